@@ -1,0 +1,302 @@
+"""The words of the command line; each is one call of the Python API."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pellucid.columns import KINDS, SPLITS, Kind, Split
+from pellucid.errors import CannotWrite, PellucidError
+from pellucid.understand.gallery import TABS, Tab
+
+if TYPE_CHECKING:
+    from pellucid.formats.source import Note
+    from pellucid.workspace import Version
+
+
+class Command(click.Command):
+    """Every command can show its traceback."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.params.append(click.Option(["--debug"], is_flag=True, expose_value=False, help="Show a traceback when something fails."))
+
+
+class Group(click.Group):
+    command_class = Command
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="pellucid")
+def cli() -> None:
+    """See what a vision model gets right, what it misses and what it is unsure of."""
+
+
+def main() -> None:
+    """Run the command line: status 0 done, 2 wrong command line, 3 wrong input, 1 anything else."""
+    debug = "--debug" in sys.argv
+    try:
+        status = cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except PellucidError as error:
+        fail(str(error), error.exit_status, debug)
+    except OSError as error:
+        shown = CannotWrite(error.filename, (error.strerror or str(error)).lower()) if error.filename else error
+        fail(str(shown), 3 if error.filename else 1, debug)
+    except Exception as error:
+        fail(f"{type(error).__name__}: {error}. This is a bug: run again with --debug and report what it prints.", 1, debug)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def fail(message: str, status: int, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    click.echo(f"pellucid: {message}", err=True)
+    sys.exit(status)
+
+
+@contextmanager
+def busy(what: str) -> Iterator[None]:
+    """Show that something is going on, where a person is looking."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(what):
+        yield
+
+
+def tell(notes: list[Note]) -> None:
+    for note in notes:
+        click.echo(f"{'warning' if note.severity == 'warning' else 'note'}: {note.message}", err=True)
+
+
+def print_json(document: Any) -> None:
+    import msgspec
+
+    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
+
+
+def table(title: str, headings: list[str], rows: list[list[Any]]) -> None:
+    """Numbers right, texts left; None as a dash."""
+    from rich.console import Console
+    from rich.table import Table
+
+    drawn = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for place, heading in enumerate(headings):
+        drawn.add_column(heading, justify="right" if rows and not isinstance(rows[0][place], str) else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*("–" if cell is None else f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row))
+    Console(soft_wrap=True).print(drawn)
+
+
+def existing(workspace: str, view: str, version: str) -> Version:
+    import pellucid
+
+    return pellucid.open(workspace).view(view).version(version)
+
+
+def options(*several: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def decorate(command: Any) -> Any:
+        for option in reversed(several):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+SPLIT = click.option("--split", type=click.Choice(SPLITS), default="validation", show_default=True)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+IMAGES = click.option("--images", metavar="DIR", help="The folder or URL that image paths are relative to.")
+KIND = click.option("--kind", type=click.Choice(KINDS), help="The kind of a new view; found from the source when not given.")
+IOU = click.option("--iou", type=click.FloatRange(0, 1, min_open=True), default=0.5, show_default=True, help="The least IoU of a match.")
+SERVE = options(
+    click.option("--host", default="127.0.0.1", show_default=True),
+    click.option("--port", type=click.IntRange(0, 65535), default=None, help="Default: 7860, or a free one if that is taken."),
+    click.option("--no-browser", is_flag=True, help="Print the address alone."),
+)
+VERSION = options(click.argument("workspace"), click.argument("view"), click.argument("version"))
+
+
+@cli.command()
+@click.argument("workspace")
+@click.argument("view")
+@click.argument("source")
+@IMAGES
+@click.option("--split", type=click.Choice(SPLITS), help="Of images whose source does not say; default validation.")
+@KIND
+@click.option("--format", "format_name", metavar="F", help="The source's format; found from its content when not given.")
+def add(workspace: str, view: str, source: str, images: str | None, split: Split | None, kind: Kind | None, format_name: str | None) -> None:
+    """Add images and annotations from SOURCE to a view."""
+    import pellucid
+
+    with busy(f"reading {source}"):
+        made, notes = pellucid.open(workspace).add(view, source, images, split, kind, format_name)
+    tell(notes)
+    last = made.manifest.sources[-1]
+    click.echo(f"{view}: {made.kind} view, {last.rows:,} images read as {last.format}, {len(made.manifest.concepts)} concepts", err=True)
+
+
+@cli.command()
+@VERSION
+@IOU
+def start(workspace: str, view: str, version: str, iou: float) -> None:
+    """Freeze a version, when its training is launched."""
+    import pellucid
+
+    made = pellucid.open(workspace).view(view).start(version, iou)
+    counts = made.manifest.counts
+    click.echo(f"{version}: froze {counts['images']:,} images and {counts['annotations']:,} annotations", err=True)
+
+
+@cli.command()
+@VERSION
+@click.argument("source")
+@click.option("--split", type=click.Choice(SPLITS), help="The split SOURCE is of; by default those of the images it names.")
+@click.option("--covered", type=click.Choice(["split", "listed"]), default="split", show_default=True,
+              help="The model was run on the whole split, or only on the images that SOURCE lists.")  # fmt: skip
+@click.option("--format", "format_name", metavar="F", help="The source's format; found from its content when not given.")
+def predictions(workspace: str, view: str, version: str, source: str, split: Split | None, covered: Any, format_name: str | None) -> None:
+    """Read what the model said, match it and choose the thresholds. Freezes the version first if need be."""
+    import pellucid
+
+    made = pellucid.open(workspace).view(view).version_to_be(version)
+    with busy(f"reading {source}"):
+        tell(made.add_predictions(source, split, covered, format_name))
+    counts = made.manifest.counts
+    click.echo(f"{version}: {counts['predictions']:,} predictions on {counts['covered']:,} of {counts['images']:,} frozen images", err=True)
+
+
+@cli.command()
+@VERSION
+@JSON
+def thresholds(workspace: str, view: str, version: str, as_json: bool) -> None:
+    """Each concept's threshold and what it costs on validation."""
+    from pellucid.workspace.documents import thresholds_document
+
+    document = thresholds_document(existing(workspace, view, version))
+    if as_json:
+        print_json(document)
+        return
+    names = ["concept", "threshold", "source", "errors", "tp", "fp", "fn", "annotations"]
+    table(f"{view} {version}: thresholds, fewest errors on validation", names, [[entry[name] for name in names] for entry in document])
+
+
+@cli.command()
+@VERSION
+@SPLIT
+@JSON
+def metrics(workspace: str, view: str, version: str, split: Split, as_json: bool) -> None:
+    """Figures at the thresholds, per concept and overall."""
+    from pellucid.workspace.documents import metrics_document
+
+    document = metrics_document(existing(workspace, view, version), split)
+    if as_json:
+        print_json(document)
+        return
+    names = ["concept", "threshold", "tp", "fp", "fn", "precision", "recall", "f1"]
+    table(f"{view} {version}, {split}: {document['covered']:,} of {document['images']:,} images run",
+          names, [[entry[name] for name in names] for entry in document["concepts"]])  # fmt: skip
+    for name, value in document["overall"].items():
+        if value is not None:
+            click.echo(f"{name}: {value:.4g}")
+
+
+@cli.command()
+@VERSION
+@click.option("--tab", type=click.Choice(TABS), required=True)
+@SPLIT
+@click.option("--concept", metavar="C", help="One concept; default all.")
+@click.option("--threshold", type=float, metavar="X", help="A threshold to use instead of the optimal one.")
+@click.option("--reverse", is_flag=True)
+@click.option("--offset", type=click.IntRange(0), default=0)
+@click.option("--limit", type=click.IntRange(0), default=100, show_default=True, help="0 for all.")
+@JSON
+def gallery(
+    workspace: str, view: str, version: str, tab: Tab, split: Split, concept: str | None, threshold: float | None,
+    reverse: bool, offset: int, limit: int, as_json: bool,
+) -> None:  # fmt: skip
+    """The items of one tab, in its order."""
+    from pellucid.workspace.documents import gallery_document
+
+    if threshold is not None and threshold != threshold:
+        raise click.BadParameter("nan is no threshold", param_hint="--threshold")
+    chosen = existing(workspace, view, version)
+    document = gallery_document(chosen, chosen.gallery(tab, concept, split, threshold, reverse), tab, split, concept, offset, limit)
+    if as_json:
+        print_json(document)
+        return
+    names = ["position", "score", "concept", "outcome", "cause", "image"]
+    table(f"{tab}, {split}: {document['total']:,} items", names, [[item[name] for name in names] for item in document["items"]])
+
+
+@cli.command()
+@click.argument("workspace", type=click.Path(exists=True, file_okay=False))
+@SERVE
+def serve(workspace: str, host: str, port: int | None, no_browser: bool) -> None:
+    """Serve a workspace's galleries until interrupted."""
+    import pellucid
+
+    pellucid.open(workspace).serve(host, port, not no_browser, announce)
+
+
+@cli.command(name="open")
+@click.argument("source")
+@click.argument("predictions")
+@IMAGES
+@click.option("--split", type=click.Choice(SPLITS), help="Of images whose source does not say; default validation.")
+@KIND
+@IOU
+@click.option("--format", "format_name", metavar="F", help="The format of SOURCE; found from its content when not given.")
+@SERVE
+def open_command(
+    source: str, predictions: str, images: str | None, split: Split | None, kind: Kind | None, iou: float,
+    format_name: str | None, host: str, port: int | None, no_browser: bool,
+) -> None:  # fmt: skip
+    """Annotations and predictions to a gallery, in one line. Nothing is kept."""
+    import tempfile
+    from pathlib import Path
+
+    import pellucid
+    from pellucid.show import prepare
+
+    with tempfile.TemporaryDirectory(prefix="pellucid-") as folder:
+        workspace = pellucid.open(Path(folder) / "workspace")
+        with busy(f"reading {source} and {predictions}"):
+            _, notes = prepare(workspace, source, predictions, images, split, kind, iou, format_name)
+        tell(notes)
+        workspace.serve(host, port, not no_browser, announce)
+
+
+@cli.command()
+@click.option("--workspace", metavar="DIR", help="Where to build it; by default in the user's cache, once.")
+@click.option("--build-only", is_flag=True, help="Build the workspace and stop.")
+@SERVE
+def demo(workspace: str | None, build_only: bool, host: str, port: int | None, no_browser: bool) -> None:
+    """Build the built-in example and open its gallery."""
+    from pellucid.demo import demo_workspace
+
+    with busy("drawing pictures and training small models (about 15 s, once)"):
+        built = demo_workspace(workspace)
+    if build_only:
+        click.echo(f"the demo is in {built.folder}", err=True)
+        return
+    built.serve(host, port, not no_browser, announce)
+
+
+def announce(address: str) -> None:
+    click.echo(f"Pellucid is at {address}  (Ctrl+C stops it)", err=True)
+
+
+if __name__ == "__main__":
+    main()

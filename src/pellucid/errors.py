@@ -1,0 +1,250 @@
+"""Every failure is a class that takes the facts and writes the message.
+
+A message says what file, which record, what was found, what was expected and how to mend it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+
+class PellucidError(Exception):
+    """Something a person can act on. The text is the whole message."""
+
+    exit_status = 3
+
+
+def few(names: Iterable[object], most: int = 3) -> str:
+    """Some names in quotes, and how many more there are."""
+    everything = [f"'{name}'" for name in names]
+    shown = ", ".join(everything[:most])
+    return shown if len(everything) <= most else f"{shown} and {len(everything) - most} more"
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """`1 image`, `1,200 images`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+class FileMissing(PellucidError):
+    def __init__(self, path: object) -> None:
+        super().__init__(f"{path}: there is no such file or folder. Check the path; it is taken from the current folder.")
+
+
+class FileUnreadable(PellucidError):
+    def __init__(self, path: object, why: str) -> None:
+        super().__init__(f"{path}: cannot be read ({why}). Check its permissions.")
+
+
+class FileEmpty(PellucidError):
+    def __init__(self, path: object, expected: str) -> None:
+        super().__init__(f"{path}: holds nothing, where {expected} was expected. Export it again.")
+
+
+class FileMalformed(PellucidError):
+    def __init__(self, path: object, what: str) -> None:
+        super().__init__(f"{path}: {what}. Export it again, or mend that place.")
+
+
+class FormatUnknown(PellucidError):
+    def __init__(self, path: object, what: str, found: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"{path}: not recognised as {what}: {found}. Known are {', '.join(known)}; a CSV table always works (see docs/formats.md)."
+        )
+
+
+class FormatNameUnknown(PellucidError):
+    exit_status = 2
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(f"format '{name}' is not known here. Known are {', '.join(known)}.")
+
+
+class ScoreBad(PellucidError):
+    def __init__(self, path: object, record: object, found: object) -> None:
+        super().__init__(f"{path}: {record}: score is {found}, where a finite number was expected. Mend or remove that prediction.")
+
+
+class BoxBad(PellucidError):
+    def __init__(self, path: object, record: object, found: object) -> None:
+        super().__init__(
+            f"{path}: {record}: box is {found}, where finite numbers with a width and height of at least 0 were expected. Mend or remove it."
+        )
+
+
+class RecordBad(PellucidError):
+    def __init__(self, path: object, record: object, what: str, mend: str) -> None:
+        super().__init__(f"{path}: {record}: {what}. {mend}")
+
+
+class ImageUnknown(PellucidError):
+    def __init__(self, path: object, record: object, found: object) -> None:
+        super().__init__(f"{path}: {record}: image {found!r} is not among the file's images. Add the image there, or remove the annotation.")
+
+
+class ConceptUnknown(PellucidError):
+    def __init__(self, path: object, record: object, found: object, known: Sequence[object]) -> None:
+        super().__init__(
+            f"{path}: {record}: concept {found!r} is not among the listed ones ({few(known)}). Add it to the list, or mend the annotation."
+        )
+
+
+class ImageTwice(PellucidError):
+    def __init__(self, path: object, name: str) -> None:
+        super().__init__(f"{path}: image '{name}' is listed twice. Image paths must be unique: rename or remove one.")
+
+
+class TwoConcepts(PellucidError):
+    def __init__(self, path: object, image: str, first: str, second: str) -> None:
+        super().__init__(
+            f"{path}: image '{image}' is annotated twice ('{first}' and '{second}'), where classification has exactly one concept an image. "
+            "Remove one, or make the view a tagging view (--kind tagging)."
+        )
+
+
+class PathClimbs(PellucidError):
+    def __init__(self, path: object, name: str) -> None:
+        super().__init__(
+            f"{path}: image path '{name}' leads out of the image folder. Use paths relative to the folder given with --images."
+        )
+
+
+class SplitUnknown(PellucidError):
+    def __init__(self, path: object, record: object, found: object) -> None:
+        super().__init__(f"{path}: {record}: split '{found}' is not known. Use training, validation or test.")
+
+
+class SplitConflict(PellucidError):
+    def __init__(self, path: object, image: str, before: str, now: str) -> None:
+        super().__init__(
+            f"{path}: image '{image}' is in {before} already and cannot also be in {now}. Correct the split, or add it to another view."
+        )
+
+
+class KindConflict(PellucidError):
+    def __init__(self, path: object, view: str, kind: str, found: str) -> None:
+        super().__init__(f"{path}: holds {found}, but view '{view}' is a {kind} view. Add it to another view.")
+
+
+class ImagesNeeded(PellucidError):
+    def __init__(self, path: object, image: str, why: str) -> None:
+        super().__init__(
+            f"{path}: the size of picture '{image}' is needed ({why}). Say where the pictures are with --images DIR."
+        )
+
+
+class NothingMatches(PellucidError):
+    def __init__(self, path: object, what: str, theirs: Iterable[object], ours: Iterable[object]) -> None:
+        super().__init__(
+            f"{path}: none of its {what} is in the version. The file has {few(theirs)}; the version has {few(ours)}. "
+            f"Check that both speak of the same {what}."
+        )
+
+
+class ReferenceAmbiguous(PellucidError):
+    def __init__(self, path: object, reference: str, candidates: Sequence[str], mend: str) -> None:
+        super().__init__(f"{path}: image '{reference}' may be {few(candidates)}. {mend}")
+
+
+class ReadingsDisagree(PellucidError):
+    def __init__(self, path: object, question: str, readings: Sequence[str]) -> None:
+        super().__init__(
+            f"{path}: {question} can be read in two ways that fit equally well: {'; '.join(readings)}. "
+            "Use image paths and concept names instead (a CSV table: image, concept, score, x, y, width, height)."
+        )
+
+
+class ScoredTwice(PellucidError):
+    def __init__(self, path: object, image: str, concept: str) -> None:
+        super().__init__(
+            f"{path}: image '{image}' has two scores for '{concept}', where one was expected. Remove one of them."
+        )
+
+
+class PredictedAlready(PellucidError):
+    def __init__(self, path: object, version: str, images: Iterable[str], number: int) -> None:
+        super().__init__(
+            f"{path}: version '{version}' already has predictions for {counted(number, 'of these images', 'of these images')} ({few(images)}). "
+            "A version is one trained model, run once: start another version."
+        )
+
+
+class NothingToFreeze(PellucidError):
+    def __init__(self, view: str) -> None:
+        super().__init__(f"view '{view}' has no images yet, so there is nothing to freeze. Add some first: pellucid add.")
+
+
+class ViewUnknown(PellucidError):
+    def __init__(self, workspace: object, name: str, known: Sequence[str]) -> None:
+        super().__init__(f"{workspace}: there is no view '{name}'. It has {few(known, 8) or 'none yet'}.")
+
+
+class VersionUnknown(PellucidError):
+    def __init__(self, view: str, name: str, known: Sequence[str]) -> None:
+        super().__init__(f"view '{view}' has no version '{name}'. It has {few(known, 8) or 'none yet'}.")
+
+
+class VersionExists(PellucidError):
+    def __init__(self, view: str, name: str) -> None:
+        super().__init__(f"view '{view}' already has a version '{name}', frozen when it was started. Choose another name.")
+
+
+class SplitEmpty(PellucidError):
+    def __init__(self, version: str, split: str, known: Sequence[str]) -> None:
+        super().__init__(f"version '{version}' has no images in {split}; it has some in {', '.join(known)}. Choose one of these with --split.")
+
+
+class ConceptNotInView(PellucidError):
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(f"there is no concept '{name}'. Known are {few(known, 8)}.")
+
+
+class NameBad(PellucidError):
+    exit_status = 2
+
+    def __init__(self, what: str, name: str) -> None:
+        super().__init__(
+            f"'{name}' cannot name a {what}: it becomes a folder. Use 1 to 100 characters, not starting with a dot, without / \\ : or control characters."
+        )
+
+
+class KindNeeded(PellucidError):
+    exit_status = 2
+
+    def __init__(self, view: str) -> None:
+        super().__init__(f"view '{view}' does not exist yet. Say its kind: classification, tagging or detection.")
+
+
+class NotAWorkspace(PellucidError):
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{path}: is no Pellucid workspace ({why}). Name a folder made by `pellucid add`, or a new one.")
+
+
+class WorkspaceTooNew(PellucidError):
+    def __init__(self, path: Path, found: int, known: int) -> None:
+        super().__init__(f"{path}: has folder format {found}; this Pellucid reads up to {known}. Upgrade it: pip install --upgrade pellucid.")
+
+
+class WorkspaceBusy(PellucidError):
+    def __init__(self, path: Path, seconds: float) -> None:
+        super().__init__(f"{path}: another process has been writing to it for {seconds:.0f} s. Try again when it is done; nothing was changed.")
+
+
+class CannotWrite(PellucidError):
+    def __init__(self, path: object, why: str) -> None:
+        super().__init__(f"{path}: cannot be written ({why}). Make room or choose another folder; what was there is unchanged.")
+
+
+class PortTaken(PellucidError):
+    exit_status = 1
+
+    def __init__(self, host: str, port: int, why: str) -> None:
+        super().__init__(f"cannot listen on {host}:{port} ({why}). Choose another port with --port, or 0 for any free one.")
+
+
+class ArrowMissing(PellucidError):
+    exit_status = 1
+
+    def __init__(self) -> None:
+        super().__init__("pyarrow is needed for Arrow tables. Install it: pip install 'pellucid[arrow]'.")

@@ -1,0 +1,196 @@
+"""COCO: annotations (`images`, `annotations`, `categories`) and results (a list of boxes with scores).
+
+Results as ultralytics writes them (`predictions.json`) are the same list; there image ids are file stems,
+sometimes turned into integers, and a `file_name` may stand beside them.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from pellucid.columns import CLOSED, Annotations, Images, texts
+from pellucid.errors import ConceptUnknown, FileEmpty, FileMalformed, ImageTwice, ImageUnknown, RecordBad, ScoreBad
+from pellucid.formats.source import AnnotationSource, PredictionSource, check_boxes, check_scores, codes, image_path
+
+ANNOTATIONS = "coco"
+PREDICTIONS = "coco-results"
+
+Identity = int | str
+
+
+class Image(msgspec.Struct):
+    id: Identity
+    file_name: str
+    width: float = 0
+    height: float = 0
+
+
+class Annotation(msgspec.Struct):
+    image_id: Identity
+    category_id: Identity
+    bbox: tuple[float, float, float, float] | None = None
+    iscrowd: int | bool = 0
+
+
+class Category(msgspec.Struct):
+    id: Identity
+    name: str
+
+
+class File(msgspec.Struct):
+    images: list[Image]
+    categories: list[Category]
+    annotations: list[Annotation] = []
+
+
+def is_annotations(path: Path, head: str) -> bool:
+    """A JSON object that holds `images`."""
+    return head.startswith("{") and re.search(r'"(images|annotations|categories|licenses|info)"\s*:', head) is not None
+
+
+def is_predictions(path: Path, head: str) -> bool:
+    """A JSON list, empty or of records that have a category_id."""
+    return head.startswith("[") and ("category_id" in head or head.replace(" ", "").startswith("[]"))
+
+
+def read_annotations(path: Path) -> AnnotationSource:
+    """Boxes with their concepts; `iscrowd` becomes an ignored region."""
+    file = decode(path, File)
+    rows = {image.id: row for row, image in enumerate(file.images)}
+    if len(rows) < len(file.images):
+        raise RecordBad(path, "images", f"{len(file.images) - len(rows)} image ids stand twice", "Give each image its own id.")
+    names = [image_path(path, image.file_name) for image in file.images]
+    if len(set(names)) < len(names):
+        raise ImageTwice(path, next(name for row, name in enumerate(names) if name in names[:row]))
+    concepts = {category.id: row for row, category in enumerate(file.categories)}
+    check_categories(path, file.categories, concepts)
+    image = [found(rows, note.image_id, path, row) for row, note in enumerate(file.annotations)]
+    concept = [known(concepts, note.category_id, path, row) for row, note in enumerate(file.annotations)]
+    box = np.array([note.bbox or no_box(path, row) for row, note in enumerate(file.annotations)], float).reshape(-1, 4)
+    notes = check_boxes(path, box, lambda row: f"$.annotations[{row}]")
+    images = Images(
+        texts(names),
+        np.full(len(names), -1, np.int8),
+        np.array([pixels(image.width) for image in file.images], np.int32),
+        np.array([pixels(image.height) for image in file.images], np.int32),
+        np.full(len(names), -1, np.int32),
+        texts([str(image.id) for image in file.images]),
+        np.full(len(names), CLOSED, np.int8),
+        texts([""] * len(names)),
+    )
+    annotations = Annotations(
+        np.array(image, np.int32), np.array(concept, np.int32), box,
+        np.array([bool(note.iscrowd) for note in file.annotations], bool), np.ones(len(image), bool),
+    )  # fmt: skip
+    return AnnotationSource(
+        str(path), ANNOTATIONS, "detection", [category.name for category in file.categories],
+        [str(category.id) for category in file.categories], True, images, annotations, None, notes,
+    )  # fmt: skip
+
+
+def pixels(length: float) -> int:
+    return round(length) if 0 < length < 1 << 31 else 0
+
+
+def check_categories(path: Path, categories: list[Category], rows: dict[Identity, int]) -> None:
+    if not categories:
+        raise RecordBad(path, "categories", "the list is empty", "List the concepts: [{\"id\": 1, \"name\": \"dent\"}].")
+    names = [category.name for category in categories]
+    if len(rows) < len(categories) or len(set(names)) < len(names):
+        twice = next(name for row, name in enumerate(names) if name in names[:row] or list(rows).count(row) > 1) if len(set(names)) < len(names) else "id"
+        raise RecordBad(path, "categories", f"'{twice}' stands twice", "Give each concept its own id and name.")
+
+
+def found(rows: dict[Identity, int], wanted: Identity, path: Path, row: int) -> int:
+    if (place := rows.get(wanted)) is None:
+        raise ImageUnknown(path, f"$.annotations[{row}].image_id", wanted)
+    return place
+
+
+def known(rows: dict[Identity, int], wanted: Identity, path: Path, row: int) -> int:
+    if (place := rows.get(wanted)) is None:
+        raise ConceptUnknown(path, f"$.annotations[{row}].category_id", wanted, list(rows))
+    return place
+
+
+def no_box(path: Path, row: int) -> Any:
+    raise RecordBad(path, f"$.annotations[{row}]", "it has no bbox", "Write [left, top, width, height] in pixels.")
+
+
+def decode(path: Path, kind: Any) -> Any:
+    """Parse JSON, saying where it is wrong."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except msgspec.ValidationError as error:
+        raise FileMalformed(path, f"not as COCO wants it: {str(error)[0].lower()}{str(error)[1:]}") from error
+    except msgspec.DecodeError as error:
+        size = path.stat().st_size
+        what = f"is cut short after byte {size:,}" if "truncated" in str(error) else f"is no valid JSON: {error}"
+        raise FileMalformed(path, what) from error
+    except RecursionError as error:
+        raise FileMalformed(path, "is nested too deeply to be COCO") from error
+    except UnicodeDecodeError as error:
+        raise FileMalformed(path, f"is no valid UTF-8 text at byte {error.start:,}") from error
+
+
+QUERY = """
+    SELECT {image} AS image, category_id AS concept, score,
+           bbox[1] AS x, bbox[2] AS y, bbox[3] AS w, bbox[4] AS h, len(bbox) AS numbers
+    FROM read_json(?, format = 'array', maximum_object_size = 67108864, columns = {{
+        image_id: 'VARCHAR', file_name: 'VARCHAR', category_id: 'VARCHAR', bbox: 'DOUBLE[]', score: 'DOUBLE'}})
+"""
+
+
+def read_predictions(path: Path) -> PredictionSource:
+    """Boxes with scores; ids stay texts until they are held against the version's images and concepts."""
+    import duckdb
+
+    named = '"file_name"' in path.open("rb").read(4096).decode("utf-8", "replace")
+    try:
+        with duckdb.connect() as connection:
+            query = QUERY.format(image="coalesce(file_name, image_id)" if named else "image_id")
+            columns = connection.execute(query, [str(path)]).fetchnumpy()
+    except duckdb.Error as error:
+        decode(path, list[Result])  # tells exactly where and why, if it can
+        raise FileMalformed(path, str(error).split("\n", maxsplit=1)[0]) from error
+    return from_columns(path, columns)
+
+
+class Result(msgspec.Struct):
+    image_id: Identity
+    category_id: Identity
+    bbox: tuple[float, float, float, float]
+    score: float
+
+
+def from_columns(path: Path, columns: dict[str, Any]) -> PredictionSource:
+    rows = len(columns["score"])
+    if not rows and path.stat().st_size == 0:
+        raise FileEmpty(path, "a list of predictions")
+    for name, column in (("image_id", "image"), ("category_id", "concept"), ("score", "score")):
+        absent = np.flatnonzero(np.ma.getmaskarray(columns[column]) | (np.asarray(columns[column] == None)))  # noqa: E711
+        if len(absent):
+            if name == "score":
+                raise ScoreBad(path, f"$[{absent[0]}]", "absent")
+            raise RecordBad(path, f"$[{absent[0]}]", f"it has no {name}", "Write image_id, category_id, bbox and score.")
+    numbers = np.ma.filled(columns["numbers"], 0)
+    wrong = np.flatnonzero(numbers != 4)
+    if len(wrong):
+        raise RecordBad(
+            path, f"$[{wrong[0]}].bbox", f"it has {numbers[wrong[0]]} numbers", "Write [left, top, width, height] in pixels."
+        )
+    image_keys, image = codes(np.ma.getdata(columns["image"]))
+    concept_keys, concept = codes(np.ma.getdata(columns["concept"]))
+    box = np.stack([np.ma.filled(columns[name].astype(float), np.nan) for name in "xywh"], axis=1).reshape(-1, 4)
+    source = PredictionSource(
+        str(path), PREDICTIONS, image_keys, image, concept_keys, concept, "id",
+        np.ma.filled(columns["score"], np.nan), box, "pixels", np.arange(rows),
+    )  # fmt: skip
+    check_scores(source)
+    source.notes.extend(check_boxes(path, box, source.place))
+    return source

@@ -1,0 +1,52 @@
+"""A folder a concept: `split/concept/image`, or `concept/image` without splits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from pellucid.columns import CLOSED, SPLITS, Annotations, Images, texts
+from pellucid.errors import RecordBad
+from pellucid.formats.pictures import is_picture, pictures_below
+from pellucid.formats.source import SPLIT_WORDS, AnnotationSource
+
+ANNOTATIONS = "image-folder"
+
+
+def is_annotations(path: Path, head: str) -> bool:
+    """A folder of folders that hold pictures."""
+    if not path.is_dir():
+        return False
+    below = [child for child in path.iterdir() if child.is_dir() and not child.name.startswith(".")]
+    if below and all(child.name.lower() in SPLIT_WORDS for child in below):
+        below = [grandchild for child in below for grandchild in child.iterdir() if grandchild.is_dir()]
+    return any(is_picture(file.name) for child in below for file in child.iterdir())
+
+
+def read_annotations(path: Path) -> AnnotationSource:
+    """Every picture below the folder, with the concept its folder names."""
+    names = pictures_below(path)
+    tops = {name.split("/")[0].lower() for name in names}
+    has_splits = bool(tops) and tops <= set(SPLIT_WORDS)
+    depth = 1 if has_splits else 0
+    parts = [name.split("/") for name in names]
+    for name, folders in zip(names, parts, strict=True):
+        if len(folders) != depth + 2:
+            expected = "split/concept/image" if has_splits else "concept/image"
+            raise RecordBad(path, name, f"it lies {len(folders) - 1} folders deep, where {expected} was expected", "Move it.")
+    concepts = sorted({folders[depth] for folders in parts})
+    number = {concept: row for row, concept in enumerate(concepts)}
+    split = [SPLITS.index(SPLIT_WORDS[folders[0].lower()]) if has_splits else -1 for folders in parts]  # type: ignore[arg-type]
+    nothing = np.zeros(len(names), np.int32)
+    images = Images(
+        texts(names), np.array(split, np.int8), nothing, nothing, nothing - 1, texts([""] * len(names)),
+        np.full(len(names), CLOSED, np.int8), texts([""] * len(names)),
+    )  # fmt: skip
+    annotations = Annotations(
+        np.arange(len(names), dtype=np.int32), np.array([number[folders[depth]] for folders in parts], np.int32), None,
+        np.zeros(len(names), bool), np.ones(len(names), bool),
+    )  # fmt: skip
+    return AnnotationSource(
+        str(path), ANNOTATIONS, "classification", concepts, [""] * len(concepts), False, images, annotations, str(path)
+    )

@@ -1,0 +1,129 @@
+"""What a reader returns: columns, with references to images and concepts as the file makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from pellucid.columns import Annotations, Floats, Images, Integers, Kind, Longs
+from pellucid.errors import BoxBad, PathClimbs, ScoreBad, SplitUnknown, counted
+
+Severity = Literal["info", "warning"]
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something a reader found that a person should know. kind: a short fixed word for programs."""
+
+    kind: str
+    message: str
+    count: int = 1
+    severity: Severity = "warning"
+
+
+BoxUnit = Literal["pixels", "fractions"]
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotationSource:
+    """concepts: names in the file's order · concept_ids: what the file calls them ('' where names do) ·
+    listed: whether the file lists its concepts (else their order is by name) · images: split -1 where not
+    stated, width and height 0 where not · folder: where the pictures lie, if the format knows, else None ·
+    unit: of the boxes; `fractions` of the picture's size become pixels once that is known."""
+
+    path: str
+    format: str
+    kind: Kind
+    concepts: list[str]
+    concept_ids: list[str]
+    listed: bool
+    images: Images
+    annotations: Annotations
+    folder: str | None = None
+    notes: list[Note] = field(default_factory=list)
+    unit: BoxUnit = "pixels"
+
+
+ConceptReading = Literal["name", "id", "position", "column"]
+
+@dataclass(frozen=True, eq=False)
+class PredictionSource:
+    """image_keys: every image the file names, as it names it · image: index into them, one a row ·
+    concept_keys, concept: likewise · concept_reading: names, the annotations' ids, positions from 0, or
+    columns of a wide table · box: [left, top, width, height] in `unit` · record: the row's place in the file."""
+
+    path: str
+    format: str
+    image_keys: list[str]
+    image: Integers
+    concept_keys: list[str]
+    concept: Integers
+    concept_reading: ConceptReading
+    score: Floats
+    box: Floats | None
+    unit: BoxUnit
+    record: Longs
+    record_noun: str = "record"
+    notes: list[Note] = field(default_factory=list)
+
+    def place(self, row: int) -> str:
+        """Where a row stands in its file, for messages."""
+        return f"{self.record_noun} {int(self.record[row])}"
+
+
+SPLIT_WORDS = {
+    "train": "training", "training": "training", "trn": "training", "train2017": "training",
+    "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+
+
+def split_code(word: str, path: object, record: object) -> int:
+    """The position in SPLITS of what files call a split; raises SplitUnknown."""
+    from pellucid.columns import SPLITS
+
+    name = SPLIT_WORDS.get(word.strip().lower())
+    if name is None:
+        raise SplitUnknown(path, record, word)
+    return [*SPLITS].index(name)  # type: ignore[arg-type]
+
+
+def codes(values: Iterable[Any]) -> tuple[list[str], Integers]:
+    """Distinct texts in order of appearance, and each value's position among them."""
+    seen: dict[str, int] = {}
+    found = [seen.setdefault(value, len(seen)) for value in values]
+    return list(seen), np.array(found, np.int32)
+
+
+def image_path(path: object, name: str) -> str:
+    """The image's path with `/` between folders; refuses one that leads out of the image folder."""
+    tidy = name.replace("\\", "/")
+    parts = [part for part in tidy.split("/") if part not in ("", ".")]
+    absolute = tidy.startswith("/") or tidy[1:3] == ":/"
+    if not parts or absolute or ".." in parts or "\0" in tidy or "://" in tidy:
+        raise PathClimbs(path, name)
+    return "/".join(parts)
+
+
+def check_scores(source: PredictionSource) -> None:
+    """Every score is a finite number, or the first that is not is named."""
+    bad = np.flatnonzero(~np.isfinite(source.score))
+    if len(bad):
+        raise ScoreBad(source.path, source.place(int(bad[0])), source.score[bad[0]])
+
+
+def check_boxes(path: object, box: Floats, places: Any) -> list[Note]:
+    """Boxes are finite and none is negative; those of zero size are kept, counted and told of.
+
+    places: a function from a row to its place in the file.
+    """
+    bad = np.flatnonzero(~np.isfinite(box).all(axis=1) | (box[:, 2:] < 0).any(axis=1))
+    if len(bad):
+        raise BoxBad(path, places(int(bad[0])), [float(number) for number in box[bad[0]]])
+    flat = int((box[:, 2:] == 0).any(axis=1).sum())
+    if not flat:
+        return []
+    return [Note("zero_size", f"{counted(flat, 'box', 'boxes')} of zero width or height: kept, but nothing can match them", flat)]

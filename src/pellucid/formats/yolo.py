@@ -1,0 +1,286 @@
+"""YOLO: a `data.yaml` with label files beside the pictures; predictions as label files with a sixth column.
+
+A line is `class cx cy width height [confidence]` in fractions of the picture; polygon lines
+(`class x1 y1 x2 y2 x3 y3 ...`) are taken by their bounding box, and that is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pellucid.columns import CLOSED, SPLITS, Annotations, Floats, Images, texts
+from pellucid.errors import ConceptUnknown, FileMalformed, FileMissing, RecordBad, counted, few
+from pellucid.formats.pictures import pictures_below
+from pellucid.formats.source import AnnotationSource, Note, PredictionSource, check_boxes, check_scores
+
+ANNOTATIONS = "yolo"
+PREDICTIONS = "yolo-labels"
+
+LISTS = (("train", "training"), ("val", "validation"), ("test", "test"))
+
+
+def is_annotations(path: Path, head: str) -> bool:
+    """A YAML file with `names`, or a folder that holds one."""
+    if path.is_dir():
+        return settings_in(path) is not None
+    return path.suffix.lower() in (".yaml", ".yml") and "names" in head
+
+
+def is_predictions(path: Path, head: str) -> bool:
+    """A folder of text files whose lines are numbers."""
+    if not path.is_dir():
+        return False
+    first = next((file for file in sorted(path.rglob("*.txt")) if file.stat().st_size), None)
+    if first is None:
+        return next(path.rglob("*.txt"), None) is not None
+    words = first.read_text(errors="replace").split("\n", maxsplit=1)[0].split()
+    return len(words) >= 5 and all(is_number(word) for word in words)
+
+
+def is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def settings_in(folder: Path) -> Path | None:
+    files = sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])
+    return next((file for file in files if "names" in file.read_text(errors="replace")), None)
+
+
+def read_annotations(path: Path, pictures: Path | None) -> AnnotationSource:
+    """pictures: the folder that image paths are relative to; by default the data set's own root."""
+    path = (settings_in(path) or path) if path.is_dir() else path
+    settings = read_settings(path)
+    concepts = concept_names(path, settings)
+    root = (path.parent / str(settings.get("path") or ".")).resolve()
+    root = root if root.is_dir() else path.parent.resolve()
+    home = pictures.resolve() if pictures else root
+    names: list[str] = []
+    split: list[int] = []
+    label_files: list[Path | None] = []
+    orphans: list[str] = []
+    for key, split_name in LISTS:
+        listed = settings.get(key)
+        for entry in listed if isinstance(listed, list) else [listed] if listed else []:
+            here, files = pictures_listed(path, str(entry), root, home)
+            labels = labels_of(here, files, path.parent, root, str(entry))
+            for file in files:
+                names.append(relative(file, home, path))
+                split.append(SPLITS.index(split_name))  # type: ignore[arg-type]
+                label_files.append(labels.found.get(file))
+            orphans += labels.without_picture
+    if not names:
+        raise FileMalformed(path, "lists no pictures under train, val or test")
+    return assemble(path, home, concepts, names, split, label_files, orphans)
+
+
+def assemble(
+    path: Path, home: Path, concepts: list[str], names: list[str], split: list[int],
+    label_files: list[Path | None], orphans: list[str],
+) -> AnnotationSource:  # fmt: skip
+    notes = []
+    bare = [name for name, file in zip(names, label_files, strict=True) if file is None]
+    if bare:
+        text = f"{counted(len(bare), 'image')} without a label file, taken as annotated with nothing: {few(bare)}"
+        notes.append(Note("no_label_file", text, len(bare), "info"))
+    if orphans:
+        text = f"{counted(len(orphans), 'label file')} without a picture, left out: {few(orphans)}"
+        notes.append(Note("no_picture", text, len(orphans)))
+    lines = [(row, *line) for row, file in enumerate(label_files) if file for line in lines_of(file)]
+    polygons = sum(len(numbers) > 5 for _, _, _, numbers in lines)
+    if polygons:
+        notes.append(Note("polygons", f"{counted(polygons, 'polygon')} taken by their bounding box", polygons, "info"))
+    box = np.array([box_of(numbers, file, line) for _, file, line, numbers in lines], float).reshape(-1, 4)
+    places = [f"{file.name} line {line}" for _, file, line, _ in lines]
+    notes += check_boxes(path, box, lambda row: places[row])
+    concept = [concept_number(numbers[0], len(concepts), file, line, concepts) for _, file, line, numbers in lines]
+    nothing = np.zeros(len(names), np.int32)
+    images = Images(
+        texts(names), np.array(split, np.int8), nothing, nothing, nothing - 1, texts([""] * len(names)),
+        np.full(len(names), CLOSED, np.int8), texts([""] * len(names)),
+    )  # fmt: skip
+    annotations = Annotations(
+        np.array([line[0] for line in lines], np.int32), np.array(concept, np.int32), box,
+        np.zeros(len(lines), bool), np.ones(len(lines), bool),
+    )  # fmt: skip
+    ids = [str(row) for row in range(len(concepts))]
+    return AnnotationSource(
+        str(path), ANNOTATIONS, "detection", concepts, ids, True, images, annotations, str(home), notes, "fractions"
+    )
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise FileMalformed(path, f"is no valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(settings, dict):
+        raise FileMalformed(path, "holds no settings (names, train, val)")
+    return settings
+
+
+def concept_names(path: Path, settings: dict[str, Any]) -> list[str]:
+    names = settings.get("names")
+    if isinstance(names, dict):
+        numbers = sorted(names)
+        if numbers != list(range(len(numbers))):
+            raise RecordBad(path, "names", f"the numbers are {few(numbers)}, not 0 to {len(numbers) - 1}", "Number them from 0.")
+        names = [names[number] for number in numbers]
+    if not isinstance(names, list) or not names:
+        raise RecordBad(path, "names", f"found {names!r}", "Give a list of concepts, or a mapping from 0 on.")
+    texts_of_names = [str(name) for name in names]
+    if len(set(texts_of_names)) < len(names):
+        twice = next(name for row, name in enumerate(texts_of_names) if name in texts_of_names[:row])
+        raise RecordBad(path, "names", f"'{twice}' stands twice", "Give each concept its own name.")
+    return texts_of_names
+
+
+def pictures_listed(path: Path, entry: str, root: Path, home: Path) -> tuple[Path, list[Path]]:
+    """The pictures of one entry: a folder, or a text file that lists them."""
+    tidy = entry.replace("\\", "/").removeprefix("./")
+    short = tidy.removeprefix("images/")
+    candidates = [root / tidy, path.parent / tidy, path.parent / tidy.removeprefix("../"), home / tidy, home / short, home.parent / tidy]
+    place = next((candidate for candidate in candidates if candidate.exists()), None)
+    if place is None:
+        raise FileMissing(f"{path}: {entry} (looked in {root} and {home}; --images DIR names the folder of the pictures)")
+    if place.is_dir():
+        return place, [place / name for name in pictures_below(place)]
+    listed = [line.strip() for line in place.read_text(encoding="utf-8").splitlines() if line.strip()]
+    files = [next((base / line for base in (root, place.parent, home) if (base / line).exists()), root / line) for line in listed]
+    return place.parent, files
+
+
+@dataclass(frozen=True)
+class Labels:
+    found: dict[Path, Path]
+    without_picture: list[str]
+
+
+def labels_of(here: Path, files: list[Path], beside: Path, root: Path, entry: str) -> Labels:
+    """The label file of each picture: `images` becomes `labels` in its path; else beside the settings; else beside it."""
+    found: dict[Path, Path] = {}
+    folders: set[Path] = set()
+    for file in files:
+        for candidate in label_candidates(file, here, beside, root, entry):
+            if candidate.is_file():
+                found[file] = candidate
+                break
+        folders |= {candidate.parent for candidate in label_candidates(file, here, beside, root, entry)[:-1]}
+    used = set(found.values())
+    orphans = [
+        label.name
+        for folder in sorted(folders)
+        if folder.is_dir()
+        for label in sorted(folder.glob("*.txt"))
+        if label not in used and label.name != "classes.txt"
+    ]
+    return Labels(found, orphans)
+
+
+def label_candidates(file: Path, here: Path, beside: Path, root: Path, entry: str) -> list[Path]:
+    ending = file.with_suffix(".txt")
+    parts = list(ending.parts)
+    places = []
+    if "images" in parts:
+        last = len(parts) - 1 - parts[::-1].index("images")
+        places.append(Path(*parts[:last], "labels", *parts[last + 1 :]))
+    tidy = entry.replace("\\", "/").removeprefix("./")
+    if tidy.split("/")[0] == "images" and file.is_relative_to(here):
+        inside = Path("labels", *tidy.split("/")[1:]) / ending.relative_to(here)
+        places += [beside / inside, root / inside]
+    return [*places, ending]
+
+
+def relative(file: Path, home: Path, path: Path) -> str:
+    try:
+        return file.resolve().relative_to(home).as_posix()
+    except ValueError as error:
+        raise RecordBad(
+            path, file, f"the picture lies outside {home}", "Name a folder that holds all the pictures with --images DIR."
+        ) from error
+
+
+def lines_of(file: Path) -> Iterator[tuple[Path, int, list[float]]]:
+    """(file, line number, numbers) of every line that is not empty."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise FileMalformed(file, f"is no valid UTF-8 text at byte {error.start:,}") from error
+    for number, line in enumerate(lines, 1):
+        if words := line.split():
+            try:
+                yield file, number, [float(word) for word in words]
+            except ValueError as error:
+                wrong = next(word for word in words if not is_number(word))
+                raise RecordBad(file, f"line {number}", f"'{wrong}' is no number", "Write class cx cy width height.") from error
+
+
+def box_of(numbers: list[float], file: Path, line: int) -> list[float]:
+    """[left, top, width, height] in fractions."""
+    if len(numbers) == 5:
+        _, cx, cy, width, height = numbers
+        return [cx - width / 2, cy - height / 2, width, height]
+    if len(numbers) >= 7 and len(numbers) % 2:
+        xs, ys = numbers[1::2], numbers[2::2]
+        return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
+    if len(numbers) == 6:
+        raise RecordBad(file, f"line {line}", "it has a sixth number, a confidence", "These are predictions, not annotations.")
+    raise RecordBad(file, f"line {line}", f"it has {len(numbers)} numbers", "Write class cx cy width height.")
+
+
+def concept_number(number: float, concepts: int, file: Path, line: int, names: list[str]) -> int:
+    if number != int(number) or not 0 <= number < concepts:
+        raise ConceptUnknown(file, f"line {line}", f"{number:g}", [f"0 to {len(names) - 1}"])
+    return int(number)
+
+
+def read_predictions(path: Path) -> PredictionSource:
+    """Label files with a confidence; an image is named by its path below the folder, without ending."""
+    files = sorted(file for file in path.rglob("*.txt") if file.is_file())
+    keys = [file.relative_to(path).with_suffix("").as_posix() for file in files]
+    image: list[int] = []
+    record: list[tuple[str, int]] = []
+    rows: list[list[float]] = []
+    for row, file in enumerate(files):
+        for _, line, numbers in lines_of(file):
+            if len(numbers) != 6:
+                found = f"it has {len(numbers)} numbers"
+                raise RecordBad(file, f"line {line}", found, "Write class cx cy width height confidence (save_conf=True).")
+            image.append(row)
+            record.append((keys[row], line))
+            rows.append(numbers)
+    table = np.array(rows, float).reshape(-1, 6)
+    if len(fractional := np.flatnonzero((table[:, 0] != np.floor(table[:, 0])) | (table[:, 0] < 0))):
+        key, line = record[fractional[0]]
+        raise RecordBad(path, f"{key}.txt line {line}", f"class {table[fractional[0], 0]:g} is no index", "Write an index from 0.")
+    highest = int(table[:, 0].max(initial=-1)) + 1
+    source = LabelSource(
+        str(path), PREDICTIONS, keys, np.array(image, np.int32), [str(number) for number in range(highest)],
+        table[:, 0].astype(np.int32), "position", table[:, 5], left_top(table), "fractions",
+        np.array([line for _, line in record], np.int64), "line",
+    )  # fmt: skip
+    check_scores(source)
+    source.notes.extend(check_boxes(path, left_top(table), source.place))
+    return source
+
+
+@dataclass(frozen=True, eq=False)
+class LabelSource(PredictionSource):
+    """Predictions from many files: a place is a file and a line."""
+
+    def place(self, row: int) -> str:
+        return f"{self.image_keys[self.image[row]]}.txt line {int(self.record[row])}"
+
+
+def left_top(table: Floats) -> Floats:
+    return np.stack([table[:, 1] - table[:, 3] / 2, table[:, 2] - table[:, 4] / 2, table[:, 3], table[:, 4]], axis=1)

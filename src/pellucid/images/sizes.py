@@ -1,0 +1,34 @@
+"""The size of a picture as displayed, from its header alone."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from PIL import Image, UnidentifiedImageError
+
+from pellucid.images.store import open_picture
+
+ORIENTATION = 0x0112
+SIDEWAYS = (5, 6, 7, 8)
+"""EXIF orientations that swap width and height."""
+
+
+def displayed_size(location: str) -> tuple[int, int] | None:
+    """(width, height) in pixels with EXIF orientation applied; None where there is no readable picture."""
+    try:
+        with warnings.catch_warnings(), open_picture(location) as file:
+            warnings.simplefilter("ignore")
+            with Image.open(file) as picture:
+                width, height = picture.size
+                turned = picture.getexif().get(ORIENTATION) in SIDEWAYS
+                return (height, width) if turned else (width, height)
+    except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+
+
+def displayed_sizes(locations: Iterable[str]) -> list[tuple[int, int] | None]:
+    """Sizes of many pictures, read side by side."""
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(displayed_size, locations))

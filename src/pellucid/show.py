@@ -1,0 +1,46 @@
+"""The front door: open a workspace, or show two files."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pellucid.columns import Kind, Split
+from pellucid.formats.source import Note
+from pellucid.workspace import View, Workspace
+from pellucid.workspace.names import ALLOWED
+
+
+def open(folder: str | Path) -> Workspace:  # noqa: A001 (pellucid.open is the front door)
+    """The workspace in that folder; made when absent, as soon as something is put into it."""
+    return Workspace(folder)
+
+
+def show(
+    source: Any, predictions: Any, images: str | Path | None = None, split: Split | None = None, kind: Kind | None = None,
+    iou: float = 0.5, host: str = "127.0.0.1", port: int | None = None, browser: bool = True,
+) -> None:  # fmt: skip
+    """Annotations and predictions to a gallery in the browser, until interrupted. Nothing is kept.
+
+    source, predictions, images, split, kind: as in `View.add` and `Version.add_predictions`.
+    """
+    with tempfile.TemporaryDirectory(prefix="pellucid-") as folder:
+        workspace = Workspace(Path(folder) / "workspace")
+        prepare(workspace, source, predictions, images, split, kind, iou)
+        workspace.serve(host, port, browser)
+
+
+def prepare(
+    workspace: Workspace, source: Any, predictions: Any, images: str | Path | None, split: Split | None, kind: Kind | None,
+    iou: float, annotation_format: str | None = None, prediction_format: str | None = None,
+) -> tuple[View, list[Note]]:  # fmt: skip
+    """One view and one version from two sources; returns the view and what was found worth knowing."""
+    view, notes = workspace.add(named_after(source, "gallery"), source, images, split, kind, annotation_format)
+    version = view.version_to_be(named_after(predictions, "predictions"), iou)
+    return view, [*notes, *version.add_predictions(predictions, format=prediction_format)]
+
+
+def named_after(source: Any, otherwise: str) -> str:
+    name = Path(source).resolve().stem if isinstance(source, str | Path) else otherwise
+    return name if ALLOWED.fullmatch(name) else otherwise

@@ -1,0 +1,101 @@
+"""What a gallery shows of each item."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from pellucid.columns import Floats
+from pellucid.understand.causes import Cause, Neighbours, cause_of_extra, cause_of_missing
+from pellucid.understand.evaluation import STATES, Evaluation
+from pellucid.understand.gallery import Selection, best_match, own_score
+
+Outcome = Literal["matched", "missing", "extra", "ignored", "below"]
+
+
+@dataclass(frozen=True)
+class BestMatch:
+    """The prediction under the threshold that overlaps an extra annotation best; score None where there is none."""
+
+    iou: float
+    score: float | None
+
+
+@dataclass(frozen=True)
+class Item:
+    """An image (classification, tagging) or a box (detection) in a tab.
+
+    box: [left, top, width, height] in pixels of the image as displayed · outcome: of a prediction at its
+    threshold, or `extra` · iou: with the matched partner · cause: why it is an error, None where it is none.
+    """
+
+    position: int
+    image: str
+    concept: str
+    score: float | None
+    box: tuple[float, float, float, float] | None
+    outcome: Outcome
+    iou: float | None
+    best_match: BestMatch | None
+    cause: Cause | None
+
+
+def items(selection: Selection, neighbours: Neighbours, offset: int, limit: int) -> list[Item]:
+    """The items at `offset` and on, described; `neighbours` is the evaluation's."""
+    rows = selection.page(offset, limit)
+    if selection.shows_annotations:
+        return extra_items(selection, neighbours, rows, max(0, offset))
+    return [
+        predicted_item(selection, neighbours, int(row), position) for position, row in enumerate(rows.tolist(), max(0, offset))
+    ]
+
+
+def predicted_item(selection: Selection, neighbours: Neighbours, row: int, position: int) -> Item:
+    evaluation = selection.evaluation
+    table = evaluation.predictions
+    outcome = outcome_of(evaluation, row, selection.thresholds)
+    cause = cause_of_missing(evaluation, neighbours, row, selection.thresholds) if outcome == "missing" else None
+    iou = float(evaluation.iou[row])
+    return Item(
+        position, str(evaluation.images.path[table.image[row]]), evaluation.concepts[table.concept[row]],
+        float(table.score[row]), box_at(table.box, row), outcome,
+        iou if outcome == "matched" and not np.isnan(iou) else None, None, cause,
+    )  # fmt: skip
+
+
+def outcome_of(evaluation: Evaluation, row: int, thresholds: Floats) -> Outcome:
+    """A prediction's outcome: its state at or over its threshold, else `below`."""
+    table = evaluation.predictions
+    if table.score[row] < thresholds[table.concept[row]]:
+        return "below"
+    return STATES[int(evaluation.state[row])]
+
+
+def extra_items(selection: Selection, neighbours: Neighbours, rows: np.ndarray, offset: int) -> list[Item]:
+    evaluation, thresholds = selection.evaluation, selection.thresholds
+    table = evaluation.annotations
+    boxes = evaluation.kind == "detection"
+    best, best_score = best_match(evaluation, rows, thresholds)
+    own = own_score(evaluation, rows)
+    return [
+        Item(
+            offset + place, str(evaluation.images.path[table.image[row]]), evaluation.concepts[table.concept[row]],
+            None if boxes else float(own[place]), box_at(table.box, row), "extra", None,
+            BestMatch(float(best[place]), number(best_score[place])) if boxes else None,
+            cause_of_extra(evaluation, neighbours, row, thresholds),
+        )
+        for place, row in enumerate(rows.tolist())
+    ]  # fmt: skip
+
+
+def number(value: np.float64) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def box_at(box: Floats | None, row: int) -> tuple[float, float, float, float] | None:
+    if box is None:
+        return None
+    left, top, width, height = box[row].tolist()
+    return left, top, width, height

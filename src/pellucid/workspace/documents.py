@@ -1,0 +1,36 @@
+"""The JSON documents that other programs rely on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from pellucid.columns import Split
+from pellucid.understand.gallery import Tab
+from pellucid.workspace.gallery import Gallery
+from pellucid.workspace.version import Version
+
+
+def thresholds_document(version: Version) -> list[dict[str, Any]]:
+    """One entry a concept, in the view's order. interval is null until it is estimated."""
+    return [
+        {"concept": concept, "threshold": threshold.value, "source": threshold.source, "errors": threshold.errors,
+         "tp": threshold.tp, "fp": threshold.fp, "fn": threshold.fn, "annotations": threshold.annotations,
+         "equally_good": list(threshold.equally_good), "interval": None}
+        for concept, threshold in version.thresholds.items()
+    ]  # fmt: skip
+
+
+def metrics_document(version: Version, split: Split) -> dict[str, Any]:
+    return {"view": version.view.name, "version": version.name, "kind": version.view.kind, **asdict(version.metrics(split))}
+
+
+def gallery_document(
+    version: Version, gallery: Gallery, tab: Tab, split: Split, concept: str | None, offset: int, limit: int
+) -> dict[str, Any]:
+    """A page of a tab; limit 0 means everything."""
+    return {
+        "view": version.view.name, "version": version.name, "split": split, "tab": tab, "concept": concept,
+        "threshold": gallery.threshold, "total": len(gallery), "threshold_position": gallery.threshold_position,
+        "items": [asdict(item) for item in gallery.page(offset, limit or len(gallery))],
+    }  # fmt: skip

@@ -1,0 +1,61 @@
+"""A tab as a sequence of items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any, overload
+
+from pellucid.errors import ArrowMissing
+from pellucid.understand.causes import Neighbours
+from pellucid.understand.gallery import Selection
+from pellucid.understand.items import Item, items
+
+BATCH = 1_000
+
+
+class Gallery(Sequence[Item]):
+    """The items of one tab, in its order. Length, slices and iteration; a slice costs the slice."""
+
+    def __init__(self, selection: Selection, neighbours: Neighbours, threshold: float | None, jumps: bool) -> None:
+        self.selection = selection
+        self.threshold = threshold
+        self._neighbours = neighbours
+        self._jumps = jumps
+
+    @property
+    def threshold_position(self) -> int | None:
+        """In the tab All of one threshold, where the first item under it stands (in reverse: the first at or
+        over it); else None."""
+        return self.selection.threshold_position if self._jumps else None
+
+    def page(self, offset: int, limit: int) -> list[Item]:
+        return items(self.selection, self._neighbours, offset, limit)
+
+    def __len__(self) -> int:
+        return self.selection.total
+
+    @overload
+    def __getitem__(self, index: int) -> Item: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Item]: ...
+    def __getitem__(self, index: int | slice) -> Item | list[Item]:
+        if isinstance(index, slice):
+            places = range(len(self))[index]
+            if places.step == 1:
+                return self.page(places.start, len(places))
+            return [self.page(place, 1)[0] for place in places]
+        place = range(len(self))[index]
+        return self.page(place, 1)[0]
+
+    def __iter__(self) -> Iterator[Item]:
+        for offset in range(0, len(self), BATCH):
+            yield from self.page(offset, BATCH)
+
+    def to_arrow(self) -> Any:
+        """All items as a pyarrow.Table; raises ArrowMissing without pyarrow."""
+        try:
+            import pyarrow
+        except ImportError as error:
+            raise ArrowMissing from error
+        return pyarrow.Table.from_pylist([asdict(item) for item in self])

@@ -1,0 +1,151 @@
+"""From what a file says to what a version holds: references linked, boxes in pixels, coverage known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from pellucid.columns import NAMED, RUN, SPLITS, Annotations, Bytes, Floats, Images, Kind, Longs, Predictions
+from pellucid.errors import ImagesNeeded, PredictedAlready, ScoredTwice, counted
+from pellucid.formats.source import Note, PredictionSource
+from pellucid.images.sizes import displayed_sizes
+from pellucid.images.store import join
+from pellucid.workspace.linking import read_references, refuse_ambiguous, unexplained
+from pellucid.workspace.manifests import Concept
+
+Covered = Literal["split", "listed"]
+
+
+@dataclass(frozen=True, eq=False)
+class Frozen:
+    """What a version froze, as far as an import needs it."""
+
+    name: str
+    kind: Kind
+    concepts: list[Concept]
+    folders: list[str]
+    images: Images
+    coverage: Bytes
+    annotations: Annotations
+
+
+@dataclass(frozen=True, eq=False)
+class Linked:
+    """Predictions held against a version: its rows, the new coverage, the concepts (a classifier may know more)."""
+
+    predictions: Predictions
+    images: Images
+    coverage: Bytes
+    concepts: list[Concept]
+    notes: list[Note]
+
+
+def link(source: PredictionSource, frozen: Frozen, split: int | None, covered: Covered, first_order: int) -> Linked:
+    """Hold a file's predictions against a frozen version."""
+    images, concepts = frozen.images, list(frozen.concepts)
+    candidates = np.ones(len(images), bool) if split is None else images.split == split
+    image, concept, notes = read_references(source, images, candidates, concepts, frozen.annotations)
+    refuse_ambiguous(source, image, images)
+    place = concept.place.copy()
+    if frozen.kind == "classification":
+        strangers = new_concepts(source, place, concept.explained, concept.name)
+        for row, name in strangers:
+            place[row] = len(concepts)
+            concepts.append(Concept(name))
+        if strangers:
+            text = f"{counted(len(strangers), 'concept')} that no image is annotated with, added: {', '.join(name for _, name in strangers)}"
+            notes.append(Note("concept_added", text, len(strangers)))
+    reading = type(concept)(concept.name, place)
+    notes += unexplained(source, image, reading, images, concepts)
+    kept = np.flatnonzero((image.place[source.image] >= 0) & (place[source.concept] >= 0))
+    rows = image.place[source.image[kept]]
+    named = np.unique(image.place[image.place >= 0])
+    refuse_second_run(source, frozen, named)
+    coverage = covered_images(frozen, named, split, covered)
+    images, box = in_pixels(source, kept, rows, images, frozen.folders)
+    predictions = Predictions(
+        rows.astype(np.int32), place[source.concept[kept]].astype(np.int32), source.score[kept], box, first_order + kept
+    )
+    if box is None:
+        refuse_second_score(source, predictions, images, concepts)
+    else:
+        notes += outside(box, images, rows)
+    return Linked(predictions, images, coverage, concepts, [*source.notes, *notes])
+
+
+def new_concepts(source: PredictionSource, place: np.ndarray, explained: int, reading: str) -> list[tuple[int, str]]:
+    """A classifier's concepts that the view lacks: leaving them out would change which is highest."""
+    if not explained or source.concept_reading == "position":
+        return []
+    prefix = reading.partition("'")[2].removesuffix("'") if reading.startswith("names after") else ""
+    if source.concept_reading == "column" and not prefix:
+        return []
+    return [
+        (row, key.removeprefix(prefix)) for row, key in enumerate(source.concept_keys) if place[row] < 0 and key.startswith(prefix)
+    ]
+
+
+def refuse_second_run(source: PredictionSource, frozen: Frozen, named: Longs) -> None:
+    again = named[frozen.coverage[named] == NAMED]
+    if len(again):
+        raise PredictedAlready(source.path, frozen.name, frozen.images.path[again], len(again))
+
+
+def covered_images(frozen: Frozen, named: Longs, split: int | None, covered: Covered) -> Bytes:
+    """The model was run on every image of the splits that the file speaks of, unless it lists them all."""
+    coverage = frozen.coverage.copy()
+    if covered == "split":
+        spoken = [split] if split is not None else np.unique(frozen.images.split[named])
+        coverage[np.isin(frozen.images.split, spoken) & (coverage != NAMED)] = RUN
+    coverage[named] = NAMED
+    return coverage
+
+
+def in_pixels(
+    source: PredictionSource, kept: Longs, rows: np.ndarray, images: Images, folders: Sequence[str]
+) -> tuple[Images, Floats | None]:
+    if source.box is None:
+        return images, None
+    if source.unit == "pixels":
+        return images, source.box[kept]
+    images = with_sizes(images, np.unique(rows), folders, source.path, "YOLO boxes are fractions of it")
+    scale = np.stack([images.width, images.height, images.width, images.height], axis=1)[rows].astype(float)
+    return images, source.box[kept] * scale
+
+
+def with_sizes(images: Images, rows: Longs, folders: Sequence[str], path: str, why: str) -> Images:
+    """The images with the size of `rows` known, read from the pictures' headers where it was not."""
+    rows = rows[(images.width[rows] <= 0) | (images.height[rows] <= 0)]
+    if not len(rows):
+        return images
+    width, height = images.width.copy(), images.height.copy()
+    places = [join(folders[images.root[row]], images.path[row]) if images.root[row] >= 0 else "" for row in rows]
+    for row, size in zip(rows, displayed_sizes(places), strict=True):
+        if size is None:
+            raise ImagesNeeded(path, images.path[row], why)
+        width[row], height[row] = size
+    return images.replaced(width=width, height=height)
+
+
+def refuse_second_score(source: PredictionSource, predictions: Predictions, images: Images, concepts: Sequence[Concept]) -> None:
+    key = predictions.image.astype(np.int64) * len(concepts) + predictions.concept
+    values, first, count = np.unique(key, return_index=True, return_counts=True)
+    if len(values) < len(key):
+        row = first[count > 1][0]
+        raise ScoredTwice(source.path, images.path[predictions.image[row]], concepts[predictions.concept[row]].name)
+
+
+def outside(box: Floats, images: Images, rows: np.ndarray) -> list[Note]:
+    """Boxes that reach over a pixel out of their picture: kept as they are, counted and told of."""
+    width, height = images.width[rows], images.height[rows]
+    over = (box[:, 0] < -1) | (box[:, 1] < -1) | (box[:, 0] + box[:, 2] > width + 1) | (box[:, 1] + box[:, 3] > height + 1)
+    number = int((over & (width > 0)).sum())
+    text = f"{counted(number, 'box reaches', 'boxes reach')} out of their picture: kept as they are"
+    return [Note("outside", text, number)] if number else []
+
+
+def split_position(split: str | None) -> int | None:
+    return None if split is None else SPLITS.index(split)  # type: ignore[arg-type]

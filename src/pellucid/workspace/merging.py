@@ -1,0 +1,153 @@
+"""Growing a view: what arrives is joined to what is there, and nothing that is there is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pellucid.columns import CLOSED, SPLITS, UNANNOTATED, Annotations, Images, Integers, Kind, no_annotations
+from pellucid.errors import SplitConflict, TwoConcepts, counted, few
+from pellucid.formats.source import AnnotationSource, Note
+from pellucid.images.store import absolute, is_there, join
+from pellucid.workspace.manifests import Concept
+
+
+@dataclass(frozen=True, eq=False)
+class Merged:
+    images: Images
+    annotations: Annotations
+    notes: list[Note]
+
+
+def merge_concepts(ours: list[Concept], listed: bool, found: AnnotationSource) -> tuple[list[Concept], Integers, Integers]:
+    """The concepts together, and where each side's stand in them.
+
+    In the order of the formats that list them; by name where none does.
+    """
+    ids: dict[str, list[str]] = {concept.name: list(concept.ids) for concept in ours}
+    for name, identity in zip(found.concepts, found.concept_ids, strict=True):
+        known = ids.setdefault(name, [])
+        if identity and identity not in known:
+            known.append(identity)
+    names = list(ids)
+    if not listed and not found.listed:
+        names.sort()
+    elif not listed and ours:
+        names = [*found.concepts, *(name for name in names if name not in set(found.concepts))]
+    place = {name: row for row, name in enumerate(names)}
+    concepts = [Concept(name, ids[name]) for name in names]
+    left = np.array([place[concept.name] for concept in ours], np.int32).reshape(-1)
+    right = np.array([place[name] for name in found.concepts], np.int32).reshape(-1)
+    return concepts, left, right
+
+
+def merge(
+    path: str, kind: Kind, concepts: Sequence[str], images: Images, annotations: Annotations,
+    arriving: Images, marked: Annotations,
+) -> Merged:  # fmt: skip
+    """Join by image path. An image already there keeps its split; annotations it has already are not doubled."""
+    here = {name: row for row, name in enumerate(images.path)}
+    place = np.array([here.get(name, -1) for name in arriving.path], np.int64).reshape(-1)
+    again = np.flatnonzero(place >= 0)
+    for row in again:
+        if arriving.split[row] != images.split[place[row]]:
+            before, now = SPLITS[images.split[place[row]]], SPLITS[arriving.split[row]]
+            raise SplitConflict(path, arriving.path[row], before, now)
+    fresh = np.flatnonzero(place < 0)
+    place[fresh] = len(images) + np.arange(len(fresh))
+    joined = images.followed_by(arriving.take(fresh))
+    joined = refreshed(joined, arriving, place, again)
+    marked = marked.replaced(image=place[marked.image].astype(np.int32))
+    doubles = repeated(annotations, marked, len(images))
+    if kind == "classification":
+        refuse_second_concept(path, joined, annotations, marked.take(~doubles), concepts)
+    notes = [Note("images_again", f"{counted(len(again), 'image')} already in the view", len(again), "info")] if len(again) else []
+    if number := int(doubles.sum()):
+        notes.append(Note("annotations_again", f"{counted(number, 'annotation')} already in the view, not added again", number, "info"))
+    if twins := twice_within(marked):
+        notes.append(Note("duplicate_annotations", f"{counted(twins, 'annotation')} exactly equal to another of the same file: kept", twins))
+    return Merged(joined, annotations.followed_by(marked.take(~doubles)), notes)
+
+
+def refreshed(joined: Images, arriving: Images, place: Any, again: Any) -> Images:
+    """Images met again: known sizes, folders and states of annotation replace unknown ones."""
+    columns = {name: column.copy() for name, column in joined.columns().items()}
+    for row in again:
+        target = place[row]
+        if columns["width"][target] <= 0:
+            columns["width"][target], columns["height"][target] = arriving.width[row], arriving.height[row]
+        if arriving.root[row] >= 0:
+            columns["root"][target] = arriving.root[row]
+        if columns["stated"][target] == UNANNOTATED:
+            columns["stated"][target] = arriving.stated[row]
+        columns["source_id"][target] = columns["source_id"][target] or arriving.source_id[row]
+        columns["metadata"][target] = arriving.metadata[row] or columns["metadata"][target]
+    return Images(**columns)
+
+
+def keys(annotations: Annotations) -> list[tuple[Any, ...]]:
+    facts = [annotations.image.tolist(), annotations.concept.tolist(), annotations.ignore.tolist(), annotations.positive.tolist()]
+    if annotations.box is not None:
+        facts += [annotations.box[:, side].tolist() for side in range(4)]
+    return list(zip(*facts, strict=True))
+
+
+def repeated(annotations: Annotations, marked: Annotations, images: int) -> Any:
+    """Which arriving annotations the view has already."""
+    if not (marked.image < images).any():
+        return np.zeros(len(marked), bool)
+    there = set(keys(annotations))
+    return np.array([key in there for key in keys(marked)], bool).reshape(-1)
+
+
+def twice_within(marked: Annotations) -> int:
+    return len(marked) - len(set(keys(marked)))
+
+
+def refuse_second_concept(path: str, images: Images, annotations: Annotations, marked: Annotations, concepts: Sequence[str]) -> None:
+    has = dict(zip(annotations.image.tolist(), annotations.concept.tolist(), strict=True))
+    for image, concept in zip(marked.image.tolist(), marked.concept.tolist(), strict=True):
+        if image in has:
+            raise TwoConcepts(path, images.path[image], concepts[has[image]], concepts[concept])
+
+
+def as_tags(found: AnnotationSource) -> AnnotationSource:
+    """Boxes, or one concept an image, as tags: each concept once an image; ignored regions say nothing."""
+    marked = found.annotations.take(~found.annotations.ignore)
+    key = marked.image.astype(np.int64) * len(found.concepts) + marked.concept
+    _, first = np.unique(key, return_index=True)
+    rows = np.sort(first)
+    tags = no_annotations(boxes=False).followed_by(
+        Annotations(marked.image[rows], marked.concept[rows], None, np.zeros(len(rows), bool), np.ones(len(rows), bool))
+    )
+    stated = np.where(found.images.stated == UNANNOTATED, UNANNOTATED, CLOSED).astype(np.int8)
+    return replace(found, kind="tagging", images=found.images.replaced(stated=stated), annotations=tags, unit="pixels")
+
+
+def found_folder(found: AnnotationSource, source: Any) -> str | None:
+    """Where the pictures lie when nobody said: the format's own folder, or near the file if some are there."""
+    if found.folder is not None:
+        return absolute(found.folder)
+    if not isinstance(source, str | Path):
+        return None
+    beside = Path(source).resolve().parent
+    for folder in (beside, beside / "images", beside.parent / "images", beside.parent):
+        if any((folder / name).is_file() for name in found.images.path[:5]):
+            return str(folder)
+    return None
+
+
+def absent_pictures(images: Images, folder: str | None, guessed: bool) -> list[Note]:
+    """How many pictures are not where they should be."""
+    if folder is None:
+        return [Note("no_pictures", "no folder of pictures given: everything but the pictures works (--images DIR)", 1, "info")]
+    absent = [name for name in images.path if not is_there(join(folder, name))]
+    notes = [Note("folder", f"pictures found in {folder}", 1, "info")] if guessed else []
+    if absent:
+        text = f"{counted(len(absent), 'picture')} of {len(images):,} not found in {folder}: {few(absent)}"
+        notes.append(Note("picture_absent", text, len(absent)))
+    return notes

@@ -1,0 +1,223 @@
+"""A version: one trained model, its frozen images, splits and annotations, and its predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pellucid import __version__
+from pellucid.columns import NOT_RUN, SPLITS, Annotations, Bytes, Floats, Images, Split, no_predictions
+from pellucid.errors import ConceptNotInView, SplitEmpty
+from pellucid.formats import read_predictions
+from pellucid.formats.source import Note
+from pellucid.understand.causes import Neighbours
+from pellucid.understand.evaluation import VALIDATION, Evaluation, evaluate
+from pellucid.understand.gallery import Selection, Tab
+from pellucid.understand.metrics import Metrics, metrics
+from pellucid.understand.thresholds import Threshold, chosen_by_user
+from pellucid.workspace.gallery import Gallery
+from pellucid.workspace.imports import Covered, Frozen, link, split_position
+from pellucid.workspace.manifests import VersionManifest, source_record
+from pellucid.workspace.storage import read_manifest, remove_leftovers, write_manifest, writing
+from pellucid.workspace.tables import read_annotations, read_evaluation, read_images, write_evaluation
+
+if TYPE_CHECKING:
+    from pellucid.workspace.view import View
+
+MANIFEST = "version.json"
+
+
+class Loaded:
+    """One state of a version in memory: whatever is asked of it is answered from here."""
+
+    def __init__(self, manifest: VersionManifest, evaluation: Evaluation) -> None:
+        self.manifest = manifest
+        self.evaluation = evaluation
+
+    @cached_property
+    def neighbours(self) -> Neighbours:
+        return Neighbours(self.evaluation)
+
+
+class Version:
+    """Made by `view.start(name)`; read by `view.version(name)`."""
+
+    def __init__(self, view: View, name: str, iou: float = 0.5) -> None:
+        self.view = view
+        self.name = name
+        self._iou = iou
+        self.folder: Path = view.folder / "versions" / name
+        self._loaded: Loaded | None = None
+        self._stamp: tuple[int, int] | None = None
+
+    def __repr__(self) -> str:
+        return f"<version {self.name} of {self.view.name}>"
+
+    @property
+    def loaded(self) -> Loaded:
+        """The version as it is on disk now; read again only when it has changed."""
+        status = (self.folder / MANIFEST).stat()
+        stamp = (status.st_mtime_ns, status.st_ino)
+        loaded = self._loaded
+        if loaded is None or stamp != self._stamp:
+            loaded = self._read()
+            self._loaded, self._stamp = loaded, stamp
+        return loaded
+
+    @property
+    def evaluation(self) -> Evaluation:
+        return self.loaded.evaluation
+
+    @property
+    def manifest(self) -> VersionManifest:
+        return self.loaded.manifest
+
+    def _read(self) -> Loaded:
+        for attempt in (1, 2):  # a writer may replace the files between the manifest and its tables
+            manifest = read_manifest(self.folder / MANIFEST, VersionManifest)
+            names = tuple(concept.name for concept in manifest.concepts)
+            try:
+                if manifest.predictions is None:
+                    return Loaded(manifest, self._not_run(manifest, names))
+                files = (manifest.images, manifest.annotations, manifest.predictions, manifest.staircase)
+                return Loaded(manifest, read_evaluation(self.folder, manifest.kind, names, manifest.iou, *files))
+            except Exception:
+                if attempt == 2 or read_manifest(self.folder / MANIFEST, VersionManifest).generation == manifest.generation:
+                    raise
+        raise AssertionError("the second attempt returns or raises")
+
+    def _not_run(self, manifest: VersionManifest, names: tuple[str, ...]) -> Evaluation:
+        images, coverage = read_images(self.folder / manifest.images)
+        annotations, _ = read_annotations(self.folder / manifest.annotations)
+        return without_predictions(manifest, names, images, coverage, annotations)
+
+    def _freeze(self) -> Loaded:
+        """Freeze the view as it is now, in memory; it is kept together with the predictions."""
+        manifest, images, annotations = self.view.frozen_now(self._iou)
+        names = tuple(concept.name for concept in manifest.concepts)
+        return Loaded(manifest, without_predictions(manifest, names, images, np.zeros(len(images), np.int8), annotations))
+
+    def add_predictions(
+        self, source: Any, split: Split | None = None, covered: Covered = "split", format: str | None = None
+    ) -> list[Note]:
+        """Read what the model said, match it, and keep it.
+
+        source: a path, or columns in memory (a dict of arrays, pandas, polars, Arrow). split: the one the file
+        is of; by default those of the images it names. covered: `split`, the model was run on every frozen image
+        of these; `listed`, on those that the file names alone. Returns what is worth knowing about the import.
+        Raises PellucidError with nothing changed.
+        """
+        position = split_position(split)
+        found = read_predictions(source, format, self.view.kind)
+        with writing(self.view.workspace.folder):
+            before = self.loaded if (self.folder / MANIFEST).is_file() else self._freeze()
+            old, manifest = before.evaluation, before.manifest
+            if position is not None:
+                refuse_empty_split(self.name, old.images, position)
+            frozen = Frozen(
+                self.name, manifest.kind, manifest.concepts, manifest.folders, old.images, old.coverage, old.annotations
+            )
+            next_order = int(old.predictions.order.max(initial=-1)) + 1
+            linked = link(found, frozen, position, covered, next_order)
+            names = tuple(concept.name for concept in linked.concepts)
+            predictions = old.predictions.followed_by(linked.predictions)
+            new = evaluate(manifest.kind, names, linked.images, linked.coverage, old.annotations, predictions, manifest.iou)
+            record = source_record(source, found.path, found.format, len(linked.predictions), linked.notes)
+            self._keep(manifest, new, linked.concepts, record)
+        return linked.notes
+
+    def _keep(self, manifest: VersionManifest, new: Evaluation, concepts: Any, record: Any) -> None:
+        generation = manifest.generation + 1
+        self.folder.mkdir(parents=True, exist_ok=True)
+        names = write_evaluation(self.folder, generation, new)
+        changed = VersionManifest(
+            kind=manifest.kind, started=manifest.started, made_by=__version__, iou=manifest.iou, concepts=concepts,
+            folders=manifest.folders, images=str(names["images"]), annotations=str(names["annotations"]),
+            annotation_sources=manifest.annotation_sources, generation=generation, predictions=names["predictions"],
+            staircase=names["staircase"], prediction_sources=[*manifest.prediction_sources, record], counts=sizes(new),
+        )  # fmt: skip
+        write_manifest(self.folder / MANIFEST, changed)
+        remove_leftovers(self.folder, {name for name in names.values() if name})
+
+    @property
+    def splits(self) -> list[Split]:
+        """The splits in which this version froze images."""
+        return splits_of(self.evaluation.images)
+
+    def _in_split(self, place: int) -> int:
+        refuse_empty_split(self.name, self.evaluation.images, place)
+        return place
+
+    @property
+    def thresholds(self) -> Mapping[str, Threshold]:
+        """Each concept's threshold, chosen exactly to make the fewest errors on validation, in the view's order."""
+        evaluation = self.evaluation
+        return dict(zip(evaluation.concepts, evaluation.thresholds, strict=True))
+
+    def threshold_at(self, concept: str, value: float) -> Threshold:
+        """The concept's threshold if a person set it to `value`."""
+        place = self.concept_position(concept)
+        return chosen_by_user(self.evaluation.thresholds[place], self.evaluation.counted(VALIDATION, place), value)
+
+    def concept_position(self, concept: str) -> int:
+        if concept not in self.evaluation.concepts:
+            raise ConceptNotInView(concept, self.evaluation.concepts)
+        return self.evaluation.concepts.index(concept)
+
+    def metrics(self, split: Split = "validation") -> Metrics:
+        """Figures at the thresholds, per concept and overall, on one split."""
+        self._in_split(SPLITS.index(split))
+        return metrics(self.evaluation, split, self.evaluation.optimal)
+
+    def gallery(
+        self, tab: Tab, concept: str | None = None, split: Split = "validation",
+        threshold: float | None = None, reverse: bool = False,
+    ) -> Gallery:  # fmt: skip
+        """One tab: `all`, `matched`, `missing` or `extra`; of one concept, or of all (None).
+
+        threshold: a value to use instead of the concept's own (with all concepts, instead of everyone's).
+        """
+        place = self._in_split(SPLITS.index(split))
+        loaded = self.loaded
+        thresholds = loaded.evaluation.optimal.copy()
+        chosen = None if concept is None else self.concept_position(concept)
+        if threshold is not None:
+            thresholds[slice(None) if chosen is None else chosen] = threshold
+        elif chosen is not None:
+            threshold = float(thresholds[chosen])
+        return self.gallery_at(tab, chosen, place, thresholds, reverse, threshold, loaded)
+
+    def gallery_at(
+        self, tab: Tab, concept: int | None, split: int, thresholds: Floats, reverse: bool, shown: float | None, loaded: Loaded
+    ) -> Gallery:
+        selection = Selection(loaded.evaluation, tab, split, concept, thresholds, reverse)
+        return Gallery(selection, loaded.neighbours, shown, jumps=tab == "all" and shown is not None)
+
+
+def without_predictions(
+    manifest: VersionManifest, names: tuple[str, ...], images: Images, coverage: Bytes, annotations: Annotations
+) -> Evaluation:
+    nothing = no_predictions(manifest.kind == "detection")
+    return evaluate(manifest.kind, names, images, coverage, annotations, nothing, manifest.iou)
+
+
+def splits_of(images: Images) -> list[Split]:
+    return [split for place, split in enumerate(SPLITS) if (images.split == place).any()]
+
+
+def refuse_empty_split(version: str, images: Images, place: int) -> None:
+    if not (images.split == place).any():
+        raise SplitEmpty(version, SPLITS[place], splits_of(images))
+
+
+def sizes(evaluation: Evaluation) -> dict[str, int]:
+    return {
+        "images": len(evaluation.images),
+        "covered": int((evaluation.coverage != NOT_RUN).sum()),
+        "annotations": len(evaluation.annotations),
+        "predictions": len(evaluation.predictions),
+    }

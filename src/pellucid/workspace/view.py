@@ -1,0 +1,188 @@
+"""A view: one kind of task over a set of images, growing as images and annotations are added."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pellucid import __version__
+from pellucid.columns import Annotations, Images, Kind, Longs, Split, no_annotations, no_images
+from pellucid.errors import KindConflict, NothingToFreeze, VersionExists, VersionUnknown
+from pellucid.formats import read_annotations as read_source
+from pellucid.formats.source import AnnotationSource, Note
+from pellucid.images.store import absolute
+from pellucid.workspace.imports import outside, split_position, with_sizes
+from pellucid.workspace.manifests import VersionManifest, ViewManifest, now, source_record
+from pellucid.workspace.merging import absent_pictures, as_tags, found_folder, merge, merge_concepts
+from pellucid.workspace.names import checked_name, listed_names
+from pellucid.workspace.storage import read_manifest, remove_leftovers, write_manifest, writing
+from pellucid.workspace.tables import read_annotations, read_images, write_annotations, write_images
+from pellucid.workspace.version import MANIFEST as VERSION_MANIFEST
+from pellucid.workspace.version import Version
+
+if TYPE_CHECKING:
+    from pellucid.workspace.workspace import Workspace
+
+MANIFEST = "view.json"
+
+
+class View:
+    """Made or read by `workspace.view(name, kind)`. A draft is on disk only once something was added to it."""
+
+    def __init__(self, workspace: Workspace, name: str, draft: Kind | None = None) -> None:
+        self.workspace = workspace
+        self.name = name
+        self.folder: Path = workspace.folder / "views" / name
+        self._draft = draft
+        self._versions: dict[str, Version] = {}
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} view {self.name} of {self.workspace.folder}>"
+
+    @property
+    def manifest(self) -> ViewManifest:
+        if self._draft is not None and not (self.folder / MANIFEST).is_file():
+            return ViewManifest(self._draft)
+        return read_manifest(self.folder / MANIFEST, ViewManifest)
+
+    @property
+    def kind(self) -> Kind:
+        return self.manifest.kind
+
+    def add(self, source: Any, images: str | Path | None = None, split: Split | None = None, format: str | None = None) -> list[Note]:
+        """Add images and annotations from a file, a folder or columns in memory.
+
+        images: the folder or URL that image paths are relative to. split: of images whose source does not say
+        (default: validation). Images already there gain the annotations they lack. Returns what is worth knowing.
+        Raises PellucidError with nothing changed.
+        """
+        pictures = None if images is None else str(images)
+        return self.take(read_source(source, format, self.kind, pictures), source, pictures, split)
+
+    def take(self, found: AnnotationSource, source: Any, pictures: str | None, split: Split | None) -> list[Note]:
+        """Add what a reader found; `source` and `pictures` are what the user named."""
+        with writing(self.workspace.folder):
+            manifest = self.manifest
+            found = suited(found, manifest.kind, self.name)
+            folder = absolute(pictures) if pictures else found_folder(found, source)
+            folders = list(manifest.folders)
+            if folder is not None and folder not in folders:
+                folders.append(folder)
+            arriving = with_defaults(found.images, split, -1 if folder is None else folders.index(folder))
+            notes = [*found.notes, *absent_pictures(arriving, folder, pictures is None)]
+            arriving, annotations = in_pixels(found, arriving, folders)
+            if annotations.box is not None:
+                notes += outside(annotations.box, arriving, annotations.image)
+            concepts, ours, theirs = merge_concepts(manifest.concepts, manifest.concepts_listed, found)
+            before, marked = self._tables(manifest)
+            marked = marked.replaced(concept=ours[marked.concept])
+            annotations = annotations.replaced(concept=theirs[annotations.concept])
+            merged = merge(found.path, manifest.kind, [one.name for one in concepts], before, marked, arriving, annotations)
+            notes += merged.notes
+            manifest.concepts, manifest.folders = concepts, folders
+            manifest.concepts_listed = manifest.concepts_listed or found.listed
+            manifest.sources.append(source_record(source, found.path, found.format, len(arriving), notes))
+            self._keep(manifest, merged.images, merged.annotations)
+        return notes
+
+    def _tables(self, manifest: ViewManifest) -> tuple[Images, Annotations]:
+        if manifest.images is None or manifest.annotations is None:
+            return no_images(), no_annotations(manifest.kind == "detection")
+        return read_images(self.folder / manifest.images)[0], read_annotations(self.folder / manifest.annotations)[0]
+
+    def _keep(self, manifest: ViewManifest, images: Images, annotations: Annotations) -> None:
+        self.workspace.write_manifest()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        manifest.generation += 1
+        manifest.images = f"images.{manifest.generation}.parquet"
+        manifest.annotations = f"annotations.{manifest.generation}.parquet"
+        write_images(self.folder / manifest.images, images)
+        write_annotations(self.folder / manifest.annotations, annotations)
+        write_manifest(self.folder / MANIFEST, manifest)
+        remove_leftovers(self.folder, {manifest.images, manifest.annotations})
+
+    @property
+    def versions(self) -> list[str]:
+        """Names of the versions, oldest first."""
+        names = listed_names(self.folder / "versions", VERSION_MANIFEST)
+        return sorted(names, key=lambda name: (read_manifest(self.folder / "versions" / name / VERSION_MANIFEST, VersionManifest).started, name))
+
+    def version(self, name: str) -> Version:
+        """An existing version; raises VersionUnknown."""
+        if not (self.folder / "versions" / checked_name("version", name) / VERSION_MANIFEST).is_file():
+            raise VersionUnknown(self.name, name, self.versions)
+        return self._versions.setdefault(name, Version(self, name))
+
+    def version_to_be(self, name: str, iou: float = 0.5) -> Version:
+        """The version of that name; if there is none, one that `add_predictions` freezes as it begins."""
+        return self._versions.setdefault(name, Version(self, checked_name("version", name), iou))
+
+    def start(self, name: str, iou: float = 0.5) -> Version:
+        """Freeze the view's images, splits and annotations as a new version, when its training is launched.
+
+        iou: the least IoU of a match, in detection, over 0 and at most 1.
+        """
+        if not 0 < iou <= 1:
+            raise ValueError(f"iou is {iou}, where a number over 0 and at most 1 was expected")
+        folder = self.folder / "versions" / checked_name("version", name)
+        with writing(self.workspace.folder):
+            if (folder / VERSION_MANIFEST).is_file():
+                raise VersionExists(self.name, name)
+            manifest, images, annotations = self.frozen_now(iou)
+            folder.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(folder, set())
+            write_images(folder / manifest.images, images, np.zeros(len(images), np.int8))
+            write_annotations(folder / manifest.annotations, annotations)
+            write_manifest(folder / VERSION_MANIFEST, manifest)
+        return self.version(name)
+
+    def frozen_now(self, iou: float) -> tuple[VersionManifest, Images, Annotations]:
+        """What a version started at this moment holds."""
+        manifest = self.manifest
+        images, annotations = self._tables(manifest)
+        if not len(images):
+            raise NothingToFreeze(self.name)
+        images, annotations = by_path(images, annotations)
+        frozen = VersionManifest(
+            kind=manifest.kind, started=now(), made_by=__version__, iou=iou, concepts=manifest.concepts,
+            folders=manifest.folders, images="images.0.parquet", annotations="annotations.0.parquet",
+            annotation_sources=manifest.sources, counts={"images": len(images), "annotations": len(annotations)},
+        )  # fmt: skip
+        return frozen, images, annotations
+
+
+def by_path(images: Images, annotations: Annotations) -> tuple[Images, Annotations]:
+    """Images sorted by path, so that position is rank; annotations keep their order."""
+    order = np.array(sorted(range(len(images)), key=images.path.__getitem__), np.int64)
+    place: Longs = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    return images.take(order), annotations.replaced(image=place[annotations.image].astype(np.int32))
+
+
+def suited(found: AnnotationSource, kind: Kind, view: str) -> AnnotationSource:
+    """The source as the view's kind: boxes and single concepts make tags, nothing else is changed into another kind."""
+    if found.kind == kind:
+        return found
+    if kind == "tagging":
+        return as_tags(found)
+    raise KindConflict(found.path, view, kind, {"detection": "boxes", "tagging": "tags", "classification": "one concept an image, without boxes"}[found.kind])
+
+
+def with_defaults(images: Images, split: Split | None, root: int) -> Images:
+    position = split_position(split or "validation")
+    return images.replaced(
+        split=np.where(images.split < 0, position, images.split).astype(np.int8), root=np.full(len(images), root, np.int32)
+    )
+
+
+def in_pixels(found: AnnotationSource, images: Images, folders: list[str]) -> tuple[Images, Annotations]:
+    annotations = found.annotations
+    if found.unit == "pixels" or annotations.box is None:
+        return images, annotations
+    images = with_sizes(images, np.arange(len(images)), folders, found.path, "YOLO boxes are fractions of it")
+    scale = np.stack([images.width, images.height, images.width, images.height], axis=1)[annotations.image].astype(float)
+    return images, annotations.replaced(box=annotations.box * scale)
+
+

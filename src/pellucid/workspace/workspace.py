@@ -1,0 +1,98 @@
+"""A workspace: a folder that a person can read, copy and delete."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pellucid import __version__
+from pellucid.columns import Kind, Split
+from pellucid.errors import KindConflict, KindNeeded, NotAWorkspace, ViewUnknown, WorkspaceTooNew
+from pellucid.formats import read_annotations
+from pellucid.formats.source import Note
+from pellucid.workspace.manifests import FORMAT, ViewManifest, WorkspaceManifest
+from pellucid.workspace.names import checked_name, listed_names
+from pellucid.workspace.storage import read_manifest, write_manifest, writing
+from pellucid.workspace.view import MANIFEST as VIEW_MANIFEST
+from pellucid.workspace.view import View
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MANIFEST = "workspace.json"
+
+
+class Workspace:
+    """Opened by `pellucid.open(folder)`; made when absent, at the first thing written into it."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self._views: dict[str, View] = {}
+        self._check()
+
+    def __repr__(self) -> str:
+        return f"<workspace {self.folder}>"
+
+    def _check(self) -> None:
+        manifest = self.folder / MANIFEST
+        if manifest.is_file():
+            found = read_manifest(manifest, WorkspaceManifest).format
+            if found > FORMAT:
+                raise WorkspaceTooNew(self.folder, found, FORMAT)
+        elif self.folder.is_file():
+            raise NotAWorkspace(self.folder, "it is a file")
+        elif self.folder.is_dir() and any(child.name != ".lock" for child in self.folder.iterdir()):
+            raise NotAWorkspace(self.folder, "it holds other files")
+
+    @property
+    def exists(self) -> bool:
+        return (self.folder / MANIFEST).is_file()
+
+    @property
+    def views(self) -> list[str]:
+        """Names of the views."""
+        return listed_names(self.folder / "views", VIEW_MANIFEST)
+
+    def view(self, name: str, kind: Kind | None = None) -> View:
+        """The view of that name, made when absent if its kind is given."""
+        view = self.view_to_be(name, kind)
+        if not (view.folder / VIEW_MANIFEST).is_file():
+            with writing(self.folder):
+                self.write_manifest()
+                view.folder.mkdir(parents=True, exist_ok=True)
+                write_manifest(view.folder / VIEW_MANIFEST, ViewManifest(view.kind))
+        return view
+
+    def view_to_be(self, name: str, kind: Kind | None) -> View:
+        """The view of that name; if there is none, one that comes to be when something is added to it."""
+        there = (self.folder / "views" / checked_name("view", name) / VIEW_MANIFEST).is_file()
+        if not there and kind is None:
+            raise KindNeeded(name) if not self.views else ViewUnknown(self.folder, name, self.views)
+        view = self._views.setdefault(name, View(self, name, kind))
+        if kind is not None and view.kind != kind:
+            raise KindConflict(self.folder, name, view.kind, f"what is asked for, a {kind} view")
+        return view
+
+    def add(
+        self, name: str, source: Any, images: str | Path | None = None, split: Split | None = None,
+        kind: Kind | None = None, format: str | None = None,
+    ) -> tuple[View, list[Note]]:  # fmt: skip
+        """Add to the view of that name; if there is none, make one of the kind given, or that the source suggests."""
+        if checked_name("view", name) in self.views:
+            view = self.view(name, kind)
+            return view, view.add(source, images, split, format)
+        pictures = None if images is None else str(images)
+        found = read_annotations(source, format, kind, pictures)
+        view = self.view_to_be(name, kind or found.kind)
+        return view, view.take(found, source, pictures, split)
+
+    def write_manifest(self) -> None:
+        """Say that this folder is a workspace, once."""
+        if not self.exists:
+            write_manifest(self.folder / MANIFEST, WorkspaceManifest(FORMAT, __version__))
+
+    def serve(self, host: str = "127.0.0.1", port: int | None = None, browser: bool = True, ready: Callable[[str], None] | None = None) -> None:
+        """Serve the gallery until interrupted. port: None for 7860 or a free one, 0 for any free one. ready: called with the address."""
+        from pellucid.server.run import serve
+
+        serve(self, host, port, browser, ready)
