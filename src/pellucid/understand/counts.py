@@ -14,9 +14,10 @@ from pellucid.understand.runs import at_or_over
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """Per concept, int64 (concepts,): items of the tab All, and TP, FP, FN at the thresholds."""
+    """Per concept, int64 (concepts,): items of the tab All, those at or over the threshold, and TP, FP, FN there."""
 
     all: Longs
+    over: Longs
     tp: Longs
     fp: Longs
     fn: Longs
@@ -27,7 +28,8 @@ def count(evaluation: Evaluation, split: int, thresholds: Floats) -> Counts:
     tp = at_or_over(evaluation.matched, split, thresholds)
     fp = at_or_over(evaluation.wrong, split, thresholds)
     fn = evaluation.annotation_counts(split) - tp
-    return Counts(np.diff(evaluation.all_predictions.start[split]), tp, fp, fn)
+    everything = evaluation.all_predictions
+    return Counts(np.diff(everything.start[split]), at_or_over(everything, split, thresholds), tp, fp, fn)
 
 
 def ratio(part: float, whole: float) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
@@ -137,5 +138,7 @@ def evaluate(
     )  # fmt: skip
 
 
-STATES = {IGNORED: "ignored", MATCHED: "matched", WRONG: "missing", NOT_HIGHEST: "below"}
+STATES: dict[int, Literal["ignored", "matched", "missing", "below"]] = {
+    IGNORED: "ignored", MATCHED: "matched", WRONG: "missing", NOT_HIGHEST: "below",
+}  # fmt: skip
 """The outcome of a prediction at or over its threshold."""

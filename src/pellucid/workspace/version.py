@@ -76,6 +76,11 @@ class Version:
     def manifest(self) -> VersionManifest:
         return self.loaded.manifest
 
+    @property
+    def quick_manifest(self) -> VersionManifest:
+        """The manifest alone, without loading the columns."""
+        return read_manifest(self.folder / MANIFEST, VersionManifest)
+
     def _read(self) -> Loaded:
         for attempt in (1, 2):  # a writer may replace the files between the manifest and its tables
             manifest = read_manifest(self.folder / MANIFEST, VersionManifest)

@@ -1,0 +1,27 @@
+"""Which part of a picture a crop shows."""
+
+from __future__ import annotations
+
+CONTEXT = 1.5
+"""A crop's side, in multiples of the box's longer side."""
+LEAST = 40.0
+"""The least side of a crop, in pixels: a speck needs surroundings to be understood."""
+
+Region = tuple[int, int, int, int]
+
+
+def frame(box: tuple[float, float, float, float], width: int, height: int) -> Region:
+    """The square around a box, slid to stay inside the picture and cut where it is larger than it.
+
+    box: [left, top, width, height] in pixels, possibly reaching out of the picture. Returns the same in whole pixels.
+    """
+    side = max(LEAST, CONTEXT * max(box[2], box[3]))
+    left, across = slide(box[0] + box[2] / 2, side, width)
+    top, down = slide(box[1] + box[3] / 2, side, height)
+    return left, top, across, down
+
+
+def slide(centre: float, side: float, length: int) -> tuple[int, int]:
+    side = min(round(side), length)
+    start = round(centre - side / 2)
+    return max(0, min(start, length - side)), max(1, side)

@@ -1,0 +1,1 @@
+"""HTTP over a workspace, and the page."""

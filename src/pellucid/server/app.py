@@ -1,0 +1,189 @@
+"""The addresses of the server, and the page they feed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import anyio
+import msgspec
+import numpy as np
+from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi import Path as InPath
+from fastapi.responses import JSONResponse
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.staticfiles import StaticFiles
+
+from pellucid import __version__
+from pellucid.columns import SPLITS, Floats, Split
+from pellucid.errors import PellucidError, VersionUnknown, ViewUnknown
+from pellucid.images.cache import CropCache
+from pellucid.server.describe import (
+    Pictures, figures_document, histogram_document, image_document, page_document, version_document,
+)  # fmt: skip
+from pellucid.server.documents import (
+    FiguresDocument, HistogramDocument, ImageDocument, PageDocument, VersionDocument, VersionName, ViewDocument, WorkspaceDocument,
+)  # fmt: skip
+from pellucid.server.pictures import picture_response
+from pellucid.understand.gallery import Selection, Tab
+from pellucid.workspace import Version, Workspace
+from pellucid.workspace.version import Loaded
+
+STATIC = Path(__file__).parents[1] / "static"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+CUTTERS = 4
+"""Crops cut at a time: the rest of the server keeps its threads."""
+
+POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+ViewName = Annotated[str, InPath(max_length=200)]
+Concept = Annotated[int | None, Query(ge=0, le=10_000_000, description="Position in the version's concepts; absent for all")]
+At = Annotated[list[str] | None, Query(description="Thresholds of the user, each `concept:value`", max_length=10_000)]
+IN_SPLIT = Annotated[Split, Query()]
+
+
+def make_app(workspace: Workspace, cache: CropCache | None = None, hosts: tuple[str, ...] | None = LOOPBACK) -> FastAPI:
+    """The server of one workspace. hosts: names by which it may be called, None for any."""
+    app = FastAPI(title="Pellucid", version=__version__, docs_url=None, redoc_url=None)
+    app.add_middleware(GZipMiddleware, minimum_size=2_000, compresslevel=1)
+    if hosts is not None:
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*hosts, "testserver"])
+    crops = cache or CropCache()
+    cutters = anyio.CapacityLimiter(CUTTERS)
+
+    @app.middleware("http")
+    async def guarded(request: Request, call_next: Any) -> Response:
+        response: Response = await call_next(request)
+        response.headers["Content-Security-Policy"] = POLICY
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+    @app.exception_handler(PellucidError)
+    async def refused(request: Request, error: PellucidError) -> JSONResponse:
+        status = 404 if isinstance(error, ViewUnknown | VersionUnknown) else 422
+        return JSONResponse({"detail": str(error)}, status)
+
+    @app.get("/api/workspace", response_model=WorkspaceDocument)
+    def read_workspace() -> Response:
+        """The views and versions there are."""
+        return answer(workspace_document(workspace))
+
+    @app.get("/api/views/{view}/versions/{version}", response_model=VersionDocument, responses=NOT_FOUND)
+    def read_version(view: ViewName, version: ViewName) -> Response:
+        """A version's concepts, splits, coverage and what its imports found."""
+        found, loaded = look_up(workspace, view, version)
+        return answer(version_document(found, loaded))
+
+    @app.get("/api/views/{view}/versions/{version}/figures", response_model=FiguresDocument, responses=NOT_FOUND)
+    def read_figures(view: ViewName, version: ViewName, split: IN_SPLIT = "validation", at: At = None) -> Response:
+        """Every concept's threshold and counts."""
+        _, loaded = look_up(workspace, view, version)
+        return answer(figures_document(loaded, SPLITS.index(split), thresholds_at(loaded, at)))
+
+    @app.get("/api/views/{view}/versions/{version}/histogram", response_model=HistogramDocument, responses=NOT_FOUND)
+    def read_histogram(
+        view: ViewName, version: ViewName, split: IN_SPLIT = "validation", concept: Concept = None,
+        bins: Annotated[int, Query(ge=1, le=500)] = 100,
+    ) -> Response:  # fmt: skip
+        """The scores of the tab All."""
+        _, loaded = look_up(workspace, view, version)
+        return answer(histogram_document(loaded, SPLITS.index(split), known(loaded, concept), bins))
+
+    @app.get("/api/views/{view}/versions/{version}/page", response_model=PageDocument, responses=NOT_FOUND)
+    def read_page(
+        view: ViewName, version: ViewName, tab: Tab = "all", split: IN_SPLIT = "validation", concept: Concept = None,
+        at: At = None, reverse: bool = False, offset: Annotated[int, Query(ge=0, le=1 << 40)] = 0,
+        limit: Annotated[int, Query(ge=0, le=1_000)] = 100,
+    ) -> Response:  # fmt: skip
+        """A page of a tab."""
+        found, loaded = look_up(workspace, view, version)
+        selection = Selection(loaded.evaluation, tab, SPLITS.index(split), known(loaded, concept), thresholds_at(loaded, at), reverse)
+        return answer(page_document(found, loaded, selection, concept is not None, offset, limit))
+
+    @app.get("/api/views/{view}/versions/{version}/images/{image}", response_model=ImageDocument, responses=NOT_FOUND)
+    def read_image(view: ViewName, version: ViewName, image: Annotated[int, InPath(ge=0, le=1 << 40)], at: At = None) -> Response:
+        """One picture with all that was predicted and annotated on it."""
+        found, loaded = look_up(workspace, view, version)
+        if image >= len(loaded.evaluation.images):
+            raise HTTPException(404, f"version '{version}' has {len(loaded.evaluation.images)} images, numbered from 0")
+        return answer(image_document(found, loaded, image, thresholds_at(loaded, at)))
+
+    @app.get("/pictures/{view}/{version}/{image}/{stamp}", responses={200: {"content": {"image/jpeg": {}, "image/svg+xml": {}}}, **NOT_FOUND},
+             response_class=Response)  # fmt: skip
+    async def read_picture(
+        view: ViewName, version: ViewName, image: Annotated[int, InPath(ge=0, le=1 << 40)], stamp: Annotated[str, InPath(max_length=64)],
+        size: Annotated[int, Query(ge=16, le=4096)] = 320,
+        frame: Annotated[str | None, Query(pattern=r"^-?\d{1,9}(,-?\d{1,9}){3}$", description="left,top,width,height in pixels")] = None,
+    ) -> Response:  # fmt: skip
+        """A picture, or the part of it in `frame`, as JPEG; a tile that says why where it cannot be shown."""
+
+        def cut() -> Response:
+            found, loaded = look_up(workspace, view, version)
+            if image >= len(loaded.evaluation.images):
+                raise HTTPException(404, f"version '{version}' has {len(loaded.evaluation.images)} images, numbered from 0")
+            return picture_response(crops, Pictures(found, loaded), image, stamp, frame, size)
+
+        return await anyio.to_thread.run_sync(cut, limiter=cutters)
+
+    if STATIC.is_dir():
+        app.mount("/", StaticFiles(directory=STATIC, html=True), name="page")
+    return app
+
+
+
+
+NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"description": "No such view, version, concept or image"}}
+
+
+def answer(document: Any) -> Response:
+    return Response(msgspec.json.encode(document), media_type="application/json", headers={"Cache-Control": "no-cache"})
+
+
+def look_up(workspace: Workspace, view: str, version: str) -> tuple[Version, Loaded]:
+    if view not in workspace.views:
+        raise ViewUnknown(workspace.folder, view, workspace.views)
+    found = workspace.view(view)
+    if version not in found.versions:
+        raise VersionUnknown(view, version, found.versions)
+    chosen = found.version(version)
+    return chosen, chosen.loaded
+
+
+def known(loaded: Loaded, concept: int | None) -> int | None:
+    if concept is not None and concept >= len(loaded.evaluation.concepts):
+        raise HTTPException(404, f"there are {len(loaded.evaluation.concepts)} concepts, numbered from 0")
+    return concept
+
+
+def thresholds_at(loaded: Loaded, at: list[str] | None) -> Floats:
+    """The optimal thresholds with the user's own in their place."""
+    thresholds = loaded.evaluation.optimal.copy()
+    for word in at or ():
+        concept, _, value = word.partition(":")
+        try:
+            place, number = int(concept), float(value)
+        except ValueError as error:
+            raise HTTPException(422, f"at={word}: write concept:value, for instance 3:0.5") from error
+        if not 0 <= place < len(thresholds) or not np.isfinite(number):
+            raise HTTPException(422, f"at={word}: concepts go from 0 to {len(thresholds) - 1}, values are finite")
+        thresholds[place] = number
+    return thresholds
+
+
+def workspace_document(workspace: Workspace) -> WorkspaceDocument:
+    views = []
+    for name in workspace.views:
+        view = workspace.view(name)
+        versions = []
+        for version in view.versions:
+            manifest = view.version(version).quick_manifest
+            counts = manifest.counts
+            versions.append(
+                VersionName(version, manifest.started, counts.get("images", 0), counts.get("covered", 0), counts.get("predictions", 0))
+            )
+        views.append(ViewDocument(name, view.kind, versions))
+    return WorkspaceDocument(workspace.folder.resolve().name, __version__, views)

@@ -1,0 +1,209 @@
+"""From a loaded version to the documents of the page."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from urllib.parse import quote
+
+import numpy as np
+
+from pellucid.columns import NOT_RUN, SPLITS, Floats
+from pellucid.images.cache import stamp
+from pellucid.images.framing import frame
+from pellucid.images.sizes import displayed_size
+from pellucid.images.store import join
+from pellucid.server.documents import (
+    AnnotatedBox, Box, ConceptDocument, FiguresDocument, HistogramDocument, ImageDocument, NoteDocument, PageDocument,
+    PageItem, Partner, PredictedBox, SplitDocument, VersionDocument,
+)  # fmt: skip
+from pellucid.understand.causes import is_counted, overlaps_of_annotation
+from pellucid.understand.counts import count, histogram
+from pellucid.understand.evaluation import STATES
+from pellucid.understand.gallery import Selection
+from pellucid.understand.items import Item, Outcome, items, outcome_of
+from pellucid.understand.matching import MATCHED
+from pellucid.understand.thresholds import Source
+from pellucid.workspace import Version
+from pellucid.workspace.version import Loaded
+
+
+def version_document(version: Version, loaded: Loaded) -> VersionDocument:
+    evaluation, manifest = loaded.evaluation, loaded.manifest
+    splits = []
+    for place, name in enumerate(SPLITS):
+        inside = evaluation.images.split == place
+        if inside.any():
+            covered = int((evaluation.coverage[inside] != NOT_RUN).sum())
+            splits.append(SplitDocument(name, int(inside.sum()), covered))
+    notes = [
+        NoteDocument(said.kind, said.message, said.count, said.severity, source.path.rsplit("/", maxsplit=1)[-1])
+        for source in [*manifest.annotation_sources, *manifest.prediction_sources]
+        for said in source.notes
+    ]
+    return VersionDocument(
+        version.view.name, version.name, manifest.kind, manifest.started, manifest.iou, list(evaluation.concepts), splits, notes
+    )
+
+
+def figures_document(loaded: Loaded, split: int, thresholds: Floats) -> FiguresDocument:
+    evaluation = loaded.evaluation
+    counts = count(evaluation, split, thresholds)
+    concepts = []
+    for place, optimal in enumerate(evaluation.thresholds):
+        source: Source = optimal.source if thresholds[place] == optimal.value else "user"
+        concepts.append(ConceptDocument(
+            float(thresholds[place]), optimal.value, source, optimal.equally_good, optimal.annotations,
+            int(counts.all[place]), int(counts.over[place]), int(counts.tp[place]), int(counts.fp[place]), int(counts.fn[place]),
+        ))  # fmt: skip
+    everything = Selection(evaluation, "all", split, None, thresholds)
+    return FiguresDocument(concepts, everything.total)
+
+
+def histogram_document(loaded: Loaded, split: int, concept: int | None, bins: int) -> HistogramDocument:
+    found = histogram(loaded.evaluation, split, concept, bins)
+    return HistogramDocument(found.edges.tolist(), found.right.tolist(), found.wrong.tolist(), found.other.tolist())
+
+
+class Pictures:
+    """Where a version's pictures are: on disk for the server, and under which address for the page."""
+
+    def __init__(self, version: Version, loaded: Loaded) -> None:
+        self.images = loaded.evaluation.images
+        self.folders = loaded.manifest.folders
+        self.address = f"pictures/{quote(version.view.name, safe='')}/{quote(version.name, safe='')}"
+
+    def location(self, image: int) -> str | None:
+        root = int(self.images.root[image])
+        return join(self.folders[root], str(self.images.path[image])) if root >= 0 else None
+
+    def stamp(self, image: int) -> str:
+        location = self.location(image)
+        return "0" if location is None else stamp(location)
+
+    def size(self, image: int, mark: str) -> tuple[int, int]:
+        """Width and height as displayed: the picture's own, else as declared."""
+        location = self.location(image)
+        found = size_of(location, mark) if location is not None and mark != "0" else None
+        return found or (int(self.images.width[image]), int(self.images.height[image]))
+
+    def picture(self, image: int, mark: str) -> str:
+        """The address of the picture; changes when the picture does, so that it can be kept for ever."""
+        return f"{self.address}/{image}/{mark}"
+
+
+@lru_cache(maxsize=200_000)
+def size_of(location: str, mark: str) -> tuple[int, int] | None:
+    return displayed_size(location)
+
+
+def page_document(version: Version, loaded: Loaded, selection: Selection, single: bool, offset: int, limit: int) -> PageDocument:
+    """single: one threshold holds for all items, so that All has a position to jump to."""
+    pictures = Pictures(version, loaded)
+    rows = selection.page(offset, limit).tolist()
+    described = items(selection, loaded.neighbours, offset, limit)
+    shown = [page_item(loaded, selection, pictures, row, item) for row, item in zip(rows, described, strict=True)]
+    position = selection.threshold_position if single and selection.tab == "all" else None
+    return PageDocument(selection.tab, selection.total, position, offset, shown)
+
+
+def page_item(loaded: Loaded, selection: Selection, pictures: Pictures, row: int, item: Item) -> PageItem:
+    evaluation = loaded.evaluation
+    table = evaluation.annotations if selection.shows_annotations else evaluation.predictions
+    image, concept = int(table.image[row]), int(table.concept[row])
+    partner = annotation_partner(loaded, selection, row, item) if selection.shows_annotations else prediction_partner(loaded, row, item)
+    over: Outcome = "extra" if selection.shows_annotations else STATES[int(evaluation.state[row])]
+    mark = pictures.stamp(image)
+    framed = None
+    if item.box is not None:
+        width, height = pictures.size(image, mark)
+        framed = frame(item.box, width, height) if width > 0 and height > 0 else None
+    return PageItem(
+        item.position, row, image, item.image, concept, item.score, item.box, item.outcome, over, item.cause, partner, framed,
+        pictures.picture(image, mark),
+    )  # fmt: skip
+
+
+def prediction_partner(loaded: Loaded, row: int, item: Item) -> Partner | None:
+    """The annotation a box matched or lies in; in classification, what a wrong image is annotated with."""
+    evaluation = loaded.evaluation
+    partner = int(evaluation.partner[row])
+    if evaluation.kind == "detection":
+        if partner < 0:
+            return None
+        return Partner(
+            "annotation", int(evaluation.annotations.concept[partner]), box(evaluation.annotations.box, partner), None,
+            float(evaluation.iou[row]),
+        )  # fmt: skip
+    if evaluation.kind == "classification" and evaluation.state[row] != MATCHED:
+        own = loaded.neighbours.annotations(int(evaluation.predictions.image[row]))
+        if len(own):
+            return Partner("annotation", int(evaluation.annotations.concept[own[0]]), None, None, None)
+    return None
+
+
+def annotation_partner(loaded: Loaded, selection: Selection, row: int, item: Item) -> Partner | None:
+    """The prediction that came nearest to an extra box; in classification, what was predicted instead."""
+    evaluation = loaded.evaluation
+    rows = loaded.neighbours.predictions(int(evaluation.annotations.image[row]))
+    if evaluation.kind == "detection":
+        if item.best_match is None or item.best_match.score is None:
+            return None
+        same = rows[evaluation.predictions.concept[rows] == evaluation.annotations.concept[row]]
+        same = same[evaluation.predictions.score[same] == item.best_match.score]
+        nearest = int(same[np.argmax(overlaps_of_annotation(evaluation, row, same))])
+        return Partner(
+            "prediction", int(evaluation.predictions.concept[nearest]), box(evaluation.predictions.box, nearest),
+            item.best_match.score, item.best_match.iou,
+        )  # fmt: skip
+    if evaluation.kind == "classification":
+        chosen = rows[is_counted(evaluation, rows, selection.thresholds)]
+        if len(chosen):
+            instead = int(chosen[0])
+            return Partner("prediction", int(evaluation.predictions.concept[instead]), None, float(evaluation.predictions.score[instead]), None)
+    return None
+
+
+def box(boxes: Floats | None, row: int) -> Box | None:
+    if boxes is None:
+        return None
+    left, top, width, height = boxes[row].tolist()
+    return left, top, width, height
+
+
+def image_document(version: Version, loaded: Loaded, image: int, thresholds: Floats) -> ImageDocument:
+    """One picture with everything on it."""
+    evaluation = loaded.evaluation
+    pictures = Pictures(version, loaded)
+    mark = pictures.stamp(image)
+    width, height = pictures.size(image, mark)
+    rows = loaded.neighbours.predictions(image)
+    rows = rows[np.argsort(-evaluation.predictions.score[rows], kind="stable")].tolist()
+    predicted = [
+        PredictedBox(
+            row, int(evaluation.predictions.concept[row]), float(evaluation.predictions.score[row]),
+            box(evaluation.predictions.box, row), outcome_of(evaluation, row, thresholds),
+        )
+        for row in rows
+    ]  # fmt: skip
+    annotated = [annotated_box(loaded, row, thresholds) for row in loaded.neighbours.annotations(image).tolist()]
+    covered = bool(evaluation.coverage[image] != NOT_RUN)
+    metadata = json.loads(evaluation.images.metadata[image] or "{}")
+    return ImageDocument(
+        image, str(evaluation.images.path[image]), SPLITS[evaluation.images.split[image]], width, height, covered,
+        pictures.picture(image, mark), metadata, predicted, annotated,
+    )  # fmt: skip
+
+
+def annotated_box(loaded: Loaded, row: int, thresholds: Floats) -> AnnotatedBox:
+    evaluation = loaded.evaluation
+    concept = int(evaluation.annotations.concept[row])
+    where = box(evaluation.annotations.box, row)
+    if evaluation.annotations.ignore[row] or evaluation.coverage[evaluation.annotations.image[row]] == NOT_RUN:
+        return AnnotatedBox(row, concept, where, "ignored")
+    if not evaluation.annotations.positive[row]:
+        return AnnotatedBox(row, concept, where, "negative")
+    found = evaluation.answer_score[row] >= thresholds[concept]
+    return AnnotatedBox(row, concept, where, "matched" if found else "extra")
+
+

@@ -1,0 +1,44 @@
+"""Start the server, say where it is, open the browser."""
+
+from __future__ import annotations
+
+import socket
+import webbrowser
+from collections.abc import Callable
+
+import uvicorn
+
+from pellucid.errors import PortTaken
+from pellucid.server.app import LOOPBACK, make_app
+from pellucid.workspace import Workspace
+
+USUAL_PORT = 7860
+
+
+def serve(workspace: Workspace, host: str, port: int | None, browser: bool, ready: Callable[[str], None] | None) -> None:
+    """Serve until interrupted. The address is announced once requests are answered."""
+    listener = listen(host, port)
+    app = make_app(workspace, hosts=LOOPBACK if host in LOOPBACK else None)
+    shown = f"[{host}]" if ":" in host else host
+    address = f"http://{shown}:{listener.getsockname()[1]}/"
+
+    class Announcing(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            (ready or print)(address)
+            if browser:
+                webbrowser.open(address)
+
+    Announcing(uvicorn.Config(app, log_level="warning", access_log=False)).run(sockets=[listener])
+
+
+def listen(host: str, port: int | None) -> socket.socket:
+    """A bound socket: the port asked for, or the usual one, or any if that is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for candidate in [port] if port is not None else [USUAL_PORT, 0]:
+        try:
+            return socket.create_server((host, candidate), family=family)
+        except OSError as error:
+            if port is not None or candidate == 0:
+                raise PortTaken(host, candidate, (error.strerror or str(error)).lower()) from error
+    raise AssertionError("the last candidate returns or raises")

@@ -1,0 +1,218 @@
+/** What the page shows and where the reader is in it. */
+import * as api from './api';
+import { latest } from './latest';
+import { outcomeAt } from './outcome';
+import { formatPlace, parsePlace, type Sort } from './place';
+import { Pages } from './wall/pages.svelte';
+
+const NO_THRESHOLDS: ReadonlyMap<number, number> = new Map();
+
+export interface Figures {
+  all: number;
+  matched: number;
+  missing: number;
+  extra: number;
+}
+
+export class Gallery {
+  workspace = $state.raw<api.WorkspaceDocument | null>(null);
+  version = $state.raw<api.VersionDocument | null>(null);
+  figures = $state.raw<api.FiguresDocument | null>(null);
+  histogram = $state.raw<api.HistogramDocument | null>(null);
+  failure = $state<string | null>(null);
+
+  view = $state('');
+  versionName = $state('');
+  tab = $state<api.Tab>('all');
+  split = $state<api.Split>('validation');
+  concept = $state<number | null>(null);
+  at = $state.raw<ReadonlyMap<number, number>>(NO_THRESHOLDS);
+  reverse = $state(false);
+  item = $state(0);
+  open = $state(false);
+  sort = $state<Sort>('errors');
+  pages = new Pages();
+
+  readonly kind = $derived(this.version?.kind ?? 'detection');
+  readonly which = $derived({ view: this.view, version: this.versionName });
+  readonly chosen = $derived(this.concept === null ? null : (this.figures?.concepts[this.concept] ?? null));
+  /** The one threshold that holds for the items shown; with all concepts each has its own. */
+  readonly threshold = $derived(this.concept === null ? null : (this.at.get(this.concept) ?? this.chosen?.threshold ?? null));
+  readonly counts = $derived(this.countTabs());
+  readonly total = $derived(this.counts[this.tab]);
+  readonly jump = $derived(this.chosen ? (this.reverse ? this.chosen.all - this.chosen.over : this.chosen.over) : null);
+  readonly coverage = $derived(this.version?.splits.find((split) => split.name === this.split) ?? null);
+
+  private countTabs(): Figures {
+    const sum = { all: 0, matched: 0, missing: 0, extra: 0 };
+    if (!this.figures) return sum;
+    for (const one of this.chosen ? [this.chosen] : this.figures.concepts) {
+      sum.all += one.all;
+      sum.matched += one.tp;
+      sum.missing += one.fp;
+      sum.extra += one.fn;
+    }
+    if (!this.chosen) sum.all = this.figures.all_items;
+    return sum;
+  }
+
+  /** The threshold an item is held against. */
+  thresholdOf(item: api.PageItem): number | null {
+    return this.at.get(item.concept) ?? this.figures?.concepts[item.concept]?.threshold ?? null;
+  }
+
+  outcomeOf(item: api.PageItem): api.Outcome {
+    return outcomeAt(item, this.thresholdOf(item));
+  }
+
+  /** Read the workspace and go to the place that the address names. */
+  async begin(): Promise<void> {
+    await this.guard(async () => {
+      this.workspace = await api.readWorkspace();
+      await this.go(location.search);
+    });
+  }
+
+  /** Go to an address: the first time, and when the reader walks back through the history. */
+  async go(search: string): Promise<void> {
+    const place = parsePlace(search);
+    const view = this.workspace?.views.find((view) => view.name === place.view) ?? this.firstView();
+    if (!view) return;
+    const version = view.versions.find((version) => version.name === place.version) ?? lastRun(view);
+    if (!version) {
+      this.view = view.name;
+      this.version = null;
+      return;
+    }
+    await this.look(view.name, version.name);
+    const concepts = this.version?.concepts ?? [];
+    const position = place.concept === null ? -1 : concepts.indexOf(place.concept);
+    this.at = new Map([...place.at].map(([name, value]) => [concepts.indexOf(name), value] as const).filter(([place]) => place >= 0));
+    this.split = this.version?.splits.some((split) => split.name === place.split) ? place.split : this.firstSplit();
+    this.tab = place.tab;
+    this.concept = position >= 0 ? position : null;
+    this.reverse = place.reverse;
+    this.item = place.item;
+    this.open = place.open;
+    this.sort = place.sort;
+  }
+
+  private firstView(): api.ViewDocument | undefined {
+    const views = this.workspace?.views ?? [];
+    return views.find((view) => view.versions.some((version) => version.predictions > 0)) ?? views[0];
+  }
+
+  private firstSplit(): api.Split {
+    const splits = this.version?.splits ?? [];
+    return splits.find((split) => split.name === 'validation')?.name ?? splits[0]?.name ?? 'validation';
+  }
+
+  get address(): string {
+    const concepts = this.version?.concepts ?? [];
+    return formatPlace({
+      view: this.view, version: this.versionName, tab: this.tab, split: this.split,
+      concept: this.concept === null ? null : (concepts[this.concept] ?? null),
+      at: new Map([...this.at].map(([place, value]) => [concepts[place] ?? '', value])),
+      reverse: this.reverse, item: this.item, open: this.open, sort: this.sort,
+    });
+  }
+
+  private async look(view: string, version: string): Promise<void> {
+    if (this.version && this.view === view && this.versionName === version) return;
+    const document = await api.readVersion({ view, version });
+    this.figures = null;
+    this.histogram = null;
+    this.view = view;
+    this.versionName = version;
+    this.version = document;
+  }
+
+  /** Another view or version, staying at the same concept and tab where it has them. */
+  async choose(view: string, version?: string): Promise<void> {
+    await this.guard(async () => {
+      this.workspace = await api.readWorkspace();
+      const there = this.workspace.views.find((one) => one.name === view);
+      const chosen = version ?? (there ? lastRun(there)?.name : undefined);
+      const concept = this.concept === null ? null : this.version?.concepts[this.concept];
+      if (chosen === undefined) {
+        this.view = view;
+        this.version = null;
+        return;
+      }
+      await this.look(view, chosen);
+      const place = concept ? (this.version?.concepts.indexOf(concept) ?? -1) : -1;
+      this.concept = place >= 0 ? place : null;
+      this.at = NO_THRESHOLDS;
+      if (!this.version?.splits.some((split) => split.name === this.split)) this.split = this.firstSplit();
+      this.item = 0;
+      this.open = false;
+    });
+  }
+
+  readonly readFigures = latest(async (which: api.Which, split: api.Split, at: ReadonlyMap<number, number>) => {
+    await this.guard(async () => {
+      const figures = await api.readFigures(which, split, at);
+      if (which.view === this.view && which.version === this.versionName) this.figures = figures;
+    });
+  });
+
+  readonly readHistogram = latest(async (which: api.Which, split: api.Split, concept: number | null) => {
+    await this.guard(async () => {
+      this.histogram = await api.readHistogram(which, split, concept);
+    });
+  });
+
+  private async guard(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+      this.failure = null;
+    } catch (error) {
+      this.failure = error instanceof api.Refused ? error.message : 'The server does not answer. Is pellucid still running?';
+    }
+  }
+
+  setTab(tab: api.Tab): void {
+    this.tab = tab;
+    this.item = 0;
+  }
+
+  setSplit(split: api.Split): void {
+    this.split = split;
+    this.item = 0;
+  }
+
+  setConcept(concept: number | null): void {
+    this.concept = concept;
+    this.item = 0;
+  }
+
+  toggleReverse(): void {
+    this.reverse = !this.reverse;
+    this.item = 0;
+  }
+
+  nextSplit(): void {
+    const splits = this.version?.splits ?? [];
+    const here = splits.findIndex((split) => split.name === this.split);
+    const next = splits[(here + 1) % Math.max(1, splits.length)];
+    if (next) this.setSplit(next.name);
+  }
+
+  /** Hold the chosen concept to the reader's threshold. */
+  setThreshold(value: number): void {
+    if (this.concept !== null) this.at = new Map(this.at).set(this.concept, value);
+  }
+
+  backToOptimal(): void {
+    if (this.concept === null) this.at = NO_THRESHOLDS;
+    else {
+      const at = new Map(this.at);
+      at.delete(this.concept);
+      this.at = at;
+    }
+  }
+}
+
+function lastRun(view: api.ViewDocument): api.ViewDocument['versions'][number] | undefined {
+  return view.versions.findLast((version) => version.predictions > 0) ?? view.versions.at(-1);
+}
