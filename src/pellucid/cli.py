@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -136,7 +137,9 @@ VERSION = options(click.argument("workspace"), click.argument("view"), click.arg
 @click.option("--split", type=click.Choice(SPLITS), help="Of images whose source does not say; default validation.")
 @KIND
 @click.option("--format", "format_name", metavar="F", help="The source's format; found from its content when not given.")
-def add(workspace: str, view: str, source: str, images: str | None, split: Split | None, kind: Kind | None, format_name: str | None) -> None:
+def add(
+    workspace: str, view: str, source: str, images: str | None, split: Split | None, kind: Kind | None, format_name: str | None
+) -> None:
     """Add images and annotations from SOURCE to a view."""
     import pellucid
 
@@ -229,7 +232,7 @@ def gallery(
     """The items of one tab, in its order."""
     from pellucid.workspace.documents import gallery_document
 
-    if threshold is not None and threshold != threshold:
+    if threshold is not None and math.isnan(threshold):
         raise click.BadParameter("nan is no threshold", param_hint="--threshold")
     chosen = existing(workspace, view, version)
     document = gallery_document(chosen, chosen.gallery(tab, concept, split, threshold, reverse), tab, split, concept, offset, limit)

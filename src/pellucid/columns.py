@@ -45,12 +45,7 @@ class Table:
     def followed_by(self, other: Self) -> Self:
         """This table's rows and then the other's."""
         ours, theirs = self.columns(), other.columns()
-        return type(self)(
-            **{
-                name: None if column is None else np.concatenate([column, theirs[name]])
-                for name, column in ours.items()
-            }
-        )
+        return type(self)(**{name: None if column is None else np.concatenate([column, theirs[name]]) for name, column in ours.items()})
 
     def replaced(self, **columns: Any) -> Self:
         return type(self)(**{**self.columns(), **columns})

@@ -69,7 +69,7 @@ class ScoreBad(PellucidError):
 class BoxBad(PellucidError):
     def __init__(self, path: object, record: object, found: object) -> None:
         super().__init__(
-            f"{path}: {record}: box is {found}, where finite numbers with a width and height of at least 0 were expected. Mend or remove it."
+            f"{path}: {record}: box is {found}, where finite numbers with no negative width or height were expected. Mend or remove it."
         )
 
 
@@ -80,7 +80,9 @@ class RecordBad(PellucidError):
 
 class ImageUnknown(PellucidError):
     def __init__(self, path: object, record: object, found: object) -> None:
-        super().__init__(f"{path}: {record}: image {found!r} is not among the file's images. Add the image there, or remove the annotation.")
+        super().__init__(
+            f"{path}: {record}: image {found!r} is not among the file's images. Add the image there, or remove the annotation."
+        )
 
 
 class ConceptUnknown(PellucidError):
@@ -98,7 +100,7 @@ class ImageTwice(PellucidError):
 class TwoConcepts(PellucidError):
     def __init__(self, path: object, image: str, first: str, second: str) -> None:
         super().__init__(
-            f"{path}: image '{image}' is annotated twice ('{first}' and '{second}'), where classification has exactly one concept an image. "
+            f"{path}: image '{image}' is annotated twice ('{first}' and '{second}'), where classification has one concept an image. "
             "Remove one, or make the view a tagging view (--kind tagging)."
         )
 
@@ -129,9 +131,7 @@ class KindConflict(PellucidError):
 
 class ImagesNeeded(PellucidError):
     def __init__(self, path: object, image: str, why: str) -> None:
-        super().__init__(
-            f"{path}: the size of picture '{image}' is needed ({why}). Say where the pictures are with --images DIR."
-        )
+        super().__init__(f"{path}: the size of picture '{image}' is needed ({why}). Say where the pictures are with --images DIR.")
 
 
 class NothingMatches(PellucidError):
@@ -157,15 +157,13 @@ class ReadingsDisagree(PellucidError):
 
 class ScoredTwice(PellucidError):
     def __init__(self, path: object, image: str, concept: str) -> None:
-        super().__init__(
-            f"{path}: image '{image}' has two scores for '{concept}', where one was expected. Remove one of them."
-        )
+        super().__init__(f"{path}: image '{image}' has two scores for '{concept}', where one was expected. Remove one of them.")
 
 
 class PredictedAlready(PellucidError):
     def __init__(self, path: object, version: str, images: Iterable[str], number: int) -> None:
         super().__init__(
-            f"{path}: version '{version}' already has predictions for {counted(number, 'of these images', 'of these images')} ({few(images)}). "
+            f"{path}: version '{version}' already has predictions for {number:,} of these images ({few(images)}). "
             "A version is one trained model, run once: start another version."
         )
 
@@ -192,7 +190,9 @@ class VersionExists(PellucidError):
 
 class SplitEmpty(PellucidError):
     def __init__(self, version: str, split: str, known: Sequence[str]) -> None:
-        super().__init__(f"version '{version}' has no images in {split}; it has some in {', '.join(known)}. Choose one of these with --split.")
+        super().__init__(
+            f"version '{version}' has no images in {split}; it has some in {', '.join(known)}. Choose one of these with --split."
+        )
 
 
 class ConceptNotInView(PellucidError):
@@ -205,7 +205,7 @@ class NameBad(PellucidError):
 
     def __init__(self, what: str, name: str) -> None:
         super().__init__(
-            f"'{name}' cannot name a {what}: it becomes a folder. Use 1 to 100 characters, not starting with a dot, without / \\ : or control characters."
+            f"'{name}' cannot name a {what}, as it becomes a folder. Use 1 to 100 characters, no dot first, none of / \\ : in it."
         )
 
 
@@ -223,12 +223,16 @@ class NotAWorkspace(PellucidError):
 
 class WorkspaceTooNew(PellucidError):
     def __init__(self, path: Path, found: int, known: int) -> None:
-        super().__init__(f"{path}: has folder format {found}; this Pellucid reads up to {known}. Upgrade it: pip install --upgrade pellucid.")
+        super().__init__(
+            f"{path}: has folder format {found}; this Pellucid reads up to {known}. Upgrade it: pip install --upgrade pellucid."
+        )
 
 
 class WorkspaceBusy(PellucidError):
     def __init__(self, path: Path, seconds: float) -> None:
-        super().__init__(f"{path}: another process has been writing to it for {seconds:.0f} s. Try again when it is done; nothing was changed.")
+        super().__init__(
+            f"{path}: another process has been writing to it for {seconds:.0f} s. Try again when it is done; nothing was changed."
+        )
 
 
 class CannotWrite(PellucidError):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from pellucid import __version__
 from pellucid.demo.example import build
+from pellucid.release import __version__
 from pellucid.workspace import Workspace
 
 DONE = "demo-is-complete"

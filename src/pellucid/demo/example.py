@@ -57,14 +57,19 @@ def build(workspace: Workspace) -> list[Planted]:
     (sources / "pictures").mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(2) as pool:
         pictures = list(pool.map(draw, fields))
-        list(pool.map(lambda pair: Image.fromarray(pair[1]).save(sources / "pictures" / pair[0].name, quality=90), zip(fields, pictures, strict=True)))
+        list(
+            pool.map(
+                lambda pair: Image.fromarray(pair[1]).save(sources / "pictures" / pair[0].name, quality=90),
+                zip(fields, pictures, strict=True),
+            )
+        )
     truth = annotate(fields, random)
     write_annotations(sources, fields, truth)
     add_views(workspace, sources)
     kernels = disc_responses()
     for version, rich in (("v1", False), ("v2", True)):
         with ThreadPoolExecutor(2) as pool:
-            found = list(pool.map(lambda picture, rich=rich: candidates(picture, kernels, rich), pictures))  # type: ignore[misc]
+            found = list(pool.map(lambda picture, rich=rich: candidates(picture, kernels, rich), pictures))
         detector = train_detector(found, truth, rounds=250 if rich else 60)
         scores = [detector(one.features) if len(one.box) else np.zeros((0, len(CELLS) + 1)) for one in found]
         write_boxes(sources / f"cells-{version}.json", fields, found, scores)
@@ -112,7 +117,9 @@ def quota(numbers: Iterable[int], training: int, validation: int) -> list[int]:
 def remove_boxes(fields: list[Field], truth: Truth, order: Any) -> None:
     """An annotator overlooked a cell that is plain to see."""
     for number in quota(order, 20, 12):
-        plain = [cell for cell in truth.boxes[number] if 45 < cell.x < WIDTH - 45 and 45 < cell.y < HEIGHT - 45 and cell.concept != "platelet"]
+        plain = [
+            cell for cell in truth.boxes[number] if 45 < cell.x < WIDTH - 45 and 45 < cell.y < HEIGHT - 45 and cell.concept != "platelet"
+        ]
         if plain:
             cell = plain[0]
             truth.boxes[number].remove(cell)
@@ -123,7 +130,9 @@ def invent_boxes(fields: list[Field], truth: Truth, order: Any) -> None:
     """An annotator's hand slipped: a box on bare ground."""
     for number in quota(order, 10, 8):
         spots = [(x, y) for x in range(40, WIDTH - 40, 16) for y in range(40, HEIGHT - 40, 16)]
-        free = [spot for spot in spots if all(np.hypot(spot[0] - cell.x, spot[1] - cell.y) > cell.radius + 26 for cell in fields[number].cells)]
+        free = [
+            spot for spot in spots if all(np.hypot(spot[0] - cell.x, spot[1] - cell.y) > cell.radius + 26 for cell in fields[number].cells)
+        ]
         if free:
             cell = Cell("red cell", float(free[0][0]), float(free[0][1]), 22.0, 1.0)
             truth.boxes[number].append(cell)
@@ -198,7 +207,9 @@ def write_boxes(path: Path, fields: list[Field], found: list[Candidates], scores
             rows = np.flatnonzero(scores[number][:, concept] >= FLOOR)
             for row in rows[suppressed(found[number].box[rows], scores[number][rows, concept])]:
                 box = [round(float(side), 1) for side in found[number].box[row]]
-                results.append({"image_id": number, "category_id": concept + 1, "bbox": box, "score": round(float(scores[number][row, concept]), 4)})
+                results.append(
+                    {"image_id": number, "category_id": concept + 1, "bbox": box, "score": round(float(scores[number][row, concept]), 4)}
+                )
     path.write_text(json.dumps(results))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pellucid.columns import Floats, Longs
 from pellucid.demo.world import HEIGHT, WIDTH
@@ -34,7 +35,7 @@ def small(picture: np.ndarray) -> Floats:
     return np.asarray(ground - half)
 
 
-def disc_responses() -> list[Floats]:
+def disc_responses() -> list[NDArray[np.complex128]]:
     """Transforms of discs minus the rings around them, one a radius."""
     y, x = np.mgrid[0 : HEIGHT // SCALE, 0 : WIDTH // SCALE]
     y, x = np.minimum(y, HEIGHT // SCALE - y), np.minimum(x, WIDTH // SCALE - x)
@@ -46,7 +47,7 @@ def disc_responses() -> list[Floats]:
     return kernels
 
 
-def candidates(picture: np.ndarray, kernels: list[Floats], rich: bool) -> Candidates:
+def candidates(picture: np.ndarray, kernels: list[NDArray[np.complex128]], rich: bool) -> Candidates:
     """Where a disc stands out from its surroundings, at several sizes."""
     light = small(picture)
     density = light[..., 1] + 0.5 * light[..., 0]
@@ -102,7 +103,7 @@ def features(light: Floats, box: Floats, rich: bool) -> Floats:
     plain = [*patch.mean((0, 1)), *patch.std((0, 1)), width / 20, height / 20]
     if not rich:
         return np.array(plain)
-    rings = [patch[RINGS == ring].mean(0) for ring in range(RINGS.max() + 1)]
+    rings = [patch[ring == RINGS].mean(0) for ring in range(RINGS.max() + 1)]
     ranked = np.sort(patch.reshape(-1, 3), axis=0)[[5, 20, 98, 176, 190]]
     shape = [width / 20, height / 20, (width / 20) ** 2, width / max(height, 1)]
     window = light[max(0, int(top)) : int(top + height) + 1, max(0, int(left)) : int(left + width) + 1]

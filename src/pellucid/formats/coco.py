@@ -99,10 +99,14 @@ def pixels(length: float) -> int:
 
 def check_categories(path: Path, categories: list[Category], rows: dict[Identity, int]) -> None:
     if not categories:
-        raise RecordBad(path, "categories", "the list is empty", "List the concepts: [{\"id\": 1, \"name\": \"dent\"}].")
+        raise RecordBad(path, "categories", "the list is empty", 'List the concepts: [{"id": 1, "name": "dent"}].')
     names = [category.name for category in categories]
     if len(rows) < len(categories) or len(set(names)) < len(names):
-        twice = next(name for row, name in enumerate(names) if name in names[:row] or list(rows).count(row) > 1) if len(set(names)) < len(names) else "id"
+        twice = (
+            next(name for row, name in enumerate(names) if name in names[:row] or list(rows).count(row) > 1)
+            if len(set(names)) < len(names)
+            else "id"
+        )
         raise RecordBad(path, "categories", f"'{twice}' stands twice", "Give each concept its own id and name.")
 
 
@@ -181,9 +185,7 @@ def from_columns(path: Path, columns: dict[str, Any]) -> PredictionSource:
     numbers = np.ma.filled(columns["numbers"], 0)
     wrong = np.flatnonzero(numbers != 4)
     if len(wrong):
-        raise RecordBad(
-            path, f"$[{wrong[0]}].bbox", f"it has {numbers[wrong[0]]} numbers", "Write [left, top, width, height] in pixels."
-        )
+        raise RecordBad(path, f"$[{wrong[0]}].bbox", f"it has {numbers[wrong[0]]} numbers", "Write [left, top, width, height] in pixels.")
     image_keys, image = codes(np.ma.getdata(columns["image"]))
     concept_keys, concept = codes(np.ma.getdata(columns["concept"]))
     box = np.stack([np.ma.filled(columns[name].astype(float), np.nan) for name in "xywh"], axis=1).reshape(-1, 4)

@@ -37,7 +37,7 @@ def read_annotations(path: Path) -> AnnotationSource:
             raise RecordBad(path, name, f"it lies {len(folders) - 1} folders deep, where {expected} was expected", "Move it.")
     concepts = sorted({folders[depth] for folders in parts})
     number = {concept: row for row, concept in enumerate(concepts)}
-    split = [SPLITS.index(SPLIT_WORDS[folders[0].lower()]) if has_splits else -1 for folders in parts]  # type: ignore[arg-type]
+    split = [SPLITS.index(SPLIT_WORDS[folders[0].lower()]) if has_splits else -1 for folders in parts]
     nothing = np.zeros(len(names), np.int32)
     images = Images(
         texts(names), np.array(split, np.int8), nothing, nothing, nothing - 1, texts([""] * len(names)),
@@ -47,6 +47,4 @@ def read_annotations(path: Path) -> AnnotationSource:
         np.arange(len(names), dtype=np.int32), np.array([number[folders[depth]] for folders in parts], np.int32), None,
         np.zeros(len(names), bool), np.ones(len(names), bool),
     )  # fmt: skip
-    return AnnotationSource(
-        str(path), ANNOTATIONS, "classification", concepts, [""] * len(concepts), False, images, annotations, str(path)
-    )
+    return AnnotationSource(str(path), ANNOTATIONS, "classification", concepts, [""] * len(concepts), False, images, annotations, str(path))

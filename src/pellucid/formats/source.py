@@ -49,6 +49,7 @@ class AnnotationSource:
 
 ConceptReading = Literal["name", "id", "position", "column"]
 
+
 @dataclass(frozen=True, eq=False)
 class PredictionSource:
     """image_keys: every image the file names, as it names it · image: index into them, one a row ·

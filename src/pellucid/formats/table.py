@@ -14,19 +14,46 @@ import numpy as np
 from pellucid.columns import CLOSED, OPEN, UNANNOTATED, Annotations, Bytes, Floats, Images, Kind, Texts, texts
 from pellucid.errors import FileEmpty, ImageTwice, RecordBad, SplitConflict, TwoConcepts, few
 from pellucid.formats.cells import Cells, tidy
-from pellucid.formats.source import AnnotationSource, Note, PredictionSource, check_boxes, check_scores, codes, image_path, split_code
+from pellucid.formats.source import (
+    AnnotationSource,
+    Note,
+    PredictionSource,
+    check_boxes,
+    check_scores,
+    codes,
+    image_path,
+    split_code,
+)
 
 ANNOTATIONS = "table"
 PREDICTIONS = "table"
 
 IMAGE = ("image", "image_path", "path", "filename", "file_name", "file", "image_name", "image_file", "img", "image_id", "id")
-CONCEPT = ("concept", "label", "class", "category", "class_name", "category_name", "label_name", "name", "tag", "tags", "labels", "concepts")
+CONCEPT = (
+    "concept",
+    "label",
+    "class",
+    "category",
+    "class_name",
+    "category_name",
+    "label_name",
+    "name",
+    "tag",
+    "tags",
+    "labels",
+    "concepts",
+)
 SCORE = ("score", "confidence", "conf", "probability", "prob")
 SPLIT = ("split", "subset", "partition", "set")
 IGNORE = ("ignore", "iscrowd", "difficult")
 VALUE = ("value",)
 SIZED = (("x", "y", "width", "height"), ("x", "y", "w", "h"), ("left", "top", "width", "height"))
-CORNERS = (("xmin", "ymin", "xmax", "ymax"), ("x_min", "y_min", "x_max", "y_max"), ("x1", "y1", "x2", "y2"), ("left", "top", "right", "bottom"))
+CORNERS = (
+    ("xmin", "ymin", "xmax", "ymax"),
+    ("x_min", "y_min", "x_max", "y_max"),
+    ("x1", "y1", "x2", "y2"),
+    ("left", "top", "right", "bottom"),
+)
 TRUE, FALSE = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no")
 MANY = ("tags", "labels", "concepts")
 """Column names that promise a list."""
@@ -161,13 +188,12 @@ def assemble(cells: Cells, roles: Roles, names: list[str], image: Any, facts: Fa
     stated = np.full(len(names), facts.stated, np.int8)
     if facts.kind == "classification":
         stated = one_concept_each(cells, names, owner, facts)
+    nothing = np.zeros(len(names), np.int32)
     images = Images(
-        texts(names), splits(cells, roles, names, image), *(np.zeros(len(names), np.int32) for _ in range(2)),
-        np.full(len(names), -1, np.int32), texts([""] * len(names)), stated, metadata(cells, roles, image, len(names), facts),
+        texts(names), splits(cells, roles, names, image), nothing, nothing, nothing - 1, texts([""] * len(names)), stated,
+        metadata(cells, roles, image, len(names), facts),
     )  # fmt: skip
-    annotations = Annotations(
-        owner, np.array([number[name] for name in facts.concept], np.int32), facts.box, facts.ignore, facts.positive
-    )
+    annotations = Annotations(owner, np.array([number[name] for name in facts.concept], np.int32), facts.box, facts.ignore, facts.positive)
     return AnnotationSource(
         cells.path, ANNOTATIONS, facts.kind, concepts, [""] * len(concepts), facts.concepts is not None,
         images, annotations, None, notes,

@@ -74,7 +74,7 @@ def read_annotations(path: Path, pictures: Path | None) -> AnnotationSource:
             labels = labels_of(here, files, path.parent, root, str(entry))
             for file in files:
                 names.append(relative(file, home, path))
-                split.append(SPLITS.index(split_name))  # type: ignore[arg-type]
+                split.append(SPLITS.index(split_name))
                 label_files.append(labels.found.get(file))
             orphans += labels.without_picture
     if not names:
@@ -112,9 +112,7 @@ def assemble(
         np.zeros(len(lines), bool), np.ones(len(lines), bool),
     )  # fmt: skip
     ids = [str(row) for row in range(len(concepts))]
-    return AnnotationSource(
-        str(path), ANNOTATIONS, "detection", concepts, ids, True, images, annotations, str(home), notes, "fractions"
-    )
+    return AnnotationSource(str(path), ANNOTATIONS, "detection", concepts, ids, True, images, annotations, str(home), notes, "fractions")
 
 
 def read_settings(path: Path) -> dict[str, Any]:

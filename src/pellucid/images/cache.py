@@ -55,7 +55,7 @@ class CropCache:
             finally:
                 half.unlink(missing_ok=True)
             with self._lock:
-                self._held = (self._measure() if self._held is None else self._held + len(data))
+                self._held = self._measure() if self._held is None else self._held + len(data)
                 if self._held > self.bound:
                     self._held = self._clean()
 

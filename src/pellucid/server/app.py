@@ -10,20 +10,32 @@ import msgspec
 import numpy as np
 from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi import Path as InPath
+from fastapi.middleware.gzip import GZipMiddleware
+from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from fastapi.responses import JSONResponse
-from starlette.middleware.gzip import GZipMiddleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.staticfiles import StaticFiles
+from fastapi.staticfiles import StaticFiles
 
-from pellucid import __version__
 from pellucid.columns import SPLITS, Floats, Split
 from pellucid.errors import PellucidError, VersionUnknown, ViewUnknown
 from pellucid.images.cache import CropCache
+from pellucid.release import __version__
 from pellucid.server.describe import (
-    Pictures, figures_document, histogram_document, image_document, page_document, version_document,
+    Pictures,
+    figures_document,
+    histogram_document,
+    image_document,
+    page_document,
+    version_document,
 )  # fmt: skip
 from pellucid.server.documents import (
-    FiguresDocument, HistogramDocument, ImageDocument, PageDocument, VersionDocument, VersionName, ViewDocument, WorkspaceDocument,
+    FiguresDocument,
+    HistogramDocument,
+    ImageDocument,
+    PageDocument,
+    VersionDocument,
+    VersionName,
+    ViewDocument,
+    WorkspaceDocument,
 )  # fmt: skip
 from pellucid.server.pictures import picture_response
 from pellucid.understand.gallery import Selection, Tab
@@ -101,7 +113,8 @@ def make_app(workspace: Workspace, cache: CropCache | None = None, hosts: tuple[
     ) -> Response:  # fmt: skip
         """A page of a tab."""
         found, loaded = look_up(workspace, view, version)
-        selection = Selection(loaded.evaluation, tab, SPLITS.index(split), known(loaded, concept), thresholds_at(loaded, at), reverse)
+        place, chosen = SPLITS.index(split), known(loaded, concept)
+        selection = Selection(loaded.evaluation, tab, place, chosen, thresholds_at(loaded, at), reverse)
         return answer(page_document(found, loaded, selection, concept is not None, offset, limit))
 
     @app.get("/api/views/{view}/versions/{version}/images/{image}", response_model=ImageDocument, responses=NOT_FOUND)
@@ -112,8 +125,7 @@ def make_app(workspace: Workspace, cache: CropCache | None = None, hosts: tuple[
             raise HTTPException(404, f"version '{version}' has {len(loaded.evaluation.images)} images, numbered from 0")
         return answer(image_document(found, loaded, image, thresholds_at(loaded, at)))
 
-    @app.get("/pictures/{view}/{version}/{image}/{stamp}", responses={200: {"content": {"image/jpeg": {}, "image/svg+xml": {}}}, **NOT_FOUND},
-             response_class=Response)  # fmt: skip
+    @app.get("/pictures/{view}/{version}/{image}/{stamp}", responses=PICTURE, response_class=Response)
     async def read_picture(
         view: ViewName, version: ViewName, image: Annotated[int, InPath(ge=0, le=1 << 40)], stamp: Annotated[str, InPath(max_length=64)],
         size: Annotated[int, Query(ge=16, le=4096)] = 320,
@@ -134,9 +146,9 @@ def make_app(workspace: Workspace, cache: CropCache | None = None, hosts: tuple[
     return app
 
 
-
-
 NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"description": "No such view, version, concept or image"}}
+
+PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}, "image/svg+xml": {}}}, **NOT_FOUND}
 
 
 def answer(document: Any) -> Response:

@@ -14,8 +14,19 @@ from pellucid.images.framing import frame
 from pellucid.images.sizes import displayed_size
 from pellucid.images.store import join
 from pellucid.server.documents import (
-    AnnotatedBox, Box, ConceptDocument, FiguresDocument, HistogramDocument, ImageDocument, NoteDocument, PageDocument,
-    PageItem, Partner, PredictedBox, SplitDocument, VersionDocument,
+    AnnotatedBox,
+    Box,
+    ConceptDocument,
+    FiguresDocument,
+    HistogramDocument,
+    ImageDocument,
+    NoteDocument,
+    PageDocument,
+    PageItem,
+    Partner,
+    PredictedBox,
+    SplitDocument,
+    VersionDocument,
 )  # fmt: skip
 from pellucid.understand.causes import is_counted, overlaps_of_annotation
 from pellucid.understand.counts import count, histogram
@@ -160,7 +171,9 @@ def annotation_partner(loaded: Loaded, selection: Selection, row: int, item: Ite
         chosen = rows[is_counted(evaluation, rows, selection.thresholds)]
         if len(chosen):
             instead = int(chosen[0])
-            return Partner("prediction", int(evaluation.predictions.concept[instead]), None, float(evaluation.predictions.score[instead]), None)
+            return Partner(
+                "prediction", int(evaluation.predictions.concept[instead]), None, float(evaluation.predictions.score[instead]), None
+            )
     return None
 
 
@@ -205,5 +218,3 @@ def annotated_box(loaded: Loaded, row: int, thresholds: Floats) -> AnnotatedBox:
         return AnnotatedBox(row, concept, where, "negative")
     found = evaluation.answer_score[row] >= thresholds[concept]
     return AnnotatedBox(row, concept, where, "matched" if found else "extra")
-
-

@@ -119,7 +119,8 @@ class Partner:
 
 @dataclass(frozen=True)
 class PageItem:
-    """image: its position in the version · over: the outcome it has at or over its threshold · frame: the part of the picture shown · picture: address of the crop without a size."""
+    """image: its position in the version · over: the outcome it has at or over its threshold · frame: the part of the
+    picture shown · picture: address of the picture, to which the page adds frame and size."""
 
     position: int
     row: int

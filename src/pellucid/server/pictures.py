@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from starlette.responses import Response
+from fastapi import Response
 
 from pellucid.images.cache import CropCache
 from pellucid.images.crops import PictureProblem
@@ -24,7 +24,11 @@ def picture_response(crops: CropCache, pictures: Pictures, image: int, stamp: st
         data = crops.crop(location, region(frame), size)
     except PictureProblem as problem:
         tile = problem_tile(str(problem), str(pictures.images.path[image]))
-        return Response(tile, media_type="image/svg+xml", headers={"Cache-Control": NOT_KEPT, "X-Picture-Problem": str(problem).encode("ascii", "replace").decode()})
+        return Response(
+            tile,
+            media_type="image/svg+xml",
+            headers={"Cache-Control": NOT_KEPT, "X-Picture-Problem": str(problem).encode("ascii", "replace").decode()},
+        )
     kept = FOR_EVER if stamp == pictures.stamp(image) and stamp != "0" else NOT_KEPT
     return Response(data, media_type="image/jpeg", headers={"Cache-Control": kept})
 

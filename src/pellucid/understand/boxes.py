@@ -22,4 +22,4 @@ def iou_of_pairs(predicted: Floats, annotated: Floats, ignored_region: Flags) ->
     area = predicted[:, 2] * predicted[:, 3]
     union = np.where(ignored_region, area, area + annotated[:, 2] * annotated[:, 3] - overlap)
     apart = (width <= 0) | (height <= 0)
-    return np.divide(overlap, union, out=np.zeros(len(overlap)), where=~apart & (union > 0))
+    return np.asarray(np.divide(overlap, union, out=np.zeros(len(overlap)), where=~apart & (union > 0)))

@@ -11,9 +11,7 @@ from pellucid.understand.boxes import iou_of_pairs
 from pellucid.understand.evaluation import Evaluation
 from pellucid.understand.matching import MATCHED, WRONG
 
-Cause = Literal[
-    "below_threshold", "other_concept", "badly_placed", "taken", "nothing_there", "duplicate", "background"
-]
+Cause = Literal["below_threshold", "other_concept", "badly_placed", "taken", "nothing_there", "duplicate", "background"]
 
 BADLY_PLACED = 0.1
 """The least IoU at which a box counts as a badly placed try, from the TIDE paper (Bolya et al., 2020)."""
@@ -84,7 +82,7 @@ def is_counted(evaluation: Evaluation, rows: Longs, thresholds: Floats) -> Flags
     """At or over the threshold, and taking part."""
     state = evaluation.state[rows]
     over = evaluation.predictions.score[rows] >= thresholds[evaluation.predictions.concept[rows]]
-    return over & ((state == MATCHED) | (state == WRONG))
+    return np.asarray(over & ((state == MATCHED) | (state == WRONG)))
 
 
 def overlaps_of_annotation(evaluation: Evaluation, row: int, rows: Longs) -> Floats:

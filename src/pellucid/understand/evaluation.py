@@ -8,7 +8,19 @@ from typing import Literal
 
 import numpy as np
 
-from pellucid.columns import NOT_RUN, SPLITS, Annotations, Bytes, Flags, Floats, Images, Integers, Kind, Longs, Predictions
+from pellucid.columns import (
+    NOT_RUN,
+    SPLITS,
+    Annotations,
+    Bytes,
+    Flags,
+    Floats,
+    Images,
+    Integers,
+    Kind,
+    Longs,
+    Predictions,
+)
 from pellucid.understand.matching import IGNORED, MATCHED, NOT_HIGHEST, WRONG, Staircase, match
 from pellucid.understand.runs import Runs, make_runs
 from pellucid.understand.thresholds import Counted, Threshold, thresholds_of
@@ -66,7 +78,7 @@ class Evaluation:
         sorted by (split, concept), then image and input order."""
         rows = np.flatnonzero(self.annotations.positive & ~self.annotations.ignore & self._covered)
         image, concept = self.annotations.image[rows], self.annotations.concept[rows]
-        return rows[np.lexsort((rows, image, concept, self.images.split[image]))]
+        return np.asarray(rows[np.lexsort((rows, image, concept, self.images.split[image]))])
 
     @cached_property
     def annotation_start(self) -> Longs:
@@ -74,9 +86,7 @@ class Evaluation:
         rows = self.counted_annotations
         image, concept = self.annotations.image[rows], self.annotations.concept[rows]
         nothing = np.zeros(len(rows))
-        return make_runs(
-            rows, self.images.split[image], concept, nothing, image, rows, len(SPLITS), len(self.concepts)
-        ).start
+        return make_runs(rows, self.images.split[image], concept, nothing, image, rows, len(SPLITS), len(self.concepts)).start
 
     @cached_property
     def answer_score(self) -> Floats:
@@ -87,7 +97,7 @@ class Evaluation:
 
     @property
     def _covered(self) -> Flags:
-        return self.coverage[self.annotations.image] != NOT_RUN
+        return np.asarray(self.coverage[self.annotations.image] != NOT_RUN)
 
     def _runs(self, rows: slice | Longs) -> Runs:
         table = self.predictions.take(rows)
@@ -99,7 +109,7 @@ class Evaluation:
 
     def annotation_counts(self, split: int) -> Longs:
         """Per concept, the counted annotations of the split."""
-        return np.diff(self.annotation_start[split])
+        return np.asarray(np.diff(self.annotation_start[split]))
 
     def counted(self, split: int, concept: int) -> Counted:
         """The concept's counted predictions in the split, for sweeps and figures."""

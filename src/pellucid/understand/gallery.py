@@ -79,7 +79,7 @@ class Selection:
             lengths = at_or_over(self._runs, self.split, self.thresholds)
         if self.concept is not None:
             lengths = np.where(np.arange(len(lengths)) == self.concept, lengths, 0)
-        return lengths
+        return np.asarray(lengths)
 
     @cached_property
     def _extra(self) -> Longs:

@@ -47,9 +47,7 @@ def items(selection: Selection, neighbours: Neighbours, offset: int, limit: int)
     rows = selection.page(offset, limit)
     if selection.shows_annotations:
         return extra_items(selection, neighbours, rows, max(0, offset))
-    return [
-        predicted_item(selection, neighbours, int(row), position) for position, row in enumerate(rows.tolist(), max(0, offset))
-    ]
+    return [predicted_item(selection, neighbours, int(row), position) for position, row in enumerate(rows.tolist(), max(0, offset))]
 
 
 def predicted_item(selection: Selection, neighbours: Neighbours, row: int, position: int) -> Item:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pellucid.columns import OPEN, UNANNOTATED, Annotations, Bytes, Floats, Images, Integers, Kind, Longs, Predictions
 from pellucid.understand.boxes import iou_of_pairs
@@ -50,9 +52,7 @@ class Matching:
     staircase: Staircase | None
 
 
-def match(
-    kind: Kind, concepts: int, images: Images, annotations: Annotations, predictions: Predictions, iou: float
-) -> Matching:
+def match(kind: Kind, concepts: int, images: Images, annotations: Annotations, predictions: Predictions, iou: float) -> Matching:
     """Match every prediction once. `iou` (0 to 1) is used in detection alone."""
     if kind == "detection":
         return match_boxes(annotations, predictions, iou, concepts)
@@ -68,9 +68,7 @@ def match(
     return Matching(state, partner, np.full(len(state), np.nan), answer, own_prediction, None)
 
 
-def same_image_and_concept(
-    annotations: Annotations, predictions: Predictions, concepts: int
-) -> tuple[Integers, Integers]:
+def same_image_and_concept(annotations: Annotations, predictions: Predictions, concepts: int) -> tuple[Integers, Integers]:
     """Per prediction the annotation of the same image and concept, and the reverse; -1 where there is none."""
     annotated = annotations.image.astype(np.int64) * concepts + annotations.concept
     predicted = predictions.image.astype(np.int64) * concepts + predictions.concept
@@ -136,9 +134,7 @@ def match_boxes(annotations: Annotations, predictions: Predictions, iou: float, 
     return Matching(state, partner, overlap, answer, np.full(len(annotations), -1, np.int32), stairs)
 
 
-def overlapping_pairs(
-    annotations: Annotations, predictions: Predictions, concepts: int
-) -> Iterator[tuple[Longs, Longs, Floats]]:
+def overlapping_pairs(annotations: Annotations, predictions: Predictions, concepts: int) -> Iterator[tuple[Longs, Longs, Floats]]:
     """Pairs of one image and concept with IoU over 0, in batches of whole groups.
 
     Within a group predictions come by descending score (ties: input order), annotations as listed.
@@ -170,9 +166,7 @@ def overlapping_pairs(
         begin = end
 
 
-def choose(
-    prediction: Longs, annotation: Longs, value: Floats, region: np.ndarray
-) -> tuple[Longs, Longs, Floats]:
+def choose(prediction: Longs, annotation: Longs, value: Floats, region: np.ndarray) -> tuple[Longs, Longs, Floats]:
     """Walk the close pairs, best first within each prediction; what is taken is gone, regions never are."""
     turn = np.zeros(len(prediction), np.int64)
     turn[1:] = np.cumsum(prediction[1:] != prediction[:-1])
@@ -192,7 +186,7 @@ def choose(
     return prediction[picks], annotation[picks], value[picks]
 
 
-def staircase(steps: list[tuple[Longs, ...]], scores: Floats, annotations: int) -> Staircase:
+def staircase(steps: list[tuple[NDArray[Any], ...]], scores: Floats, annotations: int) -> Staircase:
     """Keep, of all overlapping pairs, those that raise (or equal) the best IoU as the score rises."""
     if not steps:
         return Staircase(np.zeros(annotations + 1, np.int64), np.zeros(0), np.zeros(0))

@@ -8,6 +8,7 @@ number of runs and the logarithm of their length.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -51,9 +52,7 @@ def at_or_over(runs: Runs, split: int, thresholds: Floats) -> Longs:
     return count_before(runs.score, begin, begin, end, thresholds, descending=True, inclusive=True)
 
 
-def count_before(
-    column: np.ndarray, begin: Longs, low: Longs, high: Longs, wanted: np.ndarray, *, descending: bool, inclusive: bool
-) -> Longs:
+def count_before(column: np.ndarray, begin: Longs, low: Longs, high: Longs, wanted: Any, *, descending: bool, inclusive: bool) -> Longs:
     """Per run, how many entries lie before `wanted`: binary search in all runs at once, between low and high."""
     low, high = low.copy(), high.copy()
     while (active := low < high).any():
@@ -80,7 +79,7 @@ def page_of_runs(runs: Runs, split: int, lengths: Longs, offset: int, limit: int
         return np.zeros(0, np.int64)
     places = np.concatenate(pieces)
     merged = np.lexsort((runs.order[places], runs.image[places], -runs.score[places]))
-    return runs.rows[places[merged]]
+    return np.asarray(runs.rows[places[merged]])
 
 
 def cut(runs: Runs, begin: Longs, lengths: Longs, position: int) -> Longs:

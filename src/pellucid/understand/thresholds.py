@@ -65,9 +65,7 @@ def fewest_errors(counted: Counted) -> Threshold:
     value = cut_including(score, int(included[best]))
     low, high = lowest_value(score, int(included[best])), highest_value(score, int(included[highest]))
     hits, false = int(tp[best]), int(included[best] - tp[best])
-    return Threshold(
-        value, int(fewest), hits, false, counted.annotations - hits, "validation", (low, high), counted.annotations
-    )
+    return Threshold(value, int(fewest), hits, false, counted.annotations - hits, "validation", (low, high), counted.annotations)
 
 
 def cut_including(score: Floats, count: int) -> float:

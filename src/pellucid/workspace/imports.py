@@ -56,13 +56,15 @@ def link(source: PredictionSource, frozen: Frozen, split: int | None, covered: C
             place[row] = len(concepts)
             concepts.append(Concept(name))
         if strangers:
-            text = f"{counted(len(strangers), 'concept')} that no image is annotated with, added: {', '.join(name for _, name in strangers)}"
+            text = (
+                f"{counted(len(strangers), 'concept')} that no image is annotated with, added: {', '.join(name for _, name in strangers)}"
+            )
             notes.append(Note("concept_added", text, len(strangers)))
     reading = type(concept)(concept.name, place)
     notes += unexplained(source, image, reading, images, concepts)
     kept = np.flatnonzero((image.place[source.image] >= 0) & (place[source.concept] >= 0))
     rows = image.place[source.image[kept]]
-    named = np.unique(image.place[image.place >= 0])
+    named = np.unique(image.place[image.place >= 0]).astype(np.int64)
     refuse_second_run(source, frozen, named)
     coverage = covered_images(frozen, named, split, covered)
     images, box = in_pixels(source, kept, rows, images, frozen.folders)
@@ -83,9 +85,7 @@ def new_concepts(source: PredictionSource, place: np.ndarray, explained: int, re
     prefix = reading.partition("'")[2].removesuffix("'") if reading.startswith("names after") else ""
     if source.concept_reading == "column" and not prefix:
         return []
-    return [
-        (row, key.removeprefix(prefix)) for row, key in enumerate(source.concept_keys) if place[row] < 0 and key.startswith(prefix)
-    ]
+    return [(row, key.removeprefix(prefix)) for row, key in enumerate(source.concept_keys) if place[row] < 0 and key.startswith(prefix)]
 
 
 def refuse_second_run(source: PredictionSource, frozen: Frozen, named: Longs) -> None:
@@ -148,4 +148,4 @@ def outside(box: Floats, images: Images, rows: np.ndarray) -> list[Note]:
 
 
 def split_position(split: str | None) -> int | None:
-    return None if split is None else SPLITS.index(split)  # type: ignore[arg-type]
+    return None if split is None else SPLITS.index(split)

@@ -54,10 +54,10 @@ def number_of(name: str) -> str:
 def image_readings(keys: Sequence[str], images: Images, candidates: Flags) -> list[Reading]:
     """The ways in which files name images, the plainest first."""
     rows = np.flatnonzero(candidates)
-    paths = images.path[rows]
+    paths: list[str] = images.path[rows].tolist()
     ways: list[tuple[str, Sequence[str], Callable[[str], str]]] = [
         ("path", paths, lambda key: key.replace("\\", "/").removeprefix("./")),
-        ("id", images.source_id[rows], lambda key: key),
+        ("id", images.source_id[rows].tolist(), lambda key: key),
         ("path without ending", [without_ending(path) for path in paths], lambda key: key.replace("\\", "/")),
         ("file name", [path.rsplit("/", maxsplit=1)[-1] for path in paths], lambda key: key.replace("\\", "/").rsplit("/", maxsplit=1)[-1]),
         ("file stem", [stem(path) for path in paths], stem),
@@ -190,13 +190,11 @@ def unexplained(source: PredictionSource, image: Reading, concept: Reading, imag
     strangers = [key for key, place in zip(source.image_keys, image.place, strict=True) if place < 0]
     if strangers:
         rows = int((image.place[source.image] < 0).sum())
-        text = f"{counted(rows, 'prediction')} of {counted(len(strangers), 'image')} that the version does not hold, left out: {few(strangers)}"
+        text = f"{counted(rows, 'prediction')} of {counted(len(strangers), 'image')} not in the version, left out: {few(strangers)}"
         notes.append(Note("image_unknown", text, rows))
     nameless = [key for key, place in zip(source.concept_keys, concept.place, strict=True) if place < 0]
     if nameless:
         rows = int((concept.place[source.concept] < 0).sum())
-        text = (
-            f"{counted(rows, 'prediction')} of {counted(len(nameless), 'concept')} that the annotations lack, left out: {few(nameless)}"
-        )
+        text = f"{counted(rows, 'prediction')} of {counted(len(nameless), 'concept')} that the annotations lack, left out: {few(nameless)}"
         notes.append(Note("concept_unknown", text, rows))
     return notes

@@ -69,7 +69,9 @@ def merge(
     if number := int(doubles.sum()):
         notes.append(Note("annotations_again", f"{counted(number, 'annotation')} already in the view, not added again", number, "info"))
     if twins := twice_within(marked):
-        notes.append(Note("duplicate_annotations", f"{counted(twins, 'annotation')} exactly equal to another of the same file: kept", twins))
+        notes.append(
+            Note("duplicate_annotations", f"{counted(twins, 'annotation')} exactly equal to another of the same file: kept", twins)
+        )
     return Merged(joined, annotations.followed_by(marked.take(~doubles)), notes)
 
 

@@ -36,7 +36,7 @@ def write_annotations(path: Path, annotations: Annotations, **more: Any) -> None
 def read_annotations(path: Path) -> tuple[Annotations, dict[str, Any]]:
     """The annotations, and the columns derived for a version (answer, own)."""
     columns = with_box(read_table(path))
-    derived = {name: columns.pop(name) for name in ("answer", "own") if name in columns}
+    derived: dict[str, Any] = {name: columns.pop(name) for name in ("answer", "own") if name in columns}
     return Annotations(**columns), derived
 
 
@@ -54,13 +54,9 @@ def with_box(columns: dict[str, Any]) -> dict[str, Any]:
 
 def write_evaluation(folder: Path, generation: int, evaluation: Evaluation) -> dict[str, str | None]:
     """Write a version's tables; returns their file names by manifest field."""
-    names: dict[str, str | None] = {
-        name: f"{name}.{generation}.parquet" for name in ("images", "annotations", "predictions")
-    }
+    names: dict[str, str | None] = {name: f"{name}.{generation}.parquet" for name in ("images", "annotations", "predictions")}
     write_images(folder / f"images.{generation}.parquet", evaluation.images, evaluation.coverage)
-    write_annotations(
-        folder / f"annotations.{generation}.parquet", evaluation.annotations, answer=evaluation.answer, own=evaluation.own
-    )
+    write_annotations(folder / f"annotations.{generation}.parquet", evaluation.annotations, answer=evaluation.answer, own=evaluation.own)
     predictions = with_sides(evaluation.predictions.columns())
     outcome = {"state": evaluation.state, "partner": evaluation.partner, "iou": evaluation.iou}
     write_table(folder / f"predictions.{generation}.parquet", {**predictions, **outcome})
@@ -81,7 +77,7 @@ def read_evaluation(
     image_columns, coverage = read_images(folder / images)
     annotation_columns, derived = read_annotations(folder / annotations)
     columns = with_box(read_table(folder / predictions))
-    outcome = [columns.pop(name) for name in ("state", "partner", "iou")]
+    state, partner, overlap = (columns.pop(name) for name in ("state", "partner", "iou"))
     stairs = None
     if staircase is not None:
         steps = read_table(folder / staircase)
@@ -89,5 +85,5 @@ def read_evaluation(
         stairs = Staircase(start.astype(np.int64), steps["score"], steps["iou"])
     return Evaluation(
         kind, concepts, iou, image_columns, coverage, annotation_columns, Predictions(**columns),
-        *outcome, derived["answer"], derived["own"], stairs,
+        state, partner, overlap, derived["answer"], derived["own"], stairs,
     )  # fmt: skip

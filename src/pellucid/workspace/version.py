@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pellucid import __version__
 from pellucid.columns import NOT_RUN, SPLITS, Annotations, Bytes, Floats, Images, Split, no_predictions
 from pellucid.errors import ConceptNotInView, SplitEmpty
 from pellucid.formats import read_predictions
 from pellucid.formats.source import Note
+from pellucid.release import __version__
 from pellucid.understand.causes import Neighbours
 from pellucid.understand.evaluation import VALIDATION, Evaluation, evaluate
 from pellucid.understand.gallery import Selection, Tab
@@ -106,9 +106,7 @@ class Version:
         names = tuple(concept.name for concept in manifest.concepts)
         return Loaded(manifest, without_predictions(manifest, names, images, np.zeros(len(images), np.int8), annotations))
 
-    def add_predictions(
-        self, source: Any, split: Split | None = None, covered: Covered = "split", format: str | None = None
-    ) -> list[Note]:
+    def add_predictions(self, source: Any, split: Split | None = None, covered: Covered = "split", format: str | None = None) -> list[Note]:
         """Read what the model said, match it, and keep it.
 
         source: a path, or columns in memory (a dict of arrays, pandas, polars, Arrow). split: the one the file
@@ -123,9 +121,7 @@ class Version:
             old, manifest = before.evaluation, before.manifest
             if position is not None:
                 refuse_empty_split(self.name, old.images, position)
-            frozen = Frozen(
-                self.name, manifest.kind, manifest.concepts, manifest.folders, old.images, old.coverage, old.annotations
-            )
+            frozen = Frozen(self.name, manifest.kind, manifest.concepts, manifest.folders, old.images, old.coverage, old.annotations)
             next_order = int(old.predictions.order.max(initial=-1)) + 1
             linked = link(found, frozen, position, covered, next_order)
             names = tuple(concept.name for concept in linked.concepts)

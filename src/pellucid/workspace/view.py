@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pellucid import __version__
-from pellucid.columns import Annotations, Images, Kind, Longs, Split, no_annotations, no_images
+from pellucid.columns import SPLITS, Annotations, Images, Kind, Longs, Split, no_annotations, no_images
 from pellucid.errors import KindConflict, NothingToFreeze, VersionExists, VersionUnknown
 from pellucid.formats import read_annotations as read_source
 from pellucid.formats.source import AnnotationSource, Note
 from pellucid.images.store import absolute
-from pellucid.workspace.imports import outside, split_position, with_sizes
+from pellucid.release import __version__
+from pellucid.workspace.imports import outside, with_sizes
 from pellucid.workspace.manifests import VersionManifest, ViewManifest, now, source_record
 from pellucid.workspace.merging import absent_pictures, as_tags, found_folder, merge, merge_concepts
 from pellucid.workspace.names import checked_name, listed_names
@@ -107,7 +107,9 @@ class View:
     def versions(self) -> list[str]:
         """Names of the versions, oldest first."""
         names = listed_names(self.folder / "versions", VERSION_MANIFEST)
-        return sorted(names, key=lambda name: (read_manifest(self.folder / "versions" / name / VERSION_MANIFEST, VersionManifest).started, name))
+        return sorted(
+            names, key=lambda name: (read_manifest(self.folder / "versions" / name / VERSION_MANIFEST, VersionManifest).started, name)
+        )
 
     def version(self, name: str) -> Version:
         """An existing version; raises VersionUnknown."""
@@ -167,11 +169,16 @@ def suited(found: AnnotationSource, kind: Kind, view: str) -> AnnotationSource:
         return found
     if kind == "tagging":
         return as_tags(found)
-    raise KindConflict(found.path, view, kind, {"detection": "boxes", "tagging": "tags", "classification": "one concept an image, without boxes"}[found.kind])
+    raise KindConflict(
+        found.path,
+        view,
+        kind,
+        {"detection": "boxes", "tagging": "tags", "classification": "one concept an image, without boxes"}[found.kind],
+    )
 
 
 def with_defaults(images: Images, split: Split | None, root: int) -> Images:
-    position = split_position(split or "validation")
+    position = SPLITS.index(split or "validation")
     return images.replaced(
         split=np.where(images.split < 0, position, images.split).astype(np.int8), root=np.full(len(images), root, np.int32)
     )
@@ -184,5 +191,3 @@ def in_pixels(found: AnnotationSource, images: Images, folders: list[str]) -> tu
     images = with_sizes(images, np.arange(len(images)), folders, found.path, "YOLO boxes are fractions of it")
     scale = np.stack([images.width, images.height, images.width, images.height], axis=1)[annotations.image].astype(float)
     return images, annotations.replaced(box=annotations.box * scale)
-
-

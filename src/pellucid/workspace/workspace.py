@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pellucid import __version__
 from pellucid.columns import Kind, Split
 from pellucid.errors import KindConflict, KindNeeded, NotAWorkspace, ViewUnknown, WorkspaceTooNew
 from pellucid.formats import read_annotations
 from pellucid.formats.source import Note
+from pellucid.release import __version__
 from pellucid.workspace.manifests import FORMAT, ViewManifest, WorkspaceManifest
 from pellucid.workspace.names import checked_name, listed_names
 from pellucid.workspace.storage import read_manifest, write_manifest, writing
@@ -91,7 +91,9 @@ class Workspace:
         if not self.exists:
             write_manifest(self.folder / MANIFEST, WorkspaceManifest(FORMAT, __version__))
 
-    def serve(self, host: str = "127.0.0.1", port: int | None = None, browser: bool = True, ready: Callable[[str], None] | None = None) -> None:
+    def serve(
+        self, host: str = "127.0.0.1", port: int | None = None, browser: bool = True, ready: Callable[[str], None] | None = None
+    ) -> None:
         """Serve the gallery until interrupted. port: None for 7860 or a free one, 0 for any free one. ready: called with the address."""
         from pellucid.server.run import serve
 

