@@ -71,7 +71,7 @@ def cells_of_file(path: Path) -> Cells:
 
     connection = duckdb.connect()
     try:
-        if path.open("rb").read(4) == b"PAR1":
+        if is_parquet(path):
             connection.execute("CREATE TABLE cells AS SELECT * FROM read_parquet(?)", [str(path)])
             noun, first = "row", 0
         else:
@@ -85,6 +85,11 @@ def cells_of_file(path: Path) -> Cells:
     if not cells.columns:
         raise FileEmpty(path, "a table with a header")
     return cells
+
+
+def is_parquet(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == b"PAR1"
 
 
 def cells_of_memory(table: Any) -> Cells:

@@ -154,7 +154,8 @@ def read_predictions(path: Path) -> PredictionSource:
     """Boxes with scores; ids stay texts until they are held against the version's images and concepts."""
     import duckdb
 
-    named = '"file_name"' in path.open("rb").read(4096).decode("utf-8", "replace")
+    with path.open("rb") as file:
+        named = b'"file_name"' in file.read(4096)
     try:
         with duckdb.connect() as connection:
             query = QUERY.format(image="coalesce(file_name, image_id)" if named else "image_id")
@@ -191,7 +192,7 @@ def from_columns(path: Path, columns: dict[str, Any]) -> PredictionSource:
     box = np.stack([np.ma.filled(columns[name].astype(float), np.nan) for name in "xywh"], axis=1).reshape(-1, 4)
     source = PredictionSource(
         str(path), PREDICTIONS, image_keys, image, concept_keys, concept, "id",
-        np.ma.filled(columns["score"], np.nan), box, "pixels", np.arange(rows),
+        np.ma.filled(columns["score"], np.nan), box, "pixels", np.arange(rows), images_named_by="id",
     )  # fmt: skip
     check_scores(source)
     source.notes.extend(check_boxes(path, box, source.place))

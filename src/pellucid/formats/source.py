@@ -47,14 +47,16 @@ class AnnotationSource:
     unit: BoxUnit = "pixels"
 
 
+ImageNaming = Literal["path", "id", "stem"]
 ConceptReading = Literal["name", "id", "position", "column"]
 
 
 @dataclass(frozen=True, eq=False)
 class PredictionSource:
-    """image_keys: every image the file names, as it names it · image: index into them, one a row ·
-    concept_keys, concept: likewise · concept_reading: names, the annotations' ids, positions from 0, or
-    columns of a wide table · box: [left, top, width, height] in `unit` · record: the row's place in the file."""
+    """image_keys: every image the file names, as it names it · image: index into them, one a row · images_named_by:
+    how the format names images, where a key would fit several ways · concept_keys, concept: likewise ·
+    concept_reading: names, the annotations' ids, positions from 0, or columns of a wide table ·
+    box: [left, top, width, height] in `unit` · record: the row's place in the file."""
 
     path: str
     format: str
@@ -69,6 +71,7 @@ class PredictionSource:
     record: Longs
     record_noun: str = "record"
     notes: list[Note] = field(default_factory=list)
+    images_named_by: ImageNaming = "path"
 
     def place(self, row: int) -> str:
         """Where a row stands in its file, for messages."""

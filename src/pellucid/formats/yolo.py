@@ -265,7 +265,7 @@ def read_predictions(path: Path) -> PredictionSource:
     source = LabelSource(
         str(path), PREDICTIONS, keys, np.array(image, np.int32), [str(number) for number in range(highest)],
         table[:, 0].astype(np.int32), "position", table[:, 5], left_top(table), "fractions",
-        np.array([line for _, line in record], np.int64), "line",
+        np.array([line for _, line in record], np.int64), "line", images_named_by="stem",
     )  # fmt: skip
     check_scores(source)
     source.notes.extend(check_boxes(path, left_top(table), source.place))

@@ -141,6 +141,7 @@ def evaluate(
     split = images.split[predictions.image]
     order = np.lexsort((predictions.order, predictions.image, -predictions.score, predictions.concept, split))
     predictions = predictions.take(order)
+    predictions = predictions.replaced(score=predictions.score + 0.0)  # -0.0 is 0.0
     found = match(kind, len(concepts), images, annotations, predictions, iou)
     return Evaluation(
         kind, concepts, iou, images, coverage, annotations, predictions,

@@ -197,9 +197,6 @@ def staircase(steps: list[tuple[NDArray[Any], ...]], scores: Floats, annotations
     levels, level = np.unique(value, return_inverse=True)
     height = annotation.astype(np.int64) * (len(levels) + 1) + level
     kept = height >= np.maximum.accumulate(height) if len(height) else np.zeros(0, bool)
-    last_of_score = np.ones(len(kept), bool)
-    last_of_score[:-1] = (annotation[1:] != annotation[:-1]) | (score[1:] != score[:-1])
-    kept &= last_of_score
     start = np.zeros(annotations + 1, np.int64)
     np.cumsum(np.bincount(annotation[kept], minlength=annotations), out=start[1:])
     return Staircase(start, score[kept], value[kept])

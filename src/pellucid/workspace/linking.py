@@ -37,7 +37,7 @@ class Reading:
 
 
 def stem(name: str) -> str:
-    return os.path.splitext(name.rsplit("/", maxsplit=1)[-1])[0]  # noqa: PTH122 (a path inside the set, not of this machine)
+    return os.path.splitext(last_part(name))[0]  # noqa: PTH122 (a path inside the set, not of this machine)
 
 
 def without_ending(name: str) -> str:
@@ -51,26 +51,44 @@ def number_of(name: str) -> str:
     return str(int(text)) if text.isascii() and text.isdigit() else ""
 
 
-def image_readings(keys: Sequence[str], images: Images, candidates: Flags) -> list[Reading]:
-    """The ways in which files name images, the plainest first."""
+def image_readings(source: PredictionSource, images: Images, candidates: Flags) -> list[Reading]:
+    """The ways in which files name images, the likeliest first."""
     rows = np.flatnonzero(candidates)
-    paths: list[str] = images.path[rows].tolist()
-    ways: list[tuple[str, Sequence[str], Callable[[str], str]]] = [
-        ("path", paths, lambda key: key.replace("\\", "/").removeprefix("./")),
-        ("id", images.source_id[rows].tolist(), lambda key: key),
-        ("path without ending", [without_ending(path) for path in paths], lambda key: key.replace("\\", "/")),
-        ("file name", [path.rsplit("/", maxsplit=1)[-1] for path in paths], lambda key: key.replace("\\", "/").rsplit("/", maxsplit=1)[-1]),
-        ("file stem", [stem(path) for path in paths], stem),
-        ("file stem without leading zeros", [number_of(path) for path in paths], lambda key: key),
+    keys, paths = source.image_keys, images.path[rows].tolist()
+    by_id = ("id", images.source_id[rows].tolist(), same)
+    by_stem: list[Way] = [
+        ("path without ending", [without_ending(path) for path in paths], same),
+        ("file stem", [stem(path) for path in paths], last_part),
     ]
-    deepest = max((key.count("/") for key in keys), default=0)
-    for depth in range(1, min(deepest, 12) + 1):
-        ways.insert(depth, (f"path below {counted(depth, 'folder')}", paths, below(depth)))
-    return [Reading(name, lookup([way(key) for key in keys], names, rows)) for name, names, way in ways]
+    by_path: list[Way] = [("path", paths, same)]
+    deepest = min(12, max((key.count("/") for key in keys), default=0))
+    by_path += [(f"path below {counted(depth, 'folder')}", paths, below(depth)) for depth in range(1, deepest + 1)]
+    by_path.append(("file name", [last_part(path) for path in paths], last_part))
+    if source.images_named_by == "stem":
+        ways = by_stem
+    else:
+        by_number = ("file stem without leading zeros", [number_of(path) for path in paths], same)
+        plain_stem = ("file stem", [stem(path) for path in paths], stem)
+        ways = [by_id, *by_path, *by_stem, plain_stem, by_number]
+        if source.images_named_by == "path":
+            ways = [*by_path, by_id, *by_stem, plain_stem, by_number]
+    return [Reading(name, lookup([way(key.replace("\\", "/")) for key in keys], names, rows)) for name, names, way in ways]
+
+
+Way = tuple[str, Sequence[str], Callable[[str], str]]
+
+
+def same(key: str) -> str:
+    return key.removeprefix("./")
+
+
+def last_part(key: str) -> str:
+    return key.rsplit("/", maxsplit=1)[-1]
 
 
 def below(depth: int) -> Callable[[str], str]:
-    return lambda key: key.replace("\\", "/").split("/", depth)[-1] if key.count("/") >= depth else ""
+    """What is left of a path without its first folders; '' where there are not so many."""
+    return lambda key: key.split("/", depth)[-1] if key.count("/") >= depth else ""
 
 
 def lookup(keys: Sequence[str], names: Sequence[str], rows: Sequence[int] | np.ndarray) -> Integers:
@@ -107,8 +125,8 @@ def shared_prefix(keys: Sequence[str], names: Sequence[str]) -> str:
 
 
 def plainest(readings: list[Reading]) -> Reading:
-    """The reading that explains most keys; of several, the first."""
-    return max(readings, key=lambda reading: reading.explained)
+    """The reading that explains most keys; of several, the one that at least finds candidates, then the first."""
+    return max(readings, key=lambda reading: (reading.explained, int((reading.place == AMBIGUOUS).sum())))
 
 
 def agreement(source: PredictionSource, image: Reading, concept: Reading, annotations: Annotations, concepts: int) -> tuple[float, int]:
@@ -128,7 +146,7 @@ def read_references(
     source: PredictionSource, images: Images, candidates: Flags, concepts: Sequence[Concept], annotations: Annotations
 ) -> tuple[Reading, Reading, list[Note]]:
     """Choose how images and concepts are named; where boxes clearly contradict the plain reading, they win and it is said."""
-    image_ways = image_readings(source.image_keys, images, candidates)
+    image_ways = image_readings(source, images, candidates)
     concept_ways = concept_readings(source, concepts)
     image, concept = plainest(image_ways), plainest(concept_ways)
     if source.box is None or source.unit != "pixels":
@@ -174,7 +192,7 @@ def refuse_ambiguous(source: PredictionSource, reading: Reading, images: Images)
     ends = {key, stem(key)}
     candidates = [
         path for path, identity in zip(images.path, images.source_id, strict=True)
-        if identity == key or path.rsplit("/", maxsplit=1)[-1] == key or stem(path) in ends or number_of(path) == key
+        if identity == key or last_part(path) == key or stem(path) in ends or number_of(path) == key
     ]  # fmt: skip
     mend = "Name images by their path, or say which split the file is of with --split."
     raise ReferenceAmbiguous(source.path, key, candidates, mend)

@@ -71,7 +71,7 @@ class View:
             if folder is not None and folder not in folders:
                 folders.append(folder)
             arriving = with_defaults(found.images, split, -1 if folder is None else folders.index(folder))
-            notes = [*found.notes, *absent_pictures(arriving, folder, pictures is None)]
+            notes = [*found.notes, *absent_pictures(arriving, folder, guessed=pictures is None and found.folder is None)]
             arriving, annotations = in_pixels(found, arriving, folders)
             if annotations.box is not None:
                 notes += outside(annotations.box, arriving, annotations.image)

@@ -1,0 +1,108 @@
+"""What the tests share: the data sets beside the checkout, a built demo, a running server, a browser."""
+
+import os
+import shutil
+import socket
+import threading
+import time
+from pathlib import Path
+
+import filelock
+import pytest
+import uvicorn
+from hypothesis import HealthCheck, settings
+
+import pellucid
+from pellucid.demo import demo_workspace
+from pellucid.images.cache import CropCache
+from pellucid.server.app import make_app
+
+settings.register_profile("thorough", max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("thorough")
+
+SHARED = Path(os.environ.get("PELLUCID_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
+CHROMIUM = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def pytest_collection_modifyitems(items):
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    for item in items:
+        if "shared" in item.keywords and not SHARED.is_dir():
+            item.add_marker(pytest.mark.skip(reason=f"the shared data sets are not at {SHARED} (PELLUCID_SHARED_DATA)"))
+        if "browser" in item.keywords:
+            item.add_marker(pytest.mark.xdist_group("browser"))
+            if browser is None:
+                item.add_marker(pytest.mark.skip(reason="no Chromium on the PATH: apt-get install chromium"))
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """The folder of real data sets."""
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory):
+    """The demo's workspace, built once for all workers."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "demo.pellucid"
+    with filelock.FileLock(f"{folder}.lock"):
+        return demo_workspace(folder)
+
+
+class Served:
+    """A workspace behind a real server on a free port, in a thread."""
+
+    def __init__(self, workspace, cache):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self.listener.getsockname()[1]}/"
+        app = make_app(workspace, CropCache(cache))
+        self.server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none"))
+        self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.listener]}, daemon=True)
+        self.thread.start()
+        while not self.server.started:
+            time.sleep(0.01)
+
+    def stop(self):
+        self.server.should_exit = True
+        self.thread.join()
+        self.listener.close()
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory):
+    """A function that serves a workspace until the session ends, and gives its address."""
+    running = []
+
+    def serve(workspace):
+        running.append(Served(workspace, tmp_path_factory.mktemp("crops")))
+        return running[-1].address
+
+    yield serve
+    for one in running:
+        one.stop()
+
+
+@pytest.fixture(scope="session")
+def demo_address(demo, served):
+    return served(demo)
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    """A new workspace."""
+    return pellucid.open(tmp_path / "new.pellucid")
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args):
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    root = ["--no-sandbox"] if os.name == "posix" and os.geteuid() == 0 else []
+    return {**browser_type_launch_args, "executable_path": path, "args": [*CHROMIUM, *root]}

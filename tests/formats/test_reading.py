@@ -1,0 +1,256 @@
+"""Each format, recognised by its content and read with its quirks."""
+
+import json
+
+import numpy as np
+import pandas
+import polars
+import pyarrow
+import pytest
+import toys
+
+import pellucid
+
+
+def items(version, tab="all", **options):
+    return [(item.image, item.concept, item.score, item.outcome) for item in version.gallery(tab, **options)]
+
+
+def test_coco_keeps_its_order_of_concepts_and_its_crowd(workspace, tmp_path):
+    annotations = [
+        {"id": 1, "image_id": 11, "category_id": 7, "bbox": [10, 10, 20, 20], "iscrowd": 1},
+        {"id": 2, "image_id": 12, "category_id": 3, "bbox": [0, 0, 30, 30]},
+    ]
+    source = toys.coco(tmp_path, annotations=annotations, categories=[{"id": 7, "name": "rust"}, {"id": 3, "name": "dent"}])
+    view, _ = workspace.add("v", source, images=tmp_path / "images")
+    rows = [{"image_id": 11, "category_id": 7, "bbox": [12, 12, 4, 4], "score": score} for score in (0.9, 0.8)]
+    version = view.start("m")
+    version.add_predictions(toys.results(tmp_path, rows))
+    assert list(version.thresholds) == ["rust", "dent"]
+    assert [item.outcome for item in version.gallery("all", threshold=0.5)] == ["ignored", "ignored"]
+    assert len(version.gallery("extra", "rust")) == 0
+
+
+@pytest.mark.parametrize("written", ["id", "stem", "integer of the stem", "path", "file_name"])
+def test_images_of_results_are_known_by_id_stem_or_path(workspace, tmp_path, written):
+    images = [{"id": 900 + row, "file_name": f"val/{row:06d}.jpg", "width": 64, "height": 48} for row in (3, 17, 40)]
+    annotations = [{"id": row, "image_id": image["id"], "category_id": 1, "bbox": [5, 5, 20, 20]} for row, image in enumerate(images)]
+    view, _ = workspace.add("v", toys.coco(tmp_path, images=images, annotations=annotations, pictures=False))
+    rows = []
+    for image in images:
+        stem = image["file_name"][4:-4]
+        name = {"id": image["id"], "stem": stem, "integer of the stem": int(stem), "path": image["file_name"], "file_name": 0}[written]
+        rows.append({"image_id": name, "category_id": 1, "bbox": [5, 5, 20, 20], "score": 0.5 + len(rows) / 10})
+        if written == "file_name":
+            rows[-1]["file_name"] = f"{stem}.jpg"
+    version = view.start("m")
+    assert version.add_predictions(toys.results(tmp_path, rows)) == []
+    assert items(version, "matched") == [
+        (f"val/{row:06d}.jpg", "dent", score, "matched") for row, score in ((40, 0.7), (17, 0.6), (3, 0.5))
+    ]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_category_ids_of_ultralytics_start_at_0_or_1(workspace, tmp_path, first):
+    """Annotations numbered from 1; the boxes say which reading is right when both would do."""
+    images = [{"id": row, "file_name": f"{row}.jpg", "width": 640, "height": 480} for row in range(40)]
+    categories = [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}, {"id": 3, "name": "c"}]
+    annotations = [{"id": row, "image_id": row, "category_id": 2, "bbox": [50, 50, 90, 60]} for row in range(40)]
+    view, _ = workspace.add("v", toys.coco(tmp_path, images=images, annotations=annotations, categories=categories, pictures=False))
+    rows = [{"image_id": str(row), "category_id": 1 + first, "bbox": [52, 50, 90, 60], "score": 0.9} for row in range(40)]
+    version = view.start("m")
+    notes = version.add_predictions(toys.results(tmp_path, rows))
+    assert len(version.gallery("matched", "b")) == 40
+    assert [note.kind for note in notes] == ([] if first else ["reading"])
+    if not first:
+        assert "positions from 0: 100% of confident boxes agree with an annotation, 0% when read as ids" in notes[0].message
+
+
+def test_a_category_0_that_the_annotations_lack_means_positions_from_0(workspace, tmp_path):
+    view, _ = workspace.add("v", toys.coco(tmp_path, pictures=False))
+    rows = [
+        {"image_id": 11, "category_id": 0, "bbox": [10, 10, 20, 20], "score": 0.9},
+        {"image_id": 11, "category_id": 1, "bbox": [40, 5, 10, 10], "score": 0.8},
+    ]
+    version = view.start("m")
+    version.add_predictions(toys.results(tmp_path, rows))
+    assert {(item.concept, item.outcome) for item in version.gallery("matched")} == {("dent", "matched"), ("rust", "matched")}
+
+
+def test_what_does_not_line_up_is_counted_named_and_left_out(workspace, tmp_path):
+    view, _ = workspace.add("v", toys.coco(tmp_path, pictures=False))
+    rows = [
+        {"image_id": 11, "category_id": 1, "bbox": [10, 10, 20, 20], "score": 0.9},
+        {"image_id": 99, "category_id": 1, "bbox": [10, 10, 20, 20], "score": 0.9},
+        {"image_id": 98, "category_id": 1, "bbox": [10, 10, 20, 20], "score": 0.9},
+        {"image_id": 11, "category_id": 44, "bbox": [10, 10, 20, 20], "score": 0.9},
+    ]
+    notes = view.start("m").add_predictions(toys.results(tmp_path, rows))
+    assert [(note.kind, note.count, note.message) for note in notes] == [
+        ("image_unknown", 2, "2 predictions of 2 images not in the version, left out: '99', '98'"),
+        ("concept_unknown", 1, "1 prediction of 1 concept that the annotations lack, left out: '44'"),
+    ]
+    assert len(view.version("m").gallery("all")) == 1
+
+
+def test_two_files_with_one_stem_are_never_guessed(workspace, tmp_path):
+    images = [{"id": 1, "file_name": "left/1.jpg", "width": 9, "height": 9}, {"id": 2, "file_name": "right/1.jpg", "width": 9, "height": 9}]
+    view, _ = workspace.add("v", toys.coco(tmp_path, images=images, annotations=[], pictures=False))
+    labels = toys.write(tmp_path / "labels" / "1.txt", "0 0.5 0.5 0.5 0.5 0.9\n").parent
+    with pytest.raises(pellucid.PellucidError, match=r"image '1' may be 'left/1.jpg', 'right/1.jpg'. Name images by their path"):
+        view.start("m").add_predictions(labels)
+
+
+@pytest.mark.parametrize("names", ["{0: dent, 1: rust}", "[dent, rust]", "\n  - dent\n  - rust"])
+@pytest.mark.parametrize("train", ["images/train", "[images/train]", "train.txt", "./images/train"])
+def test_yolo_sets_in_their_variants(workspace, tmp_path, names, train):
+    for name in ("train/1.png", "train/2.png", "val/3.png"):
+        toys.picture(tmp_path / "images" / name, 100, 50)
+    toys.write(tmp_path / "labels/train/1.txt", "0 0.5 0.5 0.2 0.4\n\n1 0.1 0.1 0.2 0.2\n")
+    toys.write(tmp_path / "labels/val/3.txt", "1 0.1 0.1 0.3 0.1 0.3 0.5 0.1 0.5\n")
+    toys.write(tmp_path / "train.txt", "images/train/1.png\n./images/train/2.png\n")
+    source = toys.write(tmp_path / "data.yaml", f"train: {train}\nval: images/val\nnames: {names}\nnc: 2\n")
+    view, notes = workspace.add("v", source)
+    version = view.start("m")
+    version.add_predictions(
+        {"image": ["images/val/3.png"], "concept": ["dent"], "score": [0.1], "x": [0.0], "y": [0.0], "width": [1.0], "height": [1.0]}
+    )
+    version.manifest.counts["images"] = 3
+    assert {note.kind: note.count for note in notes} == {"no_label_file": 1, "polygons": 1}
+    extra = version.gallery("extra", split="validation")[0]
+    assert (extra.image, extra.concept) == ("images/val/3.png", "rust")
+    assert extra.box == pytest.approx((10, 5, 20, 20))
+    annotations = version.evaluation.annotations
+    assert annotations.box[:2] == pytest.approx(np.array([[40, 15, 20, 20], [0, 0, 20, 10]]))
+
+
+def test_yolo_fractions_are_of_the_picture_as_displayed(workspace, tmp_path):
+    exif = toys.Image.Exif()
+    exif[0x0112] = 6
+    toys.picture(tmp_path / "images/val/turned.jpg", 100, 50, exif=exif)
+    toys.write(tmp_path / "labels/val/turned.txt", "0 0.5 0.5 1 1\n")
+    view, _ = workspace.add("v", toys.write(tmp_path / "data.yaml", "val: images/val\nnames: [a]\n"))
+    assert view.start("m").evaluation.annotations.box.tolist() == [[0, 0, 50, 100]]
+
+
+def test_an_image_folder_with_and_without_splits(workspace, tmp_path):
+    for name in ("train/rose/1.png", "val/rose/2.png", "val/tulip/3.png"):
+        toys.picture(tmp_path / "with" / name)
+        toys.picture(tmp_path / "without" / name.split("/", 1)[1])
+    view, _ = workspace.add("with", tmp_path / "with")
+    assert view.start("m").splits == ["training", "validation"]
+    view, _ = workspace.add("without", tmp_path / "without")
+    assert view.start("m").splits == ["validation"]
+    assert view.kind == "classification"
+    assert view.version("m").evaluation.images.path.tolist() == ["rose/1.png", "rose/2.png", "tulip/3.png"]
+
+
+LONG = "image,split,concept,x,y,width,height,ignore,camera\na.jpg,val,dent,1,2,3,4,0,left\na.jpg,val,rust,5,6,7,8,1,left\nb.jpg,train,,,,,,,right\n"
+
+
+@pytest.mark.parametrize("kind", ["csv", "semicolons", "parquet", "pandas", "polars", "arrow", "dict"])
+def test_the_long_form_of_boxes_from_anywhere(workspace, tmp_path, kind):
+    path = toys.write(tmp_path / "t.csv", LONG)
+    frame = pandas.read_csv(path, dtype={"concept": str})
+    if kind == "semicolons":
+        path = toys.write(tmp_path / "t.csv", LONG.replace(",", ";"))
+    if kind == "parquet":
+        path = tmp_path / "t.parquet"
+        frame.to_parquet(path)
+    columns = {name: list(frame[name].where(frame[name].notna(), None)) for name in frame}
+    source = (
+        {"pandas": frame, "polars": polars.read_csv(path, separator=","), "arrow": pyarrow.Table.from_pandas(frame)}.get(kind, path)
+        if kind != "semicolons"
+        else path
+    )
+    if kind == "dict":
+        source = {
+            name: np.array([cell if cell is not None else np.nan for cell in column])
+            if name in ("x", "y", "width", "height", "ignore")
+            else column
+            for name, column in columns.items()
+        }
+        source["ignore"] = [0, 1, 0]
+        source["concept"] = ["dent", "rust", ""]
+    view, _ = workspace.add("v", source)
+    evaluation = view.start("m").evaluation
+    assert view.kind == "detection"
+    assert evaluation.images.path.tolist() == ["a.jpg", "b.jpg"]
+    assert evaluation.images.split.tolist() == [1, 0]
+    assert evaluation.annotations.box.tolist() == [[1, 2, 3, 4], [5, 6, 7, 8]]
+    assert evaluation.annotations.ignore.tolist() == [False, True]
+    assert [json.loads(one) for one in evaluation.images.metadata] == [{"camera": "left"}, {"camera": "right"}]
+
+
+def test_tags_with_stated_negatives_keep_the_rest_unknown(workspace, tmp_path):
+    source = toys.write(
+        tmp_path / "t.csv", "image,concept,value\na.jpg,wet,positive\na.jpg,hot,negative\nb.jpg,wet,negative\nb.jpg,old,positive\n"
+    )
+    view, _ = workspace.add("v", source)
+    assert view.kind == "tagging"
+    version = view.start("m")
+    rows = [(image, concept) for image in ("a.jpg", "b.jpg") for concept in ("wet", "hot", "old")]
+    version.add_predictions({"image": [one for one, _ in rows], "concept": [other for _, other in rows], "score": np.full(6, 0.9)})
+    outcomes = {(item.image, item.concept): item.outcome for item in version.gallery("all", threshold=0.5)}
+    assert outcomes == {
+        ("a.jpg", "wet"): "matched", ("a.jpg", "hot"): "missing", ("a.jpg", "old"): "ignored",
+        ("b.jpg", "wet"): "missing", ("b.jpg", "hot"): "ignored", ("b.jpg", "old"): "matched",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text", ["image,wet,hot\na.jpg,1,0\nb.jpg,0,1\n", "image,tags\na.jpg,wet\nb.jpg,hot\n", "image,label\na.jpg,wet|hot\nb.jpg,hot\n"]
+)
+def test_tags_as_columns_or_lists(workspace, tmp_path, text):
+    view, _ = workspace.add("v", toys.write(tmp_path / "t.csv", text))
+    assert view.kind == "tagging"
+    assert {concept.name for concept in view.manifest.concepts} == {"wet", "hot"}
+    assert view.manifest.concepts_listed == ("wet,hot" in text)
+
+
+@pytest.mark.parametrize("prefix", ["", "p_", "prob_", "score."])
+def test_wide_probabilities_with_any_prefix(workspace, tmp_path, prefix):
+    view, _ = workspace.add("v", toys.write(tmp_path / "t.csv", "image,label,split\na.jpg,cat,val\nb.jpg,dog,val\nc.jpg,,val\n"))
+    assert view.kind == "classification"
+    heading = f"image,label,{prefix}cat,{prefix}dog,remark"
+    version = view.start("m")
+    notes = version.add_predictions(toys.write(tmp_path / "p.csv", f"{heading}\na.jpg,cat,.9,.1,x\nb.jpg,dog,.6,.4,y\nc.jpg,cat,.7,.3,z\n"))
+    assert [note.kind for note in notes] == ["columns_left_out"]
+    assert items(version, "all", threshold=0.5) == [
+        ("a.jpg", "cat", 0.9, "matched"),
+        ("c.jpg", "cat", 0.7, "ignored"),
+        ("b.jpg", "cat", 0.6, "missing"),
+    ]
+
+
+def test_a_concept_only_the_classifier_knows_is_added_and_told_of(workspace, tmp_path):
+    view, _ = workspace.add("v", toys.write(tmp_path / "t.csv", "image,label\na.jpg,cat\nb.jpg,dog\n"))
+    version = view.start("m")
+    notes = version.add_predictions(toys.write(tmp_path / "p.csv", "image,p_cat,p_dog,p_fox\na.jpg,.2,.1,.7\nb.jpg,.1,.8,.1\n"))
+    assert [(note.kind, note.message) for note in notes] == [("concept_added", "1 concept that no image is annotated with, added: fox")]
+    assert items(version, "missing", threshold=0.5) == [("a.jpg", "fox", 0.7, "missing")]
+
+
+def test_corners_become_left_top_width_height(workspace, tmp_path):
+    source = toys.write(tmp_path / "t.csv", "filename,class,xmin,ymin,xmax,ymax\na.jpg,cat,1,2,11,22\n")
+    view, _ = workspace.add("v", source)
+    assert view.start("m").evaluation.annotations.box.tolist() == [[1, 2, 10, 20]]
+
+
+def test_boxes_can_be_read_as_tags(workspace, tmp_path):
+    view, _ = workspace.add("v", toys.coco(tmp_path, pictures=False), kind="tagging")
+    evaluation = view.start("m").evaluation
+    assert view.kind == "tagging"
+    assert sorted(zip(evaluation.annotations.image.tolist(), evaluation.annotations.concept.tolist(), strict=True)) == [
+        (0, 0),
+        (0, 1),
+        (1, 0),
+    ]
+
+
+def test_a_row_with_an_empty_concept_says_that_nothing_was_found(workspace, tmp_path):
+    view, _ = workspace.add("v", toys.coco(tmp_path, pictures=False))
+    version = view.start("m")
+    version.add_predictions(toys.write(tmp_path / "p.csv", "image,concept,score,x,y,width,height\na/one.png,,,,,,\n"), covered="listed")
+    assert version.metrics().covered == 1
+    assert [item.image for item in version.gallery("extra")] == ["a/one.png", "a/one.png"]

@@ -1,0 +1,1 @@
+"""Slow, plain oracles: what Pellucid computes, once more, in loops over dictionaries."""

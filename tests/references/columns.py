@@ -1,0 +1,35 @@
+"""A plain case as Pellucid's columns."""
+
+import numpy as np
+
+from pellucid.columns import CLOSED, NAMED, NOT_RUN, OPEN, SPLITS, UNANNOTATED, Annotations, Images, Predictions, texts
+from pellucid.understand.evaluation import evaluate
+
+STATED = {"none": UNANNOTATED, "closed": CLOSED, "open": OPEN}
+
+
+def evaluated(case):
+    """The case, matched by Pellucid."""
+    paths = sorted(case.images)
+    place = {path: row for row, path in enumerate(paths)}
+    number = {concept: row for row, concept in enumerate(case.concepts)}
+    facts = [case.images[path] for path in paths]
+    nothing = np.zeros(len(paths), np.int32)
+    images = Images(
+        texts(paths), np.array([SPLITS.index(one["split"]) for one in facts], np.int8), nothing, nothing, nothing - 1,
+        texts([""] * len(paths)), np.array([STATED[one["stated"]] for one in facts], np.int8), texts([""] * len(paths)),
+    )  # fmt: skip
+    coverage = np.array([NAMED if one["covered"] else NOT_RUN for one in facts], np.int8)
+    boxes = case.kind == "detection"
+    notes, guesses = case.annotations, case.predictions
+    annotations = Annotations(
+        np.array([place[one["image"]] for one in notes], np.int32), np.array([number[one["concept"]] for one in notes], np.int32),
+        np.array([one["box"] for one in notes], float).reshape(-1, 4) if boxes else None,
+        np.array([one["ignore"] for one in notes], bool), np.array([one["positive"] for one in notes], bool),
+    )  # fmt: skip
+    predictions = Predictions(
+        np.array([place[one["image"]] for one in guesses], np.int32), np.array([number[one["concept"]] for one in guesses], np.int32),
+        np.array([one["score"] for one in guesses], float),
+        np.array([one["box"] for one in guesses], float).reshape(-1, 4) if boxes else None, np.arange(len(guesses)),
+    )  # fmt: skip
+    return evaluate(case.kind, tuple(case.concepts), images, coverage, annotations, predictions, case.iou)
