@@ -143,7 +143,7 @@ def outside(box: Floats, images: Images, rows: np.ndarray) -> list[Note]:
     width, height = images.width[rows], images.height[rows]
     over = (box[:, 0] < -1) | (box[:, 1] < -1) | (box[:, 0] + box[:, 2] > width + 1) | (box[:, 1] + box[:, 3] > height + 1)
     number = int((over & (width > 0)).sum())
-    text = f"{counted(number, 'box reaches', 'boxes reach')} out of their picture: kept as they are"
+    text = f"{counted(number, 'box reaches', 'boxes reach')} over the edge of the picture: kept"
     return [Note("outside", text, number)] if number else []
 
 
