@@ -297,7 +297,8 @@ export interface components {
         };
         /**
          * PageItem
-         * @description image: its position in the version · over: the outcome it has at or over its threshold · frame: the part of the picture shown · picture: address of the crop without a size.
+         * @description image: its position in the version · over: the outcome it has at or over its threshold · frame: the part of the
+         *     picture shown · picture: address of the picture, to which the page adds frame and size.
          */
         PageItem: {
             /** Position */

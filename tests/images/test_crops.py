@@ -1,0 +1,162 @@
+"""Pictures of every sort become a crop, or say what is wrong; none takes the server down."""
+
+import io
+
+import numpy as np
+import pytest
+import toys
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from pellucid.images.cache import CropCache
+from pellucid.images.crops import PictureProblem, cut
+from pellucid.images.framing import frame
+from pellucid.images.sizes import displayed_size
+
+
+def opened(data):
+    return Image.open(io.BytesIO(data)).convert("RGB")
+
+
+def near(colour, expected, most=12):
+    return np.abs(np.array(colour, int) - expected).max() <= most
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "colour", "expected"),
+    [
+        ("rgb.png", "RGB", (200, 40, 40), (200, 40, 40)), ("rgb.jpg", "RGB", (200, 40, 40), (200, 40, 40)),
+        ("grey.png", "L", 128, (128, 128, 128)), ("grey.jpg", "L", 128, (128, 128, 128)), ("bits.png", "1", 1, (255, 255, 255)),
+        ("cmyk.jpg", "CMYK", (0, 255, 255, 0), (255, 0, 0)), ("clear.png", "RGBA", (200, 40, 40, 0), (255, 255, 255)),
+        ("palette.gif", "P", 0, (0, 0, 0)), ("rgb.webp", "RGB", (200, 40, 40), (200, 40, 40)), ("rgb.bmp", "RGB", (200, 40, 40), (200, 40, 40)),
+    ],
+)  # fmt: skip
+def test_colours_come_out_right(tmp_path, name, mode, colour, expected):
+    path = toys.picture(tmp_path / name, 64, 48, mode, colour)
+    shown = opened(cut(str(path), None, 320))
+    assert shown.size == (64, 48)
+    assert near(shown.getpixel((30, 20)), expected)
+
+
+def test_sixteen_bits_are_stretched_to_be_seen(tmp_path):
+    ramp = np.linspace(1000, 4000, 64 * 48).reshape(48, 64).astype(np.uint16)
+    Image.fromarray(ramp).save(tmp_path / "deep.png")
+    shown = np.asarray(opened(cut(str(tmp_path / "deep.png"), None, 320)))[..., 0]
+    assert shown[0, 0] < 10
+    assert shown[-1, -1] > 245
+    assert (np.diff(shown.mean(1)) >= 0).all()
+
+
+def test_an_animation_shows_its_first_frame(tmp_path):
+    frames = [Image.new("RGB", (64, 48), colour) for colour in ((200, 0, 0), (0, 200, 0))]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    assert near(opened(cut(str(tmp_path / "a.gif"), None, 320)).getpixel((9, 9)), (200, 0, 0))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("name", ["a.jpg", "a.png"])
+def test_pictures_are_the_right_way_up(tmp_path, orientation, name):
+    """Stored so that, turned as EXIF says, the red corner is at the left top and the green one at the right top."""
+    upright = Image.new("RGB", (400, 240), (10, 10, 10))
+    upright.paste((220, 0, 0), (0, 0, 80, 80))
+    upright.paste((0, 220, 0), (320, 0, 400, 80))
+    undo = {1: None, 2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}[orientation]
+    stored = upright if undo is None else upright.transpose(Image.Transpose(undo))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored.save(tmp_path / name, exif=exif)
+    assert displayed_size(str(tmp_path / name)) == (400, 240)
+    for size in (400, 100):
+        shown = opened(cut(str(tmp_path / name), None, size))
+        assert shown.size == (size, size * 240 // 400)
+        assert near(shown.getpixel((size // 10, size // 10)), (220, 0, 0), 30)
+        assert near(shown.getpixel((size - size // 10, size // 10)), (0, 220, 0), 30)
+    corner = opened(cut(str(tmp_path / name), (330, 10, 60, 60), 100))
+    assert near(corner.getpixel((30, 30)), (0, 220, 0), 30)
+
+
+def test_a_crop_is_the_region_asked_for(tmp_path):
+    y, x = np.mgrid[0:600, 0:800]
+    Image.fromarray(np.stack([x // 4, y // 3, x * 0 + 50], -1).astype(np.uint8)).save(tmp_path / "a.jpg", quality=95, subsampling=0)
+    for region in ((100, 60, 200, 200), (0, 0, 40, 40), (700, 500, 100, 100), (-50, -50, 100, 100), (790, 590, 999, 999)):
+        shown = np.asarray(opened(cut(str(tmp_path / "a.jpg"), region, 160))).astype(int)
+        left, top = max(0, region[0]), max(0, region[1])
+        right, bottom = min(800, region[0] + region[2]), min(600, region[1] + region[3])
+        assert abs(shown[..., 0].mean() - (left + right - 1) / 8) < 2.5
+        assert abs(shown[..., 1].mean() - (top + bottom - 1) / 6) < 2.5
+        assert max(shown.shape[:2]) <= 160
+
+
+def broken(folder, case):
+    path = folder / "a.jpg"
+    if case == "missing":
+        return path
+    if case == "a folder":
+        path.mkdir()
+    elif case == "empty":
+        path.touch()
+    elif case == "a text":
+        path.write_text("this is no picture")
+    elif case == "cut short":
+        toys.picture(path, 300, 300, "RGB", (9, 99, 200))
+        path.write_bytes(path.read_bytes()[:400])
+    elif case == "broken PNG":
+        toys.picture(folder / "a.png", 300, 300)
+        data = (folder / "a.png").read_bytes()
+        path.write_bytes(data[: len(data) // 2])
+    elif case == "a bomb":
+        head = toys.picture(folder / "a.bmp", 4, 4).read_bytes()
+        path.write_bytes(head[:18] + (60_000).to_bytes(4, "little") * 2 + head[26:])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("case", "said"),
+    [("missing", "not found"), ("a folder", "broken"), ("empty", "not a picture"), ("a text", "not a picture"), ("cut short", "broken"), ("broken PNG", "broken"), ("a bomb", "too large")],
+)  # fmt: skip
+def test_what_cannot_be_shown_says_why(tmp_path, case, said):
+    with pytest.raises(PictureProblem, match=said):
+        cut(str(broken(tmp_path, case)), None, 320)
+
+
+@given(
+    box=st.tuples(*[st.floats(-500, 2000)] * 2, *[st.floats(0, 3000)] * 2), width=st.integers(1, 4000), height=st.integers(1, 4000)
+)  # fmt: skip
+def test_frames_stay_inside_and_hold_what_they_can_of_the_box(box, width, height):
+    left, top, across, down = frame(box, width, height)
+    assert 0 <= left <= left + across <= width
+    assert 0 <= top <= top + down <= height
+    assert across >= 1
+    assert down >= 1
+    for start, length, begin, size, limit in ((box[0], box[2], left, across, width), (box[1], box[3], top, down, height)):
+        if start >= 0 and start + length <= limit:
+            assert begin <= start + 1
+            assert begin + size >= start + length - 1
+
+
+def test_the_cache_keeps_within_its_bound_and_drops_what_is_oldest(tmp_path):
+    path = toys.picture(tmp_path / "a.jpg", 400, 400, "RGB", (9, 99, 200))
+    size = len(cut(str(path), (0, 0, 100, 100), 100))
+    cache = CropCache(tmp_path / "crops", bound=size * 20)
+    for number in range(200):
+        cache.crop(str(path), (number, 0, 100, 100), 100)
+        held = sum(file.stat().st_size for file in (tmp_path / "crops").rglob("*.jpg"))
+        assert held <= size * 21
+    assert held >= size * 10
+
+
+def test_the_cache_answers_from_disk_until_the_picture_changes(tmp_path):
+    path = toys.picture(tmp_path / "a.png", 50, 50, "RGB", (200, 0, 0))
+    cache = CropCache(tmp_path / "crops")
+    first = cache.crop(str(path), None, 100)
+    assert CropCache(tmp_path / "crops").crop(str(path), None, 100) == first
+    assert len(list((tmp_path / "crops").rglob("*.jpg"))) == 1
+    toys.picture(path, 52, 50, "RGB", (0, 200, 0))
+    assert near(opened(cache.crop(str(path), None, 100)).getpixel((9, 9)), (0, 200, 0))
+
+
+def test_a_cache_that_cannot_be_written_serves_all_the_same(tmp_path):
+    path = toys.picture(tmp_path / "a.png", 50, 50, "RGB", (200, 0, 0))
+    (tmp_path / "file").touch()
+    assert CropCache(tmp_path / "file" / "crops").crop(str(path), None, 100)

