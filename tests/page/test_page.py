@@ -1,0 +1,225 @@
+"""The page, in a real browser, on the demo."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.browser
+
+AXE = Path(__file__).parents[2] / "web/node_modules/axe-core/axe.min.js"
+CELLS = "?view=cells&version=v2"
+
+
+@pytest.fixture(autouse=True)
+def no_complaints(page: Page):
+    """Nothing in the console is an error."""
+    said = []
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    yield
+    assert said == []
+
+
+@pytest.fixture
+def gallery(page: Page, demo_address):
+    """Open an address of the page and wait until its items are there."""
+
+    def go(search):
+        page.goto(demo_address + search)
+        expect(page.locator("[role=option] img").first).to_be_visible()
+        return page
+
+    return go
+
+
+def expect_counts(page, expected):
+    expect(page.locator("[role=tab] .count")).to_have_text([f"{one:,}" for one in expected])
+
+
+def expected_counts(demo, concept=None, threshold=None, view="cells", split="validation"):
+    version = demo.view(view).version("v2")
+    return [len(version.gallery(tab, concept, split, threshold)) for tab in ("all", "matched", "missing", "extra")]
+
+
+@pytest.mark.parametrize("view", ["cells", "findings", "smears"])
+def test_tabs_and_splits_count_what_python_counts(gallery, demo, view):
+    page = gallery(f"?view={view}&version=v2")
+    expect_counts(page, expected_counts(demo, view=view))
+    page.get_by_role("radio", name="Training").click()
+    expect_counts(page, expected_counts(demo, view=view, split="training"))
+
+
+def test_choosing_a_concept_shows_its_items_and_figures(gallery, demo):
+    page = gallery(CELLS)
+    page.get_by_role("button", name=re.compile("infected cell")).click()
+    expect(page.get_by_role("heading", name="infected cell")).to_be_visible()
+    threshold = demo.view("cells").version("v2").thresholds["infected cell"]
+    expect(page.locator(".summary")).to_contain_text(f"{threshold.value:.3f}")
+    expect(page.locator(".summary")).to_contain_text(f"{threshold.errors} errors: {threshold.fp} missing + {threshold.fn} extra")
+    expect_counts(page, expected_counts(demo, "infected cell"))
+    expect(page).to_have_url(re.compile("concept=infected(\\+|%20)cell"))
+
+
+def test_fast_forward_goes_to_the_first_item_under_the_threshold(gallery, demo):
+    page = gallery(f"{CELLS}&concept=platelet")
+    page.keyboard.press("t")
+    position = demo.view("cells").version("v2").gallery("all", "platelet").threshold_position
+    expect(page.locator("[aria-selected=true][role=option]")).to_have_id(f"item-{position}")
+    expect(page.locator(f"#item-{position}")).to_be_in_viewport()
+    expect(page.locator(f"#item-{position}")).to_contain_text("under its threshold")
+    expect(page.locator(f"#item-{position - 1}")).not_to_contain_text("under its threshold")
+
+
+def test_a_dragged_threshold_moves_everything_and_can_be_undone(gallery, demo):
+    page = gallery(f"{CELLS}&concept=red+cell")
+    before = expected_counts(demo, "red cell")
+    expect_counts(page, before)
+    handle, track = page.get_by_role("slider", name="Threshold"), page.locator(".track")
+    box, room = handle.bounding_box(), track.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    for step in range(1, 9):
+        page.mouse.move(box["x"] + 20, box["y"] + (room["y"] + room["height"] * 0.9 - box["y"]) * step / 8)
+    page.mouse.up()
+    expect(page.locator(".summary")).to_contain_text("yours")
+    threshold = float(handle.get_attribute("aria-valuenow"))
+    assert threshold == pytest.approx(0.1, abs=0.03)
+    expected = expected_counts(demo, "red cell", threshold)
+    expect_counts(page, expected)
+    assert expected != before
+    page.keyboard.press("3")
+    expect(page.get_by_role("tab", name=re.compile("Missing"))).to_have_attribute("aria-selected", "true")
+    expect(page.locator(".scroller")).to_have_attribute("aria-label", f"Items, {expected[2]} in all")
+    page.reload()
+    expect(page.locator(".summary")).to_contain_text("yours")
+    expect_counts(page, expected)
+    page.keyboard.press("o")
+    expect(page.locator(".summary")).to_contain_text("fewest errors on validation")
+    expect_counts(page, before)
+
+
+def test_two_browsers_do_not_disturb_each_other(gallery, demo, browser, demo_address):
+    page = gallery(f"{CELLS}&concept=red+cell")
+    other = browser.new_page()
+    other.goto(f"{demo_address}{CELLS}&concept=red+cell&at=red+cell:0.95")
+    expect(other.locator(".summary")).to_contain_text("yours")
+    expect_counts(other, expected_counts(demo, "red cell", 0.95))
+    page.reload()
+    expect(page.locator("[role=option] img").first).to_be_visible()
+    expect_counts(page, expected_counts(demo, "red cell"))
+    other.close()
+
+
+def test_the_keyboard_goes_everywhere(gallery, demo):
+    page = gallery(CELLS)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#item-2")).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("End")
+    total = expected_counts(demo)[0]
+    expect(page.locator(f"#item-{total - 1}")).to_be_in_viewport()
+    page.keyboard.press("Home")
+    expect(page.locator("#item-0")).to_be_in_viewport()
+    page.keyboard.press("]")
+    expect(page.locator(".summary h1")).not_to_have_text("All concepts")
+    page.keyboard.press("a")
+    expect(page.locator(".summary h1")).to_have_text("All concepts")
+    page.keyboard.press("s")
+    expect(page.get_by_role("radio", name="Training")).to_be_checked()
+    page.keyboard.press("4")
+    expect(page.get_by_role("tab", name=re.compile("Extra"))).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("/")
+    page.keyboard.type("plate")
+    page.keyboard.press("Enter")
+    expect(page.locator(".summary h1")).to_have_text("platelet")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
+
+
+def test_the_viewer_walks_the_order_of_the_wall(gallery, demo):
+    page = gallery(f"{CELLS}&tab=missing")
+    missing = demo.view("cells").version("v2").gallery("missing")
+    page.keyboard.press("Enter")
+    viewer = page.get_by_role("dialog", name="Picture")
+    for place in range(3):
+        expect(viewer).to_contain_text(f"{place + 1} of {len(missing)}")
+        expect(viewer).to_contain_text(missing[place].image)
+        expect(viewer.locator("h2")).to_have_text(f"{missing[place].concept} {missing[place].score:.3f}")
+        expect(viewer.locator(".stage rect.line").first).to_be_visible()
+        page.keyboard.press("ArrowRight")
+    expect(page).to_have_url(re.compile("item=3&open=1"))
+    boxes = viewer.locator(".stage rect.line").count()
+    viewer.get_by_label(re.compile("below")).check()
+    assert viewer.locator(".stage rect.line").count() > boxes
+    page.keyboard.press("Escape")
+    expect(viewer).to_be_hidden()
+    expect(page.locator("#item-3")).to_have_attribute("aria-selected", "true")
+
+
+def test_the_address_gives_the_same_place_again(gallery):
+    page = gallery(f"{CELLS}&tab=extra&split=training&concept=platelet&reverse=1&item=30&sort=name")
+    expect(page.locator("#item-30")).to_have_attribute("aria-selected", "true")
+    expect(page.locator("#item-30")).to_be_in_viewport()
+    names = page.locator("nav li .name").all_inner_texts()
+    assert names == sorted(names)
+    page.keyboard.press("1")
+    expect(page).not_to_have_url(re.compile("tab="))
+    page.go_back()
+    expect(page.get_by_role("tab", name=re.compile("Extra"))).to_have_attribute("aria-selected", "true")
+
+
+def test_another_version_keeps_the_concept(gallery, demo):
+    page = gallery(f"{CELLS}&concept=platelet")
+    page.get_by_label("Version").select_option("v1")
+    expect(page).to_have_url(re.compile("version=v1"))
+    expect(page.locator(".summary h1")).to_have_text("platelet")
+    version = demo.view("cells").version("v1")
+    expect(page.locator("[role=tab] .count").first).to_have_text(f"{len(version.gallery('all', 'platelet')):,}")
+
+
+def test_the_strip_is_a_scrollbar_along_the_scores(gallery):
+    page = gallery(f"{CELLS}&concept=red+cell")
+    room = page.locator(".track").bounding_box()
+    page.mouse.click(room["x"] + 5, room["y"] + room["height"] * 0.5)
+    first = page.locator("[role=option]").nth(12)
+    expect(first).to_contain_text(re.compile(r"score 0\.(4|5)"))
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+@pytest.mark.parametrize("search", [CELLS, f"{CELLS}&tab=extra&concept=red+cell", f"{CELLS}&open=1", "?view=smears&version=v2&tab=missing"])
+def test_nothing_stands_in_the_way_of_anyone(page, demo_address, theme, width, height, search):
+    """axe finds no fault, and nothing is wider than the window."""
+    page.emulate_media(color_scheme=theme)
+    page.set_viewport_size({"width": width, "height": height})
+    page.goto(demo_address + search)
+    expect(page.locator("[role=option] img").first).to_be_attached()
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice']})")
+    faults = [(one["id"], [node["html"][:160] for node in one["nodes"]]) for one in found["violations"]]
+    assert faults == [], json.dumps(faults, indent=1)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_concepts_are_a_drawer_on_a_narrow_screen(page, demo_address):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(demo_address + CELLS)
+    page.get_by_role("button", name="Concepts").click()
+    page.get_by_role("button", name=re.compile("^white cell")).click()
+    expect(page.locator(".summary h1")).to_have_text("white cell")
+    expect(page.get_by_role("searchbox")).to_be_hidden()
+
+
+def test_the_theme_is_kept(gallery):
+    page = gallery(CELLS)
+    before = page.locator("html").get_attribute("data-theme")
+    page.keyboard.press("d")
+    after = page.locator("html").get_attribute("data-theme")
+    assert after != before
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("data-theme", after)
