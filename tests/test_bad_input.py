@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+
 import toys
 
 PELLUCID = [sys.executable, "-m", "pellucid.cli"]
@@ -66,7 +67,9 @@ def test_bad_annotations(tmp_path, change, words):
     assert not (tmp_path / "w").exists()
 
 
-@pytest.mark.parametrize("name", ["../secret.jpg", "a/../../b.jpg", "/etc/passwd", "C:\\x.jpg", "http://there/x.jpg", "file:///etc/passwd", ""])
+@pytest.mark.parametrize(
+    "name", ["../secret.jpg", "a/../../b.jpg", "/etc/passwd", "C:\\x.jpg", "http://there/x.jpg", "file:///etc/passwd", ""]
+)
 def test_paths_that_climb_out_of_the_image_folder(tmp_path, name):
     images = [{"id": 11, "file_name": name, "width": 9, "height": 9}]
     path = toys.coco(tmp_path, images=images, annotations=[], pictures=False)
@@ -85,7 +88,10 @@ BAD_RESULTS = {
     "NaN box": ('[{"image_id": 11, "category_id": 1, "bbox": [1, 2, 3, NaN], "score": 0.5}]', ["record 0", "nan"]),
     "short box": ('[{"image_id": 11, "category_id": 1, "bbox": [1, 2, 3], "score": 0.5}]', ["$[0].bbox", "3 numbers"]),
     "strangers": ('[{"image_id": 5, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}]', ["none of its images", "'5'", "'a/one.png'"]),
-    "unknown concepts": ('[{"image_id": 11, "category_id": 9, "bbox": [1, 2, 3, 4], "score": 0.5}]', ["none of its concepts", "'9'", "'dent'"]),
+    "unknown concepts": (
+        '[{"image_id": 11, "category_id": 9, "bbox": [1, 2, 3, 4], "score": 0.5}]',
+        ["none of its concepts", "'9'", "'dent'"],
+    ),
 }
 
 
@@ -128,7 +134,11 @@ def test_bad_tables_of_predictions(tmp_path, case):
 
 def test_two_concepts_on_one_classification_image(tmp_path):
     source = toys.write(tmp_path / "labels.csv", "image,label\na.jpg,cat\na.jpg,dog\n")
-    refused(run("add", tmp_path / "w", "v", source, "--kind", "classification"), "'a.jpg' is annotated twice ('cat' and 'dog')", "--kind tagging")
+    refused(
+        run("add", tmp_path / "w", "v", source, "--kind", "classification"),
+        "'a.jpg' is annotated twice ('cat' and 'dog')",
+        "--kind tagging",
+    )
 
 
 def test_a_split_nobody_knows(tmp_path):

@@ -147,14 +147,6 @@ class ReferenceAmbiguous(PellucidError):
         super().__init__(f"{path}: image '{reference}' may be {few(candidates)}. {mend}")
 
 
-class ReadingsDisagree(PellucidError):
-    def __init__(self, path: object, question: str, readings: Sequence[str]) -> None:
-        super().__init__(
-            f"{path}: {question} can be read in two ways that fit equally well: {'; '.join(readings)}. "
-            "Use image paths and concept names instead (a CSV table: image, concept, score, x, y, width, height)."
-        )
-
-
 class ScoredTwice(PellucidError):
     def __init__(self, path: object, image: str, concept: str) -> None:
         super().__init__(f"{path}: image '{image}' has two scores for '{concept}', where one was expected. Remove one of them.")

@@ -7,9 +7,9 @@ import pandas
 import polars
 import pyarrow
 import pytest
-import toys
 
 import pellucid
+import toys
 
 
 def items(version, tab="all", **options):

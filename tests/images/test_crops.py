@@ -4,11 +4,11 @@ import io
 
 import numpy as np
 import pytest
-import toys
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+import toys
 from pellucid.images.cache import CropCache
 from pellucid.images.crops import PictureProblem, cut
 from pellucid.images.framing import frame

@@ -7,6 +7,7 @@ annotations: [{"image", "concept", "box", "ignore", "positive"}], in input order
 predictions: [{"image", "concept", "score", "box"}], in input order
 """
 
+import itertools
 import math
 from dataclasses import dataclass, field
 
@@ -134,7 +135,7 @@ def cuts(scores):
     """Every place to cut, lowest first: at the lowest score, between neighbours, above the highest."""
     distinct = sorted(set(scores))
     found = [distinct[0]]
-    for below, above in zip(distinct, distinct[1:], strict=False):
+    for below, above in itertools.pairwise(distinct):
         middle = (below + above) / 2
         found.append(middle if below < middle else above)
     return [*found, math.nextafter(distinct[-1], math.inf)]

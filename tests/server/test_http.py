@@ -7,9 +7,9 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-import toys
 
 import pellucid
+import toys
 
 
 def get(address, path, **headers):
@@ -55,7 +55,13 @@ def test_figures_are_those_of_the_metrics_and_follow_a_readers_threshold(demo, d
         assert [(one["threshold"], one["tp"], one["fp"], one["fn"]) for one in figures] == expected
     own = document(demo_address, f"{CELLS}/figures?at=0:0.9")["concepts"]
     expected = version.threshold_at("red cell", 0.9)
-    assert (own[0]["threshold"], own[0]["tp"], own[0]["fp"], own[0]["fn"], own[0]["source"]) == (0.9, expected.tp, expected.fp, expected.fn, "user")
+    assert (own[0]["threshold"], own[0]["tp"], own[0]["fp"], own[0]["fn"], own[0]["source"]) == (
+        0.9,
+        expected.tp,
+        expected.fp,
+        expected.fn,
+        "user",
+    )
     assert own[1]["source"] == "validation"
     assert own[0]["optimal"] == version.thresholds["red cell"].value
 

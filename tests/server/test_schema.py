@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
-from openapi import schema
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
+
+from openapi import schema
 
 WEB = Path(__file__).parents[2] / "web"
 PATHS = sorted(schema()["paths"])

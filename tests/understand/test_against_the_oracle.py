@@ -6,9 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from references import plain
-from references.cases import SCORE, cases
-from references.columns import evaluated
 
 from pellucid.columns import KINDS, SPLITS
 from pellucid.understand.causes import Neighbours
@@ -16,6 +13,9 @@ from pellucid.understand.counts import count, histogram
 from pellucid.understand.gallery import TABS, Selection
 from pellucid.understand.items import items
 from pellucid.understand.thresholds import cut_including
+from references import plain
+from references.cases import SCORE, cases
+from references.columns import evaluated
 
 kinds = pytest.mark.parametrize("kind", KINDS)
 
@@ -46,9 +46,9 @@ def test_thresholds_are_the_lowest_cuts_with_the_fewest_errors(kind, data):
 @given(cuts=st.lists(SCORE, min_size=1, max_size=8))
 def test_a_cut_between_neighbouring_floats_includes_the_upper_alone(cuts):
     scores = sorted({one for cut in cuts for one in (cut, math.nextafter(cut, 2))}, reverse=True)
-    for count in range(1, len(scores) + 1):
-        value = cut_including(np.array(scores), count)
-        assert [score >= value for score in scores] == [place < count for place in range(len(scores))]
+    for included in range(1, len(scores) + 1):
+        value = cut_including(np.array(scores), included)
+        assert [score >= value for score in scores] == [place < included for place in range(len(scores))]
 
 
 @kinds

@@ -9,9 +9,9 @@ import sys
 import time
 
 import pytest
-import toys
 
 import pellucid
+import toys
 
 PELLUCID = [sys.executable, "-m", "pellucid.cli"]
 
@@ -35,7 +35,9 @@ def test_a_process_killed_at_any_moment(folder, tmp_path):
     finished = killed = 0
     for number in range(14):
         process = subprocess.Popen(
-            [*PELLUCID, "predictions", folder, "v", f"m{number}", tmp_path / "results.json"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [*PELLUCID, "predictions", folder, "v", f"m{number}", tmp_path / "results.json"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         try:
             process.wait(chance.uniform(0.25, 1.0))
@@ -50,7 +52,7 @@ def test_a_process_killed_at_any_moment(folder, tmp_path):
             pellucid.open(folder).view("v").version_to_be(f"m{number}").add_predictions(tmp_path / "results.json")
             assert readable(folder)[f"m{number}"] == 4
     assert finished + killed == 14
-    leftovers = [path for path in folder.rglob("*.tmp")]
+    leftovers = list(folder.rglob("*.tmp"))
     assert leftovers == []
 
 
@@ -62,7 +64,8 @@ def test_writers_wait_for_each_other_and_lose_nothing(folder, tmp_path):
 
 def test_two_writers_of_one_version(folder, tmp_path):
     running = [
-        subprocess.Popen([*PELLUCID, "predictions", folder, "v", "m", tmp_path / "results.json"], stderr=subprocess.PIPE, text=True) for _ in range(2)
+        subprocess.Popen([*PELLUCID, "predictions", folder, "v", "m", tmp_path / "results.json"], stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
     ]
     errors = [process.communicate()[1] for process in running]
     assert sorted(process.returncode for process in running) == [0, 3]

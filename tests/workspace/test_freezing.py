@@ -1,9 +1,9 @@
 """Versions freeze what a view holds; what comes later stays out of them."""
 
 import pytest
-import toys
 
 import pellucid
+import toys
 
 
 @pytest.fixture
@@ -18,7 +18,10 @@ def paths(version):
 
 def later(tmp_path):
     """A third picture, and one more box on the second."""
-    images = [{"id": 12, "file_name": "a/two.png", "width": 64, "height": 48}, {"id": 13, "file_name": "a/three.png", "width": 64, "height": 48}]
+    images = [
+        {"id": 12, "file_name": "a/two.png", "width": 64, "height": 48},
+        {"id": 13, "file_name": "a/three.png", "width": 64, "height": 48},
+    ]
     annotations = [
         {"id": 3, "image_id": 12, "category_id": 1, "bbox": [0, 0, 30, 30]},
         {"id": 4, "image_id": 12, "category_id": 2, "bbox": [40, 20, 10, 10]},

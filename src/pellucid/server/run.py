@@ -10,6 +10,9 @@ import uvicorn
 
 from pellucid.errors import PortTaken
 from pellucid.server.app import LOOPBACK, make_app
+from pellucid.server.describe import figures_document, page_document
+from pellucid.understand.evaluation import VALIDATION
+from pellucid.understand.gallery import TABS, Selection
 from pellucid.workspace import Workspace
 
 USUAL_PORT = 7860
@@ -18,6 +21,7 @@ USUAL_PORT = 7860
 def serve(workspace: Workspace, host: str, port: int | None, browser: bool, ready: Callable[[str], None] | None) -> None:
     """Serve until interrupted. The address is announced once requests are answered."""
     listener = listen(host, port)
+    warm(workspace)
     app = make_app(workspace, hosts=LOOPBACK if host in LOOPBACK else None)
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listener.getsockname()[1]}/"
@@ -30,6 +34,22 @@ def serve(workspace: Workspace, host: str, port: int | None, browser: bool, read
                 webbrowser.open(address)
 
     Announcing(uvicorn.Config(app, log_level="warning", access_log=False)).run(sockets=[listener])
+
+
+def warm(workspace: Workspace) -> None:
+    """Load the version that the page shows first, so that it is there when the browser asks."""
+    for name in workspace.views:
+        view = workspace.view(name)
+        for version in reversed(view.versions):
+            if view.version(version).quick_manifest.predictions:
+                loaded = view.version(version).loaded
+                thresholds = loaded.evaluation.optimal
+                figures_document(loaded, VALIDATION, thresholds)
+                for tab in TABS:
+                    page_document(
+                        view.version(version), loaded, Selection(loaded.evaluation, tab, VALIDATION, None, thresholds), False, 0, 1
+                    )
+                return
 
 
 def listen(host: str, port: int | None) -> socket.socket:

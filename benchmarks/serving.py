@@ -1,0 +1,142 @@
+"""Serving a large gallery: the first page, pages anywhere, the jump to the threshold, and scrolling in a real browser."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+import pellucid
+from benchmarks.made import HEIGHT, WIDTH, Size, make, write_coco
+
+REPEATS = 40
+CHROMIUM = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--no-sandbox"]
+
+
+def prepare(size: Size, folder: Path) -> Path:
+    """A workspace with one version of that size, and pictures to show."""
+    workspace = folder / "gallery.pellucid"
+    annotations, results = write_coco(make(size), folder)
+    pictures = folder / "pictures"
+    pictures.mkdir()
+    random = np.random.default_rng(1)
+    for number in range(24):
+        coarse = random.integers(0, 255, (12, 16, 3), dtype=np.uint8)
+        Image.fromarray(coarse).resize((WIDTH, HEIGHT)).save(pictures / f"{number:08d}.jpg", quality=88)
+    for number in range(24, size.images):
+        os.link(pictures / f"{number % 24:08d}.jpg", pictures / f"{number:08d}.jpg")
+    view, _ = pellucid.open(workspace).add("made", annotations, images=pictures)
+    view.start("model").add_predictions(results)
+    return workspace
+
+
+@contextmanager
+def serving(workspace: Path) -> Iterator[tuple[str, float, int]]:
+    """(address, seconds until it answered, process id)"""
+    begin = time.perf_counter()
+    command = [sys.executable, "-m", "pellucid.cli", "serve", str(workspace), "--no-browser", "--port", "0"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        address = next(found[0] for line in process.stderr if (found := re.search(r"http://\S+", line)))
+        yield address, time.perf_counter() - begin, process.pid
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait()
+
+
+def took(address: str) -> tuple[float, dict[str, object]]:
+    begin = time.perf_counter()
+    with urllib.request.urlopen(address) as response:
+        body = response.read()
+    return (time.perf_counter() - begin) * 1000, json.loads(body)
+
+
+def pages(address: str, size: Size) -> dict[str, list[float]]:
+    """Milliseconds by kind of question."""
+    base = f"{address}api/views/made/versions/model"
+    random = np.random.default_rng(2)
+    found: dict[str, list[float]] = {"first page": [took(f"{base}/page?limit=100")[0]]}
+    for _ in range(REPEATS):
+        concept, threshold = int(random.integers(size.concepts)), float(random.random())
+        offset = int(random.integers(size.predictions))
+        questions = {
+            "page of All, all concepts, any offset": f"page?limit=100&offset={offset}",
+            "page of All, a concept, at its threshold (the jump)": f"page?limit=100&concept={concept}&offset={offset // size.concepts // 4}",
+            "page of Missing at a dragged threshold": f"page?limit=100&tab=missing&concept={concept}&at={concept}:{threshold}",
+            "page of Extra, all concepts, at a dragged threshold": f"page?limit=100&tab=extra&at={concept}:{threshold}",
+            "counts of all concepts at a dragged threshold": f"figures?at={concept}:{threshold}",
+        }
+        for question, path in questions.items():
+            found.setdefault(question, []).append(took(f"{base}/{path}")[0])
+    return found
+
+
+SCROLL = """async (seconds) => {
+  const wall = document.querySelector('.scroller'), frames = [];
+  let last = performance.now();
+  const end = last + seconds * 1000;
+  while (last < end) {
+    wall.scrollTop += 60;
+    await new Promise(requestAnimationFrame);
+    const now = performance.now();
+    frames.push(now - last);
+    last = now;
+  }
+  return frames;
+}"""
+
+
+def scrolling(address: str, seconds: float) -> list[float]:
+    """Milliseconds between frames while the wall scrolls by 60 px a frame."""
+    from playwright.sync_api import sync_playwright
+
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        return []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM)
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.goto(address)
+        page.wait_for_selector("[role=option] img")
+        frames: list[float] = page.evaluate(SCROLL, seconds)
+        browser.close()
+    return frames
+
+
+def memory(process: int) -> int:
+    """Resident megabytes, on Linux."""
+    status = Path(f"/proc/{process}/status")
+    return int(re.search(r"VmRSS:\s+(\d+)", status.read_text())[1]) // 1024 if status.exists() else 0  # type: ignore[index]
+
+
+def rows(size: Size, folder: Path, seconds: float) -> list[tuple[str, str]]:
+    """What was measured, and what came out."""
+    workspace = prepare(size, folder)
+    with serving(workspace) as (address, up, process):
+        found = [(f"`serve` to its first answer, {size.predictions:,} predictions", f"{up:.2f} s")]
+        for question, times in pages(address, size).items():
+            worst = np.percentile(times, 95)
+            found.append(
+                (question, f"median {statistics.median(times):.1f} ms, p95 {worst:.1f} ms" if len(times) > 1 else f"{times[0]:.1f} ms")
+            )
+        frames = scrolling(address, seconds)
+        if frames:
+            found.append(
+                ("frames while scrolling in Chromium", f"median {statistics.median(frames):.1f} ms, p95 {np.percentile(frames, 95):.1f} ms")
+            )
+        found.append(("memory of the server", f"{memory(process)} MB"))
+    return found

@@ -1,0 +1,62 @@
+"""`pellucid open` and `pellucid serve`, as processes."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+
+import toys
+
+
+def start(*words):
+    process = subprocess.Popen([sys.executable, "-m", "pellucid.cli", *map(str, words)], stderr=subprocess.PIPE, text=True)
+    for line in process.stderr:
+        if found := re.search(r"http://\S+", line):
+            return process, found[0]
+    raise AssertionError(f"no address; status {process.wait()}")
+
+
+def stop(process):
+    process.send_signal(signal.SIGINT)
+    process.wait(10)
+    process.stderr.close()
+
+
+def read(address):
+    with urllib.request.urlopen(address) as response:
+        return response.read()
+
+
+def test_two_files_to_a_gallery_in_one_line(tmp_path):
+    source, found = toys.coco(tmp_path), toys.results(tmp_path)
+    process, address = start("open", source, found, "--images", tmp_path / "images", "--no-browser", "--port", 0)
+    try:
+        workspace = json.loads(read(f"{address}api/workspace"))
+        assert [(view["name"], view["versions"][0]["name"], view["versions"][0]["predictions"]) for view in workspace["views"]] == [
+            ("annotations", "results", 4)
+        ]
+        assert b"Pellucid" in read(address)
+    finally:
+        stop(process)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["annotations.json", "images", "results.json"]
+
+
+def test_a_taken_port_is_said(tmp_path):
+    import pellucid
+
+    pellucid.open(tmp_path / "w").add("v", toys.coco(tmp_path, pictures=False))
+    process, address = start("serve", tmp_path / "w", "--no-browser", "--port", 0)
+    try:
+        port = address.rstrip("/").rsplit(":", maxsplit=1)[-1]
+        done = subprocess.run(
+            [sys.executable, "-m", "pellucid.cli", "serve", str(tmp_path / "w"), "--no-browser", "--port", port],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
+    finally:
+        stop(process)
