@@ -74,13 +74,15 @@ class Images(Table):
 @dataclass(frozen=True, eq=False)
 class Annotations(Table):
     """image, concept: positions · box: float64 (n, 4), None outside detection · ignore: crowd and
-    difficult regions · positive: False where a person stated that the concept is absent (tagging)."""
+    difficult regions · positive: False where a person stated that the concept is absent (tagging) ·
+    area: of the thing itself in square pixels, in COCO often less than its box's; None outside detection."""
 
     image: Integers
     concept: Integers
     box: Floats | None
     ignore: Flags
     positive: Flags
+    area: Floats | None
 
     def __len__(self) -> int:
         return len(self.image)
@@ -118,7 +120,7 @@ def no_images() -> Images:
 def no_annotations(boxes: bool) -> Annotations:
     return Annotations(
         np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros((0, 4)) if boxes else None,
-        np.zeros(0, bool), np.zeros(0, bool),
+        np.zeros(0, bool), np.zeros(0, bool), np.zeros(0) if boxes else None,
     )  # fmt: skip
 
 

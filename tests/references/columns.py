@@ -26,6 +26,7 @@ def evaluated(case):
         np.array([place[one["image"]] for one in notes], np.int32), np.array([number[one["concept"]] for one in notes], np.int32),
         np.array([one["box"] for one in notes], float).reshape(-1, 4) if boxes else None,
         np.array([one["ignore"] for one in notes], bool), np.array([one["positive"] for one in notes], bool),
+        np.array([one["box"][2] * one["box"][3] for one in notes], float) if boxes else None,
     )  # fmt: skip
     predictions = Predictions(
         np.array([place[one["image"]] for one in guesses], np.int32), np.array([number[one["concept"]] for one in guesses], np.int32),

@@ -35,6 +35,7 @@ class Annotation(msgspec.Struct):
     category_id: Identity
     bbox: tuple[float, float, float, float] | None = None
     iscrowd: int | bool = 0
+    area: float | None = None
 
 
 class Category(msgspec.Struct):
@@ -73,6 +74,7 @@ def read_annotations(path: Path) -> AnnotationSource:
     concept = [known(concepts, note.category_id, path, row) for row, note in enumerate(file.annotations)]
     box = np.array([note.bbox or no_box(path, row) for row, note in enumerate(file.annotations)], float).reshape(-1, 4)
     notes = check_boxes(path, box, lambda row: f"$.annotations[{row}]")
+    area = np.array([box[row, 2] * box[row, 3] if note.area is None else note.area for row, note in enumerate(file.annotations)], float)
     images = Images(
         texts(names),
         np.full(len(names), -1, np.int8),
@@ -85,7 +87,7 @@ def read_annotations(path: Path) -> AnnotationSource:
     )
     annotations = Annotations(
         np.array(image, np.int32), np.array(concept, np.int32), box,
-        np.array([bool(note.iscrowd) for note in file.annotations], bool), np.ones(len(image), bool),
+        np.array([bool(note.iscrowd) for note in file.annotations], bool), np.ones(len(image), bool), area,
     )  # fmt: skip
     return AnnotationSource(
         str(path), ANNOTATIONS, "detection", [category.name for category in file.categories],

@@ -45,6 +45,6 @@ def read_annotations(path: Path) -> AnnotationSource:
     )  # fmt: skip
     annotations = Annotations(
         np.arange(len(names), dtype=np.int32), np.array([number[folders[depth]] for folders in parts], np.int32), None,
-        np.zeros(len(names), bool), np.ones(len(names), bool),
+        np.zeros(len(names), bool), np.ones(len(names), bool), None,
     )  # fmt: skip
     return AnnotationSource(str(path), ANNOTATIONS, "classification", concepts, [""] * len(concepts), False, images, annotations, str(path))

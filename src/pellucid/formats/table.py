@@ -193,7 +193,9 @@ def assemble(cells: Cells, roles: Roles, names: list[str], image: Any, facts: Fa
         texts(names), splits(cells, roles, names, image), nothing, nothing, nothing - 1, texts([""] * len(names)), stated,
         metadata(cells, roles, image, len(names), facts),
     )  # fmt: skip
-    annotations = Annotations(owner, np.array([number[name] for name in facts.concept], np.int32), facts.box, facts.ignore, facts.positive)
+    concept = np.array([number[name] for name in facts.concept], np.int32)
+    area = None if facts.box is None else facts.box[:, 2] * facts.box[:, 3]
+    annotations = Annotations(owner, concept, facts.box, facts.ignore, facts.positive, area)
     return AnnotationSource(
         cells.path, ANNOTATIONS, facts.kind, concepts, [""] * len(concepts), facts.concepts is not None,
         images, annotations, None, notes,

@@ -109,7 +109,7 @@ def assemble(
     )  # fmt: skip
     annotations = Annotations(
         np.array([line[0] for line in lines], np.int32), np.array(concept, np.int32), box,
-        np.zeros(len(lines), bool), np.ones(len(lines), bool),
+        np.zeros(len(lines), bool), np.ones(len(lines), bool), box[:, 2] * box[:, 3],
     )  # fmt: skip
     ids = [str(row) for row in range(len(concepts))]
     return AnnotationSource(str(path), ANNOTATIONS, "detection", concepts, ids, True, images, annotations, str(home), notes, "fractions")

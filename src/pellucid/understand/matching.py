@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.columns import OPEN, UNANNOTATED, Annotations, Bytes, Floats, Images, Integers, Kind, Longs, Predictions
+from pellucid.columns import OPEN, UNANNOTATED, Annotations, Bytes, Flags, Floats, Images, Integers, Kind, Longs, Predictions
 from pellucid.understand.boxes import iou_of_pairs
 
 IGNORED, MATCHED, WRONG, NOT_HIGHEST = 0, 1, 2, 3
@@ -125,7 +125,7 @@ def match_boxes(annotations: Annotations, predictions: Predictions, iou: float, 
         region = annotations.ignore[annotation]
         steps.append(tuple(column[~region] for column in (prediction, annotation, value)))
         close = value >= iou
-        rows, taken, ious = choose(prediction[close], annotation[close], value[close], region[close])
+        rows, taken, ious = choose(prediction[close], annotation[close], value[close], region[close], region[close])
         partner[rows], overlap[rows] = taken, ious
         absorbed = annotations.ignore[taken]
         state[rows] = np.where(absorbed, IGNORED, MATCHED)
@@ -166,11 +166,15 @@ def overlapping_pairs(annotations: Annotations, predictions: Predictions, concep
         begin = end
 
 
-def choose(prediction: Longs, annotation: Longs, value: Floats, region: np.ndarray) -> tuple[Longs, Longs, Floats]:
-    """Walk the close pairs, best first within each prediction; what is taken is gone, regions never are."""
+def choose(prediction: Longs, annotation: Longs, value: Floats, last: Flags, region: Flags) -> tuple[Longs, Longs, Floats]:
+    """Walk the close pairs, best first within each prediction; what is taken is gone, regions never are.
+
+    The pairs of a prediction lie together, in the order in which predictions choose. last: annotations that are taken
+    only where no other is left.
+    """
     turn = np.zeros(len(prediction), np.int64)
     turn[1:] = np.cumsum(prediction[1:] != prediction[:-1])
-    order = np.lexsort((-annotation, -value, region, turn))
+    order = np.lexsort((-annotation, -value, last, turn))
     chosen: list[int] = []
     gone: set[int] = set()
     served = -1

@@ -124,7 +124,7 @@ def as_tags(found: AnnotationSource) -> AnnotationSource:
     _, first = np.unique(key, return_index=True)
     rows = np.sort(first)
     tags = no_annotations(boxes=False).followed_by(
-        Annotations(marked.image[rows], marked.concept[rows], None, np.zeros(len(rows), bool), np.ones(len(rows), bool))
+        Annotations(marked.image[rows], marked.concept[rows], None, np.zeros(len(rows), bool), np.ones(len(rows), bool), None)
     )
     stated = np.where(found.images.stated == UNANNOTATED, UNANNOTATED, CLOSED).astype(np.int8)
     return replace(found, kind="tagging", images=found.images.replaced(stated=stated), annotations=tags, unit="pixels")

@@ -37,11 +37,12 @@ def read_annotations(path: Path) -> tuple[Annotations, dict[str, Any]]:
     """The annotations, and the columns derived for a version (answer, own)."""
     columns = with_box(read_table(path))
     derived: dict[str, Any] = {name: columns.pop(name) for name in ("answer", "own") if name in columns}
-    return Annotations(**columns), derived
+    return Annotations(**{"area": None, **columns}), derived
 
 
 def with_sides(columns: dict[str, Any]) -> dict[str, Any]:
     box = columns.pop("box")
+    columns = {name: column for name, column in columns.items() if column is not None}
     return columns if box is None else {**columns, **{side: box[:, place] for place, side in enumerate(SIDES)}}
 
 

@@ -190,4 +190,5 @@ def in_pixels(found: AnnotationSource, images: Images, folders: list[str]) -> tu
         return images, annotations
     images = with_sizes(images, np.arange(len(images)), folders, found.path, "YOLO boxes are fractions of it")
     scale = np.stack([images.width, images.height, images.width, images.height], axis=1)[annotations.image].astype(float)
-    return images, annotations.replaced(box=annotations.box * scale)
+    box = annotations.box * scale
+    return images, annotations.replaced(box=box, area=box[:, 2] * box[:, 3])

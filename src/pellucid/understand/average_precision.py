@@ -1,0 +1,170 @@
+"""The COCO figures of boxes, equal to pycocotools', without its loops over images.
+
+Matching is done for ten IoUs and four ranges of area on the pairs of boxes that overlap at all; precision is then looked up
+at true positives alone, since between them it only falls.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pellucid.columns import NOT_RUN, Annotations, Flags, Floats, Images, Longs, Predictions
+from pellucid.understand.evaluation import Evaluation
+from pellucid.understand.matching import choose, overlapping_pairs
+
+IOUS = np.linspace(0.5, 0.95, 10)
+RECALLS = np.linspace(0, 1, 101)
+MOST_BOXES = (1, 10, 100)
+"""Boxes of an image and concept that are looked at, best first."""
+AREAS = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
+"""Square pixels, both ends included."""
+
+
+@dataclass(frozen=True, eq=False)
+class CocoFigures:
+    """figures: the twelve, by COCO's names, None where COCO says -1 · ap: AP per concept, NaN where there is no annotation."""
+
+    figures: dict[str, float | None]
+    ap: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """A split's boxes in the order in which precision is counted: concept, score descending, image, input order.
+
+    rank: place among its image's and concept's boxes, from 0.
+    """
+
+    predictions: Predictions
+    annotations: Annotations
+    rank: Longs
+    start: Longs
+
+
+def coco_figures(evaluation: Evaluation, split: int) -> CocoFigures:
+    """AP and AR over the covered images of a split, as pycocotools' `COCOeval` with its default parameters."""
+    concepts = len(evaluation.concepts)
+    found = candidates(evaluation, split)
+    pairs = [np.concatenate(columns) for columns in zip(*close_pairs(found, concepts), strict=True)]
+    precision = np.full((len(AREAS), len(IOUS), concepts), np.nan)
+    recall = np.full((len(AREAS), len(MOST_BOXES), len(IOUS), concepts), np.nan)
+    for place, (low, high) in enumerate(AREAS.values()):
+        ignored = found.annotations.ignore | outside(areas(found.annotations), low, high)
+        positives = np.bincount(found.annotations.concept[~ignored], minlength=concepts)
+        known = positives > 0
+        for level, iou in enumerate(IOUS):
+            hit, passed = matched_at(found, pairs, ignored, low, high, float(iou))
+            precision[place, level, known] = average_precisions(found, hit, passed, positives)[known]
+            for cap, most in enumerate(MOST_BOXES):
+                hits = np.bincount(found.predictions.concept[hit & (found.rank < most)], minlength=concepts)
+                recall[place, cap, level, known] = (hits / np.maximum(positives, 1))[known]
+    return CocoFigures(twelve(precision, recall), np.mean(precision[0], axis=0))
+
+
+def candidates(evaluation: Evaluation, split: int) -> Candidates:
+    inside = (evaluation.images.split == split) & (evaluation.coverage != NOT_RUN)
+    annotations = evaluation.annotations.take(inside[evaluation.annotations.image])
+    runs = evaluation.all_predictions
+    predictions = evaluation.predictions.take(slice(int(runs.start[split, 0]), int(runs.start[split, -1])))
+    image_rank = identity_ranks(evaluation.images)[predictions.image]
+    order = np.lexsort((predictions.order, image_rank, -predictions.score, predictions.concept))
+    predictions = predictions.take(order)
+    rank = ranks(predictions.concept.astype(np.int64) * len(evaluation.images) + predictions.image)
+    kept = rank < MOST_BOXES[-1]
+    predictions = predictions.take(kept)
+    start = np.searchsorted(predictions.concept, np.arange(len(evaluation.concepts) + 1))
+    return Candidates(predictions, annotations, rank[kept], start)
+
+
+def identity_ranks(images: Images) -> Longs:
+    """Among equal scores pycocotools takes images by id; without integer ids the path decides."""
+    if all(identity.lstrip("-").isdigit() for identity in images.source_id):
+        order = np.array(sorted(range(len(images)), key=lambda row: int(images.source_id[row])), np.int64)
+        rank = np.empty(len(order), np.int64)
+        rank[order] = np.arange(len(order))
+        return rank
+    return np.arange(len(images))
+
+
+def ranks(group: Longs) -> Longs:
+    """Each row's place within its group, in the order of the rows."""
+    order = np.argsort(group, kind="stable")
+    ordered = group[order]
+    first = np.ones(len(group), bool)
+    first[1:] = ordered[1:] != ordered[:-1]
+    starts = np.flatnonzero(first)
+    place = np.empty(len(group), np.int64)
+    place[order] = np.arange(len(group)) - np.repeat(starts, np.diff(np.append(starts, len(group))))
+    return place
+
+
+def close_pairs(found: Candidates, concepts: int) -> list[tuple[Longs, Longs, Floats]]:
+    """Pairs that reach the least IoU, grouped by prediction."""
+    nothing = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
+    batches = [nothing]
+    for prediction, annotation, value in overlapping_pairs(found.annotations, found.predictions, concepts):
+        near = value >= IOUS[0]
+        batches.append((prediction[near], annotation[near], value[near]))
+    return batches
+
+
+def areas(annotations: Annotations) -> Floats:
+    assert annotations.area is not None
+    return annotations.area
+
+
+def outside(area: Floats, low: float, high: float) -> Flags:
+    return np.asarray((area < low) | (area > high))
+
+
+def matched_at(
+    found: Candidates, pairs: list[np.ndarray], ignored: Flags, low: float, high: float, iou: float
+) -> tuple[Flags, Flags]:  # fmt: skip
+    """Which predictions are true positives, and which are passed over, at one IoU and range of area."""
+    prediction, annotation, value = pairs
+    near = value >= min(iou, 1 - 1e-10)
+    rows, taken, _ = choose(
+        prediction[near], annotation[near], value[near], ignored[annotation[near]], found.annotations.ignore[annotation[near]]
+    )
+    hit = np.zeros(len(found.predictions), bool)
+    hit[rows] = ~ignored[taken]
+    assert found.predictions.box is not None
+    passed = outside(found.predictions.box[:, 2] * found.predictions.box[:, 3], low, high)
+    passed[rows] = ignored[taken]
+    return hit, passed
+
+
+def average_precisions(found: Candidates, hit: Flags, passed: Flags, positives: Longs) -> Floats:
+    """AP per concept: the mean, over 101 recalls, of the best precision at that recall or beyond."""
+    counted = np.cumsum(~passed)
+    before = np.concatenate([[0], counted])[found.start]
+    rows = np.flatnonzero(hit)
+    edges = np.searchsorted(rows, found.start)
+    result = np.zeros(len(positives))
+    for concept in np.flatnonzero(positives):
+        first, last = edges[concept], edges[concept + 1]
+        if first < last:
+            true = np.arange(1, last - first + 1)
+            precision = true / (counted[rows[first:last]] - before[concept] + np.spacing(1))
+            best = np.maximum.accumulate(precision[::-1])[::-1]
+            place = np.searchsorted(true / positives[concept], RECALLS)
+            result[concept] = best[place[place < len(best)]].sum() / len(RECALLS)
+    return result
+
+
+def twelve(precision: Floats, recall: Floats) -> dict[str, float | None]:
+    small, medium, large = 1, 2, 3
+    return {
+        "AP": mean(precision[0]), "AP50": mean(precision[0, 0]), "AP75": mean(precision[0, 5]),
+        "APs": mean(precision[small]), "APm": mean(precision[medium]), "APl": mean(precision[large]),
+        "AR1": mean(recall[0, 0]), "AR10": mean(recall[0, 1]), "AR100": mean(recall[0, 2]),
+        "ARs": mean(recall[small, 2]), "ARm": mean(recall[medium, 2]), "ARl": mean(recall[large, 2]),
+    }  # fmt: skip
+
+
+def mean(values: Floats) -> float | None:
+    """Over the concepts that have annotations; None without one."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else None
