@@ -133,6 +133,19 @@ def test_yolo_fractions_are_of_the_picture_as_displayed(workspace, tmp_path):
     assert view.start("m").evaluation.annotations.box.tolist() == [[0, 0, 50, 100]]
 
 
+def test_yolo_sets_reached_by_links(workspace, tmp_path):
+    toys.picture(tmp_path / "store/1.png", 100, 50)
+    toys.write(tmp_path / "set/labels/val/1.txt", "0 0.5 0.5 0.2 0.4\n")
+    toys.write(tmp_path / "set/data.yaml", "val: ../set/images/val\nnames: [a]\n")
+    (tmp_path / "set/images/val").mkdir(parents=True)
+    (tmp_path / "set/images/val/1.png").symlink_to(tmp_path / "store/1.png")
+    (tmp_path / "link").symlink_to(tmp_path / "set")
+    view, notes = workspace.add("v", tmp_path / "link", images=tmp_path / "link/images")
+    assert notes == []
+    assert view.start("m").evaluation.images.path.tolist() == ["val/1.png"]
+    assert view.version("m").evaluation.annotations.box.tolist() == [pytest.approx([40, 15, 20, 20])]
+
+
 def test_an_image_folder_with_and_without_splits(workspace, tmp_path):
     for name in ("train/rose/1.png", "val/rose/2.png", "val/tulip/3.png"):
         toys.picture(tmp_path / "with" / name)

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-from references import plain
-from references.columns import evaluated
 from sklearn.metrics import average_precision_score
 
 from pellucid.understand.average_precision import coco_figures
 from pellucid.understand.metrics import metrics
+from references import plain
+from references.columns import evaluated
 
 NAMES = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]
 PUBLISHED = [
@@ -107,7 +107,11 @@ def test_made_cases(case):
          "area": one["box"][2] * one["box"][3], "iscrowd": int(one["ignore"])}
         for place, one in enumerate(case.annotations)
     ]  # fmt: skip
-    document = {"images": [{"id": one} for one in identity.values()], "annotations": annotations, "categories": [{"id": one} for one in number.values()]}
+    document = {
+        "images": [{"id": one} for one in identity.values()],
+        "annotations": annotations,
+        "categories": [{"id": one} for one in number.values()],
+    }
     results = [
         {"image_id": identity[one["image"]], "category_id": number[one["concept"]], "bbox": list(one["box"]), "score": one["score"]}
         for one in case.predictions
@@ -125,7 +129,9 @@ def test_tags_equal_scikit_learn(data):
     right = data.draw(st.lists(st.booleans(), min_size=number, max_size=number))
     scores = data.draw(st.lists(st.sampled_from([0.0, 0.2, 0.5, 0.5, 0.9, 1.0]), min_size=number, max_size=number))
     notes = [
-        {"image": path, "concept": "a", "box": None, "ignore": False, "positive": True} for path, one in zip(images, right, strict=True) if one
+        {"image": path, "concept": "a", "box": None, "ignore": False, "positive": True}
+        for path, one in zip(images, right, strict=True)
+        if one
     ]
     guesses = [{"image": path, "concept": "a", "score": score, "box": None} for path, score in zip(images, scores, strict=True)]
     found = metrics(evaluated(plain.Case("tagging", ["a"], images, notes, guesses)), "validation", np.array([0.5]))

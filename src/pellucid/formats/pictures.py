@@ -9,9 +9,15 @@ ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".
 
 
 def pictures_below(folder: Path) -> list[str]:
-    """Relative paths, `/` between folders, sorted. Hidden files and folders are passed over."""
+    """Relative paths, `/` between folders, sorted. Hidden files and folders are passed over; links are followed, once."""
     found = []
-    for place, folders, files in os.walk(folder):
+    seen: set[str] = set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        true = os.path.realpath(place)
+        if true in seen:
+            folders.clear()
+            continue
+        seen.add(true)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         below = Path(place).relative_to(folder).as_posix()
         start = "" if below == "." else f"{below}/"

@@ -6,6 +6,7 @@ A line is `class cx cy width height [confidence]` in fractions of the picture; p
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,11 +58,11 @@ def settings_in(folder: Path) -> Path | None:
 
 def read_annotations(path: Path, pictures: Path | None) -> AnnotationSource:
     """pictures: the folder that image paths are relative to; by default the data set's own root."""
-    path = (settings_in(path) or path) if path.is_dir() else path
+    path = ((settings_in(path) or path) if path.is_dir() else path).resolve()
     settings = read_settings(path)
     concepts = concept_names(path, settings)
     root = (path.parent / str(settings.get("path") or ".")).resolve()
-    root = root if root.is_dir() else path.parent.resolve()
+    root = root if root.is_dir() else path.parent
     home = pictures.resolve() if pictures else root
     names: list[str] = []
     split: list[int] = []
@@ -201,7 +202,7 @@ def label_candidates(file: Path, here: Path, beside: Path, root: Path, entry: st
 
 def relative(file: Path, home: Path, path: Path) -> str:
     try:
-        return file.resolve().relative_to(home).as_posix()
+        return Path(os.path.normpath(file)).relative_to(home).as_posix()  # a picture may be a link to elsewhere
     except ValueError as error:
         raise RecordBad(
             path, file, f"the picture lies outside {home}", "Name a folder that holds all the pictures with --images DIR."
