@@ -170,11 +170,13 @@ def choose(prediction: Longs, annotation: Longs, value: Floats, last: Flags, reg
     """Walk the close pairs, best first within each prediction; what is taken is gone, regions never are.
 
     The pairs of a prediction lie together, in the order in which predictions choose. last: annotations that are taken
-    only where no other is left.
+    only where no other is left. Pairs whose two boxes have no other choice are settled without walking.
     """
     turn = np.zeros(len(prediction), np.int64)
     turn[1:] = np.cumsum(prediction[1:] != prediction[:-1])
-    order = np.lexsort((-annotation, -value, last, turn))
+    alone = (np.bincount(turn)[turn] == 1) & (region | (np.bincount(annotation)[annotation] == 1)) if len(turn) else turn == 0
+    contested = np.flatnonzero(~alone)
+    order = contested[np.lexsort((-annotation[contested], -value[contested], last[contested], turn[contested]))]
     chosen: list[int] = []
     gone: set[int] = set()
     served = -1
@@ -186,7 +188,7 @@ def choose(prediction: Longs, annotation: Longs, value: Floats, last: Flags, reg
         chosen.append(pair)
         if not is_region:
             gone.add(wanted)
-    picks = np.array(chosen, np.int64)
+    picks = np.concatenate([np.flatnonzero(alone), np.array(chosen, np.int64)])
     return prediction[picks], annotation[picks], value[picks]
 
 
