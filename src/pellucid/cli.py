@@ -92,12 +92,13 @@ def table(title: str, headings: list[str], rows: list[list[Any]]) -> None:
     """Numbers right, texts left; None as a dash."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    drawn = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    drawn = Table(title=Text(title), title_justify="left", box=None, pad_edge=False)
     for place, heading in enumerate(headings):
-        drawn.add_column(heading, justify="right" if rows and not isinstance(rows[0][place], str) else "left", overflow="fold")
+        drawn.add_column(Text(heading), justify="right" if rows and not isinstance(rows[0][place], str) else "left", overflow="fold")
     for row in rows:
-        drawn.add_row(*("–" if cell is None else f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row))
+        drawn.add_row(*(Text("–" if cell is None else f"{cell:.4g}" if isinstance(cell, float) else str(cell)) for cell in row))
     Console(soft_wrap=True).print(drawn)
 
 
@@ -157,6 +158,8 @@ def start(workspace: str, view: str, version: str, iou: float) -> None:
     """Freeze a version, when its training is launched."""
     import pellucid
 
+    if math.isnan(iou):
+        raise click.BadParameter("nan is no IoU", param_hint="--iou")
     made = pellucid.open(workspace).view(view).start(version, iou)
     counts = made.manifest.counts
     click.echo(f"{version}: froze {counts['images']:,} images and {counts['annotations']:,} annotations", err=True)
@@ -211,8 +214,9 @@ def metrics(workspace: str, view: str, version: str, split: Split, as_json: bool
     table(f"{view} {version}, {split}: {document['covered']:,} of {document['images']:,} images run",
           names, [[entry[name] for name in names] for entry in document["concepts"]])  # fmt: skip
     for name, value in document["overall"].items():
-        if value is not None:
-            click.echo(f"{name}: {value:.4g}")
+        for label, figure in value.items() if isinstance(value, dict) else [(name, value)]:
+            if figure is not None:
+                click.echo(f"{label}: {figure if isinstance(figure, int) else format(figure, '.4g')}")
 
 
 @cli.command()
@@ -221,19 +225,20 @@ def metrics(workspace: str, view: str, version: str, split: Split, as_json: bool
 @SPLIT
 @click.option("--concept", metavar="C", help="One concept; default all.")
 @click.option("--threshold", type=float, metavar="X", help="A threshold to use instead of the optimal one.")
+@click.option("--order", type=click.Choice(["score"]), default="score", show_default=True, help="The tab's own order.")
 @click.option("--reverse", is_flag=True)
 @click.option("--offset", type=click.IntRange(0), default=0)
 @click.option("--limit", type=click.IntRange(0), default=100, show_default=True, help="0 for all.")
 @JSON
 def gallery(
     workspace: str, view: str, version: str, tab: Tab, split: Split, concept: str | None, threshold: float | None,
-    reverse: bool, offset: int, limit: int, as_json: bool,
+    order: str, reverse: bool, offset: int, limit: int, as_json: bool,
 ) -> None:  # fmt: skip
     """The items of one tab, in its order."""
     from pellucid.workspace.documents import gallery_document
 
-    if threshold is not None and math.isnan(threshold):
-        raise click.BadParameter("nan is no threshold", param_hint="--threshold")
+    if threshold is not None and not math.isfinite(threshold):
+        raise click.BadParameter(f"{threshold} is no threshold", param_hint="--threshold")
     chosen = existing(workspace, view, version)
     document = gallery_document(chosen, chosen.gallery(tab, concept, split, threshold, reverse), tab, split, concept, offset, limit)
     if as_json:

@@ -117,6 +117,24 @@ class SplitUnknown(PellucidError):
         super().__init__(f"{path}: {record}: split '{found}' is not known. Use training, validation or test.")
 
 
+class ImageElsewhere(PellucidError):
+    def __init__(self, path: object, image: str, before: str, now: str) -> None:
+        super().__init__(
+            f"{path}: image '{image}' is in the view already, as another picture: in {before}, and now in {now}. "
+            "Name a folder that holds both with --images, and paths from there."
+        )
+
+
+class TagContradicted(PellucidError):
+    def __init__(self, path: object, image: str, concept: str) -> None:
+        super().__init__(f"{path}: image '{image}' is said to have and not to have '{concept}'. Remove one of the two.")
+
+
+class NoWorkspace(PellucidError):
+    def __init__(self, path: object) -> None:
+        super().__init__(f"{path}: there is no workspace there. `pellucid add` makes one.")
+
+
 class SplitConflict(PellucidError):
     def __init__(self, path: object, image: str, before: str, now: str) -> None:
         super().__init__(
@@ -143,8 +161,8 @@ class NothingMatches(PellucidError):
 
 
 class ReferenceAmbiguous(PellucidError):
-    def __init__(self, path: object, reference: str, candidates: Sequence[str], mend: str) -> None:
-        super().__init__(f"{path}: image '{reference}' may be {few(candidates)}. {mend}")
+    def __init__(self, path: object, what: str, reference: str, candidates: Sequence[str], mend: str) -> None:
+        super().__init__(f"{path}: {what} '{reference}' may be {few(candidates)}. {mend}")
 
 
 class ScoredTwice(PellucidError):
@@ -199,13 +217,6 @@ class NameBad(PellucidError):
         super().__init__(
             f"'{name}' cannot name a {what}, as it becomes a folder. Use 1 to 100 characters, no dot first, none of / \\ : in it."
         )
-
-
-class KindNeeded(PellucidError):
-    exit_status = 2
-
-    def __init__(self, view: str) -> None:
-        super().__init__(f"view '{view}' does not exist yet. Say its kind: classification, tagging or detection.")
 
 
 class NotAWorkspace(PellucidError):

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.columns import Kind, Split
+from pellucid.errors import NameBad
 from pellucid.formats.source import Note
 from pellucid.workspace import View, Workspace
-from pellucid.workspace.names import ALLOWED
+from pellucid.workspace.names import checked_name
 
 
 def open(folder: str | Path) -> Workspace:  # noqa: A001 (pellucid.open is the front door)
@@ -27,20 +28,25 @@ def show(
     """
     with tempfile.TemporaryDirectory(prefix="pellucid-") as folder:
         workspace = Workspace(Path(folder) / "workspace")
-        prepare(workspace, source, predictions, images, split, kind, iou)
+        _, notes = prepare(workspace, source, predictions, images, split, kind, iou)
+        for note in notes:
+            print(f"{note.severity}: {note.message}")
         workspace.serve(host, port, browser)
 
 
 def prepare(
     workspace: Workspace, source: Any, predictions: Any, images: str | Path | None, split: Split | None, kind: Kind | None,
-    iou: float, annotation_format: str | None = None, prediction_format: str | None = None,
+    iou: float, annotation_format: str | None = None,
 ) -> tuple[View, list[Note]]:  # fmt: skip
     """One view and one version from two sources; returns the view and what was found worth knowing."""
     view, notes = workspace.add(named_after(source, "gallery"), source, images, split, kind, annotation_format)
     version = view.version_to_be(named_after(predictions, "predictions"), iou)
-    return view, [*notes, *version.add_predictions(predictions, format=prediction_format)]
+    return view, [*notes, *version.add_predictions(predictions)]
 
 
 def named_after(source: Any, otherwise: str) -> str:
     name = Path(source).resolve().stem if isinstance(source, str | Path) else otherwise
-    return name if ALLOWED.fullmatch(name) else otherwise
+    try:
+        return checked_name("view", name)
+    except NameBad:
+        return otherwise

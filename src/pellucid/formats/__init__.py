@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pellucid.columns import Kind
-from pellucid.errors import FileEmpty, FileMissing, FileUnreadable, FormatNameUnknown, FormatUnknown, KindConflict
+from pellucid.errors import FileEmpty, FileMissing, FileUnreadable, FormatNameUnknown, FormatUnknown, KindConflict, few
 from pellucid.formats import coco, image_folder, table, yolo
 from pellucid.formats.cells import Cells, cells_of_file, cells_of_memory
 from pellucid.formats.source import AnnotationSource, PredictionSource
@@ -23,27 +25,45 @@ def read_annotations(source: Any, format: str | None, kind: Kind | None, picture
 
     format: one of ANNOTATION_FORMATS, or None to recognise it. pictures: the folder image paths are relative to.
     """
+    with readable(source):
+        found = recognised_annotations(source, format, kind, pictures)
+    if not len(found.images):
+        raise FileEmpty(found.path, "at least one image")
+    return found
+
+
+def recognised_annotations(source: Any, format: str | None, kind: Kind | None, pictures: str | None) -> AnnotationSource:
+    local = None if pictures is None or "://" in pictures else pictures
     if not isinstance(source, str | Path):
-        return table.read_annotations(cells_of_memory(source), kind)
+        cells = cells_of_memory(source)
+        if not table.is_annotations(cells):
+            raise FormatUnknown(cells.path, "annotations", f"columns {few(cells.columns, 8)}", ANNOTATION_FORMATS)
+        return table.read_annotations(cells, kind, local)
     path, head = look(source)
     name = chosen(format, ANNOTATION_FORMATS)
+    folders = {yolo.ANNOTATIONS, image_folder.ANNOTATIONS} if path.is_dir() else {coco.ANNOTATIONS, yolo.ANNOTATIONS, table.ANNOTATIONS}
+    if name is not None and name not in folders:
+        raise FormatUnknown(path, name, described(path, head), ANNOTATION_FORMATS)
     if name == coco.ANNOTATIONS or (name is None and coco.is_annotations(path, head)):
-        return coco.read_annotations(path)
+        return coco.read_annotations(path, local)
     if name == yolo.ANNOTATIONS or (name is None and yolo.is_annotations(path, head)):
-        local = Path(pictures) if pictures and "://" not in pictures else None
-        return yolo.read_annotations(path, local)
+        return yolo.read_annotations(path, Path(local) if local else None)
     if name == image_folder.ANNOTATIONS or (name is None and image_folder.is_annotations(path, head)):
         return image_folder.read_annotations(path)
     if name == table.ANNOTATIONS or is_text_table(path, head):
         cells = cells_of_file(path)
         if table.is_annotations(cells):
-            return table.read_annotations(cells, kind)
+            return table.read_annotations(cells, kind, local)
     raise FormatUnknown(path, "annotations", described(path, head), ANNOTATION_FORMATS)
 
 
-def read_predictions(source: Any, format: str | None, kind: Kind) -> PredictionSource:
-    """Predictions from a path, or from columns in memory. format: one of PREDICTION_FORMATS, or None."""
-    found = recognised_predictions(source, format, kind)
+def read_predictions(source: Any, format: str | None, kind: Kind, concepts: Collection[str]) -> PredictionSource:
+    """Predictions from a path, or from columns in memory. format: one of PREDICTION_FORMATS, or None.
+
+    concepts: names that the view knows, by which columns of scores are told from others.
+    """
+    with readable(source):
+        found = recognised_predictions(source, format, kind, concepts)
     if kind == "detection" and found.box is None:
         raise KindConflict(found.path, "this", kind, "scores without boxes")
     if kind != "detection" and found.box is not None:
@@ -51,11 +71,16 @@ def read_predictions(source: Any, format: str | None, kind: Kind) -> PredictionS
     return found
 
 
-def recognised_predictions(source: Any, format: str | None, kind: Kind) -> PredictionSource:
+def recognised_predictions(source: Any, format: str | None, kind: Kind, concepts: Collection[str]) -> PredictionSource:
     if not isinstance(source, str | Path):
-        return table.read_predictions(cells_of_memory(source), kind)
+        cells = cells_of_memory(source)
+        if not table.is_predictions(cells):
+            raise FormatUnknown(cells.path, "predictions", f"columns {few(cells.columns, 8)}", PREDICTION_FORMATS)
+        return table.read_predictions(cells, kind, concepts)
     path, head = look(source)
     name = chosen(format, PREDICTION_FORMATS)
+    if name is not None and path.is_dir() != (name == yolo.PREDICTIONS):
+        raise FormatUnknown(path, name, described(path, head), PREDICTION_FORMATS)
     if name == coco.PREDICTIONS or (name is None and coco.is_predictions(path, head)):
         return coco.read_predictions(path)
     if name == yolo.PREDICTIONS or (name is None and yolo.is_predictions(path, head)):
@@ -63,23 +88,29 @@ def recognised_predictions(source: Any, format: str | None, kind: Kind) -> Predi
     if name == table.PREDICTIONS or is_text_table(path, head):
         cells = cells_of_file(path)
         if table.is_predictions(cells):
-            return table.read_predictions(cells, kind)
+            return table.read_predictions(cells, kind, concepts)
     raise FormatUnknown(path, "predictions", described(path, head), PREDICTION_FORMATS)
+
+
+@contextmanager
+def readable(source: Any) -> Iterator[None]:
+    """What the system says of a file that cannot be read, as our own error."""
+    try:
+        yield
+    except OSError as error:
+        raise FileUnreadable(error.filename or source, (error.strerror or str(error)).lower()) from error
 
 
 def look(source: str | Path) -> tuple[Path, str]:
     """The path, and the beginning of its text ('' for a folder)."""
     path = Path(source)
-    try:
-        if not path.exists():
-            raise FileMissing(path)
-        if path.is_dir():
-            next(path.iterdir(), None)
-            return path, ""
-        with path.open("rb") as file:
-            head = file.read(HEAD)
-    except OSError as error:
-        raise FileUnreadable(path, (error.strerror or str(error)).lower()) from error
+    if not path.exists():
+        raise FileMissing(path)
+    if path.is_dir():
+        next(path.iterdir(), None)  # says at once that it may not be read
+        return path, ""
+    with path.open("rb") as file:
+        head = file.read(HEAD)
     if not head.strip():
         raise FileEmpty(path, "data")
     return path, head.decode("utf-8-sig", "replace").lstrip()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pellucid.columns import Floats, Texts, texts
-from pellucid.errors import FileEmpty, FileMalformed, RecordBad
+from pellucid.errors import FileMalformed, RecordBad, ScoreBad
 
 
 class Cells:
@@ -28,8 +30,13 @@ class Cells:
 
     def text(self, name: str) -> Texts:
         """The column as stripped strings, '' where a cell is empty."""
-        quoted = quote(name)
-        cell = f"array_to_string({quoted}, '|')" if self.columns[name].endswith("[]") else f"CAST({quoted} AS VARCHAR)"
+        quoted, kind = quote(name), self.columns[name]
+        cell = f"CAST({quoted} AS VARCHAR)"
+        if kind.endswith("[]"):
+            cell = f"array_to_string({quoted}, '|')"
+        elif kind in ("DOUBLE", "FLOAT"):  # labels that pandas made floats, because some were absent
+            whole = f"CAST(CAST({quoted} AS BIGINT) AS VARCHAR)"
+            cell = f"CASE WHEN {quoted} = trunc({quoted}) AND abs({quoted}) < 1e15 THEN {whole} ELSE {cell} END"
         column = self._connection.execute(f"SELECT coalesce(trim({cell}), '') AS cell FROM cells").fetchnumpy()["cell"]
         return texts(np.ma.getdata(column))
 
@@ -39,6 +46,15 @@ class Cells:
         if wrong.any():
             row = int(np.flatnonzero(wrong)[0])
             raise RecordBad(self.path, self.place(row), f"{name} is '{self.text(name)[row]}'", "Write a number.")
+        return values
+
+    def finite(self, name: str) -> Floats:
+        """Likewise, but only an empty cell is NaN: one that says NaN, or is infinite, is refused as a score."""
+        values = self.number(name)
+        said = np.array([cell != "" for cell in self.text(name)], bool)
+        bad = np.flatnonzero(~np.isfinite(values) & (said | np.isinf(values)))
+        if len(bad):
+            raise ScoreBad(self.path, f"{self.place(int(bad[0]))}, {name}", values[bad[0]])
         return values
 
     def is_numeric(self, name: str) -> bool:
@@ -72,19 +88,43 @@ def cells_of_file(path: Path) -> Cells:
     connection = duckdb.connect()
     try:
         if is_parquet(path):
-            connection.execute("CREATE TABLE cells AS SELECT * FROM read_parquet(?)", [str(path)])
+            connection.execute("CREATE TABLE cells AS SELECT * FROM read_parquet(?)", [exactly(path)])
             noun, first = "row", 0
         else:
-            connection.execute(
-                "CREATE TABLE cells AS SELECT * FROM read_csv(?, all_varchar = true, header = true, sample_size = -1)", [str(path)]
-            )
+            read_csv(connection, path)
             noun, first = "line", 2
     except duckdb.Error as error:
         raise FileMalformed(path, f"is no table that can be read: {first_sentence(str(error))}") from error
-    cells = Cells(str(path), connection, column_types(connection), noun, first)
-    if not cells.columns:
-        raise FileEmpty(path, "a table with a header")
-    return cells
+    return Cells(str(path), connection, column_types(connection), noun, first)
+
+
+DELIMITERS = ",;\t|"
+
+
+def read_csv(connection: Any, path: Path) -> None:
+    """Every cell as it stands. Every line must have the columns of the first."""
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        line = file.readline().rstrip("\r\n")
+    delimiter = max(DELIMITERS, key=line.count)
+    heading = [name.strip() or f"column {place}" for place, name in enumerate(next(csv.reader([line], delimiter=delimiter)))]
+    twice = [name for name, times in Counter(heading).items() if times > 1]
+    if twice:
+        raise FileMalformed(path, f"has two columns named '{twice[0]}'")
+    columns = ", ".join(f"{text_literal(name)}: 'VARCHAR'" for name in heading)
+    connection.execute(
+        f"CREATE TABLE cells AS SELECT * FROM read_csv(?, auto_detect = false, header = true, columns = {{{columns}}}, "
+        "delim = ?, quote = '\"', escape = '\"', strict_mode = false, null_padding = false)",
+        [exactly(path), delimiter],
+    )
+
+
+def text_literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def exactly(path: Path) -> str:
+    """The path for DuckDB, which takes `*`, `?` and `[` for patterns."""
+    return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in str(path))
 
 
 def is_parquet(path: Path) -> bool:
@@ -93,15 +133,22 @@ def is_parquet(path: Path) -> bool:
 
 
 def cells_of_memory(table: Any) -> Cells:
-    """Columns in memory: a dict of arrays or lists, pandas, polars or Arrow."""
+    """Columns in memory: a dict of arrays or lists, pandas, polars or Arrow; raises FileMalformed for anything else."""
     import duckdb
 
-    if isinstance(table, dict):
-        table = {name: np.asarray(column) for name, column in table.items()}
+    where = "columns in memory"
     connection = duckdb.connect()
-    connection.register("given", table)
-    connection.execute("CREATE TABLE cells AS SELECT * FROM given")
-    return Cells("columns in memory", connection, column_types(connection), "row", 0)
+    try:
+        if isinstance(table, dict):
+            table = {str(name): np.asarray(column) for name, column in table.items()}
+            lengths = {name: len(column) for name, column in table.items()}
+            if len(set(lengths.values())) != 1:
+                raise FileMalformed(where, f"are {lengths or 'none'}, where columns of one length were expected")
+        connection.register("given", table)
+        connection.execute("CREATE TABLE cells AS SELECT * FROM given")
+    except (duckdb.Error, TypeError) as error:
+        raise FileMalformed(where, f"are no table that can be read: {first_sentence(str(error))}") from error
+    return Cells(where, connection, column_types(connection), "row", 0)
 
 
 def column_types(connection: Any) -> dict[str, str]:

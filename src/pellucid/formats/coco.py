@@ -7,6 +7,7 @@ sometimes turned into integers, and a `file_name` may stand beside them.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ import msgspec
 import numpy as np
 
 from pellucid.columns import CLOSED, Annotations, Images, texts
-from pellucid.errors import ConceptUnknown, FileEmpty, FileMalformed, ImageTwice, ImageUnknown, RecordBad, ScoreBad
+from pellucid.errors import ConceptUnknown, FileEmpty, FileMalformed, ImageUnknown, RecordBad, ScoreBad
+from pellucid.formats.cells import exactly
 from pellucid.formats.source import AnnotationSource, PredictionSource, check_boxes, check_scores, codes, image_path
 
 ANNOTATIONS = "coco"
@@ -56,18 +58,16 @@ def is_annotations(path: Path, head: str) -> bool:
 
 def is_predictions(path: Path, head: str) -> bool:
     """A JSON list, empty or of records that have a category_id."""
-    return head.startswith("[") and ("category_id" in head or head.replace(" ", "").startswith("[]"))
+    return head.startswith("[") and ("category_id" in head or re.match(r"\[\s*\]", head) is not None)
 
 
-def read_annotations(path: Path) -> AnnotationSource:
+def read_annotations(path: Path, pictures: str | None) -> AnnotationSource:
     """Boxes with their concepts; `iscrowd` becomes an ignored region."""
     file = decode(path, File)
     rows = {image.id: row for row, image in enumerate(file.images)}
     if len(rows) < len(file.images):
         raise RecordBad(path, "images", f"{len(file.images) - len(rows)} image ids stand twice", "Give each image its own id.")
-    names = [image_path(path, image.file_name) for image in file.images]
-    if len(set(names)) < len(names):
-        raise ImageTwice(path, next(name for row, name in enumerate(names) if name in names[:row]))
+    names = [image_path(path, image.file_name, pictures) for image in file.images]
     concepts = {category.id: row for row, category in enumerate(file.categories)}
     check_categories(path, file.categories, concepts)
     image = [found(rows, note.image_id, path, row) for row, note in enumerate(file.annotations)]
@@ -102,14 +102,11 @@ def pixels(length: float) -> int:
 def check_categories(path: Path, categories: list[Category], rows: dict[Identity, int]) -> None:
     if not categories:
         raise RecordBad(path, "categories", "the list is empty", 'List the concepts: [{"id": 1, "name": "dent"}].')
-    names = [category.name for category in categories]
-    if len(rows) < len(categories) or len(set(names)) < len(names):
-        twice = (
-            next(name for row, name in enumerate(names) if name in names[:row] or list(rows).count(row) > 1)
-            if len(set(names)) < len(names)
-            else "id"
-        )
-        raise RecordBad(path, "categories", f"'{twice}' stands twice", "Give each concept its own id and name.")
+    twice = [name for name, times in Counter(category.name for category in categories).items() if times > 1]
+    if twice:
+        raise RecordBad(path, "categories", f"'{twice[0]}' stands twice", "Give each concept its own name.")
+    if len(rows) < len(categories):
+        raise RecordBad(path, "categories", "two concepts have one id", "Give each concept its own id.")
 
 
 def found(rows: dict[Identity, int], wanted: Identity, path: Path, row: int) -> int:
@@ -131,7 +128,7 @@ def no_box(path: Path, row: int) -> Any:
 def decode(path: Path, kind: Any) -> Any:
     """Parse JSON, saying where it is wrong."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        return msgspec.json.decode(path.read_bytes().removeprefix(b"\xef\xbb\xbf"), type=kind)
     except msgspec.ValidationError as error:
         raise FileMalformed(path, f"not as COCO wants it: {str(error)[0].lower()}{str(error)[1:]}") from error
     except msgspec.DecodeError as error:
@@ -161,7 +158,7 @@ def read_predictions(path: Path) -> PredictionSource:
     try:
         with duckdb.connect() as connection:
             query = QUERY.format(image="coalesce(file_name, image_id)" if named else "image_id")
-            columns = connection.execute(query, [str(path)]).fetchnumpy()
+            columns = connection.execute(query, [exactly(path)]).fetchnumpy()
     except duckdb.Error as error:
         decode(path, list[Result])  # tells exactly where and why, if it can
         raise FileMalformed(path, str(error).split("\n", maxsplit=1)[0]) from error

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pellucid.columns import CLOSED, SPLITS, Annotations, Images, texts
+from pellucid.columns import CLOSED, Annotations, Images, texts
 from pellucid.errors import RecordBad
 from pellucid.formats.pictures import is_picture, pictures_below
-from pellucid.formats.source import SPLIT_WORDS, AnnotationSource
+from pellucid.formats.source import AnnotationSource, split_code, split_named
 
 ANNOTATIONS = "image-folder"
 
@@ -19,7 +19,7 @@ def is_annotations(path: Path, head: str) -> bool:
     if not path.is_dir():
         return False
     below = [child for child in path.iterdir() if child.is_dir() and not child.name.startswith(".")]
-    if below and all(child.name.lower() in SPLIT_WORDS for child in below):
+    if below and all(split_named(child.name) is not None for child in below):
         below = [grandchild for child in below for grandchild in child.iterdir() if grandchild.is_dir()]
     return any(is_picture(file.name) for child in below for file in child.iterdir())
 
@@ -27,8 +27,8 @@ def is_annotations(path: Path, head: str) -> bool:
 def read_annotations(path: Path) -> AnnotationSource:
     """Every picture below the folder, with the concept its folder names."""
     names = pictures_below(path)
-    tops = {name.split("/")[0].lower() for name in names}
-    has_splits = bool(tops) and tops <= set(SPLIT_WORDS)
+    tops = {name.split("/")[0] for name in names}
+    has_splits = bool(tops) and all(split_named(top) is not None for top in tops)
     depth = 1 if has_splits else 0
     parts = [name.split("/") for name in names]
     for name, folders in zip(names, parts, strict=True):
@@ -37,7 +37,7 @@ def read_annotations(path: Path) -> AnnotationSource:
             raise RecordBad(path, name, f"it lies {len(folders) - 1} folders deep, where {expected} was expected", "Move it.")
     concepts = sorted({folders[depth] for folders in parts})
     number = {concept: row for row, concept in enumerate(concepts)}
-    split = [SPLITS.index(SPLIT_WORDS[folders[0].lower()]) if has_splits else -1 for folders in parts]
+    split = [split_code(folders[0], path, folders[0]) if has_splits else -1 for folders in parts]
     nothing = np.zeros(len(names), np.int32)
     images = Images(
         texts(names), np.array(split, np.int8), nothing, nothing, nothing - 1, texts([""] * len(names)),

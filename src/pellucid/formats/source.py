@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
-from pellucid.columns import Annotations, Floats, Images, Integers, Kind, Longs
+from pellucid.columns import SPLITS, Annotations, Floats, Images, Integers, Kind, Longs, Split
 from pellucid.errors import BoxBad, PathClimbs, ScoreBad, SplitUnknown, counted
 
 Severity = Literal["info", "warning"]
@@ -78,21 +80,24 @@ class PredictionSource:
         return f"{self.record_noun} {int(self.record[row])}"
 
 
-SPLIT_WORDS = {
-    "train": "training", "training": "training", "trn": "training", "train2017": "training",
-    "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
-    "test": "test", "testing": "test",
+SPLIT_WORDS: dict[str, Split] = {
+    "train": "training", "training": "training", "trn": "training", "val": "validation", "valid": "validation",
+    "validation": "validation", "dev": "validation", "test": "test", "testing": "test",
 }  # fmt: skip
 
 
-def split_code(word: str, path: object, record: object) -> int:
-    """The position in SPLITS of what files call a split; raises SplitUnknown."""
-    from pellucid.columns import SPLITS
+def split_named(word: str) -> int | None:
+    """The position in SPLITS of what files call a split, a year behind it or not; None for other words."""
+    name = SPLIT_WORDS.get(re.sub(r"(19|20)\d\d$", "", word.strip().lower()))
+    return None if name is None else SPLITS.index(name)
 
-    name = SPLIT_WORDS.get(word.strip().lower())
-    if name is None:
+
+def split_code(word: str, path: object, record: object) -> int:
+    """Likewise; raises SplitUnknown."""
+    place = split_named(word)
+    if place is None:
         raise SplitUnknown(path, record, word)
-    return [*SPLITS].index(name)  # type: ignore[arg-type]
+    return place
 
 
 def codes(values: Iterable[Any]) -> tuple[list[str], Integers]:
@@ -102,9 +107,14 @@ def codes(values: Iterable[Any]) -> tuple[list[str], Integers]:
     return list(seen), np.array(found, np.int32)
 
 
-def image_path(path: object, name: str) -> str:
-    """The image's path with `/` between folders; refuses one that leads out of the image folder."""
+def image_path(path: object, name: str, home: str | None = None) -> str:
+    """The image's path with `/` between folders; refuses one that leads out of the image folder.
+
+    home: that folder; an absolute path that lies in it is taken from there.
+    """
     tidy = name.replace("\\", "/")
+    if home is not None:
+        tidy = tidy.removeprefix(os.path.abspath(home).replace("\\", "/").rstrip("/") + "/")  # noqa: PTH100 (links stay as they are)
     parts = [part for part in tidy.split("/") if part not in ("", ".")]
     absolute = tidy.startswith("/") or tidy[1:3] == ":/"
     if not parts or absolute or ".." in parts or "\0" in tidy or "://" in tidy:
@@ -112,9 +122,13 @@ def image_path(path: object, name: str) -> str:
     return "/".join(parts)
 
 
+LARGEST = 1e150
+"""Beyond it sums of scores and areas of boxes are no longer finite."""
+
+
 def check_scores(source: PredictionSource) -> None:
     """Every score is a finite number, or the first that is not is named."""
-    bad = np.flatnonzero(~np.isfinite(source.score))
+    bad = np.flatnonzero(~(np.abs(source.score) < LARGEST))
     if len(bad):
         raise ScoreBad(source.path, source.place(int(bad[0])), source.score[bad[0]])
 
@@ -124,7 +138,7 @@ def check_boxes(path: object, box: Floats, places: Any) -> list[Note]:
 
     places: a function from a row to its place in the file.
     """
-    bad = np.flatnonzero(~np.isfinite(box).all(axis=1) | (box[:, 2:] < 0).any(axis=1))
+    bad = np.flatnonzero(~(np.abs(box) < LARGEST).all(axis=1) | (box[:, 2:] < 0).any(axis=1))
     if len(bad):
         raise BoxBad(path, places(int(bad[0])), [float(number) for number in box[bad[0]]])
     flat = int((box[:, 2:] == 0).any(axis=1).sum())

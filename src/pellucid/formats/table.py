@@ -7,12 +7,14 @@ Wide: a 0/1 column a concept, or a list `a|b`; predictions with one column of sc
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 
 from pellucid.columns import CLOSED, OPEN, UNANNOTATED, Annotations, Bytes, Floats, Images, Kind, Texts, texts
-from pellucid.errors import FileEmpty, ImageTwice, RecordBad, SplitConflict, TwoConcepts, few
+from pellucid.errors import FileEmpty, RecordBad, SplitConflict, TwoConcepts, few
 from pellucid.formats.cells import Cells, tidy
 from pellucid.formats.source import (
     AnnotationSource,
@@ -69,7 +71,7 @@ class Roles:
         self.score = self.first(SCORE)
         self.split = self.first(SPLIT)
         self.ignore = self.first(IGNORE)
-        self.value = self.first(VALUE)
+        self.value: str | None = None  # of tags alone; elsewhere a column of that name is the user's own
         self.sized = next((columns for columns in SIZED if all(name in self.names for name in columns)), None)
         self.corners = next((columns for columns in CORNERS if all(name in self.names for name in columns)), None)
 
@@ -97,21 +99,19 @@ def is_predictions(cells: Cells) -> bool:
     return roles.image is not None and ((roles.score is not None and roles.concept is not None) or bool(roles.others(cells)))
 
 
-def read_annotations(cells: Cells, kind: Kind | None) -> AnnotationSource:
-    """kind: the view's, where it is known; else what the columns say."""
+def read_annotations(cells: Cells, kind: Kind | None, home: str | None) -> AnnotationSource:
+    """kind: the view's, where it is known; else what the columns say. home: the folder of the pictures."""
     roles = Roles(cells)
     assert roles.image is not None
     image_texts = cells.text(roles.image)
     for row in np.flatnonzero(image_texts == ""):
         raise RecordBad(cells.path, cells.place(int(row)), "the image is empty", "Name the image's path.")
     keys, image = codes(image_texts)
-    names = [image_path(cells.path, key) for key in keys]
-    if len(set(names)) < len(names):
-        raise ImageTwice(cells.path, next(name for row, name in enumerate(names) if name in names[:row]))
+    names, same = codes([image_path(cells.path, key, home) for key in keys])
+    image = same[image] if len(keys) else image
     if roles.concept is None:
         return read_one_hot(cells, roles, names, image)
-    facts = long_facts(cells, roles, kind)
-    return assemble(cells, roles, names, image, facts)
+    return assemble(cells, roles, names, image, long_facts(cells, roles, kind, image))
 
 
 class Facts:
@@ -128,27 +128,36 @@ class Facts:
         self.concepts: list[str] | None = None
 
 
-def long_facts(cells: Cells, roles: Roles, kind: Kind | None) -> Facts:
+def long_facts(cells: Cells, roles: Roles, kind: Kind | None, image: Any) -> Facts:
+    """What each row says, as the view's kind or the kind that the columns suggest."""
     assert roles.concept is not None
-    assert roles.image is not None
     concept = cells.text(roles.concept)
-    if kind != "detection" and (tidy(roles.concept) in MANY or (kind != "classification" and any("|" in cell for cell in concept))):
-        pairs = [(row, part.strip()) for row, cell in enumerate(concept) for part in cell.split("|") if part.strip()]
-        rows = np.array([row for row, _ in pairs], np.int64)
-        ones = np.ones(len(rows), bool)
-        return Facts(kind or "tagging", rows, [name for _, name in pairs], None, ~ones, ones, CLOSED)
     rows = np.flatnonzero(concept != "")
-    names = [str(name) for name in concept[rows]]
-    positive = positives(cells, roles)[rows]
     if roles.has_boxes and kind in (None, "detection"):
-        box = boxes(cells, roles)[rows]
-        ignore = flags(cells, roles.ignore)[rows]
-        return Facts("detection", rows, names, box, ignore, positive, CLOSED)
-    if kind is None:
-        _, image = codes(cells.text(roles.image)[rows])
-        kind = "tagging" if roles.value or len(image) > image.max(initial=-1) + 1 else "classification"
+        names = [str(name) for name in concept[rows]]
+        ones = np.ones(len(rows), bool)
+        return Facts("detection", rows, names, boxes(cells, roles)[rows], flags(cells, roles.ignore)[rows], ones, CLOSED)
+    lists = tidy(roles.concept) in MANY or any("|" in cell for cell in concept)
+    several = len({(place, name) for place, name in zip(image[rows].tolist(), concept[rows], strict=True)}) > len(set(image[rows].tolist()))
+    stated = roles.first(VALUE)
+    if kind == "tagging" or (kind is None and (lists or several or states_tags(cells, stated))):
+        roles.value = stated
+        return tags(cells, roles, concept)
+    names = [str(name) for name in concept[rows]]
+    return Facts(kind or "classification", rows, names, None, np.zeros(len(rows), bool), np.ones(len(rows), bool), CLOSED)
+
+
+def states_tags(cells: Cells, stated: str | None) -> bool:
+    return stated is not None and {str(word).lower() for word in cells.text(stated)} <= {"positive", "negative", ""}
+
+
+def tags(cells: Cells, roles: Roles, concept: Texts) -> Facts:
+    """A row may hold a list `a|b`; a file that states negatives leaves what it does not state unknown."""
+    pairs = [(row, part.strip()) for row, cell in enumerate(concept) for part in cell.split("|") if part.strip()]
+    rows = np.array([row for row, _ in pairs], np.int64)
+    positive = positives(cells, roles)[rows]
     stated = CLOSED if positive.all() else OPEN
-    return Facts(kind, rows, names, None, np.zeros(len(rows), bool), positive, stated)
+    return Facts("tagging", rows, [name for _, name in pairs], None, np.zeros(len(rows), bool), positive, stated)
 
 
 def positives(cells: Cells, roles: Roles) -> np.ndarray:
@@ -244,13 +253,22 @@ def metadata(cells: Cells, roles: Roles, image: Any, images: int, facts: Facts) 
 
 
 def one_hot_columns(cells: Cells, roles: Roles) -> list[str]:
-    return [name for name in roles.others(cells) if {str(cell).lower() for cell in cells.text(name)} <= {*TRUE, *FALSE, ""}]
+    """Columns of 0 and 1, some of them filled; the unnamed index that a data frame leaves behind is none."""
+    found = []
+    for name in roles.others(cells):
+        words = {str(cell).lower() for cell in cells.text(name)}
+        if words <= {*TRUE, *FALSE, ""} and words != {""} and not UNNAMED.fullmatch(tidy(name)):
+            found.append(name)
+    return found
+
+
+UNNAMED = re.compile(r"(unnamed|column)_?\d*|index|_*index_level_0_*|")
 
 
 def read_one_hot(cells: Cells, roles: Roles, names: list[str], image: Any) -> AnnotationSource:
     """A 0/1 column a concept; an empty cell is unknown."""
     if len(names) < cells.rows:
-        twice = next(row for row in range(cells.rows) if image[row] in image[:row])
+        twice = first_repeated(image)
         raise RecordBad(cells.path, cells.place(twice), f"image '{names[image[twice]]}' stands twice", "Give each image one line.")
     concepts = one_hot_columns(cells, roles)
     words = np.array([[str(cell).lower() for cell in cells.text(name)] for name in concepts], dtype=object).T
@@ -264,7 +282,13 @@ def read_one_hot(cells: Cells, roles: Roles, names: list[str], image: Any) -> An
     return assemble(cells, roles, names, image, facts)
 
 
-def read_predictions(cells: Cells, kind: Kind) -> PredictionSource:
+def first_repeated(image: Any) -> int:
+    """The first row whose image was named before."""
+    _, first = np.unique(image, return_index=True)
+    return int(np.setdiff1d(np.arange(len(image)), first)[0])
+
+
+def read_predictions(cells: Cells, kind: Kind, concepts: Collection[str]) -> PredictionSource:
     """Long, with a score column, or wide, with a column of scores a concept."""
     roles = Roles(cells)
     assert roles.image is not None
@@ -272,7 +296,7 @@ def read_predictions(cells: Cells, kind: Kind) -> PredictionSource:
         raise FileEmpty(cells.path, "at least one row")
     keys, image = codes(cells.text(roles.image))
     if roles.score is None or roles.concept is None:
-        return read_wide(cells, roles, keys, image)
+        return read_wide(cells, roles, keys, image, concepts)
     concept = cells.text(roles.concept)
     rows = np.flatnonzero(concept != "")
     score = cells.number(roles.score)[rows]
@@ -292,26 +316,35 @@ def read_predictions(cells: Cells, kind: Kind) -> PredictionSource:
     return source
 
 
-def read_wide(cells: Cells, roles: Roles, keys: list[str], image: Any) -> PredictionSource:
+def read_wide(cells: Cells, roles: Roles, keys: list[str], image: Any, concepts: Collection[str]) -> PredictionSource:
     if len(keys) < cells.rows:
-        twice = next(row for row in range(cells.rows) if image[row] in image[:row])
+        twice = first_repeated(image)
         raise RecordBad(cells.path, cells.place(twice), f"image '{keys[image[twice]]}' stands twice", "Give each image one line.")
     columns = [name for name in cells.columns if name not in (roles.image, roles.split, roles.concept)]
-    numeric = [name for name in columns if cells.is_numeric(name)]
-    if not numeric:
+    named = columns_of_concepts(columns, concepts)
+    scored = [name for name in columns if name in named or (cells.is_numeric(name) and not UNNAMED.fullmatch(tidy(name)))]
+    if not scored:
         raise RecordBad(cells.path, "header", f"none of {few(columns)} is a column of scores", "Add a column of scores a concept.")
-    table = np.stack([cells.number(name) for name in numeric], axis=1)
-    infinite = np.argwhere(np.isinf(table))
-    for row, column in infinite[:1]:
-        raise RecordBad(cells.path, cells.place(int(row)), f"{numeric[column]} is {table[row, column]}", "Write a finite number.")
+    table = np.stack([cells.finite(name) for name in scored], axis=1)
     rows, column = np.nonzero(~np.isnan(table))
     notes = []
-    if words := [name for name in columns if name not in numeric]:
+    if words := [name for name in columns if name not in scored]:
         notes.append(Note("columns_left_out", f"columns without scores, left out: {few(words)}", len(words), "info"))
-    empty = int(np.isnan(table).sum())
-    if empty:
+    if empty := int(np.isnan(table).sum()):
         notes.append(Note("no_score", f"{empty:,} empty cells: no score for that image and concept", empty))
     return PredictionSource(
-        cells.path, PREDICTIONS, keys, image[rows], numeric, column.astype(np.int32), "column",
+        cells.path, PREDICTIONS, keys, image[rows], scored, column.astype(np.int32), "column",
         table[rows, column], None, "pixels", rows + cells.first_record, cells.noun, notes,
     )  # fmt: skip
+
+
+def columns_of_concepts(columns: list[str], concepts: Collection[str]) -> set[str]:
+    """Columns named by a concept, alone or behind the prefix that most have in common."""
+    prefix = shared_prefix(columns, concepts)
+    return {name for name in columns if name in concepts or (prefix and name.startswith(prefix) and name.removeprefix(prefix) in concepts)}
+
+
+def shared_prefix(columns: Collection[str], concepts: Collection[str]) -> str:
+    """What stands before a concept's name in most columns, for instance `p_`."""
+    prefixes = [column.removesuffix(name) for column in columns for name in concepts if column.endswith(name) and column != name]
+    return max(prefixes, key=prefixes.count, default="")

@@ -7,6 +7,7 @@ A line is `class cx cy width height [confidence]` in fractions of the picture; p
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 from pellucid.columns import CLOSED, SPLITS, Annotations, Floats, Images, texts
 from pellucid.errors import ConceptUnknown, FileMalformed, FileMissing, RecordBad, counted, few
 from pellucid.formats.pictures import pictures_below
-from pellucid.formats.source import AnnotationSource, Note, PredictionSource, check_boxes, check_scores
+from pellucid.formats.source import AnnotationSource, Note, PredictionSource, check_boxes, check_scores, codes
 
 ANNOTATIONS = "yolo"
 PREDICTIONS = "yolo-labels"
@@ -67,7 +68,7 @@ def read_annotations(path: Path, pictures: Path | None) -> AnnotationSource:
     names: list[str] = []
     split: list[int] = []
     label_files: list[Path | None] = []
-    orphans: list[str] = []
+    folders: set[Path] = set()
     for key, split_name in LISTS:
         listed = settings.get(key)
         for entry in listed if isinstance(listed, list) else [listed] if listed else []:
@@ -77,10 +78,10 @@ def read_annotations(path: Path, pictures: Path | None) -> AnnotationSource:
                 names.append(relative(file, home, path))
                 split.append(SPLITS.index(split_name))
                 label_files.append(labels.found.get(file))
-            orphans += labels.without_picture
+            folders |= labels.folders
     if not names:
         raise FileMalformed(path, "lists no pictures under train, val or test")
-    return assemble(path, home, concepts, names, split, label_files, orphans)
+    return assemble(path, home, concepts, names, split, label_files, without_picture(folders, label_files))
 
 
 def assemble(
@@ -120,7 +121,8 @@ def read_settings(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+        # the base loader leaves words as they are: a concept named `no` is no truth value
+        settings = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=yaml.BaseLoader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise FileMalformed(path, f"is no valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(settings, dict):
@@ -131,17 +133,17 @@ def read_settings(path: Path) -> dict[str, Any]:
 def concept_names(path: Path, settings: dict[str, Any]) -> list[str]:
     names = settings.get("names")
     if isinstance(names, dict):
-        numbers = sorted(names)
-        if numbers != list(range(len(numbers))):
-            raise RecordBad(path, "names", f"the numbers are {few(numbers)}, not 0 to {len(numbers) - 1}", "Number them from 0.")
-        names = [names[number] for number in numbers]
+        wanted = [str(number) for number in range(len(names))]
+        if set(names) != set(wanted):
+            raise RecordBad(path, "names", f"the numbers are {few(names)}, not 0 to {len(names) - 1}", "Number them from 0.")
+        names = [names[number] for number in wanted]
     if not isinstance(names, list) or not names:
         raise RecordBad(path, "names", f"found {names!r}", "Give a list of concepts, or a mapping from 0 on.")
-    texts_of_names = [str(name) for name in names]
-    if len(set(texts_of_names)) < len(names):
-        twice = next(name for row, name in enumerate(texts_of_names) if name in texts_of_names[:row])
-        raise RecordBad(path, "names", f"'{twice}' stands twice", "Give each concept its own name.")
-    return texts_of_names
+    words = [str(name) for name in names]
+    twice = [name for name, times in Counter(words).items() if times > 1]
+    if twice:
+        raise RecordBad(path, "names", f"'{twice[0]}' stands twice", "Give each concept its own name.")
+    return words
 
 
 def pictures_listed(path: Path, entry: str, root: Path, home: Path) -> tuple[Path, list[Path]]:
@@ -154,15 +156,17 @@ def pictures_listed(path: Path, entry: str, root: Path, home: Path) -> tuple[Pat
         raise FileMissing(f"{path}: {entry} (looked in {root} and {home}; --images DIR names the folder of the pictures)")
     if place.is_dir():
         return place, [place / name for name in pictures_below(place)]
-    listed = [line.strip() for line in place.read_text(encoding="utf-8").splitlines() if line.strip()]
+    listed = [line.strip() for line in place.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     files = [next((base / line for base in (root, place.parent, home) if (base / line).exists()), root / line) for line in listed]
     return place.parent, files
 
 
 @dataclass(frozen=True)
 class Labels:
+    """found: the label file of a picture · folders: where label files are looked for."""
+
     found: dict[Path, Path]
-    without_picture: list[str]
+    folders: set[Path]
 
 
 def labels_of(here: Path, files: list[Path], beside: Path, root: Path, entry: str) -> Labels:
@@ -170,20 +174,23 @@ def labels_of(here: Path, files: list[Path], beside: Path, root: Path, entry: st
     found: dict[Path, Path] = {}
     folders: set[Path] = set()
     for file in files:
-        for candidate in label_candidates(file, here, beside, root, entry):
-            if candidate.is_file():
-                found[file] = candidate
-                break
-        folders |= {candidate.parent for candidate in label_candidates(file, here, beside, root, entry)[:-1]}
-    used = set(found.values())
-    orphans = [
+        candidates = [Path(os.path.normpath(candidate)) for candidate in label_candidates(file, here, beside, root, entry)]
+        folders |= {candidate.parent for candidate in candidates[:-1]}
+        label = next((candidate for candidate in candidates if candidate.is_file()), None)
+        if label is not None:
+            found[file] = label
+    return Labels(found, folders)
+
+
+def without_picture(folders: set[Path], label_files: list[Path | None]) -> list[str]:
+    """Label files in the folders that belong to no picture."""
+    used = {os.path.realpath(file) for file in label_files if file}
+    return [
         label.name
-        for folder in sorted(folders)
-        if folder.is_dir()
+        for folder in sorted({Path(os.path.realpath(folder)) for folder in folders if folder.is_dir()})
         for label in sorted(folder.glob("*.txt"))
-        if label not in used and label.name != "classes.txt"
+        if os.path.realpath(label) not in used and label.name != "classes.txt"
     ]
-    return Labels(found, orphans)
 
 
 def label_candidates(file: Path, here: Path, beside: Path, root: Path, entry: str) -> list[Path]:
@@ -212,7 +219,7 @@ def relative(file: Path, home: Path, path: Path) -> str:
 def lines_of(file: Path) -> Iterator[tuple[Path, int, list[float]]]:
     """(file, line number, numbers) of every line that is not empty."""
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise FileMalformed(file, f"is no valid UTF-8 text at byte {error.start:,}") from error
     for number, line in enumerate(lines, 1):
@@ -238,7 +245,7 @@ def box_of(numbers: list[float], file: Path, line: int) -> list[float]:
 
 
 def concept_number(number: float, concepts: int, file: Path, line: int, names: list[str]) -> int:
-    if number != int(number) or not 0 <= number < concepts:
+    if not 0 <= number < concepts or number != int(number):
         raise ConceptUnknown(file, f"line {line}", f"{number:g}", [f"0 to {len(names) - 1}"])
     return int(number)
 
@@ -259,13 +266,13 @@ def read_predictions(path: Path) -> PredictionSource:
             record.append((keys[row], line))
             rows.append(numbers)
     table = np.array(rows, float).reshape(-1, 6)
-    if len(fractional := np.flatnonzero((table[:, 0] != np.floor(table[:, 0])) | (table[:, 0] < 0))):
+    if len(fractional := np.flatnonzero(~((table[:, 0] == np.floor(table[:, 0])) & (table[:, 0] >= 0) & (table[:, 0] < 1e9)))):
         key, line = record[fractional[0]]
         raise RecordBad(path, f"{key}.txt line {line}", f"class {table[fractional[0], 0]:g} is no index", "Write an index from 0.")
-    highest = int(table[:, 0].max(initial=-1)) + 1
+    concept_keys, concept = codes([str(int(number)) for number in table[:, 0]])
     source = LabelSource(
-        str(path), PREDICTIONS, keys, np.array(image, np.int32), [str(number) for number in range(highest)],
-        table[:, 0].astype(np.int32), "position", table[:, 5], left_top(table), "fractions",
+        str(path), PREDICTIONS, keys, np.array(image, np.int32), concept_keys,
+        concept, "position", table[:, 5], left_top(table), "fractions",
         np.array([line for _, line in record], np.int64), "line", images_named_by="stem",
     )  # fmt: skip
     check_scores(source)

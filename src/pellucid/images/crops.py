@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pellucid.images.framing import Region
-from pellucid.images.sizes import ORIENTATION, SIDEWAYS
+from pellucid.images.sizes import FORMATS, ORIENTATION, SIDEWAYS
 from pellucid.images.store import open_picture
 
 RECIPE = 1
@@ -32,7 +32,7 @@ def cut(location: str, region: Region | None, size: int) -> bytes:
     try:
         with warnings.catch_warnings(), open_picture(location) as file:
             warnings.simplefilter("ignore")
-            with Image.open(file) as picture:
+            with Image.open(file, formats=FORMATS) as picture:
                 return encoded(shrunk(picture, region, size))
     except FileNotFoundError as error:
         raise PictureProblem("not found") from error
@@ -42,7 +42,9 @@ def cut(location: str, region: Region | None, size: int) -> bytes:
         raise PictureProblem("too large: over 180 million pixels") from error
     except UnidentifiedImageError as error:
         raise PictureProblem("not a picture that can be read") from error
-    except (OSError, ValueError, SyntaxError, MemoryError, EOFError, TypeError) as error:
+    except PictureProblem:
+        raise
+    except Exception as error:  # decoders of damaged files raise whatever they stumbled over
         raise PictureProblem("broken or cut short") from error
 
 
@@ -59,6 +61,10 @@ def shrunk(picture: Image.Image, region: Region | None, size: int) -> Image.Imag
     ratio_x, ratio_y = picture.width / width, picture.height / height
     box = (left * ratio_x, top * ratio_y, (left + across) * ratio_x, (top + down) * ratio_y)
     target = (max(1, round(across * scale)), max(1, round(down * scale)))
+    if picture.mode not in ("RGB", "L"):  # changes of mode cost memory: only what is shown is changed
+        whole = (int(box[0]), int(box[1]), min(picture.width, int(box[2]) + 1), min(picture.height, int(box[3]) + 1))
+        picture = picture.crop(whole)
+        box = (box[0] - whole[0], box[1] - whole[1], min(box[2] - whole[0], picture.width), min(box[3] - whole[1], picture.height))
     if picture.mode not in ("RGB", "L", "RGBA", "LA", "P", "CMYK"):
         picture = eight_bits(picture)
     if picture.mode in ("P", "LA", "RGBA", "PA") or "transparency" in picture.info:

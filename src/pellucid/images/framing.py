@@ -7,6 +7,9 @@ CONTEXT = 1.5
 LEAST = 40.0
 """The least side of a crop, in pixels: a speck needs surroundings to be understood."""
 
+FAR = 1e9
+"""Boxes that reach further are nonsense, but must not break the page."""
+
 Region = tuple[int, int, int, int]
 
 
@@ -16,12 +19,13 @@ def frame(box: tuple[float, float, float, float], width: int, height: int) -> Re
     box: [left, top, width, height] in pixels, possibly reaching out of the picture. Returns the same in whole pixels.
     """
     side = max(LEAST, CONTEXT * max(box[2], box[3]))
+    box = tuple(min(max(number, -FAR), FAR) for number in box)  # type: ignore[assignment]
     left, across = slide(box[0] + box[2] / 2, side, width)
     top, down = slide(box[1] + box[3] / 2, side, height)
     return left, top, across, down
 
 
 def slide(centre: float, side: float, length: int) -> tuple[int, int]:
-    side = min(round(side), length)
+    side = round(min(side, length))
     start = round(centre - side / 2)
     return max(0, min(start, length - side)), max(1, side)

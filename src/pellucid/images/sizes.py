@@ -6,10 +6,12 @@ import warnings
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from pellucid.images.store import open_picture
 
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "MPO", "JPEG2000", "AVIF", "TGA")
+"""What is opened as a picture: nothing that runs an interpreter of its own."""
 ORIENTATION = 0x0112
 SIDEWAYS = (5, 6, 7, 8)
 """EXIF orientations that swap width and height."""
@@ -20,11 +22,11 @@ def displayed_size(location: str) -> tuple[int, int] | None:
     try:
         with warnings.catch_warnings(), open_picture(location) as file:
             warnings.simplefilter("ignore")
-            with Image.open(file) as picture:
+            with Image.open(file, formats=FORMATS) as picture:
                 width, height = picture.size
                 turned = picture.getexif().get(ORIENTATION) in SIDEWAYS
                 return (height, width) if turned else (width, height)
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except Exception:  # decoders of damaged files raise whatever they stumbled over
         return None
 
 

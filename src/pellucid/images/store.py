@@ -23,7 +23,10 @@ def absolute(folder: str) -> str:
 
 def is_there(location: str) -> bool:
     """Whether something lies at the location. Remote ones are taken on trust: asking costs a round trip each."""
-    return True if is_remote(location) else Path(location).is_file()
+    try:
+        return is_remote(location) or Path(location).is_file()
+    except OSError:  # a name that no file can have
+        return False
 
 
 def open_picture(location: str) -> AbstractContextManager[IO[bytes]]:

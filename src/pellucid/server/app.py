@@ -10,13 +10,11 @@ import msgspec
 import numpy as np
 from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi import Path as InPath
-from fastapi.middleware.gzip import GZipMiddleware
-from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 
 from pellucid.columns import SPLITS, Floats, Split
-from pellucid.errors import PellucidError, VersionUnknown, ViewUnknown
+from pellucid.errors import NameBad, NoWorkspace, PellucidError, VersionUnknown, ViewUnknown
 from pellucid.images.cache import CropCache
 from pellucid.release import __version__
 from pellucid.server.describe import (
@@ -38,7 +36,7 @@ from pellucid.server.documents import (
     WorkspaceDocument,
 )  # fmt: skip
 from pellucid.server.pictures import picture_response
-from pellucid.understand.gallery import Selection, Tab
+from pellucid.understand.gallery import Tab
 from pellucid.workspace import Version, Workspace
 from pellucid.workspace.version import Loaded
 
@@ -61,14 +59,13 @@ IN_SPLIT = Annotated[Split, Query()]
 def make_app(workspace: Workspace, cache: CropCache | None = None, hosts: tuple[str, ...] | None = LOOPBACK) -> FastAPI:
     """The server of one workspace. hosts: names by which it may be called, None for any."""
     app = FastAPI(title="Pellucid", version=__version__, docs_url=None, redoc_url=None)
-    app.add_middleware(GZipMiddleware, minimum_size=2_000, compresslevel=1)
-    if hosts is not None:
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*hosts, "testserver"])
     crops = cache or CropCache()
     cutters = anyio.CapacityLimiter(CUTTERS)
 
     @app.middleware("http")
     async def guarded(request: Request, call_next: Any) -> Response:
+        if hosts is not None and host_name(request) not in hosts:
+            return JSONResponse({"detail": "This server answers to the names of its own machine only."}, 400)
         response: Response = await call_next(request)
         response.headers["Content-Security-Policy"] = POLICY
         response.headers["X-Content-Type-Options"] = "nosniff"
@@ -76,7 +73,7 @@ def make_app(workspace: Workspace, cache: CropCache | None = None, hosts: tuple[
 
     @app.exception_handler(PellucidError)
     async def refused(request: Request, error: PellucidError) -> JSONResponse:
-        status = 404 if isinstance(error, ViewUnknown | VersionUnknown) else 422
+        status = 404 if isinstance(error, ViewUnknown | VersionUnknown | NameBad | NoWorkspace) else 422
         return JSONResponse({"detail": str(error)}, status)
 
     @app.get("/api/workspace", response_model=WorkspaceDocument)
@@ -114,7 +111,7 @@ def make_app(workspace: Workspace, cache: CropCache | None = None, hosts: tuple[
         """A page of a tab."""
         found, loaded = look_up(workspace, view, version)
         place, chosen = SPLITS.index(split), known(loaded, concept)
-        selection = Selection(loaded.evaluation, tab, place, chosen, thresholds_at(loaded, at), reverse)
+        selection = loaded.selection(tab, place, chosen, thresholds_at(loaded, at), reverse)
         return answer(page_document(found, loaded, selection, concept is not None, offset, limit))
 
     @app.get("/api/views/{view}/versions/{version}/images/{image}", response_model=ImageDocument, responses=NOT_FOUND)
@@ -156,13 +153,14 @@ def answer(document: Any) -> Response:
 
 
 def look_up(workspace: Workspace, view: str, version: str) -> tuple[Version, Loaded]:
-    if view not in workspace.views:
-        raise ViewUnknown(workspace.folder, view, workspace.views)
-    found = workspace.view(view)
-    if version not in found.versions:
-        raise VersionUnknown(view, version, found.versions)
-    chosen = found.version(version)
+    chosen = workspace.view(view).version(version)
     return chosen, chosen.loaded
+
+
+def host_name(request: Request) -> str:
+    """The name by which the server was called, without the port or the brackets of an address."""
+    host = request.headers.get("host", "")
+    return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
 
 
 def known(loaded: Loaded, concept: int | None) -> int | None:

@@ -32,7 +32,7 @@ from pellucid.understand.causes import is_counted, overlaps_of_annotation
 from pellucid.understand.counts import count, histogram
 from pellucid.understand.evaluation import STATES
 from pellucid.understand.gallery import Selection
-from pellucid.understand.items import Item, Outcome, items, outcome_of
+from pellucid.understand.items import Item, Outcome, described, outcome_of
 from pellucid.understand.matching import MATCHED
 from pellucid.understand.thresholds import Source
 from pellucid.workspace import Version
@@ -111,9 +111,9 @@ def size_of(location: str, mark: str) -> tuple[int, int] | None:
 def page_document(version: Version, loaded: Loaded, selection: Selection, single: bool, offset: int, limit: int) -> PageDocument:
     """single: one threshold holds for all items, so that All has a position to jump to."""
     pictures = Pictures(version, loaded)
-    rows = selection.page(offset, limit).tolist()
-    described = items(selection, loaded.neighbours, offset, limit)
-    shown = [page_item(loaded, selection, pictures, row, item) for row, item in zip(rows, described, strict=True)]
+    rows = selection.page(offset, limit)
+    described_rows = zip(rows.tolist(), described(selection, loaded.neighbours, rows, offset), strict=True)
+    shown = [page_item(loaded, selection, pictures, row, item) for row, item in described_rows]
     position = selection.threshold_position if single and selection.tab == "all" else None
     return PageDocument(selection.tab, selection.total, position, offset, shown)
 

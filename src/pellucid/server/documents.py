@@ -87,7 +87,7 @@ class ConceptDocument:
 
 @dataclass(frozen=True)
 class FiguresDocument:
-    """Per concept, in the version's order; all_images: items of All with all concepts chosen."""
+    """Per concept, in the version's order; all_items: items of All with all concepts chosen."""
 
     concepts: list[ConceptDocument]
     all_items: int

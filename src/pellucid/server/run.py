@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import threading
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import uvicorn
 
-from pellucid.errors import PortTaken
+from pellucid.errors import PellucidError, PortTaken
 from pellucid.server.app import LOOPBACK, make_app
 from pellucid.server.describe import figures_document, page_document
 from pellucid.understand.evaluation import VALIDATION
@@ -21,7 +24,8 @@ USUAL_PORT = 7860
 def serve(workspace: Workspace, host: str, port: int | None, browser: bool, ready: Callable[[str], None] | None) -> None:
     """Serve until interrupted. The address is announced once requests are answered."""
     listener = listen(host, port)
-    warm(workspace)
+    with suppress(PellucidError):  # a damaged version is told of when it is asked for
+        warm(workspace)
     app = make_app(workspace, hosts=LOOPBACK if host in LOOPBACK else None)
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listener.getsockname()[1]}/"
@@ -31,9 +35,24 @@ def serve(workspace: Workspace, host: str, port: int | None, browser: bool, read
             await super().startup(sockets)
             (ready or print)(address)
             if browser:
-                webbrowser.open(address)
+                threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
 
-    Announcing(uvicorn.Config(app, log_level="warning", access_log=False)).run(sockets=[listener])
+    server = Announcing(uvicorn.Config(app, log_level="warning", access_log=False))
+    with stopped_politely():
+        server.run(sockets=[listener])
+
+
+@contextmanager
+def stopped_politely() -> Iterator[None]:
+    """An interrupt or a request to end is how a server stops: what stands around it is still tidied up."""
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler) if main else None
+    try:
+        with suppress(KeyboardInterrupt):
+            yield
+    finally:
+        if main:
+            signal.signal(signal.SIGTERM, before)
 
 
 def warm(workspace: Workspace) -> None:

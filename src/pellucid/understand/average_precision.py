@@ -80,8 +80,9 @@ def candidates(evaluation: Evaluation, split: int) -> Candidates:
 
 def identity_ranks(images: Images) -> Longs:
     """Among equal scores pycocotools takes images by id; without integer ids the path decides."""
-    if all(identity.lstrip("-").isdigit() for identity in images.source_id):
-        order = np.array(sorted(range(len(images)), key=lambda row: int(images.source_id[row])), np.int64)
+    identities = [identity.split("\n")[0] for identity in images.source_id]
+    if all(identity.removeprefix("-").isdecimal() for identity in identities):
+        order = np.array(sorted(range(len(images)), key=lambda row: int(identities[row])), np.int64)
         rank = np.empty(len(order), np.int64)
         rank[order] = np.arange(len(order))
         return rank

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from pellucid.columns import Floats
+from pellucid.columns import Floats, Longs
 from pellucid.understand.causes import Cause, Neighbours, cause_of_extra, cause_of_missing
 from pellucid.understand.evaluation import STATES, Evaluation
 from pellucid.understand.gallery import Selection, best_match, own_score
@@ -44,10 +44,14 @@ class Item:
 
 def items(selection: Selection, neighbours: Neighbours, offset: int, limit: int) -> list[Item]:
     """The items at `offset` and on, described; `neighbours` is the evaluation's."""
-    rows = selection.page(offset, limit)
+    return described(selection, neighbours, selection.page(offset, limit), offset)
+
+
+def described(selection: Selection, neighbours: Neighbours, rows: Longs, offset: int) -> list[Item]:
+    """Rows of the selection that begin at `offset`."""
     if selection.shows_annotations:
-        return extra_items(selection, neighbours, rows, max(0, offset))
-    return [predicted_item(selection, neighbours, int(row), position) for position, row in enumerate(rows.tolist(), max(0, offset))]
+        return extra_items(selection, neighbours, rows, offset)
+    return [predicted_item(selection, neighbours, row, position) for position, row in enumerate(rows.tolist(), offset)]
 
 
 def predicted_item(selection: Selection, neighbours: Neighbours, row: int, position: int) -> Item:

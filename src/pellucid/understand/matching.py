@@ -106,7 +106,8 @@ def tagged(images: Images, annotations: Annotations, predictions: Predictions, o
     positive = listed.copy()
     positive[listed] = annotations.positive[own[listed]]
     unknown = ~listed & ((stated == UNANNOTATED) | (stated == OPEN))
-    return np.where(positive, MATCHED, np.where(unknown, IGNORED, WRONG)).astype(np.int8)
+    unknown[listed] = annotations.ignore[own[listed]]
+    return np.where(unknown, IGNORED, np.where(positive, MATCHED, WRONG)).astype(np.int8)
 
 
 def match_boxes(annotations: Annotations, predictions: Predictions, iou: float, concepts: int) -> Matching:

@@ -48,7 +48,7 @@ def link(source: PredictionSource, frozen: Frozen, split: int | None, covered: C
     images, concepts = frozen.images, list(frozen.concepts)
     candidates = np.ones(len(images), bool) if split is None else images.split == split
     image, concept, notes = read_references(source, images, candidates, concepts, frozen.annotations)
-    refuse_ambiguous(source, image, images)
+    refuse_ambiguous(source, image, concept, images, candidates, concepts)
     place = concept.place.copy()
     if frozen.kind == "classification":
         strangers = new_concepts(source, place, concept.explained, concept.name)
@@ -62,9 +62,11 @@ def link(source: PredictionSource, frozen: Frozen, split: int | None, covered: C
             notes.append(Note("concept_added", text, len(strangers)))
     reading = type(concept)(concept.name, place)
     notes += unexplained(source, image, reading, images, concepts)
-    kept = np.flatnonzero((image.place[source.image] >= 0) & (place[source.concept] >= 0))
+    chosen = (image.place >= 0) & candidates[image.place]
+    notes += other_splits(source, image.place, chosen)
+    kept = np.flatnonzero(chosen[source.image] & (place[source.concept] >= 0))
     rows = image.place[source.image[kept]]
-    named = np.unique(image.place[image.place >= 0]).astype(np.int64)
+    named = np.unique(image.place[chosen]).astype(np.int64)
     refuse_second_run(source, frozen, named)
     coverage = covered_images(frozen, named, split, covered)
     images, box = in_pixels(source, kept, rows, images, frozen.folders)
@@ -76,6 +78,18 @@ def link(source: PredictionSource, frozen: Frozen, split: int | None, covered: C
     else:
         notes += outside(box, images, rows)
     return Linked(predictions, images, coverage, concepts, [*source.notes, *notes])
+
+
+def other_splits(source: PredictionSource, place: np.ndarray, chosen: np.ndarray) -> list[Note]:
+    """Predictions for images of another split than the one asked for, and files that speak of no image at all."""
+    left = (place >= 0) & ~chosen
+    if left.any():
+        rows = int(left[source.image].sum())
+        text = f"{counted(rows, 'prediction')} of {counted(int(left.sum()), 'image')} of other splits than the one asked for, left out"
+        return [Note("other_split", text, rows)]
+    if not len(place):
+        return [Note("no_image_named", "the file names no image: only a split named with --split counts as run", 1)]
+    return []
 
 
 def new_concepts(source: PredictionSource, place: np.ndarray, explained: int, reading: str) -> list[tuple[int, str]]:

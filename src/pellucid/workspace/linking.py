@@ -1,8 +1,8 @@
 """Which frozen image and which concept a prediction speaks of.
 
-Files name images by path, id, name or stem, and concepts by name, id or position. Each reading is tried on
-all keys; the one that explains most is taken, boxes bear witness where two explain as much, and what stays
-unexplained is counted, named and left out.
+Files name images by path, id, name or stem, and concepts by name, id or position. The format's own way is taken
+unless it fails; another is taken where boxes bear witness to it, and it is said. What could be several is refused,
+what stays unexplained is counted, named and left out.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ import numpy as np
 from pellucid.columns import Annotations, Flags, Images, Integers, Predictions
 from pellucid.errors import NothingMatches, ReferenceAmbiguous, counted, few
 from pellucid.formats.source import Note, PredictionSource
+from pellucid.formats.table import shared_prefix
 from pellucid.understand.matching import overlapping_pairs
 from pellucid.workspace.manifests import Concept
 
 UNKNOWN, AMBIGUOUS = -1, -2
 WITNESSES = 5_000
 """How many of the most confident boxes are asked which reading is right."""
+ENOUGH = 20
+"""How many are needed to overrule the plain reading where that explains as much."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +37,10 @@ class Reading:
     @property
     def explained(self) -> int:
         return int((self.place >= 0).sum())
+
+    @property
+    def ambiguous(self) -> int:
+        return int((self.place == AMBIGUOUS).sum())
 
 
 def stem(name: str) -> str:
@@ -52,10 +59,10 @@ def number_of(name: str) -> str:
 
 
 def image_readings(source: PredictionSource, images: Images, candidates: Flags) -> list[Reading]:
-    """The ways in which files name images, the likeliest first."""
+    """The ways in which files name images, the likeliest first. Where a name could be several images, the candidates decide."""
     rows = np.flatnonzero(candidates)
-    keys, paths = source.image_keys, images.path[rows].tolist()
-    by_id = ("id", images.source_id[rows].tolist(), same)
+    keys, paths = source.image_keys, images.path.tolist()
+    by_id = ("id", images.source_id.tolist(), same)
     by_stem: list[Way] = [
         ("path without ending", [without_ending(path) for path in paths], same),
         ("file stem", [stem(path) for path in paths], last_part),
@@ -72,7 +79,19 @@ def image_readings(source: PredictionSource, images: Images, candidates: Flags) 
         ways = [by_id, *by_path, *by_stem, plain_stem, by_number]
         if source.images_named_by == "path":
             ways = [*by_path, by_id, *by_stem, plain_stem, by_number]
-    return [Reading(name, lookup([way(key.replace("\\", "/")) for key in keys], names, rows)) for name, names, way in ways]
+    readings = []
+    for name, names, way in ways:
+        meant = [way(key.replace("\\", "/")) for key in keys]
+        place = lookup(meant, names, range(len(images)))
+        inside = lookup(meant, [names[row] for row in rows.tolist()], rows)
+        readings.append(Reading(name, np.where(place >= 0, place, inside).astype(np.int32)))
+    return [readings[0], *(reading for reading in readings[1:] if one_to_one(reading))]
+
+
+def one_to_one(reading: Reading) -> bool:
+    """Two names of one file that would be one image are no way of naming images."""
+    found = reading.place[reading.place >= 0]
+    return len(np.unique(found)) == len(found)
 
 
 Way = tuple[str, Sequence[str], Callable[[str], str]]
@@ -92,10 +111,10 @@ def below(depth: int) -> Callable[[str], str]:
 
 
 def lookup(keys: Sequence[str], names: Sequence[str], rows: Sequence[int] | np.ndarray) -> Integers:
-    """Each key's row among the names; '' names nothing."""
+    """Each key's row among the names; '' names nothing, lines are several names of one row."""
     places: dict[str, int] = {}
-    for name, row in zip(names, rows, strict=True):
-        if name:
+    for several, row in zip(names, rows, strict=True):
+        for name in several.split("\n") if several else ():
             places[name] = AMBIGUOUS if name in places else int(row)
     return np.array([places.get(key, UNKNOWN) for key in keys], np.int32).reshape(-1)
 
@@ -117,16 +136,20 @@ def concept_readings(source: PredictionSource, concepts: Sequence[Concept]) -> l
     return [by_name, by_id, from_zero, from_one] if source.concept_reading == "name" else [by_id, by_name, from_zero, from_one]
 
 
-def shared_prefix(keys: Sequence[str], names: Sequence[str]) -> str:
-    """What stands before a concept's name in most columns, for instance `p_`."""
-    known = set(names)
-    prefixes = [key.removesuffix(name) for key in keys for name in known if key.endswith(name) and key != name]
-    return max(prefixes, key=prefixes.count, default="")
-
-
-def plainest(readings: list[Reading]) -> Reading:
+def most_explaining(readings: Sequence[Reading]) -> Reading:
     """The reading that explains most keys; of several, the one that at least finds candidates, then the first."""
-    return max(readings, key=lambda reading: (reading.explained, int((reading.place == AMBIGUOUS).sum())))
+    return max(readings, key=lambda reading: (reading.explained, reading.ambiguous))
+
+
+def plain_images(ways: Sequence[Reading]) -> Reading:
+    """The format's own way of naming images where it explains half of the keys or is in doubt; else the best other."""
+    own = ways[0]
+    return own if own.ambiguous or (own.explained and own.explained * 2 >= len(own.place)) else most_explaining(ways)
+
+
+def plain_concepts(ways: Sequence[Reading]) -> Reading:
+    """The first of ids and names that explains anything: positions are never taken without a witness."""
+    return next((way for way in ways if (way.explained or way.ambiguous) and not way.name.startswith("positions")), ways[0])
 
 
 def agreement(source: PredictionSource, image: Reading, concept: Reading, annotations: Annotations, concepts: int) -> tuple[float, int]:
@@ -148,54 +171,63 @@ def read_references(
     """Choose how images and concepts are named; where boxes clearly contradict the plain reading, they win and it is said."""
     image_ways = image_readings(source, images, candidates)
     concept_ways = concept_readings(source, concepts)
-    image, concept = plainest(image_ways), plainest(concept_ways)
+    image = plain_images(image_ways)
+    concept = most_explaining(concept_ways) if source.concept_reading == "column" else plain_concepts(concept_ways)
+    notes = [] if image is image_ways[0] else [Note("reading", f"images known by their {image.name}", 1, "info")]
     if source.box is None or source.unit != "pixels":
-        return image, concept, []
-    notes = []
-    everything = agreement(source, image, concept, annotations, len(concepts))
+        return image, concept, notes
+    share, asked = agreement(source, image, concept, annotations, len(concepts))
     for other in rivals(image, image_ways):
         other_share, _ = agreement(source, other, concept, annotations, len(concepts))
-        if clearly(other_share, everything):
-            notes.append(contradiction("image ids", other, image, other_share, everything[0]))
-            image, everything = other, (other_share, everything[1])
+        if asked >= ENOUGH and clearly(other_share, share):
+            notes = [contradiction("image ids", other, image, other_share, share)]
+            image, share = other, other_share
     for other in rivals(concept, concept_ways):
         other_share, _ = agreement(source, image, other, annotations, len(concepts))
-        if clearly(other_share, everything):
-            notes.append(contradiction("category ids", other, concept, other_share, everything[0]))
-            concept, everything = other, (other_share, everything[1])
+        complete = concept.explained < other.explained == len(other.place)
+        if clearly(other_share, share):
+            taken, left = (other, concept) if complete or asked >= ENOUGH else (concept, other)
+            notes.append(contradiction("category ids", taken, left, *((other_share, share) if taken is other else (share, other_share))))
+            concept, share = (other, other_share) if taken is other else (concept, share)
     return image, concept, notes
 
 
-def rivals(chosen: Reading, ways: list[Reading]) -> list[Reading]:
+def rivals(chosen: Reading, ways: Sequence[Reading]) -> list[Reading]:
     """Other readings that explain at least half as much, differently."""
     return [
         other for other in ways
-        if other.explained * 2 >= chosen.explained > 0 and (other.place != chosen.place).any()
+        if other.explained and other.explained * 2 >= chosen.explained and (other.place != chosen.place).any()
     ]  # fmt: skip
 
 
-def clearly(share: float, against: tuple[float, int]) -> bool:
-    return against[1] >= 20 and share >= 0.1 and share >= 3 * against[0]
+def clearly(share: float, otherwise: float) -> bool:
+    return share >= 0.1 and share >= 3 * otherwise
 
 
 def contradiction(what: str, taken: Reading, left: Reading, share: float, otherwise: float) -> Note:
     text = f"{what} read as {taken.name}: {share:.0%} of confident boxes agree with an annotation, {otherwise:.0%} when read as {left.name}"
-    return Note("reading", text, 1, "info")
+    return Note("reading", text, 1, "info" if share >= otherwise else "warning")
 
 
-def refuse_ambiguous(source: PredictionSource, reading: Reading, images: Images) -> None:
-    """Raise where a key that explains rows could be several images."""
-    doubtful = np.flatnonzero(reading.place == AMBIGUOUS)
-    if not len(doubtful):
-        return
-    key = source.image_keys[doubtful[0]]
-    ends = {key, stem(key)}
-    candidates = [
-        path for path, identity in zip(images.path, images.source_id, strict=True)
-        if identity == key or last_part(path) == key or stem(path) in ends or number_of(path) == key
-    ]  # fmt: skip
-    mend = "Name images by their path, or say which split the file is of with --split."
-    raise ReferenceAmbiguous(source.path, key, candidates, mend)
+def refuse_ambiguous(
+    source: PredictionSource, image: Reading, concept: Reading, images: Images, candidates: Flags, concepts: Sequence[Concept]
+) -> None:
+    """Raise where a key could be several images, or several concepts."""
+    doubtful = np.flatnonzero(image.place == AMBIGUOUS)
+    if len(doubtful):
+        key = source.image_keys[doubtful[0]]
+        ends = {key, stem(key)}
+        several = [
+            path for path, identity in zip(images.path[candidates], images.source_id[candidates], strict=True)
+            if key in identity.split("\n") or last_part(path) == last_part(key) or stem(path) in ends or number_of(path) == key
+        ]  # fmt: skip
+        mend = "Name images by their path, or say which split the file is of with --split."
+        raise ReferenceAmbiguous(source.path, "image", key, several, mend)
+    doubtful = np.flatnonzero(concept.place == AMBIGUOUS)
+    if len(doubtful):
+        key = source.concept_keys[doubtful[0]]
+        meant = [one.name for one in concepts if key in one.ids]
+        raise ReferenceAmbiguous(source.path, "concept", key, meant, "The annotation files number concepts differently: write names.")
 
 
 def unexplained(source: PredictionSource, image: Reading, concept: Reading, images: Images, concepts: Sequence[Concept]) -> list[Note]:

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.columns import CLOSED, SPLITS, UNANNOTATED, Annotations, Images, Integers, Kind, no_annotations
-from pellucid.errors import SplitConflict, TwoConcepts, counted, few
+from pellucid.columns import CLOSED, SPLITS, UNANNOTATED, Annotations, Images, Integers, Kind
+from pellucid.errors import ImageElsewhere, ImageTwice, SplitConflict, TagContradicted, TwoConcepts, counted, few
 from pellucid.formats.source import AnnotationSource, Note
-from pellucid.images.store import absolute, is_there, join
+from pellucid.images.store import absolute, is_remote, is_there, join
 from pellucid.workspace.manifests import Concept
 
 
@@ -50,18 +50,22 @@ def merge(
     arriving: Images, marked: Annotations,
 ) -> Merged:  # fmt: skip
     """Join by image path. An image already there keeps its split; annotations it has already are not doubled."""
+    refuse_twice(path, arriving)
     here = {name: row for row, name in enumerate(images.path)}
     place = np.array([here.get(name, -1) for name in arriving.path], np.int64).reshape(-1)
     again = np.flatnonzero(place >= 0)
     for row in again:
-        if arriving.split[row] != images.split[place[row]]:
+        if arriving.split[row] not in (-1, images.split[place[row]]):
             before, now = SPLITS[images.split[place[row]]], SPLITS[arriving.split[row]]
             raise SplitConflict(path, arriving.path[row], before, now)
     fresh = np.flatnonzero(place < 0)
+    arriving.split[(place < 0) & (arriving.split < 0)] = SPLITS.index("validation")
     place[fresh] = len(images) + np.arange(len(fresh))
     joined = images.followed_by(arriving.take(fresh))
     joined = refreshed(joined, arriving, place, again)
     marked = marked.replaced(image=place[marked.image].astype(np.int32))
+    if kind == "tagging":
+        marked = single_tags(path, joined, annotations, marked, concepts)
     doubles = repeated(annotations, marked, len(images))
     if kind == "classification":
         refuse_second_concept(path, joined, annotations, marked.take(~doubles), concepts)
@@ -75,6 +79,36 @@ def merge(
     return Merged(joined, annotations.followed_by(marked.take(~doubles)), notes)
 
 
+def refuse_twice(path: str, arriving: Images) -> None:
+    """A file that lists a picture in two splits, or twice, is wrong about it."""
+    first: dict[str, int] = {}
+    for row, name in enumerate(arriving.path):
+        if name in first:
+            one, other = arriving.split[first[name]], arriving.split[row]
+            raise ImageTwice(path, name) if one == other or -1 in (one, other) else SplitConflict(path, name, SPLITS[one], SPLITS[other])
+        first[name] = row
+
+
+def both(one: str, other: str) -> str:
+    """The ids that files give to one image, a line each."""
+    return "\n".join(dict.fromkeys([*one.splitlines(), *other.splitlines()]))
+
+
+def single_tags(path: str, images: Images, annotations: Annotations, marked: Annotations, concepts: Sequence[str]) -> Annotations:
+    """Each image's concept said once; raises TagContradicted where two say the opposite."""
+    said = {
+        (i, c): p for i, c, p in zip(annotations.image.tolist(), annotations.concept.tolist(), annotations.positive.tolist(), strict=True)
+    }
+    kept: dict[tuple[int, int], int] = {}
+    for row, (image, concept, positive) in enumerate(
+        zip(marked.image.tolist(), marked.concept.tolist(), marked.positive.tolist(), strict=True)
+    ):
+        if said.setdefault((image, concept), positive) != positive:
+            raise TagContradicted(path, images.path[image], concepts[concept])
+        kept.setdefault((image, concept), row)
+    return marked.take(np.array(list(kept.values()), np.int64))
+
+
 def refreshed(joined: Images, arriving: Images, place: Any, again: Any) -> Images:
     """Images met again: known sizes, folders and states of annotation replace unknown ones."""
     columns = {name: column.copy() for name, column in joined.columns().items()}
@@ -86,7 +120,7 @@ def refreshed(joined: Images, arriving: Images, place: Any, again: Any) -> Image
             columns["root"][target] = arriving.root[row]
         if columns["stated"][target] == UNANNOTATED:
             columns["stated"][target] = arriving.stated[row]
-        columns["source_id"][target] = columns["source_id"][target] or arriving.source_id[row]
+        columns["source_id"][target] = both(columns["source_id"][target], arriving.source_id[row])
         columns["metadata"][target] = arriving.metadata[row] or columns["metadata"][target]
     return Images(**columns)
 
@@ -118,14 +152,13 @@ def refuse_second_concept(path: str, images: Images, annotations: Annotations, m
 
 
 def as_tags(found: AnnotationSource) -> AnnotationSource:
-    """Boxes, or one concept an image, as tags: each concept once an image; ignored regions say nothing."""
-    marked = found.annotations.take(~found.annotations.ignore)
+    """Boxes, or one concept an image, as tags: each concept once an image; where only ignored regions show it, unknown."""
+    marked = found.annotations
     key = marked.image.astype(np.int64) * len(found.concepts) + marked.concept
-    _, first = np.unique(key, return_index=True)
-    rows = np.sort(first)
-    tags = no_annotations(boxes=False).followed_by(
-        Annotations(marked.image[rows], marked.concept[rows], None, np.zeros(len(rows), bool), np.ones(len(rows), bool), None)
-    )
+    plain_first = np.lexsort((np.arange(len(key)), marked.ignore))
+    _, first = np.unique(key[plain_first], return_index=True)
+    rows = np.sort(plain_first[first])
+    tags = Annotations(marked.image[rows], marked.concept[rows], None, marked.ignore[rows], np.ones(len(rows), bool), None)
     stated = np.where(found.images.stated == UNANNOTATED, UNANNOTATED, CLOSED).astype(np.int8)
     return replace(found, kind="tagging", images=found.images.replaced(stated=stated), annotations=tags, unit="pixels")
 
@@ -141,6 +174,22 @@ def found_folder(found: AnnotationSource, source: Any) -> str | None:
         if any((folder / name).is_file() for name in found.images.path[:5]):
             return str(folder)
     return None
+
+
+def refuse_elsewhere(path: str, images: Images, arriving: Images, folders: Sequence[str]) -> None:
+    """Raise where a path that the view has already now names a picture in another folder, and both are there."""
+    here = {name: row for row, name in enumerate(images.path)}
+    for name, root in zip(arriving.path, arriving.root, strict=True):
+        before = images.root[here[name]] if name in here else -1
+        if -1 in (before, root) or before == root:
+            continue
+        old, new = join(folders[before], name), join(folders[root], name)
+        if is_there(old) and is_there(new) and not same_file(old, new):
+            raise ImageElsewhere(path, name, folders[before], folders[root])
+
+
+def same_file(one: str, other: str) -> bool:
+    return one == other if is_remote(one) or is_remote(other) else Path(one).samefile(other)
 
 
 def absent_pictures(images: Images, folder: str | None, guessed: bool) -> list[Note]:

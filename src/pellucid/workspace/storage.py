@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 
 from pellucid.errors import CannotWrite, FileMalformed, WorkspaceBusy
+from pellucid.formats.cells import exactly
 
 PATIENCE = 60.0
 """Seconds to wait for another writer."""
@@ -29,6 +30,7 @@ T = TypeVar("T")
 def writing(folder: Path) -> Iterator[None]:
     """Hold the workspace's one write lock; it falls with the process that holds it."""
     lock = folder / ".lock"
+    new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(lock, timeout=PATIENCE):
@@ -38,7 +40,8 @@ def writing(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise CannotWrite(error.filename or folder, (error.strerror or str(error)).lower()) from error
     finally:
-        remove_if_empty(folder, lock)
+        if new:
+            remove_if_empty(folder, lock)
 
 
 def remove_if_empty(folder: Path, lock: Path) -> None:
@@ -72,7 +75,7 @@ def read_table(path: Path) -> dict[str, Any]:
 
     try:
         with duckdb.connect() as connection:
-            columns = connection.execute("SELECT * FROM read_parquet(?)", [str(path)]).fetchnumpy()
+            columns = connection.execute("SELECT * FROM read_parquet(?)", [exactly(path)]).fetchnumpy()
             return {name: column.filled(np.nan) if np.ma.isMaskedArray(column) else column for name, column in columns.items()}
     except duckdb.Error as error:
         raise FileMalformed(path, f"is no readable table: {str(error).split(chr(10), maxsplit=1)[0]}") from error
@@ -81,9 +84,12 @@ def read_table(path: Path) -> dict[str, Any]:
 def write_manifest(path: Path, manifest: Any) -> None:
     """Replace a manifest: the moment at which a change takes place."""
     half = path.with_name(f"{path.name}.tmp")
-    half.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
-    sync(half)
-    half.replace(path)
+    try:
+        half.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
+        sync(half)
+        half.replace(path)
+    finally:
+        half.unlink(missing_ok=True)
     sync(path.parent)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +23,7 @@ from pellucid.understand.metrics import Metrics, metrics
 from pellucid.understand.thresholds import Threshold, chosen_by_user
 from pellucid.workspace.gallery import Gallery
 from pellucid.workspace.imports import Covered, Frozen, link, split_position
-from pellucid.workspace.manifests import VersionManifest, source_record
+from pellucid.workspace.manifests import Concept, VersionManifest, source_record
 from pellucid.workspace.storage import read_manifest, remove_leftovers, write_manifest, writing
 from pellucid.workspace.tables import read_annotations, read_evaluation, read_images, write_evaluation
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from pellucid.workspace.view import View
 
 MANIFEST = "version.json"
+SELECTIONS = 24
 
 
 class Loaded:
@@ -37,10 +40,23 @@ class Loaded:
     def __init__(self, manifest: VersionManifest, evaluation: Evaluation) -> None:
         self.manifest = manifest
         self.evaluation = evaluation
+        self._selections: OrderedDict[tuple[Any, ...], Selection] = OrderedDict()
+        self._lock = threading.Lock()
 
     @cached_property
     def neighbours(self) -> Neighbours:
         return Neighbours(self.evaluation)
+
+    def selection(self, tab: Tab, split: int, concept: int | None, thresholds: Floats, reverse: bool) -> Selection:
+        """A tab, kept with the order it has worked out for as long as readers are likely to turn its pages."""
+        key = (tab, split, concept, reverse, thresholds.tobytes())
+        with self._lock:
+            if key not in self._selections:
+                self._selections[key] = Selection(self.evaluation, tab, split, concept, thresholds, reverse)
+            self._selections.move_to_end(key)
+            while len(self._selections) > SELECTIONS:
+                self._selections.popitem(last=False)
+            return self._selections[key]
 
 
 class Version:
@@ -51,8 +67,8 @@ class Version:
         self.name = name
         self._iou = iou
         self.folder: Path = view.folder / "versions" / name
-        self._loaded: Loaded | None = None
-        self._stamp: tuple[int, int] | None = None
+        self._loaded: tuple[tuple[int, int], Loaded] | None = None
+        self._loading = threading.Lock()
 
     def __repr__(self) -> str:
         return f"<version {self.name} of {self.view.name}>"
@@ -62,11 +78,10 @@ class Version:
         """The version as it is on disk now; read again only when it has changed."""
         status = (self.folder / MANIFEST).stat()
         stamp = (status.st_mtime_ns, status.st_ino)
-        loaded = self._loaded
-        if loaded is None or stamp != self._stamp:
-            loaded = self._read()
-            self._loaded, self._stamp = loaded, stamp
-        return loaded
+        with self._loading:
+            if self._loaded is None or self._loaded[0] != stamp:
+                self._loaded = stamp, self._read()
+            return self._loaded[1]
 
     @property
     def evaluation(self) -> Evaluation:
@@ -83,7 +98,7 @@ class Version:
 
     def _read(self) -> Loaded:
         for attempt in (1, 2):  # a writer may replace the files between the manifest and its tables
-            manifest = read_manifest(self.folder / MANIFEST, VersionManifest)
+            manifest = self.quick_manifest
             names = tuple(concept.name for concept in manifest.concepts)
             try:
                 if manifest.predictions is None:
@@ -91,7 +106,7 @@ class Version:
                 files = (manifest.images, manifest.annotations, manifest.predictions, manifest.staircase)
                 return Loaded(manifest, read_evaluation(self.folder, manifest.kind, names, manifest.iou, *files))
             except Exception:
-                if attempt == 2 or read_manifest(self.folder / MANIFEST, VersionManifest).generation == manifest.generation:
+                if attempt == 2 or self.quick_manifest.generation == manifest.generation:
                     raise
         raise AssertionError("the second attempt returns or raises")
 
@@ -115,7 +130,7 @@ class Version:
         Raises PellucidError with nothing changed.
         """
         position = split_position(split)
-        found = read_predictions(source, format, self.view.kind)
+        found = read_predictions(source, format, self.view.kind, [concept.name for concept in self._concepts])
         with writing(self.view.workspace.folder):
             before = self.loaded if (self.folder / MANIFEST).is_file() else self._freeze()
             old, manifest = before.evaluation, before.manifest
@@ -148,6 +163,11 @@ class Version:
     def splits(self) -> list[Split]:
         """The splits in which this version froze images."""
         return splits_of(self.evaluation.images)
+
+    @property
+    def _concepts(self) -> list[Concept]:
+        there = (self.folder / MANIFEST).is_file()
+        return self.quick_manifest.concepts if there else self.view.manifest.concepts
 
     def _in_split(self, place: int) -> int:
         refuse_empty_split(self.name, self.evaluation.images, place)
@@ -195,7 +215,7 @@ class Version:
     def gallery_at(
         self, tab: Tab, concept: int | None, split: int, thresholds: Floats, reverse: bool, shown: float | None, loaded: Loaded
     ) -> Gallery:
-        selection = Selection(loaded.evaluation, tab, split, concept, thresholds, reverse)
+        selection = loaded.selection(tab, split, concept, thresholds, reverse)
         return Gallery(selection, loaded.neighbours, shown, jumps=tab == "all" and shown is not None)
 
 

@@ -15,7 +15,7 @@ from pellucid.images.store import absolute
 from pellucid.release import __version__
 from pellucid.workspace.imports import outside, with_sizes
 from pellucid.workspace.manifests import VersionManifest, ViewManifest, now, source_record
-from pellucid.workspace.merging import absent_pictures, as_tags, found_folder, merge, merge_concepts
+from pellucid.workspace.merging import absent_pictures, as_tags, found_folder, merge, merge_concepts, refuse_elsewhere
 from pellucid.workspace.names import checked_name, listed_names
 from pellucid.workspace.storage import read_manifest, remove_leftovers, write_manifest, writing
 from pellucid.workspace.tables import read_annotations, read_images, write_annotations, write_images
@@ -70,13 +70,14 @@ class View:
             folders = list(manifest.folders)
             if folder is not None and folder not in folders:
                 folders.append(folder)
-            arriving = with_defaults(found.images, split, -1 if folder is None else folders.index(folder))
+            arriving = placed(found.images, split, -1 if folder is None else folders.index(folder))
             notes = [*found.notes, *absent_pictures(arriving, folder, guessed=pictures is None and found.folder is None)]
             arriving, annotations = in_pixels(found, arriving, folders)
             if annotations.box is not None:
                 notes += outside(annotations.box, arriving, annotations.image)
             concepts, ours, theirs = merge_concepts(manifest.concepts, manifest.concepts_listed, found)
             before, marked = self._tables(manifest)
+            refuse_elsewhere(found.path, before, arriving, folders)
             marked = marked.replaced(concept=ours[marked.concept])
             annotations = annotations.replaced(concept=theirs[annotations.concept])
             merged = merge(found.path, manifest.kind, [one.name for one in concepts], before, marked, arriving, annotations)
@@ -119,7 +120,8 @@ class View:
 
     def version_to_be(self, name: str, iou: float = 0.5) -> Version:
         """The version of that name; if there is none, one that `add_predictions` freezes as it begins."""
-        return self._versions.setdefault(name, Version(self, checked_name("version", name), iou))
+        there = (self.folder / "versions" / checked_name("version", name) / VERSION_MANIFEST).is_file()
+        return self.version(name) if there else Version(self, name, iou)
 
     def start(self, name: str, iou: float = 0.5) -> Version:
         """Freeze the view's images, splits and annotations as a new version, when its training is launched.
@@ -177,18 +179,17 @@ def suited(found: AnnotationSource, kind: Kind, view: str) -> AnnotationSource:
     )
 
 
-def with_defaults(images: Images, split: Split | None, root: int) -> Images:
-    position = SPLITS.index(split or "validation")
-    return images.replaced(
-        split=np.where(images.split < 0, position, images.split).astype(np.int8), root=np.full(len(images), root, np.int32)
-    )
+def placed(images: Images, split: Split | None, root: int) -> Images:
+    """The images in the folder; those whose source states no split in the one the user names, if any."""
+    named = -1 if split is None else SPLITS.index(split)
+    return images.replaced(split=np.where(images.split < 0, named, images.split).astype(np.int8), root=np.full(len(images), root, np.int32))
 
 
 def in_pixels(found: AnnotationSource, images: Images, folders: list[str]) -> tuple[Images, Annotations]:
     annotations = found.annotations
     if found.unit == "pixels" or annotations.box is None:
         return images, annotations
-    images = with_sizes(images, np.arange(len(images)), folders, found.path, "YOLO boxes are fractions of it")
+    images = with_sizes(images, np.unique(annotations.image).astype(np.int64), folders, found.path, "YOLO boxes are fractions of it")
     scale = np.stack([images.width, images.height, images.width, images.height], axis=1)[annotations.image].astype(float)
     box = annotations.box * scale
     return images, annotations.replaced(box=box, area=box[:, 2] * box[:, 3])

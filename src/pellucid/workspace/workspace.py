@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pellucid.columns import Kind, Split
-from pellucid.errors import KindConflict, KindNeeded, NotAWorkspace, ViewUnknown, WorkspaceTooNew
+from pellucid.errors import KindConflict, NotAWorkspace, NoWorkspace, ViewUnknown, WorkspaceTooNew
 from pellucid.formats import read_annotations
 from pellucid.formats.source import Note
 from pellucid.release import __version__
@@ -41,7 +41,7 @@ class Workspace:
                 raise WorkspaceTooNew(self.folder, found, FORMAT)
         elif self.folder.is_file():
             raise NotAWorkspace(self.folder, "it is a file")
-        elif self.folder.is_dir() and any(child.name != ".lock" for child in self.folder.iterdir()):
+        elif self.folder.is_dir() and any(foreign(child) for child in self.folder.iterdir()) and not manifest.is_file():
             raise NotAWorkspace(self.folder, "it holds other files")
 
     @property
@@ -60,15 +60,18 @@ class Workspace:
             with writing(self.folder):
                 self.write_manifest()
                 view.folder.mkdir(parents=True, exist_ok=True)
-                write_manifest(view.folder / VIEW_MANIFEST, ViewManifest(view.kind))
-        return view
+                if not (view.folder / VIEW_MANIFEST).is_file():  # another process may have been first
+                    write_manifest(view.folder / VIEW_MANIFEST, ViewManifest(view.kind))
+        return self._views.setdefault(name, view)
 
     def view_to_be(self, name: str, kind: Kind | None) -> View:
         """The view of that name; if there is none, one that comes to be when something is added to it."""
         there = (self.folder / "views" / checked_name("view", name) / VIEW_MANIFEST).is_file()
         if not there and kind is None:
-            raise KindNeeded(name) if not self.views else ViewUnknown(self.folder, name, self.views)
-        view = self._views.setdefault(name, View(self, name, kind))
+            if not self.exists:
+                raise NoWorkspace(self.folder)
+            raise ViewUnknown(self.folder, name, self.views)
+        view = self._views.setdefault(name, View(self, name)) if there else View(self, name, kind)
         if kind is not None and view.kind != kind:
             raise KindConflict(self.folder, name, view.kind, f"what is asked for, a {kind} view")
         return view
@@ -98,3 +101,8 @@ class Workspace:
         from pellucid.server.run import serve
 
         serve(self, host, port, browser, ready)
+
+
+def foreign(file: Path) -> bool:
+    """Whether a file is none of those that lie in a workspace as it is being made."""
+    return file.name not in (".lock", "views") and not file.name.endswith(".tmp")
