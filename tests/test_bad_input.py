@@ -118,6 +118,10 @@ BAD_TABLES = {
     "header alone": ("image,concept,score\n", ["holds nothing"]),
     "strangers": ("image,concept,score\nz.jpg,cat,0.5\n", ["none of its images", "'z.jpg'", "'a.jpg'"]),
     "no numbers": ("image,remark\na.jpg,x\n", ["column of scores"]),
+    "a bad cell in a wide table": ("image,p_cat,p_dog\na.jpg,.9,.1\nb.jpg,N/A,.7\n", ["line 3", "p_cat is 'N/A'"]),
+    "NaN in a wide table": ("image,cat,dog\na.jpg,.9,.1\nb.jpg,nan,.7\n", ["line 3, cat", "nan"]),
+    "a line too short": ("image,concept,score\na.jpg,cat,0.5\nb.jpg,dog\n", ["no table that can be read", "Line: 3"]),
+    "an enormous score": ("image,concept,score\na.jpg,cat,1e300\n", ["line 2", "1e+300"]),
 }
 
 
@@ -139,6 +143,28 @@ def test_two_concepts_on_one_classification_image(tmp_path):
         "'a.jpg' is annotated twice ('cat' and 'dog')",
         "--kind tagging",
     )
+
+
+def test_an_annotation_repeated_on_a_classification_image(tmp_path):
+    source = toys.write(tmp_path / "labels.csv", "image,label\na.jpg,cat\nb.jpg,dog\na.jpg,cat\n")
+    refused(run("add", tmp_path / "w", "v", source), "'a.jpg' is annotated twice ('cat' and 'cat')")
+
+
+@pytest.mark.parametrize("text", ["image,label\n", '{"images": [], "annotations": [], "categories": [{"id": 1, "name": "a"}]}'])
+def test_a_file_without_images(tmp_path, text):
+    refused(run("add", tmp_path / "w", "v", toys.write(tmp_path / "f", text)), "holds nothing, where at least one image was expected")
+
+
+@pytest.mark.parametrize("line", ["nan 0.5 0.5 0.1 0.1", "inf 0.5 0.5 0.1 0.1", "1.5 0.5 0.5 0.1 0.1", "0 0.5 0.5 0.1", "0 0.5 0.5 0.1 x"])
+def test_bad_yolo_lines(tmp_path, line):
+    toys.picture(tmp_path / "images/a.png")
+    toys.write(tmp_path / "labels/a.txt", line)
+    source = toys.write(tmp_path / "data.yaml", "val: images\nnames: [a, b]\n")
+    refused(run("add", tmp_path / "w", "v", source), "a.txt: line 1")
+
+
+def test_a_workspace_that_is_not_there(tmp_path):
+    refused(run("metrics", tmp_path / "w", "v", "m"), "there is no workspace there")
 
 
 def test_a_split_nobody_knows(tmp_path):

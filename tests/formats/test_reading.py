@@ -44,7 +44,11 @@ def test_images_of_results_are_known_by_id_stem_or_path(workspace, tmp_path, wri
         if written == "file_name":
             rows[-1]["file_name"] = f"{stem}.jpg"
     version = view.start("m")
-    assert version.add_predictions(toys.results(tmp_path, rows)) == []
+    said = {"stem": "file stem", "integer of the stem": "file stem without leading zeros", "path": "path", "file_name": "file name"}.get(
+        written
+    )
+    messages = [note.message for note in version.add_predictions(toys.results(tmp_path, rows))]
+    assert messages == ([f"images known by their {said}"] if said else [])
     assert items(version, "matched") == [
         (f"val/{row:06d}.jpg", "dent", score, "matched") for row, score in ((40, 0.7), (17, 0.6), (3, 0.5))
     ]
@@ -144,6 +148,96 @@ def test_yolo_sets_reached_by_links(workspace, tmp_path):
     assert notes == []
     assert view.start("m").evaluation.images.path.tolist() == ["val/1.png"]
     assert view.version("m").evaluation.annotations.box.tolist() == [pytest.approx([40, 15, 20, 20])]
+
+
+def test_ids_are_never_taken_for_positions_without_a_witness(workspace, tmp_path):
+    categories = [{"id": 18, "name": "dog"}, {"id": 44, "name": "bottle"}, {"id": 62, "name": "chair"}]
+    annotations = [{"id": 1, "image_id": 11, "category_id": 18, "bbox": [10, 10, 20, 20]}]
+    view, _ = workspace.add("v", toys.coco(tmp_path, annotations=annotations, categories=categories, pictures=False))
+    rows = [{"image_id": 11, "category_id": number, "bbox": [10, 10, 20, 20], "score": 0.5} for number in (1, 2, 3, 18)]
+    version = view.start("m")
+    notes = version.add_predictions(toys.results(tmp_path, rows))
+    assert [(note.kind, note.count) for note in notes] == [("concept_unknown", 3)]
+    assert items(version) == [("a/one.png", "dog", 0.5, "matched")]
+
+
+def test_ids_that_two_files_give_to_two_things_are_refused(workspace, tmp_path):
+    for split, name, categories in (("training", "11.jpg", ("cat", "dog")), ("validation", "1.jpg", ("dog", "cat"))):
+        source = toys.coco(
+            tmp_path, f"{split}.json", images=[{"id": 1, "file_name": name, "width": 9, "height": 9}], annotations=[],
+            categories=[{"id": place + 1, "name": one} for place, one in enumerate(categories)], pictures=False,
+        )  # fmt: skip
+        view, _ = workspace.add("v", source, split=split)
+    rows = toys.results(tmp_path, [{"image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5], "score": 0.9}])
+    with pytest.raises(pellucid.PellucidError, match=r"image '1' may be '1\.jpg', '11\.jpg'"):
+        view.start("m").add_predictions(rows)
+    with pytest.raises(pellucid.PellucidError, match="concept '1' may be 'cat', 'dog'"):
+        view.version("m").add_predictions(rows, split="training")
+
+
+def test_predictions_of_another_split_stay_with_their_own_images(workspace, tmp_path):
+    text = "image,split,concept,x,y,width,height\ntrain/1.jpg,training,dent,50,50,10,10\nval/1.jpg,validation,dent,0,0,10,10\n"
+    view, _ = workspace.add("v", toys.write(tmp_path / "s.csv", text))
+    found = toys.write(
+        tmp_path / "p.csv", "image,concept,score,x,y,width,height\nval/1.jpg,dent,0.7,0,0,10,10\ntrain/1.jpg,dent,0.9,50,50,10,10\n"
+    )
+    version = view.start("m")
+    notes = version.add_predictions(found, split="validation")
+    assert [(note.kind, note.count) for note in notes] == [("other_split", 1)]
+    assert items(version) == [("val/1.jpg", "dent", 0.7, "matched")]
+
+
+def test_two_names_that_would_be_one_image_are_not_guessed(workspace, tmp_path):
+    view, _ = workspace.add(
+        "v", toys.coco(tmp_path, images=[{"id": 9, "file_name": "1.jpg", "width": 9, "height": 9}], annotations=[], pictures=False)
+    )
+    for split in ("train", "val"):
+        toys.write(tmp_path / "labels" / split / "1.txt", "0 0.5 0.5 0.5 0.5 0.9\n")
+    with pytest.raises(pellucid.PellucidError, match="none of its images is in the version"):
+        view.start("m").add_predictions(tmp_path / "labels")
+
+
+@pytest.mark.parametrize("name", ["p[1].csv", "s*.csv", "q?.csv"])
+def test_names_of_files_are_no_patterns(tmp_path, name):
+    folder = tmp_path / "w[1]"
+    toys.write(tmp_path / "p1.csv", "image,label\nother.jpg,cat\n")
+    toys.write(tmp_path / "s2.csv", "image,label\nother.jpg,cat\n")
+    pellucid.open(tmp_path / "w1").add("v", tmp_path / "p1.csv")
+    view, _ = pellucid.open(folder).add("v*", toys.write(tmp_path / name, "image,label\nreal.jpg,cat\n"))
+    pellucid.open(folder).add("v2", tmp_path / "p1.csv")
+    assert view.start("m").evaluation.images.path.tolist() == ["real.jpg"]
+
+
+def test_one_picture_under_train_and_val_is_refused(workspace, tmp_path):
+    toys.picture(tmp_path / "images/a.png")
+    with pytest.raises(pellucid.PellucidError, match=r"image 'images/a.png' is in training already and cannot also be in validation"):
+        workspace.add("v", toys.write(tmp_path / "data.yaml", "train: images\nval: images\nnames: [a]\n"))
+
+
+def test_two_pictures_of_one_name_in_two_folders_are_refused(workspace, tmp_path):
+    for folder in ("A", "B"):
+        toys.coco(tmp_path / folder, annotations=[])
+    workspace.add("v", tmp_path / "A/annotations.json", images=tmp_path / "A/images")
+    with pytest.raises(pellucid.PellucidError, match=r"image 'a/one.png' is in the view already, as another picture"):
+        workspace.add("v", tmp_path / "B/annotations.json", images=tmp_path / "B/images")
+
+
+def test_a_tag_said_twice_is_one_annotation_and_a_contradicted_one_is_refused(workspace, tmp_path):
+    view, _ = workspace.add("v", toys.write(tmp_path / "t.csv", "image,tags\na.jpg,cat|cat\nb.jpg,dog\n"))
+    assert len(view.start("m").evaluation.annotations) == 2
+    with pytest.raises(pellucid.PellucidError, match=r"'a\.jpg' is said to have and not to have 'cat'"):
+        workspace.add("u", toys.write(tmp_path / "u.csv", "image,concept,value\na.jpg,cat,positive\na.jpg,cat,negative\n"))
+
+
+def test_boxes_with_a_column_called_labels_are_still_boxes(workspace, tmp_path):
+    view, _ = workspace.add("v", toys.write(tmp_path / "t.csv", "image,labels,x,y,width,height,value\na.jpg,cat,1,2,3,4,17\n"))
+    assert view.kind == "detection"
+    assert json.loads(view.start("m").evaluation.images.metadata[0]) == {"value": "17"}
+
+
+def test_an_index_column_and_empty_columns_are_no_concepts(workspace, tmp_path):
+    view, _ = workspace.add("v", toys.write(tmp_path / "t.csv", ",image,wet,hot,notes\n0,a.jpg,1,0,\n1,b.jpg,0,1,\n"))
+    assert [concept.name for concept in view.manifest.concepts] == ["wet", "hot"]
 
 
 def test_an_image_folder_with_and_without_splits(workspace, tmp_path):

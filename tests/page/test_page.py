@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+import toys
+
 pytestmark = pytest.mark.browser
 
 AXE = Path(__file__).parents[2] / "web/node_modules/axe-core/axe.min.js"
@@ -223,3 +225,57 @@ def test_the_theme_is_kept(gallery):
     assert after != before
     page.reload()
     expect(page.locator("html")).to_have_attribute("data-theme", after)
+
+
+def test_a_deep_place_in_another_split_is_found_again(gallery, demo):
+    total = len(demo.view("cells").version("v2").gallery("all", split="training"))
+    assert total > len(demo.view("cells").version("v2").gallery("all"))
+    page = gallery(f"{CELLS}&split=training&item={total - 3}")
+    expect(page.locator(f"#item-{total - 3}")).to_be_in_viewport()
+    page.keyboard.press("s")
+    expect(page.get_by_role("radio", name="Validation")).to_be_checked()
+    page.go_back()
+    expect(page.locator(f"#item-{total - 3}")).to_be_in_viewport()
+
+
+def test_an_item_beyond_the_end_is_the_last(gallery, demo):
+    total = len(demo.view("cells").version("v2").gallery("missing"))
+    page = gallery(f"{CELLS}&tab=missing&item=999999")
+    expect(page.locator("footer")).to_contain_text(f"item {total:,} of {total:,}")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog", name="Picture")).to_contain_text(f"{total} of {total}")
+
+
+def test_larger_pictures_keep_the_place(gallery):
+    page = gallery(f"{CELLS}&item=500")
+    expect(page.locator("#item-500")).to_be_in_viewport()
+    for key in ("+", "+", "-", "-", "-"):
+        page.keyboard.press(key)
+        page.wait_for_timeout(150)
+        seen = page.locator("[role=option]").evaluate_all("cells => cells.map(cell => Number(cell.id.slice(5)))")
+        assert min(seen) - 60 <= 500 <= max(seen) + 60
+
+
+def test_one_step_back_from_another_view(gallery):
+    page = gallery(f"{CELLS}&concept=platelet")
+    page.get_by_label("View").select_option("smears")
+    expect(page).to_have_url(re.compile("view=smears"))
+    expect(page.locator(".summary h1")).to_have_text("All concepts")
+    page.go_back()
+    expect(page.locator(".summary h1")).to_have_text("platelet")
+    expect(page).to_have_url(re.compile("view=cells"))
+
+
+def test_a_view_without_versions_shows_nothing_of_another(page, tmp_path, served):
+    import pellucid
+
+    workspace = pellucid.open(tmp_path / "w")
+    for name in ("full", "empty"):
+        workspace.add(name, toys.coco(tmp_path), images=tmp_path / "images")
+    workspace.view("full").start("m").add_predictions(toys.results(tmp_path))
+    page.goto(served(workspace))
+    expect(page.locator("[role=option] img").first).to_be_visible()
+    page.get_by_label("View").select_option("empty")
+    expect(page.locator(".empty")).to_contain_text("This view has no version yet.")
+    expect(page.locator("[role=option]")).to_have_count(0)
+    expect(page).to_have_url(re.compile("view=empty"))

@@ -52,11 +52,11 @@ export const readHistogram = (which: Which, split: Split, concept: number | null
   get<HistogramDocument>(`${root(which)}/histogram`, [['split', split], ['bins', '120'], ...chosen(concept)]);
 export const readImage = (which: Which, image: number, at: ReadonlyMap<number, number>) =>
   get<ImageDocument>(`${root(which)}/images/${image}`, thresholds(at));
-export const readPage = (query: Query, offset: number, limit: number) =>
+export const readPage = (query: Query, offset: number, limit: number, signal: AbortSignal) =>
   get<PageDocument>(`${root(query)}/page`, [
     ['tab', query.tab], ['split', query.split], ['offset', String(offset)], ['limit', String(limit)],
     ['reverse', String(query.reverse)], ...chosen(query.concept), ...thresholds(query.at),
-  ]);
+  ], signal);
 
 /** The address of an item's crop, or of its whole picture, at a size that fits `pixels` of the screen. */
 export function pictureAddress(picture: string, frame: PageItem['frame'], pixels: number): string {

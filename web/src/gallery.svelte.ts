@@ -3,6 +3,7 @@ import * as api from './api';
 import { latest } from './latest';
 import { outcomeAt } from './outcome';
 import { formatPlace, parsePlace, type Sort } from './place';
+import { scaleOf } from './strip';
 import { Pages } from './wall/pages.svelte';
 
 const NO_THRESHOLDS: ReadonlyMap<number, number> = new Map();
@@ -32,9 +33,13 @@ export class Gallery {
   open = $state(false);
   sort = $state<Sort>('errors');
   pages = new Pages();
+  private journey = 0;
+  private figuresOf = $state.raw<{ which: api.Which; split: api.Split } | null>(null);
 
-  readonly kind = $derived(this.version?.kind ?? 'detection');
   readonly which = $derived({ view: this.view, version: this.versionName });
+  /** Whether the figures are those of the list being looked at: until then its length is not known. */
+  readonly ready = $derived(this.figures !== null && this.figuresOf?.which === this.which && this.figuresOf.split === this.split);
+  readonly kind = $derived(this.version?.kind ?? 'detection');
   readonly chosen = $derived(this.concept === null ? null : (this.figures?.concepts[this.concept] ?? null));
   /** The one threshold that holds for the items shown; with all concepts each has its own. */
   readonly threshold = $derived(this.concept === null ? null : (this.at.get(this.concept) ?? this.chosen?.threshold ?? null));
@@ -69,42 +74,71 @@ export class Gallery {
   async begin(): Promise<void> {
     await this.guard(async () => {
       this.workspace = await api.readWorkspace();
-      await this.go(location.search);
     });
+    if (this.workspace) await this.go(location.search);
   }
 
   /** Go to an address: the first time, and when the reader walks back through the history. */
   async go(search: string): Promise<void> {
     const place = parsePlace(search);
     const view = this.workspace?.views.find((view) => view.name === place.view) ?? this.firstView();
-    if (!view) return;
-    const version = view.versions.find((version) => version.name === place.version) ?? lastRun(view);
-    if (!version) {
-      this.view = view.name;
+    const version = view && (view.versions.find((version) => version.name === place.version) ?? lastRun(view));
+    await this.travel(view?.name ?? '', version?.name, (document) => {
+      const position = place.concept === null ? -1 : document.concepts.indexOf(place.concept);
+      this.at = new Map([...place.at].map(([name, value]) => [document.concepts.indexOf(name), value] as const).filter(([place]) => place >= 0));
+      this.split = splitOf(document, place.split);
+      this.tab = place.tab;
+      this.concept = position >= 0 ? position : null;
+      this.reverse = place.reverse;
+      this.item = place.item;
+      this.open = place.open;
+      this.sort = place.sort;
+    });
+  }
+
+  /** Another view or version, staying at the same concept and tab where it has them. */
+  async choose(view: string, version?: string): Promise<void> {
+    await this.guard(async () => {
+      this.workspace = await api.readWorkspace();
+    });
+    const there = this.workspace?.views.find((one) => one.name === view);
+    const concept = this.concept === null ? null : this.version?.concepts[this.concept];
+    await this.travel(view, version ?? (there && lastRun(there)?.name), (document) => {
+      const place = concept ? document.concepts.indexOf(concept) : -1;
+      this.concept = place >= 0 ? place : null;
+      this.at = NO_THRESHOLDS;
+      this.split = splitOf(document, this.split);
+      this.item = 0;
+      this.open = false;
+    });
+  }
+
+  /** Fetch what is needed, and only then change the place, all of it at once; the last journey begun wins. */
+  private async travel(view: string, version: string | undefined, arrive: (document: api.VersionDocument) => void): Promise<void> {
+    const journey = ++this.journey;
+    if (version === undefined) {
+      this.view = view;
+      this.versionName = '';
       this.version = null;
+      this.figures = null;
+      this.histogram = null;
+      this.pages.forget();
       return;
     }
-    await this.look(view.name, version.name);
-    const concepts = this.version?.concepts ?? [];
-    const position = place.concept === null ? -1 : concepts.indexOf(place.concept);
-    this.at = new Map([...place.at].map(([name, value]) => [concepts.indexOf(name), value] as const).filter(([place]) => place >= 0));
-    this.split = this.version?.splits.some((split) => split.name === place.split) ? place.split : this.firstSplit();
-    this.tab = place.tab;
-    this.concept = position >= 0 ? position : null;
-    this.reverse = place.reverse;
-    this.item = place.item;
-    this.open = place.open;
-    this.sort = place.sort;
+    await this.guard(async () => {
+      const same = this.version !== null && this.view === view && this.versionName === version;
+      const document = same ? this.version! : await api.readVersion({ view, version });
+      if (journey !== this.journey) return;
+      this.view = view;
+      this.versionName = version;
+      this.version = document;
+      arrive(document);
+    });
   }
 
   private firstView(): api.ViewDocument | undefined {
     const views = this.workspace?.views ?? [];
     return views.find((view) => view.versions.some((version) => version.predictions > 0)) ?? views[0];
-  }
-
-  private firstSplit(): api.Split {
-    const splits = this.version?.splits ?? [];
-    return splits.find((split) => split.name === 'validation')?.name ?? splits[0]?.name ?? 'validation';
   }
 
   get address(): string {
@@ -117,48 +151,19 @@ export class Gallery {
     });
   }
 
-  private async look(view: string, version: string): Promise<void> {
-    if (this.version && this.view === view && this.versionName === version) return;
-    const document = await api.readVersion({ view, version });
-    this.figures = null;
-    this.histogram = null;
-    this.view = view;
-    this.versionName = version;
-    this.version = document;
-  }
-
-  /** Another view or version, staying at the same concept and tab where it has them. */
-  async choose(view: string, version?: string): Promise<void> {
-    await this.guard(async () => {
-      this.workspace = await api.readWorkspace();
-      const there = this.workspace.views.find((one) => one.name === view);
-      const chosen = version ?? (there ? lastRun(there)?.name : undefined);
-      const concept = this.concept === null ? null : this.version?.concepts[this.concept];
-      if (chosen === undefined) {
-        this.view = view;
-        this.version = null;
-        return;
-      }
-      await this.look(view, chosen);
-      const place = concept ? (this.version?.concepts.indexOf(concept) ?? -1) : -1;
-      this.concept = place >= 0 ? place : null;
-      this.at = NO_THRESHOLDS;
-      if (!this.version?.splits.some((split) => split.name === this.split)) this.split = this.firstSplit();
-      this.item = 0;
-      this.open = false;
-    });
-  }
-
   readonly readFigures = latest(async (which: api.Which, split: api.Split, at: ReadonlyMap<number, number>) => {
     await this.guard(async () => {
       const figures = await api.readFigures(which, split, at);
-      if (which.view === this.view && which.version === this.versionName) this.figures = figures;
+      if (which !== this.which || split !== this.split) return;
+      this.figures = figures;
+      this.figuresOf = { which, split };
     });
   });
 
   readonly readHistogram = latest(async (which: api.Which, split: api.Split, concept: number | null) => {
     await this.guard(async () => {
-      this.histogram = await api.readHistogram(which, split, concept);
+      const histogram = await api.readHistogram(which, split, concept);
+      if (which === this.which && split === this.split && concept === this.concept) this.histogram = histogram;
     });
   });
 
@@ -200,6 +205,8 @@ export class Gallery {
 
   /** Hold the chosen concept to the reader's threshold. */
   setThreshold(value: number): void {
+    const scale = this.histogram ? scaleOf(this.histogram) : { low: -Infinity, high: Infinity };
+    value = Math.min(scale.high, Math.max(scale.low, value));
     if (this.concept !== null) this.at = new Map(this.at).set(this.concept, value);
   }
 
@@ -211,6 +218,11 @@ export class Gallery {
       this.at = at;
     }
   }
+}
+
+function splitOf(document: api.VersionDocument, wished: api.Split): api.Split {
+  const names = document.splits.map((split) => split.name);
+  return [wished, 'validation' as const].find((name) => names.includes(name)) ?? names[0] ?? 'validation';
 }
 
 function lastRun(view: api.ViewDocument): api.ViewDocument['versions'][number] | undefined {

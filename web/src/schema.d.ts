@@ -205,7 +205,7 @@ export interface components {
         };
         /**
          * FiguresDocument
-         * @description Per concept, in the version's order; all_images: items of All with all concepts chosen.
+         * @description Per concept, in the version's order; all_items: items of All with all concepts chosen.
          */
         FiguresDocument: {
             /** Concepts */

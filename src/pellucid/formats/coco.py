@@ -17,7 +17,7 @@ import numpy as np
 from pellucid.columns import CLOSED, Annotations, Images, texts
 from pellucid.errors import ConceptUnknown, FileEmpty, FileMalformed, ImageUnknown, RecordBad, ScoreBad
 from pellucid.formats.cells import exactly
-from pellucid.formats.source import AnnotationSource, PredictionSource, check_boxes, check_scores, codes, image_path
+from pellucid.formats.source import AnnotationSource, ImageNaming, PredictionSource, check_boxes, check_scores, codes, image_path
 
 ANNOTATIONS = "coco"
 PREDICTIONS = "coco-results"
@@ -162,7 +162,7 @@ def read_predictions(path: Path) -> PredictionSource:
     except duckdb.Error as error:
         decode(path, list[Result])  # tells exactly where and why, if it can
         raise FileMalformed(path, str(error).split("\n", maxsplit=1)[0]) from error
-    return from_columns(path, columns)
+    return from_columns(path, columns, "path" if named else "id")
 
 
 class Result(msgspec.Struct):
@@ -172,7 +172,7 @@ class Result(msgspec.Struct):
     score: float
 
 
-def from_columns(path: Path, columns: dict[str, Any]) -> PredictionSource:
+def from_columns(path: Path, columns: dict[str, Any], named_by: ImageNaming) -> PredictionSource:
     rows = len(columns["score"])
     if not rows and path.stat().st_size == 0:
         raise FileEmpty(path, "a list of predictions")
@@ -191,7 +191,7 @@ def from_columns(path: Path, columns: dict[str, Any]) -> PredictionSource:
     box = np.stack([np.ma.filled(columns[name].astype(float), np.nan) for name in "xywh"], axis=1).reshape(-1, 4)
     source = PredictionSource(
         str(path), PREDICTIONS, image_keys, image, concept_keys, concept, "id",
-        np.ma.filled(columns["score"], np.nan), box, "pixels", np.arange(rows), images_named_by="id",
+        np.ma.filled(columns["score"], np.nan), box, "pixels", np.arange(rows), images_named_by=named_by,
     )  # fmt: skip
     check_scores(source)
     source.notes.extend(check_boxes(path, box, source.place))

@@ -10,8 +10,10 @@ from PIL import Image
 
 from pellucid.images.store import open_picture
 
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "MPO", "JPEG2000", "AVIF", "TGA")
-"""What is opened as a picture: nothing that runs an interpreter of its own."""
+Image.init()
+WANTED = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "MPO", "JPEG2000", "AVIF", "TGA")
+FORMATS = [name for name in WANTED if name in Image.OPEN]
+"""What is opened as a picture, as far as this Pillow can: nothing that runs an interpreter of its own."""
 ORIENTATION = 0x0112
 SIDEWAYS = (5, 6, 7, 8)
 """EXIF orientations that swap width and height."""

@@ -17,7 +17,8 @@ export class Pages {
   private held = new Map<number, Held>();
   private query: Query | null = null;
   private wanted: number[] = [];
-  private asked = new Set<number>();
+  private asked = new Map<number, Query>();
+  private stop = new AbortController();
   failure = $state<string | null>(null);
 
   /** Look at another list, or at the same with other thresholds: then what is held stays until it is replaced. */
@@ -25,11 +26,20 @@ export class Pages {
     if (this.query && sameList(this.query, query)) {
       if (this.query.at === query.at) return;
     } else {
-      this.held.clear();
-      this.arrivals++;
+      this.forget();
     }
     this.query = query;
     this.pump();
+  }
+
+  /** Let go of everything; what is still on its way is not waited for. */
+  forget(): void {
+    this.stop.abort();
+    this.stop = new AbortController();
+    this.asked.clear();
+    this.held.clear();
+    this.query = null;
+    this.arrivals++;
   }
 
   item(index: number): PageItem | undefined {
@@ -46,13 +56,6 @@ export class Pages {
     this.pump();
   }
 
-  /** The item, fetched if need be. */
-  async load(index: number): Promise<PageItem | undefined> {
-    const page = Math.floor(index / PAGE);
-    if (!this.fresh(page) && this.query) await this.fetch(page, this.query);
-    return this.item(index);
-  }
-
   private fresh(page: number): boolean {
     const held = this.held.get(page);
     return held !== undefined && held.query === this.query;
@@ -64,31 +67,32 @@ export class Pages {
     for (const page of this.wanted) {
       if (this.asked.size >= AT_ONCE) return;
       if (!this.fresh(page) && !this.asked.has(page)) {
-        this.asked.add(page);
-        void this.fetch(page, query).finally(() => {
-          this.asked.delete(page);
+        this.asked.set(page, query);
+        void this.fetch(page, query, this.stop.signal).finally(() => {
+          if (this.asked.get(page) === query) this.asked.delete(page);
           this.pump();
         });
       }
     }
   }
 
-  private async fetch(page: number, query: Query): Promise<void> {
+  private async fetch(page: number, query: Query, signal: AbortSignal): Promise<void> {
     try {
-      const answer = await readPage(query, page * PAGE, PAGE);
+      const answer = await readPage(query, page * PAGE, PAGE, signal);
       if (!this.query || !sameList(query, this.query)) return;
       this.held.delete(page);
       this.held.set(page, { items: answer.items, query });
-      this.forget();
+      this.trim();
       this.failure = null;
       this.arrivals++;
     } catch (error) {
+      if (signal.aborted) return;
       this.failure = error instanceof Error ? error.message : String(error);
       this.wanted = this.wanted.filter((other) => other !== page);
     }
   }
 
-  private forget(): void {
+  private trim(): void {
     for (const page of this.held.keys()) {
       if (this.held.size <= KEPT) return;
       if (!this.wanted.includes(page)) this.held.delete(page);
