@@ -91,7 +91,7 @@ def test_what_does_not_line_up_is_counted_named_and_left_out(workspace, tmp_path
     ]
     notes = view.start("m").add_predictions(toys.results(tmp_path, rows))
     assert [(note.kind, note.count, note.message) for note in notes] == [
-        ("image_unknown", 2, "2 predictions of 2 images not in the version, left out: '99', '98'"),
+        ("image_unknown", 2, "2 predictions of 2 images not in the version, left out: '98', '99'"),
         ("concept_unknown", 1, "1 prediction of 1 concept that the annotations lack, left out: '44'"),
     ]
     assert len(view.version("m").gallery("all")) == 1

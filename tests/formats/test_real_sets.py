@@ -28,12 +28,22 @@ def test_coco_results_and_csv_give_the_same_tabs(shared, workspace):
     view = coco_view(workspace, folder)
     for model in MODELS:
         one, other = view.start(model), view.start(f"{model}-csv")
-        assert one.add_predictions(folder / f"predictions/{model}/coco_results.json") == []
-        assert other.add_predictions(folder / f"predictions/{model}/predictions.csv") == []
+        limits = one.add_predictions(folder / f"predictions/{model}/coco_results.json")
+        assert {note.kind for note in limits} <= {"score_floor", "box_cap"}
+        assert other.add_predictions(folder / f"predictions/{model}/predictions.csv") == limits
         assert values(one) == values(other)
         for split in ("training", "validation"):
             for name in ("all", "matched", "missing", "extra"):
                 assert sorted(map(str, tab(one, name, split))) == sorted(map(str, tab(other, name, split)))
+
+
+def test_what_the_exports_left_out_is_said(shared, workspace):
+    folder = shared / "coco256"
+    view = coco_view(workspace, folder)
+    notes = view.start("m").add_predictions(folder / "predictions/nanodet/coco_results.json")
+    assert [note.kind for note in notes] == ["score_floor", "box_cap"]
+    assert "no prediction scores under 0.05" in notes[0].message
+    assert "exactly 100 boxes" in notes[1].message
 
 
 def test_yolo_files_give_the_same_tabs(shared, workspace):

@@ -16,8 +16,17 @@ import numpy as np
 
 from pellucid.columns import CLOSED, Annotations, Images, texts
 from pellucid.errors import ConceptUnknown, FileEmpty, FileMalformed, ImageUnknown, RecordBad, ScoreBad
-from pellucid.formats.cells import exactly
-from pellucid.formats.source import AnnotationSource, ImageNaming, PredictionSource, check_boxes, check_scores, codes, image_path
+from pellucid.formats.cells import exactly, text_literal
+from pellucid.formats.source import (
+    AnnotationSource,
+    ImageNaming,
+    PredictionSource,
+    check_boxes,
+    check_scores,
+    codes,
+    codes_of_integers,
+    image_path,
+)
 
 ANNOTATIONS = "coco"
 PREDICTIONS = "coco-results"
@@ -141,12 +150,18 @@ def decode(path: Path, kind: Any) -> Any:
         raise FileMalformed(path, f"is no valid UTF-8 text at byte {error.start:,}") from error
 
 
-QUERY = """
-    SELECT {image} AS image, category_id AS concept, score,
-           bbox[1] AS x, bbox[2] AS y, bbox[3] AS w, bbox[4] AS h, len(bbox) AS numbers
-    FROM read_json(?, format = 'array', maximum_object_size = 67108864, columns = {{
+TABLE = """
+    CREATE TEMP VIEW results AS SELECT {image} AS image, category_id AS concept, score, bbox
+    FROM read_json({path}, format = 'array', maximum_object_size = 67108864, columns = {{
         image_id: 'VARCHAR', file_name: 'VARCHAR', category_id: 'VARCHAR', bbox: 'DOUBLE[]', score: 'DOUBLE'}})
 """
+NUMBERS = """
+    SELECT {image} AS image, {concept} AS concept, score,
+           bbox[1] AS x, bbox[2] AS y, bbox[3] AS w, bbox[4] AS h, len(bbox) AS numbers
+    FROM results
+"""
+A_LOOK = 2_000
+"""Records by which a file is judged to number its images and concepts; then all are read as integers, if they are."""
 
 
 def read_predictions(path: Path) -> PredictionSource:
@@ -157,12 +172,36 @@ def read_predictions(path: Path) -> PredictionSource:
         named = b'"file_name"' in file.read(4096)
     try:
         with duckdb.connect() as connection:
-            query = QUERY.format(image="coalesce(file_name, image_id)" if named else "image_id")
-            columns = connection.execute(query, [exactly(path)]).fetchnumpy()
+            image = "coalesce(file_name, image_id)" if named else "image_id"
+            connection.execute(TABLE.format(image=image, path=text_literal(exactly(path))))
+            columns = read_columns(connection)
     except duckdb.Error as error:
         decode(path, list[Result])  # tells exactly where and why, if it can
         raise FileMalformed(path, str(error).split("\n", maxsplit=1)[0]) from error
     return from_columns(path, columns, "path" if named else "id")
+
+
+def read_columns(connection: Any) -> dict[str, Any]:
+    """The results as columns. Ids that are plain integers are read as such: making texts of millions takes seconds."""
+    whole = "count(*) = count({0}) AND bool_and(CAST(TRY_CAST({0} AS BIGINT) AS VARCHAR) = {0})"
+    question = f"SELECT {whole.format('image')}, {whole.format('concept')} FROM (FROM results LIMIT {A_LOOK})"
+    integers = dict(zip(("image", "concept"), connection.execute(question).fetchone(), strict=True))
+    wanted = {name: integer(name) if yes else name for name, yes in integers.items()}
+    columns: dict[str, Any] = connection.execute(NUMBERS.format(**wanted)).fetchnumpy()
+    if any(yes and np.ma.getmaskarray(columns[name]).any() for name, yes in integers.items()):
+        columns = connection.execute(NUMBERS.format(image="image", concept="concept")).fetchnumpy()
+    return columns
+
+
+def integer(name: str) -> str:
+    """The id as an integer; NULL where that would not be the id itself."""
+    number = f"TRY_CAST({name} AS BIGINT)"
+    return f"CASE WHEN CAST({number} AS VARCHAR) = {name} THEN {number} END"
+
+
+def coded(column: Any) -> tuple[list[str], Any]:
+    values = np.ma.getdata(column)
+    return codes(values) if values.dtype == object else codes_of_integers(values)
 
 
 class Result(msgspec.Struct):
@@ -177,7 +216,7 @@ def from_columns(path: Path, columns: dict[str, Any], named_by: ImageNaming) -> 
     if not rows and path.stat().st_size == 0:
         raise FileEmpty(path, "a list of predictions")
     for name, column in (("image_id", "image"), ("category_id", "concept"), ("score", "score")):
-        absent = np.flatnonzero(np.ma.getmaskarray(columns[column]) | (np.asarray(columns[column] == None)))  # noqa: E711
+        absent = np.flatnonzero(np.ma.getmaskarray(columns[column]))
         if len(absent):
             if name == "score":
                 raise ScoreBad(path, f"$[{absent[0]}]", "absent")
@@ -186,9 +225,11 @@ def from_columns(path: Path, columns: dict[str, Any], named_by: ImageNaming) -> 
     wrong = np.flatnonzero(numbers != 4)
     if len(wrong):
         raise RecordBad(path, f"$[{wrong[0]}].bbox", f"it has {numbers[wrong[0]]} numbers", "Write [left, top, width, height] in pixels.")
-    image_keys, image = codes(np.ma.getdata(columns["image"]))
-    concept_keys, concept = codes(np.ma.getdata(columns["concept"]))
-    box = np.stack([np.ma.filled(columns[name].astype(float), np.nan) for name in "xywh"], axis=1).reshape(-1, 4)
+    image_keys, image = coded(columns["image"])
+    concept_keys, concept = coded(columns["concept"])
+    box = np.empty((rows, 4))
+    for side, name in enumerate("xywh"):
+        box[:, side] = np.ma.filled(columns.pop(name), np.nan)
     source = PredictionSource(
         str(path), PREDICTIONS, image_keys, image, concept_keys, concept, "id",
         np.ma.filled(columns["score"], np.nan), box, "pixels", np.arange(rows), images_named_by=named_by,

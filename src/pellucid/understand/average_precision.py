@@ -68,9 +68,12 @@ def candidates(evaluation: Evaluation, split: int) -> Candidates:
     annotations = evaluation.annotations.take(inside[evaluation.annotations.image])
     runs = evaluation.all_predictions
     predictions = evaluation.predictions.take(slice(int(runs.start[split, 0]), int(runs.start[split, -1])))
-    image_rank = identity_ranks(evaluation.images)[predictions.image]
-    order = np.lexsort((predictions.order, image_rank, -predictions.score, predictions.concept))
-    predictions = predictions.take(order)
+    image_rank = identity_ranks(evaluation.images)
+    if (np.diff(image_rank) < 0).any():  # else gallery order is the right one
+        order = np.argsort(image_rank[predictions.image], kind="stable")
+        for key in (-predictions.score, predictions.concept):
+            order = order[np.argsort(key[order], kind="stable")]
+        predictions = predictions.take(order)
     rank = ranks(predictions.concept.astype(np.int64) * len(evaluation.images) + predictions.image)
     kept = rank < MOST_BOXES[-1]
     predictions = predictions.take(kept)

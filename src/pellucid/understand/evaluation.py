@@ -138,15 +138,26 @@ def evaluate(
 
     images: sorted by path. predictions: any order. iou: the least IoU of a match, 0 to 1 (detection).
     """
-    split = images.split[predictions.image]
-    order = np.lexsort((predictions.order, predictions.image, -predictions.score, predictions.concept, split))
-    predictions = predictions.take(order)
+    predictions = predictions.take(gallery_order(len(concepts), images, predictions))
     predictions = predictions.replaced(score=predictions.score + 0.0)  # -0.0 is 0.0
     found = match(kind, len(concepts), images, annotations, predictions, iou)
     return Evaluation(
         kind, concepts, iou, images, coverage, annotations, predictions,
         found.state, found.partner, found.iou, found.answer, found.own, found.staircase,
     )  # fmt: skip
+
+
+def gallery_order(concepts: int, images: Images, predictions: Predictions) -> Longs:
+    """Rows by split, concept, score descending, image, input order: one stable sort a key, the least first."""
+    order = np.arange(len(predictions))
+    if len(order) and (np.diff(predictions.order) < 0).any():
+        order = np.argsort(predictions.order, kind="stable")
+    order = order[np.argsort(predictions.image[order], kind="stable")]
+    order = order[np.argsort(-predictions.score[order], kind="stable")]
+    group = images.split[predictions.image[order]].astype(np.int32) * concepts + predictions.concept[order]
+    if len(SPLITS) * concepts < np.iinfo(np.int16).max:
+        group = group.astype(np.int16)  # which NumPy sorts by its digits
+    return order[np.argsort(group, kind="stable")]
 
 
 STATES: dict[int, Literal["ignored", "matched", "missing", "below"]] = {

@@ -138,8 +138,8 @@ def match_boxes(annotations: Annotations, predictions: Predictions, iou: float, 
 def overlapping_pairs(annotations: Annotations, predictions: Predictions, concepts: int) -> Iterator[tuple[Longs, Longs, Floats]]:
     """Pairs of one image and concept with IoU over 0, in batches of whole groups.
 
-    Within a group predictions come by descending score (ties: input order), annotations as listed.
-    Groups without annotations are never looked at.
+    predictions: each concept's by descending score, ties of an image in input order, as gallery order has them. Within
+    a group they keep that order, annotations are as listed. Groups without annotations are never looked at.
     """
     if annotations.box is None or predictions.box is None or not len(annotations):
         return
@@ -149,7 +149,7 @@ def overlapping_pairs(annotations: Annotations, predictions: Predictions, concep
     groups, first, size = np.unique(annotated[by_group], return_index=True, return_counts=True)
     place = np.minimum(np.searchsorted(groups, predicted), len(groups) - 1)
     rows = np.flatnonzero(groups[place] == predicted)
-    rows = rows[np.lexsort((predictions.order[rows], -predictions.score[rows], place[rows]))]
+    rows = rows[np.argsort(place[rows], kind="stable")]
     place = place[rows]
     pairs_before = np.concatenate([[0], np.cumsum(size[place])])
     begin = 0

@@ -77,7 +77,28 @@ def link(source: PredictionSource, frozen: Frozen, split: int | None, covered: C
         refuse_second_score(source, predictions, images, concepts)
     else:
         notes += outside(box, images, rows)
+        notes += limits(predictions)
     return Linked(predictions, images, coverage, concepts, [*source.notes, *notes])
+
+
+FLOOR, CAPPED = 0.01, 3
+
+
+def limits(predictions: Predictions) -> list[Note]:
+    """What an export left out: scores under a floor, boxes beyond a number an image. Thresholds cannot see it."""
+    if len(predictions) < 100:
+        return []
+    notes = []
+    floor = float(predictions.score.min())
+    if FLOOR <= floor < 1:
+        text = f"no prediction scores under {floor:g}: no threshold can be searched for below that"
+        notes.append(Note("score_floor", text, 1, "info"))
+    boxes = np.bincount(predictions.image)
+    most, images = int(boxes.max()), int((boxes == boxes.max()).sum())
+    if images >= CAPPED and most >= 10:
+        text = f"{counted(images, 'image')} have exactly {most} boxes, and none has more: their lowest scores may have been cut off"
+        notes.append(Note("box_cap", text, images, "info"))
+    return notes
 
 
 def other_splits(source: PredictionSource, place: np.ndarray, chosen: np.ndarray) -> list[Note]:
@@ -97,8 +118,8 @@ def new_concepts(source: PredictionSource, place: np.ndarray, explained: int, re
     if not explained or source.concept_reading == "position":
         return []
     prefix = reading.partition("'")[2].removesuffix("'") if reading.startswith("names after") else ""
-    if source.concept_reading == "column" and not prefix:
-        return []
+    if source.concept_reading == "column" and (not prefix or prefix[-1].isalnum()):
+        return []  # `p_fox` is a concept; `pred` beside `p0` and `p1` is none
     return [(row, key.removeprefix(prefix)) for row, key in enumerate(source.concept_keys) if place[row] < 0 and key.startswith(prefix)]
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid.columns import Annotations, Flags, Images, Integers, Predictions
+from pellucid.columns import Annotations, Flags, Images, Integers, Longs, Predictions
 from pellucid.errors import NothingMatches, ReferenceAmbiguous, counted, few
 from pellucid.formats.source import Note, PredictionSource
 from pellucid.formats.table import shared_prefix
@@ -152,17 +152,19 @@ def plain_concepts(ways: Sequence[Reading]) -> Reading:
     return next((way for way in ways if (way.explained or way.ambiguous) and not way.name.startswith("positions")), ways[0])
 
 
-def agreement(source: PredictionSource, image: Reading, concept: Reading, annotations: Annotations, concepts: int) -> tuple[float, int]:
-    """The share of the most confident boxes that overlap an annotation (IoU >= 0.5), and how many were asked."""
-    rows = np.argsort(-source.score, kind="stable")[:WITNESSES]
+def agreement(
+    source: PredictionSource, rows: Longs, image: Reading, concept: Reading, annotations: Annotations, concepts: int
+) -> float:  # fmt: skip
+    """The share of these rows, by descending score, whose box overlaps an annotation (IoU >= 0.5)."""
     places, names = image.place[source.image[rows]], concept.place[source.concept[rows]]
     kept = (places >= 0) & (names >= 0)
     box = source.box[rows][kept] if source.box is not None else None
     boxes = Predictions(places[kept], names[kept], source.score[rows][kept], box, rows[kept])
+    near = annotations.take(np.isin(annotations.image, boxes.image))
     agreeing: set[int] = set()
-    for prediction, _, iou in overlapping_pairs(annotations, boxes, concepts):
+    for prediction, _, iou in overlapping_pairs(near, boxes, concepts):
         agreeing.update(prediction[iou >= 0.5].tolist())
-    return len(agreeing) / max(1, len(rows)), len(rows)
+    return len(agreeing) / max(1, len(rows))
 
 
 def read_references(
@@ -176,14 +178,16 @@ def read_references(
     notes = [] if image is image_ways[0] else [Note("reading", f"images known by their {image.name}", 1, "info")]
     if source.box is None or source.unit != "pixels":
         return image, concept, notes
-    share, asked = agreement(source, image, concept, annotations, len(concepts))
+    rows = np.argsort(-source.score, kind="stable")[:WITNESSES]
+    asked = len(rows)
+    share = agreement(source, rows, image, concept, annotations, len(concepts))
     for other in rivals(image, image_ways):
-        other_share, _ = agreement(source, other, concept, annotations, len(concepts))
+        other_share = agreement(source, rows, other, concept, annotations, len(concepts))
         if asked >= ENOUGH and clearly(other_share, share):
             notes = [contradiction("image ids", other, image, other_share, share)]
             image, share = other, other_share
     for other in rivals(concept, concept_ways):
-        other_share, _ = agreement(source, image, other, annotations, len(concepts))
+        other_share = agreement(source, rows, image, other, annotations, len(concepts))
         complete = concept.explained < other.explained == len(other.place)
         if clearly(other_share, share):
             taken, left = (other, concept) if complete or asked >= ENOUGH else (concept, other)
