@@ -96,6 +96,16 @@ def test_pictures_are_kept_for_ever_under_an_address_that_changes_with_them(work
     assert headers["Cache-Control"] == "no-store"
 
 
+def test_pictures_may_lie_at_any_address_that_fsspec_opens(workspace, tmp_path, served):
+    view, _ = workspace.add("v", toys.coco(tmp_path), images=f"file://{tmp_path}/images")
+    view.start("m").add_predictions(toys.results(tmp_path))
+    address = served(workspace)
+    item = document(address, "api/views/v/versions/m/page")["items"][0]
+    assert item["frame"] is not None
+    status, headers, body = get(address, item["picture"])
+    assert (status, headers["Content-Type"], body[:2]) == (200, "image/jpeg", b"\xff\xd8")
+
+
 def test_a_picture_that_cannot_be_shown_is_a_tile_that_says_why(workspace, tmp_path, served):
     view, _ = workspace.add("v", toys.coco(tmp_path), images=tmp_path / "images")
     view.start("m").add_predictions(toys.results(tmp_path))

@@ -83,9 +83,9 @@ class CropCache:
 
 
 def stamp(location: str) -> str:
-    """Changes when the picture does; '0' for one that is absent or remote."""
+    """Changes when the picture does; '0' for one that is absent. Remote ones are taken never to change: asking costs a round trip."""
     if is_remote(location):
-        return "0"
+        return "remote"
     try:
         status = Path(location).stat()
     except (OSError, ValueError):

@@ -76,12 +76,16 @@ class Version:
     @property
     def loaded(self) -> Loaded:
         """The version as it is on disk now; read again only when it has changed."""
-        status = (self.folder / MANIFEST).stat()
-        stamp = (status.st_mtime_ns, status.st_ino)
+        stamp = self._stamp()
         with self._loading:
             if self._loaded is None or self._loaded[0] != stamp:
                 self._loaded = stamp, self._read()
             return self._loaded[1]
+
+    def _stamp(self) -> tuple[int, int]:
+        """Changes when the version on disk does."""
+        status = (self.folder / MANIFEST).stat()
+        return status.st_mtime_ns, status.st_ino
 
     @property
     def evaluation(self) -> Evaluation:
@@ -158,6 +162,7 @@ class Version:
         )  # fmt: skip
         write_manifest(self.folder / MANIFEST, changed)
         remove_leftovers(self.folder, {name for name in names.values() if name})
+        self._loaded = self._stamp(), Loaded(changed, new)
 
     @property
     def splits(self) -> list[Split]:
