@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from pellucid.columns import CLOSED, Annotations, Images, texts
+from pellucid.columns import Annotations
 from pellucid.errors import ConceptUnknown, FileEmpty, FileMalformed, ImageUnknown, RecordBad, ScoreBad
 from pellucid.formats.cells import exactly, text_literal
 from pellucid.formats.source import (
@@ -26,6 +26,7 @@ from pellucid.formats.source import (
     codes,
     codes_of_integers,
     image_path,
+    listed_images,
 )
 
 ANNOTATIONS = "coco"
@@ -84,16 +85,10 @@ def read_annotations(path: Path, pictures: str | None) -> AnnotationSource:
     box = np.array([note.bbox or no_box(path, row) for row, note in enumerate(file.annotations)], float).reshape(-1, 4)
     notes = check_boxes(path, box, lambda row: f"$.annotations[{row}]")
     area = np.array([box[row, 2] * box[row, 3] if note.area is None else note.area for row, note in enumerate(file.annotations)], float)
-    images = Images(
-        texts(names),
-        np.full(len(names), -1, np.int8),
-        np.array([pixels(image.width) for image in file.images], np.int32),
-        np.array([pixels(image.height) for image in file.images], np.int32),
-        np.full(len(names), -1, np.int32),
-        texts([str(image.id) for image in file.images]),
-        np.full(len(names), CLOSED, np.int8),
-        texts([""] * len(names)),
-    )
+    images = listed_images(
+        names, width=[pixels(image.width) for image in file.images], height=[pixels(image.height) for image in file.images],
+        ids=[str(image.id) for image in file.images],
+    )  # fmt: skip
     annotations = Annotations(
         np.array(image, np.int32), np.array(concept, np.int32), box,
         np.array([bool(note.iscrowd) for note in file.annotations], bool), np.ones(len(image), bool), area,

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pellucid.columns import CLOSED, Annotations, Images, texts
+from pellucid.columns import Annotations
 from pellucid.errors import RecordBad
 from pellucid.formats.pictures import is_picture, pictures_below
-from pellucid.formats.source import AnnotationSource, split_code, split_named
+from pellucid.formats.source import AnnotationSource, listed_images, split_code, split_named
 
 ANNOTATIONS = "image-folder"
 
@@ -38,11 +38,7 @@ def read_annotations(path: Path) -> AnnotationSource:
     concepts = sorted({folders[depth] for folders in parts})
     number = {concept: row for row, concept in enumerate(concepts)}
     split = [split_code(folders[0], path, folders[0]) if has_splits else -1 for folders in parts]
-    nothing = np.zeros(len(names), np.int32)
-    images = Images(
-        texts(names), np.array(split, np.int8), nothing, nothing, nothing - 1, texts([""] * len(names)),
-        np.full(len(names), CLOSED, np.int8), texts([""] * len(names)),
-    )  # fmt: skip
+    images = listed_images(names, split)
     annotations = Annotations(
         np.arange(len(names), dtype=np.int32), np.array([number[folders[depth]] for folders in parts], np.int32), None,
         np.zeros(len(names), bool), np.ones(len(names), bool), None,

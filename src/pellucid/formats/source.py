@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pellucid.columns import SPLITS, Annotations, Floats, Images, Integers, Kind, Longs, Split
+from pellucid.columns import CLOSED, SPLITS, Annotations, Floats, Images, Integers, Kind, Longs, Split, Texts, texts
 from pellucid.errors import BoxBad, PathClimbs, ScoreBad, SplitUnknown, counted
 
 Severity = Literal["info", "warning"]
@@ -47,6 +47,22 @@ class AnnotationSource:
     folder: str | None = None
     notes: list[Note] = field(default_factory=list)
     unit: BoxUnit = "pixels"
+
+
+def listed_images(
+    names: list[str], split: Any = -1, stated: Any = CLOSED, width: Any = 0, height: Any = 0, ids: list[str] | None = None,
+    metadata: Texts | None = None,
+) -> Images:  # fmt: skip
+    """Images as a file lists them: what it does not say is unknown, and where they lie is found later."""
+    number = len(names)
+
+    def column(value: Any, kind: type) -> Any:
+        return np.broadcast_to(np.asarray(value, kind), number).copy()
+
+    return Images(
+        texts(names), column(split, np.int8), column(width, np.int32), column(height, np.int32), column(-1, np.int32),
+        texts(ids or [""] * number), column(stated, np.int8), texts([""] * number) if metadata is None else metadata,
+    )  # fmt: skip
 
 
 ImageNaming = Literal["path", "id", "stem"]

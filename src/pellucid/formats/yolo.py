@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.columns import CLOSED, SPLITS, Annotations, Floats, Images, texts
+from pellucid.columns import SPLITS, Annotations, Floats
 from pellucid.errors import ConceptUnknown, FileMalformed, FileMissing, RecordBad, counted, few
 from pellucid.formats.pictures import pictures_below
-from pellucid.formats.source import AnnotationSource, Note, PredictionSource, check_boxes, check_scores, codes
+from pellucid.formats.source import AnnotationSource, Note, PredictionSource, check_boxes, check_scores, codes, listed_images
 
 ANNOTATIONS = "yolo"
 PREDICTIONS = "yolo-labels"
@@ -104,11 +104,7 @@ def assemble(
     places = [f"{file.name} line {line}" for _, file, line, _ in lines]
     notes += check_boxes(path, box, lambda row: places[row])
     concept = [concept_number(numbers[0], len(concepts), file, line, concepts) for _, file, line, numbers in lines]
-    nothing = np.zeros(len(names), np.int32)
-    images = Images(
-        texts(names), np.array(split, np.int8), nothing, nothing, nothing - 1, texts([""] * len(names)),
-        np.full(len(names), CLOSED, np.int8), texts([""] * len(names)),
-    )  # fmt: skip
+    images = listed_images(names, split)
     annotations = Annotations(
         np.array([line[0] for line in lines], np.int32), np.array(concept, np.int32), box,
         np.zeros(len(lines), bool), np.ones(len(lines), bool), box[:, 2] * box[:, 3],

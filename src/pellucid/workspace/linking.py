@@ -16,7 +16,7 @@ import numpy as np
 from pellucid.columns import Annotations, Flags, Images, Integers, Longs, Predictions
 from pellucid.errors import NothingMatches, ReferenceAmbiguous, counted, few
 from pellucid.formats.source import Note, PredictionSource
-from pellucid.formats.table import shared_prefix
+from pellucid.formats.wide import shared_prefix
 from pellucid.understand.matching import overlapping_pairs
 from pellucid.workspace.manifests import Concept
 
