@@ -19,8 +19,9 @@ from pellucid.release import __version__
 from pellucid.understand.causes import Neighbours
 from pellucid.understand.evaluation import VALIDATION, Evaluation, evaluate
 from pellucid.understand.gallery import Selection, Tab
-from pellucid.understand.metrics import Metrics, metrics
+from pellucid.understand.metrics import Metrics, defined, metrics
 from pellucid.understand.thresholds import Threshold, chosen_by_user
+from pellucid.understand.voc import voc_average_precision
 from pellucid.workspace.gallery import Gallery
 from pellucid.workspace.imports import Covered, Frozen, link, split_position
 from pellucid.workspace.manifests import Concept, VersionManifest, source_record
@@ -198,6 +199,13 @@ class Version:
         """Figures at the thresholds, per concept and overall, on one split."""
         self._in_split(SPLITS.index(split))
         return metrics(self.evaluation, split, self.evaluation.optimal)
+
+    def voc(
+        self, split: Split = "validation", iou: float = 0.5, eleven_points: bool = False, inclusive_pixels: bool = False
+    ) -> dict[str, float | None]:  # fmt: skip
+        """AP of each concept of a detection version as PASCAL VOC counts it (see understand.voc); None without annotations."""
+        values = voc_average_precision(self.evaluation, self._in_split(SPLITS.index(split)), iou, eleven_points, inclusive_pixels)
+        return {name: defined(value) for name, value in zip(self.evaluation.concepts, values, strict=True)}
 
     def gallery(
         self, tab: Tab, concept: str | None = None, split: Split = "validation",
