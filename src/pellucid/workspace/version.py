@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pellucid.columns import NOT_RUN, SPLITS, Annotations, Bytes, Floats, Images, Split, no_predictions
-from pellucid.errors import ConceptNotInView, SplitEmpty
+from pellucid.errors import ConceptNotInView, KindConflict, SplitEmpty
 from pellucid.formats import read_predictions
 from pellucid.formats.source import Note
 from pellucid.release import __version__
@@ -204,6 +204,8 @@ class Version:
         self, split: Split = "validation", iou: float = 0.5, eleven_points: bool = False, inclusive_pixels: bool = False
     ) -> dict[str, float | None]:  # fmt: skip
         """AP of each concept of a detection version as PASCAL VOC counts it (see understand.voc); None without annotations."""
+        if self.evaluation.kind != "detection":
+            raise KindConflict("VOC's AP", self.view.name, self.evaluation.kind, "a figure of boxes")
         values = voc_average_precision(self.evaluation, self._in_split(SPLITS.index(split)), iou, eleven_points, inclusive_pixels)
         return {name: defined(value) for name, value in zip(self.evaluation.concepts, values, strict=True)}
 
