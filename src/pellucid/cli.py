@@ -99,7 +99,8 @@ def table(title: str, headings: list[str], rows: list[list[Any]]) -> None:
         drawn.add_column(Text(heading), justify="right" if rows and not isinstance(rows[0][place], str) else "left", overflow="fold")
     for row in rows:
         drawn.add_row(*(Text("–" if cell is None else f"{cell:.4g}" if isinstance(cell, float) else str(cell)) for cell in row))
-    Console(soft_wrap=True).print(drawn)
+    # what goes to a file or a pipe is never broken into lines: paths are to be found in it
+    Console(width=None if sys.stdout.isatty() else 100_000).print(drawn)
 
 
 def existing(workspace: str, view: str, version: str) -> Version:
@@ -148,7 +149,9 @@ def add(
         made, notes = pellucid.open(workspace).add(view, source, images, split, kind, format_name)
     tell(notes)
     last = made.manifest.sources[-1]
-    click.echo(f"{view}: {made.kind} view, {last.rows:,} images read as {last.format}, {len(made.manifest.concepts)} concepts", err=True)
+    splits = ", ".join(f"{number:,} {name}" for name, number in made.images_by_split.items())
+    read = f"{last.rows:,} images read as {last.format}"
+    click.echo(f"{view}: {made.kind} view, {read}; it has {splits}; {len(made.manifest.concepts)} concepts", err=True)
 
 
 @cli.command()
@@ -210,7 +213,7 @@ def metrics(workspace: str, view: str, version: str, split: Split, as_json: bool
     if as_json:
         print_json(document)
         return
-    names = ["concept", "threshold", "tp", "fp", "fn", "precision", "recall", "f1"]
+    names = ["concept", "threshold", "tp", "fp", "fn", "precision", "recall", "f1", "ap"]
     table(f"{view} {version}, {split}: {document['covered']:,} of {document['images']:,} images run",
           names, [[entry[name] for name in names] for entry in document["concepts"]])  # fmt: skip
     for name, value in document["overall"].items():

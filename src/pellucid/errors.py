@@ -130,6 +130,13 @@ class TagContradicted(PellucidError):
         super().__init__(f"{path}: image '{image}' is said to have and not to have '{concept}'. Remove one of the two.")
 
 
+class NotOneOf(PellucidError):
+    exit_status = 2
+
+    def __init__(self, what: str, found: object, known: Sequence[str]) -> None:
+        super().__init__(f"'{found}' is no {what}. Known are {', '.join(known)}.")
+
+
 class NoWorkspace(PellucidError):
     def __init__(self, path: object) -> None:
         super().__init__(f"{path}: there is no workspace there. `pellucid add` makes one.")

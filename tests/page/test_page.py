@@ -279,3 +279,13 @@ def test_a_view_without_versions_shows_nothing_of_another(page, tmp_path, served
     expect(page.locator(".empty")).to_contain_text("This view has no version yet.")
     expect(page.locator("[role=option]")).to_have_count(0)
     expect(page).to_have_url(re.compile("view=empty"))
+
+
+def test_keys_work_right_after_a_menu(gallery):
+    page = gallery(CELLS)
+    page.get_by_label("Version").focus()
+    page.get_by_label("Version").select_option("v1")
+    page.keyboard.press("3")
+    expect(page.get_by_role("tab", name=re.compile("Missing"))).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("t")
+    expect(page.get_by_role("status")).to_contain_text("Choose a concept first")

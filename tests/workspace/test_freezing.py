@@ -131,3 +131,16 @@ def test_a_version_read_elsewhere_is_seen_as_soon_as_it_changes(view, tmp_path):
     assert len(reader.gallery("all")) == 0
     view.version("m").add_predictions(toys.results(tmp_path))
     assert len(reader.gallery("all")) == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [({"tab": "mising"}, "'mising' is no tab"), ({"tab": "all", "split": "val"}, "'val' is no split. Known are training")],
+)
+def test_words_that_are_misspelt_are_told_of(view, tmp_path, words, said):
+    version = view.start("m")
+    version.add_predictions(toys.results(tmp_path))
+    with pytest.raises(pellucid.PellucidError, match=said):
+        version.gallery(**words)
+    with pytest.raises(pellucid.PellucidError, match="'val' is no split"):
+        version.add_predictions(toys.results(tmp_path), split="val")

@@ -23,6 +23,9 @@ class Gallery(Sequence[Item]):
         self._neighbours = neighbours
         self._jumps = jumps
 
+    def __repr__(self) -> str:
+        return f"<{len(self):,} items of the tab {self.selection.tab}>"
+
     @property
     def threshold_position(self) -> int | None:
         """In the tab All of one threshold, where the first item under it stands (in reverse: the first at or

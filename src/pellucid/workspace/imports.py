@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from pellucid.columns import NAMED, RUN, SPLITS, Annotations, Bytes, Floats, Images, Kind, Longs, Predictions
-from pellucid.errors import ImagesNeeded, PredictedAlready, ScoredTwice, counted
+from pellucid.errors import ImagesNeeded, NotOneOf, PredictedAlready, ScoredTwice, counted
 from pellucid.formats.source import Note, PredictionSource
 from pellucid.images.sizes import displayed_sizes
 from pellucid.images.store import join
@@ -183,4 +183,7 @@ def outside(box: Floats, images: Images, rows: np.ndarray) -> list[Note]:
 
 
 def split_position(split: str | None) -> int | None:
+    """The position in SPLITS of a split's own name; raises NotOneOf."""
+    if split is not None and split not in SPLITS:
+        raise NotOneOf("split", split, SPLITS)
     return None if split is None else SPLITS.index(split)

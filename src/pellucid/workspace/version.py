@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pellucid.columns import NOT_RUN, SPLITS, Annotations, Bytes, Floats, Images, Split, no_predictions
-from pellucid.errors import ConceptNotInView, KindConflict, SplitEmpty
+from pellucid.errors import ConceptNotInView, KindConflict, NotOneOf, SplitEmpty
 from pellucid.formats import read_predictions
 from pellucid.formats.source import Note
 from pellucid.release import __version__
 from pellucid.understand.causes import Neighbours
 from pellucid.understand.evaluation import VALIDATION, Evaluation, evaluate
-from pellucid.understand.gallery import Selection, Tab
+from pellucid.understand.gallery import TABS, Selection, Tab
 from pellucid.understand.metrics import Metrics, defined, metrics
 from pellucid.understand.thresholds import Threshold, chosen_by_user
 from pellucid.understand.voc import voc_average_precision
@@ -175,7 +175,10 @@ class Version:
         there = (self.folder / MANIFEST).is_file()
         return self.quick_manifest.concepts if there else self.view.manifest.concepts
 
-    def _in_split(self, place: int) -> int:
+    def _in_split(self, split: str) -> int:
+        """The split's position; raises NotOneOf, and SplitEmpty where the version froze nothing in it."""
+        place = split_position(split)
+        assert place is not None
         refuse_empty_split(self.name, self.evaluation.images, place)
         return place
 
@@ -197,7 +200,7 @@ class Version:
 
     def metrics(self, split: Split = "validation") -> Metrics:
         """Figures at the thresholds, per concept and overall, on one split."""
-        self._in_split(SPLITS.index(split))
+        self._in_split(split)
         return metrics(self.evaluation, split, self.evaluation.optimal)
 
     def voc(
@@ -206,7 +209,7 @@ class Version:
         """AP of each concept of a detection version as PASCAL VOC counts it (see understand.voc); None without annotations."""
         if self.evaluation.kind != "detection":
             raise KindConflict("VOC's AP", self.view.name, self.evaluation.kind, "a figure of boxes")
-        values = voc_average_precision(self.evaluation, self._in_split(SPLITS.index(split)), iou, eleven_points, inclusive_pixels)
+        values = voc_average_precision(self.evaluation, self._in_split(split), iou, eleven_points, inclusive_pixels)
         return {name: defined(value) for name, value in zip(self.evaluation.concepts, values, strict=True)}
 
     def gallery(
@@ -217,7 +220,9 @@ class Version:
 
         threshold: a value to use instead of the concept's own (with all concepts, instead of everyone's).
         """
-        place = self._in_split(SPLITS.index(split))
+        if tab not in TABS:
+            raise NotOneOf("tab", tab, TABS)
+        place = self._in_split(split)
         loaded = self.loaded
         thresholds = loaded.evaluation.optimal.copy()
         chosen = None if concept is None else self.concept_position(concept)

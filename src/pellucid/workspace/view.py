@@ -13,7 +13,7 @@ from pellucid.formats import read_annotations as read_source
 from pellucid.formats.source import AnnotationSource, Note
 from pellucid.images.store import absolute
 from pellucid.release import __version__
-from pellucid.workspace.imports import outside, with_sizes
+from pellucid.workspace.imports import outside, split_position, with_sizes
 from pellucid.workspace.manifests import VersionManifest, ViewManifest, now, source_record
 from pellucid.workspace.merging import absent_pictures, as_tags, found_folder, merge, merge_concepts, refuse_elsewhere
 from pellucid.workspace.names import checked_name, listed_names
@@ -105,6 +105,12 @@ class View:
         remove_leftovers(self.folder, {manifest.images, manifest.annotations})
 
     @property
+    def images_by_split(self) -> dict[Split, int]:
+        """How many images the view has in each split that has some."""
+        split = self._tables(self.manifest)[0].split
+        return {name: int((split == place).sum()) for place, name in enumerate(SPLITS) if (split == place).any()}
+
+    @property
     def versions(self) -> list[str]:
         """Names of the versions, oldest first."""
         names = listed_names(self.folder / "versions", VERSION_MANIFEST)
@@ -181,7 +187,8 @@ def suited(found: AnnotationSource, kind: Kind, view: str) -> AnnotationSource:
 
 def placed(images: Images, split: Split | None, root: int) -> Images:
     """The images in the folder; those whose source states no split in the one the user names, if any."""
-    named = -1 if split is None else SPLITS.index(split)
+    position = split_position(split)
+    named = -1 if position is None else position
     return images.replaced(split=np.where(images.split < 0, named, images.split).astype(np.int8), root=np.full(len(images), root, np.int32))
 
 
