@@ -156,7 +156,10 @@ class KindConflict(PellucidError):
 
 class ImagesNeeded(PellucidError):
     def __init__(self, path: object, image: str, why: str) -> None:
-        super().__init__(f"{path}: the size of picture '{image}' is needed ({why}). Say where the pictures are with --images DIR.")
+        super().__init__(
+            f"{path}: the size of picture '{image}' is needed ({why}). "
+            "Say where the pictures are: `pellucid add` of the annotations with --images DIR, once more if need be."
+        )
 
 
 class NothingMatches(PellucidError):

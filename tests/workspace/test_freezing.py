@@ -144,3 +144,31 @@ def test_words_that_are_misspelt_are_told_of(view, tmp_path, words, said):
         version.gallery(**words)
     with pytest.raises(pellucid.PellucidError, match="'val' is no split"):
         version.add_predictions(toys.results(tmp_path), split="val")
+
+
+def test_pictures_found_after_the_freezing_are_shown(workspace, tmp_path, served):
+    import json
+    import urllib.request
+
+    source = toys.coco(tmp_path / "set")
+    (tmp_path / "set/images").rename(tmp_path / "pictures")
+    view, _ = workspace.add("v", source)
+    version = view.start("m")
+    version.add_predictions(toys.results(tmp_path))
+    address = served(workspace)
+
+    def first():
+        with urllib.request.urlopen(f"{address}api/views/v/versions/m/page") as answer:
+            item = json.load(answer)["items"][0]
+        with urllib.request.urlopen(address + item["picture"]) as answer:
+            return answer.headers["Content-Type"]
+
+    assert first() == "image/svg+xml"
+    view.add(source, images=tmp_path / "pictures")
+    assert first() == "image/jpeg"
+    labels = tmp_path / "labels/a/two.txt"
+    labels.parent.mkdir(parents=True)
+    labels.write_text("0 0.5 0.5 0.2 0.2 0.9\n")
+    late = view.start("late")
+    late.add_predictions(tmp_path / "labels")
+    assert view.version("late").gallery("all")[0].box == pytest.approx((25.6, 19.2, 12.8, 9.6))

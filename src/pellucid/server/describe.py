@@ -81,7 +81,7 @@ class Pictures:
 
     def __init__(self, version: Version, loaded: Loaded) -> None:
         self.images = loaded.evaluation.images
-        self.folders = loaded.manifest.folders
+        self.folders = loaded.folders
         self.address = f"pictures/{quote(version.view.name, safe='')}/{quote(version.name, safe='')}"
 
     def location(self, image: int) -> str | None:

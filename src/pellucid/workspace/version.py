@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ from pellucid.understand.thresholds import Threshold, chosen_by_user
 from pellucid.understand.voc import voc_average_precision
 from pellucid.workspace.gallery import Gallery
 from pellucid.workspace.imports import Covered, Frozen, link, split_position
-from pellucid.workspace.manifests import Concept, VersionManifest, source_record
+from pellucid.workspace.manifests import Concept, Source, VersionManifest, source_record
 from pellucid.workspace.storage import read_manifest, remove_leftovers, write_manifest, writing
 from pellucid.workspace.tables import read_annotations, read_evaluation, read_images, write_evaluation
 
@@ -38,9 +39,10 @@ SELECTIONS = 24
 class Loaded:
     """One state of a version in memory: whatever is asked of it is answered from here."""
 
-    def __init__(self, manifest: VersionManifest, evaluation: Evaluation) -> None:
+    def __init__(self, manifest: VersionManifest, evaluation: Evaluation, folders: list[str] | None = None) -> None:
         self.manifest = manifest
         self.evaluation = evaluation
+        self.folders = manifest.folders if folders is None else folders
         self._selections: OrderedDict[tuple[Any, ...], Selection] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -68,7 +70,7 @@ class Version:
         self.name = name
         self._iou = iou
         self.folder: Path = view.folder / "versions" / name
-        self._loaded: tuple[tuple[int, int], Loaded] | None = None
+        self._loaded: tuple[object, Loaded] | None = None
         self._loading = threading.Lock()
 
     def __repr__(self) -> str:
@@ -83,10 +85,9 @@ class Version:
                 self._loaded = stamp, self._read()
             return self._loaded[1]
 
-    def _stamp(self) -> tuple[int, int]:
-        """Changes when the version on disk does."""
-        status = (self.folder / MANIFEST).stat()
-        return status.st_mtime_ns, status.st_ino
+    def _stamp(self) -> object:
+        """Changes when the version on disk does, or where its view has pictures."""
+        return modified(self.folder / MANIFEST), modified(self.view.manifest_path)
 
     @property
     def evaluation(self) -> Evaluation:
@@ -107,9 +108,9 @@ class Version:
             names = tuple(concept.name for concept in manifest.concepts)
             try:
                 if manifest.predictions is None:
-                    return Loaded(manifest, self._not_run(manifest, names))
+                    return self._located(manifest, self._not_run(manifest, names))
                 files = (manifest.images, manifest.annotations, manifest.predictions, manifest.staircase)
-                return Loaded(manifest, read_evaluation(self.folder, manifest.kind, names, manifest.iou, *files))
+                return self._located(manifest, read_evaluation(self.folder, manifest.kind, names, manifest.iou, *files))
             except Exception:
                 if attempt == 2 or self.quick_manifest.generation == manifest.generation:
                     raise
@@ -119,6 +120,19 @@ class Version:
         images, coverage = read_images(self.folder / manifest.images)
         annotations, _ = read_annotations(self.folder / manifest.annotations)
         return without_predictions(manifest, names, images, coverage, annotations)
+
+    def _located(self, manifest: VersionManifest, evaluation: Evaluation) -> Loaded:
+        """With the pictures that were found only after the freezing: where they lie is no part of what is frozen."""
+        lost = evaluation.images.root < 0
+        if not lost.any():
+            return Loaded(manifest, evaluation)
+        known, theirs = self.view.picture_places()
+        folders = [*manifest.folders, *theirs]
+        root = evaluation.images.root.copy()
+        for row in np.flatnonzero(lost):
+            place = known.get(evaluation.images.path[row], -1)
+            root[row] = -1 if place < 0 else len(manifest.folders) + place
+        return Loaded(manifest, replace(evaluation, images=evaluation.images.replaced(root=root)), folders)
 
     def _freeze(self) -> Loaded:
         """Freeze the view as it is now, in memory; it is kept together with the predictions."""
@@ -141,23 +155,23 @@ class Version:
             old, manifest = before.evaluation, before.manifest
             if position is not None:
                 refuse_empty_split(self.name, old.images, position)
-            frozen = Frozen(self.name, manifest.kind, manifest.concepts, manifest.folders, old.images, old.coverage, old.annotations)
+            frozen = Frozen(self.name, manifest.kind, manifest.concepts, before.folders, old.images, old.coverage, old.annotations)
             next_order = int(old.predictions.order.max(initial=-1)) + 1
             linked = link(found, frozen, position, covered, next_order)
             names = tuple(concept.name for concept in linked.concepts)
             predictions = old.predictions.followed_by(linked.predictions)
             new = evaluate(manifest.kind, names, linked.images, linked.coverage, old.annotations, predictions, manifest.iou)
             record = source_record(source, found.path, found.format, len(linked.predictions), linked.notes)
-            self._keep(manifest, new, linked.concepts, record)
+            self._keep(manifest, new, linked.concepts, before.folders, record)
         return linked.notes
 
-    def _keep(self, manifest: VersionManifest, new: Evaluation, concepts: Any, record: Any) -> None:
+    def _keep(self, manifest: VersionManifest, new: Evaluation, concepts: list[Concept], folders: list[str], record: Source) -> None:
         generation = manifest.generation + 1
         self.folder.mkdir(parents=True, exist_ok=True)
         names = write_evaluation(self.folder, generation, new)
         changed = VersionManifest(
             kind=manifest.kind, started=manifest.started, made_by=__version__, iou=manifest.iou, concepts=concepts,
-            folders=manifest.folders, images=str(names["images"]), annotations=str(names["annotations"]),
+            folders=folders, images=str(names["images"]), annotations=str(names["annotations"]),
             annotation_sources=manifest.annotation_sources, generation=generation, predictions=names["predictions"],
             staircase=names["staircase"], prediction_sources=[*manifest.prediction_sources, record], counts=sizes(new),
         )  # fmt: skip
@@ -237,6 +251,11 @@ class Version:
     ) -> Gallery:
         selection = loaded.selection(tab, split, concept, thresholds, reverse)
         return Gallery(selection, loaded.neighbours, shown, jumps=tab == "all" and shown is not None)
+
+
+def modified(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_mtime_ns, status.st_ino
 
 
 def without_predictions(

@@ -42,6 +42,17 @@ class View:
         return f"<{self.kind} view {self.name} of {self.workspace.folder}>"
 
     @property
+    def manifest_path(self) -> Path:
+        return self.folder / MANIFEST
+
+    def picture_places(self) -> tuple[dict[str, int], list[str]]:
+        """The folder of each image that has one, by path, as a position in the list of folders; and that list."""
+        manifest = self.manifest
+        images, _ = self._tables(manifest)
+        known = images.root >= 0
+        return dict(zip(images.path[known], images.root[known].tolist(), strict=True)), manifest.folders
+
+    @property
     def manifest(self) -> ViewManifest:
         if self._draft is not None and not (self.folder / MANIFEST).is_file():
             return ViewManifest(self._draft)
