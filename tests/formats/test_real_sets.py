@@ -1,5 +1,7 @@
 """Real data, as people have it: each way in leads to the same gallery."""
 
+import json
+
 import pytest
 
 pytestmark = pytest.mark.shared
@@ -44,6 +46,30 @@ def test_what_the_exports_left_out_is_said(shared, workspace):
     assert [note.kind for note in notes] == ["score_floor", "box_cap"]
     assert "no prediction scores under 0.05" in notes[0].message
     assert "exactly 100 boxes" in notes[1].message
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("stems", [False, True])
+def test_ultralytics_numbering_gives_the_same_tabs(shared, workspace, tmp_path, first, stems):
+    """Concepts numbered without gaps from 0 or 1, where COCO's own ids have gaps; images by stem or its integer."""
+    folder = shared / "coco256"
+    coco = coco_view(workspace, folder)
+    yolo, _ = workspace.add("yolo", folder / "annotations/yolo", images=folder / "images")
+    results = folder / "predictions/nanodet/coco_results.json"
+    listed = [one["id"] for one in json.loads((folder / "annotations/instances.json").read_text())["categories"]]
+    rows = json.loads(results.read_text())
+    for row in rows:
+        row["category_id"] = listed.index(row["category_id"]) + first
+        row["image_id"] = f"{row['image_id']:012d}" if stems else row["image_id"]
+    (tmp_path / "predictions.json").write_text(json.dumps(rows))
+    expected = coco.start("expected")
+    expected.add_predictions(results)
+    for view in (coco, yolo):
+        version = view.start("found")
+        notes = version.add_predictions(tmp_path / "predictions.json")
+        assert not {"concept_unknown", "image_unknown"} & {note.kind for note in notes}
+        assert values(version) == values(expected)
+        assert len(version.gallery("missing")) == len(expected.gallery("missing"))
 
 
 def test_yolo_files_give_the_same_tabs(shared, workspace):

@@ -23,6 +23,9 @@ from pellucid.workspace.manifests import Concept
 UNKNOWN, AMBIGUOUS = -1, -2
 WITNESSES = 5_000
 """How many of the most confident boxes are asked which reading is right."""
+MORE, MUCH_MORE = 1.1, 3.0
+"""How many times as many boxes must agree with another reading: one that explains every key where the plain one does
+not needs less (of COCO's 80 concepts numbered from 1, eleven keep their ids), one that explains as much needs more."""
 ENOUGH = 20
 """How many are needed to overrule the plain reading where that explains as much."""
 
@@ -183,13 +186,13 @@ def read_references(
     share = agreement(source, rows, image, concept, annotations, len(concepts))
     for other in rivals(image, image_ways):
         other_share = agreement(source, rows, other, concept, annotations, len(concepts))
-        if asked >= ENOUGH and clearly(other_share, share):
+        if asked >= ENOUGH and clearly(other_share, share, MUCH_MORE):
             notes = [contradiction("image ids", other, image, other_share, share)]
             image, share = other, other_share
     for other in rivals(concept, concept_ways):
         other_share = agreement(source, rows, image, other, annotations, len(concepts))
         complete = concept.explained < other.explained == len(other.place)
-        if clearly(other_share, share):
+        if clearly(other_share, share, MORE if complete else MUCH_MORE):
             taken, left = (other, concept) if complete or asked >= ENOUGH else (concept, other)
             notes.append(contradiction("category ids", taken, left, *((other_share, share) if taken is other else (share, other_share))))
             concept, share = (other, other_share) if taken is other else (concept, share)
@@ -204,8 +207,8 @@ def rivals(chosen: Reading, ways: Sequence[Reading]) -> list[Reading]:
     ]  # fmt: skip
 
 
-def clearly(share: float, otherwise: float) -> bool:
-    return share >= 0.1 and share >= 3 * otherwise
+def clearly(share: float, otherwise: float, times: float) -> bool:
+    return share >= 0.1 and share >= times * otherwise
 
 
 def contradiction(what: str, taken: Reading, left: Reading, share: float, otherwise: float) -> Note:
