@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 NODE := $(CURDIR)/$(VENV)/node
-SOURCES := $(shell find web src/pellucid -type f -not -path '*/node_modules/*' -not -path '*/static/*' -not -name '*.pyc')
+SOURCES := $(shell find web src/pellucid -type f -not -path '*/node_modules/*' -not -path '*/static/*' -not -name '*.pyc' -not -name kernel.so -not -name .digest)
 
 .PHONY: demo test check format bench types lock chromium clean
 
@@ -27,7 +27,8 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix src tests benchmarks hatch_build.py
 	$(BIN)/ruff format src tests benchmarks hatch_build.py
 
-bench: $(VENV)/.dev
+# Against the peers, each in a process of its own; BENCH=--huge measures fifty million predictions as well (25 GB of disk).
+bench: $(VENV)/.dev $(VENV)/.peers
 	$(BIN)/python -m benchmarks $(BENCH)
 
 # The page's types from the server's OpenAPI schema; a test fails when they are out of date.
@@ -41,6 +42,8 @@ lock: $(UV)
 	  pyproject.toml requirements/build.in -o requirements/run.txt
 	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	  pyproject.toml requirements/build.in --group dev -c requirements/run.txt -o requirements/dev.txt
+	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	  --group bench -o requirements/bench.txt
 
 $(UV):
 	$(PYTHON) -m venv $(VENV)
@@ -53,6 +56,11 @@ $(VENV)/.run: $(UV) requirements/run.txt pyproject.toml hatch_build.py $(SOURCES
 
 $(VENV)/.dev: $(VENV)/.run requirements/dev.txt
 	$(UV) pip install -q --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	touch $@
+
+$(VENV)/.peers: $(UV) requirements/bench.txt
+	$(UV) venv -q --clear --python $(BIN)/python $(VENV)/peers
+	$(UV) pip install -q --python $(VENV)/peers/bin/python --require-hashes -r requirements/bench.txt
 	touch $@
 
 $(VENV)/.web: $(VENV)/.dev web/package-lock.json

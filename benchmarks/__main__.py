@@ -1,4 +1,4 @@
-"""`make bench`: measure here and now. `--quick`: a small set, to see that it runs."""
+"""`make bench`: measure here and now, beside the peers. `--quick`: small sets, to see that it runs. `--huge`: fifty million as well."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import serving
-from benchmarks.made import MILLION, SMALL
+from benchmarks import figures, serving, versions
+from benchmarks.made import COCO, HUGE, MILLION, SMALL, TEN_TIMES, Size
 
 DOCUMENT = Path(__file__).parents[1] / "docs/benchmarks.md"
 
@@ -17,16 +17,54 @@ DOCUMENT = Path(__file__).parents[1] / "docs/benchmarks.md"
 def main() -> None:
     quick = "--quick" in sys.argv
     with tempfile.TemporaryDirectory(prefix="pellucid-bench-") as folder:
-        rows = serving.rows(SMALL if quick else MILLION, Path(folder), 2 if quick else 10)
-    table = "\n".join(["| what | measured |", "|---|---|", *(f"| {what} | {value} |" for what, value in rows)])
-    print(table)
+        parts = [*measured(Path(folder), quick, "--huge" in sys.argv)]
+    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, {platform.system()}"
+    text = (
+        f"# Benchmarks\n\nMade by `make bench` on {machine}, with whatever else ran there: compare within a table, not between machines. "
+        "The sets are made up (`benchmarks/made.py`, seeded) in the shape of COCO val2017.\n\n" + "\n\n".join(parts) + "\n"
+    )
+    print(text)
     if not quick:
-        machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, {platform.system()}"
-        DOCUMENT.write_text(
-            f"# Benchmarks\n\nMade by `make bench` on {machine}, with whatever else ran there. A made-up set of 1,000,000 predictions over 10,000 images "
-            f"and 80 concepts (`benchmarks/made.py`).\n\n{table}\n",
-            encoding="utf-8",
+        DOCUMENT.write_text(text, encoding="utf-8")
+
+
+def measured(folder: Path, quick: bool, huge: bool) -> list[str]:
+    said = []
+    for size, repeats in [(SMALL, 1)] if quick else [(COCO, 5), (TEN_TIMES, 3)]:
+        title = f"## The twelve COCO figures of {size.predictions:,} predictions"
+        note = f"Two JSON files to figures, one process each, in turn, {repeats} times; medians."
+        said.append(f"{title}\n\n{note}\n\n{table(figures.HEADINGS, figures.rows(size, folder / f'figures-{size.predictions}', repeats))}")
+    said.append(f"## From predictions on disk to a gallery\n\n{versions_table(folder, quick, huge)}")
+    said.append(f"## Serving {(SMALL if quick else MILLION).predictions:,} predictions\n\n{serving_table(folder, quick)}")
+    if huge:
+        workspace = folder / f"ready-{HUGE.predictions}" / "versions.pellucid"
+        found = serving.served(HUGE, workspace, seconds=0)
+        said.append(f"## Serving {HUGE.predictions:,} predictions\n\n{table(['what', 'measured'], found)}")
+    return said
+
+
+def versions_table(folder: Path, quick: bool, huge: bool) -> str:
+    sizes: list[tuple[Size, bool]] = (
+        [(SMALL, False), (SMALL, True)] if quick else [(COCO, False), (TEN_TIMES, False), *[(HUGE, True)] * huge]
+    )
+    rows, changes = [], []
+    for size, parquet in sizes:
+        workspace, predictions = versions.prepare(
+            size, folder / f"ready-{size.predictions}{'-parquet' if parquet and quick else ''}", parquet
         )
+        rows.append(versions.row(size, workspace, predictions))
+        if size in (SMALL, COCO):
+            changes = versions.changes(workspace)
+    return f"{table(versions.HEADINGS, rows)}\n\n{table(['a change of mind', 'costs'], changes)}"
+
+
+def serving_table(folder: Path, quick: bool) -> str:
+    return table(["what", "measured"], serving.rows(SMALL if quick else MILLION, folder / "serving", 2 if quick else 10))
+
+
+def table(headings: list[str], rows: list) -> str:  # type: ignore[type-arg]
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
 if __name__ == "__main__":

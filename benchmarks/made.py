@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
 import numpy as np
 
 WIDTH, HEIGHT = 640, 480
@@ -20,6 +22,8 @@ class Size:
 
 
 COCO = Size(5_000, 80, 36_800, 500_000)
+TEN_TIMES = Size(50_000, 80, 368_000, 5_000_000)
+HUGE = Size(500_000, 1_000, 3_680_000, 50_000_000)
 MILLION = Size(10_000, 80, 73_600, 1_000_000)
 SMALL = Size(200, 12, 1_500, 12_000)
 
@@ -39,29 +43,48 @@ class Made:
     score: np.ndarray
 
 
-def make(size: Size, seed: int = 0) -> Made:
-    """Concepts follow a power law; images are crowded unevenly; true boxes are found with jitter and several times over."""
-    random = np.random.default_rng(seed)
+@dataclass(frozen=True, eq=False)
+class Annotated:
+    """What was annotated, and how concepts and images are spread."""
+
+    image: np.ndarray
+    concept: np.ndarray
+    box: np.ndarray
+    crowd: np.ndarray
+    popularity: np.ndarray
+    crowding: np.ndarray
+
+
+def annotate(size: Size, random: np.random.Generator) -> Annotated:
+    """Concepts follow a power law; images are crowded unevenly; one annotation in a hundred is a crowd."""
     popularity = 1 / np.arange(1, size.concepts + 1) ** 0.9
     crowding = random.gamma(1.2, 1, size.images)
-    annotation_image = random.choice(size.images, size.annotations, p=crowding / crowding.sum())
-    annotation_concept = random.choice(size.concepts, size.annotations, p=popularity / popularity.sum())
-    annotation_box = boxes(size.annotations, random)
-    found = int(size.predictions * 0.12)
+    popularity, crowding = popularity / popularity.sum(), crowding / crowding.sum()
+    image = random.choice(size.images, size.annotations, p=crowding)
+    concept = random.choice(size.concepts, size.annotations, p=popularity)
+    return Annotated(image, concept, boxes(size.annotations, random).round(2), random.random(size.annotations) < 0.01, popularity, crowding)
+
+
+def predict(size: Size, there: Annotated, number: int, random: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """image, concept, box, score: true boxes are found with jitter and several times over, the rest lies anywhere."""
+    found = int(number * 0.12)
     of = random.integers(0, size.annotations, found)
-    jitter = random.normal(0, 0.12, (found, 4)) * annotation_box[of][:, [2, 3, 2, 3]]
-    near = annotation_box[of] + jitter
+    jitter = random.normal(0, 0.12, (found, 4)) * there.box[of][:, [2, 3, 2, 3]]
+    near = there.box[of] + jitter
     near[:, 2:] = np.maximum(near[:, 2:], 1)
-    rest = size.predictions - found
-    image = np.concatenate([annotation_image[of], random.choice(size.images, rest, p=crowding / crowding.sum())])
-    concept = np.concatenate([annotation_concept[of], random.choice(size.concepts, rest, p=popularity / popularity.sum())])
+    rest = number - found
+    image = np.concatenate([there.image[of], random.choice(size.images, rest, p=there.crowding)])
+    concept = np.concatenate([there.concept[of], random.choice(size.concepts, rest, p=there.popularity)])
     box = np.concatenate([near, boxes(rest, random)]).round(2)
     score = np.concatenate([random.beta(2.2, 2.2, found), random.beta(0.7, 7, rest)]).clip(0.001, 0.999).round(5)
-    order = random.permutation(size.predictions)
-    return Made(
-        size, annotation_image, annotation_concept, annotation_box.round(2), random.random(size.annotations) < 0.01,
-        image[order], concept[order], box[order], score[order],
-    )  # fmt: skip
+    order = random.permutation(number)
+    return image[order], concept[order], box[order], score[order]
+
+
+def make(size: Size, seed: int = 0) -> Made:
+    random = np.random.default_rng(seed)
+    there = annotate(size, random)
+    return Made(size, there.image, there.concept, there.box, there.crowd, *predict(size, there, size.predictions, random))
 
 
 def boxes(number: int, random: np.random.Generator) -> np.ndarray:
@@ -97,3 +120,38 @@ def write_coco(made: Made, folder: Path) -> tuple[Path, Path]:
     results = [{"image_id": image, "category_id": concept + 1, "bbox": box, "score": score} for image, concept, box, score in rows]
     (folder / "results.json").write_text(json.dumps(results))
     return folder / "annotations.json", folder / "results.json"
+
+
+A_PART = 2_500_000
+
+
+def write_parquet(size: Size, folder: Path, seed: int = 0) -> tuple[Path, Path]:
+    """As tables, one row a fact, images by file name; made part by part, so that any size fits."""
+    folder.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(seed)
+    there = annotate(size, random)
+    as_parquet(folder / "annotations.parquet", there.image, there.concept, there.box, size.images, ignore=there.crowd.astype(np.int8))
+    parts = folder / "parts"
+    parts.mkdir()
+    for place in range(-(-size.predictions // A_PART)):
+        number = min(A_PART, size.predictions - place * A_PART)
+        image, concept, box, score = predict(size, there, number, random)
+        as_parquet(parts / f"{place:04d}.parquet", image, concept, box, score=score)
+    with duckdb.connect() as connection:
+        everything = f"SELECT * FROM read_parquet('{parts}/*.parquet')"
+        connection.execute(f"COPY ({everything}) TO '{folder / 'predictions.parquet'}' (FORMAT parquet, COMPRESSION zstd)")
+    shutil.rmtree(parts)
+    return folder / "annotations.parquet", folder / "predictions.parquet"
+
+
+def as_parquet(path: Path, image: np.ndarray, concept: np.ndarray, box: np.ndarray, images: int = 0, **more: np.ndarray) -> None:
+    """images: how many there are in all; those that no row names get an empty row."""
+    sides = dict(zip(("x", "y", "width", "height"), box.T, strict=True))
+    with duckdb.connect() as connection:
+        connection.register("given", {"i": image, "c": concept, **sides, **more})
+        columns = ", ".join([*sides, *more])
+        named = f"SELECT printf('%08d.jpg', i) AS image, printf('concept %03d', c) AS concept, {columns} FROM given"
+        if images:
+            empty = f"SELECT printf('%08d.jpg', range) AS image FROM range({images}) WHERE range NOT IN (SELECT i FROM given)"
+            named = f"FROM ({named}) UNION ALL BY NAME {empty}"
+        connection.execute(f"COPY ({named}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)")

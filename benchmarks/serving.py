@@ -124,8 +124,12 @@ def memory(process: int) -> int:
 
 
 def rows(size: Size, folder: Path, seconds: float) -> list[tuple[str, str]]:
-    """What was measured, and what came out."""
-    workspace = prepare(size, folder)
+    """What was measured, and what came out, of a workspace with pictures."""
+    folder.mkdir()
+    return served(size, prepare(size, folder), seconds)
+
+
+def served(size: Size, workspace: Path, seconds: float) -> list[tuple[str, str]]:
     with serving(workspace) as (address, up, process):
         found = [(f"`serve` to its first answer, {size.predictions:,} predictions", f"{up:.2f} s")]
         for question, times in pages(address, size).items():
@@ -133,7 +137,7 @@ def rows(size: Size, folder: Path, seconds: float) -> list[tuple[str, str]]:
             found.append(
                 (question, f"median {statistics.median(times):.1f} ms, p95 {worst:.1f} ms" if len(times) > 1 else f"{times[0]:.1f} ms")
             )
-        frames = scrolling(address, seconds)
+        frames = scrolling(address, seconds) if seconds else []
         if frames:
             found.append(
                 ("frames while scrolling in Chromium", f"median {statistics.median(frames):.1f} ms, p95 {np.percentile(frames, 95):.1f} ms")

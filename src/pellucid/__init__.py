@@ -8,12 +8,37 @@ version.add_predictions("predictions.json")
 workspace.serve()
 """
 
-from pellucid.errors import PellucidError
-from pellucid.formats.source import Note
-from pellucid.release import __version__
-from pellucid.show import open, show
-from pellucid.understand.items import Item
-from pellucid.understand.thresholds import Threshold
-from pellucid.workspace import Gallery, Version, View, Workspace
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Gallery", "Item", "Note", "PellucidError", "Threshold", "Version", "View", "Workspace", "__version__", "open", "show"]
+from pellucid.release import __version__
+
+if TYPE_CHECKING:
+    from pellucid.errors import PellucidError
+    from pellucid.formats.source import Note
+    from pellucid.show import coco_figures, open, show
+    from pellucid.understand.items import Item
+    from pellucid.understand.thresholds import Threshold
+    from pellucid.workspace import Gallery, Version, View, Workspace
+
+HOMES = {
+    "PellucidError": "errors", "Note": "formats.source", "coco_figures": "show", "open": "show", "show": "show", "Item": "understand.items",
+    "Threshold": "understand.thresholds", "Gallery": "workspace", "Version": "workspace", "View": "workspace", "Workspace": "workspace",
+}  # fmt: skip
+"""Where each public name lives; loaded when first asked for, as a command that needs little must start at once."""
+
+__all__ = [
+    "Gallery", "Item", "Note", "PellucidError", "Threshold", "Version", "View", "Workspace", "__version__", "coco_figures", "open", "show",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in HOMES:
+        raise AttributeError(f"module 'pellucid' has no attribute '{name}'")
+    found = getattr(import_module(f"pellucid.{HOMES[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -44,6 +44,8 @@ class Table:
 
     def followed_by(self, other: Self) -> Self:
         """This table's rows and then the other's."""
+        if len(cast(Any, self)) == 0:
+            return other
         ours, theirs = self.columns(), other.columns()
         return type(self)(**{name: None if column is None else np.concatenate([column, theirs[name]]) for name, column in ours.items()})
 
@@ -97,7 +99,7 @@ class Predictions(Table):
     concept: Integers
     score: Floats
     box: Floats | None
-    order: Longs
+    order: Integers
 
     def __len__(self) -> int:
         return len(self.image)
@@ -127,5 +129,5 @@ def no_annotations(boxes: bool) -> Annotations:
 def no_predictions(boxes: bool) -> Predictions:
     return Predictions(
         np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0), np.zeros((0, 4)) if boxes else None,
-        np.zeros(0, np.int64),
+        np.zeros(0, np.int32),
     )  # fmt: skip

@@ -175,6 +175,11 @@ class ReferenceAmbiguous(PellucidError):
         super().__init__(f"{path}: {what} '{reference}' may be {few(candidates)}. {mend}")
 
 
+class TooManyPredictions(PellucidError):
+    def __init__(self, path: object, number: int, most: int) -> None:
+        super().__init__(f"{path}: {number:,} predictions, where a version holds at most {most:,}. Split the images over several views.")
+
+
 class ScoredTwice(PellucidError):
     def __init__(self, path: object, image: str, concept: str) -> None:
         super().__init__(f"{path}: image '{image}' has two scores for '{concept}', where one was expected. Remove one of them.")

@@ -12,6 +12,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from sklearn.metrics import average_precision_score
 
+import pellucid
 from pellucid.understand.average_precision import coco_figures
 from pellucid.understand.metrics import metrics
 from references import plain
@@ -59,6 +60,8 @@ def test_the_published_figures(shared, workspace):
     coco = version.metrics().overall.coco
     assert list(coco) == NAMES
     close(list(coco.values()), PUBLISHED)
+    straight = pellucid.coco_figures(folder / "instances_val2014_100.json", folder / "instances_val2014_fakebbox100_results.json")
+    close(list(straight.values()), PUBLISHED)
 
 
 @pytest.mark.shared
@@ -74,6 +77,7 @@ def test_real_detectors(shared, workspace, model, annotations):
     known = {image["id"] for image in document["images"]}
     figures, per_category = judged(document, [one for one in json.loads(results.read_text()) if one["image_id"] in known])
     found = version.metrics()
+    close(list(pellucid.coco_figures(source, results).values()), figures)
     close(list(found.overall.coco.values()), figures)
     close([one.ap for one in found.concepts], per_category)
 

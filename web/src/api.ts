@@ -49,7 +49,7 @@ export const readVersion = (which: Which) => get<VersionDocument>(root(which));
 export const readFigures = (which: Which, split: Split, at: ReadonlyMap<number, number>) =>
   get<FiguresDocument>(`${root(which)}/figures`, [['split', split], ...thresholds(at)]);
 export const readHistogram = (which: Which, split: Split, concept: number | null) =>
-  get<HistogramDocument>(`${root(which)}/histogram`, [['split', split], ['bins', '120'], ...chosen(concept)]);
+  get<HistogramDocument>(`${root(which)}/histogram`, [['split', split], ...chosen(concept)]);
 export const readImage = (which: Which, image: number, at: ReadonlyMap<number, number>) =>
   get<ImageDocument>(`${root(which)}/images/${image}`, thresholds(at));
 export const readPage = (query: Query, offset: number, limit: number, signal: AbortSignal) =>

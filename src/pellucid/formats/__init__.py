@@ -9,12 +9,12 @@ from typing import Any
 
 from pellucid.columns import Kind
 from pellucid.errors import FileEmpty, FileMissing, FileUnreadable, FormatNameUnknown, FormatUnknown, KindConflict, few
-from pellucid.formats import coco, image_folder, table, yolo
+from pellucid.formats import coco, coco_results, image_folder, table, yolo
 from pellucid.formats.cells import Cells, cells_of_file, cells_of_memory
 from pellucid.formats.source import AnnotationSource, PredictionSource
 
 ANNOTATION_FORMATS = (coco.ANNOTATIONS, yolo.ANNOTATIONS, image_folder.ANNOTATIONS, table.ANNOTATIONS)
-PREDICTION_FORMATS = (coco.PREDICTIONS, yolo.PREDICTIONS, table.PREDICTIONS)
+PREDICTION_FORMATS = (coco_results.PREDICTIONS, yolo.PREDICTIONS, table.PREDICTIONS)
 
 HEAD = 65_536
 """Bytes read to recognise a file."""
@@ -81,8 +81,8 @@ def recognised_predictions(source: Any, format: str | None, kind: Kind, concepts
     name = chosen(format, PREDICTION_FORMATS)
     if name is not None and path.is_dir() != (name == yolo.PREDICTIONS):
         raise FormatUnknown(path, name, described(path, head), PREDICTION_FORMATS)
-    if name == coco.PREDICTIONS or (name is None and coco.is_predictions(path, head)):
-        return coco.read_predictions(path)
+    if name == coco_results.PREDICTIONS or (name is None and coco_results.is_predictions(path, head)):
+        return coco_results.read_predictions(path)
     if name == yolo.PREDICTIONS or (name is None and yolo.is_predictions(path, head)):
         return yolo.read_predictions(path)
     if name == table.PREDICTIONS or is_text_table(path, head):

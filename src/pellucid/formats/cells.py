@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.columns import Floats, Texts, texts
+from pellucid.columns import Floats, Integers, Texts, texts
 from pellucid.errors import FileMalformed, RecordBad, ScoreBad
 
 
@@ -18,6 +18,9 @@ class Cells:
     """One table held by DuckDB. `first_record` is what the first row is called in messages."""
 
     def __init__(self, path: str, connection: Any, columns: dict[str, str], noun: str, first_record: int) -> None:
+        import duckdb
+
+        self._failure = duckdb.Error
         self.path = path
         self.columns = columns
         self.noun = noun
@@ -30,6 +33,10 @@ class Cells:
 
     def text(self, name: str) -> Texts:
         """The column as stripped strings, '' where a cell is empty."""
+        return texts(np.ma.getdata(self._fetch(f"SELECT {self._text(name)} AS cell FROM cells")["cell"]))
+
+    def _text(self, name: str) -> str:
+        """The SQL of a column's stripped text."""
         quoted, kind = quote(name), self.columns[name]
         cell = f"CAST({quoted} AS VARCHAR)"
         if kind.endswith("[]"):
@@ -37,8 +44,31 @@ class Cells:
         elif kind in ("DOUBLE", "FLOAT"):  # labels that pandas made floats, because some were absent
             whole = f"CAST(CAST({quoted} AS BIGINT) AS VARCHAR)"
             cell = f"CASE WHEN {quoted} = trunc({quoted}) AND abs({quoted}) < 1e15 THEN {whole} ELSE {cell} END"
-        column = self._connection.execute(f"SELECT coalesce(trim({cell}), '') AS cell FROM cells").fetchnumpy()["cell"]
-        return texts(np.ma.getdata(column))
+        return f"coalesce(trim({cell}), '')"
+
+    def coded(self, name: str) -> tuple[list[str], Integers]:
+        """The distinct stripped strings in order of appearance, and each row's position among them.
+
+        A string is made for each distinct one alone, not for each row.
+        """
+        cell = self._text(name)
+        distinct = f"SELECT DISTINCT {cell} AS cell FROM cells"
+        words = self._fetch(f"SELECT cell FROM ({distinct}) ORDER BY cell")["cell"].tolist()
+        self._connection.execute("CREATE OR REPLACE TEMP TABLE words (cell VARCHAR, code INTEGER)")
+        self._connection.execute("INSERT INTO words SELECT unnest(?), unnest(range(?))", [words, len(words)])
+        found = self._fetch(f"SELECT code, {PLACE} AS place FROM (SELECT {cell} AS cell, {PLACE} FROM numbered) JOIN words USING (cell)")
+        code = np.empty(self.rows, np.int32)
+        code[found["place"]] = found["code"]  # a join keeps no order
+        if not len(code):
+            return [], code
+        first = np.zeros(len(words), np.int64)
+        for begin in reversed(range(0, len(code), PART)):  # the last to be written is the first to appear
+            part = code[begin : begin + PART][::-1]
+            first[part] = np.arange(begin + len(part) - 1, begin - 1, -1)
+        order = np.argsort(first)
+        place = np.empty(len(order), np.int32)
+        place[order] = np.arange(len(order))
+        return [words[row] for row in order.tolist()], place[code]
 
     def number(self, name: str) -> Floats:
         """The column as float64, NaN where a cell is empty; raises RecordBad on anything else that is no number."""
@@ -64,12 +94,32 @@ class Cells:
 
     def _numbers(self, name: str) -> tuple[Floats, Any]:
         cell = f"trim(CAST({quote(name)} AS VARCHAR))" if self.columns[name] == "VARCHAR" else quote(name)
+        if self.columns[name] in MACHINE_NUMBERS:
+            column = self._fetch(f"SELECT CAST({quote(name)} AS DOUBLE) AS number FROM cells")["number"]
+            return np.ma.filled(column, np.nan), NONE_WRONG
         query = (
             f"SELECT TRY_CAST({cell} AS DOUBLE) AS number, "
             f"{cell} IS NOT NULL AND CAST({cell} AS VARCHAR) <> '' AND TRY_CAST({cell} AS DOUBLE) IS NULL AS wrong FROM cells"
         )
-        columns = self._connection.execute(query).fetchnumpy()
+        columns = self._fetch(query)
         return np.ma.filled(columns["number"].astype(float), np.nan), np.ma.filled(columns["wrong"], False)
+
+    def _fetch(self, query: str) -> dict[str, Any]:
+        try:
+            found: dict[str, Any] = self._connection.execute(query).fetchnumpy()
+        except self._failure as error:
+            raise self._unreadable(error) from error
+        return found
+
+    def _unreadable(self, error: Exception) -> FileMalformed:
+        return FileMalformed(self.path, f"is no table that can be read: {first_sentence(str(error))}")
+
+
+MACHINE_NUMBERS = ("DOUBLE", "FLOAT", "TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT", "UINTEGER")
+PLACE = "pellucid_place"
+"""What rows are numbered by, in the view `numbered`."""
+NONE_WRONG = np.zeros(1, bool)
+PART = 1 << 22
 
 
 def quote(name: str) -> str:
@@ -88,10 +138,15 @@ def cells_of_file(path: Path) -> Cells:
     connection = duckdb.connect()
     try:
         if is_parquet(path):
-            connection.execute("CREATE TABLE cells AS SELECT * FROM read_parquet(?)", [exactly(path)])
+            source = text_literal(exactly(path))
+            connection.execute(f"CREATE VIEW cells AS SELECT * FROM read_parquet({source})")
+            connection.execute(
+                f"CREATE VIEW numbered AS SELECT *, file_row_number AS {PLACE} FROM read_parquet({source}, file_row_number = true)"
+            )
             noun, first = "row", 0
         else:
             read_csv(connection, path)
+            connection.execute(f"CREATE VIEW numbered AS SELECT *, rowid AS {PLACE} FROM cells")
             noun, first = "line", 2
     except duckdb.Error as error:
         raise FileMalformed(path, f"is no table that can be read: {first_sentence(str(error))}") from error
@@ -146,6 +201,7 @@ def cells_of_memory(table: Any) -> Cells:
                 raise FileMalformed(where, f"are {lengths or 'none'}, where columns of one length were expected")
         connection.register("given", table)
         connection.execute("CREATE TABLE cells AS SELECT * FROM given")
+        connection.execute(f"CREATE VIEW numbered AS SELECT *, rowid AS {PLACE} FROM cells")
     except (duckdb.Error, TypeError) as error:
         raise FileMalformed(where, f"are no table that can be read: {first_sentence(str(error))}") from error
     return Cells(where, connection, column_types(connection), "row", 0)

@@ -86,7 +86,7 @@ class PredictionSource:
     score: Floats
     box: Floats | None
     unit: BoxUnit
-    record: Longs
+    record: Longs | range
     record_noun: str = "record"
     notes: list[Note] = field(default_factory=list)
     images_named_by: ImageNaming = "path"
@@ -154,6 +154,8 @@ def image_path(path: object, name: str, home: str | None = None) -> str:
 
 LARGEST = 1e150
 """Beyond it sums of scores and areas of boxes are no longer finite."""
+PART = 1 << 20
+"""Rows looked at at a time: what is worked out on the way is small beside the columns themselves."""
 
 
 def check_scores(source: PredictionSource) -> None:
@@ -168,10 +170,14 @@ def check_boxes(path: object, box: Floats, places: Any) -> list[Note]:
 
     places: a function from a row to its place in the file.
     """
-    bad = np.flatnonzero(~(np.abs(box) < LARGEST).all(axis=1) | (box[:, 2:] < 0).any(axis=1))
-    if len(bad):
-        raise BoxBad(path, places(int(bad[0])), [float(number) for number in box[bad[0]]])
-    flat = int((box[:, 2:] == 0).any(axis=1).sum())
+    flat = 0
+    for begin in range(0, len(box), PART):
+        part = box[begin : begin + PART]
+        bad = np.flatnonzero(~(np.abs(part) < LARGEST).all(axis=1) | (part[:, 2:] < 0).any(axis=1))
+        if len(bad):
+            row = begin + int(bad[0])
+            raise BoxBad(path, places(row), [float(number) for number in box[row]])
+        flat += int((part[:, 2:] == 0).any(axis=1).sum())
     if not flat:
         return []
     return [Note("zero_size", f"{counted(flat, 'box', 'boxes')} of zero width or height: kept, but nothing can match them", flat)]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.columns import CLOSED, OPEN, Floats, Kind, Texts
+from pellucid.columns import CLOSED, OPEN, Floats, Kind, Longs, Texts
 from pellucid.errors import FileEmpty, RecordBad
 from pellucid.formats.cells import Cells, tidy
 from pellucid.formats.facts import FORMAT, Facts, assemble
@@ -36,10 +36,10 @@ def read_annotations(cells: Cells, kind: Kind | None, home: str | None) -> Annot
     """kind: the view's, where it is known; else what the columns say. home: the folder of the pictures."""
     roles = Roles(cells)
     assert roles.image is not None
-    image_texts = cells.text(roles.image)
-    for row in np.flatnonzero(image_texts == ""):
-        raise RecordBad(cells.path, cells.place(int(row)), "the image is empty", "Name the image's path.")
-    keys, image = codes(image_texts)
+    keys, image = cells.coded(roles.image)
+    if "" in keys:
+        row = int(np.flatnonzero(image == keys.index(""))[0])
+        raise RecordBad(cells.path, cells.place(row), "the image is empty", "Name the image's path.")
     names, same = codes([image_path(cells.path, key, home) for key in keys])
     image = same[image] if len(keys) else image
     if roles.concept is None:
@@ -101,11 +101,14 @@ def flags(cells: Cells, name: str | None) -> np.ndarray:
 
 def boxes(cells: Cells, roles: Roles) -> Floats:
     """[left, top, width, height] of every row, NaN where a cell is empty."""
-    if roles.sized:
-        return np.stack([cells.number(roles.names[name]) for name in roles.sized], axis=1)
-    assert roles.corners is not None
-    left, top, right, bottom = (cells.number(roles.names[name]) for name in roles.corners)
-    return np.stack([left, top, right - left, bottom - top], axis=1)
+    box = np.empty((cells.rows, 4))
+    names = roles.sized or roles.corners
+    assert names is not None
+    for side, name in enumerate(names):
+        box[:, side] = cells.number(roles.names[name])
+    if not roles.sized:
+        box[:, 2:] -= box[:, :2]
+    return box
 
 
 def read_predictions(cells: Cells, kind: Kind, concepts: Collection[str]) -> PredictionSource:
@@ -114,21 +117,25 @@ def read_predictions(cells: Cells, kind: Kind, concepts: Collection[str]) -> Pre
     assert roles.image is not None
     if not cells.rows:
         raise FileEmpty(cells.path, "at least one row")
-    keys, image = codes(cells.text(roles.image))
+    keys, image = cells.coded(roles.image)
     if roles.score is None or roles.concept is None:
         return read_wide(cells, roles, keys, image, concepts)
-    concept = cells.text(roles.concept)
-    rows = np.flatnonzero(concept != "")
-    score = cells.number(roles.score)[rows]
-    box = None
+    concept_keys, concept = cells.coded(roles.concept)
+    score, box = cells.number(roles.score), None
     if kind == "detection":
         if not roles.has_boxes:
             raise RecordBad(cells.path, "header", "it has no box columns", "Add x, y, width, height (pixels) for a detection view.")
-        box = boxes(cells, roles)[rows]
-    concept_keys, concept_code = codes(concept[rows])
+        box = boxes(cells, roles)
+    record: Longs | range = range(cells.first_record, cells.first_record + cells.rows)
+    if "" in concept_keys:  # an image of which nothing is predicted
+        nothing = concept_keys.index("")
+        rows = np.flatnonzero(concept != nothing)
+        image, concept, score, box = image[rows], concept[rows], score[rows], box if box is None else box[rows]
+        concept -= concept > nothing
+        concept_keys.remove("")
+        record = rows + cells.first_record
     source = PredictionSource(
-        cells.path, PREDICTIONS, keys, image[rows], concept_keys, concept_code, "name", score, box, "pixels",
-        rows + cells.first_record, cells.noun,
+        cells.path, PREDICTIONS, keys, image, concept_keys, concept, "name", score, box, "pixels", record, cells.noun
     )  # fmt: skip
     check_scores(source)
     if box is not None:

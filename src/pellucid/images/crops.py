@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pellucid.images.framing import Region
-from pellucid.images.sizes import FORMATS, ORIENTATION, SIDEWAYS
+from pellucid.images.sizes import ORIENTATION, SIDEWAYS, picture_formats
 from pellucid.images.store import open_picture
 
 RECIPE = 1
@@ -32,7 +32,7 @@ def cut(location: str, region: Region | None, size: int) -> bytes:
     try:
         with warnings.catch_warnings(), open_picture(location) as file:
             warnings.simplefilter("ignore")
-            with Image.open(file, formats=FORMATS) as picture:
+            with Image.open(file, formats=picture_formats()) as picture:
                 return encoded(shrunk(picture, region, size))
     except FileNotFoundError as error:
         raise PictureProblem("not found") from error

@@ -5,26 +5,34 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-
-from PIL import Image
+from functools import cache
 
 from pellucid.images.store import open_picture
 
-Image.init()
 WANTED = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "MPO", "JPEG2000", "AVIF", "TGA")
-FORMATS = [name for name in WANTED if name in Image.OPEN]
-"""What is opened as a picture, as far as this Pillow can: nothing that runs an interpreter of its own."""
+"""What is opened as a picture: nothing that runs an interpreter of its own."""
 ORIENTATION = 0x0112
 SIDEWAYS = (5, 6, 7, 8)
 """EXIF orientations that swap width and height."""
 
 
+@cache
+def picture_formats() -> list[str]:
+    """Those of WANTED that this Pillow can; found when first needed, as it takes a tenth of a second."""
+    from PIL import Image
+
+    Image.init()
+    return [name for name in WANTED if name in Image.OPEN]
+
+
 def displayed_size(location: str) -> tuple[int, int] | None:
     """(width, height) in pixels with EXIF orientation applied; None where there is no readable picture."""
+    from PIL import Image
+
     try:
         with warnings.catch_warnings(), open_picture(location) as file:
             warnings.simplefilter("ignore")
-            with Image.open(file, formats=FORMATS) as picture:
+            with Image.open(file, formats=picture_formats()) as picture:
                 width, height = picture.size
                 turned = picture.getexif().get(ORIENTATION) in SIDEWAYS
                 return (height, width) if turned else (width, height)

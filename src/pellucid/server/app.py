@@ -36,8 +36,10 @@ from pellucid.server.documents import (
     WorkspaceDocument,
 )  # fmt: skip
 from pellucid.server.pictures import picture_response
+from pellucid.understand.counts import STRIP
 from pellucid.understand.gallery import Tab
 from pellucid.workspace import Version, Workspace
+from pellucid.workspace.mapped import let_go
 from pellucid.workspace.version import Loaded
 
 STATIC = Path(__file__).parents[1] / "static"
@@ -96,7 +98,7 @@ def make_app(workspace: Workspace, cache: CropCache | None = None, hosts: tuple[
     @app.get("/api/views/{view}/versions/{version}/histogram", response_model=HistogramDocument, responses=NOT_FOUND)
     def read_histogram(
         view: ViewName, version: ViewName, split: IN_SPLIT = "validation", concept: Concept = None,
-        bins: Annotated[int, Query(ge=1, le=500)] = 100,
+        bins: Annotated[int, Query(ge=1, le=500)] = STRIP,
     ) -> Response:  # fmt: skip
         """The scores of the tab All."""
         _, loaded = look_up(workspace, view, version)
@@ -149,6 +151,7 @@ PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}, 
 
 
 def answer(document: Any) -> Response:
+    let_go()
     return Response(msgspec.json.encode(document), media_type="application/json", headers={"Cache-Control": "no-cache"})
 
 

@@ -33,9 +33,10 @@ from pellucid.understand.counts import count, histogram
 from pellucid.understand.evaluation import STATES
 from pellucid.understand.gallery import Selection
 from pellucid.understand.items import Item, Outcome, described, outcome_of
-from pellucid.understand.matching import MATCHED
+from pellucid.understand.outcomes import MATCHED
 from pellucid.understand.thresholds import Source
 from pellucid.workspace import Version
+from pellucid.workspace.mapped import let_go
 from pellucid.workspace.version import Loaded
 
 
@@ -108,12 +109,20 @@ def size_of(location: str, mark: str) -> tuple[int, int] | None:
     return displayed_size(location)
 
 
+BETWEEN = 16
+"""Items described before memory that reading has brought in is given back."""
+
+
 def page_document(version: Version, loaded: Loaded, selection: Selection, single: bool, offset: int, limit: int) -> PageDocument:
     """single: one threshold holds for all items, so that All has a position to jump to."""
     pictures = Pictures(version, loaded)
     rows = selection.page(offset, limit)
-    described_rows = zip(rows.tolist(), described(selection, loaded.neighbours, rows, offset), strict=True)
-    shown = [page_item(loaded, selection, pictures, row, item) for row, item in described_rows]
+    shown: list[PageItem] = []
+    for begin in range(0, len(rows), BETWEEN):
+        let_go()
+        part = rows[begin : begin + BETWEEN]
+        items = described(selection, loaded.neighbours, part, offset + begin)
+        shown += [page_item(loaded, selection, pictures, row, item) for row, item in zip(part.tolist(), items, strict=True)]
     position = selection.threshold_position if single and selection.tab == "all" else None
     return PageDocument(selection.tab, selection.total, position, offset, shown)
 

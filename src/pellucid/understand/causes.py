@@ -9,7 +9,7 @@ import numpy as np
 from pellucid.columns import Flags, Floats, Longs
 from pellucid.understand.boxes import iou_of_pairs
 from pellucid.understand.evaluation import Evaluation
-from pellucid.understand.matching import MATCHED, WRONG
+from pellucid.understand.outcomes import MATCHED, WRONG
 
 Cause = Literal["below_threshold", "other_concept", "badly_placed", "taken", "nothing_there", "duplicate", "background"]
 
@@ -21,20 +21,17 @@ class Neighbours:
     """The predictions and annotations of an image, found without a scan of the whole version."""
 
     def __init__(self, evaluation: Evaluation) -> None:
-        self.by_prediction_image = np.argsort(evaluation.predictions.image, kind="stable")
-        self.prediction_image = evaluation.predictions.image[self.by_prediction_image]
-        self.by_annotation_image = np.argsort(evaluation.annotations.image, kind="stable")
-        self.annotation_image = evaluation.annotations.image[self.by_annotation_image]
+        self._derived = evaluation.derived
 
     def predictions(self, image: int) -> Longs:
         """Rows of the image's predictions, in gallery order."""
-        first, last = np.searchsorted(self.prediction_image, [image, image + 1])
-        return self.by_prediction_image[first:last]
+        first, last = self._derived.prediction_image_start[[image, image + 1]]
+        return np.asarray(self._derived.prediction_of_image[first:last], np.int64)
 
     def annotations(self, image: int) -> Longs:
         """Rows of the image's annotations, as listed."""
-        first, last = np.searchsorted(self.annotation_image, [image, image + 1])
-        return self.by_annotation_image[first:last]
+        first, last = self._derived.annotation_image_start[[image, image + 1]]
+        return np.asarray(self._derived.annotation_of_image[first:last], np.int64)
 
 
 def cause_of_extra(evaluation: Evaluation, neighbours: Neighbours, row: int, thresholds: Floats) -> Cause:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pellucid.columns import Floats, Longs
-from pellucid.understand.evaluation import Evaluation
-from pellucid.understand.matching import MATCHED, WRONG
-from pellucid.understand.runs import at_or_over
+from pellucid.columns import SPLITS, Floats, Longs
+from pellucid.understand.evaluation import Evaluation, Kept
+from pellucid.understand.outcomes import MATCHED, WRONG
+from pellucid.understand.runs import Through
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,11 +25,15 @@ class Counts:
 
 def count(evaluation: Evaluation, split: int, thresholds: Floats) -> Counts:
     """The four tabs' sizes for every concept at once, by bisection in each run."""
-    tp = at_or_over(evaluation.matched, split, thresholds)
-    fp = at_or_over(evaluation.wrong, split, thresholds)
+    tp, fp = (evaluation.at_or_over(name, split, thresholds) for name in ("matched", "wrong"))
     fn = evaluation.annotation_counts(split) - tp
-    everything = evaluation.all_predictions
-    return Counts(np.diff(everything.start[split]), at_or_over(everything, split, thresholds), tp, fp, fn)
+    everything = evaluation.all_predictions.lengths(split)
+    return Counts(everything, evaluation.at_or_over("all_predictions", split, thresholds), tp, fp, fn)
+
+
+def with_all_kept(evaluation: Evaluation) -> Evaluation:
+    """The same, with all that follows from it worked out: what is written beside a version."""
+    return replace(evaluation, kept=Kept(evaluation.derived, evaluation.thresholds, evaluation.extra, evaluation.over, strips(evaluation)))
 
 
 def ratio(part: float, whole: float) -> float | None:
@@ -62,16 +66,31 @@ class Histogram:
     other: Longs
 
 
+STRIP = 120
+"""Bins of the histogram beside the wall; over all concepts it is kept with a version."""
+
+
 def histogram(evaluation: Evaluation, split: int, concept: int | None, bins: int) -> Histogram:
     """Scores of the tab All: those that match, those that do not, those that take no part."""
+    if concept is None and bins == STRIP and evaluation.kept is not None:
+        edges, right, wrong, other = (evaluation.kept.strips[name][split] for name in ("edges", "right", "wrong", "other"))
+        return Histogram(edges, right, wrong, other)
     runs = evaluation.predicted_concepts if concept is None else evaluation.all_predictions
-    begin, end = (0, len(evaluation.concepts)) if concept is None else (concept, concept + 1)
-    span = slice(int(runs.start[split, begin]), int(runs.start[split, end]))
-    score, state = runs.score[span], evaluation.state[runs.rows[span]]
+    begin, end = runs.whole(split) if concept is None else runs.span(split, concept)
+    places = slice(begin, end)
+    score, state = runs.score[places], Through(evaluation.state, runs.rows)[places]
     edges = bin_edges(score, bins)
     sides = [np.histogram(score[chosen], edges)[0] for chosen in (state == MATCHED, state == WRONG)]
     everything = np.histogram(score, edges)[0]
     return Histogram(edges, sides[0], sides[1], everything - sides[0] - sides[1])
+
+
+def strips(evaluation: Evaluation) -> dict[str, np.ndarray]:
+    """The histograms of all concepts together, a row a split, by the names of their columns."""
+    if evaluation.kept is not None:
+        return evaluation.kept.strips
+    found = [histogram(evaluation, split, None, STRIP) for split in range(len(SPLITS))]
+    return {name: np.stack([getattr(one, name) for one in found]) for name in ("edges", "right", "wrong", "other")}
 
 
 def bin_edges(score: Floats, bins: int) -> Floats:

@@ -8,24 +8,30 @@ from typing import Literal
 
 import numpy as np
 
-from pellucid.columns import (
-    NOT_RUN,
-    SPLITS,
-    Annotations,
-    Bytes,
-    Flags,
-    Floats,
-    Images,
-    Integers,
-    Kind,
-    Longs,
-    Predictions,
-)
-from pellucid.understand.matching import IGNORED, MATCHED, NOT_HIGHEST, WRONG, Staircase, match
-from pellucid.understand.runs import Runs, make_runs
+from pellucid.columns import SPLITS, Annotations, Bytes, Floats, Images, Integers, Kind, Longs, Predictions
+from pellucid.understand.derived import Derived, derive
+from pellucid.understand.extra import ExtraLists, extra_lists
+from pellucid.understand.matching import match
+from pellucid.understand.orders import gallery_order
+from pellucid.understand.outcomes import IGNORED, MATCHED, NOT_HIGHEST, WRONG, Staircase
+from pellucid.understand.runs import Runs, at_or_over, make_runs
 from pellucid.understand.thresholds import Counted, Threshold, thresholds_of
 
 VALIDATION = SPLITS.index("validation")
+
+ListName = Literal["all_predictions", "predicted_concepts", "matched", "wrong"]
+LISTS: tuple[ListName, ...] = ("all_predictions", "predicted_concepts", "matched", "wrong")
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """What was worked out before: an evaluation that has it answers at once. over: see Evaluation.over; strips: see counts.strips."""
+
+    derived: Derived
+    thresholds: tuple[Threshold, ...]
+    extra: ExtraLists
+    over: dict[ListName, Longs]
+    strips: dict[str, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +41,7 @@ class Evaluation:
     images are sorted by path, so that an image's position is its rank among ties. predictions are sorted
     by (split, concept, score descending, image, input order); state, partner and iou are theirs (see Matching).
     annotations keep their input order; answer and own (rows of predictions, -1 for none) are theirs.
+    kept: what follows from these, where it is known already.
     """
 
     kind: Kind
@@ -51,61 +58,57 @@ class Evaluation:
     own: Integers
     staircase: Staircase | None
 
+    kept: Kept | None = None
+
+    @cached_property
+    def derived(self) -> Derived:
+        if self.kept is not None:
+            return self.kept.derived
+        return derive(
+            self.kind, len(self.concepts), self.images, self.coverage, self.annotations, self.predictions, self.state, self.answer
+        )
+
     @cached_property
     def all_predictions(self) -> Runs:
         """The tab All of each concept."""
-        return self._runs(slice(None))
+        return self._runs(None, self.derived.start, self.derived.index)
 
     @cached_property
     def predicted_concepts(self) -> Runs:
         """All, with all concepts chosen: a classification image once, with its predicted concept."""
         if self.kind != "classification":
             return self.all_predictions
-        return self._runs(np.flatnonzero(self.state != NOT_HIGHEST))
+        return self._runs(self.derived.predicted, self.derived.predicted_start, self.derived.predicted_index)
 
     @cached_property
     def matched(self) -> Runs:
-        return self._runs(np.flatnonzero(self.state == MATCHED))
+        return self._runs(self.derived.matched, self.derived.matched_start, self.derived.matched_index)
 
     @cached_property
     def wrong(self) -> Runs:
         """Predictions that match no annotation; Missing holds those at or over the threshold."""
-        return self._runs(np.flatnonzero(self.state == WRONG))
+        return self._runs(self.derived.wrong, self.derived.wrong_start, self.derived.wrong_index)
 
-    @cached_property
-    def counted_annotations(self) -> Longs:
+    @property
+    def counted_annotations(self) -> Integers:
         """Rows of annotations that a prediction can answer: positive, no ignored region, image run on;
         sorted by (split, concept), then image and input order."""
-        rows = np.flatnonzero(self.annotations.positive & ~self.annotations.ignore & self._covered)
-        image, concept = self.annotations.image[rows], self.annotations.concept[rows]
-        return np.asarray(rows[np.lexsort((rows, image, concept, self.images.split[image]))])
+        return self.derived.annotated
 
     @cached_property
     def annotation_start(self) -> Longs:
         """int64 (splits, concepts + 1): where each split's and concept's counted annotations begin."""
-        rows = self.counted_annotations
-        image, concept = self.annotations.image[rows], self.annotations.concept[rows]
-        nothing = np.zeros(len(rows))
-        return make_runs(rows, self.images.split[image], concept, nothing, image, rows, len(SPLITS), len(self.concepts)).start
-
-    @cached_property
-    def answer_score(self) -> Floats:
-        """Per annotation the score of the prediction that matched it; -inf where none did."""
-        if not len(self.predictions):
-            return np.full(len(self.answer), -np.inf)
-        return np.where(self.answer >= 0, self.predictions.score[self.answer], -np.inf)
+        start, concepts = self.derived.annotated_start, len(self.concepts)
+        return np.stack([start[split * concepts : (split + 1) * concepts + 1] for split in range(len(SPLITS))])
 
     @property
-    def _covered(self) -> Flags:
-        return np.asarray(self.coverage[self.annotations.image] != NOT_RUN)
+    def answer_score(self) -> Floats:
+        """Per annotation the score of the prediction that matched it; -inf where none did."""
+        return self.derived.answer_score
 
-    def _runs(self, rows: slice | Longs) -> Runs:
-        table = self.predictions.take(rows)
-        places = np.arange(len(self.predictions))[rows]
-        return make_runs(
-            places, self.images.split[table.image], table.concept, table.score, table.image, table.order,
-            len(SPLITS), len(self.concepts),
-        )  # fmt: skip
+    def _runs(self, rows: Integers | None, start: Longs, index: Floats) -> Runs:
+        table = self.predictions
+        return make_runs(rows, start, len(SPLITS), table.score, table.image, table.order, index)
 
     def annotation_counts(self, split: int) -> Longs:
         """Per concept, the counted annotations of the split."""
@@ -122,6 +125,8 @@ class Evaluation:
     @cached_property
     def thresholds(self) -> tuple[Threshold, ...]:
         """Per concept, the cut with the fewest errors on validation."""
+        if self.kept is not None:
+            return self.kept.thresholds
         return tuple(thresholds_of([self.counted(VALIDATION, concept) for concept in range(len(self.concepts))]))
 
     @cached_property
@@ -129,35 +134,61 @@ class Evaluation:
         """The thresholds' values, float64 (concepts,)."""
         return np.array([threshold.value for threshold in self.thresholds])
 
+    @cached_property
+    def over(self) -> dict[ListName, Longs]:
+        """int64 (splits, concepts) for each kind of run: how many of its rows are at or over the optimal threshold."""
+        if self.kept is not None:
+            return self.kept.over
+        every = np.arange(len(self.concepts))
+        return {
+            name: np.stack([at_or_over(getattr(self, name), split, every, self.optimal) for split in range(len(SPLITS))]) for name in LISTS
+        }  # fmt: skip
+
+    def at_or_over(self, name: ListName, split: int, thresholds: Floats) -> Longs:
+        """Per concept, how many rows of that run are at or over its threshold. Costs the concepts that have another than the optimal."""
+        counts = np.array(self.over[name][split])
+        changed = np.flatnonzero(thresholds != self.optimal)
+        if len(changed):
+            counts[changed] = at_or_over(getattr(self, name), split, changed, thresholds)
+        return counts
+
+    @cached_property
+    def extra(self) -> ExtraLists:
+        """The tab Extra of every split and concept, at the optimal thresholds."""
+        if self.kept is not None:
+            return self.kept.extra
+        return extra_lists(self, None, np.arange(len(self.concepts)), self.optimal)
+
 
 def evaluate(
     kind: Kind, concepts: tuple[str, ...], images: Images, coverage: Bytes,
-    annotations: Annotations, predictions: Predictions, iou: float,
+    annotations: Annotations, predictions: Predictions, iou: float, consume: bool = False,
 ) -> Evaluation:  # fmt: skip
     """Put predictions in gallery order and match them, once for all thresholds.
 
-    images: sorted by path. predictions: any order. iou: the least IoU of a match, 0 to 1 (detection).
+    images: sorted by path. predictions: any order. iou: the least IoU of a match, 0 to 1 (detection). consume: the predictions'
+    boxes may be overwritten, as a second copy of tens of millions would not fit.
     """
-    predictions = predictions.take(gallery_order(len(concepts), images, predictions))
-    predictions = predictions.replaced(score=predictions.score + 0.0)  # -0.0 is 0.0
-    found = match(kind, len(concepts), images, annotations, predictions, iou)
+    order, start = gallery_order(len(concepts), images, predictions)
+    predictions = in_order(predictions, order, consume)
+    del order
+    found = match(kind, len(concepts), images, annotations, predictions, start, iou)
     return Evaluation(
         kind, concepts, iou, images, coverage, annotations, predictions,
         found.state, found.partner, found.iou, found.answer, found.own, found.staircase,
     )  # fmt: skip
 
 
-def gallery_order(concepts: int, images: Images, predictions: Predictions) -> Longs:
-    """Rows by split, concept, score descending, image, input order: one stable sort a key, the least first."""
-    order = np.arange(len(predictions))
-    if len(order) and (np.diff(predictions.order) < 0).any():
-        order = np.argsort(predictions.order, kind="stable")
-    order = order[np.argsort(predictions.image[order], kind="stable")]
-    order = order[np.argsort(-predictions.score[order], kind="stable")]
-    group = images.split[predictions.image[order]].astype(np.int32) * concepts + predictions.concept[order]
-    if len(SPLITS) * concepts < np.iinfo(np.int16).max:
-        group = group.astype(np.int16)  # which NumPy sorts by its digits
-    return order[np.argsort(group, kind="stable")]
+def in_order(predictions: Predictions, order: Integers, consume: bool) -> Predictions:
+    box = predictions.box
+    if box is not None and consume:
+        for side in range(4):
+            box[:, side] = box[order, side]
+    elif box is not None:
+        box = box[order]
+    score = predictions.score[order]
+    score += 0.0  # -0.0 is 0.0
+    return Predictions(predictions.image[order], predictions.concept[order], score, box, predictions.order[order])
 
 
 STATES: dict[int, Literal["ignored", "matched", "missing", "below"]] = {

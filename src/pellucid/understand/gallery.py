@@ -1,6 +1,6 @@
 """The four tabs as orders over rows: count, page, position of the threshold.
 
-All, Matched and Missing are sorted runs of predictions, cut at the threshold; Extra is an order over annotations.
+All, Matched and Missing are sorted runs of predictions, cut at the threshold; Extra is sorted runs of annotations.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import Literal
 import numpy as np
 
 from pellucid.columns import Floats, Longs
-from pellucid.understand.evaluation import Evaluation
-from pellucid.understand.runs import Runs, at_or_over, page_of_runs
+from pellucid.understand.evaluation import Evaluation, ListName
+from pellucid.understand.extra import extra_runs
+from pellucid.understand.runs import Runs, page_of_runs
 
 Tab = Literal["all", "matched", "missing", "extra"]
 TABS: tuple[Tab, ...] = ("all", "matched", "missing", "extra")
@@ -37,7 +38,7 @@ class Selection:
 
     @cached_property
     def total(self) -> int:
-        return len(self._extra) if self.tab == "extra" else int(self._lengths.sum())
+        return int(self._lengths.sum())
 
     def page(self, offset: int, limit: int) -> Longs:
         """Rows of the items at `offset` and on: of predictions, in Extra of annotations. Costs the page."""
@@ -54,78 +55,36 @@ class Selection:
 
         In reverse, where the first item at or over it stands. With all concepts the thresholds must be one value.
         """
-        over = int(np.minimum(at_or_over(self._runs, self.split, self.thresholds), self._lengths).sum())
+        over = int(np.minimum(self.evaluation.at_or_over(self._list, self.split, self.thresholds), self._lengths).sum())
         return self.total - over if self.reverse else over
 
     def _forward(self, offset: int, limit: int) -> Longs:
-        if self.tab == "extra":
-            return self._extra[offset : offset + limit]
         return page_of_runs(self._runs, self.split, self._lengths, offset, limit)
 
     @cached_property
     def _runs(self) -> Runs:
+        if self.tab == "extra":
+            concepts = np.arange(len(self.evaluation.concepts)) if self.concept is None else np.array([self.concept])
+            return extra_runs(self.evaluation, self.evaluation.extra, self.split, concepts, self.thresholds)
+        found: Runs = getattr(self.evaluation, self._list)
+        return found
+
+    @property
+    def _list(self) -> ListName:
+        """Of which predictions the tab is a part."""
         if self.tab == "matched":
-            return self.evaluation.matched
+            return "matched"
         if self.tab == "missing":
-            return self.evaluation.wrong
-        return self.evaluation.predicted_concepts if self.concept is None else self.evaluation.all_predictions
+            return "wrong"
+        return "predicted_concepts" if self.concept is None else "all_predictions"
 
     @cached_property
     def _lengths(self) -> Longs:
         """Per concept, how many rows of its run belong to the tab."""
-        if self.tab == "all":
-            lengths = np.diff(self._runs.start[self.split])
+        if self.tab in ("all", "extra"):
+            lengths = self._runs.lengths(self.split)
         else:
-            lengths = at_or_over(self._runs, self.split, self.thresholds)
+            lengths = self.evaluation.at_or_over(self._list, self.split, self.thresholds)
         if self.concept is not None:
             lengths = np.where(np.arange(len(lengths)) == self.concept, lengths, 0)
         return np.asarray(lengths)
-
-    @cached_property
-    def _extra(self) -> Longs:
-        return extra_annotations(self.evaluation, self.split, self.concept, self.thresholds)
-
-
-def extra_annotations(evaluation: Evaluation, split: int, concept: int | None, thresholds: Floats) -> Longs:
-    """Annotations matched by no prediction at or over the threshold, in the order of the tab Extra.
-
-    Boxes: lowest best match first. Images: the image's score for the concept, highest first (none counts as 0).
-    Ties: image path, then input order.
-    """
-    start = evaluation.annotation_start[split]
-    begin, end = (start[0], start[-1]) if concept is None else (start[concept], start[concept + 1])
-    rows = evaluation.counted_annotations[begin:end]
-    rows = rows[evaluation.answer_score[rows] < thresholds[evaluation.annotations.concept[rows]]]
-    if evaluation.kind == "detection":
-        key, _ = best_match(evaluation, rows, thresholds)
-    else:
-        key = -own_score(evaluation, rows)
-    return rows[np.lexsort((rows, evaluation.annotations.image[rows], key))]
-
-
-def own_score(evaluation: Evaluation, rows: Longs) -> Floats:
-    """The image's score for the annotation's concept; 0 where the model gave none."""
-    own = evaluation.own[rows]
-    if not len(evaluation.predictions):
-        return np.zeros(len(rows))
-    return np.where(own >= 0, evaluation.predictions.score[own], 0.0)
-
-
-def best_match(evaluation: Evaluation, rows: Longs, thresholds: Floats) -> tuple[Floats, Floats]:
-    """The highest IoU of each annotation with a same-concept prediction under the threshold, and its score.
-
-    IoU 0 and score NaN where there is none. Of equal IoUs, the higher score.
-    """
-    stairs = evaluation.staircase
-    if stairs is None or not len(stairs.score):
-        return np.zeros(len(rows)), np.full(len(rows), np.nan)
-    low, end = stairs.start[rows], stairs.start[rows + 1]
-    first, high = low.copy(), end.copy()
-    wanted = thresholds[evaluation.annotations.concept[rows]]
-    while (active := low < high).any():
-        middle = (low + high) // 2
-        under = stairs.score[np.minimum(middle, len(stairs.score) - 1)] < wanted
-        low, high = np.where(active & under, middle + 1, low), np.where(active & ~under, middle, high)
-    step = np.maximum(low - 1, 0)
-    some = low > first
-    return np.where(some, stairs.iou[step], 0.0), np.where(some, stairs.score[step], np.nan)

@@ -10,7 +10,8 @@ import numpy as np
 from pellucid.columns import Floats, Longs
 from pellucid.understand.causes import Cause, Neighbours, cause_of_extra, cause_of_missing
 from pellucid.understand.evaluation import STATES, Evaluation
-from pellucid.understand.gallery import Selection, best_match, own_score
+from pellucid.understand.extra import best_match, own_score
+from pellucid.understand.gallery import Selection
 
 Outcome = Literal["matched", "missing", "extra", "ignored", "below"]
 

@@ -10,7 +10,7 @@ from pellucid.columns import NOT_RUN, SPLITS, UNANNOTATED, Flags, Floats, Split
 from pellucid.understand.average_precision import CocoFigures, coco_figures, ranks
 from pellucid.understand.counts import Counts, count, f1, precision, ratio, recall
 from pellucid.understand.evaluation import Evaluation
-from pellucid.understand.matching import IGNORED, MATCHED
+from pellucid.understand.outcomes import IGNORED, MATCHED
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def overall(evaluation: Evaluation, split: int, counts: Counts, concepts: list[C
     if evaluation.kind == "tagging":
         return Overall(fp + fn, f1(tp, fp, fn), macro, map=mean_of([figures.ap for figures in concepts]))
     annotated = int(evaluation.annotation_counts(split).sum())
-    right = int(evaluation.matched.start[split, -1] - evaluation.matched.start[split, 0])
+    right = int(evaluation.matched.lengths(split).sum())
     return Overall(
         fp + fn, f1(tp, fp, fn), macro, ratio(tp, annotated), ratio(right, annotated), ratio(top_five(evaluation, split), annotated)
     )

@@ -95,6 +95,8 @@ def highest_value(score: Floats, count: int) -> float:
 
 def thresholds_of(concepts: list[Counted]) -> list[Threshold]:
     """Every concept's threshold; those without a counted prediction take the cut that is best for all together."""
+    if all(len(counted.score) for counted in concepts):
+        return [fewest_errors(counted) for counted in concepts]
     shared = pooled(concepts)
     return [fewest_errors(counted) if len(counted.score) else fallback(counted, shared) for counted in concepts]
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from pellucid.columns import NOT_RUN, Floats
 from pellucid.understand.evaluation import Evaluation
-from pellucid.understand.matching import overlapping_pairs
+from pellucid.understand.greedy import overlapping_pairs
 
 TENTHS = np.linspace(0, 1, 11)
 """Compared exactly, as published figures were: 0.6 is here a bit over 9/15."""
@@ -28,7 +28,7 @@ def voc_average_precision(
     inside = (evaluation.images.split == split) & (evaluation.coverage != NOT_RUN)
     annotations = evaluation.annotations.take(inside[evaluation.annotations.image])
     runs = evaluation.all_predictions
-    predictions = evaluation.predictions.take(slice(int(runs.start[split, 0]), int(runs.start[split, -1])))
+    predictions = evaluation.predictions.take(slice(*runs.whole(split)))
     wider = 1.0 if inclusive_pixels else 0.0
     difficult = annotations.ignore
     boxes = annotations.replaced(box=widened(annotations.box, wider), ignore=np.zeros(len(annotations), bool))

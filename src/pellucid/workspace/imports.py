@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 
 from pellucid.columns import NAMED, RUN, SPLITS, Annotations, Bytes, Floats, Images, Kind, Longs, Predictions
-from pellucid.errors import ImagesNeeded, NotOneOf, PredictedAlready, ScoredTwice, counted
-from pellucid.formats.source import Note, PredictionSource
+from pellucid.errors import ImagesNeeded, NotOneOf, PredictedAlready, ScoredTwice, TooManyPredictions, counted
+from pellucid.formats.source import PART, AnnotationSource, Note, PredictionSource
 from pellucid.images.sizes import displayed_sizes
 from pellucid.images.store import join
 from pellucid.workspace.linking import read_references, refuse_ambiguous, unexplained
@@ -64,15 +64,17 @@ def link(source: PredictionSource, frozen: Frozen, split: int | None, covered: C
     notes += unexplained(source, image, reading, images, concepts)
     chosen = (image.place >= 0) & candidates[image.place]
     notes += other_splits(source, image.place, chosen)
-    kept = np.flatnonzero(chosen[source.image] & (place[source.concept] >= 0))
+    wanted = chosen[source.image]
+    wanted &= (place >= 0)[source.concept]
+    kept = slice(None) if wanted.all() else np.flatnonzero(wanted)
     rows = image.place[source.image[kept]]
     named = np.unique(image.place[chosen]).astype(np.int64)
     refuse_second_run(source, frozen, named)
     coverage = covered_images(frozen, named, split, covered)
-    images, box = in_pixels(source, kept, rows, images, frozen.folders)
-    predictions = Predictions(
-        rows.astype(np.int32), place[source.concept[kept]].astype(np.int32), source.score[kept], box, first_order + kept
-    )
+    images, box = predictions_in_pixels(source, kept, rows, images, frozen.folders)
+    refuse_too_many(source.path, first_order + len(source.score))
+    order = np.arange(first_order, first_order + len(source.score), dtype=np.int32)[kept]
+    predictions = Predictions(rows, place[source.concept[kept]], source.score[kept], box, order)
     if box is None:
         refuse_second_score(source, predictions, images, concepts)
     else:
@@ -82,6 +84,8 @@ def link(source: PredictionSource, frozen: Frozen, split: int | None, covered: C
 
 
 FLOOR, CAPPED = 0.01, 3
+MOST = np.iinfo(np.int32).max
+"""Predictions of a version: their places are kept in 32 bits."""
 
 
 def limits(predictions: Predictions) -> list[Note]:
@@ -139,8 +143,18 @@ def covered_images(frozen: Frozen, named: Longs, split: int | None, covered: Cov
     return coverage
 
 
-def in_pixels(
-    source: PredictionSource, kept: Longs, rows: np.ndarray, images: Images, folders: Sequence[str]
+def annotations_in_pixels(found: AnnotationSource, images: Images, folders: list[str]) -> tuple[Images, Annotations]:
+    annotations = found.annotations
+    if found.unit == "pixels" or annotations.box is None:
+        return images, annotations
+    images = with_sizes(images, np.unique(annotations.image).astype(np.int64), folders, found.path, "YOLO boxes are fractions of it")
+    scale = np.stack([images.width, images.height, images.width, images.height], axis=1)[annotations.image].astype(float)
+    box = annotations.box * scale
+    return images, annotations.replaced(box=box, area=box[:, 2] * box[:, 3])
+
+
+def predictions_in_pixels(
+    source: PredictionSource, kept: Longs | slice, rows: np.ndarray, images: Images, folders: Sequence[str]
 ) -> tuple[Images, Floats | None]:
     if source.box is None:
         return images, None
@@ -165,6 +179,11 @@ def with_sizes(images: Images, rows: Longs, folders: Sequence[str], path: str, w
     return images.replaced(width=width, height=height)
 
 
+def refuse_too_many(path: str, number: int) -> None:
+    if number > MOST:
+        raise TooManyPredictions(path, number, MOST)
+
+
 def refuse_second_score(source: PredictionSource, predictions: Predictions, images: Images, concepts: Sequence[Concept]) -> None:
     key = predictions.image.astype(np.int64) * len(concepts) + predictions.concept
     values, first, count = np.unique(key, return_index=True, return_counts=True)
@@ -175,9 +194,13 @@ def refuse_second_score(source: PredictionSource, predictions: Predictions, imag
 
 def outside(box: Floats, images: Images, rows: np.ndarray) -> list[Note]:
     """Boxes that reach over a pixel out of their picture: kept as they are, counted and told of."""
-    width, height = images.width[rows], images.height[rows]
-    over = (box[:, 0] < -1) | (box[:, 1] < -1) | (box[:, 0] + box[:, 2] > width + 1) | (box[:, 1] + box[:, 3] > height + 1)
-    number = int((over & (width > 0)).sum())
+    number = 0
+    for begin in range(0, len(box), PART):
+        part, owner = box[begin : begin + PART], rows[begin : begin + PART]
+        width, height = images.width[owner], images.height[owner]
+        right, bottom = part[:, 0] + part[:, 2], part[:, 1] + part[:, 3]
+        over = (part[:, 0] < -1) | (part[:, 1] < -1) | (right > width + 1) | (bottom > height + 1)
+        number += int((over & (width > 0)).sum())
     text = f"{counted(number, 'box reaches', 'boxes reach')} over the edge of the picture: kept"
     return [Note("outside", text, number)] if number else []
 

@@ -8,16 +8,17 @@ what stays unexplained is counted, named and left out.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from pellucid.columns import Annotations, Flags, Images, Integers, Longs, Predictions
+from pellucid.columns import Annotations, Flags, Floats, Images, Integers, Longs, Predictions
 from pellucid.errors import NothingMatches, ReferenceAmbiguous, counted, few
 from pellucid.formats.source import Note, PredictionSource
 from pellucid.formats.wide import shared_prefix
-from pellucid.understand.matching import overlapping_pairs
+from pellucid.understand.greedy import overlapping_pairs
 from pellucid.workspace.manifests import Concept
 
 UNKNOWN, AMBIGUOUS = -1, -2
@@ -61,8 +62,15 @@ def number_of(name: str) -> str:
     return str(int(text)) if text.isascii() and text.isdigit() else ""
 
 
-def image_readings(source: PredictionSource, images: Images, candidates: Flags) -> list[Reading]:
-    """The ways in which files name images, the likeliest first. Where a name could be several images, the candidates decide."""
+Way = tuple[str, Sequence[str], Callable[[str], str]]
+"""A name for it, what each image is called, and what of a key is held against that."""
+
+
+def image_readings(source: PredictionSource, images: Images, candidates: Flags) -> Iterator[Reading]:
+    """The ways in which files name images, the likeliest first, each worked out when it is asked for.
+
+    Where a name could be several images, the candidates decide.
+    """
     rows = np.flatnonzero(candidates)
     keys, paths = source.image_keys, images.path.tolist()
     by_id = ("id", images.source_id.tolist(), same)
@@ -82,22 +90,26 @@ def image_readings(source: PredictionSource, images: Images, candidates: Flags) 
         ways = [by_id, *by_path, *by_stem, plain_stem, by_number]
         if source.images_named_by == "path":
             ways = [*by_path, by_id, *by_stem, plain_stem, by_number]
-    readings = []
-    for name, names, way in ways:
-        meant = [way(key.replace("\\", "/")) for key in keys]
-        place = lookup(meant, names, range(len(images)))
+    first, *others = (partial(read, way, keys, rows) for way in ways)
+    yield first()
+    yield from filter(one_to_one, (other() for other in others))
+
+
+def read(way: Way, keys: Sequence[str], rows: Longs) -> Reading:
+    """Keys read in one way; rows: the candidates."""
+    name, names, meaning = way
+    meant = [meaning(key.replace("\\", "/")) for key in keys]
+    place = lookup(meant, names, range(len(names)))
+    if (place < 0).any():
         inside = lookup(meant, [names[row] for row in rows.tolist()], rows)
-        readings.append(Reading(name, np.where(place >= 0, place, inside).astype(np.int32)))
-    return [readings[0], *(reading for reading in readings[1:] if one_to_one(reading))]
+        place = np.where(place >= 0, place, inside).astype(np.int32)
+    return Reading(name, place)
 
 
 def one_to_one(reading: Reading) -> bool:
     """Two names of one file that would be one image are no way of naming images."""
     found = reading.place[reading.place >= 0]
     return len(np.unique(found)) == len(found)
-
-
-Way = tuple[str, Sequence[str], Callable[[str], str]]
 
 
 def same(key: str) -> str:
@@ -144,10 +156,9 @@ def most_explaining(readings: Sequence[Reading]) -> Reading:
     return max(readings, key=lambda reading: (reading.explained, reading.ambiguous))
 
 
-def plain_images(ways: Sequence[Reading]) -> Reading:
-    """The format's own way of naming images where it explains half of the keys or is in doubt; else the best other."""
-    own = ways[0]
-    return own if own.ambiguous or (own.explained and own.explained * 2 >= len(own.place)) else most_explaining(ways)
+def is_plain(own: Reading) -> bool:
+    """Whether the format's own way of naming images is the plain one: it explains half of the keys, or is in doubt."""
+    return own.ambiguous > 0 or (own.explained > 0 and own.explained * 2 >= len(own.place))
 
 
 def plain_concepts(ways: Sequence[Reading]) -> Reading:
@@ -162,7 +173,7 @@ def agreement(
     places, names = image.place[source.image[rows]], concept.place[source.concept[rows]]
     kept = (places >= 0) & (names >= 0)
     box = source.box[rows][kept] if source.box is not None else None
-    boxes = Predictions(places[kept], names[kept], source.score[rows][kept], box, rows[kept])
+    boxes = Predictions(places[kept], names[kept], source.score[rows][kept], box, rows[kept].astype(np.int32))
     near = annotations.take(np.isin(annotations.image, boxes.image))
     agreeing: set[int] = set()
     for prediction, _, iou in overlapping_pairs(near, boxes, concepts):
@@ -174,16 +185,20 @@ def read_references(
     source: PredictionSource, images: Images, candidates: Flags, concepts: Sequence[Concept], annotations: Annotations
 ) -> tuple[Reading, Reading, list[Note]]:
     """Choose how images and concepts are named; where boxes clearly contradict the plain reading, they win and it is said."""
-    image_ways = image_readings(source, images, candidates)
+    ways = image_readings(source, images, candidates)
+    own = next(ways)
+    image_ways = [own] if is_plain(own) else [own, *ways]
+    image = own if is_plain(own) else most_explaining(image_ways)
     concept_ways = concept_readings(source, concepts)
-    image = plain_images(image_ways)
     concept = most_explaining(concept_ways) if source.concept_reading == "column" else plain_concepts(concept_ways)
-    notes = [] if image is image_ways[0] else [Note("reading", f"images known by their {image.name}", 1, "info")]
+    notes = [] if image is own else [Note("reading", f"images known by their {image.name}", 1, "info")]
     if source.box is None or source.unit != "pixels":
         return image, concept, notes
-    rows = np.argsort(-source.score, kind="stable")[:WITNESSES]
+    rows = most_confident(source.score)
     asked = len(rows)
     share = agreement(source, rows, image, concept, annotations, len(concepts))
+    if share * MUCH_MORE <= 1:  # else no other could be much better
+        image_ways.extend(ways)
     for other in rivals(image, image_ways):
         other_share = agreement(source, rows, other, concept, annotations, len(concepts))
         if asked >= ENOUGH and clearly(other_share, share, MUCH_MORE):
@@ -197,6 +212,16 @@ def read_references(
             notes.append(contradiction("category ids", taken, left, *((other_share, share) if taken is other else (share, other_share))))
             concept, share = (other, other_share) if taken is other else (concept, share)
     return image, concept, notes
+
+
+def most_confident(score: Floats) -> Longs:
+    """Rows of the highest scores, best first; of equal ones, those listed first."""
+    if len(score) > WITNESSES:
+        least = np.partition(score, len(score) - WITNESSES)[len(score) - WITNESSES]
+        rows = np.flatnonzero(score >= least)
+    else:
+        rows = np.arange(len(score))
+    return rows[np.argsort(-score[rows], kind="stable")][:WITNESSES]
 
 
 def rivals(chosen: Reading, ways: Sequence[Reading]) -> list[Reading]:

@@ -59,7 +59,7 @@ def write_table(path: Path, columns: Mapping[str, Any]) -> None:
     half = path.with_name(f"{path.name}.tmp")
     try:
         with duckdb.connect() as connection:
-            connection.register("given", {name: np.ascontiguousarray(column) for name, column in columns.items()})
+            connection.register("given", dict(columns))
             target = str(half).replace("'", "''")
             connection.execute(f"COPY (SELECT * FROM given) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
     except duckdb.Error as error:
@@ -110,6 +110,7 @@ def sync(path: Path) -> None:
 
 def remove_leftovers(folder: Path, named: set[str]) -> None:
     """Remove data files that the manifest beside them does not name."""
-    for file in folder.glob("*.parquet*"):
-        if file.name not in named:
-            file.unlink(missing_ok=True)
+    for ending in ("parquet", "mapped"):
+        for file in folder.glob(f"*.{ending}*"):
+            if file.name not in named:
+                file.unlink(missing_ok=True)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from pellucid.columns import Annotations, Bytes, Floats, Images, Kind, Predictions, texts
-from pellucid.understand.evaluation import Evaluation
-from pellucid.understand.matching import Staircase
+from pellucid.columns import Annotations, Bytes, Floats, Images, Kind, Longs, Predictions, texts
+from pellucid.errors import CannotWrite
+from pellucid.understand.counts import strips, with_all_kept
+from pellucid.understand.derived import Derived
+from pellucid.understand.evaluation import Evaluation, Kept, ListName
+from pellucid.understand.extra import ExtraLists
+from pellucid.understand.outcomes import Staircase
+from pellucid.understand.thresholds import Source, Threshold
+from pellucid.workspace.mapped import read_mapped, write_mapped
 from pellucid.workspace.storage import read_table, write_table
 
 SIDES = ("x", "y", "width", "height")
@@ -73,18 +81,94 @@ def write_evaluation(folder: Path, generation: int, evaluation: Evaluation) -> d
 
 def read_evaluation(
     folder: Path, kind: Kind, concepts: tuple[str, ...], iou: float,
-    images: str, annotations: str, predictions: str, staircase: str | None,
+    images: str, annotations: str, predictions: str, staircase: str | None, generation: int,
 ) -> Evaluation:  # fmt: skip
+    """A version's tables: mapped columns where there are some, else read from Parquet and then mapped, if that can be written."""
     image_columns, coverage = read_images(folder / images)
-    annotation_columns, derived = read_annotations(folder / annotations)
-    columns = with_box(read_table(folder / predictions))
-    state, partner, overlap = (columns.pop(name) for name in ("state", "partner", "iou"))
-    stairs = None
-    if staircase is not None:
-        steps = read_table(folder / staircase)
-        start = np.searchsorted(steps["annotation"], np.arange(len(annotation_columns) + 1))
-        stairs = Staircase(start.astype(np.int64), steps["score"], steps["iou"])
+    known = folder / mapped_name(generation)
+    columns = read_mapped(known)
+    if columns is None:
+        annotation_columns, derived = read_annotations(folder / annotations)
+        table = with_box(read_table(folder / predictions))
+        state, partner, overlap = (table.pop(name) for name in ("state", "partner", "iou"))
+        evaluation = Evaluation(
+            kind, concepts, iou, image_columns, coverage, annotation_columns, Predictions(**table),
+            state, partner, overlap, derived["answer"], derived["own"], read_staircase(folder, staircase, len(annotation_columns)),
+        )  # fmt: skip
+        evaluation = with_all_kept(evaluation)
+        with suppress(CannotWrite):
+            write_mapped(known, mapped_columns(evaluation))
+        columns = read_mapped(known)
+        if columns is None:
+            return evaluation
+    return mapped_evaluation(columns, kind, concepts, iou, image_columns, coverage)
+
+
+def read_staircase(folder: Path, name: str | None, annotations: int) -> Staircase | None:
+    if name is None:
+        return None
+    steps = read_table(folder / name)
+    start = np.searchsorted(steps["annotation"], np.arange(annotations + 1))
+    return Staircase(start.astype(np.int64), steps["score"], steps["iou"])
+
+
+LAYOUT = 1
+"""Of the mapped columns; another number makes them anew from the Parquet tables."""
+
+
+def mapped_name(generation: int) -> str:
+    return f"columns.{generation}.layout-{LAYOUT}.mapped"
+
+
+THRESHOLD_NUMBERS = ("value", "errors", "tp", "fp", "fn", "annotations")
+SOURCES: tuple[Source, ...] = ("validation", "fallback", "user")
+OWN = ("state", "partner", "iou", "answer", "own")
+
+
+def mapped_columns(evaluation: Evaluation) -> dict[str, Any]:
+    """Everything of an evaluation but its images, as named columns."""
+    tables: dict[str, Mapping[str, Any]] = {
+        "predictions": evaluation.predictions.columns(), "annotations": evaluation.annotations.columns(),
+        "evaluation": {name: getattr(evaluation, name) for name in OWN},
+        "staircase": vars(evaluation.staircase) if evaluation.staircase else {},
+        "derived": vars(evaluation.derived), "extra": vars(evaluation.extra), "thresholds": threshold_columns(evaluation.thresholds),
+        "over": cast(dict[str, Longs], evaluation.over), "strips": strips(evaluation),
+    }  # fmt: skip
+    return {
+        f"{table}.{name}": column for table, columns in tables.items() for name, column in columns.items() if column is not None
+    }  # fmt: skip
+
+
+def threshold_columns(thresholds: tuple[Threshold, ...]) -> dict[str, Any]:
+    columns = {name: np.array([getattr(one, name) for one in thresholds]) for name in THRESHOLD_NUMBERS}
+    columns["source"] = np.array([SOURCES.index(one.source) for one in thresholds], np.int8)
+    columns["equally_good"] = np.array([one.equally_good for one in thresholds], float).reshape(-1, 2)
+    return columns
+
+
+def thresholds_of_columns(columns: dict[str, Any]) -> tuple[Threshold, ...]:
+    lists = {name: column.tolist() for name, column in columns.items()}
+    return tuple(
+        Threshold(value, errors, tp, fp, fn, SOURCES[source], (low, high), annotations)
+        for value, errors, tp, fp, fn, annotations, source, (low, high) in zip(
+            *(lists[name] for name in THRESHOLD_NUMBERS), lists["source"], lists["equally_good"], strict=True
+        )
+    )
+
+
+def mapped_evaluation(
+    columns: dict[str, Any], kind: Kind, concepts: tuple[str, ...], iou: float, images: Images, coverage: Bytes
+) -> Evaluation:  # fmt: skip
+    def table(name: str, **absent: None) -> dict[str, Any]:
+        return {**absent, **{key.removeprefix(f"{name}."): column for key, column in columns.items() if key.startswith(f"{name}.")}}
+
+    in_memory = {name: np.array(column) for name, column in columns.items() if name.endswith("index")}
+    columns = {**columns, **in_memory}
+    over = cast(dict[ListName, Longs], table("over"))
+    derived, extra = Derived(**table("derived")), ExtraLists(**table("extra"))
+    kept = Kept(derived, thresholds_of_columns(table("thresholds")), extra, over, table("strips"))
+    stairs = table("staircase")
     return Evaluation(
-        kind, concepts, iou, image_columns, coverage, annotation_columns, Predictions(**columns),
-        state, partner, overlap, derived["answer"], derived["own"], stairs,
+        kind, concepts, iou, images, coverage, Annotations(**table("annotations", box=None, area=None)),
+        Predictions(**table("predictions", box=None)), **table("evaluation"), staircase=Staircase(**stairs) if stairs else None, kept=kept,
     )  # fmt: skip

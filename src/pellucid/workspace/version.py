@@ -18,6 +18,7 @@ from pellucid.formats import read_predictions
 from pellucid.formats.source import Note
 from pellucid.release import __version__
 from pellucid.understand.causes import Neighbours
+from pellucid.understand.counts import with_all_kept
 from pellucid.understand.evaluation import VALIDATION, Evaluation, evaluate
 from pellucid.understand.gallery import TABS, Selection, Tab
 from pellucid.understand.metrics import Metrics, defined, metrics
@@ -26,8 +27,9 @@ from pellucid.understand.voc import voc_average_precision
 from pellucid.workspace.gallery import Gallery
 from pellucid.workspace.imports import Covered, Frozen, link, split_position
 from pellucid.workspace.manifests import Concept, Source, VersionManifest, source_record
+from pellucid.workspace.mapped import write_mapped
 from pellucid.workspace.storage import read_manifest, remove_leftovers, write_manifest, writing
-from pellucid.workspace.tables import read_annotations, read_evaluation, read_images, write_evaluation
+from pellucid.workspace.tables import mapped_columns, mapped_name, read_annotations, read_evaluation, read_images, write_evaluation
 
 if TYPE_CHECKING:
     from pellucid.workspace.view import View
@@ -110,7 +112,8 @@ class Version:
                 if manifest.predictions is None:
                     return self._located(manifest, self._not_run(manifest, names))
                 files = (manifest.images, manifest.annotations, manifest.predictions, manifest.staircase)
-                return self._located(manifest, read_evaluation(self.folder, manifest.kind, names, manifest.iou, *files))
+                evaluation = read_evaluation(self.folder, manifest.kind, names, manifest.iou, *files, manifest.generation)
+                return self._located(manifest, evaluation)
             except Exception:
                 if attempt == 2 or self.quick_manifest.generation == manifest.generation:
                     raise
@@ -127,6 +130,8 @@ class Version:
         if not lost.any():
             return Loaded(manifest, evaluation)
         known, theirs = self.view.picture_places()
+        if not known:
+            return Loaded(manifest, evaluation)
         folders = [*manifest.folders, *theirs]
         root = evaluation.images.root.copy()
         for row in np.flatnonzero(lost):
@@ -158,10 +163,15 @@ class Version:
             frozen = Frozen(self.name, manifest.kind, manifest.concepts, before.folders, old.images, old.coverage, old.annotations)
             next_order = int(old.predictions.order.max(initial=-1)) + 1
             linked = link(found, frozen, position, covered, next_order)
+            rows = len(linked.predictions)
             names = tuple(concept.name for concept in linked.concepts)
-            predictions = old.predictions.followed_by(linked.predictions)
-            new = evaluate(manifest.kind, names, linked.images, linked.coverage, old.annotations, predictions, manifest.iou)
-            record = source_record(source, found.path, found.format, len(linked.predictions), linked.notes)
+            together = [old.predictions.followed_by(linked.predictions)]
+            path, form, linked = found.path, found.format, replace(linked, predictions=no_predictions(False))
+            del found  # at tens of millions of rows there is no room for them twice
+            new = evaluate(
+                manifest.kind, names, linked.images, linked.coverage, old.annotations, together.pop(), manifest.iou, consume=True
+            )
+            record = source_record(source, path, form, rows, linked.notes)
             self._keep(manifest, new, linked.concepts, before.folders, record)
         return linked.notes
 
@@ -169,6 +179,7 @@ class Version:
         generation = manifest.generation + 1
         self.folder.mkdir(parents=True, exist_ok=True)
         names = write_evaluation(self.folder, generation, new)
+        write_mapped(self.folder / mapped_name(generation), mapped_columns(with_all_kept(new)))
         changed = VersionManifest(
             kind=manifest.kind, started=manifest.started, made_by=__version__, iou=manifest.iou, concepts=concepts,
             folders=folders, images=str(names["images"]), annotations=str(names["annotations"]),
@@ -176,8 +187,7 @@ class Version:
             staircase=names["staircase"], prediction_sources=[*manifest.prediction_sources, record], counts=sizes(new),
         )  # fmt: skip
         write_manifest(self.folder / MANIFEST, changed)
-        remove_leftovers(self.folder, {name for name in names.values() if name})
-        self._loaded = self._stamp(), Loaded(changed, new)
+        remove_leftovers(self.folder, {mapped_name(generation), *(name for name in names.values() if name)})
 
     @property
     def splits(self) -> list[Split]:

@@ -13,7 +13,7 @@ from pellucid.formats import read_annotations as read_source
 from pellucid.formats.source import AnnotationSource, Note
 from pellucid.images.store import absolute
 from pellucid.release import __version__
-from pellucid.workspace.imports import outside, split_position, with_sizes
+from pellucid.workspace.imports import annotations_in_pixels, outside, split_position
 from pellucid.workspace.manifests import VersionManifest, ViewManifest, now, source_record
 from pellucid.workspace.merging import absent_pictures, as_tags, found_folder, merge, merge_concepts, refuse_elsewhere
 from pellucid.workspace.names import checked_name, listed_names
@@ -48,6 +48,8 @@ class View:
     def picture_places(self) -> tuple[dict[str, int], list[str]]:
         """The folder of each image that has one, by path, as a position in the list of folders; and that list."""
         manifest = self.manifest
+        if not manifest.folders:
+            return {}, []
         images, _ = self._tables(manifest)
         known = images.root >= 0
         return dict(zip(images.path[known], images.root[known].tolist(), strict=True)), manifest.folders
@@ -83,7 +85,7 @@ class View:
                 folders.append(folder)
             arriving = placed(found.images, split, -1 if folder is None else folders.index(folder))
             notes = [*found.notes, *absent_pictures(arriving, folder, guessed=pictures is None and found.folder is None)]
-            arriving, annotations = in_pixels(found, arriving, folders)
+            arriving, annotations = annotations_in_pixels(found, arriving, folders)
             if annotations.box is not None:
                 notes += outside(annotations.box, arriving, annotations.image)
             concepts, ours, theirs = merge_concepts(manifest.concepts, manifest.concepts_listed, found)
@@ -201,13 +203,3 @@ def placed(images: Images, split: Split | None, root: int) -> Images:
     position = split_position(split)
     named = -1 if position is None else position
     return images.replaced(split=np.where(images.split < 0, named, images.split).astype(np.int8), root=np.full(len(images), root, np.int32))
-
-
-def in_pixels(found: AnnotationSource, images: Images, folders: list[str]) -> tuple[Images, Annotations]:
-    annotations = found.annotations
-    if found.unit == "pixels" or annotations.box is None:
-        return images, annotations
-    images = with_sizes(images, np.unique(annotations.image).astype(np.int64), folders, found.path, "YOLO boxes are fractions of it")
-    scale = np.stack([images.width, images.height, images.width, images.height], axis=1)[annotations.image].astype(float)
-    box = annotations.box * scale
-    return images, annotations.replaced(box=box, area=box[:, 2] * box[:, 3])

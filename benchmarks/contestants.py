@@ -1,0 +1,52 @@
+"""One peer, or Pellucid, from two JSON files to COCO's twelve figures: `python contestants.py NAME ANNOTATIONS RESULTS` prints what it took.
+
+Run by `figures.py` in a process of its own, with the interpreter that has the peers.
+"""
+
+import contextlib
+import importlib
+import io
+import json
+import resource
+import sys
+import time
+
+
+def pellucid(annotations, results):
+    import pellucid
+
+    pellucid.coco_figures  # noqa: B018 (loads what it needs, as the peers' imports do)
+    begin = time.perf_counter()
+    figures = list(pellucid.coco_figures(annotations, results).values())
+    return time.perf_counter() - begin, [-1 if value is None else value for value in figures]
+
+
+def like_pycocotools(coco_module, eval_module, kind="COCOeval"):
+    def run(annotations, results):
+        coco = importlib.import_module(coco_module)
+        evaluation = importlib.import_module(eval_module)
+        begin = time.perf_counter()
+        with contextlib.redirect_stdout(io.StringIO()):
+            truth = coco.COCO(annotations)
+            judge = getattr(evaluation, kind)(truth, truth.loadRes(results), "bbox")
+            judge.evaluate()
+            judge.accumulate()
+            judge.summarize()
+        return time.perf_counter() - begin, [float(value) for value in judge.stats[:12]]
+
+    return run
+
+
+CONTESTANTS = {
+    "pellucid": pellucid,
+    "ultrafast-pycocotools": like_pycocotools("ultrafast_pycocotools", "ultrafast_pycocotools"),
+    "hotcoco": like_pycocotools("hotcoco", "hotcoco"),
+    "faster-coco-eval": like_pycocotools("faster_coco_eval", "faster_coco_eval", "COCOeval_faster"),
+    "pycocotools": like_pycocotools("pycocotools.coco", "pycocotools.cocoeval"),
+}
+
+if __name__ == "__main__":
+    name, annotations, results = sys.argv[1:]
+    seconds, figures = CONTESTANTS[name](annotations, results)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    json.dump({"seconds": seconds, "memory": memory, "figures": figures}, sys.stdout)

@@ -1,0 +1,30 @@
+"""From predictions on disk to a version that can be opened: `python -m benchmarks.ready WORKSPACE VIEW FILE` prints what it took."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+
+import pellucid
+
+
+def main(workspace: str, view: str, file: str) -> None:
+    begin = time.perf_counter()
+    version = pellucid.open(workspace).view(view).version_to_be("model")
+    version.add_predictions(file)
+    ready = time.perf_counter() - begin
+    totals = {tab: len(version.gallery(tab)) for tab in ("all", "matched", "missing", "extra")}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    figures = 0.0
+    if "--figures" in sys.argv:
+        begin = time.perf_counter()
+        version.metrics("validation")
+        figures = time.perf_counter() - begin
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    json.dump({"ready": ready, "figures": figures, "memory": peak, "totals": totals}, sys.stdout)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:4])

@@ -1,0 +1,64 @@
+"""From predictions on disk to a version that can be opened, and the cost of changing one's mind."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+import pellucid
+from benchmarks.made import Size, make, write_coco, write_parquet
+from pellucid.columns import Annotations
+from pellucid.understand.changed import at_iou, corrected
+
+HEADINGS = ["predictions", "from", "version ready", "the twelve figures more", "peak memory"]
+
+
+def prepare(size: Size, folder: Path, parquet: bool) -> tuple[Path, Path]:
+    """A workspace with the annotations in it, and the file of predictions."""
+    annotations, predictions = write_parquet(size, folder) if parquet else write_coco(make(size), folder)
+    workspace = folder / "versions.pellucid"
+    pellucid.open(workspace).add("made", annotations)
+    return workspace, predictions
+
+
+def row(size: Size, workspace: Path, predictions: Path) -> list[str]:
+    """In a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.ready", str(workspace), "made", str(predictions), "--figures"]
+    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    times = [f"{found['ready']:.1f} s", f"{found['figures']:.1f} s"]
+    return [f"{size.predictions:,}", predictions.suffix[1:], *times, f"{found['memory']} MB"]
+
+
+def changes(workspace: Path) -> list[tuple[str, str]]:
+    """What a change of mind costs, on a version that is loaded."""
+    evaluation = pellucid.open(workspace).view("made").version("model").evaluation
+    images = np.random.default_rng(0).integers(0, len(evaluation.images), 20)
+
+    def again() -> None:
+        assert len(at_iou(evaluation, 0.75).thresholds)
+
+    def mend(image: int) -> None:
+        rows = np.flatnonzero(evaluation.annotations.image == image)[1:]
+        new: Annotations = evaluation.annotations.take(rows)
+        assert corrected(evaluation, np.array([image]), new).state is not None
+
+    number = f"{len(evaluation.predictions):,} predictions"
+    return [
+        (f"{number} matched at another IoU, with new thresholds", timed([again] * 5)),
+        (f"{number}, one image's annotations corrected", timed([lambda image=image: mend(image) for image in images.tolist()])),
+    ]
+
+
+def timed(calls: list) -> str:  # type: ignore[type-arg]
+    took = []
+    for call in calls:
+        begin = time.perf_counter()
+        call()
+        took.append((time.perf_counter() - begin) * 1000)
+    return f"median {statistics.median(took):.0f} ms"

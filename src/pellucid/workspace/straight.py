@@ -1,0 +1,49 @@
+"""The COCO figures of two files, without a workspace."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from pellucid.columns import Annotations, Images, Predictions
+from pellucid.errors import KindConflict
+from pellucid.formats import read_annotations, read_predictions
+from pellucid.formats.source import Note
+from pellucid.understand.average_precision import Candidates, figures_of, identity_ranks
+from pellucid.understand.orders import best_first, order_by_key
+from pellucid.workspace.imports import Frozen, annotations_in_pixels, link
+from pellucid.workspace.manifests import Concept
+from pellucid.workspace.merging import found_folder
+
+
+def coco_figures(annotations: Any, predictions: Any, images: str | None = None) -> tuple[dict[str, float | None], list[Note]]:
+    """COCO's twelve figures of predictions held against annotations, and what is worth knowing about the files.
+
+    annotations, predictions: paths, or columns in memory, as `View.add` and `Version.add_predictions` take them; all images of the
+    annotations count as run on, whatever split they are of. images: the folder of the pictures, where sizes must be read from them.
+    A figure is None where COCO says -1. Raises PellucidError.
+    """
+    with ThreadPoolExecutor(2) as threads:
+        reading = threads.submit(read_annotations, annotations, None, "detection", images)
+        predicted = threads.submit(read_predictions, predictions, None, "detection", ())
+        found = reading.result()
+    if found.kind != "detection":
+        raise KindConflict(found.path, "COCO's figures", "detection", f"a {found.kind} set")
+    folder = images or found_folder(found, annotations)
+    folders = [] if folder is None else [folder]
+    listed = found.images.replaced(root=np.full(len(found.images), len(folders) - 1, np.int32))
+    frozen_images, table = annotations_in_pixels(found, listed, folders)
+    concepts = [Concept(name, [identity] if identity else []) for name, identity in zip(found.concepts, found.concept_ids, strict=True)]
+    nowhere = np.zeros(len(frozen_images), np.int8)
+    linked = link(predicted.result(), Frozen("these", "detection", concepts, folders, frozen_images, nowhere, table), None, "split", 0)
+    ordered = candidates_of(frozen_images, table, linked.predictions, len(concepts))
+    return figures_of(ordered, len(concepts), len(frozen_images)).figures, [*found.notes, *linked.notes]
+
+
+def candidates_of(images: Images, annotations: Annotations, predictions: Predictions, concepts: int) -> Candidates:
+    rank = identity_ranks(images).astype(np.int32)
+    rows, start = order_by_key(predictions.concept, concepts)
+    best_first(rows, start, predictions.replaced(image=rank[predictions.image]))
+    return Candidates(predictions.take(rows), annotations, start)

@@ -1,0 +1,77 @@
+"""How much work is done, counted and not timed: a page costs a page, whatever the size of the gallery."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from benchmarks.made import Size, make
+
+from kernel.test_same_bits import columns_of
+from pellucid.understand.counts import count, with_all_kept
+from pellucid.understand.gallery import Selection
+from pellucid.understand.runs import STRIDE
+
+VALIDATION = 1
+
+
+class Counting:
+    """A column that counts the places read from it."""
+
+    def __init__(self, column, reads):
+        self.column, self.reads, self.dtype = column, reads, column.dtype
+
+    def __len__(self):
+        return len(self.column)
+
+    def __getitem__(self, places):
+        found = self.column[places]
+        self.reads.append(np.size(found))
+        return found
+
+
+def counted(predictions):
+    """An evaluation of so many predictions over 12 concepts whose columns count, and what they count."""
+    made = make(Size(predictions // 60, 12, predictions // 8, predictions))
+    evaluation, reads = with_all_kept(columns_of(made)), []
+    table = evaluation.predictions
+    watched = table.replaced(**{name: Counting(getattr(table, name), reads) for name in ("score", "image", "order")})
+    return replace(evaluation, predictions=watched), reads
+
+
+@pytest.fixture(scope="module")
+def sizes():
+    return {number: counted(number) for number in (6_000, 96_000)}
+
+
+@pytest.mark.parametrize("tab", ["all", "matched", "missing"])
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_a_page_reads_as_much_of_a_gallery_sixteen_times_as_large(sizes, tab, share):
+    work = {}
+    for number, (evaluation, reads) in sizes.items():
+        selection = Selection(evaluation, tab, VALIDATION, None, evaluation.optimal)
+        reads.clear()
+        assert len(selection.page(int(share * (selection.total - 50)), 50)) == 50
+        work[number] = sum(reads)
+    assert 0 < work[6_000] < 6_000
+    assert work[96_000] < 2 * work[6_000] + 2_000
+
+
+def test_the_jump_to_the_threshold_searches_and_does_not_scan(sizes):
+    for evaluation, reads in sizes.values():
+        thresholds = evaluation.optimal.copy()
+        thresholds[0] = 0.31
+        reads.clear()
+        assert Selection(evaluation, "all", VALIDATION, 0, thresholds).threshold_position > 0
+        assert 0 < sum(reads) <= 3 * np.log2(STRIDE) + 3
+
+
+def test_counts_at_a_dragged_threshold_cost_its_concept_alone(sizes):
+    evaluation, reads = sizes[96_000]
+    before = count(evaluation, VALIDATION, evaluation.optimal)
+    thresholds = evaluation.optimal.copy()
+    thresholds[3] = 0.9
+    reads.clear()
+    after = count(evaluation, VALIDATION, thresholds)
+    assert sum(reads) <= 3 * (np.log2(STRIDE) + 1)
+    assert (np.delete(after.over, 3) == np.delete(before.over, 3)).all()
+    assert after.over[3] != before.over[3]
