@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 
 import pellucid
+from benchmarks.contestants import peak_memory
 
 
 def main(workspace: str, view: str, file: str) -> None:
@@ -16,13 +16,13 @@ def main(workspace: str, view: str, file: str) -> None:
     version.add_predictions(file)
     ready = time.perf_counter() - begin
     totals = {tab: len(version.gallery(tab)) for tab in ("all", "matched", "missing", "extra")}
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    peak = peak_memory()
     figures = 0.0
     if "--figures" in sys.argv:
         begin = time.perf_counter()
         version.metrics("validation")
         figures = time.perf_counter() - begin
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        peak = peak_memory()
     json.dump({"ready": ready, "figures": figures, "memory": peak, "totals": totals}, sys.stdout)
 
 

@@ -54,7 +54,7 @@ def test_files_that_are_not_what_they_should_be(tmp_path, case):
     ("change", "words"),
     [
         ({"bbox": [1, 2, -3, 4]}, ["$.annotations[0]", "[1.0, 2.0, -3.0, 4.0]", "no negative width or height"]),
-        ({"bbox": [1, 2, 3]}, ["$.annotations[0].bbox", "length 4"]),
+        ({"bbox": [1, 2, 3]}, ["$.annotations[0].bbox", "3 numbers", "[left, top, width, height]"]),
         ({"bbox": [1, 2, 3, "x"]}, ["$.annotations[0].bbox[3]"]),
         ({"bbox": None}, ["$.annotations[0]", "no bbox"]),
         ({"image_id": 77}, ["$.annotations[0].image_id", "image 77"]),
@@ -62,7 +62,7 @@ def test_files_that_are_not_what_they_should_be(tmp_path, case):
     ],
 )
 def test_bad_annotations(tmp_path, change, words):
-    path = toys.coco(tmp_path, annotations=[annotation(**change)], pictures=False)
+    path = toys.coco(tmp_path, annotations=[annotation(**change), annotation(id=2)], pictures=False)
     refused(run("add", tmp_path / "w", "v", path), str(path), *words)
     assert not (tmp_path / "w").exists()
 

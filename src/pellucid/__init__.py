@@ -16,19 +16,22 @@ from pellucid.release import __version__
 if TYPE_CHECKING:
     from pellucid.errors import PellucidError
     from pellucid.formats.source import Note
+    from pellucid.loggers import record
     from pellucid.show import coco_figures, open, show
     from pellucid.understand.items import Item
     from pellucid.understand.thresholds import Threshold
     from pellucid.workspace import Gallery, Version, View, Workspace
 
 HOMES = {
-    "PellucidError": "errors", "Note": "formats.source", "coco_figures": "show", "open": "show", "show": "show", "Item": "understand.items",
-    "Threshold": "understand.thresholds", "Gallery": "workspace", "Version": "workspace", "View": "workspace", "Workspace": "workspace",
+    "PellucidError": "errors", "Note": "formats.source", "coco_figures": "show", "open": "show", "record": "loggers", "show": "show",
+    "Item": "understand.items", "Threshold": "understand.thresholds", "Gallery": "workspace", "Version": "workspace", "View": "workspace",
+    "Workspace": "workspace",
 }  # fmt: skip
 """Where each public name lives; loaded when first asked for, as a command that needs little must start at once."""
 
 __all__ = [
-    "Gallery", "Item", "Note", "PellucidError", "Threshold", "Version", "View", "Workspace", "__version__", "coco_figures", "open", "show",
+    "Gallery", "Item", "Note", "PellucidError", "Threshold", "Version", "View", "Workspace", "__version__", "coco_figures", "open",
+    "record", "show",
 ]  # fmt: skip
 
 

@@ -15,6 +15,8 @@ from pellucid.columns import KINDS, SPLITS, Kind, Split
 from pellucid.errors import CannotWrite, PellucidError
 from pellucid.understand.gallery import TABS, Tab
 
+WHATS = ("annotations", "predictions", "gallery", "thresholds")
+
 if TYPE_CHECKING:
     from pellucid.formats.source import Note
     from pellucid.workspace import Version
@@ -128,6 +130,15 @@ SERVE = options(
     click.option("--port", type=click.IntRange(0, 65535), default=None, help="Default: 7860, or a free one if that is taken."),
     click.option("--no-browser", is_flag=True, help="Print the address alone."),
 )
+FORCED = options(
+    click.option(
+        "--boxes", metavar="FORM", help="What the four numbers are: xywh-pixels, xyxy-pixels, cxcywh-fractions, xyxy-640-letterboxed, ..."
+    ),
+    click.option("--image-ids", metavar="READING", help="How images are named: id, path, file-stem, ..."),
+    click.option("--category-ids", metavar="READING", help="How concepts are named: ids, names, positions-from-0, positions-from-1."),
+    click.option("--scores", type=click.Choice(["percent", "logits"]), help="Make probabilities of them."),
+)
+"""Readings that are else found by looking at the data."""
 VERSION = options(click.argument("workspace"), click.argument("view"), click.argument("version"))
 
 
@@ -139,14 +150,16 @@ VERSION = options(click.argument("workspace"), click.argument("view"), click.arg
 @click.option("--split", type=click.Choice(SPLITS), help="Of images whose source does not say; default validation.")
 @KIND
 @click.option("--format", "format_name", metavar="F", help="The source's format; found from its content when not given.")
+@click.option("--first-pixel", type=click.IntRange(0, 1), help="Where a format leaves open from which pixels are numbered (VOC).")
 def add(
-    workspace: str, view: str, source: str, images: str | None, split: Split | None, kind: Kind | None, format_name: str | None
-) -> None:
+    workspace: str, view: str, source: str, images: str | None, split: Split | None, kind: Kind | None, format_name: str | None,
+    first_pixel: int | None,
+) -> None:  # fmt: skip
     """Add images and annotations from SOURCE to a view."""
     import pellucid
 
     with busy(f"reading {source}"):
-        made, notes = pellucid.open(workspace).add(view, source, images, split, kind, format_name)
+        made, notes = pellucid.open(workspace).add(view, source, images, split, kind, format_name, first_pixel)
     tell(notes)
     last = made.manifest.sources[-1]
     splits = ", ".join(f"{number:,} {name}" for name, number in made.images_by_split.items())
@@ -175,15 +188,67 @@ def start(workspace: str, view: str, version: str, iou: float) -> None:
 @click.option("--covered", type=click.Choice(["split", "listed"]), default="split", show_default=True,
               help="The model was run on the whole split, or only on the images that SOURCE lists.")  # fmt: skip
 @click.option("--format", "format_name", metavar="F", help="The source's format; found from its content when not given.")
-def predictions(workspace: str, view: str, version: str, source: str, split: Split | None, covered: Any, format_name: str | None) -> None:
+@FORCED
+def predictions(
+    workspace: str, view: str, version: str, source: str, split: Split | None, covered: Any, format_name: str | None, **forced: Any
+) -> None:
     """Read what the model said, match it and choose the thresholds. Freezes the version first if need be."""
     import pellucid
 
     made = pellucid.open(workspace).view(view).version_to_be(version)
     with busy(f"reading {source}"):
-        tell(made.add_predictions(source, split, covered, format_name))
+        tell(made.add_predictions(source, split, covered, format_name, **forced))
     counts = made.manifest.counts
     click.echo(f"{version}: {counts['predictions']:,} predictions on {counts['covered']:,} of {counts['images']:,} frozen images", err=True)
+
+
+@cli.command()
+@click.argument("sources", nargs=-1, required=True)
+@IMAGES
+@JSON
+def doctor(sources: tuple[str, ...], images: str | None, as_json: bool) -> None:
+    """What an import would make of these files (annotations, and predictions to hold against them), or of a workspace, and why."""
+    from pellucid.workspace.doctor import examine
+
+    with busy(f"examining {', '.join(sources)}"):
+        diagnosis = examine(sources, images)
+    if as_json:
+        print_json(diagnosis.document)
+    else:
+        rows = [[one.question, one.answer, one.evidence, "; ".join(one.alternatives)] for one in diagnosis.readings]
+        table("Read as", ["question", "answer", "evidence", "otherwise"], rows)
+        table("Found", ["severity", "what"], [[one["severity"], one["message"]] for one in diagnosis.findings])
+    if diagnosis.has_errors:
+        sys.exit(3)
+
+
+@cli.command()
+@click.argument("workspace")
+@click.argument("view")
+@click.option("--what", required=True, type=click.Choice(WHATS))
+@click.option(
+    "--format", "format_name", required=True, metavar="F", help="coco, yolo, voc, cvat, label-studio, fiftyone, csv, parquet, json."
+)
+@click.option("--output", required=True, metavar="PATH", help="A new file, or a new folder for formats of many files.")
+@click.option("--version", "version_name", metavar="V", help="Of which predictions, gallery and thresholds are; its frozen annotations.")
+@click.option("--split", type=click.Choice(SPLITS), help="That split alone; of a gallery, validation.")
+@click.option("--tab", type=click.Choice(TABS), default="missing", show_default=True, help="Of a gallery.")
+@click.option("--concept", metavar="C", help="Of a gallery; without it all concepts.")
+@click.option("--threshold", type=float, help="Of a gallery, instead of the concept's own.")
+def export(
+    workspace: str, view: str, what: str, format_name: str, output: str, version_name: str | None, split: Split | None, tab: Tab,
+    concept: str | None, threshold: float | None,
+) -> None:  # fmt: skip
+    """Write annotations, predictions, a gallery or the thresholds for other tools."""
+    import pellucid
+    from pellucid.workspace.export import Chosen
+    from pellucid.workspace.export import export as write
+
+    opened = pellucid.open(workspace).view(view)
+    version = opened.version(version_name) if version_name else None
+    with busy(f"writing {output}"):
+        tell(write(opened, what, format_name, output, version, Chosen(split, tab, concept, threshold)))
+    click.echo(f"wrote {output}", err=True)
 
 
 @cli.command()

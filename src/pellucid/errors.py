@@ -54,6 +54,57 @@ class FormatUnknown(PellucidError):
         )
 
 
+class FormatRefused(PellucidError):
+    """A format that is known by name and not read."""
+
+    def __init__(self, path: object, name: str, mend: str) -> None:
+        super().__init__(f"{path}: this is {name}, which Pellucid does not read. {mend}")
+
+
+class SeveralModels(PellucidError):
+    def __init__(self, path: object, models: str) -> None:
+        super().__init__(
+            f"{path}: it holds predictions of several models ({models}), where those of one were expected. Export one at a time."
+        )
+
+
+class NothingPredicted(PellucidError):
+    def __init__(self, path: object, why: str) -> None:
+        super().__init__(f"{path}: no predictions in it: {why}. Give the file that the model's predictions were written to.")
+
+
+class FieldUnclear(PellucidError):
+    def __init__(self, path: object, what: str, fields: str) -> None:
+        super().__init__(f"{path}: several fields could hold the {what} ({fields}). Export it with one of them.")
+
+
+class SeveralFiles(PellucidError):
+    def __init__(self, path: object, files: str) -> None:
+        super().__init__(f"{path}: several files in it hold annotations ({files}), where one was expected. Give each alone.")
+
+
+class ReadingUnclear(PellucidError):
+    def __init__(self, path: object, question: str, readings: Sequence[tuple[str, float]], option: str) -> None:
+        shown = " and ".join(f"as {name} ({share:.0%} of confident boxes agree)" for name, share in readings)
+        picks = " or ".join(f"{option} {name}" for name, _ in readings)
+        super().__init__(f"{path}: its {question} could be read {shown}. Say which with {picks}.")
+
+
+class NothingToExamine(PellucidError):
+    def __init__(self, sources: Sequence[str]) -> None:
+        super().__init__(f"{few(sources)}: no annotations among them. Give the file that predictions are held against too.")
+
+
+class ExportImpossible(PellucidError):
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(f"cannot export to {what}: {why}.")
+
+
+class MemoryUnclear(PellucidError):
+    def __init__(self, what: str) -> None:
+        super().__init__(f"in memory: found {what}. A dict of columns (image, concept, score, x, y, width, height) always works.")
+
+
 class FormatNameUnknown(PellucidError):
     exit_status = 2
 

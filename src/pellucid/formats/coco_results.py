@@ -15,16 +15,20 @@ import msgspec
 import numpy as np
 
 from pellucid import kernel
-from pellucid.errors import FileMalformed, RecordBad, ScoreBad
+from pellucid.errors import ExportImpossible, FileMalformed, RecordBad, ScoreBad
 from pellucid.formats.cells import exactly, text_literal
-from pellucid.formats.coco import Identity, decode
+from pellucid.formats.coco import Identity, numbers_of
+from pellucid.formats.look import Asked, Look, PredictionFormat
+from pellucid.formats.outgoing import Outgoing, file_for
+from pellucid.formats.parsed import parsed_json
 from pellucid.formats.source import ImageNaming, PredictionSource, check_boxes, check_scores, codes, codes_of_integers
 
-PREDICTIONS = "coco-results"
+NAME = "coco-results"
 
 
-def is_predictions(path: Path, head: str) -> bool:
+def is_it(look: Look) -> bool:
     """A JSON list, empty or of records that have a category_id."""
+    head = look.head
     return head.startswith("[") and ("category_id" in head or re.match(r"\[\s*\]", head) is not None)
 
 
@@ -126,7 +130,7 @@ def parsed_columns(path: Path) -> tuple[dict[str, Any], ImageNaming]:
             connection.execute(TABLE.format(image=image, path=text_literal(exactly(path))))
             columns = read_columns(connection)
     except duckdb.Error as error:
-        decode(path, list[Result])  # tells exactly where and why, if it can
+        parsed_json(path, list[Result], "COCO results")  # tells exactly where and why, if it can
         raise FileMalformed(path, str(error).split("\n", maxsplit=1)[0]) from error
     check_columns(path, columns)
     box = np.empty((len(columns["score"]), 4))
@@ -184,9 +188,30 @@ def from_columns(path: Path, columns: dict[str, Any], named_by: ImageNaming) -> 
     concept_keys, concept = coded(columns["concept"])
     score, box = np.ma.filled(columns["score"], np.nan), columns["box"]
     source = PredictionSource(
-        str(path), PREDICTIONS, image_keys, image, concept_keys, concept, "id",
+        str(path), NAME, image_keys, image, concept_keys, concept, "id",
         score, box, "pixels", range(len(score)), images_named_by=named_by,
     )  # fmt: skip
     check_scores(source)
     source.notes.extend(check_boxes(path, box, source.place))
     return source
+
+
+def read(look: Look, asked: Asked) -> PredictionSource:
+    return read_predictions(look.path)
+
+
+def write(outgoing: Outgoing, path: Path) -> None:
+    """A list of results; ids are those of the annotations' own file."""
+    table = outgoing.predictions
+    if table is None or table.box is None:
+        raise ExportImpossible("coco", "COCO results are boxes with scores; write csv or parquet")
+    image_ids, concept_ids = numbers_of(outgoing.images.source_id.tolist()), numbers_of(outgoing.concept_ids)
+    rows = zip(table.image.tolist(), table.concept.tolist(), table.box.tolist(), table.score.tolist(), strict=True)
+    results = [
+        {"image_id": image_ids[image], "category_id": concept_ids[concept], "bbox": box, "score": score}
+        for image, concept, box, score in rows
+    ]
+    file_for(path).write_bytes(msgspec.json.encode(results))
+
+
+PREDICTION_FORMAT = PredictionFormat(NAME, is_it, read)

@@ -13,7 +13,7 @@ from pellucid.formats.cells import Cells
 from pellucid.formats.roles import Roles
 from pellucid.formats.source import AnnotationSource, check_boxes, listed_images, split_code
 
-FORMAT = "table"
+NAME = "table"
 
 
 class Facts:
@@ -43,7 +43,7 @@ def assemble(cells: Cells, roles: Roles, names: list[str], image: Any, facts: Fa
     area = None if facts.box is None else facts.box[:, 2] * facts.box[:, 3]
     annotations = Annotations(owner, concept, facts.box, facts.ignore, facts.positive, area)
     return AnnotationSource(
-        cells.path, FORMAT, facts.kind, concepts, [""] * len(concepts), facts.concepts is not None,
+        cells.path, NAME, facts.kind, concepts, [""] * len(concepts), facts.concepts is not None,
         images, annotations, None, notes,
     )  # fmt: skip
 

@@ -25,7 +25,9 @@ SCORE = ("score", "confidence", "conf", "probability", "prob")
 SPLIT = ("split", "subset", "partition", "set")
 IGNORE = ("ignore", "iscrowd", "difficult")
 VALUE = ("value",)
-SIZED = (("x", "y", "width", "height"), ("x", "y", "w", "h"), ("left", "top", "width", "height"))
+SIZED = (("x", "y", "width", "height"), ("x", "y", "w", "h"), ("left", "top", "width", "height"), ("x1", "y1", "w", "h"))
+LISTS = ("bbox", "box", "bounding_box")
+"""Columns of four numbers, of which nobody can tell whether they are sides or corners."""
 CORNERS = (
     ("xmin", "ymin", "xmax", "ymax"),
     ("x_min", "y_min", "x_max", "y_max"),
@@ -51,6 +53,7 @@ class Roles:
         self.ignore = self.first(IGNORE)
         self.value: str | None = None  # of tags alone; elsewhere a column of that name is the user's own
         self.sized = next((columns for columns in SIZED if all(name in self.names for name in columns)), None)
+        self.list_of_sides = self.first(LISTS)
         self.corners = next((columns for columns in CORNERS if all(name in self.names for name in columns)), None)
 
     def first(self, candidates: tuple[str, ...]) -> str | None:

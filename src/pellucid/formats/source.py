@@ -26,6 +26,21 @@ class Note:
     severity: Severity = "warning"
 
 
+@dataclass(frozen=True)
+class Judgement:
+    """A question about a source that was settled by looking at the data.
+
+    question: `boxes`, `category ids`, ... · answer: the reading taken · evidence: a sentence · alternatives: the other readings, with
+    what speaks for them · forced: whether the user said so.
+    """
+
+    question: str
+    answer: str
+    evidence: str
+    alternatives: list[str] = field(default_factory=list)
+    forced: bool = False
+
+
 BoxUnit = Literal["pixels", "fractions"]
 
 
@@ -47,6 +62,7 @@ class AnnotationSource:
     folder: str | None = None
     notes: list[Note] = field(default_factory=list)
     unit: BoxUnit = "pixels"
+    judgements: list[Judgement] = field(default_factory=list)
 
 
 def listed_images(
@@ -74,7 +90,8 @@ class PredictionSource:
     """image_keys: every image the file names, as it names it · image: index into them, one a row · images_named_by:
     how the format names images, where a key would fit several ways · concept_keys, concept: likewise ·
     concept_reading: names, the annotations' ids, positions from 0, or columns of a wide table ·
-    box: [left, top, width, height] in `unit` · record: the row's place in the file."""
+    box: [left, top, width, height] in `unit` · record: the row's place in the file · rival: the same file with its columns in
+    another order, where that is possible."""
 
     path: str
     format: str
@@ -90,6 +107,7 @@ class PredictionSource:
     record_noun: str = "record"
     notes: list[Note] = field(default_factory=list)
     images_named_by: ImageNaming = "path"
+    rival: PredictionSource | None = None
 
     def place(self, row: int) -> str:
         """Where a row stands in its file, for messages."""
@@ -106,6 +124,11 @@ def split_named(word: str) -> int | None:
     """The position in SPLITS of what files call a split, a year behind it or not; None for other words."""
     name = SPLIT_WORDS.get(re.sub(r"(19|20)\d\d$", "", word.strip().lower()))
     return None if name is None else SPLITS.index(name)
+
+
+def split_in(words: Iterable[str]) -> int:
+    """The position of the first of the words that names a split; -1 without one."""
+    return next((place for word in words if (place := split_named(word)) is not None), -1)
 
 
 def split_code(word: str, path: object, record: object) -> int:

@@ -13,13 +13,12 @@ import numpy as np
 
 from pellucid.columns import CLOSED, OPEN, Floats, Kind, Longs, Texts
 from pellucid.errors import FileEmpty, RecordBad
-from pellucid.formats.cells import Cells, tidy
-from pellucid.formats.facts import FORMAT, Facts, assemble
+from pellucid.formats.cells import Cells, cells_of_file, tidy
+from pellucid.formats.facts import NAME, Facts, assemble
+from pellucid.formats.look import AnnotationFormat, Asked, Look, PredictionFormat
 from pellucid.formats.roles import FALSE, MANY, TRUE, VALUE, Roles
 from pellucid.formats.source import AnnotationSource, PredictionSource, check_boxes, check_scores, codes, image_path
 from pellucid.formats.wide import one_hot_columns, read_one_hot, read_wide
-
-ANNOTATIONS = PREDICTIONS = FORMAT
 
 
 def is_annotations(cells: Cells) -> bool:
@@ -30,6 +29,35 @@ def is_annotations(cells: Cells) -> bool:
 def is_predictions(cells: Cells) -> bool:
     roles = Roles(cells)
     return roles.image is not None and ((roles.score is not None and roles.concept is not None) or bool(roles.others(cells)))
+
+
+def is_text_table(look: Look) -> bool:
+    """Parquet, or text whose first line has a delimiter and which is neither JSON nor XML."""
+    if look.is_dir or look.head[:1] in "{[<":
+        return False
+    first = look.head.split("\n", maxsplit=1)[0]
+    return look.head.startswith("PAR1") or ("\0" not in look.head and any(mark in first for mark in ",;\t|"))
+
+
+def holds_annotations(look: Look) -> bool:
+    return is_text_table(look) and is_annotations(cells_of_file(look.path))
+
+
+def has_scores(look: Look) -> bool:
+    """Whether a table has a column of scores, as predictions have and annotations seldom."""
+    return is_text_table(look) and Roles(cells_of_file(look.path)).score is not None
+
+
+def holds_predictions(look: Look) -> bool:
+    return is_text_table(look) and is_predictions(cells_of_file(look.path))
+
+
+def read(look: Look, asked: Asked) -> AnnotationSource:
+    return read_annotations(cells_of_file(look.path), asked.kind, asked.pictures)
+
+
+def read_scores(look: Look, asked: Asked) -> PredictionSource:
+    return read_predictions(cells_of_file(look.path), asked.kind or "detection", asked.concepts)
 
 
 def read_annotations(cells: Cells, kind: Kind | None, home: str | None) -> AnnotationSource:
@@ -52,6 +80,7 @@ def long_facts(cells: Cells, roles: Roles, kind: Kind | None, image: Any) -> Fac
     assert roles.concept is not None
     concept = cells.text(roles.concept)
     rows = np.flatnonzero(concept != "")
+    refuse_list(cells, roles, kind)
     if roles.has_boxes and kind in (None, "detection"):
         names = [str(name) for name in concept[rows]]
         ones = np.ones(len(rows), bool)
@@ -64,6 +93,13 @@ def long_facts(cells: Cells, roles: Roles, kind: Kind | None, image: Any) -> Fac
         return tags(cells, roles, concept)
     names = [str(name) for name in concept[rows]]
     return Facts(kind or "classification", rows, names, None, np.zeros(len(rows), bool), np.ones(len(rows), bool), CLOSED)
+
+
+def refuse_list(cells: Cells, roles: Roles, kind: Kind | None) -> None:
+    """A column of four numbers could be [left, top, width, height] or [left, top, right, bottom]: a guess would look like a bad model."""
+    if roles.list_of_sides and not roles.has_boxes and kind in (None, "detection"):
+        what = f"the column {roles.list_of_sides} could hold left, top, width, height or left, top, right, bottom"
+        raise RecordBad(cells.path, "header", what, "Write columns x, y, width, height, or xmin, ymin, xmax, ymax.")
 
 
 def states_tags(cells: Cells, stated: str | None) -> bool:
@@ -123,6 +159,7 @@ def read_predictions(cells: Cells, kind: Kind, concepts: Collection[str]) -> Pre
     concept_keys, concept = cells.coded(roles.concept)
     score, box = cells.number(roles.score), None
     if kind == "detection":
+        refuse_list(cells, roles, kind)
         if not roles.has_boxes:
             raise RecordBad(cells.path, "header", "it has no box columns", "Add x, y, width, height (pixels) for a detection view.")
         box = boxes(cells, roles)
@@ -135,9 +172,13 @@ def read_predictions(cells: Cells, kind: Kind, concepts: Collection[str]) -> Pre
         concept_keys.remove("")
         record = rows + cells.first_record
     source = PredictionSource(
-        cells.path, PREDICTIONS, keys, image, concept_keys, concept, "name", score, box, "pixels", record, cells.noun
+        cells.path, NAME, keys, image, concept_keys, concept, "name", score, box, "pixels", record, cells.noun
     )  # fmt: skip
     check_scores(source)
     if box is not None:
         source.notes.extend(check_boxes(cells.path, box, source.place))
     return source
+
+
+FORMAT_OF_ANNOTATIONS = AnnotationFormat(NAME, holds_annotations, read)
+FORMAT_OF_PREDICTIONS = PredictionFormat(NAME, holds_predictions, read_scores)

@@ -10,7 +10,7 @@ import numpy as np
 from pellucid.columns import CLOSED, OPEN
 from pellucid.errors import RecordBad, few
 from pellucid.formats.cells import Cells, tidy
-from pellucid.formats.facts import FORMAT, Facts, assemble
+from pellucid.formats.facts import NAME, Facts, assemble
 from pellucid.formats.roles import FALSE, TRUE, UNNAMED, Roles
 from pellucid.formats.source import AnnotationSource, Note, PredictionSource
 
@@ -65,7 +65,7 @@ def read_wide(cells: Cells, roles: Roles, keys: list[str], image: Any, concepts:
     if empty := int(np.isnan(table).sum()):
         notes.append(Note("no_score", f"{empty:,} empty cells: no score for that image and concept", empty))
     return PredictionSource(
-        cells.path, FORMAT, keys, image[rows], scored, column.astype(np.int32), "column",
+        cells.path, NAME, keys, image[rows], scored, column.astype(np.int32), "column",
         table[rows, column], None, "pixels", rows + cells.first_record, cells.noun, notes,
     )  # fmt: skip
 

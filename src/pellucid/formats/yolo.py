@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,25 +17,32 @@ import numpy as np
 
 from pellucid.columns import SPLITS, Annotations, Floats
 from pellucid.errors import ConceptUnknown, FileMalformed, FileMissing, RecordBad, counted, few
+from pellucid.formats import dota
+from pellucid.formats.look import AnnotationFormat, Asked, Look, PredictionFormat
 from pellucid.formats.pictures import pictures_below
-from pellucid.formats.source import AnnotationSource, Note, PredictionSource, check_boxes, check_scores, codes, listed_images
+from pellucid.formats.source import AnnotationSource, BoxUnit, Note, PredictionSource, check_boxes, check_scores, codes, listed_images
 
-ANNOTATIONS = "yolo"
+NAME = "yolo"
 PREDICTIONS = "yolo-labels"
 
 LISTS = (("train", "training"), ("val", "validation"), ("test", "test"))
 
 
-def is_annotations(path: Path, head: str) -> bool:
+def is_it(look: Look) -> bool:
     """A YAML file with `names`, or a folder that holds one."""
-    if path.is_dir():
-        return settings_in(path) is not None
-    return path.suffix.lower() in (".yaml", ".yml") and "names" in head
+    if look.is_dir:
+        return settings_in(look.path) is not None and not any(dota.is_line(line) for line in first_lines(look))
+    return look.path.suffix.lower() in (".yaml", ".yml") and "names" in look.head
 
 
-def is_predictions(path: Path, head: str) -> bool:
+def first_lines(look: Look) -> list[str]:
+    return [line for name in look.ending(".txt")[:5] for line in look.head_of(name).split("\n")[:2]]
+
+
+def is_predictions(look: Look) -> bool:
     """A folder of text files whose lines are numbers."""
-    if not path.is_dir():
+    path = look.path
+    if not look.is_dir:
         return False
     first = next((file for file in sorted(path.rglob("*.txt")) if file.stat().st_size), None)
     if first is None:
@@ -57,8 +64,9 @@ def settings_in(folder: Path) -> Path | None:
     return next((file for file in files if "names" in file.read_text(errors="replace")), None)
 
 
-def read_annotations(path: Path, pictures: Path | None) -> AnnotationSource:
-    """pictures: the folder that image paths are relative to; by default the data set's own root."""
+def read(look: Look, asked: Asked) -> AnnotationSource:
+    """Paths are relative to the data set's own root, where no folder of pictures was named."""
+    path, pictures = look.path, Path(asked.pictures) if asked.pictures else None
     path = ((settings_in(path) or path) if path.is_dir() else path).resolve()
     settings = read_settings(path)
     concepts = concept_names(path, settings)
@@ -110,7 +118,7 @@ def assemble(
         np.zeros(len(lines), bool), np.ones(len(lines), bool), box[:, 2] * box[:, 3],
     )  # fmt: skip
     ids = [str(row) for row in range(len(concepts))]
-    return AnnotationSource(str(path), ANNOTATIONS, "detection", concepts, ids, True, images, annotations, str(home), notes, "fractions")
+    return AnnotationSource(str(path), NAME, "detection", concepts, ids, True, images, annotations, str(home), notes, "fractions")
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -147,6 +155,9 @@ def pictures_listed(path: Path, entry: str, root: Path, home: Path) -> tuple[Pat
     tidy = entry.replace("\\", "/").removeprefix("./")
     short = tidy.removeprefix("images/")
     candidates = [root / tidy, path.parent / tidy, path.parent / tidy.removeprefix("../"), home / tidy, home / short, home.parent / tidy]
+    if "valid" in tidy.split("/"):  # Roboflow writes valid, and its folder may be called val
+        renamed = "/".join("val" if part == "valid" else part for part in tidy.removeprefix("../").split("/"))
+        candidates += [root / renamed, path.parent / renamed]
     place = next((candidate for candidate in candidates if candidate.exists()), None)
     if place is None:
         raise FileMissing(f"{path}: {entry} (looked in {root} and {home}; --images DIR names the folder of the pictures)")
@@ -246,8 +257,9 @@ def concept_number(number: float, concepts: int, file: Path, line: int, names: l
     return int(number)
 
 
-def read_predictions(path: Path) -> PredictionSource:
+def read_predictions(look: Look, asked: Asked) -> PredictionSource:
     """Label files with a confidence; an image is named by its path below the folder, without ending."""
+    path = look.path
     files = sorted(file for file in path.rglob("*.txt") if file.is_file())
     keys = [file.relative_to(path).with_suffix("").as_posix() for file in files]
     image: list[int] = []
@@ -266,14 +278,36 @@ def read_predictions(path: Path) -> PredictionSource:
         key, line = record[fractional[0]]
         raise RecordBad(path, f"{key}.txt line {line}", f"class {table[fractional[0], 0]:g} is no index", "Write an index from 0.")
     concept_keys, concept = codes([str(int(number)) for number in table[:, 0]])
-    source = LabelSource(
-        str(path), PREDICTIONS, keys, np.array(image, np.int32), concept_keys,
-        concept, "position", table[:, 5], left_top(table), "fractions",
-        np.array([line for _, line in record], np.int64), "line", images_named_by="stem",
-    )  # fmt: skip
+
+    def ordered(confidence: int, sides: Floats, unit: BoxUnit, box: Floats) -> LabelSource:
+        return LabelSource(
+            str(path), PREDICTIONS, keys, np.array(image, np.int32), concept_keys, concept, "position", table[:, confidence], box, unit,
+            np.array([line for _, line in record], np.int64), "line", images_named_by="stem",
+        )  # fmt: skip
+
+    last = ordered(5, table[:, 1:5], "fractions", left_top(table[:, 1:5]))
+    second = second_column(table, ordered)
+    if second is not None and not is_probability(table[:, 5]):
+        last, second = second, None  # the sixth number is no confidence, the second one is
+    source = replace(last, rival=second) if second is not None else last
     check_scores(source)
-    source.notes.extend(check_boxes(path, left_top(table), source.place))
+    assert source.box is not None
+    source.notes.extend(check_boxes(path, source.box, source.place))
     return source
+
+
+def is_probability(column: Floats) -> bool:
+    return bool(len(column)) and bool(((column >= 0) & (column <= 1)).all())
+
+
+def second_column(table: Floats, ordered: Callable[[int, Floats, BoxUnit, Floats], LabelSource]) -> LabelSource | None:
+    """Other tools write the confidence behind the class, and boxes in pixels as well as in fractions; None where that cannot be."""
+    sides = table[:, 2:6]
+    if not is_probability(table[:, 1]) or (sides[:, 2:] < 0).any():
+        return None
+    if sides.max(initial=0) > 2:
+        return ordered(1, sides, "pixels", sides)
+    return ordered(1, sides, "fractions", left_top(sides))
 
 
 @dataclass(frozen=True, eq=False)
@@ -284,5 +318,10 @@ class LabelSource(PredictionSource):
         return f"{self.image_keys[self.image[row]]}.txt line {int(self.record[row])}"
 
 
-def left_top(table: Floats) -> Floats:
-    return np.stack([table[:, 1] - table[:, 3] / 2, table[:, 2] - table[:, 4] / 2, table[:, 3], table[:, 4]], axis=1)
+def left_top(sides: Floats) -> Floats:
+    """From middle and size."""
+    return np.stack([sides[:, 0] - sides[:, 2] / 2, sides[:, 1] - sides[:, 3] / 2, sides[:, 2], sides[:, 3]], axis=1)
+
+
+FORMAT = AnnotationFormat(NAME, is_it, read)
+PREDICTION_FORMAT = PredictionFormat(PREDICTIONS, is_predictions, read_predictions)

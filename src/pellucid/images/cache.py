@@ -12,7 +12,7 @@ from platformdirs import user_cache_path
 
 from pellucid.images.crops import RECIPE, cut
 from pellucid.images.framing import Region
-from pellucid.images.store import is_remote
+from pellucid.images.store import is_remote, row_of
 
 BOUND = 1 << 30
 """Bytes kept at most."""
@@ -86,8 +86,9 @@ def stamp(location: str) -> str:
     """Changes when the picture does; '0' for one that is absent. Remote ones are taken never to change: asking costs a round trip."""
     if is_remote(location):
         return "remote"
+    inside = row_of(location)
     try:
-        status = Path(location).stat()
+        status = (inside[0] if inside else Path(location)).stat()
     except (OSError, ValueError):
         return "0"
     return f"{status.st_mtime_ns:x}{status.st_size:x}"

@@ -1,8 +1,9 @@
-"""Where pictures lie: a folder on disk or any URL that fsspec opens."""
+"""Where pictures lie: a folder on disk, the rows of a Parquet table, or any URL that fsspec opens."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from io import BytesIO
 from pathlib import Path
 from typing import IO, cast
 
@@ -21,10 +22,33 @@ def absolute(folder: str) -> str:
     return folder if is_remote(folder) else str(Path(folder).resolve())
 
 
+def row_of(location: str) -> tuple[Path, int] | None:
+    """The table and row of a picture that lies in a Parquet file: `.../train.parquet/0000012`."""
+    table, _, row = location.rpartition("/")
+    return (Path(table), int(row)) if table.endswith(".parquet") and row.isdecimal() else None
+
+
+def picture_in_table(table: Path, row: int) -> bytes:
+    """The bytes of one picture; raises OSError."""
+    import duckdb
+
+    exact = "".join(f"[{sign}]" if sign in "*?[" else sign for sign in str(table))
+    query = "SELECT image.bytes FROM read_parquet(?, file_row_number = true) WHERE file_row_number = ?"
+    try:
+        with duckdb.connect() as connection:
+            found = connection.execute(query, [exact, row]).fetchone()
+    except duckdb.Error as error:
+        raise OSError(str(error)) from error
+    if found is None or found[0] is None:
+        raise FileNotFoundError(f"{table} has no picture in row {row}")
+    return bytes(found[0])
+
+
 def is_there(location: str) -> bool:
     """Whether something lies at the location. Remote ones are taken on trust: asking costs a round trip each."""
+    inside = row_of(location)
     try:
-        return is_remote(location) or Path(location).is_file()
+        return is_remote(location) or (inside[0] if inside else Path(location)).is_file()
     except OSError:  # a name that no file can have
         return False
 
@@ -35,4 +59,6 @@ def open_picture(location: str) -> AbstractContextManager[IO[bytes]]:
         import fsspec
 
         return cast("AbstractContextManager[IO[bytes]]", fsspec.open(location, "rb"))
+    if inside := row_of(location):
+        return BytesIO(picture_in_table(*inside))
     return Path(location).open("rb")

@@ -52,6 +52,10 @@ def version_document(version: Version, loaded: Loaded) -> VersionDocument:
         NoteDocument(said.kind, said.message, said.count, said.severity, source.path.rsplit("/", maxsplit=1)[-1])
         for source in [*manifest.annotation_sources, *manifest.prediction_sources]
         for said in source.notes
+    ] + [
+        NoteDocument("reading", f"{read.question}: {read.answer} ({read.evidence})", 1, "info", source.path.rsplit("/", maxsplit=1)[-1])
+        for source in [*manifest.annotation_sources, *manifest.prediction_sources]
+        for read in source.readings
     ]
     return VersionDocument(
         version.view.name, version.name, manifest.kind, manifest.started, manifest.iou, list(evaluation.concepts), splits, notes

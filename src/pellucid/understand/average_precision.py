@@ -16,6 +16,7 @@ from pellucid.columns import NOT_RUN, Annotations, Flags, Floats, Images, Longs,
 from pellucid.understand.evaluation import Evaluation
 from pellucid.understand.greedy import choose, overlapping_pairs
 from pellucid.understand.greedy_in_c import by_run
+from pellucid.understand.matching import unverified
 from pellucid.understand.orders import best_first
 
 IOUS = np.linspace(0.5, 0.95, 10)
@@ -129,6 +130,11 @@ def candidates(evaluation: Evaluation, split: int) -> Candidates:
     predictions = evaluation.predictions.take(slice(begin, end))
     run = split * len(evaluation.concepts)
     start = evaluation.derived.start[run : run + len(evaluation.concepts) + 1] - begin
+    unknown = unverified(len(evaluation.concepts), evaluation.images, annotations, predictions)
+    if unknown.any():  # as LVIS: what nobody looked for counts for nothing
+        predictions = predictions.take(~unknown)
+        start = np.searchsorted(predictions.concept, np.arange(len(evaluation.concepts) + 1))
+    annotations = annotations.take(annotations.positive)
     image_rank = identity_ranks(evaluation.images)
     if (np.diff(image_rank) < 0).any():  # else gallery order is the right one
         order = np.arange(len(predictions), dtype=np.int32)

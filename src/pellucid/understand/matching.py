@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from pellucid import kernel
-from pellucid.columns import OPEN, UNANNOTATED, Annotations, Bytes, Images, Integers, Kind, Longs, Predictions
+from pellucid.columns import OPEN, UNANNOTATED, Annotations, Bytes, Flags, Images, Integers, Kind, Longs, Predictions
 from pellucid.understand import greedy, greedy_in_c
 from pellucid.understand.outcomes import IGNORED, MATCHED, NOT_HIGHEST, WRONG, Matching
 
@@ -23,8 +23,11 @@ def match(
     """
     if kind == "detection":
         if kernel.library is None:
-            return greedy.match_boxes(annotations, predictions, iou, concepts)
-        return greedy_in_c.match_boxes(images, annotations, predictions, start, iou, concepts)
+            found = greedy.match_boxes(annotations, predictions, iou, concepts)
+        else:
+            found = greedy_in_c.match_boxes(images, annotations, predictions, start, iou, concepts)
+        found.state[(found.state == WRONG) & unverified(concepts, images, annotations, predictions)] = IGNORED
+        return found
     own_annotation, own_prediction = same_image_and_concept(annotations, predictions, concepts)
     if kind == "classification":
         state = classified(images, predictions, own_annotation >= 0)
@@ -35,6 +38,16 @@ def match(
     answer = np.full(len(annotations), -1, np.int32)
     answer[partner[matched]] = np.flatnonzero(matched)
     return Matching(state, partner, np.full(len(state), np.nan), answer, own_prediction, None)
+
+
+def unverified(concepts: int, images: Images, annotations: Annotations, predictions: Predictions) -> Flags:
+    """Boxes of a concept that nobody looked for in their image (LVIS, Open Images): they are no errors."""
+    unsure = images.stated == OPEN
+    if not unsure.any():
+        return np.zeros(len(predictions), bool)
+    listed = np.unique(annotations.image.astype(np.int64) * concepts + annotations.concept)
+    key = predictions.image.astype(np.int64) * concepts + predictions.concept
+    return np.asarray(unsure[predictions.image] & ~np.isin(key, listed))
 
 
 def same_image_and_concept(annotations: Annotations, predictions: Predictions, concepts: int) -> tuple[Integers, Integers]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from pellucid.columns import NAMED, RUN, SPLITS, Annotations, Bytes, Floats, Images, Kind, Longs, Predictions
 from pellucid.errors import ImagesNeeded, NotOneOf, PredictedAlready, ScoredTwice, TooManyPredictions, counted
-from pellucid.formats.source import PART, AnnotationSource, Note, PredictionSource
+from pellucid.formats.source import PART, AnnotationSource, Judgement, Note, PredictionSource
 from pellucid.images.sizes import displayed_sizes
 from pellucid.images.store import join
-from pellucid.workspace.linking import read_references, refuse_ambiguous, unexplained
+from pellucid.workspace.judging import Forced, read_references
+from pellucid.workspace.linking import refuse_ambiguous, unexplained
 from pellucid.workspace.manifests import Concept
 
 Covered = Literal["split", "listed"]
@@ -41,13 +42,22 @@ class Linked:
     coverage: Bytes
     concepts: list[Concept]
     notes: list[Note]
+    judgements: list[Judgement]
 
 
-def link(source: PredictionSource, frozen: Frozen, split: int | None, covered: Covered, first_order: int) -> Linked:
-    """Hold a file's predictions against a frozen version."""
+NOTHING_FORCED = Forced()
+
+
+def link(
+    source: PredictionSource, frozen: Frozen, split: int | None, covered: Covered, first_order: int, forced: Forced = NOTHING_FORCED
+) -> Linked:  # fmt: skip
+    """Hold a file's predictions against a frozen version. forced: readings that the user settled."""
     images, concepts = frozen.images, list(frozen.concepts)
     candidates = np.ones(len(images), bool) if split is None else images.split == split
-    image, concept, notes = read_references(source, images, candidates, concepts, frozen.annotations)
+    witnesses = frozen.annotations.take(frozen.annotations.positive)
+    references = read_references(source, images, candidates, concepts, witnesses, forced)
+    source, image, concept, notes = references.source, references.image, references.concept, references.notes
+    source, judged = read_scores(source, forced.scores)
     refuse_ambiguous(source, image, concept, images, candidates, concepts)
     place = concept.place.copy()
     if frozen.kind == "classification":
@@ -80,7 +90,23 @@ def link(source: PredictionSource, frozen: Frozen, split: int | None, covered: C
     else:
         notes += outside(box, images, rows)
         notes += limits(predictions)
-    return Linked(predictions, images, coverage, concepts, [*source.notes, *notes])
+    return Linked(predictions, images, coverage, concepts, [*source.notes, *notes], [*references.judgements, judged])
+
+
+def read_scores(source: PredictionSource, forced: str | None) -> tuple[PredictionSource, Judgement]:
+    """What the scores are. They are kept as written, since thresholds are for the user's own model, unless the user says otherwise."""
+    low, high = (float(source.score.min()), float(source.score.max())) if len(source.score) else (0.0, 1.0)
+    if forced == "percent":
+        return replace(source, score=source.score / 100), Judgement("scores", "percent", "divided by 100, as asked", [], True)
+    if forced == "logits":
+        return replace(source, score=1 / (1 + np.exp(-source.score))), Judgement(
+            "scores", "logits", "through the logistic function, as asked", [], True
+        )
+    what = "probabilities" if low >= 0 and high <= 1 else "percent" if low >= 0 and high <= 100 else "logits"
+    text = f"scores go from {low:.4g} to {high:.4g}"
+    if what != "probabilities":
+        source.notes.append(Note("scores", f"{text}: kept as they are (--scores {what} makes probabilities of them)", 1, "info"))
+    return source, Judgement("scores", what, text)
 
 
 FLOOR, CAPPED = 0.01, 3

@@ -1,8 +1,7 @@
 """Which frozen image and which concept a prediction speaks of.
 
-Files name images by path, id, name or stem, and concepts by name, id or position. The format's own way is taken
-unless it fails; another is taken where boxes bear witness to it, and it is said. What could be several is refused,
-what stays unexplained is counted, named and left out.
+Files name images by path, id, name or stem, and concepts by name, id or position. These are the ways to read them;
+`judging` chooses. What could be several is refused, what stays unexplained is counted, named and left out.
 """
 
 from __future__ import annotations
@@ -14,21 +13,15 @@ from functools import partial
 
 import numpy as np
 
-from pellucid.columns import Annotations, Flags, Floats, Images, Integers, Longs, Predictions
+from pellucid.columns import Flags, Images, Integers, Longs
 from pellucid.errors import NothingMatches, ReferenceAmbiguous, counted, few
 from pellucid.formats.source import Note, PredictionSource
 from pellucid.formats.wide import shared_prefix
-from pellucid.understand.greedy import overlapping_pairs
 from pellucid.workspace.manifests import Concept
 
 UNKNOWN, AMBIGUOUS = -1, -2
-WITNESSES = 5_000
-"""How many of the most confident boxes are asked which reading is right."""
-MORE, MUCH_MORE = 1.1, 3.0
-"""How many times as many boxes must agree with another reading: one that explains every key where the plain one does
-not needs less (of COCO's 80 concepts numbered from 1, eleven keep their ids), one that explains as much needs more."""
-ENOUGH = 20
-"""How many are needed to overrule the plain reading where that explains as much."""
+SPARSE = [number for number in range(1, 91) if number not in (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)]
+"""The ids of COCO's 80 concepts among 90 numbers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,8 +131,14 @@ def concept_readings(source: PredictionSource, concepts: Sequence[Concept]) -> l
     keys, rows = source.concept_keys, range(len(concepts))
     names = [concept.name for concept in concepts]
     from_zero = Reading("positions from 0", lookup(keys, [str(row) for row in rows], rows))
+    from_one = Reading("positions from 1", lookup(keys, [str(row + 1) for row in rows], rows))
+    by_alphabet = sorted(rows, key=names.__getitem__)
+    alphabetical = Reading("positions in alphabetical order", lookup(keys, [str(row) for row in rows], by_alphabet))
+    others = [from_zero, from_one, alphabetical]
+    if len(concepts) == len(SPARSE):
+        others.append(Reading("COCO's 91 ids", lookup(keys, [str(number) for number in SPARSE], rows)))
     if source.concept_reading == "position":
-        return [from_zero]
+        return others
     by_name = Reading("names", lookup(keys, names, rows))
     if source.concept_reading == "column":
         prefix = shared_prefix(keys, names)
@@ -147,8 +146,7 @@ def concept_readings(source: PredictionSource, concepts: Sequence[Concept]) -> l
         return [by_name, Reading(f"names after '{prefix}'", lookup(stripped, names, rows))]
     pairs = [(name, row) for row, concept in enumerate(concepts) for name in concept.ids]
     by_id = Reading("ids", lookup(keys, [name for name, _ in pairs], [row for _, row in pairs]))
-    from_one = Reading("positions from 1", lookup(keys, [str(row + 1) for row in rows], rows))
-    return [by_name, by_id, from_zero, from_one] if source.concept_reading == "name" else [by_id, by_name, from_zero, from_one]
+    return [by_name, by_id, *others] if source.concept_reading == "name" else [by_id, by_name, *others]
 
 
 def most_explaining(readings: Sequence[Reading]) -> Reading:
@@ -163,82 +161,7 @@ def is_plain(own: Reading) -> bool:
 
 def plain_concepts(ways: Sequence[Reading]) -> Reading:
     """The first of ids and names that explains anything: positions are never taken without a witness."""
-    return next((way for way in ways if (way.explained or way.ambiguous) and not way.name.startswith("positions")), ways[0])
-
-
-def agreement(
-    source: PredictionSource, rows: Longs, image: Reading, concept: Reading, annotations: Annotations, concepts: int
-) -> float:  # fmt: skip
-    """The share of these rows, by descending score, whose box overlaps an annotation (IoU >= 0.5)."""
-    places, names = image.place[source.image[rows]], concept.place[source.concept[rows]]
-    kept = (places >= 0) & (names >= 0)
-    box = source.box[rows][kept] if source.box is not None else None
-    boxes = Predictions(places[kept], names[kept], source.score[rows][kept], box, rows[kept].astype(np.int32))
-    near = annotations.take(np.isin(annotations.image, boxes.image))
-    agreeing: set[int] = set()
-    for prediction, _, iou in overlapping_pairs(near, boxes, concepts):
-        agreeing.update(prediction[iou >= 0.5].tolist())
-    return len(agreeing) / max(1, len(rows))
-
-
-def read_references(
-    source: PredictionSource, images: Images, candidates: Flags, concepts: Sequence[Concept], annotations: Annotations
-) -> tuple[Reading, Reading, list[Note]]:
-    """Choose how images and concepts are named; where boxes clearly contradict the plain reading, they win and it is said."""
-    ways = image_readings(source, images, candidates)
-    own = next(ways)
-    image_ways = [own] if is_plain(own) else [own, *ways]
-    image = own if is_plain(own) else most_explaining(image_ways)
-    concept_ways = concept_readings(source, concepts)
-    concept = most_explaining(concept_ways) if source.concept_reading == "column" else plain_concepts(concept_ways)
-    notes = [] if image is own else [Note("reading", f"images known by their {image.name}", 1, "info")]
-    if source.box is None or source.unit != "pixels":
-        return image, concept, notes
-    rows = most_confident(source.score)
-    asked = len(rows)
-    share = agreement(source, rows, image, concept, annotations, len(concepts))
-    if share * MUCH_MORE <= 1:  # else no other could be much better
-        image_ways.extend(ways)
-    for other in rivals(image, image_ways):
-        other_share = agreement(source, rows, other, concept, annotations, len(concepts))
-        if asked >= ENOUGH and clearly(other_share, share, MUCH_MORE):
-            notes = [contradiction("image ids", other, image, other_share, share)]
-            image, share = other, other_share
-    for other in rivals(concept, concept_ways):
-        other_share = agreement(source, rows, image, other, annotations, len(concepts))
-        complete = concept.explained < other.explained == len(other.place)
-        if clearly(other_share, share, MORE if complete else MUCH_MORE):
-            taken, left = (other, concept) if complete or asked >= ENOUGH else (concept, other)
-            notes.append(contradiction("category ids", taken, left, *((other_share, share) if taken is other else (share, other_share))))
-            concept, share = (other, other_share) if taken is other else (concept, share)
-    return image, concept, notes
-
-
-def most_confident(score: Floats) -> Longs:
-    """Rows of the highest scores, best first; of equal ones, those listed first."""
-    if len(score) > WITNESSES:
-        least = np.partition(score, len(score) - WITNESSES)[len(score) - WITNESSES]
-        rows = np.flatnonzero(score >= least)
-    else:
-        rows = np.arange(len(score))
-    return rows[np.argsort(-score[rows], kind="stable")][:WITNESSES]
-
-
-def rivals(chosen: Reading, ways: Sequence[Reading]) -> list[Reading]:
-    """Other readings that explain at least half as much, differently."""
-    return [
-        other for other in ways
-        if other.explained and other.explained * 2 >= chosen.explained and (other.place != chosen.place).any()
-    ]  # fmt: skip
-
-
-def clearly(share: float, otherwise: float, times: float) -> bool:
-    return share >= 0.1 and share >= times * otherwise
-
-
-def contradiction(what: str, taken: Reading, left: Reading, share: float, otherwise: float) -> Note:
-    text = f"{what} read as {taken.name}: {share:.0%} of confident boxes agree with an annotation, {otherwise:.0%} when read as {left.name}"
-    return Note("reading", text, 1, "info" if share >= otherwise else "warning")
+    return next((way for way in ways if (way.explained or way.ambiguous) and not way.name.startswith(("positions", "COCO"))), ways[0])
 
 
 def refuse_ambiguous(

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from pellucid.formats.source import Note
+from pellucid.formats.source import Judgement, Note
 
 FORMAT = 1
 """The number of the folder layout; see ARCHITECTURE.md."""
@@ -24,8 +24,18 @@ class Said(msgspec.Struct, frozen=True):
     severity: Literal["info", "warning"]
 
 
+class Read(msgspec.Struct, frozen=True):
+    """A judgement of an import, kept."""
+
+    question: str
+    answer: str
+    evidence: str
+    alternatives: list[str] = []
+    forced: bool = False
+
+
 class Source(msgspec.Struct, frozen=True):
-    """Where rows came from."""
+    """Where rows came from, and how they were read."""
 
     path: str
     format: str
@@ -33,6 +43,7 @@ class Source(msgspec.Struct, frozen=True):
     rows: int
     sha256: str | None = None
     notes: list[Said] = []
+    readings: list[Read] = []
 
 
 class Concept(msgspec.Struct, frozen=True):
@@ -87,11 +98,13 @@ def kept(notes: list[Note]) -> list[Said]:
     return [Said(note.kind, note.message, note.count, note.severity) for note in notes]
 
 
-def source_record(given: Any, path: str, format: str, rows: int, notes: list[Note]) -> Source:
+def source_record(given: Any, path: str, format: str, rows: int, notes: list[Note], judgements: list[Judgement]) -> Source:
     """The record of an import; a file is known again by its hash."""
     file = Path(given) if isinstance(given, str | Path) else None
     digest = None
     if file is not None and file.is_file():
         with file.open("rb") as opened:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
-    return Source(str(file.resolve()) if file else path, format, now(), rows, digest, kept(notes))
+    return Source(
+        str(file.resolve()) if file else path, format, now(), rows, digest, kept(notes), [Read(**vars(one)) for one in judgements]
+    )

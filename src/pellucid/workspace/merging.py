@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.columns import CLOSED, SPLITS, UNANNOTATED, Annotations, Images, Integers, Kind
+from pellucid.columns import SPLITS, UNANNOTATED, Annotations, Images, Integers, Kind
 from pellucid.errors import ImageElsewhere, ImageTwice, SplitConflict, TagContradicted, TwoConcepts, counted, few
 from pellucid.formats.source import AnnotationSource, Note
 from pellucid.images.store import absolute, is_remote, is_there, join
@@ -155,12 +155,11 @@ def as_tags(found: AnnotationSource) -> AnnotationSource:
     """Boxes, or one concept an image, as tags: each concept once an image; where only ignored regions show it, unknown."""
     marked = found.annotations
     key = marked.image.astype(np.int64) * len(found.concepts) + marked.concept
-    plain_first = np.lexsort((np.arange(len(key)), marked.ignore))
+    plain_first = np.lexsort((np.arange(len(key)), marked.ignore, ~marked.positive))
     _, first = np.unique(key[plain_first], return_index=True)
     rows = np.sort(plain_first[first])
-    tags = Annotations(marked.image[rows], marked.concept[rows], None, marked.ignore[rows], np.ones(len(rows), bool), None)
-    stated = np.where(found.images.stated == UNANNOTATED, UNANNOTATED, CLOSED).astype(np.int8)
-    return replace(found, kind="tagging", images=found.images.replaced(stated=stated), annotations=tags, unit="pixels")
+    tags = Annotations(marked.image[rows], marked.concept[rows], None, marked.ignore[rows], marked.positive[rows], None)
+    return replace(found, kind="tagging", annotations=tags, unit="pixels")
 
 
 def found_folder(found: AnnotationSource, source: Any) -> str | None:

@@ -24,8 +24,10 @@ from pellucid.understand.gallery import TABS, Selection, Tab
 from pellucid.understand.metrics import Metrics, defined, metrics
 from pellucid.understand.thresholds import Threshold, chosen_by_user
 from pellucid.understand.voc import voc_average_precision
+from pellucid.workspace.findings import repeated_boxes
 from pellucid.workspace.gallery import Gallery
 from pellucid.workspace.imports import Covered, Frozen, link, split_position
+from pellucid.workspace.judging import Forced
 from pellucid.workspace.manifests import Concept, Source, VersionManifest, source_record
 from pellucid.workspace.mapped import write_mapped
 from pellucid.workspace.storage import read_manifest, remove_leftovers, write_manifest, writing
@@ -145,12 +147,17 @@ class Version:
         names = tuple(concept.name for concept in manifest.concepts)
         return Loaded(manifest, without_predictions(manifest, names, images, np.zeros(len(images), np.int8), annotations))
 
-    def add_predictions(self, source: Any, split: Split | None = None, covered: Covered = "split", format: str | None = None) -> list[Note]:
+    def add_predictions(
+        self, source: Any, split: Split | None = None, covered: Covered = "split", format: str | None = None, boxes: str | None = None,
+        image_ids: str | None = None, category_ids: str | None = None, scores: str | None = None,
+    ) -> list[Note]:  # fmt: skip
         """Read what the model said, match it, and keep it.
 
         source: a path, or columns in memory (a dict of arrays, pandas, polars, Arrow). split: the one the file
         is of; by default those of the images it names. covered: `split`, the model was run on every frozen image
-        of these; `listed`, on those that the file names alone. Returns what is worth knowing about the import.
+        of these; `listed`, on those that the file names alone. boxes (`xyxy-pixels`, ...), image_ids, category_ids
+        (`positions-from-1`, ...), scores (`percent`, `logits`): readings that would else be found by looking
+        at the data. Returns what is worth knowing about the import.
         Raises PellucidError with nothing changed.
         """
         position = split_position(split)
@@ -162,16 +169,17 @@ class Version:
                 refuse_empty_split(self.name, old.images, position)
             frozen = Frozen(self.name, manifest.kind, manifest.concepts, before.folders, old.images, old.coverage, old.annotations)
             next_order = int(old.predictions.order.max(initial=-1)) + 1
-            linked = link(found, frozen, position, covered, next_order)
+            linked = link(found, frozen, position, covered, next_order, Forced(boxes, image_ids, category_ids, scores))
             rows = len(linked.predictions)
             names = tuple(concept.name for concept in linked.concepts)
             together = [old.predictions.followed_by(linked.predictions)]
             path, form, linked = found.path, found.format, replace(linked, predictions=no_predictions(False))
             del found  # at tens of millions of rows there is no room for them twice
+            linked.notes.extend(repeated_boxes(together[0], len(names)))
             new = evaluate(
                 manifest.kind, names, linked.images, linked.coverage, old.annotations, together.pop(), manifest.iou, consume=True
             )
-            record = source_record(source, path, form, rows, linked.notes)
+            record = source_record(source, path, form, rows, linked.notes, linked.judgements)
             self._keep(manifest, new, linked.concepts, before.folders, record)
         return linked.notes
 

@@ -13,6 +13,7 @@ from pellucid.formats import read_annotations as read_source
 from pellucid.formats.source import AnnotationSource, Note
 from pellucid.images.store import absolute
 from pellucid.release import __version__
+from pellucid.workspace.findings import twin_findings
 from pellucid.workspace.imports import annotations_in_pixels, outside, split_position
 from pellucid.workspace.manifests import VersionManifest, ViewManifest, now, source_record
 from pellucid.workspace.merging import absent_pictures, as_tags, found_folder, merge, merge_concepts, refuse_elsewhere
@@ -64,15 +65,19 @@ class View:
     def kind(self) -> Kind:
         return self.manifest.kind
 
-    def add(self, source: Any, images: str | Path | None = None, split: Split | None = None, format: str | None = None) -> list[Note]:
+    def add(
+        self, source: Any, images: str | Path | None = None, split: Split | None = None, format: str | None = None,
+        first_pixel: int | None = None,
+    ) -> list[Note]:  # fmt: skip
         """Add images and annotations from a file, a folder or columns in memory.
 
         images: the folder or URL that image paths are relative to. split: of images whose source does not say
-        (default: validation). Images already there gain the annotations they lack. Returns what is worth knowing.
+        (default: validation). first_pixel: 0 or 1, where a format leaves open from which pixels are numbered. Images already there
+        gain the annotations they lack. Returns what is worth knowing.
         Raises PellucidError with nothing changed.
         """
         pictures = None if images is None else str(images)
-        return self.take(read_source(source, format, self.kind, pictures), source, pictures, split)
+        return self.take(read_source(source, format, self.kind, pictures, first_pixel), source, pictures, split)
 
     def take(self, found: AnnotationSource, source: Any, pictures: str | None, split: Split | None) -> list[Note]:
         """Add what a reader found; `source` and `pictures` are what the user named."""
@@ -95,9 +100,10 @@ class View:
             annotations = annotations.replaced(concept=theirs[annotations.concept])
             merged = merge(found.path, manifest.kind, [one.name for one in concepts], before, marked, arriving, annotations)
             notes += merged.notes
+            notes += twin_findings(merged.images, folders, near=False)
             manifest.concepts, manifest.folders = concepts, folders
             manifest.concepts_listed = manifest.concepts_listed or found.listed
-            manifest.sources.append(source_record(source, found.path, found.format, len(arriving), notes))
+            manifest.sources.append(source_record(source, found.path, found.format, len(arriving), notes, found.judgements))
             self._keep(manifest, merged.images, merged.annotations)
         return notes
 
@@ -116,6 +122,18 @@ class View:
         write_annotations(self.folder / manifest.annotations, annotations)
         write_manifest(self.folder / MANIFEST, manifest)
         remove_leftovers(self.folder, {manifest.images, manifest.annotations})
+
+    @property
+    def images_and_folders(self) -> tuple[Images, list[str]]:
+        """The images, and the folders that their `root` points into."""
+        manifest = self.manifest
+        return self._tables(manifest)[0], manifest.folders
+
+    @property
+    def annotated(self) -> tuple[Images, Annotations, list[str]]:
+        """The images and annotations as they are now, and the folders of the pictures."""
+        manifest = self.manifest
+        return *self._tables(manifest), manifest.folders
 
     @property
     def images_by_split(self) -> dict[Split, int]:

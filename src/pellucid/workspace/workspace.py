@@ -78,14 +78,14 @@ class Workspace:
 
     def add(
         self, name: str, source: Any, images: str | Path | None = None, split: Split | None = None,
-        kind: Kind | None = None, format: str | None = None,
+        kind: Kind | None = None, format: str | None = None, first_pixel: int | None = None,
     ) -> tuple[View, list[Note]]:  # fmt: skip
         """Add to the view of that name; if there is none, make one of the kind given, or that the source suggests."""
         if checked_name("view", name) in self.views:
             view = self.view(name, kind)
-            return view, view.add(source, images, split, format)
+            return view, view.add(source, images, split, format, first_pixel)
         pictures = None if images is None else str(images)
-        found = read_annotations(source, format, kind, pictures)
+        found = read_annotations(source, format, kind, pictures, first_pixel)
         view = self.view_to_be(name, kind or found.kind)
         return view, view.take(found, source, pictures, split)
 

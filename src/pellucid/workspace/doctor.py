@@ -1,0 +1,90 @@
+"""What an import would make of files, and why, without keeping anything; or what a workspace's imports found."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pellucid.errors import NothingToExamine, PellucidError
+from pellucid.formats import is_predicted
+from pellucid.formats.source import Judgement
+from pellucid.workspace.findings import picture_findings, repeated_boxes, twin_findings
+from pellucid.workspace.manifests import Source
+from pellucid.workspace.version import Version
+from pellucid.workspace.view import View
+from pellucid.workspace.workspace import MANIFEST, Workspace
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """readings: questions that were settled by looking · findings: notes; those of severity `error` stop an import."""
+
+    readings: list[Judgement]
+    findings: list[dict[str, Any]]
+
+    @property
+    def has_errors(self) -> bool:
+        return any(finding["severity"] == "error" for finding in self.findings)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        return {"readings": [asdict(reading) for reading in self.readings], "findings": self.findings}
+
+
+def examine(sources: Sequence[str], images: str | None = None) -> Diagnosis:
+    """sources: annotation and prediction files in any order, or one workspace. images: the folder of the pictures."""
+    if len(sources) == 1 and (Path(sources[0]) / MANIFEST).is_file():
+        workspace = Workspace(sources[0])
+        return told_of([view for name in workspace.views if (view := workspace.view(name))], [])
+    with tempfile.TemporaryDirectory(prefix="pellucid-doctor-") as folder:
+        workspace = Workspace(Path(folder) / "workspace")
+        return examine_files(workspace, sources, images)
+
+
+def examine_files(workspace: Workspace, sources: Sequence[str], images: str | None) -> Diagnosis:
+    errors: list[PellucidError] = []
+    predicted = [source for source in sources if is_predicted(source)]
+    for source in sources:
+        if source not in predicted:
+            try:
+                workspace.add("examined", source, images)
+            except PellucidError as error:
+                errors.append(error)
+    if not workspace.views:
+        raise errors[0] if errors else NothingToExamine(sources)
+    view = workspace.view("examined")
+    for number, source in enumerate(predicted):
+        try:
+            view.version_to_be(f"examined-{number}").add_predictions(source)
+        except PellucidError as error:
+            errors.append(error)
+    return told_of([view], errors)
+
+
+def told_of(views: list[View], errors: Sequence[Any]) -> Diagnosis:
+    readings: list[Judgement] = []
+    findings = [{"kind": type(error).__name__, "severity": "error", "message": str(error), "count": 1} for error in errors]
+    for view in views:
+        images, folders = view.images_and_folders
+        collect(view.manifest.sources, readings, findings)
+        findings += [asdict(note) for note in [*picture_findings(images, folders), *twin_findings(images, folders, near=True)]]
+        for name in view.versions:
+            findings += of_version(view.version(name), readings)
+    return Diagnosis(readings, findings)
+
+
+def of_version(version: Version, readings: list[Judgement]) -> list[dict[str, Any]]:
+    findings: list[dict[str, Any]] = []
+    collect(version.quick_manifest.prediction_sources, readings, findings)
+    evaluation = version.evaluation
+    return findings + [asdict(note) for note in repeated_boxes(evaluation.predictions, len(evaluation.concepts))]
+
+
+def collect(sources: Sequence[Source], readings: list[Judgement], findings: list[dict[str, Any]]) -> None:
+    for source in sources:
+        readings.append(Judgement("format", source.format, f"{Path(source.path).name}: {source.rows:,} rows"))
+        readings += [Judgement(one.question, one.answer, one.evidence, one.alternatives, one.forced) for one in source.readings]
+        findings += [{"kind": one.kind, "severity": one.severity, "message": one.message, "count": one.count} for one in source.notes]

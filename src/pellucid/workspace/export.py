@@ -1,0 +1,150 @@
+"""Out of a workspace: annotations, predictions, a tab, the thresholds, in the formats that other tools read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from pellucid.columns import SPLITS, Annotations, Images, Integers, Predictions, Split
+from pellucid.errors import ExportImpossible, NotOneOf
+from pellucid.formats import PREDICTION_WRITERS, WRITERS
+from pellucid.formats.outgoing import Outgoing, file_for, write_json
+from pellucid.formats.source import Note
+from pellucid.formats.table_written import masked, write_columns
+from pellucid.images.store import join
+from pellucid.release import __version__
+from pellucid.understand.gallery import Tab
+from pellucid.workspace.gallery import Gallery
+from pellucid.workspace.manifests import Concept
+from pellucid.workspace.version import Version
+from pellucid.workspace.view import View
+
+What = Literal["annotations", "predictions", "gallery", "thresholds"]
+WHATS: tuple[What, ...] = ("annotations", "predictions", "gallery", "thresholds")
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which part: a split, or all; of a gallery also the tab, the concept and the threshold."""
+
+    split: Split | None = None
+    tab: Tab = "missing"
+    concept: str | None = None
+    threshold: float | None = None
+
+
+def export(
+    view: View, what: str, format: str, path: str | Path, version: Version | None = None, chosen: Chosen | None = None
+) -> list[Note]:
+    """Write it; returns what the format could not hold. Raises ExportImpossible, with nothing written."""
+    chosen = chosen or Chosen()
+    path = Path(path)
+    if what not in WHATS:
+        raise NotOneOf("--what", what, WHATS)
+    if what == "annotations":
+        outgoing = annotations_of(view, version, chosen.split)
+        return written(WRITERS, format, outgoing, path)
+    if version is None:
+        raise ExportImpossible(what, "it is of a version; name one with --version")
+    if what == "thresholds":
+        return thresholds(version, format, path)
+    if what == "predictions":
+        return written(PREDICTION_WRITERS, format, predictions_of(version, chosen.split), path)
+    return gallery_of(version, format, path, chosen)
+
+
+def written(writers: Any, format: str, outgoing: Outgoing, path: Path) -> list[Note]:
+    if format not in writers:
+        raise NotOneOf("--format", format, list(writers))
+    writers[format](outgoing, path)
+    return outgoing.notes
+
+
+def annotations_of(view: View, version: Version | None, split: Split | None) -> Outgoing:
+    """The view's annotations as they are now, or as a version froze them."""
+    if version is None:
+        images, annotations, folders = view.annotated
+        return outgoing(view, view.manifest.concepts, images, annotations, None, folders, split)
+    loaded = version.loaded
+    evaluation = loaded.evaluation
+    return outgoing(view, loaded.manifest.concepts, evaluation.images, evaluation.annotations, None, loaded.folders, split)
+
+
+def predictions_of(version: Version, split: Split | None) -> Outgoing:
+    """In the order of their input."""
+    loaded = version.loaded
+    evaluation = loaded.evaluation
+    table = evaluation.predictions.take(np.argsort(evaluation.predictions.order, kind="stable"))
+    made = outgoing(version.view, loaded.manifest.concepts, evaluation.images, None, table, loaded.folders, split)
+    return Outgoing(**{**vars(made), "model": version.name})
+
+
+def outgoing(
+    view: View, concepts: Sequence[Concept], images: Images, annotations: Annotations | None, predictions: Predictions | None,
+    folders: Sequence[str], split: Split | None,
+) -> Outgoing:  # fmt: skip
+    """The images of the split (or all), with their rows renumbered."""
+    wanted = np.ones(len(images), bool) if split is None else images.split == SPLITS.index(split)
+    place = np.cumsum(wanted) - 1
+    kept = images.take(wanted)
+    pictures = [join(folders[root], str(path)) if root >= 0 else "" for root, path in zip(kept.root.tolist(), kept.path, strict=True)]
+    names = [concept.name for concept in concepts]
+    ids = [concept.ids[0] if concept.ids else "" for concept in concepts]
+
+    def renumbered(table: Any) -> Any:
+        part = table.take(wanted[table.image])
+        return part.replaced(image=place[part.image].astype(np.int32))
+
+    return Outgoing(
+        view.kind, names, ids, kept, None if annotations is None else renumbered(annotations),
+        None if predictions is None else renumbered(predictions), pictures,
+    )  # fmt: skip
+
+
+def gallery_of(version: Version, format: str, path: Path, chosen: Chosen) -> list[Note]:
+    """A tab: as a table of its items, in its order; or its annotations or predictions alone, in a format for boxes and tags."""
+    gallery = version.gallery(chosen.tab, chosen.concept, chosen.split or "validation", chosen.threshold)
+    if format in ("csv", "parquet"):
+        write_columns(item_columns(gallery), path, "csv, header" if format == "csv" else "parquet")
+        return []
+    if format == "json":
+        write_json(file_for(path), [asdict(item) for item in gallery])
+        return []
+    loaded = version.loaded
+    evaluation = loaded.evaluation
+    rows: Integers = gallery.selection.page(0, len(gallery)).astype(np.int32)
+    extra = chosen.tab == "extra"
+    made = outgoing(
+        version.view, loaded.manifest.concepts, evaluation.images, evaluation.annotations.take(rows) if extra else None,
+        None if extra else evaluation.predictions.take(rows), loaded.folders, chosen.split or "validation",
+    )  # fmt: skip
+    return written(WRITERS if extra else PREDICTION_WRITERS, format, Outgoing(**{**vars(made), "model": version.name}), path)
+
+
+def item_columns(gallery: Gallery) -> dict[str, Any]:
+    items = list(gallery)
+    box = np.array([item.box or (np.nan,) * 4 for item in items], float).reshape(-1, 4)
+    columns: dict[str, Any] = {
+        "position": np.array([item.position for item in items], np.int64),
+        **{name: np.array([getattr(item, name) for item in items], object) for name in ("image", "concept", "outcome")},
+        "score": masked(np.array([np.nan if item.score is None else item.score for item in items], float)),
+        **{side: masked(box[:, place]) for place, side in enumerate(("x", "y", "width", "height"))},
+        "iou": masked(np.array([np.nan if item.iou is None else item.iou for item in items], float)),
+        "cause": np.array([item.cause or "" for item in items], object),
+    }
+    return columns
+
+
+def thresholds(version: Version, format: str, path: Path) -> list[Note]:
+    if format != "json":
+        raise NotOneOf("--format", format, ["json"])
+    document = {
+        "made_by": f"pellucid {__version__}", "view": version.view.name, "version": version.name, "kind": version.view.kind,
+        "iou": version.quick_manifest.iou, "thresholds": {name: one.value for name, one in version.thresholds.items()},
+    }  # fmt: skip
+    write_json(file_for(path), document)
+    return []
