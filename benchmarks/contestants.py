@@ -9,11 +9,12 @@ import io
 import json
 import sys
 import time
+from pathlib import Path
 
 
 def peak_memory():
     """Megabytes at the highest, of this program alone: what the system counts for a process includes the one it was forked from."""
-    with open("/proc/self/status") as status:
+    with Path("/proc/self/status").open() as status:
         return next(int(line.split()[1]) // 1024 for line in status if line.startswith("VmHWM"))
 
 

@@ -109,7 +109,7 @@ def test_two_files_with_one_stem_are_never_guessed(workspace, tmp_path):
 @pytest.mark.parametrize("train", ["images/train", "[images/train]", "train.txt", "./images/train"])
 def test_yolo_sets_in_their_variants(workspace, tmp_path, names, train):
     for name in ("train/1.png", "train/2.png", "val/3.png"):
-        toys.picture(tmp_path / "images" / name, 100, 50)
+        toys.picture(tmp_path / "images" / name, 100, 50, colour=(int(name[-5]), 0, 0))
     toys.write(tmp_path / "labels/train/1.txt", "0 0.5 0.5 0.2 0.4\n\n1 0.1 0.1 0.2 0.2\n")
     toys.write(tmp_path / "labels/val/3.txt", "1 0.1 0.1 0.3 0.1 0.3 0.5 0.1 0.5\n")
     toys.write(tmp_path / "train.txt", "images/train/1.png\n./images/train/2.png\n")

@@ -221,3 +221,42 @@ def test_a_workspace_is_examined_as_it_was_imported(tmp_path):
     view.start("m").add_predictions(toys.results(tmp_path))
     found = examine([str(tmp_path / "w.pellucid")])
     assert [one.answer for one in found.readings if one.question == "format"] == ["coco", "coco-results"]
+
+
+@pytest.mark.parametrize("orientation", [5, 6, 7, 8])
+@pytest.mark.parametrize("declared", ["as stored", "as displayed"])
+@pytest.mark.parametrize("predicted", ["as stored", "as displayed"])
+def test_pictures_that_exif_turns(tmp_path, orientation, declared, predicted):
+    """A bright rectangle is drawn; where it is in the picture as displayed is asked of Pillow, not of ourselves."""
+    from PIL import Image, ImageOps
+
+    images, annotations, rows = [], [], []
+    for number in range(6):
+        stored_box = (10 + number, 20, 30, 12)
+        pixels = np.zeros((60, 100), np.uint8)
+        pixels[20:32, 10 + number : 40 + number] = 255
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        path = tmp_path / f"p/{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(path, exif=exif)
+        with Image.open(path) as picture:
+            shown = np.asarray(ImageOps.exif_transpose(picture)) > 0
+        ys, xs = np.flatnonzero(shown.any(axis=1)), np.flatnonzero(shown.any(axis=0))
+        displayed_box = (int(xs[0]), int(ys[0]), len(xs), len(ys))
+        width, height = (100, 60) if declared == "as stored" else (60, 100)
+        images.append({"id": number, "file_name": path.name, "width": width, "height": height})
+        annotations.append(
+            {"id": number, "image_id": number, "category_id": 1, "bbox": stored_box if declared == "as stored" else displayed_box}
+        )
+        rows.append({"image_id": number, "category_id": 1, "bbox": stored_box if predicted == "as stored" else displayed_box, "score": 0.9})
+    source = toys.coco(tmp_path, images=images, annotations=annotations, pictures=False)
+    view, _ = pellucid.open(tmp_path / "w").add("v", source, images=tmp_path / "p")
+    version = view.start("m")
+    version.add_predictions(toys.results(tmp_path, rows))
+    last = version.gallery("all")[5]
+    assert last.outcome == "matched"
+    assert last.box == displayed_box
+    assert readings(version)["orientation of predictions"].answer == predicted
+    assert view.manifest.sources[0].readings[-1].answer == declared
+    assert (view.images_and_folders[0].width[0], view.images_and_folders[0].height[0]) == (60, 100)

@@ -11,7 +11,7 @@ import numpy as np
 from pellucid.errors import FileMalformed, NothingPredicted, RecordBad
 from pellucid.formats.gathering import Gathering, Numbers
 from pellucid.formats.look import AnnotationFormat, Asked, Look, PredictionFormat
-from pellucid.formats.parsed import lines_of, number_of, parsed_json
+from pellucid.formats.parsed import lines_of, listed, number_of, parsed_json, record_in
 from pellucid.formats.source import AnnotationSource, PredictionSource, check_boxes, check_scores, codes, split_named
 
 NAME = "deepomatic"
@@ -50,9 +50,10 @@ def read(look: Look, asked: Asked) -> AnnotationSource:
         name = location_of(look, picture, row)
         split = split_named(str(picture.get("stage") or ""))
         image = gathering.image(name, split=-1 if split is None else split)
-        for number, region in enumerate(picture.get("annotated_regions") or []):
+        for number, one in enumerate(listed(picture.get("annotated_regions"), look.path, f"$.images[{row}].annotated_regions")):
             place = f"$.images[{row}].annotated_regions[{number}]"
-            for tag in region.get("tags") or []:
+            region = record_in(one, look.path, place)
+            for tag in listed(region.get("tags"), look.path, place):
                 if region.get("region"):
                     gathering.box(image, str(tag), box_of(look, region["region"], place), place)
                 else:
@@ -67,7 +68,8 @@ def location_of(look: Look, record: Record, row: int) -> str:
     return name
 
 
-def box_of(look: Look, region: Record, place: str) -> Numbers:
+def box_of(look: Look, region: Any, place: str) -> Numbers:
+    region = record_in(region, look.path, place)
     left, top, right, bottom = (number_of(region.get(side), look.path, place, side) for side in SIDES)
     return left, top, right - left, bottom - top
 
@@ -78,17 +80,20 @@ def is_predictions(look: Look) -> bool:
 
 def read_predictions(look: Look, asked: Asked) -> PredictionSource:
     found = parsed_json(look.path, list[Record] | Record, "a Deepomatic prediction")
-    pictures = found if isinstance(found, list) else found.get("images") or [found]
+    pictures = found if isinstance(found, list) else listed(found.get("images"), look.path, "$.images") or [found]
     keys: list[str] = []
     rows: list[tuple[int, str, float, Numbers]] = []
-    for row, record in enumerate(pictures):
+    for row, picture in enumerate(pictures):
+        place = f"record {row}"
+        record = record_in(picture, look.path, place)
         keys.append(location_of(look, record, row))
-        for output in record.get("outputs") or [record]:
-            labels = output.get("labels") or {}
-            for label in [*(labels.get("predicted") or []), *(labels.get("discarded") or [])]:
-                place = f"record {row}"
+        for output in listed(record.get("outputs"), look.path, place) or [record]:
+            labels = record_in(record_in(output, look.path, place).get("labels"), look.path, place)
+            both = [*listed(labels.get("predicted"), look.path, place), *listed(labels.get("discarded"), look.path, place)]
+            for one in both:
+                label = record_in(one, look.path, place)
                 score = number_of(label.get("score"), look.path, place, "score")
-                region = (label.get("roi") or {}).get("bbox")
+                region = record_in(label.get("roi"), look.path, place).get("bbox")
                 box = box_of(look, region, place) if region else (0.0, 0.0, 0.0, 0.0)
                 rows.append((row, str(label.get("label_name") or label.get("name") or ""), score, box))
     if not keys:

@@ -19,7 +19,7 @@ from pellucid.errors import NothingPredicted, RecordBad, SeveralModels, few
 from pellucid.formats.gathering import Gathering
 from pellucid.formats.look import AnnotationFormat, Asked, Look, PredictionFormat
 from pellucid.formats.outgoing import Outgoing, file_for, sizes, write_json
-from pellucid.formats.parsed import number_of, parsed_json
+from pellucid.formats.parsed import listed, number_of, parsed_json, record_in
 from pellucid.formats.source import AnnotationSource, PredictionSource, check_boxes, check_scores, codes
 
 NAME = "label-studio"
@@ -46,7 +46,7 @@ def read(look: Look, asked: Asked) -> AnnotationSource:
     cancelled = turned = 0
     for row, task in enumerate(parsed_json(look.path, list[Task], "Label Studio")):
         place = f"$[{row}]"
-        results, skipped = results_of(task)
+        results, skipped = results_of(look, task, place)
         cancelled += skipped
         image = gathering.image(picture_of(look, task, place), identity=str(task.get("id", "")), annotated=not skipped or bool(results))
         for value, width, height in results:
@@ -58,22 +58,30 @@ def read(look: Look, asked: Asked) -> AnnotationSource:
     return gathering.source(asked.kind)
 
 
-def results_of(task: Task) -> tuple[list[tuple[Value, float, float]], int]:
+def results_of(look: Look, task: Task, place: str) -> tuple[list[tuple[Value, float, float]], int]:
     """What was labelled: the value and the size of the picture, if given; and how many annotations were cancelled."""
     done = task.get("annotations", task.get("completions"))
     if done is None:
-        return list(short_results(task)), 0
-    kept = [one for one in done if isinstance(one, dict) and not one.get("was_cancelled") and not one.get("skipped")]
-    return [found for one in kept[:1] for found in full_results(one)], len(done) - len(kept)
+        return list(short_results(look, task, place)), 0
+    every = [record_in(one, look.path, place) for one in listed(done, look.path, place)]
+    kept = [one for one in every if not one.get("was_cancelled") and not one.get("skipped")]
+    return [found for one in kept[:1] for found in full_results(look, one, place)], len(every) - len(kept)
 
 
-def full_results(annotation: Value) -> Iterator[tuple[Value, float, float]]:
-    for result in annotation.get("result") or []:
-        if isinstance(result, dict) and isinstance(result.get("value"), dict):
-            yield result["value"], result.get("original_width") or 0, result.get("original_height") or 0
+def full_results(look: Look, annotation: Value, place: str) -> Iterator[tuple[Value, float, float]]:
+    for one in listed(annotation.get("result"), look.path, place):
+        result = record_in(one, look.path, place)
+        if isinstance(result.get("value"), dict):
+            yield result["value"], *extent(look, result, place)
 
 
-def short_results(task: Task) -> Iterator[tuple[Value, float, float]]:
+def extent(look: Look, result: Value, place: str) -> tuple[float, float]:
+    """The size of the picture, 0 where it is not given."""
+    width, height = (number_of(result.get(f"original_{side}") or 0, look.path, place, side) for side in ("width", "height"))
+    return width, height
+
+
+def short_results(look: Look, task: Task, place: str) -> Iterator[tuple[Value, float, float]]:
     """JSON-MIN: regions are lists of objects, a choice is a text or {"choices": [...]}."""
     for key, value in task.items():
         if key in (*PICTURES, "id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time"):
@@ -81,7 +89,7 @@ def short_results(task: Task) -> Iterator[tuple[Value, float, float]]:
         if isinstance(value, list):
             for one in value:
                 if isinstance(one, dict):
-                    yield one, one.get("original_width") or 0, one.get("original_height") or 0
+                    yield one, *extent(look, one, place)
         elif isinstance(value, dict) and "choices" in value:
             yield value, 0, 0
         elif isinstance(value, str) and key in ("choice", "label", "class"):
@@ -89,7 +97,7 @@ def short_results(task: Task) -> Iterator[tuple[Value, float, float]]:
 
 
 def picture_of(look: Look, task: Task, place: str) -> str:
-    data = task.get("data", task)
+    data = record_in(task.get("data", task), look.path, place)
     names = [data[key] for key in PICTURES if isinstance(data.get(key), str)]
     names += [value for value in data.values() if isinstance(value, str) and re.search(r"\.(jpe?g|png|bmp|tiff?|webp|gif)", value, re.I)]
     if not names:
@@ -138,7 +146,8 @@ def outline_of(look: Look, value: Value, width: float, height: float, place: str
         return number_of(x, look.path, place, "x") * width / 100, number_of(y, look.path, place, "y") * height / 100
 
     if "points" in value:
-        return [pixels(*point[:2]) for point in value["points"]]
+        points = [listed(point, look.path, place) for point in listed(value["points"], look.path, place)]
+        return [pixels(point[0], point[1]) for point in points if len(point) >= 2]
     left, top = pixels(value["x"], value["y"])
     across, down = pixels(value["width"], value["height"])
     angle = math.radians(number_of(value.get("rotation") or 0, look.path, place, "rotation"))  # about the upper left corner
@@ -151,17 +160,22 @@ def outline_of(look: Look, value: Value, width: float, height: float, place: str
 def read_predictions(look: Look, asked: Asked) -> PredictionSource:
     """The predictions of one model; a region's own score, else its prediction's."""
     tasks = parsed_json(look.path, list[Task], "Label Studio")
-    every = [(row, task, one) for row, task in enumerate(tasks) for one in task.get("predictions") or [] if isinstance(one, dict)]
+    every = [
+        (row, task, record_in(one, look.path, f"$[{row}].predictions"))
+        for row, task in enumerate(tasks)
+        for one in listed(task.get("predictions"), look.path, f"$[{row}].predictions")
+    ]  # fmt: skip
     models = dict.fromkeys(str(one.get("model_version") or "") for _, _, one in every)
     if len(models) > 1:
         raise SeveralModels(look.path, few(models))
     rows: list[tuple[str, str, float, list[float], int]] = []
     for row, task, prediction in every:
         place, name = f"$[{row}].predictions", picture_of(look, task, f"$[{row}]")
-        for result in prediction.get("result") or []:
-            value = result.get("value") or {}
+        for one in listed(prediction.get("result"), look.path, place):
+            result = record_in(one, look.path, place)
+            value = record_in(result.get("value"), look.path, place)
             score = number_of(result.get("score", prediction.get("score", value.get("score"))), look.path, place, "score")
-            outline = outline_of(look, value, result.get("original_width") or 0, result.get("original_height") or 0, place)
+            outline = outline_of(look, value, *extent(look, result, place), place)
             for concept in concepts_of(value):
                 xs, ys = zip(*outline, strict=True) if outline else ((0.0,), (0.0,))
                 rows.append((name, concept, score, [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)], row))

@@ -28,6 +28,24 @@ def parsed_json(path: Path, kind: Any, what: str) -> Any:
         raise FileMalformed(path, f"is no valid UTF-8 text at byte {error.start:,}") from error
 
 
+def listed(value: Any, path: object, place: str) -> list[Any]:
+    """A list, or nothing where there is none."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise RecordBad(path, place, f"found {value!r:.40}, where a list was expected", "Write [...].")
+    return value
+
+
+def record_in(value: Any, path: object, place: str) -> dict[str, Any]:
+    """An object, or an empty one where there is none."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise RecordBad(path, place, f"found {value!r:.40}, where an object was expected", "Write {...}.")
+    return value
+
+
 def parsed_xml(path: Path) -> Element:
     """The root of an XML file; entities and references to other files are refused."""
     from defusedxml import DefusedXmlException

@@ -40,6 +40,26 @@ def displayed_size(location: str) -> tuple[int, int] | None:
         return None
 
 
+def orientations(locations: Iterable[str]) -> list[tuple[int, tuple[int, int]]]:
+    """EXIF orientation (1 where there is none) and displayed size ((0, 0) where there is no readable picture) of many pictures."""
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(orientation, locations))
+
+
+def orientation(location: str) -> tuple[int, tuple[int, int]]:
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings(), open_picture(location) as file:
+            warnings.simplefilter("ignore")
+            with Image.open(file, formats=picture_formats()) as picture:
+                found = int(picture.getexif().get(ORIENTATION, 1))
+                width, height = picture.size
+                return found, (height, width) if found in SIDEWAYS else (width, height)
+    except Exception:  # decoders of damaged files raise whatever they stumbled over
+        return 1, (0, 0)
+
+
 def displayed_sizes(locations: Iterable[str]) -> list[tuple[int, int] | None]:
     """Sizes of many pictures, read side by side."""
     with ThreadPoolExecutor(8) as pool:

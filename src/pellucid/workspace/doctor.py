@@ -54,7 +54,9 @@ def examine_files(workspace: Workspace, sources: Sequence[str], images: str | No
             except PellucidError as error:
                 errors.append(error)
     if not workspace.views:
-        raise errors[0] if errors else NothingToExamine(sources)
+        if errors:
+            raise errors[0]
+        raise NothingToExamine(sources)
     view = workspace.view("examined")
     for number, source in enumerate(predicted):
         try:

@@ -16,13 +16,14 @@ from pellucid.images.store import join
 from pellucid.workspace.judging import Forced, read_references
 from pellucid.workspace.linking import refuse_ambiguous, unexplained
 from pellucid.workspace.manifests import Concept
+from pellucid.workspace.turning import predicted_as_stored
 
 Covered = Literal["split", "listed"]
 
 
 @dataclass(frozen=True, eq=False)
 class Frozen:
-    """What a version froze, as far as an import needs it."""
+    """What a version froze, as far as an import needs it. turned: whether EXIF turns some of its pictures."""
 
     name: str
     kind: Kind
@@ -31,6 +32,7 @@ class Frozen:
     images: Images
     coverage: Bytes
     annotations: Annotations
+    turned: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +60,9 @@ def link(
     references = read_references(source, images, candidates, concepts, witnesses, forced)
     source, image, concept, notes = references.source, references.image, references.concept, references.notes
     source, judged = read_scores(source, forced.scores)
+    if frozen.turned:
+        source, orientation = predicted_as_stored(source, image.place, images, frozen.folders, witnesses)
+        references.judgements.extend(orientation)
     refuse_ambiguous(source, image, concept, images, candidates, concepts)
     place = concept.place.copy()
     if frozen.kind == "classification":

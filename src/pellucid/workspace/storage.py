@@ -13,7 +13,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-import filelock
 import msgspec
 import numpy as np
 
@@ -29,6 +28,8 @@ T = TypeVar("T")
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
     """Hold the workspace's one write lock; it falls with the process that holds it."""
+    import filelock
+
     lock = folder / ".lock"
     new = not folder.exists()
     try:

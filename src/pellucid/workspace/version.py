@@ -32,6 +32,7 @@ from pellucid.workspace.manifests import Concept, Source, VersionManifest, sourc
 from pellucid.workspace.mapped import write_mapped
 from pellucid.workspace.storage import read_manifest, remove_leftovers, write_manifest, writing
 from pellucid.workspace.tables import mapped_columns, mapped_name, read_annotations, read_evaluation, read_images, write_evaluation
+from pellucid.workspace.turning import TURNED
 
 if TYPE_CHECKING:
     from pellucid.workspace.view import View
@@ -167,7 +168,8 @@ class Version:
             old, manifest = before.evaluation, before.manifest
             if position is not None:
                 refuse_empty_split(self.name, old.images, position)
-            frozen = Frozen(self.name, manifest.kind, manifest.concepts, before.folders, old.images, old.coverage, old.annotations)
+            turned = any(note.kind == TURNED for one in manifest.annotation_sources for note in one.notes)
+            frozen = Frozen(self.name, manifest.kind, manifest.concepts, before.folders, old.images, old.coverage, old.annotations, turned)
             next_order = int(old.predictions.order.max(initial=-1)) + 1
             linked = link(found, frozen, position, covered, next_order, Forced(boxes, image_ids, category_ids, scores))
             rows = len(linked.predictions)

@@ -20,6 +20,7 @@ from pellucid.workspace.merging import absent_pictures, as_tags, found_folder, m
 from pellucid.workspace.names import checked_name, listed_names
 from pellucid.workspace.storage import read_manifest, remove_leftovers, write_manifest, writing
 from pellucid.workspace.tables import read_annotations, read_images, write_annotations, write_images
+from pellucid.workspace.turning import annotated_as_stored
 from pellucid.workspace.version import MANIFEST as VERSION_MANIFEST
 from pellucid.workspace.version import Version
 
@@ -91,6 +92,8 @@ class View:
             arriving = placed(found.images, split, -1 if folder is None else folders.index(folder))
             notes = [*found.notes, *absent_pictures(arriving, folder, guessed=pictures is None and found.folder is None)]
             arriving, annotations = annotations_in_pixels(found, arriving, folders)
+            arriving, annotations, turned, judgements = annotated_as_stored(arriving, annotations, folders)
+            notes += turned
             if annotations.box is not None:
                 notes += outside(annotations.box, arriving, annotations.image)
             concepts, ours, theirs = merge_concepts(manifest.concepts, manifest.concepts_listed, found)
@@ -103,7 +106,7 @@ class View:
             notes += twin_findings(merged.images, folders, near=False)
             manifest.concepts, manifest.folders = concepts, folders
             manifest.concepts_listed = manifest.concepts_listed or found.listed
-            manifest.sources.append(source_record(source, found.path, found.format, len(arriving), notes, found.judgements))
+            manifest.sources.append(source_record(source, found.path, found.format, len(arriving), notes, [*found.judgements, *judgements]))
             self._keep(manifest, merged.images, merged.annotations)
         return notes
 
