@@ -47,10 +47,19 @@ class Table:
         if len(cast(Any, self)) == 0:
             return other
         ours, theirs = self.columns(), other.columns()
-        return type(self)(**{name: None if column is None else np.concatenate([column, theirs[name]]) for name, column in ours.items()})
+        lengths = len(cast(Any, self)), len(cast(Any, other))
+        return type(self)(**{name: end_to_end(column, theirs[name], *lengths) for name, column in ours.items()})
 
     def replaced(self, **columns: Any) -> Self:
         return type(self)(**{**self.columns(), **columns})
+
+
+def end_to_end(first: Any, second: Any, length: int, other_length: int) -> Any:
+    """Two columns as one; where one side alone has texts, the other has empty ones."""
+    if first is None and second is None:
+        return None
+    first, second = (texts([""] * size) if column is None else column for column, size in ((first, length), (second, other_length)))
+    return np.concatenate([first, second])
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +86,8 @@ class Images(Table):
 class Annotations(Table):
     """image, concept: positions · box: float64 (n, 4), None outside detection · ignore: crowd and
     difficult regions · positive: False where a person stated that the concept is absent (tagging) ·
-    area: of the thing itself in square pixels, in COCO often less than its box's; None outside detection."""
+    area: of the thing itself in square pixels, in COCO often less than its box's; None outside detection ·
+    outline: what to draw beside the box, JSON `[[x, y, x, y, ...], ...]` in pixels, else ''; None where none has one."""
 
     image: Integers
     concept: Integers
@@ -85,6 +95,7 @@ class Annotations(Table):
     ignore: Flags
     positive: Flags
     area: Floats | None
+    outline: Texts | None = None
 
     def __len__(self) -> int:
         return len(self.image)

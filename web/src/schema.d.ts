@@ -150,7 +150,8 @@ export interface components {
     schemas: {
         /**
          * AnnotatedBox
-         * @description An annotation on it. outcome `ignored`: an ignored region; `negative`: stated to be absent.
+         * @description An annotation on it. outcome `ignored`: an ignored region; `negative`: stated to be absent · outline: polygons
+         *     `x, y, x, y, ...` in pixels, to be drawn in place of the box.
          */
         AnnotatedBox: {
             /** Row */
@@ -169,6 +170,8 @@ export interface components {
              * @enum {string}
              */
             outcome: "matched" | "extra" | "ignored" | "negative";
+            /** Outline */
+            outline: number[][];
         };
         /**
          * ConceptDocument

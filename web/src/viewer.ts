@@ -29,3 +29,10 @@ export function zoomed(sight: Sight, factor: number, x: number, y: number, sizes
   const ratio = scale / sight.scale;
   return { scale, x: x - (x - sight.x) * ratio, y: y - (y - sight.y) * ratio };
 }
+
+/** A polygon `x, y, x, y, ...` of the picture as an SVG element's points on the screen. */
+export function traced(polygon: readonly number[], sight: Sight): string {
+  const points = [];
+  for (let at = 0; at + 1 < polygon.length; at += 2) points.push(`${sight.x + polygon[at]! * sight.scale},${sight.y + polygon[at + 1]! * sight.scale}`);
+  return points.join(' ');
+}

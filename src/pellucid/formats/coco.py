@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from pellucid.columns import OPEN, SPLITS, Annotations, Images, Integers, Longs
+from pellucid.columns import OPEN, SPLITS, Annotations, Images, Integers, Longs, Texts, texts
 from pellucid.errors import ConceptUnknown, ImageUnknown, RecordBad
 from pellucid.formats.gathering import Gathering
 from pellucid.formats.look import AnnotationFormat, Asked, Look
@@ -141,7 +142,21 @@ def boxes(path: Path, file: File, image: Integers, concept: Integers) -> tuple[A
     if outlined:
         notes.append(Note("polygons", f"{outlined:,} outlines without a bbox taken by their bounding box", outlined, "info"))
     crowd = np.array([bool(note.iscrowd) for note in file.annotations], bool)
-    return Annotations(image, concept, box, crowd, np.ones(len(image), bool), area), notes
+    return Annotations(image, concept, box, crowd, np.ones(len(image), bool), area, outlines(file.annotations)), notes
+
+
+def outlines(annotations: list[Annotation]) -> Texts | None:
+    """Polygons as they stand; masks in run lengths are not drawn."""
+    if not any(isinstance(note.segmentation, list) and note.segmentation for note in annotations):
+        return None
+    return texts([json.dumps(note.segmentation) if is_polygons(note.segmentation) else "" for note in annotations])
+
+
+def is_polygons(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(
+        isinstance(part, list) and len(part) >= 6 and len(part) % 2 == 0 and all(type(number) in (int, float) for number in part)
+        for part in value
+    )  # fmt: skip
 
 
 def box_of(path: Path, row: int, note: Annotation) -> list[float]:

@@ -65,7 +65,7 @@ def read_picture(gathering: Gathering, file: object, picture: Element) -> tuple[
             gathering.around(image, concept, turned((left, top, right, bottom), angle), place)
         elif shape.tag in OUTLINES and concept and shape.get("points"):
             outlines += 1
-            gathering.around(image, concept, points_of(shape.get("points") or "", file, place), place)
+            gathering.around(image, concept, points_of(shape.get("points") or "", file, place), place, drawn=shape.tag == "polygon")
     return outlines, rotated
 
 

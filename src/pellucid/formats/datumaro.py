@@ -99,7 +99,9 @@ def read_item(gathering: Gathering, file: Path, item: Item, place: str, labels: 
             gathering.box(image, concept, one.bbox, where, ignore)
         elif one.type in ("polygon", "polyline") and one.points and all(isinstance(value, int | float) for value in one.points):
             outlines += 1
-            gathering.around(image, concept, list(zip(one.points[::2], one.points[1::2], strict=False)), where, ignore)
+            gathering.around(
+                image, concept, list(zip(one.points[::2], one.points[1::2], strict=False)), where, ignore, drawn=one.type == "polygon"
+            )
         elif one.bbox:
             outlines += 1
             gathering.box(image, concept, one.bbox, where, ignore)

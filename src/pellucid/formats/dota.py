@@ -37,7 +37,7 @@ def read(look: Look, asked: Asked) -> AnnotationSource:
             words, place = columns_of(line, 9, file, number, "x1 y1 x2 y2 x3 y3 x4 y4 concept difficulty"), f"line {number}"
             numbers = [number_of(word, file, place, "a corner") for word in words[:8]]
             points = list(zip(numbers[::2], numbers[1::2], strict=True))
-            gathering.around(image, words[8], points, f"{file.name} {place}", ignore=words[9:10] == ["1"])
+            gathering.around(image, words[8], points, f"{file.name} {place}", ignore=words[9:10] == ["1"], drawn=True)
             oriented += 1
     gathering.note("rotated", oriented, f"{oriented:,} oriented boxes taken by their bounding box")
     return gathering.source(asked.kind)

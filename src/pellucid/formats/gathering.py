@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +28,7 @@ class Gathering:
     _facts: list[list[Any]] = field(default_factory=list)
     _boxes: list[tuple[Any, ...]] = field(default_factory=list)
     _tags: dict[tuple[int, str], bool] = field(default_factory=dict)
+    _outlines: dict[int, str] = field(default_factory=dict)
     _absent: dict[tuple[int, str], None] = field(default_factory=dict)
 
     def image(
@@ -61,12 +63,16 @@ class Gathering:
         top, bottom = min(top, bottom), max(top, bottom)
         self.box(image, concept, (left, top, right - left, bottom - top), place, ignore)
 
-    def around(self, image: int, concept: str, points: list[tuple[float, float]], place: str, ignore: bool = False) -> None:
-        """The bounding box of an outline."""
+    def around(
+        self, image: int, concept: str, points: list[tuple[float, float]], place: str, ignore: bool = False, drawn: bool = False
+    ) -> None:  # fmt: skip
+        """The bounding box of an outline. drawn: the outline itself is kept, to be drawn."""
         if not points:
             raise RecordBad(self.path, place, "it has no points", "Write at least two.")
         xs, ys = [x for x, _ in points], [y for _, y in points]
         self.corners(image, concept, (min(xs), min(ys), max(xs), max(ys)), place, ignore)
+        if drawn and len(points) > 2:
+            self._outlines[len(self._boxes) - 1] = json.dumps([[number for point in points for number in point]])
 
     def tag(self, image: int, concept: str, positive: bool = True) -> None:
         key = (image, concept.strip())
@@ -85,6 +91,8 @@ class Gathering:
                 left, top, width, height = table.box[row].tolist()
                 area = None if table.area is None else float(table.area[row])
                 self.box(image, name, (left, top, width, height), f"{place} {row}", ignore, area)
+                if table.outline is not None and table.outline[row]:
+                    self._outlines[len(self._boxes) - 1] = str(table.outline[row])
             else:
                 self.absent(image, name)
 
@@ -129,6 +137,7 @@ class Gathering:
                 np.array([row[0] for row in rows], np.int32), np.array([number[row[1]] for row in rows], np.int32), box,
                 np.array([row[6] for row in rows], bool), np.arange(len(rows)) < len(self._boxes),
                 np.array([row[7] for row in rows], float),
+                texts([self._outlines.get(place, "") for place in range(len(rows))]) if self._outlines else None,
             )  # fmt: skip
             stated = [(OPEN if self._absent else CLOSED) if fact[5] else UNANNOTATED for fact in facts]
         else:

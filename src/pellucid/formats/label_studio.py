@@ -131,7 +131,7 @@ def read_value(gathering: Gathering, look: Look, image: int, value: Value, width
         return 0
     outline = outline_of(look, value, width, height, place)
     for name in names if outline else ():
-        gathering.around(image, name, outline, place)
+        gathering.around(image, name, outline, place, drawn="points" in value or bool(value.get("rotation")))
     return int(bool(outline) and (len(outline) != 4 or bool(value.get("rotation"))))
 
 

@@ -64,7 +64,7 @@ def read_json(gathering: Gathering, file: Path) -> int:
     image = gathering.image(picture_name(found.imagePath), found.imageWidth or 0, found.imageHeight or 0, identity=file.stem)
     for number, shape in enumerate(found.shapes):
         points = around_circle(shape.points) if shape.shape_type == "circle" and len(shape.points) == 2 else shape.points
-        gathering.around(image, shape.label, points, f"{file.name} $.shapes[{number}]")
+        gathering.around(image, shape.label, points, f"{file.name} $.shapes[{number}]", drawn=shape.shape_type == "polygon")
     for name, is_set in (found.flags or {}).items():
         if is_set:
             gathering.tag(image, name)
@@ -103,7 +103,7 @@ def read_xml(gathering: Gathering, file: Path) -> int:
             sides = [number_of(text_of(box, side), file, place, side) for side in ("xmin", "ymin", "xmax", "ymax")]
             points = [(sides[0], sides[1]), (sides[2], sides[3])]
         outlines += box is None
-        gathering.around(image, text_of(one, "name"), points, place)
+        gathering.around(image, text_of(one, "name"), points, place, drawn=box is None)
     return outlines
 
 

@@ -6,6 +6,7 @@ A line is `class cx cy width height [confidence]` in fractions of the picture; p
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.columns import SPLITS, Annotations, Floats
+from pellucid.columns import SPLITS, Annotations, Floats, texts
 from pellucid.errors import ConceptUnknown, FileMalformed, FileMissing, RecordBad, counted, few
 from pellucid.formats import dota
 from pellucid.formats.look import AnnotationFormat, Asked, Look, PredictionFormat
@@ -116,6 +117,7 @@ def assemble(
     annotations = Annotations(
         np.array([line[0] for line in lines], np.int32), np.array(concept, np.int32), box,
         np.zeros(len(lines), bool), np.ones(len(lines), bool), box[:, 2] * box[:, 3],
+        texts([json.dumps([numbers[1:]]) if len(numbers) > 5 else "" for *_, numbers in lines]) if polygons else None,
     )  # fmt: skip
     ids = [str(row) for row in range(len(concepts))]
     return AnnotationSource(str(path), NAME, "detection", concepts, ids, True, images, annotations, str(home), notes, "fractions")

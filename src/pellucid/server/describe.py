@@ -212,7 +212,8 @@ def image_document(version: Version, loaded: Loaded, image: int, thresholds: Flo
         )
         for row in rows
     ]  # fmt: skip
-    annotated = [annotated_box(loaded, row, thresholds) for row in loaded.neighbours.annotations(image).tolist()]
+    own = sorted(loaded.neighbours.annotations(image).tolist())
+    annotated = [annotated_box(loaded, row, thresholds, outline) for row, outline in zip(own, version.outlines(loaded, own), strict=True)]
     covered = bool(evaluation.coverage[image] != NOT_RUN)
     metadata = json.loads(evaluation.images.metadata[image] or "{}")
     return ImageDocument(
@@ -221,13 +222,13 @@ def image_document(version: Version, loaded: Loaded, image: int, thresholds: Flo
     )  # fmt: skip
 
 
-def annotated_box(loaded: Loaded, row: int, thresholds: Floats) -> AnnotatedBox:
+def annotated_box(loaded: Loaded, row: int, thresholds: Floats, outline: list[list[float]]) -> AnnotatedBox:
     evaluation = loaded.evaluation
     concept = int(evaluation.annotations.concept[row])
     where = box(evaluation.annotations.box, row)
     if evaluation.annotations.ignore[row] or evaluation.coverage[evaluation.annotations.image[row]] == NOT_RUN:
-        return AnnotatedBox(row, concept, where, "ignored")
+        return AnnotatedBox(row, concept, where, "ignored", outline)
     if not evaluation.annotations.positive[row]:
-        return AnnotatedBox(row, concept, where, "negative")
+        return AnnotatedBox(row, concept, where, "negative", outline)
     found = evaluation.answer_score[row] >= thresholds[concept]
-    return AnnotatedBox(row, concept, where, "matched" if found else "extra")
+    return AnnotatedBox(row, concept, where, "matched" if found else "extra", outline)

@@ -159,12 +159,14 @@ class PredictedBox:
 
 @dataclass(frozen=True)
 class AnnotatedBox:
-    """An annotation on it. outcome `ignored`: an ignored region; `negative`: stated to be absent."""
+    """An annotation on it. outcome `ignored`: an ignored region; `negative`: stated to be absent · outline: polygons
+    `x, y, x, y, ...` in pixels, to be drawn in place of the box."""
 
     row: int
     concept: int
     box: Box | None
     outcome: Literal["matched", "extra", "ignored", "negative"]
+    outline: list[list[float]]
 
 
 @dataclass(frozen=True)

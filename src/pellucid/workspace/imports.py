@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from pellucid.columns import NAMED, RUN, SPLITS, Annotations, Bytes, Floats, Images, Kind, Longs, Predictions
+from pellucid.columns import NAMED, RUN, SPLITS, Annotations, Bytes, Floats, Images, Kind, Longs, Predictions, texts
 from pellucid.errors import ImagesNeeded, NotOneOf, PredictedAlready, ScoredTwice, TooManyPredictions, counted
 from pellucid.formats.source import PART, AnnotationSource, Judgement, Note, PredictionSource
 from pellucid.images.sizes import displayed_sizes
@@ -181,7 +182,17 @@ def annotations_in_pixels(found: AnnotationSource, images: Images, folders: list
     images = with_sizes(images, np.unique(annotations.image).astype(np.int64), folders, found.path, "YOLO boxes are fractions of it")
     scale = np.stack([images.width, images.height, images.width, images.height], axis=1)[annotations.image].astype(float)
     box = annotations.box * scale
-    return images, annotations.replaced(box=box, area=box[:, 2] * box[:, 3])
+    outline = (
+        None if annotations.outline is None else texts([scaled(one, *row[:2]) for one, row in zip(annotations.outline, scale, strict=True)])
+    )
+    return images, annotations.replaced(box=box, area=box[:, 2] * box[:, 3], outline=outline)
+
+
+def scaled(outline: str, width: float, height: float) -> str:
+    """An outline in fractions as one in pixels."""
+    if not outline:
+        return ""
+    return json.dumps([[number * (height if place % 2 else width) for place, number in enumerate(part)] for part in json.loads(outline)])
 
 
 def predictions_in_pixels(

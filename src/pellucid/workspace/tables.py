@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
-from pellucid.columns import Annotations, Bytes, Floats, Images, Kind, Longs, Predictions, texts
+from pellucid.columns import Annotations, Bytes, Floats, Images, Kind, Longs, Predictions, Texts, texts
 from pellucid.errors import CannotWrite
+from pellucid.formats.cells import exactly
 from pellucid.understand.counts import strips, with_all_kept
 from pellucid.understand.derived import Derived
 from pellucid.understand.evaluation import Evaluation, Kept, ListName
@@ -44,8 +45,27 @@ def write_annotations(path: Path, annotations: Annotations, **more: Any) -> None
 def read_annotations(path: Path) -> tuple[Annotations, dict[str, Any]]:
     """The annotations, and the columns derived for a version (answer, own)."""
     columns = with_box(read_table(path))
+    if "outline" in columns:
+        columns["outline"] = texts(columns["outline"])
     derived: dict[str, Any] = {name: columns.pop(name) for name in ("answer", "own") if name in columns}
     return Annotations(**{"area": None, **columns}), derived
+
+
+def read_outlines(path: Path, rows: Sequence[int] | None = None) -> Texts | None:
+    """What is drawn beside boxes, '' where nothing is; None where the annotations have no outlines. rows: those alone.
+
+    Outlines are texts, which are not mapped: they are read when a picture is looked at.
+    """
+    import duckdb
+
+    source = f"read_parquet('{exactly(path).replace(chr(39), chr(39) * 2)}', file_row_number = true)"
+    try:
+        with duckdb.connect() as connection:
+            wanted = "" if rows is None else f"WHERE file_row_number IN ({', '.join(map(str, rows)) or 'NULL'})"
+            found = connection.execute(f"SELECT outline FROM {source} {wanted} ORDER BY file_row_number").fetchnumpy()["outline"]
+    except duckdb.BinderException:
+        return None
+    return texts(np.ma.getdata(found))
 
 
 def with_sides(columns: dict[str, Any]) -> dict[str, Any]:
@@ -128,7 +148,7 @@ OWN = ("state", "partner", "iou", "answer", "own")
 def mapped_columns(evaluation: Evaluation) -> dict[str, Any]:
     """Everything of an evaluation but its images, as named columns."""
     tables: dict[str, Mapping[str, Any]] = {
-        "predictions": evaluation.predictions.columns(), "annotations": evaluation.annotations.columns(),
+        "predictions": evaluation.predictions.columns(), "annotations": evaluation.annotations.replaced(outline=None).columns(),
         "evaluation": {name: getattr(evaluation, name) for name in OWN},
         "staircase": vars(evaluation.staircase) if evaluation.staircase else {},
         "derived": vars(evaluation.derived), "extra": vars(evaluation.extra), "thresholds": threshold_columns(evaluation.thresholds),

@@ -55,7 +55,11 @@ def annotated_as_stored(
     height = np.where(orientation > 0, images.width, images.height).astype(np.int32)
     names = few([images.path[row] for row, _ in stored])
     notes.append(Note("annotated_as_stored", f"{text}: their boxes are turned with them ({names})", len(stored), "info"))
-    return images.replaced(width=width, height=height), annotations.replaced(box=box), notes, [judgement]
+    outline = annotations.outline
+    if outline is not None:  # an outline is drawn beside the box, and would lie elsewhere
+        outline = outline.copy()
+        outline[touched] = ""
+    return images.replaced(width=width, height=height), annotations.replaced(box=box, outline=outline), notes, [judgement]
 
 
 def facts_of(images: Images, folders: Sequence[str], rows: Longs) -> list[tuple[int, tuple[int, int]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -31,7 +32,15 @@ from pellucid.workspace.judging import Forced
 from pellucid.workspace.manifests import Concept, Source, VersionManifest, source_record
 from pellucid.workspace.mapped import write_mapped
 from pellucid.workspace.storage import read_manifest, remove_leftovers, write_manifest, writing
-from pellucid.workspace.tables import mapped_columns, mapped_name, read_annotations, read_evaluation, read_images, write_evaluation
+from pellucid.workspace.tables import (
+    mapped_columns,
+    mapped_name,
+    read_annotations,
+    read_evaluation,
+    read_images,
+    read_outlines,
+    write_evaluation,
+)
 from pellucid.workspace.turning import TURNED
 
 if TYPE_CHECKING:
@@ -166,6 +175,9 @@ class Version:
         with writing(self.view.workspace.folder):
             before = self.loaded if (self.folder / MANIFEST).is_file() else self._freeze()
             old, manifest = before.evaluation, before.manifest
+            if manifest.predictions is not None:  # mapped columns have no texts
+                outline = read_outlines(self.folder / manifest.annotations)
+                old = replace(old, annotations=old.annotations.replaced(outline=outline))
             if position is not None:
                 refuse_empty_split(self.name, old.images, position)
             turned = any(note.kind == TURNED for one in manifest.annotation_sources for note in one.notes)
@@ -198,6 +210,12 @@ class Version:
         )  # fmt: skip
         write_manifest(self.folder / MANIFEST, changed)
         remove_leftovers(self.folder, {mapped_name(generation), *(name for name in names.values() if name)})
+
+    def outlines(self, loaded: Loaded, rows: list[int]) -> list[list[list[float]]]:
+        """The outlines of these annotations (rising), as polygons in pixels; empty where there is none."""
+        path = self.folder / loaded.manifest.annotations
+        found = read_outlines(path, rows) if rows and path.exists() else None
+        return [json.loads(one) if one else [] for one in found] if found is not None and len(found) == len(rows) else [[] for _ in rows]
 
     @property
     def splits(self) -> list[Split]:
