@@ -110,20 +110,21 @@ def read(look: Look, asked: Asked) -> AnnotationSource:
 def read_folder(look: Look, asked: Asked) -> AnnotationSource:
     """A file a split, joined; the file's name or its folder's says which."""
     gathering = Gathering(str(look.path), NAME, asked.pictures)
-    names: dict[str, None] = {}
+    names: dict[str, str] = {}
     for name in annotation_files(look):
         if not is_coco(look.head_of(name)):
             continue
         part = read(Look(look.path / name, look.head_of(name)), asked)
-        names |= dict.fromkeys(part.concepts)
+        for concept, identity in zip(part.concepts, part.concept_ids, strict=True):
+            names[concept] = identity if names.get(concept, identity) == identity else ""
         words = [*name.split("/")[:-1], *re.split(r"[_.-]", name.rsplit("/", maxsplit=1)[-1])]
         split = split_in(words)
         below = f"{name.rpartition('/')[0]}/" if name.endswith("/_annotations.coco.json") else ""
         gathering.notes += part.notes
         for row, path in enumerate(part.images.path):
-            gathering.image(f"{below}{path}", part.images.width[row], part.images.height[row], split, part.images.source_id[row])
+            gathering.record(f"{below}{path}", part.images.width[row], part.images.height[row], split, part.images.source_id[row])
         gathering.columns(part, [f"{below}{path}" for path in part.images.path], name)
-    return gathering.source(asked.kind, list(names))
+    return gathering.source(asked.kind, list(names), list(names.values()))
 
 
 def name_of(path: Path, row: int, image: Image) -> str:
@@ -226,6 +227,7 @@ def known(rows: dict[Identity, int], wanted: Identity, path: Path, row: int) -> 
 def write(outgoing: Outgoing, path: Path) -> None:
     """One file, or a folder with one a split where `path` has no ending."""
     if path.suffix:
+        outgoing.one_split("one file of COCO")
         write_json(file_for(path), document(outgoing, np.arange(len(outgoing.images))))
         return
     folder = folder_for(path)

@@ -63,10 +63,31 @@ def read_picture(gathering: Gathering, file: object, picture: Element) -> tuple[
             angle = number_of(shape.get("rotation", "0"), file, place, "rotation")
             rotated += angle % 360 != 0
             gathering.around(image, concept, turned((left, top, right, bottom), angle), place)
-        elif shape.tag in OUTLINES and concept and shape.get("points"):
+        elif shape.tag in OUTLINES and concept and not shape.get("points"):
+            outlines += 1
+            gathering.around(image, concept, extremes(shape, file, place), place)
+        elif shape.tag in OUTLINES and concept:
             outlines += 1
             gathering.around(image, concept, points_of(shape.get("points") or "", file, place), place, drawn=shape.tag == "polygon")
     return outlines, rotated
+
+
+def extremes(shape: Element, file: object, place: str) -> list[tuple[float, float]]:
+    """Corners of what has no list of points: an ellipse, a mask, a cuboid, the points of a skeleton."""
+
+    def number(name: str) -> float:
+        return number_of(shape.get(name, ""), file, place, name)
+
+    if shape.tag == "ellipse":
+        x, y, across, down = number("cx"), number("cy"), number("rx"), number("ry")
+        return [(x - across, y - down), (x + across, y + down)]
+    if shape.tag == "mask":
+        left, top, width, height = number("left"), number("top"), number("width"), number("height")
+        return [(left, top), (left + width, top + height)]
+    if shape.tag == "cuboid":
+        sides = shape.attrib
+        return [(number(name), number(f"y{name[1:]}")) for name in sides if name[:2] in ("xt", "xb") and f"y{name[1:]}" in sides]
+    return [point for one in shape for point in points_of(one.get("points") or "", file, place)]
 
 
 def points_of(text: str, file: object, place: str) -> list[tuple[float, float]]:

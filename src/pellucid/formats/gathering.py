@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.columns import CLOSED, OPEN, UNANNOTATED, Annotations, Images, Kind, texts
-from pellucid.errors import RecordBad, TagContradicted, TwoConcepts, counted
+from pellucid.errors import ImageTwice, RecordBad, TagContradicted, TwoConcepts, counted
 from pellucid.formats.source import AnnotationSource, BoxUnit, Note, check_boxes, image_path, listed_images
 
 Numbers = tuple[float, float, float, float]
@@ -48,6 +48,12 @@ class Gathering:
         facts[4] = facts[4] or metadata
         facts[5] = facts[5] or annotated
         return row
+
+    def record(self, name: str, *facts: Any, **more: Any) -> int:
+        """An image that has one record of its own; raises ImageTwice where two records are of one picture."""
+        if image_path(self.path, name, self.home) in self._images:
+            raise ImageTwice(self.path, name)
+        return self.image(name, *facts, **more)
 
     def box(self, image: int, concept: str, box: Numbers, place: str, ignore: bool = False, area: float | None = None) -> None:
         """box: [left, top, width, height]; place: where it stands, for messages."""

@@ -39,7 +39,7 @@ def read(look: Look, asked: Asked) -> AnnotationSource:
     for file in files_of(look, ".txt"):
         folders = file.relative_to(look.path).parts[:-1] if look.is_dir else ()
         split = split_in(folders)
-        image = gathering.image(picture_of(file, asked), split=split, identity=file.stem)
+        image = gathering.record(picture_of(file, asked), split=split, identity=file.stem)
         for number, line in lines_of(file):
             words = columns_of(line, 15, file, number, "type truncated occluded alpha left top right bottom and seven more")
             place = f"line {number}"

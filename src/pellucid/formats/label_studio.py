@@ -48,13 +48,17 @@ def read(look: Look, asked: Asked) -> AnnotationSource:
         place = f"$[{row}]"
         results, skipped = results_of(look, task, place)
         cancelled += skipped
-        image = gathering.image(picture_of(look, task, place), identity=str(task.get("id", "")), annotated=not skipped or bool(results))
+        image = gathering.record(
+            picture_of(look, task, place),
+            identity=str(task.get("id", "")),
+            annotated=bool(results) or not (skipped or task.get("annotations") == []),
+        )
         for value, width, height in results:
             if width and height:
                 gathering.image(picture_of(look, task, place), width, height)
             turned += read_value(gathering, look, image, value, width, height, place)
     gathering.note("polygons", turned, f"{turned:,} outlines and rotated boxes taken by their bounding box")
-    gathering.note("cancelled", cancelled, f"{cancelled:,} skipped or cancelled annotations left out")
+    gathering.note("cancelled", cancelled, f"{cancelled:,} skipped, cancelled or second annotations of a task left out")
     return gathering.source(asked.kind)
 
 
@@ -65,7 +69,7 @@ def results_of(look: Look, task: Task, place: str) -> tuple[list[tuple[Value, fl
         return list(short_results(look, task, place)), 0
     every = [record_in(one, look.path, place) for one in listed(done, look.path, place)]
     kept = [one for one in every if not one.get("was_cancelled") and not one.get("skipped")]
-    return [found for one in kept[:1] for found in full_results(look, one, place)], len(every) - len(kept)
+    return [found for one in kept[:1] for found in full_results(look, one, place)], len(every) - len(kept[:1])
 
 
 def full_results(look: Look, annotation: Value, place: str) -> Iterator[tuple[Value, float, float]]:
@@ -176,7 +180,7 @@ def read_predictions(look: Look, asked: Asked) -> PredictionSource:
             value = record_in(result.get("value"), look.path, place)
             score = number_of(result.get("score", prediction.get("score", value.get("score"))), look.path, place, "score")
             outline = outline_of(look, value, *extent(look, result, place), place)
-            for concept in concepts_of(value):
+            for concept in concepts_of(value) if outline or asked.kind != "detection" else ():
                 xs, ys = zip(*outline, strict=True) if outline else ((0.0,), (0.0,))
                 rows.append((name, concept, score, [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)], row))
     if not every:
@@ -198,6 +202,7 @@ def read_predictions(look: Look, asked: Asked) -> PredictionSource:
 
 def write(outgoing: Outgoing, path: Path) -> None:
     """Tasks, with annotations, and with predictions as pre-annotations, to be imported into a project."""
+    outgoing.one_split("Label Studio")
     detection = outgoing.kind == "detection"
     tasks: list[Task] = [{"id": row + 1, "data": {"image": str(name)}} for row, name in enumerate(outgoing.images.path)]
     extents = sizes(outgoing, NAME) if detection else [(0, 0)] * len(tasks)

@@ -61,7 +61,7 @@ def read(look: Look, asked: Asked) -> AnnotationSource:
 def read_json(gathering: Gathering, file: Path) -> int:
     """Shapes as boxes, flags that are set as tags; returns how many were no rectangles."""
     found: File = parsed_json(file, File, "LabelMe")
-    image = gathering.image(picture_name(found.imagePath), found.imageWidth or 0, found.imageHeight or 0, identity=file.stem)
+    image = gathering.record(picture_name(found.imagePath), found.imageWidth or 0, found.imageHeight or 0, identity=file.stem)
     for number, shape in enumerate(found.shapes):
         points = around_circle(shape.points) if shape.shape_type == "circle" and len(shape.points) == 2 else shape.points
         gathering.around(image, shape.label, points, f"{file.name} $.shapes[{number}]", drawn=shape.shape_type == "polygon")

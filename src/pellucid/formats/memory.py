@@ -43,8 +43,8 @@ def as_table(source: Any) -> Any:
 def is_by_image(source: Any) -> bool:
     if not isinstance(source, Mapping) or not source:
         return False
-    first = next(iter(source.values()))
-    return is_detections(first) or isinstance(first, Mapping) or is_pipeline(first)
+    values = list(source.values())
+    return any(is_detections(value) or isinstance(value, Mapping) or (is_pipeline(value) and len(value) > 0) for value in values)
 
 
 def is_detections(value: Any) -> bool:

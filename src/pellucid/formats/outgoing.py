@@ -58,6 +58,11 @@ class Outgoing:
         self.cannot(format, "statements that a concept is absent", int((~table.positive).sum()))
         return table.take(table.positive & ~table.ignore)
 
+    def one_split(self, format: str) -> None:
+        """Tell of splits that are not written."""
+        if len(set(self.images.split.tolist())) > 1:
+            self.notes.append(Note("splits_left_out", f"splits are not written: {format} has none here", 1))
+
     def cannot(self, format: str, what: str, number: int) -> None:
         if number:
             text = f"{counted(number, 'row')} left out: {format} has no {what} (csv and parquet have)"

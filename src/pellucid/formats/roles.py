@@ -25,7 +25,11 @@ SCORE = ("score", "confidence", "conf", "probability", "prob")
 SPLIT = ("split", "subset", "partition", "set")
 IGNORE = ("ignore", "iscrowd", "difficult")
 VALUE = ("value",)
-SIZED = (("x", "y", "width", "height"), ("x", "y", "w", "h"), ("left", "top", "width", "height"), ("x1", "y1", "w", "h"))
+SIZED = (("x", "y", "w", "h"), ("x", "y", "width", "height"), ("left", "top", "width", "height"), ("x1", "y1", "w", "h"))
+CENTRED = (
+    ("x_center", "y_center", "width", "height"), ("cx", "cy", "width", "height"), ("cx", "cy", "w", "h"), ("xc", "yc", "w", "h"),
+    ("x_center", "y_center", "w", "h"),
+)  # fmt: skip
 LISTS = ("bbox", "box", "bounding_box")
 """Columns of four numbers, of which nobody can tell whether they are sides or corners."""
 CORNERS = (
@@ -53,6 +57,7 @@ class Roles:
         self.ignore = self.first(IGNORE)
         self.value: str | None = None  # of tags alone; elsewhere a column of that name is the user's own
         self.sized = next((columns for columns in SIZED if all(name in self.names for name in columns)), None)
+        self.centred = next((columns for columns in CENTRED if all(name in self.names for name in columns)), None)
         self.list_of_sides = self.first(LISTS)
         self.corners = next((columns for columns in CORNERS if all(name in self.names for name in columns)), None)
 
@@ -61,10 +66,10 @@ class Roles:
 
     @property
     def has_boxes(self) -> bool:
-        return bool(self.sized or self.corners)
+        return bool(self.sized or self.corners or self.centred)
 
     def others(self, cells: Cells) -> list[str]:
         """Columns that play no part of the long form."""
-        box = [self.names[name] for name in (self.sized or self.corners or ())]
+        box = [self.names[name] for name in (self.centred or self.sized or self.corners or ())]
         taken = {self.image, self.concept, self.score, self.split, self.ignore, self.value, *box}
         return [name for name in cells.columns if name not in taken]

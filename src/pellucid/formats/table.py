@@ -7,6 +7,7 @@ Wide: a 0/1 column a concept, or a list `a|b`; predictions with one column of sc
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from pellucid.formats.cells import Cells, cells_of_file, tidy
 from pellucid.formats.facts import NAME, Facts, assemble
 from pellucid.formats.look import AnnotationFormat, Asked, Look, PredictionFormat
 from pellucid.formats.roles import FALSE, MANY, TRUE, VALUE, Roles
-from pellucid.formats.source import AnnotationSource, PredictionSource, check_boxes, check_scores, codes, image_path
+from pellucid.formats.source import AnnotationSource, BoxUnit, Note, PredictionSource, check_boxes, check_scores, codes, image_path
 from pellucid.formats.wide import one_hot_columns, read_one_hot, read_wide
 
 
@@ -72,7 +73,11 @@ def read_annotations(cells: Cells, kind: Kind | None, home: str | None) -> Annot
     image = same[image] if len(keys) else image
     if roles.concept is None:
         return read_one_hot(cells, roles, names, image)
-    return assemble(cells, roles, names, image, long_facts(cells, roles, kind, image))
+    facts = long_facts(cells, roles, kind, image)
+    found = assemble(cells, roles, names, image, facts)
+    if facts.box is not None and are_fractions(facts.box):
+        return replace(found, unit="fractions", notes=[*found.notes, Note("fractions", FRACTIONS, 1, "info")])
+    return found
 
 
 def long_facts(cells: Cells, roles: Roles, kind: Kind | None, image: Any) -> Facts:
@@ -83,8 +88,12 @@ def long_facts(cells: Cells, roles: Roles, kind: Kind | None, image: Any) -> Fac
     refuse_list(cells, roles, kind)
     if roles.has_boxes and kind in (None, "detection"):
         names = [str(name) for name in concept[rows]]
-        ones = np.ones(len(rows), bool)
-        return Facts("detection", rows, names, boxes(cells, roles)[rows], flags(cells, roles.ignore)[rows], ones, CLOSED)
+        stated = roles.first(VALUE)
+        roles.value = stated if states_tags(cells, stated) else None
+        positive = positives(cells, roles)[rows]
+        box = boxes(cells, roles)[rows]
+        box[~positive] = 0  # of what is stated to be absent there is no place
+        return Facts("detection", rows, names, box, flags(cells, roles.ignore)[rows], positive, CLOSED if positive.all() else OPEN)
     lists = tidy(roles.concept) in MANY or any("|" in cell for cell in concept)
     several = len({(place, name) for place, name in zip(image[rows].tolist(), concept[rows], strict=True)}) > len(set(image[rows].tolist()))
     stated = roles.first(VALUE)
@@ -138,13 +147,24 @@ def flags(cells: Cells, name: str | None) -> np.ndarray:
 def boxes(cells: Cells, roles: Roles) -> Floats:
     """[left, top, width, height] of every row, NaN where a cell is empty."""
     box = np.empty((cells.rows, 4))
-    names = roles.sized or roles.corners
+    names = roles.centred or roles.sized or roles.corners
     assert names is not None
     for side, name in enumerate(names):
         box[:, side] = cells.number(roles.names[name])
-    if not roles.sized:
+    if roles.centred:
+        box[:, :2] -= box[:, 2:] / 2
+    elif not roles.sized:
         box[:, 2:] -= box[:, :2]
     return box
+
+
+FRACTIONS = "boxes taken as fractions of the picture: no side is over 1"
+
+
+def are_fractions(box: Floats) -> bool:
+    """Boxes of less than a pixel are none."""
+    sides = box[~np.isnan(box).any(axis=1)]
+    return bool(len(sides)) and bool((sides.max() <= 1) and (sides[:, 2:].max() > 0))
 
 
 def read_predictions(cells: Cells, kind: Kind, concepts: Collection[str]) -> PredictionSource:
@@ -171,9 +191,12 @@ def read_predictions(cells: Cells, kind: Kind, concepts: Collection[str]) -> Pre
         concept -= concept > nothing
         concept_keys.remove("")
         record = rows + cells.first_record
+    unit: BoxUnit = "fractions" if box is not None and are_fractions(box) else "pixels"
     source = PredictionSource(
-        cells.path, NAME, keys, image, concept_keys, concept, "name", score, box, "pixels", record, cells.noun
+        cells.path, NAME, keys, image, concept_keys, concept, "name", score, box, unit, record, cells.noun
     )  # fmt: skip
+    if unit == "fractions":
+        source.notes.append(Note("fractions", FRACTIONS, 1, "info"))
     check_scores(source)
     if box is not None:
         source.notes.extend(check_boxes(cells.path, box, source.place))

@@ -48,7 +48,7 @@ def columns_of(outgoing: Outgoing) -> dict[str, Any]:
     if isinstance(table, Annotations):
         if table.box is not None:
             columns["ignore"] = np.concatenate([table.ignore, np.zeros(len(bare), bool)]).astype(np.int8)
-        elif outgoing.kind == "tagging":
+        if outgoing.kind == "tagging" or not table.positive.all():
             words = np.where(table.positive, "positive", "negative").tolist()
             columns["value"] = texts([*words, *([""] * len(bare))])
     else:

@@ -76,7 +76,7 @@ def read_picture(gathering: Gathering, file: Path, root: Element, splits: dict[s
     name = name if "." in name.rsplit("/", maxsplit=1)[-1] else f"{name}.jpg"
     sizes = [text_of(root, f"size/{side}", "0") or "0" for side in ("width", "height")]
     width, height = (number_of(size, file, "size", "a side") for size in sizes)
-    image = gathering.image(name, width, height, splits.get(name, splits.get(file.stem, -1)), file.stem)
+    image = gathering.record(name, width, height, splits.get(name, splits.get(file.stem, -1)), file.stem)
     found = []
     for number, one in enumerate(root.iterfind("object")):
         place = f"{file.name} object {number}"
@@ -114,9 +114,7 @@ def image_sets(folder: Path) -> dict[str, int]:
             if split is None or place.stem not in ("train", "val", "test", *SPLITS):
                 continue
             for _, line in lines_of(place):
-                words = line.rsplit(maxsplit=1)
-                name = words[0] if len(words) == 2 and words[1] in ("-1", "0", "1") else line
-                found.setdefault(name, split)
+                found.setdefault(line, split)
         if found:
             break
     return found

@@ -90,13 +90,14 @@ def read(look: Look, asked: Asked) -> AnnotationSource:
             folders |= labels.folders
     if not names:
         raise FileMalformed(path, "lists no pictures under train, val or test")
-    return assemble(path, home, concepts, names, split, label_files, without_picture(folders, label_files))
+    return assemble(path, home, concepts, names, split, label_files, without_picture(folders, label_files), "kpt_shape" in settings)
 
 
 def assemble(
     path: Path, home: Path, concepts: list[str], names: list[str], split: list[int],
-    label_files: list[Path | None], orphans: list[str],
+    label_files: list[Path | None], orphans: list[str], keypoints: bool = False,
 ) -> AnnotationSource:  # fmt: skip
+    """keypoints: behind the box stand points of a pose, which are left out."""
     notes = []
     bare = [name for name, file in zip(names, label_files, strict=True) if file is None]
     if bare:
@@ -106,6 +107,9 @@ def assemble(
         text = f"{counted(len(orphans), 'label file')} without a picture, left out: {few(orphans)}"
         notes.append(Note("no_picture", text, len(orphans)))
     lines = [(row, *line) for row, file in enumerate(label_files) if file for line in lines_of(file)]
+    if keypoints:
+        lines = [(row, file, line, numbers[:5]) for row, file, line, numbers in lines]
+        notes.append(Note("keypoints", f"{counted(len(lines), 'pose')} taken by the box, without the keypoints", len(lines), "info"))
     polygons = sum(len(numbers) > 5 for _, _, _, numbers in lines)
     if polygons:
         notes.append(Note("polygons", f"{counted(polygons, 'polygon')} taken by their bounding box", polygons, "info"))
@@ -242,6 +246,8 @@ def lines_of(file: Path) -> Iterator[tuple[Path, int, list[float]]]:
 
 def box_of(numbers: list[float], file: Path, line: int) -> list[float]:
     """[left, top, width, height] in fractions."""
+    if max(numbers[1:]) > 2 and len(numbers) != 6:
+        raise RecordBad(file, f"line {line}", f"it has {max(numbers[1:]):g}", "Boxes are fractions of the picture, from 0 to 1.")
     if len(numbers) == 5:
         _, cx, cy, width, height = numbers
         return [cx - width / 2, cy - height / 2, width, height]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from pellucid.columns import SPLITS, Annotations, Predictions
@@ -45,6 +46,11 @@ def write_predictions(outgoing: Outgoing, path: Path) -> None:
 def labels(outgoing: Outgoing, table: Annotations | Predictions, folder: Path) -> None:
     """A file an image, also where there is nothing in it: it was looked at."""
     extents = sizes(outgoing, NAME)
+    names = [Path(str(path)).with_suffix(".txt") for path in outgoing.images.path]
+    twice = [name for name, times in Counter(names).items() if times > 1]
+    if twice or any(not str(path).isprintable() for path in outgoing.images.path):
+        what = f"two pictures would share {twice[0]}" if twice else "a picture's name has a line break"
+        raise ExportImpossible(NAME, what)
     for image, rows in outgoing.of_image(table):
         file = folder / Path(str(outgoing.images.path[image])).with_suffix(".txt")
         file.parent.mkdir(parents=True, exist_ok=True)

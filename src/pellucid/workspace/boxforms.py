@@ -11,7 +11,9 @@ from pellucid.columns import Annotations, Floats, Images, Integers, Predictions
 from pellucid.understand.greedy import overlapping_pairs
 
 SHAPES = ("xywh", "xyxy", "cxcywh")
-FRAMES = (224, 256, 300, 320, 384, 416, 448, 480, 512, 544, 576, 608, 640, 672, 704, 736, 768, 800, 832, 896, 960, 1024, 1088, 1280, 1536)
+FRAMES = (
+    224, 256, 300, 320, 384, 416, 448, 480, 512, 544, 576, 608, 640, 672, 704, 736, 768, 800, 832, 896, 960, 1000, 1024, 1088, 1280, 1536,
+)  # fmt: skip
 """Sides of the square that pictures are commonly resized to before a model sees them."""
 
 

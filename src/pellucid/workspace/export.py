@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pellucid.columns import SPLITS, Annotations, Images, Integers, Predictions, Split
-from pellucid.errors import ExportImpossible, NotOneOf
+from pellucid.columns import SPLITS, UNANNOTATED, Annotations, Images, Integers, Predictions, Split, texts
+from pellucid.errors import ExportImpossible, NotOneOf, counted
 from pellucid.formats import PREDICTION_WRITERS, WRITERS
+from pellucid.formats.coco import numbers_of
 from pellucid.formats.outgoing import Outgoing, file_for, write_json
 from pellucid.formats.source import Note
 from pellucid.formats.table_written import masked, write_columns
@@ -88,7 +89,14 @@ def outgoing(
     folders: Sequence[str], split: Split | None,
 ) -> Outgoing:  # fmt: skip
     """The images of the split (or all), with their rows renumbered."""
+    images = images.replaced(source_id=texts([str(number) for number in numbers_of(images.source_id.tolist())]))
     wanted = np.ones(len(images), bool) if split is None else images.split == SPLITS.index(split)
+    notes: list[Note] = []
+    if annotations is not None:
+        unknown = wanted & (images.stated == UNANNOTATED)
+        wanted &= ~unknown
+        if number := int(unknown.sum()):
+            notes.append(Note("unannotated", f"{counted(number, 'image')} of which nothing is known left out", number))
     place = np.cumsum(wanted) - 1
     kept = images.take(wanted)
     pictures = [join(folders[root], str(path)) if root >= 0 else "" for root, path in zip(kept.root.tolist(), kept.path, strict=True)]
@@ -101,7 +109,7 @@ def outgoing(
 
     return Outgoing(
         view.kind, names, ids, kept, None if annotations is None else renumbered(annotations),
-        None if predictions is None else renumbered(predictions), pictures,
+        None if predictions is None else renumbered(predictions), pictures, notes=notes,
     )  # fmt: skip
 
 

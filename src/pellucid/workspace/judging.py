@@ -24,6 +24,8 @@ WITNESSES = 5_000
 MORE, MUCH_MORE = 1.1, 3.0
 """How many times as many boxes must agree with another reading: one that explains every key where the plain one does
 not needs less (of COCO's 80 concepts numbered from 1, eleven keep their ids), one that explains as much needs more."""
+FEW = 1.5
+"""How many more boxes must agree with a reading that alone explains every id."""
 ENOUGH = 20
 """How many are needed to overrule the plain reading where that explains as much."""
 
@@ -87,7 +89,8 @@ def read_references(
     for other in rivals(concept, concept_ways) if not forced.concept_ids else ():
         other_share = agreement(source, rows, image, other, annotations, len(concepts), images)
         complete = concept.explained < other.explained == len(other.place)
-        if clearly(other_share, share, MORE if complete else MUCH_MORE):
+        witnesses = (other_share - share) * len(rows)
+        if clearly(other_share, share, MORE if complete else MUCH_MORE) and (not complete or witnesses >= FEW):
             if not complete and len(rows) < ENOUGH:
                 notes.append(contradiction("category ids", concept, other, share, other_share))
                 continue
@@ -142,9 +145,22 @@ def read_boxes(
     }
     plain = shares.get((0, own), 0.0)
     ranked = sorted(shares.items(), key=lambda item: -item[1])
-    if not ranked or ranked[0][1] < 0.1 or plain * MUCH_MORE > ranked[0][1] or len(source.score) < ENOUGH:
-        return source, [Judgement("boxes", own.name, f"{plain:.0%} of confident boxes overlap an annotation")] if shares else []
+    if not ranked:
+        return source, []
     (place, form), best = ranked[0]
+    as_written = Judgement("boxes", own.name, f"{plain:.0%} of confident boxes overlap an annotation")
+    if not (best >= needed(form) and (best >= plain * MUCH_MORE or best - plain >= MUCH)):
+        if plain < 0.05:
+            text = f"only {plain:.0%} of confident boxes overlap an annotation, and hardly more however they are read"
+            source.notes.append(Note("boxes_disagree", text, 1))
+        return source, [as_written]
+    if len(source.score) < ENOUGH:
+        text = (
+            f"too few boxes to tell how they are meant: {plain:.0%} overlap an annotation as {own.name}, {best:.0%} as {form.name} "
+            f"(--boxes {form.name})"
+        )
+        source.notes.append(Note("boxes_unsure", text, 1))
+        return source, [as_written]
     others = [(name(where, other), share) for (where, other), share in ranked[1:4]]
     if len(ranked) > 1 and ranked[1][1] >= CLOSE * best:
         raise ReadingUnclear(source.path, "boxes", [(name(place, form), best), *others[:1]], "--boxes")
@@ -154,6 +170,15 @@ def read_boxes(
     return replace(meant, rival=None), [
         Judgement("boxes", name(place, form), text, [f"{word}: {share:.0%} agree" for word, share in others])
     ]
+
+
+MUCH = 0.3
+"""A share by which another form may be better, where it is not three times as good: large boxes overlap however they are read."""
+
+
+def needed(form: BoxForm) -> float:
+    """The share that must agree: a square that nobody spoke of needs more than the usual forms."""
+    return 0.1 if form.unit in ("pixels", "fractions", "percent") else 0.3
 
 
 SOME_FORMS = ("xywh-pixels", "xyxy-pixels", "cxcywh-fractions", "xywh-percent", "xyxy-640-letterboxed")
