@@ -4,6 +4,7 @@ Node comes from PyPI (see build-system.requires), so a machine needs Python alon
 out, and NumPy does its work.
 """
 
+import ctypes
 import hashlib
 import os
 import shlex
@@ -34,13 +35,15 @@ class BuildHook(BuildHookInterface):  # type: ignore[misc]
         folder = Path(self.root, "src/pellucid/kernel")
         library, stamp = folder / "kernel.so", folder / ".digest"
         sources = sorted(folder.glob("*.c"))
-        digest = hashlib.sha256(b"".join(file.read_bytes() for file in [*sources, *folder.glob("*.h")])).hexdigest()
-        if library.exists() and stamp.exists() and stamp.read_text() == digest:
-            return True
         named = os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc"
+        digest = hashlib.sha256(b"".join(file.read_bytes() for file in [*sources, *sorted(folder.glob("*.h"))]))
+        digest.update(" ".join([named, *FLAGS, sysconfig.get_platform()]).encode())
+        made = digest.hexdigest()
+        if library.exists() and stamp.exists() and stamp.read_text() == made and loads(library):
+            return True
         for compiler in (shlex.split(named), ["cc"], ["gcc"], ["clang"]):
             if shutil.which(compiler[0]) and compiled(compiler, sources, library):
-                stamp.write_text(digest)
+                stamp.write_text(made)
                 return True
         library.unlink(missing_ok=True)
         self.app.display_warning("no C compiler: Pellucid will do in NumPy, more slowly, what the kernel would")
@@ -62,7 +65,19 @@ def compiled(compiler: list[str], sources: list[Path], library: Path) -> bool:
     if subprocess.run(command, capture_output=True, check=False).returncode:
         half.unlink(missing_ok=True)
         return False
+    if not loads(half):
+        half.unlink()
+        return False
     half.replace(library)
+    return True
+
+
+def loads(library: Path) -> bool:
+    """Whether this machine can use it."""
+    try:
+        ctypes.CDLL(str(library.resolve()))
+    except OSError:
+        return False
     return True
 
 

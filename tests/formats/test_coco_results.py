@@ -120,3 +120,12 @@ def test_parts_and_halves_of_a_large_file_are_put_together(tmp_path, monkeypatch
     assert coco_results.plain_columns(plain)[0]["image"].tolist() == list(range(1_000))
     assert coco_results.read_predictions(file).score.tolist() == [row / 1000 for row in range(1_000)]
     assert found is None or found[0]["image"].tolist() == list(range(1_000))  # a string that looks like an end may mislead; it is noticed
+
+
+def test_a_file_that_ends_with_a_whole_part(tmp_path, monkeypatch):
+    text = json.dumps([PLAIN] * 20)
+    monkeypatch.setattr(coco_results, "PART", len(text) // 3 + 1)
+    for spaces in range(8):
+        file = tmp_path / "results.json"
+        file.write_text(text + " " * spaces)
+        assert len(coco_results.plain_columns(file)[0]["score"]) == 20

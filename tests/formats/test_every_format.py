@@ -433,3 +433,58 @@ def test_outlines_in_fractions_become_pixels(tmp_path, workspace):
     view, _ = workspace.add("v", toys.write(tmp_path / "data.yaml", "val: images/val\nnames: [dent]\n"))
     assert json.loads(view.annotated[1].outline[0])[0] == pytest.approx([10, 5, 30, 5, 30, 25])
     assert view.annotated[1].outline[1] == ""
+
+
+@pytest.mark.parametrize("name", ["rowid", "file_row_number", "pellucid", "ROWID"])
+def test_a_column_may_be_called_as_it_likes(tmp_path, workspace, name):
+    """DuckDB has names of its own for places; a user's column of that name is only the user's."""
+    view, _ = workspace.add("v", {"image": ["a.jpg", "b.jpg", "c.jpg"], "concept": ["x", "y", "x"]})
+    columns = {name: [2, 1, 0], "image": ["a.jpg", "b.jpg", "c.jpg"], "concept": ["x", "y", "x"], "score": [0.5, 0.6, 0.7]}
+    import duckdb
+
+    lines = [",".join(columns), *(",".join(map(str, row)) for row in zip(*columns.values(), strict=True))]
+    csv = toys.write(tmp_path / "p.csv", "\n".join(lines))
+    duckdb.sql(f"COPY (SELECT * FROM read_csv('{csv}')) TO '{tmp_path / 'p.parquet'}'")
+    for number, source in enumerate([columns, csv, tmp_path / "p.parquet"]):
+        version = view.start(f"m{number}")
+        version.add_predictions(source)
+        assert {item.image: item.score for item in version.gallery("all")} == {"a.jpg": 0.5, "b.jpg": 0.6, "c.jpg": 0.7}
+
+
+def test_figures_of_lvis_are_the_same_with_and_without_a_workspace(tmp_path, workspace):
+    document = {
+        "images": [
+            {"id": number, "file_name": f"{number}.jpg", "width": 100, "height": 100, "neg_category_ids": [] if number == 1 else [2]}
+            for number in (1, 2, 3)
+        ],
+        "categories": [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}],
+        "annotations": [{"image_id": 1, "category_id": place, "bbox": [10 * place, 10, 40, 40], "area": 1600} for place in (1, 2)],
+    }
+    rows = [{"image_id": 1, "category_id": place, "bbox": [10 * place, 10, 40, 40], "score": 0.9} for place in (1, 2)]
+    rows.append({"image_id": 2, "category_id": 1, "bbox": [1, 1, 9, 9], "score": 0.95})
+    source, results = toys.write(tmp_path / "lvis.json", json.dumps(document)), toys.results(tmp_path, rows)
+    view, _ = workspace.add("v", source)
+    version = view.start("m")
+    version.add_predictions(results)
+    straight = pellucid.coco_figures(source, results)
+    assert straight == version.metrics().overall.coco
+    assert straight["AP"] == pytest.approx(1)
+    assert version.voc() == {"a": 1, "b": 1}
+
+
+def test_ties_are_broken_alike_with_and_without_a_workspace(tmp_path, workspace):
+    lines = "image,concept,x,y,width,height\nb.jpg,x,1,1,9,9\na.jpg,x,1,1,9,9\n"
+    source = toys.write(tmp_path / "a.csv", lines)
+    predicted = {
+        "image": ["b.jpg", "a.jpg"],
+        "concept": ["x", "x"],
+        "score": [0.5, 0.5],
+        "x": [1, 50],
+        "y": [1, 50],
+        "width": [9, 9],
+        "height": [9, 9],
+    }
+    view, _ = workspace.add("v", source)
+    version = view.start("m")
+    version.add_predictions(predicted)
+    assert pellucid.coco_figures(source, predicted) == version.metrics().overall.coco

@@ -193,9 +193,11 @@ def test_it_notices_what_spoils_an_evaluation(tmp_path):
     for name in ("train/1.png", "val/2.png"):
         toys.picture(tmp_path / "pictures" / name)
         Image.fromarray(noise).save(tmp_path / "pictures" / name)
-    Image.fromarray(noise).save(tmp_path / "pictures/val/near.jpg", quality=70)
+    other = np.asarray(Image.fromarray(np.random.default_rng(1).integers(0, 255, (6, 8, 3), np.uint8)).resize((64, 48)))
+    Image.fromarray(other).save(tmp_path / "pictures/train/other.png")
+    Image.fromarray(other).save(tmp_path / "pictures/val/near.jpg", quality=70)
     (tmp_path / "pictures/val/broken.jpg").write_bytes(b"no picture")
-    lines = ["image,split,concept,x,y,width,height", "train/1.png,training,dent,1,1,9,9"]
+    lines = ["image,split,concept,x,y,width,height", "train/1.png,training,dent,1,1,9,9", "train/other.png,training,dent,1,1,9,9"]
     lines += [f"val/{name},validation,dent,1,1,9,9" for name in ("2.png", "near.jpg", "broken.jpg")]
     source = toys.write(tmp_path / "a.csv", "\n".join(lines))
     rows = ["image,concept,score,x,y,width,height"] + [

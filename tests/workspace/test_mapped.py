@@ -1,5 +1,8 @@
 """Mapped columns follow from the tables beside them: deleted, damaged or out of date, they are made again."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -26,14 +29,19 @@ def mapped(folder):
     return file
 
 
-@pytest.mark.parametrize("harm", ["deleted", "empty", "cut short", "garbage", "a longer index than the file"])
+@pytest.mark.parametrize(
+    "harm", ["deleted", "empty", "cut short", "garbage", "a longer index than the file", "a type that is none", "a column less"]
+)
 def test_the_same_answers_whatever_happened_to_them(folder, harm):
     expected, file = answers(folder), mapped(folder)
     if harm == "deleted":
         file.unlink()
     else:
         text = file.read_bytes()
-        damaged = {"empty": b"", "cut short": text[: len(text) // 2], "garbage": b"\xff" * 300}
+        damaged = {
+            "empty": b"", "cut short": text[: len(text) // 2], "garbage": b"\xff" * 300, "a type that is none": text.replace(b"<f8", b"<q8", 1),
+            "a column less": text.replace(b"predictions.score", b"predictions.scare", 1),
+        }  # fmt: skip
         file.write_bytes(damaged.get(harm, (1 << 40).to_bytes(8, "little") + text[8:]))
     assert answers(folder) == expected
     assert mapped(folder).stat().st_size > 1_000
@@ -70,3 +78,37 @@ def test_predictions_added_later_join_those_that_are_mapped(tmp_path):
         version.add_predictions(toys.results(tmp_path, [row], f"part-{number}.json"), covered="listed")
     assert [item.score for item in version.gallery("all")] == [0.9, 0.4]
     assert len(list(folder.rglob("*.mapped"))) == 1
+
+
+def test_readers_go_on_while_another_process_adds_to_the_view(tmp_path):
+    """Readers see the old state or the new, whatever moment they come at."""
+    folder = tmp_path / "w.pellucid"
+    view, _ = pellucid.open(folder).add("v", toys.coco(tmp_path), images=tmp_path / "images")
+    view.add({"image": ["elsewhere.png"], "concept": ["dent"], "x": [1.0], "y": [1.0], "width": [2.0], "height": [2.0]})
+    view.start("m").add_predictions(toys.results(tmp_path))
+    code = (
+        "import sys, pellucid\nview = pellucid.open(sys.argv[1]).view('v')\n"
+        "for n in range(25): view.add({'image': [f'{n}.png'], 'concept': ['dent'], 'x': [1.0], 'y': [1.0], 'width': [2.0], 'height': [2.0]})"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(folder)])
+    seen = 0
+    while process.poll() is None:
+        fresh = pellucid.open(folder).view("v")
+        assert len(fresh.version("m").gallery("all")) == 4
+        assert fresh.images_by_split["validation"] >= 3
+        seen += 1
+    assert process.returncode == 0
+    assert seen > 3
+
+
+def test_a_version_is_kept_though_what_follows_from_it_cannot_be_written(tmp_path, monkeypatch):
+    view, _ = pellucid.open(tmp_path / "w.pellucid").add("v", toys.coco(tmp_path, pictures=False))
+
+    def full(path, columns):
+        raise pellucid.errors.CannotWrite(path, "no space left on device")
+
+    for place in ("version", "tables"):
+        monkeypatch.setattr(f"pellucid.workspace.{place}.write_mapped", full)
+    version = view.start("m")
+    version.add_predictions(toys.results(tmp_path))
+    assert len(version.gallery("all")) == 4

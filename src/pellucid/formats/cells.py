@@ -140,13 +140,14 @@ def cells_of_file(path: Path) -> Cells:
         if is_parquet(path):
             source = text_literal(exactly(path))
             connection.execute(f"CREATE VIEW cells AS SELECT * FROM read_parquet({source})")
-            connection.execute(
-                f"CREATE VIEW numbered AS SELECT *, file_row_number AS {PLACE} FROM read_parquet({source}, file_row_number = true)"
-            )
+            named = {name.lower() for name in column_types(connection)}
+            number = "row_number() OVER () - 1" if "file_row_number" in named else "file_row_number"
+            rows = "cells" if "file_row_number" in named else f"read_parquet({source}, file_row_number = true)"
+            connection.execute(f"CREATE VIEW numbered AS SELECT *, {number} AS {PLACE} FROM {rows}")
             noun, first = "row", 0
         else:
             read_csv(connection, path)
-            connection.execute(f"CREATE VIEW numbered AS SELECT *, rowid AS {PLACE} FROM cells")
+            connection.execute(f"CREATE VIEW numbered AS SELECT *, row_number() OVER () - 1 AS {PLACE} FROM cells")
             noun, first = "line", 2
     except duckdb.Error as error:
         raise FileMalformed(path, f"is no table that can be read: {first_sentence(str(error))}") from error
@@ -201,7 +202,7 @@ def cells_of_memory(table: Any) -> Cells:
                 raise FileMalformed(where, f"are {lengths or 'none'}, where columns of one length were expected")
         connection.register("given", table)
         connection.execute("CREATE TABLE cells AS SELECT * FROM given")
-        connection.execute(f"CREATE VIEW numbered AS SELECT *, rowid AS {PLACE} FROM cells")
+        connection.execute(f"CREATE VIEW numbered AS SELECT *, row_number() OVER () - 1 AS {PLACE} FROM cells")
     except (duckdb.Error, TypeError) as error:
         raise FileMalformed(where, f"are no table that can be read: {first_sentence(str(error))}") from error
     return Cells(where, connection, column_types(connection), "row", 0)

@@ -101,6 +101,11 @@ def read_span(path: Path, begin: int, end: int | None) -> list[Columns] | None:
             if done is None or len(text) - done > LONGEST:
                 return None
             rest = text[done:]
+    if rest:  # a file may end with a whole part
+        done = read_part(rest, stage, whole)
+        if done is None:
+            return None
+        rest = rest[done:]
     ended = stage[0] == (CLOSED if end is None else AFTER) and not rest.strip()
     return whole if ended else None
 

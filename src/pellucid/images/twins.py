@@ -21,7 +21,10 @@ FLAT = 3
 
 
 def exact_twins(first: Sequence[str], second: Sequence[str]) -> list[tuple[int, int]]:
-    """Pairs (place in first, place in second) of pictures with the same content. Only files of equal length are read."""
+    """Pairs (place in first, place in second) of pictures with the same content: for each of the first, one of the second.
+
+    Only files of equal length are read.
+    """
     lengths: dict[int, list[tuple[int, int]]] = {}
     for side, locations in enumerate((first, second)):
         for place, location in enumerate(locations):
@@ -35,7 +38,8 @@ def exact_twins(first: Sequence[str], second: Sequence[str]) -> list[tuple[int, 
         for side, place in several:
             marks.setdefault(content((first, second)[side][place]), []).append((side, place))
         for same in marks.values():
-            found += [(one, other) for side, one in same if side == 0 for where, other in same if where == 1]
+            theirs = next((place for side, place in same if side == 1), None)
+            found += [(ours, theirs) for side, ours in same if side == 0 and theirs is not None]
     return sorted(found)
 
 
@@ -70,7 +74,7 @@ def near_twins(first: Sequence[str], second: Sequence[str]) -> list[tuple[int, i
     pairs = []
     for place in known:
         distance = bits_set(theirs ^ np.uint64(one[place] or 0))
-        pairs += [(place, held[where]) for where in np.flatnonzero(distance <= NEAR).tolist()]
+        pairs += [(place, held[where]) for where in np.flatnonzero(distance <= NEAR)[:1].tolist()]
     return pairs
 
 

@@ -21,12 +21,18 @@ PIECES = 8
 """How many pieces the work is cut into, so that threads end at about the same time."""
 
 
+VERSION = 1
+"""Of the functions and what they are called with; a library of another, left from before, is not used. See order.c."""
+
+
 def load() -> ctypes.CDLL | None:
     """The library beside this file; None where it was not built or is another machine's."""
     path = os.path.join(os.path.dirname(__file__), "kernel.so")  # noqa: PTH118, PTH120 (the core knows no files)
     try:
         found = ctypes.CDLL(path)
-    except OSError:
+        if found.kernel_version() != VERSION:
+            return None
+    except (OSError, AttributeError):
         return None
     found.match_runs.restype = ctypes.c_void_p
     found.read_results.restype = ctypes.c_int64

@@ -130,11 +130,7 @@ def candidates(evaluation: Evaluation, split: int) -> Candidates:
     predictions = evaluation.predictions.take(slice(begin, end))
     run = split * len(evaluation.concepts)
     start = evaluation.derived.start[run : run + len(evaluation.concepts) + 1] - begin
-    unknown = unverified(len(evaluation.concepts), evaluation.images, annotations, predictions)
-    if unknown.any():  # as LVIS: what nobody looked for counts for nothing
-        predictions = predictions.take(~unknown)
-        start = np.searchsorted(predictions.concept, np.arange(len(evaluation.concepts) + 1))
-    annotations = annotations.take(annotations.positive)
+    annotations, predictions, start = looked_for(evaluation.images, annotations, predictions, start)
     image_rank = identity_ranks(evaluation.images)
     if (np.diff(image_rank) < 0).any():  # else gallery order is the right one
         order = np.arange(len(predictions), dtype=np.int32)
@@ -142,6 +138,15 @@ def candidates(evaluation: Evaluation, split: int) -> Candidates:
         best_first(order, start, ranked)
         predictions = predictions.take(order)
     return Candidates(predictions, annotations, start)
+
+
+def looked_for(images: Images, annotations: Annotations, predictions: Predictions, start: Longs) -> tuple[Annotations, Predictions, Longs]:
+    """As LVIS: what nobody looked for counts for nothing, and a stated absence is no annotation. start: of the predictions' concepts."""
+    unknown = unverified(len(start) - 1, images, annotations, predictions)
+    if unknown.any():
+        predictions = predictions.take(~unknown)
+        start = np.searchsorted(predictions.concept, np.arange(len(start)))
+    return annotations.take(annotations.positive), predictions, start
 
 
 def identity_ranks(images: Images) -> Longs:
@@ -152,7 +157,7 @@ def identity_ranks(images: Images) -> Longs:
         rank = np.empty(len(order), np.int64)
         rank[order] = np.arange(len(order))
         return rank
-    return np.arange(len(images))
+    return np.argsort(np.argsort(images.path, kind="stable"), kind="stable")
 
 
 def ranks(group: Longs) -> Longs:

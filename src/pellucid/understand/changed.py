@@ -30,6 +30,7 @@ def corrected(evaluation: Evaluation, images: Longs, annotations: Annotations) -
 
     annotations: of these images alone.
     """
+    images = np.unique(images)
     touched = np.zeros(len(evaluation.images), bool)
     touched[images] = True
     stay = ~touched[evaluation.annotations.image]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from pellucid.columns import NOT_RUN, Floats
+from pellucid.understand.average_precision import looked_for
 from pellucid.understand.evaluation import Evaluation
 from pellucid.understand.greedy import overlapping_pairs
 
@@ -28,7 +29,11 @@ def voc_average_precision(
     inside = (evaluation.images.split == split) & (evaluation.coverage != NOT_RUN)
     annotations = evaluation.annotations.take(inside[evaluation.annotations.image])
     runs = evaluation.all_predictions
-    predictions = evaluation.predictions.take(slice(*runs.whole(split)))
+    begin, end = runs.whole(split)
+    run = split * len(evaluation.concepts)
+    start = evaluation.derived.start[run : run + len(evaluation.concepts) + 1] - begin
+    predictions = evaluation.predictions.take(slice(begin, end))
+    annotations, predictions, _ = looked_for(evaluation.images, annotations, predictions, start)
     wider = 1.0 if inclusive_pixels else 0.0
     difficult = annotations.ignore
     boxes = annotations.replaced(box=widened(annotations.box, wider), ignore=np.zeros(len(annotations), bool))

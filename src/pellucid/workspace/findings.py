@@ -67,7 +67,8 @@ def twin_findings(images: Images, folders: list[str], near: bool) -> list[Note]:
         same = exact_twins(ours, theirs)
         notes += told("twins", same, f"also lie in {split}, the same to the byte", images, training, held)
         if near and len(ours) + len(theirs) <= NEAR_AT_MOST:
-            alike = [pair for pair in near_twins(ours, theirs) if pair not in set(same)]
+            known = {one for one, _ in same}
+            alike = [pair for pair in near_twins(ours, theirs) if pair[0] not in known]
             notes += told("near_twins", alike, f"look nearly the same as pictures of {split}", images, training, held)
     return notes
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import mmap
 import os
+import tempfile
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,9 +31,13 @@ Index = dict[str, tuple[str, list[int], int]]
 def write_mapped(path: Path, columns: Mapping[str, Any]) -> None:
     """Write NumPy columns, synced, whole or not at all."""
     index, header = laid_out(columns)
-    half = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        with half.open("wb") as file:
+        handle, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".tmp", dir=path.parent)
+    except OSError as error:
+        raise CannotWrite(path, (error.strerror or str(error)).lower()) from error
+    half = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
             file.write(len(header).to_bytes(8, "little") + header)
             for name, column in columns.items():
                 file.seek(index[name][2])
@@ -71,6 +77,8 @@ def bytes_of(kind: str, shape: list[int]) -> int:
 RESIDENT = 256 << 20
 """Bytes of files that a process may hold before it lets them go."""
 mappings: WeakSet[mmap.mmap] = WeakSet()
+guard = threading.Lock()
+"""Threads map files while others let go of them."""
 
 
 def let_go() -> None:
@@ -79,7 +87,9 @@ def let_go() -> None:
     Without this a process that serves tens of millions of rows comes to hold whatever was ever looked at.
     """
     if hasattr(mmap, "MADV_DONTNEED") and resident() > RESIDENT:
-        for whole in list(mappings):
+        with guard:
+            several = list(mappings)
+        for whole in several:
             whole.madvise(mmap.MADV_DONTNEED)
 
 
@@ -102,10 +112,12 @@ def read_mapped(path: Path) -> dict[str, Any] | None:
             if size != end_of(index):
                 return None
             whole = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except (OSError, ValueError, msgspec.MsgspecError):
+        columns = {
+            name: np.frombuffer(whole, np.dtype(kind), int(np.prod(shape, dtype=np.int64)), offset).reshape(shape)
+            for name, (kind, shape, offset) in index.items()
+        }
+    except (OSError, ValueError, TypeError, msgspec.MsgspecError):
         return None
-    mappings.add(whole)
-    return {
-        name: np.frombuffer(whole, np.dtype(kind), int(np.prod(shape, dtype=np.int64)), offset).reshape(shape)
-        for name, (kind, shape, offset) in index.items()
-    }
+    with guard:
+        mappings.add(whole)
+    return columns

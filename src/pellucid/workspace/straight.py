@@ -11,7 +11,7 @@ from pellucid.columns import Annotations, Images, Predictions
 from pellucid.errors import KindConflict
 from pellucid.formats import read_annotations, read_predictions
 from pellucid.formats.source import Note
-from pellucid.understand.average_precision import Candidates, figures_of, identity_ranks
+from pellucid.understand.average_precision import Candidates, figures_of, identity_ranks, looked_for
 from pellucid.understand.orders import best_first, order_by_key
 from pellucid.workspace.imports import Frozen, annotations_in_pixels, link
 from pellucid.workspace.manifests import Concept
@@ -46,4 +46,5 @@ def candidates_of(images: Images, annotations: Annotations, predictions: Predict
     rank = identity_ranks(images).astype(np.int32)
     rows, start = order_by_key(predictions.concept, concepts)
     best_first(rows, start, predictions.replaced(image=rank[predictions.image]))
-    return Candidates(predictions.take(rows), annotations, start)
+    annotations, predictions, start = looked_for(images, annotations, predictions.take(rows), start)
+    return Candidates(predictions, annotations, start)

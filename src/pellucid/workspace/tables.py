@@ -63,7 +63,7 @@ def read_outlines(path: Path, rows: Sequence[int] | None = None) -> Texts | None
         with duckdb.connect() as connection:
             wanted = "" if rows is None else f"WHERE file_row_number IN ({', '.join(map(str, rows)) or 'NULL'})"
             found = connection.execute(f"SELECT outline FROM {source} {wanted} ORDER BY file_row_number").fetchnumpy()["outline"]
-    except duckdb.BinderException:
+    except (duckdb.BinderException, duckdb.IOException):  # none there, or replaced since: they are only drawn
         return None
     return texts(np.ma.getdata(found))
 
@@ -106,22 +106,22 @@ def read_evaluation(
     """A version's tables: mapped columns where there are some, else read from Parquet and then mapped, if that can be written."""
     image_columns, coverage = read_images(folder / images)
     known = folder / mapped_name(generation)
+    mapped = read_mapped(known)
+    if mapped is not None:
+        with suppress(TypeError, KeyError):  # of another layout, or damaged: it is made again
+            return mapped_evaluation(mapped, kind, concepts, iou, image_columns, coverage)
+    annotation_columns, derived = read_annotations(folder / annotations)
+    table = with_box(read_table(folder / predictions))
+    state, partner, overlap = (table.pop(name) for name in ("state", "partner", "iou"))
+    evaluation = Evaluation(
+        kind, concepts, iou, image_columns, coverage, annotation_columns, Predictions(**table),
+        state, partner, overlap, derived["answer"], derived["own"], read_staircase(folder, staircase, len(annotation_columns)),
+    )  # fmt: skip
+    evaluation = with_all_kept(evaluation)
+    with suppress(CannotWrite):
+        write_mapped(known, mapped_columns(evaluation))
     columns = read_mapped(known)
-    if columns is None:
-        annotation_columns, derived = read_annotations(folder / annotations)
-        table = with_box(read_table(folder / predictions))
-        state, partner, overlap = (table.pop(name) for name in ("state", "partner", "iou"))
-        evaluation = Evaluation(
-            kind, concepts, iou, image_columns, coverage, annotation_columns, Predictions(**table),
-            state, partner, overlap, derived["answer"], derived["own"], read_staircase(folder, staircase, len(annotation_columns)),
-        )  # fmt: skip
-        evaluation = with_all_kept(evaluation)
-        with suppress(CannotWrite):
-            write_mapped(known, mapped_columns(evaluation))
-        columns = read_mapped(known)
-        if columns is None:
-            return evaluation
-    return mapped_evaluation(columns, kind, concepts, iou, image_columns, coverage)
+    return evaluation if columns is None else mapped_evaluation(columns, kind, concepts, iou, image_columns, coverage)
 
 
 def read_staircase(folder: Path, name: str | None, annotations: int) -> Staircase | None:

@@ -6,6 +6,7 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pellucid.columns import NOT_RUN, SPLITS, Annotations, Bytes, Floats, Images, Split, no_predictions
-from pellucid.errors import ConceptNotInView, KindConflict, NotOneOf, SplitEmpty
+from pellucid.errors import CannotWrite, ConceptNotInView, KindConflict, NotOneOf, SplitEmpty
 from pellucid.formats import read_predictions
 from pellucid.formats.source import Note
 from pellucid.release import __version__
@@ -117,7 +118,7 @@ class Version:
         return read_manifest(self.folder / MANIFEST, VersionManifest)
 
     def _read(self) -> Loaded:
-        for attempt in (1, 2):  # a writer may replace the files between the manifest and its tables
+        while True:  # a writer may replace the files between the manifest and its tables
             manifest = self.quick_manifest
             names = tuple(concept.name for concept in manifest.concepts)
             try:
@@ -127,9 +128,8 @@ class Version:
                 evaluation = read_evaluation(self.folder, manifest.kind, names, manifest.iou, *files, manifest.generation)
                 return self._located(manifest, evaluation)
             except Exception:
-                if attempt == 2 or self.quick_manifest.generation == manifest.generation:
+                if self.quick_manifest.generation == manifest.generation:
                     raise
-        raise AssertionError("the second attempt returns or raises")
 
     def _not_run(self, manifest: VersionManifest, names: tuple[str, ...]) -> Evaluation:
         images, coverage = read_images(self.folder / manifest.images)
@@ -201,7 +201,8 @@ class Version:
         generation = manifest.generation + 1
         self.folder.mkdir(parents=True, exist_ok=True)
         names = write_evaluation(self.folder, generation, new)
-        write_mapped(self.folder / mapped_name(generation), mapped_columns(with_all_kept(new)))
+        with suppress(CannotWrite):  # it can be made again
+            write_mapped(self.folder / mapped_name(generation), mapped_columns(with_all_kept(new)))
         changed = VersionManifest(
             kind=manifest.kind, started=manifest.started, made_by=__version__, iou=manifest.iou, concepts=concepts,
             folders=folders, images=str(names["images"]), annotations=str(names["annotations"]),
@@ -274,6 +275,8 @@ class Version:
         """
         if tab not in TABS:
             raise NotOneOf("tab", tab, TABS)
+        if threshold is not None and not np.isfinite(threshold):
+            raise ValueError(f"threshold is {threshold}, where a finite number was expected")
         place = self._in_split(split)
         loaded = self.loaded
         thresholds = loaded.evaluation.optimal.copy()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pellucid.columns import SPLITS, Annotations, Images, Kind, Longs, Split, no_annotations, no_images
-from pellucid.errors import KindConflict, NothingToFreeze, VersionExists, VersionUnknown
+from pellucid.errors import FileMalformed, KindConflict, NothingToFreeze, VersionExists, VersionUnknown
 from pellucid.formats import read_annotations as read_source
 from pellucid.formats.source import AnnotationSource, Note
 from pellucid.images.store import absolute
@@ -52,7 +52,7 @@ class View:
         manifest = self.manifest
         if not manifest.folders:
             return {}, []
-        images, _ = self._tables(manifest)
+        manifest, images, _ = self._stable()
         known = images.root >= 0
         return dict(zip(images.path[known], images.root[known].tolist(), strict=True)), manifest.folders
 
@@ -110,6 +110,16 @@ class View:
             self._keep(manifest, merged.images, merged.annotations)
         return notes
 
+    def _stable(self) -> tuple[ViewManifest, Images, Annotations]:
+        """The manifest and its tables; a writer may replace the tables in between, and then all is read again."""
+        while True:
+            manifest = self.manifest
+            try:
+                return manifest, *self._tables(manifest)
+            except FileMalformed:
+                if self.manifest.generation == manifest.generation:
+                    raise
+
     def _tables(self, manifest: ViewManifest) -> tuple[Images, Annotations]:
         if manifest.images is None or manifest.annotations is None:
             return no_images(), no_annotations(manifest.kind == "detection")
@@ -129,19 +139,19 @@ class View:
     @property
     def images_and_folders(self) -> tuple[Images, list[str]]:
         """The images, and the folders that their `root` points into."""
-        manifest = self.manifest
-        return self._tables(manifest)[0], manifest.folders
+        manifest, images, _ = self._stable()
+        return images, manifest.folders
 
     @property
     def annotated(self) -> tuple[Images, Annotations, list[str]]:
         """The images and annotations as they are now, and the folders of the pictures."""
-        manifest = self.manifest
-        return *self._tables(manifest), manifest.folders
+        manifest, images, annotations = self._stable()
+        return images, annotations, manifest.folders
 
     @property
     def images_by_split(self) -> dict[Split, int]:
         """How many images the view has in each split that has some."""
-        split = self._tables(self.manifest)[0].split
+        split = self._stable()[1].split
         return {name: int((split == place).sum()) for place, name in enumerate(SPLITS) if (split == place).any()}
 
     @property
