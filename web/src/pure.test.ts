@@ -3,7 +3,15 @@ import { score } from './format';
 import { latest } from './latest';
 import { outcomeAt } from './outcome';
 import { formatPlace, parsePlace, START, type Place } from './place';
+import { traced } from './viewer';
 import { heightOf, itemsPerBin, positionOf, scaleOf, scoreAt } from './strip';
+
+describe('an outline', () => {
+  it('is drawn where the picture is seen', () => {
+    expect(traced([1, 2, 3, 4, 5, 0], { scale: 2, x: 10, y: -1 })).toBe('12,3 16,7 20,-1');
+    expect(traced([], { scale: 1, x: 0, y: 0 })).toBe('');
+  });
+});
 
 describe('a place in the address', () => {
   it('comes back as it was', () => {
