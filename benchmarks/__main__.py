@@ -1,4 +1,4 @@
-"""`make bench`: measure here and now, beside the peers. `--quick`: small sets, to see that it runs. `--huge`: fifty million as well."""
+"""`make bench`: measure here and now, beside the peers. `--quick`: small sets, to see that it runs. `--huge`: fifty million as well. `--soak`: ten minutes of scrolling."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def measured(folder: Path, quick: bool, huge: bool) -> list[str]:
     said.append(f"## Pictures\n\n{table(crops.HEADINGS, crops.rows(folder / 'crops'))}")
     if huge:
         workspace = folder / f"ready-{HUGE.predictions}" / "versions.pellucid"
-        found = serving.served(HUGE, workspace, seconds=0)
+        found = serving.served(HUGE, workspace, seconds=10)
         said.append(f"## Serving {HUGE.predictions:,} predictions\n\n{table(['what', 'measured'], found)}")
     return said
 

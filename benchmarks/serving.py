@@ -23,6 +23,8 @@ import pellucid
 from benchmarks.made import HEIGHT, WIDTH, Size, make, write_coco
 
 REPEATS = 40
+SOAK = 600
+"""Seconds of jumping and scrolling with `--soak`."""
 CHROMIUM = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--no-sandbox"]
 
 
@@ -117,6 +119,49 @@ def scrolling(address: str, seconds: float) -> list[float]:
     return frames
 
 
+JUMP = """async () => {
+  const wall = document.querySelector('.scroller'), begin = performance.now();
+  wall.scrollTop = Math.random() * (wall.scrollHeight - wall.clientHeight);
+  await new Promise(requestAnimationFrame);
+  await new Promise(requestAnimationFrame);
+  return performance.now() - begin;
+}"""
+
+
+def soaked(address: str, seconds: float) -> list[tuple[str, str]]:
+    """Jump and scroll for so long: the time from a jump to the frame after the next, and what the page holds before and after."""
+    from playwright.sync_api import sync_playwright
+
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        return []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM)
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.goto(address)
+        page.wait_for_selector("[role=option]")
+        page.wait_for_timeout(1_000)
+        session = page.context.new_cdp_session(page)
+        session.send("Performance.enable")
+
+        def held() -> tuple[float, float]:
+            session.send("HeapProfiler.collectGarbage")
+            found = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
+            return found["JSHeapUsedSize"] / 2**20, found["Nodes"]
+
+        before, jumps, end = held(), [], time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            jumps.append(page.evaluate(JUMP))
+            page.evaluate(SCROLL, 0.4)
+        after = held()
+        browser.close()
+    return [
+        (f"from a jump to the second frame after it, in {seconds:.0f} s of jumping and scrolling",
+         f"median {statistics.median(jumps):.0f} ms, p95 {np.percentile(jumps, 95):.0f} ms ({len(jumps)} jumps)"),
+        ("the page holds, before and after", f"{before[0]:.1f} MB and {before[1]:.0f} nodes, {after[0]:.1f} MB and {after[1]:.0f} nodes"),
+    ]  # fmt: skip
+
+
 def memory(process: int) -> int:
     """Resident megabytes, on Linux."""
     status = Path(f"/proc/{process}/status")
@@ -137,6 +182,7 @@ def served(size: Size, workspace: Path, seconds: float) -> list[tuple[str, str]]
             found.append(
                 (question, f"median {statistics.median(times):.1f} ms, p95 {worst:.1f} ms" if len(times) > 1 else f"{times[0]:.1f} ms")
             )
+        found += soaked(address, SOAK if "--soak" in sys.argv else 3 * seconds) if seconds else []
         frames = scrolling(address, seconds) if seconds else []
         if frames:
             found.append(
