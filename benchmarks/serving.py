@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -102,20 +103,29 @@ SCROLL = """async (seconds) => {
 }"""
 
 
-def scrolling(address: str, seconds: float) -> list[float]:
-    """Milliseconds between frames while the wall scrolls by 60 px a frame."""
+@contextmanager
+def shown(address: str) -> Iterator[Any]:
+    """The gallery in headless Chromium, once pictures or their places are there."""
     from playwright.sync_api import sync_playwright
 
-    path = shutil.which("chromium") or shutil.which("google-chrome")
-    if path is None:
-        return []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM)
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.goto(address)
-        page.wait_for_selector("[role=option] img")
-        frames: list[float] = page.evaluate(SCROLL, seconds)
+        page.wait_for_selector("[role=option]")
+        page.wait_for_timeout(1_000)
+        yield page
         browser.close()
+
+
+def chromium() -> str | None:
+    return shutil.which("chromium") or shutil.which("google-chrome")
+
+
+def scrolling(address: str, seconds: float) -> list[float]:
+    """Milliseconds between frames while the wall scrolls by 60 px a frame."""
+    with shown(address) as page:
+        frames: list[float] = page.evaluate(SCROLL, seconds)
     return frames
 
 
@@ -130,17 +140,7 @@ JUMP = """async () => {
 
 def soaked(address: str, seconds: float) -> list[tuple[str, str]]:
     """Jump and scroll for so long: the time from a jump to the frame after the next, and what the page holds before and after."""
-    from playwright.sync_api import sync_playwright
-
-    path = shutil.which("chromium") or shutil.which("google-chrome")
-    if path is None:
-        return []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM)
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.goto(address)
-        page.wait_for_selector("[role=option]")
-        page.wait_for_timeout(1_000)
+    with shown(address) as page:
         session = page.context.new_cdp_session(page)
         session.send("Performance.enable")
 
@@ -154,7 +154,6 @@ def soaked(address: str, seconds: float) -> list[tuple[str, str]]:
             jumps.append(page.evaluate(JUMP))
             page.evaluate(SCROLL, 0.4)
         after = held()
-        browser.close()
     return [
         (f"from a jump to the second frame after it, in {seconds:.0f} s of jumping and scrolling",
          f"median {statistics.median(jumps):.0f} ms, p95 {np.percentile(jumps, 95):.0f} ms ({len(jumps)} jumps)"),
@@ -182,9 +181,9 @@ def served(size: Size, workspace: Path, seconds: float) -> list[tuple[str, str]]
             found.append(
                 (question, f"median {statistics.median(times):.1f} ms, p95 {worst:.1f} ms" if len(times) > 1 else f"{times[0]:.1f} ms")
             )
-        found += soaked(address, SOAK if "--soak" in sys.argv else 3 * seconds) if seconds else []
-        frames = scrolling(address, seconds) if seconds else []
-        if frames:
+        if seconds and chromium():
+            found += soaked(address, SOAK if "--soak" in sys.argv else 3 * seconds)
+            frames = scrolling(address, seconds)
             found.append(
                 ("frames while scrolling in Chromium", f"median {statistics.median(frames):.1f} ms, p95 {np.percentile(frames, 95):.1f} ms")
             )

@@ -21,7 +21,7 @@ from pellucid.formats.coco import Identity, numbers_of
 from pellucid.formats.look import Asked, Look, PredictionFormat
 from pellucid.formats.outgoing import Outgoing, file_for
 from pellucid.formats.parsed import parsed_json
-from pellucid.formats.source import ImageNaming, PredictionSource, check_boxes, check_scores, codes, codes_of_integers
+from pellucid.formats.source import ImageNaming, PredictionSource, checked, codes, codes_of_integers
 
 NAME = "coco-results"
 
@@ -196,9 +196,7 @@ def from_columns(path: Path, columns: dict[str, Any], named_by: ImageNaming) -> 
         str(path), NAME, image_keys, image, concept_keys, concept, "id",
         score, box, "pixels", range(len(score)), images_named_by=named_by,
     )  # fmt: skip
-    check_scores(source)
-    source.notes.extend(check_boxes(path, box, source.place))
-    return source
+    return checked(source)
 
 
 def read(look: Look, asked: Asked) -> PredictionSource:

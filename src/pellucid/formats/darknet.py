@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from pellucid.errors import FileMalformed
-from pellucid.formats.kitti import is_number
 from pellucid.formats.look import AnnotationFormat, Asked, Look
-from pellucid.formats.parsed import lines_of
+from pellucid.formats.parsed import is_number, lines_of
 from pellucid.formats.pictures import is_picture
 from pellucid.formats.source import AnnotationSource, split_in, split_named
 from pellucid.formats.yolo import assemble

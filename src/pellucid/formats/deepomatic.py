@@ -12,7 +12,7 @@ from pellucid.errors import FileMalformed, NothingPredicted, RecordBad
 from pellucid.formats.gathering import Gathering, Numbers
 from pellucid.formats.look import AnnotationFormat, Asked, Look, PredictionFormat
 from pellucid.formats.parsed import lines_of, listed, number_of, parsed_json, record_in
-from pellucid.formats.source import AnnotationSource, PredictionSource, check_boxes, check_scores, codes, split_named
+from pellucid.formats.source import AnnotationSource, PredictionSource, checked, codes, split_named
 
 NAME = "deepomatic"
 PREDICTIONS = "deepomatic-predictions"
@@ -106,10 +106,7 @@ def read_predictions(look: Look, asked: Asked) -> PredictionSource:
         str(look.path), PREDICTIONS, keys, image, concept_keys, concept, "name", np.array([one[2] for one in rows], float), boxes,
         "fractions" if detection else "pixels", image.astype(np.int64),
     )  # fmt: skip
-    check_scores(source)
-    if boxes is not None:
-        source.notes.extend(check_boxes(look.path, boxes, source.place))
-    return source
+    return checked(source)
 
 
 FORMAT = AnnotationFormat(NAME, is_it, read)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pellucid.formats.gathering import Gathering
-from pellucid.formats.kitti import is_number
 from pellucid.formats.look import AnnotationFormat, Asked, Look, files_of
-from pellucid.formats.parsed import columns_of, lines_of, number_of
+from pellucid.formats.parsed import columns_of, is_number, lines_of, number_of
 from pellucid.formats.source import AnnotationSource, split_in
 
 NAME = "dota"

@@ -17,7 +17,7 @@ from pellucid.formats.gathering import Gathering, Numbers
 from pellucid.formats.look import AnnotationFormat, Asked, Look, PredictionFormat
 from pellucid.formats.outgoing import Outgoing, folder_for, sizes, write_json
 from pellucid.formats.parsed import number_of, parsed_json
-from pellucid.formats.source import AnnotationSource, PredictionSource, check_boxes, check_scores, codes, split_in
+from pellucid.formats.source import AnnotationSource, PredictionSource, checked, codes, split_in
 
 NAME = "fiftyone"
 PREDICTIONS = "fiftyone-predictions"
@@ -128,10 +128,7 @@ def read_predictions(look: Look, asked: Asked) -> PredictionSource:
         str(look.path), PREDICTIONS, keys, np.array(image, np.int32), concept_keys, concept, "name", np.array(scores, float), box,
         "fractions" if detection else "pixels", np.array(image, np.int64), "sample",
     )  # fmt: skip
-    check_scores(source)
-    if box is not None:
-        source.notes.extend(check_boxes(look.path, box, source.place))
-    return source
+    return checked(source)
 
 
 def write(outgoing: Outgoing, path: Path) -> None:

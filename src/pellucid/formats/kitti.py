@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pellucid.formats.gathering import Gathering
 from pellucid.formats.look import AnnotationFormat, Asked, Look, files_of
-from pellucid.formats.parsed import columns_of, lines_of, number_of
+from pellucid.formats.parsed import columns_of, is_number, lines_of, number_of
 from pellucid.formats.pictures import is_picture
 from pellucid.formats.source import AnnotationSource, split_in
 
@@ -22,14 +22,6 @@ def is_it(look: Look) -> bool:
 def is_line(line: str) -> bool:
     words = line.split()
     return len(words) in (15, 16) and not is_number(words[0]) and all(is_number(word) for word in words[1:])
-
-
-def is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
 
 
 def read(look: Look, asked: Asked) -> AnnotationSource:

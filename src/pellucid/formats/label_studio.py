@@ -20,7 +20,7 @@ from pellucid.formats.gathering import Gathering
 from pellucid.formats.look import AnnotationFormat, Asked, Look, PredictionFormat
 from pellucid.formats.outgoing import Outgoing, file_for, sizes, write_json
 from pellucid.formats.parsed import listed, number_of, parsed_json, record_in
-from pellucid.formats.source import AnnotationSource, PredictionSource, check_boxes, check_scores, codes
+from pellucid.formats.source import AnnotationSource, PredictionSource, checked, codes
 
 NAME = "label-studio"
 PREDICTIONS = "label-studio-predictions"
@@ -194,10 +194,7 @@ def read_predictions(look: Look, asked: Asked) -> PredictionSource:
         str(look.path), PREDICTIONS, keys, np.array([number[one[0]] for one in rows], np.int32), concept_keys, concepts, "name",
         np.array([one[2] for one in rows], float), box, "pixels", np.array([one[4] for one in rows], np.int64), "task",
     )  # fmt: skip
-    check_scores(source)
-    if box is not None:
-        source.notes.extend(check_boxes(look.path, box, source.place))
-    return source
+    return checked(source)
 
 
 def write(outgoing: Outgoing, path: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from pellucid.errors import RecordBad
 from pellucid.formats.look import Asked, Look, PredictionFormat, files_of
 from pellucid.formats.parsed import parsed_json
-from pellucid.formats.source import PredictionSource, check_boxes, check_scores, codes
+from pellucid.formats.source import PredictionSource, checked, codes
 
 NAME = "mmdetection"
 
@@ -53,10 +53,7 @@ def read(look: Look, asked: Asked) -> PredictionSource:
         str(look.path), NAME, keys, np.array(image, np.int32), concept_keys, concept, "position", np.array(scores, float), box, "pixels",
         np.arange(len(image)), images_named_by="stem",
     )  # fmt: skip
-    check_scores(source)
-    if box is not None:
-        source.notes.extend(check_boxes(look.path, box, source.place))
-    return source
+    return checked(source)
 
 
 PREDICTION_FORMAT = PredictionFormat(NAME, is_it, read)

@@ -87,6 +87,14 @@ def lines_of(path: Path) -> Iterator[tuple[int, str]]:
             yield number, line.strip()
 
 
+def is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
 def columns_of(line: str, wanted: int, path: object, number: int, what: str) -> list[str]:
     """The words of a line, at least as many as wanted."""
     words = line.split()

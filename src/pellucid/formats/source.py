@@ -204,3 +204,11 @@ def check_boxes(path: object, box: Floats, places: Any) -> list[Note]:
     if not flat:
         return []
     return [Note("zero_size", f"{counted(flat, 'box', 'boxes')} of zero width or height: kept, but nothing can match them", flat)]
+
+
+def checked(source: PredictionSource) -> PredictionSource:
+    """The same, its scores and boxes checked; what is odd is added to its notes."""
+    check_scores(source)
+    if source.box is not None:
+        source.notes.extend(check_boxes(source.path, source.box, source.place))
+    return source

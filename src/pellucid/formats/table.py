@@ -18,7 +18,7 @@ from pellucid.formats.cells import Cells, cells_of_file, tidy
 from pellucid.formats.facts import NAME, Facts, assemble
 from pellucid.formats.look import AnnotationFormat, Asked, Look, PredictionFormat
 from pellucid.formats.roles import FALSE, MANY, TRUE, VALUE, Roles
-from pellucid.formats.source import AnnotationSource, BoxUnit, Note, PredictionSource, check_boxes, check_scores, codes, image_path
+from pellucid.formats.source import AnnotationSource, BoxUnit, Note, PredictionSource, checked, codes, image_path
 from pellucid.formats.wide import one_hot_columns, read_one_hot, read_wide
 
 
@@ -197,10 +197,7 @@ def read_predictions(cells: Cells, kind: Kind, concepts: Collection[str]) -> Pre
     )  # fmt: skip
     if unit == "fractions":
         source.notes.append(Note("fractions", FRACTIONS, 1, "info"))
-    check_scores(source)
-    if box is not None:
-        source.notes.extend(check_boxes(cells.path, box, source.place))
-    return source
+    return checked(source)
 
 
 FORMAT_OF_ANNOTATIONS = AnnotationFormat(NAME, holds_annotations, read)

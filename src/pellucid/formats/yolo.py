@@ -20,8 +20,9 @@ from pellucid.columns import SPLITS, Annotations, Floats, texts
 from pellucid.errors import ConceptUnknown, FileMalformed, FileMissing, RecordBad, counted, few
 from pellucid.formats import dota
 from pellucid.formats.look import AnnotationFormat, Asked, Look, PredictionFormat
+from pellucid.formats.parsed import is_number
 from pellucid.formats.pictures import pictures_below
-from pellucid.formats.source import AnnotationSource, BoxUnit, Note, PredictionSource, check_boxes, check_scores, codes, listed_images
+from pellucid.formats.source import AnnotationSource, BoxUnit, Note, PredictionSource, check_boxes, checked, codes, listed_images
 
 NAME = "yolo"
 PREDICTIONS = "yolo-labels"
@@ -50,14 +51,6 @@ def is_predictions(look: Look) -> bool:
         return next(path.rglob("*.txt"), None) is not None
     words = first.read_text(errors="replace").split("\n", maxsplit=1)[0].split()
     return len(words) >= 5 and all(is_number(word) for word in words)
-
-
-def is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
 
 
 def settings_in(folder: Path) -> Path | None:
@@ -298,10 +291,7 @@ def read_predictions(look: Look, asked: Asked) -> PredictionSource:
     if second is not None and not is_probability(table[:, 5]):
         last, second = second, None  # the sixth number is no confidence, the second one is
     source = replace(last, rival=second) if second is not None else last
-    check_scores(source)
-    assert source.box is not None
-    source.notes.extend(check_boxes(path, source.box, source.place))
-    return source
+    return checked(source)
 
 
 def is_probability(column: Floats) -> bool:
