@@ -212,3 +212,15 @@ def test_ties_are_broken_alike_with_and_without_a_workspace(tmp_path, workspace)
     version = view.start("m")
     version.add_predictions(predicted)
     assert pellucid.coco_figures(source, predicted) == version.metrics().overall.coco
+
+
+@pytest.mark.parametrize("text", ['a.jpg,"5 pipe\nb.jpg,cat\nc.jpg,dog\n', "a.jpg,cat,dog\nb.jpg,cat\n", "a.jpg\nb.jpg,cat\n"])
+def test_lines_that_do_not_fit_their_heading_are_refused(tmp_path, text):
+    """A stray quote would swallow the lines behind it; a cell too many would be lost."""
+    with pytest.raises(PellucidError, match="Line: 2"):
+        read_text(tmp_path, "a.csv", f"image,concept\n{text}")
+
+
+@pytest.mark.parametrize("text", ['a.jpg,5" pipe\n', 'a.jpg,5" pipe,\n', 'a.jpg,"5"" pipe"\r\n'])
+def test_quotes_and_delimiters_that_do_no_harm(tmp_path, text):
+    assert facts(read_text(tmp_path, "a.csv", f"image,concept\n{text}"))[1] == [("a.jpg", '5" pipe', None, False, True)]

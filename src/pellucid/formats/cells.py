@@ -169,7 +169,7 @@ def read_csv(connection: Any, path: Path) -> None:
     columns = ", ".join(f"{text_literal(name)}: 'VARCHAR'" for name in heading)
     connection.execute(
         f"CREATE TABLE cells AS SELECT * FROM read_csv(?, auto_detect = false, header = true, columns = {{{columns}}}, "
-        "delim = ?, quote = '\"', escape = '\"', strict_mode = false, null_padding = false)",
+        "delim = ?, quote = '\"', escape = '\"', strict_mode = true, null_padding = false)",
         [exactly(path), delimiter],
     )
 
