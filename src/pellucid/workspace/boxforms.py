@@ -82,11 +82,18 @@ def possible_forms(raw: Floats, sizes_known: bool) -> list[BoxForm]:
     return [BoxForm(shape, unit) for unit in units for shape in SHAPES if shape != "xyxy" or corners_rise]
 
 
+def of_images(annotations: Annotations, image: Integers) -> Annotations:
+    """The annotations of these images alone."""
+    named = np.zeros(max(int(image.max(initial=0)), int(annotations.image.max(initial=0))) + 1, bool)
+    named[image] = True
+    return annotations.take(named[annotations.image])
+
+
 def overlap_share(box: Floats, image: Integers, annotations: Annotations) -> float:
     """The share of boxes that overlap some annotation of their picture, whatever its concept (IoU >= 0.5). image: int32, all known."""
     nothing = np.zeros(len(box), np.int32)
     boxes = Predictions(image, nothing, np.zeros(len(box)), box, np.arange(len(box), dtype=np.int32))
-    near = annotations.take(np.isin(annotations.image, image))
+    near = of_images(annotations, image)
     near = near.replaced(concept=np.zeros(len(near), np.int32))
     agreeing: set[int] = set()
     for prediction, _, iou in overlapping_pairs(near, boxes, 1):
@@ -97,6 +104,7 @@ def overlap_share(box: Floats, image: Integers, annotations: Annotations) -> flo
 def shares_of(forms: Sequence[BoxForm], raw: Floats, image: Integers, images: Images, annotations: Annotations) -> dict[BoxForm, float]:
     """How much each form agrees with the annotations; boxes of negative size agree with nothing."""
     width, height = images.width[image], images.height[image]
+    annotations = of_images(annotations, image)
     found = {}
     for form in forms:
         box = in_pixels(form, raw, width, height)

@@ -15,7 +15,7 @@ from pellucid.columns import Annotations, Flags, Floats, Images, Longs, Predicti
 from pellucid.errors import NotOneOf, ReadingUnclear
 from pellucid.formats.source import Judgement, Note, PredictionSource
 from pellucid.understand.greedy import overlapping_pairs
-from pellucid.workspace.boxforms import BoxForm, form_named, in_pixels, possible_forms, shares_of
+from pellucid.workspace.boxforms import BoxForm, form_named, in_pixels, of_images, possible_forms, shares_of
 from pellucid.workspace.linking import Reading, concept_readings, image_readings, is_plain, most_explaining, plain_concepts
 from pellucid.workspace.manifests import Concept
 
@@ -181,6 +181,8 @@ def needed(form: BoxForm) -> float:
     return 0.1 if form.unit in ("pixels", "fractions", "percent") else 0.3
 
 
+FORM_WITNESSES = 1_000
+"""How many of the most confident boxes are asked in which form they are: there are many forms."""
 SOME_FORMS = ("xywh-pixels", "xyxy-pixels", "cxcywh-fractions", "xywh-percent", "xyxy-640-letterboxed")
 CLOSE = 0.9
 """Two readings that differ by less are too close to choose between."""
@@ -192,7 +194,7 @@ def name(place: int, form: BoxForm) -> str:
 
 def forms_of(source: PredictionSource, own: BoxForm, image: Reading, images: Images, annotations: Annotations) -> dict[BoxForm, float]:
     """How much of the most confident boxes agrees in each form; the source's own comes first."""
-    rows = most_confident(source.score)
+    rows = most_confident(source.score)[:FORM_WITNESSES]
     rows = rows[image.place[source.image[rows]] >= 0]
     if not len(rows) or source.box is None or not len(annotations):
         return {}
@@ -261,7 +263,7 @@ def agreement(
     if source.unit == "fractions":
         box = in_pixels(BoxForm("xywh", "fractions"), box, images.width[places[kept]], images.height[places[kept]])
     boxes = Predictions(places[kept], names[kept], source.score[rows][kept], box, rows[kept].astype(np.int32))
-    near = annotations.take(np.isin(annotations.image, boxes.image))
+    near = of_images(annotations, boxes.image)
     agreeing: set[int] = set()
     for prediction, _, iou in overlapping_pairs(near, boxes, concepts):
         agreeing.update(prediction[iou >= 0.5].tolist())
