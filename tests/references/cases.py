@@ -30,17 +30,14 @@ def cases(draw, kind):
 @st.composite
 def image(draw, kind):
     split = draw(st.sampled_from(["training", "validation", "validation", "validation", "test"]))
-    stated = draw(st.sampled_from(["none", "closed", "closed", "open"])) if kind == "tagging" else "closed"
+    stated = "closed" if kind == "classification" else draw(st.sampled_from(["none", "closed", "closed", "open"]))
     return {"split": split, "stated": stated, "covered": draw(st.sampled_from([True, True, True, False]))}
 
 
 @st.composite
 def notes(draw, kind, concepts, images):
     if kind == "detection":
-        return draw(st.lists(st.fixed_dictionaries({
-            "image": st.sampled_from(list(images)), "concept": st.sampled_from(concepts), "box": BOX,
-            "ignore": st.sampled_from([False, False, False, True]), "positive": st.just(True),
-        }), max_size=9))  # fmt: skip
+        return draw(boxes(concepts, images))
     found = []
     for path, facts in draw(st.permutations(list(images.items()))):
         if kind == "classification":
@@ -53,6 +50,24 @@ def notes(draw, kind, concepts, images):
             positive = facts["stated"] != "open" or draw(st.booleans())
             found.append({"image": path, "concept": concept, "box": None, "ignore": False, "positive": positive})
     return found
+
+
+@st.composite
+def boxes(draw, concepts, images):
+    """Boxes of annotated images, and of those where not every concept was looked for, concepts that are stated to be absent."""
+    annotated = [path for path, facts in images.items() if facts["stated"] != "none"]
+    if not annotated:
+        return []
+    found = draw(st.lists(st.fixed_dictionaries({
+        "image": st.sampled_from(annotated), "concept": st.sampled_from(concepts), "box": BOX,
+        "ignore": st.sampled_from([False, False, False, True]), "positive": st.just(True),
+    }), max_size=9))  # fmt: skip
+    unsure = [path for path in annotated if images[path]["stated"] == "open"]
+    if not unsure:
+        return found
+    nowhere = {"box": (0.0, 0.0, 0.0, 0.0), "ignore": False, "positive": False}
+    absent = draw(st.lists(st.tuples(st.sampled_from(unsure), st.sampled_from(concepts)), unique=True, max_size=3))
+    return found + [{"image": path, "concept": concept, **nowhere} for path, concept in absent]
 
 
 @st.composite

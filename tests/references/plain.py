@@ -80,7 +80,7 @@ def detect(case):
             rows = [p for p, one in enumerate(case.predictions) if (one["image"], one["concept"]) == (path, concept)]
             rows.sort(key=lambda p: (-case.predictions[p]["score"], p))
             notes = [a for a, note in enumerate(case.annotations) if (note["image"], note["concept"]) == (path, concept)]
-            free = [a for a in notes if not case.annotations[a]["ignore"]]
+            free = [a for a in notes if case.annotations[a]["positive"] and not case.annotations[a]["ignore"]]
             regions = [a for a in notes if case.annotations[a]["ignore"]]
             for p in rows:
                 best = highest(case, p, free, False)
@@ -91,6 +91,8 @@ def detect(case):
                 best = highest(case, p, regions, True)
                 if best is not None:
                     case.absorbed[p] = best
+                    case.ignored.add(p)
+                elif not notes and case.images[path]["stated"] != "closed":
                     case.ignored.add(p)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from pellucid import kernel
-from pellucid.columns import OPEN, UNANNOTATED, Annotations, Bytes, Flags, Images, Integers, Kind, Longs, Predictions
+from pellucid.columns import CLOSED, UNANNOTATED, Annotations, Bytes, Flags, Images, Integers, Kind, Longs, Predictions
 from pellucid.understand import greedy, greedy_in_c
 from pellucid.understand.outcomes import IGNORED, MATCHED, NOT_HIGHEST, WRONG, Matching
 
@@ -41,8 +41,8 @@ def match(
 
 
 def unverified(concepts: int, images: Images, annotations: Annotations, predictions: Predictions) -> Flags:
-    """Boxes of a concept that nobody looked for in their image (LVIS, Open Images): they are no errors."""
-    unsure = images.stated == OPEN
+    """Boxes of a concept that nobody looked for in their image (LVIS, Open Images; an image nobody annotated): they are no errors."""
+    unsure = images.stated != CLOSED
     if not unsure.any():
         return np.zeros(len(predictions), bool)
     listed = np.unique(annotations.image.astype(np.int64) * concepts + annotations.concept)
@@ -87,6 +87,6 @@ def tagged(images: Images, annotations: Annotations, predictions: Predictions, o
     listed = own >= 0
     positive = listed.copy()
     positive[listed] = annotations.positive[own[listed]]
-    unknown = ~listed & ((stated == UNANNOTATED) | (stated == OPEN))
+    unknown = ~listed & (stated != CLOSED)
     unknown[listed] = annotations.ignore[own[listed]]
     return np.where(unknown, IGNORED, np.where(positive, MATCHED, WRONG)).astype(np.int8)
