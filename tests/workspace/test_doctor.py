@@ -162,6 +162,50 @@ def test_label_files_with_the_confidence_second(shared, tmp_path, folder):
     assert figures["AP"] == pytest.approx(0.347, abs=0.003)
 
 
+@pytest.mark.shared
+@pytest.mark.parametrize("form", ["xywh-fractions", "cxcywh-fractions"])
+@pytest.mark.parametrize("how", ["label files", "table"])
+def test_fractions_are_read_as_they_are_meant_whatever_the_format(results, annotations, imported, tmp_path, how, form):
+    """Label files have the middle by right, tables left and top: each may hold the other."""
+    images = {image["id"]: image for image in annotations["images"]}
+    order = [one["id"] for one in annotations["categories"]]
+    names = {one["id"]: one["name"] for one in annotations["categories"]}
+    expected = imported(results)
+    rows = [(images[one["image_id"]], one["category_id"], one["score"], one["bbox"]) for one in results]
+    changed = [
+        (image["file_name"], concept, score, BOXES[form](box, image["width"], image["height"])) for image, concept, score, box in rows
+    ]
+    if how == "table":
+        lines = [f"{path},{names[concept]},{score!r},{','.join(map(repr, box))}" for path, concept, score, box in changed]
+        source = toys.write(tmp_path / "p.csv", "\n".join(["image,concept,score,x,y,width,height", *lines]))
+    else:
+        source = tmp_path / "labels"
+        for path, concept, score, box in changed:
+            file = source / path.replace(".jpg", ".txt")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with file.open("a") as label:
+                label.write(f"{order.index(concept)} {' '.join(map(repr, box))} {score!r}\n")
+    version = expected.view.start("other")
+    version.add_predictions(source)
+    assert readings(version)["boxes"].answer == form
+    same_items(version, expected)
+
+
+@pytest.mark.parametrize(
+    ("form", "box", "score"),
+    [(None, (32, 18, 32, 12), 0.5), ("cxcywh-fractions", (32, 18, 32, 12), 0.5), ("cxcywh-fractions-confidence-second", (24, 12, 16, 24), 0.75),
+     ("xywh-fractions-confidence-second", (32, 24, 16, 24), 0.75)],
+)  # fmt: skip
+def test_the_confidence_second_can_be_asked_for(tmp_path, workspace, form, box, score):
+    view, _ = workspace.add("v", toys.coco(tmp_path, pictures=False))
+    labels = toys.write(tmp_path / "labels/a/one.txt", "0 0.75 0.5 0.5 0.25 0.5\n").parents[1]
+    version = view.start("m")
+    version.add_predictions(labels, boxes=form)
+    first = version.gallery("all")[0]
+    assert (first.box, first.score) == (box, score)
+    assert readings(version)["boxes"].forced == (form is not None)
+
+
 def test_too_few_boxes_to_overrule_the_format(tmp_path, workspace):
     view, _ = workspace.add("v", toys.coco(tmp_path, pictures=False))
     version = view.start("m")
@@ -179,6 +223,7 @@ def test_readings_can_be_forced_and_unknown_words_are_refused(tmp_path, workspac
     assert {read.question for read in version.manifest.prediction_sources[0].readings if read.forced} == {"boxes", "category ids"}
     for options, words in [
         ({"boxes": "xxyy"}, "xyxy-pixels"),
+        ({"boxes": "xywh-pixels-confidence-second"}, "xyxy-pixels"),
         ({"category_ids": "guess"}, "positions-from-0"),
         ({"image_ids": "x"}, "path"),
     ]:

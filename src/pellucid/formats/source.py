@@ -42,6 +42,7 @@ class Judgement:
 
 
 BoxUnit = Literal["pixels", "fractions"]
+BoxShape = Literal["xywh", "cxcywh"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +92,7 @@ class PredictionSource:
     how the format names images, where a key would fit several ways · concept_keys, concept: likewise ·
     concept_reading: names, the annotations' ids, positions from 0, or columns of a wide table ·
     box: [left, top, width, height] in `unit` · record: the row's place in the file · rival: the same file with its columns in
-    another order, where that is possible."""
+    another order, where that is possible · written: whether boxes stand in the file with left and top, or with their middle."""
 
     path: str
     format: str
@@ -108,6 +109,7 @@ class PredictionSource:
     notes: list[Note] = field(default_factory=list)
     images_named_by: ImageNaming = "path"
     rival: PredictionSource | None = None
+    written: BoxShape = "xywh"
 
     def place(self, row: int) -> str:
         """Where a row stands in its file, for messages."""

@@ -280,13 +280,14 @@ def read_predictions(look: Look, asked: Asked) -> PredictionSource:
         raise RecordBad(path, f"{key}.txt line {line}", f"class {table[fractional[0], 0]:g} is no index", "Write an index from 0.")
     concept_keys, concept = codes([str(int(number)) for number in table[:, 0]])
 
-    def ordered(confidence: int, sides: Floats, unit: BoxUnit, box: Floats) -> LabelSource:
+    def ordered(confidence: int, unit: BoxUnit, box: Floats) -> LabelSource:
         return LabelSource(
             str(path), PREDICTIONS, keys, np.array(image, np.int32), concept_keys, concept, "position", table[:, confidence], box, unit,
             np.array([line for _, line in record], np.int64), "line", images_named_by="stem",
+            written="xywh" if unit == "pixels" else "cxcywh",
         )  # fmt: skip
 
-    last = ordered(5, table[:, 1:5], "fractions", left_top(table[:, 1:5]))
+    last = ordered(5, "fractions", left_top(table[:, 1:5]))
     second = second_column(table, ordered)
     if second is not None and not is_probability(table[:, 5]):
         last, second = second, None  # the sixth number is no confidence, the second one is
@@ -298,14 +299,14 @@ def is_probability(column: Floats) -> bool:
     return bool(len(column)) and bool(((column >= 0) & (column <= 1)).all())
 
 
-def second_column(table: Floats, ordered: Callable[[int, Floats, BoxUnit, Floats], LabelSource]) -> LabelSource | None:
+def second_column(table: Floats, ordered: Callable[[int, BoxUnit, Floats], LabelSource]) -> LabelSource | None:
     """Other tools write the confidence behind the class, and boxes in pixels as well as in fractions; None where that cannot be."""
     sides = table[:, 2:6]
     if not is_probability(table[:, 1]) or (sides[:, 2:] < 0).any():
         return None
     if sides.max(initial=0) > 2:
-        return ordered(1, sides, "pixels", sides)
-    return ordered(1, sides, "fractions", left_top(sides))
+        return ordered(1, "pixels", sides)
+    return ordered(1, "fractions", left_top(sides))
 
 
 @dataclass(frozen=True, eq=False)

@@ -105,7 +105,7 @@ def read_scores(source: PredictionSource, forced: str | None) -> tuple[Predictio
     if forced == "percent":
         return replace(source, score=source.score / 100), Judgement("scores", "percent", "divided by 100, as asked", [], True)
     if forced == "logits":
-        return replace(source, score=1 / (1 + np.exp(-source.score))), Judgement(
+        return replace(source, score=0.5 * (1 + np.tanh(source.score / 2))), Judgement(
             "scores", "logits", "through the logistic function, as asked", [], True
         )
     what = "probabilities" if low >= 0 and high <= 1 else "percent" if low >= 0 and high <= 100 else "logits"
@@ -179,7 +179,7 @@ def annotations_in_pixels(found: AnnotationSource, images: Images, folders: list
     annotations = found.annotations
     if found.unit == "pixels" or annotations.box is None:
         return images, annotations
-    images = with_sizes(images, np.unique(annotations.image).astype(np.int64), folders, found.path, "YOLO boxes are fractions of it")
+    images = with_sizes(images, np.unique(annotations.image).astype(np.int64), folders, found.path, "boxes are fractions of it")
     scale = np.stack([images.width, images.height, images.width, images.height], axis=1)[annotations.image].astype(float)
     box = annotations.box * scale
     outline = (
@@ -202,7 +202,7 @@ def predictions_in_pixels(
         return images, None
     if source.unit == "pixels":
         return images, source.box[kept]
-    images = with_sizes(images, np.unique(rows), folders, source.path, "YOLO boxes are fractions of it")
+    images = with_sizes(images, np.unique(rows), folders, source.path, "boxes are fractions of it")
     scale = np.stack([images.width, images.height, images.width, images.height], axis=1)[rows].astype(float)
     return images, source.box[kept] * scale
 

@@ -130,18 +130,14 @@ def read_boxes(
     """The source with its boxes as they are meant: as the format has them, unless much more of them agree when read otherwise."""
     if source.box is None:
         return source, []
-    own = BoxForm("xywh", source.unit)
     if forced.boxes:
-        form = form_named(forced.boxes)
-        if form is None:
-            raise NotOneOf(
-                "--boxes", forced.boxes, ["xywh-pixels", "xyxy-pixels", "cxcywh-fractions", "xywh-percent", "xyxy-640-letterboxed"]
-            )
-        meant = source if form == own else reformed(source, form, image, images)
-        return meant, [Judgement("boxes", form.name, f"boxes read as {form.name}, as asked", [], True)]
+        chosen, form = boxes_named(source, forced.boxes)
+        judgement = Judgement("boxes", forced.boxes, f"boxes read as {forced.boxes}, as asked", [], True)
+        return replace(meant_as(form, chosen, image, images), rival=None), [judgement]
+    own = own_form(source)
     versions = [source] + ([source.rival] if source.rival else [])
     shares = {
-        (place, form): share for place, one in enumerate(versions) for form, share in forms_of(one, own, image, images, annotations).items()
+        (place, form): share for place, one in enumerate(versions) for form, share in forms_of(one, image, images, annotations).items()
     }
     plain = shares.get((0, own), 0.0)
     ranked = sorted(shares.items(), key=lambda item: -item[1])
@@ -165,9 +161,7 @@ def read_boxes(
     if len(ranked) > 1 and ranked[1][1] >= CLOSE * best:
         raise ReadingUnclear(source.path, "boxes", [(name(place, form), best), *others[:1]], "--boxes")
     text = f"boxes read as {name(place, form)}: {best:.0%} of confident boxes overlap an annotation, {plain:.0%} as {own.name}"
-    chosen = versions[place]
-    meant = chosen if form == own else reformed(chosen, form, image, images)
-    return replace(meant, rival=None), [
+    return replace(meant_as(form, versions[place], image, images), rival=None), [
         Judgement("boxes", name(place, form), text, [f"{word}: {share:.0%} agree" for word, share in others])
     ]
 
@@ -188,11 +182,29 @@ CLOSE = 0.9
 """Two readings that differ by less are too close to choose between."""
 
 
+SECOND = "-confidence-second"
+"""Ends the name of a form in which the file's columns stand in their other order."""
+
+
 def name(place: int, form: BoxForm) -> str:
-    return form.name if place == 0 else f"{form.name}, confidence second"
+    return form.name if place == 0 else form.name + SECOND
 
 
-def forms_of(source: PredictionSource, own: BoxForm, image: Reading, images: Images, annotations: Annotations) -> dict[BoxForm, float]:
+def boxes_named(source: PredictionSource, words: str) -> tuple[PredictionSource, BoxForm]:
+    """The form that the user named, and the file with its columns in the order that goes with it."""
+    form = form_named(words.removesuffix(SECOND))
+    chosen = source.rival if words.endswith(SECOND) else source
+    if form is None or chosen is None:
+        raise NotOneOf("--boxes", words, [*SOME_FORMS, *([f"xywh-pixels{SECOND}"] if source.rival else [])])
+    return chosen, form
+
+
+def own_form(source: PredictionSource) -> BoxForm:
+    """As the format has its boxes."""
+    return BoxForm(source.written, source.unit)
+
+
+def forms_of(source: PredictionSource, image: Reading, images: Images, annotations: Annotations) -> dict[BoxForm, float]:
     """How much of the most confident boxes agrees in each form; the source's own comes first."""
     rows = most_confident(source.score)[:FORM_WITNESSES]
     rows = rows[image.place[source.image[rows]] >= 0]
@@ -200,29 +212,29 @@ def forms_of(source: PredictionSource, own: BoxForm, image: Reading, images: Ima
         return {}
     place = image.place[source.image[rows]]
     sizes_known = bool((images.width[place] > 0).all())
-    raw = source.box[rows] if source.unit == "pixels" else raw_of(source.box[rows])
-    forms = possible_forms(raw, sizes_known)
-    if source.unit == "fractions":
-        forms = [BoxForm("xywh", "fractions") if form == BoxForm("cxcywh", "fractions") else form for form in forms if form != own]
-        shares = shares_of([form for form in forms if form != own], raw, place, images, annotations)
-        return shares | (shares_of([own], source.box[rows], place, images, annotations) if sizes_known else {})
-    return shares_of([own, *(form for form in forms if form != own)], raw, place, images, annotations)
+    own, raw = own_form(source), as_written(source, source.box[rows])
+    forms = [own] if sizes_known or not own.needs_sizes else []
+    forms += [form for form in possible_forms(raw, sizes_known) if form != own]
+    return shares_of(forms, raw, place, images, annotations)
 
 
-def raw_of(box: Floats) -> Floats:
-    """The numbers as label files have them: middle and size."""
+def as_written(source: PredictionSource, box: Floats) -> Floats:
+    """The four numbers as they stand in the file. box: [left, top, width, height]."""
+    if source.written == "xywh":
+        return box
     return np.stack([box[:, 0] + box[:, 2] / 2, box[:, 1] + box[:, 3] / 2, box[:, 2], box[:, 3]], axis=1)
 
 
-def reformed(source: PredictionSource, form: BoxForm, image: Reading, images: Images) -> PredictionSource:
+def meant_as(form: BoxForm, source: PredictionSource, image: Reading, images: Images) -> PredictionSource:
     """The same with its boxes in pixels, read in that form; of pictures that are unknown nothing is changed."""
+    if form == own_form(source):
+        return source
     assert source.box is not None
     place = image.place[source.image]
-    raw = source.box if source.unit == "pixels" else raw_of(source.box)
-    box = in_pixels(form, raw, images.width[place], images.height[place])
+    box = in_pixels(form, as_written(source, source.box), images.width[place], images.height[place])
     box[place < 0] = source.box[place < 0]
     box[:, 2:] = np.maximum(box[:, 2:], 0)
-    return replace(source, box=box, unit="pixels")
+    return replace(source, box=box, unit="pixels", written="xywh")
 
 
 def most_confident(score: Floats) -> Longs:
