@@ -43,6 +43,18 @@ def test_two_files_to_a_gallery_in_one_line(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["annotations.json", "images", "results.json"]
 
 
+def test_what_an_error_advises_can_be_said_to_open(tmp_path):
+    corners = [{"image_id": 11, "category_id": 0, "bbox": [10, 10, 30, 30], "score": 90}]
+    source, found = toys.coco(tmp_path), toys.results(tmp_path, corners)
+    forced = ["--boxes", "xyxy-pixels", "--category-ids", "positions-from-0", "--scores", "percent"]
+    process, address = start("open", source, found, "--images", tmp_path / "images", *forced, "--no-browser", "--port", 0)
+    try:
+        page = json.loads(read(f"{address}api/views/annotations/versions/results/page?tab=all&split=validation"))
+        assert [(item["box"], item["score"], item["outcome"]) for item in page["items"]] == [([10, 10, 20, 20], 0.9, "matched")]
+    finally:
+        stop(process)
+
+
 def test_a_taken_port_is_said(tmp_path):
     import pellucid
 

@@ -139,6 +139,9 @@ FORCED = options(
     click.option("--scores", type=click.Choice(["percent", "logits"]), help="Make probabilities of them."),
 )
 """Readings that are else found by looking at the data."""
+FIRST_PIXEL = click.option(
+    "--first-pixel", type=click.IntRange(0, 1), help="Where a format leaves open from which pixels are numbered (VOC)."
+)
 VERSION = options(click.argument("workspace"), click.argument("view"), click.argument("version"))
 
 
@@ -150,7 +153,7 @@ VERSION = options(click.argument("workspace"), click.argument("view"), click.arg
 @click.option("--split", type=click.Choice(SPLITS), help="Of images whose source does not say; default validation.")
 @KIND
 @click.option("--format", "format_name", metavar="F", help="The source's format; found from its content when not given.")
-@click.option("--first-pixel", type=click.IntRange(0, 1), help="Where a format leaves open from which pixels are numbered (VOC).")
+@FIRST_PIXEL
 def add(
     workspace: str, view: str, source: str, images: str | None, split: Split | None, kind: Kind | None, format_name: str | None,
     first_pixel: int | None,
@@ -334,10 +337,12 @@ def serve(workspace: str, host: str, port: int | None, no_browser: bool) -> None
 @KIND
 @IOU
 @click.option("--format", "format_name", metavar="F", help="The format of SOURCE; found from its content when not given.")
+@FIRST_PIXEL
+@FORCED
 @SERVE
 def open_command(
     source: str, predictions: str, images: str | None, split: Split | None, kind: Kind | None, iou: float,
-    format_name: str | None, host: str, port: int | None, no_browser: bool,
+    format_name: str | None, first_pixel: int | None, host: str, port: int | None, no_browser: bool, **forced: Any,
 ) -> None:  # fmt: skip
     """Annotations and predictions to a gallery, in one line. Nothing is kept."""
     import tempfile
@@ -349,7 +354,7 @@ def open_command(
     with tempfile.TemporaryDirectory(prefix="pellucid-") as folder:
         workspace = pellucid.open(Path(folder) / "workspace")
         with busy(f"reading {source} and {predictions}"):
-            _, notes = prepare(workspace, source, predictions, images, split, kind, iou, format_name)
+            _, notes = prepare(workspace, source, predictions, images, split, kind, iou, format_name, first_pixel, **forced)
         tell(notes)
         workspace.serve(host, port, not no_browser, announce)
 

@@ -20,15 +20,17 @@ def open(folder: str | Path) -> Workspace:  # noqa: A001 (pellucid.open is the f
 
 def show(
     source: Any, predictions: Any, images: str | Path | None = None, split: Split | None = None, kind: Kind | None = None,
-    iou: float = 0.5, host: str = "127.0.0.1", port: int | None = None, browser: bool = True,
+    iou: float = 0.5, host: str = "127.0.0.1", port: int | None = None, browser: bool = True, first_pixel: int | None = None,
+    **forced: Any,
 ) -> None:  # fmt: skip
     """Annotations and predictions to a gallery in the browser, until interrupted. Nothing is kept.
 
-    source, predictions, images, split, kind: as in `View.add` and `Version.add_predictions`.
+    source, predictions, images, split, kind, first_pixel: as in `View.add` and `Version.add_predictions`; forced: the readings that
+    the latter can be told (`boxes`, `image_ids`, `category_ids`, `scores`).
     """
     with tempfile.TemporaryDirectory(prefix="pellucid-") as folder:
         workspace = Workspace(Path(folder) / "workspace")
-        _, notes = prepare(workspace, source, predictions, images, split, kind, iou)
+        _, notes = prepare(workspace, source, predictions, images, split, kind, iou, None, first_pixel, **forced)
         for note in notes:
             print(f"{note.severity}: {note.message}")
         workspace.serve(host, port, browser)
@@ -45,12 +47,12 @@ def coco_figures(annotations: Any, predictions: Any, images: str | Path | None =
 
 def prepare(
     workspace: Workspace, source: Any, predictions: Any, images: str | Path | None, split: Split | None, kind: Kind | None,
-    iou: float, annotation_format: str | None = None,
+    iou: float, annotation_format: str | None = None, first_pixel: int | None = None, **forced: Any,
 ) -> tuple[View, list[Note]]:  # fmt: skip
     """One view and one version from two sources; returns the view and what was found worth knowing."""
-    view, notes = workspace.add(named_after(source, "gallery"), source, images, split, kind, annotation_format)
+    view, notes = workspace.add(named_after(source, "gallery"), source, images, split, kind, annotation_format, first_pixel)
     version = view.version_to_be(named_after(predictions, "predictions"), iou)
-    return view, [*notes, *version.add_predictions(predictions)]
+    return view, [*notes, *version.add_predictions(predictions, **forced)]
 
 
 def named_after(source: Any, otherwise: str) -> str:
