@@ -6,7 +6,6 @@ A message says what file, which record, what was found, what was expected and ho
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 
 class PellucidError(Exception):
@@ -286,19 +285,19 @@ class NameBad(PellucidError):
 
 
 class NotAWorkspace(PellucidError):
-    def __init__(self, path: Path, why: str) -> None:
+    def __init__(self, path: object, why: str) -> None:
         super().__init__(f"{path}: is no Pellucid workspace ({why}). Name a folder made by `pellucid add`, or a new one.")
 
 
 class WorkspaceTooNew(PellucidError):
-    def __init__(self, path: Path, found: int, known: int) -> None:
+    def __init__(self, path: object, found: int, known: int) -> None:
         super().__init__(
             f"{path}: has folder format {found}; this Pellucid reads up to {known}. Upgrade it: pip install --upgrade pellucid."
         )
 
 
 class WorkspaceBusy(PellucidError):
-    def __init__(self, path: Path, seconds: float) -> None:
+    def __init__(self, path: object, seconds: float) -> None:
         super().__init__(
             f"{path}: another process has been writing to it for {seconds:.0f} s. Try again when it is done; nothing was changed."
         )
@@ -307,6 +306,49 @@ class WorkspaceBusy(PellucidError):
 class CannotWrite(PellucidError):
     def __init__(self, path: object, why: str) -> None:
         super().__init__(f"{path}: cannot be written ({why}). Make room or choose another folder; what was there is unchanged.")
+
+
+class ReviewsUnreachable(PellucidError):
+    exit_status = 1
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"the decisions in {name} cannot be read or written ({why}). Nothing was lost: try again when it answers.")
+
+
+class ReviewsUrlBad(PellucidError):
+    exit_status = 2
+
+    def __init__(self, found: str) -> None:
+        super().__init__(f"the address of the reviews has {found}, where postgresql://USER:PASSWORD@HOST/DATABASE was expected.")
+
+
+class DriverMissing(PellucidError):
+    exit_status = 1
+
+    def __init__(self) -> None:
+        super().__init__("pg8000 is needed for PostgreSQL. Install it: pip install 'pellucid[postgres]'.")
+
+
+class DecisionImpossible(PellucidError):
+    def __init__(self, image: str, what: str, mend: str) -> None:
+        super().__init__(f"image '{image}': {what}. {mend}")
+
+
+class ItemGone(PellucidError):
+    def __init__(self, image: str, concept: str) -> None:
+        super().__init__(f"image '{image}': there is no such item of '{concept}' in this version. Reload the list and decide again.")
+
+
+class RowUnknown(PellucidError):
+    def __init__(self, row: int) -> None:
+        super().__init__(f"the history has no row {row}. See `pellucid history`.")
+
+
+class NobodyNamed(PellucidError):
+    exit_status = 2
+
+    def __init__(self) -> None:
+        super().__init__("a decision needs a name: say who decides (1 to 100 characters).")
 
 
 class PortTaken(PellucidError):

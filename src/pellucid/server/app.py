@@ -39,8 +39,8 @@ from pellucid.server.pictures import picture_response
 from pellucid.understand.counts import STRIP
 from pellucid.understand.gallery import Tab
 from pellucid.workspace import Version, Workspace
+from pellucid.workspace.loaded import Loaded
 from pellucid.workspace.mapped import let_go
-from pellucid.workspace.version import Loaded
 
 STATIC = Path(__file__).parents[1] / "static"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")

@@ -36,8 +36,8 @@ from pellucid.understand.items import Item, Outcome, described, outcome_of
 from pellucid.understand.outcomes import MATCHED
 from pellucid.understand.thresholds import Source
 from pellucid.workspace import Version
+from pellucid.workspace.loaded import Loaded
 from pellucid.workspace.mapped import let_go
-from pellucid.workspace.version import Loaded
 
 
 def version_document(version: Version, loaded: Loaded) -> VersionDocument:

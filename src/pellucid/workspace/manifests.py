@@ -54,8 +54,11 @@ class Concept(msgspec.Struct, frozen=True):
 
 
 class WorkspaceManifest(msgspec.Struct):
+    """id: by which a database of decisions knows the workspace, wherever its folder lies."""
+
     format: int
     made_by: str
+    id: str = ""
 
 
 class ViewManifest(msgspec.Struct):
@@ -72,7 +75,8 @@ class ViewManifest(msgspec.Struct):
 
 
 class VersionManifest(msgspec.Struct):
-    """A frozen version; predictions and what is derived from them are None until the model was run."""
+    """A frozen version; predictions and what is derived from them are None until the model was run. corrected_to: the last
+    decision that its annotations take into account."""
 
     kind: Literal["classification", "tagging", "detection"]
     started: str
@@ -88,6 +92,7 @@ class VersionManifest(msgspec.Struct):
     staircase: str | None = None
     prediction_sources: list[Source] = []
     counts: dict[str, int] = {}
+    corrected_to: int = 0
 
 
 def now() -> str:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
-from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +17,9 @@ from pellucid.errors import CannotWrite, ConceptNotInView, KindConflict, NotOneO
 from pellucid.formats import read_predictions
 from pellucid.formats.source import Note
 from pellucid.release import __version__
-from pellucid.understand.causes import Neighbours
 from pellucid.understand.counts import with_all_kept
 from pellucid.understand.evaluation import VALIDATION, Evaluation, evaluate
-from pellucid.understand.gallery import TABS, Selection, Tab
+from pellucid.understand.gallery import TABS, Tab
 from pellucid.understand.metrics import Metrics, defined, metrics
 from pellucid.understand.thresholds import Threshold, chosen_by_user
 from pellucid.understand.voc import voc_average_precision
@@ -30,6 +27,7 @@ from pellucid.workspace.findings import repeated_boxes
 from pellucid.workspace.gallery import Gallery
 from pellucid.workspace.imports import Covered, Frozen, link, split_position
 from pellucid.workspace.judging import Forced
+from pellucid.workspace.loaded import Loaded
 from pellucid.workspace.manifests import Concept, Source, VersionManifest, source_record
 from pellucid.workspace.mapped import write_mapped
 from pellucid.workspace.storage import read_manifest, remove_leftovers, write_manifest, writing
@@ -48,33 +46,6 @@ if TYPE_CHECKING:
     from pellucid.workspace.view import View
 
 MANIFEST = "version.json"
-SELECTIONS = 24
-
-
-class Loaded:
-    """One state of a version in memory: whatever is asked of it is answered from here."""
-
-    def __init__(self, manifest: VersionManifest, evaluation: Evaluation, folders: list[str] | None = None) -> None:
-        self.manifest = manifest
-        self.evaluation = evaluation
-        self.folders = manifest.folders if folders is None else folders
-        self._selections: OrderedDict[tuple[Any, ...], Selection] = OrderedDict()
-        self._lock = threading.Lock()
-
-    @cached_property
-    def neighbours(self) -> Neighbours:
-        return Neighbours(self.evaluation)
-
-    def selection(self, tab: Tab, split: int, concept: int | None, thresholds: Floats, reverse: bool) -> Selection:
-        """A tab, kept with the order it has worked out for as long as readers are likely to turn its pages."""
-        key = (tab, split, concept, reverse, thresholds.tobytes())
-        with self._lock:
-            if key not in self._selections:
-                self._selections[key] = Selection(self.evaluation, tab, split, concept, thresholds, reverse)
-            self._selections.move_to_end(key)
-            while len(self._selections) > SELECTIONS:
-                self._selections.popitem(last=False)
-            return self._selections[key]
 
 
 class Version:
@@ -208,6 +179,7 @@ class Version:
             folders=folders, images=str(names["images"]), annotations=str(names["annotations"]),
             annotation_sources=manifest.annotation_sources, generation=generation, predictions=names["predictions"],
             staircase=names["staircase"], prediction_sources=[*manifest.prediction_sources, record], counts=sizes(new),
+            corrected_to=manifest.corrected_to,
         )  # fmt: skip
         write_manifest(self.folder / MANIFEST, changed)
         remove_leftovers(self.folder, {mapped_name(generation), *(name for name in names.values() if name)})
@@ -215,8 +187,13 @@ class Version:
     def outlines(self, loaded: Loaded, rows: list[int]) -> list[list[list[float]]]:
         """The outlines of these annotations (rising), as polygons in pixels; empty where there is none."""
         path = self.folder / loaded.manifest.annotations
-        found = read_outlines(path, rows) if rows and path.exists() else None
-        return [json.loads(one) if one else [] for one in found] if found is not None and len(found) == len(rows) else [[] for _ in rows]
+        frozen = rows if loaded.frozen_rows is None else loaded.frozen_rows[rows].tolist()
+        asked = sorted(row for row in frozen if row >= 0)
+        found = read_outlines(path, asked) if asked and path.exists() else None
+        if found is None or len(found) != len(asked):
+            return [[] for _ in rows]
+        outline = dict(zip(asked, found.tolist(), strict=True))
+        return [json.loads(outline[row]) if outline.get(row) else [] for row in frozen]
 
     @property
     def splits(self) -> list[Split]:

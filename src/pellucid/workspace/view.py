@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +16,11 @@ from pellucid.images.store import absolute
 from pellucid.release import __version__
 from pellucid.workspace.findings import twin_findings
 from pellucid.workspace.imports import annotations_in_pixels, outside, split_position
-from pellucid.workspace.manifests import VersionManifest, ViewManifest, now, source_record
+from pellucid.workspace.manifests import Concept, VersionManifest, ViewManifest, now, source_record
+from pellucid.workspace.mended import Current, current
 from pellucid.workspace.merging import absent_pictures, as_tags, found_folder, merge, merge_concepts, refuse_elsewhere
 from pellucid.workspace.names import checked_name, listed_names
+from pellucid.workspace.reviewing import Reviews
 from pellucid.workspace.storage import read_manifest, remove_leftovers, write_manifest, writing
 from pellucid.workspace.tables import read_annotations, read_images, write_annotations, write_images
 from pellucid.workspace.turning import annotated_as_stored
@@ -136,6 +139,17 @@ class View:
         write_manifest(self.folder / MANIFEST, manifest)
         remove_leftovers(self.folder, {manifest.images, manifest.annotations})
 
+    @cached_property
+    def reviews(self) -> Reviews:
+        """What people decided on the items of this view, and the way to decide."""
+        return Reviews(self, self.workspace.decisions)
+
+    def current(self) -> tuple[Current, list[str]]:
+        """The images and annotations as people have mended them, and the folders of the pictures."""
+        manifest, images, annotations = self._stable()
+        names = [concept.name for concept in manifest.concepts]
+        return current(manifest.kind, names, images, annotations, manifest.folders, self.reviews.ledger), manifest.folders
+
     @property
     def images_and_folders(self) -> tuple[Images, list[str]]:
         """The images, and the folders that their `root` points into."""
@@ -193,14 +207,18 @@ class View:
         return self.version(name)
 
     def frozen_now(self, iou: float) -> tuple[VersionManifest, Images, Annotations]:
-        """What a version started at this moment holds."""
+        """What a version started at this moment holds: the annotations as they are mended by now."""
         manifest = self.manifest
         images, annotations = self._tables(manifest)
         if not len(images):
             raise NothingToFreeze(self.name)
-        images, annotations = by_path(images, annotations)
+        ledger = self.reviews.ledger
+        names = [concept.name for concept in manifest.concepts]
+        mended = current(manifest.kind, names, images, annotations, manifest.folders, ledger)
+        concepts = [*manifest.concepts, *(Concept(name) for name in mended.concepts[len(names) :])]
+        images, annotations = by_path(mended.images, mended.annotations)
         frozen = VersionManifest(
-            kind=manifest.kind, started=now(), made_by=__version__, iou=iou, concepts=manifest.concepts,
+            kind=manifest.kind, started=now(), made_by=__version__, iou=iou, concepts=concepts, corrected_to=ledger.head,
             folders=manifest.folders, images="images.0.parquet", annotations="annotations.0.parquet",
             annotation_sources=manifest.sources, counts={"images": len(images), "annotations": len(annotations)},
         )  # fmt: skip

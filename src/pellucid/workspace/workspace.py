@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import uuid
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +13,9 @@ from pellucid.errors import KindConflict, NotAWorkspace, NoWorkspace, ViewUnknow
 from pellucid.formats import read_annotations
 from pellucid.formats.source import Note
 from pellucid.release import __version__
+from pellucid.reviews.postgres import PostgresDatabase
+from pellucid.reviews.sqlite import SqliteFile
+from pellucid.reviews.store import Engine, Store
 from pellucid.workspace.manifests import FORMAT, ViewManifest, WorkspaceManifest
 from pellucid.workspace.names import checked_name, listed_names
 from pellucid.workspace.storage import read_manifest, write_manifest, writing
@@ -20,15 +26,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MANIFEST = "workspace.json"
+REVIEWS = "PELLUCID_REVIEWS"
+"""The environment variable that names a PostgreSQL database for people's decisions."""
 
 
 class Workspace:
     """Opened by `pellucid.open(folder)`; made when absent, at the first thing written into it."""
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, reviews: str | None = None) -> None:
         self.folder = Path(folder)
         self._views: dict[str, View] = {}
         self._check()
+        address = reviews or os.environ.get(REVIEWS)
+        self._decisions_in: Engine = PostgresDatabase(address) if address else SqliteFile(self.folder / "reviews.sqlite")
 
     def __repr__(self) -> str:
         return f"<workspace {self.folder}>"
@@ -92,7 +102,24 @@ class Workspace:
     def write_manifest(self) -> None:
         """Say that this folder is a workspace, once."""
         if not self.exists:
-            write_manifest(self.folder / MANIFEST, WorkspaceManifest(FORMAT, __version__))
+            write_manifest(self.folder / MANIFEST, WorkspaceManifest(FORMAT, __version__, uuid.uuid4().hex))
+
+    @cached_property
+    def decisions(self) -> Store:
+        """Where people's decisions on all views are kept."""
+        return Store(self._decisions_in, self._identity())
+
+    def _identity(self) -> str:
+        """By which a database knows this workspace; given to those that were made before there were decisions."""
+        path = self.folder / MANIFEST
+        known = read_manifest(path, WorkspaceManifest)
+        if not known.id:
+            with writing(self.folder):
+                known = read_manifest(path, WorkspaceManifest)
+                if not known.id:
+                    known.id = uuid.uuid4().hex
+                    write_manifest(path, known)
+        return known.id
 
     def serve(
         self, host: str = "127.0.0.1", port: int | None = None, browser: bool = True, ready: Callable[[str], None] | None = None

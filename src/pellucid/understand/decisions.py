@@ -1,0 +1,190 @@
+"""What people decided about annotations: rows that are only ever appended, and which of them stand.
+
+A decision is about an item: an image (classification), an image and a concept (tagging), a box (detection). Of several decisions
+about one item the last stands, unless it was reverted. Nothing is ever taken back but by a later row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pellucid.columns import Kind
+
+Box = tuple[float, float, float, float]
+Side = Literal["predicted", "annotated"]
+Value = Literal["positive", "negative", "unknown"]
+VALUES: tuple[Value, ...] = ("positive", "negative", "unknown")
+Verdict = Literal["wrong", "right", "unsure"]
+VERDICTS: tuple[Verdict, ...] = ("wrong", "right", "unsure")
+
+Action = Literal["add", "remove", "change", "confirm", "unsure", "comment", "revert", "undo", "redo", "reset"]
+EDITS: tuple[Action, ...] = ("add", "remove", "change")
+VERDICT_ACTIONS: tuple[Action, ...] = (*EDITS, "confirm", "unsure")
+TAKING_BACK: tuple[Action, ...] = ("revert", "undo", "redo")
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One annotation as a person states it. box: [left, top, width, height] in pixels, None outside detection ·
+    value: `positive`; in tagging also `negative` or `unknown`."""
+
+    concept: str
+    box: Box | None = None
+    value: Value = "positive"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One row of the history.
+
+    id: rises with time · batch: rows taken in one act · image: its path at that time · content: what the picture held (see
+    reviews.contents), '' where it was not there · stamp: of the file then · concept, side, box: the item ·
+    before, after: the annotations it took away and gave · version: in which it was seen · reverts: the row that is taken back or
+    brought back.
+    """
+
+    id: int
+    when: str
+    who: str
+    batch: str
+    action: Action
+    image: str = ""
+    content: str = ""
+    stamp: str = ""
+    concept: str = ""
+    side: Side = "predicted"
+    box: Box | None = None
+    before: tuple[Mark, ...] = ()
+    after: tuple[Mark, ...] = ()
+    reason: str = ""
+    version: str = ""
+    reverts: int | None = None
+
+    @property
+    def picture(self) -> str:
+        """By what the image is known: its content, or its path where there was no picture."""
+        return self.content or f"path:{self.image}"
+
+    @property
+    def edits(self) -> bool:
+        return self.action in EDITS
+
+
+ItemKey = tuple[object, ...]
+
+
+def item_key(kind: Kind, decision: Decision) -> ItemKey:
+    """Two decisions of one key are about one item."""
+    if kind == "classification":  # concepts exclude each other: whatever is said of one is said of the image
+        return (decision.picture,)
+    if kind == "tagging":
+        return decision.picture, decision.concept
+    return decision.picture, decision.concept, decision.side, decision.box
+
+
+@dataclass
+class Ledger:
+    """The history of a view, folded: which rows stand. Grows with `append`; costs the row."""
+
+    kind: Kind
+    rows: dict[int, Decision] = field(default_factory=dict)
+    head: int = 0
+    """The id of the last row."""
+    _off: set[int] = field(default_factory=set)
+    _about: dict[ItemKey, list[int]] = field(default_factory=dict)
+    _of_picture: dict[str, list[int]] = field(default_factory=dict)
+    _done: dict[str, list[tuple[str, list[int]]]] = field(default_factory=dict)
+    _undone: dict[str, list[tuple[str, list[int]]]] = field(default_factory=dict)
+    _resets: list[int] = field(default_factory=list)
+    _touched: dict[str, int] = field(default_factory=dict)
+
+    def append(self, rows: Iterable[Decision]) -> None:
+        """Rows that follow, by rising id."""
+        for row in rows:
+            self.rows[row.id] = row
+            self.head = row.id
+            self._remember_for_undo(row)
+            if row.action in TAKING_BACK and row.reverts is not None:
+                self._switch(row.reverts, on=row.action == "redo")
+            elif row.action == "reset":
+                self._resets.append(row.id)
+            else:
+                self._about.setdefault(item_key(self.kind, row), []).append(row.id)
+                self._of_picture.setdefault(row.picture, []).append(row.id)
+            self._touch(row.id)
+
+    def _touch(self, row: int) -> None:
+        about = self.rows[row]
+        while about.reverts is not None:
+            about = self.rows[about.reverts]
+        if about.picture != "path:":
+            self._touched[about.picture] = self.head
+
+    def _switch(self, row: int, on: bool) -> None:
+        """A row that takes back another brings that one back when it is itself taken back."""
+        if row not in self.rows:
+            return
+        (self._off.discard if on else self._off.add)(row)
+        taken = self.rows[row]
+        if taken.action == "revert" and taken.reverts is not None:
+            self._switch(taken.reverts, on=not on)
+
+    def _remember_for_undo(self, row: Decision) -> None:
+        done, undone = self._done.setdefault(row.who, []), self._undone.setdefault(row.who, [])
+        if row.action in ("undo", "redo"):
+            there, here = (done, undone) if row.action == "undo" else (undone, done)
+            for place, (batch, rows) in enumerate(there):
+                if row.reverts in rows:
+                    here.append((batch, rows))
+                    del there[place]
+                    return
+            return
+        undone.clear()
+        if done and done[-1][0] == row.batch:
+            done[-1][1].append(row.id)
+        else:
+            done.append((row.batch, [row.id]))
+
+    def undoable(self, who: str) -> list[int]:
+        """The rows that this person's next undo takes back: one act of theirs."""
+        done = self._done.get(who)
+        return list(done[-1][1]) if done else []
+
+    def redoable(self, who: str) -> list[int]:
+        undone = self._undone.get(who)
+        return list(undone[-1][1]) if undone else []
+
+    def is_on(self, row: int) -> bool:
+        return row not in self._off
+
+    def stands(self, row: int) -> bool:
+        """Whether a verdict is neither taken back nor replaced by a later one about its item."""
+        decision = self.rows[row]
+        if decision.action not in VERDICT_ACTIONS or not self.is_on(row):
+            return False
+        later = self._about[item_key(self.kind, decision)]
+        return not any(one > row and self.is_on(one) and self.rows[one].action in VERDICT_ACTIONS for one in later)
+
+    def about(self, decision: Decision) -> list[Decision]:
+        """Everything said of the same item, oldest first."""
+        return [self.rows[row] for row in self._about.get(item_key(self.kind, decision), [])]
+
+    def standing(self, picture: str | None = None) -> list[Decision]:
+        """The verdicts that stand, oldest first; of one picture, or of all."""
+        rows = list(self.rows) if picture is None else list(self._of_picture.get(picture, []))
+        return [self.rows[row] for row in rows if self.stands(row)]
+
+    def of_picture(self, picture: str) -> list[Decision]:
+        """Every row about one picture."""
+        return [self.rows[row] for row in self._of_picture.get(picture, [])]
+
+    def pictures(self, since: int = 0) -> list[str]:
+        """The pictures that rows after `since` are about."""
+        return [picture for picture, last in list(self._touched.items()) if last > since]
+
+    @property
+    def last_reset(self) -> int:
+        """Verdicts up to this row no longer count as reviewed; what they changed stays changed."""
+        return max((row for row in self._resets if self.is_on(row)), default=0)

@@ -1,0 +1,157 @@
+"""How likely each item is the annotators' mistake and not the model's, from the predictions alone.
+
+Boxes, after ObjectLab (Tkachenko, Thyagarajan, Mueller, 2023): an annotation may be *overlooked* (a confident prediction where
+nothing is annotated), *badly placed* (a confident prediction of the concept beside it) or *swapped* (a confident prediction of
+another concept in its place). Images: self-confidence and margin, after confident learning (Northcutt, Jiang, Chuang, 2021); tags:
+self-confidence held against the mean of its label (Kuan, Mueller, 2022).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pellucid.columns import NOT_RUN, Flags, Floats, Integers, Longs
+from pellucid.understand.boxes import iou_of_pairs
+from pellucid.understand.causes import BADLY_PLACED
+from pellucid.understand.evaluation import Evaluation
+from pellucid.understand.orders import order_by_key
+from pellucid.understand.outcomes import MATCHED, NOT_HIGHEST, WRONG
+
+PAIRS_AT_ONCE = 2_000_000
+"""Pairs of boxes held in memory at a time: about 300 MB."""
+
+
+@dataclass(frozen=True, eq=False)
+class Suspicion:
+    """float64 per prediction and per annotation: higher is more likely a mistake of the annotators. tie: what settles equals."""
+
+    predictions: Floats
+    annotations: Floats
+    prediction_tie: Floats
+    annotation_tie: Floats
+
+
+def suspicion(evaluation: Evaluation) -> Suspicion:
+    """Of every prediction and annotation; comparable within a version. Costs the pairs of boxes that share an image."""
+    if evaluation.kind == "detection":
+        return of_boxes(evaluation)
+    return of_images(evaluation) if evaluation.kind == "classification" else of_tags(evaluation)
+
+
+def most_likely_first(found: Suspicion, shows_annotations: bool, rows: Longs) -> Longs:
+    """Rows by falling suspicion; ties keep their order."""
+    value, tie = (
+        (found.annotations, found.annotation_tie) if shows_annotations else (found.predictions, found.prediction_tie)
+    )  # fmt: skip
+    return rows[np.lexsort((-tie[rows], -value[rows]))]
+
+
+def confidence(score: Floats) -> Floats:
+    """Scores as probabilities: as they are, or by the logistic function where they are none."""
+    if not len(score) or (score.min() >= 0 and score.max() <= 1):
+        return score
+    return np.asarray((1 + np.tanh(score / 2)) / 2)
+
+
+def of_boxes(evaluation: Evaluation) -> Suspicion:
+    """An annotation: the best evidence against it (swapped, badly placed) less the best for it. A wrong prediction: the more of
+    being overlooked, its confidence less what is annotated there already, and of what it says against an annotation."""
+    predicted, annotated = evaluation.predictions, evaluation.annotations
+    score = confidence(np.asarray(predicted.score))
+    agreed, against = np.zeros(len(annotated)), np.zeros(len(annotated))
+    same_overlap, other_overlap = np.zeros(len(predicted)), np.zeros(len(predicted))
+    accused = np.full(len(predicted), -np.inf)
+    for rows, owners, overlap in pairs_of_images(evaluation):
+        same = predicted.concept[rows] == annotated.concept[owners]
+        close = overlap >= evaluation.iou_threshold
+        np.maximum.at(agreed, owners[same & close], score[rows[same & close]])
+        for side, chosen in ((same_overlap, same), (other_overlap, ~same)):
+            np.maximum.at(side, rows[chosen], overlap[chosen])
+        evidence = evidence_against(evaluation, rows, same, close, overlap, score)
+        np.maximum.at(against, owners, evidence)
+    for rows, owners, overlap in pairs_of_images(evaluation):
+        same, close = predicted.concept[rows] == annotated.concept[owners], overlap >= evaluation.iou_threshold
+        evidence = evidence_against(evaluation, rows, same, close, overlap, score)
+        said = evidence > 0
+        np.maximum.at(accused, rows[said], (evidence - agreed[owners])[said])
+    mistaken = against - agreed
+    overlooked = score * (1 - same_overlap) * (1 - other_overlap)
+    of_predictions = np.where(evaluation.state == WRONG, np.maximum(overlooked, accused), -np.inf)
+    matched = evaluation.state == MATCHED
+    of_predictions[matched] = mistaken[evaluation.partner[matched]]
+    return Suspicion(of_predictions, mistaken, score, np.zeros(len(annotated)))
+
+
+def evidence_against(
+    evaluation: Evaluation, rows: Longs, same: Flags, close: Flags, overlap: Floats, score: Floats
+) -> Floats:  # fmt: skip
+    """What each pair says against the annotation: another concept in its place, or the concept beside it, the further the more."""
+    free = evaluation.state[rows] == WRONG
+    swapped = ~same & close & (evaluation.state[rows] != MATCHED)
+    beside = same & ~close & (overlap >= BADLY_PLACED) & free
+    return np.where(swapped, score[rows], np.where(beside, score[rows] * (1 - overlap), 0.0))
+
+
+def pairs_of_images(evaluation: Evaluation) -> Iterator[tuple[Longs, Longs, Floats]]:
+    """Predictions and annotations (no regions) of an image whose boxes touch, whatever their concepts, and their IoU; in batches."""
+    predicted, annotated, derived = evaluation.predictions, evaluation.annotations, evaluation.derived
+    if predicted.box is None or annotated.box is None:
+        return
+    counted = np.flatnonzero(annotated.positive & ~annotated.ignore & (evaluation.coverage[annotated.image] != NOT_RUN))
+    order, start = order_by_key(annotated.image[counted], len(evaluation.images))
+    counted = counted[order]
+    number = np.diff(derived.prediction_image_start) * np.diff(start)
+    before = np.concatenate([[0], np.cumsum(number)])
+    image = 0
+    while image < len(number):
+        end = max(image + 1, int(np.searchsorted(before, before[image] + PAIRS_AT_ONCE, side="right")) - 1)
+        first, last = derived.prediction_image_start[[image, end]]
+        rows = np.asarray(derived.prediction_of_image[first:last], np.int64)
+        own = np.asarray(predicted.image[rows], np.int64)
+        count = start[own + 1] - start[own]
+        pairs = np.repeat(rows, count)
+        within = np.arange(len(pairs)) - np.repeat(np.cumsum(count) - count, count)
+        owners = counted[np.repeat(start[own], count) + within]
+        overlap = iou_of_pairs(predicted.box[pairs], annotated.box[owners], np.zeros(len(pairs), bool))
+        touch = overlap > 0
+        yield pairs[touch], owners[touch], overlap[touch]
+        image = end
+
+
+def of_images(evaluation: Evaluation) -> Suspicion:
+    """Less the score of the annotated concept; ties by how much another concept's exceeds it."""
+    predicted, annotated = evaluation.predictions, evaluation.annotations
+    score = confidence(np.asarray(predicted.score))
+    images = len(evaluation.images)
+    given, other = np.zeros(images), np.zeros(images)
+    answer = np.full(images, -1)
+    answer[annotated.image] = annotated.concept
+    agrees = predicted.concept == answer[predicted.image]
+    given[predicted.image[agrees]] = score[agrees]
+    np.maximum.at(other, predicted.image[~agrees], score[~agrees])
+    value, tie = np.where(answer >= 0, -given, -np.inf), other - given
+    chosen = np.where(evaluation.state == NOT_HIGHEST, -np.inf, value[predicted.image])
+    return Suspicion(chosen, value[annotated.image], tie[predicted.image], tie[annotated.image])
+
+
+def of_tags(evaluation: Evaluation) -> Suspicion:
+    """How far the confidence in what is stated lies under the mean of that concept and statement."""
+    predicted, annotated, concepts = evaluation.predictions, evaluation.annotations, len(evaluation.concepts)
+    score = confidence(np.asarray(predicted.score))
+    positive, counts = evaluation.state == MATCHED, (evaluation.state == MATCHED) | (evaluation.state == WRONG)
+    own = np.where(positive, score, 1 - score)
+    group = predicted.concept * 2 + positive
+    number = np.bincount(group[counts], minlength=2 * concepts)
+    mean = np.bincount(group[counts], own[counts], minlength=2 * concepts) / np.maximum(number, 1)
+    of_predictions = np.where(counts, mean[group] - own, -np.inf)
+    answered = own_row(evaluation.own, of_predictions)
+    unseen = mean[annotated.concept * 2 + 1]
+    of_annotations = np.where(evaluation.own >= 0, answered, unseen)
+    return Suspicion(of_predictions, of_annotations, np.zeros(len(predicted)), np.zeros(len(annotated)))
+
+
+def own_row(own: Integers, values: Floats) -> Floats:
+    return values[own] if len(values) else np.zeros(len(own))

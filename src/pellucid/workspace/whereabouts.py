@@ -1,0 +1,62 @@
+"""Which images of a table are the pictures that decisions speak of, whatever they are called now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+
+from pellucid.columns import Images
+from pellucid.images.cache import stamp
+from pellucid.images.store import join
+from pellucid.reviews.contents import content_of, length_in, length_of
+from pellucid.understand.decisions import Decision
+
+
+class Whereabouts:
+    """Of images, each under its folder. Looks at files only as far as it must."""
+
+    def __init__(self, images: Images, folders: Sequence[str]) -> None:
+        self.images = images
+        self.folders = folders
+
+    def location(self, row: int) -> str | None:
+        root = int(self.images.root[row])
+        return join(self.folders[root], str(self.images.path[row])) if root >= 0 else None
+
+    def row_of(self, path: str) -> int | None:
+        """The position of an image path."""
+        return self._rows.get(path)
+
+    def find(self, decisions: Sequence[Decision]) -> int | None:
+        """The image that decisions about one picture speak of: by path where the content is still the same, else by content."""
+        for decision in {one.image: one for one in decisions}.values():
+            row = self.row_of(decision.image)
+            if row is not None and self._is_still(row, decision):
+                return row
+        content = decisions[0].content
+        if not content:
+            return None
+        same_length = self._by_length.get(length_in(content), [])
+        return next((row for row in same_length if content_of(self.location(row))[0] == content), None)
+
+    def _is_still(self, row: int, decision: Decision) -> bool:
+        location = self.location(row)
+        mark = "0" if location is None else stamp(location)
+        if not decision.content or mark in ("0", decision.stamp):  # a picture that is not there is taken at its name
+            return True
+        return content_of(location)[0] in ("", decision.content)
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {path: row for row, path in enumerate(self.images.path.tolist())}
+
+    @cached_property
+    def _by_length(self) -> dict[int, list[int]]:
+        """Images by the length of their files: a renamed picture is looked for among those of its own."""
+        found: dict[int, list[int]] = {}
+        for row in np.flatnonzero(self.images.root >= 0).tolist():
+            if (length := length_of(self.location(row))) is not None:
+                found.setdefault(length, []).append(row)
+        return found
