@@ -103,16 +103,16 @@ class Store:
         return self._run(work, writes=True)
 
     def lease(self, view: str, session: str, who: str, items: Iterable[str], seconds: float, most: int) -> list[str]:
-        """Take up to `most` of the items that nobody else has, in their order, for so long; those taken."""
+        """Take up to `most` of the items that nobody has, in their order, for so long; those taken."""
 
         def work(cursor: Any) -> list[str]:
             now = time.time()
-            held = dict(self._all(cursor, HELD, (self.workspace, view, now)))
+            held = {row[0] for row in self._all(cursor, HELD, (self.workspace, view, now))}
             taken: list[str] = []
             for item in items:
                 if len(taken) >= most:
                     break
-                if held.get(item, session) == session:
+                if item not in held:
                     taken.append(item)
                     self._do(cursor, TAKE, (self.workspace, view, item, session, who, now + seconds))
             return taken
@@ -220,7 +220,7 @@ TABLES = (
     "who TEXT NOT NULL, until DOUBLE PRECISION NOT NULL, PRIMARY KEY (workspace, view, item))",
 )  # fmt: skip
 
-HELD = "SELECT item, session FROM pellucid_leases WHERE workspace = ? AND view = ? AND until > ?"
+HELD = "SELECT item FROM pellucid_leases WHERE workspace = ? AND view = ? AND until > ?"
 TAKE = (
     "INSERT INTO pellucid_leases (workspace, view, item, session, who, until) VALUES (?, ?, ?, ?, ?, ?) "
     "ON CONFLICT (workspace, view, item) DO UPDATE SET session = excluded.session, who = excluded.who, until = excluded.until"

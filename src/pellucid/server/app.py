@@ -6,17 +6,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import anyio
-import msgspec
-import numpy as np
 from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi import Path as InPath
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 
-from pellucid.columns import SPLITS, Floats, Split
-from pellucid.errors import NameBad, NoWorkspace, PellucidError, VersionUnknown, ViewUnknown
+from pellucid.columns import SPLITS, Split
+from pellucid.errors import ItemGone, NameBad, NoWorkspace, PellucidError, ReviewsUnreachable, RowUnknown, VersionUnknown, ViewUnknown
 from pellucid.images.cache import CropCache
 from pellucid.release import __version__
+from pellucid.server.answers import NOT_FOUND, ViewName, answer, known, look_up, thresholds_at
 from pellucid.server.describe import (
     Pictures,
     figures_document,
@@ -36,11 +35,13 @@ from pellucid.server.documents import (
     WorkspaceDocument,
 )  # fmt: skip
 from pellucid.server.pictures import picture_response
+from pellucid.server.reviewing import review_routes
 from pellucid.understand.counts import STRIP
+from pellucid.understand.decisions import Ledger
 from pellucid.understand.gallery import Tab
 from pellucid.workspace import Version, Workspace
-from pellucid.workspace.loaded import Loaded
-from pellucid.workspace.mapped import let_go
+from pellucid.workspace.loaded import Loaded, Order
+from pellucid.workspace.reviewed import Which
 
 STATIC = Path(__file__).parents[1] / "static"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -52,14 +53,16 @@ POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
-ViewName = Annotated[str, InPath(max_length=200)]
 Concept = Annotated[int | None, Query(ge=0, le=10_000_000, description="Position in the version's concepts; absent for all")]
 At = Annotated[list[str] | None, Query(description="Thresholds of the user, each `concept:value`", max_length=10_000)]
 IN_SPLIT = Annotated[Split, Query()]
+Corrected = Annotated[bool, Query(description="With people's corrections of the annotations; else as trained")]
 
 
-def make_app(workspace: Workspace, cache: CropCache | None = None, hosts: tuple[str, ...] | None = LOOPBACK) -> FastAPI:
-    """The server of one workspace. hosts: names by which it may be called, None for any."""
+def make_app(
+    workspace: Workspace, cache: CropCache | None = None, hosts: tuple[str, ...] | None = LOOPBACK, who_header: str | None = None
+) -> FastAPI:
+    """The server of one workspace. hosts: names by which it may be called, None for any. who_header: see review_routes."""
     app = FastAPI(title="Pellucid", version=__version__, docs_url=None, redoc_url=None)
     crops = cache or CropCache()
     cutters = anyio.CapacityLimiter(CUTTERS)
@@ -68,6 +71,8 @@ def make_app(workspace: Workspace, cache: CropCache | None = None, hosts: tuple[
     async def guarded(request: Request, call_next: Any) -> Response:
         if hosts is not None and host_name(request) not in hosts:
             return JSONResponse({"detail": "This server answers to the names of its own machine only."}, 400)
+        if request.method not in ("GET", "HEAD") and not of_its_own_page(request):
+            return JSONResponse({"detail": "Only Pellucid's own page may change something here."}, 403)
         response: Response = await call_next(request)
         response.headers["Content-Security-Policy"] = POLICY
         response.headers["X-Content-Type-Options"] = "nosniff"
@@ -75,7 +80,8 @@ def make_app(workspace: Workspace, cache: CropCache | None = None, hosts: tuple[
 
     @app.exception_handler(PellucidError)
     async def refused(request: Request, error: PellucidError) -> JSONResponse:
-        status = 404 if isinstance(error, ViewUnknown | VersionUnknown | NameBad | NoWorkspace) else 422
+        status = 404 if isinstance(error, ViewUnknown | VersionUnknown | NameBad | NoWorkspace | RowUnknown) else 422
+        status = 409 if isinstance(error, ItemGone) else 503 if isinstance(error, ReviewsUnreachable) else status
         return JSONResponse({"detail": str(error)}, status)
 
     @app.get("/api/workspace", response_model=WorkspaceDocument)
@@ -90,36 +96,45 @@ def make_app(workspace: Workspace, cache: CropCache | None = None, hosts: tuple[
         return answer(version_document(found, loaded))
 
     @app.get("/api/views/{view}/versions/{version}/figures", response_model=FiguresDocument, responses=NOT_FOUND)
-    def read_figures(view: ViewName, version: ViewName, split: IN_SPLIT = "validation", at: At = None) -> Response:
+    def read_figures(
+        view: ViewName, version: ViewName, split: IN_SPLIT = "validation", at: At = None, corrected: Corrected = False
+    ) -> Response:
         """Every concept's threshold and counts."""
-        _, loaded = look_up(workspace, view, version)
-        return answer(figures_document(loaded, SPLITS.index(split), thresholds_at(loaded, at)))
+        found, _ = look_up(workspace, view, version)
+        loaded, ledger = state_of(found, corrected)
+        return answer(figures_document(loaded, SPLITS.index(split), thresholds_at(loaded, at), ledger))
 
     @app.get("/api/views/{view}/versions/{version}/histogram", response_model=HistogramDocument, responses=NOT_FOUND)
     def read_histogram(
         view: ViewName, version: ViewName, split: IN_SPLIT = "validation", concept: Concept = None,
-        bins: Annotated[int, Query(ge=1, le=500)] = STRIP,
+        bins: Annotated[int, Query(ge=1, le=500)] = STRIP, corrected: Corrected = False,
     ) -> Response:  # fmt: skip
         """The scores of the tab All."""
-        _, loaded = look_up(workspace, view, version)
+        found, _ = look_up(workspace, view, version)
+        loaded, _ = state_of(found, corrected)
         return answer(histogram_document(loaded, SPLITS.index(split), known(loaded, concept), bins))
 
     @app.get("/api/views/{view}/versions/{version}/page", response_model=PageDocument, responses=NOT_FOUND)
     def read_page(
         view: ViewName, version: ViewName, tab: Tab = "all", split: IN_SPLIT = "validation", concept: Concept = None,
         at: At = None, reverse: bool = False, offset: Annotated[int, Query(ge=0, le=1 << 40)] = 0,
-        limit: Annotated[int, Query(ge=0, le=1_000)] = 100,
+        limit: Annotated[int, Query(ge=0, le=1_000)] = 100, order: Order = "score", review: Which = "all", corrected: Corrected = False,
     ) -> Response:  # fmt: skip
-        """A page of a tab."""
-        found, loaded = look_up(workspace, view, version)
+        """A page of a tab, in an order; review: what nobody decided on yet, or what somebody did."""
+        found, _ = look_up(workspace, view, version)
+        loaded, ledger = state_of(found, corrected)
         place, chosen = SPLITS.index(split), known(loaded, concept)
         selection = loaded.selection(tab, place, chosen, thresholds_at(loaded, at), reverse)
-        return answer(page_document(found, loaded, selection, concept is not None, offset, limit))
+        shown = loaded.shown(selection, order, review, ledger)
+        return answer(page_document(found, loaded, shown, concept is not None and order == "score", offset, limit, ledger))
 
     @app.get("/api/views/{view}/versions/{version}/images/{image}", response_model=ImageDocument, responses=NOT_FOUND)
-    def read_image(view: ViewName, version: ViewName, image: Annotated[int, InPath(ge=0, le=1 << 40)], at: At = None) -> Response:
+    def read_image(
+        view: ViewName, version: ViewName, image: Annotated[int, InPath(ge=0, le=1 << 40)], at: At = None, corrected: Corrected = False
+    ) -> Response:
         """One picture with all that was predicted and annotated on it."""
-        found, loaded = look_up(workspace, view, version)
+        found, _ = look_up(workspace, view, version)
+        loaded, _ = state_of(found, corrected)
         if image >= len(loaded.evaluation.images):
             raise HTTPException(404, f"version '{version}' has {len(loaded.evaluation.images)} images, numbered from 0")
         return answer(image_document(found, loaded, image, thresholds_at(loaded, at)))
@@ -140,51 +155,31 @@ def make_app(workspace: Workspace, cache: CropCache | None = None, hosts: tuple[
 
         return await anyio.to_thread.run_sync(cut, limiter=cutters)
 
+    app.include_router(review_routes(workspace, who_header))
     if STATIC.is_dir():
         app.mount("/", StaticFiles(directory=STATIC, html=True), name="page")
     return app
 
 
-NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"description": "No such view, version, concept or image"}}
-
 PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}, "image/svg+xml": {}}}, **NOT_FOUND}
 
 
-def answer(document: Any) -> Response:
-    let_go()
-    return Response(msgspec.json.encode(document), media_type="application/json", headers={"Cache-Control": "no-cache"})
+def of_its_own_page(request: Request) -> bool:
+    """Whether a request that changes something comes from our page, or from a program: other sites' pages say where they are from."""
+    origin = request.headers.get("origin")
+    return origin is None or origin.partition("://")[2] == request.headers.get("host")
 
 
-def look_up(workspace: Workspace, view: str, version: str) -> tuple[Version, Loaded]:
-    chosen = workspace.view(view).version(version)
-    return chosen, chosen.loaded
+def state_of(version: Version, corrected: bool) -> tuple[Loaded, Ledger]:
+    """A version as trained or with corrections, and the decisions up to now."""
+    ledger = version.view.reviews.ledger
+    return (version.loaded.with_corrections(ledger) if corrected else version.loaded), ledger
 
 
 def host_name(request: Request) -> str:
     """The name by which the server was called, without the port or the brackets of an address."""
     host = request.headers.get("host", "")
     return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-
-
-def known(loaded: Loaded, concept: int | None) -> int | None:
-    if concept is not None and concept >= len(loaded.evaluation.concepts):
-        raise HTTPException(404, f"there are {len(loaded.evaluation.concepts)} concepts, numbered from 0")
-    return concept
-
-
-def thresholds_at(loaded: Loaded, at: list[str] | None) -> Floats:
-    """The optimal thresholds with the user's own in their place."""
-    thresholds = loaded.evaluation.optimal.copy()
-    for word in at or ():
-        concept, _, value = word.partition(":")
-        try:
-            place, number = int(concept), float(value)
-        except ValueError as error:
-            raise HTTPException(422, f"at={word}: write concept:value, for instance 3:0.5") from error
-        if not 0 <= place < len(thresholds) or not np.isfinite(number):
-            raise HTTPException(422, f"at={word}: concepts go from 0 to {len(thresholds) - 1}, values are finite")
-        thresholds[place] = number
-    return thresholds
 
 
 def workspace_document(workspace: Workspace) -> WorkspaceDocument:

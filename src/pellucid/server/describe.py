@@ -18,6 +18,7 @@ from pellucid.server.documents import (
     Box,
     ConceptDocument,
     FiguresDocument,
+    FourTabs,
     HistogramDocument,
     ImageDocument,
     NoteDocument,
@@ -25,15 +26,19 @@ from pellucid.server.documents import (
     PageItem,
     Partner,
     PredictedBox,
+    ReviewDocument,
     SplitDocument,
     VersionDocument,
 )  # fmt: skip
 from pellucid.understand.causes import is_counted, overlaps_of_annotation
 from pellucid.understand.counts import count, histogram
+from pellucid.understand.decisions import Ledger
 from pellucid.understand.evaluation import STATES
-from pellucid.understand.gallery import Selection
+from pellucid.understand.gallery import TABS, Selection
 from pellucid.understand.items import Item, Outcome, described, outcome_of
 from pellucid.understand.outcomes import MATCHED
+from pellucid.understand.reviewed import NEW
+from pellucid.understand.shown import Shown
 from pellucid.understand.thresholds import Source
 from pellucid.workspace import Version
 from pellucid.workspace.loaded import Loaded
@@ -62,18 +67,26 @@ def version_document(version: Version, loaded: Loaded) -> VersionDocument:
     )
 
 
-def figures_document(loaded: Loaded, split: int, thresholds: Floats) -> FiguresDocument:
+def figures_document(loaded: Loaded, split: int, thresholds: Floats, ledger: Ledger) -> FiguresDocument:
     evaluation = loaded.evaluation
     counts = count(evaluation, split, thresholds)
+    loaded.reviewed.follow(ledger)
+    tabs = [loaded.reviewed.counts(Selection(evaluation, tab, split, None, thresholds)) for tab in TABS]
+    reviewed, unsure = (np.stack([one[state] for one in tabs]) for state in (0, 1))
+    of_all = reviewed[0].copy(), unsure[0].copy()
+    if evaluation.kind == "classification":  # of one concept, All holds scores that are not their image's highest
+        each = [loaded.reviewed.counts(Selection(evaluation, "all", split, place, thresholds)) for place in range(len(evaluation.concepts))]
+        reviewed[0], unsure[0] = (sum(one[state] for one in each) for state in (0, 1))
     concepts = []
     for place, optimal in enumerate(evaluation.thresholds):
         source: Source = optimal.source if thresholds[place] == optimal.value else "user"
         concepts.append(ConceptDocument(
             float(thresholds[place]), optimal.value, source, optimal.equally_good, optimal.annotations,
             int(counts.all[place]), int(counts.over[place]), int(counts.tp[place]), int(counts.fp[place]), int(counts.fn[place]),
+            FourTabs(*reviewed[:, place].tolist()), FourTabs(*unsure[:, place].tolist()),
         ))  # fmt: skip
     everything = Selection(evaluation, "all", split, None, thresholds)
-    return FiguresDocument(concepts, everything.total)
+    return FiguresDocument(concepts, everything.total, int(of_all[0].sum()), int(of_all[1].sum()), ledger.head)
 
 
 def histogram_document(loaded: Loaded, split: int, concept: int | None, bins: int) -> HistogramDocument:
@@ -117,7 +130,9 @@ BETWEEN = 16
 """Items described before memory that reading has brought in is given back."""
 
 
-def page_document(version: Version, loaded: Loaded, selection: Selection, single: bool, offset: int, limit: int) -> PageDocument:
+def page_document(
+    version: Version, loaded: Loaded, selection: Shown, single: bool, offset: int, limit: int, ledger: Ledger
+) -> PageDocument:  # fmt: skip
     """single: one threshold holds for all items, so that All has a position to jump to."""
     pictures = Pictures(version, loaded)
     rows = selection.page(offset, limit)
@@ -126,12 +141,12 @@ def page_document(version: Version, loaded: Loaded, selection: Selection, single
         let_go()
         part = rows[begin : begin + BETWEEN]
         items = described(selection, loaded.neighbours, part, offset + begin)
-        shown += [page_item(loaded, selection, pictures, row, item) for row, item in zip(part.tolist(), items, strict=True)]
+        shown += [page_item(loaded, selection, pictures, row, item, ledger) for row, item in zip(part.tolist(), items, strict=True)]
     position = selection.threshold_position if single and selection.tab == "all" else None
     return PageDocument(selection.tab, selection.total, position, offset, shown)
 
 
-def page_item(loaded: Loaded, selection: Selection, pictures: Pictures, row: int, item: Item) -> PageItem:
+def page_item(loaded: Loaded, selection: Shown, pictures: Pictures, row: int, item: Item, ledger: Ledger) -> PageItem:
     evaluation = loaded.evaluation
     table = evaluation.annotations if selection.shows_annotations else evaluation.predictions
     image, concept = int(table.image[row]), int(table.concept[row])
@@ -144,8 +159,15 @@ def page_item(loaded: Loaded, selection: Selection, pictures: Pictures, row: int
         framed = frame(item.box, width, height) if width > 0 and height > 0 else None
     return PageItem(
         item.position, row, image, item.image, concept, item.score, item.box, item.outcome, over, item.cause, partner, framed,
-        pictures.picture(image, mark),
+        pictures.picture(image, mark), review_of(loaded, ledger, image, row, selection.shows_annotations),
     )  # fmt: skip
+
+
+def review_of(loaded: Loaded, ledger: Ledger, image: int, row: int, annotation: bool) -> ReviewDocument | None:
+    """What was decided on a row, if anything was."""
+    state, decision = loaded.reviewed.state(image, row, annotation)
+    told = ledger.rows.get(decision)
+    return None if state == NEW or told is None else ReviewDocument(told.id, told.action, told.who, told.when, told.reason)
 
 
 def prediction_partner(loaded: Loaded, row: int, item: Item) -> Partner | None:
@@ -166,7 +188,7 @@ def prediction_partner(loaded: Loaded, row: int, item: Item) -> Partner | None:
     return None
 
 
-def annotation_partner(loaded: Loaded, selection: Selection, row: int, item: Item) -> Partner | None:
+def annotation_partner(loaded: Loaded, selection: Shown, row: int, item: Item) -> Partner | None:
     """The prediction that came nearest to an extra box; in classification, what was predicted instead."""
     evaluation = loaded.evaluation
     rows = loaded.neighbours.predictions(int(evaluation.annotations.image[row]))

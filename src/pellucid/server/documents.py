@@ -7,6 +7,7 @@ from typing import Literal
 
 from pellucid.columns import Kind, Split
 from pellucid.understand.causes import Cause
+from pellucid.understand.decisions import Action
 from pellucid.understand.gallery import Tab
 from pellucid.understand.items import Outcome
 
@@ -69,9 +70,19 @@ class VersionDocument:
 
 
 @dataclass(frozen=True)
+class FourTabs:
+    """A count for each tab."""
+
+    all: int
+    matched: int
+    missing: int
+    extra: int
+
+
+@dataclass(frozen=True)
 class ConceptDocument:
     """One concept at its threshold. equally_good, optimal, support: from validation, whatever the user chose ·
-    all, over: items of the tab All, and those of them at or over the threshold."""
+    all, over: items of the tab All, and those of them at or over the threshold · reviewed, unsure: of the items of the four tabs."""
 
     threshold: float
     optimal: float
@@ -83,14 +94,20 @@ class ConceptDocument:
     tp: int
     fp: int
     fn: int
+    reviewed: FourTabs
+    unsure: FourTabs
 
 
 @dataclass(frozen=True)
 class FiguresDocument:
-    """Per concept, in the version's order; all_items: items of All with all concepts chosen."""
+    """Per concept, in the version's order; all_items, all_reviewed, all_unsure: items of All with all concepts chosen · head: the
+    last decision taken into account."""
 
     concepts: list[ConceptDocument]
     all_items: int
+    all_reviewed: int
+    all_unsure: int
+    head: int
 
 
 @dataclass(frozen=True)
@@ -118,6 +135,17 @@ class Partner:
 
 
 @dataclass(frozen=True)
+class ReviewDocument:
+    """What was decided on an item, by whom. action: `add`, `remove`, `change`, `confirm` or `unsure`."""
+
+    row: int
+    action: Action
+    who: str
+    when: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class PageItem:
     """image: its position in the version · over: the outcome it has at or over its threshold · frame: the part of the
     picture shown · picture: address of the picture, to which the page adds frame and size."""
@@ -135,6 +163,7 @@ class PageItem:
     partner: Partner | None
     frame: tuple[int, int, int, int] | None
     picture: str
+    review: ReviewDocument | None
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,14 @@ from pellucid.workspace import Workspace
 USUAL_PORT = 7860
 
 
-def serve(workspace: Workspace, host: str, port: int | None, browser: bool, ready: Callable[[str], None] | None) -> None:
+def serve(
+    workspace: Workspace, host: str, port: int | None, browser: bool, ready: Callable[[str], None] | None, who_header: str | None = None
+) -> None:
     """Serve until interrupted. The address is announced once requests are answered."""
     listener = listen(host, port)
     with suppress(PellucidError):  # a damaged version is told of when it is asked for
         warm(workspace)
-    app = make_app(workspace, hosts=LOOPBACK if host in LOOPBACK else None)
+    app = make_app(workspace, hosts=LOOPBACK if host in LOOPBACK else None, who_header=who_header)
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listener.getsockname()[1]}/"
 
@@ -62,11 +64,11 @@ def warm(workspace: Workspace) -> None:
         for version in reversed(view.versions):
             if view.version(version).quick_manifest.predictions:
                 loaded = view.version(version).loaded
-                thresholds = loaded.evaluation.optimal
-                figures_document(loaded, VALIDATION, thresholds)
+                thresholds, ledger = loaded.evaluation.optimal, view.reviews.ledger
+                figures_document(loaded, VALIDATION, thresholds, ledger)
                 for tab in TABS:
                     page_document(
-                        view.version(version), loaded, Selection(loaded.evaluation, tab, VALIDATION, None, thresholds), False, 0, 1
+                        view.version(version), loaded, Selection(loaded.evaluation, tab, VALIDATION, None, thresholds), False, 0, 1, ledger
                     )
                 return
 

@@ -6,6 +6,7 @@ about one item the last stands, unless it was reverted. Nothing is ever taken ba
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -92,6 +93,7 @@ class Ledger:
     rows: dict[int, Decision] = field(default_factory=dict)
     head: int = 0
     """The id of the last row."""
+    _order: list[int] = field(default_factory=list)
     _off: set[int] = field(default_factory=set)
     _about: dict[ItemKey, list[int]] = field(default_factory=dict)
     _of_picture: dict[str, list[int]] = field(default_factory=dict)
@@ -104,6 +106,7 @@ class Ledger:
         """Rows that follow, by rising id."""
         for row in rows:
             self.rows[row.id] = row
+            self._order.append(row.id)
             self.head = row.id
             self._remember_for_undo(row)
             if row.action in TAKING_BACK and row.reverts is not None:
@@ -183,6 +186,18 @@ class Ledger:
     def pictures(self, since: int = 0) -> list[str]:
         """The pictures that rows after `since` are about."""
         return [picture for picture, last in list(self._touched.items()) if last > since]
+
+    def since(self, row: int) -> list[Decision]:
+        """The rows after that one."""
+        return [self.rows[one] for one in self._order[bisect_right(self._order, row) :]]
+
+    def verdicts_by_person(self) -> dict[str, tuple[int, str]]:
+        """How many verdicts of each person were not taken back, and when the last was; most first."""
+        found: dict[str, tuple[int, str]] = {}
+        for row in list(self.rows.values()):
+            if row.action in VERDICT_ACTIONS and self.is_on(row.id):
+                found[row.who] = found.get(row.who, (0, ""))[0] + 1, row.when
+        return dict(sorted(found.items(), key=lambda pair: -pair[1][0]))
 
     @property
     def last_reset(self) -> int:

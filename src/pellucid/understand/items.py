@@ -11,7 +11,7 @@ from pellucid.columns import Floats, Longs
 from pellucid.understand.causes import Cause, Neighbours, cause_of_extra, cause_of_missing
 from pellucid.understand.evaluation import STATES, Evaluation
 from pellucid.understand.extra import best_match, own_score
-from pellucid.understand.gallery import Selection
+from pellucid.understand.shown import Shown
 
 Outcome = Literal["matched", "missing", "extra", "ignored", "below"]
 
@@ -43,19 +43,19 @@ class Item:
     cause: Cause | None
 
 
-def items(selection: Selection, neighbours: Neighbours, offset: int, limit: int) -> list[Item]:
+def items(selection: Shown, neighbours: Neighbours, offset: int, limit: int) -> list[Item]:
     """The items at `offset` and on, described; `neighbours` is the evaluation's."""
     return described(selection, neighbours, selection.page(offset, limit), offset)
 
 
-def described(selection: Selection, neighbours: Neighbours, rows: Longs, offset: int) -> list[Item]:
+def described(selection: Shown, neighbours: Neighbours, rows: Longs, offset: int) -> list[Item]:
     """Rows of the selection that begin at `offset`."""
     if selection.shows_annotations:
         return extra_items(selection, neighbours, rows, offset)
     return [predicted_item(selection, neighbours, row, position) for position, row in enumerate(rows.tolist(), offset)]
 
 
-def predicted_item(selection: Selection, neighbours: Neighbours, row: int, position: int) -> Item:
+def predicted_item(selection: Shown, neighbours: Neighbours, row: int, position: int) -> Item:
     evaluation = selection.evaluation
     table = evaluation.predictions
     outcome = outcome_of(evaluation, row, selection.thresholds)
@@ -76,7 +76,7 @@ def outcome_of(evaluation: Evaluation, row: int, thresholds: Floats) -> Outcome:
     return STATES[int(evaluation.state[row])]
 
 
-def extra_items(selection: Selection, neighbours: Neighbours, rows: np.ndarray, offset: int) -> list[Item]:
+def extra_items(selection: Shown, neighbours: Neighbours, rows: np.ndarray, offset: int) -> list[Item]:
     evaluation, thresholds = selection.evaluation, selection.thresholds
     table = evaluation.annotations
     boxes = evaluation.kind == "detection"

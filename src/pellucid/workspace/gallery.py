@@ -8,8 +8,8 @@ from typing import Any, overload
 
 from pellucid.errors import ArrowMissing
 from pellucid.understand.causes import Neighbours
-from pellucid.understand.gallery import Selection
 from pellucid.understand.items import Item, items
+from pellucid.understand.shown import Shown
 
 BATCH = 1_000
 
@@ -17,7 +17,7 @@ BATCH = 1_000
 class Gallery(Sequence[Item]):
     """The items of one tab, in its order. Length, slices and iteration; a slice costs the slice."""
 
-    def __init__(self, selection: Selection, neighbours: Neighbours, threshold: float | None, jumps: bool) -> None:
+    def __init__(self, selection: Shown, neighbours: Neighbours, threshold: float | None, jumps: bool) -> None:
         self.selection = selection
         self.threshold = threshold
         self._neighbours = neighbours

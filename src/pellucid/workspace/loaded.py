@@ -12,7 +12,7 @@ import numpy as np
 from pellucid.columns import Floats, Longs
 from pellucid.images.likeness import likenesses
 from pellucid.understand.causes import Neighbours
-from pellucid.understand.decisions import Ledger
+from pellucid.understand.decisions import Decision, Ledger
 from pellucid.understand.evaluation import Evaluation
 from pellucid.understand.gallery import Selection, Tab
 from pellucid.understand.mistakes import Suspicion, most_likely_first, suspicion
@@ -42,6 +42,7 @@ class Loaded:
         self._selections: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
         self._lock = threading.RLock()
         self._mended: tuple[tuple[int, ...], Loaded] | None = None
+        self._mended_at = -1
 
     @cached_property
     def neighbours(self) -> Neighbours:
@@ -61,17 +62,21 @@ class Loaded:
 
     def with_corrections(self, ledger: Ledger) -> Loaded:
         """This version held against its annotations as people have mended them; itself where nothing was."""
-        edits = edits_since(ledger, self.evaluation.kind, self.manifest.corrected_to)
-        key = tuple(one.id for one in edits)
-        if not edits:
-            return self
         with self._lock:
-            if self._mended is None or self._mended[0] != key:
-                evaluation, rows = with_corrections(self.evaluation, placed(self.whereabouts, edits))
-                mended = Loaded(self.manifest, evaluation, self.folders)
-                mended.frozen_rows = rows
-                self._mended = key, mended
+            if self._mended_at != ledger.head:
+                head, edits = ledger.head, edits_since(ledger, self.evaluation.kind, self.manifest.corrected_to)
+                key = tuple(one.id for one in edits)
+                if self._mended is None or self._mended[0] != key:
+                    self._mended = key, self._mend(edits) if edits else self
+                self._mended_at = head
+            assert self._mended is not None
             return self._mended[1]
+
+    def _mend(self, edits: list[Decision]) -> Loaded:
+        evaluation, rows = with_corrections(self.evaluation, placed(self.whereabouts, edits))
+        mended = Loaded(self.manifest, evaluation, self.folders)
+        mended.frozen_rows = rows
+        return mended
 
     def selection(self, tab: Tab, split: int, concept: int | None, thresholds: Floats, reverse: bool) -> Selection:
         """A tab, kept with the order it has worked out for as long as readers are likely to turn its pages."""

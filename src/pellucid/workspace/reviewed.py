@@ -96,8 +96,12 @@ class ReviewedItems:
         wanted = unsure if which == "unsure" else rows[states == REVIEWED]
         return Listed(selection, in_order(selection, wanted) if listed is None else listed[np.isin(listed, wanted)])
 
-    def counts(self, selection: Selection) -> tuple[int, int]:
-        """How many items of a tab are reviewed, and of how many somebody was unsure."""
+    def counts(self, selection: Selection) -> tuple[Longs, Longs]:
+        """Per concept, how many items of a tab (of all concepts) are reviewed, and of how many somebody was unsure."""
         decided = self.decided(selection.shows_annotations)
-        states = decided.states[inside(selection, decided.rows)]
-        return int((states == REVIEWED).sum()), int((states == UNSURE).sum())
+        here = inside(selection, decided.rows)
+        table = self._evaluation.annotations if selection.shows_annotations else self._evaluation.predictions
+        concept, states = table.concept[decided.rows[here]], decided.states[here]
+        number = len(self._evaluation.concepts)
+        reviewed, unsure = (np.bincount(concept[states == state], minlength=number) for state in (REVIEWED, UNSURE))
+        return reviewed, unsure

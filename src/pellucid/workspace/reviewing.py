@@ -122,7 +122,7 @@ class Reviews:
         ]  # fmt: skip
 
     def lease(self, session: str, who: str, items: Sequence[Seen], seconds: float, most: int) -> list[int]:
-        """Take items for a while, those that nobody else has; their places in `items`."""
+        """Take items for a while, those that nobody has yet; their places in `items`."""
         keys = [lease_key(item) for item in items]
         taken = set(self._store.lease(self.view.name, session, named(who), keys, seconds, most))
         return [place for place, key in enumerate(keys) if key in taken]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pellucid.columns import NOT_RUN, SPLITS, Annotations, Bytes, Floats, Images, Split, no_predictions
+from pellucid.columns import NOT_RUN, SPLITS, Annotations, Bytes, Images, Split, no_predictions
 from pellucid.errors import CannotWrite, ConceptNotInView, KindConflict, NotOneOf, SplitEmpty
 from pellucid.formats import read_predictions
 from pellucid.formats.source import Note
@@ -27,9 +27,10 @@ from pellucid.workspace.findings import repeated_boxes
 from pellucid.workspace.gallery import Gallery
 from pellucid.workspace.imports import Covered, Frozen, link, split_position
 from pellucid.workspace.judging import Forced
-from pellucid.workspace.loaded import Loaded
+from pellucid.workspace.loaded import ORDERS, Loaded, Order
 from pellucid.workspace.manifests import Concept, Source, VersionManifest, source_record
 from pellucid.workspace.mapped import write_mapped
+from pellucid.workspace.reviewed import WHICH, Which
 from pellucid.workspace.storage import read_manifest, remove_leftovers, write_manifest, writing
 from pellucid.workspace.tables import (
     mapped_columns,
@@ -244,31 +245,30 @@ class Version:
 
     def gallery(
         self, tab: Tab, concept: str | None = None, split: Split = "validation",
-        threshold: float | None = None, reverse: bool = False,
+        threshold: float | None = None, reverse: bool = False, order: Order = "score", review: Which = "all", corrected: bool = False,
     ) -> Gallery:  # fmt: skip
         """One tab: `all`, `matched`, `missing` or `extra`; of one concept, or of all (None).
 
-        threshold: a value to use instead of the concept's own (with all concepts, instead of everyone's).
+        threshold: a value to use instead of the concept's own (with all concepts, instead of everyone's). order: `score`, the tab's
+        own; `mistakes`, likely annotation mistakes first; `similar`, what looks alike together. review: `new` leaves out what was
+        reviewed. corrected: with people's corrections, else as trained.
         """
-        if tab not in TABS:
-            raise NotOneOf("tab", tab, TABS)
+        for what, found, known in (("tab", tab, TABS), ("order", order, ORDERS), ("review", review, WHICH)):
+            if found not in known:
+                raise NotOneOf(what, found, known)
         if threshold is not None and not np.isfinite(threshold):
             raise ValueError(f"threshold is {threshold}, where a finite number was expected")
         place = self._in_split(split)
-        loaded = self.loaded
+        ledger = self.view.reviews.ledger
+        loaded = self.loaded.with_corrections(ledger) if corrected else self.loaded
         thresholds = loaded.evaluation.optimal.copy()
         chosen = None if concept is None else self.concept_position(concept)
         if threshold is not None:
             thresholds[slice(None) if chosen is None else chosen] = threshold
         elif chosen is not None:
             threshold = float(thresholds[chosen])
-        return self.gallery_at(tab, chosen, place, thresholds, reverse, threshold, loaded)
-
-    def gallery_at(
-        self, tab: Tab, concept: int | None, split: int, thresholds: Floats, reverse: bool, shown: float | None, loaded: Loaded
-    ) -> Gallery:
-        selection = loaded.selection(tab, split, concept, thresholds, reverse)
-        return Gallery(selection, loaded.neighbours, shown, jumps=tab == "all" and shown is not None)
+        shown = loaded.shown(loaded.selection(tab, place, chosen, thresholds, reverse), order, review, ledger)
+        return Gallery(shown, loaded.neighbours, threshold, jumps=tab == "all" and threshold is not None and order == "score")
 
 
 def modified(path: Path) -> tuple[int, int]:

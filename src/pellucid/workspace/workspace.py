@@ -122,12 +122,14 @@ class Workspace:
         return known.id
 
     def serve(
-        self, host: str = "127.0.0.1", port: int | None = None, browser: bool = True, ready: Callable[[str], None] | None = None
-    ) -> None:
-        """Serve the gallery until interrupted. port: None for 7860 or a free one, 0 for any free one. ready: called with the address."""
+        self, host: str = "127.0.0.1", port: int | None = None, browser: bool = True, ready: Callable[[str], None] | None = None,
+        who_header: str | None = None,
+    ) -> None:  # fmt: skip
+        """Serve the gallery until interrupted. port: None for 7860 or a free one, 0 for any free one. ready: called with the address.
+        who_header: in which an authenticating proxy says who reviews."""
         from pellucid.server.run import serve
 
-        serve(self, host, port, browser, ready)
+        serve(self, host, port, browser, ready, who_header)
 
 
 def foreign(file: Path) -> bool:

@@ -1,0 +1,50 @@
+"""How answers are made: looking up what is asked for, and sending it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+from fastapi import HTTPException, Response
+from fastapi import Path as InPath
+
+from pellucid.columns import Floats
+from pellucid.workspace import Version, Workspace
+from pellucid.workspace.loaded import Loaded
+from pellucid.workspace.mapped import let_go
+
+ViewName = Annotated[str, InPath(max_length=200)]
+
+NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"description": "No such view, version, concept or image"}}
+
+
+def answer(document: Any) -> Response:
+    let_go()
+    return Response(msgspec.json.encode(document), media_type="application/json", headers={"Cache-Control": "no-cache"})
+
+
+def look_up(workspace: Workspace, view: str, version: str) -> tuple[Version, Loaded]:
+    chosen = workspace.view(view).version(version)
+    return chosen, chosen.loaded
+
+
+def known(loaded: Loaded, concept: int | None) -> int | None:
+    if concept is not None and concept >= len(loaded.evaluation.concepts):
+        raise HTTPException(404, f"there are {len(loaded.evaluation.concepts)} concepts, numbered from 0")
+    return concept
+
+
+def thresholds_at(loaded: Loaded, at: list[str] | None) -> Floats:
+    """The optimal thresholds with the user's own in their place."""
+    thresholds = loaded.evaluation.optimal.copy()
+    for word in at or ():
+        concept, _, value = word.partition(":")
+        try:
+            place, number = int(concept), float(value)
+        except ValueError as error:
+            raise HTTPException(422, f"at={word}: write concept:value, for instance 3:0.5") from error
+        if not 0 <= place < len(thresholds) or not np.isfinite(number):
+            raise HTTPException(422, f"at={word}: concepts go from 0 to {len(thresholds) - 1}, values are finite")
+        thresholds[place] = number
+    return thresholds
