@@ -15,7 +15,7 @@ from pellucid.columns import KINDS, SPLITS, Kind, Split
 from pellucid.errors import CannotWrite, PellucidError
 from pellucid.understand.gallery import TABS, Tab
 
-WHATS = ("annotations", "predictions", "gallery", "thresholds")
+WHATS = ("annotations", "corrections", "tasks", "history", "report", "predictions", "gallery", "thresholds")
 
 if TYPE_CHECKING:
     from pellucid.formats.source import Note
@@ -142,6 +142,11 @@ FORCED = options(
 FIRST_PIXEL = click.option(
     "--first-pixel", type=click.IntRange(0, 1), help="Where a format leaves open from which pixels are numbered (VOC)."
 )
+ORDER = click.option("--order", type=click.Choice(["score", "mistakes", "similar"]), default="score", show_default=True,
+                     help="The tab's own; likely annotation mistakes first; what looks alike together.")  # fmt: skip
+REVIEW = click.option("--review", type=click.Choice(["all", "new", "reviewed", "unsure"]), default="all", show_default=True,
+                      help="new: without what people have reviewed.")  # fmt: skip
+CORRECTED = click.option("--corrected", is_flag=True, help="With people's corrections of the annotations; else as imported or trained.")
 VERSION = options(click.argument("workspace"), click.argument("view"), click.argument("version"))
 
 
@@ -230,7 +235,11 @@ def doctor(sources: tuple[str, ...], images: str | None, as_json: bool) -> None:
 @click.argument("view")
 @click.option("--what", required=True, type=click.Choice(WHATS))
 @click.option(
-    "--format", "format_name", required=True, metavar="F", help="coco, yolo, voc, cvat, label-studio, fiftyone, csv, parquet, json."
+    "--format",
+    "format_name",
+    required=True,
+    metavar="F",
+    help="coco, yolo, voc, cvat, label-studio, fiftyone, csv, parquet, json, markdown.",
 )
 @click.option("--output", required=True, metavar="PATH", help="A new file, or a new folder for formats of many files.")
 @click.option("--version", "version_name", metavar="V", help="Of which predictions, gallery and thresholds are; its frozen annotations.")
@@ -238,11 +247,18 @@ def doctor(sources: tuple[str, ...], images: str | None, as_json: bool) -> None:
 @click.option("--tab", type=click.Choice(TABS), default="missing", show_default=True, help="Of a gallery.")
 @click.option("--concept", metavar="C", help="Of a gallery; without it all concepts.")
 @click.option("--threshold", type=float, help="Of a gallery, instead of the concept's own.")
+@ORDER
+@REVIEW
+@CORRECTED
 def export(
     workspace: str, view: str, what: str, format_name: str, output: str, version_name: str | None, split: Split | None, tab: Tab,
-    concept: str | None, threshold: float | None,
+    concept: str | None, threshold: float | None, order: Any, review: Any, corrected: bool,
 ) -> None:  # fmt: skip
-    """Write annotations, predictions, a gallery or the thresholds for other tools."""
+    """Write annotations, what a review changed in them, predictions, a gallery or the thresholds for other tools.
+
+    corrections: what changed, as a list (csv, parquet, json) or as the changed images in a format of annotations. tasks: the images
+    that somebody was unsure of, for an annotation tool. history: every decision. report: the review for the record.
+    """
     import pellucid
     from pellucid.workspace.export import Chosen
     from pellucid.workspace.export import export as write
@@ -250,7 +266,7 @@ def export(
     opened = pellucid.open(workspace).view(view)
     version = opened.version(version_name) if version_name else None
     with busy(f"writing {output}"):
-        tell(write(opened, what, format_name, output, version, Chosen(split, tab, concept, threshold)))
+        tell(write(opened, what, format_name, output, version, Chosen(split, tab, concept, threshold, order, review, corrected)))
     click.echo(f"wrote {output}", err=True)
 
 
@@ -296,14 +312,16 @@ def metrics(workspace: str, view: str, version: str, split: Split, as_json: bool
 @SPLIT
 @click.option("--concept", metavar="C", help="One concept; default all.")
 @click.option("--threshold", type=float, metavar="X", help="A threshold to use instead of the optimal one.")
-@click.option("--order", type=click.Choice(["score"]), default="score", show_default=True, help="The tab's own order.")
+@ORDER
+@REVIEW
+@CORRECTED
 @click.option("--reverse", is_flag=True)
 @click.option("--offset", type=click.IntRange(0), default=0)
 @click.option("--limit", type=click.IntRange(0), default=100, show_default=True, help="0 for all.")
 @JSON
 def gallery(
     workspace: str, view: str, version: str, tab: Tab, split: Split, concept: str | None, threshold: float | None,
-    order: str, reverse: bool, offset: int, limit: int, as_json: bool,
+    order: Any, review: Any, corrected: bool, reverse: bool, offset: int, limit: int, as_json: bool,
 ) -> None:  # fmt: skip
     """The items of one tab, in its order."""
     from pellucid.workspace.documents import gallery_document
@@ -311,7 +329,8 @@ def gallery(
     if threshold is not None and not math.isfinite(threshold):
         raise click.BadParameter(f"{threshold} is no threshold", param_hint="--threshold")
     chosen = existing(workspace, view, version)
-    document = gallery_document(chosen, chosen.gallery(tab, concept, split, threshold, reverse), tab, split, concept, offset, limit)
+    found = chosen.gallery(tab, concept, split, threshold, reverse, order, review, corrected)
+    document = gallery_document(chosen, found, tab, split, concept, offset, limit)
     if as_json:
         print_json(document)
         return
@@ -320,13 +339,36 @@ def gallery(
 
 
 @cli.command()
+@click.argument("workspace")
+@click.argument("view")
+@click.option("--image", metavar="TEXT", help="Of images whose path holds it.")
+@click.option("--who", metavar="NAME", help="Of one person.")
+@click.option("--day", metavar="YYYY-MM-DD", help="Of one day, in UTC.")
+@JSON
+def history(workspace: str, view: str, image: str | None, who: str | None, day: str | None, as_json: bool) -> None:
+    """Every decision people took, oldest first."""
+    import pellucid
+    from pellucid.workspace.corrections import history_document, named
+
+    rows = pellucid.open(workspace).view(view).reviews.history(image, who, day)
+    if as_json:
+        print_json(history_document(rows))
+        return
+    shown = [[row.id, row.when, row.who, row.action, row.image, named(row.before), named(row.after), row.reason] for row in rows]
+    table(f"{view}: {len(rows):,} rows", ["id", "when", "who", "action", "image", "before", "after", "reason"], shown)
+
+
+@cli.command()
 @click.argument("workspace", type=click.Path(exists=True, file_okay=False))
 @SERVE
-def serve(workspace: str, host: str, port: int | None, no_browser: bool) -> None:
+@click.option("--reviews", metavar="URL", help="A PostgreSQL database for people's decisions, in place of a file in the workspace; better "
+              "in the environment variable PELLUCID_REVIEWS, which every command honours.")  # fmt: skip
+@click.option("--who-header", metavar="NAME", help="The header in which an authenticating proxy says who reviews.")
+def serve(workspace: str, host: str, port: int | None, no_browser: bool, reviews: str | None, who_header: str | None) -> None:
     """Serve a workspace's galleries until interrupted."""
     import pellucid
 
-    pellucid.open(workspace).serve(host, port, not no_browser, announce)
+    pellucid.open(workspace, reviews).serve(host, port, not no_browser, announce, who_header)
 
 
 @cli.command(name="open")

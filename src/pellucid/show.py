@@ -13,9 +13,13 @@ from pellucid.workspace import View, Workspace, straight
 from pellucid.workspace.names import checked_name
 
 
-def open(folder: str | Path) -> Workspace:  # noqa: A001 (pellucid.open is the front door)
-    """The workspace in that folder; made when absent, as soon as something is put into it."""
-    return Workspace(folder)
+def open(folder: str | Path, reviews: str | None = None) -> Workspace:  # noqa: A001 (pellucid.open is the front door)
+    """The workspace in that folder; made when absent, as soon as something is put into it.
+
+    reviews: `postgresql://...`, where people's decisions are kept in place of a file in the folder; by default what the environment
+    variable PELLUCID_REVIEWS says.
+    """
+    return Workspace(folder, reviews)
 
 
 def show(

@@ -1,4 +1,5 @@
 /** The server's addresses, typed by its OpenAPI schema. */
+import type { Order, Review } from './place';
 import type { components } from './schema';
 
 type Schemas = components['schemas'];
@@ -15,12 +16,28 @@ export type Outcome = PageItem['outcome'];
 export type Tab = PageDocument['tab'];
 export type Split = ImageDocument['split'];
 export type Box = [number, number, number, number];
+export type DecisionAsked = Schemas['DecisionAsked'];
+export type ActDocument = Schemas['ActDocument'];
+export type HistoryRow = Schemas['HistoryRow'];
+export type HistoryDocument = Schemas['HistoryDocument'];
+export type ProgressDocument = Schemas['ProgressDocument'];
+export type EffectDocument = Schemas['EffectDocument'];
+export type QueueDocument = Schemas['QueueDocument'];
+export type ItemSeen = Schemas['ItemSeen'];
+export type Verdict = DecisionAsked['verdict'];
 
 export class Refused extends Error {}
 
 async function get<T>(path: string, query: [string, string][] = [], signal?: AbortSignal): Promise<T> {
   const search = new URLSearchParams(query).toString();
-  const response = await fetch(search ? `${path}?${search}` : path, { signal: signal ?? null });
+  return told(await fetch(search ? `${path}?${search}` : path, { signal: signal ?? null }));
+}
+
+async function post<T>(path: string, body: object): Promise<T> {
+  return told(await fetch(path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) }));
+}
+
+async function told<T>(response: Response): Promise<T> {
   if (response.ok) return (await response.json()) as T;
   const body: unknown = await response.json().catch(() => null);
   const detail = body && typeof body === 'object' && 'detail' in body ? body.detail : null;
@@ -38,6 +55,11 @@ export interface Query extends Which {
   at: ReadonlyMap<number, number>;
   tab: Tab;
   reverse: boolean;
+  order: Order;
+  review: Review;
+  corrected: boolean;
+  /** Rises with every decision: answers to older ones are not of the list as it is now. */
+  edition: number;
 }
 
 const root = ({ view, version }: Which) => `api/views/${encodeURIComponent(view)}/versions/${encodeURIComponent(version)}`;
@@ -46,17 +68,37 @@ const chosen = (concept: number | null): [string, string][] => (concept === null
 
 export const readWorkspace = () => get<WorkspaceDocument>('api/workspace');
 export const readVersion = (which: Which) => get<VersionDocument>(root(which));
-export const readFigures = (which: Which, split: Split, at: ReadonlyMap<number, number>) =>
-  get<FiguresDocument>(`${root(which)}/figures`, [['split', split], ...thresholds(at)]);
-export const readHistogram = (which: Which, split: Split, concept: number | null) =>
-  get<HistogramDocument>(`${root(which)}/histogram`, [['split', split], ...chosen(concept)]);
-export const readImage = (which: Which, image: number, at: ReadonlyMap<number, number>) =>
-  get<ImageDocument>(`${root(which)}/images/${image}`, thresholds(at));
+const state = (corrected: boolean): [string, string][] => (corrected ? [['corrected', 'true']] : []);
+export const readFigures = (which: Which, split: Split, at: ReadonlyMap<number, number>, corrected: boolean) =>
+  get<FiguresDocument>(`${root(which)}/figures`, [['split', split], ...thresholds(at), ...state(corrected)]);
+export const readHistogram = (which: Which, split: Split, concept: number | null, corrected: boolean) =>
+  get<HistogramDocument>(`${root(which)}/histogram`, [['split', split], ...chosen(concept), ...state(corrected)]);
+export const readImage = (which: Which, image: number, at: ReadonlyMap<number, number>, corrected: boolean) =>
+  get<ImageDocument>(`${root(which)}/images/${image}`, [...thresholds(at), ...state(corrected)]);
 export const readPage = (query: Query, offset: number, limit: number, signal: AbortSignal) =>
   get<PageDocument>(`${root(query)}/page`, [
     ['tab', query.tab], ['split', query.split], ['offset', String(offset)], ['limit', String(limit)],
-    ['reverse', String(query.reverse)], ...chosen(query.concept), ...thresholds(query.at),
+    ['reverse', String(query.reverse)], ['order', query.order], ['review', query.review], ...chosen(query.concept), ...thresholds(query.at),
+    ...state(query.corrected),
   ], signal);
+
+const ofView = (view: string) => `api/views/${encodeURIComponent(view)}`;
+export const decide = (which: Which, asked: DecisionAsked) => post<ActDocument>(`${root(which)}/decisions`, asked);
+export const comment = (which: Which, item: ItemSeen, who: string, text: string) => post<ActDocument>(`${root(which)}/comments`, { item, who, text });
+export const takeBack = (view: string, way: 'undo' | 'redo', who: string, batch: string) => post<ActDocument>(`${ofView(view)}/${way}`, { who, batch });
+export const revert = (view: string, row: number, who: string) => post<ActDocument>(`${ofView(view)}/history/${row}/revert`, { who });
+export const reset = (view: string, who: string) => post<ActDocument>(`${ofView(view)}/reset`, { who });
+export const readHistory = (view: string, about: { image?: string; who?: string; day?: string }, offset: number, limit: number) =>
+  get<HistoryDocument>(`${ofView(view)}/history`, [
+    ...Object.entries(about).filter(([, value]) => value), ['offset', String(offset)], ['limit', String(limit)],
+  ] as [string, string][]);
+export const readProgress = (view: string, after: number, me: string, session: string) =>
+  get<ProgressDocument>(`${ofView(view)}/progress`, [['after', String(after)], ['me', me], ['session', session]]);
+export const readEffect = (which: Which, split: Split) => get<EffectDocument>(`${root(which)}/effect`, [['split', split]]);
+export const takeFromQueue = (which: Which, asked: Schemas['QueueAsked']) => post<QueueDocument>(`${root(which)}/queue`, asked);
+/** Said as the page goes: the browser sends it though nobody waits for the answer. */
+export const endQueue = (view: string, session: string) =>
+  navigator.sendBeacon(`${ofView(view)}/queue/end`, new Blob([JSON.stringify({ session })], { type: 'application/json' }));
 
 /** The address of an item's crop, or of its whole picture, at a size that fits `pixels` of the screen. */
 export function pictureAddress(picture: string, frame: PageItem['frame'], pixels: number): string {

@@ -2,7 +2,7 @@
 import * as api from './api';
 import { latest } from './latest';
 import { outcomeAt } from './outcome';
-import { formatPlace, parsePlace, type Sort } from './place';
+import { formatPlace, parsePlace, usualReview, type Order, type Review, type Sort } from './place';
 import { scaleOf } from './strip';
 import { Pages } from './wall/pages.svelte';
 
@@ -32,6 +32,20 @@ export class Gallery {
   item = $state(0);
   open = $state(false);
   sort = $state<Sort>('errors');
+  order = $state<Order>('score');
+  /** What the reader wants of each tab; null: what is usual. */
+  reviewWish = $state<Review | null>(null);
+  corrected = $state(false);
+  /** Rises with every decision. */
+  edition = $state(0);
+  /** Decisions on their way. */
+  pending = $state(0);
+  /** Items that left the list before the figures said so. */
+  left = $state(0);
+  /** Places of the list that a decision is to be about, beside the cursor. */
+  selected = $state.raw<ReadonlySet<number>>(new Set());
+  /** Items handed out by the queue, in place of the list. */
+  handed = $state.raw<api.PageItem[] | null>(null);
   pages = new Pages();
   private journey = 0;
   private figuresOf = $state.raw<{ which: api.Which; split: api.Split } | null>(null);
@@ -43,22 +57,37 @@ export class Gallery {
   readonly chosen = $derived(this.concept === null ? null : (this.figures?.concepts[this.concept] ?? null));
   /** The one threshold that holds for the items shown; with all concepts each has its own. */
   readonly threshold = $derived(this.concept === null ? null : (this.at.get(this.concept) ?? this.chosen?.threshold ?? null));
-  readonly counts = $derived(this.countTabs());
-  readonly total = $derived(this.counts[this.tab]);
+  readonly counts = $derived(this.countTabs((one) => ({ all: one.all, matched: one.tp, missing: one.fp, extra: one.fn }), this.figures?.all_items));
+  readonly reviewed = $derived(this.countTabs((one) => one.reviewed, this.figures?.all_reviewed));
+  readonly unsure = $derived(this.countTabs((one) => one.unsure, this.figures?.all_unsure));
+  readonly review = $derived(this.reviewWish ?? usualReview(this.tab));
+  readonly total = $derived(this.handed ? this.handed.length : Math.max(0, this.length(this.tab) - this.left));
   readonly jump = $derived(this.chosen ? (this.reverse ? this.chosen.all - this.chosen.over : this.chosen.over) : null);
   readonly coverage = $derived(this.version?.splits.find((split) => split.name === this.split) ?? null);
 
-  private countTabs(): Figures {
+  private countTabs(of: (one: api.ConceptDocument) => Figures, everything: number | undefined): Figures {
     const sum = { all: 0, matched: 0, missing: 0, extra: 0 };
     if (!this.figures) return sum;
     for (const one of this.chosen ? [this.chosen] : this.figures.concepts) {
-      sum.all += one.all;
-      sum.matched += one.tp;
-      sum.missing += one.fp;
-      sum.extra += one.fn;
+      const counts = of(one);
+      sum.all += counts.all;
+      sum.matched += counts.matched;
+      sum.missing += counts.missing;
+      sum.extra += counts.extra;
     }
-    if (!this.chosen) sum.all = this.figures.all_items;
+    if (!this.chosen) sum.all = everything ?? 0;
     return sum;
+  }
+
+  private length(tab: api.Tab): number {
+    const lengths = { all: this.counts, new: null, reviewed: this.reviewed, unsure: this.unsure };
+    const counts = lengths[this.review];
+    return counts ? counts[tab] : this.counts[tab] - this.reviewed[tab];
+  }
+
+  /** What stands at a place of the list, if it is there yet. */
+  itemAt(index: number): api.PageItem | undefined {
+    return this.handed ? this.handed[index] : this.pages.item(index);
   }
 
   /** The threshold an item is held against. */
@@ -93,7 +122,18 @@ export class Gallery {
       this.item = place.item;
       this.open = place.open;
       this.sort = place.sort;
+      this.order = place.order;
+      this.reviewWish = place.review;
+      this.corrected = place.corrected;
+      this.forgetList();
     });
+  }
+
+  /** Another list: what was meant of the former one is void. */
+  private forgetList(): void {
+    this.selected = new Set();
+    this.left = 0;
+    this.handed = null;
   }
 
   /** Another view or version, staying at the same concept and tab where it has them. */
@@ -110,6 +150,7 @@ export class Gallery {
       this.split = splitOf(document, this.split);
       this.item = 0;
       this.open = false;
+      this.forgetList();
     });
   }
 
@@ -147,22 +188,24 @@ export class Gallery {
       view: this.view, version: this.versionName, tab: this.tab, split: this.split,
       concept: this.concept === null ? null : (concepts[this.concept] ?? null),
       at: new Map([...this.at].map(([place, value]) => [concepts[place] ?? '', value])),
-      reverse: this.reverse, item: this.item, open: this.open, sort: this.sort,
+      reverse: this.reverse, item: this.item, open: this.open, sort: this.sort, order: this.order, review: this.reviewWish,
+      corrected: this.corrected,
     });
   }
 
-  readonly readFigures = latest(async (which: api.Which, split: api.Split, at: ReadonlyMap<number, number>) => {
+  readonly readFigures = latest(async (which: api.Which, split: api.Split, at: ReadonlyMap<number, number>, corrected: boolean, edition: number) => {
     await this.guard(async () => {
-      const figures = await api.readFigures(which, split, at);
-      if (which !== this.which || split !== this.split) return;
+      const figures = await api.readFigures(which, split, at, corrected);
+      if (which !== this.which || split !== this.split || corrected !== this.corrected || edition !== this.edition || this.pending) return;
       this.figures = figures;
       this.figuresOf = { which, split };
+      this.left = 0;
     });
   });
 
-  readonly readHistogram = latest(async (which: api.Which, split: api.Split, concept: number | null) => {
+  readonly readHistogram = latest(async (which: api.Which, split: api.Split, concept: number | null, corrected: boolean) => {
     await this.guard(async () => {
-      const histogram = await api.readHistogram(which, split, concept);
+      const histogram = await api.readHistogram(which, split, concept, corrected);
       if (which === this.which && split === this.split && concept === this.concept) this.histogram = histogram;
     });
   });
@@ -178,22 +221,43 @@ export class Gallery {
 
   setTab(tab: api.Tab): void {
     this.tab = tab;
-    this.item = 0;
+    this.reviewWish = null;
+    this.fromTheTop();
   }
 
   setSplit(split: api.Split): void {
     this.split = split;
-    this.item = 0;
+    this.fromTheTop();
   }
 
   setConcept(concept: number | null): void {
     this.concept = concept;
-    this.item = 0;
+    this.fromTheTop();
   }
 
   toggleReverse(): void {
     this.reverse = !this.reverse;
+    this.fromTheTop();
+  }
+
+  setOrder(order: Order): void {
+    this.order = order;
+    this.fromTheTop();
+  }
+
+  setReview(review: Review): void {
+    this.reviewWish = review === usualReview(this.tab) ? null : review;
+    this.fromTheTop();
+  }
+
+  setCorrected(corrected: boolean): void {
+    this.corrected = corrected;
+    this.fromTheTop();
+  }
+
+  private fromTheTop(): void {
     this.item = 0;
+    this.forgetList();
   }
 
   nextSplit(): void {

@@ -25,6 +25,12 @@ export const CAUSE: Record<NonNullable<PageItem['cause']>, string> = {
   background: 'nothing is annotated there',
 };
 
+/** What people decided on an item. */
+export const DECIDED: Record<NonNullable<PageItem['review']>['action'], string> = {
+  add: 'annotation added', remove: 'annotation removed', change: 'annotation changed', confirm: 'annotation is right', unsure: 'unsure',
+  comment: 'comment', revert: 'taken back', undo: 'taken back', redo: 'brought back', reset: 'another round',
+};
+
 /** An item's outcome at a threshold, without asking the server. */
 export function outcomeAt(item: { score: number | null; over: Outcome; outcome: Outcome }, threshold: number | null): Outcome {
   if (item.over === 'extra' || item.score === null || threshold === null) return item.outcome;

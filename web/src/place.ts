@@ -5,6 +5,13 @@ export const TABS: readonly Tab[] = ['all', 'matched', 'missing', 'extra'];
 export const SPLITS: readonly Split[] = ['training', 'validation', 'test'];
 export const SORTS = ['errors', 'listed', 'name', 'precision', 'recall', 'annotations'] as const;
 export type Sort = (typeof SORTS)[number];
+export const ORDERS = ['score', 'mistakes', 'similar'] as const;
+export type Order = (typeof ORDERS)[number];
+export const REVIEWS = ['new', 'all', 'reviewed', 'unsure'] as const;
+export type Review = (typeof REVIEWS)[number];
+
+/** What a tab shows unless the reader says: errors leave the list once they are reviewed, predictions do not. */
+export const usualReview = (tab: Tab): Review => (tab === 'missing' || tab === 'extra' ? 'new' : 'all');
 
 export interface Place {
   view: string;
@@ -21,10 +28,16 @@ export interface Place {
   /** Whether it is open in the viewer. */
   open: boolean;
   sort: Sort;
+  order: Order;
+  /** Null: what is usual for the tab. */
+  review: Review | null;
+  /** With people's corrections; else as trained. */
+  corrected: boolean;
 }
 
 export const START: Place = {
   view: '', version: '', tab: 'all', split: 'validation', concept: null, at: new Map(), reverse: false, item: 0, open: false, sort: 'errors',
+  order: 'score', review: null, corrected: false,
 };
 
 const oneOf = <T extends string>(known: readonly T[], word: string | null, otherwise: T): T =>
@@ -50,6 +63,9 @@ export function parsePlace(search: string): Place {
     item: Number.isSafeInteger(item) && item >= 0 ? item : 0,
     open: query.get('open') === '1',
     sort: oneOf(SORTS, query.get('sort'), START.sort),
+    order: oneOf(ORDERS, query.get('order'), START.order),
+    review: REVIEWS.find((one) => one === query.get('review')) ?? null,
+    corrected: query.get('corrected') === '1',
   };
 }
 
@@ -65,5 +81,8 @@ export function formatPlace(place: Place): string {
   if (place.item > 0) query.set('item', String(place.item));
   if (place.open) query.set('open', '1');
   if (place.sort !== START.sort) query.set('sort', place.sort);
+  if (place.order !== START.order) query.set('order', place.order);
+  if (place.review !== null) query.set('review', place.review);
+  if (place.corrected) query.set('corrected', '1');
   return `?${query.toString()}`;
 }

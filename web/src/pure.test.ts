@@ -18,6 +18,7 @@ describe('a place in the address', () => {
     const place: Place = {
       view: 'a & b', version: 'v/1?', tab: 'missing', split: 'training', concept: 'traffic: light', sort: 'recall',
       at: new Map([['traffic: light', 0.25], ['a', -3e-7]]), reverse: true, item: 12_345_678, open: true,
+      order: 'mistakes', review: 'reviewed', corrected: true,
     };
     expect(parsePlace(formatPlace(place))).toEqual(place);
     expect(parsePlace(formatPlace(START))).toEqual(START);

@@ -93,7 +93,7 @@ export interface paths {
         };
         /**
          * Read Page
-         * @description A page of a tab.
+         * @description A page of a tab, in an order; review: what nobody decided on yet, or what somebody did.
          */
         get: operations["read_page_api_views__view__versions__version__page_get"];
         put?: never;
@@ -144,10 +144,253 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/views/{view}/versions/{version}/decisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decide
+         * @description Say of items that their annotation is wrong, or right, or that one is unsure. Answered when it is safely kept.
+         */
+        post: operations["decide_api_views__view__versions__version__decisions_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/views/{view}/versions/{version}/comments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Comment
+         * @description A remark about an item.
+         */
+        post: operations["comment_api_views__view__versions__version__comments_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/views/{view}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Undo
+         * @description Take back one's last act; nothing where there is none.
+         */
+        post: operations["undo_api_views__view__undo_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/views/{view}/redo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Redo
+         * @description Bring back what one took back last.
+         */
+        post: operations["redo_api_views__view__redo_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/views/{view}/history/{row}/revert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Revert
+         * @description Take back any row.
+         */
+        post: operations["revert_api_views__view__history__row__revert_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/views/{view}/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reset
+         * @description Another round: nothing counts as reviewed any more; what was mended stays mended.
+         */
+        post: operations["reset_api_views__view__reset_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/views/{view}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * History
+         * @description What was decided, latest first; about an image, by a person, on a day.
+         */
+        get: operations["history_api_views__view__history_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/views/{view}/progress": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Progress
+         * @description How the review goes, asked every few seconds; it also keeps what the session has been handed.
+         */
+        get: operations["progress_api_views__view__progress_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/views/{view}/versions/{version}/queue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Queue
+         * @description Hand out items to review, to nobody else for a while.
+         */
+        post: operations["queue_api_views__view__versions__version__queue_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/views/{view}/queue/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End
+         * @description Give back all that the session has been handed: the page says so as it goes.
+         */
+        post: operations["end_api_views__view__queue_end_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/views/{view}/versions/{version}/effect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Effect
+         * @description The figures as trained and with corrections.
+         */
+        get: operations["effect_api_views__view__versions__version__effect_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * ActAsked
+         * @description Undo or redo of one's own last act.
+         */
+        ActAsked: {
+            /** Who */
+            who: string;
+            /** Batch */
+            batch: string;
+        };
+        /**
+         * ActDocument
+         * @description What an act came to. conflicts: decisions of others on the same items that the reviewer had not seen; theirs came first, so the
+         *     new ones stand.
+         */
+        ActDocument: {
+            /** Rows */
+            rows: components["schemas"]["HistoryRow"][];
+            /** Conflicts */
+            conflicts: components["schemas"]["HistoryRow"][];
+            /** Head */
+            head: number;
+        };
         /**
          * AnnotatedBox
          * @description An annotation on it. outcome `ignored`: an ignored region; `negative`: stated to be absent · outline: polygons
@@ -173,10 +416,18 @@ export interface components {
             /** Outline */
             outline: number[][];
         };
+        /** CommentAsked */
+        CommentAsked: {
+            item: components["schemas"]["ItemSeen"];
+            /** Who */
+            who: string;
+            /** Text */
+            text: string;
+        };
         /**
          * ConceptDocument
          * @description One concept at its threshold. equally_good, optimal, support: from validation, whatever the user chose ·
-         *     all, over: items of the tab All, and those of them at or over the threshold.
+         *     all, over: items of the tab All, and those of them at or over the threshold · reviewed, unsure: of the items of the four tabs.
          */
         ConceptDocument: {
             /** Threshold */
@@ -205,16 +456,122 @@ export interface components {
             fp: number;
             /** Fn */
             fn: number;
+            reviewed: components["schemas"]["FourTabs"];
+            unsure: components["schemas"]["FourTabs"];
+        };
+        /**
+         * DecisionAsked
+         * @description A verdict on items, all of one act. concept, box, value: what the annotation should be, where the verdict alone does not say ·
+         *     replaces: an added box takes the place of the annotation it overlaps · batch: a name of the act, so that asking twice is harmless ·
+         *     seen: the last decision that the reviewer knew of · corrected: they looked at the version with corrections.
+         */
+        DecisionAsked: {
+            /** Items */
+            items: components["schemas"]["ItemSeen"][];
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "wrong" | "right" | "unsure";
+            /** Who */
+            who: string;
+            /** Batch */
+            batch: string;
+            /**
+             * Seen
+             * @default 0
+             */
+            seen: number;
+            /** Concept */
+            concept?: string | null;
+            /** Box */
+            box?: [
+                number,
+                number,
+                number,
+                number
+            ] | null;
+            /** Value */
+            value?: ("positive" | "negative" | "unknown") | null;
+            /**
+             * Replaces
+             * @default false
+             */
+            replaces: boolean;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /**
+             * Corrected
+             * @default false
+             */
+            corrected: boolean;
+        };
+        /**
+         * EffectConcept
+         * @description Errors on the split and threshold, as trained and with corrections.
+         */
+        EffectConcept: {
+            /** Concept */
+            concept: number;
+            /** Errors */
+            errors: number;
+            /** Errors Corrected */
+            errors_corrected: number;
+            /** Threshold */
+            threshold: number;
+            /** Threshold Corrected */
+            threshold_corrected: number;
+            /** Corrections */
+            corrections: number;
+        };
+        /**
+         * EffectDocument
+         * @description What the corrections do to a version's figures. corrections: decisions that change annotations of its images · unfit: decisions
+         *     whose annotation is no longer there.
+         */
+        EffectDocument: {
+            /** Corrections */
+            corrections: number;
+            /** Errors */
+            errors: number;
+            /** Errors Corrected */
+            errors_corrected: number;
+            /** Concepts */
+            concepts: components["schemas"]["EffectConcept"][];
         };
         /**
          * FiguresDocument
-         * @description Per concept, in the version's order; all_items: items of All with all concepts chosen.
+         * @description Per concept, in the version's order; all_items, all_reviewed, all_unsure: items of All with all concepts chosen · head: the
+         *     last decision taken into account.
          */
         FiguresDocument: {
             /** Concepts */
             concepts: components["schemas"]["ConceptDocument"][];
             /** All Items */
             all_items: number;
+            /** All Reviewed */
+            all_reviewed: number;
+            /** All Unsure */
+            all_unsure: number;
+            /** Head */
+            head: number;
+        };
+        /**
+         * FourTabs
+         * @description A count for each tab.
+         */
+        FourTabs: {
+            /** All */
+            all: number;
+            /** Matched */
+            matched: number;
+            /** Missing */
+            missing: number;
+            /** Extra */
+            extra: number;
         };
         /** HTTPValidationError */
         HTTPValidationError: {
@@ -234,6 +591,65 @@ export interface components {
             wrong: number[];
             /** Other */
             other: number[];
+        };
+        /**
+         * HistoryDocument
+         * @description A page of the history, latest first.
+         */
+        HistoryDocument: {
+            /** Total */
+            total: number;
+            /** Offset */
+            offset: number;
+            /** Rows */
+            rows: components["schemas"]["HistoryRow"][];
+        };
+        /**
+         * HistoryRow
+         * @description One row of the history. on: whether it is in force; standing: whether it decides about its item.
+         */
+        HistoryRow: {
+            /** Id */
+            id: number;
+            /** When */
+            when: string;
+            /** Who */
+            who: string;
+            /**
+             * Action
+             * @enum {string}
+             */
+            action: "add" | "remove" | "change" | "confirm" | "unsure" | "comment" | "revert" | "undo" | "redo" | "reset";
+            /** Image */
+            image: string;
+            /** Concept */
+            concept: string;
+            /**
+             * Side
+             * @enum {string}
+             */
+            side: "predicted" | "annotated";
+            /** Box */
+            box: [
+                number,
+                number,
+                number,
+                number
+            ] | null;
+            /** Before */
+            before: components["schemas"]["MarkDocument"][];
+            /** After */
+            after: components["schemas"]["MarkDocument"][];
+            /** Reason */
+            reason: string;
+            /** Version */
+            version: string;
+            /** Reverts */
+            reverts: number | null;
+            /** On */
+            on: boolean;
+            /** Standing */
+            standing: boolean;
         };
         /**
          * ImageDocument
@@ -265,6 +681,45 @@ export interface components {
             predictions: components["schemas"]["PredictedBox"][];
             /** Annotations */
             annotations: components["schemas"]["AnnotatedBox"][];
+        };
+        /**
+         * ItemSeen
+         * @description An item as the reviewer has it before them. concept: by name; side: `annotated` for items of the tab Extra.
+         */
+        ItemSeen: {
+            /** Image */
+            image: string;
+            /** Concept */
+            concept: string;
+            /**
+             * Side
+             * @enum {string}
+             */
+            side: "predicted" | "annotated";
+            /** Box */
+            box?: [
+                number,
+                number,
+                number,
+                number
+            ] | null;
+        };
+        /** MarkDocument */
+        MarkDocument: {
+            /** Concept */
+            concept: string;
+            /** Box */
+            box: [
+                number,
+                number,
+                number,
+                number
+            ] | null;
+            /**
+             * Value
+             * @enum {string}
+             */
+            value: "positive" | "negative" | "unknown";
         };
         /** NoteDocument */
         NoteDocument: {
@@ -345,6 +800,7 @@ export interface components {
             ] | null;
             /** Picture */
             picture: string;
+            review: components["schemas"]["ReviewDocument"] | null;
         };
         /**
          * Partner
@@ -395,6 +851,127 @@ export interface components {
              * @enum {string}
              */
             outcome: "matched" | "missing" | "extra" | "ignored" | "below";
+        };
+        /**
+         * ProgressDocument
+         * @description How the review goes. head: the last row · reviewers: whose decisions stand · contradicted: what others decided, after the asked
+         *     row, on items that the asking person had decided on · undo, redo: how many items one's next undo or redo would touch · leased: items
+         *     that others have before them.
+         */
+        ProgressDocument: {
+            /** Head */
+            head: number;
+            /** Me */
+            me: string | null;
+            /** Reviewers */
+            reviewers: components["schemas"]["ReviewerDocument"][];
+            /** Contradicted */
+            contradicted: components["schemas"]["HistoryRow"][];
+            /** Undo */
+            undo: number;
+            /** Redo */
+            redo: number;
+            /** Leased */
+            leased: number;
+        };
+        /**
+         * QueueAsked
+         * @description Items to review that nobody else has before them. give_back: those done with · take: how many more.
+         */
+        QueueAsked: {
+            /** Session */
+            session: string;
+            /** Who */
+            who: string;
+            /**
+             * Tab
+             * @default missing
+             * @enum {string}
+             */
+            tab: "all" | "matched" | "missing" | "extra";
+            /**
+             * Split
+             * @default validation
+             * @enum {string}
+             */
+            split: "training" | "validation" | "test";
+            /** Concept */
+            concept?: number | null;
+            /**
+             * Order
+             * @default mistakes
+             * @enum {string}
+             */
+            order: "score" | "mistakes" | "similar";
+            /** At */
+            at?: string[] | null;
+            /**
+             * Corrected
+             * @default false
+             */
+            corrected: boolean;
+            /**
+             * Take
+             * @default 10
+             */
+            take: number;
+            /** Give Back */
+            give_back?: components["schemas"]["ItemSeen"][] | null;
+        };
+        /**
+         * QueueDocument
+         * @description items: newly handed out · left: how many of the list nobody decided on yet · waiting: of these with others.
+         */
+        QueueDocument: {
+            /** Items */
+            items: components["schemas"]["PageItem"][];
+            /** Left */
+            left: number;
+            /** Waiting */
+            waiting: number;
+        };
+        /** RevertAsked */
+        RevertAsked: {
+            /** Who */
+            who: string;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+        };
+        /**
+         * ReviewDocument
+         * @description What was decided on an item, by whom. action: `add`, `remove`, `change`, `confirm` or `unsure`.
+         */
+        ReviewDocument: {
+            /** Row */
+            row: number;
+            /**
+             * Action
+             * @enum {string}
+             */
+            action: "add" | "remove" | "change" | "confirm" | "unsure" | "comment" | "revert" | "undo" | "redo" | "reset";
+            /** Who */
+            who: string;
+            /** When */
+            when: string;
+            /** Reason */
+            reason: string;
+        };
+        /** ReviewerDocument */
+        ReviewerDocument: {
+            /** Who */
+            who: string;
+            /** Decisions */
+            decisions: number;
+            /** Last */
+            last: string;
+        };
+        /** SessionAsked */
+        SessionAsked: {
+            /** Session */
+            session: string;
         };
         /** SplitDocument */
         SplitDocument: {
@@ -557,6 +1134,8 @@ export interface operations {
                 split?: "training" | "validation" | "test";
                 /** @description Thresholds of the user, each `concept:value` */
                 at?: string[] | null;
+                /** @description With people's corrections of the annotations; else as trained */
+                corrected?: boolean;
             };
             header?: never;
             path: {
@@ -601,6 +1180,8 @@ export interface operations {
                 /** @description Position in the version's concepts; absent for all */
                 concept?: number | null;
                 bins?: number;
+                /** @description With people's corrections of the annotations; else as trained */
+                corrected?: boolean;
             };
             header?: never;
             path: {
@@ -650,6 +1231,10 @@ export interface operations {
                 reverse?: boolean;
                 offset?: number;
                 limit?: number;
+                order?: "score" | "mistakes" | "similar";
+                review?: "all" | "new" | "reviewed" | "unsure";
+                /** @description With people's corrections of the annotations; else as trained */
+                corrected?: boolean;
             };
             header?: never;
             path: {
@@ -692,6 +1277,8 @@ export interface operations {
             query?: {
                 /** @description Thresholds of the user, each `concept:value` */
                 at?: string[] | null;
+                /** @description With people's corrections of the annotations; else as trained */
+                corrected?: boolean;
             };
             header?: never;
             path: {
@@ -756,6 +1343,471 @@ export interface operations {
                 content: {
                     "image/jpeg": unknown;
                     "image/svg+xml": unknown;
+                };
+            };
+            /** @description No such view, version, concept or image */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    decide_api_views__view__versions__version__decisions_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                view: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecisionAsked"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActDocument"];
+                };
+            };
+            /** @description No such view, version, concept or image */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    comment_api_views__view__versions__version__comments_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                view: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CommentAsked"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActDocument"];
+                };
+            };
+            /** @description No such view, version, concept or image */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    undo_api_views__view__undo_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                view: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ActAsked"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActDocument"];
+                };
+            };
+            /** @description No such view, version, concept or image */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    redo_api_views__view__redo_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                view: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ActAsked"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActDocument"];
+                };
+            };
+            /** @description No such view, version, concept or image */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    revert_api_views__view__history__row__revert_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                view: string;
+                row: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RevertAsked"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActDocument"];
+                };
+            };
+            /** @description No such view, version, concept or image */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    reset_api_views__view__reset_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                view: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RevertAsked"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActDocument"];
+                };
+            };
+            /** @description No such view, version, concept or image */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    history_api_views__view__history_get: {
+        parameters: {
+            query?: {
+                image?: string | null;
+                who?: string | null;
+                day?: string | null;
+                offset?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                view: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryDocument"];
+                };
+            };
+            /** @description No such view, version, concept or image */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    progress_api_views__view__progress_get: {
+        parameters: {
+            query?: {
+                after?: number;
+                me?: string;
+                session?: string;
+            };
+            header?: never;
+            path: {
+                view: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProgressDocument"];
+                };
+            };
+            /** @description No such view, version, concept or image */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    queue_api_views__view__versions__version__queue_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                view: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QueueAsked"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueDocument"];
+                };
+            };
+            /** @description No such view, version, concept or image */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    end_api_views__view__queue_end_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                view: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SessionAsked"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No such view, version, concept or image */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    effect_api_views__view__versions__version__effect_get: {
+        parameters: {
+            query?: {
+                split?: "training" | "validation" | "test";
+            };
+            header?: never;
+            path: {
+                view: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EffectDocument"];
                 };
             };
             /** @description No such view, version, concept or image */

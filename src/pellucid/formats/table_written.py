@@ -46,7 +46,7 @@ def columns_of(outgoing: Outgoing) -> dict[str, Any]:
     if table.box is not None:
         columns |= {side: masked(filled(table.box[:, place])) for place, side in enumerate(SIDES)}
     if isinstance(table, Annotations):
-        if table.box is not None:
+        if table.box is not None or table.ignore.any():  # of tags: unknown
             columns["ignore"] = np.concatenate([table.ignore, np.zeros(len(bare), bool)]).astype(np.int8)
         if outgoing.kind == "tagging" or not table.positive.all():
             words = np.where(table.positive, "positive", "negative").tolist()

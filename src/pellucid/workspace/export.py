@@ -19,23 +19,30 @@ from pellucid.formats.table_written import masked, write_columns
 from pellucid.images.store import join
 from pellucid.release import __version__
 from pellucid.understand.gallery import Tab
+from pellucid.workspace.corrections import write_corrections, write_history, write_report, write_tasks
 from pellucid.workspace.gallery import Gallery
+from pellucid.workspace.loaded import Order
 from pellucid.workspace.manifests import Concept
+from pellucid.workspace.reviewed import Which
 from pellucid.workspace.version import Version
 from pellucid.workspace.view import View
 
-What = Literal["annotations", "predictions", "gallery", "thresholds"]
-WHATS: tuple[What, ...] = ("annotations", "predictions", "gallery", "thresholds")
+What = Literal["annotations", "corrections", "tasks", "history", "report", "predictions", "gallery", "thresholds"]
+WHATS: tuple[What, ...] = ("annotations", "corrections", "tasks", "history", "report", "predictions", "gallery", "thresholds")
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """Which part: a split, or all; of a gallery also the tab, the concept and the threshold."""
+    """Which part: a split, or all; of a gallery also the tab, the concept, the threshold, the order and what of it was reviewed ·
+    corrected: with people's corrections."""
 
     split: Split | None = None
     tab: Tab = "missing"
     concept: str | None = None
     threshold: float | None = None
+    order: Order = "score"
+    review: Which = "all"
+    corrected: bool = False
 
 
 def export(
@@ -47,8 +54,9 @@ def export(
     if what not in WHATS:
         raise NotOneOf("--what", what, WHATS)
     if what == "annotations":
-        outgoing = annotations_of(view, version, chosen.split)
-        return written(WRITERS, format, outgoing, path)
+        return written(WRITERS, format, annotations_of(view, version, chosen.split, chosen.corrected), path)
+    if what in REVIEWED:
+        return of_review(view, what, format, path, chosen.split)
     if version is None:
         raise ExportImpossible(what, "it is of a version; name one with --version")
     if what == "thresholds":
@@ -58,6 +66,16 @@ def export(
     return gallery_of(version, format, path, chosen)
 
 
+REVIEWED = ("corrections", "tasks", "history", "report")
+
+
+def of_review(view: View, what: str, format: str, path: Path, split: Split | None) -> list[Note]:
+    if what in ("history", "report"):
+        return (write_history if what == "history" else write_report)(view, format, path)
+    corrected = annotations_of(view, None, None, True)
+    return (write_corrections if what == "corrections" else write_tasks)(view, corrected, format, path, split)
+
+
 def written(writers: Any, format: str, outgoing: Outgoing, path: Path) -> list[Note]:
     if format not in writers:
         raise NotOneOf("--format", format, list(writers))
@@ -65,12 +83,17 @@ def written(writers: Any, format: str, outgoing: Outgoing, path: Path) -> list[N
     return outgoing.notes
 
 
-def annotations_of(view: View, version: Version | None, split: Split | None) -> Outgoing:
-    """The view's annotations as they are now, or as a version froze them."""
+def annotations_of(view: View, version: Version | None, split: Split | None, corrected: bool) -> Outgoing:
+    """The view's annotations as they are now, or as a version froze them; corrected: as people have mended them."""
     if version is None:
+        if corrected:
+            current, folders = view.current()
+            known = {concept.name: concept for concept in view.manifest.concepts}
+            concepts = [known.get(name, Concept(name)) for name in current.concepts]
+            return outgoing(view, concepts, current.images, current.annotations, None, folders, split)
         images, annotations, folders = view.annotated
         return outgoing(view, view.manifest.concepts, images, annotations, None, folders, split)
-    loaded = version.loaded
+    loaded = version.loaded.with_corrections(view.reviews.ledger) if corrected else version.loaded
     evaluation = loaded.evaluation
     return outgoing(view, loaded.manifest.concepts, evaluation.images, evaluation.annotations, None, loaded.folders, split)
 
@@ -115,15 +138,16 @@ def outgoing(
 
 def gallery_of(version: Version, format: str, path: Path, chosen: Chosen) -> list[Note]:
     """A tab: as a table of its items, in its order; or its annotations or predictions alone, in a format for boxes and tags."""
-    gallery = version.gallery(chosen.tab, chosen.concept, chosen.split or "validation", chosen.threshold)
+    gallery = version.gallery(
+        chosen.tab, chosen.concept, chosen.split or "validation", chosen.threshold, False, chosen.order, chosen.review, chosen.corrected
+    )
     if format in ("csv", "parquet"):
         write_columns(item_columns(gallery), path, "csv, header" if format == "csv" else "parquet")
         return []
     if format == "json":
         write_json(file_for(path), [asdict(item) for item in gallery])
         return []
-    loaded = version.loaded
-    evaluation = loaded.evaluation
+    loaded, evaluation = version.loaded, gallery.selection.evaluation
     rows: Integers = gallery.selection.page(0, len(gallery)).astype(np.int32)
     extra = chosen.tab == "extra"
     made = outgoing(

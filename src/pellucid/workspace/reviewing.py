@@ -114,11 +114,11 @@ class Reviews:
         return self._append([Decision(0, "", "", "", "reset", reason=reason)], who)
 
     def history(self, image: str | None = None, who: str | None = None, day: str | None = None) -> list[Decision]:
-        """Every row, oldest first; about an image, by a person, of a day (`2026-11-23`, in UTC)."""
+        """Every row, oldest first; of images whose path holds a text, by a person, of a day (`2026-11-23`, in UTC)."""
         ledger = self.ledger
         return [
             row for row in (told(ledger, one) for one in list(ledger.rows.values()))
-            if (image is None or row.image == image) and (who is None or row.who == who) and (day is None or row.when.startswith(day))
+            if (image is None or image in row.image) and (who is None or row.who == who) and (day is None or row.when.startswith(day))
         ]  # fmt: skip
 
     def lease(self, session: str, who: str, items: Sequence[Seen], seconds: float, most: int) -> list[int]:

@@ -19,12 +19,14 @@ export class Pages {
   private wanted: number[] = [];
   private asked = new Map<number, Query>();
   private stop = new AbortController();
+  /** False while a decision is on its way: what is read meanwhile may be of before or after it. */
+  private whole = true;
   failure = $state<string | null>(null);
 
   /** Look at another list, or at the same with other thresholds: then what is held stays until it is replaced. */
   look(query: Query): void {
     if (this.query && sameList(this.query, query)) {
-      if (this.query.at === query.at) return;
+      if (this.query.at === query.at && this.query.edition === query.edition) return;
     } else {
       this.forget();
     }
@@ -47,6 +49,34 @@ export class Pages {
     return this.held.get(Math.floor(index / PAGE))?.items[index % PAGE];
   }
 
+  /** Take items out at once; those after them move up, and the pages are read anew when the decision is kept. */
+  remove(indices: readonly number[]): void {
+    const gone = new Set(indices);
+    const pages = [...this.held.keys()].sort((one, other) => one - other);
+    const next = new Map<number, Held>();
+    for (let run = 0; run < pages.length; ) {
+      let end = run + 1;
+      while (end < pages.length && pages[end] === pages[end - 1]! + 1) end++;
+      const first = pages[run]!;
+      const before = indices.filter((index) => index < first * PAGE).length;
+      const items = pages.slice(run, end).flatMap((page) => this.held.get(page)!.items).filter((_, place) => !gone.has(first * PAGE + place));
+      if (!before) for (let page = 0; page * PAGE < items.length; page++) next.set(first + page, { items: items.slice(page * PAGE, (page + 1) * PAGE), query: this.held.get(pages[run]!)!.query });
+      run = end;
+    }
+    this.held = next;
+    this.arrivals++;
+  }
+
+  /** Items wherever they are in the list, read if need be. */
+  async all(indices: readonly number[]): Promise<PageItem[]> {
+    const query = this.query;
+    if (!query) return [];
+    for (const page of new Set(indices.map((index) => Math.floor(index / PAGE)))) {
+      if (!this.held.has(page)) await this.fetch(page, query, this.stop.signal);
+    }
+    return indices.flatMap((index) => this.item(index) ?? []);
+  }
+
   /** Say what is on the screen. */
   want(start: number, end: number): void {
     const first = Math.floor(start / PAGE);
@@ -56,14 +86,24 @@ export class Pages {
     this.pump();
   }
 
+  /** Read nothing until `settled`. */
+  unsettle(): void {
+    this.whole = false;
+  }
+
+  settled(): void {
+    this.whole = true;
+    this.pump();
+  }
+
   private fresh(page: number): boolean {
     const held = this.held.get(page);
-    return held !== undefined && held.query === this.query;
+    return held !== undefined && held.query === this.query && this.whole;
   }
 
   private pump(): void {
     const query = this.query;
-    if (!query) return;
+    if (!query || !this.whole) return;
     for (const page of this.wanted) {
       if (this.asked.size >= AT_ONCE) return;
       if (!this.fresh(page) && !this.asked.has(page)) {
@@ -79,7 +119,7 @@ export class Pages {
   private async fetch(page: number, query: Query, signal: AbortSignal): Promise<void> {
     try {
       const answer = await readPage(query, page * PAGE, PAGE, signal);
-      if (!this.query || !sameList(query, this.query)) return;
+      if (!this.query || !sameList(query, this.query) || query.edition !== this.query.edition || !this.whole) return;
       this.held.delete(page);
       this.held.set(page, { items: answer.items, query });
       this.trim();
@@ -102,4 +142,5 @@ export class Pages {
 
 const sameList = (one: Query, other: Query): boolean =>
   one.view === other.view && one.version === other.version && one.tab === other.tab && one.split === other.split &&
-  one.concept === other.concept && one.reverse === other.reverse;
+  one.concept === other.concept && one.reverse === other.reverse && one.order === other.order && one.review === other.review &&
+  one.corrected === other.corrected;
