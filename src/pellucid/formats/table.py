@@ -116,12 +116,13 @@ def states_tags(cells: Cells, stated: str | None) -> bool:
 
 
 def tags(cells: Cells, roles: Roles, concept: Texts) -> Facts:
-    """A row may hold a list `a|b`; a file that states negatives leaves what it does not state unknown."""
+    """A row may hold a list `a|b`; a file that states negatives leaves what it does not state unknown, as `ignore` does of its row."""
     pairs = [(row, part.strip()) for row, cell in enumerate(concept) for part in cell.split("|") if part.strip()]
     rows = np.array([row for row, _ in pairs], np.int64)
     positive = positives(cells, roles)[rows]
     stated = CLOSED if positive.all() else OPEN
-    return Facts("tagging", rows, [name for _, name in pairs], None, np.zeros(len(rows), bool), positive, stated)
+    unknown = flags(cells, roles.ignore)[rows]
+    return Facts("tagging", rows, [name for _, name in pairs], None, unknown, positive, stated)
 
 
 def positives(cells: Cells, roles: Roles) -> np.ndarray:

@@ -24,7 +24,7 @@ SCHEMA = 1
 
 COLUMNS = (
     "id", "at", "who", "batch", "action", "image", "content", "stamp", "concept", "side", "box", "before", "after", "reason", "version",
-    "reverts",
+    "reverts", "nth",
 )  # fmt: skip
 APPENDED = ("workspace", "view", "place", *COLUMNS[1:])
 
@@ -72,8 +72,8 @@ class Store:
         """Whether anything can have been kept yet."""
         return self._connection is not None or self.engine.exists
 
-    def close(self) -> None:
-        with self._lock:
+    def __del__(self) -> None:
+        if hasattr(self, "_connection"):
             self._drop()
 
     def read(self, view: str, after: int = 0) -> list[Decision]:
@@ -214,7 +214,7 @@ TABLES = (
     "CREATE TABLE IF NOT EXISTS pellucid_decisions (id NUMBER, workspace TEXT NOT NULL, view TEXT NOT NULL, batch TEXT NOT NULL, "
     'place INTEGER NOT NULL, "at" TEXT NOT NULL, who TEXT NOT NULL, action TEXT NOT NULL, image TEXT NOT NULL, content TEXT NOT NULL, '
     "stamp TEXT NOT NULL, concept TEXT NOT NULL, side TEXT NOT NULL, box TEXT NOT NULL, \"before\" TEXT NOT NULL, \"after\" TEXT NOT NULL, "
-    "reason TEXT NOT NULL, version TEXT NOT NULL, reverts BIGINT, UNIQUE (workspace, batch, place))",
+    "reason TEXT NOT NULL, version TEXT NOT NULL, reverts BIGINT, nth INTEGER NOT NULL, UNIQUE (workspace, batch, place))",
     "CREATE INDEX IF NOT EXISTS pellucid_decisions_of_view ON pellucid_decisions (workspace, view, id)",
     "CREATE TABLE IF NOT EXISTS pellucid_leases (workspace TEXT NOT NULL, view TEXT NOT NULL, item TEXT NOT NULL, session TEXT NOT NULL, "
     "who TEXT NOT NULL, until DOUBLE PRECISION NOT NULL, PRIMARY KEY (workspace, view, item))",
@@ -234,7 +234,7 @@ def quoted(names: Iterable[str]) -> list[str]:
 def values_of(row: Decision) -> tuple[Any, ...]:
     return (
         row.when, row.who, row.batch, row.action, row.image, row.content, row.stamp, row.concept, row.side,
-        json.dumps(row.box), marks_text(row.before), marks_text(row.after), row.reason, row.version, row.reverts,
+        json.dumps(row.box), marks_text(row.before), marks_text(row.after), row.reason, row.version, row.reverts, row.nth,
     )  # fmt: skip
 
 
@@ -247,9 +247,9 @@ def marks(text: str) -> tuple[Mark, ...]:
 
 
 def decision(row: Sequence[Any]) -> Decision:
-    number, at, who, batch, action, image, content, stamp, concept, side, box, before, after, reason, version, reverts = row
+    number, at, who, batch, action, image, content, stamp, concept, side, box, before, after, reason, version, reverts, nth = row
     place = json.loads(box)
     return Decision(
         int(number), at, who, batch, action, image, content, stamp, concept, side, None if place is None else tuple(place), marks(before),
-        marks(after), reason, version, None if reverts is None else int(reverts),
+        marks(after), reason, version, None if reverts is None else int(reverts), int(nth),
     )  # fmt: skip

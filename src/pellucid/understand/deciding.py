@@ -46,6 +46,8 @@ class Resolved:
     action: Action
     before: tuple[Mark, ...]
     after: tuple[Mark, ...]
+    twins: int = 1
+    """How many boxes are exactly like it."""
 
 
 def resolve(evaluation: Evaluation, neighbours: Neighbours, asked: Asked, verdict: Verdict, change: Change) -> Resolved:
@@ -69,31 +71,34 @@ def checked_box(path: str, box: Box | None) -> None:
 
 
 def of_box(evaluation: Evaluation, neighbours: Neighbours, asked: Asked, verdict: Verdict, change: Change) -> Resolved:
-    row = row_of(evaluation, neighbours, asked)
+    row = rows_of(evaluation, neighbours, asked)[0]
     if asked.side == "predicted" and evaluation.state[row] == MATCHED:
         row = int(evaluation.partner[row])
         box = box_at(evaluation.annotations.box, row)
         asked = Asked(asked.image, evaluation.concepts[evaluation.annotations.concept[row]], "annotated", box)
     marks = (Mark(asked.concept, asked.box),) if asked.side == "annotated" else ()
+    twins = len(rows_of(evaluation, neighbours, asked))
     if verdict != "wrong":
-        return Resolved(asked.concept, asked.side, asked.box, "unsure" if verdict == "unsure" else "confirm", marks, marks)
+        return Resolved(asked.concept, asked.side, asked.box, "unsure" if verdict == "unsure" else "confirm", marks, marks, twins)
     meant = Mark(change.concept or asked.concept, change.box or asked.box)
     if asked.side == "annotated":
         gone = change.concept is None and change.box is None
-        return Resolved(asked.concept, asked.side, asked.box, "remove" if gone else "change", marks, () if gone else (meant,))
+        if not gone and meant in marks:  # what it is said to be is what it is
+            return Resolved(asked.concept, asked.side, asked.box, "confirm", marks, marks, twins)
+        return Resolved(asked.concept, asked.side, asked.box, "remove" if gone else "change", marks, () if gone else (meant,), twins)
     before = (replaced(evaluation, neighbours, asked, row),) if change.replaces else ()
-    return Resolved(asked.concept, asked.side, asked.box, "change" if before else "add", before, (meant,))
+    return Resolved(asked.concept, asked.side, asked.box, "change" if before else "add", before, (meant,), twins)
 
 
-def row_of(evaluation: Evaluation, neighbours: Neighbours, asked: Asked) -> int:
-    """The row of the very box: of a prediction, or of an annotation."""
+def rows_of(evaluation: Evaluation, neighbours: Neighbours, asked: Asked) -> list[int]:
+    """The rows of the very box: of predictions, or of annotations."""
     table = evaluation.predictions if asked.side == "predicted" else evaluation.annotations
     rows = neighbours.predictions(asked.image) if asked.side == "predicted" else neighbours.annotations(asked.image)
     rows = rows[table.concept[rows] == evaluation.concepts.index(asked.concept)]
-    for row in rows.tolist():
-        if box_at(table.box, row) == asked.box:
-            return int(row)
-    raise ItemGone(str(evaluation.images.path[asked.image]), asked.concept)
+    found = [row for row in rows.tolist() if box_at(table.box, row) == asked.box]
+    if not found:
+        raise ItemGone(str(evaluation.images.path[asked.image]), asked.concept)
+    return found
 
 
 def replaced(evaluation: Evaluation, neighbours: Neighbours, asked: Asked, row: int) -> Mark:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pellucid.columns import Kind
@@ -43,7 +43,7 @@ class Decision:
     id: rises with time · batch: rows taken in one act · image: its path at that time · content: what the picture held (see
     reviews.contents), '' where it was not there · stamp: of the file then · concept, side, box: the item ·
     before, after: the annotations it took away and gave · version: in which it was seen · reverts: the row that is taken back or
-    brought back.
+    brought back · nth: which of several equal boxes the item is.
     """
 
     id: int
@@ -62,6 +62,7 @@ class Decision:
     reason: str = ""
     version: str = ""
     reverts: int | None = None
+    nth: int = 0
 
     @property
     def picture(self) -> str:
@@ -82,7 +83,7 @@ def item_key(kind: Kind, decision: Decision) -> ItemKey:
         return (decision.picture,)
     if kind == "tagging":
         return decision.picture, decision.concept
-    return decision.picture, decision.concept, decision.side, decision.box
+    return decision.picture, decision.concept, decision.side, decision.box, decision.nth
 
 
 @dataclass
@@ -95,6 +96,7 @@ class Ledger:
     """The id of the last row."""
     _order: list[int] = field(default_factory=list)
     _off: set[int] = field(default_factory=set)
+    _reverters: dict[int, list[int]] = field(default_factory=dict)
     _about: dict[ItemKey, list[int]] = field(default_factory=dict)
     _of_picture: dict[str, list[int]] = field(default_factory=dict)
     _done: dict[str, list[tuple[str, list[int]]]] = field(default_factory=dict)
@@ -109,8 +111,10 @@ class Ledger:
             self._order.append(row.id)
             self.head = row.id
             self._remember_for_undo(row)
-            if row.action in TAKING_BACK and row.reverts is not None:
-                self._switch(row.reverts, on=row.action == "redo")
+            if row.action == "revert" and row.reverts is not None:
+                self._reverters.setdefault(row.reverts, []).append(row.id)
+            elif row.action in TAKING_BACK and row.reverts is not None:
+                (self._off.add if row.action == "undo" else self._off.discard)(row.reverts)
             elif row.action == "reset":
                 self._resets.append(row.id)
             else:
@@ -124,15 +128,6 @@ class Ledger:
             about = self.rows[about.reverts]
         if about.picture != "path:":
             self._touched[about.picture] = self.head
-
-    def _switch(self, row: int, on: bool) -> None:
-        """A row that takes back another brings that one back when it is itself taken back."""
-        if row not in self.rows:
-            return
-        (self._off.discard if on else self._off.add)(row)
-        taken = self.rows[row]
-        if taken.action == "revert" and taken.reverts is not None:
-            self._switch(taken.reverts, on=not on)
 
     def _remember_for_undo(self, row: Decision) -> None:
         done, undone = self._done.setdefault(row.who, []), self._undone.setdefault(row.who, [])
@@ -160,15 +155,16 @@ class Ledger:
         return list(undone[-1][1]) if undone else []
 
     def is_on(self, row: int) -> bool:
-        return row not in self._off
+        """Whether a row is in force: neither undone by whoever wrote it, nor reverted by a row that is in force."""
+        return row not in self._off and not any(self.is_on(other) for other in self._reverters.get(row, ()))
 
     def stands(self, row: int) -> bool:
         """Whether a verdict is neither taken back nor replaced by a later one about its item."""
         decision = self.rows[row]
         if decision.action not in VERDICT_ACTIONS or not self.is_on(row):
             return False
-        later = self._about[item_key(self.kind, decision)]
-        return not any(one > row and self.is_on(one) and self.rows[one].action in VERDICT_ACTIONS for one in later)
+        about = self._about[item_key(self.kind, decision)]
+        return row == next(one for one in reversed(about) if self.is_on(one) and self.rows[one].action in VERDICT_ACTIONS)
 
     def about(self, decision: Decision) -> list[Decision]:
         """Everything said of the same item, oldest first."""
@@ -178,6 +174,12 @@ class Ledger:
         """The verdicts that stand, oldest first; of one picture, or of all."""
         rows = list(self.rows) if picture is None else list(self._of_picture.get(picture, []))
         return [self.rows[row] for row in rows if self.stands(row)]
+
+    def free_twin(self, decision: Decision, twins: int) -> int:
+        """Which of `twins` equal boxes a new decision is about: the first that none stands about, else the first."""
+        key, standing = item_key(self.kind, decision), self.standing(decision.picture)
+        taken = {one.nth for one in standing if item_key(self.kind, replace(one, nth=0)) == key}
+        return next((nth for nth in range(twins) if nth not in taken), 0)
 
     def of_picture(self, picture: str) -> list[Decision]:
         """Every row about one picture."""

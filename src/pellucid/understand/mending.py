@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pellucid.columns import CLOSED, OPEN, UNANNOTATED, Annotations, Bytes, Images, Kind, Longs, texts
 from pellucid.understand.boxes import iou_of_pairs
-from pellucid.understand.decisions import Box, Decision, Mark, Value
+from pellucid.understand.decisions import Action, Box, Decision, Mark, Value
 
 SAME = 0.9
 """The least IoU of two boxes that are one annotation, written by different tools (which round)."""
+
+
+TURNED: Action = "undo"
+"""Of an edit that is applied the other way round, where it was applied before: what it took away comes back, whatever is like it."""
+
+
+def turned_round(decision: Decision) -> Decision:
+    return replace(decision, action=TURNED, before=decision.after, after=decision.before)
 
 
 @dataclass
@@ -54,7 +62,7 @@ def mend(
     named = {name: place for place, name in enumerate(concepts)}
     several: dict[int, list[Decision]] = {}
     for image, decision in decisions:
-        if decision.edits:
+        if decision.edits or decision.action == TURNED:
             several.setdefault(image, []).append(decision)
     touched = np.array(sorted(several), np.int64)
     order = np.argsort(annotations.image, kind="stable")
@@ -68,7 +76,8 @@ def mend(
         known = int(images.stated[image])
         unfit += [one.id for one in several[image] if not apply(kind, named, own, one, new_concepts)]
         known = known_after(kind, known, own)
-        own = [one for one in own if kind != "tagging" or one.value != "negative" or known != CLOSED]
+        if kind == "tagging":  # what goes without saying is not said
+            own = [one for one in own if one.value != ("negative" if known == CLOSED else "unknown")]
         region = [Stated(int(annotations.concept[row]), None, "positive", row) for row in kept]
         found += [(image, one) for one in sorted(region + own, key=lambda one: (one.row < 0, one.row))]
         stated.append(known)
@@ -104,7 +113,7 @@ def apply(kind: Kind, named: dict[str, int], own: list[Stated], decision: Decisi
         concepts = {named.get(mark.concept) for mark in decision.after}
         own[:] = [] if kind == "classification" else [one for one in own if one.concept not in concepts]
     for mark in decision.after:
-        if mark.concept in named and place_of(named, own, mark) is None:
+        if mark.concept in named and (decision.action == TURNED or place_of(named, own, mark) is None):
             own.append(Stated(named[mark.concept], mark.box, mark.value, kept_row(inherited, mark)))
     return True
 
@@ -132,7 +141,7 @@ def known_after(kind: Kind, known: int, own: list[Stated]) -> int:
     """What is known of an image once somebody has decided on it."""
     if kind == "classification":
         return CLOSED if own else UNANNOTATED
-    return OPEN if known == UNANNOTATED and own else known
+    return OPEN if known == UNANNOTATED and any(one.value != "unknown" for one in own) else known
 
 
 def tabled(annotations: Annotations, found: list[tuple[int, Stated]], kind: Kind) -> Annotations:

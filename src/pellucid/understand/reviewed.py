@@ -93,8 +93,8 @@ def settle_exactly(found: Settled, rows: Longs, boxes: Floats | None, score: Flo
     """Mark the image, or the very box, that the place speaks of; whether it is there."""
     if boxes is not None and place.box is not None:
         rows = rows[(boxes[rows] == np.array(place.box)).all(axis=1)]
-    for row in rows[:1].tolist():
-        found.setdefault(row, (place.state, place.decision))
+    for row in [one for one in rows.tolist() if one not in found][:1]:
+        found[row] = place.state, place.decision
     return boxes is None or place.box is None or len(rows) > 0
 
 

@@ -11,7 +11,7 @@ from pellucid.columns import Annotations, Images, Kind, Longs
 from pellucid.understand.changed import corrected
 from pellucid.understand.decisions import Decision, Ledger
 from pellucid.understand.evaluation import Evaluation
-from pellucid.understand.mending import Mended, mend
+from pellucid.understand.mending import Mended, mend, turned_round
 from pellucid.workspace.whereabouts import Whereabouts
 
 
@@ -69,7 +69,7 @@ def edits_since(ledger: Ledger, kind: Kind, corrected_to: int) -> list[Decision]
     before = Ledger(kind)
     before.append(row for row in ledger.rows.values() if row.id <= corrected_to)
     then = {one.id: one for one in before.standing() if one.edits}
-    undone = [replace(one, before=one.after, after=one.before) for one in then.values() if one.id not in now]
+    undone = [turned_round(one) for one in then.values() if one.id not in now]
     return [*reversed(undone), *(one for one in now.values() if one.id not in then)]
 
 

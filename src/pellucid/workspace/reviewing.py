@@ -83,9 +83,10 @@ class Reviews:
             raise ItemGone(item.image, item.concept)
         found = resolve(state.evaluation, state.neighbours, Asked(image, item.concept, item.side, item.box), verdict, change)
         content, mark = content_of(state.whereabouts.location(image))
-        return Decision(
+        made = Decision(
             0, "", "", "", found.action, item.image, content, mark, found.concept, found.side, found.box, found.before, found.after
         )  # fmt: skip
+        return made if found.twins == 1 else replace(made, nth=self.ledger.free_twin(made, found.twins))
 
     def comment(self, version: Version, item: Item | Seen, who: str, text: str) -> Taken:
         """A remark about an item, which decides nothing."""

@@ -30,23 +30,30 @@ class Whereabouts:
         return self._rows.get(path)
 
     def find(self, decisions: Sequence[Decision]) -> int | None:
-        """The image that decisions about one picture speak of: by path where the content is still the same, else by content."""
-        for decision in {one.image: one for one in decisions}.values():
-            row = self.row_of(decision.image)
-            if row is not None and self._is_still(row, decision):
+        """The image that decisions about one picture speak of: by path where the content is still the same, else by content; and by
+        path alone where there is no picture to look at."""
+        several = [(self.row_of(one.image), one) for one in {one.image: one for one in decisions}.values()]
+        named = [(row, one) for row, one in several if row is not None]
+        for row, decision in named:
+            if not decision.content or self._is_still(row, decision):
                 return row
         content = decisions[0].content
-        if not content:
-            return None
-        same_length = self._by_length.get(length_in(content), [])
-        return next((row for row in same_length if content_of(self.location(row))[0] == content), None)
+        if content:
+            for row in self._by_length.get(length_in(content), []):
+                if content_of(self.location(row))[0] == content:
+                    return row
+        return next((row for row, _ in named if not self._has_picture(row)), None)
 
     def _is_still(self, row: int, decision: Decision) -> bool:
         location = self.location(row)
-        mark = "0" if location is None else stamp(location)
-        if not decision.content or mark in ("0", decision.stamp):  # a picture that is not there is taken at its name
-            return True
-        return content_of(location)[0] in ("", decision.content)
+        if location is None or (mark := stamp(location)) == "0":
+            return False
+        return mark == decision.stamp or content_of(location)[0] == decision.content
+
+    def _has_picture(self, row: int) -> bool:
+        """Whether there is something to tell its content by."""
+        location = self.location(row)
+        return location is not None and stamp(location) != "0" and content_of(location)[0] != ""
 
     @cached_property
     def _rows(self) -> dict[str, int]:

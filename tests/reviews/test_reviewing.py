@@ -1,0 +1,337 @@
+"""From a suspicious item to a corrected data set: what is decided is mended, remembered, taken back and written out."""
+
+import json
+
+import numpy as np
+import pytest
+
+import pellucid
+import toys
+from pellucid.errors import ConceptNotInView, DecisionImpossible, ItemGone, NobodyNamed, RowUnknown
+from pellucid.formats import WRITERS
+from pellucid.understand.deciding import Change
+from pellucid.workspace.export import Chosen, export
+from pellucid.workspace.reviewing import Seen
+
+
+@pytest.fixture
+def cracks(opened, tmp_path):
+    """Two pictures that differ, three boxes, four predictions: the item Missing is dent 0.6 on one.png; at 0.95 dents are Extra too."""
+    workspace = opened(tmp_path / "w")
+    source = toys.coco(tmp_path)
+    toys.picture(tmp_path / "images/a/two.png", colour=(200, 10, 10))
+    view, _ = workspace.add("v", source, images=tmp_path / "images")
+    version = view.start("m")
+    version.add_predictions(toys.results(tmp_path))
+    return view, version
+
+
+def boxes(view):
+    """What the view says now: image, concept, box."""
+    current, _ = view.current()
+    table = current.annotations
+    return sorted((current.images.path[i], current.concepts[c], tuple(box)) for i, c, box in zip(table.image, table.concept, table.box.tolist(), strict=True))
+
+
+def listed(version, tab="missing", **options):
+    return [(item.image, item.concept, item.box) for item in version.gallery(tab, **options)]
+
+
+DENT = ("a/one.png", "dent", (10.0, 10.0, 20.0, 20.0))
+RUST = ("a/one.png", "rust", (40.0, 5.0, 10.0, 10.0))
+TWO = ("a/two.png", "dent", (0.0, 0.0, 30.0, 30.0))
+FOUND = ("a/one.png", "dent", (40.0, 30.0, 10.0, 10.0))
+
+
+def test_a_missing_annotation_is_added_as_it_was_proposed_adjusted_or_renamed(cracks):
+    view, version = cracks
+    item = version.gallery("missing")[0]
+    view.reviews.decide(version, [item], "wrong", "Ann")
+    assert boxes(view) == sorted([DENT, RUST, TWO, FOUND])
+    view.reviews.undo("Ann")
+    assert boxes(view) == sorted([DENT, RUST, TWO])
+    view.reviews.decide(version, [item], "wrong", "Ann", Change(box=(41.0, 31.0, 9.0, 9.5)))
+    assert boxes(view) == sorted([DENT, RUST, TWO, ("a/one.png", "dent", (41.0, 31.0, 9.0, 9.5))])
+    view.reviews.decide(version, [item], "wrong", "Ann", Change(concept="rust"))
+    assert boxes(view) == sorted([DENT, RUST, TWO, ("a/one.png", "rust", FOUND[2])]), "the later decision about an item stands"
+    assert len(view.reviews.history()) == 4
+
+
+def test_an_extra_annotation_is_removed_changed_or_moved(cracks):
+    view, version = cracks
+    dent = next(item for item in version.gallery("extra", threshold=0.95) if item.image == "a/two.png")
+    view.reviews.decide(version, [dent], "wrong", "Ann")
+    assert boxes(view) == sorted([DENT, RUST])
+    view.reviews.decide(version, [dent], "wrong", "Ann", Change(concept="rust"))
+    assert boxes(view) == sorted([DENT, RUST, ("a/two.png", "rust", TWO[2])])
+    view.reviews.decide(version, [dent], "wrong", "Ann", Change(box=(1.0, 1.0, 20.0, 20.0)))
+    assert boxes(view) == sorted([DENT, RUST, ("a/two.png", "dent", (1.0, 1.0, 20.0, 20.0))])
+    view.reviews.decide(version, [dent], "right", "Ann")
+    assert boxes(view) == sorted([DENT, RUST, TWO])
+
+
+def test_a_swapped_concept_is_mended_in_one_act(cracks):
+    view, version = cracks
+    near = Seen("a/one.png", "dent", "predicted", FOUND[2])
+    with pytest.raises(DecisionImpossible, match="no annotation overlaps"):
+        view.reviews.decide(version, [near], "wrong", "Ann", Change(replaces=True))
+    matched = version.gallery("matched", concept="rust")[0]
+    view.reviews.decide(version, [matched], "wrong", "Ann", Change(concept="dent"))
+    assert boxes(view) == sorted([DENT, TWO, ("a/one.png", "dent", RUST[2])])
+
+
+def test_reviewed_items_leave_the_list_and_unsure_ones_come_at_its_end(cracks):
+    view, version = cracks
+    everything = listed(version, "extra", threshold=0.95)
+    assert len(everything) == 3
+    items = version.gallery("extra", threshold=0.95)
+    view.reviews.decide(version, [items[0]], "unsure", "Ann")
+    view.reviews.decide(version, [items[1]], "right", "Ann")
+    assert listed(version, "extra", threshold=0.95, review="new") == [everything[2], everything[0]]
+    assert listed(version, "extra", threshold=0.95, review="reviewed") == [everything[1]]
+    assert listed(version, "extra", threshold=0.95, review="unsure") == [everything[0]]
+    assert listed(version, "extra", threshold=0.95) == everything
+    view.reviews.reset("Owner")
+    assert listed(version, "extra", threshold=0.95, review="new") == everything
+    view.reviews.undo("Owner")
+    assert listed(version, "extra", threshold=0.95, review="new") == [everything[2], everything[0]]
+
+
+def test_an_annotation_that_a_matched_prediction_shows_is_looked_at_there_too(cracks):
+    view, version = cracks
+    view.reviews.decide(version, [version.gallery("matched", concept="rust")[0]], "right", "Ann")
+    assert listed(version, "extra", concept="rust", threshold=0.95, review="new") == []
+    assert listed(version, "matched", concept="rust", review="new") == []
+    assert listed(version, "matched", concept="dent", review="new") == listed(version, "matched", concept="dent")
+
+
+def test_what_was_reviewed_is_not_put_forward_by_the_next_version(cracks, tmp_path):
+    view, version = cracks
+    view.reviews.decide(version, [version.gallery("missing")[0]], "right", "Ann")
+    later = view.start("n")
+    later.add_predictions(toys.results(tmp_path, [
+        {"image_id": 11, "category_id": 1, "bbox": [41, 30, 10, 11], "score": 0.7},
+        {"image_id": 11, "category_id": 1, "bbox": [41.5, 30, 10, 11], "score": 0.3},
+        {"image_id": 11, "category_id": 1, "bbox": [47, 30, 10, 10], "score": 0.65},
+        {"image_id": 12, "category_id": 1, "bbox": [40, 30, 10, 10], "score": 0.6},
+        {"image_id": 11, "category_id": 2, "bbox": [40, 30, 10, 10], "score": 0.5},
+    ], "n.json"))  # fmt: skip
+    new = listed(later, threshold=0.4, review="new")
+    assert sorted(new) == sorted([("a/one.png", "dent", (47.0, 30.0, 10.0, 10.0)), ("a/two.png", "dent", (40.0, 30.0, 10.0, 10.0)),
+                                  ("a/one.png", "rust", (40.0, 30.0, 10.0, 10.0))])  # fmt: skip
+    assert listed(later, threshold=0.4, review="reviewed") == [("a/one.png", "dent", (41.0, 30.0, 10.0, 11.0))]
+
+
+def test_two_predictions_at_a_reviewed_place_are_not_both_hidden(cracks, tmp_path):
+    view, version = cracks
+    view.reviews.decide(version, [version.gallery("missing")[0]], "right", "Ann")
+    later = view.start("n")
+    rows = [{"image_id": 11, "category_id": 1, "bbox": [40 + step, 30, 10, 10], "score": 0.9 - step / 10} for step in (1, 2)]
+    later.add_predictions(toys.results(tmp_path, rows, "n.json"))
+    assert listed(later, threshold=0.1, review="new") == [("a/one.png", "dent", (42.0, 30.0, 10.0, 10.0))]
+
+
+def test_equal_boxes_are_decided_one_by_one(opened, tmp_path):
+    view, _ = opened(tmp_path / "w").add("v", toys.coco(tmp_path, annotations=[
+        {"id": number, "image_id": 11, "category_id": 1, "bbox": [10, 10, 20, 20]} for number in (1, 2, 3)
+    ]), images=tmp_path / "images")  # fmt: skip
+    version = view.start("m")
+    version.add_predictions(toys.results(tmp_path, [{"image_id": 11, "category_id": 1, "bbox": [10, 10, 20, 20], "score": 0.9}]))
+    for left in (1, 0):
+        item = version.gallery("extra", review="new")[0]
+        view.reviews.decide(version, [item], "wrong", "Ann")
+        assert len(listed(version, "extra", review="new")) == left
+    assert boxes(view) == [DENT]
+    view.reviews.undo("Ann")
+    assert boxes(view) == [DENT, DENT]
+
+
+def test_a_renamed_picture_is_known_by_its_content_and_a_replaced_one_is_another(cracks, tmp_path):
+    view, version = cracks
+    view.reviews.decide(version, [version.gallery("missing")[0]], "wrong", "Ann")
+    (tmp_path / "images/a/one.png").rename(tmp_path / "images/renamed.png")
+    renamed = toys.coco(tmp_path, "renamed.json", images=[{"id": 1, "file_name": "renamed.png", "width": 64, "height": 48}], annotations=[], pictures=False)
+    other, _ = view.workspace.add("other", renamed, images=tmp_path / "images")
+    assert boxes(other) == [], "decisions are of their view"
+    view.add(renamed, images=tmp_path / "images")
+    assert ("renamed.png", *FOUND[1:]) in boxes(view)
+    assert FOUND not in boxes(view)
+    later = view.start("n")
+    later.add_predictions(toys.results(tmp_path, [{"image_id": 1, "category_id": 1, "bbox": [40, 30, 10, 10], "score": 0.6}], "n.json"), covered="listed")
+    assert listed(later, "matched", threshold=0.5) == [("renamed.png", *FOUND[1:])]
+    toys.picture(tmp_path / "images/renamed.png", colour=(1, 2, 3))
+    assert ("renamed.png", *FOUND[1:]) not in boxes(view), "another picture under the name is another picture"
+
+
+def test_a_copy_of_the_pictures_elsewhere_keeps_the_decisions(cracks, tmp_path):
+    import os
+    import shutil
+
+    view, version = cracks
+    view.reviews.decide(version, [version.gallery("missing")[0]], "wrong", "Ann")
+    before = boxes(view)
+    shutil.copytree(tmp_path / "images", tmp_path / "copies")
+    for copy in (tmp_path / "copies").rglob("*.png"):
+        os.utime(copy, (1, 1))
+    shutil.rmtree(tmp_path / "images")
+    shutil.move(tmp_path / "copies", tmp_path / "images")
+    assert boxes(view) == before
+
+
+def test_the_mended_set_imported_again_changes_nothing(cracks, tmp_path):
+    view, version = cracks
+    view.reviews.decide(version, [version.gallery("missing")[0]], "wrong", "Ann")
+    view.reviews.decide(version, [Seen(*RUST[:2], "annotated", RUST[2])], "wrong", "Ann", Change(box=(41.0, 5.0, 10.0, 10.0)))
+    before = boxes(view)
+    export(view, "annotations", "coco", tmp_path / "mended.json", chosen=Chosen(corrected=True))
+    view.add(tmp_path / "mended.json", images=tmp_path / "images")
+    assert boxes(view) == before or boxes(view) == sorted([*before, ("a/one.png", "rust", (41.0, 5.0, 10.0, 10.0))])
+    fresh, _ = view.workspace.add("fresh", tmp_path / "mended.json", images=tmp_path / "images")
+    assert boxes(fresh) == before
+
+
+def test_a_version_frozen_after_mending_is_trained_on_what_was_mended(cracks, tmp_path):
+    view, version = cracks
+    reviews = view.reviews
+    reviews.decide(version, [version.gallery("missing")[0]], "wrong", "Ann")
+    reviews.decide(version, [Seen(*TWO[:2], "annotated", TWO[2])], "wrong", "Bo")
+    later = view.start("n")
+    later.add_predictions(toys.results(tmp_path))
+    assert frozen(later) == sorted([DENT, RUST, FOUND])
+    assert frozen(version) == sorted([DENT, RUST, TWO]), "as trained stays as trained"
+    for one in (later, version):
+        assert frozen(one, reviews.ledger) == sorted([DENT, RUST, FOUND])
+    reviews.undo("Ann")
+    reviews.undo("Bo")
+    assert frozen(later) == sorted([DENT, RUST, FOUND])
+    for one in (later, version):
+        assert frozen(one, reviews.ledger) == sorted([DENT, RUST, TWO]), "what is undone is undone for both"
+
+
+def frozen(version, ledger=None):
+    evaluation = (version.loaded if ledger is None else version.loaded.with_corrections(ledger)).evaluation
+    table = evaluation.annotations
+    return sorted((evaluation.images.path[i], evaluation.concepts[c], tuple(box)) for i, c, box in zip(table.image, table.concept, table.box.tolist(), strict=True))
+
+
+def test_history_says_who_did_what_when_and_any_row_can_be_taken_back(cracks):
+    view, version = cracks
+    reviews = view.reviews
+    first = reviews.decide(version, [version.gallery("missing")[0]], "wrong", "  Ann   Bee ", reason="clearly a dent").rows[0]
+    second = reviews.decide(version, [Seen(*RUST[:2], "annotated", RUST[2])], "wrong", "Bo").rows[0]
+    assert (first.who, first.action, first.image, first.concept, first.reason) == ("Ann Bee", "add", "a/one.png", "dent", "clearly a dent")
+    assert [row.id for row in reviews.history(who="Bo")] == [second.id]
+    assert [row.id for row in reviews.history(image="one")] == [first.id, second.id]
+    assert reviews.history(day=first.when[:10]) == reviews.history()
+    assert reviews.history(day="1999-01-01") == []
+    taken = reviews.revert(second.id, "Owner").rows[0]
+    told = reviews.history()[-1]
+    assert (told.id, told.action, told.who, told.image, [mark.concept for mark in told.after]) == (taken.id, "revert", "Owner", "a/one.png", ["rust"])
+    assert boxes(view) == sorted([DENT, RUST, TWO, FOUND])
+    reviews.undo("Owner")
+    assert boxes(view) == sorted([DENT, TWO, FOUND])
+    with pytest.raises(RowUnknown, match="no row 99"):
+        reviews.revert(99, "Owner")
+
+
+def test_undo_and_redo_go_on_after_a_restart(cracks, opened):
+    view, version = cracks
+    before = boxes(view)
+    view.reviews.decide(version, version.gallery("missing")[:1], "wrong", "Ann")
+    view.reviews.decide(version, [Seen(*RUST[:2], "annotated", RUST[2]), Seen(*TWO[:2], "annotated", TWO[2])], "wrong", "Ann")
+    after = boxes(view)
+    again = opened(view.workspace.folder).view("v")
+    assert boxes(again) == after
+    assert [len(again.reviews.undo("Ann").rows) for _ in range(3)] == [2, 1, 0], "one act at a time"
+    assert boxes(view) == before
+    once_more = opened(view.workspace.folder).view("v")
+    assert [len(once_more.reviews.redo("Ann").rows) for _ in range(3)] == [1, 2, 0]
+    assert boxes(view) == after
+
+
+def test_two_people_on_one_item_are_resolved_by_order(cracks, opened):
+    view, version = cracks
+    item = version.gallery("missing")[0]
+    other = opened(view.workspace.folder).view("v")
+    known = view.reviews.ledger.head
+    view.reviews.decide(version, [item], "wrong", "Ann", seen=known)
+    taken = other.reviews.decide(other.version("m"), [item], "right", "Bo", seen=known)
+    assert [(row.who, row.action) for row in taken.conflicts] == [("Ann", "add")]
+    assert boxes(view) == sorted([DENT, RUST, TWO])
+    assert view.reviews.decide(version, [item], "right", "Ann", seen=view.reviews.ledger.head).conflicts == []
+
+
+def test_nothing_is_kept_of_an_act_that_cannot_be_taken(cracks):
+    view, version = cracks
+    item = version.gallery("missing")[0]
+    for wrong, said in (
+        (Seen("a/one.png", "dent", "predicted", (1.0, 1.0, 2.0, 2.0)), ItemGone),
+        (Seen("nowhere.png", "dent", "predicted", FOUND[2]), ItemGone),
+        (Seen("a/one.png", "scratch", "predicted", FOUND[2]), ConceptNotInView),
+    ):
+        with pytest.raises(said):
+            view.reviews.decide(version, [item, wrong], "wrong", "Ann")
+    with pytest.raises(NobodyNamed):
+        view.reviews.decide(version, [item], "wrong", "  ")
+    with pytest.raises(DecisionImpossible, match="no area"):
+        view.reviews.decide(version, [item], "wrong", "Ann", Change(box=(1.0, 1.0, 0.0, 4.0)))
+    assert view.reviews.history() == []
+
+
+def test_a_comment_decides_nothing(cracks):
+    view, version = cracks
+    view.reviews.comment(version, version.gallery("missing")[0], "Ann", "blurred")
+    assert [(row.action, row.reason) for row in view.reviews.history()] == [("comment", "blurred")]
+    assert len(version.gallery("missing", review="new")) == len(version.gallery("missing"))
+
+
+@pytest.mark.parametrize("format", sorted(WRITERS))
+def test_what_was_mended_is_written_in_every_format(cracks, tmp_path, format):
+    view, version = cracks
+    view.reviews.decide(version, version.gallery("missing")[:1], "wrong", "Ann")
+    view.reviews.decide(version, [Seen(*TWO[:2], "annotated", TWO[2])], "wrong", "Ann", Change(concept="rust"))
+    endings = {"coco": ".json", "label-studio": ".json", "csv": ".csv", "parquet": ".parquet", "cvat": ".xml"}
+    path = tmp_path / f"out{endings.get(format, '')}"
+    export(view, "annotations", format, path, chosen=Chosen(corrected=True))
+    fresh, _ = pellucid.open(tmp_path / "fresh").add("v", path, images=None if format in ("yolo", "fiftyone") else tmp_path / "images")
+    same = [(image.rsplit("/")[-1], concept, np.round(box, 3).tolist()) for image, concept, box in boxes(fresh)]
+    assert sorted(same) == sorted((image.rsplit("/")[-1], concept, np.round(box, 3).tolist()) for image, concept, box in boxes(view))
+
+
+def test_the_patch_the_tasks_and_the_report_say_what_happened(cracks, tmp_path):
+    view, version = cracks
+    view.reviews.decide(version, version.gallery("missing")[:1], "wrong", "Ann", reason="a dent | really")
+    view.reviews.decide(version, [Seen(*TWO[:2], "annotated", TWO[2])], "unsure", "Bo")
+    export(view, "corrections", "json", tmp_path / "patch.json")
+    (row,) = json.loads((tmp_path / "patch.json").read_text())
+    assert (row["image"], row["change"], row["concept"], tuple(row["box"]), row["who"]) == ("a/one.png", "added", "dent", FOUND[2], "Ann")
+    export(view, "corrections", "coco", tmp_path / "patch.coco.json")
+    changed = json.loads((tmp_path / "patch.coco.json").read_text())
+    assert [image["file_name"] for image in changed["images"]] == ["a/one.png"]
+    assert len(changed["annotations"]) == 3
+    export(view, "corrections", "csv", tmp_path / "patch.csv")
+    assert "added,dent" in (tmp_path / "patch.csv").read_text()
+    export(view, "tasks", "label-studio", tmp_path / "tasks.json")
+    (task,) = json.loads((tmp_path / "tasks.json").read_text())
+    assert task["data"]["image"].endswith("two.png")
+    assert len(task["predictions"][0]["result"]) == 1
+    export(view, "report", "markdown", tmp_path / "report.md")
+    text = (tmp_path / "report.md").read_text()
+    assert "3 annotations became 4: 1 added, 0 removed, 0 changed" in text
+    assert "a dent \\| really" in text
+    export(view, "history", "csv", tmp_path / "history.csv")
+    assert len((tmp_path / "history.csv").read_text().splitlines()) == 3
+
+
+def test_the_effect_is_that_of_evaluating_the_mended_set(cracks, tmp_path):
+    """Live re-scoring equals importing what was exported and running everything anew."""
+    view, version = cracks
+    view.reviews.decide(version, version.gallery("missing")[:1], "wrong", "Ann")
+    view.reviews.decide(version, [Seen(*RUST[:2], "annotated", RUST[2])], "wrong", "Ann")
+    mended = version.loaded.with_corrections(view.reviews.ledger).evaluation
+    export(view, "annotations", "coco", tmp_path / "mended.json", chosen=Chosen(corrected=True))
+    fresh, _ = pellucid.open(tmp_path / "fresh").add("v", tmp_path / "mended.json", images=tmp_path / "images")
+    again = fresh.start("m")
+    again.add_predictions(toys.results(tmp_path))
+    assert mended.thresholds == again.evaluation.thresholds
+    assert [one.errors for one in version.thresholds.values()] != [one.errors for one in again.thresholds.values()]
