@@ -60,10 +60,10 @@ def demo(tmp_path_factory):
 class Served:
     """A workspace behind a real server on a free port, in a thread."""
 
-    def __init__(self, workspace, cache):
+    def __init__(self, workspace, cache, **options):
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"http://127.0.0.1:{self.listener.getsockname()[1]}/"
-        app = make_app(workspace, CropCache(cache))
+        app = make_app(workspace, CropCache(cache), **options)
         self.server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none"))
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.listener]}, daemon=True)
         self.thread.start()
@@ -81,8 +81,8 @@ def served(tmp_path_factory):
     """A function that serves a workspace until the session ends, and gives its address."""
     running = []
 
-    def serve(workspace):
-        running.append(Served(workspace, tmp_path_factory.mktemp("crops")))
+    def serve(workspace, **options):
+        running.append(Served(workspace, tmp_path_factory.mktemp("crops"), **options))
         return running[-1].address
 
     yield serve

@@ -44,7 +44,12 @@ def named(version, tab, image, **options):
 def test_a_new_concept_takes_the_old_one_away(pets):
     view, version = pets
     view.reviews.decide(version, [named(version, "missing", "one.png", threshold=0.5)], "wrong", "Ann")
-    assert labels(view) == {("one.png", "dog"): "positive", ("two.png", "dog"): "positive", ("three.png", "cat"): "positive", ("five.png", "owl"): "positive"}
+    assert labels(view) == {
+        ("one.png", "dog"): "positive",
+        ("two.png", "dog"): "positive",
+        ("three.png", "cat"): "positive",
+        ("five.png", "owl"): "positive",
+    }
     for tab in ("missing", "extra"):
         assert "one.png" not in [item.image for item in version.gallery(tab, threshold=0.5, review="new")], "one image, one decision"
     view.reviews.decide(version, [named(version, "extra", "one.png", threshold=0.5)], "wrong", "Bo", Change(concept="owl"))
@@ -102,6 +107,8 @@ def test_reviewed_images_are_remembered_by_the_next_version(pets, tmp_path):
     view, version = pets
     view.reviews.decide(version, [named(version, "missing", "one.png", threshold=0.5)], "right", "Ann")
     later = view.start("n")
-    later.add_predictions(toys.write(tmp_path / "n.csv", SCORES.replace("0.1,0.8,0.1", "0.1,0.1,0.8").replace("0.2,0.7,0.1", "0.7,0.2,0.1")))
+    later.add_predictions(
+        toys.write(tmp_path / "n.csv", SCORES.replace("0.1,0.8,0.1", "0.1,0.1,0.8").replace("0.2,0.7,0.1", "0.7,0.2,0.1"))
+    )
     assert [item.image for item in later.gallery("missing", threshold=0.5, review="new")] == ["two.png"]
     assert [item.image for item in later.gallery("missing", threshold=0.5, review="reviewed")] == ["one.png"]

@@ -30,7 +30,10 @@ def boxes(view):
     """What the view says now: image, concept, box."""
     current, _ = view.current()
     table = current.annotations
-    return sorted((current.images.path[i], current.concepts[c], tuple(box)) for i, c, box in zip(table.image, table.concept, table.box.tolist(), strict=True))
+    return sorted(
+        (current.images.path[i], current.concepts[c], tuple(box))
+        for i, c, box in zip(table.image, table.concept, table.box.tolist(), strict=True)
+    )
 
 
 def listed(version, tab="missing", **options):
@@ -150,14 +153,18 @@ def test_a_renamed_picture_is_known_by_its_content_and_a_replaced_one_is_another
     view, version = cracks
     view.reviews.decide(version, [version.gallery("missing")[0]], "wrong", "Ann")
     (tmp_path / "images/a/one.png").rename(tmp_path / "images/renamed.png")
-    renamed = toys.coco(tmp_path, "renamed.json", images=[{"id": 1, "file_name": "renamed.png", "width": 64, "height": 48}], annotations=[], pictures=False)
+    renamed = toys.coco(
+        tmp_path, "renamed.json", images=[{"id": 1, "file_name": "renamed.png", "width": 64, "height": 48}], annotations=[], pictures=False
+    )
     other, _ = view.workspace.add("other", renamed, images=tmp_path / "images")
     assert boxes(other) == [], "decisions are of their view"
     view.add(renamed, images=tmp_path / "images")
     assert ("renamed.png", *FOUND[1:]) in boxes(view)
     assert FOUND not in boxes(view)
     later = view.start("n")
-    later.add_predictions(toys.results(tmp_path, [{"image_id": 1, "category_id": 1, "bbox": [40, 30, 10, 10], "score": 0.6}], "n.json"), covered="listed")
+    later.add_predictions(
+        toys.results(tmp_path, [{"image_id": 1, "category_id": 1, "bbox": [40, 30, 10, 10], "score": 0.6}], "n.json"), covered="listed"
+    )
     assert listed(later, "matched", threshold=0.5) == [("renamed.png", *FOUND[1:])]
     toys.picture(tmp_path / "images/renamed.png", colour=(1, 2, 3))
     assert ("renamed.png", *FOUND[1:]) not in boxes(view), "another picture under the name is another picture"
@@ -211,7 +218,10 @@ def test_a_version_frozen_after_mending_is_trained_on_what_was_mended(cracks, tm
 def frozen(version, ledger=None):
     evaluation = (version.loaded if ledger is None else version.loaded.with_corrections(ledger)).evaluation
     table = evaluation.annotations
-    return sorted((evaluation.images.path[i], evaluation.concepts[c], tuple(box)) for i, c, box in zip(table.image, table.concept, table.box.tolist(), strict=True))
+    return sorted(
+        (evaluation.images.path[i], evaluation.concepts[c], tuple(box))
+        for i, c, box in zip(table.image, table.concept, table.box.tolist(), strict=True)
+    )
 
 
 def test_history_says_who_did_what_when_and_any_row_can_be_taken_back(cracks):
@@ -226,7 +236,13 @@ def test_history_says_who_did_what_when_and_any_row_can_be_taken_back(cracks):
     assert reviews.history(day="1999-01-01") == []
     taken = reviews.revert(second.id, "Owner").rows[0]
     told = reviews.history()[-1]
-    assert (told.id, told.action, told.who, told.image, [mark.concept for mark in told.after]) == (taken.id, "revert", "Owner", "a/one.png", ["rust"])
+    assert (told.id, told.action, told.who, told.image, [mark.concept for mark in told.after]) == (
+        taken.id,
+        "revert",
+        "Owner",
+        "a/one.png",
+        ["rust"],
+    )
     assert boxes(view) == sorted([DENT, RUST, TWO, FOUND])
     reviews.undo("Owner")
     assert boxes(view) == sorted([DENT, TWO, FOUND])

@@ -10,18 +10,30 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 
+import pellucid
+import toys
 from openapi import schema
 
 WEB = Path(__file__).parents[2] / "web"
-PATHS = sorted(schema()["paths"])
+ADDRESSES = sorted((path, method.upper()) for path, methods in schema()["paths"].items() for method in methods)
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_every_address_keeps_its_schema(demo_address, path):
-    api = schemathesis.openapi.from_url(f"{demo_address}openapi.json")
+@pytest.fixture(scope="module")
+def scratch_address(tmp_path_factory, served):
+    """A small workspace that may be decided on at will, under the names of the demo's."""
+    folder = tmp_path_factory.mktemp("scratch")
+    workspace = pellucid.open(folder / "w")
+    view, _ = workspace.add("cells", toys.coco(folder), images=folder / "images")
+    view.start("v2").add_predictions(toys.results(folder))
+    return served(workspace)
+
+
+@pytest.mark.parametrize(("path", "method"), ADDRESSES)
+def test_every_address_keeps_its_schema(demo_address, scratch_address, path, method):
+    api = schemathesis.openapi.from_url(f"{demo_address if method == 'GET' else scratch_address}openapi.json")
 
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(case=api[path]["GET"].as_strategy())
+    @given(case=api[path][method].as_strategy())
     def holds(case):
         answer = case.call()
         assert answer.status_code < 500, answer.text
