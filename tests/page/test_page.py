@@ -177,7 +177,7 @@ def test_the_address_gives_the_same_place_again(gallery):
 
 def test_another_version_keeps_the_concept(gallery, demo):
     page = gallery(f"{CELLS}&concept=platelet")
-    page.get_by_label("Version").select_option("v1")
+    page.get_by_role("combobox", name="Version").select_option("v1")
     expect(page).to_have_url(re.compile("version=v1"))
     expect(page.locator(".summary h1")).to_have_text("platelet")
     version = demo.view("cells").version("v1")
@@ -259,7 +259,7 @@ def test_larger_pictures_keep_the_place(gallery):
 
 def test_one_step_back_from_another_view(gallery):
     page = gallery(f"{CELLS}&concept=platelet")
-    page.get_by_label("View").select_option("smears")
+    page.get_by_role("combobox", name="View").select_option("smears")
     expect(page).to_have_url(re.compile("view=smears"))
     expect(page.locator(".summary h1")).to_have_text("All concepts")
     page.go_back()
@@ -276,7 +276,7 @@ def test_a_view_without_versions_shows_nothing_of_another(page, tmp_path, served
     workspace.view("full").start("m").add_predictions(toys.results(tmp_path))
     page.goto(served(workspace))
     expect(page.locator("[role=option] img").first).to_be_visible()
-    page.get_by_label("View").select_option("empty")
+    page.get_by_role("combobox", name="View").select_option("empty")
     expect(page.locator(".empty")).to_contain_text("This view has no version yet.")
     expect(page.locator("[role=option]")).to_have_count(0)
     expect(page).to_have_url(re.compile("view=empty"))
@@ -284,8 +284,8 @@ def test_a_view_without_versions_shows_nothing_of_another(page, tmp_path, served
 
 def test_keys_work_right_after_a_menu(gallery):
     page = gallery(CELLS)
-    page.get_by_label("Version").focus()
-    page.get_by_label("Version").select_option("v1")
+    page.get_by_role("combobox", name="Version").focus()
+    page.get_by_role("combobox", name="Version").select_option("v1")
     page.keyboard.press("3")
     expect(page.get_by_role("tab", name=re.compile("Missing"))).to_have_attribute("aria-selected", "true")
     page.keyboard.press("t")

@@ -1,0 +1,298 @@
+"""Reviewing in a real browser, with one hand on the keyboard."""
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+import pellucid
+import toys
+
+pytestmark = pytest.mark.browser
+
+AXE = Path(__file__).parents[2] / "web/node_modules/axe-core/axe.min.js"
+IMAGES, EACH = 40, 4
+
+
+@pytest.fixture(autouse=True)
+def no_complaints(page: Page):
+    """Nothing in the console is an error."""
+    said = []
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    yield
+    assert [words for words in said if "ERR_FAILED" not in words] == []
+
+
+@pytest.fixture
+def view(tmp_path):
+    """160 predictions, none of them annotated but one."""
+    names = [{"id": number, "file_name": f"{number:03}.png", "width": 64, "height": 48} for number in range(IMAGES)]
+    source = toys.coco(tmp_path, images=names, annotations=[{"id": 1, "image_id": 0, "category_id": 1, "bbox": [50, 30, 10, 10]}])
+    for number in range(IMAGES):
+        toys.picture(tmp_path / "images" / f"{number:03}.png", colour=(number * 6, 90, 255 - number * 6))
+    rows = [{"image_id": image, "category_id": 1 + box % 2, "bbox": [box * 12, 5, 10, 10], "score": 0.9 - image / 1000 - box / 10}
+            for image in range(IMAGES) for box in range(EACH)]  # fmt: skip
+    view, _ = pellucid.open(tmp_path / "w").add("v", source, images=tmp_path / "images")
+    view.start("m").add_predictions(
+        toys.results(tmp_path, [*rows, {"image_id": 0, "category_id": 1, "bbox": [50, 30, 10, 10], "score": 0.99}])
+    )
+    return view
+
+
+LIST = "?view=v&version=m&tab=missing&concept=dent&at=dent:0.1"
+
+
+@pytest.fixture
+def go(page: Page, view, served):
+    """Open the list of missing dents, as somebody who gave their name."""
+    address = served(view.workspace)
+
+    def open_as(who="Ann", search=LIST, other=None):
+        where = other or page
+        where.goto(address)
+        if who:
+            where.evaluate("who => localStorage.setItem('pellucid-name', who)", who)
+        where.goto(address + search)
+        expect(where.locator("[role=option] img").first).to_be_visible()
+        return where
+
+    return open_as
+
+
+def missing(view, **options):
+    return [(item.image, item.box) for item in view.version("m").gallery("missing", concept="dent", threshold=0.1, **options)]
+
+
+def left(page):
+    return page.get_by_label("Which items")
+
+
+def expect_left(page, number):
+    expect(left(page)).to_contain_text(f"{number} to review")
+
+
+def rows(view, number):
+    """The history, once it has so many rows: the page goes on before they are kept."""
+    for _ in range(100):
+        if len(found := view.reviews.history()) >= number:
+            break
+        time.sleep(0.05)
+    assert len(found) == number
+    return found
+
+
+def decided(view, number):
+    return [(row.action, row.image, row.box) for row in rows(view, number)]
+
+
+def test_the_name_is_asked_once_and_goes_with_every_decision(go, view):
+    page = go(who=None)
+    page.keyboard.press("w")
+    expect(page.get_by_role("heading", name="Who reviews?")).to_be_visible()
+    page.keyboard.type("Ann")
+    page.keyboard.press("Enter")
+    expect_left(page, 79)
+    page.keyboard.press("e")
+    expect_left(page, 78)
+    assert [row.who for row in rows(view, 2)] == ["Ann", "Ann"]
+    rows(view, 2)
+    page.reload()
+    expect_left(page, 78)
+
+
+def test_a_list_is_gone_through_at_the_speed_of_the_keys_and_each_key_is_about_the_item_that_was_there(go, view):
+    page = go()
+    before = missing(view)
+    keys = "weqwewweewqweweqwewweewqwewe"
+    for key in keys:
+        page.keyboard.press(key)
+        page.wait_for_timeout(120)
+    expect_left(page, len(before) - len(keys) + keys.count("q"))
+    action = {"w": "add", "e": "confirm", "q": "unsure"}
+    assert decided(view, len(keys)) == [(action[key], *item) for key, item in zip(keys, before, strict=False)]
+    expect(page.locator("#item-0")).to_contain_text(before[len(keys)][0])
+
+
+def test_undo_brings_the_item_back_under_the_cursor_and_redo_takes_it_away(go, view):
+    page = go()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    name = page.locator("#item-2").inner_text()
+    page.keyboard.press("w")
+    expect(page.locator("#item-2")).not_to_have_text(name)
+    expect_left(page, 79)
+    page.keyboard.press("z")
+    expect_left(page, 80)
+    expect(page.locator("#item-2")).to_contain_text(name.strip().split("\n")[0])
+    expect(page.locator("[aria-selected=true][role=option]")).to_have_id("item-2")
+    page.keyboard.press("Shift+Z")
+    expect_left(page, 79)
+    rows(view, 3)
+    page.reload()
+    expect_left(page, 79)
+    page.keyboard.press("Control+z")
+    expect_left(page, 80)
+
+
+def test_a_selection_is_decided_in_one_act(go, view):
+    page = go()
+    before = missing(view)
+    page.locator("#item-0").click()
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Shift+ArrowRight")
+    page.locator("#item-5").click(modifiers=["Control"])
+    expect(page.get_by_text("4 selected")).to_be_visible()
+    page.keyboard.press("e")
+    expect_left(page, 76)
+    assert sorted(one[1:] for one in decided(view, 4)) == sorted([*before[:3], before[5]])
+    assert len({row.batch for row in rows(view, 4)}) == 1
+    page.keyboard.press("z")
+    expect_left(page, 80)
+
+
+def test_the_viewer_goes_on_to_the_next_item(go, view):
+    page = go()
+    before = missing(view)
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="Picture")
+    expect(dialog).to_contain_text("1 of 80")
+    expect(dialog).to_contain_text(before[0][0])
+    page.keyboard.press("e")
+    expect(dialog).to_contain_text("1 of 79")
+    expect(dialog).to_contain_text(before[1][0])
+
+
+def test_a_box_is_adjusted_by_keys_and_by_dragging(go, view):
+    page = go()
+    _, box = missing(view)[0]
+    page.keyboard.press("Enter")
+    expect(page.locator(".handle.se")).to_be_visible()
+    page.keyboard.press("g")
+    for _ in range(3):
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("w")
+    expect(page.get_by_role("dialog", name="Picture")).to_contain_text("of 79")
+    kept = rows(view, 1)[0].after[0].box
+    assert (kept[0], kept[1] > box[1], kept[2] > box[2], kept[3]) == (box[0], True, True, box[3])
+    place = page.locator(".handle.se").bounding_box()
+    page.mouse.move(place["x"] + 7, place["y"] + 7)
+    page.mouse.down()
+    page.mouse.move(place["x"] + 60, place["y"] + 40, steps=4)
+    page.mouse.up()
+    expect(page.get_by_text("Adjusted")).to_be_visible()
+    page.keyboard.press("w")
+    expect(page.get_by_role("dialog", name="Picture")).to_contain_text("of 78")
+    second = rows(view, 2)[1]
+    assert second.after[0].box[2] > second.box[2]
+    assert second.after[0].box[:2] == pytest.approx(second.box[:2])
+
+
+def test_another_concept_is_chosen_by_typing(go, view):
+    page = go()
+    page.keyboard.press("n")
+    expect(page.get_by_role("heading", name="It should be")).to_be_visible()
+    page.keyboard.type("rus")
+    page.keyboard.press("Enter")
+    expect_left(page, 79)
+    (row,) = rows(view, 1)
+    assert (row.action, [mark.concept for mark in row.after]) == ("add", ["rust"])
+
+
+def test_with_corrections_the_figures_change_and_as_trained_they_do_not(go, view):
+    page = go()
+    page.keyboard.press("Shift+End")
+    page.keyboard.press("w")
+    expect_left(page, 0)
+    expect(page.locator(".effect")).to_contain_text("80 fixed")
+    trained = page.locator("[role=tab] .count").all_inner_texts()
+    page.get_by_role("button", name="As trained").click()
+    expect(page.locator("[role=tab] .count").nth(1)).to_have_text("81")
+    expect(page.locator("[role=tab] .count").nth(2)).to_have_text("0")
+    expect(page).to_have_url(re.compile("corrected=1"))
+    page.reload()
+    expect(page.locator("[role=tab] .count").nth(2)).to_have_text("0")
+    page.get_by_role("button", name="With corrections").click()
+    expect(page.locator("[role=tab] .count")).to_have_text(trained)
+    page.locator(".effect").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Fixing 80 annotations")
+    expect(page.get_by_role("row", name=re.compile("dent"))).to_contain_text("80")
+
+
+def test_the_history_shows_every_row_and_takes_any_back(go, view):
+    page = go()
+    page.keyboard.press("w")
+    page.keyboard.press("e")
+    expect_left(page, 78)
+    page.keyboard.press("Shift+H")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("listitem")).to_have_count(2)
+    dialog.get_by_role("listitem").last.get_by_role("button", name="Take back").click()
+    expect(dialog.get_by_role("listitem")).to_have_count(3)
+    page.keyboard.press("Escape")
+    expect_left(page, 79)
+    assert [row.action for row in rows(view, 3)] == ["add", "confirm", "revert"]
+
+
+def test_two_reviewers_in_the_queue_get_different_items_and_see_each_other(go, view, browser):
+    page = go("Ann")
+    context = browser.new_context()
+    other = go("Bo", other=context.new_page())
+    handed = []
+    for one in (page, other):
+        one.keyboard.press("Shift+Q")
+        expect(one.get_by_role("dialog", name="Picture")).to_be_visible()
+    for _ in range(3):
+        for one in (page, other):
+            before = one.locator("aside .path").inner_text()
+            handed.append(before.split(" ")[0] + one.locator("aside h2").inner_text())
+            one.keyboard.press("e")
+            expect(one.locator("aside .path")).not_to_have_text(before)
+    assert len(set(handed)) == 6
+    page.keyboard.press("Escape")
+    expect(page.locator(".queue")).to_contain_text("74 left")
+    expect(page.locator(".queue")).to_contain_text("with others", timeout=10_000)
+    context.close()
+    expect(page.locator(".queue")).not_to_contain_text("with others", timeout=10_000)
+
+
+def test_who_decided_first_is_told_of_who_decided_later(go, view, browser):
+    page = go("Ann")
+    context = browser.new_context()
+    other = go("Bo", other=context.new_page())
+    page.keyboard.press("w")
+    other.keyboard.press("e")
+    expect(other.get_by_role("status")).to_contain_text("Ann decided on it just before you")
+    expect(page.get_by_role("status")).to_contain_text("Bo decided after you on", timeout=10_000)
+    context.close()
+
+
+def test_a_decision_that_does_not_reach_the_server_is_said_and_the_item_comes_back(go, view, page):
+    go()
+    page.route("**/decisions", lambda route: route.abort())
+    with page.expect_request("**/decisions"):
+        page.keyboard.press("w")
+    expect(page.get_by_role("alert")).to_contain_text("it is not kept")
+    expect_left(page, 80)
+    assert view.reviews.history() == []
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_reviewing_is_accessible(go, page, theme):
+    if not AXE.exists():
+        pytest.skip("axe-core is not installed: make check installs it")
+    page.emulate_media(color_scheme=theme)
+    go()
+    page.keyboard.press("q")
+    page.keyboard.press("w")
+    page.evaluate(AXE.read_text())
+    steps = [lambda: None, lambda: page.keyboard.press("Shift+H"), lambda: (page.keyboard.press("Escape"), page.keyboard.press("n")),
+             lambda: (page.keyboard.press("Escape"), page.locator(".effect").click()), lambda: (page.keyboard.press("Escape"), page.keyboard.press("Enter"))]  # fmt: skip
+    for step in steps:
+        step()
+        page.wait_for_timeout(300)
+        found = page.evaluate("() => axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa'] })")
+        assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found["violations"]] == []
