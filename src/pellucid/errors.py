@@ -339,6 +339,11 @@ class ItemGone(PellucidError):
         super().__init__(f"image '{image}': there is no such item of '{concept}' in this version. Reload the list and decide again.")
 
 
+class TextBroken(PellucidError):
+    def __init__(self, found: str) -> None:
+        super().__init__(f"the text {found[:40]!a} holds half of a character, or none, and cannot be kept. Type it again.")
+
+
 class RowUnknown(PellucidError):
     def __init__(self, row: int) -> None:
         super().__init__(f"the history has no row {row}. See `pellucid history`.")

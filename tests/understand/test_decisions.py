@@ -80,8 +80,9 @@ def test_which_decisions_stand(kind):
             if row.action in VERDICT_ACTIONS and on[row.id]:
                 last[item_key(kind, row)] = row.id
         assert [row.id for row in ledger.standing()] == sorted(last.values())
-        for picture in {row.picture for row in rows if row.image}:
-            assert [row.id for row in ledger.standing(picture)] == [row.id for row in ledger.standing() if row.picture == picture]
+        assert [row.id for row in ledger.in_force()] == [row.id for row in rows if row.action in VERDICT_ACTIONS and on[row.id]]
+        for cut in range(len(rows) + 1):
+            assert ledger.since(rows[cut - 1].id if cut else 0) == rows[cut:]
         assert ledger.last_reset == max((row.id for row in rows if row.action == "reset" and on[row.id]), default=0)
         for who in PEOPLE:
             assert ledger.undoable(who) == (done[who][-1] if done[who] else [])

@@ -84,7 +84,8 @@ export const readPage = (query: Query, offset: number, limit: number, signal: Ab
 
 const ofView = (view: string) => `api/views/${encodeURIComponent(view)}`;
 export const decide = (which: Which, asked: DecisionAsked) => post<ActDocument>(`${root(which)}/decisions`, asked);
-export const comment = (which: Which, item: ItemSeen, who: string, text: string) => post<ActDocument>(`${root(which)}/comments`, { item, who, text });
+export const comment = (which: Which, item: ItemSeen, who: string, text: string, corrected: boolean) =>
+  post<ActDocument>(`${root(which)}/comments`, { item, who, text, corrected });
 export const takeBack = (view: string, way: 'undo' | 'redo', who: string, batch: string) => post<ActDocument>(`${ofView(view)}/${way}`, { who, batch });
 export const revert = (view: string, row: number, who: string) => post<ActDocument>(`${ofView(view)}/history/${row}/revert`, { who });
 export const reset = (view: string, who: string) => post<ActDocument>(`${ofView(view)}/reset`, { who });

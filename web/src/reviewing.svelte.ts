@@ -117,7 +117,7 @@ export class Reviewing {
 
   seen(item: api.PageItem): api.ItemSeen {
     const name = this.gallery.version?.concepts[item.concept] ?? '';
-    return { image: item.path, concept: name, side: item.outcome === 'extra' ? 'annotated' : 'predicted', box: item.box };
+    return { image: item.path, concept: name, side: item.outcome === 'extra' ? 'annotated' : 'predicted', box: item.box, score: item.score };
   }
 
   private async send(act: () => Promise<api.ActDocument>, number: number, tell = true): Promise<void> {
@@ -165,7 +165,8 @@ export class Reviewing {
     this.named(() => {
       this.gallery.pending++;
       this.gallery.pages.unsettle();
-      this.line = this.line.then(() => this.send(() => api.comment(this.gallery.which, this.seen(item), this.who || (this.progress?.me ?? ''), text.trim()), 1));
+      const { which, corrected } = this.gallery;
+      this.line = this.line.then(() => this.send(() => api.comment(which, this.seen(item), this.who || (this.progress?.me ?? ''), text.trim(), corrected), 1));
     });
   }
 

@@ -247,6 +247,9 @@ def document(outgoing: Outgoing, rows: Longs) -> dict[str, Any]:
         table = table.take(wanted[table.image])
         outgoing.cannot("COCO", "statements that a concept is absent", int((~table.positive).sum()))
         table = table.take(table.positive)
+        if table.box is None:
+            outgoing.cannot("COCO", "tags that are unknown", int(table.ignore.sum()))
+            table = table.take(~table.ignore)
     else:
         table = table.take(wanted[table.image])
     records = []

@@ -29,8 +29,10 @@ class SqliteFile:
 
     def connect(self) -> Any:
         """Writes go to a log beside the file, synced at every commit: what was acknowledged is there after a crash."""
-        if self.exists and not os.access(self.path.parent, os.W_OK):  # on a medium that cannot be written nobody else writes either
-            uri = f"{self.path.absolute().as_uri()}?immutable=1"
+        if self.exists and not (os.access(self.path.parent, os.W_OK) and os.access(self.path, os.W_OK)):
+            log = self.path.with_name(f"{self.path.name}-wal")
+            whole = not log.exists() or not log.stat().st_size  # else what is in the log would be passed over
+            uri = f"{self.path.absolute().as_uri()}?{'immutable=1' if whole else 'mode=ro'}"
             return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
         connection = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA journal_mode = WAL")

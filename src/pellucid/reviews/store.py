@@ -24,7 +24,7 @@ SCHEMA = 1
 
 COLUMNS = (
     "id", "at", "who", "batch", "action", "image", "content", "stamp", "concept", "side", "box", "before", "after", "reason", "version",
-    "reverts", "nth",
+    "reverts", "nth", "corrected",
 )  # fmt: skip
 APPENDED = ("workspace", "view", "place", *COLUMNS[1:])
 
@@ -83,17 +83,20 @@ class Store:
         query = f"SELECT {', '.join(quoted(COLUMNS))} FROM pellucid_decisions WHERE workspace = ? AND view = ? AND id > ? ORDER BY id"
         return self._run(lambda cursor: [decision(row) for row in self._all(cursor, query, (self.workspace, view, after))], writes=False)
 
-    def append(self, view: str, rows: Sequence[Decision]) -> list[int]:
-        """Keep the rows of one batch, which are on disk when this returns; their ids. A batch that is there already is not kept again."""
+    def append(self, view: str, rows: Sequence[Decision], after: int | None = None) -> list[int] | None:
+        """Keep the rows of one batch, which are on disk when this returns; their ids. A batch that a person sent before is not kept again.
+
+        after: keep them only if no row of the view follows that one; else None is returned.
+        """
         if not rows:
             return []
 
-        def work(cursor: Any) -> list[int]:
-            there = self._all(
-                cursor, "SELECT id FROM pellucid_decisions WHERE workspace = ? AND batch = ? ORDER BY id", (self.workspace, rows[0].batch)
-            )
+        def work(cursor: Any) -> list[int] | None:
+            there = self._all(cursor, OF_BATCH, (self.workspace, view, rows[0].who, rows[0].batch))
             if there:
                 return [int(row[0]) for row in there]
+            if after is not None and self._all(cursor, LATER, (self.workspace, view, after)):
+                return None
             holes = ", ".join("?" * len(APPENDED))
             insert = f"INSERT INTO pellucid_decisions ({', '.join(quoted(APPENDED))}) VALUES ({holes}) RETURNING id"
             return [
@@ -214,12 +217,15 @@ TABLES = (
     "CREATE TABLE IF NOT EXISTS pellucid_decisions (id NUMBER, workspace TEXT NOT NULL, view TEXT NOT NULL, batch TEXT NOT NULL, "
     'place INTEGER NOT NULL, "at" TEXT NOT NULL, who TEXT NOT NULL, action TEXT NOT NULL, image TEXT NOT NULL, content TEXT NOT NULL, '
     "stamp TEXT NOT NULL, concept TEXT NOT NULL, side TEXT NOT NULL, box TEXT NOT NULL, \"before\" TEXT NOT NULL, \"after\" TEXT NOT NULL, "
-    "reason TEXT NOT NULL, version TEXT NOT NULL, reverts BIGINT, nth INTEGER NOT NULL, UNIQUE (workspace, batch, place))",
+    "reason TEXT NOT NULL, version TEXT NOT NULL, reverts BIGINT, nth INTEGER NOT NULL, corrected INTEGER NOT NULL, "
+    "UNIQUE (workspace, view, who, batch, place))",
     "CREATE INDEX IF NOT EXISTS pellucid_decisions_of_view ON pellucid_decisions (workspace, view, id)",
     "CREATE TABLE IF NOT EXISTS pellucid_leases (workspace TEXT NOT NULL, view TEXT NOT NULL, item TEXT NOT NULL, session TEXT NOT NULL, "
     "who TEXT NOT NULL, until DOUBLE PRECISION NOT NULL, PRIMARY KEY (workspace, view, item))",
 )  # fmt: skip
 
+OF_BATCH = "SELECT id FROM pellucid_decisions WHERE workspace = ? AND view = ? AND who = ? AND batch = ? ORDER BY id"
+LATER = "SELECT id FROM pellucid_decisions WHERE workspace = ? AND view = ? AND id > ? LIMIT 1"
 HELD = "SELECT item FROM pellucid_leases WHERE workspace = ? AND view = ? AND until > ?"
 TAKE = (
     "INSERT INTO pellucid_leases (workspace, view, item, session, who, until) VALUES (?, ?, ?, ?, ?, ?) "
@@ -235,6 +241,7 @@ def values_of(row: Decision) -> tuple[Any, ...]:
     return (
         row.when, row.who, row.batch, row.action, row.image, row.content, row.stamp, row.concept, row.side,
         json.dumps(row.box), marks_text(row.before), marks_text(row.after), row.reason, row.version, row.reverts, row.nth,
+        int(row.corrected),
     )  # fmt: skip
 
 
@@ -247,9 +254,9 @@ def marks(text: str) -> tuple[Mark, ...]:
 
 
 def decision(row: Sequence[Any]) -> Decision:
-    number, at, who, batch, action, image, content, stamp, concept, side, box, before, after, reason, version, reverts, nth = row
+    number, at, who, batch, action, image, content, stamp, concept, side, box, before, after, reason, version, reverts, nth, corrected = row
     place = json.loads(box)
     return Decision(
         int(number), at, who, batch, action, image, content, stamp, concept, side, None if place is None else tuple(place), marks(before),
-        marks(after), reason, version, None if reverts is None else int(reverts), int(nth),
+        marks(after), reason, version, None if reverts is None else int(reverts), int(nth), bool(corrected),
     )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import anyio
 from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi import Path as InPath
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 
@@ -83,6 +84,11 @@ def make_app(
         status = 404 if isinstance(error, ViewUnknown | VersionUnknown | NameBad | NoWorkspace | RowUnknown) else 422
         status = 409 if isinstance(error, ItemGone) else 503 if isinstance(error, ReviewsUnreachable) else status
         return JSONResponse({"detail": str(error)}, status)
+
+    @app.exception_handler(RequestValidationError)
+    async def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
+        """What was given is not repeated: it may be nothing that JSON can say."""
+        return JSONResponse({"detail": [{name: one[name] for name in ("loc", "msg", "type")} for one in error.errors()]}, 422)
 
     @app.get("/api/workspace", response_model=WorkspaceDocument)
     def read_workspace() -> Response:

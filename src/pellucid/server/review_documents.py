@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from pellucid.columns import Split
 from pellucid.server.documents import Box, PageItem
@@ -13,22 +13,33 @@ from pellucid.understand.decisions import Action, Side, Value, Verdict
 from pellucid.understand.gallery import Tab
 from pellucid.workspace.loaded import Order
 
-Path = Annotated[str, Field(max_length=4_000)]
-Name = Annotated[str, Field(max_length=1_000)]
+
+def whole(text: str) -> str:
+    """JSON can say half of a character, which nothing can keep."""
+    if "\0" in text or any("\ud800" <= sign <= "\udfff" for sign in text):
+        raise ValueError("holds half of a character, or none")
+    return text
+
+
+Whole = AfterValidator(whole)
+Path = Annotated[str, Field(max_length=4_000), Whole]
+Name = Annotated[str, Field(max_length=1_000), Whole]
 Key = Annotated[str, Field(min_length=8, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
-Who = Annotated[str, Field(max_length=200)]
-Text = Annotated[str, Field(max_length=4_000)]
+Who = Annotated[str, Field(max_length=200), Whole]
+Text = Annotated[str, Field(max_length=4_000), Whole]
 MOST_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True)
 class ItemSeen:
-    """An item as the reviewer has it before them. concept: by name; side: `annotated` for items of the tab Extra."""
+    """An item as the reviewer has it before them. concept: by name; side: `annotated` for items of the tab Extra; score tells equal boxes
+    apart."""
 
     image: Path
     concept: Name
     side: Side
     box: Box | None = None
+    score: float | None = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +65,8 @@ class DecisionAsked:
 class CommentAsked:
     item: ItemSeen
     who: Who
-    text: Annotated[str, Field(min_length=1, max_length=4_000)]
+    text: Annotated[str, Field(min_length=1, max_length=4_000), Whole]
+    corrected: bool = False
 
 
 @dataclass(frozen=True)
@@ -184,10 +196,11 @@ class EffectConcept:
 
 @dataclass(frozen=True)
 class EffectDocument:
-    """What the corrections do to a version's figures. corrections: decisions that change annotations of its images · unfit: decisions
-    whose annotation is no longer there."""
+    """What the corrections do to a version's figures. corrections: decisions that change annotations of its images ·
+    not_applied: those whose annotation is no longer there, or whose picture."""
 
     corrections: int
+    not_applied: int
     errors: int
     errors_corrected: int
     concepts: list[EffectConcept]

@@ -36,7 +36,7 @@ from pellucid.understand.decisions import VERDICT_ACTIONS, Decision, Ledger
 from pellucid.understand.items import described
 from pellucid.workspace import Version, Workspace
 from pellucid.workspace.loaded import Loaded
-from pellucid.workspace.mended import edits_since, placed
+from pellucid.workspace.mended import placed
 from pellucid.workspace.reviewing import Reviews, Seen, Taken, contradicted, seen_item, told
 
 LEASE = 90.0
@@ -68,9 +68,10 @@ def review_routes(workspace: Workspace, who_header: str | None) -> APIRouter:
     @routes.post("/api/views/{view}/versions/{version}/comments", response_model=ActDocument, responses=NOT_FOUND)
     def comment(view: ViewName, version: ViewName, asked: CommentAsked, request: Request) -> Response:
         """A remark about an item."""
-        found, _ = look_up(workspace, view, version)
+        found, loaded = look_up(workspace, view, version)
         reviews = found.view.reviews
-        return answer(act_document(reviews, reviews.comment(found, seen(asked.item), who(request, asked.who), asked.text)))
+        state = loaded.with_corrections(reviews.ledger) if asked.corrected else loaded
+        return answer(act_document(reviews, reviews.comment(found, seen(asked.item), who(request, asked.who), asked.text, state)))
 
     @routes.post("/api/views/{view}/undo", response_model=ActDocument, responses=NOT_FOUND)
     def undo(view: ViewName, asked: ActAsked, request: Request) -> Response:
@@ -141,7 +142,7 @@ def review_routes(workspace: Workspace, who_header: str | None) -> APIRouter:
 
 
 def seen(item: ItemSeen) -> Seen:
-    return Seen(item.image, item.concept, item.side, item.box)
+    return Seen(item.image, item.concept, item.side, item.box, item.score)
 
 
 def history_row(ledger: Ledger, row: Decision) -> HistoryRow:
@@ -195,7 +196,7 @@ def queue_document(version: Version, loaded: Loaded, asked: QueueAsked, who: str
 def effect_document(loaded: Loaded, ledger: Ledger, split: int) -> EffectDocument:
     mended = loaded.with_corrections(ledger)
     before, after = loaded.evaluation, mended.evaluation
-    edits = placed(loaded.whereabouts, edits_since(ledger, before.kind, loaded.manifest.corrected_to))
+    edits = placed(loaded.whereabouts, [one for one in ledger.standing() if one.edits])
     touched = Counter(name for _, edit in edits for name in {mark.concept for mark in (*edit.before, *edit.after)})
     errors, errors_after = (
         counts.fp + counts.fn for counts in (count(one, split, one.optimal) for one in (before, after))
@@ -207,4 +208,4 @@ def effect_document(loaded: Loaded, ledger: Ledger, split: int) -> EffectDocumen
         )
         for place, name in enumerate(before.concepts)
     ]  # fmt: skip
-    return EffectDocument(len(edits), int(errors.sum()), int(errors_after.sum()), concepts)
+    return EffectDocument(len(edits), mended.not_applied, int(errors.sum()), int(errors_after.sum()), concepts)

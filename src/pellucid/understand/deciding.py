@@ -14,6 +14,9 @@ from pellucid.understand.evaluation import Evaluation
 from pellucid.understand.items import box_at
 from pellucid.understand.outcomes import MATCHED, NOT_HIGHEST
 
+FURTHEST = 1e6
+"""Pixels from the corner of a picture, beyond which no box can be meant."""
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -23,6 +26,7 @@ class Asked:
     concept: str
     side: Side
     box: Box | None = None
+    score: float | None = None
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,8 @@ class Resolved:
     action: Action
     before: tuple[Mark, ...]
     after: tuple[Mark, ...]
-    twins: int = 1
-    """How many boxes are exactly like it."""
+    twins: tuple[int, ...] = (0,)
+    """Of several equal boxes, which it may be, likeliest first."""
 
 
 def resolve(evaluation: Evaluation, neighbours: Neighbours, asked: Asked, verdict: Verdict, change: Change) -> Resolved:
@@ -66,18 +70,19 @@ def resolve(evaluation: Evaluation, neighbours: Neighbours, asked: Asked, verdic
 
 
 def checked_box(path: str, box: Box | None) -> None:
-    if box is not None and not (np.isfinite(box).all() and box[2] > 0 and box[3] > 0):
-        raise DecisionImpossible(path, f"box {box} has no area", "Give left, top, width and height in pixels.")
+    if box is not None and not (np.abs(box).max() <= FURTHEST and box[2] > 0 and box[3] > 0):
+        raise DecisionImpossible(path, f"box {box} has no area, or lies where no picture is", "Give left, top, width and height in pixels.")
 
 
 def of_box(evaluation: Evaluation, neighbours: Neighbours, asked: Asked, verdict: Verdict, change: Change) -> Resolved:
-    row = rows_of(evaluation, neighbours, asked)[0]
+    twins = twins_of(evaluation, neighbours, asked)
+    row = rows_of(evaluation, neighbours, asked)[twins[0]]
     if asked.side == "predicted" and evaluation.state[row] == MATCHED:
         row = int(evaluation.partner[row])
         box = box_at(evaluation.annotations.box, row)
         asked = Asked(asked.image, evaluation.concepts[evaluation.annotations.concept[row]], "annotated", box)
+        twins = (rows_of(evaluation, neighbours, asked).index(row),)
     marks = (Mark(asked.concept, asked.box),) if asked.side == "annotated" else ()
-    twins = len(rows_of(evaluation, neighbours, asked))
     if verdict != "wrong":
         return Resolved(asked.concept, asked.side, asked.box, "unsure" if verdict == "unsure" else "confirm", marks, marks, twins)
     meant = Mark(change.concept or asked.concept, change.box or asked.box)
@@ -88,6 +93,16 @@ def of_box(evaluation: Evaluation, neighbours: Neighbours, asked: Asked, verdict
         return Resolved(asked.concept, asked.side, asked.box, "remove" if gone else "change", marks, () if gone else (meant,), twins)
     before = (replaced(evaluation, neighbours, asked, row),) if change.replaces else ()
     return Resolved(asked.concept, asked.side, asked.box, "change" if before else "add", before, (meant,), twins)
+
+
+def twins_of(evaluation: Evaluation, neighbours: Neighbours, asked: Asked) -> tuple[int, ...]:
+    """Of equal boxes, those of the score that was seen before others; of equal annotations, those that less answers."""
+    rows = rows_of(evaluation, neighbours, asked)
+    if asked.side == "predicted":
+        weight = [evaluation.predictions.score[row] != asked.score for row in rows]
+    else:
+        weight = [evaluation.answer_score[row] for row in rows]
+    return tuple(sorted(range(len(rows)), key=lambda place: (weight[place], place)))
 
 
 def rows_of(evaluation: Evaluation, neighbours: Neighbours, asked: Asked) -> list[int]:

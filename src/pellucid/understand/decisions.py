@@ -7,8 +7,8 @@ about one item the last stands, unless it was reverted. Nothing is ever taken ba
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pellucid.columns import Kind
@@ -43,7 +43,8 @@ class Decision:
     id: rises with time · batch: rows taken in one act · image: its path at that time · content: what the picture held (see
     reviews.contents), '' where it was not there · stamp: of the file then · concept, side, box: the item ·
     before, after: the annotations it took away and gave · version: in which it was seen · reverts: the row that is taken back or
-    brought back · nth: which of several equal boxes the item is.
+    brought back · nth: which of several equal boxes the item is ·
+    corrected: the reviewer looked at the annotations as mended, not as trained.
     """
 
     id: int
@@ -63,27 +64,40 @@ class Decision:
     version: str = ""
     reverts: int | None = None
     nth: int = 0
-
-    @property
-    def picture(self) -> str:
-        """By what the image is known: its content, or its path where there was no picture."""
-        return self.content or f"path:{self.image}"
+    corrected: bool = False
 
     @property
     def edits(self) -> bool:
         return self.action in EDITS
 
 
-ItemKey = tuple[object, ...]
+Key = tuple[object, ...]
 
 
-def item_key(kind: Kind, decision: Decision) -> ItemKey:
-    """Two decisions of one key are about one item."""
+def key_in_image(kind: Kind, decision: Decision) -> Key:
+    """Two decisions on an image with one key are about one item."""
     if kind == "classification":  # concepts exclude each other: whatever is said of one is said of the image
-        return (decision.picture,)
+        return ()
     if kind == "tagging":
-        return decision.picture, decision.concept
-    return decision.picture, decision.concept, decision.side, decision.box, decision.nth
+        return (decision.concept,)
+    return decision.concept, decision.side, decision.box, decision.nth
+
+
+def item_key(kind: Kind, decision: Decision) -> Key:
+    return decision.image, decision.content, *key_in_image(kind, decision)
+
+
+def in_effect(kind: Kind, decisions: Sequence[Decision]) -> list[Decision]:
+    """Of the verdicts on one image that are in force (oldest first), those that say what its annotations are.
+
+    Of an image or a tag the last one says it all. Boxes: a verdict on the annotations as trained replaces what was said of its item
+    before; one on the annotations as mended goes on from there.
+    """
+    found: dict[Key, list[Decision]] = {}
+    for one in decisions:
+        key = key_in_image(kind, one)
+        found[key] = [*found.get(key, []), one] if kind == "detection" and one.corrected else [one]
+    return sorted((one for several in found.values() for one in several), key=lambda one: one.id)
 
 
 @dataclass
@@ -97,19 +111,15 @@ class Ledger:
     _order: list[int] = field(default_factory=list)
     _off: set[int] = field(default_factory=set)
     _reverters: dict[int, list[int]] = field(default_factory=dict)
-    _about: dict[ItemKey, list[int]] = field(default_factory=dict)
-    _of_picture: dict[str, list[int]] = field(default_factory=dict)
+    _about: dict[Key, list[int]] = field(default_factory=dict)
     _done: dict[str, list[tuple[str, list[int]]]] = field(default_factory=dict)
     _undone: dict[str, list[tuple[str, list[int]]]] = field(default_factory=dict)
     _resets: list[int] = field(default_factory=list)
-    _touched: dict[str, int] = field(default_factory=dict)
 
     def append(self, rows: Iterable[Decision]) -> None:
         """Rows that follow, by rising id."""
         for row in rows:
             self.rows[row.id] = row
-            self._order.append(row.id)
-            self.head = row.id
             self._remember_for_undo(row)
             if row.action == "revert" and row.reverts is not None:
                 self._reverters.setdefault(row.reverts, []).append(row.id)
@@ -119,15 +129,14 @@ class Ledger:
                 self._resets.append(row.id)
             else:
                 self._about.setdefault(item_key(self.kind, row), []).append(row.id)
-                self._of_picture.setdefault(row.picture, []).append(row.id)
-            self._touch(row.id)
+            self._order.append(row.id)
+            self.head = row.id
 
-    def _touch(self, row: int) -> None:
-        about = self.rows[row]
-        while about.reverts is not None:
-            about = self.rows[about.reverts]
-        if about.picture != "path:":
-            self._touched[about.picture] = self.head
+    def verdict_of(self, row: Decision) -> Decision | None:
+        """The verdict that a row is, or takes back, or brings back."""
+        while row.reverts is not None and row.reverts in self.rows:
+            row = self.rows[row.reverts]
+        return row if row.action in VERDICT_ACTIONS else None
 
     def _remember_for_undo(self, row: Decision) -> None:
         done, undone = self._done.setdefault(row.who, []), self._undone.setdefault(row.who, [])
@@ -166,28 +175,25 @@ class Ledger:
         about = self._about[item_key(self.kind, decision)]
         return row == next(one for one in reversed(about) if self.is_on(one) and self.rows[one].action in VERDICT_ACTIONS)
 
+    def _said_of(self, key: Key) -> bool:
+        return any(self.is_on(row) and self.rows[row].action in VERDICT_ACTIONS for row in self._about.get(key, ()))
+
     def about(self, decision: Decision) -> list[Decision]:
         """Everything said of the same item, oldest first."""
         return [self.rows[row] for row in self._about.get(item_key(self.kind, decision), [])]
 
-    def standing(self, picture: str | None = None) -> list[Decision]:
-        """The verdicts that stand, oldest first; of one picture, or of all."""
-        rows = list(self.rows) if picture is None else list(self._of_picture.get(picture, []))
-        return [self.rows[row] for row in rows if self.stands(row)]
+    def standing(self) -> list[Decision]:
+        """The verdicts that stand, oldest first."""
+        return [self.rows[row] for row in list(self._order) if self.stands(row)]
 
-    def free_twin(self, decision: Decision, twins: int) -> int:
-        """Which of `twins` equal boxes a new decision is about: the first that none stands about, else the first."""
-        key, standing = item_key(self.kind, decision), self.standing(decision.picture)
-        taken = {one.nth for one in standing if item_key(self.kind, replace(one, nth=0)) == key}
-        return next((nth for nth in range(twins) if nth not in taken), 0)
+    def in_force(self) -> list[Decision]:
+        """The verdicts that nobody took back, oldest first, whatever was said of their items later."""
+        return [self.rows[row] for row in list(self._order) if self.rows[row].action in VERDICT_ACTIONS and self.is_on(row)]
 
-    def of_picture(self, picture: str) -> list[Decision]:
-        """Every row about one picture."""
-        return [self.rows[row] for row in self._of_picture.get(picture, [])]
-
-    def pictures(self, since: int = 0) -> list[str]:
-        """The pictures that rows after `since` are about."""
-        return [picture for picture, last in list(self._touched.items()) if last > since]
+    def free_twin(self, decision: Decision, twins: Sequence[int]) -> int:
+        """Which of several equal boxes a new decision is about: the first that nothing was said of, else the first."""
+        key = item_key(self.kind, decision)
+        return next((nth for nth in twins if not self._said_of((*key[:-1], nth))), twins[0])
 
     def since(self, row: int) -> list[Decision]:
         """The rows after that one."""

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from pellucid.columns import CLOSED, OPEN, UNANNOTATED, Annotations, Bytes, Images, Kind, Longs, texts
 from pellucid.understand.boxes import iou_of_pairs
-from pellucid.understand.decisions import Action, Box, Decision, Mark, Value
+from pellucid.understand.decisions import Box, Decision, Mark, Value, in_effect
 
 SAME = 0.9
 """The least IoU of two boxes that are one annotation, written by different tools (which round)."""
-
-
-TURNED: Action = "undo"
-"""Of an edit that is applied the other way round, where it was applied before: what it took away comes back, whatever is like it."""
-
-
-def turned_round(decision: Decision) -> Decision:
-    return replace(decision, action=TURNED, before=decision.after, after=decision.before)
 
 
 @dataclass
@@ -54,16 +46,17 @@ def mend(
     kind: Kind, concepts: Sequence[str], images: Images, annotations: Annotations, decisions: Sequence[tuple[int, Decision]],
     new_concepts: bool,
 ) -> Mended:  # fmt: skip
-    """Apply edits to the images they are about.
+    """Apply decisions to the images they are about.
 
-    decisions: (image position, decision), those that stand, oldest first. new_concepts: whether a concept that is not listed may be
+    decisions: (image position, verdict in force), oldest first. new_concepts: whether a concept that is not listed may be
     added; else annotations of it are left out.
     """
     named = {name: place for place, name in enumerate(concepts)}
     several: dict[int, list[Decision]] = {}
     for image, decision in decisions:
-        if decision.edits or decision.action == TURNED:
-            several.setdefault(image, []).append(decision)
+        several.setdefault(image, []).append(decision)
+    several = {image: [one for one in in_effect(kind, own) if one.edits or kind != "detection"] for image, own in several.items()}
+    several = {image: own for image, own in several.items() if own}
     touched = np.array(sorted(several), np.int64)
     order = np.argsort(annotations.image, kind="stable")
     first = np.searchsorted(annotations.image, touched, sorter=order)
@@ -102,20 +95,31 @@ def apply(kind: Kind, named: dict[str, int], own: list[Stated], decision: Decisi
     for mark in decision.after:
         if new_concepts:
             named.setdefault(mark.concept, len(named))
+    if kind != "detection":
+        set_images(kind, named, own, decision)
+        return True
     taken = [one for one in (place_of(named, own, mark) for mark in decision.before) if one is not None]
     there = [mark for mark in decision.after if place_of(named, own, mark) is not None]
-    if decision.before and not taken and kind != "tagging":
+    if decision.before and not taken:
         return len(there) == len(decision.after) and bool(there or decision.action == "remove")
     inherited = [own[place] for place in taken]
     for one in inherited:
         own.remove(one)
-    if kind != "detection":  # one statement a concept; in classification one an image
-        concepts = {named.get(mark.concept) for mark in decision.after}
-        own[:] = [] if kind == "classification" else [one for one in own if one.concept not in concepts]
     for mark in decision.after:
-        if mark.concept in named and (decision.action == TURNED or place_of(named, own, mark) is None):
+        if mark.concept in named and place_of(named, own, mark) is None:
             own.append(Stated(named[mark.concept], mark.box, mark.value, kept_row(inherited, mark)))
     return True
+
+
+def set_images(kind: Kind, named: dict[str, int], own: list[Stated], decision: Decision) -> None:
+    """What an image, or a tag of it, is in the end, whatever it was: one statement a concept, in classification one an image."""
+    before = list(own)
+    concepts = {named.get(mark.concept) for mark in decision.after}
+    own[:] = [] if kind == "classification" else [one for one in own if one.concept not in concepts]
+    for mark in decision.after:
+        if mark.concept in named:
+            same = [one for one in before if (one.concept, one.value) == (named[mark.concept], mark.value)]
+            own.append(same[0] if same else Stated(named[mark.concept], None, mark.value, -1))
 
 
 def kept_row(inherited: list[Stated], mark: Mark) -> int:
@@ -124,15 +128,13 @@ def kept_row(inherited: list[Stated], mark: Mark) -> int:
 
 
 def place_of(named: dict[str, int], own: list[Stated], mark: Mark) -> int | None:
-    """Where an annotation stands among an image's own: the same box, else the one nearest to it; images by their concept."""
+    """Where an annotation stands among an image's own: the same box, else the one nearest to it."""
     same = [place for place, one in enumerate(own) if one.concept == named.get(mark.concept)]
-    if mark.box is None:
-        return next((place for place in same if own[place].value == mark.value), None)
     exact = next((place for place in same if own[place].box == mark.box), None)
     if exact is not None or not same:
         return exact
     boxes = np.array([own[place].box for place in same], float)
-    overlap = iou_of_pairs(boxes, np.broadcast_to(np.array(mark.box), boxes.shape), np.zeros(len(boxes), bool))
+    overlap = iou_of_pairs(boxes, np.broadcast_to(np.array(mark.box, float), boxes.shape), np.zeros(len(boxes), bool))
     best = int(np.argmax(overlap))
     return same[best] if overlap[best] >= SAME else None
 

@@ -152,7 +152,8 @@ def report(view: View) -> dict[str, Any]:
     return {
         "made_by": f"pellucid {__version__}", "when": now(), "view": view.name, "rows": len(ledger.rows),
         "first": next(iter(ledger.rows.values())).when if ledger.rows else None, "people": people, "verdicts": dict(kinds),
-        "annotations": {"before": len(view.annotated[1]), "after": len(current.annotations)}, "unfit": current.unfit,
+        "annotations": {"before": len(view.annotated[1]), "after": len(current.annotations)},
+        "not_applied": [*current.unfit, *current.absent],
         "concepts": [{"concept": name, "removed": one["removed"], "added": one["added"]} for name, one in sorted(concepts.items())],
         "changes": [{"image": image, "who": one.who, "when": one.when, "reason": one.reason, "before": named(one.before),
                      "after": named(one.after)} for image, _, one in located(view, EDITS)],

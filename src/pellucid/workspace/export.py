@@ -23,6 +23,7 @@ from pellucid.workspace.corrections import write_corrections, write_history, wri
 from pellucid.workspace.gallery import Gallery
 from pellucid.workspace.loaded import Order
 from pellucid.workspace.manifests import Concept
+from pellucid.workspace.mended import Current
 from pellucid.workspace.reviewed import Which
 from pellucid.workspace.version import Version
 from pellucid.workspace.view import View
@@ -90,12 +91,24 @@ def annotations_of(view: View, version: Version | None, split: Split | None, cor
             current, folders = view.current()
             known = {concept.name: concept for concept in view.manifest.concepts}
             concepts = [known.get(name, Concept(name)) for name in current.concepts]
-            return outgoing(view, concepts, current.images, current.annotations, None, folders, split)
+            made = outgoing(view, concepts, current.images, current.annotations, None, folders, split)
+            made.notes.extend(notes_of(current))
+            return made
         images, annotations, folders = view.annotated
         return outgoing(view, view.manifest.concepts, images, annotations, None, folders, split)
     loaded = version.loaded.with_corrections(view.reviews.ledger) if corrected else version.loaded
     evaluation = loaded.evaluation
     return outgoing(view, loaded.manifest.concepts, evaluation.images, evaluation.annotations, None, loaded.folders, split)
+
+
+def notes_of(current: Current) -> list[Note]:
+    """Corrections that could not be made."""
+    notes = []
+    if number := len(current.unfit):
+        notes.append(Note("unfit", f"{counted(number, 'correction')} left out: the annotation is no longer there to be changed", number))
+    if number := len(current.absent):
+        notes.append(Note("absent", f"{counted(number, 'correction')} left out: the picture is not in the view, or was replaced", number))
+    return notes
 
 
 def predictions_of(version: Version, split: Split | None) -> Outgoing:

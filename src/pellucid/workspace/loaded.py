@@ -19,7 +19,7 @@ from pellucid.understand.mistakes import Suspicion, most_likely_first, suspicion
 from pellucid.understand.shown import Shown
 from pellucid.understand.similar import chained
 from pellucid.workspace.manifests import VersionManifest
-from pellucid.workspace.mended import edits_since, placed, with_corrections
+from pellucid.workspace.mended import Originals, placed, with_corrections
 from pellucid.workspace.reviewed import ReviewedItems, Which
 from pellucid.workspace.whereabouts import Whereabouts
 
@@ -33,10 +33,17 @@ LOOKED_AT = 2_000
 class Loaded:
     """manifest and evaluation of one generation. folders: that the images' `root` points into."""
 
-    def __init__(self, manifest: VersionManifest, evaluation: Evaluation, folders: list[str] | None = None) -> None:
+    def __init__(
+        self, manifest: VersionManifest, evaluation: Evaluation, folders: list[str] | None = None, originals: Originals | None = None,
+        corrected: bool = False,
+    ) -> None:  # fmt: skip
         self.manifest = manifest
         self.evaluation = evaluation
         self.folders = manifest.folders if folders is None else folders
+        self.originals = originals
+        self.corrected = corrected
+        self.not_applied = 0
+        """With corrections: decisions that change nothing, as what they speak of is not there."""
         self.frozen_rows: Longs | None = None
         """With corrections: for each annotation its row as frozen, -1 for a new one."""
         self._selections: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
@@ -58,24 +65,27 @@ class Loaded:
 
     @cached_property
     def reviewed(self) -> ReviewedItems:
-        return ReviewedItems(self.evaluation, self.neighbours, self.whereabouts)
+        return ReviewedItems(self.evaluation, self.neighbours, self.whereabouts, None if self.corrected else self.manifest.corrected_to)
 
     def with_corrections(self, ledger: Ledger) -> Loaded:
         """This version held against its annotations as people have mended them; itself where nothing was."""
         with self._lock:
             if self._mended_at != ledger.head:
-                head, edits = ledger.head, edits_since(ledger, self.evaluation.kind, self.manifest.corrected_to)
-                key = tuple(one.id for one in edits)
+                head, decisions = ledger.head, ledger.in_force()
+                key = tuple(one.id for one in decisions)
                 if self._mended is None or self._mended[0] != key:
-                    self._mended = key, self._mend(edits) if edits else self
+                    self._mended = key, self._mend(decisions) if decisions or self.originals is not None else self
                 self._mended_at = head
             assert self._mended is not None
             return self._mended[1]
 
-    def _mend(self, edits: list[Decision]) -> Loaded:
-        evaluation, rows = with_corrections(self.evaluation, placed(self.whereabouts, edits))
-        mended = Loaded(self.manifest, evaluation, self.folders)
+    def _mend(self, decisions: list[Decision]) -> Loaded:
+        located = placed(self.whereabouts, decisions)
+        evaluation, rows, unfit = with_corrections(self.evaluation, self.originals, located)
+        mended = Loaded(self.manifest, evaluation, self.folders, corrected=True)
         mended.frozen_rows = rows
+        here = {one.id for _, one in located}
+        mended.not_applied = len(unfit) + sum(one.edits and one.id not in here for one in decisions)
         return mended
 
     def selection(self, tab: Tab, split: int, concept: int | None, thresholds: Floats, reverse: bool) -> Selection:

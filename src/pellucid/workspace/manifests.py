@@ -74,9 +74,18 @@ class ViewManifest(msgspec.Struct):
     annotations: str | None = None
 
 
+class BeforeMending(msgspec.Struct, frozen=True):
+    """What the annotations of a version were before people mended them. originals: the table of all · images: positions of those
+    that were mended · stated: what was known of these."""
+
+    originals: str
+    images: list[int]
+    stated: list[int]
+
+
 class VersionManifest(msgspec.Struct):
     """A frozen version; predictions and what is derived from them are None until the model was run. corrected_to: the last
-    decision that its annotations take into account."""
+    decision that its annotations take into account · mended: where that was any."""
 
     kind: Literal["classification", "tagging", "detection"]
     started: str
@@ -93,6 +102,7 @@ class VersionManifest(msgspec.Struct):
     prediction_sources: list[Source] = []
     counts: dict[str, int] = {}
     corrected_to: int = 0
+    mended: BeforeMending | None = None
 
 
 def now() -> str:

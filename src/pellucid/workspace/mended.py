@@ -7,35 +7,40 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pellucid.columns import Annotations, Images, Kind, Longs
+from pellucid.columns import Annotations, Bytes, Images, Kind, Longs
 from pellucid.understand.changed import corrected
 from pellucid.understand.decisions import Decision, Ledger
 from pellucid.understand.evaluation import Evaluation
-from pellucid.understand.mending import Mended, mend, turned_round
+from pellucid.understand.mending import Mended, mend
 from pellucid.workspace.whereabouts import Whereabouts
 
 
 @dataclass(frozen=True, eq=False)
 class Current:
-    """Images and annotations as they are after every standing decision. rows: int64, for each annotation its row before, -1 for a
-    new one · unfit: decisions whose annotation is no longer there to be changed."""
+    """Images and annotations as they are after every decision in force. rows: int64, for each annotation its row before, -1 for a
+    new one · touched: positions of images that decisions spoke of, rising · unfit: ids of decisions whose annotation is no longer
+    there to be changed · absent: of those whose picture is not there, or has been replaced."""
 
     concepts: list[str]
     images: Images
     annotations: Annotations
     rows: Longs
-    applied: int
+    touched: Longs
     unfit: list[int]
+    absent: list[int]
 
 
 def current(
     kind: Kind, concepts: Sequence[str], images: Images, annotations: Annotations, folders: Sequence[str], ledger: Ledger
 ) -> Current:
     """A view's tables with the decisions applied."""
-    edits = [one for one in ledger.standing() if one.edits]
-    found = mend(kind, concepts, images, annotations, placed(Whereabouts(images, folders), edits), new_concepts=True)
+    decisions = ledger.in_force()
+    located = placed(Whereabouts(images, folders), decisions)
+    found = mend(kind, concepts, images, annotations, located, new_concepts=True)
     table, rows, mended = joined(images, annotations, found)
-    return Current(found.concepts, mended, table, rows, len(edits) - len(found.unfit), found.unfit)
+    here = {one.id for _, one in located}
+    absent = [one.id for one in decisions if one.edits and one.id not in here]
+    return Current(found.concepts, mended, table, rows, found.images, found.unfit, absent)
 
 
 def joined(images: Images, annotations: Annotations, found: Mended) -> tuple[Annotations, Longs, Images]:
@@ -52,31 +57,43 @@ def joined(images: Images, annotations: Annotations, found: Mended) -> tuple[Ann
 
 def placed(whereabouts: Whereabouts, decisions: Iterable[Decision]) -> list[tuple[int, Decision]]:
     """Each decision with the image it is about, where that is among them; in their order."""
-    of_picture: dict[str, list[Decision]] = {}
-    for one in decisions:
-        of_picture.setdefault(one.picture, []).append(one)
-    rows = {picture: whereabouts.find(several) for picture, several in of_picture.items()}
-    found = [(rows[picture], one) for picture, several in of_picture.items() for one in several]
-    return sorted(((row, one) for row, one in found if row is not None), key=lambda pair: pair[1].id)
+    found = [(whereabouts.find(one), one) for one in decisions]
+    return [(row, one) for row, one in found if row is not None]
 
 
-def edits_since(ledger: Ledger, kind: Kind, corrected_to: int) -> list[Decision]:
-    """What is to be applied to annotations that took the decisions up to `corrected_to` into account: first those that no longer
-    stand, turned round, latest first; then those that stand now and did not."""
-    now = {one.id: one for one in ledger.standing() if one.edits}
-    if not corrected_to:
-        return list(now.values())
-    before = Ledger(kind)
-    before.append(row for row in ledger.rows.values() if row.id <= corrected_to)
-    then = {one.id: one for one in before.standing() if one.edits}
-    undone = [turned_round(one) for one in then.values() if one.id not in now]
-    return [*reversed(undone), *(one for one in now.values() if one.id not in then)]
+@dataclass(frozen=True, eq=False)
+class Originals:
+    """What a version's annotations were before people mended them. images: positions of those that had been mended when it was
+    frozen, rising · stated: what was known of these."""
+
+    annotations: Annotations
+    images: Longs
+    stated: Bytes
+
+    def stated_of(self, images: Images) -> Bytes:
+        stated = images.stated.copy()
+        stated[self.images] = self.stated
+        return stated
 
 
-def with_corrections(evaluation: Evaluation, edits: Sequence[tuple[int, Decision]]) -> tuple[Evaluation, Longs]:
-    """A version held against its mended annotations, and for each of these the row it has as frozen (-1: new). Only the touched
-    images are matched again."""
-    annotations = evaluation.annotations
-    found = mend(evaluation.kind, evaluation.concepts, evaluation.images, annotations, edits, new_concepts=False)
-    _, rows, images = joined(evaluation.images, annotations, found)
-    return corrected(replace(evaluation, images=images), found.images, found.annotations), rows
+def with_corrections(
+    evaluation: Evaluation, originals: Originals | None, decisions: Sequence[tuple[int, Decision]]
+) -> tuple[Evaluation, Longs, list[int]]:
+    """A version held against its annotations as they are mended now; for each of these the row it has as frozen (-1: new or changed
+    before it was frozen); and the decisions that fit nothing. Only images that differ from what was frozen are matched again.
+
+    originals: where the version was frozen after corrections, so that these may have been taken back since.
+    """
+    images = evaluation.images if originals is None else evaluation.images.replaced(stated=originals.stated_of(evaluation.images))
+    annotations = (evaluation.annotations if originals is None else originals.annotations).replaced(outline=None)
+    found = mend(evaluation.kind, evaluation.concepts, images, annotations, decisions, new_concepts=False)
+    table, rows, images = joined(images, annotations, found)
+    if originals is not None:
+        rows = np.full(len(table), -1, np.int64)
+    touched = found.images if originals is None else np.union1d(found.images, originals.images)
+    own = np.isin(table.image, touched)
+    order = np.argsort(table.image[own], kind="stable")
+    stay = np.flatnonzero(~np.isin(evaluation.annotations.image, touched))
+    changed = table.take(own).take(order)
+    base = replace(evaluation, images=images, annotations=evaluation.annotations.replaced(outline=None))
+    return corrected(base, touched, changed), np.concatenate([stay, rows[own][order]]), found.unfit

@@ -10,7 +10,7 @@ import numpy as np
 
 from pellucid.columns import Bytes, Longs
 from pellucid.understand.causes import Neighbours
-from pellucid.understand.decisions import Ledger
+from pellucid.understand.decisions import Decision, Ledger
 from pellucid.understand.evaluation import Evaluation
 from pellucid.understand.gallery import Selection
 from pellucid.understand.reviewed import NEW, REVIEWED, UNSURE, InImage, reviewed_in_image
@@ -32,12 +32,15 @@ class Decided:
 class ReviewedItems:
     """Thread-safe. A decision costs the images it is about."""
 
-    def __init__(self, evaluation: Evaluation, neighbours: Neighbours, whereabouts: Whereabouts) -> None:
+    def __init__(self, evaluation: Evaluation, neighbours: Neighbours, whereabouts: Whereabouts, applied_to: int | None) -> None:
+        """applied_to: the last decision that the evaluation's annotations take into account; None: all there are."""
         self._evaluation = evaluation
+        self._applied_to = applied_to
         self._neighbours = neighbours
         self._whereabouts = whereabouts
         self._head = 0
         self._reset = 0
+        self._verdicts: dict[int, dict[int, Decision]] = {}
         self._in_image: dict[int, InImage] = {}
         self._decided: dict[bool, Decided] = {}
         self._lock = threading.Lock()
@@ -47,16 +50,22 @@ class ReviewedItems:
         with self._lock:
             if ledger.head == self._head:
                 return
+            rows = ledger.since(self._head)
+            touched = set()
+            for row in rows:
+                verdict = ledger.verdict_of(row)
+                image = None if verdict is None else self._whereabouts.find(verdict)
+                if verdict is not None and image is not None:
+                    self._verdicts.setdefault(image, {})[verdict.id] = verdict
+                    touched.add(image)
             if ledger.last_reset != self._reset:
-                self._head, self._reset = 0, ledger.last_reset
-                self._in_image.clear()
-            for picture in ledger.pictures(since=self._head):
-                everything = ledger.standing(picture)
-                decisions = [one for one in everything if one.id > self._reset]
-                image = self._whereabouts.find(ledger.of_picture(picture))
-                if image is not None:
-                    self._in_image[image] = reviewed_in_image(self._evaluation, self._neighbours, image, decisions)
-            self._head = ledger.head
+                self._reset = ledger.last_reset
+                touched = set(self._verdicts)
+            for image in touched:
+                known = self._verdicts[image].values()
+                verdicts = [one for one in known if one.id > self._reset and one.id <= rows[-1].id and ledger.is_on(one.id)]
+                self._in_image[image] = reviewed_in_image(self._evaluation, self._neighbours, image, verdicts, self._applied_to)
+            self._head = rows[-1].id if rows else self._head
             self._decided.clear()
 
     def state(self, image: int, row: int, annotation: bool) -> tuple[int, int]:

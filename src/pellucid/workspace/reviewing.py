@@ -8,9 +8,9 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from pellucid.errors import ItemGone, NobodyNamed, RowUnknown
+from pellucid.errors import ItemGone, NobodyNamed, RowUnknown, TextBroken
 from pellucid.reviews.contents import content_of
 from pellucid.reviews.store import Store
 from pellucid.understand.deciding import Asked, Change, resolve
@@ -29,12 +29,14 @@ NO_CHANGE = Change()
 
 @dataclass(frozen=True)
 class Seen:
-    """An item as a reviewer had it before them: image by path, concept, box; side `annotated` for items of the tab Extra."""
+    """An item as a reviewer had it before them: image by path, concept, box; side `annotated` for items of the tab Extra · score:
+    which tells equal boxes apart."""
 
     image: str
     concept: str
     side: Side
     box: Box | None = None
+    score: float | None = None
 
 
 @dataclass(frozen=True)
@@ -74,34 +76,43 @@ class Reviews:
         """
         state = loaded or version.loaded
         rows = [self._row(state, seen_item(item), verdict, change) for item in items]
-        rows = [replace(row, version=version.name, reason=reason) for row in rows]
+        rows = [replace(row, version=version.name, reason=reason, corrected=state.corrected) for row in rows]
         return self._append(rows, who, batch, seen)
 
     def _row(self, state: Loaded, item: Seen, verdict: Verdict, change: Change) -> Decision:
         image = state.whereabouts.row_of(item.image)
         if image is None:
             raise ItemGone(item.image, item.concept)
-        found = resolve(state.evaluation, state.neighbours, Asked(image, item.concept, item.side, item.box), verdict, change)
+        found = resolve(state.evaluation, state.neighbours, Asked(image, item.concept, item.side, item.box, item.score), verdict, change)
         content, mark = content_of(state.whereabouts.location(image))
         made = Decision(
             0, "", "", "", found.action, item.image, content, mark, found.concept, found.side, found.box, found.before, found.after
         )  # fmt: skip
-        return made if found.twins == 1 else replace(made, nth=self.ledger.free_twin(made, found.twins))
+        return made if found.twins == (0,) else replace(made, nth=self.ledger.free_twin(made, found.twins))
 
-    def comment(self, version: Version, item: Item | Seen, who: str, text: str) -> Taken:
+    def comment(self, version: Version, item: Item | Seen, who: str, text: str, loaded: Loaded | None = None) -> Taken:
         """A remark about an item, which decides nothing."""
-        row = self._row(version.loaded, seen_item(item), "unsure", NO_CHANGE)
+        row = self._row(loaded or version.loaded, seen_item(item), "unsure", NO_CHANGE)
         return self._append([replace(row, action="comment", before=(), after=(), reason=text, version=version.name)], who)
 
     def undo(self, who: str, batch: str | None = None) -> Taken:
         """Take back this person's last act; nothing where there is none."""
-        rows = self.ledger.undoable(named(who))
-        return self._append([Decision(0, "", "", "", "undo", reverts=row) for row in rows], who, batch)
+        return self._take_back("undo", who, batch)
 
     def redo(self, who: str, batch: str | None = None) -> Taken:
         """Bring back what this person took back last."""
-        rows = self.ledger.redoable(named(who))
-        return self._append([Decision(0, "", "", "", "redo", reverts=row) for row in rows], who, batch)
+        return self._take_back("redo", who, batch)
+
+    def _take_back(self, way: Literal["undo", "redo"], who: str, batch: str | None) -> Taken:
+        """What is to be taken back is settled by the history as it is when it is taken back."""
+        who, batch = named(who), batch or uuid.uuid4().hex
+        while True:
+            ledger = self.ledger
+            head = ledger.head
+            rows = ledger.undoable(who) if way == "undo" else ledger.redoable(who)
+            taken = self._append_after([Decision(0, "", "", "", way, reverts=row) for row in rows], who, batch, None, head)
+            if taken is not None:
+                return taken
 
     def revert(self, row: int, who: str, reason: str = "") -> Taken:
         """Take back any row of the history, whoever wrote it. Raises RowUnknown."""
@@ -124,9 +135,9 @@ class Reviews:
 
     def lease(self, session: str, who: str, items: Sequence[Seen], seconds: float, most: int) -> list[int]:
         """Take items for a while, those that nobody has yet; their places in `items`."""
-        keys = [lease_key(item) for item in items]
-        taken = set(self._store.lease(self.view.name, session, named(who), keys, seconds, most))
-        return [place for place, key in enumerate(keys) if key in taken]
+        keys = {lease_key(item): place for place, item in reversed(list(enumerate(items)))}  # of equal boxes the first
+        taken = self._store.lease(self.view.name, session, named(who), sorted(keys, key=keys.__getitem__), seconds, most)
+        return [keys[key] for key in taken]
 
     def renew(self, session: str, seconds: float) -> None:
         self._store.renew(session, seconds)
@@ -139,8 +150,19 @@ class Reviews:
         return {lease.item for lease in self._store.leases(self.view.name) if lease.session != session}
 
     def _append(self, rows: list[Decision], who: str, batch: str | None = None, seen: int | None = None) -> Taken:
+        taken = self._append_after(rows, who, batch, seen, None)
+        assert taken is not None
+        return taken
+
+    def _append_after(self, rows: list[Decision], who: str, batch: str | None, seen: int | None, after: int | None) -> Taken | None:
+        """None where another row follows `after` already."""
         who, batch, when = named(who), batch or uuid.uuid4().hex, now()
-        ids = self._store.append(self.view.name, [replace(row, who=who, batch=batch, when=when) for row in rows])
+        kept_as = [replace(row, who=who, batch=batch, when=when) for row in rows]
+        for row in kept_as:
+            refuse_unwritable(row.reason, row.image, row.concept)
+        ids = self._store.append(self.view.name, kept_as, after)
+        if ids is None:
+            return None
         ledger = self.ledger
         kept = [ledger.rows[row] for row in ids]
         return Taken(kept, [] if seen is None else [other for row in kept for other in contradicted(ledger, row, seen)])
@@ -150,20 +172,28 @@ def seen_item(item: Item | Seen) -> Seen:
     return (
         item
         if isinstance(item, Seen)
-        else Seen(item.image, item.concept, "annotated" if item.outcome == "extra" else "predicted", item.box)
+        else Seen(item.image, item.concept, "annotated" if item.outcome == "extra" else "predicted", item.box, item.score)
     )
 
 
 def lease_key(item: Seen) -> str:
     text = json.dumps([item.image, item.concept, item.side, item.box], ensure_ascii=False)
-    return blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+    return blake2b(text.encode("utf-8", "backslashreplace"), digest_size=16).hexdigest()
 
 
 def named(who: str) -> str:
     who = " ".join(who.split())
     if not 0 < len(who) <= LONGEST_NAME:
         raise NobodyNamed
+    refuse_unwritable(who)
     return who
+
+
+def refuse_unwritable(*words: str) -> None:
+    """Raise where a text is none that can be kept: half of a character, or a zero byte."""
+    for word in words:
+        if "\0" in word or any("\ud800" <= sign <= "\udfff" for sign in word):
+            raise TextBroken(word)
 
 
 def contradicted(ledger: Ledger, row: Decision, seen: int) -> list[Decision]:

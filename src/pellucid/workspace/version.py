@@ -30,6 +30,7 @@ from pellucid.workspace.judging import Forced
 from pellucid.workspace.loaded import ORDERS, Loaded, Order
 from pellucid.workspace.manifests import Concept, Source, VersionManifest, source_record
 from pellucid.workspace.mapped import write_mapped
+from pellucid.workspace.mended import Originals
 from pellucid.workspace.reviewed import WHICH, Which
 from pellucid.workspace.storage import read_manifest, remove_leftovers, write_manifest, writing
 from pellucid.workspace.tables import (
@@ -110,22 +111,30 @@ class Version:
 
     def _located(self, manifest: VersionManifest, evaluation: Evaluation) -> Loaded:
         """With the pictures that were found only after the freezing: where they lie is no part of what is frozen."""
-        lost = evaluation.images.root < 0
+        lost, originals = evaluation.images.root < 0, self._originals(manifest)
         if not lost.any():
-            return Loaded(manifest, evaluation)
+            return Loaded(manifest, evaluation, originals=originals)
         known, theirs = self.view.picture_places()
         if not known:
-            return Loaded(manifest, evaluation)
+            return Loaded(manifest, evaluation, originals=originals)
         folders = [*manifest.folders, *theirs]
         root = evaluation.images.root.copy()
         for row in np.flatnonzero(lost):
             place = known.get(evaluation.images.path[row], -1)
             root[row] = -1 if place < 0 else len(manifest.folders) + place
-        return Loaded(manifest, replace(evaluation, images=evaluation.images.replaced(root=root)), folders)
+        return Loaded(manifest, replace(evaluation, images=evaluation.images.replaced(root=root)), folders, originals)
+
+    def _originals(self, manifest: VersionManifest) -> Originals | None:
+        if manifest.mended is None:
+            return None
+        annotations, _ = read_annotations(self.folder / manifest.mended.originals)
+        return Originals(annotations, np.array(manifest.mended.images, np.int64), np.array(manifest.mended.stated, np.int8))
 
     def _freeze(self) -> Loaded:
         """Freeze the view as it is now, in memory; it is kept together with the predictions."""
-        manifest, images, annotations = self.view.frozen_now(self._iou)
+        manifest, images, annotations, originals = self.view.frozen_now(self._iou)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.view.keep_originals(self.folder, manifest, originals)
         names = tuple(concept.name for concept in manifest.concepts)
         return Loaded(manifest, without_predictions(manifest, names, images, np.zeros(len(images), np.int8), annotations))
 
@@ -180,10 +189,11 @@ class Version:
             folders=folders, images=str(names["images"]), annotations=str(names["annotations"]),
             annotation_sources=manifest.annotation_sources, generation=generation, predictions=names["predictions"],
             staircase=names["staircase"], prediction_sources=[*manifest.prediction_sources, record], counts=sizes(new),
-            corrected_to=manifest.corrected_to,
+            corrected_to=manifest.corrected_to, mended=manifest.mended,
         )  # fmt: skip
         write_manifest(self.folder / MANIFEST, changed)
-        remove_leftovers(self.folder, {mapped_name(generation), *(name for name in names.values() if name)})
+        originals = manifest.mended and manifest.mended.originals
+        remove_leftovers(self.folder, {mapped_name(generation), *(name for name in (*names.values(), originals) if name)})
 
     def outlines(self, loaded: Loaded, rows: list[int]) -> list[list[list[float]]]:
         """The outlines of these annotations (rising), as polygons in pixels; empty where there is none."""

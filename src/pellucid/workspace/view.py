@@ -16,7 +16,7 @@ from pellucid.images.store import absolute
 from pellucid.release import __version__
 from pellucid.workspace.findings import twin_findings
 from pellucid.workspace.imports import annotations_in_pixels, outside, split_position
-from pellucid.workspace.manifests import Concept, VersionManifest, ViewManifest, now, source_record
+from pellucid.workspace.manifests import BeforeMending, Concept, VersionManifest, ViewManifest, now, source_record
 from pellucid.workspace.mended import Current, current
 from pellucid.workspace.merging import absent_pictures, as_tags, found_folder, merge, merge_concepts, refuse_elsewhere
 from pellucid.workspace.names import checked_name, listed_names
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pellucid.workspace.workspace import Workspace
 
 MANIFEST = "view.json"
+ORIGINALS = "originals.parquet"
 
 
 class View:
@@ -198,16 +199,17 @@ class View:
         with writing(self.workspace.folder):
             if (folder / VERSION_MANIFEST).is_file():
                 raise VersionExists(self.name, name)
-            manifest, images, annotations = self.frozen_now(iou)
+            manifest, images, annotations, originals = self.frozen_now(iou)
             folder.mkdir(parents=True, exist_ok=True)
             remove_leftovers(folder, set())
+            self.keep_originals(folder, manifest, originals)
             write_images(folder / manifest.images, images, np.zeros(len(images), np.int8))
             write_annotations(folder / manifest.annotations, annotations)
             write_manifest(folder / VERSION_MANIFEST, manifest)
         return self.version(name)
 
-    def frozen_now(self, iou: float) -> tuple[VersionManifest, Images, Annotations]:
-        """What a version started at this moment holds: the annotations as they are mended by now."""
+    def frozen_now(self, iou: float) -> tuple[VersionManifest, Images, Annotations, Annotations]:
+        """What a version started at this moment holds: the annotations as they are mended by now, and as they were before."""
         manifest = self.manifest
         images, annotations = self._tables(manifest)
         if not len(images):
@@ -216,21 +218,35 @@ class View:
         names = [concept.name for concept in manifest.concepts]
         mended = current(manifest.kind, names, images, annotations, manifest.folders, ledger)
         concepts = [*manifest.concepts, *(Concept(name) for name in mended.concepts[len(names) :])]
+        place = path_rank(images)
+        originals = annotations.replaced(image=place[annotations.image].astype(np.int32))
+        touched = place[mended.touched]
+        before = BeforeMending(ORIGINALS, touched.tolist(), images.stated[mended.touched].tolist()) if len(touched) else None
         images, annotations = by_path(mended.images, mended.annotations)
         frozen = VersionManifest(
-            kind=manifest.kind, started=now(), made_by=__version__, iou=iou, concepts=concepts, corrected_to=ledger.head,
+            kind=manifest.kind, started=now(), made_by=__version__, iou=iou, concepts=concepts, corrected_to=ledger.head, mended=before,
             folders=manifest.folders, images="images.0.parquet", annotations="annotations.0.parquet",
             annotation_sources=manifest.sources, counts={"images": len(images), "annotations": len(annotations)},
         )  # fmt: skip
-        return frozen, images, annotations
+        return frozen, images, annotations, originals
+
+    def keep_originals(self, folder: Path, manifest: VersionManifest, originals: Annotations) -> None:
+        """Where people had mended annotations before a version was frozen: so that it can be seen without what they take back later."""
+        if manifest.mended is not None:
+            write_annotations(folder / manifest.mended.originals, originals)
+
+
+def path_rank(images: Images) -> Longs:
+    """Where each image stands among all, by path."""
+    place: Longs = np.empty(len(images), np.int64)
+    place[sorted(range(len(images)), key=images.path.__getitem__)] = np.arange(len(images))
+    return place
 
 
 def by_path(images: Images, annotations: Annotations) -> tuple[Images, Annotations]:
     """Images sorted by path, so that position is rank; annotations keep their order."""
-    order = np.array(sorted(range(len(images)), key=images.path.__getitem__), np.int64)
-    place: Longs = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
-    return images.take(order), annotations.replaced(image=place[annotations.image].astype(np.int32))
+    place = path_rank(images)
+    return images.take(np.argsort(place)), annotations.replaced(image=place[annotations.image].astype(np.int32))
 
 
 def suited(found: AnnotationSource, kind: Kind, view: str) -> AnnotationSource:

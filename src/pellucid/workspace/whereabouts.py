@@ -20,6 +20,7 @@ class Whereabouts:
     def __init__(self, images: Images, folders: Sequence[str]) -> None:
         self.images = images
         self.folders = folders
+        self._found: dict[tuple[str, str, str], int | None] = {}
 
     def location(self, row: int) -> str | None:
         root = int(self.images.root[row])
@@ -29,20 +30,23 @@ class Whereabouts:
         """The position of an image path."""
         return self._rows.get(path)
 
-    def find(self, decisions: Sequence[Decision]) -> int | None:
-        """The image that decisions about one picture speak of: by path where the content is still the same, else by content; and by
-        path alone where there is no picture to look at."""
-        several = [(self.row_of(one.image), one) for one in {one.image: one for one in decisions}.values()]
-        named = [(row, one) for row, one in several if row is not None]
-        for row, decision in named:
-            if not decision.content or self._is_still(row, decision):
-                return row
-        content = decisions[0].content
-        if content:
-            for row in self._by_length.get(length_in(content), []):
-                if content_of(self.location(row))[0] == content:
-                    return row
-        return next((row for row, _ in named if not self._has_picture(row)), None)
+    def find(self, decision: Decision) -> int | None:
+        """The image that a decision speaks of: by path where the content is still the same, else by content; and by path alone where
+        there is no picture to look at."""
+        asked = decision.image, decision.content, decision.stamp
+        if asked not in self._found:
+            self._found[asked] = self._search(decision)
+        return self._found[asked]
+
+    def _search(self, decision: Decision) -> int | None:
+        row = self.row_of(decision.image)
+        if row is not None and (not decision.content or self._is_still(row, decision)):
+            return row
+        if decision.content:
+            for other in self._by_length.get(length_in(decision.content), []):
+                if content_of(self.location(other))[0] == decision.content:
+                    return other
+        return row if row is not None and not self._has_picture(row) else None
 
     def _is_still(self, row: int, decision: Decision) -> bool:
         location = self.location(row)
