@@ -20,30 +20,43 @@ DOCUMENTS = sorted([*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/*.md")])
 @pytest.fixture
 def folder(tmp_path):
     """A folder with the files that README speaks of."""
-    for split in ("train", "val"):
-        path = f"{split}/a/one.png"
-        toys.coco(tmp_path, f"instances_{split}.json", images=[{"id": 11 if split == "val" else 5, "file_name": f"{split}-one.png", "width": 64, "height": 48}],
-                  annotations=[{"id": 1, "image_id": 11 if split == "val" else 5, "category_id": 1, "bbox": [10, 10, 20, 20]}], pictures=False)  # fmt: skip
-        toys.picture(tmp_path / path.replace("a/one", f"{split}-one"))
+    for split, number, name in (("train", 5, "train-one.png"), ("val", 11, "line-1.jpg")):
+        toys.coco(tmp_path, f"instances_{split}.json", images=[{"id": number, "file_name": name, "width": 64, "height": 48}],
+                  annotations=[{"id": 1, "image_id": number, "category_id": 1, "bbox": [10, 10, 20, 20]}], pictures=False)  # fmt: skip
+        toys.picture(tmp_path / split / name)
     toys.results(tmp_path, [{"image_id": 11, "category_id": 1, "bbox": [10, 10, 20, 20], "score": 0.9}], "predictions.json")
     return tmp_path
 
 
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", (CHECKOUT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+def blocks(document):
+    """Its blocks of commands and of Python, in their order."""
+    text = (CHECKOUT / document).read_text(encoding="utf-8")
+    return [
+        (language, block)
+        for language, block in re.findall(r"^```(\w*)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+        if language in ("", "python")
+    ]
 
 
-def test_the_commands_and_the_python_of_the_readme_run(folder, monkeypatch):
-    lines = [line.split("#")[0].split() for block in blocks("") for line in block.splitlines() if line.startswith("pellucid ")]
-    assert {words[1] for words in lines} == {"open", "add", "start", "predictions", "serve"}
-    for words in lines:
-        if words[1] in ("open", "serve"):
-            continue  # these do not return; tests/test_open.py runs them
-        done = subprocess.run([sys.executable, "-m", "pellucid.cli", *words[1:]], cwd=folder, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+def commands(block):
+    return [line.split("#")[0].split() for line in block.splitlines() if line.startswith("pellucid ")]
+
+
+def test_the_commands_and_the_python_of_the_documents_run(folder, monkeypatch):
     monkeypatch.chdir(folder)
-    for block in blocks("python"):
-        exec(compile(block, "README.md", "exec"), {})
+    said = set()
+    for document in ("README.md", "docs/formats.md", "docs/reviewing.md"):
+        for language, block in blocks(document):
+            if language == "python":
+                exec(compile(block, document, "exec"), {})
+                continue
+            for words in commands(block):
+                said.add(words[1])
+                if words[1] in ("open", "serve"):
+                    continue  # these do not return; tests/test_open.py runs them
+                done = subprocess.run([sys.executable, "-m", "pellucid.cli", *words[1:]], capture_output=True, text=True, check=False)
+                assert done.returncode == 0, (words, done.stderr)
+    assert said == {"open", "add", "start", "predictions", "serve", "export", "history", "gallery"}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

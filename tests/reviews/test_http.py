@@ -111,6 +111,55 @@ def test_asking_twice_is_harmless(address):
     assert good(address, "api/views/v/history")["total"] == 2
 
 
+def test_the_name_of_an_act_is_its_authors_alone(address):
+    items = good(address, LIST)["items"]
+    body = asked(items[:1])
+    good(address, f"{ONE}/decisions", body)
+    other = good(address, f"{ONE}/decisions", {**body, "who": "Bo", "verdict": "wrong"})
+    assert [(row["who"], row["action"]) for row in other["rows"]] == [("Bo", "add")]
+
+
+def test_undoing_at_once_takes_each_act_back_once(address):
+    items = good(address, LIST)["items"]
+    for item in items[:8]:
+        good(address, f"{ONE}/decisions", asked([item]))
+    with ThreadPoolExecutor(4) as pool:
+        acts = list(pool.map(lambda _: good(address, "api/views/v/undo", {"who": "Ann", "batch": uuid.uuid4().hex}), range(4)))
+    taken = [row["reverts"] for act in acts for row in act["rows"]]
+    assert len(taken) == len(set(taken)) == 4
+    assert good(address, LIST + "&review=new")["total"] == 116
+
+
+def test_a_comment_may_be_about_what_only_the_corrections_show(address):
+    item = good(address, LIST)["items"][0]
+    good(address, f"{ONE}/decisions", asked([item], "wrong", box=[1.0, 20.0, 10.0, 10.0]))
+    moved = {"image": item["path"], "concept": seen(item)["concept"], "side": "annotated", "box": [1.0, 20.0, 10.0, 10.0]}
+    body = {"item": moved, "who": "Ann", "text": "look"}
+    assert ask(address, f"{ONE}/comments", body)[0] == 409
+    assert good(address, f"{ONE}/comments", {**body, "corrected": True})["rows"][0]["reason"] == "look"
+
+
+@pytest.mark.parametrize("broken", ["\ud800", "a\udfffb", "zero\0"])
+@pytest.mark.parametrize("field", ["who", "reason", "concept"])
+def test_half_a_character_is_refused(address, broken, field):
+    body = {**asked(good(address, LIST)["items"][:1]), field: broken}
+    assert ask(address, f"{ONE}/decisions", body)[0] == 422
+    assert (
+        ask(address, f"{ONE}/decisions", {**body, field: "Ann", "items": [{"image": broken, "concept": "dent", "side": "predicted"}]})[0]
+        == 422
+    )
+    assert ask(address, "api/views/v/undo", {"who": broken, "batch": "b" * 8})[0] == 422
+
+
+def test_numbers_that_are_none_are_refused(address):
+    body = json.dumps(asked(good(address, LIST)["items"][:1])).replace('"who"', '"seen": 1e999, "who"').encode()
+    request = urllib.request.Request(f"{address}{ONE}/decisions", body, {"Content-Type": "application/json"})
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request)
+    with refused.value:
+        assert refused.value.code == 422
+
+
 def test_both_are_told_when_two_decide_on_one_item(address):
     item = good(address, LIST)["items"][0]
     good(address, f"{ONE}/decisions", asked([item], "wrong", "Ann"))
@@ -131,6 +180,7 @@ def test_both_are_told_when_two_decide_on_one_item(address):
         (f"{ONE}/decisions", {"concept": "scratch"}, 422, "no concept 'scratch'"),
         (f"{ONE}/decisions", {"box": [1, 2, 0, 4], "verdict": "wrong"}, 422, "no area"),
         (f"{ONE}/decisions", {"box": [1, 2, 3]}, 422, ""),
+        (f"{ONE}/decisions", {"box": [1e308, 1e308, 1e308, 1e308], "verdict": "wrong"}, 422, "where no picture is"),
         (
             f"{ONE}/decisions",
             {"items": [{"image": "../../etc/passwd", "concept": "dent", "side": "predicted", "box": None}]},

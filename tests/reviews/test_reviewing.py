@@ -246,8 +246,8 @@ def test_history_says_who_did_what_when_and_any_row_can_be_taken_back(cracks):
     assert boxes(view) == sorted([DENT, RUST, TWO, FOUND])
     reviews.undo("Owner")
     assert boxes(view) == sorted([DENT, TWO, FOUND])
-    with pytest.raises(RowUnknown, match="no row 99"):
-        reviews.revert(99, "Owner")
+    with pytest.raises(RowUnknown, match="no row 1000000000"):
+        reviews.revert(10**9, "Owner")
 
 
 def test_undo_and_redo_go_on_after_a_restart(cracks, opened):
@@ -351,3 +351,70 @@ def test_the_effect_is_that_of_evaluating_the_mended_set(cracks, tmp_path):
     again.add_predictions(toys.results(tmp_path))
     assert mended.thresholds == again.evaluation.thresholds
     assert [one.errors for one in version.thresholds.values()] != [one.errors for one in again.thresholds.values()]
+
+
+def test_two_pictures_of_one_content_are_decided_on_apart(opened, tmp_path):
+    """The path tells which is meant, as long as the picture under it is still the same."""
+    workspace = opened(tmp_path / "w")
+    source = toys.coco(tmp_path)
+    view, _ = workspace.add("v", source, images=tmp_path / "images")
+    assert (tmp_path / "images/a/one.png").read_bytes() == (tmp_path / "images/a/two.png").read_bytes()
+    version = view.start("m")
+    version.add_predictions(toys.results(tmp_path))
+    for image in ("a/two.png", "a/one.png"):
+        item = next(one for one in version.gallery("extra", concept="dent", threshold=0.95) if one.image == image)
+        view.reviews.decide(version, [item], "wrong", "Ann")
+    assert boxes(view) == [RUST]
+
+
+def test_decisions_taken_before_the_pictures_were_there_stay(opened, tmp_path):
+    view, _ = opened(tmp_path / "w").add("v", toys.coco(tmp_path))
+    view_folder = tmp_path / "elsewhere"
+    source = toys.coco(view_folder, pictures=False)
+    version = view.start("m")
+    version.add_predictions(toys.results(tmp_path))
+    view.reviews.decide(version, [version.gallery("missing")[0]], "right", "Ann")
+    view.add(source, images=tmp_path / "images")
+    extra = version.gallery("extra", threshold=0.95)
+    view.reviews.decide(version, [extra[0]], "right", "Ann")
+    assert listed(version, review="reviewed") == [FOUND]
+    assert listed(version, "extra", threshold=0.95, review="reviewed") == [(extra[0].image, extra[0].concept, extra[0].box)]
+
+
+def test_a_box_beside_one_that_was_removed_is_still_put_forward(opened, tmp_path):
+    beside = [
+        {"id": 1, "image_id": 11, "category_id": 1, "bbox": [10, 10, 20, 20]},
+        {"id": 2, "image_id": 11, "category_id": 1, "bbox": [15, 10, 20, 20]},
+    ]
+    view, _ = opened(tmp_path / "w").add("v", toys.coco(tmp_path, annotations=beside), images=tmp_path / "images")
+    version = view.start("m")
+    version.add_predictions(toys.results(tmp_path, [{"image_id": 12, "category_id": 1, "bbox": [1, 1, 5, 5], "score": 0.5}]))
+    first = next(item for item in version.gallery("extra") if item.box[0] == 10)
+    view.reviews.decide(version, [first], "wrong", "Ann")
+    other = [("a/one.png", "dent", (15.0, 10.0, 20.0, 20.0))]
+    assert listed(version, "extra", review="new") == listed(version, "extra", review="new", corrected=True) == other
+    later = view.start("n")
+    later.add_predictions(toys.results(tmp_path, [{"image_id": 12, "category_id": 1, "bbox": [1, 1, 5, 5], "score": 0.5}]))
+    assert listed(later, "extra", review="new") == other
+
+
+def test_corrections_that_cannot_be_made_are_told_of(cracks, tmp_path):
+    view, version = cracks
+    view.reviews.decide(version, [version.gallery("missing")[0]], "wrong", "Ann")
+    toys.picture(tmp_path / "images/a/one.png", colour=(7, 7, 7))
+    notes = export(view, "annotations", "coco", tmp_path / "out.json", chosen=Chosen(corrected=True))
+    assert [note.message for note in notes] == ["1 correction left out: the picture is not in the view, or was replaced"]
+
+
+def test_a_workspace_that_cannot_be_written_shows_all_decisions(cracks, tmp_path):
+    import os
+    import shutil
+
+    if os.geteuid() == 0:
+        pytest.skip("root may write everything")
+    view, version = cracks
+    view.reviews.decide(version, [version.gallery("missing")[0]], "wrong", "Ann")
+    shutil.copytree(view.workspace.folder, tmp_path / "copy")
+    for path in [tmp_path / "copy", *(tmp_path / "copy").rglob("*")]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    assert len(pellucid.open(tmp_path / "copy").view("v").reviews.history()) == 1

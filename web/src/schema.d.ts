@@ -423,6 +423,11 @@ export interface components {
             who: string;
             /** Text */
             text: string;
+            /**
+             * Corrected
+             * @default false
+             */
+            corrected: boolean;
         };
         /**
          * ConceptDocument
@@ -529,12 +534,14 @@ export interface components {
         };
         /**
          * EffectDocument
-         * @description What the corrections do to a version's figures. corrections: decisions that change annotations of its images · unfit: decisions
-         *     whose annotation is no longer there.
+         * @description What the corrections do to a version's figures. corrections: decisions that change annotations of its images ·
+         *     not_applied: those whose annotation is no longer there, or whose picture.
          */
         EffectDocument: {
             /** Corrections */
             corrections: number;
+            /** Not Applied */
+            not_applied: number;
             /** Errors */
             errors: number;
             /** Errors Corrected */
@@ -684,7 +691,8 @@ export interface components {
         };
         /**
          * ItemSeen
-         * @description An item as the reviewer has it before them. concept: by name; side: `annotated` for items of the tab Extra.
+         * @description An item as the reviewer has it before them. concept: by name; side: `annotated` for items of the tab Extra; score tells equal boxes
+         *     apart.
          */
         ItemSeen: {
             /** Image */
@@ -703,6 +711,8 @@ export interface components {
                 number,
                 number
             ] | null;
+            /** Score */
+            score?: number | null;
         };
         /** MarkDocument */
         MarkDocument: {

@@ -61,23 +61,24 @@ def of_boxes(evaluation: Evaluation) -> Suspicion:
     being overlooked, its confidence less what is annotated there already, and of what it says against an annotation."""
     predicted, annotated = evaluation.predictions, evaluation.annotations
     score = confidence(np.asarray(predicted.score))
-    agreed, against = np.zeros(len(annotated)), np.zeros(len(annotated))
+    agreed, swapped, beside = (np.zeros(len(annotated)) for _ in range(3))
     same_overlap, other_overlap = np.zeros(len(predicted)), np.zeros(len(predicted))
+    is_beside = np.zeros(len(predicted), bool)
+    for rows, owners, overlap in pairs_of_images(evaluation):
+        pair = said_of(evaluation, rows, owners, overlap)
+        np.maximum.at(agreed, owners[pair.agrees], score[rows[pair.agrees]])
+        np.maximum.at(swapped, owners[pair.swaps], score[rows[pair.swaps]])
+        np.maximum.at(beside, owners[pair.beside], (score[rows] * (1 - overlap))[pair.beside])
+        is_beside[rows[pair.beside]] = True
+        np.maximum.at(same_overlap, rows[pair.same], overlap[pair.same])
+        np.maximum.at(other_overlap, rows[~pair.same], overlap[~pair.same])
+    trust = trust_in_places(score[evaluation.state == MATCHED], score[is_beside])
     accused = np.full(len(predicted), -np.inf)
     for rows, owners, overlap in pairs_of_images(evaluation):
-        same = predicted.concept[rows] == annotated.concept[owners]
-        close = overlap >= evaluation.iou_threshold
-        np.maximum.at(agreed, owners[same & close], score[rows[same & close]])
-        for side, chosen in ((same_overlap, same), (other_overlap, ~same)):
-            np.maximum.at(side, rows[chosen], overlap[chosen])
-        evidence = evidence_against(evaluation, rows, same, close, overlap, score)
-        np.maximum.at(against, owners, evidence)
-    for rows, owners, overlap in pairs_of_images(evaluation):
-        same, close = predicted.concept[rows] == annotated.concept[owners], overlap >= evaluation.iou_threshold
-        evidence = evidence_against(evaluation, rows, same, close, overlap, score)
-        said = evidence > 0
-        np.maximum.at(accused, rows[said], (evidence - agreed[owners])[said])
-    mistaken = against - agreed
+        pair = said_of(evaluation, rows, owners, overlap)
+        for says, weight in ((pair.swaps, score[rows]), (pair.beside, trust * score[rows] * (1 - overlap))):
+            np.maximum.at(accused, rows[says], (weight - agreed[owners])[says])
+    mistaken = np.maximum(swapped, trust * beside) - agreed
     overlooked = score * (1 - same_overlap) * (1 - other_overlap)
     of_predictions = np.where(evaluation.state == WRONG, np.maximum(overlooked, accused), -np.inf)
     matched = evaluation.state == MATCHED
@@ -85,14 +86,29 @@ def of_boxes(evaluation: Evaluation) -> Suspicion:
     return Suspicion(of_predictions, mistaken, score, np.zeros(len(annotated)))
 
 
-def evidence_against(
-    evaluation: Evaluation, rows: Longs, same: Flags, close: Flags, overlap: Floats, score: Floats
-) -> Floats:  # fmt: skip
-    """What each pair says against the annotation: another concept in its place, or the concept beside it, the further the more."""
-    free = evaluation.state[rows] == WRONG
-    swapped = ~same & close & (evaluation.state[rows] != MATCHED)
-    beside = same & ~close & (overlap >= BADLY_PLACED) & free
-    return np.where(swapped, score[rows], np.where(beside, score[rows] * (1 - overlap), 0.0))
+@dataclass(frozen=True, eq=False)
+class Said:
+    """What the predictions of pairs say of their annotations: the same concept at all; the same in its place; another concept in its
+    place; the same beside it."""
+
+    same: Flags
+    agrees: Flags
+    swaps: Flags
+    beside: Flags
+
+
+def said_of(evaluation: Evaluation, rows: Longs, owners: Longs, overlap: Floats) -> Said:
+    same = evaluation.predictions.concept[rows] == evaluation.annotations.concept[owners]
+    close, state = overlap >= evaluation.iou_threshold, evaluation.state[rows]
+    beside = same & ~close & (overlap >= BADLY_PLACED) & (state == WRONG)
+    return Said(same, same & close, ~same & close & (state != MATCHED), beside)
+
+
+def trust_in_places(matched: Floats, beside: Floats) -> float:
+    """How much a box beside an annotation says: of confident boxes at or beside one, the share that match. A model that places boxes
+    badly by itself is no witness against the annotators."""
+    right, off = float((matched**4).sum()), float((beside**4).sum())
+    return right / (right + off) if right + off else 1.0
 
 
 def pairs_of_images(evaluation: Evaluation) -> Iterator[tuple[Longs, Longs, Floats]]:
