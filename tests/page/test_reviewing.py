@@ -144,13 +144,23 @@ def test_a_selection_is_decided_in_one_act(go, view):
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("Shift+ArrowRight")
     page.locator("#item-5").click(modifiers=["Control"])
-    expect(page.get_by_text("4 selected")).to_be_visible()
+    expect(page.get_by_text("4 items")).to_be_visible()
     page.keyboard.press("e")
     expect_left(page, 76)
     assert sorted(one[1:] for one in decided(view, 4)) == sorted([*before[:3], before[5]])
     assert len({row.batch for row in rows(view, 4)}) == 1
     page.keyboard.press("z")
     expect_left(page, 80)
+
+
+def test_in_the_viewer_a_verdict_is_about_what_is_seen_there(go, view):
+    page = go()
+    page.locator("#item-0").click()
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Enter")
+    page.keyboard.press("e")
+    expect(page.get_by_role("dialog", name="Picture")).to_contain_text("of 79")
+    assert len(rows(view, 1)) == 1
 
 
 def test_the_viewer_goes_on_to_the_next_item(go, view):

@@ -63,9 +63,10 @@ export class Reviewing {
     if (this.who) then?.();
   }
 
-  /** What a key or a button is about: the selected items, else the one under the cursor. */
+  /** What a key or a button is about: in the viewer its item; in the wall the selected items, else the one under the cursor. */
   private get about(): number[] {
     const { gallery } = this;
+    if (gallery.open) return gallery.total ? [gallery.item] : [];
     return gallery.selected.size ? [...gallery.selected].sort((one, other) => one - other).slice(0, MOST) : gallery.total ? [gallery.item] : [];
   }
 
