@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import crops, figures, serving, versions
+from benchmarks import crops, figures, mistakes, reviewing, serving, versions
 from benchmarks.made import COCO, HUGE, MILLION, SMALL, TEN_TIMES, Size
 
 DOCUMENT = Path(__file__).parents[1] / "docs/benchmarks.md"
@@ -36,6 +36,11 @@ def measured(folder: Path, quick: bool, huge: bool) -> list[str]:
         said.append(f"{title}\n\n{note}\n\n{table(figures.HEADINGS, figures.rows(size, folder / f'figures-{size.predictions}', repeats))}")
     said.append(f"## From predictions on disk to a gallery\n\n{versions_table(folder, quick, huge)}")
     said.append(f"## Serving {(SMALL if quick else MILLION).predictions:,} predictions\n\n{serving_table(folder, quick)}")
+    review = SMALL if quick else COCO
+    took = table(["what", "measured"], reviewing.rows(review, folder / "reviewing", 3 if quick else 40))
+    said.append(f"## Reviewing {review.predictions:,} predictions\n\n{took}")
+    if not quick:
+        said += mistakes.sections(folder / "mistakes")
     said.append(f"## Pictures\n\n{table(crops.HEADINGS, crops.rows(folder / 'crops'))}")
     if huge:
         workspace = folder / f"ready-{HUGE.predictions}" / "versions.pellucid"

@@ -15,6 +15,8 @@ const NAME = 'pellucid-name';
 const BETWEEN = 3000;
 const AT_ONCE = 10;
 const MOST = 1000;
+const QUICK = 300;
+const RESTS = 5;
 const short = () => crypto.randomUUID().replaceAll('-', '');
 
 const DONE: Record<api.HistoryRow['action'], string> = {
@@ -36,6 +38,8 @@ export class Reviewing {
   private line: Promise<void> = Promise.resolve();
   private taking = false;
   private effectAt = -1;
+  /** When the effect may be asked for again: on tens of millions of predictions it takes the server seconds. */
+  private effectDue = 0;
 
   constructor(
     private readonly gallery: Gallery,
@@ -202,8 +206,12 @@ export class Reviewing {
         const more = found.contradicted.length - 1;
         this.say(`${row!.who} decided after you on ${row!.image} (${row!.concept}: ${DONE[row!.action]})${more ? ` and ${more} more` : ''}: theirs stands`, true);
       }
-      if (found.head !== this.effectAt || !this.effect) this.effect = await api.readEffect(gallery.which, gallery.split);
-      this.effectAt = found.head;
+      if ((found.head !== this.effectAt || !this.effect) && performance.now() > this.effectDue) {
+        const begun = performance.now();
+        this.effect = await api.readEffect(gallery.which, gallery.split);
+        this.effectAt = found.head;
+        this.effectDue = performance.now() + RESTS * (performance.now() - begun - QUICK);
+      }
     } catch {
       return; // the page says elsewhere when the server is gone
     }
