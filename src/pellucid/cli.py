@@ -272,12 +272,13 @@ def export(
 
 @cli.command()
 @VERSION
+@CORRECTED
 @JSON
-def thresholds(workspace: str, view: str, version: str, as_json: bool) -> None:
+def thresholds(workspace: str, view: str, version: str, corrected: bool, as_json: bool) -> None:
     """Each concept's threshold and what it costs on validation."""
     from pellucid.workspace.documents import thresholds_document
 
-    document = thresholds_document(existing(workspace, view, version))
+    document = thresholds_document(existing(workspace, view, version), corrected)
     if as_json:
         print_json(document)
         return
@@ -288,12 +289,13 @@ def thresholds(workspace: str, view: str, version: str, as_json: bool) -> None:
 @cli.command()
 @VERSION
 @SPLIT
+@CORRECTED
 @JSON
-def metrics(workspace: str, view: str, version: str, split: Split, as_json: bool) -> None:
+def metrics(workspace: str, view: str, version: str, split: Split, corrected: bool, as_json: bool) -> None:
     """Figures at the thresholds, per concept and overall."""
     from pellucid.workspace.documents import metrics_document
 
-    document = metrics_document(existing(workspace, view, version), split)
+    document = metrics_document(existing(workspace, view, version), split, corrected)
     if as_json:
         print_json(document)
         return

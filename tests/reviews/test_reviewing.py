@@ -147,6 +147,10 @@ def test_equal_boxes_are_decided_one_by_one(opened, tmp_path):
     assert boxes(view) == [DENT]
     view.reviews.undo("Ann")
     assert boxes(view) == [DENT, DENT]
+    view.reviews.undo("Ann")
+    view.reviews.decide(version, version.gallery("extra")[:], "wrong", "Ann")
+    assert boxes(view) == [DENT], "both in one act"
+    assert listed(version, "extra", review="new") == []
 
 
 def test_a_renamed_picture_is_known_by_its_content_and_a_replaced_one_is_another(cracks, tmp_path):
@@ -350,6 +354,8 @@ def test_the_effect_is_that_of_evaluating_the_mended_set(cracks, tmp_path):
     again = fresh.start("m")
     again.add_predictions(toys.results(tmp_path))
     assert mended.thresholds == again.evaluation.thresholds
+    assert version.metrics(corrected=True) == again.metrics()
+    assert version.thresholds_held(corrected=True) == again.thresholds
     assert [one.errors for one in version.thresholds.values()] != [one.errors for one in again.thresholds.values()]
 
 

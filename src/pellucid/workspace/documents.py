@@ -11,18 +11,18 @@ from pellucid.workspace.gallery import Gallery
 from pellucid.workspace.version import Version
 
 
-def thresholds_document(version: Version) -> list[dict[str, Any]]:
+def thresholds_document(version: Version, corrected: bool = False) -> list[dict[str, Any]]:
     """One entry a concept, in the view's order. interval is null until it is estimated."""
     return [
         {"concept": concept, "threshold": threshold.value, "source": threshold.source, "errors": threshold.errors,
          "tp": threshold.tp, "fp": threshold.fp, "fn": threshold.fn, "annotations": threshold.annotations,
          "equally_good": list(threshold.equally_good), "interval": None}
-        for concept, threshold in version.thresholds.items()
+        for concept, threshold in version.thresholds_held(corrected).items()
     ]  # fmt: skip
 
 
-def metrics_document(version: Version, split: Split) -> dict[str, Any]:
-    return {"view": version.view.name, "version": version.name, "kind": version.view.kind, **asdict(version.metrics(split))}
+def metrics_document(version: Version, split: Split, corrected: bool = False) -> dict[str, Any]:
+    return {"view": version.view.name, "version": version.name, "kind": version.view.kind, **asdict(version.metrics(split, corrected))}
 
 
 def gallery_document(

@@ -14,7 +14,7 @@ from pellucid.errors import ItemGone, NobodyNamed, RowUnknown, TextBroken
 from pellucid.reviews.contents import content_of
 from pellucid.reviews.store import Store
 from pellucid.understand.deciding import Asked, Change, resolve
-from pellucid.understand.decisions import TAKING_BACK, VERDICT_ACTIONS, Box, Decision, Ledger, Side, Verdict
+from pellucid.understand.decisions import TAKING_BACK, VERDICT_ACTIONS, Box, Decision, Ledger, Side, Verdict, item_key
 from pellucid.understand.items import Item
 from pellucid.workspace.loaded import Loaded
 from pellucid.workspace.manifests import now
@@ -75,11 +75,14 @@ class Reviews:
         All rows are kept, or none. Raises ItemGone, ConceptNotInView, DecisionImpossible, NobodyNamed, ReviewsUnreachable.
         """
         state = loaded or version.loaded
-        rows = [self._row(state, seen_item(item), verdict, change) for item in items]
-        rows = [replace(row, version=version.name, reason=reason, corrected=state.corrected) for row in rows]
+        rows: list[Decision] = []
+        for item in items:
+            row = self._row(state, seen_item(item), verdict, change, rows)
+            rows.append(replace(row, version=version.name, reason=reason, corrected=state.corrected))
         return self._append(rows, who, batch, seen)
 
-    def _row(self, state: Loaded, item: Seen, verdict: Verdict, change: Change) -> Decision:
+    def _row(self, state: Loaded, item: Seen, verdict: Verdict, change: Change, with_it: Sequence[Decision] = ()) -> Decision:
+        """with_it: rows of the same act, which may be about boxes equal to this one."""
         image = state.whereabouts.row_of(item.image)
         if image is None:
             raise ItemGone(item.image, item.concept)
@@ -88,7 +91,11 @@ class Reviews:
         made = Decision(
             0, "", "", "", found.action, item.image, content, mark, found.concept, found.side, found.box, found.before, found.after
         )  # fmt: skip
-        return made if found.twins == (0,) else replace(made, nth=self.ledger.free_twin(made, found.twins))
+        if len(found.twins) == 1:
+            return replace(made, nth=found.twins[0])
+        taken = {one.nth for one in with_it if item_key(self.view.kind, replace(one, nth=0)) == item_key(self.view.kind, made)}
+        twins = [nth for nth in found.twins if nth not in taken] or list(found.twins)
+        return replace(made, nth=self.ledger.free_twin(made, twins))
 
     def comment(self, version: Version, item: Item | Seen, who: str, text: str, loaded: Loaded | None = None) -> Taken:
         """A remark about an item, which decides nothing."""
@@ -169,11 +176,10 @@ class Reviews:
 
 
 def seen_item(item: Item | Seen) -> Seen:
-    return (
-        item
-        if isinstance(item, Seen)
-        else Seen(item.image, item.concept, "annotated" if item.outcome == "extra" else "predicted", item.box, item.score)
-    )
+    if isinstance(item, Seen):
+        return item
+    side: Side = "annotated" if item.outcome == "extra" else "predicted"
+    return Seen(item.image, item.concept, side, item.box, item.score)
 
 
 def lease_key(item: Seen) -> str:

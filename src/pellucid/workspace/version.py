@@ -226,8 +226,15 @@ class Version:
     @property
     def thresholds(self) -> Mapping[str, Threshold]:
         """Each concept's threshold, chosen exactly to make the fewest errors on validation, in the view's order."""
-        evaluation = self.evaluation
+        return self.thresholds_held(corrected=False)
+
+    def thresholds_held(self, corrected: bool) -> Mapping[str, Threshold]:
+        """The same, with people's corrections of the annotations or as trained."""
+        evaluation = self._state(corrected).evaluation
         return dict(zip(evaluation.concepts, evaluation.thresholds, strict=True))
+
+    def _state(self, corrected: bool) -> Loaded:
+        return self.loaded.with_corrections(self.view.reviews.ledger) if corrected else self.loaded
 
     def threshold_at(self, concept: str, value: float) -> Threshold:
         """The concept's threshold if a person set it to `value`."""
@@ -239,10 +246,11 @@ class Version:
             raise ConceptNotInView(concept, self.evaluation.concepts)
         return self.evaluation.concepts.index(concept)
 
-    def metrics(self, split: Split = "validation") -> Metrics:
-        """Figures at the thresholds, per concept and overall, on one split."""
+    def metrics(self, split: Split = "validation", corrected: bool = False) -> Metrics:
+        """Figures at the thresholds, per concept and overall, on one split. corrected: with people's corrections, else as trained."""
         self._in_split(split)
-        return metrics(self.evaluation, split, self.evaluation.optimal)
+        evaluation = self._state(corrected).evaluation
+        return metrics(evaluation, split, evaluation.optimal)
 
     def voc(
         self, split: Split = "validation", iou: float = 0.5, eleven_points: bool = False, inclusive_pixels: bool = False
@@ -270,7 +278,7 @@ class Version:
             raise ValueError(f"threshold is {threshold}, where a finite number was expected")
         place = self._in_split(split)
         ledger = self.view.reviews.ledger
-        loaded = self.loaded.with_corrections(ledger) if corrected else self.loaded
+        loaded = self._state(corrected)
         thresholds = loaded.evaluation.optimal.copy()
         chosen = None if concept is None else self.concept_position(concept)
         if threshold is not None:
