@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+import pellucid
 import toys
 
 PELLUCID = [sys.executable, "-m", "pellucid.cli"]
@@ -122,3 +123,22 @@ def test_plain_tables_for_people(folder):
         done = run(words[0], folder, "panels", "v1", *words[1:])
         assert done.returncode == 0
         assert "dent" in done.stdout
+
+
+def test_the_history(folder):
+    view = pellucid.open(folder).view("panels")
+    version = view.version("v1")
+    view.reviews.decide(version, version.gallery("missing")[:1], "wrong", "Ann", reason="plain")
+    view.reviews.undo("Ann")
+    first, second = answer("history", folder, "panels")
+    assert {"id", "when", "who", "action", "image", "concept", "before", "after", "reason"} <= set(first)
+    assert (first["who"], first["action"], first["image"], first["concept"], first["before"], first["reason"]) == (
+        "Ann",
+        "add",
+        "a/one.png",
+        "dent",
+        [],
+        "plain",
+    )
+    assert first["after"] == [{"concept": "dent", "box": [40.0, 30.0, 10.0, 10.0], "value": "positive"}]
+    assert (second["action"], second["image"], second["before"], second["after"]) == ("undo", "a/one.png", first["after"], [])

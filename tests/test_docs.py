@@ -45,7 +45,7 @@ def commands(block):
 def test_the_commands_and_the_python_of_the_documents_run(folder, monkeypatch):
     monkeypatch.chdir(folder)
     said = set()
-    for document in ("README.md", "docs/formats.md", "docs/reviewing.md"):
+    for document in ("README.md", "docs/formats.md", "docs/reviewing.md", "docs/comparing.md"):
         for language, block in blocks(document):
             if language == "python":
                 exec(compile(block, document, "exec"), {})
@@ -56,7 +56,7 @@ def test_the_commands_and_the_python_of_the_documents_run(folder, monkeypatch):
                     continue  # these do not return; tests/test_open.py runs them
                 done = subprocess.run([sys.executable, "-m", "pellucid.cli", *words[1:]], capture_output=True, text=True, check=False)
                 assert done.returncode == 0, (words, done.stderr)
-    assert said == {"open", "add", "start", "predictions", "serve", "export", "history", "gallery", "metrics"}
+    assert said == {"open", "add", "start", "predictions", "serve", "export", "history", "gallery", "metrics", "compare"}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -343,6 +343,43 @@ def gallery(
 @cli.command()
 @click.argument("workspace")
 @click.argument("view")
+@click.argument("a")
+@click.argument("b")
+@SPLIT
+@click.option("--fail-on-regression", is_flag=True, help="Exit with 1 where B is worse than A by more than chance (p < 0.05).")
+@click.option("--markdown", type=click.Path(dir_okay=False), metavar="PATH", help="Write it as Markdown, too.")
+@click.option("--junit", type=click.Path(dir_okay=False), metavar="PATH", help="Write it as JUnit XML, too.")
+@JSON
+def compare(
+    workspace: str, view: str, a: str, b: str, split: Split, fail_on_regression: bool, markdown: str | None, junit: str | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Versions A and B on the images both were run on: what B fixed and what it broke."""
+    from pathlib import Path
+
+    from pellucid.workspace.comparison import HEADINGS, in_junit, in_markdown
+
+    found = existing(workspace, view, a).compare(existing(workspace, view, b), split)
+    for path, text in ((markdown, in_markdown), (junit, in_junit)):
+        if path:
+            Path(path).write_text(text(found), encoding="utf-8")
+    if as_json:
+        print_json(found.document)
+    else:
+        rows = [[one.concept or "all", *(getattr(one, name) for name in HEADINGS), one.p_value] for one in (found.overall, *found.concepts)]
+        headings = ["concept", *(name.replace("_", " ") for name in HEADINGS), "p"]
+        table(f"{b} against {a} on {split}: {found.images:,} images", headings, rows)
+    for words in found.warnings:
+        click.echo(f"warning: {words}", err=True)
+    if fail_on_regression and found.regressions:
+        worse = ", ".join(one.concept or "all concepts together" for one in found.regressions)
+        click.echo(f"pellucid: {b} is worse than {a} by more than chance: {worse}", err=True)
+        sys.exit(1)
+
+
+@cli.command()
+@click.argument("workspace")
+@click.argument("view")
 @click.option("--image", metavar="TEXT", help="Of images whose path holds it.")
 @click.option("--who", metavar="NAME", help="Of one person.")
 @click.option("--day", metavar="YYYY-MM-DD", help="Of one day, in UTC.")

@@ -23,6 +23,7 @@ from pellucid.understand.gallery import TABS, Tab
 from pellucid.understand.metrics import Metrics, defined, metrics
 from pellucid.understand.thresholds import Threshold, chosen_by_user
 from pellucid.understand.voc import voc_average_precision
+from pellucid.workspace.comparison import Compared, compared
 from pellucid.workspace.findings import repeated_boxes
 from pellucid.workspace.gallery import Gallery
 from pellucid.workspace.imports import Covered, Frozen, link, split_position
@@ -251,6 +252,12 @@ class Version:
         self._in_split(split)
         evaluation = self._state(corrected).evaluation
         return metrics(evaluation, split, evaluation.optimal)
+
+    def compare(self, other: Version, split: Split = "validation") -> Compared:
+        """This version and a later one on the images both were run on, each at its own thresholds. Raises KindConflict, SplitEmpty."""
+        self._in_split(split)
+        other._in_split(split)
+        return compared(self.name, self.loaded, other.name, other.loaded, split)
 
     def voc(
         self, split: Split = "validation", iou: float = 0.5, eleven_points: bool = False, inclusive_pixels: bool = False
