@@ -283,7 +283,8 @@ def thresholds(workspace: str, view: str, version: str, corrected: bool, as_json
         print_json(document)
         return
     names = ["concept", "threshold", "source", "errors", "tp", "fp", "fn", "annotations"]
-    table(f"{view} {version}: thresholds, fewest errors on validation", names, [[entry[name] for name in names] for entry in document])
+    rows = [[*(entry[name] for name in names), *(entry["interval"] or (None, None))] for entry in document]
+    table(f"{view} {version}: thresholds, fewest errors on validation", [*names, "90 % from", "to"], rows)
 
 
 @cli.command()

@@ -12,12 +12,14 @@ from pellucid.workspace.version import Version
 
 
 def thresholds_document(version: Version, corrected: bool = False) -> list[dict[str, Any]]:
-    """One entry a concept, in the view's order. interval is null until it is estimated."""
+    """One entry a concept, in the view's order; interval: the middle 90 % of the thresholds of other validation sets, null where nothing
+    was predicted."""
+    intervals = version.threshold_intervals(corrected)
     return [
         {"concept": concept, "threshold": threshold.value, "source": threshold.source, "errors": threshold.errors,
          "tp": threshold.tp, "fp": threshold.fp, "fn": threshold.fn, "annotations": threshold.annotations,
-         "equally_good": list(threshold.equally_good), "interval": None}
-        for concept, threshold in version.thresholds_held(corrected).items()
+         "equally_good": list(threshold.equally_good), "interval": None if interval is None else list(interval)}
+        for (concept, threshold), interval in zip(version.thresholds_held(corrected).items(), intervals.values(), strict=True)
     ]  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from pellucid.understand.causes import Neighbours
 from pellucid.understand.decisions import Decision, Ledger
 from pellucid.understand.evaluation import Evaluation
 from pellucid.understand.gallery import Selection, Tab
+from pellucid.understand.intervals import Interval, threshold_intervals
 from pellucid.understand.mistakes import Suspicion, most_likely_first, suspicion
 from pellucid.understand.shown import Shown
 from pellucid.understand.similar import chained
@@ -58,6 +59,10 @@ class Loaded:
     @cached_property
     def whereabouts(self) -> Whereabouts:
         return Whereabouts(self.evaluation.images, self.folders)
+
+    @cached_property
+    def intervals(self) -> list[Interval | None]:
+        return threshold_intervals(self.evaluation)
 
     @cached_property
     def suspicion(self) -> Suspicion:

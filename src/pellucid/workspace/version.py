@@ -20,6 +20,7 @@ from pellucid.release import __version__
 from pellucid.understand.counts import with_all_kept
 from pellucid.understand.evaluation import VALIDATION, Evaluation, evaluate
 from pellucid.understand.gallery import TABS, Tab
+from pellucid.understand.intervals import Interval
 from pellucid.understand.metrics import Metrics, defined, metrics
 from pellucid.understand.thresholds import Threshold, chosen_by_user
 from pellucid.understand.voc import voc_average_precision
@@ -233,6 +234,11 @@ class Version:
         """The same, with people's corrections of the annotations or as trained."""
         evaluation = self._state(corrected).evaluation
         return dict(zip(evaluation.concepts, evaluation.thresholds, strict=True))
+
+    def threshold_intervals(self, corrected: bool = False) -> Mapping[str, Interval | None]:
+        """For each concept, how sure its threshold is: a 90 % interval, by bootstrap over the validation images."""
+        loaded = self._state(corrected)
+        return dict(zip(loaded.evaluation.concepts, loaded.intervals, strict=True))
 
     def _state(self, corrected: bool) -> Loaded:
         return self.loaded.with_corrections(self.view.reviews.ledger) if corrected else self.loaded
