@@ -367,8 +367,11 @@ def compare(
     if as_json:
         print_json(found.document)
     else:
-        rows = [[one.concept or "all", *(getattr(one, name) for name in HEADINGS), one.p_value] for one in (found.overall, *found.concepts)]
-        headings = ["concept", *(name.replace("_", " ") for name in HEADINGS), "p"]
+        rows = [
+            [one.concept or "all", *(getattr(one, name) for name in HEADINGS), one.p_value, "worse" if one.regression else ""]
+            for one in (found.overall, *found.concepts)
+        ]
+        headings = ["concept", *(name.replace("_", " ") for name in HEADINGS), "p", ""]
         table(f"{b} against {a} on {split}: {found.images:,} images", headings, rows)
     for words in found.warnings:
         click.echo(f"warning: {words}", err=True)

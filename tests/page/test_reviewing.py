@@ -287,7 +287,40 @@ def test_a_decision_that_does_not_reach_the_server_is_said_and_the_item_comes_ba
         page.keyboard.press("w")
     expect(page.get_by_role("alert")).to_contain_text("it is not kept")
     expect_left(page, 80)
+    page.wait_for_timeout(3500)
+    expect(page.get_by_role("alert")).to_contain_text("it is not kept")
     assert view.reviews.history() == []
+    page.unroute("**/decisions")
+    page.get_by_role("button", name="Send it again").click()
+    expect_left(page, 79)
+    expect(page.get_by_role("alert")).to_have_count(0)
+    assert len(rows(view, 1)) == 1
+
+
+def test_nothing_is_wider_than_a_narrow_window_once_something_was_mended(go, view):
+    page = go()
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.keyboard.press("w")
+    expect(page.locator(".effect")).to_contain_text("1 fixed")
+    wide = "[...document.querySelectorAll('body *')].filter(one => one.getBoundingClientRect().right > 391).map(one => one.outerHTML.slice(0, 90))"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390, page.evaluate(wide)
+    expect(page.get_by_role("button", name="Undo")).to_be_in_viewport()
+
+
+def test_undo_in_an_emptied_queue_brings_the_item_back(go, view):
+    page = go()
+    page.keyboard.press("Shift+End")
+    page.keyboard.press("Home")
+    page.locator("#item-0").click(modifiers=["Control"])
+    page.keyboard.press("e")
+    rows(view, 79)
+    expect_left(page, 1)
+    page.keyboard.press("Shift+Q")
+    expect(page.get_by_role("dialog", name="Picture")).to_be_visible()
+    page.keyboard.press("e")
+    expect(page.locator(".empty")).to_contain_text("Nothing is free")
+    page.keyboard.press("z")
+    expect(page.locator("[role=option]")).to_have_count(1)
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])

@@ -30,6 +30,8 @@ export class Reviewing {
   asking = $state.raw<(() => void) | null>(null);
   progress = $state.raw<api.ProgressDocument | null>(null);
   effect = $state.raw<api.EffectDocument | null>(null);
+  /** A decision that did not reach the server, and the way to send it again. */
+  lost = $state.raw<{ words: string; again: () => void } | null>(null);
   waiting = $state(0);
   queueing = $state(false);
   private readonly session = short();
@@ -134,11 +136,16 @@ export class Reviewing {
       if (done.conflicts.length) {
         const [other] = done.conflicts;
         this.say(`${other!.who} decided on it just before you (${DONE[other!.action]}): yours, the later one, stands`, true);
-      } else if (tell) this.say(row ? `${number > 1 ? `${count(number)} items: ` : ''}${DONE[row.action]} · z takes it back` : 'Nothing to take back');
-      gallery.failure = null;
+      } else if (tell) {
+        const about = row?.image ? ` ${row.concept} on ${row.image}` : '';
+        const back = row?.action === 'undo' ? 'Z brings it back' : 'z takes it back';
+        this.say(row ? `${number > 1 ? `${count(number)} items: ` : ''}${DONE[row.action]}${row.reverts === null ? '' : about} · ${back}` : 'Nothing to take back');
+      }
+      this.lost = null;
     } catch (error) {
       this.places.pop();
-      gallery.failure = error instanceof api.Refused ? error.message : 'The decision did not reach the server: it is not kept. Is pellucid still running?';
+      const words = error instanceof api.Refused ? error.message : 'The decision did not reach the server: it is not kept. Is pellucid still running?';
+      this.lost = { words, again: () => this.resend(act, number) };
     } finally {
       gallery.pending--;
       if (!gallery.pending) {
@@ -149,6 +156,14 @@ export class Reviewing {
     }
   }
 
+  /** Once more, under the same name: what was kept after all is not kept twice. */
+  private resend(act: () => Promise<api.ActDocument>, number: number): void {
+    this.lost = null;
+    this.gallery.pending++;
+    this.gallery.pages.unsettle();
+    this.line = this.line.then(() => this.send(act, number));
+  }
+
   /** Undo or redo of one's own last act, with the cursor where it was. */
   takeBack(way: 'undo' | 'redo'): void {
     this.named(() => {
@@ -157,7 +172,9 @@ export class Reviewing {
       gallery.pending++;
       gallery.pages.unsettle();
       this.line = this.line.then(async () => {
-        await this.send(() => api.takeBack(view, way, this.who || (this.progress?.me ?? ''), short()), 1);
+        const batch = short();
+        await this.send(() => api.takeBack(view, way, this.who || (this.progress?.me ?? ''), batch), 1);
+        if (gallery.handed) void this.take([]);
         const place = way === 'undo' ? this.places.pop() : undefined;
         if (place && place.list === this.list && !gallery.handed) gallery.item = place.item;
       });
@@ -240,6 +257,7 @@ export class Reviewing {
   leaveQueue(): void {
     this.queueing = false;
     this.gallery.handed = null;
+    this.gallery.open = false;
     this.gallery.item = 0;
     api.endQueue(this.gallery.view, this.session);
   }
