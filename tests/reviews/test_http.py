@@ -204,6 +204,11 @@ def test_another_sites_page_cannot_decide(address):
     status, document = ask(address, f"{ONE}/decisions", body, Origin="https://evil.example")
     assert (status, document["detail"]) == (403, "Only Pellucid's own page may change something here.")
     good(address, f"{ONE}/decisions", body, Origin=address.rstrip("/"))
+    proxied = {"Origin": "https://review.example", "Host": "127.0.0.1"}
+    assert ask(address, f"{ONE}/decisions", asked(good(address, LIST)["items"][1:2]), **proxied)[0] == 403
+    for header in ({"X-Forwarded-Host": "review.example"}, {"Sec-Fetch-Site": "same-origin"}):
+        good(address, f"{ONE}/decisions", asked(good(address, LIST)["items"][1:2]), **proxied, **header)
+    assert ask(address, f"{ONE}/decisions", body, **proxied, **{"Sec-Fetch-Site": "cross-site"})[0] == 403
 
 
 def test_a_proxy_says_who_it_is(workspace, tmp_path, served):

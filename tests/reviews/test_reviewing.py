@@ -219,6 +219,30 @@ def test_a_version_frozen_after_mending_is_trained_on_what_was_mended(cracks, tm
         assert frozen(one, reviews.ledger) == sorted([DENT, RUST, TWO]), "what is undone is undone for both"
 
 
+def test_predictions_that_freeze_a_version_keep_what_was_before_mending(cracks, tmp_path):
+    """Without `start`: whole or not at all."""
+    view, version = cracks
+    view.reviews.decide(version, [version.gallery("missing")[0]], "wrong", "Ann")
+    strange = toys.results(tmp_path, [{"image_id": 99, "category_id": 7, "bbox": [1, 1, 2, 2], "score": 0.5}], "strange.json")
+    with pytest.raises(pellucid.PellucidError):
+        view.version_to_be("n").add_predictions(strange)
+    assert not (view.folder / "versions" / "n").exists()
+    view.version_to_be("n").add_predictions(toys.results(tmp_path))
+    later = view.version("n")
+    assert frozen(later) == sorted([DENT, RUST, TWO, FOUND])
+    view.reviews.undo("Ann")
+    assert frozen(later, view.reviews.ledger) == sorted([DENT, RUST, TWO])
+
+
+def test_agreeing_costs_no_new_evaluation(cracks):
+    view, version = cracks
+    view.reviews.decide(version, [version.gallery("missing")[0]], "wrong", "Ann")
+    mended = version.loaded.with_corrections(view.reviews.ledger)
+    view.reviews.decide(version, [Seen(*RUST[:2], "annotated", RUST[2])], "right", "Ann")
+    assert version.loaded.with_corrections(view.reviews.ledger) is mended
+    assert listed(version, "matched", concept="rust", review="reviewed", corrected=True) == listed(version, "matched", concept="rust")
+
+
 def frozen(version, ledger=None):
     evaluation = (version.loaded if ledger is None else version.loaded.with_corrections(ledger)).evaluation
     table = evaluation.annotations

@@ -26,7 +26,15 @@ export type QueueDocument = Schemas['QueueDocument'];
 export type ItemSeen = Schemas['ItemSeen'];
 export type Verdict = DecisionAsked['verdict'];
 
-export class Refused extends Error {}
+/** What the server said no to. */
+export class Refused extends Error {
+  constructor(
+    words: string,
+    readonly status: number,
+  ) {
+    super(words);
+  }
+}
 
 async function get<T>(path: string, query: [string, string][] = [], signal?: AbortSignal): Promise<T> {
   const search = new URLSearchParams(query).toString();
@@ -41,7 +49,7 @@ async function told<T>(response: Response): Promise<T> {
   if (response.ok) return (await response.json()) as T;
   const body: unknown = await response.json().catch(() => null);
   const detail = body && typeof body === 'object' && 'detail' in body ? body.detail : null;
-  throw new Refused(typeof detail === 'string' ? detail : `The server answered ${response.status}.`);
+  throw new Refused(typeof detail === 'string' ? detail : `The server answered ${response.status}.`, response.status);
 }
 
 export interface Which {

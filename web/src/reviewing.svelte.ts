@@ -11,6 +11,13 @@ export interface Change {
   replaces?: boolean;
 }
 
+interface Act {
+  /** By what the server knows it again, if it was kept after all. */
+  batch: string;
+  items: number;
+  send: () => Promise<api.ActDocument>;
+}
+
 const NAME = 'pellucid-name';
 const BETWEEN = 3000;
 const AT_ONCE = 10;
@@ -30,8 +37,10 @@ export class Reviewing {
   asking = $state.raw<(() => void) | null>(null);
   progress = $state.raw<api.ProgressDocument | null>(null);
   effect = $state.raw<api.EffectDocument | null>(null);
-  /** A decision that did not reach the server, and the way to send it again. */
-  lost = $state.raw<{ words: string; again: () => void } | null>(null);
+  /** Acts that did not reach the server, in their order: they wait until they are sent again, or left. */
+  lost = $state.raw<readonly Act[]>([]);
+  /** Why the last act was refused. */
+  refused = $state('');
   waiting = $state(0);
   queueing = $state(false);
   private readonly session = short();
@@ -76,30 +85,40 @@ export class Reviewing {
     return gallery.selected.size ? [...gallery.selected].sort((one, other) => one - other).slice(0, MOST) : gallery.total ? [gallery.item] : [];
   }
 
-  decide(verdict: api.Verdict, change: Change = {}, reason = ''): void {
-    this.named(() => void this.decided(verdict, change, reason));
+  decide(verdict: api.Verdict, change: Change = {}): void {
+    this.named(() => void this.decided(verdict, change));
   }
 
-  private async decided(verdict: api.Verdict, change: Change, reason: string): Promise<void> {
+  private get me(): string {
+    return this.who || (this.progress?.me ?? '');
+  }
+
+  private async decided(verdict: api.Verdict, change: Change): Promise<void> {
     const { gallery } = this;
     const places = this.about;
+    if (!places.every((place) => gallery.itemAt(place))) await this.line; // nothing is read while a decision is on its way
     const items = gallery.handed ? places.flatMap((place) => gallery.itemAt(place) ?? []) : await gallery.pages.all(places);
     if (!items.length) return;
+    if (items.length < places.length) return this.say('Not all of these items could be read: choose them again');
     const batch = short();
     this.places.push({ batch, list: this.list, item: gallery.item });
     const which = gallery.which;
     const asked: api.DecisionAsked = {
-      items: items.map((item) => this.seen(item)), verdict, who: this.who || (this.progress?.me ?? ''), batch, seen: this.head, reason,
+      items: items.map((item) => this.seen(item)), verdict, who: this.me, batch, seen: this.head, reason: '',
       corrected: gallery.corrected, concept: change.concept ?? null, box: change.box ?? null, value: change.value ?? null,
       replaces: change.replaces ?? false,
     };
     this.leave(places, items);
-    gallery.pending++;
-    gallery.pages.unsettle();
-    const kept = this.line.then(() => this.send(() => api.decide(which, asked), items.length));
-    this.line = kept;
+    void this.act({ batch, items: items.length, send: () => api.decide(which, asked) });
     if (gallery.handed) void this.take(items.map((item) => this.seen(item)));
-    await kept;
+  }
+
+  /** Send an act when those before it are kept. */
+  private act(act: Act): Promise<void> {
+    this.gallery.pending++;
+    this.gallery.pages.unsettle();
+    this.line = this.line.then(() => this.send(act));
+    return this.line;
   }
 
   /** Items that are decided on leave the list at once, and the next one comes up. */
@@ -127,25 +146,26 @@ export class Reviewing {
     return { image: item.path, concept: name, side: item.outcome === 'extra' ? 'annotated' : 'predicted', box: item.box, score: item.score };
   }
 
-  private async send(act: () => Promise<api.ActDocument>, number: number, tell = true): Promise<void> {
+  private async send(act: Act): Promise<void> {
     const { gallery } = this;
     try {
-      const done = await act();
+      const done = await act.send();
       if (this.progress) this.progress = { ...this.progress, head: done.head };
       const [row] = done.rows;
       if (done.conflicts.length) {
         const [other] = done.conflicts;
         this.say(`${other!.who} decided on it just before you (${DONE[other!.action]}): yours, the later one, stands`, true);
-      } else if (tell) {
+      } else {
         const about = row?.image ? ` ${row.concept} on ${row.image}` : '';
         const back = row?.action === 'undo' ? 'Z brings it back' : 'z takes it back';
-        this.say(row ? `${number > 1 ? `${count(number)} items: ` : ''}${DONE[row.action]}${row.reverts === null ? '' : about} · ${back}` : 'Nothing to take back');
+        this.say(row ? `${act.items > 1 ? `${count(act.items)} items: ` : ''}${DONE[row.action]}${row.reverts === null ? '' : about} · ${back}` : 'Nothing to take back');
       }
-      this.lost = null;
+      this.refused = '';
     } catch (error) {
-      this.places.pop();
-      const words = error instanceof api.Refused ? error.message : 'The decision did not reach the server: it is not kept. Is pellucid still running?';
-      this.lost = { words, again: () => this.resend(act, number) };
+      this.places = this.places.filter((place) => place.batch !== act.batch);
+      this.say('');
+      if (error instanceof api.Refused && error.status < 500) this.refused = error.message;
+      else this.lost = [...this.lost, act];
     } finally {
       gallery.pending--;
       if (!gallery.pending) {
@@ -156,24 +176,20 @@ export class Reviewing {
     }
   }
 
-  /** Once more, under the same name: what was kept after all is not kept twice. */
-  private resend(act: () => Promise<api.ActDocument>, number: number): void {
-    this.lost = null;
-    this.gallery.pending++;
-    this.gallery.pages.unsettle();
-    this.line = this.line.then(() => this.send(act, number));
+  /** Once more, under the same names: what was kept after all is not kept twice. */
+  sendAgain(): void {
+    const acts = this.lost;
+    this.lost = [];
+    for (const act of acts) void this.act(act);
   }
 
   /** Undo or redo of one's own last act, with the cursor where it was. */
   takeBack(way: 'undo' | 'redo'): void {
     this.named(() => {
       const { gallery } = this;
-      const view = gallery.view;
-      gallery.pending++;
-      gallery.pages.unsettle();
-      this.line = this.line.then(async () => {
-        const batch = short();
-        await this.send(() => api.takeBack(view, way, this.who || (this.progress?.me ?? ''), batch), 1);
+      const { view } = gallery;
+      const [batch, who] = [short(), this.me];
+      void this.act({ batch, items: 1, send: () => api.takeBack(view, way, who, batch) }).then(() => {
         if (gallery.handed) void this.take([]);
         const place = way === 'undo' ? this.places.pop() : undefined;
         if (place && place.list === this.list && !gallery.handed) gallery.item = place.item;
@@ -184,22 +200,22 @@ export class Reviewing {
   comment(text: string): void {
     const item = this.gallery.itemAt(this.gallery.item);
     if (!item || !text.trim()) return;
-    this.named(() => {
-      this.gallery.pending++;
-      this.gallery.pages.unsettle();
-      const { which, corrected } = this.gallery;
-      this.line = this.line.then(() => this.send(() => api.comment(which, this.seen(item), this.who || (this.progress?.me ?? ''), text.trim(), corrected), 1));
-    });
+    this.named(() => this.remark((who) => api.comment(this.gallery.which, this.seen(item), who, text.trim(), this.gallery.corrected)));
   }
 
-  async revert(row: number): Promise<void> {
-    this.gallery.pending++;
-    await this.send(() => api.revert(this.gallery.view, row, this.who || (this.progress?.me ?? '')), 1);
+  revert(row: number, then: () => void): void {
+    this.named(() => this.remark((who) => api.revert(this.gallery.view, row, who), then));
   }
 
-  async reset(): Promise<void> {
-    this.gallery.pending++;
-    await this.send(() => api.reset(this.gallery.view, this.who || (this.progress?.me ?? '')), 1);
+  reset(then: () => void): void {
+    this.named(() => this.remark((who) => api.reset(this.gallery.view, who), then));
+  }
+
+  /** An act that moves nobody: undoing it leaves the cursor where it is. */
+  private remark(send: (who: string) => Promise<api.ActDocument>, then?: () => void): void {
+    const [batch, who] = [short(), this.me];
+    this.places.push({ batch, list: '', item: 0 });
+    void this.act({ batch, items: 1, send: () => send(who) }).then(then);
   }
 
   private get list(): string {
@@ -269,7 +285,7 @@ export class Reviewing {
     await this.line; // what was decided must be kept before it is given back
     try {
       const answer = await api.takeFromQueue(gallery.which, {
-        session: this.session, who: this.who || (this.progress?.me ?? ''), tab: gallery.tab, split: gallery.split, concept: gallery.concept,
+        session: this.session, who: this.me, tab: gallery.tab, split: gallery.split, concept: gallery.concept,
         order: gallery.order, at: [...gallery.at].map(([concept, value]) => `${concept}:${value}`), corrected: gallery.corrected,
         take: Math.max(0, AT_ONCE - (gallery.handed?.length ?? AT_ONCE)), give_back: done,
       });

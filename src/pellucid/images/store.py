@@ -53,6 +53,16 @@ def is_there(location: str) -> bool:
         return False
 
 
+def length_of(location: str) -> int | None:
+    """How long the picture's file is, where that can be told without reading it."""
+    if is_remote(location) or row_of(location):
+        return None
+    try:
+        return Path(location).stat().st_size
+    except (OSError, ValueError):
+        return None
+
+
 def open_picture(location: str) -> AbstractContextManager[IO[bytes]]:
     """Open for reading; raises OSError."""
     if is_remote(location):

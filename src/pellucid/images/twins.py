@@ -6,13 +6,12 @@ import hashlib
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 
 from pellucid.columns import Longs
 from pellucid.images.sizes import picture_formats
-from pellucid.images.store import is_remote, open_picture, row_of
+from pellucid.images.store import length_of, open_picture
 
 NEAR = 4
 """Bits of 64 in which the marks of two near pictures may differ."""
@@ -41,15 +40,6 @@ def exact_twins(first: Sequence[str], second: Sequence[str]) -> list[tuple[int, 
             theirs = next((place for side, place in same if side == 1), None)
             found += [(ours, theirs) for side, ours in same if side == 0 and theirs is not None]
     return sorted(found)
-
-
-def length_of(location: str) -> int | None:
-    if is_remote(location) or row_of(location):
-        return None
-    try:
-        return Path(location).stat().st_size
-    except OSError:
-        return None
 
 
 def content(location: str) -> bytes:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
-from pathlib import Path
 
 from pellucid.images.cache import stamp
-from pellucid.images.store import is_remote, open_picture, row_of
+from pellucid.images.store import open_picture
 
 
 def content_of(location: str | None) -> tuple[str, str]:
@@ -31,13 +30,3 @@ def hashed(location: str, mark: str) -> str:
 def length_in(content: str) -> int:
     """The length of the file whose content it is; -1 for none."""
     return int(content.rpartition(":")[2]) if content else -1
-
-
-def length_of(location: str | None) -> int | None:
-    """How long the picture's file is, where that can be told without reading it."""
-    if location is None or is_remote(location) or row_of(location):
-        return None
-    try:
-        return Path(location).stat().st_size
-    except (OSError, ValueError):
-        return None

@@ -171,9 +171,11 @@ PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}, 
 
 
 def of_its_own_page(request: Request) -> bool:
-    """Whether a request that changes something comes from our page, or from a program: other sites' pages say where they are from."""
+    """Whether a request that changes something comes from our page, or from a program: browsers say where a page is from, and another
+    site's page can set none of these headers. Behind a proxy our page is under the proxy's name."""
     origin = request.headers.get("origin")
-    return origin is None or origin.partition("://")[2] == request.headers.get("host")
+    names = [request.headers.get(name) for name in ("host", "x-forwarded-host")]
+    return origin is None or request.headers.get("sec-fetch-site") == "same-origin" or origin.partition("://")[2] in names
 
 
 def state_of(version: Version, corrected: bool) -> tuple[Loaded, Ledger]:

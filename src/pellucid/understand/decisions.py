@@ -18,7 +18,6 @@ Side = Literal["predicted", "annotated"]
 Value = Literal["positive", "negative", "unknown"]
 VALUES: tuple[Value, ...] = ("positive", "negative", "unknown")
 Verdict = Literal["wrong", "right", "unsure"]
-VERDICTS: tuple[Verdict, ...] = ("wrong", "right", "unsure")
 
 Action = Literal["add", "remove", "change", "confirm", "unsure", "comment", "revert", "undo", "redo", "reset"]
 EDITS: tuple[Action, ...] = ("add", "remove", "change")

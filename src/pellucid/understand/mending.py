@@ -52,11 +52,7 @@ def mend(
     added; else annotations of it are left out.
     """
     named = {name: place for place, name in enumerate(concepts)}
-    several: dict[int, list[Decision]] = {}
-    for image, decision in decisions:
-        several.setdefault(image, []).append(decision)
-    several = {image: [one for one in in_effect(kind, own) if one.edits or kind != "detection"] for image, own in several.items()}
-    several = {image: own for image, own in several.items() if own}
+    several = telling(kind, decisions)
     touched = np.array(sorted(several), np.int64)
     order = np.argsort(annotations.image, kind="stable")
     first = np.searchsorted(annotations.image, touched, sorter=order)
@@ -77,6 +73,15 @@ def mend(
     table = tabled(annotations, found, kind)
     rows = np.array([one.row for _, one in found], np.int64)
     return Mended(touched, table, rows, np.array(stated, np.int8), list(named), unfit)
+
+
+def telling(kind: Kind, decisions: Sequence[tuple[int, Decision]]) -> dict[int, list[Decision]]:
+    """By image, the decisions that say what its annotations are; images of which none does are left out."""
+    several: dict[int, list[Decision]] = {}
+    for image, decision in decisions:
+        several.setdefault(image, []).append(decision)
+    found = {image: [one for one in in_effect(kind, own) if one.edits or kind != "detection"] for image, own in several.items()}
+    return {image: own for image, own in found.items() if own}
 
 
 def counts(kind: Kind, annotations: Annotations, row: int) -> bool:

@@ -16,6 +16,7 @@ from pellucid.understand.decisions import Decision, Ledger
 from pellucid.understand.evaluation import Evaluation
 from pellucid.understand.gallery import Selection, Tab
 from pellucid.understand.intervals import Interval, threshold_intervals
+from pellucid.understand.mending import telling
 from pellucid.understand.mistakes import Suspicion, most_likely_first, suspicion
 from pellucid.understand.shown import Shown
 from pellucid.understand.similar import chained
@@ -77,15 +78,15 @@ class Loaded:
         with self._lock:
             if self._mended_at != ledger.head:
                 head, decisions = ledger.head, ledger.in_force()
-                key = tuple(one.id for one in decisions)
-                if self._mended is None or self._mended[0] != key:
-                    self._mended = key, self._mend(decisions) if decisions or self.originals is not None else self
+                located = placed(self.whereabouts, decisions)
+                key = tuple(one.id for several in telling(self.evaluation.kind, located).values() for one in several)
+                if self._mended is None or self._mended[0] != key:  # to agree with the annotations changes nothing
+                    self._mended = key, self._mend(decisions, located) if key or self.originals is not None else self
                 self._mended_at = head
             assert self._mended is not None
             return self._mended[1]
 
-    def _mend(self, decisions: list[Decision]) -> Loaded:
-        located = placed(self.whereabouts, decisions)
+    def _mend(self, decisions: list[Decision], located: list[tuple[int, Decision]]) -> Loaded:
         evaluation, rows, unfit = with_corrections(self.evaluation, self.originals, located)
         mended = Loaded(self.manifest, evaluation, self.folders, corrected=True)
         mended.frozen_rows = rows

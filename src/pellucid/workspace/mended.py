@@ -17,14 +17,13 @@ from pellucid.workspace.whereabouts import Whereabouts
 
 @dataclass(frozen=True, eq=False)
 class Current:
-    """Images and annotations as they are after every decision in force. rows: int64, for each annotation its row before, -1 for a
-    new one · touched: positions of images that decisions spoke of, rising · unfit: ids of decisions whose annotation is no longer
-    there to be changed · absent: of those whose picture is not there, or has been replaced."""
+    """Images and annotations as they are after every decision in force. touched: positions of images that decisions spoke of, rising ·
+    unfit: ids of decisions whose annotation is no longer there to be changed · absent: of those whose picture is not there, or has
+    been replaced."""
 
     concepts: list[str]
     images: Images
     annotations: Annotations
-    rows: Longs
     touched: Longs
     unfit: list[int]
     absent: list[int]
@@ -37,10 +36,10 @@ def current(
     decisions = ledger.in_force()
     located = placed(Whereabouts(images, folders), decisions)
     found = mend(kind, concepts, images, annotations, located, new_concepts=True)
-    table, rows, mended = joined(images, annotations, found)
+    table, _, mended = joined(images, annotations, found)
     here = {one.id for _, one in located}
     absent = [one.id for one in decisions if one.edits and one.id not in here]
-    return Current(found.concepts, mended, table, rows, found.images, found.unfit, absent)
+    return Current(found.concepts, mended, table, found.images, found.unfit, absent)
 
 
 def joined(images: Images, annotations: Annotations, found: Mended) -> tuple[Annotations, Longs, Images]:

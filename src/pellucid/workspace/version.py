@@ -129,16 +129,14 @@ class Version:
     def _originals(self, manifest: VersionManifest) -> Originals | None:
         if manifest.mended is None:
             return None
-        annotations, _ = read_annotations(self.folder / manifest.mended.originals)
-        return Originals(annotations, np.array(manifest.mended.images, np.int64), np.array(manifest.mended.stated, np.int8))
+        return before_mending(manifest, read_annotations(self.folder / manifest.mended.originals)[0])
 
     def _freeze(self) -> Loaded:
         """Freeze the view as it is now, in memory; it is kept together with the predictions."""
         manifest, images, annotations, originals = self.view.frozen_now(self._iou)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.view.keep_originals(self.folder, manifest, originals)
         names = tuple(concept.name for concept in manifest.concepts)
-        return Loaded(manifest, without_predictions(manifest, names, images, np.zeros(len(images), np.int8), annotations))
+        nothing = without_predictions(manifest, names, images, np.zeros(len(images), np.int8), annotations)
+        return Loaded(manifest, nothing, originals=before_mending(manifest, originals))
 
     def add_predictions(
         self, source: Any, split: Split | None = None, covered: Covered = "split", format: str | None = None, boxes: str | None = None,
@@ -177,18 +175,21 @@ class Version:
                 manifest.kind, names, linked.images, linked.coverage, old.annotations, together.pop(), manifest.iou, consume=True
             )
             record = source_record(source, path, form, rows, linked.notes, linked.judgements)
-            self._keep(manifest, new, linked.concepts, before.folders, record)
+            self._keep(before, new, linked.concepts, record)
         return linked.notes
 
-    def _keep(self, manifest: VersionManifest, new: Evaluation, concepts: list[Concept], folders: list[str], record: Source) -> None:
+    def _keep(self, before: Loaded, new: Evaluation, concepts: list[Concept], record: Source) -> None:
+        manifest = before.manifest
         generation = manifest.generation + 1
         self.folder.mkdir(parents=True, exist_ok=True)
+        if manifest.generation == 0 and before.originals is not None:
+            self.view.keep_originals(self.folder, manifest, before.originals.annotations)
         names = write_evaluation(self.folder, generation, new)
         with suppress(CannotWrite):  # it can be made again
             write_mapped(self.folder / mapped_name(generation), mapped_columns(with_all_kept(new)))
         changed = VersionManifest(
             kind=manifest.kind, started=manifest.started, made_by=__version__, iou=manifest.iou, concepts=concepts,
-            folders=folders, images=str(names["images"]), annotations=str(names["annotations"]),
+            folders=before.folders, images=str(names["images"]), annotations=str(names["annotations"]),
             annotation_sources=manifest.annotation_sources, generation=generation, predictions=names["predictions"],
             staircase=names["staircase"], prediction_sources=[*manifest.prediction_sources, record], counts=sizes(new),
             corrected_to=manifest.corrected_to, mended=manifest.mended,
@@ -290,8 +291,8 @@ class Version:
         if threshold is not None and not np.isfinite(threshold):
             raise ValueError(f"threshold is {threshold}, where a finite number was expected")
         place = self._in_split(split)
-        ledger = self.view.reviews.ledger
-        loaded = self._state(corrected)
+        ledger = self.view.reviews.ledger if corrected or review != "all" else None
+        loaded = self.loaded if ledger is None or not corrected else self.loaded.with_corrections(ledger)
         thresholds = loaded.evaluation.optimal.copy()
         chosen = None if concept is None else self.concept_position(concept)
         if threshold is not None:
@@ -300,6 +301,13 @@ class Version:
             threshold = float(thresholds[chosen])
         shown = loaded.shown(loaded.selection(tab, place, chosen, thresholds, reverse), order, review, ledger)
         return Gallery(shown, loaded.neighbours, threshold, jumps=tab == "all" and threshold is not None and order == "score")
+
+
+def before_mending(manifest: VersionManifest, annotations: Annotations) -> Originals | None:
+    """annotations: of all images, as they were before people mended them."""
+    if manifest.mended is None:
+        return None
+    return Originals(annotations, np.array(manifest.mended.images, np.int64), np.array(manifest.mended.stated, np.int8))
 
 
 def modified(path: Path) -> tuple[int, int]:

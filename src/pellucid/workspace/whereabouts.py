@@ -9,8 +9,8 @@ import numpy as np
 
 from pellucid.columns import Images
 from pellucid.images.cache import stamp
-from pellucid.images.store import join
-from pellucid.reviews.contents import content_of, length_in, length_of
+from pellucid.images.store import join, length_of
+from pellucid.reviews.contents import content_of, length_in
 from pellucid.understand.decisions import Decision
 
 
@@ -68,6 +68,7 @@ class Whereabouts:
         """Images by the length of their files: a renamed picture is looked for among those of its own."""
         found: dict[int, list[int]] = {}
         for row in np.flatnonzero(self.images.root >= 0).tolist():
-            if (length := length_of(self.location(row))) is not None:
+            location = self.location(row)
+            if location is not None and (length := length_of(location)) is not None:
                 found.setdefault(length, []).append(row)
         return found
