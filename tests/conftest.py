@@ -11,6 +11,7 @@ import filelock
 import pytest
 import uvicorn
 from hypothesis import HealthCheck, settings
+from playwright.sync_api import expect
 
 import pellucid
 from pellucid.demo import demo_workspace
@@ -19,6 +20,7 @@ from pellucid.server.app import make_app
 
 settings.register_profile("thorough", max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("thorough")
+expect.set_options(timeout=20_000)  # two workers on two cores: what is slow is not wrong
 
 SHARED = Path(os.environ.get("PELLUCID_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
 CHROMIUM = [

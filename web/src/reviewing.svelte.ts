@@ -234,6 +234,7 @@ export class Reviewing {
       if (view !== gallery.view) return;
       this.progress = found;
       if (found.head > (gallery.figures?.head ?? 0) && !gallery.pending) gallery.edition++;
+      if (before && found.head > before.head) void this.take([]); // others decided: fewer are left
       if (before && found.contradicted.length) {
         const [row] = found.contradicted;
         const more = found.contradicted.length - 1;
