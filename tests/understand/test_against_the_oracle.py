@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pellucid.columns import KINDS, SPLITS
-from pellucid.understand.causes import Neighbours
 from pellucid.understand.counts import count, histogram
 from pellucid.understand.gallery import TABS, Selection
 from pellucid.understand.items import items
@@ -92,9 +91,8 @@ def test_tabs_hold_the_same_items_in_the_same_order(kind, tab, data):
     expected = [plain.item(case, tab, row, at) for row in rows]
     assert selection.total == len(expected)
     offset, limit = data.draw(st.integers(0, 12)), data.draw(st.integers(0, 12))
-    neighbours = Neighbours(evaluation)
-    assert [shown(item) for item in items(selection, neighbours, 0, 100)] == expected
-    page = items(selection, neighbours, offset, limit)
+    assert [shown(item) for item in items(selection, 0, 100)] == expected
+    page = items(selection, offset, limit)
     assert [shown(item) for item in page] == expected[offset : offset + limit]
     assert [item.position for item in page] == list(range(offset, offset + len(page)))
 
@@ -151,7 +149,7 @@ def test_all_does_not_change_with_the_annotations(kind, data):
 
 
 def whole(evaluation, values):
-    return items(Selection(evaluation, "all", 1, None, values), Neighbours(evaluation), 0, 100)
+    return items(Selection(evaluation, "all", 1, None, values), 0, 100)
 
 
 @given(data=st.data())

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from pellucid.columns import KINDS, SPLITS
-from pellucid.understand.causes import Neighbours
 from pellucid.understand.comparing import BOTH_RIGHT, BROKEN, FIXED, STILL_WRONG, compare, exact_mcnemar
 from pellucid.understand.gallery import Selection
 from pellucid.understand.items import items
@@ -41,7 +40,7 @@ def pairs(draw, kind):
 
 
 def tab(evaluation, name, split, thresholds):
-    return items(Selection(evaluation, name, split, None, thresholds), Neighbours(evaluation), 0, 1000)
+    return items(Selection(evaluation, name, split, None, thresholds), 0, 1000)
 
 
 def listed(found):

@@ -48,7 +48,7 @@ def verdicts(draw, kind):
     evaluation = evaluated(draw(cases(kind)))
     thresholds, neighbours = np.full(len(evaluation.concepts), 0.4), Neighbours(evaluation)
     shown = [(tab, item) for tab in TABS for split in range(3)
-             for item in items(Selection(evaluation, tab, split, None, thresholds), neighbours, 0, 100)]  # fmt: skip
+             for item in items(Selection(evaluation, tab, split, None, thresholds), 0, 100)]  # fmt: skip
     assume(shown)
     tab, item = draw(st.sampled_from(shown))
     change = Change()

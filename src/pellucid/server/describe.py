@@ -140,7 +140,7 @@ def page_document(
     for begin in range(0, len(rows), BETWEEN):
         let_go()
         part = rows[begin : begin + BETWEEN]
-        items = described(selection, loaded.neighbours, part, offset + begin)
+        items = described(selection, part, offset + begin)
         shown += [page_item(loaded, selection, pictures, row, item, ledger) for row, item in zip(part.tolist(), items, strict=True)]
     position = selection.threshold_position if single and selection.tab == "all" else None
     return PageDocument(selection.tab, selection.total, position, offset, shown)

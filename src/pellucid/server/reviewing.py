@@ -186,7 +186,7 @@ def queue_document(version: Version, loaded: Loaded, asked: QueueAsked, who: str
     pictures, offset = Pictures(version, state), 0
     while len(handed) < asked.take and offset < shown.total:
         rows = shown.page(offset, AHEAD)
-        items = described(shown, state.neighbours, rows, offset)
+        items = described(shown, rows, offset)
         offset += len(rows)
         free = reviews.lease(asked.session, who, [seen_item(item) for item in items], LEASE, asked.take - len(handed))
         handed += [page_item(state, shown, pictures, int(rows[place]), items[place], ledger) for place in free]

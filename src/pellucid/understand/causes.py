@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
 
-from pellucid.columns import Flags, Floats, Longs
+from pellucid.columns import Bytes, Flags, Floats, Longs
 from pellucid.understand.boxes import iou_of_pairs
 from pellucid.understand.evaluation import Evaluation
 from pellucid.understand.outcomes import MATCHED, WRONG
 
 Cause = Literal["below_threshold", "other_concept", "badly_placed", "taken", "nothing_there", "duplicate", "background"]
+CAUSES: tuple[Cause, ...] = ("below_threshold", "other_concept", "badly_placed", "taken", "nothing_there", "duplicate", "background")
+BELOW_THRESHOLD, OTHER_CONCEPT, BADLY_PLACED_CODE, TAKEN, NOTHING_THERE, DUPLICATE, BACKGROUND = range(len(CAUSES))
 
 BADLY_PLACED = 0.1
 """The least IoU at which a box counts as a badly placed try, from the TIDE paper (Bolya et al., 2020)."""
+PAIRS = 1 << 22
+"""Pairs of boxes looked at together."""
 
 
 class Neighbours:
@@ -34,45 +39,70 @@ class Neighbours:
         return np.asarray(self._derived.annotation_of_image[first:last], np.int64)
 
 
-def cause_of_extra(evaluation: Evaluation, neighbours: Neighbours, row: int, thresholds: Floats) -> Cause:
-    """Why no prediction at or over the threshold answers annotation `row`."""
-    concept = evaluation.annotations.concept[row]
-    if evaluation.answer[row] >= 0:
-        return "below_threshold"
-    rows = neighbours.predictions(int(evaluation.annotations.image[row]))
-    counted = is_counted(evaluation, rows, thresholds)
-    if evaluation.kind != "detection":
-        if evaluation.kind == "classification" and counted.any():
-            return "other_concept"
-        return "below_threshold" if evaluation.kind == "classification" and len(rows) else "nothing_there"
-    same = evaluation.predictions.concept[rows] == concept
-    overlap = overlaps_of_annotation(evaluation, row, rows)
-    if (overlap[counted & ~same] >= evaluation.iou_threshold).any():
-        return "other_concept"
-    near = overlap[counted & same]
-    if ((near >= BADLY_PLACED) & (near < evaluation.iou_threshold)).any():
-        return "badly_placed"
-    return "taken" if (near >= evaluation.iou_threshold).any() else "nothing_there"
+def causes_of_extra(evaluation: Evaluation, rows: Longs, thresholds: Floats) -> Bytes:
+    """Why no prediction at or over the threshold answers these annotations: places in CAUSES. Costs the boxes of their images."""
+    found = np.full(len(rows), NOTHING_THERE, np.int8)
+    table, predictions, derived = evaluation.annotations, evaluation.predictions, evaluation.derived
+    for part, mine, others in pairs(table.image[rows], derived.prediction_image_start, derived.prediction_of_image):
+        counted = is_counted(evaluation, others, thresholds)
+        some = np.zeros(len(part), bool)
+        if evaluation.kind != "detection":
+            some[mine[counted]] = True
+            if evaluation.kind == "classification":
+                known = np.zeros(len(part), bool)
+                known[mine] = True
+                found[part[known]] = BELOW_THRESHOLD
+                found[part[some]] = OTHER_CONCEPT
+            continue
+        mine, others = mine[counted], others[counted]
+        same = predictions.concept[others] == table.concept[rows[part[mine]]]
+        overlap = overlaps(evaluation, others, rows[part[mine]])
+        close = overlap >= evaluation.iou_threshold
+        found[part[mine[same & close]]] = TAKEN
+        found[part[mine[same & (overlap >= BADLY_PLACED) & ~close]]] = BADLY_PLACED_CODE
+        found[part[mine[~same & close]]] = OTHER_CONCEPT
+    found[evaluation.answer[rows] >= 0] = BELOW_THRESHOLD
+    return found
 
 
-def cause_of_missing(evaluation: Evaluation, neighbours: Neighbours, row: int, thresholds: Floats) -> Cause:
-    """Why prediction `row`, at or over its threshold, answers no annotation."""
-    rows = neighbours.annotations(int(evaluation.predictions.image[row]))
-    rows = rows[evaluation.annotations.positive[rows] & ~evaluation.annotations.ignore[rows]]
-    if evaluation.kind != "detection":
-        return "other_concept" if evaluation.kind == "classification" and len(rows) else "nothing_there"
-    concept = evaluation.predictions.concept[row]
-    same = evaluation.annotations.concept[rows] == concept
-    matched = evaluation.answer_score[rows] >= thresholds[evaluation.annotations.concept[rows]]
-    overlap = overlaps_of_prediction(evaluation, row, rows)
-    close = overlap >= evaluation.iou_threshold
-    if (close & same & matched).any():
-        return "duplicate"
-    if (close & ~same).any():
-        return "other_concept"
-    if (same & (overlap >= BADLY_PLACED) & ~close).any():
-        return "badly_placed"
-    return "background"
+def causes_of_missing(evaluation: Evaluation, rows: Longs, thresholds: Floats) -> Bytes:
+    """Why these predictions, at or over their thresholds, answer no annotation: places in CAUSES. Costs the boxes of their images."""
+    boxes = evaluation.kind == "detection"
+    found = np.full(len(rows), BACKGROUND if boxes else NOTHING_THERE, np.int8)
+    if evaluation.kind == "tagging":
+        return found
+    table, annotations, derived = evaluation.predictions, evaluation.annotations, evaluation.derived
+    for part, mine, others in pairs(table.image[rows], derived.annotation_image_start, derived.annotation_of_image):
+        able = annotations.positive[others] & ~annotations.ignore[others]
+        mine, others = mine[able], others[able]
+        if not boxes:
+            found[part[mine]] = OTHER_CONCEPT
+            continue
+        same = annotations.concept[others] == table.concept[rows[part[mine]]]
+        matched = evaluation.answer_score[others] >= thresholds[annotations.concept[others]]
+        overlap = overlaps(evaluation, rows[part[mine]], others)
+        close = overlap >= evaluation.iou_threshold
+        found[part[mine[same & (overlap >= BADLY_PLACED) & ~close]]] = BADLY_PLACED_CODE
+        found[part[mine[~same & close]]] = OTHER_CONCEPT
+        found[part[mine[same & close & matched]]] = DUPLICATE
+    return found
+
+
+def pairs(images: np.ndarray, start: Longs, rows_of_image: np.ndarray) -> Iterator[tuple[Longs, Longs, Longs]]:
+    """Every item with every row of its image, some items at a time: their places; and for each pair the item, as a place among these,
+    and the row. start, rows_of_image: where each image's rows begin, and they."""
+    first = start[images]
+    count = start[np.asarray(images, np.int64) + 1] - first
+    ends = np.cumsum(count)
+    begin = 0
+    while begin < len(images):
+        before = ends[begin - 1] if begin else 0
+        end = max(begin + 1, int(np.searchsorted(ends, before + PAIRS, side="right")))
+        part = np.arange(begin, end)
+        mine = np.repeat(np.arange(end - begin), count[part])
+        within = np.arange(len(mine)) - np.repeat(np.cumsum(count[part]) - count[part], count[part])
+        yield part, mine, np.asarray(rows_of_image[np.repeat(first[part], count[part]) + within], np.int64)
+        begin = end
 
 
 def is_counted(evaluation: Evaluation, rows: Longs, thresholds: Floats) -> Flags:
@@ -82,15 +112,17 @@ def is_counted(evaluation: Evaluation, rows: Longs, thresholds: Floats) -> Flags
     return np.asarray(over & ((state == MATCHED) | (state == WRONG)))
 
 
-def overlaps_of_annotation(evaluation: Evaluation, row: int, rows: Longs) -> Floats:
+def overlaps(evaluation: Evaluation, predictions: Longs, annotations: Longs) -> Floats:
+    """IoU of each of these predictions with the annotation at the same place."""
     predicted, annotated = evaluation.predictions.box, evaluation.annotations.box
     assert predicted is not None
     assert annotated is not None
-    return iou_of_pairs(predicted[rows], np.broadcast_to(annotated[row], (len(rows), 4)), np.zeros(len(rows), bool))
+    return iou_of_pairs(predicted[predictions], annotated[annotations], np.zeros(len(predictions), bool))
+
+
+def overlaps_of_annotation(evaluation: Evaluation, row: int, rows: Longs) -> Floats:
+    return overlaps(evaluation, rows, np.full(len(rows), row))
 
 
 def overlaps_of_prediction(evaluation: Evaluation, row: int, rows: Longs) -> Floats:
-    predicted, annotated = evaluation.predictions.box, evaluation.annotations.box
-    assert predicted is not None
-    assert annotated is not None
-    return iou_of_pairs(np.broadcast_to(predicted[row], (len(rows), 4)), annotated[rows], np.zeros(len(rows), bool))
+    return overlaps(evaluation, np.full(len(rows), row), rows)

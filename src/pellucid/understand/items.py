@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from pellucid.columns import Floats, Longs
-from pellucid.understand.causes import Cause, Neighbours, cause_of_extra, cause_of_missing
+from pellucid.understand.causes import CAUSES, Cause, causes_of_extra, causes_of_missing
 from pellucid.understand.evaluation import STATES, Evaluation
 from pellucid.understand.extra import best_match, own_score
 from pellucid.understand.shown import Shown
@@ -43,23 +43,27 @@ class Item:
     cause: Cause | None
 
 
-def items(selection: Shown, neighbours: Neighbours, offset: int, limit: int) -> list[Item]:
-    """The items at `offset` and on, described; `neighbours` is the evaluation's."""
-    return described(selection, neighbours, selection.page(offset, limit), offset)
+def items(selection: Shown, offset: int, limit: int) -> list[Item]:
+    """The items at `offset` and on, described."""
+    return described(selection, selection.page(offset, limit), offset)
 
 
-def described(selection: Shown, neighbours: Neighbours, rows: Longs, offset: int) -> list[Item]:
+def described(selection: Shown, rows: Longs, offset: int) -> list[Item]:
     """Rows of the selection that begin at `offset`."""
     if selection.shows_annotations:
-        return extra_items(selection, neighbours, rows, offset)
-    return [predicted_item(selection, neighbours, row, position) for position, row in enumerate(rows.tolist(), offset)]
+        return extra_items(selection, rows, offset)
+    outcomes = [outcome_of(selection.evaluation, row, selection.thresholds) for row in rows.tolist()]
+    missing = rows[np.array([outcome == "missing" for outcome in outcomes], bool)]
+    causes = causes_of_missing(selection.evaluation, missing, selection.thresholds)
+    cause_of = {row: CAUSES[cause] for row, cause in zip(missing.tolist(), causes.tolist(), strict=True)}
+    return [
+        predicted_item(selection.evaluation, row, position, outcome, cause_of.get(row))
+        for position, (row, outcome) in enumerate(zip(rows.tolist(), outcomes, strict=True), offset)
+    ]
 
 
-def predicted_item(selection: Shown, neighbours: Neighbours, row: int, position: int) -> Item:
-    evaluation = selection.evaluation
+def predicted_item(evaluation: Evaluation, row: int, position: int, outcome: Outcome, cause: Cause | None) -> Item:
     table = evaluation.predictions
-    outcome = outcome_of(evaluation, row, selection.thresholds)
-    cause = cause_of_missing(evaluation, neighbours, row, selection.thresholds) if outcome == "missing" else None
     iou = float(evaluation.iou[row])
     return Item(
         position, str(evaluation.images.path[table.image[row]]), evaluation.concepts[table.concept[row]],
@@ -76,18 +80,19 @@ def outcome_of(evaluation: Evaluation, row: int, thresholds: Floats) -> Outcome:
     return STATES[int(evaluation.state[row])]
 
 
-def extra_items(selection: Shown, neighbours: Neighbours, rows: np.ndarray, offset: int) -> list[Item]:
+def extra_items(selection: Shown, rows: Longs, offset: int) -> list[Item]:
     evaluation, thresholds = selection.evaluation, selection.thresholds
     table = evaluation.annotations
     boxes = evaluation.kind == "detection"
     best, best_score = best_match(evaluation, rows, thresholds)
     own = own_score(evaluation, rows)
+    causes = causes_of_extra(evaluation, rows, thresholds).tolist()
     return [
         Item(
             offset + place, str(evaluation.images.path[table.image[row]]), evaluation.concepts[table.concept[row]],
             None if boxes else float(own[place]), box_at(table.box, row), "extra", None,
             BestMatch(float(best[place]), number(best_score[place])) if boxes else None,
-            cause_of_extra(evaluation, neighbours, row, thresholds),
+            CAUSES[causes[place]],
         )
         for place, row in enumerate(rows.tolist())
     ]  # fmt: skip

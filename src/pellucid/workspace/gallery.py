@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import Any, overload
 
 from pellucid.errors import ArrowMissing
-from pellucid.understand.causes import Neighbours
 from pellucid.understand.items import Item, items
 from pellucid.understand.shown import Shown
 
@@ -17,10 +16,9 @@ BATCH = 1_000
 class Gallery(Sequence[Item]):
     """The items of one tab, in its order. Length, slices and iteration; a slice costs the slice."""
 
-    def __init__(self, selection: Shown, neighbours: Neighbours, threshold: float | None, jumps: bool) -> None:
+    def __init__(self, selection: Shown, threshold: float | None, jumps: bool) -> None:
         self.selection = selection
         self.threshold = threshold
-        self._neighbours = neighbours
         self._jumps = jumps
 
     def __repr__(self) -> str:
@@ -33,7 +31,7 @@ class Gallery(Sequence[Item]):
         return self.selection.threshold_position if self._jumps else None
 
     def page(self, offset: int, limit: int) -> list[Item]:
-        return items(self.selection, self._neighbours, offset, limit)
+        return items(self.selection, offset, limit)
 
     def __len__(self) -> int:
         return self.selection.total

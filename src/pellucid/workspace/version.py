@@ -300,7 +300,7 @@ class Version:
         elif chosen is not None:
             threshold = float(thresholds[chosen])
         shown = loaded.shown(loaded.selection(tab, place, chosen, thresholds, reverse), order, review, ledger)
-        return Gallery(shown, loaded.neighbours, threshold, jumps=tab == "all" and threshold is not None and order == "score")
+        return Gallery(shown, threshold, jumps=tab == "all" and threshold is not None and order == "score")
 
 
 def before_mending(manifest: VersionManifest, annotations: Annotations) -> Originals | None:
