@@ -368,3 +368,17 @@ class ArrowMissing(PellucidError):
 
     def __init__(self) -> None:
         super().__init__("pyarrow is needed for Arrow tables. Install it: pip install 'pellucid[arrow]'.")
+
+
+class EmbeddingsBad(PellucidError):
+    def __init__(self, path: object, found: str, expected: str) -> None:
+        super().__init__(f"{path}: {found}; expected: {expected}.")
+
+
+class NarrowingBad(PellucidError):
+    """What a gallery was to be narrowed down to is not understood."""
+
+    exit_status = 2
+
+    def __init__(self, words: str, expected: str) -> None:
+        super().__init__(f"'{words}' narrows nothing down: expected {expected}.")

@@ -144,6 +144,206 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/views/{view}/versions/{version}/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Count
+         * @description How many items a narrowed tab has.
+         */
+        get: operations["read_count_api_views__view__versions__version__count_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/views/{view}/versions/{version}/curves": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Curves
+         * @description Figures against the threshold, score histograms and calibration, of every split.
+         */
+        get: operations["read_curves_api_views__view__versions__version__curves_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/views/{view}/versions/{version}/objectives": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Objectives
+         * @description Thresholds chosen for other ends than fewest errors; objective: see docs/understanding.md.
+         */
+        get: operations["read_objectives_api_views__view__versions__version__objectives_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/views/{view}/versions/{version}/moves": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Moves
+         * @description What would change were the concept's threshold moved from its optimum.
+         */
+        get: operations["read_moves_api_views__view__versions__version__moves_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/views/{view}/versions/{version}/causes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Causes
+         * @description How many errors have which cause, and for detection what fixing each kind would gain.
+         */
+        get: operations["read_causes_api_views__view__versions__version__causes_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/views/{view}/versions/{version}/confusion": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Confusion
+         * @description Annotated against predicted, with none.
+         */
+        get: operations["read_confusion_api_views__view__versions__version__confusion_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/views/{view}/versions/{version}/slices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Slices
+         * @description Kinds of items with more (or fewer) errors than elsewhere, at the optimal thresholds. Reading pictures goes on behind it.
+         */
+        get: operations["read_slices_api_views__view__versions__version__slices_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/views/{view}/versions/{version}/map": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Map
+         * @description What looks alike: items on a map, and in groups.
+         */
+        get: operations["read_map_api_views__view__versions__version__map_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/views/{view}/versions/{version}/compare/{other}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Compared
+         * @description This version and a later one on the images both were run on.
+         */
+        get: operations["read_compared_api_views__view__versions__version__compare__other__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/views/{view}/versions/{version}/compare/{other}/slices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Slice Changes
+         * @description The same, on the kinds of items where either is weak.
+         */
+        get: operations["read_slice_changes_api_views__view__versions__version__compare__other__slices_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/views/{view}/versions/{version}/decisions": {
         parameters: {
             query?: never;
@@ -416,6 +616,82 @@ export interface components {
             /** Outline */
             outline: number[][];
         };
+        /**
+         * Bins
+         * @description Scores: edges rise, one more than bins · right, wrong: predictions that match, that do not · other: that take no part.
+         */
+        Bins: {
+            /** Edges */
+            edges: number[];
+            /** Right */
+            right: number[];
+            /** Wrong */
+            wrong: number[];
+            /** Other */
+            other: number[];
+        };
+        /**
+         * CauseFigures
+         * @description How many errors of a tab have a cause.
+         */
+        CauseFigures: {
+            /** Tab */
+            tab: string;
+            /** Cause */
+            cause: string;
+            /** Number */
+            number: number;
+        };
+        /**
+         * Causes
+         * @description gains: of detection over all concepts, null elsewhere · ap: at the version's IoU, which they add to.
+         */
+        Causes: {
+            /** Causes */
+            causes: components["schemas"]["CauseFigures"][];
+            /** Ap */
+            ap: number | null;
+            /** Gains */
+            gains: components["schemas"]["Gain"][];
+            /** False Positives */
+            false_positives: number | null;
+            /** False Negatives */
+            false_negatives: number | null;
+        };
+        /** CausesDocument */
+        CausesDocument: {
+            found: components["schemas"]["Causes"];
+        };
+        /**
+         * Changed
+         * @description What became of the annotations of a concept (None: of all). compared: how many there are · false_alarms: that only one version
+         *     has · p_value: of as many fixed as broken but for chance, exact McNemar.
+         */
+        Changed: {
+            /** Concept */
+            concept: string | null;
+            /** Compared */
+            compared: number;
+            /** Fixed */
+            fixed: number;
+            /** Broken */
+            broken: number;
+            /** Still Wrong */
+            still_wrong: number;
+            /** Both Right */
+            both_right: number;
+            /** False Alarms Gone */
+            false_alarms_gone: number;
+            /** False Alarms New */
+            false_alarms_new: number;
+            /** P Value */
+            p_value: number;
+            /**
+             * Regression
+             * @default false
+             */
+            regression: boolean;
+        };
         /** CommentAsked */
         CommentAsked: {
             item: components["schemas"]["ItemSeen"];
@@ -428,6 +704,33 @@ export interface components {
              * @default false
              */
             corrected: boolean;
+        };
+        /**
+         * ComparedDocument
+         * @description See workspace.comparison. galleries: what can be looked at, of all concepts together (concept null) and of each ·
+         *     figures_a, figures_b: of the whole split, at the thresholds.
+         */
+        ComparedDocument: {
+            /** A */
+            a: string;
+            /** B */
+            b: string;
+            /**
+             * Split
+             * @enum {string}
+             */
+            split: "training" | "validation" | "test";
+            /** Images */
+            images: number;
+            overall: components["schemas"]["Changed"];
+            /** Concepts */
+            concepts: components["schemas"]["Changed"][];
+            /** Warnings */
+            warnings: string[];
+            /** Galleries */
+            galleries: components["schemas"]["GalleryLink"][];
+            figures_a: components["schemas"]["Spot"];
+            figures_b: components["schemas"]["Spot"];
         };
         /**
          * ConceptDocument
@@ -463,6 +766,67 @@ export interface components {
             fn: number;
             reviewed: components["schemas"]["FourTabs"];
             unsure: components["schemas"]["FourTabs"];
+        };
+        /** ConfusionDocument */
+        ConfusionDocument: {
+            found: components["schemas"]["ConfusionFigures"];
+        };
+        /**
+         * ConfusionFigures
+         * @description order: concepts such that those taken for each other lie together · annotated, predicted, number: the cells that are not 0, by
+         *     position in the concepts (none: their number).
+         */
+        ConfusionFigures: {
+            /** Order */
+            order: number[];
+            /** Annotated */
+            annotated: number[];
+            /** Predicted */
+            predicted: number[];
+            /** Number */
+            number: number[];
+        };
+        /**
+         * CountDocument
+         * @description Items of a tab that is narrowed down, and how many of these are reviewed, or doubted.
+         */
+        CountDocument: {
+            /** Total */
+            total: number;
+            /** Reviewed */
+            reviewed: number;
+            /** Unsure */
+            unsure: number;
+        };
+        /**
+         * CurveFigures
+         * @description Columns of one length: at each threshold what is found and what is wrong; null where undefined.
+         */
+        CurveFigures: {
+            /** Threshold */
+            threshold: number[];
+            /** Tp */
+            tp: number[];
+            /** Fp */
+            fp: number[];
+            /** Errors */
+            errors: number[];
+            /** Precision */
+            precision: (number | null)[];
+            /** Recall */
+            recall: (number | null)[];
+            /** F1 */
+            f1: (number | null)[];
+        };
+        /**
+         * CurvesDocument
+         * @description Every split that has images, training first · remarks: what to know before believing a figure.
+         */
+        CurvesDocument: {
+            /** Splits */
+            splits: components["schemas"]["SplitFigures"][];
+            /** Remarks */
+            remarks: string[];
         };
         /**
          * DecisionAsked
@@ -579,6 +943,60 @@ export interface components {
             missing: number;
             /** Extra */
             extra: number;
+        };
+        /**
+         * Gain
+         * @description What AP would rise by were all mistakes of a kind fixed, as TIDE counts them.
+         */
+        Gain: {
+            /** Kind */
+            kind: string;
+            /** Gain */
+            gain: number;
+            /** Number */
+            number: number;
+        };
+        /**
+         * GalleryLink
+         * @description A list of items behind a number: of which version, tab and narrowing.
+         */
+        GalleryLink: {
+            /** Name */
+            name: string;
+            /** Version */
+            version: string;
+            /**
+             * Tab
+             * @enum {string}
+             */
+            tab: "all" | "matched" | "missing" | "extra";
+            /** Only */
+            only: string;
+            /** Number */
+            number: number;
+            /** Concept */
+            concept: string | null;
+        };
+        /**
+         * GroupDocument
+         * @description What looks alike. examples: addresses of crops · concepts: the commonest, with how many · rates: errors / items.
+         */
+        GroupDocument: {
+            /** Group */
+            group: number;
+            /** Matched */
+            matched: number;
+            /** Extra */
+            extra: number;
+            /** Missing */
+            missing: number;
+            /** Concepts */
+            concepts: [
+                number,
+                number
+            ][];
+            /** Examples */
+            examples: string[];
         };
         /** HTTPValidationError */
         HTTPValidationError: {
@@ -714,6 +1132,28 @@ export interface components {
             /** Score */
             score?: number | null;
         };
+        /**
+         * MapDocument
+         * @description read, of, ready, sampled: as of slices · source: of the features · points: at most so many, drawn at random of `total`.
+         */
+        MapDocument: {
+            /** Points */
+            points: components["schemas"]["PointDocument"][];
+            /** Groups */
+            groups: components["schemas"]["GroupDocument"][];
+            /** Source */
+            source: string;
+            /** Total */
+            total: number;
+            /** Read */
+            read: number;
+            /** Of */
+            of: number;
+            /** Ready */
+            ready: boolean;
+            /** Sampled */
+            sampled: boolean;
+        };
         /** MarkDocument */
         MarkDocument: {
             /** Concept */
@@ -731,6 +1171,33 @@ export interface components {
              */
             value: "positive" | "negative" | "unknown";
         };
+        /**
+         * Move
+         * @description What would change were a threshold moved from `before` to `after`: of each tab the items that enter (positive) or leave, and how
+         *     to see them: the tab, the threshold to look at it at, and what narrows it down.
+         */
+        Move: {
+            /** Tab */
+            tab: string;
+            /** Change */
+            change: number;
+            /** Threshold */
+            threshold: number;
+            /** Only */
+            only: string;
+        };
+        /**
+         * MovesDocument
+         * @description What would change were the threshold moved from `before` to `after`.
+         */
+        MovesDocument: {
+            /** Before */
+            before: number;
+            /** After */
+            after: number;
+            /** Moves */
+            moves: components["schemas"]["Move"][];
+        };
         /** NoteDocument */
         NoteDocument: {
             /** Kind */
@@ -746,6 +1213,11 @@ export interface components {
             severity: "info" | "warning";
             /** Source */
             source: string;
+        };
+        /** ObjectivesDocument */
+        ObjectivesDocument: {
+            /** Objectives */
+            objectives: components["schemas"]["ThresholdFigures"][];
         };
         /** PageDocument */
         PageDocument: {
@@ -837,6 +1309,26 @@ export interface components {
             score: number | null;
             /** Iou */
             iou: number | null;
+        };
+        /**
+         * PointDocument
+         * @description x, y: 0 to 1 · row: of predictions, or of annotations (annotation true) · group: from 1, 0 for none.
+         */
+        PointDocument: {
+            /** X */
+            x: number;
+            /** Y */
+            y: number;
+            /** Row */
+            row: number;
+            /** Annotation */
+            annotation: boolean;
+            /** Concept */
+            concept: number;
+            /** Outcome */
+            outcome: string;
+            /** Group */
+            group: number;
         };
         /**
          * PredictedBox
@@ -940,6 +1432,27 @@ export interface components {
             /** Waiting */
             waiting: number;
         };
+        /**
+         * Reliability
+         * @description A bin each: predictions, how many of them match, their mean score and the share that match (null in an empty bin) · error: the
+         *     expected calibration error.
+         */
+        Reliability: {
+            /** Edges */
+            edges: number[];
+            /** Number */
+            number: number[];
+            /** Right */
+            right: number[];
+            /** Score */
+            score: (number | null)[];
+            /** Share */
+            share: (number | null)[];
+            /** Error */
+            error: number;
+            /** Verdict */
+            verdict: string;
+        };
         /** RevertAsked */
         RevertAsked: {
             /** Who */
@@ -983,6 +1496,94 @@ export interface components {
             /** Session */
             session: string;
         };
+        /**
+         * SliceChange
+         * @description What became of the annotations of a slice of either version (`of`). items: compared · errors_a, errors_b: missed by each.
+         */
+        SliceChange: {
+            /** Sentence */
+            sentence: string;
+            /** Of */
+            of: string;
+            /** Items */
+            items: number;
+            /** Errors A */
+            errors_a: number;
+            /** Errors B */
+            errors_b: number;
+            /** Fixed */
+            fixed: number;
+            /** Broken */
+            broken: number;
+            /** P Value */
+            p_value: number;
+        };
+        /**
+         * SliceChangesDocument
+         * @description read, of, ready: pictures looked at, of both versions.
+         */
+        SliceChangesDocument: {
+            /** Slices */
+            slices: components["schemas"]["SliceChange"][];
+            /** Read */
+            read: number;
+            /** Of */
+            of: number;
+            /** Ready */
+            ready: boolean;
+        };
+        /**
+         * SliceDocument
+         * @description concept: its position, null for all · tab: in which the errors are · only: what narrows it down to them.
+         */
+        SliceDocument: {
+            /** Sentence */
+            sentence: string;
+            /** Concept */
+            concept: number | null;
+            /**
+             * Tab
+             * @enum {string}
+             */
+            tab: "all" | "matched" | "missing" | "extra";
+            /** Items */
+            items: number;
+            /** Errors */
+            errors: number;
+            /** Rate */
+            rate: number;
+            /** Elsewhere */
+            elsewhere: number;
+            /** Interval */
+            interval: [
+                number,
+                number
+            ];
+            /** P Adjusted */
+            p_adjusted: number;
+            /** Explained */
+            explained: number;
+            /** Population Errors */
+            population_errors: number;
+            /** Only */
+            only: string[];
+        };
+        /**
+         * SlicesDocument
+         * @description read, of: pictures looked at so far; until all are, slices are of the columns alone · sampled: whether some pictures are left out.
+         */
+        SlicesDocument: {
+            /** Slices */
+            slices: components["schemas"]["SliceDocument"][];
+            /** Read */
+            read: number;
+            /** Of */
+            of: number;
+            /** Ready */
+            ready: boolean;
+            /** Sampled */
+            sampled: boolean;
+        };
         /** SplitDocument */
         SplitDocument: {
             /**
@@ -994,6 +1595,69 @@ export interface components {
             images: number;
             /** Covered */
             covered: number;
+        };
+        /**
+         * SplitFigures
+         * @description Of one split: at the thresholds, and along them.
+         */
+        SplitFigures: {
+            /** Split */
+            split: string;
+            /** Annotations */
+            annotations: number;
+            /** Images */
+            images: number;
+            at: components["schemas"]["Spot"];
+            curve: components["schemas"]["CurveFigures"];
+            histogram: components["schemas"]["Bins"];
+            calibration: components["schemas"]["Reliability"] | null;
+        };
+        /**
+         * Spot
+         * @description A split or version at one threshold a concept.
+         */
+        Spot: {
+            /** Tp */
+            tp: number;
+            /** Fp */
+            fp: number;
+            /** Fn */
+            fn: number;
+            /** Precision */
+            precision: number | null;
+            /** Recall */
+            recall: number | null;
+            /** F1 */
+            f1: number | null;
+        };
+        /**
+         * ThresholdFigures
+         * @description A threshold for an objective. threshold: null where no cut reaches it · interval: 90 %, by bootstrap.
+         */
+        ThresholdFigures: {
+            /** Objective */
+            objective: string;
+            /** Threshold */
+            threshold: number | null;
+            /** Errors */
+            errors: number | null;
+            /** Tp */
+            tp: number | null;
+            /** Fp */
+            fp: number | null;
+            /** Fn */
+            fn: number | null;
+            /** Precision */
+            precision: number | null;
+            /** Recall */
+            recall: number | null;
+            /** F1 */
+            f1: number | null;
+            /** Interval */
+            interval: [
+                number,
+                number
+            ] | null;
         };
         /** ValidationError */
         ValidationError: {
@@ -1245,6 +1909,8 @@ export interface operations {
                 review?: "all" | "new" | "reviewed" | "unsure";
                 /** @description With people's corrections of the annotations; else as trained */
                 corrected?: boolean;
+                /** @description Clauses that narrow it down, such as `cause:background` */
+                only?: string[] | null;
             };
             header?: never;
             path: {
@@ -1353,6 +2019,454 @@ export interface operations {
                 content: {
                     "image/jpeg": unknown;
                     "image/svg+xml": unknown;
+                };
+            };
+            /** @description No such view, version, concept or image */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_count_api_views__view__versions__version__count_get: {
+        parameters: {
+            query?: {
+                tab?: "all" | "matched" | "missing" | "extra";
+                split?: "training" | "validation" | "test";
+                /** @description Position in the version's concepts; absent for all */
+                concept?: number | null;
+                /** @description Thresholds of the user, each `concept:value` */
+                at?: string[] | null;
+                /** @description Clauses that narrow it down, such as `cause:background` */
+                only?: string[] | null;
+                /** @description With people's corrections of the annotations; else as trained */
+                corrected?: boolean;
+            };
+            header?: never;
+            path: {
+                view: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CountDocument"];
+                };
+            };
+            /** @description No such view, version, concept or image */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_curves_api_views__view__versions__version__curves_get: {
+        parameters: {
+            query?: {
+                /** @description Position in the version's concepts; absent for all */
+                concept?: number | null;
+                /** @description Thresholds of the user, each `concept:value` */
+                at?: string[] | null;
+                /** @description With people's corrections of the annotations; else as trained */
+                corrected?: boolean;
+            };
+            header?: never;
+            path: {
+                view: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CurvesDocument"];
+                };
+            };
+            /** @description No such view, version, concept or image */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_objectives_api_views__view__versions__version__objectives_get: {
+        parameters: {
+            query?: {
+                /** @description Position in the version's concepts; absent for all */
+                concept?: number | null;
+                objective?: string[] | null;
+                /** @description With people's corrections of the annotations; else as trained */
+                corrected?: boolean;
+            };
+            header?: never;
+            path: {
+                view: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObjectivesDocument"];
+                };
+            };
+            /** @description No such view, version, concept or image */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_moves_api_views__view__versions__version__moves_get: {
+        parameters: {
+            query: {
+                concept: number;
+                to: number;
+                split?: "training" | "validation" | "test";
+                /** @description With people's corrections of the annotations; else as trained */
+                corrected?: boolean;
+            };
+            header?: never;
+            path: {
+                view: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MovesDocument"];
+                };
+            };
+            /** @description No such view, version, concept or image */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_causes_api_views__view__versions__version__causes_get: {
+        parameters: {
+            query?: {
+                split?: "training" | "validation" | "test";
+                /** @description Position in the version's concepts; absent for all */
+                concept?: number | null;
+                /** @description Thresholds of the user, each `concept:value` */
+                at?: string[] | null;
+                /** @description With people's corrections of the annotations; else as trained */
+                corrected?: boolean;
+            };
+            header?: never;
+            path: {
+                view: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CausesDocument"];
+                };
+            };
+            /** @description No such view, version, concept or image */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_confusion_api_views__view__versions__version__confusion_get: {
+        parameters: {
+            query?: {
+                split?: "training" | "validation" | "test";
+                /** @description Thresholds of the user, each `concept:value` */
+                at?: string[] | null;
+                /** @description With people's corrections of the annotations; else as trained */
+                corrected?: boolean;
+            };
+            header?: never;
+            path: {
+                view: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfusionDocument"];
+                };
+            };
+            /** @description No such view, version, concept or image */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_slices_api_views__view__versions__version__slices_get: {
+        parameters: {
+            query?: {
+                split?: "training" | "validation" | "test";
+                /** @description With people's corrections of the annotations; else as trained */
+                corrected?: boolean;
+            };
+            header?: never;
+            path: {
+                view: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SlicesDocument"];
+                };
+            };
+            /** @description No such view, version, concept or image */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_map_api_views__view__versions__version__map_get: {
+        parameters: {
+            query?: {
+                split?: "training" | "validation" | "test";
+                /** @description With people's corrections of the annotations; else as trained */
+                corrected?: boolean;
+            };
+            header?: never;
+            path: {
+                view: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MapDocument"];
+                };
+            };
+            /** @description No such view, version, concept or image */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_compared_api_views__view__versions__version__compare__other__get: {
+        parameters: {
+            query?: {
+                split?: "training" | "validation" | "test";
+            };
+            header?: never;
+            path: {
+                view: string;
+                version: string;
+                other: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComparedDocument"];
+                };
+            };
+            /** @description No such view, version, concept or image */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_slice_changes_api_views__view__versions__version__compare__other__slices_get: {
+        parameters: {
+            query?: {
+                split?: "training" | "validation" | "test";
+            };
+            header?: never;
+            path: {
+                view: string;
+                version: string;
+                other: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SliceChangesDocument"];
                 };
             };
             /** @description No such view, version, concept or image */

@@ -17,6 +17,7 @@ from pellucid.errors import ItemGone, NameBad, NoWorkspace, PellucidError, Revie
 from pellucid.images.cache import CropCache
 from pellucid.release import __version__
 from pellucid.server.answers import NOT_FOUND, ViewName, answer, known, look_up, thresholds_at
+from pellucid.server.compared import comparison_routes
 from pellucid.server.describe import (
     Pictures,
     figures_document,
@@ -35,8 +36,10 @@ from pellucid.server.documents import (
     ViewDocument,
     WorkspaceDocument,
 )  # fmt: skip
+from pellucid.server.figures import ONLY, figure_routes
 from pellucid.server.pictures import picture_response
 from pellucid.server.reviewing import review_routes
+from pellucid.server.weaknesses import weakness_routes
 from pellucid.understand.counts import STRIP
 from pellucid.understand.decisions import Ledger
 from pellucid.understand.gallery import Tab
@@ -125,14 +128,15 @@ def make_app(
         view: ViewName, version: ViewName, tab: Tab = "all", split: IN_SPLIT = "validation", concept: Concept = None,
         at: At = None, reverse: bool = False, offset: Annotated[int, Query(ge=0, le=1 << 40)] = 0,
         limit: Annotated[int, Query(ge=0, le=1_000)] = 100, order: Order = "score", review: Which = "all", corrected: Corrected = False,
+        only: ONLY = None,
     ) -> Response:  # fmt: skip
         """A page of a tab, in an order; review: what nobody decided on yet, or what somebody did."""
         found, _ = look_up(workspace, view, version)
         loaded, ledger = state_of(found, corrected)
         place, chosen = SPLITS.index(split), known(loaded, concept)
         selection = loaded.selection(tab, place, chosen, thresholds_at(loaded, at), reverse)
-        shown = loaded.shown(selection, order, review, ledger)
-        return answer(page_document(found, loaded, shown, concept is not None and order == "score", offset, limit, ledger))
+        shown = loaded.shown(selection, order, review, ledger, found.narrowed(loaded, selection, only or ()))
+        return answer(page_document(found, loaded, shown, concept is not None and order == "score" and not only, offset, limit, ledger))
 
     @app.get("/api/views/{view}/versions/{version}/images/{image}", response_model=ImageDocument, responses=NOT_FOUND)
     def read_image(
@@ -161,7 +165,13 @@ def make_app(
 
         return await anyio.to_thread.run_sync(cut, limiter=cutters)
 
-    app.include_router(review_routes(workspace, who_header))
+    for routes in (
+        figure_routes(workspace),
+        weakness_routes(workspace),
+        comparison_routes(workspace),
+        review_routes(workspace, who_header),
+    ):
+        app.include_router(routes)
     if STATIC.is_dir():
         app.mount("/", StaticFiles(directory=STATIC, html=True), name="page")
     return app

@@ -10,7 +10,7 @@ import numpy as np
 
 from pellucid.columns import NOT_RUN, SPLITS, Floats
 from pellucid.images.cache import stamp
-from pellucid.images.framing import frame
+from pellucid.images.framing import Region, frame
 from pellucid.images.sizes import displayed_size
 from pellucid.images.store import join
 from pellucid.server.documents import (
@@ -153,14 +153,17 @@ def page_item(loaded: Loaded, selection: Shown, pictures: Pictures, row: int, it
     partner = annotation_partner(loaded, selection, row, item) if selection.shows_annotations else prediction_partner(loaded, row, item)
     over: Outcome = "extra" if selection.shows_annotations else STATES[int(evaluation.state[row])]
     mark = pictures.stamp(image)
-    framed = None
-    if item.box is not None:
-        width, height = pictures.size(image, mark)
-        framed = frame(item.box, width, height) if width > 0 and height > 0 else None
+    framed = None if item.box is None else frame_of(pictures, image, mark, item.box)
     return PageItem(
         item.position, row, image, item.image, concept, item.score, item.box, item.outcome, over, item.cause, partner, framed,
         pictures.picture(image, mark), review_of(loaded, ledger, image, row, selection.shows_annotations),
     )  # fmt: skip
+
+
+def frame_of(pictures: Pictures, image: int, mark: str, box: Box) -> Region | None:
+    """The part of the picture in which a box is shown; None where its size is not known."""
+    width, height = pictures.size(image, mark)
+    return frame(box, width, height) if width > 0 and height > 0 else None
 
 
 def review_of(loaded: Loaded, ledger: Ledger, image: int, row: int, annotation: bool) -> ReviewDocument | None:

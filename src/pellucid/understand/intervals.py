@@ -8,6 +8,7 @@ import numpy as np
 
 from pellucid.columns import NOT_RUN, Flags, Floats, Longs
 from pellucid.understand.evaluation import VALIDATION, Evaluation
+from pellucid.understand.objectives import Objective, worth
 from pellucid.understand.outcomes import MATCHED, WRONG
 
 SAMPLES = 200
@@ -54,6 +55,10 @@ def counted(evaluation: Evaluation, concept: int) -> Lists:
     able = (state == MATCHED) | (state == WRONG)
     table = evaluation.predictions
     return np.asarray(table.score[begin:end][able]), np.asarray(state[able] == MATCHED), np.asarray(table.image[begin:end][able], np.int64)
+
+
+def counted_nothing() -> Lists:
+    return np.zeros(0), np.zeros(0, bool), np.zeros(0, np.int64)
 
 
 def together(several: list[Lists]) -> Lists:
@@ -108,3 +113,45 @@ def percentiles(values: Floats) -> Interval | None:
         return None
     low, high = np.quantile(known, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2], method="inverted_cdf").tolist()
     return float(low), float(high)
+
+
+def objective_interval(
+    evaluation: Evaluation, concept: int | None, objective: Objective, samples: int = SAMPLES, seed: int = 0
+) -> Interval | None:
+    """The same for a threshold chosen for an objective, of one concept or one for all; None where hardly a sample reaches it."""
+    several = [concept] if concept is not None else list(range(len(evaluation.concepts)))
+    score, right, image = together([counted(evaluation, place) for place in several] or [counted_nothing()])
+    if not len(score):
+        return None
+    covered = np.flatnonzero((evaluation.images.split == VALIDATION) & (evaluation.coverage != NOT_RUN))
+    place = np.zeros(len(evaluation.images), np.int64)
+    place[covered] = np.arange(len(covered))
+    start = evaluation.annotation_start[VALIDATION]
+    rows = np.concatenate([evaluation.counted_annotations[start[one] : start[one + 1]] for one in several])
+    annotated = np.bincount(place[evaluation.annotations.image[rows]], minlength=len(covered))
+    few = binned((score, right, image)) if len(score) > MANY else None
+    chance = np.random.default_rng(seed)
+    found = np.full(samples, np.nan)
+    for sample in range(samples):
+        if few is not None:
+            good, bad = chance.poisson(few.good), chance.poisson(few.bad)
+            found[sample] = best_of_sums(few.cut, np.cumsum(good), np.cumsum(good + bad), float(chance.poisson(len(rows))), objective)
+            continue
+        drawn = np.bincount(chance.integers(0, len(covered), len(covered)), minlength=len(covered))
+        weight = drawn[place[image]]
+        kept = weight > 0
+        last = np.append(score[kept][1:] != score[kept][:-1], True)[: int(kept.sum())]
+        tp, predicted = (np.cumsum(part[kept])[last] for part in (weight * right, weight))
+        cuts = score[kept][last]
+        if len(cuts):
+            middle = np.append((cuts[:-1] + cuts[1:]) / 2, cuts[-1])
+            every = np.concatenate([[np.nextafter(cuts[0], np.inf)], middle])
+            found[sample] = best_of_sums(every, tp, predicted, float((drawn * annotated).sum()), objective)
+    return percentiles(found) if (~np.isnan(found)).mean() > COVERAGE / 2 else None
+
+
+def best_of_sums(cuts: Floats, tp: Longs, predicted: Longs, annotations: float, objective: Objective) -> float:
+    """cuts: one more than sums, the first predicting nothing. NaN where none reaches the objective."""
+    value = worth(objective, np.concatenate([[0.0], tp]), np.concatenate([[0.0], predicted]), max(annotations, float(tp[-1])))
+    best = len(value) - 1 - int(np.argmax(value[::-1]))
+    return np.nan if np.isneginf(value[best]) else float(cuts[best])

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.columns import Longs
+from pellucid.columns import Flags, Longs
+from pellucid.errors import NarrowingBad
 from pellucid.images.looks import COLOURS, LOOKS
 from pellucid.understand.evaluation import Evaluation
 from pellucid.understand.gallery import Selection
 from pellucid.understand.properties import Condition, Property, geometry, of_metadata, of_pictures, of_texts
 from pellucid.understand.slices import LEAST_ERRORS, LEAST_ITEMS, Population, Slice, of_concept, slices
+from pellucid.workspace.appearance import Appearance
 from pellucid.workspace.looked import Looked
 
 MOST_ITEMS = 200_000
@@ -54,10 +56,9 @@ def condition_document(one: Condition) -> dict[str, Any]:
     return {"property": one.name, **ends}
 
 
-def find_slices(evaluation: Evaluation, split: int, looked: Looked | None, groups: dict[str, Property]) -> list[FoundSlice]:
-    """looked: what the pictures are like, None while they are unread; then only what the columns tell. groups: by appearance, of each
-    kind of error."""
-    everything = [one for error in ("extra", "missing") for one in populations(evaluation, split, error, looked, groups.get(error))]
+def find_slices(evaluation: Evaluation, split: int, seen: Appearance | None) -> list[FoundSlice]:
+    """seen: what the pictures are like; None while they are unread, then only what the columns tell."""
+    everything = [one for error in ("extra", "missing") for one in populations(evaluation, split, error, seen)]
     return [said(evaluation, one) for one in slices(everything)]
 
 
@@ -69,13 +70,11 @@ def rows_of(evaluation: Evaluation, split: int, error: str) -> Longs:
     return np.concatenate([Selection(evaluation, tab, split, None, evaluation.optimal).every() for tab in ("matched", "missing")])
 
 
-def populations(evaluation: Evaluation, split: int, error: str, looked: Looked | None, group: Property | None) -> list[Population]:
+def populations(evaluation: Evaluation, split: int, error: str, seen: Appearance | None) -> list[Population]:
     rows = rows_of(evaluation, split, error)
     table = evaluation.annotations if error == "extra" else evaluation.predictions
     rows = sampled(rows, np.asarray(table.image[rows], np.int64))
-    properties = properties_of(evaluation, rows, error == "extra", looked)
-    if group is not None:
-        properties.append(group)
+    properties = properties_of(evaluation, rows, error == "extra", seen)
     wrong = wrong_ones(evaluation, rows, error)
     whole = Population(None, error, wrong, np.asarray(table.image[rows], np.int64), properties, np.arange(len(rows)))
     concept = table.concept[rows]
@@ -99,7 +98,7 @@ def sampled(rows: Longs, image: Longs, seed: int = 0) -> Longs:
     return rows[np.isin(image, drawn)]
 
 
-def properties_of(evaluation: Evaluation, rows: Longs, annotations: bool, looked: Looked | None) -> list[Property]:
+def properties_of(evaluation: Evaluation, rows: Longs, annotations: bool, seen: Appearance | None) -> list[Property]:
     """Of rows of annotations, or of predictions: of their boxes, of their pictures, and what the user says of these."""
     table = evaluation.annotations if annotations else evaluation.predictions
     image = np.asarray(table.image[rows], np.int64)
@@ -108,7 +107,10 @@ def properties_of(evaluation: Evaluation, rows: Longs, annotations: bool, looked
         others = rows_near(evaluation, annotations)
         found = geometry(evaluation, rows, annotations, others[np.isin(table.image[others], np.unique(image))])
     found += [Property(one.name, one.values[image], one.labels) for one in of_images(evaluation)]
-    return found + (of_looks(looked, rows, image, annotations, table.box is not None) if looked is not None else [])
+    if seen is None:
+        return found
+    boxes = table.box is not None
+    return [*found, *of_looks(seen.looked, rows, image, annotations, boxes), seen.group_of(rows, image, annotations, boxes)]
 
 
 def rows_near(evaluation: Evaluation, annotations: bool) -> Longs:
@@ -164,13 +166,20 @@ def as_property(name: str, told: list[str]) -> Property:
     return of_texts(name, told)
 
 
-def matching(evaluation: Evaluation, rows: Longs, annotations: bool, looked: Looked | None, wanted: Sequence[Condition]) -> np.ndarray:
-    """Which rows all the conditions hold for. Raises KeyError with the name of a property that is not known."""
-    known = {one.name: one for one in properties_of(evaluation, rows, annotations, looked)}
+def matching(evaluation: Evaluation, rows: Longs, annotations: bool, seen: Appearance | None, wanted: Sequence[Condition]) -> Flags:
+    """Which rows all the conditions hold for. Raises NarrowingBad for a property that is not known."""
+    known = {one.name: one for one in properties_of(evaluation, rows, annotations, seen)}
     holds = np.ones(len(rows), bool)
     for one in wanted:
+        if one.name not in known:
+            raise NarrowingBad(f"where:{one.words}", f"one of the properties {', '.join(sorted(known))}")
         holds &= one.holds(known[one.name])
     return holds
+
+
+def of_pixels(name: str) -> bool:
+    """Whether pictures must be read to know a property."""
+    return name.startswith(("box ", "picture ")) or name in ("camera", "taken", "hour", "group")
 
 
 MISSED = {"extra": "missed", "missing": "of predictions are not annotated"}
@@ -178,6 +187,7 @@ PHRASES = {
     "size": ("the box is {} wide and high", " px"), "share": ("the box takes {} of the picture", " %"),
     "aspect": ("the box is {} times as wide as high", ""), "border": ("the picture's border is {} away", " px"),
     "crowding": ("{} other boxes are in the picture", ""), "overlap": ("another box overlaps it by an IoU of {}", ""),
+    "group": ("the item looks like group {}", ""),
     "annotations": ("{} things are annotated in the picture", ""), "hour": ("it was taken at {} o'clock", ""),
     "box blur": ("the box's blur is {} (2 sharp, 4 blurred)", ""), "picture blur": ("the picture's blur is {} (2 sharp, 4 blurred)", ""),
     "width": ("the picture is {} wide", " px"), "height": ("the picture is {} high", " px"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pellucid.columns import NOT_RUN, SPLITS, Annotations, Bytes, Images, Split, no_predictions
+from pellucid.columns import NOT_RUN, SPLITS, Annotations, Bytes, Images, Longs, Split, no_predictions
 from pellucid.errors import CannotWrite, ConceptNotInView, KindConflict, NotOneOf, SplitEmpty
 from pellucid.formats import read_predictions
 from pellucid.formats.source import Note
 from pellucid.release import __version__
 from pellucid.understand.counts import with_all_kept
 from pellucid.understand.evaluation import VALIDATION, Evaluation, evaluate
-from pellucid.understand.gallery import TABS, Tab
+from pellucid.understand.gallery import TABS, Selection, Tab
 from pellucid.understand.intervals import Interval
 from pellucid.understand.metrics import Metrics, defined, metrics
 from pellucid.understand.thresholds import Threshold, chosen_by_user
 from pellucid.understand.voc import voc_average_precision
 from pellucid.workspace.comparison import Compared, compared
+from pellucid.workspace.embeddings import FILE as EMBEDDINGS
+from pellucid.workspace.embeddings import kept_embeddings
 from pellucid.workspace.findings import repeated_boxes
 from pellucid.workspace.gallery import Gallery
 from pellucid.workspace.imports import Covered, Frozen, link, split_position
@@ -33,6 +35,7 @@ from pellucid.workspace.loaded import ORDERS, Loaded, Order
 from pellucid.workspace.manifests import Concept, Source, VersionManifest, source_record
 from pellucid.workspace.mapped import write_mapped
 from pellucid.workspace.mended import Originals
+from pellucid.workspace.narrowed import narrowed
 from pellucid.workspace.reviewed import WHICH, Which
 from pellucid.workspace.storage import read_manifest, remove_leftovers, write_manifest, writing
 from pellucid.workspace.tables import (
@@ -77,7 +80,8 @@ class Version:
 
     def _stamp(self) -> object:
         """Changes when the version on disk does, or where its view has pictures."""
-        return modified(self.folder / MANIFEST), modified(self.view.manifest_path)
+        embeddings = self.view.folder / EMBEDDINGS
+        return modified(self.folder / MANIFEST), modified(self.view.manifest_path), embeddings.exists() and modified(embeddings)
 
     @property
     def evaluation(self) -> Evaluation:
@@ -114,17 +118,18 @@ class Version:
     def _located(self, manifest: VersionManifest, evaluation: Evaluation) -> Loaded:
         """With the pictures that were found only after the freezing: where they lie is no part of what is frozen."""
         lost, originals = evaluation.images.root < 0, self._originals(manifest)
+        more: dict[str, Any] = {"originals": originals, "folder": self.folder, "embeddings": kept_embeddings(self.view.folder)}
         if not lost.any():
-            return Loaded(manifest, evaluation, originals=originals)
+            return Loaded(manifest, evaluation, **more)
         known, theirs = self.view.picture_places()
         if not known:
-            return Loaded(manifest, evaluation, originals=originals)
+            return Loaded(manifest, evaluation, **more)
         folders = [*manifest.folders, *theirs]
         root = evaluation.images.root.copy()
         for row in np.flatnonzero(lost):
             place = known.get(evaluation.images.path[row], -1)
             root[row] = -1 if place < 0 else len(manifest.folders) + place
-        return Loaded(manifest, replace(evaluation, images=evaluation.images.replaced(root=root)), folders, originals)
+        return Loaded(manifest, replace(evaluation, images=evaluation.images.replaced(root=root)), folders, **more)
 
     def _originals(self, manifest: VersionManifest) -> Originals | None:
         if manifest.mended is None:
@@ -219,7 +224,7 @@ class Version:
         there = (self.folder / MANIFEST).is_file()
         return self.quick_manifest.concepts if there else self.view.manifest.concepts
 
-    def _in_split(self, split: str) -> int:
+    def in_split(self, split: str) -> int:
         """The split's position; raises NotOneOf, and SplitEmpty where the version froze nothing in it."""
         place = split_position(split)
         assert place is not None
@@ -256,14 +261,14 @@ class Version:
 
     def metrics(self, split: Split = "validation", corrected: bool = False) -> Metrics:
         """Figures at the thresholds, per concept and overall, on one split. corrected: with people's corrections, else as trained."""
-        self._in_split(split)
+        self.in_split(split)
         evaluation = self._state(corrected).evaluation
         return metrics(evaluation, split, evaluation.optimal)
 
     def compare(self, other: Version, split: Split = "validation") -> Compared:
         """This version and a later one on the images both were run on, each at its own thresholds. Raises KindConflict, SplitEmpty."""
-        self._in_split(split)
-        other._in_split(split)
+        self.in_split(split)
+        other.in_split(split)
         return compared(self.name, self.loaded, other.name, other.loaded, split)
 
     def voc(
@@ -272,25 +277,27 @@ class Version:
         """AP of each concept of a detection version as PASCAL VOC counts it (see understand.voc); None without annotations."""
         if self.evaluation.kind != "detection":
             raise KindConflict("VOC's AP", self.view.name, self.evaluation.kind, "a figure of boxes")
-        values = voc_average_precision(self.evaluation, self._in_split(split), iou, eleven_points, inclusive_pixels)
+        values = voc_average_precision(self.evaluation, self.in_split(split), iou, eleven_points, inclusive_pixels)
         return {name: defined(value) for name, value in zip(self.evaluation.concepts, values, strict=True)}
 
     def gallery(
         self, tab: Tab, concept: str | None = None, split: Split = "validation",
         threshold: float | None = None, reverse: bool = False, order: Order = "score", review: Which = "all", corrected: bool = False,
+        only: Sequence[str] = (),
     ) -> Gallery:  # fmt: skip
         """One tab: `all`, `matched`, `missing` or `extra`; of one concept, or of all (None).
 
         threshold: a value to use instead of the concept's own (with all concepts, instead of everyone's). order: `score`, the tab's
         own; `mistakes`, likely annotation mistakes first; `similar`, what looks alike together. review: `new` leaves out what was
-        reviewed. corrected: with people's corrections, else as trained.
+        reviewed. corrected: with people's corrections, else as trained. only: clauses that narrow it down, such as `cause:background`
+        (see docs/understanding.md).
         """
         for what, found, known in (("tab", tab, TABS), ("order", order, ORDERS), ("review", review, WHICH)):
             if found not in known:
                 raise NotOneOf(what, found, known)
         if threshold is not None and not np.isfinite(threshold):
             raise ValueError(f"threshold is {threshold}, where a finite number was expected")
-        place = self._in_split(split)
+        place = self.in_split(split)
         ledger = self.view.reviews.ledger if corrected or review != "all" else None
         loaded = self.loaded if ledger is None or not corrected else self.loaded.with_corrections(ledger)
         thresholds = loaded.evaluation.optimal.copy()
@@ -299,8 +306,13 @@ class Version:
             thresholds[slice(None) if chosen is None else chosen] = threshold
         elif chosen is not None:
             threshold = float(thresholds[chosen])
-        shown = loaded.shown(loaded.selection(tab, place, chosen, thresholds, reverse), order, review, ledger)
+        selection = loaded.selection(tab, place, chosen, thresholds, reverse)
+        shown = loaded.shown(selection, order, review, ledger, self.narrowed(loaded, selection, only))
         return Gallery(shown, threshold, jumps=tab == "all" and threshold is not None and order == "score")
+
+    def narrowed(self, loaded: Loaded, selection: Selection, only: Sequence[str]) -> Longs | None:
+        """Rows of what the clauses leave of a tab; None without a clause. Raises NarrowingBad."""
+        return loaded.narrowed(selection, tuple(only), lambda: narrowed(self, loaded, selection, only)) if only else None
 
 
 def before_mending(manifest: VersionManifest, annotations: Annotations) -> Originals | None:

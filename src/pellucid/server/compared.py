@@ -1,0 +1,92 @@
+"""The addresses of two versions compared."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+from fastapi import APIRouter, Query, Response
+
+from pellucid.columns import SPLITS, Split
+from pellucid.server.answers import NOT_FOUND, ViewName, answer, look_up
+from pellucid.server.understand_documents import (
+    ComparedDocument,
+    GalleryLink,
+    SliceChangesDocument,
+)  # fmt: skip
+from pellucid.understand.counts import count
+from pellucid.understand.gallery import Tab
+from pellucid.workspace import Version, Workspace
+from pellucid.workspace.comparison import by_slice, compared
+from pellucid.workspace.figures import Spot, spot
+from pellucid.workspace.loaded import Loaded
+
+CONCEPT = Annotated[int | None, Query(ge=0, le=10_000_000, description="Position in the version's concepts; absent for all")]
+AT = Annotated[list[str] | None, Query(description="Thresholds of the user, each `concept:value`", max_length=10_000)]
+ONLY = Annotated[list[str] | None, Query(description="Clauses that narrow it down, such as `cause:background`", max_length=20)]
+IN_SPLIT = Annotated[Split, Query()]
+CORRECTED = Annotated[bool, Query(description="With people's corrections of the annotations; else as trained")]
+ON_MAP = 2_000
+"""Points that a map shows at most."""
+EXAMPLES = 8
+
+
+def comparison_routes(workspace: Workspace) -> APIRouter:
+    routes = APIRouter()
+
+    @routes.get("/api/views/{view}/versions/{version}/compare/{other}", response_model=ComparedDocument, responses=NOT_FOUND)
+    def read_compared(view: ViewName, version: ViewName, other: ViewName, split: IN_SPLIT = "validation") -> Response:
+        """This version and a later one on the images both were run on."""
+        return answer(compared_document(*pair(view, version, other, split), split))
+
+    @routes.get("/api/views/{view}/versions/{version}/compare/{other}/slices", response_model=SliceChangesDocument, responses=NOT_FOUND)
+    def read_slice_changes(view: ViewName, version: ViewName, other: ViewName, split: IN_SPLIT = "validation") -> Response:
+        """The same, on the kinds of items where either is weak."""
+        one, two = pair(view, version, other, split)
+        place = SPLITS.index(split)
+        waiting = [which for which in (one.loaded, two.loaded) if which.looks.ready(place) is None]
+        progress = [which.looks.progress(place) for which in (one.loaded, two.loaded)]
+        read, of = (sum(side) for side in zip(*progress, strict=True))
+        if waiting:
+            return answer(SliceChangesDocument([], read, of, False))
+        return answer(SliceChangesDocument(by_slice(one.name, one.loaded, two.name, two.loaded, split), read, of, True))
+
+    def pair(view: str, version: str, other: str, split: Split) -> tuple[Version, Version]:
+        one, two = look_up(workspace, view, version)[0], look_up(workspace, view, other)[0]
+        one.in_split(split)
+        two.in_split(split)
+        return one, two
+
+    return routes
+
+
+GALLERIES: tuple[tuple[str, bool, Tab], ...] = (
+    ("fixed", False, "extra"), ("broken", True, "extra"), ("still_wrong", True, "extra"), ("both_right", True, "matched"),
+    ("alarm_gone", False, "missing"), ("alarm_new", True, "missing"),
+)  # fmt: skip
+"""What changed, whether it is looked at in the later version, and in which tab."""
+
+
+def compared_document(a: Version, b: Version, split: Split) -> ComparedDocument:
+    found = compared(a.name, a.loaded, b.name, b.loaded, split)
+    place = SPLITS.index(split)
+    links = []
+    for name, later, tab in GALLERIES:
+        shown, other = (b, a) if later else (a, b)
+        loaded = shown.loaded
+        only = f"versus:{other.name}={name}"
+        rows = shown.narrowed(loaded, loaded.selection(tab, place, None, loaded.evaluation.optimal, False), (only,))
+        assert rows is not None
+        table = loaded.evaluation.annotations if tab == "extra" else loaded.evaluation.predictions
+        number = np.bincount(table.concept[rows], minlength=len(loaded.evaluation.concepts)).tolist()
+        links.append(GalleryLink(name, shown.name, tab, only, len(rows), None))
+        links += [GalleryLink(name, shown.name, tab, only, number[one], loaded.evaluation.concepts[one]) for one in np.flatnonzero(number)]
+    figures = [figures_on(version.loaded, place) for version in (a, b)]
+    return ComparedDocument(
+        found.a, found.b, split, found.images, found.overall, found.concepts, found.warnings, links, figures[0], figures[1]
+    )
+
+
+def figures_on(loaded: Loaded, split: int) -> Spot:
+    counts = count(loaded.evaluation, split, loaded.evaluation.optimal)
+    return spot(int(counts.tp.sum()), int(counts.fp.sum()), int(counts.fn.sum()))

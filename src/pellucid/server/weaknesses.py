@@ -1,0 +1,116 @@
+"""The addresses of where a version is weak: slices of its items, and what looks alike."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import APIRouter, Query, Response
+
+from pellucid.columns import NOT_RUN, SPLITS, Split
+from pellucid.server.answers import NOT_FOUND, ViewName, answer, look_up
+from pellucid.server.describe import Pictures, frame_of
+from pellucid.server.figures import state_of
+from pellucid.server.understand_documents import (
+    GroupDocument,
+    MapDocument,
+    PointDocument,
+    SliceDocument,
+    SlicesDocument,
+)  # fmt: skip
+from pellucid.understand.gallery import Tab
+from pellucid.workspace import Version, Workspace
+from pellucid.workspace.appearance import Appearance, OnMap, on_map
+from pellucid.workspace.loaded import Loaded
+
+CONCEPT = Annotated[int | None, Query(ge=0, le=10_000_000, description="Position in the version's concepts; absent for all")]
+AT = Annotated[list[str] | None, Query(description="Thresholds of the user, each `concept:value`", max_length=10_000)]
+ONLY = Annotated[list[str] | None, Query(description="Clauses that narrow it down, such as `cause:background`", max_length=20)]
+IN_SPLIT = Annotated[Split, Query()]
+CORRECTED = Annotated[bool, Query(description="With people's corrections of the annotations; else as trained")]
+ON_MAP = 2_000
+"""Points that a map shows at most."""
+EXAMPLES = 8
+
+
+def weakness_routes(workspace: Workspace) -> APIRouter:
+    routes = APIRouter()
+
+    def asked(view: str, version: str, corrected: bool) -> tuple[Version, Loaded]:
+        found, _ = look_up(workspace, view, version)
+        return found, state_of(found, corrected)
+
+    @routes.get("/api/views/{view}/versions/{version}/slices", response_model=SlicesDocument, responses=NOT_FOUND)
+    def read_slices(view: ViewName, version: ViewName, split: IN_SPLIT = "validation", corrected: CORRECTED = False) -> Response:
+        """Kinds of items with more (or fewer) errors than elsewhere, at the optimal thresholds. Reading pictures goes on behind it."""
+        _, loaded = asked(view, version, corrected)
+        place = SPLITS.index(split)
+        ready = loaded.looks.ready(place) is not None
+        found = loaded.slices(place, loaded.appearance(place) if ready else None)
+        names = {name: number for number, name in enumerate(loaded.evaluation.concepts)}
+        tabs: dict[str, Tab] = {"extra": "extra", "missing": "missing"}
+        shown = [
+            SliceDocument(
+                one.sentence, None if one.concept is None else names[one.concept], tabs[one.error], one.items,
+                one.errors, one.rate, one.elsewhere, one.interval, one.p_adjusted, one.explained, one.population_errors, list(one.only),
+            )
+            for one in found
+        ]  # fmt: skip
+        return answer(SlicesDocument(shown, *loaded.looks.progress(place), ready, sampled(loaded, place)))
+
+    @routes.get("/api/views/{view}/versions/{version}/map", response_model=MapDocument, responses=NOT_FOUND)
+    def read_map(view: ViewName, version: ViewName, split: IN_SPLIT = "validation", corrected: CORRECTED = False) -> Response:
+        """What looks alike: items on a map, and in groups."""
+        found, loaded = asked(view, version, corrected)
+        place = SPLITS.index(split)
+        if loaded.looks.ready(place) is None:
+            return answer(MapDocument([], [], "", 0, *loaded.looks.progress(place), False, sampled(loaded, place)))
+        return answer(map_document(found, loaded, place, loaded.appearance(place)))
+
+    return routes
+
+
+def sampled(loaded: Loaded, split: int) -> bool:
+    """Whether there are more pictures than are looked at."""
+    evaluation = loaded.evaluation
+    there = int(((evaluation.images.split == split) & (evaluation.coverage != NOT_RUN)).sum())
+    return there > loaded.looks.progress(split)[1] > 0
+
+
+def map_document(version: Version, loaded: Loaded, split: int, seen: Appearance) -> MapDocument:
+    evaluation, items = loaded.evaluation, seen.looked.items
+    boxes = evaluation.kind == "detection"
+    pictures = Pictures(version, loaded)
+    lines = on_map(evaluation, split, seen.looked)
+    shown = np.flatnonzero(~np.isnan(seen.places[lines.line]).any(axis=1))
+    total = len(shown)
+    if total > ON_MAP:
+        shown = np.sort(np.random.default_rng(0).choice(shown, ON_MAP, replace=False))
+    points = [
+        PointDocument(
+            round(float(seen.places[lines.line[one], 0]), 4), round(float(seen.places[lines.line[one], 1]), 4), int(lines.row[one]),
+            bool(lines.annotation[one]), int(lines.concept[one]), lines.outcome[one], int(seen.groups[lines.line[one]]) + 1,
+        )
+        for one in shown.tolist()
+    ]  # fmt: skip
+    groups = []
+    for group in range(int(seen.groups.max(initial=-1)) + 1):
+        inside = np.flatnonzero(seen.groups[lines.line] == group)
+        number = {name: int(sum(lines.outcome[one] == name for one in inside)) for name in ("matched", "extra", "missing")}
+        concepts = np.bincount(lines.concept[inside], minlength=len(evaluation.concepts))
+        common = [(int(one), int(concepts[one])) for one in np.argsort(-concepts, kind="stable")[:3] if concepts[one]]
+        middle = np.nanmean(seen.features[lines.line[inside]], axis=0)
+        near = inside[np.argsort(((seen.features[lines.line[inside]] - middle) ** 2).sum(axis=1), kind="stable")[:EXAMPLES]]
+        examples = [example(pictures, loaded, lines, int(one), boxes) for one in near]
+        groups.append(GroupDocument(group + 1, number["matched"], number["extra"], number["missing"], common, examples))
+    return MapDocument(points, groups, seen.source, total, len(items.images), len(items.images), True, sampled(loaded, split))
+
+
+def example(pictures: Pictures, loaded: Loaded, lines: OnMap, one: int, boxes: bool) -> str:
+    """The address of a crop, small."""
+    image = int(lines.image[one])
+    mark = pictures.stamp(image)
+    table: Any = loaded.evaluation.annotations if lines.annotation[one] else loaded.evaluation.predictions
+    framed = frame_of(pictures, image, mark, tuple(table.box[lines.row[one]].tolist())) if boxes else None
+    part = f"&frame={','.join(map(str, framed))}" if framed else ""
+    return f"{pictures.picture(image, mark)}?size=192{part}"

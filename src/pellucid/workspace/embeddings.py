@@ -1,0 +1,125 @@
+"""Embeddings that the user brings: a vector a picture, or a box; one file a view."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pellucid.columns import Floats, Texts
+from pellucid.errors import EmbeddingsBad, FileMissing
+from pellucid.workspace.storage import writing
+
+FILE = "embeddings.npz"
+BOX = ("x", "y", "width", "height")
+
+
+@dataclass(frozen=True, eq=False)
+class Embeddings:
+    """image: text (n,) · box: float64 (n, 4), NaN for a whole picture's · vector: float32 (n, d)."""
+
+    image: Texts
+    box: Floats
+    vector: np.ndarray
+
+    @cached_property
+    def _rows(self) -> dict[tuple[Any, ...], int]:
+        keys = zip(self.image.tolist(), (key_of(box) for box in self.box.tolist()), strict=True)
+        return {key: row for row, key in enumerate(keys)}
+
+    def of_pictures(self, paths: Sequence[str] | Texts) -> Floats:
+        return self._found([(path, None) for path in paths])
+
+    def of_boxes(self, paths: Sequence[str] | Texts, boxes: Floats) -> Floats:
+        """The box's own, else that of its picture."""
+        keys = [(path, key_of(box)) for path, box in zip(paths, boxes.tolist(), strict=True)]
+        return self._found([key if key in self._rows else (key[0], None) for key in keys])
+
+    def _found(self, keys: list[tuple[Any, ...]]) -> Floats:
+        rows = np.array([self._rows.get(key, -1) for key in keys], np.int64)
+        found = np.full((len(keys), self.vector.shape[1]), np.nan)
+        found[rows >= 0] = self.vector[rows[rows >= 0]]
+        return found
+
+
+def key_of(box: list[float]) -> tuple[float, ...] | None:
+    """Boxes are the same to a tenth of a pixel: files round them."""
+    return None if np.isnan(box).any() else tuple(round(side, 1) for side in box)
+
+
+def keep_embeddings(folder: Path, workspace: Path, found: Embeddings) -> None:
+    with writing(workspace):
+        begun = folder / f".{FILE}.part"
+        with begun.open("wb") as to:
+            np.savez(to, image=np.array(found.image.tolist(), str), box=found.box, vector=found.vector)
+        begun.replace(folder / FILE)
+
+
+def kept_embeddings(folder: Path) -> Embeddings | None:
+    file = folder / FILE
+    if not file.is_file():
+        return None
+    with np.load(file) as kept:
+        return Embeddings(kept["image"].astype(object), kept["box"], kept["vector"])
+
+
+def read_embeddings(source: str | Path, names: str | Path | None, paths: Sequence[str]) -> Embeddings:
+    """source: a table (CSV, Parquet) with `image`, `embedding` (a list, or a JSON text) and for boxes `x, y, width, height`; or a .npy
+    of shape (n, d), whose rows are the pictures that `names` (a text file) lists, a line each. paths: of the view's images.
+    Raises FileMissing, EmbeddingsBad."""
+    path = Path(source)
+    if not path.is_file():
+        raise FileMissing(path)
+    found = from_array(path, names, paths) if path.suffix == ".npy" else from_table(path)
+    if found.vector.ndim != 2 or not found.vector.shape[1] or not np.isfinite(found.vector).all():
+        raise EmbeddingsBad(path, f"the vectors are of shape {found.vector.shape}, or not all finite", "finite numbers, as many for each")
+    known = set(paths)
+    absent = [image for image in dict.fromkeys(found.image.tolist()) if image not in known]
+    if len(absent) == len(set(found.image.tolist())):
+        raise EmbeddingsBad(path, f"none of its images is in the view (its first is '{absent[0]}')" if absent else "it is empty",
+                            f"image paths as the view has them, such as '{paths[0]}'" if paths else "a view with images")  # fmt: skip
+    return found
+
+
+def from_array(path: Path, names: str | Path | None, paths: Sequence[str]) -> Embeddings:
+    try:
+        vector = np.asarray(np.load(path, allow_pickle=False), np.float32)
+    except (ValueError, TypeError) as error:
+        raise EmbeddingsBad(path, f"it is no array of numbers ({error})", "a float array of shape (images, dimensions)") from error
+    if names is not None and not Path(names).is_file():
+        raise FileMissing(names)
+    lines = [] if names is None else Path(names).read_text(encoding="utf-8").splitlines()
+    listed = list(paths) if names is None else [line.strip() for line in lines if line.strip()]
+    if len(listed) != len(vector):
+        expected = "a row for each image of --names, or of the view sorted by path"
+        raise EmbeddingsBad(path, f"it has {len(vector):,} rows for {len(listed):,} images", expected)
+    image = np.empty(len(listed), object)
+    image[:] = listed
+    return Embeddings(image, np.full((len(listed), 4), np.nan), vector)
+
+
+def from_table(path: Path) -> Embeddings:
+    import duckdb
+
+    reader = "read_parquet" if path.suffix == ".parquet" else "read_csv"
+    try:
+        with duckdb.connect() as connection:
+            told = connection.execute(f"DESCRIBE SELECT * FROM {reader}(?)", [str(path)]).fetchall()
+            columns = {str(name).lower(): name for name, *_ in told}
+            if "image" not in columns or "embedding" not in columns:
+                raise EmbeddingsBad(path, f"its columns are {', '.join(map(str, columns.values()))}", "columns `image` and `embedding`")
+            sides = [f'"{columns[side]}"::DOUBLE' if side in columns else "NULL::DOUBLE" for side in BOX]
+            asked = f'SELECT "{columns["image"]}"::VARCHAR, "{columns["embedding"]}"::FLOAT[], {", ".join(sides)} FROM {reader}(?)'
+            rows = connection.execute(asked, [str(path)]).fetchall()
+    except duckdb.Error as error:
+        raise EmbeddingsBad(path, str(error).split("\n", maxsplit=1)[0], "a table with columns `image` and `embedding` (a list)") from error
+    lengths = {len(row[1] or ()) for row in rows}
+    if len(lengths) != 1:
+        raise EmbeddingsBad(path, f"its vectors have {', '.join(map(str, sorted(lengths)[:4])) or 'no'} numbers", "as many for each image")
+    image = np.empty(len(rows), object)
+    image[:] = [row[0] for row in rows]
+    return Embeddings(image, np.array([row[2:] for row in rows], float), np.array([row[1] for row in rows], np.float32))
