@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from pellucid.cli_understand import COMMANDS, existing
 from pellucid.columns import SPLITS, Kind, Split
 from pellucid.errors import CannotWrite, PellucidError
 from pellucid.terminal import (
@@ -18,6 +19,7 @@ from pellucid.terminal import (
     IOU,
     JSON,
     KIND,
+    ONLY,
     ORDER,
     REVIEW,
     SERVE,
@@ -33,9 +35,6 @@ from pellucid.terminal import (
 from pellucid.understand.gallery import TABS, Tab
 
 WHATS = ("annotations", "corrections", "tasks", "history", "report", "predictions", "gallery", "thresholds")
-
-if TYPE_CHECKING:
-    from pellucid.workspace import Version
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -62,12 +61,6 @@ def main() -> None:
     except Exception as error:
         fail(f"{type(error).__name__}: {error}. This is a bug: run again with --debug and report what it prints.", 1, debug)
     sys.exit(status if isinstance(status, int) else 0)
-
-
-def existing(workspace: str, view: str, version: str) -> Version:
-    import pellucid
-
-    return pellucid.open(workspace).view(view).version(version)
 
 
 @cli.command()
@@ -192,19 +185,23 @@ def export(
 
 @cli.command()
 @VERSION
+@click.option("--objective", metavar="O", default="errors", show_default=True,
+              help="f1, cost:FALSE_ALARM,MISS, precision:LEAST or recall:LEAST, in place of fewest errors.")  # fmt: skip
 @CORRECTED
 @JSON
-def thresholds(workspace: str, view: str, version: str, corrected: bool, as_json: bool) -> None:
+def thresholds(workspace: str, view: str, version: str, objective: str, corrected: bool, as_json: bool) -> None:
     """Each concept's threshold and what it costs on validation."""
-    from pellucid.workspace.documents import thresholds_document
+    from pellucid.workspace.documents import objective_document, thresholds_document
 
-    document = thresholds_document(existing(workspace, view, version), corrected)
+    chosen = existing(workspace, view, version)
+    document = thresholds_document(chosen, corrected) if objective == "errors" else objective_document(chosen, objective, corrected)
     if as_json:
         print_json(document)
         return
     names = ["concept", "threshold", "source", "errors", "tp", "fp", "fn", "annotations"]
     rows = [[*(entry[name] for name in names), *(entry["interval"] or (None, None))] for entry in document]
-    table(f"{view} {version}: thresholds, fewest errors on validation", [*names, "90 % from", "to"], rows)
+    end = "fewest errors" if objective == "errors" else objective
+    table(f"{view} {version}: thresholds, {end} on validation", [*names, "90 % from", "to"], rows)
 
 
 @cli.command()
@@ -238,13 +235,14 @@ def metrics(workspace: str, view: str, version: str, split: Split, corrected: bo
 @ORDER
 @REVIEW
 @CORRECTED
+@ONLY
 @click.option("--reverse", is_flag=True)
 @click.option("--offset", type=click.IntRange(0), default=0)
 @click.option("--limit", type=click.IntRange(0), default=100, show_default=True, help="0 for all.")
 @JSON
 def gallery(
     workspace: str, view: str, version: str, tab: Tab, split: Split, concept: str | None, threshold: float | None,
-    order: Any, review: Any, corrected: bool, reverse: bool, offset: int, limit: int, as_json: bool,
+    order: Any, review: Any, corrected: bool, only: tuple[str, ...], reverse: bool, offset: int, limit: int, as_json: bool,
 ) -> None:  # fmt: skip
     """The items of one tab, in its order."""
     from pellucid.workspace.documents import gallery_document
@@ -252,7 +250,7 @@ def gallery(
     if threshold is not None and not math.isfinite(threshold):
         raise click.BadParameter(f"{threshold} is no threshold", param_hint="--threshold")
     chosen = existing(workspace, view, version)
-    found = chosen.gallery(tab, concept, split, threshold, reverse, order, review, corrected)
+    found = chosen.gallery(tab, concept, split, threshold, reverse, order, review, corrected, only)
     document = gallery_document(chosen, found, tab, split, concept, offset, limit)
     if as_json:
         print_json(document)
@@ -378,6 +376,10 @@ def demo(workspace: str | None, build_only: bool, host: str, port: int | None, n
         click.echo(f"the demo is in {built.folder}", err=True)
         return
     built.serve(host, port, not no_browser, announce)
+
+
+for command in COMMANDS:
+    cli.add_command(command)
 
 
 def announce(address: str) -> None:

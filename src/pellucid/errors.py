@@ -382,3 +382,13 @@ class NarrowingBad(PellucidError):
 
     def __init__(self, words: str, expected: str) -> None:
         super().__init__(f"'{words}' narrows nothing down: expected {expected}.")
+
+
+class ObjectiveBad(PellucidError):
+    exit_status = 2
+
+    def __init__(self, words: str) -> None:
+        super().__init__(
+            f"'{words}' is no objective of a threshold. Known are errors, f1, cost:FALSE_ALARM,MISS (cost:1,5), precision:LEAST "
+            "(precision:0.95) and recall:LEAST (recall:0.9)."
+        )

@@ -47,6 +47,20 @@ def busy(what: str) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar of how far something is, where a person is looking."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)
+
+
 def tell(notes: list[Note]) -> None:
     for note in notes:
         click.echo(f"{'warning' if note.severity == 'warning' else 'note'}: {note.message}", err=True)
@@ -108,5 +122,7 @@ ORDER = click.option("--order", type=click.Choice(["score", "mistakes", "similar
                      help="The tab's own; likely annotation mistakes first; what looks alike together.")  # fmt: skip
 REVIEW = click.option("--review", type=click.Choice(["all", "new", "reviewed", "unsure"]), default="all", show_default=True,
                       help="new: without what people have reviewed.")  # fmt: skip
+ONLY = click.option("--only", multiple=True, metavar="CLAUSE", help="Narrow it down, for instance cause:background, score:0.2..0.4 or "
+                    "where:size=..32; may be repeated (docs/understanding.md).")  # fmt: skip
 CORRECTED = click.option("--corrected", is_flag=True, help="With people's corrections of the annotations; else as imported or trained.")
 VERSION = options(click.argument("workspace"), click.argument("view"), click.argument("version"))

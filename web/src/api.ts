@@ -24,6 +24,20 @@ export type ProgressDocument = Schemas['ProgressDocument'];
 export type EffectDocument = Schemas['EffectDocument'];
 export type QueueDocument = Schemas['QueueDocument'];
 export type ItemSeen = Schemas['ItemSeen'];
+export type CountDocument = Schemas['CountDocument'];
+export type CurvesDocument = Schemas['CurvesDocument'];
+export type SplitFigures = Schemas['SplitFigures'];
+export type ObjectivesDocument = Schemas['ObjectivesDocument'];
+export type ThresholdFigures = Schemas['ThresholdFigures'];
+export type MovesDocument = Schemas['MovesDocument'];
+export type CausesDocument = Schemas['CausesDocument'];
+export type ConfusionDocument = Schemas['ConfusionDocument'];
+export type SlicesDocument = Schemas['SlicesDocument'];
+export type SliceDocument = Schemas['SliceDocument'];
+export type MapDocument = Schemas['MapDocument'];
+export type ComparedDocument = Schemas['ComparedDocument'];
+export type SliceChangesDocument = Schemas['SliceChangesDocument'];
+export type Cause = NonNullable<PageItem['cause']>;
 export type Verdict = DecisionAsked['verdict'];
 
 /** What the server said no to. */
@@ -66,6 +80,7 @@ export interface Query extends Which {
   order: Order;
   review: Review;
   corrected: boolean;
+  only: readonly string[];
   /** Rises with every decision: answers to older ones are not of the list as it is now. */
   edition: number;
 }
@@ -74,6 +89,14 @@ const root = ({ view, version }: Which) => `api/views/${encodeURIComponent(view)
 const thresholds = (at: ReadonlyMap<number, number>): [string, string][] => [...at].map(([concept, value]) => ['at', `${concept}:${value}`]);
 const chosen = (concept: number | null): [string, string][] => (concept === null ? [] : [['concept', String(concept)]]);
 
+/** The version that a list is compared with, if it is. */
+export function comparedWith(only: readonly string[]): string | null {
+  const clause = only.find((one) => one.startsWith('versus:'));
+  return clause ? clause.slice('versus:'.length, clause.lastIndexOf('=')) : null;
+}
+const beside = (only: readonly string[]): [string, string][] => (comparedWith(only) === null ? [] : [['versus', comparedWith(only)!]]);
+const narrowed = (only: readonly string[]): [string, string][] => only.map((clause) => ['only', clause]);
+
 export const readWorkspace = () => get<WorkspaceDocument>('api/workspace');
 export const readVersion = (which: Which) => get<VersionDocument>(root(which));
 const state = (corrected: boolean): [string, string][] => (corrected ? [['corrected', 'true']] : []);
@@ -81,14 +104,35 @@ export const readFigures = (which: Which, split: Split, at: ReadonlyMap<number, 
   get<FiguresDocument>(`${root(which)}/figures`, [['split', split], ...thresholds(at), ...state(corrected)]);
 export const readHistogram = (which: Which, split: Split, concept: number | null, corrected: boolean) =>
   get<HistogramDocument>(`${root(which)}/histogram`, [['split', split], ...chosen(concept), ...state(corrected)]);
-export const readImage = (which: Which, image: number, at: ReadonlyMap<number, number>, corrected: boolean) =>
-  get<ImageDocument>(`${root(which)}/images/${image}`, [...thresholds(at), ...state(corrected)]);
+export const readImage = (which: Which, image: number, at: ReadonlyMap<number, number>, corrected: boolean, only: readonly string[] = []) =>
+  get<ImageDocument>(`${root(which)}/images/${image}`, [...thresholds(at), ...state(corrected), ...beside(only)]);
 export const readPage = (query: Query, offset: number, limit: number, signal: AbortSignal) =>
   get<PageDocument>(`${root(query)}/page`, [
     ['tab', query.tab], ['split', query.split], ['offset', String(offset)], ['limit', String(limit)],
     ['reverse', String(query.reverse)], ['order', query.order], ['review', query.review], ...chosen(query.concept), ...thresholds(query.at),
-    ...state(query.corrected),
+    ...state(query.corrected), ...narrowed(query.only), ...beside(query.only),
   ], signal);
+
+export const readCount = (query: Query) =>
+  get<CountDocument>(`${root(query)}/count`, [
+    ['tab', query.tab], ['split', query.split], ...chosen(query.concept), ...thresholds(query.at), ...state(query.corrected), ...narrowed(query.only),
+  ]);
+export const readCurves = (which: Which, concept: number | null, at: ReadonlyMap<number, number>, corrected: boolean) =>
+  get<CurvesDocument>(`${root(which)}/curves`, [...chosen(concept), ...thresholds(at), ...state(corrected)]);
+export const readObjectives = (which: Which, concept: number | null, asked: readonly string[], corrected: boolean) =>
+  get<ObjectivesDocument>(`${root(which)}/objectives`, [...chosen(concept), ...asked.map((one): [string, string] => ['objective', one]), ...state(corrected)]);
+export const readMoves = (which: Which, split: Split, concept: number, to: number, corrected: boolean) =>
+  get<MovesDocument>(`${root(which)}/moves`, [['split', split], ...chosen(concept), ['to', String(to)], ...state(corrected)]);
+export const readCauses = (which: Which, split: Split, concept: number | null, at: ReadonlyMap<number, number>, corrected: boolean) =>
+  get<CausesDocument>(`${root(which)}/causes`, [['split', split], ...chosen(concept), ...thresholds(at), ...state(corrected)]);
+export const readConfusion = (which: Which, split: Split, at: ReadonlyMap<number, number>, corrected: boolean) =>
+  get<ConfusionDocument>(`${root(which)}/confusion`, [['split', split], ...thresholds(at), ...state(corrected)]);
+export const readSlices = (which: Which, split: Split, corrected: boolean) => get<SlicesDocument>(`${root(which)}/slices`, [['split', split], ...state(corrected)]);
+export const readMap = (which: Which, split: Split, corrected: boolean) => get<MapDocument>(`${root(which)}/map`, [['split', split], ...state(corrected)]);
+export const readCompared = (which: Which, other: string, split: Split) =>
+  get<ComparedDocument>(`${root(which)}/compare/${encodeURIComponent(other)}`, [['split', split]]);
+export const readSliceChanges = (which: Which, other: string, split: Split) =>
+  get<SliceChangesDocument>(`${root(which)}/compare/${encodeURIComponent(other)}/slices`, [['split', split]]);
 
 const ofView = (view: string) => `api/views/${encodeURIComponent(view)}`;
 export const decide = (which: Which, asked: DecisionAsked) => post<ActDocument>(`${root(which)}/decisions`, asked);

@@ -2,7 +2,7 @@
 import * as api from './api';
 import { latest } from './latest';
 import { outcomeAt } from './outcome';
-import { formatPlace, parsePlace, usualReview, type Order, type Review, type Sort } from './place';
+import { formatPlace, parsePlace, usualReview, type Order, type Page, type Review, type Sort } from './place';
 import { scaleOf } from './strip';
 import { Pages } from './wall/pages.svelte';
 
@@ -15,6 +15,17 @@ export interface Figures {
   extra: number;
 }
 
+/** The items behind a number or a mark: where they are, and what narrows the list down to them. */
+export interface Link {
+  tab: api.Tab;
+  only?: readonly string[];
+  /** A position, or a name where the link is to another version; null for all. */
+  concept?: number | string | null;
+  version?: string;
+  split?: api.Split;
+  at?: ReadonlyMap<number, number>;
+}
+
 export class Gallery {
   workspace = $state.raw<api.WorkspaceDocument | null>(null);
   version = $state.raw<api.VersionDocument | null>(null);
@@ -22,6 +33,11 @@ export class Gallery {
   histogram = $state.raw<api.HistogramDocument | null>(null);
   failure = $state<string | null>(null);
 
+  page = $state<Page>('gallery');
+  only = $state.raw<readonly string[]>([]);
+  /** Of the narrowed list: how long it is. */
+  narrowed = $state.raw<api.CountDocument | null>(null);
+  against = $state('');
   view = $state('');
   versionName = $state('');
   tab = $state<api.Tab>('all');
@@ -52,7 +68,7 @@ export class Gallery {
 
   readonly which = $derived({ view: this.view, version: this.versionName });
   /** Whether the figures are those of the list being looked at: until then its length is not known. */
-  readonly ready = $derived(this.figures !== null && this.figuresOf?.which === this.which && this.figuresOf.split === this.split);
+  readonly ready = $derived(this.figures !== null && this.figuresOf?.which === this.which && this.figuresOf.split === this.split && (!this.only.length || this.narrowed !== null));
   readonly kind = $derived(this.version?.kind ?? 'detection');
   readonly chosen = $derived(this.concept === null ? null : (this.figures?.concepts[this.concept] ?? null));
   /** The one threshold that holds for the items shown; with all concepts each has its own. */
@@ -61,7 +77,6 @@ export class Gallery {
   readonly reviewed = $derived(this.countTabs((one) => one.reviewed, this.figures?.all_reviewed));
   readonly unsure = $derived(this.countTabs((one) => one.unsure, this.figures?.all_unsure));
   readonly review = $derived(this.reviewWish ?? usualReview(this.tab));
-  readonly total = $derived(this.handed ? this.handed.length : Math.max(0, this.length(this.tab) - this.left));
   readonly jump = $derived(this.chosen ? (this.reverse ? this.chosen.all - this.chosen.over : this.chosen.over) : null);
   readonly coverage = $derived(this.version?.splits.find((split) => split.name === this.split) ?? null);
 
@@ -79,11 +94,14 @@ export class Gallery {
     return sum;
   }
 
-  private length(tab: api.Tab): number {
-    const lengths = { all: this.counts, new: null, reviewed: this.reviewed, unsure: this.unsure };
-    const counts = lengths[this.review];
-    return counts ? counts[tab] : this.counts[tab] - this.reviewed[tab];
-  }
+  /** Of the list being looked at: items in all, and those that are reviewed or doubted. */
+  readonly list = $derived(
+    this.only.length
+      ? { all: this.narrowed?.total ?? 0, reviewed: this.narrowed?.reviewed ?? 0, unsure: this.narrowed?.unsure ?? 0 }
+      : { all: this.counts[this.tab], reviewed: this.reviewed[this.tab], unsure: this.unsure[this.tab] },
+  );
+  private readonly length = $derived({ ...this.list, new: this.list.all - this.list.reviewed }[this.review]);
+  readonly total = $derived(this.handed ? this.handed.length : Math.max(0, this.length - this.left));
 
   /** What stands at a place of the list, if it is there yet. */
   itemAt(index: number): api.PageItem | undefined {
@@ -125,12 +143,16 @@ export class Gallery {
       this.order = place.order;
       this.reviewWish = place.review;
       this.corrected = place.corrected;
+      this.page = place.page;
+      this.only = place.only;
+      this.against = place.against;
       this.forgetList();
     });
   }
 
   /** Another list: what was meant of the former one is void. */
   private forgetList(): void {
+    this.narrowed = null;
     this.selected = new Set();
     this.left = 0;
     this.handed = null;
@@ -150,6 +172,7 @@ export class Gallery {
       this.split = splitOf(document, this.split);
       this.item = 0;
       this.open = false;
+      this.only = [];
       this.forgetList();
     });
   }
@@ -189,9 +212,36 @@ export class Gallery {
       concept: this.concept === null ? null : (concepts[this.concept] ?? null),
       at: new Map([...this.at].map(([place, value]) => [concepts[place] ?? '', value])),
       reverse: this.reverse, item: this.item, open: this.open, sort: this.sort, order: this.order, review: this.reviewWish,
-      corrected: this.corrected,
+      corrected: this.corrected, page: this.page, only: this.only, against: this.against,
     });
   }
+
+  /** To the items behind a mark. */
+  async show(link: Link): Promise<void> {
+    if (link.version && link.version !== this.versionName) await this.choose(this.view, link.version);
+    const { concept } = link;
+    if (concept !== undefined) this.concept = typeof concept === 'string' ? (this.version?.concepts.indexOf(concept) ?? null) : concept;
+    if (link.split) this.split = link.split;
+    if (link.at) this.at = link.at;
+    this.tab = link.tab;
+    this.reverse = false;
+    this.order = 'score';
+    this.open = false;
+    this.page = 'gallery';
+    this.fromTheTop();
+    this.only = link.only ?? [];
+    this.reviewWish = usualReview(link.tab) === 'all' ? null : 'all';
+  }
+
+  readonly readCount = latest(async (query: api.Query) => {
+    await this.guard(async () => {
+      const found = await api.readCount(query);
+      if (query.only === this.only && query.edition === this.edition && query.tab === this.tab && !this.pending) {
+        this.narrowed = found;
+        this.left = 0;
+      }
+    });
+  });
 
   readonly readFigures = latest(async (which: api.Which, split: api.Split, at: ReadonlyMap<number, number>, corrected: boolean, edition: number) => {
     await this.guard(async () => {
@@ -199,7 +249,7 @@ export class Gallery {
       if (which !== this.which || split !== this.split || corrected !== this.corrected || edition !== this.edition || this.pending) return;
       this.figures = figures;
       this.figuresOf = { which, split };
-      this.left = 0;
+      if (!this.only.length) this.left = 0;
     });
   });
 
@@ -237,26 +287,38 @@ export class Gallery {
 
   toggleReverse(): void {
     this.reverse = !this.reverse;
-    this.fromTheTop();
+    this.again();
   }
 
   setOrder(order: Order): void {
     this.order = order;
-    this.fromTheTop();
+    this.again();
   }
 
   setReview(review: Review): void {
     this.reviewWish = review === usualReview(this.tab) ? null : review;
-    this.fromTheTop();
+    this.again();
   }
 
   setCorrected(corrected: boolean): void {
     this.corrected = corrected;
-    this.fromTheTop();
+    this.again();
+  }
+
+  setOnly(only: readonly string[]): void {
+    this.only = only;
+    this.again();
+  }
+
+  /** The same list in another way. */
+  private again(): void {
+    this.item = 0;
+    this.forgetList();
   }
 
   private fromTheTop(): void {
     this.item = 0;
+    this.only = [];
     this.forgetList();
   }
 

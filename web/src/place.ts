@@ -13,7 +13,12 @@ export type Review = (typeof REVIEWS)[number];
 /** What a tab shows unless the reader says: errors leave the list once they are reviewed, predictions do not. */
 export const usualReview = (tab: Tab): Review => (tab === 'missing' || tab === 'extra' ? 'new' : 'all');
 
+export const PAGES = ['gallery', 'figures', 'slices', 'alike', 'compare'] as const;
+export type Page = (typeof PAGES)[number];
+export const PAGE_NAME: Record<Page, string> = { gallery: 'Gallery', figures: 'Figures', slices: 'Slices', alike: 'Alike', compare: 'Compare' };
+
 export interface Place {
+  page: Page;
   view: string;
   version: string;
   tab: Tab;
@@ -33,11 +38,15 @@ export interface Place {
   review: Review | null;
   /** With people's corrections; else as trained. */
   corrected: boolean;
+  /** What narrows the list down, such as `cause:background`. */
+  only: readonly string[];
+  /** The version that this one is compared with. */
+  against: string;
 }
 
 export const START: Place = {
-  view: '', version: '', tab: 'all', split: 'validation', concept: null, at: new Map(), reverse: false, item: 0, open: false, sort: 'errors',
-  order: 'score', review: null, corrected: false,
+  page: 'gallery', view: '', version: '', tab: 'all', split: 'validation', concept: null, at: new Map(), reverse: false, item: 0, open: false, sort: 'errors',
+  order: 'score', review: null, corrected: false, only: [], against: '',
 };
 
 const oneOf = <T extends string>(known: readonly T[], word: string | null, otherwise: T): T =>
@@ -53,6 +62,7 @@ export function parsePlace(search: string): Place {
   }
   const item = Number(query.get('item') ?? 0);
   return {
+    page: oneOf(PAGES, query.get('page'), START.page),
     view: query.get('view') ?? '',
     version: query.get('version') ?? '',
     tab: oneOf(TABS, query.get('tab'), START.tab),
@@ -66,11 +76,14 @@ export function parsePlace(search: string): Place {
     order: oneOf(ORDERS, query.get('order'), START.order),
     review: REVIEWS.find((one) => one === query.get('review')) ?? null,
     corrected: query.get('corrected') === '1',
+    only: query.getAll('only'),
+    against: query.get('against') ?? '',
   };
 }
 
 export function formatPlace(place: Place): string {
   const query = new URLSearchParams();
+  if (place.page !== START.page) query.set('page', place.page);
   query.set('view', place.view);
   query.set('version', place.version);
   if (place.tab !== START.tab) query.set('tab', place.tab);
@@ -84,5 +97,7 @@ export function formatPlace(place: Place): string {
   if (place.order !== START.order) query.set('order', place.order);
   if (place.review !== null) query.set('review', place.review);
   if (place.corrected) query.set('corrected', '1');
+  for (const clause of place.only) query.append('only', clause);
+  if (place.against) query.set('against', place.against);
   return `?${query.toString()}`;
 }

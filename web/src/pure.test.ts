@@ -16,6 +16,7 @@ describe('an outline', () => {
 describe('a place in the address', () => {
   it('comes back as it was', () => {
     const place: Place = {
+      page: 'compare', only: ['cause:background', 'where:box blur=..2'], against: 'v/2',
       view: 'a & b', version: 'v/1?', tab: 'missing', split: 'training', concept: 'traffic: light', sort: 'recall',
       at: new Map([['traffic: light', 0.25], ['a', -3e-7]]), reverse: true, item: 12_345_678, open: true,
       order: 'mistakes', review: 'reviewed', corrected: true,

@@ -731,6 +731,8 @@ export interface components {
             galleries: components["schemas"]["GalleryLink"][];
             figures_a: components["schemas"]["Spot"];
             figures_b: components["schemas"]["Spot"];
+            /** Verdict */
+            verdict: string;
         };
         /**
          * ConceptDocument
@@ -1106,6 +1108,8 @@ export interface components {
             predictions: components["schemas"]["PredictedBox"][];
             /** Annotations */
             annotations: components["schemas"]["AnnotatedBox"][];
+            /** Others */
+            others: components["schemas"]["OtherPrediction"][];
         };
         /**
          * ItemSeen
@@ -1219,6 +1223,23 @@ export interface components {
             /** Objectives */
             objectives: components["schemas"]["ThresholdFigures"][];
         };
+        /**
+         * OtherPrediction
+         * @description What another version predicts there, at or over its threshold. concept: a name, as versions number them apart.
+         */
+        OtherPrediction: {
+            /** Concept */
+            concept: string;
+            /** Score */
+            score: number;
+            /** Box */
+            box: [
+                number,
+                number,
+                number,
+                number
+            ] | null;
+        };
         /** PageDocument */
         PageDocument: {
             /**
@@ -1283,6 +1304,7 @@ export interface components {
             /** Picture */
             picture: string;
             review: components["schemas"]["ReviewDocument"] | null;
+            other: components["schemas"]["OtherPrediction"] | null;
         };
         /**
          * Partner
@@ -1911,6 +1933,8 @@ export interface operations {
                 corrected?: boolean;
                 /** @description Clauses that narrow it down, such as `cause:background` */
                 only?: string[] | null;
+                /** @description Another version, whose predictions are told beside */
+                versus?: string | null;
             };
             header?: never;
             path: {
@@ -1955,6 +1979,8 @@ export interface operations {
                 at?: string[] | null;
                 /** @description With people's corrections of the annotations; else as trained */
                 corrected?: boolean;
+                /** @description Another version, whose predictions are told beside */
+                versus?: string | null;
             };
             header?: never;
             path: {

@@ -37,6 +37,7 @@ from pellucid.server.documents import (
     WorkspaceDocument,
 )  # fmt: skip
 from pellucid.server.figures import ONLY, figure_routes
+from pellucid.server.other_version import OtherVersion
 from pellucid.server.pictures import picture_response
 from pellucid.server.reviewing import review_routes
 from pellucid.server.weaknesses import weakness_routes
@@ -59,6 +60,7 @@ POLICY = (
 
 Concept = Annotated[int | None, Query(ge=0, le=10_000_000, description="Position in the version's concepts; absent for all")]
 At = Annotated[list[str] | None, Query(description="Thresholds of the user, each `concept:value`", max_length=10_000)]
+Versus = Annotated[str | None, Query(max_length=200, description="Another version, whose predictions are told beside")]
 IN_SPLIT = Annotated[Split, Query()]
 Corrected = Annotated[bool, Query(description="With people's corrections of the annotations; else as trained")]
 
@@ -128,7 +130,7 @@ def make_app(
         view: ViewName, version: ViewName, tab: Tab = "all", split: IN_SPLIT = "validation", concept: Concept = None,
         at: At = None, reverse: bool = False, offset: Annotated[int, Query(ge=0, le=1 << 40)] = 0,
         limit: Annotated[int, Query(ge=0, le=1_000)] = 100, order: Order = "score", review: Which = "all", corrected: Corrected = False,
-        only: ONLY = None,
+        only: ONLY = None, versus: Versus = None,
     ) -> Response:  # fmt: skip
         """A page of a tab, in an order; review: what nobody decided on yet, or what somebody did."""
         found, _ = look_up(workspace, view, version)
@@ -136,18 +138,20 @@ def make_app(
         place, chosen = SPLITS.index(split), known(loaded, concept)
         selection = loaded.selection(tab, place, chosen, thresholds_at(loaded, at), reverse)
         shown = loaded.shown(selection, order, review, ledger, found.narrowed(loaded, selection, only or ()))
-        return answer(page_document(found, loaded, shown, concept is not None and order == "score" and not only, offset, limit, ledger))
+        single = concept is not None and order == "score" and not only
+        return answer(page_document(found, loaded, shown, single, offset, limit, ledger, other_version(found, versus)))
 
     @app.get("/api/views/{view}/versions/{version}/images/{image}", response_model=ImageDocument, responses=NOT_FOUND)
     def read_image(
-        view: ViewName, version: ViewName, image: Annotated[int, InPath(ge=0, le=1 << 40)], at: At = None, corrected: Corrected = False
-    ) -> Response:
+        view: ViewName, version: ViewName, image: Annotated[int, InPath(ge=0, le=1 << 40)], at: At = None, corrected: Corrected = False,
+        versus: Versus = None,
+    ) -> Response:  # fmt: skip
         """One picture with all that was predicted and annotated on it."""
         found, _ = look_up(workspace, view, version)
         loaded, _ = state_of(found, corrected)
         if image >= len(loaded.evaluation.images):
             raise HTTPException(404, f"version '{version}' has {len(loaded.evaluation.images)} images, numbered from 0")
-        return answer(image_document(found, loaded, image, thresholds_at(loaded, at)))
+        return answer(image_document(found, loaded, image, thresholds_at(loaded, at), other_version(found, versus)))
 
     @app.get("/pictures/{view}/{version}/{image}/{stamp}", responses=PICTURE, response_class=Response)
     async def read_picture(
@@ -192,6 +196,10 @@ def state_of(version: Version, corrected: bool) -> tuple[Loaded, Ledger]:
     """A version as trained or with corrections, and the decisions up to now."""
     ledger = version.view.reviews.ledger
     return (version.loaded.with_corrections(ledger) if corrected else version.loaded), ledger
+
+
+def other_version(version: Version, name: str | None) -> OtherVersion | None:
+    return None if name is None else OtherVersion(version.view.version(name).loaded)
 
 
 def host_name(request: Request) -> str:

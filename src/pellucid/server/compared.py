@@ -17,7 +17,7 @@ from pellucid.server.understand_documents import (
 from pellucid.understand.counts import count
 from pellucid.understand.gallery import Tab
 from pellucid.workspace import Version, Workspace
-from pellucid.workspace.comparison import by_slice, compared
+from pellucid.workspace.comparison import by_slice, compared, verdict
 from pellucid.workspace.figures import Spot, spot
 from pellucid.workspace.loaded import Loaded
 
@@ -83,7 +83,7 @@ def compared_document(a: Version, b: Version, split: Split) -> ComparedDocument:
         links += [GalleryLink(name, shown.name, tab, only, number[one], loaded.evaluation.concepts[one]) for one in np.flatnonzero(number)]
     figures = [figures_on(version.loaded, place) for version in (a, b)]
     return ComparedDocument(
-        found.a, found.b, split, found.images, found.overall, found.concepts, found.warnings, links, figures[0], figures[1]
+        found.a, found.b, split, found.images, found.overall, found.concepts, found.warnings, links, *figures, verdict(found.overall)
     )
 
 

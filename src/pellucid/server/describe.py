@@ -30,6 +30,7 @@ from pellucid.server.documents import (
     SplitDocument,
     VersionDocument,
 )  # fmt: skip
+from pellucid.server.other_version import OtherVersion
 from pellucid.understand.causes import is_counted, overlaps_of_annotation
 from pellucid.understand.counts import count, histogram
 from pellucid.understand.decisions import Ledger
@@ -131,9 +132,10 @@ BETWEEN = 16
 
 
 def page_document(
-    version: Version, loaded: Loaded, selection: Shown, single: bool, offset: int, limit: int, ledger: Ledger
+    version: Version, loaded: Loaded, selection: Shown, single: bool, offset: int, limit: int, ledger: Ledger,
+    other: OtherVersion | None = None,
 ) -> PageDocument:  # fmt: skip
-    """single: one threshold holds for all items, so that All has a position to jump to."""
+    """single: one threshold holds for all items, so that All has a position to jump to. other: what is shown beside each."""
     pictures = Pictures(version, loaded)
     rows = selection.page(offset, limit)
     shown: list[PageItem] = []
@@ -141,12 +143,14 @@ def page_document(
         let_go()
         part = rows[begin : begin + BETWEEN]
         items = described(selection, part, offset + begin)
-        shown += [page_item(loaded, selection, pictures, row, item, ledger) for row, item in zip(part.tolist(), items, strict=True)]
+        shown += [page_item(loaded, selection, pictures, row, item, ledger, other) for row, item in zip(part.tolist(), items, strict=True)]
     position = selection.threshold_position if single and selection.tab == "all" else None
     return PageDocument(selection.tab, selection.total, position, offset, shown)
 
 
-def page_item(loaded: Loaded, selection: Shown, pictures: Pictures, row: int, item: Item, ledger: Ledger) -> PageItem:
+def page_item(
+    loaded: Loaded, selection: Shown, pictures: Pictures, row: int, item: Item, ledger: Ledger, other: OtherVersion | None = None
+) -> PageItem:
     evaluation = loaded.evaluation
     table = evaluation.annotations if selection.shows_annotations else evaluation.predictions
     image, concept = int(table.image[row]), int(table.concept[row])
@@ -157,6 +161,7 @@ def page_item(loaded: Loaded, selection: Shown, pictures: Pictures, row: int, it
     return PageItem(
         item.position, row, image, item.image, concept, item.score, item.box, item.outcome, over, item.cause, partner, framed,
         pictures.picture(image, mark), review_of(loaded, ledger, image, row, selection.shows_annotations),
+        None if other is None else other.beside(item.image, item.concept, item.box),
     )  # fmt: skip
 
 
@@ -222,7 +227,7 @@ def box(boxes: Floats | None, row: int) -> Box | None:
     return left, top, width, height
 
 
-def image_document(version: Version, loaded: Loaded, image: int, thresholds: Floats) -> ImageDocument:
+def image_document(version: Version, loaded: Loaded, image: int, thresholds: Floats, other: OtherVersion | None = None) -> ImageDocument:
     """One picture with everything on it."""
     evaluation = loaded.evaluation
     pictures = Pictures(version, loaded)
@@ -244,6 +249,7 @@ def image_document(version: Version, loaded: Loaded, image: int, thresholds: Flo
     return ImageDocument(
         image, str(evaluation.images.path[image]), SPLITS[evaluation.images.split[image]], width, height, covered,
         pictures.picture(image, mark), metadata, predicted, annotated,
+        [] if other is None else other.on(str(evaluation.images.path[image])),
     )  # fmt: skip
 
 

@@ -146,6 +146,15 @@ class ReviewDocument:
 
 
 @dataclass(frozen=True)
+class OtherPrediction:
+    """What another version predicts there, at or over its threshold. concept: a name, as versions number them apart."""
+
+    concept: str
+    score: float
+    box: Box | None
+
+
+@dataclass(frozen=True)
 class PageItem:
     """image: its position in the version · over: the outcome it has at or over its threshold · frame: the part of the
     picture shown · picture: address of the picture, to which the page adds frame and size."""
@@ -164,6 +173,7 @@ class PageItem:
     frame: tuple[int, int, int, int] | None
     picture: str
     review: ReviewDocument | None
+    other: OtherPrediction | None
 
 
 @dataclass(frozen=True)
@@ -212,3 +222,4 @@ class ImageDocument:
     metadata: dict[str, str]
     predictions: list[PredictedBox]
     annotations: list[AnnotatedBox]
+    others: list[OtherPrediction]

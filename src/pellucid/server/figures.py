@@ -72,10 +72,7 @@ def figure_routes(workspace: Workspace) -> APIRouter:
     ) -> Response:  # fmt: skip
         """Thresholds chosen for other ends than fewest errors; objective: see docs/understanding.md."""
         _, loaded = asked(view, version, corrected)
-        try:
-            return answer(ObjectivesDocument(objectives(loaded, known(loaded, concept), objective or OFFERED)))
-        except ValueError as error:
-            raise HTTPException(422, str(error)) from error
+        return answer(ObjectivesDocument(objectives(loaded, known(loaded, concept), objective or OFFERED)))
 
     @routes.get("/api/views/{view}/versions/{version}/moves", response_model=MovesDocument, responses=NOT_FOUND)
     def read_moves(

@@ -146,6 +146,7 @@ class ComparedDocument:
     galleries: list[GalleryLink]
     figures_a: Spot
     figures_b: Spot
+    verdict: str
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from pellucid.server.understand_documents import (
 )  # fmt: skip
 from pellucid.understand.gallery import Tab
 from pellucid.workspace import Version, Workspace
-from pellucid.workspace.appearance import Appearance, OnMap, on_map
+from pellucid.workspace.appearance import Appearance, OnMap, groups, on_map
 from pellucid.workspace.loaded import Loaded
 
 CONCEPT = Annotated[int | None, Query(ge=0, le=10_000_000, description="Position in the version's concepts; absent for all")]
@@ -79,7 +79,6 @@ def sampled(loaded: Loaded, split: int) -> bool:
 
 def map_document(version: Version, loaded: Loaded, split: int, seen: Appearance) -> MapDocument:
     evaluation, items = loaded.evaluation, seen.looked.items
-    boxes = evaluation.kind == "detection"
     pictures = Pictures(version, loaded)
     lines = on_map(evaluation, split, seen.looked)
     shown = np.flatnonzero(~np.isnan(seen.places[lines.line]).any(axis=1))
@@ -93,24 +92,32 @@ def map_document(version: Version, loaded: Loaded, split: int, seen: Appearance)
         )
         for one in shown.tolist()
     ]  # fmt: skip
-    groups = []
-    for group in range(int(seen.groups.max(initial=-1)) + 1):
-        inside = np.flatnonzero(seen.groups[lines.line] == group)
-        number = {name: int(sum(lines.outcome[one] == name for one in inside)) for name in ("matched", "extra", "missing")}
-        concepts = np.bincount(lines.concept[inside], minlength=len(evaluation.concepts))
-        common = [(int(one), int(concepts[one])) for one in np.argsort(-concepts, kind="stable")[:3] if concepts[one]]
-        middle = np.nanmean(seen.features[lines.line[inside]], axis=0)
-        near = inside[np.argsort(((seen.features[lines.line[inside]] - middle) ** 2).sum(axis=1), kind="stable")[:EXAMPLES]]
-        examples = [example(pictures, loaded, lines, int(one), boxes) for one in near]
-        groups.append(GroupDocument(group + 1, number["matched"], number["extra"], number["missing"], common, examples))
-    return MapDocument(points, groups, seen.source, total, len(items.images), len(items.images), True, sampled(loaded, split))
+    names = {name: place for place, name in enumerate(evaluation.concepts)}
+    told = [
+        GroupDocument(
+            one.number, one.matched, one.extra, one.missing, [(names[name], number) for name, number in one.concepts],
+            examples(pictures, loaded, lines, seen, one.number - 1),
+        )
+        for one in groups(evaluation, split, seen)
+    ]  # fmt: skip
+    return MapDocument(points, told, seen.source, total, len(items.images), len(items.images), True, sampled(loaded, split))
 
 
-def example(pictures: Pictures, loaded: Loaded, lines: OnMap, one: int, boxes: bool) -> str:
+def examples(pictures: Pictures, loaded: Loaded, lines: OnMap, seen: Appearance, group: int) -> list[str]:
+    """Addresses of the crops nearest to a group's middle."""
+    inside = np.flatnonzero(seen.groups[lines.line] == group)
+    if not len(inside):
+        return []
+    features = seen.features[lines.line[inside]]
+    near = inside[np.argsort(((features - features.mean(axis=0)) ** 2).sum(axis=1), kind="stable")[:EXAMPLES]]
+    return [example(pictures, loaded, lines, one) for one in near.tolist()]
+
+
+def example(pictures: Pictures, loaded: Loaded, lines: OnMap, one: int) -> str:
     """The address of a crop, small."""
     image = int(lines.image[one])
     mark = pictures.stamp(image)
     table: Any = loaded.evaluation.annotations if lines.annotation[one] else loaded.evaluation.predictions
-    framed = frame_of(pictures, image, mark, tuple(table.box[lines.row[one]].tolist())) if boxes else None
+    framed = frame_of(pictures, image, mark, tuple(table.box[lines.row[one]].tolist())) if table.box is not None else None
     part = f"&frame={','.join(map(str, framed))}" if framed else ""
     return f"{pictures.picture(image, mark)}?size=192{part}"

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from pellucid.columns import Floats, Longs
+from pellucid.errors import ObjectiveBad
 from pellucid.understand.thresholds import Counted, Threshold, cut_including, fewest_errors
 
 Aim = Literal["errors", "f1", "cost", "precision", "recall"]
@@ -69,7 +70,7 @@ def sweep(counted: Counted) -> tuple[Longs, Longs]:
 
 
 def parsed(words: str) -> Objective:
-    """`errors`, `f1`, `cost:FALSE_ALARM,MISS`, `precision:LEAST`, `recall:LEAST`. Raises ValueError with what was expected."""
+    """`errors`, `f1`, `cost:FALSE_ALARM,MISS`, `precision:LEAST`, `recall:LEAST`. Raises ObjectiveBad."""
     aim, _, rest = words.partition(":")
     try:
         numbers = [float(part) for part in rest.split(",")] if rest else []
@@ -81,7 +82,4 @@ def parsed(words: str) -> Objective:
         return replace(Objective("cost"), false_alarm=numbers[0], miss=numbers[1])
     if aim in ("precision", "recall") and len(numbers) == 1 and 0 < numbers[0] <= 1:
         return Objective("precision" if aim == "precision" else "recall", numbers[0])
-    raise ValueError(
-        f"the objective '{words}' is none of: errors, f1, cost:FALSE_ALARM,MISS (cost:1,5), precision:LEAST (precision:0.95), "
-        "recall:LEAST (recall:0.9)"
-    )
+    raise ObjectiveBad(words)

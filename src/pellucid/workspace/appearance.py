@@ -95,10 +95,12 @@ def on_map(evaluation: Evaluation, split: int, looked: Looked) -> OnMap:
     found = evaluation.answer_score[annotated] >= evaluation.optimal[evaluation.annotations.concept[annotated]]
     missing = Selection(evaluation, "missing", split, None, evaluation.optimal).every()
     images = [np.asarray(evaluation.annotations.image[annotated], np.int64), np.asarray(evaluation.predictions.image[missing], np.int64)]
-    lines = [looked.places(annotated, images[0], True, boxes)[0], looked.places(missing, images[1], False, boxes)[0]]
-    line = np.concatenate(lines)
+    shown = np.where(found, evaluation.answer[annotated], annotated)
+    own = looked.places(annotated, images[0], True, boxes)[0]
+    own[found] = looked.places(shown[found].astype(np.int64), images[0][found], False, boxes)[0]
+    line = np.concatenate([own, looked.places(missing, images[1], False, boxes)[0]])
     kept = line >= 0
-    row = np.concatenate([np.where(found, evaluation.answer[annotated], annotated), missing])
+    row = np.concatenate([shown, missing])
     concept = np.concatenate([evaluation.annotations.concept[annotated], evaluation.predictions.concept[missing]])
     words: list[Tab] = ["matched" if one else "extra" for one in found.tolist()]
     words += ["missing"] * len(missing)
@@ -106,3 +108,42 @@ def on_map(evaluation: Evaluation, split: int, looked: Looked) -> OnMap:
         line[kept], np.asarray(row[kept], np.int64), np.concatenate([~found, np.zeros(len(missing), bool)])[kept],
         np.asarray(concept[kept], np.int64), np.concatenate(images)[kept], [words[place] for place in np.flatnonzero(kept).tolist()],
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Group:
+    """Items that look alike. number: from 1 · matched, extra, missing: how many of each outcome · concepts: the commonest, with how many ·
+    only: what narrows a tab down to it."""
+
+    number: int
+    matched: int
+    extra: int
+    missing: int
+    concepts: list[tuple[str, int]]
+
+    @property
+    def only(self) -> str:
+        return f"where:group={self.number}"
+
+    @property
+    def share(self) -> float:
+        """Of its items, those that are errors."""
+        return (self.extra + self.missing) / max(1, self.matched + self.extra + self.missing)
+
+
+COMMONEST = 3
+
+
+def groups(evaluation: Evaluation, split: int, seen: Appearance) -> list[Group]:
+    """Most errors first."""
+    lines = on_map(evaluation, split, seen.looked)
+    outcome, found = np.array(lines.outcome, object), []
+    for number in range(int(seen.groups.max(initial=-1)) + 1):
+        inside = seen.groups[lines.line] == number
+        concepts = np.bincount(lines.concept[inside], minlength=len(evaluation.concepts))
+        common = [
+            (evaluation.concepts[one], int(concepts[one])) for one in np.argsort(-concepts, kind="stable")[:COMMONEST] if concepts[one]
+        ]
+        counts = [int((outcome[inside] == name).sum()) for name in ("matched", "extra", "missing")]
+        found.append(Group(number + 1, *counts, common))
+    return sorted(found, key=lambda one: -one.share)

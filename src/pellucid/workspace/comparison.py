@@ -65,6 +65,19 @@ class Compared:
         }  # fmt: skip
 
 
+def verdict(one: Changed) -> str:
+    """What changed by more than chance, in words that end a sentence."""
+    found = one.p_value < SIGNIFICANT and one.fixed != one.broken
+    alarms = exact_mcnemar(one.false_alarms_gone, one.false_alarms_new) < SIGNIFICANT and one.false_alarms_gone != one.false_alarms_new
+    said = []
+    if found:
+        said.append("finds more" if one.fixed > one.broken else "finds less")
+    if alarms:
+        said.append("raises fewer false alarms" if one.false_alarms_gone > one.false_alarms_new else "raises more false alarms")
+    mixed = found and alarms and (one.fixed > one.broken) != (one.false_alarms_gone > one.false_alarms_new)
+    return (" but " if mixed else " and ").join(said) + ", by more than chance" if said else "differs by no more than chance"
+
+
 def chances(one: Changed) -> tuple[float, float]:
     """How likely so much worse is by chance: of annotations, and of false alarms; 1 where it is no worse."""
     alarms = exact_mcnemar(one.false_alarms_gone, one.false_alarms_new)
@@ -171,9 +184,8 @@ HEADINGS = ("compared", "fixed", "broken", "still_wrong", "both_right", "false_a
 def in_markdown(found: Compared) -> str:
     """For a comment under a change: a sentence, and a table of what changed, worst first."""
     overall = found.overall
-    verdict = "worse than" if overall.regression else "better than" if overall.fixed > overall.broken else "no better than"
     head = (
-        f"**{found.b}** is {verdict} **{found.a}** on {found.split}: {overall.fixed:,} fixed, {overall.broken:,} broken "
+        f"**{found.b}** against **{found.a}** on {found.split}: {verdict(overall)}; {overall.fixed:,} fixed, {overall.broken:,} broken "
         f"(p = {overall.p_value:.2g}), {overall.false_alarms_gone:,} false alarms gone, {overall.false_alarms_new:,} new; "
         f"{found.images:,} images."
     )

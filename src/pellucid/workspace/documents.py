@@ -23,6 +23,20 @@ def thresholds_document(version: Version, corrected: bool = False) -> list[dict[
     ]  # fmt: skip
 
 
+def objective_document(version: Version, objective: str, corrected: bool = False) -> list[dict[str, Any]]:
+    """The same for another end than fewest errors; threshold and its figures are null where no cut reaches it."""
+    optimal = version.thresholds_held(corrected)
+    found = []
+    for concept, usual in optimal.items():
+        one = version.threshold_for(objective, concept, corrected)
+        found.append({
+            "concept": concept, "threshold": one.threshold, "source": usual.source, "errors": one.errors, "tp": one.tp, "fp": one.fp,
+            "fn": one.fn, "annotations": usual.annotations, "interval": None if one.interval is None else list(one.interval),
+            "objective": objective,
+        })  # fmt: skip
+    return found
+
+
 def metrics_document(version: Version, split: Split, corrected: bool = False) -> dict[str, Any]:
     return {"view": version.view.name, "version": version.name, "kind": version.view.kind, **asdict(version.metrics(split, corrected))}
 

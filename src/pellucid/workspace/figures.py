@@ -185,7 +185,7 @@ def gap(training: Spot, validation: Spot) -> list[str]:
 
 
 def objectives(loaded: Loaded, concept: int | None, asked: Sequence[str]) -> list[ThresholdFigures]:
-    """Thresholds for each objective, on validation. concept None: one threshold for all concepts together. Raises ValueError."""
+    """Thresholds for each objective, on validation. concept None: one threshold for all concepts together. Raises ObjectiveBad."""
     evaluation = loaded.evaluation
     counted = evaluation.counted(VALIDATION, concept) if concept is not None else all_counted(evaluation)
     found = []

@@ -80,9 +80,9 @@ class Loaded:
     def suspicion(self) -> Suspicion:
         return suspicion(self.evaluation)
 
-    def slices(self, split: int, seen: Appearance | None) -> list[FoundSlice]:
-        """Where errors are more frequent than elsewhere; seen: see find_slices."""
-        key = "slices", split, seen is None
+    def slices(self, split: int, seen: Appearance | None, pictures: int = 0) -> list[FoundSlice]:
+        """Where errors are more frequent than elsewhere; seen: see find_slices. pictures: looked at, where others than usual."""
+        key = "slices", split, seen is None, pictures
         with self._lock:
             known = self._selections.get(key)
         if known is None:

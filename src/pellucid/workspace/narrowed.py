@@ -1,12 +1,13 @@
 """A tab narrowed down to the items behind a mark: a cause, a cell of a matrix, a slice, a stretch of scores, what a version fixed.
 
 Each clause is a word and a value, so that an address or a command line can hold it:
-`cause:background` · `score:0.2..0.4` (of predictions; of annotations of images, their own) · `answered:0.2..0.4` (annotations, by the score
-of the prediction that matches them) · `right:yes`, `right:no` (predictions that match, that do not) · `predicted:CONCEPT` (extra ones, by
-what was predicted in their place) · `annotated:CONCEPT` (missing ones) · `where:PROPERTY=LOW..HIGH`, `where:PROPERTY=VALUE` · `like:p12`,
-`like:a12` (what looks most like that row of the predictions, of the annotations) · `versus:VERSION=fixed` (or broken, still_wrong,
-both_right, alarm_gone, alarm_new: of this version as the older one for fixed and alarm_gone, as the newer for broken and alarm_new).
-An empty concept after `predicted:` or `annotated:` means none.
+
+`cause:background` · `score:0.2..0.4`, of predictions; in Extra of images, the image's own · `answered:0.2..0.4`, annotations by the score
+of the prediction that matches them · `right:yes`, `right:no`, predictions that match, that do not; `counts:yes`, either ·
+`predicted:CONCEPT`, extra ones by what was predicted in their place; `annotated:CONCEPT`, missing ones; none where nothing follows ·
+`where:PROPERTY=LOW..HIGH`, `where:PROPERTY=VALUE` · `like:p12`, `like:a12`, what looks most like that row of the predictions, of the
+annotations · `versus:VERSION=CHANGE`, what changed between two versions: fixed and alarm_gone of this one as the older; broken,
+alarm_new, still_wrong and both_right of this one as the newer.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 ALIKE = 200
 """Items shown that are most like one."""
-WORDS = ("cause", "score", "answered", "right", "predicted", "annotated", "where", "like", "versus")
+WORDS = ("cause", "score", "answered", "right", "counts", "predicted", "annotated", "where", "like", "versus")
 CHANGES = {"fixed": FIXED, "broken": BROKEN, "still_wrong": STILL_WRONG, "both_right": BOTH_RIGHT}
 ALARMS = ("alarm_gone", "alarm_new")
 
@@ -73,9 +74,9 @@ def holds(version: Version, loaded: Loaded, selection: Selection, rows: Longs, w
         return between(score, value, word)
     if word == "answered":
         return between(evaluation.answer_score[rows], value, word) if annotations else np.zeros(len(rows), bool)
-    if word == "right":
+    if word in ("right", "counts"):
         state = evaluation.state[rows] if not annotations else np.full(len(rows), WRONG)
-        return np.asarray(state == (MATCHED if value == "yes" else WRONG))
+        return np.asarray(state == (MATCHED if value == "yes" else WRONG) if word == "right" else (state == MATCHED) | (state == WRONG))
     if word in ("predicted", "annotated"):
         return of_pair(selection, rows, word, value)
     return of_version(version, loaded, selection, rows, value)

@@ -24,19 +24,32 @@ from pellucid.understand.intervals import Interval
 from pellucid.understand.metrics import Metrics, defined, metrics
 from pellucid.understand.thresholds import Threshold, chosen_by_user
 from pellucid.understand.voc import voc_average_precision
+from pellucid.workspace.appearance import Appearance, Group, groups
 from pellucid.workspace.comparison import Compared, compared
 from pellucid.workspace.embeddings import FILE as EMBEDDINGS
 from pellucid.workspace.embeddings import kept_embeddings
+from pellucid.workspace.figures import (
+    Causes,
+    SplitFigures,
+    ThresholdFigures,
+    cause_figures,
+    confusion_figures,
+    objectives,
+    remarks,
+    split_figures,
+)
 from pellucid.workspace.findings import repeated_boxes
 from pellucid.workspace.gallery import Gallery
 from pellucid.workspace.imports import Covered, Frozen, link, split_position
 from pellucid.workspace.judging import Forced
 from pellucid.workspace.loaded import ORDERS, Loaded, Order
+from pellucid.workspace.looked import READ, Progress
 from pellucid.workspace.manifests import Concept, Source, VersionManifest, source_record
 from pellucid.workspace.mapped import write_mapped
 from pellucid.workspace.mended import Originals
 from pellucid.workspace.narrowed import narrowed
 from pellucid.workspace.reviewed import WHICH, Which
+from pellucid.workspace.sliced import FoundSlice
 from pellucid.workspace.storage import read_manifest, remove_leftovers, write_manifest, writing
 from pellucid.workspace.tables import (
     mapped_columns,
@@ -264,6 +277,55 @@ class Version:
         self.in_split(split)
         evaluation = self._state(corrected).evaluation
         return metrics(evaluation, split, evaluation.optimal)
+
+    def figures(self, concept: str | None = None, corrected: bool = False) -> list[SplitFigures]:
+        """Of each split with images, training first: the counts at the thresholds, the curves of precision, recall, F1 and errors against
+        the threshold, the scores of right and wrong predictions, and calibration. concept None: of all together."""
+        loaded, place = self._state(corrected), None if concept is None else self.concept_position(concept)
+        return [split_figures(loaded, SPLITS.index(split), place, loaded.evaluation.optimal) for split in self.splits]
+
+    def remarks(self, concept: str | None = None) -> list[str]:
+        """What to know before believing the figures: few annotations, a gap between training and validation."""
+        return remarks(self.loaded, None if concept is None else self.concept_position(concept), self.figures(concept))
+
+    def threshold_for(self, objective: str, concept: str | None = None, corrected: bool = False) -> ThresholdFigures:
+        """A threshold for another end than fewest errors: `f1`, `cost:FALSE_ALARM,MISS`, `precision:LEAST`, `recall:LEAST`, with its 90 %
+        interval. concept None: one for all together. Raises ObjectiveBad."""
+        place = None if concept is None else self.concept_position(concept)
+        return objectives(self._state(corrected), place, [objective])[0]
+
+    def causes(self, split: Split = "validation", concept: str | None = None, corrected: bool = False) -> Causes:
+        """How many errors have which cause, and in detection what fixing each kind of mistake would gain in AP, as TIDE counts it."""
+        loaded, place = self._state(corrected), None if concept is None else self.concept_position(concept)
+        return cause_figures(loaded, self.in_split(split), place, loaded.evaluation.optimal)
+
+    def confusion(self, split: Split = "validation", corrected: bool = False) -> Longs:
+        """int64 (concepts + 1, concepts + 1): annotated by predicted, the last of each being none."""
+        loaded, side = self._state(corrected), len(self.evaluation.concepts) + 1
+        found = confusion_figures(loaded, self.in_split(split), loaded.evaluation.optimal)
+        matrix = np.zeros((side, side), np.int64)
+        matrix[found.annotated, found.predicted] = found.number
+        return matrix
+
+    def slices(
+        self, split: Split = "validation", pictures: int = READ, corrected: bool = False, progress: Progress | None = None
+    ) -> list[FoundSlice]:
+        """Kinds of items on which errors are more (or fewer) frequent than elsewhere by more than chance, most errors explained first.
+
+        pictures: how many of the split's are looked at, at most; 0: none, so that only boxes and columns are.
+        """
+        loaded, place = self._state(corrected), self.in_split(split)
+        if pictures == 0:
+            return loaded.slices(place, None)
+        if pictures != READ or progress is not None:
+            looked = loaded.looks.read(place, pictures, progress)
+            return loaded.slices(place, Appearance(loaded.evaluation, looked, loaded.embeddings), pictures)
+        return loaded.slices(place, loaded.appearance(place))
+
+    def groups(self, split: Split = "validation") -> list[Group]:
+        """What looks alike: groups of the split's items, most errors first."""
+        place = self.in_split(split)
+        return groups(self.loaded.evaluation, place, self.loaded.appearance(place))
 
     def compare(self, other: Version, split: Split = "validation") -> Compared:
         """This version and a later one on the images both were run on, each at its own thresholds. Raises KindConflict, SplitEmpty."""

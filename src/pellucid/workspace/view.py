@@ -14,6 +14,7 @@ from pellucid.formats import read_annotations as read_source
 from pellucid.formats.source import AnnotationSource, Note
 from pellucid.images.store import absolute
 from pellucid.release import __version__
+from pellucid.workspace.embeddings import keep_embeddings, read_embeddings
 from pellucid.workspace.findings import twin_findings
 from pellucid.workspace.imports import annotations_in_pixels, outside, split_position
 from pellucid.workspace.manifests import BeforeMending, Concept, VersionManifest, ViewManifest, now, source_record
@@ -156,6 +157,17 @@ class View:
         """The images, and the folders that their `root` points into."""
         manifest, images, _ = self._stable()
         return images, manifest.folders
+
+    def add_embeddings(self, source: str | Path, names: str | Path | None = None) -> int:
+        """Keep embeddings of the view's pictures or boxes, by which likeness goes from now on; they replace those kept before.
+
+        source: a CSV or Parquet table with `image` and `embedding` (a list of numbers), for boxes also `x, y, width, height`; or a .npy of
+        shape (images, dimensions), with the image of each row in the text file `names` (default: the view's images by path).
+        Returns how many. Raises FileMissing, EmbeddingsBad.
+        """
+        found = read_embeddings(source, names, sorted(self.annotated[0].path.tolist()))
+        keep_embeddings(self.folder, self.workspace.folder, found)
+        return len(found.vector)
 
     @property
     def annotated(self) -> tuple[Images, Annotations, list[str]]:

@@ -143,4 +143,4 @@ export class Pages {
 const sameList = (one: Query, other: Query): boolean =>
   one.view === other.view && one.version === other.version && one.tab === other.tab && one.split === other.split &&
   one.concept === other.concept && one.reverse === other.reverse && one.order === other.order && one.review === other.review &&
-  one.corrected === other.corrected;
+  one.corrected === other.corrected && one.only.join('\n') === other.only.join('\n');

@@ -1,0 +1,60 @@
+"""What another version predicts on the same picture, to be drawn beside."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from pellucid.columns import Floats, Longs
+from pellucid.server.documents import Box, OtherPrediction
+from pellucid.understand.boxes import iou_of_pairs
+from pellucid.understand.causes import is_counted
+from pellucid.workspace.loaded import Loaded
+
+NEAR = 0.1
+"""The least IoU at which another version's box is shown beside an item."""
+
+
+class OtherVersion:
+    """Its predictions at or over its own thresholds."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self._loaded = loaded
+        self._evaluation = loaded.evaluation
+
+    @cached_property
+    def _images(self) -> dict[str, int]:
+        return {path: row for row, path in enumerate(self._evaluation.images.path.tolist())}
+
+    def _rows(self, path: str) -> Longs:
+        image = self._images.get(path)
+        if image is None:
+            return np.zeros(0, np.int64)
+        rows = self._loaded.neighbours.predictions(image)
+        return rows[is_counted(self._evaluation, rows, self._evaluation.optimal)]
+
+    def on(self, path: str) -> list[OtherPrediction]:
+        """All of a picture."""
+        return [self._told(row) for row in self._rows(path).tolist()]
+
+    def beside(self, path: str, concept: str, box: Box | None) -> OtherPrediction | None:
+        """What it predicts in the place of an item: the box of the concept that overlaps most; of an image what it says instead."""
+        rows = self._rows(path)
+        table = self._evaluation.predictions
+        if box is not None:
+            same = np.array([self._evaluation.concepts[one] == concept for one in table.concept[rows].tolist()], bool)
+            rows = rows[same]
+            assert table.box is not None
+            value: Floats = iou_of_pairs(table.box[rows], np.tile(np.array(box), (len(rows), 1)), np.zeros(len(rows), bool))
+            return self._told(int(rows[np.argmax(value)])) if len(rows) and value.max() >= NEAR else None
+        own = [row for row in rows.tolist() if self._loaded.manifest.kind == "classification" or self._name(row) == concept]
+        return self._told(own[0]) if own else None
+
+    def _name(self, row: int) -> str:
+        return self._evaluation.concepts[int(self._evaluation.predictions.concept[row])]
+
+    def _told(self, row: int) -> OtherPrediction:
+        table = self._evaluation.predictions
+        left, top, width, height = (0.0,) * 4 if table.box is None else table.box[row].tolist()
+        return OtherPrediction(self._name(row), float(table.score[row]), None if table.box is None else (left, top, width, height))
