@@ -50,8 +50,9 @@ def figures(workspace: str, view: str, version: str, concept: str | None, asked:
     ]  # fmt: skip
     headings = ["split", "images", "annotations", "tp", "fp", "fn", "precision", "recall", "f1", "ece"]
     table(f"{view} {version}: {concept or 'all concepts'}, at the thresholds", headings, rows)
-    table("Thresholds for other ends, on validation", ["end", "threshold", "90 % from", "to", "errors", "precision", "recall", "f1"],
-          [[one.objective, one.threshold, *(one.interval or (None, None)), one.errors, one.precision, one.recall, one.f1] for one in ends])  # fmt: skip
+    names = ["end", "threshold", "90 % from", "to", "errors", "precision", "recall", "f1"]
+    lines = [[one.objective, one.threshold, *(one.interval or (None, None)), one.errors, one.precision, one.recall, one.f1] for one in ends]
+    table("Thresholds for other ends, on validation", names, lines)
     for words in said:
         click.echo(f"note: {words}", err=True)
 

@@ -84,16 +84,7 @@ def make_app(
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
 
-    @app.exception_handler(PellucidError)
-    async def refused(request: Request, error: PellucidError) -> JSONResponse:
-        status = 404 if isinstance(error, ViewUnknown | VersionUnknown | NameBad | NoWorkspace | RowUnknown) else 422
-        status = 409 if isinstance(error, ItemGone) else 503 if isinstance(error, ReviewsUnreachable) else status
-        return JSONResponse({"detail": str(error)}, status)
-
-    @app.exception_handler(RequestValidationError)
-    async def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
-        """What was given is not repeated: it may be nothing that JSON can say."""
-        return JSONResponse({"detail": [{name: one[name] for name in ("loc", "msg", "type")} for one in error.errors()]}, 422)
+    tell_refusals(app)
 
     @app.get("/api/workspace", response_model=WorkspaceDocument)
     def read_workspace() -> Response:
@@ -179,6 +170,21 @@ def make_app(
     if STATIC.is_dir():
         app.mount("/", StaticFiles(directory=STATIC, html=True), name="page")
     return app
+
+
+def tell_refusals(app: FastAPI) -> None:
+    """Answer errors with a sentence for the person who must act."""
+
+    @app.exception_handler(PellucidError)
+    async def refused(request: Request, error: PellucidError) -> JSONResponse:
+        status = 404 if isinstance(error, ViewUnknown | VersionUnknown | NameBad | NoWorkspace | RowUnknown) else 422
+        status = 409 if isinstance(error, ItemGone) else 503 if isinstance(error, ReviewsUnreachable) else status
+        return JSONResponse({"detail": str(error)}, status)
+
+    @app.exception_handler(RequestValidationError)
+    async def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
+        """What was given is not repeated: it may be nothing that JSON can say."""
+        return JSONResponse({"detail": [{name: one[name] for name in ("loc", "msg", "type")} for one in error.errors()]}, 422)
 
 
 PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}, "image/svg+xml": {}}}, **NOT_FOUND}

@@ -81,9 +81,9 @@ def compared_document(a: Version, b: Version, split: Split) -> ComparedDocument:
         number = np.bincount(table.concept[rows], minlength=len(loaded.evaluation.concepts)).tolist()
         links.append(GalleryLink(name, shown.name, tab, only, len(rows), None))
         links += [GalleryLink(name, shown.name, tab, only, number[one], loaded.evaluation.concepts[one]) for one in np.flatnonzero(number)]
-    figures = [figures_on(version.loaded, place) for version in (a, b)]
+    before, after = (figures_on(version.loaded, place) for version in (a, b))
     return ComparedDocument(
-        found.a, found.b, split, found.images, found.overall, found.concepts, found.warnings, links, *figures, verdict(found.overall)
+        found.a, found.b, split, found.images, found.overall, found.concepts, found.warnings, links, before, after, verdict(found.overall)
     )
 
 

@@ -141,9 +141,8 @@ def groups(evaluation: Evaluation, split: int, seen: Appearance) -> list[Group]:
     for number in range(int(seen.groups.max(initial=-1)) + 1):
         inside = seen.groups[lines.line] == number
         concepts = np.bincount(lines.concept[inside], minlength=len(evaluation.concepts))
-        common = [
-            (evaluation.concepts[one], int(concepts[one])) for one in np.argsort(-concepts, kind="stable")[:COMMONEST] if concepts[one]
-        ]
-        counts = [int((outcome[inside] == name).sum()) for name in ("matched", "extra", "missing")]
-        found.append(Group(number + 1, *counts, common))
+        order = np.argsort(-concepts, kind="stable")[:COMMONEST].tolist()
+        common = [(evaluation.concepts[one], int(concepts[one])) for one in order if concepts[one]]
+        matched, extra, missing = (int((outcome[inside] == name).sum()) for name in ("matched", "extra", "missing"))
+        found.append(Group(number + 1, matched, extra, missing, common))
     return sorted(found, key=lambda one: -one.share)
