@@ -17,21 +17,22 @@ if TYPE_CHECKING:
     from pellucid.errors import PellucidError
     from pellucid.formats.source import Note
     from pellucid.loggers import record
+    from pellucid.share import export_html
     from pellucid.show import coco_figures, open, show
     from pellucid.understand.items import Item
     from pellucid.understand.thresholds import Threshold
     from pellucid.workspace import Gallery, Version, View, Workspace
 
 HOMES = {
-    "PellucidError": "errors", "Note": "formats.source", "coco_figures": "show", "open": "show", "record": "loggers", "show": "show",
-    "Item": "understand.items", "Threshold": "understand.thresholds", "Gallery": "workspace", "Version": "workspace", "View": "workspace",
-    "Workspace": "workspace",
+    "PellucidError": "errors", "Note": "formats.source", "coco_figures": "show", "export_html": "share", "open": "show",
+    "record": "loggers", "show": "show", "Item": "understand.items", "Threshold": "understand.thresholds", "Gallery": "workspace",
+    "Version": "workspace", "View": "workspace", "Workspace": "workspace",
 }  # fmt: skip
 """Where each public name lives; loaded when first asked for, as a command that needs little must start at once."""
 
 __all__ = [
-    "Gallery", "Item", "Note", "PellucidError", "Threshold", "Version", "View", "Workspace", "__version__", "coco_figures", "open",
-    "record", "show",
+    "Gallery", "Item", "Note", "PellucidError", "Threshold", "Version", "View", "Workspace", "__version__", "coco_figures",
+    "export_html", "open", "record", "show",
 ]  # fmt: skip
 
 

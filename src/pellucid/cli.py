@@ -146,28 +146,30 @@ def doctor(sources: tuple[str, ...], images: str | None, as_json: bool) -> None:
 @cli.command()
 @click.argument("workspace")
 @click.argument("view")
-@click.option("--what", required=True, type=click.Choice(WHATS))
-@click.option(
-    "--format",
-    "format_name",
-    required=True,
-    metavar="F",
-    help="coco, yolo, voc, cvat, label-studio, fiftyone, csv, parquet, json, markdown.",
-)
+@click.option("--what", type=click.Choice(WHATS))
+@click.option("--format", "format_name", metavar="F", help="coco, yolo, voc, cvat, label-studio, fiftyone, csv, parquet, json, markdown.")
+@click.option("--html", is_flag=True, help="The pages of --version, to be opened from disk without a server: one file where --output ends "
+              "in .html, else a folder.")  # fmt: skip
 @click.option("--output", required=True, metavar="PATH", help="A new file, or a new folder for formats of many files.")
 @click.option("--version", "version_name", metavar="V", help="Of which predictions, gallery and thresholds are; its frozen annotations.")
-@click.option("--split", type=click.Choice(SPLITS), help="That split alone; of a gallery, validation.")
+@click.option("--split", type=click.Choice(SPLITS), help="That split alone; of a gallery or --html, validation.")
 @click.option("--tab", type=click.Choice(TABS), default="missing", show_default=True, help="Of a gallery.")
 @click.option("--concept", metavar="C", help="Of a gallery; without it all concepts.")
 @click.option("--threshold", type=float, help="Of a gallery, instead of the concept's own.")
+@click.option("--items", type=click.IntRange(1, 100), default=48, show_default=True, help="Of --html: so many of each list.")
+@click.option(
+    "--size", type=click.FloatRange(0.1), default=20.0, show_default=True, metavar="MB", help="Of --html: about how large it may be."
+)
+@click.option("--against", metavar="V", help="Of --html: another version to compare with.")
 @ORDER
 @REVIEW
 @CORRECTED
 def export(
-    workspace: str, view: str, what: str, format_name: str, output: str, version_name: str | None, split: Split | None, tab: Tab,
-    concept: str | None, threshold: float | None, order: Any, review: Any, corrected: bool,
+    workspace: str, view: str, what: str | None, format_name: str | None, html: bool, output: str, version_name: str | None,
+    split: Split | None, tab: Tab, concept: str | None, threshold: float | None, items: int, size: float, against: str | None,
+    order: Any, review: Any, corrected: bool,
 ) -> None:  # fmt: skip
-    """Write annotations, what a review changed in them, predictions, a gallery or the thresholds for other tools.
+    """Write annotations, what a review changed in them, predictions, a gallery or the thresholds for other tools; or pages to share.
 
     corrections: what changed, as a list (csv, parquet, json) or as the changed images in a format of annotations. tasks: the images
     that somebody was unsure of, for an annotation tool. history: every decision. report: the review for the record.
@@ -179,7 +181,14 @@ def export(
     opened = pellucid.open(workspace).view(view)
     version = opened.version(version_name) if version_name else None
     with busy(f"writing {output}"):
-        tell(write(opened, what, format_name, output, version, Chosen(split, tab, concept, threshold, order, review, corrected)))
+        if html:
+            if version is None:
+                raise click.UsageError("--html is of a version; name one with --version.")
+            pellucid.export_html(version, output, split or "validation", items, size, against)
+        elif what is None or format_name is None:
+            raise click.UsageError("say --what to write and in which --format, or --html.")
+        else:
+            tell(write(opened, what, format_name, output, version, Chosen(split, tab, concept, threshold, order, review, corrected)))
     click.echo(f"wrote {output}", err=True)
 
 

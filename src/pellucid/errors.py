@@ -384,6 +384,11 @@ class NarrowingBad(PellucidError):
         super().__init__(f"'{words}' narrows nothing down: expected {expected}.")
 
 
+class NotebookMissing(PellucidError):
+    def __init__(self) -> None:
+        super().__init__("a gallery in a notebook needs anywidget: pip install 'pellucid[notebook]'.")
+
+
 class ObjectiveBad(PellucidError):
     exit_status = 2
 

@@ -1,5 +1,6 @@
 /** The server's addresses, typed by its OpenAPI schema. */
 import type { Order, Review } from './place';
+import { kept, keptAnswer, keptPicture, keyOf } from './kept';
 import type { components } from './schema';
 
 type Schemas = components['schemas'];
@@ -51,11 +52,17 @@ export class Refused extends Error {
 }
 
 async function get<T>(path: string, query: [string, string][] = [], signal?: AbortSignal): Promise<T> {
+  if (kept) {
+    const answer = keptAnswer(path, query);
+    if (answer === undefined) throw new Refused('This is not in the exported page: open the workspace with Pellucid to see it.', 404);
+    return answer as T;
+  }
   const search = new URLSearchParams(query).toString();
   return told(await fetch(search ? `${path}?${search}` : path, { signal: signal ?? null }));
 }
 
 async function post<T>(path: string, body: object): Promise<T> {
+  if (kept) throw new Refused('An exported page keeps no decisions: open the workspace with Pellucid.', 403);
   return told(await fetch(path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) }));
 }
 
@@ -106,6 +113,9 @@ export const readHistogram = (which: Which, split: Split, concept: number | null
   get<HistogramDocument>(`${root(which)}/histogram`, [['split', split], ...chosen(concept), ...state(corrected)]);
 export const readImage = (which: Which, image: number, at: ReadonlyMap<number, number>, corrected: boolean, only: readonly string[] = []) =>
   get<ImageDocument>(`${root(which)}/images/${image}`, [...thresholds(at), ...state(corrected), ...beside(only)]);
+/** How many items of a list are at hand: of an exported page's, those that were exported. */
+export const atHand = (query: Query): number =>
+  kept ? (kept.lengths[keyOf(`${root(query)}/page`, [['tab', query.tab], ['split', query.split], ['offset', '0'], ...chosen(query.concept), ...narrowed(query.only)])] ?? 0) : Infinity;
 export const readPage = (query: Query, offset: number, limit: number, signal: AbortSignal) =>
   get<PageDocument>(`${root(query)}/page`, [
     ['tab', query.tab], ['split', query.split], ['offset', String(offset)], ['limit', String(limit)],
@@ -155,6 +165,7 @@ export const endQueue = (view: string, session: string) =>
 
 /** The address of an item's crop, or of its whole picture, at a size that fits `pixels` of the screen. */
 export function pictureAddress(picture: string, frame: PageItem['frame'], pixels: number): string {
+  if (kept) return keptPicture(picture, frame);
   const size = [192, 384, 768, 1536, 3072].find((size) => size >= pixels) ?? 4096;
   return `${picture}?size=${size}${frame ? `&frame=${frame.join(',')}` : ''}`;
 }

@@ -1,5 +1,6 @@
 /** What the page shows and where the reader is in it. */
 import * as api from './api';
+import { kept } from './kept';
 import { latest } from './latest';
 import { outcomeAt } from './outcome';
 import { formatPlace, parsePlace, usualReview, type Order, type Page, type Review, type Sort } from './place';
@@ -101,7 +102,13 @@ export class Gallery {
       : { all: this.counts[this.tab], reviewed: this.reviewed[this.tab], unsure: this.unsure[this.tab] },
   );
   private readonly length = $derived({ ...this.list, new: this.list.all - this.list.reviewed }[this.review]);
-  readonly total = $derived(this.handed ? this.handed.length : Math.max(0, this.length - this.left));
+  readonly query = $derived<api.Query>({
+    ...this.which, split: this.split, concept: this.concept, at: this.at, tab: this.tab, reverse: this.reverse, order: this.order, review: this.review,
+    corrected: this.corrected, only: this.only, edition: this.edition,
+  });
+  /** Items of the list that are there to be looked at; in an exported page fewer than there are. */
+  readonly total = $derived(this.handed ? this.handed.length : Math.min(api.atHand(this.query), Math.max(0, this.length - this.left)));
+  readonly isExported = kept !== null;
 
   /** What stands at a place of the list, if it is there yet. */
   itemAt(index: number): api.PageItem | undefined {
@@ -333,7 +340,7 @@ export class Gallery {
   setThreshold(value: number): void {
     const scale = this.histogram ? scaleOf(this.histogram) : { low: -Infinity, high: Infinity };
     value = Math.min(scale.high, Math.max(scale.low, value));
-    if (this.concept !== null) this.at = new Map(this.at).set(this.concept, value);
+    if (this.concept !== null && !this.isExported) this.at = new Map(this.at).set(this.concept, value);
   }
 
   backToOptimal(): void {

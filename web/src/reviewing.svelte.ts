@@ -226,7 +226,7 @@ export class Reviewing {
   /** Look what others did; the effect of the corrections follows. */
   readonly look = latest(async () => {
     const { gallery } = this;
-    if (!gallery.view || !gallery.version) return;
+    if (!gallery.view || !gallery.version || gallery.isExported) return;
     const before = this.progress;
     try {
       const view = gallery.view;

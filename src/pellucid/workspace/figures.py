@@ -20,6 +20,7 @@ from pellucid.understand.objectives import best_for, parsed
 from pellucid.understand.thresholds import Counted, Threshold
 from pellucid.understand.tide import Tide
 from pellucid.workspace.loaded import Loaded
+from pellucid.workspace.notebook import figures_svg
 
 FEW = 30
 """Annotations under which a figure is said to rest on few."""
@@ -87,6 +88,14 @@ class SplitFigures:
     curve: CurveFigures
     histogram: Bins
     calibration: Reliability | None
+
+    @property
+    def svg(self) -> str:
+        """The curves, as a drawing."""
+        return figures_svg(self)
+
+    def _repr_html_(self) -> str:
+        return self.svg
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from typing import Any, overload
 from pellucid.errors import ArrowMissing
 from pellucid.understand.items import Item, items
 from pellucid.understand.shown import Shown
+from pellucid.workspace.notebook import gallery_html
+from pellucid.workspace.whereabouts import Whereabouts
 
 BATCH = 1_000
 
@@ -16,13 +18,17 @@ BATCH = 1_000
 class Gallery(Sequence[Item]):
     """The items of one tab, in its order. Length, slices and iteration; a slice costs the slice."""
 
-    def __init__(self, selection: Shown, threshold: float | None, jumps: bool) -> None:
+    def __init__(self, selection: Shown, whereabouts: Whereabouts, threshold: float | None, jumps: bool) -> None:
         self.selection = selection
         self.threshold = threshold
+        self.whereabouts = whereabouts
         self._jumps = jumps
 
     def __repr__(self) -> str:
         return f"<{len(self):,} items of the tab {self.selection.tab}>"
+
+    def _repr_html_(self) -> str:
+        return gallery_html(self)
 
     @property
     def threshold_position(self) -> int | None:

@@ -48,6 +48,7 @@ from pellucid.workspace.manifests import Concept, Source, VersionManifest, sourc
 from pellucid.workspace.mapped import write_mapped
 from pellucid.workspace.mended import Originals
 from pellucid.workspace.narrowed import narrowed
+from pellucid.workspace.notebook import version_html
 from pellucid.workspace.reviewed import WHICH, Which
 from pellucid.workspace.sliced import FoundSlice
 from pellucid.workspace.storage import read_manifest, remove_leftovers, write_manifest, writing
@@ -61,6 +62,7 @@ from pellucid.workspace.tables import (
     write_evaluation,
 )
 from pellucid.workspace.turning import TURNED
+from pellucid.workspace.widget import gallery_widget
 
 if TYPE_CHECKING:
     from pellucid.workspace.view import View
@@ -81,6 +83,14 @@ class Version:
 
     def __repr__(self) -> str:
         return f"<version {self.name} of {self.view.name}>"
+
+    def _repr_html_(self) -> str:
+        return version_html(self)
+
+    def widget(self, tab: Tab = "missing", concept: str | None = None, split: Split = "validation") -> Any:
+        """The gallery as a widget for notebooks (Jupyter, VS Code). Raises NotebookMissing without anywidget."""
+        self.in_split(split)
+        return gallery_widget(self, split, tab, concept)
 
     @property
     def loaded(self) -> Loaded:
@@ -370,7 +380,7 @@ class Version:
             threshold = float(thresholds[chosen])
         selection = loaded.selection(tab, place, chosen, thresholds, reverse)
         shown = loaded.shown(selection, order, review, ledger, self.narrowed(loaded, selection, only))
-        return Gallery(shown, threshold, jumps=tab == "all" and threshold is not None and order == "score")
+        return Gallery(shown, loaded.whereabouts, threshold, jumps=tab == "all" and threshold is not None and order == "score")
 
     def narrowed(self, loaded: Loaded, selection: Selection, only: Sequence[str]) -> Longs | None:
         """Rows of what the clauses leave of a tab; None without a clause. Raises NarrowingBad."""

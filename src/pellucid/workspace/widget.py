@@ -1,0 +1,69 @@
+"""A gallery to be leafed through in a notebook, in Jupyter and VS Code: an anywidget (https://anywidget.dev)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pellucid.errors import NotebookMissing
+from pellucid.understand.gallery import TABS
+from pellucid.workspace.notebook import picture
+
+if TYPE_CHECKING:
+    from pellucid.workspace.gallery import Gallery
+    from pellucid.workspace.version import Version
+
+PAGE = 30
+PROGRAM = Path(__file__).with_name("widget.js")
+
+
+def gallery_widget(version: Version, split: Any = "validation", tab: Any = "missing", concept: str | None = None) -> Any:
+    """The widget; raises NotebookMissing without anywidget (`pip install pellucid[notebook]`)."""
+    try:
+        import anywidget
+        import traitlets
+    except ImportError as error:
+        raise NotebookMissing from error
+
+    class GalleryWidget(anywidget.AnyWidget):
+        """State that the browser follows: which list, and its page with the crops. What the reader chooses comes as a message."""
+
+        _esm = PROGRAM.read_text(encoding="utf-8")
+        title = traitlets.Unicode().tag(sync=True)
+        concepts: Any = traitlets.List().tag(sync=True)
+        tabs: Any = traitlets.List(list(TABS)).tag(sync=True)
+        tab = traitlets.Unicode().tag(sync=True)
+        concept = traitlets.Unicode().tag(sync=True)
+        offset = traitlets.Int(0).tag(sync=True)
+        total = traitlets.Int(0).tag(sync=True)
+        page = traitlets.Int(PAGE).tag(sync=True)
+        items: Any = traitlets.List().tag(sync=True)
+
+        def asked(self, _: Any, content: dict[str, Any], __: Any) -> None:
+            """The reader chose a tab, a concept or a page."""
+            self.tab = content.get("tab", self.tab)
+            self.concept = content.get("concept", self.concept)
+            self.offset = max(0, int(content.get("offset", 0)))
+            self.show()
+
+        def show(self) -> None:
+            gallery = version.gallery(self.tab, concept=self.concept or None, split=split)
+            with self.hold_sync():
+                self.total = len(gallery)
+                self.items = items_of(gallery, self.offset)
+
+    title = f"{version.view.name} {version.name}, {split}"
+    made = GalleryWidget(title=title, concepts=list(version.evaluation.concepts), tab=tab, concept=concept or "")
+    made.show()
+    made.on_msg(made.asked)
+    return made
+
+
+def items_of(gallery: Gallery, offset: int) -> list[dict[str, Any]]:
+    """A page of items, each with its crop as data and the part of the picture that it shows."""
+    shown = []
+    for item in gallery.page(offset, PAGE):
+        source, region = picture(gallery.whereabouts, item)
+        shown.append({**asdict(item), "picture": source, "frame": list(region) if region else None})
+    return shown
