@@ -111,8 +111,8 @@ def figures_svg(one: SplitFigures) -> str:
     most = max(1, *curve.errors) if curve.errors else 1
     errors: list[float | None] = [number / most for number in curve.errors]
     lines = (
-        Line(curve.precision, "#1f55c8", "", "precision"), Line(curve.recall, "#6f3bd1", "7 3", "recall"), Line(curve.f1, "#444", "2 3", "F1"),
-        Line(errors, "#b04d05", "", f"errors, up to {most:,}"),
+        Line(curve.precision, "#1f55c8", "", "precision"), Line(curve.recall, "#6f3bd1", "7 3", "recall"),
+        Line(curve.f1, "#444", "2 3", "F1"), Line(errors, "#b04d05", "", f"errors, up to {most:,}"),
     )  # fmt: skip
     paths, names = "", ""
     for place, line in enumerate(lines):

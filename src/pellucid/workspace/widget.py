@@ -33,7 +33,7 @@ def gallery_widget(version: Version, split: Any = "validation", tab: Any = "miss
         title = traitlets.Unicode().tag(sync=True)
         concepts: Any = traitlets.List().tag(sync=True)
         tabs: Any = traitlets.List(list(TABS)).tag(sync=True)
-        tab = traitlets.Unicode().tag(sync=True)
+        tab: Any = traitlets.Unicode().tag(sync=True)
         concept = traitlets.Unicode().tag(sync=True)
         offset = traitlets.Int(0).tag(sync=True)
         total = traitlets.Int(0).tag(sync=True)
