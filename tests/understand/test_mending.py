@@ -46,7 +46,7 @@ def applied(evaluation, decisions):
 def verdicts(draw, kind):
     """A case, and one verdict on an item of one of its tabs."""
     evaluation = evaluated(draw(cases(kind)))
-    thresholds, neighbours = np.full(len(evaluation.concepts), 0.4), Neighbours(evaluation)
+    thresholds = np.full(len(evaluation.concepts), 0.4)
     shown = [(tab, item) for tab in TABS for split in range(3)
              for item in items(Selection(evaluation, tab, split, None, thresholds), 0, 100)]  # fmt: skip
     assume(shown)

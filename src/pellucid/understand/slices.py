@@ -28,6 +28,8 @@ MOST_TOLD, MOST_SPARED = 12, 4
 LEAST_NEW, NEW = 3.0, 0.3
 """Errors that a slice must explain and those told before do not, and the share of its own that these must be."""
 PAIR = 0.7
+MOSTLY, MUCH, SHARPER = 0.8, 0.6, 1.5
+"""When a pair says it better than the slices around it."""
 ALIKE = 0.5
 """Items in common, of all in either, from which two slices say the same."""
 BATCH = 64
@@ -278,14 +280,21 @@ def with_news(several: list[Slice], before: list[Slice]) -> list[Slice]:
     told: list[Slice] = []
     left = several
     while left and len(told) < MOST_TOLD:
-        news = [new_errors(one, covered) for one in left]
+        news = [one.explained if is_sharper(one, [*before, *told]) else new_errors(one, covered) for one in left]
         left = [one for one, new in zip(left, news, strict=True) if new >= max(LEAST_NEW, NEW * one.explained)]
         if left:
-            best = max(left, key=lambda one: worth(one) * new_errors(one, covered) / one.explained)
+            best = max(left, key=lambda one: worth(one) * max(new_errors(one, covered), NEW * one.explained) / one.explained)
             told.append(best)
             covered[best.population.places[best.inside]] = True
             left = [one for one in left if one is not best]
     return told
+
+
+def is_sharper(one: Slice, told: list[Slice]) -> bool:
+    """Whether a pair explains most of what each slice that holds it does, on much fewer items."""
+    around = [other for other in told if other.population is one.population and (one.inside & other.inside).sum() >= MOSTLY * one.items]
+    pair = len(one.conditions) > 1 and bool(around)
+    return pair and all(one.explained >= MUCH * other.explained and one.rate >= SHARPER * other.rate for other in around)
 
 
 def new_errors(one: Slice, covered: Flags) -> float:
