@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,9 @@ def export_html(
     if folder is not None:
         (folder / "pictures").mkdir(parents=True)
     kept = Kept(megabytes * MEGABYTE, folder)
-    anyio.run(Collector(version, kept, split, min(100, items), against).collect)
+    collector = Collector(version, kept, split, min(100, items), against)
+    with ThreadPoolExecutor(1) as thread:  # a notebook has a loop of its own running in this one
+        thread.submit(anyio.run, collector.collect).result()
     page = written_page(kept)
     (target if single else target / "index.html").write_text(page, encoding="utf-8")
 

@@ -56,7 +56,7 @@ def test_the_command_says_so_in_every_form_and_fails_where_it_should(versions, t
     assert {"a", "b", "split", "compared", "fixed", "broken", "still_wrong", "both_right", "false_alarms_gone", "false_alarms_new", "concepts",
             "p_value"} <= set(document)  # fmt: skip
     text = (tmp_path / "c.md").read_text()
-    assert text.startswith("**worse** is worse than **good** on validation: 0 fixed, 30 broken")
+    assert text.startswith("**worse** against **good** on validation: finds less, by more than chance; 0 fixed, 30 broken")
     assert "| dent | 40 | 0 | 30 |" in text
     suite = ElementTree.fromstring((tmp_path / "c.xml").read_text())
     assert (suite.get("tests"), suite.get("failures")) == ("3", "2")

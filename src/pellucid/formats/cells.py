@@ -139,10 +139,10 @@ def cells_of_file(path: Path) -> Cells:
     try:
         if is_parquet(path):
             source = text_literal(exactly(path))
-            connection.execute(f"CREATE VIEW cells AS SELECT * FROM read_parquet({source})")
+            connection.execute(f"CREATE VIEW cells AS SELECT * FROM read_parquet({source}, hive_partitioning = false)")
             named = {name.lower() for name in column_types(connection)}
             number = "row_number() OVER () - 1" if "file_row_number" in named else "file_row_number"
-            rows = "cells" if "file_row_number" in named else f"read_parquet({source}, file_row_number = true)"
+            rows = "cells" if "file_row_number" in named else f"read_parquet({source}, file_row_number = true, hive_partitioning = false)"
             connection.execute(f"CREATE VIEW numbered AS SELECT *, {number} AS {PLACE} FROM {rows}")
             noun, first = "row", 0
         else:
@@ -168,7 +168,8 @@ def read_csv(connection: Any, path: Path) -> None:
         raise FileMalformed(path, f"has two columns named '{twice[0]}'")
     columns = ", ".join(f"{text_literal(name)}: 'VARCHAR'" for name in heading)
     connection.execute(
-        f"CREATE TABLE cells AS SELECT * FROM read_csv(?, auto_detect = false, header = true, columns = {{{columns}}}, "
+        f"CREATE TABLE cells AS SELECT * FROM read_csv(?, auto_detect = false, hive_partitioning = false, header = true, "
+        f"columns = {{{columns}}}, "
         f"delim = ?, quote = '\"', escape = '\"', strict_mode = {not mixes_line_ends(path)}, null_padding = false)",
         [exactly(path), delimiter],
     )

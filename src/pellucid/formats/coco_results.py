@@ -34,7 +34,7 @@ def is_it(look: Look) -> bool:
 
 TABLE = """
     CREATE TEMP VIEW results AS SELECT {image} AS image, category_id AS concept, score, bbox
-    FROM read_json({path}, format = 'array', maximum_object_size = 67108864, columns = {{
+    FROM read_json({path}, format = 'array', hive_partitioning = false, maximum_object_size = 67108864, columns = {{
         image_id: 'VARCHAR', file_name: 'VARCHAR', category_id: 'VARCHAR', bbox: 'DOUBLE[]', score: 'DOUBLE'}})
 """
 NUMBERS = """

@@ -45,7 +45,7 @@ def columns_of(path: Path) -> dict[str, str]:
 
     try:
         with duckdb.connect() as connection:
-            rows = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [exactly(path)]).fetchall()
+            rows = connection.execute("DESCRIBE SELECT * FROM read_parquet(?, hive_partitioning = false)", [exactly(path)]).fetchall()
     except duckdb.Error:
         return {}
     return {name: kind for name, kind, *_ in rows}
@@ -95,7 +95,7 @@ def rows_without_pictures(table: Path) -> Iterator[Record]:
     wanted = ", ".join(["image.path AS path", *others])
     try:
         with duckdb.connect() as connection:
-            rows = connection.execute(f"SELECT {wanted} FROM read_parquet(?)", [exactly(table)])
+            rows = connection.execute(f"SELECT {wanted} FROM read_parquet(?, hive_partitioning = false)", [exactly(table)])
             while several := rows.fetchmany(5_000):
                 for row in several:
                     yield dict(zip(["path", *others], row, strict=True))

@@ -33,7 +33,7 @@ def picture_in_table(table: Path, row: int) -> bytes:
     import duckdb
 
     exact = "".join(f"[{sign}]" if sign in "*?[" else sign for sign in str(table))
-    query = "SELECT image.bytes FROM read_parquet(?, file_row_number = true) WHERE file_row_number = ?"
+    query = "SELECT image.bytes FROM read_parquet(?, file_row_number = true, hive_partitioning = false) WHERE file_row_number = ?"
     try:
         with duckdb.connect() as connection:
             found = connection.execute(query, [exact, row]).fetchone()

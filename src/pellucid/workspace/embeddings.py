@@ -12,6 +12,7 @@ import numpy as np
 
 from pellucid.columns import Floats, Texts
 from pellucid.errors import EmbeddingsBad, FileMissing
+from pellucid.formats.cells import exactly
 from pellucid.workspace.storage import writing
 
 FILE = "embeddings.npz"
@@ -108,13 +109,14 @@ def from_table(path: Path) -> Embeddings:
     reader = "read_parquet" if path.suffix == ".parquet" else "read_csv"
     try:
         with duckdb.connect() as connection:
-            told = connection.execute(f"DESCRIBE SELECT * FROM {reader}(?)", [str(path)]).fetchall()
+            told = connection.execute(f"DESCRIBE SELECT * FROM {reader}(?, hive_partitioning = false)", [exactly(path)]).fetchall()
             columns = {str(name).lower(): name for name, *_ in told}
             if "image" not in columns or "embedding" not in columns:
                 raise EmbeddingsBad(path, f"its columns are {', '.join(map(str, columns.values()))}", "columns `image` and `embedding`")
             sides = [f'"{columns[side]}"::DOUBLE' if side in columns else "NULL::DOUBLE" for side in BOX]
-            asked = f'SELECT "{columns["image"]}"::VARCHAR, "{columns["embedding"]}"::FLOAT[], {", ".join(sides)} FROM {reader}(?)'
-            rows = connection.execute(asked, [str(path)]).fetchall()
+            names = f'"{columns["image"]}"::VARCHAR, "{columns["embedding"]}"::FLOAT[], {", ".join(sides)}'
+            asked = f"SELECT {names} FROM {reader}(?, hive_partitioning = false)"
+            rows = connection.execute(asked, [exactly(path)]).fetchall()
     except duckdb.Error as error:
         raise EmbeddingsBad(path, str(error).split("\n", maxsplit=1)[0], "a table with columns `image` and `embedding` (a list)") from error
     lengths = {len(row[1] or ()) for row in rows}

@@ -76,7 +76,7 @@ def read_table(path: Path) -> dict[str, Any]:
 
     try:
         with duckdb.connect() as connection:
-            columns = connection.execute("SELECT * FROM read_parquet(?)", [exactly(path)]).fetchnumpy()
+            columns = connection.execute("SELECT * FROM read_parquet(?, hive_partitioning = false)", [exactly(path)]).fetchnumpy()
             return {name: column.filled(np.nan) if np.ma.isMaskedArray(column) else column for name, column in columns.items()}
     except duckdb.Error as error:
         raise FileMalformed(path, f"is no readable table: {str(error).split(chr(10), maxsplit=1)[0]}") from error

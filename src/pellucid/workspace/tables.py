@@ -58,7 +58,7 @@ def read_outlines(path: Path, rows: Sequence[int] | None = None) -> Texts | None
     """
     import duckdb
 
-    source = f"read_parquet('{exactly(path).replace(chr(39), chr(39) * 2)}', file_row_number = true)"
+    source = f"read_parquet('{exactly(path).replace(chr(39), chr(39) * 2)}', file_row_number = true, hive_partitioning = false)"
     try:
         with duckdb.connect() as connection:
             wanted = "" if rows is None else f"WHERE file_row_number IN ({', '.join(map(str, rows)) or 'NULL'})"

@@ -1,0 +1,155 @@
+"""What is shared: pages that open from disk with the network off, and galleries in notebooks."""
+
+import json
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+import pellucid
+from pellucid.errors import ExportImpossible
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def exported(demo, tmp_path_factory):
+    """One file, and a folder."""
+    folder = tmp_path_factory.mktemp("shared")
+    version = demo.view("cells").version("v2")
+    pellucid.export_html(version, folder / "cells.html", items=30, megabytes=6, against="v1")
+    pellucid.export_html(demo.view("smears").version("v2"), folder / "smears", items=10, megabytes=2)
+    return folder
+
+
+@pytest.fixture
+def opened(browser, exported):
+    """A page of the export, in a browser without a network; nothing fails and nothing is asked for."""
+    context = browser.new_context(offline=True, viewport={"width": 1440, "height": 900})
+    said = []
+
+    def go(name):
+        page = context.new_page()
+        page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: said.append(request.url) if request.url.startswith("http") else None)
+        page.goto(f"file://{exported / name}")
+        expect(page.locator("[role=option] img").first).to_be_visible()
+        return page
+
+    yield go
+    context.close()
+    assert said == []
+
+
+def drawn(page):
+    """Crops that were really decoded."""
+    return page.evaluate("[...document.querySelectorAll('[role=option] img')].filter((one) => one.naturalWidth > 8).length")
+
+
+def test_a_file_shows_the_galleries_and_every_page(opened, demo):
+    version = demo.view("cells").version("v2")
+    page = opened("cells.html")
+    assert drawn(page) >= 12
+    page.keyboard.press("4")
+    extra = len(version.gallery("extra"))
+    expect(page.get_by_role("tab", name=re.compile("Extra"))).to_contain_text(f"{extra}")
+    expect(page.locator(".exported")).to_contain_text(f"the first 30 of {extra} items")
+    page.keyboard.press("F")
+    expect(page.get_by_role("region", name="Figures against the threshold")).to_be_visible()
+    page.keyboard.press("S")
+    expect(page.locator(".slices li").first).to_be_visible()
+    page.keyboard.press("A")
+    assert page.locator(".alike .drawing g").count() > 100
+    page.keyboard.press("C")
+    page.locator(".card", has_text="Fixed").click()
+    expect(page.locator(".exported")).to_contain_text("found by v2")
+    expect(page.locator("[role=option] img").first).to_be_visible()
+    page.keyboard.press("Enter")
+    page.keyboard.press("w")
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_cause_opens_its_items_and_what_is_not_there_is_said(opened, demo):
+    version = demo.view("cells").version("v2")
+    page = opened("cells.html")
+    page.keyboard.press("F")
+    first = version.causes().causes[0]
+    page.get_by_role("button", name=re.compile(f"^{first.tab}.*: {first.number}$")).first.click()
+    expect(page.locator(".exported")).to_contain_text(str(min(30, first.number)))
+    page.keyboard.press("1")
+    page.keyboard.press("]")
+    page.keyboard.press("r")
+    expect(page.locator(".exported")).to_be_visible()
+
+
+def test_a_folder_holds_its_pictures_beside_the_page(opened, exported):
+    page = opened("smears/index.html")
+    assert drawn(page) >= 8
+    assert len(list((exported / "smears/pictures").iterdir())) > 10
+
+
+def test_the_size_is_kept_and_nothing_is_overwritten(demo, tmp_path):
+    version = demo.view("cells").version("v1")
+    pellucid.export_html(version, tmp_path / "small.html", megabytes=1)
+    assert (tmp_path / "small.html").stat().st_size < 2.2 * (1 << 20)
+    with pytest.raises(ExportImpossible, match="is there already"):
+        pellucid.export_html(version, tmp_path / "small.html")
+
+
+def test_what_is_kept_cannot_break_out_of_the_page(tmp_path):
+    import toys
+
+    name = "</script><script>alert(1)</script>"
+    source = toys.coco(tmp_path, categories=[{"id": 1, "name": name}, {"id": 2, "name": "rust"}])
+    view, _ = pellucid.open(tmp_path / "w").add("v", source, images=tmp_path / "images")
+    view.start("m").add_predictions(toys.results(tmp_path))
+    pellucid.export_html(view.version("m"), tmp_path / "x.html")
+    page = (tmp_path / "x.html").read_text()
+    assert "<script>alert" not in page
+    data = re.search(r'<script id="kept" type="application/json">(.*?)</script>', page, re.DOTALL)
+    assert name in json.dumps(json.loads(data[1])["answers"])
+
+
+def test_a_version_a_gallery_and_figures_show_themselves(demo, page):
+    version = demo.view("cells").version("v2")
+    page.set_content(version._repr_html_() + version.gallery("missing")._repr_html_() + version.figures("red cell")[1]._repr_html_())
+    assert page.locator("figure").count() == min(24, len(version.gallery("missing")))
+    assert page.evaluate("[...document.images].every((one) => one.naturalWidth > 8)")
+    expect(page.locator("table")).to_contain_text(f"{len(version.gallery('extra')):,}")
+    assert page.locator("path").count() == 4
+    assert version.figures("red cell")[1].svg.startswith("<svg xmlns=")
+
+
+def test_a_gallery_in_a_notebook_follows_its_reader(demo, page):
+    """The program of the widget in a browser; what it sends reaches the widget's Python, whose state it then shows."""
+    widget = demo.view("cells").version("v2").widget("missing")
+    state = ["title", "concepts", "tabs", "tab", "concept", "offset", "total", "page", "items"]
+
+    def told(content):
+        widget.asked(widget, content, [])
+        return {name: getattr(widget, name) for name in state}
+
+    page.expose_function("toPython", told)
+    page.set_content("<div id=cell></div>")
+    page.evaluate(
+        """async ([program, state]) => {
+            const { default: widget } = await import(URL.createObjectURL(new Blob([program], { type: 'text/javascript' })));
+            const heard = {};
+            const model = {
+                get: (name) => state[name], on: (event, call) => (heard[event] = call), off: () => {},
+                send: async (content) => { state = await toPython(content); heard['change:items'](); },
+            };
+            widget.render({ model, el: document.getElementById('cell') });
+        }""",
+        [widget._esm if isinstance(widget._esm, str) else str(widget._esm), {name: getattr(widget, name) for name in state}],
+    )
+    version = demo.view("cells").version("v2")
+    expect(page.locator("figure")).to_have_count(min(30, len(version.gallery("missing"))))
+    page.get_by_role("tab", name="extra").click()
+    expect(page.locator("body")).to_contain_text(f"of {len(version.gallery('extra'))}")
+    page.get_by_label("Concept").select_option("red cell")
+    expect(page.locator("body")).to_contain_text(f"of {len(version.gallery('extra', concept='red cell'))}")
+    page.get_by_label("Next page").click()
+    expect(page.locator("body")).to_contain_text("31 to")
+    assert widget.offset == 30

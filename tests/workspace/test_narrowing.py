@@ -1,0 +1,164 @@
+"""A number and the gallery behind it: whatever is counted can be looked at, and there are as many."""
+
+import itertools
+import re
+
+import numpy as np
+import pytest
+
+import pellucid
+import toys
+from pellucid.errors import NarrowingBad
+
+VIEWS = ["cells", "findings", "smears"]
+SPLITS = ["training", "validation"]
+
+
+@pytest.fixture(params=list(itertools.product(VIEWS, SPLITS)), ids=" ".join)
+def chosen(request, demo):
+    view, split = request.param
+    return demo.view(view).version("v1"), split
+
+
+def test_every_cause_opens_its_errors(chosen):
+    version, split = chosen
+    found = version.causes(split)
+    for one in found.causes:
+        assert len(version.gallery(one.tab, split=split, only=[f"cause:{one.cause}"])) == one.number
+        items = version.gallery(one.tab, split=split, only=[f"cause:{one.cause}"])[:5]
+        assert {item.cause for item in items} == {one.cause}
+    errors = sum(len(version.gallery(tab, split=split)) for tab in ("missing", "extra"))
+    assert sum(one.number for one in found.causes) == errors
+
+
+def test_every_cell_of_the_matrix_opens_its_items(chosen):
+    version, split = chosen
+    matrix, names = version.confusion(split), version.evaluation.concepts
+    none = len(names)
+    for annotated, predicted in zip(*np.nonzero(matrix), strict=True):
+        if annotated == predicted:
+            found = version.gallery("matched", concept=names[annotated], split=split)
+        elif predicted == none:
+            found = version.gallery("extra", concept=names[annotated], split=split, only=["predicted:"])
+        else:
+            word = names[annotated] if annotated < none else ""
+            found = version.gallery("missing", concept=names[predicted], split=split, only=[f"annotated:{word}"])
+        assert len(found) == matrix[annotated, predicted]
+
+
+def test_bins_of_the_histogram_and_of_calibration_open_their_predictions(chosen):
+    version, split = chosen
+    for concept in (None, version.evaluation.concepts[0]):
+        one = next(one for one in version.figures(concept) if one.split == split)
+        for number, only in bins(one):
+            assert len(version.gallery("all", concept=concept, split=split, only=only)) == number
+
+
+def bins(one):
+    edges = one.histogram.edges
+    for place, (right, wrong) in enumerate(zip(one.histogram.right, one.histogram.wrong, strict=True)):
+        high = "" if place == len(edges) - 2 else edges[place + 1]
+        yield right, [f"score:{edges[place]}..{high}", "right:yes"]
+        yield wrong, [f"score:{edges[place]}..{high}", "right:no"]
+    edges = one.calibration.edges
+    for place, number in enumerate(one.calibration.number):
+        yield number, [f"score:{edges[place]}..{'' if place == len(edges) - 2 else edges[place + 1]}", "counts:yes"]
+
+
+def test_slices_and_groups_open_their_items(chosen):
+    version, split = chosen
+    for one in version.slices(split):
+        assert len(version.gallery(one.error, concept=one.concept, split=split, only=one.only)) == one.errors, one.sentence
+    for group in version.groups(split):
+        for tab in ("matched", "extra", "missing"):
+            if version.view.kind == "classification" and tab == "missing":
+                continue  # an image is one point, though it stands in Extra and in Missing
+            assert len(version.gallery(tab, split=split, only=[group.only])) == getattr(group, tab), (group, tab)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_what_changed_opens_what_changed(demo, view):
+    first, second = demo.view(view).version("v1"), demo.view(view).version("v2")
+    found = first.compare(second).overall
+    assert len(first.gallery("missing", only=["versus:v2=alarm_gone"])) == found.false_alarms_gone
+    assert len(second.gallery("missing", only=["versus:v1=alarm_new"])) == found.false_alarms_new
+    fixed = len(first.gallery("extra", only=["versus:v2=fixed"]))
+    broken = len(second.gallery("extra", only=["versus:v1=broken"]))
+    wrong = len(second.gallery("extra", only=["versus:v1=still_wrong"]))
+    right = len(second.gallery("matched", only=["versus:v1=both_right"]))
+    if view == "findings":  # a tag that is absent can be fixed too: it has no annotation to look at
+        assert (fixed, broken) <= (found.fixed, found.broken)
+    else:
+        assert (fixed, broken, wrong, right) == (found.fixed, found.broken, found.still_wrong, found.both_right)
+    assert fixed + wrong == len(first.gallery("extra"))
+    assert broken + wrong == len(second.gallery("extra"))
+    assert right + broken == len(first.gallery("matched"))
+
+
+def test_what_enters_and_leaves_when_a_threshold_moves(demo):
+    version = demo.view("cells").version("v2")
+    from pellucid.workspace.figures import moves
+
+    before = version.thresholds["red cell"].value
+    for after in (before / 2, (1 + before) / 2):
+        place = version.concept_position("red cell")
+        for move in moves(version.evaluation, 1, place, before, after):
+            now, then = (len(version.gallery(move.tab, concept="red cell", threshold=value)) for value in (after, before))
+            assert move.change == now - then
+            seen = version.gallery(move.tab, concept="red cell", threshold=move.threshold, only=[move.only])
+            assert len(seen) == abs(move.change)
+
+
+def test_clauses_add_up_and_keep_the_order(demo):
+    version = demo.view("cells").version("v1")
+    both = version.gallery("missing", only=["cause:background", "where:size=..30"])
+    assert 0 < len(both) < len(version.gallery("missing", only=["cause:background"]))
+    keys = [(item.image, item.box) for item in version.gallery("missing")]
+    places = [keys.index((item.image, item.box)) for item in both]
+    assert places == sorted(places)
+    assert all(np.sqrt(item.box[2] * item.box[3]) < 30 for item in both)
+    backwards = version.gallery("missing", only=["cause:background", "where:size=..30"], reverse=True)
+    assert [item.box for item in backwards] == [item.box for item in both][::-1]
+    assert len(version.gallery("missing", only=["cause:background"], order="mistakes")) == len(
+        version.gallery("missing", only=["cause:background"])
+    )
+
+
+def test_more_like_one_begins_with_itself(demo):
+    version = demo.view("cells").version("v2")
+    row = int(version.gallery("extra").selection.page(3, 1)[0])
+    item = version.gallery("extra")[3]
+    alike = version.gallery("extra", only=[f"like:a{row}"])
+    assert (alike[0].image, alike[0].box) == (item.image, item.box)
+    assert len(alike) == min(200, len(version.gallery("extra")))
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("bla", "one of the words cause"), ("cause:bad", "one of the causes"), ("score:high", "score:LOW..HIGH"), ("predicted:cat", "a concept"),
+        ("where:size", "where:PROPERTY"), ("where:taste=1..2", "one of the properties"), ("like:12", "like:p12"), ("like:p99999999", "like:p12"),
+        ("versus:v2=better", "one of fixed"),
+    ],
+)  # fmt: skip
+def test_what_narrows_nothing_down_is_said(demo, words, told):
+    with pytest.raises(NarrowingBad, match=f"narrows nothing down: expected .*{re.escape(told)}"):
+        demo.view("cells").version("v1").gallery("missing", only=[words])
+
+
+def test_names_of_all_sorts_can_be_asked_for(tmp_path):
+    """Concepts, versions and columns with the signs that clauses are written with."""
+    names = ["a:b=c", "..|,"]
+    source = toys.coco(tmp_path, categories=[{"id": 1, "name": names[0]}, {"id": 2, "name": names[1]}])
+    view, _ = pellucid.open(tmp_path / "w").add("v", source, images=tmp_path / "images")
+    view.start("x=y.1").add_predictions(toys.results(tmp_path))
+    rows = [{"image_id": 11, "category_id": 2, "bbox": [10, 10, 20, 20], "score": 0.9}]
+    view.start("second").add_predictions(toys.results(tmp_path, rows, "swapped.json"))
+    second = view.version("second")
+    matrix = second.confusion()
+    assert matrix[0, 1] == 0  # predicting it is no better than leaving it out, so that nothing is predicted
+    for concept in names:
+        assert len(second.gallery("extra", concept=concept, only=["predicted:"])) == len(second.gallery("extra", concept=concept))
+        assert len(second.gallery("missing", only=[f"annotated:{concept}"])) == 0
+    assert len(view.version("x=y.1").gallery("matched", only=["versus:second=both_right"])) == 0
+    assert len(second.gallery("extra", only=["versus:x=y.1=broken"])) == second.view.version("x=y.1").compare(second).overall.broken
