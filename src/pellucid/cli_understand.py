@@ -155,8 +155,11 @@ def embeddings(workspace: str, view: str, source: str, names: str | None) -> Non
     """Keep embeddings of a view's pictures or boxes, by which likeness then goes: a table with `image` and `embedding`, or a .npy."""
     import pellucid
 
-    number = pellucid.open(workspace).view(view).add_embeddings(source, names)
-    click.echo(f"{view}: {number:,} embeddings kept", err=True)
+    chosen = pellucid.open(workspace).view(view)
+    number, images = chosen.add_embeddings(source, names), sum(chosen.images_by_split.values())
+    click.echo(f"{view}: embeddings kept for {number:,} of {images:,} images", err=True)
+    if number < images:
+        click.echo(f"warning: {images - number:,} images have none: they are in no group and not on the map", err=True)
 
 
 COMMANDS = (figures, causes, confusion, slices, alike, embeddings)

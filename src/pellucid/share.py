@@ -26,6 +26,9 @@ MOST_PAIRS, MOST_CONCEPTS = 30, 60
 AS_EXPORTED = {"tab", "split", "concept", "only", "offset"}
 """What tells answers apart; everything else is as it was exported. The page's kept.ts says the same."""
 
+PLAIN = "!*'()"
+"""What browsers leave as it is in a part of an address."""
+
 Query = list[tuple[str, str]]
 
 
@@ -97,7 +100,7 @@ class Collector:
         self.root = self.root_of(version.name)
 
     def root_of(self, version: str) -> str:
-        return f"api/views/{quote(self.version.view.name, safe='')}/versions/{quote(version, safe='')}"
+        return f"api/views/{quote(self.version.view.name, safe=PLAIN)}/versions/{quote(version, safe=PLAIN)}"
 
     async def collect(self) -> None:
         view = self.version.view.name
@@ -163,7 +166,7 @@ class Collector:
         assert self.against is not None
         first = self.root_of(self.against)
         split: Query = [("split", self.split)]
-        here = f"{first}/compare/{quote(self.version.name, safe='')}"
+        here = f"{first}/compare/{quote(self.version.name, safe=PLAIN)}"
         found = await self.keep(here, split)
         place = self.version.in_split(self.split)
         other = self.version.view.version(self.against)

@@ -237,6 +237,7 @@ export class Gallery {
     this.page = 'gallery';
     this.fromTheTop();
     this.only = link.only ?? [];
+    if (api.comparedWith(this.only) !== null) this.corrected = false; // versions are compared as trained
     this.reviewWish = usualReview(link.tab) === 'all' ? null : 'all';
   }
 

@@ -29,7 +29,8 @@ export function inWords(clause: string, concepts: readonly string[]): string {
     case 'like': return 'most like one item';
     case 'where': {
       const [name, rest = ''] = [value.slice(0, value.indexOf('=')), value.slice(value.indexOf('=') + 1)];
-      return rest.includes('..') ? `${name} ${range(rest)}` : `${name} ${rest.replaceAll('|', ' or ')}`;
+      const plain = decodeURIComponent(name);
+      return rest.includes('..') ? `${plain} ${range(rest)}` : `${plain} ${rest.split('|').map(decodeURIComponent).join(' or ')}`;
     }
     case 'versus': {
       const cut = value.lastIndexOf('=');

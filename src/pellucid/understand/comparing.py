@@ -237,3 +237,20 @@ def exact_mcnemar(fixed: int, broken: int) -> float:
     least = lgamma(number + 1) - number * log(2)
     half = sum(exp(least - lgamma(part + 1) - lgamma(number - part + 1)) for part in range(fewer + 1))
     return min(1.0, 2 * half)
+
+
+def annotated_rows(found: Comparison, first: Evaluation, own: Evaluation, second: bool) -> Longs:
+    """Per unit, the row of its annotation in `own`, -1 where the unit is an absence. first: the first version; second: `own` is the
+    second, whose images and concepts are numbered otherwise."""
+    if own.kind == "detection":
+        return found.units.row_b if second else found.units.row_a
+    image, concept = found.units.image, found.units.concept
+    if second:
+        place = {path: row for row, path in enumerate(own.images.path.tolist())}
+        image = np.array([place[path] for path in first.images.path[image].tolist()], np.int64).reshape(-1)
+        names = {name: row for row, name in enumerate(own.concepts)}
+        concept = np.array([names[first.concepts[one]] for one in concept.tolist()], np.int64).reshape(-1)
+    table, side = own.annotations, len(own.concepts)
+    able = np.flatnonzero(table.positive & ~table.ignore)
+    row_of = dict(zip((np.asarray(table.image[able], np.int64) * side + table.concept[able]).tolist(), able.tolist(), strict=True))
+    return np.array([row_of.get(key, -1) for key in (image * side + concept).tolist()], np.int64).reshape(-1)

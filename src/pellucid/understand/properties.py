@@ -6,6 +6,7 @@ A property is a column over items (rows of annotations, or of predictions). Thos
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 import numpy as np
 
@@ -52,8 +53,15 @@ class Condition:
     def words(self) -> str:
         """As an address holds it; see `condition`."""
         if self.values is not None:
-            return f"{self.name}={'|'.join(self.values)}"
-        return f"{self.name}={shown(self.low)}..{shown(self.high)}"
+            return f"{safe(self.name)}={'|'.join(safe(value) for value in self.values)}"
+        return f"{safe(self.name)}={shown(self.low)}..{shown(self.high)}"
+
+
+def safe(text: str) -> str:
+    """A name without the signs that conditions are written with."""
+    for sign in ("%", "=", "|", ".."):
+        text = text.replace(sign, "".join(f"%{ord(letter):02X}" for letter in sign))
+    return text
 
 
 def shown(value: float | None) -> str:
@@ -68,10 +76,10 @@ def condition(words: str) -> Condition:
     low, dots, high = rest.partition("..")
     try:
         if dots:
-            return Condition(name, float(low) if low else None, float(high) if high else None)
+            return Condition(unquote(name), float(low) if low else None, float(high) if high else None)
     except ValueError:
         pass
-    return Condition(name, values=tuple(rest.split("|")))
+    return Condition(unquote(name), values=tuple(unquote(value) for value in rest.split("|")))
 
 
 def geometry(evaluation: Evaluation, rows: Longs, annotations: bool, among: Longs) -> list[Property]:

@@ -121,7 +121,8 @@ def mistakes(evaluation: Evaluation, rows: Longs, found: Flags) -> Tried:
         again = ~placed & ~named & (used >= least)
         kind[part] = np.select([placed, named, again, any_ <= BADLY_PLACED], [LOC, CLS, DUPE, BKG], BOTH)
         target[part] = np.select([placed, named], [own_row, other_row], -1)
-    target[(target >= 0) & found[np.maximum(target, 0)]] = -1
+    aimed = np.flatnonzero(target >= 0)
+    target[aimed[found[target[aimed]]]] = -1
     return Tried(rows, kind, target)
 
 

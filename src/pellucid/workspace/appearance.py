@@ -13,7 +13,7 @@ from pellucid.understand.evaluation import Evaluation
 from pellucid.understand.gallery import Selection, Tab
 from pellucid.understand.properties import Property
 from pellucid.workspace.embeddings import Embeddings
-from pellucid.workspace.looked import Looked
+from pellucid.workspace.looked import Looked, at_lines
 
 
 class Appearance:
@@ -65,7 +65,7 @@ class Appearance:
     def group_of(self, rows: Longs, images: Longs, annotations: bool, boxes: bool) -> Property:
         line, _ = self.looked.places(rows, images, annotations, boxes)
         number = int(self.groups.max(initial=-1)) + 1
-        return Property("group", np.where(line >= 0, self.groups[line], -1), tuple(str(place + 1) for place in range(number)))
+        return Property("group", at_lines(self.groups, line, -1).astype(np.int64), tuple(str(place + 1) for place in range(number)))
 
     def like(self, line: int, lines: Longs, number: int) -> Longs:
         """Of these lines (-1: none), the places of those most like `line`, most alike first."""

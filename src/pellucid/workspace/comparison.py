@@ -8,11 +8,9 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 import numpy as np
 
-from pellucid.columns import NOT_RUN, SPLITS, Longs, Split
-from pellucid.understand.comparing import BOTH_RIGHT, BROKEN, FIXED, STILL_WRONG, Comparison, compare, exact_mcnemar
-from pellucid.understand.evaluation import Evaluation
+from pellucid.columns import NOT_RUN, SPLITS, Split
+from pellucid.understand.comparing import BOTH_RIGHT, BROKEN, FIXED, STILL_WRONG, Comparison, annotated_rows, compare, exact_mcnemar
 from pellucid.workspace.loaded import Loaded
-from pellucid.workspace.looked import found_at
 from pellucid.workspace.sliced import matching
 
 SIGNIFICANT = 0.05
@@ -146,17 +144,18 @@ def by_slice(name_a: str, a: Loaded, name_b: str, b: Loaded, split: Split) -> li
     """Where either version misses more than elsewhere, and how both do there; in the order of what they explain. Reads the pictures."""
     place = SPLITS.index(split)
     found = compare(a.evaluation, b.evaluation, place, a.evaluation.optimal, b.evaluation.optimal)
-    rows = annotated_rows(a.evaluation, found)
-    outcome, concept = found.units.outcome[rows >= 0], found.units.concept[rows >= 0]
-    rows, seen = rows[rows >= 0], a.appearance(place)
     said: dict[str, SliceChange] = {}
-    for name, one in ((name_a, a), (name_b, b)):
-        for part in one.slices(place, one.appearance(place)):
+    for second, (name, one) in enumerate(((name_a, a), (name_b, b))):
+        rows = annotated_rows(found, a.evaluation, one.evaluation, bool(second))
+        there = np.flatnonzero(rows >= 0)
+        outcome, rows, seen = found.units.outcome[there], rows[there], one.appearance(place)
+        concept = one.evaluation.annotations.concept[rows]
+        for part in one.slices(place, seen):
             if part.error != "extra" or part.explained <= 0 or any(condition.name == "group" for condition in part.conditions):
                 continue  # groups are numbered anew in each version
-            inside = matching(a.evaluation, rows, True, seen, part.conditions)
+            inside = matching(one.evaluation, rows, True, seen, part.conditions)
             if part.concept is not None:
-                inside &= concept == (a.evaluation.concepts.index(part.concept) if part.concept in a.evaluation.concepts else -1)
+                inside &= concept == one.evaluation.concepts.index(part.concept)
             number = {kind: int((outcome[inside] == kind).sum()) for kind in (FIXED, BROKEN, STILL_WRONG)}
             where = part.sentence.partition(":")[0] + ": " + part.sentence.partition(" where ")[2].rpartition(", ")[0]
             said.setdefault(where, SliceChange(
@@ -164,18 +163,6 @@ def by_slice(name_a: str, a: Loaded, name_b: str, b: Loaded, split: Split) -> li
                 number[BROKEN], exact_mcnemar(number[FIXED], number[BROKEN]),
             ))  # fmt: skip
     return list(said.values())
-
-
-def annotated_rows(evaluation: Evaluation, found: Comparison) -> Longs:
-    """The annotation that each unit is of, -1 for an absence."""
-    if evaluation.kind == "detection":
-        return found.units.row_a
-    side = len(evaluation.concepts)
-    table = evaluation.annotations
-    able = np.flatnonzero(table.positive & ~table.ignore)
-    key = np.asarray(table.image[able], np.int64) * side + table.concept[able]
-    order = np.argsort(key, kind="stable")
-    return np.where((place := found_at(key[order], found.units.image * side + found.units.concept)) >= 0, able[order][place], -1)
 
 
 HEADINGS = ("compared", "fixed", "broken", "still_wrong", "both_right", "false_alarms_gone", "false_alarms_new")

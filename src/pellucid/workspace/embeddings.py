@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from pellucid.columns import Floats, Texts
+from pellucid.columns import Floats, Longs, Texts
 from pellucid.errors import EmbeddingsBad, FileMissing
 from pellucid.formats.cells import exactly
 from pellucid.workspace.storage import writing
 
 FILE = "embeddings.npz"
 BOX = ("x", "y", "width", "height")
+SAME_BOX = 0.1
+"""Pixels by which the sides of a box may differ: files round them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,28 +30,35 @@ class Embeddings:
     vector: np.ndarray
 
     @cached_property
-    def _rows(self) -> dict[tuple[Any, ...], int]:
-        keys = zip(self.image.tolist(), (key_of(box) for box in self.box.tolist()), strict=True)
-        return {key: row for row, key in enumerate(keys)}
+    def _of_image(self) -> dict[str, Longs]:
+        """The rows of each image."""
+        order = np.argsort(self.image.astype(str), kind="stable")
+        names, start = np.unique(self.image[order].astype(str), return_index=True)
+        return dict(zip(names.tolist(), np.split(order, start[1:]), strict=True))
 
     def of_pictures(self, paths: Sequence[str] | Texts) -> Floats:
-        return self._found([(path, None) for path in paths])
+        return self._at([self._row(path, None) for path in paths])
 
     def of_boxes(self, paths: Sequence[str] | Texts, boxes: Floats) -> Floats:
         """The box's own, else that of its picture."""
-        keys = [(path, key_of(box)) for path, box in zip(paths, boxes.tolist(), strict=True)]
-        return self._found([key if key in self._rows else (key[0], None) for key in keys])
+        return self._at([self._row(path, box) for path, box in zip(paths, boxes, strict=True)])
 
-    def _found(self, keys: list[tuple[Any, ...]]) -> Floats:
-        rows = np.array([self._rows.get(key, -1) for key in keys], np.int64)
-        found = np.full((len(keys), self.vector.shape[1]), np.nan)
+    def _row(self, path: str, box: Floats | None) -> int:
+        rows = self._of_image.get(path)
+        if rows is None:
+            return -1
+        whole = np.isnan(self.box[rows]).any(axis=1)
+        if box is not None and not whole.all():
+            apart = np.where(whole, np.inf, np.abs(self.box[rows] - box).max(axis=1))
+            if apart.min() <= SAME_BOX:
+                return int(rows[np.argmin(apart)])
+        return int(rows[whole][-1]) if whole.any() else -1
+
+    def _at(self, several: list[int]) -> Floats:
+        rows = np.array(several, np.int64)
+        found = np.full((len(rows), self.vector.shape[1]), np.nan)
         found[rows >= 0] = self.vector[rows[rows >= 0]]
         return found
-
-
-def key_of(box: list[float]) -> tuple[float, ...] | None:
-    """Boxes are the same to a tenth of a pixel: files round them."""
-    return None if np.isnan(box).any() else tuple(round(side, 1) for side in box)
 
 
 def keep_embeddings(folder: Path, workspace: Path, found: Embeddings) -> None:
@@ -75,7 +84,7 @@ def read_embeddings(source: str | Path, names: str | Path | None, paths: Sequenc
     path = Path(source)
     if not path.is_file():
         raise FileMissing(path)
-    found = from_array(path, names, paths) if path.suffix == ".npy" else from_table(path)
+    found = from_array(path, names, paths) if path.suffix.lower() == ".npy" else from_table(path)
     if found.vector.ndim != 2 or not found.vector.shape[1] or not np.isfinite(found.vector).all():
         raise EmbeddingsBad(path, f"the vectors are of shape {found.vector.shape}, or not all finite", "finite numbers, as many for each")
     known = set(paths)
@@ -87,17 +96,26 @@ def read_embeddings(source: str | Path, names: str | Path | None, paths: Sequenc
 
 
 def from_array(path: Path, names: str | Path | None, paths: Sequence[str]) -> Embeddings:
+    expected = "a float array of shape (images, dimensions)"
     try:
-        vector = np.asarray(np.load(path, allow_pickle=False), np.float32)
-    except (ValueError, TypeError) as error:
-        raise EmbeddingsBad(path, f"it is no array of numbers ({error})", "a float array of shape (images, dimensions)") from error
+        vector = np.load(path, allow_pickle=False)
+    except (ValueError, TypeError, EOFError, OSError) as error:
+        raise EmbeddingsBad(path, f"it is no array of numbers ({error})", expected) from error
+    if vector.ndim != 2 or vector.dtype.kind not in "fiu":
+        raise EmbeddingsBad(path, f"it holds {vector.dtype} of shape {vector.shape}", expected)
+    vector = np.asarray(vector, np.float32)
     if names is not None and not Path(names).is_file():
         raise FileMissing(names)
-    lines = [] if names is None else Path(names).read_text(encoding="utf-8").splitlines()
+    try:
+        lines = [] if names is None else Path(names).read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise EmbeddingsBad(names, f"it is not UTF-8 ({error})", "a text file with an image path a line") from error
     listed = list(paths) if names is None else [line.strip() for line in lines if line.strip()]
     if len(listed) != len(vector):
         expected = "a row for each image of --names, or of the view sorted by path"
         raise EmbeddingsBad(path, f"it has {len(vector):,} rows for {len(listed):,} images", expected)
+    if twice := [name for name, number in Counter(listed).items() if number > 1]:
+        raise EmbeddingsBad(names or path, f"'{twice[0]}' is named {listed.count(twice[0]):,} times", "each image once")
     image = np.empty(len(listed), object)
     image[:] = listed
     return Embeddings(image, np.full((len(listed), 4), np.nan), vector)
@@ -106,13 +124,15 @@ def from_array(path: Path, names: str | Path | None, paths: Sequence[str]) -> Em
 def from_table(path: Path) -> Embeddings:
     import duckdb
 
-    reader = "read_parquet" if path.suffix == ".parquet" else "read_csv"
+    reader = "read_parquet" if path.suffix.lower() == ".parquet" else "read_csv"
     try:
         with duckdb.connect() as connection:
             told = connection.execute(f"DESCRIBE SELECT * FROM {reader}(?, hive_partitioning = false)", [exactly(path)]).fetchall()
             columns = {str(name).lower(): name for name, *_ in told}
             if "image" not in columns or "embedding" not in columns:
                 raise EmbeddingsBad(path, f"its columns are {', '.join(map(str, columns.values()))}", "columns `image` and `embedding`")
+            if 0 < sum(side in columns for side in BOX) < len(BOX):
+                raise EmbeddingsBad(path, f"its columns are {', '.join(map(str, columns.values()))}", "all of x, y, width, height, or none")
             sides = [f'"{columns[side]}"::DOUBLE' if side in columns else "NULL::DOUBLE" for side in BOX]
             names = f'"{columns["image"]}"::VARCHAR, "{columns["embedding"]}"::FLOAT[], {", ".join(sides)}'
             asked = f"SELECT {names} FROM {reader}(?, hive_partitioning = false)"

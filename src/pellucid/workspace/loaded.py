@@ -169,9 +169,9 @@ class Loaded:
         boxes = [None] * len(rows) if table.box is None else [tuple(box) for box in table.box[rows].tolist()]
         return likenesses(places, boxes)
 
-    def narrowed(self, selection: Selection, only: tuple[str, ...], make: Callable[[], Longs]) -> Longs:
-        """What a tab is narrowed down to, kept as its orders are."""
-        key = (only, selection.tab, selection.split, selection.concept, selection.reverse, selection.thresholds.tobytes())
+    def narrowed(self, selection: Selection, only: tuple[str, ...], others: object, make: Callable[[], Longs]) -> Longs:
+        """What a tab is narrowed down to, kept as its orders are. others: the state of what else it depends on."""
+        key = (only, others, selection.tab, selection.split, selection.concept, selection.reverse, selection.thresholds.tobytes())
         with self._lock:
             known = self._selections.get(key)
         rows: Longs = make() if known is None else known

@@ -60,6 +60,14 @@ class Looked:
         return np.where(place >= 0, begin + place, -1), picture
 
 
+def at_lines(column: np.ndarray, lines: Longs, unknown: float) -> np.ndarray:
+    """The column at these lines; `unknown` where a line is -1."""
+    if not len(column):
+        return np.full((len(lines), *column.shape[1:]), unknown)
+    known = lines >= 0
+    return np.where(known.reshape(-1, *(1,) * (column.ndim - 1)), column[np.maximum(lines, 0)], unknown)
+
+
 def found_at(sorted_rows: Longs, rows: Longs) -> Longs:
     if not len(sorted_rows):
         return np.full(len(rows), -1, np.int64)

@@ -20,7 +20,7 @@ import numpy as np
 from pellucid.columns import Flags, Floats, Longs
 from pellucid.errors import NarrowingBad
 from pellucid.understand.causes import CAUSES, causes_of_extra, causes_of_missing
-from pellucid.understand.comparing import BOTH_RIGHT, BROKEN, FIXED, STILL_WRONG, Comparison, compare
+from pellucid.understand.comparing import BOTH_RIGHT, BROKEN, FIXED, STILL_WRONG, Comparison, annotated_rows, compare
 from pellucid.understand.confusion import crossed
 from pellucid.understand.evaluation import Evaluation
 from pellucid.understand.extra import own_score
@@ -39,6 +39,7 @@ ALIKE = 200
 WORDS = ("cause", "score", "answered", "right", "counts", "predicted", "annotated", "where", "like", "versus")
 CHANGES = {"fixed": FIXED, "broken": BROKEN, "still_wrong": STILL_WRONG, "both_right": BOTH_RIGHT}
 ALARMS = ("alarm_gone", "alarm_new")
+YES_OR_NO = ("yes", "no")
 
 
 def narrowed(version: Version, loaded: Loaded, selection: Selection, only: Sequence[str]) -> Longs:
@@ -58,6 +59,11 @@ def narrowed(version: Version, loaded: Loaded, selection: Selection, only: Seque
     return rows
 
 
+def versions_in(only: Sequence[str]) -> list[str]:
+    """The other versions that clauses speak of."""
+    return [value.rpartition("=")[0] for word, value in map(clause, only) if word == "versus"]
+
+
 def clause(words: str) -> tuple[str, str]:
     word, colon, value = words.partition(":")
     if word not in WORDS or not colon:
@@ -75,6 +81,8 @@ def holds(version: Version, loaded: Loaded, selection: Selection, rows: Longs, w
     if word == "answered":
         return between(evaluation.answer_score[rows], value, word) if annotations else np.zeros(len(rows), bool)
     if word in ("right", "counts"):
+        if value not in (YES_OR_NO if word == "right" else YES_OR_NO[:1]):
+            raise NarrowingBad(f"{word}:{value}", "right:yes, right:no or counts:yes")
         state = evaluation.state[rows] if not annotations else np.full(len(rows), WRONG)
         return np.asarray(state == (MATCHED if value == "yes" else WRONG) if word == "right" else (state == MATCHED) | (state == WRONG))
     if word in ("predicted", "annotated"):
@@ -147,7 +155,7 @@ def of_version(version: Version, loaded: Loaded, selection: Selection, rows: Lon
     name, sign, change = value.rpartition("=")
     if not sign or change not in (*CHANGES, *ALARMS):
         raise NarrowingBad(f"versus:{value}", f"versus:VERSION=CHANGE with one of {', '.join((*CHANGES, *ALARMS))}")
-    other = version.view.version(name).loaded.evaluation
+    other = version.other(name, loaded).evaluation
     ours, theirs = (loaded.evaluation, selection.thresholds), (other, other.optimal)
     newer = change not in ("fixed", "alarm_gone")
     older_first = (theirs, ours) if newer else (ours, theirs)
@@ -161,23 +169,6 @@ def of_version(version: Version, loaded: Loaded, selection: Selection, rows: Lon
 def changed_rows(found: Comparison, outcome: int, first: Evaluation, selection: Selection, newer: bool) -> Longs:
     """The rows, of annotations in the tab Extra and else of predictions, of the units that ended so."""
     evaluation = selection.evaluation
-    chosen = found.units.outcome == outcome
-    if evaluation.kind == "detection":
-        annotated = (found.units.row_b if newer else found.units.row_a)[chosen]
-    else:
-        annotated = annotated_units(found, chosen, first, selection, newer)
-    return annotated if selection.shows_annotations else np.asarray(evaluation.answer[annotated], np.int64)
-
-
-def annotated_units(found: Comparison, chosen: Flags, first: Evaluation, selection: Selection, newer: bool) -> Longs:
-    """Rows of the annotations that images and concepts of the first version stand for in this one."""
-    evaluation = selection.evaluation
-    image, concept = found.units.image[chosen], found.units.concept[chosen]
-    if newer:
-        place = {path: row for row, path in enumerate(evaluation.images.path.tolist())}
-        image = np.array([place[path] for path in first.images.path[image].tolist()], np.int64)
-        names = {name: row for row, name in enumerate(evaluation.concepts)}
-        concept = np.array([names[first.concepts[one]] for one in concept.tolist()], np.int64)
-    table, side = evaluation.annotations, len(evaluation.concepts)
-    key = np.asarray(table.image, np.int64) * side + table.concept
-    return np.flatnonzero(np.isin(key, image * side + concept) & table.positive & ~table.ignore)
+    rows = annotated_rows(found, first, evaluation, newer)[found.units.outcome == outcome]
+    rows = rows[rows >= 0]
+    return rows if selection.shows_annotations else np.asarray(evaluation.answer[rows], np.int64)

@@ -17,7 +17,7 @@ from pellucid.understand.gallery import Selection
 from pellucid.understand.properties import Condition, Property, geometry, of_metadata, of_pictures, of_texts
 from pellucid.understand.slices import LEAST_ERRORS, LEAST_ITEMS, Population, Slice, of_concept, slices
 from pellucid.workspace.appearance import Appearance
-from pellucid.workspace.looked import Looked
+from pellucid.workspace.looked import Looked, at_lines
 
 MOST_ITEMS = 200_000
 """Items of a kind of error that are looked at; of more, those of pictures drawn at random."""
@@ -126,9 +126,7 @@ def of_images(evaluation: Evaluation) -> list[Property]:
     known = [json.loads(text) if text else {} for text in evaluation.images.metadata.tolist()]
     names = sorted({name for one in known for name in one})
     found = of_pictures(evaluation.images)
-    taken = (
-        {one.name for one in found} | {f"picture {name}" for name in LOOKS} | {"size", "share", "aspect", "border", "crowding", "overlap"}
-    )
+    taken = {one.name for one in found} | BUILT_IN
     columns = {(f"your {name}" if name in taken else name): [str(one.get(name, "")) for one in known] for name in names}
     objects = np.bincount(evaluation.annotations.image[evaluation.annotations.positive], minlength=len(evaluation.images)).astype(float)
     return [*found, Property("annotations", objects), *of_metadata(columns)]
@@ -144,9 +142,9 @@ def of_looks(looked: Looked, rows: Longs, image: Longs, annotations: bool, boxes
     box, picture = looked.places(rows, image, annotations, boxes)
     found = []
     for prefix, line in (("box ", box), ("picture ", picture)) if boxes else (("picture ", picture),):
-        values = np.where(line[:, None] >= 0, looked.looks[line], np.nan).astype(float)
+        values = at_lines(looked.looks, line, np.nan).astype(float)
         found += [Property(prefix + name, values[:, place]) for place, name in enumerate(LOOKS)]
-        found.append(Property(prefix + "colour", np.where(line >= 0, looked.colour[line], -1).astype(np.int64), COLOURS))
+        found.append(Property(prefix + "colour", at_lines(looked.colour, line, -1).astype(np.int64), COLOURS))
     for name, told in (
         ("camera", looked.camera),
         ("taken", [one[:7] for one in looked.taken]),
@@ -154,9 +152,7 @@ def of_looks(looked: Looked, rows: Longs, image: Longs, annotations: bool, boxes
     ):
         if len(set(told) - {""}) > 1:
             column = as_property(name, told)
-            found.append(
-                Property(name, np.where(picture >= 0, column.values[picture], np.nan if column.labels is None else -1), column.labels)
-            )
+            found.append(Property(name, at_lines(column.values, picture, np.nan if column.labels is None else -1), column.labels))
     return found
 
 
@@ -173,6 +169,9 @@ def matching(evaluation: Evaluation, rows: Longs, annotations: bool, seen: Appea
     for one in wanted:
         if one.name not in known:
             raise NarrowingBad(f"where:{one.words}", f"one of the properties {', '.join(sorted(known))}")
+        if (known[one.name].labels is None) != (one.values is None):
+            expected = f"where:{one.name}=LOW..HIGH" if known[one.name].labels is None else f"where:{one.name}=VALUE"
+            raise NarrowingBad(f"where:{one.words}", expected)
         holds &= one.holds(known[one.name])
     return holds
 

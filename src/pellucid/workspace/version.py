@@ -47,7 +47,7 @@ from pellucid.workspace.looked import READ, Progress
 from pellucid.workspace.manifests import Concept, Source, VersionManifest, source_record
 from pellucid.workspace.mapped import write_mapped
 from pellucid.workspace.mended import Originals
-from pellucid.workspace.narrowed import narrowed
+from pellucid.workspace.narrowed import narrowed, versions_in
 from pellucid.workspace.notebook import version_html
 from pellucid.workspace.reviewed import WHICH, Which
 from pellucid.workspace.sliced import FoundSlice
@@ -384,7 +384,14 @@ class Version:
 
     def narrowed(self, loaded: Loaded, selection: Selection, only: Sequence[str]) -> Longs | None:
         """Rows of what the clauses leave of a tab; None without a clause. Raises NarrowingBad."""
-        return loaded.narrowed(selection, tuple(only), lambda: narrowed(self, loaded, selection, only)) if only else None
+        if not only:
+            return None
+        others = tuple((name, id(self.other(name, loaded))) for name in versions_in(only))
+        return loaded.narrowed(selection, tuple(only), others, lambda: narrowed(self, loaded, selection, only))
+
+    def other(self, name: str, beside: Loaded) -> Loaded:
+        """Another version of the view: with corrections where this one is looked at with them."""
+        return self.view.version(name)._state(beside.corrected)
 
 
 def before_mending(manifest: VersionManifest, annotations: Annotations) -> Originals | None:

@@ -163,11 +163,12 @@ class View:
 
         source: a CSV or Parquet table with `image` and `embedding` (a list of numbers), for boxes also `x, y, width, height`; or a .npy of
         shape (images, dimensions), with the image of each row in the text file `names` (default: the view's images by path).
-        Returns how many. Raises FileMissing, EmbeddingsBad.
+        Returns how many of the view's images have one. Raises FileMissing, EmbeddingsBad.
         """
-        found = read_embeddings(source, names, sorted(self.annotated[0].path.tolist()))
+        paths = sorted(self.annotated[0].path.tolist())
+        found = read_embeddings(source, names, paths)
         keep_embeddings(self.folder, self.workspace.folder, found)
-        return len(found.vector)
+        return len(set(found.image.tolist()) & set(paths))
 
     @property
     def annotated(self) -> tuple[Images, Annotations, list[str]]:

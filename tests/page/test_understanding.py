@@ -1,0 +1,243 @@
+"""From every kind of mark to the gallery behind it, and the counts are the same."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from pellucid.workspace.figures import moves
+
+pytestmark = pytest.mark.browser
+
+AXE = Path(__file__).parents[2] / "web/node_modules/axe-core/axe.min.js"
+CELLS = "?view=cells&version=v2"
+
+
+@pytest.fixture(autouse=True)
+def no_complaints(page: Page):
+    """Nothing in the console is an error."""
+    said = []
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    yield
+    assert said == []
+
+
+@pytest.fixture
+def go(page: Page, demo_address):
+    def opened(search):
+        page.goto(demo_address + search)
+        return page
+
+    return opened
+
+
+def expect_items(page, number):
+    """The gallery is shown, narrowed down to so many."""
+    expect(page.locator(".only b")).to_have_text(f"{number:,}")
+    expect(page.get_by_role("listbox")).to_have_attribute("aria-label", f"Items, {number} in all")
+
+
+def back_to(page, name):
+    page.go_back()
+    expect(page.get_by_role("button", name=name, exact=True)).to_have_attribute("aria-current", "page")
+
+
+def number_in(locator):
+    return int(re.sub(r"[^0-9]", "", locator.inner_text()))
+
+
+def test_figures_open_their_items(go, demo):
+    version = demo.view("cells").version("v2")
+    page = go(f"{CELLS}&page=figures&concept=red cell")
+    head = page.get_by_role("region", name="At the thresholds")
+    head.locator("tr.current .link.missing").click()
+    expect(page.get_by_role("tab", name=re.compile("Missing"))).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_role("listbox")).to_have_attribute(
+        "aria-label", f"Items, {len(version.gallery('missing', concept='red cell'))} in all"
+    )
+    back_to(page, "Figures")
+
+    bar = page.locator(".bar.wrong").nth(3)
+    said = bar.get_attribute("aria-label")
+    bar.dispatch_event("click")
+    expect_items(page, int(said.split(" ")[0].replace(",", "")))
+    back_to(page, "Figures")
+
+    point = page.get_by_role("region", name="Calibration").get_by_role("button", name=re.compile("predictions of about")).nth(4)
+    said = point.get_attribute("aria-label")
+    point.focus()
+    page.keyboard.press("Enter")
+    expect_items(page, int(said.split(" ")[0].replace(",", "")))
+
+
+def test_causes_open_their_items(go, demo):
+    version = demo.view("cells").version("v2")
+    page = go(f"{CELLS}&page=figures")
+    for one in version.causes().causes:
+        row = (
+            page.get_by_role("region", name="What kinds of errors")
+            .get_by_role("button", name=re.compile(f"^{one.tab}, .*: {one.number}$"))
+            .first
+        )
+        row.click()
+        expect_items(page, one.number)
+        expect(page.get_by_role("tab", name=re.compile(one.tab, re.IGNORECASE))).to_have_attribute("aria-selected", "true")
+        back_to(page, "Figures")
+
+
+def test_the_threshold_is_dragged_on_the_curve_and_says_what_changes(go, demo):
+    version = demo.view("cells").version("v2")
+    page = go(f"{CELLS}&page=figures&concept=red cell")
+    slider = page.get_by_role("region", name="Figures against the threshold").get_by_role("slider", name="Threshold")
+    before = float(slider.get_attribute("aria-valuenow"))
+    box = page.locator(".threshold .grip").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] - 120, box["y"] + 40, steps=4)
+    page.mouse.up()
+    after = float(slider.get_attribute("aria-valuenow"))
+    assert after < before
+    change = page.get_by_role("region", name="What would change")
+    place = version.concept_position("red cell")
+    expected = {move.tab: move for move in moves(version.evaluation, 1, place, before, after)}
+    expect(change.locator("button.missing")).to_contain_text(f"{expected['missing'].change} enter")
+    change.locator("button.missing").click()
+    expect_items(page, expected["missing"].change)
+    back_to(page, "Figures")
+    page.keyboard.press("o")
+    expect(change).to_have_count(0)
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    assert float(slider.get_attribute("aria-valuenow")) > before
+
+
+def test_another_end_can_be_asked_for_and_taken(go, demo):
+    version = demo.view("cells").version("v2")
+    page = go(f"{CELLS}&page=figures&concept=platelet")
+    form = page.get_by_role("region", name="Objectives")
+    form.get_by_label("End").select_option("recall")
+    form.get_by_label("At least").fill("0.8")
+    form.get_by_role("button", name="Find").click()
+    row = form.get_by_role("row", name=re.compile("recall at least 0.8"))
+    expect(row).to_be_visible()
+    row.get_by_role("button", name="Use").click()
+    wanted = version.threshold_for("recall:0.8", "platelet")
+    slider = page.get_by_role("region", name="Figures against the threshold").get_by_role("slider", name="Threshold")
+    expect(slider).to_have_attribute("aria-valuenow", str(wanted.threshold))
+    expect(page.get_by_role("region", name="At the thresholds").locator("tr.current")).to_contain_text(f"{wanted.recall:.3f}")
+
+
+def test_cells_of_the_matrix_open_their_items_by_mouse_and_by_key(go, demo):
+    version = demo.view("cells").version("v2")
+    matrix, names = version.confusion(), version.evaluation.concepts
+    page = go(f"{CELLS}&page=figures&concept=red cell")
+    place = names.index("red cell")
+    none = len(names)
+    missed = page.get_by_role("region", name="Confusion").get_by_role("button", name=re.compile("^red cell missed"))
+    missed.click()
+    expect_items(page, matrix[place, none])
+    back_to(page, "Figures")
+    grid = page.get_by_role("application")
+    grid.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowLeft")
+    said = page.get_by_role("region", name="Confusion").locator("header [aria-live]")
+    found = number_in(said.locator("b").last)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("listbox")).to_have_attribute("aria-label", f"Items, {found} in all")
+
+
+def test_slices_open_their_errors(go, demo):
+    version = demo.view("cells").version("v1")
+    page = go("?view=cells&version=v1&page=slices")
+    found = version.slices()
+    expect(page.locator(".reading")).to_have_count(0, timeout=60_000)
+    expect(page.locator(".slices li")).to_have_count(len(found))
+    for one in (found[0], next(one for one in found if "blur" in one.sentence)):
+        page.get_by_role("button", name=f"{one.sentence}: show them").click()
+        expect_items(page, one.errors)
+        back_to(page, "Slices")
+    page.get_by_role("radio", name=re.compile("Missed")).click()
+    expect(page.locator(".slices li")).to_have_count(sum(one.error == "extra" for one in found))
+
+
+def test_the_map_and_its_groups_open_what_is_alike(go, demo):
+    version = demo.view("cells").version("v2")
+    page = go(f"{CELLS}&page=alike")
+    expect(page.locator(".alike .drawing g").first).to_be_visible(timeout=60_000)
+    group = version.groups()[0]
+    card = page.get_by_role("region", name="Groups").locator("li").first
+    expect(card).to_contain_text(f"Group {group.number}")
+    card.get_by_role("button", name=re.compile("extra")).click()
+    expect_items(page, group.extra)
+    back_to(page, "Alike")
+    page.locator(".alike .drawing g.missing").first.dispatch_event("click")
+    expect_items(page, min(200, len(version.gallery("missing"))))
+
+
+def test_what_a_version_fixed_is_looked_at_with_both_predictions(go, demo):
+    first, second = demo.view("cells").version("v1"), demo.view("cells").version("v2")
+    found = first.compare(second).overall
+    numbers = {
+        "Fixed": found.fixed, "Broken": found.broken, "Still wrong": found.still_wrong, "Both right": found.both_right,
+        "False alarms gone": found.false_alarms_gone, "False alarms new": found.false_alarms_new,
+    }  # fmt: skip
+    for name, number in numbers.items():
+        page = go(f"{CELLS}&page=compare")
+        card = page.locator(".card", has_text=name)
+        expect(card.locator("b")).to_have_text(f"{number:,}")
+        if number:
+            card.click()
+            expect_items(page, number)
+            back_to(page, "Compare")
+    page = go(f"{CELLS}&page=compare")
+    page.locator(".card", has_text="Fixed").click()
+    expect(page.locator("[role=option] .other").first).to_be_attached()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog", name="Picture").locator(".theirs rect.line").first).to_be_attached()
+
+
+def test_more_like_this(go, demo):
+    page = go(f"{CELLS}&tab=extra&item=2")
+    expect(page.locator("#item-2 img")).to_be_visible()
+    name = page.locator("#item-2 .sr").inner_text().split(", ")[-1]
+    page.keyboard.press("i")
+    expect_items(page, min(200, len(demo.view("cells").version("v2").gallery("extra"))))
+    expect(page.locator("#item-0 .sr")).to_contain_text(name)
+    page.keyboard.press("Escape")
+    expect(page.locator(".only")).to_have_count(0)
+
+
+def test_plots_can_be_read_as_tables_and_taken_away(go):
+    page = go(f"{CELLS}&page=figures&concept=red cell")
+    plot = page.get_by_role("region", name="Precision and recall")
+    with page.expect_download() as taken:
+        plot.get_by_role("button", name="SVG").click()
+    drawing = taken.value.path().read_text()
+    assert drawing.startswith("<svg")
+    assert "stroke" in drawing
+    with page.expect_download() as taken:
+        plot.get_by_role("button", name="CSV").click()
+    rows = taken.value.path().read_text().splitlines()
+    assert rows[0] == "threshold,recall,precision"
+    plot.get_by_role("button", name="Table").click()
+    expect(plot.get_by_role("row")).to_have_count(len(rows))
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+@pytest.mark.parametrize("name", ["figures", "slices", "alike", "compare"])
+def test_every_page_is_accessible_and_fits(go, page, name, scheme):
+    page.emulate_media(color_scheme=scheme)
+    go(f"{CELLS}&page={name}&concept=red cell")
+    wanted = {"figures": ".both", "slices": ".slices header", "alike": ".alike section", "compare": ".cards"}[name]
+    expect(page.locator(wanted).first).to_be_visible(timeout=60_000)
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("async () => (await axe.run()).violations.map((one) => `${one.id}: ${one.nodes[0].html}`)")
+    assert found == []
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_timeout(300)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    inner = page.locator(f".{name}")
+    assert inner.evaluate("(one) => one.scrollWidth <= one.clientWidth + 1")
