@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import pellucid
@@ -25,6 +26,7 @@ def folder(tmp_path):
                   annotations=[{"id": 1, "image_id": number, "category_id": 1, "bbox": [10, 10, 20, 20]}], pictures=False)  # fmt: skip
         toys.picture(tmp_path / split / name)
     toys.results(tmp_path, [{"image_id": 11, "category_id": 1, "bbox": [10, 10, 20, 20], "score": 0.9}], "predictions.json")
+    np.save(tmp_path / "embeddings.npy", np.eye(2))
     return tmp_path
 
 
@@ -45,7 +47,7 @@ def commands(block):
 def test_the_commands_and_the_python_of_the_documents_run(folder, monkeypatch):
     monkeypatch.chdir(folder)
     said = set()
-    for document in ("README.md", "docs/formats.md", "docs/reviewing.md", "docs/comparing.md"):
+    for document in ("README.md", "docs/formats.md", "docs/reviewing.md", "docs/comparing.md", "docs/understanding.md"):
         for language, block in blocks(document):
             if language == "python":
                 exec(compile(block, document, "exec"), {})
@@ -56,7 +58,8 @@ def test_the_commands_and_the_python_of_the_documents_run(folder, monkeypatch):
                     continue  # these do not return; tests/test_open.py runs them
                 done = subprocess.run([sys.executable, "-m", "pellucid.cli", *words[1:]], capture_output=True, text=True, check=False)
                 assert done.returncode == 0, (words, done.stderr)
-    assert said == {"open", "add", "start", "predictions", "serve", "export", "history", "gallery", "metrics", "compare"}
+    assert said == {"open", "add", "start", "predictions", "serve", "export", "history", "gallery", "metrics", "compare", "thresholds",
+                    "figures", "causes", "confusion", "slices", "alike", "embeddings"}  # fmt: skip
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -68,6 +68,13 @@ def test_a_file_shows_the_galleries_and_every_page(opened, demo):
     page.keyboard.press("Enter")
     page.keyboard.press("w")
     expect(page.get_by_role("alert")).to_have_count(0)
+    page.keyboard.press("Escape")
+    page.go_back()
+    expect(page.locator(".card").first).to_be_visible()
+    page.locator(".card", has_text="Fixed").click()
+    expect(page.locator(".exported")).to_contain_text("found by v2")
+    page.keyboard.press("C")
+    expect(page.locator(".card").first).to_be_visible()
 
 
 def test_a_cause_opens_its_items_and_what_is_not_there_is_said(opened, demo):
@@ -75,7 +82,7 @@ def test_a_cause_opens_its_items_and_what_is_not_there_is_said(opened, demo):
     page = opened("cells.html")
     page.keyboard.press("F")
     first = version.causes().causes[0]
-    page.get_by_role("button", name=re.compile(f"^{first.tab}.*: {first.number}$")).first.click()
+    page.get_by_role("button", name=re.compile(f"{first.tab}: .* {first.number}$")).first.click()
     expect(page.locator(".exported")).to_contain_text(str(min(30, first.number)))
     page.keyboard.press("1")
     page.keyboard.press("]")

@@ -41,6 +41,7 @@ class Kept:
     answers: dict[str, Any] = field(default_factory=dict)
     lengths: dict[str, int] = field(default_factory=dict)
     pictures: dict[str, str] = field(default_factory=dict)
+    compared: tuple[str, str] | None = None
 
     def keep(self, path: str, query: Query, answer: Any) -> None:
         self.answers[key_of(path, query)] = answer
@@ -164,6 +165,7 @@ class Collector:
     async def compared(self) -> None:
         """The other version is the first, this one the second, as the page has it."""
         assert self.against is not None
+        self.kept.compared = self.against, self.version.name
         first = self.root_of(self.against)
         split: Query = [("split", self.split)]
         here = f"{first}/compare/{quote(self.version.name, safe=PLAIN)}"
@@ -262,7 +264,7 @@ def written_page(kept: Kept) -> str:
     program = "\n".join(file.read_text(encoding="utf-8") for file in sorted((STATIC / "assets").glob("*.js"))).replace(
         "</script", "<\\/script"
     )
-    data = {"answers": kept.answers, "lengths": kept.lengths, "pictures": kept.pictures}
+    data = {"answers": kept.answers, "lengths": kept.lengths, "pictures": kept.pictures, "compared": kept.compared}
     inside = json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
     head, tail = page.partition("</head>")[::2]
     lines = [line for line in head.splitlines() if "<script" not in line and "stylesheet" not in line and "icon.svg" not in line]

@@ -225,20 +225,34 @@ export class Gallery {
 
   /** To the items behind a mark. */
   async show(link: Link): Promise<void> {
-    if (link.version && link.version !== this.versionName) await this.choose(this.view, link.version);
-    const { concept } = link;
-    if (concept !== undefined) this.concept = typeof concept === 'string' ? (this.version?.concepts.indexOf(concept) ?? null) : concept;
-    if (link.split) this.split = link.split;
-    if (link.at) this.at = link.at;
-    this.tab = link.tab;
-    this.reverse = false;
-    this.order = 'score';
-    this.open = false;
-    this.page = 'gallery';
-    this.fromTheTop();
-    this.only = link.only ?? [];
-    if (api.comparedWith(this.only) !== null) this.corrected = false; // versions are compared as trained
-    this.reviewWish = usualReview(link.tab) === 'all' ? null : 'all';
+    const arrive = (document: api.VersionDocument): void => {
+      const { concept } = link;
+      if (concept !== undefined) this.concept = typeof concept === 'string' ? document.concepts.indexOf(concept) : concept;
+      else if (document !== this.version) this.concept = null;
+      if (link.split) this.split = link.split;
+      this.at = link.at ?? (link.version ? NO_THRESHOLDS : this.at);
+      this.tab = link.tab;
+      this.reverse = false;
+      this.order = 'score';
+      this.open = false;
+      this.page = 'gallery';
+      this.fromTheTop();
+      this.only = link.only ?? [];
+      if (api.comparedWith(this.only) !== null) this.corrected = false; // versions are compared as trained
+      this.reviewWish = usualReview(link.tab) === 'all' ? null : 'all';
+    };
+    if (this.isExported && !this.isKept(link)) return this.tell('These items are not in the exported page');
+    await this.travel(this.view, link.version ?? this.versionName, arrive);
+  }
+
+  /** Said where the reader looks; the page sets it. */
+  tell: (words: string) => void = () => {};
+
+  private isKept(link: Link): boolean {
+    const version = link.version ?? this.versionName;
+    const names = this.version?.concepts ?? [];
+    const concept = link.concept === undefined ? this.concept : typeof link.concept === 'string' ? names.indexOf(link.concept) : link.concept;
+    return api.atHand({ ...this.query, version, tab: link.tab, split: link.split ?? this.split, concept, only: link.only ?? [] }) > 0;
   }
 
   readonly readCount = latest(async (query: api.Query) => {

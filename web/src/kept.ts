@@ -7,6 +7,8 @@ interface Kept {
   lengths: Record<string, number>;
   /** Pictures by address and frame: data, or the name of a file beside the page. */
   pictures: Record<string, string>;
+  /** The two versions that were compared, if any were. */
+  compared: [string, string] | null;
 }
 
 const ANSWERED_BY = new Set(['tab', 'split', 'concept', 'only', 'offset']);

@@ -26,7 +26,7 @@ export function inWords(clause: string, concepts: readonly string[]): string {
     case 'counts': return 'takes part';
     case 'predicted': return `predicted instead: ${known}`;
     case 'annotated': return `annotated instead: ${known}`;
-    case 'like': return 'most like one item';
+    case 'like': return 'most like the first item';
     case 'where': {
       const [name, rest = ''] = [value.slice(0, value.indexOf('=')), value.slice(value.indexOf('=') + 1)];
       const plain = decodeURIComponent(name);

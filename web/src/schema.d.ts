@@ -1520,7 +1520,8 @@ export interface components {
         };
         /**
          * SliceChange
-         * @description What became of the annotations of a slice of either version (`of`). items: compared · errors_a, errors_b: missed by each.
+         * @description What became of the annotations of a slice of either version (`of`). items: compared · errors_a, errors_b: missed by each ·
+         *     only: what narrows a tab down to it, of the concept (None: of all).
          */
         SliceChange: {
             /** Sentence */
@@ -1539,6 +1540,10 @@ export interface components {
             broken: number;
             /** P Value */
             p_value: number;
+            /** Concept */
+            concept: string | null;
+            /** Only */
+            only: string[];
         };
         /**
          * SliceChangesDocument

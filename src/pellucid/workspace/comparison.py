@@ -128,7 +128,8 @@ def warnings(found: Comparison, a: Loaded, b: Loaded, split: int) -> list[str]:
 
 @dataclass(frozen=True)
 class SliceChange:
-    """What became of the annotations of a slice of either version (`of`). items: compared · errors_a, errors_b: missed by each."""
+    """What became of the annotations of a slice of either version (`of`). items: compared · errors_a, errors_b: missed by each ·
+    only: what narrows a tab down to it, of the concept (None: of all)."""
 
     sentence: str
     of: str
@@ -138,6 +139,8 @@ class SliceChange:
     fixed: int
     broken: int
     p_value: float
+    concept: str | None
+    only: list[str]
 
 
 def by_slice(name_a: str, a: Loaded, name_b: str, b: Loaded, split: Split) -> list[SliceChange]:
@@ -160,7 +163,7 @@ def by_slice(name_a: str, a: Loaded, name_b: str, b: Loaded, split: Split) -> li
             where = part.sentence.partition(":")[0] + ": " + part.sentence.partition(" where ")[2].rpartition(", ")[0]
             said.setdefault(where, SliceChange(
                 where, name, int(inside.sum()), number[FIXED] + number[STILL_WRONG], number[BROKEN] + number[STILL_WRONG], number[FIXED],
-                number[BROKEN], exact_mcnemar(number[FIXED], number[BROKEN]),
+                number[BROKEN], exact_mcnemar(number[FIXED], number[BROKEN]), part.concept, list(part.only),
             ))  # fmt: skip
     return list(said.values())
 

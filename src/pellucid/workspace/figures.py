@@ -128,7 +128,7 @@ def split_figures(loaded: Loaded, split: int, concept: int | None, thresholds: F
     return SplitFigures(
         SPLITS[split], tp + fn, images, spot(tp, fp, fn), curve_figures(curve(evaluation, split, concept)),
         Bins(found.edges.tolist(), found.right.tolist(), found.wrong.tolist(), found.other.tolist()),
-        reliability(calibration(evaluation, split, concept)),
+        reliability(calibration(evaluation, split, concept)) if tp + fn else None,
     )  # fmt: skip
 
 
@@ -154,21 +154,33 @@ def reliability(found: Calibration | None) -> Reliability | None:
 
 def verdict(found: Calibration) -> str:
     """What the curve means, in a sentence."""
-    known = found.number > 0
-    lean = float(((found.mean_score - found.share)[known] * found.number[known]).sum() / found.number.sum())
-    if found.error < 0.03:
+    off = np.where(found.number >= TOLD_BY, found.mean_score - found.share, 0.0)
+    sure, modest = np.flatnonzero(off > NEAR), np.flatnonzero(off < -NEAR)
+    if not len(sure) and not len(modest):
         return "Scores can be read as chances: they are right about as often as they say."
-    if abs(lean) < found.error / 2:
-        return f"Scores are no chances: off by {100 * found.error:.0f} points on average, here too high and there too low."
-    way = "too sure of itself: right less often than its scores say" if lean > 0 else "too modest: right more often than its scores say"
-    return f"The model is {way}, by {100 * abs(lean):.0f} points on average."
+    said = []
+    for where, words in (
+        (sure, "too sure of itself (right less often than it says)"),
+        (modest, "too modest (right more often than it says)"),
+    ):
+        if len(where):
+            low, high = found.edges[where[0]], found.edges[where[-1] + 1]
+            said.append(f"{words} at scores of {low:.2f} to {high:.2f}")
+    return f"The model is {' and '.join(said)}."
+
+
+TOLD_BY, NEAR = 5, 0.05
+"""Predictions that a bin must have to be judged, and how far a score may be from the share of right ones."""
 
 
 def remarks(loaded: Loaded, concept: int | None, several: Sequence[SplitFigures]) -> list[str]:
     """What a reader should know before believing a figure."""
     name = "all concepts" if concept is None else loaded.evaluation.concepts[concept]
-    few = [one for one in several if 0 < one.annotations < FEW]
-    said = [f"{one.split}: only {one.annotations} annotations of {name} carry these figures" for one in few]
+    few = [one for one in several if one.images and one.annotations < FEW]
+    said = [
+        f"{one.split}: {'no' if not one.annotations else f'only {one.annotations}'} annotations of {name} carry these figures"
+        for one in few
+    ]
     known = {one.split: one for one in several if one.annotations}
     if "training" in known and "validation" in known:
         said += gap(known["training"].at, known["validation"].at)

@@ -34,7 +34,7 @@ from pellucid.workspace.sliced import matching, of_pixels
 if TYPE_CHECKING:
     from pellucid.workspace.version import Version
 
-ALIKE = 200
+ALIKE = 60
 """Items shown that are most like one."""
 WORDS = ("cause", "score", "answered", "right", "counts", "predicted", "annotated", "where", "like", "versus")
 CHANGES = {"fixed": FIXED, "broken": BROKEN, "still_wrong": STILL_WRONG, "both_right": BOTH_RIGHT}
