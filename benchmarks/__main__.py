@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import crops, figures, mistakes, reviewing, serving, versions
+from benchmarks import crops, figures, mistakes, reviewing, serving, understanding, versions
 from benchmarks.made import COCO, HUGE, MILLION, SMALL, TEN_TIMES, Size
 
 DOCUMENT = Path(__file__).parents[1] / "docs/benchmarks.md"
@@ -39,6 +39,7 @@ def measured(folder: Path, quick: bool, huge: bool) -> list[str]:
     review = SMALL if quick else COCO
     took = table(["what", "measured"], reviewing.rows(review, folder / "reviewing", 3 if quick else 40))
     said.append(f"## Reviewing {review.predictions:,} predictions\n\n{took}")
+    said.append(understood(folder / "understanding", quick))
     if not quick:
         said += mistakes.sections(folder / "mistakes")
     said.append(f"## Pictures\n\n{table(crops.HEADINGS, crops.rows(folder / 'crops'))}")
@@ -47,6 +48,13 @@ def measured(folder: Path, quick: bool, huge: bool) -> list[str]:
         found = serving.served(HUGE, workspace, seconds=10)
         said.append(f"## Serving {HUGE.predictions:,} predictions\n\n{table(['what', 'measured'], found)}")
     return said
+
+
+def understood(folder: Path, quick: bool) -> str:
+    size = SMALL if quick else COCO
+    gains = understanding.gains(SMALL if quick else Size(500, 80, 3_700, 50_000), folder / "tide", Path(sys.executable))
+    took = table(["what", "measured"], [*understanding.rows(size, folder / "pages"), *gains])
+    return f"## Understanding {size.predictions:,} predictions\n\n{took}"
 
 
 def versions_table(folder: Path, quick: bool, huge: bool) -> str:
