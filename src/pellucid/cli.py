@@ -333,12 +333,23 @@ def history(workspace: str, view: str, image: str | None, who: str | None, day: 
 @SERVE
 @click.option("--reviews", metavar="URL", help="A PostgreSQL database for people's decisions, in place of a file in the workspace; better "
               "in the environment variable PELLUCID_REVIEWS, which every command honours.")  # fmt: skip
-@click.option("--who-header", metavar="NAME", help="The header in which an authenticating proxy says who reviews.")
-def serve(workspace: str, host: str, port: int | None, no_browser: bool, reviews: str | None, who_header: str | None) -> None:
-    """Serve a workspace's galleries until interrupted."""
+@click.option("--role", type=click.Choice(["reader", "reviewer", "owner"]), default="reviewer", show_default=True,
+              help="On a network: what those with the second token, or whom the proxy names, may do.")  # fmt: skip
+@click.option("--who-header", metavar="NAME", help="The header in which an authenticating proxy says who asks; then no token is asked for.")
+@click.option("--proxy", "proxies", multiple=True, metavar="ADDRESS", help="From which that header is believed; default this machine.")
+@click.option("--owner", "owners", multiple=True, metavar="NAME", help="Whom the proxy names so may begin another round of review.")
+@click.option("--log", is_flag=True, help="A line of JSON for each request, on standard error.")
+def serve(
+    workspace: str, host: str, port: int | None, no_browser: bool, reviews: str | None, role: Any, who_header: str | None,
+    proxies: tuple[str, ...], owners: tuple[str, ...], log: bool,
+) -> None:  # fmt: skip
+    """Serve a workspace's galleries until interrupted. On any address but this machine's own a token is asked for."""
     import pellucid
 
-    pellucid.open(workspace, reviews).serve(host, port, not no_browser, announce, who_header)
+    access: dict[str, Any] = {"role": role, "who_header": who_header, "owners": owners, "log": log}
+    if proxies:
+        access["proxies"] = proxies
+    pellucid.open(workspace, reviews).serve(host, port, not no_browser, announce, **access)
 
 
 @cli.command(name="open")

@@ -17,6 +17,7 @@ from http.client import HTTPException
 import pytest
 
 import toys
+from pellucid.server.doors import Doors
 
 ONE = "api/views/v/versions/m"
 
@@ -213,10 +214,10 @@ def test_another_sites_page_cannot_decide(address):
 
 def test_a_proxy_says_who_it_is(workspace, tmp_path, served):
     many(workspace, tmp_path, images=2)
-    address = served(workspace, who_header="X-Forwarded-User")
+    address = served(workspace, doors=Doors(who_header="X-Forwarded-User"))
     ann = {"X-Forwarded-User": "ann@example.org"}
     body = asked(good(address, LIST)["items"][:1], who="Mallory")
-    assert ask(address, f"{ONE}/decisions", body)[0] == 422
+    assert ask(address, f"{ONE}/decisions", body)[0] == 403
     assert good(address, f"{ONE}/decisions", body, **ann)["rows"][0]["who"] == "ann@example.org"
     assert good(address, "api/views/v/progress?me=Mallory", **ann)["me"] == "ann@example.org"
 

@@ -153,7 +153,7 @@ def test_the_page_is_served_under_a_strict_policy(demo_address):
     assert status == 200
     assert b"<title>Pellucid</title>" in body
     assert "default-src 'self'" in headers["Content-Security-Policy"]
-    assert "script" not in headers["Content-Security-Policy"]
+    assert "script-src 'self';" in headers["Content-Security-Policy"]
 
 
 def test_the_viewer_has_everything_on_the_picture(demo, demo_address):

@@ -109,6 +109,7 @@ export class Gallery {
   /** Items of the list that are there to be looked at; in an exported page fewer than there are. */
   readonly total = $derived(this.handed ? this.handed.length : Math.min(api.atHand(this.query), Math.max(0, this.length - this.left)));
   readonly isExported = kept !== null;
+  readonly mayDecide = $derived(!this.isExported && this.workspace?.role !== 'reader');
 
   /** What stands at a place of the list, if it is there yet. */
   itemAt(index: number): api.PageItem | undefined {

@@ -4,6 +4,46 @@
  */
 
 export interface paths {
+    "/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Health
+         * @description That the server answers.
+         */
+        get: operations["read_health_health_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Metrics
+         * @description Requests, their times and the memory held, in Prometheus' text.
+         */
+        get: operations["read_metrics_metrics_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/workspace": {
         parameters: {
             query?: never;
@@ -13,7 +53,7 @@ export interface paths {
         };
         /**
          * Read Workspace
-         * @description The views and versions there are.
+         * @description The views and versions there are, and what the reader may do.
          */
         get: operations["read_workspace_api_workspace_get"];
         put?: never;
@@ -1005,6 +1045,13 @@ export interface components {
             /** Detail */
             detail?: components["schemas"]["ValidationError"][];
         };
+        /** HealthDocument */
+        HealthDocument: {
+            /** Status */
+            status: string;
+            /** Pellucid */
+            pellucid: string;
+        };
         /**
          * HistogramDocument
          * @description Scores of the tab All: edges rise, one more than bins.
@@ -1752,7 +1799,10 @@ export interface components {
             /** Versions */
             versions: components["schemas"]["VersionName"][];
         };
-        /** WorkspaceDocument */
+        /**
+         * WorkspaceDocument
+         * @description role: what the reader may do: look, decide, or begin another round too.
+         */
         WorkspaceDocument: {
             /** Name */
             name: string;
@@ -1760,6 +1810,11 @@ export interface components {
             pellucid: string;
             /** Views */
             views: components["schemas"]["ViewDocument"][];
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "reader" | "reviewer" | "owner";
         };
     };
     responses: never;
@@ -1770,6 +1825,46 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    read_health_health_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HealthDocument"];
+                };
+            };
+        };
+    };
+    read_metrics_metrics_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+        };
+    };
     read_workspace_api_workspace_get: {
         parameters: {
             query?: never;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ import anyio
 from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi import Path as InPath
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 
 from pellucid.columns import SPLITS, Split
@@ -28,6 +29,7 @@ from pellucid.server.describe import (
 )  # fmt: skip
 from pellucid.server.documents import (
     FiguresDocument,
+    HealthDocument,
     HistogramDocument,
     ImageDocument,
     PageDocument,
@@ -36,7 +38,9 @@ from pellucid.server.documents import (
     ViewDocument,
     WorkspaceDocument,
 )  # fmt: skip
+from pellucid.server.doors import Doors, Role, admit, with_cookie
 from pellucid.server.figures import ONLY, figure_routes
+from pellucid.server.health import Health
 from pellucid.server.other_version import OtherVersion
 from pellucid.server.pictures import picture_response
 from pellucid.server.reviewing import review_routes
@@ -49,12 +53,11 @@ from pellucid.workspace.loaded import Loaded, Order
 from pellucid.workspace.reviewed import Which
 
 STATIC = Path(__file__).parents[1] / "static"
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 CUTTERS = 4
 """Crops cut at a time: the rest of the server keeps its threads."""
 
 POLICY = (
-    "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
+    "default-src 'self'; script-src 'self'; object-src 'none'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
@@ -65,31 +68,18 @@ IN_SPLIT = Annotated[Split, Query()]
 Corrected = Annotated[bool, Query(description="With people's corrections of the annotations; else as trained")]
 
 
-def make_app(
-    workspace: Workspace, cache: CropCache | None = None, hosts: tuple[str, ...] | None = LOOPBACK, who_header: str | None = None
-) -> FastAPI:
-    """The server of one workspace. hosts: names by which it may be called, None for any. who_header: see review_routes."""
+def make_app(workspace: Workspace, cache: CropCache | None = None, doors: Doors | None = None, health: Health | None = None) -> FastAPI:
+    """The server of one workspace. doors: who may come in; by default those on this machine, who may do anything."""
     app = FastAPI(title="Pellucid", version=__version__, docs_url=None, redoc_url=None)
     crops = cache or CropCache()
     cutters = anyio.CapacityLimiter(CUTTERS)
-
-    @app.middleware("http")
-    async def guarded(request: Request, call_next: Any) -> Response:
-        if hosts is not None and host_name(request) not in hosts:
-            return JSONResponse({"detail": "This server answers to the names of its own machine only."}, 400)
-        if request.method not in ("GET", "HEAD") and not of_its_own_page(request):
-            return JSONResponse({"detail": "Only Pellucid's own page may change something here."}, 403)
-        response: Response = await call_next(request)
-        response.headers["Content-Security-Policy"] = POLICY
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        return response
-
+    guard(app, doors or Doors(), health or Health())
     tell_refusals(app)
 
     @app.get("/api/workspace", response_model=WorkspaceDocument)
-    def read_workspace() -> Response:
-        """The views and versions there are."""
-        return answer(workspace_document(workspace))
+    def read_workspace(request: Request) -> Response:
+        """The views and versions there are, and what the reader may do."""
+        return answer(workspace_document(workspace, request.state.role))
 
     @app.get("/api/views/{view}/versions/{version}", response_model=VersionDocument, responses=NOT_FOUND)
     def read_version(view: ViewName, version: ViewName) -> Response:
@@ -164,12 +154,50 @@ def make_app(
         figure_routes(workspace),
         weakness_routes(workspace),
         comparison_routes(workspace),
-        review_routes(workspace, who_header),
+        review_routes(workspace, doors.who_header if doors else None),
     ):
         app.include_router(routes)
     if STATIC.is_dir():
         app.mount("/", StaticFiles(directory=STATIC, html=True), name="page")
     return app
+
+
+def guard(app: FastAPI, doors: Doors, health: Health) -> None:
+    """Ask everybody at the door, say in every answer what browsers may do with it, and count."""
+
+    @app.middleware("http")
+    async def guarded(request: Request, call_next: Any) -> Response:
+        begun = time.perf_counter()
+        found = admit(doors, request)
+        if isinstance(found, Response):
+            response = found
+        elif found.fresh is not None and request.method == "GET":
+            response = with_cookie(request, found.fresh)
+        else:
+            request.state.role = found.role
+            response = await call_next(request)
+        response.headers["Content-Security-Policy"] = POLICY
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "same-origin"
+        who = request.headers.get(doors.who_header, "") if doors.who_header else ""
+        health.note(request.method, form_of(request), response.status_code, time.perf_counter() - begun, who)
+        return response
+
+    @app.get("/health", response_model=HealthDocument)
+    def read_health() -> Response:
+        """That the server answers."""
+        return answer(HealthDocument("ok", __version__))
+
+    @app.get("/metrics", response_class=PlainTextResponse)
+    def read_metrics() -> PlainTextResponse:
+        """Requests, their times and the memory held, in Prometheus' text."""
+        return PlainTextResponse(health.text())
+
+
+def form_of(request: Request) -> str:
+    """What was asked for, without names: the form of the address."""
+    route = request.scope.get("route")
+    return str(getattr(route, "path", "")) or ("page" if request.method == "GET" else "none")
 
 
 def tell_refusals(app: FastAPI) -> None:
@@ -190,14 +218,6 @@ def tell_refusals(app: FastAPI) -> None:
 PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}, "image/svg+xml": {}}}, **NOT_FOUND}
 
 
-def of_its_own_page(request: Request) -> bool:
-    """Whether a request that changes something comes from our page, or from a program: browsers say where a page is from, and another
-    site's page can set none of these headers. Behind a proxy our page is under the proxy's name."""
-    origin = request.headers.get("origin")
-    names = [request.headers.get(name) for name in ("host", "x-forwarded-host")]
-    return origin is None or request.headers.get("sec-fetch-site") == "same-origin" or origin.partition("://")[2] in names
-
-
 def state_of(version: Version, corrected: bool) -> tuple[Loaded, Ledger]:
     """A version as trained or with corrections, and the decisions up to now."""
     ledger = version.view.reviews.ledger
@@ -208,13 +228,7 @@ def other_version(version: Version, name: str | None) -> OtherVersion | None:
     return None if name is None else OtherVersion(version.view.version(name).loaded)
 
 
-def host_name(request: Request) -> str:
-    """The name by which the server was called, without the port or the brackets of an address."""
-    host = request.headers.get("host", "")
-    return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-
-
-def workspace_document(workspace: Workspace) -> WorkspaceDocument:
+def workspace_document(workspace: Workspace, role: Role) -> WorkspaceDocument:
     views = []
     for name in workspace.views:
         view = workspace.view(name)
@@ -226,4 +240,4 @@ def workspace_document(workspace: Workspace) -> WorkspaceDocument:
                 VersionName(version, manifest.started, counts.get("images", 0), counts.get("covered", 0), counts.get("predictions", 0))
             )
         views.append(ViewDocument(name, view.kind, versions))
-    return WorkspaceDocument(workspace.folder.resolve().name, __version__, views)
+    return WorkspaceDocument(workspace.folder.resolve().name, __version__, views, role)

@@ -34,9 +34,18 @@ class ViewDocument:
 
 @dataclass(frozen=True)
 class WorkspaceDocument:
+    """role: what the reader may do: look, decide, or begin another round too."""
+
     name: str
     pellucid: str
     views: list[ViewDocument]
+    role: Literal["reader", "reviewer", "owner"]
+
+
+@dataclass(frozen=True)
+class HealthDocument:
+    status: str
+    pellucid: str
 
 
 @dataclass(frozen=True)

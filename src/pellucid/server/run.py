@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import threading
 import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 import uvicorn
 
 from pellucid.errors import PellucidError, PortTaken
-from pellucid.server.app import LOOPBACK, make_app
+from pellucid.server.app import make_app
 from pellucid.server.describe import figures_document, page_document
+from pellucid.server.doors import LOOPBACK, Doors, Role, new_token
+from pellucid.server.health import Health
 from pellucid.understand.evaluation import VALIDATION
 from pellucid.understand.gallery import TABS, Selection
 from pellucid.workspace import Workspace
@@ -21,23 +25,50 @@ from pellucid.workspace import Workspace
 USUAL_PORT = 7860
 
 
+@dataclass(frozen=True)
+class Access:
+    """Who may use a server on a network. role: of those with the first token, or named by a proxy · who_header, proxies, owners: see
+    doors.Doors · log: a line of JSON for each request, on standard error."""
+
+    role: Role = "reviewer"
+    who_header: str | None = None
+    proxies: tuple[str, ...] = LOOPBACK
+    owners: tuple[str, ...] = ()
+    log: bool = False
+
+
+def doors_of(host: str, access: Access) -> Doors:
+    """On this machine no ceremony; on a network a token, or a proxy that says who somebody is."""
+    if access.who_header is not None:
+        hosts = LOOPBACK if host in LOOPBACK and access.proxies == LOOPBACK and not access.owners else None
+        return Doors(hosts, {}, access.role, access.who_header, access.proxies, access.owners)
+    if host in LOOPBACK:
+        return Doors(role="owner")
+    own, theirs = (os.environ.get(name) or new_token() for name in ("PELLUCID_OWNER_TOKEN", "PELLUCID_TOKEN"))
+    return Doors(None, {own: "owner", theirs: access.role})
+
+
 def serve(
-    workspace: Workspace, host: str, port: int | None, browser: bool, ready: Callable[[str], None] | None, who_header: str | None = None
+    workspace: Workspace, host: str, port: int | None, browser: bool, ready: Callable[[str], None] | None, access: Access | None = None
 ) -> None:
-    """Serve until interrupted. The address is announced once requests are answered."""
+    """Serve until interrupted. The address is announced once requests are answered; on a network with the token in it, one a role."""
     listener = listen(host, port)
     with suppress(PellucidError):  # a damaged version is told of when it is asked for
         warm(workspace)
-    app = make_app(workspace, hosts=LOOPBACK if host in LOOPBACK else None, who_header=who_header)
+    access = access or Access()
+    doors = doors_of(host, access)
+    app = make_app(workspace, doors=doors, health=Health(access.log))
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listener.getsockname()[1]}/"
 
     class Announcing(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
-            (ready or print)(address)
+            doorways = [f"{address}?token={token}" for token in doors.tokens] or [address]
+            for doorway in doorways:
+                (ready or print)(doorway)
             if browser:
-                threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
+                threading.Thread(target=webbrowser.open, args=[doorways[0]], daemon=True).start()
 
     server = Announcing(uvicorn.Config(app, log_level="warning", access_log=False))
     with stopped_politely():

@@ -123,13 +123,13 @@ class Workspace:
 
     def serve(
         self, host: str = "127.0.0.1", port: int | None = None, browser: bool = True, ready: Callable[[str], None] | None = None,
-        who_header: str | None = None,
+        **access: Any,
     ) -> None:  # fmt: skip
         """Serve the gallery until interrupted. port: None for 7860 or a free one, 0 for any free one. ready: called with the address.
-        who_header: in which an authenticating proxy says who reviews."""
-        from pellucid.server.run import serve
+        access: who may do what on a network: `role`, `who_header`, `proxies`, `owners`, `log` (see docs/security.md)."""
+        from pellucid.server.run import Access, serve
 
-        serve(self, host, port, browser, ready, who_header)
+        serve(self, host, port, browser, ready, Access(**access))
 
 
 def foreign(file: Path) -> bool:

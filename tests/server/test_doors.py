@@ -1,0 +1,192 @@
+"""Who may come in, and what they may do, asked of a real server."""
+
+import contextlib
+import http.client
+import json
+import re
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+from playwright.sync_api import expect
+
+import pellucid
+import toys
+from pellucid.server.doors import LARGEST_BODY, Doors
+from pellucid.server.run import Access, doors_of
+
+OWNER, REVIEWER, READER = "o" * 32, "v" * 32, "r" * 32
+TOKENS = {OWNER: "owner", REVIEWER: "reviewer", READER: "reader"}
+RESET = "api/views/v/reset"
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    made = pellucid.open(tmp_path / "w")
+    view, _ = made.add("v", toys.coco(tmp_path), images=tmp_path / "images")
+    view.start("m").add_predictions(toys.results(tmp_path))
+    return made
+
+
+@pytest.fixture
+def locked(workspace, served):
+    return served(workspace, doors=Doors(None, TOKENS))
+
+
+class Stay(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_):
+        return None
+
+
+def ask(address, path, body=None, **headers):
+    """Status, headers and body of the answer; redirects are not followed."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(address + path, data, {"Content-Type": "application/json", **headers})
+    try:
+        with urllib.request.build_opener(Stay).open(request) as answer:
+            return answer.status, answer.headers, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers, error.read()
+
+
+def bearer(token):
+    return {"Authorization": f"Bearer {token}"}
+
+
+def test_without_a_token_nothing_is_told_but_that_it_lives(locked):
+    for path in ("", "api/workspace", "api/views/v/versions/m/page", "pictures/v/m/0/0", "metrics", "openapi.json", "assets/none.js"):
+        status, _, body = ask(locked, path)
+        assert status == 401, path
+        assert b"token" in body
+    assert ask(locked, "api/workspace", **bearer("x" * 32))[0] == 401
+    assert ask(locked, "api/workspace?token=")[0] == 401
+    status, _, body = ask(locked, "health")
+    assert (status, json.loads(body)) == (200, {"status": "ok", "pellucid": pellucid.__version__})
+
+
+def test_a_token_in_the_address_becomes_a_cookie_and_leaves_it(locked):
+    status, headers, _ = ask(locked, f"?view=v&token={REVIEWER}&tab=extra")
+    assert (status, headers["Location"]) == (303, "/?view=v&tab=extra")
+    cookie = headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    kept = cookie.split(";")[0]
+    status, _, body = ask(locked, "api/workspace", Cookie=kept)
+    assert (status, json.loads(body)["role"]) == (200, "reviewer")
+
+
+@pytest.mark.parametrize(("token", "decides", "begins_anew"), [(OWNER, 200, 200), (REVIEWER, 200, 403), (READER, 403, 403)])
+def test_roles(locked, token, decides, begins_anew):
+    status, _, body = ask(locked, "api/views/v/versions/m/page?tab=missing", **bearer(token))
+    assert status == 200
+    item = json.loads(body)["items"][0]
+    seen = {"image": item["path"], "concept": "dent", "side": "predicted", "box": item["box"], "score": item["score"]}
+    decision = {"items": [seen], "verdict": "right", "who": "Ann", "batch": "a" * 32}
+    assert ask(locked, "api/views/v/versions/m/decisions", decision, **bearer(token))[0] == decides
+    assert ask(locked, RESET, {"who": "Ann"}, **bearer(token))[0] == begins_anew
+
+
+def test_reading_changes_nothing(locked, workspace):
+    """No address that is read with GET decides on something."""
+    from openapi import schema
+
+    before = len(workspace.view("v").reviews.history())
+    for path, methods in schema()["paths"].items():
+        if "post" in methods and "get" not in methods:
+            assert ask(locked, path.strip("/").replace("{view}", "v").replace("{version}", "m"), **bearer(OWNER))[0] in (404, 405)
+    assert len(workspace.view("v").reviews.history()) == before
+
+
+def told_length(address, length):
+    """What a request is answered that says it is so long; None: says nothing of it. Its body is never sent."""
+    connection = http.client.HTTPConnection(address.removeprefix("http://").rstrip("/"), timeout=20)
+    connection.putrequest("POST", f"/{RESET}")
+    connection.putheader("Authorization", f"Bearer {OWNER}")
+    connection.putheader(*(("Transfer-Encoding", "chunked") if length is None else ("Content-Length", str(length))))
+    connection.endheaders()
+    with contextlib.closing(connection), connection.getresponse() as answer:
+        return answer.status, answer.read()
+
+
+def test_too_much_at_once_is_refused(locked):
+    status, body = told_length(locked, LARGEST_BODY + 1)
+    assert status == 413
+    assert b"4 MB" in body
+    assert told_length(locked, None)[0] == 411
+
+
+def test_a_header_is_believed_from_the_proxy_alone(workspace, served):
+    elsewhere = served(workspace, doors=Doors(None, {}, "reviewer", "X-User", ("10.9.8.7",)))
+    assert ask(elsewhere, "api/workspace", **{"X-User": "ann"})[0] == 403
+    here = served(workspace, doors=Doors(None, {}, "reviewer", "X-User", ("127.0.0.1",), ("eve",)))
+    for name, role in (("ann", "reviewer"), ("eve", "owner"), ("", "reader")):
+        assert json.loads(ask(here, "api/workspace", **{"X-User": name})[2])["role"] == role
+
+
+def test_on_this_machine_no_ceremony_and_on_a_network_two_tokens(monkeypatch):
+    assert doors_of("127.0.0.1", Access()) == Doors(role="owner")
+    doors = doors_of("0.0.0.0", Access(role="reader"))
+    assert sorted(doors.tokens.values()) == ["owner", "reader"]
+    assert all(len(token) >= 32 for token in doors.tokens)
+    assert doors_of("0.0.0.0", Access()).tokens != doors_of("0.0.0.0", Access()).tokens
+    monkeypatch.setenv("PELLUCID_TOKEN", "known")
+    assert doors_of("0.0.0.0", Access()).tokens["known"] == "reviewer"
+
+
+def test_the_command_prints_addresses_with_tokens_and_counts_what_it_answers(workspace):
+    command = [
+        sys.executable,
+        "-m",
+        "pellucid.cli",
+        "serve",
+        str(workspace.folder),
+        "--host",
+        "0.0.0.0",
+        "--port",
+        "0",
+        "--no-browser",
+        "--log",
+    ]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        lines = [running.stderr.readline() for _ in range(2)]
+        addresses = [re.search(r"http://\S+", line)[0].replace("0.0.0.0", "127.0.0.1") for line in lines]
+        tokens = [address.partition("token=")[2] for address in addresses]
+        address = addresses[0].partition("?")[0]
+        assert [json.loads(ask(address, "api/workspace", **bearer(token))[2])["role"] for token in tokens] == ["owner", "reviewer"]
+        status, _, body = ask(address, "metrics", **bearer(tokens[0]))
+        assert status == 200
+        assert 'pellucid_requests_total{method="GET",path="/api/workspace",status="200"} 2' in body.decode()
+        ask(address, f"api/workspace?token={tokens[1]}")
+        time.sleep(0.2)
+    finally:
+        running.terminate()
+        said = running.communicate(timeout=20)[1]
+    told = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    assert {"/api/workspace", "/metrics"} <= {one["path"] for one in told}
+    assert not any(token in said for token in tokens)
+
+
+@pytest.mark.browser
+def test_a_reader_sees_the_gallery_and_no_way_to_decide(locked, page):
+    page.goto(f"{locked}?view=v&tab=missing&token={READER}")
+    expect(page.locator("[role=option] img").first).to_be_visible()
+    assert "token" not in page.url
+    expect(page.get_by_role("toolbar", name="Review")).to_have_count(0)
+    page.keyboard.press("w")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog", name="Picture")).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("Annotation wrong"))).to_have_count(0)
+
+
+def test_every_answer_says_what_browsers_may_do(locked):
+    for path in ("health", "api/workspace", f"?token={OWNER}"):
+        headers = ask(locked, path)[1]
+        assert "script-src 'self'" in headers["Content-Security-Policy"]
+        assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "same-origin"
