@@ -6,15 +6,21 @@ from typing import Annotated, Any
 
 import msgspec
 import numpy as np
-from fastapi import HTTPException, Response
+from fastapi import HTTPException, Query, Response
 from fastapi import Path as InPath
 
-from pellucid.columns import Floats
+from pellucid.columns import Floats, Split
 from pellucid.workspace import Version, Workspace
 from pellucid.workspace.loaded import Loaded
 from pellucid.workspace.mapped import let_go
 
 ViewName = Annotated[str, InPath(max_length=200)]
+Concept = Annotated[int | None, Query(ge=0, le=10_000_000, description="Position in the version's concepts; absent for all")]
+At = Annotated[list[str] | None, Query(description="Thresholds of the user, each `concept:value`", max_length=10_000)]
+Only = Annotated[list[str] | None, Query(description="Clauses that narrow it down, such as `cause:background`", max_length=20)]
+Versus = Annotated[str | None, Query(max_length=200, description="Another version, whose predictions are told beside")]
+InSplit = Annotated[Split, Query()]
+Corrected = Annotated[bool, Query(description="With people's corrections of the annotations; else as trained")]
 
 NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"description": "No such view, version, concept or image"}}
 
@@ -27,6 +33,12 @@ def answer(document: Any) -> Response:
 def look_up(workspace: Workspace, view: str, version: str) -> tuple[Version, Loaded]:
     chosen = workspace.view(view).version(version)
     return chosen, chosen.loaded
+
+
+def state_at(workspace: Workspace, view: str, version: str, corrected: bool) -> tuple[Version, Loaded]:
+    """The same, with people's corrections where they are asked for."""
+    found, loaded = look_up(workspace, view, version)
+    return found, loaded.with_corrections(found.view.reviews.ledger) if corrected else loaded
 
 
 def known(loaded: Loaded, concept: int | None) -> int | None:

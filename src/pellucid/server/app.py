@@ -13,11 +13,24 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 
-from pellucid.columns import SPLITS, Split
+from pellucid.columns import SPLITS
 from pellucid.errors import ItemGone, NameBad, NoWorkspace, PellucidError, ReviewsUnreachable, RowUnknown, VersionUnknown, ViewUnknown
 from pellucid.images.cache import CropCache
 from pellucid.release import __version__
-from pellucid.server.answers import NOT_FOUND, ViewName, answer, known, look_up, thresholds_at
+from pellucid.server.answers import (
+    NOT_FOUND,
+    At,
+    Concept,
+    Corrected,
+    InSplit,
+    Only,
+    Versus,
+    ViewName,
+    answer,
+    known,
+    look_up,
+    thresholds_at,
+)
 from pellucid.server.compared import comparison_routes
 from pellucid.server.describe import (
     Pictures,
@@ -39,7 +52,7 @@ from pellucid.server.documents import (
     WorkspaceDocument,
 )  # fmt: skip
 from pellucid.server.doors import Doors, Role, admit, with_cookie
-from pellucid.server.figures import ONLY, figure_routes
+from pellucid.server.figures import figure_routes
 from pellucid.server.health import Health
 from pellucid.server.other_version import OtherVersion
 from pellucid.server.pictures import picture_response
@@ -60,12 +73,6 @@ POLICY = (
     "default-src 'self'; script-src 'self'; object-src 'none'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-
-Concept = Annotated[int | None, Query(ge=0, le=10_000_000, description="Position in the version's concepts; absent for all")]
-At = Annotated[list[str] | None, Query(description="Thresholds of the user, each `concept:value`", max_length=10_000)]
-Versus = Annotated[str | None, Query(max_length=200, description="Another version, whose predictions are told beside")]
-IN_SPLIT = Annotated[Split, Query()]
-Corrected = Annotated[bool, Query(description="With people's corrections of the annotations; else as trained")]
 
 
 def make_app(workspace: Workspace, cache: CropCache | None = None, doors: Doors | None = None, health: Health | None = None) -> FastAPI:
@@ -89,7 +96,7 @@ def make_app(workspace: Workspace, cache: CropCache | None = None, doors: Doors 
 
     @app.get("/api/views/{view}/versions/{version}/figures", response_model=FiguresDocument, responses=NOT_FOUND)
     def read_figures(
-        view: ViewName, version: ViewName, split: IN_SPLIT = "validation", at: At = None, corrected: Corrected = False
+        view: ViewName, version: ViewName, split: InSplit = "validation", at: At = None, corrected: Corrected = False
     ) -> Response:
         """Every concept's threshold and counts."""
         found, _ = look_up(workspace, view, version)
@@ -98,7 +105,7 @@ def make_app(workspace: Workspace, cache: CropCache | None = None, doors: Doors 
 
     @app.get("/api/views/{view}/versions/{version}/histogram", response_model=HistogramDocument, responses=NOT_FOUND)
     def read_histogram(
-        view: ViewName, version: ViewName, split: IN_SPLIT = "validation", concept: Concept = None,
+        view: ViewName, version: ViewName, split: InSplit = "validation", concept: Concept = None,
         bins: Annotated[int, Query(ge=1, le=500)] = STRIP, corrected: Corrected = False,
     ) -> Response:  # fmt: skip
         """The scores of the tab All."""
@@ -108,10 +115,10 @@ def make_app(workspace: Workspace, cache: CropCache | None = None, doors: Doors 
 
     @app.get("/api/views/{view}/versions/{version}/page", response_model=PageDocument, responses=NOT_FOUND)
     def read_page(
-        view: ViewName, version: ViewName, tab: Tab = "all", split: IN_SPLIT = "validation", concept: Concept = None,
+        view: ViewName, version: ViewName, tab: Tab = "all", split: InSplit = "validation", concept: Concept = None,
         at: At = None, reverse: bool = False, offset: Annotated[int, Query(ge=0, le=1 << 40)] = 0,
         limit: Annotated[int, Query(ge=0, le=1_000)] = 100, order: Order = "score", review: Which = "all", corrected: Corrected = False,
-        only: ONLY = None, versus: Versus = None,
+        only: Only = None, versus: Versus = None,
     ) -> Response:  # fmt: skip
         """A page of a tab, in an order; review: what nobody decided on yet, or what somebody did."""
         found, _ = look_up(workspace, view, version)

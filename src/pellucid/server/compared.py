@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import numpy as np
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 
 from pellucid.columns import SPLITS, Split
-from pellucid.server.answers import NOT_FOUND, ViewName, answer, look_up
+from pellucid.server.answers import NOT_FOUND, InSplit, ViewName, answer, look_up
 from pellucid.server.understand_documents import (
     ComparedDocument,
     GalleryLink,
@@ -21,26 +19,17 @@ from pellucid.workspace.comparison import by_slice, compared, verdict
 from pellucid.workspace.figures import Spot, spot
 from pellucid.workspace.loaded import Loaded
 
-CONCEPT = Annotated[int | None, Query(ge=0, le=10_000_000, description="Position in the version's concepts; absent for all")]
-AT = Annotated[list[str] | None, Query(description="Thresholds of the user, each `concept:value`", max_length=10_000)]
-ONLY = Annotated[list[str] | None, Query(description="Clauses that narrow it down, such as `cause:background`", max_length=20)]
-IN_SPLIT = Annotated[Split, Query()]
-CORRECTED = Annotated[bool, Query(description="With people's corrections of the annotations; else as trained")]
-ON_MAP = 2_000
-"""Points that a map shows at most."""
-EXAMPLES = 8
-
 
 def comparison_routes(workspace: Workspace) -> APIRouter:
     routes = APIRouter()
 
     @routes.get("/api/views/{view}/versions/{version}/compare/{other}", response_model=ComparedDocument, responses=NOT_FOUND)
-    def read_compared(view: ViewName, version: ViewName, other: ViewName, split: IN_SPLIT = "validation") -> Response:
+    def read_compared(view: ViewName, version: ViewName, other: ViewName, split: InSplit = "validation") -> Response:
         """This version and a later one on the images both were run on."""
         return answer(compared_document(*pair(view, version, other, split), split))
 
     @routes.get("/api/views/{view}/versions/{version}/compare/{other}/slices", response_model=SliceChangesDocument, responses=NOT_FOUND)
-    def read_slice_changes(view: ViewName, version: ViewName, other: ViewName, split: IN_SPLIT = "validation") -> Response:
+    def read_slice_changes(view: ViewName, version: ViewName, other: ViewName, split: InSplit = "validation") -> Response:
         """The same, on the kinds of items where either is weak."""
         one, two = pair(view, version, other, split)
         place = SPLITS.index(split)

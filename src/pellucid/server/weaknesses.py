@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 
-from pellucid.columns import NOT_RUN, SPLITS, Split
-from pellucid.server.answers import NOT_FOUND, ViewName, answer, look_up
+from pellucid.columns import NOT_RUN, SPLITS
+from pellucid.server.answers import (
+    NOT_FOUND,
+    Corrected,
+    InSplit,
+    ViewName,
+    answer,
+    state_at,
+)
 from pellucid.server.describe import Pictures, frame_of
-from pellucid.server.figures import state_of
 from pellucid.server.understand_documents import (
     GroupDocument,
     MapDocument,
@@ -23,11 +29,6 @@ from pellucid.workspace import Version, Workspace
 from pellucid.workspace.appearance import Appearance, OnMap, groups, on_map
 from pellucid.workspace.loaded import Loaded
 
-CONCEPT = Annotated[int | None, Query(ge=0, le=10_000_000, description="Position in the version's concepts; absent for all")]
-AT = Annotated[list[str] | None, Query(description="Thresholds of the user, each `concept:value`", max_length=10_000)]
-ONLY = Annotated[list[str] | None, Query(description="Clauses that narrow it down, such as `cause:background`", max_length=20)]
-IN_SPLIT = Annotated[Split, Query()]
-CORRECTED = Annotated[bool, Query(description="With people's corrections of the annotations; else as trained")]
 ON_MAP = 2_000
 """Points that a map shows at most."""
 EXAMPLES = 8
@@ -36,14 +37,10 @@ EXAMPLES = 8
 def weakness_routes(workspace: Workspace) -> APIRouter:
     routes = APIRouter()
 
-    def asked(view: str, version: str, corrected: bool) -> tuple[Version, Loaded]:
-        found, _ = look_up(workspace, view, version)
-        return found, state_of(found, corrected)
-
     @routes.get("/api/views/{view}/versions/{version}/slices", response_model=SlicesDocument, responses=NOT_FOUND)
-    def read_slices(view: ViewName, version: ViewName, split: IN_SPLIT = "validation", corrected: CORRECTED = False) -> Response:
+    def read_slices(view: ViewName, version: ViewName, split: InSplit = "validation", corrected: Corrected = False) -> Response:
         """Kinds of items with more (or fewer) errors than elsewhere, at the optimal thresholds. Reading pictures goes on behind it."""
-        _, loaded = asked(view, version, corrected)
+        _, loaded = state_at(workspace, view, version, corrected)
         place = SPLITS.index(split)
         ready = loaded.looks.ready(place) is not None
         found = loaded.slices(place, loaded.appearance(place) if ready else None)
@@ -59,9 +56,9 @@ def weakness_routes(workspace: Workspace) -> APIRouter:
         return answer(SlicesDocument(shown, *loaded.looks.progress(place), ready, sampled(loaded, place)))
 
     @routes.get("/api/views/{view}/versions/{version}/map", response_model=MapDocument, responses=NOT_FOUND)
-    def read_map(view: ViewName, version: ViewName, split: IN_SPLIT = "validation", corrected: CORRECTED = False) -> Response:
+    def read_map(view: ViewName, version: ViewName, split: InSplit = "validation", corrected: Corrected = False) -> Response:
         """What looks alike: items on a map, and in groups."""
-        found, loaded = asked(view, version, corrected)
+        found, loaded = state_at(workspace, view, version, corrected)
         place = SPLITS.index(split)
         if loaded.looks.ready(place) is None:
             return answer(MapDocument([], [], "", 0, *loaded.looks.progress(place), False, sampled(loaded, place)))
