@@ -338,15 +338,16 @@ def history(workspace: str, view: str, image: str | None, who: str | None, day: 
 @click.option("--who-header", metavar="NAME", help="The header in which an authenticating proxy says who asks; then no token is asked for.")
 @click.option("--proxy", "proxies", multiple=True, metavar="ADDRESS", help="From which that header is believed; default this machine.")
 @click.option("--owner", "owners", multiple=True, metavar="NAME", help="Whom the proxy names so may begin another round of review.")
+@click.option("--hostname", "hostnames", multiple=True, metavar="NAME", help="By which the proxy calls this server.")
 @click.option("--log", is_flag=True, help="A line of JSON for each request, on standard error.")
 def serve(
     workspace: str, host: str, port: int | None, no_browser: bool, reviews: str | None, role: Any, who_header: str | None,
-    proxies: tuple[str, ...], owners: tuple[str, ...], log: bool,
+    proxies: tuple[str, ...], owners: tuple[str, ...], hostnames: tuple[str, ...], log: bool,
 ) -> None:  # fmt: skip
     """Serve a workspace's galleries until interrupted. On any address but this machine's own a token is asked for."""
     import pellucid
 
-    access: dict[str, Any] = {"role": role, "who_header": who_header, "owners": owners, "log": log}
+    access: dict[str, Any] = {"role": role, "who_header": who_header, "owners": owners, "hostnames": hostnames, "log": log}
     if proxies:
         access["proxies"] = proxies
     pellucid.open(workspace, reviews).serve(host, port, not no_browser, announce, **access)

@@ -397,3 +397,12 @@ class ObjectiveBad(PellucidError):
             f"'{words}' is no objective of a threshold. Known are errors, f1, cost:FALSE_ALARM,MISS (cost:1,5), precision:LEAST "
             "(precision:0.95) and recall:LEAST (recall:0.9)."
         )
+
+
+class TokensBad(PellucidError):
+    exit_status = 2
+
+    def __init__(self, names: Sequence[str], least: int) -> None:
+        super().__init__(
+            f"{' and '.join(names)}: two different tokens of at least {least} characters were expected. Leave them out for new ones."
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -45,7 +46,7 @@ class Kept:
 
     def keep(self, path: str, query: Query, answer: Any) -> None:
         self.answers[key_of(path, query)] = answer
-        self.room -= len(json.dumps(answer, separators=(",", ":")))
+        self.room -= len(json.dumps(answer, separators=(",", ":"), ensure_ascii=False).encode())
 
     def keep_picture(self, key: str, data: bytes, kind: str) -> None:
         if self.folder is None:
@@ -76,14 +77,21 @@ def export_html(
         raise ExportImpossible("html", f"{target} is there already; name a new file or folder")
     if not (STATIC / "index.html").is_file():
         raise ExportImpossible("html", "the page was not built with this installation")
+    if against is not None:
+        version.view.version(against).in_split(split)
     single = target.suffix.lower() in (".html", ".htm")
     folder = None if single else target
     if folder is not None:
         (folder / "pictures").mkdir(parents=True)
     kept = Kept(megabytes * MEGABYTE, folder)
     collector = Collector(version, kept, split, min(100, items), against)
-    with ThreadPoolExecutor(1) as thread:  # a notebook has a loop of its own running in this one
-        thread.submit(anyio.run, collector.collect).result()
+    try:
+        with ThreadPoolExecutor(1) as thread:  # a notebook has a loop of its own running in this one
+            thread.submit(anyio.run, collector.collect).result()
+    except BaseException:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
     page = written_page(kept)
     (target if single else target / "index.html").write_text(page, encoding="utf-8")
 

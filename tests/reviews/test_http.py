@@ -216,8 +216,8 @@ def test_a_proxy_says_who_it_is(workspace, tmp_path, served):
     many(workspace, tmp_path, images=2)
     address = served(workspace, doors=Doors(who_header="X-Forwarded-User"))
     ann = {"X-Forwarded-User": "ann@example.org"}
-    body = asked(good(address, LIST)["items"][:1], who="Mallory")
-    assert ask(address, f"{ONE}/decisions", body)[0] == 403
+    body = asked(good(address, LIST, **ann)["items"][:1], who="Mallory")
+    assert ask(address, f"{ONE}/decisions", body)[0] == 401
     assert good(address, f"{ONE}/decisions", body, **ann)["rows"][0]["who"] == "ann@example.org"
     assert good(address, "api/views/v/progress?me=Mallory", **ann)["me"] == "ann@example.org"
 

@@ -15,6 +15,7 @@ from playwright.sync_api import expect
 
 import pellucid
 import toys
+from pellucid.errors import TokensBad
 from pellucid.server.doors import LARGEST_BODY, Doors
 from pellucid.server.run import Access, doors_of
 
@@ -73,7 +74,7 @@ def test_a_token_in_the_address_becomes_a_cookie_and_leaves_it(locked):
     assert (status, headers["Location"]) == (303, "/?view=v&tab=extra")
     cookie = headers["Set-Cookie"]
     assert "HttpOnly" in cookie
-    assert "SameSite=strict" in cookie
+    assert "SameSite=lax" in cookie
     kept = cookie.split(";")[0]
     status, _, body = ask(locked, "api/workspace", Cookie=kept)
     assert (status, json.loads(body)["role"]) == (200, "reviewer")
@@ -119,11 +120,23 @@ def test_too_much_at_once_is_refused(locked):
     assert told_length(locked, None)[0] == 411
 
 
+def test_a_failure_is_counted_and_answered_under_the_same_policy(workspace, served, monkeypatch):
+    address = served(workspace)
+    monkeypatch.setattr("pellucid.server.app.workspace_document", lambda *_: 1 / 0)
+    status, headers, body = ask(address, "api/workspace")
+    assert status == 500
+    assert b"see where it runs" in body
+    assert "script-src 'self'" in headers["Content-Security-Policy"]
+    assert b'path="/api/workspace",status="500"} 1' in ask(address, "metrics")[2]
+
+
 def test_a_header_is_believed_from_the_proxy_alone(workspace, served):
     elsewhere = served(workspace, doors=Doors(None, {}, "reviewer", "X-User", ("10.9.8.7",)))
     assert ask(elsewhere, "api/workspace", **{"X-User": "ann"})[0] == 403
     here = served(workspace, doors=Doors(None, {}, "reviewer", "X-User", ("127.0.0.1",), ("eve",)))
-    for name, role in (("ann", "reviewer"), ("eve", "owner"), ("", "reader")):
+    assert ask(here, "api/workspace")[0] == 401
+    assert ask(here, "api/workspace", **{"X-User": " "})[0] == 401
+    for name, role in (("ann", "reviewer"), ("eve", "owner")):
         assert json.loads(ask(here, "api/workspace", **{"X-User": name})[2])["role"] == role
 
 
@@ -133,8 +146,14 @@ def test_on_this_machine_no_ceremony_and_on_a_network_two_tokens(monkeypatch):
     assert sorted(doors.tokens.values()) == ["owner", "reader"]
     assert all(len(token) >= 32 for token in doors.tokens)
     assert doors_of("0.0.0.0", Access()).tokens != doors_of("0.0.0.0", Access()).tokens
-    monkeypatch.setenv("PELLUCID_TOKEN", "known")
-    assert doors_of("0.0.0.0", Access()).tokens["known"] == "reviewer"
+    monkeypatch.setenv("PELLUCID_TOKEN", REVIEWER)
+    assert doors_of("0.0.0.0", Access()).tokens[REVIEWER] == "reviewer"
+    for unfit in (REVIEWER, "short"):
+        monkeypatch.setenv("PELLUCID_OWNER_TOKEN", unfit)
+        with pytest.raises(TokensBad, match="two different tokens"):
+            doors_of("0.0.0.0", Access())
+    behind = doors_of("127.0.0.1", Access(who_header="X-User", owners=("eve",), hostnames=("review.example",)))
+    assert set(behind.hosts) == {"127.0.0.1", "localhost", "::1", "review.example"}
 
 
 def test_the_command_prints_addresses_with_tokens_and_counts_what_it_answers(workspace):

@@ -228,8 +228,9 @@ export class Gallery {
   async show(link: Link): Promise<void> {
     const arrive = (document: api.VersionDocument): void => {
       const { concept } = link;
-      if (concept !== undefined) this.concept = typeof concept === 'string' ? document.concepts.indexOf(concept) : concept;
-      else if (document !== this.version) this.concept = null;
+      const place = typeof concept === 'string' ? document.concepts.indexOf(concept) : concept;
+      if (place !== undefined) this.concept = place === null || place < 0 ? null : place;
+      else if (link.version) this.concept = null;
       if (link.split) this.split = link.split;
       this.at = link.at ?? (link.version ? NO_THRESHOLDS : this.at);
       this.tab = link.tab;

@@ -14,6 +14,15 @@ function range(words: string): string {
   return high ? `${number(low)} to ${number(high)}` : `${number(low)} or more`;
 }
 
+/** As `decodeURIComponent`, and what it cannot read as it is. */
+function plainly(words: string): string {
+  try {
+    return decodeURIComponent(words);
+  } catch {
+    return words;
+  }
+}
+
 export function inWords(clause: string, concepts: readonly string[]): string {
   const colon = clause.indexOf(':');
   const [word, value] = [clause.slice(0, colon), clause.slice(colon + 1)];
@@ -29,8 +38,8 @@ export function inWords(clause: string, concepts: readonly string[]): string {
     case 'like': return 'most like the first item';
     case 'where': {
       const [name, rest = ''] = [value.slice(0, value.indexOf('=')), value.slice(value.indexOf('=') + 1)];
-      const plain = decodeURIComponent(name);
-      return rest.includes('..') ? `${plain} ${range(rest)}` : `${plain} ${rest.split('|').map(decodeURIComponent).join(' or ')}`;
+      const plain = plainly(name);
+      return rest.includes('..') ? `${plain} ${range(rest)}` : `${plain} ${rest.split('|').map(plainly).join(' or ')}`;
     }
     case 'versus': {
       const cut = value.lastIndexOf('=');

@@ -23,12 +23,15 @@ export function remember(node: HTMLElement, name: string) {
   node.addEventListener('scroll', scrolled);
   node.addEventListener('wheel', touched, { passive: true });
   node.addEventListener('pointerdown', touched);
+  node.addEventListener('keydown', touched);
   if (!node.ownerDocument.activeElement || node.ownerDocument.activeElement === document.body) node.focus({ preventScroll: true });
   return {
     destroy() {
+      settled = true;
       node.removeEventListener('scroll', scrolled);
       node.removeEventListener('wheel', touched);
       node.removeEventListener('pointerdown', touched);
+      node.removeEventListener('keydown', touched);
     },
   };
 }

@@ -1613,6 +1613,8 @@ export interface components {
         SliceDocument: {
             /** Sentence */
             sentence: string;
+            /** Where */
+            where: string;
             /** Concept */
             concept: number | null;
             /**

@@ -26,6 +26,7 @@ HUES = ((0.04, "red"), (0.11, "orange"), (0.19, "yellow"), (0.45, "green"), (0.5
 LARGEST = 1024
 """Longer pictures are looked at smaller."""
 STEP = 4
+FAR = 1e6
 WINDOW, LEAST = 256, 24
 """Boxes are looked at in their middle, up to this many pixels a side; smaller ones than the second tell nothing of blur or noise."""
 
@@ -63,7 +64,7 @@ def look(location: str, boxes: Sequence[Box]) -> Look:
     except Exception:  # decoders of damaged files raise whatever they stumbled over
         return nothing(len(boxes) + 1)
     scale = picture.width / max(1, full[0])
-    rows = [seen(picture, None), *(seen(picture, [side * scale for side in box]) for box in boxes)]
+    rows = [seen(picture, None), *(seen(picture, [min(max(side, -FAR), FAR) * scale for side in box]) for box in boxes)]
     looks, colour, likeness = zip(*rows, strict=True)
     return Look(np.array(looks, np.float32), np.array(colour, np.int8), np.array(likeness, np.float32), camera, taken)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -127,7 +128,7 @@ def make_app(workspace: Workspace, cache: CropCache | None = None, doors: Doors 
         selection = loaded.selection(tab, place, chosen, thresholds_at(loaded, at), reverse)
         shown = loaded.shown(selection, order, review, ledger, found.narrowed(loaded, selection, only or ()))
         single = concept is not None and order == "score" and not only
-        return answer(page_document(found, loaded, shown, single, offset, limit, ledger, other_version(found, versus)))
+        return answer(page_document(found, loaded, shown, single, offset, limit, ledger, other_version(found, loaded, versus)))
 
     @app.get("/api/views/{view}/versions/{version}/images/{image}", response_model=ImageDocument, responses=NOT_FOUND)
     def read_image(
@@ -139,7 +140,7 @@ def make_app(workspace: Workspace, cache: CropCache | None = None, doors: Doors 
         loaded, _ = state_of(found, corrected)
         if image >= len(loaded.evaluation.images):
             raise HTTPException(404, f"version '{version}' has {len(loaded.evaluation.images)} images, numbered from 0")
-        return answer(image_document(found, loaded, image, thresholds_at(loaded, at), other_version(found, versus)))
+        return answer(image_document(found, loaded, image, thresholds_at(loaded, at), other_version(found, loaded, versus)))
 
     @app.get("/pictures/{view}/{version}/{image}/{stamp}", responses=PICTURE, response_class=Response)
     async def read_picture(
@@ -182,11 +183,15 @@ def guard(app: FastAPI, doors: Doors, health: Health) -> None:
             response = with_cookie(request, found.fresh)
         else:
             request.state.role = found.role
-            response = await call_next(request)
+            try:
+                response = await call_next(request)
+            except Exception:  # told where the server runs; counted, and answered like the rest
+                logging.getLogger("uvicorn.error").exception("a request failed")
+                response = JSONResponse({"detail": "The server failed at this: see where it runs."}, 500)
         response.headers["Content-Security-Policy"] = POLICY
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "same-origin"
-        who = request.headers.get(doors.who_header, "") if doors.who_header else ""
+        who = "" if isinstance(found, Response) else found.who
         health.note(request.method, form_of(request), response.status_code, time.perf_counter() - begun, who)
         return response
 
@@ -231,8 +236,9 @@ def state_of(version: Version, corrected: bool) -> tuple[Loaded, Ledger]:
     return (version.loaded.with_corrections(ledger) if corrected else version.loaded), ledger
 
 
-def other_version(version: Version, name: str | None) -> OtherVersion | None:
-    return None if name is None else OtherVersion(version.view.version(name).loaded)
+def other_version(version: Version, loaded: Loaded, name: str | None) -> OtherVersion | None:
+    """The version whose predictions are told beside, in the same state as this one."""
+    return None if name is None else OtherVersion(version.other(name, loaded))
 
 
 def workspace_document(workspace: Workspace, role: Role) -> WorkspaceDocument:

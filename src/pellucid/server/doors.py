@@ -35,13 +35,15 @@ class Doors:
 
 @dataclass(frozen=True)
 class Admitted:
-    """As what somebody is in; fresh: a token that came in the address, to be kept in a cookie."""
+    """As what somebody is in; fresh: a token that came in the address, to be kept in a cookie · who: whom the proxy named."""
 
     role: Role
     fresh: str | None = None
+    who: str = ""
 
 
 def new_token() -> str:
+    """24 random bytes, as text."""
     return secrets.token_urlsafe(24)
 
 
@@ -58,11 +60,14 @@ def admit(doors: Doors, request: Request) -> Admitted | Response:
 
 
 def identify(doors: Doors, request: Request) -> Admitted | Response:
+    """By the proxy's word, or by a token: in the address, in the header, in the cookie."""
     if doors.who_header is not None:
         if request.client is None or request.client.host not in doors.proxies:
             return no(403, f"Come through the proxy: the header {doors.who_header} is believed from its own address alone (--proxy).")
-        name = " ".join(request.headers.get(doors.who_header, "").split())
-        return Admitted("reader" if not name else "owner" if name in doors.owners else doors.role)
+        names = [" ".join(name.split()) for name in request.headers.getlist(doors.who_header)]
+        if len(names) != 1 or not names[0]:
+            return no(401, f"The proxy must say who asks, once, in the header {doors.who_header}.")
+        return Admitted("owner" if names[0] in doors.owners else doors.role, who=names[0])
     if not doors.tokens:
         return Admitted(doors.role)
     cookie = cookie_name(request)
@@ -79,7 +84,7 @@ def refuse_change(request: Request, role: Role) -> Response | None:
     if not of_its_own_page(request):
         return no(403, "Only Pellucid's own page may change something here.")
     length = request.headers.get("content-length")
-    if length is None or not length.isdecimal():
+    if length is None or not length.isdecimal() or "transfer-encoding" in request.headers:
         return no(411, "The length of what is sent must be told.")
     if int(length) > LARGEST_BODY:
         return no(413, f"Too much at once: {LARGEST_BODY >> 20} MB are taken.")
@@ -94,8 +99,8 @@ def with_cookie(request: Request, token: str) -> Response:
     """To the same address without the token, which a cookie keeps from now on."""
     rest = urlencode([(name, value) for name, value in request.query_params.multi_items() if name != "token"])
     answer = RedirectResponse(f"{request.url.path}?{rest}" if rest else request.url.path, 303)
-    secure = request.url.scheme == "https"
-    answer.set_cookie(cookie_name(request), token, httponly=True, samesite="strict", max_age=30 * 86_400, secure=secure)
+    secure = "https" in (request.url.scheme, request.headers.get("x-forwarded-proto"))
+    answer.set_cookie(cookie_name(request), token, httponly=True, samesite="lax", max_age=30 * 86_400, secure=secure)
     return answer
 
 

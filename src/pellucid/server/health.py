@@ -14,6 +14,9 @@ BUCKETS = (0.005, 0.025, 0.1, 0.25, 1.0, 5.0, 30.0)
 """Seconds, upper ends."""
 
 
+METHODS = ("GET", "HEAD", "POST", "OPTIONS")
+
+
 class Health:
     """Thread-safe counts of requests by what was asked for (the form of the address, never the address) and how it ended."""
 
@@ -27,6 +30,7 @@ class Health:
         self._begun = time.time()
 
     def note(self, method: str, form: str, status: int, seconds: float, who: str = "") -> None:
+        method = method if method in METHODS else "other"
         with self._lock:
             self._number[method, form, status] += 1
             self._seconds[form] = self._seconds.get(form, 0.0) + seconds

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import numpy as np
 
 from pellucid.columns import Floats, Longs
@@ -23,12 +21,8 @@ class OtherVersion:
         self._loaded = loaded
         self._evaluation = loaded.evaluation
 
-    @cached_property
-    def _images(self) -> dict[str, int]:
-        return {path: row for row, path in enumerate(self._evaluation.images.path.tolist())}
-
     def _rows(self, path: str) -> Longs:
-        image = self._images.get(path)
+        image = self._loaded.whereabouts.row_of(path)
         if image is None:
             return np.zeros(0, np.int64)
         rows = self._loaded.neighbours.predictions(image)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import uvicorn
 
-from pellucid.errors import PellucidError, PortTaken
+from pellucid.errors import PellucidError, PortTaken, TokensBad
 from pellucid.server.app import make_app
 from pellucid.server.describe import figures_document, page_document
 from pellucid.server.doors import LOOPBACK, Doors, Role, new_token
@@ -28,23 +28,30 @@ USUAL_PORT = 7860
 @dataclass(frozen=True)
 class Access:
     """Who may use a server on a network. role: of those with the first token, or named by a proxy · who_header, proxies, owners: see
-    doors.Doors · log: a line of JSON for each request, on standard error."""
+    doors.Doors · hostnames: by which a proxy calls the server · log: a line of JSON for each request, on standard error."""
 
     role: Role = "reviewer"
     who_header: str | None = None
     proxies: tuple[str, ...] = LOOPBACK
     owners: tuple[str, ...] = ()
+    hostnames: tuple[str, ...] = ()
     log: bool = False
+
+
+TOKENS = ("PELLUCID_OWNER_TOKEN", "PELLUCID_TOKEN")
+SHORTEST_TOKEN = 16
 
 
 def doors_of(host: str, access: Access) -> Doors:
     """On this machine no ceremony; on a network a token, or a proxy that says who somebody is."""
     if access.who_header is not None:
-        hosts = LOOPBACK if host in LOOPBACK and access.proxies == LOOPBACK and not access.owners else None
+        hosts = (*LOOPBACK, host, *access.hostnames)
         return Doors(hosts, {}, access.role, access.who_header, access.proxies, access.owners)
     if host in LOOPBACK:
         return Doors(role="owner")
-    own, theirs = (os.environ.get(name) or new_token() for name in ("PELLUCID_OWNER_TOKEN", "PELLUCID_TOKEN"))
+    own, theirs = (os.environ.get(name) or new_token() for name in TOKENS)
+    if own == theirs or min(len(own), len(theirs)) < SHORTEST_TOKEN:
+        raise TokensBad(TOKENS, SHORTEST_TOKEN)
     return Doors(None, {own: "owner", theirs: access.role})
 
 
@@ -70,7 +77,7 @@ def serve(
             if browser:
                 threading.Thread(target=webbrowser.open, args=[doorways[0]], daemon=True).start()
 
-    server = Announcing(uvicorn.Config(app, log_level="warning", access_log=False))
+    server = Announcing(uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False))
     with stopped_politely():
         server.run(sockets=[listener])
 

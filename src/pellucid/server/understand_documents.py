@@ -56,6 +56,7 @@ class SliceDocument:
     """concept: its position, null for all · tab: in which the errors are · only: what narrows it down to them."""
 
     sentence: str
+    where: str
     concept: int | None
     tab: Tab
     items: int

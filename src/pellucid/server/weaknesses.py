@@ -48,7 +48,7 @@ def weakness_routes(workspace: Workspace) -> APIRouter:
         tabs: dict[str, Tab] = {"extra": "extra", "missing": "missing"}
         shown = [
             SliceDocument(
-                one.sentence, None if one.concept is None else names[one.concept], tabs[one.error], one.items,
+                one.sentence, one.where, None if one.concept is None else names[one.concept], tabs[one.error], one.items,
                 one.errors, one.rate, one.elsewhere, one.interval, one.p_adjusted, one.explained, one.population_errors, list(one.only),
             )
             for one in found
@@ -70,7 +70,7 @@ def weakness_routes(workspace: Workspace) -> APIRouter:
 def sampled(loaded: Loaded, split: int) -> bool:
     """Whether there are more pictures than are looked at."""
     evaluation = loaded.evaluation
-    there = int(((evaluation.images.split == split) & (evaluation.coverage != NOT_RUN)).sum())
+    there = int(((evaluation.images.split == split) & (evaluation.coverage != NOT_RUN) & (evaluation.images.root >= 0)).sum())
     return there > loaded.looks.progress(split)[1] > 0
 
 

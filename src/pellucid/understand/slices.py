@@ -32,7 +32,6 @@ MOSTLY, MUCH, SHARPER = 0.8, 0.6, 1.5
 """When a pair says it better than the slices around it."""
 ALIKE = 0.5
 """Items in common, of all in either, from which two slices say the same."""
-BATCH = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +50,9 @@ class Population:
 @dataclass(frozen=True, eq=False)
 class Slice:
     """conditions: that hold for all its items · items, errors: how many · rate: errors / items · elsewhere: the rate of the population's
-    other items · interval: of the rate, 95 %, Wilson's, widened as errors come by images · p_adjusted: see the module ·
-    explained: errors more than there would be at the rate of elsewhere (negative: fewer) · inside: which items of the population."""
+    other items of which it is known · interval: of the rate, 95 %, Wilson's, widened as errors come by images · p_adjusted: see the
+    module · explained: errors more than there would be at the rate of elsewhere (negative: fewer) · inside, others: which items of the
+    population it holds, and which are elsewhere."""
 
     population: Population
     conditions: tuple[Condition, ...]
@@ -64,6 +64,7 @@ class Slice:
     p_adjusted: float
     explained: float
     inside: Flags
+    others: Flags
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +72,7 @@ class Tested:
     population: int
     condition: Condition
     inside: Flags
+    known: Flags
     p: float
 
 
@@ -88,26 +90,30 @@ def slices(populations: Sequence[Population]) -> list[Slice]:
 def tested(place: int, population: Population, first: Slice | None) -> list[Tested]:
     """Every condition worth testing; inside a first one, those on other properties."""
     within = np.ones(len(population.wrong), bool) if first is None else first.inside
-    wrong, image = population.wrong[within], population.image[within]
+    wrong = population.wrong[within]
     if min(int(wrong.sum()), int((~wrong).sum())) < LEAST_ERRORS or len(wrong) < 2 * LEAST_ITEMS:
         return []
     taken = set() if first is None else {one.name for one in first.conditions}
-    found, flags = [], []
-    for column in population.properties:
-        if column.name not in taken:
-            for one in conditions(column.at(within)):
-                found.append(one)
-                flags.append(one.holds(column.at(within)))
     results = []
-    for begin in range(0, len(found), BATCH):
-        inside = np.array(flags[begin : begin + BATCH])
-        chances = p_values(inside, wrong, image)
-        for one, flag, p in zip(found[begin : begin + BATCH], inside, chances, strict=True):
+    for column in population.properties:
+        if column.name in taken:
+            continue
+        known = within & is_known(column)  # of what is unknown nothing follows, not even that it is elsewhere
+        part = column.at(known)
+        found = conditions(part)
+        if not found:
+            continue
+        inside = np.array([one.holds(part) for one in found])
+        for one, flag, p in zip(found, inside, p_values(inside, population.wrong[known], population.image[known]), strict=True):
             if not np.isnan(p):
                 whole = np.zeros(len(within), bool)
-                whole[within] = flag
-                results.append(Tested(place, one, whole, float(p)))
+                whole[known] = flag
+                results.append(Tested(place, one, whole, known, float(p)))
     return results
+
+
+def is_known(column: Property) -> Flags:
+    return np.asarray(column.values >= 0 if column.labels is not None else ~np.isnan(column.values))
 
 
 def conditions(column: Property) -> list[Condition]:
@@ -173,7 +179,7 @@ def adjusted(p: Floats) -> Floats:
 def significant(several: list[Tested], populations: Sequence[Population]) -> list[Slice]:
     chances = adjusted(np.array([one.p for one in several]))
     return [
-        described(populations[one.population], (one.condition,), one.inside, float(p))
+        described(populations[one.population], (one.condition,), one.inside, one.known, float(p))
         for one, p in zip(several, chances, strict=True)
         if p <= SIGNIFICANT
     ]
@@ -185,7 +191,9 @@ def significant_pairs(several: list[tuple[Slice, Tested]]) -> list[Slice]:
     found = []
     for (first, one), p in zip(several, chances, strict=True):
         if p <= SIGNIFICANT:
-            made = described(first.population, (*first.conditions, one.condition), one.inside, max(float(p), first.p_adjusted))
+            made = described(
+                first.population, (*first.conditions, one.condition), one.inside, one.known | first.others, max(float(p), first.p_adjusted)
+            )
             if abs(made.rate - made.elsewhere) > abs(first.rate - first.elsewhere) and (made.explained > 0) == (first.explained > 0):
                 found.append(made)
     return found
@@ -203,14 +211,14 @@ def strongest(found: list[Slice]) -> list[Slice]:
     return chosen
 
 
-def described(population: Population, conditions: tuple[Condition, ...], inside: Flags, p: float) -> Slice:
-    wrong = population.wrong
+def described(population: Population, conditions: tuple[Condition, ...], inside: Flags, known: Flags, p: float) -> Slice:
+    """known: items of which it is known whether the conditions hold; elsewhere is where they do not."""
+    wrong, others = population.wrong, known & ~inside
     items, errors = int(inside.sum()), int(wrong[inside].sum())
-    others = len(wrong) - items
-    elsewhere = (int(wrong.sum()) - errors) / others if others else 0.0
+    elsewhere = float(wrong[others].mean()) if others.any() else 0.0
     rate = errors / items
     interval = wilson(rate, items / design_effect(wrong[inside], population.image[inside]))
-    return Slice(population, conditions, items, errors, rate, elsewhere, interval, p, errors - items * elsewhere, inside)
+    return Slice(population, conditions, items, errors, rate, elsewhere, interval, p, errors - items * elsewhere, inside, others)
 
 
 def design_effect(wrong: Flags, image: Longs) -> float:

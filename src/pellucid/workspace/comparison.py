@@ -160,7 +160,7 @@ def by_slice(name_a: str, a: Loaded, name_b: str, b: Loaded, split: Split) -> li
             if part.concept is not None:
                 inside &= concept == one.evaluation.concepts.index(part.concept)
             number = {kind: int((outcome[inside] == kind).sum()) for kind in (FIXED, BROKEN, STILL_WRONG)}
-            where = part.sentence.partition(":")[0] + ": " + part.sentence.partition(" where ")[2].rpartition(", ")[0]
+            where = f"{part.concept or 'all concepts'}: {part.where}"
             said.setdefault(where, SliceChange(
                 where, name, int(inside.sum()), number[FIXED] + number[STILL_WRONG], number[BROKEN] + number[STILL_WRONG], number[FIXED],
                 number[BROKEN], exact_mcnemar(number[FIXED], number[BROKEN]), part.concept, list(part.only),

@@ -151,7 +151,7 @@ def kept_or_read(evaluation: Evaluation, items: Items, whereabouts: Whereabouts,
     """file: where it is kept between runs; None: nowhere."""
     key = key_of(evaluation, items, whereabouts)
     if file is not None and file.is_file():
-        with suppress(OSError, ValueError, KeyError, BadZipFile), np.load(file) as kept:
+        with suppress(OSError, ValueError, KeyError, EOFError, BadZipFile), np.load(file) as kept:
             if str(kept["key"]) == key:
                 return Looked(items, kept["looks"], kept["colour"], kept["likeness"], kept["camera"].tolist(), kept["taken"].tolist())
     made = look_at(evaluation, items, whereabouts, progress)
@@ -206,8 +206,15 @@ class Looks:
         with self._lock:
             if key not in self._progress:
                 self._progress[key] = 0, 0
-                threading.Thread(target=self.read, args=key, daemon=True, name="pellucid-looks").start()
+                threading.Thread(target=self._begin, args=key, daemon=True, name="pellucid-looks").start()
         return None
+
+    def _begin(self, split: int, most: int) -> None:
+        try:
+            self.read(split, most)
+        except BaseException:
+            self._progress.pop((split, most), None)  # so that it is begun again when somebody asks
+            raise
 
     def progress(self, split: int, most: int = READ) -> tuple[int, int]:
         """Pictures read, and to be read."""

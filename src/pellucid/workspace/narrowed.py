@@ -136,7 +136,7 @@ def alike(loaded: Loaded, selection: Selection, rows: Longs, value: str) -> Long
     evaluation = loaded.evaluation
     side, number = value[:1], value[1:]
     table: Any = {"a": evaluation.annotations, "p": evaluation.predictions}.get(side)
-    if table is None or not number.isdecimal() or int(number) >= len(table):
+    if table is None or not number.isdecimal() or len(number) > 18 or int(number) >= len(table):
         raise NarrowingBad(f"like:{value}", "like:p12 or like:a12, a row of the predictions or annotations")
     row = np.array([int(number)])
     split = int(evaluation.images.split[table.image[row]][0])

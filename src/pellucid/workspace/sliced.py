@@ -25,10 +25,11 @@ MOST_ITEMS = 200_000
 
 @dataclass(frozen=True)
 class FoundSlice:
-    """See understand.slices.Slice. concept: a name, None for all · error: `extra` or `missing`, the tab in which its errors are ·
-    only: what narrows that tab down to them · population_errors: errors of the concept and kind in all."""
+    """See understand.slices.Slice. where: the conditions, in words · concept: a name, None for all · error: `extra` or `missing`, the tab
+    in which its errors are · only: what narrows that tab down to them · population_errors: errors of the concept and kind in all."""
 
     sentence: str
+    where: str
     conditions: tuple[Condition, ...]
     concept: str | None
     error: str
@@ -45,7 +46,8 @@ class FoundSlice:
     @property
     def document(self) -> dict[str, Any]:
         return {
-            "sentence": self.sentence, "conditions": [condition_document(one) for one in self.conditions], "concept": self.concept,
+            "sentence": self.sentence, "where": self.where, "conditions": [condition_document(one) for one in self.conditions],
+            "concept": self.concept,
             "error": self.error, "items": self.items, "errors": self.errors, "rate": self.rate, "elsewhere": self.elsewhere,
             "interval": list(self.interval), "p_adjusted": self.p_adjusted, "explained": self.explained, "only": list(self.only),
         }  # fmt: skip
@@ -201,7 +203,7 @@ def said(evaluation: Evaluation, one: Slice) -> FoundSlice:
     words = f"{concept or 'all concepts'}: {percent(one.rate)} {MISSED[population.error]} where {where}, {percent(one.elsewhere)} elsewhere"
     only = tuple(f"where:{condition.words}" for condition in one.conditions)
     return FoundSlice(
-        f"{words}; {one.errors:,} of {total:,} errors", one.conditions, concept, population.error, one.items, one.errors, one.rate,
+        f"{words}; {one.errors:,} of {total:,} errors", where, one.conditions, concept, population.error, one.items, one.errors, one.rate,
         one.elsewhere, one.interval, one.p_adjusted, one.explained, total, only,
     )  # fmt: skip
 

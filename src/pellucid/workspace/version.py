@@ -386,7 +386,8 @@ class Version:
         """Rows of what the clauses leave of a tab; None without a clause. Raises NarrowingBad."""
         if not only:
             return None
-        others = tuple((name, id(self.other(name, loaded))) for name in versions_in(only))
+        head = self.view.reviews.ledger.head if loaded.corrected else 0
+        others = tuple((name, self.view.version(name)._stamp(), head) for name in versions_in(only))
         return loaded.narrowed(selection, tuple(only), others, lambda: narrowed(self, loaded, selection, only))
 
     def other(self, name: str, beside: Loaded) -> Loaded:
