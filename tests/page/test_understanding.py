@@ -199,6 +199,15 @@ def test_what_a_version_fixed_is_looked_at_with_both_predictions(go, demo):
     expect(page.locator("[role=option] .other").first).to_be_attached()
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog", name="Picture").locator(".theirs rect.line").first).to_be_attached()
+    page.keyboard.press("Escape")
+    page.keyboard.press("C")  # though the gallery is of the older version now, the comparison is not turned round
+    expect(page.locator(".card", has_text="Fixed").locator("b")).to_have_text(f"{found.fixed:,}")
+    expect(page.locator(".compare header").first).to_contain_text("second v2")
+    page.get_by_label("Version").select_option("v2")
+    expect(page.get_by_label("Version")).to_have_value("v2")
+    page.get_by_label("Version").select_option("v1")
+    expect(page.locator(".compare header").first).to_contain_text("second v1")
+    expect(page.locator(".card", has_text="Fixed").locator("b")).to_have_text(f"{found.broken:,}")
 
 
 def test_more_like_this(go, demo):

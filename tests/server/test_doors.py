@@ -91,6 +91,18 @@ def test_roles(locked, token, decides, begins_anew):
     assert ask(locked, RESET, {"who": "Ann"}, **bearer(token))[0] == begins_anew
 
 
+def test_a_reviewer_can_neither_take_back_nor_bring_back_the_owners_round(locked):
+    assert ask(locked, RESET, {"who": "Eve"}, **bearer(OWNER))[0] == 200
+    row = json.loads(ask(locked, "api/views/v/history", **bearer(REVIEWER))[2])["rows"][0]["id"]
+    revert = f"api/views/v/history/{row}/revert"
+    undo, redo = ({"who": "Eve", "batch": name * 32} for name in "ab")
+    for path, body in ((revert, {"who": "Ann"}), ("api/views/v/undo", undo)):
+        assert ask(locked, path, body, **bearer(REVIEWER))[0] == 403
+    assert ask(locked, "api/views/v/undo", undo, **bearer(OWNER))[0] == 200
+    assert ask(locked, "api/views/v/redo", redo, **bearer(REVIEWER))[0] == 403
+    assert ask(locked, "api/views/v/redo", redo, **bearer(OWNER))[0] == 200
+
+
 def test_reading_changes_nothing(locked, workspace):
     """No address that is read with GET decides on something."""
     from openapi import schema

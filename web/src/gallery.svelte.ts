@@ -39,6 +39,8 @@ export class Gallery {
   /** Of the narrowed list: how long it is. */
   narrowed = $state.raw<api.CountDocument | null>(null);
   against = $state('');
+  /** The two versions that were compared last, older first: leading to either's items does not turn them round. */
+  pair = $state.raw<readonly [string, string] | null>(null);
   view = $state('');
   versionName = $state('');
   tab = $state<api.Tab>('all');
@@ -154,6 +156,7 @@ export class Gallery {
       this.page = place.page;
       this.only = place.only;
       this.against = place.against;
+      this.pair = null;
       this.forgetList();
     });
   }
@@ -181,6 +184,7 @@ export class Gallery {
       this.item = 0;
       this.open = false;
       this.only = [];
+      this.pair = null;
       this.forgetList();
     });
   }

@@ -475,7 +475,7 @@ export interface paths {
         put?: never;
         /**
          * Revert
-         * @description Take back any row.
+         * @description Take back any row; another round of review, an owner alone.
          */
         post: operations["revert_api_views__view__history__row__revert_post"];
         delete?: never;

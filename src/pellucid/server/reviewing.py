@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 
 from pellucid.columns import SPLITS, Split
 from pellucid.server.answers import NOT_FOUND, ViewName, answer, known, look_up, thresholds_at
@@ -77,18 +77,21 @@ def review_routes(workspace: Workspace, who_header: str | None) -> APIRouter:
     def undo(view: ViewName, asked: ActAsked, request: Request) -> Response:
         """Take back one's last act; nothing where there is none."""
         reviews = workspace.view(view).reviews
+        refuse_round(request, reviews.ledger, reviews.ledger.undoable(who(request, asked.who)))
         return answer(act_document(reviews, reviews.undo(who(request, asked.who), asked.batch)))
 
     @routes.post("/api/views/{view}/redo", response_model=ActDocument, responses=NOT_FOUND)
     def redo(view: ViewName, asked: ActAsked, request: Request) -> Response:
         """Bring back what one took back last."""
         reviews = workspace.view(view).reviews
+        refuse_round(request, reviews.ledger, reviews.ledger.redoable(who(request, asked.who)))
         return answer(act_document(reviews, reviews.redo(who(request, asked.who), asked.batch)))
 
     @routes.post("/api/views/{view}/history/{row}/revert", response_model=ActDocument, responses=NOT_FOUND)
     def revert(view: ViewName, row: int, asked: RevertAsked, request: Request) -> Response:
-        """Take back any row."""
+        """Take back any row; another round of review, an owner alone."""
         reviews = workspace.view(view).reviews
+        refuse_round(request, reviews.ledger, [row])
         return answer(act_document(reviews, reviews.revert(row, who(request, asked.who), asked.reason)))
 
     @routes.post("/api/views/{view}/reset", response_model=ActDocument, responses=NOT_FOUND)
@@ -139,6 +142,13 @@ def review_routes(workspace: Workspace, who_header: str | None) -> APIRouter:
         return answer(effect_document(loaded, found.view.reviews.ledger, SPLITS.index(split)))
 
     return routes
+
+
+def refuse_round(request: Request, ledger: Ledger, rows: list[int]) -> None:
+    """Rounds of review are begun, taken back and brought back by owners alone."""
+    rounds = any(row in ledger.rows and ledger.rows[row].action == "reset" for row in rows)
+    if rounds and request.state.role != "owner":
+        raise HTTPException(403, "Only the owner may take back a round of review, or bring it back.")
 
 
 def seen(item: ItemSeen) -> Seen:
