@@ -171,9 +171,11 @@ export class Gallery {
 
   /** Another view or version, staying at the same concept and tab where it has them. */
   async choose(view: string, version?: string): Promise<void> {
+    const journey = ++this.journey; // counted from the wish on: of two made quickly the later wins, whichever is answered first
     await this.guard(async () => {
       this.workspace = await api.readWorkspace();
     });
+    if (journey !== this.journey) return;
     const there = this.workspace?.views.find((one) => one.name === view);
     const concept = this.concept === null ? null : this.version?.concepts[this.concept];
     await this.travel(view, version ?? (there && lastRun(there)?.name), (document) => {
