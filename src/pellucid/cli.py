@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from pellucid.cli_scale import evaluate
 from pellucid.cli_understand import COMMANDS, existing
 from pellucid.columns import SPLITS, Kind, Split
 from pellucid.errors import CannotWrite, PellucidError
@@ -399,7 +400,7 @@ def demo(workspace: str | None, build_only: bool, host: str, port: int | None, n
     built.serve(host, port, not no_browser, announce)
 
 
-for command in COMMANDS:
+for command in (*COMMANDS, evaluate):
     cli.add_command(command)
 
 

@@ -6,12 +6,23 @@ A message says what file, which record, what was found, what was expected and ho
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 
 class PellucidError(Exception):
     """Something a person can act on. The text is the whole message."""
 
     exit_status = 3
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """The facts are in the message by now: what a worker raises arrives elsewhere as it is."""
+        return restored, (type(self), str(self))
+
+
+def restored(kind: type[PellucidError], message: str) -> PellucidError:
+    error = kind.__new__(kind)
+    error.args = (message,)
+    return error
 
 
 def few(names: Iterable[object], most: int = 3) -> str:
@@ -406,3 +417,39 @@ class TokensBad(PellucidError):
         super().__init__(
             f"{' and '.join(names)}: two different tokens of at least {least} characters were expected. Leave them out for new ones."
         )
+
+
+class VersionNotRun(PellucidError):
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"version '{name}' has no predictions to evaluate. Bring them in first: pellucid predictions WORKSPACE VIEW {name} SOURCE."
+        )
+
+
+class VersionChanged(PellucidError):
+    exit_status = 1
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"version '{name}' was changed by someone else while it was evaluated; their change stands. Evaluate it again.")
+
+
+class WorkersLost(PellucidError):
+    exit_status = 1
+
+    def __init__(self, task: str, times: int) -> None:
+        super().__init__(
+            f"the step '{task}' lost its worker {times} times, most likely for want of memory. What is done is kept: run again with fewer "
+            "rows a worker (--rows)."
+        )
+
+
+class RayMissing(PellucidError):
+    def __init__(self) -> None:
+        super().__init__("the engine 'ray' needs Ray: pip install 'pellucid[ray]'.")
+
+
+class ClusterMissing(PellucidError):
+    exit_status = 1
+
+    def __init__(self, address: str, why: str) -> None:
+        super().__init__(f"{address}: no Ray cluster answers there ({why}). Check the address, or leave --address out to begin one here.")

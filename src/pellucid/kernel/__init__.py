@@ -74,12 +74,18 @@ def pieces(start: Any) -> list[tuple[int, int]]:
     return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
 
 
+def cores() -> int:
+    """Threads to work with: as many as the machine has cores, or as OMP_NUM_THREADS allows, as it does where others share the machine."""
+    allowed = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, int(allowed)) if allowed.isdecimal() else os.cpu_count() or 1
+
+
 def side_by_side(call: Callable[[int, int], T], parts: Iterable[tuple[int, int]]) -> list[T]:
     """Call with each part, on as many threads as the machine has cores; results in the order of the parts."""
     parts = list(parts)
     if len(parts) == 1:
         return [call(*parts[0])]
-    with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
+    with ThreadPoolExecutor(cores()) as threads:
         return list(threads.map(lambda part: call(*part), parts))
 
 

@@ -21,7 +21,7 @@ def at_iou(evaluation: Evaluation, iou: float) -> Evaluation:
     )  # fmt: skip
     return replace(
         evaluation, iou_threshold=iou, state=found.state, partner=found.partner, iou=found.iou, answer=found.answer, own=found.own,
-        staircase=found.staircase, kept=None,
+        staircase=found.staircase, kept=None, chosen=None,
     )  # fmt: skip
 
 
@@ -57,7 +57,7 @@ def spliced(evaluation: Evaluation, stay: Flags, annotations: Annotations, rows:
     return replace(
         evaluation, annotations=evaluation.annotations.take(stay).followed_by(annotations), state=state, partner=partner, iou=overlap,
         answer=np.concatenate([evaluation.answer[stay], back[found.answer]]), own=np.concatenate([evaluation.own[stay], back[found.own]]),
-        staircase=joined(evaluation.staircase, stay, found.staircase), kept=None,
+        staircase=joined(evaluation.staircase, stay, found.staircase), kept=None, chosen=None,
     )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ class Evaluation:
     images are sorted by path, so that an image's position is its rank among ties. predictions are sorted
     by (split, concept, score descending, image, input order); state, partner and iou are theirs (see Matching).
     annotations keep their input order; answer and own (rows of predictions, -1 for none) are theirs.
-    kept: what follows from these, where it is known already.
+    kept: what follows from these, where it is known already. chosen: the thresholds, where they alone are.
     """
 
     kind: Kind
@@ -59,6 +59,7 @@ class Evaluation:
     staircase: Staircase | None
 
     kept: Kept | None = None
+    chosen: tuple[Threshold, ...] | None = None
 
     @cached_property
     def derived(self) -> Derived:
@@ -127,6 +128,8 @@ class Evaluation:
         """Per concept, the cut with the fewest errors on validation."""
         if self.kept is not None:
             return self.kept.thresholds
+        if self.chosen is not None:
+            return self.chosen
         return tuple(thresholds_of([self.counted(VALIDATION, concept) for concept in range(len(self.concepts))]))
 
     @cached_property

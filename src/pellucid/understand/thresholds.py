@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from pellucid.columns import Flags, Floats
+from pellucid.columns import Flags, Floats, Longs
 
 Source = Literal["validation", "fallback", "user"]
 
@@ -46,6 +46,17 @@ class Counted:
     annotations: int
 
 
+@dataclass(frozen=True, eq=False)
+class Cuts:
+    """Where one can cut: at every distinct score, falling. included, tp: int64, how many predictions, and right ones, are at or over
+    it · gap: True where cuts that are no candidates were left out before it."""
+
+    score: Floats
+    included: Longs
+    tp: Longs
+    gap: Flags
+
+
 def fewest_errors(counted: Counted) -> Threshold:
     """The cut that minimises FP + FN; of several, the lowest. At least one counted prediction is needed.
 
@@ -53,19 +64,23 @@ def fewest_errors(counted: Counted) -> Threshold:
     at the lowest score; if nothing should be predicted, just above the highest.
     """
     score, right = counted.score, counted.right
-    last_of_score = np.append(np.flatnonzero(score[1:] != score[:-1]), len(score) - 1)
-    included = np.concatenate([[0], last_of_score + 1])
-    tp = np.concatenate([[0], np.cumsum(right)[last_of_score]])
-    errors = counted.annotations - tp + included - tp
+    last = np.append(np.flatnonzero(score[1:] != score[:-1]), len(score) - 1)
+    return best_cut(Cuts(score[last], last + 1, np.cumsum(right)[last], np.zeros(len(last), bool)), counted.annotations)
+
+
+def best_cut(cuts: Cuts, annotations: int) -> Threshold:
+    """The best of these cuts, or of predicting nothing; see `fewest_errors`."""
+    score = cuts.score
+    included, tp = np.concatenate([[0], cuts.included]), np.concatenate([[0], cuts.tp])
+    errors = annotations - tp + included - tp
     fewest = errors.min()
     best = len(errors) - 1 - int(np.argmin(errors[::-1]))
     highest = best
-    while highest > 0 and errors[highest - 1] == fewest:
+    while highest > 0 and errors[highest - 1] == fewest and not cuts.gap[highest - 1]:
         highest -= 1
-    value = cut_including(score, int(included[best]))
-    low, high = lowest_value(score, int(included[best])), highest_value(score, int(included[highest]))
     hits, false = int(tp[best]), int(included[best] - tp[best])
-    return Threshold(value, int(fewest), hits, false, counted.annotations - hits, "validation", (low, high), counted.annotations)
+    around = (lowest_value(score, best), highest_value(score, highest))
+    return Threshold(cut_including(score, best), int(fewest), hits, false, annotations - hits, "validation", around, annotations)
 
 
 def cut_including(score: Floats, count: int) -> float:

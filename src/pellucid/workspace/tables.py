@@ -141,6 +141,7 @@ def mapped_name(generation: int) -> str:
 
 
 THRESHOLD_NUMBERS = ("value", "errors", "tp", "fp", "fn", "annotations")
+THRESHOLD_COLUMNS = (*THRESHOLD_NUMBERS, "source", "equally_good")
 SOURCES: tuple[Source, ...] = ("validation", "fallback", "user")
 OWN = ("state", "partner", "iou", "answer", "own")
 

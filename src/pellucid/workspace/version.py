@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pellucid.columns import NOT_RUN, SPLITS, Annotations, Bytes, Images, Longs, Split, no_predictions
-from pellucid.errors import CannotWrite, ConceptNotInView, KindConflict, NotOneOf, SplitEmpty
+from pellucid.errors import CannotWrite, ConceptNotInView, KindConflict, NotOneOf, SplitEmpty, VersionChanged
 from pellucid.formats import read_predictions
 from pellucid.formats.source import Note
 from pellucid.release import __version__
@@ -51,6 +51,9 @@ from pellucid.workspace.narrowed import narrowed, versions_in
 from pellucid.workspace.notebook import version_html
 from pellucid.workspace.reviewed import WHICH, Which
 from pellucid.workspace.sliced import FoundSlice
+from pellucid.workspace.spread.engines import EngineName
+from pellucid.workspace.spread.engines import engine as engine_of
+from pellucid.workspace.spread.evaluating import ROWS, Steps, evaluate_in_pieces, quietly
 from pellucid.workspace.storage import read_manifest, remove_leftovers, write_manifest, writing
 from pellucid.workspace.tables import (
     mapped_columns,
@@ -203,28 +206,54 @@ class Version:
                 manifest.kind, names, linked.images, linked.coverage, old.annotations, together.pop(), manifest.iou, consume=True
             )
             record = source_record(source, path, form, rows, linked.notes, linked.judgements)
-            self._keep(before, new, linked.concepts, record)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if manifest.generation == 0 and before.originals is not None:
+                self.view.keep_originals(self.folder, manifest, before.originals.annotations)
+            self._keep(manifest, new, linked.concepts, before.folders, [record])
         return linked.notes
 
-    def _keep(self, before: Loaded, new: Evaluation, concepts: list[Concept], record: Source) -> None:
-        manifest = before.manifest
+    def keep_again(self, manifest: VersionManifest, new: Evaluation) -> None:
+        """Keep what the predictions that are here already were found to be; manifest: what was evaluated. Raises VersionChanged."""
+        with writing(self.view.workspace.folder):
+            if self.quick_manifest.generation != manifest.generation:
+                raise VersionChanged(self.name)
+            self._keep(manifest, new, manifest.concepts, manifest.folders, [])
+
+    def _keep(
+        self, manifest: VersionManifest, new: Evaluation, concepts: list[Concept], folders: list[str], records: list[Source]
+    ) -> None:  # fmt: skip
         generation = manifest.generation + 1
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if manifest.generation == 0 and before.originals is not None:
-            self.view.keep_originals(self.folder, manifest, before.originals.annotations)
         names = write_evaluation(self.folder, generation, new)
         with suppress(CannotWrite):  # it can be made again
             write_mapped(self.folder / mapped_name(generation), mapped_columns(with_all_kept(new)))
         changed = VersionManifest(
             kind=manifest.kind, started=manifest.started, made_by=__version__, iou=manifest.iou, concepts=concepts,
-            folders=before.folders, images=str(names["images"]), annotations=str(names["annotations"]),
+            folders=folders, images=str(names["images"]), annotations=str(names["annotations"]),
             annotation_sources=manifest.annotation_sources, generation=generation, predictions=names["predictions"],
-            staircase=names["staircase"], prediction_sources=[*manifest.prediction_sources, record], counts=sizes(new),
+            staircase=names["staircase"], prediction_sources=[*manifest.prediction_sources, *records], counts=sizes(new),
             corrected_to=manifest.corrected_to, mended=manifest.mended,
         )  # fmt: skip
         write_manifest(self.folder / MANIFEST, changed)
         originals = manifest.mended and manifest.mended.originals
         remove_leftovers(self.folder, {mapped_name(generation), *(name for name in (*names.values(), originals) if name)})
+
+    @property
+    def location(self) -> str:
+        """The folder as workers find it: a path, or the URL of a store."""
+        return str(self.folder.resolve())
+
+    def evaluate(
+        self, engine: EngineName = "local", address: str | None = None, workers: int | None = None, rows: int = ROWS,
+        progress: Steps = quietly,
+    ) -> None:  # fmt: skip
+        """Match the predictions again, in pieces; the result is the same to the last bit, wherever it is done.
+
+        engine: `local` (this process), `processes` (of this machine), `ray` (a cluster; address: of one that runs already). rows: the
+        most predictions that a worker holds at a time. What was done before a call was interrupted is not done again.
+        Raises VersionNotRun, VersionChanged, RayMissing, ClusterMissing, WorkersLost.
+        """
+        with engine_of(engine, address, workers) as made:
+            evaluate_in_pieces(self, made, rows, progress)
 
     def outlines(self, loaded: Loaded, rows: list[int]) -> list[list[list[float]]]:
         """The outlines of these annotations (rising), as polygons in pixels; empty where there is none."""

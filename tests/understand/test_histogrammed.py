@@ -1,0 +1,65 @@
+"""A threshold found from histograms, in two passes over blocks, is the one that a sweep over all rows finds."""
+
+import math
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pellucid.understand.histogrammed import Scale, fewest_errors_of, picked, tally, wanted_bins
+from pellucid.understand.shards import cut_by_score
+from pellucid.understand.thresholds import Counted, fewest_errors
+
+SCORE = st.one_of(
+    st.sampled_from([0.0, -0.0, 0.25, 0.5, math.nextafter(0.5, 1), math.nextafter(0.5, 0), 0.75, 1.0]),
+    st.floats(-2, 3, allow_nan=False), st.floats(-1e150, 1e150), st.floats(0, 1e-300),
+)  # fmt: skip
+
+
+def in_two_passes(scale, blocks, annotations):
+    tallies = [tally(scale, block) for block in blocks]
+    found = sum(tallies[1:], tallies[0])
+    wanted = wanted_bins(found, annotations)
+    rows = [picked(scale, wanted, block) for block in blocks]
+    score, right = (np.concatenate(columns) for columns in zip(*rows, strict=True))
+    return fewest_errors_of(scale, found, wanted, (score, right), annotations), len(score)
+
+
+def plain(score, right, annotations):
+    order = np.argsort(-score, kind="stable")
+    return fewest_errors(Counted(score[order], right[order], annotations))
+
+
+@given(
+    st.lists(st.tuples(SCORE, st.booleans()), min_size=1, max_size=60), st.integers(1, 4), st.integers(0, 8),
+    st.sampled_from([1, 2, 3, 7, 64, 1 << 16]), st.sampled_from([0.0, 1.0, 1e9]),
+)  # fmt: skip
+def test_the_same_threshold_whatever_the_blocks_the_bins_and_the_bounds(rows, blocks, more, bins, wider):
+    score = np.array([one for one, _ in rows]) + 0.0
+    right = np.array([one for _, one in rows])
+    annotations = int(right.sum()) + more
+    scale = Scale(score.min() - wider, score.max() + wider, bins)
+    parts = [(score[place::blocks], right[place::blocks]) for place in range(blocks)]
+    assert in_two_passes(scale, parts, annotations)[0] == plain(score, right, annotations)
+
+
+def test_the_second_pass_reads_little():
+    draw = np.random.default_rng(1)
+    score = draw.random(200_000)
+    right = draw.random(200_000) < score
+    expected = plain(score, right, 120_000)
+    found, read = in_two_passes(Scale(0.0, 1.0), [(score, right)], 120_000)
+    assert found == expected
+    assert read < 2_000
+
+
+@given(st.lists(SCORE, min_size=1, max_size=80), st.integers(1, 20), st.sampled_from([1, 3, 50, 1 << 16]))
+def test_a_run_is_cut_at_scores_and_nothing_is_lost(rows, most, bins):
+    score = np.sort(np.array(rows) + 0.0)[::-1]
+    scale = Scale(score.min(), score.max(), bins)
+    by_bin = np.bincount(scale.bins_of(score), minlength=bins)
+    parts = cut_by_score(7, scale, by_bin, most)
+    held = [score[(score >= part.low) & (score < part.high)] for part in parts]
+    assert np.array_equal(np.concatenate(held), score)
+    assert all(len(one) <= max(most, by_bin.max()) for one in held)
+    assert {(part.first, part.last) for part in parts} == {(7, 8)}

@@ -1,0 +1,268 @@
+"""Evaluated in pieces, wherever and in whatever order, a version is to the last bit what one process made of it."""
+
+import hashlib
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import pellucid
+from pellucid.errors import ClusterMissing, FileMalformed, VersionNotRun
+from pellucid.workspace.spread.engines import Local
+from pellucid.workspace.spread.evaluating import evaluate_in_pieces
+
+KINDS = ["detection", "classification", "tagging"]
+
+
+def drawn(kind, folder, images=160, seed=3):
+    """A version full of ties: few distinct scores, crowd, pictures nobody annotated, concepts without validation."""
+    draw = np.random.default_rng(seed)
+    names = [f"{place % 7}/{draw.integers(1 << 40):x}.jpg" for place in range(images)]
+    split = draw.choice(["training", "validation", "validation", "test"], images)
+    concepts = np.array(["ant", "bee", "cow", "dog", "elk"])
+    boxes = kind == "detection"
+
+    def some(number, scored):
+        image = draw.integers(images, size=number)
+        concept = draw.choice(concepts[:4], number, p=[0.7, 0.2, 0.05, 0.05])
+        concept[split[image] == "test"] = "elk"
+        columns = {"image": np.array(names)[image], "concept": concept}
+        if boxes:
+            sides = {"x": 0, "y": 0, "width": 10, "height": 10}
+            columns |= {side: draw.integers(least, least + 12, number).astype(float) for side, least in sides.items()}
+        else:
+            one_each = kind == "classification" and not scored
+            key = image if one_each else image * 10 + np.searchsorted(concepts, concept)
+            rows = draw.permutation(np.unique(key, return_index=True)[1])
+            columns = {name: column[rows] for name, column in columns.items()}
+        number = len(columns["image"])
+        return columns | (
+            {"score": draw.integers(0, 30, number) / 30} if scored else {"ignore": (draw.random(number) < 0.1) * 1} if boxes else {}
+        )
+
+    view = pellucid.open(folder).view("v", kind=kind)
+    annotated = some(images * 4, scored=False)
+    rank = dict(zip(names, split, strict=True))
+    view.add({**annotated, "split": [rank[name] for name in annotated["image"]]})
+    version = view.start("m")
+    version.add_predictions(some(images * 16, scored=True))
+    return version
+
+
+@pytest.fixture(scope="module")
+def workspaces(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("spread")
+    for kind in KINDS:
+        drawn(kind, folder / kind)
+    return folder
+
+
+@pytest.fixture
+def version(workspaces, tmp_path, request):
+    kind = getattr(request, "param", "detection")
+    shutil.copytree(workspaces / kind, tmp_path / "w")
+    return pellucid.open(tmp_path / "w").view("v").version("m")
+
+
+def bits(version):
+    """Of every table and of the columns that are mapped, whatever the number of their making."""
+    files = sorted(file for file in version.folder.iterdir() if file.suffix in (".parquet", ".mapped"))
+    return {f"{file.name.split('.')[0]}{file.suffix}": hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def leaves_nothing(version):
+    return not any("evaluating" in file.name or file.name.endswith(".tmp") for file in version.folder.iterdir())
+
+
+@pytest.mark.parametrize("version", KINDS, indirect=True)
+@pytest.mark.parametrize("rows", [60, 700, 10**6])
+def test_the_number_of_shards_changes_nothing(version, rows):
+    expected = bits(version)
+    version.evaluate(rows=rows)
+    assert bits(version) == expected
+    assert set(expected) == {"images.parquet", "annotations.parquet", "predictions.parquet", "columns.mapped"} | (
+        {"staircase.parquet"} if version.view.kind == "detection" else set()
+    )
+    assert leaves_nothing(version)
+    assert version.manifest.generation == 2
+    assert len(version.manifest.prediction_sources) == 1
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("rows", [1_000, 20_000])
+def test_real_detections(shared, tmp_path, rows):
+    view, _ = pellucid.open(tmp_path / "w").add("coco", shared / "coco256" / "annotations" / "instances.json")
+    version = view.start("m")
+    version.add_predictions(shared / "coco256" / "predictions" / "yolov3-tiny")
+    expected, before = bits(version), dict(version.thresholds)
+    version.evaluate(rows=rows)
+    assert bits(version) == expected
+    assert dict(version.thresholds) == before
+
+
+class InAnyOrder:
+    """Does the last first, or whatever comes to its mind."""
+
+    def __init__(self, seed):
+        self.dice = random.Random(seed)
+
+    def each(self, task, job, asks):
+        for place in self.dice.sample(range(len(asks)), len(asks)):
+            yield place, task(job, asks[place])
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("version", KINDS, indirect=True)
+def test_the_order_of_arrival_changes_nothing(version, seed):
+    expected = bits(version)
+    evaluate_in_pieces(version, InAnyOrder(seed), rows=97)
+    assert bits(version) == expected
+
+
+class Interrupted(Exception):
+    pass
+
+
+class UpTo(Local):
+    """Works until it has done so many tasks, and counts them."""
+
+    def __init__(self, most):
+        self.left, self.done = most, []
+
+    def each(self, task, job, asks):
+        for place, ask in enumerate(asks):
+            if task.__name__ in ("part_rows", "match", "reduce"):  # those that leave a file
+                if not self.left:
+                    raise Interrupted
+                self.left -= 1
+                self.done.append((task.__name__, repr(ask)))
+            yield place, task(job, ask)
+
+
+def test_what_is_done_is_not_done_again(version):
+    expected = bits(version)
+    whole = UpTo(10**6)
+    twin = version.view.workspace.folder.with_name("twin")
+    shutil.copytree(version.view.workspace.folder, twin)
+    evaluate_in_pieces(pellucid.open(twin).view("v").version("m"), whole, rows=400)
+    done = []
+    for _ in range(100):
+        engine = UpTo(3)
+        try:
+            evaluate_in_pieces(version, engine, rows=400)
+        except Interrupted:
+            done += engine.done
+            assert bits(version) == expected  # what was there is there
+        else:
+            done += engine.done
+            break
+    assert len(done) == len(set(done)) == len(whole.done)
+    assert bits(version) == expected
+    assert leaves_nothing(version)
+
+
+def kill_a_worker(seen):
+    """A progress that kills a process of the pool once a few tasks are done."""
+
+    def told(step, done, of):
+        if step == "matching" and done >= 2 and not seen:
+            victims = [child for child in multiprocessing.active_children() if "Spawn" in type(child).__name__]
+            if victims:
+                seen.append(victims[0].pid)
+                os.kill(victims[0].pid, signal.SIGKILL)
+
+    return told
+
+
+def test_processes_one_of_which_is_killed(version):
+    expected, killed = bits(version), []
+    version.evaluate("processes", workers=2, rows=300, progress=kill_a_worker(killed))
+    assert killed
+    assert bits(version) == expected
+    assert leaves_nothing(version)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """A head that does no work, and nodes of one core each, every one its own processes."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
+    from ray.cluster_utils import Cluster
+
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, "object_store_memory": 100 << 20})
+    for _ in range(2):
+        made.add_node(num_cpus=1, object_store_memory=100 << 20)
+    yield made
+    made.shutdown()
+
+
+@pytest.mark.xdist_group("ray")
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("version", KINDS, indirect=True)
+def test_a_cluster_of_several_nodes(version, cluster):
+    expected = bits(version)
+    version.evaluate("ray", address=cluster.address, rows=300)
+    assert bits(version) == expected
+
+
+@pytest.mark.xdist_group("ray")
+@pytest.mark.filterwarnings("ignore")
+def test_a_node_is_killed_in_the_middle_and_another_joins(version, cluster):
+    expected, lost = bits(version), []
+
+    def told(step, done, of):
+        if step == "matching" and done >= 2 and not lost:
+            node = cluster.add_node(num_cpus=1, object_store_memory=100 << 20)
+            lost.append(node)
+            victim = next(one for one in cluster.worker_nodes if one is not node)
+            cluster.remove_node(victim, allow_graceful=False)
+
+    version.evaluate("ray", address=cluster.address, rows=200, progress=told)
+    assert lost
+    assert bits(version) == expected
+
+
+def test_errors_of_workers_arrive_as_they_are(version):
+    """A damaged table is named by the worker that met it, in every engine."""
+    table = version.folder / version.manifest.predictions
+    text = table.read_bytes()
+    table.write_bytes(text[:200] + b"\xff" * 2000 + text[2200:])  # its end, by which it is planned, is whole
+    for engine in ("local", "processes"):
+        with pytest.raises(FileMalformed, match=r"predictions\.1\.parquet"):
+            version.evaluate(engine, workers=1)
+
+
+def test_a_version_without_predictions_and_a_cluster_that_is_not_there(version):
+    with pytest.raises(VersionNotRun, match="has no predictions"):
+        version.view.start("empty").evaluate()
+    with pytest.raises(ClusterMissing, match="no Ray cluster answers"):
+        version.evaluate("ray", address="127.0.0.1:1")
+
+
+def test_from_the_command_line(version):
+    expected = bits(version)
+    command = [
+        sys.executable,
+        "-m",
+        "pellucid.cli",
+        "evaluate",
+        version.view.workspace.folder,
+        "v",
+        "m",
+        "--engine",
+        "processes",
+        "--rows",
+        "500",
+    ]
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=True)
+    assert "predictions on" in done.stderr
+    assert "matching: " in done.stderr
+    assert bits(version) == expected
+    wrong = subprocess.run([*map(str, command[:6]), "--address", "x"], capture_output=True, text=True, check=False)
+    assert wrong.returncode == 2
