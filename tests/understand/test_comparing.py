@@ -114,7 +114,7 @@ def has_twins(notes):
 def alone(ours, theirs, least):
     def again(item):
         return any(
-            (item.image, item.concept) == (one.image, one.concept) and (item.box is None or iou(item.box, one.box) >= least)
+            (item.image, item.concept) == (one.image, one.concept) and (item.box == one.box or iou(item.box, one.box) >= least)
             for one in theirs
         )
 

@@ -223,9 +223,10 @@ def without_counterpart(one: Evaluation, ours: Longs, other: Evaluation, theirs:
     mine = np.repeat(np.arange(len(ours)), count)
     within = np.arange(len(mine)) - np.repeat(np.cumsum(count) - count, count)
     pairs = theirs[np.repeat(first, count) + within]
-    overlap = iou_of_pairs(one.predictions.box[ours[mine]], other.predictions.box[pairs], np.zeros(len(mine), bool))
+    our_box, their_box = one.predictions.box[ours[mine]], other.predictions.box[pairs]
+    close = iou_of_pairs(our_box, their_box, np.zeros(len(mine), bool)) >= one.iou_threshold
     again = np.zeros(len(ours), bool)
-    again[mine[overlap >= one.iou_threshold]] = True
+    again[mine[close | (our_box == their_box).all(axis=1)]] = True  # a box without area overlaps nothing, itself included
     return np.asarray(ours[~again])
 
 
