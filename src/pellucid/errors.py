@@ -453,3 +453,40 @@ class ClusterMissing(PellucidError):
 
     def __init__(self, address: str, why: str) -> None:
         super().__init__(f"{address}: no Ray cluster answers there ({why}). Check the address, or leave --address out to begin one here.")
+
+
+class AddressHasSecret(PellucidError):
+    """What follows a key in an address is kept out of the message too."""
+
+    def __init__(self, without: str) -> None:
+        super().__init__(
+            f"{without}: addresses of stores are kept and shown, so they may hold no name, key or signature. Give keys to the store's own "
+            "settings (for S3, AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY) and the address without them."
+        )
+
+
+class StoreUnknown(PellucidError):
+    def __init__(self, location: str, why: str) -> None:
+        super().__init__(f"{location}: this kind of store is not known here ({why}). Install what reads it, for instance s3fs.")
+
+
+class StoreUnreachable(PellucidError):
+    exit_status = 1
+
+    def __init__(self, location: str, why: str) -> None:
+        super().__init__(f"{location}: the store does not answer ({why}). Check the address and your keys to it; nothing was changed.")
+
+
+class ChangedElsewhere(PellucidError):
+    exit_status = 1
+
+    def __init__(self, location: str) -> None:
+        super().__init__(f"{location}: somebody else wrote there meanwhile; their change stands and yours was not made. Do it again.")
+
+
+class ReviewsNeedDatabase(PellucidError):
+    def __init__(self, location: str) -> None:
+        super().__init__(
+            f"{location}: decisions on a workspace in a store are kept in PostgreSQL. Name the database in PELLUCID_REVIEWS "
+            "(postgresql://...), see docs/reviewing.md."
+        )

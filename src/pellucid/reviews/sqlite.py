@@ -7,6 +7,8 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from pellucid.errors import ReviewsNeedDatabase
+
 PATIENCE = 30.0
 """Seconds to wait for another process that is writing."""
 
@@ -48,3 +50,22 @@ class SqliteFile:
 
     def keep_schema(self, cursor: Any, number: int) -> None:
         cursor.execute(f"PRAGMA user_version = {number}")
+
+
+class NoDatabase(SqliteFile):
+    """Of a workspace in an object store for which no database was named: nothing was decided, and nothing can be."""
+
+    def __init__(self, location: str) -> None:
+        super().__init__(Path())
+        self.location = location
+
+    @property
+    def name(self) -> str:
+        return self.location
+
+    @property
+    def exists(self) -> bool:
+        return False
+
+    def connect(self) -> Any:
+        raise ReviewsNeedDatabase(self.location)

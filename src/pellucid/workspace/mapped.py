@@ -81,6 +81,12 @@ guard = threading.Lock()
 """Threads map files while others let go of them."""
 
 
+def keep_track(whole: mmap.mmap) -> None:
+    """Of what is to be given back by `let_go`."""
+    with guard:
+        mappings.add(whole)
+
+
 def let_go() -> None:
     """Give back the pages that reading has brought in, where they are many; the system still has them, and reading brings them again.
 
@@ -118,6 +124,5 @@ def read_mapped(path: Path) -> dict[str, Any] | None:
         }
     except (OSError, ValueError, TypeError, msgspec.MsgspecError):
         return None
-    with guard:
-        mappings.add(whole)
+    keep_track(whole)
     return columns

@@ -11,7 +11,8 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
+from weakref import WeakValueDictionary
 
 import msgspec
 import numpy as np
@@ -25,17 +26,47 @@ PATIENCE = 60.0
 T = TypeVar("T")
 
 
+class Mirror(Protocol):
+    """A folder that stands for one in an object store; see `mirror`."""
+
+    def follow(self, at_once: bool = False) -> None: ...
+    def fetch(self, path: Path) -> None: ...
+    def columns(self, path: Path) -> dict[str, Any] | None: ...
+    def location(self, path: Path) -> str: ...
+    def push(self) -> None: ...
+
+
+mirrors: WeakValueDictionary[Path, Mirror] = WeakValueDictionary()
+"""By their folders: whoever reads or writes a file knows its path alone."""
+
+
+def mirror_of(path: Path) -> Mirror | None:
+    """The mirror that a file or folder is of; None for what is this machine's own."""
+    return next((mirrors[folder] for folder in (path, *path.parents) if folder in mirrors), None) if mirrors else None
+
+
+def follow(path: Path) -> None:
+    """Before manifests are looked at: see whether others wrote some."""
+    if mirror := mirror_of(path):
+        mirror.follow()
+
+
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
     """Hold the workspace's one write lock; it falls with the process that holds it."""
     import filelock
 
+    mirror = mirror_of(folder)
     lock = folder / ".lock"
     new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(lock, timeout=PATIENCE):
+            if mirror:
+                mirror.follow(at_once=True)
             yield
+            if mirror:
+                mirror.push()
     except filelock.Timeout as error:
         raise WorkspaceBusy(folder, PATIENCE) from error
     except OSError as error:
@@ -74,6 +105,8 @@ def read_table(path: Path) -> dict[str, Any]:
     """The columns of a Parquet file, as NumPy arrays in the order of its rows; NaN where a number is absent."""
     import duckdb
 
+    if mirror := mirror_of(path):
+        mirror.fetch(path)
     try:
         with duckdb.connect() as connection:
             columns = connection.execute("SELECT * FROM read_parquet(?, hive_partitioning = false)", [exactly(path)]).fetchnumpy()
@@ -84,9 +117,15 @@ def read_table(path: Path) -> dict[str, Any]:
 
 def write_manifest(path: Path, manifest: Any) -> None:
     """Replace a manifest: the moment at which a change takes place."""
+    replace_file(path, msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
+
+
+def replace_file(path: Path, text: bytes) -> None:
+    """Write a small file, synced, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     half = path.with_name(f"{path.name}.tmp")
     try:
-        half.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
+        half.write_bytes(text)
         sync(half)
         half.replace(path)
     finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,8 @@ import numpy as np
 
 from pellucid.errors import FileMalformed, FileMissing
 from pellucid.images.store import is_remote
-from pellucid.workspace.mapped import Index, bytes_of, read_mapped, write_mapped
+from pellucid.workspace.far import send, store_of
+from pellucid.workspace.mapped import Index, bytes_of, end_of, read_mapped, write_mapped
 
 FIRST_LOOK = 1 << 16
 """Bytes read of a remote file for its index; a longer index costs a second look."""
@@ -31,19 +32,6 @@ def put(location: str, columns: Mapping[str, Any]) -> None:
         half = Path(room) / "columns"
         write_mapped(half, columns)
         send(half, location)
-
-
-def send(file: Path, location: str) -> None:
-    """Put a file of this machine where the location says, in one piece."""
-    store, path = store_of(location)
-    store.put_file(str(file), path)
-
-
-def store_of(location: str) -> tuple[Any, str]:
-    """The store that a URL is of, and the path in it. Keys to it come from where the store's own tools look (environment, profile)."""
-    import fsspec
-
-    return fsspec.url_to_fs(location)  # type: ignore[no-any-return]
 
 
 def present(folder: str, names: Iterable[str]) -> set[str]:
@@ -86,9 +74,17 @@ class Stored:
         return columns
 
     @cached_property
+    def _store(self) -> tuple[Any, str]:
+        return store_of(self.location)
+
+    @property
+    def size(self) -> int:
+        return end_of(self.index)
+
+    @cached_property
     def index(self) -> Index:
         """Of a remote file: where each column lies."""
-        store, path = store_of(self.location)
+        store, path = self._store
         try:
             head = store.cat_file(path, start=0, end=FIRST_LOOK)
             length = int.from_bytes(head[:8], "little")
@@ -117,9 +113,16 @@ class Stored:
             last = shape[0] if end is None else min(end, shape[0])
             each = bytes_of(kind, [1, *shape[1:]])
             spans.append((offset + begin * each, offset + max(last, begin) * each))
-        store, path = store_of(self.location)
-        texts = store.cat_ranges([path] * len(spans), [first for first, _ in spans], [last for _, last in spans], on_error="raise")
-        return {name: self._column(name, text) for name, text in zip(names, texts, strict=True)}
+        return {name: self._column(name, text) for name, text in zip(names, self.fetch(spans), strict=True)}
+
+    def fetch(self, spans: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Spans of bytes of a remote file, side by side; raises FileMissing where it is gone."""
+        store, path = self._store
+        try:
+            found = store.cat_ranges([path] * len(spans), [first for first, _ in spans], [last for _, last in spans], on_error="raise")
+        except FileNotFoundError as error:
+            raise FileMissing(self.location) from error
+        return [bytes(text) for text in found]
 
     def _column(self, name: str, text: bytes) -> Any:
         kind, shape, _ = self.index[name]

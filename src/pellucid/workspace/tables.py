@@ -19,7 +19,7 @@ from pellucid.understand.extra import ExtraLists
 from pellucid.understand.outcomes import Staircase
 from pellucid.understand.thresholds import Source, Threshold
 from pellucid.workspace.mapped import read_mapped, write_mapped
-from pellucid.workspace.storage import read_table, write_table
+from pellucid.workspace.storage import mirror_of, read_table, write_table
 
 SIDES = ("x", "y", "width", "height")
 
@@ -58,6 +58,8 @@ def read_outlines(path: Path, rows: Sequence[int] | None = None) -> Texts | None
     """
     import duckdb
 
+    if mirror := mirror_of(path):
+        mirror.fetch(path)
     source = f"read_parquet('{exactly(path).replace(chr(39), chr(39) * 2)}', file_row_number = true, hive_partitioning = false)"
     try:
         with duckdb.connect() as connection:
@@ -106,7 +108,8 @@ def read_evaluation(
     """A version's tables: mapped columns where there are some, else read from Parquet and then mapped, if that can be written."""
     image_columns, coverage = read_images(folder / images)
     known = folder / mapped_name(generation)
-    mapped = read_mapped(known)
+    mirror = mirror_of(folder)
+    mapped = mirror.columns(known) if mirror else read_mapped(known)
     if mapped is not None:
         with suppress(TypeError, KeyError):  # of another layout, or damaged: it is made again
             return mapped_evaluation(mapped, kind, concepts, iou, image_columns, coverage)

@@ -54,7 +54,7 @@ from pellucid.workspace.sliced import FoundSlice
 from pellucid.workspace.spread.engines import EngineName
 from pellucid.workspace.spread.engines import engine as engine_of
 from pellucid.workspace.spread.evaluating import ROWS, Steps, evaluate_in_pieces, quietly
-from pellucid.workspace.storage import read_manifest, remove_leftovers, write_manifest, writing
+from pellucid.workspace.storage import follow, mirror_of, read_manifest, remove_leftovers, write_manifest, writing
 from pellucid.workspace.tables import (
     mapped_columns,
     mapped_name,
@@ -106,6 +106,7 @@ class Version:
 
     def _stamp(self) -> object:
         """Changes when the version on disk does, or where its view has pictures."""
+        follow(self.folder)
         embeddings = self.view.folder / EMBEDDINGS
         return modified(self.folder / MANIFEST), modified(self.view.manifest_path), embeddings.exists() and modified(embeddings)
 
@@ -240,7 +241,8 @@ class Version:
     @property
     def location(self) -> str:
         """The folder as workers find it: a path, or the URL of a store."""
-        return str(self.folder.resolve())
+        mirror = mirror_of(self.folder)
+        return mirror.location(self.folder) if mirror else str(self.folder.resolve())
 
     def evaluate(
         self, engine: EngineName = "local", address: str | None = None, workers: int | None = None, rows: int = ROWS,

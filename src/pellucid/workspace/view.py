@@ -22,7 +22,7 @@ from pellucid.workspace.mended import Current, current
 from pellucid.workspace.merging import absent_pictures, as_tags, found_folder, merge, merge_concepts, refuse_elsewhere
 from pellucid.workspace.names import checked_name, listed_names
 from pellucid.workspace.reviewing import Reviews
-from pellucid.workspace.storage import read_manifest, remove_leftovers, write_manifest, writing
+from pellucid.workspace.storage import follow, read_manifest, remove_leftovers, write_manifest, writing
 from pellucid.workspace.tables import read_annotations, read_images, write_annotations, write_images
 from pellucid.workspace.turning import annotated_as_stored
 from pellucid.workspace.version import MANIFEST as VERSION_MANIFEST
@@ -185,6 +185,7 @@ class View:
     @property
     def versions(self) -> list[str]:
         """Names of the versions, oldest first."""
+        follow(self.folder)
         names = listed_names(self.folder / "versions", VERSION_MANIFEST)
         return sorted(
             names, key=lambda name: (read_manifest(self.folder / "versions" / name / VERSION_MANIFEST, VersionManifest).started, name)

@@ -12,13 +12,15 @@ from pellucid.columns import Kind, Split
 from pellucid.errors import KindConflict, NotAWorkspace, NoWorkspace, ViewUnknown, WorkspaceTooNew
 from pellucid.formats import read_annotations
 from pellucid.formats.source import Note
+from pellucid.images.store import is_remote
 from pellucid.release import __version__
 from pellucid.reviews.postgres import PostgresDatabase
-from pellucid.reviews.sqlite import SqliteFile
+from pellucid.reviews.sqlite import NoDatabase, SqliteFile
 from pellucid.reviews.store import Engine, Store
 from pellucid.workspace.manifests import FORMAT, ViewManifest, WorkspaceManifest
+from pellucid.workspace.mirror import opened
 from pellucid.workspace.names import checked_name, listed_names
-from pellucid.workspace.storage import read_manifest, write_manifest, writing
+from pellucid.workspace.storage import follow, read_manifest, write_manifest, writing
 from pellucid.workspace.view import MANIFEST as VIEW_MANIFEST
 from pellucid.workspace.view import View
 
@@ -31,17 +33,25 @@ REVIEWS = "PELLUCID_REVIEWS"
 
 
 class Workspace:
-    """Opened by `pellucid.open(folder)`; made when absent, at the first thing written into it."""
+    """Opened by `pellucid.open(folder)`; made when absent, at the first thing written into it. folder: of this machine, or the URL of
+    one in an object store (s3, gs, az, http), of which this machine then holds what was asked for."""
 
     def __init__(self, folder: str | Path, reviews: str | None = None) -> None:
-        self.folder = Path(folder)
+        self._mirror = opened(str(folder)) if is_remote(str(folder)) else None
+        self.folder = self._mirror.folder if self._mirror else Path(folder)
         self._views: dict[str, View] = {}
         self._check()
         address = reviews or os.environ.get(REVIEWS)
-        self._decisions_in: Engine = PostgresDatabase(address) if address else SqliteFile(self.folder / "reviews.sqlite")
+        here = NoDatabase(self.location) if self._mirror else SqliteFile(self.folder / "reviews.sqlite")
+        self._decisions_in: Engine = PostgresDatabase(address) if address else here
 
     def __repr__(self) -> str:
-        return f"<workspace {self.folder}>"
+        return f"<workspace {self.location}>"
+
+    @property
+    def location(self) -> str:
+        """The folder, or the URL of one in an object store."""
+        return self._mirror.url if self._mirror else str(self.folder)
 
     def _check(self) -> None:
         manifest = self.folder / MANIFEST
@@ -51,7 +61,7 @@ class Workspace:
                 raise WorkspaceTooNew(self.folder, found, FORMAT)
         elif self.folder.is_file():
             raise NotAWorkspace(self.folder, "it is a file")
-        elif self.folder.is_dir() and any(foreign(child) for child in self.folder.iterdir()) and not manifest.is_file():
+        elif not self._mirror and self.folder.is_dir() and any(foreign(child) for child in self.folder.iterdir()) and not manifest.is_file():
             raise NotAWorkspace(self.folder, "it holds other files")
 
     @property
@@ -61,6 +71,7 @@ class Workspace:
     @property
     def views(self) -> list[str]:
         """Names of the views."""
+        follow(self.folder)
         return listed_names(self.folder / "views", VIEW_MANIFEST)
 
     def view(self, name: str, kind: Kind | None = None) -> View:

@@ -18,8 +18,9 @@ from pellucid.understand.orders import order_by_key
 from pellucid.understand.outcomes import Staircase
 from pellucid.understand.shards import MatchedShard, Shard, Stretch, counted, match_shard, merged
 from pellucid.understand.thresholds import Threshold, fewest_errors
+from pellucid.workspace.far import store_of
 from pellucid.workspace.spread.job import Job, Part, shard_name, stretch_name
-from pellucid.workspace.stored import Stored, put, store_of
+from pellucid.workspace.stored import Stored, put
 from pellucid.workspace.tables import SIDES, threshold_columns
 
 ANNOTATED = ("image", "concept", "ignore", "positive")

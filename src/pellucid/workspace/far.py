@@ -1,0 +1,36 @@
+"""Object stores, as fsspec reaches them: s3, gs, az, http, ...
+
+Keys to a store come from where its own tools look for them (environment, profile, the machine's role), never from an address: what
+stands in an address is kept in manifests and shown on pages.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pellucid.errors import AddressHasSecret, StoreUnknown
+
+
+def store_of(location: str) -> tuple[Any, str]:
+    """The store that a URL is of, and the path in it. Raises AddressHasSecret, StoreUnknown."""
+    import fsspec
+
+    refuse_secrets(location)
+    try:
+        return fsspec.url_to_fs(location)  # type: ignore[no-any-return]
+    except (ImportError, ValueError) as error:
+        raise StoreUnknown(location, str(error)) from error
+
+
+def refuse_secrets(location: str) -> None:
+    parts = urlsplit(location)
+    if "@" in parts.netloc or parts.query:
+        raise AddressHasSecret(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")
+
+
+def send(file: Path, location: str) -> None:
+    """Put a file of this machine where the location says, in one piece."""
+    store, path = store_of(location)
+    store.put_file(str(file), path)

@@ -1,0 +1,263 @@
+"""A workspace in an object store, as a folder of this machine that holds of it what was asked for.
+
+Manifests are followed: they are small and say what else there is. Tables are fetched when they are first read, columns in parts
+(`ranged`). What is written is written here first, as everywhere, and then put into the store: tables, and last the manifests that name
+them, each in one piece, so that whoever reads sees the state before or the one after.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from platformdirs import user_cache_path
+
+from pellucid.errors import ChangedElsewhere, FileMissing, NotAWorkspace, PellucidError, StoreUnreachable
+from pellucid.workspace.embeddings import FILE as EMBEDDINGS
+from pellucid.workspace.far import send, store_of
+from pellucid.workspace.mapped import read_mapped, write_mapped
+from pellucid.workspace.ranged import Room, ranged_columns, with_records
+from pellucid.workspace.storage import mirrors, replace_file
+from pellucid.workspace.stored import Stored
+
+MANIFESTS = ("workspace.json", "view.json", "version.json")
+"""In the order in which they are put into a store."""
+TABLES = (".parquet", ".mapped")
+FRESH = 2.0
+"""Seconds for which what was followed is taken for what is there."""
+BOUND = 8 << 30
+"""Bytes of whole tables that this machine keeps of a workspace."""
+
+
+class Mirror:
+    """url: of the workspace. Thread-safe. Raises AddressHasSecret, StoreUnknown, StoreUnreachable."""
+
+    def __init__(self, url: str, kept_in: Path | None = None) -> None:
+        self.url = url.rstrip("/")
+        self._store, self._root = store_of(self.url)
+        name = hashlib.sha256(self.url.encode()).hexdigest()[:24]
+        self.folder = ((kept_in or user_cache_path("pellucid")) / "workspaces" / name).resolve()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._room = Room(self.folder / ".columns")
+        self._lock = threading.RLock()
+        self._tokens: dict[str, object] = {}
+        self._sizes: dict[str, int] = {}
+        self._followed = -FRESH
+        self._following = threading.Lock()
+        mirrors[self.folder] = self
+        self.follow(at_once=True)
+
+    def location(self, path: Path) -> str:
+        """Where a file of the folder lies in the store."""
+        return f"{self.url}/{path.relative_to(self.folder).as_posix()}"
+
+    def follow(self, at_once: bool = False) -> None:
+        """See what others wrote, at once or, where what is known is not fresh, while the reader goes on with that."""
+        if at_once:
+            with self._following:
+                self._follow()
+        elif time.monotonic() - self._followed > FRESH and self._following.acquire(blocking=False):
+            threading.Thread(target=self._follow_behind, daemon=True).start()
+
+    def _follow_behind(self) -> None:
+        try:
+            with suppress(PellucidError):  # the reader has what was there; the next look may find the store again
+                self._follow()
+        finally:
+            self._followed = time.monotonic()
+            self._following.release()
+
+    def _follow(self) -> None:
+        listed = self._listed()
+        followed = {name: info for name, info in listed.items() if is_followed(name)}
+        changed = [
+            name for name, info in followed.items() if self._tokens.get(name) != token_of(info) or not (self.folder / name).is_file()
+        ]
+        texts = self._read(changed)
+        with self._lock:
+            for name in sorted(changed, key=depth, reverse=True):
+                replace_file(self.folder / name, texts[name])
+                self._tokens[name] = token_of(followed[name])
+            for file in [*self.folder.rglob("*.json"), *self.folder.rglob(EMBEDDINGS)]:
+                if file.relative_to(self.folder).as_posix() not in followed:
+                    file.unlink(missing_ok=True)
+            self._tokens = {name: self._tokens[name] for name in followed}
+            self._sizes = {name: int(info.get("size") or 0) for name, info in listed.items()}
+            self._followed = time.monotonic()
+
+    def _listed(self) -> dict[str, dict[str, Any]]:
+        """All files of the workspace by their path in it."""
+        try:
+            self._store.invalidate_cache()
+            found = self._store.find(self._root, detail=True)
+        except FileNotFoundError:
+            return {}
+        except Exception as error:  # each store has its own
+            raise StoreUnreachable(self.url, sentence(error)) from error
+        root = f"{self._root.rstrip('/')}/"
+        return {path.removeprefix(root): info for path, info in found.items() if path.startswith(root)}
+
+    def _read(self, names: list[str]) -> dict[str, bytes]:
+        paths = [f"{self._root}/{name}" for name in names]
+        try:
+            texts = self._store.cat(paths) if paths else {}
+        except Exception as error:
+            raise StoreUnreachable(self.url, sentence(error)) from error
+        return {name: texts[path] for name, path in zip(names, paths, strict=True)} if isinstance(texts, dict) else {names[0]: texts}
+
+    @property
+    def has_other_files(self) -> bool:
+        return any(not name.startswith(("views/", ".")) for name in self._sizes)
+
+    def fetch(self, path: Path) -> None:
+        """Have a table here as a whole, if the store has it."""
+        name = path.relative_to(self.folder).as_posix()
+        if path.is_file() or name not in self._sizes:
+            return
+        with self._lock:
+            if path.is_file():
+                return
+            half = path.with_name(f"{path.name}.tmp")
+            half.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                self._store.get_file(f"{self._root}/{name}", str(half))
+            except FileNotFoundError:
+                return
+            except Exception as error:
+                raise StoreUnreachable(self.url, sentence(error)) from error
+            half.replace(path)
+            self._make_room(path)
+
+    def _make_room(self, wanted: Path) -> None:
+        """Let go of the tables that were fetched longest ago, where all together are more than the bound."""
+        files = [(file.stat().st_mtime, file.stat().st_size, file) for file in self._tables() if file != wanted]
+        held = wanted.stat().st_size + sum(size for _, size, _ in files)
+        for _, size, file in sorted(files):
+            if held <= BOUND:
+                break
+            file.unlink(missing_ok=True)
+            held -= size
+
+    def _tables(self) -> list[Path]:
+        return [file for file in (self.folder / "views").rglob("*") if file.suffix in TABLES]
+
+    def columns(self, path: Path) -> dict[str, Any] | None:
+        """The mapped columns of a version, fetched as they are asked for; None where the store has none."""
+        if path.is_file():
+            return read_mapped(path)
+        if path.relative_to(self.folder).as_posix() not in self._sizes:
+            return None
+        try:
+            return ranged_columns(Stored(self.location(path)), self._room)
+        except FileMissing:
+            return None
+
+    def push(self) -> None:
+        """Put into the store what was written here. Raises ChangedElsewhere with the store as it was, StoreUnreachable."""
+        with self._lock:
+            listed = self._listed()
+            changed = [name for name in MANIFESTS for name in self._changed(name, listed)]
+            for name in changed:
+                now = token_of(listed[name]) if name in listed else None
+                if now != self._tokens.get(name):
+                    self._take_back(changed)
+                    raise ChangedElsewhere(self.location(self.folder / name))
+            try:
+                for name in changed:
+                    self._put_tables(name, listed)
+                for name in changed:
+                    send(self.folder / name, f"{self.url}/{name}")
+                for name in changed:
+                    self._clear(name, listed)
+            except PellucidError:
+                raise
+            except Exception as error:
+                raise StoreUnreachable(self.url, sentence(error)) from error
+        self.follow(at_once=True)
+
+    def _changed(self, kind: str, listed: dict[str, Any]) -> list[str]:
+        """The manifests of a kind, and the embeddings beside them, that are not in the store as they are here."""
+        files = [*self.folder.rglob(kind), *(self.folder.rglob(EMBEDDINGS) if kind == "view.json" else ())]
+        names = [file.relative_to(self.folder).as_posix() for file in files]
+        there = self._read([name for name in names if name in listed])
+        return [name for name in names if there.get(name) != (self.folder / name).read_bytes()]
+
+    def _take_back(self, names: list[str]) -> None:
+        for name in names:
+            (self.folder / name).unlink(missing_ok=True)
+            self._tokens.pop(name, None)
+        with suppress(PellucidError):
+            self.follow(at_once=True)
+
+    def _put_tables(self, manifest: str, listed: dict[str, Any]) -> None:
+        """The tables that a manifest names, and the columns made of them; others that lie here were fetched."""
+        folder = (self.folder / manifest).parent
+        for file in sorted(folder.iterdir()) if manifest.endswith(".json") else ():
+            name = file.relative_to(self.folder).as_posix()
+            if file.suffix not in TABLES or name in listed:
+                continue
+            if file.suffix == ".parquet":
+                send(file, f"{self.url}/{name}")
+                continue
+            columns = read_mapped(file)
+            if columns is not None:
+                half = file.with_name(f"{file.name}.tmp")
+                try:
+                    write_mapped(half, with_records(columns))
+                    send(half, f"{self.url}/{name}")
+                finally:
+                    half.unlink(missing_ok=True)
+
+    def _clear(self, manifest: str, listed: dict[str, Any]) -> None:
+        """Remove tables from the store that are older than those before: whoever reads those is let finish."""
+        if not manifest.endswith(("view.json", "version.json")):
+            return
+        generation = int(msgspec.json.decode((self.folder / manifest).read_bytes()).get("generation", 0))
+        folder = manifest.rpartition("/")[0]
+        old = [
+            name
+            for name in listed
+            if name.rpartition("/")[0] == folder and name.endswith(TABLES) and (number := generation_of(name)) is not None
+            and number < generation - 1
+        ]  # fmt: skip
+        for name in old:
+            with suppress(FileNotFoundError):
+                self._store.rm_file(f"{self._root}/{name}")
+
+
+def is_followed(name: str) -> bool:
+    return name.rpartition("/")[2] in (*MANIFESTS, EMBEDDINGS) and "/evaluating/" not in name
+
+
+def depth(name: str) -> int:
+    """Versions are taken over before the views and the workspace that name them."""
+    return name.count("/")
+
+
+def generation_of(name: str) -> int | None:
+    number = name.rpartition("/")[2].split(".")[1]
+    return int(number) if number.isdecimal() else None
+
+
+def token_of(info: dict[str, Any]) -> object:
+    """What changes when a file of a store does."""
+    marks = (str(info[key]) for key in ("ETag", "etag", "mtime", "LastModified", "last_modified") if info.get(key))
+    return next(marks, None), info.get("size")
+
+
+def sentence(error: Exception) -> str:
+    """What a store says, in a line and without what it was asked with."""
+    return str(error).split("\n", maxsplit=1)[0].partition("?")[0][:200] or type(error).__name__
+
+
+def opened(url: str) -> Mirror:
+    """The mirror of a workspace; raises NotAWorkspace where other files lie there."""
+    made = Mirror(url)
+    if not (made.folder / "workspace.json").is_file() and made.has_other_files:
+        raise NotAWorkspace(url, "it holds other files")
+    return made
