@@ -47,14 +47,14 @@ def prepare(size: Size, folder: Path) -> Path:
 
 
 @contextmanager
-def serving(workspace: Path) -> Iterator[tuple[str, float, int]]:
+def serving(workspace: Path | str) -> Iterator[tuple[str, float, int]]:
     """(address, seconds until it answered, process id)"""
     begin = time.perf_counter()
     command = [sys.executable, "-m", "pellucid.cli", "serve", str(workspace), "--no-browser", "--port", "0"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None
-        address = next(found[0] for line in process.stderr if (found := re.search(r"http://\S+", line)))
+        address = next(found[-1] for line in process.stderr if (found := re.findall(r"http://\S+", line)))
         yield address, time.perf_counter() - begin, process.pid
     finally:
         process.send_signal(signal.SIGINT)

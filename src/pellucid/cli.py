@@ -32,6 +32,7 @@ from pellucid.terminal import (
     print_json,
     table,
     tell,
+    there,
 )
 from pellucid.understand.gallery import TABS, Tab
 
@@ -330,7 +331,7 @@ def history(workspace: str, view: str, image: str | None, who: str | None, day: 
 
 
 @cli.command()
-@click.argument("workspace", type=click.Path(exists=True, file_okay=False))
+@click.argument("workspace", callback=there)
 @SERVE
 @click.option("--reviews", metavar="URL", help="A PostgreSQL database for people's decisions, in place of a file in the workspace; better "
               "in the environment variable PELLUCID_REVIEWS, which every command honours.")  # fmt: skip

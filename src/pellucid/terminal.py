@@ -96,6 +96,13 @@ def options(*several: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return decorate
 
 
+def there(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """A folder that exists, or a URL, of which only opening it tells."""
+    if "://" not in value:
+        click.Path(exists=True, file_okay=False).convert(value, parameter, context)
+    return value
+
+
 SPLIT = click.option("--split", type=click.Choice(SPLITS), default="validation", show_default=True)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 IMAGES = click.option("--images", metavar="DIR", help="The folder or URL that image paths are relative to.")

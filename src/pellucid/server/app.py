@@ -15,7 +15,17 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 
 from pellucid.columns import SPLITS
-from pellucid.errors import ItemGone, NameBad, NoWorkspace, PellucidError, ReviewsUnreachable, RowUnknown, VersionUnknown, ViewUnknown
+from pellucid.errors import (
+    ItemGone,
+    NameBad,
+    NoWorkspace,
+    PellucidError,
+    ReviewsUnreachable,
+    RowUnknown,
+    StoreUnreachable,
+    VersionUnknown,
+    ViewUnknown,
+)
 from pellucid.images.cache import CropCache
 from pellucid.release import __version__
 from pellucid.server.answers import (
@@ -218,7 +228,7 @@ def tell_refusals(app: FastAPI) -> None:
     @app.exception_handler(PellucidError)
     async def refused(request: Request, error: PellucidError) -> JSONResponse:
         status = 404 if isinstance(error, ViewUnknown | VersionUnknown | NameBad | NoWorkspace | RowUnknown) else 422
-        status = 409 if isinstance(error, ItemGone) else 503 if isinstance(error, ReviewsUnreachable) else status
+        status = 409 if isinstance(error, ItemGone) else 503 if isinstance(error, ReviewsUnreachable | StoreUnreachable) else status
         return JSONResponse({"detail": str(error)}, status)
 
     @app.exception_handler(RequestValidationError)
@@ -253,4 +263,4 @@ def workspace_document(workspace: Workspace, role: Role) -> WorkspaceDocument:
                 VersionName(version, manifest.started, counts.get("images", 0), counts.get("covered", 0), counts.get("predictions", 0))
             )
         views.append(ViewDocument(name, view.kind, versions))
-    return WorkspaceDocument(workspace.folder.resolve().name, __version__, views, role)
+    return WorkspaceDocument(workspace.name, __version__, views, role)

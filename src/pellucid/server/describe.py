@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -31,12 +32,12 @@ from pellucid.server.documents import (
     VersionDocument,
 )  # fmt: skip
 from pellucid.server.other_version import OtherVersion
-from pellucid.understand.causes import is_counted, overlaps_of_annotation
+from pellucid.understand.causes import is_counted, overlaps_by_image
 from pellucid.understand.counts import count, histogram
 from pellucid.understand.decisions import Ledger
 from pellucid.understand.evaluation import STATES
 from pellucid.understand.gallery import TABS, Selection
-from pellucid.understand.items import Item, Outcome, described, outcome_of
+from pellucid.understand.items import Item, Outcome, described
 from pellucid.understand.outcomes import MATCHED
 from pellucid.understand.reviewed import NEW
 from pellucid.understand.shown import Shown
@@ -44,6 +45,7 @@ from pellucid.understand.thresholds import Source
 from pellucid.workspace import Version
 from pellucid.workspace.loaded import Loaded
 from pellucid.workspace.mapped import let_go
+from pellucid.workspace.ranged import bring
 
 
 def version_document(version: Version, loaded: Loaded) -> VersionDocument:
@@ -139,9 +141,10 @@ def page_document(
     pictures = Pictures(version, loaded)
     rows = selection.page(offset, limit)
     shown: list[PageItem] = []
-    for begin in range(0, len(rows), BETWEEN):
+    at_once = max(len(rows), 1) if bring(loaded.evaluation, rows, selection.shows_annotations) else BETWEEN
+    for begin in range(0, len(rows), at_once):
         let_go()
-        part = rows[begin : begin + BETWEEN]
+        part = rows[begin : begin + at_once]
         items = described(selection, part, offset + begin)
         shown += [page_item(loaded, selection, pictures, row, item, ledger, other) for row, item in zip(part.tolist(), items, strict=True)]
     position = selection.threshold_position if single and selection.tab == "all" else None
@@ -199,28 +202,23 @@ def prediction_partner(loaded: Loaded, row: int, item: Item) -> Partner | None:
 def annotation_partner(loaded: Loaded, selection: Shown, row: int, item: Item) -> Partner | None:
     """The prediction that came nearest to an extra box; in classification, what was predicted instead."""
     evaluation = loaded.evaluation
-    rows = loaded.neighbours.predictions(int(evaluation.annotations.image[row]))
+    places, table = loaded.neighbours.places(int(evaluation.annotations.image[row])), evaluation.by_image
     if evaluation.kind == "detection":
         if item.best_match is None or item.best_match.score is None:
             return None
-        same = rows[evaluation.predictions.concept[rows] == evaluation.annotations.concept[row]]
-        same = same[evaluation.predictions.score[same] == item.best_match.score]
-        nearest = int(same[np.argmax(overlaps_of_annotation(evaluation, row, same))])
-        return Partner(
-            "prediction", int(evaluation.predictions.concept[nearest]), box(evaluation.predictions.box, nearest),
-            item.best_match.score, item.best_match.iou,
-        )  # fmt: skip
+        same = places[table.concept[places] == evaluation.annotations.concept[row]]
+        same = same[table.score[same] == item.best_match.score]
+        nearest = int(same[np.argmax(overlaps_by_image(evaluation, same, np.full(len(same), row)))])
+        return Partner("prediction", int(table.concept[nearest]), box(table.box, nearest), item.best_match.score, item.best_match.iou)
     if evaluation.kind == "classification":
-        chosen = rows[is_counted(evaluation, rows, selection.thresholds)]
+        chosen = places[is_counted(evaluation, places, selection.thresholds)]
         if len(chosen):
             instead = int(chosen[0])
-            return Partner(
-                "prediction", int(evaluation.predictions.concept[instead]), None, float(evaluation.predictions.score[instead]), None
-            )
+            return Partner("prediction", int(table.concept[instead]), None, float(table.score[instead]), None)
     return None
 
 
-def box(boxes: Floats | None, row: int) -> Box | None:
+def box(boxes: Any, row: int) -> Box | None:
     if boxes is None:
         return None
     left, top, width, height = boxes[row].tolist()
@@ -233,14 +231,14 @@ def image_document(version: Version, loaded: Loaded, image: int, thresholds: Flo
     pictures = Pictures(version, loaded)
     mark = pictures.stamp(image)
     width, height = pictures.size(image, mark)
-    rows = loaded.neighbours.predictions(image)
-    rows = rows[np.argsort(-evaluation.predictions.score[rows], kind="stable")].tolist()
+    places, table, rows = loaded.neighbours.places(image), evaluation.by_image, loaded.neighbours.predictions(image)
+    score, concept, state = table.score[places], table.concept[places], table.state[places]
     predicted = [
         PredictedBox(
-            row, int(evaluation.predictions.concept[row]), float(evaluation.predictions.score[row]),
-            box(evaluation.predictions.box, row), outcome_of(evaluation, row, thresholds),
+            int(rows[place]), int(concept[place]), float(score[place]), box(table.box, int(places[place])),
+            "below" if score[place] < thresholds[concept[place]] else STATES[int(state[place])],
         )
-        for row in rows
+        for place in np.argsort(-score, kind="stable").tolist()
     ]  # fmt: skip
     own = sorted(loaded.neighbours.annotations(image).tolist())
     annotated = [annotated_box(loaded, row, thresholds, outline) for row, outline in zip(own, version.outlines(loaded, own), strict=True)]

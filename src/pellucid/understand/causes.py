@@ -33,6 +33,10 @@ class Neighbours:
         first, last = self._derived.prediction_image_start[[image, image + 1]]
         return np.asarray(self._derived.prediction_of_image[first:last], np.int64)
 
+    def places(self, image: int) -> Longs:
+        """Of the image's predictions among all, image after image; see Evaluation.by_image."""
+        return np.arange(*self._derived.prediction_image_start[[image, image + 1]].tolist())
+
     def annotations(self, image: int) -> Longs:
         """Rows of the image's annotations, as listed."""
         first, last = self._derived.annotation_image_start[[image, image + 1]]
@@ -42,8 +46,8 @@ class Neighbours:
 def causes_of_extra(evaluation: Evaluation, rows: Longs, thresholds: Floats) -> Bytes:
     """Why no prediction at or over the threshold answers these annotations: places in CAUSES. Costs the boxes of their images."""
     found = np.full(len(rows), NOTHING_THERE, np.int8)
-    table, predictions, derived = evaluation.annotations, evaluation.predictions, evaluation.derived
-    for part, mine, others in pairs(table.image[rows], derived.prediction_image_start, derived.prediction_of_image):
+    table, predictions = evaluation.annotations, evaluation.by_image
+    for part, mine, others in pairs(table.image[rows], evaluation.derived.prediction_image_start, None):
         counted = is_counted(evaluation, others, thresholds)
         some = np.zeros(len(part), bool)
         if evaluation.kind != "detection":
@@ -56,7 +60,7 @@ def causes_of_extra(evaluation: Evaluation, rows: Longs, thresholds: Floats) -> 
             continue
         mine, others = mine[counted], others[counted]
         same = predictions.concept[others] == table.concept[rows[part[mine]]]
-        overlap = overlaps(evaluation, others, rows[part[mine]])
+        overlap = overlaps_by_image(evaluation, others, rows[part[mine]])
         close = overlap >= evaluation.iou_threshold
         found[part[mine[same & close]]] = TAKEN
         found[part[mine[same & (overlap >= BADLY_PLACED) & ~close]]] = BADLY_PLACED_CODE
@@ -88,9 +92,9 @@ def causes_of_missing(evaluation: Evaluation, rows: Longs, thresholds: Floats) -
     return found
 
 
-def pairs(images: np.ndarray, start: Longs, rows_of_image: np.ndarray) -> Iterator[tuple[Longs, Longs, Longs]]:
+def pairs(images: np.ndarray, start: Longs, rows_of_image: np.ndarray | None) -> Iterator[tuple[Longs, Longs, Longs]]:
     """Every item with every row of its image, some items at a time: their places; and for each pair the item, as a place among these,
-    and the row. start, rows_of_image: where each image's rows begin, and they."""
+    and the row. start, rows_of_image: where each image's rows begin, and they; None: their places are told instead."""
     first = start[images]
     count = start[np.asarray(images, np.int64) + 1] - first
     ends = np.cumsum(count)
@@ -101,14 +105,16 @@ def pairs(images: np.ndarray, start: Longs, rows_of_image: np.ndarray) -> Iterat
         part = np.arange(begin, end)
         mine = np.repeat(np.arange(end - begin), count[part])
         within = np.arange(len(mine)) - np.repeat(np.cumsum(count[part]) - count[part], count[part])
-        yield part, mine, np.asarray(rows_of_image[np.repeat(first[part], count[part]) + within], np.int64)
+        places = np.repeat(first[part], count[part]) + within
+        yield part, mine, places if rows_of_image is None else np.asarray(rows_of_image[places], np.int64)
         begin = end
 
 
-def is_counted(evaluation: Evaluation, rows: Longs, thresholds: Floats) -> Flags:
-    """At or over the threshold, and taking part."""
-    state = evaluation.state[rows]
-    over = evaluation.predictions.score[rows] >= thresholds[evaluation.predictions.concept[rows]]
+def is_counted(evaluation: Evaluation, places: Longs, thresholds: Floats) -> Flags:
+    """At or over the threshold, and taking part; places: see Evaluation.by_image."""
+    table = evaluation.by_image
+    state = table.state[places]
+    over = table.score[places] >= thresholds[table.concept[places]]
     return np.asarray(over & ((state == MATCHED) | (state == WRONG)))
 
 
@@ -120,8 +126,11 @@ def overlaps(evaluation: Evaluation, predictions: Longs, annotations: Longs) -> 
     return iou_of_pairs(predicted[predictions], annotated[annotations], np.zeros(len(predictions), bool))
 
 
-def overlaps_of_annotation(evaluation: Evaluation, row: int, rows: Longs) -> Floats:
-    return overlaps(evaluation, rows, np.full(len(rows), row))
+def overlaps_by_image(evaluation: Evaluation, places: Longs, annotations: Longs) -> Floats:
+    """The same; places: of the predictions, see Evaluation.by_image."""
+    annotated = evaluation.annotations.box
+    assert annotated is not None
+    return iou_of_pairs(evaluation.by_image.box[places], annotated[annotations], np.zeros(len(places), bool))
 
 
 def overlaps_of_prediction(evaluation: Evaluation, row: int, rows: Longs) -> Floats:

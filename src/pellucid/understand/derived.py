@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,16 @@ from pellucid.columns import NOT_RUN, SPLITS, Annotations, Bytes, Floats, Images
 from pellucid.understand.orders import order_by_key, run_keys
 from pellucid.understand.outcomes import MATCHED, NOT_HIGHEST, WRONG
 from pellucid.understand.runs import index_of
+
+
+@dataclass(frozen=True, eq=False)
+class ByImage:
+    """Of the predictions, image after image, what tells why others are errors: so that an image's lie at one place. See Derived."""
+
+    concept: Any
+    score: Any
+    box: Any
+    state: Any
 
 
 @dataclass(frozen=True, eq=False)

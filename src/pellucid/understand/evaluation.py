@@ -9,12 +9,12 @@ from typing import Literal
 import numpy as np
 
 from pellucid.columns import SPLITS, Annotations, Bytes, Floats, Images, Integers, Kind, Longs, Predictions
-from pellucid.understand.derived import Derived, derive
+from pellucid.understand.derived import ByImage, Derived, derive
 from pellucid.understand.extra import ExtraLists, extra_lists
 from pellucid.understand.matching import match
 from pellucid.understand.orders import gallery_order
 from pellucid.understand.outcomes import IGNORED, MATCHED, NOT_HIGHEST, WRONG, Staircase
-from pellucid.understand.runs import Runs, at_or_over, make_runs
+from pellucid.understand.runs import Runs, Through, at_or_over, make_runs
 from pellucid.understand.thresholds import Counted, Threshold, thresholds_of
 
 VALIDATION = SPLITS.index("validation")
@@ -25,13 +25,15 @@ LISTS: tuple[ListName, ...] = ("all_predictions", "predicted_concepts", "matched
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """What was worked out before: an evaluation that has it answers at once. over: see Evaluation.over; strips: see counts.strips."""
+    """What was worked out before: an evaluation that has it answers at once. over: see Evaluation.over; strips: see counts.strips ·
+    by_image: where the columns lie a second time in that order."""
 
     derived: Derived
     thresholds: tuple[Threshold, ...]
     extra: ExtraLists
     over: dict[ListName, Longs]
     strips: dict[str, np.ndarray]
+    by_image: ByImage | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +70,15 @@ class Evaluation:
         return derive(
             self.kind, len(self.concepts), self.images, self.coverage, self.annotations, self.predictions, self.state, self.answer
         )
+
+    @cached_property
+    def by_image(self) -> ByImage:
+        """Predictions in the order of `derived.prediction_of_image`, without a copy."""
+        if self.kept is not None and self.kept.by_image is not None:
+            return self.kept.by_image
+        table, rows = self.predictions, self.derived.prediction_of_image
+        box = None if table.box is None else Through(table.box, rows)
+        return ByImage(Through(table.concept, rows), Through(table.score, rows), box, Through(self.state, rows))
 
     @cached_property
     def all_predictions(self) -> Runs:

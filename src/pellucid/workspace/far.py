@@ -18,8 +18,9 @@ def store_of(location: str) -> tuple[Any, str]:
     import fsspec
 
     refuse_secrets(location)
+    folders = {"auto_mkdir": True} if location.startswith("file:") else {}  # other stores have no folders to be made
     try:
-        return fsspec.url_to_fs(location)  # type: ignore[no-any-return]
+        return fsspec.url_to_fs(location, **folders)  # type: ignore[no-any-return]
     except (ImportError, ValueError) as error:
         raise StoreUnknown(location, str(error)) from error
 

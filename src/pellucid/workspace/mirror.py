@@ -33,6 +33,8 @@ FRESH = 2.0
 BOUND = 8 << 30
 """Bytes of whole tables that this machine keeps of a workspace."""
 
+Token = tuple[str | None, Any]
+
 
 class Mirror:
     """url: of the workspace. Thread-safe. Raises AddressHasSecret, StoreUnknown, StoreUnreachable."""
@@ -45,7 +47,7 @@ class Mirror:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._room = Room(self.folder / ".columns")
         self._lock = threading.RLock()
-        self._tokens: dict[str, object] = {}
+        self._tokens: dict[str, Token] = {}
         self._sizes: dict[str, int] = {}
         self._followed = -FRESH
         self._following = threading.Lock()
@@ -75,25 +77,29 @@ class Mirror:
     def _follow(self) -> None:
         listed = self._listed()
         followed = {name: info for name, info in listed.items() if is_followed(name)}
-        changed = [
-            name for name, info in followed.items() if self._tokens.get(name) != token_of(info) or not (self.folder / name).is_file()
-        ]
+        changed = [name for name, info in followed.items() if not self._is_fresh(name, token_of(info))]
         texts = self._read(changed)
         with self._lock:
             for name in sorted(changed, key=depth, reverse=True):
-                replace_file(self.folder / name, texts[name])
+                if not (self.folder / name).is_file() or (self.folder / name).read_bytes() != texts[name]:
+                    replace_file(self.folder / name, texts[name])
                 self._tokens[name] = token_of(followed[name])
-            for file in [*self.folder.rglob("*.json"), *self.folder.rglob(EMBEDDINGS)]:
+            for file in [file for name in (*MANIFESTS, EMBEDDINGS) for file in self.folder.rglob(name)]:
                 if file.relative_to(self.folder).as_posix() not in followed:
                     file.unlink(missing_ok=True)
             self._tokens = {name: self._tokens[name] for name in followed}
             self._sizes = {name: int(info.get("size") or 0) for name, info in listed.items()}
             self._followed = time.monotonic()
 
+    def _is_fresh(self, name: str, token: Token) -> bool:
+        return token[0] is not None and self._tokens.get(name) == token and (self.folder / name).is_file()
+
     def _listed(self) -> dict[str, dict[str, Any]]:
         """All files of the workspace by their path in it."""
         try:
             self._store.invalidate_cache()
+            if self.url.startswith("http"):
+                return {name: {} for name in self._linked("")}
             found = self._store.find(self._root, detail=True)
         except FileNotFoundError:
             return {}
@@ -101,6 +107,13 @@ class Mirror:
             raise StoreUnreachable(self.url, sentence(error)) from error
         root = f"{self._root.rstrip('/')}/"
         return {path.removeprefix(root): info for path, info in found.items() if path.startswith(root)}
+
+    def _linked(self, folder: str) -> list[str]:
+        """The files below a folder of an HTTP server, which lists a folder as links and says nothing else of what is in it."""
+        start = f"{self._root}/{folder}"
+        names = [link.removeprefix(start) for link in self._store.ls(start, detail=False) if link.startswith(start)]
+        below = [f"{folder}{name}" for name in names if name and "/" not in name.rstrip("/") and "?" not in name]
+        return [file for name in below for file in (self._linked(name) if name.endswith("/") else [name])]
 
     def _read(self, names: list[str]) -> dict[str, bytes]:
         paths = [f"{self._root}/{name}" for name in names]
@@ -244,8 +257,8 @@ def generation_of(name: str) -> int | None:
     return int(number) if number.isdecimal() else None
 
 
-def token_of(info: dict[str, Any]) -> object:
-    """What changes when a file of a store does."""
+def token_of(info: dict[str, Any]) -> Token:
+    """What changes when a file of a store does; its mark is None where the store says nothing of the kind."""
     marks = (str(info[key]) for key in ("ETag", "etag", "mtime", "LastModified", "last_modified") if info.get(key))
     return next(marks, None), info.get("size")
 

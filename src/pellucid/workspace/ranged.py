@@ -17,14 +17,17 @@ from weakref import WeakSet
 
 import numpy as np
 
+from pellucid.columns import Longs
+from pellucid.understand.derived import ByImage
+from pellucid.understand.evaluation import Evaluation
 from pellucid.workspace.mapped import Index, bytes_of, keep_track
 from pellucid.workspace.stored import Stored
 
-BLOCK = 1 << 14
+BLOCK = 1 << 16
 """Bytes fetched at least: 250 predictions with all that is known of them."""
 AT_ONCE = 1 << 23
 """Bytes of one request at most."""
-SMALL = 48 << 20
+SMALL = 128 << 20
 """Columns are read whole when a version is opened, the smallest first, as long as they are not more than this together."""
 BOUND = 2 << 30
 """Bytes that this machine keeps of a workspace's columns."""
@@ -114,7 +117,7 @@ class Ranged(np.lib.mixins.NDArrayOperatorsMixin):
     def __init__(
         self, blocks: Blocks, dtype: np.dtype[Any], shape: tuple[int, ...], offset: int, record: Ranged | None = None, field: str = ""
     ) -> None:
-        self._blocks, self.dtype, self.shape, self._offset = blocks, dtype, shape, offset
+        self.blocks, self.dtype, self.shape, self._offset = blocks, dtype, shape, offset
         self._record, self._field = record, field
         self._each = bytes_of(dtype.str, [1, *shape[1:]]) if dtype.names is None else dtype.itemsize
 
@@ -165,7 +168,7 @@ class Ranged(np.lib.mixins.NDArrayOperatorsMixin):
         return self._array(np.unique(np.concatenate([first // BLOCK, (first + self._each - 1) // BLOCK])))
 
     def _array(self, blocks: np.ndarray) -> Any:
-        whole = self._blocks.with_blocks(blocks)
+        whole = self.blocks.with_blocks(blocks)
         kind = self.dtype
         count = self.size if kind.names is None else len(self)
         return np.frombuffer(whole, kind, count, self._offset).reshape(self.shape)
@@ -203,7 +206,9 @@ def plain(value: Any) -> Any:
 
 RECORDS = "records."
 """Columns of whole rows: what lies scattered is fetched at one place for all columns of a table."""
+BY_IMAGE = ("predictions.concept", "predictions.score", "predictions.box", "evaluation.state")
 RECORDED: dict[str, tuple[str, ...]] = {
+    "by_image": BY_IMAGE,
     "predictions": (*(f"predictions.{name}" for name in ("image", "concept", "score", "box", "order")),
                     *(f"evaluation.{name}" for name in ("state", "partner", "iou"))),
     "annotations": (*(f"annotations.{name}" for name in ("image", "concept", "box", "ignore", "positive", "area")),
@@ -218,10 +223,11 @@ def record_type(index: Index, table: str) -> np.dtype[Any]:
 
 
 class Recorded:
-    """The rows of a table, put together as they are written. columns: of the file that they are added to."""
+    """The rows of a table, put together as they are written. columns: of the file that they are added to. rows: their order, if another."""
 
-    def __init__(self, columns: dict[str, Any], table: str) -> None:
+    def __init__(self, columns: dict[str, Any], table: str, rows: Any = None) -> None:
         self._columns = {name: columns[name] for name in RECORDED[table] if name in columns}
+        self._rows = rows
         index: Index = {name: (column.dtype.str, list(column.shape), 0) for name, column in self._columns.items()}
         self._kind = record_type(index, table)
         self.dtype = np.dtype(f"V{self._kind.itemsize}")
@@ -231,17 +237,19 @@ class Recorded:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, rows: slice) -> Any:
-        begin, end, _ = rows.indices(len(self))
+    def __getitem__(self, part: slice) -> Any:
+        begin, end, _ = part.indices(len(self))
+        rows = slice(begin, end) if self._rows is None else self._rows[begin:end]
         found = np.empty(max(0, end - begin), self._kind)
         for name, column in self._columns.items():
-            found[name] = column[begin:end]
+            found[name] = column[rows]
         return found.view(self.dtype)
 
 
 def with_records(columns: dict[str, Any]) -> dict[str, Any]:
     """What is written to a store."""
-    return {**columns, **{f"{RECORDS}{table}": Recorded(columns, table) for table in RECORDED}}
+    order = {"by_image": columns["derived.prediction_of_image"]}
+    return {**columns, **{f"{RECORDS}{table}": Recorded(columns, table, order.get(table)) for table in RECORDED}}
 
 
 def ranged_columns(stored: Stored, room: Room) -> dict[str, Any]:
@@ -252,11 +260,39 @@ def ranged_columns(stored: Stored, room: Room) -> dict[str, Any]:
     columns: dict[str, Any] = stored.read(whole)
     rows = {table: Ranged(blocks, record_type(index, table), *place(index, f"{RECORDS}{table}"))
             for table in RECORDED if f"{RECORDS}{table}" in index}  # fmt: skip
-    record_of = {name: rows[table] for table, names in RECORDED.items() if table in rows for name in names}
+    record_of = {name: rows[table] for table, names in RECORDED.items() if table in rows and table != "by_image" for name in names}
+    if "by_image" in rows:
+        columns["by_image"] = by_image(rows["by_image"])
     for name, (kind, _, _) in index.items():
         if name not in columns and not name.startswith(RECORDS):
             columns[name] = Ranged(blocks, np.dtype(kind), *place(index, name), record_of.get(name), name)
     return columns
+
+
+def by_image(record: Ranged) -> ByImage:
+    kind = record.dtype
+    assert kind.fields is not None
+    columns = (
+        Ranged(record.blocks, kind.fields[name][0].base, (len(record), *kind.fields[name][0].shape), 0, record, name)
+        if name in kind.fields
+        else None
+        for name in BY_IMAGE
+    )
+    return ByImage(*columns)
+
+
+def bring(evaluation: Evaluation, rows: Longs, annotations: bool) -> bool:
+    """Fetch at once what is going to be asked for of these items (rows of the annotations or of the predictions), if they are far."""
+    far = {
+        table: [column for column in columns.columns().values() if isinstance(column, Ranged)]
+        for table, columns in (("annotations", evaluation.annotations), ("predictions", evaluation.predictions))
+    }
+    for column in far["annotations" if annotations else "predictions"][:1]:
+        column[rows]
+    if far["annotations"] and not annotations:
+        partner = evaluation.partner[rows]
+        far["annotations"][0][partner[partner >= 0]]
+    return any(far.values())
 
 
 def place(index: Index, name: str) -> tuple[tuple[int, ...], int]:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from pellucid.errors import FileMalformed, FileMissing
+from pellucid.errors import FileMalformed, FileMissing, StoreUnreachable
 from pellucid.images.store import is_remote
 from pellucid.workspace.far import send, store_of
 from pellucid.workspace.mapped import Index, bytes_of, end_of, read_mapped, write_mapped
@@ -116,13 +116,15 @@ class Stored:
         return {name: self._column(name, text) for name, text in zip(names, self.fetch(spans), strict=True)}
 
     def fetch(self, spans: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Spans of bytes of a remote file, side by side; raises FileMissing where it is gone."""
+        """Spans of bytes of a remote file, side by side; raises StoreUnreachable."""
         store, path = self._store
+        some = [span for span in spans if span[1] > span[0]]
+        begins, ends = [first for first, _ in some], [last for _, last in some]
         try:
-            found = store.cat_ranges([path] * len(spans), [first for first, _ in spans], [last for _, last in spans], on_error="raise")
-        except FileNotFoundError as error:
-            raise FileMissing(self.location) from error
-        return [bytes(text) for text in found]
+            found = iter(store.cat_ranges([path] * len(some), begins, ends, on_error="raise") if some else ())
+        except Exception as error:  # each store has its own; a file that was replaced is gone, and is found anew at the next look
+            raise StoreUnreachable(self.location, type(error).__name__) from error
+        return [bytes(next(found)) if last > first else b"" for first, last in spans]
 
     def _column(self, name: str, text: bytes) -> Any:
         kind, shape, _ = self.index[name]

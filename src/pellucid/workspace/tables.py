@@ -13,7 +13,7 @@ from pellucid.columns import Annotations, Bytes, Floats, Images, Kind, Longs, Pr
 from pellucid.errors import CannotWrite
 from pellucid.formats.cells import exactly
 from pellucid.understand.counts import strips, with_all_kept
-from pellucid.understand.derived import Derived
+from pellucid.understand.derived import ByImage, Derived
 from pellucid.understand.evaluation import Evaluation, Kept, ListName
 from pellucid.understand.extra import ExtraLists
 from pellucid.understand.outcomes import Staircase
@@ -186,11 +186,13 @@ def mapped_evaluation(
     def table(name: str, **absent: None) -> dict[str, Any]:
         return {**absent, **{key.removeprefix(f"{name}."): column for key, column in columns.items() if key.startswith(f"{name}.")}}
 
+    columns = dict(columns)
+    by_image: ByImage | None = columns.pop("by_image", None)
     in_memory = {name: np.array(column) for name, column in columns.items() if name.endswith("index")}
     columns = {**columns, **in_memory}
     over = cast(dict[ListName, Longs], table("over"))
     derived, extra = Derived(**table("derived")), ExtraLists(**table("extra"))
-    kept = Kept(derived, thresholds_of_columns(table("thresholds")), extra, over, table("strips"))
+    kept = Kept(derived, thresholds_of_columns(table("thresholds")), extra, over, table("strips"), by_image)
     stairs = table("staircase")
     return Evaluation(
         kind, concepts, iou, images, coverage, Annotations(**table("annotations", box=None, area=None)),

@@ -53,6 +53,11 @@ class Workspace:
         """The folder, or the URL of one in an object store."""
         return self._mirror.url if self._mirror else str(self.folder)
 
+    @property
+    def name(self) -> str:
+        """What the folder is called."""
+        return self.location.rstrip("/").rpartition("/")[2] if self._mirror else self.folder.resolve().name
+
     def _check(self) -> None:
         manifest = self.folder / MANIFEST
         if manifest.is_file():
@@ -61,7 +66,9 @@ class Workspace:
                 raise WorkspaceTooNew(self.folder, found, FORMAT)
         elif self.folder.is_file():
             raise NotAWorkspace(self.folder, "it is a file")
-        elif not self._mirror and self.folder.is_dir() and any(foreign(child) for child in self.folder.iterdir()) and not manifest.is_file():
+        elif (
+            not self._mirror and self.folder.is_dir() and any(foreign(child) for child in self.folder.iterdir()) and not manifest.is_file()
+        ):
             raise NotAWorkspace(self.folder, "it holds other files")
 
     @property
