@@ -60,7 +60,7 @@ def prepare(
 
 
 def named_after(source: Any, otherwise: str) -> str:
-    name = Path(source).resolve().stem if isinstance(source, str | Path) else otherwise
+    name = Path(str(source)).resolve().stem if isinstance(source, str | Path) else otherwise
     try:
         return checked_name("view", name)
     except NameBad:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pellucid.addresses import is_remote
 from pellucid.columns import Kind
 from pellucid.errors import FileEmpty, FileUnreadable, FormatNameUnknown, FormatUnknown, KindConflict, SeveralFiles, few
 from pellucid.formats import (
@@ -37,6 +39,7 @@ from pellucid.formats import (
     yolo,
     yolo_written,
 )  # fmt: skip
+from pellucid.formats.brought import brought
 from pellucid.formats.cells import cells_of_memory
 from pellucid.formats.look import AnnotationFormat, Asked, Look, PredictionFormat, look
 from pellucid.formats.outgoing import Writer
@@ -77,10 +80,23 @@ def read_annotations(
     local = None if pictures is None or "://" in pictures else pictures
     asked = Asked(kind, local, first_pixel)
     with readable(source):
-        found = annotations_of_memory(source, asked) if not isinstance(source, str | Path) else annotations_of_file(source, format, asked)
+        if not isinstance(source, str | Path):
+            found = annotations_of_memory(source, asked)
+        else:
+            with brought(source) as path:
+                found = annotations_of_file(path, format, asked)
+            if is_remote(str(source)):
+                found = replace(found, path=str(source), folder=there(found.folder, path, str(source)))
     if not len(found.images):
         raise FileEmpty(found.path, "at least one image")
     return found
+
+
+def there(folder: str | None, path: Path, source: str) -> str | None:
+    """In the store: where the pictures lie that were found in what was brought from it."""
+    if folder is None or not Path(folder).is_relative_to(path):
+        return None
+    return f"{source.rstrip('/')}/{Path(folder).relative_to(path).as_posix()}".removesuffix("/.")
 
 
 def annotations_of_memory(source: Any, asked: Asked) -> AnnotationSource:
@@ -126,7 +142,12 @@ def read_predictions(source: Any, format: str | None, kind: Kind, concepts: Coll
     """
     asked = Asked(kind, concepts=tuple(concepts))
     with readable(source):
-        found = predictions_of_memory(source, asked) if not isinstance(source, str | Path) else predictions_of_file(source, format, asked)
+        if not isinstance(source, str | Path):
+            found = predictions_of_memory(source, asked)
+        else:
+            with brought(source) as path:
+                found = predictions_of_file(path, format, asked)
+            found = replace(found, path=str(source)) if is_remote(str(source)) else found
     if kind == "detection" and found.box is None:
         raise KindConflict(found.path, "this", kind, "scores without boxes")
     if kind != "detection" and found.box is not None:
@@ -155,8 +176,8 @@ def predictions_of_file(source: str | Path, format: str | None, asked: Asked) ->
 
 def is_predicted(source: str | Path) -> bool:
     """Whether a source holds predictions rather than annotations."""
-    with readable(source):
-        seen = look(source)
+    with readable(source), brought(source) as path:
+        seen = look(path)
         if any(reader.is_it(seen) for reader in PREDICTION_READERS[:-1]):
             return not any(reader.is_it(seen) for reader in READERS if reader.name != label_studio.NAME)
         return table.has_scores(seen)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from pellucid.addresses import is_remote
 from pellucid.images.crops import RECIPE, cut
 from pellucid.images.framing import Region
-from pellucid.images.store import is_remote, row_of
+from pellucid.images.store import row_of
 
 BOUND = 1 << 30
 """Bytes kept at most."""

@@ -7,9 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO, cast
 
-
-def is_remote(location: str) -> bool:
-    return "://" in location
+from pellucid.addresses import is_remote, refuse_secrets
 
 
 def join(folder: str, name: str) -> str:
@@ -19,7 +17,10 @@ def join(folder: str, name: str) -> str:
 
 def absolute(folder: str) -> str:
     """The folder as it can be found again from anywhere."""
-    return folder if is_remote(folder) else str(Path(folder).resolve())
+    if is_remote(folder):
+        refuse_secrets(folder)
+        return folder
+    return str(Path(folder).resolve())
 
 
 def row_of(location: str) -> tuple[Path, int] | None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from pellucid.errors import AddressHasSecret, StoreUnknown
+from pellucid.addresses import refuse_secrets
+from pellucid.errors import StoreUnknown
 
 
 def store_of(location: str) -> tuple[Any, str]:
@@ -23,12 +23,6 @@ def store_of(location: str) -> tuple[Any, str]:
         return fsspec.url_to_fs(location, **folders)  # type: ignore[no-any-return]
     except (ImportError, ValueError) as error:
         raise StoreUnknown(location, str(error)) from error
-
-
-def refuse_secrets(location: str) -> None:
-    parts = urlsplit(location)
-    if "@" in parts.netloc or parts.query:
-        raise AddressHasSecret(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")
 
 
 def send(file: Path, location: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from pellucid.addresses import is_remote
 from pellucid.formats.source import Judgement, Note
 
 FORMAT = 1
@@ -115,7 +116,7 @@ def kept(notes: list[Note]) -> list[Said]:
 
 def source_record(given: Any, path: str, format: str, rows: int, notes: list[Note], judgements: list[Judgement]) -> Source:
     """The record of an import; a file is known again by its hash."""
-    file = Path(given) if isinstance(given, str | Path) else None
+    file = Path(given) if isinstance(given, str | Path) and not is_remote(str(given)) else None
     digest = None
     if file is not None and file.is_file():
         with file.open("rb") as opened:

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.addresses import is_remote
 from pellucid.columns import SPLITS, UNANNOTATED, Annotations, Images, Integers, Kind
 from pellucid.errors import ImageElsewhere, ImageTwice, SplitConflict, TagContradicted, TwoConcepts, counted, few
 from pellucid.formats.source import AnnotationSource, Note
-from pellucid.images.store import absolute, is_remote, is_there, join
+from pellucid.images.store import absolute, is_there, join
 from pellucid.workspace.manifests import Concept
 
 
@@ -166,7 +167,7 @@ def found_folder(found: AnnotationSource, source: Any) -> str | None:
     """Where the pictures lie when nobody said: the format's own folder, or near the file if some are there."""
     if found.folder is not None:
         return absolute(found.folder)
-    if not isinstance(source, str | Path):
+    if not isinstance(source, str | Path) or is_remote(str(source)):
         return None
     beside = Path(source).resolve().parent
     for folder in (beside, beside / "images", beside.parent / "images", beside.parent):

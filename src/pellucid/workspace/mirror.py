@@ -202,7 +202,9 @@ class Mirror:
 
     def _take_back(self, names: list[str]) -> None:
         for name in names:
-            (self.folder / name).unlink(missing_ok=True)
+            for file in [self.folder / name, *(self.folder / name).parent.iterdir()]:
+                if file.name == (self.folder / name).name or file.suffix in TABLES:
+                    file.unlink(missing_ok=True)
             self._tokens.pop(name, None)
         with suppress(PellucidError):
             self.follow(at_once=True)

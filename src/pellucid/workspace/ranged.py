@@ -13,7 +13,7 @@ import tempfile
 import threading
 from pathlib import Path
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakSet, finalize
 
 import numpy as np
 
@@ -61,14 +61,16 @@ class Age:
 
     def __init__(self, folder: Path, size: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (lives as long as this)
-        self.file.truncate(size)
+        self._handle, name = tempfile.mkstemp(dir=folder)
+        Path(name).unlink()  # it is gone with the last who has it open
+        finalize(self, os.close, self._handle)
+        os.truncate(self._handle, size)
         self.present = np.zeros(-(-size // BLOCK), bool)
-        self.map = mmap.mmap(self.file.fileno(), size, access=mmap.ACCESS_READ)
+        self.map = mmap.mmap(self._handle, size, access=mmap.ACCESS_READ)
         keep_track(self.map)
 
     def write(self, offset: int, text: bytes | memoryview) -> None:
-        os.pwrite(self.file.fileno(), text, offset)
+        os.pwrite(self._handle, text, offset)
 
 
 class Blocks:

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from pellucid.addresses import is_remote
 from pellucid.errors import FileMalformed, FileMissing, StoreUnreachable
-from pellucid.images.store import is_remote
 from pellucid.workspace.far import send, store_of
 from pellucid.workspace.mapped import Index, bytes_of, end_of, read_mapped, write_mapped
 

@@ -8,11 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pellucid.addresses import is_remote
 from pellucid.columns import Kind, Split
 from pellucid.errors import KindConflict, NotAWorkspace, NoWorkspace, ViewUnknown, WorkspaceTooNew
 from pellucid.formats import read_annotations
 from pellucid.formats.source import Note
-from pellucid.images.store import is_remote
 from pellucid.release import __version__
 from pellucid.reviews.postgres import PostgresDatabase
 from pellucid.reviews.sqlite import NoDatabase, SqliteFile

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pellucid.addresses import is_remote
 from pellucid.columns import Longs, Predictions
 from pellucid.errors import VersionNotRun
-from pellucid.images.store import is_remote
 from pellucid.understand.evaluation import VALIDATION, Evaluation
 from pellucid.understand.histogrammed import Scale, Tally, fewest_errors_of, wanted_bins
 from pellucid.understand.outcomes import MATCHED

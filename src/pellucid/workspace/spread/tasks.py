@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.addresses import is_remote
 from pellucid.columns import NOT_RUN, SPLITS, Annotations, Floats, Integers, Longs, Predictions
 from pellucid.errors import FileMalformed
 from pellucid.formats.cells import exactly
-from pellucid.images.store import is_remote
 from pellucid.understand.evaluation import VALIDATION
 from pellucid.understand.histogrammed import Block, Scale, Tally, picked, tally
 from pellucid.understand.orders import order_by_key
