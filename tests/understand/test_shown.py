@@ -12,10 +12,13 @@ from references.cases import SCORE, cases
 from references.columns import evaluated
 
 
+@pytest.mark.parametrize("at_once", [0, 8])
 @pytest.mark.parametrize("tab", TABS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_left_out_is_left_out_and_nothing_else_moves(kind, tab):
-    @settings(max_examples=120)
+def test_what_is_left_out_is_left_out_and_nothing_else_moves(kind, tab, at_once, monkeypatch):
+    monkeypatch.setattr("pellucid.understand.shown.AT_ONCE", at_once)
+
+    @settings(max_examples=80)
     @given(data=st.data())
     def holds(data):
         evaluation = evaluated(data.draw(cases(kind)))

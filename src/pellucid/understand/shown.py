@@ -102,7 +102,11 @@ class Without(Part):
         first, last = max(0, min(offset, self.kept)), max(0, min(offset + limit, self.kept))
         found = [np.zeros(0, np.int64)]
         wanted = last - first
-        place = self._place_of(first)
+        if wanted > 0 and last + len(self.left_out) <= AT_ONCE:
+            rows = self.selection.page(0, last + len(self.left_out))
+            found.append(rows[~np.isin(rows, self.left_out)][first:last])
+            wanted = 0
+        place = self._place_of(first) if wanted else 0
         while wanted > 0:
             rows = self.selection.page(place, wanted + STEP)
             place += len(rows)
@@ -142,6 +146,8 @@ class Without(Part):
 
 STEP = 64
 """Rows fetched beyond a page, in case some are left out."""
+AT_ONCE = 4_000
+"""Rows up to which a list is read from its beginning rather than searched for where a page begins."""
 
 
 def keys(selection: Selection, rows: Longs) -> tuple[Floats, Longs, Longs]:
