@@ -6,7 +6,7 @@ UV := $(BIN)/uv
 NODE := $(CURDIR)/$(VENV)/node
 SOURCES := $(shell find web src/pellucid -type f -not -path '*/node_modules/*' -not -path '*/static/*' -not -name '*.pyc' -not -name kernel.so -not -name .digest)
 
-.PHONY: demo test check format bench types lock chromium clean
+.PHONY: demo test check format bench soak types lock chromium clean
 
 demo: $(VENV)/.run
 	$(BIN)/pellucid demo
@@ -30,6 +30,11 @@ format: $(VENV)/.dev
 # Against the peers, each in a process of its own; BENCH=--huge measures fifty million predictions as well (25 GB of disk).
 bench: $(VENV)/.dev $(VENV)/.peers
 	$(BIN)/python -m benchmarks $(BENCH)
+
+# An hour of nonsense for readers and server, with people at work meanwhile; SOAK=120 makes it two minutes.
+SOAK ?= 3600
+soak: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.soak $(SOAK)
 
 # The page's types from the server's OpenAPI schema; a test fails when they are out of date.
 types: $(VENV)/.dev $(VENV)/.web
