@@ -490,3 +490,8 @@ class ReviewsNeedDatabase(PellucidError):
             f"{location}: decisions on a workspace in a store are kept in PostgreSQL. Name the database in PELLUCID_REVIEWS "
             "(postgresql://...), see docs/reviewing.md."
         )
+
+
+class TooLarge(PellucidError):
+    def __init__(self, path: object, found: str, most: str, mend: str) -> None:
+        super().__init__(f"{path}: {found}, where {most}. {mend}")

@@ -145,7 +145,7 @@ def test_yolo_sets_reached_by_links(workspace, tmp_path):
     (tmp_path / "set/images/val/1.png").symlink_to(tmp_path / "store/1.png")
     (tmp_path / "link").symlink_to(tmp_path / "set")
     view, notes = workspace.add("v", tmp_path / "link", images=tmp_path / "link/images")
-    assert notes == []
+    assert [note.kind for note in notes] == ["picture_link"]
     assert view.start("m").evaluation.images.path.tolist() == ["val/1.png"]
     assert view.version("m").evaluation.annotations.box.tolist() == [pytest.approx([40, 15, 20, 20])]
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from pellucid.columns import Floats, Integers, Texts, texts
 from pellucid.errors import FileMalformed, RecordBad, ScoreBad
+from pellucid.formats.bounds import bounded_table
 
 
 class Cells:
@@ -139,6 +140,7 @@ def cells_of_file(path: Path) -> Cells:
     try:
         if is_parquet(path):
             source = text_literal(exactly(path))
+            bounded_table(path, exactly(path), connection)
             connection.execute(f"CREATE VIEW cells AS SELECT * FROM read_parquet({source}, hive_partitioning = false)")
             named = {name.lower() for name in column_types(connection)}
             number = "row_number() OVER () - 1" if "file_row_number" in named else "file_row_number"

@@ -10,12 +10,13 @@ from xml.etree.ElementTree import Element, ParseError
 import msgspec
 
 from pellucid.errors import FileMalformed, RecordBad
+from pellucid.formats.bounds import MOST_TEXT, MOST_XML, bounded
 
 
 def parsed_json(path: Path, kind: Any, what: str) -> Any:
     """kind: the msgspec type expected; what: the format, for messages."""
     try:
-        return msgspec.json.decode(path.read_bytes().removeprefix(b"\xef\xbb\xbf"), type=kind)
+        return msgspec.json.decode(bounded(path, MOST_TEXT).read_bytes().removeprefix(b"\xef\xbb\xbf"), type=kind)
     except msgspec.ValidationError as error:
         raise FileMalformed(path, f"not as {what} wants it: {str(error)[0].lower()}{str(error)[1:]}") from error
     except msgspec.DecodeError as error:
@@ -52,7 +53,7 @@ def parsed_xml(path: Path) -> Element:
     from defusedxml.ElementTree import fromstring
 
     try:
-        root: Element = fromstring(path.read_bytes())
+        root: Element = fromstring(bounded(path, MOST_XML).read_bytes())
     except ParseError as error:
         raise FileMalformed(path, f"is no valid XML: {error}") from error
     except (DefusedXmlException, ValueError, LookupError) as error:
@@ -79,7 +80,7 @@ def number_of(text: Any, path: object, place: str, name: str) -> float:
 def lines_of(path: Path) -> Iterator[tuple[int, str]]:
     """(line number, stripped line) of every line that is not empty."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = bounded(path, MOST_TEXT).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise FileMalformed(path, f"is no valid UTF-8 text at byte {error.start:,}") from error
     for number, line in enumerate(text.splitlines(), 1):

@@ -19,6 +19,7 @@ import numpy as np
 from pellucid.columns import SPLITS, Annotations, Floats, texts
 from pellucid.errors import ConceptUnknown, FileMalformed, FileMissing, RecordBad, counted, few
 from pellucid.formats import dota
+from pellucid.formats.bounds import bounded
 from pellucid.formats.look import AnnotationFormat, Asked, Look, PredictionFormat
 from pellucid.formats.parsed import is_number
 from pellucid.formats.pictures import pictures_below
@@ -120,12 +121,20 @@ def assemble(
     return AnnotationSource(str(path), NAME, "detection", concepts, ids, True, images, annotations, str(home), notes, "fractions")
 
 
+MOST_SETTINGS = 64 << 20
+MOST_ALIASES = 20
+"""Aliases of aliases multiply: with so few of them not by much."""
+
+
 def read_settings(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
+        text = bounded(path, MOST_SETTINGS).read_text(encoding="utf-8-sig")
+        if sum(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, Loader=yaml.BaseLoader)) > MOST_ALIASES:
+            raise FileMalformed(path, f"has over {MOST_ALIASES} aliases (*name), which may stand for more than a machine holds")
         # the base loader leaves words as they are: a concept named `no` is no truth value
-        settings = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=yaml.BaseLoader)
+        settings = yaml.load(text, Loader=yaml.BaseLoader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise FileMalformed(path, f"is no valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(settings, dict):

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pellucid.images.framing import Region
 from pellucid.images.sizes import ORIENTATION, SIDEWAYS, picture_formats
-from pellucid.images.store import open_picture
+from pellucid.images.store import LinkLeadsOut, open_picture
 
 RECIPE = 1
 """Part of every cache key: raise it when crops come out differently."""
@@ -36,6 +36,8 @@ def cut(location: str, region: Region | None, size: int) -> bytes:
                 return encoded(shrunk(picture, region, size))
     except FileNotFoundError as error:
         raise PictureProblem("not found") from error
+    except LinkLeadsOut as error:
+        raise PictureProblem("a link that leads out of its folder") from error
     except PermissionError as error:
         raise PictureProblem("no permission to read it") from error
     except Image.DecompressionBombError as error:

@@ -30,7 +30,7 @@ def displayed_size(location: str) -> tuple[int, int] | None:
     from PIL import Image
 
     try:
-        with warnings.catch_warnings(), open_picture(location) as file:
+        with warnings.catch_warnings(), open_picture(location, follow=True) as file:
             warnings.simplefilter("ignore")
             with Image.open(file, formats=picture_formats()) as picture:
                 width, height = picture.size
@@ -50,7 +50,7 @@ def orientation(location: str) -> tuple[int, tuple[int, int]]:
     from PIL import Image
 
     try:
-        with warnings.catch_warnings(), open_picture(location) as file:
+        with warnings.catch_warnings(), open_picture(location, follow=True) as file:
             warnings.simplefilter("ignore")
             with Image.open(file, formats=picture_formats()) as picture:
                 found = int(picture.getexif().get(ORIENTATION, 1))

@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import IO, cast
 
 from pellucid.addresses import is_remote, refuse_secrets
 
+INSIDE = "/./"
+"""Between a folder of this machine and what lies in it, as rsync writes it: so that a location tells what it must not lead out of."""
+FOLLOW = "PELLUCID_FOLLOW_LINKS"
+"""The environment variable by which an owner allows links that lead out of image folders."""
+
 
 def join(folder: str, name: str) -> str:
     """The location of an image path in its folder."""
-    return f"{folder.rstrip('/')}/{name}"
+    return f"{folder.rstrip('/')}{'/' if is_remote(folder) else INSIDE}{name}"
+
+
+class LinkLeadsOut(OSError):
+    """A picture that is a link to a file outside its folder, where the owner has not allowed that."""
+
+
+def leads_out(location: str) -> bool:
+    """Whether links lead from a location to a file outside its folder. What anybody may write into a folder of pictures, an upload or an
+    archive, must not show other files of this machine."""
+    folder, inside, _ = location.partition(INSIDE)
+    if not inside or os.environ.get(FOLLOW) == "1":
+        return False
+    return not Path(os.path.realpath(location)).is_relative_to(real(folder))
+
+
+@lru_cache(maxsize=64)
+def real(folder: str) -> str:
+    return os.path.realpath(folder)
 
 
 def absolute(folder: str) -> str:
@@ -64,12 +89,14 @@ def length_of(location: str) -> int | None:
         return None
 
 
-def open_picture(location: str) -> AbstractContextManager[IO[bytes]]:
-    """Open for reading; raises OSError."""
+def open_picture(location: str, follow: bool = False) -> AbstractContextManager[IO[bytes]]:
+    """Open for reading; raises OSError, LinkLeadsOut. follow: wherever links lead, of what nothing is shown."""
     if is_remote(location):
         import fsspec
 
         return cast("AbstractContextManager[IO[bytes]]", fsspec.open(location, "rb"))
+    if not follow and leads_out(location):
+        raise LinkLeadsOut(f"{location} is a link that leads out of its folder")
     if inside := row_of(location):
         return BytesIO(picture_in_table(*inside))
     return Path(location).open("rb")

@@ -16,7 +16,6 @@ from pellucid.formats.coco import numbers_of
 from pellucid.formats.outgoing import Outgoing, file_for, write_json
 from pellucid.formats.source import Note
 from pellucid.formats.table_written import masked, write_columns
-from pellucid.images.store import join
 from pellucid.release import __version__
 from pellucid.understand.gallery import Tab
 from pellucid.workspace.corrections import write_corrections, write_history, write_report, write_tasks
@@ -135,7 +134,8 @@ def outgoing(
             notes.append(Note("unannotated", f"{counted(number, 'image')} of which nothing is known left out", number))
     place = np.cumsum(wanted) - 1
     kept = images.take(wanted)
-    pictures = [join(folders[root], str(path)) if root >= 0 else "" for root, path in zip(kept.root.tolist(), kept.path, strict=True)]
+    places = zip(kept.root.tolist(), kept.path, strict=True)
+    pictures = [f"{folders[root].rstrip('/')}/{path}" if root >= 0 else "" for root, path in places]
     names = [concept.name for concept in concepts]
     ids = [concept.ids[0] if concept.ids else "" for concept in concepts]
 

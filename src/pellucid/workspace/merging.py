@@ -13,7 +13,7 @@ from pellucid.addresses import is_remote
 from pellucid.columns import SPLITS, UNANNOTATED, Annotations, Images, Integers, Kind
 from pellucid.errors import ImageElsewhere, ImageTwice, SplitConflict, TagContradicted, TwoConcepts, counted, few
 from pellucid.formats.source import AnnotationSource, Note
-from pellucid.images.store import absolute, is_there, join
+from pellucid.images.store import FOLLOW, absolute, is_there, join, leads_out
 from pellucid.workspace.manifests import Concept
 
 
@@ -197,7 +197,14 @@ def absent_pictures(images: Images, folder: str | None, guessed: bool) -> list[N
     if folder is None:
         return [Note("no_pictures", "no folder of pictures given: everything but the pictures works (--images DIR)", 1, "info")]
     absent = [name for name in images.path if not is_there(join(folder, name))]
+    linked = [] if is_remote(folder) else [name for name in images.path if leads_out(join(folder, name))]
     notes = [Note("folder", f"pictures found in {folder}", 1, "info")] if guessed else []
+    if linked:
+        text = (
+            f"{counted(len(linked), 'picture is a link', 'pictures are links')} to files outside {folder}, not shown: {few(linked)}. "
+            f"If they are meant, set {FOLLOW}=1 where it is served"
+        )
+        notes.append(Note("picture_link", text, len(linked)))
     if absent:
         text = f"{counted(len(absent), 'picture')} of {len(images):,} not found in {folder}: {few(absent)}"
         notes.append(Note("picture_absent", text, len(absent)))

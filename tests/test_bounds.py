@@ -1,0 +1,148 @@
+"""What a file unpacks to, where a link leads, how deep a document goes: all of it is bounded, and the bound is told."""
+
+import json
+import resource
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+
+import duckdb
+import pytest
+
+import pellucid
+import toys
+from pellucid.errors import FileMalformed, PellucidError, TooLarge
+from pellucid.formats import bounds, read_annotations, read_predictions
+
+
+@pytest.fixture
+def linked(tmp_path):
+    """A set of two pictures, one of which is a link to a file elsewhere."""
+    annotations = toys.coco(tmp_path / "set")
+    secret = toys.picture(tmp_path / "elsewhere" / "secret.png", colour=(200, 0, 0))
+    one = tmp_path / "set" / "images" / "a" / "one.png"
+    one.unlink()
+    one.symlink_to(secret)
+    return annotations, tmp_path / "set" / "images"
+
+
+def ask(address, body=None):
+    """Status, type and text of an answer."""
+    request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return answer.status, answer.headers["content-type"], answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers["content-type"], error.read()
+    except urllib.error.URLError:  # hung up on while still sending
+        return 413, "", b""
+
+
+def picture_of(address, image):
+    """What the server shows of an image: its type, and what it is made of."""
+    page = json.loads(ask(f"{address}api/views/v/versions/m/images/{image}")[2])
+    return ask(f"{address}{page['picture']}")[1:]
+
+
+def test_links_that_lead_out_of_a_folder_are_not_followed(linked, tmp_path, served):
+    annotations, images = linked
+    view, notes = pellucid.open(tmp_path / "w").add("v", annotations, images=images)
+    view.start("m").add_predictions(toys.results(tmp_path))
+    (note,) = [note for note in notes if note.kind == "picture_link"]
+    assert "1 picture is a link" in note.message
+    assert "PELLUCID_FOLLOW_LINKS=1" in note.message
+    address = served(view.workspace)
+    kind, text = picture_of(address, 0)
+    assert kind == "image/svg+xml"
+    assert b"leads out of its folder" in text
+    assert picture_of(address, 1)[0] == "image/jpeg"
+
+
+def test_links_an_owner_allows_and_links_within(linked, tmp_path, served, monkeypatch):
+    annotations, images = linked
+    (images / "a" / "two.png").rename(images / "real.png")
+    (images / "a" / "two.png").symlink_to(images / "real.png")
+    (tmp_path / "by-another-name").symlink_to(images)
+    view, notes = pellucid.open(tmp_path / "w").add("v", annotations, images=tmp_path / "by-another-name")
+    assert len([note for note in notes if note.kind == "picture_link"]) == 1
+    view.start("m").add_predictions(toys.results(tmp_path))
+    address = served(view.workspace)
+    assert picture_of(address, 1)[0] == "image/jpeg"
+    assert picture_of(address, 0)[0] == "image/svg+xml"
+    monkeypatch.setenv("PELLUCID_FOLLOW_LINKS", "1")
+    assert picture_of(address, 0)[0] == "image/jpeg"
+
+
+def test_a_table_that_unpacks_to_more_than_a_machine_holds(tmp_path):
+    path = tmp_path / "bomb.parquet"
+    with duckdb.connect() as connection:
+        connection.execute(f"COPY (SELECT 'a.jpg' AS image, 'x' AS concept, 0.5 AS score FROM range(400000000)) TO '{path}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 10000000)")  # fmt: skip
+    assert path.stat().st_size < 3_000_000
+    for read in (lambda: read_predictions(path, None, "tagging", ["x"]), lambda: read_annotations(path, None, None, None)):
+        with pytest.raises(TooLarge, match=r"unpacks from [\d,]+ to 4,800,000,000 bytes, where at most 2,000 times"):
+            read()
+
+
+def test_an_honest_table_that_repeats_itself_is_read(tmp_path):
+    path = tmp_path / "plain.parquet"
+    with duckdb.connect() as connection:
+        connection.execute(f"COPY (SELECT i::VARCHAR || '.jpg' AS image, 'x' AS concept, 0.5 AS score FROM range(200000) t(i)) TO '{path}' (FORMAT parquet)")  # fmt: skip
+    assert len(read_predictions(path, None, "tagging", ["x"]).score) == 200_000
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("deep.json", "[" * 2_000_000), ("deep.json", '{"images":' * 500_000), ("deep.xml", "<a>" * 2_000_000)]
+)
+def test_depth(name, text, tmp_path):
+    path = toys.write(tmp_path / name, text)
+    with pytest.raises(PellucidError, match=r"deep\."):
+        read_annotations(path, None, None, None)
+
+
+def test_length_is_bounded_and_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("pellucid.formats.parsed.MOST_TEXT", 100)
+    monkeypatch.setattr("pellucid.formats.parsed.MOST_XML", 100)
+    xml = toys.write(
+        tmp_path / "x.xml",
+        f"<annotation><filename>{'a' * 200}</filename><object><name>x</name><bndbox><xmin>1</xmin></bndbox></object></annotation>",
+    )
+    for path in (toys.coco(tmp_path, pictures=False), xml):
+        with pytest.raises(TooLarge, match=r"bytes, where at most 100 are read at once"):
+            read_annotations(path, None, None, None)
+    assert bounds.MOST_XML < bounds.MOST_TEXT
+
+
+def test_entities_that_multiply(tmp_path):
+    lines = "".join(f'<!ENTITY b{place} "{f"&b{place - 1};" * 10}">' for place in range(1, 12))
+    path = toys.write(
+        tmp_path / "laughs.xml",
+        f'<!DOCTYPE a [<!ENTITY b0 "ha">{lines}]><annotation><filename>&b11;</filename><object><bndbox></bndbox></object></annotation>',
+    )
+    with pytest.raises(FileMalformed, match="safe to read"):
+        read_annotations(path, None, None, None)
+
+
+def test_yaml_that_multiplies_takes_no_memory(tmp_path):
+    lines = ["a0: &a0 [x, x]", *(f"a{place}: &a{place} [{', '.join([f'*a{place - 1}'] * 10)}]" for place in range(1, 30))]
+    toys.write(tmp_path / "set" / "data.yaml", "\n".join([*lines, "names: *a29", "train: ."]))
+    (tmp_path / "set" / "labels").mkdir()
+    program = (
+        "import sys, pellucid\nfrom pellucid.formats import read_annotations\n"
+        "try:\n    read_annotations(sys.argv[1], None, None, None)\nexcept pellucid.errors.PellucidError as error:\n    print(error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "set")], capture_output=True, text=True, timeout=60, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30)),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "aliases" in done.stdout
+
+
+def test_json_in_a_request_is_bounded(served, tmp_path):
+    view, _ = pellucid.open(tmp_path / "w").add("v", toys.coco(tmp_path))
+    view.start("m").add_predictions(toys.results(tmp_path))
+    address = served(view.workspace)
+    for body in ("[" * 100_000, json.dumps({"items": []}), '{"a":' * 50_000):
+        assert ask(f"{address}api/views/v/versions/m/decisions", body.encode())[0] in (400, 422)
+    assert ask(f"{address}api/views/v/undo", b" " * (5 << 20))[0] == 413
