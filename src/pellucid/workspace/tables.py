@@ -47,6 +47,8 @@ def read_annotations(path: Path) -> tuple[Annotations, dict[str, Any]]:
     columns = with_box(read_table(path))
     if "outline" in columns:
         columns["outline"] = texts(columns["outline"])
+    if columns["box"] is not None and "area" not in columns:  # of before areas were kept: the boxes' own
+        columns["area"] = columns["box"][:, 2] * columns["box"][:, 3]
     derived: dict[str, Any] = {name: columns.pop(name) for name in ("answer", "own") if name in columns}
     return Annotations(**{"area": None, **columns}), derived
 
