@@ -214,7 +214,7 @@ def test_decisions_need_a_database(url, machine, tmp_path):
         reviews.reset("ann")
 
 
-def test_a_bucket_that_is_not_there_or_holds_something_else(url, machine):
+def test_a_bucket_that_is_not_there_or_holds_something_else(url, machine, tmp_path):
     import s3fs
 
     with pytest.raises(StoreUnreachable, match="does not answer"):
