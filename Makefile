@@ -6,12 +6,12 @@ UV := $(BIN)/uv
 NODE := $(CURDIR)/$(VENV)/node
 SOURCES := $(shell find web src/pellucid -type f -not -path '*/node_modules/*' -not -path '*/static/*' -not -name '*.pyc' -not -name kernel.so -not -name .digest)
 
-.PHONY: demo test check format bench soak types lock chromium clean
+.PHONY: demo test check format bench soak types lock chromium nginx clean
 
 demo: $(VENV)/.run
 	$(BIN)/pellucid demo
 
-test: check chromium
+test: check chromium nginx
 	$(BIN)/pytest -n 2 --dist loadgroup $(PYTEST)
 
 check: $(VENV)/.dev $(VENV)/.web
@@ -78,6 +78,12 @@ chromium:
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
 	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium; } || \
 	  echo "no Chromium here: the browser tests will be skipped"
+
+# The proxy of the tests of deploy/, likewise.
+nginx:
+	@command -v nginx >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq nginx-light >/dev/null; } || \
+	  echo "no nginx here: the test of the proxy will be skipped"
 
 clean:
 	rm -rf $(VENV) web/node_modules src/pellucid/static
