@@ -310,3 +310,60 @@ def test_a_column_that_is_far_is_an_array_within_its_bound(kept, data):
     assert np.array_equal(far["predictions.box"][:, 2], columns["predictions.box"][:, 2])
     order = columns["derived.prediction_of_image"]
     assert np.array_equal(np.asarray(far["by_image"].box[np.arange(5, 900)]), columns["predictions.box"][order[5:900]])
+
+
+def test_a_write_that_fails_halfway_leaves_the_store_and_the_reader_as_they_were(machine, tmp_path, monkeypatch):
+    from pellucid.workspace import mirror
+
+    bucket = (tmp_path / "bucket" / "w").as_uri()
+    version = filled(pellucid.open(bucket), tmp_path / "sources")
+    expected, sent = answers(version), []
+    real = mirror.send
+
+    def breaks(file, location):
+        if len(sent) == 3:
+            raise OSError("the line is cut")
+        sent.append(location)
+        real(file, location)
+
+    monkeypatch.setattr(mirror, "send", breaks)
+    with pytest.raises(StoreUnreachable, match="the line is cut"):
+        version.evaluate()
+    assert answers(pellucid.open(bucket).view("v").version("m")) == expected
+    monkeypatch.setattr(mirror, "send", real)
+    more = toys.results(tmp_path / "sources", [{"image_id": 11, "category_id": 1, "bbox": [1, 1, 5, 5], "score": 0.3}], "more.json")
+    with pytest.raises(PellucidError):
+        version.add_predictions(more)  # of images that were predicted already: what it wrote is not left either
+    version.evaluate()
+    machine()
+    assert answers(pellucid.open(bucket).view("v").version("m")) == expected
+
+
+def test_a_workspace_made_anew_at_the_same_address(tmp_path, machine):
+    import shutil
+
+    bucket = tmp_path / "bucket"
+    first = filled(pellucid.open((bucket / "w").as_uri()), tmp_path / "sources")
+    assert len(first.gallery("all")) == 4
+    del first
+    shutil.rmtree(bucket)
+    images = [{"id": 5, "file_name": "other.png", "width": 64, "height": 48}]
+    twin = pellucid.open(tmp_path / "twin")
+    view, _ = twin.add("v", toys.coco(tmp_path / "other", images=images, annotations=[], pictures=False))
+    view.start("m").add_predictions(
+        toys.results(tmp_path / "other", [{"image_id": 5, "category_id": 2, "bbox": [0, 0, 9, 9], "score": 0.5}])
+    )
+    shutil.copytree(tmp_path / "twin", bucket / "w")
+    again = pellucid.open((bucket / "w").as_uri()).view("v").version("m")
+    assert [(item.image, item.concept) for item in again.gallery("all")] == [("other.png", "rust")]
+    assert again.view.images_by_split == {"validation": 1}
+
+
+def test_two_who_have_it_open_in_one_process(tmp_path, machine):
+    bucket = (tmp_path / "bucket" / "w").as_uri()
+    one = pellucid.open(bucket)
+    filled(one, tmp_path / "sources")
+    pellucid.open(bucket).view("v").start("second")
+    one.view("v").start("third")
+    machine()
+    assert pellucid.open(bucket).view("v").versions == ["m", "second", "third"]

@@ -39,11 +39,10 @@ Token = tuple[str | None, Any]
 class Mirror:
     """url: of the workspace. Thread-safe. Raises AddressHasSecret, StoreUnknown, StoreUnreachable."""
 
-    def __init__(self, url: str, kept_in: Path | None = None) -> None:
-        self.url = url.rstrip("/")
-        self._store, self._root = store_of(self.url)
-        name = hashlib.sha256(self.url.encode()).hexdigest()[:24]
-        self.folder = ((kept_in or user_cache_path("pellucid")) / "workspaces" / name).resolve()
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._store, self._root = store_of(url)
+        self.folder = folder_of(url)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._room = Room(self.folder / ".columns")
         self._lock = threading.RLock()
@@ -82,14 +81,23 @@ class Mirror:
         with self._lock:
             for name in sorted(changed, key=depth, reverse=True):
                 if not (self.folder / name).is_file() or (self.folder / name).read_bytes() != texts[name]:
+                    self._forget_tables(name)
                     replace_file(self.folder / name, texts[name])
                 self._tokens[name] = token_of(followed[name])
             for file in [file for name in (*MANIFESTS, EMBEDDINGS) for file in self.folder.rglob(name)]:
-                if file.relative_to(self.folder).as_posix() not in followed:
+                name = file.relative_to(self.folder).as_posix()
+                if name not in followed:
+                    self._forget_tables(name)
                     file.unlink(missing_ok=True)
             self._tokens = {name: self._tokens[name] for name in followed}
             self._sizes = {name: int(info.get("size") or 0) for name, info in listed.items()}
             self._followed = time.monotonic()
+
+    def _forget_tables(self, manifest: str) -> None:
+        """Of a manifest that others changed: what lies under the same names in the store may be something else by now."""
+        for file in (self.folder / manifest).parent.glob("*"):
+            if file.suffix in TABLES:
+                file.unlink(missing_ok=True)
 
     def _is_fresh(self, name: str, token: Token) -> bool:
         return token[0] is not None and self._tokens.get(name) == token and (self.folder / name).is_file()
@@ -171,27 +179,40 @@ class Mirror:
             return None
 
     def push(self) -> None:
-        """Put into the store what was written here. Raises ChangedElsewhere with the store as it was, StoreUnreachable."""
+        """Put into the store what was written here. Raises ChangedElsewhere, StoreUnreachable; the store and this folder are then as they
+        were."""
+        try:
+            self._push()
+        finally:
+            with suppress(StoreUnreachable):
+                self.follow(at_once=True)
+
+    def _push(self) -> None:
         with self._lock:
             listed = self._listed()
             changed = [name for name in MANIFESTS for name in self._changed(name, listed)]
-            for name in changed:
-                now = token_of(listed[name]) if name in listed else None
-                if now != self._tokens.get(name):
-                    self._take_back(changed)
-                    raise ChangedElsewhere(self.location(self.folder / name))
+            overtaken = [name for name in changed if (token_of(listed[name]) if name in listed else None) != self._tokens.get(name)]
             try:
-                for name in changed:
-                    self._put_tables(name, listed)
-                for name in changed:
-                    send(self.folder / name, f"{self.url}/{name}")
-                for name in changed:
-                    self._clear(name, listed)
+                if overtaken:
+                    raise ChangedElsewhere(self.location(self.folder / overtaken[0]))
+                self._put(changed, listed)
             except PellucidError:
+                self._take_back(changed)
                 raise
-            except Exception as error:
-                raise StoreUnreachable(self.url, sentence(error)) from error
-        self.follow(at_once=True)
+
+    def _put(self, changed: list[str], listed: dict[str, Any]) -> None:
+        """Tables, then the manifests that name them, and then what no manifest has named for long is removed."""
+        try:
+            for name in changed:
+                self._put_tables(name, listed)
+            for name in changed:
+                send(self.folder / name, f"{self.url}/{name}")
+            for name in changed:
+                self._clear(name, listed)
+        except PellucidError:
+            raise
+        except Exception as error:  # each store has its own
+            raise StoreUnreachable(self.url, sentence(error)) from error
 
     def _changed(self, kind: str, listed: dict[str, Any]) -> list[str]:
         """The manifests of a kind, and the embeddings beside them, that are not in the store as they are here."""
@@ -202,19 +223,16 @@ class Mirror:
 
     def _take_back(self, names: list[str]) -> None:
         for name in names:
-            for file in [self.folder / name, *(self.folder / name).parent.iterdir()]:
-                if file.name == (self.folder / name).name or file.suffix in TABLES:
-                    file.unlink(missing_ok=True)
+            self._forget_tables(name)
+            (self.folder / name).unlink(missing_ok=True)
             self._tokens.pop(name, None)
-        with suppress(PellucidError):
-            self.follow(at_once=True)
 
     def _put_tables(self, manifest: str, listed: dict[str, Any]) -> None:
         """The tables that a manifest names, and the columns made of them; others that lie here were fetched."""
-        folder = (self.folder / manifest).parent
-        for file in sorted(folder.iterdir()) if manifest.endswith(".json") else ():
+        generation = self._generation(manifest)
+        for file in sorted((self.folder / manifest).parent.iterdir()) if generation is not None else ():
             name = file.relative_to(self.folder).as_posix()
-            if file.suffix not in TABLES or name in listed:
+            if file.suffix not in TABLES or (name in listed and generation_of(name) != generation):
                 continue
             if file.suffix == ".parquet":
                 send(file, f"{self.url}/{name}")
@@ -228,11 +246,17 @@ class Mirror:
                 finally:
                     half.unlink(missing_ok=True)
 
+    def _generation(self, manifest: str) -> int | None:
+        """The number in the names of its tables; None where it has none."""
+        if not manifest.endswith(("view.json", "version.json")):
+            return None
+        return int(msgspec.json.decode((self.folder / manifest).read_bytes()).get("generation", 0))
+
     def _clear(self, manifest: str, listed: dict[str, Any]) -> None:
         """Remove tables from the store that are older than those before: whoever reads those is let finish."""
-        if not manifest.endswith(("view.json", "version.json")):
+        generation = self._generation(manifest)
+        if generation is None:
             return
-        generation = int(msgspec.json.decode((self.folder / manifest).read_bytes()).get("generation", 0))
         folder = manifest.rpartition("/")[0]
         old = [
             name
@@ -270,8 +294,18 @@ def sentence(error: Exception) -> str:
     return str(error).split("\n", maxsplit=1)[0].partition("?")[0][:200] or type(error).__name__
 
 
+def folder_of(url: str) -> Path:
+    """Where this machine keeps what it has of the workspace."""
+    return (user_cache_path("pellucid") / "workspaces" / hashlib.sha256(url.encode()).hexdigest()[:24]).resolve()
+
+
 def opened(url: str) -> Mirror:
-    """The mirror of a workspace; raises NotAWorkspace where other files lie there."""
+    """The mirror of a workspace, one for all in this process that have it open; raises NotAWorkspace where other files lie there."""
+    url = url.rstrip("/")
+    known = mirrors.get(folder_of(url))
+    if isinstance(known, Mirror):
+        known.follow(at_once=True)
+        return known
     made = Mirror(url)
     if not (made.folder / "workspace.json").is_file() and made.has_other_files:
         raise NotAWorkspace(url, "it holds other files")
