@@ -265,6 +265,7 @@ def test_two_reviewers_in_the_queue_get_different_items_and_see_each_other(go, v
     page.keyboard.press("Escape")
     expect(page.locator(".queue")).to_contain_text("74 left")
     expect(page.locator(".queue")).to_contain_text("with others", timeout=10_000)
+    other.wait_for_load_state("networkidle")  # what it asked for last is its own until it says that it goes
     context.close()
     expect(page.locator(".queue")).not_to_contain_text("with others", timeout=10_000)
 

@@ -96,7 +96,8 @@ def test_a_verdict_mends_its_item_and_nothing_else(kind):
                 assert any(one[:3] == (asked.image, mark.concept, mark.box) for one in after) or overlapping(before, asked.image, mark)
             assert all(not one[3] for one in gone), "ignored regions stay"
         again, _ = applied(mended, [(asked.image, decision)])
-        if found.action != "remove":  # of two equal annotations a second removal takes the other
+        twins = sum(one[:3] == (asked.image, asked.concept, asked.box) for one in before) > 1  # of two equal ones it takes the other then
+        if found.action != "remove" and not twins:
             assert facts(again.annotations, evaluation.concepts) == after
 
     holds()

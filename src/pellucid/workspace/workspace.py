@@ -63,13 +63,13 @@ class Workspace:
         if manifest.is_file():
             found = read_manifest(manifest, WorkspaceManifest).format
             if found > FORMAT:
-                raise WorkspaceTooNew(self.folder, found, FORMAT)
+                raise WorkspaceTooNew(self.location, found, FORMAT)
         elif self.folder.is_file():
-            raise NotAWorkspace(self.folder, "it is a file")
+            raise NotAWorkspace(self.location, "it is a file")
         elif (
             not self._mirror and self.folder.is_dir() and any(foreign(child) for child in self.folder.iterdir()) and not manifest.is_file()
         ):
-            raise NotAWorkspace(self.folder, "it holds other files")
+            raise NotAWorkspace(self.location, "it holds other files")
 
     @property
     def exists(self) -> bool:
@@ -97,11 +97,11 @@ class Workspace:
         there = (self.folder / "views" / checked_name("view", name) / VIEW_MANIFEST).is_file()
         if not there and kind is None:
             if not self.exists:
-                raise NoWorkspace(self.folder)
-            raise ViewUnknown(self.folder, name, self.views)
+                raise NoWorkspace(self.location)
+            raise ViewUnknown(self.location, name, self.views)
         view = self._views.setdefault(name, View(self, name)) if there else View(self, name, kind)
         if kind is not None and view.kind != kind:
-            raise KindConflict(self.folder, name, view.kind, f"what is asked for, a {kind} view")
+            raise KindConflict(self.location, name, view.kind, f"what is asked for, a {kind} view")
         return view
 
     def add(
