@@ -259,6 +259,20 @@ def test_read_from_any_web_server(machine, tmp_path):
         server.server_close()
 
 
+def test_a_web_server_that_sends_whole_files_is_told_of(machine, tmp_path):
+    filled(pellucid.open((tmp_path / "files" / "w").as_uri()), tmp_path / "sources")
+    machine()
+    whole = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path / "files")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), whole)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with pytest.raises(StoreUnreachable, match="Range requests are needed"):
+            pellucid.open(f"http://127.0.0.1:{server.server_port}/w").view("v").version("m").gallery("all")
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
 def columns_of(rows):
     draw = np.random.default_rng(rows)
     columns = {f"predictions.{name}": draw.integers(0, 99, rows).astype(np.int32) for name in ("image", "concept", "order")}

@@ -124,7 +124,10 @@ class Stored:
             found = iter(store.cat_ranges([path] * len(some), begins, ends, on_error="raise") if some else ())
         except Exception as error:  # each store has its own; a file that was replaced is gone, and is found anew at the next look
             raise StoreUnreachable(self.location, type(error).__name__) from error
-        return [bytes(next(found)) if last > first else b"" for first, last in spans]
+        texts = [bytes(next(found)) if last > first else b"" for first, last in spans]
+        if any(len(text) != last - first for text, (first, last) in zip(texts, spans, strict=True)):
+            raise StoreUnreachable(self.location, "it sends other than the part of a file that was asked for; Range requests are needed")
+        return texts
 
     def _column(self, name: str, text: bytes) -> Any:
         kind, shape, _ = self.index[name]

@@ -46,7 +46,7 @@ class View:
         self._versions: dict[str, Version] = {}
 
     def __repr__(self) -> str:
-        return f"<{self.kind} view {self.name} of {self.workspace.folder}>"
+        return f"<{self.kind} view {self.name} of {self.workspace.location}>"
 
     @property
     def manifest_path(self) -> Path:
