@@ -224,6 +224,10 @@ def test_a_bucket_that_is_not_there_or_holds_something_else(url, machine, tmp_pa
         pellucid.open(url)
 
 
+class Patient(http.server.ThreadingHTTPServer):
+    request_queue_size = 256
+
+
 class Ranges(http.server.SimpleHTTPRequestHandler):
     """With ranges, as any web server but Python's has them."""
 
@@ -247,7 +251,7 @@ class Ranges(http.server.SimpleHTTPRequestHandler):
 def test_read_from_any_web_server(machine, tmp_path):
     here = filled(pellucid.open((tmp_path / "files" / "w").as_uri()), tmp_path / "sources")
     machine()
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Ranges, directory=tmp_path / "files"))
+    server = Patient(("127.0.0.1", 0), functools.partial(Ranges, directory=tmp_path / "files"))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         workspace = pellucid.open(f"http://127.0.0.1:{server.server_port}/w")
@@ -263,7 +267,7 @@ def test_a_web_server_that_sends_whole_files_is_told_of(machine, tmp_path):
     filled(pellucid.open((tmp_path / "files" / "w").as_uri()), tmp_path / "sources")
     machine()
     whole = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path / "files")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), whole)
+    server = Patient(("127.0.0.1", 0), whole)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         with pytest.raises(StoreUnreachable, match="Range requests are needed"):
