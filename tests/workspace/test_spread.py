@@ -245,6 +245,21 @@ def test_a_version_without_predictions_and_a_cluster_that_is_not_there(version):
         version.evaluate("ray", address="127.0.0.1:1")
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_predicted_and_one_image(kind, tmp_path):
+    """The least there can be."""
+    boxes = {"x": [1.0], "y": [1.0], "width": [5.0], "height": [5.0]} if kind == "detection" else {}
+    view = pellucid.open(tmp_path / "w").view("v", kind=kind)
+    view.add({"image": ["a.jpg"], "concept": ["ant"], **boxes})
+    nothing, one = view.start("nothing"), view.start("one")
+    nothing.add_predictions({"image": ["a.jpg"], "concept": [""], "score": [None], **{name: [None] for name in boxes}}, split="validation")
+    one.add_predictions({"image": ["a.jpg"], "concept": ["ant"], "score": [0.5], **boxes})
+    for version in (nothing, one):
+        expected = bits(version)
+        version.evaluate()
+        assert bits(version) == expected
+
+
 def test_from_the_command_line(version):
     expected = bits(version)
     command = [

@@ -10,12 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from pellucid.addresses import is_remote
-from pellucid.columns import Longs, Predictions
+from pellucid.columns import Longs, Predictions, no_predictions
 from pellucid.errors import VersionNotRun
-from pellucid.understand.evaluation import VALIDATION, Evaluation
+from pellucid.understand.evaluation import VALIDATION, Evaluation, evaluate
 from pellucid.understand.histogrammed import Scale, Tally, fewest_errors_of, wanted_bins
 from pellucid.understand.outcomes import MATCHED
 from pellucid.understand.shards import gathered_staircase, stretches_with_parts
@@ -54,7 +55,8 @@ def evaluate_in_pieces(version: Version, engine: Engine, rows: int = ROWS, progr
     here = version.location
     names = {"images": manifest.images, "annotations": manifest.annotations, "predictions": manifest.predictions}
     tables = {table: f"{here}/{name}" for table, name in names.items()}
-    plan = make_plan(manifest.kind, len(manifest.concepts), manifest.iou, tables, f"{here}/{WORK}", rows)
+    state = msgspec.json.encode(manifest).decode()
+    plan = make_plan(manifest.kind, len(manifest.concepts), manifest.iou, tables, state, f"{here}/{WORK}", rows)
     spread = Spread(plan, engine, progress)
     spread.match()
     stretches = spread.reduce()
@@ -160,7 +162,9 @@ def put_together(version: Version, plan: Plan, stretches: Sequence[str], thresho
     manifest = version.quick_manifest
     images, coverage = read_images(version.folder / manifest.images)
     annotations, _ = read_annotations(version.folder / manifest.annotations)
-    boxes = plan.job.kind == "detection"
+    boxes, concepts = plan.job.kind == "detection", tuple(one.name for one in manifest.concepts)
+    if not stretches:
+        return evaluate(manifest.kind, concepts, images, coverage, annotations, no_predictions(boxes), manifest.iou)
     files = [Stored(location) for location in stretches]
     names = [*tasks.PREDICTED, *tasks.OUTCOME, *(["box"] if boxes else ["owner"])]
     write_mapped(room / "assembled", {name: Chained(files, name) for name in names})
@@ -179,7 +183,7 @@ def put_together(version: Version, plan: Plan, stretches: Sequence[str], thresho
         rows = np.flatnonzero(columns["owner"] >= 0)
         own[columns["owner"][rows]] = rows
     return Evaluation(
-        manifest.kind, tuple(one.name for one in manifest.concepts), manifest.iou, images, coverage, annotations, predictions,
+        manifest.kind, concepts, manifest.iou, images, coverage, annotations, predictions,
         state, partner, columns["iou"], answer, own, stairs, chosen=thresholds,
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ PARTS_OF = ("annotations", "predictions")
 @dataclass(frozen=True)
 class Job:
     """kind, concepts (how many), iou: the version's · edges: where shards of images begin and end, see `plan_shards` · images, annotations,
-    predictions: where its tables lie · work: the folder of what is not yet put together · scales: see `tasks.tallied`."""
+    predictions: where its tables lie · work: the folder of what is not yet put together."""
 
     kind: Kind
     concepts: int

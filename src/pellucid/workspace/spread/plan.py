@@ -18,17 +18,16 @@ from pellucid.workspace.spread.tasks import query
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """rows: the most that a worker holds at a time · predictions: how many there are."""
+    """rows: the most predictions that a worker holds at a time."""
 
     job: Job
     parts: tuple[Part, ...]
     rows: int
-    predictions: int
 
 
-def make_plan(kind: Kind, concepts: int, iou: float, tables: dict[str, str], work: str, rows: int) -> Plan:
-    """tables: where images, annotations and predictions lie; work: the folder in which this plan gets a folder of its own, named after
-    all that its result depends on, so that the same plan finds again what is done."""
+def make_plan(kind: Kind, concepts: int, iou: float, tables: dict[str, str], state: str, work: str, rows: int) -> Plan:
+    """tables: where images, annotations and predictions lie; state: changes when the version does; work: the folder in which this plan gets
+    a folder of its own, named after all that its result depends on, so that the same plan finds again what is done."""
     images = int(query(tables["images"], "SELECT count(*) AS n FROM {table}", threads=kernel.cores())["n"][0])
     found = query(tables["predictions"], "SELECT image, count(*) AS n FROM {table} GROUP BY image", threads=kernel.cores())
     per_image = np.zeros(images, np.int64)
@@ -36,10 +35,10 @@ def make_plan(kind: Kind, concepts: int, iou: float, tables: dict[str, str], wor
     edges = tuple(plan_shards(per_image, rows).tolist())
     parts = tuple(part for table in PARTS_OF for part in parts_of(table, length(tables[table]), rows))
     told = msgspec.json.encode(
-        [__version__, kind, concepts, iou, edges, [list(vars(part).values()) for part in parts], sorted(tables.items())]
+        [__version__, state, kind, concepts, iou, edges, [list(vars(part).values()) for part in parts], sorted(tables.items())]
     )
     name = hashlib.sha256(told).hexdigest()[:16]
-    return Plan(Job(kind, concepts, iou, edges, **tables, work=f"{work}/{name}"), parts, rows, int(per_image.sum()))
+    return Plan(Job(kind, concepts, iou, edges, **tables, work=f"{work}/{name}"), parts, rows)
 
 
 def length(table: str) -> int:
