@@ -47,9 +47,14 @@ def read(look: Look, asked: Asked) -> AnnotationSource:
     return gathering.source("tagging", names)
 
 
+PARTITION = "list_eval_partition.txt"
+"""Beside the attributes, or in a folder beside theirs, as CelebA comes; no further, as what lies there may be anything."""
+
+
 def partition(file: Path) -> dict[str, int]:
     """CelebA numbers training 0, validation 1, test 2, as SPLITS does."""
-    near = [*file.parent.glob("list_eval_partition.txt"), *file.parent.parent.rglob("list_eval_partition.txt")]
+    above = file.parent.parent
+    near = [found for found in (file.parent / PARTITION, *sorted(above.glob(f"*/{PARTITION}")), above / PARTITION) if found.is_file()]
     pairs = [line.split()[:2] for _, line in lines_of(near[0])] if near else []
     return {words[0]: int(words[1]) for words in pairs if len(words) == 2 and words[1] in ("0", "1", "2")}
 
