@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import pellucid
-from pellucid.errors import ClusterMissing, FileMalformed, VersionNotRun
+from pellucid.errors import ClusterMissing, FileMalformed, VersionChanged, VersionNotRun
 from pellucid.workspace.spread.engines import Local
 from pellucid.workspace.spread.evaluating import evaluate_in_pieces
 
@@ -243,6 +243,27 @@ def test_a_version_without_predictions_and_a_cluster_that_is_not_there(version):
         version.view.start("empty").evaluate()
     with pytest.raises(ClusterMissing, match="no Ray cluster answers"):
         version.evaluate("ray", address="127.0.0.1:1")
+
+
+@pytest.mark.parametrize("after", [1, 4, 9, 14])
+@pytest.mark.parametrize("rows", [400, 300])
+def test_overtaken_it_says_so_and_what_stands_is_whole(version, after, rows):
+    """Another evaluation, of the same plan or another, ends while this one is at work."""
+    expected = bits(version)
+
+    class Overtaken(Local):
+        done = 0
+
+        def each(self, task, job, asks):
+            for place, ask in enumerate(asks):
+                self.done += 1
+                if self.done == after:
+                    pellucid.open(version.view.workspace.folder).view("v").version("m").evaluate(rows=rows)
+                yield place, task(job, ask)
+
+    with pytest.raises(VersionChanged, match="changed by someone else"):
+        evaluate_in_pieces(version, Overtaken(), rows=400)
+    assert bits(version) == expected
 
 
 @pytest.mark.parametrize("kind", KINDS)

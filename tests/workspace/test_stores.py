@@ -385,3 +385,46 @@ def test_two_who_have_it_open_in_one_process(tmp_path, machine):
     one.view("v").start("third")
     machine()
     assert pellucid.open(bucket).view("v").versions == ["m", "second", "third"]
+
+
+STRANGE = ["a[1]", "a*b", "a?b", "evaluating", "50% =x", "it's #1"]
+
+
+@pytest.mark.parametrize("kind", ["file", "s3"])
+def test_names_are_no_patterns_and_no_folders_of_our_own(kind, tmp_path, machine, request):
+    """Each name beside one that its pattern would fit; every view and version keeps to itself, is evaluated, and is there for others."""
+    place = (tmp_path / "bucket" / "w").as_uri() if kind == "file" else request.getfixturevalue("url")
+    workspace, expected = pellucid.open(place), {}
+    for number, name in enumerate([*STRANGE, "aXb", "a1"]):
+        images = [{"id": 10 + row, "file_name": f"{row}.png", "width": 64, "height": 48} for row in range(number + 1)]
+        view, _ = workspace.add(name, toys.coco(tmp_path / str(number), images=images, annotations=[], pictures=False))
+        rows = [{"image_id": 10 + row, "category_id": 1, "bbox": [1, 1, 5, 5], "score": (number + 1) / 10} for row in range(number + 1)]
+        version = view.start(name)
+        version.add_predictions(toys.results(tmp_path / str(number), rows))
+        expected[name] = answers(version)
+    for name in expected:
+        workspace.view(name).version(name).evaluate(rows=2)
+    machine()
+    again = pellucid.open(place)
+    assert again.views == sorted(expected)
+    assert {name: answers(again.view(name).version(name)) for name in expected} == expected
+
+
+def test_outlines_are_fetched(tmp_path, machine):
+    annotations = [{"id": 1, "image_id": 11, "category_id": 1, "bbox": [1, 1, 9, 9], "segmentation": [[1, 1, 9, 1, 9, 9]]}]
+    bucket = (tmp_path / "bucket" / "w").as_uri()
+    view, _ = pellucid.open(bucket).add("v", toys.coco(tmp_path, annotations=annotations, pictures=False))
+    view.start("m").add_predictions(toys.results(tmp_path))
+    machine()
+    version = pellucid.open(bucket).view("v").version("m")
+    assert version.outlines(version.loaded, [0]) == [[[1, 1, 9, 1, 9, 9]]]
+
+
+def test_questions_about_the_review_need_no_database(tmp_path, machine, served):
+    import json
+    import urllib.request
+
+    workspace = pellucid.open((tmp_path / "bucket" / "w").as_uri())
+    filled(workspace, tmp_path)
+    with urllib.request.urlopen(f"{served(workspace)}api/views/v/progress?session=abcdefghij") as answer:
+        assert json.loads(answer.read())["leased"] == 0

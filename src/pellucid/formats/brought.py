@@ -43,7 +43,10 @@ def fetch(url: str, here: Path) -> None:
         elif not store.exists(path):
             raise FileMissing(url)
         else:
-            store.get(path, f"{here}/", recursive=True)
+            for file in store.find(path):  # one by one, as `get` would look for patterns in names
+                target = here / file.removeprefix(path).lstrip("/")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                store.get_file(file, str(target))
     except PellucidError:
         raise
     except Exception as error:  # each store has its own

@@ -188,7 +188,7 @@ def text_literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def exactly(path: Path) -> str:
+def exactly(path: Path | str) -> str:
     """The path for DuckDB, which takes `*`, `?` and `[` for patterns."""
     return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in str(path))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import AbstractContextManager
-from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import IO, cast
@@ -32,12 +31,7 @@ def leads_out(location: str) -> bool:
     folder, inside, _ = location.partition(INSIDE)
     if not inside or os.environ.get(FOLLOW) == "1":
         return False
-    return not Path(os.path.realpath(location)).is_relative_to(real(folder))
-
-
-@lru_cache(maxsize=64)
-def real(folder: str) -> str:
-    return os.path.realpath(folder)
+    return not Path(os.path.realpath(location)).is_relative_to(os.path.realpath(folder))
 
 
 def absolute(folder: str) -> str:

@@ -124,12 +124,16 @@ class Store:
 
     def renew(self, session: str, seconds: float) -> None:
         """Keep what the session has for so long from now."""
+        if not self.exists:
+            return
         query = "UPDATE pellucid_leases SET until = ? WHERE workspace = ? AND session = ? AND until > ?"
         now = time.time()
         self._run(lambda cursor: self._do(cursor, query, (now + seconds, self.workspace, session, now)), writes=True)
 
     def give_back(self, session: str, items: Sequence[str] | None = None) -> None:
         """End the leases of these items, or all of the session's; those that have run out go too."""
+        if not self.exists:
+            return
 
         def work(cursor: Any) -> None:
             self._do(cursor, "DELETE FROM pellucid_leases WHERE workspace = ? AND until <= ?", (self.workspace, time.time()))

@@ -9,15 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pellucid.addresses import refuse_secrets
 from pellucid.errors import StoreUnknown
 
 
 def store_of(location: str) -> tuple[Any, str]:
-    """The store that a URL is of, and the path in it. Raises AddressHasSecret, StoreUnknown."""
+    """The store that a URL is of, and the path in it. Raises StoreUnknown."""
     import fsspec
 
-    refuse_secrets(location)
     folders = {"auto_mkdir": True} if location.startswith("file:") else {}  # other stores have no folders to be made
     try:
         return fsspec.url_to_fs(location, **folders)  # type: ignore[no-any-return]

@@ -196,6 +196,7 @@ class Looks:
 
                 file = self._folder / f"looks-{SPLITS[split]}-{most}.npz" if self._folder is not None else None
                 self._done[key] = kept_or_read(self._evaluation, items, self._whereabouts, file, told)
+                self._progress[key] = len(items.images), len(items.images)
             return self._done[key]
 
     def ready(self, split: int, most: int = READ) -> Looked | None:

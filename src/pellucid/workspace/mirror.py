@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 from platformdirs import user_cache_path
 
+from pellucid.addresses import refuse_secrets
 from pellucid.errors import ChangedElsewhere, FileMissing, NotAWorkspace, PellucidError, StoreUnreachable
 from pellucid.workspace.embeddings import FILE as EMBEDDINGS
 from pellucid.workspace.far import send, store_of
@@ -27,6 +28,8 @@ from pellucid.workspace.stored import Stored
 
 MANIFESTS = ("workspace.json", "view.json", "version.json")
 """In the order in which they are put into a store."""
+WORK = "evaluating"
+"""The folder of a version in which an evaluation keeps what is not yet put together."""
 TABLES = (".parquet", ".mapped")
 FRESH = 2.0
 """Seconds for which what was followed is taken for what is there."""
@@ -124,12 +127,13 @@ class Mirror:
         return [file for name in below for file in (self._linked(name) if name.endswith("/") else [name])]
 
     def _read(self, names: list[str]) -> dict[str, bytes]:
+        """Whole files, side by side; a name is taken as it stands, where `cat` would look for patterns in it."""
         paths = [f"{self._root}/{name}" for name in names]
         try:
-            texts = self._store.cat(paths) if paths else {}
-        except Exception as error:
+            texts = self._store.cat_ranges(paths, [None] * len(paths), [None] * len(paths), on_error="raise") if paths else []
+        except Exception as error:  # each store has its own
             raise StoreUnreachable(self.url, sentence(error)) from error
-        return {name: texts[path] for name, path in zip(names, paths, strict=True)} if isinstance(texts, dict) else {names[0]: texts}
+        return {name: bytes(text) for name, text in zip(names, texts, strict=True)}
 
     @property
     def has_other_files(self) -> bool:
@@ -270,7 +274,8 @@ class Mirror:
 
 
 def is_followed(name: str) -> bool:
-    return name.rpartition("/")[2] in (*MANIFESTS, EMBEDDINGS) and "/evaluating/" not in name
+    inside = name.split("/")[4:]  # of views/VIEW/versions/VERSION
+    return name.rpartition("/")[2] in (*MANIFESTS, EMBEDDINGS) and inside[:1] != [WORK]
 
 
 def depth(name: str) -> int:
@@ -302,6 +307,7 @@ def folder_of(url: str) -> Path:
 def opened(url: str) -> Mirror:
     """The mirror of a workspace, one for all in this process that have it open; raises NotAWorkspace where other files lie there."""
     url = url.rstrip("/")
+    refuse_secrets(url)
     known = mirrors.get(folder_of(url))
     if isinstance(known, Mirror):
         known.follow(at_once=True)

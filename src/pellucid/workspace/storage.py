@@ -45,10 +45,10 @@ def mirror_of(path: Path) -> Mirror | None:
     return next((mirrors[folder] for folder in (path, *path.parents) if folder in mirrors), None) if mirrors else None
 
 
-def follow(path: Path) -> None:
+def follow(path: Path, at_once: bool = False) -> None:
     """Before manifests are looked at: see whether others wrote some."""
     if mirror := mirror_of(path):
-        mirror.follow()
+        mirror.follow(at_once)
 
 
 @contextmanager

@@ -55,7 +55,11 @@ def remove(folder: str) -> None:
         return
     store, path = store_of(folder)
     with suppress(FileNotFoundError):
-        store.rm(path, recursive=True)
+        if any(sign in path for sign in "*?["):  # `rm` would look for patterns in it
+            for file in store.find(path):
+                store.rm_file(file)
+        else:
+            store.rm(path, recursive=True)
 
 
 class Stored:

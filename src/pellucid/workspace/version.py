@@ -262,7 +262,7 @@ class Version:
         path = self.folder / loaded.manifest.annotations
         frozen = rows if loaded.frozen_rows is None else loaded.frozen_rows[rows].tolist()
         asked = sorted(row for row in frozen if row >= 0)
-        found = read_outlines(path, asked) if asked and path.exists() else None
+        found = read_outlines(path, asked) if asked else None
         if found is None or len(found) != len(asked):
             return [[] for _ in rows]
         outline = dict(zip(asked, found.tolist(), strict=True))

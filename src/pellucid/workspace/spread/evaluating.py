@@ -15,17 +15,20 @@ import numpy as np
 
 from pellucid.addresses import is_remote
 from pellucid.columns import Longs, Predictions, no_predictions
-from pellucid.errors import VersionNotRun
+from pellucid.errors import PellucidError, VersionChanged, VersionNotRun
 from pellucid.understand.evaluation import VALIDATION, Evaluation, evaluate
 from pellucid.understand.histogrammed import Scale, Tally, fewest_errors_of, wanted_bins
 from pellucid.understand.outcomes import MATCHED
 from pellucid.understand.shards import gathered_staircase, stretches_with_parts
 from pellucid.understand.thresholds import Counted, Threshold, fallback
+from pellucid.workspace.manifests import VersionManifest
 from pellucid.workspace.mapped import read_mapped, write_mapped
+from pellucid.workspace.mirror import WORK
 from pellucid.workspace.spread import tasks
 from pellucid.workspace.spread.engines import Engine
 from pellucid.workspace.spread.job import shard_name, stretch_name
 from pellucid.workspace.spread.plan import Plan, make_plan
+from pellucid.workspace.storage import follow
 from pellucid.workspace.stored import Chained, Stored, present, remove
 from pellucid.workspace.tables import THRESHOLD_COLUMNS, read_annotations, read_images, thresholds_of_columns
 
@@ -34,8 +37,6 @@ if TYPE_CHECKING:
 
 ROWS = 4_000_000
 """Predictions that a worker holds at a time, unless said otherwise: about 1 GB of memory."""
-WORK = "evaluating"
-"""The folder, beside a version's tables, of what is done and not yet put together."""
 
 Steps = Callable[[str, int, int], None]
 """Told of each step: its name, how much of it is done, of how much."""
@@ -52,6 +53,16 @@ def evaluate_in_pieces(version: Version, engine: Engine, rows: int = ROWS, progr
     manifest = version.quick_manifest
     if manifest.predictions is None:
         raise VersionNotRun(version.name)
+    try:
+        evaluated(version, manifest, engine, rows, progress)
+    except (PellucidError, OSError) as error:  # whoever was first took away what this one was working on
+        follow(version.folder, at_once=True)
+        if version.quick_manifest.generation != manifest.generation:
+            raise VersionChanged(version.name) from error
+        raise
+
+
+def evaluated(version: Version, manifest: VersionManifest, engine: Engine, rows: int, progress: Steps) -> None:
     here = version.location
     names = {"images": manifest.images, "annotations": manifest.annotations, "predictions": manifest.predictions}
     tables = {table: f"{here}/{name}" for table, name in names.items()}

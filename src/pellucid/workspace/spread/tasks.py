@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,7 +36,7 @@ def query(location: str, words: str, *, threads: int = 1) -> dict[str, Any]:
         if is_remote(location):
             store, _ = store_of(location)
             connection.register_filesystem(store)
-        path = location if is_remote(location) else exactly(Path(location))
+        path = exactly(location)  # in a store too, names are no patterns
         table = f"read_parquet('{path.replace(chr(39), chr(39) * 2)}', file_row_number = true, hive_partitioning = false)"
         try:
             found = connection.execute(words.format(table=table)).fetchnumpy()
