@@ -21,6 +21,8 @@ check: $(VENV)/.dev $(VENV)/.web
 	$(BIN)/lint-imports
 	$(BIN)/deptry src
 	cd web && PATH="$(NODE):$$PATH" node node_modules/svelte-check/bin/svelte-check --tsconfig ./tsconfig.json --fail-on-warnings
+	cd web && PATH="$(NODE):$$PATH" node node_modules/eslint/bin/eslint.js .
+	cd web && PATH="$(NODE):$$PATH" node node_modules/prettier/bin/prettier.cjs --check --log-level warn .
 	cd web && PATH="$(NODE):$$PATH" node node_modules/vitest/vitest.mjs run
 
 format: $(VENV)/.dev
@@ -39,7 +41,7 @@ soak: $(VENV)/.dev
 # The page's types from the server's OpenAPI schema; a test fails when they are out of date.
 types: $(VENV)/.dev $(VENV)/.web
 	$(BIN)/python tests/openapi.py > web/openapi.json
-	cd web && PATH="$(NODE):$$PATH" node node_modules/openapi-typescript/bin/cli.js openapi.json --output src/schema.d.ts
+	cd web && PATH="$(NODE):$$PATH" node node_modules/openapi-typescript/bin/cli.js openapi.json --output src/lib/schema.d.ts
 	rm web/openapi.json
 
 lock: $(UV)

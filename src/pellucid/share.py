@@ -267,9 +267,9 @@ def example_of(address: str) -> tuple[str, list[int] | None]:
 
 def written_page(kept: Kept) -> str:
     """The built page with its style, its program and what was kept inside."""
-    page = (STATIC / "index.html").read_text(encoding="utf-8")
-    style = "\n".join(file.read_text(encoding="utf-8") for file in sorted((STATIC / "assets").glob("*.css")))
-    program = "\n".join(file.read_text(encoding="utf-8") for file in sorted((STATIC / "assets").glob("*.js"))).replace(
+    page = (STATIC / "export" / "index.html").read_text(encoding="utf-8")
+    style = "\n".join(file.read_text(encoding="utf-8") for file in sorted((STATIC / "export" / "assets").glob("*.css")))
+    program = "\n".join(file.read_text(encoding="utf-8") for file in sorted((STATIC / "export" / "assets").glob("*.js"))).replace(
         "</script", "<\\/script"
     )
     data = {"answers": kept.answers, "lengths": kept.lengths, "pictures": kept.pictures, "compared": kept.compared}

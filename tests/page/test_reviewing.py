@@ -286,7 +286,7 @@ def test_a_decision_that_does_not_reach_the_server_is_said_and_the_item_comes_ba
     page.route("**/decisions", lambda route: route.abort())
     with page.expect_request("**/decisions"):
         page.keyboard.press("w")
-    expect(page.get_by_role("alert")).to_contain_text("A decision did not reach the server and is not kept")
+    expect(page.get_by_role("alert")).to_contain_text("A decision did not reach the server and is not saved")
     expect_left(page, 80)
     page.keyboard.press("ArrowRight")
     page.keyboard.press("e")

@@ -68,4 +68,4 @@ def test_the_types_of_the_page_are_up_to_date(tmp_path):
         return_completed_process=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=WEB,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
-    assert (tmp_path / "schema.d.ts").read_text() == (WEB / "src/schema.d.ts").read_text()
+    assert (tmp_path / "schema.d.ts").read_text() == (WEB / "src/lib/schema.d.ts").read_text()

@@ -1,5 +1,5 @@
 import { mount } from 'svelte';
 import App from './App.svelte';
-import './page.css';
+import './layout/page.css';
 
 export default mount(App, { target: document.getElementById('page')! });

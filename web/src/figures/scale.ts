@@ -19,14 +19,22 @@ export function linear(low: number, high: number, from: number, to: number, want
 export function ticks(low: number, high: number, wanted: number): number[] {
   const rough = (high - low) / Math.max(1, wanted);
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((times) => times * power).find((step) => step >= rough * 0.999) ?? rough;
+  const step =
+    [1, 2, 5, 10].map((times) => times * power).find((step) => step >= rough * 0.999) ?? rough;
   const first = Math.ceil(low / step - 1e-9);
   const last = Math.floor(high / step + 1e-9);
-  return Array.from({ length: last - first + 1 }, (_, place) => Number(((first + place) * step).toPrecision(12)));
+  return Array.from({ length: last - first + 1 }, (_, place) =>
+    Number(((first + place) * step).toPrecision(12)),
+  );
 }
 
 /** An SVG path through the points that are known; gaps where they are not. */
-export function path(xs: readonly number[], ys: readonly (number | null)[], x: Scale, y: Scale): string {
+export function path(
+  xs: readonly number[],
+  ys: readonly (number | null)[],
+  x: Scale,
+  y: Scale,
+): string {
   let words = '';
   let pen = false;
   xs.forEach((at, place) => {
@@ -64,7 +72,18 @@ export function save(name: string, kind: string, content: string): void {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-const DRAWN = ['fill', 'stroke', 'stroke-width', 'stroke-dasharray', 'opacity', 'fill-opacity', 'font-size', 'font-family', 'font-weight', 'text-anchor'];
+const DRAWN = [
+  'fill',
+  'stroke',
+  'stroke-width',
+  'stroke-dasharray',
+  'opacity',
+  'fill-opacity',
+  'font-size',
+  'font-family',
+  'font-weight',
+  'text-anchor',
+];
 
 /** A drawing as a file of its own, in the colours it has on the page. */
 export function asSvg(drawing: SVGSVGElement): string {
@@ -72,7 +91,8 @@ export function asSvg(drawing: SVGSVGElement): string {
   const originals = [drawing, ...drawing.querySelectorAll('*')];
   [copy, ...copy.querySelectorAll('*')].forEach((element, place) => {
     const style = getComputedStyle(originals[place]!);
-    for (const name of DRAWN) (element as SVGElement).style.setProperty(name, style.getPropertyValue(name));
+    for (const name of DRAWN)
+      (element as SVGElement).style.setProperty(name, style.getPropertyValue(name));
     element.removeAttribute('class');
   });
   copy.setAttribute('xmlns', 'http://www.w3.org/2000/svg');

@@ -1,0 +1,332 @@
+/** The server's addresses, typed by its OpenAPI schema. */
+import type { Order, Review } from '../state/route';
+import { kept, keptAnswer, keptPicture, keyOf } from './exported';
+import type { components } from './schema';
+
+type Schemas = components['schemas'];
+export type WorkspaceDocument = Schemas['WorkspaceDocument'];
+export type ViewDocument = Schemas['ViewDocument'];
+export type VersionDocument = Schemas['VersionDocument'];
+export type FiguresDocument = Schemas['FiguresDocument'];
+export type ConceptDocument = Schemas['ConceptDocument'];
+export type HistogramDocument = Schemas['HistogramDocument'];
+export type PageDocument = Schemas['PageDocument'];
+export type PageItem = Schemas['PageItem'];
+export type ImageDocument = Schemas['ImageDocument'];
+export type Outcome = PageItem['outcome'];
+export type Tab = PageDocument['tab'];
+export type Split = ImageDocument['split'];
+export type Box = [number, number, number, number];
+export type DecisionAsked = Schemas['DecisionAsked'];
+export type ActDocument = Schemas['ActDocument'];
+export type HistoryRow = Schemas['HistoryRow'];
+export type HistoryDocument = Schemas['HistoryDocument'];
+export type ProgressDocument = Schemas['ProgressDocument'];
+export type EffectDocument = Schemas['EffectDocument'];
+export type QueueDocument = Schemas['QueueDocument'];
+export type ItemSeen = Schemas['ItemSeen'];
+export type CountDocument = Schemas['CountDocument'];
+export type CurvesDocument = Schemas['CurvesDocument'];
+export type SplitFigures = Schemas['SplitFigures'];
+export type ObjectivesDocument = Schemas['ObjectivesDocument'];
+export type ThresholdFigures = Schemas['ThresholdFigures'];
+export type MovesDocument = Schemas['MovesDocument'];
+export type CausesDocument = Schemas['CausesDocument'];
+export type ConfusionDocument = Schemas['ConfusionDocument'];
+export type SlicesDocument = Schemas['SlicesDocument'];
+export type SliceDocument = Schemas['SliceDocument'];
+export type MapDocument = Schemas['MapDocument'];
+export type ComparedDocument = Schemas['ComparedDocument'];
+export type SliceChangesDocument = Schemas['SliceChangesDocument'];
+export type Cause = NonNullable<PageItem['cause']>;
+export type Verdict = DecisionAsked['verdict'];
+
+/** What the server said no to. */
+export class Refused extends Error {
+  constructor(
+    words: string,
+    readonly status: number,
+  ) {
+    super(words);
+  }
+}
+
+async function get<T>(
+  path: string,
+  query: [string, string][] = [],
+  signal?: AbortSignal,
+): Promise<T> {
+  if (kept) {
+    const answer = keptAnswer(path, query);
+    if (answer === undefined)
+      throw new Refused(
+        'This is not in the exported page: open the workspace with Pellucid to see it.',
+        404,
+      );
+    return answer as T;
+  }
+  const search = new URLSearchParams(query).toString();
+  return told(await fetch(search ? `${path}?${search}` : path, { signal: signal ?? null }));
+}
+
+async function post<T>(path: string, body: object): Promise<T> {
+  if (kept)
+    throw new Refused(
+      'An exported page keeps no decisions: open the workspace with Pellucid.',
+      403,
+    );
+  return told(
+    await fetch(path, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(body),
+    }),
+  );
+}
+
+async function told<T>(response: Response): Promise<T> {
+  if (response.ok) return (await response.json()) as T;
+  const body: unknown = await response.json().catch(() => null);
+  const detail = body && typeof body === 'object' && 'detail' in body ? body.detail : null;
+  throw new Refused(
+    typeof detail === 'string' ? detail : `The server answered ${response.status}.`,
+    response.status,
+  );
+}
+
+export interface Which {
+  view: string;
+  version: string;
+}
+
+export interface Query extends Which {
+  split: Split;
+  concept: number | null;
+  at: ReadonlyMap<number, number>;
+  tab: Tab;
+  reverse: boolean;
+  order: Order;
+  review: Review;
+  corrected: boolean;
+  only: readonly string[];
+  /** Rises with every decision: answers to older ones are not of the list as it is now. */
+  edition: number;
+}
+
+const root = ({ view, version }: Which) =>
+  `api/views/${encodeURIComponent(view)}/versions/${encodeURIComponent(version)}`;
+const thresholds = (at: ReadonlyMap<number, number>): [string, string][] =>
+  [...at].map(([concept, value]) => ['at', `${concept}:${value}`]);
+const chosen = (concept: number | null): [string, string][] =>
+  concept === null ? [] : [['concept', String(concept)]];
+
+/** The version that a list is compared with, if it is. */
+export function comparedWith(only: readonly string[]): string | null {
+  const clause = only.find((one) => one.startsWith('versus:'));
+  return clause ? clause.slice('versus:'.length, clause.lastIndexOf('=')) : null;
+}
+const beside = (only: readonly string[]): [string, string][] =>
+  comparedWith(only) === null ? [] : [['versus', comparedWith(only)!]];
+const narrowed = (only: readonly string[]): [string, string][] =>
+  only.map((clause) => ['only', clause]);
+
+export const readWorkspace = () => get<WorkspaceDocument>('api/workspace');
+export const readVersion = (which: Which) => get<VersionDocument>(root(which));
+const state = (corrected: boolean): [string, string][] =>
+  corrected ? [['corrected', 'true']] : [];
+export const readFigures = (
+  which: Which,
+  split: Split,
+  at: ReadonlyMap<number, number>,
+  corrected: boolean,
+) =>
+  get<FiguresDocument>(`${root(which)}/figures`, [
+    ['split', split],
+    ...thresholds(at),
+    ...state(corrected),
+  ]);
+export const readHistogram = (
+  which: Which,
+  split: Split,
+  concept: number | null,
+  corrected: boolean,
+) =>
+  get<HistogramDocument>(`${root(which)}/histogram`, [
+    ['split', split],
+    ...chosen(concept),
+    ...state(corrected),
+  ]);
+export const readImage = (
+  which: Which,
+  image: number,
+  at: ReadonlyMap<number, number>,
+  corrected: boolean,
+  only: readonly string[] = [],
+) =>
+  get<ImageDocument>(`${root(which)}/images/${image}`, [
+    ...thresholds(at),
+    ...state(corrected),
+    ...beside(only),
+  ]);
+/** How many items of a list are at hand: of an exported page's, those that were exported. */
+export const atHand = (query: Query): number =>
+  kept
+    ? (kept.lengths[
+        keyOf(`${root(query)}/page`, [
+          ['tab', query.tab],
+          ['split', query.split],
+          ['offset', '0'],
+          ...chosen(query.concept),
+          ...narrowed(query.only),
+        ])
+      ] ?? 0)
+    : Infinity;
+export const readPage = (query: Query, offset: number, limit: number, signal: AbortSignal) =>
+  get<PageDocument>(
+    `${root(query)}/page`,
+    [
+      ['tab', query.tab],
+      ['split', query.split],
+      ['offset', String(offset)],
+      ['limit', String(limit)],
+      ['reverse', String(query.reverse)],
+      ['order', query.order],
+      ['review', query.review],
+      ...chosen(query.concept),
+      ...thresholds(query.at),
+      ...state(query.corrected),
+      ...narrowed(query.only),
+      ...beside(query.only),
+    ],
+    signal,
+  );
+
+export const readCount = (query: Query) =>
+  get<CountDocument>(`${root(query)}/count`, [
+    ['tab', query.tab],
+    ['split', query.split],
+    ...chosen(query.concept),
+    ...thresholds(query.at),
+    ...state(query.corrected),
+    ...narrowed(query.only),
+  ]);
+export const readCurves = (
+  which: Which,
+  concept: number | null,
+  at: ReadonlyMap<number, number>,
+  corrected: boolean,
+) =>
+  get<CurvesDocument>(`${root(which)}/curves`, [
+    ...chosen(concept),
+    ...thresholds(at),
+    ...state(corrected),
+  ]);
+export const readObjectives = (
+  which: Which,
+  concept: number | null,
+  asked: readonly string[],
+  corrected: boolean,
+) =>
+  get<ObjectivesDocument>(`${root(which)}/objectives`, [
+    ...chosen(concept),
+    ...asked.map((one): [string, string] => ['objective', one]),
+    ...state(corrected),
+  ]);
+export const readMoves = (
+  which: Which,
+  split: Split,
+  concept: number,
+  to: number,
+  corrected: boolean,
+) =>
+  get<MovesDocument>(`${root(which)}/moves`, [
+    ['split', split],
+    ...chosen(concept),
+    ['to', String(to)],
+    ...state(corrected),
+  ]);
+export const readCauses = (
+  which: Which,
+  split: Split,
+  concept: number | null,
+  at: ReadonlyMap<number, number>,
+  corrected: boolean,
+) =>
+  get<CausesDocument>(`${root(which)}/causes`, [
+    ['split', split],
+    ...chosen(concept),
+    ...thresholds(at),
+    ...state(corrected),
+  ]);
+export const readConfusion = (
+  which: Which,
+  split: Split,
+  at: ReadonlyMap<number, number>,
+  corrected: boolean,
+) =>
+  get<ConfusionDocument>(`${root(which)}/confusion`, [
+    ['split', split],
+    ...thresholds(at),
+    ...state(corrected),
+  ]);
+export const readSlices = (which: Which, split: Split, corrected: boolean) =>
+  get<SlicesDocument>(`${root(which)}/slices`, [['split', split], ...state(corrected)]);
+export const readMap = (which: Which, split: Split, corrected: boolean) =>
+  get<MapDocument>(`${root(which)}/map`, [['split', split], ...state(corrected)]);
+export const readCompared = (which: Which, other: string, split: Split) =>
+  get<ComparedDocument>(`${root(which)}/compare/${encodeURIComponent(other)}`, [['split', split]]);
+export const readSliceChanges = (which: Which, other: string, split: Split) =>
+  get<SliceChangesDocument>(`${root(which)}/compare/${encodeURIComponent(other)}/slices`, [
+    ['split', split],
+  ]);
+
+const ofView = (view: string) => `api/views/${encodeURIComponent(view)}`;
+export const decide = (which: Which, asked: DecisionAsked) =>
+  post<ActDocument>(`${root(which)}/decisions`, asked);
+export const comment = (
+  which: Which,
+  item: ItemSeen,
+  who: string,
+  text: string,
+  corrected: boolean,
+) => post<ActDocument>(`${root(which)}/comments`, { item, who, text, corrected });
+export const takeBack = (view: string, way: 'undo' | 'redo', who: string, batch: string) =>
+  post<ActDocument>(`${ofView(view)}/${way}`, { who, batch });
+export const revert = (view: string, row: number, who: string) =>
+  post<ActDocument>(`${ofView(view)}/history/${row}/revert`, { who });
+export const reset = (view: string, who: string) =>
+  post<ActDocument>(`${ofView(view)}/reset`, { who });
+export const readHistory = (
+  view: string,
+  about: { image?: string; who?: string; day?: string },
+  offset: number,
+  limit: number,
+) =>
+  get<HistoryDocument>(`${ofView(view)}/history`, [
+    ...Object.entries(about).filter(([, value]) => value),
+    ['offset', String(offset)],
+    ['limit', String(limit)],
+  ] as [string, string][]);
+export const readProgress = (view: string, after: number, me: string, session: string) =>
+  get<ProgressDocument>(`${ofView(view)}/progress`, [
+    ['after', String(after)],
+    ['me', me],
+    ['session', session],
+  ]);
+export const readEffect = (which: Which, split: Split) =>
+  get<EffectDocument>(`${root(which)}/effect`, [['split', split]]);
+export const takeFromQueue = (which: Which, asked: Schemas['QueueAsked']) =>
+  post<QueueDocument>(`${root(which)}/queue`, asked);
+/** Said as the page goes: the browser sends it though nobody waits for the answer. */
+export const endQueue = (view: string, session: string) =>
+  navigator.sendBeacon(
+    `${ofView(view)}/queue/end`,
+    new Blob([JSON.stringify({ session })], { type: 'application/json' }),
+  );
+
+/** The address of an item's crop, or of its whole picture, at a size that fits `pixels` of the screen. */
+export function pictureAddress(picture: string, frame: PageItem['frame'], pixels: number): string {
+  if (kept) return keptPicture(picture, frame);
+  const size = [192, 384, 768, 1536, 3072].find((size) => size >= pixels) ?? 4096;
+  return `${picture}?size=${size}${frame ? `&frame=${frame.join(',')}` : ''}`;
+}

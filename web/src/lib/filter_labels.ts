@@ -1,0 +1,65 @@
+/** What a list is filtered by, in words. */
+import { CAUSE } from './labels';
+import { score } from './format';
+
+const CHANGE: Record<string, string> = {
+  fixed: 'found by',
+  broken: 'found by',
+  still_wrong: 'also missed by',
+  both_right: 'also found by',
+  alarm_gone: 'not predicted by',
+  alarm_new: 'not predicted by',
+};
+
+/** `0.2..0.4`, either end of which may be open. */
+function rangeLabel(range: string): string {
+  const [low, high] = range.split('..');
+  const number = (end: string) =>
+    Number.isFinite(Number(end)) ? (Number.isInteger(Number(end)) ? end : score(Number(end))) : end;
+  if (!low) return `under ${number(high ?? '')}`;
+  return high ? `${number(low)} to ${number(high)}` : `${number(low)} or more`;
+}
+
+/** Like `decodeURIComponent`, but text that is not encoded is returned as it is. */
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** Text before and after the separator. */
+function splitAt(text: string, position: number): [string, string] {
+  return position < 0 ? [text, ''] : [text.slice(0, position), text.slice(position + 1)];
+}
+
+function sliceLabel(condition: string): string {
+  const [property, values] = splitAt(condition, condition.indexOf('='));
+  const name = decode(property);
+  if (values.includes('..')) return `${name} ${rangeLabel(values)}`;
+  return `${name} ${values.split('|').map(decode).join(' or ')}`;
+}
+
+function versusLabel(value: string): string {
+  const [version, change] = splitAt(value, value.lastIndexOf('='));
+  return `${CHANGE[change] ?? ''} ${version}`;
+}
+
+const LABELS: Record<string, (value: string) => string> = {
+  cause: (value) => CAUSE[value as keyof typeof CAUSE] ?? value,
+  score: (value) => `score ${rangeLabel(value)}`,
+  answered: (value) => `found with a score of ${rangeLabel(value)}`,
+  right: (value) => (value === 'yes' ? 'right' : 'wrong'),
+  counts: () => 'takes part',
+  predicted: (value) => `predicted instead: ${value || 'nothing'}`,
+  annotated: (value) => `annotated instead: ${value || 'nothing'}`,
+  like: () => 'most like the first item',
+  where: sliceLabel,
+  versus: versusLabel,
+};
+
+export function filterLabel(clause: string): string {
+  const [kind, value] = splitAt(clause, clause.indexOf(':'));
+  return Object.hasOwn(LABELS, kind) ? LABELS[kind]!(value) : clause;
+}

@@ -1,0 +1,19 @@
+/** Numbers as the page writes them. */
+const whole = new Intl.NumberFormat('en-US');
+
+export const count = (value: number): string => whole.format(value);
+
+export const share = (part: number, all: number): string =>
+  all > 0 ? (part / all).toFixed(2) : '–';
+
+/** A score or threshold: three decimals, more where these would say 0 or 1 falsely, or for scores of another scale. */
+export function score(value: number | null): string {
+  if (value === null) return '–';
+  const size = Math.abs(value);
+  if (size >= 1000) return value.toPrecision(5);
+  const short = value.toFixed(3);
+  if ((short === '0.000' || short === '-0.000') && value !== 0) return value.toExponential(1);
+  if (short === '1.000' && value < 1)
+    return value.toFixed(5) === '1.00000' ? '0.99999' : value.toFixed(5);
+  return short;
+}

@@ -1,0 +1,36 @@
+import { describe, expect, test } from 'vitest';
+import { actionFor, SHORTCUTS, type Context } from './shortcuts';
+
+const CONTEXTS: Record<Context, readonly string[]> = {
+  gallery: ['page', 'gallery', 'review'],
+  analysis: ['page'],
+  viewer: ['viewer', 'review'],
+};
+
+describe('shortcuts', () => {
+  test.each(Object.entries(CONTEXTS))('no key has two meanings in the %s', (_, scopes) => {
+    const keys = SHORTCUTS.filter(({ scope }) => scopes.includes(scope)).flatMap((shortcut) =>
+      Object.keys(shortcut.keys),
+    );
+    expect(keys).toEqual([...new Set(keys)]);
+  });
+
+  test('the same key may mean another thing in the viewer', () => {
+    expect(actionFor('Enter', 'gallery', true)).toBe('open');
+    expect(actionFor('Enter', 'viewer', true)).toBe('viewer.close');
+    expect(actionFor('Enter', 'analysis', true)).toBeUndefined();
+  });
+
+  test('keys of review do nothing for readers', () => {
+    expect(actionFor('w', 'gallery', true)).toBe('review.wrong');
+    expect(actionFor('w', 'gallery', false)).toBeUndefined();
+  });
+
+  test('names of object members are no keys', () => {
+    expect(actionFor('toString', 'gallery', true)).toBeUndefined();
+  });
+
+  test('every shortcut has a line in the help', () => {
+    for (const { help, labels } of SHORTCUTS) expect([help, labels.length]).not.toContain('');
+  });
+});

@@ -1,0 +1,220 @@
+/** Every keyboard shortcut, once: the keys are looked up here and the help is printed from here. */
+
+export type Action =
+  | `move.${'left' | 'right' | 'up' | 'down' | 'pageup' | 'pagedown' | 'home' | 'end'}`
+  | `tab.${1 | 2 | 3 | 4}`
+  | `page.${'gallery' | 'figures' | 'slices' | 'alike' | 'compare'}`
+  | `viewer.${'next' | 'previous' | 'close' | 'zoomIn' | 'zoomOut' | 'fit' | 'boxes' | 'concepts' | 'edit'}`
+  | `review.${'wrong' | 'right' | 'unsure' | 'relabel' | 'undo' | 'redo' | 'queue' | 'history' | 'comment'}`
+  | 'open'
+  | 'select'
+  | 'split'
+  | 'concept.previous'
+  | 'concept.next'
+  | 'concept.all'
+  | 'concept.find'
+  | 'threshold.jump'
+  | 'threshold.down'
+  | 'threshold.up'
+  | 'threshold.downFine'
+  | 'threshold.upFine'
+  | 'threshold.optimal'
+  | 'reverse'
+  | 'similar'
+  | 'larger'
+  | 'smaller'
+  | 'theme'
+  | 'help'
+  | 'escape';
+
+/** Where a shortcut works: on every page, in the gallery, in the viewer, or wherever items are reviewed. */
+export type Scope = 'page' | 'gallery' | 'viewer' | 'review';
+/** Where the reader is. */
+export type Context = 'gallery' | 'analysis' | 'viewer';
+
+export interface Shortcut {
+  readonly scope: Scope;
+  /** The value of `KeyboardEvent.key`, and what it does. */
+  readonly keys: Readonly<Record<string, Action>>;
+  /** The keys as the help shows them. */
+  readonly labels: readonly string[];
+  readonly help: string;
+}
+
+export const SHORTCUTS: readonly Shortcut[] = [
+  {
+    scope: 'gallery',
+    keys: {
+      ArrowLeft: 'move.left',
+      ArrowRight: 'move.right',
+      ArrowUp: 'move.up',
+      ArrowDown: 'move.down',
+      h: 'move.left',
+      l: 'move.right',
+      k: 'move.up',
+      j: 'move.down',
+    },
+    labels: ['←', '↑', '↓', '→', 'h j k l'],
+    help: 'move; with Shift: select',
+  },
+  {
+    scope: 'gallery',
+    keys: { PageUp: 'move.pageup', PageDown: 'move.pagedown', Home: 'move.home', End: 'move.end' },
+    labels: ['PgUp', 'PgDn', 'Home', 'End'],
+    help: 'move by a screen, to the start, to the end',
+  },
+  { scope: 'gallery', keys: { Enter: 'open' }, labels: ['Enter'], help: 'open the item' },
+  { scope: 'gallery', keys: { x: 'select' }, labels: ['x'], help: 'select or deselect the item' },
+  {
+    scope: 'gallery',
+    keys: { 1: 'tab.1', 2: 'tab.2', 3: 'tab.3', 4: 'tab.4' },
+    labels: ['1', '2', '3', '4'],
+    help: 'All, Matched (TP), Missing (FP), Extra annotation (FN)',
+  },
+  { scope: 'page', keys: { s: 'split' }, labels: ['s'], help: 'next split' },
+  {
+    scope: 'page',
+    keys: { '[': 'concept.previous', ']': 'concept.next' },
+    labels: ['[', ']'],
+    help: 'previous, next concept',
+  },
+  { scope: 'page', keys: { a: 'concept.all' }, labels: ['a'], help: 'all concepts' },
+  { scope: 'page', keys: { '/': 'concept.find' }, labels: ['/'], help: 'find a concept' },
+  {
+    scope: 'gallery',
+    keys: { t: 'threshold.jump' },
+    labels: ['t'],
+    help: 'fast forward to the threshold',
+  },
+  {
+    scope: 'page',
+    keys: {
+      ',': 'threshold.down',
+      '.': 'threshold.up',
+      '<': 'threshold.downFine',
+      '>': 'threshold.upFine',
+    },
+    labels: [',', '.'],
+    help: 'lower, raise the threshold; with Shift: in small steps',
+  },
+  {
+    scope: 'page',
+    keys: { o: 'threshold.optimal' },
+    labels: ['o'],
+    help: 'back to the optimal threshold',
+  },
+  { scope: 'gallery', keys: { r: 'reverse' }, labels: ['r'], help: 'reverse the order' },
+  {
+    scope: 'gallery',
+    keys: { '+': 'larger', '=': 'larger', '-': 'smaller' },
+    labels: ['+', '−'],
+    help: 'larger, smaller images',
+  },
+  { scope: 'review', keys: { i: 'similar' }, labels: ['i'], help: 'more like this' },
+  {
+    scope: 'review',
+    keys: { w: 'review.wrong' },
+    labels: ['w'],
+    help: 'the annotation is wrong: add, remove or change it',
+  },
+  {
+    scope: 'review',
+    keys: { e: 'review.right' },
+    labels: ['e'],
+    help: 'the annotation is right: the model is wrong',
+  },
+  {
+    scope: 'review',
+    keys: { q: 'review.unsure' },
+    labels: ['q'],
+    help: 'unsure: the item comes back at the end',
+  },
+  { scope: 'review', keys: { n: 'review.relabel' }, labels: ['n'], help: 'choose another concept' },
+  { scope: 'review', keys: { m: 'review.comment' }, labels: ['m'], help: 'comment' },
+  {
+    scope: 'review',
+    keys: { z: 'review.undo', Z: 'review.redo' },
+    labels: ['z', 'Z'],
+    help: 'undo, redo',
+  },
+  {
+    scope: 'review',
+    keys: { Q: 'review.queue', H: 'review.history' },
+    labels: ['Q', 'H'],
+    help: 'the review queue; the history',
+  },
+  {
+    scope: 'viewer',
+    keys: {
+      ArrowRight: 'viewer.next',
+      ArrowDown: 'viewer.next',
+      j: 'viewer.next',
+      l: 'viewer.next',
+      ArrowLeft: 'viewer.previous',
+      ArrowUp: 'viewer.previous',
+      k: 'viewer.previous',
+      h: 'viewer.previous',
+    },
+    labels: ['←', '→'],
+    help: 'in the viewer: previous, next item',
+  },
+  {
+    scope: 'viewer',
+    keys: { '+': 'viewer.zoomIn', '=': 'viewer.zoomIn', '-': 'viewer.zoomOut', 0: 'viewer.fit' },
+    labels: ['+', '−', '0'],
+    help: 'in the viewer: zoom in, zoom out, fit',
+  },
+  {
+    scope: 'viewer',
+    keys: { b: 'viewer.boxes', c: 'viewer.concepts' },
+    labels: ['b', 'c'],
+    help: 'in the viewer: show or hide boxes; all concepts',
+  },
+  {
+    scope: 'viewer',
+    keys: { g: 'viewer.edit' },
+    labels: ['g'],
+    help: 'in the viewer: adjust the box with the arrow keys',
+  },
+  {
+    scope: 'viewer',
+    keys: { Escape: 'viewer.close', Enter: 'viewer.close' },
+    labels: ['Esc', 'Enter'],
+    help: 'close the viewer',
+  },
+  {
+    scope: 'page',
+    keys: {
+      G: 'page.gallery',
+      F: 'page.figures',
+      S: 'page.slices',
+      A: 'page.alike',
+      C: 'page.compare',
+    },
+    labels: ['G', 'F', 'S', 'A', 'C'],
+    help: 'gallery, figures, slices, similar, compare',
+  },
+  { scope: 'page', keys: { d: 'theme' }, labels: ['d'], help: 'dark or light' },
+  { scope: 'page', keys: { '?': 'help' }, labels: ['?'], help: 'this list' },
+  {
+    scope: 'gallery',
+    keys: { Escape: 'escape' },
+    labels: ['Esc'],
+    help: 'clear the selection, then the filters',
+  },
+];
+
+const SCOPES: Record<Context, readonly Scope[]> = {
+  gallery: ['page', 'gallery', 'review'],
+  analysis: ['page'],
+  viewer: ['viewer', 'review'],
+};
+
+/** What a key does where the reader is; undefined where it does nothing. */
+export function actionFor(key: string, context: Context, mayReview: boolean): Action | undefined {
+  for (const { scope, keys } of SHORTCUTS) {
+    if (!SCOPES[context].includes(scope) || (scope === 'review' && !mayReview)) continue;
+    if (Object.hasOwn(keys, key)) return keys[key];
+  }
+  return undefined;
+}

@@ -1,0 +1,521 @@
+/** What the page shows and where the reader is in it. */
+import * as api from '../lib/api';
+import { kept } from '../lib/exported';
+import { latest } from '../lib/latest';
+import { outcomeAt } from '../lib/labels';
+import {
+  formatPlace,
+  parsePlace,
+  usualReview,
+  type Order,
+  type Page,
+  type Review,
+  type Sort,
+} from './route';
+import { scaleOf } from '../lib/histogram';
+import { Pages } from '../grid/pages.svelte';
+
+const NO_THRESHOLDS: ReadonlyMap<number, number> = new Map();
+
+export interface Figures {
+  all: number;
+  matched: number;
+  missing: number;
+  extra: number;
+}
+
+/** The items behind a number or a mark: where they are, and what narrows the list down to them. */
+export interface Link {
+  tab: api.Tab;
+  only?: readonly string[];
+  /** A position, or a name where the link is to another version; null for all. */
+  concept?: number | string | null;
+  version?: string;
+  split?: api.Split;
+  at?: ReadonlyMap<number, number>;
+}
+
+export class Gallery {
+  workspace = $state.raw<api.WorkspaceDocument | null>(null);
+  version = $state.raw<api.VersionDocument | null>(null);
+  figures = $state.raw<api.FiguresDocument | null>(null);
+  histogram = $state.raw<api.HistogramDocument | null>(null);
+  failure = $state<string | null>(null);
+
+  page = $state<Page>('gallery');
+  only = $state.raw<readonly string[]>([]);
+  /** Of the narrowed list: how long it is. */
+  narrowed = $state.raw<api.CountDocument | null>(null);
+  against = $state('');
+  /** The two versions that were compared last, older first: leading to either's items does not turn them round. */
+  pair = $state.raw<readonly [string, string] | null>(null);
+  view = $state('');
+  versionName = $state('');
+  tab = $state<api.Tab>('all');
+  split = $state<api.Split>('validation');
+  concept = $state<number | null>(null);
+  at = $state.raw<ReadonlyMap<number, number>>(NO_THRESHOLDS);
+  reverse = $state(false);
+  item = $state(0);
+  open = $state(false);
+  sort = $state<Sort>('errors');
+  order = $state<Order>('score');
+  /** What the reader wants of each tab; null: what is usual. */
+  reviewWish = $state<Review | null>(null);
+  corrected = $state(false);
+  /** Rises with every decision. */
+  edition = $state(0);
+  /** Decisions on their way. */
+  pending = $state(0);
+  /** Items that left the list before the figures said so. */
+  left = $state(0);
+  /** Places of the list that a decision is to be about, beside the cursor. */
+  selected = $state.raw<ReadonlySet<number>>(new Set());
+  /** Items handed out by the queue, in place of the list. */
+  handed = $state.raw<api.PageItem[] | null>(null);
+  pages = new Pages();
+  private journey = 0;
+  private figuresOf = $state.raw<{ which: api.Which; split: api.Split } | null>(null);
+
+  readonly which = $derived({ view: this.view, version: this.versionName });
+  /** Whether the figures are those of the list being looked at: until then its length is not known. */
+  readonly ready = $derived(
+    this.figures !== null &&
+      this.figuresOf?.which === this.which &&
+      this.figuresOf.split === this.split &&
+      (!this.only.length || this.narrowed !== null),
+  );
+  readonly kind = $derived(this.version?.kind ?? 'detection');
+  readonly chosen = $derived(
+    this.concept === null ? null : (this.figures?.concepts[this.concept] ?? null),
+  );
+  /** The one threshold that holds for the items shown; with all concepts each has its own. */
+  readonly threshold = $derived(
+    this.concept === null ? null : (this.at.get(this.concept) ?? this.chosen?.threshold ?? null),
+  );
+  readonly counts = $derived(
+    this.countTabs(
+      (one) => ({ all: one.all, matched: one.tp, missing: one.fp, extra: one.fn }),
+      this.figures?.all_items,
+    ),
+  );
+  readonly reviewed = $derived(this.countTabs((one) => one.reviewed, this.figures?.all_reviewed));
+  readonly unsure = $derived(this.countTabs((one) => one.unsure, this.figures?.all_unsure));
+  readonly review = $derived(this.reviewWish ?? usualReview(this.tab));
+  readonly jump = $derived(
+    this.chosen ? (this.reverse ? this.chosen.all - this.chosen.over : this.chosen.over) : null,
+  );
+  readonly coverage = $derived(
+    this.version?.splits.find((split) => split.name === this.split) ?? null,
+  );
+
+  private countTabs(
+    of: (one: api.ConceptDocument) => Figures,
+    everything: number | undefined,
+  ): Figures {
+    const sum = { all: 0, matched: 0, missing: 0, extra: 0 };
+    if (!this.figures) return sum;
+    for (const one of this.chosen ? [this.chosen] : this.figures.concepts) {
+      const counts = of(one);
+      sum.all += counts.all;
+      sum.matched += counts.matched;
+      sum.missing += counts.missing;
+      sum.extra += counts.extra;
+    }
+    if (!this.chosen) sum.all = everything ?? 0;
+    return sum;
+  }
+
+  /** Of the list being looked at: items in all, and those that are reviewed or doubted. */
+  readonly list = $derived(
+    this.only.length
+      ? {
+          all: this.narrowed?.total ?? 0,
+          reviewed: this.narrowed?.reviewed ?? 0,
+          unsure: this.narrowed?.unsure ?? 0,
+        }
+      : {
+          all: this.counts[this.tab],
+          reviewed: this.reviewed[this.tab],
+          unsure: this.unsure[this.tab],
+        },
+  );
+  private readonly length = $derived(
+    { ...this.list, new: this.list.all - this.list.reviewed }[this.review],
+  );
+  readonly query = $derived<api.Query>({
+    ...this.which,
+    split: this.split,
+    concept: this.concept,
+    at: this.at,
+    tab: this.tab,
+    reverse: this.reverse,
+    order: this.order,
+    review: this.review,
+    corrected: this.corrected,
+    only: this.only,
+    edition: this.edition,
+  });
+  /** Items of the list that are there to be looked at; in an exported page fewer than there are. */
+  readonly total = $derived(
+    this.handed
+      ? this.handed.length
+      : Math.min(api.atHand(this.query), Math.max(0, this.length - this.left)),
+  );
+  readonly isExported = kept !== null;
+  readonly mayDecide = $derived(!this.isExported && this.workspace?.role !== 'reader');
+
+  /** What stands at a place of the list, if it is there yet. */
+  itemAt(index: number): api.PageItem | undefined {
+    return this.handed ? this.handed[index] : this.pages.item(index);
+  }
+
+  /** The threshold an item is held against. */
+  thresholdOf(item: api.PageItem): number | null {
+    return this.at.get(item.concept) ?? this.figures?.concepts[item.concept]?.threshold ?? null;
+  }
+
+  outcomeOf(item: api.PageItem): api.Outcome {
+    return outcomeAt(item, this.thresholdOf(item));
+  }
+
+  /** Read the workspace and go to the place that the address names. */
+  async begin(): Promise<void> {
+    await this.guard(async () => {
+      this.workspace = await api.readWorkspace();
+    });
+    if (this.workspace) await this.go(location.search);
+  }
+
+  /** Go to an address: the first time, and when the reader walks back through the history. */
+  async go(search: string): Promise<void> {
+    const place = parsePlace(search);
+    const view = this.workspace?.views.find((view) => view.name === place.view) ?? this.firstView();
+    const version =
+      view && (view.versions.find((version) => version.name === place.version) ?? lastRun(view));
+    await this.travel(view?.name ?? '', version?.name, (document) => {
+      const position = place.concept === null ? -1 : document.concepts.indexOf(place.concept);
+      this.at = new Map(
+        [...place.at]
+          .map(([name, value]) => [document.concepts.indexOf(name), value] as const)
+          .filter(([place]) => place >= 0),
+      );
+      this.split = splitOf(document, place.split);
+      this.tab = place.tab;
+      this.concept = position >= 0 ? position : null;
+      this.reverse = place.reverse;
+      this.item = place.item;
+      this.open = place.open;
+      this.sort = place.sort;
+      this.order = place.order;
+      this.reviewWish = place.review;
+      this.corrected = place.corrected;
+      this.page = place.page;
+      this.only = place.only;
+      this.against = place.against;
+      this.pair = null;
+      this.forgetList();
+    });
+  }
+
+  /** The queue takes the place of the list. */
+  startQueue(): void {
+    this.selected = new Set();
+    this.handed = [];
+    this.item = 0;
+  }
+
+  addToQueue(items: readonly api.PageItem[]): void {
+    if (this.handed) this.handed = [...this.handed, ...items];
+  }
+
+  endQueue(): void {
+    this.handed = null;
+    this.open = false;
+    this.item = 0;
+  }
+
+  /** Another list: what was meant of the former one is void. */
+  private forgetList(): void {
+    this.narrowed = null;
+    this.selected = new Set();
+    this.left = 0;
+    this.handed = null;
+  }
+
+  /** Another view or version, staying at the same concept and tab where it has them. */
+  async choose(view: string, version?: string): Promise<void> {
+    const journey = ++this.journey; // counted from the wish on: of two made quickly the later wins, whichever is answered first
+    await this.guard(async () => {
+      this.workspace = await api.readWorkspace();
+    });
+    if (journey !== this.journey) return;
+    const there = this.workspace?.views.find((one) => one.name === view);
+    const concept = this.concept === null ? null : this.version?.concepts[this.concept];
+    await this.travel(view, version ?? (there && lastRun(there)?.name), (document) => {
+      const place = concept ? document.concepts.indexOf(concept) : -1;
+      this.concept = place >= 0 ? place : null;
+      this.at = NO_THRESHOLDS;
+      this.split = splitOf(document, this.split);
+      this.item = 0;
+      this.open = false;
+      this.only = [];
+      this.pair = null;
+      this.forgetList();
+    });
+  }
+
+  /** Fetch what is needed, and only then change the place, all of it at once; the last journey begun wins. */
+  private async travel(
+    view: string,
+    version: string | undefined,
+    arrive: (document: api.VersionDocument) => void,
+  ): Promise<void> {
+    const journey = ++this.journey;
+    if (version === undefined) {
+      this.view = view;
+      this.versionName = '';
+      this.version = null;
+      this.figures = null;
+      this.histogram = null;
+      this.pages.forget();
+      return;
+    }
+    await this.guard(async () => {
+      const same = this.version !== null && this.view === view && this.versionName === version;
+      const document = same ? this.version! : await api.readVersion({ view, version });
+      if (journey !== this.journey) return;
+      this.view = view;
+      this.versionName = version;
+      this.version = document;
+      arrive(document);
+    });
+  }
+
+  private firstView(): api.ViewDocument | undefined {
+    const views = this.workspace?.views ?? [];
+    return (
+      views.find((view) => view.versions.some((version) => version.predictions > 0)) ?? views[0]
+    );
+  }
+
+  get address(): string {
+    const concepts = this.version?.concepts ?? [];
+    return formatPlace({
+      view: this.view,
+      version: this.versionName,
+      tab: this.tab,
+      split: this.split,
+      concept: this.concept === null ? null : (concepts[this.concept] ?? null),
+      at: new Map([...this.at].map(([place, value]) => [concepts[place] ?? '', value])),
+      reverse: this.reverse,
+      item: this.item,
+      open: this.open,
+      sort: this.sort,
+      order: this.order,
+      review: this.reviewWish,
+      corrected: this.corrected,
+      page: this.page,
+      only: this.only,
+      against: this.against,
+    });
+  }
+
+  /** To the items behind a mark. */
+  async show(link: Link): Promise<void> {
+    const arrive = (document: api.VersionDocument): void => {
+      const { concept } = link;
+      const place = typeof concept === 'string' ? document.concepts.indexOf(concept) : concept;
+      if (place !== undefined) this.concept = place === null || place < 0 ? null : place;
+      else if (link.version) this.concept = null;
+      if (link.split) this.split = link.split;
+      this.at = link.at ?? (link.version ? NO_THRESHOLDS : this.at);
+      this.tab = link.tab;
+      this.reverse = false;
+      this.order = 'score';
+      this.open = false;
+      this.page = 'gallery';
+      this.fromTheTop();
+      this.only = link.only ?? [];
+      if (api.comparedWith(this.only) !== null) this.corrected = false; // versions are compared as trained
+      this.reviewWish = usualReview(link.tab) === 'all' ? null : 'all';
+    };
+    if (this.isExported && !this.isKept(link))
+      return this.tell('These items are not in the exported page');
+    await this.travel(this.view, link.version ?? this.versionName, arrive);
+  }
+
+  /** Said where the reader looks; the page sets it. */
+  tell: (words: string) => void = () => {};
+
+  private isKept(link: Link): boolean {
+    const version = link.version ?? this.versionName;
+    const names = this.version?.concepts ?? [];
+    const concept =
+      link.concept === undefined
+        ? this.concept
+        : typeof link.concept === 'string'
+          ? names.indexOf(link.concept)
+          : link.concept;
+    return (
+      api.atHand({
+        ...this.query,
+        version,
+        tab: link.tab,
+        split: link.split ?? this.split,
+        concept,
+        only: link.only ?? [],
+      }) > 0
+    );
+  }
+
+  readonly readCount = latest(async (query: api.Query) => {
+    await this.guard(async () => {
+      const found = await api.readCount(query);
+      if (
+        query.only === this.only &&
+        query.edition === this.edition &&
+        query.tab === this.tab &&
+        !this.pending
+      ) {
+        this.narrowed = found;
+        this.left = 0;
+      }
+    });
+  });
+
+  readonly readFigures = latest(
+    async (
+      which: api.Which,
+      split: api.Split,
+      at: ReadonlyMap<number, number>,
+      corrected: boolean,
+      edition: number,
+    ) => {
+      await this.guard(async () => {
+        const figures = await api.readFigures(which, split, at, corrected);
+        if (
+          which !== this.which ||
+          split !== this.split ||
+          corrected !== this.corrected ||
+          edition !== this.edition ||
+          this.pending
+        )
+          return;
+        this.figures = figures;
+        this.figuresOf = { which, split };
+        if (!this.only.length) this.left = 0;
+      });
+    },
+  );
+
+  readonly readHistogram = latest(
+    async (which: api.Which, split: api.Split, concept: number | null, corrected: boolean) => {
+      await this.guard(async () => {
+        const histogram = await api.readHistogram(which, split, concept, corrected);
+        if (which === this.which && split === this.split && concept === this.concept)
+          this.histogram = histogram;
+      });
+    },
+  );
+
+  private async guard(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+      this.failure = null;
+    } catch (error) {
+      this.failure =
+        error instanceof api.Refused
+          ? error.message
+          : 'The server does not answer. Is pellucid still running?';
+    }
+  }
+
+  setTab(tab: api.Tab): void {
+    this.tab = tab;
+    this.reviewWish = null;
+    this.fromTheTop();
+  }
+
+  setSplit(split: api.Split): void {
+    this.split = split;
+    this.fromTheTop();
+  }
+
+  setConcept(concept: number | null): void {
+    this.concept = concept;
+    this.fromTheTop();
+  }
+
+  toggleReverse(): void {
+    this.reverse = !this.reverse;
+    this.again();
+  }
+
+  setOrder(order: Order): void {
+    this.order = order;
+    this.again();
+  }
+
+  setReview(review: Review): void {
+    this.reviewWish = review === usualReview(this.tab) ? null : review;
+    this.again();
+  }
+
+  setCorrected(corrected: boolean): void {
+    this.corrected = corrected;
+    this.again();
+  }
+
+  setOnly(only: readonly string[]): void {
+    this.only = only;
+    this.again();
+  }
+
+  /** The same list in another way. */
+  private again(): void {
+    this.item = 0;
+    this.forgetList();
+  }
+
+  private fromTheTop(): void {
+    this.item = 0;
+    this.only = [];
+    this.forgetList();
+  }
+
+  nextSplit(): void {
+    const splits = this.version?.splits ?? [];
+    const here = splits.findIndex((split) => split.name === this.split);
+    const next = splits[(here + 1) % Math.max(1, splits.length)];
+    if (next) this.setSplit(next.name);
+  }
+
+  /** Hold the chosen concept to the reader's threshold. */
+  setThreshold(value: number): void {
+    const scale = this.histogram ? scaleOf(this.histogram) : { low: -Infinity, high: Infinity };
+    value = Math.min(scale.high, Math.max(scale.low, value));
+    if (this.concept !== null && !this.isExported)
+      this.at = new Map(this.at).set(this.concept, value);
+  }
+
+  backToOptimal(): void {
+    if (this.concept === null) this.at = NO_THRESHOLDS;
+    else {
+      const at = new Map(this.at);
+      at.delete(this.concept);
+      this.at = at;
+    }
+  }
+}
+
+function splitOf(document: api.VersionDocument, wished: api.Split): api.Split {
+  const names = document.splits.map((split) => split.name);
+  return (
+    [wished, 'validation' as const].find((name) => names.includes(name)) ?? names[0] ?? 'validation'
+  );
+}
+
+function lastRun(view: api.ViewDocument): api.ViewDocument['versions'][number] | undefined {
+  return view.versions.findLast((version) => version.predictions > 0) ?? view.versions.at(-1);
+}

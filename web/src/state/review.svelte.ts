@@ -1,0 +1,328 @@
+/** Deciding on items: what is asked of the server, what is taken back, and what others decide meanwhile. */
+import * as api from '../lib/api';
+import { count } from '../lib/format';
+import type { Gallery } from './gallery.svelte';
+import { latest } from '../lib/latest';
+import { ReviewQueue } from './queue.svelte';
+
+export interface Change {
+  concept?: string;
+  box?: api.Box;
+  value?: 'positive' | 'negative' | 'unknown';
+  replaces?: boolean;
+}
+
+interface Act {
+  /** By what the server knows it again, if it was kept after all. */
+  batch: string;
+  items: number;
+  send: () => Promise<api.ActDocument>;
+}
+
+const NAME = 'pellucid-name';
+const BETWEEN = 3000;
+const MOST = 1000;
+const QUICK = 300;
+const RESTS = 5;
+const short = () => crypto.randomUUID().replaceAll('-', '');
+
+const DONE: Record<api.HistoryRow['action'], string> = {
+  add: 'added',
+  remove: 'removed',
+  change: 'changed',
+  confirm: 'annotation is right',
+  unsure: 'unsure, comes back at the end',
+  comment: 'comment kept',
+  revert: 'taken back',
+  undo: 'taken back',
+  redo: 'brought back',
+  reset: 'another round: nothing counts as reviewed',
+};
+
+export class Reviewing {
+  who = $state(localStorage.getItem(NAME) ?? '');
+  /** The name is asked for; what waits for it. */
+  asking = $state.raw<(() => void) | null>(null);
+  progress = $state.raw<api.ProgressDocument | null>(null);
+  effect = $state.raw<api.EffectDocument | null>(null);
+  /** Acts that did not reach the server, in their order: they wait until they are sent again, or left. */
+  lost = $state.raw<readonly Act[]>([]);
+  /** Why the last act was refused. */
+  refused = $state('');
+  readonly queue: ReviewQueue;
+  private readonly session = short();
+  private places: { batch: string; list: string; item: number }[] = [];
+  /** Requests go one after the other, so that they are kept in the order they were taken. */
+  private line: Promise<void> = Promise.resolve();
+  private effectAt = -1;
+  /** When the effect may be asked for again: on tens of millions of predictions it takes the server seconds. */
+  private effectDue = 0;
+
+  constructor(
+    private readonly gallery: Gallery,
+    private readonly say: (words: string, long?: boolean) => void,
+  ) {
+    this.queue = new ReviewQueue(
+      gallery,
+      this.session,
+      () => this.me,
+      () => this.line,
+      say,
+    );
+    setInterval(() => document.visibilityState === 'visible' && this.look(), BETWEEN);
+  }
+
+  private get head(): number {
+    return this.progress?.head ?? this.gallery.figures?.head ?? 0;
+  }
+
+  /** A name is given once, and kept by the browser. */
+  named(then: () => void): void {
+    if (this.who || this.progress?.me) then();
+    else this.asking = then;
+  }
+
+  name(who: string): void {
+    const then = this.asking;
+    this.who = who.trim();
+    localStorage.setItem(NAME, this.who);
+    this.asking = null;
+    if (this.who) then?.();
+  }
+
+  /** What a key or a button is about: in the viewer its item; in the wall the selected items, else the one under the cursor. */
+  private get about(): number[] {
+    const { gallery } = this;
+    if (gallery.open) return gallery.total ? [gallery.item] : [];
+    return gallery.selected.size
+      ? [...gallery.selected].sort((one, other) => one - other).slice(0, MOST)
+      : gallery.total
+        ? [gallery.item]
+        : [];
+  }
+
+  decide(verdict: api.Verdict, change: Change = {}): void {
+    this.named(() => void this.decided(verdict, change));
+  }
+
+  private get me(): string {
+    return this.who || (this.progress?.me ?? '');
+  }
+
+  private async decided(verdict: api.Verdict, change: Change): Promise<void> {
+    const { gallery } = this;
+    const places = this.about;
+    if (!places.every((place) => gallery.itemAt(place))) await this.line; // nothing is read while a decision is on its way
+    const items = gallery.handed
+      ? places.flatMap((place) => gallery.itemAt(place) ?? [])
+      : await gallery.pages.all(places);
+    if (!items.length) return;
+    if (items.length < places.length)
+      return this.say('Not all of these items could be read: choose them again');
+    const batch = short();
+    this.places.push({ batch, list: this.list, item: gallery.item });
+    const which = gallery.which;
+    const asked: api.DecisionAsked = {
+      items: items.map((item) => this.seen(item)),
+      verdict,
+      who: this.me,
+      batch,
+      seen: this.head,
+      reason: '',
+      corrected: gallery.corrected,
+      concept: change.concept ?? null,
+      box: change.box ?? null,
+      value: change.value ?? null,
+      replaces: change.replaces ?? false,
+    };
+    this.leave(places, items);
+    void this.act({ batch, items: items.length, send: () => api.decide(which, asked) });
+    if (gallery.handed) void this.queue.refill(items.map((item) => this.seen(item)));
+  }
+
+  /** Send an act when those before it are kept. */
+  private act(act: Act): Promise<void> {
+    this.gallery.pending++;
+    this.gallery.pages.unsettle();
+    this.line = this.line.then(() => this.send(act));
+    return this.line;
+  }
+
+  /** Items that are decided on leave the list at once, and the next one comes up. */
+  private leave(places: readonly number[], items: readonly api.PageItem[]): void {
+    const { gallery } = this;
+    const first = places[0] ?? 0;
+    gallery.selected = new Set();
+    if (gallery.handed) {
+      const done = new Set(items);
+      gallery.handed = gallery.handed.filter((one) => !done.has(one));
+      gallery.item = Math.max(0, Math.min(first, gallery.handed.length - 1));
+      return;
+    }
+    if (gallery.review !== 'new') {
+      gallery.item = Math.min(Math.max(0, gallery.total - 1), (places.at(-1) ?? 0) + 1);
+      return;
+    }
+    gallery.left += places.length;
+    gallery.pages.remove(places);
+    gallery.item = Math.max(0, Math.min(first, gallery.total - 1));
+  }
+
+  seen(item: api.PageItem): api.ItemSeen {
+    const name = this.gallery.version?.concepts[item.concept] ?? '';
+    return {
+      image: item.path,
+      concept: name,
+      side: item.outcome === 'extra' ? 'annotated' : 'predicted',
+      box: item.box,
+      score: item.score,
+    };
+  }
+
+  private async send(act: Act): Promise<void> {
+    const { gallery } = this;
+    try {
+      const done = await act.send();
+      if (this.progress) this.progress = { ...this.progress, head: done.head };
+      const [row] = done.rows;
+      if (done.conflicts.length) {
+        const [other] = done.conflicts;
+        this.say(
+          `${other!.who} decided on it just before you (${DONE[other!.action]}): your later decision counts`,
+          true,
+        );
+      } else {
+        const about = row?.image ? ` ${row.concept} on ${row.image}` : '';
+        const back = row?.action === 'undo' ? 'Z brings it back' : 'z takes it back';
+        this.say(
+          row
+            ? `${act.items > 1 ? `${count(act.items)} items: ` : ''}${DONE[row.action]}${row.reverts === null ? '' : about} · ${back}`
+            : 'Nothing to take back',
+        );
+      }
+      this.refused = '';
+    } catch (error) {
+      this.places = this.places.filter((place) => place.batch !== act.batch);
+      this.say('');
+      if (error instanceof api.Refused && error.status < 500) this.refused = error.message;
+      else this.lost = [...this.lost, act];
+    } finally {
+      gallery.pending--;
+      if (!gallery.pending) {
+        gallery.edition++;
+        gallery.pages.settled();
+        this.look();
+      }
+    }
+  }
+
+  /** Once more, under the same names: what was kept after all is not kept twice. */
+  sendAgain(): void {
+    const acts = this.lost;
+    this.lost = [];
+    for (const act of acts) void this.act(act);
+  }
+
+  /** Undo or redo of one's own last act, with the cursor where it was. */
+  takeBack(way: 'undo' | 'redo'): void {
+    this.named(() => {
+      const { gallery } = this;
+      const { view } = gallery;
+      const [batch, who] = [short(), this.me];
+      void this.act({ batch, items: 1, send: () => api.takeBack(view, way, who, batch) }).then(
+        () => {
+          if (gallery.handed) void this.queue.refill();
+          const place = way === 'undo' ? this.places.pop() : undefined;
+          if (place && place.list === this.list && !gallery.handed) gallery.item = place.item;
+        },
+      );
+    });
+  }
+
+  comment(text: string): void {
+    const item = this.gallery.itemAt(this.gallery.item);
+    if (!item || !text.trim()) return;
+    this.named(() =>
+      this.remark((who) =>
+        api.comment(this.gallery.which, this.seen(item), who, text.trim(), this.gallery.corrected),
+      ),
+    );
+  }
+
+  revert(row: number, then: () => void): void {
+    this.named(() => this.remark((who) => api.revert(this.gallery.view, row, who), then));
+  }
+
+  reset(then: () => void): void {
+    this.named(() => this.remark((who) => api.reset(this.gallery.view, who), then));
+  }
+
+  /** An act that moves nobody: undoing it leaves the cursor where it is. */
+  private remark(send: (who: string) => Promise<api.ActDocument>, then?: () => void): void {
+    const [batch, who] = [short(), this.me];
+    this.places.push({ batch, list: '', item: 0 });
+    void this.act({ batch, items: 1, send: () => send(who) }).then(then);
+  }
+
+  private get list(): string {
+    const { view, versionName, tab, split, concept, order, review, reverse, corrected } =
+      this.gallery;
+    return [view, versionName, tab, split, concept, order, review, reverse, corrected].join('\n');
+  }
+
+  /** Ask what others decided; the effect of the corrections follows. */
+  readonly look = latest(async () => {
+    const { gallery } = this;
+    if (!gallery.view || !gallery.version || gallery.isExported) return;
+    try {
+      await this.readProgress();
+      await this.readEffect();
+    } catch {
+      return; // the page says elsewhere that the server does not answer
+    }
+  });
+
+  private async readProgress(): Promise<void> {
+    const { gallery } = this;
+    const { view } = gallery;
+    const before = this.progress;
+    const session = this.queue.isOpen ? this.queue.session : '';
+    const progress = await api.readProgress(view, before?.head ?? 0, this.who, session);
+    if (view !== gallery.view) return;
+    this.progress = progress;
+    if (progress.head > (gallery.figures?.head ?? 0) && !gallery.pending) gallery.edition++;
+    if (!before) return;
+    if (progress.head > before.head && this.queue.isOpen) void this.queue.refill(); // others decided
+    if (progress.contradicted.length) this.say(contradictionMessage(progress.contradicted), true);
+  }
+
+  private async readEffect(): Promise<void> {
+    const head = this.progress?.head ?? -1;
+    const start = performance.now();
+    if ((head === this.effectAt && this.effect) || start < this.effectDue) return;
+    this.effect = await api.readEffect(this.gallery.which, this.gallery.split);
+    this.effectAt = head;
+    const end = performance.now();
+    this.effectDue = end + RESTS * (end - start - QUICK);
+  }
+
+  /** Another view, version or split: what is known of the former one is void. */
+  elsewhere(): void {
+    if (this.queue.isOpen) this.queue.close();
+    this.progress = null;
+    this.effect = null;
+    this.look();
+  }
+
+  /** Review together: items come one by one, each to one reviewer. */
+  toggleQueue(): void {
+    if (this.queue.isOpen) this.queue.close();
+    else this.named(() => void this.queue.open());
+  }
+}
+
+function contradictionMessage(rows: readonly api.HistoryRow[]): string {
+  const [row] = rows;
+  const more = rows.length > 1 ? ` and ${rows.length - 1} more` : '';
+  return `${row!.who} decided after you on ${row!.image} (${row!.concept}: ${DONE[row!.action]})${more}: their decision counts`;
+}

@@ -1,0 +1,125 @@
+/** Where the reader is, as the address says it: reload and share give the same place. */
+import type { Split, Tab } from '../lib/api';
+
+export const TABS: readonly Tab[] = ['all', 'matched', 'missing', 'extra'];
+export const SPLITS: readonly Split[] = ['training', 'validation', 'test'];
+export const SORTS = ['errors', 'listed', 'name', 'precision', 'recall', 'annotations'] as const;
+export type Sort = (typeof SORTS)[number];
+export const ORDERS = ['score', 'mistakes', 'similar'] as const;
+export type Order = (typeof ORDERS)[number];
+export const REVIEWS = ['new', 'all', 'reviewed', 'unsure'] as const;
+export type Review = (typeof REVIEWS)[number];
+
+/** What a tab shows unless the reader says: errors leave the list once they are reviewed, predictions do not. */
+export const usualReview = (tab: Tab): Review =>
+  tab === 'missing' || tab === 'extra' ? 'new' : 'all';
+
+export const PAGES = ['gallery', 'figures', 'slices', 'alike', 'compare'] as const;
+export type Page = (typeof PAGES)[number];
+export const PAGE_NAME: Record<Page, string> = {
+  gallery: 'Gallery',
+  figures: 'Figures',
+  slices: 'Slices',
+  alike: 'Alike',
+  compare: 'Compare',
+};
+
+export interface Place {
+  page: Page;
+  view: string;
+  version: string;
+  tab: Tab;
+  split: Split;
+  /** A concept's name; null for all. */
+  concept: string | null;
+  /** The reader's own thresholds, by concept. */
+  at: ReadonlyMap<string, number>;
+  reverse: boolean;
+  /** The item under the cursor. */
+  item: number;
+  /** Whether it is open in the viewer. */
+  open: boolean;
+  sort: Sort;
+  order: Order;
+  /** Null: what is usual for the tab. */
+  review: Review | null;
+  /** With people's corrections; else as trained. */
+  corrected: boolean;
+  /** What narrows the list down, such as `cause:background`. */
+  only: readonly string[];
+  /** The version that this one is compared with. */
+  against: string;
+}
+
+export const START: Place = {
+  page: 'gallery',
+  view: '',
+  version: '',
+  tab: 'all',
+  split: 'validation',
+  concept: null,
+  at: new Map(),
+  reverse: false,
+  item: 0,
+  open: false,
+  sort: 'errors',
+  order: 'score',
+  review: null,
+  corrected: false,
+  only: [],
+  against: '',
+};
+
+const oneOf = <T extends string>(known: readonly T[], word: string | null, otherwise: T): T =>
+  known.includes(word as T) ? (word as T) : otherwise;
+
+export function parsePlace(search: string): Place {
+  const query = new URLSearchParams(search);
+  const at = new Map<string, number>();
+  for (const word of query.getAll('at')) {
+    const cut = word.lastIndexOf(':');
+    const value = Number(word.slice(cut + 1));
+    if (cut > 0 && word.length > cut + 1 && Number.isFinite(value))
+      at.set(word.slice(0, cut), value);
+  }
+  const item = Number(query.get('item') ?? 0);
+  return {
+    page: oneOf(PAGES, query.get('page'), START.page),
+    view: query.get('view') ?? '',
+    version: query.get('version') ?? '',
+    tab: oneOf(TABS, query.get('tab'), START.tab),
+    split: oneOf(SPLITS, query.get('split'), START.split),
+    concept: query.get('concept'),
+    at,
+    reverse: query.get('reverse') === '1',
+    item: Number.isSafeInteger(item) && item >= 0 ? item : 0,
+    open: query.get('open') === '1',
+    sort: oneOf(SORTS, query.get('sort'), START.sort),
+    order: oneOf(ORDERS, query.get('order'), START.order),
+    review: REVIEWS.find((one) => one === query.get('review')) ?? null,
+    corrected: query.get('corrected') === '1',
+    only: query.getAll('only'),
+    against: query.get('against') ?? '',
+  };
+}
+
+export function formatPlace(place: Place): string {
+  const query = new URLSearchParams();
+  if (place.page !== START.page) query.set('page', place.page);
+  query.set('view', place.view);
+  query.set('version', place.version);
+  if (place.tab !== START.tab) query.set('tab', place.tab);
+  if (place.split !== START.split) query.set('split', place.split);
+  if (place.concept !== null) query.set('concept', place.concept);
+  for (const [concept, value] of place.at) query.append('at', `${concept}:${value}`);
+  if (place.reverse) query.set('reverse', '1');
+  if (place.item > 0) query.set('item', String(place.item));
+  if (place.open) query.set('open', '1');
+  if (place.sort !== START.sort) query.set('sort', place.sort);
+  if (place.order !== START.order) query.set('order', place.order);
+  if (place.review !== null) query.set('review', place.review);
+  if (place.corrected) query.set('corrected', '1');
+  for (const clause of place.only) query.append('only', clause);
+  if (place.against) query.set('against', place.against);
+  return `?${query.toString()}`;
+}
