@@ -29,7 +29,7 @@ def built():
         pytest.fail("the kernel was not built here: is there a C compiler?")
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(records=st.lists(RECORD, max_size=12), indent=st.sampled_from([None, 1]), shuffled=st.randoms())
 def test_the_same_columns(records, indent, shuffled, tmp_path):
     written = [dict(shuffled.sample(list(record.items()), len(record))) for record in records]
@@ -44,7 +44,7 @@ def test_the_same_columns(records, indent, shuffled, tmp_path):
     assert columns["box"].tolist() == [[float(side) for side in record["bbox"]] for record in records]
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(digits=st.integers(0, 10**19 - 1), places=st.integers(0, 40), exponent=st.integers(-330, 300), minus=st.booleans())
 def test_numbers_are_rounded_as_python_rounds_them(digits, places, exponent, minus, tmp_path):
     text = f"{digits:041d}".lstrip("0") or "0"
@@ -90,7 +90,7 @@ def test_what_is_not_plain_is_left_to_the_library(text, tmp_path):
     assert coco_results.plain_columns(file) is None
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damaged_files_never_do_more_than_fail(data, tmp_path):
     good = json.dumps([PLAIN, {**PLAIN, "segmentation": {"a": [True, None, 1e5]}}] * 3).encode()

@@ -125,7 +125,7 @@ def paths_in(value, here=()):
 
 @pytest.mark.parametrize("name", [name for name in SEEDS if name.endswith(".json")])
 def test_values_of_another_kind_anywhere_in_json(name, tmp_path):
-    @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
     @given(data=st.data())
     def holds(data):
         document = json.loads(SEEDS[name])
@@ -139,7 +139,7 @@ def test_values_of_another_kind_anywhere_in_json(name, tmp_path):
     holds()
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(data=st.binary(max_size=300), name=st.sampled_from(["a.json", "a.xml", "a.csv", "a.txt", "a.parquet", "a.yaml", "a.data"]))
 def test_any_bytes(data, name, tmp_path):
     (tmp_path / name).write_bytes(data)

@@ -61,7 +61,7 @@ def test_annotations(form, kind, tmp_path_factory):
             WRITERS[form](Outgoing(kind, [], [], None, object(), None, []), tmp_path_factory.mktemp("x") / "out")
         return
 
-    @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+    @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
     @given(data=sets(kind))
     def holds(data):
         images, table, _ = data
@@ -89,7 +89,7 @@ def test_annotations(form, kind, tmp_path_factory):
 
 @pytest.mark.parametrize("form", PREDICTION_WRITERS)
 def test_predictions(form, tmp_path_factory):
-    @settings(max_examples=25, deadline=None)
+    @settings(deadline=None)
     @given(data=sets("detection"))
     def holds(data):
         images, table, scores = data

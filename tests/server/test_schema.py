@@ -33,7 +33,7 @@ def scratch_address(tmp_path_factory, served):
 def test_every_address_keeps_its_schema(demo_address, scratch_address, path, method):
     api = schemathesis.openapi.from_url(f"{demo_address if method == 'GET' else scratch_address}openapi.json")
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(deadline=None, suppress_health_check=list(HealthCheck))
     @given(case=api[path][method].as_strategy())
     def holds(case):
         answer = case.call()
@@ -52,7 +52,7 @@ def test_one_thing_after_another(scratch_address):
             assert response.status_code < 500, response.text
             case.validate_response(response, checks=[content_type_conformance, response_schema_conformance, not_a_server_error])
 
-    steps = settings(max_examples=30, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck))
+    steps = settings(stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(Workflow, settings=steps)
 
 

@@ -1,0 +1,46 @@
+"""After a change of mind everything is as if it had been worked out from the beginning."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pellucid.columns import no_annotations
+from pellucid.understand.changed import at_iou, corrected
+from pellucid.understand.gallery import TABS, Selection
+from references.cases import cases
+from references.columns import evaluated
+
+
+@given(case=cases("detection"), iou=st.sampled_from([0.1, 0.5, 0.9, 1.0]))
+def test_another_iou(case, iou):
+    assert_same(at_iou(evaluated(case), iou), evaluated(replace(case, iou=iou)))
+
+
+@pytest.mark.parametrize("kind", ["classification", "tagging", "detection"])
+def test_corrected_images(kind):
+    @given(case=cases(kind), data=st.data())
+    def holds(case, data):
+        chosen = data.draw(st.lists(st.sampled_from(sorted(case.images)), unique=True))
+        touched = [note for note in case.annotations if note["image"] in chosen]
+        kept = data.draw(st.lists(st.sampled_from(touched), unique_by=id)) if touched else []
+        rest = [note for note in case.annotations if note["image"] not in chosen]
+        expected = evaluated(replace(case, annotations=rest + kept))
+        before = evaluated(case)
+        rows = np.array([sorted(case.images).index(path) for path in chosen], np.int64)
+        new = expected.annotations.take(slice(len(rest), None)) if kept else no_annotations(kind == "detection")
+        assert_same(corrected(before, rows, new), expected)
+
+    holds()
+
+
+def assert_same(one, other):
+    for name in ("state", "partner", "iou", "answer", "own"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), name)
+    assert one.thresholds == other.thresholds
+    for tab in TABS:
+        for split in range(3):
+            ours, theirs = (Selection(each, tab, split, None, each.optimal) for each in (one, other))
+            assert ours.page(0, 100).tolist() == theirs.page(0, 100).tolist()

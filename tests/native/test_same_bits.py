@@ -1,0 +1,98 @@
+"""The kernel says, bit for bit, what NumPy says."""
+
+import numpy as np
+import pytest
+from benchmarks.made import SMALL, make
+from hypothesis import HealthCheck, given, settings
+
+from pellucid import kernel
+from pellucid.columns import CLOSED, NAMED, Annotations, Images, Predictions, texts
+from pellucid.understand import average_precision, changed
+from pellucid.understand.evaluation import evaluate
+from references.cases import cases
+from references.columns import evaluated
+
+FIELDS = ("state", "partner", "iou", "answer", "own")
+
+
+def built():
+    if kernel.library is None:
+        pytest.fail("the kernel was not built here: is there a C compiler?")
+
+
+def in_numpy(monkeypatch, work):
+    with monkeypatch.context() as patch:
+        patch.setattr(kernel, "library", None)
+        return work()
+
+
+def assert_same(one, other):
+    for name in FIELDS:
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), name)
+    for name, column in one.predictions.columns().items():
+        np.testing.assert_array_equal(column, other.predictions.columns()[name], name)
+    for name, column in vars(one.staircase).items():
+        np.testing.assert_array_equal(column, vars(other.staircase)[name], name)
+    for name, column in vars(one.derived).items():
+        np.testing.assert_array_equal(column, vars(other.derived)[name], name)
+    for name, column in vars(one.extra).items():
+        np.testing.assert_array_equal(column, vars(other.extra)[name], name)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(case=cases("detection"))
+def test_small_cases_full_of_ties(case, monkeypatch):
+    built()
+    one, other = evaluated(case), in_numpy(monkeypatch, lambda: fully(evaluated(case)))
+    assert_same(one, other)
+    for split in range(3):
+        ours = average_precision.coco_figures(one, split)
+        theirs = in_numpy(monkeypatch, lambda split=split: average_precision.coco_figures(other, split))
+        assert ours.figures == theirs.figures
+        np.testing.assert_array_equal(ours.ap, theirs.ap)
+
+
+def fully(evaluation):
+    """With all that follows worked out here and now."""
+    assert evaluation.extra is not None
+    return evaluation
+
+
+def test_a_crowded_set_on_several_threads(monkeypatch):
+    built()
+    monkeypatch.setattr(kernel, "MANY", 500)
+    one = columns_of(make(SMALL, seed=5))
+    other = in_numpy(monkeypatch, lambda: fully(columns_of(make(SMALL, seed=5))))
+    assert_same(one, other)
+    assert one.staircase.start[-1] > 1_000
+    ours = average_precision.coco_figures(one, 1)
+    theirs = in_numpy(monkeypatch, lambda: average_precision.coco_figures(other, 1))
+    assert ours.figures == theirs.figures
+    assert ours.figures["AP50"] > 0.1
+
+
+def test_another_iou_is_matched_again_in_both(monkeypatch):
+    built()
+    made = make(SMALL, seed=6)
+    again = changed.at_iou(columns_of(made), 0.75)
+    assert_same(again, in_numpy(monkeypatch, lambda: fully(columns_of(made, 0.75))))
+    assert (again.state != columns_of(made).state).any()
+
+
+def columns_of(made, iou=0.5):
+    number = made.size.images
+    paths = texts([f"{row:08d}.jpg" for row in range(number)])
+    images = Images(
+        paths, np.ones(number, np.int8), np.full(number, 640, np.int32), np.full(number, 480, np.int32), np.full(number, -1, np.int32),
+        texts([""] * number), np.full(number, CLOSED, np.int8), texts([""] * number),
+    )  # fmt: skip
+    area = made.annotation_box[:, 2] * made.annotation_box[:, 3]
+    annotations = Annotations(
+        made.annotation_image.astype(np.int32), made.annotation_concept.astype(np.int32), made.annotation_box, made.crowd,
+        np.ones(len(made.crowd), bool), area,
+    )  # fmt: skip
+    predictions = Predictions(
+        made.image.astype(np.int32), made.concept.astype(np.int32), made.score, made.box, np.arange(len(made.score), dtype=np.int32)
+    )
+    names = tuple(f"concept {place}" for place in range(made.size.concepts))
+    return evaluate("detection", names, images, np.full(number, NAMED, np.int8), annotations, predictions, iou)
