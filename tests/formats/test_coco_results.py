@@ -35,7 +35,7 @@ def test_the_same_columns(records, indent, shuffled, tmp_path):
     written = [dict(shuffled.sample(list(record.items()), len(record))) for record in records]
     file = tmp_path / "results.json"
     file.write_text(json.dumps(written, indent=indent))
-    found = coco_results.plain_columns(file)
+    found = coco_results.read_columns_native(file)
     assert found is not None
     columns, _ = found
     assert columns["image"].tolist() == [record["image_id"] for record in records]
@@ -55,7 +55,7 @@ def test_numbers_are_rounded_as_python_rounds_them(digits, places, exponent, min
         if abs(float(signed)) < float("inf"):
             file = tmp_path / "one.json"
             file.write_text(f'[{{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, {signed}], "score": {signed}}}]')
-            columns, _ = coco_results.plain_columns(file)
+            columns, _ = coco_results.read_columns_native(file)
             assert columns["score"].tolist() == [float(signed)]
             assert np.signbit(columns["score"][0]) == minus
 
@@ -87,7 +87,7 @@ PLAIN = {"image_id": 1, "category_id": 2, "bbox": [1, 2, 3, 4], "score": 0.5}
 def test_what_is_not_plain_is_left_to_the_library(text, tmp_path):
     file = tmp_path / "odd.json"
     file.write_text(text)
-    assert coco_results.plain_columns(file) is None
+    assert coco_results.read_columns_native(file) is None
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -100,7 +100,7 @@ def test_damaged_files_never_do_more_than_fail(data, tmp_path):
     file = tmp_path / "damaged.json"
     file.write_bytes(bytes(text))
     try:
-        ours = coco_results.plain_columns(file)
+        ours = coco_results.read_columns_native(file)
         theirs = json.loads(bytes(text)) if ours else None
     except (PellucidError, ValueError):
         assert ours is None or b"\\" not in text
@@ -114,11 +114,11 @@ def test_parts_and_halves_of_a_large_file_are_put_together(tmp_path, monkeypatch
     records = [{**PLAIN, "image_id": row, "score": row / 1000, "note": "},{" if row % 3 else "x"} for row in range(1_000)]
     file = tmp_path / "results.json"
     file.write_text(json.dumps(records))
-    found = coco_results.plain_columns(file)
+    found = coco_results.read_columns_native(file)
     plain = tmp_path / "plain.json"
     plain.write_text(json.dumps([PLAIN | {"image_id": row} for row in range(1_000)]))
-    assert coco_results.plain_columns(plain)[0]["image"].tolist() == list(range(1_000))
-    assert coco_results.read_predictions(file).score.tolist() == [row / 1000 for row in range(1_000)]
+    assert coco_results.read_columns_native(plain)[0]["image"].tolist() == list(range(1_000))
+    assert coco_results.read_results(file).score.tolist() == [row / 1000 for row in range(1_000)]
     assert found is None or found[0]["image"].tolist() == list(range(1_000))  # a string that looks like an end may mislead; it is noticed
 
 
@@ -128,4 +128,4 @@ def test_a_file_that_ends_with_a_whole_part(tmp_path, monkeypatch):
     for spaces in range(8):
         file = tmp_path / "results.json"
         file.write_text(text + " " * spaces)
-        assert len(coco_results.plain_columns(file)[0]["score"]) == 20
+        assert len(coco_results.read_columns_native(file)[0]["score"]) == 20

@@ -18,51 +18,51 @@ from pellucid.formats.source import AnnotationSource
 NAME = "celeba"
 
 
-def is_it(look: Look) -> bool:
-    if look.is_dir:
-        return any(is_list(look.head_of(name)) for name in look.ending("list_attr_celeba.txt"))
-    return is_list(look.head)
+def matches(probe: Look) -> bool:
+    if probe.is_dir:
+        return any(is_attribute_list(probe.head_of(file_name)) for file_name in probe.ending("list_attr_celeba.txt"))
+    return is_attribute_list(probe.head)
 
 
-def is_list(head: str) -> bool:
+def is_attribute_list(head: str) -> bool:
     lines = head.split("\n", maxsplit=3)
     return len(lines) > 2 and lines[0].strip().isdigit() and re.match(r"\S+\.\w+(\s+-?[01])+\s*$", lines[2]) is not None
 
 
-def read(look: Look, asked: Asked) -> AnnotationSource:
-    file = sorted(look.path.rglob("list_attr_celeba.txt"))[0] if look.is_dir else look.path
-    gathering = Gathering(str(look.path), NAME, asked.pictures)
-    (_, _), (_, heading), *lines = lines_of(file)
-    names = heading.split()
-    splits = partition(file)
-    folder = picture_folder(look, lines[0][1].split()[0] if lines else "")
-    for number, line in lines:
-        picture, *values = line.split()
-        if len(values) != len(names) or not set(values) <= {"1", "-1", "0"}:
-            raise RecordBad(file, f"line {number}", f"it has {len(values)} marks for {len(names)} attributes", "Write 1 or -1 for each.")
-        image = gathering.image(folder + picture, split=splits.get(picture, -1))
-        for name, value in zip(names, values, strict=True):
-            if value == "1":
-                gathering.tag(image, name)
-    return gathering.source("tagging", names)
+def read(probe: Look, options: Asked) -> AnnotationSource:
+    attributes_file = sorted(probe.path.rglob("list_attr_celeba.txt"))[0] if probe.is_dir else probe.path
+    builder = Gathering(str(probe.path), NAME, options.pictures)
+    (_, _), (_, header), *lines = lines_of(attributes_file)
+    attribute_names = header.split()
+    splits = read_partition(attributes_file)
+    image_prefix = image_folder_prefix(probe, lines[0][1].split()[0] if lines else "")
+    for line_number, line in lines:
+        file_name, *marks = line.split()
+        if len(marks) != len(attribute_names) or not set(marks) <= {"1", "-1", "0"}:
+            raise RecordBad(attributes_file, f"line {line_number}", f"it has {len(marks)} marks for {len(attribute_names)} attributes", "Write 1 or -1 for each.")
+        image = builder.image(image_prefix + file_name, split=splits.get(file_name, -1))
+        for attribute_name, mark in zip(attribute_names, marks, strict=True):
+            if mark == "1":
+                builder.tag(image, attribute_name)
+    return builder.source("tagging", attribute_names)
 
 
-PARTITION = "list_eval_partition.txt"
+PARTITION_FILE = "list_eval_partition.txt"
 """Beside the attributes, or in a folder beside theirs, as CelebA comes; no further, as what lies there may be anything."""
 
 
-def partition(file: Path) -> dict[str, int]:
+def read_partition(attributes_file: Path) -> dict[str, int]:
     """CelebA numbers training 0, validation 1, test 2, as SPLITS does."""
-    above = file.parent.parent
-    near = [found for found in (file.parent / PARTITION, *sorted(above.glob(f"*/{PARTITION}")), above / PARTITION) if found.is_file()]
-    pairs = [line.split()[:2] for _, line in lines_of(near[0])] if near else []
-    return {words[0]: int(words[1]) for words in pairs if len(words) == 2 and words[1] in ("0", "1", "2")}
+    parent_folder = attributes_file.parent.parent
+    partition_files = [candidate for candidate in (attributes_file.parent / PARTITION_FILE, *sorted(parent_folder.glob(f"*/{PARTITION_FILE}")), parent_folder / PARTITION_FILE) if candidate.is_file()]
+    fields_by_line = [line.split()[:2] for _, line in lines_of(partition_files[0])] if partition_files else []
+    return {fields[0]: int(fields[1]) for fields in fields_by_line if len(fields) == 2 and fields[1] in ("0", "1", "2")}
 
 
-def picture_folder(look: Look, first: str) -> str:
+def image_folder_prefix(probe: Look, first_file_name: str) -> str:
     """Where the first picture lies in the folder."""
-    found = next((name for name in look.names if is_picture(name) and name.rsplit("/", maxsplit=1)[-1] == first), "") if look.is_dir else ""
-    return found[: -len(first)] if found else ""
+    image_path = next((path for path in probe.names if is_picture(path) and path.rsplit("/", maxsplit=1)[-1] == first_file_name), "") if probe.is_dir else ""
+    return image_path[: -len(first_file_name)] if image_path else ""
 
 
-FORMAT = AnnotationFormat(NAME, is_it, read)
+FORMAT = AnnotationFormat(NAME, matches, read)

@@ -21,266 +21,266 @@ from pellucid.formats.source import AnnotationSource, Note, check_boxes, image_p
 
 NAME = "coco"
 
-Identity = int | str
+CocoId = int | str
 
 
-class Image(msgspec.Struct):
-    id: Identity
+class CocoImage(msgspec.Struct):
+    id: CocoId
     file_name: str | None = None
     width: float = 0
     height: float = 0
     coco_url: str | None = None
-    neg_category_ids: list[Identity] | None = None
-    not_exhaustive_category_ids: list[Identity] | None = None
+    neg_category_ids: list[CocoId] | None = None
+    not_exhaustive_category_ids: list[CocoId] | None = None
 
 
-class Annotation(msgspec.Struct):
-    image_id: Identity
-    category_id: Identity
+class CocoAnnotation(msgspec.Struct):
+    image_id: CocoId
+    category_id: CocoId
     bbox: list[float] | None = None
     iscrowd: int | bool = 0
     area: float | None = None
     segmentation: Any = None
 
 
-class Category(msgspec.Struct):
-    id: Identity
+class CocoCategory(msgspec.Struct):
+    id: CocoId
     name: str
 
 
-class File(msgspec.Struct):
-    images: list[Image]
-    categories: list[Category]
-    annotations: list[Annotation] = []
+class CocoFile(msgspec.Struct):
+    images: list[CocoImage]
+    categories: list[CocoCategory]
+    annotations: list[CocoAnnotation] = []
 
 
-def is_it(look: Look) -> bool:
+def matches(probe: Look) -> bool:
     """A JSON object that holds `images`; a folder with such files, one a split."""
-    if look.is_dir:
-        return any(is_coco(look.head_of(name)) for name in annotation_files(look))
-    return is_coco(look.head)
+    if probe.is_dir:
+        return any(is_coco(probe.head_of(file_name)) for file_name in annotation_files(probe))
+    return is_coco(probe.head)
 
 
 def is_coco(head: str) -> bool:
-    known = re.search(r'"(images|annotations|categories|licenses|info)"\s*:', head)
-    others = ('"annotated_regions"', '"label_groups"', '"items"', '"predicted_iou"', '"caption"', '"segments_info"', '"imagePath"')
-    return head.startswith("{") and known is not None and not any(word in head for word in others)
+    coco_key = re.search(r'"(images|annotations|categories|licenses|info)"\s*:', head)
+    foreign_keys = ('"annotated_regions"', '"label_groups"', '"items"', '"predicted_iou"', '"caption"', '"segments_info"', '"imagePath"')
+    return head.startswith("{") and coco_key is not None and not any(key in head for key in foreign_keys)
 
 
-def annotation_files(look: Look) -> list[str]:
+def annotation_files(probe: Look) -> list[str]:
     """Instances where there are some, as a set of COCO holds other tasks too; else Roboflow's and any other."""
-    names = look.ending(".json")
-    instances = [name for name in names if name.rsplit("/", maxsplit=1)[-1].startswith("instances")]
-    return instances or [name for name in names if name.endswith("_annotations.coco.json")] or names[:8]
+    json_files = probe.ending(".json")
+    instance_files = [file_name for file_name in json_files if file_name.rsplit("/", maxsplit=1)[-1].startswith("instances")]
+    return instance_files or [file_name for file_name in json_files if file_name.endswith("_annotations.coco.json")] or json_files[:8]
 
 
-def read(look: Look, asked: Asked) -> AnnotationSource:
+def read(probe: Look, options: Asked) -> AnnotationSource:
     """Boxes with their concepts; `iscrowd` becomes an ignored region. Without any box, the concepts of each image (tags).
 
     LVIS: what nobody verified of an image is unknown, and a concept that is not annotated exhaustively is an ignored region.
     """
-    if look.is_dir:
-        return read_folder(look, asked)
-    path = look.path
-    file: File = parsed_json(path, File, "COCO")
-    rows = {image.id: row for row, image in enumerate(file.images)}
-    if len(rows) < len(file.images):
-        raise RecordBad(path, "images", f"{len(file.images) - len(rows)} image ids stand twice", "Give each image its own id.")
-    names = [image_path(path, name_of(path, row, image), asked.pictures) for row, image in enumerate(file.images)]
-    concepts = {category.id: row for row, category in enumerate(file.categories)}
-    check_categories(path, file.categories, concepts)
-    image = np.array([found(rows, note.image_id, path, row) for row, note in enumerate(file.annotations)], np.int32)
-    concept = np.array([known(concepts, note.category_id, path, row) for row, note in enumerate(file.annotations)], np.int32)
+    if probe.is_dir:
+        return read_folder(probe, options)
+    path = probe.path
+    document: CocoFile = parsed_json(path, CocoFile, "COCO")
+    image_index_by_id = {image.id: index for index, image in enumerate(document.images)}
+    if len(image_index_by_id) < len(document.images):
+        raise RecordBad(path, "images", f"{len(document.images) - len(image_index_by_id)} image ids stand twice", "Give each image its own id.")
+    image_paths = [image_path(path, image_file_name(path, index, image), options.pictures) for index, image in enumerate(document.images)]
+    concept_index_by_id = {category.id: index for index, category in enumerate(document.categories)}
+    check_categories(path, document.categories, concept_index_by_id)
+    image_indexes = np.array([find_image_index(image_index_by_id, annotation.image_id, path, index) for index, annotation in enumerate(document.annotations)], np.int32)
+    concept_indexes = np.array([find_concept_index(concept_index_by_id, annotation.category_id, path, index) for index, annotation in enumerate(document.annotations)], np.int32)
     images = listed_images(
-        names, width=[pixels(image.width) for image in file.images], height=[pixels(image.height) for image in file.images],
-        ids=[str(image.id) for image in file.images],
+        image_paths, width=[pixel_length(image.width) for image in document.images], height=[pixel_length(image.height) for image in document.images],
+        ids=[str(image.id) for image in document.images],
     )  # fmt: skip
     notes: list[Note] = []
-    if file.annotations and all(note.bbox is None and not note.segmentation for note in file.annotations):
-        annotations = tags(image, concept, len(file.categories))
+    if document.annotations and all(annotation.bbox is None and not annotation.segmentation for annotation in document.annotations):
+        annotations = tag_annotations(image_indexes, concept_indexes, len(document.categories))
     else:
-        annotations, notes = boxes(path, file, image, concept)
-    annotations = lvis(path, file, concepts, images, annotations)
+        annotations, notes = box_annotations(path, document, image_indexes, concept_indexes)
+    annotations = add_lvis_annotations(path, document, concept_index_by_id, images, annotations)
     return AnnotationSource(
-        str(path), NAME, "tagging" if annotations.box is None else "detection", [category.name for category in file.categories],
-        [str(category.id) for category in file.categories], True, images, annotations, None, notes,
+        str(path), NAME, "tagging" if annotations.box is None else "detection", [category.name for category in document.categories],
+        [str(category.id) for category in document.categories], True, images, annotations, None, notes,
     )  # fmt: skip
 
 
-def read_folder(look: Look, asked: Asked) -> AnnotationSource:
+def read_folder(probe: Look, options: Asked) -> AnnotationSource:
     """A file a split, joined; the file's name or its folder's says which."""
-    gathering = Gathering(str(look.path), NAME, asked.pictures)
-    names: dict[str, str] = {}
-    for name in annotation_files(look):
-        if not is_coco(look.head_of(name)):
+    builder = Gathering(str(probe.path), NAME, options.pictures)
+    concept_ids: dict[str, str] = {}
+    for file_name in annotation_files(probe):
+        if not is_coco(probe.head_of(file_name)):
             continue
-        part = read(Look(look.path / name, look.head_of(name)), asked)
-        for concept, identity in zip(part.concepts, part.concept_ids, strict=True):
-            names[concept] = identity if names.get(concept, identity) == identity else ""
-        words = [*name.split("/")[:-1], *re.split(r"[_.-]", name.rsplit("/", maxsplit=1)[-1])]
-        split = split_in(words)
-        below = f"{name.rpartition('/')[0]}/" if name.endswith("/_annotations.coco.json") else ""
-        gathering.notes += part.notes
-        for row, path in enumerate(part.images.path):
-            gathering.record(f"{below}{path}", part.images.width[row], part.images.height[row], split, part.images.source_id[row])
-        gathering.columns(part, [f"{below}{path}" for path in part.images.path], name)
-    return gathering.source(asked.kind, list(names), list(names.values()))
+        split_source = read(Look(probe.path / file_name, probe.head_of(file_name)), options)
+        for concept_name, concept_id in zip(split_source.concepts, split_source.concept_ids, strict=True):
+            concept_ids[concept_name] = concept_id if concept_ids.get(concept_name, concept_id) == concept_id else ""
+        path_words = [*file_name.split("/")[:-1], *re.split(r"[_.-]", file_name.rsplit("/", maxsplit=1)[-1])]
+        split = split_in(path_words)
+        folder_prefix = f"{file_name.rpartition('/')[0]}/" if file_name.endswith("/_annotations.coco.json") else ""
+        builder.notes += split_source.notes
+        for image_index, path in enumerate(split_source.images.path):
+            builder.record(f"{folder_prefix}{path}", split_source.images.width[image_index], split_source.images.height[image_index], split, split_source.images.source_id[image_index])
+        builder.columns(split_source, [f"{folder_prefix}{path}" for path in split_source.images.path], file_name)
+    return builder.source(options.kind, list(concept_ids), list(concept_ids.values()))
 
 
-def name_of(path: Path, row: int, image: Image) -> str:
+def image_file_name(path: Path, image_index: int, image: CocoImage) -> str:
     """LVIS has no file names: the address ends in it."""
-    name = (image.coco_url or "").rsplit("/", maxsplit=1)[-1] if image.file_name is None else image.file_name
-    if not name and image.file_name is None:
-        raise RecordBad(path, f"$.images[{row}]", "it has no file_name", "Name its picture.")
-    return name
+    file_name = (image.coco_url or "").rsplit("/", maxsplit=1)[-1] if image.file_name is None else image.file_name
+    if not file_name and image.file_name is None:
+        raise RecordBad(path, f"$.images[{image_index}]", "it has no file_name", "Name its picture.")
+    return file_name
 
 
-def boxes(path: Path, file: File, image: Integers, concept: Integers) -> tuple[Annotations, list[Note]]:
-    box = np.array([box_of(path, row, note) for row, note in enumerate(file.annotations)], float).reshape(-1, 4)
-    notes = check_boxes(path, box, lambda row: f"$.annotations[{row}]")
-    area = np.array([box[row, 2] * box[row, 3] if note.area is None else note.area for row, note in enumerate(file.annotations)], float)
-    outlined = sum(note.bbox is None for note in file.annotations)
-    if outlined:
-        notes.append(Note("polygons", f"{outlined:,} outlines without a bbox taken by their bounding box", outlined, "info"))
-    crowd = np.array([bool(note.iscrowd) for note in file.annotations], bool)
-    return Annotations(image, concept, box, crowd, np.ones(len(image), bool), area, outlines(file.annotations)), notes
+def box_annotations(path: Path, document: CocoFile, image_indexes: Integers, concept_indexes: Integers) -> tuple[Annotations, list[Note]]:
+    boxes = np.array([annotation_box(path, index, annotation) for index, annotation in enumerate(document.annotations)], float).reshape(-1, 4)
+    notes = check_boxes(path, boxes, lambda index: f"$.annotations[{index}]")
+    areas = np.array([boxes[index, 2] * boxes[index, 3] if annotation.area is None else annotation.area for index, annotation in enumerate(document.annotations)], float)
+    outline_count = sum(annotation.bbox is None for annotation in document.annotations)
+    if outline_count:
+        notes.append(Note("polygons", f"{outline_count:,} outlines without a bbox taken by their bounding box", outline_count, "info"))
+    crowd = np.array([bool(annotation.iscrowd) for annotation in document.annotations], bool)
+    return Annotations(image_indexes, concept_indexes, boxes, crowd, np.ones(len(image_indexes), bool), areas, polygon_texts(document.annotations)), notes
 
 
-def outlines(annotations: list[Annotation]) -> Texts | None:
+def polygon_texts(annotations: list[CocoAnnotation]) -> Texts | None:
     """Polygons as they stand; masks in run lengths are not drawn."""
-    if not any(isinstance(note.segmentation, list) and note.segmentation for note in annotations):
+    if not any(isinstance(annotation.segmentation, list) and annotation.segmentation for annotation in annotations):
         return None
-    return texts([json.dumps(note.segmentation) if is_polygons(note.segmentation) else "" for note in annotations])
+    return texts([json.dumps(annotation.segmentation) if is_polygons(annotation.segmentation) else "" for annotation in annotations])
 
 
-def is_polygons(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(
-        isinstance(part, list) and len(part) >= 6 and len(part) % 2 == 0 and all(type(number) in (int, float) for number in part)
-        for part in value
+def is_polygons(segmentation: Any) -> bool:
+    return isinstance(segmentation, list) and bool(segmentation) and all(
+        isinstance(polygon, list) and len(polygon) >= 6 and len(polygon) % 2 == 0 and all(type(coordinate) in (int, float) for coordinate in polygon)
+        for polygon in segmentation
     )  # fmt: skip
 
 
-def box_of(path: Path, row: int, note: Annotation) -> list[float]:
-    if note.bbox is not None and len(note.bbox) == 4:
-        return note.bbox
-    outline = note.segmentation
-    if note.bbox is None and isinstance(outline, list) and outline and all(isinstance(part, list) and len(part) >= 4 for part in outline):
-        numbers = [float(number) for part in outline for number in part[: len(part) // 2 * 2]]
-        xs, ys = numbers[::2], numbers[1::2]
+def annotation_box(path: Path, annotation_index: int, annotation: CocoAnnotation) -> list[float]:
+    if annotation.bbox is not None and len(annotation.bbox) == 4:
+        return annotation.bbox
+    segmentation = annotation.segmentation
+    if annotation.bbox is None and isinstance(segmentation, list) and segmentation and all(isinstance(polygon, list) and len(polygon) >= 4 for polygon in segmentation):
+        coordinates = [float(coordinate) for polygon in segmentation for coordinate in polygon[: len(polygon) // 2 * 2]]
+        xs, ys = coordinates[::2], coordinates[1::2]
         return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
-    where = f"$.annotations[{row}]" if note.bbox is None else f"$.annotations[{row}].bbox"
-    what = "it has no bbox" if note.bbox is None else f"it has {len(note.bbox)} numbers"
-    raise RecordBad(path, where, what, "Write [left, top, width, height] in pixels.")
+    location = f"$.annotations[{annotation_index}]" if annotation.bbox is None else f"$.annotations[{annotation_index}].bbox"
+    problem = "it has no bbox" if annotation.bbox is None else f"it has {len(annotation.bbox)} numbers"
+    raise RecordBad(path, location, problem, "Write [left, top, width, height] in pixels.")
 
 
-def tags(image: Integers, concept: Integers, concepts: int) -> Annotations:
+def tag_annotations(image_indexes: Integers, concept_indexes: Integers, concept_count: int) -> Annotations:
     """Each concept once an image."""
-    _, first = np.unique(image.astype(np.int64) * concepts + concept, return_index=True)
-    rows = np.sort(first)
-    return Annotations(image[rows], concept[rows], None, np.zeros(len(rows), bool), np.ones(len(rows), bool), None)
+    _, first_occurrences = np.unique(image_indexes.astype(np.int64) * concept_count + concept_indexes, return_index=True)
+    kept_rows = np.sort(first_occurrences)
+    return Annotations(image_indexes[kept_rows], concept_indexes[kept_rows], None, np.zeros(len(kept_rows), bool), np.ones(len(kept_rows), bool), None)
 
 
-def lvis(path: Path, file: File, concepts: dict[Identity, int], images: Images, annotations: Annotations) -> Annotations:
+def add_lvis_annotations(path: Path, document: CocoFile, concept_index_by_id: dict[CocoId, int], images: Images, annotations: Annotations) -> Annotations:
     """With what LVIS says of each image: verified negatives as absent concepts, concepts not exhausted as ignored regions."""
-    if annotations.box is None or all(image.neg_category_ids is None for image in file.images):
+    if annotations.box is None or all(image.neg_category_ids is None for image in document.images):
         return annotations
     images.stated[:] = OPEN
-    more = [
-        (row, known(concepts, identity, path, row), ignore)
-        for row, image in enumerate(file.images)
-        for several, ignore in ((image.neg_category_ids, False), (image.not_exhaustive_category_ids, True))
-        for identity in several or ()
+    negatives = [
+        (image_index, find_concept_index(concept_index_by_id, category_id, path, image_index), ignore)
+        for image_index, image in enumerate(document.images)
+        for category_ids, ignore in ((image.neg_category_ids, False), (image.not_exhaustive_category_ids, True))
+        for category_id in category_ids or ()
     ]
-    owner, concept = (np.array([one[place] for one in more], np.int32).reshape(-1) for place in (0, 1))
-    ignore = np.array([one[2] for one in more], bool)
-    box = np.zeros((len(more), 4))
-    box[ignore, 2], box[ignore, 3] = images.width[owner[ignore]], images.height[owner[ignore]]
-    return annotations.followed_by(Annotations(owner, concept, box, ignore, ignore.copy(), box[:, 2] * box[:, 3]))
+    image_indexes, concept_indexes = (np.array([negative[position] for negative in negatives], np.int32).reshape(-1) for position in (0, 1))
+    is_ignored = np.array([negative[2] for negative in negatives], bool)
+    boxes = np.zeros((len(negatives), 4))
+    boxes[is_ignored, 2], boxes[is_ignored, 3] = images.width[image_indexes[is_ignored]], images.height[image_indexes[is_ignored]]
+    return annotations.followed_by(Annotations(image_indexes, concept_indexes, boxes, is_ignored, is_ignored.copy(), boxes[:, 2] * boxes[:, 3]))
 
 
-def pixels(length: float) -> int:
+def pixel_length(length: float) -> int:
     return round(length) if 0 < length < 1 << 31 else 0
 
 
-def check_categories(path: Path, categories: list[Category], rows: dict[Identity, int]) -> None:
+def check_categories(path: Path, categories: list[CocoCategory], concept_index_by_id: dict[CocoId, int]) -> None:
     if not categories:
         raise RecordBad(path, "categories", "the list is empty", 'List the concepts: [{"id": 1, "name": "dent"}].')
-    twice = [name for name, times in Counter(category.name for category in categories).items() if times > 1]
-    if twice:
-        raise RecordBad(path, "categories", f"'{twice[0]}' stands twice", "Give each concept its own name.")
-    if len(rows) < len(categories):
+    duplicates = [concept_name for concept_name, count in Counter(category.name for category in categories).items() if count > 1]
+    if duplicates:
+        raise RecordBad(path, "categories", f"'{duplicates[0]}' stands twice", "Give each concept its own name.")
+    if len(concept_index_by_id) < len(categories):
         raise RecordBad(path, "categories", "two concepts have one id", "Give each concept its own id.")
 
 
-def found(rows: dict[Identity, int], wanted: Identity, path: Path, row: int) -> int:
-    if (place := rows.get(wanted)) is None:
-        raise ImageUnknown(path, f"$.annotations[{row}].image_id", wanted)
-    return place
+def find_image_index(image_index_by_id: dict[CocoId, int], image_id: CocoId, path: Path, annotation_index: int) -> int:
+    if (index := image_index_by_id.get(image_id)) is None:
+        raise ImageUnknown(path, f"$.annotations[{annotation_index}].image_id", image_id)
+    return index
 
 
-def known(rows: dict[Identity, int], wanted: Identity, path: Path, row: int) -> int:
-    if (place := rows.get(wanted)) is None:
-        raise ConceptUnknown(path, f"$.annotations[{row}].category_id", wanted, list(rows))
-    return place
+def find_concept_index(concept_index_by_id: dict[CocoId, int], category_id: CocoId, path: Path, annotation_index: int) -> int:
+    if (index := concept_index_by_id.get(category_id)) is None:
+        raise ConceptUnknown(path, f"$.annotations[{annotation_index}].category_id", category_id, list(concept_index_by_id))
+    return index
 
 
-def write(outgoing: Outgoing, path: Path) -> None:
+def write(export_data: Outgoing, path: Path) -> None:
     """One file, or a folder with one a split where `path` has no ending."""
     if path.suffix:
-        outgoing.one_split("one file of COCO")
-        write_json(file_for(path), document(outgoing, np.arange(len(outgoing.images))))
+        export_data.one_split("one file of COCO")
+        write_json(file_for(path), build_document(export_data, np.arange(len(export_data.images))))
         return
     folder = folder_for(path)
-    for place, split in enumerate(SPLITS):
-        rows = np.flatnonzero(outgoing.images.split == place)
-        if len(rows):
-            write_json(folder / f"instances_{SHORT[split]}.json", document(outgoing, rows))
+    for split_index, split in enumerate(SPLITS):
+        image_rows = np.flatnonzero(export_data.images.split == split_index)
+        if len(image_rows):
+            write_json(folder / f"instances_{SHORT[split]}.json", build_document(export_data, image_rows))
 
 
-def document(outgoing: Outgoing, rows: Longs) -> dict[str, Any]:
+def build_document(export_data: Outgoing, image_rows: Longs) -> dict[str, Any]:
     """The images at `rows`, with their annotations, or with predictions and their scores."""
-    images, table = outgoing.images, outgoing.rows
-    image_ids, concept_ids = numbers_of(images.source_id.tolist()), numbers_of(outgoing.concept_ids)
-    wanted = np.zeros(len(images), bool)
-    wanted[rows] = True
-    if isinstance(table, Annotations):
-        table = table.take(wanted[table.image])
-        outgoing.cannot("COCO", "statements that a concept is absent", int((~table.positive).sum()))
-        table = table.take(table.positive)
-        if table.box is None:
-            outgoing.cannot("COCO", "tags that are unknown", int(table.ignore.sum()))
-            table = table.take(~table.ignore)
+    images, entries = export_data.images, export_data.rows
+    image_ids, concept_ids = numeric_ids(images.source_id.tolist()), numeric_ids(export_data.concept_ids)
+    is_exported = np.zeros(len(images), bool)
+    is_exported[image_rows] = True
+    if isinstance(entries, Annotations):
+        entries = entries.take(is_exported[entries.image])
+        export_data.cannot("COCO", "statements that a concept is absent", int((~entries.positive).sum()))
+        entries = entries.take(entries.positive)
+        if entries.box is None:
+            export_data.cannot("COCO", "tags that are unknown", int(entries.ignore.sum()))
+            entries = entries.take(~entries.ignore)
     else:
-        table = table.take(wanted[table.image])
+        entries = entries.take(is_exported[entries.image])
     records = []
-    for row in range(len(table)):
+    for index in range(len(entries)):
         record: dict[str, Any] = {
-            "id": row + 1, "image_id": image_ids[table.image[row]], "category_id": concept_ids[table.concept[row]],
+            "id": index + 1, "image_id": image_ids[entries.image[index]], "category_id": concept_ids[entries.concept[index]],
         }  # fmt: skip
-        if table.box is not None:
-            record |= {"bbox": table.box[row].tolist(), "area": float(table.box[row, 2] * table.box[row, 3]), "iscrowd": 0}
-        if isinstance(table, Annotations):
-            record |= {"area": float(table.area[row])} if table.area is not None else {}
-            record |= {"iscrowd": int(table.ignore[row])}
+        if entries.box is not None:
+            record |= {"bbox": entries.box[index].tolist(), "area": float(entries.box[index, 2] * entries.box[index, 3]), "iscrowd": 0}
+        if isinstance(entries, Annotations):
+            record |= {"area": float(entries.area[index])} if entries.area is not None else {}
+            record |= {"iscrowd": int(entries.ignore[index])}
         else:
-            record |= {"score": float(table.score[row])}
+            record |= {"score": float(entries.score[index])}
         records.append(record)
     return {
         "images": [
-            {"id": image_ids[row], "file_name": str(images.path[row]), "width": int(images.width[row]), "height": int(images.height[row])}
-            for row in rows.tolist()
+            {"id": image_ids[image_row], "file_name": str(images.path[image_row]), "width": int(images.width[image_row]), "height": int(images.height[image_row])}
+            for image_row in image_rows.tolist()
         ],
-        "categories": [{"id": concept_ids[row], "name": name} for row, name in enumerate(outgoing.concepts)],
+        "categories": [{"id": concept_ids[concept_index], "name": concept_name} for concept_index, concept_name in enumerate(export_data.concepts)],
         "annotations": records,
     }  # fmt: skip
 
 
-def numbers_of(identities: list[str]) -> list[int]:
+def numeric_ids(source_ids: list[str]) -> list[int]:
     """The ids that the files gave, where all are different integers; else numbers from 1."""
-    first = [identity.split("\n")[0] for identity in identities]
-    if all(one.isascii() and one.isdecimal() for one in first) and len({int(one) for one in first}) == len(first):
-        return [int(one) for one in first]
-    return list(range(1, len(first) + 1))
+    first_ids = [source_id.split("\n")[0] for source_id in source_ids]
+    if all(source_id.isascii() and source_id.isdecimal() for source_id in first_ids) and len({int(source_id) for source_id in first_ids}) == len(first_ids):
+        return [int(source_id) for source_id in first_ids]
+    return list(range(1, len(first_ids) + 1))
 
 
-FORMAT = AnnotationFormat(NAME, is_it, read)
+FORMAT = AnnotationFormat(NAME, matches, read)

@@ -17,7 +17,7 @@ import numpy as np
 from pellucid import kernel
 from pellucid.errors import ExportImpossible, FileMalformed, RecordBad, ScoreBad
 from pellucid.formats.cells import exactly, text_literal
-from pellucid.formats.coco import Identity, numbers_of
+from pellucid.formats.coco import CocoId, numeric_ids
 from pellucid.formats.look import Asked, Look, PredictionFormat
 from pellucid.formats.outgoing import Outgoing, file_for
 from pellucid.formats.parsed import parsed_json
@@ -26,195 +26,195 @@ from pellucid.formats.source import ImageNaming, PredictionSource, checked, code
 NAME = "coco-results"
 
 
-def is_it(look: Look) -> bool:
+def matches(probe: Look) -> bool:
     """A JSON list, empty or of records that have a category_id."""
-    head = look.head
+    head = probe.head
     return head.startswith("[") and ("category_id" in head or re.match(r"\[\s*\]", head) is not None)
 
 
-TABLE = """
+RESULTS_VIEW_SQL = """
     CREATE TEMP VIEW results AS SELECT {image} AS image, category_id AS concept, score, bbox
     FROM read_json({path}, format = 'array', hive_partitioning = false, maximum_object_size = 67108864, columns = {{
         image_id: 'VARCHAR', file_name: 'VARCHAR', category_id: 'VARCHAR', bbox: 'DOUBLE[]', score: 'DOUBLE'}})
 """
-NUMBERS = """
+RESULTS_SQL = """
     SELECT {image} AS image, {concept} AS concept, score,
            bbox[1] AS x, bbox[2] AS y, bbox[3] AS w, bbox[4] AS h, len(bbox) AS numbers
     FROM results
 """
-A_LOOK = 2_000
+SAMPLE_SIZE = 2_000
 """Records by which a file is judged to number its images and concepts; then all are read as integers, if they are."""
 
 
-def read_predictions(path: Path) -> PredictionSource:
+def read_results(path: Path) -> PredictionSource:
     """Boxes with scores; ids stay texts until they are held against the version's images and concepts."""
-    found = None if kernel.library is None else plain_columns(path)
-    return from_columns(path, *(found or parsed_columns(path)))
+    native_columns = None if kernel.library is None else read_columns_native(path)
+    return build_source(path, *(native_columns or read_columns_duckdb(path)))
 
 
-def plain_columns(path: Path) -> tuple[dict[str, Any], ImageNaming] | None:
+def read_columns_native(path: Path) -> tuple[dict[str, Any], ImageNaming] | None:
     """The columns of a file in the plain form that all writers but a few use, by the kernel; None for any other.
 
     Read in parts, so that the text of a large file is never in memory as a whole.
     """
-    half = middle(path)
-    spans = [(0, None)] if half is None else [(0, half), (half, None)]
-    with ThreadPoolExecutor(len(spans)) as threads:
-        found = list(threads.map(lambda span: read_span(path, *span), spans))
-    if any(one is None for one in found):
+    split_offset = record_boundary(path)
+    byte_ranges = [(0, None)] if split_offset is None else [(0, split_offset), (split_offset, None)]
+    with ThreadPoolExecutor(len(byte_ranges)) as threads:
+        chunks_by_range = list(threads.map(lambda byte_range: read_byte_range(path, *byte_range), byte_ranges))
+    if any(chunks is None for chunks in chunks_by_range):
         return None
-    columns = [column for one in found if one for column in one]
-    image, concept, score, box = (np.concatenate(several) for several in zip(*columns, strict=True))
+    chunk_columns = [columns for chunks in chunks_by_range if chunks for columns in chunks]
+    image, concept, score, box = (np.concatenate(arrays) for arrays in zip(*chunk_columns, strict=True))
     return {"image": image, "concept": concept, "score": score, "box": box}, "id"
 
 
-PART, LONGEST = 1 << 22, 1 << 24
-OPENING, AFTER, CLOSED = 0, 3, 4
+PART, MAX_PENDING_BYTES = 1 << 22, 1 << 24
+LIST_START, AFTER_RECORD, LIST_END = 0, 3, 4
 """How far the list is; see results.c."""
-SHORTEST = 50
+MIN_RECORD_BYTES = 50
 """Bytes of the shortest record with its four keys."""
 
 Columns = tuple[Any, ...]
 
 
-def middle(path: Path) -> int | None:
+def record_boundary(path: Path) -> int | None:
     """A place near the middle of a large file where a record seems to end. Whoever reads up to there finds out whether one does."""
     size = path.stat().st_size
     if size < 4 * PART:
         return None
     with path.open("rb") as file:
         file.seek(size // 2)
-        found = re.search(rb"\}\s*,\s*\{", file.read(1 << 16))
-    return None if found is None else size // 2 + found.start() + 1
+        boundary = re.search(rb"\}\s*,\s*\{", file.read(1 << 16))
+    return None if boundary is None else size // 2 + boundary.start() + 1
 
 
-def read_span(path: Path, begin: int, end: int | None) -> list[Columns] | None:
+def read_byte_range(path: Path, start: int, end: int | None) -> list[Columns] | None:
     """The columns from byte `begin` to `end`, part by part; None where the text is not plain, or is no whole number of records."""
-    whole: list[Columns] = []
-    stage, rest = np.array([AFTER if begin else OPENING], np.int32), b""
+    chunks: list[Columns] = []
+    parser_state, pending = np.array([AFTER_RECORD if start else LIST_START], np.int32), b""
     with path.open("rb") as file:
-        file.seek(begin)
-        while part := file.read(PART if end is None else min(PART, end - file.tell())):
-            text = rest + part
-            cut = text.rfind(b"}") + 1 if len(part) == PART else len(text)
-            done = read_part(text[:cut], stage, whole)
-            if done is None or len(text) - done > LONGEST:
+        file.seek(start)
+        while block := file.read(PART if end is None else min(PART, end - file.tell())):
+            buffer = pending + block
+            safe_end = buffer.rfind(b"}") + 1 if len(block) == PART else len(buffer)
+            consumed = parse_chunk(buffer[:safe_end], parser_state, chunks)
+            if consumed is None or len(buffer) - consumed > MAX_PENDING_BYTES:
                 return None
-            rest = text[done:]
-    if rest:  # a file may end with a whole part
-        done = read_part(rest, stage, whole)
-        if done is None:
+            pending = buffer[consumed:]
+    if pending:  # a file may end with a whole part
+        consumed = parse_chunk(pending, parser_state, chunks)
+        if consumed is None:
             return None
-        rest = rest[done:]
-    ended = stage[0] == (CLOSED if end is None else AFTER) and not rest.strip()
-    return whole if ended else None
+        pending = pending[consumed:]
+    is_complete = parser_state[0] == (LIST_END if end is None else AFTER_RECORD) and not pending.strip()
+    return chunks if is_complete else None
 
 
-def read_part(text: bytes, stage: Any, whole: list[Columns]) -> int | None:
+def parse_chunk(buffer: bytes, parser_state: Any, chunks: list[Columns]) -> int | None:
     """Append the columns of the whole records of a text; returns how many bytes are done with, None where it is not plain."""
     assert kernel.library is not None
-    room, rows = len(text) // SHORTEST + 1, np.zeros(1, np.int64)
-    columns = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room), np.empty((room, 4))
-    place, integer = kernel.address, kernel.integer
-    done: int = kernel.library.read_results(
-        text, integer(len(text)), integer(room), *(place(column) for column in columns), place(rows), place(stage)
+    capacity, row_count = len(buffer) // MIN_RECORD_BYTES + 1, np.zeros(1, np.int64)
+    arrays = np.empty(capacity, np.int64), np.empty(capacity, np.int64), np.empty(capacity), np.empty((capacity, 4))
+    address, integer = kernel.address, kernel.integer
+    consumed: int = kernel.library.read_results(
+        buffer, integer(len(buffer)), integer(capacity), *(address(array) for array in arrays), address(row_count), address(parser_state)
     )
-    whole.append(tuple(column[: rows[0]].copy() for column in columns))
-    return None if done < 0 else done
+    chunks.append(tuple(array[: row_count[0]].copy() for array in arrays))
+    return None if consumed < 0 else consumed
 
 
-def parsed_columns(path: Path) -> tuple[dict[str, Any], ImageNaming]:
+def read_columns_duckdb(path: Path) -> tuple[dict[str, Any], ImageNaming]:
     """The columns of any file that is valid JSON, by DuckDB."""
     import duckdb
 
     with path.open("rb") as file:
-        named = b'"file_name"' in file.read(4096)
+        has_file_names = b'"file_name"' in file.read(4096)
     try:
         with duckdb.connect() as connection:
-            image = "coalesce(file_name, image_id)" if named else "image_id"
-            connection.execute(TABLE.format(image=image, path=text_literal(exactly(path))))
-            columns = read_columns(connection)
+            image_expression = "coalesce(file_name, image_id)" if has_file_names else "image_id"
+            connection.execute(RESULTS_VIEW_SQL.format(image=image_expression, path=text_literal(exactly(path))))
+            columns = query_columns(connection)
     except duckdb.Error as error:
-        parsed_json(path, list[Result], "COCO results")  # tells exactly where and why, if it can
+        parsed_json(path, list[CocoResult], "COCO results")  # tells exactly where and why, if it can
         raise FileMalformed(path, str(error).split("\n", maxsplit=1)[0]) from error
     check_columns(path, columns)
     box = np.empty((len(columns["score"]), 4))
-    for side, name in enumerate("xywh"):
-        box[:, side] = np.ma.filled(columns[name], np.nan)
-    return {"image": columns["image"], "concept": columns["concept"], "score": columns["score"], "box": box}, "path" if named else "id"
+    for side_index, side in enumerate("xywh"):
+        box[:, side_index] = np.ma.filled(columns[side], np.nan)
+    return {"image": columns["image"], "concept": columns["concept"], "score": columns["score"], "box": box}, "path" if has_file_names else "id"
 
 
-def read_columns(connection: Any) -> dict[str, Any]:
+def query_columns(connection: Any) -> dict[str, Any]:
     """The results as columns. Ids that are plain integers are read as such: making texts of millions takes seconds."""
-    whole = "count(*) = count({0}) AND bool_and(CAST(TRY_CAST({0} AS BIGINT) AS VARCHAR) = {0})"
-    question = f"SELECT {whole.format('image')}, {whole.format('concept')} FROM (FROM results LIMIT {A_LOOK})"
-    integers = dict(zip(("image", "concept"), connection.execute(question).fetchone(), strict=True))
-    wanted = {name: integer(name) if yes else name for name, yes in integers.items()}
-    columns: dict[str, Any] = connection.execute(NUMBERS.format(**wanted)).fetchnumpy()
-    if any(yes and np.ma.getmaskarray(columns[name]).any() for name, yes in integers.items()):
-        columns = connection.execute(NUMBERS.format(image="image", concept="concept")).fetchnumpy()
+    integer_test = "count(*) = count({0}) AND bool_and(CAST(TRY_CAST({0} AS BIGINT) AS VARCHAR) = {0})"
+    query = f"SELECT {integer_test.format('image')}, {integer_test.format('concept')} FROM (FROM results LIMIT {SAMPLE_SIZE})"
+    is_integer = dict(zip(("image", "concept"), connection.execute(query).fetchone(), strict=True))
+    expressions = {key: integer_sql(key) if is_integer_column else key for key, is_integer_column in is_integer.items()}
+    columns: dict[str, Any] = connection.execute(RESULTS_SQL.format(**expressions)).fetchnumpy()
+    if any(is_integer_column and np.ma.getmaskarray(columns[key]).any() for key, is_integer_column in is_integer.items()):
+        columns = connection.execute(RESULTS_SQL.format(image="image", concept="concept")).fetchnumpy()
     return columns
 
 
-def integer(name: str) -> str:
+def integer_sql(expression: str) -> str:
     """The id as an integer; NULL where that would not be the id itself."""
-    number = f"TRY_CAST({name} AS BIGINT)"
-    return f"CASE WHEN CAST({number} AS VARCHAR) = {name} THEN {number} END"
+    cast_expression = f"TRY_CAST({expression} AS BIGINT)"
+    return f"CASE WHEN CAST({cast_expression} AS VARCHAR) = {expression} THEN {cast_expression} END"
 
 
-def coded(column: Any) -> tuple[list[str], Any]:
-    values = np.ma.getdata(column)
-    return codes(values) if values.dtype == object else codes_of_integers(values)
+def distinct_codes(id_column: Any) -> tuple[list[str], Any]:
+    ids = np.ma.getdata(id_column)
+    return codes(ids) if ids.dtype == object else codes_of_integers(ids)
 
 
-class Result(msgspec.Struct):
-    image_id: Identity
-    category_id: Identity
+class CocoResult(msgspec.Struct):
+    image_id: CocoId
+    category_id: CocoId
     bbox: tuple[float, float, float, float]
     score: float
 
 
 def check_columns(path: Path, columns: dict[str, Any]) -> None:
     """Every record has its four facts, or the first that has not is named."""
-    for name, column in (("image_id", "image"), ("category_id", "concept"), ("score", "score")):
-        absent = np.flatnonzero(np.ma.getmaskarray(columns[column]))
-        if len(absent):
-            if name == "score":
-                raise ScoreBad(path, f"$[{absent[0]}]", "absent")
-            raise RecordBad(path, f"$[{absent[0]}]", f"it has no {name}", "Write image_id, category_id, bbox and score.")
-    numbers = np.ma.filled(columns["numbers"], 0)
-    wrong = np.flatnonzero(numbers != 4)
-    if len(wrong):
-        raise RecordBad(path, f"$[{wrong[0]}].bbox", f"it has {numbers[wrong[0]]} numbers", "Write [left, top, width, height] in pixels.")
+    for key, column_name in (("image_id", "image"), ("category_id", "concept"), ("score", "score")):
+        missing_rows = np.flatnonzero(np.ma.getmaskarray(columns[column_name]))
+        if len(missing_rows):
+            if key == "score":
+                raise ScoreBad(path, f"$[{missing_rows[0]}]", "absent")
+            raise RecordBad(path, f"$[{missing_rows[0]}]", f"it has no {key}", "Write image_id, category_id, bbox and score.")
+    box_lengths = np.ma.filled(columns["numbers"], 0)
+    invalid_rows = np.flatnonzero(box_lengths != 4)
+    if len(invalid_rows):
+        raise RecordBad(path, f"$[{invalid_rows[0]}].bbox", f"it has {box_lengths[invalid_rows[0]]} numbers", "Write [left, top, width, height] in pixels.")
 
 
-def from_columns(path: Path, columns: dict[str, Any], named_by: ImageNaming) -> PredictionSource:
-    image_keys, image = coded(columns["image"])
-    concept_keys, concept = coded(columns["concept"])
+def build_source(path: Path, columns: dict[str, Any], images_named_by: ImageNaming) -> PredictionSource:
+    image_keys, image = distinct_codes(columns["image"])
+    concept_keys, concept = distinct_codes(columns["concept"])
     score, box = np.ma.filled(columns["score"], np.nan), columns["box"]
     source = PredictionSource(
         str(path), NAME, image_keys, image, concept_keys, concept, "id",
-        score, box, "pixels", range(len(score)), images_named_by=named_by,
+        score, box, "pixels", range(len(score)), images_named_by=images_named_by,
     )  # fmt: skip
     return checked(source)
 
 
-def read(look: Look, asked: Asked) -> PredictionSource:
-    return read_predictions(look.path)
+def read(probe: Look, options: Asked) -> PredictionSource:
+    return read_results(probe.path)
 
 
-def write(outgoing: Outgoing, path: Path) -> None:
+def write(export_data: Outgoing, path: Path) -> None:
     """A list of results; ids are those of the annotations' own file."""
-    table = outgoing.predictions
-    if table is None or table.box is None:
+    predictions = export_data.predictions
+    if predictions is None or predictions.box is None:
         raise ExportImpossible("coco", "COCO results are boxes with scores; write csv or parquet")
-    image_ids, concept_ids = numbers_of(outgoing.images.source_id.tolist()), numbers_of(outgoing.concept_ids)
-    rows = zip(table.image.tolist(), table.concept.tolist(), table.box.tolist(), table.score.tolist(), strict=True)
+    image_ids, concept_ids = numeric_ids(export_data.images.source_id.tolist()), numeric_ids(export_data.concept_ids)
+    prediction_rows = zip(predictions.image.tolist(), predictions.concept.tolist(), predictions.box.tolist(), predictions.score.tolist(), strict=True)
     results = [
         {"image_id": image_ids[image], "category_id": concept_ids[concept], "bbox": box, "score": score}
-        for image, concept, box, score in rows
+        for image, concept, box, score in prediction_rows
     ]
     file_for(path).write_bytes(msgspec.json.encode(results))
 
 
-PREDICTION_FORMAT = PredictionFormat(NAME, is_it, read)
+PREDICTION_FORMAT = PredictionFormat(NAME, matches, read)

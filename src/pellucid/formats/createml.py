@@ -12,40 +12,40 @@ from pellucid.formats.source import AnnotationSource, split_named
 NAME = "createml"
 
 
-class Place(msgspec.Struct):
+class CreateMLCoordinates(msgspec.Struct):
     x: float
     y: float
     width: float
     height: float
 
 
-class Annotation(msgspec.Struct):
+class CreateMLAnnotation(msgspec.Struct):
     label: str
-    coordinates: Place
+    coordinates: CreateMLCoordinates
 
 
-class Picture(msgspec.Struct):
+class CreateMLImage(msgspec.Struct):
     image: str
-    annotations: list[Annotation] = []
+    annotations: list[CreateMLAnnotation] = []
 
 
-def is_it(look: Look) -> bool:
-    heads = [look.head] if not look.is_dir else [look.head_of(name) for name in look.ending(".json")[:3]]
+def matches(probe: Look) -> bool:
+    heads = [probe.head] if not probe.is_dir else [probe.head_of(file_name) for file_name in probe.ending(".json")[:3]]
     return any(head.startswith("[") and '"coordinates"' in head and '"image"' in head for head in heads)
 
 
-def read(look: Look, asked: Asked) -> AnnotationSource:
-    gathering = Gathering(str(look.path), NAME, asked.pictures)
-    for file in files_of(look, ".json"):
-        folder = file.parent.relative_to(look.path).as_posix() if look.is_dir else "."
-        split = split_named(file.parent.name) if look.is_dir else None
-        for row, picture in enumerate(parsed_json(file, list[Picture], "CreateML")):
-            image = gathering.image(f"{folder}/{picture.image}", split=-1 if split is None else split)
-            for number, one in enumerate(picture.annotations):
-                at = one.coordinates
-                box = (at.x - at.width / 2, at.y - at.height / 2, at.width, at.height)
-                gathering.box(image, one.label, box, f"{file.name} $[{row}].annotations[{number}]")
-    return gathering.source(asked.kind)
+def read(probe: Look, options: Asked) -> AnnotationSource:
+    builder = Gathering(str(probe.path), NAME, options.pictures)
+    for file in files_of(probe, ".json"):
+        folder = file.parent.relative_to(probe.path).as_posix() if probe.is_dir else "."
+        split = split_named(file.parent.name) if probe.is_dir else None
+        for image_index, image_record in enumerate(parsed_json(file, list[CreateMLImage], "CreateML")):
+            image = builder.image(f"{folder}/{image_record.image}", split=-1 if split is None else split)
+            for annotation_index, annotation in enumerate(image_record.annotations):
+                center_box = annotation.coordinates
+                box = (center_box.x - center_box.width / 2, center_box.y - center_box.height / 2, center_box.width, center_box.height)
+                builder.box(image, annotation.label, box, f"{file.name} $[{image_index}].annotations[{annotation_index}]")
+    return builder.source(options.kind)
 
 
-FORMAT = AnnotationFormat(NAME, is_it, read)
+FORMAT = AnnotationFormat(NAME, matches, read)

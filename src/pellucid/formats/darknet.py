@@ -9,93 +9,93 @@ from pellucid.formats.look import AnnotationFormat, Asked, Look
 from pellucid.formats.parsed import is_number, lines_of
 from pellucid.formats.pictures import is_picture
 from pellucid.formats.source import AnnotationSource, split_in, split_named
-from pellucid.formats.yolo import assemble
+from pellucid.formats.yolo import build_annotations
 
 NAME = "darknet"
-NAMES = ("obj.names", "classes.txt", "voc.names", "labels.txt", "coco.names")
+NAMES_FILES = ("obj.names", "classes.txt", "voc.names", "labels.txt", "coco.names")
 
 
-def is_it(look: Look) -> bool:
-    if not look.is_dir:
-        return look.path.suffix == ".data" and "names" in look.head
-    if look.ending(".data"):
-        return any("names" in look.head_of(name) for name in look.ending(".data"))
-    return names_file(look.path) is not None and any(is_label(look.head_of(name)) for name in look.ending(".txt")[:20])
+def matches(probe: Look) -> bool:
+    if not probe.is_dir:
+        return probe.path.suffix == ".data" and "names" in probe.head
+    if probe.ending(".data"):
+        return any("names" in probe.head_of(file_name) for file_name in probe.ending(".data"))
+    return find_names_file(probe.path) is not None and any(is_label(probe.head_of(file_name)) for file_name in probe.ending(".txt")[:20])
 
 
 def is_label(head: str) -> bool:
-    words = head.split("\n", maxsplit=1)[0].split()
-    return len(words) == 5 and words[0].isdigit() and all(is_number(word) for word in words)
+    fields = head.split("\n", maxsplit=1)[0].split()
+    return len(fields) == 5 and fields[0].isdigit() and all(is_number(field) for field in fields)
 
 
-def names_file(folder: Path) -> Path | None:
-    near = [folder / name for name in NAMES] + [folder.parent / name for name in NAMES]
-    return next((file for file in near if file.is_file()), None)
+def find_names_file(folder: Path) -> Path | None:
+    candidates = [folder / file_name for file_name in NAMES_FILES] + [folder.parent / file_name for file_name in NAMES_FILES]
+    return next((file for file in candidates if file.is_file()), None)
 
 
-def read(look: Look, asked: Asked) -> AnnotationSource:
-    data = look.path if not look.is_dir else next(iter(sorted(look.path.glob("*.data"))), None)
-    root = look.path if look.is_dir else look.path.parent
-    names = data.parent / Path(settings_of(data).get("names", "obj.names")).name if data else names_file(root)
-    if names is None or not names.is_file():
-        raise FileMalformed(data or root, "names no file of concepts that is there")
-    concepts = [line for _, line in lines_of(names)]
-    found = listed(data, root) if data else beside(root)
-    home = Path(asked.pictures) if asked.pictures else root
-    pictures = [inside(path, home, root) for path, _, _ in found]
-    labels: list[Path | None] = [label if label.is_file() else None for _, _, label in found]
-    return assemble(data or root, home, concepts, pictures, [split for _, split, _ in found], labels, [])
+def read(probe: Look, options: Asked) -> AnnotationSource:
+    data_file = probe.path if not probe.is_dir else next(iter(sorted(probe.path.glob("*.data"))), None)
+    root = probe.path if probe.is_dir else probe.path.parent
+    names_path = data_file.parent / Path(read_data_settings(data_file).get("names", "obj.names")).name if data_file else find_names_file(root)
+    if names_path is None or not names_path.is_file():
+        raise FileMalformed(data_file or root, "names no file of concepts that is there")
+    concepts = [line for _, line in lines_of(names_path)]
+    image_entries = read_image_lists(data_file, root) if data_file else scan_label_files(root)
+    image_folder = Path(options.pictures) if options.pictures else root
+    image_paths = [path_in_image_folder(path, image_folder, root) for path, _, _ in image_entries]
+    label_files: list[Path | None] = [label_file if label_file.is_file() else None for _, _, label_file in image_entries]
+    return build_annotations(data_file or root, image_folder, concepts, image_paths, [split for _, split, _ in image_entries], label_files, [])
 
 
-def settings_of(data: Path) -> dict[str, str]:
-    pairs = (line.partition("=") for _, line in lines_of(data))
-    return {key.strip(): value.strip() for key, _, value in pairs}
+def read_data_settings(data_file: Path) -> dict[str, str]:
+    pairs = (line.partition("=") for _, line in lines_of(data_file))
+    return {key.strip(): setting.strip() for key, _, setting in pairs}
 
 
-def listed(data: Path, root: Path) -> list[tuple[str, int, Path]]:
+def read_image_lists(data_file: Path, root: Path) -> list[tuple[str, int, Path]]:
     """Picture, split and label file, as the lists that `obj.data` names have them; paths begin with a `data/` that may not be there."""
-    found = []
-    for key, value in settings_of(data).items():
+    image_entries = []
+    for key, setting in read_data_settings(data_file).items():
         split = split_named("validation" if key == "valid" else key)
-        place = next((folder for folder in (root / value, root / Path(value).name) if folder.is_file()), None)
-        if split is None or place is None:
+        list_file = next((candidate for candidate in (root / setting, root / Path(setting).name) if candidate.is_file()), None)
+        if split is None or list_file is None:
             continue
-        for _, line in lines_of(place):
+        for _, line in lines_of(list_file):
             path = line if (root / line).exists() or not line.startswith("data/") else line.removeprefix("data/")
-            found.append((path, split, (root / path).with_suffix(".txt")))
-    if not found:
-        raise FileMalformed(data, "names no list of pictures (train, valid) that is there")
-    return found
+            image_entries.append((path, split, (root / path).with_suffix(".txt")))
+    if not image_entries:
+        raise FileMalformed(data_file, "names no list of pictures (train, valid) that is there")
+    return image_entries
 
 
-def beside(root: Path) -> list[tuple[str, int, Path]]:
+def scan_label_files(root: Path) -> list[tuple[str, int, Path]]:
     """Label files anywhere below, each with a picture of its name; a folder of its path may say the split."""
-    by_stem: dict[str, list[Path]] = {}
+    images_by_stem: dict[str, list[Path]] = {}
     for file in sorted(root.rglob("*")):
         if is_picture(file.name):
-            by_stem.setdefault(file.stem, []).append(file)
-    found = []
-    for label in sorted(root.rglob("*.txt")):
-        if label.name in NAMES or not is_label(label.read_text(errors="replace")):
+            images_by_stem.setdefault(file.stem, []).append(file)
+    image_entries = []
+    for label_file in sorted(root.rglob("*.txt")):
+        if label_file.name in NAMES_FILES or not is_label(label_file.read_text(errors="replace")):
             continue
-        words = label.relative_to(root).parts[:-1]
-        split = split_in(words)
-        picture = nearest(label, by_stem.get(label.stem, []))
-        found.append((picture.relative_to(root).as_posix() if picture else f"{label.stem}.jpg", split, label))
-    return found
+        folder_names = label_file.relative_to(root).parts[:-1]
+        split = split_in(folder_names)
+        image_file = closest_image(label_file, images_by_stem.get(label_file.stem, []))
+        image_entries.append((image_file.relative_to(root).as_posix() if image_file else f"{label_file.stem}.jpg", split, label_file))
+    return image_entries
 
 
-def nearest(label: Path, pictures: list[Path]) -> Path | None:
+def closest_image(label_file: Path, image_files: list[Path]) -> Path | None:
     """Of pictures with the label's name, the one whose path has most in common with the label's."""
-    return max(pictures, key=lambda picture: len(set(picture.parts) & set(label.parts)), default=None)
+    return max(image_files, key=lambda image_file: len(set(image_file.parts) & set(label_file.parts)), default=None)
 
 
-def inside(path: str, home: Path, root: Path) -> str:
+def path_in_image_folder(path: str, image_folder: Path, root: Path) -> str:
     """The picture's path in the folder that the user named, where it lies there under its name alone."""
-    if home == root or (home / path).exists():
+    if image_folder == root or (image_folder / path).exists():
         return path
-    name = path.rsplit("/", maxsplit=1)[-1]
-    return name if (home / name).exists() else path
+    file_name = path.rsplit("/", maxsplit=1)[-1]
+    return file_name if (image_folder / file_name).exists() else path
 
 
-FORMAT = AnnotationFormat(NAME, is_it, read)
+FORMAT = AnnotationFormat(NAME, matches, read)

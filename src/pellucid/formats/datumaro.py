@@ -16,24 +16,24 @@ from pellucid.formats.source import AnnotationSource, split_named
 NAME = "datumaro"
 
 
-class Label(msgspec.Struct):
+class DatumaroLabel(msgspec.Struct):
     name: str
 
 
-class Labels(msgspec.Struct):
-    labels: list[Label] = []
+class DatumaroLabels(msgspec.Struct):
+    labels: list[DatumaroLabel] = []
 
 
-class Categories(msgspec.Struct):
-    label: Labels = msgspec.field(default_factory=Labels)
+class DatumaroCategories(msgspec.Struct):
+    label: DatumaroLabels = msgspec.field(default_factory=DatumaroLabels)
 
 
-class Media(msgspec.Struct):
+class DatumaroMedia(msgspec.Struct):
     path: str | None = None
     size: list[float] | None = None
 
 
-class Annotation(msgspec.Struct):
+class DatumaroAnnotation(msgspec.Struct):
     type: str
     label_id: int | None = None
     bbox: tuple[float, float, float, float] | None = None
@@ -41,73 +41,73 @@ class Annotation(msgspec.Struct):
     attributes: dict[str, Any] = {}
 
 
-class Item(msgspec.Struct):
+class DatumaroItem(msgspec.Struct):
     id: str | int
-    annotations: list[Annotation] = []
-    image: Media | None = None
-    media: Media | None = None
+    annotations: list[DatumaroAnnotation] = []
+    image: DatumaroMedia | None = None
+    media: DatumaroMedia | None = None
     attr: dict[str, Any] = {}
 
 
-class File(msgspec.Struct):
-    items: list[Item]
-    categories: Categories = msgspec.field(default_factory=Categories)
+class DatumaroFile(msgspec.Struct):
+    items: list[DatumaroItem]
+    categories: DatumaroCategories = msgspec.field(default_factory=DatumaroCategories)
 
 
-def is_it(look: Look) -> bool:
-    heads = [look.head] if not look.is_dir else [look.head_of(name) for name in look.ending(".json")[:3]]
+def matches(probe: Look) -> bool:
+    heads = [probe.head] if not probe.is_dir else [probe.head_of(file_name) for file_name in probe.ending(".json")[:3]]
     return any(head.startswith("{") and '"categories"' in head and '"items"' in head and '"images"' not in head for head in heads) or any(
         head.startswith("{") and '"label_groups"' in head for head in heads
     )
 
 
-def read(look: Look, asked: Asked) -> AnnotationSource:
-    gathering = Gathering(str(look.path), NAME, asked.pictures)
-    names: dict[str, None] = {}
-    outlines = others = 0
-    for file in files_of(look, ".json"):
-        found: File = parsed_json(file, File, "Datumaro")
-        labels = [label.name for label in found.categories.label.labels]
-        names |= dict.fromkeys(labels)
+def read(probe: Look, options: Asked) -> AnnotationSource:
+    builder = Gathering(str(probe.path), NAME, options.pictures)
+    concept_names: dict[str, None] = {}
+    outline_count = skipped_count = 0
+    for file in files_of(probe, ".json"):
+        document: DatumaroFile = parsed_json(file, DatumaroFile, "Datumaro")
+        labels = [label.name for label in document.categories.label.labels]
+        concept_names |= dict.fromkeys(labels)
         split = split_named(file.stem)
-        for number, item in enumerate(found.items):
-            more = read_item(gathering, file, item, f"$.items[{number}]", labels, -1 if split is None else split)
-            outlines, others = outlines + more[0], others + more[1]
-    gathering.note("polygons", outlines, f"{outlines:,} outlines taken by their bounding box")
-    gathering.note("left_out", others, f"{others:,} captions, depths and other annotations without a concept or a place left out")
-    return gathering.source(asked.kind, list(names))
+        for item_index, item in enumerate(document.items):
+            counts = read_item(builder, file, item, f"$.items[{item_index}]", labels, -1 if split is None else split)
+            outline_count, skipped_count = outline_count + counts[0], skipped_count + counts[1]
+    builder.note("polygons", outline_count, f"{outline_count:,} outlines taken by their bounding box")
+    builder.note("left_out", skipped_count, f"{skipped_count:,} captions, depths and other annotations without a concept or a place left out")
+    return builder.source(options.kind, list(concept_names))
 
 
-def read_item(gathering: Gathering, file: Path, item: Item, place: str, labels: list[str], split: int) -> tuple[int, int]:
+def read_item(builder: Gathering, file: Path, item: DatumaroItem, item_location: str, labels: list[str], split: int) -> tuple[int, int]:
     """Returns how many outlines there were, and how many annotations were left out."""
-    media = item.image or item.media or Media()
+    media = item.image or item.media or DatumaroMedia()
     height, width = (media.size or [0, 0])[:2]
-    image = gathering.image(media.path or f"{item.id}.jpg", width, height, split, str(item.id))
-    outlines = others = 0
-    for number, one in enumerate(item.annotations):
-        where = f"{file.name} {place}.annotations[{number}]"
-        if one.label_id is None or one.type in ("caption", "depth_annotation"):
-            others += 1
+    image = builder.image(media.path or f"{item.id}.jpg", width, height, split, str(item.id))
+    outline_count = skipped_count = 0
+    for annotation_index, annotation in enumerate(item.annotations):
+        location = f"{file.name} {item_location}.annotations[{annotation_index}]"
+        if annotation.label_id is None or annotation.type in ("caption", "depth_annotation"):
+            skipped_count += 1
             continue
-        if not 0 <= one.label_id < len(labels):
-            raise ConceptUnknown(file, where, one.label_id, [f"0 to {len(labels) - 1}"])
-        concept = labels[one.label_id]
-        ignore = bool(one.attributes.get("is_crowd") or one.attributes.get("difficult"))
-        if one.type == "label":
-            gathering.tag(image, concept)
-        elif one.type == "bbox" and one.bbox:
-            gathering.box(image, concept, one.bbox, where, ignore)
-        elif one.type in ("polygon", "polyline") and one.points and all(isinstance(value, int | float) for value in one.points):
-            outlines += 1
-            gathering.around(
-                image, concept, list(zip(one.points[::2], one.points[1::2], strict=False)), where, ignore, drawn=one.type == "polygon"
+        if not 0 <= annotation.label_id < len(labels):
+            raise ConceptUnknown(file, location, annotation.label_id, [f"0 to {len(labels) - 1}"])
+        concept = labels[annotation.label_id]
+        ignore = bool(annotation.attributes.get("is_crowd") or annotation.attributes.get("difficult"))
+        if annotation.type == "label":
+            builder.tag(image, concept)
+        elif annotation.type == "bbox" and annotation.bbox:
+            builder.box(image, concept, annotation.bbox, location, ignore)
+        elif annotation.type in ("polygon", "polyline") and annotation.points and all(isinstance(coordinate, int | float) for coordinate in annotation.points):
+            outline_count += 1
+            builder.around(
+                image, concept, list(zip(annotation.points[::2], annotation.points[1::2], strict=False)), location, ignore, drawn=annotation.type == "polygon"
             )
-        elif one.bbox:
-            outlines += 1
-            gathering.box(image, concept, one.bbox, where, ignore)
+        elif annotation.bbox:
+            outline_count += 1
+            builder.box(image, concept, annotation.bbox, location, ignore)
         else:
-            others += 1
-    return outlines, others
+            skipped_count += 1
+    return outline_count, skipped_count
 
 
-FORMAT = AnnotationFormat(NAME, is_it, read)
+FORMAT = AnnotationFormat(NAME, matches, read)

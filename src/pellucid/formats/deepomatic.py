@@ -15,99 +15,99 @@ from pellucid.formats.parsed import lines_of, listed, number_of, parsed_json, re
 from pellucid.formats.source import AnnotationSource, PredictionSource, checked, codes, split_named
 
 NAME = "deepomatic"
-PREDICTIONS = "deepomatic-predictions"
-SIDES = ("xmin", "ymin", "xmax", "ymax")
-Record = dict[str, Any]
+PREDICTIONS_NAME = "deepomatic-predictions"
+CORNER_KEYS = ("xmin", "ymin", "xmax", "ymax")
+DeepomaticRecord = dict[str, Any]
 
 
-class File(msgspec.Struct):
-    images: list[Record]
+class DeepomaticFile(msgspec.Struct):
+    images: list[DeepomaticRecord]
     tags: list[str] = []
 
 
-def is_it(look: Look) -> bool:
-    return look.head.startswith("{") and '"annotated_regions"' in look.head
+def matches(probe: Look) -> bool:
+    return probe.head.startswith("{") and '"annotated_regions"' in probe.head
 
 
-def records(look: Look) -> tuple[list[Record], list[str]]:
+def read_image_records(probe: Look) -> tuple[list[DeepomaticRecord], list[str]]:
     """The images and, where they are listed, the tags."""
-    if '"images"' in look.head:
-        found: File = parsed_json(look.path, File, "Deepomatic Studio")
-        return found.images, found.tags
-    several = []
-    for number, line in lines_of(look.path):
+    if '"images"' in probe.head:
+        document: DeepomaticFile = parsed_json(probe.path, DeepomaticFile, "Deepomatic Studio")
+        return document.images, document.tags
+    image_records = []
+    for line_number, line in lines_of(probe.path):
         try:
-            several.append(msgspec.json.decode(line, type=Record))
+            image_records.append(msgspec.json.decode(line, type=DeepomaticRecord))
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise FileMalformed(look.path, f"line {number} is no JSON record: {error}") from error
-    return several, []
+            raise FileMalformed(probe.path, f"line {line_number} is no JSON record: {error}") from error
+    return image_records, []
 
 
-def read(look: Look, asked: Asked) -> AnnotationSource:
-    gathering = Gathering(str(look.path), NAME, asked.pictures)
-    pictures, tags = records(look)
-    for row, picture in enumerate(pictures):
-        name = location_of(look, picture, row)
-        split = split_named(str(picture.get("stage") or ""))
-        image = gathering.image(name, split=-1 if split is None else split)
-        for number, one in enumerate(listed(picture.get("annotated_regions"), look.path, f"$.images[{row}].annotated_regions")):
-            place = f"$.images[{row}].annotated_regions[{number}]"
-            region = record_in(one, look.path, place)
-            for tag in listed(region.get("tags"), look.path, place):
+def read(probe: Look, options: Asked) -> AnnotationSource:
+    builder = Gathering(str(probe.path), NAME, options.pictures)
+    image_records, tags = read_image_records(probe)
+    for image_index, image_record in enumerate(image_records):
+        image_path = image_location(probe, image_record, image_index)
+        split = split_named(str(image_record.get("stage") or ""))
+        image = builder.image(image_path, split=-1 if split is None else split)
+        for region_index, region_value in enumerate(listed(image_record.get("annotated_regions"), probe.path, f"$.images[{image_index}].annotated_regions")):
+            location = f"$.images[{image_index}].annotated_regions[{region_index}]"
+            region = record_in(region_value, probe.path, location)
+            for tag in listed(region.get("tags"), probe.path, location):
                 if region.get("region"):
-                    gathering.box(image, str(tag), box_of(look, region["region"], place), place)
+                    builder.box(image, str(tag), region_box(probe, region["region"], location), location)
                 else:
-                    gathering.tag(image, str(tag))
-    return gathering.source(asked.kind, tags, unit="fractions")
+                    builder.tag(image, str(tag))
+    return builder.source(options.kind, tags, unit="fractions")
 
 
-def location_of(look: Look, record: Record, row: int) -> str:
-    name = record.get("location") or record.get("filename") or record.get("image_path")
-    if not isinstance(name, str):
-        raise RecordBad(look.path, f"record {row}", "it has no location", "Name its picture.")
-    return name
+def image_location(probe: Look, record: DeepomaticRecord, record_index: int) -> str:
+    image_path = record.get("location") or record.get("filename") or record.get("image_path")
+    if not isinstance(image_path, str):
+        raise RecordBad(probe.path, f"record {record_index}", "it has no location", "Name its picture.")
+    return image_path
 
 
-def box_of(look: Look, region: Any, place: str) -> Numbers:
-    region = record_in(region, look.path, place)
-    left, top, right, bottom = (number_of(region.get(side), look.path, place, side) for side in SIDES)
-    return left, top, right - left, bottom - top
+def region_box(probe: Look, region_value: Any, location: str) -> Numbers:
+    region_value = record_in(region_value, probe.path, location)
+    x_min, y_min, x_max, y_max = (number_of(region_value.get(side), probe.path, location, side) for side in CORNER_KEYS)
+    return x_min, y_min, x_max - x_min, y_max - y_min
 
 
-def is_predictions(look: Look) -> bool:
-    return look.head[:1] in "{[" and '"predicted"' in look.head and '"discarded"' in look.head
+def matches_predictions(probe: Look) -> bool:
+    return probe.head[:1] in "{[" and '"predicted"' in probe.head and '"discarded"' in probe.head
 
 
-def read_predictions(look: Look, asked: Asked) -> PredictionSource:
-    found = parsed_json(look.path, list[Record] | Record, "a Deepomatic prediction")
-    pictures = found if isinstance(found, list) else listed(found.get("images"), look.path, "$.images") or [found]
-    keys: list[str] = []
-    rows: list[tuple[int, str, float, Numbers]] = []
-    for row, picture in enumerate(pictures):
-        place = f"record {row}"
-        record = record_in(picture, look.path, place)
-        keys.append(location_of(look, record, row))
-        for output in listed(record.get("outputs"), look.path, place) or [record]:
-            labels = record_in(record_in(output, look.path, place).get("labels"), look.path, place)
-            both = [*listed(labels.get("predicted"), look.path, place), *listed(labels.get("discarded"), look.path, place)]
-            for one in both:
-                label = record_in(one, look.path, place)
-                score = number_of(label.get("score"), look.path, place, "score")
-                region = record_in(label.get("roi"), look.path, place).get("bbox")
-                box = box_of(look, region, place) if region else (0.0, 0.0, 0.0, 0.0)
-                rows.append((row, str(label.get("label_name") or label.get("name") or ""), score, box))
-    if not keys:
-        raise NothingPredicted(look.path, "it holds no record")
-    detection = asked.kind == "detection"
-    concept_keys, concept = codes([one[1] for one in rows])
-    boxes = np.array([one[3] for one in rows], float).reshape(-1, 4) if detection else None
-    image = np.array([one[0] for one in rows], np.int32)
+def read_predictions(probe: Look, options: Asked) -> PredictionSource:
+    document = parsed_json(probe.path, list[DeepomaticRecord] | DeepomaticRecord, "a Deepomatic prediction")
+    image_records = document if isinstance(document, list) else listed(document.get("images"), probe.path, "$.images") or [document]
+    image_keys: list[str] = []
+    predictions: list[tuple[int, str, float, Numbers]] = []
+    for image_index, image_record in enumerate(image_records):
+        location = f"record {image_index}"
+        record = record_in(image_record, probe.path, location)
+        image_keys.append(image_location(probe, record, image_index))
+        for output in listed(record.get("outputs"), probe.path, location) or [record]:
+            labels = record_in(record_in(output, probe.path, location).get("labels"), probe.path, location)
+            label_records = [*listed(labels.get("predicted"), probe.path, location), *listed(labels.get("discarded"), probe.path, location)]
+            for label_record in label_records:
+                label = record_in(label_record, probe.path, location)
+                score = number_of(label.get("score"), probe.path, location, "score")
+                region = record_in(label.get("roi"), probe.path, location).get("bbox")
+                box = region_box(probe, region, location) if region else (0.0, 0.0, 0.0, 0.0)
+                predictions.append((image_index, str(label.get("label_name") or label.get("name") or ""), score, box))
+    if not image_keys:
+        raise NothingPredicted(probe.path, "it holds no record")
+    is_detection = options.kind == "detection"
+    concept_keys, concept = codes([prediction[1] for prediction in predictions])
+    boxes = np.array([prediction[3] for prediction in predictions], float).reshape(-1, 4) if is_detection else None
+    image = np.array([prediction[0] for prediction in predictions], np.int32)
     source = PredictionSource(
-        str(look.path), PREDICTIONS, keys, image, concept_keys, concept, "name", np.array([one[2] for one in rows], float), boxes,
-        "fractions" if detection else "pixels", image.astype(np.int64),
+        str(probe.path), PREDICTIONS_NAME, image_keys, image, concept_keys, concept, "name", np.array([prediction[2] for prediction in predictions], float), boxes,
+        "fractions" if is_detection else "pixels", image.astype(np.int64),
     )  # fmt: skip
     return checked(source)
 
 
-FORMAT = AnnotationFormat(NAME, is_it, read)
-PREDICTION_FORMAT = PredictionFormat(PREDICTIONS, is_predictions, read_predictions)
+FORMAT = AnnotationFormat(NAME, matches, read)
+PREDICTION_FORMAT = PredictionFormat(PREDICTIONS_NAME, matches_predictions, read_predictions)

@@ -20,145 +20,145 @@ from pellucid.formats.parsed import number_of, parsed_json
 from pellucid.formats.source import AnnotationSource, PredictionSource, checked, codes, split_in
 
 NAME = "fiftyone"
-PREDICTIONS = "fiftyone-predictions"
-TRUTH = ("ground_truth", "annotations", "labels", "detections", "label")
-Label = dict[str, Any]
+PREDICTIONS_NAME = "fiftyone-predictions"
+GROUND_TRUTH_FIELDS = ("ground_truth", "annotations", "labels", "detections", "label")
+LabelRecord = dict[str, Any]
 
 
-class File(msgspec.Struct):
+class FiftyOneFile(msgspec.Struct):
     samples: list[dict[str, Any]]
 
 
-def samples_file(look: Look) -> Path:
-    return look.path / "samples.json" if look.is_dir else look.path
+def samples_file(probe: Look) -> Path:
+    return probe.path / "samples.json" if probe.is_dir else probe.path
 
 
-def is_it(look: Look) -> bool:
-    head = look.head if not look.is_dir else look.head_of("samples.json") if (look.path / "samples.json").is_file() else ""
+def matches(probe: Look) -> bool:
+    head = probe.head if not probe.is_dir else probe.head_of("samples.json") if (probe.path / "samples.json").is_file() else ""
     return head.startswith("{") and '"samples"' in head and '"filepath"' in head
 
 
 def label_fields(samples: list[dict[str, Any]]) -> dict[str, bool]:
     """The fields that hold labels, and whether these have a confidence."""
-    found: dict[str, bool] = {}
+    has_confidence: dict[str, bool] = {}
     for sample in samples:
-        for name, value in sample.items():
-            if isinstance(value, dict) and value.get("_cls") in ("Detections", "Classification", "Classifications", "Polylines"):
-                found[name] = found.get(name, False) or any(label.get("confidence") is not None for label in labels_of(value))
-    return found
+        for field_name, field_value in sample.items():
+            if isinstance(field_value, dict) and field_value.get("_cls") in ("Detections", "Classification", "Classifications", "Polylines"):
+                has_confidence[field_name] = has_confidence.get(field_name, False) or any(label.get("confidence") is not None for label in field_labels(field_value))
+    return has_confidence
 
 
-def labels_of(field: Label) -> list[Label]:
-    several = next((field[key] for key in ("detections", "classifications", "polylines") if isinstance(field.get(key), list)), None)
-    return [field] if several is None else [label for label in several if isinstance(label, dict)]
+def field_labels(field: LabelRecord) -> list[LabelRecord]:
+    labels = next((field[key] for key in ("detections", "classifications", "polylines") if isinstance(field.get(key), list)), None)
+    return [field] if labels is None else [label for label in labels if isinstance(label, dict)]
 
 
-def truth_field(look: Look, samples: list[dict[str, Any]]) -> str | None:
+def ground_truth_field(probe: Look, samples: list[dict[str, Any]]) -> str | None:
     fields = label_fields(samples)
-    certain = [name for name, has_confidence in fields.items() if not has_confidence]
-    named = [name for name in TRUTH if name in certain]
-    if not named and len(certain) > 1:
-        raise FieldUnclear(look.path, "annotations", few(certain))
-    return next(iter(named or certain), None)
+    unscored_fields = [field_name for field_name, has_confidence in fields.items() if not has_confidence]
+    standard_fields = [field_name for field_name in GROUND_TRUTH_FIELDS if field_name in unscored_fields]
+    if not standard_fields and len(unscored_fields) > 1:
+        raise FieldUnclear(probe.path, "annotations", few(unscored_fields))
+    return next(iter(standard_fields or unscored_fields), None)
 
 
-def read(look: Look, asked: Asked) -> AnnotationSource:
-    samples = parsed_json(samples_file(look), File, "FiftyOne").samples
-    gathering = Gathering(str(look.path), NAME, asked.pictures)
-    field = truth_field(look, samples)
-    for row, sample in enumerate(samples):
+def read(probe: Look, options: Asked) -> AnnotationSource:
+    samples = parsed_json(samples_file(probe), FiftyOneFile, "FiftyOne").samples
+    builder = Gathering(str(probe.path), NAME, options.pictures)
+    field = ground_truth_field(probe, samples)
+    for sample_index, sample in enumerate(samples):
         split = split_in(sample.get("tags") or [])
-        size = sample.get("metadata")
-        width, height = (size.get(side) or 0 for side in ("width", "height")) if isinstance(size, dict) else (0, 0)
-        value = sample.get(field) if field else None
-        image = gathering.image(picture_of(look, sample, row), width, height, split, annotated=value is not None)
-        for number, label in enumerate(labels_of(value) if isinstance(value, dict) else []):
-            place, concept = f"$.samples[{row}].{field}[{number}]", str(label.get("label") or "")
+        metadata = sample.get("metadata")
+        width, height = (metadata.get(side) or 0 for side in ("width", "height")) if isinstance(metadata, dict) else (0, 0)
+        field_value = sample.get(field) if field else None
+        image = builder.image(sample_image_path(probe, sample, sample_index), width, height, split, annotated=field_value is not None)
+        for label_index, label in enumerate(field_labels(field_value) if isinstance(field_value, dict) else []):
+            location, concept = f"$.samples[{sample_index}].{field}[{label_index}]", str(label.get("label") or "")
             if label.get("bounding_box") is not None:
-                gathering.box(image, concept, box_of(look, label, place), place, ignore=bool(label.get("iscrowd")))
+                builder.box(image, concept, label_box(probe, label, location), location, ignore=bool(label.get("iscrowd")))
             elif label.get("points"):
-                gathering.around(image, concept, [(x, y) for line in label["points"] for x, y in line], place)
+                builder.around(image, concept, [(x, y) for polyline in label["points"] for x, y in polyline], location)
             else:
-                gathering.tag(image, concept)
-    return gathering.source(asked.kind, unit="fractions")
+                builder.tag(image, concept)
+    return builder.source(options.kind, unit="fractions")
 
 
-def picture_of(look: Look, sample: dict[str, Any], row: int) -> str:
+def sample_image_path(probe: Look, sample: dict[str, Any], sample_index: int) -> str:
     path = sample.get("filepath")
     if not isinstance(path, str):
-        raise RecordBad(look.path, f"$.samples[{row}]", "it has no filepath", "Name its picture.")
-    tidy = path.replace("\\", "/")
-    return tidy.split("/data/", 1)[-1] if tidy.startswith("/") and "/data/" in tidy else tidy.removeprefix("data/").rsplit("//", 1)[-1]
+        raise RecordBad(probe.path, f"$.samples[{sample_index}]", "it has no filepath", "Name its picture.")
+    posix_path = path.replace("\\", "/")
+    return posix_path.split("/data/", 1)[-1] if posix_path.startswith("/") and "/data/" in posix_path else posix_path.removeprefix("data/").rsplit("//", 1)[-1]
 
 
-def box_of(look: Look, label: Label, place: str) -> Numbers:
-    sides = label["bounding_box"]
-    if not isinstance(sides, list) or len(sides) != 4:
-        raise RecordBad(look.path, place, f"its bounding_box is {sides!r:.60}", "Write [left, top, width, height] in fractions.")
-    left, top, width, height = (number_of(side, look.path, place, "a side") for side in sides)
-    return left, top, width, height
+def label_box(probe: Look, label: LabelRecord, location: str) -> Numbers:
+    bounding_box = label["bounding_box"]
+    if not isinstance(bounding_box, list) or len(bounding_box) != 4:
+        raise RecordBad(probe.path, location, f"its bounding_box is {bounding_box!r:.60}", "Write [left, top, width, height] in fractions.")
+    x, y, width, height = (number_of(side, probe.path, location, "a side") for side in bounding_box)
+    return x, y, width, height
 
 
-def is_predictions(look: Look) -> bool:
-    return is_it(look) and '"confidence"' in (look.head or look.head_of("samples.json"))
+def matches_predictions(probe: Look) -> bool:
+    return matches(probe) and '"confidence"' in (probe.head or probe.head_of("samples.json"))
 
 
-def read_predictions(look: Look, asked: Asked) -> PredictionSource:
-    samples = parsed_json(samples_file(look), File, "FiftyOne").samples
-    fields = [name for name, has_confidence in label_fields(samples).items() if has_confidence]
+def read_predictions(probe: Look, options: Asked) -> PredictionSource:
+    samples = parsed_json(samples_file(probe), FiftyOneFile, "FiftyOne").samples
+    fields = [field_name for field_name, has_confidence in label_fields(samples).items() if has_confidence]
     if not fields:
-        raise NothingPredicted(look.path, "no label has a confidence")
+        raise NothingPredicted(probe.path, "no label has a confidence")
     if len(fields) > 1 and "predictions" not in fields:
-        raise FieldUnclear(look.path, "predictions", few(fields))
+        raise FieldUnclear(probe.path, "predictions", few(fields))
     field = "predictions" if "predictions" in fields else fields[0]
     image: list[int] = []
-    concepts, scores, boxes = [], [], []
-    keys = [picture_of(look, sample, row) for row, sample in enumerate(samples)]
-    for row, sample in enumerate(samples):
-        for number, label in enumerate(labels_of(sample[field]) if isinstance(sample.get(field), dict) else []):
-            place = f"$.samples[{row}].{field}[{number}]"
-            image.append(row)
-            concepts.append(str(label.get("label") or ""))
-            scores.append(number_of(label.get("confidence"), look.path, place, "confidence"))
-            boxes.append(box_of(look, label, place) if label.get("bounding_box") is not None else (0.0, 0.0, 0.0, 0.0))
-    detection = asked.kind == "detection"
-    concept_keys, concept = codes(concepts)
-    box = np.array(boxes, float).reshape(-1, 4) if detection else None
+    concept_names, scores, boxes = [], [], []
+    image_keys = [sample_image_path(probe, sample, sample_index) for sample_index, sample in enumerate(samples)]
+    for sample_index, sample in enumerate(samples):
+        for label_index, label in enumerate(field_labels(sample[field]) if isinstance(sample.get(field), dict) else []):
+            location = f"$.samples[{sample_index}].{field}[{label_index}]"
+            image.append(sample_index)
+            concept_names.append(str(label.get("label") or ""))
+            scores.append(number_of(label.get("confidence"), probe.path, location, "confidence"))
+            boxes.append(label_box(probe, label, location) if label.get("bounding_box") is not None else (0.0, 0.0, 0.0, 0.0))
+    is_detection = options.kind == "detection"
+    concept_keys, concept = codes(concept_names)
+    box = np.array(boxes, float).reshape(-1, 4) if is_detection else None
     source = PredictionSource(
-        str(look.path), PREDICTIONS, keys, np.array(image, np.int32), concept_keys, concept, "name", np.array(scores, float), box,
-        "fractions" if detection else "pixels", np.array(image, np.int64), "sample",
+        str(probe.path), PREDICTIONS_NAME, image_keys, np.array(image, np.int32), concept_keys, concept, "name", np.array(scores, float), box,
+        "fractions" if is_detection else "pixels", np.array(image, np.int64), "sample",
     )  # fmt: skip
     return checked(source)
 
 
-def write(outgoing: Outgoing, path: Path) -> None:
+def write(export_data: Outgoing, path: Path) -> None:
     """`samples.json` and `metadata.json`; the pictures are named and not copied: FiftyOne wants them in `data/`."""
     folder = folder_for(path)
-    detection = outgoing.kind == "detection"
-    extents = sizes(outgoing, NAME) if detection else [(0, 0)] * len(outgoing.images)
+    is_detection = export_data.kind == "detection"
+    image_sizes = sizes(export_data, NAME) if is_detection else [(0, 0)] * len(export_data.images)
     samples: list[dict[str, Any]] = [
-        {"filepath": f"data/{name}", "tags": [outgoing.split(row)], "metadata": {"width": extents[row][0], "height": extents[row][1]}}
-        for row, name in enumerate(outgoing.images.path)
+        {"filepath": f"data/{image_path}", "tags": [export_data.split(image_index)], "metadata": {"width": image_sizes[image_index][0], "height": image_sizes[image_index][1]}}
+        for image_index, image_path in enumerate(export_data.images.path)
     ]
-    plain = outgoing.plain_annotations("FiftyOne") if outgoing.annotations is not None else None
-    for name, table in (("ground_truth", plain), ("predictions", outgoing.predictions)):
-        for image, rows in outgoing.of_image(table) if table is not None else ():
-            labels = [written(outgoing, table, row, extents[image]) for row in rows] if table is not None else []
-            many = {"_cls": "Detections", "detections": labels} if detection else {"_cls": "Classifications", "classifications": labels}
-            samples[image][name] = many
+    annotations = export_data.plain_annotations("FiftyOne") if export_data.annotations is not None else None
+    for field_name, entries in (("ground_truth", annotations), ("predictions", export_data.predictions)):
+        for image, entry_rows in export_data.of_image(entries) if entries is not None else ():
+            labels = [label_document(export_data, entries, entry_row, image_sizes[image]) for entry_row in entry_rows] if entries is not None else []
+            label_list = {"_cls": "Detections", "detections": labels} if is_detection else {"_cls": "Classifications", "classifications": labels}
+            samples[image][field_name] = label_list
     write_json(folder / "samples.json", {"samples": samples})
     write_json(folder / "metadata.json", {"_cls": "FiftyOneDataset", "name": path.name, "media_type": "image", "sample_fields": []})
 
 
-def written(outgoing: Outgoing, table: Annotations | Predictions, row: int, extent: tuple[int, int]) -> Label:
-    label: Label = {"_cls": "Detection" if table.box is not None else "Classification", "label": outgoing.concepts[table.concept[row]]}
-    if table.box is not None:
-        left, top, width, height = table.box[row].tolist()
-        label["bounding_box"] = [left / extent[0], top / extent[1], width / extent[0], height / extent[1]]
-    if isinstance(table, Predictions):
-        label["confidence"] = float(table.score[row])
+def label_document(export_data: Outgoing, entries: Annotations | Predictions, entry_row: int, image_size: tuple[int, int]) -> LabelRecord:
+    label: LabelRecord = {"_cls": "Detection" if entries.box is not None else "Classification", "label": export_data.concepts[entries.concept[entry_row]]}
+    if entries.box is not None:
+        x, y, width, height = entries.box[entry_row].tolist()
+        label["bounding_box"] = [x / image_size[0], y / image_size[1], width / image_size[0], height / image_size[1]]
+    if isinstance(entries, Predictions):
+        label["confidence"] = float(entries.score[entry_row])
     return label
 
 
-FORMAT = AnnotationFormat(NAME, is_it, read)
-PREDICTION_FORMAT = PredictionFormat(PREDICTIONS, is_predictions, read_predictions)
+FORMAT = AnnotationFormat(NAME, matches, read)
+PREDICTION_FORMAT = PredictionFormat(PREDICTIONS_NAME, matches_predictions, read_predictions)

@@ -19,144 +19,144 @@ from pellucid.formats.parsed import lines_of, number_of
 from pellucid.formats.source import AnnotationSource, split_in, split_named
 
 NAME = "hugging-face"
-Record = dict[str, Any]
-LABELS = ("label", "labels", "category", "class")
-INSIDE = "objects"
+DatasetRecord = dict[str, Any]
+LABEL_KEYS = ("label", "labels", "category", "class")
+OBJECTS_KEY = "objects"
 
 
-def is_it(look: Look) -> bool:
-    if look.is_dir:
-        return bool(look.ending("metadata.jsonl")) or any(is_picture_table(look.path / name) for name in look.ending(".parquet")[:3])
-    return is_lines(look.head) or (look.head.startswith("PAR1") and is_picture_table(look.path))
+def matches(probe: Look) -> bool:
+    if probe.is_dir:
+        return bool(probe.ending("metadata.jsonl")) or any(is_image_table(probe.path / file_name) for file_name in probe.ending(".parquet")[:3])
+    return is_metadata_lines(probe.head) or (probe.head.startswith("PAR1") and is_image_table(probe.path))
 
 
-def is_lines(head: str) -> bool:
+def is_metadata_lines(head: str) -> bool:
     return head.startswith("{") and '"file_name"' in head.split("\n", maxsplit=1)[0] and '"images"' not in head
 
 
-def is_picture_table(path: Path) -> bool:
+def is_image_table(path: Path) -> bool:
     """Whether it has a column `image` that holds pictures."""
-    kind = columns_of(path).get("image", "")
-    return kind.startswith("STRUCT") and "bytes" in kind
+    image_type = parquet_column_types(path).get("image", "")
+    return image_type.startswith("STRUCT") and "bytes" in image_type
 
 
-def columns_of(path: Path) -> dict[str, str]:
+def parquet_column_types(path: Path) -> dict[str, str]:
     import duckdb
 
     try:
         with duckdb.connect() as connection:
-            rows = connection.execute("DESCRIBE SELECT * FROM read_parquet(?, hive_partitioning = false)", [exactly(path)]).fetchall()
+            column_rows = connection.execute("DESCRIBE SELECT * FROM read_parquet(?, hive_partitioning = false)", [exactly(path)]).fetchall()
     except duckdb.Error:
         return {}
-    return {name: kind for name, kind, *_ in rows}
+    return {column_name: column_type for column_name, column_type, *_ in column_rows}
 
 
-def read(look: Look, asked: Asked) -> AnnotationSource:
-    gathering = Gathering(str(look.path), NAME, asked.pictures)
-    tables = sorted(look.path.rglob("*.parquet")) if look.is_dir else [look.path] if look.head.startswith("PAR1") else []
-    if tables:
-        return read_tables(look, asked, gathering, tables)
-    for file in sorted(look.path.rglob("metadata.jsonl")) if look.is_dir else [look.path]:
-        below = file.parent.relative_to(look.path).as_posix() if look.is_dir else "."
-        split = split_in(Path(below).parts)
-        for number, record in json_lines(file):
-            name = record.get("file_name")
-            if not isinstance(name, str):
-                raise RecordBad(file, f"line {number}", "it has no file_name", "Name its picture.")
-            read_record(gathering, gathering.image(f"{below}/{name}", split=split), record, [], f"{file.name} line {number}")
-    return gathering.source(asked.kind)
+def read(probe: Look, options: Asked) -> AnnotationSource:
+    builder = Gathering(str(probe.path), NAME, options.pictures)
+    table_files = sorted(probe.path.rglob("*.parquet")) if probe.is_dir else [probe.path] if probe.head.startswith("PAR1") else []
+    if table_files:
+        return read_tables(probe, options, builder, table_files)
+    for file in sorted(probe.path.rglob("metadata.jsonl")) if probe.is_dir else [probe.path]:
+        folder_prefix = file.parent.relative_to(probe.path).as_posix() if probe.is_dir else "."
+        split = split_in(Path(folder_prefix).parts)
+        for line_number, record in read_json_lines(file):
+            file_name = record.get("file_name")
+            if not isinstance(file_name, str):
+                raise RecordBad(file, f"line {line_number}", "it has no file_name", "Name its picture.")
+            read_record(builder, builder.image(f"{folder_prefix}/{file_name}", split=split), record, [], f"{file.name} line {line_number}")
+    return builder.source(options.kind)
 
 
-def json_lines(file: Path) -> Iterator[tuple[int, Record]]:
-    for number, line in lines_of(file):
+def read_json_lines(file: Path) -> Iterator[tuple[int, DatasetRecord]]:
+    for line_number, line in lines_of(file):
         try:
-            yield number, msgspec.json.decode(line, type=Record)
+            yield line_number, msgspec.json.decode(line, type=DatasetRecord)
         except msgspec.MsgspecError as error:
-            raise FileMalformed(file, f"line {number} is no JSON record: {error}") from error
+            raise FileMalformed(file, f"line {line_number} is no JSON record: {error}") from error
 
 
-def read_tables(look: Look, asked: Asked, gathering: Gathering, tables: list[Path]) -> AnnotationSource:
-    names: list[str] = []
-    for table in tables:
-        names = names or feature_names(table)
-        place = table.relative_to(look.path).as_posix() if look.is_dir else table.name
-        split = split_named(table.stem.split("-")[0])
-        for row, record in enumerate(rows_without_pictures(table)):
-            image = gathering.image(f"{place}/{row:07d}", split=-1 if split is None else split, identity=record.pop("path", None) or "")
-            read_record(gathering, image, record, names, f"{table.name} row {row}")
-    return gathering.source(asked.kind, names, folder=str(look.path if look.is_dir else look.path.parent))
+def read_tables(probe: Look, options: Asked, builder: Gathering, table_files: list[Path]) -> AnnotationSource:
+    concept_names: list[str] = []
+    for table_file in table_files:
+        concept_names = concept_names or feature_names(table_file)
+        table_path = table_file.relative_to(probe.path).as_posix() if probe.is_dir else table_file.name
+        split = split_named(table_file.stem.split("-")[0])
+        for row_index, record in enumerate(table_records(table_file)):
+            image = builder.image(f"{table_path}/{row_index:07d}", split=-1 if split is None else split, identity=record.pop("path", None) or "")
+            read_record(builder, image, record, concept_names, f"{table_file.name} row {row_index}")
+    return builder.source(options.kind, concept_names, folder=str(probe.path if probe.is_dir else probe.path.parent))
 
 
-def rows_without_pictures(table: Path) -> Iterator[Record]:
+def table_records(table_file: Path) -> Iterator[DatasetRecord]:
     """The rows, with the picture's own path and without its bytes."""
     import duckdb
 
-    others = [name for name in columns_of(table) if name in (*LABELS, INSIDE)]
-    wanted = ", ".join(["image.path AS path", *others])
+    label_columns = [column_name for column_name in parquet_column_types(table_file) if column_name in (*LABEL_KEYS, OBJECTS_KEY)]
+    select_list = ", ".join(["image.path AS path", *label_columns])
     try:
         with duckdb.connect() as connection:
-            rows = connection.execute(f"SELECT {wanted} FROM read_parquet(?, hive_partitioning = false)", [exactly(table)])
-            while several := rows.fetchmany(5_000):
-                for row in several:
-                    yield dict(zip(["path", *others], row, strict=True))
+            result = connection.execute(f"SELECT {select_list} FROM read_parquet(?, hive_partitioning = false)", [exactly(table_file)])
+            while batch := result.fetchmany(5_000):
+                for record in batch:
+                    yield dict(zip(["path", *label_columns], record, strict=True))
     except duckdb.Error as error:
-        raise FileMalformed(table, f"is no readable table: {str(error).split(chr(10), maxsplit=1)[0]}") from error
+        raise FileMalformed(table_file, f"is no readable table: {str(error).split(chr(10), maxsplit=1)[0]}") from error
 
 
-def feature_names(table: Path) -> list[str]:
+def feature_names(table_file: Path) -> list[str]:
     """The names of the first ClassLabel that the file describes, wherever it stands."""
     import duckdb
 
     with duckdb.connect() as connection:
-        found = connection.execute(
-            "SELECT decode(value) FROM parquet_kv_metadata(?) WHERE decode(key) = 'huggingface'", [exactly(table)]
+        features = connection.execute(
+            "SELECT decode(value) FROM parquet_kv_metadata(?) WHERE decode(key) = 'huggingface'", [exactly(table_file)]
         ).fetchone()
     try:
-        return class_label(msgspec.json.decode(found[0])) if found else []
+        return class_label(msgspec.json.decode(features[0])) if features else []
     except msgspec.MsgspecError:
         return []
 
 
-def class_label(value: Any) -> list[str]:
-    if isinstance(value, dict):
-        if value.get("_type") == "ClassLabel" and isinstance(value.get("names"), list):
-            return [str(name) for name in value["names"]]
-        several = list(value.values())
+def class_label(feature: Any) -> list[str]:
+    if isinstance(feature, dict):
+        if feature.get("_type") == "ClassLabel" and isinstance(feature.get("names"), list):
+            return [str(class_name) for class_name in feature["names"]]
+        nested_features = list(feature.values())
     else:
-        several = value if isinstance(value, list) else []
-    return next((found for one in several if (found := class_label(one))), [])
+        nested_features = feature if isinstance(feature, list) else []
+    return next((class_names for nested_feature in nested_features if (class_names := class_label(nested_feature))), [])
 
 
-def read_record(gathering: Gathering, image: int, record: Record, names: list[str], place: str) -> None:
+def read_record(builder: Gathering, image: int, record: DatasetRecord, concept_names: list[str], location: str) -> None:
     """`objects` with `bbox` ([left, top, width, height], pixels) and their categories, or a label, or several."""
-    objects = record.get(INSIDE)
+    objects = record.get(OBJECTS_KEY)
     if objects is None:
-        label = next((record[key] for key in LABELS if record.get(key) is not None), None)
-        for one in label if isinstance(label, list) else [] if label is None else [label]:
-            gathering.tag(image, named(gathering, one, names, place))
+        label = next((record[key] for key in LABEL_KEYS if record.get(key) is not None), None)
+        for label_value in label if isinstance(label, list) else [] if label is None else [label]:
+            builder.tag(image, concept_name(builder, label_value, concept_names, location))
         return
     if isinstance(objects, dict):
-        boxes = objects.get("bbox") or []
+        bboxes = objects.get("bbox") or []
         key = next((word for word in ("category", "categories", "label", "labels") if word in objects), "category")
         concepts = objects.get(key) or []
     else:
-        boxes = [one.get("bbox") for one in objects]
-        concepts = [next((one[word] for word in ("category", "label") if word in one), None) for one in objects]
-    if len(boxes) != len(concepts):
-        raise RecordBad(gathering.path, place, f"it has {len(boxes)} boxes and {len(concepts)} categories", "Write as many of each.")
-    for box, concept in zip(boxes, concepts, strict=True):
-        if not isinstance(box, list | tuple) or len(box) != 4:
-            raise RecordBad(gathering.path, place, f"a bbox is {box!r:.40}", "Write [left, top, width, height] in pixels.")
-        left, top, width, height = (number_of(side, gathering.path, place, "a side") for side in box)
-        gathering.box(image, named(gathering, concept, names, place), (left, top, width, height), place)
+        bboxes = [object_record.get("bbox") for object_record in objects]
+        concepts = [next((object_record[word] for word in ("category", "label") if word in object_record), None) for object_record in objects]
+    if len(bboxes) != len(concepts):
+        raise RecordBad(builder.path, location, f"it has {len(bboxes)} boxes and {len(concepts)} categories", "Write as many of each.")
+    for bbox, concept in zip(bboxes, concepts, strict=True):
+        if not isinstance(bbox, list | tuple) or len(bbox) != 4:
+            raise RecordBad(builder.path, location, f"a bbox is {bbox!r:.40}", "Write [left, top, width, height] in pixels.")
+        x, y, width, height = (number_of(side, builder.path, location, "a side") for side in bbox)
+        builder.box(image, concept_name(builder, concept, concept_names, location), (x, y, width, height), location)
 
 
-def named(gathering: Gathering, value: Any, names: list[str], place: str) -> str:
-    if isinstance(value, int) and names:
-        if not 0 <= value < len(names):
-            raise RecordBad(gathering.path, place, f"concept {value} is none of 0 to {len(names) - 1}", "See the names in its features.")
-        return names[value]
-    return str(value)
+def concept_name(builder: Gathering, concept: Any, concept_names: list[str], location: str) -> str:
+    if isinstance(concept, int) and concept_names:
+        if not 0 <= concept < len(concept_names):
+            raise RecordBad(builder.path, location, f"concept {concept} is none of 0 to {len(concept_names) - 1}", "See the names in its features.")
+        return concept_names[concept]
+    return str(concept)
 
 
-FORMAT = AnnotationFormat(NAME, is_it, read)
+FORMAT = AnnotationFormat(NAME, matches, read)

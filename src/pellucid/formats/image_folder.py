@@ -13,48 +13,48 @@ from pellucid.formats.source import AnnotationSource, listed_images, split_code,
 NAME = "image-folder"
 
 
-def is_it(look: Look) -> bool:
+def matches(probe: Look) -> bool:
     """A folder of folders that hold pictures."""
-    path = look.path
-    if not look.is_dir or any(is_foreign(name) for name in look.names):
+    path = probe.path
+    if not probe.is_dir or any(is_annotation_file(file_path) for file_path in probe.names):
         return False
-    below = [child for child in path.iterdir() if child.is_dir() and not child.name.startswith(".")]
-    if below and all(split_named(child.name) is not None for child in below):
-        below = [grandchild for child in below for grandchild in child.iterdir() if grandchild.is_dir()]
-    return any(is_picture(file.name) for child in below for file in child.iterdir())
+    concept_folders = [folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith(".")]
+    if concept_folders and all(split_named(folder.name) is not None for folder in concept_folders):
+        concept_folders = [folder for split_folder in concept_folders for folder in split_folder.iterdir() if folder.is_dir()]
+    return any(is_picture(file.name) for folder in concept_folders for file in folder.iterdir())
 
 
-def is_foreign(name: str) -> bool:
+def is_annotation_file(file_path: str) -> bool:
     """A file that may say more than its folder does: then the folders' names are not what the pictures show."""
-    last = name.rsplit("/", maxsplit=1)[-1]
+    file_name = file_path.rsplit("/", maxsplit=1)[-1]
     return (
-        not is_picture(last)
-        and last.lower().endswith((".csv", ".json", ".jsonl", ".txt", ".xml", ".parquet", ".yaml", ".yml"))
-        and (not last.lower().startswith(("readme", "license", ".")))
+        not is_picture(file_name)
+        and file_name.lower().endswith((".csv", ".json", ".jsonl", ".txt", ".xml", ".parquet", ".yaml", ".yml"))
+        and (not file_name.lower().startswith(("readme", "license", ".")))
     )
 
 
-def read(look: Look, asked: Asked) -> AnnotationSource:
+def read(probe: Look, options: Asked) -> AnnotationSource:
     """Every picture below the folder, with the concept its folder names."""
-    path = look.path
-    names = pictures_below(path)
-    tops = {name.split("/")[0] for name in names}
-    has_splits = bool(tops) and all(split_named(top) is not None for top in tops)
+    path = probe.path
+    image_paths = pictures_below(path)
+    top_folders = {image_path.split("/")[0] for image_path in image_paths}
+    has_splits = bool(top_folders) and all(split_named(folder_name) is not None for folder_name in top_folders)
     depth = 1 if has_splits else 0
-    parts = [name.split("/") for name in names]
-    for name, folders in zip(names, parts, strict=True):
-        if len(folders) != depth + 2:
+    path_parts = [image_path.split("/") for image_path in image_paths]
+    for image_path, parts in zip(image_paths, path_parts, strict=True):
+        if len(parts) != depth + 2:
             expected = "split/concept/image" if has_splits else "concept/image"
-            raise RecordBad(path, name, f"it lies {len(folders) - 1} folders deep, where {expected} was expected", "Move it.")
-    concepts = sorted({folders[depth] for folders in parts})
-    number = {concept: row for row, concept in enumerate(concepts)}
-    split = [split_code(folders[0], path, folders[0]) if has_splits else -1 for folders in parts]
-    images = listed_images(names, split)
+            raise RecordBad(path, image_path, f"it lies {len(parts) - 1} folders deep, where {expected} was expected", "Move it.")
+    concepts = sorted({parts[depth] for parts in path_parts})
+    concept_indexes = {concept: index for index, concept in enumerate(concepts)}
+    split_indexes = [split_code(parts[0], path, parts[0]) if has_splits else -1 for parts in path_parts]
+    images = listed_images(image_paths, split_indexes)
     annotations = Annotations(
-        np.arange(len(names), dtype=np.int32), np.array([number[folders[depth]] for folders in parts], np.int32), None,
-        np.zeros(len(names), bool), np.ones(len(names), bool), None,
+        np.arange(len(image_paths), dtype=np.int32), np.array([concept_indexes[parts[depth]] for parts in path_parts], np.int32), None,
+        np.zeros(len(image_paths), bool), np.ones(len(image_paths), bool), None,
     )  # fmt: skip
     return AnnotationSource(str(path), NAME, "classification", concepts, [""] * len(concepts), False, images, annotations, str(path))
 
 
-FORMAT = AnnotationFormat(NAME, is_it, read)
+FORMAT = AnnotationFormat(NAME, matches, read)

@@ -14,48 +14,48 @@ NAME = "kitti"
 DONT_CARE = "DontCare"
 
 
-def is_it(look: Look) -> bool:
-    heads = [look.head] if not look.is_dir else [look.head_of(name) for name in look.ending(".txt")[:5]]
-    return any(is_line(head.split("\n", maxsplit=1)[0]) for head in heads)
+def matches(probe: Look) -> bool:
+    heads = [probe.head] if not probe.is_dir else [probe.head_of(file_name) for file_name in probe.ending(".txt")[:5]]
+    return any(is_kitti_line(head.split("\n", maxsplit=1)[0]) for head in heads)
 
 
-def is_line(line: str) -> bool:
-    words = line.split()
-    return len(words) in (15, 16) and not is_number(words[0]) and all(is_number(word) for word in words[1:])
+def is_kitti_line(line: str) -> bool:
+    fields = line.split()
+    return len(fields) in (15, 16) and not is_number(fields[0]) and all(is_number(field) for field in fields[1:])
 
 
-def read(look: Look, asked: Asked) -> AnnotationSource:
-    gathering = Gathering(str(look.path), NAME, asked.pictures)
-    regions: list[tuple[int, tuple[float, float, float, float], str]] = []
-    names: set[str] = set()
-    for file in files_of(look, ".txt"):
-        folders = file.relative_to(look.path).parts[:-1] if look.is_dir else ()
+def read(probe: Look, options: Asked) -> AnnotationSource:
+    builder = Gathering(str(probe.path), NAME, options.pictures)
+    ignored_regions: list[tuple[int, tuple[float, float, float, float], str]] = []
+    concept_names: set[str] = set()
+    for file in files_of(probe, ".txt"):
+        folders = file.relative_to(probe.path).parts[:-1] if probe.is_dir else ()
         split = split_in(folders)
-        image = gathering.record(picture_of(file, asked), split=split, identity=file.stem)
-        for number, line in lines_of(file):
-            words = columns_of(line, 15, file, number, "type truncated occluded alpha left top right bottom and seven more")
-            place = f"line {number}"
-            left, top, right, bottom = (number_of(word, file, place, "a side") for word in words[4:8])
-            if words[0] == DONT_CARE:
-                regions.append((image, (left, top, right, bottom), f"{file.name} {place}"))
+        image = builder.record(find_image_name(file, options), split=split, identity=file.stem)
+        for line_number, line in lines_of(file):
+            fields = columns_of(line, 15, file, line_number, "type truncated occluded alpha left top right bottom and seven more")
+            location = f"line {line_number}"
+            x_min, y_min, x_max, y_max = (number_of(field, file, location, "a side") for field in fields[4:8])
+            if fields[0] == DONT_CARE:
+                ignored_regions.append((image, (x_min, y_min, x_max, y_max), f"{file.name} {location}"))
             else:
-                names.add(words[0])
-                gathering.corners(image, words[0], (left, top, right, bottom), f"{file.name} {place}")
-    for image, corners, place in regions:
-        for name in sorted(names):
-            gathering.corners(image, name, corners, place, ignore=True)
-    gathering.note("dont_care", len(regions), f"{len(regions):,} DontCare regions: ignored for every concept")
-    return gathering.source(asked.kind)
+                concept_names.add(fields[0])
+                builder.corners(image, fields[0], (x_min, y_min, x_max, y_max), f"{file.name} {location}")
+    for image, corners, location in ignored_regions:
+        for concept_name in sorted(concept_names):
+            builder.corners(image, concept_name, corners, location, ignore=True)
+    builder.note("dont_care", len(ignored_regions), f"{len(ignored_regions):,} DontCare regions: ignored for every concept")
+    return builder.source(options.kind)
 
 
-def picture_of(file: Path, asked: Asked) -> str:
+def find_image_name(file: Path, options: Asked) -> str:
     """Beside `label_2` lies `image_2`; KITTI's own pictures are PNG."""
-    near = [Path(asked.pictures)] if asked.pictures else [file.parent.parent / "image_2", file.parent.parent / "images", file.parent]
-    for folder in near:
-        for found in folder.glob(f"{file.stem}.*") if folder.is_dir() else ():
-            if is_picture(found.name):
-                return found.name
+    candidate_folders = [Path(options.pictures)] if options.pictures else [file.parent.parent / "image_2", file.parent.parent / "images", file.parent]
+    for folder in candidate_folders:
+        for candidate in folder.glob(f"{file.stem}.*") if folder.is_dir() else ():
+            if is_picture(candidate.name):
+                return candidate.name
     return f"{file.stem}.png"
 
 
-FORMAT = AnnotationFormat(NAME, is_it, read)
+FORMAT = AnnotationFormat(NAME, matches, read)

@@ -23,212 +23,212 @@ from pellucid.formats.parsed import listed, number_of, parsed_json, record_in
 from pellucid.formats.source import AnnotationSource, PredictionSource, checked, codes
 
 NAME = "label-studio"
-PREDICTIONS = "label-studio-predictions"
-Task = dict[str, Any]
-Value = dict[str, Any]
-PICTURES = ("image", "img", "picture", "photo", "url")
+PREDICTIONS_NAME = "label-studio-predictions"
+TaskRecord = dict[str, Any]
+ResultValue = dict[str, Any]
+IMAGE_KEYS = ("image", "img", "picture", "photo", "url")
 """What the picture is called in a task's data, the likeliest first."""
 
 
-def is_it(look: Look) -> bool:
-    head = look.head[:20_000]
-    full = '"data"' in head and ('"annotations"' in head or '"completions"' in head or '"predictions"' in head)
-    short = '"annotator"' in head or '"lead_time"' in head or '"annotation_id"' in head or ("labels" in head and '"original_width"' in head)
-    return head.startswith("[") and (full or short) and '"image_id"' not in head
+def matches(probe: Look) -> bool:
+    head = probe.head[:20_000]
+    is_json_export = '"data"' in head and ('"annotations"' in head or '"completions"' in head or '"predictions"' in head)
+    is_json_min_export = '"annotator"' in head or '"lead_time"' in head or '"annotation_id"' in head or ("labels" in head and '"original_width"' in head)
+    return head.startswith("[") and (is_json_export or is_json_min_export) and '"image_id"' not in head
 
 
-def is_predictions(look: Look) -> bool:
-    return is_it(look) and '"predictions"' in look.head and '"data"' in look.head
+def matches_predictions(probe: Look) -> bool:
+    return matches(probe) and '"predictions"' in probe.head and '"data"' in probe.head
 
 
-def read(look: Look, asked: Asked) -> AnnotationSource:
-    gathering = Gathering(str(look.path), NAME, asked.pictures)
-    cancelled = turned = 0
-    for row, task in enumerate(parsed_json(look.path, list[Task], "Label Studio")):
-        place = f"$[{row}]"
-        results, skipped = results_of(look, task, place)
-        cancelled += skipped
-        image = gathering.record(
-            picture_of(look, task, place),
+def read(probe: Look, options: Asked) -> AnnotationSource:
+    builder = Gathering(str(probe.path), NAME, options.pictures)
+    cancelled_count = outline_count = 0
+    for task_index, task in enumerate(parsed_json(probe.path, list[TaskRecord], "Label Studio")):
+        location = f"$[{task_index}]"
+        results, skipped_count = task_results(probe, task, location)
+        cancelled_count += skipped_count
+        image = builder.record(
+            task_image_path(probe, task, location),
             identity=str(task.get("id", "")),
-            annotated=bool(results) or not (skipped or task.get("annotations") == []),
+            annotated=bool(results) or not (skipped_count or task.get("annotations") == []),
         )
-        for value, width, height in results:
+        for result_value, width, height in results:
             if width and height:
-                gathering.image(picture_of(look, task, place), width, height)
-            turned += read_value(gathering, look, image, value, width, height, place)
-    gathering.note("polygons", turned, f"{turned:,} outlines and rotated boxes taken by their bounding box")
-    gathering.note("cancelled", cancelled, f"{cancelled:,} skipped, cancelled or second annotations of a task left out")
-    return gathering.source(asked.kind)
+                builder.image(task_image_path(probe, task, location), width, height)
+            outline_count += read_value(builder, probe, image, result_value, width, height, location)
+    builder.note("polygons", outline_count, f"{outline_count:,} outlines and rotated boxes taken by their bounding box")
+    builder.note("cancelled", cancelled_count, f"{cancelled_count:,} skipped, cancelled or second annotations of a task left out")
+    return builder.source(options.kind)
 
 
-def results_of(look: Look, task: Task, place: str) -> tuple[list[tuple[Value, float, float]], int]:
+def task_results(probe: Look, task: TaskRecord, location: str) -> tuple[list[tuple[ResultValue, float, float]], int]:
     """What was labelled: the value and the size of the picture, if given; and how many annotations were cancelled."""
-    done = task.get("annotations", task.get("completions"))
-    if done is None:
-        return list(short_results(look, task, place)), 0
-    every = [record_in(one, look.path, place) for one in listed(done, look.path, place)]
-    kept = [one for one in every if not one.get("was_cancelled") and not one.get("skipped")]
-    return [found for one in kept[:1] for found in full_results(look, one, place)], len(every) - len(kept[:1])
+    annotations = task.get("annotations", task.get("completions"))
+    if annotations is None:
+        return list(json_min_results(probe, task, location)), 0
+    annotation_records = [record_in(annotation, probe.path, location) for annotation in listed(annotations, probe.path, location)]
+    completed = [annotation for annotation in annotation_records if not annotation.get("was_cancelled") and not annotation.get("skipped")]
+    return [result for annotation in completed[:1] for result in annotation_results(probe, annotation, location)], len(annotation_records) - len(completed[:1])
 
 
-def full_results(look: Look, annotation: Value, place: str) -> Iterator[tuple[Value, float, float]]:
-    for one in listed(annotation.get("result"), look.path, place):
-        result = record_in(one, look.path, place)
+def annotation_results(probe: Look, annotation: ResultValue, location: str) -> Iterator[tuple[ResultValue, float, float]]:
+    for result_record in listed(annotation.get("result"), probe.path, location):
+        result = record_in(result_record, probe.path, location)
         if isinstance(result.get("value"), dict):
-            yield result["value"], *extent(look, result, place)
+            yield result["value"], *result_image_size(probe, result, location)
 
 
-def extent(look: Look, result: Value, place: str) -> tuple[float, float]:
+def result_image_size(probe: Look, result: ResultValue, location: str) -> tuple[float, float]:
     """The size of the picture, 0 where it is not given."""
-    width, height = (number_of(result.get(f"original_{side}") or 0, look.path, place, side) for side in ("width", "height"))
+    width, height = (number_of(result.get(f"original_{side}") or 0, probe.path, location, side) for side in ("width", "height"))
     return width, height
 
 
-def short_results(look: Look, task: Task, place: str) -> Iterator[tuple[Value, float, float]]:
+def json_min_results(probe: Look, task: TaskRecord, location: str) -> Iterator[tuple[ResultValue, float, float]]:
     """JSON-MIN: regions are lists of objects, a choice is a text or {"choices": [...]}."""
-    for key, value in task.items():
-        if key in (*PICTURES, "id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time"):
+    for key, task_value in task.items():
+        if key in (*IMAGE_KEYS, "id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time"):
             continue
-        if isinstance(value, list):
-            for one in value:
-                if isinstance(one, dict):
-                    yield one, *extent(look, one, place)
-        elif isinstance(value, dict) and "choices" in value:
-            yield value, 0, 0
-        elif isinstance(value, str) and key in ("choice", "label", "class"):
-            yield {"choices": [value]}, 0, 0
+        if isinstance(task_value, list):
+            for region in task_value:
+                if isinstance(region, dict):
+                    yield region, *result_image_size(probe, region, location)
+        elif isinstance(task_value, dict) and "choices" in task_value:
+            yield task_value, 0, 0
+        elif isinstance(task_value, str) and key in ("choice", "label", "class"):
+            yield {"choices": [task_value]}, 0, 0
 
 
-def picture_of(look: Look, task: Task, place: str) -> str:
-    data = record_in(task.get("data", task), look.path, place)
-    names = [data[key] for key in PICTURES if isinstance(data.get(key), str)]
-    names += [value for value in data.values() if isinstance(value, str) and re.search(r"\.(jpe?g|png|bmp|tiff?|webp|gif)", value, re.I)]
-    if not names:
-        raise RecordBad(look.path, place, "its data names no picture", 'Give it an "image".')
-    return picture_name(names[0])
+def task_image_path(probe: Look, task: TaskRecord, location: str) -> str:
+    data = record_in(task.get("data", task), probe.path, location)
+    image_urls = [data[key] for key in IMAGE_KEYS if isinstance(data.get(key), str)]
+    image_urls += [data_value for data_value in data.values() if isinstance(data_value, str) and re.search(r"\.(jpe?g|png|bmp|tiff?|webp|gif)", data_value, re.I)]
+    if not image_urls:
+        raise RecordBad(probe.path, location, "its data names no picture", 'Give it an "image".')
+    return image_name_from_url(image_urls[0])
 
 
-def picture_name(address: str) -> str:
+def image_name_from_url(url: str) -> str:
     """The picture's own name: what follows `?d=` of local files, else the last part, without the mark an upload puts before it."""
-    parts = urlsplit(address)
-    local = parse_qs(parts.query).get("d")
-    if local:
-        return local[0].lstrip("/")
-    if not parts.scheme and not address.startswith("/"):
-        return address
-    return re.sub(r"^[0-9a-f]{8}-", "", unquote(parts.path).rsplit("/", maxsplit=1)[-1])
+    url_parts = urlsplit(url)
+    local_paths = parse_qs(url_parts.query).get("d")
+    if local_paths:
+        return local_paths[0].lstrip("/")
+    if not url_parts.scheme and not url.startswith("/"):
+        return url
+    return re.sub(r"^[0-9a-f]{8}-", "", unquote(url_parts.path).rsplit("/", maxsplit=1)[-1])
 
 
-def concepts_of(value: Value) -> list[str]:
+def result_concepts(result_value: ResultValue) -> list[str]:
     """Of a region or a choice: `rectanglelabels`, `polygonlabels`, `labels`, ... or `choices`."""
-    found: Any = next((value[key] for key in value if key.endswith("labels") or key == "choices"), [])
-    return [str(name) for name in (found if isinstance(found, list) else [found])]
+    labels: Any = next((result_value[key] for key in result_value if key.endswith("labels") or key == "choices"), [])
+    return [str(label) for label in (labels if isinstance(labels, list) else [labels])]
 
 
-def read_value(gathering: Gathering, look: Look, image: int, value: Value, width: float, height: float, place: str) -> int:
+def read_value(builder: Gathering, probe: Look, image: int, result_value: ResultValue, width: float, height: float, location: str) -> int:
     """Returns 1 where a bounding box stands for an outline."""
-    names = concepts_of(value)
-    if "choices" in value:
-        for name in names:
-            gathering.tag(image, name)
+    concept_names = result_concepts(result_value)
+    if "choices" in result_value:
+        for concept_name in concept_names:
+            builder.tag(image, concept_name)
         return 0
-    outline = outline_of(look, value, width, height, place)
-    for name in names if outline else ():
-        gathering.around(image, name, outline, place, drawn="points" in value or bool(value.get("rotation")))
-    return int(bool(outline) and (len(outline) != 4 or bool(value.get("rotation"))))
+    outline = region_outline(probe, result_value, width, height, location)
+    for concept_name in concept_names if outline else ():
+        builder.around(image, concept_name, outline, location, drawn="points" in result_value or bool(result_value.get("rotation")))
+    return int(bool(outline) and (len(outline) != 4 or bool(result_value.get("rotation"))))
 
 
-def outline_of(look: Look, value: Value, width: float, height: float, place: str) -> list[tuple[float, float]]:
+def region_outline(probe: Look, result_value: ResultValue, width: float, height: float, location: str) -> list[tuple[float, float]]:
     """In pixels; none where the value is no region."""
-    if "points" not in value and not {"x", "y", "width", "height"} <= value.keys():
+    if "points" not in result_value and not {"x", "y", "width", "height"} <= result_value.keys():
         return []
     if not width or not height:
-        raise RecordBad(look.path, place, "a region has no original_width and original_height", "Export it with them: boxes are percent.")
+        raise RecordBad(probe.path, location, "a region has no original_width and original_height", "Export it with them: boxes are percent.")
 
-    def pixels(x: Any, y: Any) -> tuple[float, float]:
-        return number_of(x, look.path, place, "x") * width / 100, number_of(y, look.path, place, "y") * height / 100
+    def percent_to_pixels(x: Any, y: Any) -> tuple[float, float]:
+        return number_of(x, probe.path, location, "x") * width / 100, number_of(y, probe.path, location, "y") * height / 100
 
-    if "points" in value:
-        points = [listed(point, look.path, place) for point in listed(value["points"], look.path, place)]
-        return [pixels(point[0], point[1]) for point in points if len(point) >= 2]
-    left, top = pixels(value["x"], value["y"])
-    across, down = pixels(value["width"], value["height"])
-    angle = math.radians(number_of(value.get("rotation") or 0, look.path, place, "rotation"))  # about the upper left corner
+    if "points" in result_value:
+        points = [listed(point, probe.path, location) for point in listed(result_value["points"], probe.path, location)]
+        return [percent_to_pixels(point[0], point[1]) for point in points if len(point) >= 2]
+    x_min, y_min = percent_to_pixels(result_value["x"], result_value["y"])
+    box_width, box_height = percent_to_pixels(result_value["width"], result_value["height"])
+    angle = math.radians(number_of(result_value.get("rotation") or 0, probe.path, location, "rotation"))  # about the upper left corner
     return [
-        (left + dx * math.cos(angle) - dy * math.sin(angle), top + dx * math.sin(angle) + dy * math.cos(angle))
-        for dx, dy in ((0, 0), (across, 0), (across, down), (0, down))
+        (x_min + dx * math.cos(angle) - dy * math.sin(angle), y_min + dx * math.sin(angle) + dy * math.cos(angle))
+        for dx, dy in ((0, 0), (box_width, 0), (box_width, box_height), (0, box_height))
     ]
 
 
-def read_predictions(look: Look, asked: Asked) -> PredictionSource:
+def read_predictions(probe: Look, options: Asked) -> PredictionSource:
     """The predictions of one model; a region's own score, else its prediction's."""
-    tasks = parsed_json(look.path, list[Task], "Label Studio")
-    every = [
-        (row, task, record_in(one, look.path, f"$[{row}].predictions"))
-        for row, task in enumerate(tasks)
-        for one in listed(task.get("predictions"), look.path, f"$[{row}].predictions")
+    tasks = parsed_json(probe.path, list[TaskRecord], "Label Studio")
+    prediction_records = [
+        (task_index, task, record_in(prediction, probe.path, f"$[{task_index}].predictions"))
+        for task_index, task in enumerate(tasks)
+        for prediction in listed(task.get("predictions"), probe.path, f"$[{task_index}].predictions")
     ]  # fmt: skip
-    models = dict.fromkeys(str(one.get("model_version") or "") for _, _, one in every)
-    if len(models) > 1:
-        raise SeveralModels(look.path, few(models))
-    rows: list[tuple[str, str, float, list[float], int]] = []
-    for row, task, prediction in every:
-        place, name = f"$[{row}].predictions", picture_of(look, task, f"$[{row}]")
-        for one in listed(prediction.get("result"), look.path, place):
-            result = record_in(one, look.path, place)
-            value = record_in(result.get("value"), look.path, place)
-            score = number_of(result.get("score", prediction.get("score", value.get("score"))), look.path, place, "score")
-            outline = outline_of(look, value, *extent(look, result, place), place)
-            for concept in concepts_of(value) if outline or asked.kind != "detection" else ():
+    model_versions = dict.fromkeys(str(prediction.get("model_version") or "") for _, _, prediction in prediction_records)
+    if len(model_versions) > 1:
+        raise SeveralModels(probe.path, few(model_versions))
+    prediction_rows: list[tuple[str, str, float, list[float], int]] = []
+    for task_index, task, prediction in prediction_records:
+        location, image_path = f"$[{task_index}].predictions", task_image_path(probe, task, f"$[{task_index}]")
+        for result_record in listed(prediction.get("result"), probe.path, location):
+            result = record_in(result_record, probe.path, location)
+            result_value = record_in(result.get("value"), probe.path, location)
+            score = number_of(result.get("score", prediction.get("score", result_value.get("score"))), probe.path, location, "score")
+            outline = region_outline(probe, result_value, *result_image_size(probe, result, location), location)
+            for concept in result_concepts(result_value) if outline or options.kind != "detection" else ():
                 xs, ys = zip(*outline, strict=True) if outline else ((0.0,), (0.0,))
-                rows.append((name, concept, score, [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)], row))
-    if not every:
-        raise NothingPredicted(look.path, 'no task has "predictions"')
-    boxes = asked.kind == "detection"
-    keys = list(dict.fromkeys(picture_of(look, task, f"$[{row}]") for row, task, _ in every))
-    number = {key: place for place, key in enumerate(keys)}
-    concept_keys, concepts = codes([one[1] for one in rows])
-    box = np.array([one[3] for one in rows], float).reshape(-1, 4) if boxes else None
+                prediction_rows.append((image_path, concept, score, [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)], task_index))
+    if not prediction_records:
+        raise NothingPredicted(probe.path, 'no task has "predictions"')
+    is_detection = options.kind == "detection"
+    image_keys = list(dict.fromkeys(task_image_path(probe, task, f"$[{task_index}]") for task_index, task, _ in prediction_records))
+    image_indexes = {key: index for index, key in enumerate(image_keys)}
+    concept_keys, concepts = codes([prediction_row[1] for prediction_row in prediction_rows])
+    box = np.array([prediction_row[3] for prediction_row in prediction_rows], float).reshape(-1, 4) if is_detection else None
     source = PredictionSource(
-        str(look.path), PREDICTIONS, keys, np.array([number[one[0]] for one in rows], np.int32), concept_keys, concepts, "name",
-        np.array([one[2] for one in rows], float), box, "pixels", np.array([one[4] for one in rows], np.int64), "task",
+        str(probe.path), PREDICTIONS_NAME, image_keys, np.array([image_indexes[prediction_row[0]] for prediction_row in prediction_rows], np.int32), concept_keys, concepts, "name",
+        np.array([prediction_row[2] for prediction_row in prediction_rows], float), box, "pixels", np.array([prediction_row[4] for prediction_row in prediction_rows], np.int64), "task",
     )  # fmt: skip
     return checked(source)
 
 
-def write(outgoing: Outgoing, path: Path) -> None:
+def write(export_data: Outgoing, path: Path) -> None:
     """Tasks, with annotations, and with predictions as pre-annotations, to be imported into a project."""
-    outgoing.one_split("Label Studio")
-    detection = outgoing.kind == "detection"
-    tasks: list[Task] = [{"id": row + 1, "data": {"image": str(name)}} for row, name in enumerate(outgoing.images.path)]
-    extents = sizes(outgoing, NAME) if detection else [(0, 0)] * len(tasks)
-    if outgoing.annotations is not None:
-        table = outgoing.plain_annotations("Label Studio")
-        for image, rows in outgoing.of_image(table):
-            tasks[image]["annotations"] = [{"result": [region(outgoing, table, row, extents[image]) for row in rows]}]
-    if outgoing.predictions is not None:
-        guesses = outgoing.predictions
-        for image, rows in outgoing.of_image(guesses):
-            result = [{**region(outgoing, guesses, row, extents[image]), "score": float(guesses.score[row])} for row in rows]
-            tasks[image]["predictions"] = [{"model_version": outgoing.model, "result": result}]
+    export_data.one_split("Label Studio")
+    is_detection = export_data.kind == "detection"
+    tasks: list[TaskRecord] = [{"id": image_row + 1, "data": {"image": str(image_path)}} for image_row, image_path in enumerate(export_data.images.path)]
+    image_sizes = sizes(export_data, NAME) if is_detection else [(0, 0)] * len(tasks)
+    if export_data.annotations is not None:
+        annotations = export_data.plain_annotations("Label Studio")
+        for image, entry_rows in export_data.of_image(annotations):
+            tasks[image]["annotations"] = [{"result": [result_document(export_data, annotations, annotation_row, image_sizes[image]) for annotation_row in entry_rows]}]
+    if export_data.predictions is not None:
+        predictions = export_data.predictions
+        for image, entry_rows in export_data.of_image(predictions):
+            results = [{**result_document(export_data, predictions, prediction_row, image_sizes[image]), "score": float(predictions.score[prediction_row])} for prediction_row in entry_rows]
+            tasks[image]["predictions"] = [{"model_version": export_data.model, "result": results}]
     write_json(file_for(path), tasks)
 
 
-def region(outgoing: Outgoing, table: Annotations | Predictions, row: int, extent: tuple[int, int]) -> Value:
-    concept = outgoing.concepts[table.concept[row]]
-    if table.box is None:
+def result_document(export_data: Outgoing, entries: Annotations | Predictions, entry_row: int, image_size: tuple[int, int]) -> ResultValue:
+    concept = export_data.concepts[entries.concept[entry_row]]
+    if entries.box is None:
         return {"from_name": "concept", "to_name": "image", "type": "choices", "value": {"choices": [concept]}}
-    left, top, width, height = table.box[row].tolist()
-    value = {
-        "x": left * 100 / extent[0], "y": top * 100 / extent[1], "width": width * 100 / extent[0], "height": height * 100 / extent[1],
+    x, y, width, height = entries.box[entry_row].tolist()
+    rectangle = {
+        "x": x * 100 / image_size[0], "y": y * 100 / image_size[1], "width": width * 100 / image_size[0], "height": height * 100 / image_size[1],
         "rotation": 0, "rectanglelabels": [concept],
     }  # fmt: skip
     return {
-        "from_name": "concept", "to_name": "image", "type": "rectanglelabels", "original_width": extent[0], "original_height": extent[1],
-        "value": value,
+        "from_name": "concept", "to_name": "image", "type": "rectanglelabels", "original_width": image_size[0], "original_height": image_size[1],
+        "value": rectangle,
     }  # fmt: skip
 
 
-FORMAT = AnnotationFormat(NAME, is_it, read)
-PREDICTION_FORMAT = PredictionFormat(PREDICTIONS, is_predictions, read_predictions)
+FORMAT = AnnotationFormat(NAME, matches, read)
+PREDICTION_FORMAT = PredictionFormat(PREDICTIONS_NAME, matches_predictions, read_predictions)

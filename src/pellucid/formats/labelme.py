@@ -21,7 +21,7 @@ class Shape(msgspec.Struct):
     shape_type: str | None = None
 
 
-class File(msgspec.Struct):
+class LabelMeFile(msgspec.Struct):
     imagePath: str  # noqa: N815 (the format's own name)
     shapes: list[Shape]
     imageWidth: float | None = None  # noqa: N815
@@ -29,11 +29,11 @@ class File(msgspec.Struct):
     flags: dict[str, bool | None] | None = None
 
 
-def is_it(look: Look) -> bool:
-    if not look.is_dir:
-        return is_json(look.head) or is_xml(look.head)
-    files = look.ending(".json", ".xml")
-    heads = [look.head_of(name) for name in files[:10]]
+def matches(probe: Look) -> bool:
+    if not probe.is_dir:
+        return is_json(probe.head) or is_xml(probe.head)
+    files = probe.ending(".json", ".xml")
+    heads = [probe.head_of(file_name) for file_name in files[:10]]
     return any(is_json(head) or is_xml(head) for head in heads)
 
 
@@ -45,66 +45,66 @@ def is_xml(head: str) -> bool:
     return "<annotation>" in head and "<polygon>" in head and "<pt>" in head
 
 
-def read(look: Look, asked: Asked) -> AnnotationSource:
-    gathering = Gathering(str(look.path), NAME, asked.pictures)
-    outlines = 0
-    for file in files_of(look, ".json"):
-        if look.is_dir or is_json(look.head):
-            outlines += read_json(gathering, file)
-    for file in files_of(look, ".xml"):
-        if look.is_dir or is_xml(look.head):
-            outlines += read_xml(gathering, file)
-    gathering.note("polygons", outlines, f"{outlines:,} outlines taken by their bounding box")
-    return gathering.source(asked.kind)
+def read(probe: Look, options: Asked) -> AnnotationSource:
+    builder = Gathering(str(probe.path), NAME, options.pictures)
+    outline_count = 0
+    for file in files_of(probe, ".json"):
+        if probe.is_dir or is_json(probe.head):
+            outline_count += read_json(builder, file)
+    for file in files_of(probe, ".xml"):
+        if probe.is_dir or is_xml(probe.head):
+            outline_count += read_xml(builder, file)
+    builder.note("polygons", outline_count, f"{outline_count:,} outlines taken by their bounding box")
+    return builder.source(options.kind)
 
 
-def read_json(gathering: Gathering, file: Path) -> int:
+def read_json(builder: Gathering, file: Path) -> int:
     """Shapes as boxes, flags that are set as tags; returns how many were no rectangles."""
-    found: File = parsed_json(file, File, "LabelMe")
-    image = gathering.record(picture_name(found.imagePath), found.imageWidth or 0, found.imageHeight or 0, identity=file.stem)
-    for number, shape in enumerate(found.shapes):
-        points = around_circle(shape.points) if shape.shape_type == "circle" and len(shape.points) == 2 else shape.points
-        gathering.around(image, shape.label, points, f"{file.name} $.shapes[{number}]", drawn=shape.shape_type == "polygon")
-    for name, is_set in (found.flags or {}).items():
+    document: LabelMeFile = parsed_json(file, LabelMeFile, "LabelMe")
+    image = builder.record(clean_image_path(document.imagePath), document.imageWidth or 0, document.imageHeight or 0, identity=file.stem)
+    for shape_index, shape in enumerate(document.shapes):
+        points = circle_bounds(shape.points) if shape.shape_type == "circle" and len(shape.points) == 2 else shape.points
+        builder.around(image, shape.label, points, f"{file.name} $.shapes[{shape_index}]", drawn=shape.shape_type == "polygon")
+    for flag_name, is_set in (document.flags or {}).items():
         if is_set:
-            gathering.tag(image, name)
-    return sum(shape.shape_type not in (None, "rectangle") for shape in found.shapes)
+            builder.tag(image, flag_name)
+    return sum(shape.shape_type not in (None, "rectangle") for shape in document.shapes)
 
 
-def picture_name(path: str) -> str:
+def clean_image_path(path: str) -> str:
     """Files written beside the pictures' folder name them by `..`: the picture's own name is what stays."""
-    tidy = path.replace("\\", "/")
-    return tidy.rsplit("/", maxsplit=1)[-1] if tidy.startswith(("..", "/")) or tidy[1:2] == ":" else tidy
+    posix_path = path.replace("\\", "/")
+    return posix_path.rsplit("/", maxsplit=1)[-1] if posix_path.startswith(("..", "/")) or posix_path[1:2] == ":" else posix_path
 
 
-def around_circle(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+def circle_bounds(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
     """A circle is its middle and a point on it."""
-    (x, y), edge = points
-    radius = math.dist((x, y), edge)
-    return [(x - radius, y - radius), (x + radius, y + radius)]
+    (center_x, center_y), edge_point = points
+    radius = math.dist((center_x, center_y), edge_point)
+    return [(center_x - radius, center_y - radius), (center_x + radius, center_y + radius)]
 
 
-def read_xml(gathering: Gathering, file: Path) -> int:
+def read_xml(builder: Gathering, file: Path) -> int:
     root = parsed_xml(file)
-    folder, name = text_of(root, "folder"), text_of(root, "filename", f"{file.stem}.jpg")
+    folder, file_name = text_of(root, "folder"), text_of(root, "filename", f"{file.stem}.jpg")
     height, width = (number_of(text_of(root, f"imagesize/{side}", "0"), file, "imagesize", side) for side in ("nrows", "ncols"))
-    image = gathering.image(f"{folder}/{name}", width, height, identity=file.stem)
-    outlines = 0
-    for number, one in enumerate(root.iterfind("object")):
-        if text_of(one, "deleted") == "1":
+    image = builder.image(f"{folder}/{file_name}", width, height, identity=file.stem)
+    outline_count = 0
+    for object_index, object_element in enumerate(root.iterfind("object")):
+        if text_of(object_element, "deleted") == "1":
             continue
-        place = f"{file.name} object {number}"
+        location = f"{file.name} object {object_index}"
         points = [
-            (number_of(text_of(point, "x"), file, place, "x"), number_of(text_of(point, "y"), file, place, "y"))
-            for point in one.iterfind("polygon/pt")
+            (number_of(text_of(point, "x"), file, location, "x"), number_of(text_of(point, "y"), file, location, "y"))
+            for point in object_element.iterfind("polygon/pt")
         ]
-        box = one.find("segm/box")
-        if box is not None:
-            sides = [number_of(text_of(box, side), file, place, side) for side in ("xmin", "ymin", "xmax", "ymax")]
-            points = [(sides[0], sides[1]), (sides[2], sides[3])]
-        outlines += box is None
-        gathering.around(image, text_of(one, "name"), points, place, drawn=box is None)
-    return outlines
+        box_element = object_element.find("segm/box")
+        if box_element is not None:
+            corners = [number_of(text_of(box_element, side), file, location, side) for side in ("xmin", "ymin", "xmax", "ymax")]
+            points = [(corners[0], corners[1]), (corners[2], corners[3])]
+        outline_count += box_element is None
+        builder.around(image, text_of(object_element, "name"), points, location, drawn=box_element is None)
+    return outline_count
 
 
-FORMAT = AnnotationFormat(NAME, is_it, read)
+FORMAT = AnnotationFormat(NAME, matches, read)

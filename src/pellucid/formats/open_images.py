@@ -18,132 +18,132 @@ from pellucid.formats.pictures import is_picture
 from pellucid.formats.source import AnnotationSource, split_in, split_named
 
 NAME = "open-images"
-SIDES = ("XMin", "XMax", "YMin", "YMax")
-Row = dict[str, str]
+CORNER_COLUMNS = ("XMin", "XMax", "YMin", "YMax")
+CsvRow = dict[str, str]
 
 
-def is_it(look: Look) -> bool:
-    if not look.is_dir:
-        return is_boxes(look.head) or is_labels(look.head)
-    heads = [look.head_of(name) for name in look.ending(".csv")]
+def matches(probe: Look) -> bool:
+    if not probe.is_dir:
+        return is_boxes(probe.head) or is_labels(probe.head)
+    heads = [probe.head_of(file_name) for file_name in probe.ending(".csv")]
     return any(is_boxes(head) or is_labels(head) or is_images(head) for head in heads)
 
 
-def first_line(head: str) -> str:
+def header_line(head: str) -> str:
     return head.split("\n", maxsplit=1)[0]
 
 
 def is_boxes(head: str) -> bool:
-    return all(word in first_line(head) for word in ("ImageID", "LabelName", *SIDES)) and "MaskPath" not in first_line(head)
+    return all(column_name in header_line(head) for column_name in ("ImageID", "LabelName", *CORNER_COLUMNS)) and "MaskPath" not in header_line(head)
 
 
 def is_labels(head: str) -> bool:
-    return "ImageID" in first_line(head) and "LabelName" in first_line(head) and "XMin" not in head and "MaskPath" not in first_line(head)
+    return "ImageID" in header_line(head) and "LabelName" in header_line(head) and "XMin" not in head and "MaskPath" not in header_line(head)
 
 
 def is_images(head: str) -> bool:
-    return "ImageID" in first_line(head) and "Rotation" in first_line(head)
+    return "ImageID" in header_line(head) and "Rotation" in header_line(head)
 
 
-def read(look: Look, asked: Asked) -> AnnotationSource:
-    root = look.path if look.is_dir else look.path.parent
-    files = sorted(root.rglob("*.csv")) if look.is_dir else [look.path]
+def read(probe: Look, options: Asked) -> AnnotationSource:
+    root = probe.path if probe.is_dir else probe.path.parent
+    files = sorted(root.rglob("*.csv")) if probe.is_dir else [probe.path]
     heads = {file: Look(file, file.read_text(encoding="utf-8-sig", errors="replace")[:4096]).head for file in files}
-    names = descriptions(root)
-    pictures = pictures_by_stem(Path(asked.pictures) if asked.pictures else root)
-    gathering = Gathering(str(look.path), NAME, asked.pictures)
-    rows: dict[str, int] = {}
+    label_names = read_label_names(root)
+    image_paths = image_paths_by_stem(Path(options.pictures) if options.pictures else root)
+    builder = Gathering(str(probe.path), NAME, options.pictures)
+    image_indexes: dict[str, int] = {}
 
-    def image(row: Row, file: Path, place: str, split: int = -1) -> int:
-        key = (row.get("ImageID") or "").strip()
-        if not key:
-            raise RecordBad(file, place, "it has no ImageID", "Name the image.")
-        if key not in rows or split >= 0:
-            name = pictures.get(key, key if is_picture(key) else f"{key}.jpg")
-            rows[key] = gathering.image(name, split=split if split >= 0 else split_of(file), identity=key)
-        return rows[key]
+    def image_index(csv_row: CsvRow, file: Path, location: str, split: int = -1) -> int:
+        image_id = (csv_row.get("ImageID") or "").strip()
+        if not image_id:
+            raise RecordBad(file, location, "it has no ImageID", "Name the image.")
+        if image_id not in image_indexes or split >= 0:
+            image_path = image_paths.get(image_id, image_id if is_picture(image_id) else f"{image_id}.jpg")
+            image_indexes[image_id] = builder.image(image_path, split=split if split >= 0 else file_split(file), identity=image_id)
+        return image_indexes[image_id]
 
     for file in files:
         if is_images(heads[file]):
-            for place, row in records(file):
-                split = split_named(row.get("Subset") or "")
-                image(row, file, place, -1 if split is None else split)
-    found = Found(gathering, names)
+            for location, csv_row in csv_records(file):
+                split = split_named(csv_row.get("Subset") or "")
+                image_index(csv_row, file, location, -1 if split is None else split)
+    annotation_builder = OpenImagesBuilder(builder, label_names)
     for file in files:
         if is_boxes(heads[file]):
-            for place, row in records(file):
-                found.box(image(row, file, place), row, file, place)
+            for location, csv_row in csv_records(file):
+                annotation_builder.box(image_index(csv_row, file, location), csv_row, file, location)
         elif is_labels(heads[file]):
-            for place, row in records(file):
-                found.label(image(row, file, place), row, file, place)
-    return found.source(asked, list(names.values()))
+            for location, csv_row in csv_records(file):
+                annotation_builder.label(image_index(csv_row, file, location), csv_row, file, location)
+    return annotation_builder.source(options, list(label_names.values()))
 
 
-def records(file: Path) -> Iterator[tuple[str, Row]]:
-    with file.open(encoding="utf-8-sig", errors="replace", newline="") as opened:
-        for number, row in enumerate(csv.DictReader(opened), 2):
-            yield f"line {number}", row
+def csv_records(file: Path) -> Iterator[tuple[str, CsvRow]]:
+    with file.open(encoding="utf-8-sig", errors="replace", newline="") as csv_file:
+        for line_number, csv_row in enumerate(csv.DictReader(csv_file), 2):
+            yield f"line {line_number}", csv_row
 
 
-def descriptions(root: Path) -> dict[str, str]:
+def read_label_names(root: Path) -> dict[str, str]:
     """The names of labels such as /m/01g317, in the order of their file."""
-    found: dict[str, str] = {}
+    label_names: dict[str, str] = {}
     for file in sorted([*root.rglob("*class-descriptions*.csv")]):
-        with file.open(encoding="utf-8-sig", errors="replace", newline="") as opened:
-            found |= {row[0]: row[1] for row in csv.reader(opened) if len(row) >= 2 and row[0] != "LabelName"}
-    return found
+        with file.open(encoding="utf-8-sig", errors="replace", newline="") as csv_file:
+            label_names |= {csv_row[0]: csv_row[1] for csv_row in csv.reader(csv_file) if len(csv_row) >= 2 and csv_row[0] != "LabelName"}
+    return label_names
 
 
-def pictures_by_stem(folder: Path) -> dict[str, str]:
+def image_paths_by_stem(folder: Path) -> dict[str, str]:
     """Where each picture lies in the folder, by its name without ending."""
-    files = (file for file in folder.rglob("*") if is_picture(file.name))
-    return {file.stem: file.relative_to(folder).as_posix() for file in sorted(files)}
+    image_files = (file for file in folder.rglob("*") if is_picture(file.name))
+    return {file.stem: file.relative_to(folder).as_posix() for file in sorted(image_files)}
 
 
-def split_of(file: Path) -> int:
+def file_split(file: Path) -> int:
     return split_in(file.stem.replace("_", "-").split("-"))
 
 
-class Found:
+class OpenImagesBuilder:
     """Boxes and verified labels, of which the kind that is asked for decides what is made."""
 
-    def __init__(self, gathering: Gathering, names: dict[str, str]) -> None:
-        self.gathering = gathering
-        self.names = names
-        self.verified: dict[tuple[int, str], bool] = {}
-        self.groups = 0
-        self.boxes = 0
+    def __init__(self, builder: Gathering, label_names: dict[str, str]) -> None:
+        self.builder = builder
+        self.label_names = label_names
+        self.verified_labels: dict[tuple[int, str], bool] = {}
+        self.group_count = 0
+        self.box_count = 0
 
-    def concept(self, row: Row) -> str:
-        label = (row.get("LabelName") or "").strip()
-        return self.names.get(label, label)
+    def concept(self, csv_row: CsvRow) -> str:
+        label = (csv_row.get("LabelName") or "").strip()
+        return self.label_names.get(label, label)
 
-    def box(self, image: int, row: Row, file: Path, place: str) -> None:
-        left, right, top, bottom = (number_of((row.get(side) or "").replace(",", "."), file, place, side) for side in SIDES)
-        group = (row.get("IsGroupOf") or "").strip() == "1"
-        self.groups += group
-        self.boxes += 1
-        self.gathering.corners(image, self.concept(row), (left, top, right, bottom), f"{file.name} {place}", group)
+    def box(self, image: int, csv_row: CsvRow, file: Path, location: str) -> None:
+        x_min, x_max, y_min, y_max = (number_of((csv_row.get(side) or "").replace(",", "."), file, location, side) for side in CORNER_COLUMNS)
+        is_group = (csv_row.get("IsGroupOf") or "").strip() == "1"
+        self.group_count += is_group
+        self.box_count += 1
+        self.builder.corners(image, self.concept(csv_row), (x_min, y_min, x_max, y_max), f"{file.name} {location}", is_group)
 
-    def label(self, image: int, row: Row, file: Path, place: str) -> None:
-        confidence = number_of((row.get("Confidence") or "").replace(",", "."), file, place, "Confidence")
-        self.verified[image, self.concept(row)] = confidence > 0
+    def label(self, image: int, csv_row: CsvRow, file: Path, location: str) -> None:
+        confidence = number_of((csv_row.get("Confidence") or "").replace(",", "."), file, location, "Confidence")
+        self.verified_labels[image, self.concept(csv_row)] = confidence > 0
 
-    def source(self, asked: Asked, concepts: list[str]) -> AnnotationSource:
-        gathering = self.gathering
-        gathering.note("groups", self.groups, f"{counted(self.groups, 'group')} (IsGroupOf) taken as ignored regions")
-        boxes = asked.kind == "detection" or (asked.kind is None and self.boxes)
-        for (image, concept), positive in self.verified.items():
-            if not boxes:
+    def source(self, options: Asked, concepts: list[str]) -> AnnotationSource:
+        gathering = self.builder
+        gathering.note("groups", self.group_count, f"{counted(self.group_count, 'group')} (IsGroupOf) taken as ignored regions")
+        has_boxes = options.kind == "detection" or (options.kind is None and self.box_count)
+        for (image, concept), positive in self.verified_labels.items():
+            if not has_boxes:
                 gathering.tag(image, concept, positive)
             elif not positive:
                 gathering.absent(image, concept)
-        text = f"{counted(len(self.verified), 'verified label')}: what nobody verified of an image is unknown, and no error"
-        gathering.note("verified", len(self.verified) if boxes else 0, text)
-        found = gathering.source("detection" if boxes else asked.kind, concepts, unit="fractions" if boxes else "pixels")
-        if boxes and self.verified:
-            found.images.stated[:] = OPEN
-        return found
+        message = f"{counted(len(self.verified_labels), 'verified label')}: what nobody verified of an image is unknown, and no error"
+        gathering.note("verified", len(self.verified_labels) if has_boxes else 0, message)
+        source = gathering.source("detection" if has_boxes else options.kind, concepts, unit="fractions" if has_boxes else "pixels")
+        if has_boxes and self.verified_labels:
+            source.images.stated[:] = OPEN
+        return source
 
 
-FORMAT = AnnotationFormat(NAME, is_it, read)
+FORMAT = AnnotationFormat(NAME, matches, read)

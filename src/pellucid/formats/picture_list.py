@@ -13,34 +13,34 @@ from pellucid.formats.source import AnnotationSource, split_named
 NAME = "picture-list"
 
 
-def is_it(look: Look) -> bool:
-    if look.is_dir:
-        return any((look.path / f"{split}.txt").is_file() and is_list(look.head_of(f"{split}.txt")) for split in ("train", "val", "test"))
-    return is_list(look.head)
+def matches(probe: Look) -> bool:
+    if probe.is_dir:
+        return any((probe.path / f"{split}.txt").is_file() and is_image_list(probe.head_of(f"{split}.txt")) for split in ("train", "val", "test"))
+    return is_image_list(probe.head)
 
 
-def is_list(head: str) -> bool:
+def is_image_list(head: str) -> bool:
     lines = [line for line in head.split("\n")[:20] if line.strip()]
-    complete = lines[:-1] if len(lines) > 1 else lines
-    return bool(complete) and all(
-        re.fullmatch(r"[^,;]+\.\w+[ \t]+\S[^,;]*", line.strip()) and is_picture(line.split()[0]) for line in complete
+    complete_lines = lines[:-1] if len(lines) > 1 else lines
+    return bool(complete_lines) and all(
+        re.fullmatch(r"[^,;]+\.\w+[ \t]+\S[^,;]*", line.strip()) and is_picture(line.split()[0]) for line in complete_lines
     )
 
 
-def read(look: Look, asked: Asked) -> AnnotationSource:
-    files = [file for file in sorted(look.path.glob("*.txt")) if split_named(file.stem) is not None] if look.is_dir else [look.path]
-    gathering = Gathering(str(look.path), NAME, asked.pictures)
-    names: list[str] = []
+def read(probe: Look, options: Asked) -> AnnotationSource:
+    files = [file for file in sorted(probe.path.glob("*.txt")) if split_named(file.stem) is not None] if probe.is_dir else [probe.path]
+    builder = Gathering(str(probe.path), NAME, options.pictures)
+    concept_names: list[str] = []
     for file in files:
-        known = next((place for place in (file.parent / "synsets.txt", file.parent / "classes.txt") if place.is_file()), None)
-        names = [line.split(",")[0] for _, line in lines_of(known)] if known else names
+        names_file = next((candidate for candidate in (file.parent / "synsets.txt", file.parent / "classes.txt") if candidate.is_file()), None)
+        concept_names = [line.split(",")[0] for _, line in lines_of(names_file)] if names_file else concept_names
         split = split_named(file.stem)
         for _, line in lines_of(file):
-            picture, _, concept = line.partition(" ") if " " in line else line.partition("\t")
-            number = concept.strip()
-            named = names[int(number)] if number.isdigit() and int(number) < len(names) else number
-            gathering.tag(gathering.image(picture, split=-1 if split is None else split), named)
-    return gathering.source(asked.kind, names)
+            image_path, _, concept = line.partition(" ") if " " in line else line.partition("\t")
+            concept_word = concept.strip()
+            concept_name = concept_names[int(concept_word)] if concept_word.isdigit() and int(concept_word) < len(concept_names) else concept_word
+            builder.tag(builder.image(image_path, split=-1 if split is None else split), concept_name)
+    return builder.source(options.kind, concept_names)
 
 
-FORMAT = AnnotationFormat(NAME, is_it, read)
+FORMAT = AnnotationFormat(NAME, matches, read)

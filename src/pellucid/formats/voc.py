@@ -21,15 +21,15 @@ from pellucid.formats.parsed import lines_of, number_of, parsed_xml, text_of
 from pellucid.formats.source import AnnotationSource, Judgement, split_named
 
 NAME = "voc"
-SIDES = ("xmin", "ymin", "xmax", "ymax")
+CORNER_TAGS = ("xmin", "ymin", "xmax", "ymax")
 
 
-def is_it(look: Look) -> bool:
+def matches(probe: Look) -> bool:
     """XML of an `annotation` with objects that have a `bndbox`, or a folder of such files."""
-    if not look.is_dir:
-        return is_voc(look.head)
-    files = look.ending(".xml")
-    return bool(files) and any(is_voc(look.head_of(name)) for name in files[:20])
+    if not probe.is_dir:
+        return is_voc(probe.head)
+    files = probe.ending(".xml")
+    return bool(files) and any(is_voc(probe.head_of(file_name)) for file_name in files[:20])
 
 
 def is_voc(head: str) -> bool:
@@ -37,129 +37,129 @@ def is_voc(head: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Found:
+class VocObject:
     """One object as it stands: corners as written."""
 
     image: int
     concept: str
     corners: Numbers
     difficult: bool
-    place: str
+    location: str
 
 
-def read(look: Look, asked: Asked) -> AnnotationSource:
-    gathering = Gathering(str(look.path), NAME, asked.pictures)
-    splits = image_sets(look.path) if look.is_dir else {}
-    objects: list[Found] = []
-    for file in files_of(look, ".xml"):
+def read(probe: Look, options: Asked) -> AnnotationSource:
+    builder = Gathering(str(probe.path), NAME, options.pictures)
+    splits = read_image_sets(probe.path) if probe.is_dir else {}
+    voc_objects: list[VocObject] = []
+    for file in files_of(probe, ".xml"):
         root = parsed_xml(file)
         if root.tag != "annotation":
             raise FileMalformed(file, f"begins with <{root.tag}>, where <annotation> was expected")
-        objects += read_picture(gathering, file, root, splits)
-    first = asked.first_pixel if asked.first_pixel is not None else first_pixel(objects)
-    for one in objects:
-        left, top, right, bottom = one.corners
-        corners = (left - first, top - first, right, bottom)
-        gathering.corners(one.image, one.concept, corners, one.place, one.difficult)
-    evidence = said(objects, first, asked.first_pixel is not None)
-    gathering.note("first_pixel", int(bool(objects)), evidence)
-    gathering.note(
-        "difficult", sum(one.difficult for one in objects), f"{sum(one.difficult for one in objects):,} difficult objects: ignored regions"
+        voc_objects += read_objects(builder, file, root, splits)
+    first_coordinate = options.first_pixel if options.first_pixel is not None else infer_first_pixel(voc_objects)
+    for voc_object in voc_objects:
+        x_min, y_min, x_max, y_max = voc_object.corners
+        corners = (x_min - first_coordinate, y_min - first_coordinate, x_max, y_max)
+        builder.corners(voc_object.image, voc_object.concept, corners, voc_object.location, voc_object.difficult)
+    evidence = first_pixel_evidence(voc_objects, first_coordinate, options.first_pixel is not None)
+    builder.note("first_pixel", int(bool(voc_objects)), evidence)
+    builder.note(
+        "difficult", sum(voc_object.difficult for voc_object in voc_objects), f"{sum(voc_object.difficult for voc_object in voc_objects):,} difficult objects: ignored regions"
     )
-    found = gathering.source(asked.kind)
-    found.judgements.append(Judgement("first pixel", str(first), evidence, [f"--first-pixel {1 - first}"], asked.first_pixel is not None))
-    return found
+    source = builder.source(options.kind)
+    source.judgements.append(Judgement("first pixel", str(first_coordinate), evidence, [f"--first-pixel {1 - first_coordinate}"], options.first_pixel is not None))
+    return source
 
 
-def read_picture(gathering: Gathering, file: Path, root: Element, splits: dict[str, int]) -> list[Found]:
-    name = text_of(root, "filename") or f"{file.stem}.jpg"
-    name = name if "." in name.rsplit("/", maxsplit=1)[-1] else f"{name}.jpg"
-    sizes = [text_of(root, f"size/{side}", "0") or "0" for side in ("width", "height")]
-    width, height = (number_of(size, file, "size", "a side") for size in sizes)
-    image = gathering.record(name, width, height, splits.get(name, splits.get(file.stem, -1)), file.stem)
-    found = []
-    for number, one in enumerate(root.iterfind("object")):
-        place = f"{file.name} object {number}"
-        box = one.find("bndbox")
-        if box is None:
-            raise FileMalformed(file, f"object {number} has no bndbox")
-        left, top, right, bottom = (number_of(text_of(box, side), file, place, side) for side in SIDES)
-        found.append(Found(image, text_of(one, "name"), (left, top, right, bottom), text_of(one, "difficult") in ("1", "true"), place))
-    return found
+def read_objects(builder: Gathering, file: Path, root: Element, splits: dict[str, int]) -> list[VocObject]:
+    image_name = text_of(root, "filename") or f"{file.stem}.jpg"
+    image_name = image_name if "." in image_name.rsplit("/", maxsplit=1)[-1] else f"{image_name}.jpg"
+    size_texts = [text_of(root, f"size/{side}", "0") or "0" for side in ("width", "height")]
+    width, height = (number_of(size_text, file, "size", "a side") for size_text in size_texts)
+    image = builder.record(image_name, width, height, splits.get(image_name, splits.get(file.stem, -1)), file.stem)
+    voc_objects = []
+    for object_index, object_element in enumerate(root.iterfind("object")):
+        location = f"{file.name} object {object_index}"
+        box_element = object_element.find("bndbox")
+        if box_element is None:
+            raise FileMalformed(file, f"object {object_index} has no bndbox")
+        x_min, y_min, x_max, y_max = (number_of(text_of(box_element, side), file, location, side) for side in CORNER_TAGS)
+        voc_objects.append(VocObject(image, text_of(object_element, "name"), (x_min, y_min, x_max, y_max), text_of(object_element, "difficult") in ("1", "true"), location))
+    return voc_objects
 
 
-def first_pixel(objects: list[Found]) -> int:
+def infer_first_pixel(voc_objects: list[VocObject]) -> int:
     """0 where a coordinate is 0 or no whole number; else 1, as VOC has it."""
-    numbers = [number for one in objects for number in one.corners]
-    return 0 if any(number <= 0 or number != int(number) for number in numbers) else 1
+    coordinates = [coordinate for voc_object in voc_objects for coordinate in voc_object.corners]
+    return 0 if any(coordinate <= 0 or coordinate != int(coordinate) for coordinate in coordinates) else 1
 
 
-def said(objects: list[Found], first: int, forced: bool) -> str:
-    if forced:
-        return f"pixels are numbered from {first}, as asked"
-    if first:
+def first_pixel_evidence(voc_objects: list[VocObject], first_coordinate: int, is_forced: bool) -> str:
+    if is_forced:
+        return f"pixels are numbered from {first_coordinate}, as asked"
+    if first_coordinate:
         return "pixels are numbered from 1, as VOC has it: no coordinate is 0 (--first-pixel 0 reads them from 0)"
-    zero = sum(0 in one.corners for one in objects)
-    why = f"{zero:,} boxes have a coordinate of 0" if zero else "some coordinates are no whole numbers"
-    return f"pixels are numbered from 0: {why} (--first-pixel 1 reads them from 1)"
+    zero_count = sum(0 in voc_object.corners for voc_object in voc_objects)
+    reason = f"{zero_count:,} boxes have a coordinate of 0" if zero_count else "some coordinates are no whole numbers"
+    return f"pixels are numbered from 0: {reason} (--first-pixel 1 reads them from 1)"
 
 
-def image_sets(folder: Path) -> dict[str, int]:
+def read_image_sets(folder: Path) -> dict[str, int]:
     """The split of each picture's stem, from `ImageSets/Main` or else another task's; `trainval` alone says nothing."""
-    found: dict[str, int] = {}
+    split_by_stem: dict[str, int] = {}
     for task in ("Main", "Segmentation", "Layout", "Action"):
-        places = sorted(folder.rglob(f"ImageSets/{task}/*.txt"))
-        for place in places:
-            split = split_named(place.stem)
-            if split is None or place.stem not in ("train", "val", "test", *SPLITS):
+        set_files = sorted(folder.rglob(f"ImageSets/{task}/*.txt"))
+        for set_file in set_files:
+            split = split_named(set_file.stem)
+            if split is None or set_file.stem not in ("train", "val", "test", *SPLITS):
                 continue
-            for _, line in lines_of(place):
-                found.setdefault(line, split)
-        if found:
+            for _, line in lines_of(set_file):
+                split_by_stem.setdefault(line, split)
+        if split_by_stem:
             break
-    return found
+    return split_by_stem
 
 
-def write(outgoing: Outgoing, path: Path) -> None:
+def write(export_data: Outgoing, path: Path) -> None:
     """`Annotations` and `ImageSets`. Whole boxes are numbered from 1, as VOC has them; others keep their fractions, from 0."""
-    table = outgoing.annotations
-    if outgoing.kind != "detection" or table is None or table.box is None:
+    annotations = export_data.annotations
+    if export_data.kind != "detection" or annotations is None or annotations.box is None:
         raise ExportImpossible(NAME, "Pascal VOC holds boxes; write csv or parquet")
-    outgoing.cannot("Pascal VOC", "statements that a concept is absent", int((~table.positive).sum()))
-    table = table.take(table.positive)
-    assert table.box is not None
-    box = table.box
-    whole = bool((box == np.floor(box)).all()) and bool((box[:, :2] >= 0).all())
-    first = 1 if whole else 0
+    export_data.cannot("Pascal VOC", "statements that a concept is absent", int((~annotations.positive).sum()))
+    annotations = annotations.take(annotations.positive)
+    assert annotations.box is not None
+    boxes = annotations.box
+    is_integral = bool((boxes == np.floor(boxes)).all()) and bool((boxes[:, :2] >= 0).all())
+    first_coordinate = 1 if is_integral else 0
     folder = folder_for(path)
-    for image, rows in outgoing.of_image(table):
-        name = str(outgoing.images.path[image])
+    for image, annotation_rows in export_data.of_image(annotations):
+        image_path = str(export_data.images.path[image])
         root = Element("annotation")
-        put(root, "filename", name)
-        size = SubElement(root, "size")
-        for side, value in (("width", outgoing.images.width[image]), ("height", outgoing.images.height[image]), ("depth", 3)):
-            put(size, side, str(int(value)))
-        for row in rows:
-            one = SubElement(root, "object")
-            put(one, "name", outgoing.concepts[table.concept[row]])
-            put(one, "difficult", str(int(table.ignore[row])))
-            left, top, width, height = box[row].tolist()
-            corners = SubElement(one, "bndbox")
-            for side, number in zip(SIDES, (left + first, top + first, left + width, top + height), strict=True):
-                put(corners, side, str(int(number)) if whole else repr(number))
-        file = folder / "Annotations" / f"{name}.xml"
+        add_text_element(root, "filename", image_path)
+        size_element = SubElement(root, "size")
+        for side, length in (("width", export_data.images.width[image]), ("height", export_data.images.height[image]), ("depth", 3)):
+            add_text_element(size_element, side, str(int(length)))
+        for annotation_row in annotation_rows:
+            object_element = SubElement(root, "object")
+            add_text_element(object_element, "name", export_data.concepts[annotations.concept[annotation_row]])
+            add_text_element(object_element, "difficult", str(int(annotations.ignore[annotation_row])))
+            x, y, width, height = boxes[annotation_row].tolist()
+            corners_element = SubElement(object_element, "bndbox")
+            for side, coordinate in zip(CORNER_TAGS, (x + first_coordinate, y + first_coordinate, x + width, y + height), strict=True):
+                add_text_element(corners_element, side, str(int(coordinate)) if is_integral else repr(coordinate))
+        file = folder / "Annotations" / f"{image_path}.xml"
         file.parent.mkdir(parents=True, exist_ok=True)
         ElementTree(root).write(file, encoding="utf-8", xml_declaration=True)
-    sets = folder / "ImageSets" / "Main"
-    sets.mkdir(parents=True)
-    for place, split in enumerate(SPLITS):
-        names = outgoing.images.path[outgoing.images.split == place]
-        if len(names):
-            (sets / f"{SHORT[split]}.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+    sets_folder = folder / "ImageSets" / "Main"
+    sets_folder.mkdir(parents=True)
+    for split_index, split in enumerate(SPLITS):
+        image_paths = export_data.images.path[export_data.images.split == split_index]
+        if len(image_paths):
+            (sets_folder / f"{SHORT[split]}.txt").write_text("".join(f"{image_path}\n" for image_path in image_paths), encoding="utf-8")
 
 
-def put(parent: Element, name: str, text: str) -> None:
-    SubElement(parent, name).text = text
+def add_text_element(parent: Element, tag: str, content: str) -> None:
+    SubElement(parent, tag).text = content
 
 
-FORMAT = AnnotationFormat(NAME, is_it, read)
+FORMAT = AnnotationFormat(NAME, matches, read)

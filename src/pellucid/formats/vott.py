@@ -12,71 +12,71 @@ from pellucid.formats.source import AnnotationSource, split_named
 NAME = "vott"
 
 
-class Tag(msgspec.Struct):
+class VottTag(msgspec.Struct):
     name: str
 
 
-class Size(msgspec.Struct):
+class VottSize(msgspec.Struct):
     width: float = 0
     height: float = 0
 
 
-class Asset(msgspec.Struct):
+class VottAsset(msgspec.Struct):
     name: str
-    size: Size = msgspec.field(default_factory=Size)
+    size: VottSize = msgspec.field(default_factory=VottSize)
 
 
-class Box(msgspec.Struct):
+class VottBox(msgspec.Struct):
     left: float
     top: float
     width: float
     height: float
 
 
-class Point(msgspec.Struct):
+class VottPoint(msgspec.Struct):
     x: float
     y: float
 
 
-class Region(msgspec.Struct):
+class VottRegion(msgspec.Struct):
     tags: list[str]
-    boundingBox: Box | None = None  # noqa: N815 (the format's own name)
-    points: list[Point] = []
+    boundingBox: VottBox | None = None  # noqa: N815 (the format's own name)
+    points: list[VottPoint] = []
 
 
-class Entry(msgspec.Struct):
-    asset: Asset
-    regions: list[Region] = []
+class VottEntry(msgspec.Struct):
+    asset: VottAsset
+    regions: list[VottRegion] = []
 
 
-class File(msgspec.Struct):
-    assets: dict[str, Entry]
-    tags: list[Tag] = []
+class VottFile(msgspec.Struct):
+    assets: dict[str, VottEntry]
+    tags: list[VottTag] = []
 
 
-def is_it(look: Look) -> bool:
-    heads = [look.head] if not look.is_dir else [look.head_of(name) for name in look.ending("-export.json", ".vott")[:3]]
+def matches(probe: Look) -> bool:
+    heads = [probe.head] if not probe.is_dir else [probe.head_of(file_name) for file_name in probe.ending("-export.json", ".vott")[:3]]
     return any(head.startswith("{") and '"assets"' in head for head in heads)
 
 
-def read(look: Look, asked: Asked) -> AnnotationSource:
-    gathering = Gathering(str(look.path), NAME, asked.pictures)
-    names: dict[str, None] = {}
-    for file in files_of(look, "-export.json"):
-        found: File = parsed_json(file, File, "VoTT")
-        names |= dict.fromkeys(tag.name for tag in found.tags)
+def read(probe: Look, options: Asked) -> AnnotationSource:
+    builder = Gathering(str(probe.path), NAME, options.pictures)
+    concept_names: dict[str, None] = {}
+    for file in files_of(probe, "-export.json"):
+        document: VottFile = parsed_json(file, VottFile, "VoTT")
+        concept_names |= dict.fromkeys(tag.name for tag in document.tags)
         split = split_named(file.stem.removesuffix("-export"))
-        for key, entry in found.assets.items():
-            image = gathering.image(entry.asset.name, entry.asset.size.width, entry.asset.size.height, -1 if split is None else split, key)
-            for number, region in enumerate(entry.regions):
+        for asset_key, entry in document.assets.items():
+            image = builder.image(entry.asset.name, entry.asset.size.width, entry.asset.size.height, -1 if split is None else split, asset_key)
+            for region_index, region in enumerate(entry.regions):
                 for concept in region.tags:
-                    place = f"{file.name} $.assets.{key}.regions[{number}]"
+                    location = f"{file.name} $.assets.{asset_key}.regions[{region_index}]"
                     if region.boundingBox is not None:
                         box = region.boundingBox
-                        gathering.box(image, concept, (box.left, box.top, box.width, box.height), place)
+                        builder.box(image, concept, (box.left, box.top, box.width, box.height), location)
                     else:
-                        gathering.around(image, concept, [(point.x, point.y) for point in region.points], place)
-    return gathering.source(asked.kind, list(names))
+                        builder.around(image, concept, [(point.x, point.y) for point in region.points], location)
+    return builder.source(options.kind, list(concept_names))
 
 
-FORMAT = AnnotationFormat(NAME, is_it, read)
+FORMAT = AnnotationFormat(NAME, matches, read)

@@ -26,103 +26,103 @@ from pellucid.formats.pictures import pictures_below
 from pellucid.formats.source import AnnotationSource, BoxUnit, Note, PredictionSource, check_boxes, checked, codes, listed_images
 
 NAME = "yolo"
-PREDICTIONS = "yolo-labels"
+PREDICTIONS_NAME = "yolo-labels"
 
-LISTS = (("train", "training"), ("val", "validation"), ("test", "test"))
+SPLIT_KEYS = (("train", "training"), ("val", "validation"), ("test", "test"))
 
 
-def is_it(look: Look) -> bool:
+def matches(probe: Look) -> bool:
     """A YAML file with `names`, or a folder that holds one."""
-    if look.is_dir:
-        return settings_in(look.path) is not None and not any(dota.is_line(line) for line in first_lines(look))
-    return look.path.suffix.lower() in (".yaml", ".yml") and "names" in look.head
+    if probe.is_dir:
+        return find_settings_file(probe.path) is not None and not any(dota.is_dota_line(line) for line in first_lines(probe))
+    return probe.path.suffix.lower() in (".yaml", ".yml") and "names" in probe.head
 
 
-def first_lines(look: Look) -> list[str]:
-    return [line for name in look.ending(".txt")[:5] for line in look.head_of(name).split("\n")[:2]]
+def first_lines(probe: Look) -> list[str]:
+    return [line for file_name in probe.ending(".txt")[:5] for line in probe.head_of(file_name).split("\n")[:2]]
 
 
-def is_predictions(look: Look) -> bool:
+def matches_predictions(probe: Look) -> bool:
     """A folder of text files whose lines are numbers."""
-    path = look.path
-    if not look.is_dir:
+    path = probe.path
+    if not probe.is_dir:
         return False
-    first = next((file for file in sorted(path.rglob("*.txt")) if file.stat().st_size), None)
-    if first is None:
+    first_file = next((file for file in sorted(path.rglob("*.txt")) if file.stat().st_size), None)
+    if first_file is None:
         return next(path.rglob("*.txt"), None) is not None
-    words = first.read_text(errors="replace").split("\n", maxsplit=1)[0].split()
-    return len(words) >= 5 and all(is_number(word) for word in words)
+    fields = first_file.read_text(errors="replace").split("\n", maxsplit=1)[0].split()
+    return len(fields) >= 5 and all(is_number(field) for field in fields)
 
 
-def settings_in(folder: Path) -> Path | None:
+def find_settings_file(folder: Path) -> Path | None:
     files = sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])
     return next((file for file in files if "names" in file.read_text(errors="replace")), None)
 
 
-def read(look: Look, asked: Asked) -> AnnotationSource:
+def read(probe: Look, options: Asked) -> AnnotationSource:
     """Paths are relative to the data set's own root, where no folder of pictures was named."""
-    path, pictures = look.path, Path(asked.pictures) if asked.pictures else None
-    path = ((settings_in(path) or path) if path.is_dir() else path).resolve()
+    path, chosen_folder = probe.path, Path(options.pictures) if options.pictures else None
+    path = ((find_settings_file(path) or path) if path.is_dir() else path).resolve()
     settings = read_settings(path)
-    concepts = concept_names(path, settings)
+    concepts = parse_concept_names(path, settings)
     root = (path.parent / str(settings.get("path") or ".")).resolve()
     root = root if root.is_dir() else path.parent
-    home = pictures.resolve() if pictures else root
-    names: list[str] = []
-    split: list[int] = []
+    image_folder = chosen_folder.resolve() if chosen_folder else root
+    image_paths: list[str] = []
+    split_indexes: list[int] = []
     label_files: list[Path | None] = []
     folders: set[Path] = set()
-    for key, split_name in LISTS:
-        listed = settings.get(key)
-        for entry in listed if isinstance(listed, list) else [listed] if listed else []:
-            here, files = pictures_listed(path, str(entry), root, home)
-            labels = labels_of(here, files, path.parent, root, str(entry))
-            for file in files:
-                names.append(relative(file, home, path))
-                split.append(SPLITS.index(split_name))
-                label_files.append(labels.found.get(file))
-            folders |= labels.folders
-    if not names:
+    for key, split_name in SPLIT_KEYS:
+        entries = settings.get(key)
+        for entry in entries if isinstance(entries, list) else [entries] if entries else []:
+            base_folder, image_files = list_entry_images(path, str(entry), root, image_folder)
+            labels_by_image = find_label_files(base_folder, image_files, path.parent, root, str(entry))
+            for image_file in image_files:
+                image_paths.append(relative_image_path(image_file, image_folder, path))
+                split_indexes.append(SPLITS.index(split_name))
+                label_files.append(labels_by_image.by_image.get(image_file))
+            folders |= labels_by_image.folders
+    if not image_paths:
         raise FileMalformed(path, "lists no pictures under train, val or test")
-    return assemble(path, home, concepts, names, split, label_files, without_picture(folders, label_files), "kpt_shape" in settings)
+    return build_annotations(path, image_folder, concepts, image_paths, split_indexes, label_files, orphan_label_files(folders, label_files), "kpt_shape" in settings)
 
 
-def assemble(
-    path: Path, home: Path, concepts: list[str], names: list[str], split: list[int],
-    label_files: list[Path | None], orphans: list[str], keypoints: bool = False,
+def build_annotations(
+    path: Path, image_folder: Path, concepts: list[str], image_paths: list[str], split_indexes: list[int],
+    label_files: list[Path | None], orphan_labels: list[str], has_keypoints: bool = False,
 ) -> AnnotationSource:  # fmt: skip
     """keypoints: behind the box stand points of a pose, which are left out."""
     notes = []
-    bare = [name for name, file in zip(names, label_files, strict=True) if file is None]
-    if bare:
-        text = f"{counted(len(bare), 'image')} without a label file, taken as annotated with nothing: {few(bare)}"
-        notes.append(Note("no_label_file", text, len(bare), "info"))
-    if orphans:
-        text = f"{counted(len(orphans), 'label file')} without a picture, left out: {few(orphans)}"
-        notes.append(Note("no_picture", text, len(orphans)))
-    lines = [(row, *line) for row, file in enumerate(label_files) if file for line in lines_of(file)]
-    if keypoints:
-        lines = [(row, file, line, numbers[:5]) for row, file, line, numbers in lines]
-        notes.append(Note("keypoints", f"{counted(len(lines), 'pose')} taken by the box, without the keypoints", len(lines), "info"))
-    polygons = sum(len(numbers) > 5 for _, _, _, numbers in lines)
-    if polygons:
-        notes.append(Note("polygons", f"{counted(polygons, 'polygon')} taken by their bounding box", polygons, "info"))
-    box = np.array([box_of(numbers, file, line) for _, file, line, numbers in lines], float).reshape(-1, 4)
-    places = [f"{file.name} line {line}" for _, file, line, _ in lines]
-    notes += check_boxes(path, box, lambda row: places[row])
-    concept = [concept_number(numbers[0], len(concepts), file, line, concepts) for _, file, line, numbers in lines]
-    images = listed_images(names, split)
+    unlabelled_images = [image_path for image_path, label_file in zip(image_paths, label_files, strict=True) if label_file is None]
+    if unlabelled_images:
+        message = f"{counted(len(unlabelled_images), 'image')} without a label file, taken as annotated with nothing: {few(unlabelled_images)}"
+        notes.append(Note("no_label_file", message, len(unlabelled_images), "info"))
+    if orphan_labels:
+        message = f"{counted(len(orphan_labels), 'label file')} without a picture, left out: {few(orphan_labels)}"
+        notes.append(Note("no_picture", message, len(orphan_labels)))
+    label_lines = [(image_index, *line) for image_index, label_file in enumerate(label_files) if label_file for line in read_label_lines(label_file)]
+    if has_keypoints:
+        label_lines = [(image_index, label_file, line, numbers[:5]) for image_index, label_file, line, numbers in label_lines]
+        notes.append(Note("keypoints", f"{counted(len(label_lines), 'pose')} taken by the box, without the keypoints", len(label_lines), "info"))
+    polygon_count = sum(len(numbers) > 5 for _, _, _, numbers in label_lines)
+    if polygon_count:
+        notes.append(Note("polygons", f"{counted(polygon_count, 'polygon')} taken by their bounding box", polygon_count, "info"))
+    boxes = np.array([line_box(numbers, label_file, line) for _, label_file, line, numbers in label_lines], float).reshape(-1, 4)
+    locations = [f"{label_file.name} line {line}" for _, label_file, line, _ in label_lines]
+    notes += check_boxes(path, boxes, lambda index: locations[index])
+    concept_indexes = [class_index(numbers[0], len(concepts), label_file, line, concepts) for _, label_file, line, numbers in label_lines]
+    images = listed_images(image_paths, split_indexes)
     annotations = Annotations(
-        np.array([line[0] for line in lines], np.int32), np.array(concept, np.int32), box,
-        np.zeros(len(lines), bool), np.ones(len(lines), bool), box[:, 2] * box[:, 3],
-        texts([json.dumps([numbers[1:]]) if len(numbers) > 5 else "" for *_, numbers in lines]) if polygons else None,
+        np.array([label_line[0] for label_line in label_lines], np.int32), np.array(concept_indexes, np.int32), boxes,
+        np.zeros(len(label_lines), bool), np.ones(len(label_lines), bool), boxes[:, 2] * boxes[:, 3],
+        texts([json.dumps([numbers[1:]]) if len(numbers) > 5 else "" for *_, numbers in label_lines]) if polygon_count else None,
     )  # fmt: skip
-    ids = [str(row) for row in range(len(concepts))]
-    return AnnotationSource(str(path), NAME, "detection", concepts, ids, True, images, annotations, str(home), notes, "fractions")
+    concept_ids = [str(index) for index in range(len(concepts))]
+    return AnnotationSource(str(path), NAME, "detection", concepts, concept_ids, True, images, annotations, str(image_folder), notes, "fractions")
 
 
-MOST_SETTINGS = 64 << 20
-MOST_ALIASES = 20
+MAX_SETTINGS_BYTES = 64 << 20
+MAX_YAML_ALIASES = 20
 """Aliases of aliases multiply: with so few of them not by much."""
 
 
@@ -130,11 +130,11 @@ def read_settings(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        text = bounded(path, MOST_SETTINGS).read_text(encoding="utf-8-sig")
-        if sum(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, Loader=yaml.BaseLoader)) > MOST_ALIASES:
-            raise FileMalformed(path, f"has over {MOST_ALIASES} aliases (*name), which may stand for more than a machine holds")
+        settings_text = bounded(path, MAX_SETTINGS_BYTES).read_text(encoding="utf-8-sig")
+        if sum(isinstance(token, yaml.AliasToken) for token in yaml.scan(settings_text, Loader=yaml.BaseLoader)) > MAX_YAML_ALIASES:
+            raise FileMalformed(path, f"has over {MAX_YAML_ALIASES} aliases (*name), which may stand for more than a machine holds")
         # the base loader leaves words as they are: a concept named `no` is no truth value
-        settings = yaml.load(text, Loader=yaml.BaseLoader)
+        settings = yaml.load(settings_text, Loader=yaml.BaseLoader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise FileMalformed(path, f"is no valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(settings, dict):
@@ -142,194 +142,194 @@ def read_settings(path: Path) -> dict[str, Any]:
     return settings
 
 
-def concept_names(path: Path, settings: dict[str, Any]) -> list[str]:
-    names = settings.get("names")
-    if isinstance(names, dict):
-        wanted = [str(number) for number in range(len(names))]
-        if set(names) != set(wanted):
-            raise RecordBad(path, "names", f"the numbers are {few(names)}, not 0 to {len(names) - 1}", "Number them from 0.")
-        names = [names[number] for number in wanted]
-    if not isinstance(names, list) or not names:
-        raise RecordBad(path, "names", f"found {names!r}", "Give a list of concepts, or a mapping from 0 on.")
-    words = [str(name) for name in names]
-    twice = [name for name, times in Counter(words).items() if times > 1]
-    if twice:
-        raise RecordBad(path, "names", f"'{twice[0]}' stands twice", "Give each concept its own name.")
-    return words
+def parse_concept_names(path: Path, settings: dict[str, Any]) -> list[str]:
+    listed_names = settings.get("names")
+    if isinstance(listed_names, dict):
+        expected_indexes = [str(index) for index in range(len(listed_names))]
+        if set(listed_names) != set(expected_indexes):
+            raise RecordBad(path, "names", f"the numbers are {few(listed_names)}, not 0 to {len(listed_names) - 1}", "Number them from 0.")
+        listed_names = [listed_names[index] for index in expected_indexes]
+    if not isinstance(listed_names, list) or not listed_names:
+        raise RecordBad(path, "names", f"found {listed_names!r}", "Give a list of concepts, or a mapping from 0 on.")
+    concepts = [str(concept_name) for concept_name in listed_names]
+    duplicates = [concept_name for concept_name, count in Counter(concepts).items() if count > 1]
+    if duplicates:
+        raise RecordBad(path, "names", f"'{duplicates[0]}' stands twice", "Give each concept its own name.")
+    return concepts
 
 
-def pictures_listed(path: Path, entry: str, root: Path, home: Path) -> tuple[Path, list[Path]]:
+def list_entry_images(path: Path, entry: str, root: Path, image_folder: Path) -> tuple[Path, list[Path]]:
     """The pictures of one entry: a folder, or a text file that lists them."""
-    tidy = entry.replace("\\", "/").removeprefix("./")
-    short = tidy.removeprefix("images/")
-    candidates = [root / tidy, path.parent / tidy, path.parent / tidy.removeprefix("../"), home / tidy, home / short, home.parent / tidy]
-    if "valid" in tidy.split("/"):  # Roboflow writes valid, and its folder may be called val
-        renamed = "/".join("val" if part == "valid" else part for part in tidy.removeprefix("../").split("/"))
-        candidates += [root / renamed, path.parent / renamed]
-    place = next((candidate for candidate in candidates if candidate.exists()), None)
-    if place is None:
-        raise FileMissing(f"{path}: {entry} (looked in {root} and {home}; --images DIR names the folder of the pictures)")
-    if place.is_dir():
-        return place, [place / name for name in pictures_below(place)]
-    listed = [line.strip() for line in place.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    files = [next((base / line for base in (root, place.parent, home) if (base / line).exists()), root / line) for line in listed]
-    return place.parent, files
+    posix_entry = entry.replace("\\", "/").removeprefix("./")
+    entry_below_images = posix_entry.removeprefix("images/")
+    candidates = [root / posix_entry, path.parent / posix_entry, path.parent / posix_entry.removeprefix("../"), image_folder / posix_entry, image_folder / entry_below_images, image_folder.parent / posix_entry]
+    if "valid" in posix_entry.split("/"):  # Roboflow writes valid, and its folder may be called val
+        val_entry = "/".join("val" if folder_name == "valid" else folder_name for folder_name in posix_entry.removeprefix("../").split("/"))
+        candidates += [root / val_entry, path.parent / val_entry]
+    image_source = next((candidate for candidate in candidates if candidate.exists()), None)
+    if image_source is None:
+        raise FileMissing(f"{path}: {entry} (looked in {root} and {image_folder}; --images DIR names the folder of the pictures)")
+    if image_source.is_dir():
+        return image_source, [image_source / image_path for image_path in pictures_below(image_source)]
+    lines = [line.strip() for line in image_source.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    image_files = [next((base_folder / line for base_folder in (root, image_source.parent, image_folder) if (base_folder / line).exists()), root / line) for line in lines]
+    return image_source.parent, image_files
 
 
 @dataclass(frozen=True)
-class Labels:
+class LabelFiles:
     """found: the label file of a picture · folders: where label files are looked for."""
 
-    found: dict[Path, Path]
+    by_image: dict[Path, Path]
     folders: set[Path]
 
 
-def labels_of(here: Path, files: list[Path], beside: Path, root: Path, entry: str) -> Labels:
+def find_label_files(base_folder: Path, image_files: list[Path], settings_folder: Path, root: Path, entry: str) -> LabelFiles:
     """The label file of each picture: `images` becomes `labels` in its path; else beside the settings; else beside it."""
-    found: dict[Path, Path] = {}
+    by_image: dict[Path, Path] = {}
     folders: set[Path] = set()
-    for file in files:
-        candidates = [Path(os.path.normpath(candidate)) for candidate in label_candidates(file, here, beside, root, entry)]
+    for image_file in image_files:
+        candidates = [Path(os.path.normpath(candidate)) for candidate in candidate_label_files(image_file, base_folder, settings_folder, root, entry)]
         folders |= {candidate.parent for candidate in candidates[:-1]}
-        label = next((candidate for candidate in candidates if candidate.is_file()), None)
-        if label is not None:
-            found[file] = label
-    return Labels(found, folders)
+        label_file = next((candidate for candidate in candidates if candidate.is_file()), None)
+        if label_file is not None:
+            by_image[image_file] = label_file
+    return LabelFiles(by_image, folders)
 
 
-def without_picture(folders: set[Path], label_files: list[Path | None]) -> list[str]:
+def orphan_label_files(folders: set[Path], label_files: list[Path | None]) -> list[str]:
     """Label files in the folders that belong to no picture."""
-    used = {os.path.realpath(file) for file in label_files if file}
+    used_paths = {os.path.realpath(label_file) for label_file in label_files if label_file}
     return [
-        label.name
+        label_file.name
         for folder in sorted({Path(os.path.realpath(folder)) for folder in folders if folder.is_dir()})
-        for label in sorted(folder.glob("*.txt"))
-        if os.path.realpath(label) not in used and label.name != "classes.txt"
+        for label_file in sorted(folder.glob("*.txt"))
+        if os.path.realpath(label_file) not in used_paths and label_file.name != "classes.txt"
     ]
 
 
-def label_candidates(file: Path, here: Path, beside: Path, root: Path, entry: str) -> list[Path]:
-    ending = file.with_suffix(".txt")
-    parts = list(ending.parts)
-    places = []
-    if "images" in parts:
-        last = len(parts) - 1 - parts[::-1].index("images")
-        places.append(Path(*parts[:last], "labels", *parts[last + 1 :]))
-    tidy = entry.replace("\\", "/").removeprefix("./")
-    if tidy.split("/")[0] == "images" and file.is_relative_to(here):
-        inside = Path("labels", *tidy.split("/")[1:]) / ending.relative_to(here)
-        places += [beside / inside, root / inside]
-    return [*places, ending]
+def candidate_label_files(image_file: Path, base_folder: Path, settings_folder: Path, root: Path, entry: str) -> list[Path]:
+    sibling_label = image_file.with_suffix(".txt")
+    path_parts = list(sibling_label.parts)
+    candidates = []
+    if "images" in path_parts:
+        images_position = len(path_parts) - 1 - path_parts[::-1].index("images")
+        candidates.append(Path(*path_parts[:images_position], "labels", *path_parts[images_position + 1 :]))
+    posix_entry = entry.replace("\\", "/").removeprefix("./")
+    if posix_entry.split("/")[0] == "images" and image_file.is_relative_to(base_folder):
+        relative_label = Path("labels", *posix_entry.split("/")[1:]) / sibling_label.relative_to(base_folder)
+        candidates += [settings_folder / relative_label, root / relative_label]
+    return [*candidates, sibling_label]
 
 
-def relative(file: Path, home: Path, path: Path) -> str:
+def relative_image_path(image_file: Path, image_folder: Path, path: Path) -> str:
     try:
-        return Path(os.path.normpath(file)).relative_to(home).as_posix()  # a picture may be a link to elsewhere
+        return Path(os.path.normpath(image_file)).relative_to(image_folder).as_posix()  # a picture may be a link to elsewhere
     except ValueError as error:
         raise RecordBad(
-            path, file, f"the picture lies outside {home}", "Name a folder that holds all the pictures with --images DIR."
+            path, image_file, f"the picture lies outside {image_folder}", "Name a folder that holds all the pictures with --images DIR."
         ) from error
 
 
-def lines_of(file: Path) -> Iterator[tuple[Path, int, list[float]]]:
+def read_label_lines(label_file: Path) -> Iterator[tuple[Path, int, list[float]]]:
     """(file, line number, numbers) of every line that is not empty."""
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        lines = label_file.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise FileMalformed(file, f"is no valid UTF-8 text at byte {error.start:,}") from error
-    for number, line in enumerate(lines, 1):
-        if words := line.split():
+        raise FileMalformed(label_file, f"is no valid UTF-8 text at byte {error.start:,}") from error
+    for line_number, line in enumerate(lines, 1):
+        if fields := line.split():
             try:
-                yield file, number, [float(word) for word in words]
+                yield label_file, line_number, [float(field) for field in fields]
             except ValueError as error:
-                wrong = next(word for word in words if not is_number(word))
-                raise RecordBad(file, f"line {number}", f"'{wrong}' is no number", "Write class cx cy width height.") from error
+                invalid_field = next(field for field in fields if not is_number(field))
+                raise RecordBad(label_file, f"line {line_number}", f"'{invalid_field}' is no number", "Write class cx cy width height.") from error
 
 
-def box_of(numbers: list[float], file: Path, line: int) -> list[float]:
+def line_box(fields: list[float], label_file: Path, line_number: int) -> list[float]:
     """[left, top, width, height] in fractions."""
-    if max(numbers[1:]) > 2 and len(numbers) != 6:
-        raise RecordBad(file, f"line {line}", f"it has {max(numbers[1:]):g}", "Boxes are fractions of the picture, from 0 to 1.")
-    if len(numbers) == 5:
-        _, cx, cy, width, height = numbers
+    if max(fields[1:]) > 2 and len(fields) != 6:
+        raise RecordBad(label_file, f"line {line_number}", f"it has {max(fields[1:]):g}", "Boxes are fractions of the picture, from 0 to 1.")
+    if len(fields) == 5:
+        _, cx, cy, width, height = fields
         return [cx - width / 2, cy - height / 2, width, height]
-    if len(numbers) >= 7 and len(numbers) % 2:
-        xs, ys = numbers[1::2], numbers[2::2]
+    if len(fields) >= 7 and len(fields) % 2:
+        xs, ys = fields[1::2], fields[2::2]
         return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
-    if len(numbers) == 6:
-        raise RecordBad(file, f"line {line}", "it has a sixth number, a confidence", "These are predictions, not annotations.")
-    raise RecordBad(file, f"line {line}", f"it has {len(numbers)} numbers", "Write class cx cy width height.")
+    if len(fields) == 6:
+        raise RecordBad(label_file, f"line {line_number}", "it has a sixth number, a confidence", "These are predictions, not annotations.")
+    raise RecordBad(label_file, f"line {line_number}", f"it has {len(fields)} numbers", "Write class cx cy width height.")
 
 
-def concept_number(number: float, concepts: int, file: Path, line: int, names: list[str]) -> int:
-    if not 0 <= number < concepts or number != int(number):
-        raise ConceptUnknown(file, f"line {line}", f"{number:g}", [f"0 to {len(names) - 1}"])
-    return int(number)
+def class_index(class_number: float, concept_count: int, label_file: Path, line_number: int, concept_names: list[str]) -> int:
+    if not 0 <= class_number < concept_count or class_number != int(class_number):
+        raise ConceptUnknown(label_file, f"line {line_number}", f"{class_number:g}", [f"0 to {len(concept_names) - 1}"])
+    return int(class_number)
 
 
-def read_predictions(look: Look, asked: Asked) -> PredictionSource:
+def read_predictions(probe: Look, options: Asked) -> PredictionSource:
     """Label files with a confidence; an image is named by its path below the folder, without ending."""
-    path = look.path
+    path = probe.path
     files = sorted(file for file in path.rglob("*.txt") if file.is_file())
-    keys = [file.relative_to(path).with_suffix("").as_posix() for file in files]
-    image: list[int] = []
-    record: list[tuple[str, int]] = []
-    rows: list[list[float]] = []
-    for row, file in enumerate(files):
-        for _, line, numbers in lines_of(file):
+    image_keys = [file.relative_to(path).with_suffix("").as_posix() for file in files]
+    image_indexes: list[int] = []
+    line_records: list[tuple[str, int]] = []
+    prediction_rows: list[list[float]] = []
+    for image_index, label_file in enumerate(files):
+        for _, line, numbers in read_label_lines(label_file):
             if len(numbers) != 6:
-                found = f"it has {len(numbers)} numbers"
-                raise RecordBad(file, f"line {line}", found, "Write class cx cy width height confidence (save_conf=True).")
-            image.append(row)
-            record.append((keys[row], line))
-            rows.append(numbers)
-    table = np.array(rows, float).reshape(-1, 6)
-    if len(fractional := np.flatnonzero(~((table[:, 0] == np.floor(table[:, 0])) & (table[:, 0] >= 0) & (table[:, 0] < 1e9)))):
-        key, line = record[fractional[0]]
-        raise RecordBad(path, f"{key}.txt line {line}", f"class {table[fractional[0], 0]:g} is no index", "Write an index from 0.")
-    concept_keys, concept = codes([str(int(number)) for number in table[:, 0]])
+                problem = f"it has {len(numbers)} numbers"
+                raise RecordBad(label_file, f"line {line}", problem, "Write class cx cy width height confidence (save_conf=True).")
+            image_indexes.append(image_index)
+            line_records.append((image_keys[image_index], line))
+            prediction_rows.append(numbers)
+    predictions = np.array(prediction_rows, float).reshape(-1, 6)
+    if len(fractional := np.flatnonzero(~((predictions[:, 0] == np.floor(predictions[:, 0])) & (predictions[:, 0] >= 0) & (predictions[:, 0] < 1e9)))):
+        image_key, line = line_records[fractional[0]]
+        raise RecordBad(path, f"{image_key}.txt line {line}", f"class {predictions[fractional[0], 0]:g} is no index", "Write an index from 0.")
+    concept_keys, concept_indexes = codes([str(int(class_number)) for class_number in predictions[:, 0]])
 
-    def ordered(confidence: int, unit: BoxUnit, box: Floats) -> LabelSource:
+    def build_label_source(confidence_column: int, box_unit: BoxUnit, boxes: Floats) -> LabelSource:
         return LabelSource(
-            str(path), PREDICTIONS, keys, np.array(image, np.int32), concept_keys, concept, "position", table[:, confidence], box, unit,
-            np.array([line for _, line in record], np.int64), "line", images_named_by="stem",
-            written="xywh" if unit == "pixels" else "cxcywh",
+            str(path), PREDICTIONS_NAME, image_keys, np.array(image_indexes, np.int32), concept_keys, concept_indexes, "position", predictions[:, confidence_column], boxes, box_unit,
+            np.array([line for _, line in line_records], np.int64), "line", images_named_by="stem",
+            written="xywh" if box_unit == "pixels" else "cxcywh",
         )  # fmt: skip
 
-    last = ordered(5, "fractions", left_top(table[:, 1:5]))
-    second = second_column(table, ordered)
-    if second is not None and not is_probability(table[:, 5]):
-        last, second = second, None  # the sixth number is no confidence, the second one is
-    source = replace(last, rival=second) if second is not None else last
+    primary = build_label_source(5, "fractions", center_to_corner(predictions[:, 1:5]))
+    alternative = alternative_source(predictions, build_label_source)
+    if alternative is not None and not are_probabilities(predictions[:, 5]):
+        primary, alternative = alternative, None  # the sixth number is no confidence, the second one is
+    source = replace(primary, rival=alternative) if alternative is not None else primary
     return checked(source)
 
 
-def is_probability(column: Floats) -> bool:
-    return bool(len(column)) and bool(((column >= 0) & (column <= 1)).all())
+def are_probabilities(scores: Floats) -> bool:
+    return bool(len(scores)) and bool(((scores >= 0) & (scores <= 1)).all())
 
 
-def second_column(table: Floats, ordered: Callable[[int, BoxUnit, Floats], LabelSource]) -> LabelSource | None:
+def alternative_source(predictions: Floats, build_label_source: Callable[[int, BoxUnit, Floats], LabelSource]) -> LabelSource | None:
     """Other tools write the confidence behind the class, and boxes in pixels as well as in fractions; None where that cannot be."""
-    sides = table[:, 2:6]
-    if not is_probability(table[:, 1]) or (sides[:, 2:] < 0).any():
+    boxes = predictions[:, 2:6]
+    if not are_probabilities(predictions[:, 1]) or (boxes[:, 2:] < 0).any():
         return None
-    if sides.max(initial=0) > 2:
-        return ordered(1, "pixels", sides)
-    return ordered(1, "fractions", left_top(sides))
+    if boxes.max(initial=0) > 2:
+        return build_label_source(1, "pixels", boxes)
+    return build_label_source(1, "fractions", center_to_corner(boxes))
 
 
 @dataclass(frozen=True, eq=False)
 class LabelSource(PredictionSource):
     """Predictions from many files: a place is a file and a line."""
 
-    def place(self, row: int) -> str:
-        return f"{self.image_keys[self.image[row]]}.txt line {int(self.record[row])}"
+    def place(self, index: int) -> str:
+        return f"{self.image_keys[self.image[index]]}.txt line {int(self.record[index])}"
 
 
-def left_top(sides: Floats) -> Floats:
+def center_to_corner(boxes: Floats) -> Floats:
     """From middle and size."""
-    return np.stack([sides[:, 0] - sides[:, 2] / 2, sides[:, 1] - sides[:, 3] / 2, sides[:, 2], sides[:, 3]], axis=1)
+    return np.stack([boxes[:, 0] - boxes[:, 2] / 2, boxes[:, 1] - boxes[:, 3] / 2, boxes[:, 2], boxes[:, 3]], axis=1)
 
 
-FORMAT = AnnotationFormat(NAME, is_it, read)
-PREDICTION_FORMAT = PredictionFormat(PREDICTIONS, is_predictions, read_predictions)
+FORMAT = AnnotationFormat(NAME, matches, read)
+PREDICTION_FORMAT = PredictionFormat(PREDICTIONS_NAME, matches_predictions, read_predictions)

@@ -12,7 +12,7 @@ import numpy as np
 from pellucid.columns import SPLITS, UNANNOTATED, Annotations, Images, Integers, Predictions, Split, texts
 from pellucid.errors import ExportImpossible, NotOneOf, counted
 from pellucid.formats import PREDICTION_WRITERS, WRITERS
-from pellucid.formats.coco import numbers_of
+from pellucid.formats.coco import numeric_ids
 from pellucid.formats.outgoing import Outgoing, file_for, write_json
 from pellucid.formats.source import Note
 from pellucid.formats.table_written import masked, write_columns
@@ -124,7 +124,7 @@ def outgoing(
     folders: Sequence[str], split: Split | None,
 ) -> Outgoing:  # fmt: skip
     """The images of the split (or all), with their rows renumbered."""
-    images = images.replaced(source_id=texts([str(number) for number in numbers_of(images.source_id.tolist())]))
+    images = images.replaced(source_id=texts([str(number) for number in numeric_ids(images.source_id.tolist())]))
     wanted = np.ones(len(images), bool) if split is None else images.split == SPLITS.index(split)
     notes: list[Note] = []
     if annotations is not None:
