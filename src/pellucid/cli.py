@@ -11,7 +11,7 @@ import click
 from pellucid.cli_scale import evaluate
 from pellucid.cli_understand import COMMANDS, existing
 from pellucid.columns import SPLITS, Kind, Split
-from pellucid.errors import CannotWrite, PellucidError
+from pellucid.errors import WriteError, PellucidError
 from pellucid.terminal import (
     CORRECTED,
     FIRST_PIXEL,
@@ -58,7 +58,7 @@ def main() -> None:
     except PellucidError as error:
         fail(str(error), error.exit_status, debug)
     except OSError as error:
-        shown = CannotWrite(error.filename, (error.strerror or str(error)).lower()) if error.filename else error
+        shown = WriteError(error.filename, (error.strerror or str(error)).lower()) if error.filename else error
         fail(str(shown), 3 if error.filename else 1, debug)
     except Exception as error:
         fail(f"{type(error).__name__}: {error}. This is a bug: run again with --debug and report what it prints.", 1, debug)

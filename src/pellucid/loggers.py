@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.errors import MemoryUnclear
-from pellucid.formats.memory import text, together
+from pellucid.errors import InMemoryDataError
+from pellucid.formats.memory import format_concept, zip_detections
 from pellucid.formats.source import Note
 from pellucid.workspace import Version, View, Workspace
 
@@ -38,7 +38,7 @@ class Recorder:
         labels: concepts, or their positions from 0 in the view · scores: float, one each · boxes: (n, 4) corners in pixels of the picture.
         Arrays, lists and tensors on the CPU are taken.
         """
-        self._rows[str(image)] = together(labels, scores, boxes)
+        self._rows[str(image)] = zip_detections(labels, scores, boxes)
 
     def close(self) -> Version:
         """Add everything to the version; raises PellucidError, with nothing added."""
@@ -126,7 +126,7 @@ def hugging_face_metrics(
         logits = np.asarray(evaluated.predictions[0] if isinstance(evaluated.predictions, tuple) else evaluated.predictions, float)
         names = list(concepts or [concept.name for concept in recorder.view.manifest.concepts])
         if logits.shape != (len(images), len(names)):
-            raise MemoryUnclear(f"predictions of shape {logits.shape}, where {len(images)} images by {len(names)} concepts were expected")
+            raise InMemoryDataError(f"predictions of shape {logits.shape}, where {len(images)} images by {len(names)} concepts were expected")
         shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
         scores = shifted / shifted.sum(axis=1, keepdims=True)
         for image, row in zip(images, scores, strict=True):
@@ -167,7 +167,7 @@ def ultralytics_callbacks(workspace: str | Path, view: str, version: str) -> Map
         for image, found in results.items():
             boxes = np.array([one["bbox"] for one in found], float)
             boxes[:, 2:] += boxes[:, :2]
-            labels = [names.get(int(one["category_id"]), text(one["category_id"])) for one in found]
+            labels = [names.get(int(one["category_id"]), format_concept(one["category_id"])) for one in found]
             recorder[0].add(image, labels, [one["score"] for one in found], boxes)
 
     def end(_: Any) -> None:

@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote, urlencode
 import anyio
 
 from pellucid.columns import Split
-from pellucid.errors import ExportImpossible
+from pellucid.errors import ExportError
 from pellucid.images.cache import CropCache
 from pellucid.server.app import STATIC, make_app
 from pellucid.workspace import Version
@@ -74,9 +74,9 @@ def export_html(
     version.in_split(split)
     target = Path(path)
     if target.exists():
-        raise ExportImpossible("html", f"{target} is there already; name a new file or folder")
+        raise ExportError("html", f"{target} is there already; name a new file or folder")
     if not (STATIC / "index.html").is_file():
-        raise ExportImpossible("html", "the page was not built with this installation")
+        raise ExportError("html", "the page was not built with this installation")
     if against is not None:
         version.view.version(against).in_split(split)
     single = target.suffix.lower() in (".html", ".htm")
@@ -255,7 +255,7 @@ class Collector:
         }  # fmt: skip
         await self.app(scope, receive, send)
         if status != 200:
-            raise ExportImpossible("html", f"{path} answered {status}: {bytes(body[:300]).decode(errors='replace')}")
+            raise ExportError("html", f"{path} answered {status}: {bytes(body[:300]).decode(errors='replace')}")
         return bytes(body), kind
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.columns import Kind, Split
-from pellucid.errors import NameBad
+from pellucid.errors import InvalidNameError
 from pellucid.formats.source import Note
 from pellucid.workspace import View, Workspace, straight
 from pellucid.workspace.names import checked_name
@@ -63,5 +63,5 @@ def named_after(source: Any, otherwise: str) -> str:
     name = Path(str(source)).resolve().stem if isinstance(source, str | Path) else otherwise
     try:
         return checked_name("view", name)
-    except NameBad:
+    except InvalidNameError:
         return otherwise

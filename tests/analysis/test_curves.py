@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import confusion_matrix, precision_recall_curve
 
-from pellucid.errors import ObjectiveBad
+from pellucid.errors import InvalidObjectiveError
 from pellucid.understand.calibration import calibrated, calibration
 from pellucid.understand.causes import CAUSES, causes_of_extra, causes_of_missing
 from pellucid.understand.confusion import clustered, confusion
@@ -134,7 +134,7 @@ def test_objectives_are_the_best_of_all_cuts(one):
 
 @pytest.mark.parametrize("words", ["", "best", "precision", "precision:2", "recall:x", "cost:1", "cost:0,0", "cost:-1,2", "f1:3"])
 def test_an_objective_that_is_none_is_refused(words):
-    with pytest.raises(ObjectiveBad, match="Known are errors, f1"):
+    with pytest.raises(InvalidObjectiveError, match="Known are errors, f1"):
         parsed(words)
 
 

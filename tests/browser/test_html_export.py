@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 import pellucid
-from pellucid.errors import ExportImpossible
+from pellucid.errors import ExportError
 
 pytestmark = pytest.mark.browser
 
@@ -100,7 +100,7 @@ def test_the_size_is_kept_and_nothing_is_overwritten(demo, tmp_path):
     version = demo.view("cells").version("v1")
     pellucid.export_html(version, tmp_path / "small.html", megabytes=1)
     assert (tmp_path / "small.html").stat().st_size < 2.2 * (1 << 20)
-    with pytest.raises(ExportImpossible, match="is there already"):
+    with pytest.raises(ExportError, match="is there already"):
         pellucid.export_html(version, tmp_path / "small.html")
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import pellucid
-from pellucid.errors import ClusterMissing, FileMalformed, VersionChanged, VersionNotRun
+from pellucid.errors import ClusterUnavailableError, MalformedFileError, VersionModifiedError, PredictionsMissingError
 from pellucid.workspace.spread.engines import Local
 from pellucid.workspace.spread.evaluating import evaluate_in_pieces
 
@@ -234,14 +234,14 @@ def test_errors_of_workers_arrive_as_they_are(version):
     text = table.read_bytes()
     table.write_bytes(text[:200] + b"\xff" * 2000 + text[2200:])  # its end, by which it is planned, is whole
     for engine in ("local", "processes"):
-        with pytest.raises(FileMalformed, match=r"predictions\.1\.parquet"):
+        with pytest.raises(MalformedFileError, match=r"predictions\.1\.parquet"):
             version.evaluate(engine, workers=1)
 
 
 def test_a_version_without_predictions_and_a_cluster_that_is_not_there(version):
-    with pytest.raises(VersionNotRun, match="has no predictions"):
+    with pytest.raises(PredictionsMissingError, match="has no predictions"):
         version.view.start("empty").evaluate()
-    with pytest.raises(ClusterMissing, match="no Ray cluster answers"):
+    with pytest.raises(ClusterUnavailableError, match="no Ray cluster answers"):
         version.evaluate("ray", address="127.0.0.1:1")
 
 
@@ -261,7 +261,7 @@ def test_overtaken_it_says_so_and_what_stands_is_whole(version, after, rows):
                     pellucid.open(version.view.workspace.folder).view("v").version("m").evaluate(rows=rows)
                 yield place, task(job, ask)
 
-    with pytest.raises(VersionChanged, match="changed by someone else"):
+    with pytest.raises(VersionModifiedError, match="changed by someone else"):
         evaluate_in_pieces(version, Overtaken(), rows=400)
     assert bits(version) == expected
 

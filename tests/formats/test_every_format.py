@@ -177,10 +177,10 @@ def test_voc_decides_for_the_whole_set_from_which_pixel_it_counts(tmp_path):
     toys.write(tmp_path / "zero/b.xml", picture("b", (0, 5, 10, 10)))
     found = read_annotations(tmp_path / "zero", None, None, None)
     assert [row[2] for row in facts(found)[1]] == [[1, 1, 49, 39], [0, 5, 10, 5]]
-    assert (found.judgements[0].question, found.judgements[0].answer) == ("first pixel", "0")
+    assert (found.inferences[0].question, found.inferences[0].answer) == ("first pixel", "0")
     forced = read_annotations(tmp_path / "zero", None, None, None, first_pixel=1)
     assert [row[2] for row in facts(forced)[1]] == [[0, 0, 50, 40], [-1, 4, 11, 6]]
-    assert forced.judgements[0].forced
+    assert forced.inferences[0].forced
 
 
 @pytest.mark.parametrize("name", ["bomb", "outside"])

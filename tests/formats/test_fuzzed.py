@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import toys
 from pellucid.errors import PellucidError
 from pellucid.formats import PREDICTION_READERS, READERS, WRITERS, read_annotations, read_predictions
-from pellucid.formats.look import Asked, look
+from pellucid.formats.look import ReadOptions, probe_source
 
 BOX = "<bndbox><xmin>1</xmin><ymin>2</ymin><xmax>9</xmax><ymax>8</ymax></bndbox>"
 SEEDS = {
@@ -77,9 +77,9 @@ def attempt(path):
             read_predictions(path, None, kind, ["x"])
     for reader in (*READERS, *PREDICTION_READERS):
         with contextlib.suppress(PellucidError):
-            seen = look(path)
-            if reader.is_it(seen):
-                reader.read(seen, Asked("detection"))
+            seen = probe_source(path)
+            if reader.matches(seen):
+                reader.read(seen, ReadOptions("detection"))
 
 
 @pytest.mark.parametrize("name", SEEDS)

@@ -12,7 +12,7 @@ import pytest
 
 import pellucid
 import toys
-from pellucid.errors import FileMalformed, PellucidError, TooLarge
+from pellucid.errors import MalformedFileError, PellucidError, FileTooLargeError
 from pellucid.formats import bounds, read_annotations, read_predictions
 
 
@@ -80,7 +80,7 @@ def test_a_table_that_unpacks_to_more_than_a_machine_holds(tmp_path):
         connection.execute(f"COPY (SELECT 'a.jpg' AS image, 'x' AS concept, 0.5 AS score FROM range(400000000)) TO '{path}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 10000000)")  # fmt: skip
     assert path.stat().st_size < 3_000_000
     for read in (lambda: read_predictions(path, None, "tagging", ["x"]), lambda: read_annotations(path, None, None, None)):
-        with pytest.raises(TooLarge, match=r"unpacks from [\d,]+ to 4,800,000,000 bytes, where at most 2,000 times"):
+        with pytest.raises(FileTooLargeError, match=r"unpacks from [\d,]+ to 4,800,000,000 bytes, where at most 2,000 times"):
             read()
 
 
@@ -108,9 +108,9 @@ def test_length_is_bounded_and_told(tmp_path, monkeypatch):
         f"<annotation><filename>{'a' * 200}</filename><object><name>x</name><bndbox><xmin>1</xmin></bndbox></object></annotation>",
     )
     for path in (toys.coco(tmp_path, pictures=False), xml):
-        with pytest.raises(TooLarge, match=r"bytes, where at most 100 are read at once"):
+        with pytest.raises(FileTooLargeError, match=r"bytes, where at most 100 are read at once"):
             read_annotations(path, None, None, None)
-    assert bounds.MOST_XML < bounds.MOST_TEXT
+    assert bounds.MAX_XML_BYTES < bounds.MAX_TEXT_BYTES
 
 
 def test_entities_that_multiply(tmp_path):
@@ -119,7 +119,7 @@ def test_entities_that_multiply(tmp_path):
         tmp_path / "laughs.xml",
         f'<!DOCTYPE a [<!ENTITY b0 "ha">{lines}]><annotation><filename>&b11;</filename><object><bndbox></bndbox></object></annotation>',
     )
-    with pytest.raises(FileMalformed, match="safe to read"):
+    with pytest.raises(MalformedFileError, match="safe to read"):
         read_annotations(path, None, None, None)
 
 

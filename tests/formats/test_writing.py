@@ -10,7 +10,7 @@ import toys
 from pellucid.columns import CLOSED, SPLITS, Annotations, Images, Predictions, texts
 from pellucid.errors import PellucidError
 from pellucid.formats import PREDICTION_WRITERS, WRITERS, read_annotations, read_predictions
-from pellucid.formats.outgoing import Outgoing
+from pellucid.formats.outgoing import ExportData
 
 CONCEPTS = ["dent", "rust & dust", "it's"]
 ENDINGS = {"coco": ".json", "cvat": ".xml", "label-studio": ".json", "csv": ".csv", "parquet": ".parquet"}
@@ -58,7 +58,7 @@ def spoken(names, images, table, unit="pixels"):
 def test_annotations(form, kind, tmp_path_factory):
     if kind != "detection" and form in ("yolo", "voc"):
         with pytest.raises(PellucidError, match="write csv or parquet"):
-            WRITERS[form](Outgoing(kind, [], [], None, object(), None, []), tmp_path_factory.mktemp("x") / "out")
+            WRITERS[form](ExportData(kind, [], [], None, object(), None, []), tmp_path_factory.mktemp("x") / "out")
         return
 
     @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
@@ -72,7 +72,7 @@ def test_annotations(form, kind, tmp_path_factory):
         for name in images.path:
             toys.picture(folder / "pictures" / name, 100, 90)
         pictures = [str(folder / "pictures" / name) for name in images.path]
-        WRITERS[form](Outgoing(kind, CONCEPTS, ["4", "9", "11"], images, table, None, pictures), path)
+        WRITERS[form](ExportData(kind, CONCEPTS, ["4", "9", "11"], images, table, None, pictures), path)
         if not len(table) and kind != "detection":
             return
         found = read_annotations(path, None, kind, None)
@@ -99,7 +99,7 @@ def test_predictions(form, tmp_path_factory):
         predictions = Predictions(table.image, table.concept, np.array(scores), table.box, np.arange(len(table), dtype=np.int32))
         path = tmp_path_factory.mktemp("out") / f"written{ENDINGS.get(form, '')}"
         PREDICTION_WRITERS[form](
-            Outgoing("detection", CONCEPTS, ["4", "9", "11"], images, None, predictions, [""] * len(images), "m"), path
+            ExportData("detection", CONCEPTS, ["4", "9", "11"], images, None, predictions, [""] * len(images), "m"), path
         )
         found = read_predictions(path, None, "detection", CONCEPTS)
         names = {"coco": ["7", "8", "9"], "yolo": ["a/1", "a/2", "b c/1"]}.get(form, [str(name) for name in images.path])

@@ -7,7 +7,7 @@ import pytest
 
 import pellucid
 import toys
-from pellucid.errors import EmbeddingsBad, FileMissing
+from pellucid.errors import InvalidEmbeddingsError, FileMissingError
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_a_table_of_boxes(view, tmp_path):
 
 def test_what_does_not_fit_is_said_and_nothing_is_kept(view, tmp_path):
     before = view.version("m").groups()
-    with pytest.raises(FileMissing):
+    with pytest.raises(FileMissingError):
         view.add_embeddings(tmp_path / "none.npy")
     np.save(tmp_path / "few.npy", vectors()[:7])
     np.save(tmp_path / "odd.npy", np.full((80, 2), np.nan, np.float32))
@@ -80,6 +80,6 @@ def test_what_does_not_fit_is_said_and_nothing_is_kept(view, tmp_path):
         toys.write(tmp_path / "half.csv", 'image,embedding,x,y\n00.png,"[1, 2]",1,1\n').name: "all of x, y, width, height",
     }  # fmt: skip
     for name, words in wrong.items():
-        with pytest.raises(EmbeddingsBad, match=words):
+        with pytest.raises(InvalidEmbeddingsError, match=words):
             view.add_embeddings(tmp_path / name)
     assert view.version("m").groups() == before

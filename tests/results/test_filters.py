@@ -8,7 +8,7 @@ import pytest
 
 import pellucid
 import toys
-from pellucid.errors import NarrowingBad
+from pellucid.errors import FilterError
 
 VIEWS = ["cells", "findings", "smears"]
 SPLITS = ["training", "validation"]
@@ -142,7 +142,7 @@ def test_more_like_one_begins_with_itself(demo):
     ],
 )  # fmt: skip
 def test_what_narrows_nothing_down_is_said(demo, words, told):
-    with pytest.raises(NarrowingBad, match=f"narrows nothing down: expected .*{re.escape(told)}"):
+    with pytest.raises(FilterError, match=f"narrows nothing down: expected .*{re.escape(told)}"):
         demo.view("cells").version("v1").gallery("missing", only=[words])
 
 

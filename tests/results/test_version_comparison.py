@@ -9,7 +9,7 @@ import pytest
 
 import pellucid
 import toys
-from pellucid.errors import SplitEmpty
+from pellucid.errors import EmptySplitError
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_what_cannot_be_compared_is_said(versions, tmp_path):
         "1 images that the second version was run on are not in the other: left out",
         "the versions match at other IoUs: 0.5 and 0.75",
     ]
-    with pytest.raises(SplitEmpty):
+    with pytest.raises(EmptySplitError):
         good.compare(later, "training")
 
 

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pellucid.columns import CLOSED, KINDS, no_annotations
-from pellucid.errors import DecisionImpossible
+from pellucid.errors import InvalidDecisionError
 from pellucid.understand.causes import Neighbours
 from pellucid.understand.deciding import Asked, Change, resolve
 from pellucid.understand.decisions import VALUES, Decision, Ledger
@@ -68,7 +68,7 @@ def test_a_verdict_mends_its_item_and_nothing_else(kind):
         evaluation, asked, verdict, change = data.draw(verdicts(kind))
         try:
             found = resolve(evaluation, Neighbours(evaluation), asked, verdict, change)
-        except DecisionImpossible:
+        except InvalidDecisionError:
             return
         decision = Decision(1, "", "Ann", "b", found.action, "x", "", "", found.concept, found.side, found.box, found.before, found.after)
         mended, result = applied(evaluation, [(asked.image, decision)])

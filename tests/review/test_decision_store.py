@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from pellucid.errors import ReviewsUnreachable, ReviewsUrlBad
+from pellucid.errors import ReviewStoreUnavailableError, InvalidReviewUrlError
 from pellucid.reviews.postgres import PostgresDatabase
 from pellucid.reviews.sqlite import SqliteFile
 from pellucid.reviews.store import Store
@@ -106,10 +106,10 @@ def test_a_lost_connection_is_opened_again(engine, name):
 
 def test_a_database_that_does_not_answer_is_told_of_without_its_password():
     store = Store(PostgresDatabase("postgresql://ann:secret@127.0.0.1:1/pellucid"), "w")
-    with pytest.raises(ReviewsUnreachable, match=r"database 'pellucid' at 127.0.0.1") as caught:
+    with pytest.raises(ReviewStoreUnavailableError, match=r"database 'pellucid' at 127.0.0.1") as caught:
         store.read("view")
     assert "secret" not in str(caught.value)
-    with pytest.raises(ReviewsUrlBad, match="mysql scheme"):
+    with pytest.raises(InvalidReviewUrlError, match="mysql scheme"):
         PostgresDatabase("mysql://here")
 
 
@@ -119,11 +119,11 @@ def test_a_newer_layout_is_refused(tmp_path):
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(ReviewsUnreachable, match="layout 99"):
+    with pytest.raises(ReviewStoreUnavailableError, match="layout 99"):
         Store(SqliteFile(path), "w").read("view")
 
 
 def test_a_file_that_is_no_database_is_told_of(tmp_path):
     (tmp_path / "reviews.sqlite").write_text("no database, but long enough to be looked at" * 40)
-    with pytest.raises(ReviewsUnreachable, match=r"reviews\.sqlite"):
+    with pytest.raises(ReviewStoreUnavailableError, match=r"reviews\.sqlite"):
         Store(SqliteFile(tmp_path / "reviews.sqlite"), "w").read("view")

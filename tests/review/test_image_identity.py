@@ -4,7 +4,7 @@ import pytest
 
 import pellucid
 import toys
-from pellucid.errors import DecisionImpossible
+from pellucid.errors import InvalidDecisionError
 from pellucid.understand.deciding import Change
 from pellucid.workspace.export import Chosen, export
 
@@ -75,7 +75,7 @@ def test_an_image_nobody_annotated_can_be(pets, tmp_path):
 def test_a_matched_image_needs_to_be_told_what_it_is(pets):
     view, version = pets
     item = named(version, "matched", "two.png")
-    with pytest.raises(DecisionImpossible, match="Say which concept"):
+    with pytest.raises(InvalidDecisionError, match="Say which concept"):
         view.reviews.decide(version, [item], "wrong", "Ann")
     view.reviews.decide(version, [item], "wrong", "Ann", Change(concept="cat"))
     assert labels(view)["two.png", "cat"] == "positive"

@@ -7,7 +7,7 @@ import pytest
 
 import pellucid
 import toys
-from pellucid.errors import ConceptNotInView, DecisionImpossible, ItemGone, NobodyNamed, RowUnknown
+from pellucid.errors import UnknownConceptError, InvalidDecisionError, ItemNotFoundError, ReviewerMissingError, HistoryRowNotFoundError
 from pellucid.formats import WRITERS
 from pellucid.understand.deciding import Change
 from pellucid.workspace.export import Chosen, export
@@ -76,7 +76,7 @@ def test_an_extra_annotation_is_removed_changed_or_moved(cracks):
 def test_a_swapped_concept_is_mended_in_one_act(cracks):
     view, version = cracks
     near = Seen("a/one.png", "dent", "predicted", FOUND[2])
-    with pytest.raises(DecisionImpossible, match="no annotation overlaps"):
+    with pytest.raises(InvalidDecisionError, match="no annotation overlaps"):
         view.reviews.decide(version, [near], "wrong", "Ann", Change(replaces=True))
     matched = version.gallery("matched", concept="rust")[0]
     view.reviews.decide(version, [matched], "wrong", "Ann", Change(concept="dent"))
@@ -274,7 +274,7 @@ def test_history_says_who_did_what_when_and_any_row_can_be_taken_back(cracks):
     assert boxes(view) == sorted([DENT, RUST, TWO, FOUND])
     reviews.undo("Owner")
     assert boxes(view) == sorted([DENT, TWO, FOUND])
-    with pytest.raises(RowUnknown, match="no row 1000000000"):
+    with pytest.raises(HistoryRowNotFoundError, match="no row 1000000000"):
         reviews.revert(10**9, "Owner")
 
 
@@ -309,15 +309,15 @@ def test_nothing_is_kept_of_an_act_that_cannot_be_taken(cracks):
     view, version = cracks
     item = version.gallery("missing")[0]
     for wrong, said in (
-        (Seen("a/one.png", "dent", "predicted", (1.0, 1.0, 2.0, 2.0)), ItemGone),
-        (Seen("nowhere.png", "dent", "predicted", FOUND[2]), ItemGone),
-        (Seen("a/one.png", "scratch", "predicted", FOUND[2]), ConceptNotInView),
+        (Seen("a/one.png", "dent", "predicted", (1.0, 1.0, 2.0, 2.0)), ItemNotFoundError),
+        (Seen("nowhere.png", "dent", "predicted", FOUND[2]), ItemNotFoundError),
+        (Seen("a/one.png", "scratch", "predicted", FOUND[2]), UnknownConceptError),
     ):
         with pytest.raises(said):
             view.reviews.decide(version, [item, wrong], "wrong", "Ann")
-    with pytest.raises(NobodyNamed):
+    with pytest.raises(ReviewerMissingError):
         view.reviews.decide(version, [item], "wrong", "  ")
-    with pytest.raises(DecisionImpossible, match="no area"):
+    with pytest.raises(InvalidDecisionError, match="no area"):
         view.reviews.decide(version, [item], "wrong", "Ann", Change(box=(1.0, 1.0, 0.0, 4.0)))
     assert view.reviews.history() == []
 

@@ -8,7 +8,7 @@ import pytest
 import pellucid
 import toys
 from pellucid.columns import KINDS
-from pellucid.errors import ConceptNotInView, DecisionImpossible
+from pellucid.errors import UnknownConceptError, InvalidDecisionError
 from pellucid.understand.deciding import Change
 from pellucid.understand.evaluation import evaluate
 from pellucid.understand.gallery import TABS
@@ -115,7 +115,7 @@ def decide(chance, view, version):
         row = view.reviews.decide(
             version, [item], verdict, chance.choice(["Ann", "Bo"]), some_change(chance, view.kind), loaded=state
         ).rows[0]
-    except (DecisionImpossible, ConceptNotInView):
+    except (InvalidDecisionError, UnknownConceptError):
         return
     if corrected and row.action in ("confirm", "unsure"):
         assert mended(version) == before, "to agree changes nothing"

@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 
 import pellucid
 import toys
-from pellucid.errors import TokensBad
+from pellucid.errors import InvalidTokensError
 from pellucid.server.doors import LARGEST_BODY, Doors
 from pellucid.server.run import Access, doors_of
 
@@ -162,7 +162,7 @@ def test_on_this_machine_no_ceremony_and_on_a_network_two_tokens(monkeypatch):
     assert doors_of("0.0.0.0", Access()).tokens[REVIEWER] == "reviewer"
     for unfit in (REVIEWER, "short"):
         monkeypatch.setenv("PELLUCID_OWNER_TOKEN", unfit)
-        with pytest.raises(TokensBad, match="two different tokens"):
+        with pytest.raises(InvalidTokensError, match="two different tokens"):
             doors_of("0.0.0.0", Access())
     behind = doors_of("127.0.0.1", Access(who_header="X-User", owners=("eve",), hostnames=("review.example",)))
     assert set(behind.hosts) == {"127.0.0.1", "localhost", "::1", "review.example"}

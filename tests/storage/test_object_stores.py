@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 import pellucid
 import toys
 from pellucid.errors import (
-    AddressHasSecret,
-    ChangedElsewhere,
-    FileMissing,
-    NotAWorkspace,
+    SecretInUrlError,
+    ConcurrentModificationError,
+    FileMissingError,
+    NotAWorkspaceError,
     PellucidError,
-    ReviewsNeedDatabase,
-    StoreUnreachable,
+    ReviewDatabaseRequiredError,
+    StoreUnavailableError,
 )
 from pellucid.understand.gallery import TABS
 from pellucid.workspace import ranged
@@ -146,7 +146,7 @@ def test_others_see_what_was_written_and_nobody_overwrites_another(url, machine,
     machine()
     theirs = pellucid.open(url)
     theirs.view("v").start("second")
-    with pytest.raises(ChangedElsewhere, match="somebody else wrote there"), writing(mine.folder):  # noqa: PT012 (both write at a time)
+    with pytest.raises(ConcurrentModificationError, match="somebody else wrote there"), writing(mine.folder):  # noqa: PT012 (both write at a time)
         theirs.view("v").add(
             toys.coco(
                 tmp_path / "more", images=[{"id": 9, "file_name": "new.png", "width": 8, "height": 8}], annotations=[], pictures=False
@@ -186,7 +186,7 @@ def test_sources_in_the_store(url, machine, tmp_path):
     assert view.manifest.sources[0].path == f"{url}-sources/annotations.json"
     assert version.manifest.prediction_sources[0].path == f"{url}-sources/results.json"
     assert answers(version) == answers(filled(pellucid.open(tmp_path / "here"), tmp_path / "sources"))
-    with pytest.raises(FileMissing, match=re.escape(f"{url}-sources/none.json")):
+    with pytest.raises(FileMissingError, match=re.escape(f"{url}-sources/none.json")):
         workspace.add("w", f"{url}-sources/none.json")
     with pytest.raises(PellucidError, match=re.escape(f"{url}-sources/bad.json")) as told:
         workspace.add("w", f"{url}-sources/bad.json")
@@ -200,7 +200,7 @@ def test_keys_in_addresses_are_refused_and_not_repeated(address, machine, tmp_pa
         lambda: pellucid.open(tmp_path / "w").add("v", address),
         lambda: pellucid.open(tmp_path / "w").add("v", toys.coco(tmp_path, pictures=False), images=address),
     ):
-        with pytest.raises(AddressHasSecret) as told:
+        with pytest.raises(SecretInUrlError) as told:
             ask()
         assert "wonderful" not in str(told.value)
     assert "wonderful" not in "".join(file.read_text() for file in tmp_path.rglob("*.json"))
@@ -210,17 +210,17 @@ def test_decisions_need_a_database(url, machine, tmp_path):
     version = filled(pellucid.open(url), tmp_path)
     reviews = version.view.reviews
     assert reviews.ledger.head == 0
-    with pytest.raises(ReviewsNeedDatabase, match="PELLUCID_REVIEWS"):
+    with pytest.raises(ReviewDatabaseRequiredError, match="PELLUCID_REVIEWS"):
         reviews.reset("ann")
 
 
 def test_a_bucket_that_is_not_there_or_holds_something_else(url, machine, tmp_path):
     import s3fs
 
-    with pytest.raises(StoreUnreachable, match="does not answer"):
+    with pytest.raises(StoreUnavailableError, match="does not answer"):
         filled(pellucid.open("s3://nobody-has-this/w"), Path())
     s3fs.S3FileSystem().pipe_file(f"{url}/notes.txt", b"mine")
-    with pytest.raises(NotAWorkspace, match="other files"):
+    with pytest.raises(NotAWorkspaceError, match="other files"):
         pellucid.open(url)
 
 
@@ -270,7 +270,7 @@ def test_a_web_server_that_sends_whole_files_is_told_of(machine, tmp_path):
     server = Patient(("127.0.0.1", 0), whole)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        with pytest.raises(StoreUnreachable, match="Range requests are needed"):
+        with pytest.raises(StoreUnavailableError, match="Range requests are needed"):
             pellucid.open(f"http://127.0.0.1:{server.server_port}/w").view("v").version("m").gallery("all")
     finally:
         server.shutdown()
@@ -344,7 +344,7 @@ def test_a_write_that_fails_halfway_leaves_the_store_and_the_reader_as_they_were
         real(file, location)
 
     monkeypatch.setattr(mirror, "send", breaks)
-    with pytest.raises(StoreUnreachable, match="the line is cut"):
+    with pytest.raises(StoreUnavailableError, match="the line is cut"):
         version.evaluate()
     assert answers(pellucid.open(bucket).view("v").version("m")) == expected
     monkeypatch.setattr(mirror, "send", real)

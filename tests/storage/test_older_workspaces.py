@@ -12,7 +12,7 @@ import pytest
 
 import pellucid
 import toys
-from pellucid.errors import WorkspaceTooNew
+from pellucid.errors import WorkspaceFormatError
 from pellucid.understand.gallery import TABS
 
 KEPT = Path(__file__).parents[1] / "workspaces"
@@ -85,6 +85,6 @@ def test_it_is_served(kept, served):
 def test_what_a_later_pellucid_wrote_is_refused_and_left_alone(kept):
     manifest = kept / "workspace.json"
     manifest.write_text(manifest.read_text().replace('"format": 1', '"format": 2'))
-    with pytest.raises(WorkspaceTooNew, match="2"):
+    with pytest.raises(WorkspaceFormatError, match="2"):
         pellucid.open(kept)
     assert '"format": 2' in manifest.read_text()

@@ -10,7 +10,7 @@ from typing import Any
 
 from pellucid.addresses import is_remote
 from pellucid.columns import Kind
-from pellucid.errors import FileEmpty, FileUnreadable, FormatNameUnknown, FormatUnknown, KindConflict, SeveralFiles, few
+from pellucid.errors import EmptyFileError, UnreadableFileError, UnknownFormatNameError, UnrecognizedFormatError, KindConflictError, MultipleAnnotationFilesError, summarize_names
 from pellucid.formats import (
     celeba,
     coco,
@@ -39,23 +39,23 @@ from pellucid.formats import (
     yolo,
     yolo_written,
 )  # fmt: skip
-from pellucid.formats.brought import brought
-from pellucid.formats.cells import cells_of_memory
-from pellucid.formats.look import AnnotationFormat, Asked, Look, PredictionFormat, look
+from pellucid.formats.brought import download
+from pellucid.formats.cells import open_memory_table
+from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe, PredictionFormat, probe_source
 from pellucid.formats.outgoing import Writer
-from pellucid.formats.pictures import is_picture
-from pellucid.formats.refused import refuse
-from pellucid.formats.source import AnnotationSource, PredictionSource
+from pellucid.formats.pictures import is_image_file
+from pellucid.formats.refused import reject_unsupported_format
+from pellucid.formats.source import ParsedAnnotations, ParsedPredictions
 
 READERS: tuple[AnnotationFormat, ...] = (
     fiftyone.FORMAT, coco.FORMAT, datumaro.FORMAT, vott.FORMAT, createml.FORMAT, label_studio.FORMAT, deepomatic.FORMAT, labelme.FORMAT,
     cvat.FORMAT, voc.FORMAT, yolo.FORMAT, darknet.FORMAT, hugging_face.FORMAT, open_images.FORMAT, kitti.FORMAT, dota.FORMAT,
-    wider_face.FORMAT, celeba.FORMAT, picture_list.FORMAT, image_folder.FORMAT, table.FORMAT_OF_ANNOTATIONS,
+    wider_face.FORMAT, celeba.FORMAT, picture_list.FORMAT, image_folder.FORMAT, table.FORMAT,
 )  # fmt: skip
 """In the order in which they are asked whether a source is theirs: those whose marks are rarest come first."""
 PREDICTION_READERS: tuple[PredictionFormat, ...] = (
     label_studio.PREDICTION_FORMAT, deepomatic.PREDICTION_FORMAT, fiftyone.PREDICTION_FORMAT, coco_results.PREDICTION_FORMAT,
-    mmdetection.PREDICTION_FORMAT, yolo.PREDICTION_FORMAT, table.FORMAT_OF_PREDICTIONS,
+    mmdetection.PREDICTION_FORMAT, yolo.PREDICTION_FORMAT, table.PREDICTION_FORMAT,
 )  # fmt: skip
 WRITERS: dict[str, Writer] = {
     "coco": coco.write, "yolo": yolo_written.write, "voc": voc.write, "cvat": cvat.write, "label-studio": label_studio.write,
@@ -71,136 +71,136 @@ PREDICTION_FORMATS = tuple(reader.name for reader in PREDICTION_READERS)
 
 
 def read_annotations(
-    source: Any, format: str | None, kind: Kind | None, pictures: str | None, first_pixel: int | None = None
-) -> AnnotationSource:  # fmt: skip
+    source: Any, format: str | None, kind: Kind | None, image_dir: str | None, first_pixel: int | None = None
+) -> ParsedAnnotations:  # fmt: skip
     """Images and annotations from a path, or from columns in memory.
 
     format: one of ANNOTATION_FORMATS, or None to recognise it. pictures: the folder image paths are relative to. first_pixel: see Asked.
     """
-    local = None if pictures is None or "://" in pictures else pictures
-    asked = Asked(kind, local, first_pixel)
-    with readable(source):
+    local_image_dir = None if image_dir is None or "://" in image_dir else image_dir
+    options = ReadOptions(kind, local_image_dir, first_pixel)
+    with convert_os_errors(source):
         if not isinstance(source, str | Path):
-            found = annotations_of_memory(source, asked)
+            annotations = read_memory_annotations(source, options)
         else:
-            with brought(source) as path:
-                found = annotations_of_file(path, format, asked)
+            with download(source) as local_path:
+                annotations = read_annotation_file(local_path, format, options)
             if is_remote(str(source)):
-                found = replace(found, path=str(source), folder=there(found.folder, path, str(source)))
-    if not len(found.images):
-        raise FileEmpty(found.path, "at least one image")
-    return found
+                annotations = replace(annotations, path=str(source), image_folder=remote_image_folder(annotations.image_folder, local_path, str(source)))
+    if not len(annotations.images):
+        raise EmptyFileError(annotations.path, "at least one image")
+    return annotations
 
 
-def there(folder: str | None, path: Path, source: str) -> str | None:
+def remote_image_folder(local_folder: str | None, local_root: Path, source_url: str) -> str | None:
     """In the store: where the pictures lie that were found in what was brought from it."""
-    if folder is None or not Path(folder).is_relative_to(path):
+    if local_folder is None or not Path(local_folder).is_relative_to(local_root):
         return None
-    return f"{source.rstrip('/')}/{Path(folder).relative_to(path).as_posix()}".removesuffix("/.")
+    return f"{source_url.rstrip('/')}/{Path(local_folder).relative_to(local_root).as_posix()}".removesuffix("/.")
 
 
-def annotations_of_memory(source: Any, asked: Asked) -> AnnotationSource:
-    cells = cells_of_memory(memory.annotation_columns(source))
-    if not table.is_annotations(cells):
-        raise FormatUnknown(cells.path, "annotations", f"columns {few(cells.columns, 8)}", ANNOTATION_FORMATS)
-    return table.read_annotations(cells, asked.kind, asked.pictures)
+def read_memory_annotations(source: Any, options: ReadOptions) -> ParsedAnnotations:
+    table_reader = open_memory_table(memory.annotation_columns(source))
+    if not table.has_annotation_columns(table_reader):
+        raise UnrecognizedFormatError(table_reader.path, "annotations", f"columns {summarize_names(table_reader.column_types, 8)}", ANNOTATION_FORMATS)
+    return table.read_annotation_table(table_reader, options.kind, options.image_folder)
 
 
-def annotations_of_file(source: str | Path, format: str | None, asked: Asked) -> AnnotationSource:
-    seen = look(source)
-    name = chosen(format, ANNOTATION_FORMATS)
-    if name is None:
-        refuse(seen, early=True)
-    reader = next((one for one in READERS if (one.name == name if name else one.is_it(seen))), None)
-    if reader is None and seen.is_dir and format is None:
-        return annotations_in(seen, asked)
+def read_annotation_file(source: str | Path, format: str | None, options: ReadOptions) -> ParsedAnnotations:
+    probe = probe_source(source)
+    format_name = check_format_name(format, ANNOTATION_FORMATS)
+    if format_name is None:
+        reject_unsupported_format(probe, before_readers=True)
+    reader = next((candidate for candidate in READERS if (candidate.name == format_name if format_name else candidate.matches(probe))), None)
+    if reader is None and probe.is_dir and format is None:
+        return read_annotation_folder(probe, options)
     if reader is None:
-        refuse(seen)
-        raise FormatUnknown(seen.path, "annotations", described(seen), ANNOTATION_FORMATS)
-    if format and not reader.is_it(seen):
-        raise FormatUnknown(seen.path, format, described(seen), ANNOTATION_FORMATS)
-    return reader.read(seen, asked)
+        reject_unsupported_format(probe)
+        raise UnrecognizedFormatError(probe.path, "annotations", describe_content(probe), ANNOTATION_FORMATS)
+    if format and not reader.matches(probe):
+        raise UnrecognizedFormatError(probe.path, format, describe_content(probe), ANNOTATION_FORMATS)
+    return reader.read(probe, options)
 
 
-def annotations_in(folder: Look, asked: Asked) -> AnnotationSource:
+def read_annotation_folder(folder: Probe, options: ReadOptions) -> ParsedAnnotations:
     """The one file at the top of a folder that a reader knows; pictures lie beside it or below."""
-    files = [Look(folder.path / name, folder.head_of(name)) for name in folder.names if "/" not in name and not is_picture(name)]
-    known = [(file, reader) for file in files if file.head.strip() for reader in READERS if reader.is_it(file)]
-    if len({file.path for file, _ in known}) > 1:
-        raise SeveralFiles(folder.path, few(sorted({file.path.name for file, _ in known})))
-    if known:
-        file, reader = known[0]
-        return reader.read(file, asked)
-    refuse(folder)
-    raise FormatUnknown(folder.path, "annotations", described(folder), ANNOTATION_FORMATS)
+    file_probes = [Probe(folder.path / file_name, folder.read_head(file_name)) for file_name in folder.file_names if "/" not in file_name and not is_image_file(file_name)]
+    matches = [(file_probe, reader) for file_probe in file_probes if file_probe.head.strip() for reader in READERS if reader.matches(file_probe)]
+    if len({file_probe.path for file_probe, _ in matches}) > 1:
+        raise MultipleAnnotationFilesError(folder.path, summarize_names(sorted({file_probe.path.name for file_probe, _ in matches})))
+    if matches:
+        file_probe, reader = matches[0]
+        return reader.read(file_probe, options)
+    reject_unsupported_format(folder)
+    raise UnrecognizedFormatError(folder.path, "annotations", describe_content(folder), ANNOTATION_FORMATS)
 
 
-def read_predictions(source: Any, format: str | None, kind: Kind, concepts: Collection[str]) -> PredictionSource:
+def read_predictions(source: Any, format: str | None, kind: Kind, concepts: Collection[str]) -> ParsedPredictions:
     """Predictions from a path, or from columns in memory. format: one of PREDICTION_FORMATS, or None.
 
     concepts: names that the view knows, by which columns of scores are told from others.
     """
-    asked = Asked(kind, concepts=tuple(concepts))
-    with readable(source):
+    options = ReadOptions(kind, concepts=tuple(concepts))
+    with convert_os_errors(source):
         if not isinstance(source, str | Path):
-            found = predictions_of_memory(source, asked)
+            predictions = read_memory_predictions(source, options)
         else:
-            with brought(source) as path:
-                found = predictions_of_file(path, format, asked)
-            found = replace(found, path=str(source)) if is_remote(str(source)) else found
-    if kind == "detection" and found.box is None:
-        raise KindConflict(found.path, "this", kind, "scores without boxes")
-    if kind != "detection" and found.box is not None:
-        raise KindConflict(found.path, "this", kind, "boxes")
-    return found
+            with download(source) as local_path:
+                predictions = read_prediction_file(local_path, format, options)
+            predictions = replace(predictions, path=str(source)) if is_remote(str(source)) else predictions
+    if kind == "detection" and predictions.box is None:
+        raise KindConflictError(predictions.path, "this", kind, "scores without boxes")
+    if kind != "detection" and predictions.box is not None:
+        raise KindConflictError(predictions.path, "this", kind, "boxes")
+    return predictions
 
 
-def predictions_of_memory(source: Any, asked: Asked) -> PredictionSource:
-    cells = cells_of_memory(memory.prediction_columns(source))
-    if not table.is_predictions(cells):
-        raise FormatUnknown(cells.path, "predictions", f"columns {few(cells.columns, 8)}", PREDICTION_FORMATS)
-    return table.read_predictions(cells, asked.kind or "detection", asked.concepts)
+def read_memory_predictions(source: Any, options: ReadOptions) -> ParsedPredictions:
+    table_reader = open_memory_table(memory.prediction_columns(source))
+    if not table.has_prediction_columns(table_reader):
+        raise UnrecognizedFormatError(table_reader.path, "predictions", f"columns {summarize_names(table_reader.column_types, 8)}", PREDICTION_FORMATS)
+    return table.read_prediction_table(table_reader, options.kind or "detection", options.concepts)
 
 
-def predictions_of_file(source: str | Path, format: str | None, asked: Asked) -> PredictionSource:
-    seen = look(source)
+def read_prediction_file(source: str | Path, format: str | None, options: ReadOptions) -> ParsedPredictions:
+    probe = probe_source(source)
     reader = next(
-        (one for one in PREDICTION_READERS if (one.name == chosen(format, PREDICTION_FORMATS) if format else one.is_it(seen))), None
+        (candidate for candidate in PREDICTION_READERS if (candidate.name == check_format_name(format, PREDICTION_FORMATS) if format else candidate.matches(probe))), None
     )
-    if reader is None or (format and not reader.is_it(seen)):
+    if reader is None or (format and not reader.matches(probe)):
         if not format:
-            refuse(seen)
-        raise FormatUnknown(seen.path, format or "predictions", described(seen), PREDICTION_FORMATS)
-    return reader.read(seen, asked)
+            reject_unsupported_format(probe)
+        raise UnrecognizedFormatError(probe.path, format or "predictions", describe_content(probe), PREDICTION_FORMATS)
+    return reader.read(probe, options)
 
 
-def is_predicted(source: str | Path) -> bool:
+def contains_predictions(source: str | Path) -> bool:
     """Whether a source holds predictions rather than annotations."""
-    with readable(source), brought(source) as path:
-        seen = look(path)
-        if any(reader.is_it(seen) for reader in PREDICTION_READERS[:-1]):
-            return not any(reader.is_it(seen) for reader in READERS if reader.name != label_studio.NAME)
-        return table.has_scores(seen)
+    with convert_os_errors(source), download(source) as local_path:
+        probe = probe_source(local_path)
+        if any(reader.matches(probe) for reader in PREDICTION_READERS[:-1]):
+            return not any(reader.matches(probe) for reader in READERS if reader.name != label_studio.NAME)
+        return table.has_score_column(probe)
 
 
 @contextmanager
-def readable(source: Any) -> Iterator[None]:
+def convert_os_errors(source: Any) -> Iterator[None]:
     """What the system says of a file that cannot be read, as our own error."""
     try:
         yield
     except OSError as error:
-        raise FileUnreadable(error.filename or source, (error.strerror or str(error)).lower()) from error
+        raise UnreadableFileError(error.filename or source, (error.strerror or str(error)).lower()) from error
 
 
-def chosen(format: str | None, known: tuple[str, ...]) -> str | None:
-    if format is not None and format not in known:
-        raise FormatNameUnknown(format, known)
+def check_format_name(format: str | None, format_names: tuple[str, ...]) -> str | None:
+    if format is not None and format not in format_names:
+        raise UnknownFormatNameError(format, format_names)
     return format
 
 
-def described(seen: Look) -> str:
-    head = seen.head
-    if seen.is_dir:
+def describe_content(probe: Probe) -> str:
+    head = probe.head
+    if probe.is_dir:
         return "a folder without data.yaml, label files or folders of pictures"
     if head[:1] in "{[":
         return f"JSON that begins {' '.join(head[:60].split())}"
@@ -216,7 +216,7 @@ __all__ = [
     "PREDICTION_FORMATS",
     "PREDICTION_WRITERS",
     "WRITERS",
-    "is_predicted",
+    "contains_predictions",
     "read_annotations",
     "read_predictions",
 ]

@@ -8,46 +8,46 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pellucid.addresses import is_remote, refuse_secrets
-from pellucid.errors import FileMissing, PellucidError, StoreUnknown, StoreUnreachable
+from pellucid.errors import FileMissingError, PellucidError, UnsupportedStoreError, StoreUnavailableError
 
 
 @contextmanager
-def brought(source: str | Path) -> Iterator[Path]:
+def download(source: str | Path) -> Iterator[Path]:
     """The file or folder as one of this machine. Errors name the place that the user did."""
     if not is_remote(str(source)):
         yield Path(source)
         return
     url = str(source).rstrip("/")
     refuse_secrets(url)
-    with tempfile.TemporaryDirectory(prefix="pellucid-") as room:
-        here = Path(room) / url.rpartition("/")[2]
-        fetch(url, here)
+    with tempfile.TemporaryDirectory(prefix="pellucid-") as temporary_folder:
+        local_path = Path(temporary_folder) / url.rpartition("/")[2]
+        fetch(url, local_path)
         try:
-            yield here
+            yield local_path
         except PellucidError as error:
-            error.args = (str(error).replace(str(here), url),)
+            error.args = (str(error).replace(str(local_path), url),)
             raise
 
 
-def fetch(url: str, here: Path) -> None:
+def fetch(url: str, local_path: Path) -> None:
     """Raises FileMissing, StoreUnknown, StoreUnreachable."""
     import fsspec
 
     try:
-        store, path = fsspec.url_to_fs(url)
+        store, store_path = fsspec.url_to_fs(url)
     except (ImportError, ValueError) as error:
-        raise StoreUnknown(url, str(error)) from error
+        raise UnsupportedStoreError(url, str(error)) from error
     try:
-        if store.isfile(path):
-            store.get_file(path, str(here))
-        elif not store.exists(path):
-            raise FileMissing(url)
+        if store.isfile(store_path):
+            store.get_file(store_path, str(local_path))
+        elif not store.exists(store_path):
+            raise FileMissingError(url)
         else:
-            for file in store.find(path):  # one by one, as `get` would look for patterns in names
-                target = here / file.removeprefix(path).lstrip("/")
+            for stored_file in store.find(store_path):  # one by one, as `get` would look for patterns in names
+                target = local_path / stored_file.removeprefix(store_path).lstrip("/")
                 target.parent.mkdir(parents=True, exist_ok=True)
-                store.get_file(file, str(target))
+                store.get_file(stored_file, str(target))
     except PellucidError:
         raise
     except Exception as error:  # each store has its own
-        raise StoreUnreachable(url, f"{type(error).__name__}: {error}".split("?", 1)[0][:200]) from error
+        raise StoreUnavailableError(url, f"{type(error).__name__}: {error}".split("?", 1)[0][:200]) from error

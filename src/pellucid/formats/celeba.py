@@ -8,19 +8,19 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pellucid.errors import RecordBad
-from pellucid.formats.gathering import Gathering
-from pellucid.formats.look import AnnotationFormat, Asked, Look
-from pellucid.formats.parsed import lines_of
-from pellucid.formats.pictures import is_picture
-from pellucid.formats.source import AnnotationSource
+from pellucid.errors import InvalidRecordError
+from pellucid.formats.gathering import DatasetBuilder
+from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe
+from pellucid.formats.parsed import read_lines
+from pellucid.formats.pictures import is_image_file
+from pellucid.formats.source import ParsedAnnotations
 
 NAME = "celeba"
 
 
-def matches(probe: Look) -> bool:
+def matches(probe: Probe) -> bool:
     if probe.is_dir:
-        return any(is_attribute_list(probe.head_of(file_name)) for file_name in probe.ending("list_attr_celeba.txt"))
+        return any(is_attribute_list(probe.read_head(file_name)) for file_name in probe.files_with_suffix("list_attr_celeba.txt"))
     return is_attribute_list(probe.head)
 
 
@@ -29,22 +29,22 @@ def is_attribute_list(head: str) -> bool:
     return len(lines) > 2 and lines[0].strip().isdigit() and re.match(r"\S+\.\w+(\s+-?[01])+\s*$", lines[2]) is not None
 
 
-def read(probe: Look, options: Asked) -> AnnotationSource:
+def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     attributes_file = sorted(probe.path.rglob("list_attr_celeba.txt"))[0] if probe.is_dir else probe.path
-    builder = Gathering(str(probe.path), NAME, options.pictures)
-    (_, _), (_, header), *lines = lines_of(attributes_file)
+    builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
+    (_, _), (_, header), *lines = read_lines(attributes_file)
     attribute_names = header.split()
     splits = read_partition(attributes_file)
     image_prefix = image_folder_prefix(probe, lines[0][1].split()[0] if lines else "")
     for line_number, line in lines:
         file_name, *marks = line.split()
         if len(marks) != len(attribute_names) or not set(marks) <= {"1", "-1", "0"}:
-            raise RecordBad(attributes_file, f"line {line_number}", f"it has {len(marks)} marks for {len(attribute_names)} attributes", "Write 1 or -1 for each.")
-        image = builder.image(image_prefix + file_name, split=splits.get(file_name, -1))
+            raise InvalidRecordError(attributes_file, f"line {line_number}", f"it has {len(marks)} marks for {len(attribute_names)} attributes", "Write 1 or -1 for each.")
+        image = builder.add_image(image_prefix + file_name, split=splits.get(file_name, -1))
         for attribute_name, mark in zip(attribute_names, marks, strict=True):
             if mark == "1":
-                builder.tag(image, attribute_name)
-    return builder.source("tagging", attribute_names)
+                builder.add_tag(image, attribute_name)
+    return builder.build("tagging", attribute_names)
 
 
 PARTITION_FILE = "list_eval_partition.txt"
@@ -55,13 +55,13 @@ def read_partition(attributes_file: Path) -> dict[str, int]:
     """CelebA numbers training 0, validation 1, test 2, as SPLITS does."""
     parent_folder = attributes_file.parent.parent
     partition_files = [candidate for candidate in (attributes_file.parent / PARTITION_FILE, *sorted(parent_folder.glob(f"*/{PARTITION_FILE}")), parent_folder / PARTITION_FILE) if candidate.is_file()]
-    fields_by_line = [line.split()[:2] for _, line in lines_of(partition_files[0])] if partition_files else []
+    fields_by_line = [line.split()[:2] for _, line in read_lines(partition_files[0])] if partition_files else []
     return {fields[0]: int(fields[1]) for fields in fields_by_line if len(fields) == 2 and fields[1] in ("0", "1", "2")}
 
 
-def image_folder_prefix(probe: Look, first_file_name: str) -> str:
+def image_folder_prefix(probe: Probe, first_file_name: str) -> str:
     """Where the first picture lies in the folder."""
-    image_path = next((path for path in probe.names if is_picture(path) and path.rsplit("/", maxsplit=1)[-1] == first_file_name), "") if probe.is_dir else ""
+    image_path = next((path for path in probe.file_names if is_image_file(path) and path.rsplit("/", maxsplit=1)[-1] == first_file_name), "") if probe.is_dir else ""
     return image_path[: -len(first_file_name)] if image_path else ""
 
 

@@ -12,12 +12,12 @@ import msgspec
 import numpy as np
 
 from pellucid.columns import OPEN, SPLITS, Annotations, Images, Integers, Longs, Texts, texts
-from pellucid.errors import ConceptUnknown, ImageUnknown, RecordBad
-from pellucid.formats.gathering import Gathering
-from pellucid.formats.look import AnnotationFormat, Asked, Look
-from pellucid.formats.outgoing import SHORT, Outgoing, file_for, folder_for, write_json
-from pellucid.formats.parsed import parsed_json
-from pellucid.formats.source import AnnotationSource, Note, check_boxes, image_path, listed_images, split_in
+from pellucid.errors import UnlistedConceptError, UnlistedImageError, InvalidRecordError
+from pellucid.formats.gathering import DatasetBuilder
+from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe
+from pellucid.formats.outgoing import SHORT_SPLIT_NAMES, ExportData, prepare_export_file, create_export_folder, write_json
+from pellucid.formats.parsed import parse_json
+from pellucid.formats.source import ParsedAnnotations, Note, check_boxes, normalize_image_path, create_images, find_split
 
 NAME = "coco"
 
@@ -54,10 +54,10 @@ class CocoFile(msgspec.Struct):
     annotations: list[CocoAnnotation] = []
 
 
-def matches(probe: Look) -> bool:
+def matches(probe: Probe) -> bool:
     """A JSON object that holds `images`; a folder with such files, one a split."""
     if probe.is_dir:
-        return any(is_coco(probe.head_of(file_name)) for file_name in annotation_files(probe))
+        return any(is_coco(probe.read_head(file_name)) for file_name in annotation_files(probe))
     return is_coco(probe.head)
 
 
@@ -67,14 +67,14 @@ def is_coco(head: str) -> bool:
     return head.startswith("{") and coco_key is not None and not any(key in head for key in foreign_keys)
 
 
-def annotation_files(probe: Look) -> list[str]:
+def annotation_files(probe: Probe) -> list[str]:
     """Instances where there are some, as a set of COCO holds other tasks too; else Roboflow's and any other."""
-    json_files = probe.ending(".json")
+    json_files = probe.files_with_suffix(".json")
     instance_files = [file_name for file_name in json_files if file_name.rsplit("/", maxsplit=1)[-1].startswith("instances")]
     return instance_files or [file_name for file_name in json_files if file_name.endswith("_annotations.coco.json")] or json_files[:8]
 
 
-def read(probe: Look, options: Asked) -> AnnotationSource:
+def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     """Boxes with their concepts; `iscrowd` becomes an ignored region. Without any box, the concepts of each image (tags).
 
     LVIS: what nobody verified of an image is unknown, and a concept that is not annotated exhaustively is an ignored region.
@@ -82,18 +82,18 @@ def read(probe: Look, options: Asked) -> AnnotationSource:
     if probe.is_dir:
         return read_folder(probe, options)
     path = probe.path
-    document: CocoFile = parsed_json(path, CocoFile, "COCO")
+    document: CocoFile = parse_json(path, CocoFile, "COCO")
     image_index_by_id = {image.id: index for index, image in enumerate(document.images)}
     if len(image_index_by_id) < len(document.images):
-        raise RecordBad(path, "images", f"{len(document.images) - len(image_index_by_id)} image ids stand twice", "Give each image its own id.")
-    image_paths = [image_path(path, image_file_name(path, index, image), options.pictures) for index, image in enumerate(document.images)]
+        raise InvalidRecordError(path, "images", f"{len(document.images) - len(image_index_by_id)} image ids stand twice", "Give each image its own id.")
+    image_paths = [normalize_image_path(path, image_file_name(path, index, image), options.image_folder) for index, image in enumerate(document.images)]
     concept_index_by_id = {category.id: index for index, category in enumerate(document.categories)}
     check_categories(path, document.categories, concept_index_by_id)
     image_indexes = np.array([find_image_index(image_index_by_id, annotation.image_id, path, index) for index, annotation in enumerate(document.annotations)], np.int32)
     concept_indexes = np.array([find_concept_index(concept_index_by_id, annotation.category_id, path, index) for index, annotation in enumerate(document.annotations)], np.int32)
-    images = listed_images(
+    images = create_images(
         image_paths, width=[pixel_length(image.width) for image in document.images], height=[pixel_length(image.height) for image in document.images],
-        ids=[str(image.id) for image in document.images],
+        image_ids=[str(image.id) for image in document.images],
     )  # fmt: skip
     notes: list[Note] = []
     if document.annotations and all(annotation.bbox is None and not annotation.segmentation for annotation in document.annotations):
@@ -101,37 +101,37 @@ def read(probe: Look, options: Asked) -> AnnotationSource:
     else:
         annotations, notes = box_annotations(path, document, image_indexes, concept_indexes)
     annotations = add_lvis_annotations(path, document, concept_index_by_id, images, annotations)
-    return AnnotationSource(
+    return ParsedAnnotations(
         str(path), NAME, "tagging" if annotations.box is None else "detection", [category.name for category in document.categories],
         [str(category.id) for category in document.categories], True, images, annotations, None, notes,
     )  # fmt: skip
 
 
-def read_folder(probe: Look, options: Asked) -> AnnotationSource:
+def read_folder(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     """A file a split, joined; the file's name or its folder's says which."""
-    builder = Gathering(str(probe.path), NAME, options.pictures)
+    builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
     concept_ids: dict[str, str] = {}
     for file_name in annotation_files(probe):
-        if not is_coco(probe.head_of(file_name)):
+        if not is_coco(probe.read_head(file_name)):
             continue
-        split_source = read(Look(probe.path / file_name, probe.head_of(file_name)), options)
+        split_source = read(Probe(probe.path / file_name, probe.read_head(file_name)), options)
         for concept_name, concept_id in zip(split_source.concepts, split_source.concept_ids, strict=True):
             concept_ids[concept_name] = concept_id if concept_ids.get(concept_name, concept_id) == concept_id else ""
         path_words = [*file_name.split("/")[:-1], *re.split(r"[_.-]", file_name.rsplit("/", maxsplit=1)[-1])]
-        split = split_in(path_words)
+        split = find_split(path_words)
         folder_prefix = f"{file_name.rpartition('/')[0]}/" if file_name.endswith("/_annotations.coco.json") else ""
         builder.notes += split_source.notes
         for image_index, path in enumerate(split_source.images.path):
-            builder.record(f"{folder_prefix}{path}", split_source.images.width[image_index], split_source.images.height[image_index], split, split_source.images.source_id[image_index])
-        builder.columns(split_source, [f"{folder_prefix}{path}" for path in split_source.images.path], file_name)
-    return builder.source(options.kind, list(concept_ids), list(concept_ids.values()))
+            builder.add_unique_image(f"{folder_prefix}{path}", split_source.images.width[image_index], split_source.images.height[image_index], split, split_source.images.source_id[image_index])
+        builder.add_annotations(split_source, [f"{folder_prefix}{path}" for path in split_source.images.path], file_name)
+    return builder.build(options.kind, list(concept_ids), list(concept_ids.values()))
 
 
 def image_file_name(path: Path, image_index: int, image: CocoImage) -> str:
     """LVIS has no file names: the address ends in it."""
     file_name = (image.coco_url or "").rsplit("/", maxsplit=1)[-1] if image.file_name is None else image.file_name
     if not file_name and image.file_name is None:
-        raise RecordBad(path, f"$.images[{image_index}]", "it has no file_name", "Name its picture.")
+        raise InvalidRecordError(path, f"$.images[{image_index}]", "it has no file_name", "Name its picture.")
     return file_name
 
 
@@ -170,7 +170,7 @@ def annotation_box(path: Path, annotation_index: int, annotation: CocoAnnotation
         return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
     location = f"$.annotations[{annotation_index}]" if annotation.bbox is None else f"$.annotations[{annotation_index}].bbox"
     problem = "it has no bbox" if annotation.bbox is None else f"it has {len(annotation.bbox)} numbers"
-    raise RecordBad(path, location, problem, "Write [left, top, width, height] in pixels.")
+    raise InvalidRecordError(path, location, problem, "Write [left, top, width, height] in pixels.")
 
 
 def tag_annotations(image_indexes: Integers, concept_indexes: Integers, concept_count: int) -> Annotations:
@@ -204,51 +204,51 @@ def pixel_length(length: float) -> int:
 
 def check_categories(path: Path, categories: list[CocoCategory], concept_index_by_id: dict[CocoId, int]) -> None:
     if not categories:
-        raise RecordBad(path, "categories", "the list is empty", 'List the concepts: [{"id": 1, "name": "dent"}].')
+        raise InvalidRecordError(path, "categories", "the list is empty", 'List the concepts: [{"id": 1, "name": "dent"}].')
     duplicates = [concept_name for concept_name, count in Counter(category.name for category in categories).items() if count > 1]
     if duplicates:
-        raise RecordBad(path, "categories", f"'{duplicates[0]}' stands twice", "Give each concept its own name.")
+        raise InvalidRecordError(path, "categories", f"'{duplicates[0]}' stands twice", "Give each concept its own name.")
     if len(concept_index_by_id) < len(categories):
-        raise RecordBad(path, "categories", "two concepts have one id", "Give each concept its own id.")
+        raise InvalidRecordError(path, "categories", "two concepts have one id", "Give each concept its own id.")
 
 
 def find_image_index(image_index_by_id: dict[CocoId, int], image_id: CocoId, path: Path, annotation_index: int) -> int:
     if (index := image_index_by_id.get(image_id)) is None:
-        raise ImageUnknown(path, f"$.annotations[{annotation_index}].image_id", image_id)
+        raise UnlistedImageError(path, f"$.annotations[{annotation_index}].image_id", image_id)
     return index
 
 
 def find_concept_index(concept_index_by_id: dict[CocoId, int], category_id: CocoId, path: Path, annotation_index: int) -> int:
     if (index := concept_index_by_id.get(category_id)) is None:
-        raise ConceptUnknown(path, f"$.annotations[{annotation_index}].category_id", category_id, list(concept_index_by_id))
+        raise UnlistedConceptError(path, f"$.annotations[{annotation_index}].category_id", category_id, list(concept_index_by_id))
     return index
 
 
-def write(export_data: Outgoing, path: Path) -> None:
+def write(export_data: ExportData, path: Path) -> None:
     """One file, or a folder with one a split where `path` has no ending."""
     if path.suffix:
-        export_data.one_split("one file of COCO")
-        write_json(file_for(path), build_document(export_data, np.arange(len(export_data.images))))
+        export_data.note_dropped_splits("one file of COCO")
+        write_json(prepare_export_file(path), build_document(export_data, np.arange(len(export_data.images))))
         return
-    folder = folder_for(path)
+    folder = create_export_folder(path)
     for split_index, split in enumerate(SPLITS):
         image_rows = np.flatnonzero(export_data.images.split == split_index)
         if len(image_rows):
-            write_json(folder / f"instances_{SHORT[split]}.json", build_document(export_data, image_rows))
+            write_json(folder / f"instances_{SHORT_SPLIT_NAMES[split]}.json", build_document(export_data, image_rows))
 
 
-def build_document(export_data: Outgoing, image_rows: Longs) -> dict[str, Any]:
+def build_document(export_data: ExportData, image_rows: Longs) -> dict[str, Any]:
     """The images at `rows`, with their annotations, or with predictions and their scores."""
-    images, entries = export_data.images, export_data.rows
+    images, entries = export_data.images, export_data.exported_table
     image_ids, concept_ids = numeric_ids(images.source_id.tolist()), numeric_ids(export_data.concept_ids)
     is_exported = np.zeros(len(images), bool)
     is_exported[image_rows] = True
     if isinstance(entries, Annotations):
         entries = entries.take(is_exported[entries.image])
-        export_data.cannot("COCO", "statements that a concept is absent", int((~entries.positive).sum()))
+        export_data.note_dropped_rows("COCO", "statements that a concept is absent", int((~entries.positive).sum()))
         entries = entries.take(entries.positive)
         if entries.box is None:
-            export_data.cannot("COCO", "tags that are unknown", int(entries.ignore.sum()))
+            export_data.note_dropped_rows("COCO", "tags that are unknown", int(entries.ignore.sum()))
             entries = entries.take(~entries.ignore)
     else:
         entries = entries.take(is_exported[entries.image])

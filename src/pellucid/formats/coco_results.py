@@ -15,18 +15,18 @@ import msgspec
 import numpy as np
 
 from pellucid import kernel
-from pellucid.errors import ExportImpossible, FileMalformed, RecordBad, ScoreBad
-from pellucid.formats.cells import exactly, text_literal
+from pellucid.errors import ExportError, MalformedFileError, InvalidRecordError, InvalidScoreError
+from pellucid.formats.cells import escape_glob, quote_string
 from pellucid.formats.coco import CocoId, numeric_ids
-from pellucid.formats.look import Asked, Look, PredictionFormat
-from pellucid.formats.outgoing import Outgoing, file_for
-from pellucid.formats.parsed import parsed_json
-from pellucid.formats.source import ImageNaming, PredictionSource, checked, codes, codes_of_integers
+from pellucid.formats.look import ReadOptions, Probe, PredictionFormat
+from pellucid.formats.outgoing import ExportData, prepare_export_file
+from pellucid.formats.parsed import parse_json
+from pellucid.formats.source import ImageKeyKind, ParsedPredictions, validate_predictions, encode_texts, encode_integers
 
 NAME = "coco-results"
 
 
-def matches(probe: Look) -> bool:
+def matches(probe: Probe) -> bool:
     """A JSON list, empty or of records that have a category_id."""
     head = probe.head
     return head.startswith("[") and ("category_id" in head or re.match(r"\[\s*\]", head) is not None)
@@ -46,13 +46,13 @@ SAMPLE_SIZE = 2_000
 """Records by which a file is judged to number its images and concepts; then all are read as integers, if they are."""
 
 
-def read_results(path: Path) -> PredictionSource:
+def read_results(path: Path) -> ParsedPredictions:
     """Boxes with scores; ids stay texts until they are held against the version's images and concepts."""
     native_columns = None if kernel.library is None else read_columns_native(path)
     return build_source(path, *(native_columns or read_columns_duckdb(path)))
 
 
-def read_columns_native(path: Path) -> tuple[dict[str, Any], ImageNaming] | None:
+def read_columns_native(path: Path) -> tuple[dict[str, Any], ImageKeyKind] | None:
     """The columns of a file in the plain form that all writers but a few use, by the kernel; None for any other.
 
     Read in parts, so that the text of a large file is never in memory as a whole.
@@ -123,7 +123,7 @@ def parse_chunk(buffer: bytes, parser_state: Any, chunks: list[Columns]) -> int 
     return None if consumed < 0 else consumed
 
 
-def read_columns_duckdb(path: Path) -> tuple[dict[str, Any], ImageNaming]:
+def read_columns_duckdb(path: Path) -> tuple[dict[str, Any], ImageKeyKind]:
     """The columns of any file that is valid JSON, by DuckDB."""
     import duckdb
 
@@ -132,11 +132,11 @@ def read_columns_duckdb(path: Path) -> tuple[dict[str, Any], ImageNaming]:
     try:
         with duckdb.connect() as connection:
             image_expression = "coalesce(file_name, image_id)" if has_file_names else "image_id"
-            connection.execute(RESULTS_VIEW_SQL.format(image=image_expression, path=text_literal(exactly(path))))
+            connection.execute(RESULTS_VIEW_SQL.format(image=image_expression, path=quote_string(escape_glob(path))))
             columns = query_columns(connection)
     except duckdb.Error as error:
-        parsed_json(path, list[CocoResult], "COCO results")  # tells exactly where and why, if it can
-        raise FileMalformed(path, str(error).split("\n", maxsplit=1)[0]) from error
+        parse_json(path, list[CocoResult], "COCO results")  # tells exactly where and why, if it can
+        raise MalformedFileError(path, str(error).split("\n", maxsplit=1)[0]) from error
     check_columns(path, columns)
     box = np.empty((len(columns["score"]), 4))
     for side_index, side in enumerate("xywh"):
@@ -164,7 +164,7 @@ def integer_sql(expression: str) -> str:
 
 def distinct_codes(id_column: Any) -> tuple[list[str], Any]:
     ids = np.ma.getdata(id_column)
-    return codes(ids) if ids.dtype == object else codes_of_integers(ids)
+    return encode_texts(ids) if ids.dtype == object else encode_integers(ids)
 
 
 class CocoResult(msgspec.Struct):
@@ -180,41 +180,41 @@ def check_columns(path: Path, columns: dict[str, Any]) -> None:
         missing_rows = np.flatnonzero(np.ma.getmaskarray(columns[column_name]))
         if len(missing_rows):
             if key == "score":
-                raise ScoreBad(path, f"$[{missing_rows[0]}]", "absent")
-            raise RecordBad(path, f"$[{missing_rows[0]}]", f"it has no {key}", "Write image_id, category_id, bbox and score.")
+                raise InvalidScoreError(path, f"$[{missing_rows[0]}]", "absent")
+            raise InvalidRecordError(path, f"$[{missing_rows[0]}]", f"it has no {key}", "Write image_id, category_id, bbox and score.")
     box_lengths = np.ma.filled(columns["numbers"], 0)
     invalid_rows = np.flatnonzero(box_lengths != 4)
     if len(invalid_rows):
-        raise RecordBad(path, f"$[{invalid_rows[0]}].bbox", f"it has {box_lengths[invalid_rows[0]]} numbers", "Write [left, top, width, height] in pixels.")
+        raise InvalidRecordError(path, f"$[{invalid_rows[0]}].bbox", f"it has {box_lengths[invalid_rows[0]]} numbers", "Write [left, top, width, height] in pixels.")
 
 
-def build_source(path: Path, columns: dict[str, Any], images_named_by: ImageNaming) -> PredictionSource:
+def build_source(path: Path, columns: dict[str, Any], images_named_by: ImageKeyKind) -> ParsedPredictions:
     image_keys, image = distinct_codes(columns["image"])
     concept_keys, concept = distinct_codes(columns["concept"])
     score, box = np.ma.filled(columns["score"], np.nan), columns["box"]
-    source = PredictionSource(
+    source = ParsedPredictions(
         str(path), NAME, image_keys, image, concept_keys, concept, "id",
-        score, box, "pixels", range(len(score)), images_named_by=images_named_by,
+        score, box, "pixels", range(len(score)), image_key_kind=images_named_by,
     )  # fmt: skip
-    return checked(source)
+    return validate_predictions(source)
 
 
-def read(probe: Look, options: Asked) -> PredictionSource:
+def read(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     return read_results(probe.path)
 
 
-def write(export_data: Outgoing, path: Path) -> None:
+def write(export_data: ExportData, path: Path) -> None:
     """A list of results; ids are those of the annotations' own file."""
     predictions = export_data.predictions
     if predictions is None or predictions.box is None:
-        raise ExportImpossible("coco", "COCO results are boxes with scores; write csv or parquet")
+        raise ExportError("coco", "COCO results are boxes with scores; write csv or parquet")
     image_ids, concept_ids = numeric_ids(export_data.images.source_id.tolist()), numeric_ids(export_data.concept_ids)
     prediction_rows = zip(predictions.image.tolist(), predictions.concept.tolist(), predictions.box.tolist(), predictions.score.tolist(), strict=True)
     results = [
         {"image_id": image_ids[image], "category_id": concept_ids[concept], "bbox": box, "score": score}
         for image, concept, box, score in prediction_rows
     ]
-    file_for(path).write_bytes(msgspec.json.encode(results))
+    prepare_export_file(path).write_bytes(msgspec.json.encode(results))
 
 
 PREDICTION_FORMAT = PredictionFormat(NAME, matches, read)

@@ -7,20 +7,20 @@ from pathlib import Path
 from xml.etree.ElementTree import Element, ElementTree, SubElement
 
 from pellucid.columns import SPLITS
-from pellucid.errors import ExportImpossible, FileMalformed, FormatRefused
-from pellucid.formats.gathering import Gathering
-from pellucid.formats.look import AnnotationFormat, Asked, Look, files_of
-from pellucid.formats.outgoing import SHORT, Outgoing, file_for
-from pellucid.formats.parsed import number_of, parsed_xml
-from pellucid.formats.source import AnnotationSource, split_named
+from pellucid.errors import ExportError, MalformedFileError, UnsupportedFormatError
+from pellucid.formats.gathering import DatasetBuilder
+from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe, list_files
+from pellucid.formats.outgoing import SHORT_SPLIT_NAMES, ExportData, prepare_export_file
+from pellucid.formats.parsed import parse_number, parse_xml
+from pellucid.formats.source import ParsedAnnotations, parse_split
 
 NAME = "cvat"
 OUTLINE_TAGS = ("polygon", "polyline", "points", "ellipse", "cuboid", "mask", "skeleton")
 
 
-def matches(probe: Look) -> bool:
+def matches(probe: Probe) -> bool:
     if probe.is_dir:
-        return any(is_cvat(probe.head_of(file_name)) for file_name in probe.ending(".xml")[:5])
+        return any(is_cvat(probe.read_head(file_name)) for file_name in probe.files_with_suffix(".xml")[:5])
     return is_cvat(probe.head)
 
 
@@ -28,47 +28,47 @@ def is_cvat(head: str) -> bool:
     return "<annotations>" in head and ("<meta>" in head or "<version>" in head or "<image " in head or "<track " in head)
 
 
-def read(probe: Look, options: Asked) -> AnnotationSource:
-    builder = Gathering(str(probe.path), NAME, options.pictures)
+def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
+    builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
     labels: dict[str, None] = {}
     outline_count = rotated_count = 0
-    for file in files_of(probe, ".xml"):
-        root = parsed_xml(file)
+    for file in list_files(probe, ".xml"):
+        root = parse_xml(file)
         if root.tag != "annotations":
-            raise FileMalformed(file, f"begins with <{root.tag}>, where <annotations> was expected")
+            raise MalformedFileError(file, f"begins with <{root.tag}>, where <annotations> was expected")
         if root.find("track") is not None:
-            raise FormatRefused(file, "CVAT for video 1.1", "Export it from CVAT as 'CVAT for images 1.1', with the frames as pictures.")
+            raise UnsupportedFormatError(file, "CVAT for video 1.1", "Export it from CVAT as 'CVAT for images 1.1', with the frames as pictures.")
         labels |= dict.fromkeys(label_element.text.strip() for label_element in root.iterfind(".//label/name") if label_element.text)
         for image_element in root.iterfind("image"):
             counts = read_image_element(builder, file, image_element)
             outline_count, rotated_count = outline_count + counts[0], rotated_count + counts[1]
-    builder.note("polygons", outline_count, f"{outline_count:,} outlines taken by their bounding box")
-    builder.note("rotated", rotated_count, f"{rotated_count:,} rotated boxes taken by their bounding box")
-    return builder.source(options.kind, list(labels))
+    builder.add_note("polygons", outline_count, f"{outline_count:,} outlines taken by their bounding box")
+    builder.add_note("rotated", rotated_count, f"{rotated_count:,} rotated boxes taken by their bounding box")
+    return builder.build(options.kind, list(labels))
 
 
-def read_image_element(builder: Gathering, file: object, image_element: Element) -> tuple[int, int]:
+def read_image_element(builder: DatasetBuilder, file: object, image_element: Element) -> tuple[int, int]:
     """Returns how many outlines and rotated boxes there were."""
     image_name = image_element.get("name") or ""
-    width, height = (number_of(image_element.get(side, "0"), file, f"image '{image_name}'", side) for side in ("width", "height"))
-    split = split_named(image_element.get("subset") or "")
-    image = builder.image(image_name, width, height, -1 if split is None else split, image_element.get("id") or "")
+    width, height = (parse_number(image_element.get(side, "0"), file, f"image '{image_name}'", side) for side in ("width", "height"))
+    split = parse_split(image_element.get("subset") or "")
+    image = builder.add_image(image_name, width, height, -1 if split is None else split, image_element.get("id") or "")
     outline_count = rotated_count = 0
     for shape_index, shape in enumerate(image_element):
         location, concept = f"image '{image_name}' <{shape.tag}> {shape_index}", shape.get("label") or ""
         if shape.tag == "tag":
-            builder.tag(image, concept)
+            builder.add_tag(image, concept)
         elif shape.tag == "box":
-            x_min, y_min, x_max, y_max = (number_of(shape.get(side, ""), file, location, side) for side in ("xtl", "ytl", "xbr", "ybr"))
-            angle = number_of(shape.get("rotation", "0"), file, location, "rotation")
+            x_min, y_min, x_max, y_max = (parse_number(shape.get(side, ""), file, location, side) for side in ("xtl", "ytl", "xbr", "ybr"))
+            angle = parse_number(shape.get("rotation", "0"), file, location, "rotation")
             rotated_count += angle % 360 != 0
-            builder.around(image, concept, rotate_box((x_min, y_min, x_max, y_max), angle), location)
+            builder.add_outline(image, concept, rotate_box((x_min, y_min, x_max, y_max), angle), location)
         elif shape.tag in OUTLINE_TAGS and concept and not shape.get("points"):
             outline_count += 1
-            builder.around(image, concept, shape_extremes(shape, file, location), location)
+            builder.add_outline(image, concept, shape_extremes(shape, file, location), location)
         elif shape.tag in OUTLINE_TAGS and concept:
             outline_count += 1
-            builder.around(image, concept, parse_points(shape.get("points") or "", file, location), location, drawn=shape.tag == "polygon")
+            builder.add_outline(image, concept, parse_points(shape.get("points") or "", file, location), location, keep_outline=shape.tag == "polygon")
     return outline_count, rotated_count
 
 
@@ -76,7 +76,7 @@ def shape_extremes(shape: Element, file: object, location: str) -> list[tuple[fl
     """Corners of what has no list of points: an ellipse, a mask, a cuboid, the points of a skeleton."""
 
     def attribute(key: str) -> float:
-        return number_of(shape.get(key, ""), file, location, key)
+        return parse_number(shape.get(key, ""), file, location, key)
 
     if shape.tag == "ellipse":
         x, y, x_radius, y_radius = attribute("cx"), attribute("cy"), attribute("rx"), attribute("ry")
@@ -92,7 +92,7 @@ def shape_extremes(shape: Element, file: object, location: str) -> list[tuple[fl
 
 def parse_points(points_text: str, file: object, location: str) -> list[tuple[float, float]]:
     pairs = [pair.partition(",") for pair in points_text.split(";") if pair.strip()]
-    return [(number_of(x, file, location, "x"), number_of(y, file, location, "y")) for x, _, y in pairs]
+    return [(parse_number(x, file, location, "x"), parse_number(y, file, location, "y")) for x, _, y in pairs]
 
 
 def rotate_box(corners: tuple[float, float, float, float], degrees: float) -> list[tuple[float, float]]:
@@ -108,20 +108,20 @@ def rotate_box(corners: tuple[float, float, float, float], degrees: float) -> li
     ]
 
 
-def write(export_data: Outgoing, path: Path) -> None:
+def write(export_data: ExportData, path: Path) -> None:
     """One XML file; splits are subsets."""
     if export_data.annotations is None:
-        raise ExportImpossible(NAME, "CVAT holds annotations; write predictions as coco, yolo, csv or parquet")
-    annotations = export_data.plain_annotations("CVAT")
+        raise ExportError(NAME, "CVAT holds annotations; write predictions as coco, yolo, csv or parquet")
+    annotations = export_data.exportable_annotations("CVAT")
     root = Element("annotations")
     SubElement(root, "version").text = "1.1"
     labels = SubElement(SubElement(SubElement(root, "meta"), "task"), "labels")
     for concept in export_data.concepts:
         SubElement(SubElement(labels, "label"), "name").text = concept
-    for image, annotation_rows in export_data.of_image(annotations):
+    for image, annotation_rows in export_data.rows_by_image(annotations):
         images = export_data.images
         image_element = SubElement(
-            root, "image", id=str(image), name=str(images.path[image]), subset=SHORT[SPLITS[images.split[image]]],
+            root, "image", id=str(image), name=str(images.path[image]), subset=SHORT_SPLIT_NAMES[SPLITS[images.split[image]]],
             width=str(int(images.width[image])), height=str(int(images.height[image])),
         )  # fmt: skip
         for annotation_row in annotation_rows:
@@ -132,7 +132,7 @@ def write(export_data: Outgoing, path: Path) -> None:
             x, y, width, height = annotations.box[annotation_row].tolist()
             sides = {"xtl": x, "ytl": y, "xbr": x + width, "ybr": y + height}
             SubElement(image_element, "box", {"label": concept, "occluded": "0", **{side: repr(coordinate) for side, coordinate in sides.items()}})
-    ElementTree(root).write(file_for(path), encoding="utf-8", xml_declaration=True)
+    ElementTree(root).write(prepare_export_file(path), encoding="utf-8", xml_declaration=True)
 
 
 FORMAT = AnnotationFormat(NAME, matches, read)

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pellucid.errors import FileMalformed
-from pellucid.formats.look import AnnotationFormat, Asked, Look
-from pellucid.formats.parsed import is_number, lines_of
-from pellucid.formats.pictures import is_picture
-from pellucid.formats.source import AnnotationSource, split_in, split_named
+from pellucid.errors import MalformedFileError
+from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe
+from pellucid.formats.parsed import is_number, read_lines
+from pellucid.formats.pictures import is_image_file
+from pellucid.formats.source import ParsedAnnotations, find_split, parse_split
 from pellucid.formats.yolo import build_annotations
 
 NAME = "darknet"
 NAMES_FILES = ("obj.names", "classes.txt", "voc.names", "labels.txt", "coco.names")
 
 
-def matches(probe: Look) -> bool:
+def matches(probe: Probe) -> bool:
     if not probe.is_dir:
         return probe.path.suffix == ".data" and "names" in probe.head
-    if probe.ending(".data"):
-        return any("names" in probe.head_of(file_name) for file_name in probe.ending(".data"))
-    return find_names_file(probe.path) is not None and any(is_label(probe.head_of(file_name)) for file_name in probe.ending(".txt")[:20])
+    if probe.files_with_suffix(".data"):
+        return any("names" in probe.read_head(file_name) for file_name in probe.files_with_suffix(".data"))
+    return find_names_file(probe.path) is not None and any(is_label(probe.read_head(file_name)) for file_name in probe.files_with_suffix(".txt")[:20])
 
 
 def is_label(head: str) -> bool:
@@ -33,22 +33,22 @@ def find_names_file(folder: Path) -> Path | None:
     return next((file for file in candidates if file.is_file()), None)
 
 
-def read(probe: Look, options: Asked) -> AnnotationSource:
+def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     data_file = probe.path if not probe.is_dir else next(iter(sorted(probe.path.glob("*.data"))), None)
     root = probe.path if probe.is_dir else probe.path.parent
     names_path = data_file.parent / Path(read_data_settings(data_file).get("names", "obj.names")).name if data_file else find_names_file(root)
     if names_path is None or not names_path.is_file():
-        raise FileMalformed(data_file or root, "names no file of concepts that is there")
-    concepts = [line for _, line in lines_of(names_path)]
+        raise MalformedFileError(data_file or root, "names no file of concepts that is there")
+    concepts = [line for _, line in read_lines(names_path)]
     image_entries = read_image_lists(data_file, root) if data_file else scan_label_files(root)
-    image_folder = Path(options.pictures) if options.pictures else root
+    image_folder = Path(options.image_folder) if options.image_folder else root
     image_paths = [path_in_image_folder(path, image_folder, root) for path, _, _ in image_entries]
     label_files: list[Path | None] = [label_file if label_file.is_file() else None for _, _, label_file in image_entries]
     return build_annotations(data_file or root, image_folder, concepts, image_paths, [split for _, split, _ in image_entries], label_files, [])
 
 
 def read_data_settings(data_file: Path) -> dict[str, str]:
-    pairs = (line.partition("=") for _, line in lines_of(data_file))
+    pairs = (line.partition("=") for _, line in read_lines(data_file))
     return {key.strip(): setting.strip() for key, _, setting in pairs}
 
 
@@ -56,15 +56,15 @@ def read_image_lists(data_file: Path, root: Path) -> list[tuple[str, int, Path]]
     """Picture, split and label file, as the lists that `obj.data` names have them; paths begin with a `data/` that may not be there."""
     image_entries = []
     for key, setting in read_data_settings(data_file).items():
-        split = split_named("validation" if key == "valid" else key)
+        split = parse_split("validation" if key == "valid" else key)
         list_file = next((candidate for candidate in (root / setting, root / Path(setting).name) if candidate.is_file()), None)
         if split is None or list_file is None:
             continue
-        for _, line in lines_of(list_file):
+        for _, line in read_lines(list_file):
             path = line if (root / line).exists() or not line.startswith("data/") else line.removeprefix("data/")
             image_entries.append((path, split, (root / path).with_suffix(".txt")))
     if not image_entries:
-        raise FileMalformed(data_file, "names no list of pictures (train, valid) that is there")
+        raise MalformedFileError(data_file, "names no list of pictures (train, valid) that is there")
     return image_entries
 
 
@@ -72,14 +72,14 @@ def scan_label_files(root: Path) -> list[tuple[str, int, Path]]:
     """Label files anywhere below, each with a picture of its name; a folder of its path may say the split."""
     images_by_stem: dict[str, list[Path]] = {}
     for file in sorted(root.rglob("*")):
-        if is_picture(file.name):
+        if is_image_file(file.name):
             images_by_stem.setdefault(file.stem, []).append(file)
     image_entries = []
     for label_file in sorted(root.rglob("*.txt")):
         if label_file.name in NAMES_FILES or not is_label(label_file.read_text(errors="replace")):
             continue
         folder_names = label_file.relative_to(root).parts[:-1]
-        split = split_in(folder_names)
+        split = find_split(folder_names)
         image_file = closest_image(label_file, images_by_stem.get(label_file.stem, []))
         image_entries.append((image_file.relative_to(root).as_posix() if image_file else f"{label_file.stem}.jpg", split, label_file))
     return image_entries

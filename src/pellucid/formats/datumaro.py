@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
-from pellucid.errors import ConceptUnknown
-from pellucid.formats.gathering import Gathering
-from pellucid.formats.look import AnnotationFormat, Asked, Look, files_of
-from pellucid.formats.parsed import parsed_json
-from pellucid.formats.source import AnnotationSource, split_named
+from pellucid.errors import UnlistedConceptError
+from pellucid.formats.gathering import DatasetBuilder
+from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe, list_files
+from pellucid.formats.parsed import parse_json
+from pellucid.formats.source import ParsedAnnotations, parse_split
 
 NAME = "datumaro"
 
@@ -54,35 +54,35 @@ class DatumaroFile(msgspec.Struct):
     categories: DatumaroCategories = msgspec.field(default_factory=DatumaroCategories)
 
 
-def matches(probe: Look) -> bool:
-    heads = [probe.head] if not probe.is_dir else [probe.head_of(file_name) for file_name in probe.ending(".json")[:3]]
+def matches(probe: Probe) -> bool:
+    heads = [probe.head] if not probe.is_dir else [probe.read_head(file_name) for file_name in probe.files_with_suffix(".json")[:3]]
     return any(head.startswith("{") and '"categories"' in head and '"items"' in head and '"images"' not in head for head in heads) or any(
         head.startswith("{") and '"label_groups"' in head for head in heads
     )
 
 
-def read(probe: Look, options: Asked) -> AnnotationSource:
-    builder = Gathering(str(probe.path), NAME, options.pictures)
+def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
+    builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
     concept_names: dict[str, None] = {}
     outline_count = skipped_count = 0
-    for file in files_of(probe, ".json"):
-        document: DatumaroFile = parsed_json(file, DatumaroFile, "Datumaro")
+    for file in list_files(probe, ".json"):
+        document: DatumaroFile = parse_json(file, DatumaroFile, "Datumaro")
         labels = [label.name for label in document.categories.label.labels]
         concept_names |= dict.fromkeys(labels)
-        split = split_named(file.stem)
+        split = parse_split(file.stem)
         for item_index, item in enumerate(document.items):
             counts = read_item(builder, file, item, f"$.items[{item_index}]", labels, -1 if split is None else split)
             outline_count, skipped_count = outline_count + counts[0], skipped_count + counts[1]
-    builder.note("polygons", outline_count, f"{outline_count:,} outlines taken by their bounding box")
-    builder.note("left_out", skipped_count, f"{skipped_count:,} captions, depths and other annotations without a concept or a place left out")
-    return builder.source(options.kind, list(concept_names))
+    builder.add_note("polygons", outline_count, f"{outline_count:,} outlines taken by their bounding box")
+    builder.add_note("left_out", skipped_count, f"{skipped_count:,} captions, depths and other annotations without a concept or a place left out")
+    return builder.build(options.kind, list(concept_names))
 
 
-def read_item(builder: Gathering, file: Path, item: DatumaroItem, item_location: str, labels: list[str], split: int) -> tuple[int, int]:
+def read_item(builder: DatasetBuilder, file: Path, item: DatumaroItem, item_location: str, labels: list[str], split: int) -> tuple[int, int]:
     """Returns how many outlines there were, and how many annotations were left out."""
     media = item.image or item.media or DatumaroMedia()
     height, width = (media.size or [0, 0])[:2]
-    image = builder.image(media.path or f"{item.id}.jpg", width, height, split, str(item.id))
+    image = builder.add_image(media.path or f"{item.id}.jpg", width, height, split, str(item.id))
     outline_count = skipped_count = 0
     for annotation_index, annotation in enumerate(item.annotations):
         location = f"{file.name} {item_location}.annotations[{annotation_index}]"
@@ -90,21 +90,21 @@ def read_item(builder: Gathering, file: Path, item: DatumaroItem, item_location:
             skipped_count += 1
             continue
         if not 0 <= annotation.label_id < len(labels):
-            raise ConceptUnknown(file, location, annotation.label_id, [f"0 to {len(labels) - 1}"])
+            raise UnlistedConceptError(file, location, annotation.label_id, [f"0 to {len(labels) - 1}"])
         concept = labels[annotation.label_id]
         ignore = bool(annotation.attributes.get("is_crowd") or annotation.attributes.get("difficult"))
         if annotation.type == "label":
-            builder.tag(image, concept)
+            builder.add_tag(image, concept)
         elif annotation.type == "bbox" and annotation.bbox:
-            builder.box(image, concept, annotation.bbox, location, ignore)
+            builder.add_box(image, concept, annotation.bbox, location, ignore)
         elif annotation.type in ("polygon", "polyline") and annotation.points and all(isinstance(coordinate, int | float) for coordinate in annotation.points):
             outline_count += 1
-            builder.around(
-                image, concept, list(zip(annotation.points[::2], annotation.points[1::2], strict=False)), location, ignore, drawn=annotation.type == "polygon"
+            builder.add_outline(
+                image, concept, list(zip(annotation.points[::2], annotation.points[1::2], strict=False)), location, ignore, keep_outline=annotation.type == "polygon"
             )
         elif annotation.bbox:
             outline_count += 1
-            builder.box(image, concept, annotation.bbox, location, ignore)
+            builder.add_box(image, concept, annotation.bbox, location, ignore)
         else:
             skipped_count += 1
     return outline_count, skipped_count

@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from pellucid.errors import FileMalformed, NothingPredicted, RecordBad
-from pellucid.formats.gathering import Gathering, Numbers
-from pellucid.formats.look import AnnotationFormat, Asked, Look, PredictionFormat
-from pellucid.formats.parsed import lines_of, listed, number_of, parsed_json, record_in
-from pellucid.formats.source import AnnotationSource, PredictionSource, checked, codes, split_named
+from pellucid.errors import MalformedFileError, EmptyPredictionsError, InvalidRecordError
+from pellucid.formats.gathering import DatasetBuilder, BoxCoordinates
+from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe, PredictionFormat
+from pellucid.formats.parsed import read_lines, expect_list, parse_number, parse_json, expect_object
+from pellucid.formats.source import ParsedAnnotations, ParsedPredictions, validate_predictions, encode_texts, parse_split
 
 NAME = "deepomatic"
 PREDICTIONS_NAME = "deepomatic-predictions"
@@ -25,88 +25,88 @@ class DeepomaticFile(msgspec.Struct):
     tags: list[str] = []
 
 
-def matches(probe: Look) -> bool:
+def matches(probe: Probe) -> bool:
     return probe.head.startswith("{") and '"annotated_regions"' in probe.head
 
 
-def read_image_records(probe: Look) -> tuple[list[DeepomaticRecord], list[str]]:
+def read_image_records(probe: Probe) -> tuple[list[DeepomaticRecord], list[str]]:
     """The images and, where they are listed, the tags."""
     if '"images"' in probe.head:
-        document: DeepomaticFile = parsed_json(probe.path, DeepomaticFile, "Deepomatic Studio")
+        document: DeepomaticFile = parse_json(probe.path, DeepomaticFile, "Deepomatic Studio")
         return document.images, document.tags
     image_records = []
-    for line_number, line in lines_of(probe.path):
+    for line_number, line in read_lines(probe.path):
         try:
             image_records.append(msgspec.json.decode(line, type=DeepomaticRecord))
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise FileMalformed(probe.path, f"line {line_number} is no JSON record: {error}") from error
+            raise MalformedFileError(probe.path, f"line {line_number} is no JSON record: {error}") from error
     return image_records, []
 
 
-def read(probe: Look, options: Asked) -> AnnotationSource:
-    builder = Gathering(str(probe.path), NAME, options.pictures)
+def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
+    builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
     image_records, tags = read_image_records(probe)
     for image_index, image_record in enumerate(image_records):
         image_path = image_location(probe, image_record, image_index)
-        split = split_named(str(image_record.get("stage") or ""))
-        image = builder.image(image_path, split=-1 if split is None else split)
-        for region_index, region_value in enumerate(listed(image_record.get("annotated_regions"), probe.path, f"$.images[{image_index}].annotated_regions")):
+        split = parse_split(str(image_record.get("stage") or ""))
+        image = builder.add_image(image_path, split=-1 if split is None else split)
+        for region_index, region_value in enumerate(expect_list(image_record.get("annotated_regions"), probe.path, f"$.images[{image_index}].annotated_regions")):
             location = f"$.images[{image_index}].annotated_regions[{region_index}]"
-            region = record_in(region_value, probe.path, location)
-            for tag in listed(region.get("tags"), probe.path, location):
+            region = expect_object(region_value, probe.path, location)
+            for tag in expect_list(region.get("tags"), probe.path, location):
                 if region.get("region"):
-                    builder.box(image, str(tag), region_box(probe, region["region"], location), location)
+                    builder.add_box(image, str(tag), region_box(probe, region["region"], location), location)
                 else:
-                    builder.tag(image, str(tag))
-    return builder.source(options.kind, tags, unit="fractions")
+                    builder.add_tag(image, str(tag))
+    return builder.build(options.kind, tags, unit="fractions")
 
 
-def image_location(probe: Look, record: DeepomaticRecord, record_index: int) -> str:
+def image_location(probe: Probe, record: DeepomaticRecord, record_index: int) -> str:
     image_path = record.get("location") or record.get("filename") or record.get("image_path")
     if not isinstance(image_path, str):
-        raise RecordBad(probe.path, f"record {record_index}", "it has no location", "Name its picture.")
+        raise InvalidRecordError(probe.path, f"record {record_index}", "it has no location", "Name its picture.")
     return image_path
 
 
-def region_box(probe: Look, region_value: Any, location: str) -> Numbers:
-    region_value = record_in(region_value, probe.path, location)
-    x_min, y_min, x_max, y_max = (number_of(region_value.get(side), probe.path, location, side) for side in CORNER_KEYS)
+def region_box(probe: Probe, region_value: Any, location: str) -> BoxCoordinates:
+    region_value = expect_object(region_value, probe.path, location)
+    x_min, y_min, x_max, y_max = (parse_number(region_value.get(side), probe.path, location, side) for side in CORNER_KEYS)
     return x_min, y_min, x_max - x_min, y_max - y_min
 
 
-def matches_predictions(probe: Look) -> bool:
+def matches_predictions(probe: Probe) -> bool:
     return probe.head[:1] in "{[" and '"predicted"' in probe.head and '"discarded"' in probe.head
 
 
-def read_predictions(probe: Look, options: Asked) -> PredictionSource:
-    document = parsed_json(probe.path, list[DeepomaticRecord] | DeepomaticRecord, "a Deepomatic prediction")
-    image_records = document if isinstance(document, list) else listed(document.get("images"), probe.path, "$.images") or [document]
+def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
+    document = parse_json(probe.path, list[DeepomaticRecord] | DeepomaticRecord, "a Deepomatic prediction")
+    image_records = document if isinstance(document, list) else expect_list(document.get("images"), probe.path, "$.images") or [document]
     image_keys: list[str] = []
-    predictions: list[tuple[int, str, float, Numbers]] = []
+    predictions: list[tuple[int, str, float, BoxCoordinates]] = []
     for image_index, image_record in enumerate(image_records):
         location = f"record {image_index}"
-        record = record_in(image_record, probe.path, location)
+        record = expect_object(image_record, probe.path, location)
         image_keys.append(image_location(probe, record, image_index))
-        for output in listed(record.get("outputs"), probe.path, location) or [record]:
-            labels = record_in(record_in(output, probe.path, location).get("labels"), probe.path, location)
-            label_records = [*listed(labels.get("predicted"), probe.path, location), *listed(labels.get("discarded"), probe.path, location)]
+        for output in expect_list(record.get("outputs"), probe.path, location) or [record]:
+            labels = expect_object(expect_object(output, probe.path, location).get("labels"), probe.path, location)
+            label_records = [*expect_list(labels.get("predicted"), probe.path, location), *expect_list(labels.get("discarded"), probe.path, location)]
             for label_record in label_records:
-                label = record_in(label_record, probe.path, location)
-                score = number_of(label.get("score"), probe.path, location, "score")
-                region = record_in(label.get("roi"), probe.path, location).get("bbox")
+                label = expect_object(label_record, probe.path, location)
+                score = parse_number(label.get("score"), probe.path, location, "score")
+                region = expect_object(label.get("roi"), probe.path, location).get("bbox")
                 box = region_box(probe, region, location) if region else (0.0, 0.0, 0.0, 0.0)
                 predictions.append((image_index, str(label.get("label_name") or label.get("name") or ""), score, box))
     if not image_keys:
-        raise NothingPredicted(probe.path, "it holds no record")
+        raise EmptyPredictionsError(probe.path, "it holds no record")
     is_detection = options.kind == "detection"
-    concept_keys, concept = codes([prediction[1] for prediction in predictions])
+    concept_keys, concept = encode_texts([prediction[1] for prediction in predictions])
     boxes = np.array([prediction[3] for prediction in predictions], float).reshape(-1, 4) if is_detection else None
     image = np.array([prediction[0] for prediction in predictions], np.int32)
-    source = PredictionSource(
+    source = ParsedPredictions(
         str(probe.path), PREDICTIONS_NAME, image_keys, image, concept_keys, concept, "name", np.array([prediction[2] for prediction in predictions], float), boxes,
         "fractions" if is_detection else "pixels", image.astype(np.int64),
     )  # fmt: skip
-    return checked(source)
+    return validate_predictions(source)
 
 
 FORMAT = AnnotationFormat(NAME, matches, read)

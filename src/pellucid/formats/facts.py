@@ -8,82 +8,82 @@ from typing import Any
 import numpy as np
 
 from pellucid.columns import CLOSED, UNANNOTATED, Annotations, Bytes, Floats, Kind, Texts, texts
-from pellucid.errors import SplitConflict, TwoConcepts
-from pellucid.formats.cells import Cells
-from pellucid.formats.roles import Roles
-from pellucid.formats.source import AnnotationSource, check_boxes, listed_images, split_code
+from pellucid.errors import SplitConflictError, MultipleConceptsError
+from pellucid.formats.cells import TableReader
+from pellucid.formats.roles import ColumnRoles
+from pellucid.formats.source import ParsedAnnotations, check_boxes, create_images, require_split
 
 NAME = "table"
 
 
-class Facts:
+class LongRows:
     """Rows of the long form: the row of the table, its concept's text, its box and what is said of it."""
 
-    def __init__(self, kind: Kind, rows: Any, concept: list[str], box: Floats | None, ignore: Any, positive: Any, stated: int) -> None:
+    def __init__(self, kind: Kind, row_indexes: Any, concept_names: list[str], boxes: Floats | None, is_ignored: Any, is_positive: Any, stated: int) -> None:
         self.kind: Kind = kind
-        self.rows = rows
-        self.concept = concept
-        self.box = box
-        self.ignore = ignore
-        self.positive = positive
+        self.row_indexes = row_indexes
+        self.concept_names = concept_names
+        self.boxes = boxes
+        self.is_ignored = is_ignored
+        self.is_positive = is_positive
         self.stated = stated
-        self.concepts: list[str] | None = None
+        self.listed_concepts: list[str] | None = None
 
 
-def assemble(cells: Cells, roles: Roles, names: list[str], image: Any, facts: Facts) -> AnnotationSource:
-    concepts = facts.concepts or sorted(set(facts.concept))
-    number = {name: row for row, name in enumerate(concepts)}
-    owner = image[facts.rows].astype(np.int32)
-    notes = check_boxes(cells.path, facts.box, lambda row: cells.place(int(facts.rows[row]))) if facts.box is not None else []
-    stated = np.full(len(names), facts.stated, np.int8)
-    if facts.kind == "classification":
-        stated = one_concept_each(cells, names, owner, facts)
-    images = listed_images(names, splits(cells, roles, names, image), stated, metadata=metadata(cells, roles, image, len(names), facts))
-    concept = np.array([number[name] for name in facts.concept], np.int32)
-    area = None if facts.box is None else facts.box[:, 2] * facts.box[:, 3]
-    annotations = Annotations(owner, concept, facts.box, facts.ignore, facts.positive, area)
-    return AnnotationSource(
-        cells.path, NAME, facts.kind, concepts, [""] * len(concepts), facts.concepts is not None,
+def build_table_annotations(reader: TableReader, roles: ColumnRoles, image_paths: list[str], image_indexes: Any, long_rows: LongRows) -> ParsedAnnotations:
+    concepts = long_rows.listed_concepts or sorted(set(long_rows.concept_names))
+    concept_index_by_name = {concept_name: concept_index for concept_index, concept_name in enumerate(concepts)}
+    annotation_images = image_indexes[long_rows.row_indexes].astype(np.int32)
+    notes = check_boxes(reader.path, long_rows.boxes, lambda annotation_index: reader.row_location(int(long_rows.row_indexes[annotation_index]))) if long_rows.boxes is not None else []
+    stated = np.full(len(image_paths), long_rows.stated, np.int8)
+    if long_rows.kind == "classification":
+        stated = require_one_concept_per_image(reader, image_paths, annotation_images, long_rows)
+    images = create_images(image_paths, read_image_splits(reader, roles, image_paths, image_indexes), stated, metadata=read_image_metadata(reader, roles, image_indexes, len(image_paths), long_rows))
+    concept_indexes = np.array([concept_index_by_name[concept_name] for concept_name in long_rows.concept_names], np.int32)
+    areas = None if long_rows.boxes is None else long_rows.boxes[:, 2] * long_rows.boxes[:, 3]
+    annotations = Annotations(annotation_images, concept_indexes, long_rows.boxes, long_rows.is_ignored, long_rows.is_positive, areas)
+    return ParsedAnnotations(
+        reader.path, NAME, long_rows.kind, concepts, [""] * len(concepts), long_rows.listed_concepts is not None,
         images, annotations, None, notes,
     )  # fmt: skip
 
 
-def one_concept_each(cells: Cells, names: list[str], owner: Any, facts: Facts) -> Bytes:
-    first: dict[int, str] = {}
-    for place, concept in zip(owner.tolist(), facts.concept, strict=True):
-        if place in first:
-            raise TwoConcepts(cells.path, names[place], first[place], concept)
-        first[place] = concept
-    stated = np.full(len(names), UNANNOTATED, np.int8)
-    stated[list(first)] = CLOSED
+def require_one_concept_per_image(reader: TableReader, image_paths: list[str], annotation_images: Any, long_rows: LongRows) -> Bytes:
+    concept_by_image: dict[int, str] = {}
+    for image_index, concept in zip(annotation_images.tolist(), long_rows.concept_names, strict=True):
+        if image_index in concept_by_image:
+            raise MultipleConceptsError(reader.path, image_paths[image_index], concept_by_image[image_index], concept)
+        concept_by_image[image_index] = concept
+    stated = np.full(len(image_paths), UNANNOTATED, np.int8)
+    stated[list(concept_by_image)] = CLOSED
     return stated
 
 
-def splits(cells: Cells, roles: Roles, names: list[str], image: Any) -> Bytes:
+def read_image_splits(reader: TableReader, roles: ColumnRoles, image_paths: list[str], image_indexes: Any) -> Bytes:
     """Each image's split, -1 where the table does not say."""
-    found = np.full(len(names), -1, np.int8)
-    if roles.split is None:
-        return found
-    words = cells.text(roles.split)
-    known = {word: split_code(word, cells.path, cells.place(int(np.flatnonzero(words == word)[0]))) for word in set(words) if word}
-    for row, (place, word) in enumerate(zip(image.tolist(), words, strict=True)):
-        if word and found[place] not in (-1, known[word]):
-            raise SplitConflict(cells.path, names[place], f"another split before {cells.place(row)}", word)
-        if word:
-            found[place] = known[word]
-    return found
+    split_indexes = np.full(len(image_paths), -1, np.int8)
+    if roles.split_column is None:
+        return split_indexes
+    split_names = reader.text_column(roles.split_column)
+    split_index_by_name = {split_name: require_split(split_name, reader.path, reader.row_location(int(np.flatnonzero(split_names == split_name)[0]))) for split_name in set(split_names) if split_name}
+    for row_index, (image_index, split_name) in enumerate(zip(image_indexes.tolist(), split_names, strict=True)):
+        if split_name and split_indexes[image_index] not in (-1, split_index_by_name[split_name]):
+            raise SplitConflictError(reader.path, image_paths[image_index], f"another split before {reader.row_location(row_index)}", split_name)
+        if split_name:
+            split_indexes[image_index] = split_index_by_name[split_name]
+    return split_indexes
 
 
-def metadata(cells: Cells, roles: Roles, image: Any, images: int, facts: Facts) -> Texts:
+def read_image_metadata(reader: TableReader, roles: ColumnRoles, image_indexes: Any, image_count: int, long_rows: LongRows) -> Texts:
     """The user's own columns that say one thing of each image, as a JSON object an image."""
-    taken = set(facts.concepts or ())
-    kept: list[dict[str, str]] = [{} for _ in range(images)]
-    for name in roles.others(cells):
-        if name in taken:
+    used_columns = set(long_rows.listed_concepts or ())
+    metadata_by_image: list[dict[str, str]] = [{} for _ in range(image_count)]
+    for column_name in roles.unassigned_columns(reader):
+        if column_name in used_columns:
             continue
-        values: dict[int, str] = {}
-        column = cells.text(name)
-        if all(values.setdefault(place, cell) == cell for place, cell in zip(image.tolist(), column, strict=True)):
-            for place, cell in values.items():
-                kept[place][name] = cell
-    return texts([json.dumps(one, ensure_ascii=False) if one else "" for one in kept])
+        cell_by_image: dict[int, str] = {}
+        cells = reader.text_column(column_name)
+        if all(cell_by_image.setdefault(image_index, cell) == cell for image_index, cell in zip(image_indexes.tolist(), cells, strict=True)):
+            for image_index, cell in cell_by_image.items():
+                metadata_by_image[image_index][column_name] = cell
+    return texts([json.dumps(image_metadata, ensure_ascii=False) if image_metadata else "" for image_metadata in metadata_by_image])

@@ -12,12 +12,12 @@ import msgspec
 import numpy as np
 
 from pellucid.columns import Annotations, Predictions
-from pellucid.errors import FieldUnclear, NothingPredicted, RecordBad, few
-from pellucid.formats.gathering import Gathering, Numbers
-from pellucid.formats.look import AnnotationFormat, Asked, Look, PredictionFormat
-from pellucid.formats.outgoing import Outgoing, folder_for, sizes, write_json
-from pellucid.formats.parsed import number_of, parsed_json
-from pellucid.formats.source import AnnotationSource, PredictionSource, checked, codes, split_in
+from pellucid.errors import AmbiguousFieldError, EmptyPredictionsError, InvalidRecordError, summarize_names
+from pellucid.formats.gathering import DatasetBuilder, BoxCoordinates
+from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe, PredictionFormat
+from pellucid.formats.outgoing import ExportData, create_export_folder, require_image_sizes, write_json
+from pellucid.formats.parsed import parse_number, parse_json
+from pellucid.formats.source import ParsedAnnotations, ParsedPredictions, validate_predictions, encode_texts, find_split
 
 NAME = "fiftyone"
 PREDICTIONS_NAME = "fiftyone-predictions"
@@ -29,12 +29,12 @@ class FiftyOneFile(msgspec.Struct):
     samples: list[dict[str, Any]]
 
 
-def samples_file(probe: Look) -> Path:
+def samples_file(probe: Probe) -> Path:
     return probe.path / "samples.json" if probe.is_dir else probe.path
 
 
-def matches(probe: Look) -> bool:
-    head = probe.head if not probe.is_dir else probe.head_of("samples.json") if (probe.path / "samples.json").is_file() else ""
+def matches(probe: Probe) -> bool:
+    head = probe.head if not probe.is_dir else probe.read_head("samples.json") if (probe.path / "samples.json").is_file() else ""
     return head.startswith("{") and '"samples"' in head and '"filepath"' in head
 
 
@@ -53,63 +53,63 @@ def field_labels(field: LabelRecord) -> list[LabelRecord]:
     return [field] if labels is None else [label for label in labels if isinstance(label, dict)]
 
 
-def ground_truth_field(probe: Look, samples: list[dict[str, Any]]) -> str | None:
+def ground_truth_field(probe: Probe, samples: list[dict[str, Any]]) -> str | None:
     fields = label_fields(samples)
     unscored_fields = [field_name for field_name, has_confidence in fields.items() if not has_confidence]
     standard_fields = [field_name for field_name in GROUND_TRUTH_FIELDS if field_name in unscored_fields]
     if not standard_fields and len(unscored_fields) > 1:
-        raise FieldUnclear(probe.path, "annotations", few(unscored_fields))
+        raise AmbiguousFieldError(probe.path, "annotations", summarize_names(unscored_fields))
     return next(iter(standard_fields or unscored_fields), None)
 
 
-def read(probe: Look, options: Asked) -> AnnotationSource:
-    samples = parsed_json(samples_file(probe), FiftyOneFile, "FiftyOne").samples
-    builder = Gathering(str(probe.path), NAME, options.pictures)
+def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
+    samples = parse_json(samples_file(probe), FiftyOneFile, "FiftyOne").samples
+    builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
     field = ground_truth_field(probe, samples)
     for sample_index, sample in enumerate(samples):
-        split = split_in(sample.get("tags") or [])
+        split = find_split(sample.get("tags") or [])
         metadata = sample.get("metadata")
         width, height = (metadata.get(side) or 0 for side in ("width", "height")) if isinstance(metadata, dict) else (0, 0)
         field_value = sample.get(field) if field else None
-        image = builder.image(sample_image_path(probe, sample, sample_index), width, height, split, annotated=field_value is not None)
+        image = builder.add_image(sample_image_path(probe, sample, sample_index), width, height, split, annotated=field_value is not None)
         for label_index, label in enumerate(field_labels(field_value) if isinstance(field_value, dict) else []):
             location, concept = f"$.samples[{sample_index}].{field}[{label_index}]", str(label.get("label") or "")
             if label.get("bounding_box") is not None:
-                builder.box(image, concept, label_box(probe, label, location), location, ignore=bool(label.get("iscrowd")))
+                builder.add_box(image, concept, label_box(probe, label, location), location, ignore=bool(label.get("iscrowd")))
             elif label.get("points"):
-                builder.around(image, concept, [(x, y) for polyline in label["points"] for x, y in polyline], location)
+                builder.add_outline(image, concept, [(x, y) for polyline in label["points"] for x, y in polyline], location)
             else:
-                builder.tag(image, concept)
-    return builder.source(options.kind, unit="fractions")
+                builder.add_tag(image, concept)
+    return builder.build(options.kind, unit="fractions")
 
 
-def sample_image_path(probe: Look, sample: dict[str, Any], sample_index: int) -> str:
+def sample_image_path(probe: Probe, sample: dict[str, Any], sample_index: int) -> str:
     path = sample.get("filepath")
     if not isinstance(path, str):
-        raise RecordBad(probe.path, f"$.samples[{sample_index}]", "it has no filepath", "Name its picture.")
+        raise InvalidRecordError(probe.path, f"$.samples[{sample_index}]", "it has no filepath", "Name its picture.")
     posix_path = path.replace("\\", "/")
     return posix_path.split("/data/", 1)[-1] if posix_path.startswith("/") and "/data/" in posix_path else posix_path.removeprefix("data/").rsplit("//", 1)[-1]
 
 
-def label_box(probe: Look, label: LabelRecord, location: str) -> Numbers:
+def label_box(probe: Probe, label: LabelRecord, location: str) -> BoxCoordinates:
     bounding_box = label["bounding_box"]
     if not isinstance(bounding_box, list) or len(bounding_box) != 4:
-        raise RecordBad(probe.path, location, f"its bounding_box is {bounding_box!r:.60}", "Write [left, top, width, height] in fractions.")
-    x, y, width, height = (number_of(side, probe.path, location, "a side") for side in bounding_box)
+        raise InvalidRecordError(probe.path, location, f"its bounding_box is {bounding_box!r:.60}", "Write [left, top, width, height] in fractions.")
+    x, y, width, height = (parse_number(side, probe.path, location, "a side") for side in bounding_box)
     return x, y, width, height
 
 
-def matches_predictions(probe: Look) -> bool:
-    return matches(probe) and '"confidence"' in (probe.head or probe.head_of("samples.json"))
+def matches_predictions(probe: Probe) -> bool:
+    return matches(probe) and '"confidence"' in (probe.head or probe.read_head("samples.json"))
 
 
-def read_predictions(probe: Look, options: Asked) -> PredictionSource:
-    samples = parsed_json(samples_file(probe), FiftyOneFile, "FiftyOne").samples
+def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
+    samples = parse_json(samples_file(probe), FiftyOneFile, "FiftyOne").samples
     fields = [field_name for field_name, has_confidence in label_fields(samples).items() if has_confidence]
     if not fields:
-        raise NothingPredicted(probe.path, "no label has a confidence")
+        raise EmptyPredictionsError(probe.path, "no label has a confidence")
     if len(fields) > 1 and "predictions" not in fields:
-        raise FieldUnclear(probe.path, "predictions", few(fields))
+        raise AmbiguousFieldError(probe.path, "predictions", summarize_names(fields))
     field = "predictions" if "predictions" in fields else fields[0]
     image: list[int] = []
     concept_names, scores, boxes = [], [], []
@@ -119,30 +119,30 @@ def read_predictions(probe: Look, options: Asked) -> PredictionSource:
             location = f"$.samples[{sample_index}].{field}[{label_index}]"
             image.append(sample_index)
             concept_names.append(str(label.get("label") or ""))
-            scores.append(number_of(label.get("confidence"), probe.path, location, "confidence"))
+            scores.append(parse_number(label.get("confidence"), probe.path, location, "confidence"))
             boxes.append(label_box(probe, label, location) if label.get("bounding_box") is not None else (0.0, 0.0, 0.0, 0.0))
     is_detection = options.kind == "detection"
-    concept_keys, concept = codes(concept_names)
+    concept_keys, concept = encode_texts(concept_names)
     box = np.array(boxes, float).reshape(-1, 4) if is_detection else None
-    source = PredictionSource(
+    source = ParsedPredictions(
         str(probe.path), PREDICTIONS_NAME, image_keys, np.array(image, np.int32), concept_keys, concept, "name", np.array(scores, float), box,
         "fractions" if is_detection else "pixels", np.array(image, np.int64), "sample",
     )  # fmt: skip
-    return checked(source)
+    return validate_predictions(source)
 
 
-def write(export_data: Outgoing, path: Path) -> None:
+def write(export_data: ExportData, path: Path) -> None:
     """`samples.json` and `metadata.json`; the pictures are named and not copied: FiftyOne wants them in `data/`."""
-    folder = folder_for(path)
+    folder = create_export_folder(path)
     is_detection = export_data.kind == "detection"
-    image_sizes = sizes(export_data, NAME) if is_detection else [(0, 0)] * len(export_data.images)
+    image_sizes = require_image_sizes(export_data, NAME) if is_detection else [(0, 0)] * len(export_data.images)
     samples: list[dict[str, Any]] = [
-        {"filepath": f"data/{image_path}", "tags": [export_data.split(image_index)], "metadata": {"width": image_sizes[image_index][0], "height": image_sizes[image_index][1]}}
+        {"filepath": f"data/{image_path}", "tags": [export_data.split_name(image_index)], "metadata": {"width": image_sizes[image_index][0], "height": image_sizes[image_index][1]}}
         for image_index, image_path in enumerate(export_data.images.path)
     ]
-    annotations = export_data.plain_annotations("FiftyOne") if export_data.annotations is not None else None
+    annotations = export_data.exportable_annotations("FiftyOne") if export_data.annotations is not None else None
     for field_name, entries in (("ground_truth", annotations), ("predictions", export_data.predictions)):
-        for image, entry_rows in export_data.of_image(entries) if entries is not None else ():
+        for image, entry_rows in export_data.rows_by_image(entries) if entries is not None else ():
             labels = [label_document(export_data, entries, entry_row, image_sizes[image]) for entry_row in entry_rows] if entries is not None else []
             label_list = {"_cls": "Detections", "detections": labels} if is_detection else {"_cls": "Classifications", "classifications": labels}
             samples[image][field_name] = label_list
@@ -150,7 +150,7 @@ def write(export_data: Outgoing, path: Path) -> None:
     write_json(folder / "metadata.json", {"_cls": "FiftyOneDataset", "name": path.name, "media_type": "image", "sample_fields": []})
 
 
-def label_document(export_data: Outgoing, entries: Annotations | Predictions, entry_row: int, image_size: tuple[int, int]) -> LabelRecord:
+def label_document(export_data: ExportData, entries: Annotations | Predictions, entry_row: int, image_size: tuple[int, int]) -> LabelRecord:
     label: LabelRecord = {"_cls": "Detection" if entries.box is not None else "Classification", "label": export_data.concepts[entries.concept[entry_row]]}
     if entries.box is not None:
         x, y, width, height = entries.box[entry_row].tolist()

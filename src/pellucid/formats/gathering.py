@@ -10,177 +10,177 @@ from typing import Any
 import numpy as np
 
 from pellucid.columns import CLOSED, OPEN, UNANNOTATED, Annotations, Images, Kind, texts
-from pellucid.errors import ImageTwice, RecordBad, TagContradicted, TwoConcepts, counted
-from pellucid.formats.source import AnnotationSource, BoxUnit, Note, check_boxes, image_path, listed_images
+from pellucid.errors import DuplicateImageError, InvalidRecordError, ContradictoryTagError, MultipleConceptsError, format_count
+from pellucid.formats.source import ParsedAnnotations, BoxUnit, Note, check_boxes, normalize_image_path, create_images
 
-Numbers = tuple[float, float, float, float]
+BoxCoordinates = tuple[float, float, float, float]
 
 
 @dataclass
-class Gathering:
+class DatasetBuilder:
     """path: of the source, for messages · home: the folder of the pictures, if the user named one."""
 
     path: str
     format: str
-    home: str | None = None
+    image_folder: str | None = None
     notes: list[Note] = field(default_factory=list)
-    _images: dict[str, int] = field(default_factory=dict)
-    _facts: list[list[Any]] = field(default_factory=list)
+    _image_index_by_path: dict[str, int] = field(default_factory=dict)
+    _image_records: list[list[Any]] = field(default_factory=list)
     _boxes: list[tuple[Any, ...]] = field(default_factory=list)
     _tags: dict[tuple[int, str], bool] = field(default_factory=dict)
     _outlines: dict[int, str] = field(default_factory=dict)
-    _absent: dict[tuple[int, str], None] = field(default_factory=dict)
+    _absent_concepts: dict[tuple[int, str], None] = field(default_factory=dict)
 
-    def image(
-        self, name: str, width: float = 0, height: float = 0, split: int = -1, identity: str = "", metadata: str = "",
+    def add_image(
+        self, file_name: str, width: float = 0, height: float = 0, split: int = -1, image_id: str = "", metadata: str = "",
         annotated: bool = True,
     ) -> int:  # fmt: skip
         """The image's row; what an earlier record did not say is added. annotated: whether anything is known of it."""
-        key = image_path(self.path, name, self.home)
-        row = self._images.setdefault(key, len(self._images))
-        if row == len(self._facts):
-            self._facts.append([0, 0, -1, identity, "", False])
-        facts = self._facts[row]
-        if not facts[0] and 0 < width < 1 << 31 and 0 < height < 1 << 31:
-            facts[0], facts[1] = round(width), round(height)
+        normalized_path = normalize_image_path(self.path, file_name, self.image_folder)
+        image_index = self._image_index_by_path.setdefault(normalized_path, len(self._image_index_by_path))
+        if image_index == len(self._image_records):
+            self._image_records.append([0, 0, -1, image_id, "", False])
+        image_record = self._image_records[image_index]
+        if not image_record[0] and 0 < width < 1 << 31 and 0 < height < 1 << 31:
+            image_record[0], image_record[1] = round(width), round(height)
         if split >= 0:
-            facts[2] = split
-        facts[4] = facts[4] or metadata
-        facts[5] = facts[5] or annotated
-        return row
+            image_record[2] = split
+        image_record[4] = image_record[4] or metadata
+        image_record[5] = image_record[5] or annotated
+        return image_index
 
-    def record(self, name: str, *facts: Any, **more: Any) -> int:
+    def add_unique_image(self, file_name: str, *image_values: Any, **image_options: Any) -> int:
         """An image that has one record of its own; raises ImageTwice where two records are of one picture."""
-        if image_path(self.path, name, self.home) in self._images:
-            raise ImageTwice(self.path, name)
-        return self.image(name, *facts, **more)
+        if normalize_image_path(self.path, file_name, self.image_folder) in self._image_index_by_path:
+            raise DuplicateImageError(self.path, file_name)
+        return self.add_image(file_name, *image_values, **image_options)
 
-    def box(self, image: int, concept: str, box: Numbers, place: str, ignore: bool = False, area: float | None = None) -> None:
+    def add_box(self, image_index: int, concept: str, box: BoxCoordinates, location: str, ignore: bool = False, area: float | None = None) -> None:
         """box: [left, top, width, height]; place: where it stands, for messages."""
         if not concept.strip():
-            raise RecordBad(self.path, place, "it has no concept", "Name what the box shows.")
-        left, top, width, height = box
-        self._boxes.append((image, concept.strip(), left, top, width, height, ignore, width * height if area is None else area, place))
+            raise InvalidRecordError(self.path, location, "it has no concept", "Name what the box shows.")
+        x, y, width, height = box
+        self._boxes.append((image_index, concept.strip(), x, y, width, height, ignore, width * height if area is None else area, location))
 
-    def corners(self, image: int, concept: str, corners: Numbers, place: str, ignore: bool = False) -> None:
+    def add_corners(self, image_index: int, concept: str, corners: BoxCoordinates, location: str, ignore: bool = False) -> None:
         """corners: left, top, right, bottom, in any order of the two points."""
-        left, top, right, bottom = corners
-        left, right = min(left, right), max(left, right)
-        top, bottom = min(top, bottom), max(top, bottom)
-        self.box(image, concept, (left, top, right - left, bottom - top), place, ignore)
+        x_min, y_min, x_max, y_max = corners
+        x_min, x_max = min(x_min, x_max), max(x_min, x_max)
+        y_min, y_max = min(y_min, y_max), max(y_min, y_max)
+        self.add_box(image_index, concept, (x_min, y_min, x_max - x_min, y_max - y_min), location, ignore)
 
-    def around(
-        self, image: int, concept: str, points: list[tuple[float, float]], place: str, ignore: bool = False, drawn: bool = False
+    def add_outline(
+        self, image_index: int, concept: str, points: list[tuple[float, float]], location: str, ignore: bool = False, keep_outline: bool = False
     ) -> None:  # fmt: skip
         """The bounding box of an outline. drawn: the outline itself is kept, to be drawn."""
         if not points:
-            raise RecordBad(self.path, place, "it has no points", "Write at least two.")
+            raise InvalidRecordError(self.path, location, "it has no points", "Write at least two.")
         xs, ys = [x for x, _ in points], [y for _, y in points]
-        self.corners(image, concept, (min(xs), min(ys), max(xs), max(ys)), place, ignore)
-        if drawn and len(points) > 2:
-            self._outlines[len(self._boxes) - 1] = json.dumps([[number for point in points for number in point]])
+        self.add_corners(image_index, concept, (min(xs), min(ys), max(xs), max(ys)), location, ignore)
+        if keep_outline and len(points) > 2:
+            self._outlines[len(self._boxes) - 1] = json.dumps([[coordinate for point in points for coordinate in point]])
 
-    def tag(self, image: int, concept: str, positive: bool = True) -> None:
-        key = (image, concept.strip())
+    def add_tag(self, image_index: int, concept: str, positive: bool = True) -> None:
+        key = (image_index, concept.strip())
         if self._tags.setdefault(key, positive) != positive:
-            raise TagContradicted(self.path, list(self._images)[image], concept)
+            raise ContradictoryTagError(self.path, list(self._image_index_by_path)[image_index], concept)
 
-    def columns(self, part: AnnotationSource, names: list[str], place: str) -> None:
+    def add_annotations(self, parsed: ParsedAnnotations, image_paths: list[str], location: str) -> None:
         """Add the annotations of another source; names: of its images, as they are called here."""
-        table = part.annotations
-        rows = zip(table.image.tolist(), table.concept.tolist(), table.ignore.tolist(), table.positive.tolist(), strict=True)
-        for row, (owner, concept, ignore, positive) in enumerate(rows):
-            image, name = self.image(names[owner]), part.concepts[concept]
-            if table.box is None:
-                self.tag(image, name, positive)
+        annotations = parsed.annotations
+        annotation_values = zip(annotations.image.tolist(), annotations.concept.tolist(), annotations.ignore.tolist(), annotations.positive.tolist(), strict=True)
+        for annotation_index, (parsed_image_index, concept_index, ignore, positive) in enumerate(annotation_values):
+            image_index, concept_name = self.add_image(image_paths[parsed_image_index]), parsed.concepts[concept_index]
+            if annotations.box is None:
+                self.add_tag(image_index, concept_name, positive)
             elif positive:
-                left, top, width, height = table.box[row].tolist()
-                area = None if table.area is None else float(table.area[row])
-                self.box(image, name, (left, top, width, height), f"{place} {row}", ignore, area)
-                if table.outline is not None and table.outline[row]:
-                    self._outlines[len(self._boxes) - 1] = str(table.outline[row])
+                x, y, width, height = annotations.box[annotation_index].tolist()
+                area = None if annotations.area is None else float(annotations.area[annotation_index])
+                self.add_box(image_index, concept_name, (x, y, width, height), f"{location} {annotation_index}", ignore, area)
+                if annotations.outline is not None and annotations.outline[annotation_index]:
+                    self._outlines[len(self._boxes) - 1] = str(annotations.outline[annotation_index])
             else:
-                self.absent(image, name)
+                self.add_absent_concept(image_index, concept_name)
 
-    def absent(self, image: int, concept: str) -> None:
+    def add_absent_concept(self, image_index: int, concept: str) -> None:
         """Somebody looked for the concept in a picture of boxes and found none."""
-        self._absent.setdefault((image, concept.strip()))
+        self._absent_concepts.setdefault((image_index, concept.strip()))
 
-    def source(
-        self, kind: Kind | None, concepts: list[str] | None = None, ids: list[str] | None = None, folder: str | None = None,
+    def build(
+        self, kind: Kind | None, concepts: list[str] | None = None, concept_ids: list[str] | None = None, image_folder: str | None = None,
         unit: BoxUnit = "pixels",
-    ) -> AnnotationSource:  # fmt: skip
+    ) -> ParsedAnnotations:  # fmt: skip
         """Everything gathered. kind: the one asked for, or None for what there is · concepts, ids: as the format lists them, if it does."""
-        chosen = kind or self._kind()
-        named = {row[1] for row in self._boxes} if self._is_boxes(chosen) else {concept for _, concept in self._tags}
-        named |= {concept for _, concept in self._absent}
-        listed = list(dict.fromkeys(concepts or ()))
-        names = [*listed, *sorted(named - set(listed))]
-        known = dict(zip(concepts or (), ids or (), strict=False))
-        images, annotations = self._columns(chosen, names)
-        return AnnotationSource(
-            self.path, self.format, "detection" if self._is_boxes(chosen) else chosen, names, [known.get(name, "") for name in names],
-            bool(listed), images, annotations, folder, self._all_notes(chosen), unit,
+        resolved_kind = kind or self._infer_kind()
+        used_concepts = {box_record[1] for box_record in self._boxes} if self._is_boxes(resolved_kind) else {concept for _, concept in self._tags}
+        used_concepts |= {concept for _, concept in self._absent_concepts}
+        listed_concepts = list(dict.fromkeys(concepts or ()))
+        concept_names = [*listed_concepts, *sorted(used_concepts - set(listed_concepts))]
+        id_by_concept = dict(zip(concepts or (), concept_ids or (), strict=False))
+        images, annotations = self._columns(resolved_kind, concept_names)
+        return ParsedAnnotations(
+            self.path, self.format, "detection" if self._is_boxes(resolved_kind) else resolved_kind, concept_names, [id_by_concept.get(concept_name, "") for concept_name in concept_names],
+            bool(listed_concepts), images, annotations, image_folder, self._all_notes(resolved_kind), unit,
         )  # fmt: skip
 
-    def _kind(self) -> Kind:
+    def _infer_kind(self) -> Kind:
         if self._boxes or not self._tags:
             return "detection"
-        each = Counter(image for (image, _), positive in self._tags.items() if positive)
-        alone = all(self._tags.values()) and set(each.values()) <= {1}
-        return "classification" if alone else "tagging"
+        positives_by_image = Counter(image_index for (image_index, _), positive in self._tags.items() if positive)
+        is_single_label = all(self._tags.values()) and set(positives_by_image.values()) <= {1}
+        return "classification" if is_single_label else "tagging"
 
     def _is_boxes(self, kind: Kind) -> bool:
         return kind == "detection" or not self._tags
 
-    def _columns(self, kind: Kind, names: list[str]) -> tuple[Images, Annotations]:
-        number = {name: row for row, name in enumerate(names)}
-        facts = self._facts
+    def _columns(self, kind: Kind, concept_names: list[str]) -> tuple[Images, Annotations]:
+        concept_index_by_name = {concept_name: concept_index for concept_index, concept_name in enumerate(concept_names)}
+        image_records = self._image_records
         if self._is_boxes(kind):
-            rows = [*self._boxes, *((image, concept, 0, 0, 0, 0, False, 0) for image, concept in self._absent)]
-            box = np.array([row[2:6] for row in rows], float).reshape(-1, 4)
+            box_records = [*self._boxes, *((image_index, concept, 0, 0, 0, 0, False, 0) for image_index, concept in self._absent_concepts)]
+            boxes = np.array([box_record[2:6] for box_record in box_records], float).reshape(-1, 4)
             annotations = Annotations(
-                np.array([row[0] for row in rows], np.int32), np.array([number[row[1]] for row in rows], np.int32), box,
-                np.array([row[6] for row in rows], bool), np.arange(len(rows)) < len(self._boxes),
-                np.array([row[7] for row in rows], float),
-                texts([self._outlines.get(place, "") for place in range(len(rows))]) if self._outlines else None,
+                np.array([box_record[0] for box_record in box_records], np.int32), np.array([concept_index_by_name[box_record[1]] for box_record in box_records], np.int32), boxes,
+                np.array([box_record[6] for box_record in box_records], bool), np.arange(len(box_records)) < len(self._boxes),
+                np.array([box_record[7] for box_record in box_records], float),
+                texts([self._outlines.get(row_index, "") for row_index in range(len(box_records))]) if self._outlines else None,
             )  # fmt: skip
-            stated = [(OPEN if self._absent else CLOSED) if fact[5] else UNANNOTATED for fact in facts]
+            stated = [(OPEN if self._absent_concepts else CLOSED) if image_record[5] else UNANNOTATED for image_record in image_records]
         else:
             if kind == "classification":
-                self._refuse_two()
+                self._require_single_concepts()
             positive = np.array(list(self._tags.values()), bool)
-            keys = list(self._tags)
+            tag_keys = list(self._tags)
             annotations = Annotations(
-                np.array([image for image, _ in keys], np.int32), np.array([number[concept] for _, concept in keys], np.int32), None,
-                np.zeros(len(keys), bool), positive, None,
+                np.array([image_index for image_index, _ in tag_keys], np.int32), np.array([concept_index_by_name[concept] for _, concept in tag_keys], np.int32), None,
+                np.zeros(len(tag_keys), bool), positive, None,
             )  # fmt: skip
-            tagged = {image for image, _ in keys}
-            known = CLOSED if positive.all() else OPEN
-            stated = [known if row in tagged or (fact[5] and kind == "tagging") else UNANNOTATED for row, fact in enumerate(facts)]
-        images = listed_images(
-            list(self._images), [fact[2] for fact in facts], stated, [fact[0] for fact in facts], [fact[1] for fact in facts],
-            [fact[3] for fact in facts], texts([fact[4] for fact in facts]),
+            tagged_images = {image_index for image_index, _ in tag_keys}
+            tagged_state = CLOSED if positive.all() else OPEN
+            stated = [tagged_state if image_index in tagged_images or (image_record[5] and kind == "tagging") else UNANNOTATED for image_index, image_record in enumerate(image_records)]
+        images = create_images(
+            list(self._image_index_by_path), [image_record[2] for image_record in image_records], stated, [image_record[0] for image_record in image_records], [image_record[1] for image_record in image_records],
+            [image_record[3] for image_record in image_records], texts([image_record[4] for image_record in image_records]),
         )  # fmt: skip
         return images, annotations
 
-    def _refuse_two(self) -> None:
-        first: dict[int, str] = {}
-        for (image, concept), positive in self._tags.items():
-            if positive and first.setdefault(image, concept) != concept:
-                raise TwoConcepts(self.path, list(self._images)[image], first[image], concept)
+    def _require_single_concepts(self) -> None:
+        first_concept: dict[int, str] = {}
+        for (image_index, concept), positive in self._tags.items():
+            if positive and first_concept.setdefault(image_index, concept) != concept:
+                raise MultipleConceptsError(self.path, list(self._image_index_by_path)[image_index], first_concept[image_index], concept)
 
     def _all_notes(self, kind: Kind) -> list[Note]:
         notes = list(self.notes)
         if not self._is_boxes(kind) or not self._boxes:
             return notes
-        notes += check_boxes(self.path, np.array([row[2:6] for row in self._boxes], float), lambda row: self._boxes[row][8])
+        notes += check_boxes(self.path, np.array([box_record[2:6] for box_record in self._boxes], float), lambda box_index: self._boxes[box_index][8])
         if self._tags:
-            text = f"{counted(len(self._tags), 'tag')} beside the boxes left out: --kind tagging takes them"
-            notes.append(Note("tags_left_out", text, len(self._tags), "info"))
+            message = f"{format_count(len(self._tags), 'tag')} beside the boxes left out: --kind tagging takes them"
+            notes.append(Note("tags_left_out", message, len(self._tags), "info"))
         return notes
 
-    def note(self, kind: str, number: int, text: str, severity: Any = "info") -> None:
+    def add_note(self, kind: str, count: int, message: str, severity: Any = "info") -> None:
         """Tell of something, if there is any."""
-        if number:
-            self.notes.append(Note(kind, text, number, severity))
+        if count:
+            self.notes.append(Note(kind, message, count, severity))

@@ -11,12 +11,12 @@ from typing import Any
 
 import msgspec
 
-from pellucid.errors import FileMalformed, RecordBad
-from pellucid.formats.cells import exactly
-from pellucid.formats.gathering import Gathering
-from pellucid.formats.look import AnnotationFormat, Asked, Look
-from pellucid.formats.parsed import lines_of, number_of
-from pellucid.formats.source import AnnotationSource, split_in, split_named
+from pellucid.errors import MalformedFileError, InvalidRecordError
+from pellucid.formats.cells import escape_glob
+from pellucid.formats.gathering import DatasetBuilder
+from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe
+from pellucid.formats.parsed import read_lines, parse_number
+from pellucid.formats.source import ParsedAnnotations, find_split, parse_split
 
 NAME = "hugging-face"
 DatasetRecord = dict[str, Any]
@@ -24,9 +24,9 @@ LABEL_KEYS = ("label", "labels", "category", "class")
 OBJECTS_KEY = "objects"
 
 
-def matches(probe: Look) -> bool:
+def matches(probe: Probe) -> bool:
     if probe.is_dir:
-        return bool(probe.ending("metadata.jsonl")) or any(is_image_table(probe.path / file_name) for file_name in probe.ending(".parquet")[:3])
+        return bool(probe.files_with_suffix("metadata.jsonl")) or any(is_image_table(probe.path / file_name) for file_name in probe.files_with_suffix(".parquet")[:3])
     return is_metadata_lines(probe.head) or (probe.head.startswith("PAR1") and is_image_table(probe.path))
 
 
@@ -45,46 +45,46 @@ def parquet_column_types(path: Path) -> dict[str, str]:
 
     try:
         with duckdb.connect() as connection:
-            column_rows = connection.execute("DESCRIBE SELECT * FROM read_parquet(?, hive_partitioning = false)", [exactly(path)]).fetchall()
+            column_rows = connection.execute("DESCRIBE SELECT * FROM read_parquet(?, hive_partitioning = false)", [escape_glob(path)]).fetchall()
     except duckdb.Error:
         return {}
     return {column_name: column_type for column_name, column_type, *_ in column_rows}
 
 
-def read(probe: Look, options: Asked) -> AnnotationSource:
-    builder = Gathering(str(probe.path), NAME, options.pictures)
+def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
+    builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
     table_files = sorted(probe.path.rglob("*.parquet")) if probe.is_dir else [probe.path] if probe.head.startswith("PAR1") else []
     if table_files:
         return read_tables(probe, options, builder, table_files)
     for file in sorted(probe.path.rglob("metadata.jsonl")) if probe.is_dir else [probe.path]:
         folder_prefix = file.parent.relative_to(probe.path).as_posix() if probe.is_dir else "."
-        split = split_in(Path(folder_prefix).parts)
+        split = find_split(Path(folder_prefix).parts)
         for line_number, record in read_json_lines(file):
             file_name = record.get("file_name")
             if not isinstance(file_name, str):
-                raise RecordBad(file, f"line {line_number}", "it has no file_name", "Name its picture.")
-            read_record(builder, builder.image(f"{folder_prefix}/{file_name}", split=split), record, [], f"{file.name} line {line_number}")
-    return builder.source(options.kind)
+                raise InvalidRecordError(file, f"line {line_number}", "it has no file_name", "Name its picture.")
+            read_record(builder, builder.add_image(f"{folder_prefix}/{file_name}", split=split), record, [], f"{file.name} line {line_number}")
+    return builder.build(options.kind)
 
 
 def read_json_lines(file: Path) -> Iterator[tuple[int, DatasetRecord]]:
-    for line_number, line in lines_of(file):
+    for line_number, line in read_lines(file):
         try:
             yield line_number, msgspec.json.decode(line, type=DatasetRecord)
         except msgspec.MsgspecError as error:
-            raise FileMalformed(file, f"line {line_number} is no JSON record: {error}") from error
+            raise MalformedFileError(file, f"line {line_number} is no JSON record: {error}") from error
 
 
-def read_tables(probe: Look, options: Asked, builder: Gathering, table_files: list[Path]) -> AnnotationSource:
+def read_tables(probe: Probe, options: ReadOptions, builder: DatasetBuilder, table_files: list[Path]) -> ParsedAnnotations:
     concept_names: list[str] = []
     for table_file in table_files:
         concept_names = concept_names or feature_names(table_file)
         table_path = table_file.relative_to(probe.path).as_posix() if probe.is_dir else table_file.name
-        split = split_named(table_file.stem.split("-")[0])
+        split = parse_split(table_file.stem.split("-")[0])
         for row_index, record in enumerate(table_records(table_file)):
-            image = builder.image(f"{table_path}/{row_index:07d}", split=-1 if split is None else split, identity=record.pop("path", None) or "")
+            image = builder.add_image(f"{table_path}/{row_index:07d}", split=-1 if split is None else split, image_id=record.pop("path", None) or "")
             read_record(builder, image, record, concept_names, f"{table_file.name} row {row_index}")
-    return builder.source(options.kind, concept_names, folder=str(probe.path if probe.is_dir else probe.path.parent))
+    return builder.build(options.kind, concept_names, image_folder=str(probe.path if probe.is_dir else probe.path.parent))
 
 
 def table_records(table_file: Path) -> Iterator[DatasetRecord]:
@@ -95,12 +95,12 @@ def table_records(table_file: Path) -> Iterator[DatasetRecord]:
     select_list = ", ".join(["image.path AS path", *label_columns])
     try:
         with duckdb.connect() as connection:
-            result = connection.execute(f"SELECT {select_list} FROM read_parquet(?, hive_partitioning = false)", [exactly(table_file)])
+            result = connection.execute(f"SELECT {select_list} FROM read_parquet(?, hive_partitioning = false)", [escape_glob(table_file)])
             while batch := result.fetchmany(5_000):
                 for record in batch:
                     yield dict(zip(["path", *label_columns], record, strict=True))
     except duckdb.Error as error:
-        raise FileMalformed(table_file, f"is no readable table: {str(error).split(chr(10), maxsplit=1)[0]}") from error
+        raise MalformedFileError(table_file, f"is no readable table: {str(error).split(chr(10), maxsplit=1)[0]}") from error
 
 
 def feature_names(table_file: Path) -> list[str]:
@@ -109,7 +109,7 @@ def feature_names(table_file: Path) -> list[str]:
 
     with duckdb.connect() as connection:
         features = connection.execute(
-            "SELECT decode(value) FROM parquet_kv_metadata(?) WHERE decode(key) = 'huggingface'", [exactly(table_file)]
+            "SELECT decode(value) FROM parquet_kv_metadata(?) WHERE decode(key) = 'huggingface'", [escape_glob(table_file)]
         ).fetchone()
     try:
         return class_label(msgspec.json.decode(features[0])) if features else []
@@ -127,13 +127,13 @@ def class_label(feature: Any) -> list[str]:
     return next((class_names for nested_feature in nested_features if (class_names := class_label(nested_feature))), [])
 
 
-def read_record(builder: Gathering, image: int, record: DatasetRecord, concept_names: list[str], location: str) -> None:
+def read_record(builder: DatasetBuilder, image: int, record: DatasetRecord, concept_names: list[str], location: str) -> None:
     """`objects` with `bbox` ([left, top, width, height], pixels) and their categories, or a label, or several."""
     objects = record.get(OBJECTS_KEY)
     if objects is None:
         label = next((record[key] for key in LABEL_KEYS if record.get(key) is not None), None)
         for label_value in label if isinstance(label, list) else [] if label is None else [label]:
-            builder.tag(image, concept_name(builder, label_value, concept_names, location))
+            builder.add_tag(image, concept_name(builder, label_value, concept_names, location))
         return
     if isinstance(objects, dict):
         bboxes = objects.get("bbox") or []
@@ -143,18 +143,18 @@ def read_record(builder: Gathering, image: int, record: DatasetRecord, concept_n
         bboxes = [object_record.get("bbox") for object_record in objects]
         concepts = [next((object_record[word] for word in ("category", "label") if word in object_record), None) for object_record in objects]
     if len(bboxes) != len(concepts):
-        raise RecordBad(builder.path, location, f"it has {len(bboxes)} boxes and {len(concepts)} categories", "Write as many of each.")
+        raise InvalidRecordError(builder.path, location, f"it has {len(bboxes)} boxes and {len(concepts)} categories", "Write as many of each.")
     for bbox, concept in zip(bboxes, concepts, strict=True):
         if not isinstance(bbox, list | tuple) or len(bbox) != 4:
-            raise RecordBad(builder.path, location, f"a bbox is {bbox!r:.40}", "Write [left, top, width, height] in pixels.")
-        x, y, width, height = (number_of(side, builder.path, location, "a side") for side in bbox)
-        builder.box(image, concept_name(builder, concept, concept_names, location), (x, y, width, height), location)
+            raise InvalidRecordError(builder.path, location, f"a bbox is {bbox!r:.40}", "Write [left, top, width, height] in pixels.")
+        x, y, width, height = (parse_number(side, builder.path, location, "a side") for side in bbox)
+        builder.add_box(image, concept_name(builder, concept, concept_names, location), (x, y, width, height), location)
 
 
-def concept_name(builder: Gathering, concept: Any, concept_names: list[str], location: str) -> str:
+def concept_name(builder: DatasetBuilder, concept: Any, concept_names: list[str], location: str) -> str:
     if isinstance(concept, int) and concept_names:
         if not 0 <= concept < len(concept_names):
-            raise RecordBad(builder.path, location, f"concept {concept} is none of 0 to {len(concept_names) - 1}", "See the names in its features.")
+            raise InvalidRecordError(builder.path, location, f"concept {concept} is none of 0 to {len(concept_names) - 1}", "See the names in its features.")
         return concept_names[concept]
     return str(concept)
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pellucid.formats.gathering import Gathering
-from pellucid.formats.look import AnnotationFormat, Asked, Look, files_of
-from pellucid.formats.parsed import columns_of, is_number, lines_of, number_of
-from pellucid.formats.pictures import is_picture
-from pellucid.formats.source import AnnotationSource, split_in
+from pellucid.formats.gathering import DatasetBuilder
+from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe, list_files
+from pellucid.formats.parsed import split_fields, is_number, read_lines, parse_number
+from pellucid.formats.pictures import is_image_file
+from pellucid.formats.source import ParsedAnnotations, find_split
 
 NAME = "kitti"
 DONT_CARE = "DontCare"
 
 
-def matches(probe: Look) -> bool:
-    heads = [probe.head] if not probe.is_dir else [probe.head_of(file_name) for file_name in probe.ending(".txt")[:5]]
+def matches(probe: Probe) -> bool:
+    heads = [probe.head] if not probe.is_dir else [probe.read_head(file_name) for file_name in probe.files_with_suffix(".txt")[:5]]
     return any(is_kitti_line(head.split("\n", maxsplit=1)[0]) for head in heads)
 
 
@@ -24,36 +24,36 @@ def is_kitti_line(line: str) -> bool:
     return len(fields) in (15, 16) and not is_number(fields[0]) and all(is_number(field) for field in fields[1:])
 
 
-def read(probe: Look, options: Asked) -> AnnotationSource:
-    builder = Gathering(str(probe.path), NAME, options.pictures)
+def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
+    builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
     ignored_regions: list[tuple[int, tuple[float, float, float, float], str]] = []
     concept_names: set[str] = set()
-    for file in files_of(probe, ".txt"):
+    for file in list_files(probe, ".txt"):
         folders = file.relative_to(probe.path).parts[:-1] if probe.is_dir else ()
-        split = split_in(folders)
-        image = builder.record(find_image_name(file, options), split=split, identity=file.stem)
-        for line_number, line in lines_of(file):
-            fields = columns_of(line, 15, file, line_number, "type truncated occluded alpha left top right bottom and seven more")
+        split = find_split(folders)
+        image = builder.add_unique_image(find_image_name(file, options), split=split, identity=file.stem)
+        for line_number, line in read_lines(file):
+            fields = split_fields(line, 15, file, line_number, "type truncated occluded alpha left top right bottom and seven more")
             location = f"line {line_number}"
-            x_min, y_min, x_max, y_max = (number_of(field, file, location, "a side") for field in fields[4:8])
+            x_min, y_min, x_max, y_max = (parse_number(field, file, location, "a side") for field in fields[4:8])
             if fields[0] == DONT_CARE:
                 ignored_regions.append((image, (x_min, y_min, x_max, y_max), f"{file.name} {location}"))
             else:
                 concept_names.add(fields[0])
-                builder.corners(image, fields[0], (x_min, y_min, x_max, y_max), f"{file.name} {location}")
+                builder.add_corners(image, fields[0], (x_min, y_min, x_max, y_max), f"{file.name} {location}")
     for image, corners, location in ignored_regions:
         for concept_name in sorted(concept_names):
-            builder.corners(image, concept_name, corners, location, ignore=True)
-    builder.note("dont_care", len(ignored_regions), f"{len(ignored_regions):,} DontCare regions: ignored for every concept")
-    return builder.source(options.kind)
+            builder.add_corners(image, concept_name, corners, location, ignore=True)
+    builder.add_note("dont_care", len(ignored_regions), f"{len(ignored_regions):,} DontCare regions: ignored for every concept")
+    return builder.build(options.kind)
 
 
-def find_image_name(file: Path, options: Asked) -> str:
+def find_image_name(file: Path, options: ReadOptions) -> str:
     """Beside `label_2` lies `image_2`; KITTI's own pictures are PNG."""
-    candidate_folders = [Path(options.pictures)] if options.pictures else [file.parent.parent / "image_2", file.parent.parent / "images", file.parent]
+    candidate_folders = [Path(options.image_folder)] if options.image_folder else [file.parent.parent / "image_2", file.parent.parent / "images", file.parent]
     for folder in candidate_folders:
         for candidate in folder.glob(f"{file.stem}.*") if folder.is_dir() else ():
-            if is_picture(candidate.name):
+            if is_image_file(candidate.name):
                 return candidate.name
     return f"{file.stem}.png"
 

@@ -15,12 +15,12 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import numpy as np
 
 from pellucid.columns import Annotations, Predictions
-from pellucid.errors import NothingPredicted, RecordBad, SeveralModels, few
-from pellucid.formats.gathering import Gathering
-from pellucid.formats.look import AnnotationFormat, Asked, Look, PredictionFormat
-from pellucid.formats.outgoing import Outgoing, file_for, sizes, write_json
-from pellucid.formats.parsed import listed, number_of, parsed_json, record_in
-from pellucid.formats.source import AnnotationSource, PredictionSource, checked, codes
+from pellucid.errors import EmptyPredictionsError, InvalidRecordError, MultipleModelsError, summarize_names
+from pellucid.formats.gathering import DatasetBuilder
+from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe, PredictionFormat
+from pellucid.formats.outgoing import ExportData, prepare_export_file, require_image_sizes, write_json
+from pellucid.formats.parsed import expect_list, parse_number, parse_json, expect_object
+from pellucid.formats.source import ParsedAnnotations, ParsedPredictions, validate_predictions, encode_texts
 
 NAME = "label-studio"
 PREDICTIONS_NAME = "label-studio-predictions"
@@ -30,62 +30,62 @@ IMAGE_KEYS = ("image", "img", "picture", "photo", "url")
 """What the picture is called in a task's data, the likeliest first."""
 
 
-def matches(probe: Look) -> bool:
+def matches(probe: Probe) -> bool:
     head = probe.head[:20_000]
     is_json_export = '"data"' in head and ('"annotations"' in head or '"completions"' in head or '"predictions"' in head)
     is_json_min_export = '"annotator"' in head or '"lead_time"' in head or '"annotation_id"' in head or ("labels" in head and '"original_width"' in head)
     return head.startswith("[") and (is_json_export or is_json_min_export) and '"image_id"' not in head
 
 
-def matches_predictions(probe: Look) -> bool:
+def matches_predictions(probe: Probe) -> bool:
     return matches(probe) and '"predictions"' in probe.head and '"data"' in probe.head
 
 
-def read(probe: Look, options: Asked) -> AnnotationSource:
-    builder = Gathering(str(probe.path), NAME, options.pictures)
+def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
+    builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
     cancelled_count = outline_count = 0
-    for task_index, task in enumerate(parsed_json(probe.path, list[TaskRecord], "Label Studio")):
+    for task_index, task in enumerate(parse_json(probe.path, list[TaskRecord], "Label Studio")):
         location = f"$[{task_index}]"
         results, skipped_count = task_results(probe, task, location)
         cancelled_count += skipped_count
-        image = builder.record(
+        image = builder.add_unique_image(
             task_image_path(probe, task, location),
             identity=str(task.get("id", "")),
             annotated=bool(results) or not (skipped_count or task.get("annotations") == []),
         )
         for result_value, width, height in results:
             if width and height:
-                builder.image(task_image_path(probe, task, location), width, height)
+                builder.add_image(task_image_path(probe, task, location), width, height)
             outline_count += read_value(builder, probe, image, result_value, width, height, location)
-    builder.note("polygons", outline_count, f"{outline_count:,} outlines and rotated boxes taken by their bounding box")
-    builder.note("cancelled", cancelled_count, f"{cancelled_count:,} skipped, cancelled or second annotations of a task left out")
-    return builder.source(options.kind)
+    builder.add_note("polygons", outline_count, f"{outline_count:,} outlines and rotated boxes taken by their bounding box")
+    builder.add_note("cancelled", cancelled_count, f"{cancelled_count:,} skipped, cancelled or second annotations of a task left out")
+    return builder.build(options.kind)
 
 
-def task_results(probe: Look, task: TaskRecord, location: str) -> tuple[list[tuple[ResultValue, float, float]], int]:
+def task_results(probe: Probe, task: TaskRecord, location: str) -> tuple[list[tuple[ResultValue, float, float]], int]:
     """What was labelled: the value and the size of the picture, if given; and how many annotations were cancelled."""
     annotations = task.get("annotations", task.get("completions"))
     if annotations is None:
         return list(json_min_results(probe, task, location)), 0
-    annotation_records = [record_in(annotation, probe.path, location) for annotation in listed(annotations, probe.path, location)]
+    annotation_records = [expect_object(annotation, probe.path, location) for annotation in expect_list(annotations, probe.path, location)]
     completed = [annotation for annotation in annotation_records if not annotation.get("was_cancelled") and not annotation.get("skipped")]
     return [result for annotation in completed[:1] for result in annotation_results(probe, annotation, location)], len(annotation_records) - len(completed[:1])
 
 
-def annotation_results(probe: Look, annotation: ResultValue, location: str) -> Iterator[tuple[ResultValue, float, float]]:
-    for result_record in listed(annotation.get("result"), probe.path, location):
-        result = record_in(result_record, probe.path, location)
+def annotation_results(probe: Probe, annotation: ResultValue, location: str) -> Iterator[tuple[ResultValue, float, float]]:
+    for result_record in expect_list(annotation.get("result"), probe.path, location):
+        result = expect_object(result_record, probe.path, location)
         if isinstance(result.get("value"), dict):
             yield result["value"], *result_image_size(probe, result, location)
 
 
-def result_image_size(probe: Look, result: ResultValue, location: str) -> tuple[float, float]:
+def result_image_size(probe: Probe, result: ResultValue, location: str) -> tuple[float, float]:
     """The size of the picture, 0 where it is not given."""
-    width, height = (number_of(result.get(f"original_{side}") or 0, probe.path, location, side) for side in ("width", "height"))
+    width, height = (parse_number(result.get(f"original_{side}") or 0, probe.path, location, side) for side in ("width", "height"))
     return width, height
 
 
-def json_min_results(probe: Look, task: TaskRecord, location: str) -> Iterator[tuple[ResultValue, float, float]]:
+def json_min_results(probe: Probe, task: TaskRecord, location: str) -> Iterator[tuple[ResultValue, float, float]]:
     """JSON-MIN: regions are lists of objects, a choice is a text or {"choices": [...]}."""
     for key, task_value in task.items():
         if key in (*IMAGE_KEYS, "id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time"):
@@ -100,12 +100,12 @@ def json_min_results(probe: Look, task: TaskRecord, location: str) -> Iterator[t
             yield {"choices": [task_value]}, 0, 0
 
 
-def task_image_path(probe: Look, task: TaskRecord, location: str) -> str:
-    data = record_in(task.get("data", task), probe.path, location)
+def task_image_path(probe: Probe, task: TaskRecord, location: str) -> str:
+    data = expect_object(task.get("data", task), probe.path, location)
     image_urls = [data[key] for key in IMAGE_KEYS if isinstance(data.get(key), str)]
     image_urls += [data_value for data_value in data.values() if isinstance(data_value, str) and re.search(r"\.(jpe?g|png|bmp|tiff?|webp|gif)", data_value, re.I)]
     if not image_urls:
-        raise RecordBad(probe.path, location, "its data names no picture", 'Give it an "image".')
+        raise InvalidRecordError(probe.path, location, "its data names no picture", 'Give it an "image".')
     return image_name_from_url(image_urls[0])
 
 
@@ -126,96 +126,96 @@ def result_concepts(result_value: ResultValue) -> list[str]:
     return [str(label) for label in (labels if isinstance(labels, list) else [labels])]
 
 
-def read_value(builder: Gathering, probe: Look, image: int, result_value: ResultValue, width: float, height: float, location: str) -> int:
+def read_value(builder: DatasetBuilder, probe: Probe, image: int, result_value: ResultValue, width: float, height: float, location: str) -> int:
     """Returns 1 where a bounding box stands for an outline."""
     concept_names = result_concepts(result_value)
     if "choices" in result_value:
         for concept_name in concept_names:
-            builder.tag(image, concept_name)
+            builder.add_tag(image, concept_name)
         return 0
     outline = region_outline(probe, result_value, width, height, location)
     for concept_name in concept_names if outline else ():
-        builder.around(image, concept_name, outline, location, drawn="points" in result_value or bool(result_value.get("rotation")))
+        builder.add_outline(image, concept_name, outline, location, keep_outline="points" in result_value or bool(result_value.get("rotation")))
     return int(bool(outline) and (len(outline) != 4 or bool(result_value.get("rotation"))))
 
 
-def region_outline(probe: Look, result_value: ResultValue, width: float, height: float, location: str) -> list[tuple[float, float]]:
+def region_outline(probe: Probe, result_value: ResultValue, width: float, height: float, location: str) -> list[tuple[float, float]]:
     """In pixels; none where the value is no region."""
     if "points" not in result_value and not {"x", "y", "width", "height"} <= result_value.keys():
         return []
     if not width or not height:
-        raise RecordBad(probe.path, location, "a region has no original_width and original_height", "Export it with them: boxes are percent.")
+        raise InvalidRecordError(probe.path, location, "a region has no original_width and original_height", "Export it with them: boxes are percent.")
 
     def percent_to_pixels(x: Any, y: Any) -> tuple[float, float]:
-        return number_of(x, probe.path, location, "x") * width / 100, number_of(y, probe.path, location, "y") * height / 100
+        return parse_number(x, probe.path, location, "x") * width / 100, parse_number(y, probe.path, location, "y") * height / 100
 
     if "points" in result_value:
-        points = [listed(point, probe.path, location) for point in listed(result_value["points"], probe.path, location)]
+        points = [expect_list(point, probe.path, location) for point in expect_list(result_value["points"], probe.path, location)]
         return [percent_to_pixels(point[0], point[1]) for point in points if len(point) >= 2]
     x_min, y_min = percent_to_pixels(result_value["x"], result_value["y"])
     box_width, box_height = percent_to_pixels(result_value["width"], result_value["height"])
-    angle = math.radians(number_of(result_value.get("rotation") or 0, probe.path, location, "rotation"))  # about the upper left corner
+    angle = math.radians(parse_number(result_value.get("rotation") or 0, probe.path, location, "rotation"))  # about the upper left corner
     return [
         (x_min + dx * math.cos(angle) - dy * math.sin(angle), y_min + dx * math.sin(angle) + dy * math.cos(angle))
         for dx, dy in ((0, 0), (box_width, 0), (box_width, box_height), (0, box_height))
     ]
 
 
-def read_predictions(probe: Look, options: Asked) -> PredictionSource:
+def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     """The predictions of one model; a region's own score, else its prediction's."""
-    tasks = parsed_json(probe.path, list[TaskRecord], "Label Studio")
+    tasks = parse_json(probe.path, list[TaskRecord], "Label Studio")
     prediction_records = [
-        (task_index, task, record_in(prediction, probe.path, f"$[{task_index}].predictions"))
+        (task_index, task, expect_object(prediction, probe.path, f"$[{task_index}].predictions"))
         for task_index, task in enumerate(tasks)
-        for prediction in listed(task.get("predictions"), probe.path, f"$[{task_index}].predictions")
+        for prediction in expect_list(task.get("predictions"), probe.path, f"$[{task_index}].predictions")
     ]  # fmt: skip
     model_versions = dict.fromkeys(str(prediction.get("model_version") or "") for _, _, prediction in prediction_records)
     if len(model_versions) > 1:
-        raise SeveralModels(probe.path, few(model_versions))
+        raise MultipleModelsError(probe.path, summarize_names(model_versions))
     prediction_rows: list[tuple[str, str, float, list[float], int]] = []
     for task_index, task, prediction in prediction_records:
         location, image_path = f"$[{task_index}].predictions", task_image_path(probe, task, f"$[{task_index}]")
-        for result_record in listed(prediction.get("result"), probe.path, location):
-            result = record_in(result_record, probe.path, location)
-            result_value = record_in(result.get("value"), probe.path, location)
-            score = number_of(result.get("score", prediction.get("score", result_value.get("score"))), probe.path, location, "score")
+        for result_record in expect_list(prediction.get("result"), probe.path, location):
+            result = expect_object(result_record, probe.path, location)
+            result_value = expect_object(result.get("value"), probe.path, location)
+            score = parse_number(result.get("score", prediction.get("score", result_value.get("score"))), probe.path, location, "score")
             outline = region_outline(probe, result_value, *result_image_size(probe, result, location), location)
             for concept in result_concepts(result_value) if outline or options.kind != "detection" else ():
                 xs, ys = zip(*outline, strict=True) if outline else ((0.0,), (0.0,))
                 prediction_rows.append((image_path, concept, score, [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)], task_index))
     if not prediction_records:
-        raise NothingPredicted(probe.path, 'no task has "predictions"')
+        raise EmptyPredictionsError(probe.path, 'no task has "predictions"')
     is_detection = options.kind == "detection"
     image_keys = list(dict.fromkeys(task_image_path(probe, task, f"$[{task_index}]") for task_index, task, _ in prediction_records))
     image_indexes = {key: index for index, key in enumerate(image_keys)}
-    concept_keys, concepts = codes([prediction_row[1] for prediction_row in prediction_rows])
+    concept_keys, concepts = encode_texts([prediction_row[1] for prediction_row in prediction_rows])
     box = np.array([prediction_row[3] for prediction_row in prediction_rows], float).reshape(-1, 4) if is_detection else None
-    source = PredictionSource(
+    source = ParsedPredictions(
         str(probe.path), PREDICTIONS_NAME, image_keys, np.array([image_indexes[prediction_row[0]] for prediction_row in prediction_rows], np.int32), concept_keys, concepts, "name",
         np.array([prediction_row[2] for prediction_row in prediction_rows], float), box, "pixels", np.array([prediction_row[4] for prediction_row in prediction_rows], np.int64), "task",
     )  # fmt: skip
-    return checked(source)
+    return validate_predictions(source)
 
 
-def write(export_data: Outgoing, path: Path) -> None:
+def write(export_data: ExportData, path: Path) -> None:
     """Tasks, with annotations, and with predictions as pre-annotations, to be imported into a project."""
-    export_data.one_split("Label Studio")
+    export_data.note_dropped_splits("Label Studio")
     is_detection = export_data.kind == "detection"
     tasks: list[TaskRecord] = [{"id": image_row + 1, "data": {"image": str(image_path)}} for image_row, image_path in enumerate(export_data.images.path)]
-    image_sizes = sizes(export_data, NAME) if is_detection else [(0, 0)] * len(tasks)
+    image_sizes = require_image_sizes(export_data, NAME) if is_detection else [(0, 0)] * len(tasks)
     if export_data.annotations is not None:
-        annotations = export_data.plain_annotations("Label Studio")
-        for image, entry_rows in export_data.of_image(annotations):
+        annotations = export_data.exportable_annotations("Label Studio")
+        for image, entry_rows in export_data.rows_by_image(annotations):
             tasks[image]["annotations"] = [{"result": [result_document(export_data, annotations, annotation_row, image_sizes[image]) for annotation_row in entry_rows]}]
     if export_data.predictions is not None:
         predictions = export_data.predictions
-        for image, entry_rows in export_data.of_image(predictions):
+        for image, entry_rows in export_data.rows_by_image(predictions):
             results = [{**result_document(export_data, predictions, prediction_row, image_sizes[image]), "score": float(predictions.score[prediction_row])} for prediction_row in entry_rows]
             tasks[image]["predictions"] = [{"model_version": export_data.model, "result": results}]
-    write_json(file_for(path), tasks)
+    write_json(prepare_export_file(path), tasks)
 
 
-def result_document(export_data: Outgoing, entries: Annotations | Predictions, entry_row: int, image_size: tuple[int, int]) -> ResultValue:
+def result_document(export_data: ExportData, entries: Annotations | Predictions, entry_row: int, image_size: tuple[int, int]) -> ResultValue:
     concept = export_data.concepts[entries.concept[entry_row]]
     if entries.box is None:
         return {"from_name": "concept", "to_name": "image", "type": "choices", "value": {"choices": [concept]}}

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import msgspec
 
-from pellucid.formats.gathering import Gathering
-from pellucid.formats.look import AnnotationFormat, Asked, Look, files_of
-from pellucid.formats.parsed import number_of, parsed_json, parsed_xml, text_of
-from pellucid.formats.source import AnnotationSource
+from pellucid.formats.gathering import DatasetBuilder
+from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe, list_files
+from pellucid.formats.parsed import parse_number, parse_json, parse_xml, element_text
+from pellucid.formats.source import ParsedAnnotations
 
 NAME = "labelme"
 
@@ -29,11 +29,11 @@ class LabelMeFile(msgspec.Struct):
     flags: dict[str, bool | None] | None = None
 
 
-def matches(probe: Look) -> bool:
+def matches(probe: Probe) -> bool:
     if not probe.is_dir:
         return is_json(probe.head) or is_xml(probe.head)
-    files = probe.ending(".json", ".xml")
-    heads = [probe.head_of(file_name) for file_name in files[:10]]
+    files = probe.files_with_suffix(".json", ".xml")
+    heads = [probe.read_head(file_name) for file_name in files[:10]]
     return any(is_json(head) or is_xml(head) for head in heads)
 
 
@@ -45,29 +45,29 @@ def is_xml(head: str) -> bool:
     return "<annotation>" in head and "<polygon>" in head and "<pt>" in head
 
 
-def read(probe: Look, options: Asked) -> AnnotationSource:
-    builder = Gathering(str(probe.path), NAME, options.pictures)
+def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
+    builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
     outline_count = 0
-    for file in files_of(probe, ".json"):
+    for file in list_files(probe, ".json"):
         if probe.is_dir or is_json(probe.head):
             outline_count += read_json(builder, file)
-    for file in files_of(probe, ".xml"):
+    for file in list_files(probe, ".xml"):
         if probe.is_dir or is_xml(probe.head):
             outline_count += read_xml(builder, file)
-    builder.note("polygons", outline_count, f"{outline_count:,} outlines taken by their bounding box")
-    return builder.source(options.kind)
+    builder.add_note("polygons", outline_count, f"{outline_count:,} outlines taken by their bounding box")
+    return builder.build(options.kind)
 
 
-def read_json(builder: Gathering, file: Path) -> int:
+def read_json(builder: DatasetBuilder, file: Path) -> int:
     """Shapes as boxes, flags that are set as tags; returns how many were no rectangles."""
-    document: LabelMeFile = parsed_json(file, LabelMeFile, "LabelMe")
-    image = builder.record(clean_image_path(document.imagePath), document.imageWidth or 0, document.imageHeight or 0, identity=file.stem)
+    document: LabelMeFile = parse_json(file, LabelMeFile, "LabelMe")
+    image = builder.add_unique_image(clean_image_path(document.imagePath), document.imageWidth or 0, document.imageHeight or 0, identity=file.stem)
     for shape_index, shape in enumerate(document.shapes):
         points = circle_bounds(shape.points) if shape.shape_type == "circle" and len(shape.points) == 2 else shape.points
-        builder.around(image, shape.label, points, f"{file.name} $.shapes[{shape_index}]", drawn=shape.shape_type == "polygon")
+        builder.add_outline(image, shape.label, points, f"{file.name} $.shapes[{shape_index}]", keep_outline=shape.shape_type == "polygon")
     for flag_name, is_set in (document.flags or {}).items():
         if is_set:
-            builder.tag(image, flag_name)
+            builder.add_tag(image, flag_name)
     return sum(shape.shape_type not in (None, "rectangle") for shape in document.shapes)
 
 
@@ -84,26 +84,26 @@ def circle_bounds(points: list[tuple[float, float]]) -> list[tuple[float, float]
     return [(center_x - radius, center_y - radius), (center_x + radius, center_y + radius)]
 
 
-def read_xml(builder: Gathering, file: Path) -> int:
-    root = parsed_xml(file)
-    folder, file_name = text_of(root, "folder"), text_of(root, "filename", f"{file.stem}.jpg")
-    height, width = (number_of(text_of(root, f"imagesize/{side}", "0"), file, "imagesize", side) for side in ("nrows", "ncols"))
-    image = builder.image(f"{folder}/{file_name}", width, height, identity=file.stem)
+def read_xml(builder: DatasetBuilder, file: Path) -> int:
+    root = parse_xml(file)
+    folder, file_name = element_text(root, "folder"), element_text(root, "filename", f"{file.stem}.jpg")
+    height, width = (parse_number(element_text(root, f"imagesize/{side}", "0"), file, "imagesize", side) for side in ("nrows", "ncols"))
+    image = builder.add_image(f"{folder}/{file_name}", width, height, image_id=file.stem)
     outline_count = 0
     for object_index, object_element in enumerate(root.iterfind("object")):
-        if text_of(object_element, "deleted") == "1":
+        if element_text(object_element, "deleted") == "1":
             continue
         location = f"{file.name} object {object_index}"
         points = [
-            (number_of(text_of(point, "x"), file, location, "x"), number_of(text_of(point, "y"), file, location, "y"))
+            (parse_number(element_text(point, "x"), file, location, "x"), parse_number(element_text(point, "y"), file, location, "y"))
             for point in object_element.iterfind("polygon/pt")
         ]
         box_element = object_element.find("segm/box")
         if box_element is not None:
-            corners = [number_of(text_of(box_element, side), file, location, side) for side in ("xmin", "ymin", "xmax", "ymax")]
+            corners = [parse_number(element_text(box_element, side), file, location, side) for side in ("xmin", "ymin", "xmax", "ymax")]
             points = [(corners[0], corners[1]), (corners[2], corners[3])]
         outline_count += box_element is None
-        builder.around(image, text_of(object_element, "name"), points, location, drawn=box_element is None)
+        builder.add_outline(image, element_text(object_element, "name"), points, location, keep_outline=box_element is None)
     return outline_count
 
 

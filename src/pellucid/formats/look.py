@@ -9,17 +9,17 @@ from itertools import islice
 from pathlib import Path
 
 from pellucid.columns import Kind
-from pellucid.errors import FileEmpty, FileMissing
-from pellucid.formats.source import AnnotationSource, PredictionSource
+from pellucid.errors import EmptyFileError, FileMissingError
+from pellucid.formats.source import ParsedAnnotations, ParsedPredictions
 
-HEAD = 65_536
+HEAD_BYTES = 65_536
 """Bytes read to recognise a file."""
-A_LOOK = 5_000
+MAX_PROBED_FILES = 5_000
 """Files of a folder that are looked at to recognise it."""
 
 
 @dataclass(frozen=True)
-class Look:
+class Probe:
     """head: the beginning of a file's text, '' for a folder."""
 
     path: Path
@@ -30,46 +30,46 @@ class Look:
         return self.path.is_dir()
 
     @cached_property
-    def names(self) -> list[str]:
+    def file_names(self) -> list[str]:
         """Of the files below a folder, by their path in it, sorted; of a very large folder some."""
-        found = (file.relative_to(self.path).as_posix() for file in self.path.rglob("*") if not file.is_dir()) if self.is_dir else iter(())
-        return sorted(islice(found, A_LOOK))
+        file_paths = (file.relative_to(self.path).as_posix() for file in self.path.rglob("*") if not file.is_dir()) if self.is_dir else iter(())
+        return sorted(islice(file_paths, MAX_PROBED_FILES))
 
-    def ending(self, *endings: str) -> list[str]:
+    def files_with_suffix(self, *suffixes: str) -> list[str]:
         """The names that end so, whatever their case."""
-        return [name for name in self.names if name.lower().endswith(endings)]
+        return [file_name for file_name in self.file_names if file_name.lower().endswith(suffixes)]
 
-    def head_of(self, name: str) -> str:
+    def read_head(self, file_name: str) -> str:
         """The beginning of a file below the folder."""
-        return head_of(self.path / name)
+        return read_head(self.path / file_name)
 
 
-def head_of(path: Path) -> str:
+def read_head(path: Path) -> str:
     with path.open("rb") as file:
-        return file.read(HEAD).decode("utf-8-sig", "replace").lstrip()
+        return file.read(HEAD_BYTES).decode("utf-8-sig", "replace").lstrip()
 
 
-def look(source: str | Path) -> Look:
+def probe_source(source: str | Path) -> Probe:
     """Raises FileMissing, FileEmpty, and OSError for what may not be read."""
     path = Path(source)
     if not path.exists():
-        raise FileMissing(path)
+        raise FileMissingError(path)
     if path.is_dir():
         next(path.iterdir(), None)  # says at once that it may not be read
-        return Look(path, "")
-    head = head_of(path)
+        return Probe(path, "")
+    head = read_head(path)
     if not head.strip():
-        raise FileEmpty(path, "data")
-    return Look(path, head)
+        raise EmptyFileError(path, "data")
+    return Probe(path, head)
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReadOptions:
     """What the user said of a source: kind: the view's, if there is one · pictures: the folder image paths are relative to, a local one ·
     first_pixel: the number of the first pixel where a format leaves it open · concepts: names that the view knows."""
 
     kind: Kind | None = None
-    pictures: str | None = None
+    image_folder: str | None = None
     first_pixel: int | None = None
     concepts: tuple[str, ...] = field(default=())
 
@@ -79,20 +79,20 @@ class AnnotationFormat:
     """name: of `--format` · is_it: whether it is what is looked at · read: into columns."""
 
     name: str
-    is_it: Callable[[Look], bool]
-    read: Callable[[Look, Asked], AnnotationSource]
+    matches: Callable[[Probe], bool]
+    read: Callable[[Probe, ReadOptions], ParsedAnnotations]
 
 
 @dataclass(frozen=True)
 class PredictionFormat:
     name: str
-    is_it: Callable[[Look], bool]
-    read: Callable[[Look, Asked], PredictionSource]
+    matches: Callable[[Probe], bool]
+    read: Callable[[Probe, ReadOptions], ParsedPredictions]
 
 
-def files_of(look: Look, ending: str) -> Iterator[Path]:
+def list_files(probe: Probe, suffix: str) -> Iterator[Path]:
     """The file itself, or all those below the folder that end so, in the order of their names."""
-    if not look.is_dir:
-        yield look.path
+    if not probe.is_dir:
+        yield probe.path
         return
-    yield from (file for file in sorted(look.path.rglob("*")) if file.name.lower().endswith(ending) and file.is_file())
+    yield from (file for file in sorted(probe.path.rglob("*")) if file.name.lower().endswith(suffix) and file.is_file())

@@ -13,92 +13,92 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.errors import MemoryUnclear
+from pellucid.errors import InMemoryDataError
 
-CORNERS = ("xmin", "ymin", "xmax", "ymax")
+CORNER_KEYS = ("xmin", "ymin", "xmax", "ymax")
 
 
 def annotation_columns(source: Any) -> Any:
     """Columns of a long table of annotations, or the source itself where it has columns already."""
     if is_dataset(source):
-        return dataset_columns(source)
-    return by_image(source) if is_by_image(source) else as_table(source)
+        return flatten_dataset(source)
+    return flatten_detections(source) if maps_images_to_detections(source) else convert_arrow_stream(source)
 
 
 def prediction_columns(source: Any) -> Any:
-    return by_image(source) if is_by_image(source) else as_table(source)
+    return flatten_detections(source) if maps_images_to_detections(source) else convert_arrow_stream(source)
 
 
-def as_table(source: Any) -> Any:
+def convert_arrow_stream(source: Any) -> Any:
     """Whoever speaks the Arrow PyCapsule protocol alone is read through pyarrow, if that is there."""
     if hasattr(source, "__arrow_c_stream__") and not type(source).__module__.startswith(("pandas", "polars", "pyarrow")):
         try:
             import pyarrow
         except ImportError as error:
-            raise MemoryUnclear(f"a {type(source).__name__}, which needs pyarrow to be read: pip install pellucid[arrow]") from error
+            raise InMemoryDataError(f"a {type(source).__name__}, which needs pyarrow to be read: pip install pellucid[arrow]") from error
         return pyarrow.table(source)
     return source
 
 
-def is_by_image(source: Any) -> bool:
+def maps_images_to_detections(source: Any) -> bool:
     if not isinstance(source, Mapping) or not source:
         return False
-    values = list(source.values())
-    return any(is_detections(value) or isinstance(value, Mapping) or (is_pipeline(value) and len(value) > 0) for value in values)
+    image_values = list(source.values())
+    return any(is_detections(image_value) or isinstance(image_value, Mapping) or (is_pipeline_output(image_value) and len(image_value) > 0) for image_value in image_values)
 
 
-def is_detections(value: Any) -> bool:
-    return hasattr(value, "xyxy") and hasattr(value, "class_id")
+def is_detections(candidate: Any) -> bool:
+    return hasattr(candidate, "xyxy") and hasattr(candidate, "class_id")
 
 
-def is_pipeline(value: Any) -> bool:
-    listed = isinstance(value, Sequence) and not isinstance(value, str | bytes)
-    return listed and all(isinstance(one, Mapping) and "label" in one for one in value)
+def is_pipeline_output(candidate: Any) -> bool:
+    is_sequence = isinstance(candidate, Sequence) and not isinstance(candidate, str | bytes)
+    return is_sequence and all(isinstance(output, Mapping) and "label" in output for output in candidate)
 
 
-def by_image(source: Mapping[Any, Any]) -> dict[str, Any]:
+def flatten_detections(source: Mapping[Any, Any]) -> dict[str, Any]:
     """A row a detection; an image without any gets a row without a concept."""
-    rows: list[tuple[str, str, float | None, tuple[float, ...] | None]] = []
-    for image, value in source.items():
-        found = [*detections(value)]
-        rows += [(str(image), *one) for one in found] or [(str(image), "", None, None)]
-    columns: dict[str, Any] = {"image": [row[0] for row in rows], "concept": [row[1] for row in rows]}
-    if any(row[2] is not None for row in rows):
-        columns["score"] = np.array([np.nan if row[2] is None else row[2] for row in rows], float)
-    if any(row[3] is not None for row in rows):
-        box = np.array([row[3] or (np.nan,) * 4 for row in rows], float)
-        columns |= {name: box[:, side] for side, name in enumerate(CORNERS)}
+    detection_rows: list[tuple[str, str, float | None, tuple[float, ...] | None]] = []
+    for image, image_detections in source.items():
+        parsed_detections = [*parse_detections(image_detections)]
+        detection_rows += [(str(image), *detection) for detection in parsed_detections] or [(str(image), "", None, None)]
+    columns: dict[str, Any] = {"image": [detection_row[0] for detection_row in detection_rows], "concept": [detection_row[1] for detection_row in detection_rows]}
+    if any(detection_row[2] is not None for detection_row in detection_rows):
+        columns["score"] = np.array([np.nan if detection_row[2] is None else detection_row[2] for detection_row in detection_rows], float)
+    if any(detection_row[3] is not None for detection_row in detection_rows):
+        boxes = np.array([detection_row[3] or (np.nan,) * 4 for detection_row in detection_rows], float)
+        columns |= {column_name: boxes[:, coordinate_index] for coordinate_index, column_name in enumerate(CORNER_KEYS)}
     return columns
 
 
-def detections(value: Any) -> list[tuple[str, float | None, tuple[float, ...] | None]]:
+def parse_detections(image_detections: Any) -> list[tuple[str, float | None, tuple[float, ...] | None]]:
     """(concept, score, corners) of one image."""
-    if is_detections(value):
-        names = (getattr(value, "data", None) or {}).get("class_name")
-        concepts = names if names is not None else [] if value.class_id is None else value.class_id
-        return together(concepts, value.confidence, value.xyxy)
-    if isinstance(value, Mapping):
-        if "labels" not in value:
-            raise MemoryUnclear(f"a dict of {', '.join(map(str, value))}, where boxes, labels and scores were expected")
-        return together(value["labels"], value.get("scores"), value.get("boxes"))
+    if is_detections(image_detections):
+        class_labels = (getattr(image_detections, "data", None) or {}).get("class_name")
+        class_values = class_labels if class_labels is not None else [] if image_detections.class_id is None else image_detections.class_id
+        return zip_detections(class_values, image_detections.confidence, image_detections.xyxy)
+    if isinstance(image_detections, Mapping):
+        if "labels" not in image_detections:
+            raise InMemoryDataError(f"a dict of {', '.join(map(str, image_detections))}, where boxes, labels and scores were expected")
+        return zip_detections(image_detections["labels"], image_detections.get("scores"), image_detections.get("boxes"))
     return [
-        (str(one["label"]), one.get("score"), tuple(float(one["box"][side]) for side in CORNERS) if one.get("box") else None)
-        for one in value
+        (str(detection["label"]), detection.get("score"), tuple(float(detection["box"][corner]) for corner in CORNER_KEYS) if detection.get("box") else None)
+        for detection in image_detections
     ]
 
 
-def together(concepts: Any, scores: Any, boxes: Any) -> list[tuple[str, float | None, tuple[float, ...] | None]]:
-    names = [text(concept) for concept in (concepts.tolist() if hasattr(concepts, "tolist") else concepts)]
-    marks = [None] * len(names) if scores is None else np.asarray(scores, float).reshape(-1).tolist()
-    corners = [None] * len(names) if boxes is None else [tuple(row) for row in np.asarray(boxes, float).reshape(-1, 4).tolist()]
-    if not len(names) == len(marks) == len(corners):
-        raise MemoryUnclear(
-            f"{len(names)} labels, {len(marks)} scores and {len(corners)} boxes of one image, where as many of each were expected"
+def zip_detections(concepts: Any, scores: Any, boxes: Any) -> list[tuple[str, float | None, tuple[float, ...] | None]]:
+    concept_names = [format_concept(concept) for concept in (concepts.tolist() if hasattr(concepts, "tolist") else concepts)]
+    score_values = [None] * len(concept_names) if scores is None else np.asarray(scores, float).reshape(-1).tolist()
+    box_corners = [None] * len(concept_names) if boxes is None else [tuple(box) for box in np.asarray(boxes, float).reshape(-1, 4).tolist()]
+    if not len(concept_names) == len(score_values) == len(box_corners):
+        raise InMemoryDataError(
+            f"{len(concept_names)} labels, {len(score_values)} scores and {len(box_corners)} boxes of one image, where as many of each were expected"
         )
-    return list(zip(names, marks, corners, strict=True))
+    return list(zip(concept_names, score_values, box_corners, strict=True))
 
 
-def text(concept: Any) -> str:
+def format_concept(concept: Any) -> str:
     return str(int(concept)) if isinstance(concept, float) and concept.is_integer() else str(concept)
 
 
@@ -106,37 +106,37 @@ def is_dataset(source: Any) -> bool:
     return hasattr(source, "features") and hasattr(source, "column_names") and hasattr(source, "num_rows")
 
 
-def dataset_columns(source: Any) -> dict[str, Any]:
+def flatten_dataset(source: Any) -> dict[str, Any]:
     """A Hugging Face data set's labels; its pictures are named by their file, or else by their place."""
-    names = source.column_names
-    label = next((name for name in ("label", "labels", "category", "class") if name in names), None)
-    keys = [name for name in ("file_name", "image_path", "path", "image_id") if name in names]
-    images = [str(value) for value in source[keys[0]]] if keys else [f"{row:07d}" for row in range(source.num_rows)]
-    if "objects" in names:
-        return objects_of(source["objects"], images, source.features["objects"])
-    if label is None:
-        raise MemoryUnclear(f"a data set with the columns {', '.join(names)}, where label or objects was expected")
-    known = getattr(source.features[label], "names", None)
-    return {"image": images, "concept": [known[value] if known else str(value) for value in source[label]]}
+    column_names = source.column_names
+    label_column = next((column_name for column_name in ("label", "labels", "category", "class") if column_name in column_names), None)
+    path_columns = [column_name for column_name in ("file_name", "image_path", "path", "image_id") if column_name in column_names]
+    image_paths = [str(image_path) for image_path in source[path_columns[0]]] if path_columns else [f"{row_index:07d}" for row_index in range(source.num_rows)]
+    if "objects" in column_names:
+        return flatten_objects(source["objects"], image_paths, source.features["objects"])
+    if label_column is None:
+        raise InMemoryDataError(f"a data set with the columns {', '.join(column_names)}, where label or objects was expected")
+    label_names = getattr(source.features[label_column], "names", None)
+    return {"image": image_paths, "concept": [label_names[label] if label_names else str(label) for label in source[label_column]]}
 
 
-def objects_of(several: Any, images: list[str], feature: Any) -> dict[str, Any]:
-    rows: list[tuple[str, str, list[float]]] = []
-    for image, objects in zip(images, several, strict=True):
-        key = "category" if "category" in objects else "categories" if "categories" in objects else "label"
-        known = class_names(feature, key)
-        found = [
-            (image, known[concept] if known else str(concept), list(map(float, box)))
-            for concept, box in zip(objects[key], objects["bbox"], strict=True)
+def flatten_objects(object_records: Any, image_paths: list[str], feature: Any) -> dict[str, Any]:
+    object_rows: list[tuple[str, str, list[float]]] = []
+    for image_path, image_objects in zip(image_paths, object_records, strict=True):
+        concept_key = "category" if "category" in image_objects else "categories" if "categories" in image_objects else "label"
+        concept_names = feature_class_names(feature, concept_key)
+        image_rows = [
+            (image_path, concept_names[concept] if concept_names else str(concept), list(map(float, box)))
+            for concept, box in zip(image_objects[concept_key], image_objects["bbox"], strict=True)
         ]
-        rows += found or [(image, "", [np.nan] * 4)]
-    box = np.array([row[2] for row in rows], float).reshape(-1, 4)
-    sides = {name: box[:, place] for place, name in enumerate(("x", "y", "width", "height"))}
-    return {"image": [row[0] for row in rows], "concept": [row[1] for row in rows], **sides}
+        object_rows += image_rows or [(image_path, "", [np.nan] * 4)]
+    boxes = np.array([object_row[2] for object_row in object_rows], float).reshape(-1, 4)
+    box_columns = {column_name: boxes[:, coordinate_index] for coordinate_index, column_name in enumerate(("x", "y", "width", "height"))}
+    return {"image": [object_row[0] for object_row in object_rows], "concept": [object_row[1] for object_row in object_rows], **box_columns}
 
 
-def class_names(feature: Any, key: str) -> Any:
+def feature_class_names(feature: Any, key: str) -> Any:
     """Of a feature that is a dict, or a sequence of dicts."""
-    inner = getattr(feature, "feature", feature)
-    inner = inner.get(key) if isinstance(inner, Mapping) else None
-    return getattr(inner, "names", None) or getattr(getattr(inner, "feature", None), "names", None)
+    nested_feature = getattr(feature, "feature", feature)
+    nested_feature = nested_feature.get(key) if isinstance(nested_feature, Mapping) else None
+    return getattr(nested_feature, "names", None) or getattr(getattr(nested_feature, "feature", None), "names", None)

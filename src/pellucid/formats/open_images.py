@@ -10,22 +10,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pellucid.columns import OPEN
-from pellucid.errors import RecordBad, counted
-from pellucid.formats.gathering import Gathering
-from pellucid.formats.look import AnnotationFormat, Asked, Look
-from pellucid.formats.parsed import number_of
-from pellucid.formats.pictures import is_picture
-from pellucid.formats.source import AnnotationSource, split_in, split_named
+from pellucid.errors import InvalidRecordError, format_count
+from pellucid.formats.gathering import DatasetBuilder
+from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe
+from pellucid.formats.parsed import parse_number
+from pellucid.formats.pictures import is_image_file
+from pellucid.formats.source import ParsedAnnotations, find_split, parse_split
 
 NAME = "open-images"
 CORNER_COLUMNS = ("XMin", "XMax", "YMin", "YMax")
 CsvRow = dict[str, str]
 
 
-def matches(probe: Look) -> bool:
+def matches(probe: Probe) -> bool:
     if not probe.is_dir:
         return is_boxes(probe.head) or is_labels(probe.head)
-    heads = [probe.head_of(file_name) for file_name in probe.ending(".csv")]
+    heads = [probe.read_head(file_name) for file_name in probe.files_with_suffix(".csv")]
     return any(is_boxes(head) or is_labels(head) or is_images(head) for head in heads)
 
 
@@ -45,28 +45,28 @@ def is_images(head: str) -> bool:
     return "ImageID" in header_line(head) and "Rotation" in header_line(head)
 
 
-def read(probe: Look, options: Asked) -> AnnotationSource:
+def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     root = probe.path if probe.is_dir else probe.path.parent
     files = sorted(root.rglob("*.csv")) if probe.is_dir else [probe.path]
-    heads = {file: Look(file, file.read_text(encoding="utf-8-sig", errors="replace")[:4096]).head for file in files}
+    heads = {file: Probe(file, file.read_text(encoding="utf-8-sig", errors="replace")[:4096]).head for file in files}
     label_names = read_label_names(root)
-    image_paths = image_paths_by_stem(Path(options.pictures) if options.pictures else root)
-    builder = Gathering(str(probe.path), NAME, options.pictures)
+    image_paths = image_paths_by_stem(Path(options.image_folder) if options.image_folder else root)
+    builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
     image_indexes: dict[str, int] = {}
 
     def image_index(csv_row: CsvRow, file: Path, location: str, split: int = -1) -> int:
         image_id = (csv_row.get("ImageID") or "").strip()
         if not image_id:
-            raise RecordBad(file, location, "it has no ImageID", "Name the image.")
+            raise InvalidRecordError(file, location, "it has no ImageID", "Name the image.")
         if image_id not in image_indexes or split >= 0:
-            image_path = image_paths.get(image_id, image_id if is_picture(image_id) else f"{image_id}.jpg")
-            image_indexes[image_id] = builder.image(image_path, split=split if split >= 0 else file_split(file), identity=image_id)
+            image_path = image_paths.get(image_id, image_id if is_image_file(image_id) else f"{image_id}.jpg")
+            image_indexes[image_id] = builder.add_image(image_path, split=split if split >= 0 else file_split(file), image_id=image_id)
         return image_indexes[image_id]
 
     for file in files:
         if is_images(heads[file]):
             for location, csv_row in csv_records(file):
-                split = split_named(csv_row.get("Subset") or "")
+                split = parse_split(csv_row.get("Subset") or "")
                 image_index(csv_row, file, location, -1 if split is None else split)
     annotation_builder = OpenImagesBuilder(builder, label_names)
     for file in files:
@@ -96,18 +96,18 @@ def read_label_names(root: Path) -> dict[str, str]:
 
 def image_paths_by_stem(folder: Path) -> dict[str, str]:
     """Where each picture lies in the folder, by its name without ending."""
-    image_files = (file for file in folder.rglob("*") if is_picture(file.name))
+    image_files = (file for file in folder.rglob("*") if is_image_file(file.name))
     return {file.stem: file.relative_to(folder).as_posix() for file in sorted(image_files)}
 
 
 def file_split(file: Path) -> int:
-    return split_in(file.stem.replace("_", "-").split("-"))
+    return find_split(file.stem.replace("_", "-").split("-"))
 
 
 class OpenImagesBuilder:
     """Boxes and verified labels, of which the kind that is asked for decides what is made."""
 
-    def __init__(self, builder: Gathering, label_names: dict[str, str]) -> None:
+    def __init__(self, builder: DatasetBuilder, label_names: dict[str, str]) -> None:
         self.builder = builder
         self.label_names = label_names
         self.verified_labels: dict[tuple[int, str], bool] = {}
@@ -119,28 +119,28 @@ class OpenImagesBuilder:
         return self.label_names.get(label, label)
 
     def box(self, image: int, csv_row: CsvRow, file: Path, location: str) -> None:
-        x_min, x_max, y_min, y_max = (number_of((csv_row.get(side) or "").replace(",", "."), file, location, side) for side in CORNER_COLUMNS)
+        x_min, x_max, y_min, y_max = (parse_number((csv_row.get(side) or "").replace(",", "."), file, location, side) for side in CORNER_COLUMNS)
         is_group = (csv_row.get("IsGroupOf") or "").strip() == "1"
         self.group_count += is_group
         self.box_count += 1
-        self.builder.corners(image, self.concept(csv_row), (x_min, y_min, x_max, y_max), f"{file.name} {location}", is_group)
+        self.builder.add_corners(image, self.concept(csv_row), (x_min, y_min, x_max, y_max), f"{file.name} {location}", is_group)
 
     def label(self, image: int, csv_row: CsvRow, file: Path, location: str) -> None:
-        confidence = number_of((csv_row.get("Confidence") or "").replace(",", "."), file, location, "Confidence")
+        confidence = parse_number((csv_row.get("Confidence") or "").replace(",", "."), file, location, "Confidence")
         self.verified_labels[image, self.concept(csv_row)] = confidence > 0
 
-    def source(self, options: Asked, concepts: list[str]) -> AnnotationSource:
+    def source(self, options: ReadOptions, concepts: list[str]) -> ParsedAnnotations:
         gathering = self.builder
-        gathering.note("groups", self.group_count, f"{counted(self.group_count, 'group')} (IsGroupOf) taken as ignored regions")
+        gathering.add_note("groups", self.group_count, f"{format_count(self.group_count, 'group')} (IsGroupOf) taken as ignored regions")
         has_boxes = options.kind == "detection" or (options.kind is None and self.box_count)
         for (image, concept), positive in self.verified_labels.items():
             if not has_boxes:
-                gathering.tag(image, concept, positive)
+                gathering.add_tag(image, concept, positive)
             elif not positive:
-                gathering.absent(image, concept)
-        message = f"{counted(len(self.verified_labels), 'verified label')}: what nobody verified of an image is unknown, and no error"
-        gathering.note("verified", len(self.verified_labels) if has_boxes else 0, message)
-        source = gathering.source("detection" if has_boxes else options.kind, concepts, unit="fractions" if has_boxes else "pixels")
+                gathering.add_absent_concept(image, concept)
+        message = f"{format_count(len(self.verified_labels), 'verified label')}: what nobody verified of an image is unknown, and no error"
+        gathering.add_note("verified", len(self.verified_labels) if has_boxes else 0, message)
+        source = gathering.build("detection" if has_boxes else options.kind, concepts, unit="fractions" if has_boxes else "pixels")
         if has_boxes and self.verified_labels:
             source.images.stated[:] = OPEN
         return source

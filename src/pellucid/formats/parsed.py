@@ -9,96 +9,96 @@ from xml.etree.ElementTree import Element, ParseError
 
 import msgspec
 
-from pellucid.errors import FileMalformed, RecordBad
-from pellucid.formats.bounds import MOST_TEXT, MOST_XML, bounded
+from pellucid.errors import MalformedFileError, InvalidRecordError
+from pellucid.formats.bounds import MAX_TEXT_BYTES, MAX_XML_BYTES, check_file_size
 
 
-def parsed_json(path: Path, kind: Any, what: str) -> Any:
+def parse_json(path: Path, expected_type: Any, format_name: str) -> Any:
     """kind: the msgspec type expected; what: the format, for messages."""
     try:
-        return msgspec.json.decode(bounded(path, MOST_TEXT).read_bytes().removeprefix(b"\xef\xbb\xbf"), type=kind)
+        return msgspec.json.decode(check_file_size(path, MAX_TEXT_BYTES).read_bytes().removeprefix(b"\xef\xbb\xbf"), type=expected_type)
     except msgspec.ValidationError as error:
-        raise FileMalformed(path, f"not as {what} wants it: {str(error)[0].lower()}{str(error)[1:]}") from error
+        raise MalformedFileError(path, f"not as {format_name} wants it: {str(error)[0].lower()}{str(error)[1:]}") from error
     except msgspec.DecodeError as error:
         size = path.stat().st_size
-        found = f"is cut short after byte {size:,}" if "truncated" in str(error) else f"is no valid JSON: {error}"
-        raise FileMalformed(path, found) from error
+        problem = f"is cut short after byte {size:,}" if "truncated" in str(error) else f"is no valid JSON: {error}"
+        raise MalformedFileError(path, problem) from error
     except RecursionError as error:
-        raise FileMalformed(path, f"is nested too deeply to be {what}") from error
+        raise MalformedFileError(path, f"is nested too deeply to be {format_name}") from error
     except UnicodeDecodeError as error:
-        raise FileMalformed(path, f"is no valid UTF-8 text at byte {error.start:,}") from error
+        raise MalformedFileError(path, f"is no valid UTF-8 text at byte {error.start:,}") from error
 
 
-def listed(value: Any, path: object, place: str) -> list[Any]:
+def expect_list(node: Any, path: object, location: str) -> list[Any]:
     """A list, or nothing where there is none."""
-    if value is None:
+    if node is None:
         return []
-    if not isinstance(value, list):
-        raise RecordBad(path, place, f"found {value!r:.40}, where a list was expected", "Write [...].")
-    return value
+    if not isinstance(node, list):
+        raise InvalidRecordError(path, location, f"found {node!r:.40}, where a list was expected", "Write [...].")
+    return node
 
 
-def record_in(value: Any, path: object, place: str) -> dict[str, Any]:
+def expect_object(node: Any, path: object, location: str) -> dict[str, Any]:
     """An object, or an empty one where there is none."""
-    if value is None:
+    if node is None:
         return {}
-    if not isinstance(value, dict):
-        raise RecordBad(path, place, f"found {value!r:.40}, where an object was expected", "Write {...}.")
-    return value
+    if not isinstance(node, dict):
+        raise InvalidRecordError(path, location, f"found {node!r:.40}, where an object was expected", "Write {...}.")
+    return node
 
 
-def parsed_xml(path: Path) -> Element:
+def parse_xml(path: Path) -> Element:
     """The root of an XML file; entities and references to other files are refused."""
     from defusedxml import DefusedXmlException
     from defusedxml.ElementTree import fromstring
 
     try:
-        root: Element = fromstring(bounded(path, MOST_XML).read_bytes())
+        root: Element = fromstring(check_file_size(path, MAX_XML_BYTES).read_bytes())
     except ParseError as error:
-        raise FileMalformed(path, f"is no valid XML: {error}") from error
+        raise MalformedFileError(path, f"is no valid XML: {error}") from error
     except (DefusedXmlException, ValueError, LookupError) as error:
-        raise FileMalformed(path, f"is no XML that is safe to read: {' '.join(str(error).split())[:200]}") from error
+        raise MalformedFileError(path, f"is no XML that is safe to read: {' '.join(str(error).split())[:200]}") from error
     return root
 
 
-def text_of(element: Element, name: str, otherwise: str = "") -> str:
-    found = element.find(name)
-    return otherwise if found is None or found.text is None else found.text.strip()
+def element_text(element: Element, child_name: str, default: str = "") -> str:
+    child = element.find(child_name)
+    return default if child is None or child.text is None else child.text.strip()
 
 
-def number_of(text: Any, path: object, place: str, name: str) -> float:
+def parse_number(raw_number: Any, path: object, location: str, field_name: str) -> float:
     """A finite number, or RecordBad."""
     try:
-        value = float(text)
+        number = float(raw_number)
     except (TypeError, ValueError):
-        value = float("nan")
-    if not abs(value) < float("inf"):
-        raise RecordBad(path, place, f"{name} is '{text}'", "Write a number.")
-    return value
+        number = float("nan")
+    if not abs(number) < float("inf"):
+        raise InvalidRecordError(path, location, f"{field_name} is '{raw_number}'", "Write a number.")
+    return number
 
 
-def lines_of(path: Path) -> Iterator[tuple[int, str]]:
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """(line number, stripped line) of every line that is not empty."""
     try:
-        text = bounded(path, MOST_TEXT).read_text(encoding="utf-8-sig")
+        content = check_file_size(path, MAX_TEXT_BYTES).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise FileMalformed(path, f"is no valid UTF-8 text at byte {error.start:,}") from error
-    for number, line in enumerate(text.splitlines(), 1):
+        raise MalformedFileError(path, f"is no valid UTF-8 text at byte {error.start:,}") from error
+    for line_number, line in enumerate(content.splitlines(), 1):
         if line.strip():
-            yield number, line.strip()
+            yield line_number, line.strip()
 
 
-def is_number(word: str) -> bool:
+def is_number(token: str) -> bool:
     try:
-        float(word)
+        float(token)
     except ValueError:
         return False
     return True
 
 
-def columns_of(line: str, wanted: int, path: object, number: int, what: str) -> list[str]:
+def split_fields(line: str, min_count: int, path: object, line_number: int, expected_fields: str) -> list[str]:
     """The words of a line, at least as many as wanted."""
-    words = line.split()
-    if len(words) < wanted:
-        raise RecordBad(path, f"line {number}", f"it has {len(words)} columns", f"Write {what}.")
-    return words
+    fields = line.split()
+    if len(fields) < min_count:
+        raise InvalidRecordError(path, f"line {line_number}", f"it has {len(fields)} columns", f"Write {expected_fields}.")
+    return fields

@@ -5,34 +5,34 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pellucid.errors import FileUnreadable
+from pellucid.errors import UnreadableFileError
 
-ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".jp2"}
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".jp2"}
 
 
-def pictures_below(folder: Path) -> list[str]:
+def list_image_files(folder: Path) -> list[str]:
     """Relative paths, `/` between folders, sorted. Hidden files and folders are passed over; links are followed, once."""
-    found = []
-    seen: set[str] = set()
-    for place, folders, files in os.walk(folder, followlinks=True, onerror=refuse):
-        true = os.path.realpath(place)
-        if true in seen:
-            folders.clear()
+    image_files = []
+    visited_folders: set[str] = set()
+    for current_folder, subfolders, file_names in os.walk(folder, followlinks=True, onerror=raise_unreadable):
+        real_path = os.path.realpath(current_folder)
+        if real_path in visited_folders:
+            subfolders.clear()
             continue
-        seen.add(true)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        below = Path(place).relative_to(folder).as_posix()
-        start = "" if below == "." else f"{below}/"
-        found += [start + name for name in files if is_picture(name)]
-    for name in found:
-        if not name.isprintable() and any("\ud800" <= sign <= "\udfff" for sign in name):
-            raise FileUnreadable(folder / name.encode("utf-8", "replace").decode(), "its name is no valid UTF-8; rename it")
-    return sorted(found)
+        visited_folders.add(real_path)
+        subfolders[:] = sorted(subfolder for subfolder in subfolders if not subfolder.startswith("."))
+        relative_folder = Path(current_folder).relative_to(folder).as_posix()
+        prefix = "" if relative_folder == "." else f"{relative_folder}/"
+        image_files += [prefix + file_name for file_name in file_names if is_image_file(file_name)]
+    for image_file in image_files:
+        if not image_file.isprintable() and any("\ud800" <= character <= "\udfff" for character in image_file):
+            raise UnreadableFileError(folder / image_file.encode("utf-8", "replace").decode(), "its name is no valid UTF-8; rename it")
+    return sorted(image_files)
 
 
-def refuse(error: OSError) -> None:
-    raise FileUnreadable(error.filename, (error.strerror or str(error)).lower()) from error
+def raise_unreadable(error: OSError) -> None:
+    raise UnreadableFileError(error.filename, (error.strerror or str(error)).lower()) from error
 
 
-def is_picture(name: str) -> bool:
-    return not name.startswith(".") and Path(name).suffix.lower() in ENDINGS
+def is_image_file(file_name: str) -> bool:
+    return not file_name.startswith(".") and Path(file_name).suffix.lower() in IMAGE_SUFFIXES

@@ -6,83 +6,83 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pellucid.errors import FormatRefused
-from pellucid.formats.look import Look
-from pellucid.formats.pictures import is_picture
+from pellucid.errors import UnsupportedFormatError
+from pellucid.formats.look import Probe
+from pellucid.formats.pictures import is_image_file
 
-TABLE = "Write a CSV table of image, concept and box instead (docs/formats.md)."
+TABLE_REMEDY = "Write a CSV table of image, concept and box instead (docs/formats.md)."
 
 
 @dataclass(frozen=True)
-class Refused:
+class UnsupportedFormat:
     """name: as people call the format · mend: what to do · early: whether a reader would take it for something else."""
 
     name: str
-    is_it: Callable[[Look], bool]
-    mend: str
-    early: bool = False
+    matches: Callable[[Probe], bool]
+    remedy: str
+    before_readers: bool = False
 
 
-def has(*names: str) -> Callable[[Look], bool]:
+def file_matcher(*path_patterns: str) -> Callable[[Probe], bool]:
     """A folder with a file whose path matches one of the patterns, or such a file itself."""
-    patterns = [re.compile(name, re.I) for name in names]
-    return lambda look: any(
-        pattern.search(name) for pattern in patterns for name in [*look.names, *([] if look.is_dir else [look.path.name])]
+    patterns = [re.compile(path_pattern, re.I) for path_pattern in path_patterns]
+    return lambda probe: any(
+        pattern.search(file_name) for pattern in patterns for file_name in [*probe.file_names, *([] if probe.is_dir else [probe.path.name])]
     )
 
 
-def head_has(*words: str) -> Callable[[Look], bool]:
-    return lambda look: any(all(word in head for word in words) for head in heads(look))
+def head_matcher(*markers: str) -> Callable[[Probe], bool]:
+    return lambda probe: any(all(marker in head for marker in markers) for head in read_file_heads(probe))
 
 
-def heads(look: Look) -> list[str]:
-    return [look.head_of(name) for name in look.ending(".json", ".txt", ".csv")[:10]] if look.is_dir else [look.head]
+def read_file_heads(probe: Probe) -> list[str]:
+    return [probe.read_head(file_name) for file_name in probe.files_with_suffix(".json", ".txt", ".csv")[:10]] if probe.is_dir else [probe.head]
 
 
-def is_pixels(look: Look) -> bool:
-    return any(re.match(r"\d{1,3}(,\d{1,3}){40,}", head) for head in heads(look))
+def is_pixel_table(probe: Probe) -> bool:
+    return any(re.match(r"\d{1,3}(,\d{1,3}){40,}", head) for head in read_file_heads(probe))
 
 
-def is_icdar(look: Look) -> bool:
-    line = re.compile(r'(\d+[, ]){4,}.*"|\S+\.(png|jpg), "')
-    return any(line.match(head) for head in heads(look) if head[:1] not in "{[<")
+def is_icdar(probe: Probe) -> bool:
+    icdar_line = re.compile(r'(\d+[, ]){4,}.*"|\S+\.(png|jpg), "')
+    return any(icdar_line.match(head) for head in read_file_heads(probe) if head[:1] not in "{[<")
 
 
-def is_nameless(look: Look) -> bool:
-    labels = look.ending(".txt")
-    return bool(labels) and all(re.match(r"\d+( -?[\d.]+){4,}\s", look.head_of(name) + "\n") for name in labels[:5])
+def is_yolo_without_names(probe: Probe) -> bool:
+    label_files = probe.files_with_suffix(".txt")
+    return bool(label_files) and all(re.match(r"\d+( -?[\d.]+){4,}\s", probe.read_head(label_file) + "\n") for label_file in label_files[:5])
 
 
-def only_pictures(look: Look) -> bool:
-    return look.is_dir and bool(look.names) and all(is_picture(name) for name in look.names)
+def contains_only_images(probe: Probe) -> bool:
+    return probe.is_dir and bool(probe.file_names) and all(is_image_file(file_name) for file_name in probe.file_names)
 
 
-REFUSED = (
-    Refused("TFRecord (TensorFlow Object Detection API)", has(r"\.tfrecords?(-\d+-of-\d+)?$"),
+UNSUPPORTED_FORMATS = (
+    UnsupportedFormat("TFRecord (TensorFlow Object Detection API)", file_matcher(r"\.tfrecords?(-\d+-of-\d+)?$"),
             "Export the same set as CSV (filename, width, height, class, xmin, ymin, xmax, ymax), COCO or Pascal VOC."),
-    Refused("CIFAR's pickles", has(r"^(.*/)?data_batch_\d$", r"^(.*/)?batches\.meta$", r"^(.*/)?meta$"),
+    UnsupportedFormat("CIFAR's pickles", file_matcher(r"^(.*/)?data_batch_\d$", r"^(.*/)?batches\.meta$", r"^(.*/)?meta$"),
             "A pickle can run any program when it is opened. Write the pictures into folders, concept/image."),
-    Refused("MNIST's IDX files", has(r"idx[13]-ubyte(\.gz)?$"), "Write the pictures into folders, concept/image, or a table with the pictures in Parquet."),
-    Refused("a table of pixels (MNIST in CSV)", is_pixels, "Write the pictures into folders, concept/image, or a table with the pictures in Parquet.", early=True),
-    Refused("MOT sequences", has(r"(^|/)gt/gt\.txt$"), f"Its boxes are of video frames. {TABLE}"),
-    Refused("ICDAR text files", is_icdar, f"They hold words, not concepts. {TABLE}"),
-    Refused("LFW pairs", has(r"(^|/)annotations/(pairs|people)\.txt$"), "They say who is who, not what is where. Write the pictures into folders, concept/image."),
-    Refused("Segment Anything masks", head_has('"predicted_iou"', '"stability_score"'), "They have no concepts. Name them in a CSV table of image, concept and box.", early=True),
-    Refused("COCO captions", head_has('"caption"'), "They have no boxes. Give the instances_*.json of the same set."),
-    Refused("COCO panoptic", head_has('"segments_info"'), "Its segments have no boxes of their own concept here. Give the instances_*.json of the same set."),
-    Refused("masks of colours", has(r"labelmap\.csv$", r"(^|/)SegmentationClass/"), "Masks are not read. Give boxes: COCO, Pascal VOC, YOLO or a table."),
-    Refused("CelebA without attributes", has(r"list_bbox_celeba\.txt$", r"identity_CelebA\.txt$"),
+    UnsupportedFormat("MNIST's IDX files", file_matcher(r"idx[13]-ubyte(\.gz)?$"), "Write the pictures into folders, concept/image, or a table with the pictures in Parquet."),
+    UnsupportedFormat("a table of pixels (MNIST in CSV)", is_pixel_table, "Write the pictures into folders, concept/image, or a table with the pictures in Parquet.", before_readers=True),
+    UnsupportedFormat("MOT sequences", file_matcher(r"(^|/)gt/gt\.txt$"), f"Its boxes are of video frames. {TABLE_REMEDY}"),
+    UnsupportedFormat("ICDAR text files", is_icdar, f"They hold words, not concepts. {TABLE_REMEDY}"),
+    UnsupportedFormat("LFW pairs", file_matcher(r"(^|/)annotations/(pairs|people)\.txt$"), "They say who is who, not what is where. Write the pictures into folders, concept/image."),
+    UnsupportedFormat("Segment Anything masks", head_matcher('"predicted_iou"', '"stability_score"'), "They have no concepts. Name them in a CSV table of image, concept and box.", before_readers=True),
+    UnsupportedFormat("COCO captions", head_matcher('"caption"'), "They have no boxes. Give the instances_*.json of the same set."),
+    UnsupportedFormat("COCO panoptic", head_matcher('"segments_info"'), "Its segments have no boxes of their own concept here. Give the instances_*.json of the same set."),
+    UnsupportedFormat("masks of colours", file_matcher(r"labelmap\.csv$", r"(^|/)SegmentationClass/"), "Masks are not read. Give boxes: COCO, Pascal VOC, YOLO or a table."),
+    UnsupportedFormat("CelebA without attributes", file_matcher(r"list_bbox_celeba\.txt$", r"identity_CelebA\.txt$"),
             "It says who is who. Add list_attr_celeba.txt beside it, or write a table of image and label."),
-    Refused("YOLO labels without names", is_nameless, "Add a classes.txt with a name a line, or a data.yaml with names."),
-    Refused("pictures alone", only_pictures, "Nothing says what they show. Put them into a folder a concept, or give a table of image and label."),
-    Refused("a NumPy or pickle file", has(r"\.(npy|npz|pkl|pickle|pt|pth)$"),
+    UnsupportedFormat("YOLO labels without names", is_yolo_without_names, "Add a classes.txt with a name a line, or a data.yaml with names."),
+    UnsupportedFormat("pictures alone", contains_only_images, "Nothing says what they show. Put them into a folder a concept, or give a table of image and label."),
+    UnsupportedFormat("a NumPy or pickle file", file_matcher(r"\.(npy|npz|pkl|pickle|pt|pth)$"),
             "A pickle can run any program when it is opened. Load it in Python and give the columns: view.add({'image': ..., 'concept': ...})."),
-    Refused("an archive", has(r"\.(zip|tar|tgz|tar\.gz|7z|rar)$"), "Unpack it and give the folder or the file in it."),
+    UnsupportedFormat("an archive", file_matcher(r"\.(zip|tar|tgz|tar\.gz|7z|rar)$"), "Unpack it and give the folder or the file in it."),
 )  # fmt: skip
 
 
-def refuse(look: Look, early: bool = False) -> None:
+def reject_unsupported_format(probe: Probe, before_readers: bool = False) -> None:
     """Raise FormatRefused where it is one of these; called early, and again where no reader knows it."""
-    for refused in REFUSED:
-        if (refused.early or not early) and refused.is_it(look):
-            raise FormatRefused(look.path, refused.name, refused.mend)
+    for unsupported in UNSUPPORTED_FORMATS:
+        if (unsupported.before_readers or not before_readers) and unsupported.matches(probe):
+            raise UnsupportedFormatError(probe.path, unsupported.name, unsupported.remedy)

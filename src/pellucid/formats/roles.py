@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from pellucid.formats.cells import Cells, tidy
+from pellucid.formats.cells import TableReader, normalize_column_name
 
-IMAGE = ("image", "image_path", "path", "filename", "file_name", "file", "image_name", "image_file", "img", "image_id", "id")
-CONCEPT = (
+IMAGE_COLUMNS = ("image", "image_path", "path", "filename", "file_name", "file", "image_name", "image_file", "img", "image_id", "id")
+CONCEPT_COLUMNS = (
     "concept",
     "label",
     "class",
@@ -21,55 +21,55 @@ CONCEPT = (
     "labels",
     "concepts",
 )
-SCORE = ("score", "confidence", "conf", "probability", "prob")
-SPLIT = ("split", "subset", "partition", "set")
-IGNORE = ("ignore", "iscrowd", "difficult")
-VALUE = ("value",)
-SIZED = (("x", "y", "w", "h"), ("x", "y", "width", "height"), ("left", "top", "width", "height"), ("x1", "y1", "w", "h"))
-CENTRED = (
+SCORE_COLUMNS = ("score", "confidence", "conf", "probability", "prob")
+SPLIT_COLUMNS = ("split", "subset", "partition", "set")
+IGNORE_COLUMNS = ("ignore", "iscrowd", "difficult")
+VALUE_COLUMNS = ("value",)
+SIZE_COLUMN_SETS = (("x", "y", "w", "h"), ("x", "y", "width", "height"), ("left", "top", "width", "height"), ("x1", "y1", "w", "h"))
+CENTER_COLUMN_SETS = (
     ("x_center", "y_center", "width", "height"), ("cx", "cy", "width", "height"), ("cx", "cy", "w", "h"), ("xc", "yc", "w", "h"),
     ("x_center", "y_center", "w", "h"),
 )  # fmt: skip
-LISTS = ("bbox", "box", "bounding_box")
+BOX_LIST_COLUMNS = ("bbox", "box", "bounding_box")
 """Columns of four numbers, of which nobody can tell whether they are sides or corners."""
-CORNERS = (
+CORNER_COLUMN_SETS = (
     ("xmin", "ymin", "xmax", "ymax"),
     ("x_min", "y_min", "x_max", "y_max"),
     ("x1", "y1", "x2", "y2"),
     ("left", "top", "right", "bottom"),
 )
-TRUE, FALSE = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no")
-MANY = ("tags", "labels", "concepts")
+TRUE_WORDS, FALSE_WORDS = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no")
+CONCEPT_LIST_COLUMNS = ("tags", "labels", "concepts")
 """Column names that promise a list."""
-UNNAMED = re.compile(r"(unnamed|column)_?\d*|index|_*index_level_0_*|")
+INDEX_COLUMN_PATTERN = re.compile(r"(unnamed|column)_?\d*|index|_*index_level_0_*|")
 """The index that a data frame leaves behind."""
 
 
-class Roles:
+class ColumnRoles:
     """Which column plays which part, by its name."""
 
-    def __init__(self, cells: Cells) -> None:
-        self.names = {tidy(name): name for name in reversed(cells.columns)}
-        self.image = self.first(IMAGE)
-        self.concept = self.first(CONCEPT)
-        self.score = self.first(SCORE)
-        self.split = self.first(SPLIT)
-        self.ignore = self.first(IGNORE)
-        self.value: str | None = None  # of tags alone; elsewhere a column of that name is the user's own
-        self.sized = next((columns for columns in SIZED if all(name in self.names for name in columns)), None)
-        self.centred = next((columns for columns in CENTRED if all(name in self.names for name in columns)), None)
-        self.list_of_sides = self.first(LISTS)
-        self.corners = next((columns for columns in CORNERS if all(name in self.names for name in columns)), None)
+    def __init__(self, reader: TableReader) -> None:
+        self.column_by_normalized_name = {normalize_column_name(column_name): column_name for column_name in reversed(reader.column_types)}
+        self.image_column = self.find_column(IMAGE_COLUMNS)
+        self.concept_column = self.find_column(CONCEPT_COLUMNS)
+        self.score_column = self.find_column(SCORE_COLUMNS)
+        self.split_column = self.find_column(SPLIT_COLUMNS)
+        self.ignore_column = self.find_column(IGNORE_COLUMNS)
+        self.value_column: str | None = None  # of tags alone; elsewhere a column of that name is the user's own
+        self.size_columns = next((column_set for column_set in SIZE_COLUMN_SETS if all(normalized_name in self.column_by_normalized_name for normalized_name in column_set)), None)
+        self.center_columns = next((column_set for column_set in CENTER_COLUMN_SETS if all(normalized_name in self.column_by_normalized_name for normalized_name in column_set)), None)
+        self.box_list_column = self.find_column(BOX_LIST_COLUMNS)
+        self.corner_columns = next((column_set for column_set in CORNER_COLUMN_SETS if all(normalized_name in self.column_by_normalized_name for normalized_name in column_set)), None)
 
-    def first(self, candidates: tuple[str, ...]) -> str | None:
-        return next((self.names[name] for name in candidates if name in self.names), None)
+    def find_column(self, candidates: tuple[str, ...]) -> str | None:
+        return next((self.column_by_normalized_name[normalized_name] for normalized_name in candidates if normalized_name in self.column_by_normalized_name), None)
 
     @property
     def has_boxes(self) -> bool:
-        return bool(self.sized or self.corners or self.centred)
+        return bool(self.size_columns or self.corner_columns or self.center_columns)
 
-    def others(self, cells: Cells) -> list[str]:
+    def unassigned_columns(self, reader: TableReader) -> list[str]:
         """Columns that play no part of the long form."""
-        box = [self.names[name] for name in (self.centred or self.sized or self.corners or ())]
-        taken = {self.image, self.concept, self.score, self.split, self.ignore, self.value, *box}
-        return [name for name in cells.columns if name not in taken]
+        box_columns = [self.column_by_normalized_name[normalized_name] for normalized_name in (self.center_columns or self.size_columns or self.corner_columns or ())]
+        assigned_columns = {self.image_column, self.concept_column, self.score_column, self.split_column, self.ignore_column, self.value_column, *box_columns}
+        return [column_name for column_name in reader.column_types if column_name not in assigned_columns]

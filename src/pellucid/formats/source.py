@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from pellucid.columns import CLOSED, SPLITS, Annotations, Floats, Images, Integers, Kind, Longs, Split, Texts, texts
-from pellucid.errors import BoxBad, PathClimbs, ScoreBad, SplitUnknown, counted
+from pellucid.errors import InvalidBoxError, PathTraversalError, InvalidScoreError, UnknownSplitError, format_count
 
 Severity = Literal["info", "warning"]
 
@@ -27,7 +27,7 @@ class Note:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Inference:
     """A question about a source that was settled by looking at the data.
 
     question: `boxes`, `category ids`, ... · answer: the reading taken · evidence: a sentence · alternatives: the other readings, with
@@ -46,7 +46,7 @@ BoxShape = Literal["xywh", "cxcywh"]
 
 
 @dataclass(frozen=True, eq=False)
-class AnnotationSource:
+class ParsedAnnotations:
     """concepts: names in the file's order · concept_ids: what the file calls them ('' where names do) ·
     listed: whether the file lists its concepts (else their order is by name) · images: split -1 where not
     stated, width and height 0 where not · folder: where the pictures lie, if the format knows, else None ·
@@ -57,37 +57,37 @@ class AnnotationSource:
     kind: Kind
     concepts: list[str]
     concept_ids: list[str]
-    listed: bool
+    concepts_listed: bool
     images: Images
     annotations: Annotations
-    folder: str | None = None
+    image_folder: str | None = None
     notes: list[Note] = field(default_factory=list)
     unit: BoxUnit = "pixels"
-    judgements: list[Judgement] = field(default_factory=list)
+    inferences: list[Inference] = field(default_factory=list)
 
 
-def listed_images(
-    names: list[str], split: Any = -1, stated: Any = CLOSED, width: Any = 0, height: Any = 0, ids: list[str] | None = None,
+def create_images(
+    image_paths: list[str], split: Any = -1, stated: Any = CLOSED, width: Any = 0, height: Any = 0, image_ids: list[str] | None = None,
     metadata: Texts | None = None,
 ) -> Images:  # fmt: skip
     """Images as a file lists them: what it does not say is unknown, and where they lie is found later."""
-    number = len(names)
+    image_count = len(image_paths)
 
-    def column(value: Any, kind: type) -> Any:
-        return np.broadcast_to(np.asarray(value, kind), number).copy()
+    def filled_column(fill: Any, dtype: type) -> Any:
+        return np.broadcast_to(np.asarray(fill, dtype), image_count).copy()
 
     return Images(
-        texts(names), column(split, np.int8), column(width, np.int32), column(height, np.int32), column(-1, np.int32),
-        texts(ids or [""] * number), column(stated, np.int8), texts([""] * number) if metadata is None else metadata,
+        texts(image_paths), filled_column(split, np.int8), filled_column(width, np.int32), filled_column(height, np.int32), filled_column(-1, np.int32),
+        texts(image_ids or [""] * image_count), filled_column(stated, np.int8), texts([""] * image_count) if metadata is None else metadata,
     )  # fmt: skip
 
 
-ImageNaming = Literal["path", "id", "stem"]
-ConceptReading = Literal["name", "id", "position", "column"]
+ImageKeyKind = Literal["path", "id", "stem"]
+ConceptInterpretation = Literal["name", "id", "position", "column"]
 
 
 @dataclass(frozen=True, eq=False)
-class PredictionSource:
+class ParsedPredictions:
     """image_keys: every image the file names, as it names it · image: index into them, one a row · images_named_by:
     how the format names images, where a key would fit several ways · concept_keys, concept: likewise ·
     concept_reading: names, the annotations' ids, positions from 0, or columns of a wide table ·
@@ -100,117 +100,117 @@ class PredictionSource:
     image: Integers
     concept_keys: list[str]
     concept: Integers
-    concept_reading: ConceptReading
+    concept_interpretation: ConceptInterpretation
     score: Floats
     box: Floats | None
     unit: BoxUnit
-    record: Longs | range
+    record_numbers: Longs | range
     record_noun: str = "record"
     notes: list[Note] = field(default_factory=list)
-    images_named_by: ImageNaming = "path"
-    rival: PredictionSource | None = None
-    written: BoxShape = "xywh"
+    image_key_kind: ImageKeyKind = "path"
+    alternative: ParsedPredictions | None = None
+    box_shape: BoxShape = "xywh"
 
-    def place(self, row: int) -> str:
+    def row_location(self, row: int) -> str:
         """Where a row stands in its file, for messages."""
-        return f"{self.record_noun} {int(self.record[row])}"
+        return f"{self.record_noun} {int(self.record_numbers[row])}"
 
 
-SPLIT_WORDS: dict[str, Split] = {
+SPLIT_ALIASES: dict[str, Split] = {
     "train": "training", "training": "training", "trn": "training", "val": "validation", "valid": "validation",
     "validation": "validation", "dev": "validation", "test": "test", "testing": "test",
 }  # fmt: skip
 
 
-def split_named(word: str) -> int | None:
+def parse_split(alias: str) -> int | None:
     """The position in SPLITS of what files call a split, a year behind it or not; None for other words."""
-    name = SPLIT_WORDS.get(re.sub(r"(19|20)\d\d$", "", word.strip().lower()))
-    return None if name is None else SPLITS.index(name)
+    split = SPLIT_ALIASES.get(re.sub(r"(19|20)\d\d$", "", alias.strip().lower()))
+    return None if split is None else SPLITS.index(split)
 
 
-def split_in(words: Iterable[str]) -> int:
+def find_split(aliases: Iterable[str]) -> int:
     """The position of the first of the words that names a split; -1 without one."""
-    return next((place for word in words if (place := split_named(word)) is not None), -1)
+    return next((split_index for alias in aliases if (split_index := parse_split(alias)) is not None), -1)
 
 
-def split_code(word: str, path: object, record: object) -> int:
+def require_split(alias: str, path: object, record: object) -> int:
     """Likewise; raises SplitUnknown."""
-    place = split_named(word)
-    if place is None:
-        raise SplitUnknown(path, record, word)
-    return place
+    split_index = parse_split(alias)
+    if split_index is None:
+        raise UnknownSplitError(path, record, alias)
+    return split_index
 
 
-def codes(values: Iterable[Any]) -> tuple[list[str], Integers]:
+def encode_texts(texts_to_encode: Iterable[Any]) -> tuple[list[str], Integers]:
     """Distinct texts in order of appearance, and each value's position among them."""
-    seen: dict[str, int] = {}
-    found = [seen.setdefault(value, len(seen)) for value in values]
-    return list(seen), np.array(found, np.int32)
+    code_by_text: dict[str, int] = {}
+    codes = [code_by_text.setdefault(text, len(code_by_text)) for text in texts_to_encode]
+    return list(code_by_text), np.array(codes, np.int32)
 
 
-def codes_of_integers(values: Longs) -> tuple[list[str], Integers]:
+def encode_integers(integers: Longs) -> tuple[list[str], Integers]:
     """The same for integers, written as texts; in rising order."""
-    if not len(values):
+    if not len(integers):
         return [], np.zeros(0, np.int32)
-    low, high = int(values.min()), int(values.max())
-    if high - low > 20 * len(values) + 1_000_000:
-        distinct, found = np.unique(values, return_inverse=True)
-        return [str(value) for value in distinct.tolist()], found.astype(np.int32)
-    present = np.zeros(high - low + 1, bool)
-    present[values - low] = True
-    place = np.cumsum(present, dtype=np.int32) - 1
-    return [str(value) for value in (np.flatnonzero(present) + low).tolist()], place[values - low]
+    minimum, maximum = int(integers.min()), int(integers.max())
+    if maximum - minimum > 20 * len(integers) + 1_000_000:
+        unique_integers, codes = np.unique(integers, return_inverse=True)
+        return [str(integer) for integer in unique_integers.tolist()], codes.astype(np.int32)
+    is_present = np.zeros(maximum - minimum + 1, bool)
+    is_present[integers - minimum] = True
+    code_by_offset = np.cumsum(is_present, dtype=np.int32) - 1
+    return [str(integer) for integer in (np.flatnonzero(is_present) + minimum).tolist()], code_by_offset[integers - minimum]
 
 
-def image_path(path: object, name: str, home: str | None = None) -> str:
+def normalize_image_path(path: object, raw_path: str, image_folder: str | None = None) -> str:
     """The image's path with `/` between folders; refuses one that leads out of the image folder.
 
     home: that folder; an absolute path that lies in it is taken from there.
     """
-    tidy = name.replace("\\", "/")
-    if home is not None:
-        tidy = tidy.removeprefix(os.path.abspath(home).replace("\\", "/").rstrip("/") + "/")  # noqa: PTH100 (links stay as they are)
-    parts = [part for part in tidy.split("/") if part not in ("", ".")]
-    absolute = tidy.startswith("/") or tidy[1:3] == ":/"
-    if not parts or absolute or ".." in parts or "\0" in tidy or "://" in tidy:
-        raise PathClimbs(path, name)
-    return "/".join(parts)
+    posix_path = raw_path.replace("\\", "/")
+    if image_folder is not None:
+        posix_path = posix_path.removeprefix(os.path.abspath(image_folder).replace("\\", "/").rstrip("/") + "/")  # noqa: PTH100 (links stay as they are)
+    segments = [segment for segment in posix_path.split("/") if segment not in ("", ".")]
+    is_absolute = posix_path.startswith("/") or posix_path[1:3] == ":/"
+    if not segments or is_absolute or ".." in segments or "\0" in posix_path or "://" in posix_path:
+        raise PathTraversalError(path, raw_path)
+    return "/".join(segments)
 
 
-LARGEST = 1e150
+MAX_MAGNITUDE = 1e150
 """Beyond it sums of scores and areas of boxes are no longer finite."""
-PART = 1 << 20
+CHECK_CHUNK_ROWS = 1 << 20
 """Rows looked at at a time: what is worked out on the way is small beside the columns themselves."""
 
 
-def check_scores(source: PredictionSource) -> None:
+def check_scores(predictions: ParsedPredictions) -> None:
     """Every score is a finite number, or the first that is not is named."""
-    bad = np.flatnonzero(~(np.abs(source.score) < LARGEST))
-    if len(bad):
-        raise ScoreBad(source.path, source.place(int(bad[0])), source.score[bad[0]])
+    invalid_rows = np.flatnonzero(~(np.abs(predictions.score) < MAX_MAGNITUDE))
+    if len(invalid_rows):
+        raise InvalidScoreError(predictions.path, predictions.row_location(int(invalid_rows[0])), predictions.score[invalid_rows[0]])
 
 
-def check_boxes(path: object, box: Floats, places: Any) -> list[Note]:
+def check_boxes(path: object, boxes: Floats, row_location: Any) -> list[Note]:
     """Boxes are finite and none is negative; those of zero size are kept, counted and told of.
 
     places: a function from a row to its place in the file.
     """
-    flat = 0
-    for begin in range(0, len(box), PART):
-        part = box[begin : begin + PART]
-        bad = np.flatnonzero(~(np.abs(part) < LARGEST).all(axis=1) | (part[:, 2:] < 0).any(axis=1))
-        if len(bad):
-            row = begin + int(bad[0])
-            raise BoxBad(path, places(row), [float(number) for number in box[row]])
-        flat += int((part[:, 2:] == 0).any(axis=1).sum())
-    if not flat:
+    zero_size_count = 0
+    for start in range(0, len(boxes), CHECK_CHUNK_ROWS):
+        chunk = boxes[start : start + CHECK_CHUNK_ROWS]
+        invalid_rows = np.flatnonzero(~(np.abs(chunk) < MAX_MAGNITUDE).all(axis=1) | (chunk[:, 2:] < 0).any(axis=1))
+        if len(invalid_rows):
+            invalid_row = start + int(invalid_rows[0])
+            raise InvalidBoxError(path, row_location(invalid_row), [float(coordinate) for coordinate in boxes[invalid_row]])
+        zero_size_count += int((chunk[:, 2:] == 0).any(axis=1).sum())
+    if not zero_size_count:
         return []
-    return [Note("zero_size", f"{counted(flat, 'box', 'boxes')} of zero width or height: kept, but nothing can match them", flat)]
+    return [Note("zero_size", f"{format_count(zero_size_count, 'box', 'boxes')} of zero width or height: kept, but nothing can match them", zero_size_count)]
 
 
-def checked(source: PredictionSource) -> PredictionSource:
+def validate_predictions(predictions: ParsedPredictions) -> ParsedPredictions:
     """The same, its scores and boxes checked; what is odd is added to its notes."""
-    check_scores(source)
-    if source.box is not None:
-        source.notes.extend(check_boxes(source.path, source.box, source.place))
-    return source
+    check_scores(predictions)
+    if predictions.box is not None:
+        predictions.notes.extend(check_boxes(predictions.path, predictions.box, predictions.row_location))
+    return predictions

@@ -13,193 +13,193 @@ from typing import Any
 import numpy as np
 
 from pellucid.columns import CLOSED, OPEN, Floats, Kind, Longs, Texts
-from pellucid.errors import FileEmpty, RecordBad
-from pellucid.formats.cells import Cells, cells_of_file, tidy
-from pellucid.formats.facts import NAME, Facts, assemble
-from pellucid.formats.look import AnnotationFormat, Asked, Look, PredictionFormat
-from pellucid.formats.roles import FALSE, MANY, TRUE, VALUE, Roles
-from pellucid.formats.source import AnnotationSource, BoxUnit, Note, PredictionSource, checked, codes, image_path
-from pellucid.formats.wide import one_hot_columns, read_one_hot, read_wide
+from pellucid.errors import EmptyFileError, InvalidRecordError
+from pellucid.formats.cells import TableReader, open_table, normalize_column_name
+from pellucid.formats.facts import NAME, LongRows, build_table_annotations
+from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe, PredictionFormat
+from pellucid.formats.roles import FALSE_WORDS, CONCEPT_LIST_COLUMNS, TRUE_WORDS, VALUE_COLUMNS, ColumnRoles
+from pellucid.formats.source import ParsedAnnotations, BoxUnit, Note, ParsedPredictions, validate_predictions, encode_texts, normalize_image_path
+from pellucid.formats.wide import one_hot_columns, read_one_hot, read_wide_scores
 
 
-def is_annotations(cells: Cells) -> bool:
-    roles = Roles(cells)
-    return roles.image is not None and (roles.concept is not None or bool(one_hot_columns(cells, roles)))
+def has_annotation_columns(reader: TableReader) -> bool:
+    roles = ColumnRoles(reader)
+    return roles.image_column is not None and (roles.concept_column is not None or bool(one_hot_columns(reader, roles)))
 
 
-def is_predictions(cells: Cells) -> bool:
-    roles = Roles(cells)
-    return roles.image is not None and ((roles.score is not None and roles.concept is not None) or bool(roles.others(cells)))
+def has_prediction_columns(reader: TableReader) -> bool:
+    roles = ColumnRoles(reader)
+    return roles.image_column is not None and ((roles.score_column is not None and roles.concept_column is not None) or bool(roles.unassigned_columns(reader)))
 
 
-def is_text_table(look: Look) -> bool:
+def is_text_table(probe: Probe) -> bool:
     """Parquet, or text whose first line has a delimiter and which is neither JSON nor XML."""
-    if look.is_dir or look.head[:1] in "{[<":
+    if probe.is_dir or probe.head[:1] in "{[<":
         return False
-    first = look.head.split("\n", maxsplit=1)[0]
-    return look.head.startswith("PAR1") or ("\0" not in look.head and any(mark in first for mark in ",;\t|"))
+    header_line = probe.head.split("\n", maxsplit=1)[0]
+    return probe.head.startswith("PAR1") or ("\0" not in probe.head and any(delimiter in header_line for delimiter in ",;\t|"))
 
 
-def holds_annotations(look: Look) -> bool:
-    return is_text_table(look) and is_annotations(cells_of_file(look.path))
+def matches(probe: Probe) -> bool:
+    return is_text_table(probe) and has_annotation_columns(open_table(probe.path))
 
 
-def has_scores(look: Look) -> bool:
+def has_score_column(probe: Probe) -> bool:
     """Whether a table has a column of scores, as predictions have and annotations seldom."""
-    return is_text_table(look) and Roles(cells_of_file(look.path)).score is not None
+    return is_text_table(probe) and ColumnRoles(open_table(probe.path)).score_column is not None
 
 
-def holds_predictions(look: Look) -> bool:
-    return is_text_table(look) and is_predictions(cells_of_file(look.path))
+def matches_predictions(probe: Probe) -> bool:
+    return is_text_table(probe) and has_prediction_columns(open_table(probe.path))
 
 
-def read(look: Look, asked: Asked) -> AnnotationSource:
-    return read_annotations(cells_of_file(look.path), asked.kind, asked.pictures)
+def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
+    return read_annotation_table(open_table(probe.path), options.kind, options.image_folder)
 
 
-def read_scores(look: Look, asked: Asked) -> PredictionSource:
-    return read_predictions(cells_of_file(look.path), asked.kind or "detection", asked.concepts)
+def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
+    return read_prediction_table(open_table(probe.path), options.kind or "detection", options.concepts)
 
 
-def read_annotations(cells: Cells, kind: Kind | None, home: str | None) -> AnnotationSource:
+def read_annotation_table(reader: TableReader, kind: Kind | None, image_folder: str | None) -> ParsedAnnotations:
     """kind: the view's, where it is known; else what the columns say. home: the folder of the pictures."""
-    roles = Roles(cells)
-    assert roles.image is not None
-    keys, image = cells.coded(roles.image)
-    if "" in keys:
-        row = int(np.flatnonzero(image == keys.index(""))[0])
-        raise RecordBad(cells.path, cells.place(row), "the image is empty", "Name the image's path.")
-    names, same = codes([image_path(cells.path, key, home) for key in keys])
-    image = same[image] if len(keys) else image
-    if roles.concept is None:
-        return read_one_hot(cells, roles, names, image)
-    facts = long_facts(cells, roles, kind, image)
-    found = assemble(cells, roles, names, image, facts)
-    if facts.box is not None and are_fractions(facts.box):
-        return replace(found, unit="fractions", notes=[*found.notes, Note("fractions", FRACTIONS, 1, "info")])
-    return found
+    roles = ColumnRoles(reader)
+    assert roles.image_column is not None
+    image_keys, image_indexes = reader.encoded_column(roles.image_column)
+    if "" in image_keys:
+        empty_row = int(np.flatnonzero(image_indexes == image_keys.index(""))[0])
+        raise InvalidRecordError(reader.path, reader.row_location(empty_row), "the image is empty", "Name the image's path.")
+    image_paths, path_index_by_key = encode_texts([normalize_image_path(reader.path, image_key, image_folder) for image_key in image_keys])
+    image_indexes = path_index_by_key[image_indexes] if len(image_keys) else image_indexes
+    if roles.concept_column is None:
+        return read_one_hot(reader, roles, image_paths, image_indexes)
+    long_rows = read_long_rows(reader, roles, kind, image_indexes)
+    annotations = build_table_annotations(reader, roles, image_paths, image_indexes, long_rows)
+    if long_rows.boxes is not None and are_fractions(long_rows.boxes):
+        return replace(annotations, unit="fractions", notes=[*annotations.notes, Note("fractions", FRACTIONS_MESSAGE, 1, "info")])
+    return annotations
 
 
-def long_facts(cells: Cells, roles: Roles, kind: Kind | None, image: Any) -> Facts:
+def read_long_rows(reader: TableReader, roles: ColumnRoles, kind: Kind | None, image_indexes: Any) -> LongRows:
     """What each row says, as the view's kind or the kind that the columns suggest."""
-    assert roles.concept is not None
-    concept = cells.text(roles.concept)
-    rows = np.flatnonzero(concept != "")
-    refuse_list(cells, roles, kind)
+    assert roles.concept_column is not None
+    concept_texts = reader.text_column(roles.concept_column)
+    row_indexes = np.flatnonzero(concept_texts != "")
+    reject_box_list(reader, roles, kind)
     if roles.has_boxes and kind in (None, "detection"):
-        names = [str(name) for name in concept[rows]]
-        stated = roles.first(VALUE)
-        roles.value = stated if states_tags(cells, stated) else None
-        positive = positives(cells, roles)[rows]
-        box = boxes(cells, roles)[rows]
-        box[~positive] = 0  # of what is stated to be absent there is no place
-        return Facts("detection", rows, names, box, flags(cells, roles.ignore)[rows], positive, CLOSED if positive.all() else OPEN)
-    lists = tidy(roles.concept) in MANY or any("|" in cell for cell in concept)
-    several = len({(place, name) for place, name in zip(image[rows].tolist(), concept[rows], strict=True)}) > len(set(image[rows].tolist()))
-    stated = roles.first(VALUE)
-    if kind == "tagging" or (kind is None and (lists or several or states_tags(cells, stated))):
-        roles.value = stated
-        return tags(cells, roles, concept)
-    names = [str(name) for name in concept[rows]]
-    return Facts(kind or "classification", rows, names, None, np.zeros(len(rows), bool), np.ones(len(rows), bool), CLOSED)
+        concept_names = [str(concept_text) for concept_text in concept_texts[row_indexes]]
+        value_column = roles.find_column(VALUE_COLUMNS)
+        roles.value_column = value_column if has_tag_values(reader, value_column) else None
+        is_positive = read_positive_flags(reader, roles)[row_indexes]
+        boxes = read_box_columns(reader, roles)[row_indexes]
+        boxes[~is_positive] = 0  # of what is stated to be absent there is no place
+        return LongRows("detection", row_indexes, concept_names, boxes, read_boolean_column(reader, roles.ignore_column)[row_indexes], is_positive, CLOSED if is_positive.all() else OPEN)
+    has_lists = normalize_column_name(roles.concept_column) in CONCEPT_LIST_COLUMNS or any("|" in cell for cell in concept_texts)
+    has_several_concepts = len({(image_index, concept_text) for image_index, concept_text in zip(image_indexes[row_indexes].tolist(), concept_texts[row_indexes], strict=True)}) > len(set(image_indexes[row_indexes].tolist()))
+    value_column = roles.find_column(VALUE_COLUMNS)
+    if kind == "tagging" or (kind is None and (has_lists or has_several_concepts or has_tag_values(reader, value_column))):
+        roles.value_column = value_column
+        return read_tags(reader, roles, concept_texts)
+    concept_names = [str(concept_text) for concept_text in concept_texts[row_indexes]]
+    return LongRows(kind or "classification", row_indexes, concept_names, None, np.zeros(len(row_indexes), bool), np.ones(len(row_indexes), bool), CLOSED)
 
 
-def refuse_list(cells: Cells, roles: Roles, kind: Kind | None) -> None:
+def reject_box_list(reader: TableReader, roles: ColumnRoles, kind: Kind | None) -> None:
     """A column of four numbers could be [left, top, width, height] or [left, top, right, bottom]: a guess would look like a bad model."""
-    if roles.list_of_sides and not roles.has_boxes and kind in (None, "detection"):
-        what = f"the column {roles.list_of_sides} could hold left, top, width, height or left, top, right, bottom"
-        raise RecordBad(cells.path, "header", what, "Write columns x, y, width, height, or xmin, ymin, xmax, ymax.")
+    if roles.box_list_column and not roles.has_boxes and kind in (None, "detection"):
+        problem = f"the column {roles.box_list_column} could hold left, top, width, height or left, top, right, bottom"
+        raise InvalidRecordError(reader.path, "header", problem, "Write columns x, y, width, height, or xmin, ymin, xmax, ymax.")
 
 
-def states_tags(cells: Cells, stated: str | None) -> bool:
-    return stated is not None and {str(word).lower() for word in cells.text(stated)} <= {"positive", "negative", ""}
+def has_tag_values(reader: TableReader, value_column: str | None) -> bool:
+    return value_column is not None and {str(cell).lower() for cell in reader.text_column(value_column)} <= {"positive", "negative", ""}
 
 
-def tags(cells: Cells, roles: Roles, concept: Texts) -> Facts:
+def read_tags(reader: TableReader, roles: ColumnRoles, concept_texts: Texts) -> LongRows:
     """A row may hold a list `a|b`; a file that states negatives leaves what it does not state unknown, as `ignore` does of its row."""
-    pairs = [(row, part.strip()) for row, cell in enumerate(concept) for part in cell.split("|") if part.strip()]
-    rows = np.array([row for row, _ in pairs], np.int64)
-    positive = positives(cells, roles)[rows]
-    stated = CLOSED if positive.all() else OPEN
-    unknown = flags(cells, roles.ignore)[rows]
-    return Facts("tagging", rows, [name for _, name in pairs], None, unknown, positive, stated)
+    row_concepts = [(row_index, concept_text.strip()) for row_index, cell in enumerate(concept_texts) for concept_text in cell.split("|") if concept_text.strip()]
+    row_indexes = np.array([row_index for row_index, _ in row_concepts], np.int64)
+    is_positive = read_positive_flags(reader, roles)[row_indexes]
+    stated = CLOSED if is_positive.all() else OPEN
+    is_ignored = read_boolean_column(reader, roles.ignore_column)[row_indexes]
+    return LongRows("tagging", row_indexes, [concept_name for _, concept_name in row_concepts], None, is_ignored, is_positive, stated)
 
 
-def positives(cells: Cells, roles: Roles) -> np.ndarray:
-    if roles.value is None:
-        return np.ones(cells.rows, bool)
-    words = [str(word).lower() for word in cells.text(roles.value)]
-    for row, word in enumerate(words):
-        if word not in ("positive", "negative", ""):
-            raise RecordBad(cells.path, cells.place(row), f"value is '{word}'", "Write positive or negative.")
-    return np.array([word != "negative" for word in words], bool)
+def read_positive_flags(reader: TableReader, roles: ColumnRoles) -> np.ndarray:
+    if roles.value_column is None:
+        return np.ones(reader.row_count, bool)
+    cell_texts = [str(cell).lower() for cell in reader.text_column(roles.value_column)]
+    for row_index, cell_text in enumerate(cell_texts):
+        if cell_text not in ("positive", "negative", ""):
+            raise InvalidRecordError(reader.path, reader.row_location(row_index), f"value is '{cell_text}'", "Write positive or negative.")
+    return np.array([cell_text != "negative" for cell_text in cell_texts], bool)
 
 
-def flags(cells: Cells, name: str | None) -> np.ndarray:
-    if name is None:
-        return np.zeros(cells.rows, bool)
-    words = [str(word).lower() for word in cells.text(name)]
-    for row, word in enumerate(words):
-        if word not in (*TRUE, *FALSE, ""):
-            raise RecordBad(cells.path, cells.place(row), f"{name} is '{word}'", "Write 0 or 1.")
-    return np.array([word in TRUE for word in words], bool)
+def read_boolean_column(reader: TableReader, column_name: str | None) -> np.ndarray:
+    if column_name is None:
+        return np.zeros(reader.row_count, bool)
+    cell_texts = [str(cell).lower() for cell in reader.text_column(column_name)]
+    for row_index, cell_text in enumerate(cell_texts):
+        if cell_text not in (*TRUE_WORDS, *FALSE_WORDS, ""):
+            raise InvalidRecordError(reader.path, reader.row_location(row_index), f"{column_name} is '{cell_text}'", "Write 0 or 1.")
+    return np.array([cell_text in TRUE_WORDS for cell_text in cell_texts], bool)
 
 
-def boxes(cells: Cells, roles: Roles) -> Floats:
+def read_box_columns(reader: TableReader, roles: ColumnRoles) -> Floats:
     """[left, top, width, height] of every row, NaN where a cell is empty."""
-    box = np.empty((cells.rows, 4))
-    names = roles.centred or roles.sized or roles.corners
-    assert names is not None
-    for side, name in enumerate(names):
-        box[:, side] = cells.number(roles.names[name])
-    if roles.centred:
-        box[:, :2] -= box[:, 2:] / 2
-    elif not roles.sized:
-        box[:, 2:] -= box[:, :2]
-    return box
+    boxes = np.empty((reader.row_count, 4))
+    box_columns = roles.center_columns or roles.size_columns or roles.corner_columns
+    assert box_columns is not None
+    for coordinate_index, normalized_name in enumerate(box_columns):
+        boxes[:, coordinate_index] = reader.number_column(roles.column_by_normalized_name[normalized_name])
+    if roles.center_columns:
+        boxes[:, :2] -= boxes[:, 2:] / 2
+    elif not roles.size_columns:
+        boxes[:, 2:] -= boxes[:, :2]
+    return boxes
 
 
-FRACTIONS = "boxes taken as fractions of the picture: no side is over 1"
+FRACTIONS_MESSAGE = "boxes taken as fractions of the picture: no side is over 1"
 
 
-def are_fractions(box: Floats) -> bool:
+def are_fractions(boxes: Floats) -> bool:
     """Boxes of less than a pixel are none."""
-    sides = box[~np.isnan(box).any(axis=1)]
-    return bool(len(sides)) and bool((sides.max() <= 1) and (sides[:, 2:].max() > 0))
+    complete_boxes = boxes[~np.isnan(boxes).any(axis=1)]
+    return bool(len(complete_boxes)) and bool((complete_boxes.max() <= 1) and (complete_boxes[:, 2:].max() > 0))
 
 
-def read_predictions(cells: Cells, kind: Kind, concepts: Collection[str]) -> PredictionSource:
+def read_prediction_table(reader: TableReader, kind: Kind, concepts: Collection[str]) -> ParsedPredictions:
     """Long, with a score column, or wide, with a column of scores a concept."""
-    roles = Roles(cells)
-    assert roles.image is not None
-    if not cells.rows:
-        raise FileEmpty(cells.path, "at least one row")
-    keys, image = cells.coded(roles.image)
-    if roles.score is None or roles.concept is None:
-        return read_wide(cells, roles, keys, image, concepts)
-    concept_keys, concept = cells.coded(roles.concept)
-    score, box = cells.number(roles.score), None
+    roles = ColumnRoles(reader)
+    assert roles.image_column is not None
+    if not reader.row_count:
+        raise EmptyFileError(reader.path, "at least one row")
+    image_keys, image_indexes = reader.encoded_column(roles.image_column)
+    if roles.score_column is None or roles.concept_column is None:
+        return read_wide_scores(reader, roles, image_keys, image_indexes, concepts)
+    concept_keys, concept_indexes = reader.encoded_column(roles.concept_column)
+    scores, boxes = reader.number_column(roles.score_column), None
     if kind == "detection":
-        refuse_list(cells, roles, kind)
+        reject_box_list(reader, roles, kind)
         if not roles.has_boxes:
-            raise RecordBad(cells.path, "header", "it has no box columns", "Add x, y, width, height (pixels) for a detection view.")
-        box = boxes(cells, roles)
-    record: Longs | range = range(cells.first_record, cells.first_record + cells.rows)
+            raise InvalidRecordError(reader.path, "header", "it has no box columns", "Add x, y, width, height (pixels) for a detection view.")
+        boxes = read_box_columns(reader, roles)
+    record_numbers: Longs | range = range(reader.first_record, reader.first_record + reader.row_count)
     if "" in concept_keys:  # an image of which nothing is predicted
-        nothing = concept_keys.index("")
-        rows = np.flatnonzero(concept != nothing)
-        image, concept, score, box = image[rows], concept[rows], score[rows], box if box is None else box[rows]
-        concept -= concept > nothing
+        empty_concept_index = concept_keys.index("")
+        row_indexes = np.flatnonzero(concept_indexes != empty_concept_index)
+        image_indexes, concept_indexes, scores, boxes = image_indexes[row_indexes], concept_indexes[row_indexes], scores[row_indexes], boxes if boxes is None else boxes[row_indexes]
+        concept_indexes -= concept_indexes > empty_concept_index
         concept_keys.remove("")
-        record = rows + cells.first_record
-    unit: BoxUnit = "fractions" if box is not None and are_fractions(box) else "pixels"
-    source = PredictionSource(
-        cells.path, NAME, keys, image, concept_keys, concept, "name", score, box, unit, record, cells.noun
+        record_numbers = row_indexes + reader.first_record
+    unit: BoxUnit = "fractions" if boxes is not None and are_fractions(boxes) else "pixels"
+    predictions = ParsedPredictions(
+        reader.path, NAME, image_keys, image_indexes, concept_keys, concept_indexes, "name", scores, boxes, unit, record_numbers, reader.row_noun
     )  # fmt: skip
     if unit == "fractions":
-        source.notes.append(Note("fractions", FRACTIONS, 1, "info"))
-    return checked(source)
+        predictions.notes.append(Note("fractions", FRACTIONS_MESSAGE, 1, "info"))
+    return validate_predictions(predictions)
 
 
-FORMAT_OF_ANNOTATIONS = AnnotationFormat(NAME, holds_annotations, read)
-FORMAT_OF_PREDICTIONS = PredictionFormat(NAME, holds_predictions, read_scores)
+FORMAT = AnnotationFormat(NAME, matches, read)
+PREDICTION_FORMAT = PredictionFormat(NAME, matches_predictions, read_predictions)

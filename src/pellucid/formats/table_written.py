@@ -8,54 +8,54 @@ from typing import Any
 import numpy as np
 
 from pellucid.columns import SPLITS, Annotations, texts
-from pellucid.formats.cells import text_literal
-from pellucid.formats.outgoing import Outgoing, file_for
+from pellucid.formats.cells import quote_string
+from pellucid.formats.outgoing import ExportData, prepare_export_file
 
-SIDES = ("x", "y", "width", "height")
-
-
-def write_csv(outgoing: Outgoing, path: Path) -> None:
-    write_columns(columns_of(outgoing), path, "csv, header")
+BOX_COLUMNS = ("x", "y", "width", "height")
 
 
-def write_parquet(outgoing: Outgoing, path: Path) -> None:
-    write_columns(columns_of(outgoing), path, "parquet")
+def write_csv(export_data: ExportData, path: Path) -> None:
+    write_columns(build_export_columns(export_data), path, "csv, header")
 
 
-def write_columns(columns: dict[str, Any], path: Path, form: str) -> None:
+def write_parquet(export_data: ExportData, path: Path) -> None:
+    write_columns(build_export_columns(export_data), path, "parquet")
+
+
+def write_columns(columns: dict[str, Any], path: Path, copy_options: str) -> None:
     import duckdb
 
     with duckdb.connect() as connection:
         connection.register("given", columns)
-        connection.execute(f"COPY (SELECT * FROM given) TO {text_literal(str(file_for(path)))} (FORMAT {form})")
+        connection.execute(f"COPY (SELECT * FROM given) TO {quote_string(str(prepare_export_file(path)))} (FORMAT {copy_options})")
 
 
-def columns_of(outgoing: Outgoing) -> dict[str, Any]:
+def build_export_columns(export_data: ExportData) -> dict[str, Any]:
     """image, split, concept, then what applies. An image of which nothing is said has a row without a concept."""
-    table, images = outgoing.rows, outgoing.images
-    bare = np.setdiff1d(np.arange(len(images)), table.image)
-    owner = np.concatenate([table.image, bare]).astype(np.int64)
-    names = np.array([*outgoing.concepts, ""], object)
-    concept = np.concatenate([table.concept, np.full(len(bare), len(outgoing.concepts))])
+    annotations, images = export_data.exported_table, export_data.images
+    empty_images = np.setdiff1d(np.arange(len(images)), annotations.image)
+    row_images = np.concatenate([annotations.image, empty_images]).astype(np.int64)
+    concept_names = np.array([*export_data.concepts, ""], object)
+    row_concepts = np.concatenate([annotations.concept, np.full(len(empty_images), len(export_data.concepts))])
 
-    def filled(column: Any) -> Any:
-        return np.concatenate([np.asarray(column, float), np.full(len(bare), np.nan)])
+    def pad_column(column: Any) -> Any:
+        return np.concatenate([np.asarray(column, float), np.full(len(empty_images), np.nan)])
 
-    columns: dict[str, Any] = {"image": texts(images.path[owner]), "split": texts([SPLITS[place] for place in images.split[owner]])}
-    columns["concept"] = texts(names[concept])
-    if table.box is not None:
-        columns |= {side: masked(filled(table.box[:, place])) for place, side in enumerate(SIDES)}
-    if isinstance(table, Annotations):
-        if table.box is not None or table.ignore.any():  # of tags: unknown
-            columns["ignore"] = np.concatenate([table.ignore, np.zeros(len(bare), bool)]).astype(np.int8)
-        if outgoing.kind == "tagging" or not table.positive.all():
-            words = np.where(table.positive, "positive", "negative").tolist()
-            columns["value"] = texts([*words, *([""] * len(bare))])
+    columns: dict[str, Any] = {"image": texts(images.path[row_images]), "split": texts([SPLITS[split_index] for split_index in images.split[row_images]])}
+    columns["concept"] = texts(concept_names[row_concepts])
+    if annotations.box is not None:
+        columns |= {column_name: mask_missing(pad_column(annotations.box[:, coordinate_index])) for coordinate_index, column_name in enumerate(BOX_COLUMNS)}
+    if isinstance(annotations, Annotations):
+        if annotations.box is not None or annotations.ignore.any():  # of tags: unknown
+            columns["ignore"] = np.concatenate([annotations.ignore, np.zeros(len(empty_images), bool)]).astype(np.int8)
+        if export_data.kind == "tagging" or not annotations.positive.all():
+            tag_values = np.where(annotations.positive, "positive", "negative").tolist()
+            columns["value"] = texts([*tag_values, *([""] * len(empty_images))])
     else:
-        columns["score"] = masked(filled(table.score))
+        columns["score"] = mask_missing(pad_column(annotations.score))
     return columns
 
 
-def masked(column: Any) -> Any:
+def mask_missing(column: Any) -> Any:
     """Absent numbers as empty cells."""
     return np.ma.masked_invalid(column)

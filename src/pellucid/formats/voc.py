@@ -13,23 +13,23 @@ from xml.etree.ElementTree import Element, ElementTree, SubElement
 import numpy as np
 
 from pellucid.columns import SPLITS
-from pellucid.errors import ExportImpossible, FileMalformed
-from pellucid.formats.gathering import Gathering, Numbers
-from pellucid.formats.look import AnnotationFormat, Asked, Look, files_of
-from pellucid.formats.outgoing import SHORT, Outgoing, folder_for
-from pellucid.formats.parsed import lines_of, number_of, parsed_xml, text_of
-from pellucid.formats.source import AnnotationSource, Judgement, split_named
+from pellucid.errors import ExportError, MalformedFileError
+from pellucid.formats.gathering import DatasetBuilder, BoxCoordinates
+from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe, list_files
+from pellucid.formats.outgoing import SHORT_SPLIT_NAMES, ExportData, create_export_folder
+from pellucid.formats.parsed import read_lines, parse_number, parse_xml, element_text
+from pellucid.formats.source import ParsedAnnotations, Inference, parse_split
 
 NAME = "voc"
 CORNER_TAGS = ("xmin", "ymin", "xmax", "ymax")
 
 
-def matches(probe: Look) -> bool:
+def matches(probe: Probe) -> bool:
     """XML of an `annotation` with objects that have a `bndbox`, or a folder of such files."""
     if not probe.is_dir:
         return is_voc(probe.head)
-    files = probe.ending(".xml")
-    return bool(files) and any(is_voc(probe.head_of(file_name)) for file_name in files[:20])
+    files = probe.files_with_suffix(".xml")
+    return bool(files) and any(is_voc(probe.read_head(file_name)) for file_name in files[:20])
 
 
 def is_voc(head: str) -> bool:
@@ -42,49 +42,49 @@ class VocObject:
 
     image: int
     concept: str
-    corners: Numbers
+    corners: BoxCoordinates
     difficult: bool
     location: str
 
 
-def read(probe: Look, options: Asked) -> AnnotationSource:
-    builder = Gathering(str(probe.path), NAME, options.pictures)
+def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
+    builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
     splits = read_image_sets(probe.path) if probe.is_dir else {}
     voc_objects: list[VocObject] = []
-    for file in files_of(probe, ".xml"):
-        root = parsed_xml(file)
+    for file in list_files(probe, ".xml"):
+        root = parse_xml(file)
         if root.tag != "annotation":
-            raise FileMalformed(file, f"begins with <{root.tag}>, where <annotation> was expected")
+            raise MalformedFileError(file, f"begins with <{root.tag}>, where <annotation> was expected")
         voc_objects += read_objects(builder, file, root, splits)
     first_coordinate = options.first_pixel if options.first_pixel is not None else infer_first_pixel(voc_objects)
     for voc_object in voc_objects:
         x_min, y_min, x_max, y_max = voc_object.corners
         corners = (x_min - first_coordinate, y_min - first_coordinate, x_max, y_max)
-        builder.corners(voc_object.image, voc_object.concept, corners, voc_object.location, voc_object.difficult)
+        builder.add_corners(voc_object.image, voc_object.concept, corners, voc_object.location, voc_object.difficult)
     evidence = first_pixel_evidence(voc_objects, first_coordinate, options.first_pixel is not None)
-    builder.note("first_pixel", int(bool(voc_objects)), evidence)
-    builder.note(
+    builder.add_note("first_pixel", int(bool(voc_objects)), evidence)
+    builder.add_note(
         "difficult", sum(voc_object.difficult for voc_object in voc_objects), f"{sum(voc_object.difficult for voc_object in voc_objects):,} difficult objects: ignored regions"
     )
-    source = builder.source(options.kind)
-    source.judgements.append(Judgement("first pixel", str(first_coordinate), evidence, [f"--first-pixel {1 - first_coordinate}"], options.first_pixel is not None))
+    source = builder.build(options.kind)
+    source.inferences.append(Inference("first pixel", str(first_coordinate), evidence, [f"--first-pixel {1 - first_coordinate}"], options.first_pixel is not None))
     return source
 
 
-def read_objects(builder: Gathering, file: Path, root: Element, splits: dict[str, int]) -> list[VocObject]:
-    image_name = text_of(root, "filename") or f"{file.stem}.jpg"
+def read_objects(builder: DatasetBuilder, file: Path, root: Element, splits: dict[str, int]) -> list[VocObject]:
+    image_name = element_text(root, "filename") or f"{file.stem}.jpg"
     image_name = image_name if "." in image_name.rsplit("/", maxsplit=1)[-1] else f"{image_name}.jpg"
-    size_texts = [text_of(root, f"size/{side}", "0") or "0" for side in ("width", "height")]
-    width, height = (number_of(size_text, file, "size", "a side") for size_text in size_texts)
-    image = builder.record(image_name, width, height, splits.get(image_name, splits.get(file.stem, -1)), file.stem)
+    size_texts = [element_text(root, f"size/{side}", "0") or "0" for side in ("width", "height")]
+    width, height = (parse_number(size_text, file, "size", "a side") for size_text in size_texts)
+    image = builder.add_unique_image(image_name, width, height, splits.get(image_name, splits.get(file.stem, -1)), file.stem)
     voc_objects = []
     for object_index, object_element in enumerate(root.iterfind("object")):
         location = f"{file.name} object {object_index}"
         box_element = object_element.find("bndbox")
         if box_element is None:
-            raise FileMalformed(file, f"object {object_index} has no bndbox")
-        x_min, y_min, x_max, y_max = (number_of(text_of(box_element, side), file, location, side) for side in CORNER_TAGS)
-        voc_objects.append(VocObject(image, text_of(object_element, "name"), (x_min, y_min, x_max, y_max), text_of(object_element, "difficult") in ("1", "true"), location))
+            raise MalformedFileError(file, f"object {object_index} has no bndbox")
+        x_min, y_min, x_max, y_max = (parse_number(element_text(box_element, side), file, location, side) for side in CORNER_TAGS)
+        voc_objects.append(VocObject(image, element_text(object_element, "name"), (x_min, y_min, x_max, y_max), element_text(object_element, "difficult") in ("1", "true"), location))
     return voc_objects
 
 
@@ -110,29 +110,29 @@ def read_image_sets(folder: Path) -> dict[str, int]:
     for task in ("Main", "Segmentation", "Layout", "Action"):
         set_files = sorted(folder.rglob(f"ImageSets/{task}/*.txt"))
         for set_file in set_files:
-            split = split_named(set_file.stem)
+            split = parse_split(set_file.stem)
             if split is None or set_file.stem not in ("train", "val", "test", *SPLITS):
                 continue
-            for _, line in lines_of(set_file):
+            for _, line in read_lines(set_file):
                 split_by_stem.setdefault(line, split)
         if split_by_stem:
             break
     return split_by_stem
 
 
-def write(export_data: Outgoing, path: Path) -> None:
+def write(export_data: ExportData, path: Path) -> None:
     """`Annotations` and `ImageSets`. Whole boxes are numbered from 1, as VOC has them; others keep their fractions, from 0."""
     annotations = export_data.annotations
     if export_data.kind != "detection" or annotations is None or annotations.box is None:
-        raise ExportImpossible(NAME, "Pascal VOC holds boxes; write csv or parquet")
-    export_data.cannot("Pascal VOC", "statements that a concept is absent", int((~annotations.positive).sum()))
+        raise ExportError(NAME, "Pascal VOC holds boxes; write csv or parquet")
+    export_data.note_dropped_rows("Pascal VOC", "statements that a concept is absent", int((~annotations.positive).sum()))
     annotations = annotations.take(annotations.positive)
     assert annotations.box is not None
     boxes = annotations.box
     is_integral = bool((boxes == np.floor(boxes)).all()) and bool((boxes[:, :2] >= 0).all())
     first_coordinate = 1 if is_integral else 0
-    folder = folder_for(path)
-    for image, annotation_rows in export_data.of_image(annotations):
+    folder = create_export_folder(path)
+    for image, annotation_rows in export_data.rows_by_image(annotations):
         image_path = str(export_data.images.path[image])
         root = Element("annotation")
         add_text_element(root, "filename", image_path)
@@ -155,7 +155,7 @@ def write(export_data: Outgoing, path: Path) -> None:
     for split_index, split in enumerate(SPLITS):
         image_paths = export_data.images.path[export_data.images.split == split_index]
         if len(image_paths):
-            (sets_folder / f"{SHORT[split]}.txt").write_text("".join(f"{image_path}\n" for image_path in image_paths), encoding="utf-8")
+            (sets_folder / f"{SHORT_SPLIT_NAMES[split]}.txt").write_text("".join(f"{image_path}\n" for image_path in image_paths), encoding="utf-8")
 
 
 def add_text_element(parent: Element, tag: str, content: str) -> None:

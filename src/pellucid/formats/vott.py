@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from pellucid.formats.gathering import Gathering
-from pellucid.formats.look import AnnotationFormat, Asked, Look, files_of
-from pellucid.formats.parsed import parsed_json
-from pellucid.formats.source import AnnotationSource, split_named
+from pellucid.formats.gathering import DatasetBuilder
+from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe, list_files
+from pellucid.formats.parsed import parse_json
+from pellucid.formats.source import ParsedAnnotations, parse_split
 
 NAME = "vott"
 
@@ -54,29 +54,29 @@ class VottFile(msgspec.Struct):
     tags: list[VottTag] = []
 
 
-def matches(probe: Look) -> bool:
-    heads = [probe.head] if not probe.is_dir else [probe.head_of(file_name) for file_name in probe.ending("-export.json", ".vott")[:3]]
+def matches(probe: Probe) -> bool:
+    heads = [probe.head] if not probe.is_dir else [probe.read_head(file_name) for file_name in probe.files_with_suffix("-export.json", ".vott")[:3]]
     return any(head.startswith("{") and '"assets"' in head for head in heads)
 
 
-def read(probe: Look, options: Asked) -> AnnotationSource:
-    builder = Gathering(str(probe.path), NAME, options.pictures)
+def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
+    builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
     concept_names: dict[str, None] = {}
-    for file in files_of(probe, "-export.json"):
-        document: VottFile = parsed_json(file, VottFile, "VoTT")
+    for file in list_files(probe, "-export.json"):
+        document: VottFile = parse_json(file, VottFile, "VoTT")
         concept_names |= dict.fromkeys(tag.name for tag in document.tags)
-        split = split_named(file.stem.removesuffix("-export"))
+        split = parse_split(file.stem.removesuffix("-export"))
         for asset_key, entry in document.assets.items():
-            image = builder.image(entry.asset.name, entry.asset.size.width, entry.asset.size.height, -1 if split is None else split, asset_key)
+            image = builder.add_image(entry.asset.name, entry.asset.size.width, entry.asset.size.height, -1 if split is None else split, asset_key)
             for region_index, region in enumerate(entry.regions):
                 for concept in region.tags:
                     location = f"{file.name} $.assets.{asset_key}.regions[{region_index}]"
                     if region.boundingBox is not None:
                         box = region.boundingBox
-                        builder.box(image, concept, (box.left, box.top, box.width, box.height), location)
+                        builder.add_box(image, concept, (box.left, box.top, box.width, box.height), location)
                     else:
-                        builder.around(image, concept, [(point.x, point.y) for point in region.points], location)
-    return builder.source(options.kind, list(concept_names))
+                        builder.add_outline(image, concept, [(point.x, point.y) for point in region.points], location)
+    return builder.build(options.kind, list(concept_names))
 
 
 FORMAT = AnnotationFormat(NAME, matches, read)

@@ -8,75 +8,75 @@ from typing import Any
 import numpy as np
 
 from pellucid.columns import CLOSED, OPEN
-from pellucid.errors import RecordBad, few
-from pellucid.formats.cells import Cells, tidy
-from pellucid.formats.facts import NAME, Facts, assemble
-from pellucid.formats.roles import FALSE, TRUE, UNNAMED, Roles
-from pellucid.formats.source import AnnotationSource, Note, PredictionSource
+from pellucid.errors import InvalidRecordError, summarize_names
+from pellucid.formats.cells import TableReader, normalize_column_name
+from pellucid.formats.facts import NAME, LongRows, build_table_annotations
+from pellucid.formats.roles import FALSE_WORDS, TRUE_WORDS, INDEX_COLUMN_PATTERN, ColumnRoles
+from pellucid.formats.source import ParsedAnnotations, Note, ParsedPredictions
 
 
-def one_hot_columns(cells: Cells, roles: Roles) -> list[str]:
+def one_hot_columns(reader: TableReader, roles: ColumnRoles) -> list[str]:
     """Columns of 0 and 1, some of them filled; the unnamed index that a data frame leaves behind is none."""
-    found = []
-    for name in roles.others(cells):
-        words = {str(cell).lower() for cell in cells.text(name)}
-        if words <= {*TRUE, *FALSE, ""} and words != {""} and not UNNAMED.fullmatch(tidy(name)):
-            found.append(name)
-    return found
+    one_hot_names = []
+    for column_name in roles.unassigned_columns(reader):
+        cell_texts = {str(cell).lower() for cell in reader.text_column(column_name)}
+        if cell_texts <= {*TRUE_WORDS, *FALSE_WORDS, ""} and cell_texts != {""} and not INDEX_COLUMN_PATTERN.fullmatch(normalize_column_name(column_name)):
+            one_hot_names.append(column_name)
+    return one_hot_names
 
 
-def read_one_hot(cells: Cells, roles: Roles, names: list[str], image: Any) -> AnnotationSource:
+def read_one_hot(reader: TableReader, roles: ColumnRoles, image_paths: list[str], image_indexes: Any) -> ParsedAnnotations:
     """A 0/1 column a concept; an empty cell is unknown."""
-    if len(names) < cells.rows:
-        twice = first_repeated(image)
-        raise RecordBad(cells.path, cells.place(twice), f"image '{names[image[twice]]}' stands twice", "Give each image one line.")
-    concepts = one_hot_columns(cells, roles)
-    words = np.array([[str(cell).lower() for cell in cells.text(name)] for name in concepts], dtype=object).T
-    positive, known = np.isin(words, TRUE), words != ""
-    rows, column = np.nonzero(known if not known.all() else positive)
-    facts = Facts(
-        "tagging", rows, [concepts[place] for place in column], None, np.zeros(len(rows), bool), positive[rows, column],
-        CLOSED if known.all() else OPEN,
+    if len(image_paths) < reader.row_count:
+        duplicate_row = first_duplicate_row(image_indexes)
+        raise InvalidRecordError(reader.path, reader.row_location(duplicate_row), f"image '{image_paths[image_indexes[duplicate_row]]}' stands twice", "Give each image one line.")
+    concepts = one_hot_columns(reader, roles)
+    cell_texts = np.array([[str(cell).lower() for cell in reader.text_column(concept_name)] for concept_name in concepts], dtype=object).T
+    is_positive, is_stated = np.isin(cell_texts, TRUE_WORDS), cell_texts != ""
+    row_indexes, concept_indexes = np.nonzero(is_stated if not is_stated.all() else is_positive)
+    long_rows = LongRows(
+        "tagging", row_indexes, [concepts[concept_index] for concept_index in concept_indexes], None, np.zeros(len(row_indexes), bool), is_positive[row_indexes, concept_indexes],
+        CLOSED if is_stated.all() else OPEN,
     )  # fmt: skip
-    facts.concepts = concepts
-    return assemble(cells, roles, names, image, facts)
+    long_rows.listed_concepts = concepts
+    return build_table_annotations(reader, roles, image_paths, image_indexes, long_rows)
 
 
-def first_repeated(image: Any) -> int:
+def first_duplicate_row(image_indexes: Any) -> int:
     """The first row whose image was named before."""
-    _, first = np.unique(image, return_index=True)
-    return int(np.setdiff1d(np.arange(len(image)), first)[0])
+    _, first_rows = np.unique(image_indexes, return_index=True)
+    return int(np.setdiff1d(np.arange(len(image_indexes)), first_rows)[0])
 
 
-def read_wide(cells: Cells, roles: Roles, keys: list[str], image: Any, concepts: Collection[str]) -> PredictionSource:
-    if len(keys) < cells.rows:
-        twice = first_repeated(image)
-        raise RecordBad(cells.path, cells.place(twice), f"image '{keys[image[twice]]}' stands twice", "Give each image one line.")
-    columns = [name for name in cells.columns if name not in (roles.image, roles.split, roles.concept)]
-    named = columns_of_concepts(columns, concepts)
-    scored = [name for name in columns if name in named or (cells.is_numeric(name) and not UNNAMED.fullmatch(tidy(name)))]
-    if not scored:
-        raise RecordBad(cells.path, "header", f"none of {few(columns)} is a column of scores", "Add a column of scores a concept.")
-    table = np.stack([cells.finite(name) for name in scored], axis=1)
-    rows, column = np.nonzero(~np.isnan(table))
+def read_wide_scores(reader: TableReader, roles: ColumnRoles, image_keys: list[str], image_indexes: Any, concepts: Collection[str]) -> ParsedPredictions:
+    if len(image_keys) < reader.row_count:
+        duplicate_row = first_duplicate_row(image_indexes)
+        raise InvalidRecordError(reader.path, reader.row_location(duplicate_row), f"image '{image_keys[image_indexes[duplicate_row]]}' stands twice", "Give each image one line.")
+    candidate_columns = [column_name for column_name in reader.column_types if column_name not in (roles.image_column, roles.split_column, roles.concept_column)]
+    concept_columns = match_concept_columns(candidate_columns, concepts)
+    score_columns = [column_name for column_name in candidate_columns if column_name in concept_columns or (reader.is_numeric(column_name) and not INDEX_COLUMN_PATTERN.fullmatch(normalize_column_name(column_name)))]
+    if not score_columns:
+        raise InvalidRecordError(reader.path, "header", f"none of {summarize_names(candidate_columns)} is a column of scores", "Add a column of scores a concept.")
+    score_table = np.stack([reader.score_column(column_name) for column_name in score_columns], axis=1)
+    row_indexes, concept_indexes = np.nonzero(~np.isnan(score_table))
     notes = []
-    if words := [name for name in columns if name not in scored]:
-        notes.append(Note("columns_left_out", f"columns without scores, left out: {few(words)}", len(words), "info"))
-    if empty := int(np.isnan(table).sum()):
-        notes.append(Note("no_score", f"{empty:,} empty cells: no score for that image and concept", empty))
-    return PredictionSource(
-        cells.path, NAME, keys, image[rows], scored, column.astype(np.int32), "column",
-        table[rows, column], None, "pixels", rows + cells.first_record, cells.noun, notes,
+    if skipped_columns := [column_name for column_name in candidate_columns if column_name not in score_columns]:
+        notes.append(Note("columns_left_out", f"columns without scores, left out: {summarize_names(skipped_columns)}", len(skipped_columns), "info"))
+    if empty_count := int(np.isnan(score_table).sum()):
+        notes.append(Note("no_score", f"{empty_count:,} empty cells: no score for that image and concept", empty_count))
+    return ParsedPredictions(
+        reader.path, NAME, image_keys, image_indexes[row_indexes], score_columns, concept_indexes.astype(np.int32), "column",
+        score_table[row_indexes, concept_indexes], None, "pixels", row_indexes + reader.first_record, reader.row_noun, notes,
     )  # fmt: skip
 
 
-def columns_of_concepts(columns: list[str], concepts: Collection[str]) -> set[str]:
+def match_concept_columns(column_names: list[str], concepts: Collection[str]) -> set[str]:
     """Columns named by a concept, alone or behind the prefix that most have in common."""
-    prefix = shared_prefix(columns, concepts)
-    return {name for name in columns if name in concepts or (prefix and name.startswith(prefix) and name.removeprefix(prefix) in concepts)}
+    prefix = shared_prefix(column_names, concepts)
+    return {column_name for column_name in column_names if column_name in concepts or (prefix and column_name.startswith(prefix) and column_name.removeprefix(prefix) in concepts)}
 
 
-def shared_prefix(columns: Collection[str], concepts: Collection[str]) -> str:
+def shared_prefix(column_names: Collection[str], concepts: Collection[str]) -> str:
     """What stands before a concept's name in most columns, for instance `p_`."""
-    prefixes = [column.removesuffix(name) for column in columns for name in concepts if column.endswith(name) and column != name]
+    prefixes = [column_name.removesuffix(concept_name) for column_name in column_names for concept_name in concepts if column_name.endswith(concept_name) and column_name != concept_name]
     return max(prefixes, key=prefixes.count, default="")

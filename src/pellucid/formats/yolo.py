@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 
 from pellucid.columns import SPLITS, Annotations, Floats, texts
-from pellucid.errors import ConceptUnknown, FileMalformed, FileMissing, RecordBad, counted, few
+from pellucid.errors import UnlistedConceptError, MalformedFileError, FileMissingError, InvalidRecordError, format_count, summarize_names
 from pellucid.formats import dota
-from pellucid.formats.bounds import bounded
-from pellucid.formats.look import AnnotationFormat, Asked, Look, PredictionFormat
+from pellucid.formats.bounds import check_file_size
+from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe, PredictionFormat
 from pellucid.formats.parsed import is_number
-from pellucid.formats.pictures import pictures_below
-from pellucid.formats.source import AnnotationSource, BoxUnit, Note, PredictionSource, check_boxes, checked, codes, listed_images
+from pellucid.formats.pictures import list_image_files
+from pellucid.formats.source import ParsedAnnotations, BoxUnit, Note, ParsedPredictions, check_boxes, validate_predictions, encode_texts, create_images
 
 NAME = "yolo"
 PREDICTIONS_NAME = "yolo-labels"
@@ -31,18 +31,18 @@ PREDICTIONS_NAME = "yolo-labels"
 SPLIT_KEYS = (("train", "training"), ("val", "validation"), ("test", "test"))
 
 
-def matches(probe: Look) -> bool:
+def matches(probe: Probe) -> bool:
     """A YAML file with `names`, or a folder that holds one."""
     if probe.is_dir:
         return find_settings_file(probe.path) is not None and not any(dota.is_dota_line(line) for line in first_lines(probe))
     return probe.path.suffix.lower() in (".yaml", ".yml") and "names" in probe.head
 
 
-def first_lines(probe: Look) -> list[str]:
-    return [line for file_name in probe.ending(".txt")[:5] for line in probe.head_of(file_name).split("\n")[:2]]
+def first_lines(probe: Probe) -> list[str]:
+    return [line for file_name in probe.files_with_suffix(".txt")[:5] for line in probe.read_head(file_name).split("\n")[:2]]
 
 
-def matches_predictions(probe: Look) -> bool:
+def matches_predictions(probe: Probe) -> bool:
     """A folder of text files whose lines are numbers."""
     path = probe.path
     if not probe.is_dir:
@@ -59,9 +59,9 @@ def find_settings_file(folder: Path) -> Path | None:
     return next((file for file in files if "names" in file.read_text(errors="replace")), None)
 
 
-def read(probe: Look, options: Asked) -> AnnotationSource:
+def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     """Paths are relative to the data set's own root, where no folder of pictures was named."""
-    path, chosen_folder = probe.path, Path(options.pictures) if options.pictures else None
+    path, chosen_folder = probe.path, Path(options.image_folder) if options.image_folder else None
     path = ((find_settings_file(path) or path) if path.is_dir() else path).resolve()
     settings = read_settings(path)
     concepts = parse_concept_names(path, settings)
@@ -83,42 +83,42 @@ def read(probe: Look, options: Asked) -> AnnotationSource:
                 label_files.append(labels_by_image.by_image.get(image_file))
             folders |= labels_by_image.folders
     if not image_paths:
-        raise FileMalformed(path, "lists no pictures under train, val or test")
+        raise MalformedFileError(path, "lists no pictures under train, val or test")
     return build_annotations(path, image_folder, concepts, image_paths, split_indexes, label_files, orphan_label_files(folders, label_files), "kpt_shape" in settings)
 
 
 def build_annotations(
     path: Path, image_folder: Path, concepts: list[str], image_paths: list[str], split_indexes: list[int],
     label_files: list[Path | None], orphan_labels: list[str], has_keypoints: bool = False,
-) -> AnnotationSource:  # fmt: skip
+) -> ParsedAnnotations:  # fmt: skip
     """keypoints: behind the box stand points of a pose, which are left out."""
     notes = []
     unlabelled_images = [image_path for image_path, label_file in zip(image_paths, label_files, strict=True) if label_file is None]
     if unlabelled_images:
-        message = f"{counted(len(unlabelled_images), 'image')} without a label file, taken as annotated with nothing: {few(unlabelled_images)}"
+        message = f"{format_count(len(unlabelled_images), 'image')} without a label file, taken as annotated with nothing: {summarize_names(unlabelled_images)}"
         notes.append(Note("no_label_file", message, len(unlabelled_images), "info"))
     if orphan_labels:
-        message = f"{counted(len(orphan_labels), 'label file')} without a picture, left out: {few(orphan_labels)}"
+        message = f"{format_count(len(orphan_labels), 'label file')} without a picture, left out: {summarize_names(orphan_labels)}"
         notes.append(Note("no_picture", message, len(orphan_labels)))
     label_lines = [(image_index, *line) for image_index, label_file in enumerate(label_files) if label_file for line in read_label_lines(label_file)]
     if has_keypoints:
         label_lines = [(image_index, label_file, line, numbers[:5]) for image_index, label_file, line, numbers in label_lines]
-        notes.append(Note("keypoints", f"{counted(len(label_lines), 'pose')} taken by the box, without the keypoints", len(label_lines), "info"))
+        notes.append(Note("keypoints", f"{format_count(len(label_lines), 'pose')} taken by the box, without the keypoints", len(label_lines), "info"))
     polygon_count = sum(len(numbers) > 5 for _, _, _, numbers in label_lines)
     if polygon_count:
-        notes.append(Note("polygons", f"{counted(polygon_count, 'polygon')} taken by their bounding box", polygon_count, "info"))
+        notes.append(Note("polygons", f"{format_count(polygon_count, 'polygon')} taken by their bounding box", polygon_count, "info"))
     boxes = np.array([line_box(numbers, label_file, line) for _, label_file, line, numbers in label_lines], float).reshape(-1, 4)
     locations = [f"{label_file.name} line {line}" for _, label_file, line, _ in label_lines]
     notes += check_boxes(path, boxes, lambda index: locations[index])
     concept_indexes = [class_index(numbers[0], len(concepts), label_file, line, concepts) for _, label_file, line, numbers in label_lines]
-    images = listed_images(image_paths, split_indexes)
+    images = create_images(image_paths, split_indexes)
     annotations = Annotations(
         np.array([label_line[0] for label_line in label_lines], np.int32), np.array(concept_indexes, np.int32), boxes,
         np.zeros(len(label_lines), bool), np.ones(len(label_lines), bool), boxes[:, 2] * boxes[:, 3],
         texts([json.dumps([numbers[1:]]) if len(numbers) > 5 else "" for *_, numbers in label_lines]) if polygon_count else None,
     )  # fmt: skip
     concept_ids = [str(index) for index in range(len(concepts))]
-    return AnnotationSource(str(path), NAME, "detection", concepts, concept_ids, True, images, annotations, str(image_folder), notes, "fractions")
+    return ParsedAnnotations(str(path), NAME, "detection", concepts, concept_ids, True, images, annotations, str(image_folder), notes, "fractions")
 
 
 MAX_SETTINGS_BYTES = 64 << 20
@@ -130,15 +130,15 @@ def read_settings(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        settings_text = bounded(path, MAX_SETTINGS_BYTES).read_text(encoding="utf-8-sig")
+        settings_text = check_file_size(path, MAX_SETTINGS_BYTES).read_text(encoding="utf-8-sig")
         if sum(isinstance(token, yaml.AliasToken) for token in yaml.scan(settings_text, Loader=yaml.BaseLoader)) > MAX_YAML_ALIASES:
-            raise FileMalformed(path, f"has over {MAX_YAML_ALIASES} aliases (*name), which may stand for more than a machine holds")
+            raise MalformedFileError(path, f"has over {MAX_YAML_ALIASES} aliases (*name), which may stand for more than a machine holds")
         # the base loader leaves words as they are: a concept named `no` is no truth value
         settings = yaml.load(settings_text, Loader=yaml.BaseLoader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise FileMalformed(path, f"is no valid YAML: {' '.join(str(error).split())}") from error
+        raise MalformedFileError(path, f"is no valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(settings, dict):
-        raise FileMalformed(path, "holds no settings (names, train, val)")
+        raise MalformedFileError(path, "holds no settings (names, train, val)")
     return settings
 
 
@@ -147,14 +147,14 @@ def parse_concept_names(path: Path, settings: dict[str, Any]) -> list[str]:
     if isinstance(listed_names, dict):
         expected_indexes = [str(index) for index in range(len(listed_names))]
         if set(listed_names) != set(expected_indexes):
-            raise RecordBad(path, "names", f"the numbers are {few(listed_names)}, not 0 to {len(listed_names) - 1}", "Number them from 0.")
+            raise InvalidRecordError(path, "names", f"the numbers are {summarize_names(listed_names)}, not 0 to {len(listed_names) - 1}", "Number them from 0.")
         listed_names = [listed_names[index] for index in expected_indexes]
     if not isinstance(listed_names, list) or not listed_names:
-        raise RecordBad(path, "names", f"found {listed_names!r}", "Give a list of concepts, or a mapping from 0 on.")
+        raise InvalidRecordError(path, "names", f"found {listed_names!r}", "Give a list of concepts, or a mapping from 0 on.")
     concepts = [str(concept_name) for concept_name in listed_names]
     duplicates = [concept_name for concept_name, count in Counter(concepts).items() if count > 1]
     if duplicates:
-        raise RecordBad(path, "names", f"'{duplicates[0]}' stands twice", "Give each concept its own name.")
+        raise InvalidRecordError(path, "names", f"'{duplicates[0]}' stands twice", "Give each concept its own name.")
     return concepts
 
 
@@ -168,9 +168,9 @@ def list_entry_images(path: Path, entry: str, root: Path, image_folder: Path) ->
         candidates += [root / val_entry, path.parent / val_entry]
     image_source = next((candidate for candidate in candidates if candidate.exists()), None)
     if image_source is None:
-        raise FileMissing(f"{path}: {entry} (looked in {root} and {image_folder}; --images DIR names the folder of the pictures)")
+        raise FileMissingError(f"{path}: {entry} (looked in {root} and {image_folder}; --images DIR names the folder of the pictures)")
     if image_source.is_dir():
-        return image_source, [image_source / image_path for image_path in pictures_below(image_source)]
+        return image_source, [image_source / image_path for image_path in list_image_files(image_source)]
     lines = [line.strip() for line in image_source.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     image_files = [next((base_folder / line for base_folder in (root, image_source.parent, image_folder) if (base_folder / line).exists()), root / line) for line in lines]
     return image_source.parent, image_files
@@ -226,7 +226,7 @@ def relative_image_path(image_file: Path, image_folder: Path, path: Path) -> str
     try:
         return Path(os.path.normpath(image_file)).relative_to(image_folder).as_posix()  # a picture may be a link to elsewhere
     except ValueError as error:
-        raise RecordBad(
+        raise InvalidRecordError(
             path, image_file, f"the picture lies outside {image_folder}", "Name a folder that holds all the pictures with --images DIR."
         ) from error
 
@@ -236,20 +236,20 @@ def read_label_lines(label_file: Path) -> Iterator[tuple[Path, int, list[float]]
     try:
         lines = label_file.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise FileMalformed(label_file, f"is no valid UTF-8 text at byte {error.start:,}") from error
+        raise MalformedFileError(label_file, f"is no valid UTF-8 text at byte {error.start:,}") from error
     for line_number, line in enumerate(lines, 1):
         if fields := line.split():
             try:
                 yield label_file, line_number, [float(field) for field in fields]
             except ValueError as error:
                 invalid_field = next(field for field in fields if not is_number(field))
-                raise RecordBad(label_file, f"line {line_number}", f"'{invalid_field}' is no number", "Write class cx cy width height.") from error
+                raise InvalidRecordError(label_file, f"line {line_number}", f"'{invalid_field}' is no number", "Write class cx cy width height.") from error
 
 
 def line_box(fields: list[float], label_file: Path, line_number: int) -> list[float]:
     """[left, top, width, height] in fractions."""
     if max(fields[1:]) > 2 and len(fields) != 6:
-        raise RecordBad(label_file, f"line {line_number}", f"it has {max(fields[1:]):g}", "Boxes are fractions of the picture, from 0 to 1.")
+        raise InvalidRecordError(label_file, f"line {line_number}", f"it has {max(fields[1:]):g}", "Boxes are fractions of the picture, from 0 to 1.")
     if len(fields) == 5:
         _, cx, cy, width, height = fields
         return [cx - width / 2, cy - height / 2, width, height]
@@ -257,17 +257,17 @@ def line_box(fields: list[float], label_file: Path, line_number: int) -> list[fl
         xs, ys = fields[1::2], fields[2::2]
         return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
     if len(fields) == 6:
-        raise RecordBad(label_file, f"line {line_number}", "it has a sixth number, a confidence", "These are predictions, not annotations.")
-    raise RecordBad(label_file, f"line {line_number}", f"it has {len(fields)} numbers", "Write class cx cy width height.")
+        raise InvalidRecordError(label_file, f"line {line_number}", "it has a sixth number, a confidence", "These are predictions, not annotations.")
+    raise InvalidRecordError(label_file, f"line {line_number}", f"it has {len(fields)} numbers", "Write class cx cy width height.")
 
 
 def class_index(class_number: float, concept_count: int, label_file: Path, line_number: int, concept_names: list[str]) -> int:
     if not 0 <= class_number < concept_count or class_number != int(class_number):
-        raise ConceptUnknown(label_file, f"line {line_number}", f"{class_number:g}", [f"0 to {len(concept_names) - 1}"])
+        raise UnlistedConceptError(label_file, f"line {line_number}", f"{class_number:g}", [f"0 to {len(concept_names) - 1}"])
     return int(class_number)
 
 
-def read_predictions(probe: Look, options: Asked) -> PredictionSource:
+def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     """Label files with a confidence; an image is named by its path below the folder, without ending."""
     path = probe.path
     files = sorted(file for file in path.rglob("*.txt") if file.is_file())
@@ -279,29 +279,29 @@ def read_predictions(probe: Look, options: Asked) -> PredictionSource:
         for _, line, numbers in read_label_lines(label_file):
             if len(numbers) != 6:
                 problem = f"it has {len(numbers)} numbers"
-                raise RecordBad(label_file, f"line {line}", problem, "Write class cx cy width height confidence (save_conf=True).")
+                raise InvalidRecordError(label_file, f"line {line}", problem, "Write class cx cy width height confidence (save_conf=True).")
             image_indexes.append(image_index)
             line_records.append((image_keys[image_index], line))
             prediction_rows.append(numbers)
     predictions = np.array(prediction_rows, float).reshape(-1, 6)
     if len(fractional := np.flatnonzero(~((predictions[:, 0] == np.floor(predictions[:, 0])) & (predictions[:, 0] >= 0) & (predictions[:, 0] < 1e9)))):
         image_key, line = line_records[fractional[0]]
-        raise RecordBad(path, f"{image_key}.txt line {line}", f"class {predictions[fractional[0], 0]:g} is no index", "Write an index from 0.")
-    concept_keys, concept_indexes = codes([str(int(class_number)) for class_number in predictions[:, 0]])
+        raise InvalidRecordError(path, f"{image_key}.txt line {line}", f"class {predictions[fractional[0], 0]:g} is no index", "Write an index from 0.")
+    concept_keys, concept_indexes = encode_texts([str(int(class_number)) for class_number in predictions[:, 0]])
 
     def build_label_source(confidence_column: int, box_unit: BoxUnit, boxes: Floats) -> LabelSource:
         return LabelSource(
             str(path), PREDICTIONS_NAME, image_keys, np.array(image_indexes, np.int32), concept_keys, concept_indexes, "position", predictions[:, confidence_column], boxes, box_unit,
-            np.array([line for _, line in line_records], np.int64), "line", images_named_by="stem",
-            written="xywh" if box_unit == "pixels" else "cxcywh",
+            np.array([line for _, line in line_records], np.int64), "line", image_key_kind="stem",
+            box_shape="xywh" if box_unit == "pixels" else "cxcywh",
         )  # fmt: skip
 
     primary = build_label_source(5, "fractions", center_to_corner(predictions[:, 1:5]))
     alternative = alternative_source(predictions, build_label_source)
     if alternative is not None and not are_probabilities(predictions[:, 5]):
         primary, alternative = alternative, None  # the sixth number is no confidence, the second one is
-    source = replace(primary, rival=alternative) if alternative is not None else primary
-    return checked(source)
+    source = replace(primary, alternative=alternative) if alternative is not None else primary
+    return validate_predictions(source)
 
 
 def are_probabilities(scores: Floats) -> bool:
@@ -319,11 +319,11 @@ def alternative_source(predictions: Floats, build_label_source: Callable[[int, B
 
 
 @dataclass(frozen=True, eq=False)
-class LabelSource(PredictionSource):
+class LabelSource(ParsedPredictions):
     """Predictions from many files: a place is a file and a line."""
 
     def place(self, index: int) -> str:
-        return f"{self.image_keys[self.image[index]]}.txt line {int(self.record[index])}"
+        return f"{self.image_keys[self.image[index]]}.txt line {int(self.record_numbers[index])}"
 
 
 def center_to_corner(boxes: Floats) -> Floats:

@@ -6,61 +6,61 @@ from collections import Counter
 from pathlib import Path
 
 from pellucid.columns import SPLITS, Annotations, Predictions
-from pellucid.errors import ExportImpossible
-from pellucid.formats.outgoing import SHORT, Outgoing, folder_for, sizes
+from pellucid.errors import ExportError
+from pellucid.formats.outgoing import SHORT_SPLIT_NAMES, ExportData, create_export_folder, require_image_sizes
 
 NAME = "yolo"
 
 
-def write(outgoing: Outgoing, path: Path) -> None:
+def write(export_data: ExportData, path: Path) -> None:
     """Labels in `labels/`; pictures on this machine are linked into `images/`, where ultralytics looks for them."""
-    if outgoing.kind != "detection":
-        raise ExportImpossible(NAME, "label files hold boxes; write csv or parquet")
-    folder = folder_for(path)
-    table = outgoing.plain_annotations("YOLO")
-    labels(outgoing, table, folder / "labels")
-    for row, location in enumerate(outgoing.pictures):
+    if export_data.kind != "detection":
+        raise ExportError(NAME, "label files hold boxes; write csv or parquet")
+    folder = create_export_folder(path)
+    annotations = export_data.exportable_annotations("YOLO")
+    write_label_files(export_data, annotations, folder / "labels")
+    for image_index, location in enumerate(export_data.image_locations):
         if location and "://" not in location:
-            link = folder / "images" / str(outgoing.images.path[row])
+            link = folder / "images" / str(export_data.images.path[image_index])
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(location)
-    lines = ["names:", *(f"  {row}: {quoted(name)}" for row, name in enumerate(outgoing.concepts))]
-    for place, split in enumerate(SPLITS):
-        names = outgoing.images.path[outgoing.images.split == place]
-        if len(names):
-            lines.append(f"{SHORT[split]}: {SHORT[split]}.txt")
-            (folder / f"{SHORT[split]}.txt").write_text("".join(f"images/{name}\n" for name in names), encoding="utf-8")
+    lines = ["names:", *(f"  {concept_index}: {quote_yaml(concept_name)}" for concept_index, concept_name in enumerate(export_data.concepts))]
+    for split_index, split in enumerate(SPLITS):
+        image_paths = export_data.images.path[export_data.images.split == split_index]
+        if len(image_paths):
+            lines.append(f"{SHORT_SPLIT_NAMES[split]}: {SHORT_SPLIT_NAMES[split]}.txt")
+            (folder / f"{SHORT_SPLIT_NAMES[split]}.txt").write_text("".join(f"images/{image_path}\n" for image_path in image_paths), encoding="utf-8")
     (folder / "data.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+def quote_yaml(string: str) -> str:
+    return "'" + string.replace("'", "''") + "'"
 
 
-def write_predictions(outgoing: Outgoing, path: Path) -> None:
-    if outgoing.predictions is None or outgoing.predictions.box is None:
-        raise ExportImpossible(NAME, "label files hold boxes; write csv or parquet")
-    labels(outgoing, outgoing.predictions, folder_for(path))
+def write_predictions(export_data: ExportData, path: Path) -> None:
+    if export_data.predictions is None or export_data.predictions.box is None:
+        raise ExportError(NAME, "label files hold boxes; write csv or parquet")
+    write_label_files(export_data, export_data.predictions, create_export_folder(path))
 
 
-def labels(outgoing: Outgoing, table: Annotations | Predictions, folder: Path) -> None:
+def write_label_files(export_data: ExportData, annotations: Annotations | Predictions, folder: Path) -> None:
     """A file an image, also where there is nothing in it: it was looked at."""
-    extents = sizes(outgoing, NAME)
-    names = [Path(str(path)).with_suffix(".txt") for path in outgoing.images.path]
-    twice = [name for name, times in Counter(names).items() if times > 1]
-    if twice or any(not str(path).isprintable() for path in outgoing.images.path):
-        what = f"two pictures would share {twice[0]}" if twice else "a picture's name has a line break"
-        raise ExportImpossible(NAME, what)
-    for image, rows in outgoing.of_image(table):
-        file = folder / Path(str(outgoing.images.path[image])).with_suffix(".txt")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text("".join(line(table, row, extents[image]) for row in rows), encoding="utf-8")
+    image_sizes = require_image_sizes(export_data, NAME)
+    label_paths = [Path(str(image_path)).with_suffix(".txt") for image_path in export_data.images.path]
+    duplicate_paths = [label_path for label_path, occurrence_count in Counter(label_paths).items() if occurrence_count > 1]
+    if duplicate_paths or any(not str(image_path).isprintable() for image_path in export_data.images.path):
+        problem = f"two pictures would share {duplicate_paths[0]}" if duplicate_paths else "a picture's name has a line break"
+        raise ExportError(NAME, problem)
+    for image_index, annotation_indexes in export_data.rows_by_image(annotations):
+        label_file = folder / Path(str(export_data.images.path[image_index])).with_suffix(".txt")
+        label_file.parent.mkdir(parents=True, exist_ok=True)
+        label_file.write_text("".join(format_label_line(annotations, annotation_index, image_sizes[image_index]) for annotation_index in annotation_indexes), encoding="utf-8")
 
 
-def line(table: Annotations | Predictions, row: int, extent: tuple[int, int]) -> str:
-    assert table.box is not None
-    left, top, width, height = table.box[row].tolist()
-    numbers = [(left + width / 2) / extent[0], (top + height / 2) / extent[1], width / extent[0], height / extent[1]]
-    if isinstance(table, Predictions):
-        numbers.append(float(table.score[row]))
-    return f"{int(table.concept[row])} {' '.join(repr(number) for number in numbers)}\n"
+def format_label_line(annotations: Annotations | Predictions, annotation_index: int, image_size: tuple[int, int]) -> str:
+    assert annotations.box is not None
+    x, y, width, height = annotations.box[annotation_index].tolist()
+    label_values = [(x + width / 2) / image_size[0], (y + height / 2) / image_size[1], width / image_size[0], height / image_size[1]]
+    if isinstance(annotations, Predictions):
+        label_values.append(float(annotations.score[annotation_index]))
+    return f"{int(annotations.concept[annotation_index])} {' '.join(repr(label_value) for label_value in label_values)}\n"

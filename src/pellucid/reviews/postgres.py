@@ -6,7 +6,7 @@ import ssl
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from pellucid.errors import DriverMissing, ReviewsUrlBad
+from pellucid.errors import PostgresDriverMissingError, InvalidReviewUrlError
 
 SCHEMES = ("postgresql", "postgres")
 
@@ -21,11 +21,11 @@ class PostgresDatabase:
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         if parts.scheme not in SCHEMES:
-            raise ReviewsUrlBad(f"{parts.scheme or 'no'} scheme")
+            raise InvalidReviewUrlError(f"{parts.scheme or 'no'} scheme")
         try:
             import pg8000.dbapi
         except ImportError as error:
-            raise DriverMissing from error
+            raise PostgresDriverMissingError from error
         asked = {name: values[-1] for name, values in parse_qs(parts.query).items()}
         host, port = asked.get("host") or parts.hostname or "127.0.0.1", parts.port or 5432
         self.problems: tuple[type[Exception], ...] = (pg8000.dbapi.Error, OSError)

@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from pellucid.errors import ReviewsNeedDatabase
+from pellucid.errors import ReviewDatabaseRequiredError
 
 PATIENCE = 30.0
 """Seconds to wait for another process that is writing."""
@@ -68,4 +68,4 @@ class NoDatabase(SqliteFile):
         return False
 
     def connect(self) -> Any:
-        raise ReviewsNeedDatabase(self.location)
+        raise ReviewDatabaseRequiredError(self.location)

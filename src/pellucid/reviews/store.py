@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from pellucid.errors import ReviewsUnreachable
+from pellucid.errors import ReviewStoreUnavailableError
 from pellucid.understand.decisions import Decision, Mark
 
 T = TypeVar("T")
@@ -168,12 +168,12 @@ class Store:
             except self.engine.problems as error:
                 self._drop()
                 if not again:
-                    raise ReviewsUnreachable(self.engine.name, str(error)) from error
+                    raise ReviewStoreUnavailableError(self.engine.name, str(error)) from error
             try:
                 return self._attempt(work, writes)
             except self.engine.problems as error:
                 self._drop()
-                raise ReviewsUnreachable(self.engine.name, str(error)) from error
+                raise ReviewStoreUnavailableError(self.engine.name, str(error)) from error
 
     def _attempt(self, work: Callable[[Any], T], writes: bool) -> T:
         if self._connection is None:
@@ -185,7 +185,7 @@ class Store:
                     self._make_tables(cursor)
             elif found > SCHEMA:
                 why = f"its tables have layout {found}, this Pellucid reads up to {SCHEMA}: upgrade it"
-                raise ReviewsUnreachable(self.engine.name, why)
+                raise ReviewStoreUnavailableError(self.engine.name, why)
         with self._transaction(writes) as cursor:
             return work(cursor)
 

@@ -16,15 +16,15 @@ from fastapi.staticfiles import StaticFiles
 
 from pellucid.columns import SPLITS
 from pellucid.errors import (
-    ItemGone,
-    NameBad,
-    NoWorkspace,
+    ItemNotFoundError,
+    InvalidNameError,
+    WorkspaceMissingError,
     PellucidError,
-    ReviewsUnreachable,
-    RowUnknown,
-    StoreUnreachable,
-    VersionUnknown,
-    ViewUnknown,
+    ReviewStoreUnavailableError,
+    HistoryRowNotFoundError,
+    StoreUnavailableError,
+    VersionNotFoundError,
+    ViewNotFoundError,
 )
 from pellucid.images.cache import CropCache
 from pellucid.release import __version__
@@ -227,8 +227,8 @@ def tell_refusals(app: FastAPI) -> None:
 
     @app.exception_handler(PellucidError)
     async def refused(request: Request, error: PellucidError) -> JSONResponse:
-        status = 404 if isinstance(error, ViewUnknown | VersionUnknown | NameBad | NoWorkspace | RowUnknown) else 422
-        status = 409 if isinstance(error, ItemGone) else 503 if isinstance(error, ReviewsUnreachable | StoreUnreachable) else status
+        status = 404 if isinstance(error, ViewNotFoundError | VersionNotFoundError | InvalidNameError | WorkspaceMissingError | HistoryRowNotFoundError) else 422
+        status = 409 if isinstance(error, ItemNotFoundError) else 503 if isinstance(error, ReviewStoreUnavailableError | StoreUnavailableError) else status
         return JSONResponse({"detail": str(error)}, status)
 
     @app.exception_handler(RequestValidationError)

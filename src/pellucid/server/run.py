@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import uvicorn
 
-from pellucid.errors import PellucidError, PortTaken, TokensBad
+from pellucid.errors import PellucidError, PortUnavailableError, InvalidTokensError
 from pellucid.server.app import make_app
 from pellucid.server.describe import figures_document, page_document
 from pellucid.server.doors import LOOPBACK, Doors, Role, new_token
@@ -52,7 +52,7 @@ def doors_of(host: str, access: Access) -> Doors:
         return Doors(role="owner")
     own, theirs = (os.environ.get(name) or new_token() for name in TOKENS)
     if own == theirs or min(len(own), len(theirs)) < SHORTEST_TOKEN:
-        raise TokensBad(TOKENS, SHORTEST_TOKEN)
+        raise InvalidTokensError(TOKENS, SHORTEST_TOKEN)
     return Doors(None, {own: "owner", theirs: access.role})
 
 
@@ -136,5 +136,5 @@ def listen(host: str, port: int | None) -> socket.socket:
             return listener
         except OSError as error:
             if port is not None or candidate == 0:
-                raise PortTaken(host, candidate, (error.strerror or str(error)).lower()) from error
+                raise PortUnavailableError(host, candidate, (error.strerror or str(error)).lower()) from error
     raise AssertionError("the last candidate returns or raises")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid.columns import CLOSED
-from pellucid.errors import ConceptNotInView, DecisionImpossible, ItemGone
+from pellucid.errors import UnknownConceptError, InvalidDecisionError, ItemNotFoundError
 from pellucid.understand.causes import BADLY_PLACED, Neighbours, overlaps_of_prediction
 from pellucid.understand.decisions import Action, Box, Mark, Side, Value, Verdict
 from pellucid.understand.evaluation import Evaluation
@@ -59,7 +59,7 @@ def resolve(evaluation: Evaluation, neighbours: Neighbours, asked: Asked, verdic
     path = str(evaluation.images.path[asked.image])
     for name in (asked.concept, change.concept):
         if name is not None and name not in evaluation.concepts:
-            raise ConceptNotInView(name, evaluation.concepts)
+            raise UnknownConceptError(name, evaluation.concepts)
     checked_box(path, change.box)
     if evaluation.kind == "detection":
         return of_box(evaluation, neighbours, asked, verdict, change)
@@ -71,7 +71,7 @@ def resolve(evaluation: Evaluation, neighbours: Neighbours, asked: Asked, verdic
 
 def checked_box(path: str, box: Box | None) -> None:
     if box is not None and not (np.abs(box).max() <= FURTHEST and box[2] > 0 and box[3] > 0):
-        raise DecisionImpossible(path, f"box {box} has no area, or lies where no picture is", "Give left, top, width and height in pixels.")
+        raise InvalidDecisionError(path, f"box {box} has no area, or lies where no picture is", "Give left, top, width and height in pixels.")
 
 
 def of_box(evaluation: Evaluation, neighbours: Neighbours, asked: Asked, verdict: Verdict, change: Change) -> Resolved:
@@ -112,7 +112,7 @@ def rows_of(evaluation: Evaluation, neighbours: Neighbours, asked: Asked) -> lis
     rows = rows[table.concept[rows] == evaluation.concepts.index(asked.concept)]
     found = [row for row in rows.tolist() if box_at(table.box, row) == asked.box]
     if not found:
-        raise ItemGone(str(evaluation.images.path[asked.image]), asked.concept)
+        raise ItemNotFoundError(str(evaluation.images.path[asked.image]), asked.concept)
     return found
 
 
@@ -123,7 +123,7 @@ def replaced(evaluation: Evaluation, neighbours: Neighbours, asked: Asked, row: 
     overlap = overlaps_of_prediction(evaluation, row, rows)
     if not len(rows) or overlap.max() < BADLY_PLACED:
         path = str(evaluation.images.path[asked.image])
-        raise DecisionImpossible(path, "no annotation overlaps this box", "Add it, without replacing one.")
+        raise InvalidDecisionError(path, "no annotation overlaps this box", "Add it, without replacing one.")
     best = int(rows[np.argmax(overlap)])
     return Mark(evaluation.concepts[evaluation.annotations.concept[best]], box_at(evaluation.annotations.box, best))
 
@@ -149,7 +149,7 @@ def instead(evaluation: Evaluation, neighbours: Neighbours, asked: Asked, before
         if Mark(name) not in before:
             return name
     path = str(evaluation.images.path[asked.image])
-    raise DecisionImpossible(path, "the model says what the annotation says", "Say which concept it is.")
+    raise InvalidDecisionError(path, "the model says what the annotation says", "Say which concept it is.")
 
 
 def of_tag(evaluation: Evaluation, own: np.ndarray, asked: Asked, verdict: Verdict, change: Change) -> Resolved:

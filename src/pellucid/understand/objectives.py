@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from pellucid.columns import Floats, Longs
-from pellucid.errors import ObjectiveBad
+from pellucid.errors import InvalidObjectiveError
 from pellucid.understand.thresholds import Counted, Threshold, cut_including, fewest_errors
 
 Aim = Literal["errors", "f1", "cost", "precision", "recall"]
@@ -82,4 +82,4 @@ def parsed(words: str) -> Objective:
         return replace(Objective("cost"), false_alarm=numbers[0], miss=numbers[1])
     if aim in ("precision", "recall") and len(numbers) == 1 and 0 < numbers[0] <= 1:
         return Objective("precision" if aim == "precision" else "recall", numbers[0])
-    raise ObjectiveBad(words)
+    raise InvalidObjectiveError(words)

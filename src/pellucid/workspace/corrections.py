@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from pellucid.columns import SPLITS, Predictions, Split, texts
-from pellucid.errors import NotOneOf, counted
+from pellucid.errors import InvalidChoiceError, format_count
 from pellucid.formats import WRITERS
 from pellucid.formats.label_studio import NAME as LABEL_STUDIO
-from pellucid.formats.outgoing import Outgoing, file_for, write_json
+from pellucid.formats.outgoing import ExportData, prepare_export_file, write_json
 from pellucid.formats.source import Note
-from pellucid.formats.table_written import SIDES, masked, write_columns
+from pellucid.formats.table_written import BOX_COLUMNS, mask_missing, write_columns
 from pellucid.release import __version__
 from pellucid.understand.decisions import EDITS, Decision, Mark
 from pellucid.workspace.manifests import now
@@ -41,13 +41,13 @@ def history_document(rows: Sequence[Decision]) -> list[dict[str, Any]]:
 def write_history(view: View, format: str, path: Path) -> list[Note]:
     rows = view.reviews.history()
     if format == "json":
-        write_json(file_for(path), history_document(rows))
+        write_json(prepare_export_file(path), history_document(rows))
     elif format in LISTS:
         document = history_document(rows)
         columns = {name: texts([text_of(row[name]) for row in document]) for name in (*(document[0] if document else ("id",)),)}
         write_columns(columns, path, "csv, header" if format == "csv" else "parquet")
     else:
-        raise NotOneOf("--format", format, LISTS)
+        raise InvalidChoiceError("--format", format, LISTS)
     return []
 
 
@@ -57,19 +57,19 @@ def text_of(value: Any) -> str:
     return "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def write_corrections(view: View, made: Outgoing, format: str, path: Path, split: Split | None) -> list[Note]:
+def write_corrections(view: View, made: ExportData, format: str, path: Path, split: Split | None) -> list[Note]:
     """As a list (csv, parquet, json): each annotation that went or came. In a format of annotations: the images that changed, as they
     are now. made: the whole corrected view."""
     edits = located(view, EDITS)
     if format in ("csv", "parquet", "json"):
         rows = [row for row in changes(edits) if split is None or row["split"] == split]
         if format == "json":
-            write_json(file_for(path), rows)
+            write_json(prepare_export_file(path), rows)
         else:
             write_columns(change_columns(rows), path, "csv, header" if format == "csv" else "parquet")
         return []
     if format not in WRITERS:
-        raise NotOneOf("--format", format, [*WRITERS, "json"])
+        raise InvalidChoiceError("--format", format, [*WRITERS, "json"])
     part = of_images(made, {image for image, _, _ in edits})
     WRITERS[format](part, path)
     return part.notes
@@ -96,47 +96,47 @@ def change_columns(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     boxes = np.array([row["box"] or (np.nan,) * 4 for row in rows], float).reshape(-1, 4)
     names = ("image", "split", "change", "concept", "value", "who", "when", "reason")
     columns: dict[str, Any] = {name: texts([row[name] for row in rows]) for name in names}
-    columns |= {side: masked(boxes[:, place]) for place, side in enumerate(SIDES)}
+    columns |= {side: mask_missing(boxes[:, place]) for place, side in enumerate(BOX_COLUMNS)}
     return {**columns, "decision": np.array([row["decision"] for row in rows], np.int64)}
 
 
-def of_images(made: Outgoing, paths: set[str]) -> Outgoing:
+def of_images(made: ExportData, paths: set[str]) -> ExportData:
     """These images alone, renumbered."""
     wanted = np.array([path in paths for path in made.images.path], bool)
     place = np.cumsum(wanted) - 1
     assert made.annotations is not None
     table = made.annotations.take(wanted[made.annotations.image])
-    pictures = [one for one, kept in zip(made.pictures, wanted, strict=True) if kept]
+    pictures = [one for one, kept in zip(made.image_locations, wanted, strict=True) if kept]
     return replace(
-        made, images=made.images.take(wanted), annotations=table.replaced(image=place[table.image].astype(np.int32)), pictures=pictures,
+        made, images=made.images.take(wanted), annotations=table.replaced(image=place[table.image].astype(np.int32)), image_locations=pictures,
         notes=list(made.notes),
     )  # fmt: skip
 
 
-def write_tasks(view: View, made: Outgoing, format: str, path: Path, split: Split | None) -> list[Note]:
+def write_tasks(view: View, made: ExportData, format: str, path: Path, split: Split | None) -> list[Note]:
     """For an annotation tool: the images with items that somebody was unsure of, with their annotations as they are now to begin from."""
     if format not in TASK_FORMATS:
-        raise NotOneOf("--format", format, TASK_FORMATS)
+        raise InvalidChoiceError("--format", format, TASK_FORMATS)
     unsure = [(image, one) for image, where, one in located(view, ("unsure",)) if split in (None, where)]
     part = of_images(made, {image for image, _ in unsure})
     if format == LABEL_STUDIO:
-        table = part.plain_annotations("Label Studio")
+        table = part.exportable_annotations("Label Studio")
         guesses = Predictions(table.image, table.concept, np.ones(len(table)), table.box, np.arange(len(table), dtype=np.int32))
         part = replace(part, annotations=None, predictions=guesses, model="annotations to be checked")
     WRITERS[format](part, path)
-    said = counted(len(unsure), "item")
-    return [*part.notes, Note("tasks", f"{counted(len(part.images), 'image')} with {said} to look at", len(part.images), "info")]
+    said = format_count(len(unsure), "item")
+    return [*part.notes, Note("tasks", f"{format_count(len(part.images), 'image')} with {said} to look at", len(part.images), "info")]
 
 
 def write_report(view: View, format: str, path: Path) -> list[Note]:
     """The review for the record: who decided how much, what changed per concept, and every change."""
     if format not in ("markdown", "json"):
-        raise NotOneOf("--format", format, ("markdown", "json"))
+        raise InvalidChoiceError("--format", format, ("markdown", "json"))
     document = report(view)
     if format == "json":
-        write_json(file_for(path), document)
+        write_json(prepare_export_file(path), document)
     else:
-        file_for(path).write_text(in_words(document), encoding="utf-8")
+        prepare_export_file(path).write_text(in_words(document), encoding="utf-8")
     return []
 
 

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pellucid.errors import NothingToExamine, PellucidError
-from pellucid.formats import is_predicted
-from pellucid.formats.source import Judgement
+from pellucid.errors import AnnotationsMissingError, PellucidError
+from pellucid.formats import contains_predictions
+from pellucid.formats.source import Inference
 from pellucid.workspace.findings import picture_findings, repeated_boxes, twin_findings
 from pellucid.workspace.manifests import Source
 from pellucid.workspace.version import Version
@@ -22,7 +22,7 @@ from pellucid.workspace.workspace import MANIFEST, Workspace
 class Diagnosis:
     """readings: questions that were settled by looking · findings: notes; those of severity `error` stop an import."""
 
-    readings: list[Judgement]
+    readings: list[Inference]
     findings: list[dict[str, Any]]
 
     @property
@@ -46,7 +46,7 @@ def examine(sources: Sequence[str], images: str | None = None) -> Diagnosis:
 
 def examine_files(workspace: Workspace, sources: Sequence[str], images: str | None) -> Diagnosis:
     errors: list[PellucidError] = []
-    predicted = [source for source in sources if is_predicted(source)]
+    predicted = [source for source in sources if contains_predictions(source)]
     for source in sources:
         if source not in predicted:
             try:
@@ -56,7 +56,7 @@ def examine_files(workspace: Workspace, sources: Sequence[str], images: str | No
     if not workspace.views:
         if errors:
             raise errors[0]
-        raise NothingToExamine(sources)
+        raise AnnotationsMissingError(sources)
     view = workspace.view("examined")
     for number, source in enumerate(predicted):
         try:
@@ -67,7 +67,7 @@ def examine_files(workspace: Workspace, sources: Sequence[str], images: str | No
 
 
 def told_of(views: list[View], errors: Sequence[Any]) -> Diagnosis:
-    readings: list[Judgement] = []
+    readings: list[Inference] = []
     findings = [{"kind": type(error).__name__, "severity": "error", "message": str(error), "count": 1} for error in errors]
     for view in views:
         images, folders = view.images_and_folders
@@ -78,15 +78,15 @@ def told_of(views: list[View], errors: Sequence[Any]) -> Diagnosis:
     return Diagnosis(readings, findings)
 
 
-def of_version(version: Version, readings: list[Judgement]) -> list[dict[str, Any]]:
+def of_version(version: Version, readings: list[Inference]) -> list[dict[str, Any]]:
     findings: list[dict[str, Any]] = []
     collect(version.quick_manifest.prediction_sources, readings, findings)
     evaluation = version.evaluation
     return findings + [asdict(note) for note in repeated_boxes(evaluation.predictions, len(evaluation.concepts))]
 
 
-def collect(sources: Sequence[Source], readings: list[Judgement], findings: list[dict[str, Any]]) -> None:
+def collect(sources: Sequence[Source], readings: list[Inference], findings: list[dict[str, Any]]) -> None:
     for source in sources:
-        readings.append(Judgement("format", source.format, f"{Path(source.path).name}: {source.rows:,} rows"))
-        readings += [Judgement(one.question, one.answer, one.evidence, one.alternatives, one.forced) for one in source.readings]
+        readings.append(Inference("format", source.format, f"{Path(source.path).name}: {source.rows:,} rows"))
+        readings += [Inference(one.question, one.answer, one.evidence, one.alternatives, one.forced) for one in source.readings]
         findings += [{"kind": one.kind, "severity": one.severity, "message": one.message, "count": one.count} for one in source.notes]

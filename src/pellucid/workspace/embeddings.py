@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from pellucid.columns import Floats, Longs, Texts
-from pellucid.errors import EmbeddingsBad, FileMissing
-from pellucid.formats.cells import exactly
+from pellucid.errors import InvalidEmbeddingsError, FileMissingError
+from pellucid.formats.cells import escape_glob
 from pellucid.workspace.storage import writing
 
 FILE = "embeddings.npz"
@@ -83,14 +83,14 @@ def read_embeddings(source: str | Path, names: str | Path | None, paths: Sequenc
     Raises FileMissing, EmbeddingsBad."""
     path = Path(source)
     if not path.is_file():
-        raise FileMissing(path)
+        raise FileMissingError(path)
     found = from_array(path, names, paths) if path.suffix.lower() == ".npy" else from_table(path)
     if found.vector.ndim != 2 or not found.vector.shape[1] or not np.isfinite(found.vector).all():
-        raise EmbeddingsBad(path, f"the vectors are of shape {found.vector.shape}, or not all finite", "finite numbers, as many for each")
+        raise InvalidEmbeddingsError(path, f"the vectors are of shape {found.vector.shape}, or not all finite", "finite numbers, as many for each")
     known = set(paths)
     absent = [image for image in dict.fromkeys(found.image.tolist()) if image not in known]
     if len(absent) == len(set(found.image.tolist())):
-        raise EmbeddingsBad(path, f"none of its images is in the view (its first is '{absent[0]}')" if absent else "it is empty",
+        raise InvalidEmbeddingsError(path, f"none of its images is in the view (its first is '{absent[0]}')" if absent else "it is empty",
                             f"image paths as the view has them, such as '{paths[0]}'" if paths else "a view with images")  # fmt: skip
     return found
 
@@ -100,22 +100,22 @@ def from_array(path: Path, names: str | Path | None, paths: Sequence[str]) -> Em
     try:
         vector = np.load(path, allow_pickle=False)
     except (ValueError, TypeError, EOFError, OSError) as error:
-        raise EmbeddingsBad(path, f"it is no array of numbers ({error})", expected) from error
+        raise InvalidEmbeddingsError(path, f"it is no array of numbers ({error})", expected) from error
     if vector.ndim != 2 or vector.dtype.kind not in "fiu":
-        raise EmbeddingsBad(path, f"it holds {vector.dtype} of shape {vector.shape}", expected)
+        raise InvalidEmbeddingsError(path, f"it holds {vector.dtype} of shape {vector.shape}", expected)
     vector = np.asarray(vector, np.float32)
     if names is not None and not Path(names).is_file():
-        raise FileMissing(names)
+        raise FileMissingError(names)
     try:
         lines = [] if names is None else Path(names).read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
-        raise EmbeddingsBad(names, f"it is not UTF-8 ({error})", "a text file with an image path a line") from error
+        raise InvalidEmbeddingsError(names, f"it is not UTF-8 ({error})", "a text file with an image path a line") from error
     listed = list(paths) if names is None else [line.strip() for line in lines if line.strip()]
     if len(listed) != len(vector):
         expected = "a row for each image of --names, or of the view sorted by path"
-        raise EmbeddingsBad(path, f"it has {len(vector):,} rows for {len(listed):,} images", expected)
+        raise InvalidEmbeddingsError(path, f"it has {len(vector):,} rows for {len(listed):,} images", expected)
     if twice := [name for name, number in Counter(listed).items() if number > 1]:
-        raise EmbeddingsBad(names or path, f"'{twice[0]}' is named {listed.count(twice[0]):,} times", "each image once")
+        raise InvalidEmbeddingsError(names or path, f"'{twice[0]}' is named {listed.count(twice[0]):,} times", "each image once")
     image = np.empty(len(listed), object)
     image[:] = listed
     return Embeddings(image, np.full((len(listed), 4), np.nan), vector)
@@ -127,21 +127,21 @@ def from_table(path: Path) -> Embeddings:
     reader = "read_parquet" if path.suffix.lower() == ".parquet" else "read_csv"
     try:
         with duckdb.connect() as connection:
-            told = connection.execute(f"DESCRIBE SELECT * FROM {reader}(?, hive_partitioning = false)", [exactly(path)]).fetchall()
+            told = connection.execute(f"DESCRIBE SELECT * FROM {reader}(?, hive_partitioning = false)", [escape_glob(path)]).fetchall()
             columns = {str(name).lower(): name for name, *_ in told}
             if "image" not in columns or "embedding" not in columns:
-                raise EmbeddingsBad(path, f"its columns are {', '.join(map(str, columns.values()))}", "columns `image` and `embedding`")
+                raise InvalidEmbeddingsError(path, f"its columns are {', '.join(map(str, columns.values()))}", "columns `image` and `embedding`")
             if 0 < sum(side in columns for side in BOX) < len(BOX):
-                raise EmbeddingsBad(path, f"its columns are {', '.join(map(str, columns.values()))}", "all of x, y, width, height, or none")
+                raise InvalidEmbeddingsError(path, f"its columns are {', '.join(map(str, columns.values()))}", "all of x, y, width, height, or none")
             sides = [f'"{columns[side]}"::DOUBLE' if side in columns else "NULL::DOUBLE" for side in BOX]
             names = f'"{columns["image"]}"::VARCHAR, "{columns["embedding"]}"::FLOAT[], {", ".join(sides)}'
             asked = f"SELECT {names} FROM {reader}(?, hive_partitioning = false)"
-            rows = connection.execute(asked, [exactly(path)]).fetchall()
+            rows = connection.execute(asked, [escape_glob(path)]).fetchall()
     except duckdb.Error as error:
-        raise EmbeddingsBad(path, str(error).split("\n", maxsplit=1)[0], "a table with columns `image` and `embedding` (a list)") from error
+        raise InvalidEmbeddingsError(path, str(error).split("\n", maxsplit=1)[0], "a table with columns `image` and `embedding` (a list)") from error
     lengths = {len(row[1] or ()) for row in rows}
     if len(lengths) != 1:
-        raise EmbeddingsBad(path, f"its vectors have {', '.join(map(str, sorted(lengths)[:4])) or 'no'} numbers", "as many for each image")
+        raise InvalidEmbeddingsError(path, f"its vectors have {', '.join(map(str, sorted(lengths)[:4])) or 'no'} numbers", "as many for each image")
     image = np.empty(len(rows), object)
     image[:] = [row[0] for row in rows]
     return Embeddings(image, np.array([row[2:] for row in rows], float), np.array([row[1] for row in rows], np.float32))

@@ -10,12 +10,12 @@ from typing import Any, Literal
 import numpy as np
 
 from pellucid.columns import SPLITS, UNANNOTATED, Annotations, Images, Integers, Predictions, Split, texts
-from pellucid.errors import ExportImpossible, NotOneOf, counted
+from pellucid.errors import ExportError, InvalidChoiceError, format_count
 from pellucid.formats import PREDICTION_WRITERS, WRITERS
 from pellucid.formats.coco import numeric_ids
-from pellucid.formats.outgoing import Outgoing, file_for, write_json
+from pellucid.formats.outgoing import ExportData, prepare_export_file, write_json
 from pellucid.formats.source import Note
-from pellucid.formats.table_written import masked, write_columns
+from pellucid.formats.table_written import mask_missing, write_columns
 from pellucid.release import __version__
 from pellucid.understand.gallery import Tab
 from pellucid.workspace.corrections import write_corrections, write_history, write_report, write_tasks
@@ -52,13 +52,13 @@ def export(
     chosen = chosen or Chosen()
     path = Path(path)
     if what not in WHATS:
-        raise NotOneOf("--what", what, WHATS)
+        raise InvalidChoiceError("--what", what, WHATS)
     if what == "annotations":
         return written(WRITERS, format, annotations_of(view, version, chosen.split, chosen.corrected), path)
     if what in REVIEWED:
         return of_review(view, what, format, path, chosen.split)
     if version is None:
-        raise ExportImpossible(what, "it is of a version; name one with --version")
+        raise ExportError(what, "it is of a version; name one with --version")
     if what == "thresholds":
         return thresholds(version, format, path)
     if what == "predictions":
@@ -76,14 +76,14 @@ def of_review(view: View, what: str, format: str, path: Path, split: Split | Non
     return (write_corrections if what == "corrections" else write_tasks)(view, corrected, format, path, split)
 
 
-def written(writers: Any, format: str, outgoing: Outgoing, path: Path) -> list[Note]:
+def written(writers: Any, format: str, outgoing: ExportData, path: Path) -> list[Note]:
     if format not in writers:
-        raise NotOneOf("--format", format, list(writers))
+        raise InvalidChoiceError("--format", format, list(writers))
     writers[format](outgoing, path)
     return outgoing.notes
 
 
-def annotations_of(view: View, version: Version | None, split: Split | None, corrected: bool) -> Outgoing:
+def annotations_of(view: View, version: Version | None, split: Split | None, corrected: bool) -> ExportData:
     """The view's annotations as they are now, or as a version froze them; corrected: as people have mended them."""
     if version is None:
         if corrected:
@@ -104,25 +104,25 @@ def notes_of(current: Current) -> list[Note]:
     """Corrections that could not be made."""
     notes = []
     if number := len(current.unfit):
-        notes.append(Note("unfit", f"{counted(number, 'correction')} left out: the annotation is no longer there to be changed", number))
+        notes.append(Note("unfit", f"{format_count(number, 'correction')} left out: the annotation is no longer there to be changed", number))
     if number := len(current.absent):
-        notes.append(Note("absent", f"{counted(number, 'correction')} left out: the picture is not in the view, or was replaced", number))
+        notes.append(Note("absent", f"{format_count(number, 'correction')} left out: the picture is not in the view, or was replaced", number))
     return notes
 
 
-def predictions_of(version: Version, split: Split | None) -> Outgoing:
+def predictions_of(version: Version, split: Split | None) -> ExportData:
     """In the order of their input."""
     loaded = version.loaded
     evaluation = loaded.evaluation
     table = evaluation.predictions.take(np.argsort(evaluation.predictions.order, kind="stable"))
     made = outgoing(version.view, loaded.manifest.concepts, evaluation.images, None, table, loaded.folders, split)
-    return Outgoing(**{**vars(made), "model": version.name})
+    return ExportData(**{**vars(made), "model": version.name})
 
 
 def outgoing(
     view: View, concepts: Sequence[Concept], images: Images, annotations: Annotations | None, predictions: Predictions | None,
     folders: Sequence[str], split: Split | None,
-) -> Outgoing:  # fmt: skip
+) -> ExportData:  # fmt: skip
     """The images of the split (or all), with their rows renumbered."""
     images = images.replaced(source_id=texts([str(number) for number in numeric_ids(images.source_id.tolist())]))
     wanted = np.ones(len(images), bool) if split is None else images.split == SPLITS.index(split)
@@ -131,7 +131,7 @@ def outgoing(
         unknown = wanted & (images.stated == UNANNOTATED)
         wanted &= ~unknown
         if number := int(unknown.sum()):
-            notes.append(Note("unannotated", f"{counted(number, 'image')} of which nothing is known left out", number))
+            notes.append(Note("unannotated", f"{format_count(number, 'image')} of which nothing is known left out", number))
     place = np.cumsum(wanted) - 1
     kept = images.take(wanted)
     places = zip(kept.root.tolist(), kept.path, strict=True)
@@ -143,7 +143,7 @@ def outgoing(
         part = table.take(wanted[table.image])
         return part.replaced(image=place[part.image].astype(np.int32))
 
-    return Outgoing(
+    return ExportData(
         view.kind, names, ids, kept, None if annotations is None else renumbered(annotations),
         None if predictions is None else renumbered(predictions), pictures, notes=notes,
     )  # fmt: skip
@@ -158,7 +158,7 @@ def gallery_of(version: Version, format: str, path: Path, chosen: Chosen) -> lis
         write_columns(item_columns(gallery), path, "csv, header" if format == "csv" else "parquet")
         return []
     if format == "json":
-        write_json(file_for(path), [asdict(item) for item in gallery])
+        write_json(prepare_export_file(path), [asdict(item) for item in gallery])
         return []
     loaded, evaluation = version.loaded, gallery.selection.evaluation
     rows: Integers = gallery.selection.page(0, len(gallery)).astype(np.int32)
@@ -167,7 +167,7 @@ def gallery_of(version: Version, format: str, path: Path, chosen: Chosen) -> lis
         version.view, loaded.manifest.concepts, evaluation.images, evaluation.annotations.take(rows) if extra else None,
         None if extra else evaluation.predictions.take(rows), loaded.folders, chosen.split or "validation",
     )  # fmt: skip
-    return written(WRITERS if extra else PREDICTION_WRITERS, format, Outgoing(**{**vars(made), "model": version.name}), path)
+    return written(WRITERS if extra else PREDICTION_WRITERS, format, ExportData(**{**vars(made), "model": version.name}), path)
 
 
 def item_columns(gallery: Gallery) -> dict[str, Any]:
@@ -176,9 +176,9 @@ def item_columns(gallery: Gallery) -> dict[str, Any]:
     columns: dict[str, Any] = {
         "position": np.array([item.position for item in items], np.int64),
         **{name: np.array([getattr(item, name) for item in items], object) for name in ("image", "concept", "outcome")},
-        "score": masked(np.array([np.nan if item.score is None else item.score for item in items], float)),
-        **{side: masked(box[:, place]) for place, side in enumerate(("x", "y", "width", "height"))},
-        "iou": masked(np.array([np.nan if item.iou is None else item.iou for item in items], float)),
+        "score": mask_missing(np.array([np.nan if item.score is None else item.score for item in items], float)),
+        **{side: mask_missing(box[:, place]) for place, side in enumerate(("x", "y", "width", "height"))},
+        "iou": mask_missing(np.array([np.nan if item.iou is None else item.iou for item in items], float)),
         "cause": np.array([item.cause or "" for item in items], object),
     }
     return columns
@@ -186,10 +186,10 @@ def item_columns(gallery: Gallery) -> dict[str, Any]:
 
 def thresholds(version: Version, format: str, path: Path) -> list[Note]:
     if format != "json":
-        raise NotOneOf("--format", format, ["json"])
+        raise InvalidChoiceError("--format", format, ["json"])
     document = {
         "made_by": f"pellucid {__version__}", "view": version.view.name, "version": version.name, "kind": version.view.kind,
         "iou": version.quick_manifest.iou, "thresholds": {name: one.value for name, one in version.thresholds.items()},
     }  # fmt: skip
-    write_json(file_for(path), document)
+    write_json(prepare_export_file(path), document)
     return []

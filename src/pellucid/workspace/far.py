@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pellucid.errors import StoreUnknown
+from pellucid.errors import UnsupportedStoreError
 
 
 def store_of(location: str) -> tuple[Any, str]:
@@ -20,7 +20,7 @@ def store_of(location: str) -> tuple[Any, str]:
     try:
         return fsspec.url_to_fs(location, **folders)  # type: ignore[no-any-return]
     except (ImportError, ValueError) as error:
-        raise StoreUnknown(location, str(error)) from error
+        raise UnsupportedStoreError(location, str(error)) from error
 
 
 def send(file: Path, location: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pellucid.columns import SPLITS, Annotations, Images, Predictions
-from pellucid.errors import counted, few
+from pellucid.errors import format_count, summarize_names
 from pellucid.formats.source import Note
 from pellucid.images.sizes import displayed_sizes
 from pellucid.images.store import join
@@ -41,16 +41,16 @@ def picture_findings(images: Images, folders: list[str]) -> list[Note]:
             (turned if declared == size[::-1] else wrong).append(str(images.path[row]))
     notes = []
     if unreadable:
-        text = f"{counted(len(unreadable), 'picture')} of {len(rows):,} looked at absent or unreadable: {few(unreadable)}"
+        text = f"{format_count(len(unreadable), 'picture')} of {len(rows):,} looked at absent or unreadable: {summarize_names(unreadable)}"
         notes.append(Note("picture_unreadable", text, len(unreadable)))
     if turned:
         text = (
-            f"{counted(len(turned), 'picture')} of {len(rows):,} looked at are declared the other way round than displayed (EXIF): "
-            f"boxes may be those of the stored picture: {few(turned)}"
+            f"{format_count(len(turned), 'picture')} of {len(rows):,} looked at are declared the other way round than displayed (EXIF): "
+            f"boxes may be those of the stored picture: {summarize_names(turned)}"
         )
         notes.append(Note("turned", text, len(turned)))
     if wrong:
-        text = f"{counted(len(wrong), 'picture')} of {len(rows):,} looked at have another size than declared: {few(wrong)}"
+        text = f"{format_count(len(wrong), 'picture')} of {len(rows):,} looked at have another size than declared: {summarize_names(wrong)}"
         notes.append(Note("size_differs", text, len(wrong)))
     return notes
 
@@ -77,8 +77,8 @@ def told(kind: str, pairs: list[tuple[int, int]], text: str, images: Images, tra
     if not pairs:
         return []
     number = len({one for one, _ in pairs})
-    shown = few([f"{images.path[training[one]]} = {images.path[held[other]]}" for one, other in pairs])
-    return [Note(kind, f"{counted(number, 'training picture')} {text}: {shown}", number)]
+    shown = summarize_names([f"{images.path[training[one]]} = {images.path[held[other]]}" for one, other in pairs])
+    return [Note(kind, f"{format_count(number, 'training picture')} {text}: {shown}", number)]
 
 
 def repeated_boxes(predictions: Predictions, concepts: int) -> list[Note]:

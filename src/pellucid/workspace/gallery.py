@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, overload
 
-from pellucid.errors import ArrowMissing
+from pellucid.errors import PyArrowMissingError
 from pellucid.understand.items import Item, items
 from pellucid.understand.shown import Shown
 from pellucid.workspace.notebook import gallery_html
@@ -64,5 +64,5 @@ class Gallery(Sequence[Item]):
         try:
             import pyarrow
         except ImportError as error:
-            raise ArrowMissing from error
+            raise PyArrowMissingError from error
         return pyarrow.Table.from_pylist([asdict(item) for item in self])

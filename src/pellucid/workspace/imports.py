@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 
 from pellucid.columns import NAMED, RUN, SPLITS, Annotations, Bytes, Floats, Images, Kind, Longs, Predictions, texts
-from pellucid.errors import ImagesNeeded, NotOneOf, PredictedAlready, ScoredTwice, TooManyPredictions, counted
-from pellucid.formats.source import PART, AnnotationSource, Judgement, Note, PredictionSource
+from pellucid.errors import ImageSizeRequiredError, InvalidChoiceError, DuplicatePredictionsError, DuplicateScoreError, TooManyPredictionsError, format_count
+from pellucid.formats.source import CHECK_CHUNK_ROWS, ParsedAnnotations, Inference, Note, ParsedPredictions
 from pellucid.images.sizes import displayed_sizes
 from pellucid.images.store import join
 from pellucid.workspace.judging import Forced, read_references
@@ -45,14 +45,14 @@ class Linked:
     coverage: Bytes
     concepts: list[Concept]
     notes: list[Note]
-    judgements: list[Judgement]
+    judgements: list[Inference]
 
 
 NOTHING_FORCED = Forced()
 
 
 def link(
-    source: PredictionSource, frozen: Frozen, split: int | None, covered: Covered, first_order: int, forced: Forced = NOTHING_FORCED
+    source: ParsedPredictions, frozen: Frozen, split: int | None, covered: Covered, first_order: int, forced: Forced = NOTHING_FORCED
 ) -> Linked:  # fmt: skip
     """Hold a file's predictions against a frozen version. forced: readings that the user settled."""
     images, concepts = frozen.images, list(frozen.concepts)
@@ -73,7 +73,7 @@ def link(
             concepts.append(Concept(name))
         if strangers:
             text = (
-                f"{counted(len(strangers), 'concept')} that no image is annotated with, added: {', '.join(name for _, name in strangers)}"
+                f"{format_count(len(strangers), 'concept')} that no image is annotated with, added: {', '.join(name for _, name in strangers)}"
             )
             notes.append(Note("concept_added", text, len(strangers)))
     reading = type(concept)(concept.name, place)
@@ -99,20 +99,20 @@ def link(
     return Linked(predictions, images, coverage, concepts, [*source.notes, *notes], [*references.judgements, judged])
 
 
-def read_scores(source: PredictionSource, forced: str | None) -> tuple[PredictionSource, Judgement]:
+def read_scores(source: ParsedPredictions, forced: str | None) -> tuple[ParsedPredictions, Inference]:
     """What the scores are. They are kept as written, since thresholds are for the user's own model, unless the user says otherwise."""
     low, high = (float(source.score.min()), float(source.score.max())) if len(source.score) else (0.0, 1.0)
     if forced == "percent":
-        return replace(source, score=source.score / 100), Judgement("scores", "percent", "divided by 100, as asked", [], True)
+        return replace(source, score=source.score / 100), Inference("scores", "percent", "divided by 100, as asked", [], True)
     if forced == "logits":
-        return replace(source, score=0.5 * (1 + np.tanh(source.score / 2))), Judgement(
+        return replace(source, score=0.5 * (1 + np.tanh(source.score / 2))), Inference(
             "scores", "logits", "through the logistic function, as asked", [], True
         )
     what = "probabilities" if low >= 0 and high <= 1 else "percent" if low >= 0 and high <= 100 else "logits"
     text = f"scores go from {low:.4g} to {high:.4g}"
     if what != "probabilities":
         source.notes.append(Note("scores", f"{text}: kept as they are (--scores {what} makes probabilities of them)", 1, "info"))
-    return source, Judgement("scores", what, text)
+    return source, Inference("scores", what, text)
 
 
 FLOOR, CAPPED = 0.01, 3
@@ -132,37 +132,37 @@ def limits(predictions: Predictions) -> list[Note]:
     boxes = np.bincount(predictions.image)
     most, images = int(boxes.max()), int((boxes == boxes.max()).sum())
     if images >= CAPPED and most >= 10:
-        text = f"{counted(images, 'image')} have exactly {most} boxes, and none has more: their lowest scores may have been cut off"
+        text = f"{format_count(images, 'image')} have exactly {most} boxes, and none has more: their lowest scores may have been cut off"
         notes.append(Note("box_cap", text, images, "info"))
     return notes
 
 
-def other_splits(source: PredictionSource, place: np.ndarray, chosen: np.ndarray) -> list[Note]:
+def other_splits(source: ParsedPredictions, place: np.ndarray, chosen: np.ndarray) -> list[Note]:
     """Predictions for images of another split than the one asked for, and files that speak of no image at all."""
     left = (place >= 0) & ~chosen
     if left.any():
         rows = int(left[source.image].sum())
-        text = f"{counted(rows, 'prediction')} of {counted(int(left.sum()), 'image')} of other splits than the one asked for, left out"
+        text = f"{format_count(rows, 'prediction')} of {format_count(int(left.sum()), 'image')} of other splits than the one asked for, left out"
         return [Note("other_split", text, rows)]
     if not len(place):
         return [Note("no_image_named", "the file names no image: only a split named with --split counts as run", 1)]
     return []
 
 
-def new_concepts(source: PredictionSource, place: np.ndarray, explained: int, reading: str) -> list[tuple[int, str]]:
+def new_concepts(source: ParsedPredictions, place: np.ndarray, explained: int, reading: str) -> list[tuple[int, str]]:
     """A classifier's concepts that the view lacks: leaving them out would change which is highest."""
-    if not explained or source.concept_reading == "position":
+    if not explained or source.concept_interpretation == "position":
         return []
     prefix = reading.partition("'")[2].removesuffix("'") if reading.startswith("names after") else ""
-    if source.concept_reading == "column" and (not prefix or prefix[-1].isalnum()):
+    if source.concept_interpretation == "column" and (not prefix or prefix[-1].isalnum()):
         return []  # `p_fox` is a concept; `pred` beside `p0` and `p1` is none
     return [(row, key.removeprefix(prefix)) for row, key in enumerate(source.concept_keys) if place[row] < 0 and key.startswith(prefix)]
 
 
-def refuse_second_run(source: PredictionSource, frozen: Frozen, named: Longs) -> None:
+def refuse_second_run(source: ParsedPredictions, frozen: Frozen, named: Longs) -> None:
     again = named[frozen.coverage[named] == NAMED]
     if len(again):
-        raise PredictedAlready(source.path, frozen.name, frozen.images.path[again], len(again))
+        raise DuplicatePredictionsError(source.path, frozen.name, frozen.images.path[again], len(again))
 
 
 def covered_images(frozen: Frozen, named: Longs, split: int | None, covered: Covered) -> Bytes:
@@ -175,7 +175,7 @@ def covered_images(frozen: Frozen, named: Longs, split: int | None, covered: Cov
     return coverage
 
 
-def annotations_in_pixels(found: AnnotationSource, images: Images, folders: list[str]) -> tuple[Images, Annotations]:
+def annotations_in_pixels(found: ParsedAnnotations, images: Images, folders: list[str]) -> tuple[Images, Annotations]:
     annotations = found.annotations
     if found.unit == "pixels" or annotations.box is None:
         return images, annotations
@@ -196,7 +196,7 @@ def scaled(outline: str, width: float, height: float) -> str:
 
 
 def predictions_in_pixels(
-    source: PredictionSource, kept: Longs | slice, rows: np.ndarray, images: Images, folders: Sequence[str]
+    source: ParsedPredictions, kept: Longs | slice, rows: np.ndarray, images: Images, folders: Sequence[str]
 ) -> tuple[Images, Floats | None]:
     if source.box is None:
         return images, None
@@ -216,39 +216,39 @@ def with_sizes(images: Images, rows: Longs, folders: Sequence[str], path: str, w
     places = [join(folders[images.root[row]], images.path[row]) if images.root[row] >= 0 else "" for row in rows]
     for row, size in zip(rows, displayed_sizes(places), strict=True):
         if size is None:
-            raise ImagesNeeded(path, images.path[row], why)
+            raise ImageSizeRequiredError(path, images.path[row], why)
         width[row], height[row] = size
     return images.replaced(width=width, height=height)
 
 
 def refuse_too_many(path: str, number: int) -> None:
     if number > MOST:
-        raise TooManyPredictions(path, number, MOST)
+        raise TooManyPredictionsError(path, number, MOST)
 
 
-def refuse_second_score(source: PredictionSource, predictions: Predictions, images: Images, concepts: Sequence[Concept]) -> None:
+def refuse_second_score(source: ParsedPredictions, predictions: Predictions, images: Images, concepts: Sequence[Concept]) -> None:
     key = predictions.image.astype(np.int64) * len(concepts) + predictions.concept
     values, first, count = np.unique(key, return_index=True, return_counts=True)
     if len(values) < len(key):
         row = first[count > 1][0]
-        raise ScoredTwice(source.path, images.path[predictions.image[row]], concepts[predictions.concept[row]].name)
+        raise DuplicateScoreError(source.path, images.path[predictions.image[row]], concepts[predictions.concept[row]].name)
 
 
 def outside(box: Floats, images: Images, rows: np.ndarray) -> list[Note]:
     """Boxes that reach over a pixel out of their picture: kept as they are, counted and told of."""
     number = 0
-    for begin in range(0, len(box), PART):
-        part, owner = box[begin : begin + PART], rows[begin : begin + PART]
+    for begin in range(0, len(box), CHECK_CHUNK_ROWS):
+        part, owner = box[begin : begin + CHECK_CHUNK_ROWS], rows[begin : begin + CHECK_CHUNK_ROWS]
         width, height = images.width[owner], images.height[owner]
         right, bottom = part[:, 0] + part[:, 2], part[:, 1] + part[:, 3]
         over = (part[:, 0] < -1) | (part[:, 1] < -1) | (right > width + 1) | (bottom > height + 1)
         number += int((over & (width > 0)).sum())
-    text = f"{counted(number, 'box reaches', 'boxes reach')} over the edge of the picture: kept"
+    text = f"{format_count(number, 'box reaches', 'boxes reach')} over the edge of the picture: kept"
     return [Note("outside", text, number)] if number else []
 
 
 def split_position(split: str | None) -> int | None:
     """The position in SPLITS of a split's own name; raises NotOneOf."""
     if split is not None and split not in SPLITS:
-        raise NotOneOf("split", split, SPLITS)
+        raise InvalidChoiceError("split", split, SPLITS)
     return None if split is None else SPLITS.index(split)

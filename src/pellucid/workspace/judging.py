@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pellucid.columns import Annotations, Flags, Floats, Images, Longs, Predictions
-from pellucid.errors import NotOneOf, ReadingUnclear
-from pellucid.formats.source import Judgement, Note, PredictionSource
+from pellucid.errors import InvalidChoiceError, AmbiguousInterpretationError
+from pellucid.formats.source import Inference, Note, ParsedPredictions
 from pellucid.understand.greedy import overlapping_pairs
 from pellucid.workspace.boxforms import BoxForm, form_named, in_pixels, of_images, possible_forms, shares_of
 from pellucid.workspace.linking import Reading, concept_readings, image_readings, is_plain, most_explaining, plain_concepts
@@ -45,15 +45,15 @@ class Forced:
 class References:
     """How a file is read: its images and concepts, and the file itself, with its boxes as they are meant."""
 
-    source: PredictionSource
+    source: ParsedPredictions
     image: Reading
     concept: Reading
     notes: list[Note]
-    judgements: list[Judgement]
+    judgements: list[Inference]
 
 
 def read_references(
-    source: PredictionSource, images: Images, candidates: Flags, concepts: Sequence[Concept], annotations: Annotations, forced: Forced
+    source: ParsedPredictions, images: Images, candidates: Flags, concepts: Sequence[Concept], annotations: Annotations, forced: Forced
 ) -> References:
     """Choose how images and concepts are named and boxes are meant; where boxes clearly contradict the plain reading, they win.
 
@@ -66,16 +66,16 @@ def read_references(
     if forced.image_ids:
         image = picked(source.path, "--image-ids", forced.image_ids, ways)
     notes = [] if image is own else [Note("reading", f"images known by their {image.name}", 1, "info")]
-    judgements = [Judgement("image ids", image.name, explains(image), [], bool(forced.image_ids))]
+    judgements = [Inference("image ids", image.name, explains(image), [], bool(forced.image_ids))]
     source, judged = read_boxes(source, image, images, annotations, forced)
     judgements += judged
     notes += [Note("reading", one.evidence, 1, "info") for one in judged if one.alternatives or one.forced]
     concept_ways = concept_readings(source, concepts)
-    concept = most_explaining(concept_ways) if source.concept_reading == "column" else plain_concepts(concept_ways)
+    concept = most_explaining(concept_ways) if source.concept_interpretation == "column" else plain_concepts(concept_ways)
     if forced.concept_ids:
         concept = picked(source.path, "--category-ids", forced.concept_ids, concept_ways)
     if source.box is None or (source.unit != "pixels" and not images.width.any()):
-        return References(source, image, concept, notes, [*judgements, Judgement("category ids", concept.name, explains(concept))])
+        return References(source, image, concept, notes, [*judgements, Inference("category ids", concept.name, explains(concept))])
     rows = most_confident(source.score)
     share = agreement(source, rows, image, concept, annotations, len(concepts), images)
     if not forced.image_ids and share * MUCH_MORE <= 1:  # else no other could be much better
@@ -83,9 +83,9 @@ def read_references(
             other_share = agreement(source, rows, other, concept, annotations, len(concepts), images)
             if len(rows) >= ENOUGH and clearly(other_share, share, MUCH_MORE):
                 notes = [contradiction("image ids", other, image, other_share, share)]
-                judgements[0] = Judgement("image ids", other.name, notes[0].message, [f"{image.name}: {share:.0%} agree"])
+                judgements[0] = Inference("image ids", other.name, notes[0].message, [f"{image.name}: {share:.0%} agree"])
                 image, share = other, other_share
-    taken = Judgement("category ids", concept.name, f"{share:.0%} of confident boxes agree", [], bool(forced.concept_ids))
+    taken = Inference("category ids", concept.name, f"{share:.0%} of confident boxes agree", [], bool(forced.concept_ids))
     for other in rivals(concept, concept_ways) if not forced.concept_ids else ():
         other_share = agreement(source, rows, image, other, annotations, len(concepts), images)
         complete = concept.explained < other.explained == len(other.place)
@@ -95,7 +95,7 @@ def read_references(
                 notes.append(contradiction("category ids", concept, other, share, other_share))
                 continue
             notes.append(contradiction("category ids", other, concept, other_share, share))
-            taken = Judgement("category ids", other.name, notes[-1].message, [f"{concept.name}: {share:.0%} agree"])
+            taken = Inference("category ids", other.name, notes[-1].message, [f"{concept.name}: {share:.0%} agree"])
             concept, share = other, other_share
     overlapping = agreement(source, rows, image, anything(concept), annotations.replaced(concept=annotations.concept * 0), 1, images)
     if overlapping >= 0.1 and share * MUCH_MORE < overlapping:
@@ -120,22 +120,22 @@ def picked(path: str, option: str, name: str, ways: Sequence[Reading]) -> Readin
     """The reading that the user named."""
     found = next((way for way in ways if way.name.replace(" ", "-") == name.replace(" ", "-")), None)
     if found is None:
-        raise NotOneOf(option, name, [way.name.replace(" ", "-") for way in ways])
+        raise InvalidChoiceError(option, name, [way.name.replace(" ", "-") for way in ways])
     return found
 
 
 def read_boxes(
-    source: PredictionSource, image: Reading, images: Images, annotations: Annotations, forced: Forced
-) -> tuple[PredictionSource, list[Judgement]]:
+    source: ParsedPredictions, image: Reading, images: Images, annotations: Annotations, forced: Forced
+) -> tuple[ParsedPredictions, list[Inference]]:
     """The source with its boxes as they are meant: as the format has them, unless much more of them agree when read otherwise."""
     if source.box is None:
         return source, []
     if forced.boxes:
         chosen, form = boxes_named(source, forced.boxes)
-        judgement = Judgement("boxes", forced.boxes, f"boxes read as {forced.boxes}, as asked", [], True)
-        return replace(meant_as(form, chosen, image, images), rival=None), [judgement]
+        judgement = Inference("boxes", forced.boxes, f"boxes read as {forced.boxes}, as asked", [], True)
+        return replace(meant_as(form, chosen, image, images), alternative=None), [judgement]
     own = own_form(source)
-    versions = [source] + ([source.rival] if source.rival else [])
+    versions = [source] + ([source.alternative] if source.alternative else [])
     shares = {
         (place, form): share for place, one in enumerate(versions) for form, share in forms_of(one, image, images, annotations).items()
     }
@@ -144,7 +144,7 @@ def read_boxes(
     if not ranked:
         return source, []
     (place, form), best = ranked[0]
-    as_written = Judgement("boxes", own.name, f"{plain:.0%} of confident boxes overlap an annotation")
+    as_written = Inference("boxes", own.name, f"{plain:.0%} of confident boxes overlap an annotation")
     if not (best >= needed(form) and (best >= plain * MUCH_MORE or best - plain >= MUCH)):
         if plain < 0.05:
             text = f"only {plain:.0%} of confident boxes overlap an annotation, and hardly more however they are read"
@@ -159,10 +159,10 @@ def read_boxes(
         return source, [as_written]
     others = [(name(where, other), share) for (where, other), share in ranked[1:4]]
     if len(ranked) > 1 and ranked[1][1] >= CLOSE * best:
-        raise ReadingUnclear(source.path, "boxes", [(name(place, form), best), *others[:1]], "--boxes")
+        raise AmbiguousInterpretationError(source.path, "boxes", [(name(place, form), best), *others[:1]], "--boxes")
     text = f"boxes read as {name(place, form)}: {best:.0%} of confident boxes overlap an annotation, {plain:.0%} as {own.name}"
-    return replace(meant_as(form, versions[place], image, images), rival=None), [
-        Judgement("boxes", name(place, form), text, [f"{word}: {share:.0%} agree" for word, share in others])
+    return replace(meant_as(form, versions[place], image, images), alternative=None), [
+        Inference("boxes", name(place, form), text, [f"{word}: {share:.0%} agree" for word, share in others])
     ]
 
 
@@ -190,21 +190,21 @@ def name(place: int, form: BoxForm) -> str:
     return form.name if place == 0 else form.name + SECOND
 
 
-def boxes_named(source: PredictionSource, words: str) -> tuple[PredictionSource, BoxForm]:
+def boxes_named(source: ParsedPredictions, words: str) -> tuple[ParsedPredictions, BoxForm]:
     """The form that the user named, and the file with its columns in the order that goes with it."""
     form = form_named(words.removesuffix(SECOND))
-    chosen = source.rival if words.endswith(SECOND) else source
+    chosen = source.alternative if words.endswith(SECOND) else source
     if form is None or chosen is None:
-        raise NotOneOf("--boxes", words, [*SOME_FORMS, *([f"xywh-pixels{SECOND}"] if source.rival else [])])
+        raise InvalidChoiceError("--boxes", words, [*SOME_FORMS, *([f"xywh-pixels{SECOND}"] if source.alternative else [])])
     return chosen, form
 
 
-def own_form(source: PredictionSource) -> BoxForm:
+def own_form(source: ParsedPredictions) -> BoxForm:
     """As the format has its boxes."""
-    return BoxForm(source.written, source.unit)
+    return BoxForm(source.box_shape, source.unit)
 
 
-def forms_of(source: PredictionSource, image: Reading, images: Images, annotations: Annotations) -> dict[BoxForm, float]:
+def forms_of(source: ParsedPredictions, image: Reading, images: Images, annotations: Annotations) -> dict[BoxForm, float]:
     """How much of the most confident boxes agrees in each form; the source's own comes first."""
     rows = most_confident(source.score)[:FORM_WITNESSES]
     rows = rows[image.place[source.image[rows]] >= 0]
@@ -218,14 +218,14 @@ def forms_of(source: PredictionSource, image: Reading, images: Images, annotatio
     return shares_of(forms, raw, place, images, annotations)
 
 
-def as_written(source: PredictionSource, box: Floats) -> Floats:
+def as_written(source: ParsedPredictions, box: Floats) -> Floats:
     """The four numbers as they stand in the file. box: [left, top, width, height]."""
-    if source.written == "xywh":
+    if source.box_shape == "xywh":
         return box
     return np.stack([box[:, 0] + box[:, 2] / 2, box[:, 1] + box[:, 3] / 2, box[:, 2], box[:, 3]], axis=1)
 
 
-def meant_as(form: BoxForm, source: PredictionSource, image: Reading, images: Images) -> PredictionSource:
+def meant_as(form: BoxForm, source: ParsedPredictions, image: Reading, images: Images) -> ParsedPredictions:
     """The same with its boxes in pixels, read in that form; of pictures that are unknown nothing is changed."""
     if form == own_form(source):
         return source
@@ -234,7 +234,7 @@ def meant_as(form: BoxForm, source: PredictionSource, image: Reading, images: Im
     box = in_pixels(form, as_written(source, source.box), images.width[place], images.height[place])
     box[place < 0] = source.box[place < 0]
     box[:, 2:] = np.maximum(box[:, 2:], 0)
-    return replace(source, box=box, unit="pixels", written="xywh")
+    return replace(source, box=box, unit="pixels", box_shape="xywh")
 
 
 def most_confident(score: Floats) -> Longs:
@@ -265,7 +265,7 @@ def contradiction(what: str, taken: Reading, left: Reading, share: float, otherw
 
 
 def agreement(
-    source: PredictionSource, rows: Longs, image: Reading, concept: Reading, annotations: Annotations, concepts: int, images: Images
+    source: ParsedPredictions, rows: Longs, image: Reading, concept: Reading, annotations: Annotations, concepts: int, images: Images
 ) -> float:  # fmt: skip
     """The share of these rows, by descending score, whose box overlaps an annotation (IoU >= 0.5)."""
     places, names = image.place[source.image[rows]], concept.place[source.concept[rows]]

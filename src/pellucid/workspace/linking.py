@@ -14,8 +14,8 @@ from functools import partial
 import numpy as np
 
 from pellucid.columns import Flags, Images, Integers, Longs
-from pellucid.errors import NothingMatches, ReferenceAmbiguous, counted, few
-from pellucid.formats.source import Note, PredictionSource
+from pellucid.errors import NoMatchesError, AmbiguousReferenceError, format_count, summarize_names
+from pellucid.formats.source import Note, ParsedPredictions
 from pellucid.formats.wide import shared_prefix
 from pellucid.workspace.manifests import Concept
 
@@ -59,7 +59,7 @@ Way = tuple[str, Sequence[str], Callable[[str], str]]
 """A name for it, what each image is called, and what of a key is held against that."""
 
 
-def image_readings(source: PredictionSource, images: Images, candidates: Flags) -> Iterator[Reading]:
+def image_readings(source: ParsedPredictions, images: Images, candidates: Flags) -> Iterator[Reading]:
     """The ways in which files name images, the likeliest first, each worked out when it is asked for.
 
     Where a name could be several images, the candidates decide.
@@ -73,15 +73,15 @@ def image_readings(source: PredictionSource, images: Images, candidates: Flags) 
     ]
     by_path: list[Way] = [("path", paths, same)]
     deepest = min(12, max((key.count("/") for key in keys), default=0))
-    by_path += [(f"path below {counted(depth, 'folder')}", paths, below(depth)) for depth in range(1, deepest + 1)]
+    by_path += [(f"path below {format_count(depth, 'folder')}", paths, below(depth)) for depth in range(1, deepest + 1)]
     by_path.append(("file name", [last_part(path) for path in paths], last_part))
-    if source.images_named_by == "stem":
+    if source.image_key_kind == "stem":
         ways = by_stem
     else:
         by_number = ("file stem without leading zeros", [number_of(path) for path in paths], same)
         plain_stem = ("file stem", [stem(path) for path in paths], stem)
         ways = [by_id, *by_path, *by_stem, plain_stem, by_number]
-        if source.images_named_by == "path":
+        if source.image_key_kind == "path":
             ways = [*by_path, by_id, *by_stem, plain_stem, by_number]
     first, *others = (partial(read, way, keys, rows) for way in ways)
     yield first()
@@ -127,7 +127,7 @@ def lookup(keys: Sequence[str], names: Sequence[str], rows: Sequence[int] | np.n
     return np.array([places.get(key, UNKNOWN) for key in keys], np.int32).reshape(-1)
 
 
-def concept_readings(source: PredictionSource, concepts: Sequence[Concept]) -> list[Reading]:
+def concept_readings(source: ParsedPredictions, concepts: Sequence[Concept]) -> list[Reading]:
     keys, rows = source.concept_keys, range(len(concepts))
     names = [concept.name for concept in concepts]
     from_zero = Reading("positions from 0", lookup(keys, [str(row) for row in rows], rows))
@@ -137,16 +137,16 @@ def concept_readings(source: PredictionSource, concepts: Sequence[Concept]) -> l
     others = [from_zero, from_one, alphabetical]
     if len(concepts) == len(SPARSE):
         others.append(Reading("COCO's 91 ids", lookup(keys, [str(number) for number in SPARSE], rows)))
-    if source.concept_reading == "position":
+    if source.concept_interpretation == "position":
         return others
     by_name = Reading("names", lookup(keys, names, rows))
-    if source.concept_reading == "column":
+    if source.concept_interpretation == "column":
         prefix = shared_prefix(keys, names)
         stripped = [key.removeprefix(prefix) for key in keys]
         return [by_name, Reading(f"names after '{prefix}'", lookup(stripped, names, rows))]
     pairs = [(name, row) for row, concept in enumerate(concepts) for name in concept.ids]
     by_id = Reading("ids", lookup(keys, [name for name, _ in pairs], [row for _, row in pairs]))
-    return [by_name, by_id, *others] if source.concept_reading == "name" else [by_id, by_name, *others]
+    return [by_name, by_id, *others] if source.concept_interpretation == "name" else [by_id, by_name, *others]
 
 
 def most_explaining(readings: Sequence[Reading]) -> Reading:
@@ -165,7 +165,7 @@ def plain_concepts(ways: Sequence[Reading]) -> Reading:
 
 
 def refuse_ambiguous(
-    source: PredictionSource, image: Reading, concept: Reading, images: Images, candidates: Flags, concepts: Sequence[Concept]
+    source: ParsedPredictions, image: Reading, concept: Reading, images: Images, candidates: Flags, concepts: Sequence[Concept]
 ) -> None:
     """Raise where a key could be several images, or several concepts."""
     doubtful = np.flatnonzero(image.place == AMBIGUOUS)
@@ -177,29 +177,29 @@ def refuse_ambiguous(
             if key in identity.split("\n") or last_part(path) == last_part(key) or stem(path) in ends or number_of(path) == key
         ]  # fmt: skip
         mend = "Name images by their path, or say which split the file is of with --split."
-        raise ReferenceAmbiguous(source.path, "image", key, several, mend)
+        raise AmbiguousReferenceError(source.path, "image", key, several, mend)
     doubtful = np.flatnonzero(concept.place == AMBIGUOUS)
     if len(doubtful):
         key = source.concept_keys[doubtful[0]]
         meant = [one.name for one in concepts if key in one.ids]
-        raise ReferenceAmbiguous(source.path, "concept", key, meant, "The annotation files number concepts differently: write names.")
+        raise AmbiguousReferenceError(source.path, "concept", key, meant, "The annotation files number concepts differently: write names.")
 
 
-def unexplained(source: PredictionSource, image: Reading, concept: Reading, images: Images, concepts: Sequence[Concept]) -> list[Note]:
+def unexplained(source: ParsedPredictions, image: Reading, concept: Reading, images: Images, concepts: Sequence[Concept]) -> list[Note]:
     """What is left out, counted and named; raises NothingMatches where that would be everything."""
     if source.image_keys and not image.explained:
-        raise NothingMatches(source.path, "images", source.image_keys, images.path)
+        raise NoMatchesError(source.path, "images", source.image_keys, images.path)
     if source.concept_keys and not concept.explained:
-        raise NothingMatches(source.path, "concepts", source.concept_keys, [one.name for one in concepts])
+        raise NoMatchesError(source.path, "concepts", source.concept_keys, [one.name for one in concepts])
     notes = []
     strangers = [key for key, place in zip(source.image_keys, image.place, strict=True) if place < 0]
     if strangers:
         rows = int((image.place[source.image] < 0).sum())
-        text = f"{counted(rows, 'prediction')} of {counted(len(strangers), 'image')} not in the version, left out: {few(strangers)}"
+        text = f"{format_count(rows, 'prediction')} of {format_count(len(strangers), 'image')} not in the version, left out: {summarize_names(strangers)}"
         notes.append(Note("image_unknown", text, rows))
     nameless = [key for key, place in zip(source.concept_keys, concept.place, strict=True) if place < 0]
     if nameless:
         rows = int((concept.place[source.concept] < 0).sum())
-        text = f"{counted(rows, 'prediction')} of {counted(len(nameless), 'concept')} that the annotations lack, left out: {few(nameless)}"
+        text = f"{format_count(rows, 'prediction')} of {format_count(len(nameless), 'concept')} that the annotations lack, left out: {summarize_names(nameless)}"
         notes.append(Note("concept_unknown", text, rows))
     return notes

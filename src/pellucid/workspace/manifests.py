@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from pellucid.addresses import is_remote
-from pellucid.formats.source import Judgement, Note
+from pellucid.formats.source import Inference, Note
 
 FORMAT = 1
 """The number of the folder layout; see ARCHITECTURE.md."""
@@ -114,7 +114,7 @@ def kept(notes: list[Note]) -> list[Said]:
     return [Said(note.kind, note.message, note.count, note.severity) for note in notes]
 
 
-def source_record(given: Any, path: str, format: str, rows: int, notes: list[Note], judgements: list[Judgement]) -> Source:
+def source_record(given: Any, path: str, format: str, rows: int, notes: list[Note], judgements: list[Inference]) -> Source:
     """The record of an import; a file is known again by its hash."""
     file = Path(given) if isinstance(given, str | Path) and not is_remote(str(given)) else None
     digest = None

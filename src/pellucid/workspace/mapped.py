@@ -18,7 +18,7 @@ from weakref import WeakSet
 import msgspec
 import numpy as np
 
-from pellucid.errors import CannotWrite
+from pellucid.errors import WriteError
 from pellucid.workspace.storage import sync
 
 ALIGNED = 64
@@ -34,7 +34,7 @@ def write_mapped(path: Path, columns: Mapping[str, Any]) -> None:
     try:
         handle, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".tmp", dir=path.parent)
     except OSError as error:
-        raise CannotWrite(path, (error.strerror or str(error)).lower()) from error
+        raise WriteError(path, (error.strerror or str(error)).lower()) from error
     half = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -48,7 +48,7 @@ def write_mapped(path: Path, columns: Mapping[str, Any]) -> None:
         half.replace(path)
     except OSError as error:
         half.unlink(missing_ok=True)
-        raise CannotWrite(path, (error.strerror or str(error)).lower()) from error
+        raise WriteError(path, (error.strerror or str(error)).lower()) from error
 
 
 def laid_out(columns: Mapping[str, Any]) -> tuple[Index, bytes]:

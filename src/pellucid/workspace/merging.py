@@ -11,8 +11,8 @@ import numpy as np
 
 from pellucid.addresses import is_remote
 from pellucid.columns import SPLITS, UNANNOTATED, Annotations, Images, Integers, Kind
-from pellucid.errors import ImageElsewhere, ImageTwice, SplitConflict, TagContradicted, TwoConcepts, counted, few
-from pellucid.formats.source import AnnotationSource, Note
+from pellucid.errors import ImageLocationConflictError, DuplicateImageError, SplitConflictError, ContradictoryTagError, MultipleConceptsError, format_count, summarize_names
+from pellucid.formats.source import ParsedAnnotations, Note
 from pellucid.images.store import FOLLOW, absolute, is_there, join, leads_out
 from pellucid.workspace.manifests import Concept
 
@@ -24,7 +24,7 @@ class Merged:
     notes: list[Note]
 
 
-def merge_concepts(ours: list[Concept], listed: bool, found: AnnotationSource) -> tuple[list[Concept], Integers, Integers]:
+def merge_concepts(ours: list[Concept], listed: bool, found: ParsedAnnotations) -> tuple[list[Concept], Integers, Integers]:
     """The concepts together, and where each side's stand in them.
 
     In the order of the formats that list them; by name where none does.
@@ -35,7 +35,7 @@ def merge_concepts(ours: list[Concept], listed: bool, found: AnnotationSource) -
         if identity and identity not in known:
             known.append(identity)
     names = list(ids)
-    if not listed and not found.listed:
+    if not listed and not found.concepts_listed:
         names.sort()
     elif not listed and ours:
         names = [*found.concepts, *(name for name in names if name not in set(found.concepts))]
@@ -58,7 +58,7 @@ def merge(
     for row in again:
         if arriving.split[row] not in (-1, images.split[place[row]]):
             before, now = SPLITS[images.split[place[row]]], SPLITS[arriving.split[row]]
-            raise SplitConflict(path, arriving.path[row], before, now)
+            raise SplitConflictError(path, arriving.path[row], before, now)
     fresh = np.flatnonzero(place < 0)
     arriving.split[(place < 0) & (arriving.split < 0)] = SPLITS.index("validation")
     place[fresh] = len(images) + np.arange(len(fresh))
@@ -70,12 +70,12 @@ def merge(
     doubles = repeated(annotations, marked, len(images))
     if kind == "classification":
         refuse_second_concept(path, joined, annotations, marked.take(~doubles), concepts)
-    notes = [Note("images_again", f"{counted(len(again), 'image')} already in the view", len(again), "info")] if len(again) else []
+    notes = [Note("images_again", f"{format_count(len(again), 'image')} already in the view", len(again), "info")] if len(again) else []
     if number := int(doubles.sum()):
-        notes.append(Note("annotations_again", f"{counted(number, 'annotation')} already in the view, not added again", number, "info"))
+        notes.append(Note("annotations_again", f"{format_count(number, 'annotation')} already in the view, not added again", number, "info"))
     if twins := twice_within(marked):
         notes.append(
-            Note("duplicate_annotations", f"{counted(twins, 'annotation')} exactly equal to another of the same file: kept", twins)
+            Note("duplicate_annotations", f"{format_count(twins, 'annotation')} exactly equal to another of the same file: kept", twins)
         )
     return Merged(joined, annotations.followed_by(marked.take(~doubles)), notes)
 
@@ -86,7 +86,7 @@ def refuse_twice(path: str, arriving: Images) -> None:
     for row, name in enumerate(arriving.path):
         if name in first:
             one, other = arriving.split[first[name]], arriving.split[row]
-            raise ImageTwice(path, name) if one == other or -1 in (one, other) else SplitConflict(path, name, SPLITS[one], SPLITS[other])
+            raise DuplicateImageError(path, name) if one == other or -1 in (one, other) else SplitConflictError(path, name, SPLITS[one], SPLITS[other])
         first[name] = row
 
 
@@ -105,7 +105,7 @@ def single_tags(path: str, images: Images, annotations: Annotations, marked: Ann
         zip(marked.image.tolist(), marked.concept.tolist(), marked.positive.tolist(), strict=True)
     ):
         if said.setdefault((image, concept), positive) != positive:
-            raise TagContradicted(path, images.path[image], concepts[concept])
+            raise ContradictoryTagError(path, images.path[image], concepts[concept])
         kept.setdefault((image, concept), row)
     return marked.take(np.array(list(kept.values()), np.int64))
 
@@ -149,10 +149,10 @@ def refuse_second_concept(path: str, images: Images, annotations: Annotations, m
     has = dict(zip(annotations.image.tolist(), annotations.concept.tolist(), strict=True))
     for image, concept in zip(marked.image.tolist(), marked.concept.tolist(), strict=True):
         if image in has:
-            raise TwoConcepts(path, images.path[image], concepts[has[image]], concepts[concept])
+            raise MultipleConceptsError(path, images.path[image], concepts[has[image]], concepts[concept])
 
 
-def as_tags(found: AnnotationSource) -> AnnotationSource:
+def as_tags(found: ParsedAnnotations) -> ParsedAnnotations:
     """Boxes, or one concept an image, as tags: each concept once an image; where only ignored regions show it, unknown."""
     marked = found.annotations
     key = marked.image.astype(np.int64) * len(found.concepts) + marked.concept
@@ -163,10 +163,10 @@ def as_tags(found: AnnotationSource) -> AnnotationSource:
     return replace(found, kind="tagging", annotations=tags, unit="pixels")
 
 
-def found_folder(found: AnnotationSource, source: Any) -> str | None:
+def found_folder(found: ParsedAnnotations, source: Any) -> str | None:
     """Where the pictures lie when nobody said: the format's own folder, or near the file if some are there."""
-    if found.folder is not None:
-        return absolute(found.folder)
+    if found.image_folder is not None:
+        return absolute(found.image_folder)
     if not isinstance(source, str | Path) or is_remote(str(source)):
         return None
     beside = Path(source).resolve().parent
@@ -185,7 +185,7 @@ def refuse_elsewhere(path: str, images: Images, arriving: Images, folders: Seque
             continue
         old, new = join(folders[before], name), join(folders[root], name)
         if is_there(old) and is_there(new) and not same_file(old, new):
-            raise ImageElsewhere(path, name, folders[before], folders[root])
+            raise ImageLocationConflictError(path, name, folders[before], folders[root])
 
 
 def same_file(one: str, other: str) -> bool:
@@ -201,11 +201,11 @@ def absent_pictures(images: Images, folder: str | None, guessed: bool) -> list[N
     notes = [Note("folder", f"pictures found in {folder}", 1, "info")] if guessed else []
     if linked:
         text = (
-            f"{counted(len(linked), 'picture is a link', 'pictures are links')} to files outside {folder}, not shown: {few(linked)}. "
+            f"{format_count(len(linked), 'picture is a link', 'pictures are links')} to files outside {folder}, not shown: {summarize_names(linked)}. "
             f"If they are meant, set {FOLLOW}=1 where it is served"
         )
         notes.append(Note("picture_link", text, len(linked)))
     if absent:
-        text = f"{counted(len(absent), 'picture')} of {len(images):,} not found in {folder}: {few(absent)}"
+        text = f"{format_count(len(absent), 'picture')} of {len(images):,} not found in {folder}: {summarize_names(absent)}"
         notes.append(Note("picture_absent", text, len(absent)))
     return notes

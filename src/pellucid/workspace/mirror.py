@@ -18,7 +18,7 @@ import msgspec
 from platformdirs import user_cache_path
 
 from pellucid.addresses import refuse_secrets
-from pellucid.errors import ChangedElsewhere, FileMissing, NotAWorkspace, PellucidError, StoreUnreachable
+from pellucid.errors import ConcurrentModificationError, FileMissingError, NotAWorkspaceError, PellucidError, StoreUnavailableError
 from pellucid.workspace.embeddings import FILE as EMBEDDINGS
 from pellucid.workspace.far import send, store_of
 from pellucid.workspace.mapped import read_mapped, write_mapped
@@ -115,7 +115,7 @@ class Mirror:
         except FileNotFoundError:
             return {}
         except Exception as error:  # each store has its own
-            raise StoreUnreachable(self.url, sentence(error)) from error
+            raise StoreUnavailableError(self.url, sentence(error)) from error
         root = f"{self._root.rstrip('/')}/"
         return {path.removeprefix(root): info for path, info in found.items() if path.startswith(root)}
 
@@ -132,7 +132,7 @@ class Mirror:
         try:
             texts = self._store.cat_ranges(paths, [None] * len(paths), [None] * len(paths), on_error="raise") if paths else []
         except Exception as error:  # each store has its own
-            raise StoreUnreachable(self.url, sentence(error)) from error
+            raise StoreUnavailableError(self.url, sentence(error)) from error
         return {name: bytes(text) for name, text in zip(names, texts, strict=True)}
 
     @property
@@ -154,7 +154,7 @@ class Mirror:
             except FileNotFoundError:
                 return
             except Exception as error:
-                raise StoreUnreachable(self.url, sentence(error)) from error
+                raise StoreUnavailableError(self.url, sentence(error)) from error
             half.replace(path)
             self._make_room(path)
 
@@ -179,7 +179,7 @@ class Mirror:
             return None
         try:
             return ranged_columns(Stored(self.location(path)), self._room)
-        except FileMissing:
+        except FileMissingError:
             return None
 
     def push(self) -> None:
@@ -188,7 +188,7 @@ class Mirror:
         try:
             self._push()
         finally:
-            with suppress(StoreUnreachable):
+            with suppress(StoreUnavailableError):
                 self.follow(at_once=True)
 
     def _push(self) -> None:
@@ -198,7 +198,7 @@ class Mirror:
             overtaken = [name for name in changed if (token_of(listed[name]) if name in listed else None) != self._tokens.get(name)]
             try:
                 if overtaken:
-                    raise ChangedElsewhere(self.location(self.folder / overtaken[0]))
+                    raise ConcurrentModificationError(self.location(self.folder / overtaken[0]))
                 self._put(changed, listed)
             except PellucidError:
                 self._take_back(changed)
@@ -216,7 +216,7 @@ class Mirror:
         except PellucidError:
             raise
         except Exception as error:  # each store has its own
-            raise StoreUnreachable(self.url, sentence(error)) from error
+            raise StoreUnavailableError(self.url, sentence(error)) from error
 
     def _changed(self, kind: str, listed: dict[str, Any]) -> list[str]:
         """The manifests of a kind, and the embeddings beside them, that are not in the store as they are here."""
@@ -314,5 +314,5 @@ def opened(url: str) -> Mirror:
         return known
     made = Mirror(url)
     if not (made.folder / "workspace.json").is_file() and made.has_other_files:
-        raise NotAWorkspace(url, "it holds other files")
+        raise NotAWorkspaceError(url, "it holds other files")
     return made

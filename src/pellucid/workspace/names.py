@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pellucid.errors import NameBad
+from pellucid.errors import InvalidNameError
 
 ALLOWED = re.compile(r"[^./\\:\x00-\x1f\x7f][^/\\:\x00-\x1f\x7f]{0,99}")
 
 
 def checked_name(what: str, name: str) -> str:
     if not ALLOWED.fullmatch(name) or len(name.encode()) > 200 or name != name.strip():
-        raise NameBad(what, name)
+        raise InvalidNameError(what, name)
     return name
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pellucid.columns import Flags, Floats, Longs
-from pellucid.errors import NarrowingBad
+from pellucid.errors import FilterError
 from pellucid.understand.causes import CAUSES, causes_of_extra, causes_of_missing
 from pellucid.understand.comparing import BOTH_RIGHT, BROKEN, FIXED, STILL_WRONG, Comparison, annotated_rows, compare
 from pellucid.understand.confusion import crossed
@@ -67,7 +67,7 @@ def versions_in(only: Sequence[str]) -> list[str]:
 def clause(words: str) -> tuple[str, str]:
     word, colon, value = words.partition(":")
     if word not in WORDS or not colon:
-        raise NarrowingBad(words, f"WORD:VALUE with one of the words {', '.join(WORDS)}")
+        raise FilterError(words, f"WORD:VALUE with one of the words {', '.join(WORDS)}")
     return word, value
 
 
@@ -82,7 +82,7 @@ def holds(version: Version, loaded: Loaded, selection: Selection, rows: Longs, w
         return between(evaluation.answer_score[rows], value, word) if annotations else np.zeros(len(rows), bool)
     if word in ("right", "counts"):
         if value not in (YES_OR_NO if word == "right" else YES_OR_NO[:1]):
-            raise NarrowingBad(f"{word}:{value}", "right:yes, right:no or counts:yes")
+            raise FilterError(f"{word}:{value}", "right:yes, right:no or counts:yes")
         state = evaluation.state[rows] if not annotations else np.full(len(rows), WRONG)
         return np.asarray(state == (MATCHED if value == "yes" else WRONG) if word == "right" else (state == MATCHED) | (state == WRONG))
     if word in ("predicted", "annotated"):
@@ -98,13 +98,13 @@ def between(score: Floats, value: str, word: str) -> Flags:
     except ValueError:
         dots = ""
     if not dots:
-        raise NarrowingBad(f"{word}:{value}", f"{word}:LOW..HIGH, such as {word}:0.2..0.4")
+        raise FilterError(f"{word}:{value}", f"{word}:LOW..HIGH, such as {word}:0.2..0.4")
     return np.asarray((score >= ends[0]) & (score < ends[1]))
 
 
 def of_cause(selection: Selection, rows: Longs, value: str) -> Flags:
     if value not in CAUSES:
-        raise NarrowingBad(f"cause:{value}", f"one of the causes {', '.join(CAUSES)}")
+        raise FilterError(f"cause:{value}", f"one of the causes {', '.join(CAUSES)}")
     causes = {"extra": causes_of_extra, "missing": causes_of_missing}.get(selection.tab)
     if causes is None:
         return np.zeros(len(rows), bool)
@@ -115,7 +115,7 @@ def of_pair(selection: Selection, rows: Longs, word: str, value: str) -> Flags:
     """Of a cell of the confusion matrix: which are paired with that concept, or with none."""
     evaluation = selection.evaluation
     if value and value not in evaluation.concepts:
-        raise NarrowingBad(f"{word}:{value}", "a concept of the version, or nothing")
+        raise FilterError(f"{word}:{value}", "a concept of the version, or nothing")
     place = evaluation.concepts.index(value) if value else len(evaluation.concepts)
     if selection.tab != ("extra" if word == "predicted" else "missing"):
         return np.zeros(len(rows), bool)
@@ -129,7 +129,7 @@ def as_condition(value: str) -> Condition:
     try:
         return condition(value)
     except ValueError as error:
-        raise NarrowingBad(f"where:{value}", "where:PROPERTY=LOW..HIGH or where:PROPERTY=VALUE") from error
+        raise FilterError(f"where:{value}", "where:PROPERTY=LOW..HIGH or where:PROPERTY=VALUE") from error
 
 
 def alike(loaded: Loaded, selection: Selection, rows: Longs, value: str) -> Longs:
@@ -137,7 +137,7 @@ def alike(loaded: Loaded, selection: Selection, rows: Longs, value: str) -> Long
     side, number = value[:1], value[1:]
     table: Any = {"a": evaluation.annotations, "p": evaluation.predictions}.get(side)
     if table is None or not number.isdecimal() or len(number) > 18 or int(number) >= len(table):
-        raise NarrowingBad(f"like:{value}", "like:p12 or like:a12, a row of the predictions or annotations")
+        raise FilterError(f"like:{value}", "like:p12 or like:a12, a row of the predictions or annotations")
     row = np.array([int(number)])
     split = int(evaluation.images.split[table.image[row]][0])
     boxes = evaluation.kind == "detection"
@@ -154,7 +154,7 @@ def of_version(version: Version, loaded: Loaded, selection: Selection, rows: Lon
     """What changed between this version and another; which of them is the older follows from the change asked for."""
     name, sign, change = value.rpartition("=")
     if not sign or change not in (*CHANGES, *ALARMS):
-        raise NarrowingBad(f"versus:{value}", f"versus:VERSION=CHANGE with one of {', '.join((*CHANGES, *ALARMS))}")
+        raise FilterError(f"versus:{value}", f"versus:VERSION=CHANGE with one of {', '.join((*CHANGES, *ALARMS))}")
     other = version.other(name, loaded).evaluation
     ours, theirs = (loaded.evaluation, selection.thresholds), (other, other.optimal)
     newer = change not in ("fixed", "alarm_gone")

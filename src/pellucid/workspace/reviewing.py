@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal
 
-from pellucid.errors import ItemGone, NobodyNamed, RowUnknown, TextBroken
+from pellucid.errors import ItemNotFoundError, ReviewerMissingError, HistoryRowNotFoundError, InvalidTextError
 from pellucid.reviews.contents import content_of
 from pellucid.reviews.store import Store
 from pellucid.understand.deciding import Asked, Change, resolve
@@ -85,7 +85,7 @@ class Reviews:
         """with_it: rows of the same act, which may be about boxes equal to this one."""
         image = state.whereabouts.row_of(item.image)
         if image is None:
-            raise ItemGone(item.image, item.concept)
+            raise ItemNotFoundError(item.image, item.concept)
         found = resolve(state.evaluation, state.neighbours, Asked(image, item.concept, item.side, item.box, item.score), verdict, change)
         content, mark = content_of(state.whereabouts.location(image))
         made = Decision(
@@ -125,7 +125,7 @@ class Reviews:
         """Take back any row of the history, whoever wrote it. Raises RowUnknown."""
         there = self.ledger.rows.get(row)
         if there is None or there.action in TAKING_BACK:
-            raise RowUnknown(row)
+            raise HistoryRowNotFoundError(row)
         return self._append([Decision(0, "", "", "", "revert", reverts=row, reason=reason)], who)
 
     def reset(self, who: str, reason: str = "") -> Taken:
@@ -190,7 +190,7 @@ def lease_key(item: Seen) -> str:
 def named(who: str) -> str:
     who = " ".join(who.split())
     if not 0 < len(who) <= LONGEST_NAME:
-        raise NobodyNamed
+        raise ReviewerMissingError
     refuse_unwritable(who)
     return who
 
@@ -199,7 +199,7 @@ def refuse_unwritable(*words: str) -> None:
     """Raise where a text is none that can be kept: half of a character, or a zero byte."""
     for word in words:
         if "\0" in word or any("\ud800" <= sign <= "\udfff" for sign in word):
-            raise TextBroken(word)
+            raise InvalidTextError(word)
 
 
 def contradicted(ledger: Ledger, row: Decision, seen: int) -> list[Decision]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.columns import Flags, Longs
-from pellucid.errors import NarrowingBad
+from pellucid.errors import FilterError
 from pellucid.images.looks import COLOURS, LOOKS
 from pellucid.understand.evaluation import Evaluation
 from pellucid.understand.gallery import Selection
@@ -170,10 +170,10 @@ def matching(evaluation: Evaluation, rows: Longs, annotations: bool, seen: Appea
     holds = np.ones(len(rows), bool)
     for one in wanted:
         if one.name not in known:
-            raise NarrowingBad(f"where:{one.words}", f"one of the properties {', '.join(sorted(known))}")
+            raise FilterError(f"where:{one.words}", f"one of the properties {', '.join(sorted(known))}")
         if (known[one.name].labels is None) != (one.values is None):
             expected = f"where:{one.name}=LOW..HIGH" if known[one.name].labels is None else f"where:{one.name}=VALUE"
-            raise NarrowingBad(f"where:{one.words}", expected)
+            raise FilterError(f"where:{one.words}", expected)
         holds &= one.holds(known[one.name])
     return holds
 

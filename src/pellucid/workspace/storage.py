@@ -17,8 +17,8 @@ from weakref import WeakValueDictionary
 import msgspec
 import numpy as np
 
-from pellucid.errors import CannotWrite, FileMalformed, WorkspaceBusy
-from pellucid.formats.cells import exactly
+from pellucid.errors import WriteError, MalformedFileError, WorkspaceLockedError
+from pellucid.formats.cells import escape_glob
 
 PATIENCE = 60.0
 """Seconds to wait for another writer."""
@@ -68,9 +68,9 @@ def writing(folder: Path) -> Iterator[None]:
             if mirror:
                 mirror.push()
     except filelock.Timeout as error:
-        raise WorkspaceBusy(folder, PATIENCE) from error
+        raise WorkspaceLockedError(folder, PATIENCE) from error
     except OSError as error:
-        raise CannotWrite(error.filename or folder, (error.strerror or str(error)).lower()) from error
+        raise WriteError(error.filename or folder, (error.strerror or str(error)).lower()) from error
     finally:
         if new:
             remove_if_empty(folder, lock)
@@ -96,7 +96,7 @@ def write_table(path: Path, columns: Mapping[str, Any]) -> None:
             connection.execute(f"COPY (SELECT * FROM given) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
     except duckdb.Error as error:
         half.unlink(missing_ok=True)
-        raise CannotWrite(path, str(error).split("\n", maxsplit=1)[0]) from error
+        raise WriteError(path, str(error).split("\n", maxsplit=1)[0]) from error
     sync(half)
     half.replace(path)
 
@@ -109,10 +109,10 @@ def read_table(path: Path) -> dict[str, Any]:
         mirror.fetch(path)
     try:
         with duckdb.connect() as connection:
-            columns = connection.execute("SELECT * FROM read_parquet(?, hive_partitioning = false)", [exactly(path)]).fetchnumpy()
+            columns = connection.execute("SELECT * FROM read_parquet(?, hive_partitioning = false)", [escape_glob(path)]).fetchnumpy()
             return {name: column.filled(np.nan) if np.ma.isMaskedArray(column) else column for name, column in columns.items()}
     except duckdb.Error as error:
-        raise FileMalformed(path, f"is no readable table: {str(error).split(chr(10), maxsplit=1)[0]}") from error
+        raise MalformedFileError(path, f"is no readable table: {str(error).split(chr(10), maxsplit=1)[0]}") from error
 
 
 def write_manifest(path: Path, manifest: Any) -> None:
@@ -137,7 +137,7 @@ def read_manifest(path: Path, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except msgspec.DecodeError as error:
-        raise FileMalformed(path, f"is no manifest of Pellucid: {error}") from error
+        raise MalformedFileError(path, f"is no manifest of Pellucid: {error}") from error
 
 
 def sync(path: Path) -> None:

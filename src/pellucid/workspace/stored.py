@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from pellucid.addresses import is_remote
-from pellucid.errors import FileMalformed, FileMissing, StoreUnreachable
+from pellucid.errors import MalformedFileError, FileMissingError, StoreUnavailableError
 from pellucid.workspace.far import send, store_of
 from pellucid.workspace.mapped import Index, bytes_of, end_of, read_mapped, write_mapped
 
@@ -74,7 +74,7 @@ class Stored:
             return None
         columns = read_mapped(Path(self.location))
         if columns is None:
-            raise FileMalformed(self.location, "is not there or not whole")
+            raise MalformedFileError(self.location, "is not there or not whole")
         return columns
 
     @cached_property
@@ -96,9 +96,9 @@ class Stored:
                 head = store.cat_file(path, start=0, end=length + 8)
             return msgspec.json.decode(head[8 : length + 8], type=Index)
         except FileNotFoundError as error:
-            raise FileMissing(self.location) from error
+            raise FileMissingError(self.location) from error
         except msgspec.MsgspecError as error:
-            raise FileMalformed(self.location, f"is no file of columns: {error}") from error
+            raise MalformedFileError(self.location, f"is no file of columns: {error}") from error
 
     def shape(self, name: str) -> tuple[np.dtype[Any], list[int]]:
         if self._local is not None:
@@ -127,10 +127,10 @@ class Stored:
         try:
             found = iter(store.cat_ranges([path] * len(some), begins, ends, on_error="raise") if some else ())
         except Exception as error:  # each store has its own; a file that was replaced is gone, and is found anew at the next look
-            raise StoreUnreachable(self.location, type(error).__name__) from error
+            raise StoreUnavailableError(self.location, type(error).__name__) from error
         texts = [bytes(next(found)) if last > first else b"" for first, last in spans]
         if any(len(text) != last - first for text, (first, last) in zip(texts, spans, strict=True)):
-            raise StoreUnreachable(self.location, "it sends other than the part of a file that was asked for; Range requests are needed")
+            raise StoreUnavailableError(self.location, "it sends other than the part of a file that was asked for; Range requests are needed")
         return texts
 
     def _column(self, name: str, text: bytes) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.columns import Annotations, Images, Predictions
-from pellucid.errors import KindConflict
+from pellucid.errors import KindConflictError
 from pellucid.formats import read_annotations, read_predictions
 from pellucid.formats.source import Note
 from pellucid.understand.average_precision import Candidates, figures_of, identity_ranks, looked_for
@@ -30,7 +30,7 @@ def coco_figures(annotations: Any, predictions: Any, images: str | None = None) 
         predicted = threads.submit(read_predictions, predictions, None, "detection", ())
         found = reading.result()
     if found.kind != "detection":
-        raise KindConflict(found.path, "COCO's figures", "detection", f"a {found.kind} set")
+        raise KindConflictError(found.path, "COCO's figures", "detection", f"a {found.kind} set")
     folder = images or found_folder(found, annotations)
     folders = [] if folder is None else [folder]
     listed = found.images.replaced(root=np.full(len(found.images), len(folders) - 1, np.int32))

@@ -10,8 +10,8 @@ from typing import Any, cast
 import numpy as np
 
 from pellucid.columns import Annotations, Bytes, Floats, Images, Kind, Longs, Predictions, Texts, texts
-from pellucid.errors import CannotWrite
-from pellucid.formats.cells import exactly
+from pellucid.errors import WriteError
+from pellucid.formats.cells import escape_glob
 from pellucid.understand.counts import strips, with_all_kept
 from pellucid.understand.derived import ByImage, Derived
 from pellucid.understand.evaluation import Evaluation, Kept, ListName
@@ -62,7 +62,7 @@ def read_outlines(path: Path, rows: Sequence[int] | None = None) -> Texts | None
 
     if mirror := mirror_of(path):
         mirror.fetch(path)
-    source = f"read_parquet('{exactly(path).replace(chr(39), chr(39) * 2)}', file_row_number = true, hive_partitioning = false)"
+    source = f"read_parquet('{escape_glob(path).replace(chr(39), chr(39) * 2)}', file_row_number = true, hive_partitioning = false)"
     try:
         with duckdb.connect() as connection:
             wanted = "" if rows is None else f"WHERE file_row_number IN ({', '.join(map(str, rows)) or 'NULL'})"
@@ -123,7 +123,7 @@ def read_evaluation(
         state, partner, overlap, derived["answer"], derived["own"], read_staircase(folder, staircase, len(annotation_columns)),
     )  # fmt: skip
     evaluation = with_all_kept(evaluation)
-    with suppress(CannotWrite):
+    with suppress(WriteError):
         write_mapped(known, mapped_columns(evaluation))
     columns = read_mapped(known)
     return evaluation if columns is None else mapped_evaluation(columns, kind, concepts, iou, image_columns, coverage)

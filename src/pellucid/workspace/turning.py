@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from pellucid.columns import Annotations, Floats, Images, Integers, Longs
-from pellucid.errors import counted, few
-from pellucid.formats.source import Judgement, Note, PredictionSource
+from pellucid.errors import format_count, summarize_names
+from pellucid.formats.source import Inference, Note, ParsedPredictions
 from pellucid.images.sizes import orientations
 from pellucid.workspace.boxforms import overlap_share
 from pellucid.workspace.findings import LOOKED_AT, locations
@@ -30,7 +30,7 @@ def turned_back(box: Floats, orientation: Integers, width: Integers, height: Int
 
 def annotated_as_stored(
     images: Images, annotations: Annotations, folders: Sequence[str]
-) -> tuple[Images, Annotations, list[Note], list[Judgement]]:  # fmt: skip
+) -> tuple[Images, Annotations, list[Note], list[Inference]]:  # fmt: skip
     """Pictures that lie on their side and are declared as they are stored: their boxes, and their size, are turned as EXIF says."""
     rows = np.flatnonzero((images.root >= 0) & (images.width > 0))
     some = rows[np.linspace(0, len(rows) - 1, min(LOOKED_AT, len(rows))).astype(int)] if len(rows) else rows
@@ -40,9 +40,9 @@ def annotated_as_stored(
     lying = [(row, orientation, size) for row, (orientation, size) in zip(rows.tolist(), found, strict=True) if orientation in SIDEWAYS]
     stored = [(row, orientation) for row, orientation, (width, height) in lying
               if width != height and (images.width[row], images.height[row]) == (height, width)]  # fmt: skip
-    notes = [Note(TURNED, f"{counted(len(lying), 'picture')} turned by EXIF", len(lying), "info")]
-    text = f"{len(stored):,} of {counted(len(lying), 'picture')} that EXIF turns are declared with the sides of the stored picture"
-    judgement = Judgement("orientation of annotations", "as stored" if stored else "as displayed", text)
+    notes = [Note(TURNED, f"{format_count(len(lying), 'picture')} turned by EXIF", len(lying), "info")]
+    text = f"{len(stored):,} of {format_count(len(lying), 'picture')} that EXIF turns are declared with the sides of the stored picture"
+    judgement = Inference("orientation of annotations", "as stored" if stored else "as displayed", text)
     if not stored:
         return images, annotations, notes, [judgement]
     orientation = np.zeros(len(images), np.int32)
@@ -53,7 +53,7 @@ def annotated_as_stored(
     box[touched] = turned_back(box[touched], orientation[owner], images.width[owner], images.height[owner])
     width = np.where(orientation > 0, images.height, images.width).astype(np.int32)
     height = np.where(orientation > 0, images.width, images.height).astype(np.int32)
-    names = few([images.path[row] for row, _ in stored])
+    names = summarize_names([images.path[row] for row, _ in stored])
     notes.append(Note("annotated_as_stored", f"{text}: their boxes are turned with them ({names})", len(stored), "info"))
     outline = annotations.outline
     if outline is not None:  # an outline is drawn beside the box, and would lie elsewhere
@@ -68,8 +68,8 @@ def facts_of(images: Images, folders: Sequence[str], rows: Longs) -> list[tuple[
 
 
 def predicted_as_stored(
-    source: PredictionSource, place: Integers, images: Images, folders: Sequence[str], annotations: Annotations
-) -> tuple[PredictionSource, list[Judgement]]:
+    source: ParsedPredictions, place: Integers, images: Images, folders: Sequence[str], annotations: Annotations
+) -> tuple[ParsedPredictions, list[Inference]]:
     """Predictions of pictures that EXIF turns: turned too, where far more of them then overlap an annotation.
 
     place: each key's image, -1 where unknown. Only where boxes are in pixels.
@@ -98,7 +98,7 @@ def predicted_as_stored(
     stored = overlap_share(turned(confident), owner[confident], annotations)
     text = f"on pictures that EXIF turns {stored:.0%} of confident boxes overlap an annotation as stored, {plain:.0%} as displayed"
     if stored < 0.1 or stored < MUCH_MORE * plain:
-        return source, [Judgement("orientation of predictions", "as displayed", text)]
+        return source, [Inference("orientation of predictions", "as displayed", text)]
     box = source.box.copy()
     box[touched] = turned(touched)
-    return PredictionSource(**{**vars(source), "box": box}), [Judgement("orientation of predictions", "as stored", text)]
+    return ParsedPredictions(**{**vars(source), "box": box}), [Inference("orientation of predictions", "as stored", text)]

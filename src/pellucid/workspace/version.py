@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pellucid.columns import NOT_RUN, SPLITS, Annotations, Bytes, Images, Longs, Split, no_predictions
-from pellucid.errors import CannotWrite, ConceptNotInView, KindConflict, NotOneOf, SplitEmpty, VersionChanged
+from pellucid.errors import WriteError, UnknownConceptError, KindConflictError, InvalidChoiceError, EmptySplitError, VersionModifiedError
 from pellucid.formats import read_predictions
 from pellucid.formats.source import Note
 from pellucid.release import __version__
@@ -217,7 +217,7 @@ class Version:
         """Keep what the predictions that are here already were found to be; manifest: what was evaluated. Raises VersionChanged."""
         with writing(self.view.workspace.folder):
             if self.quick_manifest.generation != manifest.generation:
-                raise VersionChanged(self.name)
+                raise VersionModifiedError(self.name)
             self._keep(manifest, new, manifest.concepts, manifest.folders, [])
 
     def _keep(
@@ -225,7 +225,7 @@ class Version:
     ) -> None:  # fmt: skip
         generation = manifest.generation + 1
         names = write_evaluation(self.folder, generation, new)
-        with suppress(CannotWrite):  # it can be made again
+        with suppress(WriteError):  # it can be made again
             write_mapped(self.folder / mapped_name(generation), mapped_columns(with_all_kept(new)))
         changed = VersionManifest(
             kind=manifest.kind, started=manifest.started, made_by=__version__, iou=manifest.iou, concepts=concepts,
@@ -310,7 +310,7 @@ class Version:
 
     def concept_position(self, concept: str) -> int:
         if concept not in self.evaluation.concepts:
-            raise ConceptNotInView(concept, self.evaluation.concepts)
+            raise UnknownConceptError(concept, self.evaluation.concepts)
         return self.evaluation.concepts.index(concept)
 
     def metrics(self, split: Split = "validation", corrected: bool = False) -> Metrics:
@@ -379,7 +379,7 @@ class Version:
     ) -> dict[str, float | None]:  # fmt: skip
         """AP of each concept of a detection version as PASCAL VOC counts it (see understand.voc); None without annotations."""
         if self.evaluation.kind != "detection":
-            raise KindConflict("VOC's AP", self.view.name, self.evaluation.kind, "a figure of boxes")
+            raise KindConflictError("VOC's AP", self.view.name, self.evaluation.kind, "a figure of boxes")
         values = voc_average_precision(self.evaluation, self.in_split(split), iou, eleven_points, inclusive_pixels)
         return {name: defined(value) for name, value in zip(self.evaluation.concepts, values, strict=True)}
 
@@ -397,7 +397,7 @@ class Version:
         """
         for what, found, known in (("tab", tab, TABS), ("order", order, ORDERS), ("review", review, WHICH)):
             if found not in known:
-                raise NotOneOf(what, found, known)
+                raise InvalidChoiceError(what, found, known)
         if threshold is not None and not np.isfinite(threshold):
             raise ValueError(f"threshold is {threshold}, where a finite number was expected")
         place = self.in_split(split)
@@ -451,7 +451,7 @@ def splits_of(images: Images) -> list[Split]:
 
 def refuse_empty_split(version: str, images: Images, place: int) -> None:
     if not (images.split == place).any():
-        raise SplitEmpty(version, SPLITS[place], splits_of(images))
+        raise EmptySplitError(version, SPLITS[place], splits_of(images))
 
 
 def sizes(evaluation: Evaluation) -> dict[str, int]:

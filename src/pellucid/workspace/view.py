@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pellucid.columns import SPLITS, Annotations, Images, Kind, Longs, Split, no_annotations, no_images
-from pellucid.errors import FileMalformed, KindConflict, NothingToFreeze, VersionExists, VersionUnknown
+from pellucid.errors import MalformedFileError, KindConflictError, EmptyViewError, VersionExistsError, VersionNotFoundError
 from pellucid.formats import read_annotations as read_source
-from pellucid.formats.source import AnnotationSource, Note
+from pellucid.formats.source import ParsedAnnotations, Note
 from pellucid.images.store import absolute
 from pellucid.release import __version__
 from pellucid.workspace.embeddings import keep_embeddings, read_embeddings
@@ -85,7 +85,7 @@ class View:
         pictures = None if images is None else str(images)
         return self.take(read_source(source, format, self.kind, pictures, first_pixel), source, pictures, split)
 
-    def take(self, found: AnnotationSource, source: Any, pictures: str | None, split: Split | None) -> list[Note]:
+    def take(self, found: ParsedAnnotations, source: Any, pictures: str | None, split: Split | None) -> list[Note]:
         """Add what a reader found; `source` and `pictures` are what the user named."""
         with writing(self.workspace.folder):
             manifest = self.manifest
@@ -95,7 +95,7 @@ class View:
             if folder is not None and folder not in folders:
                 folders.append(folder)
             arriving = placed(found.images, split, -1 if folder is None else folders.index(folder))
-            notes = [*found.notes, *absent_pictures(arriving, folder, guessed=pictures is None and found.folder is None)]
+            notes = [*found.notes, *absent_pictures(arriving, folder, guessed=pictures is None and found.image_folder is None)]
             arriving, annotations = annotations_in_pixels(found, arriving, folders)
             arriving, annotations, turned, judgements = annotated_as_stored(arriving, annotations, folders)
             notes += turned
@@ -110,8 +110,8 @@ class View:
             notes += merged.notes
             notes += twin_findings(merged.images, folders, near=False)
             manifest.concepts, manifest.folders = concepts, folders
-            manifest.concepts_listed = manifest.concepts_listed or found.listed
-            manifest.sources.append(source_record(source, found.path, found.format, len(arriving), notes, [*found.judgements, *judgements]))
+            manifest.concepts_listed = manifest.concepts_listed or found.concepts_listed
+            manifest.sources.append(source_record(source, found.path, found.format, len(arriving), notes, [*found.inferences, *judgements]))
             self._keep(manifest, merged.images, merged.annotations)
         return notes
 
@@ -121,7 +121,7 @@ class View:
             manifest = self.manifest
             try:
                 return manifest, *self._tables(manifest)
-            except FileMalformed:
+            except MalformedFileError:
                 if self.manifest.generation == manifest.generation:
                     raise
 
@@ -194,7 +194,7 @@ class View:
     def version(self, name: str) -> Version:
         """An existing version; raises VersionUnknown."""
         if not (self.folder / "versions" / checked_name("version", name) / VERSION_MANIFEST).is_file():
-            raise VersionUnknown(self.name, name, self.versions)
+            raise VersionNotFoundError(self.name, name, self.versions)
         return self._versions.setdefault(name, Version(self, name))
 
     def version_to_be(self, name: str, iou: float = 0.5) -> Version:
@@ -212,7 +212,7 @@ class View:
         folder = self.folder / "versions" / checked_name("version", name)
         with writing(self.workspace.folder):
             if (folder / VERSION_MANIFEST).is_file():
-                raise VersionExists(self.name, name)
+                raise VersionExistsError(self.name, name)
             manifest, images, annotations, originals = self.frozen_now(iou)
             folder.mkdir(parents=True, exist_ok=True)
             remove_leftovers(folder, set())
@@ -227,7 +227,7 @@ class View:
         manifest = self.manifest
         images, annotations = self._tables(manifest)
         if not len(images):
-            raise NothingToFreeze(self.name)
+            raise EmptyViewError(self.name)
         ledger = self.reviews.ledger
         names = [concept.name for concept in manifest.concepts]
         mended = current(manifest.kind, names, images, annotations, manifest.folders, ledger)
@@ -263,13 +263,13 @@ def by_path(images: Images, annotations: Annotations) -> tuple[Images, Annotatio
     return images.take(np.argsort(place)), annotations.replaced(image=place[annotations.image].astype(np.int32))
 
 
-def suited(found: AnnotationSource, kind: Kind, view: str) -> AnnotationSource:
+def suited(found: ParsedAnnotations, kind: Kind, view: str) -> ParsedAnnotations:
     """The source as the view's kind: boxes and single concepts make tags, nothing else is changed into another kind."""
     if found.kind == kind:
         return found
     if kind == "tagging":
         return as_tags(found)
-    raise KindConflict(
+    raise KindConflictError(
         found.path,
         view,
         kind,

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pellucid.errors import NotebookMissing
+from pellucid.errors import AnyWidgetMissingError
 from pellucid.understand.gallery import TABS
 from pellucid.workspace.notebook import picture
 
@@ -24,7 +24,7 @@ def gallery_widget(version: Version, split: Any = "validation", tab: Any = "miss
         import anywidget
         import traitlets
     except ImportError as error:
-        raise NotebookMissing from error
+        raise AnyWidgetMissingError from error
 
     class GalleryWidget(anywidget.AnyWidget):
         """State that the browser follows: which list, and its page with the crops. What the reader chooses comes as a message."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pellucid.addresses import is_remote
 from pellucid.columns import Kind, Split
-from pellucid.errors import KindConflict, NotAWorkspace, NoWorkspace, ViewUnknown, WorkspaceTooNew
+from pellucid.errors import KindConflictError, NotAWorkspaceError, WorkspaceMissingError, ViewNotFoundError, WorkspaceFormatError
 from pellucid.formats import read_annotations
 from pellucid.formats.source import Note
 from pellucid.release import __version__
@@ -63,13 +63,13 @@ class Workspace:
         if manifest.is_file():
             found = read_manifest(manifest, WorkspaceManifest).format
             if found > FORMAT:
-                raise WorkspaceTooNew(self.location, found, FORMAT)
+                raise WorkspaceFormatError(self.location, found, FORMAT)
         elif self.folder.is_file():
-            raise NotAWorkspace(self.location, "it is a file")
+            raise NotAWorkspaceError(self.location, "it is a file")
         elif (
             not self._mirror and self.folder.is_dir() and any(foreign(child) for child in self.folder.iterdir()) and not manifest.is_file()
         ):
-            raise NotAWorkspace(self.location, "it holds other files")
+            raise NotAWorkspaceError(self.location, "it holds other files")
 
     @property
     def exists(self) -> bool:
@@ -97,11 +97,11 @@ class Workspace:
         there = (self.folder / "views" / checked_name("view", name) / VIEW_MANIFEST).is_file()
         if not there and kind is None:
             if not self.exists:
-                raise NoWorkspace(self.location)
-            raise ViewUnknown(self.location, name, self.views)
+                raise WorkspaceMissingError(self.location)
+            raise ViewNotFoundError(self.location, name, self.views)
         view = self._views.setdefault(name, View(self, name)) if there else View(self, name, kind)
         if kind is not None and view.kind != kind:
-            raise KindConflict(self.location, name, view.kind, f"what is asked for, a {kind} view")
+            raise KindConflictError(self.location, name, view.kind, f"what is asked for, a {kind} view")
         return view
 
     def add(

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from multiprocessing import get_context
 from typing import Any, Literal, Protocol, TypeVar
 
-from pellucid.errors import ClusterMissing, RayMissing, WorkersLost
+from pellucid.errors import ClusterUnavailableError, RayMissingError, WorkerFailureError
 from pellucid.workspace.spread.job import Job
 
 EngineName = Literal["local", "processes", "ray"]
@@ -64,7 +64,7 @@ class Processes:
                 except BrokenProcessPool as error:
                     lost = lost + 1 if len(left) == before else 0
                     if lost >= ATTEMPTS:
-                        raise WorkersLost(task.__name__, ATTEMPTS) from error
+                        raise WorkerFailureError(task.__name__, ATTEMPTS) from error
 
 
 def one_thread() -> None:
@@ -113,7 +113,7 @@ class Ray:
                 except ray.exceptions.RayTaskError as error:
                     raise error.cause from error
                 except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError) as error:
-                    raise WorkersLost(task.__name__, ATTEMPTS) from error
+                    raise WorkerFailureError(task.__name__, ATTEMPTS) from error
                 del running[one]
 
 
@@ -141,7 +141,7 @@ def on_ray(address: str | None, workers: int | None) -> Iterator[Engine]:
     try:
         import ray
     except ImportError as error:
-        raise RayMissing from error
+        raise RayMissingError from error
     ours = not ray.is_initialized()
     begun: dict[str, Any] = {} if address else {"num_cpus": workers, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     if ours:
@@ -149,7 +149,7 @@ def on_ray(address: str | None, workers: int | None) -> Iterator[Engine]:
             answering(address)
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **begun)
         except (OSError, ValueError, RuntimeError) as error:
-            raise ClusterMissing(address or "this machine", str(error)) from error
+            raise ClusterUnavailableError(address or "this machine", str(error)) from error
     try:
         yield Ray(ray)
     finally:

@@ -15,7 +15,7 @@ import numpy as np
 
 from pellucid.addresses import is_remote
 from pellucid.columns import Longs, Predictions, no_predictions
-from pellucid.errors import PellucidError, VersionChanged, VersionNotRun
+from pellucid.errors import PellucidError, VersionModifiedError, PredictionsMissingError
 from pellucid.understand.evaluation import VALIDATION, Evaluation, evaluate
 from pellucid.understand.histogrammed import Scale, Tally, fewest_errors_of, wanted_bins
 from pellucid.understand.outcomes import MATCHED
@@ -52,13 +52,13 @@ def evaluate_in_pieces(version: Version, engine: Engine, rows: int = ROWS, progr
     """
     manifest = version.quick_manifest
     if manifest.predictions is None:
-        raise VersionNotRun(version.name)
+        raise PredictionsMissingError(version.name)
     try:
         evaluated(version, manifest, engine, rows, progress)
     except (PellucidError, OSError) as error:  # whoever was first took away what this one was working on
         follow(version.folder, at_once=True)
         if version.quick_manifest.generation != manifest.generation:
-            raise VersionChanged(version.name) from error
+            raise VersionModifiedError(version.name) from error
         raise
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from pellucid.addresses import is_remote
 from pellucid.columns import NOT_RUN, SPLITS, Annotations, Floats, Integers, Longs, Predictions
-from pellucid.errors import FileMalformed
-from pellucid.formats.cells import exactly
+from pellucid.errors import MalformedFileError
+from pellucid.formats.cells import escape_glob
 from pellucid.understand.evaluation import VALIDATION
 from pellucid.understand.histogrammed import Block, Scale, Tally, picked, tally
 from pellucid.understand.orders import order_by_key
@@ -36,12 +36,12 @@ def query(location: str, words: str, *, threads: int = 1) -> dict[str, Any]:
         if is_remote(location):
             store, _ = store_of(location)
             connection.register_filesystem(store)
-        path = exactly(location)  # in a store too, names are no patterns
+        path = escape_glob(location)  # in a store too, names are no patterns
         table = f"read_parquet('{path.replace(chr(39), chr(39) * 2)}', file_row_number = true, hive_partitioning = false)"
         try:
             found = connection.execute(words.format(table=table)).fetchnumpy()
         except duckdb.Error as error:
-            raise FileMalformed(location, f"is no readable table: {str(error).split(chr(10), maxsplit=1)[0]}") from error
+            raise MalformedFileError(location, f"is no readable table: {str(error).split(chr(10), maxsplit=1)[0]}") from error
     return {name: np.ma.filled(column, np.nan) if np.ma.isMaskedArray(column) else column for name, column in found.items()}
 
 
