@@ -12,7 +12,7 @@ from benchmarks.contestants import peak_memory
 
 def main(workspace: str, view: str, file: str) -> None:
     begin = time.perf_counter()
-    version = pellucid.open(workspace).view(view).version_to_be("model")
+    version = pellucid.open(workspace).view(view).version_or_draft("model")
     version.add_predictions(file)
     ready = time.perf_counter() - begin
     totals = {tab: len(version.gallery(tab)) for tab in ("all", "matched", "missing", "extra")}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pellucid.understand.thresholds import Threshold
     from pellucid.workspace import Gallery, Version, View, Workspace
 
-HOMES = {
+PUBLIC_MODULES = {
     "PellucidError": "errors", "Note": "formats.source", "coco_figures": "show", "export_html": "share", "open": "show",
     "record": "loggers", "show": "show", "Item": "understand.items", "Threshold": "understand.thresholds", "Gallery": "workspace",
     "Version": "workspace", "View": "workspace", "Workspace": "workspace",
@@ -37,11 +37,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in HOMES:
+    if name not in PUBLIC_MODULES:
         raise AttributeError(f"module 'pellucid' has no attribute '{name}'")
-    found = getattr(import_module(f"pellucid.{HOMES[name]}"), name)
-    globals()[name] = found
-    return found
+    attribute = getattr(import_module(f"pellucid.{PUBLIC_MODULES[name]}"), name)
+    globals()[name] = attribute
+    return attribute
 
 
 def __dir__() -> list[str]:

@@ -118,7 +118,7 @@ def predictions(
     """Read what the model said, match it and choose the thresholds. Freezes the version first if need be."""
     import pellucid
 
-    made = pellucid.open(workspace).view(view).version_to_be(version)
+    made = pellucid.open(workspace).view(view).version_or_draft(version)
     with busy(f"reading {source}"):
         tell(made.add_predictions(source, split, covered, format_name, **forced))
     counts = made.manifest.counts
@@ -177,8 +177,8 @@ def export(
     that somebody was unsure of, for an annotation tool. history: every decision. report: the review for the record.
     """
     import pellucid
-    from pellucid.workspace.export import Chosen
-    from pellucid.workspace.export import export as write
+    from pellucid.workspace.export import ExportOptions
+    from pellucid.workspace.export import export_view as write
 
     opened = pellucid.open(workspace).view(view)
     version = opened.version(version_name) if version_name else None
@@ -190,7 +190,7 @@ def export(
         elif what is None or format_name is None:
             raise click.UsageError("say --what to write and in which --format, or --html.")
         else:
-            tell(write(opened, what, format_name, output, version, Chosen(split, tab, concept, threshold, order, review, corrected)))
+            tell(write(opened, what, format_name, output, version, ExportOptions(split, tab, concept, threshold, order, review, corrected)))
     click.echo(f"wrote {output}", err=True)
 
 
@@ -287,20 +287,20 @@ def compare(
     """Versions A and B on the images both were run on: what B fixed and what it broke."""
     from pathlib import Path
 
-    from pellucid.workspace.comparison import HEADINGS, in_junit, in_markdown
+    from pellucid.workspace.comparison import CHANGE_COUNTS, format_junit, format_markdown
 
     found = existing(workspace, view, a).compare(existing(workspace, view, b), split)
-    for path, text in ((markdown, in_markdown), (junit, in_junit)):
+    for path, text in ((markdown, format_markdown), (junit, format_junit)):
         if path:
             Path(path).write_text(text(found), encoding="utf-8")
     if as_json:
         print_json(found.document)
     else:
         rows = [
-            [one.concept or "all", *(getattr(one, name) for name in HEADINGS), one.p_value, "worse" if one.regression else ""]
+            [one.concept or "all", *(getattr(one, name) for name in CHANGE_COUNTS), one.p_value, "worse" if one.regression else ""]
             for one in (found.overall, *found.concepts)
         ]
-        headings = ["concept", *(name.replace("_", " ") for name in HEADINGS), "p", ""]
+        headings = ["concept", *(name.replace("_", " ") for name in CHANGE_COUNTS), "p", ""]
         table(f"{b} against {a} on {split}: {found.images:,} images", headings, rows)
     for words in found.warnings:
         click.echo(f"warning: {words}", err=True)
@@ -375,12 +375,12 @@ def open_command(
     from pathlib import Path
 
     import pellucid
-    from pellucid.show import prepare
+    from pellucid.show import import_sources
 
     with tempfile.TemporaryDirectory(prefix="pellucid-") as folder:
         workspace = pellucid.open(Path(folder) / "workspace")
         with busy(f"reading {source} and {predictions}"):
-            _, notes = prepare(workspace, source, predictions, images, split, kind, iou, format_name, first_pixel, **forced)
+            _, notes = import_sources(workspace, source, predictions, images, split, kind, iou, format_name, first_pixel, **forced)
         tell(notes)
         workspace.serve(host, port, not no_browser, announce)
 

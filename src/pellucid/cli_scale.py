@@ -49,5 +49,5 @@ def evaluate(workspace: str, view: str, version: str, engine: EngineName, addres
     chosen = existing(workspace, view, version)
     with steps() as told:
         chosen.evaluate(engine, address, workers, rows, told)
-    counts = chosen.quick_manifest.counts
+    counts = chosen.latest_manifest.counts
     click.echo(f"{version}: {counts['predictions']:,} predictions on {counts['covered']:,} images evaluated", err=True)

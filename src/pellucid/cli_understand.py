@@ -31,11 +31,11 @@ def existing(workspace: str, view: str, version: str) -> Version:
 @JSON
 def figures(workspace: str, view: str, version: str, concept: str | None, asked: tuple[str, ...], corrected: bool, as_json: bool) -> None:
     """How good a version is along its thresholds: curves, calibration, other objectives; training beside validation."""
-    from pellucid.workspace.figures import OFFERED
+    from pellucid.workspace.figures import DEFAULT_OBJECTIVES
 
     chosen = existing(workspace, view, version)
     several = chosen.figures(concept, corrected)
-    ends = [chosen.threshold_for(one, concept, corrected) for one in asked or OFFERED]
+    ends = [chosen.threshold_for(one, concept, corrected) for one in asked or DEFAULT_OBJECTIVES]
     said = chosen.remarks(concept)
     if as_json:
         print_json({

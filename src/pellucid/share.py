@@ -20,46 +20,46 @@ from pellucid.images.cache import CropCache
 from pellucid.server.app import STATIC, make_app
 from pellucid.workspace import Version
 
-TABS = ("missing", "extra", "matched", "all")
-CROP, WHOLE = 192, 768
+EXPORTED_TABS = ("missing", "extra", "matched", "all")
+CROP_SIZE, PICTURE_SIZE = 192, 768
 MEGABYTE = 1 << 20
-MOST_PAIRS, MOST_CONCEPTS = 30, 60
-AS_EXPORTED = {"tab", "split", "concept", "only", "offset"}
+MAX_PAIRS, MAX_CONCEPTS = 30, 60
+KEY_PARAMETERS = {"tab", "split", "concept", "only", "offset"}
 """What tells answers apart; everything else is as it was exported. The page's kept.ts says the same."""
 
-PLAIN = "!*'()"
+UNESCAPED = "!*'()"
 """What browsers leave as it is in a part of an address."""
 
 Query = list[tuple[str, str]]
 
 
 @dataclass
-class Kept:
+class PageData:
     """What the page will find in itself. room: bytes left."""
 
-    room: float
+    bytes_left: float
     folder: Path | None
-    answers: dict[str, Any] = field(default_factory=dict)
+    responses: dict[str, Any] = field(default_factory=dict)
     lengths: dict[str, int] = field(default_factory=dict)
     pictures: dict[str, str] = field(default_factory=dict)
-    compared: tuple[str, str] | None = None
+    compared_versions: tuple[str, str] | None = None
 
-    def keep(self, path: str, query: Query, answer: Any) -> None:
-        self.answers[key_of(path, query)] = answer
-        self.room -= len(json.dumps(answer, separators=(",", ":"), ensure_ascii=False).encode())
+    def add_response(self, path: str, query: Query, response: Any) -> None:
+        self.responses[response_key(path, query)] = response
+        self.bytes_left -= len(json.dumps(response, separators=(",", ":"), ensure_ascii=False).encode())
 
-    def keep_picture(self, key: str, data: bytes, kind: str) -> None:
+    def add_picture(self, key: str, data: bytes, media_type: str) -> None:
         if self.folder is None:
-            self.pictures[key] = f"data:{kind};base64,{base64.b64encode(data).decode()}"
+            self.pictures[key] = f"data:{media_type};base64,{base64.b64encode(data).decode()}"
         else:
-            name = f"pictures/{len(self.pictures):05}.{'svg' if 'svg' in kind else 'jpg'}"
-            (self.folder / name).write_bytes(data)
-            self.pictures[key] = name
-        self.room -= len(self.pictures[key]) if self.folder is None else len(data)
+            file_name = f"pictures/{len(self.pictures):05}.{'svg' if 'svg' in media_type else 'jpg'}"
+            (self.folder / file_name).write_bytes(data)
+            self.pictures[key] = file_name
+        self.bytes_left -= len(self.pictures[key]) if self.folder is None else len(data)
 
 
-def key_of(path: str, query: Query) -> str:
-    return f"{path}?{'&'.join(sorted(f'{name}={value}' for name, value in query if name in AS_EXPORTED))}"
+def response_key(path: str, query: Query) -> str:
+    return f"{path}?{'&'.join(sorted(f'{parameter}={argument}' for parameter, argument in query if parameter in KEY_PARAMETERS))}"
 
 
 def export_html(
@@ -71,20 +71,20 @@ def export_html(
     figures, the galleries of all concepts, those behind causes, slices and confusions, those of single concepts, whole pictures.
     against: another version of the view to compare with. Raises ExportImpossible, SplitEmpty; nothing is overwritten.
     """
-    version.in_split(split)
-    target = Path(path)
-    if target.exists():
-        raise ExportError("html", f"{target} is there already; name a new file or folder")
+    version.split_index(split)
+    output_path = Path(path)
+    if output_path.exists():
+        raise ExportError("html", f"{output_path} is there already; name a new file or folder")
     if not (STATIC / "index.html").is_file():
         raise ExportError("html", "the page was not built with this installation")
     if against is not None:
-        version.view.version(against).in_split(split)
-    single = target.suffix.lower() in (".html", ".htm")
-    folder = None if single else target
+        version.view.version(against).split_index(split)
+    single = output_path.suffix.lower() in (".html", ".htm")
+    folder = None if single else output_path
     if folder is not None:
         (folder / "pictures").mkdir(parents=True)
-    kept = Kept(megabytes * MEGABYTE, folder)
-    collector = Collector(version, kept, split, min(100, items), against)
+    page_data = PageData(megabytes * MEGABYTE, folder)
+    collector = PageCollector(version, page_data, split, min(100, items), against)
     try:
         with ThreadPoolExecutor(1) as thread:  # a notebook has a loop of its own running in this one
             thread.submit(anyio.run, collector.collect).result()
@@ -92,158 +92,158 @@ def export_html(
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
         raise
-    page = written_page(kept)
-    (target if single else target / "index.html").write_text(page, encoding="utf-8")
+    page = render_page(page_data)
+    (output_path if single else output_path / "index.html").write_text(page, encoding="utf-8")
 
 
-class Collector:
+class PageCollector:
     """Asks the server's own application for what the page would ask it for."""
 
-    def __init__(self, version: Version, kept: Kept, split: Split, items: int, against: str | None) -> None:
+    def __init__(self, version: Version, page_data: PageData, split: Split, items: int, against: str | None) -> None:
         self.version = version
-        self.kept = kept
+        self.page_data = page_data
         self.split = split
         self.items = items
         self.against = against
         self.app = make_app(version.view.workspace, CropCache())
-        self.root = self.root_of(version.name)
+        self.version_url = self.build_version_url(version.name)
 
-    def root_of(self, version: str) -> str:
-        return f"api/views/{quote(self.version.view.name, safe=PLAIN)}/versions/{quote(version, safe=PLAIN)}"
+    def build_version_url(self, version_name: str) -> str:
+        return f"api/views/{quote(self.version.view.name, safe=UNESCAPED)}/versions/{quote(version_name, safe=UNESCAPED)}"
 
     async def collect(self) -> None:
         view = self.version.view.name
-        workspace = await self.json("api/workspace", [])
-        names = [self.version.name, *([self.against] if self.against else [])]
-        own = next(one for one in workspace["views"] if one["name"] == view)
-        workspace["views"] = [{**own, "versions": [one for one in own["versions"] if one["name"] in names]}]
-        self.kept.answers[key_of("api/workspace", [])] = workspace
+        workspace = await self.fetch_json("api/workspace", [])
+        version_names = [self.version.name, *([self.against] if self.against else [])]
+        view_entry = next(v for v in workspace["views"] if v["name"] == view)
+        workspace["views"] = [{**view_entry, "versions": [version_entry for version_entry in view_entry["versions"] if version_entry["name"] in version_names]}]
+        self.page_data.responses[response_key("api/workspace", [])] = workspace
         split: Query = [("split", self.split)]
-        version = await self.json(self.root, [])
-        self.kept.keep(self.root, [], {**version, "splits": [one for one in version["splits"] if one["name"] == self.split]})
-        await self.keep(f"{self.root}/figures", split)
+        version = await self.fetch_json(self.version_url, [])
+        self.page_data.add_response(self.version_url, [], {**version, "splits": [split_entry for split_entry in version["splits"] if split_entry["name"] == self.split]})
+        await self.collect_response(f"{self.version_url}/figures", split)
         concepts = range(len(version["concepts"]))
-        await self.of_concept(None, split)
-        for name in ("causes", "confusion"):
-            await self.keep(f"{self.root}/{name}", split)
-        for tab in TABS:
-            await self.gallery(tab, None, [])
-        await self.behind_marks(version["concepts"])
+        await self.collect_concept(None, split)
+        for endpoint in ("causes", "confusion"):
+            await self.collect_response(f"{self.version_url}/{endpoint}", split)
+        for tab in EXPORTED_TABS:
+            await self.collect_list(tab, None, [])
+        await self.collect_linked_lists(version["concepts"])
         if self.against:
-            await self.compared()
-        figures = self.kept.answers[key_of(f"{self.root}/figures", split)]["concepts"]
-        for concept in sorted(concepts, key=lambda one: -(figures[one]["fp"] + figures[one]["fn"]))[:MOST_CONCEPTS]:
-            if self.kept.room > 0:
-                await self.of_concept(concept, split)
-                for tab in TABS:
-                    await self.gallery(tab, concept, [])
-        await self.whole_pictures()
+            await self.collect_comparison()
+        figures = self.page_data.responses[response_key(f"{self.version_url}/figures", split)]["concepts"]
+        for concept in sorted(concepts, key=lambda c: -(figures[c]["fp"] + figures[c]["fn"]))[:MAX_CONCEPTS]:
+            if self.page_data.bytes_left > 0:
+                await self.collect_concept(concept, split)
+                for tab in EXPORTED_TABS:
+                    await self.collect_list(tab, concept, [])
+        await self.collect_pictures()
 
-    async def of_concept(self, concept: int | None, split: Query) -> None:
-        chosen: Query = [] if concept is None else [("concept", str(concept))]
-        await self.keep(f"{self.root}/histogram", [*split, *chosen])
-        curves = await self.json(f"{self.root}/curves", chosen)
-        self.kept.keep(f"{self.root}/curves", chosen, curves)
-        await self.keep(f"{self.root}/objectives", chosen)
+    async def collect_concept(self, concept: int | None, split: Query) -> None:
+        concept_query: Query = [] if concept is None else [("concept", str(concept))]
+        await self.collect_response(f"{self.version_url}/histogram", [*split, *concept_query])
+        curves = await self.fetch_json(f"{self.version_url}/curves", concept_query)
+        self.page_data.add_response(f"{self.version_url}/curves", concept_query, curves)
+        await self.collect_response(f"{self.version_url}/objectives", concept_query)
         if concept is not None:
-            await self.keep(f"{self.root}/causes", [*split, *chosen])
+            await self.collect_response(f"{self.version_url}/causes", [*split, *concept_query])
 
-    async def behind_marks(self, concepts: list[str]) -> None:
+    async def collect_linked_lists(self, concepts: list[str]) -> None:
         """The lists that causes, confusions and slices open."""
         split: Query = [("split", self.split)]
-        causes = self.kept.answers[key_of(f"{self.root}/causes", split)]["found"]["causes"]
-        for one in causes:
-            await self.gallery(one["tab"], None, [f"cause:{one['cause']}"])
-        await anyio.to_thread.run_sync(self.version.loaded.looks.read, self.version.in_split(self.split))
-        slices = await self.keep(f"{self.root}/slices", split)
-        for one in slices["slices"]:
-            await self.gallery(one["tab"], one["concept"], one["only"])
-        alike = await self.keep(f"{self.root}/map", split)
-        for group in alike["groups"]:
-            await self.pictures((*example_of(example), CROP) for example in group["examples"])
-        found = self.kept.answers[key_of(f"{self.root}/confusion", split)]["found"]
-        cells = sorted(zip(found["number"], found["annotated"], found["predicted"], strict=True), reverse=True)
-        none = len(concepts)
-        mixed = [
-            (annotated, predicted) for _, annotated, predicted in cells if annotated != predicted and none not in (annotated, predicted)
+        causes = self.page_data.responses[response_key(f"{self.version_url}/causes", split)]["found"]["causes"]
+        for entry in causes:
+            await self.collect_list(entry["tab"], None, [f"cause:{entry['cause']}"])
+        await anyio.to_thread.run_sync(self.version.results.image_stats_cache.read, self.version.split_index(self.split))
+        slices = await self.collect_response(f"{self.version_url}/slices", split)
+        for entry in slices["slices"]:
+            await self.collect_list(entry["tab"], entry["concept"], entry["only"])
+        similarity_map = await self.collect_response(f"{self.version_url}/map", split)
+        for group in similarity_map["groups"]:
+            await self.collect_crops((*parse_crop_url(example), CROP_SIZE) for example in group["examples"])
+        confusion = self.page_data.responses[response_key(f"{self.version_url}/confusion", split)]["found"]
+        cells = sorted(zip(confusion["number"], confusion["annotated"], confusion["predicted"], strict=True), reverse=True)
+        none_index = len(concepts)
+        confused_pairs = [
+            (annotated, predicted) for _, annotated, predicted in cells if annotated != predicted and none_index not in (annotated, predicted)
         ]
-        for annotated, predicted in mixed[:MOST_PAIRS]:
-            await self.gallery("missing", predicted, [f"annotated:{concepts[annotated]}"])
+        for annotated, predicted in confused_pairs[:MAX_PAIRS]:
+            await self.collect_list("missing", predicted, [f"annotated:{concepts[annotated]}"])
 
-    async def compared(self) -> None:
+    async def collect_comparison(self) -> None:
         """The other version is the first, this one the second, as the page has it."""
         assert self.against is not None
-        self.kept.compared = self.against, self.version.name
-        first = self.root_of(self.against)
+        self.page_data.compared_versions = self.against, self.version.name
+        first_url = self.build_version_url(self.against)
         split: Query = [("split", self.split)]
-        here = f"{first}/compare/{quote(self.version.name, safe=PLAIN)}"
-        found = await self.keep(here, split)
-        place = self.version.in_split(self.split)
-        other = self.version.view.version(self.against)
-        await anyio.to_thread.run_sync(other.loaded.looks.read, place)
-        await self.keep(f"{here}/slices", split)
-        told = await self.json(first, [])
-        self.kept.keep(first, [], {**told, "splits": [one for one in told["splits"] if one["name"] == self.split]})
-        await self.keep(f"{first}/figures", split)
-        await self.keep(f"{first}/histogram", split)
-        for link in found["galleries"]:
+        compare_url = f"{first_url}/compare/{quote(self.version.name, safe=UNESCAPED)}"
+        comparison = await self.collect_response(compare_url, split)
+        split_index = self.version.split_index(self.split)
+        other_version = self.version.view.version(self.against)
+        await anyio.to_thread.run_sync(other_version.results.image_stats_cache.read, split_index)
+        await self.collect_response(f"{compare_url}/slices", split)
+        version_document = await self.fetch_json(first_url, [])
+        self.page_data.add_response(first_url, [], {**version_document, "splits": [split_entry for split_entry in version_document["splits"] if split_entry["name"] == self.split]})
+        await self.collect_response(f"{first_url}/figures", split)
+        await self.collect_response(f"{first_url}/histogram", split)
+        for link in comparison["galleries"]:
             if link["concept"] is None:
-                await self.gallery(link["tab"], None, [link["only"]], self.root_of(link["version"]))
+                await self.collect_list(link["tab"], None, [link["only"]], self.build_version_url(link["version"]))
 
-    async def gallery(self, tab: str, concept: int | None, only: Iterable[str], root: str | None = None) -> None:
+    async def collect_list(self, tab: str, concept: int | None, filters: Iterable[str], version_url: str | None = None) -> None:
         """The first items of a list, with their crops."""
-        root = root or self.root
-        clauses: Query = [("only", clause) for clause in only]
-        asked: Query = [("tab", tab), ("split", self.split), *([] if concept is None else [("concept", str(concept))]), *clauses]
-        key = key_of(f"{root}/page", [*asked, ("offset", "0")])
-        if self.kept.room <= 0 or key in self.kept.answers:
+        version_url = version_url or self.version_url
+        clauses: Query = [("only", clause) for clause in filters]
+        list_query: Query = [("tab", tab), ("split", self.split), *([] if concept is None else [("concept", str(concept))]), *clauses]
+        key = response_key(f"{version_url}/page", [*list_query, ("offset", "0")])
+        if self.page_data.bytes_left <= 0 or key in self.page_data.responses:
             return
-        beside: Query = [("versus", value.partition(":")[2].rpartition("=")[0]) for _, value in clauses if value.startswith("versus:")]
-        page = await self.json(f"{root}/page", [*asked, ("offset", "0"), ("limit", str(self.items)), *beside])
-        self.kept.keep(f"{root}/page", [*asked, ("offset", "0")], page)
-        self.kept.lengths[key] = len(page["items"])
+        versus_query: Query = [("versus", argument.partition(":")[2].rpartition("=")[0]) for _, argument in clauses if argument.startswith("versus:")]
+        page = await self.fetch_json(f"{version_url}/page", [*list_query, ("offset", "0"), ("limit", str(self.items)), *versus_query])
+        self.page_data.add_response(f"{version_url}/page", [*list_query, ("offset", "0")], page)
+        self.page_data.lengths[key] = len(page["items"])
         if clauses:
-            self.kept.keep(f"{root}/count", asked, {"total": page["total"], "reviewed": 0, "unsure": 0})
-        await self.pictures((item["picture"], item["frame"], CROP) for item in page["items"])
+            self.page_data.add_response(f"{version_url}/count", list_query, {"total": page["total"], "reviewed": 0, "unsure": 0})
+        await self.collect_crops((item["picture"], item["frame"], CROP_SIZE) for item in page["items"])
 
-    async def whole_pictures(self) -> None:
+    async def collect_pictures(self) -> None:
         """As many as there is room for, of the errors of all concepts first."""
-        for tab in TABS[:3]:
-            page = self.kept.answers.get(key_of(f"{self.root}/page", [("tab", tab), ("split", self.split), ("offset", "0")]), {"items": []})
+        for tab in EXPORTED_TABS[:3]:
+            page = self.page_data.responses.get(response_key(f"{self.version_url}/page", [("tab", tab), ("split", self.split), ("offset", "0")]), {"items": []})
             for item in page["items"]:
-                if self.kept.room <= 0:
+                if self.page_data.bytes_left <= 0:
                     return
-                await self.keep(f"{self.root}/images/{item['image']}", [])
-                await self.pictures([(item["picture"], None, WHOLE)])
+                await self.collect_response(f"{self.version_url}/images/{item['image']}", [])
+                await self.collect_crops([(item["picture"], None, PICTURE_SIZE)])
 
-    async def pictures(self, several: Iterable[tuple[str, list[int] | None, int]]) -> None:
-        for picture, frame, size in several:
-            part = ",".join(str(side) for side in frame) if frame else ""
-            key = f"{picture}&{part}" if frame else picture
-            if key not in self.kept.pictures and self.kept.room > 0:
-                data, kind = await self.get(picture, [("size", str(size)), *([("frame", part)] if frame else [])])
-                self.kept.keep_picture(key, data, kind)
+    async def collect_crops(self, requests: Iterable[tuple[str, list[int] | None, int]]) -> None:
+        for picture, frame, size in requests:
+            frame_text = ",".join(str(side) for side in frame) if frame else ""
+            key = f"{picture}&{frame_text}" if frame else picture
+            if key not in self.page_data.pictures and self.page_data.bytes_left > 0:
+                data, kind = await self.fetch(picture, [("size", str(size)), *([("frame", frame_text)] if frame else [])])
+                self.page_data.add_picture(key, data, kind)
 
-    async def keep(self, path: str, query: Query) -> Any:
-        answer = await self.json(path, query)
-        self.kept.keep(path, query, answer)
-        return answer
+    async def collect_response(self, path: str, query: Query) -> Any:
+        response = await self.fetch_json(path, query)
+        self.page_data.add_response(path, query, response)
+        return response
 
-    async def json(self, path: str, query: Query) -> Any:
-        return json.loads((await self.get(path, query))[0])
+    async def fetch_json(self, path: str, query: Query) -> Any:
+        return json.loads((await self.fetch(path, query))[0])
 
-    async def get(self, path: str, query: Query) -> tuple[bytes, str]:
+    async def fetch(self, path: str, query: Query) -> tuple[bytes, str]:
         """What the application answers, and of which kind it is."""
-        body, kind, status = bytearray(), "", 0
+        body, media_type, status = bytearray(), "", 0
 
         async def receive() -> dict[str, Any]:
             return {"type": "http.request", "body": b"", "more_body": False}
 
         async def send(message: Any) -> None:
-            nonlocal kind, status
+            nonlocal media_type, status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                kind = next((value.decode() for name, value in message["headers"] if name == b"content-type"), "")
+                media_type = next((content.decode() for header, content in message["headers"] if header == b"content-type"), "")
             else:
                 body.extend(message.get("body", b""))
 
@@ -256,28 +256,28 @@ class Collector:
         await self.app(scope, receive, send)
         if status != 200:
             raise ExportError("html", f"{path} answered {status}: {bytes(body[:300]).decode(errors='replace')}")
-        return bytes(body), kind
+        return bytes(body), media_type
 
 
-def example_of(address: str) -> tuple[str, list[int] | None]:
-    picture, _, query = address.partition("?")
-    frame = dict(part.partition("=")[::2] for part in query.split("&")).get("frame")
+def parse_crop_url(url: str) -> tuple[str, list[int] | None]:
+    picture, _, query = url.partition("?")
+    frame = dict(parameter.partition("=")[::2] for parameter in query.split("&")).get("frame")
     return picture, [int(side) for side in frame.split(",")] if frame else None
 
 
-def written_page(kept: Kept) -> str:
+def render_page(page_data: PageData) -> str:
     """The built page with its style, its program and what was kept inside."""
-    page = (STATIC / "export" / "index.html").read_text(encoding="utf-8")
+    template = (STATIC / "export" / "index.html").read_text(encoding="utf-8")
     style = "\n".join(file.read_text(encoding="utf-8") for file in sorted((STATIC / "export" / "assets").glob("*.css")))
-    program = "\n".join(file.read_text(encoding="utf-8") for file in sorted((STATIC / "export" / "assets").glob("*.js"))).replace(
+    script = "\n".join(file.read_text(encoding="utf-8") for file in sorted((STATIC / "export" / "assets").glob("*.js"))).replace(
         "</script", "<\\/script"
     )
-    data = {"answers": kept.answers, "lengths": kept.lengths, "pictures": kept.pictures, "compared": kept.compared}
-    inside = json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
-    head, tail = page.partition("</head>")[::2]
-    lines = [line for line in head.splitlines() if "<script" not in line and "stylesheet" not in line and "icon.svg" not in line]
+    data = {"answers": page_data.responses, "lengths": page_data.lengths, "pictures": page_data.pictures, "compared": page_data.compared_versions}
+    data_json = json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
+    head, tail = template.partition("</head>")[::2]
+    lines = [head_line for head_line in head.splitlines() if "<script" not in head_line and "stylesheet" not in head_line and "icon.svg" not in head_line]
     return (
         "\n".join(lines) + f"\n<style>{style}</style>\n</head>" + tail.replace(
-            "</body>", f'<script id="kept" type="application/json">{inside}</script>\n<script type="module">{program}</script>\n</body>'
+            "</body>", f'<script id="kept" type="application/json">{data_json}</script>\n<script type="module">{script}</script>\n</body>'
         )
     )  # fmt: skip

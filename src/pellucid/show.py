@@ -34,7 +34,7 @@ def show(
     """
     with tempfile.TemporaryDirectory(prefix="pellucid-") as folder:
         workspace = Workspace(Path(folder) / "workspace")
-        _, notes = prepare(workspace, source, predictions, images, split, kind, iou, None, first_pixel, **forced)
+        _, notes = import_sources(workspace, source, predictions, images, split, kind, iou, None, first_pixel, **forced)
         for note in notes:
             print(f"{note.severity}: {note.message}")
         workspace.serve(host, port, browser)
@@ -49,19 +49,19 @@ def coco_figures(annotations: Any, predictions: Any, images: str | Path | None =
     return straight.coco_figures(annotations, predictions, None if images is None else str(images))[0]
 
 
-def prepare(
+def import_sources(
     workspace: Workspace, source: Any, predictions: Any, images: str | Path | None, split: Split | None, kind: Kind | None,
     iou: float, annotation_format: str | None = None, first_pixel: int | None = None, **forced: Any,
 ) -> tuple[View, list[Note]]:  # fmt: skip
     """One view and one version from two sources; returns the view and what was found worth knowing."""
-    view, notes = workspace.add(named_after(source, "gallery"), source, images, split, kind, annotation_format, first_pixel)
-    version = view.version_to_be(named_after(predictions, "predictions"), iou)
+    view, notes = workspace.add(default_name(source, "gallery"), source, images, split, kind, annotation_format, first_pixel)
+    version = view.version_or_draft(default_name(predictions, "predictions"), iou)
     return view, [*notes, *version.add_predictions(predictions, **forced)]
 
 
-def named_after(source: Any, otherwise: str) -> str:
-    name = Path(str(source)).resolve().stem if isinstance(source, str | Path) else otherwise
+def default_name(source: Any, fallback: str) -> str:
+    stem = Path(str(source)).resolve().stem if isinstance(source, str | Path) else fallback
     try:
-        return checked_name("view", name)
+        return checked_name("view", stem)
     except InvalidNameError:
-        return otherwise
+        return fallback

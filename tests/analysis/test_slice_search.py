@@ -67,13 +67,13 @@ def test_shuffled_labels_of_real_boxes_say_nothing(shared_coco):
 def shared_coco(shared, workspace):
     if not shared.is_dir():
         pytest.skip("the shared data sets are not there")
-    from pellucid.workspace.sliced import populations
+    from pellucid.workspace.sliced import build_populations
 
     folder = shared / "coco256"
     view, _ = workspace.add("v", folder / "annotations" / "instances.json", folder / "images", split="validation")
     version = view.start("m")
     version.add_predictions(folder / "predictions" / "nanodet" / "coco_results.json")
-    return [one for error in ("extra", "missing") for one in populations(version.evaluation, 1, error, None)]
+    return [one for error in ("extra", "missing") for one in build_populations(version.evaluation, 1, error, None)]
 
 
 @pytest.mark.shared

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from pellucid.workspace.figures import moves
+from pellucid.workspace.figures import tab_changes
 
 pytestmark = pytest.mark.browser
 
@@ -101,7 +101,7 @@ def test_the_threshold_is_dragged_on_the_curve_and_says_what_changes(go, demo):
     assert after < before
     change = page.get_by_role("region", name="What would change")
     place = version.concept_position("red cell")
-    expected = {move.tab: move for move in moves(version.evaluation, 1, place, before, after)}
+    expected = {move.tab: move for move in tab_changes(version.evaluation, 1, place, before, after)}
     expect(change.locator("button.missing")).to_contain_text(f"{expected['missing'].change} enter")
     change.locator("button.missing").click()
     expect_items(page, expected["missing"].change)

@@ -10,7 +10,7 @@ import toys
 from formats.test_every_format import facts, read_text
 from pellucid.errors import PellucidError
 from pellucid.formats import read_annotations
-from pellucid.workspace.export import Chosen, export
+from pellucid.workspace.export import ExportOptions, export_view
 
 
 def voc_picture(name, folder):
@@ -94,7 +94,7 @@ def test_what_nobody_labelled_is_not_taken_for_empty(tmp_path, workspace):
     tasks = [{"id": 1, "data": {"image": "a.jpg"}, "annotations": []}, {"id": 2, "data": {"image": "b.jpg"}, "annotations": [{"result": [
         {"value": {"choices": ["night"]}}]}]}]  # fmt: skip
     view, _ = workspace.add("v", toys.write(tmp_path / "t.json", json.dumps(tasks)))
-    assert [note.kind for note in export(view, "annotations", "csv", tmp_path / "out.csv")] == ["unannotated"]
+    assert [note.kind for note in export_view(view, "annotations", "csv", tmp_path / "out.csv")] == ["unannotated"]
     assert (tmp_path / "out.csv").read_text().splitlines()[1:] == ["b.jpg,validation,night"]
 
 
@@ -103,7 +103,7 @@ def test_stated_absences_survive_a_table(tmp_path, workspace):
             "categories": [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}],
             "annotations": [{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]}]}  # fmt: skip
     view, _ = workspace.add("v", toys.write(tmp_path / "lvis.json", json.dumps(lvis)))
-    export(view, "annotations", "csv", tmp_path / "out.csv")
+    export_view(view, "annotations", "csv", tmp_path / "out.csv")
     again = read_annotations(tmp_path / "out.csv", None, None, None)
     assert facts(again)[1] == facts(read_annotations(tmp_path / "lvis.json", None, None, None))[1]
 
@@ -116,8 +116,8 @@ def test_exports_of_one_workspace_fit_each_other(tmp_path, workspace):
     names = [f"v{place}.jpg" for place in range(3)]
     sides = {"x": [1] * 3, "y": [1] * 3, "width": [9] * 3, "height": [9] * 3}
     version.add_predictions({"image": names, "concept": ["cat"] * 3, "score": [0.9] * 3, **sides})
-    export(view, "annotations", "coco", tmp_path / "ann.json", version)
-    export(view, "predictions", "coco", tmp_path / "pred.json", version, Chosen("validation"))
+    export_view(view, "annotations", "coco", tmp_path / "ann.json", version)
+    export_view(view, "predictions", "coco", tmp_path / "pred.json", version, ExportOptions("validation"))
     again, _ = pellucid.open(tmp_path / "again").add("v", tmp_path / "ann.json")
     other = again.start("m")
     other.add_predictions(tmp_path / "pred.json")
@@ -146,7 +146,7 @@ def test_outlines_are_kept_with_the_version_and_reach_the_page(tmp_path, workspa
         row = {"image_id": image, "category_id": 1, "bbox": [1, 2, 8, 6], "score": 0.9}
         version.add_predictions(toys.results(tmp_path, [row], f"{number}.json"), covered="listed")
     again = pellucid.open(workspace.folder).view("v").version("m")
-    assert again.outlines(again.loaded, [0, 1]) == [outline, []]
+    assert again.outlines(again.results, [0, 1]) == [outline, []]
     view.add(toys.write(tmp_path / "more.csv", "image,concept,x,y,width,height\nb.jpg,dent,1,1,2,2\n"))
     assert view.annotated[1].outline.tolist() == [json.dumps(outline), "", ""]
 

@@ -129,30 +129,30 @@ def version(tmp_path):
 
 
 def test_a_workspace_is_written_and_read_back(version, tmp_path):
-    from pellucid.workspace.export import export
+    from pellucid.workspace.export import export_view
 
     for form in WRITERS:
         path = tmp_path / f"out-{form}{ENDINGS.get(form, '')}"
-        notes = export(version.view, "annotations", form, path)
+        notes = export_view(version.view, "annotations", form, path)
         assert [note.kind for note in notes] == ([] if form in ("coco", "voc", "csv", "parquet") else ["left_out"])
         again, _ = pellucid.open(tmp_path / f"again-{form}").add("v", path, images=tmp_path / "images" if form != "yolo" else None)
         assert again.images_by_split == {"validation": 2}
         with pytest.raises(PellucidError, match="something is there already"):
-            export(version.view, "annotations", form, path)
+            export_view(version.view, "annotations", form, path)
 
 
 def test_a_gallery_and_the_thresholds(version, tmp_path):
     import duckdb
 
-    from pellucid.workspace.export import Chosen, export
+    from pellucid.workspace.export import ExportOptions, export_view
 
-    export(version.view, "gallery", "csv", tmp_path / "g.csv", version, Chosen(tab="all"))
+    export_view(version.view, "gallery", "csv", tmp_path / "g.csv", version, ExportOptions(tab="all"))
     rows = duckdb.sql(f"SELECT image, concept, score, x, outcome FROM read_csv('{tmp_path / 'g.csv'}')").fetchall()
     assert rows == [(item.image, item.concept, item.score, item.box[0], item.outcome) for item in version.gallery("all")]
-    export(version.view, "thresholds", "json", tmp_path / "t.json", version)
+    export_view(version.view, "thresholds", "json", tmp_path / "t.json", version)
     import json
 
     assert json.loads((tmp_path / "t.json").read_text())["thresholds"] == {name: one.value for name, one in version.thresholds.items()}
     with pytest.raises(PellucidError, match="name one with --version"):
-        export(version.view, "predictions", "csv", tmp_path / "p.csv")
+        export_view(version.view, "predictions", "csv", tmp_path / "p.csv")
     assert SPLITS[1] == "validation"

@@ -97,12 +97,12 @@ def test_what_changed_opens_what_changed(demo, view):
 
 def test_what_enters_and_leaves_when_a_threshold_moves(demo):
     version = demo.view("cells").version("v2")
-    from pellucid.workspace.figures import moves
+    from pellucid.workspace.figures import tab_changes
 
     before = version.thresholds["red cell"].value
     for after in (before / 2, (1 + before) / 2):
         place = version.concept_position("red cell")
-        for move in moves(version.evaluation, 1, place, before, after):
+        for move in tab_changes(version.evaluation, 1, place, before, after):
             now, then = (len(version.gallery(move.tab, concept="red cell", threshold=value)) for value in (after, before))
             assert move.change == now - then
             seen = version.gallery(move.tab, concept="red cell", threshold=move.threshold, only=[move.only])

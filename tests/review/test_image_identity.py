@@ -6,7 +6,7 @@ import pellucid
 import toys
 from pellucid.errors import InvalidDecisionError
 from pellucid.understand.deciding import Change
-from pellucid.workspace.export import Chosen, export
+from pellucid.workspace.export import ExportOptions, export_view
 
 LABELS = "image,label\none.png,cat\ntwo.png,dog\nthree.png,cat\nfive.png,owl\nfour.png,\n"
 SCORES = "image,cat,dog,owl\none.png,0.1,0.8,0.1\ntwo.png,0.2,0.7,0.1\nthree.png,0.4,0.3,0.3\nfive.png,0.2,0.2,0.6\nfour.png,0.1,0.1,0.8\n"
@@ -67,7 +67,7 @@ def test_an_image_nobody_annotated_can_be(pets, tmp_path):
     view.reviews.decide(version, [item], "wrong", "Ann")
     assert labels(view)["four.png", "owl"] == "positive"
     assert named(version, "all", "four.png", corrected=True).outcome == "matched"
-    export(view, "annotations", "csv", tmp_path / "out.csv", chosen=Chosen(corrected=True))
+    export_view(view, "annotations", "csv", tmp_path / "out.csv", options=ExportOptions(corrected=True))
     fresh, _ = pellucid.open(tmp_path / "fresh").add("pets", tmp_path / "out.csv")
     assert labels(fresh) == labels(view)
 
@@ -91,7 +91,7 @@ def test_only_the_tag_at_hand_changes(tags, tmp_path):
     view.reviews.decide(version, [named(version, "missing", "three.png", threshold=0.5)], "wrong", "Ann", Change(value="unknown"))
     assert labels(view)["three.png", "dog"] == "unknown"
     assert named(version, "all", "three.png", concept="dog", corrected=True).outcome in ("ignored", "below")
-    export(view, "annotations", "csv", tmp_path / "out.csv", chosen=Chosen(corrected=True))
+    export_view(view, "annotations", "csv", tmp_path / "out.csv", options=ExportOptions(corrected=True))
     fresh, _ = pellucid.open(tmp_path / "fresh").add("tags", tmp_path / "out.csv", kind="tagging")
     assert labels(fresh) == labels(view)
 

@@ -10,7 +10,7 @@ import toys
 from pellucid.errors import UnknownConceptError, InvalidDecisionError, ItemNotFoundError, ReviewerMissingError, HistoryRowNotFoundError
 from pellucid.formats import WRITERS
 from pellucid.understand.deciding import Change
-from pellucid.workspace.export import Chosen, export
+from pellucid.workspace.export import ExportOptions, export_view
 from pellucid.workspace.reviewing import Seen
 
 
@@ -194,7 +194,7 @@ def test_the_mended_set_imported_again_changes_nothing(cracks, tmp_path):
     view.reviews.decide(version, [version.gallery("missing")[0]], "wrong", "Ann")
     view.reviews.decide(version, [Seen(*RUST[:2], "annotated", RUST[2])], "wrong", "Ann", Change(box=(41.0, 5.0, 10.0, 10.0)))
     before = boxes(view)
-    export(view, "annotations", "coco", tmp_path / "mended.json", chosen=Chosen(corrected=True))
+    export_view(view, "annotations", "coco", tmp_path / "mended.json", options=ExportOptions(corrected=True))
     view.add(tmp_path / "mended.json", images=tmp_path / "images")
     assert boxes(view) == before or boxes(view) == sorted([*before, ("a/one.png", "rust", (41.0, 5.0, 10.0, 10.0))])
     fresh, _ = view.workspace.add("fresh", tmp_path / "mended.json", images=tmp_path / "images")
@@ -336,7 +336,7 @@ def test_what_was_mended_is_written_in_every_format(cracks, tmp_path, format):
     view.reviews.decide(version, [Seen(*TWO[:2], "annotated", TWO[2])], "wrong", "Ann", Change(concept="rust"))
     endings = {"coco": ".json", "label-studio": ".json", "csv": ".csv", "parquet": ".parquet", "cvat": ".xml"}
     path = tmp_path / f"out{endings.get(format, '')}"
-    export(view, "annotations", format, path, chosen=Chosen(corrected=True))
+    export_view(view, "annotations", format, path, options=ExportOptions(corrected=True))
     fresh, _ = pellucid.open(tmp_path / "fresh").add("v", path, images=None if format in ("yolo", "fiftyone") else tmp_path / "images")
     same = [(image.rsplit("/")[-1], concept, np.round(box, 3).tolist()) for image, concept, box in boxes(fresh)]
     assert sorted(same) == sorted((image.rsplit("/")[-1], concept, np.round(box, 3).tolist()) for image, concept, box in boxes(view))
@@ -346,24 +346,24 @@ def test_the_patch_the_tasks_and_the_report_say_what_happened(cracks, tmp_path):
     view, version = cracks
     view.reviews.decide(version, version.gallery("missing")[:1], "wrong", "Ann", reason="a dent | really")
     view.reviews.decide(version, [Seen(*TWO[:2], "annotated", TWO[2])], "unsure", "Bo")
-    export(view, "corrections", "json", tmp_path / "patch.json")
+    export_view(view, "corrections", "json", tmp_path / "patch.json")
     (row,) = json.loads((tmp_path / "patch.json").read_text())
     assert (row["image"], row["change"], row["concept"], tuple(row["box"]), row["who"]) == ("a/one.png", "added", "dent", FOUND[2], "Ann")
-    export(view, "corrections", "coco", tmp_path / "patch.coco.json")
+    export_view(view, "corrections", "coco", tmp_path / "patch.coco.json")
     changed = json.loads((tmp_path / "patch.coco.json").read_text())
     assert [image["file_name"] for image in changed["images"]] == ["a/one.png"]
     assert len(changed["annotations"]) == 3
-    export(view, "corrections", "csv", tmp_path / "patch.csv")
+    export_view(view, "corrections", "csv", tmp_path / "patch.csv")
     assert "added,dent" in (tmp_path / "patch.csv").read_text()
-    export(view, "tasks", "label-studio", tmp_path / "tasks.json")
+    export_view(view, "tasks", "label-studio", tmp_path / "tasks.json")
     (task,) = json.loads((tmp_path / "tasks.json").read_text())
     assert task["data"]["image"].endswith("two.png")
     assert len(task["predictions"][0]["result"]) == 1
-    export(view, "report", "markdown", tmp_path / "report.md")
+    export_view(view, "report", "markdown", tmp_path / "report.md")
     text = (tmp_path / "report.md").read_text()
     assert "3 annotations became 4: 1 added, 0 removed, 0 changed" in text
     assert "a dent \\| really" in text
-    export(view, "history", "csv", tmp_path / "history.csv")
+    export_view(view, "history", "csv", tmp_path / "history.csv")
     assert len((tmp_path / "history.csv").read_text().splitlines()) == 3
 
 
@@ -373,7 +373,7 @@ def test_the_effect_is_that_of_evaluating_the_mended_set(cracks, tmp_path):
     view.reviews.decide(version, version.gallery("missing")[:1], "wrong", "Ann")
     view.reviews.decide(version, [Seen(*RUST[:2], "annotated", RUST[2])], "wrong", "Ann")
     mended = version.loaded.with_corrections(view.reviews.ledger).evaluation
-    export(view, "annotations", "coco", tmp_path / "mended.json", chosen=Chosen(corrected=True))
+    export_view(view, "annotations", "coco", tmp_path / "mended.json", options=ExportOptions(corrected=True))
     fresh, _ = pellucid.open(tmp_path / "fresh").add("v", tmp_path / "mended.json", images=tmp_path / "images")
     again = fresh.start("m")
     again.add_predictions(toys.results(tmp_path))
@@ -432,7 +432,7 @@ def test_corrections_that_cannot_be_made_are_told_of(cracks, tmp_path):
     view, version = cracks
     view.reviews.decide(version, [version.gallery("missing")[0]], "wrong", "Ann")
     toys.picture(tmp_path / "images/a/one.png", colour=(7, 7, 7))
-    notes = export(view, "annotations", "coco", tmp_path / "out.json", chosen=Chosen(corrected=True))
+    notes = export_view(view, "annotations", "coco", tmp_path / "out.json", options=ExportOptions(corrected=True))
     assert [note.message for note in notes] == ["1 correction left out: the picture is not in the view, or was replaced"]
 
 

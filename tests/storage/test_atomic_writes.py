@@ -49,7 +49,7 @@ def test_a_process_killed_at_any_moment(folder, tmp_path):
         finished += f"m{number}" in found
         killed += f"m{number}" not in found
         if f"m{number}" not in found:
-            pellucid.open(folder).view("v").version_to_be(f"m{number}").add_predictions(tmp_path / "results.json")
+            pellucid.open(folder).view("v").version_or_draft(f"m{number}").add_predictions(tmp_path / "results.json")
             assert readable(folder)[f"m{number}"] == 4
     assert finished + killed == 14
     leftovers = list(folder.rglob("*.tmp"))

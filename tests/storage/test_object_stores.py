@@ -153,7 +153,7 @@ def test_others_see_what_was_written_and_nobody_overwrites_another(url, machine,
             )
         )
         manifest = mine.view("v").manifest
-        mine.view("v")._keep(manifest, *mine.view("v")._tables(manifest))
+        mine.view("v")._save(manifest, *mine.view("v")._read_tables(manifest))
     assert mine.view("v").images_by_split == {"validation": 3}
     assert mine.view("v").versions == ["m", "second"]
     machine()
@@ -164,7 +164,7 @@ def test_what_a_reader_has_before_it_stays_until_it_looks_again(url, machine, tm
     monkeypatch.setattr(ranged, "SMALL", 0)
     filled(pellucid.open(url), tmp_path / "sources")
     machine()
-    reader = pellucid.open(url).view("v").version("m").loaded
+    reader = pellucid.open(url).view("v").version("m").results
     machine()
     pellucid.open(url).view("v").version("m").evaluate()
     rows = np.arange(len(reader.evaluation.predictions))
@@ -416,7 +416,7 @@ def test_outlines_are_fetched(tmp_path, machine):
     view.start("m").add_predictions(toys.results(tmp_path))
     machine()
     version = pellucid.open(bucket).view("v").version("m")
-    assert version.outlines(version.loaded, [0]) == [[[1, 1, 9, 1, 9, 9]]]
+    assert version.outlines(version.results, [0]) == [[[1, 1, 9, 1, 9, 9]]]
 
 
 def test_questions_about_the_review_need_no_database(tmp_path, machine, served):

@@ -11,7 +11,7 @@ from fastapi import Path as InPath
 
 from pellucid.columns import Floats, Split
 from pellucid.workspace import Version, Workspace
-from pellucid.workspace.loaded import Loaded
+from pellucid.workspace.loaded import Results
 from pellucid.workspace.mapped import let_go
 
 ViewName = Annotated[str, InPath(max_length=200)]
@@ -30,24 +30,24 @@ def answer(document: Any) -> Response:
     return Response(msgspec.json.encode(document), media_type="application/json", headers={"Cache-Control": "no-cache"})
 
 
-def look_up(workspace: Workspace, view: str, version: str) -> tuple[Version, Loaded]:
+def look_up(workspace: Workspace, view: str, version: str) -> tuple[Version, Results]:
     chosen = workspace.view(view).version(version)
-    return chosen, chosen.loaded
+    return chosen, chosen.results
 
 
-def state_at(workspace: Workspace, view: str, version: str, corrected: bool) -> tuple[Version, Loaded]:
+def state_at(workspace: Workspace, view: str, version: str, corrected: bool) -> tuple[Version, Results]:
     """The same, with people's corrections where they are asked for."""
     found, loaded = look_up(workspace, view, version)
-    return found, loaded.with_corrections(found.view.reviews.ledger) if corrected else loaded
+    return found, loaded.apply_corrections(found.view.reviews.ledger) if corrected else loaded
 
 
-def known(loaded: Loaded, concept: int | None) -> int | None:
+def known(loaded: Results, concept: int | None) -> int | None:
     if concept is not None and concept >= len(loaded.evaluation.concepts):
         raise HTTPException(404, f"there are {len(loaded.evaluation.concepts)} concepts, numbered from 0")
     return concept
 
 
-def thresholds_at(loaded: Loaded, at: list[str] | None) -> Floats:
+def thresholds_at(loaded: Results, at: list[str] | None) -> Floats:
     """The optimal thresholds with the user's own in their place."""
     thresholds = loaded.evaluation.optimal.copy()
     for word in at or ():

@@ -73,7 +73,7 @@ from pellucid.understand.counts import STRIP
 from pellucid.understand.decisions import Ledger
 from pellucid.understand.gallery import Tab
 from pellucid.workspace import Version, Workspace
-from pellucid.workspace.loaded import Loaded, Order
+from pellucid.workspace.loaded import Results, Order
 from pellucid.workspace.reviewed import Which
 
 STATIC = Path(__file__).parents[1] / "static"
@@ -136,7 +136,7 @@ def make_app(workspace: Workspace, cache: CropCache | None = None, doors: Doors 
         loaded, ledger = state_of(found, corrected)
         place, chosen = SPLITS.index(split), known(loaded, concept)
         selection = loaded.selection(tab, place, chosen, thresholds_at(loaded, at), reverse)
-        shown = loaded.shown(selection, order, review, ledger, found.narrowed(loaded, selection, only or ()))
+        shown = loaded.list_view(selection, order, review, ledger, found.filter_rows(loaded, selection, only or ()))
         single = concept is not None and order == "score" and not only
         return answer(page_document(found, loaded, shown, single, offset, limit, ledger, other_version(found, loaded, versus)))
 
@@ -240,15 +240,15 @@ def tell_refusals(app: FastAPI) -> None:
 PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}, "image/svg+xml": {}}}, **NOT_FOUND}
 
 
-def state_of(version: Version, corrected: bool) -> tuple[Loaded, Ledger]:
+def state_of(version: Version, corrected: bool) -> tuple[Results, Ledger]:
     """A version as trained or with corrections, and the decisions up to now."""
     ledger = version.view.reviews.ledger
-    return (version.loaded.with_corrections(ledger) if corrected else version.loaded), ledger
+    return (version.results.apply_corrections(ledger) if corrected else version.results), ledger
 
 
-def other_version(version: Version, loaded: Loaded, name: str | None) -> OtherVersion | None:
+def other_version(version: Version, loaded: Results, name: str | None) -> OtherVersion | None:
     """The version whose predictions are told beside, in the same state as this one."""
-    return None if name is None else OtherVersion(version.other(name, loaded))
+    return None if name is None else OtherVersion(version.other_results(name, loaded))
 
 
 def workspace_document(workspace: Workspace, role: Role) -> WorkspaceDocument:
@@ -257,7 +257,7 @@ def workspace_document(workspace: Workspace, role: Role) -> WorkspaceDocument:
         view = workspace.view(name)
         versions = []
         for version in view.versions:
-            manifest = view.version(version).quick_manifest
+            manifest = view.version(version).latest_manifest
             counts = manifest.counts
             versions.append(
                 VersionName(version, manifest.started, counts.get("images", 0), counts.get("covered", 0), counts.get("predictions", 0))

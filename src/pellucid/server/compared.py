@@ -15,9 +15,9 @@ from pellucid.server.understand_documents import (
 from pellucid.understand.counts import count
 from pellucid.understand.gallery import Tab
 from pellucid.workspace import Version, Workspace
-from pellucid.workspace.comparison import by_slice, compared, verdict
-from pellucid.workspace.figures import Spot, spot
-from pellucid.workspace.loaded import Loaded
+from pellucid.workspace.comparison import compare_slices, compare_versions, describe_change
+from pellucid.workspace.figures import OperatingPoint, operating_point
+from pellucid.workspace.loaded import Results
 
 
 def comparison_routes(workspace: Workspace) -> APIRouter:
@@ -33,17 +33,17 @@ def comparison_routes(workspace: Workspace) -> APIRouter:
         """The same, on the kinds of items where either is weak."""
         one, two = pair(view, version, other, split)
         place = SPLITS.index(split)
-        waiting = [which for which in (one.loaded, two.loaded) if which.looks.ready(place) is None]
-        progress = [which.looks.progress(place) for which in (one.loaded, two.loaded)]
+        waiting = [which for which in (one.results, two.results) if which.image_stats_cache.get_or_start(place) is None]
+        progress = [which.image_stats_cache.progress(place) for which in (one.results, two.results)]
         read, of = (sum(side) for side in zip(*progress, strict=True))
         if waiting:
             return answer(SliceChangesDocument([], read, of, False))
-        return answer(SliceChangesDocument(by_slice(one.name, one.loaded, two.name, two.loaded, split), read, of, True))
+        return answer(SliceChangesDocument(compare_slices(one.name, one.results, two.name, two.results, split), read, of, True))
 
     def pair(view: str, version: str, other: str, split: Split) -> tuple[Version, Version]:
         one, two = look_up(workspace, view, version)[0], look_up(workspace, view, other)[0]
-        one.in_split(split)
-        two.in_split(split)
+        one.split_index(split)
+        two.split_index(split)
         return one, two
 
     return routes
@@ -57,25 +57,25 @@ GALLERIES: tuple[tuple[str, bool, Tab], ...] = (
 
 
 def compared_document(a: Version, b: Version, split: Split) -> ComparedDocument:
-    found = compared(a.name, a.loaded, b.name, b.loaded, split)
+    found = compare_versions(a.name, a.results, b.name, b.results, split)
     place = SPLITS.index(split)
     links = []
     for name, later, tab in GALLERIES:
         shown, other = (b, a) if later else (a, b)
-        loaded = shown.loaded
+        loaded = shown.results
         only = f"versus:{other.name}={name}"
-        rows = shown.narrowed(loaded, loaded.selection(tab, place, None, loaded.evaluation.optimal, False), (only,))
+        rows = shown.filter_rows(loaded, loaded.selection(tab, place, None, loaded.evaluation.optimal, False), (only,))
         assert rows is not None
         table = loaded.evaluation.annotations if tab == "extra" else loaded.evaluation.predictions
         number = np.bincount(table.concept[rows], minlength=len(loaded.evaluation.concepts)).tolist()
         links.append(GalleryLink(name, shown.name, tab, only, len(rows), None))
         links += [GalleryLink(name, shown.name, tab, only, number[one], loaded.evaluation.concepts[one]) for one in np.flatnonzero(number)]
-    before, after = (figures_on(version.loaded, place) for version in (a, b))
+    before, after = (figures_on(version.results, place) for version in (a, b))
     return ComparedDocument(
-        found.a, found.b, split, found.images, found.overall, found.concepts, found.warnings, links, before, after, verdict(found.overall)
+        found.a, found.b, split, found.images, found.overall, found.concepts, found.warnings, links, before, after, describe_change(found.overall)
     )
 
 
-def figures_on(loaded: Loaded, split: int) -> Spot:
+def figures_on(loaded: Results, split: int) -> OperatingPoint:
     counts = count(loaded.evaluation, split, loaded.evaluation.optimal)
-    return spot(int(counts.tp.sum()), int(counts.fp.sum()), int(counts.fn.sum()))
+    return operating_point(int(counts.tp.sum()), int(counts.fp.sum()), int(counts.fn.sum()))

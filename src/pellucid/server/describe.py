@@ -43,12 +43,12 @@ from pellucid.understand.reviewed import NEW
 from pellucid.understand.shown import Shown
 from pellucid.understand.thresholds import Source
 from pellucid.workspace import Version
-from pellucid.workspace.loaded import Loaded
+from pellucid.workspace.loaded import Results
 from pellucid.workspace.mapped import let_go
 from pellucid.workspace.ranged import bring
 
 
-def version_document(version: Version, loaded: Loaded) -> VersionDocument:
+def version_document(version: Version, loaded: Results) -> VersionDocument:
     evaluation, manifest = loaded.evaluation, loaded.manifest
     splits = []
     for place, name in enumerate(SPLITS):
@@ -70,15 +70,15 @@ def version_document(version: Version, loaded: Loaded) -> VersionDocument:
     )
 
 
-def figures_document(loaded: Loaded, split: int, thresholds: Floats, ledger: Ledger) -> FiguresDocument:
+def figures_document(loaded: Results, split: int, thresholds: Floats, ledger: Ledger) -> FiguresDocument:
     evaluation = loaded.evaluation
     counts = count(evaluation, split, thresholds)
-    loaded.reviewed.follow(ledger)
-    tabs = [loaded.reviewed.counts(Selection(evaluation, tab, split, None, thresholds)) for tab in TABS]
+    loaded.reviewed_items.follow(ledger)
+    tabs = [loaded.reviewed_items.counts(Selection(evaluation, tab, split, None, thresholds)) for tab in TABS]
     reviewed, unsure = (np.stack([one[state] for one in tabs]) for state in (0, 1))
     of_all = reviewed[0].copy(), unsure[0].copy()
     if evaluation.kind == "classification":  # of one concept, All holds scores that are not their image's highest
-        each = [loaded.reviewed.counts(Selection(evaluation, "all", split, place, thresholds)) for place in range(len(evaluation.concepts))]
+        each = [loaded.reviewed_items.counts(Selection(evaluation, "all", split, place, thresholds)) for place in range(len(evaluation.concepts))]
         reviewed[0], unsure[0] = (sum(one[state] for one in each) for state in (0, 1))
     concepts = []
     for place, optimal in enumerate(evaluation.thresholds):
@@ -92,7 +92,7 @@ def figures_document(loaded: Loaded, split: int, thresholds: Floats, ledger: Led
     return FiguresDocument(concepts, everything.total, int(of_all[0].sum()), int(of_all[1].sum()), ledger.head)
 
 
-def histogram_document(loaded: Loaded, split: int, concept: int | None, bins: int) -> HistogramDocument:
+def histogram_document(loaded: Results, split: int, concept: int | None, bins: int) -> HistogramDocument:
     found = histogram(loaded.evaluation, split, concept, bins)
     return HistogramDocument(found.edges.tolist(), found.right.tolist(), found.wrong.tolist(), found.other.tolist())
 
@@ -100,7 +100,7 @@ def histogram_document(loaded: Loaded, split: int, concept: int | None, bins: in
 class Pictures:
     """Where a version's pictures are: on disk for the server, and under which address for the page."""
 
-    def __init__(self, version: Version, loaded: Loaded) -> None:
+    def __init__(self, version: Version, loaded: Results) -> None:
         self.images = loaded.evaluation.images
         self.folders = loaded.folders
         self.address = f"pictures/{quote(version.view.name, safe='')}/{quote(version.name, safe='')}"
@@ -134,7 +134,7 @@ BETWEEN = 16
 
 
 def page_document(
-    version: Version, loaded: Loaded, selection: Shown, single: bool, offset: int, limit: int, ledger: Ledger,
+    version: Version, loaded: Results, selection: Shown, single: bool, offset: int, limit: int, ledger: Ledger,
     other: OtherVersion | None = None,
 ) -> PageDocument:  # fmt: skip
     """single: one threshold holds for all items, so that All has a position to jump to. other: what is shown beside each."""
@@ -152,7 +152,7 @@ def page_document(
 
 
 def page_item(
-    loaded: Loaded, selection: Shown, pictures: Pictures, row: int, item: Item, ledger: Ledger, other: OtherVersion | None = None
+    loaded: Results, selection: Shown, pictures: Pictures, row: int, item: Item, ledger: Ledger, other: OtherVersion | None = None
 ) -> PageItem:
     evaluation = loaded.evaluation
     table = evaluation.annotations if selection.shows_annotations else evaluation.predictions
@@ -174,14 +174,14 @@ def frame_of(pictures: Pictures, image: int, mark: str, box: Box) -> Region | No
     return frame(box, width, height) if width > 0 and height > 0 else None
 
 
-def review_of(loaded: Loaded, ledger: Ledger, image: int, row: int, annotation: bool) -> ReviewDocument | None:
+def review_of(loaded: Results, ledger: Ledger, image: int, row: int, annotation: bool) -> ReviewDocument | None:
     """What was decided on a row, if anything was."""
-    state, decision = loaded.reviewed.state(image, row, annotation)
+    state, decision = loaded.reviewed_items.state(image, row, annotation)
     told = ledger.rows.get(decision)
     return None if state == NEW or told is None else ReviewDocument(told.id, told.action, told.who, told.when, told.reason)
 
 
-def prediction_partner(loaded: Loaded, row: int, item: Item) -> Partner | None:
+def prediction_partner(loaded: Results, row: int, item: Item) -> Partner | None:
     """The annotation a box matched or lies in; in classification, what a wrong image is annotated with."""
     evaluation = loaded.evaluation
     partner = int(evaluation.partner[row])
@@ -199,7 +199,7 @@ def prediction_partner(loaded: Loaded, row: int, item: Item) -> Partner | None:
     return None
 
 
-def annotation_partner(loaded: Loaded, selection: Shown, row: int, item: Item) -> Partner | None:
+def annotation_partner(loaded: Results, selection: Shown, row: int, item: Item) -> Partner | None:
     """The prediction that came nearest to an extra box; in classification, what was predicted instead."""
     evaluation = loaded.evaluation
     places, table = loaded.neighbours.places(int(evaluation.annotations.image[row])), evaluation.by_image
@@ -225,7 +225,7 @@ def box(boxes: Any, row: int) -> Box | None:
     return left, top, width, height
 
 
-def image_document(version: Version, loaded: Loaded, image: int, thresholds: Floats, other: OtherVersion | None = None) -> ImageDocument:
+def image_document(version: Version, loaded: Results, image: int, thresholds: Floats, other: OtherVersion | None = None) -> ImageDocument:
     """One picture with everything on it."""
     evaluation = loaded.evaluation
     pictures = Pictures(version, loaded)
@@ -251,7 +251,7 @@ def image_document(version: Version, loaded: Loaded, image: int, thresholds: Flo
     )  # fmt: skip
 
 
-def annotated_box(loaded: Loaded, row: int, thresholds: Floats, outline: list[list[float]]) -> AnnotatedBox:
+def annotated_box(loaded: Results, row: int, thresholds: Floats, outline: list[list[float]]) -> AnnotatedBox:
     evaluation = loaded.evaluation
     concept = int(evaluation.annotations.concept[row])
     where = box(evaluation.annotations.box, row)

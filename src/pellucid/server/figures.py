@@ -31,7 +31,7 @@ from pellucid.server.understand_documents import (
 )  # fmt: skip
 from pellucid.understand.gallery import Tab
 from pellucid.workspace import Workspace
-from pellucid.workspace.figures import OFFERED, cause_figures, confusion_figures, moves, objectives, remarks, split_figures
+from pellucid.workspace.figures import DEFAULT_OBJECTIVES, cause_figures, confusion_figures, tab_changes, objective_thresholds, figure_remarks, split_figures
 
 
 def figure_routes(workspace: Workspace) -> APIRouter:
@@ -45,9 +45,9 @@ def figure_routes(workspace: Workspace) -> APIRouter:
         """How many items a narrowed tab has."""
         found, loaded = state_at(workspace, view, version, corrected)
         selection = loaded.selection(tab, SPLITS.index(split), known(loaded, concept), thresholds_at(loaded, at), False)
-        rows = found.narrowed(loaded, selection, only or ())
+        rows = found.filter_rows(loaded, selection, only or ())
         ledger = found.view.reviews.ledger
-        totals = [loaded.shown(selection, "score", which, ledger, rows).total for which in ("all", "reviewed", "unsure")]
+        totals = [loaded.list_view(selection, "score", which, ledger, rows).total for which in ("all", "reviewed", "unsure")]
         return answer(CountDocument(*totals))
 
     @routes.get("/api/views/{view}/versions/{version}/curves", response_model=CurvesDocument, responses=NOT_FOUND)
@@ -57,7 +57,7 @@ def figure_routes(workspace: Workspace) -> APIRouter:
         chosen, thresholds = known(loaded, concept), thresholds_at(loaded, at)
         there = [place for place in range(len(SPLITS)) if (loaded.evaluation.images.split == place).any()]
         several = [split_figures(loaded, place, chosen, thresholds) for place in there]
-        return answer(CurvesDocument(several, remarks(loaded, chosen, several)))
+        return answer(CurvesDocument(several, figure_remarks(loaded, chosen, several)))
 
     @routes.get("/api/views/{view}/versions/{version}/objectives", response_model=ObjectivesDocument, responses=NOT_FOUND)
     def read_objectives(
@@ -66,7 +66,7 @@ def figure_routes(workspace: Workspace) -> APIRouter:
     ) -> Response:  # fmt: skip
         """Thresholds chosen for other ends than fewest errors; objective: see docs/understanding.md."""
         _, loaded = state_at(workspace, view, version, corrected)
-        return answer(ObjectivesDocument(objectives(loaded, known(loaded, concept), objective or OFFERED)))
+        return answer(ObjectivesDocument(objective_thresholds(loaded, known(loaded, concept), objective or DEFAULT_OBJECTIVES)))
 
     @routes.get("/api/views/{view}/versions/{version}/moves", response_model=MovesDocument, responses=NOT_FOUND)
     def read_moves(
@@ -79,7 +79,7 @@ def figure_routes(workspace: Workspace) -> APIRouter:
             raise HTTPException(422, f"to={to}: a finite threshold was expected")
         known(loaded, concept)
         before = float(loaded.evaluation.optimal[concept])
-        return answer(MovesDocument(before, to, moves(loaded.evaluation, SPLITS.index(split), concept, before, to)))
+        return answer(MovesDocument(before, to, tab_changes(loaded.evaluation, SPLITS.index(split), concept, before, to)))
 
     @routes.get("/api/views/{view}/versions/{version}/causes", response_model=CausesDocument, responses=NOT_FOUND)
     def read_causes(

@@ -8,7 +8,7 @@ from pellucid.columns import Floats, Longs
 from pellucid.server.documents import Box, OtherPrediction
 from pellucid.understand.boxes import iou_of_pairs
 from pellucid.understand.causes import is_counted
-from pellucid.workspace.loaded import Loaded
+from pellucid.workspace.loaded import Results
 
 NEAR = 0.1
 """The least IoU at which another version's box is shown beside an item."""
@@ -17,12 +17,12 @@ NEAR = 0.1
 class OtherVersion:
     """Its predictions at or over its own thresholds."""
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: Results) -> None:
         self._loaded = loaded
         self._evaluation = loaded.evaluation
 
     def _rows(self, path: str) -> Longs:
-        image = self._loaded.whereabouts.row_of(path)
+        image = self._loaded.image_locator.row_of(path)
         if image is None:
             return np.zeros(0, np.int64)
         rows = self._loaded.neighbours.predictions(image)

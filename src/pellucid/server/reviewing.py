@@ -35,7 +35,7 @@ from pellucid.understand.deciding import Change
 from pellucid.understand.decisions import VERDICT_ACTIONS, Decision, Ledger
 from pellucid.understand.items import described
 from pellucid.workspace import Version, Workspace
-from pellucid.workspace.loaded import Loaded
+from pellucid.workspace.loaded import Results
 from pellucid.workspace.mended import placed
 from pellucid.workspace.reviewing import Reviews, Seen, Taken, contradicted, seen_item, told
 
@@ -57,7 +57,7 @@ def review_routes(workspace: Workspace, who_header: str | None) -> APIRouter:
         """Say of items that their annotation is wrong, or right, or that one is unsure. Answered when it is safely kept."""
         found, loaded = look_up(workspace, view, version)
         reviews = found.view.reviews
-        state = loaded.with_corrections(reviews.ledger) if asked.corrected else loaded
+        state = loaded.apply_corrections(reviews.ledger) if asked.corrected else loaded
         change = Change(asked.concept, asked.box, asked.value, asked.replaces)
         taken = reviews.decide(
             found, [seen(one) for one in asked.items], asked.verdict, who(request, asked.who), change, asked.reason, asked.batch,
@@ -70,7 +70,7 @@ def review_routes(workspace: Workspace, who_header: str | None) -> APIRouter:
         """A remark about an item."""
         found, loaded = look_up(workspace, view, version)
         reviews = found.view.reviews
-        state = loaded.with_corrections(reviews.ledger) if asked.corrected else loaded
+        state = loaded.apply_corrections(reviews.ledger) if asked.corrected else loaded
         return answer(act_document(reviews, reviews.comment(found, seen(asked.item), who(request, asked.who), asked.text, state)))
 
     @routes.post("/api/views/{view}/undo", response_model=ActDocument, responses=NOT_FOUND)
@@ -181,17 +181,17 @@ def progress_document(reviews: Reviews, after: int, me: str, session: str, proxi
     )  # fmt: skip
 
 
-def queue_document(version: Version, loaded: Loaded, asked: QueueAsked, who: str) -> QueueDocument:
+def queue_document(version: Version, loaded: Results, asked: QueueAsked, who: str) -> QueueDocument:
     """The first items of the list that are free, leased; what is given back goes first."""
     reviews = version.view.reviews
     if asked.give_back is not None:
         reviews.give_back(asked.session, [seen(one) for one in asked.give_back])
     ledger = reviews.ledger
-    state = loaded.with_corrections(ledger) if asked.corrected else loaded
+    state = loaded.apply_corrections(ledger) if asked.corrected else loaded
     selection = state.selection(
         asked.tab, SPLITS.index(asked.split), known(state, asked.concept), thresholds_at(state, asked.at), reverse=False
     )
-    shown = state.shown(selection, asked.order, "new", ledger)
+    shown = state.list_view(selection, asked.order, "new", ledger)
     handed: list[PageItem] = []
     pictures, offset = Pictures(version, state), 0
     while len(handed) < asked.take and offset < shown.total:
@@ -203,10 +203,10 @@ def queue_document(version: Version, loaded: Loaded, asked: QueueAsked, who: str
     return QueueDocument(handed, shown.total, len(reviews.held_by_others(asked.session)))
 
 
-def effect_document(loaded: Loaded, ledger: Ledger, split: int) -> EffectDocument:
-    mended = loaded.with_corrections(ledger)
+def effect_document(loaded: Results, ledger: Ledger, split: int) -> EffectDocument:
+    mended = loaded.apply_corrections(ledger)
     before, after = loaded.evaluation, mended.evaluation
-    edits = placed(loaded.whereabouts, [one for one in ledger.standing() if one.edits])
+    edits = placed(loaded.image_locator, [one for one in ledger.standing() if one.edits])
     touched = Counter(name for _, edit in edits for name in {mark.concept for mark in (*edit.before, *edit.after)})
     errors, errors_after = (
         counts.fp + counts.fn for counts in (count(one, split, one.optimal) for one in (before, after))

@@ -115,8 +115,8 @@ def warm(workspace: Workspace) -> None:
     for name in workspace.views:
         view = workspace.view(name)
         for version in reversed(view.versions):
-            if view.version(version).quick_manifest.predictions:
-                loaded = view.version(version).loaded
+            if view.version(version).latest_manifest.predictions:
+                loaded = view.version(version).results
                 thresholds, ledger = loaded.evaluation.optimal, view.reviews.ledger
                 figures_document(loaded, VALIDATION, thresholds, ledger)
                 for tab in TABS:

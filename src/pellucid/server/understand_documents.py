@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from pellucid.columns import Split
 from pellucid.understand.gallery import Tab
-from pellucid.workspace.comparison import Changed, SliceChange
-from pellucid.workspace.figures import Causes, ConfusionFigures, Move, SplitFigures, Spot, ThresholdFigures
+from pellucid.workspace.comparison import ConceptChange, SliceChange
+from pellucid.workspace.figures import ErrorCauses, ConfusionFigures, TabChange, SplitFigures, OperatingPoint, ThresholdFigures
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class MovesDocument:
 
     before: float
     after: float
-    moves: list[Move]
+    moves: list[TabChange]
 
 
 @dataclass(frozen=True)
 class CausesDocument:
-    found: Causes
+    found: ErrorCauses
 
 
 @dataclass(frozen=True)
@@ -141,12 +141,12 @@ class ComparedDocument:
     b: str
     split: Split
     images: int
-    overall: Changed
-    concepts: list[Changed]
+    overall: ConceptChange
+    concepts: list[ConceptChange]
     warnings: list[str]
     galleries: list[GalleryLink]
-    figures_a: Spot
-    figures_b: Spot
+    figures_a: OperatingPoint
+    figures_b: OperatingPoint
     verdict: str
 
 

@@ -13,105 +13,105 @@ from pellucid.understand.evaluation import Evaluation
 from pellucid.understand.gallery import Selection, Tab
 from pellucid.understand.properties import Property
 from pellucid.workspace.embeddings import Embeddings
-from pellucid.workspace.looked import Looked, at_lines
+from pellucid.workspace.looked import ImageStats, take_lines
 
 
 class Appearance:
     """Lines are those of Looked: pictures, then boxes of annotations, then of predictions."""
 
-    def __init__(self, evaluation: Evaluation, looked: Looked, embeddings: Embeddings | None) -> None:
-        self.looked = looked
+    def __init__(self, evaluation: Evaluation, image_stats: ImageStats, embeddings: Embeddings | None) -> None:
+        self.image_stats = image_stats
         self._evaluation = evaluation
         self._embeddings = embeddings
 
     @property
-    def source(self) -> str:
+    def feature_source(self) -> str:
         """Where the features come from."""
         return "embeddings" if self._embeddings is not None else "colours and edges"
 
     @cached_property
     def features(self) -> Floats:
         if self._embeddings is None:
-            return np.asarray(self.looked.likeness, np.float32)
-        items, evaluation = self.looked.items, self._evaluation
-        paths = evaluation.images.path
-        parts = [self._embeddings.of_pictures(paths[items.images])]
-        for rows, table in ((items.annotations, evaluation.annotations), (items.predictions, evaluation.predictions)):
-            if len(rows):
-                assert table.box is not None
-                parts.append(self._embeddings.of_boxes(paths[table.image[rows]], table.box[rows]))
-        return np.concatenate(parts)
+            return np.asarray(self.image_stats.descriptors, np.float32)
+        items, evaluation = self.image_stats.items, self._evaluation
+        image_paths = evaluation.images.path
+        feature_blocks = [self._embeddings.picture_vectors(image_paths[items.images])]
+        for box_rows, item_table in ((items.annotations, evaluation.annotations), (items.predictions, evaluation.predictions)):
+            if len(box_rows):
+                assert item_table.box is not None
+                feature_blocks.append(self._embeddings.box_vectors(image_paths[item_table.image[box_rows]], item_table.box[box_rows]))
+        return np.concatenate(feature_blocks)
 
     @cached_property
-    def _shown(self) -> slice:
+    def _map_lines(self) -> slice:
         """What is grouped and mapped: boxes where there are any."""
-        items = self.looked.items
+        items = self.image_stats.items
         return slice(len(items.images), None) if len(items.annotations) + len(items.predictions) else slice(0, None)
 
     @cached_property
     def groups(self) -> Longs:
         """A group for each line, -1 for none."""
-        label = np.full(len(self.features), -1, np.int64)
-        label[self._shown] = grouped(self.features[self._shown])
-        return label
+        group_by_line = np.full(len(self.features), -1, np.int64)
+        group_by_line[self._map_lines] = grouped(self.features[self._map_lines])
+        return group_by_line
 
     @cached_property
-    def places(self) -> Floats:
+    def map_positions(self) -> Floats:
         """On the map, float64 (lines, 2), NaN for none."""
-        place = np.full((len(self.features), 2), np.nan)
-        place[self._shown] = laid_out(self.features[self._shown])
-        return place
+        positions = np.full((len(self.features), 2), np.nan)
+        positions[self._map_lines] = laid_out(self.features[self._map_lines])
+        return positions
 
-    def group_of(self, rows: Longs, images: Longs, annotations: bool, boxes: bool) -> Property:
-        line, _ = self.looked.places(rows, images, annotations, boxes)
-        number = int(self.groups.max(initial=-1)) + 1
-        return Property("group", at_lines(self.groups, line, -1).astype(np.int64), tuple(str(place + 1) for place in range(number)))
+    def group_property(self, item_rows: Longs, image_rows: Longs, are_annotations: bool, has_boxes: bool) -> Property:
+        item_lines, _ = self.image_stats.find_lines(item_rows, image_rows, are_annotations, has_boxes)
+        group_count = int(self.groups.max(initial=-1)) + 1
+        return Property("group", take_lines(self.groups, item_lines, -1).astype(np.int64), tuple(str(group_index + 1) for group_index in range(group_count)))
 
-    def like(self, line: int, lines: Longs, number: int) -> Longs:
+    def nearest_lines(self, query_line: int, candidate_lines: Longs, count: int) -> Longs:
         """Of these lines (-1: none), the places of those most like `line`, most alike first."""
-        able = np.flatnonzero(lines >= 0)
-        features = np.concatenate([self.features[[line]], self.features[lines[able]]])
-        return np.asarray(able[nearest(features, 0, number + 1)[1:] - 1])
+        usable = np.flatnonzero(candidate_lines >= 0)
+        features = np.concatenate([self.features[[query_line]], self.features[candidate_lines[usable]]])
+        return np.asarray(usable[nearest(features, 0, count + 1)[1:] - 1])
 
 
 @dataclass(frozen=True, eq=False)
-class OnMap:
+class MapPoints:
     """Annotations that can be found, and predictions that match none: what is drawn as points. line: of Looked · row: of the annotations
     where `annotation`, else of the predictions (a matched one's is that of its prediction) · outcome: `matched`, `extra` or `missing`."""
 
     line: Longs
     row: Longs
-    annotation: Flags
+    is_annotation: Flags
     concept: Longs
     image: Longs
     outcome: list[Tab]
 
 
-def on_map(evaluation: Evaluation, split: int, looked: Looked) -> OnMap:
+def map_points(evaluation: Evaluation, split: int, image_stats: ImageStats) -> MapPoints:
     """At the optimal thresholds; what was not looked at is left out."""
-    boxes = evaluation.kind == "detection"
-    start = evaluation.annotation_start[split]
-    annotated = np.asarray(evaluation.counted_annotations[start[0] : start[-1]], np.int64)
-    found = evaluation.answer_score[annotated] >= evaluation.optimal[evaluation.annotations.concept[annotated]]
-    missing = Selection(evaluation, "missing", split, None, evaluation.optimal).every()
-    images = [np.asarray(evaluation.annotations.image[annotated], np.int64), np.asarray(evaluation.predictions.image[missing], np.int64)]
-    shown = np.where(found, evaluation.answer[annotated], annotated)
-    own = looked.places(annotated, images[0], True, boxes)[0]
-    own[found] = looked.places(shown[found].astype(np.int64), images[0][found], False, boxes)[0]
-    line = np.concatenate([own, looked.places(missing, images[1], False, boxes)[0]])
-    kept = line >= 0
-    row = np.concatenate([shown, missing])
-    concept = np.concatenate([evaluation.annotations.concept[annotated], evaluation.predictions.concept[missing]])
-    words: list[Tab] = ["matched" if one else "extra" for one in found.tolist()]
-    words += ["missing"] * len(missing)
-    return OnMap(
-        line[kept], np.asarray(row[kept], np.int64), np.concatenate([~found, np.zeros(len(missing), bool)])[kept],
-        np.asarray(concept[kept], np.int64), np.concatenate(images)[kept], [words[place] for place in np.flatnonzero(kept).tolist()],
+    has_boxes = evaluation.kind == "detection"
+    concept_starts = evaluation.annotation_start[split]
+    annotation_rows = np.asarray(evaluation.counted_annotations[concept_starts[0] : concept_starts[-1]], np.int64)
+    is_matched = evaluation.answer_score[annotation_rows] >= evaluation.optimal[evaluation.annotations.concept[annotation_rows]]
+    missing_rows = Selection(evaluation, "missing", split, None, evaluation.optimal).every()
+    image_rows = [np.asarray(evaluation.annotations.image[annotation_rows], np.int64), np.asarray(evaluation.predictions.image[missing_rows], np.int64)]
+    item_rows = np.where(is_matched, evaluation.answer[annotation_rows], annotation_rows)
+    annotation_lines = image_stats.find_lines(annotation_rows, image_rows[0], True, has_boxes)[0]
+    annotation_lines[is_matched] = image_stats.find_lines(item_rows[is_matched].astype(np.int64), image_rows[0][is_matched], False, has_boxes)[0]
+    point_lines = np.concatenate([annotation_lines, image_stats.find_lines(missing_rows, image_rows[1], False, has_boxes)[0]])
+    is_sampled = point_lines >= 0
+    point_rows = np.concatenate([item_rows, missing_rows])
+    point_concepts = np.concatenate([evaluation.annotations.concept[annotation_rows], evaluation.predictions.concept[missing_rows]])
+    outcomes: list[Tab] = ["matched" if matched else "extra" for matched in is_matched.tolist()]
+    outcomes += ["missing"] * len(missing_rows)
+    return MapPoints(
+        point_lines[is_sampled], np.asarray(point_rows[is_sampled], np.int64), np.concatenate([~is_matched, np.zeros(len(missing_rows), bool)])[is_sampled],
+        np.asarray(point_concepts[is_sampled], np.int64), np.concatenate(image_rows)[is_sampled], [outcomes[point_index] for point_index in np.flatnonzero(is_sampled).tolist()],
     )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Group:
+class SimilarityGroup:
     """Items that look alike. number: from 1 · matched, extra, missing: how many of each outcome · concepts: the commonest, with how many ·
     only: what narrows a tab down to it."""
 
@@ -131,18 +131,18 @@ class Group:
         return (self.extra + self.missing) / max(1, self.matched + self.extra + self.missing)
 
 
-COMMONEST = 3
+CONCEPTS_PER_GROUP = 3
 
 
-def groups(evaluation: Evaluation, split: int, seen: Appearance) -> list[Group]:
+def find_similarity_groups(evaluation: Evaluation, split: int, appearance: Appearance) -> list[SimilarityGroup]:
     """Most errors first."""
-    lines = on_map(evaluation, split, seen.looked)
-    outcome, found = np.array(lines.outcome, object), []
-    for number in range(int(seen.groups.max(initial=-1)) + 1):
-        inside = seen.groups[lines.line] == number
-        concepts = np.bincount(lines.concept[inside], minlength=len(evaluation.concepts))
-        order = np.argsort(-concepts, kind="stable")[:COMMONEST].tolist()
-        common = [(evaluation.concepts[one], int(concepts[one])) for one in order if concepts[one]]
-        matched, extra, missing = (int((outcome[inside] == name).sum()) for name in ("matched", "extra", "missing"))
-        found.append(Group(number + 1, matched, extra, missing, common))
-    return sorted(found, key=lambda one: -one.share)
+    points = map_points(evaluation, split, appearance.image_stats)
+    point_outcomes, similarity_groups = np.array(points.outcome, object), []
+    for group_index in range(int(appearance.groups.max(initial=-1)) + 1):
+        in_group = appearance.groups[points.line] == group_index
+        concept_counts = np.bincount(points.concept[in_group], minlength=len(evaluation.concepts))
+        frequent_concepts = np.argsort(-concept_counts, kind="stable")[:CONCEPTS_PER_GROUP].tolist()
+        common_concepts = [(evaluation.concepts[concept_index], int(concept_counts[concept_index])) for concept_index in frequent_concepts if concept_counts[concept_index]]
+        matched, extra, missing = (int((point_outcomes[in_group] == tab).sum()) for tab in ("matched", "extra", "missing"))
+        similarity_groups.append(SimilarityGroup(group_index + 1, matched, extra, missing, common_concepts))
+    return sorted(similarity_groups, key=lambda group: -group.share)

@@ -10,16 +10,16 @@ import numpy as np
 
 from pellucid.columns import NOT_RUN, SPLITS, Split
 from pellucid.understand.comparing import BOTH_RIGHT, BROKEN, FIXED, STILL_WRONG, Comparison, annotated_rows, compare, exact_mcnemar
-from pellucid.workspace.loaded import Loaded
-from pellucid.workspace.sliced import matching
+from pellucid.workspace.loaded import Results
+from pellucid.workspace.sliced import match_conditions
 
-SIGNIFICANT = 0.05
+SIGNIFICANCE_LEVEL = 0.05
 """Below this a difference is taken for more than chance: what `--fail-on-regression` fails at. Over concepts it is the share of false
 discoveries that is put up with (Benjamini, Hochberg, 1995), as looking at eighty concepts finds four by chance alone."""
 
 
 @dataclass(frozen=True)
-class Changed:
+class ConceptChange:
     """What became of the annotations of a concept (None: of all). compared: how many there are · false_alarms: that only one version
     has · p_value: of as many fixed as broken but for chance, exact McNemar."""
 
@@ -37,7 +37,7 @@ class Changed:
 
 
 @dataclass(frozen=True)
-class Compared:
+class VersionComparison:
     """a, b: names of the versions · images: that both froze and both were run on · overall, concepts: what changed · warnings: what
     makes the two hard to compare."""
 
@@ -45,85 +45,85 @@ class Compared:
     b: str
     split: Split
     images: int
-    overall: Changed
-    concepts: list[Changed]
+    overall: ConceptChange
+    concepts: list[ConceptChange]
     warnings: list[str]
 
     @property
-    def regressions(self) -> list[Changed]:
+    def regressions(self) -> list[ConceptChange]:
         """Where the second version is worse than chance would have it: over all concepts, or of one."""
-        return [one for one in (self.overall, *self.concepts) if one.regression]
+        return [change for change in (self.overall, *self.concepts) if change.regression]
 
     @property
     def document(self) -> dict[str, Any]:
-        overall = {name: value for name, value in asdict(self.overall).items() if name not in ("concept", "regression")}
+        overall = {field_name: field_value for field_name, field_value in asdict(self.overall).items() if field_name not in ("concept", "regression")}
         return {
             "a": self.a, "b": self.b, "split": self.split, "images": self.images, **overall,
-            "concepts": [asdict(one) for one in self.concepts], "regression": bool(self.regressions), "warnings": self.warnings,
+            "concepts": [asdict(change) for change in self.concepts], "regression": bool(self.regressions), "warnings": self.warnings,
         }  # fmt: skip
 
 
-def verdict(one: Changed) -> str:
+def describe_change(change: ConceptChange) -> str:
     """What changed by more than chance, in words that end a sentence."""
-    found = one.p_value < SIGNIFICANT and one.fixed != one.broken
-    alarms = exact_mcnemar(one.false_alarms_gone, one.false_alarms_new) < SIGNIFICANT and one.false_alarms_gone != one.false_alarms_new
-    said = []
-    if found:
-        said.append("finds more" if one.fixed > one.broken else "finds less")
-    if alarms:
-        said.append("raises fewer false alarms" if one.false_alarms_gone > one.false_alarms_new else "raises more false alarms")
-    mixed = found and alarms and (one.fixed > one.broken) != (one.false_alarms_gone > one.false_alarms_new)
-    return (" but " if mixed else " and ").join(said) + ", by more than chance" if said else "differs by no more than chance"
+    detection_changed = change.p_value < SIGNIFICANCE_LEVEL and change.fixed != change.broken
+    false_alarms_changed = exact_mcnemar(change.false_alarms_gone, change.false_alarms_new) < SIGNIFICANCE_LEVEL and change.false_alarms_gone != change.false_alarms_new
+    phrases = []
+    if detection_changed:
+        phrases.append("finds more" if change.fixed > change.broken else "finds less")
+    if false_alarms_changed:
+        phrases.append("raises fewer false alarms" if change.false_alarms_gone > change.false_alarms_new else "raises more false alarms")
+    mixed = detection_changed and false_alarms_changed and (change.fixed > change.broken) != (change.false_alarms_gone > change.false_alarms_new)
+    return (" but " if mixed else " and ").join(phrases) + ", by more than chance" if phrases else "differs by no more than chance"
 
 
-def chances(one: Changed) -> tuple[float, float]:
+def worsening_p_values(change: ConceptChange) -> tuple[float, float]:
     """How likely so much worse is by chance: of annotations, and of false alarms; 1 where it is no worse."""
-    alarms = exact_mcnemar(one.false_alarms_gone, one.false_alarms_new)
-    return (one.p_value if one.broken > one.fixed else 1.0), (alarms if one.false_alarms_new > one.false_alarms_gone else 1.0)
+    alarms_p_value = exact_mcnemar(change.false_alarms_gone, change.false_alarms_new)
+    return (change.p_value if change.broken > change.fixed else 1.0), (alarms_p_value if change.false_alarms_new > change.false_alarms_gone else 1.0)
 
 
-def judged(several: list[Changed]) -> list[Changed]:
+def mark_regressions(changes: list[ConceptChange]) -> list[ConceptChange]:
     """With those marked that are worse, of several that were looked at together (Benjamini and Hochberg's step-up)."""
-    ranked = sorted(value for one in several for value in chances(one))
-    good = [value for place, value in enumerate(ranked, 1) if value <= SIGNIFICANT * place / len(ranked)]
-    limit = max(good, default=-1.0)
-    return [replace(one, regression=min(chances(one)) <= limit) for one in several]
+    p_values = sorted(p_value for change in changes for p_value in worsening_p_values(change))
+    rejected = [p_value for rank, p_value in enumerate(p_values, 1) if p_value <= SIGNIFICANCE_LEVEL * rank / len(p_values)]
+    limit = max(rejected, default=-1.0)
+    return [replace(change, regression=min(worsening_p_values(change)) <= limit) for change in changes]
 
 
-def compared(name_a: str, a: Loaded, name_b: str, b: Loaded, split: Split) -> Compared:
-    place = SPLITS.index(split)
-    found = compare(a.evaluation, b.evaluation, place, a.evaluation.optimal, b.evaluation.optimal)
-    concepts = [changed(found, position, a.evaluation.concepts[position]) for position in found.concepts.tolist()]
-    overall = judged([changed(found, None, None)])[0]
-    return Compared(name_a, name_b, split, found.images, overall, judged(concepts), warnings(found, a, b, place))
+def compare_versions(name_a: str, a: Results, name_b: str, b: Results, split: Split) -> VersionComparison:
+    split_index = SPLITS.index(split)
+    comparison = compare(a.evaluation, b.evaluation, split_index, a.evaluation.optimal, b.evaluation.optimal)
+    concepts = [concept_change(comparison, concept_index, a.evaluation.concepts[concept_index]) for concept_index in comparison.concepts.tolist()]
+    overall = mark_regressions([concept_change(comparison, None, None)])[0]
+    return VersionComparison(name_a, name_b, split, comparison.images, overall, mark_regressions(concepts), comparison_warnings(comparison, a, b, split_index))
 
 
-def changed(found: Comparison, position: int | None, name: str | None) -> Changed:
-    outcome = found.units.outcome if position is None else found.units.outcome[found.units.concept == position]
-    number = {kind: int((outcome == kind).sum()) for kind in (FIXED, BROKEN, STILL_WRONG, BOTH_RIGHT)}
-    gone, new = (int(len(one.rows) if position is None else (one.concept == position).sum()) for one in (found.gone, found.new))
-    return Changed(
-        name, len(outcome), number[FIXED], number[BROKEN], number[STILL_WRONG], number[BOTH_RIGHT], gone, new,
-        exact_mcnemar(number[FIXED], number[BROKEN]),
+def concept_change(comparison: Comparison, concept_index: int | None, concept_name: str | None) -> ConceptChange:
+    outcomes = comparison.units.outcome if concept_index is None else comparison.units.outcome[comparison.units.concept == concept_index]
+    outcome_counts = {kind: int((outcomes == kind).sum()) for kind in (FIXED, BROKEN, STILL_WRONG, BOTH_RIGHT)}
+    gone_count, new_count = (int(len(alarms.rows) if concept_index is None else (alarms.concept == concept_index).sum()) for alarms in (comparison.gone, comparison.new))
+    return ConceptChange(
+        concept_name, len(outcomes), outcome_counts[FIXED], outcome_counts[BROKEN], outcome_counts[STILL_WRONG], outcome_counts[BOTH_RIGHT], gone_count, new_count,
+        exact_mcnemar(outcome_counts[FIXED], outcome_counts[BROKEN]),
     )  # fmt: skip
 
 
-def warnings(found: Comparison, a: Loaded, b: Loaded, split: int) -> list[str]:
-    said = []
-    for one, name in ((a, "first"), (b, "second")):
-        evaluation = one.evaluation
-        run = (evaluation.images.split == split) & (evaluation.coverage != NOT_RUN)
-        if number := int(run.sum()) - found.images:
-            said.append(f"{number:,} images that the {name} version was run on are not in the other: left out")
-        if number := int((evaluation.images.split == split).sum() - run.sum()):
-            said.append(f"the {name} version was not run on {number:,} of its images")
-    if found.unlike:
-        said.append(f"{found.unlike:,} annotations differ between the two frozen sets: left out")
-    if odd := sorted(set(a.evaluation.concepts) ^ set(b.evaluation.concepts)):
-        said.append(f"concepts of one version alone are left out: {', '.join(odd)}")
+def comparison_warnings(comparison: Comparison, a: Results, b: Results, split: int) -> list[str]:
+    messages = []
+    for results, ordinal in ((a, "first"), (b, "second")):
+        evaluation = results.evaluation
+        was_run = (evaluation.images.split == split) & (evaluation.coverage != NOT_RUN)
+        if image_count := int(was_run.sum()) - comparison.images:
+            messages.append(f"{image_count:,} images that the {ordinal} version was run on are not in the other: left out")
+        if image_count := int((evaluation.images.split == split).sum() - was_run.sum()):
+            messages.append(f"the {ordinal} version was not run on {image_count:,} of its images")
+    if comparison.unlike:
+        messages.append(f"{comparison.unlike:,} annotations differ between the two frozen sets: left out")
+    if unshared_concepts := sorted(set(a.evaluation.concepts) ^ set(b.evaluation.concepts)):
+        messages.append(f"concepts of one version alone are left out: {', '.join(unshared_concepts)}")
     if a.evaluation.iou_threshold != b.evaluation.iou_threshold:
-        said.append(f"the versions match at other IoUs: {a.evaluation.iou_threshold:g} and {b.evaluation.iou_threshold:g}")
-    return said
+        messages.append(f"the versions match at other IoUs: {a.evaluation.iou_threshold:g} and {b.evaluation.iou_threshold:g}")
+    return messages
 
 
 @dataclass(frozen=True)
@@ -143,62 +143,62 @@ class SliceChange:
     only: list[str]
 
 
-def by_slice(name_a: str, a: Loaded, name_b: str, b: Loaded, split: Split) -> list[SliceChange]:
+def compare_slices(name_a: str, a: Results, name_b: str, b: Results, split: Split) -> list[SliceChange]:
     """Where either version misses more than elsewhere, and how both do there; in the order of what they explain. Reads the pictures."""
-    place = SPLITS.index(split)
-    found = compare(a.evaluation, b.evaluation, place, a.evaluation.optimal, b.evaluation.optimal)
-    said: dict[str, SliceChange] = {}
-    for second, (name, one) in enumerate(((name_a, a), (name_b, b))):
-        rows = annotated_rows(found, a.evaluation, one.evaluation, bool(second))
-        there = np.flatnonzero(rows >= 0)
-        outcome, rows, seen = found.units.outcome[there], rows[there], one.appearance(place)
-        concept = one.evaluation.annotations.concept[rows]
-        for part in one.slices(place, seen):
-            if part.error != "extra" or part.explained <= 0 or any(condition.name == "group" for condition in part.conditions):
+    split_index = SPLITS.index(split)
+    comparison = compare(a.evaluation, b.evaluation, split_index, a.evaluation.optimal, b.evaluation.optimal)
+    change_by_sentence: dict[str, SliceChange] = {}
+    for is_second, (version_name, results) in enumerate(((name_a, a), (name_b, b))):
+        annotation_rows = annotated_rows(comparison, a.evaluation, results.evaluation, bool(is_second))
+        present = np.flatnonzero(annotation_rows >= 0)
+        outcomes, annotation_rows, appearance = comparison.units.outcome[present], annotation_rows[present], results.appearance(split_index)
+        item_concepts = results.evaluation.annotations.concept[annotation_rows]
+        for error_slice in results.slices(split_index, appearance):
+            if error_slice.error != "extra" or error_slice.explained <= 0 or any(condition.name == "group" for condition in error_slice.conditions):
                 continue  # groups are numbered anew in each version
-            inside = matching(one.evaluation, rows, True, seen, part.conditions)
-            if part.concept is not None:
-                inside &= concept == one.evaluation.concepts.index(part.concept)
-            number = {kind: int((outcome[inside] == kind).sum()) for kind in (FIXED, BROKEN, STILL_WRONG)}
-            where = f"{part.concept or 'all concepts'}: {part.where}"
-            said.setdefault(where, SliceChange(
-                where, name, int(inside.sum()), number[FIXED] + number[STILL_WRONG], number[BROKEN] + number[STILL_WRONG], number[FIXED],
-                number[BROKEN], exact_mcnemar(number[FIXED], number[BROKEN]), part.concept, list(part.only),
+            in_slice = match_conditions(results.evaluation, annotation_rows, True, appearance, error_slice.conditions)
+            if error_slice.concept is not None:
+                in_slice &= item_concepts == results.evaluation.concepts.index(error_slice.concept)
+            outcome_counts = {kind: int((outcomes[in_slice] == kind).sum()) for kind in (FIXED, BROKEN, STILL_WRONG)}
+            sentence = f"{error_slice.concept or 'all concepts'}: {error_slice.description}"
+            change_by_sentence.setdefault(sentence, SliceChange(
+                sentence, version_name, int(in_slice.sum()), outcome_counts[FIXED] + outcome_counts[STILL_WRONG], outcome_counts[BROKEN] + outcome_counts[STILL_WRONG], outcome_counts[FIXED],
+                outcome_counts[BROKEN], exact_mcnemar(outcome_counts[FIXED], outcome_counts[BROKEN]), error_slice.concept, list(error_slice.only),
             ))  # fmt: skip
-    return list(said.values())
+    return list(change_by_sentence.values())
 
 
-HEADINGS = ("compared", "fixed", "broken", "still_wrong", "both_right", "false_alarms_gone", "false_alarms_new")
+CHANGE_COUNTS = ("compared", "fixed", "broken", "still_wrong", "both_right", "false_alarms_gone", "false_alarms_new")
 
 
-def in_markdown(found: Compared) -> str:
+def format_markdown(comparison: VersionComparison) -> str:
     """For a comment under a change: a sentence, and a table of what changed, worst first."""
-    overall = found.overall
-    head = (
-        f"**{found.b}** against **{found.a}** on {found.split}: {verdict(overall)}; {overall.fixed:,} fixed, {overall.broken:,} broken "
+    overall = comparison.overall
+    summary = (
+        f"**{comparison.b}** against **{comparison.a}** on {comparison.split}: {describe_change(overall)}; {overall.fixed:,} fixed, {overall.broken:,} broken "
         f"(p = {overall.p_value:.2g}), {overall.false_alarms_gone:,} false alarms gone, {overall.false_alarms_new:,} new; "
-        f"{found.images:,} images."
+        f"{comparison.images:,} images."
     )
-    ranked = sorted(found.concepts, key=lambda one: (one.fixed - one.broken + one.false_alarms_gone - one.false_alarms_new, one.concept))
-    headings = ["concept", *(name.replace("_", " ") for name in HEADINGS), "p", ""]
-    lines = [headings, ["---"] * len(headings), *(cells(one) for one in (overall, *ranked))]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return "\n\n".join([head, table, *(f"Note: {words}." for words in found.warnings)]) + "\n"
+    worst_first = sorted(comparison.concepts, key=lambda change: (change.fixed - change.broken + change.false_alarms_gone - change.false_alarms_new, change.concept))
+    headings = ["concept", *(count_name.replace("_", " ") for count_name in CHANGE_COUNTS), "p", ""]
+    table_rows = [headings, ["---"] * len(headings), *(table_cells(change) for change in (overall, *worst_first))]
+    markdown_table = "\n".join(f"| {' | '.join(table_row)} |" for table_row in table_rows)
+    return "\n\n".join([summary, markdown_table, *(f"Note: {warning}." for warning in comparison.warnings)]) + "\n"
 
 
-def cells(one: Changed) -> list[str]:
-    name = (one.concept or "all").replace("|", "\\|")
-    return [name, *(f"{getattr(one, heading):,}" for heading in HEADINGS), f"{one.p_value:.2g}", "worse" if one.regression else ""]
+def table_cells(change: ConceptChange) -> list[str]:
+    concept_name = (change.concept or "all").replace("|", "\\|")
+    return [concept_name, *(f"{getattr(change, count_name):,}" for count_name in CHANGE_COUNTS), f"{change.p_value:.2g}", "worse" if change.regression else ""]
 
 
-def in_junit(found: Compared) -> str:
+def format_junit(comparison: VersionComparison) -> str:
     """A test case a concept, and one for all; a regression is a failure."""
-    cases = [found.overall, *found.concepts]
-    title = f"{found.b} against {found.a} on {found.split}"
-    suite = Element("testsuite", name=title, tests=str(len(cases)), failures=str(len(found.regressions)))
-    for one in cases:
-        case = SubElement(suite, "testcase", classname="pellucid.compare", name=one.concept or "all concepts")
-        if one.regression:
-            words = f"{one.broken} broken, {one.fixed} fixed; false alarms: {one.false_alarms_new} new, {one.false_alarms_gone} gone"
-            SubElement(case, "failure", message=words).text = words
+    cases = [comparison.overall, *comparison.concepts]
+    title = f"{comparison.b} against {comparison.a} on {comparison.split}"
+    suite = Element("testsuite", name=title, tests=str(len(cases)), failures=str(len(comparison.regressions)))
+    for change in cases:
+        case = SubElement(suite, "testcase", classname="pellucid.compare", name=change.concept or "all concepts")
+        if change.regression:
+            message = f"{change.broken} broken, {change.fixed} fixed; false alarms: {change.false_alarms_new} new, {change.false_alarms_gone} gone"
+            SubElement(case, "failure", message=message).text = message
     return tostring(suite, encoding="unicode", xml_declaration=True) + "\n"

@@ -144,7 +144,7 @@ def report(view: View) -> dict[str, Any]:
     ledger = view.reviews.ledger
     standing = ledger.standing()
     kinds = Counter(one.action for one in standing)
-    current, _ = view.current()
+    current, _ = view.corrected_state()
     concepts: dict[str, Counter[str]] = {}
     for row in changes(located(view, EDITS)):
         concepts.setdefault(row["concept"], Counter())[row["change"]] += 1
@@ -152,7 +152,7 @@ def report(view: View) -> dict[str, Any]:
     return {
         "made_by": f"pellucid {__version__}", "when": now(), "view": view.name, "rows": len(ledger.rows),
         "first": next(iter(ledger.rows.values())).when if ledger.rows else None, "people": people, "verdicts": dict(kinds),
-        "annotations": {"before": len(view.annotated[1]), "after": len(current.annotations)},
+        "annotations": {"before": len(view.annotation_tables[1]), "after": len(current.annotations)},
         "not_applied": [*current.unfit, *current.absent],
         "concepts": [{"concept": name, "removed": one["removed"], "added": one["added"]} for name, one in sorted(concepts.items())],
         "changes": [{"image": image, "who": one.who, "when": one.when, "reason": one.reason, "before": named(one.before),

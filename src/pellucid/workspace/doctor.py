@@ -38,7 +38,7 @@ def examine(sources: Sequence[str], images: str | None = None) -> Diagnosis:
     """sources: annotation and prediction files in any order, or one workspace. images: the folder of the pictures."""
     if len(sources) == 1 and (Path(sources[0]) / MANIFEST).is_file():
         workspace = Workspace(sources[0])
-        return told_of([view for name in workspace.views if (view := workspace.view(name))], [])
+        return diagnose([view for view_name in workspace.views if (view := workspace.view(view_name))], [])
     with tempfile.TemporaryDirectory(prefix="pellucid-doctor-") as folder:
         workspace = Workspace(Path(folder) / "workspace")
         return examine_files(workspace, sources, images)
@@ -46,9 +46,9 @@ def examine(sources: Sequence[str], images: str | None = None) -> Diagnosis:
 
 def examine_files(workspace: Workspace, sources: Sequence[str], images: str | None) -> Diagnosis:
     errors: list[PellucidError] = []
-    predicted = [source for source in sources if contains_predictions(source)]
+    prediction_paths = [source for source in sources if contains_predictions(source)]
     for source in sources:
-        if source not in predicted:
+        if source not in prediction_paths:
             try:
                 workspace.add("examined", source, images)
             except PellucidError as error:
@@ -58,35 +58,35 @@ def examine_files(workspace: Workspace, sources: Sequence[str], images: str | No
             raise errors[0]
         raise AnnotationsMissingError(sources)
     view = workspace.view("examined")
-    for number, source in enumerate(predicted):
+    for index, source in enumerate(prediction_paths):
         try:
-            view.version_to_be(f"examined-{number}").add_predictions(source)
+            view.version_or_draft(f"examined-{index}").add_predictions(source)
         except PellucidError as error:
             errors.append(error)
-    return told_of([view], errors)
+    return diagnose([view], errors)
 
 
-def told_of(views: list[View], errors: Sequence[Any]) -> Diagnosis:
+def diagnose(views: list[View], errors: Sequence[Any]) -> Diagnosis:
     readings: list[Inference] = []
     findings = [{"kind": type(error).__name__, "severity": "error", "message": str(error), "count": 1} for error in errors]
     for view in views:
         images, folders = view.images_and_folders
-        collect(view.manifest.sources, readings, findings)
+        collect_source_findings(view.manifest.sources, readings, findings)
         findings += [asdict(note) for note in [*picture_findings(images, folders), *twin_findings(images, folders, near=True)]]
-        for name in view.versions:
-            findings += of_version(view.version(name), readings)
+        for version_name in view.versions:
+            findings += version_findings(view.version(version_name), readings)
     return Diagnosis(readings, findings)
 
 
-def of_version(version: Version, readings: list[Inference]) -> list[dict[str, Any]]:
+def version_findings(version: Version, readings: list[Inference]) -> list[dict[str, Any]]:
     findings: list[dict[str, Any]] = []
-    collect(version.quick_manifest.prediction_sources, readings, findings)
+    collect_source_findings(version.latest_manifest.prediction_sources, readings, findings)
     evaluation = version.evaluation
     return findings + [asdict(note) for note in repeated_boxes(evaluation.predictions, len(evaluation.concepts))]
 
 
-def collect(sources: Sequence[Source], readings: list[Inference], findings: list[dict[str, Any]]) -> None:
+def collect_source_findings(sources: Sequence[Source], readings: list[Inference], findings: list[dict[str, Any]]) -> None:
     for source in sources:
         readings.append(Inference("format", source.format, f"{Path(source.path).name}: {source.rows:,} rows"))
-        readings += [Inference(one.question, one.answer, one.evidence, one.alternatives, one.forced) for one in source.readings]
-        findings += [{"kind": one.kind, "severity": one.severity, "message": one.message, "count": one.count} for one in source.notes]
+        readings += [Inference(reading.question, reading.answer, reading.evidence, reading.alternatives, reading.forced) for reading in source.readings]
+        findings += [{"kind": note.kind, "severity": note.severity, "message": note.message, "count": note.count} for note in source.notes]

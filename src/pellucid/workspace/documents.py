@@ -19,22 +19,22 @@ def thresholds_document(version: Version, corrected: bool = False) -> list[dict[
         {"concept": concept, "threshold": threshold.value, "source": threshold.source, "errors": threshold.errors,
          "tp": threshold.tp, "fp": threshold.fp, "fn": threshold.fn, "annotations": threshold.annotations,
          "equally_good": list(threshold.equally_good), "interval": None if interval is None else list(interval)}
-        for (concept, threshold), interval in zip(version.thresholds_held(corrected).items(), intervals.values(), strict=True)
+        for (concept, threshold), interval in zip(version.get_thresholds(corrected).items(), intervals.values(), strict=True)
     ]  # fmt: skip
 
 
 def objective_document(version: Version, objective: str, corrected: bool = False) -> list[dict[str, Any]]:
     """The same for another end than fewest errors; threshold and its figures are null where no cut reaches it."""
-    optimal = version.thresholds_held(corrected)
-    found = []
-    for concept, usual in optimal.items():
-        one = version.threshold_for(objective, concept, corrected)
-        found.append({
-            "concept": concept, "threshold": one.threshold, "source": usual.source, "errors": one.errors, "tp": one.tp, "fp": one.fp,
-            "fn": one.fn, "annotations": usual.annotations, "interval": None if one.interval is None else list(one.interval),
+    optimal = version.get_thresholds(corrected)
+    entries = []
+    for concept, error_threshold in optimal.items():
+        objective_threshold = version.threshold_for(objective, concept, corrected)
+        entries.append({
+            "concept": concept, "threshold": objective_threshold.threshold, "source": error_threshold.source, "errors": objective_threshold.errors, "tp": objective_threshold.tp, "fp": objective_threshold.fp,
+            "fn": objective_threshold.fn, "annotations": error_threshold.annotations, "interval": None if objective_threshold.interval is None else list(objective_threshold.interval),
             "objective": objective,
         })  # fmt: skip
-    return found
+    return entries
 
 
 def metrics_document(version: Version, split: Split, corrected: bool = False) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from pellucid.errors import InvalidEmbeddingsError, FileMissingError
 from pellucid.formats.cells import escape_glob
 from pellucid.workspace.storage import writing
 
-FILE = "embeddings.npz"
-BOX = ("x", "y", "width", "height")
-SAME_BOX = 0.1
+EMBEDDINGS_FILE = "embeddings.npz"
+BOX_COLUMNS = ("x", "y", "width", "height")
+BOX_TOLERANCE = 0.1
 """Pixels by which the sides of a box may differ: files round them."""
 
 
@@ -30,72 +30,72 @@ class Embeddings:
     vector: np.ndarray
 
     @cached_property
-    def _of_image(self) -> dict[str, Longs]:
+    def _rows_by_image(self) -> dict[str, Longs]:
         """The rows of each image."""
         order = np.argsort(self.image.astype(str), kind="stable")
-        names, start = np.unique(self.image[order].astype(str), return_index=True)
-        return dict(zip(names.tolist(), np.split(order, start[1:]), strict=True))
+        image_paths, start = np.unique(self.image[order].astype(str), return_index=True)
+        return dict(zip(image_paths.tolist(), np.split(order, start[1:]), strict=True))
 
-    def of_pictures(self, paths: Sequence[str] | Texts) -> Floats:
-        return self._at([self._row(path, None) for path in paths])
+    def picture_vectors(self, paths: Sequence[str] | Texts) -> Floats:
+        return self._take_vectors([self._find_row(path, None) for path in paths])
 
-    def of_boxes(self, paths: Sequence[str] | Texts, boxes: Floats) -> Floats:
+    def box_vectors(self, paths: Sequence[str] | Texts, boxes: Floats) -> Floats:
         """The box's own, else that of its picture."""
-        return self._at([self._row(path, box) for path, box in zip(paths, boxes, strict=True)])
+        return self._take_vectors([self._find_row(path, box) for path, box in zip(paths, boxes, strict=True)])
 
-    def _row(self, path: str, box: Floats | None) -> int:
-        rows = self._of_image.get(path)
-        if rows is None:
+    def _find_row(self, path: str, box: Floats | None) -> int:
+        image_rows = self._rows_by_image.get(path)
+        if image_rows is None:
             return -1
-        whole = np.isnan(self.box[rows]).any(axis=1)
-        if box is not None and not whole.all():
-            apart = np.where(whole, np.inf, np.abs(self.box[rows] - box).max(axis=1))
-            if apart.min() <= SAME_BOX:
-                return int(rows[np.argmin(apart)])
-        return int(rows[whole][-1]) if whole.any() else -1
+        is_whole_picture = np.isnan(self.box[image_rows]).any(axis=1)
+        if box is not None and not is_whole_picture.all():
+            distance = np.where(is_whole_picture, np.inf, np.abs(self.box[image_rows] - box).max(axis=1))
+            if distance.min() <= BOX_TOLERANCE:
+                return int(image_rows[np.argmin(distance)])
+        return int(image_rows[is_whole_picture][-1]) if is_whole_picture.any() else -1
 
-    def _at(self, several: list[int]) -> Floats:
-        rows = np.array(several, np.int64)
-        found = np.full((len(rows), self.vector.shape[1]), np.nan)
-        found[rows >= 0] = self.vector[rows[rows >= 0]]
-        return found
+    def _take_vectors(self, vector_rows: list[int]) -> Floats:
+        row_indexes = np.array(vector_rows, np.int64)
+        vectors = np.full((len(row_indexes), self.vector.shape[1]), np.nan)
+        vectors[row_indexes >= 0] = self.vector[row_indexes[row_indexes >= 0]]
+        return vectors
 
 
-def keep_embeddings(folder: Path, workspace: Path, found: Embeddings) -> None:
+def save_embeddings(folder: Path, workspace: Path, embeddings: Embeddings) -> None:
     with writing(workspace):
-        begun = folder / f".{FILE}.part"
-        with begun.open("wb") as to:
-            np.savez(to, image=np.array(found.image.tolist(), str), box=found.box, vector=found.vector)
-        begun.replace(folder / FILE)
+        partial_file = folder / f".{EMBEDDINGS_FILE}.part"
+        with partial_file.open("wb") as stream:
+            np.savez(stream, image=np.array(embeddings.image.tolist(), str), box=embeddings.box, vector=embeddings.vector)
+        partial_file.replace(folder / EMBEDDINGS_FILE)
 
 
-def kept_embeddings(folder: Path) -> Embeddings | None:
-    file = folder / FILE
+def load_embeddings(folder: Path) -> Embeddings | None:
+    file = folder / EMBEDDINGS_FILE
     if not file.is_file():
         return None
-    with np.load(file) as kept:
-        return Embeddings(kept["image"].astype(object), kept["box"], kept["vector"])
+    with np.load(file) as arrays:
+        return Embeddings(arrays["image"].astype(object), arrays["box"], arrays["vector"])
 
 
-def read_embeddings(source: str | Path, names: str | Path | None, paths: Sequence[str]) -> Embeddings:
+def read_embeddings(source: str | Path, image_list: str | Path | None, paths: Sequence[str]) -> Embeddings:
     """source: a table (CSV, Parquet) with `image`, `embedding` (a list, or a JSON text) and for boxes `x, y, width, height`; or a .npy
     of shape (n, d), whose rows are the pictures that `names` (a text file) lists, a line each. paths: of the view's images.
     Raises FileMissing, EmbeddingsBad."""
     path = Path(source)
     if not path.is_file():
         raise FileMissingError(path)
-    found = from_array(path, names, paths) if path.suffix.lower() == ".npy" else from_table(path)
-    if found.vector.ndim != 2 or not found.vector.shape[1] or not np.isfinite(found.vector).all():
-        raise InvalidEmbeddingsError(path, f"the vectors are of shape {found.vector.shape}, or not all finite", "finite numbers, as many for each")
-    known = set(paths)
-    absent = [image for image in dict.fromkeys(found.image.tolist()) if image not in known]
-    if len(absent) == len(set(found.image.tolist())):
-        raise InvalidEmbeddingsError(path, f"none of its images is in the view (its first is '{absent[0]}')" if absent else "it is empty",
+    embeddings = read_vector_array(path, image_list, paths) if path.suffix.lower() == ".npy" else read_vector_table(path)
+    if embeddings.vector.ndim != 2 or not embeddings.vector.shape[1] or not np.isfinite(embeddings.vector).all():
+        raise InvalidEmbeddingsError(path, f"the vectors are of shape {embeddings.vector.shape}, or not all finite", "finite numbers, as many for each")
+    view_paths = set(paths)
+    unknown_images = [image for image in dict.fromkeys(embeddings.image.tolist()) if image not in view_paths]
+    if len(unknown_images) == len(set(embeddings.image.tolist())):
+        raise InvalidEmbeddingsError(path, f"none of its images is in the view (its first is '{unknown_images[0]}')" if unknown_images else "it is empty",
                             f"image paths as the view has them, such as '{paths[0]}'" if paths else "a view with images")  # fmt: skip
-    return found
+    return embeddings
 
 
-def from_array(path: Path, names: str | Path | None, paths: Sequence[str]) -> Embeddings:
+def read_vector_array(path: Path, image_list: str | Path | None, paths: Sequence[str]) -> Embeddings:
     expected = "a float array of shape (images, dimensions)"
     try:
         vector = np.load(path, allow_pickle=False)
@@ -104,44 +104,44 @@ def from_array(path: Path, names: str | Path | None, paths: Sequence[str]) -> Em
     if vector.ndim != 2 or vector.dtype.kind not in "fiu":
         raise InvalidEmbeddingsError(path, f"it holds {vector.dtype} of shape {vector.shape}", expected)
     vector = np.asarray(vector, np.float32)
-    if names is not None and not Path(names).is_file():
-        raise FileMissingError(names)
+    if image_list is not None and not Path(image_list).is_file():
+        raise FileMissingError(image_list)
     try:
-        lines = [] if names is None else Path(names).read_text(encoding="utf-8").splitlines()
+        lines = [] if image_list is None else Path(image_list).read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
-        raise InvalidEmbeddingsError(names, f"it is not UTF-8 ({error})", "a text file with an image path a line") from error
-    listed = list(paths) if names is None else [line.strip() for line in lines if line.strip()]
-    if len(listed) != len(vector):
+        raise InvalidEmbeddingsError(image_list, f"it is not UTF-8 ({error})", "a text file with an image path a line") from error
+    image_paths = list(paths) if image_list is None else [line.strip() for line in lines if line.strip()]
+    if len(image_paths) != len(vector):
         expected = "a row for each image of --names, or of the view sorted by path"
-        raise InvalidEmbeddingsError(path, f"it has {len(vector):,} rows for {len(listed):,} images", expected)
-    if twice := [name for name, number in Counter(listed).items() if number > 1]:
-        raise InvalidEmbeddingsError(names or path, f"'{twice[0]}' is named {listed.count(twice[0]):,} times", "each image once")
-    image = np.empty(len(listed), object)
-    image[:] = listed
-    return Embeddings(image, np.full((len(listed), 4), np.nan), vector)
+        raise InvalidEmbeddingsError(path, f"it has {len(vector):,} rows for {len(image_paths):,} images", expected)
+    if duplicates := [image_path for image_path, count in Counter(image_paths).items() if count > 1]:
+        raise InvalidEmbeddingsError(image_list or path, f"'{duplicates[0]}' is named {image_paths.count(duplicates[0]):,} times", "each image once")
+    image_column = np.empty(len(image_paths), object)
+    image_column[:] = image_paths
+    return Embeddings(image_column, np.full((len(image_paths), 4), np.nan), vector)
 
 
-def from_table(path: Path) -> Embeddings:
+def read_vector_table(path: Path) -> Embeddings:
     import duckdb
 
     reader = "read_parquet" if path.suffix.lower() == ".parquet" else "read_csv"
     try:
         with duckdb.connect() as connection:
-            told = connection.execute(f"DESCRIBE SELECT * FROM {reader}(?, hive_partitioning = false)", [escape_glob(path)]).fetchall()
-            columns = {str(name).lower(): name for name, *_ in told}
-            if "image" not in columns or "embedding" not in columns:
-                raise InvalidEmbeddingsError(path, f"its columns are {', '.join(map(str, columns.values()))}", "columns `image` and `embedding`")
-            if 0 < sum(side in columns for side in BOX) < len(BOX):
-                raise InvalidEmbeddingsError(path, f"its columns are {', '.join(map(str, columns.values()))}", "all of x, y, width, height, or none")
-            sides = [f'"{columns[side]}"::DOUBLE' if side in columns else "NULL::DOUBLE" for side in BOX]
-            names = f'"{columns["image"]}"::VARCHAR, "{columns["embedding"]}"::FLOAT[], {", ".join(sides)}'
-            asked = f"SELECT {names} FROM {reader}(?, hive_partitioning = false)"
-            rows = connection.execute(asked, [escape_glob(path)]).fetchall()
+            schema = connection.execute(f"DESCRIBE SELECT * FROM {reader}(?, hive_partitioning = false)", [escape_glob(path)]).fetchall()
+            column_names = {str(column_name).lower(): column_name for column_name, *_ in schema}
+            if "image" not in column_names or "embedding" not in column_names:
+                raise InvalidEmbeddingsError(path, f"its columns are {', '.join(map(str, column_names.values()))}", "columns `image` and `embedding`")
+            if 0 < sum(side in column_names for side in BOX_COLUMNS) < len(BOX_COLUMNS):
+                raise InvalidEmbeddingsError(path, f"its columns are {', '.join(map(str, column_names.values()))}", "all of x, y, width, height, or none")
+            box_expressions = [f'"{column_names[side]}"::DOUBLE' if side in column_names else "NULL::DOUBLE" for side in BOX_COLUMNS]
+            select_list = f'"{column_names["image"]}"::VARCHAR, "{column_names["embedding"]}"::FLOAT[], {", ".join(box_expressions)}'
+            query = f"SELECT {select_list} FROM {reader}(?, hive_partitioning = false)"
+            records = connection.execute(query, [escape_glob(path)]).fetchall()
     except duckdb.Error as error:
         raise InvalidEmbeddingsError(path, str(error).split("\n", maxsplit=1)[0], "a table with columns `image` and `embedding` (a list)") from error
-    lengths = {len(row[1] or ()) for row in rows}
+    lengths = {len(record[1] or ()) for record in records}
     if len(lengths) != 1:
         raise InvalidEmbeddingsError(path, f"its vectors have {', '.join(map(str, sorted(lengths)[:4])) or 'no'} numbers", "as many for each image")
-    image = np.empty(len(rows), object)
-    image[:] = [row[0] for row in rows]
-    return Embeddings(image, np.array([row[2:] for row in rows], float), np.array([row[1] for row in rows], np.float32))
+    image_column = np.empty(len(records), object)
+    image_column[:] = [record[0] for record in records]
+    return Embeddings(image_column, np.array([record[2:] for record in records], float), np.array([record[1] for record in records], np.float32))

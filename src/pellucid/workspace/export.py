@@ -27,12 +27,12 @@ from pellucid.workspace.reviewed import Which
 from pellucid.workspace.version import Version
 from pellucid.workspace.view import View
 
-What = Literal["annotations", "corrections", "tasks", "history", "report", "predictions", "gallery", "thresholds"]
-WHATS: tuple[What, ...] = ("annotations", "corrections", "tasks", "history", "report", "predictions", "gallery", "thresholds")
+ExportTarget = Literal["annotations", "corrections", "tasks", "history", "report", "predictions", "gallery", "thresholds"]
+EXPORT_TARGETS: tuple[ExportTarget, ...] = ("annotations", "corrections", "tasks", "history", "report", "predictions", "gallery", "thresholds")
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ExportOptions:
     """Which part: a split, or all; of a gallery also the tab, the concept, the threshold, the order and what of it was reviewed ·
     corrected: with people's corrections."""
 
@@ -45,151 +45,151 @@ class Chosen:
     corrected: bool = False
 
 
-def export(
-    view: View, what: str, format: str, path: str | Path, version: Version | None = None, chosen: Chosen | None = None
+def export_view(
+    view: View, target: str, format_name: str, path: str | Path, version: Version | None = None, options: ExportOptions | None = None
 ) -> list[Note]:
     """Write it; returns what the format could not hold. Raises ExportImpossible, with nothing written."""
-    chosen = chosen or Chosen()
+    options = options or ExportOptions()
     path = Path(path)
-    if what not in WHATS:
-        raise InvalidChoiceError("--what", what, WHATS)
-    if what == "annotations":
-        return written(WRITERS, format, annotations_of(view, version, chosen.split, chosen.corrected), path)
-    if what in REVIEWED:
-        return of_review(view, what, format, path, chosen.split)
+    if target not in EXPORT_TARGETS:
+        raise InvalidChoiceError("--what", target, EXPORT_TARGETS)
+    if target == "annotations":
+        return write_format(WRITERS, format_name, annotation_data(view, version, options.split, options.corrected), path)
+    if target in REVIEW_TARGETS:
+        return export_review(view, target, format_name, path, options.split)
     if version is None:
-        raise ExportError(what, "it is of a version; name one with --version")
-    if what == "thresholds":
-        return thresholds(version, format, path)
-    if what == "predictions":
-        return written(PREDICTION_WRITERS, format, predictions_of(version, chosen.split), path)
-    return gallery_of(version, format, path, chosen)
+        raise ExportError(target, "it is of a version; name one with --version")
+    if target == "thresholds":
+        return export_thresholds(version, format_name, path)
+    if target == "predictions":
+        return write_format(PREDICTION_WRITERS, format_name, prediction_data(version, options.split), path)
+    return export_gallery(version, format_name, path, options)
 
 
-REVIEWED = ("corrections", "tasks", "history", "report")
+REVIEW_TARGETS = ("corrections", "tasks", "history", "report")
 
 
-def of_review(view: View, what: str, format: str, path: Path, split: Split | None) -> list[Note]:
-    if what in ("history", "report"):
-        return (write_history if what == "history" else write_report)(view, format, path)
-    corrected = annotations_of(view, None, None, True)
-    return (write_corrections if what == "corrections" else write_tasks)(view, corrected, format, path, split)
+def export_review(view: View, target: str, format_name: str, path: Path, split: Split | None) -> list[Note]:
+    if target in ("history", "report"):
+        return (write_history if target == "history" else write_report)(view, format_name, path)
+    corrected = annotation_data(view, None, None, True)
+    return (write_corrections if target == "corrections" else write_tasks)(view, corrected, format_name, path, split)
 
 
-def written(writers: Any, format: str, outgoing: ExportData, path: Path) -> list[Note]:
-    if format not in writers:
-        raise InvalidChoiceError("--format", format, list(writers))
-    writers[format](outgoing, path)
-    return outgoing.notes
+def write_format(writers: Any, format_name: str, export_data: ExportData, path: Path) -> list[Note]:
+    if format_name not in writers:
+        raise InvalidChoiceError("--format", format_name, list(writers))
+    writers[format_name](export_data, path)
+    return export_data.notes
 
 
-def annotations_of(view: View, version: Version | None, split: Split | None, corrected: bool) -> ExportData:
+def annotation_data(view: View, version: Version | None, split: Split | None, corrected: bool) -> ExportData:
     """The view's annotations as they are now, or as a version froze them; corrected: as people have mended them."""
     if version is None:
         if corrected:
-            current, folders = view.current()
-            known = {concept.name: concept for concept in view.manifest.concepts}
-            concepts = [known.get(name, Concept(name)) for name in current.concepts]
-            made = outgoing(view, concepts, current.images, current.annotations, None, folders, split)
-            made.notes.extend(notes_of(current))
-            return made
-        images, annotations, folders = view.annotated
-        return outgoing(view, view.manifest.concepts, images, annotations, None, folders, split)
-    loaded = version.loaded.with_corrections(view.reviews.ledger) if corrected else version.loaded
-    evaluation = loaded.evaluation
-    return outgoing(view, loaded.manifest.concepts, evaluation.images, evaluation.annotations, None, loaded.folders, split)
+            current, folders = view.corrected_state()
+            concept_by_name = {concept.name: concept for concept in view.manifest.concepts}
+            concepts = [concept_by_name.get(concept_name, Concept(concept_name)) for concept_name in current.concepts]
+            export_data = build_export(view, concepts, current.images, current.annotations, None, folders, split)
+            export_data.notes.extend(inapplicable_edit_notes(current))
+            return export_data
+        images, annotations, folders = view.annotation_tables
+        return build_export(view, view.manifest.concepts, images, annotations, None, folders, split)
+    results = version.results.apply_corrections(view.reviews.ledger) if corrected else version.results
+    evaluation = results.evaluation
+    return build_export(view, results.manifest.concepts, evaluation.images, evaluation.annotations, None, results.folders, split)
 
 
-def notes_of(current: Current) -> list[Note]:
+def inapplicable_edit_notes(current: Current) -> list[Note]:
     """Corrections that could not be made."""
     notes = []
-    if number := len(current.unfit):
-        notes.append(Note("unfit", f"{format_count(number, 'correction')} left out: the annotation is no longer there to be changed", number))
-    if number := len(current.absent):
-        notes.append(Note("absent", f"{format_count(number, 'correction')} left out: the picture is not in the view, or was replaced", number))
+    if count := len(current.unfit):
+        notes.append(Note("unfit", f"{format_count(count, 'correction')} left out: the annotation is no longer there to be changed", count))
+    if count := len(current.absent):
+        notes.append(Note("absent", f"{format_count(count, 'correction')} left out: the picture is not in the view, or was replaced", count))
     return notes
 
 
-def predictions_of(version: Version, split: Split | None) -> ExportData:
+def prediction_data(version: Version, split: Split | None) -> ExportData:
     """In the order of their input."""
-    loaded = version.loaded
-    evaluation = loaded.evaluation
-    table = evaluation.predictions.take(np.argsort(evaluation.predictions.order, kind="stable"))
-    made = outgoing(version.view, loaded.manifest.concepts, evaluation.images, None, table, loaded.folders, split)
-    return ExportData(**{**vars(made), "model": version.name})
+    results = version.results
+    evaluation = results.evaluation
+    ordered_predictions = evaluation.predictions.take(np.argsort(evaluation.predictions.order, kind="stable"))
+    export_data = build_export(version.view, results.manifest.concepts, evaluation.images, None, ordered_predictions, results.folders, split)
+    return ExportData(**{**vars(export_data), "model": version.name})
 
 
-def outgoing(
+def build_export(
     view: View, concepts: Sequence[Concept], images: Images, annotations: Annotations | None, predictions: Predictions | None,
     folders: Sequence[str], split: Split | None,
 ) -> ExportData:  # fmt: skip
     """The images of the split (or all), with their rows renumbered."""
-    images = images.replaced(source_id=texts([str(number) for number in numeric_ids(images.source_id.tolist())]))
-    wanted = np.ones(len(images), bool) if split is None else images.split == SPLITS.index(split)
+    images = images.replaced(source_id=texts([str(image_number) for image_number in numeric_ids(images.source_id.tolist())]))
+    is_selected = np.ones(len(images), bool) if split is None else images.split == SPLITS.index(split)
     notes: list[Note] = []
     if annotations is not None:
-        unknown = wanted & (images.stated == UNANNOTATED)
-        wanted &= ~unknown
-        if number := int(unknown.sum()):
-            notes.append(Note("unannotated", f"{format_count(number, 'image')} of which nothing is known left out", number))
-    place = np.cumsum(wanted) - 1
-    kept = images.take(wanted)
-    places = zip(kept.root.tolist(), kept.path, strict=True)
-    pictures = [f"{folders[root].rstrip('/')}/{path}" if root >= 0 else "" for root, path in places]
-    names = [concept.name for concept in concepts]
-    ids = [concept.ids[0] if concept.ids else "" for concept in concepts]
+        unannotated = is_selected & (images.stated == UNANNOTATED)
+        is_selected &= ~unannotated
+        if count := int(unannotated.sum()):
+            notes.append(Note("unannotated", f"{format_count(count, 'image')} of which nothing is known left out", count))
+    new_rows = np.cumsum(is_selected) - 1
+    selected_images = images.take(is_selected)
+    picture_roots = zip(selected_images.root.tolist(), selected_images.path, strict=True)
+    picture_paths = [f"{folders[root].rstrip('/')}/{path}" if root >= 0 else "" for root, path in picture_roots]
+    concept_names = [concept.name for concept in concepts]
+    concept_ids = [concept.ids[0] if concept.ids else "" for concept in concepts]
 
-    def renumbered(table: Any) -> Any:
-        part = table.take(wanted[table.image])
-        return part.replaced(image=place[part.image].astype(np.int32))
+    def renumber(item_table: Any) -> Any:
+        selected_items = item_table.take(is_selected[item_table.image])
+        return selected_items.replaced(image=new_rows[selected_items.image].astype(np.int32))
 
     return ExportData(
-        view.kind, names, ids, kept, None if annotations is None else renumbered(annotations),
-        None if predictions is None else renumbered(predictions), pictures, notes=notes,
+        view.kind, concept_names, concept_ids, selected_images, None if annotations is None else renumber(annotations),
+        None if predictions is None else renumber(predictions), picture_paths, notes=notes,
     )  # fmt: skip
 
 
-def gallery_of(version: Version, format: str, path: Path, chosen: Chosen) -> list[Note]:
+def export_gallery(version: Version, format_name: str, path: Path, options: ExportOptions) -> list[Note]:
     """A tab: as a table of its items, in its order; or its annotations or predictions alone, in a format for boxes and tags."""
     gallery = version.gallery(
-        chosen.tab, chosen.concept, chosen.split or "validation", chosen.threshold, False, chosen.order, chosen.review, chosen.corrected
+        options.tab, options.concept, options.split or "validation", options.threshold, False, options.order, options.review, options.corrected
     )
-    if format in ("csv", "parquet"):
-        write_columns(item_columns(gallery), path, "csv, header" if format == "csv" else "parquet")
+    if format_name in ("csv", "parquet"):
+        write_columns(item_columns(gallery), path, "csv, header" if format_name == "csv" else "parquet")
         return []
-    if format == "json":
+    if format_name == "json":
         write_json(prepare_export_file(path), [asdict(item) for item in gallery])
         return []
-    loaded, evaluation = version.loaded, gallery.selection.evaluation
-    rows: Integers = gallery.selection.page(0, len(gallery)).astype(np.int32)
-    extra = chosen.tab == "extra"
-    made = outgoing(
-        version.view, loaded.manifest.concepts, evaluation.images, evaluation.annotations.take(rows) if extra else None,
-        None if extra else evaluation.predictions.take(rows), loaded.folders, chosen.split or "validation",
+    results, evaluation = version.results, gallery.list_view.evaluation
+    item_rows: Integers = gallery.list_view.page(0, len(gallery)).astype(np.int32)
+    is_extra = options.tab == "extra"
+    export_data = build_export(
+        version.view, results.manifest.concepts, evaluation.images, evaluation.annotations.take(item_rows) if is_extra else None,
+        None if is_extra else evaluation.predictions.take(item_rows), results.folders, options.split or "validation",
     )  # fmt: skip
-    return written(WRITERS if extra else PREDICTION_WRITERS, format, ExportData(**{**vars(made), "model": version.name}), path)
+    return write_format(WRITERS if is_extra else PREDICTION_WRITERS, format_name, ExportData(**{**vars(export_data), "model": version.name}), path)
 
 
 def item_columns(gallery: Gallery) -> dict[str, Any]:
     items = list(gallery)
     box = np.array([item.box or (np.nan,) * 4 for item in items], float).reshape(-1, 4)
-    columns: dict[str, Any] = {
+    column_arrays: dict[str, Any] = {
         "position": np.array([item.position for item in items], np.int64),
-        **{name: np.array([getattr(item, name) for item in items], object) for name in ("image", "concept", "outcome")},
+        **{field_name: np.array([getattr(item, field_name) for item in items], object) for field_name in ("image", "concept", "outcome")},
         "score": mask_missing(np.array([np.nan if item.score is None else item.score for item in items], float)),
-        **{side: mask_missing(box[:, place]) for place, side in enumerate(("x", "y", "width", "height"))},
+        **{side: mask_missing(box[:, side_index]) for side_index, side in enumerate(("x", "y", "width", "height"))},
         "iou": mask_missing(np.array([np.nan if item.iou is None else item.iou for item in items], float)),
         "cause": np.array([item.cause or "" for item in items], object),
     }
-    return columns
+    return column_arrays
 
 
-def thresholds(version: Version, format: str, path: Path) -> list[Note]:
-    if format != "json":
-        raise InvalidChoiceError("--format", format, ["json"])
+def export_thresholds(version: Version, format_name: str, path: Path) -> list[Note]:
+    if format_name != "json":
+        raise InvalidChoiceError("--format", format_name, ["json"])
     document = {
         "made_by": f"pellucid {__version__}", "view": version.view.name, "version": version.name, "kind": version.view.kind,
-        "iou": version.quick_manifest.iou, "thresholds": {name: one.value for name, one in version.thresholds.items()},
+        "iou": version.latest_manifest.iou, "thresholds": {concept_name: threshold.value for concept_name, threshold in version.thresholds.items()},
     }  # fmt: skip
     write_json(prepare_export_file(path), document)
     return []

@@ -19,17 +19,17 @@ from pellucid.understand.intervals import Interval, objective_interval
 from pellucid.understand.objectives import best_for, parsed
 from pellucid.understand.thresholds import Counted, Threshold
 from pellucid.understand.tide import Tide
-from pellucid.workspace.loaded import Loaded
+from pellucid.workspace.loaded import Results
 from pellucid.workspace.notebook import figures_svg
 
-FEW = 30
+MIN_ANNOTATIONS = 30
 """Annotations under which a figure is said to rest on few."""
-BINS = 60
-OFFERED = ("errors", "f1", "precision:0.9", "precision:0.95", "recall:0.9", "recall:0.95", "cost:1,2", "cost:2,1", "cost:1,5", "cost:5,1")
+HISTOGRAM_BINS = 60
+DEFAULT_OBJECTIVES = ("errors", "f1", "precision:0.9", "precision:0.95", "recall:0.9", "recall:0.95", "cost:1,2", "cost:2,1", "cost:1,5", "cost:5,1")
 
 
 @dataclass(frozen=True)
-class Spot:
+class OperatingPoint:
     """A split or version at one threshold a concept."""
 
     tp: int
@@ -54,7 +54,7 @@ class CurveFigures:
 
 
 @dataclass(frozen=True)
-class Bins:
+class ScoreHistogram:
     """Scores: edges rise, one more than bins · right, wrong: predictions that match, that do not · other: that take no part."""
 
     edges: list[float]
@@ -64,7 +64,7 @@ class Bins:
 
 
 @dataclass(frozen=True)
-class Reliability:
+class ReliabilityDiagram:
     """A bin each: predictions, how many of them match, their mean score and the share that match (null in an empty bin) · error: the
     expected calibration error."""
 
@@ -84,10 +84,10 @@ class SplitFigures:
     split: str
     annotations: int
     images: int
-    at: Spot
+    at: OperatingPoint
     curve: CurveFigures
-    histogram: Bins
-    calibration: Reliability | None
+    histogram: ScoreHistogram
+    calibration: ReliabilityDiagram | None
 
     @property
     def svg(self) -> str:
@@ -114,121 +114,121 @@ class ThresholdFigures:
     interval: tuple[float, float] | None
 
 
-def spot(tp: int, fp: int, fn: int) -> Spot:
-    return Spot(tp, fp, fn, precision(tp, fp), recall(tp, fn), f1(tp, fp, fn))
+def operating_point(tp: int, fp: int, fn: int) -> OperatingPoint:
+    return OperatingPoint(tp, fp, fn, precision(tp, fp), recall(tp, fn), f1(tp, fp, fn))
 
 
-def split_figures(loaded: Loaded, split: int, concept: int | None, thresholds: Floats) -> SplitFigures:
-    evaluation = loaded.evaluation
+def split_figures(results: Results, split: int, concept: int | None, thresholds: Floats) -> SplitFigures:
+    evaluation = results.evaluation
     counts = count(evaluation, split, thresholds)
-    chosen = slice(None) if concept is None else slice(concept, concept + 1)
-    tp, fp, fn = (int(column[chosen].sum()) for column in (counts.tp, counts.fp, counts.fn))
-    found = histogram(evaluation, split, concept, BINS)
-    images = int(((evaluation.images.split == split) & (evaluation.coverage != 0)).sum())
+    concept_slice = slice(None) if concept is None else slice(concept, concept + 1)
+    tp, fp, fn = (int(concept_counts[concept_slice].sum()) for concept_counts in (counts.tp, counts.fp, counts.fn))
+    score_histogram = histogram(evaluation, split, concept, HISTOGRAM_BINS)
+    image_count = int(((evaluation.images.split == split) & (evaluation.coverage != 0)).sum())
     return SplitFigures(
-        SPLITS[split], tp + fn, images, spot(tp, fp, fn), curve_figures(curve(evaluation, split, concept)),
-        Bins(found.edges.tolist(), found.right.tolist(), found.wrong.tolist(), found.other.tolist()),
-        reliability(calibration(evaluation, split, concept)) if tp + fn else None,
+        SPLITS[split], tp + fn, image_count, operating_point(tp, fp, fn), curve_figures(curve(evaluation, split, concept)),
+        ScoreHistogram(score_histogram.edges.tolist(), score_histogram.right.tolist(), score_histogram.wrong.tolist(), score_histogram.other.tolist()),
+        reliability_diagram(calibration(evaluation, split, concept)) if tp + fn else None,
     )  # fmt: skip
 
 
-def curve_figures(found: Curve) -> CurveFigures:
+def curve_figures(threshold_curve: Curve) -> CurveFigures:
     return CurveFigures(
-        found.threshold.tolist(), found.tp.tolist(), found.fp.tolist(), found.errors.tolist(), nulls(found.precision), nulls(found.recall),
-        nulls(found.f1),
+        threshold_curve.threshold.tolist(), threshold_curve.tp.tolist(), threshold_curve.fp.tolist(), threshold_curve.errors.tolist(), nan_to_none(threshold_curve.precision), nan_to_none(threshold_curve.recall),
+        nan_to_none(threshold_curve.f1),
     )  # fmt: skip
 
 
-def nulls(values: Floats) -> list[float | None]:
-    return [None if np.isnan(value) else value for value in values.tolist()]
+def nan_to_none(array: Floats) -> list[float | None]:
+    return [None if np.isnan(element) else element for element in array.tolist()]
 
 
-def reliability(found: Calibration | None) -> Reliability | None:
-    if found is None:
+def reliability_diagram(calibration_bins: Calibration | None) -> ReliabilityDiagram | None:
+    if calibration_bins is None:
         return None
-    return Reliability(
-        found.edges.tolist(), found.number.tolist(), found.right.tolist(), nulls(found.mean_score), nulls(found.share), found.error,
-        verdict(found),
+    return ReliabilityDiagram(
+        calibration_bins.edges.tolist(), calibration_bins.number.tolist(), calibration_bins.right.tolist(), nan_to_none(calibration_bins.mean_score), nan_to_none(calibration_bins.share), calibration_bins.error,
+        describe_calibration(calibration_bins),
     )  # fmt: skip
 
 
-def verdict(found: Calibration) -> str:
+def describe_calibration(calibration_bins: Calibration) -> str:
     """What the curve means, in a sentence."""
-    off = np.where(found.number >= TOLD_BY, found.mean_score - found.share, 0.0)
-    sure, modest = np.flatnonzero(off > NEAR), np.flatnonzero(off < -NEAR)
-    if not len(sure) and not len(modest):
+    overconfidence = np.where(calibration_bins.number >= MIN_BIN_PREDICTIONS, calibration_bins.mean_score - calibration_bins.share, 0.0)
+    overconfident, underconfident = np.flatnonzero(overconfidence > CALIBRATION_TOLERANCE), np.flatnonzero(overconfidence < -CALIBRATION_TOLERANCE)
+    if not len(overconfident) and not len(underconfident):
         return "Scores can be read as chances: they are right about as often as they say."
-    said = []
-    for where, words in (
-        (sure, "too sure of itself (right less often than it says)"),
-        (modest, "too modest (right more often than it says)"),
+    phrases = []
+    for bin_indexes, phrase in (
+        (overconfident, "too sure of itself (right less often than it says)"),
+        (underconfident, "too modest (right more often than it says)"),
     ):
-        if len(where):
-            low, high = found.edges[where[0]], found.edges[where[-1] + 1]
-            said.append(f"{words} at scores of {low:.2f} to {high:.2f}")
-    return f"The model is {' and '.join(said)}."
+        if len(bin_indexes):
+            low, high = calibration_bins.edges[bin_indexes[0]], calibration_bins.edges[bin_indexes[-1] + 1]
+            phrases.append(f"{phrase} at scores of {low:.2f} to {high:.2f}")
+    return f"The model is {' and '.join(phrases)}."
 
 
-TOLD_BY, NEAR = 5, 0.05
+MIN_BIN_PREDICTIONS, CALIBRATION_TOLERANCE = 5, 0.05
 """Predictions that a bin must have to be judged, and how far a score may be from the share of right ones."""
 
 
-def remarks(loaded: Loaded, concept: int | None, several: Sequence[SplitFigures]) -> list[str]:
+def figure_remarks(results: Results, concept: int | None, figures_by_split: Sequence[SplitFigures]) -> list[str]:
     """What a reader should know before believing a figure."""
-    name = "all concepts" if concept is None else loaded.evaluation.concepts[concept]
-    few = [one for one in several if one.images and one.annotations < FEW]
-    said = [
-        f"{one.split}: {'no' if not one.annotations else f'only {one.annotations}'} annotations of {name} carry these figures"
-        for one in few
+    concept_name = "all concepts" if concept is None else results.evaluation.concepts[concept]
+    sparse_splits = [figures for figures in figures_by_split if figures.images and figures.annotations < MIN_ANNOTATIONS]
+    messages = [
+        f"{figures.split}: {'no' if not figures.annotations else f'only {figures.annotations}'} annotations of {concept_name} carry these figures"
+        for figures in sparse_splits
     ]
-    known = {one.split: one for one in several if one.annotations}
-    if "training" in known and "validation" in known:
-        said += gap(known["training"].at, known["validation"].at)
-    return said
+    annotated_splits = {figures.split: figures for figures in figures_by_split if figures.annotations}
+    if "training" in annotated_splits and "validation" in annotated_splits:
+        messages += train_gap_remarks(annotated_splits["training"].at, annotated_splits["validation"].at)
+    return messages
 
 
-def gap(training: Spot, validation: Spot) -> list[str]:
+def train_gap_remarks(training: OperatingPoint, validation: OperatingPoint) -> list[str]:
     """Whether training is so much better that the model learnt it by heart, or so much worse that its labels are noisy: by a test of two
     shares of right decisions, at 1 %."""
-    trials = [(one.tp, one.tp + one.fp + one.fn) for one in (training, validation)]
-    if min(whole for _, whole in trials) < FEW:
+    trials = [(point.tp, point.tp + point.fp + point.fn) for point in (training, validation)]
+    if min(decision_count for _, decision_count in trials) < MIN_ANNOTATIONS:
         return []
     (a, n), (b, m) = trials
     pooled = (a + b) / (n + m)
-    spread = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
-    apart = a / n - b / m
-    if not spread or abs(apart) < 2.58 * spread or abs(apart) < 0.05:
+    standard_error = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
+    difference = a / n - b / m
+    if not standard_error or abs(difference) < 2.58 * standard_error or abs(difference) < 0.05:
         return []
     shares = f"{100 * a / n:.0f} % of decisions right on training, {100 * b / m:.0f} % on validation"
-    if apart > 0:
+    if difference > 0:
         return [f"{shares}: the model knows its training images better than new ones (overfitted)"]
     return [f"{shares}: worse on what it was trained on, which points to noisy training annotations or a harder split"]
 
 
-def objectives(loaded: Loaded, concept: int | None, asked: Sequence[str]) -> list[ThresholdFigures]:
+def objective_thresholds(results: Results, concept: int | None, objective_names: Sequence[str]) -> list[ThresholdFigures]:
     """Thresholds for each objective, on validation. concept None: one threshold for all concepts together. Raises ObjectiveBad."""
-    evaluation = loaded.evaluation
-    counted = evaluation.counted(VALIDATION, concept) if concept is not None else all_counted(evaluation)
-    found = []
-    for words in asked:
-        objective = parsed(words)
-        found.append(threshold_figures(words, best_for(counted, objective), objective_interval(evaluation, concept, objective)))
-    return found
+    evaluation = results.evaluation
+    counted_predictions = evaluation.counted(VALIDATION, concept) if concept is not None else pool_counted(evaluation)
+    threshold_list = []
+    for objective_name in objective_names:
+        objective = parsed(objective_name)
+        threshold_list.append(threshold_figures(objective_name, best_for(counted_predictions, objective), objective_interval(evaluation, concept, objective)))
+    return threshold_list
 
 
-def all_counted(evaluation: Evaluation) -> Counted:
-    several = [evaluation.counted(VALIDATION, place) for place in range(len(evaluation.concepts))]
-    score = np.concatenate([one.score for one in several]) if several else np.zeros(0)
-    right = np.concatenate([one.right for one in several]) if several else np.zeros(0, bool)
+def pool_counted(evaluation: Evaluation) -> Counted:
+    counted_by_concept = [evaluation.counted(VALIDATION, concept_index) for concept_index in range(len(evaluation.concepts))]
+    score = np.concatenate([counted.score for counted in counted_by_concept]) if counted_by_concept else np.zeros(0)
+    is_correct = np.concatenate([counted.right for counted in counted_by_concept]) if counted_by_concept else np.zeros(0, bool)
     order = np.argsort(-score, kind="stable")
-    return Counted(score[order], right[order], sum(one.annotations for one in several))
+    return Counted(score[order], is_correct[order], sum(counted.annotations for counted in counted_by_concept))
 
 
-def threshold_figures(words: str, one: Threshold | None, interval: Interval | None) -> ThresholdFigures:
-    if one is None:
-        return ThresholdFigures(words, None, None, None, None, None, None, None, None, None)
-    at = spot(one.tp, one.fp, one.fn)
-    return ThresholdFigures(words, one.value, one.errors, one.tp, one.fp, one.fn, at.precision, at.recall, at.f1, interval)
+def threshold_figures(objective_name: str, threshold: Threshold | None, interval: Interval | None) -> ThresholdFigures:
+    if threshold is None:
+        return ThresholdFigures(objective_name, None, None, None, None, None, None, None, None, None)
+    point = operating_point(threshold.tp, threshold.fp, threshold.fn)
+    return ThresholdFigures(objective_name, threshold.value, threshold.errors, threshold.tp, threshold.fp, threshold.fn, point.precision, point.recall, point.f1, interval)
 
 
 @dataclass(frozen=True)
@@ -242,11 +242,11 @@ class ConfusionFigures:
     number: list[int]
 
 
-def confusion_figures(loaded: Loaded, split: int, thresholds: Floats) -> ConfusionFigures:
-    found: Confusion = confusion(loaded.evaluation, split, thresholds)
-    annotated, predicted, number = found.cells(loaded.evaluation)
-    order: Longs = clustered(len(loaded.evaluation.concepts), annotated, predicted, number)
-    return ConfusionFigures(order.tolist(), annotated.tolist(), predicted.tolist(), number.tolist())
+def confusion_figures(results: Results, split: int, thresholds: Floats) -> ConfusionFigures:
+    confusion_matrix: Confusion = confusion(results.evaluation, split, thresholds)
+    annotated, predicted, cell_counts = confusion_matrix.cells(results.evaluation)
+    order: Longs = clustered(len(results.evaluation.concepts), annotated, predicted, cell_counts)
+    return ConfusionFigures(order.tolist(), annotated.tolist(), predicted.tolist(), cell_counts.tolist())
 
 
 @dataclass(frozen=True)
@@ -268,7 +268,7 @@ class Gain:
 
 
 @dataclass(frozen=True)
-class Causes:
+class ErrorCauses:
     """gains: of detection over all concepts, null elsewhere · ap: at the version's IoU, which they add to."""
 
     causes: list[CauseFigures]
@@ -278,24 +278,24 @@ class Causes:
     false_negatives: float | None
 
 
-def cause_figures(loaded: Loaded, split: int, concept: int | None, thresholds: Floats) -> Causes:
-    evaluation = loaded.evaluation
+def cause_figures(results: Results, split: int, concept: int | None, thresholds: Floats) -> ErrorCauses:
+    evaluation = results.evaluation
     causes = []
-    for tab, work in (("extra", causes_of_extra), ("missing", causes_of_missing)):
-        rows = Selection(evaluation, "extra" if tab == "extra" else "missing", split, concept, thresholds).every()
-        number = np.bincount(work(evaluation, rows, thresholds), minlength=len(CAUSES))
-        causes += [CauseFigures(tab, CAUSES[place], int(number[place])) for place in np.argsort(-number, kind="stable") if number[place]]
+    for tab, find_causes in (("extra", causes_of_extra), ("missing", causes_of_missing)):
+        error_rows = Selection(evaluation, "extra" if tab == "extra" else "missing", split, concept, thresholds).every()
+        cause_counts = np.bincount(find_causes(evaluation, error_rows, thresholds), minlength=len(CAUSES))
+        causes += [CauseFigures(tab, CAUSES[cause_index], int(cause_counts[cause_index])) for cause_index in np.argsort(-cause_counts, kind="stable") if cause_counts[cause_index]]
     if evaluation.kind != "detection" or concept is not None:
-        return Causes(causes, None, [], None, None)
-    found: Tide | None = loaded.tide(split)
-    if found is None:
-        return Causes(causes, None, [], None, None)
-    gains = [Gain(kind, gain, found.number[kind]) for kind, gain in sorted(found.gain.items(), key=lambda pair: -pair[1])]
-    return Causes(causes, found.ap, gains, found.false_positives, found.false_negatives)
+        return ErrorCauses(causes, None, [], None, None)
+    tide_figures: Tide | None = results.tide(split)
+    if tide_figures is None:
+        return ErrorCauses(causes, None, [], None, None)
+    gains = [Gain(kind, gain, tide_figures.number[kind]) for kind, gain in sorted(tide_figures.gain.items(), key=lambda pair: -pair[1])]
+    return ErrorCauses(causes, tide_figures.ap, gains, tide_figures.false_positives, tide_figures.false_negatives)
 
 
 @dataclass(frozen=True)
-class Move:
+class TabChange:
     """What would change were a threshold moved from `before` to `after`: of each tab the items that enter (positive) or leave, and how
     to see them: the tab, the threshold to look at it at, and what narrows it down."""
 
@@ -305,14 +305,14 @@ class Move:
     only: str
 
 
-def moves(evaluation: Evaluation, split: int, concept: int, before: float, after: float) -> list[Move]:
+def tab_changes(evaluation: Evaluation, split: int, concept: int, before: float, after: float) -> list[TabChange]:
     low, high = min(before, after), max(before, after)
-    at = curve_at(evaluation, split, concept, np.array([low, high]))
+    curve_points = curve_at(evaluation, split, concept, np.array([low, high]))
     sign = 1 if after < before else -1
-    matched, wrong = int(at.tp[0] - at.tp[1]), int(at.fp[0] - at.fp[1])
-    stretch = f"{low!r}..{high!r}"
+    matched, wrong = int(curve_points.tp[0] - curve_points.tp[1]), int(curve_points.fp[0] - curve_points.fp[1])
+    score_range = f"{low!r}..{high!r}"
     return [
-        Move("matched", sign * matched, low, f"score:{stretch}"),
-        Move("missing", sign * wrong, low, f"score:{stretch}"),
-        Move("extra", -sign * matched, high, f"answered:{stretch}"),
+        TabChange("matched", sign * matched, low, f"score:{score_range}"),
+        TabChange("missing", sign * wrong, low, f"score:{score_range}"),
+        TabChange("extra", -sign * matched, high, f"answered:{score_range}"),
     ]

@@ -12,20 +12,20 @@ from pellucid.understand.shown import Shown
 from pellucid.workspace.notebook import gallery_html
 from pellucid.workspace.whereabouts import Whereabouts
 
-BATCH = 1_000
+BATCH_SIZE = 1_000
 
 
 class Gallery(Sequence[Item]):
     """The items of one tab, in its order. Length, slices and iteration; a slice costs the slice."""
 
-    def __init__(self, selection: Shown, whereabouts: Whereabouts, threshold: float | None, jumps: bool) -> None:
-        self.selection = selection
+    def __init__(self, list_view: Shown, image_locator: Whereabouts, threshold: float | None, has_threshold_position: bool) -> None:
+        self.list_view = list_view
         self.threshold = threshold
-        self.whereabouts = whereabouts
-        self._jumps = jumps
+        self.image_locator = image_locator
+        self._has_threshold_position = has_threshold_position
 
     def __repr__(self) -> str:
-        return f"<{len(self):,} items of the tab {self.selection.tab}>"
+        return f"<{len(self):,} items of the tab {self.list_view.tab}>"
 
     def _repr_html_(self) -> str:
         return gallery_html(self)
@@ -34,13 +34,13 @@ class Gallery(Sequence[Item]):
     def threshold_position(self) -> int | None:
         """In the tab All of one threshold, where the first item under it stands (in reverse: the first at or
         over it); else None."""
-        return self.selection.threshold_position if self._jumps else None
+        return self.list_view.threshold_position if self._has_threshold_position else None
 
     def page(self, offset: int, limit: int) -> list[Item]:
-        return items(self.selection, offset, limit)
+        return items(self.list_view, offset, limit)
 
     def __len__(self) -> int:
-        return self.selection.total
+        return self.list_view.total
 
     @overload
     def __getitem__(self, index: int) -> Item: ...
@@ -48,16 +48,16 @@ class Gallery(Sequence[Item]):
     def __getitem__(self, index: slice) -> list[Item]: ...
     def __getitem__(self, index: int | slice) -> Item | list[Item]:
         if isinstance(index, slice):
-            places = range(len(self))[index]
-            if places.step == 1:
-                return self.page(places.start, len(places))
-            return [self.page(place, 1)[0] for place in places]
-        place = range(len(self))[index]
-        return self.page(place, 1)[0]
+            positions = range(len(self))[index]
+            if positions.step == 1:
+                return self.page(positions.start, len(positions))
+            return [self.page(position, 1)[0] for position in positions]
+        position = range(len(self))[index]
+        return self.page(position, 1)[0]
 
     def __iter__(self) -> Iterator[Item]:
-        for offset in range(0, len(self), BATCH):
-            yield from self.page(offset, BATCH)
+        for offset in range(0, len(self), BATCH_SIZE):
+            yield from self.page(offset, BATCH_SIZE)
 
     def to_arrow(self) -> Any:
         """All items as a pyarrow.Table; raises ArrowMissing without pyarrow."""

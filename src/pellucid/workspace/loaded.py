@@ -26,21 +26,21 @@ from pellucid.understand.similar import chained
 from pellucid.understand.tide import Tide, tide
 from pellucid.workspace.appearance import Appearance
 from pellucid.workspace.embeddings import Embeddings
-from pellucid.workspace.looked import Looks
+from pellucid.workspace.looked import ImageStatsCache
 from pellucid.workspace.manifests import VersionManifest
 from pellucid.workspace.mended import Originals, placed, with_corrections
 from pellucid.workspace.reviewed import ReviewedItems, Which
-from pellucid.workspace.sliced import FoundSlice, find_slices
+from pellucid.workspace.sliced import ErrorSlice, find_slices
 from pellucid.workspace.whereabouts import Whereabouts
 
-SELECTIONS = 24
+CACHE_SIZE = 24
 Order = Literal["score", "mistakes", "similar"]
 ORDERS: tuple[Order, ...] = ("score", "mistakes", "similar")
-LOOKED_AT = 2_000
+SIMILARITY_LIMIT = 2_000
 """Items whose pictures are compared; what is less likely a mistake follows after them."""
 
 
-class Loaded:
+class Results:
     """manifest and evaluation of one generation. folders: that the images' `root` points into. folder: the version's own, in which what
     its pictures look like is kept; None: nowhere."""
 
@@ -59,17 +59,17 @@ class Loaded:
         """With corrections: decisions that change nothing, as what they speak of is not there."""
         self.frozen_rows: Longs | None = None
         """With corrections: for each annotation its row as frozen, -1 for a new one."""
-        self._selections: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+        self._cache: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
         self._lock = threading.RLock()
-        self._mended: tuple[tuple[int, ...], Loaded] | None = None
-        self._mended_at = -1
+        self._corrected_results: tuple[tuple[int, ...], Results] | None = None
+        self._corrected_head = -1
 
     @cached_property
     def neighbours(self) -> Neighbours:
         return Neighbours(self.evaluation)
 
     @cached_property
-    def whereabouts(self) -> Whereabouts:
+    def image_locator(self) -> Whereabouts:
         return Whereabouts(self.evaluation.images, self.folders)
 
     @cached_property
@@ -80,109 +80,109 @@ class Loaded:
     def suspicion(self) -> Suspicion:
         return suspicion(self.evaluation)
 
-    def slices(self, split: int, seen: Appearance | None, pictures: int = 0) -> list[FoundSlice]:
+    def slices(self, split: int, appearance: Appearance | None, picture_limit: int = 0) -> list[ErrorSlice]:
         """Where errors are more frequent than elsewhere; seen: see find_slices. pictures: looked at, where others than usual."""
-        key = "slices", split, seen is None, pictures
+        key = "slices", split, appearance is None, picture_limit
         with self._lock:
-            known = self._selections.get(key)
-        if known is None:
-            known = find_slices(self.evaluation, split, seen)
-        found: list[FoundSlice] = self._kept(key, lambda: known)
-        return found
+            cached_slices = self._cache.get(key)
+        if cached_slices is None:
+            cached_slices = find_slices(self.evaluation, split, appearance)
+        error_slices: list[ErrorSlice] = self._get_or_compute(key, lambda: cached_slices)
+        return error_slices
 
     def tide(self, split: int) -> Tide | None:
         """What fixing each kind of mistake would gain."""
-        found: Tide | None = self._kept(("tide", split), lambda: tide(self.evaluation, split))
-        return found
+        tide_figures: Tide | None = self._get_or_compute(("tide", split), lambda: tide(self.evaluation, split))
+        return tide_figures
 
     @cached_property
-    def looks(self) -> Looks:
-        return Looks(self.evaluation, self.whereabouts, self._folder)
+    def image_stats_cache(self) -> ImageStatsCache:
+        return ImageStatsCache(self.evaluation, self.image_locator, self._folder)
 
     def appearance(self, split: int) -> Appearance:
         """How the items of a split look; reads its pictures where they were not read before."""
-        looked = self.looks.read(split)  # not under the lock: it may take minutes, and others turn pages meanwhile
-        found: Appearance = self._kept(("appearance", split), lambda: Appearance(self.evaluation, looked, self.embeddings))
-        return found
+        image_stats = self.image_stats_cache.read(split)  # not under the lock: it may take minutes, and others turn pages meanwhile
+        split_appearance: Appearance = self._get_or_compute(("appearance", split), lambda: Appearance(self.evaluation, image_stats, self.embeddings))
+        return split_appearance
 
     @cached_property
-    def reviewed(self) -> ReviewedItems:
-        return ReviewedItems(self.evaluation, self.neighbours, self.whereabouts, None if self.corrected else self.manifest.corrected_to)
+    def reviewed_items(self) -> ReviewedItems:
+        return ReviewedItems(self.evaluation, self.neighbours, self.image_locator, None if self.corrected else self.manifest.corrected_to)
 
-    def with_corrections(self, ledger: Ledger) -> Loaded:
+    def apply_corrections(self, decision_log: Ledger) -> Results:
         """This version held against its annotations as people have mended them; itself where nothing was."""
         with self._lock:
-            if self._mended_at != ledger.head:
-                head, decisions = ledger.head, ledger.in_force()
-                located = placed(self.whereabouts, decisions)
-                key = tuple(one.id for several in telling(self.evaluation.kind, located).values() for one in several)
-                if self._mended is None or self._mended[0] != key:  # to agree with the annotations changes nothing
-                    self._mended = key, self._mend(decisions, located) if key or self.originals is not None else self
-                self._mended_at = head
-            assert self._mended is not None
-            return self._mended[1]
+            if self._corrected_head != decision_log.head:
+                head, decisions = decision_log.head, decision_log.in_force()
+                located_decisions = placed(self.image_locator, decisions)
+                decision_ids = tuple(decision.id for image_decisions in telling(self.evaluation.kind, located_decisions).values() for decision in image_decisions)
+                if self._corrected_results is None or self._corrected_results[0] != decision_ids:  # to agree with the annotations changes nothing
+                    self._corrected_results = decision_ids, self._build_corrected(decisions, located_decisions) if decision_ids or self.originals is not None else self
+                self._corrected_head = head
+            assert self._corrected_results is not None
+            return self._corrected_results[1]
 
-    def _mend(self, decisions: list[Decision], located: list[tuple[int, Decision]]) -> Loaded:
-        evaluation, rows, unfit = with_corrections(self.evaluation, self.originals, located)
-        mended = Loaded(self.manifest, evaluation, self.folders, corrected=True, embeddings=self.embeddings)
-        mended.frozen_rows = rows
-        here = {one.id for _, one in located}
-        mended.not_applied = len(unfit) + sum(one.edits and one.id not in here for one in decisions)
-        return mended
+    def _build_corrected(self, decisions: list[Decision], located_decisions: list[tuple[int, Decision]]) -> Results:
+        evaluation, frozen_rows, inapplicable_ids = with_corrections(self.evaluation, self.originals, located_decisions)
+        corrected_results = Results(self.manifest, evaluation, self.folders, corrected=True, embeddings=self.embeddings)
+        corrected_results.frozen_rows = frozen_rows
+        located_ids = {decision.id for _, decision in located_decisions}
+        corrected_results.not_applied = len(inapplicable_ids) + sum(decision.edits and decision.id not in located_ids for decision in decisions)
+        return corrected_results
 
     def selection(self, tab: Tab, split: int, concept: int | None, thresholds: Floats, reverse: bool) -> Selection:
         """A tab, kept with the order it has worked out for as long as readers are likely to turn its pages."""
         key = (tab, split, concept, reverse, thresholds.tobytes())
-        made: Selection = self._kept(key, lambda: Selection(self.evaluation, tab, split, concept, thresholds, reverse))
-        return made
+        selection: Selection = self._get_or_compute(key, lambda: Selection(self.evaluation, tab, split, concept, thresholds, reverse))
+        return selection
 
-    def shown(
-        self, selection: Selection, order: Order = "score", which: Which = "all", ledger: Ledger | None = None, only: Longs | None = None
+    def list_view(
+        self, selection: Selection, order: Order = "score", review_filter: Which = "all", decision_log: Ledger | None = None, filtered_rows: Longs | None = None
     ) -> Shown:
         """A tab in an order, and of it what is still to be reviewed, or was; ledger: the history of the view. only: the rows that it is
         narrowed down to, in the tab's own order."""
         if order == "score":
-            listed = only
+            ordered_rows = filtered_rows
         else:
-            listed = self._ordered(selection, order) if only is None else self._put_in_order(selection, order, only)
-        if ledger is None or not ledger.head:
-            which = which if which in ("reviewed", "unsure") else "all"
+            ordered_rows = self._rows_in_order(selection, order) if filtered_rows is None else self._sort_rows(selection, order, filtered_rows)
+        if decision_log is None or not decision_log.head:
+            review_filter = review_filter if review_filter in ("reviewed", "unsure") else "all"
         else:
-            self.reviewed.follow(ledger)
-        return self.reviewed.part(selection, which, listed)
+            self.reviewed_items.follow(decision_log)
+        return self.reviewed_items.part(selection, review_filter, ordered_rows)
 
-    def _ordered(self, selection: Selection, order: Order) -> Longs:
+    def _rows_in_order(self, selection: Selection, order: Order) -> Longs:
         key = (order, selection.tab, selection.split, selection.concept, selection.reverse, selection.thresholds.tobytes())
-        rows: Longs = self._kept(key, lambda: self._put_in_order(selection, order, selection.every()))
-        return rows
+        item_rows: Longs = self._get_or_compute(key, lambda: self._sort_rows(selection, order, selection.every()))
+        return item_rows
 
-    def _put_in_order(self, selection: Selection, order: Order, rows: Longs) -> Longs:
-        rows = most_likely_first(self.suspicion, selection.shows_annotations, in_order(replace(selection, reverse=False), rows))
+    def _sort_rows(self, selection: Selection, order: Order, item_rows: Longs) -> Longs:
+        item_rows = most_likely_first(self.suspicion, selection.shows_annotations, in_order(replace(selection, reverse=False), item_rows))
         if order == "similar":
-            first = rows[:LOOKED_AT]
-            rows = np.concatenate([first[chained(self._likenesses(selection, first))], rows[LOOKED_AT:]])
-        return rows[::-1] if selection.reverse else rows
+            likeliest_rows = item_rows[:SIMILARITY_LIMIT]
+            item_rows = np.concatenate([likeliest_rows[chained(self._descriptors(selection, likeliest_rows))], item_rows[SIMILARITY_LIMIT:]])
+        return item_rows[::-1] if selection.reverse else item_rows
 
-    def _likenesses(self, selection: Selection, rows: Longs) -> Floats:
-        table = self.evaluation.annotations if selection.shows_annotations else self.evaluation.predictions
-        places = [self.whereabouts.location(image) for image in table.image[rows].tolist()]
-        boxes = [None] * len(rows) if table.box is None else [tuple(box) for box in table.box[rows].tolist()]
-        return likenesses(places, boxes)
+    def _descriptors(self, selection: Selection, item_rows: Longs) -> Floats:
+        item_table = self.evaluation.annotations if selection.shows_annotations else self.evaluation.predictions
+        picture_locations = [self.image_locator.location(image_row) for image_row in item_table.image[item_rows].tolist()]
+        boxes = [None] * len(item_rows) if item_table.box is None else [tuple(box) for box in item_table.box[item_rows].tolist()]
+        return likenesses(picture_locations, boxes)
 
-    def narrowed(self, selection: Selection, only: tuple[str, ...], others: object, make: Callable[[], Longs]) -> Longs:
+    def filter_rows(self, selection: Selection, filters: tuple[str, ...], dependencies: object, compute: Callable[[], Longs]) -> Longs:
         """What a tab is narrowed down to, kept as its orders are. others: the state of what else it depends on."""
-        key = (only, others, selection.tab, selection.split, selection.concept, selection.reverse, selection.thresholds.tobytes())
+        key = (filters, dependencies, selection.tab, selection.split, selection.concept, selection.reverse, selection.thresholds.tobytes())
         with self._lock:
-            known = self._selections.get(key)
-        rows: Longs = make() if known is None else known
-        self._kept(key, lambda: rows)
-        return rows
+            cached_rows = self._cache.get(key)
+        item_rows: Longs = compute() if cached_rows is None else cached_rows
+        self._get_or_compute(key, lambda: item_rows)
+        return item_rows
 
-    def _kept(self, key: tuple[Any, ...], make: Any) -> Any:
+    def _get_or_compute(self, key: tuple[Any, ...], compute: Any) -> Any:
         with self._lock:
-            if key not in self._selections:
-                self._selections[key] = make()
-            self._selections.move_to_end(key)
-            while len(self._selections) > SELECTIONS:
-                self._selections.popitem(last=False)
-            return self._selections[key]
+            if key not in self._cache:
+                self._cache[key] = compute()
+            self._cache.move_to_end(key)
+            while len(self._cache) > CACHE_SIZE:
+                self._cache.popitem(last=False)
+            return self._cache[key]

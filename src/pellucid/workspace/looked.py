@@ -23,13 +23,13 @@ from pellucid.understand.evaluation import Evaluation
 from pellucid.understand.gallery import Selection, Tab
 from pellucid.workspace.whereabouts import Whereabouts
 
-Singles = NDArray[np.floating[Any]]
-READ = 4_000
+FloatArray = NDArray[np.floating[Any]]
+DEFAULT_PICTURE_LIMIT = 4_000
 """Pictures of a split that are looked at unless more are asked for; drawn at random."""
 
 
 @dataclass(frozen=True, eq=False)
-class Items:
+class ItemSample:
     """Rows of a split that are looked at: annotations that can be found, and predictions at or over the optimal thresholds (in tagging
     and classification their images are what is looked at, and the rows are of images). annotations, predictions: rising."""
 
@@ -39,184 +39,184 @@ class Items:
 
 
 @dataclass(frozen=True, eq=False)
-class Looked:
+class ImageStats:
     """images: rows, rising, with a line in each of the columns · then the boxes: of annotations, of predictions, see Items."""
 
-    items: Items
-    looks: Singles
+    items: ItemSample
+    statistics: FloatArray
     colour: np.ndarray
-    likeness: Singles
-    camera: list[str]
-    taken: list[str]
+    descriptors: FloatArray
+    cameras: list[str]
+    capture_times: list[str]
 
-    def places(self, rows: Longs, images: Longs, annotations: bool, boxes: bool) -> tuple[Longs, Longs]:
+    def find_lines(self, item_rows: Longs, image_rows: Longs, are_annotations: bool, has_boxes: bool) -> tuple[Longs, Longs]:
         """Of these rows (and their images) the line of the box and of the picture, -1 where it was not looked at."""
-        picture = found_at(self.items.images, images)
-        if not boxes:
-            return picture, picture
-        one = self.items.annotations if annotations else self.items.predictions
-        begin = len(self.items.images) + (0 if annotations else len(self.items.annotations))
-        place = found_at(one, rows)
-        return np.where(place >= 0, begin + place, -1), picture
+        picture_lines = find_positions(self.items.images, image_rows)
+        if not has_boxes:
+            return picture_lines, picture_lines
+        sampled_rows = self.items.annotations if are_annotations else self.items.predictions
+        first_line = len(self.items.images) + (0 if are_annotations else len(self.items.annotations))
+        positions = find_positions(sampled_rows, item_rows)
+        return np.where(positions >= 0, first_line + positions, -1), picture_lines
 
 
-def at_lines(column: np.ndarray, lines: Longs, unknown: float) -> np.ndarray:
+def take_lines(line_values: np.ndarray, lines: Longs, fill_value: float) -> np.ndarray:
     """The column at these lines; `unknown` where a line is -1."""
-    if not len(column):
-        return np.full((len(lines), *column.shape[1:]), unknown)
-    known = lines >= 0
-    return np.where(known.reshape(-1, *(1,) * (column.ndim - 1)), column[np.maximum(lines, 0)], unknown)
+    if not len(line_values):
+        return np.full((len(lines), *line_values.shape[1:]), fill_value)
+    is_sampled = lines >= 0
+    return np.where(is_sampled.reshape(-1, *(1,) * (line_values.ndim - 1)), line_values[np.maximum(lines, 0)], fill_value)
 
 
-def found_at(sorted_rows: Longs, rows: Longs) -> Longs:
+def find_positions(sorted_rows: Longs, query_rows: Longs) -> Longs:
     if not len(sorted_rows):
-        return np.full(len(rows), -1, np.int64)
-    place = np.minimum(np.searchsorted(sorted_rows, rows), len(sorted_rows) - 1)
-    return np.where(sorted_rows[place] == rows, place, -1)
+        return np.full(len(query_rows), -1, np.int64)
+    positions = np.minimum(np.searchsorted(sorted_rows, query_rows), len(sorted_rows) - 1)
+    return np.where(sorted_rows[positions] == query_rows, positions, -1)
 
 
-def chosen_items(evaluation: Evaluation, split: int, most: int, seed: int = 0) -> Items:
+def sample_items(evaluation: Evaluation, split: int, picture_limit: int, seed: int = 0) -> ItemSample:
     """Of at most so many pictures of the split."""
     images = np.flatnonzero((evaluation.images.split == split) & (evaluation.coverage != NOT_RUN) & (evaluation.images.root >= 0))
-    if len(images) > most:
-        images = np.sort(np.random.default_rng(seed).choice(images, most, replace=False))
-    inside = np.zeros(len(evaluation.images), bool)
-    inside[images] = True
+    if len(images) > picture_limit:
+        images = np.sort(np.random.default_rng(seed).choice(images, picture_limit, replace=False))
+    is_sampled = np.zeros(len(evaluation.images), bool)
+    is_sampled[images] = True
     if evaluation.kind != "detection":
-        return Items(images, np.zeros(0, np.int64), np.zeros(0, np.int64))
-    start = evaluation.annotation_start[split]
-    annotations = np.sort(np.asarray(evaluation.counted_annotations[start[0] : start[-1]], np.int64))
-    over = [Selection(evaluation, tab, split, None, evaluation.optimal).every() for tab in TABS]
-    predictions = np.sort(np.concatenate(over))
-    here = inside[evaluation.annotations.image[annotations]], inside[evaluation.predictions.image[predictions]]
-    return Items(images, annotations[here[0]], predictions[here[1]])
+        return ItemSample(images, np.zeros(0, np.int64), np.zeros(0, np.int64))
+    concept_starts = evaluation.annotation_start[split]
+    annotations = np.sort(np.asarray(evaluation.counted_annotations[concept_starts[0] : concept_starts[-1]], np.int64))
+    rows_above_threshold = [Selection(evaluation, tab, split, None, evaluation.optimal).every() for tab in PREDICTION_TABS]
+    predictions = np.sort(np.concatenate(rows_above_threshold))
+    in_sample = is_sampled[evaluation.annotations.image[annotations]], is_sampled[evaluation.predictions.image[predictions]]
+    return ItemSample(images, annotations[in_sample[0]], predictions[in_sample[1]])
 
 
-TABS: tuple[Tab, ...] = ("matched", "missing")
-Progress = Callable[[int, int], None]
+PREDICTION_TABS: tuple[Tab, ...] = ("matched", "missing")
+ProgressCallback = Callable[[int, int], None]
 
 
-def look_at(evaluation: Evaluation, items: Items, whereabouts: Whereabouts, progress: Progress) -> Looked:
+def measure_images(evaluation: Evaluation, items: ItemSample, image_locator: Whereabouts, progress: ProgressCallback) -> ImageStats:
     """Read the pictures; a picture that cannot be read tells nothing."""
-    number = len(items.images) + len(items.annotations) + len(items.predictions)
-    looks, colour = np.full((number, len(LOOKS)), np.nan, np.float32), np.full(number, -1, np.int8)
-    likeness = np.full((number, LENGTH), np.nan, np.float16)
-    camera, taken = [""] * len(items.images), [""] * len(items.images)
-    boxes: list[tuple[int, Longs, Any]] = [
+    line_count = len(items.images) + len(items.annotations) + len(items.predictions)
+    statistics, colours = np.full((line_count, len(LOOKS)), np.nan, np.float32), np.full(line_count, -1, np.int8)
+    descriptors = np.full((line_count, LENGTH), np.nan, np.float16)
+    cameras, capture_times = [""] * len(items.images), [""] * len(items.images)
+    box_groups: list[tuple[int, Longs, Any]] = [
         (len(items.images), items.annotations, evaluation.annotations),
         (len(items.images) + len(items.annotations), items.predictions, evaluation.predictions),
     ]
-    of_image: list[list[int]] = [[] for _ in items.images]
-    sides: dict[int, list[float]] = {}
-    for begin, rows, table in boxes:
-        if table.box is not None:
-            for place, image in enumerate(np.searchsorted(items.images, table.image[rows]).tolist()):
-                of_image[image].append(begin + place)
-            sides.update(zip(range(begin, begin + len(rows)), table.box[rows].tolist(), strict=True))
-    done = 0
+    box_lines: list[list[int]] = [[] for _ in items.images]
+    box_by_line: dict[int, list[float]] = {}
+    for first_line, box_rows, item_table in box_groups:
+        if item_table.box is not None:
+            for box_index, image_index in enumerate(np.searchsorted(items.images, item_table.image[box_rows]).tolist()):
+                box_lines[image_index].append(first_line + box_index)
+            box_by_line.update(zip(range(first_line, first_line + len(box_rows)), item_table.box[box_rows].tolist(), strict=True))
+    done_count = 0
     lock = threading.Lock()
 
-    def one(place: int) -> None:
-        nonlocal done
-        location = whereabouts.location(int(items.images[place]))
+    def measure_image(picture_index: int) -> None:
+        nonlocal done_count
+        location = image_locator.location(int(items.images[picture_index]))
         if location is not None:
-            seen = look(location, [sides[line] for line in of_image[place]])
-            lines = [place, *of_image[place]]
-            looks[lines], colour[lines], likeness[lines] = seen.looks, seen.colour, seen.likeness
-            camera[place], taken[place] = seen.camera, seen.taken
+            picture_stats = look(location, [box_by_line[line] for line in box_lines[picture_index]])
+            lines = [picture_index, *box_lines[picture_index]]
+            statistics[lines], colours[lines], descriptors[lines] = picture_stats.looks, picture_stats.colour, picture_stats.likeness
+            cameras[picture_index], capture_times[picture_index] = picture_stats.camera, picture_stats.taken
         with lock:
-            done += 1
-            progress(done, len(items.images))
+            done_count += 1
+            progress(done_count, len(items.images))
 
-    with ThreadPoolExecutor(2) as threads:
-        list(threads.map(one, range(len(items.images))))
-    return Looked(items, looks, colour, likeness, camera, taken)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(measure_image, range(len(items.images))))
+    return ImageStats(items, statistics, colours, descriptors, cameras, capture_times)
 
 
-def key_of(evaluation: Evaluation, items: Items, whereabouts: Whereabouts) -> str:
+def stats_cache_key(evaluation: Evaluation, items: ItemSample, image_locator: Whereabouts) -> str:
     """Changes when the pictures or the boxes do."""
-    told = hashlib.blake2b(digest_size=16)
-    for part in (items.images, items.annotations, items.predictions):
-        told.update(np.ascontiguousarray(part).tobytes() + b"|")
-    for rows, table in ((items.annotations, evaluation.annotations), (items.predictions, evaluation.predictions)):
-        if table.box is not None:
-            told.update(np.ascontiguousarray(table.box[rows]).tobytes())
-    for image in items.images.tolist():
-        location = whereabouts.location(image)
-        told.update((location or "").encode() + stamp(location).encode() if location else b"-")
-    return told.hexdigest()
+    digest = hashlib.blake2b(digest_size=16)
+    for item_rows in (items.images, items.annotations, items.predictions):
+        digest.update(np.ascontiguousarray(item_rows).tobytes() + b"|")
+    for box_rows, item_table in ((items.annotations, evaluation.annotations), (items.predictions, evaluation.predictions)):
+        if item_table.box is not None:
+            digest.update(np.ascontiguousarray(item_table.box[box_rows]).tobytes())
+    for image_row in items.images.tolist():
+        location = image_locator.location(image_row)
+        digest.update((location or "").encode() + stamp(location).encode() if location else b"-")
+    return digest.hexdigest()
 
 
-def kept_or_read(evaluation: Evaluation, items: Items, whereabouts: Whereabouts, file: Path | None, progress: Progress) -> Looked:
+def load_or_measure(evaluation: Evaluation, items: ItemSample, image_locator: Whereabouts, cache_file: Path | None, progress: ProgressCallback) -> ImageStats:
     """file: where it is kept between runs; None: nowhere."""
-    key = key_of(evaluation, items, whereabouts)
-    if file is not None and file.is_file():
-        with suppress(OSError, ValueError, KeyError, EOFError, BadZipFile), np.load(file) as kept:
-            if str(kept["key"]) == key:
-                return Looked(items, kept["looks"], kept["colour"], kept["likeness"], kept["camera"].tolist(), kept["taken"].tolist())
-    made = look_at(evaluation, items, whereabouts, progress)
-    if file is not None:
+    key = stats_cache_key(evaluation, items, image_locator)
+    if cache_file is not None and cache_file.is_file():
+        with suppress(OSError, ValueError, KeyError, EOFError, BadZipFile), np.load(cache_file) as arrays:
+            if str(arrays["key"]) == key:
+                return ImageStats(items, arrays["looks"], arrays["colour"], arrays["likeness"], arrays["camera"].tolist(), arrays["taken"].tolist())
+    image_stats = measure_images(evaluation, items, image_locator, progress)
+    if cache_file is not None:
         with suppress(OSError):  # it can be read again
-            begun = file.with_name(f".{file.name}.part")
-            with begun.open("wb") as to:
+            partial_file = cache_file.with_name(f".{cache_file.name}.part")
+            with partial_file.open("wb") as stream:
                 np.savez(
-                    to, key=np.array(key), looks=made.looks, colour=made.colour, likeness=made.likeness,
-                    camera=np.array(made.camera, str), taken=np.array(made.taken, str),
+                    stream, key=np.array(key), looks=image_stats.statistics, colour=image_stats.colour, likeness=image_stats.descriptors,
+                    camera=np.array(image_stats.cameras, str), taken=np.array(image_stats.capture_times, str),
                 )  # fmt: skip
-            begun.replace(file)
-    return made
+            partial_file.replace(cache_file)
+    return image_stats
 
 
-class Looks:
+class ImageStatsCache:
     """Of one loaded version. The pictures of a split are read once, whoever asks; readers may wait, or see how far it is."""
 
-    def __init__(self, evaluation: Evaluation, whereabouts: Whereabouts, folder: Path | None) -> None:
+    def __init__(self, evaluation: Evaluation, image_locator: Whereabouts, folder: Path | None) -> None:
         """folder: where what was read is kept; None: in memory alone."""
         self._evaluation = evaluation
-        self._whereabouts = whereabouts
+        self._image_locator = image_locator
         self._folder = folder
-        self._done: dict[tuple[int, int], Looked] = {}
-        self._reading: dict[tuple[int, int], threading.Lock] = {}
+        self._stats: dict[tuple[int, int], ImageStats] = {}
+        self._read_locks: dict[tuple[int, int], threading.Lock] = {}
         self._progress: dict[tuple[int, int], tuple[int, int]] = {}
         self._lock = threading.Lock()
 
-    def read(self, split: int, most: int = READ, progress: Progress | None = None) -> Looked:
-        key = split, most
+    def read(self, split: int, picture_limit: int = DEFAULT_PICTURE_LIMIT, progress: ProgressCallback | None = None) -> ImageStats:
+        key = split, picture_limit
         with self._lock:
-            mine = self._reading.setdefault(key, threading.Lock())
-        with mine:
-            if key not in self._done:
-                items = chosen_items(self._evaluation, split, most)
+            read_lock = self._read_locks.setdefault(key, threading.Lock())
+        with read_lock:
+            if key not in self._stats:
+                items = sample_items(self._evaluation, split, picture_limit)
                 self._progress[key] = 0, len(items.images)
 
-                def told(done: int, of: int) -> None:
-                    self._progress[key] = done, of
+                def report_progress(done_count: int, total: int) -> None:
+                    self._progress[key] = done_count, total
                     if progress is not None:
-                        progress(done, of)
+                        progress(done_count, total)
 
-                file = self._folder / f"looks-{SPLITS[split]}-{most}.npz" if self._folder is not None else None
-                self._done[key] = kept_or_read(self._evaluation, items, self._whereabouts, file, told)
+                cache_file = self._folder / f"looks-{SPLITS[split]}-{picture_limit}.npz" if self._folder is not None else None
+                self._stats[key] = load_or_measure(self._evaluation, items, self._image_locator, cache_file, report_progress)
                 self._progress[key] = len(items.images), len(items.images)
-            return self._done[key]
+            return self._stats[key]
 
-    def ready(self, split: int, most: int = READ) -> Looked | None:
+    def get_or_start(self, split: int, picture_limit: int = DEFAULT_PICTURE_LIMIT) -> ImageStats | None:
         """What was read, if it was; else it is begun."""
-        key = split, most
-        if key in self._done:
-            return self._done[key]
+        key = split, picture_limit
+        if key in self._stats:
+            return self._stats[key]
         with self._lock:
             if key not in self._progress:
                 self._progress[key] = 0, 0
-                threading.Thread(target=self._begin, args=key, daemon=True, name="pellucid-looks").start()
+                threading.Thread(target=self._read_in_background, args=key, daemon=True, name="pellucid-looks").start()
         return None
 
-    def _begin(self, split: int, most: int) -> None:
+    def _read_in_background(self, split: int, picture_limit: int) -> None:
         try:
-            self.read(split, most)
+            self.read(split, picture_limit)
         except BaseException:
-            self._progress.pop((split, most), None)  # so that it is begun again when somebody asks
+            self._progress.pop((split, picture_limit), None)  # so that it is begun again when somebody asks
             raise
 
-    def progress(self, split: int, most: int = READ) -> tuple[int, int]:
+    def progress(self, split: int, picture_limit: int = DEFAULT_PICTURE_LIMIT) -> tuple[int, int]:
         """Pictures read, and to be read."""
-        return self._progress.get((split, most), (0, 0))
+        return self._progress.get((split, picture_limit), (0, 0))

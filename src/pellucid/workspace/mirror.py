@@ -19,7 +19,7 @@ from platformdirs import user_cache_path
 
 from pellucid.addresses import refuse_secrets
 from pellucid.errors import ConcurrentModificationError, FileMissingError, NotAWorkspaceError, PellucidError, StoreUnavailableError
-from pellucid.workspace.embeddings import FILE as EMBEDDINGS
+from pellucid.workspace.embeddings import EMBEDDINGS_FILE as EMBEDDINGS
 from pellucid.workspace.far import send, store_of
 from pellucid.workspace.mapped import read_mapped, write_mapped
 from pellucid.workspace.ranged import Room, ranged_columns, with_records

@@ -28,147 +28,147 @@ from pellucid.understand.gallery import Selection
 from pellucid.understand.outcomes import MATCHED, WRONG
 from pellucid.understand.properties import Condition, condition
 from pellucid.understand.shown import in_order
-from pellucid.workspace.loaded import Loaded
-from pellucid.workspace.sliced import matching, of_pixels
+from pellucid.workspace.loaded import Results
+from pellucid.workspace.sliced import match_conditions, needs_pixels
 
 if TYPE_CHECKING:
     from pellucid.workspace.version import Version
 
-ALIKE = 60
+SIMILAR_LIMIT = 60
 """Items shown that are most like one."""
-WORDS = ("cause", "score", "answered", "right", "counts", "predicted", "annotated", "where", "like", "versus")
-CHANGES = {"fixed": FIXED, "broken": BROKEN, "still_wrong": STILL_WRONG, "both_right": BOTH_RIGHT}
-ALARMS = ("alarm_gone", "alarm_new")
+FILTER_KEYS = ("cause", "score", "answered", "right", "counts", "predicted", "annotated", "where", "like", "versus")
+CHANGE_OUTCOMES = {"fixed": FIXED, "broken": BROKEN, "still_wrong": STILL_WRONG, "both_right": BOTH_RIGHT}
+FALSE_ALARM_CHANGES = ("alarm_gone", "alarm_new")
 YES_OR_NO = ("yes", "no")
 
 
-def narrowed(version: Version, loaded: Loaded, selection: Selection, only: Sequence[str]) -> Longs:
+def apply_filters(version: Version, results: Results, selection: Selection, filters: Sequence[str]) -> Longs:
     """Rows of the items that all clauses hold for, in the tab's order (`like`: most alike first). Raises NarrowingBad."""
-    rows = selection.every()
-    pairs = [clause(words) for words in only]
-    for word, value in pairs:
-        if word not in ("where", "like"):
-            rows = rows[holds(version, loaded, selection, rows, word, value)]
-    if wanted := [as_condition(value) for word, value in pairs if word == "where"]:
-        seen = loaded.appearance(selection.split) if any(of_pixels(one.name) for one in wanted) else None
-        rows = rows[matching(loaded.evaluation, rows, selection.shows_annotations, seen, wanted)]
-    rows = in_order(selection, rows)
-    for word, value in pairs:
-        if word == "like":
-            rows = alike(loaded, selection, rows, value)
-    return rows
+    item_rows = selection.every()
+    clauses = [parse_clause(clause_text) for clause_text in filters]
+    for key, argument in clauses:
+        if key not in ("where", "like"):
+            item_rows = item_rows[clause_mask(version, results, selection, item_rows, key, argument)]
+    if conditions := [parse_condition(argument) for key, argument in clauses if key == "where"]:
+        appearance = results.appearance(selection.split) if any(needs_pixels(c.name) for c in conditions) else None
+        item_rows = item_rows[match_conditions(results.evaluation, item_rows, selection.shows_annotations, appearance, conditions)]
+    item_rows = in_order(selection, item_rows)
+    for key, argument in clauses:
+        if key == "like":
+            item_rows = most_similar(results, selection, item_rows, argument)
+    return item_rows
 
 
-def versions_in(only: Sequence[str]) -> list[str]:
+def other_version_names(filters: Sequence[str]) -> list[str]:
     """The other versions that clauses speak of."""
-    return [value.rpartition("=")[0] for word, value in map(clause, only) if word == "versus"]
+    return [argument.rpartition("=")[0] for key, argument in map(parse_clause, filters) if key == "versus"]
 
 
-def clause(words: str) -> tuple[str, str]:
-    word, colon, value = words.partition(":")
-    if word not in WORDS or not colon:
-        raise FilterError(words, f"WORD:VALUE with one of the words {', '.join(WORDS)}")
-    return word, value
+def parse_clause(clause_text: str) -> tuple[str, str]:
+    key, colon, argument = clause_text.partition(":")
+    if key not in FILTER_KEYS or not colon:
+        raise FilterError(clause_text, f"WORD:VALUE with one of the words {', '.join(FILTER_KEYS)}")
+    return key, argument
 
 
-def holds(version: Version, loaded: Loaded, selection: Selection, rows: Longs, word: str, value: str) -> Flags:
-    evaluation, annotations = loaded.evaluation, selection.shows_annotations
-    if word == "cause":
-        return of_cause(selection, rows, value)
-    if word == "score":
-        score = evaluation.predictions.score[rows] if not annotations else own_score(evaluation, rows)
-        return between(score, value, word)
-    if word == "answered":
-        return between(evaluation.answer_score[rows], value, word) if annotations else np.zeros(len(rows), bool)
-    if word in ("right", "counts"):
-        if value not in (YES_OR_NO if word == "right" else YES_OR_NO[:1]):
-            raise FilterError(f"{word}:{value}", "right:yes, right:no or counts:yes")
-        state = evaluation.state[rows] if not annotations else np.full(len(rows), WRONG)
-        return np.asarray(state == (MATCHED if value == "yes" else WRONG) if word == "right" else (state == MATCHED) | (state == WRONG))
-    if word in ("predicted", "annotated"):
-        return of_pair(selection, rows, word, value)
-    return of_version(version, loaded, selection, rows, value)
+def clause_mask(version: Version, results: Results, selection: Selection, item_rows: Longs, key: str, argument: str) -> Flags:
+    evaluation, are_annotations = results.evaluation, selection.shows_annotations
+    if key == "cause":
+        return cause_mask(selection, item_rows, argument)
+    if key == "score":
+        score = evaluation.predictions.score[item_rows] if not are_annotations else own_score(evaluation, item_rows)
+        return score_range_mask(score, argument, key)
+    if key == "answered":
+        return score_range_mask(evaluation.answer_score[item_rows], argument, key) if are_annotations else np.zeros(len(item_rows), bool)
+    if key in ("right", "counts"):
+        if argument not in (YES_OR_NO if key == "right" else YES_OR_NO[:1]):
+            raise FilterError(f"{key}:{argument}", "right:yes, right:no or counts:yes")
+        states = evaluation.state[item_rows] if not are_annotations else np.full(len(item_rows), WRONG)
+        return np.asarray(states == (MATCHED if argument == "yes" else WRONG) if key == "right" else (states == MATCHED) | (states == WRONG))
+    if key in ("predicted", "annotated"):
+        return confusion_mask(selection, item_rows, key, argument)
+    return version_change_mask(version, results, selection, item_rows, argument)
 
 
-def between(score: Floats, value: str, word: str) -> Flags:
+def score_range_mask(scores: Floats, range_text: str, key: str) -> Flags:
     """`LOW..HIGH`, the upper end not included; either may be left out."""
-    low, dots, high = value.partition("..")
+    low, dots, high = range_text.partition("..")
     try:
-        ends = float(low or "-inf"), float(high or "inf")
+        bounds = float(low or "-inf"), float(high or "inf")
     except ValueError:
         dots = ""
     if not dots:
-        raise FilterError(f"{word}:{value}", f"{word}:LOW..HIGH, such as {word}:0.2..0.4")
-    return np.asarray((score >= ends[0]) & (score < ends[1]))
+        raise FilterError(f"{key}:{range_text}", f"{key}:LOW..HIGH, such as {key}:0.2..0.4")
+    return np.asarray((scores >= bounds[0]) & (scores < bounds[1]))
 
 
-def of_cause(selection: Selection, rows: Longs, value: str) -> Flags:
-    if value not in CAUSES:
-        raise FilterError(f"cause:{value}", f"one of the causes {', '.join(CAUSES)}")
-    causes = {"extra": causes_of_extra, "missing": causes_of_missing}.get(selection.tab)
-    if causes is None:
-        return np.zeros(len(rows), bool)
-    return np.asarray(causes(selection.evaluation, rows, selection.thresholds) == CAUSES.index(value))
+def cause_mask(selection: Selection, item_rows: Longs, cause: str) -> Flags:
+    if cause not in CAUSES:
+        raise FilterError(f"cause:{cause}", f"one of the causes {', '.join(CAUSES)}")
+    find_causes = {"extra": causes_of_extra, "missing": causes_of_missing}.get(selection.tab)
+    if find_causes is None:
+        return np.zeros(len(item_rows), bool)
+    return np.asarray(find_causes(selection.evaluation, item_rows, selection.thresholds) == CAUSES.index(cause))
 
 
-def of_pair(selection: Selection, rows: Longs, word: str, value: str) -> Flags:
+def confusion_mask(selection: Selection, item_rows: Longs, key: str, concept_name: str) -> Flags:
     """Of a cell of the confusion matrix: which are paired with that concept, or with none."""
     evaluation = selection.evaluation
-    if value and value not in evaluation.concepts:
-        raise FilterError(f"{word}:{value}", "a concept of the version, or nothing")
-    place = evaluation.concepts.index(value) if value else len(evaluation.concepts)
-    if selection.tab != ("extra" if word == "predicted" else "missing"):
-        return np.zeros(len(rows), bool)
-    extra, missing = (Selection(evaluation, tab, selection.split, None, selection.thresholds).every() for tab in ("extra", "missing"))
-    instead, truly = crossed(evaluation, extra, missing)
-    everything, found = (extra, instead) if word == "predicted" else (missing, truly)
-    return np.isin(rows, everything[found == place])
+    if concept_name and concept_name not in evaluation.concepts:
+        raise FilterError(f"{key}:{concept_name}", "a concept of the version, or nothing")
+    concept_index = evaluation.concepts.index(concept_name) if concept_name else len(evaluation.concepts)
+    if selection.tab != ("extra" if key == "predicted" else "missing"):
+        return np.zeros(len(item_rows), bool)
+    extra_rows, missing_rows = (Selection(evaluation, tab, selection.split, None, selection.thresholds).every() for tab in ("extra", "missing"))
+    predicted_concepts, annotated_concepts = crossed(evaluation, extra_rows, missing_rows)
+    candidate_rows, paired_concepts = (extra_rows, predicted_concepts) if key == "predicted" else (missing_rows, annotated_concepts)
+    return np.isin(item_rows, candidate_rows[paired_concepts == concept_index])
 
 
-def as_condition(value: str) -> Condition:
+def parse_condition(condition_text: str) -> Condition:
     try:
-        return condition(value)
+        return condition(condition_text)
     except ValueError as error:
-        raise FilterError(f"where:{value}", "where:PROPERTY=LOW..HIGH or where:PROPERTY=VALUE") from error
+        raise FilterError(f"where:{condition_text}", "where:PROPERTY=LOW..HIGH or where:PROPERTY=VALUE") from error
 
 
-def alike(loaded: Loaded, selection: Selection, rows: Longs, value: str) -> Longs:
-    evaluation = loaded.evaluation
-    side, number = value[:1], value[1:]
-    table: Any = {"a": evaluation.annotations, "p": evaluation.predictions}.get(side)
-    if table is None or not number.isdecimal() or len(number) > 18 or int(number) >= len(table):
-        raise FilterError(f"like:{value}", "like:p12 or like:a12, a row of the predictions or annotations")
-    row = np.array([int(number)])
-    split = int(evaluation.images.split[table.image[row]][0])
-    boxes = evaluation.kind == "detection"
-    seen = loaded.appearance(split)
-    line, _ = seen.looked.places(row, np.asarray(table.image[row], np.int64), side == "a", boxes)
-    if line[0] < 0 or split != selection.split:
-        return rows[:0]
-    own: Any = evaluation.annotations if selection.shows_annotations else evaluation.predictions
-    lines, _ = seen.looked.places(rows, np.asarray(own.image[rows], np.int64), selection.shows_annotations, boxes)
-    return np.asarray(rows[seen.like(int(line[0]), lines, ALIKE)])
+def most_similar(results: Results, selection: Selection, item_rows: Longs, reference: str) -> Longs:
+    evaluation = results.evaluation
+    table_key, row_text = reference[:1], reference[1:]
+    reference_table: Any = {"a": evaluation.annotations, "p": evaluation.predictions}.get(table_key)
+    if reference_table is None or not row_text.isdecimal() or len(row_text) > 18 or int(row_text) >= len(reference_table):
+        raise FilterError(f"like:{reference}", "like:p12 or like:a12, a row of the predictions or annotations")
+    reference_row = np.array([int(row_text)])
+    split = int(evaluation.images.split[reference_table.image[reference_row]][0])
+    has_boxes = evaluation.kind == "detection"
+    appearance = results.appearance(split)
+    reference_line, _ = appearance.image_stats.find_lines(reference_row, np.asarray(reference_table.image[reference_row], np.int64), table_key == "a", has_boxes)
+    if reference_line[0] < 0 or split != selection.split:
+        return item_rows[:0]
+    item_table: Any = evaluation.annotations if selection.shows_annotations else evaluation.predictions
+    item_lines, _ = appearance.image_stats.find_lines(item_rows, np.asarray(item_table.image[item_rows], np.int64), selection.shows_annotations, has_boxes)
+    return np.asarray(item_rows[appearance.nearest_lines(int(reference_line[0]), item_lines, SIMILAR_LIMIT)])
 
 
-def of_version(version: Version, loaded: Loaded, selection: Selection, rows: Longs, value: str) -> Flags:
+def version_change_mask(version: Version, results: Results, selection: Selection, item_rows: Longs, argument: str) -> Flags:
     """What changed between this version and another; which of them is the older follows from the change asked for."""
-    name, sign, change = value.rpartition("=")
-    if not sign or change not in (*CHANGES, *ALARMS):
-        raise FilterError(f"versus:{value}", f"versus:VERSION=CHANGE with one of {', '.join((*CHANGES, *ALARMS))}")
-    other = version.other(name, loaded).evaluation
-    ours, theirs = (loaded.evaluation, selection.thresholds), (other, other.optimal)
+    version_name, separator, change = argument.rpartition("=")
+    if not separator or change not in (*CHANGE_OUTCOMES, *FALSE_ALARM_CHANGES):
+        raise FilterError(f"versus:{argument}", f"versus:VERSION=CHANGE with one of {', '.join((*CHANGE_OUTCOMES, *FALSE_ALARM_CHANGES))}")
+    other_evaluation = version.other_results(version_name, results).evaluation
+    ours, theirs = (results.evaluation, selection.thresholds), (other_evaluation, other_evaluation.optimal)
     newer = change not in ("fixed", "alarm_gone")
     older_first = (theirs, ours) if newer else (ours, theirs)
-    found = compare(older_first[0][0], older_first[1][0], selection.split, older_first[0][1], older_first[1][1])
-    if change in ALARMS:
-        alarms = found.new if change == "alarm_new" else found.gone
-        return np.isin(rows, alarms.rows) if not selection.shows_annotations else np.zeros(len(rows), bool)
-    return np.isin(rows, changed_rows(found, CHANGES[change], older_first[0][0], selection, newer))
+    comparison = compare(older_first[0][0], older_first[1][0], selection.split, older_first[0][1], older_first[1][1])
+    if change in FALSE_ALARM_CHANGES:
+        changed_alarms = comparison.new if change == "alarm_new" else comparison.gone
+        return np.isin(item_rows, changed_alarms.rows) if not selection.shows_annotations else np.zeros(len(item_rows), bool)
+    return np.isin(item_rows, outcome_rows(comparison, CHANGE_OUTCOMES[change], older_first[0][0], selection, newer))
 
 
-def changed_rows(found: Comparison, outcome: int, first: Evaluation, selection: Selection, newer: bool) -> Longs:
+def outcome_rows(comparison: Comparison, outcome: int, older_evaluation: Evaluation, selection: Selection, newer: bool) -> Longs:
     """The rows, of annotations in the tab Extra and else of predictions, of the units that ended so."""
     evaluation = selection.evaluation
-    rows = annotated_rows(found, first, evaluation, newer)[found.units.outcome == outcome]
-    rows = rows[rows >= 0]
-    return rows if selection.shows_annotations else np.asarray(evaluation.answer[rows], np.int64)
+    annotation_rows = annotated_rows(comparison, older_evaluation, evaluation, newer)[comparison.units.outcome == outcome]
+    annotation_rows = annotation_rows[annotation_rows >= 0]
+    return annotation_rows if selection.shows_annotations else np.asarray(evaluation.answer[annotation_rows], np.int64)

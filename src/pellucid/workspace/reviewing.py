@@ -16,7 +16,7 @@ from pellucid.reviews.store import Store
 from pellucid.understand.deciding import Asked, Change, resolve
 from pellucid.understand.decisions import TAKING_BACK, VERDICT_ACTIONS, Box, Decision, Ledger, Side, Verdict, item_key
 from pellucid.understand.items import Item
-from pellucid.workspace.loaded import Loaded
+from pellucid.workspace.loaded import Results
 from pellucid.workspace.manifests import now
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Reviews:
 
     def decide(
         self, version: Version, items: Iterable[Item | Seen], verdict: Verdict, who: str, change: Change = NO_CHANGE, reason: str = "",
-        batch: str | None = None, seen: int | None = None, loaded: Loaded | None = None,
+        batch: str | None = None, seen: int | None = None, loaded: Results | None = None,
     ) -> Taken:  # fmt: skip
         """Say of items of a version that their annotation is `wrong` (which mends it), `right` (the model erred), or that one is `unsure`.
 
@@ -74,20 +74,20 @@ class Reviews:
         seen: the last row that the reviewer knew of. loaded: the state of the version they looked at, if not as trained.
         All rows are kept, or none. Raises ItemGone, ConceptNotInView, DecisionImpossible, NobodyNamed, ReviewsUnreachable.
         """
-        state = loaded or version.loaded
+        state = loaded or version.results
         rows: list[Decision] = []
         for item in items:
             row = self._row(state, seen_item(item), verdict, change, rows)
             rows.append(replace(row, version=version.name, reason=reason, corrected=state.corrected))
         return self._append(rows, who, batch, seen)
 
-    def _row(self, state: Loaded, item: Seen, verdict: Verdict, change: Change, with_it: Sequence[Decision] = ()) -> Decision:
+    def _row(self, state: Results, item: Seen, verdict: Verdict, change: Change, with_it: Sequence[Decision] = ()) -> Decision:
         """with_it: rows of the same act, which may be about boxes equal to this one."""
-        image = state.whereabouts.row_of(item.image)
+        image = state.image_locator.row_of(item.image)
         if image is None:
             raise ItemNotFoundError(item.image, item.concept)
         found = resolve(state.evaluation, state.neighbours, Asked(image, item.concept, item.side, item.box, item.score), verdict, change)
-        content, mark = content_of(state.whereabouts.location(image))
+        content, mark = content_of(state.image_locator.location(image))
         made = Decision(
             0, "", "", "", found.action, item.image, content, mark, found.concept, found.side, found.box, found.before, found.after
         )  # fmt: skip
@@ -97,9 +97,9 @@ class Reviews:
         twins = [nth for nth in found.twins if nth not in taken] or list(found.twins)
         return replace(made, nth=self.ledger.free_twin(made, twins))
 
-    def comment(self, version: Version, item: Item | Seen, who: str, text: str, loaded: Loaded | None = None) -> Taken:
+    def comment(self, version: Version, item: Item | Seen, who: str, text: str, loaded: Results | None = None) -> Taken:
         """A remark about an item, which decides nothing."""
-        row = self._row(loaded or version.loaded, seen_item(item), "unsure", NO_CHANGE)
+        row = self._row(loaded or version.results, seen_item(item), "unsure", NO_CHANGE)
         return self._append([replace(row, action="comment", before=(), after=(), reason=text, version=version.name)], who)
 
     def undo(self, who: str, batch: str | None = None) -> Taken:

@@ -17,19 +17,19 @@ from pellucid.understand.gallery import Selection
 from pellucid.understand.properties import Condition, Property, geometry, of_metadata, of_pictures, of_texts
 from pellucid.understand.slices import LEAST_ERRORS, LEAST_ITEMS, Population, Slice, of_concept, slices
 from pellucid.workspace.appearance import Appearance
-from pellucid.workspace.looked import Looked, at_lines
+from pellucid.workspace.looked import ImageStats, take_lines
 
-MOST_ITEMS = 200_000
+MAX_ITEMS = 200_000
 """Items of a kind of error that are looked at; of more, those of pictures drawn at random."""
 
 
 @dataclass(frozen=True)
-class FoundSlice:
+class ErrorSlice:
     """See understand.slices.Slice. where: the conditions, in words · concept: a name, None for all · error: `extra` or `missing`, the tab
     in which its errors are · only: what narrows that tab down to them · population_errors: errors of the concept and kind in all."""
 
     sentence: str
-    where: str
+    description: str
     conditions: tuple[Condition, ...]
     concept: str | None
     error: str
@@ -46,145 +46,145 @@ class FoundSlice:
     @property
     def document(self) -> dict[str, Any]:
         return {
-            "sentence": self.sentence, "where": self.where, "conditions": [condition_document(one) for one in self.conditions],
+            "sentence": self.sentence, "where": self.description, "conditions": [condition_document(condition) for condition in self.conditions],
             "concept": self.concept,
             "error": self.error, "items": self.items, "errors": self.errors, "rate": self.rate, "elsewhere": self.elsewhere,
             "interval": list(self.interval), "p_adjusted": self.p_adjusted, "explained": self.explained, "only": list(self.only),
         }  # fmt: skip
 
 
-def condition_document(one: Condition) -> dict[str, Any]:
-    ends = {"values": list(one.values)} if one.values is not None else {"low": one.low, "high": one.high}
-    return {"property": one.name, **ends}
+def condition_document(condition: Condition) -> dict[str, Any]:
+    bounds = {"values": list(condition.values)} if condition.values is not None else {"low": condition.low, "high": condition.high}
+    return {"property": condition.name, **bounds}
 
 
-def find_slices(evaluation: Evaluation, split: int, seen: Appearance | None) -> list[FoundSlice]:
+def find_slices(evaluation: Evaluation, split: int, appearance: Appearance | None) -> list[ErrorSlice]:
     """seen: what the pictures are like; None while they are unread, then only what the columns tell."""
-    everything = [one for error in ("extra", "missing") for one in populations(evaluation, split, error, seen)]
-    return [said(evaluation, one) for one in slices(everything)]
+    all_populations = [population for error in ("extra", "missing") for population in build_populations(evaluation, split, error, appearance)]
+    return [describe_slice(evaluation, slice_result) for slice_result in slices(all_populations)]
 
 
-def rows_of(evaluation: Evaluation, split: int, error: str) -> Longs:
+def candidate_rows(evaluation: Evaluation, split: int, error: str) -> Longs:
     """What can go wrong: annotations that can be found, or predictions at or over the optimal thresholds."""
     if error == "extra":
-        start = evaluation.annotation_start[split]
-        return np.asarray(evaluation.counted_annotations[start[0] : start[-1]], np.int64)
+        concept_starts = evaluation.annotation_start[split]
+        return np.asarray(evaluation.counted_annotations[concept_starts[0] : concept_starts[-1]], np.int64)
     return np.concatenate([Selection(evaluation, tab, split, None, evaluation.optimal).every() for tab in ("matched", "missing")])
 
 
-def populations(evaluation: Evaluation, split: int, error: str, seen: Appearance | None) -> list[Population]:
-    rows = rows_of(evaluation, split, error)
-    table = evaluation.annotations if error == "extra" else evaluation.predictions
-    rows = sampled(rows, np.asarray(table.image[rows], np.int64))
-    properties = properties_of(evaluation, rows, error == "extra", seen)
-    wrong = wrong_ones(evaluation, rows, error)
-    whole = Population(None, error, wrong, np.asarray(table.image[rows], np.int64), properties, np.arange(len(rows)))
-    concept = table.concept[rows]
-    number, errors = np.bincount(concept, minlength=len(evaluation.concepts)), np.bincount(concept, wrong, len(evaluation.concepts))
-    worth = np.flatnonzero((number >= 2 * LEAST_ITEMS) & (errors >= LEAST_ERRORS) & (number - errors >= LEAST_ERRORS))
-    several = worth.tolist() if len(evaluation.concepts) > 1 else []
-    return [whole, *(of_concept(whole, place, np.flatnonzero(concept == place)) for place in several)]
+def build_populations(evaluation: Evaluation, split: int, error: str, appearance: Appearance | None) -> list[Population]:
+    item_rows = candidate_rows(evaluation, split, error)
+    item_table = evaluation.annotations if error == "extra" else evaluation.predictions
+    item_rows = sample_rows(item_rows, np.asarray(item_table.image[item_rows], np.int64))
+    properties = item_properties(evaluation, item_rows, error == "extra", appearance)
+    is_error = error_mask(evaluation, item_rows, error)
+    all_concepts = Population(None, error, is_error, np.asarray(item_table.image[item_rows], np.int64), properties, np.arange(len(item_rows)))
+    item_concepts = item_table.concept[item_rows]
+    item_counts, error_counts = np.bincount(item_concepts, minlength=len(evaluation.concepts)), np.bincount(item_concepts, is_error, len(evaluation.concepts))
+    large_concepts = np.flatnonzero((item_counts >= 2 * LEAST_ITEMS) & (error_counts >= LEAST_ERRORS) & (item_counts - error_counts >= LEAST_ERRORS))
+    eligible_concepts = large_concepts.tolist() if len(evaluation.concepts) > 1 else []
+    return [all_concepts, *(of_concept(all_concepts, concept_index, np.flatnonzero(item_concepts == concept_index)) for concept_index in eligible_concepts)]
 
 
-def wrong_ones(evaluation: Evaluation, rows: Longs, error: str) -> np.ndarray:
+def error_mask(evaluation: Evaluation, item_rows: Longs, error: str) -> np.ndarray:
     if error == "extra":
-        return np.asarray(evaluation.answer_score[rows] < evaluation.optimal[evaluation.annotations.concept[rows]])
-    return np.asarray(evaluation.partner[rows] < 0) if evaluation.kind == "detection" else np.asarray(evaluation.state[rows] == 2)
+        return np.asarray(evaluation.answer_score[item_rows] < evaluation.optimal[evaluation.annotations.concept[item_rows]])
+    return np.asarray(evaluation.partner[item_rows] < 0) if evaluation.kind == "detection" else np.asarray(evaluation.state[item_rows] == 2)
 
 
-def sampled(rows: Longs, image: Longs, seed: int = 0) -> Longs:
-    if len(rows) <= MOST_ITEMS:
-        return rows
-    known = np.unique(image)
-    drawn = np.random.default_rng(seed).choice(known, max(1, len(known) * MOST_ITEMS // len(rows)), replace=False)
-    return rows[np.isin(image, drawn)]
+def sample_rows(item_rows: Longs, image_rows: Longs, seed: int = 0) -> Longs:
+    if len(item_rows) <= MAX_ITEMS:
+        return item_rows
+    unique_images = np.unique(image_rows)
+    sampled_images = np.random.default_rng(seed).choice(unique_images, max(1, len(unique_images) * MAX_ITEMS // len(item_rows)), replace=False)
+    return item_rows[np.isin(image_rows, sampled_images)]
 
 
-def properties_of(evaluation: Evaluation, rows: Longs, annotations: bool, seen: Appearance | None) -> list[Property]:
+def item_properties(evaluation: Evaluation, item_rows: Longs, are_annotations: bool, appearance: Appearance | None) -> list[Property]:
     """Of rows of annotations, or of predictions: of their boxes, of their pictures, and what the user says of these."""
-    table = evaluation.annotations if annotations else evaluation.predictions
-    image = np.asarray(table.image[rows], np.int64)
-    found = []
-    if table.box is not None:
-        others = rows_near(evaluation, annotations)
-        found = geometry(evaluation, rows, annotations, others[np.isin(table.image[others], np.unique(image))])
-    found += [Property(one.name, one.values[image], one.labels) for one in of_images(evaluation)]
-    if seen is None:
-        return found
-    boxes = table.box is not None
-    return [*found, *of_looks(seen.looked, rows, image, annotations, boxes), seen.group_of(rows, image, annotations, boxes)]
+    item_table = evaluation.annotations if are_annotations else evaluation.predictions
+    image_rows = np.asarray(item_table.image[item_rows], np.int64)
+    properties = []
+    if item_table.box is not None:
+        neighbours = neighbour_candidates(evaluation, are_annotations)
+        properties = geometry(evaluation, item_rows, are_annotations, neighbours[np.isin(item_table.image[neighbours], np.unique(image_rows))])
+    properties += [Property(image_property.name, image_property.values[image_rows], image_property.labels) for image_property in image_properties(evaluation)]
+    if appearance is None:
+        return properties
+    has_boxes = item_table.box is not None
+    return [*properties, *image_stats_properties(appearance.image_stats, item_rows, image_rows, are_annotations, has_boxes), appearance.group_property(item_rows, image_rows, are_annotations, has_boxes)]
 
 
-def rows_near(evaluation: Evaluation, annotations: bool) -> Longs:
+def neighbour_candidates(evaluation: Evaluation, are_annotations: bool) -> Longs:
     """What may crowd an item: annotations that can be found; predictions that count, at or over their thresholds."""
-    if annotations:
+    if are_annotations:
         return np.asarray(evaluation.counted_annotations, np.int64)
     splits = np.unique(evaluation.images.split)
-    return np.concatenate([rows_of(evaluation, int(split), "missing") for split in splits])
+    return np.concatenate([candidate_rows(evaluation, int(split), "missing") for split in splits])
 
 
-def of_images(evaluation: Evaluation) -> list[Property]:
+def image_properties(evaluation: Evaluation) -> list[Property]:
     """One value an image."""
-    known = [json.loads(text) if text else {} for text in evaluation.images.metadata.tolist()]
-    names = sorted({name for one in known for name in one})
-    found = of_pictures(evaluation.images)
-    taken = {one.name for one in found} | BUILT_IN
-    columns = {(f"your {name}" if name in taken else name): [str(one.get(name, "")) for one in known] for name in names}
-    objects = np.bincount(evaluation.annotations.image[evaluation.annotations.positive], minlength=len(evaluation.images)).astype(float)
-    return [*found, Property("annotations", objects), *of_metadata(columns)]
+    metadata_records = [json.loads(metadata_json) if metadata_json else {} for metadata_json in evaluation.images.metadata.tolist()]
+    metadata_keys = sorted({key for record in metadata_records for key in record})
+    properties = of_pictures(evaluation.images)
+    used_names = {image_property.name for image_property in properties} | BUILT_IN_PROPERTIES
+    metadata_columns = {(f"your {key}" if key in used_names else key): [str(record.get(key, "")) for record in metadata_records] for key in metadata_keys}
+    object_counts = np.bincount(evaluation.annotations.image[evaluation.annotations.positive], minlength=len(evaluation.images)).astype(float)
+    return [*properties, Property("annotations", object_counts), *of_metadata(metadata_columns)]
 
 
-BUILT_IN = {
+BUILT_IN_PROPERTIES = {
     "size", "share", "aspect", "border", "crowding", "overlap", "annotations", "camera", "taken", "hour", "group", "box colour",
-    "picture colour", *(f"{of} {name}" for of in ("box", "picture") for name in LOOKS),
+    "picture colour", *(f"{subject} {statistic}" for subject in ("box", "picture") for statistic in LOOKS),
 }  # fmt: skip
 
 
-def of_looks(looked: Looked, rows: Longs, image: Longs, annotations: bool, boxes: bool) -> list[Property]:
-    box, picture = looked.places(rows, image, annotations, boxes)
-    found = []
-    for prefix, line in (("box ", box), ("picture ", picture)) if boxes else (("picture ", picture),):
-        values = at_lines(looked.looks, line, np.nan).astype(float)
-        found += [Property(prefix + name, values[:, place]) for place, name in enumerate(LOOKS)]
-        found.append(Property(prefix + "colour", at_lines(looked.colour, line, -1).astype(np.int64), COLOURS))
-    for name, told in (
-        ("camera", looked.camera),
-        ("taken", [one[:7] for one in looked.taken]),
-        ("hour", [one[11:13] for one in looked.taken]),
+def image_stats_properties(image_stats: ImageStats, item_rows: Longs, image_rows: Longs, are_annotations: bool, has_boxes: bool) -> list[Property]:
+    box_lines, picture_lines = image_stats.find_lines(item_rows, image_rows, are_annotations, has_boxes)
+    properties = []
+    for prefix, lines in (("box ", box_lines), ("picture ", picture_lines)) if has_boxes else (("picture ", picture_lines),):
+        statistics = take_lines(image_stats.statistics, lines, np.nan).astype(float)
+        properties += [Property(prefix + statistic, statistics[:, statistic_index]) for statistic_index, statistic in enumerate(LOOKS)]
+        properties.append(Property(prefix + "colour", take_lines(image_stats.colour, lines, -1).astype(np.int64), COLOURS))
+    for property_name, image_values in (
+        ("camera", image_stats.cameras),
+        ("taken", [timestamp[:7] for timestamp in image_stats.capture_times]),
+        ("hour", [timestamp[11:13] for timestamp in image_stats.capture_times]),
     ):
-        if len(set(told) - {""}) > 1:
-            column = as_property(name, told)
-            found.append(Property(name, at_lines(column.values, picture, np.nan if column.labels is None else -1), column.labels))
-    return found
+        if len(set(image_values) - {""}) > 1:
+            image_property = parse_property(property_name, image_values)
+            properties.append(Property(property_name, take_lines(image_property.values, picture_lines, np.nan if image_property.labels is None else -1), image_property.labels))
+    return properties
 
 
-def as_property(name: str, told: list[str]) -> Property:
-    if name == "hour":
-        return Property(name, np.array([float(one) if one.isdigit() else np.nan for one in told]))
-    return of_texts(name, told)
+def parse_property(property_name: str, raw_values: list[str]) -> Property:
+    if property_name == "hour":
+        return Property(property_name, np.array([float(raw_value) if raw_value.isdigit() else np.nan for raw_value in raw_values]))
+    return of_texts(property_name, raw_values)
 
 
-def matching(evaluation: Evaluation, rows: Longs, annotations: bool, seen: Appearance | None, wanted: Sequence[Condition]) -> Flags:
+def match_conditions(evaluation: Evaluation, item_rows: Longs, are_annotations: bool, appearance: Appearance | None, conditions: Sequence[Condition]) -> Flags:
     """Which rows all the conditions hold for. Raises NarrowingBad for a property that is not known."""
-    known = {one.name: one for one in properties_of(evaluation, rows, annotations, seen)}
-    holds = np.ones(len(rows), bool)
-    for one in wanted:
-        if one.name not in known:
-            raise FilterError(f"where:{one.words}", f"one of the properties {', '.join(sorted(known))}")
-        if (known[one.name].labels is None) != (one.values is None):
-            expected = f"where:{one.name}=LOW..HIGH" if known[one.name].labels is None else f"where:{one.name}=VALUE"
-            raise FilterError(f"where:{one.words}", expected)
-        holds &= one.holds(known[one.name])
-    return holds
+    property_by_name = {item_property.name: item_property for item_property in item_properties(evaluation, item_rows, are_annotations, appearance)}
+    is_match = np.ones(len(item_rows), bool)
+    for condition in conditions:
+        if condition.name not in property_by_name:
+            raise FilterError(f"where:{condition.words}", f"one of the properties {', '.join(sorted(property_by_name))}")
+        if (property_by_name[condition.name].labels is None) != (condition.values is None):
+            expected = f"where:{condition.name}=LOW..HIGH" if property_by_name[condition.name].labels is None else f"where:{condition.name}=VALUE"
+            raise FilterError(f"where:{condition.words}", expected)
+        is_match &= condition.holds(property_by_name[condition.name])
+    return is_match
 
 
-def of_pixels(name: str) -> bool:
+def needs_pixels(property_name: str) -> bool:
     """Whether pictures must be read to know a property."""
-    return name.startswith(("box ", "picture ")) or name in ("camera", "taken", "hour", "group")
+    return property_name.startswith(("box ", "picture ")) or property_name in ("camera", "taken", "hour", "group")
 
 
-MISSED = {"extra": "missed", "missing": "of predictions are not annotated"}
-PHRASES = {
+ERROR_PHRASES = {"extra": "missed", "missing": "of predictions are not annotated"}
+CONDITION_PHRASES = {
     "size": ("the box is {} wide and high", " px"), "share": ("the box takes {} of the picture", " %"),
     "aspect": ("the box is {} times as wide as high", ""), "border": ("the picture's border is {} away", " px"),
     "crowding": ("{} other boxes are in the picture", ""), "overlap": ("another box overlaps it by an IoU of {}", ""),
@@ -195,29 +195,29 @@ PHRASES = {
 }  # fmt: skip
 
 
-def said(evaluation: Evaluation, one: Slice) -> FoundSlice:
-    population = one.population
+def describe_slice(evaluation: Evaluation, slice_result: Slice) -> ErrorSlice:
+    population = slice_result.population
     concept = None if population.concept is None else evaluation.concepts[population.concept]
-    total = int(population.wrong.sum())
-    where = " and ".join(phrase(condition) for condition in one.conditions)
-    words = f"{concept or 'all concepts'}: {percent(one.rate)} {MISSED[population.error]} where {where}, {percent(one.elsewhere)} elsewhere"
-    only = tuple(f"where:{condition.words}" for condition in one.conditions)
-    return FoundSlice(
-        f"{words}; {one.errors:,} of {total:,} errors", where, one.conditions, concept, population.error, one.items, one.errors, one.rate,
-        one.elsewhere, one.interval, one.p_adjusted, one.explained, total, only,
+    population_errors = int(population.wrong.sum())
+    conditions_text = " and ".join(describe_condition(condition) for condition in slice_result.conditions)
+    rate_text = f"{concept or 'all concepts'}: {format_percent(slice_result.rate)} {ERROR_PHRASES[population.error]} where {conditions_text}, {format_percent(slice_result.elsewhere)} elsewhere"
+    filters = tuple(f"where:{condition.words}" for condition in slice_result.conditions)
+    return ErrorSlice(
+        f"{rate_text}; {slice_result.errors:,} of {population_errors:,} errors", conditions_text, slice_result.conditions, concept, population.error, slice_result.items, slice_result.errors, slice_result.rate,
+        slice_result.elsewhere, slice_result.interval, slice_result.p_adjusted, slice_result.explained, population_errors, filters,
     )  # fmt: skip
 
 
-def percent(share: float) -> str:
+def format_percent(share: float) -> str:
     return f"{100 * share:.0f} %" if share == 0 or share >= 0.095 else f"{100 * share:.1f} %"
 
 
-def phrase(one: Condition) -> str:
-    frame, unit = PHRASES.get(one.name, (f"the {one.name} is {{}}", ""))
-    if one.values is not None:
-        return f"{'the ' if not one.name.startswith('your ') else ''}{one.name} is {' or '.join(one.values)}"
-    if one.low is None:
-        return frame.format(f"under {one.high:g}{unit}")
-    if one.high is None:
-        return frame.format(f"{one.low:g}{unit} or more")
-    return frame.format(f"{one.low:g} to {one.high:g}{unit}")
+def describe_condition(condition: Condition) -> str:
+    template, unit = CONDITION_PHRASES.get(condition.name, (f"the {condition.name} is {{}}", ""))
+    if condition.values is not None:
+        return f"{'the ' if not condition.name.startswith('your ') else ''}{condition.name} is {' or '.join(condition.values)}"
+    if condition.low is None:
+        return template.format(f"under {condition.high:g}{unit}")
+    if condition.high is None:
+        return template.format(f"{condition.low:g}{unit} or more")
+    return template.format(f"{condition.low:g} to {condition.high:g}{unit}")

@@ -14,7 +14,7 @@ from pellucid.formats import read_annotations as read_source
 from pellucid.formats.source import ParsedAnnotations, Note
 from pellucid.images.store import absolute
 from pellucid.release import __version__
-from pellucid.workspace.embeddings import keep_embeddings, read_embeddings
+from pellucid.workspace.embeddings import save_embeddings, read_embeddings
 from pellucid.workspace.findings import twin_findings
 from pellucid.workspace.imports import annotations_in_pixels, outside, split_position
 from pellucid.workspace.manifests import BeforeMending, Concept, VersionManifest, ViewManifest, now, source_record
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
     from pellucid.workspace.workspace import Workspace
 
 MANIFEST = "view.json"
-ORIGINALS = "originals.parquet"
+ORIGINALS_FILE = "originals.parquet"
 
 
 class View:
     """Made or read by `workspace.view(name, kind)`. A draft is on disk only once something was added to it."""
 
-    def __init__(self, workspace: Workspace, name: str, draft: Kind | None = None) -> None:
+    def __init__(self, workspace: Workspace, name: str, draft_kind: Kind | None = None) -> None:
         self.workspace = workspace
         self.name = name
         self.folder: Path = workspace.folder / "views" / name
-        self._draft = draft
+        self._draft_kind = draft_kind
         self._versions: dict[str, Version] = {}
 
     def __repr__(self) -> str:
@@ -52,19 +52,19 @@ class View:
     def manifest_path(self) -> Path:
         return self.folder / MANIFEST
 
-    def picture_places(self) -> tuple[dict[str, int], list[str]]:
+    def image_folder_indexes(self) -> tuple[dict[str, int], list[str]]:
         """The folder of each image that has one, by path, as a position in the list of folders; and that list."""
         manifest = self.manifest
         if not manifest.folders:
             return {}, []
-        manifest, images, _ = self._stable()
-        known = images.root >= 0
-        return dict(zip(images.path[known], images.root[known].tolist(), strict=True)), manifest.folders
+        manifest, images, _ = self._read_consistent()
+        has_folder = images.root >= 0
+        return dict(zip(images.path[has_folder], images.root[has_folder].tolist(), strict=True)), manifest.folders
 
     @property
     def manifest(self) -> ViewManifest:
-        if self._draft is not None and not (self.folder / MANIFEST).is_file():
-            return ViewManifest(self._draft)
+        if self._draft_kind is not None and not (self.folder / MANIFEST).is_file():
+            return ViewManifest(self._draft_kind)
         return read_manifest(self.folder / MANIFEST, ViewManifest)
 
     @property
@@ -82,56 +82,56 @@ class View:
         gain the annotations they lack. Returns what is worth knowing.
         Raises PellucidError with nothing changed.
         """
-        pictures = None if images is None else str(images)
-        return self.take(read_source(source, format, self.kind, pictures, first_pixel), source, pictures, split)
+        image_folder = None if images is None else str(images)
+        return self.add_parsed(read_source(source, format, self.kind, image_folder, first_pixel), source, image_folder, split)
 
-    def take(self, found: ParsedAnnotations, source: Any, pictures: str | None, split: Split | None) -> list[Note]:
+    def add_parsed(self, parsed: ParsedAnnotations, source: Any, image_folder: str | None, split: Split | None) -> list[Note]:
         """Add what a reader found; `source` and `pictures` are what the user named."""
         with writing(self.workspace.folder):
             manifest = self.manifest
-            found = suited(found, manifest.kind, self.name)
-            folder = absolute(pictures) if pictures else found_folder(found, source)
+            parsed = convert_kind(parsed, manifest.kind, self.name)
+            root_folder = absolute(image_folder) if image_folder else found_folder(parsed, source)
             folders = list(manifest.folders)
-            if folder is not None and folder not in folders:
-                folders.append(folder)
-            arriving = placed(found.images, split, -1 if folder is None else folders.index(folder))
-            notes = [*found.notes, *absent_pictures(arriving, folder, guessed=pictures is None and found.image_folder is None)]
-            arriving, annotations = annotations_in_pixels(found, arriving, folders)
-            arriving, annotations, turned, judgements = annotated_as_stored(arriving, annotations, folders)
-            notes += turned
+            if root_folder is not None and root_folder not in folders:
+                folders.append(root_folder)
+            new_images = assign_split_and_folder(parsed.images, split, -1 if root_folder is None else folders.index(root_folder))
+            notes = [*parsed.notes, *absent_pictures(new_images, root_folder, guessed=image_folder is None and parsed.image_folder is None)]
+            new_images, annotations = annotations_in_pixels(parsed, new_images, folders)
+            new_images, annotations, rotation_notes, judgements = annotated_as_stored(new_images, annotations, folders)
+            notes += rotation_notes
             if annotations.box is not None:
-                notes += outside(annotations.box, arriving, annotations.image)
-            concepts, ours, theirs = merge_concepts(manifest.concepts, manifest.concepts_listed, found)
-            before, marked = self._tables(manifest)
-            refuse_elsewhere(found.path, before, arriving, folders)
-            marked = marked.replaced(concept=ours[marked.concept])
-            annotations = annotations.replaced(concept=theirs[annotations.concept])
-            merged = merge(found.path, manifest.kind, [one.name for one in concepts], before, marked, arriving, annotations)
+                notes += outside(annotations.box, new_images, annotations.image)
+            concepts, concept_index_map, new_concept_index_map = merge_concepts(manifest.concepts, manifest.concepts_listed, parsed)
+            existing_images, existing_annotations = self._read_tables(manifest)
+            refuse_elsewhere(parsed.path, existing_images, new_images, folders)
+            existing_annotations = existing_annotations.replaced(concept=concept_index_map[existing_annotations.concept])
+            annotations = annotations.replaced(concept=new_concept_index_map[annotations.concept])
+            merged = merge(parsed.path, manifest.kind, [concept.name for concept in concepts], existing_images, existing_annotations, new_images, annotations)
             notes += merged.notes
             notes += twin_findings(merged.images, folders, near=False)
             manifest.concepts, manifest.folders = concepts, folders
-            manifest.concepts_listed = manifest.concepts_listed or found.concepts_listed
-            manifest.sources.append(source_record(source, found.path, found.format, len(arriving), notes, [*found.inferences, *judgements]))
-            self._keep(manifest, merged.images, merged.annotations)
+            manifest.concepts_listed = manifest.concepts_listed or parsed.concepts_listed
+            manifest.sources.append(source_record(source, parsed.path, parsed.format, len(new_images), notes, [*parsed.inferences, *judgements]))
+            self._save(manifest, merged.images, merged.annotations)
         return notes
 
-    def _stable(self) -> tuple[ViewManifest, Images, Annotations]:
+    def _read_consistent(self) -> tuple[ViewManifest, Images, Annotations]:
         """The manifest and its tables; a writer may replace the tables in between, and then all is read again."""
         while True:
             manifest = self.manifest
             try:
-                return manifest, *self._tables(manifest)
+                return manifest, *self._read_tables(manifest)
             except MalformedFileError:
                 if self.manifest.generation == manifest.generation:
                     raise
 
-    def _tables(self, manifest: ViewManifest) -> tuple[Images, Annotations]:
+    def _read_tables(self, manifest: ViewManifest) -> tuple[Images, Annotations]:
         if manifest.images is None or manifest.annotations is None:
             return no_images(), no_annotations(manifest.kind == "detection")
         return read_images(self.folder / manifest.images)[0], read_annotations(self.folder / manifest.annotations)[0]
 
-    def _keep(self, manifest: ViewManifest, images: Images, annotations: Annotations) -> None:
-        self.workspace.write_manifest()
+    def _save(self, manifest: ViewManifest, images: Images, annotations: Annotations) -> None:
+        self.workspace.ensure_manifest()
         self.folder.mkdir(parents=True, exist_ok=True)
         manifest.generation += 1
         manifest.images = f"images.{manifest.generation}.parquet"
@@ -144,18 +144,18 @@ class View:
     @cached_property
     def reviews(self) -> Reviews:
         """What people decided on the items of this view, and the way to decide."""
-        return Reviews(self, self.workspace.decisions)
+        return Reviews(self, self.workspace.decision_store)
 
-    def current(self) -> tuple[Current, list[str]]:
+    def corrected_state(self) -> tuple[Current, list[str]]:
         """The images and annotations as people have mended them, and the folders of the pictures."""
-        manifest, images, annotations = self._stable()
-        names = [concept.name for concept in manifest.concepts]
-        return current(manifest.kind, names, images, annotations, manifest.folders, self.reviews.ledger), manifest.folders
+        manifest, images, annotations = self._read_consistent()
+        concept_names = [concept.name for concept in manifest.concepts]
+        return current(manifest.kind, concept_names, images, annotations, manifest.folders, self.reviews.ledger), manifest.folders
 
     @property
     def images_and_folders(self) -> tuple[Images, list[str]]:
         """The images, and the folders that their `root` points into."""
-        manifest, images, _ = self._stable()
+        manifest, images, _ = self._read_consistent()
         return images, manifest.folders
 
     def add_embeddings(self, source: str | Path, names: str | Path | None = None) -> int:
@@ -165,30 +165,30 @@ class View:
         shape (images, dimensions), with the image of each row in the text file `names` (default: the view's images by path).
         Returns how many of the view's images have one. Raises FileMissing, EmbeddingsBad.
         """
-        paths = sorted(self.annotated[0].path.tolist())
-        found = read_embeddings(source, names, paths)
-        keep_embeddings(self.folder, self.workspace.folder, found)
-        return len(set(found.image.tolist()) & set(paths))
+        paths = sorted(self.annotation_tables[0].path.tolist())
+        embeddings = read_embeddings(source, names, paths)
+        save_embeddings(self.folder, self.workspace.folder, embeddings)
+        return len(set(embeddings.image.tolist()) & set(paths))
 
     @property
-    def annotated(self) -> tuple[Images, Annotations, list[str]]:
+    def annotation_tables(self) -> tuple[Images, Annotations, list[str]]:
         """The images and annotations as they are now, and the folders of the pictures."""
-        manifest, images, annotations = self._stable()
+        manifest, images, annotations = self._read_consistent()
         return images, annotations, manifest.folders
 
     @property
     def images_by_split(self) -> dict[Split, int]:
         """How many images the view has in each split that has some."""
-        split = self._stable()[1].split
-        return {name: int((split == place).sum()) for place, name in enumerate(SPLITS) if (split == place).any()}
+        image_splits = self._read_consistent()[1].split
+        return {split_name: int((image_splits == split_index).sum()) for split_index, split_name in enumerate(SPLITS) if (image_splits == split_index).any()}
 
     @property
     def versions(self) -> list[str]:
         """Names of the versions, oldest first."""
         follow(self.folder)
-        names = listed_names(self.folder / "versions", VERSION_MANIFEST)
+        version_names = listed_names(self.folder / "versions", VERSION_MANIFEST)
         return sorted(
-            names, key=lambda name: (read_manifest(self.folder / "versions" / name / VERSION_MANIFEST, VersionManifest).started, name)
+            version_names, key=lambda version_name: (read_manifest(self.folder / "versions" / version_name / VERSION_MANIFEST, VersionManifest).started, version_name)
         )
 
     def version(self, name: str) -> Version:
@@ -197,10 +197,10 @@ class View:
             raise VersionNotFoundError(self.name, name, self.versions)
         return self._versions.setdefault(name, Version(self, name))
 
-    def version_to_be(self, name: str, iou: float = 0.5) -> Version:
+    def version_or_draft(self, name: str, iou: float = 0.5) -> Version:
         """The version of that name; if there is none, one that `add_predictions` freezes as it begins."""
-        there = (self.folder / "versions" / checked_name("version", name) / VERSION_MANIFEST).is_file()
-        return self.version(name) if there else Version(self, name, iou)
+        is_saved = (self.folder / "versions" / checked_name("version", name) / VERSION_MANIFEST).is_file()
+        return self.version(name) if is_saved else Version(self, name, iou)
 
     def start(self, name: str, iou: float = 0.5) -> Version:
         """Freeze the view's images, splits and annotations as a new version, when its training is launched.
@@ -213,72 +213,72 @@ class View:
         with writing(self.workspace.folder):
             if (folder / VERSION_MANIFEST).is_file():
                 raise VersionExistsError(self.name, name)
-            manifest, images, annotations, originals = self.frozen_now(iou)
+            manifest, images, annotations, originals = self.build_snapshot(iou)
             folder.mkdir(parents=True, exist_ok=True)
             remove_leftovers(folder, set())
-            self.keep_originals(folder, manifest, originals)
+            self.save_originals(folder, manifest, originals)
             write_images(folder / manifest.images, images, np.zeros(len(images), np.int8))
             write_annotations(folder / manifest.annotations, annotations)
             write_manifest(folder / VERSION_MANIFEST, manifest)
         return self.version(name)
 
-    def frozen_now(self, iou: float) -> tuple[VersionManifest, Images, Annotations, Annotations]:
+    def build_snapshot(self, iou: float) -> tuple[VersionManifest, Images, Annotations, Annotations]:
         """What a version started at this moment holds: the annotations as they are mended by now, and as they were before."""
         manifest = self.manifest
-        images, annotations = self._tables(manifest)
+        images, annotations = self._read_tables(manifest)
         if not len(images):
             raise EmptyViewError(self.name)
-        ledger = self.reviews.ledger
-        names = [concept.name for concept in manifest.concepts]
-        mended = current(manifest.kind, names, images, annotations, manifest.folders, ledger)
-        concepts = [*manifest.concepts, *(Concept(name) for name in mended.concepts[len(names) :])]
-        place = path_rank(images)
-        originals = annotations.replaced(image=place[annotations.image].astype(np.int32))
-        touched = place[mended.touched]
-        before = BeforeMending(ORIGINALS, touched.tolist(), images.stated[mended.touched].tolist()) if len(touched) else None
-        images, annotations = by_path(mended.images, mended.annotations)
-        frozen = VersionManifest(
-            kind=manifest.kind, started=now(), made_by=__version__, iou=iou, concepts=concepts, corrected_to=ledger.head, mended=before,
+        decision_log = self.reviews.ledger
+        concept_names = [concept.name for concept in manifest.concepts]
+        corrected_data = current(manifest.kind, concept_names, images, annotations, manifest.folders, decision_log)
+        concepts = [*manifest.concepts, *(Concept(concept_name) for concept_name in corrected_data.concepts[len(concept_names) :])]
+        ranks = path_ranks(images)
+        originals = annotations.replaced(image=ranks[annotations.image].astype(np.int32))
+        corrected_ranks = ranks[corrected_data.touched]
+        original_state = BeforeMending(ORIGINALS_FILE, corrected_ranks.tolist(), images.stated[corrected_data.touched].tolist()) if len(corrected_ranks) else None
+        images, annotations = sort_by_path(corrected_data.images, corrected_data.annotations)
+        version_manifest = VersionManifest(
+            kind=manifest.kind, started=now(), made_by=__version__, iou=iou, concepts=concepts, corrected_to=decision_log.head, mended=original_state,
             folders=manifest.folders, images="images.0.parquet", annotations="annotations.0.parquet",
             annotation_sources=manifest.sources, counts={"images": len(images), "annotations": len(annotations)},
         )  # fmt: skip
-        return frozen, images, annotations, originals
+        return version_manifest, images, annotations, originals
 
-    def keep_originals(self, folder: Path, manifest: VersionManifest, originals: Annotations) -> None:
+    def save_originals(self, folder: Path, manifest: VersionManifest, originals: Annotations) -> None:
         """Where people had mended annotations before a version was frozen: so that it can be seen without what they take back later."""
         if manifest.mended is not None:
             write_annotations(folder / manifest.mended.originals, originals)
 
 
-def path_rank(images: Images) -> Longs:
+def path_ranks(images: Images) -> Longs:
     """Where each image stands among all, by path."""
-    place: Longs = np.empty(len(images), np.int64)
-    place[sorted(range(len(images)), key=images.path.__getitem__)] = np.arange(len(images))
-    return place
+    ranks: Longs = np.empty(len(images), np.int64)
+    ranks[sorted(range(len(images)), key=images.path.__getitem__)] = np.arange(len(images))
+    return ranks
 
 
-def by_path(images: Images, annotations: Annotations) -> tuple[Images, Annotations]:
+def sort_by_path(images: Images, annotations: Annotations) -> tuple[Images, Annotations]:
     """Images sorted by path, so that position is rank; annotations keep their order."""
-    place = path_rank(images)
-    return images.take(np.argsort(place)), annotations.replaced(image=place[annotations.image].astype(np.int32))
+    ranks = path_ranks(images)
+    return images.take(np.argsort(ranks)), annotations.replaced(image=ranks[annotations.image].astype(np.int32))
 
 
-def suited(found: ParsedAnnotations, kind: Kind, view: str) -> ParsedAnnotations:
+def convert_kind(parsed: ParsedAnnotations, kind: Kind, view_name: str) -> ParsedAnnotations:
     """The source as the view's kind: boxes and single concepts make tags, nothing else is changed into another kind."""
-    if found.kind == kind:
-        return found
+    if parsed.kind == kind:
+        return parsed
     if kind == "tagging":
-        return as_tags(found)
+        return as_tags(parsed)
     raise KindConflictError(
-        found.path,
-        view,
+        parsed.path,
+        view_name,
         kind,
-        {"detection": "boxes", "tagging": "tags", "classification": "one concept an image, without boxes"}[found.kind],
+        {"detection": "boxes", "tagging": "tags", "classification": "one concept an image, without boxes"}[parsed.kind],
     )
 
 
-def placed(images: Images, split: Split | None, root: int) -> Images:
+def assign_split_and_folder(images: Images, split: Split | None, root: int) -> Images:
     """The images in the folder; those whose source states no split in the one the user names, if any."""
-    position = split_position(split)
-    named = -1 if position is None else position
-    return images.replaced(split=np.where(images.split < 0, named, images.split).astype(np.int8), root=np.full(len(images), root, np.int32))
+    split_index = split_position(split)
+    default_split = -1 if split_index is None else split_index
+    return images.replaced(split=np.where(images.split < 0, default_split, images.split).astype(np.int8), root=np.full(len(images), root, np.int32))

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from pellucid.errors import AnyWidgetMissingError
 from pellucid.understand.gallery import TABS
-from pellucid.workspace.notebook import picture
+from pellucid.workspace.notebook import item_picture
 
 if TYPE_CHECKING:
     from pellucid.workspace.gallery import Gallery
     from pellucid.workspace.version import Version
 
-PAGE = 30
-PROGRAM = Path(__file__).with_name("widget.js")
+PAGE_SIZE = 30
+WIDGET_SCRIPT = Path(__file__).with_name("widget.js")
 
 
 def gallery_widget(version: Version, split: Any = "validation", tab: Any = "missing", concept: str | None = None) -> Any:
@@ -29,7 +29,7 @@ def gallery_widget(version: Version, split: Any = "validation", tab: Any = "miss
     class GalleryWidget(anywidget.AnyWidget):
         """State that the browser follows: which list, and its page with the crops. What the reader chooses comes as a message."""
 
-        _esm = PROGRAM.read_text(encoding="utf-8")
+        _esm = WIDGET_SCRIPT.read_text(encoding="utf-8")
         title = traitlets.Unicode().tag(sync=True)
         concepts: Any = traitlets.List().tag(sync=True)
         tabs: Any = traitlets.List(list(TABS)).tag(sync=True)
@@ -37,33 +37,33 @@ def gallery_widget(version: Version, split: Any = "validation", tab: Any = "miss
         concept = traitlets.Unicode().tag(sync=True)
         offset = traitlets.Int(0).tag(sync=True)
         total = traitlets.Int(0).tag(sync=True)
-        page = traitlets.Int(PAGE).tag(sync=True)
+        page = traitlets.Int(PAGE_SIZE).tag(sync=True)
         items: Any = traitlets.List().tag(sync=True)
 
-        def asked(self, _: Any, content: dict[str, Any], __: Any) -> None:
+        def handle_message(self, _: Any, content: dict[str, Any], __: Any) -> None:
             """The reader chose a tab, a concept or a page."""
             self.tab = content.get("tab", self.tab)
             self.concept = content.get("concept", self.concept)
             self.offset = max(0, int(content.get("offset", 0)))
-            self.show()
+            self.refresh()
 
-        def show(self) -> None:
+        def refresh(self) -> None:
             gallery = version.gallery(self.tab, concept=self.concept or None, split=split)
             with self.hold_sync():
                 self.total = len(gallery)
-                self.items = items_of(gallery, self.offset)
+                self.items = page_items(gallery, self.offset)
 
     title = f"{version.view.name} {version.name}, {split}"
-    made = GalleryWidget(title=title, concepts=list(version.evaluation.concepts), tab=tab, concept=concept or "")
-    made.show()
-    made.on_msg(made.asked)
-    return made
+    widget = GalleryWidget(title=title, concepts=list(version.evaluation.concepts), tab=tab, concept=concept or "")
+    widget.refresh()
+    widget.on_msg(widget.handle_message)
+    return widget
 
 
-def items_of(gallery: Gallery, offset: int) -> list[dict[str, Any]]:
+def page_items(gallery: Gallery, offset: int) -> list[dict[str, Any]]:
     """A page of items, each with its crop as data and the part of the picture that it shows."""
-    shown = []
-    for item in gallery.page(offset, PAGE):
-        source, region = picture(gallery.whereabouts, item)
-        shown.append({**asdict(item), "picture": source, "frame": list(region) if region else None})
-    return shown
+    documents = []
+    for item in gallery.page(offset, PAGE_SIZE):
+        source, region = item_picture(gallery.image_locator, item)
+        documents.append({**asdict(item), "picture": source, "frame": list(region) if region else None})
+    return documents

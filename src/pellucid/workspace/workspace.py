@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MANIFEST = "workspace.json"
-REVIEWS = "PELLUCID_REVIEWS"
+REVIEWS_VARIABLE = "PELLUCID_REVIEWS"
 """The environment variable that names a PostgreSQL database for people's decisions."""
 
 
@@ -40,10 +40,10 @@ class Workspace:
         self._mirror = opened(str(folder)) if is_remote(str(folder)) else None
         self.folder = self._mirror.folder if self._mirror else Path(folder)
         self._views: dict[str, View] = {}
-        self._check()
-        address = reviews or os.environ.get(REVIEWS)
-        here = NoDatabase(self.location) if self._mirror else SqliteFile(self.folder / "reviews.sqlite")
-        self._decisions_in: Engine = PostgresDatabase(address) if address else here
+        self._validate()
+        database_url = reviews or os.environ.get(REVIEWS_VARIABLE)
+        local_engine = NoDatabase(self.location) if self._mirror else SqliteFile(self.folder / "reviews.sqlite")
+        self._decision_engine: Engine = PostgresDatabase(database_url) if database_url else local_engine
 
     def __repr__(self) -> str:
         return f"<workspace {self.location}>"
@@ -58,16 +58,16 @@ class Workspace:
         """What the folder is called."""
         return self.location.rstrip("/").rpartition("/")[2] if self._mirror else self.folder.resolve().name
 
-    def _check(self) -> None:
+    def _validate(self) -> None:
         manifest = self.folder / MANIFEST
         if manifest.is_file():
-            found = read_manifest(manifest, WorkspaceManifest).format
-            if found > FORMAT:
-                raise WorkspaceFormatError(self.location, found, FORMAT)
+            format_version = read_manifest(manifest, WorkspaceManifest).format
+            if format_version > FORMAT:
+                raise WorkspaceFormatError(self.location, format_version, FORMAT)
         elif self.folder.is_file():
             raise NotAWorkspaceError(self.location, "it is a file")
         elif (
-            not self._mirror and self.folder.is_dir() and any(foreign(child) for child in self.folder.iterdir()) and not manifest.is_file()
+            not self._mirror and self.folder.is_dir() and any(is_unrelated_file(child) for child in self.folder.iterdir()) and not manifest.is_file()
         ):
             raise NotAWorkspaceError(self.location, "it holds other files")
 
@@ -83,23 +83,23 @@ class Workspace:
 
     def view(self, name: str, kind: Kind | None = None) -> View:
         """The view of that name, made when absent if its kind is given."""
-        view = self.view_to_be(name, kind)
+        view = self.view_or_draft(name, kind)
         if not (view.folder / VIEW_MANIFEST).is_file():
             with writing(self.folder):
-                self.write_manifest()
+                self.ensure_manifest()
                 view.folder.mkdir(parents=True, exist_ok=True)
                 if not (view.folder / VIEW_MANIFEST).is_file():  # another process may have been first
                     write_manifest(view.folder / VIEW_MANIFEST, ViewManifest(view.kind))
         return self._views.setdefault(name, view)
 
-    def view_to_be(self, name: str, kind: Kind | None) -> View:
+    def view_or_draft(self, name: str, kind: Kind | None) -> View:
         """The view of that name; if there is none, one that comes to be when something is added to it."""
-        there = (self.folder / "views" / checked_name("view", name) / VIEW_MANIFEST).is_file()
-        if not there and kind is None:
+        is_saved = (self.folder / "views" / checked_name("view", name) / VIEW_MANIFEST).is_file()
+        if not is_saved and kind is None:
             if not self.exists:
                 raise WorkspaceMissingError(self.location)
             raise ViewNotFoundError(self.location, name, self.views)
-        view = self._views.setdefault(name, View(self, name)) if there else View(self, name, kind)
+        view = self._views.setdefault(name, View(self, name)) if is_saved else View(self, name, kind)
         if kind is not None and view.kind != kind:
             raise KindConflictError(self.location, name, view.kind, f"what is asked for, a {kind} view")
         return view
@@ -112,32 +112,32 @@ class Workspace:
         if checked_name("view", name) in self.views:
             view = self.view(name, kind)
             return view, view.add(source, images, split, format, first_pixel)
-        pictures = None if images is None else str(images)
-        found = read_annotations(source, format, kind, pictures, first_pixel)
-        view = self.view_to_be(name, kind or found.kind)
-        return view, view.take(found, source, pictures, split)
+        image_folder = None if images is None else str(images)
+        parsed = read_annotations(source, format, kind, image_folder, first_pixel)
+        view = self.view_or_draft(name, kind or parsed.kind)
+        return view, view.add_parsed(parsed, source, image_folder, split)
 
-    def write_manifest(self) -> None:
+    def ensure_manifest(self) -> None:
         """Say that this folder is a workspace, once."""
         if not self.exists:
             write_manifest(self.folder / MANIFEST, WorkspaceManifest(FORMAT, __version__, uuid.uuid4().hex))
 
     @cached_property
-    def decisions(self) -> Store:
+    def decision_store(self) -> Store:
         """Where people's decisions on all views are kept."""
-        return Store(self._decisions_in, self._identity())
+        return Store(self._decision_engine, self._ensure_id())
 
-    def _identity(self) -> str:
+    def _ensure_id(self) -> str:
         """By which a database knows this workspace; given to those that were made before there were decisions."""
         path = self.folder / MANIFEST
-        known = read_manifest(path, WorkspaceManifest)
-        if not known.id:
+        manifest = read_manifest(path, WorkspaceManifest)
+        if not manifest.id:
             with writing(self.folder):
-                known = read_manifest(path, WorkspaceManifest)
-                if not known.id:
-                    known.id = uuid.uuid4().hex
-                    write_manifest(path, known)
-        return known.id
+                manifest = read_manifest(path, WorkspaceManifest)
+                if not manifest.id:
+                    manifest.id = uuid.uuid4().hex
+                    write_manifest(path, manifest)
+        return manifest.id
 
     def serve(
         self, host: str = "127.0.0.1", port: int | None = None, browser: bool = True, ready: Callable[[str], None] | None = None,
@@ -150,6 +150,6 @@ class Workspace:
         serve(self, host, port, browser, ready, Access(**access))
 
 
-def foreign(file: Path) -> bool:
+def is_unrelated_file(file: Path) -> bool:
     """Whether a file is none of those that lie in a workspace as it is being made."""
     return file.name not in (".lock", "views") and not file.name.endswith(".tmp")

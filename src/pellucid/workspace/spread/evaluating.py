@@ -50,14 +50,14 @@ def evaluate_in_pieces(version: Version, engine: Engine, rows: int = ROWS, progr
 
     rows: the most predictions that a worker holds at a time. Raises VersionNotRun, VersionChanged, WorkersLost.
     """
-    manifest = version.quick_manifest
+    manifest = version.latest_manifest
     if manifest.predictions is None:
         raise PredictionsMissingError(version.name)
     try:
         evaluated(version, manifest, engine, rows, progress)
     except (PellucidError, OSError) as error:  # whoever was first took away what this one was working on
         follow(version.folder, at_once=True)
-        if version.quick_manifest.generation != manifest.generation:
+        if version.latest_manifest.generation != manifest.generation:
             raise VersionModifiedError(version.name) from error
         raise
 
@@ -74,7 +74,7 @@ def evaluated(version: Version, manifest: VersionManifest, engine: Engine, rows:
     with room_for(plan) as room:
         found = put_together(version, plan, stretches, spread.thresholds(stretches), room)
         progress("writing", 0, 1)
-        version.keep_again(manifest, found)
+        version.save_evaluation(manifest, found)
         progress("writing", 1, 1)
     remove(f"{here}/{WORK}")
 
@@ -170,7 +170,7 @@ class Spread:
 
 def put_together(version: Version, plan: Plan, stretches: Sequence[str], thresholds: tuple[Threshold, ...], room: Path) -> Evaluation:
     """The version as it is understood, its columns mapped from one file in `room`."""
-    manifest = version.quick_manifest
+    manifest = version.latest_manifest
     images, coverage = read_images(version.folder / manifest.images)
     annotations, _ = read_annotations(version.folder / manifest.annotations)
     boxes, concepts = plan.job.kind == "detection", tuple(one.name for one in manifest.concepts)
