@@ -1,4 +1,4 @@
-"""Pellucid opens the black box of a vision model: a gallery of what it gets right, misses and is unsure of.
+"""Pellucid evaluates vision models and shows a gallery of their true and false positives and negatives.
 
 workspace = pellucid.open("panels.pellucid")
 view = workspace.view("panels", kind="detection")
@@ -28,7 +28,7 @@ PUBLIC_MODULES = {
     "record": "loggers", "show": "show", "Item": "understand.items", "Threshold": "understand.thresholds", "Gallery": "workspace",
     "Version": "workspace", "View": "workspace", "Workspace": "workspace",
 }  # fmt: skip
-"""Where each public name lives; loaded when first asked for, as a command that needs little must start at once."""
+"""The module of each public name, imported on first access to keep the start of commands fast."""
 
 __all__ = [
     "Gallery", "Item", "Note", "PellucidError", "Threshold", "Version", "View", "Workspace", "__version__", "coco_figures",

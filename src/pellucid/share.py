@@ -1,4 +1,4 @@
-"""A version as a page that opens from disk: the gallery's own page with its answers and pictures in it, no server."""
+"""Export of a version as a static page: the gallery page with embedded API responses and images, without a server."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ CROP_SIZE, PICTURE_SIZE = 192, 768
 MEGABYTE = 1 << 20
 MAX_PAIRS, MAX_CONCEPTS = 30, 60
 KEY_PARAMETERS = {"tab", "split", "concept", "only", "offset"}
-"""What tells answers apart; everything else is as it was exported. The page's kept.ts says the same."""
+"""Query parameters that identify a response; others have the exported values. Must match the page's kept.ts."""
 
 UNESCAPED = "!*'()"
-"""What browsers leave as it is in a part of an address."""
+"""Characters that browsers leave unescaped in a URL path segment."""
 
 Query = list[tuple[str, str]]
 
 
 @dataclass
 class PageData:
-    """What the page will find in itself. room: bytes left."""
+    """Data embedded in the page. bytes_left: remaining size budget."""
 
     bytes_left: float
     folder: Path | None
@@ -65,18 +65,18 @@ def response_key(path: str, query: Query) -> str:
 def export_html(
     version: Version, path: str | Path, split: Split = "validation", items: int = 48, megabytes: float = 20, against: str | None = None
 ) -> None:
-    """Write a page that opens from disk: one file where `path` ends in .html, else a folder with the pictures beside the page.
+    """Write a static page: one file if `path` ends in .html, otherwise a folder with the page and its images.
 
-    items: of each list, the first so many, 100 at most. megabytes: about how large it may become; what matters most goes in first: the
-    figures, the galleries of all concepts, those behind causes, slices and confusions, those of single concepts, whole pictures.
-    against: another version of the view to compare with. Raises ExportImpossible, SplitEmpty; nothing is overwritten.
+    items: first items exported of each list, at most 100. megabytes: approximate size limit; content is added by importance: the
+    metrics, the galleries of all concepts, of causes, slices and confusions, of single concepts, whole images.
+    against: another version of the view to compare with. Raises ExportImpossible, SplitEmpty; existing files are not overwritten.
     """
     version.split_index(split)
     output_path = Path(path)
     if output_path.exists():
-        raise ExportError("html", f"{output_path} is there already; name a new file or folder")
+        raise ExportError("html", f"{output_path} already exists; choose a new file or folder")
     if not (STATIC / "index.html").is_file():
-        raise ExportError("html", "the page was not built with this installation")
+        raise ExportError("html", "the web page is missing from this installation; reinstall pellucid")
     if against is not None:
         version.view.version(against).split_index(split)
     single = output_path.suffix.lower() in (".html", ".htm")
@@ -86,7 +86,7 @@ def export_html(
     page_data = PageData(megabytes * MEGABYTE, folder)
     collector = PageCollector(version, page_data, split, min(100, items), against)
     try:
-        with ThreadPoolExecutor(1) as thread:  # a notebook has a loop of its own running in this one
+        with ThreadPoolExecutor(1) as thread:  # in a notebook, this thread already runs an event loop
             thread.submit(anyio.run, collector.collect).result()
     except BaseException:
         if folder is not None:
@@ -97,7 +97,7 @@ def export_html(
 
 
 class PageCollector:
-    """Asks the server's own application for what the page would ask it for."""
+    """Requests from the server application what the page would request."""
 
     def __init__(self, version: Version, page_data: PageData, split: Split, items: int, against: str | None) -> None:
         self.version = version
@@ -149,7 +149,7 @@ class PageCollector:
             await self.collect_response(f"{self.version_url}/causes", [*split, *concept_query])
 
     async def collect_linked_lists(self, concepts: list[str]) -> None:
-        """The lists that causes, confusions and slices open."""
+        """Collect the lists that causes, confusions and slices link to."""
         split: Query = [("split", self.split)]
         causes = self.page_data.responses[response_key(f"{self.version_url}/causes", split)]["found"]["causes"]
         for entry in causes:
@@ -171,7 +171,7 @@ class PageCollector:
             await self.collect_list("missing", predicted, [f"annotated:{concepts[annotated]}"])
 
     async def collect_comparison(self) -> None:
-        """The other version is the first, this one the second, as the page has it."""
+        """Collect the comparison; the other version is the first, this one the second."""
         assert self.against is not None
         self.page_data.compared_versions = self.against, self.version.name
         first_url = self.build_version_url(self.against)
@@ -191,7 +191,7 @@ class PageCollector:
                 await self.collect_list(link["tab"], None, [link["only"]], self.build_version_url(link["version"]))
 
     async def collect_list(self, tab: str, concept: int | None, filters: Iterable[str], version_url: str | None = None) -> None:
-        """The first items of a list, with their crops."""
+        """Collect the first items of a list, with their crops."""
         version_url = version_url or self.version_url
         clauses: Query = [("only", clause) for clause in filters]
         list_query: Query = [("tab", tab), ("split", self.split), *([] if concept is None else [("concept", str(concept))]), *clauses]
@@ -207,7 +207,7 @@ class PageCollector:
         await self.collect_crops((item["picture"], item["frame"], CROP_SIZE) for item in page["items"])
 
     async def collect_pictures(self) -> None:
-        """As many as there is room for, of the errors of all concepts first."""
+        """Collect whole images up to the size limit, errors of all concepts first."""
         for tab in EXPORTED_TABS[:3]:
             page = self.page_data.responses.get(response_key(f"{self.version_url}/page", [("tab", tab), ("split", self.split), ("offset", "0")]), {"items": []})
             for item in page["items"]:
@@ -233,7 +233,7 @@ class PageCollector:
         return json.loads((await self.fetch(path, query))[0])
 
     async def fetch(self, path: str, query: Query) -> tuple[bytes, str]:
-        """What the application answers, and of which kind it is."""
+        """The application's response body and its media type."""
         body, media_type, status = bytearray(), "", 0
 
         async def receive() -> dict[str, Any]:
@@ -255,7 +255,7 @@ class PageCollector:
         }  # fmt: skip
         await self.app(scope, receive, send)
         if status != 200:
-            raise ExportError("html", f"{path} answered {status}: {bytes(body[:300]).decode(errors='replace')}")
+            raise ExportError("html", f"{path} returned HTTP {status}: {bytes(body[:300]).decode(errors='replace')}")
         return bytes(body), media_type
 
 
@@ -266,7 +266,7 @@ def parse_crop_url(url: str) -> tuple[str, list[int] | None]:
 
 
 def render_page(page_data: PageData) -> str:
-    """The built page with its style, its program and what was kept inside."""
+    """The built page with its style sheet, script and data inlined."""
     template = (STATIC / "export" / "index.html").read_text(encoding="utf-8")
     style = "\n".join(file.read_text(encoding="utf-8") for file in sorted((STATIC / "export" / "assets").glob("*.css")))
     script = "\n".join(file.read_text(encoding="utf-8") for file in sorted((STATIC / "export" / "assets").glob("*.js"))).replace(

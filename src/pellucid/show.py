@@ -1,4 +1,4 @@
-"""The front door: open a workspace, or show two files."""
+"""Top-level functions: open a workspace, or show two files."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pellucid.workspace import View, Workspace, straight
 from pellucid.workspace.names import checked_name
 
 
-def open(folder: str | Path, reviews: str | None = None) -> Workspace:  # noqa: A001 (pellucid.open is the front door)
-    """The workspace in that folder; made when absent, as soon as something is put into it.
+def open(folder: str | Path, reviews: str | None = None) -> Workspace:  # noqa: A001 (public name: pellucid.open)
+    """Open the workspace in the folder; it is created by the first write if it does not exist.
 
-    reviews: `postgresql://...`, where people's decisions are kept in place of a file in the folder; by default what the environment
-    variable PELLUCID_REVIEWS says.
+    reviews: a `postgresql://...` URL to store review decisions in, instead of a file in the folder. Default: the environment
+    variable PELLUCID_REVIEWS.
     """
     return Workspace(folder, reviews)
 
@@ -27,10 +27,10 @@ def show(
     iou: float = 0.5, host: str = "127.0.0.1", port: int | None = None, browser: bool = True, first_pixel: int | None = None,
     **forced: Any,
 ) -> None:  # fmt: skip
-    """Annotations and predictions to a gallery in the browser, until interrupted. Nothing is kept.
+    """Show annotations and predictions in a gallery in the browser, until interrupted. Nothing is saved.
 
-    source, predictions, images, split, kind, first_pixel: as in `View.add` and `Version.add_predictions`; forced: the readings that
-    the latter can be told (`boxes`, `image_ids`, `category_ids`, `scores`).
+    source, predictions, images, split, kind, first_pixel: as in `View.add` and `Version.add_predictions`; forced: interpretations
+    of the predictions (`boxes`, `image_ids`, `category_ids`, `scores`).
     """
     with tempfile.TemporaryDirectory(prefix="pellucid-") as folder:
         workspace = Workspace(Path(folder) / "workspace")
@@ -41,10 +41,10 @@ def show(
 
 
 def coco_figures(annotations: Any, predictions: Any, images: str | Path | None = None) -> dict[str, float | None]:
-    """COCO's twelve figures (AP, AP50, ... ARl) of predictions held against annotations, equal to pycocotools'; no workspace is made.
+    """COCO's twelve metrics (AP, AP50, ... ARl) of predictions against annotations, equal to pycocotools; creates no workspace.
 
-    annotations, predictions, images: as in `View.add` and `Version.add_predictions`; all images of the annotations count as run on.
-    A figure is None where COCO says -1. Raises PellucidError.
+    annotations, predictions, images: as in `View.add` and `Version.add_predictions`; the model is assumed to have run on all annotated images.
+    A metric is None where COCO reports -1. Raises PellucidError.
     """
     return straight.coco_figures(annotations, predictions, None if images is None else str(images))[0]
 
@@ -53,7 +53,7 @@ def import_sources(
     workspace: Workspace, source: Any, predictions: Any, images: str | Path | None, split: Split | None, kind: Kind | None,
     iou: float, annotation_format: str | None = None, first_pixel: int | None = None, **forced: Any,
 ) -> tuple[View, list[Note]]:  # fmt: skip
-    """One view and one version from two sources; returns the view and what was found worth knowing."""
+    """Create a view and a version from two sources; returns the view and the notes of the import."""
     view, notes = workspace.add(default_name(source, "gallery"), source, images, split, kind, annotation_format, first_pixel)
     version = view.version_or_draft(default_name(predictions, "predictions"), iou)
     return view, [*notes, *version.add_predictions(predictions, **forced)]

@@ -1,6 +1,6 @@
-"""CelebA's attribute list: how many, the names of the attributes, and a line of 1 and -1 a picture.
+"""CelebA's attribute list: a count, the attribute names, then one line of 1 and -1 per image.
 
-Splits come from `list_eval_partition.txt`.
+Splits are read from `list_eval_partition.txt`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     for line_number, line in lines:
         file_name, *marks = line.split()
         if len(marks) != len(attribute_names) or not set(marks) <= {"1", "-1", "0"}:
-            raise InvalidRecordError(attributes_file, f"line {line_number}", f"it has {len(marks)} marks for {len(attribute_names)} attributes", "Write 1 or -1 for each.")
+            raise InvalidRecordError(attributes_file, f"line {line_number}", f"found {len(marks)} values for {len(attribute_names)} attributes", "Write 1 or -1 for each.")
         image = builder.add_image(image_prefix + file_name, split=splits.get(file_name, -1))
         for attribute_name, mark in zip(attribute_names, marks, strict=True):
             if mark == "1":
@@ -48,11 +48,11 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
 
 
 PARTITION_FILE = "list_eval_partition.txt"
-"""Beside the attributes, or in a folder beside theirs, as CelebA comes; no further, as what lies there may be anything."""
+"""Looked up next to the attribute file, in sibling folders and in the parent folder (CelebA's layout), not further."""
 
 
 def read_partition(attributes_file: Path) -> dict[str, int]:
-    """CelebA numbers training 0, validation 1, test 2, as SPLITS does."""
+    """Split index by image file name. CelebA's numbers (0 training, 1 validation, 2 test) are those of SPLITS."""
     parent_folder = attributes_file.parent.parent
     partition_files = [candidate for candidate in (attributes_file.parent / PARTITION_FILE, *sorted(parent_folder.glob(f"*/{PARTITION_FILE}")), parent_folder / PARTITION_FILE) if candidate.is_file()]
     fields_by_line = [line.split()[:2] for _, line in read_lines(partition_files[0])] if partition_files else []
@@ -60,7 +60,7 @@ def read_partition(attributes_file: Path) -> dict[str, int]:
 
 
 def image_folder_prefix(probe: Probe, first_file_name: str) -> str:
-    """Where the first picture lies in the folder."""
+    """The path prefix of the image files, found by the first image in the list; '' if not found."""
     image_path = next((path for path in probe.file_names if is_image_file(path) and path.rsplit("/", maxsplit=1)[-1] == first_file_name), "") if probe.is_dir else ""
     return image_path[: -len(first_file_name)] if image_path else ""
 

@@ -1,4 +1,4 @@
-"""COCO annotations, and LVIS': `images`, `annotations` and `categories` in one JSON file, or a folder with one a split."""
+"""COCO and LVIS annotations: one JSON file with `images`, `annotations` and `categories`, or a folder with one per split."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class CocoFile(msgspec.Struct):
 
 
 def matches(probe: Probe) -> bool:
-    """A JSON object that holds `images`; a folder with such files, one a split."""
+    """Whether the source is a COCO JSON object, or a folder with such files, one per split."""
     if probe.is_dir:
         return any(is_coco(probe.read_head(file_name)) for file_name in annotation_files(probe))
     return is_coco(probe.head)
@@ -68,16 +68,16 @@ def is_coco(head: str) -> bool:
 
 
 def annotation_files(probe: Probe) -> list[str]:
-    """Instances where there are some, as a set of COCO holds other tasks too; else Roboflow's and any other."""
+    """`instances*.json` if present (COCO also ships other tasks), else Roboflow's files, else any JSON files."""
     json_files = probe.files_with_suffix(".json")
     instance_files = [file_name for file_name in json_files if file_name.rsplit("/", maxsplit=1)[-1].startswith("instances")]
     return instance_files or [file_name for file_name in json_files if file_name.endswith("_annotations.coco.json")] or json_files[:8]
 
 
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
-    """Boxes with their concepts; `iscrowd` becomes an ignored region. Without any box, the concepts of each image (tags).
+    """Boxes with their concepts; `iscrowd` becomes an ignored region. A file without boxes gives tags.
 
-    LVIS: what nobody verified of an image is unknown, and a concept that is not annotated exhaustively is an ignored region.
+    LVIS: unverified concepts of an image are unknown; concepts not annotated exhaustively become ignored regions.
     """
     if probe.is_dir:
         return read_folder(probe, options)
@@ -85,7 +85,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     document: CocoFile = parse_json(path, CocoFile, "COCO")
     image_index_by_id = {image.id: index for index, image in enumerate(document.images)}
     if len(image_index_by_id) < len(document.images):
-        raise InvalidRecordError(path, "images", f"{len(document.images) - len(image_index_by_id)} image ids stand twice", "Give each image its own id.")
+        raise InvalidRecordError(path, "images", f"{len(document.images) - len(image_index_by_id)} duplicate image ids", "Give each image a unique id.")
     image_paths = [normalize_image_path(path, image_file_name(path, index, image), options.image_folder) for index, image in enumerate(document.images)]
     concept_index_by_id = {category.id: index for index, category in enumerate(document.categories)}
     check_categories(path, document.categories, concept_index_by_id)
@@ -108,7 +108,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
 
 
 def read_folder(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
-    """A file a split, joined; the file's name or its folder's says which."""
+    """Merge one file per split; the split is inferred from the file or folder name."""
     builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
     concept_ids: dict[str, str] = {}
     for file_name in annotation_files(probe):
@@ -128,10 +128,10 @@ def read_folder(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
 
 
 def image_file_name(path: Path, image_index: int, image: CocoImage) -> str:
-    """LVIS has no file names: the address ends in it."""
+    """The image's file name. LVIS has none, so it is taken from the end of `coco_url`."""
     file_name = (image.coco_url or "").rsplit("/", maxsplit=1)[-1] if image.file_name is None else image.file_name
     if not file_name and image.file_name is None:
-        raise InvalidRecordError(path, f"$.images[{image_index}]", "it has no file_name", "Name its picture.")
+        raise InvalidRecordError(path, f"$.images[{image_index}]", "missing file_name", "Add the image's file_name.")
     return file_name
 
 
@@ -141,13 +141,13 @@ def box_annotations(path: Path, document: CocoFile, image_indexes: Integers, con
     areas = np.array([boxes[index, 2] * boxes[index, 3] if annotation.area is None else annotation.area for index, annotation in enumerate(document.annotations)], float)
     outline_count = sum(annotation.bbox is None for annotation in document.annotations)
     if outline_count:
-        notes.append(Note("polygons", f"{outline_count:,} outlines without a bbox taken by their bounding box", outline_count, "info"))
+        notes.append(Note("polygons", f"{outline_count:,} polygons without a bbox converted to bounding boxes", outline_count, "info"))
     crowd = np.array([bool(annotation.iscrowd) for annotation in document.annotations], bool)
     return Annotations(image_indexes, concept_indexes, boxes, crowd, np.ones(len(image_indexes), bool), areas, polygon_texts(document.annotations)), notes
 
 
 def polygon_texts(annotations: list[CocoAnnotation]) -> Texts | None:
-    """Polygons as they stand; masks in run lengths are not drawn."""
+    """Polygons as JSON; run-length encoded masks are not supported and give ''."""
     if not any(isinstance(annotation.segmentation, list) and annotation.segmentation for annotation in annotations):
         return None
     return texts([json.dumps(annotation.segmentation) if is_polygons(annotation.segmentation) else "" for annotation in annotations])
@@ -169,19 +169,19 @@ def annotation_box(path: Path, annotation_index: int, annotation: CocoAnnotation
         xs, ys = coordinates[::2], coordinates[1::2]
         return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
     location = f"$.annotations[{annotation_index}]" if annotation.bbox is None else f"$.annotations[{annotation_index}].bbox"
-    problem = "it has no bbox" if annotation.bbox is None else f"it has {len(annotation.bbox)} numbers"
+    problem = "missing bbox" if annotation.bbox is None else f"expected 4 numbers, found {len(annotation.bbox)}"
     raise InvalidRecordError(path, location, problem, "Write [left, top, width, height] in pixels.")
 
 
 def tag_annotations(image_indexes: Integers, concept_indexes: Integers, concept_count: int) -> Annotations:
-    """Each concept once an image."""
+    """One tag per image and concept; duplicates are removed."""
     _, first_occurrences = np.unique(image_indexes.astype(np.int64) * concept_count + concept_indexes, return_index=True)
     kept_rows = np.sort(first_occurrences)
     return Annotations(image_indexes[kept_rows], concept_indexes[kept_rows], None, np.zeros(len(kept_rows), bool), np.ones(len(kept_rows), bool), None)
 
 
 def add_lvis_annotations(path: Path, document: CocoFile, concept_index_by_id: dict[CocoId, int], images: Images, annotations: Annotations) -> Annotations:
-    """With what LVIS says of each image: verified negatives as absent concepts, concepts not exhausted as ignored regions."""
+    """Add LVIS' per-image labels: verified negatives as absent concepts, non-exhaustive concepts as ignored regions."""
     if annotations.box is None or all(image.neg_category_ids is None for image in document.images):
         return annotations
     images.stated[:] = OPEN
@@ -207,9 +207,9 @@ def check_categories(path: Path, categories: list[CocoCategory], concept_index_b
         raise InvalidRecordError(path, "categories", "the list is empty", 'List the concepts: [{"id": 1, "name": "dent"}].')
     duplicates = [concept_name for concept_name, count in Counter(category.name for category in categories).items() if count > 1]
     if duplicates:
-        raise InvalidRecordError(path, "categories", f"'{duplicates[0]}' stands twice", "Give each concept its own name.")
+        raise InvalidRecordError(path, "categories", f"'{duplicates[0]}' is listed twice", "Use unique names.")
     if len(concept_index_by_id) < len(categories):
-        raise InvalidRecordError(path, "categories", "two concepts have one id", "Give each concept its own id.")
+        raise InvalidRecordError(path, "categories", "duplicate category ids", "Give each category a unique id.")
 
 
 def find_image_index(image_index_by_id: dict[CocoId, int], image_id: CocoId, path: Path, annotation_index: int) -> int:
@@ -225,9 +225,9 @@ def find_concept_index(concept_index_by_id: dict[CocoId, int], category_id: Coco
 
 
 def write(export_data: ExportData, path: Path) -> None:
-    """One file, or a folder with one a split where `path` has no ending."""
+    """Write one file, or a folder with one file per split if `path` has no suffix."""
     if path.suffix:
-        export_data.note_dropped_splits("one file of COCO")
+        export_data.note_dropped_splits("a single COCO file")
         write_json(prepare_export_file(path), build_document(export_data, np.arange(len(export_data.images))))
         return
     folder = create_export_folder(path)
@@ -238,17 +238,17 @@ def write(export_data: ExportData, path: Path) -> None:
 
 
 def build_document(export_data: ExportData, image_rows: Longs) -> dict[str, Any]:
-    """The images at `rows`, with their annotations, or with predictions and their scores."""
+    """The COCO document of the given image rows, with annotations, or predictions and their scores."""
     images, entries = export_data.images, export_data.exported_table
     image_ids, concept_ids = numeric_ids(images.source_id.tolist()), numeric_ids(export_data.concept_ids)
     is_exported = np.zeros(len(images), bool)
     is_exported[image_rows] = True
     if isinstance(entries, Annotations):
         entries = entries.take(is_exported[entries.image])
-        export_data.note_dropped_rows("COCO", "statements that a concept is absent", int((~entries.positive).sum()))
+        export_data.note_dropped_rows("COCO", "absent-concept labels", int((~entries.positive).sum()))
         entries = entries.take(entries.positive)
         if entries.box is None:
-            export_data.note_dropped_rows("COCO", "tags that are unknown", int(entries.ignore.sum()))
+            export_data.note_dropped_rows("COCO", "unknown tags", int(entries.ignore.sum()))
             entries = entries.take(~entries.ignore)
     else:
         entries = entries.take(is_exported[entries.image])
@@ -276,7 +276,7 @@ def build_document(export_data: ExportData, image_rows: Longs) -> dict[str, Any]
 
 
 def numeric_ids(source_ids: list[str]) -> list[int]:
-    """The ids that the files gave, where all are different integers; else numbers from 1."""
+    """The source's ids if all are distinct integers; else 1, 2, 3, ..."""
     first_ids = [source_id.split("\n")[0] for source_id in source_ids]
     if all(source_id.isascii() and source_id.isdecimal() for source_id in first_ids) and len({int(source_id) for source_id in first_ids}) == len(first_ids):
         return [int(source_id) for source_id in first_ids]

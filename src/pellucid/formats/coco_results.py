@@ -1,7 +1,7 @@
-"""COCO results: a JSON list of boxes with scores, as pycocotools takes it and Detectron2 writes it (`coco_instances_results.json`).
+"""COCO results: a JSON list of boxes with scores, as read by pycocotools and written by Detectron2 (`coco_instances_results.json`).
 
-Results as ultralytics writes them (`predictions.json`) are the same list; there image ids are file stems,
-sometimes turned into integers, and a `file_name` may stand beside them.
+Ultralytics' `predictions.json` has the same structure; there image ids are file stems,
+sometimes converted to integers, and records may have a `file_name` too.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NAME = "coco-results"
 
 
 def matches(probe: Probe) -> bool:
-    """A JSON list, empty or of records that have a category_id."""
+    """Whether the file is a JSON list that is empty or has records with a category_id."""
     head = probe.head
     return head.startswith("[") and ("category_id" in head or re.match(r"\[\s*\]", head) is not None)
 
@@ -43,19 +43,19 @@ RESULTS_SQL = """
     FROM results
 """
 SAMPLE_SIZE = 2_000
-"""Records by which a file is judged to number its images and concepts; then all are read as integers, if they are."""
+"""Records sampled to decide whether image and category ids are integers; then all are read as integers if possible."""
 
 
 def read_results(path: Path) -> ParsedPredictions:
-    """Boxes with scores; ids stay texts until they are held against the version's images and concepts."""
+    """Boxes with scores; ids stay strings until they are resolved to the version's images and concepts."""
     native_columns = None if kernel.library is None else read_columns_native(path)
     return build_source(path, *(native_columns or read_columns_duckdb(path)))
 
 
 def read_columns_native(path: Path) -> tuple[dict[str, Any], ImageKeyKind] | None:
-    """The columns of a file in the plain form that all writers but a few use, by the kernel; None for any other.
+    """Parse a file in the usual plain layout with the native parser; None for any other layout.
 
-    Read in parts, so that the text of a large file is never in memory as a whole.
+    The file is read in chunks, so a large file is never in memory as a whole.
     """
     split_offset = record_boundary(path)
     byte_ranges = [(0, None)] if split_offset is None else [(0, split_offset), (split_offset, None)]
@@ -70,15 +70,15 @@ def read_columns_native(path: Path) -> tuple[dict[str, Any], ImageKeyKind] | Non
 
 PART, MAX_PENDING_BYTES = 1 << 22, 1 << 24
 LIST_START, AFTER_RECORD, LIST_END = 0, 3, 4
-"""How far the list is; see results.c."""
+"""Parser states; must match the enum in results.c."""
 MIN_RECORD_BYTES = 50
-"""Bytes of the shortest record with its four keys."""
+"""Size in bytes of the shortest possible record with its four keys."""
 
 Columns = tuple[Any, ...]
 
 
 def record_boundary(path: Path) -> int | None:
-    """A place near the middle of a large file where a record seems to end. Whoever reads up to there finds out whether one does."""
+    """A probable record boundary near the middle of a large file, to parse halves in parallel. read_span verifies it."""
     size = path.stat().st_size
     if size < 4 * PART:
         return None
@@ -89,7 +89,7 @@ def record_boundary(path: Path) -> int | None:
 
 
 def read_byte_range(path: Path, start: int, end: int | None) -> list[Columns] | None:
-    """The columns from byte `begin` to `end`, part by part; None where the text is not plain, or is no whole number of records."""
+    """Parse bytes `begin` to `end` in chunks; None if the layout is not plain or the range ends within a record."""
     chunks: list[Columns] = []
     parser_state, pending = np.array([AFTER_RECORD if start else LIST_START], np.int32), b""
     with path.open("rb") as file:
@@ -101,7 +101,7 @@ def read_byte_range(path: Path, start: int, end: int | None) -> list[Columns] | 
             if consumed is None or len(buffer) - consumed > MAX_PENDING_BYTES:
                 return None
             pending = buffer[consumed:]
-    if pending:  # a file may end with a whole part
+    if pending:  # the file size may be a multiple of the chunk size
         consumed = parse_chunk(pending, parser_state, chunks)
         if consumed is None:
             return None
@@ -111,7 +111,7 @@ def read_byte_range(path: Path, start: int, end: int | None) -> list[Columns] | 
 
 
 def parse_chunk(buffer: bytes, parser_state: Any, chunks: list[Columns]) -> int | None:
-    """Append the columns of the whole records of a text; returns how many bytes are done with, None where it is not plain."""
+    """Append the columns of the complete records in `text`; return the bytes consumed, or None if the layout is not plain."""
     assert kernel.library is not None
     capacity, row_count = len(buffer) // MIN_RECORD_BYTES + 1, np.zeros(1, np.int64)
     arrays = np.empty(capacity, np.int64), np.empty(capacity, np.int64), np.empty(capacity), np.empty((capacity, 4))
@@ -124,7 +124,7 @@ def parse_chunk(buffer: bytes, parser_state: Any, chunks: list[Columns]) -> int 
 
 
 def read_columns_duckdb(path: Path) -> tuple[dict[str, Any], ImageKeyKind]:
-    """The columns of any file that is valid JSON, by DuckDB."""
+    """Parse any valid JSON file with DuckDB."""
     import duckdb
 
     with path.open("rb") as file:
@@ -135,7 +135,7 @@ def read_columns_duckdb(path: Path) -> tuple[dict[str, Any], ImageKeyKind]:
             connection.execute(RESULTS_VIEW_SQL.format(image=image_expression, path=quote_string(escape_glob(path))))
             columns = query_columns(connection)
     except duckdb.Error as error:
-        parse_json(path, list[CocoResult], "COCO results")  # tells exactly where and why, if it can
+        parse_json(path, list[CocoResult], "COCO results")  # raises a more precise error, if it can
         raise MalformedFileError(path, str(error).split("\n", maxsplit=1)[0]) from error
     check_columns(path, columns)
     box = np.empty((len(columns["score"]), 4))
@@ -145,7 +145,7 @@ def read_columns_duckdb(path: Path) -> tuple[dict[str, Any], ImageKeyKind]:
 
 
 def query_columns(connection: Any) -> dict[str, Any]:
-    """The results as columns. Ids that are plain integers are read as such: making texts of millions takes seconds."""
+    """Query the results as columns. Integer ids are read as integers: converting millions to strings takes seconds."""
     integer_test = "count(*) = count({0}) AND bool_and(CAST(TRY_CAST({0} AS BIGINT) AS VARCHAR) = {0})"
     query = f"SELECT {integer_test.format('image')}, {integer_test.format('concept')} FROM (FROM results LIMIT {SAMPLE_SIZE})"
     is_integer = dict(zip(("image", "concept"), connection.execute(query).fetchone(), strict=True))
@@ -157,7 +157,7 @@ def query_columns(connection: Any) -> dict[str, Any]:
 
 
 def integer_sql(expression: str) -> str:
-    """The id as an integer; NULL where that would not be the id itself."""
+    """SQL for the id as an integer; NULL if the conversion would change the id."""
     cast_expression = f"TRY_CAST({expression} AS BIGINT)"
     return f"CASE WHEN CAST({cast_expression} AS VARCHAR) = {expression} THEN {cast_expression} END"
 
@@ -175,17 +175,17 @@ class CocoResult(msgspec.Struct):
 
 
 def check_columns(path: Path, columns: dict[str, Any]) -> None:
-    """Every record has its four facts, or the first that has not is named."""
+    """Check that every record has its four fields; raise an error that names the first incomplete one."""
     for key, column_name in (("image_id", "image"), ("category_id", "concept"), ("score", "score")):
         missing_rows = np.flatnonzero(np.ma.getmaskarray(columns[column_name]))
         if len(missing_rows):
             if key == "score":
                 raise InvalidScoreError(path, f"$[{missing_rows[0]}]", "absent")
-            raise InvalidRecordError(path, f"$[{missing_rows[0]}]", f"it has no {key}", "Write image_id, category_id, bbox and score.")
+            raise InvalidRecordError(path, f"$[{missing_rows[0]}]", f"missing {key}", "Write image_id, category_id, bbox and score.")
     box_lengths = np.ma.filled(columns["numbers"], 0)
     invalid_rows = np.flatnonzero(box_lengths != 4)
     if len(invalid_rows):
-        raise InvalidRecordError(path, f"$[{invalid_rows[0]}].bbox", f"it has {box_lengths[invalid_rows[0]]} numbers", "Write [left, top, width, height] in pixels.")
+        raise InvalidRecordError(path, f"$[{invalid_rows[0]}].bbox", f"found {box_lengths[invalid_rows[0]]} numbers", "Write [left, top, width, height] in pixels.")
 
 
 def build_source(path: Path, columns: dict[str, Any], images_named_by: ImageKeyKind) -> ParsedPredictions:
@@ -204,10 +204,10 @@ def read(probe: Probe, options: ReadOptions) -> ParsedPredictions:
 
 
 def write(export_data: ExportData, path: Path) -> None:
-    """A list of results; ids are those of the annotations' own file."""
+    """Write a list of results with the ids of the annotation file."""
     predictions = export_data.predictions
     if predictions is None or predictions.box is None:
-        raise ExportError("coco", "COCO results are boxes with scores; write csv or parquet")
+        raise ExportError("coco", "COCO results need boxes with scores; write csv or parquet")
     image_ids, concept_ids = numeric_ids(export_data.images.source_id.tolist()), numeric_ids(export_data.concept_ids)
     prediction_rows = zip(predictions.image.tolist(), predictions.concept.tolist(), predictions.box.tolist(), predictions.score.tolist(), strict=True)
     results = [

@@ -1,4 +1,4 @@
-"""Apple CreateML JSON: a list of pictures whose boxes are given by their middle, in pixels."""
+"""Apple CreateML JSON: a list of images with boxes given by center and size, in pixels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CVAT for images 1.1: one XML file with every picture's boxes, outlines and tags."""
+"""CVAT for images 1.1: one XML file with the boxes, outlines and tags of all images."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     for file in list_files(probe, ".xml"):
         root = parse_xml(file)
         if root.tag != "annotations":
-            raise MalformedFileError(file, f"begins with <{root.tag}>, where <annotations> was expected")
+            raise MalformedFileError(file, f"expected root element <annotations>, found <{root.tag}>")
         if root.find("track") is not None:
-            raise UnsupportedFormatError(file, "CVAT for video 1.1", "Export it from CVAT as 'CVAT for images 1.1', with the frames as pictures.")
+            raise UnsupportedFormatError(file, "CVAT for video 1.1", "Export it from CVAT as 'CVAT for images 1.1', with the frames as image files.")
         labels |= dict.fromkeys(label_element.text.strip() for label_element in root.iterfind(".//label/name") if label_element.text)
         for image_element in root.iterfind("image"):
             counts = read_image_element(builder, file, image_element)
             outline_count, rotated_count = outline_count + counts[0], rotated_count + counts[1]
-    builder.add_note("polygons", outline_count, f"{outline_count:,} outlines taken by their bounding box")
-    builder.add_note("rotated", rotated_count, f"{rotated_count:,} rotated boxes taken by their bounding box")
+    builder.add_note("polygons", outline_count, f"{outline_count:,} outlines converted to bounding boxes")
+    builder.add_note("rotated", rotated_count, f"{rotated_count:,} rotated boxes converted to axis-aligned bounding boxes")
     return builder.build(options.kind, list(labels))
 
 
 def read_image_element(builder: DatasetBuilder, file: object, image_element: Element) -> tuple[int, int]:
-    """Returns how many outlines and rotated boxes there were."""
+    """Return the number of outlines and of rotated boxes."""
     image_name = image_element.get("name") or ""
     width, height = (parse_number(image_element.get(side, "0"), file, f"image '{image_name}'", side) for side in ("width", "height"))
     split = parse_split(image_element.get("subset") or "")
@@ -73,7 +73,7 @@ def read_image_element(builder: DatasetBuilder, file: object, image_element: Ele
 
 
 def shape_extremes(shape: Element, file: object, location: str) -> list[tuple[float, float]]:
-    """Corners of what has no list of points: an ellipse, a mask, a cuboid, the points of a skeleton."""
+    """Points that span a shape without a `points` attribute: an ellipse, a mask, a cuboid, a skeleton."""
 
     def attribute(key: str) -> float:
         return parse_number(shape.get(key, ""), file, location, key)
@@ -96,7 +96,7 @@ def parse_points(points_text: str, file: object, location: str) -> list[tuple[fl
 
 
 def rotate_box(corners: tuple[float, float, float, float], degrees: float) -> list[tuple[float, float]]:
-    """The corners of a box turned about its middle."""
+    """The corners of a box rotated about its center."""
     x_min, y_min, x_max, y_max = corners
     x, y, angle = (x_min + x_max) / 2, (y_min + y_max) / 2, math.radians(degrees)
     if not degrees % 360:
@@ -109,9 +109,9 @@ def rotate_box(corners: tuple[float, float, float, float], degrees: float) -> li
 
 
 def write(export_data: ExportData, path: Path) -> None:
-    """One XML file; splits are subsets."""
+    """Write one XML file; splits become subsets."""
     if export_data.annotations is None:
-        raise ExportError(NAME, "CVAT holds annotations; write predictions as coco, yolo, csv or parquet")
+        raise ExportError(NAME, "the CVAT format supports annotations only; write predictions as coco, yolo, csv or parquet")
     annotations = export_data.exportable_annotations("CVAT")
     root = Element("annotations")
     SubElement(root, "version").text = "1.1"

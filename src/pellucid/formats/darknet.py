@@ -1,4 +1,4 @@
-"""YOLO as Darknet and CVAT write it: `obj.data` that names the lists of pictures and `obj.names`; or label files beside a list of names."""
+"""YOLO as written by Darknet and CVAT: `obj.data` with paths of the image lists and `obj.names`; or label files with a names file."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     root = probe.path if probe.is_dir else probe.path.parent
     names_path = data_file.parent / Path(read_data_settings(data_file).get("names", "obj.names")).name if data_file else find_names_file(root)
     if names_path is None or not names_path.is_file():
-        raise MalformedFileError(data_file or root, "names no file of concepts that is there")
+        raise MalformedFileError(data_file or root, "has no existing concept names file (names)")
     concepts = [line for _, line in read_lines(names_path)]
     image_entries = read_image_lists(data_file, root) if data_file else scan_label_files(root)
     image_folder = Path(options.image_folder) if options.image_folder else root
@@ -53,7 +53,7 @@ def read_data_settings(data_file: Path) -> dict[str, str]:
 
 
 def read_image_lists(data_file: Path, root: Path) -> list[tuple[str, int, Path]]:
-    """Picture, split and label file, as the lists that `obj.data` names have them; paths begin with a `data/` that may not be there."""
+    """Image path, split and label file of each entry of the lists in `obj.data`. Paths may start with a `data/` that does not exist."""
     image_entries = []
     for key, setting in read_data_settings(data_file).items():
         split = parse_split("validation" if key == "valid" else key)
@@ -64,12 +64,12 @@ def read_image_lists(data_file: Path, root: Path) -> list[tuple[str, int, Path]]
             path = line if (root / line).exists() or not line.startswith("data/") else line.removeprefix("data/")
             image_entries.append((path, split, (root / path).with_suffix(".txt")))
     if not image_entries:
-        raise MalformedFileError(data_file, "names no list of pictures (train, valid) that is there")
+        raise MalformedFileError(data_file, "has no existing image list (train, valid)")
     return image_entries
 
 
 def scan_label_files(root: Path) -> list[tuple[str, int, Path]]:
-    """Label files anywhere below, each with a picture of its name; a folder of its path may say the split."""
+    """All label files below, each with the image of the same stem; a folder in its path may give the split."""
     images_by_stem: dict[str, list[Path]] = {}
     for file in sorted(root.rglob("*")):
         if is_image_file(file.name):
@@ -86,12 +86,12 @@ def scan_label_files(root: Path) -> list[tuple[str, int, Path]]:
 
 
 def closest_image(label_file: Path, image_files: list[Path]) -> Path | None:
-    """Of pictures with the label's name, the one whose path has most in common with the label's."""
+    """Among images with the label's stem, the one whose path shares most folders with the label's."""
     return max(image_files, key=lambda image_file: len(set(image_file.parts) & set(label_file.parts)), default=None)
 
 
 def path_in_image_folder(path: str, image_folder: Path, root: Path) -> str:
-    """The picture's path in the folder that the user named, where it lies there under its name alone."""
+    """The image's path relative to the folder chosen by the user; its bare file name if only that exists there."""
     if image_folder == root or (image_folder / path).exists():
         return path
     file_name = path.rsplit("/", maxsplit=1)[-1]

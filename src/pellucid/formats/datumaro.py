@@ -1,4 +1,4 @@
-"""Datumaro JSON: `categories` and `items` with their annotations; a file a split, in `annotations/`."""
+"""Datumaro JSON: `categories` and `items` with their annotations; one file per split, in `annotations/`."""
 
 from __future__ import annotations
 
@@ -73,13 +73,13 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         for item_index, item in enumerate(document.items):
             counts = read_item(builder, file, item, f"$.items[{item_index}]", labels, -1 if split is None else split)
             outline_count, skipped_count = outline_count + counts[0], skipped_count + counts[1]
-    builder.add_note("polygons", outline_count, f"{outline_count:,} outlines taken by their bounding box")
-    builder.add_note("left_out", skipped_count, f"{skipped_count:,} captions, depths and other annotations without a concept or a place left out")
+    builder.add_note("polygons", outline_count, f"{outline_count:,} outlines converted to bounding boxes")
+    builder.add_note("left_out", skipped_count, f"{skipped_count:,} captions, depth maps and other annotations without a concept or box skipped")
     return builder.build(options.kind, list(concept_names))
 
 
 def read_item(builder: DatasetBuilder, file: Path, item: DatumaroItem, item_location: str, labels: list[str], split: int) -> tuple[int, int]:
-    """Returns how many outlines there were, and how many annotations were left out."""
+    """Return the number of outlines and of skipped annotations."""
     media = item.image or item.media or DatumaroMedia()
     height, width = (media.size or [0, 0])[:2]
     image = builder.add_image(media.path or f"{item.id}.jpg", width, height, split, str(item.id))

@@ -1,5 +1,5 @@
-"""Deepomatic Studio: `images` with `annotated_regions` in fractions, as one JSON document or one record a line; and its predictions,
-of which both the `predicted` and the `discarded` labels are taken, since their scores decide here."""
+"""Deepomatic Studio: `images` with `annotated_regions` in fractions, as a JSON document or JSON lines; and predictions,
+where both `predicted` and `discarded` labels are read, as thresholds are applied to their scores here."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def matches(probe: Probe) -> bool:
 
 
 def read_image_records(probe: Probe) -> tuple[list[DeepomaticRecord], list[str]]:
-    """The images and, where they are listed, the tags."""
+    """The image records, and the tags if listed."""
     if '"images"' in probe.head:
         document: DeepomaticFile = parse_json(probe.path, DeepomaticFile, "Deepomatic Studio")
         return document.images, document.tags
@@ -39,7 +39,7 @@ def read_image_records(probe: Probe) -> tuple[list[DeepomaticRecord], list[str]]
         try:
             image_records.append(msgspec.json.decode(line, type=DeepomaticRecord))
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise MalformedFileError(probe.path, f"line {line_number} is no JSON record: {error}") from error
+            raise MalformedFileError(probe.path, f"line {line_number} is not a valid JSON object: {error}") from error
     return image_records, []
 
 
@@ -64,7 +64,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
 def image_location(probe: Probe, record: DeepomaticRecord, record_index: int) -> str:
     image_path = record.get("location") or record.get("filename") or record.get("image_path")
     if not isinstance(image_path, str):
-        raise InvalidRecordError(probe.path, f"record {record_index}", "it has no location", "Name its picture.")
+        raise InvalidRecordError(probe.path, f"record {record_index}", "missing location", "Add the path of its image.")
     return image_path
 
 
@@ -97,7 +97,7 @@ def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
                 box = region_box(probe, region, location) if region else (0.0, 0.0, 0.0, 0.0)
                 predictions.append((image_index, str(label.get("label_name") or label.get("name") or ""), score, box))
     if not image_keys:
-        raise EmptyPredictionsError(probe.path, "it holds no record")
+        raise EmptyPredictionsError(probe.path, "the file has no records")
     is_detection = options.kind == "detection"
     concept_keys, concept = encode_texts([prediction[1] for prediction in predictions])
     boxes = np.array([prediction[3] for prediction in predictions], float).reshape(-1, 4) if is_detection else None

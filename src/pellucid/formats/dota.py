@@ -1,4 +1,4 @@
-"""DOTA and its oriented kin: eight corners, the concept and a difficulty a line; taken by the bounding box, and that is said."""
+"""DOTA and similar oriented boxes: each line has eight coordinates, concept and difficulty; read as bounding boxes, with a note."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
             if line.startswith(("imagesource:", "gsd:")):
                 continue
             fields, location = split_fields(line, 9, file, line_number, "x1 y1 x2 y2 x3 y3 x4 y4 concept difficulty"), f"line {line_number}"
-            coordinates = [parse_number(field, file, location, "a corner") for field in fields[:8]]
+            coordinates = [parse_number(field, file, location, "corner coordinate") for field in fields[:8]]
             points = list(zip(coordinates[::2], coordinates[1::2], strict=True))
             builder.add_outline(image, fields[8], points, f"{file.name} {location}", ignore=fields[9:10] == ["1"], keep_outline=True)
             oriented_count += 1
-    builder.add_note("rotated", oriented_count, f"{oriented_count:,} oriented boxes taken by their bounding box")
+    builder.add_note("rotated", oriented_count, f"{oriented_count:,} oriented boxes converted to axis-aligned bounding boxes")
     return builder.build(options.kind)
 
 

@@ -1,6 +1,6 @@
-"""FiftyOne's `FiftyOneDataset` export: `samples.json` with label fields, `metadata.json`, and the pictures in `data/`.
+"""FiftyOne's `FiftyOneDataset` export: `samples.json` with label fields, `metadata.json`, and the images in `data/`.
 
-Boxes are [left, top, width, height] in fractions of the picture. The field of the annotations is `ground_truth` where there is one.
+Boxes are [left, top, width, height] in fractions of the image. Annotations are read from the field `ground_truth` if present.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def matches(probe: Probe) -> bool:
 
 
 def label_fields(samples: list[dict[str, Any]]) -> dict[str, bool]:
-    """The fields that hold labels, and whether these have a confidence."""
+    """The label fields, each with whether its labels have a confidence."""
     has_confidence: dict[str, bool] = {}
     for sample in samples:
         for field_name, field_value in sample.items():
@@ -86,7 +86,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
 def sample_image_path(probe: Probe, sample: dict[str, Any], sample_index: int) -> str:
     path = sample.get("filepath")
     if not isinstance(path, str):
-        raise InvalidRecordError(probe.path, f"$.samples[{sample_index}]", "it has no filepath", "Name its picture.")
+        raise InvalidRecordError(probe.path, f"$.samples[{sample_index}]", "missing filepath", "Add the path of its image.")
     posix_path = path.replace("\\", "/")
     return posix_path.split("/data/", 1)[-1] if posix_path.startswith("/") and "/data/" in posix_path else posix_path.removeprefix("data/").rsplit("//", 1)[-1]
 
@@ -94,8 +94,8 @@ def sample_image_path(probe: Probe, sample: dict[str, Any], sample_index: int) -
 def label_box(probe: Probe, label: LabelRecord, location: str) -> BoxCoordinates:
     bounding_box = label["bounding_box"]
     if not isinstance(bounding_box, list) or len(bounding_box) != 4:
-        raise InvalidRecordError(probe.path, location, f"its bounding_box is {bounding_box!r:.60}", "Write [left, top, width, height] in fractions.")
-    x, y, width, height = (parse_number(side, probe.path, location, "a side") for side in bounding_box)
+        raise InvalidRecordError(probe.path, location, f"invalid bounding_box {bounding_box!r:.60}", "Write [left, top, width, height] in fractions.")
+    x, y, width, height = (parse_number(side, probe.path, location, "bounding_box") for side in bounding_box)
     return x, y, width, height
 
 
@@ -132,7 +132,7 @@ def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
 
 
 def write(export_data: ExportData, path: Path) -> None:
-    """`samples.json` and `metadata.json`; the pictures are named and not copied: FiftyOne wants them in `data/`."""
+    """`samples.json` and `metadata.json`; images are referenced, not copied: FiftyOne expects them in `data/`."""
     folder = create_export_folder(path)
     is_detection = export_data.kind == "detection"
     image_sizes = require_image_sizes(export_data, NAME) if is_detection else [(0, 0)] * len(export_data.images)

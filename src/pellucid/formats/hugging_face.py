@@ -1,6 +1,6 @@
-"""Hugging Face: `ImageFolder` with `metadata.jsonl` (its `metadata.csv` is a table), and data sets in Parquet with the pictures in them.
+"""Hugging Face: `ImageFolder` with `metadata.jsonl` (`metadata.csv` is read as a table), and Parquet datasets with embedded images.
 
-Concepts may be numbers; their names are read from the file's own description of its features (`ClassLabel`).
+Concepts may be integers; their names are read from the `ClassLabel` feature in the file's metadata.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def is_metadata_lines(head: str) -> bool:
 
 
 def is_image_table(path: Path) -> bool:
-    """Whether it has a column `image` that holds pictures."""
+    """Whether the Parquet file has an `image` column with image data."""
     image_type = parquet_column_types(path).get("image", "")
     return image_type.startswith("STRUCT") and "bytes" in image_type
 
@@ -62,7 +62,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         for line_number, record in read_json_lines(file):
             file_name = record.get("file_name")
             if not isinstance(file_name, str):
-                raise InvalidRecordError(file, f"line {line_number}", "it has no file_name", "Name its picture.")
+                raise InvalidRecordError(file, f"line {line_number}", "missing file_name", "Add the image's file_name.")
             read_record(builder, builder.add_image(f"{folder_prefix}/{file_name}", split=split), record, [], f"{file.name} line {line_number}")
     return builder.build(options.kind)
 
@@ -72,7 +72,7 @@ def read_json_lines(file: Path) -> Iterator[tuple[int, DatasetRecord]]:
         try:
             yield line_number, msgspec.json.decode(line, type=DatasetRecord)
         except msgspec.MsgspecError as error:
-            raise MalformedFileError(file, f"line {line_number} is no JSON record: {error}") from error
+            raise MalformedFileError(file, f"line {line_number} is not a valid JSON object: {error}") from error
 
 
 def read_tables(probe: Probe, options: ReadOptions, builder: DatasetBuilder, table_files: list[Path]) -> ParsedAnnotations:
@@ -88,7 +88,7 @@ def read_tables(probe: Probe, options: ReadOptions, builder: DatasetBuilder, tab
 
 
 def table_records(table_file: Path) -> Iterator[DatasetRecord]:
-    """The rows, with the picture's own path and without its bytes."""
+    """The rows as dicts, with the image's path but without its bytes."""
     import duckdb
 
     label_columns = [column_name for column_name in parquet_column_types(table_file) if column_name in (*LABEL_KEYS, OBJECTS_KEY)]
@@ -100,11 +100,11 @@ def table_records(table_file: Path) -> Iterator[DatasetRecord]:
                 for record in batch:
                     yield dict(zip(["path", *label_columns], record, strict=True))
     except duckdb.Error as error:
-        raise MalformedFileError(table_file, f"is no readable table: {str(error).split(chr(10), maxsplit=1)[0]}") from error
+        raise MalformedFileError(table_file, f"cannot be read as Parquet: {str(error).split(chr(10), maxsplit=1)[0]}") from error
 
 
 def feature_names(table_file: Path) -> list[str]:
-    """The names of the first ClassLabel that the file describes, wherever it stands."""
+    """The class names of the first ClassLabel feature in the file's metadata, at any depth."""
     import duckdb
 
     with duckdb.connect() as connection:
@@ -128,7 +128,7 @@ def class_label(feature: Any) -> list[str]:
 
 
 def read_record(builder: DatasetBuilder, image: int, record: DatasetRecord, concept_names: list[str], location: str) -> None:
-    """`objects` with `bbox` ([left, top, width, height], pixels) and their categories, or a label, or several."""
+    """Add the boxes of `objects` (`bbox`: [left, top, width, height] in pixels, with categories), or one or more labels."""
     objects = record.get(OBJECTS_KEY)
     if objects is None:
         label = next((record[key] for key in LABEL_KEYS if record.get(key) is not None), None)
@@ -143,18 +143,18 @@ def read_record(builder: DatasetBuilder, image: int, record: DatasetRecord, conc
         bboxes = [object_record.get("bbox") for object_record in objects]
         concepts = [next((object_record[word] for word in ("category", "label") if word in object_record), None) for object_record in objects]
     if len(bboxes) != len(concepts):
-        raise InvalidRecordError(builder.path, location, f"it has {len(bboxes)} boxes and {len(concepts)} categories", "Write as many of each.")
+        raise InvalidRecordError(builder.path, location, f"found {len(bboxes)} boxes and {len(concepts)} categories", "Their numbers must match.")
     for bbox, concept in zip(bboxes, concepts, strict=True):
         if not isinstance(bbox, list | tuple) or len(bbox) != 4:
-            raise InvalidRecordError(builder.path, location, f"a bbox is {bbox!r:.40}", "Write [left, top, width, height] in pixels.")
-        x, y, width, height = (parse_number(side, builder.path, location, "a side") for side in bbox)
+            raise InvalidRecordError(builder.path, location, f"invalid bbox {bbox!r:.40}", "Write [left, top, width, height] in pixels.")
+        x, y, width, height = (parse_number(side, builder.path, location, "bbox") for side in bbox)
         builder.add_box(image, concept_name(builder, concept, concept_names, location), (x, y, width, height), location)
 
 
 def concept_name(builder: DatasetBuilder, concept: Any, concept_names: list[str], location: str) -> str:
     if isinstance(concept, int) and concept_names:
         if not 0 <= concept < len(concept_names):
-            raise InvalidRecordError(builder.path, location, f"concept {concept} is none of 0 to {len(concept_names) - 1}", "See the names in its features.")
+            raise InvalidRecordError(builder.path, location, f"concept {concept} is not in 0 to {len(concept_names) - 1}", "See the names in its features.")
         return concept_names[concept]
     return str(concept)
 

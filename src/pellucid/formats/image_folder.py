@@ -1,4 +1,4 @@
-"""A folder a concept: `split/concept/image`, or `concept/image` without splits."""
+"""One folder per concept: `split/concept/image`, or `concept/image` without splits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAME = "image-folder"
 
 
 def matches(probe: Probe) -> bool:
-    """A folder of folders that hold pictures."""
+    """Whether the source is a folder with subfolders of images and no annotation files."""
     path = probe.path
     if not probe.is_dir or any(is_annotation_file(file_path) for file_path in probe.file_names):
         return False
@@ -25,7 +25,7 @@ def matches(probe: Probe) -> bool:
 
 
 def is_annotation_file(file_path: str) -> bool:
-    """A file that may say more than its folder does: then the folders' names are not what the pictures show."""
+    """Whether a file may hold annotations; if so, the folder names are not treated as labels."""
     file_name = file_path.rsplit("/", maxsplit=1)[-1]
     return (
         not is_image_file(file_name)
@@ -35,7 +35,7 @@ def is_annotation_file(file_path: str) -> bool:
 
 
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
-    """Every picture below the folder, with the concept its folder names."""
+    """Every image below the folder, labelled with its folder's name."""
     path = probe.path
     image_paths = list_image_files(path)
     top_folders = {image_path.split("/")[0] for image_path in image_paths}
@@ -45,7 +45,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     for image_path, parts in zip(image_paths, path_parts, strict=True):
         if len(parts) != depth + 2:
             expected = "split/concept/image" if has_splits else "concept/image"
-            raise InvalidRecordError(path, image_path, f"it lies {len(parts) - 1} folders deep, where {expected} was expected", "Move it.")
+            raise InvalidRecordError(path, image_path, f"found {len(parts) - 1} levels deep, expected {expected}", "Move the image.")
     concepts = sorted({parts[depth] for parts in path_parts})
     concept_indexes = {concept: index for index, concept in enumerate(concepts)}
     split_indexes = [require_split(parts[0], path, parts[0]) if has_splits else -1 for parts in path_parts]

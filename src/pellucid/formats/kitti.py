@@ -1,4 +1,4 @@
-"""KITTI: a text file a picture, fifteen columns a line; `DontCare` is an ignored region of every concept (Geiger et al., 2012)."""
+"""KITTI: one text file per image, fifteen columns per line; `DontCare` is an ignored region of every concept (Geiger et al., 2012)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         for line_number, line in read_lines(file):
             fields = split_fields(line, 15, file, line_number, "type truncated occluded alpha left top right bottom and seven more")
             location = f"line {line_number}"
-            x_min, y_min, x_max, y_max = (parse_number(field, file, location, "a side") for field in fields[4:8])
+            x_min, y_min, x_max, y_max = (parse_number(field, file, location, "box coordinate") for field in fields[4:8])
             if fields[0] == DONT_CARE:
                 ignored_regions.append((image, (x_min, y_min, x_max, y_max), f"{file.name} {location}"))
             else:
@@ -44,12 +44,12 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     for image, corners, location in ignored_regions:
         for concept_name in sorted(concept_names):
             builder.add_corners(image, concept_name, corners, location, ignore=True)
-    builder.add_note("dont_care", len(ignored_regions), f"{len(ignored_regions):,} DontCare regions: ignored for every concept")
+    builder.add_note("dont_care", len(ignored_regions), f"{len(ignored_regions):,} DontCare regions set as ignored for every concept")
     return builder.build(options.kind)
 
 
 def find_image_name(file: Path, options: ReadOptions) -> str:
-    """Beside `label_2` lies `image_2`; KITTI's own pictures are PNG."""
+    """The image file name, looked up in `image_2` next to `label_2`; defaults to PNG, as in KITTI."""
     candidate_folders = [Path(options.image_folder)] if options.image_folder else [file.parent.parent / "image_2", file.parent.parent / "images", file.parent]
     for folder in candidate_folders:
         for candidate in folder.glob(f"{file.stem}.*") if folder.is_dir() else ():

@@ -1,6 +1,6 @@
-"""Label Studio: JSON and JSON-MIN, boxes in percent, choices; predictions with their scores and `model_version`.
+"""Label Studio: JSON and JSON-MIN with boxes in percent and choices; predictions with scores and `model_version`.
 
-The outermost list holds tasks. In JSON a task has `data` and `annotations`; in JSON-MIN what was labelled lies beside `image`.
+A file is a list of tasks. In JSON a task has `data` and `annotations`; in JSON-MIN the labels are siblings of `image`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PREDICTIONS_NAME = "label-studio-predictions"
 TaskRecord = dict[str, Any]
 ResultValue = dict[str, Any]
 IMAGE_KEYS = ("image", "img", "picture", "photo", "url")
-"""What the picture is called in a task's data, the likeliest first."""
+"""Keys of the image in a task's data, most likely first."""
 
 
 def matches(probe: Probe) -> bool:
@@ -57,13 +57,13 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
             if width and height:
                 builder.add_image(task_image_path(probe, task, location), width, height)
             outline_count += read_value(builder, probe, image, result_value, width, height, location)
-    builder.add_note("polygons", outline_count, f"{outline_count:,} outlines and rotated boxes taken by their bounding box")
-    builder.add_note("cancelled", cancelled_count, f"{cancelled_count:,} skipped, cancelled or second annotations of a task left out")
+    builder.add_note("polygons", outline_count, f"{outline_count:,} outlines and rotated boxes converted to bounding boxes")
+    builder.add_note("cancelled", cancelled_count, f"{cancelled_count:,} skipped, cancelled or additional annotations of a task ignored")
     return builder.build(options.kind)
 
 
 def task_results(probe: Probe, task: TaskRecord, location: str) -> tuple[list[tuple[ResultValue, float, float]], int]:
-    """What was labelled: the value and the size of the picture, if given; and how many annotations were cancelled."""
+    """The results of a task (value, image width and height or 0), and the number of ignored annotations."""
     annotations = task.get("annotations", task.get("completions"))
     if annotations is None:
         return list(json_min_results(probe, task, location)), 0
@@ -80,13 +80,13 @@ def annotation_results(probe: Probe, annotation: ResultValue, location: str) -> 
 
 
 def result_image_size(probe: Probe, result: ResultValue, location: str) -> tuple[float, float]:
-    """The size of the picture, 0 where it is not given."""
+    """The image width and height, 0 if not given."""
     width, height = (parse_number(result.get(f"original_{side}") or 0, probe.path, location, side) for side in ("width", "height"))
     return width, height
 
 
 def json_min_results(probe: Probe, task: TaskRecord, location: str) -> Iterator[tuple[ResultValue, float, float]]:
-    """JSON-MIN: regions are lists of objects, a choice is a text or {"choices": [...]}."""
+    """JSON-MIN: regions are lists of objects, a choice is a string or {"choices": [...]}."""
     for key, task_value in task.items():
         if key in (*IMAGE_KEYS, "id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time"):
             continue
@@ -105,12 +105,12 @@ def task_image_path(probe: Probe, task: TaskRecord, location: str) -> str:
     image_urls = [data[key] for key in IMAGE_KEYS if isinstance(data.get(key), str)]
     image_urls += [data_value for data_value in data.values() if isinstance(data_value, str) and re.search(r"\.(jpe?g|png|bmp|tiff?|webp|gif)", data_value, re.I)]
     if not image_urls:
-        raise InvalidRecordError(probe.path, location, "its data names no picture", 'Give it an "image".')
+        raise InvalidRecordError(probe.path, location, "no image in the task's data", 'Add an "image" key.')
     return image_name_from_url(image_urls[0])
 
 
 def image_name_from_url(url: str) -> str:
-    """The picture's own name: what follows `?d=` of local files, else the last part, without the mark an upload puts before it."""
+    """The image name in a URL: the `?d=` parameter of local files, else the last path segment without its upload prefix."""
     url_parts = urlsplit(url)
     local_paths = parse_qs(url_parts.query).get("d")
     if local_paths:
@@ -121,13 +121,13 @@ def image_name_from_url(url: str) -> str:
 
 
 def result_concepts(result_value: ResultValue) -> list[str]:
-    """Of a region or a choice: `rectanglelabels`, `polygonlabels`, `labels`, ... or `choices`."""
+    """The concepts of a region or a choice: `rectanglelabels`, `polygonlabels`, `labels`, ... or `choices`."""
     labels: Any = next((result_value[key] for key in result_value if key.endswith("labels") or key == "choices"), [])
     return [str(label) for label in (labels if isinstance(labels, list) else [labels])]
 
 
 def read_value(builder: DatasetBuilder, probe: Probe, image: int, result_value: ResultValue, width: float, height: float, location: str) -> int:
-    """Returns 1 where a bounding box stands for an outline."""
+    """Add the tags or boxes of a result; return 1 if an outline was converted to a bounding box."""
     concept_names = result_concepts(result_value)
     if "choices" in result_value:
         for concept_name in concept_names:
@@ -140,11 +140,11 @@ def read_value(builder: DatasetBuilder, probe: Probe, image: int, result_value: 
 
 
 def region_outline(probe: Probe, result_value: ResultValue, width: float, height: float, location: str) -> list[tuple[float, float]]:
-    """In pixels; none where the value is no region."""
+    """The outline in pixels; empty if the value is not a region."""
     if "points" not in result_value and not {"x", "y", "width", "height"} <= result_value.keys():
         return []
     if not width or not height:
-        raise InvalidRecordError(probe.path, location, "a region has no original_width and original_height", "Export it with them: boxes are percent.")
+        raise InvalidRecordError(probe.path, location, "region without original_width and original_height", "Boxes are in percent: export the size.")
 
     def percent_to_pixels(x: Any, y: Any) -> tuple[float, float]:
         return parse_number(x, probe.path, location, "x") * width / 100, parse_number(y, probe.path, location, "y") * height / 100
@@ -162,7 +162,7 @@ def region_outline(probe: Probe, result_value: ResultValue, width: float, height
 
 
 def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
-    """The predictions of one model; a region's own score, else its prediction's."""
+    """The predictions of one model. A region's own score is used, else its prediction's."""
     tasks = parse_json(probe.path, list[TaskRecord], "Label Studio")
     prediction_records = [
         (task_index, task, expect_object(prediction, probe.path, f"$[{task_index}].predictions"))
@@ -198,7 +198,7 @@ def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
 
 
 def write(export_data: ExportData, path: Path) -> None:
-    """Tasks, with annotations, and with predictions as pre-annotations, to be imported into a project."""
+    """Write tasks to import into a project, with annotations, and with predictions as pre-annotations."""
     export_data.note_dropped_splits("Label Studio")
     is_detection = export_data.kind == "detection"
     tasks: list[TaskRecord] = [{"id": image_row + 1, "data": {"image": str(image_path)}} for image_row, image_path in enumerate(export_data.images.path)]

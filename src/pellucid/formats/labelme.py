@@ -1,4 +1,4 @@
-"""LabelMe: a JSON file a picture with shapes in pixels; also the XML of the older web tool, with polygons."""
+"""LabelMe: one JSON file per image with shapes in pixels; also the XML of the older web tool, with polygons."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Shape(msgspec.Struct):
 
 
 class LabelMeFile(msgspec.Struct):
-    imagePath: str  # noqa: N815 (the format's own name)
+    imagePath: str  # noqa: N815 (key in the file)
     shapes: list[Shape]
     imageWidth: float | None = None  # noqa: N815
     imageHeight: float | None = None  # noqa: N815
@@ -54,12 +54,12 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     for file in list_files(probe, ".xml"):
         if probe.is_dir or is_xml(probe.head):
             outline_count += read_xml(builder, file)
-    builder.add_note("polygons", outline_count, f"{outline_count:,} outlines taken by their bounding box")
+    builder.add_note("polygons", outline_count, f"{outline_count:,} outlines converted to bounding boxes")
     return builder.build(options.kind)
 
 
 def read_json(builder: DatasetBuilder, file: Path) -> int:
-    """Shapes as boxes, flags that are set as tags; returns how many were no rectangles."""
+    """Add shapes as boxes and set flags as tags; return the number of shapes that are not rectangles."""
     document: LabelMeFile = parse_json(file, LabelMeFile, "LabelMe")
     image = builder.add_unique_image(clean_image_path(document.imagePath), document.imageWidth or 0, document.imageHeight or 0, identity=file.stem)
     for shape_index, shape in enumerate(document.shapes):
@@ -72,13 +72,13 @@ def read_json(builder: DatasetBuilder, file: Path) -> int:
 
 
 def clean_image_path(path: str) -> str:
-    """Files written beside the pictures' folder name them by `..`: the picture's own name is what stays."""
+    """The image path with `/`; only the file name if the path is absolute or starts with `..`."""
     posix_path = path.replace("\\", "/")
     return posix_path.rsplit("/", maxsplit=1)[-1] if posix_path.startswith(("..", "/")) or posix_path[1:2] == ":" else posix_path
 
 
 def circle_bounds(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """A circle is its middle and a point on it."""
+    """The bounding corners of a circle given by its center and a point on it."""
     (center_x, center_y), edge_point = points
     radius = math.dist((center_x, center_y), edge_point)
     return [(center_x - radius, center_y - radius), (center_x + radius, center_y + radius)]

@@ -1,6 +1,6 @@
-"""MMDetection's JSON of inference: a file a picture with `bboxes` (corners, pixels), `labels` (positions from 0) and `scores`.
+"""MMDetection inference JSON: one file per image with `bboxes` (corners in pixels), `labels` (0-based indices) and `scores`.
 
-(Its `--format-only` results are COCO results.)
+Results of its `--format-only` option are in the COCO results format.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedPredictions:
         corners = document.bboxes or [(0.0, 0.0, 0.0, 0.0)] * len(document.labels)
         if not len(document.labels) == len(document.scores) == len(corners):
             counts = f"{len(document.labels)} labels, {len(document.scores)} scores, {len(corners)} bboxes"
-            raise InvalidRecordError(file, "$", f"it has {counts}", "Write as many of each.")
+            raise InvalidRecordError(file, "$", f"found {counts}", "Their numbers must match.")
         image += [image_index] * len(document.labels)
         labels += [str(label) for label in document.labels]
         scores += document.scores

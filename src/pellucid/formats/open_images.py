@@ -1,6 +1,6 @@
-"""Open Images CSV: boxes as fractions (XMin, XMax, YMin, YMax), image labels a person verified or refused, groups as ignored regions.
+"""Open Images CSV: boxes as fractions (XMin, XMax, YMin, YMax), human-verified image labels; groups become ignored regions.
 
-What nobody verified of a picture is unknown, so a prediction of it is no error (Kuznetsova et al., The Open Images Dataset V4, 2020).
+Unverified concepts of an image are unknown, so predicting them is not an error (Kuznetsova et al., The Open Images Dataset V4, 2020).
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     def image_index(csv_row: CsvRow, file: Path, location: str, split: int = -1) -> int:
         image_id = (csv_row.get("ImageID") or "").strip()
         if not image_id:
-            raise InvalidRecordError(file, location, "it has no ImageID", "Name the image.")
+            raise InvalidRecordError(file, location, "missing ImageID", "Add the image's id.")
         if image_id not in image_indexes or split >= 0:
             image_path = image_paths.get(image_id, image_id if is_image_file(image_id) else f"{image_id}.jpg")
             image_indexes[image_id] = builder.add_image(image_path, split=split if split >= 0 else file_split(file), image_id=image_id)
@@ -86,7 +86,7 @@ def csv_records(file: Path) -> Iterator[tuple[str, CsvRow]]:
 
 
 def read_label_names(root: Path) -> dict[str, str]:
-    """The names of labels such as /m/01g317, in the order of their file."""
+    """Concept names by label id such as /m/01g317, in file order."""
     label_names: dict[str, str] = {}
     for file in sorted([*root.rglob("*class-descriptions*.csv")]):
         with file.open(encoding="utf-8-sig", errors="replace", newline="") as csv_file:
@@ -95,7 +95,7 @@ def read_label_names(root: Path) -> dict[str, str]:
 
 
 def image_paths_by_stem(folder: Path) -> dict[str, str]:
-    """Where each picture lies in the folder, by its name without ending."""
+    """Relative paths of the image files in the folder, by file stem."""
     image_files = (file for file in folder.rglob("*") if is_image_file(file.name))
     return {file.stem: file.relative_to(folder).as_posix() for file in sorted(image_files)}
 
@@ -105,7 +105,7 @@ def file_split(file: Path) -> int:
 
 
 class OpenImagesBuilder:
-    """Boxes and verified labels, of which the kind that is asked for decides what is made."""
+    """Collects boxes and verified labels; the requested kind decides which become annotations."""
 
     def __init__(self, builder: DatasetBuilder, label_names: dict[str, str]) -> None:
         self.builder = builder
@@ -131,14 +131,14 @@ class OpenImagesBuilder:
 
     def source(self, options: ReadOptions, concepts: list[str]) -> ParsedAnnotations:
         gathering = self.builder
-        gathering.add_note("groups", self.group_count, f"{format_count(self.group_count, 'group')} (IsGroupOf) taken as ignored regions")
+        gathering.add_note("groups", self.group_count, f"{format_count(self.group_count, 'group')} (IsGroupOf) converted to ignored regions")
         has_boxes = options.kind == "detection" or (options.kind is None and self.box_count)
         for (image, concept), positive in self.verified_labels.items():
             if not has_boxes:
                 gathering.add_tag(image, concept, positive)
             elif not positive:
                 gathering.add_absent_concept(image, concept)
-        message = f"{format_count(len(self.verified_labels), 'verified label')}: what nobody verified of an image is unknown, and no error"
+        message = f"{format_count(len(self.verified_labels), 'verified label')}: unverified concepts of an image are unknown and not counted as errors"
         gathering.add_note("verified", len(self.verified_labels) if has_boxes else 0, message)
         source = gathering.build("detection" if has_boxes else options.kind, concepts, unit="fractions" if has_boxes else "pixels")
         if has_boxes and self.verified_labels:

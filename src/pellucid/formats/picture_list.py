@@ -1,4 +1,4 @@
-"""A text file of `picture concept` lines, as Kaggle and ImageNet have them; numbers are names of a `synsets.txt` beside it."""
+"""A text file of `image concept` lines, as in Kaggle and ImageNet; numbers are indices into a `synsets.txt` in the same folder."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Pascal VOC: an XML file a picture, with `ImageSets` for the splits; also what other tools write in this form, with pixels from 0.
+"""Pascal VOC: one XML file per image, with `ImageSets` for the splits; also variants of other tools with 0-based pixels.
 
-VOC itself numbers pixels from 1 and includes the last one. Which of the two a data set does is decided for all of it: a coordinate
-of 0, or a fraction, is proof of 0. (Everingham et al., The PASCAL Visual Object Classes Challenge, development kit, 2012.)
+VOC numbers pixels from 1 and includes the last one. The first pixel is inferred once per dataset: any coordinate
+that is 0 or fractional means 0-based pixels. (Everingham et al., The PASCAL Visual Object Classes Challenge, development kit, 2012.)
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CORNER_TAGS = ("xmin", "ymin", "xmax", "ymax")
 
 
 def matches(probe: Probe) -> bool:
-    """XML of an `annotation` with objects that have a `bndbox`, or a folder of such files."""
+    """Whether the source is a VOC XML file, or a folder with such files."""
     if not probe.is_dir:
         return is_voc(probe.head)
     files = probe.files_with_suffix(".xml")
@@ -38,7 +38,7 @@ def is_voc(head: str) -> bool:
 
 @dataclass(frozen=True)
 class VocObject:
-    """One object as it stands: corners as written."""
+    """One object, with its corners as in the file."""
 
     image: int
     concept: str
@@ -54,7 +54,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     for file in list_files(probe, ".xml"):
         root = parse_xml(file)
         if root.tag != "annotation":
-            raise MalformedFileError(file, f"begins with <{root.tag}>, where <annotation> was expected")
+            raise MalformedFileError(file, f"expected root element <annotation>, found <{root.tag}>")
         voc_objects += read_objects(builder, file, root, splits)
     first_coordinate = options.first_pixel if options.first_pixel is not None else infer_first_pixel(voc_objects)
     for voc_object in voc_objects:
@@ -64,7 +64,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     evidence = first_pixel_evidence(voc_objects, first_coordinate, options.first_pixel is not None)
     builder.add_note("first_pixel", int(bool(voc_objects)), evidence)
     builder.add_note(
-        "difficult", sum(voc_object.difficult for voc_object in voc_objects), f"{sum(voc_object.difficult for voc_object in voc_objects):,} difficult objects: ignored regions"
+        "difficult", sum(voc_object.difficult for voc_object in voc_objects), f"{sum(voc_object.difficult for voc_object in voc_objects):,} difficult objects set as ignored"
     )
     source = builder.build(options.kind)
     source.inferences.append(Inference("first pixel", str(first_coordinate), evidence, [f"--first-pixel {1 - first_coordinate}"], options.first_pixel is not None))
@@ -75,37 +75,37 @@ def read_objects(builder: DatasetBuilder, file: Path, root: Element, splits: dic
     image_name = element_text(root, "filename") or f"{file.stem}.jpg"
     image_name = image_name if "." in image_name.rsplit("/", maxsplit=1)[-1] else f"{image_name}.jpg"
     size_texts = [element_text(root, f"size/{side}", "0") or "0" for side in ("width", "height")]
-    width, height = (parse_number(size_text, file, "size", "a side") for size_text in size_texts)
+    width, height = (parse_number(size_text, file, "size", "width or height") for size_text in size_texts)
     image = builder.add_unique_image(image_name, width, height, splits.get(image_name, splits.get(file.stem, -1)), file.stem)
     voc_objects = []
     for object_index, object_element in enumerate(root.iterfind("object")):
         location = f"{file.name} object {object_index}"
         box_element = object_element.find("bndbox")
         if box_element is None:
-            raise MalformedFileError(file, f"object {object_index} has no bndbox")
+            raise MalformedFileError(file, f"object {object_index} is missing bndbox")
         x_min, y_min, x_max, y_max = (parse_number(element_text(box_element, side), file, location, side) for side in CORNER_TAGS)
         voc_objects.append(VocObject(image, element_text(object_element, "name"), (x_min, y_min, x_max, y_max), element_text(object_element, "difficult") in ("1", "true"), location))
     return voc_objects
 
 
 def infer_first_pixel(voc_objects: list[VocObject]) -> int:
-    """0 where a coordinate is 0 or no whole number; else 1, as VOC has it."""
+    """0 if a coordinate is 0, negative or fractional; else 1, as in VOC."""
     coordinates = [coordinate for voc_object in voc_objects for coordinate in voc_object.corners]
     return 0 if any(coordinate <= 0 or coordinate != int(coordinate) for coordinate in coordinates) else 1
 
 
 def first_pixel_evidence(voc_objects: list[VocObject], first_coordinate: int, is_forced: bool) -> str:
     if is_forced:
-        return f"pixels are numbered from {first_coordinate}, as asked"
+        return f"pixels are numbered from {first_coordinate}, as requested"
     if first_coordinate:
-        return "pixels are numbered from 1, as VOC has it: no coordinate is 0 (--first-pixel 0 reads them from 0)"
+        return "pixels are numbered from 1, as in VOC: no coordinate is 0 (use --first-pixel 0 for 0-based pixels)"
     zero_count = sum(0 in voc_object.corners for voc_object in voc_objects)
-    reason = f"{zero_count:,} boxes have a coordinate of 0" if zero_count else "some coordinates are no whole numbers"
-    return f"pixels are numbered from 0: {reason} (--first-pixel 1 reads them from 1)"
+    reason = f"{zero_count:,} boxes have a coordinate of 0" if zero_count else "some coordinates are not integers"
+    return f"pixels are numbered from 0: {reason} (use --first-pixel 1 for 1-based pixels)"
 
 
 def read_image_sets(folder: Path) -> dict[str, int]:
-    """The split of each picture's stem, from `ImageSets/Main` or else another task's; `trainval` alone says nothing."""
+    """Split index by image stem, from `ImageSets/Main`, else another task's; `trainval` is not used."""
     split_by_stem: dict[str, int] = {}
     for task in ("Main", "Segmentation", "Layout", "Action"):
         set_files = sorted(folder.rglob(f"ImageSets/{task}/*.txt"))
@@ -121,11 +121,11 @@ def read_image_sets(folder: Path) -> dict[str, int]:
 
 
 def write(export_data: ExportData, path: Path) -> None:
-    """`Annotations` and `ImageSets`. Whole boxes are numbered from 1, as VOC has them; others keep their fractions, from 0."""
+    """`Annotations` and `ImageSets`. Integer boxes are written 1-based, as in VOC; others keep fractions and are 0-based."""
     annotations = export_data.annotations
     if export_data.kind != "detection" or annotations is None or annotations.box is None:
-        raise ExportError(NAME, "Pascal VOC holds boxes; write csv or parquet")
-    export_data.note_dropped_rows("Pascal VOC", "statements that a concept is absent", int((~annotations.positive).sum()))
+        raise ExportError(NAME, "Pascal VOC supports only boxes; write csv or parquet")
+    export_data.note_dropped_rows("Pascal VOC", "absent-concept labels", int((~annotations.positive).sum()))
     annotations = annotations.take(annotations.positive)
     assert annotations.box is not None
     boxes = annotations.box

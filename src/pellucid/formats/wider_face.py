@@ -1,4 +1,4 @@
-"""WIDER FACE: one text file a split; a picture's path, how many faces, and a line a face (Yang et al., 2016). Invalid faces are ignored."""
+"""WIDER FACE: one text file per split; image path, face count, then a line per face (Yang et al., 2016). Invalid faces are ignored."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
             line_number, image_path = lines[position]
             if not is_image_file(image_path):
                 raise InvalidRecordError(
-                    file, f"line {line_number}", f"'{image_path[:60]}' is no picture", "Write its path, the number of faces, and a line a face."
+                    file, f"line {line_number}", f"expected an image path, found '{image_path[:60]}'", "Write path, face count, then a line per face."
                 )
             image = builder.add_image(image_path, split=split)
             face_count = int(parse_number(lines[position + 1][1] if position + 1 < len(lines) else "", file, f"line {line_number + 1}", "the number of faces"))
             face_lines = lines[position + 2 : position + 2 + max(face_count, 1)] if face_count else []
             for face_line_number, face_line in face_lines:
-                fields = split_fields(face_line, 4, file, face_line_number, "left top width height and six marks")
-                x, y, width, height = (parse_number(field, file, f"line {face_line_number}", "a side") for field in fields[:4])
+                fields = split_fields(face_line, 4, file, face_line_number, "left top width height and six attributes")
+                x, y, width, height = (parse_number(field, file, f"line {face_line_number}", "box value") for field in fields[:4])
                 is_invalid = len(fields) > 7 and fields[7] == "1"
                 builder.add_box(image, FACE_CONCEPT, (x, y, width, height), f"{file.name} line {face_line_number}", ignore=is_invalid)
             position += 2 + len(face_lines)
             if not face_count and position < len(lines) and not is_image_file(lines[position][1]):
-                position += 1  # without a face a line of zeros follows
+                position += 1  # an image without faces is followed by a line of zeros
     return builder.build(options.kind, [FACE_CONCEPT])
 
 

@@ -1,7 +1,7 @@
-"""YOLO: a `data.yaml` with label files beside the pictures; predictions as label files with a sixth column.
+"""YOLO: a `data.yaml` with one label file per image; predictions are label files with a sixth column.
 
-A line is `class cx cy width height [confidence]` in fractions of the picture; polygon lines
-(`class x1 y1 x2 y2 x3 y3 ...`) are taken by their bounding box, and that is said.
+A line is `class cx cy width height [confidence]` in fractions of the image; polygon lines
+(`class x1 y1 x2 y2 x3 y3 ...`) are converted to bounding boxes, with a note.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SPLIT_KEYS = (("train", "training"), ("val", "validation"), ("test", "test"))
 
 
 def matches(probe: Probe) -> bool:
-    """A YAML file with `names`, or a folder that holds one."""
+    """Whether the source is a YAML file with `names`, or a folder with one."""
     if probe.is_dir:
         return find_settings_file(probe.path) is not None and not any(dota.is_dota_line(line) for line in first_lines(probe))
     return probe.path.suffix.lower() in (".yaml", ".yml") and "names" in probe.head
@@ -43,7 +43,7 @@ def first_lines(probe: Probe) -> list[str]:
 
 
 def matches_predictions(probe: Probe) -> bool:
-    """A folder of text files whose lines are numbers."""
+    """Whether the source is a folder of label files with numeric lines."""
     path = probe.path
     if not probe.is_dir:
         return False
@@ -60,7 +60,7 @@ def find_settings_file(folder: Path) -> Path | None:
 
 
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
-    """Paths are relative to the data set's own root, where no folder of pictures was named."""
+    """Image paths are relative to the dataset root, or to the image folder if one was given."""
     path, chosen_folder = probe.path, Path(options.image_folder) if options.image_folder else None
     path = ((find_settings_file(path) or path) if path.is_dir() else path).resolve()
     settings = read_settings(path)
@@ -83,7 +83,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
                 label_files.append(labels_by_image.by_image.get(image_file))
             folders |= labels_by_image.folders
     if not image_paths:
-        raise MalformedFileError(path, "lists no pictures under train, val or test")
+        raise MalformedFileError(path, "has no images under train, val or test")
     return build_annotations(path, image_folder, concepts, image_paths, split_indexes, label_files, orphan_label_files(folders, label_files), "kpt_shape" in settings)
 
 
@@ -91,22 +91,22 @@ def build_annotations(
     path: Path, image_folder: Path, concepts: list[str], image_paths: list[str], split_indexes: list[int],
     label_files: list[Path | None], orphan_labels: list[str], has_keypoints: bool = False,
 ) -> ParsedAnnotations:  # fmt: skip
-    """keypoints: behind the box stand points of a pose, which are left out."""
+    """Parse label files. keypoints: pose keypoints follow the box and are ignored."""
     notes = []
     unlabelled_images = [image_path for image_path, label_file in zip(image_paths, label_files, strict=True) if label_file is None]
     if unlabelled_images:
-        message = f"{format_count(len(unlabelled_images), 'image')} without a label file, taken as annotated with nothing: {summarize_names(unlabelled_images)}"
+        message = f"{format_count(len(unlabelled_images), 'image')} without a label file, treated as having no objects: {summarize_names(unlabelled_images)}"
         notes.append(Note("no_label_file", message, len(unlabelled_images), "info"))
     if orphan_labels:
-        message = f"{format_count(len(orphan_labels), 'label file')} without a picture, left out: {summarize_names(orphan_labels)}"
+        message = f"{format_count(len(orphan_labels), 'label file')} without an image, ignored: {summarize_names(orphan_labels)}"
         notes.append(Note("no_picture", message, len(orphan_labels)))
     label_lines = [(image_index, *line) for image_index, label_file in enumerate(label_files) if label_file for line in read_label_lines(label_file)]
     if has_keypoints:
         label_lines = [(image_index, label_file, line, numbers[:5]) for image_index, label_file, line, numbers in label_lines]
-        notes.append(Note("keypoints", f"{format_count(len(label_lines), 'pose')} taken by the box, without the keypoints", len(label_lines), "info"))
+        notes.append(Note("keypoints", f"{format_count(len(label_lines), 'pose')} read as boxes, keypoints ignored", len(label_lines), "info"))
     polygon_count = sum(len(numbers) > 5 for _, _, _, numbers in label_lines)
     if polygon_count:
-        notes.append(Note("polygons", f"{format_count(polygon_count, 'polygon')} taken by their bounding box", polygon_count, "info"))
+        notes.append(Note("polygons", f"{format_count(polygon_count, 'polygon')} converted to bounding boxes", polygon_count, "info"))
     boxes = np.array([line_box(numbers, label_file, line) for _, label_file, line, numbers in label_lines], float).reshape(-1, 4)
     locations = [f"{label_file.name} line {line}" for _, label_file, line, _ in label_lines]
     notes += check_boxes(path, boxes, lambda index: locations[index])
@@ -123,7 +123,7 @@ def build_annotations(
 
 MAX_SETTINGS_BYTES = 64 << 20
 MAX_YAML_ALIASES = 20
-"""Aliases of aliases multiply: with so few of them not by much."""
+"""Nested aliases multiply (a YAML bomb), so their number is limited."""
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -132,13 +132,13 @@ def read_settings(path: Path) -> dict[str, Any]:
     try:
         settings_text = check_file_size(path, MAX_SETTINGS_BYTES).read_text(encoding="utf-8-sig")
         if sum(isinstance(token, yaml.AliasToken) for token in yaml.scan(settings_text, Loader=yaml.BaseLoader)) > MAX_YAML_ALIASES:
-            raise MalformedFileError(path, f"has over {MAX_YAML_ALIASES} aliases (*name), which may stand for more than a machine holds")
-        # the base loader leaves words as they are: a concept named `no` is no truth value
+            raise MalformedFileError(path, f"has over {MAX_YAML_ALIASES} aliases (*name), which may expand beyond available memory")
+        # the base loader keeps scalars as strings: a concept named `no` does not become False
         settings = yaml.load(settings_text, Loader=yaml.BaseLoader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise MalformedFileError(path, f"is no valid YAML: {' '.join(str(error).split())}") from error
+        raise MalformedFileError(path, f"is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(settings, dict):
-        raise MalformedFileError(path, "holds no settings (names, train, val)")
+        raise MalformedFileError(path, "has no settings (names, train, val)")
     return settings
 
 
@@ -147,28 +147,28 @@ def parse_concept_names(path: Path, settings: dict[str, Any]) -> list[str]:
     if isinstance(listed_names, dict):
         expected_indexes = [str(index) for index in range(len(listed_names))]
         if set(listed_names) != set(expected_indexes):
-            raise InvalidRecordError(path, "names", f"the numbers are {summarize_names(listed_names)}, not 0 to {len(listed_names) - 1}", "Number them from 0.")
+            raise InvalidRecordError(path, "names", f"indices are {summarize_names(listed_names)}, expected 0 to {len(listed_names) - 1}", "Number them from 0.")
         listed_names = [listed_names[index] for index in expected_indexes]
     if not isinstance(listed_names, list) or not listed_names:
-        raise InvalidRecordError(path, "names", f"found {listed_names!r}", "Give a list of concepts, or a mapping from 0 on.")
+        raise InvalidRecordError(path, "names", f"found {listed_names!r}", "Use a list of names, or a mapping from 0-based indices.")
     concepts = [str(concept_name) for concept_name in listed_names]
     duplicates = [concept_name for concept_name, count in Counter(concepts).items() if count > 1]
     if duplicates:
-        raise InvalidRecordError(path, "names", f"'{duplicates[0]}' stands twice", "Give each concept its own name.")
+        raise InvalidRecordError(path, "names", f"'{duplicates[0]}' is listed twice", "Use unique names.")
     return concepts
 
 
 def list_entry_images(path: Path, entry: str, root: Path, image_folder: Path) -> tuple[Path, list[Path]]:
-    """The pictures of one entry: a folder, or a text file that lists them."""
+    """The base folder and image files of one entry: a folder, or a text file that lists them."""
     posix_entry = entry.replace("\\", "/").removeprefix("./")
     entry_below_images = posix_entry.removeprefix("images/")
     candidates = [root / posix_entry, path.parent / posix_entry, path.parent / posix_entry.removeprefix("../"), image_folder / posix_entry, image_folder / entry_below_images, image_folder.parent / posix_entry]
-    if "valid" in posix_entry.split("/"):  # Roboflow writes valid, and its folder may be called val
+    if "valid" in posix_entry.split("/"):  # Roboflow writes `valid`, but the folder may be named `val`
         val_entry = "/".join("val" if folder_name == "valid" else folder_name for folder_name in posix_entry.removeprefix("../").split("/"))
         candidates += [root / val_entry, path.parent / val_entry]
     image_source = next((candidate for candidate in candidates if candidate.exists()), None)
     if image_source is None:
-        raise FileMissingError(f"{path}: {entry} (looked in {root} and {image_folder}; --images DIR names the folder of the pictures)")
+        raise FileMissingError(f"{path}: {entry} (searched {root} and {image_folder}; set the image folder with --images DIR)")
     if image_source.is_dir():
         return image_source, [image_source / image_path for image_path in list_image_files(image_source)]
     lines = [line.strip() for line in image_source.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
@@ -178,14 +178,14 @@ def list_entry_images(path: Path, entry: str, root: Path, image_folder: Path) ->
 
 @dataclass(frozen=True)
 class LabelFiles:
-    """found: the label file of a picture · folders: where label files are looked for."""
+    """found: the label file of each image · folders: searched for label files."""
 
     by_image: dict[Path, Path]
     folders: set[Path]
 
 
 def find_label_files(base_folder: Path, image_files: list[Path], settings_folder: Path, root: Path, entry: str) -> LabelFiles:
-    """The label file of each picture: `images` becomes `labels` in its path; else beside the settings; else beside it."""
+    """The label file of each picture: `images` replaced by `labels` in its path, else near the settings file, else next to the image."""
     by_image: dict[Path, Path] = {}
     folders: set[Path] = set()
     for image_file in image_files:
@@ -198,7 +198,7 @@ def find_label_files(base_folder: Path, image_files: list[Path], settings_folder
 
 
 def orphan_label_files(folders: set[Path], label_files: list[Path | None]) -> list[str]:
-    """Label files in the folders that belong to no picture."""
+    """Names of label files in the folders without a matching image."""
     used_paths = {os.path.realpath(label_file) for label_file in label_files if label_file}
     return [
         label_file.name
@@ -224,32 +224,32 @@ def candidate_label_files(image_file: Path, base_folder: Path, settings_folder: 
 
 def relative_image_path(image_file: Path, image_folder: Path, path: Path) -> str:
     try:
-        return Path(os.path.normpath(image_file)).relative_to(image_folder).as_posix()  # a picture may be a link to elsewhere
+        return Path(os.path.normpath(image_file)).relative_to(image_folder).as_posix()  # not resolved: the image may be a symbolic link
     except ValueError as error:
         raise InvalidRecordError(
-            path, image_file, f"the picture lies outside {image_folder}", "Name a folder that holds all the pictures with --images DIR."
+            path, image_file, f"the image is outside {image_folder}", "Use --images DIR with a folder that contains all images."
         ) from error
 
 
 def read_label_lines(label_file: Path) -> Iterator[tuple[Path, int, list[float]]]:
-    """(file, line number, numbers) of every line that is not empty."""
+    """(file, line number, numbers) of every non-empty line."""
     try:
         lines = label_file.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise MalformedFileError(label_file, f"is no valid UTF-8 text at byte {error.start:,}") from error
+        raise MalformedFileError(label_file, f"invalid UTF-8 at byte {error.start:,}") from error
     for line_number, line in enumerate(lines, 1):
         if fields := line.split():
             try:
                 yield label_file, line_number, [float(field) for field in fields]
             except ValueError as error:
                 invalid_field = next(field for field in fields if not is_number(field))
-                raise InvalidRecordError(label_file, f"line {line_number}", f"'{invalid_field}' is no number", "Write class cx cy width height.") from error
+                raise InvalidRecordError(label_file, f"line {line_number}", f"'{invalid_field}' is not a number", "Expected: class cx cy width height.") from error
 
 
 def line_box(fields: list[float], label_file: Path, line_number: int) -> list[float]:
     """[left, top, width, height] in fractions."""
     if max(fields[1:]) > 2 and len(fields) != 6:
-        raise InvalidRecordError(label_file, f"line {line_number}", f"it has {max(fields[1:]):g}", "Boxes are fractions of the picture, from 0 to 1.")
+        raise InvalidRecordError(label_file, f"line {line_number}", f"found {max(fields[1:]):g}", "Boxes must be fractions of the image, from 0 to 1.")
     if len(fields) == 5:
         _, cx, cy, width, height = fields
         return [cx - width / 2, cy - height / 2, width, height]
@@ -257,8 +257,8 @@ def line_box(fields: list[float], label_file: Path, line_number: int) -> list[fl
         xs, ys = fields[1::2], fields[2::2]
         return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
     if len(fields) == 6:
-        raise InvalidRecordError(label_file, f"line {line_number}", "it has a sixth number, a confidence", "These are predictions, not annotations.")
-    raise InvalidRecordError(label_file, f"line {line_number}", f"it has {len(fields)} numbers", "Write class cx cy width height.")
+        raise InvalidRecordError(label_file, f"line {line_number}", "found a sixth number (confidence)", "Import this as predictions, not annotations.")
+    raise InvalidRecordError(label_file, f"line {line_number}", f"found {len(fields)} numbers", "Expected: class cx cy width height.")
 
 
 def class_index(class_number: float, concept_count: int, label_file: Path, line_number: int, concept_names: list[str]) -> int:
@@ -268,7 +268,7 @@ def class_index(class_number: float, concept_count: int, label_file: Path, line_
 
 
 def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
-    """Label files with a confidence; an image is named by its path below the folder, without ending."""
+    """Label files with a confidence; the image key is the file's path below the folder, without suffix."""
     path = probe.path
     files = sorted(file for file in path.rglob("*.txt") if file.is_file())
     image_keys = [file.relative_to(path).with_suffix("").as_posix() for file in files]
@@ -278,15 +278,15 @@ def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     for image_index, label_file in enumerate(files):
         for _, line, numbers in read_label_lines(label_file):
             if len(numbers) != 6:
-                problem = f"it has {len(numbers)} numbers"
-                raise InvalidRecordError(label_file, f"line {line}", problem, "Write class cx cy width height confidence (save_conf=True).")
+                problem = f"found {len(numbers)} numbers"
+                raise InvalidRecordError(label_file, f"line {line}", problem, "Expected: class cx cy width height confidence (save_conf=True).")
             image_indexes.append(image_index)
             line_records.append((image_keys[image_index], line))
             prediction_rows.append(numbers)
     predictions = np.array(prediction_rows, float).reshape(-1, 6)
     if len(fractional := np.flatnonzero(~((predictions[:, 0] == np.floor(predictions[:, 0])) & (predictions[:, 0] >= 0) & (predictions[:, 0] < 1e9)))):
         image_key, line = line_records[fractional[0]]
-        raise InvalidRecordError(path, f"{image_key}.txt line {line}", f"class {predictions[fractional[0], 0]:g} is no index", "Write an index from 0.")
+        raise InvalidRecordError(path, f"{image_key}.txt line {line}", f"invalid class {predictions[fractional[0], 0]:g}", "Expected an integer index from 0.")
     concept_keys, concept_indexes = encode_texts([str(int(class_number)) for class_number in predictions[:, 0]])
 
     def build_label_source(confidence_column: int, box_unit: BoxUnit, boxes: Floats) -> LabelSource:
@@ -299,7 +299,7 @@ def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     primary = build_label_source(5, "fractions", center_to_corner(predictions[:, 1:5]))
     alternative = alternative_source(predictions, build_label_source)
     if alternative is not None and not are_probabilities(predictions[:, 5]):
-        primary, alternative = alternative, None  # the sixth number is no confidence, the second one is
+        primary, alternative = alternative, None  # the confidence is in the second column, not the sixth
     source = replace(primary, alternative=alternative) if alternative is not None else primary
     return validate_predictions(source)
 
@@ -309,7 +309,7 @@ def are_probabilities(scores: Floats) -> bool:
 
 
 def alternative_source(predictions: Floats, build_label_source: Callable[[int, BoxUnit, Floats], LabelSource]) -> LabelSource | None:
-    """Other tools write the confidence behind the class, and boxes in pixels as well as in fractions; None where that cannot be."""
+    """Columns read as `class confidence ...`, with boxes in pixels or fractions, as other tools write; None if impossible."""
     boxes = predictions[:, 2:6]
     if not are_probabilities(predictions[:, 1]) or (boxes[:, 2:] < 0).any():
         return None
@@ -320,14 +320,14 @@ def alternative_source(predictions: Floats, build_label_source: Callable[[int, B
 
 @dataclass(frozen=True, eq=False)
 class LabelSource(ParsedPredictions):
-    """Predictions from many files: a place is a file and a line."""
+    """Predictions from many files; a record's location is a file and a line."""
 
     def place(self, index: int) -> str:
         return f"{self.image_keys[self.image[index]]}.txt line {int(self.record_numbers[index])}"
 
 
 def center_to_corner(boxes: Floats) -> Floats:
-    """From middle and size."""
+    """Convert [cx, cy, width, height] to [left, top, width, height]."""
     return np.stack([boxes[:, 0] - boxes[:, 2] / 2, boxes[:, 1] - boxes[:, 3] / 2, boxes[:, 2], boxes[:, 3]], axis=1)
 
 

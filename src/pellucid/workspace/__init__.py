@@ -1,4 +1,4 @@
-"""What lies on disk: views, their frozen versions, and the way in and out of them."""
+"""Workspaces on disk: views, their frozen versions, imports and exports."""
 
 from pellucid.workspace.gallery import Gallery
 from pellucid.workspace.version import Version

@@ -1,4 +1,4 @@
-"""How the items of a split look: their features (the user's embeddings, else a plain descriptor), groups and a map."""
+"""Visual similarity of a split's items: features (the user's embeddings or image descriptors), clusters and a 2-D map."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pellucid.workspace.looked import ImageStats, take_lines
 
 
 class Appearance:
-    """Lines are those of Looked: pictures, then boxes of annotations, then of predictions."""
+    """Lines are those of ImageStats: images, then annotation boxes, then prediction boxes."""
 
     def __init__(self, evaluation: Evaluation, image_stats: ImageStats, embeddings: Embeddings | None) -> None:
         self.image_stats = image_stats
@@ -26,7 +26,7 @@ class Appearance:
 
     @property
     def feature_source(self) -> str:
-        """Where the features come from."""
+        """The source of the features."""
         return "embeddings" if self._embeddings is not None else "colours and edges"
 
     @cached_property
@@ -44,20 +44,20 @@ class Appearance:
 
     @cached_property
     def _map_lines(self) -> slice:
-        """What is grouped and mapped: boxes where there are any."""
+        """The lines that are clustered and mapped: boxes if there are any, otherwise images."""
         items = self.image_stats.items
         return slice(len(items.images), None) if len(items.annotations) + len(items.predictions) else slice(0, None)
 
     @cached_property
     def groups(self) -> Longs:
-        """A group for each line, -1 for none."""
+        """The cluster of each line, -1 for none."""
         group_by_line = np.full(len(self.features), -1, np.int64)
         group_by_line[self._map_lines] = grouped(self.features[self._map_lines])
         return group_by_line
 
     @cached_property
     def map_positions(self) -> Floats:
-        """On the map, float64 (lines, 2), NaN for none."""
+        """Map coordinates, float64 (lines, 2); NaN where a line is not on the map."""
         positions = np.full((len(self.features), 2), np.nan)
         positions[self._map_lines] = laid_out(self.features[self._map_lines])
         return positions
@@ -68,7 +68,7 @@ class Appearance:
         return Property("group", take_lines(self.groups, item_lines, -1).astype(np.int64), tuple(str(group_index + 1) for group_index in range(group_count)))
 
     def nearest_lines(self, query_line: int, candidate_lines: Longs, count: int) -> Longs:
-        """Of these lines (-1: none), the places of those most like `line`, most alike first."""
+        """Positions in `candidate_lines` (-1: none) of the lines most similar to `query_line`, most similar first."""
         usable = np.flatnonzero(candidate_lines >= 0)
         features = np.concatenate([self.features[[query_line]], self.features[candidate_lines[usable]]])
         return np.asarray(usable[nearest(features, 0, count + 1)[1:] - 1])
@@ -76,8 +76,8 @@ class Appearance:
 
 @dataclass(frozen=True, eq=False)
 class MapPoints:
-    """Annotations that can be found, and predictions that match none: what is drawn as points. line: of Looked · row: of the annotations
-    where `annotation`, else of the predictions (a matched one's is that of its prediction) · outcome: `matched`, `extra` or `missing`."""
+    """Points of the map: annotations that can be matched, and unmatched predictions. line: of ImageStats · row: of the annotations
+    if `is_annotation`, else of the predictions (matched points use the prediction's row) · outcome: `matched`, `extra`, `missing`."""
 
     line: Longs
     row: Longs
@@ -88,7 +88,7 @@ class MapPoints:
 
 
 def map_points(evaluation: Evaluation, split: int, image_stats: ImageStats) -> MapPoints:
-    """At the optimal thresholds; what was not looked at is left out."""
+    """At the optimal thresholds; items that were not sampled are left out."""
     has_boxes = evaluation.kind == "detection"
     concept_starts = evaluation.annotation_start[split]
     annotation_rows = np.asarray(evaluation.counted_annotations[concept_starts[0] : concept_starts[-1]], np.int64)
@@ -112,8 +112,8 @@ def map_points(evaluation: Evaluation, split: int, image_stats: ImageStats) -> M
 
 @dataclass(frozen=True)
 class SimilarityGroup:
-    """Items that look alike. number: from 1 · matched, extra, missing: how many of each outcome · concepts: the commonest, with how many ·
-    only: what narrows a tab down to it."""
+    """A cluster of similar items. number: from 1 · matched, extra, missing: item counts · concepts: the most frequent, with counts ·
+    only: the filter that selects it."""
 
     number: int
     matched: int
@@ -127,7 +127,7 @@ class SimilarityGroup:
 
     @property
     def share(self) -> float:
-        """Of its items, those that are errors."""
+        """The error rate of its items."""
         return (self.extra + self.missing) / max(1, self.matched + self.extra + self.missing)
 
 
@@ -135,7 +135,7 @@ CONCEPTS_PER_GROUP = 3
 
 
 def find_similarity_groups(evaluation: Evaluation, split: int, appearance: Appearance) -> list[SimilarityGroup]:
-    """Most errors first."""
+    """Clusters of similar items, highest error rate first."""
     points = map_points(evaluation, split, appearance.image_stats)
     point_outcomes, similarity_groups = np.array(points.outcome, object), []
     for group_index in range(int(appearance.groups.max(initial=-1)) + 1):

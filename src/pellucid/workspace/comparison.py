@@ -1,4 +1,4 @@
-"""Two versions compared, as a document for people and for programs."""
+"""Comparison of two versions, as JSON, Markdown and JUnit reports."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pellucid.workspace.loaded import Results
 from pellucid.workspace.sliced import match_conditions
 
 SIGNIFICANCE_LEVEL = 0.05
-"""Below this a difference is taken for more than chance: what `--fail-on-regression` fails at. Over concepts it is the share of false
-discoveries that is put up with (Benjamini, Hochberg, 1995), as looking at eighty concepts finds four by chance alone."""
+"""Significance level of differences, used by `--fail-on-regression`. Over concepts it is the false discovery rate
+(Benjamini and Hochberg, 1995): of eighty concepts, four would be significant by chance alone."""
 
 
 @dataclass(frozen=True)
 class ConceptChange:
-    """What became of the annotations of a concept (None: of all). compared: how many there are · false_alarms: that only one version
-    has · p_value: of as many fixed as broken but for chance, exact McNemar."""
+    """Changes of the annotations of a concept (None: of all). compared: their number · false_alarms: false positives of only one version
+    · p_value: of the exact McNemar test that as many are fixed as broken."""
 
     concept: str | None
     compared: int
@@ -33,13 +33,13 @@ class ConceptChange:
     false_alarms_new: int
     p_value: float
     regression: bool = False
-    """More broken than fixed, or more false alarms come than gone, by more than chance."""
+    """Whether significantly more are broken than fixed, or more false alarms are new than gone."""
 
 
 @dataclass(frozen=True)
 class VersionComparison:
-    """a, b: names of the versions · images: that both froze and both were run on · overall, concepts: what changed · warnings: what
-    makes the two hard to compare."""
+    """a, b: version names · images: number of images evaluated by both · overall, concepts: changes · warnings: what
+    limits the comparison."""
 
     a: str
     b: str
@@ -51,7 +51,7 @@ class VersionComparison:
 
     @property
     def regressions(self) -> list[ConceptChange]:
-        """Where the second version is worse than chance would have it: over all concepts, or of one."""
+        """The changes, overall or of a concept, in which the second version is significantly worse."""
         return [change for change in (self.overall, *self.concepts) if change.regression]
 
     @property
@@ -64,26 +64,26 @@ class VersionComparison:
 
 
 def describe_change(change: ConceptChange) -> str:
-    """What changed by more than chance, in words that end a sentence."""
+    """The significant changes, as the end of a sentence."""
     detection_changed = change.p_value < SIGNIFICANCE_LEVEL and change.fixed != change.broken
     false_alarms_changed = exact_mcnemar(change.false_alarms_gone, change.false_alarms_new) < SIGNIFICANCE_LEVEL and change.false_alarms_gone != change.false_alarms_new
     phrases = []
     if detection_changed:
-        phrases.append("finds more" if change.fixed > change.broken else "finds less")
+        phrases.append("misses fewer" if change.fixed > change.broken else "misses more")
     if false_alarms_changed:
         phrases.append("raises fewer false alarms" if change.false_alarms_gone > change.false_alarms_new else "raises more false alarms")
     mixed = detection_changed and false_alarms_changed and (change.fixed > change.broken) != (change.false_alarms_gone > change.false_alarms_new)
-    return (" but " if mixed else " and ").join(phrases) + ", by more than chance" if phrases else "differs by no more than chance"
+    return (" but " if mixed else " and ").join(phrases) + " (significant)" if phrases else "no significant difference"
 
 
 def worsening_p_values(change: ConceptChange) -> tuple[float, float]:
-    """How likely so much worse is by chance: of annotations, and of false alarms; 1 where it is no worse."""
+    """P-values of a worsening, of annotations and of false alarms; 1 if it is not worse."""
     alarms_p_value = exact_mcnemar(change.false_alarms_gone, change.false_alarms_new)
     return (change.p_value if change.broken > change.fixed else 1.0), (alarms_p_value if change.false_alarms_new > change.false_alarms_gone else 1.0)
 
 
 def mark_regressions(changes: list[ConceptChange]) -> list[ConceptChange]:
-    """With those marked that are worse, of several that were looked at together (Benjamini and Hochberg's step-up)."""
+    """Mark the changes that are regressions, by the Benjamini-Hochberg step-up procedure."""
     p_values = sorted(p_value for change in changes for p_value in worsening_p_values(change))
     rejected = [p_value for rank, p_value in enumerate(p_values, 1) if p_value <= SIGNIFICANCE_LEVEL * rank / len(p_values)]
     limit = max(rejected, default=-1.0)
@@ -114,22 +114,22 @@ def comparison_warnings(comparison: Comparison, a: Results, b: Results, split: i
         evaluation = results.evaluation
         was_run = (evaluation.images.split == split) & (evaluation.coverage != NOT_RUN)
         if image_count := int(was_run.sum()) - comparison.images:
-            messages.append(f"{image_count:,} images that the {ordinal} version was run on are not in the other: left out")
+            messages.append(f"{image_count:,} images of the {ordinal} version are not in the other version: left out")
         if image_count := int((evaluation.images.split == split).sum() - was_run.sum()):
             messages.append(f"the {ordinal} version was not run on {image_count:,} of its images")
     if comparison.unlike:
-        messages.append(f"{comparison.unlike:,} annotations differ between the two frozen sets: left out")
+        messages.append(f"{comparison.unlike:,} annotations differ between the two versions: left out")
     if unshared_concepts := sorted(set(a.evaluation.concepts) ^ set(b.evaluation.concepts)):
-        messages.append(f"concepts of one version alone are left out: {', '.join(unshared_concepts)}")
+        messages.append(f"concepts that are in only one version are left out: {', '.join(unshared_concepts)}")
     if a.evaluation.iou_threshold != b.evaluation.iou_threshold:
-        messages.append(f"the versions match at other IoUs: {a.evaluation.iou_threshold:g} and {b.evaluation.iou_threshold:g}")
+        messages.append(f"the versions use different IoU thresholds: {a.evaluation.iou_threshold:g} and {b.evaluation.iou_threshold:g}")
     return messages
 
 
 @dataclass(frozen=True)
 class SliceChange:
-    """What became of the annotations of a slice of either version (`of`). items: compared · errors_a, errors_b: missed by each ·
-    only: what narrows a tab down to it, of the concept (None: of all)."""
+    """Changes of the annotations of an error slice of one version (`of`). items: compared · errors_a, errors_b: missed by each ·
+    only: filters that select the slice, of the concept (None: of all)."""
 
     sentence: str
     of: str
@@ -144,7 +144,7 @@ class SliceChange:
 
 
 def compare_slices(name_a: str, a: Results, name_b: str, b: Results, split: Split) -> list[SliceChange]:
-    """Where either version misses more than elsewhere, and how both do there; in the order of what they explain. Reads the pictures."""
+    """Changes of both versions on each error slice of either, by errors explained. Reads the images."""
     split_index = SPLITS.index(split)
     comparison = compare(a.evaluation, b.evaluation, split_index, a.evaluation.optimal, b.evaluation.optimal)
     change_by_sentence: dict[str, SliceChange] = {}
@@ -155,7 +155,7 @@ def compare_slices(name_a: str, a: Results, name_b: str, b: Results, split: Spli
         item_concepts = results.evaluation.annotations.concept[annotation_rows]
         for error_slice in results.slices(split_index, appearance):
             if error_slice.error != "extra" or error_slice.explained <= 0 or any(condition.name == "group" for condition in error_slice.conditions):
-                continue  # groups are numbered anew in each version
+                continue  # group numbers differ between versions
             in_slice = match_conditions(results.evaluation, annotation_rows, True, appearance, error_slice.conditions)
             if error_slice.concept is not None:
                 in_slice &= item_concepts == results.evaluation.concepts.index(error_slice.concept)
@@ -172,10 +172,10 @@ CHANGE_COUNTS = ("compared", "fixed", "broken", "still_wrong", "both_right", "fa
 
 
 def format_markdown(comparison: VersionComparison) -> str:
-    """For a comment under a change: a sentence, and a table of what changed, worst first."""
+    """Markdown for a pull-request comment: a summary sentence and a table of changes, worst first."""
     overall = comparison.overall
     summary = (
-        f"**{comparison.b}** against **{comparison.a}** on {comparison.split}: {describe_change(overall)}; {overall.fixed:,} fixed, {overall.broken:,} broken "
+        f"**{comparison.b}** compared with **{comparison.a}** on {comparison.split}: {describe_change(overall)}; {overall.fixed:,} fixed, {overall.broken:,} broken "
         f"(p = {overall.p_value:.2g}), {overall.false_alarms_gone:,} false alarms gone, {overall.false_alarms_new:,} new; "
         f"{comparison.images:,} images."
     )
@@ -192,9 +192,9 @@ def table_cells(change: ConceptChange) -> list[str]:
 
 
 def format_junit(comparison: VersionComparison) -> str:
-    """A test case a concept, and one for all; a regression is a failure."""
+    """JUnit XML: one test case per concept and one overall; a regression is a failure."""
     cases = [comparison.overall, *comparison.concepts]
-    title = f"{comparison.b} against {comparison.a} on {comparison.split}"
+    title = f"{comparison.b} compared with {comparison.a} on {comparison.split}"
     suite = Element("testsuite", name=title, tests=str(len(cases)), failures=str(len(comparison.regressions)))
     for change in cases:
         case = SubElement(suite, "testcase", classname="pellucid.compare", name=change.concept or "all concepts")

@@ -1,4 +1,4 @@
-"""What an import would make of files, and why, without keeping anything; or what a workspace's imports found."""
+"""Dry-run import that reports how files are interpreted and why; or the import notes of a workspace."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pellucid.workspace.workspace import MANIFEST, Workspace
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """readings: questions that were settled by looking · findings: notes; those of severity `error` stop an import."""
+    """readings: inferred interpretations · findings: notes; those of severity `error` stop an import."""
 
     readings: list[Inference]
     findings: list[dict[str, Any]]
@@ -35,7 +35,7 @@ class Diagnosis:
 
 
 def examine(sources: Sequence[str], images: str | None = None) -> Diagnosis:
-    """sources: annotation and prediction files in any order, or one workspace. images: the folder of the pictures."""
+    """sources: annotation and prediction files in any order, or one workspace. images: the image folder."""
     if len(sources) == 1 and (Path(sources[0]) / MANIFEST).is_file():
         workspace = Workspace(sources[0])
         return diagnose([view for view_name in workspace.views if (view := workspace.view(view_name))], [])

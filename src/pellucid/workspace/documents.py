@@ -1,4 +1,4 @@
-"""The JSON documents that other programs rely on."""
+"""JSON documents of the command line (a stable interface)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pellucid.workspace.version import Version
 
 
 def thresholds_document(version: Version, corrected: bool = False) -> list[dict[str, Any]]:
-    """One entry a concept, in the view's order; interval: the middle 90 % of the thresholds of other validation sets, null where nothing
+    """One entry per concept, in the view's order. interval: 90 % bootstrap interval of the threshold, null if nothing
     was predicted."""
     intervals = version.threshold_intervals(corrected)
     return [
@@ -24,7 +24,7 @@ def thresholds_document(version: Version, corrected: bool = False) -> list[dict[
 
 
 def objective_document(version: Version, objective: str, corrected: bool = False) -> list[dict[str, Any]]:
-    """The same for another end than fewest errors; threshold and its figures are null where no cut reaches it."""
+    """The same for another objective; the threshold and its counts are null if no threshold reaches it."""
     optimal = version.get_thresholds(corrected)
     entries = []
     for concept, error_threshold in optimal.items():

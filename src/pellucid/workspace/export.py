@@ -1,4 +1,4 @@
-"""Out of a workspace: annotations, predictions, a tab, the thresholds, in the formats that other tools read."""
+"""Export of annotations, predictions, reviews, gallery tabs and thresholds."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ EXPORT_TARGETS: tuple[ExportTarget, ...] = ("annotations", "corrections", "tasks
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """Which part: a split, or all; of a gallery also the tab, the concept, the threshold, the order and what of it was reviewed ·
-    corrected: with people's corrections."""
+    """What to export. split: None for all · tab, concept, threshold, order, review: of a gallery ·
+    corrected: use corrected annotations."""
 
     split: Split | None = None
     tab: Tab = "missing"
@@ -48,7 +48,7 @@ class ExportOptions:
 def export_view(
     view: View, target: str, format_name: str, path: str | Path, version: Version | None = None, options: ExportOptions | None = None
 ) -> list[Note]:
-    """Write it; returns what the format could not hold. Raises ExportImpossible, with nothing written."""
+    """Write the file; returns notes on what the format cannot represent. Raises ExportImpossible; nothing is then written."""
     options = options or ExportOptions()
     path = Path(path)
     if target not in EXPORT_TARGETS:
@@ -58,7 +58,7 @@ def export_view(
     if target in REVIEW_TARGETS:
         return export_review(view, target, format_name, path, options.split)
     if version is None:
-        raise ExportError(target, "it is of a version; name one with --version")
+        raise ExportError(target, "it needs a version; specify one with --version")
     if target == "thresholds":
         return export_thresholds(version, format_name, path)
     if target == "predictions":
@@ -84,7 +84,7 @@ def write_format(writers: Any, format_name: str, export_data: ExportData, path: 
 
 
 def annotation_data(view: View, version: Version | None, split: Split | None, corrected: bool) -> ExportData:
-    """The view's annotations as they are now, or as a version froze them; corrected: as people have mended them."""
+    """The view's current annotations, or a version's frozen ones. corrected: with corrections applied."""
     if version is None:
         if corrected:
             current, folders = view.corrected_state()
@@ -101,17 +101,17 @@ def annotation_data(view: View, version: Version | None, split: Split | None, co
 
 
 def inapplicable_edit_notes(current: Current) -> list[Note]:
-    """Corrections that could not be made."""
+    """Notes on corrections that could not be applied."""
     notes = []
     if count := len(current.unfit):
-        notes.append(Note("unfit", f"{format_count(count, 'correction')} left out: the annotation is no longer there to be changed", count))
+        notes.append(Note("unfit", f"{format_count(count, 'correction')} left out: the annotation no longer exists", count))
     if count := len(current.absent):
-        notes.append(Note("absent", f"{format_count(count, 'correction')} left out: the picture is not in the view, or was replaced", count))
+        notes.append(Note("absent", f"{format_count(count, 'correction')} left out: the image is not in the view, or was replaced", count))
     return notes
 
 
 def prediction_data(version: Version, split: Split | None) -> ExportData:
-    """In the order of their input."""
+    """The predictions in input order."""
     results = version.results
     evaluation = results.evaluation
     ordered_predictions = evaluation.predictions.take(np.argsort(evaluation.predictions.order, kind="stable"))
@@ -123,7 +123,7 @@ def build_export(
     view: View, concepts: Sequence[Concept], images: Images, annotations: Annotations | None, predictions: Predictions | None,
     folders: Sequence[str], split: Split | None,
 ) -> ExportData:  # fmt: skip
-    """The images of the split (or all), with their rows renumbered."""
+    """The images of the split (or all) with their items, renumbered."""
     images = images.replaced(source_id=texts([str(image_number) for image_number in numeric_ids(images.source_id.tolist())]))
     is_selected = np.ones(len(images), bool) if split is None else images.split == SPLITS.index(split)
     notes: list[Note] = []
@@ -131,7 +131,7 @@ def build_export(
         unannotated = is_selected & (images.stated == UNANNOTATED)
         is_selected &= ~unannotated
         if count := int(unannotated.sum()):
-            notes.append(Note("unannotated", f"{format_count(count, 'image')} of which nothing is known left out", count))
+            notes.append(Note("unannotated", f"{format_count(count, 'image')} without annotations left out", count))
     new_rows = np.cumsum(is_selected) - 1
     selected_images = images.take(is_selected)
     picture_roots = zip(selected_images.root.tolist(), selected_images.path, strict=True)
@@ -150,7 +150,7 @@ def build_export(
 
 
 def export_gallery(version: Version, format_name: str, path: Path, options: ExportOptions) -> list[Note]:
-    """A tab: as a table of its items, in its order; or its annotations or predictions alone, in a format for boxes and tags."""
+    """Export a tab: its items as a table (CSV, Parquet, JSON), or its annotations or predictions in a data set format."""
     gallery = version.gallery(
         options.tab, options.concept, options.split or "validation", options.threshold, False, options.order, options.review, options.corrected
     )

@@ -1,4 +1,4 @@
-"""How good a version is, and at which threshold: everything that the figures page shows, of one split and concept."""
+"""Metrics of a version for the figures page: curves, calibration, objectives, error causes, of a split and a concept."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from pellucid.workspace.loaded import Results
 from pellucid.workspace.notebook import figures_svg
 
 MIN_ANNOTATIONS = 30
-"""Annotations under which a figure is said to rest on few."""
+"""Below this number of annotations, metrics get a remark."""
 HISTOGRAM_BINS = 60
 DEFAULT_OBJECTIVES = ("errors", "f1", "precision:0.9", "precision:0.95", "recall:0.9", "recall:0.95", "cost:1,2", "cost:2,1", "cost:1,5", "cost:5,1")
 
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """A split or version at one threshold a concept."""
+    """Counts and metrics of a split, at one threshold per concept."""
 
     tp: int
     fp: int
@@ -42,7 +42,7 @@ class OperatingPoint:
 
 @dataclass(frozen=True)
 class CurveFigures:
-    """Columns of one length: at each threshold what is found and what is wrong; null where undefined."""
+    """Columns of equal length: counts and metrics at each threshold; null where undefined."""
 
     threshold: list[float]
     tp: list[int]
@@ -55,7 +55,7 @@ class CurveFigures:
 
 @dataclass(frozen=True)
 class ScoreHistogram:
-    """Scores: edges rise, one more than bins · right, wrong: predictions that match, that do not · other: that take no part."""
+    """Histogram of scores. edges: one more than bins · right, wrong: true and false positives · other: ignored predictions."""
 
     edges: list[float]
     right: list[int]
@@ -65,7 +65,7 @@ class ScoreHistogram:
 
 @dataclass(frozen=True)
 class ReliabilityDiagram:
-    """A bin each: predictions, how many of them match, their mean score and the share that match (null in an empty bin) · error: the
+    """Per bin: predictions, how many match, their mean score and the share that match (null in an empty bin) · error: the
     expected calibration error."""
 
     edges: list[float]
@@ -79,7 +79,7 @@ class ReliabilityDiagram:
 
 @dataclass(frozen=True)
 class SplitFigures:
-    """Of one split: at the thresholds, and along them."""
+    """Metrics of one split: at the thresholds, and curves against the threshold."""
 
     split: str
     annotations: int
@@ -91,7 +91,7 @@ class SplitFigures:
 
     @property
     def svg(self) -> str:
-        """The curves, as a drawing."""
+        """The curves, as an SVG image."""
         return figures_svg(self)
 
     def _repr_html_(self) -> str:
@@ -100,7 +100,7 @@ class SplitFigures:
 
 @dataclass(frozen=True)
 class ThresholdFigures:
-    """A threshold for an objective. threshold: null where no cut reaches it · interval: 90 %, by bootstrap."""
+    """A threshold for an objective. threshold: null if no threshold reaches it · interval: 90 %, by bootstrap."""
 
     objective: str
     threshold: float | None
@@ -153,15 +153,15 @@ def reliability_diagram(calibration_bins: Calibration | None) -> ReliabilityDiag
 
 
 def describe_calibration(calibration_bins: Calibration) -> str:
-    """What the curve means, in a sentence."""
+    """A one-sentence summary of the calibration."""
     overconfidence = np.where(calibration_bins.number >= MIN_BIN_PREDICTIONS, calibration_bins.mean_score - calibration_bins.share, 0.0)
     overconfident, underconfident = np.flatnonzero(overconfidence > CALIBRATION_TOLERANCE), np.flatnonzero(overconfidence < -CALIBRATION_TOLERANCE)
     if not len(overconfident) and not len(underconfident):
-        return "Scores can be read as chances: they are right about as often as they say."
+        return "The model is well calibrated: its scores match the observed precision."
     phrases = []
     for bin_indexes, phrase in (
-        (overconfident, "too sure of itself (right less often than it says)"),
-        (underconfident, "too modest (right more often than it says)"),
+        (overconfident, "overconfident (precision is lower than the scores)"),
+        (underconfident, "underconfident (precision is higher than the scores)"),
     ):
         if len(bin_indexes):
             low, high = calibration_bins.edges[bin_indexes[0]], calibration_bins.edges[bin_indexes[-1] + 1]
@@ -170,15 +170,15 @@ def describe_calibration(calibration_bins: Calibration) -> str:
 
 
 MIN_BIN_PREDICTIONS, CALIBRATION_TOLERANCE = 5, 0.05
-"""Predictions that a bin must have to be judged, and how far a score may be from the share of right ones."""
+"""Fewest predictions of a bin that is judged, and the allowed difference between its mean score and its precision."""
 
 
 def figure_remarks(results: Results, concept: int | None, figures_by_split: Sequence[SplitFigures]) -> list[str]:
-    """What a reader should know before believing a figure."""
+    """Warnings about the reliability of the metrics."""
     concept_name = "all concepts" if concept is None else results.evaluation.concepts[concept]
     sparse_splits = [figures for figures in figures_by_split if figures.images and figures.annotations < MIN_ANNOTATIONS]
     messages = [
-        f"{figures.split}: {'no' if not figures.annotations else f'only {figures.annotations}'} annotations of {concept_name} carry these figures"
+        f"{figures.split}: metrics are based on {'no' if not figures.annotations else f'only {figures.annotations}'} annotations of {concept_name}"
         for figures in sparse_splits
     ]
     annotated_splits = {figures.split: figures for figures in figures_by_split if figures.annotations}
@@ -188,8 +188,8 @@ def figure_remarks(results: Results, concept: int | None, figures_by_split: Sequ
 
 
 def train_gap_remarks(training: OperatingPoint, validation: OperatingPoint) -> list[str]:
-    """Whether training is so much better that the model learnt it by heart, or so much worse that its labels are noisy: by a test of two
-    shares of right decisions, at 1 %."""
+    """Whether training is significantly better (overfitting) or worse (noisy labels) than validation: a two-proportion test of the
+    shares of correct decisions, at 1 %."""
     trials = [(point.tp, point.tp + point.fp + point.fn) for point in (training, validation)]
     if min(decision_count for _, decision_count in trials) < MIN_ANNOTATIONS:
         return []
@@ -199,10 +199,10 @@ def train_gap_remarks(training: OperatingPoint, validation: OperatingPoint) -> l
     difference = a / n - b / m
     if not standard_error or abs(difference) < 2.58 * standard_error or abs(difference) < 0.05:
         return []
-    shares = f"{100 * a / n:.0f} % of decisions right on training, {100 * b / m:.0f} % on validation"
+    shares = f"{100 * a / n:.0f} % of decisions correct on training, {100 * b / m:.0f} % on validation"
     if difference > 0:
-        return [f"{shares}: the model knows its training images better than new ones (overfitted)"]
-    return [f"{shares}: worse on what it was trained on, which points to noisy training annotations or a harder split"]
+        return [f"{shares}: the model does better on its training images (overfitting)"]
+    return [f"{shares}: worse on training, which suggests noisy training annotations or a harder split"]
 
 
 def objective_thresholds(results: Results, concept: int | None, objective_names: Sequence[str]) -> list[ThresholdFigures]:
@@ -233,8 +233,8 @@ def threshold_figures(objective_name: str, threshold: Threshold | None, interval
 
 @dataclass(frozen=True)
 class ConfusionFigures:
-    """order: concepts such that those taken for each other lie together · annotated, predicted, number: the cells that are not 0, by
-    position in the concepts (none: their number)."""
+    """order: concepts, clustered so that confused ones are adjacent · annotated, predicted, number: the non-zero cells, by
+    concept index (the number of concepts stands for none)."""
 
     order: list[int]
     annotated: list[int]
@@ -251,7 +251,7 @@ def confusion_figures(results: Results, split: int, thresholds: Floats) -> Confu
 
 @dataclass(frozen=True)
 class CauseFigures:
-    """How many errors of a tab have a cause."""
+    """Number of errors of a tab with a cause."""
 
     tab: str
     cause: str
@@ -260,7 +260,7 @@ class CauseFigures:
 
 @dataclass(frozen=True)
 class Gain:
-    """What AP would rise by were all mistakes of a kind fixed, as TIDE counts them."""
+    """Increase of AP if all errors of a type were fixed, as defined by TIDE."""
 
     kind: str
     gain: float
@@ -269,7 +269,7 @@ class Gain:
 
 @dataclass(frozen=True)
 class ErrorCauses:
-    """gains: of detection over all concepts, null elsewhere · ap: at the version's IoU, which they add to."""
+    """gains: in detection over all concepts, empty otherwise · ap: at the version's IoU, the baseline of the gains."""
 
     causes: list[CauseFigures]
     ap: float | None
@@ -296,8 +296,8 @@ def cause_figures(results: Results, split: int, concept: int | None, thresholds:
 
 @dataclass(frozen=True)
 class TabChange:
-    """What would change were a threshold moved from `before` to `after`: of each tab the items that enter (positive) or leave, and how
-    to see them: the tab, the threshold to look at it at, and what narrows it down."""
+    """Effect on a tab of moving a threshold from `before` to `after`: the number of items that enter (positive) or leave, and how to
+    list them: the tab, the threshold and the filter."""
 
     tab: str
     change: int

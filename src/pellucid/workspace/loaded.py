@@ -1,4 +1,4 @@
-"""One state of a version in memory: whatever is asked of it is answered from here."""
+"""The results of a version, held in memory, with cached derived results."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ CACHE_SIZE = 24
 Order = Literal["score", "mistakes", "similar"]
 ORDERS: tuple[Order, ...] = ("score", "mistakes", "similar")
 SIMILARITY_LIMIT = 2_000
-"""Items whose pictures are compared; what is less likely a mistake follows after them."""
+"""Most items sorted by similarity; items less likely to be label errors follow in their own order."""
 
 
 class Results:
-    """manifest and evaluation of one generation. folders: that the images' `root` points into. folder: the version's own, in which what
-    its pictures look like is kept; None: nowhere."""
+    """Manifest and evaluation of one generation. folders: indexed by the images' `root`. folder: of the version, where image
+    statistics are cached; None: no cache on disk."""
 
     def __init__(
         self, manifest: VersionManifest, evaluation: Evaluation, folders: list[str] | None = None, originals: Originals | None = None,
@@ -56,9 +56,9 @@ class Results:
         self.embeddings = embeddings
         self._folder = folder
         self.not_applied = 0
-        """With corrections: decisions that change nothing, as what they speak of is not there."""
+        """With corrections: decisions that cannot be applied because their image or annotation no longer exists."""
         self.frozen_rows: Longs | None = None
-        """With corrections: for each annotation its row as frozen, -1 for a new one."""
+        """With corrections: the row of each annotation in the frozen table, -1 for a new annotation."""
         self._cache: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
         self._lock = threading.RLock()
         self._corrected_results: tuple[tuple[int, ...], Results] | None = None
@@ -81,7 +81,7 @@ class Results:
         return suspicion(self.evaluation)
 
     def slices(self, split: int, appearance: Appearance | None, picture_limit: int = 0) -> list[ErrorSlice]:
-        """Where errors are more frequent than elsewhere; seen: see find_slices. pictures: looked at, where others than usual."""
+        """Slices with a higher error rate. appearance: see find_slices. picture_limit: part of the cache key if not the default."""
         key = "slices", split, appearance is None, picture_limit
         with self._lock:
             cached_slices = self._cache.get(key)
@@ -91,7 +91,7 @@ class Results:
         return error_slices
 
     def tide(self, split: int) -> Tide | None:
-        """What fixing each kind of mistake would gain."""
+        """AP gained by fixing each type of error (TIDE)."""
         tide_figures: Tide | None = self._get_or_compute(("tide", split), lambda: tide(self.evaluation, split))
         return tide_figures
 
@@ -100,8 +100,8 @@ class Results:
         return ImageStatsCache(self.evaluation, self.image_locator, self._folder)
 
     def appearance(self, split: int) -> Appearance:
-        """How the items of a split look; reads its pictures where they were not read before."""
-        image_stats = self.image_stats_cache.read(split)  # not under the lock: it may take minutes, and others turn pages meanwhile
+        """Features of the items of a split; reads pictures that are not cached."""
+        image_stats = self.image_stats_cache.read(split)  # outside the lock: it may take minutes, and must not block other requests
         split_appearance: Appearance = self._get_or_compute(("appearance", split), lambda: Appearance(self.evaluation, image_stats, self.embeddings))
         return split_appearance
 
@@ -110,13 +110,13 @@ class Results:
         return ReviewedItems(self.evaluation, self.neighbours, self.image_locator, None if self.corrected else self.manifest.corrected_to)
 
     def apply_corrections(self, decision_log: Ledger) -> Results:
-        """This version held against its annotations as people have mended them; itself where nothing was."""
+        """Results evaluated against the corrected annotations; self if there are no corrections."""
         with self._lock:
             if self._corrected_head != decision_log.head:
                 head, decisions = decision_log.head, decision_log.in_force()
                 located_decisions = placed(self.image_locator, decisions)
                 decision_ids = tuple(decision.id for image_decisions in telling(self.evaluation.kind, located_decisions).values() for decision in image_decisions)
-                if self._corrected_results is None or self._corrected_results[0] != decision_ids:  # to agree with the annotations changes nothing
+                if self._corrected_results is None or self._corrected_results[0] != decision_ids:  # decisions that confirm annotations change nothing
                     self._corrected_results = decision_ids, self._build_corrected(decisions, located_decisions) if decision_ids or self.originals is not None else self
                 self._corrected_head = head
             assert self._corrected_results is not None
@@ -131,7 +131,7 @@ class Results:
         return corrected_results
 
     def selection(self, tab: Tab, split: int, concept: int | None, thresholds: Floats, reverse: bool) -> Selection:
-        """A tab, kept with the order it has worked out for as long as readers are likely to turn its pages."""
+        """The selection of a tab, cached with its order."""
         key = (tab, split, concept, reverse, thresholds.tobytes())
         selection: Selection = self._get_or_compute(key, lambda: Selection(self.evaluation, tab, split, concept, thresholds, reverse))
         return selection
@@ -139,8 +139,8 @@ class Results:
     def list_view(
         self, selection: Selection, order: Order = "score", review_filter: Which = "all", decision_log: Ledger | None = None, filtered_rows: Longs | None = None
     ) -> Shown:
-        """A tab in an order, and of it what is still to be reviewed, or was; ledger: the history of the view. only: the rows that it is
-        narrowed down to, in the tab's own order."""
+        """A tab in the given order, filtered by review state. decision_log: of the view. filtered_rows: the rows left by
+        the filters, in the tab's default order."""
         if order == "score":
             ordered_rows = filtered_rows
         else:
@@ -170,7 +170,7 @@ class Results:
         return likenesses(picture_locations, boxes)
 
     def filter_rows(self, selection: Selection, filters: tuple[str, ...], dependencies: object, compute: Callable[[], Longs]) -> Longs:
-        """What a tab is narrowed down to, kept as its orders are. others: the state of what else it depends on."""
+        """Rows of a tab left by the filters, cached. dependencies: the state of other data that the filters use."""
         key = (filters, dependencies, selection.tab, selection.split, selection.concept, selection.reverse, selection.thresholds.tobytes())
         with self._lock:
             cached_rows = self._cache.get(key)

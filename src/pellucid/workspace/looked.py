@@ -1,4 +1,4 @@
-"""What the pictures of a split are like, and the boxes in them: read once, and kept beside the version."""
+"""Statistics and descriptors of the images of a split and of their boxes, cached in the version's folder."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from pellucid.workspace.whereabouts import Whereabouts
 
 FloatArray = NDArray[np.floating[Any]]
 DEFAULT_PICTURE_LIMIT = 4_000
-"""Pictures of a split that are looked at unless more are asked for; drawn at random."""
+"""Default number of images of a split that are read, sampled at random."""
 
 
 @dataclass(frozen=True, eq=False)
 class ItemSample:
-    """Rows of a split that are looked at: annotations that can be found, and predictions at or over the optimal thresholds (in tagging
-    and classification their images are what is looked at, and the rows are of images). annotations, predictions: rising."""
+    """Sampled rows of a split: annotations that can be matched, and predictions at or above the optimal thresholds. In tagging
+    and classification only images are sampled. annotations, predictions: sorted row indexes."""
 
     images: Longs
     annotations: Longs
@@ -40,7 +40,7 @@ class ItemSample:
 
 @dataclass(frozen=True, eq=False)
 class ImageStats:
-    """images: rows, rising, with a line in each of the columns · then the boxes: of annotations, of predictions, see Items."""
+    """Each column has one line per image, then one per annotation box, then one per prediction box; see ItemSample."""
 
     items: ItemSample
     statistics: FloatArray
@@ -50,7 +50,7 @@ class ImageStats:
     capture_times: list[str]
 
     def find_lines(self, item_rows: Longs, image_rows: Longs, are_annotations: bool, has_boxes: bool) -> tuple[Longs, Longs]:
-        """Of these rows (and their images) the line of the box and of the picture, -1 where it was not looked at."""
+        """The lines of the box and of the image of each row, -1 where it was not sampled."""
         picture_lines = find_positions(self.items.images, image_rows)
         if not has_boxes:
             return picture_lines, picture_lines
@@ -61,7 +61,7 @@ class ImageStats:
 
 
 def take_lines(line_values: np.ndarray, lines: Longs, fill_value: float) -> np.ndarray:
-    """The column at these lines; `unknown` where a line is -1."""
+    """Values of a column at the given lines; `fill_value` where a line is -1."""
     if not len(line_values):
         return np.full((len(lines), *line_values.shape[1:]), fill_value)
     is_sampled = lines >= 0
@@ -76,7 +76,7 @@ def find_positions(sorted_rows: Longs, query_rows: Longs) -> Longs:
 
 
 def sample_items(evaluation: Evaluation, split: int, picture_limit: int, seed: int = 0) -> ItemSample:
-    """Of at most so many pictures of the split."""
+    """Sample at most `picture_limit` images of the split, and their boxes."""
     images = np.flatnonzero((evaluation.images.split == split) & (evaluation.coverage != NOT_RUN) & (evaluation.images.root >= 0))
     if len(images) > picture_limit:
         images = np.sort(np.random.default_rng(seed).choice(images, picture_limit, replace=False))
@@ -97,7 +97,7 @@ ProgressCallback = Callable[[int, int], None]
 
 
 def measure_images(evaluation: Evaluation, items: ItemSample, image_locator: Whereabouts, progress: ProgressCallback) -> ImageStats:
-    """Read the pictures; a picture that cannot be read tells nothing."""
+    """Read the images; the values of unreadable images stay undefined (NaN, -1 or '')."""
     line_count = len(items.images) + len(items.annotations) + len(items.predictions)
     statistics, colours = np.full((line_count, len(LOOKS)), np.nan, np.float32), np.full(line_count, -1, np.int8)
     descriptors = np.full((line_count, LENGTH), np.nan, np.float16)
@@ -134,7 +134,7 @@ def measure_images(evaluation: Evaluation, items: ItemSample, image_locator: Whe
 
 
 def stats_cache_key(evaluation: Evaluation, items: ItemSample, image_locator: Whereabouts) -> str:
-    """Changes when the pictures or the boxes do."""
+    """A hash that changes if the images or the boxes change."""
     digest = hashlib.blake2b(digest_size=16)
     for item_rows in (items.images, items.annotations, items.predictions):
         digest.update(np.ascontiguousarray(item_rows).tobytes() + b"|")
@@ -148,7 +148,7 @@ def stats_cache_key(evaluation: Evaluation, items: ItemSample, image_locator: Wh
 
 
 def load_or_measure(evaluation: Evaluation, items: ItemSample, image_locator: Whereabouts, cache_file: Path | None, progress: ProgressCallback) -> ImageStats:
-    """file: where it is kept between runs; None: nowhere."""
+    """cache_file: None disables caching on disk."""
     key = stats_cache_key(evaluation, items, image_locator)
     if cache_file is not None and cache_file.is_file():
         with suppress(OSError, ValueError, KeyError, EOFError, BadZipFile), np.load(cache_file) as arrays:
@@ -156,7 +156,7 @@ def load_or_measure(evaluation: Evaluation, items: ItemSample, image_locator: Wh
                 return ImageStats(items, arrays["looks"], arrays["colour"], arrays["likeness"], arrays["camera"].tolist(), arrays["taken"].tolist())
     image_stats = measure_images(evaluation, items, image_locator, progress)
     if cache_file is not None:
-        with suppress(OSError):  # it can be read again
+        with suppress(OSError):  # the cache is optional
             partial_file = cache_file.with_name(f".{cache_file.name}.part")
             with partial_file.open("wb") as stream:
                 np.savez(
@@ -168,10 +168,10 @@ def load_or_measure(evaluation: Evaluation, items: ItemSample, image_locator: Wh
 
 
 class ImageStatsCache:
-    """Of one loaded version. The pictures of a split are read once, whoever asks; readers may wait, or see how far it is."""
+    """Image statistics of one version. The images of a split are read once; callers can wait, or poll the progress."""
 
     def __init__(self, evaluation: Evaluation, image_locator: Whereabouts, folder: Path | None) -> None:
-        """folder: where what was read is kept; None: in memory alone."""
+        """folder: of the cache files; None: cache in memory only."""
         self._evaluation = evaluation
         self._image_locator = image_locator
         self._folder = folder
@@ -200,7 +200,7 @@ class ImageStatsCache:
             return self._stats[key]
 
     def get_or_start(self, split: int, picture_limit: int = DEFAULT_PICTURE_LIMIT) -> ImageStats | None:
-        """What was read, if it was; else it is begun."""
+        """Return the statistics if available; otherwise start reading in the background and return None."""
         key = split, picture_limit
         if key in self._stats:
             return self._stats[key]
@@ -214,9 +214,9 @@ class ImageStatsCache:
         try:
             self.read(split, picture_limit)
         except BaseException:
-            self._progress.pop((split, picture_limit), None)  # so that it is begun again when somebody asks
+            self._progress.pop((split, picture_limit), None)  # so that the next request starts again
             raise
 
     def progress(self, split: int, picture_limit: int = DEFAULT_PICTURE_LIMIT) -> tuple[int, int]:
-        """Pictures read, and to be read."""
+        """Number of images read, and total number."""
         return self._progress.get((split, picture_limit), (0, 0))

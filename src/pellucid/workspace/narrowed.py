@@ -1,13 +1,13 @@
-"""A tab narrowed down to the items behind a mark: a cause, a cell of a matrix, a slice, a stretch of scores, what a version fixed.
+"""Filters of a tab: by cause, confusion matrix cell, slice, score range or change between versions.
 
-Each clause is a word and a value, so that an address or a command line can hold it:
+Each filter is a `KEY:VALUE` text, for URLs and command lines:
 
-`cause:background` · `score:0.2..0.4`, of predictions; in Extra of images, the image's own · `answered:0.2..0.4`, annotations by the score
-of the prediction that matches them · `right:yes`, `right:no`, predictions that match, that do not; `counts:yes`, either ·
-`predicted:CONCEPT`, extra ones by what was predicted in their place; `annotated:CONCEPT`, missing ones; none where nothing follows ·
-`where:PROPERTY=LOW..HIGH`, `where:PROPERTY=VALUE` · `like:p12`, `like:a12`, what looks most like that row of the predictions, of the
-annotations · `versus:VERSION=CHANGE`, what changed between two versions: fixed and alarm_gone of this one as the older; broken,
-alarm_new, still_wrong and both_right of this one as the newer.
+`cause:background` · `score:0.2..0.4`, prediction score (in tab Extra, the image's own score) · `answered:0.2..0.4`, annotations by the score
+of their matched prediction · `right:yes`, `right:no`, true or false positives; `counts:yes`, both ·
+`predicted:CONCEPT`, false negatives by the concept predicted instead; `annotated:CONCEPT`, false positives; empty CONCEPT: none ·
+`where:PROPERTY=LOW..HIGH`, `where:PROPERTY=VALUE` · `like:p12`, `like:a12`, items most similar to a prediction row or an
+annotation row · `versus:VERSION=CHANGE`, changes between two versions: fixed and alarm_gone with this one as the older; broken,
+alarm_new, still_wrong and both_right with this one as the newer.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pellucid.workspace.version import Version
 
 SIMILAR_LIMIT = 60
-"""Items shown that are most like one."""
+"""Number of items that `like` selects."""
 FILTER_KEYS = ("cause", "score", "answered", "right", "counts", "predicted", "annotated", "where", "like", "versus")
 CHANGE_OUTCOMES = {"fixed": FIXED, "broken": BROKEN, "still_wrong": STILL_WRONG, "both_right": BOTH_RIGHT}
 FALSE_ALARM_CHANGES = ("alarm_gone", "alarm_new")
@@ -43,7 +43,7 @@ YES_OR_NO = ("yes", "no")
 
 
 def apply_filters(version: Version, results: Results, selection: Selection, filters: Sequence[str]) -> Longs:
-    """Rows of the items that all clauses hold for, in the tab's order (`like`: most alike first). Raises NarrowingBad."""
+    """Rows that satisfy all filters, in the tab's order (`like`: most similar first). Raises NarrowingBad."""
     item_rows = selection.every()
     clauses = [parse_clause(clause_text) for clause_text in filters]
     for key, argument in clauses:
@@ -60,14 +60,14 @@ def apply_filters(version: Version, results: Results, selection: Selection, filt
 
 
 def other_version_names(filters: Sequence[str]) -> list[str]:
-    """The other versions that clauses speak of."""
+    """Names of the other versions that the filters refer to."""
     return [argument.rpartition("=")[0] for key, argument in map(parse_clause, filters) if key == "versus"]
 
 
 def parse_clause(clause_text: str) -> tuple[str, str]:
     key, colon, argument = clause_text.partition(":")
     if key not in FILTER_KEYS or not colon:
-        raise FilterError(clause_text, f"WORD:VALUE with one of the words {', '.join(FILTER_KEYS)}")
+        raise FilterError(clause_text, f"KEY:VALUE with one of the keys {', '.join(FILTER_KEYS)}")
     return key, argument
 
 
@@ -91,7 +91,7 @@ def clause_mask(version: Version, results: Results, selection: Selection, item_r
 
 
 def score_range_mask(scores: Floats, range_text: str, key: str) -> Flags:
-    """`LOW..HIGH`, the upper end not included; either may be left out."""
+    """Mask of the scores in `LOW..HIGH`; the upper bound is exclusive, and either may be omitted."""
     low, dots, high = range_text.partition("..")
     try:
         bounds = float(low or "-inf"), float(high or "inf")
@@ -112,10 +112,10 @@ def cause_mask(selection: Selection, item_rows: Longs, cause: str) -> Flags:
 
 
 def confusion_mask(selection: Selection, item_rows: Longs, key: str, concept_name: str) -> Flags:
-    """Of a cell of the confusion matrix: which are paired with that concept, or with none."""
+    """Mask of the items in a cell of the confusion matrix: confused with the concept, or with none."""
     evaluation = selection.evaluation
     if concept_name and concept_name not in evaluation.concepts:
-        raise FilterError(f"{key}:{concept_name}", "a concept of the version, or nothing")
+        raise FilterError(f"{key}:{concept_name}", "a concept of the version, or an empty value")
     concept_index = evaluation.concepts.index(concept_name) if concept_name else len(evaluation.concepts)
     if selection.tab != ("extra" if key == "predicted" else "missing"):
         return np.zeros(len(item_rows), bool)
@@ -137,7 +137,7 @@ def most_similar(results: Results, selection: Selection, item_rows: Longs, refer
     table_key, row_text = reference[:1], reference[1:]
     reference_table: Any = {"a": evaluation.annotations, "p": evaluation.predictions}.get(table_key)
     if reference_table is None or not row_text.isdecimal() or len(row_text) > 18 or int(row_text) >= len(reference_table):
-        raise FilterError(f"like:{reference}", "like:p12 or like:a12, a row of the predictions or annotations")
+        raise FilterError(f"like:{reference}", "like:p12 or like:a12, with a row of the predictions or annotations")
     reference_row = np.array([int(row_text)])
     split = int(evaluation.images.split[reference_table.image[reference_row]][0])
     has_boxes = evaluation.kind == "detection"
@@ -151,7 +151,7 @@ def most_similar(results: Results, selection: Selection, item_rows: Longs, refer
 
 
 def version_change_mask(version: Version, results: Results, selection: Selection, item_rows: Longs, argument: str) -> Flags:
-    """What changed between this version and another; which of them is the older follows from the change asked for."""
+    """Mask of the changes between this version and another; the change determines which of them is the older."""
     version_name, separator, change = argument.rpartition("=")
     if not separator or change not in (*CHANGE_OUTCOMES, *FALSE_ALARM_CHANGES):
         raise FilterError(f"versus:{argument}", f"versus:VERSION=CHANGE with one of {', '.join((*CHANGE_OUTCOMES, *FALSE_ALARM_CHANGES))}")
@@ -167,7 +167,7 @@ def version_change_mask(version: Version, results: Results, selection: Selection
 
 
 def outcome_rows(comparison: Comparison, outcome: int, older_evaluation: Evaluation, selection: Selection, newer: bool) -> Longs:
-    """The rows, of annotations in the tab Extra and else of predictions, of the units that ended so."""
+    """Rows of the units with an outcome: of annotations in the tab Extra, otherwise of predictions."""
     evaluation = selection.evaluation
     annotation_rows = annotated_rows(comparison, older_evaluation, evaluation, newer)[comparison.units.outcome == outcome]
     annotation_rows = annotation_rows[annotation_rows >= 0]

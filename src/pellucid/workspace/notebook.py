@@ -1,4 +1,4 @@
-"""How a version, a gallery and its figures show themselves in a notebook: plain HTML, pictures inside."""
+"""HTML representations of a version, a gallery and figures for notebooks, with embedded images."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OUTCOME_MARKS = {"matched": "✓", "missing": "+", "extra": "−", "ignored": "�
 
 
 def gallery_html(gallery: Gallery, item_limit: int = ITEM_LIMIT) -> str:
-    """The first items with their crops, and how many there are."""
+    """The first items with their crops, and the total number of items."""
     items = gallery.page(0, item_limit)
     cells_html = "".join(item_html(gallery.image_locator, item) for item in items)
     count_note = f", the first {len(items)}" if len(gallery) > len(items) else ""
@@ -49,7 +49,7 @@ def item_html(image_locator: Whereabouts, item: Item) -> str:
 
 
 def item_picture(image_locator: Whereabouts, item: Item) -> tuple[str, Region | None]:
-    """A crop as data, and the part of the picture it shows; '' where there is no picture."""
+    """The crop as a data URL and its region in the image; '' and None if there is no image."""
     image_row = image_locator.row_of(item.image)
     location = None if image_row is None else image_locator.location(image_row)
     if location is None:
@@ -75,7 +75,7 @@ def box_svg(item: Item, region: Region) -> str:
 
 
 def version_html(version: Version) -> str:
-    """What it is, and its counts in each split at its thresholds."""
+    """A summary of the version, and its counts in each split at its thresholds."""
     evaluation, split_rows = version.evaluation, []
     for split_figures in version.figures() if version.manifest.predictions is not None else []:
         rates = [split_figures.at.precision, split_figures.at.recall, split_figures.at.f1]
@@ -84,7 +84,7 @@ def version_html(version: Version) -> str:
         split_rows.append("".join(f"<td>{cell_text}</td>" for cell_text in cells))
     headings = ("split", "images", "annotations", "matched", "missing", "extra", "precision", "recall", "F1")
     header = "".join(f"<th>{heading}</th>" for heading in headings)
-    table_html = f"<table><tr>{header}</tr>{''.join(f'<tr>{split_row}</tr>' for split_row in split_rows)}</table>" if split_rows else "<p>not run yet</p>"
+    table_html = f"<table><tr>{header}</tr>{''.join(f'<tr>{split_row}</tr>' for split_row in split_rows)}</table>" if split_rows else "<p>no predictions yet</p>"
     return (
         f"<div><b>{escape(version.name)}</b> of {escape(version.view.name)}: {version.manifest.kind}, {len(evaluation.concepts)} concepts, "
         f"{len(evaluation.images):,} images, {len(evaluation.predictions):,} predictions{table_html}</div>"
@@ -93,7 +93,7 @@ def version_html(version: Version) -> str:
 
 @dataclass(frozen=True)
 class PlotLine:
-    """values: 0 to 1, None where undefined · dash: as SVG has it."""
+    """ratios: 0 to 1, None where undefined · dash: an SVG stroke-dasharray."""
 
     ratios: Sequence[float | None]
     colour: str
@@ -105,7 +105,7 @@ WIDTH, HEIGHT, LEFT_MARGIN, BOTTOM_MARGIN = 520, 220, 34, 26
 
 
 def figures_svg(figures: SplitFigures) -> str:
-    """Precision, recall, F1 and errors (as a share of their most) against the threshold, as a file of its own."""
+    """Precision, recall, F1 and errors (relative to their maximum) against the threshold, as a standalone SVG."""
     curve = figures.curve
     low, high = (curve.threshold[0], curve.threshold[-1]) if curve.threshold else (0.0, 1.0)
     max_errors = max(1, *curve.errors) if curve.errors else 1

@@ -1,4 +1,4 @@
-"""Where a version is weak: slices found over everything that is known of its items, said in sentences."""
+"""Error slices: subsets of the items with an unusual error rate, described in sentences."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from pellucid.workspace.appearance import Appearance
 from pellucid.workspace.looked import ImageStats, take_lines
 
 MAX_ITEMS = 200_000
-"""Items of a kind of error that are looked at; of more, those of pictures drawn at random."""
+"""Most items analysed for one type of error; above it, images are sampled at random."""
 
 
 @dataclass(frozen=True)
 class ErrorSlice:
-    """See understand.slices.Slice. where: the conditions, in words · concept: a name, None for all · error: `extra` or `missing`, the tab
-    in which its errors are · only: what narrows that tab down to them · population_errors: errors of the concept and kind in all."""
+    """See understand.slices.Slice. description: the conditions in words · concept: name, None for all · error: `extra` or `missing`, the tab
+    that lists its errors · only: filters that select them · population_errors: all errors of this concept and type."""
 
     sentence: str
     description: str
@@ -59,13 +59,13 @@ def condition_document(condition: Condition) -> dict[str, Any]:
 
 
 def find_slices(evaluation: Evaluation, split: int, appearance: Appearance | None) -> list[ErrorSlice]:
-    """seen: what the pictures are like; None while they are unread, then only what the columns tell."""
+    """appearance: None while images are unread; then only box and metadata properties are used."""
     all_populations = [population for error in ("extra", "missing") for population in build_populations(evaluation, split, error, appearance)]
     return [describe_slice(evaluation, slice_result) for slice_result in slices(all_populations)]
 
 
 def candidate_rows(evaluation: Evaluation, split: int, error: str) -> Longs:
-    """What can go wrong: annotations that can be found, or predictions at or over the optimal thresholds."""
+    """Items that can be errors: annotations that can be matched, or predictions at or above the optimal thresholds."""
     if error == "extra":
         concept_starts = evaluation.annotation_start[split]
         return np.asarray(evaluation.counted_annotations[concept_starts[0] : concept_starts[-1]], np.int64)
@@ -101,7 +101,7 @@ def sample_rows(item_rows: Longs, image_rows: Longs, seed: int = 0) -> Longs:
 
 
 def item_properties(evaluation: Evaluation, item_rows: Longs, are_annotations: bool, appearance: Appearance | None) -> list[Property]:
-    """Of rows of annotations, or of predictions: of their boxes, of their pictures, and what the user says of these."""
+    """Properties of annotation or prediction rows: of their boxes and images, and from the user's metadata."""
     item_table = evaluation.annotations if are_annotations else evaluation.predictions
     image_rows = np.asarray(item_table.image[item_rows], np.int64)
     properties = []
@@ -116,7 +116,7 @@ def item_properties(evaluation: Evaluation, item_rows: Longs, are_annotations: b
 
 
 def neighbour_candidates(evaluation: Evaluation, are_annotations: bool) -> Longs:
-    """What may crowd an item: annotations that can be found; predictions that count, at or over their thresholds."""
+    """Rows that count as neighbours: annotations that can be matched, or predictions at or above their thresholds."""
     if are_annotations:
         return np.asarray(evaluation.counted_annotations, np.int64)
     splits = np.unique(evaluation.images.split)
@@ -124,7 +124,7 @@ def neighbour_candidates(evaluation: Evaluation, are_annotations: bool) -> Longs
 
 
 def image_properties(evaluation: Evaluation) -> list[Property]:
-    """One value an image."""
+    """Properties with one value per image."""
     metadata_records = [json.loads(metadata_json) if metadata_json else {} for metadata_json in evaluation.images.metadata.tolist()]
     metadata_keys = sorted({key for record in metadata_records for key in record})
     properties = of_pictures(evaluation.images)
@@ -165,7 +165,7 @@ def parse_property(property_name: str, raw_values: list[str]) -> Property:
 
 
 def match_conditions(evaluation: Evaluation, item_rows: Longs, are_annotations: bool, appearance: Appearance | None, conditions: Sequence[Condition]) -> Flags:
-    """Which rows all the conditions hold for. Raises NarrowingBad for a property that is not known."""
+    """Mask of the rows that satisfy all conditions. Raises NarrowingBad for an unknown property."""
     property_by_name = {item_property.name: item_property for item_property in item_properties(evaluation, item_rows, are_annotations, appearance)}
     is_match = np.ones(len(item_rows), bool)
     for condition in conditions:
@@ -179,17 +179,17 @@ def match_conditions(evaluation: Evaluation, item_rows: Longs, are_annotations: 
 
 
 def needs_pixels(property_name: str) -> bool:
-    """Whether pictures must be read to know a property."""
+    """Whether images must be read to compute the property."""
     return property_name.startswith(("box ", "picture ")) or property_name in ("camera", "taken", "hour", "group")
 
 
 ERROR_PHRASES = {"extra": "missed", "missing": "of predictions are not annotated"}
 CONDITION_PHRASES = {
-    "size": ("the box is {} wide and high", " px"), "share": ("the box takes {} of the picture", " %"),
-    "aspect": ("the box is {} times as wide as high", ""), "border": ("the picture's border is {} away", " px"),
+    "size": ("the box is {} wide and high", " px"), "share": ("the box covers {} of the picture", " %"),
+    "aspect": ("the box is {} times as wide as high", ""), "border": ("the box is {} from the picture's border", " px"),
     "crowding": ("{} other boxes are in the picture", ""), "overlap": ("another box overlaps it by an IoU of {}", ""),
     "group": ("the item looks like group {}", ""),
-    "annotations": ("{} things are annotated in the picture", ""), "hour": ("it was taken at {} o'clock", ""),
+    "annotations": ("the picture has {} annotations", ""), "hour": ("the picture was taken at {} o'clock", ""),
     "box blur": ("the box's blur is {} (2 sharp, 4 blurred)", ""), "picture blur": ("the picture's blur is {} (2 sharp, 4 blurred)", ""),
     "width": ("the picture is {} wide", " px"), "height": ("the picture is {} high", " px"),
 }  # fmt: skip

@@ -74,7 +74,7 @@ MANIFEST = "version.json"
 
 
 class Version:
-    """Made by `view.start(name)`; read by `view.version(name)`."""
+    """Created by `view.start(name)`; opened by `view.version(name)`."""
 
     def __init__(self, view: View, name: str, iou: float = 0.5) -> None:
         self.view = view
@@ -91,13 +91,13 @@ class Version:
         return version_html(self)
 
     def widget(self, tab: Tab = "missing", concept: str | None = None, split: Split = "validation") -> Any:
-        """The gallery as a widget for notebooks (Jupyter, VS Code). Raises NotebookMissing without anywidget."""
+        """The gallery as a widget for notebooks (Jupyter, VS Code). Raises NotebookMissing if anywidget is not installed."""
         self.split_index(split)
         return gallery_widget(self, split, tab, concept)
 
     @property
     def results(self) -> Results:
-        """The version as it is on disk now; read again only when it has changed."""
+        """The results as on disk; reloaded only if they have changed."""
         stamp = self._disk_stamp()
         with self._load_lock:
             if self._results_cache is None or self._results_cache[0] != stamp:
@@ -105,7 +105,7 @@ class Version:
             return self._results_cache[1]
 
     def _disk_stamp(self) -> object:
-        """Changes when the version on disk does, or where its view has pictures."""
+        """Changes if the version, its view's manifest or the embeddings change on disk."""
         follow(self.folder)
         embeddings = self.view.folder / EMBEDDINGS
         return file_stamp(self.folder / MANIFEST), file_stamp(self.view.manifest_path), embeddings.exists() and file_stamp(embeddings)
@@ -120,7 +120,7 @@ class Version:
 
     @property
     def latest_manifest(self) -> VersionManifest:
-        """The manifest alone, without loading the columns."""
+        """The manifest as on disk, without loading the tables."""
         return read_manifest(self.folder / MANIFEST, VersionManifest)
 
     def _read_results(self) -> Results:
@@ -143,7 +143,7 @@ class Version:
         return evaluate_unpredicted(manifest, concept_names, images, coverage, annotations)
 
     def _build_results(self, manifest: VersionManifest, evaluation: Evaluation) -> Results:
-        """With the pictures that were found only after the freezing: where they lie is no part of what is frozen."""
+        """Also use image folders that were added to the view later: image locations are not frozen."""
         has_no_folder, originals = evaluation.images.root < 0, self._read_originals(manifest)
         options: dict[str, Any] = {"originals": originals, "folder": self.folder, "embeddings": load_embeddings(self.view.folder)}
         if not has_no_folder.any():
@@ -164,7 +164,7 @@ class Version:
         return build_originals(manifest, read_annotations(self.folder / manifest.mended.originals)[0])
 
     def _freeze(self) -> Results:
-        """Freeze the view as it is now, in memory; it is kept together with the predictions."""
+        """Freeze the current view in memory; it is saved together with the predictions."""
         manifest, images, annotations, originals = self.view.build_snapshot(self._iou)
         concept_names = tuple(concept.name for concept in manifest.concepts)
         evaluation = evaluate_unpredicted(manifest, concept_names, images, np.zeros(len(images), np.int8), annotations)
@@ -174,21 +174,21 @@ class Version:
         self, source: Any, split: Split | None = None, covered: Covered = "split", format: str | None = None, boxes: str | None = None,
         image_ids: str | None = None, category_ids: str | None = None, scores: str | None = None,
     ) -> list[Note]:  # fmt: skip
-        """Read what the model said, match it, and keep it.
+        """Import predictions, match them with the annotations and save the result.
 
-        source: a path, or columns in memory (a dict of arrays, pandas, polars, Arrow). split: the one the file
-        is of; by default those of the images it names. covered: `split`, the model was run on every frozen image
-        of these; `listed`, on those that the file names alone. boxes (`xyxy-pixels`, ...), image_ids, category_ids
-        (`positions-from-1`, ...), scores (`percent`, `logits`): readings that would else be found by looking
-        at the data. Returns what is worth knowing about the import.
-        Raises PellucidError with nothing changed.
+        source: a path, or columns in memory (a dict of arrays, pandas, polars, Arrow). split: of the
+        predictions; default: the splits of the listed images. covered: `split`, the model ran on every frozen image
+        of these splits; `listed`, only on the images in the file. boxes (`xyxy-pixels`, ...), image_ids, category_ids
+        (`positions-from-1`, ...), scores (`percent`, `logits`): interpretations that are otherwise inferred
+        from the data. Returns notes about the import.
+        Raises PellucidError; the version is then unchanged.
         """
         split_index = split_position(split)
         parsed = read_predictions(source, format, self.view.kind, [concept.name for concept in self._concepts])
         with writing(self.view.workspace.folder):
             current_results = self.results if (self.folder / MANIFEST).is_file() else self._freeze()
             old_evaluation, manifest = current_results.evaluation, current_results.manifest
-            if manifest.predictions is not None:  # mapped columns have no texts
+            if manifest.predictions is not None:  # memory-mapped columns have no outlines
                 outline = read_outlines(self.folder / manifest.annotations)
                 old_evaluation = replace(old_evaluation, annotations=old_evaluation.annotations.replaced(outline=outline))
             if split_index is not None:
@@ -201,7 +201,7 @@ class Version:
             concept_names = tuple(concept.name for concept in imported.concepts)
             pending = [old_evaluation.predictions.followed_by(imported.predictions)]
             path, format_name, imported = parsed.path, parsed.format, replace(imported, predictions=no_predictions(False))
-            del parsed  # at tens of millions of rows there is no room for them twice
+            del parsed  # free memory: two copies of tens of millions of rows do not fit
             imported.notes.extend(repeated_boxes(pending[0], len(concept_names)))
             new_evaluation = evaluate(
                 manifest.kind, concept_names, imported.images, imported.coverage, old_evaluation.annotations, pending.pop(), manifest.iou, consume=True
@@ -214,7 +214,7 @@ class Version:
         return imported.notes
 
     def save_evaluation(self, manifest: VersionManifest, new_evaluation: Evaluation) -> None:
-        """Keep what the predictions that are here already were found to be; manifest: what was evaluated. Raises VersionChanged."""
+        """Save a new evaluation of the existing predictions. manifest: of the evaluated generation. Raises VersionChanged."""
         with writing(self.view.workspace.folder):
             if self.latest_manifest.generation != manifest.generation:
                 raise VersionModifiedError(self.name)
@@ -225,7 +225,7 @@ class Version:
     ) -> None:  # fmt: skip
         generation = manifest.generation + 1
         file_names = write_evaluation(self.folder, generation, new_evaluation)
-        with suppress(WriteError):  # it can be made again
+        with suppress(WriteError):  # the mapped file is only a cache
             write_mapped(self.folder / mapped_name(generation), mapped_columns(with_all_kept(new_evaluation)))
         new_manifest = VersionManifest(
             kind=manifest.kind, started=manifest.started, made_by=__version__, iou=manifest.iou, concepts=concepts,
@@ -240,7 +240,7 @@ class Version:
 
     @property
     def location(self) -> str:
-        """The folder as workers find it: a path, or the URL of a store."""
+        """The folder for workers: an absolute path, or a URL of an object store."""
         mirror = mirror_of(self.folder)
         return mirror.location(self.folder) if mirror else str(self.folder.resolve())
 
@@ -248,17 +248,17 @@ class Version:
         self, engine: EngineName = "local", address: str | None = None, workers: int | None = None, rows: int = ROWS,
         progress: Steps = quietly,
     ) -> None:  # fmt: skip
-        """Match the predictions again, in pieces; the result is the same to the last bit, wherever it is done.
+        """Evaluate the predictions again, in partitions; the result is bit-identical with every engine.
 
-        engine: `local` (this process), `processes` (of this machine), `ray` (a cluster; address: of one that runs already). rows: the
-        most predictions that a worker holds at a time. What was done before a call was interrupted is not done again.
+        engine: `local` (this process), `processes` (on this machine), `ray` (a cluster; address: of a running one). rows: the
+        most predictions that a worker holds at a time. An interrupted evaluation is resumed.
         Raises VersionNotRun, VersionChanged, RayMissing, ClusterMissing, WorkersLost.
         """
         with open_engine(engine, address, workers) as compute_engine:
             evaluate_in_pieces(self, compute_engine, rows, progress)
 
     def outlines(self, results: Results, annotation_rows: list[int]) -> list[list[list[float]]]:
-        """The outlines of these annotations (rising), as polygons in pixels; empty where there is none."""
+        """The outlines of these annotations (sorted rows), as polygons in pixels; empty if there is none."""
         path = self.folder / results.manifest.annotations
         frozen_rows = annotation_rows if results.frozen_rows is None else results.frozen_rows[annotation_rows].tolist()
         sorted_rows = sorted(row for row in frozen_rows if row >= 0)
@@ -270,7 +270,7 @@ class Version:
 
     @property
     def splits(self) -> list[Split]:
-        """The splits in which this version froze images."""
+        """The splits in which this version has images."""
         return splits_with_images(self.evaluation.images)
 
     @property
@@ -279,7 +279,7 @@ class Version:
         return self.latest_manifest.concepts if is_saved else self.view.manifest.concepts
 
     def split_index(self, split: str) -> int:
-        """The split's position; raises NotOneOf, and SplitEmpty where the version froze nothing in it."""
+        """The index of the split. Raises NotOneOf, or SplitEmpty if the version has no images in it."""
         index = split_position(split)
         assert index is not None
         require_images(self.name, self.evaluation.images, index)
@@ -287,16 +287,16 @@ class Version:
 
     @property
     def thresholds(self) -> Mapping[str, Threshold]:
-        """Each concept's threshold, chosen exactly to make the fewest errors on validation, in the view's order."""
+        """Each concept's threshold, with the fewest errors on validation (exact), in the view's order."""
         return self.get_thresholds(corrected=False)
 
     def get_thresholds(self, corrected: bool) -> Mapping[str, Threshold]:
-        """The same, with people's corrections of the annotations or as trained."""
+        """The thresholds, with the corrected or the original annotations."""
         evaluation = self._get_results(corrected).evaluation
         return dict(zip(evaluation.concepts, evaluation.thresholds, strict=True))
 
     def threshold_intervals(self, corrected: bool = False) -> Mapping[str, Interval | None]:
-        """For each concept, how sure its threshold is: a 90 % interval, by bootstrap over the validation images."""
+        """A 90 % bootstrap interval of each concept's threshold, over the validation images."""
         results = self._get_results(corrected)
         return dict(zip(results.evaluation.concepts, results.intervals, strict=True))
 
@@ -304,7 +304,7 @@ class Version:
         return self.results.apply_corrections(self.view.reviews.ledger) if corrected else self.results
 
     def user_threshold(self, concept: str, value: float) -> Threshold:
-        """The concept's threshold if a person set it to `value`."""
+        """The concept's counts at a threshold of `value`, set by a user."""
         concept_index = self.concept_index(concept)
         return chosen_by_user(self.evaluation.thresholds[concept_index], self.evaluation.counted(VALIDATION, concept_index), value)
 
@@ -314,34 +314,34 @@ class Version:
         return self.evaluation.concepts.index(concept)
 
     def metrics(self, split: Split = "validation", corrected: bool = False) -> Metrics:
-        """Figures at the thresholds, per concept and overall, on one split. corrected: with people's corrections, else as trained."""
+        """Metrics at the thresholds, per concept and overall, on one split. corrected: with corrected annotations, else the originals."""
         self.split_index(split)
         evaluation = self._get_results(corrected).evaluation
         return metrics(evaluation, split, evaluation.optimal)
 
     def figures(self, concept: str | None = None, corrected: bool = False) -> list[SplitFigures]:
-        """Of each split with images, training first: the counts at the thresholds, the curves of precision, recall, F1 and errors against
-        the threshold, the scores of right and wrong predictions, and calibration. concept None: of all together."""
+        """For each non-empty split, training first: the counts at the thresholds, the curves of precision, recall, F1 and errors against
+        the threshold, score histograms of true and false positives, and calibration. concept None: all concepts pooled."""
         results, concept_index = self._get_results(corrected), None if concept is None else self.concept_index(concept)
         return [split_figures(results, SPLITS.index(split), concept_index, results.evaluation.optimal) for split in self.splits]
 
     def remarks(self, concept: str | None = None) -> list[str]:
-        """What to know before believing the figures: few annotations, a gap between training and validation."""
+        """Warnings about the metrics: few annotations, or a gap between training and validation."""
         return figure_remarks(self.results, None if concept is None else self.concept_index(concept), self.figures(concept))
 
     def threshold_for(self, objective: str, concept: str | None = None, corrected: bool = False) -> ThresholdFigures:
-        """A threshold for another end than fewest errors: `f1`, `cost:FALSE_ALARM,MISS`, `precision:LEAST`, `recall:LEAST`, with its 90 %
-        interval. concept None: one for all together. Raises ObjectiveBad."""
+        """The best threshold for an objective: `f1`, `cost:FALSE_ALARM,MISS`, `precision:LEAST` or `recall:LEAST`, with its 90 %
+        interval. concept None: one for all concepts pooled. Raises ObjectiveBad."""
         concept_index = None if concept is None else self.concept_index(concept)
         return objective_thresholds(self._get_results(corrected), concept_index, [objective])[0]
 
     def causes(self, split: Split = "validation", concept: str | None = None, corrected: bool = False) -> ErrorCauses:
-        """How many errors have which cause, and in detection what fixing each kind of mistake would gain in AP, as TIDE counts it."""
+        """Number of errors by cause and, in detection, the AP gained by fixing each type of error (TIDE)."""
         results, concept_index = self._get_results(corrected), None if concept is None else self.concept_index(concept)
         return cause_figures(results, self.split_index(split), concept_index, results.evaluation.optimal)
 
     def confusion(self, split: Split = "validation", corrected: bool = False) -> Longs:
-        """int64 (concepts + 1, concepts + 1): annotated by predicted, the last of each being none."""
+        """int64 (concepts + 1, concepts + 1): rows: annotated, columns: predicted; the last of each is none."""
         results, size = self._get_results(corrected), len(self.evaluation.concepts) + 1
         cells = confusion_figures(results, self.split_index(split), results.evaluation.optimal)
         matrix = np.zeros((size, size), np.int64)
@@ -351,9 +351,9 @@ class Version:
     def slices(
         self, split: Split = "validation", pictures: int = DEFAULT_PICTURE_LIMIT, corrected: bool = False, progress: ProgressCallback | None = None
     ) -> list[ErrorSlice]:
-        """Kinds of items on which errors are more (or fewer) frequent than elsewhere by more than chance, most errors explained first.
+        """Slices with a significantly higher (or lower) error rate than the other items, most errors explained first.
 
-        pictures: how many of the split's are looked at, at most; 0: none, so that only boxes and columns are.
+        pictures: the most images of the split that are read; 0: none, so that only boxes and metadata are used.
         """
         results, split_index = self._get_results(corrected), self.split_index(split)
         if pictures == 0:
@@ -364,12 +364,12 @@ class Version:
         return results.slices(split_index, results.appearance(split_index))
 
     def groups(self, split: Split = "validation") -> list[SimilarityGroup]:
-        """What looks alike: groups of the split's items, most errors first."""
+        """Clusters of visually similar items of the split, highest error rate first."""
         split_index = self.split_index(split)
         return find_similarity_groups(self.results.evaluation, split_index, self.results.appearance(split_index))
 
     def compare(self, other: Version, split: Split = "validation") -> VersionComparison:
-        """This version and a later one on the images both were run on, each at its own thresholds. Raises KindConflict, SplitEmpty."""
+        """Compare with a later version, on the images evaluated by both, each at its own thresholds. Raises KindConflict, SplitEmpty."""
         self.split_index(split)
         other.split_index(split)
         return compare_versions(self.name, self.results, other.name, other.results, split)
@@ -377,9 +377,9 @@ class Version:
     def voc(
         self, split: Split = "validation", iou: float = 0.5, eleven_points: bool = False, inclusive_pixels: bool = False
     ) -> dict[str, float | None]:  # fmt: skip
-        """AP of each concept of a detection version as PASCAL VOC counts it (see understand.voc); None without annotations."""
+        """AP of each concept of a detection version as defined by PASCAL VOC (see understand.voc); None without annotations."""
         if self.evaluation.kind != "detection":
-            raise KindConflictError("VOC's AP", self.view.name, self.evaluation.kind, "a figure of boxes")
+            raise KindConflictError("VOC's AP", self.view.name, self.evaluation.kind, "which needs boxes")
         precisions = voc_average_precision(self.evaluation, self.split_index(split), iou, eleven_points, inclusive_pixels)
         return {concept: defined(precision) for concept, precision in zip(self.evaluation.concepts, precisions, strict=True)}
 
@@ -388,18 +388,18 @@ class Version:
         threshold: float | None = None, reverse: bool = False, order: Order = "score", review: Which = "all", corrected: bool = False,
         only: Sequence[str] = (),
     ) -> Gallery:  # fmt: skip
-        """One tab: `all`, `matched`, `missing` or `extra`; of one concept, or of all (None).
+        """The items of a tab: `all`, `matched`, `missing` or `extra`; of one concept, or of all (None).
 
-        threshold: a value to use instead of the concept's own (with all concepts, instead of everyone's). order: `score`, the tab's
-        own; `mistakes`, likely annotation mistakes first; `similar`, what looks alike together. review: `new` leaves out what was
-        reviewed. corrected: with people's corrections, else as trained. only: clauses that narrow it down, such as `cause:background`
+        threshold: replaces the threshold of the concept (or of all concepts). order: `score`, the
+        default; `mistakes`, likely label errors first; `similar`, similar items together. review: `new` leaves out
+        reviewed items. corrected: use corrected annotations. only: filters, such as `cause:background`
         (see docs/understanding.md).
         """
         for option, choice, choices in (("tab", tab, TABS), ("order", order, ORDERS), ("review", review, WHICH)):
             if choice not in choices:
                 raise InvalidChoiceError(option, choice, choices)
         if threshold is not None and not np.isfinite(threshold):
-            raise ValueError(f"threshold is {threshold}, where a finite number was expected")
+            raise ValueError(f"Invalid threshold {threshold}: expected a finite number")
         split_index = self.split_index(split)
         decision_log = self.view.reviews.ledger if corrected or review != "all" else None
         results = self.results if decision_log is None or not corrected else self.results.apply_corrections(decision_log)
@@ -414,7 +414,7 @@ class Version:
         return Gallery(list_view, results.image_locator, threshold, has_threshold_position=tab == "all" and threshold is not None and order == "score")
 
     def filter_rows(self, results: Results, selection: Selection, only: Sequence[str]) -> Longs | None:
-        """Rows of what the clauses leave of a tab; None without a clause. Raises NarrowingBad."""
+        """Rows of a tab that satisfy the filters; None without filters. Raises NarrowingBad."""
         if not only:
             return None
         decision_head = self.view.reviews.ledger.head if results.corrected else 0
@@ -422,12 +422,12 @@ class Version:
         return results.filter_rows(selection, tuple(only), dependencies, lambda: apply_filters(self, results, selection, only))
 
     def other_results(self, name: str, reference: Results) -> Results:
-        """Another version of the view: with corrections where this one is looked at with them."""
+        """Results of another version of the view, with corrections if `reference` has them."""
         return self.view.version(name)._get_results(reference.corrected)
 
 
 def build_originals(manifest: VersionManifest, annotations: Annotations) -> Originals | None:
-    """annotations: of all images, as they were before people mended them."""
+    """annotations: of all images, before corrections."""
     if manifest.mended is None:
         return None
     return Originals(annotations, np.array(manifest.mended.images, np.int64), np.array(manifest.mended.stated, np.int8))

@@ -1,4 +1,4 @@
-"""A view: one kind of task over a set of images, growing as images and annotations are added."""
+"""A view: images and annotations of one kind of task, to which more can be added."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ORIGINALS_FILE = "originals.parquet"
 
 
 class View:
-    """Made or read by `workspace.view(name, kind)`. A draft is on disk only once something was added to it."""
+    """Created or opened by `workspace.view(name, kind)`. A draft is written to disk by the first `add`."""
 
     def __init__(self, workspace: Workspace, name: str, draft_kind: Kind | None = None) -> None:
         self.workspace = workspace
@@ -53,7 +53,7 @@ class View:
         return self.folder / MANIFEST
 
     def image_folder_indexes(self) -> tuple[dict[str, int], list[str]]:
-        """The folder of each image that has one, by path, as a position in the list of folders; and that list."""
+        """For each image path with a folder, the index of its folder; and the list of folders."""
         manifest = self.manifest
         if not manifest.folders:
             return {}, []
@@ -77,16 +77,16 @@ class View:
     ) -> list[Note]:  # fmt: skip
         """Add images and annotations from a file, a folder or columns in memory.
 
-        images: the folder or URL that image paths are relative to. split: of images whose source does not say
-        (default: validation). first_pixel: 0 or 1, where a format leaves open from which pixels are numbered. Images already there
-        gain the annotations they lack. Returns what is worth knowing.
-        Raises PellucidError with nothing changed.
+        images: the folder or URL that image paths are relative to. split: of images whose source states none
+        (default: validation). first_pixel: 0 or 1, the origin of pixel coordinates where the format does not define it. Existing images
+        gain annotations that they lack. Returns notes about the import.
+        Raises PellucidError; the view is then unchanged.
         """
         image_folder = None if images is None else str(images)
         return self.add_parsed(read_source(source, format, self.kind, image_folder, first_pixel), source, image_folder, split)
 
     def add_parsed(self, parsed: ParsedAnnotations, source: Any, image_folder: str | None, split: Split | None) -> list[Note]:
-        """Add what a reader found; `source` and `pictures` are what the user named."""
+        """Add parsed annotations; `source` and `image_folder` are as given by the user."""
         with writing(self.workspace.folder):
             manifest = self.manifest
             parsed = convert_kind(parsed, manifest.kind, self.name)
@@ -116,7 +116,7 @@ class View:
         return notes
 
     def _read_consistent(self) -> tuple[ViewManifest, Images, Annotations]:
-        """The manifest and its tables; a writer may replace the tables in between, and then all is read again."""
+        """Read the manifest and its tables; retry if a writer replaces the tables in between."""
         while True:
             manifest = self.manifest
             try:
@@ -143,27 +143,27 @@ class View:
 
     @cached_property
     def reviews(self) -> Reviews:
-        """What people decided on the items of this view, and the way to decide."""
+        """The review decisions of this view."""
         return Reviews(self, self.workspace.decision_store)
 
     def corrected_state(self) -> tuple[Current, list[str]]:
-        """The images and annotations as people have mended them, and the folders of the pictures."""
+        """The images and annotations with corrections applied, and the image folders."""
         manifest, images, annotations = self._read_consistent()
         concept_names = [concept.name for concept in manifest.concepts]
         return current(manifest.kind, concept_names, images, annotations, manifest.folders, self.reviews.ledger), manifest.folders
 
     @property
     def images_and_folders(self) -> tuple[Images, list[str]]:
-        """The images, and the folders that their `root` points into."""
+        """The images, and the folders that their `root` indexes."""
         manifest, images, _ = self._read_consistent()
         return images, manifest.folders
 
     def add_embeddings(self, source: str | Path, names: str | Path | None = None) -> int:
-        """Keep embeddings of the view's pictures or boxes, by which likeness goes from now on; they replace those kept before.
+        """Store embeddings of the view's images or boxes, used for similarity; they replace those stored before.
 
-        source: a CSV or Parquet table with `image` and `embedding` (a list of numbers), for boxes also `x, y, width, height`; or a .npy of
+        source: a CSV or Parquet table with `image`, `embedding` (a list of numbers) and, for boxes, `x, y, width, height`; or a .npy of
         shape (images, dimensions), with the image of each row in the text file `names` (default: the view's images by path).
-        Returns how many of the view's images have one. Raises FileMissing, EmbeddingsBad.
+        Returns the number of the view's images with an embedding. Raises FileMissing, EmbeddingsBad.
         """
         paths = sorted(self.annotation_tables[0].path.tolist())
         embeddings = read_embeddings(source, names, paths)
@@ -172,13 +172,13 @@ class View:
 
     @property
     def annotation_tables(self) -> tuple[Images, Annotations, list[str]]:
-        """The images and annotations as they are now, and the folders of the pictures."""
+        """The current images and annotations, and the image folders."""
         manifest, images, annotations = self._read_consistent()
         return images, annotations, manifest.folders
 
     @property
     def images_by_split(self) -> dict[Split, int]:
-        """How many images the view has in each split that has some."""
+        """Number of images in each non-empty split."""
         image_splits = self._read_consistent()[1].split
         return {split_name: int((image_splits == split_index).sum()) for split_index, split_name in enumerate(SPLITS) if (image_splits == split_index).any()}
 
@@ -192,23 +192,23 @@ class View:
         )
 
     def version(self, name: str) -> Version:
-        """An existing version; raises VersionUnknown."""
+        """Return an existing version. Raises VersionUnknown."""
         if not (self.folder / "versions" / checked_name("version", name) / VERSION_MANIFEST).is_file():
             raise VersionNotFoundError(self.name, name, self.versions)
         return self._versions.setdefault(name, Version(self, name))
 
     def version_or_draft(self, name: str, iou: float = 0.5) -> Version:
-        """The version of that name; if there is none, one that `add_predictions` freezes as it begins."""
+        """Return the version; if it does not exist, a draft that `add_predictions` freezes."""
         is_saved = (self.folder / "versions" / checked_name("version", name) / VERSION_MANIFEST).is_file()
         return self.version(name) if is_saved else Version(self, name, iou)
 
     def start(self, name: str, iou: float = 0.5) -> Version:
-        """Freeze the view's images, splits and annotations as a new version, when its training is launched.
+        """Freeze the view's images, splits and annotations as a new version; call it when training starts.
 
-        iou: the least IoU of a match, in detection, over 0 and at most 1.
+        iou: the minimum IoU of a match, in detection; above 0 and at most 1.
         """
         if not 0 < iou <= 1:
-            raise ValueError(f"iou is {iou}, where a number over 0 and at most 1 was expected")
+            raise ValueError(f"Invalid iou {iou}: expected a number above 0 and at most 1")
         folder = self.folder / "versions" / checked_name("version", name)
         with writing(self.workspace.folder):
             if (folder / VERSION_MANIFEST).is_file():
@@ -223,7 +223,7 @@ class View:
         return self.version(name)
 
     def build_snapshot(self, iou: float) -> tuple[VersionManifest, Images, Annotations, Annotations]:
-        """What a version started at this moment holds: the annotations as they are mended by now, and as they were before."""
+        """Snapshot for a new version: the annotations with corrections applied, and the original annotations."""
         manifest = self.manifest
         images, annotations = self._read_tables(manifest)
         if not len(images):
@@ -245,26 +245,26 @@ class View:
         return version_manifest, images, annotations, originals
 
     def save_originals(self, folder: Path, manifest: VersionManifest, originals: Annotations) -> None:
-        """Where people had mended annotations before a version was frozen: so that it can be seen without what they take back later."""
+        """Save the original annotations if corrections were applied, so that reverted corrections can be undone in the version."""
         if manifest.mended is not None:
             write_annotations(folder / manifest.mended.originals, originals)
 
 
 def path_ranks(images: Images) -> Longs:
-    """Where each image stands among all, by path."""
+    """The rank of each image, sorted by path."""
     ranks: Longs = np.empty(len(images), np.int64)
     ranks[sorted(range(len(images)), key=images.path.__getitem__)] = np.arange(len(images))
     return ranks
 
 
 def sort_by_path(images: Images, annotations: Annotations) -> tuple[Images, Annotations]:
-    """Images sorted by path, so that position is rank; annotations keep their order."""
+    """Sort images by path and renumber the annotations' images; annotations keep their order."""
     ranks = path_ranks(images)
     return images.take(np.argsort(ranks)), annotations.replaced(image=ranks[annotations.image].astype(np.int32))
 
 
 def convert_kind(parsed: ParsedAnnotations, kind: Kind, view_name: str) -> ParsedAnnotations:
-    """The source as the view's kind: boxes and single concepts make tags, nothing else is changed into another kind."""
+    """Convert annotations to the view's kind: boxes and classes can become tags; other kinds raise KindConflict."""
     if parsed.kind == kind:
         return parsed
     if kind == "tagging":
@@ -273,12 +273,12 @@ def convert_kind(parsed: ParsedAnnotations, kind: Kind, view_name: str) -> Parse
         parsed.path,
         view_name,
         kind,
-        {"detection": "boxes", "tagging": "tags", "classification": "one concept an image, without boxes"}[parsed.kind],
+        {"detection": "boxes", "tagging": "tags", "classification": "one concept per image, without boxes"}[parsed.kind],
     )
 
 
 def assign_split_and_folder(images: Images, split: Split | None, root: int) -> Images:
-    """The images in the folder; those whose source states no split in the one the user names, if any."""
+    """Set the folder of the images, and the split of those whose source states none."""
     split_index = split_position(split)
     default_split = -1 if split_index is None else split_index
     return images.replaced(split=np.where(images.split < 0, default_split, images.split).astype(np.int8), root=np.full(len(images), root, np.int32))

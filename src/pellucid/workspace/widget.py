@@ -1,4 +1,4 @@
-"""A gallery to be leafed through in a notebook, in Jupyter and VS Code: an anywidget (https://anywidget.dev)."""
+"""Interactive gallery widget for Jupyter and VS Code, built on anywidget (https://anywidget.dev)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WIDGET_SCRIPT = Path(__file__).with_name("widget.js")
 
 
 def gallery_widget(version: Version, split: Any = "validation", tab: Any = "missing", concept: str | None = None) -> Any:
-    """The widget; raises NotebookMissing without anywidget (`pip install pellucid[notebook]`)."""
+    """Return the widget. Raises NotebookMissing if anywidget is not installed (`pip install pellucid[notebook]`)."""
     try:
         import anywidget
         import traitlets
@@ -27,7 +27,7 @@ def gallery_widget(version: Version, split: Any = "validation", tab: Any = "miss
         raise AnyWidgetMissingError from error
 
     class GalleryWidget(anywidget.AnyWidget):
-        """State that the browser follows: which list, and its page with the crops. What the reader chooses comes as a message."""
+        """State that is synchronized with the browser: the list, and its current page with crops. User input arrives as messages."""
 
         _esm = WIDGET_SCRIPT.read_text(encoding="utf-8")
         title = traitlets.Unicode().tag(sync=True)
@@ -41,7 +41,7 @@ def gallery_widget(version: Version, split: Any = "validation", tab: Any = "miss
         items: Any = traitlets.List().tag(sync=True)
 
         def handle_message(self, _: Any, content: dict[str, Any], __: Any) -> None:
-            """The reader chose a tab, a concept or a page."""
+            """Handle the user's choice of a tab, concept or page."""
             self.tab = content.get("tab", self.tab)
             self.concept = content.get("concept", self.concept)
             self.offset = max(0, int(content.get("offset", 0)))
@@ -61,7 +61,7 @@ def gallery_widget(version: Version, split: Any = "validation", tab: Any = "miss
 
 
 def page_items(gallery: Gallery, offset: int) -> list[dict[str, Any]]:
-    """A page of items, each with its crop as data and the part of the picture that it shows."""
+    """A page of items, each with its crop as a data URL and the crop's region in the image."""
     documents = []
     for item in gallery.page(offset, PAGE_SIZE):
         source, region = item_picture(gallery.image_locator, item)

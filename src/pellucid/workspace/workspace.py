@@ -1,4 +1,4 @@
-"""A workspace: a folder that a person can read, copy and delete."""
+"""A workspace: a folder of views, or its copy in an object store."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 MANIFEST = "workspace.json"
 REVIEWS_VARIABLE = "PELLUCID_REVIEWS"
-"""The environment variable that names a PostgreSQL database for people's decisions."""
+"""Environment variable with the URL of a PostgreSQL database for review decisions."""
 
 
 class Workspace:
-    """Opened by `pellucid.open(folder)`; made when absent, at the first thing written into it. folder: of this machine, or the URL of
-    one in an object store (s3, gs, az, http), of which this machine then holds what was asked for."""
+    """Opened by `pellucid.open(folder)`; created by the first write. folder: a local path, or a URL of an
+    object store (s3, gs, az, http), whose files are cached locally on demand."""
 
     def __init__(self, folder: str | Path, reviews: str | None = None) -> None:
         self._mirror = opened(str(folder)) if is_remote(str(folder)) else None
@@ -55,7 +55,7 @@ class Workspace:
 
     @property
     def name(self) -> str:
-        """What the folder is called."""
+        """The name of the folder."""
         return self.location.rstrip("/").rpartition("/")[2] if self._mirror else self.folder.resolve().name
 
     def _validate(self) -> None:
@@ -65,11 +65,11 @@ class Workspace:
             if format_version > FORMAT:
                 raise WorkspaceFormatError(self.location, format_version, FORMAT)
         elif self.folder.is_file():
-            raise NotAWorkspaceError(self.location, "it is a file")
+            raise NotAWorkspaceError(self.location, "it is a file, not a folder")
         elif (
             not self._mirror and self.folder.is_dir() and any(is_unrelated_file(child) for child in self.folder.iterdir()) and not manifest.is_file()
         ):
-            raise NotAWorkspaceError(self.location, "it holds other files")
+            raise NotAWorkspaceError(self.location, "the folder contains other files")
 
     @property
     def exists(self) -> bool:
@@ -82,18 +82,18 @@ class Workspace:
         return listed_names(self.folder / "views", VIEW_MANIFEST)
 
     def view(self, name: str, kind: Kind | None = None) -> View:
-        """The view of that name, made when absent if its kind is given."""
+        """Return the view; create it if it does not exist and `kind` is given."""
         view = self.view_or_draft(name, kind)
         if not (view.folder / VIEW_MANIFEST).is_file():
             with writing(self.folder):
                 self.ensure_manifest()
                 view.folder.mkdir(parents=True, exist_ok=True)
-                if not (view.folder / VIEW_MANIFEST).is_file():  # another process may have been first
+                if not (view.folder / VIEW_MANIFEST).is_file():  # another process may have created it meanwhile
                     write_manifest(view.folder / VIEW_MANIFEST, ViewManifest(view.kind))
         return self._views.setdefault(name, view)
 
     def view_or_draft(self, name: str, kind: Kind | None) -> View:
-        """The view of that name; if there is none, one that comes to be when something is added to it."""
+        """Return the view; if it does not exist, a draft that is created by the first `add`."""
         is_saved = (self.folder / "views" / checked_name("view", name) / VIEW_MANIFEST).is_file()
         if not is_saved and kind is None:
             if not self.exists:
@@ -101,14 +101,14 @@ class Workspace:
             raise ViewNotFoundError(self.location, name, self.views)
         view = self._views.setdefault(name, View(self, name)) if is_saved else View(self, name, kind)
         if kind is not None and view.kind != kind:
-            raise KindConflictError(self.location, name, view.kind, f"what is asked for, a {kind} view")
+            raise KindConflictError(self.location, name, view.kind, f"{kind}, the requested kind")
         return view
 
     def add(
         self, name: str, source: Any, images: str | Path | None = None, split: Split | None = None,
         kind: Kind | None = None, format: str | None = None, first_pixel: int | None = None,
     ) -> tuple[View, list[Note]]:  # fmt: skip
-        """Add to the view of that name; if there is none, make one of the kind given, or that the source suggests."""
+        """Add to a view; create it if it does not exist, of the given kind or the kind of the source."""
         if checked_name("view", name) in self.views:
             view = self.view(name, kind)
             return view, view.add(source, images, split, format, first_pixel)
@@ -118,17 +118,17 @@ class Workspace:
         return view, view.add_parsed(parsed, source, image_folder, split)
 
     def ensure_manifest(self) -> None:
-        """Say that this folder is a workspace, once."""
+        """Write the workspace manifest if it does not exist."""
         if not self.exists:
             write_manifest(self.folder / MANIFEST, WorkspaceManifest(FORMAT, __version__, uuid.uuid4().hex))
 
     @cached_property
     def decision_store(self) -> Store:
-        """Where people's decisions on all views are kept."""
+        """The store of the review decisions of all views."""
         return Store(self._decision_engine, self._ensure_id())
 
     def _ensure_id(self) -> str:
-        """By which a database knows this workspace; given to those that were made before there were decisions."""
+        """The id of this workspace in a database; added to old workspaces that have none."""
         path = self.folder / MANIFEST
         manifest = read_manifest(path, WorkspaceManifest)
         if not manifest.id:
@@ -143,13 +143,13 @@ class Workspace:
         self, host: str = "127.0.0.1", port: int | None = None, browser: bool = True, ready: Callable[[str], None] | None = None,
         **access: Any,
     ) -> None:  # fmt: skip
-        """Serve the gallery until interrupted. port: None for 7860 or a free one, 0 for any free one. ready: called with the address.
-        access: who may do what on a network: `role`, `who_header`, `proxies`, `owners`, `log` (see docs/security.md)."""
+        """Serve the gallery until interrupted. port: None for 7860 or a free one, 0 for any free one. ready: called with the URL.
+        access: authentication and authorization: `role`, `who_header`, `proxies`, `owners`, `log` (see docs/security.md)."""
         from pellucid.server.run import Access, serve
 
         serve(self, host, port, browser, ready, Access(**access))
 
 
 def is_unrelated_file(file: Path) -> bool:
-    """Whether a file is none of those that lie in a workspace as it is being made."""
+    """Whether a file does not belong to a workspace under construction."""
     return file.name not in (".lock", "views") and not file.name.endswith(".tmp")
