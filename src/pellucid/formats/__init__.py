@@ -1,4 +1,4 @@
-"""The formats Pellucid reads, one module each, recognised by what is in them."""
+"""Format readers and writers, one module per format. Formats are detected by content."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ READERS: tuple[AnnotationFormat, ...] = (
     cvat.FORMAT, voc.FORMAT, yolo.FORMAT, darknet.FORMAT, hugging_face.FORMAT, open_images.FORMAT, kitti.FORMAT, dota.FORMAT,
     wider_face.FORMAT, celeba.FORMAT, picture_list.FORMAT, image_folder.FORMAT, table.FORMAT,
 )  # fmt: skip
-"""In the order in which they are asked whether a source is theirs: those whose marks are rarest come first."""
+"""In detection order: formats with the most specific signatures come first."""
 PREDICTION_READERS: tuple[PredictionFormat, ...] = (
     label_studio.PREDICTION_FORMAT, deepomatic.PREDICTION_FORMAT, fiftyone.PREDICTION_FORMAT, coco_results.PREDICTION_FORMAT,
     mmdetection.PREDICTION_FORMAT, yolo.PREDICTION_FORMAT, table.PREDICTION_FORMAT,
@@ -61,7 +61,7 @@ WRITERS: dict[str, Writer] = {
     "coco": coco.write, "yolo": yolo_written.write, "voc": voc.write, "cvat": cvat.write, "label-studio": label_studio.write,
     "fiftyone": fiftyone.write, "csv": table_written.write_csv, "parquet": table_written.write_parquet,
 }  # fmt: skip
-"""Of annotations, by `--format`."""
+"""Annotation writers by `--format` name."""
 PREDICTION_WRITERS: dict[str, Writer] = {
     "coco": coco_results.write, "yolo": yolo_written.write_predictions, "label-studio": label_studio.write, "fiftyone": fiftyone.write,
     "csv": table_written.write_csv, "parquet": table_written.write_parquet,
@@ -73,9 +73,9 @@ PREDICTION_FORMATS = tuple(reader.name for reader in PREDICTION_READERS)
 def read_annotations(
     source: Any, format: str | None, kind: Kind | None, image_dir: str | None, first_pixel: int | None = None
 ) -> ParsedAnnotations:  # fmt: skip
-    """Images and annotations from a path, or from columns in memory.
+    """Read images and annotations from a path or from columns in memory.
 
-    format: one of ANNOTATION_FORMATS, or None to recognise it. pictures: the folder image paths are relative to. first_pixel: see Asked.
+    format: one of ANNOTATION_FORMATS, or None to detect it. image_dir: the folder image paths are relative to. first_pixel: see ReadOptions.
     """
     local_image_dir = None if image_dir is None or "://" in image_dir else image_dir
     options = ReadOptions(kind, local_image_dir, first_pixel)
@@ -93,7 +93,7 @@ def read_annotations(
 
 
 def remote_image_folder(local_folder: str | None, local_root: Path, source_url: str) -> str | None:
-    """In the store: where the pictures lie that were found in what was brought from it."""
+    """The URL of the image folder in the store, given the folder in the downloaded copy."""
     if local_folder is None or not Path(local_folder).is_relative_to(local_root):
         return None
     return f"{source_url.rstrip('/')}/{Path(local_folder).relative_to(local_root).as_posix()}".removesuffix("/.")
@@ -123,7 +123,7 @@ def read_annotation_file(source: str | Path, format: str | None, options: ReadOp
 
 
 def read_annotation_folder(folder: Probe, options: ReadOptions) -> ParsedAnnotations:
-    """The one file at the top of a folder that a reader knows; pictures lie beside it or below."""
+    """Read the only recognised annotation file at the top level of a folder."""
     file_probes = [Probe(folder.path / file_name, folder.read_head(file_name)) for file_name in folder.file_names if "/" not in file_name and not is_image_file(file_name)]
     matches = [(file_probe, reader) for file_probe in file_probes if file_probe.head.strip() for reader in READERS if reader.matches(file_probe)]
     if len({file_probe.path for file_probe, _ in matches}) > 1:
@@ -136,9 +136,9 @@ def read_annotation_folder(folder: Probe, options: ReadOptions) -> ParsedAnnotat
 
 
 def read_predictions(source: Any, format: str | None, kind: Kind, concepts: Collection[str]) -> ParsedPredictions:
-    """Predictions from a path, or from columns in memory. format: one of PREDICTION_FORMATS, or None.
+    """Read predictions from a path or from columns in memory. format: one of PREDICTION_FORMATS, or None to detect it.
 
-    concepts: names that the view knows, by which columns of scores are told from others.
+    concepts: the view's concept names, used to identify score columns.
     """
     options = ReadOptions(kind, concepts=tuple(concepts))
     with convert_os_errors(source):
@@ -175,7 +175,7 @@ def read_prediction_file(source: str | Path, format: str | None, options: ReadOp
 
 
 def contains_predictions(source: str | Path) -> bool:
-    """Whether a source holds predictions rather than annotations."""
+    """Whether a source contains predictions rather than annotations."""
     with convert_os_errors(source), download(source) as local_path:
         probe = probe_source(local_path)
         if any(reader.matches(probe) for reader in PREDICTION_READERS[:-1]):
@@ -185,7 +185,7 @@ def contains_predictions(source: str | Path) -> bool:
 
 @contextmanager
 def convert_os_errors(source: Any) -> Iterator[None]:
-    """What the system says of a file that cannot be read, as our own error."""
+    """Convert OSError to UnreadableFileError."""
     try:
         yield
     except OSError as error:
@@ -201,14 +201,14 @@ def check_format_name(format: str | None, format_names: tuple[str, ...]) -> str 
 def describe_content(probe: Probe) -> str:
     head = probe.head
     if probe.is_dir:
-        return "a folder without data.yaml, label files or folders of pictures"
+        return "a folder without data.yaml, label files or image folders"
     if head[:1] in "{[":
-        return f"JSON that begins {' '.join(head[:60].split())}"
+        return f"JSON beginning with {' '.join(head[:60].split())}"
     if head.startswith("<"):
         return "XML or HTML"
     if "\0" in head or "\ufffd" in head[:200]:
         return "a binary file"
-    return f"a file that begins '{' '.join(head[:60].split())}'"
+    return f"a file beginning with '{' '.join(head[:60].split())}'"
 
 
 __all__ = [

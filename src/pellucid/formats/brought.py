@@ -1,4 +1,4 @@
-"""Sources in object stores: brought to this machine while they are read."""
+"""Download of sources from object stores to a temporary folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pellucid.errors import FileMissingError, PellucidError, UnsupportedStoreErr
 
 @contextmanager
 def download(source: str | Path) -> Iterator[Path]:
-    """The file or folder as one of this machine. Errors name the place that the user did."""
+    """The local path of the source, downloaded if remote. Error messages contain the original URL."""
     if not is_remote(str(source)):
         yield Path(source)
         return
@@ -30,7 +30,7 @@ def download(source: str | Path) -> Iterator[Path]:
 
 
 def fetch(url: str, local_path: Path) -> None:
-    """Raises FileMissing, StoreUnknown, StoreUnreachable."""
+    """Raises FileMissingError, UnsupportedStoreError, StoreUnavailableError."""
     import fsspec
 
     try:
@@ -43,11 +43,11 @@ def fetch(url: str, local_path: Path) -> None:
         elif not store.exists(store_path):
             raise FileMissingError(url)
         else:
-            for stored_file in store.find(store_path):  # one by one, as `get` would look for patterns in names
+            for stored_file in store.find(store_path):  # one by one, because `get` expands patterns in names
                 target = local_path / stored_file.removeprefix(store_path).lstrip("/")
                 target.parent.mkdir(parents=True, exist_ok=True)
                 store.get_file(stored_file, str(target))
     except PellucidError:
         raise
-    except Exception as error:  # each store has its own
+    except Exception as error:  # each store raises its own errors
         raise StoreUnavailableError(url, f"{type(error).__name__}: {error}".split("?", 1)[0][:200]) from error

@@ -20,17 +20,26 @@ NAME = "celeba"
 
 def matches(probe: Probe) -> bool:
     if probe.is_dir:
-        return any(is_attribute_list(probe.read_head(file_name)) for file_name in probe.files_with_suffix("list_attr_celeba.txt"))
+        return any(
+            is_attribute_list(probe.read_head(file_name))
+            for file_name in probe.files_with_suffix("list_attr_celeba.txt")
+        )
     return is_attribute_list(probe.head)
 
 
 def is_attribute_list(head: str) -> bool:
     lines = head.split("\n", maxsplit=3)
-    return len(lines) > 2 and lines[0].strip().isdigit() and re.match(r"\S+\.\w+(\s+-?[01])+\s*$", lines[2]) is not None
+    return (
+        len(lines) > 2
+        and lines[0].strip().isdigit()
+        and re.match(r"\S+\.\w+(\s+-?[01])+\s*$", lines[2]) is not None
+    )
 
 
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
-    attributes_file = sorted(probe.path.rglob("list_attr_celeba.txt"))[0] if probe.is_dir else probe.path
+    attributes_file = (
+        sorted(probe.path.rglob("list_attr_celeba.txt"))[0] if probe.is_dir else probe.path
+    )
     builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
     (_, _), (_, header), *lines = read_lines(attributes_file)
     attribute_names = header.split()
@@ -39,7 +48,12 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     for line_number, line in lines:
         file_name, *marks = line.split()
         if len(marks) != len(attribute_names) or not set(marks) <= {"1", "-1", "0"}:
-            raise InvalidRecordError(attributes_file, f"line {line_number}", f"found {len(marks)} values for {len(attribute_names)} attributes", "Write 1 or -1 for each.")
+            raise InvalidRecordError(
+                attributes_file,
+                f"line {line_number}",
+                f"found {len(marks)} values for {len(attribute_names)} attributes",
+                "Write 1 or -1 for each.",
+            )
         image = builder.add_image(image_prefix + file_name, split=splits.get(file_name, -1))
         for attribute_name, mark in zip(attribute_names, marks, strict=True):
             if mark == "1":
@@ -54,14 +68,39 @@ PARTITION_FILE = "list_eval_partition.txt"
 def read_partition(attributes_file: Path) -> dict[str, int]:
     """Split index by image file name. CelebA's numbers (0 training, 1 validation, 2 test) are those of SPLITS."""
     parent_folder = attributes_file.parent.parent
-    partition_files = [candidate for candidate in (attributes_file.parent / PARTITION_FILE, *sorted(parent_folder.glob(f"*/{PARTITION_FILE}")), parent_folder / PARTITION_FILE) if candidate.is_file()]
-    fields_by_line = [line.split()[:2] for _, line in read_lines(partition_files[0])] if partition_files else []
-    return {fields[0]: int(fields[1]) for fields in fields_by_line if len(fields) == 2 and fields[1] in ("0", "1", "2")}
+    partition_files = [
+        candidate
+        for candidate in (
+            attributes_file.parent / PARTITION_FILE,
+            *sorted(parent_folder.glob(f"*/{PARTITION_FILE}")),
+            parent_folder / PARTITION_FILE,
+        )
+        if candidate.is_file()
+    ]
+    fields_by_line = (
+        [line.split()[:2] for _, line in read_lines(partition_files[0])] if partition_files else []
+    )
+    return {
+        fields[0]: int(fields[1])
+        for fields in fields_by_line
+        if len(fields) == 2 and fields[1] in ("0", "1", "2")
+    }
 
 
 def image_folder_prefix(probe: Probe, first_file_name: str) -> str:
     """The path prefix of the image files, found by the first image in the list; '' if not found."""
-    image_path = next((path for path in probe.file_names if is_image_file(path) and path.rsplit("/", maxsplit=1)[-1] == first_file_name), "") if probe.is_dir else ""
+    image_path = (
+        next(
+            (
+                path
+                for path in probe.file_names
+                if is_image_file(path) and path.rsplit("/", maxsplit=1)[-1] == first_file_name
+            ),
+            "",
+        )
+        if probe.is_dir
+        else ""
+    )
     return image_path[: -len(first_file_name)] if image_path else ""
 
 

@@ -1,4 +1,4 @@
-"""A table's cells, from CSV, Parquet or memory: texts as they stand, numbers checked."""
+"""Table reader for CSV, Parquet and in-memory columns: unchanged texts and validated numbers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pellucid.formats.bounds import check_unpacked_size
 
 
 class TableReader:
-    """One table held by DuckDB. `first_record` is what the first row is called in messages."""
+    """One table loaded into DuckDB. `first_record` is the number of the first row in messages."""
 
     def __init__(self, path: str, connection: Any, column_types: dict[str, str], row_noun: str, first_record: int) -> None:
         import duckdb
@@ -33,24 +33,24 @@ class TableReader:
         return f"{self.row_noun} {row_index + self.first_record}"
 
     def text_column(self, column_name: str) -> Texts:
-        """The column as stripped strings, '' where a cell is empty."""
+        """The column as stripped strings, '' for empty cells."""
         return texts(np.ma.getdata(self._fetch(f"SELECT {self._text_sql(column_name)} AS cell FROM cells")["cell"]))
 
     def _text_sql(self, column_name: str) -> str:
-        """The SQL of a column's stripped text."""
+        """SQL expression for a column's stripped text."""
         identifier, sql_type = quote_identifier(column_name), self.column_types[column_name]
         cell_sql = f"CAST({identifier} AS VARCHAR)"
         if sql_type.endswith("[]"):
             cell_sql = f"array_to_string({identifier}, '|')"
-        elif sql_type in ("DOUBLE", "FLOAT"):  # labels that pandas made floats, because some were absent
+        elif sql_type in ("DOUBLE", "FLOAT"):  # integer labels that pandas converted to floats because of missing values
             integer_sql = f"CAST(CAST({identifier} AS BIGINT) AS VARCHAR)"
             cell_sql = f"CASE WHEN {identifier} = trunc({identifier}) AND abs({identifier}) < 1e15 THEN {integer_sql} ELSE {cell_sql} END"
         return f"coalesce(trim({cell_sql}), '')"
 
     def encoded_column(self, column_name: str) -> tuple[list[str], Integers]:
-        """The distinct stripped strings in order of appearance, and each row's position among them.
+        """The distinct stripped strings in order of appearance, and each row's index among them.
 
-        A string is made for each distinct one alone, not for each row.
+        Python strings are created for distinct values only, not for each row.
         """
         cell_sql = self._text_sql(column_name)
         distinct_sql = f"SELECT DISTINCT {cell_sql} AS cell FROM cells"
@@ -59,11 +59,11 @@ class TableReader:
         self._connection.execute("INSERT INTO words SELECT unnest(?), unnest(range(?))", [distinct_texts, len(distinct_texts)])
         code_columns = self._fetch(f"SELECT code, {ROW_INDEX_COLUMN} AS place FROM (SELECT {cell_sql} AS cell, {ROW_INDEX_COLUMN} FROM numbered) JOIN words USING (cell)")
         codes = np.empty(self.row_count, np.int32)
-        codes[code_columns["place"]] = code_columns["code"]  # a join keeps no order
+        codes[code_columns["place"]] = code_columns["code"]  # a join does not preserve the order
         if not len(codes):
             return [], codes
         first_rows = np.zeros(len(distinct_texts), np.int64)
-        for start in reversed(range(0, len(codes), CODE_CHUNK_ROWS)):  # the last to be written is the first to appear
+        for start in reversed(range(0, len(codes), CODE_CHUNK_ROWS)):  # in reverse, so that the first occurrence is written last
             chunk = codes[start : start + CODE_CHUNK_ROWS][::-1]
             first_rows[chunk] = np.arange(start + len(chunk) - 1, start - 1, -1)
         order = np.argsort(first_rows)
@@ -72,15 +72,15 @@ class TableReader:
         return [distinct_texts[code] for code in order.tolist()], rank_by_code[codes]
 
     def number_column(self, column_name: str) -> Floats:
-        """The column as float64, NaN where a cell is empty; raises RecordBad on anything else that is no number."""
+        """The column as float64, NaN for empty cells; raises InvalidRecordError for other non-numeric cells."""
         numbers, is_invalid = self._parse_numbers(column_name)
         if is_invalid.any():
             row_index = int(np.flatnonzero(is_invalid)[0])
-            raise InvalidRecordError(self.path, self.row_location(row_index), f"{column_name} is '{self.text_column(column_name)[row_index]}'", "Write a number.")
+            raise InvalidRecordError(self.path, self.row_location(row_index), f"{column_name} is '{self.text_column(column_name)[row_index]}'", "Expected a number.")
         return numbers
 
     def score_column(self, column_name: str) -> Floats:
-        """Likewise, but only an empty cell is NaN: one that says NaN, or is infinite, is refused as a score."""
+        """The column as float64, NaN for empty cells only; raises InvalidScoreError for NaN or infinite cells."""
         scores = self.number_column(column_name)
         is_stated = np.array([cell != "" for cell in self.text_column(column_name)], bool)
         invalid_rows = np.flatnonzero(~np.isfinite(scores) & (is_stated | np.isinf(scores)))
@@ -113,12 +113,12 @@ class TableReader:
         return fetched_columns
 
     def _malformed_table(self, error: Exception) -> MalformedFileError:
-        return MalformedFileError(self.path, f"is no table that can be read: {first_paragraph(str(error))}")
+        return MalformedFileError(self.path, f"cannot read the table: {first_paragraph(str(error))}")
 
 
 NUMERIC_SQL_TYPES = ("DOUBLE", "FLOAT", "TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT", "UINTEGER")
 ROW_INDEX_COLUMN = "pellucid_place"
-"""What rows are numbered by, in the view `numbered`."""
+"""The row index column of the view `numbered`."""
 NONE_INVALID = np.zeros(1, bool)
 CODE_CHUNK_ROWS = 1 << 22
 
@@ -128,12 +128,12 @@ def quote_identifier(identifier: str) -> str:
 
 
 def normalize_column_name(column_name: str) -> str:
-    """A column's name as compared: `Image Path` is `image_path`."""
+    """The column name for comparison: `Image Path` becomes `image_path`."""
     return re.sub(r"[^a-z0-9]+", "_", column_name.strip().lower()).strip("_")
 
 
 def open_table(path: Path) -> TableReader:
-    """A CSV (any usual delimiter) or Parquet file, by its content."""
+    """Open a CSV (any usual delimiter) or Parquet file, detected by content."""
     import duckdb
 
     connection = duckdb.connect()
@@ -152,7 +152,7 @@ def open_table(path: Path) -> TableReader:
             connection.execute(f"CREATE VIEW numbered AS SELECT *, row_number() OVER () - 1 AS {ROW_INDEX_COLUMN} FROM cells")
             row_noun, first_record = "line", 2
     except duckdb.Error as error:
-        raise MalformedFileError(path, f"is no table that can be read: {first_paragraph(str(error))}") from error
+        raise MalformedFileError(path, f"cannot read the table: {first_paragraph(str(error))}") from error
     return TableReader(str(path), connection, read_column_types(connection), row_noun, first_record)
 
 
@@ -160,14 +160,14 @@ DELIMITERS = ",;\t|"
 
 
 def load_csv(connection: Any, path: Path) -> None:
-    """Every cell as it stands. Every line must have the columns of the first."""
+    """Load all cells as text. Every line must have as many columns as the header."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         header_line = file.readline().rstrip("\r\n")
     delimiter = max(DELIMITERS, key=header_line.count)
     column_names = [column_name.strip() or f"column {column_index}" for column_index, column_name in enumerate(next(csv.reader([header_line], delimiter=delimiter)))]
     duplicate_names = [column_name for column_name, occurrence_count in Counter(column_names).items() if occurrence_count > 1]
     if duplicate_names:
-        raise MalformedFileError(path, f"has two columns named '{duplicate_names[0]}'")
+        raise MalformedFileError(path, f"duplicate column '{duplicate_names[0]}'")
     columns_sql = ", ".join(f"{quote_string(column_name)}: 'VARCHAR'" for column_name in column_names)
     connection.execute(
         f"CREATE TABLE cells AS SELECT * FROM read_csv(?, auto_detect = false, hive_partitioning = false, header = true, "
@@ -178,7 +178,7 @@ def load_csv(connection: Any, path: Path) -> None:
 
 
 def has_mixed_newlines(path: Path) -> bool:
-    """Files put together from two systems: DuckDB reads them only where it is lenient about the rest too."""
+    """Whether the file mixes LF and CRLF, which DuckDB reads only without strict mode."""
     with path.open("rb") as file:
         head = file.read(1 << 20)
     return b"\r\n" in head and head.count(b"\n") > head.count(b"\r\n")
@@ -189,7 +189,7 @@ def quote_string(string: str) -> str:
 
 
 def escape_glob(path: Path | str) -> str:
-    """The path for DuckDB, which takes `*`, `?` and `[` for patterns."""
+    """Escape `*`, `?` and `[`, which DuckDB would expand as patterns."""
     return "".join(f"[{character}]" if character in "*?[" else character for character in str(path))
 
 
@@ -199,7 +199,7 @@ def is_parquet(path: Path) -> bool:
 
 
 def open_memory_table(source: Any) -> TableReader:
-    """Columns in memory: a dict of arrays or lists, pandas, polars or Arrow; raises FileMalformed for anything else."""
+    """Open columns in memory: a dict of arrays or lists, pandas, polars or Arrow; raises MalformedFileError for anything else."""
     import duckdb
 
     location = "columns in memory"
@@ -209,12 +209,12 @@ def open_memory_table(source: Any) -> TableReader:
             source = {str(column_name): np.asarray(column) for column_name, column in source.items()}
             lengths = {column_name: len(column) for column_name, column in source.items()}
             if len(set(lengths.values())) != 1:
-                raise MalformedFileError(location, f"are {lengths or 'none'}, where columns of one length were expected")
+                raise MalformedFileError(location, f"found lengths {lengths or 'none'}; expected columns of equal length")
         connection.register("given", source)
         connection.execute("CREATE TABLE cells AS SELECT * FROM given")
         connection.execute(f"CREATE VIEW numbered AS SELECT *, row_number() OVER () - 1 AS {ROW_INDEX_COLUMN} FROM cells")
     except (duckdb.Error, TypeError) as error:
-        raise MalformedFileError(location, f"are no table that can be read: {first_paragraph(str(error))}") from error
+        raise MalformedFileError(location, f"cannot read the table: {first_paragraph(str(error))}") from error
     return TableReader(location, connection, read_column_types(connection), "row", 0)
 
 

@@ -21,7 +21,13 @@ from pellucid.formats.coco import CocoId, numeric_ids
 from pellucid.formats.look import ReadOptions, Probe, PredictionFormat
 from pellucid.formats.outgoing import ExportData, prepare_export_file
 from pellucid.formats.parsed import parse_json
-from pellucid.formats.source import ImageKeyKind, ParsedPredictions, validate_predictions, encode_texts, encode_integers
+from pellucid.formats.source import (
+    ImageKeyKind,
+    ParsedPredictions,
+    validate_predictions,
+    encode_texts,
+    encode_integers,
+)
 
 NAME = "coco-results"
 
@@ -29,7 +35,9 @@ NAME = "coco-results"
 def matches(probe: Probe) -> bool:
     """Whether the file is a JSON list that is empty or has records with a category_id."""
     head = probe.head
-    return head.startswith("[") and ("category_id" in head or re.match(r"\[\s*\]", head) is not None)
+    return head.startswith("[") and (
+        "category_id" in head or re.match(r"\[\s*\]", head) is not None
+    )
 
 
 RESULTS_VIEW_SQL = """
@@ -60,11 +68,15 @@ def read_columns_native(path: Path) -> tuple[dict[str, Any], ImageKeyKind] | Non
     split_offset = record_boundary(path)
     byte_ranges = [(0, None)] if split_offset is None else [(0, split_offset), (split_offset, None)]
     with ThreadPoolExecutor(len(byte_ranges)) as threads:
-        chunks_by_range = list(threads.map(lambda byte_range: read_byte_range(path, *byte_range), byte_ranges))
+        chunks_by_range = list(
+            threads.map(lambda byte_range: read_byte_range(path, *byte_range), byte_ranges)
+        )
     if any(chunks is None for chunks in chunks_by_range):
         return None
     chunk_columns = [columns for chunks in chunks_by_range if chunks for columns in chunks]
-    image, concept, score, box = (np.concatenate(arrays) for arrays in zip(*chunk_columns, strict=True))
+    image, concept, score, box = (
+        np.concatenate(arrays) for arrays in zip(*chunk_columns, strict=True)
+    )
     return {"image": image, "concept": concept, "score": score, "box": box}, "id"
 
 
@@ -106,7 +118,9 @@ def read_byte_range(path: Path, start: int, end: int | None) -> list[Columns] | 
         if consumed is None:
             return None
         pending = pending[consumed:]
-    is_complete = parser_state[0] == (LIST_END if end is None else AFTER_RECORD) and not pending.strip()
+    is_complete = (
+        parser_state[0] == (LIST_END if end is None else AFTER_RECORD) and not pending.strip()
+    )
     return chunks if is_complete else None
 
 
@@ -114,10 +128,20 @@ def parse_chunk(buffer: bytes, parser_state: Any, chunks: list[Columns]) -> int 
     """Append the columns of the complete records in `text`; return the bytes consumed, or None if the layout is not plain."""
     assert kernel.library is not None
     capacity, row_count = len(buffer) // MIN_RECORD_BYTES + 1, np.zeros(1, np.int64)
-    arrays = np.empty(capacity, np.int64), np.empty(capacity, np.int64), np.empty(capacity), np.empty((capacity, 4))
+    arrays = (
+        np.empty(capacity, np.int64),
+        np.empty(capacity, np.int64),
+        np.empty(capacity),
+        np.empty((capacity, 4)),
+    )
     address, integer = kernel.address, kernel.integer
     consumed: int = kernel.library.read_results(
-        buffer, integer(len(buffer)), integer(capacity), *(address(array) for array in arrays), address(row_count), address(parser_state)
+        buffer,
+        integer(len(buffer)),
+        integer(capacity),
+        *(address(array) for array in arrays),
+        address(row_count),
+        address(parser_state),
     )
     chunks.append(tuple(array[: row_count[0]].copy() for array in arrays))
     return None if consumed < 0 else consumed
@@ -132,7 +156,11 @@ def read_columns_duckdb(path: Path) -> tuple[dict[str, Any], ImageKeyKind]:
     try:
         with duckdb.connect() as connection:
             image_expression = "coalesce(file_name, image_id)" if has_file_names else "image_id"
-            connection.execute(RESULTS_VIEW_SQL.format(image=image_expression, path=quote_string(escape_glob(path))))
+            connection.execute(
+                RESULTS_VIEW_SQL.format(
+                    image=image_expression, path=quote_string(escape_glob(path))
+                )
+            )
             columns = query_columns(connection)
     except duckdb.Error as error:
         parse_json(path, list[CocoResult], "COCO results")  # raises a more precise error, if it can
@@ -141,18 +169,33 @@ def read_columns_duckdb(path: Path) -> tuple[dict[str, Any], ImageKeyKind]:
     box = np.empty((len(columns["score"]), 4))
     for side_index, side in enumerate("xywh"):
         box[:, side_index] = np.ma.filled(columns[side], np.nan)
-    return {"image": columns["image"], "concept": columns["concept"], "score": columns["score"], "box": box}, "path" if has_file_names else "id"
+    return {
+        "image": columns["image"],
+        "concept": columns["concept"],
+        "score": columns["score"],
+        "box": box,
+    }, "path" if has_file_names else "id"
 
 
 def query_columns(connection: Any) -> dict[str, Any]:
     """Query the results as columns. Integer ids are read as integers: converting millions to strings takes seconds."""
-    integer_test = "count(*) = count({0}) AND bool_and(CAST(TRY_CAST({0} AS BIGINT) AS VARCHAR) = {0})"
+    integer_test = (
+        "count(*) = count({0}) AND bool_and(CAST(TRY_CAST({0} AS BIGINT) AS VARCHAR) = {0})"
+    )
     query = f"SELECT {integer_test.format('image')}, {integer_test.format('concept')} FROM (FROM results LIMIT {SAMPLE_SIZE})"
     is_integer = dict(zip(("image", "concept"), connection.execute(query).fetchone(), strict=True))
-    expressions = {key: integer_sql(key) if is_integer_column else key for key, is_integer_column in is_integer.items()}
+    expressions = {
+        key: integer_sql(key) if is_integer_column else key
+        for key, is_integer_column in is_integer.items()
+    }
     columns: dict[str, Any] = connection.execute(RESULTS_SQL.format(**expressions)).fetchnumpy()
-    if any(is_integer_column and np.ma.getmaskarray(columns[key]).any() for key, is_integer_column in is_integer.items()):
-        columns = connection.execute(RESULTS_SQL.format(image="image", concept="concept")).fetchnumpy()
+    if any(
+        is_integer_column and np.ma.getmaskarray(columns[key]).any()
+        for key, is_integer_column in is_integer.items()
+    ):
+        columns = connection.execute(
+            RESULTS_SQL.format(image="image", concept="concept")
+        ).fetchnumpy()
     return columns
 
 
@@ -181,21 +224,43 @@ def check_columns(path: Path, columns: dict[str, Any]) -> None:
         if len(missing_rows):
             if key == "score":
                 raise InvalidScoreError(path, f"$[{missing_rows[0]}]", "absent")
-            raise InvalidRecordError(path, f"$[{missing_rows[0]}]", f"missing {key}", "Write image_id, category_id, bbox and score.")
+            raise InvalidRecordError(
+                path,
+                f"$[{missing_rows[0]}]",
+                f"missing {key}",
+                "Write image_id, category_id, bbox and score.",
+            )
     box_lengths = np.ma.filled(columns["numbers"], 0)
     invalid_rows = np.flatnonzero(box_lengths != 4)
     if len(invalid_rows):
-        raise InvalidRecordError(path, f"$[{invalid_rows[0]}].bbox", f"found {box_lengths[invalid_rows[0]]} numbers", "Write [left, top, width, height] in pixels.")
+        raise InvalidRecordError(
+            path,
+            f"$[{invalid_rows[0]}].bbox",
+            f"found {box_lengths[invalid_rows[0]]} numbers",
+            "Write [left, top, width, height] in pixels.",
+        )
 
 
-def build_source(path: Path, columns: dict[str, Any], images_named_by: ImageKeyKind) -> ParsedPredictions:
+def build_source(
+    path: Path, columns: dict[str, Any], images_named_by: ImageKeyKind
+) -> ParsedPredictions:
     image_keys, image = distinct_codes(columns["image"])
     concept_keys, concept = distinct_codes(columns["concept"])
     score, box = np.ma.filled(columns["score"], np.nan), columns["box"]
     source = ParsedPredictions(
-        str(path), NAME, image_keys, image, concept_keys, concept, "id",
-        score, box, "pixels", range(len(score)), image_key_kind=images_named_by,
-    )  # fmt: skip
+        str(path),
+        NAME,
+        image_keys,
+        image,
+        concept_keys,
+        concept,
+        "id",
+        score,
+        box,
+        "pixels",
+        range(len(score)),
+        image_key_kind=images_named_by,
+    )
     return validate_predictions(source)
 
 
@@ -208,10 +273,24 @@ def write(export_data: ExportData, path: Path) -> None:
     predictions = export_data.predictions
     if predictions is None or predictions.box is None:
         raise ExportError("coco", "COCO results need boxes with scores; write csv or parquet")
-    image_ids, concept_ids = numeric_ids(export_data.images.source_id.tolist()), numeric_ids(export_data.concept_ids)
-    prediction_rows = zip(predictions.image.tolist(), predictions.concept.tolist(), predictions.box.tolist(), predictions.score.tolist(), strict=True)
+    image_ids, concept_ids = (
+        numeric_ids(export_data.images.source_id.tolist()),
+        numeric_ids(export_data.concept_ids),
+    )
+    prediction_rows = zip(
+        predictions.image.tolist(),
+        predictions.concept.tolist(),
+        predictions.box.tolist(),
+        predictions.score.tolist(),
+        strict=True,
+    )
     results = [
-        {"image_id": image_ids[image], "category_id": concept_ids[concept], "bbox": box, "score": score}
+        {
+            "image_id": image_ids[image],
+            "category_id": concept_ids[concept],
+            "bbox": box,
+            "score": score,
+        }
         for image, concept, box, score in prediction_rows
     ]
     prepare_export_file(path).write_bytes(msgspec.json.encode(results))

@@ -30,8 +30,14 @@ class CreateMLImage(msgspec.Struct):
 
 
 def matches(probe: Probe) -> bool:
-    heads = [probe.head] if not probe.is_dir else [probe.read_head(file_name) for file_name in probe.files_with_suffix(".json")[:3]]
-    return any(head.startswith("[") and '"coordinates"' in head and '"image"' in head for head in heads)
+    heads = (
+        [probe.head]
+        if not probe.is_dir
+        else [probe.read_head(file_name) for file_name in probe.files_with_suffix(".json")[:3]]
+    )
+    return any(
+        head.startswith("[") and '"coordinates"' in head and '"image"' in head for head in heads
+    )
 
 
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
@@ -39,12 +45,26 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     for file in list_files(probe, ".json"):
         folder = file.parent.relative_to(probe.path).as_posix() if probe.is_dir else "."
         split = parse_split(file.parent.name) if probe.is_dir else None
-        for image_index, image_record in enumerate(parse_json(file, list[CreateMLImage], "CreateML")):
-            image = builder.add_image(f"{folder}/{image_record.image}", split=-1 if split is None else split)
+        for image_index, image_record in enumerate(
+            parse_json(file, list[CreateMLImage], "CreateML")
+        ):
+            image = builder.add_image(
+                f"{folder}/{image_record.image}", split=-1 if split is None else split
+            )
             for annotation_index, annotation in enumerate(image_record.annotations):
                 center_box = annotation.coordinates
-                box = (center_box.x - center_box.width / 2, center_box.y - center_box.height / 2, center_box.width, center_box.height)
-                builder.add_box(image, annotation.label, box, f"{file.name} $[{image_index}].annotations[{annotation_index}]")
+                box = (
+                    center_box.x - center_box.width / 2,
+                    center_box.y - center_box.height / 2,
+                    center_box.width,
+                    center_box.height,
+                )
+                builder.add_box(
+                    image,
+                    annotation.label,
+                    box,
+                    f"{file.name} $[{image_index}].annotations[{annotation_index}]",
+                )
     return builder.build(options.kind)
 
 

@@ -19,8 +19,12 @@ def matches(probe: Probe) -> bool:
     if not probe.is_dir:
         return probe.path.suffix == ".data" and "names" in probe.head
     if probe.files_with_suffix(".data"):
-        return any("names" in probe.read_head(file_name) for file_name in probe.files_with_suffix(".data"))
-    return find_names_file(probe.path) is not None and any(is_label(probe.read_head(file_name)) for file_name in probe.files_with_suffix(".txt")[:20])
+        return any(
+            "names" in probe.read_head(file_name) for file_name in probe.files_with_suffix(".data")
+        )
+    return find_names_file(probe.path) is not None and any(
+        is_label(probe.read_head(file_name)) for file_name in probe.files_with_suffix(".txt")[:20]
+    )
 
 
 def is_label(head: str) -> bool:
@@ -29,22 +33,40 @@ def is_label(head: str) -> bool:
 
 
 def find_names_file(folder: Path) -> Path | None:
-    candidates = [folder / file_name for file_name in NAMES_FILES] + [folder.parent / file_name for file_name in NAMES_FILES]
+    candidates = [folder / file_name for file_name in NAMES_FILES] + [
+        folder.parent / file_name for file_name in NAMES_FILES
+    ]
     return next((file for file in candidates if file.is_file()), None)
 
 
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
-    data_file = probe.path if not probe.is_dir else next(iter(sorted(probe.path.glob("*.data"))), None)
+    data_file = (
+        probe.path if not probe.is_dir else next(iter(sorted(probe.path.glob("*.data"))), None)
+    )
     root = probe.path if probe.is_dir else probe.path.parent
-    names_path = data_file.parent / Path(read_data_settings(data_file).get("names", "obj.names")).name if data_file else find_names_file(root)
+    names_path = (
+        data_file.parent / Path(read_data_settings(data_file).get("names", "obj.names")).name
+        if data_file
+        else find_names_file(root)
+    )
     if names_path is None or not names_path.is_file():
         raise MalformedFileError(data_file or root, "has no existing concept names file (names)")
     concepts = [line for _, line in read_lines(names_path)]
     image_entries = read_image_lists(data_file, root) if data_file else scan_label_files(root)
     image_folder = Path(options.image_folder) if options.image_folder else root
     image_paths = [path_in_image_folder(path, image_folder, root) for path, _, _ in image_entries]
-    label_files: list[Path | None] = [label_file if label_file.is_file() else None for _, _, label_file in image_entries]
-    return build_annotations(data_file or root, image_folder, concepts, image_paths, [split for _, split, _ in image_entries], label_files, [])
+    label_files: list[Path | None] = [
+        label_file if label_file.is_file() else None for _, _, label_file in image_entries
+    ]
+    return build_annotations(
+        data_file or root,
+        image_folder,
+        concepts,
+        image_paths,
+        [split for _, split, _ in image_entries],
+        label_files,
+        [],
+    )
 
 
 def read_data_settings(data_file: Path) -> dict[str, str]:
@@ -57,11 +79,22 @@ def read_image_lists(data_file: Path, root: Path) -> list[tuple[str, int, Path]]
     image_entries = []
     for key, setting in read_data_settings(data_file).items():
         split = parse_split("validation" if key == "valid" else key)
-        list_file = next((candidate for candidate in (root / setting, root / Path(setting).name) if candidate.is_file()), None)
+        list_file = next(
+            (
+                candidate
+                for candidate in (root / setting, root / Path(setting).name)
+                if candidate.is_file()
+            ),
+            None,
+        )
         if split is None or list_file is None:
             continue
         for _, line in read_lines(list_file):
-            path = line if (root / line).exists() or not line.startswith("data/") else line.removeprefix("data/")
+            path = (
+                line
+                if (root / line).exists() or not line.startswith("data/")
+                else line.removeprefix("data/")
+            )
             image_entries.append((path, split, (root / path).with_suffix(".txt")))
     if not image_entries:
         raise MalformedFileError(data_file, "has no existing image list (train, valid)")
@@ -81,13 +114,23 @@ def scan_label_files(root: Path) -> list[tuple[str, int, Path]]:
         folder_names = label_file.relative_to(root).parts[:-1]
         split = find_split(folder_names)
         image_file = closest_image(label_file, images_by_stem.get(label_file.stem, []))
-        image_entries.append((image_file.relative_to(root).as_posix() if image_file else f"{label_file.stem}.jpg", split, label_file))
+        image_entries.append(
+            (
+                image_file.relative_to(root).as_posix() if image_file else f"{label_file.stem}.jpg",
+                split,
+                label_file,
+            )
+        )
     return image_entries
 
 
 def closest_image(label_file: Path, image_files: list[Path]) -> Path | None:
     """Among images with the label's stem, the one whose path shares most folders with the label's."""
-    return max(image_files, key=lambda image_file: len(set(image_file.parts) & set(label_file.parts)), default=None)
+    return max(
+        image_files,
+        key=lambda image_file: len(set(image_file.parts) & set(label_file.parts)),
+        default=None,
+    )
 
 
 def path_in_image_folder(path: str, image_folder: Path, root: Path) -> str:

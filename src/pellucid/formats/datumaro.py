@@ -55,10 +55,18 @@ class DatumaroFile(msgspec.Struct):
 
 
 def matches(probe: Probe) -> bool:
-    heads = [probe.head] if not probe.is_dir else [probe.read_head(file_name) for file_name in probe.files_with_suffix(".json")[:3]]
-    return any(head.startswith("{") and '"categories"' in head and '"items"' in head and '"images"' not in head for head in heads) or any(
-        head.startswith("{") and '"label_groups"' in head for head in heads
+    heads = (
+        [probe.head]
+        if not probe.is_dir
+        else [probe.read_head(file_name) for file_name in probe.files_with_suffix(".json")[:3]]
     )
+    return any(
+        head.startswith("{")
+        and '"categories"' in head
+        and '"items"' in head
+        and '"images"' not in head
+        for head in heads
+    ) or any(head.startswith("{") and '"label_groups"' in head for head in heads)
 
 
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
@@ -71,14 +79,34 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         concept_names |= dict.fromkeys(labels)
         split = parse_split(file.stem)
         for item_index, item in enumerate(document.items):
-            counts = read_item(builder, file, item, f"$.items[{item_index}]", labels, -1 if split is None else split)
+            counts = read_item(
+                builder,
+                file,
+                item,
+                f"$.items[{item_index}]",
+                labels,
+                -1 if split is None else split,
+            )
             outline_count, skipped_count = outline_count + counts[0], skipped_count + counts[1]
-    builder.add_note("polygons", outline_count, f"{outline_count:,} outlines converted to bounding boxes")
-    builder.add_note("left_out", skipped_count, f"{skipped_count:,} captions, depth maps and other annotations without a concept or box skipped")
+    builder.add_note(
+        "polygons", outline_count, f"{outline_count:,} outlines converted to bounding boxes"
+    )
+    builder.add_note(
+        "left_out",
+        skipped_count,
+        f"{skipped_count:,} captions, depth maps and other annotations without a concept or box skipped",
+    )
     return builder.build(options.kind, list(concept_names))
 
 
-def read_item(builder: DatasetBuilder, file: Path, item: DatumaroItem, item_location: str, labels: list[str], split: int) -> tuple[int, int]:
+def read_item(
+    builder: DatasetBuilder,
+    file: Path,
+    item: DatumaroItem,
+    item_location: str,
+    labels: list[str],
+    split: int,
+) -> tuple[int, int]:
     """Return the number of outlines and of skipped annotations."""
     media = item.image or item.media or DatumaroMedia()
     height, width = (media.size or [0, 0])[:2]
@@ -90,17 +118,30 @@ def read_item(builder: DatasetBuilder, file: Path, item: DatumaroItem, item_loca
             skipped_count += 1
             continue
         if not 0 <= annotation.label_id < len(labels):
-            raise UnlistedConceptError(file, location, annotation.label_id, [f"0 to {len(labels) - 1}"])
+            raise UnlistedConceptError(
+                file, location, annotation.label_id, [f"0 to {len(labels) - 1}"]
+            )
         concept = labels[annotation.label_id]
-        ignore = bool(annotation.attributes.get("is_crowd") or annotation.attributes.get("difficult"))
+        ignore = bool(
+            annotation.attributes.get("is_crowd") or annotation.attributes.get("difficult")
+        )
         if annotation.type == "label":
             builder.add_tag(image, concept)
         elif annotation.type == "bbox" and annotation.bbox:
             builder.add_box(image, concept, annotation.bbox, location, ignore)
-        elif annotation.type in ("polygon", "polyline") and annotation.points and all(isinstance(coordinate, int | float) for coordinate in annotation.points):
+        elif (
+            annotation.type in ("polygon", "polyline")
+            and annotation.points
+            and all(isinstance(coordinate, int | float) for coordinate in annotation.points)
+        ):
             outline_count += 1
             builder.add_outline(
-                image, concept, list(zip(annotation.points[::2], annotation.points[1::2], strict=False)), location, ignore, keep_outline=annotation.type == "polygon"
+                image,
+                concept,
+                list(zip(annotation.points[::2], annotation.points[1::2], strict=False)),
+                location,
+                ignore,
+                keep_outline=annotation.type == "polygon",
             )
         elif annotation.bbox:
             outline_count += 1

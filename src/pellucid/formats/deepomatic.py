@@ -12,7 +12,13 @@ from pellucid.errors import MalformedFileError, EmptyPredictionsError, InvalidRe
 from pellucid.formats.gathering import DatasetBuilder, BoxCoordinates
 from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe, PredictionFormat
 from pellucid.formats.parsed import read_lines, expect_list, parse_number, parse_json, expect_object
-from pellucid.formats.source import ParsedAnnotations, ParsedPredictions, validate_predictions, encode_texts, parse_split
+from pellucid.formats.source import (
+    ParsedAnnotations,
+    ParsedPredictions,
+    validate_predictions,
+    encode_texts,
+    parse_split,
+)
 
 NAME = "deepomatic"
 PREDICTIONS_NAME = "deepomatic-predictions"
@@ -39,7 +45,9 @@ def read_image_records(probe: Probe) -> tuple[list[DeepomaticRecord], list[str]]
         try:
             image_records.append(msgspec.json.decode(line, type=DeepomaticRecord))
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise MalformedFileError(probe.path, f"line {line_number} is not a valid JSON object: {error}") from error
+            raise MalformedFileError(
+                probe.path, f"line {line_number} is not a valid JSON object: {error}"
+            ) from error
     return image_records, []
 
 
@@ -50,12 +58,20 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         image_path = image_location(probe, image_record, image_index)
         split = parse_split(str(image_record.get("stage") or ""))
         image = builder.add_image(image_path, split=-1 if split is None else split)
-        for region_index, region_value in enumerate(expect_list(image_record.get("annotated_regions"), probe.path, f"$.images[{image_index}].annotated_regions")):
+        for region_index, region_value in enumerate(
+            expect_list(
+                image_record.get("annotated_regions"),
+                probe.path,
+                f"$.images[{image_index}].annotated_regions",
+            )
+        ):
             location = f"$.images[{image_index}].annotated_regions[{region_index}]"
             region = expect_object(region_value, probe.path, location)
             for tag in expect_list(region.get("tags"), probe.path, location):
                 if region.get("region"):
-                    builder.add_box(image, str(tag), region_box(probe, region["region"], location), location)
+                    builder.add_box(
+                        image, str(tag), region_box(probe, region["region"], location), location
+                    )
                 else:
                     builder.add_tag(image, str(tag))
     return builder.build(options.kind, tags, unit="fractions")
@@ -64,13 +80,17 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
 def image_location(probe: Probe, record: DeepomaticRecord, record_index: int) -> str:
     image_path = record.get("location") or record.get("filename") or record.get("image_path")
     if not isinstance(image_path, str):
-        raise InvalidRecordError(probe.path, f"record {record_index}", "missing location", "Add the path of its image.")
+        raise InvalidRecordError(
+            probe.path, f"record {record_index}", "missing location", "Add the path of its image."
+        )
     return image_path
 
 
 def region_box(probe: Probe, region_value: Any, location: str) -> BoxCoordinates:
     region_value = expect_object(region_value, probe.path, location)
-    x_min, y_min, x_max, y_max = (parse_number(region_value.get(side), probe.path, location, side) for side in CORNER_KEYS)
+    x_min, y_min, x_max, y_max = (
+        parse_number(region_value.get(side), probe.path, location, side) for side in CORNER_KEYS
+    )
     return x_min, y_min, x_max - x_min, y_max - y_min
 
 
@@ -79,8 +99,14 @@ def matches_predictions(probe: Probe) -> bool:
 
 
 def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
-    document = parse_json(probe.path, list[DeepomaticRecord] | DeepomaticRecord, "a Deepomatic prediction")
-    image_records = document if isinstance(document, list) else expect_list(document.get("images"), probe.path, "$.images") or [document]
+    document = parse_json(
+        probe.path, list[DeepomaticRecord] | DeepomaticRecord, "a Deepomatic prediction"
+    )
+    image_records = (
+        document
+        if isinstance(document, list)
+        else expect_list(document.get("images"), probe.path, "$.images") or [document]
+    )
     image_keys: list[str] = []
     predictions: list[tuple[int, str, float, BoxCoordinates]] = []
     for image_index, image_record in enumerate(image_records):
@@ -88,24 +114,49 @@ def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
         record = expect_object(image_record, probe.path, location)
         image_keys.append(image_location(probe, record, image_index))
         for output in expect_list(record.get("outputs"), probe.path, location) or [record]:
-            labels = expect_object(expect_object(output, probe.path, location).get("labels"), probe.path, location)
-            label_records = [*expect_list(labels.get("predicted"), probe.path, location), *expect_list(labels.get("discarded"), probe.path, location)]
+            labels = expect_object(
+                expect_object(output, probe.path, location).get("labels"), probe.path, location
+            )
+            label_records = [
+                *expect_list(labels.get("predicted"), probe.path, location),
+                *expect_list(labels.get("discarded"), probe.path, location),
+            ]
             for label_record in label_records:
                 label = expect_object(label_record, probe.path, location)
                 score = parse_number(label.get("score"), probe.path, location, "score")
                 region = expect_object(label.get("roi"), probe.path, location).get("bbox")
                 box = region_box(probe, region, location) if region else (0.0, 0.0, 0.0, 0.0)
-                predictions.append((image_index, str(label.get("label_name") or label.get("name") or ""), score, box))
+                predictions.append(
+                    (
+                        image_index,
+                        str(label.get("label_name") or label.get("name") or ""),
+                        score,
+                        box,
+                    )
+                )
     if not image_keys:
         raise EmptyPredictionsError(probe.path, "the file has no records")
     is_detection = options.kind == "detection"
     concept_keys, concept = encode_texts([prediction[1] for prediction in predictions])
-    boxes = np.array([prediction[3] for prediction in predictions], float).reshape(-1, 4) if is_detection else None
+    boxes = (
+        np.array([prediction[3] for prediction in predictions], float).reshape(-1, 4)
+        if is_detection
+        else None
+    )
     image = np.array([prediction[0] for prediction in predictions], np.int32)
     source = ParsedPredictions(
-        str(probe.path), PREDICTIONS_NAME, image_keys, image, concept_keys, concept, "name", np.array([prediction[2] for prediction in predictions], float), boxes,
-        "fractions" if is_detection else "pixels", image.astype(np.int64),
-    )  # fmt: skip
+        str(probe.path),
+        PREDICTIONS_NAME,
+        image_keys,
+        image,
+        concept_keys,
+        concept,
+        "name",
+        np.array([prediction[2] for prediction in predictions], float),
+        boxes,
+        "fractions" if is_detection else "pixels",
+        image.astype(np.int64),
+    )
     return validate_predictions(source)
 
 

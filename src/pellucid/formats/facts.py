@@ -1,4 +1,4 @@
-"""From the rows of an annotation table to columns."""
+"""Conversion of annotation tables to columns."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAME = "table"
 
 
 class LongRows:
-    """Rows of the long form: the row of the table, its concept's text, its box and what is said of it."""
+    """Rows of the long format: row index in the table, concept name, box and flags."""
 
     def __init__(self, kind: Kind, row_indexes: Any, concept_names: list[str], boxes: Floats | None, is_ignored: Any, is_positive: Any, stated: int) -> None:
         self.kind: Kind = kind
@@ -60,7 +60,7 @@ def require_one_concept_per_image(reader: TableReader, image_paths: list[str], a
 
 
 def read_image_splits(reader: TableReader, roles: ColumnRoles, image_paths: list[str], image_indexes: Any) -> Bytes:
-    """Each image's split, -1 where the table does not say."""
+    """Each image's split, -1 if the table does not specify it."""
     split_indexes = np.full(len(image_paths), -1, np.int8)
     if roles.split_column is None:
         return split_indexes
@@ -75,7 +75,7 @@ def read_image_splits(reader: TableReader, roles: ColumnRoles, image_paths: list
 
 
 def read_image_metadata(reader: TableReader, roles: ColumnRoles, image_indexes: Any, image_count: int, long_rows: LongRows) -> Texts:
-    """The user's own columns that say one thing of each image, as a JSON object an image."""
+    """Extra columns with one value per image, as one JSON object per image."""
     used_columns = set(long_rows.listed_concepts or ())
     metadata_by_image: list[dict[str, str]] = [{} for _ in range(image_count)]
     for column_name in roles.unassigned_columns(reader):

@@ -1,4 +1,4 @@
-"""Images, boxes and tags gathered one by one, as most formats tell of them, and made into columns at the end."""
+"""A builder that collects images, boxes and tags one by one and converts them to columns."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BoxCoordinates = tuple[float, float, float, float]
 
 @dataclass
 class DatasetBuilder:
-    """path: of the source, for messages · home: the folder of the pictures, if the user named one."""
+    """path: of the source, for messages · image_folder: given by the user, if any."""
 
     path: str
     format: str
@@ -35,7 +35,7 @@ class DatasetBuilder:
         self, file_name: str, width: float = 0, height: float = 0, split: int = -1, image_id: str = "", metadata: str = "",
         annotated: bool = True,
     ) -> int:  # fmt: skip
-        """The image's row; what an earlier record did not say is added. annotated: whether anything is known of it."""
+        """Add an image or its missing properties; return its index. annotated: whether it was annotated."""
         normalized_path = normalize_image_path(self.path, file_name, self.image_folder)
         image_index = self._image_index_by_path.setdefault(normalized_path, len(self._image_index_by_path))
         if image_index == len(self._image_records):
@@ -50,20 +50,20 @@ class DatasetBuilder:
         return image_index
 
     def add_unique_image(self, file_name: str, *image_values: Any, **image_options: Any) -> int:
-        """An image that has one record of its own; raises ImageTwice where two records are of one picture."""
+        """Add an image that must have a single record; raises DuplicateImageError."""
         if normalize_image_path(self.path, file_name, self.image_folder) in self._image_index_by_path:
             raise DuplicateImageError(self.path, file_name)
         return self.add_image(file_name, *image_values, **image_options)
 
     def add_box(self, image_index: int, concept: str, box: BoxCoordinates, location: str, ignore: bool = False, area: float | None = None) -> None:
-        """box: [left, top, width, height]; place: where it stands, for messages."""
+        """box: [left, top, width, height]; location: in the source, for messages."""
         if not concept.strip():
-            raise InvalidRecordError(self.path, location, "it has no concept", "Name what the box shows.")
+            raise InvalidRecordError(self.path, location, "missing concept", "Specify the concept of the box.")
         x, y, width, height = box
         self._boxes.append((image_index, concept.strip(), x, y, width, height, ignore, width * height if area is None else area, location))
 
     def add_corners(self, image_index: int, concept: str, corners: BoxCoordinates, location: str, ignore: bool = False) -> None:
-        """corners: left, top, right, bottom, in any order of the two points."""
+        """corners: left, top, right, bottom; the two points may be in any order."""
         x_min, y_min, x_max, y_max = corners
         x_min, x_max = min(x_min, x_max), max(x_min, x_max)
         y_min, y_max = min(y_min, y_max), max(y_min, y_max)
@@ -72,9 +72,9 @@ class DatasetBuilder:
     def add_outline(
         self, image_index: int, concept: str, points: list[tuple[float, float]], location: str, ignore: bool = False, keep_outline: bool = False
     ) -> None:  # fmt: skip
-        """The bounding box of an outline. drawn: the outline itself is kept, to be drawn."""
+        """Add the bounding box of an outline. keep_outline: also keep the outline for display."""
         if not points:
-            raise InvalidRecordError(self.path, location, "it has no points", "Write at least two.")
+            raise InvalidRecordError(self.path, location, "missing points", "At least two points are required.")
         xs, ys = [x for x, _ in points], [y for _, y in points]
         self.add_corners(image_index, concept, (min(xs), min(ys), max(xs), max(ys)), location, ignore)
         if keep_outline and len(points) > 2:
@@ -86,7 +86,7 @@ class DatasetBuilder:
             raise ContradictoryTagError(self.path, list(self._image_index_by_path)[image_index], concept)
 
     def add_annotations(self, parsed: ParsedAnnotations, image_paths: list[str], location: str) -> None:
-        """Add the annotations of another source; names: of its images, as they are called here."""
+        """Add the annotations of another source. image_paths: the paths of its images in this data set."""
         annotations = parsed.annotations
         annotation_values = zip(annotations.image.tolist(), annotations.concept.tolist(), annotations.ignore.tolist(), annotations.positive.tolist(), strict=True)
         for annotation_index, (parsed_image_index, concept_index, ignore, positive) in enumerate(annotation_values):
@@ -103,14 +103,14 @@ class DatasetBuilder:
                 self.add_absent_concept(image_index, concept_name)
 
     def add_absent_concept(self, image_index: int, concept: str) -> None:
-        """Somebody looked for the concept in a picture of boxes and found none."""
+        """Record that a concept was verified to be absent from a detection image."""
         self._absent_concepts.setdefault((image_index, concept.strip()))
 
     def build(
         self, kind: Kind | None, concepts: list[str] | None = None, concept_ids: list[str] | None = None, image_folder: str | None = None,
         unit: BoxUnit = "pixels",
     ) -> ParsedAnnotations:  # fmt: skip
-        """Everything gathered. kind: the one asked for, or None for what there is · concepts, ids: as the format lists them, if it does."""
+        """Build the result. kind: as requested, or None to infer it · concepts, concept_ids: as listed by the format, if any."""
         resolved_kind = kind or self._infer_kind()
         used_concepts = {box_record[1] for box_record in self._boxes} if self._is_boxes(resolved_kind) else {concept for _, concept in self._tags}
         used_concepts |= {concept for _, concept in self._absent_concepts}
@@ -176,11 +176,11 @@ class DatasetBuilder:
             return notes
         notes += check_boxes(self.path, np.array([box_record[2:6] for box_record in self._boxes], float), lambda box_index: self._boxes[box_index][8])
         if self._tags:
-            message = f"{format_count(len(self._tags), 'tag')} beside the boxes left out: --kind tagging takes them"
+            message = f"{format_count(len(self._tags), 'tag')} ignored because the source has boxes: use --kind tagging to import them"
             notes.append(Note("tags_left_out", message, len(self._tags), "info"))
         return notes
 
     def add_note(self, kind: str, count: int, message: str, severity: Any = "info") -> None:
-        """Tell of something, if there is any."""
+        """Add a note if the count is not zero."""
         if count:
             self.notes.append(Note(kind, message, count, severity))

@@ -15,12 +15,27 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import numpy as np
 
 from pellucid.columns import Annotations, Predictions
-from pellucid.errors import EmptyPredictionsError, InvalidRecordError, MultipleModelsError, summarize_names
+from pellucid.errors import (
+    EmptyPredictionsError,
+    InvalidRecordError,
+    MultipleModelsError,
+    summarize_names,
+)
 from pellucid.formats.gathering import DatasetBuilder
 from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe, PredictionFormat
-from pellucid.formats.outgoing import ExportData, prepare_export_file, require_image_sizes, write_json
+from pellucid.formats.outgoing import (
+    ExportData,
+    prepare_export_file,
+    require_image_sizes,
+    write_json,
+)
 from pellucid.formats.parsed import expect_list, parse_number, parse_json, expect_object
-from pellucid.formats.source import ParsedAnnotations, ParsedPredictions, validate_predictions, encode_texts
+from pellucid.formats.source import (
+    ParsedAnnotations,
+    ParsedPredictions,
+    validate_predictions,
+    encode_texts,
+)
 
 NAME = "label-studio"
 PREDICTIONS_NAME = "label-studio-predictions"
@@ -32,9 +47,18 @@ IMAGE_KEYS = ("image", "img", "picture", "photo", "url")
 
 def matches(probe: Probe) -> bool:
     head = probe.head[:20_000]
-    is_json_export = '"data"' in head and ('"annotations"' in head or '"completions"' in head or '"predictions"' in head)
-    is_json_min_export = '"annotator"' in head or '"lead_time"' in head or '"annotation_id"' in head or ("labels" in head and '"original_width"' in head)
-    return head.startswith("[") and (is_json_export or is_json_min_export) and '"image_id"' not in head
+    is_json_export = '"data"' in head and (
+        '"annotations"' in head or '"completions"' in head or '"predictions"' in head
+    )
+    is_json_min_export = (
+        '"annotator"' in head
+        or '"lead_time"' in head
+        or '"annotation_id"' in head
+        or ("labels" in head and '"original_width"' in head)
+    )
+    return (
+        head.startswith("[") and (is_json_export or is_json_min_export) and '"image_id"' not in head
+    )
 
 
 def matches_predictions(probe: Probe) -> bool:
@@ -56,23 +80,48 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         for result_value, width, height in results:
             if width and height:
                 builder.add_image(task_image_path(probe, task, location), width, height)
-            outline_count += read_value(builder, probe, image, result_value, width, height, location)
-    builder.add_note("polygons", outline_count, f"{outline_count:,} outlines and rotated boxes converted to bounding boxes")
-    builder.add_note("cancelled", cancelled_count, f"{cancelled_count:,} skipped, cancelled or additional annotations of a task ignored")
+            outline_count += read_value(
+                builder, probe, image, result_value, width, height, location
+            )
+    builder.add_note(
+        "polygons",
+        outline_count,
+        f"{outline_count:,} outlines and rotated boxes converted to bounding boxes",
+    )
+    builder.add_note(
+        "cancelled",
+        cancelled_count,
+        f"{cancelled_count:,} skipped, cancelled or additional annotations of a task ignored",
+    )
     return builder.build(options.kind)
 
 
-def task_results(probe: Probe, task: TaskRecord, location: str) -> tuple[list[tuple[ResultValue, float, float]], int]:
+def task_results(
+    probe: Probe, task: TaskRecord, location: str
+) -> tuple[list[tuple[ResultValue, float, float]], int]:
     """The results of a task (value, image width and height or 0), and the number of ignored annotations."""
     annotations = task.get("annotations", task.get("completions"))
     if annotations is None:
         return list(json_min_results(probe, task, location)), 0
-    annotation_records = [expect_object(annotation, probe.path, location) for annotation in expect_list(annotations, probe.path, location)]
-    completed = [annotation for annotation in annotation_records if not annotation.get("was_cancelled") and not annotation.get("skipped")]
-    return [result for annotation in completed[:1] for result in annotation_results(probe, annotation, location)], len(annotation_records) - len(completed[:1])
+    annotation_records = [
+        expect_object(annotation, probe.path, location)
+        for annotation in expect_list(annotations, probe.path, location)
+    ]
+    completed = [
+        annotation
+        for annotation in annotation_records
+        if not annotation.get("was_cancelled") and not annotation.get("skipped")
+    ]
+    return [
+        result
+        for annotation in completed[:1]
+        for result in annotation_results(probe, annotation, location)
+    ], len(annotation_records) - len(completed[:1])
 
 
-def annotation_results(probe: Probe, annotation: ResultValue, location: str) -> Iterator[tuple[ResultValue, float, float]]:
+def annotation_results(
+    probe: Probe, annotation: ResultValue, location: str
+) -> Iterator[tuple[ResultValue, float, float]]:
     for result_record in expect_list(annotation.get("result"), probe.path, location):
         result = expect_object(result_record, probe.path, location)
         if isinstance(result.get("value"), dict):
@@ -81,14 +130,27 @@ def annotation_results(probe: Probe, annotation: ResultValue, location: str) -> 
 
 def result_image_size(probe: Probe, result: ResultValue, location: str) -> tuple[float, float]:
     """The image width and height, 0 if not given."""
-    width, height = (parse_number(result.get(f"original_{side}") or 0, probe.path, location, side) for side in ("width", "height"))
+    width, height = (
+        parse_number(result.get(f"original_{side}") or 0, probe.path, location, side)
+        for side in ("width", "height")
+    )
     return width, height
 
 
-def json_min_results(probe: Probe, task: TaskRecord, location: str) -> Iterator[tuple[ResultValue, float, float]]:
+def json_min_results(
+    probe: Probe, task: TaskRecord, location: str
+) -> Iterator[tuple[ResultValue, float, float]]:
     """JSON-MIN: regions are lists of objects, a choice is a string or {"choices": [...]}."""
     for key, task_value in task.items():
-        if key in (*IMAGE_KEYS, "id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time"):
+        if key in (
+            *IMAGE_KEYS,
+            "id",
+            "annotator",
+            "annotation_id",
+            "created_at",
+            "updated_at",
+            "lead_time",
+        ):
             continue
         if isinstance(task_value, list):
             for region in task_value:
@@ -103,9 +165,16 @@ def json_min_results(probe: Probe, task: TaskRecord, location: str) -> Iterator[
 def task_image_path(probe: Probe, task: TaskRecord, location: str) -> str:
     data = expect_object(task.get("data", task), probe.path, location)
     image_urls = [data[key] for key in IMAGE_KEYS if isinstance(data.get(key), str)]
-    image_urls += [data_value for data_value in data.values() if isinstance(data_value, str) and re.search(r"\.(jpe?g|png|bmp|tiff?|webp|gif)", data_value, re.I)]
+    image_urls += [
+        data_value
+        for data_value in data.values()
+        if isinstance(data_value, str)
+        and re.search(r"\.(jpe?g|png|bmp|tiff?|webp|gif)", data_value, re.I)
+    ]
     if not image_urls:
-        raise InvalidRecordError(probe.path, location, "no image in the task's data", 'Add an "image" key.')
+        raise InvalidRecordError(
+            probe.path, location, "no image in the task's data", 'Add an "image" key.'
+        )
     return image_name_from_url(image_urls[0])
 
 
@@ -122,11 +191,22 @@ def image_name_from_url(url: str) -> str:
 
 def result_concepts(result_value: ResultValue) -> list[str]:
     """The concepts of a region or a choice: `rectanglelabels`, `polygonlabels`, `labels`, ... or `choices`."""
-    labels: Any = next((result_value[key] for key in result_value if key.endswith("labels") or key == "choices"), [])
+    labels: Any = next(
+        (result_value[key] for key in result_value if key.endswith("labels") or key == "choices"),
+        [],
+    )
     return [str(label) for label in (labels if isinstance(labels, list) else [labels])]
 
 
-def read_value(builder: DatasetBuilder, probe: Probe, image: int, result_value: ResultValue, width: float, height: float, location: str) -> int:
+def read_value(
+    builder: DatasetBuilder,
+    probe: Probe,
+    image: int,
+    result_value: ResultValue,
+    width: float,
+    height: float,
+    location: str,
+) -> int:
     """Add the tags or boxes of a result; return 1 if an outline was converted to a bounding box."""
     concept_names = result_concepts(result_value)
     if "choices" in result_value:
@@ -135,28 +215,51 @@ def read_value(builder: DatasetBuilder, probe: Probe, image: int, result_value: 
         return 0
     outline = region_outline(probe, result_value, width, height, location)
     for concept_name in concept_names if outline else ():
-        builder.add_outline(image, concept_name, outline, location, keep_outline="points" in result_value or bool(result_value.get("rotation")))
+        builder.add_outline(
+            image,
+            concept_name,
+            outline,
+            location,
+            keep_outline="points" in result_value or bool(result_value.get("rotation")),
+        )
     return int(bool(outline) and (len(outline) != 4 or bool(result_value.get("rotation"))))
 
 
-def region_outline(probe: Probe, result_value: ResultValue, width: float, height: float, location: str) -> list[tuple[float, float]]:
+def region_outline(
+    probe: Probe, result_value: ResultValue, width: float, height: float, location: str
+) -> list[tuple[float, float]]:
     """The outline in pixels; empty if the value is not a region."""
     if "points" not in result_value and not {"x", "y", "width", "height"} <= result_value.keys():
         return []
     if not width or not height:
-        raise InvalidRecordError(probe.path, location, "region without original_width and original_height", "Boxes are in percent: export the size.")
+        raise InvalidRecordError(
+            probe.path,
+            location,
+            "region without original_width and original_height",
+            "Boxes are in percent: export the size.",
+        )
 
     def percent_to_pixels(x: Any, y: Any) -> tuple[float, float]:
-        return parse_number(x, probe.path, location, "x") * width / 100, parse_number(y, probe.path, location, "y") * height / 100
+        return parse_number(x, probe.path, location, "x") * width / 100, parse_number(
+            y, probe.path, location, "y"
+        ) * height / 100
 
     if "points" in result_value:
-        points = [expect_list(point, probe.path, location) for point in expect_list(result_value["points"], probe.path, location)]
+        points = [
+            expect_list(point, probe.path, location)
+            for point in expect_list(result_value["points"], probe.path, location)
+        ]
         return [percent_to_pixels(point[0], point[1]) for point in points if len(point) >= 2]
     x_min, y_min = percent_to_pixels(result_value["x"], result_value["y"])
     box_width, box_height = percent_to_pixels(result_value["width"], result_value["height"])
-    angle = math.radians(parse_number(result_value.get("rotation") or 0, probe.path, location, "rotation"))  # about the upper left corner
+    angle = math.radians(
+        parse_number(result_value.get("rotation") or 0, probe.path, location, "rotation")
+    )  # about the upper left corner
     return [
-        (x_min + dx * math.cos(angle) - dy * math.sin(angle), y_min + dx * math.sin(angle) + dy * math.cos(angle))
+        (
+            x_min + dx * math.cos(angle) - dy * math.sin(angle),
+            y_min + dx * math.sin(angle) + dy * math.cos(angle),
+        )
         for dx, dy in ((0, 0), (box_width, 0), (box_width, box_height), (0, box_height))
     ]
 
@@ -167,33 +270,78 @@ def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     prediction_records = [
         (task_index, task, expect_object(prediction, probe.path, f"$[{task_index}].predictions"))
         for task_index, task in enumerate(tasks)
-        for prediction in expect_list(task.get("predictions"), probe.path, f"$[{task_index}].predictions")
-    ]  # fmt: skip
-    model_versions = dict.fromkeys(str(prediction.get("model_version") or "") for _, _, prediction in prediction_records)
+        for prediction in expect_list(
+            task.get("predictions"), probe.path, f"$[{task_index}].predictions"
+        )
+    ]
+    model_versions = dict.fromkeys(
+        str(prediction.get("model_version") or "") for _, _, prediction in prediction_records
+    )
     if len(model_versions) > 1:
         raise MultipleModelsError(probe.path, summarize_names(model_versions))
     prediction_rows: list[tuple[str, str, float, list[float], int]] = []
     for task_index, task, prediction in prediction_records:
-        location, image_path = f"$[{task_index}].predictions", task_image_path(probe, task, f"$[{task_index}]")
+        location, image_path = (
+            f"$[{task_index}].predictions",
+            task_image_path(probe, task, f"$[{task_index}]"),
+        )
         for result_record in expect_list(prediction.get("result"), probe.path, location):
             result = expect_object(result_record, probe.path, location)
             result_value = expect_object(result.get("value"), probe.path, location)
-            score = parse_number(result.get("score", prediction.get("score", result_value.get("score"))), probe.path, location, "score")
-            outline = region_outline(probe, result_value, *result_image_size(probe, result, location), location)
-            for concept in result_concepts(result_value) if outline or options.kind != "detection" else ():
+            score = parse_number(
+                result.get("score", prediction.get("score", result_value.get("score"))),
+                probe.path,
+                location,
+                "score",
+            )
+            outline = region_outline(
+                probe, result_value, *result_image_size(probe, result, location), location
+            )
+            for concept in (
+                result_concepts(result_value) if outline or options.kind != "detection" else ()
+            ):
                 xs, ys = zip(*outline, strict=True) if outline else ((0.0,), (0.0,))
-                prediction_rows.append((image_path, concept, score, [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)], task_index))
+                prediction_rows.append(
+                    (
+                        image_path,
+                        concept,
+                        score,
+                        [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)],
+                        task_index,
+                    )
+                )
     if not prediction_records:
         raise EmptyPredictionsError(probe.path, 'no task has "predictions"')
     is_detection = options.kind == "detection"
-    image_keys = list(dict.fromkeys(task_image_path(probe, task, f"$[{task_index}]") for task_index, task, _ in prediction_records))
+    image_keys = list(
+        dict.fromkeys(
+            task_image_path(probe, task, f"$[{task_index}]")
+            for task_index, task, _ in prediction_records
+        )
+    )
     image_indexes = {key: index for index, key in enumerate(image_keys)}
     concept_keys, concepts = encode_texts([prediction_row[1] for prediction_row in prediction_rows])
-    box = np.array([prediction_row[3] for prediction_row in prediction_rows], float).reshape(-1, 4) if is_detection else None
+    box = (
+        np.array([prediction_row[3] for prediction_row in prediction_rows], float).reshape(-1, 4)
+        if is_detection
+        else None
+    )
     source = ParsedPredictions(
-        str(probe.path), PREDICTIONS_NAME, image_keys, np.array([image_indexes[prediction_row[0]] for prediction_row in prediction_rows], np.int32), concept_keys, concepts, "name",
-        np.array([prediction_row[2] for prediction_row in prediction_rows], float), box, "pixels", np.array([prediction_row[4] for prediction_row in prediction_rows], np.int64), "task",
-    )  # fmt: skip
+        str(probe.path),
+        PREDICTIONS_NAME,
+        image_keys,
+        np.array(
+            [image_indexes[prediction_row[0]] for prediction_row in prediction_rows], np.int32
+        ),
+        concept_keys,
+        concepts,
+        "name",
+        np.array([prediction_row[2] for prediction_row in prediction_rows], float),
+        box,
+        "pixels",
+        np.array([prediction_row[4] for prediction_row in prediction_rows], np.int64),
+        "task",
+    )
     return validate_predictions(source)
 
 
@@ -201,33 +349,69 @@ def write(export_data: ExportData, path: Path) -> None:
     """Write tasks to import into a project, with annotations, and with predictions as pre-annotations."""
     export_data.note_dropped_splits("Label Studio")
     is_detection = export_data.kind == "detection"
-    tasks: list[TaskRecord] = [{"id": image_row + 1, "data": {"image": str(image_path)}} for image_row, image_path in enumerate(export_data.images.path)]
+    tasks: list[TaskRecord] = [
+        {"id": image_row + 1, "data": {"image": str(image_path)}}
+        for image_row, image_path in enumerate(export_data.images.path)
+    ]
     image_sizes = require_image_sizes(export_data, NAME) if is_detection else [(0, 0)] * len(tasks)
     if export_data.annotations is not None:
         annotations = export_data.exportable_annotations("Label Studio")
         for image, entry_rows in export_data.rows_by_image(annotations):
-            tasks[image]["annotations"] = [{"result": [result_document(export_data, annotations, annotation_row, image_sizes[image]) for annotation_row in entry_rows]}]
+            tasks[image]["annotations"] = [
+                {
+                    "result": [
+                        result_document(
+                            export_data, annotations, annotation_row, image_sizes[image]
+                        )
+                        for annotation_row in entry_rows
+                    ]
+                }
+            ]
     if export_data.predictions is not None:
         predictions = export_data.predictions
         for image, entry_rows in export_data.rows_by_image(predictions):
-            results = [{**result_document(export_data, predictions, prediction_row, image_sizes[image]), "score": float(predictions.score[prediction_row])} for prediction_row in entry_rows]
+            results = [
+                {
+                    **result_document(export_data, predictions, prediction_row, image_sizes[image]),
+                    "score": float(predictions.score[prediction_row]),
+                }
+                for prediction_row in entry_rows
+            ]
             tasks[image]["predictions"] = [{"model_version": export_data.model, "result": results}]
     write_json(prepare_export_file(path), tasks)
 
 
-def result_document(export_data: ExportData, entries: Annotations | Predictions, entry_row: int, image_size: tuple[int, int]) -> ResultValue:
+def result_document(
+    export_data: ExportData,
+    entries: Annotations | Predictions,
+    entry_row: int,
+    image_size: tuple[int, int],
+) -> ResultValue:
     concept = export_data.concepts[entries.concept[entry_row]]
     if entries.box is None:
-        return {"from_name": "concept", "to_name": "image", "type": "choices", "value": {"choices": [concept]}}
+        return {
+            "from_name": "concept",
+            "to_name": "image",
+            "type": "choices",
+            "value": {"choices": [concept]},
+        }
     x, y, width, height = entries.box[entry_row].tolist()
     rectangle = {
-        "x": x * 100 / image_size[0], "y": y * 100 / image_size[1], "width": width * 100 / image_size[0], "height": height * 100 / image_size[1],
-        "rotation": 0, "rectanglelabels": [concept],
-    }  # fmt: skip
+        "x": x * 100 / image_size[0],
+        "y": y * 100 / image_size[1],
+        "width": width * 100 / image_size[0],
+        "height": height * 100 / image_size[1],
+        "rotation": 0,
+        "rectanglelabels": [concept],
+    }
     return {
-        "from_name": "concept", "to_name": "image", "type": "rectanglelabels", "original_width": image_size[0], "original_height": image_size[1],
+        "from_name": "concept",
+        "to_name": "image",
+        "type": "rectanglelabels",
+        "original_width": image_size[0],
+        "original_height": image_size[1],
         "value": rectangle,
-    }  # fmt: skip
+    }
 
 
 FORMAT = AnnotationFormat(NAME, matches, read)

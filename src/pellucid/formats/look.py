@@ -1,4 +1,4 @@
-"""A first look at what somebody points to, and what they asked for: what every format is recognised by and read with."""
+"""Probing of sources for format detection, reader options and reader interfaces."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pellucid.errors import EmptyFileError, FileMissingError
 from pellucid.formats.source import ParsedAnnotations, ParsedPredictions
 
 HEAD_BYTES = 65_536
-"""Bytes read to recognise a file."""
+"""Number of bytes read to detect the format of a file."""
 MAX_PROBED_FILES = 5_000
-"""Files of a folder that are looked at to recognise it."""
+"""Maximum number of files listed to detect the format of a folder."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """head: the beginning of a file's text, '' for a folder."""
+    """A source whose format is to be detected. head: the beginning of a file's text, '' for a folder."""
 
     path: Path
     head: str
@@ -31,16 +31,16 @@ class Probe:
 
     @cached_property
     def file_names(self) -> list[str]:
-        """Of the files below a folder, by their path in it, sorted; of a very large folder some."""
+        """Relative paths of all files in the folder, sorted; truncated for very large folders."""
         file_paths = (file.relative_to(self.path).as_posix() for file in self.path.rglob("*") if not file.is_dir()) if self.is_dir else iter(())
         return sorted(islice(file_paths, MAX_PROBED_FILES))
 
     def files_with_suffix(self, *suffixes: str) -> list[str]:
-        """The names that end so, whatever their case."""
+        """Files with one of the suffixes, ignoring case."""
         return [file_name for file_name in self.file_names if file_name.lower().endswith(suffixes)]
 
     def read_head(self, file_name: str) -> str:
-        """The beginning of a file below the folder."""
+        """The beginning of a file in the folder."""
         return read_head(self.path / file_name)
 
 
@@ -50,12 +50,12 @@ def read_head(path: Path) -> str:
 
 
 def probe_source(source: str | Path) -> Probe:
-    """Raises FileMissing, FileEmpty, and OSError for what may not be read."""
+    """Raises FileMissingError, EmptyFileError, and OSError for unreadable files."""
     path = Path(source)
     if not path.exists():
         raise FileMissingError(path)
     if path.is_dir():
-        next(path.iterdir(), None)  # says at once that it may not be read
+        next(path.iterdir(), None)  # raises OSError now if it is not readable
         return Probe(path, "")
     head = read_head(path)
     if not head.strip():
@@ -65,8 +65,8 @@ def probe_source(source: str | Path) -> Probe:
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What the user said of a source: kind: the view's, if there is one · pictures: the folder image paths are relative to, a local one ·
-    first_pixel: the number of the first pixel where a format leaves it open · concepts: names that the view knows."""
+    """Options for reading a source. kind: the view's, if any · image_folder: the local folder that image paths are relative to ·
+    first_pixel: the index of the first pixel, if the format does not define it · concepts: the view's concept names."""
 
     kind: Kind | None = None
     image_folder: str | None = None
@@ -76,7 +76,7 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class AnnotationFormat:
-    """name: of `--format` · is_it: whether it is what is looked at · read: into columns."""
+    """name: for `--format` · matches: whether a source has this format · read: parse it into columns."""
 
     name: str
     matches: Callable[[Probe], bool]
@@ -91,7 +91,7 @@ class PredictionFormat:
 
 
 def list_files(probe: Probe, suffix: str) -> Iterator[Path]:
-    """The file itself, or all those below the folder that end so, in the order of their names."""
+    """The file itself, or all files in the folder with the suffix, sorted by path."""
     if not probe.is_dir:
         yield probe.path
         return

@@ -1,6 +1,6 @@
-"""What people have in memory, as columns: rows of other libraries are recognised by their shape, and none of these is imported.
+"""Conversion of in-memory data to columns. Objects of other libraries are recognised by their attributes, without importing them.
 
-- columns: a dict of arrays, pandas, polars, Arrow, or anything that hands itself over by the Arrow PyCapsule protocol;
+- columns: a dict of arrays, pandas, polars, Arrow, or any object with the Arrow PyCapsule protocol;
 - detections by image: a dict from image to torchmetrics' `{"boxes", "scores", "labels"}` (corners, pixels) or to `supervision.Detections`;
 - outputs of a Hugging Face pipeline by image: `[{"label", "score"}]`, with a `box` of corners for detection;
 - a `datasets.Dataset` with `label` or `objects`.
@@ -19,7 +19,7 @@ CORNER_KEYS = ("xmin", "ymin", "xmax", "ymax")
 
 
 def annotation_columns(source: Any) -> Any:
-    """Columns of a long table of annotations, or the source itself where it has columns already."""
+    """Columns of a long annotation table, or the source itself if it already has columns."""
     if is_dataset(source):
         return flatten_dataset(source)
     return flatten_detections(source) if maps_images_to_detections(source) else convert_arrow_stream(source)
@@ -30,12 +30,12 @@ def prediction_columns(source: Any) -> Any:
 
 
 def convert_arrow_stream(source: Any) -> Any:
-    """Whoever speaks the Arrow PyCapsule protocol alone is read through pyarrow, if that is there."""
+    """Convert objects that only support the Arrow PyCapsule protocol with pyarrow, if installed."""
     if hasattr(source, "__arrow_c_stream__") and not type(source).__module__.startswith(("pandas", "polars", "pyarrow")):
         try:
             import pyarrow
         except ImportError as error:
-            raise InMemoryDataError(f"a {type(source).__name__}, which needs pyarrow to be read: pip install pellucid[arrow]") from error
+            raise InMemoryDataError(f"a {type(source).__name__}, which requires pyarrow: pip install pellucid[arrow]") from error
         return pyarrow.table(source)
     return source
 
@@ -57,7 +57,7 @@ def is_pipeline_output(candidate: Any) -> bool:
 
 
 def flatten_detections(source: Mapping[Any, Any]) -> dict[str, Any]:
-    """A row a detection; an image without any gets a row without a concept."""
+    """One row per detection; an image without detections gets a row without a concept."""
     detection_rows: list[tuple[str, str, float | None, tuple[float, ...] | None]] = []
     for image, image_detections in source.items():
         parsed_detections = [*parse_detections(image_detections)]
@@ -79,7 +79,7 @@ def parse_detections(image_detections: Any) -> list[tuple[str, float | None, tup
         return zip_detections(class_values, image_detections.confidence, image_detections.xyxy)
     if isinstance(image_detections, Mapping):
         if "labels" not in image_detections:
-            raise InMemoryDataError(f"a dict of {', '.join(map(str, image_detections))}, where boxes, labels and scores were expected")
+            raise InMemoryDataError(f"a dict of {', '.join(map(str, image_detections))}; expected boxes, labels and scores")
         return zip_detections(image_detections["labels"], image_detections.get("scores"), image_detections.get("boxes"))
     return [
         (str(detection["label"]), detection.get("score"), tuple(float(detection["box"][corner]) for corner in CORNER_KEYS) if detection.get("box") else None)
@@ -93,7 +93,7 @@ def zip_detections(concepts: Any, scores: Any, boxes: Any) -> list[tuple[str, fl
     box_corners = [None] * len(concept_names) if boxes is None else [tuple(box) for box in np.asarray(boxes, float).reshape(-1, 4).tolist()]
     if not len(concept_names) == len(score_values) == len(box_corners):
         raise InMemoryDataError(
-            f"{len(concept_names)} labels, {len(score_values)} scores and {len(box_corners)} boxes of one image, where as many of each were expected"
+            f"{len(concept_names)} labels, {len(score_values)} scores and {len(box_corners)} boxes of one image; expected equal numbers"
         )
     return list(zip(concept_names, score_values, box_corners, strict=True))
 
@@ -107,7 +107,7 @@ def is_dataset(source: Any) -> bool:
 
 
 def flatten_dataset(source: Any) -> dict[str, Any]:
-    """A Hugging Face data set's labels; its pictures are named by their file, or else by their place."""
+    """Labels of a Hugging Face data set. Images are named by their file name, or else by their row index."""
     column_names = source.column_names
     label_column = next((column_name for column_name in ("label", "labels", "category", "class") if column_name in column_names), None)
     path_columns = [column_name for column_name in ("file_name", "image_path", "path", "image_id") if column_name in column_names]
@@ -115,7 +115,7 @@ def flatten_dataset(source: Any) -> dict[str, Any]:
     if "objects" in column_names:
         return flatten_objects(source["objects"], image_paths, source.features["objects"])
     if label_column is None:
-        raise InMemoryDataError(f"a data set with the columns {', '.join(column_names)}, where label or objects was expected")
+        raise InMemoryDataError(f"a data set with the columns {', '.join(column_names)}; expected label or objects")
     label_names = getattr(source.features[label_column], "names", None)
     return {"image": image_paths, "concept": [label_names[label] if label_names else str(label) for label in source[label_column]]}
 
@@ -136,7 +136,7 @@ def flatten_objects(object_records: Any, image_paths: list[str], feature: Any) -
 
 
 def feature_class_names(feature: Any, key: str) -> Any:
-    """Of a feature that is a dict, or a sequence of dicts."""
+    """Class names of a feature that is a dict or a sequence of dicts."""
     nested_feature = getattr(feature, "feature", feature)
     nested_feature = nested_feature.get(key) if isinstance(nested_feature, Mapping) else None
     return getattr(nested_feature, "names", None) or getattr(getattr(nested_feature, "feature", None), "names", None)

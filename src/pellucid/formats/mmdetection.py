@@ -23,13 +23,22 @@ class MMDetectionFile(msgspec.Struct):
 
 
 def matches(probe: Probe) -> bool:
-    heads = [probe.head] if not probe.is_dir else [probe.read_head(file_name) for file_name in probe.files_with_suffix(".json")[:3]]
+    heads = (
+        [probe.head]
+        if not probe.is_dir
+        else [probe.read_head(file_name) for file_name in probe.files_with_suffix(".json")[:3]]
+    )
     return any(head.startswith("{") and '"labels"' in head and '"scores"' in head for head in heads)
 
 
 def read(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     files = list(list_files(probe, ".json"))
-    image_keys = [(file.relative_to(probe.path) if probe.is_dir else file.relative_to(file.parent)).with_suffix("").as_posix() for file in files]
+    image_keys = [
+        (file.relative_to(probe.path) if probe.is_dir else file.relative_to(file.parent))
+        .with_suffix("")
+        .as_posix()
+        for file in files
+    ]
     image: list[int] = []
     labels: list[str] = []
     scores: list[float] = []
@@ -50,9 +59,19 @@ def read(probe: Probe, options: ReadOptions) -> ParsedPredictions:
         box = np.array(boxes, float).reshape(-1, 4)
         box[:, 2:] -= box[:, :2]
     source = ParsedPredictions(
-        str(probe.path), NAME, image_keys, np.array(image, np.int32), concept_keys, concept, "position", np.array(scores, float), box, "pixels",
-        np.arange(len(image)), image_key_kind="stem",
-    )  # fmt: skip
+        str(probe.path),
+        NAME,
+        image_keys,
+        np.array(image, np.int32),
+        concept_keys,
+        concept,
+        "position",
+        np.array(scores, float),
+        box,
+        "pixels",
+        np.arange(len(image)),
+        image_key_kind="stem",
+    )
     return validate_predictions(source)
 
 

@@ -34,11 +34,19 @@ def header_line(head: str) -> str:
 
 
 def is_boxes(head: str) -> bool:
-    return all(column_name in header_line(head) for column_name in ("ImageID", "LabelName", *CORNER_COLUMNS)) and "MaskPath" not in header_line(head)
+    return all(
+        column_name in header_line(head)
+        for column_name in ("ImageID", "LabelName", *CORNER_COLUMNS)
+    ) and "MaskPath" not in header_line(head)
 
 
 def is_labels(head: str) -> bool:
-    return "ImageID" in header_line(head) and "LabelName" in header_line(head) and "XMin" not in head and "MaskPath" not in header_line(head)
+    return (
+        "ImageID" in header_line(head)
+        and "LabelName" in header_line(head)
+        and "XMin" not in head
+        and "MaskPath" not in header_line(head)
+    )
 
 
 def is_images(head: str) -> bool:
@@ -48,7 +56,10 @@ def is_images(head: str) -> bool:
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     root = probe.path if probe.is_dir else probe.path.parent
     files = sorted(root.rglob("*.csv")) if probe.is_dir else [probe.path]
-    heads = {file: Probe(file, file.read_text(encoding="utf-8-sig", errors="replace")[:4096]).head for file in files}
+    heads = {
+        file: Probe(file, file.read_text(encoding="utf-8-sig", errors="replace")[:4096]).head
+        for file in files
+    }
     label_names = read_label_names(root)
     image_paths = image_paths_by_stem(Path(options.image_folder) if options.image_folder else root)
     builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
@@ -59,8 +70,12 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         if not image_id:
             raise InvalidRecordError(file, location, "missing ImageID", "Add the image's id.")
         if image_id not in image_indexes or split >= 0:
-            image_path = image_paths.get(image_id, image_id if is_image_file(image_id) else f"{image_id}.jpg")
-            image_indexes[image_id] = builder.add_image(image_path, split=split if split >= 0 else file_split(file), image_id=image_id)
+            image_path = image_paths.get(
+                image_id, image_id if is_image_file(image_id) else f"{image_id}.jpg"
+            )
+            image_indexes[image_id] = builder.add_image(
+                image_path, split=split if split >= 0 else file_split(file), image_id=image_id
+            )
         return image_indexes[image_id]
 
     for file in files:
@@ -72,10 +87,14 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     for file in files:
         if is_boxes(heads[file]):
             for location, csv_row in csv_records(file):
-                annotation_builder.box(image_index(csv_row, file, location), csv_row, file, location)
+                annotation_builder.box(
+                    image_index(csv_row, file, location), csv_row, file, location
+                )
         elif is_labels(heads[file]):
             for location, csv_row in csv_records(file):
-                annotation_builder.label(image_index(csv_row, file, location), csv_row, file, location)
+                annotation_builder.label(
+                    image_index(csv_row, file, location), csv_row, file, location
+                )
     return annotation_builder.source(options, list(label_names.values()))
 
 
@@ -90,7 +109,11 @@ def read_label_names(root: Path) -> dict[str, str]:
     label_names: dict[str, str] = {}
     for file in sorted([*root.rglob("*class-descriptions*.csv")]):
         with file.open(encoding="utf-8-sig", errors="replace", newline="") as csv_file:
-            label_names |= {csv_row[0]: csv_row[1] for csv_row in csv.reader(csv_file) if len(csv_row) >= 2 and csv_row[0] != "LabelName"}
+            label_names |= {
+                csv_row[0]: csv_row[1]
+                for csv_row in csv.reader(csv_file)
+                if len(csv_row) >= 2 and csv_row[0] != "LabelName"
+            }
     return label_names
 
 
@@ -119,19 +142,34 @@ class OpenImagesBuilder:
         return self.label_names.get(label, label)
 
     def box(self, image: int, csv_row: CsvRow, file: Path, location: str) -> None:
-        x_min, x_max, y_min, y_max = (parse_number((csv_row.get(side) or "").replace(",", "."), file, location, side) for side in CORNER_COLUMNS)
+        x_min, x_max, y_min, y_max = (
+            parse_number((csv_row.get(side) or "").replace(",", "."), file, location, side)
+            for side in CORNER_COLUMNS
+        )
         is_group = (csv_row.get("IsGroupOf") or "").strip() == "1"
         self.group_count += is_group
         self.box_count += 1
-        self.builder.add_corners(image, self.concept(csv_row), (x_min, y_min, x_max, y_max), f"{file.name} {location}", is_group)
+        self.builder.add_corners(
+            image,
+            self.concept(csv_row),
+            (x_min, y_min, x_max, y_max),
+            f"{file.name} {location}",
+            is_group,
+        )
 
     def label(self, image: int, csv_row: CsvRow, file: Path, location: str) -> None:
-        confidence = parse_number((csv_row.get("Confidence") or "").replace(",", "."), file, location, "Confidence")
+        confidence = parse_number(
+            (csv_row.get("Confidence") or "").replace(",", "."), file, location, "Confidence"
+        )
         self.verified_labels[image, self.concept(csv_row)] = confidence > 0
 
     def source(self, options: ReadOptions, concepts: list[str]) -> ParsedAnnotations:
         gathering = self.builder
-        gathering.add_note("groups", self.group_count, f"{format_count(self.group_count, 'group')} (IsGroupOf) converted to ignored regions")
+        gathering.add_note(
+            "groups",
+            self.group_count,
+            f"{format_count(self.group_count, 'group')} (IsGroupOf) converted to ignored regions",
+        )
         has_boxes = options.kind == "detection" or (options.kind is None and self.box_count)
         for (image, concept), positive in self.verified_labels.items():
             if not has_boxes:
@@ -140,7 +178,11 @@ class OpenImagesBuilder:
                 gathering.add_absent_concept(image, concept)
         message = f"{format_count(len(self.verified_labels), 'verified label')}: unverified concepts of an image are unknown and not counted as errors"
         gathering.add_note("verified", len(self.verified_labels) if has_boxes else 0, message)
-        source = gathering.build("detection" if has_boxes else options.kind, concepts, unit="fractions" if has_boxes else "pixels")
+        source = gathering.build(
+            "detection" if has_boxes else options.kind,
+            concepts,
+            unit="fractions" if has_boxes else "pixels",
+        )
         if has_boxes and self.verified_labels:
             source.images.stated[:] = OPEN
         return source

@@ -1,4 +1,4 @@
-"""Which files in a folder are pictures."""
+"""Image files in folders."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".we
 
 
 def list_image_files(folder: Path) -> list[str]:
-    """Relative paths, `/` between folders, sorted. Hidden files and folders are passed over; links are followed, once."""
+    """Relative paths of image files with `/` separators, sorted. Hidden files and folders are skipped; links are followed once."""
     image_files = []
     visited_folders: set[str] = set()
     for current_folder, subfolders, file_names in os.walk(folder, followlinks=True, onerror=raise_unreadable):
@@ -26,7 +26,7 @@ def list_image_files(folder: Path) -> list[str]:
         image_files += [prefix + file_name for file_name in file_names if is_image_file(file_name)]
     for image_file in image_files:
         if not image_file.isprintable() and any("\ud800" <= character <= "\udfff" for character in image_file):
-            raise UnreadableFileError(folder / image_file.encode("utf-8", "replace").decode(), "its name is no valid UTF-8; rename it")
+            raise UnreadableFileError(folder / image_file.encode("utf-8", "replace").decode(), "its name is not valid UTF-8; rename it")
     return sorted(image_files)
 
 

@@ -1,4 +1,4 @@
-"""Formats that are known and not read: each is refused with its name and what to do instead."""
+"""Formats that are recognised but not supported: each is rejected with its name and an alternative."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pellucid.errors import UnsupportedFormatError
 from pellucid.formats.look import Probe
 from pellucid.formats.pictures import is_image_file
 
-TABLE_REMEDY = "Write a CSV table of image, concept and box instead (docs/formats.md)."
+TABLE_REMEDY = "Convert it to a CSV table of image, concept and box (docs/formats.md)."
 
 
 @dataclass(frozen=True)
 class UnsupportedFormat:
-    """name: as people call the format · mend: what to do · early: whether a reader would take it for something else."""
+    """name: its common name · remedy: what to do · before_readers: whether a reader would mistake it for another format."""
 
     name: str
     matches: Callable[[Probe], bool]
@@ -24,7 +24,7 @@ class UnsupportedFormat:
 
 
 def file_matcher(*path_patterns: str) -> Callable[[Probe], bool]:
-    """A folder with a file whose path matches one of the patterns, or such a file itself."""
+    """Match a file, or a folder with a file, whose path matches one of the patterns."""
     patterns = [re.compile(path_pattern, re.I) for path_pattern in path_patterns]
     return lambda probe: any(
         pattern.search(file_name) for pattern in patterns for file_name in [*probe.file_names, *([] if probe.is_dir else [probe.path.name])]
@@ -59,30 +59,30 @@ def contains_only_images(probe: Probe) -> bool:
 
 UNSUPPORTED_FORMATS = (
     UnsupportedFormat("TFRecord (TensorFlow Object Detection API)", file_matcher(r"\.tfrecords?(-\d+-of-\d+)?$"),
-            "Export the same set as CSV (filename, width, height, class, xmin, ymin, xmax, ymax), COCO or Pascal VOC."),
-    UnsupportedFormat("CIFAR's pickles", file_matcher(r"^(.*/)?data_batch_\d$", r"^(.*/)?batches\.meta$", r"^(.*/)?meta$"),
-            "A pickle can run any program when it is opened. Write the pictures into folders, concept/image."),
-    UnsupportedFormat("MNIST's IDX files", file_matcher(r"idx[13]-ubyte(\.gz)?$"), "Write the pictures into folders, concept/image, or a table with the pictures in Parquet."),
-    UnsupportedFormat("a table of pixels (MNIST in CSV)", is_pixel_table, "Write the pictures into folders, concept/image, or a table with the pictures in Parquet.", before_readers=True),
-    UnsupportedFormat("MOT sequences", file_matcher(r"(^|/)gt/gt\.txt$"), f"Its boxes are of video frames. {TABLE_REMEDY}"),
-    UnsupportedFormat("ICDAR text files", is_icdar, f"They hold words, not concepts. {TABLE_REMEDY}"),
-    UnsupportedFormat("LFW pairs", file_matcher(r"(^|/)annotations/(pairs|people)\.txt$"), "They say who is who, not what is where. Write the pictures into folders, concept/image."),
-    UnsupportedFormat("Segment Anything masks", head_matcher('"predicted_iou"', '"stability_score"'), "They have no concepts. Name them in a CSV table of image, concept and box.", before_readers=True),
-    UnsupportedFormat("COCO captions", head_matcher('"caption"'), "They have no boxes. Give the instances_*.json of the same set."),
-    UnsupportedFormat("COCO panoptic", head_matcher('"segments_info"'), "Its segments have no boxes of their own concept here. Give the instances_*.json of the same set."),
-    UnsupportedFormat("masks of colours", file_matcher(r"labelmap\.csv$", r"(^|/)SegmentationClass/"), "Masks are not read. Give boxes: COCO, Pascal VOC, YOLO or a table."),
+            "Export the data set as CSV (filename, width, height, class, xmin, ymin, xmax, ymax), COCO or Pascal VOC."),
+    UnsupportedFormat("CIFAR pickle files", file_matcher(r"^(.*/)?data_batch_\d$", r"^(.*/)?batches\.meta$", r"^(.*/)?meta$"),
+            "Pickle files can run arbitrary code. Write the images into one folder per concept."),
+    UnsupportedFormat("MNIST IDX files", file_matcher(r"idx[13]-ubyte(\.gz)?$"), "Write the images into one folder per concept, or into a Parquet table."),
+    UnsupportedFormat("pixel table (MNIST as CSV)", is_pixel_table, "Write the images into one folder per concept, or into a Parquet table.", before_readers=True),
+    UnsupportedFormat("MOT sequences", file_matcher(r"(^|/)gt/gt\.txt$"), f"Its boxes belong to video frames. {TABLE_REMEDY}"),
+    UnsupportedFormat("ICDAR text files", is_icdar, f"They contain text, not concepts. {TABLE_REMEDY}"),
+    UnsupportedFormat("LFW pairs", file_matcher(r"(^|/)annotations/(pairs|people)\.txt$"), "They contain identities, not concepts. Write the images into one folder per concept."),
+    UnsupportedFormat("Segment Anything masks", head_matcher('"predicted_iou"', '"stability_score"'), "They have no concepts. Write a CSV table of image, concept and box.", before_readers=True),
+    UnsupportedFormat("COCO captions", head_matcher('"caption"'), "They have no boxes. Use the instances_*.json of the same data set."),
+    UnsupportedFormat("COCO panoptic", head_matcher('"segments_info"'), "Panoptic segments are not supported. Use the instances_*.json of the same data set."),
+    UnsupportedFormat("color masks", file_matcher(r"labelmap\.csv$", r"(^|/)SegmentationClass/"), "Masks are not supported. Use boxes: COCO, Pascal VOC, YOLO or a table."),
     UnsupportedFormat("CelebA without attributes", file_matcher(r"list_bbox_celeba\.txt$", r"identity_CelebA\.txt$"),
-            "It says who is who. Add list_attr_celeba.txt beside it, or write a table of image and label."),
-    UnsupportedFormat("YOLO labels without names", is_yolo_without_names, "Add a classes.txt with a name a line, or a data.yaml with names."),
-    UnsupportedFormat("pictures alone", contains_only_images, "Nothing says what they show. Put them into a folder a concept, or give a table of image and label."),
-    UnsupportedFormat("a NumPy or pickle file", file_matcher(r"\.(npy|npz|pkl|pickle|pt|pth)$"),
-            "A pickle can run any program when it is opened. Load it in Python and give the columns: view.add({'image': ..., 'concept': ...})."),
-    UnsupportedFormat("an archive", file_matcher(r"\.(zip|tar|tgz|tar\.gz|7z|rar)$"), "Unpack it and give the folder or the file in it."),
+            "It only has boxes or identities. Add list_attr_celeba.txt next to it, or write a table of image and label."),
+    UnsupportedFormat("YOLO labels without names", is_yolo_without_names, "Add a classes.txt with one name per line, or a data.yaml with names."),
+    UnsupportedFormat("images without annotations", contains_only_images, "Put them into one folder per concept, or write a table of image and label."),
+    UnsupportedFormat("NumPy or pickle file", file_matcher(r"\.(npy|npz|pkl|pickle|pt|pth)$"),
+            "Pickle files can run arbitrary code. Load it in Python and pass the columns: view.add({'image': ..., 'concept': ...})."),
+    UnsupportedFormat("archive", file_matcher(r"\.(zip|tar|tgz|tar\.gz|7z|rar)$"), "Extract it and use the folder or file."),
 )  # fmt: skip
 
 
 def reject_unsupported_format(probe: Probe, before_readers: bool = False) -> None:
-    """Raise FormatRefused where it is one of these; called early, and again where no reader knows it."""
+    """Raise UnsupportedFormatError for these formats; called before the readers, and again if none matches."""
     for unsupported in UNSUPPORTED_FORMATS:
         if (unsupported.before_readers or not before_readers) and unsupported.matches(probe):
             raise UnsupportedFormatError(probe.path, unsupported.name, unsupported.remedy)

@@ -1,4 +1,4 @@
-"""Which column of a table plays which part, by its name."""
+"""Detection of column roles in tables by column name."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CENTER_COLUMN_SETS = (
     ("x_center", "y_center", "w", "h"),
 )  # fmt: skip
 BOX_LIST_COLUMNS = ("bbox", "box", "bounding_box")
-"""Columns of four numbers, of which nobody can tell whether they are sides or corners."""
+"""Columns of four numbers: ambiguous, as they could be width and height or corners."""
 CORNER_COLUMN_SETS = (
     ("xmin", "ymin", "xmax", "ymax"),
     ("x_min", "y_min", "x_max", "y_max"),
@@ -40,13 +40,13 @@ CORNER_COLUMN_SETS = (
 )
 TRUE_WORDS, FALSE_WORDS = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no")
 CONCEPT_LIST_COLUMNS = ("tags", "labels", "concepts")
-"""Column names that promise a list."""
+"""Column names that indicate a list."""
 INDEX_COLUMN_PATTERN = re.compile(r"(unnamed|column)_?\d*|index|_*index_level_0_*|")
-"""The index that a data frame leaves behind."""
+"""Names of an exported data frame index."""
 
 
 class ColumnRoles:
-    """Which column plays which part, by its name."""
+    """The role of each column, detected by its name."""
 
     def __init__(self, reader: TableReader) -> None:
         self.column_by_normalized_name = {normalize_column_name(column_name): column_name for column_name in reversed(reader.column_types)}
@@ -55,7 +55,7 @@ class ColumnRoles:
         self.score_column = self.find_column(SCORE_COLUMNS)
         self.split_column = self.find_column(SPLIT_COLUMNS)
         self.ignore_column = self.find_column(IGNORE_COLUMNS)
-        self.value_column: str | None = None  # of tags alone; elsewhere a column of that name is the user's own
+        self.value_column: str | None = None  # only for tags; otherwise a column of that name is metadata
         self.size_columns = next((column_set for column_set in SIZE_COLUMN_SETS if all(normalized_name in self.column_by_normalized_name for normalized_name in column_set)), None)
         self.center_columns = next((column_set for column_set in CENTER_COLUMN_SETS if all(normalized_name in self.column_by_normalized_name for normalized_name in column_set)), None)
         self.box_list_column = self.find_column(BOX_LIST_COLUMNS)
@@ -69,7 +69,7 @@ class ColumnRoles:
         return bool(self.size_columns or self.corner_columns or self.center_columns)
 
     def unassigned_columns(self, reader: TableReader) -> list[str]:
-        """Columns that play no part of the long form."""
+        """Columns without a role in the long format."""
         box_columns = [self.column_by_normalized_name[normalized_name] for normalized_name in (self.center_columns or self.size_columns or self.corner_columns or ())]
         assigned_columns = {self.image_column, self.concept_column, self.score_column, self.split_column, self.ignore_column, self.value_column, *box_columns}
         return [column_name for column_name in reader.column_types if column_name not in assigned_columns]

@@ -1,4 +1,4 @@
-"""What a reader returns: columns, with references to images and concepts as the file makes them."""
+"""Results of readers: columns with the file's own references to images and concepts."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Note:
 
 @dataclass(frozen=True)
 class Inference:
-    """A question about a source that was settled by looking at the data.
+    """A property of a source that was inferred from its data.
 
-    question: `boxes`, `category ids`, ... · answer: the reading taken · evidence: a sentence · alternatives: the other readings, with
-    what speaks for them · forced: whether the user said so.
+    question: `boxes`, `category ids`, ... · answer: the chosen interpretation · evidence: a sentence · alternatives: the others, with
+    their evidence · forced: whether the user specified it.
     """
 
     question: str
@@ -47,10 +47,10 @@ BoxShape = Literal["xywh", "cxcywh"]
 
 @dataclass(frozen=True, eq=False)
 class ParsedAnnotations:
-    """concepts: names in the file's order · concept_ids: what the file calls them ('' where names do) ·
-    listed: whether the file lists its concepts (else their order is by name) · images: split -1 where not
-    stated, width and height 0 where not · folder: where the pictures lie, if the format knows, else None ·
-    unit: of the boxes; `fractions` of the picture's size become pixels once that is known."""
+    """concepts: names in the file's order · concept_ids: the file's ids ('' if it uses names) ·
+    concepts_listed: whether the file lists its concepts (otherwise sorted by name) · images: split -1,
+    width and height 0 if unknown · image_folder: the folder of the image files, if known, else None ·
+    unit: of the boxes; `fractions` of the image size are converted to pixels when the size is known."""
 
     path: str
     format: str
@@ -70,7 +70,7 @@ def create_images(
     image_paths: list[str], split: Any = -1, stated: Any = CLOSED, width: Any = 0, height: Any = 0, image_ids: list[str] | None = None,
     metadata: Texts | None = None,
 ) -> Images:  # fmt: skip
-    """Images as a file lists them: what it does not say is unknown, and where they lie is found later."""
+    """Create the image table. Missing properties are unknown; image files are located later."""
     image_count = len(image_paths)
 
     def filled_column(fill: Any, dtype: type) -> Any:
@@ -88,11 +88,11 @@ ConceptInterpretation = Literal["name", "id", "position", "column"]
 
 @dataclass(frozen=True, eq=False)
 class ParsedPredictions:
-    """image_keys: every image the file names, as it names it · image: index into them, one a row · images_named_by:
-    how the format names images, where a key would fit several ways · concept_keys, concept: likewise ·
-    concept_reading: names, the annotations' ids, positions from 0, or columns of a wide table ·
-    box: [left, top, width, height] in `unit` · record: the row's place in the file · rival: the same file with its columns in
-    another order, where that is possible · written: whether boxes stand in the file with left and top, or with their middle."""
+    """image_keys: the file's image references · image: index into them, one per row · image_key_kind:
+    what the format uses as image keys, if ambiguous · concept_keys, concept: likewise ·
+    concept_interpretation: names, annotation ids, zero-based positions, or columns of a wide table ·
+    box: [left, top, width, height] in `unit` · record_numbers: of each row in the file · alternative: the same file with its columns in
+    another order, if possible · box_shape: whether the file's boxes start with the top left corner or the center."""
 
     path: str
     format: str
@@ -112,7 +112,7 @@ class ParsedPredictions:
     box_shape: BoxShape = "xywh"
 
     def row_location(self, row: int) -> str:
-        """Where a row stands in its file, for messages."""
+        """The location of a row in its file, for messages."""
         return f"{self.record_noun} {int(self.record_numbers[row])}"
 
 
@@ -123,18 +123,18 @@ SPLIT_ALIASES: dict[str, Split] = {
 
 
 def parse_split(alias: str) -> int | None:
-    """The position in SPLITS of what files call a split, a year behind it or not; None for other words."""
+    """The index in SPLITS of a split alias, with or without a year suffix; None for other words."""
     split = SPLIT_ALIASES.get(re.sub(r"(19|20)\d\d$", "", alias.strip().lower()))
     return None if split is None else SPLITS.index(split)
 
 
 def find_split(aliases: Iterable[str]) -> int:
-    """The position of the first of the words that names a split; -1 without one."""
+    """The split index of the first alias that is a split; -1 if there is none."""
     return next((split_index for alias in aliases if (split_index := parse_split(alias)) is not None), -1)
 
 
 def require_split(alias: str, path: object, record: object) -> int:
-    """Likewise; raises SplitUnknown."""
+    """The split index of an alias; raises UnknownSplitError."""
     split_index = parse_split(alias)
     if split_index is None:
         raise UnknownSplitError(path, record, alias)
@@ -142,14 +142,14 @@ def require_split(alias: str, path: object, record: object) -> int:
 
 
 def encode_texts(texts_to_encode: Iterable[Any]) -> tuple[list[str], Integers]:
-    """Distinct texts in order of appearance, and each value's position among them."""
+    """Distinct texts in order of appearance, and each value's index among them."""
     code_by_text: dict[str, int] = {}
     codes = [code_by_text.setdefault(text, len(code_by_text)) for text in texts_to_encode]
     return list(code_by_text), np.array(codes, np.int32)
 
 
 def encode_integers(integers: Longs) -> tuple[list[str], Integers]:
-    """The same for integers, written as texts; in rising order."""
+    """Distinct integers as texts in ascending order, and each value's index among them."""
     if not len(integers):
         return [], np.zeros(0, np.int32)
     minimum, maximum = int(integers.min()), int(integers.max())
@@ -163,13 +163,13 @@ def encode_integers(integers: Longs) -> tuple[list[str], Integers]:
 
 
 def normalize_image_path(path: object, raw_path: str, image_folder: str | None = None) -> str:
-    """The image's path with `/` between folders; refuses one that leads out of the image folder.
+    """The relative image path with `/` separators; raises PathTraversalError if it is outside the image folder.
 
-    home: that folder; an absolute path that lies in it is taken from there.
+    image_folder: absolute paths in it become relative to it.
     """
     posix_path = raw_path.replace("\\", "/")
     if image_folder is not None:
-        posix_path = posix_path.removeprefix(os.path.abspath(image_folder).replace("\\", "/").rstrip("/") + "/")  # noqa: PTH100 (links stay as they are)
+        posix_path = posix_path.removeprefix(os.path.abspath(image_folder).replace("\\", "/").rstrip("/") + "/")  # noqa: PTH100 (links are not resolved)
     segments = [segment for segment in posix_path.split("/") if segment not in ("", ".")]
     is_absolute = posix_path.startswith("/") or posix_path[1:3] == ":/"
     if not segments or is_absolute or ".." in segments or "\0" in posix_path or "://" in posix_path:
@@ -178,22 +178,22 @@ def normalize_image_path(path: object, raw_path: str, image_folder: str | None =
 
 
 MAX_MAGNITUDE = 1e150
-"""Beyond it sums of scores and areas of boxes are no longer finite."""
+"""Larger values can overflow in sums of scores and areas of boxes."""
 CHECK_CHUNK_ROWS = 1 << 20
-"""Rows looked at at a time: what is worked out on the way is small beside the columns themselves."""
+"""Rows checked at a time, to keep temporary arrays small."""
 
 
 def check_scores(predictions: ParsedPredictions) -> None:
-    """Every score is a finite number, or the first that is not is named."""
+    """Raise InvalidScoreError for the first score that is not finite."""
     invalid_rows = np.flatnonzero(~(np.abs(predictions.score) < MAX_MAGNITUDE))
     if len(invalid_rows):
         raise InvalidScoreError(predictions.path, predictions.row_location(int(invalid_rows[0])), predictions.score[invalid_rows[0]])
 
 
 def check_boxes(path: object, boxes: Floats, row_location: Any) -> list[Note]:
-    """Boxes are finite and none is negative; those of zero size are kept, counted and told of.
+    """Raise InvalidBoxError for the first box that is not finite or has a negative size; report boxes of zero size.
 
-    places: a function from a row to its place in the file.
+    row_location: a function from a row to its location in the file.
     """
     zero_size_count = 0
     for start in range(0, len(boxes), CHECK_CHUNK_ROWS):
@@ -205,11 +205,11 @@ def check_boxes(path: object, boxes: Floats, row_location: Any) -> list[Note]:
         zero_size_count += int((chunk[:, 2:] == 0).any(axis=1).sum())
     if not zero_size_count:
         return []
-    return [Note("zero_size", f"{format_count(zero_size_count, 'box', 'boxes')} of zero width or height: kept, but nothing can match them", zero_size_count)]
+    return [Note("zero_size", f"{format_count(zero_size_count, 'box', 'boxes')} with zero width or height: kept, but they cannot match", zero_size_count)]
 
 
 def validate_predictions(predictions: ParsedPredictions) -> ParsedPredictions:
-    """The same, its scores and boxes checked; what is odd is added to its notes."""
+    """Check scores and boxes, add notes, and return the same predictions."""
     check_scores(predictions)
     if predictions.box is not None:
         predictions.notes.extend(check_boxes(predictions.path, predictions.box, predictions.row_location))

@@ -1,7 +1,7 @@
-"""Tables, CSV or Parquet: one row a fact (the long form), or one row an image (the wide form).
+"""CSV and Parquet tables: one row per annotation or prediction (long format), or one row per image (wide format).
 
 Long: `image, concept[, split]`, with a box, `ignore` or `value`; predictions with a `score`.
-Wide: a 0/1 column a concept, or a list `a|b`; predictions with one column of scores a concept.
+Wide: one 0/1 column per concept, or a list `a|b`; predictions with one score column per concept.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def has_prediction_columns(reader: TableReader) -> bool:
 
 
 def is_text_table(probe: Probe) -> bool:
-    """Parquet, or text whose first line has a delimiter and which is neither JSON nor XML."""
+    """Whether the source is Parquet, or text with a delimiter in its first line that is neither JSON nor XML."""
     if probe.is_dir or probe.head[:1] in "{[<":
         return False
     header_line = probe.head.split("\n", maxsplit=1)[0]
@@ -45,7 +45,7 @@ def matches(probe: Probe) -> bool:
 
 
 def has_score_column(probe: Probe) -> bool:
-    """Whether a table has a column of scores, as predictions have and annotations seldom."""
+    """Whether a table has a score column; annotation tables rarely have one."""
     return is_text_table(probe) and ColumnRoles(open_table(probe.path)).score_column is not None
 
 
@@ -62,13 +62,13 @@ def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
 
 
 def read_annotation_table(reader: TableReader, kind: Kind | None, image_folder: str | None) -> ParsedAnnotations:
-    """kind: the view's, where it is known; else what the columns say. home: the folder of the pictures."""
+    """kind: the view's, or None to infer it from the columns. image_folder: the folder of the images."""
     roles = ColumnRoles(reader)
     assert roles.image_column is not None
     image_keys, image_indexes = reader.encoded_column(roles.image_column)
     if "" in image_keys:
         empty_row = int(np.flatnonzero(image_indexes == image_keys.index(""))[0])
-        raise InvalidRecordError(reader.path, reader.row_location(empty_row), "the image is empty", "Name the image's path.")
+        raise InvalidRecordError(reader.path, reader.row_location(empty_row), "missing image", "Specify the image path.")
     image_paths, path_index_by_key = encode_texts([normalize_image_path(reader.path, image_key, image_folder) for image_key in image_keys])
     image_indexes = path_index_by_key[image_indexes] if len(image_keys) else image_indexes
     if roles.concept_column is None:
@@ -81,7 +81,7 @@ def read_annotation_table(reader: TableReader, kind: Kind | None, image_folder: 
 
 
 def read_long_rows(reader: TableReader, roles: ColumnRoles, kind: Kind | None, image_indexes: Any) -> LongRows:
-    """What each row says, as the view's kind or the kind that the columns suggest."""
+    """The annotation of each row, for the view's kind or the kind inferred from the columns."""
     assert roles.concept_column is not None
     concept_texts = reader.text_column(roles.concept_column)
     row_indexes = np.flatnonzero(concept_texts != "")
@@ -92,7 +92,7 @@ def read_long_rows(reader: TableReader, roles: ColumnRoles, kind: Kind | None, i
         roles.value_column = value_column if has_tag_values(reader, value_column) else None
         is_positive = read_positive_flags(reader, roles)[row_indexes]
         boxes = read_box_columns(reader, roles)[row_indexes]
-        boxes[~is_positive] = 0  # of what is stated to be absent there is no place
+        boxes[~is_positive] = 0  # absent concepts have no box
         return LongRows("detection", row_indexes, concept_names, boxes, read_boolean_column(reader, roles.ignore_column)[row_indexes], is_positive, CLOSED if is_positive.all() else OPEN)
     has_lists = normalize_column_name(roles.concept_column) in CONCEPT_LIST_COLUMNS or any("|" in cell for cell in concept_texts)
     has_several_concepts = len({(image_index, concept_text) for image_index, concept_text in zip(image_indexes[row_indexes].tolist(), concept_texts[row_indexes], strict=True)}) > len(set(image_indexes[row_indexes].tolist()))
@@ -105,9 +105,9 @@ def read_long_rows(reader: TableReader, roles: ColumnRoles, kind: Kind | None, i
 
 
 def reject_box_list(reader: TableReader, roles: ColumnRoles, kind: Kind | None) -> None:
-    """A column of four numbers could be [left, top, width, height] or [left, top, right, bottom]: a guess would look like a bad model."""
+    """Reject a column of four numbers: [left, top, width, height] and [left, top, right, bottom] are indistinguishable."""
     if roles.box_list_column and not roles.has_boxes and kind in (None, "detection"):
-        problem = f"the column {roles.box_list_column} could hold left, top, width, height or left, top, right, bottom"
+        problem = f"column {roles.box_list_column} is ambiguous: it could contain left, top, width, height or left, top, right, bottom"
         raise InvalidRecordError(reader.path, "header", problem, "Write columns x, y, width, height, or xmin, ymin, xmax, ymax.")
 
 
@@ -116,7 +116,7 @@ def has_tag_values(reader: TableReader, value_column: str | None) -> bool:
 
 
 def read_tags(reader: TableReader, roles: ColumnRoles, concept_texts: Texts) -> LongRows:
-    """A row may hold a list `a|b`; a file that states negatives leaves what it does not state unknown, as `ignore` does of its row."""
+    """A row may contain a list `a|b`. With negative labels, missing labels are unknown; `ignore` marks a row as unknown."""
     row_concepts = [(row_index, concept_text.strip()) for row_index, cell in enumerate(concept_texts) for concept_text in cell.split("|") if concept_text.strip()]
     row_indexes = np.array([row_index for row_index, _ in row_concepts], np.int64)
     is_positive = read_positive_flags(reader, roles)[row_indexes]
@@ -131,7 +131,7 @@ def read_positive_flags(reader: TableReader, roles: ColumnRoles) -> np.ndarray:
     cell_texts = [str(cell).lower() for cell in reader.text_column(roles.value_column)]
     for row_index, cell_text in enumerate(cell_texts):
         if cell_text not in ("positive", "negative", ""):
-            raise InvalidRecordError(reader.path, reader.row_location(row_index), f"value is '{cell_text}'", "Write positive or negative.")
+            raise InvalidRecordError(reader.path, reader.row_location(row_index), f"value is '{cell_text}'", "Expected positive or negative.")
     return np.array([cell_text != "negative" for cell_text in cell_texts], bool)
 
 
@@ -141,7 +141,7 @@ def read_boolean_column(reader: TableReader, column_name: str | None) -> np.ndar
     cell_texts = [str(cell).lower() for cell in reader.text_column(column_name)]
     for row_index, cell_text in enumerate(cell_texts):
         if cell_text not in (*TRUE_WORDS, *FALSE_WORDS, ""):
-            raise InvalidRecordError(reader.path, reader.row_location(row_index), f"{column_name} is '{cell_text}'", "Write 0 or 1.")
+            raise InvalidRecordError(reader.path, reader.row_location(row_index), f"{column_name} is '{cell_text}'", "Expected 0 or 1.")
     return np.array([cell_text in TRUE_WORDS for cell_text in cell_texts], bool)
 
 
@@ -159,17 +159,17 @@ def read_box_columns(reader: TableReader, roles: ColumnRoles) -> Floats:
     return boxes
 
 
-FRACTIONS_MESSAGE = "boxes taken as fractions of the picture: no side is over 1"
+FRACTIONS_MESSAGE = "boxes interpreted as fractions of the image size: no coordinate exceeds 1"
 
 
 def are_fractions(boxes: Floats) -> bool:
-    """Boxes of less than a pixel are none."""
+    """Whether all coordinates are at most 1 and some box is not empty."""
     complete_boxes = boxes[~np.isnan(boxes).any(axis=1)]
     return bool(len(complete_boxes)) and bool((complete_boxes.max() <= 1) and (complete_boxes[:, 2:].max() > 0))
 
 
 def read_prediction_table(reader: TableReader, kind: Kind, concepts: Collection[str]) -> ParsedPredictions:
-    """Long, with a score column, or wide, with a column of scores a concept."""
+    """Long format with a score column, or wide format with one score column per concept."""
     roles = ColumnRoles(reader)
     assert roles.image_column is not None
     if not reader.row_count:
@@ -182,10 +182,10 @@ def read_prediction_table(reader: TableReader, kind: Kind, concepts: Collection[
     if kind == "detection":
         reject_box_list(reader, roles, kind)
         if not roles.has_boxes:
-            raise InvalidRecordError(reader.path, "header", "it has no box columns", "Add x, y, width, height (pixels) for a detection view.")
+            raise InvalidRecordError(reader.path, "header", "missing box columns", "Add x, y, width, height (pixels) for a detection view.")
         boxes = read_box_columns(reader, roles)
     record_numbers: Longs | range = range(reader.first_record, reader.first_record + reader.row_count)
-    if "" in concept_keys:  # an image of which nothing is predicted
+    if "" in concept_keys:  # images without predictions
         empty_concept_index = concept_keys.index("")
         row_indexes = np.flatnonzero(concept_indexes != empty_concept_index)
         image_indexes, concept_indexes, scores, boxes = image_indexes[row_indexes], concept_indexes[row_indexes], scores[row_indexes], boxes if boxes is None else boxes[row_indexes]

@@ -1,4 +1,4 @@
-"""Writing tables: CSV or Parquet, one row a fact, which hold everything that Pellucid knows of an annotation."""
+"""CSV and Parquet writer: one row per annotation or prediction, with all its properties."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def write_columns(columns: dict[str, Any], path: Path, copy_options: str) -> Non
 
 
 def build_export_columns(export_data: ExportData) -> dict[str, Any]:
-    """image, split, concept, then what applies. An image of which nothing is said has a row without a concept."""
+    """image, split, concept and the columns that apply. An image without annotations gets a row without a concept."""
     annotations, images = export_data.exported_table, export_data.images
     empty_images = np.setdiff1d(np.arange(len(images)), annotations.image)
     row_images = np.concatenate([annotations.image, empty_images]).astype(np.int64)
@@ -46,7 +46,7 @@ def build_export_columns(export_data: ExportData) -> dict[str, Any]:
     if annotations.box is not None:
         columns |= {column_name: mask_missing(pad_column(annotations.box[:, coordinate_index])) for coordinate_index, column_name in enumerate(BOX_COLUMNS)}
     if isinstance(annotations, Annotations):
-        if annotations.box is not None or annotations.ignore.any():  # of tags: unknown
+        if annotations.box is not None or annotations.ignore.any():  # for tags: unknown labels
             columns["ignore"] = np.concatenate([annotations.ignore, np.zeros(len(empty_images), bool)]).astype(np.int8)
         if export_data.kind == "tagging" or not annotations.positive.all():
             tag_values = np.where(annotations.positive, "positive", "negative").tolist()
@@ -57,5 +57,5 @@ def build_export_columns(export_data: ExportData) -> dict[str, Any]:
 
 
 def mask_missing(column: Any) -> Any:
-    """Absent numbers as empty cells."""
+    """Mask missing numbers, so that they are written as empty cells."""
     return np.ma.masked_invalid(column)

@@ -55,7 +55,14 @@ class VottFile(msgspec.Struct):
 
 
 def matches(probe: Probe) -> bool:
-    heads = [probe.head] if not probe.is_dir else [probe.read_head(file_name) for file_name in probe.files_with_suffix("-export.json", ".vott")[:3]]
+    heads = (
+        [probe.head]
+        if not probe.is_dir
+        else [
+            probe.read_head(file_name)
+            for file_name in probe.files_with_suffix("-export.json", ".vott")[:3]
+        ]
+    )
     return any(head.startswith("{") and '"assets"' in head for head in heads)
 
 
@@ -67,15 +74,28 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         concept_names |= dict.fromkeys(tag.name for tag in document.tags)
         split = parse_split(file.stem.removesuffix("-export"))
         for asset_key, entry in document.assets.items():
-            image = builder.add_image(entry.asset.name, entry.asset.size.width, entry.asset.size.height, -1 if split is None else split, asset_key)
+            image = builder.add_image(
+                entry.asset.name,
+                entry.asset.size.width,
+                entry.asset.size.height,
+                -1 if split is None else split,
+                asset_key,
+            )
             for region_index, region in enumerate(entry.regions):
                 for concept in region.tags:
                     location = f"{file.name} $.assets.{asset_key}.regions[{region_index}]"
                     if region.boundingBox is not None:
                         box = region.boundingBox
-                        builder.add_box(image, concept, (box.left, box.top, box.width, box.height), location)
+                        builder.add_box(
+                            image, concept, (box.left, box.top, box.width, box.height), location
+                        )
                     else:
-                        builder.add_outline(image, concept, [(point.x, point.y) for point in region.points], location)
+                        builder.add_outline(
+                            image,
+                            concept,
+                            [(point.x, point.y) for point in region.points],
+                            location,
+                        )
     return builder.build(options.kind, list(concept_names))
 
 

@@ -1,4 +1,4 @@
-"""Tables of one row an image: a 0/1 column a concept, or a column of scores a concept."""
+"""Tables with one row per image and one 0/1 column or score column per concept."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pellucid.formats.source import ParsedAnnotations, Note, ParsedPredictions
 
 
 def one_hot_columns(reader: TableReader, roles: ColumnRoles) -> list[str]:
-    """Columns of 0 and 1, some of them filled; the unnamed index that a data frame leaves behind is none."""
+    """Non-empty columns of 0 and 1, except the unnamed index of an exported data frame."""
     one_hot_names = []
     for column_name in roles.unassigned_columns(reader):
         cell_texts = {str(cell).lower() for cell in reader.text_column(column_name)}
@@ -26,10 +26,10 @@ def one_hot_columns(reader: TableReader, roles: ColumnRoles) -> list[str]:
 
 
 def read_one_hot(reader: TableReader, roles: ColumnRoles, image_paths: list[str], image_indexes: Any) -> ParsedAnnotations:
-    """A 0/1 column a concept; an empty cell is unknown."""
+    """One 0/1 column per concept; an empty cell is unknown."""
     if len(image_paths) < reader.row_count:
         duplicate_row = first_duplicate_row(image_indexes)
-        raise InvalidRecordError(reader.path, reader.row_location(duplicate_row), f"image '{image_paths[image_indexes[duplicate_row]]}' stands twice", "Give each image one line.")
+        raise InvalidRecordError(reader.path, reader.row_location(duplicate_row), f"duplicate image '{image_paths[image_indexes[duplicate_row]]}'", "Write one line per image.")
     concepts = one_hot_columns(reader, roles)
     cell_texts = np.array([[str(cell).lower() for cell in reader.text_column(concept_name)] for concept_name in concepts], dtype=object).T
     is_positive, is_stated = np.isin(cell_texts, TRUE_WORDS), cell_texts != ""
@@ -43,7 +43,7 @@ def read_one_hot(reader: TableReader, roles: ColumnRoles, image_paths: list[str]
 
 
 def first_duplicate_row(image_indexes: Any) -> int:
-    """The first row whose image was named before."""
+    """The first row whose image occurs in an earlier row."""
     _, first_rows = np.unique(image_indexes, return_index=True)
     return int(np.setdiff1d(np.arange(len(image_indexes)), first_rows)[0])
 
@@ -51,17 +51,17 @@ def first_duplicate_row(image_indexes: Any) -> int:
 def read_wide_scores(reader: TableReader, roles: ColumnRoles, image_keys: list[str], image_indexes: Any, concepts: Collection[str]) -> ParsedPredictions:
     if len(image_keys) < reader.row_count:
         duplicate_row = first_duplicate_row(image_indexes)
-        raise InvalidRecordError(reader.path, reader.row_location(duplicate_row), f"image '{image_keys[image_indexes[duplicate_row]]}' stands twice", "Give each image one line.")
+        raise InvalidRecordError(reader.path, reader.row_location(duplicate_row), f"duplicate image '{image_keys[image_indexes[duplicate_row]]}'", "Write one line per image.")
     candidate_columns = [column_name for column_name in reader.column_types if column_name not in (roles.image_column, roles.split_column, roles.concept_column)]
     concept_columns = match_concept_columns(candidate_columns, concepts)
     score_columns = [column_name for column_name in candidate_columns if column_name in concept_columns or (reader.is_numeric(column_name) and not INDEX_COLUMN_PATTERN.fullmatch(normalize_column_name(column_name)))]
     if not score_columns:
-        raise InvalidRecordError(reader.path, "header", f"none of {summarize_names(candidate_columns)} is a column of scores", "Add a column of scores a concept.")
+        raise InvalidRecordError(reader.path, "header", f"no score column among {summarize_names(candidate_columns)}", "Add one score column per concept.")
     score_table = np.stack([reader.score_column(column_name) for column_name in score_columns], axis=1)
     row_indexes, concept_indexes = np.nonzero(~np.isnan(score_table))
     notes = []
     if skipped_columns := [column_name for column_name in candidate_columns if column_name not in score_columns]:
-        notes.append(Note("columns_left_out", f"columns without scores, left out: {summarize_names(skipped_columns)}", len(skipped_columns), "info"))
+        notes.append(Note("columns_left_out", f"ignored columns without scores: {summarize_names(skipped_columns)}", len(skipped_columns), "info"))
     if empty_count := int(np.isnan(score_table).sum()):
         notes.append(Note("no_score", f"{empty_count:,} empty cells: no score for that image and concept", empty_count))
     return ParsedPredictions(
@@ -71,12 +71,12 @@ def read_wide_scores(reader: TableReader, roles: ColumnRoles, image_keys: list[s
 
 
 def match_concept_columns(column_names: list[str], concepts: Collection[str]) -> set[str]:
-    """Columns named by a concept, alone or behind the prefix that most have in common."""
+    """Columns named after a concept, with or without the most common prefix."""
     prefix = shared_prefix(column_names, concepts)
     return {column_name for column_name in column_names if column_name in concepts or (prefix and column_name.startswith(prefix) and column_name.removeprefix(prefix) in concepts)}
 
 
 def shared_prefix(column_names: Collection[str], concepts: Collection[str]) -> str:
-    """What stands before a concept's name in most columns, for instance `p_`."""
+    """The most common prefix of concept names in the columns, for example `p_`."""
     prefixes = [column_name.removesuffix(concept_name) for column_name in column_names for concept_name in concepts if column_name.endswith(concept_name) and column_name != concept_name]
     return max(prefixes, key=prefixes.count, default="")

@@ -16,8 +16,15 @@ FACE_CONCEPT = "face"
 
 
 def matches(probe: Probe) -> bool:
-    heads = [probe.head] if not probe.is_dir else [probe.read_head(file_name) for file_name in probe.files_with_suffix("_bbx_gt.txt")]
-    return any(re.match(r"\S+\.(jpe?g|png)\s*\n\s*\d+\s*\n\s*[-\d.]+( +[-\d.]+){3,}", head, re.I) for head in heads)
+    heads = (
+        [probe.head]
+        if not probe.is_dir
+        else [probe.read_head(file_name) for file_name in probe.files_with_suffix("_bbx_gt.txt")]
+    )
+    return any(
+        re.match(r"\S+\.(jpe?g|png)\s*\n\s*\d+\s*\n\s*[-\d.]+( +[-\d.]+){3,}", head, re.I)
+        for head in heads
+    )
 
 
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
@@ -30,16 +37,39 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
             line_number, image_path = lines[position]
             if not is_image_file(image_path):
                 raise InvalidRecordError(
-                    file, f"line {line_number}", f"expected an image path, found '{image_path[:60]}'", "Write path, face count, then a line per face."
+                    file,
+                    f"line {line_number}",
+                    f"expected an image path, found '{image_path[:60]}'",
+                    "Write path, face count, then a line per face.",
                 )
             image = builder.add_image(image_path, split=split)
-            face_count = int(parse_number(lines[position + 1][1] if position + 1 < len(lines) else "", file, f"line {line_number + 1}", "the number of faces"))
-            face_lines = lines[position + 2 : position + 2 + max(face_count, 1)] if face_count else []
+            face_count = int(
+                parse_number(
+                    lines[position + 1][1] if position + 1 < len(lines) else "",
+                    file,
+                    f"line {line_number + 1}",
+                    "the number of faces",
+                )
+            )
+            face_lines = (
+                lines[position + 2 : position + 2 + max(face_count, 1)] if face_count else []
+            )
             for face_line_number, face_line in face_lines:
-                fields = split_fields(face_line, 4, file, face_line_number, "left top width height and six attributes")
-                x, y, width, height = (parse_number(field, file, f"line {face_line_number}", "box value") for field in fields[:4])
+                fields = split_fields(
+                    face_line, 4, file, face_line_number, "left top width height and six attributes"
+                )
+                x, y, width, height = (
+                    parse_number(field, file, f"line {face_line_number}", "box value")
+                    for field in fields[:4]
+                )
                 is_invalid = len(fields) > 7 and fields[7] == "1"
-                builder.add_box(image, FACE_CONCEPT, (x, y, width, height), f"{file.name} line {face_line_number}", ignore=is_invalid)
+                builder.add_box(
+                    image,
+                    FACE_CONCEPT,
+                    (x, y, width, height),
+                    f"{file.name} line {face_line_number}",
+                    ignore=is_invalid,
+                )
             position += 2 + len(face_lines)
             if not face_count and position < len(lines) and not is_image_file(lines[position][1]):
                 position += 1  # an image without faces is followed by a line of zeros

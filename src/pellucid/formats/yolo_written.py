@@ -1,4 +1,4 @@
-"""Writing YOLO: `data.yaml`, lists of pictures, label files; and predictions as label files with a confidence."""
+"""YOLO writer: `data.yaml`, image lists and label files; predictions as label files with a confidence score."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ NAME = "yolo"
 
 
 def write(export_data: ExportData, path: Path) -> None:
-    """Labels in `labels/`; pictures on this machine are linked into `images/`, where ultralytics looks for them."""
+    """Write labels to `labels/`; local images are linked into `images/`, where ultralytics expects them."""
     if export_data.kind != "detection":
-        raise ExportError(NAME, "label files hold boxes; write csv or parquet")
+        raise ExportError(NAME, "label files require boxes; use csv or parquet")
     folder = create_export_folder(path)
     annotations = export_data.exportable_annotations("YOLO")
     write_label_files(export_data, annotations, folder / "labels")
@@ -39,17 +39,17 @@ def quote_yaml(string: str) -> str:
 
 def write_predictions(export_data: ExportData, path: Path) -> None:
     if export_data.predictions is None or export_data.predictions.box is None:
-        raise ExportError(NAME, "label files hold boxes; write csv or parquet")
+        raise ExportError(NAME, "label files require boxes; use csv or parquet")
     write_label_files(export_data, export_data.predictions, create_export_folder(path))
 
 
 def write_label_files(export_data: ExportData, annotations: Annotations | Predictions, folder: Path) -> None:
-    """A file an image, also where there is nothing in it: it was looked at."""
+    """Write one file per image; an empty file marks an image without boxes."""
     image_sizes = require_image_sizes(export_data, NAME)
     label_paths = [Path(str(image_path)).with_suffix(".txt") for image_path in export_data.images.path]
     duplicate_paths = [label_path for label_path, occurrence_count in Counter(label_paths).items() if occurrence_count > 1]
     if duplicate_paths or any(not str(image_path).isprintable() for image_path in export_data.images.path):
-        problem = f"two pictures would share {duplicate_paths[0]}" if duplicate_paths else "a picture's name has a line break"
+        problem = f"two images would share {duplicate_paths[0]}" if duplicate_paths else "an image path has an unprintable character"
         raise ExportError(NAME, problem)
     for image_index, annotation_indexes in export_data.rows_by_image(annotations):
         label_file = folder / Path(str(export_data.images.path[image_index])).with_suffix(".txt")
