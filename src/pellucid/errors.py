@@ -29,7 +29,9 @@ def summarize_names(names: Iterable[object], limit: int = 3) -> str:
     """The first names in quotes, and how many more there are."""
     quoted_names = [f"'{item}'" for item in names]
     summary = ", ".join(quoted_names[:limit])
-    return summary if len(quoted_names) <= limit else f"{summary} and {len(quoted_names) - limit} more"
+    return (
+        summary if len(quoted_names) <= limit else f"{summary} and {len(quoted_names) - limit} more"
+    )
 
 
 def format_count(count: int, noun: str, plural: str | None = None) -> str:
@@ -39,7 +41,9 @@ def format_count(count: int, noun: str, plural: str | None = None) -> str:
 
 class FileMissingError(PellucidError):
     def __init__(self, path: object) -> None:
-        super().__init__(f"{path}: no such file or directory. Paths are relative to the current directory.")
+        super().__init__(
+            f"{path}: no such file or directory. Paths are relative to the current directory."
+        )
 
 
 class UnreadableFileError(PellucidError):
@@ -58,7 +62,9 @@ class MalformedFileError(PellucidError):
 
 
 class UnrecognizedFormatError(PellucidError):
-    def __init__(self, path: object, content_kind: str, description: str, format_names: Sequence[str]) -> None:
+    def __init__(
+        self, path: object, content_kind: str, description: str, format_names: Sequence[str]
+    ) -> None:
         super().__init__(
             f"{path}: not recognised as {content_kind}: found {description}. Supported formats: {', '.join(format_names)}. Or use a CSV table (see docs/formats.md)."
         )
@@ -80,29 +86,48 @@ class MultipleModelsError(PellucidError):
 
 class EmptyPredictionsError(PellucidError):
     def __init__(self, path: object, reason: str) -> None:
-        super().__init__(f"{path}: contains no predictions: {reason}. Specify the file with the model's predictions.")
+        super().__init__(
+            f"{path}: contains no predictions: {reason}. Specify the file with the model's predictions."
+        )
 
 
 class AmbiguousFieldError(PellucidError):
     def __init__(self, path: object, content_kind: str, fields: str) -> None:
-        super().__init__(f"{path}: several fields could contain the {content_kind} ({fields}). Export only one of them.")
+        super().__init__(
+            f"{path}: several fields could contain the {content_kind} ({fields}). Export only one of them."
+        )
 
 
 class MultipleAnnotationFilesError(PellucidError):
     def __init__(self, path: object, file_names: str) -> None:
-        super().__init__(f"{path}: contains several annotation files ({file_names}); expected one. Add each file separately.")
+        super().__init__(
+            f"{path}: contains several annotation files ({file_names}); expected one. Add each file separately."
+        )
 
 
 class AmbiguousInterpretationError(PellucidError):
-    def __init__(self, path: object, property_name: str, interpretations: Sequence[tuple[str, float]], option: str) -> None:
-        alternatives = " and ".join(f"as {interpretation} ({agreement:.0%} of confident boxes agree)" for interpretation, agreement in interpretations)
+    def __init__(
+        self,
+        path: object,
+        property_name: str,
+        interpretations: Sequence[tuple[str, float]],
+        option: str,
+    ) -> None:
+        alternatives = " and ".join(
+            f"as {interpretation} ({agreement:.0%} of confident boxes agree)"
+            for interpretation, agreement in interpretations
+        )
         choices = " or ".join(f"{option} {interpretation}" for interpretation, _ in interpretations)
-        super().__init__(f"{path}: ambiguous {property_name}: could be read {alternatives}. Specify {choices}.")
+        super().__init__(
+            f"{path}: ambiguous {property_name}: could be read {alternatives}. Specify {choices}."
+        )
 
 
 class AnnotationsMissingError(PellucidError):
     def __init__(self, sources: Sequence[str]) -> None:
-        super().__init__(f"{summarize_names(sources)}: no annotations found. Specify the ground truth file as well.")
+        super().__init__(
+            f"{summarize_names(sources)}: no annotations found. Specify the ground truth file as well."
+        )
 
 
 class ExportError(PellucidError):
@@ -112,19 +137,25 @@ class ExportError(PellucidError):
 
 class InMemoryDataError(PellucidError):
     def __init__(self, description: str) -> None:
-        super().__init__(f"unsupported in-memory data: {description}. Use a dict of columns (image, concept, score, x, y, width, height).")
+        super().__init__(
+            f"unsupported in-memory data: {description}. Use a dict of columns (image, concept, score, x, y, width, height)."
+        )
 
 
 class UnknownFormatNameError(PellucidError):
     exit_status = 2
 
     def __init__(self, format_name: str, format_names: Sequence[str]) -> None:
-        super().__init__(f"unknown format '{format_name}'. Expected one of: {', '.join(format_names)}.")
+        super().__init__(
+            f"unknown format '{format_name}'. Expected one of: {', '.join(format_names)}."
+        )
 
 
 class InvalidScoreError(PellucidError):
     def __init__(self, path: object, record: object, score: object) -> None:
-        super().__init__(f"{path}: {record}: score is {score}; expected a finite number. Fix or remove this prediction.")
+        super().__init__(
+            f"{path}: {record}: score is {score}; expected a finite number. Fix or remove this prediction."
+        )
 
 
 class InvalidBoxError(PellucidError):
@@ -147,7 +178,9 @@ class UnlistedImageError(PellucidError):
 
 
 class UnlistedConceptError(PellucidError):
-    def __init__(self, path: object, record: object, concept_id: object, concept_ids: Sequence[object]) -> None:
+    def __init__(
+        self, path: object, record: object, concept_id: object, concept_ids: Sequence[object]
+    ) -> None:
         super().__init__(
             f"{path}: {record}: unknown concept {concept_id!r}. Expected one of: {summarize_names(concept_ids)}. Add it to the list or correct the annotation."
         )
@@ -155,7 +188,9 @@ class UnlistedConceptError(PellucidError):
 
 class DuplicateImageError(PellucidError):
     def __init__(self, path: object, image: str) -> None:
-        super().__init__(f"{path}: duplicate image '{image}'. Image paths must be unique: rename or remove one.")
+        super().__init__(
+            f"{path}: duplicate image '{image}'. Image paths must be unique: rename or remove one."
+        )
 
 
 class MultipleConceptsError(PellucidError):
@@ -175,7 +210,9 @@ class PathTraversalError(PellucidError):
 
 class UnknownSplitError(PellucidError):
     def __init__(self, path: object, record: object, split: object) -> None:
-        super().__init__(f"{path}: {record}: invalid split '{split}'. Expected one of: training, validation, test.")
+        super().__init__(
+            f"{path}: {record}: invalid split '{split}'. Expected one of: training, validation, test."
+        )
 
 
 class ImageLocationConflictError(PellucidError):
@@ -188,14 +225,18 @@ class ImageLocationConflictError(PellucidError):
 
 class ContradictoryTagError(PellucidError):
     def __init__(self, path: object, image: str, concept: str) -> None:
-        super().__init__(f"{path}: contradictory labels: image '{image}' is marked both with and without '{concept}'. Remove one.")
+        super().__init__(
+            f"{path}: contradictory labels: image '{image}' is marked both with and without '{concept}'. Remove one."
+        )
 
 
 class InvalidChoiceError(PellucidError):
     exit_status = 2
 
     def __init__(self, option: str, choice: object, choices: Sequence[str]) -> None:
-        super().__init__(f"invalid value '{choice}' for {option}. Expected one of: {', '.join(choices)}.")
+        super().__init__(
+            f"invalid value '{choice}' for {option}. Expected one of: {', '.join(choices)}."
+        )
 
 
 class WorkspaceMissingError(PellucidError):
@@ -212,7 +253,9 @@ class SplitConflictError(PellucidError):
 
 class KindConflictError(PellucidError):
     def __init__(self, path: object, view: str, kind: str, content: str) -> None:
-        super().__init__(f"{path}: {content} cannot be used with view '{view}', which is a {kind} view. Use another view.")
+        super().__init__(
+            f"{path}: {content} cannot be used with view '{view}', which is a {kind} view. Use another view."
+        )
 
 
 class ImageSizeRequiredError(PellucidError):
@@ -224,7 +267,9 @@ class ImageSizeRequiredError(PellucidError):
 
 
 class NoMatchesError(PellucidError):
-    def __init__(self, path: object, noun: str, file_keys: Iterable[object], version_keys: Iterable[object]) -> None:
+    def __init__(
+        self, path: object, noun: str, file_keys: Iterable[object], version_keys: Iterable[object]
+    ) -> None:
         super().__init__(
             f"{path}: none of its {noun} match the version. The file has {summarize_names(file_keys)}; the version has {summarize_names(version_keys)}. "
             f"Check that both refer to the same {noun}."
@@ -232,18 +277,26 @@ class NoMatchesError(PellucidError):
 
 
 class AmbiguousReferenceError(PellucidError):
-    def __init__(self, path: object, noun: str, reference: str, candidates: Sequence[str], remedy: str) -> None:
-        super().__init__(f"{path}: ambiguous {noun} '{reference}': matches {summarize_names(candidates)}. {remedy}")
+    def __init__(
+        self, path: object, noun: str, reference: str, candidates: Sequence[str], remedy: str
+    ) -> None:
+        super().__init__(
+            f"{path}: ambiguous {noun} '{reference}': matches {summarize_names(candidates)}. {remedy}"
+        )
 
 
 class TooManyPredictionsError(PellucidError):
     def __init__(self, path: object, count: int, limit: int) -> None:
-        super().__init__(f"{path}: {count:,} predictions; a version can contain at most {limit:,}. Split the images into several views.")
+        super().__init__(
+            f"{path}: {count:,} predictions; a version can contain at most {limit:,}. Split the images into several views."
+        )
 
 
 class DuplicateScoreError(PellucidError):
     def __init__(self, path: object, image: str, concept: str) -> None:
-        super().__init__(f"{path}: duplicate score: image '{image}' has two scores for '{concept}'. Remove one of them.")
+        super().__init__(
+            f"{path}: duplicate score: image '{image}' has two scores for '{concept}'. Remove one of them."
+        )
 
 
 class DuplicatePredictionsError(PellucidError):
@@ -256,22 +309,30 @@ class DuplicatePredictionsError(PellucidError):
 
 class EmptyViewError(PellucidError):
     def __init__(self, view: str) -> None:
-        super().__init__(f"view '{view}' has no images, so a version cannot be created. Add images first: pellucid add.")
+        super().__init__(
+            f"view '{view}' has no images, so a version cannot be created. Add images first: pellucid add."
+        )
 
 
 class ViewNotFoundError(PellucidError):
     def __init__(self, workspace: object, view: str, views: Sequence[str]) -> None:
-        super().__init__(f"{workspace}: view '{view}' not found. Existing views: {summarize_names(views, 8) or 'none'}.")
+        super().__init__(
+            f"{workspace}: view '{view}' not found. Existing views: {summarize_names(views, 8) or 'none'}."
+        )
 
 
 class VersionNotFoundError(PellucidError):
     def __init__(self, view: str, version: str, versions: Sequence[str]) -> None:
-        super().__init__(f"version '{version}' not found in view '{view}'. Existing versions: {summarize_names(versions, 8) or 'none'}.")
+        super().__init__(
+            f"version '{version}' not found in view '{view}'. Existing versions: {summarize_names(versions, 8) or 'none'}."
+        )
 
 
 class VersionExistsError(PellucidError):
     def __init__(self, view: str, version: str) -> None:
-        super().__init__(f"version '{version}' already exists in view '{view}' and its images are frozen. Choose another name.")
+        super().__init__(
+            f"version '{version}' already exists in view '{view}' and its images are frozen. Choose another name."
+        )
 
 
 class EmptySplitError(PellucidError):
@@ -283,7 +344,9 @@ class EmptySplitError(PellucidError):
 
 class UnknownConceptError(PellucidError):
     def __init__(self, concept: str, concepts: Sequence[str]) -> None:
-        super().__init__(f"unknown concept '{concept}'. Expected one of: {summarize_names(concepts, 8)}.")
+        super().__init__(
+            f"unknown concept '{concept}'. Expected one of: {summarize_names(concepts, 8)}."
+        )
 
 
 class InvalidNameError(PellucidError):
@@ -297,7 +360,9 @@ class InvalidNameError(PellucidError):
 
 class NotAWorkspaceError(PellucidError):
     def __init__(self, path: object, reason: str) -> None:
-        super().__init__(f"{path}: not a Pellucid workspace ({reason}). Specify a folder created by `pellucid add` or a new one.")
+        super().__init__(
+            f"{path}: not a Pellucid workspace ({reason}). Specify a folder created by `pellucid add` or a new one."
+        )
 
 
 class WorkspaceFormatError(PellucidError):
@@ -316,28 +381,36 @@ class WorkspaceLockedError(PellucidError):
 
 class WriteError(PellucidError):
     def __init__(self, path: object, reason: str) -> None:
-        super().__init__(f"{path}: cannot write ({reason}). Free disk space or choose another folder; existing data is unchanged.")
+        super().__init__(
+            f"{path}: cannot write ({reason}). Free disk space or choose another folder; existing data is unchanged."
+        )
 
 
 class ReviewStoreUnavailableError(PellucidError):
     exit_status = 1
 
     def __init__(self, store_name: str, reason: str) -> None:
-        super().__init__(f"cannot read or write the decisions in {store_name} ({reason}). Nothing was lost; retry when it is available.")
+        super().__init__(
+            f"cannot read or write the decisions in {store_name} ({reason}). Nothing was lost; retry when it is available."
+        )
 
 
 class InvalidReviewUrlError(PellucidError):
     exit_status = 2
 
     def __init__(self, problem: str) -> None:
-        super().__init__(f"the reviews URL has {problem}; expected postgresql://USER:PASSWORD@HOST/DATABASE.")
+        super().__init__(
+            f"the reviews URL has {problem}; expected postgresql://USER:PASSWORD@HOST/DATABASE."
+        )
 
 
 class PostgresDriverMissingError(PellucidError):
     exit_status = 1
 
     def __init__(self) -> None:
-        super().__init__("PostgreSQL requires pg8000. Install it: pip install 'pellucid[postgres]'.")
+        super().__init__(
+            "PostgreSQL requires pg8000. Install it: pip install 'pellucid[postgres]'."
+        )
 
 
 class InvalidDecisionError(PellucidError):
@@ -347,12 +420,16 @@ class InvalidDecisionError(PellucidError):
 
 class ItemNotFoundError(PellucidError):
     def __init__(self, image: str, concept: str) -> None:
-        super().__init__(f"image '{image}': no such item of '{concept}' in this version. Reload the list and repeat the decision.")
+        super().__init__(
+            f"image '{image}': no such item of '{concept}' in this version. Reload the list and repeat the decision."
+        )
 
 
 class InvalidTextError(PellucidError):
     def __init__(self, text: str) -> None:
-        super().__init__(f"the text {text[:40]!a} contains an unpaired surrogate or NUL and cannot be saved. Type it again.")
+        super().__init__(
+            f"the text {text[:40]!a} contains an unpaired surrogate or NUL and cannot be saved. Type it again."
+        )
 
 
 class HistoryRowNotFoundError(PellucidError):
@@ -371,7 +448,9 @@ class PortUnavailableError(PellucidError):
     exit_status = 1
 
     def __init__(self, host: str, port: int, reason: str) -> None:
-        super().__init__(f"cannot listen on {host}:{port} ({reason}). Choose another port with --port, or 0 for any free one.")
+        super().__init__(
+            f"cannot listen on {host}:{port} ({reason}). Choose another port with --port, or 0 for any free one."
+        )
 
 
 class PyArrowMissingError(PellucidError):
@@ -430,7 +509,9 @@ class VersionModifiedError(PellucidError):
     exit_status = 1
 
     def __init__(self, version: str) -> None:
-        super().__init__(f"version '{version}' was modified during evaluation; the evaluation was discarded. Evaluate it again.")
+        super().__init__(
+            f"version '{version}' was modified during evaluation; the evaluation was discarded. Evaluate it again."
+        )
 
 
 class WorkerFailureError(PellucidError):
@@ -452,7 +533,9 @@ class ClusterUnavailableError(PellucidError):
     exit_status = 1
 
     def __init__(self, address: str, reason: str) -> None:
-        super().__init__(f"{address}: cannot connect to a Ray cluster ({reason}). Check the address, or omit it to start a local cluster.")
+        super().__init__(
+            f"{address}: cannot connect to a Ray cluster ({reason}). Check the address, or omit it to start a local cluster."
+        )
 
 
 class SecretInUrlError(PellucidError):
@@ -467,21 +550,27 @@ class SecretInUrlError(PellucidError):
 
 class UnsupportedStoreError(PellucidError):
     def __init__(self, location: str, reason: str) -> None:
-        super().__init__(f"{location}: unsupported kind of store ({reason}). Install its fsspec driver, for example s3fs.")
+        super().__init__(
+            f"{location}: unsupported kind of store ({reason}). Install its fsspec driver, for example s3fs."
+        )
 
 
 class StoreUnavailableError(PellucidError):
     exit_status = 1
 
     def __init__(self, location: str, reason: str) -> None:
-        super().__init__(f"{location}: cannot access the store ({reason}). Check the URL and your credentials; nothing was changed.")
+        super().__init__(
+            f"{location}: cannot access the store ({reason}). Check the URL and your credentials; nothing was changed."
+        )
 
 
 class ConcurrentModificationError(PellucidError):
     exit_status = 1
 
     def __init__(self, location: str) -> None:
-        super().__init__(f"{location}: modified by another process; your change was not saved. Retry.")
+        super().__init__(
+            f"{location}: modified by another process; your change was not saved. Retry."
+        )
 
 
 class ReviewDatabaseRequiredError(PellucidError):

@@ -10,7 +10,15 @@ from typing import Any
 
 from pellucid.addresses import is_remote
 from pellucid.columns import Kind
-from pellucid.errors import EmptyFileError, UnreadableFileError, UnknownFormatNameError, UnrecognizedFormatError, KindConflictError, MultipleAnnotationFilesError, summarize_names
+from pellucid.errors import (
+    EmptyFileError,
+    KindConflictError,
+    MultipleAnnotationFilesError,
+    UnknownFormatNameError,
+    UnreadableFileError,
+    UnrecognizedFormatError,
+    summarize_names,
+)
 from pellucid.formats import (
     celeba,
     coco,
@@ -38,41 +46,84 @@ from pellucid.formats import (
     wider_face,
     yolo,
     yolo_written,
-)  # fmt: skip
+)
 from pellucid.formats.brought import download
 from pellucid.formats.cells import open_memory_table
-from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe, PredictionFormat, probe_source
+from pellucid.formats.look import (
+    AnnotationFormat,
+    PredictionFormat,
+    Probe,
+    ReadOptions,
+    probe_source,
+)
 from pellucid.formats.outgoing import Writer
 from pellucid.formats.pictures import is_image_file
 from pellucid.formats.refused import reject_unsupported_format
 from pellucid.formats.source import ParsedAnnotations, ParsedPredictions
 
 READERS: tuple[AnnotationFormat, ...] = (
-    fiftyone.FORMAT, coco.FORMAT, datumaro.FORMAT, vott.FORMAT, createml.FORMAT, label_studio.FORMAT, deepomatic.FORMAT, labelme.FORMAT,
-    cvat.FORMAT, voc.FORMAT, yolo.FORMAT, darknet.FORMAT, hugging_face.FORMAT, open_images.FORMAT, kitti.FORMAT, dota.FORMAT,
-    wider_face.FORMAT, celeba.FORMAT, picture_list.FORMAT, image_folder.FORMAT, table.FORMAT,
-)  # fmt: skip
+    fiftyone.FORMAT,
+    coco.FORMAT,
+    datumaro.FORMAT,
+    vott.FORMAT,
+    createml.FORMAT,
+    label_studio.FORMAT,
+    deepomatic.FORMAT,
+    labelme.FORMAT,
+    cvat.FORMAT,
+    voc.FORMAT,
+    yolo.FORMAT,
+    darknet.FORMAT,
+    hugging_face.FORMAT,
+    open_images.FORMAT,
+    kitti.FORMAT,
+    dota.FORMAT,
+    wider_face.FORMAT,
+    celeba.FORMAT,
+    picture_list.FORMAT,
+    image_folder.FORMAT,
+    table.FORMAT,
+)
 """In detection order: formats with the most specific signatures come first."""
 PREDICTION_READERS: tuple[PredictionFormat, ...] = (
-    label_studio.PREDICTION_FORMAT, deepomatic.PREDICTION_FORMAT, fiftyone.PREDICTION_FORMAT, coco_results.PREDICTION_FORMAT,
-    mmdetection.PREDICTION_FORMAT, yolo.PREDICTION_FORMAT, table.PREDICTION_FORMAT,
-)  # fmt: skip
+    label_studio.PREDICTION_FORMAT,
+    deepomatic.PREDICTION_FORMAT,
+    fiftyone.PREDICTION_FORMAT,
+    coco_results.PREDICTION_FORMAT,
+    mmdetection.PREDICTION_FORMAT,
+    yolo.PREDICTION_FORMAT,
+    table.PREDICTION_FORMAT,
+)
 WRITERS: dict[str, Writer] = {
-    "coco": coco.write, "yolo": yolo_written.write, "voc": voc.write, "cvat": cvat.write, "label-studio": label_studio.write,
-    "fiftyone": fiftyone.write, "csv": table_written.write_csv, "parquet": table_written.write_parquet,
-}  # fmt: skip
+    "coco": coco.write,
+    "yolo": yolo_written.write,
+    "voc": voc.write,
+    "cvat": cvat.write,
+    "label-studio": label_studio.write,
+    "fiftyone": fiftyone.write,
+    "csv": table_written.write_csv,
+    "parquet": table_written.write_parquet,
+}
 """Annotation writers by `--format` name."""
 PREDICTION_WRITERS: dict[str, Writer] = {
-    "coco": coco_results.write, "yolo": yolo_written.write_predictions, "label-studio": label_studio.write, "fiftyone": fiftyone.write,
-    "csv": table_written.write_csv, "parquet": table_written.write_parquet,
-}  # fmt: skip
+    "coco": coco_results.write,
+    "yolo": yolo_written.write_predictions,
+    "label-studio": label_studio.write,
+    "fiftyone": fiftyone.write,
+    "csv": table_written.write_csv,
+    "parquet": table_written.write_parquet,
+}
 ANNOTATION_FORMATS = tuple(reader.name for reader in READERS)
 PREDICTION_FORMATS = tuple(reader.name for reader in PREDICTION_READERS)
 
 
 def read_annotations(
-    source: Any, format: str | None, kind: Kind | None, image_dir: str | None, first_pixel: int | None = None
-) -> ParsedAnnotations:  # fmt: skip
+    source: Any,
+    format: str | None,
+    kind: Kind | None,
+    image_dir: str | None,
+    first_pixel: int | None = None,
+) -> ParsedAnnotations:
     """Read images and annotations from a path or from columns in memory.
 
     format: one of ANNOTATION_FORMATS, or None to detect it. image_dir: the folder image paths are relative to. first_pixel: see ReadOptions.
@@ -86,7 +137,13 @@ def read_annotations(
             with download(source) as local_path:
                 annotations = read_annotation_file(local_path, format, options)
             if is_remote(str(source)):
-                annotations = replace(annotations, path=str(source), image_folder=remote_image_folder(annotations.image_folder, local_path, str(source)))
+                annotations = replace(
+                    annotations,
+                    path=str(source),
+                    image_folder=remote_image_folder(
+                        annotations.image_folder, local_path, str(source)
+                    ),
+                )
     if not len(annotations.images):
         raise EmptyFileError(annotations.path, "at least one image")
     return annotations
@@ -96,46 +153,83 @@ def remote_image_folder(local_folder: str | None, local_root: Path, source_url: 
     """The URL of the image folder in the store, given the folder in the downloaded copy."""
     if local_folder is None or not Path(local_folder).is_relative_to(local_root):
         return None
-    return f"{source_url.rstrip('/')}/{Path(local_folder).relative_to(local_root).as_posix()}".removesuffix("/.")
+    return f"{source_url.rstrip('/')}/{Path(local_folder).relative_to(local_root).as_posix()}".removesuffix(
+        "/."
+    )
 
 
 def read_memory_annotations(source: Any, options: ReadOptions) -> ParsedAnnotations:
     table_reader = open_memory_table(memory.annotation_columns(source))
     if not table.has_annotation_columns(table_reader):
-        raise UnrecognizedFormatError(table_reader.path, "annotations", f"columns {summarize_names(table_reader.column_types, 8)}", ANNOTATION_FORMATS)
+        raise UnrecognizedFormatError(
+            table_reader.path,
+            "annotations",
+            f"columns {summarize_names(table_reader.column_types, 8)}",
+            ANNOTATION_FORMATS,
+        )
     return table.read_annotation_table(table_reader, options.kind, options.image_folder)
 
 
-def read_annotation_file(source: str | Path, format: str | None, options: ReadOptions) -> ParsedAnnotations:
+def read_annotation_file(
+    source: str | Path, format: str | None, options: ReadOptions
+) -> ParsedAnnotations:
     probe = probe_source(source)
     format_name = check_format_name(format, ANNOTATION_FORMATS)
     if format_name is None:
         reject_unsupported_format(probe, before_readers=True)
-    reader = next((candidate for candidate in READERS if (candidate.name == format_name if format_name else candidate.matches(probe))), None)
+    reader = next(
+        (
+            candidate
+            for candidate in READERS
+            if (candidate.name == format_name if format_name else candidate.matches(probe))
+        ),
+        None,
+    )
     if reader is None and probe.is_dir and format is None:
         return read_annotation_folder(probe, options)
     if reader is None:
         reject_unsupported_format(probe)
-        raise UnrecognizedFormatError(probe.path, "annotations", describe_content(probe), ANNOTATION_FORMATS)
+        raise UnrecognizedFormatError(
+            probe.path, "annotations", describe_content(probe), ANNOTATION_FORMATS
+        )
     if format and not reader.matches(probe):
-        raise UnrecognizedFormatError(probe.path, format, describe_content(probe), ANNOTATION_FORMATS)
+        raise UnrecognizedFormatError(
+            probe.path, format, describe_content(probe), ANNOTATION_FORMATS
+        )
     return reader.read(probe, options)
 
 
 def read_annotation_folder(folder: Probe, options: ReadOptions) -> ParsedAnnotations:
     """Read the only recognised annotation file at the top level of a folder."""
-    file_probes = [Probe(folder.path / file_name, folder.read_head(file_name)) for file_name in folder.file_names if "/" not in file_name and not is_image_file(file_name)]
-    matches = [(file_probe, reader) for file_probe in file_probes if file_probe.head.strip() for reader in READERS if reader.matches(file_probe)]
+    file_probes = [
+        Probe(folder.path / file_name, folder.read_head(file_name))
+        for file_name in folder.file_names
+        if "/" not in file_name and not is_image_file(file_name)
+    ]
+    matches = [
+        (file_probe, reader)
+        for file_probe in file_probes
+        if file_probe.head.strip()
+        for reader in READERS
+        if reader.matches(file_probe)
+    ]
     if len({file_probe.path for file_probe, _ in matches}) > 1:
-        raise MultipleAnnotationFilesError(folder.path, summarize_names(sorted({file_probe.path.name for file_probe, _ in matches})))
+        raise MultipleAnnotationFilesError(
+            folder.path,
+            summarize_names(sorted({file_probe.path.name for file_probe, _ in matches})),
+        )
     if matches:
         file_probe, reader = matches[0]
         return reader.read(file_probe, options)
     reject_unsupported_format(folder)
-    raise UnrecognizedFormatError(folder.path, "annotations", describe_content(folder), ANNOTATION_FORMATS)
+    raise UnrecognizedFormatError(
+        folder.path, "annotations", describe_content(folder), ANNOTATION_FORMATS
+    )
 
 
-def read_predictions(source: Any, format: str | None, kind: Kind, concepts: Collection[str]) -> ParsedPredictions:
+def read_predictions(
+    source: Any, format: str | None, kind: Kind, concepts: Collection[str]
+) -> ParsedPredictions:
     """Read predictions from a path or from columns in memory. format: one of PREDICTION_FORMATS, or None to detect it.
 
     concepts: the view's concept names, used to identify score columns.
@@ -147,7 +241,9 @@ def read_predictions(source: Any, format: str | None, kind: Kind, concepts: Coll
         else:
             with download(source) as local_path:
                 predictions = read_prediction_file(local_path, format, options)
-            predictions = replace(predictions, path=str(source)) if is_remote(str(source)) else predictions
+            predictions = (
+                replace(predictions, path=str(source)) if is_remote(str(source)) else predictions
+            )
     if kind == "detection" and predictions.box is None:
         raise KindConflictError(predictions.path, "this", kind, "scores without boxes")
     if kind != "detection" and predictions.box is not None:
@@ -158,19 +254,37 @@ def read_predictions(source: Any, format: str | None, kind: Kind, concepts: Coll
 def read_memory_predictions(source: Any, options: ReadOptions) -> ParsedPredictions:
     table_reader = open_memory_table(memory.prediction_columns(source))
     if not table.has_prediction_columns(table_reader):
-        raise UnrecognizedFormatError(table_reader.path, "predictions", f"columns {summarize_names(table_reader.column_types, 8)}", PREDICTION_FORMATS)
+        raise UnrecognizedFormatError(
+            table_reader.path,
+            "predictions",
+            f"columns {summarize_names(table_reader.column_types, 8)}",
+            PREDICTION_FORMATS,
+        )
     return table.read_prediction_table(table_reader, options.kind or "detection", options.concepts)
 
 
-def read_prediction_file(source: str | Path, format: str | None, options: ReadOptions) -> ParsedPredictions:
+def read_prediction_file(
+    source: str | Path, format: str | None, options: ReadOptions
+) -> ParsedPredictions:
     probe = probe_source(source)
     reader = next(
-        (candidate for candidate in PREDICTION_READERS if (candidate.name == check_format_name(format, PREDICTION_FORMATS) if format else candidate.matches(probe))), None
+        (
+            candidate
+            for candidate in PREDICTION_READERS
+            if (
+                candidate.name == check_format_name(format, PREDICTION_FORMATS)
+                if format
+                else candidate.matches(probe)
+            )
+        ),
+        None,
     )
     if reader is None or (format and not reader.matches(probe)):
         if not format:
             reject_unsupported_format(probe)
-        raise UnrecognizedFormatError(probe.path, format or "predictions", describe_content(probe), PREDICTION_FORMATS)
+        raise UnrecognizedFormatError(
+            probe.path, format or "predictions", describe_content(probe), PREDICTION_FORMATS
+        )
     return reader.read(probe, options)
 
 
@@ -179,7 +293,9 @@ def contains_predictions(source: str | Path) -> bool:
     with convert_os_errors(source), download(source) as local_path:
         probe = probe_source(local_path)
         if any(reader.matches(probe) for reader in PREDICTION_READERS[:-1]):
-            return not any(reader.matches(probe) for reader in READERS if reader.name != label_studio.NAME)
+            return not any(
+                reader.matches(probe) for reader in READERS if reader.name != label_studio.NAME
+            )
         return table.has_score_column(probe)
 
 
@@ -189,7 +305,9 @@ def convert_os_errors(source: Any) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UnreadableFileError(error.filename or source, (error.strerror or str(error)).lower()) from error
+        raise UnreadableFileError(
+            error.filename or source, (error.strerror or str(error)).lower()
+        ) from error
 
 
 def check_format_name(format: str | None, format_names: tuple[str, ...]) -> str | None:

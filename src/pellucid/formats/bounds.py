@@ -21,7 +21,12 @@ def check_file_size(path: Path, max_bytes: int) -> Path:
     """Return the path; raises FileTooLargeError."""
     size = path.stat().st_size
     if size > max_bytes:
-        raise FileTooLargeError(path, f"has {size:,} bytes", f"the limit is {max_bytes:,}", "Split it, or convert it to Parquet.")
+        raise FileTooLargeError(
+            path,
+            f"has {size:,} bytes",
+            f"the limit is {max_bytes:,}",
+            "Split it, or convert it to Parquet.",
+        )
     return path
 
 
@@ -33,4 +38,6 @@ def check_unpacked_size(path: Path, duckdb_path: str, connection: Any) -> None:
     if unpacked_bytes > max(MAX_UNPACKED_BYTES, MAX_UNPACKED_RATIO * path.stat().st_size):
         size_description = f"decompresses from {path.stat().st_size:,} to {unpacked_bytes:,} bytes"
         limit_description = f"above {MAX_UNPACKED_BYTES:,} bytes, the limit is {MAX_UNPACKED_RATIO:,} times the file size"
-        raise FileTooLargeError(path, size_description, limit_description, "Write it again without repeated rows.")
+        raise FileTooLargeError(
+            path, size_description, limit_description, "Write it again without repeated rows."
+        )

@@ -8,7 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pellucid.addresses import is_remote, refuse_secrets
-from pellucid.errors import FileMissingError, PellucidError, UnsupportedStoreError, StoreUnavailableError
+from pellucid.errors import (
+    FileMissingError,
+    PellucidError,
+    StoreUnavailableError,
+    UnsupportedStoreError,
+)
 
 
 @contextmanager
@@ -43,11 +48,15 @@ def fetch(url: str, local_path: Path) -> None:
         elif not store.exists(store_path):
             raise FileMissingError(url)
         else:
-            for stored_file in store.find(store_path):  # one by one, because `get` expands patterns in names
+            for stored_file in store.find(
+                store_path
+            ):  # one by one, because `get` expands patterns in names
                 target = local_path / stored_file.removeprefix(store_path).lstrip("/")
                 target.parent.mkdir(parents=True, exist_ok=True)
                 store.get_file(stored_file, str(target))
     except PellucidError:
         raise
     except Exception as error:  # each store raises its own errors
-        raise StoreUnavailableError(url, f"{type(error).__name__}: {error}".split("?", 1)[0][:200]) from error
+        raise StoreUnavailableError(
+            url, f"{type(error).__name__}: {error}".split("?", 1)[0][:200]
+        ) from error

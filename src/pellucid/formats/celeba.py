@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pellucid.errors import InvalidRecordError
 from pellucid.formats.gathering import DatasetBuilder
-from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe
+from pellucid.formats.look import AnnotationFormat, Probe, ReadOptions
 from pellucid.formats.parsed import read_lines
 from pellucid.formats.pictures import is_image_file
 from pellucid.formats.source import ParsedAnnotations

@@ -12,24 +12,24 @@ import msgspec
 import numpy as np
 
 from pellucid.columns import OPEN, SPLITS, Annotations, Images, Integers, Longs, Texts, texts
-from pellucid.errors import UnlistedConceptError, UnlistedImageError, InvalidRecordError
+from pellucid.errors import InvalidRecordError, UnlistedConceptError, UnlistedImageError
 from pellucid.formats.gathering import DatasetBuilder
-from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe
+from pellucid.formats.look import AnnotationFormat, Probe, ReadOptions
 from pellucid.formats.outgoing import (
     SHORT_SPLIT_NAMES,
     ExportData,
-    prepare_export_file,
     create_export_folder,
+    prepare_export_file,
     write_json,
 )
 from pellucid.formats.parsed import parse_json
 from pellucid.formats.source import (
-    ParsedAnnotations,
     Note,
+    ParsedAnnotations,
     check_boxes,
-    normalize_image_path,
     create_images,
     find_split,
+    normalize_image_path,
 )
 
 NAME = "coco"

@@ -15,18 +15,18 @@ import msgspec
 import numpy as np
 
 from pellucid import kernel
-from pellucid.errors import ExportError, MalformedFileError, InvalidRecordError, InvalidScoreError
+from pellucid.errors import ExportError, InvalidRecordError, InvalidScoreError, MalformedFileError
 from pellucid.formats.cells import escape_glob, quote_string
 from pellucid.formats.coco import CocoId, numeric_ids
-from pellucid.formats.look import ReadOptions, Probe, PredictionFormat
+from pellucid.formats.look import PredictionFormat, Probe, ReadOptions
 from pellucid.formats.outgoing import ExportData, prepare_export_file
 from pellucid.formats.parsed import parse_json
 from pellucid.formats.source import (
     ImageKeyKind,
     ParsedPredictions,
-    validate_predictions,
-    encode_texts,
     encode_integers,
+    encode_texts,
+    validate_predictions,
 )
 
 NAME = "coco-results"

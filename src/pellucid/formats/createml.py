@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from pellucid.formats.gathering import DatasetBuilder
-from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe, list_files
+from pellucid.formats.look import AnnotationFormat, Probe, ReadOptions, list_files
 from pellucid.formats.parsed import parse_json
 from pellucid.formats.source import ParsedAnnotations, parse_split
 

@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element, ElementTree, SubElement
 from pellucid.columns import SPLITS
 from pellucid.errors import ExportError, MalformedFileError, UnsupportedFormatError
 from pellucid.formats.gathering import DatasetBuilder
-from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe, list_files
+from pellucid.formats.look import AnnotationFormat, Probe, ReadOptions, list_files
 from pellucid.formats.outgoing import SHORT_SPLIT_NAMES, ExportData, prepare_export_file
 from pellucid.formats.parsed import parse_number, parse_xml
 from pellucid.formats.source import ParsedAnnotations, parse_split

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pellucid.errors import MalformedFileError
-from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe
+from pellucid.formats.look import AnnotationFormat, Probe, ReadOptions
 from pellucid.formats.parsed import is_number, read_lines
 from pellucid.formats.pictures import is_image_file
 from pellucid.formats.source import ParsedAnnotations, find_split, parse_split

@@ -9,7 +9,7 @@ import msgspec
 
 from pellucid.errors import UnlistedConceptError
 from pellucid.formats.gathering import DatasetBuilder
-from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe, list_files
+from pellucid.formats.look import AnnotationFormat, Probe, ReadOptions, list_files
 from pellucid.formats.parsed import parse_json
 from pellucid.formats.source import ParsedAnnotations, parse_split
 

@@ -8,16 +8,16 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from pellucid.errors import MalformedFileError, EmptyPredictionsError, InvalidRecordError
-from pellucid.formats.gathering import DatasetBuilder, BoxCoordinates
-from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe, PredictionFormat
-from pellucid.formats.parsed import read_lines, expect_list, parse_number, parse_json, expect_object
+from pellucid.errors import EmptyPredictionsError, InvalidRecordError, MalformedFileError
+from pellucid.formats.gathering import BoxCoordinates, DatasetBuilder
+from pellucid.formats.look import AnnotationFormat, PredictionFormat, Probe, ReadOptions
+from pellucid.formats.parsed import expect_list, expect_object, parse_json, parse_number, read_lines
 from pellucid.formats.source import (
     ParsedAnnotations,
     ParsedPredictions,
-    validate_predictions,
     encode_texts,
     parse_split,
+    validate_predictions,
 )
 
 NAME = "deepomatic"

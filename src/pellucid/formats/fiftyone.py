@@ -18,21 +18,21 @@ from pellucid.errors import (
     InvalidRecordError,
     summarize_names,
 )
-from pellucid.formats.gathering import DatasetBuilder, BoxCoordinates
-from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe, PredictionFormat
+from pellucid.formats.gathering import BoxCoordinates, DatasetBuilder
+from pellucid.formats.look import AnnotationFormat, PredictionFormat, Probe, ReadOptions
 from pellucid.formats.outgoing import (
     ExportData,
     create_export_folder,
     require_image_sizes,
     write_json,
 )
-from pellucid.formats.parsed import parse_number, parse_json
+from pellucid.formats.parsed import parse_json, parse_number
 from pellucid.formats.source import (
     ParsedAnnotations,
     ParsedPredictions,
-    validate_predictions,
     encode_texts,
     find_split,
+    validate_predictions,
 )
 
 NAME = "fiftyone"

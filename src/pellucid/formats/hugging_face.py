@@ -11,11 +11,11 @@ from typing import Any
 
 import msgspec
 
-from pellucid.errors import MalformedFileError, InvalidRecordError
+from pellucid.errors import InvalidRecordError, MalformedFileError
 from pellucid.formats.cells import escape_glob
 from pellucid.formats.gathering import DatasetBuilder
-from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe
-from pellucid.formats.parsed import read_lines, parse_number
+from pellucid.formats.look import AnnotationFormat, Probe, ReadOptions
+from pellucid.formats.parsed import parse_number, read_lines
 from pellucid.formats.source import ParsedAnnotations, find_split, parse_split
 
 NAME = "hugging-face"

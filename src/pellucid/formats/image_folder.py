@@ -6,9 +6,9 @@ import numpy as np
 
 from pellucid.columns import Annotations
 from pellucid.errors import InvalidRecordError
-from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe
+from pellucid.formats.look import AnnotationFormat, Probe, ReadOptions
 from pellucid.formats.pictures import is_image_file, list_image_files
-from pellucid.formats.source import ParsedAnnotations, create_images, require_split, parse_split
+from pellucid.formats.source import ParsedAnnotations, create_images, parse_split, require_split
 
 NAME = "image-folder"
 

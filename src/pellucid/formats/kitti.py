@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from pellucid.formats.gathering import DatasetBuilder
-from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe, list_files
-from pellucid.formats.parsed import split_fields, is_number, read_lines, parse_number
+from pellucid.formats.look import AnnotationFormat, Probe, ReadOptions, list_files
+from pellucid.formats.parsed import is_number, parse_number, read_lines, split_fields
 from pellucid.formats.pictures import is_image_file
 from pellucid.formats.source import ParsedAnnotations, find_split
 

@@ -22,19 +22,19 @@ from pellucid.errors import (
     summarize_names,
 )
 from pellucid.formats.gathering import DatasetBuilder
-from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe, PredictionFormat
+from pellucid.formats.look import AnnotationFormat, PredictionFormat, Probe, ReadOptions
 from pellucid.formats.outgoing import (
     ExportData,
     prepare_export_file,
     require_image_sizes,
     write_json,
 )
-from pellucid.formats.parsed import expect_list, parse_number, parse_json, expect_object
+from pellucid.formats.parsed import expect_list, expect_object, parse_json, parse_number
 from pellucid.formats.source import (
     ParsedAnnotations,
     ParsedPredictions,
-    validate_predictions,
     encode_texts,
+    validate_predictions,
 )
 
 NAME = "label-studio"

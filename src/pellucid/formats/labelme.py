@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 
 from pellucid.formats.gathering import DatasetBuilder
-from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe, list_files
-from pellucid.formats.parsed import parse_number, parse_json, parse_xml, element_text
+from pellucid.formats.look import AnnotationFormat, Probe, ReadOptions, list_files
+from pellucid.formats.parsed import element_text, parse_json, parse_number, parse_xml
 from pellucid.formats.source import ParsedAnnotations
 
 NAME = "labelme"

@@ -32,7 +32,15 @@ class Probe:
     @cached_property
     def file_names(self) -> list[str]:
         """Relative paths of all files in the folder, sorted; truncated for very large folders."""
-        file_paths = (file.relative_to(self.path).as_posix() for file in self.path.rglob("*") if not file.is_dir()) if self.is_dir else iter(())
+        file_paths = (
+            (
+                file.relative_to(self.path).as_posix()
+                for file in self.path.rglob("*")
+                if not file.is_dir()
+            )
+            if self.is_dir
+            else iter(())
+        )
         return sorted(islice(file_paths, MAX_PROBED_FILES))
 
     def files_with_suffix(self, *suffixes: str) -> list[str]:
@@ -95,4 +103,8 @@ def list_files(probe: Probe, suffix: str) -> Iterator[Path]:
     if not probe.is_dir:
         yield probe.path
         return
-    yield from (file for file in sorted(probe.path.rglob("*")) if file.name.lower().endswith(suffix) and file.is_file())
+    yield from (
+        file
+        for file in sorted(probe.path.rglob("*"))
+        if file.name.lower().endswith(suffix) and file.is_file()
+    )

@@ -9,9 +9,9 @@ import msgspec
 import numpy as np
 
 from pellucid.errors import InvalidRecordError
-from pellucid.formats.look import ReadOptions, Probe, PredictionFormat, list_files
+from pellucid.formats.look import PredictionFormat, Probe, ReadOptions, list_files
 from pellucid.formats.parsed import parse_json
-from pellucid.formats.source import ParsedPredictions, validate_predictions, encode_texts
+from pellucid.formats.source import ParsedPredictions, encode_texts, validate_predictions
 
 NAME = "mmdetection"
 

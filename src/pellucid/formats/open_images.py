@@ -12,7 +12,7 @@ from pathlib import Path
 from pellucid.columns import OPEN
 from pellucid.errors import InvalidRecordError, format_count
 from pellucid.formats.gathering import DatasetBuilder
-from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe
+from pellucid.formats.look import AnnotationFormat, Probe, ReadOptions
 from pellucid.formats.parsed import parse_number
 from pellucid.formats.pictures import is_image_file
 from pellucid.formats.source import ParsedAnnotations, find_split, parse_split

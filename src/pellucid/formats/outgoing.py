@@ -43,7 +43,9 @@ class ExportData:
     def split_name(self, image_index: int) -> str:
         return str(SPLITS[self.images.split[image_index]])
 
-    def rows_by_image(self, annotations: Annotations | Predictions) -> Iterator[tuple[int, list[int]]]:
+    def rows_by_image(
+        self, annotations: Annotations | Predictions
+    ) -> Iterator[tuple[int, list[int]]]:
         """Yield each image index with the rows of the table that belong to it."""
         order = np.argsort(annotations.image, kind="stable")
         offsets = np.searchsorted(annotations.image[order], np.arange(len(self.images) + 1))
@@ -61,7 +63,11 @@ class ExportData:
     def note_dropped_splits(self, format: str) -> None:
         """Add a note if there are several splits."""
         if len(set(self.images.split.tolist())) > 1:
-            self.notes.append(Note("splits_left_out", f"splits are not exported: {format} does not support them", 1))
+            self.notes.append(
+                Note(
+                    "splits_left_out", f"splits are not exported: {format} does not support them", 1
+                )
+            )
 
     def note_dropped_rows(self, format: str, feature: str, row_count: int) -> None:
         if row_count:
@@ -74,10 +80,19 @@ Writer = Callable[[ExportData, Path], None]
 
 def require_image_sizes(export_data: ExportData, format: str) -> list[tuple[int, int]]:
     """The size of every image, for formats with relative coordinates; raises ExportError."""
-    image_sizes = list(zip(export_data.images.width.tolist(), export_data.images.height.tolist(), strict=True))
-    unsized_paths = [str(path) for path, (width, height) in zip(export_data.images.path, image_sizes, strict=True) if width <= 0 or height <= 0]
+    image_sizes = list(
+        zip(export_data.images.width.tolist(), export_data.images.height.tolist(), strict=True)
+    )
+    unsized_paths = [
+        str(path)
+        for path, (width, height) in zip(export_data.images.path, image_sizes, strict=True)
+        if width <= 0 or height <= 0
+    ]
     if unsized_paths:
-        raise ExportError(format, f"the size of image '{unsized_paths[0]}' is unknown; relative coordinates require it")
+        raise ExportError(
+            format,
+            f"the size of image '{unsized_paths[0]}' is unknown; relative coordinates require it",
+        )
     return image_sizes
 
 

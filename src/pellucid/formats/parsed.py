@@ -9,19 +9,29 @@ from xml.etree.ElementTree import Element, ParseError
 
 import msgspec
 
-from pellucid.errors import MalformedFileError, InvalidRecordError
+from pellucid.errors import InvalidRecordError, MalformedFileError
 from pellucid.formats.bounds import MAX_TEXT_BYTES, MAX_XML_BYTES, check_file_size
 
 
 def parse_json(path: Path, expected_type: Any, format_name: str) -> Any:
     """expected_type: a msgspec type; format_name: for messages."""
     try:
-        return msgspec.json.decode(check_file_size(path, MAX_TEXT_BYTES).read_bytes().removeprefix(b"\xef\xbb\xbf"), type=expected_type)
+        return msgspec.json.decode(
+            check_file_size(path, MAX_TEXT_BYTES).read_bytes().removeprefix(b"\xef\xbb\xbf"),
+            type=expected_type,
+        )
     except msgspec.ValidationError as error:
-        raise MalformedFileError(path, f"does not match the schema of {format_name}: {str(error)[0].lower()}{str(error)[1:]}") from error
+        raise MalformedFileError(
+            path,
+            f"does not match the schema of {format_name}: {str(error)[0].lower()}{str(error)[1:]}",
+        ) from error
     except msgspec.DecodeError as error:
         size = path.stat().st_size
-        problem = f"truncated after byte {size:,}" if "truncated" in str(error) else f"invalid JSON: {error}"
+        problem = (
+            f"truncated after byte {size:,}"
+            if "truncated" in str(error)
+            else f"invalid JSON: {error}"
+        )
         raise MalformedFileError(path, problem) from error
     except RecursionError as error:
         raise MalformedFileError(path, f"nested too deeply for {format_name}") from error
@@ -34,7 +44,9 @@ def expect_list(node: Any, path: object, location: str) -> list[Any]:
     if node is None:
         return []
     if not isinstance(node, list):
-        raise InvalidRecordError(path, location, f"found {node!r:.40}; expected a list", "Write [...].")
+        raise InvalidRecordError(
+            path, location, f"found {node!r:.40}; expected a list", "Write [...]."
+        )
     return node
 
 
@@ -43,7 +55,9 @@ def expect_object(node: Any, path: object, location: str) -> dict[str, Any]:
     if node is None:
         return {}
     if not isinstance(node, dict):
-        raise InvalidRecordError(path, location, f"found {node!r:.40}; expected an object", "Write {...}.")
+        raise InvalidRecordError(
+            path, location, f"found {node!r:.40}; expected an object", "Write {...}."
+        )
     return node
 
 
@@ -57,7 +71,9 @@ def parse_xml(path: Path) -> Element:
     except ParseError as error:
         raise MalformedFileError(path, f"invalid XML: {error}") from error
     except (DefusedXmlException, ValueError, LookupError) as error:
-        raise MalformedFileError(path, f"unsafe XML: {' '.join(str(error).split())[:200]}") from error
+        raise MalformedFileError(
+            path, f"unsafe XML: {' '.join(str(error).split())[:200]}"
+        ) from error
     return root
 
 
@@ -73,7 +89,9 @@ def parse_number(raw_number: Any, path: object, location: str, field_name: str) 
     except (TypeError, ValueError):
         number = float("nan")
     if not abs(number) < float("inf"):
-        raise InvalidRecordError(path, location, f"{field_name} is '{raw_number}'", "Expected a number.")
+        raise InvalidRecordError(
+            path, location, f"{field_name} is '{raw_number}'", "Expected a number."
+        )
     return number
 
 
@@ -96,9 +114,16 @@ def is_number(token: str) -> bool:
     return True
 
 
-def split_fields(line: str, min_count: int, path: object, line_number: int, expected_fields: str) -> list[str]:
+def split_fields(
+    line: str, min_count: int, path: object, line_number: int, expected_fields: str
+) -> list[str]:
     """Split a line into fields; raises InvalidRecordError if there are too few."""
     fields = line.split()
     if len(fields) < min_count:
-        raise InvalidRecordError(path, f"line {line_number}", f"found {len(fields)} columns", f"Expected {expected_fields}.")
+        raise InvalidRecordError(
+            path,
+            f"line {line_number}",
+            f"found {len(fields)} columns",
+            f"Expected {expected_fields}.",
+        )
     return fields

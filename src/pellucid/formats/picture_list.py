@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from pellucid.formats.gathering import DatasetBuilder
-from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe
+from pellucid.formats.look import AnnotationFormat, Probe, ReadOptions
 from pellucid.formats.parsed import read_lines
 from pellucid.formats.pictures import is_image_file
 from pellucid.formats.source import ParsedAnnotations, parse_split

@@ -10,8 +10,26 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pellucid.columns import CLOSED, SPLITS, Annotations, Floats, Images, Integers, Kind, Longs, Split, Texts, texts
-from pellucid.errors import InvalidBoxError, PathTraversalError, InvalidScoreError, UnknownSplitError, format_count
+from pellucid.columns import (
+    CLOSED,
+    SPLITS,
+    Annotations,
+    Floats,
+    Images,
+    Integers,
+    Kind,
+    Longs,
+    Split,
+    Texts,
+    texts,
+)
+from pellucid.errors import (
+    InvalidBoxError,
+    InvalidScoreError,
+    PathTraversalError,
+    UnknownSplitError,
+    format_count,
+)
 
 Severity = Literal["info", "warning"]
 
@@ -67,9 +85,14 @@ class ParsedAnnotations:
 
 
 def create_images(
-    image_paths: list[str], split: Any = -1, stated: Any = CLOSED, width: Any = 0, height: Any = 0, image_ids: list[str] | None = None,
+    image_paths: list[str],
+    split: Any = -1,
+    stated: Any = CLOSED,
+    width: Any = 0,
+    height: Any = 0,
+    image_ids: list[str] | None = None,
     metadata: Texts | None = None,
-) -> Images:  # fmt: skip
+) -> Images:
     """Create the image table. Missing properties are unknown; image files are located later."""
     image_count = len(image_paths)
 
@@ -77,9 +100,15 @@ def create_images(
         return np.broadcast_to(np.asarray(fill, dtype), image_count).copy()
 
     return Images(
-        texts(image_paths), filled_column(split, np.int8), filled_column(width, np.int32), filled_column(height, np.int32), filled_column(-1, np.int32),
-        texts(image_ids or [""] * image_count), filled_column(stated, np.int8), texts([""] * image_count) if metadata is None else metadata,
-    )  # fmt: skip
+        texts(image_paths),
+        filled_column(split, np.int8),
+        filled_column(width, np.int32),
+        filled_column(height, np.int32),
+        filled_column(-1, np.int32),
+        texts(image_ids or [""] * image_count),
+        filled_column(stated, np.int8),
+        texts([""] * image_count) if metadata is None else metadata,
+    )
 
 
 ImageKeyKind = Literal["path", "id", "stem"]
@@ -117,9 +146,16 @@ class ParsedPredictions:
 
 
 SPLIT_ALIASES: dict[str, Split] = {
-    "train": "training", "training": "training", "trn": "training", "val": "validation", "valid": "validation",
-    "validation": "validation", "dev": "validation", "test": "test", "testing": "test",
-}  # fmt: skip
+    "train": "training",
+    "training": "training",
+    "trn": "training",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+}
 
 
 def parse_split(alias: str) -> int | None:
@@ -130,7 +166,9 @@ def parse_split(alias: str) -> int | None:
 
 def find_split(aliases: Iterable[str]) -> int:
     """The split index of the first alias that is a split; -1 if there is none."""
-    return next((split_index for alias in aliases if (split_index := parse_split(alias)) is not None), -1)
+    return next(
+        (split_index for alias in aliases if (split_index := parse_split(alias)) is not None), -1
+    )
 
 
 def require_split(alias: str, path: object, record: object) -> int:
@@ -159,7 +197,9 @@ def encode_integers(integers: Longs) -> tuple[list[str], Integers]:
     is_present = np.zeros(maximum - minimum + 1, bool)
     is_present[integers - minimum] = True
     code_by_offset = np.cumsum(is_present, dtype=np.int32) - 1
-    return [str(integer) for integer in (np.flatnonzero(is_present) + minimum).tolist()], code_by_offset[integers - minimum]
+    return [
+        str(integer) for integer in (np.flatnonzero(is_present) + minimum).tolist()
+    ], code_by_offset[integers - minimum]
 
 
 def normalize_image_path(path: object, raw_path: str, image_folder: str | None = None) -> str:
@@ -169,7 +209,9 @@ def normalize_image_path(path: object, raw_path: str, image_folder: str | None =
     """
     posix_path = raw_path.replace("\\", "/")
     if image_folder is not None:
-        posix_path = posix_path.removeprefix(os.path.abspath(image_folder).replace("\\", "/").rstrip("/") + "/")  # noqa: PTH100 (links are not resolved)
+        posix_path = posix_path.removeprefix(
+            os.path.abspath(image_folder).replace("\\", "/").rstrip("/") + "/"
+        )  # noqa: PTH100 (links are not resolved)
     segments = [segment for segment in posix_path.split("/") if segment not in ("", ".")]
     is_absolute = posix_path.startswith("/") or posix_path[1:3] == ":/"
     if not segments or is_absolute or ".." in segments or "\0" in posix_path or "://" in posix_path:
@@ -187,7 +229,11 @@ def check_scores(predictions: ParsedPredictions) -> None:
     """Raise InvalidScoreError for the first score that is not finite."""
     invalid_rows = np.flatnonzero(~(np.abs(predictions.score) < MAX_MAGNITUDE))
     if len(invalid_rows):
-        raise InvalidScoreError(predictions.path, predictions.row_location(int(invalid_rows[0])), predictions.score[invalid_rows[0]])
+        raise InvalidScoreError(
+            predictions.path,
+            predictions.row_location(int(invalid_rows[0])),
+            predictions.score[invalid_rows[0]],
+        )
 
 
 def check_boxes(path: object, boxes: Floats, row_location: Any) -> list[Note]:
@@ -198,19 +244,33 @@ def check_boxes(path: object, boxes: Floats, row_location: Any) -> list[Note]:
     zero_size_count = 0
     for start in range(0, len(boxes), CHECK_CHUNK_ROWS):
         chunk = boxes[start : start + CHECK_CHUNK_ROWS]
-        invalid_rows = np.flatnonzero(~(np.abs(chunk) < MAX_MAGNITUDE).all(axis=1) | (chunk[:, 2:] < 0).any(axis=1))
+        invalid_rows = np.flatnonzero(
+            ~(np.abs(chunk) < MAX_MAGNITUDE).all(axis=1) | (chunk[:, 2:] < 0).any(axis=1)
+        )
         if len(invalid_rows):
             invalid_row = start + int(invalid_rows[0])
-            raise InvalidBoxError(path, row_location(invalid_row), [float(coordinate) for coordinate in boxes[invalid_row]])
+            raise InvalidBoxError(
+                path,
+                row_location(invalid_row),
+                [float(coordinate) for coordinate in boxes[invalid_row]],
+            )
         zero_size_count += int((chunk[:, 2:] == 0).any(axis=1).sum())
     if not zero_size_count:
         return []
-    return [Note("zero_size", f"{format_count(zero_size_count, 'box', 'boxes')} with zero width or height: kept, but they cannot match", zero_size_count)]
+    return [
+        Note(
+            "zero_size",
+            f"{format_count(zero_size_count, 'box', 'boxes')} with zero width or height: kept, but they cannot match",
+            zero_size_count,
+        )
+    ]
 
 
 def validate_predictions(predictions: ParsedPredictions) -> ParsedPredictions:
     """Check scores and boxes, add notes, and return the same predictions."""
     check_scores(predictions)
     if predictions.box is not None:
-        predictions.notes.extend(check_boxes(predictions.path, predictions.box, predictions.row_location))
+        predictions.notes.extend(
+            check_boxes(predictions.path, predictions.box, predictions.row_location)
+        )
     return predictions

@@ -27,7 +27,9 @@ def write_columns(columns: dict[str, Any], path: Path, copy_options: str) -> Non
 
     with duckdb.connect() as connection:
         connection.register("given", columns)
-        connection.execute(f"COPY (SELECT * FROM given) TO {quote_string(str(prepare_export_file(path)))} (FORMAT {copy_options})")
+        connection.execute(
+            f"COPY (SELECT * FROM given) TO {quote_string(str(prepare_export_file(path)))} (FORMAT {copy_options})"
+        )
 
 
 def build_export_columns(export_data: ExportData) -> dict[str, Any]:
@@ -36,18 +38,28 @@ def build_export_columns(export_data: ExportData) -> dict[str, Any]:
     empty_images = np.setdiff1d(np.arange(len(images)), annotations.image)
     row_images = np.concatenate([annotations.image, empty_images]).astype(np.int64)
     concept_names = np.array([*export_data.concepts, ""], object)
-    row_concepts = np.concatenate([annotations.concept, np.full(len(empty_images), len(export_data.concepts))])
+    row_concepts = np.concatenate(
+        [annotations.concept, np.full(len(empty_images), len(export_data.concepts))]
+    )
 
     def pad_column(column: Any) -> Any:
         return np.concatenate([np.asarray(column, float), np.full(len(empty_images), np.nan)])
 
-    columns: dict[str, Any] = {"image": texts(images.path[row_images]), "split": texts([SPLITS[split_index] for split_index in images.split[row_images]])}
+    columns: dict[str, Any] = {
+        "image": texts(images.path[row_images]),
+        "split": texts([SPLITS[split_index] for split_index in images.split[row_images]]),
+    }
     columns["concept"] = texts(concept_names[row_concepts])
     if annotations.box is not None:
-        columns |= {column_name: mask_missing(pad_column(annotations.box[:, coordinate_index])) for coordinate_index, column_name in enumerate(BOX_COLUMNS)}
+        columns |= {
+            column_name: mask_missing(pad_column(annotations.box[:, coordinate_index]))
+            for coordinate_index, column_name in enumerate(BOX_COLUMNS)
+        }
     if isinstance(annotations, Annotations):
         if annotations.box is not None or annotations.ignore.any():  # for tags: unknown labels
-            columns["ignore"] = np.concatenate([annotations.ignore, np.zeros(len(empty_images), bool)]).astype(np.int8)
+            columns["ignore"] = np.concatenate(
+                [annotations.ignore, np.zeros(len(empty_images), bool)]
+            ).astype(np.int8)
         if export_data.kind == "tagging" or not annotations.positive.all():
             tag_values = np.where(annotations.positive, "positive", "negative").tolist()
             columns["value"] = texts([*tag_values, *([""] * len(empty_images))])

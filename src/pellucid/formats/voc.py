@@ -14,11 +14,11 @@ import numpy as np
 
 from pellucid.columns import SPLITS
 from pellucid.errors import ExportError, MalformedFileError
-from pellucid.formats.gathering import DatasetBuilder, BoxCoordinates
-from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe, list_files
+from pellucid.formats.gathering import BoxCoordinates, DatasetBuilder
+from pellucid.formats.look import AnnotationFormat, Probe, ReadOptions, list_files
 from pellucid.formats.outgoing import SHORT_SPLIT_NAMES, ExportData, create_export_folder
-from pellucid.formats.parsed import read_lines, parse_number, parse_xml, element_text
-from pellucid.formats.source import ParsedAnnotations, Inference, parse_split
+from pellucid.formats.parsed import element_text, parse_number, parse_xml, read_lines
+from pellucid.formats.source import Inference, ParsedAnnotations, parse_split
 
 NAME = "voc"
 CORNER_TAGS = ("xmin", "ymin", "xmax", "ymax")

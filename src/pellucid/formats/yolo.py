@@ -18,27 +18,27 @@ import numpy as np
 
 from pellucid.columns import SPLITS, Annotations, Floats, texts
 from pellucid.errors import (
-    UnlistedConceptError,
-    MalformedFileError,
     FileMissingError,
     InvalidRecordError,
+    MalformedFileError,
+    UnlistedConceptError,
     format_count,
     summarize_names,
 )
 from pellucid.formats import dota
 from pellucid.formats.bounds import check_file_size
-from pellucid.formats.look import AnnotationFormat, ReadOptions, Probe, PredictionFormat
+from pellucid.formats.look import AnnotationFormat, PredictionFormat, Probe, ReadOptions
 from pellucid.formats.parsed import is_number
 from pellucid.formats.pictures import list_image_files
 from pellucid.formats.source import (
-    ParsedAnnotations,
     BoxUnit,
     Note,
+    ParsedAnnotations,
     ParsedPredictions,
     check_boxes,
-    validate_predictions,
-    encode_texts,
     create_images,
+    encode_texts,
+    validate_predictions,
 )
 
 NAME = "yolo"
