@@ -3,21 +3,20 @@ where both `predicted` and `discarded` labels are read, as thresholds are applie
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from pellucid.errors import EmptyPredictionsError, InvalidRecordError, MalformedFileError
 from pellucid.formats.gathering import BoxCoordinates, DatasetBuilder
 from pellucid.formats.look import AnnotationFormat, PredictionFormat, Probe, ReadOptions
 from pellucid.formats.parsed import expect_list, expect_object, parse_json, parse_number, read_lines
+from pellucid.formats.prediction_builder import PredictionBuilder
 from pellucid.formats.source import (
     ParsedAnnotations,
     ParsedPredictions,
-    encode_texts,
     parse_split,
-    validate_predictions,
 )
 
 NAME = "deepomatic"
@@ -102,62 +101,41 @@ def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     document = parse_json(
         probe.path, list[DeepomaticRecord] | DeepomaticRecord, "a Deepomatic prediction"
     )
-    image_records = (
-        document
-        if isinstance(document, list)
-        else expect_list(document.get("images"), probe.path, "$.images") or [document]
-    )
-    image_keys: list[str] = []
-    predictions: list[tuple[int, str, float, BoxCoordinates]] = []
-    for image_index, image_record in enumerate(image_records):
-        location = f"record {image_index}"
+    builder = PredictionBuilder(str(probe.path), PREDICTIONS_NAME)
+    image_records = prediction_records(probe, document)
+    for record_index, image_record in enumerate(image_records):
+        location = f"record {record_index}"
         record = expect_object(image_record, probe.path, location)
-        image_keys.append(image_location(probe, record, image_index))
-        for output in expect_list(record.get("outputs"), probe.path, location) or [record]:
-            labels = expect_object(
-                expect_object(output, probe.path, location).get("labels"), probe.path, location
-            )
-            label_records = [
-                *expect_list(labels.get("predicted"), probe.path, location),
-                *expect_list(labels.get("discarded"), probe.path, location),
-            ]
-            for label_record in label_records:
-                label = expect_object(label_record, probe.path, location)
-                score = parse_number(label.get("score"), probe.path, location, "score")
-                region = expect_object(label.get("roi"), probe.path, location).get("bbox")
-                box = region_box(probe, region, location) if region else (0.0, 0.0, 0.0, 0.0)
-                predictions.append(
-                    (
-                        image_index,
-                        str(label.get("label_name") or label.get("name") or ""),
-                        score,
-                        box,
-                    )
-                )
-    if not image_keys:
+        image_index = builder.add_image(image_location(probe, record, record_index))
+        for label in predicted_labels(probe, record, location):
+            score = parse_number(label.get("score"), probe.path, location, "score")
+            concept = str(label.get("label_name") or label.get("name") or "")
+            region = expect_object(label.get("roi"), probe.path, location).get("bbox")
+            box = region_box(probe, region, location) if region else None
+            builder.add(image_index, concept, score, box, record_index)
+    if not image_records:
         raise EmptyPredictionsError(probe.path, "the file has no records")
-    is_detection = options.kind == "detection"
-    concept_keys, concept = encode_texts([prediction[1] for prediction in predictions])
-    boxes = (
-        np.array([prediction[3] for prediction in predictions], float).reshape(-1, 4)
-        if is_detection
-        else None
-    )
-    image = np.array([prediction[0] for prediction in predictions], np.int32)
-    source = ParsedPredictions(
-        str(probe.path),
-        PREDICTIONS_NAME,
-        image_keys,
-        image,
-        concept_keys,
-        concept,
-        "name",
-        np.array([prediction[2] for prediction in predictions], float),
-        boxes,
-        "fractions" if is_detection else "pixels",
-        image.astype(np.int64),
-    )
-    return validate_predictions(source)
+    return builder.build(options.kind, "fractions")
+
+
+def prediction_records(probe: Probe, document: Any) -> list[Any]:
+    """One record an image: a list, the list `images`, or the document itself."""
+    if isinstance(document, list):
+        return document
+    return expect_list(document.get("images"), probe.path, "$.images") or [document]
+
+
+def predicted_labels(
+    probe: Probe, record: DeepomaticRecord, location: str
+) -> Iterator[DeepomaticRecord]:
+    """The labels of all outputs, also those that the platform discarded by their threshold."""
+    for output in expect_list(record.get("outputs"), probe.path, location) or [record]:
+        labels = expect_object(
+            expect_object(output, probe.path, location).get("labels"), probe.path, location
+        )
+        for key in ("predicted", "discarded"):
+            for label_record in expect_list(labels.get(key), probe.path, location):
+                yield expect_object(label_record, probe.path, location)
 
 
 FORMAT = AnnotationFormat(NAME, matches, read)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from pellucid.columns import Annotations, Predictions
 from pellucid.errors import (
@@ -27,12 +26,11 @@ from pellucid.formats.outgoing import (
     write_json,
 )
 from pellucid.formats.parsed import parse_json, parse_number
+from pellucid.formats.prediction_builder import PredictionBuilder
 from pellucid.formats.source import (
     ParsedAnnotations,
     ParsedPredictions,
-    encode_texts,
     find_split,
-    validate_predictions,
 )
 
 NAME = "fiftyone"
@@ -187,51 +185,33 @@ def matches_predictions(probe: Probe) -> bool:
 
 def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     samples = parse_json(samples_file(probe), FiftyOneFile, "FiftyOne").samples
-    fields = [
-        field_name for field_name, has_confidence in label_fields(samples).items() if has_confidence
-    ]
+    field = prediction_field(probe, samples)
+    builder = PredictionBuilder(str(probe.path), PREDICTIONS_NAME, "sample")
+    for sample_index, sample in enumerate(samples):
+        image_index = builder.add_image(sample_image_path(probe, sample, sample_index))
+        field_value = sample.get(field)
+        labels = field_labels(field_value) if isinstance(field_value, dict) else []
+        for label_index, label in enumerate(labels):
+            location = f"$.samples[{sample_index}].{field}[{label_index}]"
+            score = parse_number(label.get("confidence"), probe.path, location, "confidence")
+            has_box = label.get("bounding_box") is not None
+            box = label_box(probe, label, location) if has_box else None
+            builder.add(image_index, str(label.get("label") or ""), score, box, sample_index)
+    return builder.build(options.kind, "fractions")
+
+
+def prediction_field(probe: Probe, samples: list[dict[str, Any]]) -> str:
+    """The label field with confidences, `predictions` if there are several.
+
+    Raises:
+        EmptyPredictionsError, AmbiguousFieldError: there is none, or no way to choose.
+    """
+    fields = [name for name, has_confidence in label_fields(samples).items() if has_confidence]
     if not fields:
         raise EmptyPredictionsError(probe.path, "no label has a confidence")
     if len(fields) > 1 and "predictions" not in fields:
         raise AmbiguousFieldError(probe.path, "predictions", summarize_names(fields))
-    field = "predictions" if "predictions" in fields else fields[0]
-    image: list[int] = []
-    concept_names, scores, boxes = [], [], []
-    image_keys = [
-        sample_image_path(probe, sample, sample_index)
-        for sample_index, sample in enumerate(samples)
-    ]
-    for sample_index, sample in enumerate(samples):
-        for label_index, label in enumerate(
-            field_labels(sample[field]) if isinstance(sample.get(field), dict) else []
-        ):
-            location = f"$.samples[{sample_index}].{field}[{label_index}]"
-            image.append(sample_index)
-            concept_names.append(str(label.get("label") or ""))
-            scores.append(parse_number(label.get("confidence"), probe.path, location, "confidence"))
-            boxes.append(
-                label_box(probe, label, location)
-                if label.get("bounding_box") is not None
-                else (0.0, 0.0, 0.0, 0.0)
-            )
-    is_detection = options.kind == "detection"
-    concept_keys, concept = encode_texts(concept_names)
-    box = np.array(boxes, float).reshape(-1, 4) if is_detection else None
-    source = ParsedPredictions(
-        str(probe.path),
-        PREDICTIONS_NAME,
-        image_keys,
-        np.array(image, np.int32),
-        concept_keys,
-        concept,
-        "name",
-        np.array(scores, float),
-        box,
-        "fractions" if is_detection else "pixels",
-        np.array(image, np.int64),
-        "sample",
-    )
-    return validate_predictions(source)
+    return "predictions" if "predictions" in fields else fields[0]
 
 
 def write(export_data: ExportData, path: Path) -> None:

@@ -12,16 +12,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-import numpy as np
-
-from pellucid.columns import Annotations, Predictions
+from pellucid.columns import Annotations, Kind, Predictions
 from pellucid.errors import (
     EmptyPredictionsError,
     InvalidRecordError,
     MultipleModelsError,
     summarize_names,
 )
-from pellucid.formats.gathering import DatasetBuilder
+from pellucid.formats.gathering import BoxCoordinates, DatasetBuilder
 from pellucid.formats.look import AnnotationFormat, PredictionFormat, Probe, ReadOptions
 from pellucid.formats.outgoing import (
     ExportData,
@@ -30,11 +28,10 @@ from pellucid.formats.outgoing import (
     write_json,
 )
 from pellucid.formats.parsed import expect_list, expect_object, parse_json, parse_number
+from pellucid.formats.prediction_builder import PredictionBuilder
 from pellucid.formats.source import (
     ParsedAnnotations,
     ParsedPredictions,
-    encode_texts,
-    validate_predictions,
 )
 
 NAME = "label-studio"
@@ -267,82 +264,53 @@ def region_outline(
 def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     """The predictions of one model. A region's own score is used, else its prediction's."""
     tasks = parse_json(probe.path, list[TaskRecord], "Label Studio")
-    prediction_records = [
-        (task_index, task, expect_object(prediction, probe.path, f"$[{task_index}].predictions"))
-        for task_index, task in enumerate(tasks)
-        for prediction in expect_list(
-            task.get("predictions"), probe.path, f"$[{task_index}].predictions"
-        )
-    ]
-    model_versions = dict.fromkeys(
-        str(prediction.get("model_version") or "") for _, _, prediction in prediction_records
-    )
+    builder = PredictionBuilder(str(probe.path), PREDICTIONS_NAME, "task")
+    model_versions: dict[str, None] = {}
+    prediction_count = 0
+    for task_index, task in enumerate(tasks):
+        location = f"$[{task_index}].predictions"
+        for prediction_record in expect_list(task.get("predictions"), probe.path, location):
+            prediction = expect_object(prediction_record, probe.path, location)
+            prediction_count += 1
+            model_versions[str(prediction.get("model_version") or "")] = None
+            image_path = task_image_path(probe, task, f"$[{task_index}]")
+            add_prediction_results(builder, probe, prediction, image_path, task_index, options.kind)
     if len(model_versions) > 1:
         raise MultipleModelsError(probe.path, summarize_names(model_versions))
-    prediction_rows: list[tuple[str, str, float, list[float], int]] = []
-    for task_index, task, prediction in prediction_records:
-        location, image_path = (
-            f"$[{task_index}].predictions",
-            task_image_path(probe, task, f"$[{task_index}]"),
-        )
-        for result_record in expect_list(prediction.get("result"), probe.path, location):
-            result = expect_object(result_record, probe.path, location)
-            result_value = expect_object(result.get("value"), probe.path, location)
-            score = parse_number(
-                result.get("score", prediction.get("score", result_value.get("score"))),
-                probe.path,
-                location,
-                "score",
-            )
-            outline = region_outline(
-                probe, result_value, *result_image_size(probe, result, location), location
-            )
-            for concept in (
-                result_concepts(result_value) if outline or options.kind != "detection" else ()
-            ):
-                xs, ys = zip(*outline, strict=True) if outline else ((0.0,), (0.0,))
-                prediction_rows.append(
-                    (
-                        image_path,
-                        concept,
-                        score,
-                        [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)],
-                        task_index,
-                    )
-                )
-    if not prediction_records:
+    if not prediction_count:
         raise EmptyPredictionsError(probe.path, 'no task has "predictions"')
-    is_detection = options.kind == "detection"
-    image_keys = list(
-        dict.fromkeys(
-            task_image_path(probe, task, f"$[{task_index}]")
-            for task_index, task, _ in prediction_records
-        )
-    )
-    image_indexes = {key: index for index, key in enumerate(image_keys)}
-    concept_keys, concepts = encode_texts([prediction_row[1] for prediction_row in prediction_rows])
-    box = (
-        np.array([prediction_row[3] for prediction_row in prediction_rows], float).reshape(-1, 4)
-        if is_detection
-        else None
-    )
-    source = ParsedPredictions(
-        str(probe.path),
-        PREDICTIONS_NAME,
-        image_keys,
-        np.array(
-            [image_indexes[prediction_row[0]] for prediction_row in prediction_rows], np.int32
-        ),
-        concept_keys,
-        concepts,
-        "name",
-        np.array([prediction_row[2] for prediction_row in prediction_rows], float),
-        box,
-        "pixels",
-        np.array([prediction_row[4] for prediction_row in prediction_rows], np.int64),
-        "task",
-    )
-    return validate_predictions(source)
+    return builder.build(options.kind)
+
+
+def add_prediction_results(
+    builder: PredictionBuilder,
+    probe: Probe,
+    prediction: ResultValue,
+    image_path: str,
+    task_index: int,
+    kind: Kind | None,
+) -> None:
+    """Add the regions or choices of one prediction; values that are no regions are not detections."""
+    location = f"$[{task_index}].predictions"
+    image_index = builder.add_image(image_path)
+    for result_record in expect_list(prediction.get("result"), probe.path, location):
+        result = expect_object(result_record, probe.path, location)
+        result_value = expect_object(result.get("value"), probe.path, location)
+        raw_score = result.get("score", prediction.get("score", result_value.get("score")))
+        score = parse_number(raw_score, probe.path, location, "score")
+        image_size = result_image_size(probe, result, location)
+        outline = region_outline(probe, result_value, *image_size, location)
+        if not outline and kind == "detection":
+            continue
+        box = bounding_box(outline) if outline else None
+        for concept in result_concepts(result_value):
+            builder.add(image_index, concept, score, box, task_index)
+
+
+def bounding_box(outline: list[tuple[float, float]]) -> BoxCoordinates:
+    """The [left, top, width, height] around the points."""
+    xs, ys = zip(*outline, strict=True)
+    return min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
 
 
 def write(export_data: ExportData, path: Path) -> None:

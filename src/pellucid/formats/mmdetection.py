@@ -5,13 +5,17 @@ Results of its `--format-only` option are in the COCO results format.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import msgspec
-import numpy as np
 
 from pellucid.errors import InvalidRecordError
+from pellucid.formats.gathering import BoxCoordinates
 from pellucid.formats.look import PredictionFormat, Probe, ReadOptions, list_files
 from pellucid.formats.parsed import parse_json
-from pellucid.formats.source import ParsedPredictions, encode_texts, validate_predictions
+from pellucid.formats.prediction_builder import NO_BOX, PredictionBuilder
+from pellucid.formats.source import ParsedPredictions
 
 NAME = "mmdetection"
 
@@ -32,47 +36,29 @@ def matches(probe: Probe) -> bool:
 
 
 def read(probe: Probe, options: ReadOptions) -> ParsedPredictions:
-    files = list(list_files(probe, ".json"))
-    image_keys = [
-        (file.relative_to(probe.path) if probe.is_dir else file.relative_to(file.parent))
-        .with_suffix("")
-        .as_posix()
-        for file in files
-    ]
-    image: list[int] = []
-    labels: list[str] = []
-    scores: list[float] = []
-    boxes: list[tuple[float, float, float, float]] = []
-    for image_index, file in enumerate(files):
-        document: MMDetectionFile = parse_json(file, MMDetectionFile, "MMDetection")
-        corners = document.bboxes or [(0.0, 0.0, 0.0, 0.0)] * len(document.labels)
-        if not len(document.labels) == len(document.scores) == len(corners):
-            counts = f"{len(document.labels)} labels, {len(document.scores)} scores, {len(corners)} bboxes"
-            raise InvalidRecordError(file, "$", f"found {counts}", "Their numbers must match.")
-        image += [image_index] * len(document.labels)
-        labels += [str(label) for label in document.labels]
-        scores += document.scores
-        boxes += corners
-    concept_keys, concept = encode_texts(labels)
-    box = None
-    if options.kind == "detection":
-        box = np.array(boxes, float).reshape(-1, 4)
-        box[:, 2:] -= box[:, :2]
-    source = ParsedPredictions(
-        str(probe.path),
-        NAME,
-        image_keys,
-        np.array(image, np.int32),
-        concept_keys,
-        concept,
-        "position",
-        np.array(scores, float),
-        box,
-        "pixels",
-        np.arange(len(image)),
-        image_key_kind="stem",
-    )
-    return validate_predictions(source)
+    builder = PredictionBuilder(str(probe.path), NAME)
+    base_folder = probe.path if probe.is_dir else probe.path.parent
+    record_number = 0
+    for file in list_files(probe, ".json"):
+        image_key = file.relative_to(base_folder).with_suffix("").as_posix()
+        image_index = builder.add_image(image_key)
+        for label, score, corners in image_predictions(file):
+            x_min, y_min, x_max, y_max = corners
+            box = (x_min, y_min, x_max - x_min, y_max - y_min)
+            builder.add(image_index, str(label), score, box, record_number)
+            record_number += 1
+    return builder.build(options.kind, concepts="position", image_key_kind="stem")
+
+
+def image_predictions(file: Path) -> Iterator[tuple[int, float, BoxCoordinates]]:
+    """Label, score and corners of each prediction; classifiers have no corners."""
+    document: MMDetectionFile = parse_json(file, MMDetectionFile, "MMDetection")
+    labels, scores = document.labels, document.scores
+    corners = document.bboxes or [NO_BOX] * len(labels)
+    if not len(labels) == len(scores) == len(corners):
+        counts = f"{len(labels)} labels, {len(scores)} scores, {len(corners)} bboxes"
+        raise InvalidRecordError(file, "$", f"found {counts}", "Their numbers must match.")
+    return zip(labels, scores, corners, strict=True)
 
 
 PREDICTION_FORMAT = PredictionFormat(NAME, matches, read)

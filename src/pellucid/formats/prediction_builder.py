@@ -1,0 +1,87 @@
+"""A builder that collects predictions one by one and converts them to columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pellucid.columns import Kind
+from pellucid.formats.gathering import BoxCoordinates
+from pellucid.formats.source import (
+    BoxUnit,
+    ConceptInterpretation,
+    ImageKeyKind,
+    ParsedPredictions,
+    encode_texts,
+    validate_predictions,
+)
+
+NO_BOX: BoxCoordinates = (0.0, 0.0, 0.0, 0.0)
+
+
+@dataclass
+class PredictionBuilder:
+    """path: of the source, for messages · format: name of the format · record_noun: what a record
+    number counts, for messages."""
+
+    path: str
+    format: str
+    record_noun: str = "record"
+    _image_index_by_key: dict[str, int] = field(default_factory=dict)
+    _image: list[int] = field(default_factory=list)
+    _concepts: list[str] = field(default_factory=list)
+    _scores: list[float] = field(default_factory=list)
+    _boxes: list[BoxCoordinates] = field(default_factory=list)
+    _record_numbers: list[int] = field(default_factory=list)
+
+    def add_image(self, image_key: str) -> int:
+        """Add an image on which the model was run; return its index."""
+        return self._image_index_by_key.setdefault(image_key, len(self._image_index_by_key))
+
+    def add(
+        self,
+        image_index: int,
+        concept: str,
+        score: float,
+        box: BoxCoordinates | None,
+        record_number: int,
+    ) -> None:
+        """box: [left, top, width, height], None for a prediction of the whole image."""
+        self._image.append(image_index)
+        self._concepts.append(concept)
+        self._scores.append(score)
+        self._boxes.append(NO_BOX if box is None else box)
+        self._record_numbers.append(record_number)
+
+    def build(
+        self,
+        kind: Kind | None,
+        unit: BoxUnit = "pixels",
+        concepts: ConceptInterpretation = "name",
+        image_key_kind: ImageKeyKind = "path",
+    ) -> ParsedPredictions:
+        """Build and check the columns; boxes are kept in detection only.
+
+        Raises:
+            InvalidScoreError, InvalidBoxError: a number is not finite or a box has a negative size.
+        """
+        is_detection = kind == "detection"
+        concept_keys, concept_codes = encode_texts(self._concepts)
+        return validate_predictions(
+            ParsedPredictions(
+                self.path,
+                self.format,
+                list(self._image_index_by_key),
+                np.array(self._image, np.int32),
+                concept_keys,
+                concept_codes,
+                concepts,
+                np.array(self._scores, float),
+                np.array(self._boxes, float).reshape(-1, 4) if is_detection else None,
+                unit if is_detection else "pixels",
+                np.array(self._record_numbers, np.int64),
+                self.record_noun,
+                image_key_kind=image_key_kind,
+            )
+        )
