@@ -18,7 +18,7 @@ from typing import Any
 
 import pellucid
 from benchmarks.made import COCO, HUGE, SMALL, TEN_TIMES, Size, write_parquet
-from pellucid.workspace.spread.evaluating import evaluate_in_pieces
+from pellucid.workspace.spread.evaluating import evaluate_distributed
 
 STEPS = {"part_rows": "parting", "match": "matching", "reduce": "reducing"}
 WORKERS = (1, 2, 8, 32, 128)
@@ -32,9 +32,9 @@ class Timed:
     bytes: dict[str, int] = field(default_factory=dict)
     most: int = 0
 
-    def each(self, task: Any, job: Any, asks: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+    def run_tasks(self, task: Any, job: Any, task_inputs: Sequence[Any]) -> Iterator[tuple[int, Any]]:
         step = STEPS.get(task.__name__, "reducing")
-        for place, ask in enumerate(asks):
+        for place, ask in enumerate(task_inputs):
             before, begun = held(), time.perf_counter()
             result = task(job, ask)
             self.seconds.setdefault(step, []).append(time.perf_counter() - begun)
@@ -74,7 +74,7 @@ def measure(size: Size, folder: Path, rows: int) -> list[str]:
         if step == "writing" and done == of:
             times["all"] = time.perf_counter() - begun
 
-    evaluate_in_pieces(version, engine, rows, told)
+    evaluate_distributed(version, engine, rows, told)
     million = size.predictions / 1e6
     tasks = sum(map(sum, engine.seconds.values()))
     together = times["all"] - tasks

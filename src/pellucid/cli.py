@@ -320,13 +320,13 @@ def compare(
 def history(workspace: str, view: str, image: str | None, who: str | None, day: str | None, as_json: bool) -> None:
     """Every decision people took, oldest first."""
     import pellucid
-    from pellucid.workspace.corrections import history_document, named
+    from pellucid.workspace.corrections import history_document, describe_labels
 
     rows = pellucid.open(workspace).view(view).reviews.history(image, who, day)
     if as_json:
         print_json(history_document(rows))
         return
-    shown = [[row.id, row.when, row.who, row.action, row.image, named(row.before), named(row.after), row.reason] for row in rows]
+    shown = [[row.id, row.when, row.who, row.action, row.image, describe_labels(row.before), describe_labels(row.after), row.reason] for row in rows]
     table(f"{view}: {len(rows):,} rows", ["id", "when", "who", "action", "image", "before", "after", "reason"], shown)
 
 

@@ -10,7 +10,7 @@ import click
 from pellucid.cli_understand import existing
 from pellucid.terminal import VERSION
 from pellucid.workspace.spread.engines import ENGINES, EngineName
-from pellucid.workspace.spread.evaluating import ROWS
+from pellucid.workspace.spread.evaluating import PREDICTIONS_PER_WORKER
 
 
 @contextmanager
@@ -38,7 +38,7 @@ def steps() -> Iterator[Callable[[str, int, int], None]]:
 @click.option("--engine", type=click.Choice(ENGINES), default="local", show_default=True, help="Where it is done.")
 @click.option("--address", metavar="A", help="Of a Ray cluster that runs already (auto: this machine's); else one is begun here.")
 @click.option("--workers", type=click.IntRange(1), help="Of processes, and of a cluster begun here; default: one a core.")
-@click.option("--rows", type=click.IntRange(1), default=ROWS, show_default=True, help="The most predictions that a worker holds at a time.")
+@click.option("--rows", type=click.IntRange(1), default=PREDICTIONS_PER_WORKER, show_default=True, help="The most predictions that a worker holds at a time.")
 def evaluate(workspace: str, view: str, version: str, engine: EngineName, address: str | None, workers: int | None, rows: int) -> None:
     """Match a version's predictions again, in pieces, here or elsewhere; the result is the same to the last bit.
 

@@ -14,8 +14,8 @@ import pytest
 
 import pellucid
 from pellucid.errors import ClusterUnavailableError, MalformedFileError, VersionModifiedError, PredictionsMissingError
-from pellucid.workspace.spread.engines import Local
-from pellucid.workspace.spread.evaluating import evaluate_in_pieces
+from pellucid.workspace.spread.engines import LocalEngine
+from pellucid.workspace.spread.evaluating import evaluate_distributed
 
 KINDS = ["detection", "classification", "tagging"]
 
@@ -121,7 +121,7 @@ class InAnyOrder:
 @pytest.mark.parametrize("version", KINDS, indirect=True)
 def test_the_order_of_arrival_changes_nothing(version, seed):
     expected = bits(version)
-    evaluate_in_pieces(version, InAnyOrder(seed), rows=97)
+    evaluate_distributed(version, InAnyOrder(seed), max_rows=97)
     assert bits(version) == expected
 
 
@@ -129,7 +129,7 @@ class Interrupted(Exception):
     pass
 
 
-class UpTo(Local):
+class UpTo(LocalEngine):
     """Works until it has done so many tasks, and counts them."""
 
     def __init__(self, most):
@@ -150,12 +150,12 @@ def test_what_is_done_is_not_done_again(version):
     whole = UpTo(10**6)
     twin = version.view.workspace.folder.with_name("twin")
     shutil.copytree(version.view.workspace.folder, twin)
-    evaluate_in_pieces(pellucid.open(twin).view("v").version("m"), whole, rows=400)
+    evaluate_distributed(pellucid.open(twin).view("v").version("m"), whole, max_rows=400)
     done = []
     for _ in range(100):
         engine = UpTo(3)
         try:
-            evaluate_in_pieces(version, engine, rows=400)
+            evaluate_distributed(version, engine, max_rows=400)
         except Interrupted:
             done += engine.done
             assert bits(version) == expected  # what was there is there
@@ -251,7 +251,7 @@ def test_overtaken_it_says_so_and_what_stands_is_whole(version, after, rows):
     """Another evaluation, of the same plan or another, ends while this one is at work."""
     expected = bits(version)
 
-    class Overtaken(Local):
+    class Overtaken(LocalEngine):
         done = 0
 
         def each(self, task, job, asks):
@@ -262,7 +262,7 @@ def test_overtaken_it_says_so_and_what_stands_is_whole(version, after, rows):
                 yield place, task(job, ask)
 
     with pytest.raises(VersionModifiedError, match="changed by someone else"):
-        evaluate_in_pieces(version, Overtaken(), rows=400)
+        evaluate_distributed(version, Overtaken(), max_rows=400)
     assert bits(version) == expected
 
 

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pellucid.understand.histogrammed import Scale, fewest_errors_of, picked, tally, wanted_bins
-from pellucid.understand.shards import cut_by_score
+from pellucid.understand.histogrammed import ScoreBins, fewest_errors_from_bins, select_bins, count_bins, candidate_bins
+from pellucid.understand.shards import split_run_by_score
 from pellucid.understand.thresholds import Counted, fewest_errors
 
 SCORE = st.one_of(
@@ -17,12 +17,12 @@ SCORE = st.one_of(
 
 
 def in_two_passes(scale, blocks, annotations):
-    tallies = [tally(scale, block) for block in blocks]
+    tallies = [count_bins(scale, block) for block in blocks]
     found = sum(tallies[1:], tallies[0])
-    wanted = wanted_bins(found, annotations)
-    rows = [picked(scale, wanted, block) for block in blocks]
+    wanted = candidate_bins(found, annotations)
+    rows = [select_bins(scale, wanted, block) for block in blocks]
     score, right = (np.concatenate(columns) for columns in zip(*rows, strict=True))
-    return fewest_errors_of(scale, found, wanted, (score, right), annotations), len(score)
+    return fewest_errors_from_bins(scale, found, wanted, (score, right), annotations), len(score)
 
 
 def plain(score, right, annotations):
@@ -38,7 +38,7 @@ def test_the_same_threshold_whatever_the_blocks_the_bins_and_the_bounds(rows, bl
     score = np.array([one for one, _ in rows]) + 0.0
     right = np.array([one for _, one in rows])
     annotations = int(right.sum()) + more
-    scale = Scale(score.min() - wider, score.max() + wider, bins)
+    scale = ScoreBins(score.min() - wider, score.max() + wider, bins)
     parts = [(score[place::blocks], right[place::blocks]) for place in range(blocks)]
     assert in_two_passes(scale, parts, annotations)[0] == plain(score, right, annotations)
 
@@ -48,7 +48,7 @@ def test_the_second_pass_reads_little():
     score = draw.random(200_000)
     right = draw.random(200_000) < score
     expected = plain(score, right, 120_000)
-    found, read = in_two_passes(Scale(0.0, 1.0), [(score, right)], 120_000)
+    found, read = in_two_passes(ScoreBins(0.0, 1.0), [(score, right)], 120_000)
     assert found == expected
     assert read < 2_000
 
@@ -56,10 +56,10 @@ def test_the_second_pass_reads_little():
 @given(st.lists(SCORE, min_size=1, max_size=80), st.integers(1, 20), st.sampled_from([1, 3, 50, 1 << 16]))
 def test_a_run_is_cut_at_scores_and_nothing_is_lost(rows, most, bins):
     score = np.sort(np.array(rows) + 0.0)[::-1]
-    scale = Scale(score.min(), score.max(), bins)
-    by_bin = np.bincount(scale.bins_of(score), minlength=bins)
-    parts = cut_by_score(7, scale, by_bin, most)
-    held = [score[(score >= part.low) & (score < part.high)] for part in parts]
+    scale = ScoreBins(score.min(), score.max(), bins)
+    by_bin = np.bincount(scale.bin_indices(score), minlength=bins)
+    parts = split_run_by_score(7, scale, by_bin, most)
+    held = [score[(score >= part.min_score) & (score < part.max_score)] for part in parts]
     assert np.array_equal(np.concatenate(held), score)
     assert all(len(one) <= max(most, by_bin.max()) for one in held)
-    assert {(part.first, part.last) for part in parts} == {(7, 8)}
+    assert {(part.first_run, part.end_run) for part in parts} == {(7, 8)}

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from pellucid.reviews.postgres import PostgresDatabase
-from pellucid.reviews.sqlite import SqliteFile
+from pellucid.reviews.sqlite import SqliteDatabase
 
 number = itertools.count()
 
@@ -33,7 +33,7 @@ def database(request, tmp_path):
 @pytest.fixture
 def engine(database, tmp_path):
     """A function that opens the same database anew."""
-    return (lambda: SqliteFile(tmp_path / "reviews.sqlite")) if database is None else (lambda: PostgresDatabase(database))
+    return (lambda: SqliteDatabase(tmp_path / "reviews.sqlite")) if database is None else (lambda: PostgresDatabase(database))
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from pellucid.columns import CLOSED, KINDS, no_annotations
 from pellucid.errors import InvalidDecisionError
 from pellucid.understand.causes import Neighbours
-from pellucid.understand.deciding import Asked, Change, resolve
-from pellucid.understand.decisions import VALUES, Decision, Ledger
+from pellucid.understand.deciding import TargetItem, Edit, resolve
+from pellucid.understand.decisions import LABEL_VALUES, Decision, DecisionLog
 from pellucid.understand.gallery import TABS, Selection
 from pellucid.understand.items import items
-from pellucid.understand.mending import mend
+from pellucid.understand.mending import apply_decisions
 from pellucid.understand.outcomes import IGNORED
 from references.cases import BOX, cases
 from references.columns import evaluated
@@ -33,12 +33,12 @@ def facts(annotations, concepts):
 
 def applied(evaluation, decisions):
     """The whole table after mending, and what is known of the images."""
-    found = mend(evaluation.kind, evaluation.concepts, evaluation.images, evaluation.annotations, decisions, new_concepts=False)
+    found = apply_decisions(evaluation.kind, evaluation.concepts, evaluation.images, evaluation.annotations, decisions, new_concepts=False)
     stay = ~np.isin(evaluation.annotations.image, found.images)
     kept = evaluation.annotations.take(stay)
     table = kept.followed_by(found.annotations) if len(kept) or len(found.annotations) else no_annotations(evaluation.kind == "detection")
     stated = evaluation.images.stated.copy()
-    stated[found.images] = found.stated
+    stated[found.images] = found.completeness
     return replace(evaluation, annotations=table, images=evaluation.images.replaced(stated=stated)), found
 
 
@@ -51,13 +51,13 @@ def verdicts(draw, kind):
              for item in items(Selection(evaluation, tab, split, None, thresholds), 0, 100)]  # fmt: skip
     assume(shown)
     tab, item = draw(st.sampled_from(shown))
-    change = Change()
+    change = Edit()
     if draw(st.booleans()):
-        change = Change(concept=draw(st.sampled_from([None, *evaluation.concepts])) if kind != "tagging" else None,
+        change = Edit(concept=draw(st.sampled_from([None, *evaluation.concepts])) if kind != "tagging" else None,
                         box=draw(st.none() | BOX.filter(lambda box: box[2] > 0)) if kind == "detection" else None,
-                        value=draw(st.sampled_from([None, *VALUES])) if kind == "tagging" else None)  # fmt: skip
+                        value=draw(st.sampled_from([None, *LABEL_VALUES])) if kind == "tagging" else None)  # fmt: skip
     image = evaluation.images.path.tolist().index(item.image)
-    asked = Asked(image, item.concept, "annotated" if tab == "extra" else "predicted", item.box)
+    asked = TargetItem(image, item.concept, "annotated" if tab == "extra" else "predicted", item.box)
     return evaluation, asked, draw(st.sampled_from(["wrong", "right", "unsure"])), change
 
 
@@ -73,7 +73,7 @@ def test_a_verdict_mends_its_item_and_nothing_else(kind):
         decision = Decision(1, "", "Ann", "b", found.action, "x", "", "", found.concept, found.side, found.box, found.before, found.after)
         mended, result = applied(evaluation, [(asked.image, decision)])
         before, after = (facts(one.annotations, evaluation.concepts) for one in (evaluation, mended))
-        assert result.unfit == []
+        assert result.unapplied_ids == []
         assert [one for one in before if one[0] != asked.image] == [one for one in after if one[0] != asked.image]
         if verdict != "wrong":
             assert after == before
@@ -122,10 +122,10 @@ def overlapping(before, image, mark):
 
 
 def test_the_last_of_two_verdicts_on_an_item_is_the_one_that_mends():
-    ledger = Ledger("detection")
+    ledger = DecisionLog("detection")
     facts_of = {"image": "a", "concept": "dent", "side": "annotated", "box": (0.0, 0.0, 4.0, 4.0)}
     ledger.append([Decision(1, "", "Ann", "b1", "remove", **facts_of), Decision(2, "", "Bo", "b2", "confirm", **facts_of)])
-    assert [one.id for one in ledger.standing()] == [2]
+    assert [one.id for one in ledger.current_decisions()] == [2]
 
 
 @given(data=st.data())
@@ -134,7 +134,7 @@ def test_ignored_items_of_tagging_become_known(data):
     unknown = np.flatnonzero(evaluation.state == IGNORED)
     assume(len(unknown))
     row = int(data.draw(st.sampled_from(unknown.tolist())))
-    asked = Asked(int(evaluation.predictions.image[row]), evaluation.concepts[evaluation.predictions.concept[row]], "predicted")
-    found = resolve(evaluation, Neighbours(evaluation), asked, "wrong", Change(value="negative"))
+    asked = TargetItem(int(evaluation.predictions.image[row]), evaluation.concepts[evaluation.predictions.concept[row]], "predicted")
+    found = resolve(evaluation, Neighbours(evaluation), asked, "wrong", Edit(value="negative"))
     decision = Decision(1, "", "Ann", "b", found.action, "x", "", "", found.concept, found.side, None, found.before, found.after)
     assert stated(applied(evaluation, [(asked.image, decision)])[0], asked) == "negative"

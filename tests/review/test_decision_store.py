@@ -9,9 +9,9 @@ import pytest
 
 from pellucid.errors import ReviewStoreUnavailableError, InvalidReviewUrlError
 from pellucid.reviews.postgres import PostgresDatabase
-from pellucid.reviews.sqlite import SqliteFile
-from pellucid.reviews.store import Store
-from pellucid.understand.decisions import Decision, Mark
+from pellucid.reviews.sqlite import SqliteDatabase
+from pellucid.reviews.store import DecisionStore
+from pellucid.understand.decisions import Decision, Label
 
 
 def decision(batch, **facts):
@@ -21,25 +21,25 @@ def decision(batch, **facts):
 def test_a_row_comes_back_as_it_was(engine, name):
     kept = decision(
         "b", action="change", image="é/ü 1.jpg", content="sha256:ab:3", stamp="1f", concept="d'ent", side="annotated", box=(0.1, 1e-7, 3.0, 4.5),
-        before=(Mark("d'ent", (0.1, 1e-7, 3.0, 4.5)),), after=(Mark("rust", None, "unknown"),), reason='so "it" is; DROP TABLE', version="v\\1", nth=2,
+        before=(Label("d'ent", (0.1, 1e-7, 3.0, 4.5)),), after=(Label("rust", None, "unknown"),), reason='so "it" is; DROP TABLE', version="v\\1", nth=2,
     )  # fmt: skip
-    store = Store(engine(), name)
+    store = DecisionStore(engine(), name)
     (row,) = store.append("view", [kept])
-    (found,) = Store(engine(), name).read("view")
+    (found,) = DecisionStore(engine(), name).read("view")
     assert vars(found) == {**vars(kept), "id": row}
-    assert Store(engine(), name).read("other view") == []
-    assert Store(engine(), "other").read("view") == []
+    assert DecisionStore(engine(), name).read("other view") == []
+    assert DecisionStore(engine(), "other").read("view") == []
 
 
 def test_a_batch_that_is_sent_twice_is_kept_once(engine, name):
-    store = Store(engine(), name)
+    store = DecisionStore(engine(), name)
     first = store.append("view", [decision("b"), decision("b")])
     assert store.append("view", [decision("b"), decision("b")]) == first
     assert [row.id for row in store.read("view")] == first
 
 
 def test_nothing_is_read_before_something_was_written(tmp_path):
-    store = Store(SqliteFile(tmp_path / "reviews.sqlite"), "w")
+    store = DecisionStore(SqliteDatabase(tmp_path / "reviews.sqlite"), "w")
     assert (store.read("view"), store.leases("view")) == ([], [])
     assert not (tmp_path / "reviews.sqlite").exists()
 
@@ -49,15 +49,15 @@ def test_readers_miss_no_row_while_many_write(engine, name):
     seen, done = [], threading.Event()
 
     def read():
-        store = Store(engine(), name)
+        store = DecisionStore(engine(), name)
         while not done.is_set() or store.read("view", seen[-1].id if seen else 0):
             seen.extend(store.read("view", seen[-1].id if seen else 0))
 
     def write(who):
-        store = Store(engine(), name)
+        store = DecisionStore(engine(), name)
         return [row for number in range(25) for row in store.append("view", [decision(f"{who}-{number}"), decision(f"{who}-{number}")])]
 
-    Store(engine(), name).append("view", [decision("first")])
+    DecisionStore(engine(), name).append("view", [decision("first")])
     reader = threading.Thread(target=read)
     reader.start()
     with ThreadPoolExecutor(6) as pool:
@@ -75,29 +75,29 @@ def test_an_item_is_handed_to_one_session(engine, name):
     items = [f"item-{number}" for number in range(120)]
 
     def take(session):
-        store = Store(engine(), name)
+        store = DecisionStore(engine(), name)
         return [item for _ in range(6) for item in store.lease("view", f"s{session}", "Ann", items, 60, 3)]
 
     with ThreadPoolExecutor(6) as pool:
         taken = [item for several in pool.map(take, range(6)) for item in several]
     assert len(taken) == len(set(taken)) == 6 * 6 * 3
-    assert {lease.item for lease in Store(engine(), name).leases("view")} == set(taken)
+    assert {lease.item for lease in DecisionStore(engine(), name).leases("view")} == set(taken)
 
 
 def test_leases_end(engine, name):
-    store = Store(engine(), name)
+    store = DecisionStore(engine(), name)
     assert store.lease("view", "s1", "Ann", ["a", "b", "c"], 0.2, 2) == ["a", "b"]
     assert store.lease("view", "s2", "Bo", ["a", "b", "c"], 60, 3) == ["c"]
-    store.give_back("s1", ["a"])
+    store.release("s1", ["a"])
     assert store.lease("view", "s2", "Bo", ["a", "b", "c"], 60, 3) == ["a"]
     time.sleep(0.25)
     assert store.lease("view", "s2", "Bo", ["a", "b", "c"], 60, 3) == ["b"], "what was not asked for in time is free again"
-    store.give_back("s2")
+    store.release("s2")
     assert store.leases("view") == []
 
 
 def test_a_lost_connection_is_opened_again(engine, name):
-    store = Store(engine(), name)
+    store = DecisionStore(engine(), name)
     store.append("view", [decision("b1")])
     store._connection.close()
     store.append("view", [decision("b2")])
@@ -105,7 +105,7 @@ def test_a_lost_connection_is_opened_again(engine, name):
 
 
 def test_a_database_that_does_not_answer_is_told_of_without_its_password():
-    store = Store(PostgresDatabase("postgresql://ann:secret@127.0.0.1:1/pellucid"), "w")
+    store = DecisionStore(PostgresDatabase("postgresql://ann:secret@127.0.0.1:1/pellucid"), "w")
     with pytest.raises(ReviewStoreUnavailableError, match=r"database 'pellucid' at 127.0.0.1") as caught:
         store.read("view")
     assert "secret" not in str(caught.value)
@@ -115,15 +115,15 @@ def test_a_database_that_does_not_answer_is_told_of_without_its_password():
 
 def test_a_newer_layout_is_refused(tmp_path):
     path = tmp_path / "reviews.sqlite"
-    Store(SqliteFile(path), "w").append("view", [decision("b")])
+    DecisionStore(SqliteDatabase(path), "w").append("view", [decision("b")])
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
     with pytest.raises(ReviewStoreUnavailableError, match="layout 99"):
-        Store(SqliteFile(path), "w").read("view")
+        DecisionStore(SqliteDatabase(path), "w").read("view")
 
 
 def test_a_file_that_is_no_database_is_told_of(tmp_path):
     (tmp_path / "reviews.sqlite").write_text("no database, but long enough to be looked at" * 40)
     with pytest.raises(ReviewStoreUnavailableError, match=r"reviews\.sqlite"):
-        Store(SqliteFile(tmp_path / "reviews.sqlite"), "w").read("view")
+        DecisionStore(SqliteDatabase(tmp_path / "reviews.sqlite"), "w").read("view")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pellucid.columns import KINDS
-from pellucid.understand.decisions import VERDICT_ACTIONS, Decision, Ledger, Mark, item_key
+from pellucid.understand.decisions import VERDICT_ACTIONS, Decision, DecisionLog, Label, item_key
 
 PEOPLE = ["Ann", "Bo"]
 PLACES = [
@@ -45,7 +45,7 @@ def histories(draw, kind):
             chosen = draw(st.lists(st.sampled_from(PLACES), min_size=1, max_size=2, unique=True))
             action = draw(st.sampled_from(VERDICT_ACTIONS))
             ids = [write(who, batch, action, image=image, concept=concept, box=box if kind == "detection" else None,
-                         after=(Mark(concept, box if kind == "detection" else None),)) for image, concept, box in chosen]  # fmt: skip
+                         after=(Label(concept, box if kind == "detection" else None),)) for image, concept, box in chosen]  # fmt: skip
         if ids:
             done[who].append(ids)
             undone[who].clear()
@@ -67,25 +67,25 @@ def test_which_decisions_stand(kind):
     @given(data=st.data())
     def holds(data):
         rows, done, undone = data.draw(histories(kind))
-        ledger = Ledger(kind)
+        ledger = DecisionLog(kind)
         cut = data.draw(st.integers(0, len(rows)))
         ledger.append(rows[:cut])
-        ledger.standing()
+        ledger.current_decisions()
         ledger.append(rows[cut:])
         on = in_force(rows)
-        assert {row.id: ledger.is_on(row.id) for row in rows} == on
+        assert {row.id: ledger.is_active(row.id) for row in rows} == on
         last = {}
         for row in rows:
             if row.action in VERDICT_ACTIONS and on[row.id]:
                 last[item_key(kind, row)] = row.id
-        assert [row.id for row in ledger.standing()] == sorted(last.values())
-        assert [row.id for row in ledger.in_force()] == [row.id for row in rows if row.action in VERDICT_ACTIONS and on[row.id]]
+        assert [row.id for row in ledger.current_decisions()] == sorted(last.values())
+        assert [row.id for row in ledger.active_decisions()] == [row.id for row in rows if row.action in VERDICT_ACTIONS and on[row.id]]
         for cut in range(len(rows) + 1):
-            assert ledger.since(rows[cut - 1].id if cut else 0) == rows[cut:]
+            assert ledger.newer_decisions(rows[cut - 1].id if cut else 0) == rows[cut:]
         assert ledger.last_reset == max((row.id for row in rows if row.action == "reset" and on[row.id]), default=0)
         for who in PEOPLE:
-            assert ledger.undoable(who) == (done[who][-1] if done[who] else [])
-            assert ledger.redoable(who) == (undone[who][-1] if undone[who] else [])
+            assert ledger.next_undo(who) == (done[who][-1] if done[who] else [])
+            assert ledger.next_redo(who) == (undone[who][-1] if undone[who] else [])
 
     holds()
 
@@ -93,20 +93,20 @@ def test_which_decisions_stand(kind):
 @given(data=st.data())
 def test_undoing_everything_and_redoing_it_brings_everything_back(data):
     rows, _, _ = data.draw(histories("detection"))
-    ledger = Ledger("detection")
+    ledger = DecisionLog("detection")
     ledger.append(rows)
     for who in PEOPLE:
-        before = [row.id for row in ledger.standing()]
+        before = [row.id for row in ledger.current_decisions()]
         steps = 0
-        while ids := ledger.undoable(who):
+        while ids := ledger.next_undo(who):
             steps += 1
             ledger.append(
                 [Decision(ledger.head + place + 1, "t", who, f"undo-{steps}", "undo", reverts=row) for place, row in enumerate(ids)]
             )
-        assert not [row for row in ledger.standing() if row.who == who]
+        assert not [row for row in ledger.current_decisions() if row.who == who]
         for step in range(steps):
-            ids = ledger.redoable(who)
+            ids = ledger.next_redo(who)
             ledger.append(
                 [Decision(ledger.head + place + 1, "t", who, f"redo-{step}", "redo", reverts=row) for place, row in enumerate(ids)]
             )
-        assert [row.id for row in ledger.standing()] == before
+        assert [row.id for row in ledger.current_decisions()] == before

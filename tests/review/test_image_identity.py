@@ -5,7 +5,7 @@ import pytest
 import pellucid
 import toys
 from pellucid.errors import InvalidDecisionError
-from pellucid.understand.deciding import Change
+from pellucid.understand.deciding import Edit
 from pellucid.workspace.export import ExportOptions, export_view
 
 LABELS = "image,label\none.png,cat\ntwo.png,dog\nthree.png,cat\nfive.png,owl\nfour.png,\n"
@@ -52,11 +52,11 @@ def test_a_new_concept_takes_the_old_one_away(pets):
     }
     for tab in ("missing", "extra"):
         assert "one.png" not in [item.image for item in version.gallery(tab, threshold=0.5, review="new")], "one image, one decision"
-    view.reviews.decide(version, [named(version, "extra", "one.png", threshold=0.5)], "wrong", "Bo", Change(concept="owl"))
+    view.reviews.decide(version, [named(version, "extra", "one.png", threshold=0.5)], "wrong", "Bo", Edit(concept="owl"))
     assert labels(view)["one.png", "owl"] == "positive"
     view.reviews.decide(version, [named(version, "extra", "one.png", threshold=0.5)], "wrong", "Bo")
     assert ("one.png", "dog") in labels(view), "an extra annotation gives way to what was predicted"
-    view.reviews.decide(version, [named(version, "extra", "one.png", threshold=0.5)], "wrong", "Bo", Change(value="unknown"))
+    view.reviews.decide(version, [named(version, "extra", "one.png", threshold=0.5)], "wrong", "Bo", Edit(value="unknown"))
     assert not [image for image, _ in labels(view) if image == "one.png"]
 
 
@@ -77,7 +77,7 @@ def test_a_matched_image_needs_to_be_told_what_it_is(pets):
     item = named(version, "matched", "two.png")
     with pytest.raises(InvalidDecisionError, match="Say which concept"):
         view.reviews.decide(version, [item], "wrong", "Ann")
-    view.reviews.decide(version, [item], "wrong", "Ann", Change(concept="cat"))
+    view.reviews.decide(version, [item], "wrong", "Ann", Edit(concept="cat"))
     assert labels(view)["two.png", "cat"] == "positive"
 
 
@@ -88,7 +88,7 @@ def test_only_the_tag_at_hand_changes(tags, tmp_path):
     assert labels(view) == {**before, ("one.png", "dog"): "positive"}
     view.reviews.decide(version, [named(version, "extra", "one.png", threshold=0.5, concept="cat")], "wrong", "Ann")
     assert labels(view) == {("one.png", "dog"): "positive", ("two.png", "dog"): "positive"}
-    view.reviews.decide(version, [named(version, "missing", "three.png", threshold=0.5)], "wrong", "Ann", Change(value="unknown"))
+    view.reviews.decide(version, [named(version, "missing", "three.png", threshold=0.5)], "wrong", "Ann", Edit(value="unknown"))
     assert labels(view)["three.png", "dog"] == "unknown"
     assert named(version, "all", "three.png", concept="dog", corrected=True).outcome in ("ignored", "below")
     export_view(view, "annotations", "csv", tmp_path / "out.csv", options=ExportOptions(corrected=True))

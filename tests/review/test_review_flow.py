@@ -9,9 +9,9 @@ import pellucid
 import toys
 from pellucid.errors import UnknownConceptError, InvalidDecisionError, ItemNotFoundError, ReviewerMissingError, HistoryRowNotFoundError
 from pellucid.formats import WRITERS
-from pellucid.understand.deciding import Change
+from pellucid.understand.deciding import Edit
 from pellucid.workspace.export import ExportOptions, export_view
-from pellucid.workspace.reviewing import Seen
+from pellucid.workspace.reviewing import ItemRef
 
 
 @pytest.fixture
@@ -53,9 +53,9 @@ def test_a_missing_annotation_is_added_as_it_was_proposed_adjusted_or_renamed(cr
     assert boxes(view) == sorted([DENT, RUST, TWO, FOUND])
     view.reviews.undo("Ann")
     assert boxes(view) == sorted([DENT, RUST, TWO])
-    view.reviews.decide(version, [item], "wrong", "Ann", Change(box=(41.0, 31.0, 9.0, 9.5)))
+    view.reviews.decide(version, [item], "wrong", "Ann", Edit(box=(41.0, 31.0, 9.0, 9.5)))
     assert boxes(view) == sorted([DENT, RUST, TWO, ("a/one.png", "dent", (41.0, 31.0, 9.0, 9.5))])
-    view.reviews.decide(version, [item], "wrong", "Ann", Change(concept="rust"))
+    view.reviews.decide(version, [item], "wrong", "Ann", Edit(concept="rust"))
     assert boxes(view) == sorted([DENT, RUST, TWO, ("a/one.png", "rust", FOUND[2])]), "the later decision about an item stands"
     assert len(view.reviews.history()) == 4
 
@@ -65,9 +65,9 @@ def test_an_extra_annotation_is_removed_changed_or_moved(cracks):
     dent = next(item for item in version.gallery("extra", threshold=0.95) if item.image == "a/two.png")
     view.reviews.decide(version, [dent], "wrong", "Ann")
     assert boxes(view) == sorted([DENT, RUST])
-    view.reviews.decide(version, [dent], "wrong", "Ann", Change(concept="rust"))
+    view.reviews.decide(version, [dent], "wrong", "Ann", Edit(concept="rust"))
     assert boxes(view) == sorted([DENT, RUST, ("a/two.png", "rust", TWO[2])])
-    view.reviews.decide(version, [dent], "wrong", "Ann", Change(box=(1.0, 1.0, 20.0, 20.0)))
+    view.reviews.decide(version, [dent], "wrong", "Ann", Edit(box=(1.0, 1.0, 20.0, 20.0)))
     assert boxes(view) == sorted([DENT, RUST, ("a/two.png", "dent", (1.0, 1.0, 20.0, 20.0))])
     view.reviews.decide(version, [dent], "right", "Ann")
     assert boxes(view) == sorted([DENT, RUST, TWO])
@@ -75,11 +75,11 @@ def test_an_extra_annotation_is_removed_changed_or_moved(cracks):
 
 def test_a_swapped_concept_is_mended_in_one_act(cracks):
     view, version = cracks
-    near = Seen("a/one.png", "dent", "predicted", FOUND[2])
+    near = ItemRef("a/one.png", "dent", "predicted", FOUND[2])
     with pytest.raises(InvalidDecisionError, match="no annotation overlaps"):
-        view.reviews.decide(version, [near], "wrong", "Ann", Change(replaces=True))
+        view.reviews.decide(version, [near], "wrong", "Ann", Edit(replaces=True))
     matched = version.gallery("matched", concept="rust")[0]
-    view.reviews.decide(version, [matched], "wrong", "Ann", Change(concept="dent"))
+    view.reviews.decide(version, [matched], "wrong", "Ann", Edit(concept="dent"))
     assert boxes(view) == sorted([DENT, TWO, ("a/one.png", "dent", RUST[2])])
 
 
@@ -192,7 +192,7 @@ def test_a_copy_of_the_pictures_elsewhere_keeps_the_decisions(cracks, tmp_path):
 def test_the_mended_set_imported_again_changes_nothing(cracks, tmp_path):
     view, version = cracks
     view.reviews.decide(version, [version.gallery("missing")[0]], "wrong", "Ann")
-    view.reviews.decide(version, [Seen(*RUST[:2], "annotated", RUST[2])], "wrong", "Ann", Change(box=(41.0, 5.0, 10.0, 10.0)))
+    view.reviews.decide(version, [ItemRef(*RUST[:2], "annotated", RUST[2])], "wrong", "Ann", Edit(box=(41.0, 5.0, 10.0, 10.0)))
     before = boxes(view)
     export_view(view, "annotations", "coco", tmp_path / "mended.json", options=ExportOptions(corrected=True))
     view.add(tmp_path / "mended.json", images=tmp_path / "images")
@@ -205,7 +205,7 @@ def test_a_version_frozen_after_mending_is_trained_on_what_was_mended(cracks, tm
     view, version = cracks
     reviews = view.reviews
     reviews.decide(version, [version.gallery("missing")[0]], "wrong", "Ann")
-    reviews.decide(version, [Seen(*TWO[:2], "annotated", TWO[2])], "wrong", "Bo")
+    reviews.decide(version, [ItemRef(*TWO[:2], "annotated", TWO[2])], "wrong", "Bo")
     later = view.start("n")
     later.add_predictions(toys.results(tmp_path))
     assert frozen(later) == sorted([DENT, RUST, FOUND])
@@ -238,7 +238,7 @@ def test_agreeing_costs_no_new_evaluation(cracks):
     view, version = cracks
     view.reviews.decide(version, [version.gallery("missing")[0]], "wrong", "Ann")
     mended = version.loaded.with_corrections(view.reviews.ledger)
-    view.reviews.decide(version, [Seen(*RUST[:2], "annotated", RUST[2])], "right", "Ann")
+    view.reviews.decide(version, [ItemRef(*RUST[:2], "annotated", RUST[2])], "right", "Ann")
     assert version.loaded.with_corrections(view.reviews.ledger) is mended
     assert listed(version, "matched", concept="rust", review="reviewed", corrected=True) == listed(version, "matched", concept="rust")
 
@@ -256,7 +256,7 @@ def test_history_says_who_did_what_when_and_any_row_can_be_taken_back(cracks):
     view, version = cracks
     reviews = view.reviews
     first = reviews.decide(version, [version.gallery("missing")[0]], "wrong", "  Ann   Bee ", reason="clearly a dent").rows[0]
-    second = reviews.decide(version, [Seen(*RUST[:2], "annotated", RUST[2])], "wrong", "Bo").rows[0]
+    second = reviews.decide(version, [ItemRef(*RUST[:2], "annotated", RUST[2])], "wrong", "Bo").rows[0]
     assert (first.who, first.action, first.image, first.concept, first.reason) == ("Ann Bee", "add", "a/one.png", "dent", "clearly a dent")
     assert [row.id for row in reviews.history(who="Bo")] == [second.id]
     assert [row.id for row in reviews.history(image="one")] == [first.id, second.id]
@@ -282,7 +282,7 @@ def test_undo_and_redo_go_on_after_a_restart(cracks, opened):
     view, version = cracks
     before = boxes(view)
     view.reviews.decide(version, version.gallery("missing")[:1], "wrong", "Ann")
-    view.reviews.decide(version, [Seen(*RUST[:2], "annotated", RUST[2]), Seen(*TWO[:2], "annotated", TWO[2])], "wrong", "Ann")
+    view.reviews.decide(version, [ItemRef(*RUST[:2], "annotated", RUST[2]), ItemRef(*TWO[:2], "annotated", TWO[2])], "wrong", "Ann")
     after = boxes(view)
     again = opened(view.workspace.folder).view("v")
     assert boxes(again) == after
@@ -309,16 +309,16 @@ def test_nothing_is_kept_of_an_act_that_cannot_be_taken(cracks):
     view, version = cracks
     item = version.gallery("missing")[0]
     for wrong, said in (
-        (Seen("a/one.png", "dent", "predicted", (1.0, 1.0, 2.0, 2.0)), ItemNotFoundError),
-        (Seen("nowhere.png", "dent", "predicted", FOUND[2]), ItemNotFoundError),
-        (Seen("a/one.png", "scratch", "predicted", FOUND[2]), UnknownConceptError),
+        (ItemRef("a/one.png", "dent", "predicted", (1.0, 1.0, 2.0, 2.0)), ItemNotFoundError),
+        (ItemRef("nowhere.png", "dent", "predicted", FOUND[2]), ItemNotFoundError),
+        (ItemRef("a/one.png", "scratch", "predicted", FOUND[2]), UnknownConceptError),
     ):
         with pytest.raises(said):
             view.reviews.decide(version, [item, wrong], "wrong", "Ann")
     with pytest.raises(ReviewerMissingError):
         view.reviews.decide(version, [item], "wrong", "  ")
     with pytest.raises(InvalidDecisionError, match="no area"):
-        view.reviews.decide(version, [item], "wrong", "Ann", Change(box=(1.0, 1.0, 0.0, 4.0)))
+        view.reviews.decide(version, [item], "wrong", "Ann", Edit(box=(1.0, 1.0, 0.0, 4.0)))
     assert view.reviews.history() == []
 
 
@@ -333,7 +333,7 @@ def test_a_comment_decides_nothing(cracks):
 def test_what_was_mended_is_written_in_every_format(cracks, tmp_path, format):
     view, version = cracks
     view.reviews.decide(version, version.gallery("missing")[:1], "wrong", "Ann")
-    view.reviews.decide(version, [Seen(*TWO[:2], "annotated", TWO[2])], "wrong", "Ann", Change(concept="rust"))
+    view.reviews.decide(version, [ItemRef(*TWO[:2], "annotated", TWO[2])], "wrong", "Ann", Edit(concept="rust"))
     endings = {"coco": ".json", "label-studio": ".json", "csv": ".csv", "parquet": ".parquet", "cvat": ".xml"}
     path = tmp_path / f"out{endings.get(format, '')}"
     export_view(view, "annotations", format, path, options=ExportOptions(corrected=True))
@@ -345,7 +345,7 @@ def test_what_was_mended_is_written_in_every_format(cracks, tmp_path, format):
 def test_the_patch_the_tasks_and_the_report_say_what_happened(cracks, tmp_path):
     view, version = cracks
     view.reviews.decide(version, version.gallery("missing")[:1], "wrong", "Ann", reason="a dent | really")
-    view.reviews.decide(version, [Seen(*TWO[:2], "annotated", TWO[2])], "unsure", "Bo")
+    view.reviews.decide(version, [ItemRef(*TWO[:2], "annotated", TWO[2])], "unsure", "Bo")
     export_view(view, "corrections", "json", tmp_path / "patch.json")
     (row,) = json.loads((tmp_path / "patch.json").read_text())
     assert (row["image"], row["change"], row["concept"], tuple(row["box"]), row["who"]) == ("a/one.png", "added", "dent", FOUND[2], "Ann")
@@ -371,7 +371,7 @@ def test_the_effect_is_that_of_evaluating_the_mended_set(cracks, tmp_path):
     """Live re-scoring equals importing what was exported and running everything anew."""
     view, version = cracks
     view.reviews.decide(version, version.gallery("missing")[:1], "wrong", "Ann")
-    view.reviews.decide(version, [Seen(*RUST[:2], "annotated", RUST[2])], "wrong", "Ann")
+    view.reviews.decide(version, [ItemRef(*RUST[:2], "annotated", RUST[2])], "wrong", "Ann")
     mended = version.loaded.with_corrections(view.reviews.ledger).evaluation
     export_view(view, "annotations", "coco", tmp_path / "mended.json", options=ExportOptions(corrected=True))
     fresh, _ = pellucid.open(tmp_path / "fresh").add("v", tmp_path / "mended.json", images=tmp_path / "images")

@@ -9,7 +9,7 @@ import pellucid
 import toys
 from pellucid.columns import KINDS
 from pellucid.errors import UnknownConceptError, InvalidDecisionError
-from pellucid.understand.deciding import Change
+from pellucid.understand.deciding import Edit
 from pellucid.understand.evaluation import evaluate
 from pellucid.understand.gallery import TABS
 
@@ -93,12 +93,12 @@ def now(view):
 
 def some_change(chance, kind):
     if chance.random() < 0.6:
-        return Change()
+        return Edit()
     if kind == "tagging":
-        return Change(value=chance.choice(["positive", "negative", "unknown"]))
+        return Edit(value=chance.choice(["positive", "negative", "unknown"]))
     if kind == "classification":
-        return Change(concept=chance.choice([None, *CONCEPTS]))
-    return Change(chance.choice([None, *CONCEPTS]), chance.choice([None, tuple(map(float, box(chance)))]), None, chance.random() < 0.3)
+        return Edit(concept=chance.choice([None, *CONCEPTS]))
+    return Edit(chance.choice([None, *CONCEPTS]), chance.choice([None, tuple(map(float, box(chance)))]), None, chance.random() < 0.3)
 
 
 def decide(chance, view, version):

@@ -209,7 +209,7 @@ def test_keys_in_addresses_are_refused_and_not_repeated(address, machine, tmp_pa
 def test_decisions_need_a_database(url, machine, tmp_path):
     version = filled(pellucid.open(url), tmp_path)
     reviews = version.view.reviews
-    assert reviews.ledger.head == 0
+    assert reviews.log.head == 0
     with pytest.raises(ReviewDatabaseRequiredError, match="PELLUCID_REVIEWS"):
         reviews.reset("ann")
 

@@ -9,16 +9,16 @@ from pellucid.images.cache import stamp
 from pellucid.images.store import open_picture
 
 
-def content_of(location: str | None) -> tuple[str, str]:
+def content_and_stamp(location: str | None) -> tuple[str, str]:
     """The content of a picture, `sha256:HEX:LENGTH`, and the stamp of its file; '' and '' where it is not there."""
     if location is None:
         return "", ""
-    mark = stamp(location)
-    return ("", "") if mark == "0" else (hashed(location, mark), mark)
+    file_stamp = stamp(location)
+    return ("", "") if file_stamp == "0" else (hash_file(location, file_stamp), file_stamp)
 
 
 @lru_cache(maxsize=100_000)
-def hashed(location: str, mark: str) -> str:
+def hash_file(location: str, file_stamp: str) -> str:
     try:
         with open_picture(location) as file:
             data = file.read()
@@ -27,6 +27,6 @@ def hashed(location: str, mark: str) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}:{len(data)}"
 
 
-def length_in(content: str) -> int:
+def content_length(content: str) -> int:
     """The length of the file whose content it is; -1 for none."""
     return int(content.rpartition(":")[2]) if content else -1

@@ -14,53 +14,53 @@ SCHEMES = ("postgresql", "postgres")
 class PostgresDatabase:
     """url: `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`, with `?host=FOLDER` for a socket and `?sslmode=require` for TLS."""
 
-    number = "BIGSERIAL PRIMARY KEY"
-    sign = "%s"
+    id_column_type = "BIGSERIAL PRIMARY KEY"
+    placeholder = "%s"
     exists = True
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in SCHEMES:
-            raise InvalidReviewUrlError(f"{parts.scheme or 'no'} scheme")
+        url_parts = urlsplit(url)
+        if url_parts.scheme not in SCHEMES:
+            raise InvalidReviewUrlError(f"{url_parts.scheme or 'no'} scheme")
         try:
             import pg8000.dbapi
         except ImportError as error:
             raise PostgresDriverMissingError from error
-        asked = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-        host, port = asked.get("host") or parts.hostname or "127.0.0.1", parts.port or 5432
-        self.problems: tuple[type[Exception], ...] = (pg8000.dbapi.Error, OSError)
+        options = {key: option_values[-1] for key, option_values in parse_qs(url_parts.query).items()}
+        host, port = options.get("host") or url_parts.hostname or "127.0.0.1", url_parts.port or 5432
+        self.driver_errors: tuple[type[Exception], ...] = (pg8000.dbapi.Error, OSError)
         self._connect = pg8000.dbapi.connect
-        self._place: dict[str, Any] = {"unix_sock": f"{host}/.s.PGSQL.{port}"} if host.startswith("/") else {"host": host, "port": port}
-        self._user, self._password = unquote(parts.username or "postgres"), unquote(parts.password or "") or None
-        self._database = unquote(parts.path.lstrip("/")) or self._user
-        self._tls = {"require": unverified(), "verify-full": ssl.create_default_context()}.get(asked.get("sslmode", ""))
-        self.name = f"PostgreSQL database '{self._database}' at {host}"
+        self._address: dict[str, Any] = {"unix_sock": f"{host}/.s.PGSQL.{port}"} if host.startswith("/") else {"host": host, "port": port}
+        self._user, self._password = unquote(url_parts.username or "postgres"), unquote(url_parts.password or "") or None
+        self._database = unquote(url_parts.path.lstrip("/")) or self._user
+        self._tls_context = {"require": insecure_tls_context(), "verify-full": ssl.create_default_context()}.get(options.get("sslmode", ""))
+        self.display_name = f"PostgreSQL database '{self._database}' at {host}"
         """Without the password: it is shown and logged."""
 
     def connect(self) -> Any:
         return self._connect(
-            self._user, password=self._password, database=self._database, ssl_context=self._tls, timeout=30, application_name="pellucid",
-            **self._place,
+            self._user, password=self._password, database=self._database, ssl_context=self._tls_context, timeout=30, application_name="pellucid",
+            **self._address,
         )  # fmt: skip
 
-    def begin(self, cursor: Any, writes: bool) -> None:
+    def begin(self, cursor: Any, writable: bool) -> None:
         """The driver begins a transaction by itself. One writer at a time, so that ids are committed in their order."""
-        if writes:
+        if writable:
             cursor.execute("SELECT pg_advisory_xact_lock(7860)")
 
-    def has_schema(self, cursor: Any) -> int | None:
+    def read_schema_version(self, cursor: Any) -> int | None:
         cursor.execute("SELECT to_regclass('pellucid_schema') IS NOT NULL")
         if not cursor.fetchone()[0]:
             return None
         cursor.execute("SELECT number FROM pellucid_schema")
         return int(cursor.fetchone()[0])
 
-    def keep_schema(self, cursor: Any, number: int) -> None:
+    def write_schema_version(self, cursor: Any, version: int) -> None:
         cursor.execute("CREATE TABLE pellucid_schema (number INTEGER NOT NULL)")
-        cursor.execute("INSERT INTO pellucid_schema VALUES (%s)", (number,))
+        cursor.execute("INSERT INTO pellucid_schema VALUES (%s)", (version,))
 
 
-def unverified() -> ssl.SSLContext:
+def insecure_tls_context() -> ssl.SSLContext:
     """Encrypted, whoever answers, as libpq's `require` has it."""
     context = ssl.create_default_context()
     context.check_hostname = False

@@ -9,20 +9,20 @@ from typing import Any
 
 from pellucid.errors import ReviewDatabaseRequiredError
 
-PATIENCE = 30.0
+BUSY_TIMEOUT = 30.0
 """Seconds to wait for another process that is writing."""
 
 
-class SqliteFile:
-    number = "INTEGER PRIMARY KEY AUTOINCREMENT"
-    sign = "?"
-    problems = (sqlite3.Error,)
+class SqliteDatabase:
+    id_column_type = "INTEGER PRIMARY KEY AUTOINCREMENT"
+    placeholder = "?"
+    driver_errors = (sqlite3.Error,)
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     @property
-    def name(self) -> str:
+    def display_name(self) -> str:
         return str(self.path)
 
     @property
@@ -32,27 +32,27 @@ class SqliteFile:
     def connect(self) -> Any:
         """Writes go to a log beside the file, synced at every commit: what was acknowledged is there after a crash."""
         if self.exists and not (os.access(self.path.parent, os.W_OK) and os.access(self.path, os.W_OK)):
-            log = self.path.with_name(f"{self.path.name}-wal")
-            whole = not log.exists() or not log.stat().st_size  # else what is in the log would be passed over
-            uri = f"{self.path.absolute().as_uri()}?{'immutable=1' if whole else 'mode=ro'}"
+            wal_path = self.path.with_name(f"{self.path.name}-wal")
+            immutable = not wal_path.exists() or not wal_path.stat().st_size  # else what is in the log would be passed over
+            uri = f"{self.path.absolute().as_uri()}?{'immutable=1' if immutable else 'mode=ro'}"
             return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-        connection = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         return connection
 
-    def begin(self, cursor: Any, writes: bool) -> None:
-        cursor.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+    def begin(self, cursor: Any, writable: bool) -> None:
+        cursor.execute("BEGIN IMMEDIATE" if writable else "BEGIN")
 
-    def has_schema(self, cursor: Any) -> int | None:
-        number = int(cursor.execute("PRAGMA user_version").fetchone()[0])
-        return number or None
+    def read_schema_version(self, cursor: Any) -> int | None:
+        version = int(cursor.execute("PRAGMA user_version").fetchone()[0])
+        return version or None
 
-    def keep_schema(self, cursor: Any, number: int) -> None:
-        cursor.execute(f"PRAGMA user_version = {number}")
+    def write_schema_version(self, cursor: Any, version: int) -> None:
+        cursor.execute(f"PRAGMA user_version = {version}")
 
 
-class NoDatabase(SqliteFile):
+class UnconfiguredDatabase(SqliteDatabase):
     """Of a workspace in an object store for which no database was named: nothing was decided, and nothing can be."""
 
     def __init__(self, location: str) -> None:
@@ -60,7 +60,7 @@ class NoDatabase(SqliteFile):
         self.location = location
 
     @property
-    def name(self) -> str:
+    def display_name(self) -> str:
         return self.location
 
     @property

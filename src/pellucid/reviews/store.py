@@ -15,37 +15,37 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from pellucid.errors import ReviewStoreUnavailableError
-from pellucid.understand.decisions import Decision, Mark
+from pellucid.understand.decisions import Decision, Label
 
 T = TypeVar("T")
 
-SCHEMA = 1
+SCHEMA_VERSION = 1
 """The number of this layout of tables."""
 
-COLUMNS = (
+DECISION_COLUMNS = (
     "id", "at", "who", "batch", "action", "image", "content", "stamp", "concept", "side", "box", "before", "after", "reason", "version",
     "reverts", "nth", "corrected",
 )  # fmt: skip
-APPENDED = ("workspace", "view", "place", *COLUMNS[1:])
+INSERT_COLUMNS = ("workspace", "view", "place", *DECISION_COLUMNS[1:])
 
 
-class Engine(Protocol):
+class Database(Protocol):
     """What differs between databases. number: the type of an id column · sign: of a value · problems: what its driver raises."""
 
     @property
-    def number(self) -> str: ...
+    def id_column_type(self) -> str: ...
     @property
-    def sign(self) -> str: ...
+    def placeholder(self) -> str: ...
     @property
-    def problems(self) -> tuple[type[Exception], ...]: ...
+    def driver_errors(self) -> tuple[type[Exception], ...]: ...
     @property
-    def name(self) -> str: ...
+    def display_name(self) -> str: ...
     @property
     def exists(self) -> bool: ...
     def connect(self) -> Any: ...
-    def begin(self, cursor: Any, writes: bool) -> None: ...
-    def has_schema(self, cursor: Any) -> int | None: ...
-    def keep_schema(self, cursor: Any, number: int) -> None: ...
+    def begin(self, cursor: Any, writable: bool) -> None: ...
+    def read_schema_version(self, cursor: Any) -> int | None: ...
+    def write_schema_version(self, cursor: Any, version: int) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,11 @@ class Lease:
     until: float
 
 
-class Store:
+class DecisionStore:
     """Thread-safe; one connection, opened when first needed, and again where it was lost."""
 
-    def __init__(self, engine: Engine, workspace: str) -> None:
-        self.engine = engine
+    def __init__(self, database: Database, workspace: str) -> None:
+        self.database = database
         self.workspace = workspace
         self._connection: Any = None
         self._lock = threading.Lock()
@@ -70,130 +70,130 @@ class Store:
     @property
     def exists(self) -> bool:
         """Whether anything can have been kept yet."""
-        return self._connection is not None or self.engine.exists
+        return self._connection is not None or self.database.exists
 
     def __del__(self) -> None:
         if hasattr(self, "_connection"):
-            self._drop()
+            self._disconnect()
 
-    def read(self, view: str, after: int = 0) -> list[Decision]:
+    def read(self, view: str, after_id: int = 0) -> list[Decision]:
         """The rows of a view with ids over `after`, oldest first."""
         if not self.exists:
             return []
-        query = f"SELECT {', '.join(quoted(COLUMNS))} FROM pellucid_decisions WHERE workspace = ? AND view = ? AND id > ? ORDER BY id"
-        return self._run(lambda cursor: [decision(row) for row in self._all(cursor, query, (self.workspace, view, after))], writes=False)
+        query = f"SELECT {', '.join(quote_identifiers(DECISION_COLUMNS))} FROM pellucid_decisions WHERE workspace = ? AND view = ? AND id > ? ORDER BY id"
+        return self._run_transaction(lambda cursor: [decode_decision(record) for record in self._fetch_all(cursor, query, (self.workspace, view, after_id))], writable=False)
 
-    def append(self, view: str, rows: Sequence[Decision], after: int | None = None) -> list[int] | None:
+    def append(self, view: str, decisions: Sequence[Decision], after_id: int | None = None) -> list[int] | None:
         """Keep the rows of one batch, which are on disk when this returns; their ids. A batch that a person sent before is not kept again.
 
         after: keep them only if no row of the view follows that one; else None is returned.
         """
-        if not rows:
+        if not decisions:
             return []
 
-        def work(cursor: Any) -> list[int] | None:
-            there = self._all(cursor, OF_BATCH, (self.workspace, view, rows[0].who, rows[0].batch))
-            if there:
-                return [int(row[0]) for row in there]
-            if after is not None and self._all(cursor, LATER, (self.workspace, view, after)):
+        def insert_batch(cursor: Any) -> list[int] | None:
+            existing_ids = self._fetch_all(cursor, SELECT_BATCH, (self.workspace, view, decisions[0].who, decisions[0].batch))
+            if existing_ids:
+                return [int(record[0]) for record in existing_ids]
+            if after_id is not None and self._fetch_all(cursor, SELECT_NEWER, (self.workspace, view, after_id)):
                 return None
-            holes = ", ".join("?" * len(APPENDED))
-            insert = f"INSERT INTO pellucid_decisions ({', '.join(quoted(APPENDED))}) VALUES ({holes}) RETURNING id"
+            placeholders = ", ".join("?" * len(INSERT_COLUMNS))
+            statement = f"INSERT INTO pellucid_decisions ({', '.join(quote_identifiers(INSERT_COLUMNS))}) VALUES ({placeholders}) RETURNING id"
             return [
-                int(self._all(cursor, insert, (self.workspace, view, place, *values_of(row)))[0][0]) for place, row in enumerate(rows)
+                int(self._fetch_all(cursor, statement, (self.workspace, view, position, *decision_params(decision)))[0][0]) for position, decision in enumerate(decisions)
             ]  # fmt: skip
 
-        return self._run(work, writes=True)
+        return self._run_transaction(insert_batch, writable=True)
 
-    def lease(self, view: str, session: str, who: str, items: Iterable[str], seconds: float, most: int) -> list[str]:
+    def lease(self, view: str, session: str, who: str, items: Iterable[str], seconds: float, limit: int) -> list[str]:
         """Take up to `most` of the items that nobody has, in their order, for so long; those taken."""
 
-        def work(cursor: Any) -> list[str]:
-            now = time.time()
-            held = {row[0] for row in self._all(cursor, HELD, (self.workspace, view, now))}
-            taken: list[str] = []
+        def take_leases(cursor: Any) -> list[str]:
+            current_time = time.time()
+            leased_items = {record[0] for record in self._fetch_all(cursor, SELECT_LEASED, (self.workspace, view, current_time))}
+            acquired: list[str] = []
             for item in items:
-                if len(taken) >= most:
+                if len(acquired) >= limit:
                     break
-                if item not in held:
-                    taken.append(item)
-                    self._do(cursor, TAKE, (self.workspace, view, item, session, who, now + seconds))
-            return taken
+                if item not in leased_items:
+                    acquired.append(item)
+                    self._execute(cursor, UPSERT_LEASE, (self.workspace, view, item, session, who, current_time + seconds))
+            return acquired
 
-        return self._run(work, writes=True)
+        return self._run_transaction(take_leases, writable=True)
 
     def renew(self, session: str, seconds: float) -> None:
         """Keep what the session has for so long from now."""
         if not self.exists:
             return
         query = "UPDATE pellucid_leases SET until = ? WHERE workspace = ? AND session = ? AND until > ?"
-        now = time.time()
-        self._run(lambda cursor: self._do(cursor, query, (now + seconds, self.workspace, session, now)), writes=True)
+        current_time = time.time()
+        self._run_transaction(lambda cursor: self._execute(cursor, query, (current_time + seconds, self.workspace, session, current_time)), writable=True)
 
-    def give_back(self, session: str, items: Sequence[str] | None = None) -> None:
+    def release(self, session: str, items: Sequence[str] | None = None) -> None:
         """End the leases of these items, or all of the session's; those that have run out go too."""
         if not self.exists:
             return
 
-        def work(cursor: Any) -> None:
-            self._do(cursor, "DELETE FROM pellucid_leases WHERE workspace = ? AND until <= ?", (self.workspace, time.time()))
+        def delete_leases(cursor: Any) -> None:
+            self._execute(cursor, "DELETE FROM pellucid_leases WHERE workspace = ? AND until <= ?", (self.workspace, time.time()))
             if items is None:
-                self._do(cursor, "DELETE FROM pellucid_leases WHERE workspace = ? AND session = ?", (self.workspace, session))
+                self._execute(cursor, "DELETE FROM pellucid_leases WHERE workspace = ? AND session = ?", (self.workspace, session))
             for item in items or ():
-                self._do(cursor, "DELETE FROM pellucid_leases WHERE workspace = ? AND session = ? AND item = ?",
+                self._execute(cursor, "DELETE FROM pellucid_leases WHERE workspace = ? AND session = ? AND item = ?",
                          (self.workspace, session, item))  # fmt: skip
 
-        self._run(work, writes=True)
+        self._run_transaction(delete_leases, writable=True)
 
     def leases(self, view: str) -> list[Lease]:
         if not self.exists:
             return []
         query = "SELECT item, session, who, until FROM pellucid_leases WHERE workspace = ? AND view = ? AND until > ?"
-        rows = self._run(lambda cursor: self._all(cursor, query, (self.workspace, view, time.time())), writes=False)
-        return [Lease(str(item), str(session), str(who), float(until)) for item, session, who, until in rows]
+        records = self._run_transaction(lambda cursor: self._fetch_all(cursor, query, (self.workspace, view, time.time())), writable=False)
+        return [Lease(str(item), str(session), str(who), float(until)) for item, session, who, until in records]
 
-    def _all(self, cursor: Any, query: str, values: Sequence[Any]) -> list[Any]:
-        self._do(cursor, query, values)
+    def _fetch_all(self, cursor: Any, query: str, params: Sequence[Any]) -> list[Any]:
+        self._execute(cursor, query, params)
         return list(cursor.fetchall())
 
-    def _do(self, cursor: Any, query: str, values: Sequence[Any] = ()) -> None:
-        cursor.execute(query.replace("?", self.engine.sign), tuple(values))
+    def _execute(self, cursor: Any, query: str, params: Sequence[Any] = ()) -> None:
+        cursor.execute(query.replace("?", self.database.placeholder), tuple(params))
 
-    def _run(self, work: Callable[[Any], T], writes: bool) -> T:
+    def _run_transaction(self, operation: Callable[[Any], T], writable: bool) -> T:
         """In one transaction. A connection that was lost meanwhile is opened again, once: every piece of work may be done twice."""
         with self._lock:
-            again = self._connection is not None
+            can_retry = self._connection is not None
             try:
-                return self._attempt(work, writes)
-            except self.engine.problems as error:
-                self._drop()
-                if not again:
-                    raise ReviewStoreUnavailableError(self.engine.name, str(error)) from error
+                return self._attempt(operation, writable)
+            except self.database.driver_errors as error:
+                self._disconnect()
+                if not can_retry:
+                    raise ReviewStoreUnavailableError(self.database.display_name, str(error)) from error
             try:
-                return self._attempt(work, writes)
-            except self.engine.problems as error:
-                self._drop()
-                raise ReviewStoreUnavailableError(self.engine.name, str(error)) from error
+                return self._attempt(operation, writable)
+            except self.database.driver_errors as error:
+                self._disconnect()
+                raise ReviewStoreUnavailableError(self.database.display_name, str(error)) from error
 
-    def _attempt(self, work: Callable[[Any], T], writes: bool) -> T:
+    def _attempt(self, operation: Callable[[Any], T], writable: bool) -> T:
         if self._connection is None:
-            self._connection = self.engine.connect()
+            self._connection = self.database.connect()
             with self._transaction(writes=False) as cursor:
-                found = self.engine.has_schema(cursor)
-            if found is None:
+                version = self.database.read_schema_version(cursor)
+            if version is None:
                 with self._transaction(writes=True) as cursor:
-                    self._make_tables(cursor)
-            elif found > SCHEMA:
-                why = f"its tables have layout {found}, this Pellucid reads up to {SCHEMA}: upgrade it"
-                raise ReviewStoreUnavailableError(self.engine.name, why)
-        with self._transaction(writes) as cursor:
-            return work(cursor)
+                    self._create_tables(cursor)
+            elif version > SCHEMA_VERSION:
+                reason = f"its tables have layout {version}, this Pellucid reads up to {SCHEMA_VERSION}: upgrade it"
+                raise ReviewStoreUnavailableError(self.database.display_name, reason)
+        with self._transaction(writable) as cursor:
+            return operation(cursor)
 
     @contextmanager
-    def _transaction(self, writes: bool) -> Iterator[Any]:
+    def _transaction(self, writable: bool) -> Iterator[Any]:
         cursor = self._connection.cursor()
         try:
-            self.engine.begin(cursor, writes)
+            self.database.begin(cursor, writable)
             yield cursor
             self._connection.commit()
         except BaseException:
@@ -202,22 +202,22 @@ class Store:
         finally:
             cursor.close()
 
-    def _make_tables(self, cursor: Any) -> None:
-        if self.engine.has_schema(cursor) is None:  # another process may have been first
-            for statement in TABLES:
-                self._do(cursor, statement.replace("NUMBER", self.engine.number))
-            self.engine.keep_schema(cursor, SCHEMA)
+    def _create_tables(self, cursor: Any) -> None:
+        if self.database.read_schema_version(cursor) is None:  # another process may have been first
+            for statement in CREATE_STATEMENTS:
+                self._execute(cursor, statement.replace("NUMBER", self.database.id_column_type))
+            self.database.write_schema_version(cursor, SCHEMA_VERSION)
 
-    def _drop(self) -> None:
+    def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             try:
                 connection.close()
-            except self.engine.problems:
+            except self.database.driver_errors:
                 return
 
 
-TABLES = (
+CREATE_STATEMENTS = (
     "CREATE TABLE IF NOT EXISTS pellucid_decisions (id NUMBER, workspace TEXT NOT NULL, view TEXT NOT NULL, batch TEXT NOT NULL, "
     'place INTEGER NOT NULL, "at" TEXT NOT NULL, who TEXT NOT NULL, action TEXT NOT NULL, image TEXT NOT NULL, content TEXT NOT NULL, '
     "stamp TEXT NOT NULL, concept TEXT NOT NULL, side TEXT NOT NULL, box TEXT NOT NULL, \"before\" TEXT NOT NULL, \"after\" TEXT NOT NULL, "
@@ -228,39 +228,39 @@ TABLES = (
     "who TEXT NOT NULL, until DOUBLE PRECISION NOT NULL, PRIMARY KEY (workspace, view, item))",
 )  # fmt: skip
 
-OF_BATCH = "SELECT id FROM pellucid_decisions WHERE workspace = ? AND view = ? AND who = ? AND batch = ? ORDER BY id"
-LATER = "SELECT id FROM pellucid_decisions WHERE workspace = ? AND view = ? AND id > ? LIMIT 1"
-HELD = "SELECT item FROM pellucid_leases WHERE workspace = ? AND view = ? AND until > ?"
-TAKE = (
+SELECT_BATCH = "SELECT id FROM pellucid_decisions WHERE workspace = ? AND view = ? AND who = ? AND batch = ? ORDER BY id"
+SELECT_NEWER = "SELECT id FROM pellucid_decisions WHERE workspace = ? AND view = ? AND id > ? LIMIT 1"
+SELECT_LEASED = "SELECT item FROM pellucid_leases WHERE workspace = ? AND view = ? AND until > ?"
+UPSERT_LEASE = (
     "INSERT INTO pellucid_leases (workspace, view, item, session, who, until) VALUES (?, ?, ?, ?, ?, ?) "
     "ON CONFLICT (workspace, view, item) DO UPDATE SET session = excluded.session, who = excluded.who, until = excluded.until"
 )
 
 
-def quoted(names: Iterable[str]) -> list[str]:
-    return [f'"{name}"' for name in names]
+def quote_identifiers(identifiers: Iterable[str]) -> list[str]:
+    return [f'"{identifier}"' for identifier in identifiers]
 
 
-def values_of(row: Decision) -> tuple[Any, ...]:
+def decision_params(decision: Decision) -> tuple[Any, ...]:
     return (
-        row.when, row.who, row.batch, row.action, row.image, row.content, row.stamp, row.concept, row.side,
-        json.dumps(row.box), marks_text(row.before), marks_text(row.after), row.reason, row.version, row.reverts, row.nth,
-        int(row.corrected),
+        decision.when, decision.who, decision.batch, decision.action, decision.image, decision.content, decision.stamp, decision.concept, decision.side,
+        json.dumps(decision.box), encode_labels(decision.before), encode_labels(decision.after), decision.reason, decision.version, decision.reverts, decision.nth,
+        int(decision.corrected),
     )  # fmt: skip
 
 
-def marks_text(marks: Iterable[Mark]) -> str:
-    return json.dumps([[mark.concept, mark.box, mark.value] for mark in marks])
+def encode_labels(labels: Iterable[Label]) -> str:
+    return json.dumps([[label.concept, label.box, label.value] for label in labels])
 
 
-def marks(text: str) -> tuple[Mark, ...]:
-    return tuple(Mark(concept, None if box is None else tuple(box), value) for concept, box, value in json.loads(text))
+def decode_labels(encoded: str) -> tuple[Label, ...]:
+    return tuple(Label(concept, None if box is None else tuple(box), state) for concept, box, state in json.loads(encoded))
 
 
-def decision(row: Sequence[Any]) -> Decision:
-    number, at, who, batch, action, image, content, stamp, concept, side, box, before, after, reason, version, reverts, nth, corrected = row
-    place = json.loads(box)
+def decode_decision(record: Sequence[Any]) -> Decision:
+    decision_id, at, who, batch, action, image, content, stamp, concept, side, box, before, after, reason, version, reverts, nth, corrected = record
+    box_values = json.loads(box)
     return Decision(
-        int(number), at, who, batch, action, image, content, stamp, concept, side, None if place is None else tuple(place), marks(before),
-        marks(after), reason, version, None if reverts is None else int(reverts), int(nth), bool(corrected),
+        int(decision_id), at, who, batch, action, image, content, stamp, concept, side, None if box_values is None else tuple(box_values), decode_labels(before),
+        decode_labels(after), reason, version, None if reverts is None else int(reverts), int(nth), bool(corrected),
     )  # fmt: skip

@@ -38,7 +38,7 @@ def look_up(workspace: Workspace, view: str, version: str) -> tuple[Version, Res
 def state_at(workspace: Workspace, view: str, version: str, corrected: bool) -> tuple[Version, Results]:
     """The same, with people's corrections where they are asked for."""
     found, loaded = look_up(workspace, view, version)
-    return found, loaded.apply_corrections(found.view.reviews.ledger) if corrected else loaded
+    return found, loaded.apply_corrections(found.view.reviews.log) if corrected else loaded
 
 
 def known(loaded: Results, concept: int | None) -> int | None:

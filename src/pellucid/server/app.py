@@ -70,11 +70,11 @@ from pellucid.server.pictures import picture_response
 from pellucid.server.reviewing import review_routes
 from pellucid.server.weaknesses import weakness_routes
 from pellucid.understand.counts import STRIP
-from pellucid.understand.decisions import Ledger
+from pellucid.understand.decisions import DecisionLog
 from pellucid.understand.gallery import Tab
 from pellucid.workspace import Version, Workspace
 from pellucid.workspace.loaded import Results, Order
-from pellucid.workspace.reviewed import Which
+from pellucid.workspace.reviewed import ReviewFilter
 
 STATIC = Path(__file__).parents[1] / "static"
 CUTTERS = 4
@@ -128,7 +128,7 @@ def make_app(workspace: Workspace, cache: CropCache | None = None, doors: Doors 
     def read_page(
         view: ViewName, version: ViewName, tab: Tab = "all", split: InSplit = "validation", concept: Concept = None,
         at: At = None, reverse: bool = False, offset: Annotated[int, Query(ge=0, le=1 << 40)] = 0,
-        limit: Annotated[int, Query(ge=0, le=1_000)] = 100, order: Order = "score", review: Which = "all", corrected: Corrected = False,
+        limit: Annotated[int, Query(ge=0, le=1_000)] = 100, order: Order = "score", review: ReviewFilter = "all", corrected: Corrected = False,
         only: Only = None, versus: Versus = None,
     ) -> Response:  # fmt: skip
         """A page of a tab, in an order; review: what nobody decided on yet, or what somebody did."""
@@ -240,9 +240,9 @@ def tell_refusals(app: FastAPI) -> None:
 PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}, "image/svg+xml": {}}}, **NOT_FOUND}
 
 
-def state_of(version: Version, corrected: bool) -> tuple[Results, Ledger]:
+def state_of(version: Version, corrected: bool) -> tuple[Results, DecisionLog]:
     """A version as trained or with corrections, and the decisions up to now."""
-    ledger = version.view.reviews.ledger
+    ledger = version.view.reviews.log
     return (version.results.apply_corrections(ledger) if corrected else version.results), ledger
 
 

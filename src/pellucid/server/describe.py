@@ -34,7 +34,7 @@ from pellucid.server.documents import (
 from pellucid.server.other_version import OtherVersion
 from pellucid.understand.causes import is_counted, overlaps_by_image
 from pellucid.understand.counts import count, histogram
-from pellucid.understand.decisions import Ledger
+from pellucid.understand.decisions import DecisionLog
 from pellucid.understand.evaluation import STATES
 from pellucid.understand.gallery import TABS, Selection
 from pellucid.understand.items import Item, Outcome, described
@@ -70,15 +70,15 @@ def version_document(version: Version, loaded: Results) -> VersionDocument:
     )
 
 
-def figures_document(loaded: Results, split: int, thresholds: Floats, ledger: Ledger) -> FiguresDocument:
+def figures_document(loaded: Results, split: int, thresholds: Floats, ledger: DecisionLog) -> FiguresDocument:
     evaluation = loaded.evaluation
     counts = count(evaluation, split, thresholds)
-    loaded.reviewed_items.follow(ledger)
-    tabs = [loaded.reviewed_items.counts(Selection(evaluation, tab, split, None, thresholds)) for tab in TABS]
+    loaded.reviewed_items.update(ledger)
+    tabs = [loaded.reviewed_items.count_reviewed(Selection(evaluation, tab, split, None, thresholds)) for tab in TABS]
     reviewed, unsure = (np.stack([one[state] for one in tabs]) for state in (0, 1))
     of_all = reviewed[0].copy(), unsure[0].copy()
     if evaluation.kind == "classification":  # of one concept, All holds scores that are not their image's highest
-        each = [loaded.reviewed_items.counts(Selection(evaluation, "all", split, place, thresholds)) for place in range(len(evaluation.concepts))]
+        each = [loaded.reviewed_items.count_reviewed(Selection(evaluation, "all", split, place, thresholds)) for place in range(len(evaluation.concepts))]
         reviewed[0], unsure[0] = (sum(one[state] for one in each) for state in (0, 1))
     concepts = []
     for place, optimal in enumerate(evaluation.thresholds):
@@ -134,7 +134,7 @@ BETWEEN = 16
 
 
 def page_document(
-    version: Version, loaded: Results, selection: Shown, single: bool, offset: int, limit: int, ledger: Ledger,
+    version: Version, loaded: Results, selection: Shown, single: bool, offset: int, limit: int, ledger: DecisionLog,
     other: OtherVersion | None = None,
 ) -> PageDocument:  # fmt: skip
     """single: one threshold holds for all items, so that All has a position to jump to. other: what is shown beside each."""
@@ -152,7 +152,7 @@ def page_document(
 
 
 def page_item(
-    loaded: Results, selection: Shown, pictures: Pictures, row: int, item: Item, ledger: Ledger, other: OtherVersion | None = None
+    loaded: Results, selection: Shown, pictures: Pictures, row: int, item: Item, ledger: DecisionLog, other: OtherVersion | None = None
 ) -> PageItem:
     evaluation = loaded.evaluation
     table = evaluation.annotations if selection.shows_annotations else evaluation.predictions
@@ -174,10 +174,10 @@ def frame_of(pictures: Pictures, image: int, mark: str, box: Box) -> Region | No
     return frame(box, width, height) if width > 0 and height > 0 else None
 
 
-def review_of(loaded: Results, ledger: Ledger, image: int, row: int, annotation: bool) -> ReviewDocument | None:
+def review_of(loaded: Results, ledger: DecisionLog, image: int, row: int, annotation: bool) -> ReviewDocument | None:
     """What was decided on a row, if anything was."""
     state, decision = loaded.reviewed_items.state(image, row, annotation)
-    told = ledger.rows.get(decision)
+    told = ledger.decisions.get(decision)
     return None if state == NEW or told is None else ReviewDocument(told.id, told.action, told.who, told.when, told.reason)
 
 

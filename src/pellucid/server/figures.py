@@ -46,7 +46,7 @@ def figure_routes(workspace: Workspace) -> APIRouter:
         found, loaded = state_at(workspace, view, version, corrected)
         selection = loaded.selection(tab, SPLITS.index(split), known(loaded, concept), thresholds_at(loaded, at), False)
         rows = found.filter_rows(loaded, selection, only or ())
-        ledger = found.view.reviews.ledger
+        ledger = found.view.reviews.log
         totals = [loaded.list_view(selection, "score", which, ledger, rows).total for which in ("all", "reviewed", "unsure")]
         return answer(CountDocument(*totals))
 

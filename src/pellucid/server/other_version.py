@@ -22,7 +22,7 @@ class OtherVersion:
         self._evaluation = loaded.evaluation
 
     def _rows(self, path: str) -> Longs:
-        image = self._loaded.image_locator.row_of(path)
+        image = self._loaded.image_locator.find_path(path)
         if image is None:
             return np.zeros(0, np.int64)
         rows = self._loaded.neighbours.predictions(image)

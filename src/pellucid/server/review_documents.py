@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 
 from pellucid.columns import Split
 from pellucid.server.documents import Box, PageItem
-from pellucid.understand.decisions import Action, Side, Value, Verdict
+from pellucid.understand.decisions import Action, Side, LabelValue, Verdict
 from pellucid.understand.gallery import Tab
 from pellucid.workspace.loaded import Order
 
@@ -55,7 +55,7 @@ class DecisionAsked:
     seen: int = 0
     concept: Name | None = None
     box: Box | None = None
-    value: Value | None = None
+    value: LabelValue | None = None
     replaces: bool = False
     reason: Text = ""
     corrected: bool = False
@@ -108,7 +108,7 @@ class SessionAsked:
 class MarkDocument:
     concept: str
     box: Box | None
-    value: Value
+    value: LabelValue
 
 
 @dataclass(frozen=True)

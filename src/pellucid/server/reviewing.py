@@ -31,13 +31,13 @@ from pellucid.server.review_documents import (
     SessionAsked,
 )  # fmt: skip
 from pellucid.understand.counts import count
-from pellucid.understand.deciding import Change
-from pellucid.understand.decisions import VERDICT_ACTIONS, Decision, Ledger
+from pellucid.understand.deciding import Edit
+from pellucid.understand.decisions import VERDICT_ACTIONS, Decision, DecisionLog
 from pellucid.understand.items import described
 from pellucid.workspace import Version, Workspace
 from pellucid.workspace.loaded import Results
-from pellucid.workspace.mended import placed
-from pellucid.workspace.reviewing import Reviews, Seen, Taken, contradicted, seen_item, told
+from pellucid.workspace.mended import locate_decisions
+from pellucid.workspace.reviewing import Reviews, ItemRef, ReviewOutcome, overruled_verdicts, item_ref, describe_reverted
 
 LEASE = 90.0
 """Seconds for which an item is one reviewer's alone; the page asks again every few seconds while it is looked at."""
@@ -57,8 +57,8 @@ def review_routes(workspace: Workspace, who_header: str | None) -> APIRouter:
         """Say of items that their annotation is wrong, or right, or that one is unsure. Answered when it is safely kept."""
         found, loaded = look_up(workspace, view, version)
         reviews = found.view.reviews
-        state = loaded.apply_corrections(reviews.ledger) if asked.corrected else loaded
-        change = Change(asked.concept, asked.box, asked.value, asked.replaces)
+        state = loaded.apply_corrections(reviews.log) if asked.corrected else loaded
+        change = Edit(asked.concept, asked.box, asked.value, asked.replaces)
         taken = reviews.decide(
             found, [seen(one) for one in asked.items], asked.verdict, who(request, asked.who), change, asked.reason, asked.batch,
             asked.seen, state,
@@ -70,28 +70,28 @@ def review_routes(workspace: Workspace, who_header: str | None) -> APIRouter:
         """A remark about an item."""
         found, loaded = look_up(workspace, view, version)
         reviews = found.view.reviews
-        state = loaded.apply_corrections(reviews.ledger) if asked.corrected else loaded
+        state = loaded.apply_corrections(reviews.log) if asked.corrected else loaded
         return answer(act_document(reviews, reviews.comment(found, seen(asked.item), who(request, asked.who), asked.text, state)))
 
     @routes.post("/api/views/{view}/undo", response_model=ActDocument, responses=NOT_FOUND)
     def undo(view: ViewName, asked: ActAsked, request: Request) -> Response:
         """Take back one's last act; nothing where there is none."""
         reviews = workspace.view(view).reviews
-        refuse_round(request, reviews.ledger, reviews.ledger.undoable(who(request, asked.who)))
+        refuse_round(request, reviews.log, reviews.log.next_undo(who(request, asked.who)))
         return answer(act_document(reviews, reviews.undo(who(request, asked.who), asked.batch)))
 
     @routes.post("/api/views/{view}/redo", response_model=ActDocument, responses=NOT_FOUND)
     def redo(view: ViewName, asked: ActAsked, request: Request) -> Response:
         """Bring back what one took back last."""
         reviews = workspace.view(view).reviews
-        refuse_round(request, reviews.ledger, reviews.ledger.redoable(who(request, asked.who)))
+        refuse_round(request, reviews.log, reviews.log.next_redo(who(request, asked.who)))
         return answer(act_document(reviews, reviews.redo(who(request, asked.who), asked.batch)))
 
     @routes.post("/api/views/{view}/history/{row}/revert", response_model=ActDocument, responses=NOT_FOUND)
     def revert(view: ViewName, row: int, asked: RevertAsked, request: Request) -> Response:
         """Take back any row; another round of review, an owner alone."""
         reviews = workspace.view(view).reviews
-        refuse_round(request, reviews.ledger, [row])
+        refuse_round(request, reviews.log, [row])
         return answer(act_document(reviews, reviews.revert(row, who(request, asked.who), asked.reason)))
 
     @routes.post("/api/views/{view}/reset", response_model=ActDocument, responses=NOT_FOUND)
@@ -109,7 +109,7 @@ def review_routes(workspace: Workspace, who_header: str | None) -> APIRouter:
         """What was decided, latest first; about an image, by a person, on a day."""
         reviews = workspace.view(view).reviews
         rows = reviews.history(image, who, day)[::-1]
-        shown = [history_row(reviews.ledger, row) for row in rows[offset : offset + limit]]
+        shown = [history_row(reviews.log, row) for row in rows[offset : offset + limit]]
         return answer(HistoryDocument(len(rows), offset, shown))
 
     @routes.get("/api/views/{view}/progress", response_model=ProgressDocument, responses=NOT_FOUND)
@@ -132,52 +132,52 @@ def review_routes(workspace: Workspace, who_header: str | None) -> APIRouter:
     @routes.post("/api/views/{view}/queue/end", response_model=None, status_code=204, responses=NOT_FOUND)
     def end(view: ViewName, asked: SessionAsked) -> Response:
         """Give back all that the session has been handed: the page says so as it goes."""
-        workspace.view(view).reviews.give_back(asked.session)
+        workspace.view(view).reviews.release(asked.session)
         return Response(status_code=204)
 
     @routes.get("/api/views/{view}/versions/{version}/effect", response_model=EffectDocument, responses=NOT_FOUND)
     def effect(view: ViewName, version: ViewName, split: Annotated[Split, Query()] = "validation") -> Response:
         """The figures as trained and with corrections."""
         found, loaded = look_up(workspace, view, version)
-        return answer(effect_document(loaded, found.view.reviews.ledger, SPLITS.index(split)))
+        return answer(effect_document(loaded, found.view.reviews.log, SPLITS.index(split)))
 
     return routes
 
 
-def refuse_round(request: Request, ledger: Ledger, rows: list[int]) -> None:
+def refuse_round(request: Request, ledger: DecisionLog, rows: list[int]) -> None:
     """Rounds of review are begun, taken back and brought back by owners alone."""
-    rounds = any(row in ledger.rows and ledger.rows[row].action == "reset" for row in rows)
+    rounds = any(row in ledger.decisions and ledger.decisions[row].action == "reset" for row in rows)
     if rounds and request.state.role != "owner":
         raise HTTPException(403, "Only the owner may take back a round of review, or bring it back.")
 
 
-def seen(item: ItemSeen) -> Seen:
-    return Seen(item.image, item.concept, item.side, item.box, item.score)
+def seen(item: ItemSeen) -> ItemRef:
+    return ItemRef(item.image, item.concept, item.side, item.box, item.score)
 
 
-def history_row(ledger: Ledger, row: Decision) -> HistoryRow:
-    row = told(ledger, row)
+def history_row(ledger: DecisionLog, row: Decision) -> HistoryRow:
+    row = describe_reverted(ledger, row)
     before, after = ([MarkDocument(**asdict(mark)) for mark in marks] for marks in (row.before, row.after))
     return HistoryRow(
         row.id, row.when, row.who, row.action, row.image, row.concept, row.side, row.box, before, after, row.reason, row.version,
-        row.reverts, ledger.is_on(row.id), ledger.stands(row.id),
+        row.reverts, ledger.is_active(row.id), ledger.is_current(row.id),
     )  # fmt: skip
 
 
-def act_document(reviews: Reviews, taken: Taken) -> ActDocument:
-    ledger = reviews.ledger
-    return ActDocument([history_row(ledger, row) for row in taken.rows], [history_row(ledger, row) for row in taken.conflicts], ledger.head)
+def act_document(reviews: Reviews, taken: ReviewOutcome) -> ActDocument:
+    ledger = reviews.log
+    return ActDocument([history_row(ledger, row) for row in taken.decisions], [history_row(ledger, row) for row in taken.conflicts], ledger.head)
 
 
 def progress_document(reviews: Reviews, after: int, me: str, session: str, proxied: bool) -> ProgressDocument:
-    ledger = reviews.ledger
-    standing = ledger.verdicts_by_person()
+    ledger = reviews.log
+    standing = ledger.verdicts_by_reviewer()
     people = [ReviewerDocument(name, number, last) for name, (number, last) in standing.items()]
-    fresh = [row for row in ledger.since(after) if row.who != me and row.action in VERDICT_ACTIONS]
-    overruled = [row for row in fresh if any(one.who == me and one.id < row.id for one in contradicted(ledger, row, 0))]
+    fresh = [row for row in ledger.newer_decisions(after) if row.who != me and row.action in VERDICT_ACTIONS]
+    overruled = [row for row in fresh if any(one.who == me and one.id < row.id for one in overruled_verdicts(ledger, row, 0))]
     return ProgressDocument(
-        ledger.head, me if proxied else None, people, [history_row(ledger, row) for row in overruled], len(ledger.undoable(me)),
-        len(ledger.redoable(me)), len(reviews.held_by_others(session)),
+        ledger.head, me if proxied else None, people, [history_row(ledger, row) for row in overruled], len(ledger.next_undo(me)),
+        len(ledger.next_redo(me)), len(reviews.leased_elsewhere(session)),
     )  # fmt: skip
 
 
@@ -185,8 +185,8 @@ def queue_document(version: Version, loaded: Results, asked: QueueAsked, who: st
     """The first items of the list that are free, leased; what is given back goes first."""
     reviews = version.view.reviews
     if asked.give_back is not None:
-        reviews.give_back(asked.session, [seen(one) for one in asked.give_back])
-    ledger = reviews.ledger
+        reviews.release(asked.session, [seen(one) for one in asked.give_back])
+    ledger = reviews.log
     state = loaded.apply_corrections(ledger) if asked.corrected else loaded
     selection = state.selection(
         asked.tab, SPLITS.index(asked.split), known(state, asked.concept), thresholds_at(state, asked.at), reverse=False
@@ -198,15 +198,15 @@ def queue_document(version: Version, loaded: Results, asked: QueueAsked, who: st
         rows = shown.page(offset, AHEAD)
         items = described(shown, rows, offset)
         offset += len(rows)
-        free = reviews.lease(asked.session, who, [seen_item(item) for item in items], LEASE, asked.take - len(handed))
+        free = reviews.lease(asked.session, who, [item_ref(item) for item in items], LEASE, asked.take - len(handed))
         handed += [page_item(state, shown, pictures, int(rows[place]), items[place], ledger) for place in free]
-    return QueueDocument(handed, shown.total, len(reviews.held_by_others(asked.session)))
+    return QueueDocument(handed, shown.total, len(reviews.leased_elsewhere(asked.session)))
 
 
-def effect_document(loaded: Results, ledger: Ledger, split: int) -> EffectDocument:
+def effect_document(loaded: Results, ledger: DecisionLog, split: int) -> EffectDocument:
     mended = loaded.apply_corrections(ledger)
     before, after = loaded.evaluation, mended.evaluation
-    edits = placed(loaded.image_locator, [one for one in ledger.standing() if one.edits])
+    edits = locate_decisions(loaded.image_locator, [one for one in ledger.current_decisions() if one.is_edit])
     touched = Counter(name for _, edit in edits for name in {mark.concept for mark in (*edit.before, *edit.after)})
     errors, errors_after = (
         counts.fp + counts.fn for counts in (count(one, split, one.optimal) for one in (before, after))

@@ -9,17 +9,17 @@ import numpy as np
 from pellucid.columns import CLOSED
 from pellucid.errors import UnknownConceptError, InvalidDecisionError, ItemNotFoundError
 from pellucid.understand.causes import BADLY_PLACED, Neighbours, overlaps_of_prediction
-from pellucid.understand.decisions import Action, Box, Mark, Side, Value, Verdict
+from pellucid.understand.decisions import Action, Box, Label, Side, LabelValue, Verdict
 from pellucid.understand.evaluation import Evaluation
 from pellucid.understand.items import box_at
 from pellucid.understand.outcomes import MATCHED, NOT_HIGHEST
 
-FURTHEST = 1e6
+MAX_COORDINATE = 1e6
 """Pixels from the corner of a picture, beyond which no box can be meant."""
 
 
 @dataclass(frozen=True)
-class Asked:
+class TargetItem:
     """The item that a person decided on, as they saw it. side: `annotated` for what the tab Extra shows."""
 
     image: int
@@ -30,144 +30,144 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Change:
+class Edit:
     """What the annotation should be instead of what follows from the verdict alone. replaces: an added box takes the place of the
     annotation it overlaps most."""
 
     concept: str | None = None
     box: Box | None = None
-    value: Value | None = None
+    value: LabelValue | None = None
     replaces: bool = False
 
 
 @dataclass(frozen=True)
-class Resolved:
+class ResolvedDecision:
     """The item decided on (a matched prediction stands for its annotation) and what is done."""
 
     concept: str
     side: Side
     box: Box | None
     action: Action
-    before: tuple[Mark, ...]
-    after: tuple[Mark, ...]
-    twins: tuple[int, ...] = (0,)
+    before: tuple[Label, ...]
+    after: tuple[Label, ...]
+    duplicates: tuple[int, ...] = (0,)
     """Of several equal boxes, which it may be, likeliest first."""
 
 
-def resolve(evaluation: Evaluation, neighbours: Neighbours, asked: Asked, verdict: Verdict, change: Change) -> Resolved:
+def resolve(evaluation: Evaluation, neighbours: Neighbours, target: TargetItem, verdict: Verdict, edit: Edit) -> ResolvedDecision:
     """Raises ItemGone, ConceptNotInView and DecisionImpossible."""
-    path = str(evaluation.images.path[asked.image])
-    for name in (asked.concept, change.concept):
-        if name is not None and name not in evaluation.concepts:
-            raise UnknownConceptError(name, evaluation.concepts)
-    checked_box(path, change.box)
+    path = str(evaluation.images.path[target.image])
+    for concept in (target.concept, edit.concept):
+        if concept is not None and concept not in evaluation.concepts:
+            raise UnknownConceptError(concept, evaluation.concepts)
+    validate_box(path, edit.box)
     if evaluation.kind == "detection":
-        return of_box(evaluation, neighbours, asked, verdict, change)
-    own = neighbours.annotations(asked.image)
+        return resolve_box(evaluation, neighbours, target, verdict, edit)
+    annotation_rows = neighbours.annotations(target.image)
     if evaluation.kind == "tagging":
-        return of_tag(evaluation, own, asked, verdict, change)
-    return of_image(evaluation, neighbours, own, asked, verdict, change)
+        return resolve_tag(evaluation, annotation_rows, target, verdict, edit)
+    return resolve_image(evaluation, neighbours, annotation_rows, target, verdict, edit)
 
 
-def checked_box(path: str, box: Box | None) -> None:
-    if box is not None and not (np.abs(box).max() <= FURTHEST and box[2] > 0 and box[3] > 0):
+def validate_box(path: str, box: Box | None) -> None:
+    if box is not None and not (np.abs(box).max() <= MAX_COORDINATE and box[2] > 0 and box[3] > 0):
         raise InvalidDecisionError(path, f"box {box} has no area, or lies where no picture is", "Give left, top, width and height in pixels.")
 
 
-def of_box(evaluation: Evaluation, neighbours: Neighbours, asked: Asked, verdict: Verdict, change: Change) -> Resolved:
-    twins = twins_of(evaluation, neighbours, asked)
-    row = rows_of(evaluation, neighbours, asked)[twins[0]]
-    if asked.side == "predicted" and evaluation.state[row] == MATCHED:
-        row = int(evaluation.partner[row])
-        box = box_at(evaluation.annotations.box, row)
-        asked = Asked(asked.image, evaluation.concepts[evaluation.annotations.concept[row]], "annotated", box)
-        twins = (rows_of(evaluation, neighbours, asked).index(row),)
-    marks = (Mark(asked.concept, asked.box),) if asked.side == "annotated" else ()
+def resolve_box(evaluation: Evaluation, neighbours: Neighbours, target: TargetItem, verdict: Verdict, edit: Edit) -> ResolvedDecision:
+    duplicates = rank_duplicates(evaluation, neighbours, target)
+    item_row = find_item_rows(evaluation, neighbours, target)[duplicates[0]]
+    if target.side == "predicted" and evaluation.state[item_row] == MATCHED:
+        item_row = int(evaluation.partner[item_row])
+        box = box_at(evaluation.annotations.box, item_row)
+        target = TargetItem(target.image, evaluation.concepts[evaluation.annotations.concept[item_row]], "annotated", box)
+        duplicates = (find_item_rows(evaluation, neighbours, target).index(item_row),)
+    existing_labels = (Label(target.concept, target.box),) if target.side == "annotated" else ()
     if verdict != "wrong":
-        return Resolved(asked.concept, asked.side, asked.box, "unsure" if verdict == "unsure" else "confirm", marks, marks, twins)
-    meant = Mark(change.concept or asked.concept, change.box or asked.box)
-    if asked.side == "annotated":
-        gone = change.concept is None and change.box is None
-        if not gone and meant in marks:  # what it is said to be is what it is
-            return Resolved(asked.concept, asked.side, asked.box, "confirm", marks, marks, twins)
-        return Resolved(asked.concept, asked.side, asked.box, "remove" if gone else "change", marks, () if gone else (meant,), twins)
-    before = (replaced(evaluation, neighbours, asked, row),) if change.replaces else ()
-    return Resolved(asked.concept, asked.side, asked.box, "change" if before else "add", before, (meant,), twins)
+        return ResolvedDecision(target.concept, target.side, target.box, "unsure" if verdict == "unsure" else "confirm", existing_labels, existing_labels, duplicates)
+    new_label = Label(edit.concept or target.concept, edit.box or target.box)
+    if target.side == "annotated":
+        is_removed = edit.concept is None and edit.box is None
+        if not is_removed and new_label in existing_labels:  # what it is said to be is what it is
+            return ResolvedDecision(target.concept, target.side, target.box, "confirm", existing_labels, existing_labels, duplicates)
+        return ResolvedDecision(target.concept, target.side, target.box, "remove" if is_removed else "change", existing_labels, () if is_removed else (new_label,), duplicates)
+    before = (most_overlapping_label(evaluation, neighbours, target, item_row),) if edit.replaces else ()
+    return ResolvedDecision(target.concept, target.side, target.box, "change" if before else "add", before, (new_label,), duplicates)
 
 
-def twins_of(evaluation: Evaluation, neighbours: Neighbours, asked: Asked) -> tuple[int, ...]:
+def rank_duplicates(evaluation: Evaluation, neighbours: Neighbours, target: TargetItem) -> tuple[int, ...]:
     """Of equal boxes, those of the score that was seen before others; of equal annotations, those that less answers."""
-    rows = rows_of(evaluation, neighbours, asked)
-    if asked.side == "predicted":
-        weight = [evaluation.predictions.score[row] != asked.score for row in rows]
+    item_rows = find_item_rows(evaluation, neighbours, target)
+    if target.side == "predicted":
+        sort_keys = [evaluation.predictions.score[item_row] != target.score for item_row in item_rows]
     else:
-        weight = [evaluation.answer_score[row] for row in rows]
-    return tuple(sorted(range(len(rows)), key=lambda place: (weight[place], place)))
+        sort_keys = [evaluation.answer_score[annotation_row] for annotation_row in item_rows]
+    return tuple(sorted(range(len(item_rows)), key=lambda position: (sort_keys[position], position)))
 
 
-def rows_of(evaluation: Evaluation, neighbours: Neighbours, asked: Asked) -> list[int]:
+def find_item_rows(evaluation: Evaluation, neighbours: Neighbours, target: TargetItem) -> list[int]:
     """The rows of the very box: of predictions, or of annotations."""
-    table = evaluation.predictions if asked.side == "predicted" else evaluation.annotations
-    rows = neighbours.predictions(asked.image) if asked.side == "predicted" else neighbours.annotations(asked.image)
-    rows = rows[table.concept[rows] == evaluation.concepts.index(asked.concept)]
-    found = [row for row in rows.tolist() if box_at(table.box, row) == asked.box]
-    if not found:
-        raise ItemNotFoundError(str(evaluation.images.path[asked.image]), asked.concept)
-    return found
+    columns = evaluation.predictions if target.side == "predicted" else evaluation.annotations
+    candidate_rows = neighbours.predictions(target.image) if target.side == "predicted" else neighbours.annotations(target.image)
+    candidate_rows = candidate_rows[columns.concept[candidate_rows] == evaluation.concepts.index(target.concept)]
+    matching_rows = [candidate_row for candidate_row in candidate_rows.tolist() if box_at(columns.box, candidate_row) == target.box]
+    if not matching_rows:
+        raise ItemNotFoundError(str(evaluation.images.path[target.image]), target.concept)
+    return matching_rows
 
 
-def replaced(evaluation: Evaluation, neighbours: Neighbours, asked: Asked, row: int) -> Mark:
+def most_overlapping_label(evaluation: Evaluation, neighbours: Neighbours, target: TargetItem, prediction_row: int) -> Label:
     """The annotation that a predicted box overlaps most."""
-    rows = neighbours.annotations(asked.image)
-    rows = rows[~evaluation.annotations.ignore[rows]]
-    overlap = overlaps_of_prediction(evaluation, row, rows)
-    if not len(rows) or overlap.max() < BADLY_PLACED:
-        path = str(evaluation.images.path[asked.image])
+    annotation_rows = neighbours.annotations(target.image)
+    annotation_rows = annotation_rows[~evaluation.annotations.ignore[annotation_rows]]
+    overlap = overlaps_of_prediction(evaluation, prediction_row, annotation_rows)
+    if not len(annotation_rows) or overlap.max() < BADLY_PLACED:
+        path = str(evaluation.images.path[target.image])
         raise InvalidDecisionError(path, "no annotation overlaps this box", "Add it, without replacing one.")
-    best = int(rows[np.argmax(overlap)])
-    return Mark(evaluation.concepts[evaluation.annotations.concept[best]], box_at(evaluation.annotations.box, best))
+    best_row = int(annotation_rows[np.argmax(overlap)])
+    return Label(evaluation.concepts[evaluation.annotations.concept[best_row]], box_at(evaluation.annotations.box, best_row))
 
 
-def of_image(evaluation: Evaluation, neighbours: Neighbours, own: np.ndarray, asked: Asked, verdict: Verdict, change: Change) -> Resolved:
+def resolve_image(evaluation: Evaluation, neighbours: Neighbours, annotation_rows: np.ndarray, target: TargetItem, verdict: Verdict, edit: Edit) -> ResolvedDecision:
     """A new concept takes the old one away, as concepts exclude each other."""
-    before = tuple(Mark(evaluation.concepts[evaluation.annotations.concept[row]]) for row in own[:1].tolist())
+    before = tuple(Label(evaluation.concepts[evaluation.annotations.concept[annotation_row]]) for annotation_row in annotation_rows[:1].tolist())
     if verdict != "wrong":
-        return Resolved(asked.concept, asked.side, None, "unsure" if verdict == "unsure" else "confirm", before, before)
-    if change.value == "unknown":
-        return Resolved(asked.concept, asked.side, None, "remove", before, ())
-    meant = change.concept or instead(evaluation, neighbours, asked, before)
-    return Resolved(asked.concept, asked.side, None, "change" if before else "add", before, (Mark(meant),))
+        return ResolvedDecision(target.concept, target.side, None, "unsure" if verdict == "unsure" else "confirm", before, before)
+    if edit.value == "unknown":
+        return ResolvedDecision(target.concept, target.side, None, "remove", before, ())
+    new_concept = edit.concept or predicted_replacement(evaluation, neighbours, target, before)
+    return ResolvedDecision(target.concept, target.side, None, "change" if before else "add", before, (Label(new_concept),))
 
 
-def instead(evaluation: Evaluation, neighbours: Neighbours, asked: Asked, before: tuple[Mark, ...]) -> str:
+def predicted_replacement(evaluation: Evaluation, neighbours: Neighbours, target: TargetItem, before: tuple[Label, ...]) -> str:
     """What the model said of an image whose annotation is wrong."""
-    if asked.side == "predicted" and Mark(asked.concept) not in before:
-        return asked.concept
-    rows = neighbours.predictions(asked.image)
-    for row in rows[evaluation.state[rows] != NOT_HIGHEST].tolist():
-        name: str = evaluation.concepts[evaluation.predictions.concept[row]]
-        if Mark(name) not in before:
-            return name
-    path = str(evaluation.images.path[asked.image])
+    if target.side == "predicted" and Label(target.concept) not in before:
+        return target.concept
+    prediction_rows = neighbours.predictions(target.image)
+    for prediction_row in prediction_rows[evaluation.state[prediction_rows] != NOT_HIGHEST].tolist():
+        concept: str = evaluation.concepts[evaluation.predictions.concept[prediction_row]]
+        if Label(concept) not in before:
+            return concept
+    path = str(evaluation.images.path[target.image])
     raise InvalidDecisionError(path, "the model says what the annotation says", "Say which concept it is.")
 
 
-def of_tag(evaluation: Evaluation, own: np.ndarray, asked: Asked, verdict: Verdict, change: Change) -> Resolved:
+def resolve_tag(evaluation: Evaluation, annotation_rows: np.ndarray, target: TargetItem, verdict: Verdict, edit: Edit) -> ResolvedDecision:
     """Only the concept at hand changes."""
-    mine = own[evaluation.annotations.concept[own] == evaluation.concepts.index(asked.concept)].tolist()
-    before = (Mark(asked.concept, None, value_of(evaluation, asked.image, mine)),)
+    tag_rows = annotation_rows[evaluation.annotations.concept[annotation_rows] == evaluation.concepts.index(target.concept)].tolist()
+    before = (Label(target.concept, None, tag_value(evaluation, target.image, tag_rows)),)
     side: Side = "annotated" if before[0].value == "positive" else "predicted"
     if verdict != "wrong":
-        return Resolved(asked.concept, side, None, "unsure" if verdict == "unsure" else "confirm", before, before)
-    value: Value = change.value or ("negative" if before[0].value == "positive" else "positive")
-    action: Action = {"positive": "add", "negative": "remove", "unknown": "change"}[value]  # type: ignore[assignment]
-    return Resolved(asked.concept, side, None, action, before, (Mark(asked.concept, None, value),))
+        return ResolvedDecision(target.concept, side, None, "unsure" if verdict == "unsure" else "confirm", before, before)
+    new_value: LabelValue = edit.value or ("negative" if before[0].value == "positive" else "positive")
+    action: Action = {"positive": "add", "negative": "remove", "unknown": "change"}[new_value]  # type: ignore[assignment]
+    return ResolvedDecision(target.concept, side, None, action, before, (Label(target.concept, None, new_value),))
 
 
-def value_of(evaluation: Evaluation, image: int, rows: list[int]) -> Value:
+def tag_value(evaluation: Evaluation, image: int, tag_rows: list[int]) -> LabelValue:
     """What is stated of a concept on an image."""
-    if not rows:
+    if not tag_rows:
         return "negative" if evaluation.images.stated[image] == CLOSED else "unknown"
-    if evaluation.annotations.ignore[rows[0]]:
+    if evaluation.annotations.ignore[tag_rows[0]]:
         return "unknown"
-    return "positive" if evaluation.annotations.positive[rows[0]] else "negative"
+    return "positive" if evaluation.annotations.positive[tag_rows[0]] else "negative"

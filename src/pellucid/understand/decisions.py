@@ -15,24 +15,24 @@ from pellucid.columns import Kind
 
 Box = tuple[float, float, float, float]
 Side = Literal["predicted", "annotated"]
-Value = Literal["positive", "negative", "unknown"]
-VALUES: tuple[Value, ...] = ("positive", "negative", "unknown")
+LabelValue = Literal["positive", "negative", "unknown"]
+LABEL_VALUES: tuple[LabelValue, ...] = ("positive", "negative", "unknown")
 Verdict = Literal["wrong", "right", "unsure"]
 
 Action = Literal["add", "remove", "change", "confirm", "unsure", "comment", "revert", "undo", "redo", "reset"]
-EDITS: tuple[Action, ...] = ("add", "remove", "change")
-VERDICT_ACTIONS: tuple[Action, ...] = (*EDITS, "confirm", "unsure")
-TAKING_BACK: tuple[Action, ...] = ("revert", "undo", "redo")
+EDIT_ACTIONS: tuple[Action, ...] = ("add", "remove", "change")
+VERDICT_ACTIONS: tuple[Action, ...] = (*EDIT_ACTIONS, "confirm", "unsure")
+REVERSAL_ACTIONS: tuple[Action, ...] = ("revert", "undo", "redo")
 
 
 @dataclass(frozen=True)
-class Mark:
+class Label:
     """One annotation as a person states it. box: [left, top, width, height] in pixels, None outside detection ·
     value: `positive`; in tagging also `negative` or `unknown`."""
 
     concept: str
     box: Box | None = None
-    value: Value = "positive"
+    value: LabelValue = "positive"
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class Decision:
     concept: str = ""
     side: Side = "predicted"
     box: Box | None = None
-    before: tuple[Mark, ...] = ()
-    after: tuple[Mark, ...] = ()
+    before: tuple[Label, ...] = ()
+    after: tuple[Label, ...] = ()
     reason: str = ""
     version: str = ""
     reverts: int | None = None
@@ -66,14 +66,14 @@ class Decision:
     corrected: bool = False
 
     @property
-    def edits(self) -> bool:
-        return self.action in EDITS
+    def is_edit(self) -> bool:
+        return self.action in EDIT_ACTIONS
 
 
-Key = tuple[object, ...]
+ItemKey = tuple[object, ...]
 
 
-def key_in_image(kind: Kind, decision: Decision) -> Key:
+def key_in_image(kind: Kind, decision: Decision) -> ItemKey:
     """Two decisions on an image with one key are about one item."""
     if kind == "classification":  # concepts exclude each other: whatever is said of one is said of the image
         return ()
@@ -82,131 +82,131 @@ def key_in_image(kind: Kind, decision: Decision) -> Key:
     return decision.concept, decision.side, decision.box, decision.nth
 
 
-def item_key(kind: Kind, decision: Decision) -> Key:
+def item_key(kind: Kind, decision: Decision) -> ItemKey:
     return decision.image, decision.content, *key_in_image(kind, decision)
 
 
-def in_effect(kind: Kind, decisions: Sequence[Decision]) -> list[Decision]:
+def effective_decisions(kind: Kind, decisions: Sequence[Decision]) -> list[Decision]:
     """Of the verdicts on one image that are in force (oldest first), those that say what its annotations are.
 
     Of an image or a tag the last one says it all. Boxes: a verdict on the annotations as trained replaces what was said of its item
     before; one on the annotations as mended goes on from there.
     """
-    found: dict[Key, list[Decision]] = {}
-    for one in decisions:
-        key = key_in_image(kind, one)
-        found[key] = [*found.get(key, []), one] if kind == "detection" and one.corrected else [one]
-    return sorted((one for several in found.values() for one in several), key=lambda one: one.id)
+    decisions_by_item: dict[ItemKey, list[Decision]] = {}
+    for decision in decisions:
+        key = key_in_image(kind, decision)
+        decisions_by_item[key] = [*decisions_by_item.get(key, []), decision] if kind == "detection" and decision.corrected else [decision]
+    return sorted((decision for item_decisions in decisions_by_item.values() for decision in item_decisions), key=lambda decision: decision.id)
 
 
 @dataclass
-class Ledger:
+class DecisionLog:
     """The history of a view, folded: which rows stand. Grows with `append`; costs the row."""
 
     kind: Kind
-    rows: dict[int, Decision] = field(default_factory=dict)
+    decisions: dict[int, Decision] = field(default_factory=dict)
     head: int = 0
     """The id of the last row."""
-    _order: list[int] = field(default_factory=list)
-    _off: set[int] = field(default_factory=set)
-    _reverters: dict[int, list[int]] = field(default_factory=dict)
-    _about: dict[Key, list[int]] = field(default_factory=dict)
-    _done: dict[str, list[tuple[str, list[int]]]] = field(default_factory=dict)
-    _undone: dict[str, list[tuple[str, list[int]]]] = field(default_factory=dict)
-    _resets: list[int] = field(default_factory=list)
+    _ordered_ids: list[int] = field(default_factory=list)
+    _undone_ids: set[int] = field(default_factory=set)
+    _reverting_ids: dict[int, list[int]] = field(default_factory=dict)
+    _ids_by_item: dict[ItemKey, list[int]] = field(default_factory=dict)
+    _undo_stacks: dict[str, list[tuple[str, list[int]]]] = field(default_factory=dict)
+    _redo_stacks: dict[str, list[tuple[str, list[int]]]] = field(default_factory=dict)
+    _reset_ids: list[int] = field(default_factory=list)
 
-    def append(self, rows: Iterable[Decision]) -> None:
+    def append(self, decisions: Iterable[Decision]) -> None:
         """Rows that follow, by rising id."""
-        for row in rows:
-            self.rows[row.id] = row
-            self._remember_for_undo(row)
-            if row.action == "revert" and row.reverts is not None:
-                self._reverters.setdefault(row.reverts, []).append(row.id)
-            elif row.action in TAKING_BACK and row.reverts is not None:
-                (self._off.add if row.action == "undo" else self._off.discard)(row.reverts)
-            elif row.action == "reset":
-                self._resets.append(row.id)
+        for decision in decisions:
+            self.decisions[decision.id] = decision
+            self._update_undo_stacks(decision)
+            if decision.action == "revert" and decision.reverts is not None:
+                self._reverting_ids.setdefault(decision.reverts, []).append(decision.id)
+            elif decision.action in REVERSAL_ACTIONS and decision.reverts is not None:
+                (self._undone_ids.add if decision.action == "undo" else self._undone_ids.discard)(decision.reverts)
+            elif decision.action == "reset":
+                self._reset_ids.append(decision.id)
             else:
-                self._about.setdefault(item_key(self.kind, row), []).append(row.id)
-            self._order.append(row.id)
-            self.head = row.id
+                self._ids_by_item.setdefault(item_key(self.kind, decision), []).append(decision.id)
+            self._ordered_ids.append(decision.id)
+            self.head = decision.id
 
-    def verdict_of(self, row: Decision) -> Decision | None:
+    def original_verdict(self, decision: Decision) -> Decision | None:
         """The verdict that a row is, or takes back, or brings back."""
-        while row.reverts is not None and row.reverts in self.rows:
-            row = self.rows[row.reverts]
-        return row if row.action in VERDICT_ACTIONS else None
+        while decision.reverts is not None and decision.reverts in self.decisions:
+            decision = self.decisions[decision.reverts]
+        return decision if decision.action in VERDICT_ACTIONS else None
 
-    def _remember_for_undo(self, row: Decision) -> None:
-        done, undone = self._done.setdefault(row.who, []), self._undone.setdefault(row.who, [])
-        if row.action in ("undo", "redo"):
-            there, here = (done, undone) if row.action == "undo" else (undone, done)
-            for place, (batch, rows) in enumerate(there):
-                if row.reverts in rows:
-                    here.append((batch, rows))
-                    del there[place]
+    def _update_undo_stacks(self, decision: Decision) -> None:
+        undo_stack, redo_stack = self._undo_stacks.setdefault(decision.who, []), self._redo_stacks.setdefault(decision.who, [])
+        if decision.action in ("undo", "redo"):
+            source, target = (undo_stack, redo_stack) if decision.action == "undo" else (redo_stack, undo_stack)
+            for batch_index, (batch, decision_ids) in enumerate(source):
+                if decision.reverts in decision_ids:
+                    target.append((batch, decision_ids))
+                    del source[batch_index]
                     return
             return
-        undone.clear()
-        if done and done[-1][0] == row.batch:
-            done[-1][1].append(row.id)
+        redo_stack.clear()
+        if undo_stack and undo_stack[-1][0] == decision.batch:
+            undo_stack[-1][1].append(decision.id)
         else:
-            done.append((row.batch, [row.id]))
+            undo_stack.append((decision.batch, [decision.id]))
 
-    def undoable(self, who: str) -> list[int]:
+    def next_undo(self, who: str) -> list[int]:
         """The rows that this person's next undo takes back: one act of theirs."""
-        done = self._done.get(who)
-        return list(done[-1][1]) if done else []
+        undo_stack = self._undo_stacks.get(who)
+        return list(undo_stack[-1][1]) if undo_stack else []
 
-    def redoable(self, who: str) -> list[int]:
-        undone = self._undone.get(who)
-        return list(undone[-1][1]) if undone else []
+    def next_redo(self, who: str) -> list[int]:
+        redo_stack = self._redo_stacks.get(who)
+        return list(redo_stack[-1][1]) if redo_stack else []
 
-    def is_on(self, row: int) -> bool:
+    def is_active(self, decision_id: int) -> bool:
         """Whether a row is in force: neither undone by whoever wrote it, nor reverted by a row that is in force."""
-        return row not in self._off and not any(self.is_on(other) for other in self._reverters.get(row, ()))
+        return decision_id not in self._undone_ids and not any(self.is_active(reverting_id) for reverting_id in self._reverting_ids.get(decision_id, ()))
 
-    def stands(self, row: int) -> bool:
+    def is_current(self, decision_id: int) -> bool:
         """Whether a verdict is neither taken back nor replaced by a later one about its item."""
-        decision = self.rows[row]
-        if decision.action not in VERDICT_ACTIONS or not self.is_on(row):
+        decision = self.decisions[decision_id]
+        if decision.action not in VERDICT_ACTIONS or not self.is_active(decision_id):
             return False
-        about = self._about[item_key(self.kind, decision)]
-        return row == next(one for one in reversed(about) if self.is_on(one) and self.rows[one].action in VERDICT_ACTIONS)
+        item_ids = self._ids_by_item[item_key(self.kind, decision)]
+        return decision_id == next(other_id for other_id in reversed(item_ids) if self.is_active(other_id) and self.decisions[other_id].action in VERDICT_ACTIONS)
 
-    def _said_of(self, key: Key) -> bool:
-        return any(self.is_on(row) and self.rows[row].action in VERDICT_ACTIONS for row in self._about.get(key, ()))
+    def _has_verdict(self, key: ItemKey) -> bool:
+        return any(self.is_active(decision_id) and self.decisions[decision_id].action in VERDICT_ACTIONS for decision_id in self._ids_by_item.get(key, ()))
 
-    def about(self, decision: Decision) -> list[Decision]:
+    def item_history(self, decision: Decision) -> list[Decision]:
         """Everything said of the same item, oldest first."""
-        return [self.rows[row] for row in self._about.get(item_key(self.kind, decision), [])]
+        return [self.decisions[decision_id] for decision_id in self._ids_by_item.get(item_key(self.kind, decision), [])]
 
-    def standing(self) -> list[Decision]:
+    def current_decisions(self) -> list[Decision]:
         """The verdicts that stand, oldest first."""
-        return [self.rows[row] for row in list(self._order) if self.stands(row)]
+        return [self.decisions[decision_id] for decision_id in list(self._ordered_ids) if self.is_current(decision_id)]
 
-    def in_force(self) -> list[Decision]:
+    def active_decisions(self) -> list[Decision]:
         """The verdicts that nobody took back, oldest first, whatever was said of their items later."""
-        return [self.rows[row] for row in list(self._order) if self.rows[row].action in VERDICT_ACTIONS and self.is_on(row)]
+        return [self.decisions[decision_id] for decision_id in list(self._ordered_ids) if self.decisions[decision_id].action in VERDICT_ACTIONS and self.is_active(decision_id)]
 
-    def free_twin(self, decision: Decision, twins: Sequence[int]) -> int:
+    def first_free_duplicate(self, decision: Decision, duplicates: Sequence[int]) -> int:
         """Which of several equal boxes a new decision is about: the first that nothing was said of, else the first."""
         key = item_key(self.kind, decision)
-        return next((nth for nth in twins if not self._said_of((*key[:-1], nth))), twins[0])
+        return next((nth for nth in duplicates if not self._has_verdict((*key[:-1], nth))), duplicates[0])
 
-    def since(self, row: int) -> list[Decision]:
+    def newer_decisions(self, decision_id: int) -> list[Decision]:
         """The rows after that one."""
-        return [self.rows[one] for one in self._order[bisect_right(self._order, row) :]]
+        return [self.decisions[newer_id] for newer_id in self._ordered_ids[bisect_right(self._ordered_ids, decision_id) :]]
 
-    def verdicts_by_person(self) -> dict[str, tuple[int, str]]:
+    def verdicts_by_reviewer(self) -> dict[str, tuple[int, str]]:
         """How many verdicts of each person were not taken back, and when the last was; most first."""
-        found: dict[str, tuple[int, str]] = {}
-        for row in list(self.rows.values()):
-            if row.action in VERDICT_ACTIONS and self.is_on(row.id):
-                found[row.who] = found.get(row.who, (0, ""))[0] + 1, row.when
-        return dict(sorted(found.items(), key=lambda pair: -pair[1][0]))
+        verdicts: dict[str, tuple[int, str]] = {}
+        for decision in list(self.decisions.values()):
+            if decision.action in VERDICT_ACTIONS and self.is_active(decision.id):
+                verdicts[decision.who] = verdicts.get(decision.who, (0, ""))[0] + 1, decision.when
+        return dict(sorted(verdicts.items(), key=lambda pair: -pair[1][0]))
 
     @property
     def last_reset(self) -> int:
         """Verdicts up to this row no longer count as reviewed; what they changed stays changed."""
-        return max((row for row in self._resets if self.is_on(row)), default=0)
+        return max((decision_id for decision_id in self._reset_ids if self.is_active(decision_id)), default=0)

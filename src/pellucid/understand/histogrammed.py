@@ -16,96 +16,96 @@ from pellucid.columns import Flags, Floats, Longs
 from pellucid.understand.runs import from_ordered_bits
 from pellucid.understand.thresholds import Cuts, Threshold, best_cut
 
-BINS = 1 << 16
-LITTLE = 2.0**-30
+BIN_COUNT = 1 << 16
+SMALL_SCORE_LIMIT = 2.0**-30
 """Scores from 0 to here share the last bin: half of all numbers lie there, and hardly a score."""
 
-Block = tuple[Floats, Flags]
+ScoreBlock = tuple[Floats, Flags]
 """Scores of counted predictions, in any order, and which of them match."""
 
 
 @dataclass(frozen=True)
-class Scale:
+class ScoreBins:
     """Even bins over the scores' bits, numbered from the highest score down. lowest, highest: of all scores."""
 
     lowest: float
     highest: float
-    bins: int = BINS
+    bin_count: int = BIN_COUNT
 
-    def bins_of(self, score: Floats) -> Longs:
-        high, width = self._ends
-        return np.minimum(((np.uint64(high) - ordered(score)) // np.uint64(width)).astype(np.int64), self.bins - 1)
+    def bin_indices(self, score: Floats) -> Longs:
+        highest_bits, bin_width = self._bit_range
+        return np.minimum(((np.uint64(highest_bits) - sortable_bits(score)) // np.uint64(bin_width)).astype(np.int64), self.bin_count - 1)
 
-    def ceiling(self, place: int) -> float:
+    def upper_bound(self, bin_index: int) -> float:
         """The lowest score above the bin: what is at or over it lies in earlier bins."""
-        high, width = self._ends
-        return float(from_ordered_bits(high - place * width + 1))
+        highest_bits, bin_width = self._bit_range
+        return float(from_ordered_bits(highest_bits - bin_index * bin_width + 1))
 
     @property
-    def _ends(self) -> tuple[int, int]:
+    def _bit_range(self) -> tuple[int, int]:
         """The bits of the highest score, and of how many scores a bin is."""
-        tiny = LITTLE if 0 <= self.lowest < LITTLE < self.highest else self.lowest
-        low, high = (int(bits) for bits in ordered(np.array([tiny, self.highest])))
-        return high, (high - low) // self.bins + 1
+        lowest_score = SMALL_SCORE_LIMIT if 0 <= self.lowest < SMALL_SCORE_LIMIT < self.highest else self.lowest
+        lowest_bits, highest_bits = (int(bits) for bits in sortable_bits(np.array([lowest_score, self.highest])))
+        return highest_bits, (highest_bits - lowest_bits) // self.bin_count + 1
 
 
 @dataclass(frozen=True, eq=False)
-class Tally:
+class BinCounts:
     """rows, right: int64 (bins,). Tallies of blocks are added."""
 
-    rows: Longs
-    right: Longs
+    predictions: Longs
+    matches: Longs
 
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(self.rows + other.rows, self.right + other.right)
+    def __add__(self, other: BinCounts) -> BinCounts:
+        return BinCounts(self.predictions + other.predictions, self.matches + other.matches)
 
 
-def ordered(score: Floats) -> NDArray[np.uint64]:
+def sortable_bits(score: Floats) -> NDArray[np.uint64]:
     """float64 as unsigned integers that sort as they do."""
     bits = np.ascontiguousarray(score + 0.0).view(np.uint64)
-    sign = np.uint64(1 << 63)
-    return np.where(bits & sign, ~bits, bits | sign)
+    sign_bit = np.uint64(1 << 63)
+    return np.where(bits & sign_bit, ~bits, bits | sign_bit)
 
 
-def tally(scale: Scale, block: Block) -> Tally:
+def count_bins(score_bins: ScoreBins, block: ScoreBlock) -> BinCounts:
     """The first pass over a block."""
-    score, right = block
-    place = scale.bins_of(score)
-    return Tally(np.bincount(place, minlength=scale.bins), np.bincount(place[right], minlength=scale.bins))
+    score, is_match = block
+    bin_indices = score_bins.bin_indices(score)
+    return BinCounts(np.bincount(bin_indices, minlength=score_bins.bin_count), np.bincount(bin_indices[is_match], minlength=score_bins.bin_count))
 
 
-def wanted_bins(found: Tally, annotations: int) -> Flags:
+def candidate_bins(bin_counts: BinCounts, annotations: int) -> Flags:
     """The bins in which the minimum can lie, each with the next one below that holds rows; bool (bins,)."""
-    rows, right = np.cumsum(found.rows), np.cumsum(found.right)
-    errors = annotations + rows - 2 * right
-    before = np.concatenate([[annotations], errors[:-1]])
-    some = found.rows > 0
-    least = min(annotations, int(errors[some].min(initial=annotations)))
-    wanted = some & (before - found.right <= least)
-    filled = np.flatnonzero(some)
-    place = np.searchsorted(filled, np.flatnonzero(wanted), side="right")
-    wanted[filled[place[place < len(filled)]]] = True
-    wanted[filled[:1]] = True  # the highest score of all: above it lies the cut that predicts nothing
-    return wanted
+    predictions_above, matches_above = np.cumsum(bin_counts.predictions), np.cumsum(bin_counts.matches)
+    errors = annotations + predictions_above - 2 * matches_above
+    errors_before = np.concatenate([[annotations], errors[:-1]])
+    is_filled = bin_counts.predictions > 0
+    min_errors = min(annotations, int(errors[is_filled].min(initial=annotations)))
+    is_candidate = is_filled & (errors_before - bin_counts.matches <= min_errors)
+    filled_bins = np.flatnonzero(is_filled)
+    next_filled = np.searchsorted(filled_bins, np.flatnonzero(is_candidate), side="right")
+    is_candidate[filled_bins[next_filled[next_filled < len(filled_bins)]]] = True
+    is_candidate[filled_bins[:1]] = True  # the highest score of all: above it lies the cut that predicts nothing
+    return is_candidate
 
 
-def picked(scale: Scale, wanted: Flags, block: Block) -> Block:
+def select_bins(score_bins: ScoreBins, candidates: Flags, block: ScoreBlock) -> ScoreBlock:
     """The second pass over a block: its rows in the wanted bins."""
-    score, right = block
-    here = wanted[scale.bins_of(score)]
-    return score[here], right[here]
+    score, is_match = block
+    is_selected = candidates[score_bins.bin_indices(score)]
+    return score[is_selected], is_match[is_selected]
 
 
-def fewest_errors_of(scale: Scale, found: Tally, wanted: Flags, block: Block, annotations: int) -> Threshold:
+def fewest_errors_from_bins(score_bins: ScoreBins, bin_counts: BinCounts, candidates: Flags, block: ScoreBlock, annotations: int) -> Threshold:
     """The same as `thresholds.fewest_errors` of all rows. block: all rows of the wanted bins."""
-    score, right = block
+    score, is_match = block
     order = np.argsort(-score, kind="stable")
-    score, right = score[order], right[order]
-    last = np.append(np.flatnonzero(score[1:] != score[:-1]), len(score) - 1)
-    bins = scale.bins_of(score[last])
-    missed = np.where(wanted, 0, 1)  # bins whose rows are not here come in as a whole
-    rows_left_out, right_left_out = (np.cumsum(number * missed) for number in (found.rows, found.right))
-    included = last + 1 + rows_left_out[bins]
-    tp = np.cumsum(right)[last] + right_left_out[bins]
-    gap = np.diff(np.concatenate([[0], rows_left_out[bins]])) > 0
-    return best_cut(Cuts(score[last], included, tp, gap), annotations)
+    score, is_match = score[order], is_match[order]
+    last_rows = np.append(np.flatnonzero(score[1:] != score[:-1]), len(score) - 1)
+    bin_indices = score_bins.bin_indices(score[last_rows])
+    is_skipped = np.where(candidates, 0, 1)  # bins whose rows are not here come in as a whole
+    skipped_predictions, skipped_matches = (np.cumsum(skipped_counts * is_skipped) for skipped_counts in (bin_counts.predictions, bin_counts.matches))
+    included = last_rows + 1 + skipped_predictions[bin_indices]
+    tp = np.cumsum(is_match)[last_rows] + skipped_matches[bin_indices]
+    gap = np.diff(np.concatenate([[0], skipped_predictions[bin_indices]])) > 0
+    return best_cut(Cuts(score[last_rows], included, tp, gap), annotations)

@@ -9,24 +9,24 @@ import numpy as np
 
 from pellucid.columns import CLOSED, OPEN, UNANNOTATED, Annotations, Bytes, Images, Kind, Longs, texts
 from pellucid.understand.boxes import iou_of_pairs
-from pellucid.understand.decisions import Box, Decision, Mark, Value, in_effect
+from pellucid.understand.decisions import Box, Decision, Label, LabelValue, effective_decisions
 
-SAME = 0.9
+SAME_BOX_IOU = 0.9
 """The least IoU of two boxes that are one annotation, written by different tools (which round)."""
 
 
 @dataclass
-class Stated:
+class EditableLabel:
     """One annotation of an image while it is being mended. row: its own in the table, -1 for a new one."""
 
     concept: int
     box: Box | None
-    value: Value
-    row: int
+    label_value: LabelValue
+    annotation_row: int
 
 
 @dataclass(frozen=True, eq=False)
-class Mended:
+class CorrectedAnnotations:
     """What is to replace the annotations of the touched images.
 
     images: positions, int64, rising · annotations: all of theirs, after mending · rows: int64, for each the row it has in the
@@ -36,142 +36,142 @@ class Mended:
 
     images: Longs
     annotations: Annotations
-    rows: Longs
-    stated: Bytes
+    original_rows: Longs
+    completeness: Bytes
     concepts: list[str]
-    unfit: list[int]
+    unapplied_ids: list[int]
 
 
-def mend(
+def apply_decisions(
     kind: Kind, concepts: Sequence[str], images: Images, annotations: Annotations, decisions: Sequence[tuple[int, Decision]],
     new_concepts: bool,
-) -> Mended:  # fmt: skip
+) -> CorrectedAnnotations:  # fmt: skip
     """Apply decisions to the images they are about.
 
     decisions: (image position, verdict in force), oldest first. new_concepts: whether a concept that is not listed may be
     added; else annotations of it are left out.
     """
-    named = {name: place for place, name in enumerate(concepts)}
-    several = telling(kind, decisions)
-    touched = np.array(sorted(several), np.int64)
+    concept_indices = {concept: concept_index for concept_index, concept in enumerate(concepts)}
+    decisions_by_image = group_effective_decisions(kind, decisions)
+    decided_images = np.array(sorted(decisions_by_image), np.int64)
     order = np.argsort(annotations.image, kind="stable")
-    first = np.searchsorted(annotations.image, touched, sorter=order)
-    last = np.searchsorted(annotations.image, touched, side="right", sorter=order)
-    found: list[tuple[int, Stated]] = []
-    stated, unfit = [], []
-    for place, image in enumerate(touched.tolist()):
-        own = [stated_at(annotations, row) for row in order[first[place] : last[place]].tolist() if counts(kind, annotations, row)]
-        kept = [row for row in order[first[place] : last[place]].tolist() if not counts(kind, annotations, row)]
-        known = int(images.stated[image])
-        unfit += [one.id for one in several[image] if not apply(kind, named, own, one, new_concepts)]
-        known = known_after(kind, known, own)
+    first = np.searchsorted(annotations.image, decided_images, sorter=order)
+    last = np.searchsorted(annotations.image, decided_images, side="right", sorter=order)
+    corrected_labels: list[tuple[int, EditableLabel]] = []
+    completeness, unapplied_ids = [], []
+    for position, image in enumerate(decided_images.tolist()):
+        image_labels = [editable_label(annotations, annotation_row) for annotation_row in order[first[position] : last[position]].tolist() if is_editable(kind, annotations, annotation_row)]
+        ignored_rows = [annotation_row for annotation_row in order[first[position] : last[position]].tolist() if not is_editable(kind, annotations, annotation_row)]
+        image_completeness = int(images.stated[image])
+        unapplied_ids += [decision.id for decision in decisions_by_image[image] if not apply_decision(kind, concept_indices, image_labels, decision, new_concepts)]
+        image_completeness = update_completeness(kind, image_completeness, image_labels)
         if kind == "tagging":  # what goes without saying is not said
-            own = [one for one in own if one.value != ("negative" if known == CLOSED else "unknown")]
-        region = [Stated(int(annotations.concept[row]), None, "positive", row) for row in kept]
-        found += [(image, one) for one in sorted(region + own, key=lambda one: (one.row < 0, one.row))]
-        stated.append(known)
-    table = tabled(annotations, found, kind)
-    rows = np.array([one.row for _, one in found], np.int64)
-    return Mended(touched, table, rows, np.array(stated, np.int8), list(named), unfit)
+            image_labels = [label for label in image_labels if label.label_value != ("negative" if image_completeness == CLOSED else "unknown")]
+        ignored_regions = [EditableLabel(int(annotations.concept[annotation_row]), None, "positive", annotation_row) for annotation_row in ignored_rows]
+        corrected_labels += [(image, label) for label in sorted(ignored_regions + image_labels, key=lambda label: (label.annotation_row < 0, label.annotation_row))]
+        completeness.append(image_completeness)
+    annotation_table = build_annotations(annotations, corrected_labels, kind)
+    original_rows = np.array([label.annotation_row for _, label in corrected_labels], np.int64)
+    return CorrectedAnnotations(decided_images, annotation_table, original_rows, np.array(completeness, np.int8), list(concept_indices), unapplied_ids)
 
 
-def telling(kind: Kind, decisions: Sequence[tuple[int, Decision]]) -> dict[int, list[Decision]]:
+def group_effective_decisions(kind: Kind, decisions: Sequence[tuple[int, Decision]]) -> dict[int, list[Decision]]:
     """By image, the decisions that say what its annotations are; images of which none does are left out."""
-    several: dict[int, list[Decision]] = {}
+    decisions_by_image: dict[int, list[Decision]] = {}
     for image, decision in decisions:
-        several.setdefault(image, []).append(decision)
-    found = {image: [one for one in in_effect(kind, own) if one.edits or kind != "detection"] for image, own in several.items()}
-    return {image: own for image, own in found.items() if own}
+        decisions_by_image.setdefault(image, []).append(decision)
+    effective_by_image = {image: [decision for decision in effective_decisions(kind, image_decisions) if decision.is_edit or kind != "detection"] for image, image_decisions in decisions_by_image.items()}
+    return {image: image_decisions for image, image_decisions in effective_by_image.items() if image_decisions}
 
 
-def counts(kind: Kind, annotations: Annotations, row: int) -> bool:
+def is_editable(kind: Kind, annotations: Annotations, annotation_row: int) -> bool:
     """Ignored regions of boxes stay as they are; in tagging such a row says that the concept is unknown."""
-    return kind == "tagging" or not annotations.ignore[row]
+    return kind == "tagging" or not annotations.ignore[annotation_row]
 
 
-def stated_at(annotations: Annotations, row: int) -> Stated:
-    value: Value = "unknown" if annotations.ignore[row] else "positive" if annotations.positive[row] else "negative"
-    box = None if annotations.box is None else tuple(annotations.box[row].tolist())
-    return Stated(int(annotations.concept[row]), box, value, row)
+def editable_label(annotations: Annotations, annotation_row: int) -> EditableLabel:
+    label_value: LabelValue = "unknown" if annotations.ignore[annotation_row] else "positive" if annotations.positive[annotation_row] else "negative"
+    box = None if annotations.box is None else tuple(annotations.box[annotation_row].tolist())
+    return EditableLabel(int(annotations.concept[annotation_row]), box, label_value, annotation_row)
 
 
-def apply(kind: Kind, named: dict[str, int], own: list[Stated], decision: Decision, new_concepts: bool) -> bool:
+def apply_decision(kind: Kind, concept_indices: dict[str, int], image_labels: list[EditableLabel], decision: Decision, new_concepts: bool) -> bool:
     """Change an image's annotations in place; False where what was to be changed is not there, nor what it was to become."""
-    for mark in decision.after:
+    for label in decision.after:
         if new_concepts:
-            named.setdefault(mark.concept, len(named))
+            concept_indices.setdefault(label.concept, len(concept_indices))
     if kind != "detection":
-        set_images(kind, named, own, decision)
+        set_image_labels(kind, concept_indices, image_labels, decision)
         return True
-    taken = [one for one in (place_of(named, own, mark) for mark in decision.before) if one is not None]
-    there = [mark for mark in decision.after if place_of(named, own, mark) is not None]
-    if decision.before and not taken:
-        return len(there) == len(decision.after) and bool(there or decision.action == "remove")
-    inherited = [own[place] for place in taken]
-    for one in inherited:
-        own.remove(one)
-    for mark in decision.after:
-        if mark.concept in named and place_of(named, own, mark) is None:
-            own.append(Stated(named[mark.concept], mark.box, mark.value, kept_row(inherited, mark)))
+    replaced_indices = [index for index in (find_label_index(concept_indices, image_labels, label) for label in decision.before) if index is not None]
+    existing_labels = [label for label in decision.after if find_label_index(concept_indices, image_labels, label) is not None]
+    if decision.before and not replaced_indices:
+        return len(existing_labels) == len(decision.after) and bool(existing_labels or decision.action == "remove")
+    replaced_labels = [image_labels[index] for index in replaced_indices]
+    for replaced_label in replaced_labels:
+        image_labels.remove(replaced_label)
+    for label in decision.after:
+        if label.concept in concept_indices and find_label_index(concept_indices, image_labels, label) is None:
+            image_labels.append(EditableLabel(concept_indices[label.concept], label.box, label.value, inherited_row(replaced_labels, label)))
     return True
 
 
-def set_images(kind: Kind, named: dict[str, int], own: list[Stated], decision: Decision) -> None:
+def set_image_labels(kind: Kind, concept_indices: dict[str, int], image_labels: list[EditableLabel], decision: Decision) -> None:
     """What an image, or a tag of it, is in the end, whatever it was: one statement a concept, in classification one an image."""
-    before = list(own)
-    concepts = {named.get(mark.concept) for mark in decision.after}
-    own[:] = [] if kind == "classification" else [one for one in own if one.concept not in concepts]
-    for mark in decision.after:
-        if mark.concept in named:
-            same = [one for one in before if (one.concept, one.value) == (named[mark.concept], mark.value)]
-            own.append(same[0] if same else Stated(named[mark.concept], None, mark.value, -1))
+    previous_labels = list(image_labels)
+    concepts = {concept_indices.get(label.concept) for label in decision.after}
+    image_labels[:] = [] if kind == "classification" else [current for current in image_labels if current.concept not in concepts]
+    for label in decision.after:
+        if label.concept in concept_indices:
+            matching_labels = [previous for previous in previous_labels if (previous.concept, previous.label_value) == (concept_indices[label.concept], label.value)]
+            image_labels.append(matching_labels[0] if matching_labels else EditableLabel(concept_indices[label.concept], None, label.value, -1))
 
 
-def kept_row(inherited: list[Stated], mark: Mark) -> int:
+def inherited_row(replaced_labels: list[EditableLabel], label: Label) -> int:
     """Another concept for the same box keeps its place, and with it the outline."""
-    return next((one.row for one in inherited if one.box == mark.box), -1)
+    return next((replaced_label.annotation_row for replaced_label in replaced_labels if replaced_label.box == label.box), -1)
 
 
-def place_of(named: dict[str, int], own: list[Stated], mark: Mark) -> int | None:
+def find_label_index(concept_indices: dict[str, int], image_labels: list[EditableLabel], label: Label) -> int | None:
     """Where an annotation stands among an image's own: the same box, else the one nearest to it."""
-    same = [place for place, one in enumerate(own) if one.concept == named.get(mark.concept)]
-    exact = next((place for place in same if own[place].box == mark.box), None)
-    if exact is not None or not same:
+    candidates = [index for index, candidate in enumerate(image_labels) if candidate.concept == concept_indices.get(label.concept)]
+    exact = next((index for index in candidates if image_labels[index].box == label.box), None)
+    if exact is not None or not candidates:
         return exact
-    boxes = np.array([own[place].box for place in same], float)
-    overlap = iou_of_pairs(boxes, np.broadcast_to(np.array(mark.box, float), boxes.shape), np.zeros(len(boxes), bool))
-    best = int(np.argmax(overlap))
-    return same[best] if overlap[best] >= SAME else None
+    boxes = np.array([image_labels[index].box for index in candidates], float)
+    overlap = iou_of_pairs(boxes, np.broadcast_to(np.array(label.box, float), boxes.shape), np.zeros(len(boxes), bool))
+    best_index = int(np.argmax(overlap))
+    return candidates[best_index] if overlap[best_index] >= SAME_BOX_IOU else None
 
 
-def known_after(kind: Kind, known: int, own: list[Stated]) -> int:
+def update_completeness(kind: Kind, completeness: int, image_labels: list[EditableLabel]) -> int:
     """What is known of an image once somebody has decided on it."""
     if kind == "classification":
-        return CLOSED if own else UNANNOTATED
-    return OPEN if known == UNANNOTATED and any(one.value != "unknown" for one in own) else known
+        return CLOSED if image_labels else UNANNOTATED
+    return OPEN if completeness == UNANNOTATED and any(label.label_value != "unknown" for label in image_labels) else completeness
 
 
-def tabled(annotations: Annotations, found: list[tuple[int, Stated]], kind: Kind) -> Annotations:
+def build_annotations(annotations: Annotations, corrected_labels: list[tuple[int, EditableLabel]], kind: Kind) -> Annotations:
     """The annotations as columns; those that were there keep what is not decided on (regions, areas, outlines)."""
-    rows = np.array([one.row for _, one in found], np.int64)
-    old, new = rows >= 0, rows < 0
-    taken = annotations.take(np.where(old, rows, 0)) if len(annotations) else None
-    size = len(found)
-    image = np.array([image for image, _ in found], np.int32).reshape(-1)
-    concept = np.array([one.concept for _, one in found], np.int32).reshape(-1)
-    ignore = taken.ignore.copy() if taken is not None else np.zeros(size, bool)
-    positive = taken.positive.copy() if taken is not None else np.ones(size, bool)
-    decided = new if kind != "tagging" else np.ones(size, bool)
-    values = np.array([one.value for _, one in found], object)
-    ignore[decided] = (values == "unknown")[decided]
-    positive[decided] = (values != "negative")[decided]
+    original_rows = np.array([label.annotation_row for _, label in corrected_labels], np.int64)
+    is_existing, is_new = original_rows >= 0, original_rows < 0
+    existing = annotations.take(np.where(is_existing, original_rows, 0)) if len(annotations) else None
+    label_count = len(corrected_labels)
+    image_indices = np.array([image_index for image_index, _ in corrected_labels], np.int32).reshape(-1)
+    concept_indices = np.array([label.concept for _, label in corrected_labels], np.int32).reshape(-1)
+    ignore = existing.ignore.copy() if existing is not None else np.zeros(label_count, bool)
+    positive = existing.positive.copy() if existing is not None else np.ones(label_count, bool)
+    decided = is_new if kind != "tagging" else np.ones(label_count, bool)
+    label_values = np.array([label.label_value for _, label in corrected_labels], object)
+    ignore[decided] = (label_values == "unknown")[decided]
+    positive[decided] = (label_values != "negative")[decided]
     box = area = outline = None
     if annotations.box is not None:
-        box = taken.box.copy() if taken is not None and taken.box is not None else np.zeros((size, 4))
-        box[new] = np.array([one.box for _, one in found if one.row < 0], float).reshape(-1, 4)
-        area = taken.area.copy() if taken is not None and taken.area is not None else np.zeros(size)
-        area[new] = (box[:, 2] * box[:, 3])[new]
+        box = existing.box.copy() if existing is not None and existing.box is not None else np.zeros((label_count, 4))
+        box[is_new] = np.array([label.box for _, label in corrected_labels if label.annotation_row < 0], float).reshape(-1, 4)
+        area = existing.area.copy() if existing is not None and existing.area is not None else np.zeros(label_count)
+        area[is_new] = (box[:, 2] * box[:, 3])[is_new]
     if annotations.outline is not None:
-        outline = texts([""] * size) if taken is None or taken.outline is None else taken.outline.copy()
-        outline[new] = ""
-    return Annotations(image, concept, box, ignore, positive, area, outline)
+        outline = texts([""] * label_count) if existing is None or existing.outline is None else existing.outline.copy()
+        outline[is_new] = ""
+    return Annotations(image_indices, concept_indices, box, ignore, positive, area, outline)

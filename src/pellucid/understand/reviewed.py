@@ -16,9 +16,9 @@ import numpy as np
 from pellucid.columns import Floats, Kind, Longs
 from pellucid.understand.boxes import iou_of_pairs
 from pellucid.understand.causes import Neighbours
-from pellucid.understand.decisions import Box, Decision, Key, Side, in_effect, key_in_image
+from pellucid.understand.decisions import Box, Decision, ItemKey, Side, effective_decisions, key_in_image
 from pellucid.understand.evaluation import Evaluation
-from pellucid.understand.mending import SAME
+from pellucid.understand.mending import SAME_BOX_IOU
 from pellucid.understand.outcomes import IGNORED, MATCHED, WRONG
 
 NEW, REVIEWED, UNSURE = 0, 1, 2
@@ -26,7 +26,7 @@ NEW, REVIEWED, UNSURE = 0, 1, 2
 
 
 @dataclass(frozen=True)
-class Covered:
+class CoveredItem:
     """A place that a decision speaks of. decision: its id · nearby: a box that is not quite there will do ·
     nth: of equal boxes."""
 
@@ -34,108 +34,108 @@ class Covered:
     concept: str
     box: Box | None
     state: int
-    decision: int
+    decision_id: int
     nearby: bool
     nth: int
 
 
 @dataclass(frozen=True)
-class InImage:
+class ImageReview:
     """Rows of an image that are decided on: row -> (state, id of the decision)."""
 
     predictions: dict[int, tuple[int, int]]
     annotations: dict[int, tuple[int, int]]
 
 
-def covered_by(kind: Kind, decision: Decision, state: int, applied: bool) -> list[Covered]:
+def decision_coverage(kind: Kind, decision: Decision, state: int, applied: bool) -> list[CoveredItem]:
     """What is settled once a verdict is in force: its item, what it added, and that nothing is where it took something away.
 
     state: of the last verdict on the item. applied: the annotations at hand take it into account.
     """
-    consumed = applied and decision.edits
+    consumed = applied and decision.is_edit
 
-    def place(side: Side, concept: str, box: Box | None, nearby: bool) -> Covered:
-        return Covered(side, concept, box, state, decision.id, nearby, decision.nth)
+    def covered_item(side: Side, concept: str, box: Box | None, nearby: bool) -> CoveredItem:
+        return CoveredItem(side, concept, box, state, decision.id, nearby, decision.nth)
 
     if kind == "classification":  # whatever the image was and became; its predictions are looked up through its annotation
-        return [place("annotated", mark.concept, None, False) for mark in decision.before + decision.after]
-    found = [] if consumed and decision.side == "annotated" else [place(decision.side, decision.concept, decision.box, not consumed)]
-    found += [place("annotated", mark.concept, mark.box, True) for mark in decision.after if mark.value != "negative"]
-    found += [place("predicted", mark.concept, mark.box, True) for mark in decision.after if mark.value == "negative"]
-    if decision.edits:
-        found += [place("predicted", mark.concept, mark.box, True) for mark in decision.before if mark.value == "positive"]
-    return list(dict.fromkeys(found))
+        return [covered_item("annotated", label.concept, None, False) for label in decision.before + decision.after]
+    items = [] if consumed and decision.side == "annotated" else [covered_item(decision.side, decision.concept, decision.box, not consumed)]
+    items += [covered_item("annotated", label.concept, label.box, True) for label in decision.after if label.value != "negative"]
+    items += [covered_item("predicted", label.concept, label.box, True) for label in decision.after if label.value == "negative"]
+    if decision.is_edit:
+        items += [covered_item("predicted", label.concept, label.box, True) for label in decision.before if label.value == "positive"]
+    return list(dict.fromkeys(items))
 
 
-def settled_by(kind: Kind, verdicts: Sequence[Decision], applied_to: int | None) -> list[Covered]:
+def covered_items(kind: Kind, verdicts: Sequence[Decision], applied_until: int | None) -> list[CoveredItem]:
     """Of the verdicts in force on an image, oldest first. applied_to: the last that the annotations take into account; None: all."""
-    last: dict[Key, Decision] = {key_in_image(kind, one): one for one in verdicts}
-    telling = in_effect(kind, verdicts) if kind == "detection" else verdicts
-    rows = {one.id: one for one in (*telling, *last.values())}
-    found = []
-    for _, one in sorted(rows.items()):
-        state = UNSURE if last[key_in_image(kind, one)].action == "unsure" else REVIEWED
-        found += covered_by(kind, one, state, applied_to is None or one.id <= applied_to)
-    return found
+    last_verdicts: dict[ItemKey, Decision] = {key_in_image(kind, verdict): verdict for verdict in verdicts}
+    effective_verdicts = effective_decisions(kind, verdicts) if kind == "detection" else verdicts
+    verdicts_by_id = {verdict.id: verdict for verdict in (*effective_verdicts, *last_verdicts.values())}
+    coverage = []
+    for _, verdict in sorted(verdicts_by_id.items()):
+        state = UNSURE if last_verdicts[key_in_image(kind, verdict)].action == "unsure" else REVIEWED
+        coverage += decision_coverage(kind, verdict, state, applied_until is None or verdict.id <= applied_until)
+    return coverage
 
 
-def reviewed_in_image(
-    evaluation: Evaluation, neighbours: Neighbours, image: int, verdicts: Sequence[Decision], applied_to: int | None
-) -> InImage:
+def review_image(
+    evaluation: Evaluation, neighbours: Neighbours, image: int, verdicts: Sequence[Decision], applied_until: int | None
+) -> ImageReview:
     """verdicts: those in force about this image, oldest first; applied_to: see settled_by."""
-    named = {name: place for place, name in enumerate(evaluation.concepts)}
-    covered = [one for one in settled_by(evaluation.kind, verdicts, applied_to) if one.concept in named]
-    predicted, annotated = neighbours.predictions(image), neighbours.annotations(image)
-    found = InImage({}, {})
-    counts = evaluation.kind != "detection" or ~evaluation.annotations.ignore[annotated]
-    covered.reverse()  # the latest first, as it stands where two speak of one place
-    for settle in (settle_exactly, settle_nearby):
-        left = []
-        for one in covered:
-            if one.side == "annotated" or evaluation.kind == "classification":
-                mine = (evaluation.annotations.concept[annotated] == named[one.concept]) & counts
-                settled = settle(found.annotations, annotated[mine], evaluation.annotations.box, None, one, SAME)
+    concept_indices = {concept: concept_index for concept_index, concept in enumerate(evaluation.concepts)}
+    open_items = [item for item in covered_items(evaluation.kind, verdicts, applied_until) if item.concept in concept_indices]
+    prediction_rows, annotation_rows = neighbours.predictions(image), neighbours.annotations(image)
+    review = ImageReview({}, {})
+    is_reviewable = evaluation.kind != "detection" or ~evaluation.annotations.ignore[annotation_rows]
+    open_items.reverse()  # the latest first, as it stands where two speak of one place
+    for assign_state in (assign_exact, assign_nearby):
+        unassigned = []
+        for item in open_items:
+            if item.side == "annotated" or evaluation.kind == "classification":
+                candidates = (evaluation.annotations.concept[annotation_rows] == concept_indices[item.concept]) & is_reviewable
+                is_assigned = assign_state(review.annotations, annotation_rows[candidates], evaluation.annotations.box, None, item, SAME_BOX_IOU)
             else:
-                able = evaluation.state[predicted] != MATCHED if settle is settle_exactly else evaluation.state[predicted] == WRONG
-                mine = (evaluation.predictions.concept[predicted] == named[one.concept]) & able
+                is_reviewable_prediction = evaluation.state[prediction_rows] != MATCHED if assign_state is assign_exact else evaluation.state[prediction_rows] == WRONG
+                candidates = (evaluation.predictions.concept[prediction_rows] == concept_indices[item.concept]) & is_reviewable_prediction
                 score, box = evaluation.predictions.score, evaluation.predictions.box
-                settled = settle(found.predictions, predicted[mine], box, score, one, evaluation.iou_threshold)
-            left += [] if settled else [one]
-        covered = left
-    for row in predicted.tolist():
-        if evaluation.state[row] == MATCHED and (partner := int(evaluation.partner[row])) in found.annotations:
-            found.predictions[row] = found.annotations[partner]
-        elif evaluation.kind == "classification" and len(annotated) and int(annotated[0]) in found.annotations:
-            found.predictions[row] = found.annotations[int(annotated[0])]
-        elif evaluation.kind == "tagging" and evaluation.state[row] == IGNORED:  # stated to be unknown
-            for own in annotated[evaluation.annotations.concept[annotated] == evaluation.predictions.concept[row]].tolist():
-                if own in found.annotations:
-                    found.predictions[row] = found.annotations[own]
-    return found
+                is_assigned = assign_state(review.predictions, prediction_rows[candidates], box, score, item, evaluation.iou_threshold)
+            unassigned += [] if is_assigned else [item]
+        open_items = unassigned
+    for prediction_row in prediction_rows.tolist():
+        if evaluation.state[prediction_row] == MATCHED and (matched_row := int(evaluation.partner[prediction_row])) in review.annotations:
+            review.predictions[prediction_row] = review.annotations[matched_row]
+        elif evaluation.kind == "classification" and len(annotation_rows) and int(annotation_rows[0]) in review.annotations:
+            review.predictions[prediction_row] = review.annotations[int(annotation_rows[0])]
+        elif evaluation.kind == "tagging" and evaluation.state[prediction_row] == IGNORED:  # stated to be unknown
+            for annotation_row in annotation_rows[evaluation.annotations.concept[annotation_rows] == evaluation.predictions.concept[prediction_row]].tolist():
+                if annotation_row in review.annotations:
+                    review.predictions[prediction_row] = review.annotations[annotation_row]
+    return review
 
 
-Settled = dict[int, tuple[int, int]]
+RowStates = dict[int, tuple[int, int]]
 
 
-def settle_exactly(found: Settled, rows: Longs, boxes: Floats | None, score: Floats | None, place: Covered, least: float) -> bool:
+def assign_exact(row_states: RowStates, rows: Longs, boxes: Floats | None, score: Floats | None, item: CoveredItem, min_iou: float) -> bool:
     """Mark the image, or the very box, that the place speaks of; whether it is there."""
-    if boxes is not None and place.box is not None:
-        rows = rows[(boxes[rows] == np.array(place.box)).all(axis=1)]
-    free = [one for one in rows[place.nth : place.nth + 1].tolist() + rows.tolist() if one not in found]
-    for row in free[:1]:
-        found[row] = place.state, place.decision
-    return boxes is None or place.box is None or len(rows) > 0
+    if boxes is not None and item.box is not None:
+        rows = rows[(boxes[rows] == np.array(item.box)).all(axis=1)]
+    free_rows = [candidate for candidate in rows[item.nth : item.nth + 1].tolist() + rows.tolist() if candidate not in row_states]
+    for free_row in free_rows[:1]:
+        row_states[free_row] = item.state, item.decision_id
+    return boxes is None or item.box is None or len(rows) > 0
 
 
-def settle_nearby(found: Settled, rows: Longs, boxes: Floats | None, score: Floats | None, place: Covered, least: float) -> bool:
+def assign_nearby(row_states: RowStates, rows: Longs, boxes: Floats | None, score: Floats | None, item: CoveredItem, min_iou: float) -> bool:
     """Mark the free box that is essentially at the place, if there is one."""
-    free = np.array([row for row in rows.tolist() if row not in found], np.int64)
-    if boxes is None or not len(free) or not place.nearby:
+    free_rows = np.array([candidate for candidate in rows.tolist() if candidate not in row_states], np.int64)
+    if boxes is None or not len(free_rows) or not item.nearby:
         return False
-    own = boxes[free]
-    overlap = iou_of_pairs(own, np.broadcast_to(np.array(place.box), own.shape), np.zeros(len(own), bool))
-    near = overlap >= least
-    if near.any():
-        weight = overlap[near] if score is None else score[free[near]]
-        found[int(free[near][np.argmax(weight)])] = place.state, place.decision
-    return bool(near.any())
+    free_boxes = boxes[free_rows]
+    overlap = iou_of_pairs(free_boxes, np.broadcast_to(np.array(item.box), free_boxes.shape), np.zeros(len(free_boxes), bool))
+    is_near = overlap >= min_iou
+    if is_near.any():
+        ranking = overlap[is_near] if score is None else score[free_rows[is_near]]
+        row_states[int(free_rows[is_near][np.argmax(ranking)])] = item.state, item.decision_id
+    return bool(is_near.any())

@@ -14,7 +14,7 @@ import numpy as np
 
 from pellucid.columns import SPLITS, Annotations, Bytes, Floats, Images, Integers, Kind, Longs, Predictions, texts
 from pellucid.understand.evaluation import Evaluation, evaluate
-from pellucid.understand.histogrammed import Scale
+from pellucid.understand.histogrammed import ScoreBins
 from pellucid.understand.orders import order_by_key
 from pellucid.understand.outcomes import MATCHED, WRONG, Staircase
 from pellucid.understand.thresholds import Counted
@@ -28,11 +28,11 @@ class Shard:
     images are places among all; any order of predictions · rows: int32, where its annotations stand among all, rising.
     """
 
-    first: int
+    first_image: int
     split: Bytes
-    stated: Bytes
+    completeness: Bytes
     annotations: Annotations
-    rows: Integers
+    annotation_rows: Integers
     predictions: Predictions
 
 
@@ -43,136 +43,136 @@ class MatchedShard:
     prediction's image and concept, -1 for none; None in detection · rows, staircase: of its annotations."""
 
     predictions: Predictions
-    start: Longs
+    run_starts: Longs
     state: Bytes
     partner: Integers
     iou: Floats
-    owner: Integers | None
-    rows: Integers
+    same_concept_annotation: Integers | None
+    annotation_rows: Integers
     staircase: Staircase | None
 
 
-def plan_shards(predictions: Longs, most: int) -> Longs:
+def plan_shards(predictions: Longs, max_rows: int) -> Longs:
     """Where shards of images begin and end, int64 (shards + 1,), so that none has more than `most` predictions unless one image has.
 
     predictions: int64 (images,), how many each image has.
     """
-    before = np.concatenate([[0], np.cumsum(predictions)])
-    edges, images = [0], len(predictions)
-    while edges[-1] < images:
-        reach = int(np.searchsorted(before, before[edges[-1]] + most, side="right")) - 1
-        edges.append(max(edges[-1] + 1, reach))
-    return np.array(edges if images else [0, 0], np.int64)
+    cumulative_counts = np.concatenate([[0], np.cumsum(predictions)])
+    edges, image_count = [0], len(predictions)
+    while edges[-1] < image_count:
+        end_image = int(np.searchsorted(cumulative_counts, cumulative_counts[edges[-1]] + max_rows, side="right")) - 1
+        edges.append(max(edges[-1] + 1, end_image))
+    return np.array(edges if image_count else [0, 0], np.int64)
 
 
-def match_shard(kind: Kind, concepts: int, shard: Shard, iou: float) -> MatchedShard:
+def match_shard(kind: Kind, concept_count: int, shard: Shard, iou: float) -> MatchedShard:
     """Put a shard's predictions in gallery order and match them, for all thresholds at once; iou: see `evaluate`."""
-    number, first = len(shard.split), np.int32(shard.first)
-    blank = texts([""] * number)
-    nothing = np.zeros(number, np.int32)
-    images = Images(blank, shard.split, nothing, nothing, nothing, blank, shard.stated, blank)
-    annotations = shard.annotations.replaced(image=shard.annotations.image - first)
-    predictions = shard.predictions.replaced(image=shard.predictions.image - first)
-    names = ("",) * concepts
-    found = evaluate(kind, names, images, np.zeros(number, np.int8), annotations, predictions, iou, consume=True)
-    owner = None if kind == "detection" else owners(found, shard.rows)
-    there = np.append(shard.rows, -1).astype(np.int32)
-    ordered = found.predictions.replaced(image=found.predictions.image + first)
-    return MatchedShard(ordered, run_starts(found), found.state, there[found.partner], found.iou, owner, shard.rows, found.staircase)
+    image_count, first_image = len(shard.split), np.int32(shard.first_image)
+    empty_texts = texts([""] * image_count)
+    zeros = np.zeros(image_count, np.int32)
+    images = Images(empty_texts, shard.split, zeros, zeros, zeros, empty_texts, shard.completeness, empty_texts)
+    annotations = shard.annotations.replaced(image=shard.annotations.image - first_image)
+    predictions = shard.predictions.replaced(image=shard.predictions.image - first_image)
+    concept_names = ("",) * concept_count
+    evaluation = evaluate(kind, concept_names, images, np.zeros(image_count, np.int8), annotations, predictions, iou, consume=True)
+    same_concept_annotation = None if kind == "detection" else same_concept_annotations(evaluation, shard.annotation_rows)
+    global_rows = np.append(shard.annotation_rows, -1).astype(np.int32)
+    global_predictions = evaluation.predictions.replaced(image=evaluation.predictions.image + first_image)
+    return MatchedShard(global_predictions, find_run_starts(evaluation), evaluation.state, global_rows[evaluation.partner], evaluation.iou, same_concept_annotation, shard.annotation_rows, evaluation.staircase)
 
 
-def run_starts(found: Evaluation) -> Longs:
-    concepts = len(found.concepts)
-    key = found.images.split[found.predictions.image].astype(np.int64) * concepts + found.predictions.concept
-    return np.asarray(np.searchsorted(key, np.arange(len(SPLITS) * concepts + 1)), np.int64)
+def find_run_starts(evaluation: Evaluation) -> Longs:
+    concept_count = len(evaluation.concepts)
+    run_indices = evaluation.images.split[evaluation.predictions.image].astype(np.int64) * concept_count + evaluation.predictions.concept
+    return np.asarray(np.searchsorted(run_indices, np.arange(len(SPLITS) * concept_count + 1)), np.int64)
 
 
-def owners(found: Evaluation, rows: Integers) -> Integers:
-    owner = np.full(len(found.predictions), -1, np.int32)
-    listed = found.own >= 0
-    owner[found.own[listed]] = rows[listed]
-    return owner
+def same_concept_annotations(evaluation: Evaluation, annotation_rows: Integers) -> Integers:
+    annotation_by_prediction = np.full(len(evaluation.predictions), -1, np.int32)
+    has_prediction = evaluation.own >= 0
+    annotation_by_prediction[evaluation.own[has_prediction]] = annotation_rows[has_prediction]
+    return annotation_by_prediction
 
 
 @dataclass(frozen=True)
-class Stretch:
+class RunBatch:
     """Neighbouring runs that are reduced together, first up to (not including) last; or of one run the scores at or over `low` and
     under `high`."""
 
-    first: int
-    last: int
-    low: float = -np.inf
-    high: float = np.inf
+    first_run: int
+    end_run: int
+    min_score: float = -np.inf
+    max_score: float = np.inf
 
     @property
-    def is_part(self) -> bool:
-        return not (np.isneginf(self.low) and np.isposinf(self.high))
+    def is_partial_run(self) -> bool:
+        return not (np.isneginf(self.min_score) and np.isposinf(self.max_score))
 
 
-def plan_stretches(counts: Longs, most: int) -> list[Stretch]:
+def plan_run_batches(run_counts: Longs, max_rows: int) -> list[RunBatch]:
     """Stretches of at most `most` rows, in the order of the runs; counts: int64 (runs,). A longer run is a stretch of its own."""
-    stretches, first, rows = [], 0, 0
-    for run, number in enumerate(counts.tolist()):
-        if rows and rows + number > most:
-            stretches.append(Stretch(first, run))
-            first, rows = run, 0
-        rows += number
-    stretches.append(Stretch(first, len(counts)))
-    return [one for one in stretches if counts[one.first : one.last].any()]
+    batches, first_run, batch_rows = [], 0, 0
+    for run, row_count in enumerate(run_counts.tolist()):
+        if batch_rows and batch_rows + row_count > max_rows:
+            batches.append(RunBatch(first_run, run))
+            first_run, batch_rows = run, 0
+        batch_rows += row_count
+    batches.append(RunBatch(first_run, len(run_counts)))
+    return [batch for batch in batches if run_counts[batch.first : batch.last].any()]
 
 
-def stretches_with_parts(counts: Longs, rows: int, by_bin: dict[int, tuple[Scale, Longs]]) -> list[Stretch]:
+def plan_score_batches(run_counts: Longs, max_rows: int, bin_counts_by_run: dict[int, tuple[ScoreBins, Longs]]) -> list[RunBatch]:
     """Stretches of all runs, those longer than `rows` cut where their scores allow. by_bin: of these, how many rows fall in each bin."""
-    found: list[Stretch] = []
-    for one in plan_stretches(counts, rows):
-        if one.first in by_bin and one.last == one.first + 1:
-            found += cut_by_score(one.first, *by_bin[one.first], rows)
+    batches: list[RunBatch] = []
+    for batch in plan_run_batches(run_counts, max_rows):
+        if batch.first_run in bin_counts_by_run and batch.end_run == batch.first_run + 1:
+            batches += split_run_by_score(batch.first_run, *bin_counts_by_run[batch.first_run], max_rows)
         else:
-            found.append(one)
-    return found
+            batches.append(batch)
+    return batches
 
 
-def cut_by_score(run: int, scale: Scale, bins: Longs, rows: int) -> list[Stretch]:
+def split_run_by_score(run: int, score_bins: ScoreBins, bin_counts: Longs, max_rows: int) -> list[RunBatch]:
     """A run in ranges of scores, highest first, each of at most `rows` rows unless one bin has more."""
-    parts, high, held = [], np.inf, 0
-    for place in np.flatnonzero(bins).tolist():
-        if held and held + bins[place] > rows:
-            low = scale.ceiling(place)
-            parts.append(Stretch(run, run + 1, low, high))
-            high, held = low, 0
-        held += int(bins[place])
-    return [*parts, Stretch(run, run + 1, -np.inf, high)]
+    batches, max_score, batch_rows = [], np.inf, 0
+    for bin_index in np.flatnonzero(bin_counts).tolist():
+        if batch_rows and batch_rows + bin_counts[bin_index] > max_rows:
+            min_score = score_bins.upper_bound(bin_index)
+            batches.append(RunBatch(run, run + 1, min_score, max_score))
+            max_score, batch_rows = min_score, 0
+        batch_rows += int(bin_counts[bin_index])
+    return [*batches, RunBatch(run, run + 1, -np.inf, max_score)]
 
 
-def merged(run: Integers, score: Floats, runs: int) -> tuple[Integers, Longs]:
+def merge_runs(run_indices: Integers, score: Floats, run_count: int) -> tuple[Integers, Longs]:
     """The order that puts rows by run and in each by score, highest first, ties as they come; and where the runs begin.
 
     run: int32, rising within each shard's rows; score: descending within each shard's run; the shards one after another. The sort
     of each run is a stable merge sort, which takes rows that are in order already as they are.
     """
-    order, start = order_by_key(run, runs)
+    order, start = order_by_key(run_indices, run_count)
     for begin, end in zip(start[:-1].tolist(), start[1:].tolist(), strict=True):
         if end - begin > 1:
-            rows = order[begin:end]
-            order[begin:end] = rows[np.argsort(-score[rows], kind="stable")]
+            run_order = order[begin:end]
+            order[begin:end] = run_order[np.argsort(-score[run_order], kind="stable")]
     return order, start
 
 
-def counted(score: Floats, state: Bytes, annotations: int) -> Counted:
+def select_countable(score: Floats, state: Bytes, annotations: int) -> Counted:
     """A run's counted predictions, for sweeps."""
-    counts = (state == MATCHED) | (state == WRONG)
-    return Counted(score[counts], state[counts] == MATCHED, annotations)
+    is_countable = (state == MATCHED) | (state == WRONG)
+    return Counted(score[is_countable], state[is_countable] == MATCHED, annotations)
 
 
-def gathered_staircase(parts: Sequence[tuple[Integers, Staircase]], annotations: int) -> Staircase:
+def concat_steps(shard_steps: Sequence[tuple[Integers, Staircase]], annotation_count: int) -> Staircase:
     """The staircases of shards as one; each with the places of its annotations among all."""
-    count = np.zeros(annotations, np.int64)
-    for rows, stairs in parts:
-        count[rows] = np.diff(stairs.start)
-    start = np.concatenate([[0], np.cumsum(count)])
+    step_counts = np.zeros(annotation_count, np.int64)
+    for annotation_rows, steps in shard_steps:
+        step_counts[annotation_rows] = np.diff(steps.start)
+    start = np.concatenate([[0], np.cumsum(step_counts)])
     score, iou = np.empty(start[-1]), np.empty(start[-1])
-    for rows, stairs in parts:
-        size = np.diff(stairs.start)
-        place = np.repeat(start[rows] - stairs.start[:-1], size) + np.arange(len(stairs.score))
-        score[place], iou[place] = stairs.score, stairs.iou
+    for annotation_rows, steps in shard_steps:
+        step_counts_in_shard = np.diff(steps.start)
+        target_indices = np.repeat(start[annotation_rows] - steps.start[:-1], step_counts_in_shard) + np.arange(len(steps.score))
+        score[target_indices], iou[target_indices] = steps.score, steps.iou
     return Staircase(start, score, iou)

@@ -22,8 +22,8 @@ from pellucid.workspace.corrections import write_corrections, write_history, wri
 from pellucid.workspace.gallery import Gallery
 from pellucid.workspace.loaded import Order
 from pellucid.workspace.manifests import Concept
-from pellucid.workspace.mended import Current
-from pellucid.workspace.reviewed import Which
+from pellucid.workspace.mended import CorrectedView
+from pellucid.workspace.reviewed import ReviewFilter
 from pellucid.workspace.version import Version
 from pellucid.workspace.view import View
 
@@ -41,7 +41,7 @@ class ExportOptions:
     concept: str | None = None
     threshold: float | None = None
     order: Order = "score"
-    review: Which = "all"
+    review: ReviewFilter = "all"
     corrected: bool = False
 
 
@@ -95,17 +95,17 @@ def annotation_data(view: View, version: Version | None, split: Split | None, co
             return export_data
         images, annotations, folders = view.annotation_tables
         return build_export(view, view.manifest.concepts, images, annotations, None, folders, split)
-    results = version.results.apply_corrections(view.reviews.ledger) if corrected else version.results
+    results = version.results.apply_corrections(view.reviews.log) if corrected else version.results
     evaluation = results.evaluation
     return build_export(view, results.manifest.concepts, evaluation.images, evaluation.annotations, None, results.folders, split)
 
 
-def inapplicable_edit_notes(current: Current) -> list[Note]:
+def inapplicable_edit_notes(current: CorrectedView) -> list[Note]:
     """Notes on corrections that could not be applied."""
     notes = []
-    if count := len(current.unfit):
+    if count := len(current.unapplied_ids):
         notes.append(Note("unfit", f"{format_count(count, 'correction')} left out: the annotation no longer exists", count))
-    if count := len(current.absent):
+    if count := len(current.missing_image_ids):
         notes.append(Note("absent", f"{format_count(count, 'correction')} left out: the image is not in the view, or was replaced", count))
     return notes
 

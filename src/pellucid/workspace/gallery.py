@@ -10,7 +10,7 @@ from pellucid.errors import PyArrowMissingError
 from pellucid.understand.items import Item, items
 from pellucid.understand.shown import Shown
 from pellucid.workspace.notebook import gallery_html
-from pellucid.workspace.whereabouts import Whereabouts
+from pellucid.workspace.whereabouts import ImageLocator
 
 BATCH_SIZE = 1_000
 
@@ -18,7 +18,7 @@ BATCH_SIZE = 1_000
 class Gallery(Sequence[Item]):
     """The items of one tab, as a lazy sequence: only the items accessed are built."""
 
-    def __init__(self, list_view: Shown, image_locator: Whereabouts, threshold: float | None, has_threshold_position: bool) -> None:
+    def __init__(self, list_view: Shown, image_locator: ImageLocator, threshold: float | None, has_threshold_position: bool) -> None:
         self.list_view = list_view
         self.threshold = threshold
         self.image_locator = image_locator

@@ -15,11 +15,11 @@ import numpy as np
 from pellucid.columns import Floats, Longs
 from pellucid.images.likeness import likenesses
 from pellucid.understand.causes import Neighbours
-from pellucid.understand.decisions import Decision, Ledger
+from pellucid.understand.decisions import Decision, DecisionLog
 from pellucid.understand.evaluation import Evaluation
 from pellucid.understand.gallery import Selection, Tab
 from pellucid.understand.intervals import Interval, threshold_intervals
-from pellucid.understand.mending import telling
+from pellucid.understand.mending import group_effective_decisions
 from pellucid.understand.mistakes import Suspicion, most_likely_first, suspicion
 from pellucid.understand.shown import Shown, in_order
 from pellucid.understand.similar import chained
@@ -28,10 +28,10 @@ from pellucid.workspace.appearance import Appearance
 from pellucid.workspace.embeddings import Embeddings
 from pellucid.workspace.looked import ImageStatsCache
 from pellucid.workspace.manifests import VersionManifest
-from pellucid.workspace.mended import Originals, placed, with_corrections
-from pellucid.workspace.reviewed import ReviewedItems, Which
+from pellucid.workspace.mended import OriginalAnnotations, locate_decisions, correct_evaluation
+from pellucid.workspace.reviewed import ReviewIndex, ReviewFilter
 from pellucid.workspace.sliced import ErrorSlice, find_slices
-from pellucid.workspace.whereabouts import Whereabouts
+from pellucid.workspace.whereabouts import ImageLocator
 
 CACHE_SIZE = 24
 Order = Literal["score", "mistakes", "similar"]
@@ -45,7 +45,7 @@ class Results:
     statistics are cached; None: no cache on disk."""
 
     def __init__(
-        self, manifest: VersionManifest, evaluation: Evaluation, folders: list[str] | None = None, originals: Originals | None = None,
+        self, manifest: VersionManifest, evaluation: Evaluation, folders: list[str] | None = None, originals: OriginalAnnotations | None = None,
         corrected: bool = False, folder: Path | None = None, embeddings: Embeddings | None = None,
     ) -> None:  # fmt: skip
         self.manifest = manifest
@@ -69,8 +69,8 @@ class Results:
         return Neighbours(self.evaluation)
 
     @cached_property
-    def image_locator(self) -> Whereabouts:
-        return Whereabouts(self.evaluation.images, self.folders)
+    def image_locator(self) -> ImageLocator:
+        return ImageLocator(self.evaluation.images, self.folders)
 
     @cached_property
     def intervals(self) -> list[Interval | None]:
@@ -106,16 +106,16 @@ class Results:
         return split_appearance
 
     @cached_property
-    def reviewed_items(self) -> ReviewedItems:
-        return ReviewedItems(self.evaluation, self.neighbours, self.image_locator, None if self.corrected else self.manifest.corrected_to)
+    def reviewed_items(self) -> ReviewIndex:
+        return ReviewIndex(self.evaluation, self.neighbours, self.image_locator, None if self.corrected else self.manifest.corrected_to)
 
-    def apply_corrections(self, decision_log: Ledger) -> Results:
+    def apply_corrections(self, decision_log: DecisionLog) -> Results:
         """Results evaluated against the corrected annotations; self if there are no corrections."""
         with self._lock:
             if self._corrected_head != decision_log.head:
-                head, decisions = decision_log.head, decision_log.in_force()
-                located_decisions = placed(self.image_locator, decisions)
-                decision_ids = tuple(decision.id for image_decisions in telling(self.evaluation.kind, located_decisions).values() for decision in image_decisions)
+                head, decisions = decision_log.head, decision_log.active_decisions()
+                located_decisions = locate_decisions(self.image_locator, decisions)
+                decision_ids = tuple(decision.id for image_decisions in group_effective_decisions(self.evaluation.kind, located_decisions).values() for decision in image_decisions)
                 if self._corrected_results is None or self._corrected_results[0] != decision_ids:  # decisions that confirm annotations change nothing
                     self._corrected_results = decision_ids, self._build_corrected(decisions, located_decisions) if decision_ids or self.originals is not None else self
                 self._corrected_head = head
@@ -123,11 +123,11 @@ class Results:
             return self._corrected_results[1]
 
     def _build_corrected(self, decisions: list[Decision], located_decisions: list[tuple[int, Decision]]) -> Results:
-        evaluation, frozen_rows, inapplicable_ids = with_corrections(self.evaluation, self.originals, located_decisions)
+        evaluation, frozen_rows, inapplicable_ids = correct_evaluation(self.evaluation, self.originals, located_decisions)
         corrected_results = Results(self.manifest, evaluation, self.folders, corrected=True, embeddings=self.embeddings)
         corrected_results.frozen_rows = frozen_rows
         located_ids = {decision.id for _, decision in located_decisions}
-        corrected_results.not_applied = len(inapplicable_ids) + sum(decision.edits and decision.id not in located_ids for decision in decisions)
+        corrected_results.not_applied = len(inapplicable_ids) + sum(decision.is_edit and decision.id not in located_ids for decision in decisions)
         return corrected_results
 
     def selection(self, tab: Tab, split: int, concept: int | None, thresholds: Floats, reverse: bool) -> Selection:
@@ -137,7 +137,7 @@ class Results:
         return selection
 
     def list_view(
-        self, selection: Selection, order: Order = "score", review_filter: Which = "all", decision_log: Ledger | None = None, filtered_rows: Longs | None = None
+        self, selection: Selection, order: Order = "score", review_filter: ReviewFilter = "all", decision_log: DecisionLog | None = None, filtered_rows: Longs | None = None
     ) -> Shown:
         """A tab in the given order, filtered by review state. decision_log: of the view. filtered_rows: the rows left by
         the filters, in the tab's default order."""
@@ -148,8 +148,8 @@ class Results:
         if decision_log is None or not decision_log.head:
             review_filter = review_filter if review_filter in ("reviewed", "unsure") else "all"
         else:
-            self.reviewed_items.follow(decision_log)
-        return self.reviewed_items.part(selection, review_filter, ordered_rows)
+            self.reviewed_items.update(decision_log)
+        return self.reviewed_items.filter_selection(selection, review_filter, ordered_rows)
 
     def _rows_in_order(self, selection: Selection, order: Order) -> Longs:
         key = (order, selection.tab, selection.split, selection.concept, selection.reverse, selection.thresholds.tobytes())

@@ -21,7 +21,7 @@ from pellucid.images.likeness import LENGTH
 from pellucid.images.looks import LOOKS, look
 from pellucid.understand.evaluation import Evaluation
 from pellucid.understand.gallery import Selection, Tab
-from pellucid.workspace.whereabouts import Whereabouts
+from pellucid.workspace.whereabouts import ImageLocator
 
 FloatArray = NDArray[np.floating[Any]]
 DEFAULT_PICTURE_LIMIT = 4_000
@@ -96,7 +96,7 @@ PREDICTION_TABS: tuple[Tab, ...] = ("matched", "missing")
 ProgressCallback = Callable[[int, int], None]
 
 
-def measure_images(evaluation: Evaluation, items: ItemSample, image_locator: Whereabouts, progress: ProgressCallback) -> ImageStats:
+def measure_images(evaluation: Evaluation, items: ItemSample, image_locator: ImageLocator, progress: ProgressCallback) -> ImageStats:
     """Read the images; the values of unreadable images stay undefined (NaN, -1 or '')."""
     line_count = len(items.images) + len(items.annotations) + len(items.predictions)
     statistics, colours = np.full((line_count, len(LOOKS)), np.nan, np.float32), np.full(line_count, -1, np.int8)
@@ -133,7 +133,7 @@ def measure_images(evaluation: Evaluation, items: ItemSample, image_locator: Whe
     return ImageStats(items, statistics, colours, descriptors, cameras, capture_times)
 
 
-def stats_cache_key(evaluation: Evaluation, items: ItemSample, image_locator: Whereabouts) -> str:
+def stats_cache_key(evaluation: Evaluation, items: ItemSample, image_locator: ImageLocator) -> str:
     """A hash that changes if the images or the boxes change."""
     digest = hashlib.blake2b(digest_size=16)
     for item_rows in (items.images, items.annotations, items.predictions):
@@ -147,7 +147,7 @@ def stats_cache_key(evaluation: Evaluation, items: ItemSample, image_locator: Wh
     return digest.hexdigest()
 
 
-def load_or_measure(evaluation: Evaluation, items: ItemSample, image_locator: Whereabouts, cache_file: Path | None, progress: ProgressCallback) -> ImageStats:
+def load_or_measure(evaluation: Evaluation, items: ItemSample, image_locator: ImageLocator, cache_file: Path | None, progress: ProgressCallback) -> ImageStats:
     """cache_file: None disables caching on disk."""
     key = stats_cache_key(evaluation, items, image_locator)
     if cache_file is not None and cache_file.is_file():
@@ -170,7 +170,7 @@ def load_or_measure(evaluation: Evaluation, items: ItemSample, image_locator: Wh
 class ImageStatsCache:
     """Image statistics of one version. The images of a split are read once; callers can wait, or poll the progress."""
 
-    def __init__(self, evaluation: Evaluation, image_locator: Whereabouts, folder: Path | None) -> None:
+    def __init__(self, evaluation: Evaluation, image_locator: ImageLocator, folder: Path | None) -> None:
         """folder: of the cache files; None: cache in memory only."""
         self._evaluation = evaluation
         self._image_locator = image_locator

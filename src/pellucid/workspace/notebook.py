@@ -12,7 +12,7 @@ from pellucid.images.crops import PictureProblem, cut
 from pellucid.images.framing import Region, frame
 from pellucid.images.sizes import displayed_size
 from pellucid.understand.items import Item
-from pellucid.workspace.whereabouts import Whereabouts
+from pellucid.workspace.whereabouts import ImageLocator
 
 if TYPE_CHECKING:
     from pellucid.workspace.figures import SplitFigures
@@ -34,7 +34,7 @@ def gallery_html(gallery: Gallery, item_limit: int = ITEM_LIMIT) -> str:
     )
 
 
-def item_html(image_locator: Whereabouts, item: Item) -> str:
+def item_html(image_locator: ImageLocator, item: Item) -> str:
     source, region = item_picture(image_locator, item)
     score = "" if item.score is None else f"{item.score:.3f}"
     colour = OUTCOME_COLOURS[item.outcome]
@@ -48,9 +48,9 @@ def item_html(image_locator: Whereabouts, item: Item) -> str:
     )
 
 
-def item_picture(image_locator: Whereabouts, item: Item) -> tuple[str, Region | None]:
+def item_picture(image_locator: ImageLocator, item: Item) -> tuple[str, Region | None]:
     """The crop as a data URL and its region in the image; '' and None if there is no image."""
-    image_row = image_locator.row_of(item.image)
+    image_row = image_locator.find_path(item.image)
     location = None if image_row is None else image_locator.location(image_row)
     if location is None:
         return "", None

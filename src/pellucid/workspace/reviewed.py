@@ -10,107 +10,107 @@ import numpy as np
 
 from pellucid.columns import Bytes, Longs
 from pellucid.understand.causes import Neighbours
-from pellucid.understand.decisions import Decision, Ledger
+from pellucid.understand.decisions import Decision, DecisionLog
 from pellucid.understand.evaluation import Evaluation
 from pellucid.understand.gallery import Selection
-from pellucid.understand.reviewed import NEW, REVIEWED, UNSURE, InImage, reviewed_in_image
+from pellucid.understand.reviewed import NEW, REVIEWED, UNSURE, ImageReview, review_image
 from pellucid.understand.shown import Listed, Shown, Without, in_order, inside
-from pellucid.workspace.whereabouts import Whereabouts
+from pellucid.workspace.whereabouts import ImageLocator
 
-Which = Literal["all", "new", "reviewed", "unsure"]
-WHICH: tuple[Which, ...] = ("all", "new", "reviewed", "unsure")
+ReviewFilter = Literal["all", "new", "reviewed", "unsure"]
+REVIEW_FILTERS: tuple[ReviewFilter, ...] = ("all", "new", "reviewed", "unsure")
 
 
 @dataclass(frozen=True, eq=False)
-class Decided:
+class DecidedRows:
     """Rows that are decided on, rising, and their states (REVIEWED, UNSURE)."""
 
     rows: Longs
     states: Bytes
 
 
-class ReviewedItems:
+class ReviewIndex:
     """Thread-safe. A decision costs the images it is about."""
 
-    def __init__(self, evaluation: Evaluation, neighbours: Neighbours, whereabouts: Whereabouts, applied_to: int | None) -> None:
+    def __init__(self, evaluation: Evaluation, neighbours: Neighbours, locator: ImageLocator, applied_until: int | None) -> None:
         """applied_to: the last decision that the evaluation's annotations take into account; None: all there are."""
         self._evaluation = evaluation
-        self._applied_to = applied_to
+        self._applied_until = applied_until
         self._neighbours = neighbours
-        self._whereabouts = whereabouts
+        self._locator = locator
         self._head = 0
-        self._reset = 0
+        self._last_reset = 0
         self._verdicts: dict[int, dict[int, Decision]] = {}
-        self._in_image: dict[int, InImage] = {}
-        self._decided: dict[bool, Decided] = {}
+        self._image_reviews: dict[int, ImageReview] = {}
+        self._decided_rows: dict[bool, DecidedRows] = {}
         self._lock = threading.Lock()
 
-    def follow(self, ledger: Ledger) -> None:
+    def update(self, log: DecisionLog) -> None:
         """Take in what was decided since."""
         with self._lock:
-            if ledger.head == self._head:
+            if log.head == self._head:
                 return
-            rows = ledger.since(self._head)
-            touched = set()
-            for row in rows:
-                verdict = ledger.verdict_of(row)
-                image = None if verdict is None else self._whereabouts.find(verdict)
+            new_decisions = log.newer_decisions(self._head)
+            changed_images = set()
+            for decision in new_decisions:
+                verdict = log.original_verdict(decision)
+                image = None if verdict is None else self._locator.find_image(verdict)
                 if verdict is not None and image is not None:
                     self._verdicts.setdefault(image, {})[verdict.id] = verdict
-                    touched.add(image)
-            if ledger.last_reset != self._reset:
-                self._reset = ledger.last_reset
-                touched = set(self._verdicts)
-            for image in touched:
-                known = self._verdicts[image].values()
-                verdicts = [one for one in known if one.id > self._reset and one.id <= rows[-1].id and ledger.is_on(one.id)]
-                self._in_image[image] = reviewed_in_image(self._evaluation, self._neighbours, image, verdicts, self._applied_to)
-            self._head = rows[-1].id if rows else self._head
-            self._decided.clear()
+                    changed_images.add(image)
+            if log.last_reset != self._last_reset:
+                self._last_reset = log.last_reset
+                changed_images = set(self._verdicts)
+            for image in changed_images:
+                image_verdicts = self._verdicts[image].values()
+                active_verdicts = [verdict for verdict in image_verdicts if verdict.id > self._last_reset and verdict.id <= new_decisions[-1].id and log.is_active(verdict.id)]
+                self._image_reviews[image] = review_image(self._evaluation, self._neighbours, image, active_verdicts, self._applied_until)
+            self._head = new_decisions[-1].id if new_decisions else self._head
+            self._decided_rows.clear()
 
     def state(self, image: int, row: int, annotation: bool) -> tuple[int, int]:
         """Of one row: its state, and the id of the decision; NEW and 0 for none."""
-        found = self._in_image.get(image)
-        if found is None:
+        image_review = self._image_reviews.get(image)
+        if image_review is None:
             return NEW, 0
-        return (found.annotations if annotation else found.predictions).get(row, (NEW, 0))
+        return (image_review.annotations if annotation else image_review.predictions).get(row, (NEW, 0))
 
-    def decided(self, annotations: bool) -> Decided:
+    def find_decided_rows(self, annotations: bool) -> DecidedRows:
         with self._lock:
-            if annotations not in self._decided:
+            if annotations not in self._decided_rows:
                 pairs = sorted(
                     (row, state)
-                    for one in self._in_image.values()
-                    for row, (state, _) in (one.annotations if annotations else one.predictions).items()
+                    for image_review in self._image_reviews.values()
+                    for row, (state, _) in (image_review.annotations if annotations else image_review.predictions).items()
                 )
                 rows, states = np.array([row for row, _ in pairs], np.int64), np.array([state for _, state in pairs], np.int8)
-                self._decided[annotations] = Decided(rows, states)
-            return self._decided[annotations]
+                self._decided_rows[annotations] = DecidedRows(rows, states)
+            return self._decided_rows[annotations]
 
-    def part(self, selection: Selection, which: Which, listed: Longs | None) -> Shown:
+    def filter_selection(self, selection: Selection, review_filter: ReviewFilter, ordered_rows: Longs | None) -> Shown:
         """The items of a tab that are new (those somebody was unsure of at the end), reviewed, or unsure; or all of them.
 
         listed: its rows in an order of their own.
         """
-        if which == "all":
-            return selection if listed is None else Listed(selection, listed)
-        decided = self.decided(selection.shows_annotations)
-        here = inside(selection, decided.rows)
-        rows, states = decided.rows[here], decided.states[here]
+        if review_filter == "all":
+            return selection if ordered_rows is None else Listed(selection, ordered_rows)
+        decided_rows = self.find_decided_rows(selection.shows_annotations)
+        in_selection = inside(selection, decided_rows.rows)
+        rows, states = decided_rows.rows[in_selection], decided_rows.states[in_selection]
         unsure = rows[states == UNSURE]
-        if which == "new":
-            if listed is None:
+        if review_filter == "new":
+            if ordered_rows is None:
                 return Without(selection, rows, in_order(selection, unsure))
-            return Listed(selection, np.concatenate([listed[~np.isin(listed, rows)], listed[np.isin(listed, unsure)]]))
-        wanted = unsure if which == "unsure" else rows[states == REVIEWED]
-        return Listed(selection, in_order(selection, wanted) if listed is None else listed[np.isin(listed, wanted)])
+            return Listed(selection, np.concatenate([ordered_rows[~np.isin(ordered_rows, rows)], ordered_rows[np.isin(ordered_rows, unsure)]]))
+        matching_rows = unsure if review_filter == "unsure" else rows[states == REVIEWED]
+        return Listed(selection, in_order(selection, matching_rows) if ordered_rows is None else ordered_rows[np.isin(ordered_rows, matching_rows)])
 
-    def counts(self, selection: Selection) -> tuple[Longs, Longs]:
+    def count_reviewed(self, selection: Selection) -> tuple[Longs, Longs]:
         """Per concept, how many items of a tab (of all concepts) are reviewed, and of how many somebody was unsure."""
-        decided = self.decided(selection.shows_annotations)
-        here = inside(selection, decided.rows)
-        table = self._evaluation.annotations if selection.shows_annotations else self._evaluation.predictions
-        concept, states = table.concept[decided.rows[here]], decided.states[here]
-        number = len(self._evaluation.concepts)
-        reviewed, unsure = (np.bincount(concept[states == state], minlength=number) for state in (REVIEWED, UNSURE))
+        decided_rows = self.find_decided_rows(selection.shows_annotations)
+        in_selection = inside(selection, decided_rows.rows)
+        columns = self._evaluation.annotations if selection.shows_annotations else self._evaluation.predictions
+        concept_indices, states = columns.concept[decided_rows.rows[in_selection]], decided_rows.states[in_selection]
+        concept_count = len(self._evaluation.concepts)
+        reviewed, unsure = (np.bincount(concept_indices[states == state], minlength=concept_count) for state in (REVIEWED, UNSURE))
         return reviewed, unsure

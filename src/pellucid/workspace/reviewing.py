@@ -11,10 +11,10 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal
 
 from pellucid.errors import ItemNotFoundError, ReviewerMissingError, HistoryRowNotFoundError, InvalidTextError
-from pellucid.reviews.contents import content_of
-from pellucid.reviews.store import Store
-from pellucid.understand.deciding import Asked, Change, resolve
-from pellucid.understand.decisions import TAKING_BACK, VERDICT_ACTIONS, Box, Decision, Ledger, Side, Verdict, item_key
+from pellucid.reviews.contents import content_and_stamp
+from pellucid.reviews.store import DecisionStore
+from pellucid.understand.deciding import TargetItem, Edit, resolve
+from pellucid.understand.decisions import REVERSAL_ACTIONS, VERDICT_ACTIONS, Box, Decision, DecisionLog, Side, Verdict, item_key
 from pellucid.understand.items import Item
 from pellucid.workspace.loaded import Results
 from pellucid.workspace.manifests import now
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from pellucid.workspace.version import Version
     from pellucid.workspace.view import View
 
-LONGEST_NAME = 100
-NO_CHANGE = Change()
+MAX_REVIEWER_LENGTH = 100
+NO_EDIT = Edit()
 
 
 @dataclass(frozen=True)
-class Seen:
+class ItemRef:
     """An item as a reviewer had it before them: image by path, concept, box; side `annotated` for items of the tab Extra · score:
     which tells equal boxes apart."""
 
@@ -40,183 +40,183 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Taken:
+class ReviewOutcome:
     """What an act came to. rows: those now in the history · conflicts: decisions of others on the same items that the reviewer had
     not seen; the later one stands."""
 
-    rows: list[Decision]
+    decisions: list[Decision]
     conflicts: list[Decision]
 
 
 class Reviews:
     """The decisions on a view: `view.reviews`. Thread-safe; what others decide meanwhile is taken in whenever it is asked."""
 
-    def __init__(self, view: View, store: Store) -> None:
+    def __init__(self, view: View, store: DecisionStore) -> None:
         self.view = view
         self._store = store
-        self._ledger = Ledger(view.kind)
+        self._log = DecisionLog(view.kind)
         self._lock = threading.Lock()
 
     @property
-    def ledger(self) -> Ledger:
+    def log(self) -> DecisionLog:
         """The history up to this moment, folded."""
         with self._lock:
-            self._ledger.append(self._store.read(self.view.name, self._ledger.head))
-            return self._ledger
+            self._log.append(self._store.read(self.view.name, self._log.head))
+            return self._log
 
     def decide(
-        self, version: Version, items: Iterable[Item | Seen], verdict: Verdict, who: str, change: Change = NO_CHANGE, reason: str = "",
-        batch: str | None = None, seen: int | None = None, loaded: Results | None = None,
-    ) -> Taken:  # fmt: skip
+        self, version: Version, items: Iterable[Item | ItemRef], verdict: Verdict, who: str, edit: Edit = NO_EDIT, reason: str = "",
+        batch: str | None = None, last_seen_id: int | None = None, loaded: Results | None = None,
+    ) -> ReviewOutcome:  # fmt: skip
         """Say of items of a version that their annotation is `wrong` (which mends it), `right` (the model erred), or that one is `unsure`.
 
         change: what the annotation should be, where that does not follow. batch: a name of the act; the same one twice is kept once.
         seen: the last row that the reviewer knew of. loaded: the state of the version they looked at, if not as trained.
         All rows are kept, or none. Raises ItemGone, ConceptNotInView, DecisionImpossible, NobodyNamed, ReviewsUnreachable.
         """
-        state = loaded or version.results
-        rows: list[Decision] = []
+        results = loaded or version.results
+        decisions: list[Decision] = []
         for item in items:
-            row = self._row(state, seen_item(item), verdict, change, rows)
-            rows.append(replace(row, version=version.name, reason=reason, corrected=state.corrected))
-        return self._append(rows, who, batch, seen)
+            decision = self._make_decision(results, item_ref(item), verdict, edit, decisions)
+            decisions.append(replace(decision, version=version.name, reason=reason, corrected=results.corrected))
+        return self._append(decisions, who, batch, last_seen_id)
 
-    def _row(self, state: Results, item: Seen, verdict: Verdict, change: Change, with_it: Sequence[Decision] = ()) -> Decision:
+    def _make_decision(self, results: Results, item: ItemRef, verdict: Verdict, edit: Edit, same_batch: Sequence[Decision] = ()) -> Decision:
         """with_it: rows of the same act, which may be about boxes equal to this one."""
-        image = state.image_locator.row_of(item.image)
-        if image is None:
+        image_index = results.image_locator.find_path(item.image)
+        if image_index is None:
             raise ItemNotFoundError(item.image, item.concept)
-        found = resolve(state.evaluation, state.neighbours, Asked(image, item.concept, item.side, item.box, item.score), verdict, change)
-        content, mark = content_of(state.image_locator.location(image))
-        made = Decision(
-            0, "", "", "", found.action, item.image, content, mark, found.concept, found.side, found.box, found.before, found.after
+        resolved = resolve(results.evaluation, results.neighbours, TargetItem(image_index, item.concept, item.side, item.box, item.score), verdict, edit)
+        content, file_stamp = content_and_stamp(results.image_locator.location(image_index))
+        decision = Decision(
+            0, "", "", "", resolved.action, item.image, content, file_stamp, resolved.concept, resolved.side, resolved.box, resolved.before, resolved.after
         )  # fmt: skip
-        if len(found.twins) == 1:
-            return replace(made, nth=found.twins[0])
-        taken = {one.nth for one in with_it if item_key(self.view.kind, replace(one, nth=0)) == item_key(self.view.kind, made)}
-        twins = [nth for nth in found.twins if nth not in taken] or list(found.twins)
-        return replace(made, nth=self.ledger.free_twin(made, twins))
+        if len(resolved.duplicates) == 1:
+            return replace(decision, nth=resolved.duplicates[0])
+        used_duplicates = {earlier.nth for earlier in same_batch if item_key(self.view.kind, replace(earlier, nth=0)) == item_key(self.view.kind, decision)}
+        duplicates = [nth for nth in resolved.duplicates if nth not in used_duplicates] or list(resolved.duplicates)
+        return replace(decision, nth=self.log.first_free_duplicate(decision, duplicates))
 
-    def comment(self, version: Version, item: Item | Seen, who: str, text: str, loaded: Results | None = None) -> Taken:
+    def comment(self, version: Version, item: Item | ItemRef, who: str, text: str, loaded: Results | None = None) -> ReviewOutcome:
         """A remark about an item, which decides nothing."""
-        row = self._row(loaded or version.results, seen_item(item), "unsure", NO_CHANGE)
-        return self._append([replace(row, action="comment", before=(), after=(), reason=text, version=version.name)], who)
+        decision = self._make_decision(loaded or version.results, item_ref(item), "unsure", NO_EDIT)
+        return self._append([replace(decision, action="comment", before=(), after=(), reason=text, version=version.name)], who)
 
-    def undo(self, who: str, batch: str | None = None) -> Taken:
+    def undo(self, who: str, batch: str | None = None) -> ReviewOutcome:
         """Take back this person's last act; nothing where there is none."""
-        return self._take_back("undo", who, batch)
+        return self._undo_or_redo("undo", who, batch)
 
-    def redo(self, who: str, batch: str | None = None) -> Taken:
+    def redo(self, who: str, batch: str | None = None) -> ReviewOutcome:
         """Bring back what this person took back last."""
-        return self._take_back("redo", who, batch)
+        return self._undo_or_redo("redo", who, batch)
 
-    def _take_back(self, way: Literal["undo", "redo"], who: str, batch: str | None) -> Taken:
+    def _undo_or_redo(self, action: Literal["undo", "redo"], who: str, batch: str | None) -> ReviewOutcome:
         """What is to be taken back is settled by the history as it is when it is taken back."""
-        who, batch = named(who), batch or uuid.uuid4().hex
+        who, batch = validate_reviewer(who), batch or uuid.uuid4().hex
         while True:
-            ledger = self.ledger
-            head = ledger.head
-            rows = ledger.undoable(who) if way == "undo" else ledger.redoable(who)
-            taken = self._append_after([Decision(0, "", "", "", way, reverts=row) for row in rows], who, batch, None, head)
-            if taken is not None:
-                return taken
+            log = self.log
+            head = log.head
+            decision_ids = log.next_undo(who) if action == "undo" else log.next_redo(who)
+            outcome = self._append_if_current([Decision(0, "", "", "", action, reverts=decision_id) for decision_id in decision_ids], who, batch, None, head)
+            if outcome is not None:
+                return outcome
 
-    def revert(self, row: int, who: str, reason: str = "") -> Taken:
+    def revert(self, decision_id: int, who: str, reason: str = "") -> ReviewOutcome:
         """Take back any row of the history, whoever wrote it. Raises RowUnknown."""
-        there = self.ledger.rows.get(row)
-        if there is None or there.action in TAKING_BACK:
-            raise HistoryRowNotFoundError(row)
-        return self._append([Decision(0, "", "", "", "revert", reverts=row, reason=reason)], who)
+        decision = self.log.decisions.get(decision_id)
+        if decision is None or decision.action in REVERSAL_ACTIONS:
+            raise HistoryRowNotFoundError(decision_id)
+        return self._append([Decision(0, "", "", "", "revert", reverts=decision_id, reason=reason)], who)
 
-    def reset(self, who: str, reason: str = "") -> Taken:
+    def reset(self, who: str, reason: str = "") -> ReviewOutcome:
         """Another round: nothing counts as reviewed any more. What was mended stays mended."""
         return self._append([Decision(0, "", "", "", "reset", reason=reason)], who)
 
     def history(self, image: str | None = None, who: str | None = None, day: str | None = None) -> list[Decision]:
         """Every row, oldest first; of images whose path holds a text, by a person, of a day (`2026-11-23`, in UTC)."""
-        ledger = self.ledger
+        log = self.log
         return [
-            row for row in (told(ledger, one) for one in list(ledger.rows.values()))
-            if (image is None or image in row.image) and (who is None or row.who == who) and (day is None or row.when.startswith(day))
+            decision for decision in (describe_reverted(log, original) for original in list(log.decisions.values()))
+            if (image is None or image in decision.image) and (who is None or decision.who == who) and (day is None or decision.when.startswith(day))
         ]  # fmt: skip
 
-    def lease(self, session: str, who: str, items: Sequence[Seen], seconds: float, most: int) -> list[int]:
+    def lease(self, session: str, who: str, items: Sequence[ItemRef], seconds: float, limit: int) -> list[int]:
         """Take items for a while, those that nobody has yet; their places in `items`."""
-        keys = {lease_key(item): place for place, item in reversed(list(enumerate(items)))}  # of equal boxes the first
-        taken = self._store.lease(self.view.name, session, named(who), sorted(keys, key=keys.__getitem__), seconds, most)
-        return [keys[key] for key in taken]
+        item_indices = {lease_key(item): item_index for item_index, item in reversed(list(enumerate(items)))}  # of equal boxes the first
+        leased_keys = self._store.lease(self.view.name, session, validate_reviewer(who), sorted(item_indices, key=item_indices.__getitem__), seconds, limit)
+        return [item_indices[key] for key in leased_keys]
 
     def renew(self, session: str, seconds: float) -> None:
         self._store.renew(session, seconds)
 
-    def give_back(self, session: str, items: Sequence[Seen] | None = None) -> None:
-        self._store.give_back(session, None if items is None else [lease_key(item) for item in items])
+    def release(self, session: str, items: Sequence[ItemRef] | None = None) -> None:
+        self._store.release(session, None if items is None else [lease_key(item) for item in items])
 
-    def held_by_others(self, session: str) -> set[str]:
+    def leased_elsewhere(self, session: str) -> set[str]:
         """Keys of the items that other sessions have before them."""
         return {lease.item for lease in self._store.leases(self.view.name) if lease.session != session}
 
-    def _append(self, rows: list[Decision], who: str, batch: str | None = None, seen: int | None = None) -> Taken:
-        taken = self._append_after(rows, who, batch, seen, None)
-        assert taken is not None
-        return taken
+    def _append(self, decisions: list[Decision], who: str, batch: str | None = None, last_seen_id: int | None = None) -> ReviewOutcome:
+        outcome = self._append_if_current(decisions, who, batch, last_seen_id, None)
+        assert outcome is not None
+        return outcome
 
-    def _append_after(self, rows: list[Decision], who: str, batch: str | None, seen: int | None, after: int | None) -> Taken | None:
+    def _append_if_current(self, decisions: list[Decision], who: str, batch: str | None, last_seen_id: int | None, expected_head: int | None) -> ReviewOutcome | None:
         """None where another row follows `after` already."""
-        who, batch, when = named(who), batch or uuid.uuid4().hex, now()
-        kept_as = [replace(row, who=who, batch=batch, when=when) for row in rows]
-        for row in kept_as:
-            refuse_unwritable(row.reason, row.image, row.concept)
-        ids = self._store.append(self.view.name, kept_as, after)
-        if ids is None:
+        who, batch, timestamp = validate_reviewer(who), batch or uuid.uuid4().hex, now()
+        stamped = [replace(decision, who=who, batch=batch, when=timestamp) for decision in decisions]
+        for decision in stamped:
+            check_storable(decision.reason, decision.image, decision.concept)
+        decision_ids = self._store.append(self.view.name, stamped, expected_head)
+        if decision_ids is None:
             return None
-        ledger = self.ledger
-        kept = [ledger.rows[row] for row in ids]
-        return Taken(kept, [] if seen is None else [other for row in kept for other in contradicted(ledger, row, seen)])
+        log = self.log
+        saved = [log.decisions[decision_id] for decision_id in decision_ids]
+        return ReviewOutcome(saved, [] if last_seen_id is None else [conflict for decision in saved for conflict in overruled_verdicts(log, decision, last_seen_id)])
 
 
-def seen_item(item: Item | Seen) -> Seen:
-    if isinstance(item, Seen):
+def item_ref(item: Item | ItemRef) -> ItemRef:
+    if isinstance(item, ItemRef):
         return item
     side: Side = "annotated" if item.outcome == "extra" else "predicted"
-    return Seen(item.image, item.concept, side, item.box, item.score)
+    return ItemRef(item.image, item.concept, side, item.box, item.score)
 
 
-def lease_key(item: Seen) -> str:
-    text = json.dumps([item.image, item.concept, item.side, item.box], ensure_ascii=False)
-    return blake2b(text.encode("utf-8", "backslashreplace"), digest_size=16).hexdigest()
+def lease_key(item: ItemRef) -> str:
+    encoded = json.dumps([item.image, item.concept, item.side, item.box], ensure_ascii=False)
+    return blake2b(encoded.encode("utf-8", "backslashreplace"), digest_size=16).hexdigest()
 
 
-def named(who: str) -> str:
+def validate_reviewer(who: str) -> str:
     who = " ".join(who.split())
-    if not 0 < len(who) <= LONGEST_NAME:
+    if not 0 < len(who) <= MAX_REVIEWER_LENGTH:
         raise ReviewerMissingError
-    refuse_unwritable(who)
+    check_storable(who)
     return who
 
 
-def refuse_unwritable(*words: str) -> None:
+def check_storable(*texts: str) -> None:
     """Raise where a text is none that can be kept: half of a character, or a zero byte."""
-    for word in words:
-        if "\0" in word or any("\ud800" <= sign <= "\udfff" for sign in word):
-            raise InvalidTextError(word)
+    for text in texts:
+        if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+            raise InvalidTextError(text)
 
 
-def contradicted(ledger: Ledger, row: Decision, seen: int) -> list[Decision]:
+def overruled_verdicts(log: DecisionLog, decision: Decision, last_seen_id: int) -> list[Decision]:
     """Verdicts of others on the row's item that came before it, after what its reviewer had seen."""
-    if row.action not in VERDICT_ACTIONS:
+    if decision.action not in VERDICT_ACTIONS:
         return []
     return [
-        one for one in ledger.about(row)
-        if seen < one.id < row.id and one.who != row.who and one.action in VERDICT_ACTIONS and ledger.is_on(one.id)
+        earlier for earlier in log.item_history(decision)
+        if last_seen_id < earlier.id < decision.id and earlier.who != decision.who and earlier.action in VERDICT_ACTIONS and log.is_active(earlier.id)
     ]  # fmt: skip
 
 
-def told(ledger: Ledger, row: Decision) -> Decision:
+def describe_reverted(log: DecisionLog, decision: Decision) -> Decision:
     """A row that takes back another tells of what: its image, its concept, and the change turned round."""
-    about = ledger.rows.get(row.reverts) if row.reverts is not None else None
-    if about is None:
-        return row
-    about = told(ledger, about)
-    before, after = (about.before, about.after) if row.action == "redo" else (about.after, about.before)
-    return replace(row, image=about.image, concept=about.concept, side=about.side, box=about.box, before=before, after=after)
+    reverted = log.decisions.get(decision.reverts) if decision.reverts is not None else None
+    if reverted is None:
+        return decision
+    reverted = describe_reverted(log, reverted)
+    before, after = (reverted.before, reverted.after) if decision.action == "redo" else (reverted.after, reverted.before)
+    return replace(decision, image=reverted.image, concept=reverted.concept, side=reverted.side, box=reverted.box, before=before, after=after)

@@ -46,14 +46,14 @@ from pellucid.workspace.loaded import ORDERS, Results, Order
 from pellucid.workspace.looked import DEFAULT_PICTURE_LIMIT, ProgressCallback
 from pellucid.workspace.manifests import Concept, Source, VersionManifest, source_record
 from pellucid.workspace.mapped import write_mapped
-from pellucid.workspace.mended import Originals
+from pellucid.workspace.mended import OriginalAnnotations
 from pellucid.workspace.narrowed import apply_filters, other_version_names
 from pellucid.workspace.notebook import version_html
-from pellucid.workspace.reviewed import WHICH, Which
+from pellucid.workspace.reviewed import REVIEW_FILTERS, ReviewFilter
 from pellucid.workspace.sliced import ErrorSlice
 from pellucid.workspace.spread.engines import EngineName
-from pellucid.workspace.spread.engines import engine as open_engine
-from pellucid.workspace.spread.evaluating import ROWS, Steps, evaluate_in_pieces, quietly
+from pellucid.workspace.spread.engines import create_engine as open_engine
+from pellucid.workspace.spread.evaluating import PREDICTIONS_PER_WORKER, ProgressCallback, evaluate_distributed, no_progress
 from pellucid.workspace.storage import follow, mirror_of, read_manifest, remove_leftovers, write_manifest, writing
 from pellucid.workspace.tables import (
     mapped_columns,
@@ -158,7 +158,7 @@ class Version:
             root[image_row] = -1 if folder_index < 0 else len(manifest.folders) + folder_index
         return Results(manifest, replace(evaluation, images=evaluation.images.replaced(root=root)), folders, **options)
 
-    def _read_originals(self, manifest: VersionManifest) -> Originals | None:
+    def _read_originals(self, manifest: VersionManifest) -> OriginalAnnotations | None:
         if manifest.mended is None:
             return None
         return build_originals(manifest, read_annotations(self.folder / manifest.mended.originals)[0])
@@ -245,8 +245,8 @@ class Version:
         return mirror.location(self.folder) if mirror else str(self.folder.resolve())
 
     def evaluate(
-        self, engine: EngineName = "local", address: str | None = None, workers: int | None = None, rows: int = ROWS,
-        progress: Steps = quietly,
+        self, engine: EngineName = "local", address: str | None = None, workers: int | None = None, rows: int = PREDICTIONS_PER_WORKER,
+        progress: ProgressCallback = no_progress,
     ) -> None:  # fmt: skip
         """Evaluate the predictions again, in partitions; the result is bit-identical with every engine.
 
@@ -255,7 +255,7 @@ class Version:
         Raises VersionNotRun, VersionChanged, RayMissing, ClusterMissing, WorkersLost.
         """
         with open_engine(engine, address, workers) as compute_engine:
-            evaluate_in_pieces(self, compute_engine, rows, progress)
+            evaluate_distributed(self, compute_engine, rows, progress)
 
     def outlines(self, results: Results, annotation_rows: list[int]) -> list[list[list[float]]]:
         """The outlines of these annotations (sorted rows), as polygons in pixels; empty if there is none."""
@@ -301,7 +301,7 @@ class Version:
         return dict(zip(results.evaluation.concepts, results.intervals, strict=True))
 
     def _get_results(self, corrected: bool) -> Results:
-        return self.results.apply_corrections(self.view.reviews.ledger) if corrected else self.results
+        return self.results.apply_corrections(self.view.reviews.log) if corrected else self.results
 
     def user_threshold(self, concept: str, value: float) -> Threshold:
         """The concept's counts at a threshold of `value`, set by a user."""
@@ -385,7 +385,7 @@ class Version:
 
     def gallery(
         self, tab: Tab, concept: str | None = None, split: Split = "validation",
-        threshold: float | None = None, reverse: bool = False, order: Order = "score", review: Which = "all", corrected: bool = False,
+        threshold: float | None = None, reverse: bool = False, order: Order = "score", review: ReviewFilter = "all", corrected: bool = False,
         only: Sequence[str] = (),
     ) -> Gallery:  # fmt: skip
         """The items of a tab: `all`, `matched`, `missing` or `extra`; of one concept, or of all (None).
@@ -395,13 +395,13 @@ class Version:
         reviewed items. corrected: use corrected annotations. only: filters, such as `cause:background`
         (see docs/understanding.md).
         """
-        for option, choice, choices in (("tab", tab, TABS), ("order", order, ORDERS), ("review", review, WHICH)):
+        for option, choice, choices in (("tab", tab, TABS), ("order", order, ORDERS), ("review", review, REVIEW_FILTERS)):
             if choice not in choices:
                 raise InvalidChoiceError(option, choice, choices)
         if threshold is not None and not np.isfinite(threshold):
             raise ValueError(f"Invalid threshold {threshold}: expected a finite number")
         split_index = self.split_index(split)
-        decision_log = self.view.reviews.ledger if corrected or review != "all" else None
+        decision_log = self.view.reviews.log if corrected or review != "all" else None
         results = self.results if decision_log is None or not corrected else self.results.apply_corrections(decision_log)
         thresholds = results.evaluation.optimal.copy()
         concept_index = None if concept is None else self.concept_index(concept)
@@ -417,7 +417,7 @@ class Version:
         """Rows of a tab that satisfy the filters; None without filters. Raises NarrowingBad."""
         if not only:
             return None
-        decision_head = self.view.reviews.ledger.head if results.corrected else 0
+        decision_head = self.view.reviews.log.head if results.corrected else 0
         dependencies = tuple((version_name, self.view.version(version_name)._disk_stamp(), decision_head) for version_name in other_version_names(only))
         return results.filter_rows(selection, tuple(only), dependencies, lambda: apply_filters(self, results, selection, only))
 
@@ -426,11 +426,11 @@ class Version:
         return self.view.version(name)._get_results(reference.corrected)
 
 
-def build_originals(manifest: VersionManifest, annotations: Annotations) -> Originals | None:
+def build_originals(manifest: VersionManifest, annotations: Annotations) -> OriginalAnnotations | None:
     """annotations: of all images, before corrections."""
     if manifest.mended is None:
         return None
-    return Originals(annotations, np.array(manifest.mended.images, np.int64), np.array(manifest.mended.stated, np.int8))
+    return OriginalAnnotations(annotations, np.array(manifest.mended.images, np.int64), np.array(manifest.mended.stated, np.int8))
 
 
 def file_stamp(path: Path) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from pellucid.workspace.embeddings import save_embeddings, read_embeddings
 from pellucid.workspace.findings import twin_findings
 from pellucid.workspace.imports import annotations_in_pixels, outside, split_position
 from pellucid.workspace.manifests import BeforeMending, Concept, VersionManifest, ViewManifest, now, source_record
-from pellucid.workspace.mended import Current, current
+from pellucid.workspace.mended import CorrectedView, correct_view
 from pellucid.workspace.merging import absent_pictures, as_tags, found_folder, merge, merge_concepts, refuse_elsewhere
 from pellucid.workspace.names import checked_name, listed_names
 from pellucid.workspace.reviewing import Reviews
@@ -146,11 +146,11 @@ class View:
         """The review decisions of this view."""
         return Reviews(self, self.workspace.decision_store)
 
-    def corrected_state(self) -> tuple[Current, list[str]]:
+    def corrected_state(self) -> tuple[CorrectedView, list[str]]:
         """The images and annotations with corrections applied, and the image folders."""
         manifest, images, annotations = self._read_consistent()
         concept_names = [concept.name for concept in manifest.concepts]
-        return current(manifest.kind, concept_names, images, annotations, manifest.folders, self.reviews.ledger), manifest.folders
+        return correct_view(manifest.kind, concept_names, images, annotations, manifest.folders, self.reviews.log), manifest.folders
 
     @property
     def images_and_folders(self) -> tuple[Images, list[str]]:
@@ -228,14 +228,14 @@ class View:
         images, annotations = self._read_tables(manifest)
         if not len(images):
             raise EmptyViewError(self.name)
-        decision_log = self.reviews.ledger
+        decision_log = self.reviews.log
         concept_names = [concept.name for concept in manifest.concepts]
-        corrected_data = current(manifest.kind, concept_names, images, annotations, manifest.folders, decision_log)
+        corrected_data = correct_view(manifest.kind, concept_names, images, annotations, manifest.folders, decision_log)
         concepts = [*manifest.concepts, *(Concept(concept_name) for concept_name in corrected_data.concepts[len(concept_names) :])]
         ranks = path_ranks(images)
         originals = annotations.replaced(image=ranks[annotations.image].astype(np.int32))
-        corrected_ranks = ranks[corrected_data.touched]
-        original_state = BeforeMending(ORIGINALS_FILE, corrected_ranks.tolist(), images.stated[corrected_data.touched].tolist()) if len(corrected_ranks) else None
+        corrected_ranks = ranks[corrected_data.changed_images]
+        original_state = BeforeMending(ORIGINALS_FILE, corrected_ranks.tolist(), images.stated[corrected_data.changed_images].tolist()) if len(corrected_ranks) else None
         images, annotations = sort_by_path(corrected_data.images, corrected_data.annotations)
         version_manifest = VersionManifest(
             kind=manifest.kind, started=now(), made_by=__version__, iou=iou, concepts=concepts, corrected_to=decision_log.head, mended=original_state,

@@ -10,65 +10,65 @@ import numpy as np
 from pellucid.columns import Images
 from pellucid.images.cache import stamp
 from pellucid.images.store import join, length_of
-from pellucid.reviews.contents import content_of, length_in
+from pellucid.reviews.contents import content_and_stamp, content_length
 from pellucid.understand.decisions import Decision
 
 
-class Whereabouts:
+class ImageLocator:
     """Of images, each under its folder. Looks at files only as far as it must."""
 
     def __init__(self, images: Images, folders: Sequence[str]) -> None:
         self.images = images
         self.folders = folders
-        self._found: dict[tuple[str, str, str], int | None] = {}
+        self._cache: dict[tuple[str, str, str], int | None] = {}
 
-    def location(self, row: int) -> str | None:
-        root = int(self.images.root[row])
-        return join(self.folders[root], str(self.images.path[row])) if root >= 0 else None
+    def location(self, image_index: int) -> str | None:
+        root = int(self.images.root[image_index])
+        return join(self.folders[root], str(self.images.path[image_index])) if root >= 0 else None
 
-    def row_of(self, path: str) -> int | None:
+    def find_path(self, path: str) -> int | None:
         """The position of an image path."""
-        return self._rows.get(path)
+        return self._index_by_path.get(path)
 
-    def find(self, decision: Decision) -> int | None:
+    def find_image(self, decision: Decision) -> int | None:
         """The image that a decision speaks of: by path where the content is still the same, else by content; and by path alone where
         there is no picture to look at."""
-        asked = decision.image, decision.content, decision.stamp
-        if asked not in self._found:
-            self._found[asked] = self._search(decision)
-        return self._found[asked]
+        cache_key = decision.image, decision.content, decision.stamp
+        if cache_key not in self._cache:
+            self._cache[cache_key] = self._find_uncached(decision)
+        return self._cache[cache_key]
 
-    def _search(self, decision: Decision) -> int | None:
-        row = self.row_of(decision.image)
-        if row is not None and (not decision.content or self._is_still(row, decision)):
-            return row
+    def _find_uncached(self, decision: Decision) -> int | None:
+        path_index = self.find_path(decision.image)
+        if path_index is not None and (not decision.content or self._has_same_content(path_index, decision)):
+            return path_index
         if decision.content:
-            for other in self._by_length.get(length_in(decision.content), []):
-                if content_of(self.location(other))[0] == decision.content:
-                    return other
-        return row if row is not None and not self._has_picture(row) else None
+            for candidate in self._images_by_length.get(content_length(decision.content), []):
+                if content_and_stamp(self.location(candidate))[0] == decision.content:
+                    return candidate
+        return path_index if path_index is not None and not self._is_readable(path_index) else None
 
-    def _is_still(self, row: int, decision: Decision) -> bool:
-        location = self.location(row)
-        if location is None or (mark := stamp(location)) == "0":
+    def _has_same_content(self, image_index: int, decision: Decision) -> bool:
+        location = self.location(image_index)
+        if location is None or (file_stamp := stamp(location)) == "0":
             return False
-        return mark == decision.stamp or content_of(location)[0] == decision.content
+        return file_stamp == decision.stamp or content_and_stamp(location)[0] == decision.content
 
-    def _has_picture(self, row: int) -> bool:
+    def _is_readable(self, image_index: int) -> bool:
         """Whether there is something to tell its content by."""
-        location = self.location(row)
-        return location is not None and stamp(location) != "0" and content_of(location)[0] != ""
+        location = self.location(image_index)
+        return location is not None and stamp(location) != "0" and content_and_stamp(location)[0] != ""
 
     @cached_property
-    def _rows(self) -> dict[str, int]:
-        return {path: row for row, path in enumerate(self.images.path.tolist())}
+    def _index_by_path(self) -> dict[str, int]:
+        return {path: image_index for image_index, path in enumerate(self.images.path.tolist())}
 
     @cached_property
-    def _by_length(self) -> dict[int, list[int]]:
+    def _images_by_length(self) -> dict[int, list[int]]:
         """Images by the length of their files: a renamed picture is looked for among those of its own."""
-        found: dict[int, list[int]] = {}
-        for row in np.flatnonzero(self.images.root >= 0).tolist():
-            location = self.location(row)
+        images_by_length: dict[int, list[int]] = {}
+        for image_index in np.flatnonzero(self.images.root >= 0).tolist():
+            location = self.location(image_index)
             if location is not None and (length := length_of(location)) is not None:
-                found.setdefault(length, []).append(row)
-        return found
+                images_by_length.setdefault(length, []).append(image_index)
+        return images_by_length

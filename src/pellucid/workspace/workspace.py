@@ -15,8 +15,8 @@ from pellucid.formats import read_annotations
 from pellucid.formats.source import Note
 from pellucid.release import __version__
 from pellucid.reviews.postgres import PostgresDatabase
-from pellucid.reviews.sqlite import NoDatabase, SqliteFile
-from pellucid.reviews.store import Engine, Store
+from pellucid.reviews.sqlite import UnconfiguredDatabase, SqliteDatabase
+from pellucid.reviews.store import Database, DecisionStore
 from pellucid.workspace.manifests import FORMAT, ViewManifest, WorkspaceManifest
 from pellucid.workspace.mirror import opened
 from pellucid.workspace.names import checked_name, listed_names
@@ -42,8 +42,8 @@ class Workspace:
         self._views: dict[str, View] = {}
         self._validate()
         database_url = reviews or os.environ.get(REVIEWS_VARIABLE)
-        local_engine = NoDatabase(self.location) if self._mirror else SqliteFile(self.folder / "reviews.sqlite")
-        self._decision_engine: Engine = PostgresDatabase(database_url) if database_url else local_engine
+        local_engine = UnconfiguredDatabase(self.location) if self._mirror else SqliteDatabase(self.folder / "reviews.sqlite")
+        self._decision_engine: Database = PostgresDatabase(database_url) if database_url else local_engine
 
     def __repr__(self) -> str:
         return f"<workspace {self.location}>"
@@ -123,9 +123,9 @@ class Workspace:
             write_manifest(self.folder / MANIFEST, WorkspaceManifest(FORMAT, __version__, uuid.uuid4().hex))
 
     @cached_property
-    def decision_store(self) -> Store:
+    def decision_store(self) -> DecisionStore:
         """The store of the review decisions of all views."""
-        return Store(self._decision_engine, self._ensure_id())
+        return DecisionStore(self._decision_engine, self._ensure_id())
 
     def _ensure_id(self) -> str:
         """The id of this workspace in a database; added to old workspaces that have none."""

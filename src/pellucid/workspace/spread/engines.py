@@ -21,114 +21,114 @@ from pellucid.workspace.spread.job import Job
 EngineName = Literal["local", "processes", "ray"]
 ENGINES: tuple[EngineName, ...] = ("local", "processes", "ray")
 
-ATTEMPTS = 4
+MAX_ATTEMPTS = 4
 """How often a task may be lost with its worker before it is taken for the cause."""
-WAITING = 4
+TASKS_PER_WORKER = 4
 """Tasks given out at a time for each worker: no more, as a plan may have many thousands."""
 
-Ask = TypeVar("Ask")
-Result = TypeVar("Result")
-Task = Callable[[Job, Ask], Result]
+TaskInput = TypeVar("Ask")
+TaskResult = TypeVar("Result")
+Task = Callable[[Job, TaskInput], TaskResult]
 
 
 class Engine(Protocol):
-    def each(self, task: Task[Ask, Result], job: Job, asks: Sequence[Ask]) -> Iterator[tuple[int, Result]]:
+    def run_tasks(self, task: Task[TaskInput, TaskResult], job: Job, task_inputs: Sequence[TaskInput]) -> Iterator[tuple[int, TaskResult]]:
         """Do the task for each of these; yields which one is done, and its result."""
         ...
 
 
-class Local:
+class LocalEngine:
     """One after another, in this process."""
 
-    def each(self, task: Task[Ask, Result], job: Job, asks: Sequence[Ask]) -> Iterator[tuple[int, Result]]:
-        for place, ask in enumerate(asks):
-            yield place, task(job, ask)
+    def run_tasks(self, task: Task[TaskInput, TaskResult], job: Job, task_inputs: Sequence[TaskInput]) -> Iterator[tuple[int, TaskResult]]:
+        for task_index, task_input in enumerate(task_inputs):
+            yield task_index, task(job, task_input)
 
 
-class Processes:
+class ProcessEngine:
     """A process a core. One that dies (out of memory, killed) takes no work with it: what it had is done by another."""
 
     def __init__(self, workers: int | None = None) -> None:
         self.workers = workers or os.cpu_count() or 1
 
-    def each(self, task: Task[Ask, Result], job: Job, asks: Sequence[Ask]) -> Iterator[tuple[int, Result]]:
-        left = dict(enumerate(asks))
-        lost = 0
-        while left:
-            before = len(left)
-            with ProcessPoolExecutor(self.workers, get_context("spawn"), one_thread) as pool:
+    def run_tasks(self, task: Task[TaskInput, TaskResult], job: Job, task_inputs: Sequence[TaskInput]) -> Iterator[tuple[int, TaskResult]]:
+        pending = dict(enumerate(task_inputs))
+        failures = 0
+        while pending:
+            pending_before = len(pending)
+            with ProcessPoolExecutor(self.workers, get_context("spawn"), limit_threads) as pool:
                 try:
-                    for place, result in given_out(pool, WAITING * self.workers, task, job, left):
-                        del left[place]
-                        yield place, result
+                    for task_index, result in submit_tasks(pool, TASKS_PER_WORKER * self.workers, task, job, pending):
+                        del pending[task_index]
+                        yield task_index, result
                 except BrokenProcessPool as error:
-                    lost = lost + 1 if len(left) == before else 0
-                    if lost >= ATTEMPTS:
-                        raise WorkerFailureError(task.__name__, ATTEMPTS) from error
+                    failures = failures + 1 if len(pending) == pending_before else 0
+                    if failures >= MAX_ATTEMPTS:
+                        raise WorkerFailureError(task.__name__, MAX_ATTEMPTS) from error
 
 
-def one_thread() -> None:
+def limit_threads() -> None:
     """A worker has one core."""
     os.environ["OMP_NUM_THREADS"] = "1"
 
 
-def given_out(
-    pool: ProcessPoolExecutor, most: int, task: Task[Ask, Result], job: Job, asks: dict[int, Ask]
-) -> Iterator[tuple[int, Result]]:
+def submit_tasks(
+    pool: ProcessPoolExecutor, max_running: int, task: Task[TaskInput, TaskResult], job: Job, task_inputs: dict[int, TaskInput]
+) -> Iterator[tuple[int, TaskResult]]:
     """At most some at a time; raises BrokenProcessPool when a process dies."""
-    waiting = iter(list(asks.items()))
+    queue = iter(list(task_inputs.items()))
     running: dict[Any, int] = {}
     while True:
-        while len(running) < most and (following := next(waiting, None)) is not None:
-            running[pool.submit(task, job, following[1])] = following[0]
+        while len(running) < max_running and (queued := next(queue, None)) is not None:
+            running[pool.submit(task, job, queued[1])] = queued[0]
         if not running:
             return
         done, _ = wait(running, return_when=FIRST_COMPLETED)
-        for one in done:
-            yield running.pop(one), one.result()
+        for future in done:
+            yield running.pop(future), future.result()
 
 
-class Ray:
+class RayEngine:
     """Tasks of a Ray cluster, in the order of an explicit plan; Ray gives a task out again when its worker or node is lost."""
 
     def __init__(self, ray: Any) -> None:
         self._ray = ray
 
-    def each(self, task: Task[Ask, Result], job: Job, asks: Sequence[Ask]) -> Iterator[tuple[int, Result]]:
+    def run_tasks(self, task: Task[TaskInput, TaskResult], job: Job, task_inputs: Sequence[TaskInput]) -> Iterator[tuple[int, TaskResult]]:
         ray = self._ray
-        remote = ray.remote(num_cpus=1, max_retries=ATTEMPTS)(task)
-        shared = ray.put(job)
-        waiting = iter(enumerate(asks))
+        remote_task = ray.remote(num_cpus=1, max_retries=MAX_ATTEMPTS)(task)
+        job_ref = ray.put(job)
+        queue = iter(enumerate(task_inputs))
         running: dict[Any, int] = {}
         while True:
-            most = WAITING * max(1, int(ray.cluster_resources().get("CPU", 1)))
-            while len(running) < most and (following := next(waiting, None)) is not None:
-                running[remote.remote(shared, following[1])] = following[0]
+            max_running = TASKS_PER_WORKER * max(1, int(ray.cluster_resources().get("CPU", 1)))
+            while len(running) < max_running and (queued := next(queue, None)) is not None:
+                running[remote_task.remote(job_ref, queued[1])] = queued[0]
             if not running:
                 return
             done, _ = ray.wait(list(running), num_returns=1)
-            for one in done:
+            for result_ref in done:
                 try:
-                    yield running[one], ray.get(one)
+                    yield running[result_ref], ray.get(result_ref)
                 except ray.exceptions.RayTaskError as error:
                     raise error.cause from error
                 except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError) as error:
-                    raise WorkerFailureError(task.__name__, ATTEMPTS) from error
-                del running[one]
+                    raise WorkerFailureError(task.__name__, MAX_ATTEMPTS) from error
+                del running[result_ref]
 
 
-def engine(name: EngineName, address: str | None = None, workers: int | None = None) -> AbstractContextManager[Engine]:
+def create_engine(engine_name: EngineName, address: str | None = None, workers: int | None = None) -> AbstractContextManager[Engine]:
     """The engine of that name.
 
     address: of a Ray cluster that runs already (`auto`: this machine's); without it, one is begun here and ended. workers: of
     `processes`, and of a cluster that is begun here; by default as many as the machine has cores.
     """
-    if name == "ray":
-        return on_ray(address, workers)
-    return nullcontext(Local() if name == "local" else Processes(workers))
+    if engine_name == "ray":
+        return ray_engine(address, workers)
+    return nullcontext(LocalEngine() if engine_name == "local" else ProcessEngine(workers))
 
 
-def answering(address: str | None) -> None:
+def check_reachable(address: str | None) -> None:
     """Ray itself tries an address for minutes; here it is asked once. Raises OSError."""
     host, _, port = (address or "").removeprefix("ray://").rpartition(":")
     if host and port.isdecimal():
@@ -136,22 +136,22 @@ def answering(address: str | None) -> None:
 
 
 @contextmanager
-def on_ray(address: str | None, workers: int | None) -> Iterator[Engine]:
+def ray_engine(address: str | None, workers: int | None) -> Iterator[Engine]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anyone
     try:
         import ray
     except ImportError as error:
         raise RayMissingError from error
-    ours = not ray.is_initialized()
-    begun: dict[str, Any] = {} if address else {"num_cpus": workers, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-    if ours:
+    owns_ray = not ray.is_initialized()
+    init_options: dict[str, Any] = {} if address else {"num_cpus": workers, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    if owns_ray:
         try:
-            answering(address)
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **begun)
+            check_reachable(address)
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **init_options)
         except (OSError, ValueError, RuntimeError) as error:
             raise ClusterUnavailableError(address or "this machine", str(error)) from error
     try:
-        yield Ray(ray)
+        yield RayEngine(ray)
     finally:
-        if ours:
+        if owns_ray:
             ray.shutdown()

@@ -17,16 +17,16 @@ from pellucid.addresses import is_remote
 from pellucid.columns import Longs, Predictions, no_predictions
 from pellucid.errors import PellucidError, VersionModifiedError, PredictionsMissingError
 from pellucid.understand.evaluation import VALIDATION, Evaluation, evaluate
-from pellucid.understand.histogrammed import Scale, Tally, fewest_errors_of, wanted_bins
+from pellucid.understand.histogrammed import ScoreBins, BinCounts, fewest_errors_from_bins, candidate_bins
 from pellucid.understand.outcomes import MATCHED
-from pellucid.understand.shards import gathered_staircase, stretches_with_parts
+from pellucid.understand.shards import concat_steps, plan_score_batches
 from pellucid.understand.thresholds import Counted, Threshold, fallback
 from pellucid.workspace.manifests import VersionManifest
 from pellucid.workspace.mapped import read_mapped, write_mapped
 from pellucid.workspace.mirror import WORK
 from pellucid.workspace.spread import tasks
 from pellucid.workspace.spread.engines import Engine
-from pellucid.workspace.spread.job import shard_name, stretch_name
+from pellucid.workspace.spread.job import shard_file_name, batch_file_name
 from pellucid.workspace.spread.plan import Plan, make_plan
 from pellucid.workspace.storage import follow
 from pellucid.workspace.stored import Chained, Stored, present, remove
@@ -35,17 +35,17 @@ from pellucid.workspace.tables import THRESHOLD_COLUMNS, read_annotations, read_
 if TYPE_CHECKING:
     from pellucid.workspace.version import Version
 
-ROWS = 4_000_000
+PREDICTIONS_PER_WORKER = 4_000_000
 """Predictions that a worker holds at a time, unless said otherwise: about 1 GB of memory."""
 
-Steps = Callable[[str, int, int], None]
+ProgressCallback = Callable[[str, int, int], None]
 """Told of each step: its name, how much of it is done, of how much."""
 
 
-def quietly(step: str, done: int, of: int) -> None: ...
+def no_progress(step: str, done: int, total: int) -> None: ...
 
 
-def evaluate_in_pieces(version: Version, engine: Engine, rows: int = ROWS, progress: Steps = quietly) -> None:
+def evaluate_distributed(version: Version, engine: Engine, max_rows: int = PREDICTIONS_PER_WORKER, progress: ProgressCallback = no_progress) -> None:
     """Match a version's predictions again and keep what is found. What an earlier call had done of the same plan is not done again.
 
     rows: the most predictions that a worker holds at a time. Raises VersionNotRun, VersionChanged, WorkersLost.
@@ -54,7 +54,7 @@ def evaluate_in_pieces(version: Version, engine: Engine, rows: int = ROWS, progr
     if manifest.predictions is None:
         raise PredictionsMissingError(version.name)
     try:
-        evaluated(version, manifest, engine, rows, progress)
+        run_evaluation(version, manifest, engine, max_rows, progress)
     except (PellucidError, OSError) as error:  # whoever was first took away what this one was working on
         follow(version.folder, at_once=True)
         if version.latest_manifest.generation != manifest.generation:
@@ -62,146 +62,146 @@ def evaluate_in_pieces(version: Version, engine: Engine, rows: int = ROWS, progr
         raise
 
 
-def evaluated(version: Version, manifest: VersionManifest, engine: Engine, rows: int, progress: Steps) -> None:
-    here = version.location
-    names = {"images": manifest.images, "annotations": manifest.annotations, "predictions": manifest.predictions}
-    tables = {table: f"{here}/{name}" for table, name in names.items()}
+def run_evaluation(version: Version, manifest: VersionManifest, engine: Engine, max_rows: int, progress: ProgressCallback) -> None:
+    version_location = version.location
+    file_names = {"images": manifest.images, "annotations": manifest.annotations, "predictions": manifest.predictions}
+    table_paths = {table: f"{version_location}/{file_name}" for table, file_name in file_names.items()}
     state = msgspec.json.encode(manifest).decode()
-    plan = make_plan(manifest.kind, len(manifest.concepts), manifest.iou, tables, state, f"{here}/{WORK}", rows)
-    spread = Spread(plan, engine, progress)
-    spread.match()
-    stretches = spread.reduce()
-    with room_for(plan) as room:
-        found = put_together(version, plan, stretches, spread.thresholds(stretches), room)
+    plan = make_plan(manifest.kind, len(manifest.concepts), manifest.iou, table_paths, state, f"{version_location}/{WORK}", max_rows)
+    run = EvaluationRun(plan, engine, progress)
+    run.match()
+    stretches = run.reduce()
+    with scratch_folder(plan) as scratch:
+        evaluation = assemble_evaluation(version, plan, stretches, run.thresholds(stretches), scratch)
         progress("writing", 0, 1)
-        version.save_evaluation(manifest, found)
+        version.save_evaluation(manifest, evaluation)
         progress("writing", 1, 1)
-    remove(f"{here}/{WORK}")
+    remove(f"{version_location}/{WORK}")
 
 
 @dataclass(frozen=True, eq=False)
-class Spread:
+class EvaluationRun:
     """The steps of a plan, each of which waits for the one before."""
 
     plan: Plan
     engine: Engine
-    progress: Steps
+    progress: ProgressCallback
 
     def match(self) -> None:
         plan = self.plan
-        self._each("parting", tasks.part_rows, [(part.name, part) for part in plan.parts])
-        shards = range(plan.job.shards)
-        self._each("matching", tasks.match, [(shard_name(shard), tasks.Matched(shard, plan.parts)) for shard in shards])
+        self._run_step("parting", tasks.partition_rows, [(table_part.file_name, table_part) for table_part in plan.table_parts])
+        shards = range(plan.job.shard_count)
+        self._run_step("matching", tasks.match_images, [(shard_file_name(shard), tasks.MatchRequest(shard, plan.table_parts)) for shard in shards])
 
     def reduce(self) -> list[str]:
         """Returns the files of the stretches, in the order of the gallery."""
-        long = np.flatnonzero(self._predicted > self.plan.rows).tolist()
-        tallies = {run: self._tallies(run, run + 1) for run in long}
-        by_bin = {run: (asks[0].scale, rows) for run, (asks, rows, _) in tallies.items()}
-        found = stretches_with_parts(self._predicted, self.plan.rows, by_bin)
-        asks = [tasks.Reduced(number, one, tuple(self._answerable[one.first : one.last].tolist())) for number, one in enumerate(found)]
-        named = [(stretch_name(ask.number), ask) for ask in asks]
-        self._each("reducing", tasks.reduce, named)
-        return [self.plan.job.file(name) for name, _ in named]
+        long_runs = np.flatnonzero(self._prediction_counts > self.plan.max_rows).tolist()
+        run_counts = {run: self._count_bins(run, run + 1) for run in long_runs}
+        bin_counts = {run: (requests[0].score_bins, predictions_by_bin) for run, (requests, predictions_by_bin, _) in run_counts.items()}
+        batches = plan_score_batches(self._prediction_counts, self.plan.max_rows, bin_counts)
+        reduce_requests = [tasks.ReduceRequest(batch_index, batch, tuple(self._annotation_counts[batch.first_run : batch.end_run].tolist())) for batch_index, batch in enumerate(batches)]
+        named_requests = [(batch_file_name(request.batch_index), request) for request in reduce_requests]
+        self._run_step("reducing", tasks.reduce, named_requests)
+        return [self.plan.job.file_path(file_name) for file_name, _ in named_requests]
 
-    def thresholds(self, stretches: Sequence[str]) -> tuple[Threshold, ...]:
+    def thresholds(self, batch_files: Sequence[str]) -> tuple[Threshold, ...]:
         """Of every concept: found with its run; of a run in parts, and where there was nothing to cut between, from histograms."""
-        concepts = self.plan.job.concepts
-        first = VALIDATION * concepts
-        annotations = self._answerable[first : first + concepts].tolist()
-        known: dict[int, Threshold] = {}
-        for location in stretches:
-            columns = Stored(location).read([f"threshold.{name}" for name in (*THRESHOLD_COLUMNS, "concept")])
-            columns = {name.partition(".")[2]: column for name, column in columns.items()}
-            known |= dict(zip(columns.pop("concept").tolist(), thresholds_of_columns(columns), strict=True))
-        for concept in np.flatnonzero(self._predicted[first : first + concepts] > self.plan.rows).tolist():
-            found = self._threshold(first + concept, first + concept + 1, annotations[concept])
-            known |= {} if found is None else {concept: found}
-        if len(known) < concepts:
-            shared = self._threshold(first, first + concepts, sum(annotations))
-            none = np.zeros(0), np.zeros(0, bool)
-            known = {concept: fallback(Counted(*none, number), shared) for concept, number in enumerate(annotations)} | known
-        return tuple(known[concept] for concept in range(concepts))
+        concepts = self.plan.job.concept_count
+        first_run = VALIDATION * concepts
+        annotations = self._annotation_counts[first_run : first_run + concepts].tolist()
+        thresholds: dict[int, Threshold] = {}
+        for location in batch_files:
+            stored_columns = Stored(location).read([f"threshold.{column_name}" for column_name in (*THRESHOLD_COLUMNS, "concept")])
+            stored_columns = {key.partition(".")[2]: data for key, data in stored_columns.items()}
+            thresholds |= dict(zip(stored_columns.pop("concept").tolist(), thresholds_of_columns(stored_columns), strict=True))
+        for concept in np.flatnonzero(self._prediction_counts[first_run : first_run + concepts] > self.plan.max_rows).tolist():
+            threshold = self._threshold(first_run + concept, first_run + concept + 1, annotations[concept])
+            thresholds |= {} if threshold is None else {concept: threshold}
+        if len(thresholds) < concepts:
+            shared_threshold = self._threshold(first_run, first_run + concepts, sum(annotations))
+            empty = np.zeros(0), np.zeros(0, bool)
+            thresholds = {concept: fallback(Counted(*empty, annotation_count), shared_threshold) for concept, annotation_count in enumerate(annotations)} | thresholds
+        return tuple(thresholds[concept] for concept in range(concepts))
 
-    def _each(self, step: str, task: Callable[..., str], asks: Sequence[tuple[str, object]]) -> None:
+    def _run_step(self, step: str, task: Callable[..., str], named_inputs: Sequence[tuple[str, object]]) -> None:
         """Have done what is not done yet."""
-        done = present(self.plan.job.work, [name for name, _ in asks])
-        left = [ask for name, ask in asks if name not in done]
-        self.progress(step, len(done), len(asks))
-        for number, _ in enumerate(self.engine.each(task, self.plan.job, left), len(done) + 1):
-            self.progress(step, number, len(asks))
+        finished = present(self.plan.job.work_folder, [file_name for file_name, _ in named_inputs])
+        pending = [task_input for file_name, task_input in named_inputs if file_name not in finished]
+        self.progress(step, len(finished), len(named_inputs))
+        for finished_count, _ in enumerate(self.engine.run_tasks(task, self.plan.job, pending), len(finished) + 1):
+            self.progress(step, finished_count, len(named_inputs))
 
     @cached_property
-    def _shards(self) -> dict[str, Longs]:
+    def _shard_summaries(self) -> dict[str, Longs]:
         """What shards tell of themselves, a row a shard: where its runs begin, their lowest and highest scores, ..."""
-        names = ("start", "answerable", "lowest", "highest")
-        files = [Stored(self.plan.job.file(shard_name(shard))).read(names) for shard in range(self.plan.job.shards)]
-        return {name: np.stack([file[name] for file in files]) for name in names}
+        summary_fields = ("start", "answerable", "lowest", "highest")
+        summaries = [Stored(self.plan.job.file_path(shard_file_name(shard))).read(summary_fields) for shard in range(self.plan.job.shard_count)]
+        return {field_name: np.stack([summary[field_name] for summary in summaries]) for field_name in summary_fields}
 
     @cached_property
-    def _predicted(self) -> Longs:
-        return np.asarray(np.diff(self._shards["start"], axis=1).sum(axis=0))
+    def _prediction_counts(self) -> Longs:
+        return np.asarray(np.diff(self._shard_summaries["start"], axis=1).sum(axis=0))
 
     @cached_property
-    def _answerable(self) -> Longs:
-        return np.asarray(self._shards["answerable"].sum(axis=0))
+    def _annotation_counts(self) -> Longs:
+        return np.asarray(self._shard_summaries["answerable"].sum(axis=0))
 
-    def _tallies(self, first: int, last: int) -> tuple[list[tasks.Runs], Longs, Tally]:
+    def _count_bins(self, first_run: int, end_run: int) -> tuple[list[tasks.RunRange], Longs, BinCounts]:
         """The first pass over some runs: what was asked, all rows by bin, and the counted ones."""
-        ends = (self._shards[name][:, first:last] for name in ("lowest", "highest"))
-        lowest, highest = (end[~np.isnan(end)] for end in ends)
-        scale = Scale(float(lowest.min()), float(highest.max()))
-        asks = [tasks.Runs(shard, first, last, scale) for shard in range(self.plan.job.shards)]
-        found = [result for _, result in self.engine.each(tasks.tallied, self.plan.job, asks)]
-        return asks, np.sum([rows for rows, _ in found], axis=0), sum((tally for _, tally in found[1:]), found[0][1])
+        score_ends = (self._shard_summaries[field_name][:, first_run:end_run] for field_name in ("lowest", "highest"))
+        lowest, highest = (scores[~np.isnan(scores)] for scores in score_ends)
+        score_bins = ScoreBins(float(lowest.min()), float(highest.max()))
+        requests = [tasks.RunRange(shard, first_run, end_run, score_bins) for shard in range(self.plan.job.shard_count)]
+        results = [result for _, result in self.engine.run_tasks(tasks.count_run_bins, self.plan.job, requests)]
+        return requests, np.sum([predictions_by_bin for predictions_by_bin, _ in results], axis=0), sum((bin_counts for _, bin_counts in results[1:]), results[0][1])
 
-    def _threshold(self, first: int, last: int, annotations: int) -> Threshold | None:
+    def _threshold(self, first_run: int, end_run: int, annotations: int) -> Threshold | None:
         """Of some runs taken as one, in two passes; None where they have no counted prediction."""
-        if not self._predicted[first:last].any():
+        if not self._prediction_counts[first_run:end_run].any():
             return None
-        asks, _, found = self._tallies(first, last)
-        if not found.rows.any():
+        requests, _, bin_counts = self._count_bins(first_run, end_run)
+        if not bin_counts.predictions.any():
             return None
-        wanted = wanted_bins(found, annotations)
-        blocks = [block for _, block in self.engine.each(tasks.pick, self.plan.job, [tasks.Picked(ask, wanted) for ask in asks])]
-        score, right = (np.concatenate(columns) for columns in zip(*blocks, strict=True))
-        return fewest_errors_of(asks[0].scale, found, wanted, (score, right), annotations)
+        candidates = candidate_bins(bin_counts, annotations)
+        blocks = [block for _, block in self.engine.run_tasks(tasks.read_candidate_bins, self.plan.job, [tasks.BinRequest(request, candidates) for request in requests])]
+        score, matches = (np.concatenate(block_arrays) for block_arrays in zip(*blocks, strict=True))
+        return fewest_errors_from_bins(requests[0].score_bins, bin_counts, candidates, (score, matches), annotations)
 
 
-def put_together(version: Version, plan: Plan, stretches: Sequence[str], thresholds: tuple[Threshold, ...], room: Path) -> Evaluation:
+def assemble_evaluation(version: Version, plan: Plan, batch_files: Sequence[str], thresholds: tuple[Threshold, ...], scratch: Path) -> Evaluation:
     """The version as it is understood, its columns mapped from one file in `room`."""
     manifest = version.latest_manifest
     images, coverage = read_images(version.folder / manifest.images)
     annotations, _ = read_annotations(version.folder / manifest.annotations)
-    boxes, concepts = plan.job.kind == "detection", tuple(one.name for one in manifest.concepts)
-    if not stretches:
-        return evaluate(manifest.kind, concepts, images, coverage, annotations, no_predictions(boxes), manifest.iou)
-    files = [Stored(location) for location in stretches]
-    names = [*tasks.PREDICTED, *tasks.OUTCOME, *(["box"] if boxes else ["owner"])]
-    write_mapped(room / "assembled", {name: Chained(files, name) for name in names})
-    columns = read_mapped(room / "assembled")
-    assert columns is not None
-    predictions = Predictions(**{"box": None, **{name: columns[name] for name in (*tasks.PREDICTED, *(["box"] if boxes else []))}})
-    state, partner = columns["state"], columns["partner"]
-    answer, own = (np.full(len(annotations), -1, np.int32) for _ in range(2))
-    rows = np.flatnonzero(state == MATCHED)
-    answer[partner[rows]] = rows
-    stairs = None
-    if boxes:
-        shards = [tasks.staircase_of(Stored(plan.job.file(shard_name(shard)))) for shard in range(plan.job.shards)]
-        stairs = gathered_staircase(shards, len(annotations))
+    has_boxes, concepts = plan.job.kind == "detection", tuple(concept.name for concept in manifest.concepts)
+    if not batch_files:
+        return evaluate(manifest.kind, concepts, images, coverage, annotations, no_predictions(has_boxes), manifest.iou)
+    column_files = [Stored(location) for location in batch_files]
+    column_names = [*tasks.PREDICTION_COLUMNS, *tasks.MATCH_COLUMNS, *(["box"] if has_boxes else ["owner"])]
+    write_mapped(scratch / "assembled", {column_name: Chained(column_files, column_name) for column_name in column_names})
+    mapped_columns = read_mapped(scratch / "assembled")
+    assert mapped_columns is not None
+    predictions = Predictions(**{"box": None, **{column_name: mapped_columns[column_name] for column_name in (*tasks.PREDICTION_COLUMNS, *(["box"] if has_boxes else []))}})
+    state, partner = mapped_columns["state"], mapped_columns["partner"]
+    matched_by, same_concept_prediction = (np.full(len(annotations), -1, np.int32) for _ in range(2))
+    prediction_rows = np.flatnonzero(state == MATCHED)
+    matched_by[partner[prediction_rows]] = prediction_rows
+    best_overlap_steps = None
+    if has_boxes:
+        shard_steps = [tasks.read_shard_steps(Stored(plan.job.file_path(shard_file_name(shard)))) for shard in range(plan.job.shard_count)]
+        best_overlap_steps = concat_steps(shard_steps, len(annotations))
     else:
-        rows = np.flatnonzero(columns["owner"] >= 0)
-        own[columns["owner"][rows]] = rows
+        prediction_rows = np.flatnonzero(mapped_columns["owner"] >= 0)
+        same_concept_prediction[mapped_columns["owner"][prediction_rows]] = prediction_rows
     return Evaluation(
         manifest.kind, concepts, manifest.iou, images, coverage, annotations, predictions,
-        state, partner, columns["iou"], answer, own, stairs, chosen=thresholds,
+        state, partner, mapped_columns["iou"], matched_by, same_concept_prediction, best_overlap_steps, chosen=thresholds,
     )  # fmt: skip
 
 
 @contextmanager
-def room_for(plan: Plan) -> Iterator[Path]:
+def scratch_folder(plan: Plan) -> Iterator[Path]:
     """A folder of this machine for the columns as a whole: beside the workspace, or where this machine keeps what is passing."""
-    folder = None if is_remote(plan.job.work) else plan.job.work
-    with tempfile.TemporaryDirectory(prefix="pellucid-", dir=folder) as room:
-        yield Path(room)
+    parent_folder = None if is_remote(plan.job.work_folder) else plan.job.work_folder
+    with tempfile.TemporaryDirectory(prefix="pellucid-", dir=parent_folder) as scratch:
+        yield Path(scratch)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pellucid.columns import Kind
 
-PARTS_OF = ("annotations", "predictions")
+PARTITIONED_TABLES = ("annotations", "predictions")
 
 
 @dataclass(frozen=True)
@@ -15,39 +15,39 @@ class Job:
     predictions: where its tables lie · work: the folder of what is not yet put together."""
 
     kind: Kind
-    concepts: int
+    concept_count: int
     iou: float
-    edges: tuple[int, ...]
+    shard_edges: tuple[int, ...]
     images: str
     annotations: str
     predictions: str
-    work: str
+    work_folder: str
 
     @property
-    def shards(self) -> int:
-        return len(self.edges) - 1
+    def shard_count(self) -> int:
+        return len(self.shard_edges) - 1
 
-    def file(self, name: str) -> str:
-        return f"{self.work}/{name}"
+    def file_path(self, file_name: str) -> str:
+        return f"{self.work_folder}/{file_name}"
 
 
 @dataclass(frozen=True)
-class Part:
+class TablePart:
     """Rows begin to end of one of the tables, to be parted by shards."""
 
-    table: str
-    number: int
+    table_name: str
+    part_index: int
     begin: int
     end: int
 
     @property
-    def name(self) -> str:
-        return f"part-{self.table}-{self.number:05}"
+    def file_name(self) -> str:
+        return f"part-{self.table_name}-{self.part_index:05}"
 
 
-def shard_name(shard: int) -> str:
+def shard_file_name(shard: int) -> str:
     return f"shard-{shard:05}"
 
 
-def stretch_name(stretch: int) -> str:
-    return f"stretch-{stretch:05}"
+def batch_file_name(batch_index: int) -> str:
+    return f"stretch-{batch_index:05}"

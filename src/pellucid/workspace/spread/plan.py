@@ -12,8 +12,8 @@ from pellucid import kernel
 from pellucid.columns import Kind
 from pellucid.release import __version__
 from pellucid.understand.shards import plan_shards
-from pellucid.workspace.spread.job import PARTS_OF, Job, Part
-from pellucid.workspace.spread.tasks import query
+from pellucid.workspace.spread.job import PARTITIONED_TABLES, Job, TablePart
+from pellucid.workspace.spread.tasks import query_parquet
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,31 +21,31 @@ class Plan:
     """rows: the most predictions that a worker holds at a time."""
 
     job: Job
-    parts: tuple[Part, ...]
-    rows: int
+    table_parts: tuple[TablePart, ...]
+    max_rows: int
 
 
-def make_plan(kind: Kind, concepts: int, iou: float, tables: dict[str, str], state: str, work: str, rows: int) -> Plan:
+def make_plan(kind: Kind, concept_count: int, iou: float, table_paths: dict[str, str], state: str, work_folder: str, max_rows: int) -> Plan:
     """tables: where images, annotations and predictions lie; state: changes when the version does; work: the folder in which this plan gets
     a folder of its own, named after all that its result depends on, so that the same plan finds again what is done."""
-    images = int(query(tables["images"], "SELECT count(*) AS n FROM {table}", threads=kernel.cores())["n"][0])
-    found = query(tables["predictions"], "SELECT image, count(*) AS n FROM {table} GROUP BY image", threads=kernel.cores())
-    per_image = np.zeros(images, np.int64)
-    per_image[found["image"]] = found["n"]
-    edges = tuple(plan_shards(per_image, rows).tolist())
-    parts = tuple(part for table in PARTS_OF for part in parts_of(table, length(tables[table]), rows))
-    told = msgspec.json.encode(
-        [__version__, state, kind, concepts, iou, edges, [list(vars(part).values()) for part in parts], sorted(tables.items())]
+    image_count = int(query_parquet(table_paths["images"], "SELECT count(*) AS n FROM {table}", threads=kernel.cores())["n"][0])
+    counts = query_parquet(table_paths["predictions"], "SELECT image, count(*) AS n FROM {table} GROUP BY image", threads=kernel.cores())
+    predictions_per_image = np.zeros(image_count, np.int64)
+    predictions_per_image[counts["image"]] = counts["n"]
+    shard_edges = tuple(plan_shards(predictions_per_image, max_rows).tolist())
+    table_parts = tuple(table_part for table_name in PARTITIONED_TABLES for table_part in split_table(table_name, row_count(table_paths[table_name]), max_rows))
+    plan_inputs = msgspec.json.encode(
+        [__version__, state, kind, concept_count, iou, shard_edges, [list(vars(table_part).values()) for table_part in table_parts], sorted(table_paths.items())]
     )
-    name = hashlib.sha256(told).hexdigest()[:16]
-    return Plan(Job(kind, concepts, iou, edges, **tables, work=f"{work}/{name}"), parts, rows)
+    plan_hash = hashlib.sha256(plan_inputs).hexdigest()[:16]
+    return Plan(Job(kind, concept_count, iou, shard_edges, **table_paths, work_folder=f"{work_folder}/{plan_hash}"), table_parts, max_rows)
 
 
-def length(table: str) -> int:
-    return int(query(table, "SELECT count(*) AS n FROM {table}")["n"][0])
+def row_count(table_path: str) -> int:
+    return int(query_parquet(table_path, "SELECT count(*) AS n FROM {table}")["n"][0])
 
 
-def parts_of(table: str, length: int, rows: int) -> list[Part]:
+def split_table(table_name: str, row_total: int, max_rows: int) -> list[TablePart]:
     """The rows of a table in parts; one, if it has none."""
-    begins = range(0, max(length, 1), rows)
-    return [Part(table, number, begin, min(begin + rows, length)) for number, begin in enumerate(begins)]
+    part_starts = range(0, max(row_total, 1), max_rows)
+    return [TablePart(table_name, part_index, begin, min(begin + max_rows, row_total)) for part_index, begin in enumerate(part_starts)]

@@ -12,22 +12,22 @@ from pellucid.columns import NOT_RUN, SPLITS, Annotations, Floats, Integers, Lon
 from pellucid.errors import MalformedFileError
 from pellucid.formats.cells import escape_glob
 from pellucid.understand.evaluation import VALIDATION
-from pellucid.understand.histogrammed import Block, Scale, Tally, picked, tally
+from pellucid.understand.histogrammed import ScoreBlock, ScoreBins, BinCounts, select_bins, count_bins
 from pellucid.understand.orders import order_by_key
 from pellucid.understand.outcomes import Staircase
-from pellucid.understand.shards import MatchedShard, Shard, Stretch, counted, match_shard, merged
+from pellucid.understand.shards import MatchedShard, Shard, RunBatch, select_countable, match_shard, merge_runs
 from pellucid.understand.thresholds import Threshold, fewest_errors
 from pellucid.workspace.far import store_of
-from pellucid.workspace.spread.job import Job, Part, shard_name, stretch_name
+from pellucid.workspace.spread.job import Job, TablePart, shard_file_name, batch_file_name
 from pellucid.workspace.stored import Stored, put
 from pellucid.workspace.tables import SIDES, threshold_columns
 
-ANNOTATED = ("image", "concept", "ignore", "positive")
-PREDICTED = ("image", "concept", "score", "order")
-OUTCOME = ("state", "partner", "iou")
+ANNOTATION_COLUMNS = ("image", "concept", "ignore", "positive")
+PREDICTION_COLUMNS = ("image", "concept", "score", "order")
+MATCH_COLUMNS = ("state", "partner", "iou")
 
 
-def query(location: str, words: str, *, threads: int = 1) -> dict[str, Any]:
+def query_parquet(location: str, sql: str, *, threads: int = 1) -> dict[str, Any]:
     """What a question of a Parquet table finds, as NumPy columns; `words` has `{table}` where the table is read. Raises FileMalformed."""
     import duckdb
 
@@ -37,170 +37,170 @@ def query(location: str, words: str, *, threads: int = 1) -> dict[str, Any]:
             store, _ = store_of(location)
             connection.register_filesystem(store)
         path = escape_glob(location)  # in a store too, names are no patterns
-        table = f"read_parquet('{path.replace(chr(39), chr(39) * 2)}', file_row_number = true, hive_partitioning = false)"
+        table_function = f"read_parquet('{path.replace(chr(39), chr(39) * 2)}', file_row_number = true, hive_partitioning = false)"
         try:
-            found = connection.execute(words.format(table=table)).fetchnumpy()
+            result = connection.execute(sql.format(table=table_function)).fetchnumpy()
         except duckdb.Error as error:
             raise MalformedFileError(location, f"is no readable table: {str(error).split(chr(10), maxsplit=1)[0]}") from error
-    return {name: np.ma.filled(column, np.nan) if np.ma.isMaskedArray(column) else column for name, column in found.items()}
+    return {column_name: np.ma.filled(data, np.nan) if np.ma.isMaskedArray(data) else data for column_name, data in result.items()}
 
 
-def part_rows(job: Job, part: Part) -> str:
+def partition_rows(job: Job, table_part: TablePart) -> str:
     """The task `partition`: put some rows of a table in the order of the shards that they belong to."""
-    boxes = job.kind == "detection"
-    columns = [*(ANNOTATED if part.table == "annotations" else PREDICTED), *(SIDES if boxes else ())]
-    quoted = [f'"{name}"' for name in columns]
-    words = f"SELECT {', '.join(quoted)} FROM {{table}} WHERE file_row_number >= {part.begin} AND file_row_number < {part.end}"
-    found = query(getattr(job, part.table), words)
-    shard = (np.searchsorted(job.edges, found["image"], side="right") - 1).astype(np.int32)
-    order, start = order_by_key(shard, job.shards)
-    rows = {name: column[order] for name, column in found.items() if name not in SIDES}
-    if boxes:
-        rows["box"] = np.stack([found[side] for side in SIDES], axis=1)[order]
-    if part.table == "annotations":
-        rows["row"] = order + np.int32(part.begin)
-    put(job.file(part.name), {**rows, "start": start})
-    return part.name
+    has_boxes = job.kind == "detection"
+    column_names = [*(ANNOTATION_COLUMNS if table_part.table_name == "annotations" else PREDICTION_COLUMNS), *(SIDES if has_boxes else ())]
+    quoted_names = [f'"{column_name}"' for column_name in column_names]
+    sql = f"SELECT {', '.join(quoted_names)} FROM {{table}} WHERE file_row_number >= {table_part.begin} AND file_row_number < {table_part.end}"
+    unsorted = query_parquet(getattr(job, table_part.table_name), sql)
+    shard_index = (np.searchsorted(job.shard_edges, unsorted["image"], side="right") - 1).astype(np.int32)
+    order, start = order_by_key(shard_index, job.shard_count)
+    partitioned = {column_name: data[order] for column_name, data in unsorted.items() if column_name not in SIDES}
+    if has_boxes:
+        partitioned["box"] = np.stack([unsorted[side] for side in SIDES], axis=1)[order]
+    if table_part.table_name == "annotations":
+        partitioned["row"] = order + np.int32(table_part.begin)
+    put(job.file_path(table_part.file_name), {**partitioned, "start": start})
+    return table_part.file_name
 
 
 @dataclass(frozen=True)
-class Matched:
+class MatchRequest:
     """Asked: match this shard, which is parted into these files."""
 
     shard: int
-    parts: tuple[Part, ...]
+    table_parts: tuple[TablePart, ...]
 
 
-def match(job: Job, asked: Matched) -> str:
+def match_images(job: Job, request: MatchRequest) -> str:
     """Match a shard of images and leave its sorted runs."""
-    first, last = job.edges[asked.shard], job.edges[asked.shard + 1]
-    images = query(
-        job.images, f"SELECT split, stated, coverage FROM {{table}} WHERE file_row_number >= {first} AND file_row_number < {last}"
+    first_image, end_image = job.shard_edges[request.shard], job.shard_edges[request.shard + 1]
+    images = query_parquet(
+        job.images, f"SELECT split, stated, coverage FROM {{table}} WHERE file_row_number >= {first_image} AND file_row_number < {end_image}"
     )  # fmt: skip
-    annotated, predicted = (rows_of_shard(job, asked, table) for table in ("annotations", "predictions"))
-    rows = annotated.pop("row")
-    annotations = Annotations(**{"box": None, "area": None, **annotated})
-    predictions = Predictions(**{"box": None, **predicted})
-    shard = Shard(first, images["split"], images["stated"], annotations, rows, predictions)
-    able = annotations.positive & ~annotations.ignore & (images["coverage"][annotations.image - first] != NOT_RUN)
-    runs = images["split"][annotations.image[able] - first].astype(np.int64) * job.concepts + annotations.concept[able]
-    found = columns_of(match_shard(job.kind, job.concepts, shard, job.iou))
-    put(job.file(shard_name(asked.shard)), {**found, "answerable": np.bincount(runs, minlength=len(SPLITS) * job.concepts)})
-    return shard_name(asked.shard)
+    annotation_columns, prediction_columns = (read_shard_rows(job, request, table_name) for table_name in ("annotations", "predictions"))
+    annotation_rows = annotation_columns.pop("row")
+    annotations = Annotations(**{"box": None, "area": None, **annotation_columns})
+    predictions = Predictions(**{"box": None, **prediction_columns})
+    shard = Shard(first_image, images["split"], images["stated"], annotations, annotation_rows, predictions)
+    is_matchable = annotations.positive & ~annotations.ignore & (images["coverage"][annotations.image - first_image] != NOT_RUN)
+    run_indices = images["split"][annotations.image[is_matchable] - first_image].astype(np.int64) * job.concept_count + annotations.concept[is_matchable]
+    matched_columns = shard_columns(match_shard(job.kind, job.concept_count, shard, job.iou))
+    put(job.file_path(shard_file_name(request.shard)), {**matched_columns, "answerable": np.bincount(run_indices, minlength=len(SPLITS) * job.concept_count)})
+    return shard_file_name(request.shard)
 
 
-def rows_of_shard(job: Job, asked: Matched, table: str) -> dict[str, Any]:
+def read_shard_rows(job: Job, request: MatchRequest, table_name: str) -> dict[str, Any]:
     pieces = []
-    for part in asked.parts:
-        if part.table != table:
+    for table_part in request.table_parts:
+        if table_part.table_name != table_name:
             continue
-        file = Stored(job.file(part.name))
-        begin, end = file.read(["start"], asked.shard, asked.shard + 2)["start"].tolist()
-        names = [*(ANNOTATED if table == "annotations" else PREDICTED), *(["row"] if table == "annotations" else [])]
-        pieces.append(file.read([*names, *(["box"] if job.kind == "detection" else [])], begin, end))
-    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+        column_file = Stored(job.file_path(table_part.file_name))
+        begin, end = column_file.read(["start"], request.shard, request.shard + 2)["start"].tolist()
+        column_names = [*(ANNOTATION_COLUMNS if table_name == "annotations" else PREDICTION_COLUMNS), *(["row"] if table_name == "annotations" else [])]
+        pieces.append(column_file.read([*column_names, *(["box"] if job.kind == "detection" else [])], begin, end))
+    return {column_name: np.concatenate([piece[column_name] for piece in pieces]) for column_name in pieces[0]}
 
 
-def columns_of(found: MatchedShard) -> dict[str, Any]:
+def shard_columns(matched_shard: MatchedShard) -> dict[str, Any]:
     """A matched shard as columns of one file; `lowest` and `highest` are the scores at the ends of its runs."""
-    table = found.predictions.columns()
-    filled = np.diff(found.start) > 0
-    ends = np.full((2, len(filled)), np.nan)
-    ends[:, filled] = found.predictions.score[found.start[1:][filled] - 1], found.predictions.score[found.start[:-1][filled]]
-    columns = {
-        **table, "state": found.state, "partner": found.partner, "iou": found.iou, "owner": found.owner, "start": found.start,
-        "lowest": ends[0], "highest": ends[1], "rows": found.rows,
+    prediction_columns = matched_shard.predictions.columns()
+    is_filled = np.diff(matched_shard.run_starts) > 0
+    score_ends = np.full((2, len(is_filled)), np.nan)
+    score_ends[:, is_filled] = matched_shard.predictions.score[matched_shard.run_starts[1:][is_filled] - 1], matched_shard.predictions.score[matched_shard.run_starts[:-1][is_filled]]
+    shard_data = {
+        **prediction_columns, "state": matched_shard.state, "partner": matched_shard.partner, "iou": matched_shard.iou, "owner": matched_shard.same_concept_annotation, "start": matched_shard.run_starts,
+        "lowest": score_ends[0], "highest": score_ends[1], "rows": matched_shard.annotation_rows,
     }  # fmt: skip
-    if found.staircase is not None:
-        columns |= {f"staircase.{name}": column for name, column in vars(found.staircase).items()}
-    return {name: np.ascontiguousarray(column) for name, column in columns.items() if column is not None}
+    if matched_shard.staircase is not None:
+        shard_data |= {f"staircase.{step_field}": data for step_field, data in vars(matched_shard.staircase).items()}
+    return {column_name: np.ascontiguousarray(data) for column_name, data in shard_data.items() if data is not None}
 
 
-def staircase_of(file: Stored) -> tuple[Integers, Staircase]:
-    columns = file.read(["rows", *(f"staircase.{name}" for name in ("start", "score", "iou"))])
-    return columns.pop("rows"), Staircase(**{name.partition(".")[2]: column for name, column in columns.items()})
+def read_shard_steps(column_file: Stored) -> tuple[Integers, Staircase]:
+    step_columns = column_file.read(["rows", *(f"staircase.{step_field}" for step_field in ("start", "score", "iou"))])
+    return step_columns.pop("rows"), Staircase(**{column_name.partition(".")[2]: data for column_name, data in step_columns.items()})
 
 
 @dataclass(frozen=True)
-class Runs:
+class RunRange:
     """Asked: of a shard, the predictions of runs first to last, held against a scale."""
 
     shard: int
-    first: int
-    last: int
-    scale: Scale
+    first_run: int
+    end_run: int
+    score_bins: ScoreBins
 
 
-def block_of(job: Job, asked: Runs) -> tuple[Floats, Block]:
+def read_score_block(job: Job, run_range: RunRange) -> tuple[Floats, ScoreBlock]:
     """All scores of the runs, and those that are counted."""
-    file = Stored(job.file(shard_name(asked.shard)))
-    start = file.read(["start"], asked.first, asked.last + 1)["start"]
-    rows = file.read(["score", "state"], int(start[0]), int(start[-1]))
-    those = counted(rows["score"], rows["state"], 0)
-    return rows["score"], (those.score, those.right)
+    column_file = Stored(job.file_path(shard_file_name(run_range.shard)))
+    start = column_file.read(["start"], run_range.first_run, run_range.end_run + 1)["start"]
+    columns = column_file.read(["score", "state"], int(start[0]), int(start[-1]))
+    countable = select_countable(columns["score"], columns["state"], 0)
+    return columns["score"], (countable.score, countable.right)
 
 
-def tallied(job: Job, asked: Runs) -> tuple[Longs, Tally]:
+def count_run_bins(job: Job, run_range: RunRange) -> tuple[Longs, BinCounts]:
     """The first pass over runs that are too long for one memory: all rows by bin, and the tally of those that are counted."""
-    score, block = block_of(job, asked)
-    return np.bincount(asked.scale.bins_of(score), minlength=asked.scale.bins), tally(asked.scale, block)
+    score, block = read_score_block(job, run_range)
+    return np.bincount(run_range.score_bins.bin_indices(score), minlength=run_range.score_bins.bin_count), count_bins(run_range.score_bins, block)
 
 
 @dataclass(frozen=True, eq=False)
-class Picked:
-    runs: Runs
-    wanted: Any
+class BinRequest:
+    run_range: RunRange
+    candidates: Any
 
 
-def pick(job: Job, asked: Picked) -> Block:
+def read_candidate_bins(job: Job, request: BinRequest) -> ScoreBlock:
     """The second pass: what lies in the wanted bins."""
-    return picked(asked.runs.scale, asked.wanted, block_of(job, asked.runs)[1])
+    return select_bins(request.run_range.score_bins, request.candidates, read_score_block(job, request.run_range)[1])
 
 
 @dataclass(frozen=True)
-class Reduced:
+class ReduceRequest:
     """Asked: merge this stretch from all shards. annotations: for each of its runs, how many a prediction can answer."""
 
-    number: int
-    stretch: Stretch
-    annotations: tuple[int, ...]
+    batch_index: int
+    batch: RunBatch
+    annotation_counts: tuple[int, ...]
 
 
-def reduce(job: Job, asked: Reduced) -> str:
+def reduce(job: Job, request: ReduceRequest) -> str:
     """Merge the runs of a stretch from all shards, and find the thresholds of those that are whole and of validation."""
-    stretch = asked.stretch
-    names = [*PREDICTED, *OUTCOME, *(["box"] if job.kind == "detection" else ["owner"])]
+    batch = request.batch
+    column_names = [*PREDICTION_COLUMNS, *MATCH_COLUMNS, *(["box"] if job.kind == "detection" else ["owner"])]
     pieces, keys = [], []
-    for shard in range(job.shards):
-        file = Stored(job.file(shard_name(shard)))
-        start = file.read(["start"], stretch.first, stretch.last + 1)["start"]
+    for shard in range(job.shard_count):
+        column_file = Stored(job.file_path(shard_file_name(shard)))
+        start = column_file.read(["start"], batch.first_run, batch.end_run + 1)["start"]
         begin, end = int(start[0]), int(start[-1])
-        if stretch.is_part:
-            falling = -file.read(["score"], begin, end)["score"]
-            begin, end = (begin + np.searchsorted(falling, [-stretch.high, -stretch.low], side="right")).tolist()
+        if batch.is_partial_run:
+            negated_score = -column_file.read(["score"], begin, end)["score"]
+            begin, end = (begin + np.searchsorted(negated_score, [-batch.max_score, -batch.min_score], side="right")).tolist()
             start = np.array([begin, end])
         if begin < end:
-            pieces.append(file.read(names, begin, end))
+            pieces.append(column_file.read(column_names, begin, end))
             keys.append(np.repeat(np.arange(len(start) - 1, dtype=np.int32), np.diff(start)))
-    rows = {name: np.concatenate([piece[name] for piece in pieces]) for name in names}
-    order, start = merged(np.concatenate(keys), rows["score"], stretch.last - stretch.first)
-    rows = {name: column[order] for name, column in rows.items()}
-    found = thresholds_in(job, asked, rows, start)
-    columns = threshold_columns(tuple(found.values()))
-    chosen = {f"threshold.{name}": column for name, column in columns.items()}
-    put(job.file(stretch_name(asked.number)), {**rows, **chosen, "threshold.concept": np.array(list(found), np.int32)})
-    return stretch_name(asked.number)
+    unsorted = {column_name: np.concatenate([piece[column_name] for piece in pieces]) for column_name in column_names}
+    order, start = merge_runs(np.concatenate(keys), unsorted["score"], batch.end_run - batch.first_run)
+    unsorted = {column_name: data[order] for column_name, data in unsorted.items()}
+    thresholds = batch_thresholds(job, request, unsorted, start)
+    threshold_data = threshold_columns(tuple(thresholds.values()))
+    prefixed_columns = {f"threshold.{column_name}": data for column_name, data in threshold_data.items()}
+    put(job.file_path(batch_file_name(request.batch_index)), {**unsorted, **prefixed_columns, "threshold.concept": np.array(list(thresholds), np.int32)})
+    return batch_file_name(request.batch_index)
 
 
-def thresholds_in(job: Job, asked: Reduced, rows: dict[str, Any], start: Longs) -> dict[int, Threshold]:
+def batch_thresholds(job: Job, request: ReduceRequest, columns: dict[str, Any], start: Longs) -> dict[int, Threshold]:
     """By concept; of runs that are here as a whole, of validation, with a counted prediction."""
-    found: dict[int, Threshold] = {}
-    for place, run in enumerate(range(asked.stretch.first, asked.stretch.last)):
-        split, concept = divmod(run, job.concepts)
-        if split != VALIDATION or asked.stretch.is_part:
+    thresholds: dict[int, Threshold] = {}
+    for run_offset, run in enumerate(range(request.batch.first_run, request.batch.end_run)):
+        split, concept = divmod(run, job.concept_count)
+        if split != VALIDATION or request.batch.is_partial_run:
             continue
-        mine = slice(int(start[place]), int(start[place + 1]))
-        counts = counted(rows["score"][mine], rows["state"][mine], asked.annotations[place])
-        if len(counts.score):
-            found[concept] = fewest_errors(counts)
-    return found
+        run_slice = slice(int(start[run_offset]), int(start[run_offset + 1]))
+        countable = select_countable(columns["score"][run_slice], columns["state"][run_slice], request.annotation_counts[run_offset])
+        if len(countable.score):
+            thresholds[concept] = fewest_errors(countable)
+    return thresholds
