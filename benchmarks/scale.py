@@ -20,7 +20,7 @@ import pellucid
 from benchmarks.made import COCO, HUGE, SMALL, TEN_TIMES, Size, write_parquet
 from pellucid.workspace.spread.evaluating import evaluate_distributed
 
-STEPS = {"part_rows": "parting", "match": "matching", "reduce": "reducing"}
+STEPS = {"partition_rows": "partitioning", "match_images": "matching", "reduce": "reducing"}
 WORKERS = (1, 2, 8, 32, 128)
 
 

@@ -112,9 +112,9 @@ class InAnyOrder:
     def __init__(self, seed):
         self.dice = random.Random(seed)
 
-    def each(self, task, job, asks):
-        for place in self.dice.sample(range(len(asks)), len(asks)):
-            yield place, task(job, asks[place])
+    def run_tasks(self, task, job, task_inputs):
+        for place in self.dice.sample(range(len(task_inputs)), len(task_inputs)):
+            yield place, task(job, task_inputs[place])
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -135,9 +135,9 @@ class UpTo(LocalEngine):
     def __init__(self, most):
         self.left, self.done = most, []
 
-    def each(self, task, job, asks):
-        for place, ask in enumerate(asks):
-            if task.__name__ in ("part_rows", "match", "reduce"):  # those that leave a file
+    def run_tasks(self, task, job, task_inputs):
+        for place, ask in enumerate(task_inputs):
+            if task.__name__ in ("partition_rows", "match_images", "reduce"):  # those that leave a file
                 if not self.left:
                     raise Interrupted
                 self.left -= 1
@@ -254,8 +254,8 @@ def test_overtaken_it_says_so_and_what_stands_is_whole(version, after, rows):
     class Overtaken(LocalEngine):
         done = 0
 
-        def each(self, task, job, asks):
-            for place, ask in enumerate(asks):
+        def run_tasks(self, task, job, task_inputs):
+            for place, ask in enumerate(task_inputs):
                 self.done += 1
                 if self.done == after:
                     pellucid.open(version.view.workspace.folder).view("v").version("m").evaluate(rows=rows)

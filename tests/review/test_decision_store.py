@@ -119,7 +119,7 @@ def test_a_newer_layout_is_refused(tmp_path):
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(ReviewStoreUnavailableError, match="layout 99"):
+    with pytest.raises(ReviewStoreUnavailableError, match="schema version is 99"):
         DecisionStore(SqliteDatabase(path), "w").read("view")
 
 

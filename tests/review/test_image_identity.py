@@ -75,7 +75,7 @@ def test_an_image_nobody_annotated_can_be(pets, tmp_path):
 def test_a_matched_image_needs_to_be_told_what_it_is(pets):
     view, version = pets
     item = named(version, "matched", "two.png")
-    with pytest.raises(InvalidDecisionError, match="Say which concept"):
+    with pytest.raises(InvalidDecisionError, match="Specify the correct concept"):
         view.reviews.decide(version, [item], "wrong", "Ann")
     view.reviews.decide(version, [item], "wrong", "Ann", Edit(concept="cat"))
     assert labels(view)["two.png", "cat"] == "positive"

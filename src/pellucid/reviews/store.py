@@ -178,10 +178,10 @@ class DecisionStore:
     def _attempt(self, operation: Callable[[Any], T], writable: bool) -> T:
         if self._connection is None:
             self._connection = self.database.connect()
-            with self._transaction(writes=False) as cursor:
+            with self._transaction(writable=False) as cursor:
                 version = self.database.read_schema_version(cursor)
             if version is None:
-                with self._transaction(writes=True) as cursor:
+                with self._transaction(writable=True) as cursor:
                     self._create_tables(cursor)
             elif version > SCHEMA_VERSION:
                 reason = f"its tables have layout {version}, this Pellucid reads up to {SCHEMA_VERSION}: upgrade it"

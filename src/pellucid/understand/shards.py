@@ -118,7 +118,7 @@ def plan_run_batches(run_counts: Longs, max_rows: int) -> list[RunBatch]:
             first_run, batch_rows = run, 0
         batch_rows += row_count
     batches.append(RunBatch(first_run, len(run_counts)))
-    return [batch for batch in batches if run_counts[batch.first : batch.last].any()]
+    return [batch for batch in batches if run_counts[batch.first_run : batch.end_run].any()]
 
 
 def plan_score_batches(run_counts: Longs, max_rows: int, bin_counts_by_run: dict[int, tuple[ScoreBins, Longs]]) -> list[RunBatch]:

@@ -53,7 +53,7 @@ from pellucid.workspace.reviewed import REVIEW_FILTERS, ReviewFilter
 from pellucid.workspace.sliced import ErrorSlice
 from pellucid.workspace.spread.engines import EngineName
 from pellucid.workspace.spread.engines import create_engine as open_engine
-from pellucid.workspace.spread.evaluating import PREDICTIONS_PER_WORKER, ProgressCallback, evaluate_distributed, no_progress
+from pellucid.workspace.spread.evaluating import PREDICTIONS_PER_WORKER, StepCallback, evaluate_distributed, no_progress
 from pellucid.workspace.storage import follow, mirror_of, read_manifest, remove_leftovers, write_manifest, writing
 from pellucid.workspace.tables import (
     mapped_columns,
@@ -246,7 +246,7 @@ class Version:
 
     def evaluate(
         self, engine: EngineName = "local", address: str | None = None, workers: int | None = None, rows: int = PREDICTIONS_PER_WORKER,
-        progress: ProgressCallback = no_progress,
+        progress: StepCallback = no_progress,
     ) -> None:  # fmt: skip
         """Evaluate the predictions again, in partitions; the result is bit-identical with every engine.
 

@@ -26,8 +26,8 @@ MAX_ATTEMPTS = 4
 TASKS_PER_WORKER = 4
 """Tasks given out at a time for each worker: no more, as a plan may have many thousands."""
 
-TaskInput = TypeVar("Ask")
-TaskResult = TypeVar("Result")
+TaskInput = TypeVar("TaskInput")
+TaskResult = TypeVar("TaskResult")
 Task = Callable[[Job, TaskInput], TaskResult]
 
 

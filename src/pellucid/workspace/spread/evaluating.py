@@ -38,14 +38,14 @@ if TYPE_CHECKING:
 PREDICTIONS_PER_WORKER = 4_000_000
 """Predictions that a worker holds at a time, unless said otherwise: about 1 GB of memory."""
 
-ProgressCallback = Callable[[str, int, int], None]
+StepCallback = Callable[[str, int, int], None]
 """Told of each step: its name, how much of it is done, of how much."""
 
 
 def no_progress(step: str, done: int, total: int) -> None: ...
 
 
-def evaluate_distributed(version: Version, engine: Engine, max_rows: int = PREDICTIONS_PER_WORKER, progress: ProgressCallback = no_progress) -> None:
+def evaluate_distributed(version: Version, engine: Engine, max_rows: int = PREDICTIONS_PER_WORKER, progress: StepCallback = no_progress) -> None:
     """Match a version's predictions again and keep what is found. What an earlier call had done of the same plan is not done again.
 
     rows: the most predictions that a worker holds at a time. Raises VersionNotRun, VersionChanged, WorkersLost.
@@ -62,7 +62,7 @@ def evaluate_distributed(version: Version, engine: Engine, max_rows: int = PREDI
         raise
 
 
-def run_evaluation(version: Version, manifest: VersionManifest, engine: Engine, max_rows: int, progress: ProgressCallback) -> None:
+def run_evaluation(version: Version, manifest: VersionManifest, engine: Engine, max_rows: int, progress: StepCallback) -> None:
     version_location = version.location
     file_names = {"images": manifest.images, "annotations": manifest.annotations, "predictions": manifest.predictions}
     table_paths = {table: f"{version_location}/{file_name}" for table, file_name in file_names.items()}
@@ -85,7 +85,7 @@ class EvaluationRun:
 
     plan: Plan
     engine: Engine
-    progress: ProgressCallback
+    progress: StepCallback
 
     def match(self) -> None:
         plan = self.plan

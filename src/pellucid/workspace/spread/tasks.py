@@ -182,13 +182,13 @@ def reduce(job: Job, request: ReduceRequest) -> str:
         if begin < end:
             pieces.append(column_file.read(column_names, begin, end))
             keys.append(np.repeat(np.arange(len(start) - 1, dtype=np.int32), np.diff(start)))
-    unsorted = {column_name: np.concatenate([piece[column_name] for piece in pieces]) for column_name in column_names}
-    order, start = merge_runs(np.concatenate(keys), unsorted["score"], batch.end_run - batch.first_run)
-    unsorted = {column_name: data[order] for column_name, data in unsorted.items()}
-    thresholds = batch_thresholds(job, request, unsorted, start)
+    combined = {column_name: np.concatenate([piece[column_name] for piece in pieces]) for column_name in column_names}
+    order, start = merge_runs(np.concatenate(keys), combined["score"], batch.end_run - batch.first_run)
+    merged_columns = {column_name: data[order] for column_name, data in combined.items()}
+    thresholds = batch_thresholds(job, request, merged_columns, start)
     threshold_data = threshold_columns(tuple(thresholds.values()))
     prefixed_columns = {f"threshold.{column_name}": data for column_name, data in threshold_data.items()}
-    put(job.file_path(batch_file_name(request.batch_index)), {**unsorted, **prefixed_columns, "threshold.concept": np.array(list(thresholds), np.int32)})
+    put(job.file_path(batch_file_name(request.batch_index)), {**merged_columns, **prefixed_columns, "threshold.concept": np.array(list(thresholds), np.int32)})
     return batch_file_name(request.batch_index)
 
 
