@@ -1,1 +1,1 @@
-"""What people decided, kept: rows that are only appended, in SQLite or PostgreSQL, and what ties them to pictures."""
+"""Storage of review decisions: append-only tables in SQLite or PostgreSQL, and content hashes that identify images."""

@@ -1,4 +1,4 @@
-"""What a picture is known by whatever its name: its content."""
+"""Content hashes, which identify an image file whatever its name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pellucid.images.store import open_picture
 
 
 def content_and_stamp(location: str | None) -> tuple[str, str]:
-    """The content of a picture, `sha256:HEX:LENGTH`, and the stamp of its file; '' and '' where it is not there."""
+    """The content hash of an image file, `sha256:HEX:LENGTH`, and the file's stamp; ("", "") if the file does not exist."""
     if location is None:
         return "", ""
     file_stamp = stamp(location)
@@ -28,5 +28,5 @@ def hash_file(location: str, file_stamp: str) -> str:
 
 
 def content_length(content: str) -> int:
-    """The length of the file whose content it is; -1 for none."""
+    """The file length stored in a content hash; -1 if the hash is empty."""
     return int(content.rpartition(":")[2]) if content else -1

@@ -1,4 +1,4 @@
-"""Decisions in a PostgreSQL database, for several servers on one workspace."""
+"""Review decisions in a PostgreSQL database, for several servers that share a workspace."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class PostgresDatabase:
         self._database = unquote(url_parts.path.lstrip("/")) or self._user
         self._tls_context = {"require": insecure_tls_context(), "verify-full": ssl.create_default_context()}.get(options.get("sslmode", ""))
         self.display_name = f"PostgreSQL database '{self._database}' at {host}"
-        """Without the password: it is shown and logged."""
+        """Without the password: this name is displayed and logged."""
 
     def connect(self) -> Any:
         return self._connect(
@@ -44,7 +44,7 @@ class PostgresDatabase:
         )  # fmt: skip
 
     def begin(self, cursor: Any, writable: bool) -> None:
-        """The driver begins a transaction by itself. One writer at a time, so that ids are committed in their order."""
+        """The driver opens the transaction itself. The lock allows one writer at a time, so ids are committed in ascending order."""
         if writable:
             cursor.execute("SELECT pg_advisory_xact_lock(7860)")
 
@@ -61,7 +61,7 @@ class PostgresDatabase:
 
 
 def insecure_tls_context() -> ssl.SSLContext:
-    """Encrypted, whoever answers, as libpq's `require` has it."""
+    """Encryption without certificate verification, like libpq's `sslmode=require`."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

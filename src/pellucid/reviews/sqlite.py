@@ -1,4 +1,4 @@
-"""Decisions in a file of the workspace: the default, good for a couple of dozen reviewers on one server."""
+"""Review decisions in a SQLite file of the workspace: the default, suited to about two dozen reviewers on one server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from pellucid.errors import ReviewDatabaseRequiredError
 
 BUSY_TIMEOUT = 30.0
-"""Seconds to wait for another process that is writing."""
+"""Seconds to wait for a lock that another process holds."""
 
 
 class SqliteDatabase:
@@ -30,10 +30,10 @@ class SqliteDatabase:
         return self.path.is_file()
 
     def connect(self) -> Any:
-        """Writes go to a log beside the file, synced at every commit: what was acknowledged is there after a crash."""
+        """Uses a write-ahead log, synced at every commit: acknowledged writes survive a crash."""
         if self.exists and not (os.access(self.path.parent, os.W_OK) and os.access(self.path, os.W_OK)):
             wal_path = self.path.with_name(f"{self.path.name}-wal")
-            immutable = not wal_path.exists() or not wal_path.stat().st_size  # else what is in the log would be passed over
+            immutable = not wal_path.exists() or not wal_path.stat().st_size  # `immutable` ignores the log
             uri = f"{self.path.absolute().as_uri()}?{'immutable=1' if immutable else 'mode=ro'}"
             return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
         connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
@@ -53,7 +53,7 @@ class SqliteDatabase:
 
 
 class UnconfiguredDatabase(SqliteDatabase):
-    """Of a workspace in an object store for which no database was named: nothing was decided, and nothing can be."""
+    """For a workspace in an object store without a configured database: it has no decisions, and none can be saved."""
 
     def __init__(self, location: str) -> None:
         super().__init__(Path())

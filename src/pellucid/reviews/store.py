@@ -1,7 +1,7 @@
 """The tables of decisions and leases, in SQLite or PostgreSQL.
 
-Rows of decisions are only appended. Their ids rise in the order in which they are committed: whoever has read up to an id has missed
-none. Rows of one batch come together or not at all, and a batch that is sent twice is kept once.
+Rows of decisions are only appended. Ids ascend in commit order, so a reader that has seen an id has seen
+all earlier ones. A batch is written atomically, and a batch that is sent twice is stored once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pellucid.understand.decisions import Decision, Label
 T = TypeVar("T")
 
 SCHEMA_VERSION = 1
-"""The number of this layout of tables."""
+"""Version of the table schema."""
 
 DECISION_COLUMNS = (
     "id", "at", "who", "batch", "action", "image", "content", "stamp", "concept", "side", "box", "before", "after", "reason", "version",
@@ -30,7 +30,7 @@ INSERT_COLUMNS = ("workspace", "view", "place", *DECISION_COLUMNS[1:])
 
 
 class Database(Protocol):
-    """What differs between databases. number: the type of an id column · sign: of a value · problems: what its driver raises."""
+    """Database-specific parts. id_column_type: SQL type · placeholder: of a query parameter · driver_errors: what the driver raises."""
 
     @property
     def id_column_type(self) -> str: ...
@@ -50,7 +50,7 @@ class Database(Protocol):
 
 @dataclass(frozen=True)
 class Lease:
-    """An item that somebody has before them. until: seconds since 1970."""
+    """An item reserved by a review session. until: expiry, in seconds since 1970."""
 
     item: str
     session: str
@@ -59,7 +59,7 @@ class Lease:
 
 
 class DecisionStore:
-    """Thread-safe; one connection, opened when first needed, and again where it was lost."""
+    """Thread-safe. Uses one connection, opened on first use and reopened if it is lost."""
 
     def __init__(self, database: Database, workspace: str) -> None:
         self.database = database
@@ -69,7 +69,7 @@ class DecisionStore:
 
     @property
     def exists(self) -> bool:
-        """Whether anything can have been kept yet."""
+        """Whether the database exists, so that it may hold decisions."""
         return self._connection is not None or self.database.exists
 
     def __del__(self) -> None:
@@ -77,16 +77,16 @@ class DecisionStore:
             self._disconnect()
 
     def read(self, view: str, after_id: int = 0) -> list[Decision]:
-        """The rows of a view with ids over `after`, oldest first."""
+        """The decisions of a view with ids greater than `after_id`, oldest first."""
         if not self.exists:
             return []
         query = f"SELECT {', '.join(quote_identifiers(DECISION_COLUMNS))} FROM pellucid_decisions WHERE workspace = ? AND view = ? AND id > ? ORDER BY id"
         return self._run_transaction(lambda cursor: [decode_decision(record) for record in self._fetch_all(cursor, query, (self.workspace, view, after_id))], writable=False)
 
     def append(self, view: str, decisions: Sequence[Decision], after_id: int | None = None) -> list[int] | None:
-        """Keep the rows of one batch, which are on disk when this returns; their ids. A batch that a person sent before is not kept again.
+        """Store the decisions of one batch durably and return their ids. A batch that this reviewer sent before is not stored again.
 
-        after: keep them only if no row of the view follows that one; else None is returned.
+        after_id: store them only if the view has no later decision; otherwise return None.
         """
         if not decisions:
             return []
@@ -106,7 +106,7 @@ class DecisionStore:
         return self._run_transaction(insert_batch, writable=True)
 
     def lease(self, view: str, session: str, who: str, items: Iterable[str], seconds: float, limit: int) -> list[str]:
-        """Take up to `most` of the items that nobody has, in their order, for so long; those taken."""
+        """Lease up to `limit` of the items that are free, in their order, for `seconds`. Returns the leased items."""
 
         def take_leases(cursor: Any) -> list[str]:
             current_time = time.time()
@@ -123,7 +123,7 @@ class DecisionStore:
         return self._run_transaction(take_leases, writable=True)
 
     def renew(self, session: str, seconds: float) -> None:
-        """Keep what the session has for so long from now."""
+        """Extend the session's leases to `seconds` from now."""
         if not self.exists:
             return
         query = "UPDATE pellucid_leases SET until = ? WHERE workspace = ? AND session = ? AND until > ?"
@@ -131,7 +131,7 @@ class DecisionStore:
         self._run_transaction(lambda cursor: self._execute(cursor, query, (current_time + seconds, self.workspace, session, current_time)), writable=True)
 
     def release(self, session: str, items: Sequence[str] | None = None) -> None:
-        """End the leases of these items, or all of the session's; those that have run out go too."""
+        """Release the session's leases on these items, or all of its leases. Also deletes expired leases."""
         if not self.exists:
             return
 
@@ -160,7 +160,7 @@ class DecisionStore:
         cursor.execute(query.replace("?", self.database.placeholder), tuple(params))
 
     def _run_transaction(self, operation: Callable[[Any], T], writable: bool) -> T:
-        """In one transaction. A connection that was lost meanwhile is opened again, once: every piece of work may be done twice."""
+        """Run an operation in one transaction. A lost connection is reopened once, so every operation must be safe to run twice."""
         with self._lock:
             can_retry = self._connection is not None
             try:
@@ -184,7 +184,7 @@ class DecisionStore:
                 with self._transaction(writable=True) as cursor:
                     self._create_tables(cursor)
             elif version > SCHEMA_VERSION:
-                reason = f"its tables have layout {version}, this Pellucid reads up to {SCHEMA_VERSION}: upgrade it"
+                reason = f"its schema version is {version}, but this Pellucid supports up to {SCHEMA_VERSION}: upgrade Pellucid"
                 raise ReviewStoreUnavailableError(self.database.display_name, reason)
         with self._transaction(writable) as cursor:
             return operation(cursor)
@@ -203,7 +203,7 @@ class DecisionStore:
             cursor.close()
 
     def _create_tables(self, cursor: Any) -> None:
-        if self.database.read_schema_version(cursor) is None:  # another process may have been first
+        if self.database.read_schema_version(cursor) is None:  # another process may have created them
             for statement in CREATE_STATEMENTS:
                 self._execute(cursor, statement.replace("NUMBER", self.database.id_column_type))
             self.database.write_schema_version(cursor, SCHEMA_VERSION)

@@ -1,4 +1,4 @@
-"""From what a person says of an item to what that does to the annotations."""
+"""Resolve a reviewer's verdict on an item into an edit of the annotations."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from pellucid.understand.items import box_at
 from pellucid.understand.outcomes import MATCHED, NOT_HIGHEST
 
 MAX_COORDINATE = 1e6
-"""Pixels from the corner of a picture, beyond which no box can be meant."""
+"""Largest accepted absolute value of a box coordinate, in pixels."""
 
 
 @dataclass(frozen=True)
 class TargetItem:
-    """The item that a person decided on, as they saw it. side: `annotated` for what the tab Extra shows."""
+    """The item that a reviewer decided on, as displayed. side: `annotated` for items of the tab Extra."""
 
     image: int
     concept: str
@@ -31,8 +31,8 @@ class TargetItem:
 
 @dataclass(frozen=True)
 class Edit:
-    """What the annotation should be instead of what follows from the verdict alone. replaces: an added box takes the place of the
-    annotation it overlaps most."""
+    """The correct annotation, where the verdict alone does not determine it. replaces: an added box replaces the
+    annotation that it overlaps most."""
 
     concept: str | None = None
     box: Box | None = None
@@ -42,7 +42,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class ResolvedDecision:
-    """The item decided on (a matched prediction stands for its annotation) and what is done."""
+    """The item decided on (for a matched prediction, its annotation) and the resulting action."""
 
     concept: str
     side: Side
@@ -51,7 +51,7 @@ class ResolvedDecision:
     before: tuple[Label, ...]
     after: tuple[Label, ...]
     duplicates: tuple[int, ...] = (0,)
-    """Of several equal boxes, which it may be, likeliest first."""
+    """Indices of the possible item among identical boxes, most likely first."""
 
 
 def resolve(evaluation: Evaluation, neighbours: Neighbours, target: TargetItem, verdict: Verdict, edit: Edit) -> ResolvedDecision:
@@ -71,7 +71,7 @@ def resolve(evaluation: Evaluation, neighbours: Neighbours, target: TargetItem, 
 
 def validate_box(path: str, box: Box | None) -> None:
     if box is not None and not (np.abs(box).max() <= MAX_COORDINATE and box[2] > 0 and box[3] > 0):
-        raise InvalidDecisionError(path, f"box {box} has no area, or lies where no picture is", "Give left, top, width and height in pixels.")
+        raise InvalidDecisionError(path, f"box {box} has no area or is out of bounds", "Expected left, top, width, height in pixels.")
 
 
 def resolve_box(evaluation: Evaluation, neighbours: Neighbours, target: TargetItem, verdict: Verdict, edit: Edit) -> ResolvedDecision:
@@ -88,7 +88,7 @@ def resolve_box(evaluation: Evaluation, neighbours: Neighbours, target: TargetIt
     new_label = Label(edit.concept or target.concept, edit.box or target.box)
     if target.side == "annotated":
         is_removed = edit.concept is None and edit.box is None
-        if not is_removed and new_label in existing_labels:  # what it is said to be is what it is
+        if not is_removed and new_label in existing_labels:  # the edit changes nothing
             return ResolvedDecision(target.concept, target.side, target.box, "confirm", existing_labels, existing_labels, duplicates)
         return ResolvedDecision(target.concept, target.side, target.box, "remove" if is_removed else "change", existing_labels, () if is_removed else (new_label,), duplicates)
     before = (most_overlapping_label(evaluation, neighbours, target, item_row),) if edit.replaces else ()
@@ -96,7 +96,7 @@ def resolve_box(evaluation: Evaluation, neighbours: Neighbours, target: TargetIt
 
 
 def rank_duplicates(evaluation: Evaluation, neighbours: Neighbours, target: TargetItem) -> tuple[int, ...]:
-    """Of equal boxes, those of the score that was seen before others; of equal annotations, those that less answers."""
+    """Order identical boxes: predictions with the displayed score first; annotations by ascending score of their match."""
     item_rows = find_item_rows(evaluation, neighbours, target)
     if target.side == "predicted":
         sort_keys = [evaluation.predictions.score[item_row] != target.score for item_row in item_rows]
@@ -106,7 +106,7 @@ def rank_duplicates(evaluation: Evaluation, neighbours: Neighbours, target: Targ
 
 
 def find_item_rows(evaluation: Evaluation, neighbours: Neighbours, target: TargetItem) -> list[int]:
-    """The rows of the very box: of predictions, or of annotations."""
+    """Rows of the predictions or annotations with exactly this box and concept. Raises ItemGone."""
     columns = evaluation.predictions if target.side == "predicted" else evaluation.annotations
     candidate_rows = neighbours.predictions(target.image) if target.side == "predicted" else neighbours.annotations(target.image)
     candidate_rows = candidate_rows[columns.concept[candidate_rows] == evaluation.concepts.index(target.concept)]
@@ -123,13 +123,13 @@ def most_overlapping_label(evaluation: Evaluation, neighbours: Neighbours, targe
     overlap = overlaps_of_prediction(evaluation, prediction_row, annotation_rows)
     if not len(annotation_rows) or overlap.max() < BADLY_PLACED:
         path = str(evaluation.images.path[target.image])
-        raise InvalidDecisionError(path, "no annotation overlaps this box", "Add it, without replacing one.")
+        raise InvalidDecisionError(path, "no annotation overlaps this box", "Add it without replacing an annotation.")
     best_row = int(annotation_rows[np.argmax(overlap)])
     return Label(evaluation.concepts[evaluation.annotations.concept[best_row]], box_at(evaluation.annotations.box, best_row))
 
 
 def resolve_image(evaluation: Evaluation, neighbours: Neighbours, annotation_rows: np.ndarray, target: TargetItem, verdict: Verdict, edit: Edit) -> ResolvedDecision:
-    """A new concept takes the old one away, as concepts exclude each other."""
+    """A new concept replaces the old one, because concepts are mutually exclusive."""
     before = tuple(Label(evaluation.concepts[evaluation.annotations.concept[annotation_row]]) for annotation_row in annotation_rows[:1].tolist())
     if verdict != "wrong":
         return ResolvedDecision(target.concept, target.side, None, "unsure" if verdict == "unsure" else "confirm", before, before)
@@ -140,7 +140,7 @@ def resolve_image(evaluation: Evaluation, neighbours: Neighbours, annotation_row
 
 
 def predicted_replacement(evaluation: Evaluation, neighbours: Neighbours, target: TargetItem, before: tuple[Label, ...]) -> str:
-    """What the model said of an image whose annotation is wrong."""
+    """The concept that the model predicted for an image whose annotation is wrong."""
     if target.side == "predicted" and Label(target.concept) not in before:
         return target.concept
     prediction_rows = neighbours.predictions(target.image)
@@ -149,11 +149,11 @@ def predicted_replacement(evaluation: Evaluation, neighbours: Neighbours, target
         if Label(concept) not in before:
             return concept
     path = str(evaluation.images.path[target.image])
-    raise InvalidDecisionError(path, "the model says what the annotation says", "Say which concept it is.")
+    raise InvalidDecisionError(path, "the prediction agrees with the annotation", "Specify the correct concept.")
 
 
 def resolve_tag(evaluation: Evaluation, annotation_rows: np.ndarray, target: TargetItem, verdict: Verdict, edit: Edit) -> ResolvedDecision:
-    """Only the concept at hand changes."""
+    """Only the given concept changes."""
     tag_rows = annotation_rows[evaluation.annotations.concept[annotation_rows] == evaluation.concepts.index(target.concept)].tolist()
     before = (Label(target.concept, None, tag_value(evaluation, target.image, tag_rows)),)
     side: Side = "annotated" if before[0].value == "positive" else "predicted"
@@ -165,7 +165,7 @@ def resolve_tag(evaluation: Evaluation, annotation_rows: np.ndarray, target: Tar
 
 
 def tag_value(evaluation: Evaluation, image: int, tag_rows: list[int]) -> LabelValue:
-    """What is stated of a concept on an image."""
+    """The value of a concept's tag on an image."""
     if not tag_rows:
         return "negative" if evaluation.images.stated[image] == CLOSED else "unknown"
     if evaluation.annotations.ignore[tag_rows[0]]:

@@ -1,7 +1,7 @@
-"""What people decided about annotations: rows that are only ever appended, and which of them stand.
+"""Review decisions on annotations: an append-only log, and which of its decisions are current.
 
-A decision is about an item: an image (classification), an image and a concept (tagging), a box (detection). Of several decisions
-about one item the last stands, unless it was reverted. Nothing is ever taken back but by a later row.
+A decision is about an item: an image (classification), an image and a concept (tagging), a box (detection). Of several
+decisions about one item the last one counts, unless it was reverted. A decision is only ever undone by a later row.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ REVERSAL_ACTIONS: tuple[Action, ...] = ("revert", "undo", "redo")
 
 @dataclass(frozen=True)
 class Label:
-    """One annotation as a person states it. box: [left, top, width, height] in pixels, None outside detection ·
+    """One annotation as stated by a reviewer. box: [left, top, width, height] in pixels, None outside detection ·
     value: `positive`; in tagging also `negative` or `unknown`."""
 
     concept: str
@@ -37,13 +37,13 @@ class Label:
 
 @dataclass(frozen=True)
 class Decision:
-    """One row of the history.
+    """One row of the decision log.
 
-    id: rises with time · batch: rows taken in one act · image: its path at that time · content: what the picture held (see
-    reviews.contents), '' where it was not there · stamp: of the file then · concept, side, box: the item ·
-    before, after: the annotations it took away and gave · version: in which it was seen · reverts: the row that is taken back or
-    brought back · nth: which of several equal boxes the item is ·
-    corrected: the reviewer looked at the annotations as mended, not as trained.
+    id: ascending in time · batch: groups the decisions of one action · image: its path at that time · content: its hash (see
+    reviews.contents), '' if the file was missing · stamp: of the file then · concept, side, box: the item ·
+    before, after: the removed and the added annotations · version: the one displayed · reverts: id of the row that is undone or
+    redone · nth: index among identical boxes ·
+    corrected: the reviewer looked at the corrected annotations, not the original ones.
     """
 
     id: int
@@ -74,8 +74,8 @@ ItemKey = tuple[object, ...]
 
 
 def key_in_image(kind: Kind, decision: Decision) -> ItemKey:
-    """Two decisions on an image with one key are about one item."""
-    if kind == "classification":  # concepts exclude each other: whatever is said of one is said of the image
+    """Decisions on one image with equal keys are about the same item."""
+    if kind == "classification":  # concepts exclude each other: a decision on one is about the image
         return ()
     if kind == "tagging":
         return (decision.concept,)
@@ -87,10 +87,10 @@ def item_key(kind: Kind, decision: Decision) -> ItemKey:
 
 
 def effective_decisions(kind: Kind, decisions: Sequence[Decision]) -> list[Decision]:
-    """Of the verdicts on one image that are in force (oldest first), those that say what its annotations are.
+    """Of the active verdicts on one image (oldest first), those that determine its annotations.
 
-    Of an image or a tag the last one says it all. Boxes: a verdict on the annotations as trained replaces what was said of its item
-    before; one on the annotations as mended goes on from there.
+    For an image or a tag, the last one. For boxes, a verdict on the original annotations replaces earlier verdicts on its
+    item; a verdict on the corrected annotations is applied on top of them.
     """
     decisions_by_item: dict[ItemKey, list[Decision]] = {}
     for decision in decisions:
@@ -101,12 +101,12 @@ def effective_decisions(kind: Kind, decisions: Sequence[Decision]) -> list[Decis
 
 @dataclass
 class DecisionLog:
-    """The history of a view, folded: which rows stand. Grows with `append`; costs the row."""
+    """The decisions of a view and which of them are current. `append` takes constant time per decision."""
 
     kind: Kind
     decisions: dict[int, Decision] = field(default_factory=dict)
     head: int = 0
-    """The id of the last row."""
+    """The id of the last decision."""
     _ordered_ids: list[int] = field(default_factory=list)
     _undone_ids: set[int] = field(default_factory=set)
     _reverting_ids: dict[int, list[int]] = field(default_factory=dict)
@@ -116,7 +116,7 @@ class DecisionLog:
     _reset_ids: list[int] = field(default_factory=list)
 
     def append(self, decisions: Iterable[Decision]) -> None:
-        """Rows that follow, by rising id."""
+        """Add later decisions, in ascending order of id."""
         for decision in decisions:
             self.decisions[decision.id] = decision
             self._update_undo_stacks(decision)
@@ -132,7 +132,7 @@ class DecisionLog:
             self.head = decision.id
 
     def original_verdict(self, decision: Decision) -> Decision | None:
-        """The verdict that a row is, or takes back, or brings back."""
+        """The verdict itself, or the one that an undo, redo or revert refers to; None if there is none."""
         while decision.reverts is not None and decision.reverts in self.decisions:
             decision = self.decisions[decision.reverts]
         return decision if decision.action in VERDICT_ACTIONS else None
@@ -154,7 +154,7 @@ class DecisionLog:
             undo_stack.append((decision.batch, [decision.id]))
 
     def next_undo(self, who: str) -> list[int]:
-        """The rows that this person's next undo takes back: one act of theirs."""
+        """Ids of the decisions that this reviewer's next undo affects: one batch."""
         undo_stack = self._undo_stacks.get(who)
         return list(undo_stack[-1][1]) if undo_stack else []
 
@@ -163,11 +163,11 @@ class DecisionLog:
         return list(redo_stack[-1][1]) if redo_stack else []
 
     def is_active(self, decision_id: int) -> bool:
-        """Whether a row is in force: neither undone by whoever wrote it, nor reverted by a row that is in force."""
+        """Whether a decision is active: neither undone by its reviewer nor reverted by an active row."""
         return decision_id not in self._undone_ids and not any(self.is_active(reverting_id) for reverting_id in self._reverting_ids.get(decision_id, ()))
 
     def is_current(self, decision_id: int) -> bool:
-        """Whether a verdict is neither taken back nor replaced by a later one about its item."""
+        """Whether a decision is an active verdict without a later active verdict on the same item."""
         decision = self.decisions[decision_id]
         if decision.action not in VERDICT_ACTIONS or not self.is_active(decision_id):
             return False
@@ -178,28 +178,28 @@ class DecisionLog:
         return any(self.is_active(decision_id) and self.decisions[decision_id].action in VERDICT_ACTIONS for decision_id in self._ids_by_item.get(key, ()))
 
     def item_history(self, decision: Decision) -> list[Decision]:
-        """Everything said of the same item, oldest first."""
+        """All decisions and comments on the same item, oldest first."""
         return [self.decisions[decision_id] for decision_id in self._ids_by_item.get(item_key(self.kind, decision), [])]
 
     def current_decisions(self) -> list[Decision]:
-        """The verdicts that stand, oldest first."""
+        """The current verdicts, oldest first."""
         return [self.decisions[decision_id] for decision_id in list(self._ordered_ids) if self.is_current(decision_id)]
 
     def active_decisions(self) -> list[Decision]:
-        """The verdicts that nobody took back, oldest first, whatever was said of their items later."""
+        """The verdicts that were not undone or reverted, oldest first, including superseded ones."""
         return [self.decisions[decision_id] for decision_id in list(self._ordered_ids) if self.decisions[decision_id].action in VERDICT_ACTIONS and self.is_active(decision_id)]
 
     def first_free_duplicate(self, decision: Decision, duplicates: Sequence[int]) -> int:
-        """Which of several equal boxes a new decision is about: the first that nothing was said of, else the first."""
+        """Which of several identical boxes a new decision is about: the first without a verdict, else the first."""
         key = item_key(self.kind, decision)
         return next((nth for nth in duplicates if not self._has_verdict((*key[:-1], nth))), duplicates[0])
 
     def newer_decisions(self, decision_id: int) -> list[Decision]:
-        """The rows after that one."""
+        """The decisions with ids greater than `decision_id`."""
         return [self.decisions[newer_id] for newer_id in self._ordered_ids[bisect_right(self._ordered_ids, decision_id) :]]
 
     def verdicts_by_reviewer(self) -> dict[str, tuple[int, str]]:
-        """How many verdicts of each person were not taken back, and when the last was; most first."""
+        """Per reviewer, the number of active verdicts and the time of the last one; most verdicts first."""
         verdicts: dict[str, tuple[int, str]] = {}
         for decision in list(self.decisions.values()):
             if decision.action in VERDICT_ACTIONS and self.is_active(decision.id):
@@ -208,5 +208,5 @@ class DecisionLog:
 
     @property
     def last_reset(self) -> int:
-        """Verdicts up to this row no longer count as reviewed; what they changed stays changed."""
+        """Id of the last active reset. Earlier verdicts do not count as reviewed, but their edits stay applied."""
         return max((decision_id for decision_id in self._reset_ids if self.is_active(decision_id)), default=0)

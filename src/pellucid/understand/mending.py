@@ -1,4 +1,4 @@
-"""Annotations with people's decisions applied. Applying them to what is mended already changes nothing."""
+"""Apply review decisions to annotations. Applying them again to corrected annotations changes nothing."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pellucid.understand.boxes import iou_of_pairs
 from pellucid.understand.decisions import Box, Decision, Label, LabelValue, effective_decisions
 
 SAME_BOX_IOU = 0.9
-"""The least IoU of two boxes that are one annotation, written by different tools (which round)."""
+"""Minimum IoU at which two boxes count as one annotation, rounded differently by different tools."""
 
 
 @dataclass
 class EditableLabel:
-    """One annotation of an image while it is being mended. row: its own in the table, -1 for a new one."""
+    """One annotation while decisions are applied. annotation_row: its row in the table, -1 for a new one."""
 
     concept: int
     box: Box | None
@@ -27,11 +27,11 @@ class EditableLabel:
 
 @dataclass(frozen=True, eq=False)
 class CorrectedAnnotations:
-    """What is to replace the annotations of the touched images.
+    """The new annotations of the images that decisions are about.
 
-    images: positions, int64, rising · annotations: all of theirs, after mending · rows: int64, for each the row it has in the
-    former table, -1 for a new one · stated: int8, for each image what is now known of it · concepts: the given ones, and after
-    them new ones that decisions name · unfit: ids of decisions whose annotation is no longer there to be changed.
+    images: indices, int64, ascending · annotations: all of theirs, corrected · original_rows: int64, for each its row in the
+    original table, -1 for a new one · completeness: int8 per image · concepts: the given ones, followed by
+    new ones named in decisions · unapplied_ids: of decisions whose annotation no longer exists.
     """
 
     images: Longs
@@ -46,10 +46,10 @@ def apply_decisions(
     kind: Kind, concepts: Sequence[str], images: Images, annotations: Annotations, decisions: Sequence[tuple[int, Decision]],
     new_concepts: bool,
 ) -> CorrectedAnnotations:  # fmt: skip
-    """Apply decisions to the images they are about.
+    """Apply decisions to the annotations of their images.
 
-    decisions: (image position, verdict in force), oldest first. new_concepts: whether a concept that is not listed may be
-    added; else annotations of it are left out.
+    decisions: (image index, active verdict), oldest first. new_concepts: whether a concept that is not listed may be
+    added; otherwise its annotations are left out.
     """
     concept_indices = {concept: concept_index for concept_index, concept in enumerate(concepts)}
     decisions_by_image = group_effective_decisions(kind, decisions)
@@ -65,7 +65,7 @@ def apply_decisions(
         image_completeness = int(images.stated[image])
         unapplied_ids += [decision.id for decision in decisions_by_image[image] if not apply_decision(kind, concept_indices, image_labels, decision, new_concepts)]
         image_completeness = update_completeness(kind, image_completeness, image_labels)
-        if kind == "tagging":  # what goes without saying is not said
+        if kind == "tagging":  # drop tags with the default value
             image_labels = [label for label in image_labels if label.label_value != ("negative" if image_completeness == CLOSED else "unknown")]
         ignored_regions = [EditableLabel(int(annotations.concept[annotation_row]), None, "positive", annotation_row) for annotation_row in ignored_rows]
         corrected_labels += [(image, label) for label in sorted(ignored_regions + image_labels, key=lambda label: (label.annotation_row < 0, label.annotation_row))]
@@ -76,7 +76,7 @@ def apply_decisions(
 
 
 def group_effective_decisions(kind: Kind, decisions: Sequence[tuple[int, Decision]]) -> dict[int, list[Decision]]:
-    """By image, the decisions that say what its annotations are; images of which none does are left out."""
+    """The effective decisions of each image; images without any are left out."""
     decisions_by_image: dict[int, list[Decision]] = {}
     for image, decision in decisions:
         decisions_by_image.setdefault(image, []).append(decision)
@@ -85,7 +85,7 @@ def group_effective_decisions(kind: Kind, decisions: Sequence[tuple[int, Decisio
 
 
 def is_editable(kind: Kind, annotations: Annotations, annotation_row: int) -> bool:
-    """Ignored regions of boxes stay as they are; in tagging such a row says that the concept is unknown."""
+    """Ignored regions of detection are never edited; in tagging an ignored row means that the concept is unknown."""
     return kind == "tagging" or not annotations.ignore[annotation_row]
 
 
@@ -96,7 +96,7 @@ def editable_label(annotations: Annotations, annotation_row: int) -> EditableLab
 
 
 def apply_decision(kind: Kind, concept_indices: dict[str, int], image_labels: list[EditableLabel], decision: Decision, new_concepts: bool) -> bool:
-    """Change an image's annotations in place; False where what was to be changed is not there, nor what it was to become."""
+    """Edit an image's annotations in place. Returns False if neither the annotation to edit nor its replacement exists."""
     for label in decision.after:
         if new_concepts:
             concept_indices.setdefault(label.concept, len(concept_indices))
@@ -117,7 +117,7 @@ def apply_decision(kind: Kind, concept_indices: dict[str, int], image_labels: li
 
 
 def set_image_labels(kind: Kind, concept_indices: dict[str, int], image_labels: list[EditableLabel], decision: Decision) -> None:
-    """What an image, or a tag of it, is in the end, whatever it was: one statement a concept, in classification one an image."""
+    """Set the label of an image (classification) or of its tags, regardless of previous labels."""
     previous_labels = list(image_labels)
     concepts = {concept_indices.get(label.concept) for label in decision.after}
     image_labels[:] = [] if kind == "classification" else [current for current in image_labels if current.concept not in concepts]
@@ -128,12 +128,12 @@ def set_image_labels(kind: Kind, concept_indices: dict[str, int], image_labels: 
 
 
 def inherited_row(replaced_labels: list[EditableLabel], label: Label) -> int:
-    """Another concept for the same box keeps its place, and with it the outline."""
+    """The row of the replaced annotation with the same box, whose outline is kept; -1 if there is none."""
     return next((replaced_label.annotation_row for replaced_label in replaced_labels if replaced_label.box == label.box), -1)
 
 
 def find_label_index(concept_indices: dict[str, int], image_labels: list[EditableLabel], label: Label) -> int | None:
-    """Where an annotation stands among an image's own: the same box, else the one nearest to it."""
+    """Index of an annotation among the image's: the identical box, else the one with the highest IoU."""
     candidates = [index for index, candidate in enumerate(image_labels) if candidate.concept == concept_indices.get(label.concept)]
     exact = next((index for index in candidates if image_labels[index].box == label.box), None)
     if exact is not None or not candidates:
@@ -145,14 +145,14 @@ def find_label_index(concept_indices: dict[str, int], image_labels: list[Editabl
 
 
 def update_completeness(kind: Kind, completeness: int, image_labels: list[EditableLabel]) -> int:
-    """What is known of an image once somebody has decided on it."""
+    """The completeness of an image's annotations after a decision."""
     if kind == "classification":
         return CLOSED if image_labels else UNANNOTATED
     return OPEN if completeness == UNANNOTATED and any(label.label_value != "unknown" for label in image_labels) else completeness
 
 
 def build_annotations(annotations: Annotations, corrected_labels: list[tuple[int, EditableLabel]], kind: Kind) -> Annotations:
-    """The annotations as columns; those that were there keep what is not decided on (regions, areas, outlines)."""
+    """Build the annotation table. Existing annotations keep their areas, outlines and ignored regions."""
     original_rows = np.array([label.annotation_row for _, label in corrected_labels], np.int64)
     is_existing, is_new = original_rows >= 0, original_rows < 0
     existing = annotations.take(np.where(is_existing, original_rows, 0)) if len(annotations) else None

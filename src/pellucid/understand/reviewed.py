@@ -1,9 +1,9 @@
-"""Which items of a version people have decided on already, in whatever version they saw them.
+"""Which items of a version are covered by earlier decisions, including decisions made on other versions.
 
-A decision covers the item of the same concept and side on its image: the very box, else the one that is essentially at its place,
-of predictions (which differ from version to version) at the version's IoU the one of highest score, of annotations one that
-differs by rounding. It covers one item, so that a second box near a reviewed one is still put forward; and what it took away or
-added in the annotations at hand covers nothing else.
+A decision covers the item with the same concept and side on its image: the identical box, else one at nearly the same place.
+For predictions, which differ between versions, that is the highest-scoring one at the version's IoU; for annotations, one that
+differs by rounding. A decision covers one item, so a second box near a reviewed one is still shown. Annotations that a decision
+removed from or added to the current annotations cover no other item.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from pellucid.understand.mending import SAME_BOX_IOU
 from pellucid.understand.outcomes import IGNORED, MATCHED, WRONG
 
 NEW, REVIEWED, UNSURE = 0, 1, 2
-"""Of an item: nobody decided; somebody did; somebody was unsure."""
+"""Review state of an item: no decision; decided; marked unsure."""
 
 
 @dataclass(frozen=True)
 class CoveredItem:
-    """A place that a decision speaks of. decision: its id · nearby: a box that is not quite there will do ·
-    nth: of equal boxes."""
+    """An item that a decision covers. decision_id: of that decision · nearby: an approximate box match is accepted ·
+    nth: index among identical boxes."""
 
     side: Side
     concept: str
@@ -41,23 +41,23 @@ class CoveredItem:
 
 @dataclass(frozen=True)
 class ImageReview:
-    """Rows of an image that are decided on: row -> (state, id of the decision)."""
+    """Rows of an image that have a decision: row -> (state, decision id)."""
 
     predictions: dict[int, tuple[int, int]]
     annotations: dict[int, tuple[int, int]]
 
 
 def decision_coverage(kind: Kind, decision: Decision, state: int, applied: bool) -> list[CoveredItem]:
-    """What is settled once a verdict is in force: its item, what it added, and that nothing is where it took something away.
+    """The items that an active verdict covers: its own, those it added, and predictions where it removed an annotation.
 
-    state: of the last verdict on the item. applied: the annotations at hand take it into account.
+    state: of the last verdict on the item. applied: whether it is applied to the current annotations.
     """
     consumed = applied and decision.is_edit
 
     def covered_item(side: Side, concept: str, box: Box | None, nearby: bool) -> CoveredItem:
         return CoveredItem(side, concept, box, state, decision.id, nearby, decision.nth)
 
-    if kind == "classification":  # whatever the image was and became; its predictions are looked up through its annotation
+    if kind == "classification":  # old and new concept; predictions get the state of the annotation
         return [covered_item("annotated", label.concept, None, False) for label in decision.before + decision.after]
     items = [] if consumed and decision.side == "annotated" else [covered_item(decision.side, decision.concept, decision.box, not consumed)]
     items += [covered_item("annotated", label.concept, label.box, True) for label in decision.after if label.value != "negative"]
@@ -68,7 +68,7 @@ def decision_coverage(kind: Kind, decision: Decision, state: int, applied: bool)
 
 
 def covered_items(kind: Kind, verdicts: Sequence[Decision], applied_until: int | None) -> list[CoveredItem]:
-    """Of the verdicts in force on an image, oldest first. applied_to: the last that the annotations take into account; None: all."""
+    """Items covered by an image's active verdicts (oldest first). applied_until: id of the last applied decision; None: all are."""
     last_verdicts: dict[ItemKey, Decision] = {key_in_image(kind, verdict): verdict for verdict in verdicts}
     effective_verdicts = effective_decisions(kind, verdicts) if kind == "detection" else verdicts
     verdicts_by_id = {verdict.id: verdict for verdict in (*effective_verdicts, *last_verdicts.values())}
@@ -82,13 +82,13 @@ def covered_items(kind: Kind, verdicts: Sequence[Decision], applied_until: int |
 def review_image(
     evaluation: Evaluation, neighbours: Neighbours, image: int, verdicts: Sequence[Decision], applied_until: int | None
 ) -> ImageReview:
-    """verdicts: those in force about this image, oldest first; applied_to: see settled_by."""
+    """verdicts: the active ones on this image, oldest first; applied_until: see covered_items."""
     concept_indices = {concept: concept_index for concept_index, concept in enumerate(evaluation.concepts)}
     open_items = [item for item in covered_items(evaluation.kind, verdicts, applied_until) if item.concept in concept_indices]
     prediction_rows, annotation_rows = neighbours.predictions(image), neighbours.annotations(image)
     review = ImageReview({}, {})
     is_reviewable = evaluation.kind != "detection" or ~evaluation.annotations.ignore[annotation_rows]
-    open_items.reverse()  # the latest first, as it stands where two speak of one place
+    open_items.reverse()  # latest first: it wins if two cover the same item
     for assign_state in (assign_exact, assign_nearby):
         unassigned = []
         for item in open_items:
@@ -107,7 +107,7 @@ def review_image(
             review.predictions[prediction_row] = review.annotations[matched_row]
         elif evaluation.kind == "classification" and len(annotation_rows) and int(annotation_rows[0]) in review.annotations:
             review.predictions[prediction_row] = review.annotations[int(annotation_rows[0])]
-        elif evaluation.kind == "tagging" and evaluation.state[prediction_row] == IGNORED:  # stated to be unknown
+        elif evaluation.kind == "tagging" and evaluation.state[prediction_row] == IGNORED:  # annotated as unknown
             for annotation_row in annotation_rows[evaluation.annotations.concept[annotation_rows] == evaluation.predictions.concept[prediction_row]].tolist():
                 if annotation_row in review.annotations:
                     review.predictions[prediction_row] = review.annotations[annotation_row]
@@ -118,7 +118,7 @@ RowStates = dict[int, tuple[int, int]]
 
 
 def assign_exact(row_states: RowStates, rows: Longs, boxes: Floats | None, score: Floats | None, item: CoveredItem, min_iou: float) -> bool:
-    """Mark the image, or the very box, that the place speaks of; whether it is there."""
+    """Set the state of the image or the identical box. Returns whether it exists."""
     if boxes is not None and item.box is not None:
         rows = rows[(boxes[rows] == np.array(item.box)).all(axis=1)]
     free_rows = [candidate for candidate in rows[item.nth : item.nth + 1].tolist() + rows.tolist() if candidate not in row_states]
@@ -128,7 +128,7 @@ def assign_exact(row_states: RowStates, rows: Longs, boxes: Floats | None, score
 
 
 def assign_nearby(row_states: RowStates, rows: Longs, boxes: Floats | None, score: Floats | None, item: CoveredItem, min_iou: float) -> bool:
-    """Mark the free box that is essentially at the place, if there is one."""
+    """Set the state of the best unassigned box with sufficient overlap. Returns whether there is one."""
     free_rows = np.array([candidate for candidate in rows.tolist() if candidate not in row_states], np.int64)
     if boxes is None or not len(free_rows) or not item.nearby:
         return False

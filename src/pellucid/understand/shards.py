@@ -1,7 +1,7 @@
-"""Evaluation in two steps that can be done anywhere: match a shard of images, reduce a stretch of runs.
+"""Distributed evaluation in two steps: match a shard of images, then merge a batch of runs.
 
-Images do not touch each other, so a shard of them is matched for itself (`match_shard`). What a shard found of a run is sorted
-already; the run as a whole is merged from these (`merged`). Shards hold consecutive images in the order of their paths: of equal
+Images are independent, so a shard of them is matched separately (`match_shard`). The part of a run from one shard is sorted
+already; the whole run is merged from these parts (`merge_runs`). Shards hold consecutive images in path order: of equal
 scores, which the gallery orders by image, those of an earlier shard therefore come first, and nothing but scores is compared.
 """
 
@@ -22,10 +22,10 @@ from pellucid.understand.thresholds import Counted
 
 @dataclass(frozen=True, eq=False)
 class Shard:
-    """Consecutive images, and what was annotated and predicted on them.
+    """Consecutive images with their annotations and predictions.
 
-    first: the place of its first image among all · split, stated: of its images, as in Images · annotations, predictions: their
-    images are places among all; any order of predictions · rows: int32, where its annotations stand among all, rising.
+    first_image: its index among all images · split, completeness: of its images, as in Images · annotations, predictions: their
+    images are indices among all; predictions in any order · annotation_rows: int32, global rows of its annotations, ascending.
     """
 
     first_image: int
@@ -38,9 +38,9 @@ class Shard:
 
 @dataclass(frozen=True, eq=False)
 class MatchedShard:
-    """predictions: in gallery order, their images places among all · start: int64 (splits * concepts + 1,), where its runs begin ·
-    state, iou: as in Matching · partner: as there, but a row among all annotations · owner: int32, the annotation (among all) of the
-    prediction's image and concept, -1 for none; None in detection · rows, staircase: of its annotations."""
+    """predictions: in gallery order, images as global indices · run_starts: int64 (splits * concepts + 1,), where its runs begin ·
+    state, iou: as in Matching · partner: as global row · same_concept_annotation: int32, global row of the annotation of the
+    prediction's image and concept, -1 for none; None in detection · annotation_rows, staircase: of its annotations."""
 
     predictions: Predictions
     run_starts: Longs
@@ -53,7 +53,7 @@ class MatchedShard:
 
 
 def plan_shards(predictions: Longs, max_rows: int) -> Longs:
-    """Where shards of images begin and end, int64 (shards + 1,), so that none has more than `most` predictions unless one image has.
+    """Image indices at which shards begin and end, int64 (shards + 1,). A shard has at most `max_rows` predictions or one image.
 
     predictions: int64 (images,), how many each image has.
     """
@@ -66,7 +66,7 @@ def plan_shards(predictions: Longs, max_rows: int) -> Longs:
 
 
 def match_shard(kind: Kind, concept_count: int, shard: Shard, iou: float) -> MatchedShard:
-    """Put a shard's predictions in gallery order and match them, for all thresholds at once; iou: see `evaluate`."""
+    """Sort a shard's predictions in gallery order and match them for all thresholds at once; iou: see `evaluate`."""
     image_count, first_image = len(shard.split), np.int32(shard.first_image)
     empty_texts = texts([""] * image_count)
     zeros = np.zeros(image_count, np.int32)
@@ -96,8 +96,8 @@ def same_concept_annotations(evaluation: Evaluation, annotation_rows: Integers) 
 
 @dataclass(frozen=True)
 class RunBatch:
-    """Neighbouring runs that are reduced together, first up to (not including) last; or of one run the scores at or over `low` and
-    under `high`."""
+    """Adjacent runs merged together, first_run to end_run (exclusive); or part of one run: scores >= `min_score` and
+    < `max_score`."""
 
     first_run: int
     end_run: int
@@ -110,7 +110,7 @@ class RunBatch:
 
 
 def plan_run_batches(run_counts: Longs, max_rows: int) -> list[RunBatch]:
-    """Stretches of at most `most` rows, in the order of the runs; counts: int64 (runs,). A longer run is a stretch of its own."""
+    """Batches of at most `max_rows` rows, in run order; run_counts: int64 (runs,). A longer run forms its own batch."""
     batches, first_run, batch_rows = [], 0, 0
     for run, row_count in enumerate(run_counts.tolist()):
         if batch_rows and batch_rows + row_count > max_rows:
@@ -122,7 +122,7 @@ def plan_run_batches(run_counts: Longs, max_rows: int) -> list[RunBatch]:
 
 
 def plan_score_batches(run_counts: Longs, max_rows: int, bin_counts_by_run: dict[int, tuple[ScoreBins, Longs]]) -> list[RunBatch]:
-    """Stretches of all runs, those longer than `rows` cut where their scores allow. by_bin: of these, how many rows fall in each bin."""
+    """Batches of all runs; runs longer than `max_rows` are split by score. bin_counts_by_run: their numbers of rows per bin."""
     batches: list[RunBatch] = []
     for batch in plan_run_batches(run_counts, max_rows):
         if batch.first_run in bin_counts_by_run and batch.end_run == batch.first_run + 1:
@@ -133,7 +133,7 @@ def plan_score_batches(run_counts: Longs, max_rows: int, bin_counts_by_run: dict
 
 
 def split_run_by_score(run: int, score_bins: ScoreBins, bin_counts: Longs, max_rows: int) -> list[RunBatch]:
-    """A run in ranges of scores, highest first, each of at most `rows` rows unless one bin has more."""
+    """Split a run into score ranges, highest first, each of at most `max_rows` rows unless a single bin has more."""
     batches, max_score, batch_rows = [], np.inf, 0
     for bin_index in np.flatnonzero(bin_counts).tolist():
         if batch_rows and batch_rows + bin_counts[bin_index] > max_rows:
@@ -145,10 +145,10 @@ def split_run_by_score(run: int, score_bins: ScoreBins, bin_counts: Longs, max_r
 
 
 def merge_runs(run_indices: Integers, score: Floats, run_count: int) -> tuple[Integers, Longs]:
-    """The order that puts rows by run and in each by score, highest first, ties as they come; and where the runs begin.
+    """The order that sorts rows by run, then by descending score (stable); and the starts of the runs.
 
-    run: int32, rising within each shard's rows; score: descending within each shard's run; the shards one after another. The sort
-    of each run is a stable merge sort, which takes rows that are in order already as they are.
+    run_indices: int32, ascending within a shard; score: descending within a shard's run; shards are concatenated. The sort
+    of each run is a stable merge sort, which is fast on presorted rows.
     """
     order, start = order_by_key(run_indices, run_count)
     for begin, end in zip(start[:-1].tolist(), start[1:].tolist(), strict=True):
@@ -159,13 +159,13 @@ def merge_runs(run_indices: Integers, score: Floats, run_count: int) -> tuple[In
 
 
 def select_countable(score: Floats, state: Bytes, annotations: int) -> Counted:
-    """A run's counted predictions, for sweeps."""
+    """The true and false positives of a run, for threshold sweeps."""
     is_countable = (state == MATCHED) | (state == WRONG)
     return Counted(score[is_countable], state[is_countable] == MATCHED, annotations)
 
 
 def concat_steps(shard_steps: Sequence[tuple[Integers, Staircase]], annotation_count: int) -> Staircase:
-    """The staircases of shards as one; each with the places of its annotations among all."""
+    """Concatenate the staircases of shards; each comes with the global rows of its annotations."""
     step_counts = np.zeros(annotation_count, np.int64)
     for annotation_rows, steps in shard_steps:
         step_counts[annotation_rows] = np.diff(steps.start)

@@ -1,4 +1,4 @@
-"""What came out of a review: what changed, what still needs an annotator, and a report for the record."""
+"""Exports of a review: the corrections, tasks for annotators, and a report."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TASK_FORMATS = ("label-studio", "cvat")
 
 
 def history_document(decisions: Sequence[Decision]) -> list[dict[str, Any]]:
-    """Every row, oldest first."""
+    """All decisions as JSON objects, in the given order."""
     return [
         {"id": decision.id, "when": decision.when, "who": decision.who, "action": decision.action, "image": decision.image, "concept": decision.concept,
          "before": [asdict(label) for label in decision.before], "after": [asdict(label) for label in decision.after], "reason": decision.reason,
@@ -58,8 +58,8 @@ def cell_text(cell_value: Any) -> str:
 
 
 def write_corrections(view: View, export_data: ExportData, format: str, path: Path, split: Split | None) -> list[Note]:
-    """As a list (csv, parquet, json): each annotation that went or came. In a format of annotations: the images that changed, as they
-    are now. made: the whole corrected view."""
+    """Export corrections. csv, parquet, json: a list of removed and added annotations. Annotation formats: the changed images with
+    their current annotations. export_data: the whole corrected view."""
     edits = locate_current_decisions(view, EDIT_ACTIONS)
     if format in ("csv", "parquet", "json"):
         change_entries = [change for change in list_changes(edits) if split is None or change["split"] == split]
@@ -76,7 +76,7 @@ def write_corrections(view: View, export_data: ExportData, format: str, path: Pa
 
 
 def locate_current_decisions(view: View, actions: Sequence[str]) -> list[tuple[str, str, Decision]]:
-    """Standing decisions with the path and split that their image has now."""
+    """Current decisions with the current path and split of their image."""
     images, folders = view.images_and_folders
     current_decisions = [decision for decision in view.reviews.log.current_decisions() if decision.action in actions]
     return [(str(images.path[image_index]), SPLITS[images.split[image_index]], decision) for image_index, decision in locate_decisions(ImageLocator(images, folders), current_decisions)]
@@ -101,7 +101,7 @@ def change_columns(change_entries: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def select_images(export_data: ExportData, paths: set[str]) -> ExportData:
-    """These images alone, renumbered."""
+    """Restrict the data to these images and renumber them."""
     is_selected = np.array([path in paths for path in export_data.images.path], bool)
     new_indices = np.cumsum(is_selected) - 1
     assert export_data.annotations is not None
@@ -114,7 +114,7 @@ def select_images(export_data: ExportData, paths: set[str]) -> ExportData:
 
 
 def write_tasks(view: View, export_data: ExportData, format: str, path: Path, split: Split | None) -> list[Note]:
-    """For an annotation tool: the images with items that somebody was unsure of, with their annotations as they are now to begin from."""
+    """Export tasks for an annotation tool: the images with unsure items, pre-annotated with their current annotations."""
     if format not in TASK_FORMATS:
         raise InvalidChoiceError("--format", format, TASK_FORMATS)
     unsure = [(image, decision) for image, image_split, decision in locate_current_decisions(view, ("unsure",)) if split in (None, image_split)]
@@ -125,11 +125,11 @@ def write_tasks(view: View, export_data: ExportData, format: str, path: Path, sp
         task_data = replace(task_data, annotations=None, predictions=predictions, model="annotations to be checked")
     WRITERS[format](task_data, path)
     item_count = format_count(len(unsure), "item")
-    return [*task_data.notes, Note("tasks", f"{format_count(len(task_data.images), 'image')} with {item_count} to look at", len(task_data.images), "info")]
+    return [*task_data.notes, Note("tasks", f"{format_count(len(task_data.images), 'image')} with {item_count} to check", len(task_data.images), "info")]
 
 
 def write_report(view: View, format: str, path: Path) -> list[Note]:
-    """The review for the record: who decided how much, what changed per concept, and every change."""
+    """Export a review report: decisions per reviewer, changes per concept, and all changes."""
     if format not in ("markdown", "json"):
         raise InvalidChoiceError("--format", format, ("markdown", "json"))
     document = review_report(view)
@@ -161,7 +161,7 @@ def review_report(view: View) -> dict[str, Any]:
 
 
 def describe_labels(labels: Sequence[Label]) -> str:
-    """A few words for annotations: their concepts, and where they are."""
+    """Short description of annotations: their concepts and boxes."""
     return ", ".join(
         label.concept + ("" if label.value == "positive" else f" ({label.value})")
         + ("" if label.box is None else f" at {', '.join(f'{coordinate:g}' for coordinate in label.box)}")
@@ -172,10 +172,10 @@ def describe_labels(labels: Sequence[Label]) -> str:
 def markdown_report(document: dict[str, Any]) -> str:
     verdicts, annotations = document["verdicts"], document["annotations"]
     lines = [
-        f"# Review of {document['view']}", "", f"{document['made_by']}, {document['when']}. {document['rows']:,} rows of history.", "",
+        f"# Review of {document['view']}", "", f"{document['made_by']}, {document['when']}. {document['rows']:,} decisions.", "",
         f"{annotations['before']:,} annotations became {annotations['after']:,}: {verdicts.get('add', 0):,} added, "
         f"{verdicts.get('remove', 0):,} removed, {verdicts.get('change', 0):,} changed. {verdicts.get('confirm', 0):,} items confirmed, "
-        f"{verdicts.get('unsure', 0):,} left unsure.", "",
+        f"{verdicts.get('unsure', 0):,} marked unsure.", "",
         *markdown_table(["reviewer", "decisions", "last"], [[reviewer["who"], reviewer["decisions"], reviewer["last"]] for reviewer in document["people"]]), "",
         *markdown_table(["concept", "removed", "added"], [[concept["concept"], concept["removed"], concept["added"]] for concept in document["concepts"]]), "",
         *markdown_table(["image", "before", "after", "who", "when", "reason"],

@@ -1,4 +1,4 @@
-"""Views and versions with people's decisions applied to their annotations. Nothing that was imported or frozen is changed."""
+"""Views and versions with review decisions applied to their annotations. Imported and frozen data is never modified."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from pellucid.workspace.whereabouts import ImageLocator
 
 @dataclass(frozen=True, eq=False)
 class CorrectedView:
-    """Images and annotations as they are after every decision in force. touched: positions of images that decisions spoke of, rising ·
-    unfit: ids of decisions whose annotation is no longer there to be changed · absent: of those whose picture is not there, or has
-    been replaced."""
+    """Images and annotations with all active decisions applied. changed_images: indices of images with decisions, ascending ·
+    unapplied_ids: decisions whose annotation no longer exists · missing_image_ids: decisions whose image file is missing or was
+    replaced."""
 
     concepts: list[str]
     images: Images
@@ -32,7 +32,7 @@ class CorrectedView:
 def correct_view(
     kind: Kind, concepts: Sequence[str], images: Images, annotations: Annotations, folders: Sequence[str], log: DecisionLog
 ) -> CorrectedView:
-    """A view's tables with the decisions applied."""
+    """Apply the decisions to the tables of a view."""
     decisions = log.active_decisions()
     located_decisions = locate_decisions(ImageLocator(images, folders), decisions)
     corrections = apply_decisions(kind, concepts, images, annotations, located_decisions, new_concepts=True)
@@ -43,7 +43,7 @@ def correct_view(
 
 
 def merge_corrections(images: Images, annotations: Annotations, corrections: CorrectedAnnotations) -> tuple[Annotations, Longs, Images]:
-    """The annotations of untouched images, and after them those of the mended ones; the rows they had; and what is known of images."""
+    """The unchanged annotations followed by the corrected ones; their original rows; and the images with updated completeness."""
     is_corrected = np.zeros(len(images), bool)
     is_corrected[corrections.images] = True
     unchanged_rows = np.flatnonzero(~is_corrected[annotations.image])
@@ -55,15 +55,15 @@ def merge_corrections(images: Images, annotations: Annotations, corrections: Cor
 
 
 def locate_decisions(locator: ImageLocator, decisions: Iterable[Decision]) -> list[tuple[int, Decision]]:
-    """Each decision with the image it is about, where that is among them; in their order."""
+    """Pairs of image index and decision, in the given order. Decisions whose image is not found are left out."""
     located_decisions = [(locator.find_image(decision), decision) for decision in decisions]
     return [(image_index, decision) for image_index, decision in located_decisions if image_index is not None]
 
 
 @dataclass(frozen=True, eq=False)
 class OriginalAnnotations:
-    """What a version's annotations were before people mended them. images: positions of those that had been mended when it was
-    frozen, rising · stated: what was known of these."""
+    """A version's annotations before corrections. images: indices of those that were already corrected when the version was
+    frozen, ascending · completeness: their original completeness."""
 
     annotations: Annotations
     images: Longs
@@ -78,10 +78,10 @@ class OriginalAnnotations:
 def correct_evaluation(
     evaluation: Evaluation, originals: OriginalAnnotations | None, decisions: Sequence[tuple[int, Decision]]
 ) -> tuple[Evaluation, Longs, list[int]]:
-    """A version held against its annotations as they are mended now; for each of these the row it has as frozen (-1: new or changed
-    before it was frozen); and the decisions that fit nothing. Only images that differ from what was frozen are matched again.
+    """Evaluate a version against its corrected annotations. Also returns their frozen rows (-1: new or changed before the
+    freeze) and the ids of decisions that could not be applied. Only images that differ from the frozen ones are matched again.
 
-    originals: where the version was frozen after corrections, so that these may have been taken back since.
+    originals: given if the version was frozen after corrections, which may have been undone since.
     """
     images = evaluation.images if originals is None else evaluation.images.replaced(stated=originals.original_completeness(evaluation.images))
     annotations = (evaluation.annotations if originals is None else originals.annotations).replaced(outline=None)

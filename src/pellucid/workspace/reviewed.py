@@ -1,4 +1,4 @@
-"""Which items of a loaded version are decided on, kept up as decisions come."""
+"""The review state of the items of a version, updated as decisions arrive."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ REVIEW_FILTERS: tuple[ReviewFilter, ...] = ("all", "new", "reviewed", "unsure")
 
 @dataclass(frozen=True, eq=False)
 class DecidedRows:
-    """Rows that are decided on, rising, and their states (REVIEWED, UNSURE)."""
+    """Rows with a decision, ascending, and their states (REVIEWED, UNSURE)."""
 
     rows: Longs
     states: Bytes
 
 
 class ReviewIndex:
-    """Thread-safe. A decision costs the images it is about."""
+    """Thread-safe. An update recomputes only the images that new decisions are about."""
 
     def __init__(self, evaluation: Evaluation, neighbours: Neighbours, locator: ImageLocator, applied_until: int | None) -> None:
-        """applied_to: the last decision that the evaluation's annotations take into account; None: all there are."""
+        """applied_until: id of the last decision that is applied to the evaluation's annotations; None: all are."""
         self._evaluation = evaluation
         self._applied_until = applied_until
         self._neighbours = neighbours
@@ -46,7 +46,7 @@ class ReviewIndex:
         self._lock = threading.Lock()
 
     def update(self, log: DecisionLog) -> None:
-        """Take in what was decided since."""
+        """Process the decisions made since the last update."""
         with self._lock:
             if log.head == self._head:
                 return
@@ -69,7 +69,7 @@ class ReviewIndex:
             self._decided_rows.clear()
 
     def state(self, image: int, row: int, annotation: bool) -> tuple[int, int]:
-        """Of one row: its state, and the id of the decision; NEW and 0 for none."""
+        """State of a row and the id of its decision; (NEW, 0) if there is none."""
         image_review = self._image_reviews.get(image)
         if image_review is None:
             return NEW, 0
@@ -88,9 +88,9 @@ class ReviewIndex:
             return self._decided_rows[annotations]
 
     def filter_selection(self, selection: Selection, review_filter: ReviewFilter, ordered_rows: Longs | None) -> Shown:
-        """The items of a tab that are new (those somebody was unsure of at the end), reviewed, or unsure; or all of them.
+        """The items of a tab that are new (unsure ones come last), reviewed, or unsure; or all of them.
 
-        listed: its rows in an order of their own.
+        ordered_rows: the rows of the tab in a custom order.
         """
         if review_filter == "all":
             return selection if ordered_rows is None else Listed(selection, ordered_rows)
@@ -106,7 +106,7 @@ class ReviewIndex:
         return Listed(selection, in_order(selection, matching_rows) if ordered_rows is None else ordered_rows[np.isin(ordered_rows, matching_rows)])
 
     def count_reviewed(self, selection: Selection) -> tuple[Longs, Longs]:
-        """Per concept, how many items of a tab (of all concepts) are reviewed, and of how many somebody was unsure."""
+        """Numbers of reviewed and of unsure items of a tab, per concept."""
         decided_rows = self.find_decided_rows(selection.shows_annotations)
         in_selection = inside(selection, decided_rows.rows)
         columns = self._evaluation.annotations if selection.shows_annotations else self._evaluation.predictions

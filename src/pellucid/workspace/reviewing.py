@@ -1,4 +1,4 @@
-"""Deciding on items of a view, taking back, and what was decided. Every decision is one appended row."""
+"""Reviews of a view: decide on items, undo decisions, read the history. Every decision is one appended row."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ NO_EDIT = Edit()
 
 @dataclass(frozen=True)
 class ItemRef:
-    """An item as a reviewer had it before them: image by path, concept, box; side `annotated` for items of the tab Extra · score:
-    which tells equal boxes apart."""
+    """Reference to a displayed item: image path, concept, box; side `annotated` for items of the tab Extra · score:
+    tells identical boxes apart."""
 
     image: str
     concept: str
@@ -41,15 +41,15 @@ class ItemRef:
 
 @dataclass(frozen=True)
 class ReviewOutcome:
-    """What an act came to. rows: those now in the history · conflicts: decisions of others on the same items that the reviewer had
-    not seen; the later one stands."""
+    """Result of a review action. decisions: the stored ones · conflicts: decisions of others on the same items that the reviewer had
+    not seen; the later decision wins."""
 
     decisions: list[Decision]
     conflicts: list[Decision]
 
 
 class Reviews:
-    """The decisions on a view: `view.reviews`. Thread-safe; what others decide meanwhile is taken in whenever it is asked."""
+    """The decisions on a view: `view.reviews`. Thread-safe. Every read includes the latest decisions of others."""
 
     def __init__(self, view: View, store: DecisionStore) -> None:
         self.view = view
@@ -59,7 +59,7 @@ class Reviews:
 
     @property
     def log(self) -> DecisionLog:
-        """The history up to this moment, folded."""
+        """The decision log, updated with the latest stored decisions."""
         with self._lock:
             self._log.append(self._store.read(self.view.name, self._log.head))
             return self._log
@@ -68,11 +68,11 @@ class Reviews:
         self, version: Version, items: Iterable[Item | ItemRef], verdict: Verdict, who: str, edit: Edit = NO_EDIT, reason: str = "",
         batch: str | None = None, last_seen_id: int | None = None, loaded: Results | None = None,
     ) -> ReviewOutcome:  # fmt: skip
-        """Say of items of a version that their annotation is `wrong` (which mends it), `right` (the model erred), or that one is `unsure`.
+        """Record a verdict on items: the annotation is `wrong` (it gets corrected), `right` (the model is wrong), or `unsure`.
 
-        change: what the annotation should be, where that does not follow. batch: a name of the act; the same one twice is kept once.
-        seen: the last row that the reviewer knew of. loaded: the state of the version they looked at, if not as trained.
-        All rows are kept, or none. Raises ItemGone, ConceptNotInView, DecisionImpossible, NobodyNamed, ReviewsUnreachable.
+        edit: the correct annotation, if the verdict alone does not determine it. batch: idempotency key of this action.
+        last_seen_id: the last decision known to the reviewer. loaded: the results they looked at, if not the original ones.
+        All decisions are stored, or none. Raises ItemGone, ConceptNotInView, DecisionImpossible, NobodyNamed, ReviewsUnreachable.
         """
         results = loaded or version.results
         decisions: list[Decision] = []
@@ -82,7 +82,7 @@ class Reviews:
         return self._append(decisions, who, batch, last_seen_id)
 
     def _make_decision(self, results: Results, item: ItemRef, verdict: Verdict, edit: Edit, same_batch: Sequence[Decision] = ()) -> Decision:
-        """with_it: rows of the same act, which may be about boxes equal to this one."""
+        """same_batch: decisions of the same batch, which may be about boxes identical to this one."""
         image_index = results.image_locator.find_path(item.image)
         if image_index is None:
             raise ItemNotFoundError(item.image, item.concept)
@@ -98,20 +98,20 @@ class Reviews:
         return replace(decision, nth=self.log.first_free_duplicate(decision, duplicates))
 
     def comment(self, version: Version, item: Item | ItemRef, who: str, text: str, loaded: Results | None = None) -> ReviewOutcome:
-        """A remark about an item, which decides nothing."""
+        """Comment on an item without a verdict."""
         decision = self._make_decision(loaded or version.results, item_ref(item), "unsure", NO_EDIT)
         return self._append([replace(decision, action="comment", before=(), after=(), reason=text, version=version.name)], who)
 
     def undo(self, who: str, batch: str | None = None) -> ReviewOutcome:
-        """Take back this person's last act; nothing where there is none."""
+        """Undo this reviewer's last batch of decisions, if there is one."""
         return self._undo_or_redo("undo", who, batch)
 
     def redo(self, who: str, batch: str | None = None) -> ReviewOutcome:
-        """Bring back what this person took back last."""
+        """Redo what this reviewer undid last."""
         return self._undo_or_redo("redo", who, batch)
 
     def _undo_or_redo(self, action: Literal["undo", "redo"], who: str, batch: str | None) -> ReviewOutcome:
-        """What is to be taken back is settled by the history as it is when it is taken back."""
+        """Retries until no other decision was stored between reading the log and appending."""
         who, batch = validate_reviewer(who), batch or uuid.uuid4().hex
         while True:
             log = self.log
@@ -122,18 +122,18 @@ class Reviews:
                 return outcome
 
     def revert(self, decision_id: int, who: str, reason: str = "") -> ReviewOutcome:
-        """Take back any row of the history, whoever wrote it. Raises RowUnknown."""
+        """Revert any decision of the history, by any reviewer. Raises RowUnknown."""
         decision = self.log.decisions.get(decision_id)
         if decision is None or decision.action in REVERSAL_ACTIONS:
             raise HistoryRowNotFoundError(decision_id)
         return self._append([Decision(0, "", "", "", "revert", reverts=decision_id, reason=reason)], who)
 
     def reset(self, who: str, reason: str = "") -> ReviewOutcome:
-        """Another round: nothing counts as reviewed any more. What was mended stays mended."""
+        """Start a new review round: no item counts as reviewed any more. Corrections are kept."""
         return self._append([Decision(0, "", "", "", "reset", reason=reason)], who)
 
     def history(self, image: str | None = None, who: str | None = None, day: str | None = None) -> list[Decision]:
-        """Every row, oldest first; of images whose path holds a text, by a person, of a day (`2026-11-23`, in UTC)."""
+        """All decisions, oldest first. Filters: substring of the image path, reviewer, day (`2026-11-23`, in UTC)."""
         log = self.log
         return [
             decision for decision in (describe_reverted(log, original) for original in list(log.decisions.values()))
@@ -141,8 +141,8 @@ class Reviews:
         ]  # fmt: skip
 
     def lease(self, session: str, who: str, items: Sequence[ItemRef], seconds: float, limit: int) -> list[int]:
-        """Take items for a while, those that nobody has yet; their places in `items`."""
-        item_indices = {lease_key(item): item_index for item_index, item in reversed(list(enumerate(items)))}  # of equal boxes the first
+        """Lease items that no other session has. Returns the indices of the leased items in `items`."""
+        item_indices = {lease_key(item): item_index for item_index, item in reversed(list(enumerate(items)))}  # the first of identical boxes
         leased_keys = self._store.lease(self.view.name, session, validate_reviewer(who), sorted(item_indices, key=item_indices.__getitem__), seconds, limit)
         return [item_indices[key] for key in leased_keys]
 
@@ -153,7 +153,7 @@ class Reviews:
         self._store.release(session, None if items is None else [lease_key(item) for item in items])
 
     def leased_elsewhere(self, session: str) -> set[str]:
-        """Keys of the items that other sessions have before them."""
+        """Keys of the items leased by other sessions."""
         return {lease.item for lease in self._store.leases(self.view.name) if lease.session != session}
 
     def _append(self, decisions: list[Decision], who: str, batch: str | None = None, last_seen_id: int | None = None) -> ReviewOutcome:
@@ -162,7 +162,7 @@ class Reviews:
         return outcome
 
     def _append_if_current(self, decisions: list[Decision], who: str, batch: str | None, last_seen_id: int | None, expected_head: int | None) -> ReviewOutcome | None:
-        """None where another row follows `after` already."""
+        """Returns None if a decision newer than `expected_head` exists."""
         who, batch, timestamp = validate_reviewer(who), batch or uuid.uuid4().hex, now()
         stamped = [replace(decision, who=who, batch=batch, when=timestamp) for decision in decisions]
         for decision in stamped:
@@ -196,14 +196,14 @@ def validate_reviewer(who: str) -> str:
 
 
 def check_storable(*texts: str) -> None:
-    """Raise where a text is none that can be kept: half of a character, or a zero byte."""
+    """Raise TextBroken if a text contains an unpaired surrogate or a NUL character."""
     for text in texts:
         if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
             raise InvalidTextError(text)
 
 
 def overruled_verdicts(log: DecisionLog, decision: Decision, last_seen_id: int) -> list[Decision]:
-    """Verdicts of others on the row's item that came before it, after what its reviewer had seen."""
+    """Verdicts of others on the same item, made before this decision but after the last one its reviewer had seen."""
     if decision.action not in VERDICT_ACTIONS:
         return []
     return [
@@ -213,7 +213,7 @@ def overruled_verdicts(log: DecisionLog, decision: Decision, last_seen_id: int) 
 
 
 def describe_reverted(log: DecisionLog, decision: Decision) -> Decision:
-    """A row that takes back another tells of what: its image, its concept, and the change turned round."""
+    """Fill an undo, redo or revert row with the item of the decision it refers to, and the resulting edit."""
     reverted = log.decisions.get(decision.reverts) if decision.reverts is not None else None
     if reverted is None:
         return decision

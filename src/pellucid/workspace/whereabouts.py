@@ -1,4 +1,4 @@
-"""Which images of a table are the pictures that decisions speak of, whatever they are called now."""
+"""Find the images that decisions refer to, even if their files were renamed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pellucid.understand.decisions import Decision
 
 
 class ImageLocator:
-    """Of images, each under its folder. Looks at files only as far as it must."""
+    """Finds images by path or content hash. Reads files only when necessary."""
 
     def __init__(self, images: Images, folders: Sequence[str]) -> None:
         self.images = images
@@ -27,12 +27,12 @@ class ImageLocator:
         return join(self.folders[root], str(self.images.path[image_index])) if root >= 0 else None
 
     def find_path(self, path: str) -> int | None:
-        """The position of an image path."""
+        """The index of the image with this path, or None."""
         return self._index_by_path.get(path)
 
     def find_image(self, decision: Decision) -> int | None:
-        """The image that a decision speaks of: by path where the content is still the same, else by content; and by path alone where
-        there is no picture to look at."""
+        """The index of a decision's image: by path if the content is unchanged, else by content; by path alone if
+        the image file cannot be read."""
         cache_key = decision.image, decision.content, decision.stamp
         if cache_key not in self._cache:
             self._cache[cache_key] = self._find_uncached(decision)
@@ -55,7 +55,7 @@ class ImageLocator:
         return file_stamp == decision.stamp or content_and_stamp(location)[0] == decision.content
 
     def _is_readable(self, image_index: int) -> bool:
-        """Whether there is something to tell its content by."""
+        """Whether the image file exists and can be hashed."""
         location = self.location(image_index)
         return location is not None and stamp(location) != "0" and content_and_stamp(location)[0] != ""
 
@@ -65,7 +65,7 @@ class ImageLocator:
 
     @cached_property
     def _images_by_length(self) -> dict[int, list[int]]:
-        """Images by the length of their files: a renamed picture is looked for among those of its own."""
+        """Image indices by file length: a renamed image is searched only among files of the same length."""
         images_by_length: dict[int, list[int]] = {}
         for image_index in np.flatnonzero(self.images.root >= 0).tolist():
             location = self.location(image_index)

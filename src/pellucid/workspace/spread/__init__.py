@@ -1,1 +1,1 @@
-"""Evaluating a version in pieces: on this machine's cores, or on many machines."""
+"""Distributed evaluation of a version: on the cores of this machine, or on a cluster."""

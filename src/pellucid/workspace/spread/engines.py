@@ -1,6 +1,6 @@
-"""Where tasks run: here, in processes of this machine, or on a Ray cluster.
+"""Task engines: the current process, local worker processes, or a Ray cluster.
 
-Results come in any order; a task that was lost with its worker is given out again.
+Results arrive in any order. A task whose worker died is submitted again.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ EngineName = Literal["local", "processes", "ray"]
 ENGINES: tuple[EngineName, ...] = ("local", "processes", "ray")
 
 MAX_ATTEMPTS = 4
-"""How often a task may be lost with its worker before it is taken for the cause."""
+"""Number of times a worker may die during a task before the evaluation fails."""
 TASKS_PER_WORKER = 4
-"""Tasks given out at a time for each worker: no more, as a plan may have many thousands."""
+"""Tasks submitted per worker at a time. The limit matters because a plan may have many thousands."""
 
 TaskInput = TypeVar("TaskInput")
 TaskResult = TypeVar("TaskResult")
@@ -33,12 +33,12 @@ Task = Callable[[Job, TaskInput], TaskResult]
 
 class Engine(Protocol):
     def run_tasks(self, task: Task[TaskInput, TaskResult], job: Job, task_inputs: Sequence[TaskInput]) -> Iterator[tuple[int, TaskResult]]:
-        """Do the task for each of these; yields which one is done, and its result."""
+        """Run the task for each input. Yields the index of the finished input and its result."""
         ...
 
 
 class LocalEngine:
-    """One after another, in this process."""
+    """Runs tasks one after another in this process."""
 
     def run_tasks(self, task: Task[TaskInput, TaskResult], job: Job, task_inputs: Sequence[TaskInput]) -> Iterator[tuple[int, TaskResult]]:
         for task_index, task_input in enumerate(task_inputs):
@@ -46,7 +46,7 @@ class LocalEngine:
 
 
 class ProcessEngine:
-    """A process a core. One that dies (out of memory, killed) takes no work with it: what it had is done by another."""
+    """Runs tasks in one process per core. If a process dies (out of memory, killed), its task is run again."""
 
     def __init__(self, workers: int | None = None) -> None:
         self.workers = workers or os.cpu_count() or 1
@@ -68,14 +68,14 @@ class ProcessEngine:
 
 
 def limit_threads() -> None:
-    """A worker has one core."""
+    """Limit a worker process to one OpenMP thread."""
     os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def submit_tasks(
     pool: ProcessPoolExecutor, max_running: int, task: Task[TaskInput, TaskResult], job: Job, task_inputs: dict[int, TaskInput]
 ) -> Iterator[tuple[int, TaskResult]]:
-    """At most some at a time; raises BrokenProcessPool when a process dies."""
+    """Keep at most `max_running` tasks submitted. Raises BrokenProcessPool if a process dies."""
     queue = iter(list(task_inputs.items()))
     running: dict[Any, int] = {}
     while True:
@@ -89,7 +89,7 @@ def submit_tasks(
 
 
 class RayEngine:
-    """Tasks of a Ray cluster, in the order of an explicit plan; Ray gives a task out again when its worker or node is lost."""
+    """Runs tasks on a Ray cluster, submitted in input order. Ray retries a task if its worker or node is lost."""
 
     def __init__(self, ray: Any) -> None:
         self._ray = ray
@@ -118,10 +118,10 @@ class RayEngine:
 
 
 def create_engine(engine_name: EngineName, address: str | None = None, workers: int | None = None) -> AbstractContextManager[Engine]:
-    """The engine of that name.
+    """Create the engine with that name.
 
-    address: of a Ray cluster that runs already (`auto`: this machine's); without it, one is begun here and ended. workers: of
-    `processes`, and of a cluster that is begun here; by default as many as the machine has cores.
+    address: of a running Ray cluster (`auto`: on this machine); without it, a local cluster is started and stopped. workers: for
+    `processes` and a local Ray cluster; default: the number of cores.
     """
     if engine_name == "ray":
         return ray_engine(address, workers)
@@ -129,7 +129,7 @@ def create_engine(engine_name: EngineName, address: str | None = None, workers: 
 
 
 def check_reachable(address: str | None) -> None:
-    """Ray itself tries an address for minutes; here it is asked once. Raises OSError."""
+    """Test the connection once, as Ray would retry for minutes. Raises OSError."""
     host, _, port = (address or "").removeprefix("ray://").rpartition(":")
     if host and port.isdecimal():
         socket.create_connection((host, int(port)), timeout=10).close()
@@ -137,7 +137,7 @@ def check_reachable(address: str | None) -> None:
 
 @contextmanager
 def ray_engine(address: str | None, workers: int | None) -> Iterator[Engine]:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anyone
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # disable telemetry
     try:
         import ray
     except ImportError as error:

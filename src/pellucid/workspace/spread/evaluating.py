@@ -1,4 +1,4 @@
-"""A version evaluated in pieces and put together: to the last bit what one process makes of it."""
+"""Distributed evaluation of a version. The result is bit-identical to that of a single process."""
 
 from __future__ import annotations
 
@@ -36,26 +36,26 @@ if TYPE_CHECKING:
     from pellucid.workspace.version import Version
 
 PREDICTIONS_PER_WORKER = 4_000_000
-"""Predictions that a worker holds at a time, unless said otherwise: about 1 GB of memory."""
+"""Default number of predictions that a worker holds in memory at a time: about 1 GB."""
 
 StepCallback = Callable[[str, int, int], None]
-"""Told of each step: its name, how much of it is done, of how much."""
+"""Called with the step's name, the number of finished tasks and their total."""
 
 
 def no_progress(step: str, done: int, total: int) -> None: ...
 
 
 def evaluate_distributed(version: Version, engine: Engine, max_rows: int = PREDICTIONS_PER_WORKER, progress: StepCallback = no_progress) -> None:
-    """Match a version's predictions again and keep what is found. What an earlier call had done of the same plan is not done again.
+    """Match a version's predictions again and save the result. Finished tasks of an interrupted call with the same plan are reused.
 
-    rows: the most predictions that a worker holds at a time. Raises VersionNotRun, VersionChanged, WorkersLost.
+    max_rows: the maximum number of predictions that a worker holds at a time. Raises VersionNotRun, VersionChanged, WorkersLost.
     """
     manifest = version.latest_manifest
     if manifest.predictions is None:
         raise PredictionsMissingError(version.name)
     try:
         run_evaluation(version, manifest, engine, max_rows, progress)
-    except (PellucidError, OSError) as error:  # whoever was first took away what this one was working on
+    except (PellucidError, OSError) as error:  # a concurrent evaluation that finished first removes the work folder
         follow(version.folder, at_once=True)
         if version.latest_manifest.generation != manifest.generation:
             raise VersionModifiedError(version.name) from error
@@ -81,7 +81,7 @@ def run_evaluation(version: Version, manifest: VersionManifest, engine: Engine, 
 
 @dataclass(frozen=True, eq=False)
 class EvaluationRun:
-    """The steps of a plan, each of which waits for the one before."""
+    """Runs the steps of a plan one after another."""
 
     plan: Plan
     engine: Engine
@@ -89,12 +89,12 @@ class EvaluationRun:
 
     def match(self) -> None:
         plan = self.plan
-        self._run_step("parting", tasks.partition_rows, [(table_part.file_name, table_part) for table_part in plan.table_parts])
+        self._run_step("partitioning", tasks.partition_rows, [(table_part.file_name, table_part) for table_part in plan.table_parts])
         shards = range(plan.job.shard_count)
         self._run_step("matching", tasks.match_images, [(shard_file_name(shard), tasks.MatchRequest(shard, plan.table_parts)) for shard in shards])
 
     def reduce(self) -> list[str]:
-        """Returns the files of the stretches, in the order of the gallery."""
+        """Merge the run batches. Returns their files in gallery order."""
         long_runs = np.flatnonzero(self._prediction_counts > self.plan.max_rows).tolist()
         run_counts = {run: self._count_bins(run, run + 1) for run in long_runs}
         bin_counts = {run: (requests[0].score_bins, predictions_by_bin) for run, (requests, predictions_by_bin, _) in run_counts.items()}
@@ -105,7 +105,7 @@ class EvaluationRun:
         return [self.plan.job.file_path(file_name) for file_name, _ in named_requests]
 
     def thresholds(self, batch_files: Sequence[str]) -> tuple[Threshold, ...]:
-        """Of every concept: found with its run; of a run in parts, and where there was nothing to cut between, from histograms."""
+        """One threshold per concept: from the merged run, or from histograms if the run was split or is empty."""
         concepts = self.plan.job.concept_count
         first_run = VALIDATION * concepts
         annotations = self._annotation_counts[first_run : first_run + concepts].tolist()
@@ -124,7 +124,7 @@ class EvaluationRun:
         return tuple(thresholds[concept] for concept in range(concepts))
 
     def _run_step(self, step: str, task: Callable[..., str], named_inputs: Sequence[tuple[str, object]]) -> None:
-        """Have done what is not done yet."""
+        """Run the tasks whose output file does not exist yet."""
         finished = present(self.plan.job.work_folder, [file_name for file_name, _ in named_inputs])
         pending = [task_input for file_name, task_input in named_inputs if file_name not in finished]
         self.progress(step, len(finished), len(named_inputs))
@@ -133,7 +133,7 @@ class EvaluationRun:
 
     @cached_property
     def _shard_summaries(self) -> dict[str, Longs]:
-        """What shards tell of themselves, a row a shard: where its runs begin, their lowest and highest scores, ..."""
+        """Summaries of all shards, one row per shard: run starts, annotation counts, lowest and highest scores."""
         summary_fields = ("start", "answerable", "lowest", "highest")
         summaries = [Stored(self.plan.job.file_path(shard_file_name(shard))).read(summary_fields) for shard in range(self.plan.job.shard_count)]
         return {field_name: np.stack([summary[field_name] for summary in summaries]) for field_name in summary_fields}
@@ -147,7 +147,7 @@ class EvaluationRun:
         return np.asarray(self._shard_summaries["answerable"].sum(axis=0))
 
     def _count_bins(self, first_run: int, end_run: int) -> tuple[list[tasks.RunRange], Longs, BinCounts]:
-        """The first pass over some runs: what was asked, all rows by bin, and the counted ones."""
+        """The first pass over some runs: the requests, all predictions by bin, and the countable ones."""
         score_ends = (self._shard_summaries[field_name][:, first_run:end_run] for field_name in ("lowest", "highest"))
         lowest, highest = (scores[~np.isnan(scores)] for scores in score_ends)
         score_bins = ScoreBins(float(lowest.min()), float(highest.max()))
@@ -156,7 +156,7 @@ class EvaluationRun:
         return requests, np.sum([predictions_by_bin for predictions_by_bin, _ in results], axis=0), sum((bin_counts for _, bin_counts in results[1:]), results[0][1])
 
     def _threshold(self, first_run: int, end_run: int, annotations: int) -> Threshold | None:
-        """Of some runs taken as one, in two passes; None where they have no counted prediction."""
+        """The threshold of several runs combined, in two passes; None if they have no countable prediction."""
         if not self._prediction_counts[first_run:end_run].any():
             return None
         requests, _, bin_counts = self._count_bins(first_run, end_run)
@@ -169,7 +169,7 @@ class EvaluationRun:
 
 
 def assemble_evaluation(version: Version, plan: Plan, batch_files: Sequence[str], thresholds: tuple[Threshold, ...], scratch: Path) -> Evaluation:
-    """The version as it is understood, its columns mapped from one file in `room`."""
+    """Build the evaluation; its columns are memory-mapped from one file in `scratch`."""
     manifest = version.latest_manifest
     images, coverage = read_images(version.folder / manifest.images)
     annotations, _ = read_annotations(version.folder / manifest.annotations)
@@ -201,7 +201,7 @@ def assemble_evaluation(version: Version, plan: Plan, batch_files: Sequence[str]
 
 @contextmanager
 def scratch_folder(plan: Plan) -> Iterator[Path]:
-    """A folder of this machine for the columns as a whole: beside the workspace, or where this machine keeps what is passing."""
+    """A local temporary folder for the assembled columns: in the work folder, or in the system's if that is remote."""
     parent_folder = None if is_remote(plan.job.work_folder) else plan.job.work_folder
     with tempfile.TemporaryDirectory(prefix="pellucid-", dir=parent_folder) as scratch:
         yield Path(scratch)

@@ -1,4 +1,4 @@
-"""What all tasks of an evaluation must know, and the files that they leave for one another."""
+"""The job shared by all tasks of an evaluation, and the names of intermediate files."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ PARTITIONED_TABLES = ("annotations", "predictions")
 
 @dataclass(frozen=True)
 class Job:
-    """kind, concepts (how many), iou: the version's · edges: where shards of images begin and end, see `plan_shards` · images, annotations,
-    predictions: where its tables lie · work: the folder of what is not yet put together."""
+    """kind, concept_count, iou: of the version · shard_edges: image indices, see `plan_shards` · images, annotations,
+    predictions: paths of its tables · work_folder: holds the intermediate files."""
 
     kind: Kind
     concept_count: int
@@ -33,7 +33,7 @@ class Job:
 
 @dataclass(frozen=True)
 class TablePart:
-    """Rows begin to end of one of the tables, to be parted by shards."""
+    """Rows `begin` to `end` of one table, to be partitioned by shard."""
 
     table_name: str
     part_index: int

@@ -1,4 +1,4 @@
-"""What is to be done, decided before it is: which images make a shard, which rows a part, which runs a stretch."""
+"""The plan of a distributed evaluation: which images form a shard, and which rows a table part."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pellucid.workspace.spread.tasks import query_parquet
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """rows: the most predictions that a worker holds at a time."""
+    """max_rows: the maximum number of predictions that a worker holds at a time."""
 
     job: Job
     table_parts: tuple[TablePart, ...]
@@ -26,8 +26,8 @@ class Plan:
 
 
 def make_plan(kind: Kind, concept_count: int, iou: float, table_paths: dict[str, str], state: str, work_folder: str, max_rows: int) -> Plan:
-    """tables: where images, annotations and predictions lie; state: changes when the version does; work: the folder in which this plan gets
-    a folder of its own, named after all that its result depends on, so that the same plan finds again what is done."""
+    """table_paths: of images, annotations and predictions; state: changes with the version; work_folder: parent of this plan's
+    folder, which is named by a hash of all inputs, so that the same plan finds its finished tasks."""
     image_count = int(query_parquet(table_paths["images"], "SELECT count(*) AS n FROM {table}", threads=kernel.cores())["n"][0])
     counts = query_parquet(table_paths["predictions"], "SELECT image, count(*) AS n FROM {table} GROUP BY image", threads=kernel.cores())
     predictions_per_image = np.zeros(image_count, np.int64)
@@ -46,6 +46,6 @@ def row_count(table_path: str) -> int:
 
 
 def split_table(table_name: str, row_total: int, max_rows: int) -> list[TablePart]:
-    """The rows of a table in parts; one, if it has none."""
+    """Split the rows of a table into parts; an empty table has one part."""
     part_starts = range(0, max(row_total, 1), max_rows)
     return [TablePart(table_name, part_index, begin, min(begin + max_rows, row_total)) for part_index, begin in enumerate(part_starts)]

@@ -1,4 +1,4 @@
-"""The tasks of an evaluation: functions of a job and what is asked, which read files and leave one. Each may run anywhere, and again."""
+"""Tasks of a distributed evaluation: functions of a job and a request that read files and write one. They are safe to rerun."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MATCH_COLUMNS = ("state", "partner", "iou")
 
 
 def query_parquet(location: str, sql: str, *, threads: int = 1) -> dict[str, Any]:
-    """What a question of a Parquet table finds, as NumPy columns; `words` has `{table}` where the table is read. Raises FileMalformed."""
+    """Run a query on a Parquet file and return NumPy columns; `sql` refers to the file as `{table}`. Raises FileMalformed."""
     import duckdb
 
     with duckdb.connect(config={"threads": threads}) as connection:
@@ -36,17 +36,17 @@ def query_parquet(location: str, sql: str, *, threads: int = 1) -> dict[str, Any
         if is_remote(location):
             store, _ = store_of(location)
             connection.register_filesystem(store)
-        path = escape_glob(location)  # in a store too, names are no patterns
+        path = escape_glob(location)  # glob characters are escaped for object stores too
         table_function = f"read_parquet('{path.replace(chr(39), chr(39) * 2)}', file_row_number = true, hive_partitioning = false)"
         try:
             result = connection.execute(sql.format(table=table_function)).fetchnumpy()
         except duckdb.Error as error:
-            raise MalformedFileError(location, f"is no readable table: {str(error).split(chr(10), maxsplit=1)[0]}") from error
+            raise MalformedFileError(location, f"not a readable Parquet table: {str(error).split(chr(10), maxsplit=1)[0]}") from error
     return {column_name: np.ma.filled(data, np.nan) if np.ma.isMaskedArray(data) else data for column_name, data in result.items()}
 
 
 def partition_rows(job: Job, table_part: TablePart) -> str:
-    """The task `partition`: put some rows of a table in the order of the shards that they belong to."""
+    """Sort the rows of a table part by shard and write them."""
     has_boxes = job.kind == "detection"
     column_names = [*(ANNOTATION_COLUMNS if table_part.table_name == "annotations" else PREDICTION_COLUMNS), *(SIDES if has_boxes else ())]
     quoted_names = [f'"{column_name}"' for column_name in column_names]
@@ -65,14 +65,14 @@ def partition_rows(job: Job, table_part: TablePart) -> str:
 
 @dataclass(frozen=True)
 class MatchRequest:
-    """Asked: match this shard, which is parted into these files."""
+    """Match this shard, whose rows are in these table parts."""
 
     shard: int
     table_parts: tuple[TablePart, ...]
 
 
 def match_images(job: Job, request: MatchRequest) -> str:
-    """Match a shard of images and leave its sorted runs."""
+    """Match a shard of images and write its sorted runs."""
     first_image, end_image = job.shard_edges[request.shard], job.shard_edges[request.shard + 1]
     images = query_parquet(
         job.images, f"SELECT split, stated, coverage FROM {{table}} WHERE file_row_number >= {first_image} AND file_row_number < {end_image}"
@@ -102,7 +102,7 @@ def read_shard_rows(job: Job, request: MatchRequest, table_name: str) -> dict[st
 
 
 def shard_columns(matched_shard: MatchedShard) -> dict[str, Any]:
-    """A matched shard as columns of one file; `lowest` and `highest` are the scores at the ends of its runs."""
+    """A matched shard as columns of one file; `lowest` and `highest` are the extreme scores of each run."""
     prediction_columns = matched_shard.predictions.columns()
     is_filled = np.diff(matched_shard.run_starts) > 0
     score_ends = np.full((2, len(is_filled)), np.nan)
@@ -123,7 +123,7 @@ def read_shard_steps(column_file: Stored) -> tuple[Integers, Staircase]:
 
 @dataclass(frozen=True)
 class RunRange:
-    """Asked: of a shard, the predictions of runs first to last, held against a scale."""
+    """The predictions of a shard in runs first_run to end_run (exclusive), with the bins for their scores."""
 
     shard: int
     first_run: int
@@ -132,7 +132,7 @@ class RunRange:
 
 
 def read_score_block(job: Job, run_range: RunRange) -> tuple[Floats, ScoreBlock]:
-    """All scores of the runs, and those that are counted."""
+    """All scores of the runs, and the block of countable predictions."""
     column_file = Stored(job.file_path(shard_file_name(run_range.shard)))
     start = column_file.read(["start"], run_range.first_run, run_range.end_run + 1)["start"]
     columns = column_file.read(["score", "state"], int(start[0]), int(start[-1]))
@@ -141,7 +141,7 @@ def read_score_block(job: Job, run_range: RunRange) -> tuple[Floats, ScoreBlock]
 
 
 def count_run_bins(job: Job, run_range: RunRange) -> tuple[Longs, BinCounts]:
-    """The first pass over runs that are too long for one memory: all rows by bin, and the tally of those that are counted."""
+    """The first pass over runs that do not fit in memory: counts per bin of all predictions, and of the countable ones."""
     score, block = read_score_block(job, run_range)
     return np.bincount(run_range.score_bins.bin_indices(score), minlength=run_range.score_bins.bin_count), count_bins(run_range.score_bins, block)
 
@@ -153,13 +153,13 @@ class BinRequest:
 
 
 def read_candidate_bins(job: Job, request: BinRequest) -> ScoreBlock:
-    """The second pass: what lies in the wanted bins."""
+    """The second pass: the countable predictions in the candidate bins."""
     return select_bins(request.run_range.score_bins, request.candidates, read_score_block(job, request.run_range)[1])
 
 
 @dataclass(frozen=True)
 class ReduceRequest:
-    """Asked: merge this stretch from all shards. annotations: for each of its runs, how many a prediction can answer."""
+    """Merge this batch of runs from all shards. annotation_counts: per run, the annotations that a prediction can match."""
 
     batch_index: int
     batch: RunBatch
@@ -167,7 +167,7 @@ class ReduceRequest:
 
 
 def reduce(job: Job, request: ReduceRequest) -> str:
-    """Merge the runs of a stretch from all shards, and find the thresholds of those that are whole and of validation."""
+    """Merge a batch of runs from all shards, and find the thresholds of its complete validation runs."""
     batch = request.batch
     column_names = [*PREDICTION_COLUMNS, *MATCH_COLUMNS, *(["box"] if job.kind == "detection" else ["owner"])]
     pieces, keys = [], []
@@ -193,7 +193,7 @@ def reduce(job: Job, request: ReduceRequest) -> str:
 
 
 def batch_thresholds(job: Job, request: ReduceRequest, columns: dict[str, Any], start: Longs) -> dict[int, Threshold]:
-    """By concept; of runs that are here as a whole, of validation, with a counted prediction."""
+    """Thresholds by concept, for complete validation runs with at least one countable prediction."""
     thresholds: dict[int, Threshold] = {}
     for run_offset, run in enumerate(range(request.batch.first_run, request.batch.end_run)):
         split, concept = divmod(run, job.concept_count)
