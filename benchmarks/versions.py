@@ -14,7 +14,7 @@ import numpy as np
 import pellucid
 from benchmarks.made import Size, make, write_coco, write_parquet
 from pellucid.columns import Annotations
-from pellucid.understand.changed import at_iou, corrected
+from pellucid.understand.changed import rematch, replace_annotations
 
 HEADINGS = ["predictions", "from", "version ready", "the twelve figures more", "peak memory"]
 
@@ -41,12 +41,12 @@ def changes(workspace: Path) -> list[tuple[str, str]]:
     images = np.random.default_rng(0).integers(0, len(evaluation.images), 20)
 
     def again() -> None:
-        assert len(at_iou(evaluation, 0.75).thresholds)
+        assert len(rematch(evaluation, 0.75).thresholds)
 
     def mend(image: int) -> None:
         rows = np.flatnonzero(evaluation.annotations.image == image)[1:]
         new: Annotations = evaluation.annotations.take(rows)
-        assert corrected(evaluation, np.array([image]), new).state is not None
+        assert replace_annotations(evaluation, np.array([image]), new).state is not None
 
     number = f"{len(evaluation.predictions):,} predictions"
     return [

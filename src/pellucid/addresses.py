@@ -11,8 +11,8 @@ def is_remote(location: str) -> bool:
     return "://" in location
 
 
-def refuse_secrets(location: str) -> None:
+def reject_credentials(location: str) -> None:
     """Addresses are kept in manifests and shown on pages: a name and key, or a signature, has no place in one. Raises AddressHasSecret."""
-    parts = urlsplit(location)
-    if "@" in parts.netloc or parts.query:
-        raise SecretInUrlError(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")
+    url = urlsplit(location)
+    if "@" in url.netloc or url.query:
+        raise SecretInUrlError(f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}")

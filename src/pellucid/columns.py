@@ -18,47 +18,47 @@ KINDS: tuple[Kind, ...] = ("classification", "tagging", "detection")
 Split = Literal["training", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("training", "validation", "test")
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int32]
-Longs = NDArray[np.int64]
-Bytes = NDArray[np.int8]
-Flags = NDArray[np.bool_]
-Texts = NDArray[np.object_]
+Float64Array = NDArray[np.float64]
+Int32Array = NDArray[np.int32]
+Int64Array = NDArray[np.int64]
+Int8Array = NDArray[np.int8]
+BoolArray = NDArray[np.bool_]
+StringArray = NDArray[np.object_]
 
-UNANNOTATED, CLOSED, OPEN = 0, 1, 2
+UNANNOTATED, EXHAUSTIVE, PARTIAL = 0, 1, 2
 """What is known of an image: nothing; everything (a concept not listed is absent); only what is listed."""
 
-NOT_RUN, RUN, NAMED = 0, 1, 2
+NOT_RUN, RUN_EMPTY, HAS_PREDICTIONS = 0, 1, 2
 """Coverage of an image: the model was not run on it; was run and said nothing; has rows in the predictions."""
 
 
 class Table:
     """Columns of equal length. A column that does not apply (boxes outside detection) is None."""
 
-    def columns(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in fields(cast(Any, self))}
 
     def take(self, rows: Any) -> Self:
         """The same columns at `rows` (indices, a mask or a slice)."""
-        return type(self)(**{name: None if column is None else column[rows] for name, column in self.columns().items()})
+        return type(self)(**{key: None if array is None else array[rows] for key, array in self.to_dict().items()})
 
-    def followed_by(self, other: Self) -> Self:
+    def concat(self, following: Self) -> Self:
         """This table's rows and then the other's."""
         if len(cast(Any, self)) == 0:
-            return other
-        ours, theirs = self.columns(), other.columns()
-        lengths = len(cast(Any, self)), len(cast(Any, other))
-        return type(self)(**{name: end_to_end(column, theirs[name], *lengths) for name, column in ours.items()})
+            return following
+        own_arrays, following_arrays = self.to_dict(), following.to_dict()
+        lengths = len(cast(Any, self)), len(cast(Any, following))
+        return type(self)(**{key: concat_columns(array, following_arrays[key], *lengths) for key, array in own_arrays.items()})
 
-    def replaced(self, **columns: Any) -> Self:
-        return type(self)(**{**self.columns(), **columns})
+    def replace(self, **arrays: Any) -> Self:
+        return type(self)(**{**self.to_dict(), **arrays})
 
 
-def end_to_end(first: Any, second: Any, length: int, other_length: int) -> Any:
+def concat_columns(first: Any, second: Any, first_length: int, second_length: int) -> Any:
     """Two columns as one; where one side alone has texts, the other has empty ones."""
     if first is None and second is None:
         return None
-    first, second = (texts([""] * size) if column is None else column for column, size in ((first, length), (second, other_length)))
+    first, second = (string_column([""] * row_count) if array is None else array for array, row_count in ((first, first_length), (second, second_length)))
     return np.concatenate([first, second])
 
 
@@ -69,14 +69,14 @@ class Images(Table):
     source_id: the id its format gave it, else '' · stated: UNANNOTATED, CLOSED or OPEN ·
     metadata: a JSON object of the user's own columns, else ''."""
 
-    path: Texts
-    split: Bytes
-    width: Integers
-    height: Integers
-    root: Integers
-    source_id: Texts
-    stated: Bytes
-    metadata: Texts
+    path: StringArray
+    split: Int8Array
+    width: Int32Array
+    height: Int32Array
+    root: Int32Array
+    source_id: StringArray
+    stated: Int8Array
+    metadata: StringArray
 
     def __len__(self) -> int:
         return len(self.path)
@@ -89,13 +89,13 @@ class Annotations(Table):
     area: of the thing itself in square pixels, in COCO often less than its box's; None outside detection ·
     outline: what to draw beside the box, JSON `[[x, y, x, y, ...], ...]` in pixels, else ''; None where none has one."""
 
-    image: Integers
-    concept: Integers
-    box: Floats | None
-    ignore: Flags
-    positive: Flags
-    area: Floats | None
-    outline: Texts | None = None
+    image: Int32Array
+    concept: Int32Array
+    box: Float64Array | None
+    ignore: BoolArray
+    positive: BoolArray
+    area: Float64Array | None
+    outline: StringArray | None = None
 
     def __len__(self) -> int:
         return len(self.image)
@@ -106,39 +106,39 @@ class Predictions(Table):
     """image, concept: positions · score: any finite float64 · box: as in Annotations · order: the
     row's place in the input, which settles ties."""
 
-    image: Integers
-    concept: Integers
-    score: Floats
-    box: Floats | None
-    order: Integers
+    image: Int32Array
+    concept: Int32Array
+    score: Float64Array
+    box: Float64Array | None
+    order: Int32Array
 
     def __len__(self) -> int:
         return len(self.image)
 
 
-def texts(values: Any) -> Texts:
+def string_column(strings: Any) -> StringArray:
     """A column of Python strings."""
-    column = np.empty(len(values), dtype=object)
-    column[:] = values
-    return column
+    array = np.empty(len(strings), dtype=object)
+    array[:] = strings
+    return array
 
 
-def no_images() -> Images:
+def empty_image_table() -> Images:
     return Images(
-        texts([]), np.zeros(0, np.int8), np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.int32),
-        texts([]), np.zeros(0, np.int8), texts([]),
+        string_column([]), np.zeros(0, np.int8), np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.int32),
+        string_column([]), np.zeros(0, np.int8), string_column([]),
     )  # fmt: skip
 
 
-def no_annotations(boxes: bool) -> Annotations:
+def empty_annotation_table(has_boxes: bool) -> Annotations:
     return Annotations(
-        np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros((0, 4)) if boxes else None,
-        np.zeros(0, bool), np.zeros(0, bool), np.zeros(0) if boxes else None,
+        np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros((0, 4)) if has_boxes else None,
+        np.zeros(0, bool), np.zeros(0, bool), np.zeros(0) if has_boxes else None,
     )  # fmt: skip
 
 
-def no_predictions(boxes: bool) -> Predictions:
+def empty_prediction_table(has_boxes: bool) -> Predictions:
     return Predictions(
-        np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0), np.zeros((0, 4)) if boxes else None,
+        np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0), np.zeros((0, 4)) if has_boxes else None,
         np.zeros(0, np.int32),
     )  # fmt: skip

@@ -168,6 +168,6 @@ def test_mcnemar_is_the_exact_binomial_test(fixed, broken):
 def test_a_version_compared_with_itself_changed_nothing(kind, data):
     evaluation = evaluated(data.draw(cases(kind)))
     for split in range(len(SPLITS)):
-        found = compare(evaluation, evaluation, split, evaluation.optimal, evaluation.optimal)
+        found = compare(evaluation, evaluation, split, evaluation.optimal_thresholds, evaluation.optimal_thresholds)
         assert set(found.units.outcome.tolist()) <= {BOTH_RIGHT, STILL_WRONG}
         assert (len(found.gone.rows), len(found.new.rows), found.unlike) == (0, 0, 0)

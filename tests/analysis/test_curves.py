@@ -11,12 +11,12 @@ from sklearn.metrics import confusion_matrix, precision_recall_curve
 
 from pellucid.errors import InvalidObjectiveError
 from pellucid.understand.calibration import calibrated, calibration
-from pellucid.understand.causes import CAUSES, causes_of_extra, causes_of_missing
+from pellucid.understand.causes import CAUSES, false_negative_causes, false_positive_causes
 from pellucid.understand.confusion import clustered, confusion
 from pellucid.understand.curves import curve, curve_at
 from pellucid.understand.gallery import Selection
-from pellucid.understand.objectives import Objective, best_for, parsed
-from pellucid.understand.thresholds import Counted
+from pellucid.understand.objectives import Objective, optimize_objective, parse_objective
+from pellucid.understand.thresholds import ScoredPredictions
 from references.cases import cases
 from references.columns import evaluated
 
@@ -62,7 +62,7 @@ def curve_of_each(evaluation, held):
 def test_causes_are_the_same_one_by_one_and_together(case, value):
     evaluation = evaluated(case)
     held = np.full(len(evaluation.concepts), value)
-    for tab, work in (("extra", causes_of_extra), ("missing", causes_of_missing)):
+    for tab, work in (("extra", false_negative_causes), ("missing", false_positive_causes)):
         rows = Selection(evaluation, tab, 1, None, held).every()
         together = work(evaluation, rows, held).tolist()
         assert together == [work(evaluation, rows[[place]], held)[0] for place in range(len(rows))]
@@ -109,25 +109,25 @@ def sweep(counted):
 def counted(draw):
     score = sorted(draw(st.lists(st.sampled_from([0.1, 0.2, 0.5, 0.7, 0.9]), min_size=1, max_size=12)), reverse=True)
     right = draw(st.lists(st.booleans(), min_size=len(score), max_size=len(score)))
-    return Counted(np.array(score), np.array(right), sum(right) + draw(st.integers(0, 3)))
+    return ScoredPredictions(np.array(score), np.array(right), sum(right) + draw(st.integers(0, 3)))
 
 
 @given(one=counted())
 def test_objectives_are_the_best_of_all_cuts(one):
-    found = best_for(one, Objective("f1"))
+    found = optimize_objective(one, Objective("f1"))
     f1 = [2 * tp / max(1e-12, tp + fp + one.annotations) for tp, fp in sweep(one)]
     assert 2 * found.tp / max(1e-12, found.tp + found.fp + one.annotations) == pytest.approx(max(f1))
-    found = best_for(one, Objective("cost", false_alarm=1, miss=3))
+    found = optimize_objective(one, Objective("cost", false_positive_cost=1, false_negative_cost=3))
     assert found.fp + 3 * found.fn == min(fp + 3 * (one.annotations - tp) for tp, fp in sweep(one))
-    found = best_for(one, Objective("precision", least=0.75))
+    found = optimize_objective(one, Objective("precision", minimum=0.75))
     able = [tp for tp, fp in sweep(one) if tp + fp and tp / (tp + fp) >= 0.75]
     assert (found is None) == (not able)
     assert found is None or (found.tp == max(able) and found.tp / (found.tp + found.fp) >= 0.75)
-    found = best_for(one, Objective("recall", least=0.6))
+    found = optimize_objective(one, Objective("recall", minimum=0.6))
     able = [tp / max(1, tp + fp) for tp, fp in sweep(one) if tp >= 0.6 * one.annotations]
     assert (found is None) == (not able)
     assert found is None or (found.tp >= 0.6 * one.annotations and found.tp / max(1, found.tp + found.fp) == pytest.approx(max(able)))
-    for found in (best_for(one, Objective("f1")), best_for(one, Objective("cost", miss=2))):
+    for found in (optimize_objective(one, Objective("f1")), optimize_objective(one, Objective("cost", false_negative_cost=2))):
         assert int(((one.score >= found.value) & one.right).sum()) == found.tp
         assert found.errors == found.fp + found.fn
 
@@ -135,7 +135,7 @@ def test_objectives_are_the_best_of_all_cuts(one):
 @pytest.mark.parametrize("words", ["", "best", "precision", "precision:2", "recall:x", "cost:1", "cost:0,0", "cost:-1,2", "f1:3"])
 def test_an_objective_that_is_none_is_refused(words):
     with pytest.raises(InvalidObjectiveError, match="Known are errors, f1"):
-        parsed(words)
+        parse_objective(words)
 
 
 def rows(path):

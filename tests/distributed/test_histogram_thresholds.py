@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pellucid.understand.histogrammed import ScoreBins, fewest_errors_from_bins, select_bins, count_bins, candidate_bins
 from pellucid.understand.shards import split_run_by_score
-from pellucid.understand.thresholds import Counted, fewest_errors
+from pellucid.understand.thresholds import ScoredPredictions, min_error_threshold
 
 SCORE = st.one_of(
     st.sampled_from([0.0, -0.0, 0.25, 0.5, math.nextafter(0.5, 1), math.nextafter(0.5, 0), 0.75, 1.0]),
@@ -27,7 +27,7 @@ def in_two_passes(scale, blocks, annotations):
 
 def plain(score, right, annotations):
     order = np.argsort(-score, kind="stable")
-    return fewest_errors(Counted(score[order], right[order], annotations))
+    return min_error_threshold(ScoredPredictions(score[order], right[order], annotations))
 
 
 @given(

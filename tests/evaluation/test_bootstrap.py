@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pellucid.columns import KINDS
 from pellucid.understand import intervals
 from pellucid.understand.evaluation import VALIDATION
-from pellucid.understand.thresholds import Counted, thresholds_of
+from pellucid.understand.thresholds import ScoredPredictions, min_error_thresholds
 from references.cases import cases
 from references.columns import evaluated
 
@@ -28,16 +28,16 @@ def test_each_sample_is_the_sweep_over_resampled_images(kind):
             times = {int(image): int((drawn == place).sum()) for place, image in enumerate(covered)}
             lists = []
             for concept in range(len(evaluation.concepts)):
-                score, right, image = intervals.counted(evaluation, concept)
+                score, right, image = intervals.load_concept_scores(evaluation, concept)
                 repeated = np.repeat(np.arange(len(score)), [times[one] for one in image.tolist()])
-                lists.append(Counted(score[repeated], right[repeated], 0))
-            for concept, one in enumerate(thresholds_of(lists)):
+                lists.append(ScoredPredictions(score[repeated], right[repeated], 0))
+            for concept, one in enumerate(min_error_thresholds(lists)):
                 fallback = evaluation.thresholds[concept].source == "fallback"
                 pool = [every for every in lists if len(every.score)]
                 if fallback and pool:
                     score, right = np.concatenate([every.score for every in pool]), np.concatenate([every.right for every in pool])
                     order = np.argsort(-score, kind="stable")
-                    values[concept].append(thresholds_of([Counted(score[order], right[order], 0)])[0].value)
+                    values[concept].append(min_error_thresholds([ScoredPredictions(score[order], right[order], 0)])[0].value)
                 elif not fallback and len(lists[concept].score):
                     values[concept].append(one.value)
         for concept, several in enumerate(values):
@@ -60,11 +60,11 @@ def made(chance, number):
 
 
 def interval_of(score, right, chance, sample):
-    return intervals.percentiles(np.array([sample(score, right, chance) for _ in range(120)]))
+    return intervals.percentile_interval(np.array([sample(score, right, chance) for _ in range(120)]))
 
 
 def with_images(score, right, chance):
-    return intervals.best_cut(score, right, np.bincount(chance.integers(0, len(score), len(score)), minlength=len(score)))
+    return intervals.replicate_threshold(score, right, np.bincount(chance.integers(0, len(score), len(score)), minlength=len(score)))
 
 
 def test_nine_in_ten_intervals_hold_the_best_cut():
@@ -84,9 +84,9 @@ def test_more_images_make_it_narrower_and_many_are_drawn_as_well_in_bins():
         widths.append(high - low)
     assert widths[0] > widths[1] > widths[2]
     score, right = made(chance, 30_000)
-    bins = intervals.binned((score, right, np.zeros(0, np.int64)))
+    bins = intervals.bin_scores((score, right, np.zeros(0, np.int64)))
     one = interval_of(score, right, chance, with_images)
-    other = intervals.percentiles(np.array([intervals.best_of_bins(bins, chance) for _ in range(120)]))
+    other = intervals.percentile_interval(np.array([intervals.replicate_bin_threshold(bins, chance) for _ in range(120)]))
     assert one == pytest.approx(other, abs=0.02)
 
 

@@ -13,8 +13,8 @@ from pycocotools.cocoeval import COCOeval
 from sklearn.metrics import average_precision_score
 
 import pellucid
-from pellucid.understand.average_precision import coco_figures
-from pellucid.understand.metrics import metrics
+from pellucid.understand.average_precision import compute_coco_metrics
+from pellucid.understand.metrics import compute_metrics
 from references import plain
 from references.columns import evaluated
 
@@ -121,8 +121,8 @@ def test_made_cases(case):
         for one in case.predictions
     ]
     figures, per_category = judged(document, results)
-    found = coco_figures(evaluated(case), 1)
-    close(list(found.figures.values()), figures)
+    found = compute_coco_metrics(evaluated(case), 1)
+    close(list(found.stats.values()), figures)
     close([None if np.isnan(value) else value for value in found.ap], per_category)
 
 
@@ -138,7 +138,7 @@ def test_tags_equal_scikit_learn(data):
         if one
     ]
     guesses = [{"image": path, "concept": "a", "score": score, "box": None} for path, score in zip(images, scores, strict=True)]
-    found = metrics(evaluated(plain.Case("tagging", ["a"], images, notes, guesses)), "validation", np.array([0.5]))
+    found = compute_metrics(evaluated(plain.Case("tagging", ["a"], images, notes, guesses)), "validation", np.array([0.5]))
     expected = average_precision_score(right, scores) if any(right) else None
     close([found.concepts[0].ap], [expected])
     assert found.overall.map == found.concepts[0].ap

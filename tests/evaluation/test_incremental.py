@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pellucid.columns import no_annotations
-from pellucid.understand.changed import at_iou, corrected
+from pellucid.columns import empty_annotation_table
+from pellucid.understand.changed import rematch, replace_annotations
 from pellucid.understand.gallery import TABS, Selection
 from references.cases import cases
 from references.columns import evaluated
@@ -16,7 +16,7 @@ from references.columns import evaluated
 
 @given(case=cases("detection"), iou=st.sampled_from([0.1, 0.5, 0.9, 1.0]))
 def test_another_iou(case, iou):
-    assert_same(at_iou(evaluated(case), iou), evaluated(replace(case, iou=iou)))
+    assert_same(rematch(evaluated(case), iou), evaluated(replace(case, iou=iou)))
 
 
 @pytest.mark.parametrize("kind", ["classification", "tagging", "detection"])
@@ -30,8 +30,8 @@ def test_corrected_images(kind):
         expected = evaluated(replace(case, annotations=rest + kept))
         before = evaluated(case)
         rows = np.array([sorted(case.images).index(path) for path in chosen], np.int64)
-        new = expected.annotations.take(slice(len(rest), None)) if kept else no_annotations(kind == "detection")
-        assert_same(corrected(before, rows, new), expected)
+        new = expected.annotations.take(slice(len(rest), None)) if kept else empty_annotation_table(kind == "detection")
+        assert_same(replace_annotations(before, rows, new), expected)
 
     holds()
 

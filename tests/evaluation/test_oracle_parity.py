@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pellucid.columns import KINDS, SPLITS
-from pellucid.understand.counts import count, histogram
+from pellucid.understand.counts import count_outcomes, histogram
 from pellucid.understand.gallery import TABS, Selection
 from pellucid.understand.items import items
-from pellucid.understand.thresholds import cut_including
+from pellucid.understand.thresholds import threshold_including
 from references import plain
 from references.cases import SCORE, cases
 from references.columns import evaluated
@@ -46,7 +46,7 @@ def test_thresholds_are_the_lowest_cuts_with_the_fewest_errors(kind, data):
 def test_a_cut_between_neighbouring_floats_includes_the_upper_alone(cuts):
     scores = sorted({one for cut in cuts for one in (cut, math.nextafter(cut, 2))}, reverse=True)
     for included in range(1, len(scores) + 1):
-        value = cut_including(np.array(scores), included)
+        value = threshold_including(np.array(scores), included)
         assert [score >= value for score in scores] == [place < included for place in range(len(scores))]
 
 
@@ -120,7 +120,7 @@ def test_counts_and_invariants_hold_at_every_threshold(kind, data):
     values = np.array([data.draw(SCORE) for _ in case.concepts])
     at = dict(zip(case.concepts, values, strict=True))
     for place, split in enumerate(SPLITS):
-        counts = count(evaluation, place, values)
+        counts = count_outcomes(evaluation, place, values)
         for number, concept in enumerate(case.concepts):
             sizes = {tab: Selection(evaluation, tab, place, number, values).total for tab in TABS}
             tp, fp, fn = plain.confusion(case, split, concept, at[concept])
@@ -128,7 +128,7 @@ def test_counts_and_invariants_hold_at_every_threshold(kind, data):
             assert (sizes["matched"], sizes["missing"], sizes["extra"]) == (tp, fp, fn)
             assert sizes["matched"] + sizes["extra"] == len(plain.answerable(case, split, concept))
             everything = plain.tab(case, "all", split, concept, at)
-            assert counts.all[number] == sizes["all"] == len(everything)
+            assert counts.total[number] == sizes["all"] == len(everything)
             over = [p for p in everything if case.predictions[p]["score"] >= at[concept]]
             ignored = sum(plain.outcome(case, p, at) == "ignored" for p in over)
             takes_part = [p for p in over if p not in case.not_highest]

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.made import Size, make
 
 from kernel.test_same_bits import columns_of
-from pellucid.understand.counts import count, with_all_kept
+from pellucid.understand.counts import count_outcomes, precompute
 from pellucid.understand.gallery import Selection
 from pellucid.understand.runs import STRIDE
 
@@ -32,9 +32,9 @@ class Counting:
 def counted(predictions):
     """An evaluation of so many predictions over 12 concepts whose columns count, and what they count."""
     made = make(Size(predictions // 60, 12, predictions // 8, predictions))
-    evaluation, reads = with_all_kept(columns_of(made)), []
+    evaluation, reads = precompute(columns_of(made)), []
     table = evaluation.predictions
-    watched = table.replaced(**{name: Counting(getattr(table, name), reads) for name in ("score", "image", "order")})
+    watched = table.replace(**{name: Counting(getattr(table, name), reads) for name in ("score", "image", "order")})
     return replace(evaluation, predictions=watched), reads
 
 
@@ -67,11 +67,11 @@ def test_the_jump_to_the_threshold_searches_and_does_not_scan(sizes):
 
 def test_counts_at_a_dragged_threshold_cost_its_concept_alone(sizes):
     evaluation, reads = sizes[96_000]
-    before = count(evaluation, VALIDATION, evaluation.optimal)
+    before = count_outcomes(evaluation, VALIDATION, evaluation.optimal)
     thresholds = evaluation.optimal.copy()
     thresholds[3] = 0.9
     reads.clear()
-    after = count(evaluation, VALIDATION, thresholds)
+    after = count_outcomes(evaluation, VALIDATION, thresholds)
     assert sum(reads) <= 3 * (np.log2(STRIDE) + 1)
-    assert (np.delete(after.over, 3) == np.delete(before.over, 3)).all()
-    assert after.over[3] != before.over[3]
+    assert (np.delete(after.above_threshold, 3) == np.delete(before.above_threshold, 3)).all()
+    assert after.above_threshold[3] != before.above_threshold[3]

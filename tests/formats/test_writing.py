@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import pellucid
 import toys
-from pellucid.columns import CLOSED, SPLITS, Annotations, Images, Predictions, texts
+from pellucid.columns import EXHAUSTIVE, SPLITS, Annotations, Images, Predictions, string_column
 from pellucid.errors import PellucidError
 from pellucid.formats import PREDICTION_WRITERS, WRITERS, read_annotations, read_predictions
 from pellucid.formats.outgoing import ExportData
@@ -25,8 +25,8 @@ def sets(draw, kind):
     paths = ["a/1.jpg", "a/2.jpg", "b c/1.jpg"][: draw(st.integers(1, 3))]
     number = len(paths)
     images = Images(
-        texts(paths), np.array([draw(st.integers(0, 2)) for _ in paths], np.int8), np.full(number, 100, np.int32), np.full(number, 90, np.int32),
-        np.full(number, -1, np.int32), texts([str(7 + row) for row in range(number)]), np.full(number, CLOSED, np.int8), texts([""] * number),
+        string_column(paths), np.array([draw(st.integers(0, 2)) for _ in paths], np.int8), np.full(number, 100, np.int32), np.full(number, 90, np.int32),
+        np.full(number, -1, np.int32), string_column([str(7 + row) for row in range(number)]), np.full(number, EXHAUSTIVE, np.int8), string_column([""] * number),
     )  # fmt: skip
     if kind == "detection":
         rows = draw(st.lists(st.tuples(st.integers(0, number - 1), st.integers(0, 2), BOX), max_size=6))

@@ -6,9 +6,9 @@ from benchmarks.made import SMALL, make
 from hypothesis import HealthCheck, given, settings
 
 from pellucid import kernel
-from pellucid.columns import CLOSED, NAMED, Annotations, Images, Predictions, texts
+from pellucid.columns import EXHAUSTIVE, HAS_PREDICTIONS, Annotations, Images, Predictions, string_column
 from pellucid.understand import average_precision, changed
-from pellucid.understand.evaluation import evaluate
+from pellucid.understand.evaluation import build_evaluation
 from references.cases import cases
 from references.columns import evaluated
 
@@ -46,9 +46,9 @@ def test_small_cases_full_of_ties(case, monkeypatch):
     one, other = evaluated(case), in_numpy(monkeypatch, lambda: fully(evaluated(case)))
     assert_same(one, other)
     for split in range(3):
-        ours = average_precision.coco_figures(one, split)
-        theirs = in_numpy(monkeypatch, lambda split=split: average_precision.coco_figures(other, split))
-        assert ours.figures == theirs.figures
+        ours = average_precision.compute_coco_metrics(one, split)
+        theirs = in_numpy(monkeypatch, lambda split=split: average_precision.compute_coco_metrics(other, split))
+        assert ours.stats == theirs.stats
         np.testing.assert_array_equal(ours.ap, theirs.ap)
 
 
@@ -64,27 +64,27 @@ def test_a_crowded_set_on_several_threads(monkeypatch):
     one = columns_of(make(SMALL, seed=5))
     other = in_numpy(monkeypatch, lambda: fully(columns_of(make(SMALL, seed=5))))
     assert_same(one, other)
-    assert one.staircase.start[-1] > 1_000
-    ours = average_precision.coco_figures(one, 1)
-    theirs = in_numpy(monkeypatch, lambda: average_precision.coco_figures(other, 1))
-    assert ours.figures == theirs.figures
-    assert ours.figures["AP50"] > 0.1
+    assert one.overlap_steps.start[-1] > 1_000
+    ours = average_precision.compute_coco_metrics(one, 1)
+    theirs = in_numpy(monkeypatch, lambda: average_precision.compute_coco_metrics(other, 1))
+    assert ours.stats == theirs.stats
+    assert ours.stats["AP50"] > 0.1
 
 
 def test_another_iou_is_matched_again_in_both(monkeypatch):
     built()
     made = make(SMALL, seed=6)
-    again = changed.at_iou(columns_of(made), 0.75)
+    again = changed.rematch(columns_of(made), 0.75)
     assert_same(again, in_numpy(monkeypatch, lambda: fully(columns_of(made, 0.75))))
     assert (again.state != columns_of(made).state).any()
 
 
 def columns_of(made, iou=0.5):
     number = made.size.images
-    paths = texts([f"{row:08d}.jpg" for row in range(number)])
+    paths = string_column([f"{row:08d}.jpg" for row in range(number)])
     images = Images(
         paths, np.ones(number, np.int8), np.full(number, 640, np.int32), np.full(number, 480, np.int32), np.full(number, -1, np.int32),
-        texts([""] * number), np.full(number, CLOSED, np.int8), texts([""] * number),
+        string_column([""] * number), np.full(number, EXHAUSTIVE, np.int8), string_column([""] * number),
     )  # fmt: skip
     area = made.annotation_box[:, 2] * made.annotation_box[:, 3]
     annotations = Annotations(
@@ -95,4 +95,4 @@ def columns_of(made, iou=0.5):
         made.image.astype(np.int32), made.concept.astype(np.int32), made.score, made.box, np.arange(len(made.score), dtype=np.int32)
     )
     names = tuple(f"concept {place}" for place in range(made.size.concepts))
-    return evaluate("detection", names, images, np.full(number, NAMED, np.int8), annotations, predictions, iou)
+    return build_evaluation("detection", names, images, np.full(number, HAS_PREDICTIONS, np.int8), annotations, predictions, iou)

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from pellucid.columns import CLOSED, NAMED, NOT_RUN, OPEN, SPLITS, UNANNOTATED, Annotations, Images, Predictions, texts
-from pellucid.understand.evaluation import evaluate
+from pellucid.columns import EXHAUSTIVE, HAS_PREDICTIONS, NOT_RUN, PARTIAL, SPLITS, UNANNOTATED, Annotations, Images, Predictions, string_column
+from pellucid.understand.evaluation import build_evaluation
 
-STATED = {"none": UNANNOTATED, "closed": CLOSED, "open": OPEN}
+STATED = {"none": UNANNOTATED, "closed": EXHAUSTIVE, "open": PARTIAL}
 
 
 def evaluated(case):
@@ -16,10 +16,10 @@ def evaluated(case):
     facts = [case.images[path] for path in paths]
     nothing = np.zeros(len(paths), np.int32)
     images = Images(
-        texts(paths), np.array([SPLITS.index(one["split"]) for one in facts], np.int8), nothing, nothing, nothing - 1,
-        texts([""] * len(paths)), np.array([STATED[one["stated"]] for one in facts], np.int8), texts([""] * len(paths)),
+        string_column(paths), np.array([SPLITS.index(one["split"]) for one in facts], np.int8), nothing, nothing, nothing - 1,
+        string_column([""] * len(paths)), np.array([STATED[one["stated"]] for one in facts], np.int8), string_column([""] * len(paths)),
     )  # fmt: skip
-    coverage = np.array([NAMED if one["covered"] else NOT_RUN for one in facts], np.int8)
+    coverage = np.array([HAS_PREDICTIONS if one["covered"] else NOT_RUN for one in facts], np.int8)
     boxes = case.kind == "detection"
     notes, guesses = case.annotations, case.predictions
     annotations = Annotations(
@@ -33,4 +33,4 @@ def evaluated(case):
         np.array([one["score"] for one in guesses], float),
         np.array([one["box"] for one in guesses], float).reshape(-1, 4) if boxes else None, np.arange(len(guesses)),
     )  # fmt: skip
-    return evaluate(case.kind, tuple(case.concepts), images, coverage, annotations, predictions, case.iou)
+    return build_evaluation(case.kind, tuple(case.concepts), images, coverage, annotations, predictions, case.iou)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from pellucid.columns import CLOSED, KINDS, no_annotations
+from pellucid.columns import EXHAUSTIVE, KINDS, empty_annotation_table
 from pellucid.errors import InvalidDecisionError
-from pellucid.understand.causes import Neighbours
+from pellucid.understand.causes import ImageRows
 from pellucid.understand.deciding import TargetItem, Edit, resolve
 from pellucid.understand.decisions import LABEL_VALUES, Decision, DecisionLog
 from pellucid.understand.gallery import TABS, Selection
@@ -36,7 +36,7 @@ def applied(evaluation, decisions):
     found = apply_decisions(evaluation.kind, evaluation.concepts, evaluation.images, evaluation.annotations, decisions, new_concepts=False)
     stay = ~np.isin(evaluation.annotations.image, found.images)
     kept = evaluation.annotations.take(stay)
-    table = kept.followed_by(found.annotations) if len(kept) or len(found.annotations) else no_annotations(evaluation.kind == "detection")
+    table = kept.followed_by(found.annotations) if len(kept) or len(found.annotations) else empty_annotation_table(evaluation.kind == "detection")
     stated = evaluation.images.stated.copy()
     stated[found.images] = found.completeness
     return replace(evaluation, annotations=table, images=evaluation.images.replaced(stated=stated)), found
@@ -67,7 +67,7 @@ def test_a_verdict_mends_its_item_and_nothing_else(kind):
     def holds(data):
         evaluation, asked, verdict, change = data.draw(verdicts(kind))
         try:
-            found = resolve(evaluation, Neighbours(evaluation), asked, verdict, change)
+            found = resolve(evaluation, ImageRows(evaluation), asked, verdict, change)
         except InvalidDecisionError:
             return
         decision = Decision(1, "", "Ann", "b", found.action, "x", "", "", found.concept, found.side, found.box, found.before, found.after)
@@ -106,7 +106,7 @@ def stated(evaluation, asked):
     for row in range(len(evaluation.annotations)):
         if evaluation.annotations.image[row] == asked.image and evaluation.concepts[evaluation.annotations.concept[row]] == asked.concept:
             return "unknown" if evaluation.annotations.ignore[row] else "positive" if evaluation.annotations.positive[row] else "negative"
-    return "negative" if evaluation.images.stated[asked.image] == CLOSED else "unknown"
+    return "negative" if evaluation.images.stated[asked.image] == EXHAUSTIVE else "unknown"
 
 
 def overlapping(before, image, mark):
@@ -135,6 +135,6 @@ def test_ignored_items_of_tagging_become_known(data):
     assume(len(unknown))
     row = int(data.draw(st.sampled_from(unknown.tolist())))
     asked = TargetItem(int(evaluation.predictions.image[row]), evaluation.concepts[evaluation.predictions.concept[row]], "predicted")
-    found = resolve(evaluation, Neighbours(evaluation), asked, "wrong", Edit(value="negative"))
+    found = resolve(evaluation, ImageRows(evaluation), asked, "wrong", Edit(value="negative"))
     decision = Decision(1, "", "Ann", "b", found.action, "x", "", "", found.concept, found.side, None, found.before, found.after)
     assert stated(applied(evaluation, [(asked.image, decision)])[0], asked) == "negative"

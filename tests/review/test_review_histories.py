@@ -10,7 +10,7 @@ import toys
 from pellucid.columns import KINDS
 from pellucid.errors import UnknownConceptError, InvalidDecisionError
 from pellucid.understand.deciding import Edit
-from pellucid.understand.evaluation import evaluate
+from pellucid.understand.evaluation import build_evaluation
 from pellucid.understand.gallery import TABS
 
 CONCEPTS = ["crack", "dent", "rust"]
@@ -137,7 +137,7 @@ def check(view, versions):
     for version in versions:
         assert mended(version) == stated, "with corrections every version is held against what the view says now"
         held = version.loaded.with_corrections(view.reviews.ledger).evaluation
-        again = evaluate(held.kind, held.concepts, held.images, held.coverage, held.annotations, held.predictions, held.iou_threshold)
+        again = build_evaluation(held.kind, held.concepts, held.images, held.coverage, held.annotations, held.predictions, held.iou_threshold)
         np.testing.assert_array_equal(again.state, held.state)
         assert again.thresholds == held.thresholds
         for tab in TABS:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pellucid.columns import Floats
+from pellucid.columns import Float64Array
 from pellucid.demo.model import Candidates, Softmax, candidates, disc_responses, suppressed, targets, train
 from pellucid.demo.world import CELLS, CONDITIONS, FINDINGS, HEIGHT, WIDTH, Cell, Field, draw, make_field
 from pellucid.workspace import Workspace
@@ -200,7 +200,7 @@ def train_detector(found: list[Candidates], truth: Truth, rounds: int) -> Softma
     return train(np.vstack(x), np.vstack(y), rounds)
 
 
-def write_boxes(path: Path, fields: list[Field], found: list[Candidates], scores: list[Floats]) -> None:
+def write_boxes(path: Path, fields: list[Field], found: list[Candidates], scores: list[Float64Array]) -> None:
     results = []
     for number in range(len(fields)):
         for concept in range(len(CELLS)):
@@ -213,7 +213,7 @@ def write_boxes(path: Path, fields: list[Field], found: list[Candidates], scores
     path.write_text(json.dumps(results))
 
 
-def whole_picture_features(pictures: list[np.ndarray], scores: list[Floats], rich: bool) -> Floats:
+def whole_picture_features(pictures: list[np.ndarray], scores: list[Float64Array], rich: bool) -> Float64Array:
     """v1 sees colours; v2 also what the detector found, and how sharp the picture is."""
     rows = []
     for picture, found in zip(pictures, scores, strict=True):
@@ -230,7 +230,7 @@ def whole_picture_features(pictures: list[np.ndarray], scores: list[Floats], ric
     return np.array(rows)
 
 
-def finding_scores(x: Floats, truth: Truth, rich: bool) -> Floats:
+def finding_scores(x: Float64Array, truth: Truth, rich: bool) -> Float64Array:
     """One small model a finding."""
     columns = []
     for name in FINDINGS:
@@ -240,11 +240,11 @@ def finding_scores(x: Floats, truth: Truth, rich: bool) -> Floats:
     return np.stack(columns, axis=1)
 
 
-def condition_scores(x: Floats, truth: Truth, rich: bool) -> Floats:
+def condition_scores(x: Float64Array, truth: Truth, rich: bool) -> Float64Array:
     wanted = np.eye(len(CONDITIONS))[[CONDITIONS.index(name) for name in truth.conditions]]
     return train(x[:TRAINING], wanted[:TRAINING], 500 if rich else 150, decay=1e-2)(x)
 
 
-def write_wide(path: Path, names: tuple[str, ...], fields: list[Field], scores: Floats) -> None:
+def write_wide(path: Path, names: tuple[str, ...], fields: list[Field], scores: Float64Array) -> None:
     rows = ([made.name, *(f"{value:.4f}" for value in row)] for made, row in zip(fields, scores, strict=True))
     write_rows(path, ["image", *(f"p_{name}" for name in names)], rows)

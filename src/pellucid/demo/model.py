@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.columns import Floats, Longs
+from pellucid.columns import Float64Array, Int64Array
 from pellucid.demo.world import HEIGHT, WIDTH
-from pellucid.understand.boxes import iou_of_pairs
+from pellucid.understand.boxes import pairwise_iou
 
 SCALE = 2
 """Candidates are looked for in pictures this many times smaller."""
@@ -24,11 +24,11 @@ HIGH_ENOUGH = 0.07
 class Candidates:
     """Regions of one picture: box float64 (n, 4) in pixels, features float64 (n, features)."""
 
-    box: Floats
-    features: Floats
+    box: Float64Array
+    features: Float64Array
 
 
-def small(picture: np.ndarray) -> Floats:
+def small(picture: np.ndarray) -> Float64Array:
     """The picture at half size, 0 to 1, its ground at 0: how much light each channel lost."""
     half = picture.reshape(HEIGHT // SCALE, SCALE, WIDTH // SCALE, SCALE, 3).mean((1, 3)) / 255
     ground = np.percentile(half.reshape(-1, 3), 92, axis=0)
@@ -61,7 +61,7 @@ def candidates(picture: np.ndarray, kernels: list[NDArray[np.complex128]], rich:
     return Candidates(box * SCALE, np.array([features(light, one, rich) for one in box]).reshape(len(box), -1))
 
 
-def peaks(response: Floats, radius: float) -> Longs:
+def peaks(response: Float64Array, radius: float) -> Int64Array:
     """Local maxima that are high enough, (n, 2) as y, x."""
     reach = max(1, int(radius * 0.5))
     best = response
@@ -70,7 +70,7 @@ def peaks(response: Floats, radius: float) -> Longs:
     return np.argwhere((response >= best) & (response > HIGH_ENOUGH))
 
 
-def fitted(density: Floats, x: int, y: int, radius: float, rich: bool) -> list[float]:
+def fitted(density: Float64Array, x: int, y: int, radius: float, rich: bool) -> list[float]:
     """A square around the disc; the richer model draws each side to where the stain ends."""
     if not rich:
         return [x - radius, y - radius, 2 * radius, 2 * radius]
@@ -83,7 +83,7 @@ def fitted(density: Floats, x: int, y: int, radius: float, rich: bool) -> list[f
     return [left + first, top + low, last - first, high - low]
 
 
-def extent(profile: Floats, centre: int, radius: float) -> tuple[float, float]:
+def extent(profile: Float64Array, centre: int, radius: float) -> tuple[float, float]:
     """How far the stain reaches from the centre, both ways, between 0.7 and 1.3 radii."""
     level = 0.3 * float(profile.max())
     low = high = centre
@@ -94,7 +94,7 @@ def extent(profile: Floats, centre: int, radius: float) -> tuple[float, float]:
     return float(low), float(high + 1)
 
 
-def features(light: Floats, box: Floats, rich: bool) -> Floats:
+def features(light: Float64Array, box: Float64Array, rich: bool) -> Float64Array:
     """Colour and size; the richer model also sees a small copy of the patch and its rings."""
     left, top, width, height = box
     rows = np.clip(np.linspace(top - 0.15 * height, top + 1.15 * height, PATCH).astype(int), 0, light.shape[0] - 1)
@@ -119,25 +119,25 @@ RINGS = (np.hypot(*np.mgrid[-1 : 1 : PATCH * 1j, -1 : 1 : PATCH * 1j]) * 4).asty
 class Softmax:
     """Weights over standardised features."""
 
-    mean: Floats
-    deviation: Floats
-    weights: Floats
+    mean: Float64Array
+    deviation: Float64Array
+    weights: Float64Array
 
-    def __call__(self, x: Floats) -> Floats:
+    def __call__(self, x: Float64Array) -> Float64Array:
         """Probabilities, (n, classes)."""
         return probabilities(extended((x - self.mean) / self.deviation) @ self.weights)
 
 
-def extended(x: Floats) -> Floats:
+def extended(x: Float64Array) -> Float64Array:
     return np.hstack([x, np.ones((len(x), 1))])
 
 
-def probabilities(logits: Floats) -> Floats:
+def probabilities(logits: Float64Array) -> Float64Array:
     raised = np.exp(logits - logits.max(1, keepdims=True))
     return np.asarray(raised / raised.sum(1, keepdims=True))
 
 
-def train(x: Floats, y: Floats, rounds: int, decay: float = 1e-3, rate: float = 0.5) -> Softmax:
+def train(x: Float64Array, y: Float64Array, rounds: int, decay: float = 1e-3, rate: float = 0.5) -> Softmax:
     """Full-batch gradient descent with momentum. y: target probabilities, (n, classes)."""
     mean, deviation = x.mean(0), x.std(0) + 1e-6
     inputs = extended((x - mean) / deviation)
@@ -150,7 +150,7 @@ def train(x: Floats, y: Floats, rounds: int, decay: float = 1e-3, rate: float = 
     return Softmax(mean, deviation, weights)
 
 
-def targets(box: Floats, truth: Floats, concept: Longs, classes: int) -> Floats:
+def targets(box: Float64Array, truth: Float64Array, concept: Int64Array, classes: int) -> Float64Array:
     """What each candidate should be: the concept of the annotation it lies on (IoU >= 0.5), else nothing (the last class)."""
     wanted = np.zeros((len(box), classes + 1))
     wanted[:, classes] = 1
@@ -163,12 +163,12 @@ def targets(box: Floats, truth: Floats, concept: Longs, classes: int) -> Floats:
     return wanted
 
 
-def pairwise(one: Floats, other: Floats) -> Floats:
-    flat = iou_of_pairs(np.repeat(one, len(other), 0), np.tile(other, (len(one), 1)), np.zeros(len(one) * len(other), bool))
+def pairwise(one: Float64Array, other: Float64Array) -> Float64Array:
+    flat = pairwise_iou(np.repeat(one, len(other), 0), np.tile(other, (len(one), 1)), np.zeros(len(one) * len(other), bool))
     return flat.reshape(len(one), len(other))
 
 
-def suppressed(box: Floats, score: Floats, most: float = 0.4) -> Longs:
+def suppressed(box: Float64Array, score: Float64Array, most: float = 0.4) -> Int64Array:
     """Non-maximum suppression: the rows kept, best first."""
     order = np.argsort(-score, kind="stable")
     overlap = pairwise(box, box) if len(box) else np.zeros((0, 0))

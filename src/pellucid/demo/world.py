@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pellucid.columns import Floats
+from pellucid.columns import Float64Array
 
 WIDTH, HEIGHT = 480, 360
 CELLS = ("red cell", "infected cell", "white cell", "platelet")
@@ -51,7 +51,7 @@ class Field:
     cells: list[Cell]
     blur: float
     microscope: str
-    stain: Floats
+    stain: Float64Array
     seed: int
     findings: set[str] = field(default_factory=set)
 
@@ -127,14 +127,14 @@ def draw(made: Field) -> np.ndarray:
     return (np.clip(canvas, 0, 1) * 255).astype(np.uint8)
 
 
-def ramp(random: np.random.Generator) -> Floats:
+def ramp(random: np.random.Generator) -> Float64Array:
     """Uneven light: brighter on one side."""
     angle = random.uniform(0, 2 * np.pi)
     y, x = np.mgrid[-1 : 1 : HEIGHT * 1j, -1 : 1 : WIDTH * 1j]
     return np.asarray(x * np.cos(angle) + y * np.sin(angle))
 
 
-def paint(canvas: Floats, cell: Cell, random: np.random.Generator) -> None:
+def paint(canvas: Float64Array, cell: Cell, random: np.random.Generator) -> None:
     """Lay a cell over what is there: light passes through, so colours multiply."""
     reach = int(cell.radius * 1.3) + 3
     left, right = max(0, int(cell.x) - reach), min(WIDTH, int(cell.x) + reach)
@@ -152,19 +152,19 @@ def paint(canvas: Floats, cell: Cell, random: np.random.Generator) -> None:
     canvas[top:bottom, left:right] *= colour
 
 
-def edge(distance: Floats, at: float, soft: float) -> Floats:
+def edge(distance: Float64Array, at: float, soft: float) -> Float64Array:
     """1 inside, 0 outside."""
     return np.asarray(1 / (1 + np.exp(np.clip((distance - at) / soft, -40, 40))))
 
 
-def red_cell(dx: Floats, dy: Floats, distance: Floats, random: np.random.Generator) -> Floats:
+def red_cell(dx: Float64Array, dy: Float64Array, distance: Float64Array, random: np.random.Generator) -> Float64Array:
     inside = edge(distance, 0.97, 0.03)
     pale = 0.62 * np.exp(-((distance / random.uniform(0.42, 0.56)) ** 2))
     depth = inside * (1 - pale) * random.uniform(0.85, 1.05)
     return np.asarray(1 - depth[..., None] * (1 - HAEMOGLOBIN))
 
 
-def white_cell(dx: Floats, dy: Floats, distance: Floats, random: np.random.Generator) -> Floats:
+def white_cell(dx: Float64Array, dy: Float64Array, distance: Float64Array, random: np.random.Generator) -> Float64Array:
     body = edge(distance, 0.97, 0.025)[..., None]
     colour = 1 - body * (1 - CYTOPLASM)
     lobes = int(random.integers(1, 5))
@@ -180,12 +180,12 @@ def white_cell(dx: Floats, dy: Floats, distance: Floats, random: np.random.Gener
     return np.asarray(colour * (1 - (nucleus * 0.92 * grain)[..., None] * (1 - NUCLEUS)))
 
 
-def platelet(dx: Floats, dy: Floats, distance: Floats, random: np.random.Generator) -> Floats:
+def platelet(dx: Float64Array, dy: Float64Array, distance: Float64Array, random: np.random.Generator) -> Float64Array:
     inside = edge(distance, 0.9, 0.12) * (0.75 + random.normal(0, 0.12, distance.shape))
     return np.asarray(1 - np.clip(inside, 0, 1)[..., None] * (1 - np.array([0.60, 0.42, 0.70])))
 
 
-def parasite(dx: Floats, dy: Floats, random: np.random.Generator) -> Floats:
+def parasite(dx: Float64Array, dy: Float64Array, random: np.random.Generator) -> Float64Array:
     """A ring with a dot, somewhere in the cell."""
     turn, far = random.uniform(0, 2 * np.pi), random.uniform(0.15, 0.4)
     x, y = far * np.cos(turn), far * np.sin(turn)
@@ -195,7 +195,7 @@ def parasite(dx: Floats, dy: Floats, random: np.random.Generator) -> Floats:
     return np.asarray(1 - np.clip(0.75 * ring + 0.95 * dot, 0, 1)[..., None] * (1 - NUCLEUS))
 
 
-def blurred(picture: Floats, sigma: float) -> Floats:
+def blurred(picture: Float64Array, sigma: float) -> Float64Array:
     """Gaussian blur, one axis after the other."""
     reach = int(3 * sigma) + 1
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pellucid.addresses import is_remote, refuse_secrets
+from pellucid.addresses import is_remote, reject_credentials
 from pellucid.errors import (
     FileMissingError,
     PellucidError,
@@ -23,7 +23,7 @@ def download(source: str | Path) -> Iterator[Path]:
         yield Path(source)
         return
     url = str(source).rstrip("/")
-    refuse_secrets(url)
+    reject_credentials(url)
     with tempfile.TemporaryDirectory(prefix="pellucid-") as temporary_folder:
         local_path = Path(temporary_folder) / url.rpartition("/")[2]
         fetch(url, local_path)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.columns import Floats, Integers, Texts, texts
+from pellucid.columns import Float64Array, Int32Array, StringArray, string_column
 from pellucid.errors import InvalidRecordError, InvalidScoreError, MalformedFileError
 from pellucid.formats.bounds import check_unpacked_size
 
@@ -39,9 +39,9 @@ class TableReader:
     def row_location(self, row_index: int) -> str:
         return f"{self.row_noun} {row_index + self.first_record}"
 
-    def text_column(self, column_name: str) -> Texts:
+    def text_column(self, column_name: str) -> StringArray:
         """The column as stripped strings, '' for empty cells."""
-        return texts(
+        return string_column(
             np.ma.getdata(
                 self._fetch(f"SELECT {self._text_sql(column_name)} AS cell FROM cells")["cell"]
             )
@@ -61,7 +61,7 @@ class TableReader:
             cell_sql = f"CASE WHEN {identifier} = trunc({identifier}) AND abs({identifier}) < 1e15 THEN {integer_sql} ELSE {cell_sql} END"
         return f"coalesce(trim({cell_sql}), '')"
 
-    def encoded_column(self, column_name: str) -> tuple[list[str], Integers]:
+    def encoded_column(self, column_name: str) -> tuple[list[str], Int32Array]:
         """The distinct stripped strings in order of appearance, and each row's index among them.
 
         Python strings are created for distinct values only, not for each row.
@@ -94,7 +94,7 @@ class TableReader:
         rank_by_code[order] = np.arange(len(order))
         return [distinct_texts[code] for code in order.tolist()], rank_by_code[codes]
 
-    def number_column(self, column_name: str) -> Floats:
+    def number_column(self, column_name: str) -> Float64Array:
         """The column as float64, NaN for empty cells; raises InvalidRecordError for other non-numeric cells."""
         numbers, is_invalid = self._parse_numbers(column_name)
         if is_invalid.any():
@@ -107,7 +107,7 @@ class TableReader:
             )
         return numbers
 
-    def score_column(self, column_name: str) -> Floats:
+    def score_column(self, column_name: str) -> Float64Array:
         """The column as float64, NaN for empty cells only; raises InvalidScoreError for NaN or infinite cells."""
         scores = self.number_column(column_name)
         is_stated = np.array([cell != "" for cell in self.text_column(column_name)], bool)
@@ -125,7 +125,7 @@ class TableReader:
         numbers, is_invalid = self._parse_numbers(column_name)
         return not is_invalid.any() and bool(np.isfinite(numbers).any())
 
-    def _parse_numbers(self, column_name: str) -> tuple[Floats, Any]:
+    def _parse_numbers(self, column_name: str) -> tuple[Float64Array, Any]:
         cell_sql = (
             f"trim(CAST({quote_identifier(column_name)} AS VARCHAR))"
             if self.column_types[column_name] == "VARCHAR"

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from pellucid.columns import OPEN, SPLITS, Annotations, Images, Integers, Longs, Texts, texts
+from pellucid.columns import PARTIAL, SPLITS, Annotations, Images, Int32Array, Int64Array, StringArray, string_column
 from pellucid.errors import InvalidRecordError, UnlistedConceptError, UnlistedImageError
 from pellucid.formats.gathering import DatasetBuilder
 from pellucid.formats.look import AnnotationFormat, Probe, ReadOptions
@@ -227,7 +227,7 @@ def image_file_name(path: Path, image_index: int, image: CocoImage) -> str:
 
 
 def box_annotations(
-    path: Path, document: CocoFile, image_indexes: Integers, concept_indexes: Integers
+    path: Path, document: CocoFile, image_indexes: Int32Array, concept_indexes: Int32Array
 ) -> tuple[Annotations, list[Note]]:
     boxes = np.array(
         [
@@ -266,14 +266,14 @@ def box_annotations(
     ), notes
 
 
-def polygon_texts(annotations: list[CocoAnnotation]) -> Texts | None:
+def polygon_texts(annotations: list[CocoAnnotation]) -> StringArray | None:
     """Polygons as JSON; run-length encoded masks are not supported and give ''."""
     if not any(
         isinstance(annotation.segmentation, list) and annotation.segmentation
         for annotation in annotations
     ):
         return None
-    return texts(
+    return string_column(
         [
             json.dumps(annotation.segmentation) if is_polygons(annotation.segmentation) else ""
             for annotation in annotations
@@ -326,7 +326,7 @@ def annotation_box(path: Path, annotation_index: int, annotation: CocoAnnotation
 
 
 def tag_annotations(
-    image_indexes: Integers, concept_indexes: Integers, concept_count: int
+    image_indexes: Int32Array, concept_indexes: Int32Array, concept_count: int
 ) -> Annotations:
     """One tag per image and concept; duplicates are removed."""
     _, first_occurrences = np.unique(
@@ -353,7 +353,7 @@ def add_lvis_annotations(
     """Add LVIS' per-image labels: verified negatives as absent concepts, non-exhaustive concepts as ignored regions."""
     if annotations.box is None or all(image.neg_category_ids is None for image in document.images):
         return annotations
-    images.stated[:] = OPEN
+    images.stated[:] = PARTIAL
     negatives = [
         (
             image_index,
@@ -377,7 +377,7 @@ def add_lvis_annotations(
         images.width[image_indexes[is_ignored]],
         images.height[image_indexes[is_ignored]],
     )
-    return annotations.followed_by(
+    return annotations.concat(
         Annotations(
             image_indexes,
             concept_indexes,
@@ -458,7 +458,7 @@ def write(export_data: ExportData, path: Path) -> None:
             )
 
 
-def build_document(export_data: ExportData, image_rows: Longs) -> dict[str, Any]:
+def build_document(export_data: ExportData, image_rows: Int64Array) -> dict[str, Any]:
     """The COCO document of the given image rows, with annotations, or predictions and their scores."""
     images, entries = export_data.images, export_data.exported_table
     image_ids, concept_ids = (

@@ -134,7 +134,7 @@ def parse_chunk(buffer: bytes, parser_state: Any, chunks: list[Columns]) -> int 
         np.empty(capacity),
         np.empty((capacity, 4)),
     )
-    address, integer = kernel.address, kernel.integer
+    address, integer = kernel.pointer, kernel.int64_arg
     consumed: int = kernel.library.read_results(
         buffer,
         integer(len(buffer)),

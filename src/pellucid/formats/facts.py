@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.columns import CLOSED, UNANNOTATED, Annotations, Bytes, Floats, Kind, Texts, texts
+from pellucid.columns import EXHAUSTIVE, UNANNOTATED, Annotations, Int8Array, Float64Array, Kind, StringArray, string_column
 from pellucid.errors import MultipleConceptsError, SplitConflictError
 from pellucid.formats.cells import TableReader
 from pellucid.formats.roles import ColumnRoles
@@ -24,7 +24,7 @@ class LongRows:
         kind: Kind,
         row_indexes: Any,
         concept_names: list[str],
-        boxes: Floats | None,
+        boxes: Float64Array | None,
         is_ignored: Any,
         is_positive: Any,
         stated: int,
@@ -99,7 +99,7 @@ def build_table_annotations(
 
 def require_one_concept_per_image(
     reader: TableReader, image_paths: list[str], annotation_images: Any, long_rows: LongRows
-) -> Bytes:
+) -> Int8Array:
     concept_by_image: dict[int, str] = {}
     for image_index, concept in zip(
         annotation_images.tolist(), long_rows.concept_names, strict=True
@@ -110,13 +110,13 @@ def require_one_concept_per_image(
             )
         concept_by_image[image_index] = concept
     stated = np.full(len(image_paths), UNANNOTATED, np.int8)
-    stated[list(concept_by_image)] = CLOSED
+    stated[list(concept_by_image)] = EXHAUSTIVE
     return stated
 
 
 def read_image_splits(
     reader: TableReader, roles: ColumnRoles, image_paths: list[str], image_indexes: Any
-) -> Bytes:
+) -> Int8Array:
     """Each image's split, -1 if the table does not specify it."""
     split_indexes = np.full(len(image_paths), -1, np.int8)
     if roles.split_column is None:
@@ -152,7 +152,7 @@ def read_image_metadata(
     image_indexes: Any,
     image_count: int,
     long_rows: LongRows,
-) -> Texts:
+) -> StringArray:
     """Extra columns with one value per image, as one JSON object per image."""
     used_columns = set(long_rows.listed_concepts or ())
     metadata_by_image: list[dict[str, str]] = [{} for _ in range(image_count)]
@@ -167,7 +167,7 @@ def read_image_metadata(
         ):
             for image_index, cell in cell_by_image.items():
                 metadata_by_image[image_index][column_name] = cell
-    return texts(
+    return string_column(
         [
             json.dumps(image_metadata, ensure_ascii=False) if image_metadata else ""
             for image_metadata in metadata_by_image

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.columns import CLOSED, OPEN, UNANNOTATED, Annotations, Images, Kind, texts
+from pellucid.columns import EXHAUSTIVE, PARTIAL, UNANNOTATED, Annotations, Images, Kind, string_column
 from pellucid.errors import (
     ContradictoryTagError,
     DuplicateImageError,
@@ -268,12 +268,12 @@ class DatasetBuilder:
                 np.array([box_record[6] for box_record in box_records], bool),
                 np.arange(len(box_records)) < len(self._boxes),
                 np.array([box_record[7] for box_record in box_records], float),
-                texts([self._outlines.get(row_index, "") for row_index in range(len(box_records))])
+                string_column([self._outlines.get(row_index, "") for row_index in range(len(box_records))])
                 if self._outlines
                 else None,
             )
             stated = [
-                (OPEN if self._absent_concepts else CLOSED) if image_record[5] else UNANNOTATED
+                (PARTIAL if self._absent_concepts else EXHAUSTIVE) if image_record[5] else UNANNOTATED
                 for image_record in image_records
             ]
         else:
@@ -290,7 +290,7 @@ class DatasetBuilder:
                 None,
             )
             tagged_images = {image_index for image_index, _ in tag_keys}
-            tagged_state = CLOSED if positive.all() else OPEN
+            tagged_state = EXHAUSTIVE if positive.all() else PARTIAL
             stated = [
                 tagged_state
                 if image_index in tagged_images or (image_record[5] and kind == "tagging")
@@ -304,7 +304,7 @@ class DatasetBuilder:
             [image_record[0] for image_record in image_records],
             [image_record[1] for image_record in image_records],
             [image_record[3] for image_record in image_records],
-            texts([image_record[4] for image_record in image_records]),
+            string_column([image_record[4] for image_record in image_records]),
         )
         return images, annotations
 

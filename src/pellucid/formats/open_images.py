@@ -9,7 +9,7 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from pellucid.columns import OPEN
+from pellucid.columns import PARTIAL
 from pellucid.errors import InvalidRecordError, format_count
 from pellucid.formats.gathering import DatasetBuilder
 from pellucid.formats.look import AnnotationFormat, Probe, ReadOptions
@@ -184,7 +184,7 @@ class OpenImagesBuilder:
             unit="fractions" if has_boxes else "pixels",
         )
         if has_boxes and self.verified_labels:
-            source.images.stated[:] = OPEN
+            source.images.stated[:] = PARTIAL
         return source
 
 

@@ -11,17 +11,17 @@ from typing import Any, Literal
 import numpy as np
 
 from pellucid.columns import (
-    CLOSED,
+    EXHAUSTIVE,
     SPLITS,
     Annotations,
-    Floats,
+    Float64Array,
     Images,
-    Integers,
+    Int32Array,
     Kind,
-    Longs,
+    Int64Array,
     Split,
-    Texts,
-    texts,
+    StringArray,
+    string_column,
 )
 from pellucid.errors import (
     InvalidBoxError,
@@ -87,11 +87,11 @@ class ParsedAnnotations:
 def create_images(
     image_paths: list[str],
     split: Any = -1,
-    stated: Any = CLOSED,
+    stated: Any = EXHAUSTIVE,
     width: Any = 0,
     height: Any = 0,
     image_ids: list[str] | None = None,
-    metadata: Texts | None = None,
+    metadata: StringArray | None = None,
 ) -> Images:
     """Create the image table. Missing properties are unknown; image files are located later."""
     image_count = len(image_paths)
@@ -100,14 +100,14 @@ def create_images(
         return np.broadcast_to(np.asarray(fill, dtype), image_count).copy()
 
     return Images(
-        texts(image_paths),
+        string_column(image_paths),
         filled_column(split, np.int8),
         filled_column(width, np.int32),
         filled_column(height, np.int32),
         filled_column(-1, np.int32),
-        texts(image_ids or [""] * image_count),
+        string_column(image_ids or [""] * image_count),
         filled_column(stated, np.int8),
-        texts([""] * image_count) if metadata is None else metadata,
+        string_column([""] * image_count) if metadata is None else metadata,
     )
 
 
@@ -126,14 +126,14 @@ class ParsedPredictions:
     path: str
     format: str
     image_keys: list[str]
-    image: Integers
+    image: Int32Array
     concept_keys: list[str]
-    concept: Integers
+    concept: Int32Array
     concept_interpretation: ConceptInterpretation
-    score: Floats
-    box: Floats | None
+    score: Float64Array
+    box: Float64Array | None
     unit: BoxUnit
-    record_numbers: Longs | range
+    record_numbers: Int64Array | range
     record_noun: str = "record"
     notes: list[Note] = field(default_factory=list)
     image_key_kind: ImageKeyKind = "path"
@@ -179,14 +179,14 @@ def require_split(alias: str, path: object, record: object) -> int:
     return split_index
 
 
-def encode_texts(texts_to_encode: Iterable[Any]) -> tuple[list[str], Integers]:
+def encode_texts(texts_to_encode: Iterable[Any]) -> tuple[list[str], Int32Array]:
     """Distinct texts in order of appearance, and each value's index among them."""
     code_by_text: dict[str, int] = {}
     codes = [code_by_text.setdefault(text, len(code_by_text)) for text in texts_to_encode]
     return list(code_by_text), np.array(codes, np.int32)
 
 
-def encode_integers(integers: Longs) -> tuple[list[str], Integers]:
+def encode_integers(integers: Int64Array) -> tuple[list[str], Int32Array]:
     """Distinct integers as texts in ascending order, and each value's index among them."""
     if not len(integers):
         return [], np.zeros(0, np.int32)
@@ -236,7 +236,7 @@ def check_scores(predictions: ParsedPredictions) -> None:
         )
 
 
-def check_boxes(path: object, boxes: Floats, row_location: Any) -> list[Note]:
+def check_boxes(path: object, boxes: Float64Array, row_location: Any) -> list[Note]:
     """Raise InvalidBoxError for the first box that is not finite or has a negative size; report boxes of zero size.
 
     row_location: a function from a row to its location in the file.

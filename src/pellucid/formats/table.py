@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.columns import CLOSED, OPEN, Floats, Kind, Longs, Texts
+from pellucid.columns import EXHAUSTIVE, PARTIAL, Float64Array, Kind, Int64Array, StringArray
 from pellucid.errors import EmptyFileError, InvalidRecordError
 from pellucid.formats.cells import TableReader, normalize_column_name, open_table
 from pellucid.formats.facts import NAME, LongRows, build_table_annotations
@@ -135,7 +135,7 @@ def read_long_rows(
             boxes,
             read_boolean_column(reader, roles.ignore_column)[row_indexes],
             is_positive,
-            CLOSED if is_positive.all() else OPEN,
+            EXHAUSTIVE if is_positive.all() else PARTIAL,
         )
     has_lists = normalize_column_name(roles.concept_column) in CONCEPT_LIST_COLUMNS or any(
         "|" in cell for cell in concept_texts
@@ -162,7 +162,7 @@ def read_long_rows(
         None,
         np.zeros(len(row_indexes), bool),
         np.ones(len(row_indexes), bool),
-        CLOSED,
+        EXHAUSTIVE,
     )
 
 
@@ -184,7 +184,7 @@ def has_tag_values(reader: TableReader, value_column: str | None) -> bool:
     } <= {"positive", "negative", ""}
 
 
-def read_tags(reader: TableReader, roles: ColumnRoles, concept_texts: Texts) -> LongRows:
+def read_tags(reader: TableReader, roles: ColumnRoles, concept_texts: StringArray) -> LongRows:
     """A row may contain a list `a|b`. With negative labels, missing labels are unknown; `ignore` marks a row as unknown."""
     row_concepts = [
         (row_index, concept_text.strip())
@@ -194,7 +194,7 @@ def read_tags(reader: TableReader, roles: ColumnRoles, concept_texts: Texts) -> 
     ]
     row_indexes = np.array([row_index for row_index, _ in row_concepts], np.int64)
     is_positive = read_positive_flags(reader, roles)[row_indexes]
-    stated = CLOSED if is_positive.all() else OPEN
+    stated = EXHAUSTIVE if is_positive.all() else PARTIAL
     is_ignored = read_boolean_column(reader, roles.ignore_column)[row_indexes]
     return LongRows(
         "tagging",
@@ -237,7 +237,7 @@ def read_boolean_column(reader: TableReader, column_name: str | None) -> np.ndar
     return np.array([cell_text in TRUE_WORDS for cell_text in cell_texts], bool)
 
 
-def read_box_columns(reader: TableReader, roles: ColumnRoles) -> Floats:
+def read_box_columns(reader: TableReader, roles: ColumnRoles) -> Float64Array:
     """[left, top, width, height] of every row, NaN where a cell is empty."""
     boxes = np.empty((reader.row_count, 4))
     box_columns = roles.center_columns or roles.size_columns or roles.corner_columns
@@ -256,7 +256,7 @@ def read_box_columns(reader: TableReader, roles: ColumnRoles) -> Floats:
 FRACTIONS_MESSAGE = "boxes interpreted as fractions of the image size: no coordinate exceeds 1"
 
 
-def are_fractions(boxes: Floats) -> bool:
+def are_fractions(boxes: Float64Array) -> bool:
     """Whether all coordinates are at most 1 and some box is not empty."""
     complete_boxes = boxes[~np.isnan(boxes).any(axis=1)]
     return bool(len(complete_boxes)) and bool(
@@ -287,7 +287,7 @@ def read_prediction_table(
                 "Add x, y, width, height (pixels) for a detection view.",
             )
         boxes = read_box_columns(reader, roles)
-    record_numbers: Longs | range = range(
+    record_numbers: Int64Array | range = range(
         reader.first_record, reader.first_record + reader.row_count
     )
     if "" in concept_keys:  # images without predictions

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.columns import SPLITS, Annotations, texts
+from pellucid.columns import SPLITS, Annotations, string_column
 from pellucid.formats.cells import quote_string
 from pellucid.formats.outgoing import ExportData, prepare_export_file
 
@@ -46,10 +46,10 @@ def build_export_columns(export_data: ExportData) -> dict[str, Any]:
         return np.concatenate([np.asarray(column, float), np.full(len(empty_images), np.nan)])
 
     columns: dict[str, Any] = {
-        "image": texts(images.path[row_images]),
-        "split": texts([SPLITS[split_index] for split_index in images.split[row_images]]),
+        "image": string_column(images.path[row_images]),
+        "split": string_column([SPLITS[split_index] for split_index in images.split[row_images]]),
     }
-    columns["concept"] = texts(concept_names[row_concepts])
+    columns["concept"] = string_column(concept_names[row_concepts])
     if annotations.box is not None:
         columns |= {
             column_name: mask_missing(pad_column(annotations.box[:, coordinate_index]))
@@ -62,7 +62,7 @@ def build_export_columns(export_data: ExportData) -> dict[str, Any]:
             ).astype(np.int8)
         if export_data.kind == "tagging" or not annotations.positive.all():
             tag_values = np.where(annotations.positive, "positive", "negative").tolist()
-            columns["value"] = texts([*tag_values, *([""] * len(empty_images))])
+            columns["value"] = string_column([*tag_values, *([""] * len(empty_images))])
     else:
         columns["score"] = mask_missing(pad_column(annotations.score))
     return columns

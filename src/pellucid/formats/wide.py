@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.columns import CLOSED, OPEN
+from pellucid.columns import EXHAUSTIVE, PARTIAL
 from pellucid.errors import InvalidRecordError, summarize_names
 from pellucid.formats.cells import TableReader, normalize_column_name
 from pellucid.formats.facts import NAME, LongRows, build_table_annotations
@@ -58,7 +58,7 @@ def read_one_hot(
         None,
         np.zeros(len(row_indexes), bool),
         is_positive[row_indexes, concept_indexes],
-        CLOSED if is_stated.all() else OPEN,
+        EXHAUSTIVE if is_stated.all() else PARTIAL,
     )
     long_rows.listed_concepts = concepts
     return build_table_annotations(reader, roles, image_paths, image_indexes, long_rows)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.columns import SPLITS, Annotations, Floats, texts
+from pellucid.columns import SPLITS, Annotations, Float64Array, string_column
 from pellucid.errors import (
     FileMissingError,
     InvalidRecordError,
@@ -189,7 +189,7 @@ def build_annotations(
         np.zeros(len(label_lines), bool),
         np.ones(len(label_lines), bool),
         boxes[:, 2] * boxes[:, 3],
-        texts(
+        string_column(
             [json.dumps([numbers[1:]]) if len(numbers) > 5 else "" for *_, numbers in label_lines]
         )
         if polygon_count
@@ -505,7 +505,7 @@ def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
         [str(int(class_number)) for class_number in predictions[:, 0]]
     )
 
-    def build_label_source(confidence_column: int, box_unit: BoxUnit, boxes: Floats) -> LabelSource:
+    def build_label_source(confidence_column: int, box_unit: BoxUnit, boxes: Float64Array) -> LabelSource:
         return LabelSource(
             str(path),
             PREDICTIONS_NAME,
@@ -534,12 +534,12 @@ def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     return validate_predictions(source)
 
 
-def are_probabilities(scores: Floats) -> bool:
+def are_probabilities(scores: Float64Array) -> bool:
     return bool(len(scores)) and bool(((scores >= 0) & (scores <= 1)).all())
 
 
 def alternative_source(
-    predictions: Floats, build_label_source: Callable[[int, BoxUnit, Floats], LabelSource]
+    predictions: Float64Array, build_label_source: Callable[[int, BoxUnit, Float64Array], LabelSource]
 ) -> LabelSource | None:
     """Columns read as `class confidence ...`, with boxes in pixels or fractions, as other tools write; None if impossible."""
     boxes = predictions[:, 2:6]
@@ -558,7 +558,7 @@ class LabelSource(ParsedPredictions):
         return f"{self.image_keys[self.image[index]]}.txt line {int(self.record_numbers[index])}"
 
 
-def center_to_corner(boxes: Floats) -> Floats:
+def center_to_corner(boxes: Float64Array) -> Float64Array:
     """Convert [cx, cy, width, height] to [left, top, width, height]."""
     return np.stack(
         [boxes[:, 0] - boxes[:, 2] / 2, boxes[:, 1] - boxes[:, 3] / 2, boxes[:, 2], boxes[:, 3]],

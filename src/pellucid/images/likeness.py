@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from pellucid.columns import Floats
+from pellucid.columns import Float64Array
 from pellucid.images.cache import stamp
 from pellucid.images.crops import shrunk
 from pellucid.images.sizes import picture_formats
@@ -26,7 +26,7 @@ CONTEXT = 0.1
 Box = tuple[float, ...]
 
 
-def likenesses(locations: Sequence[str | None], boxes: Sequence[Box | None]) -> Floats:
+def likenesses(locations: Sequence[str | None], boxes: Sequence[Box | None]) -> Float64Array:
     """float64 (n, LENGTH), a row for each place of a picture; NaN where there is no picture. Boxes in displayed pixels."""
     with ThreadPoolExecutor(4) as threads:
         rows = list(threads.map(lambda pair: likeness(*pair), zip(locations, boxes, strict=True)))
@@ -59,7 +59,7 @@ def around(box: Box) -> tuple[int, int, int, int]:
     return int(left - more), int(top - more), max(2, int(width + 2 * more)), max(2, int(height + 2 * more))
 
 
-def described(picture: Floats) -> Floats:
+def described(picture: Float64Array) -> Float64Array:
     """picture: (SIDE, SIDE, 3), 0 to 1. Colours and edges, each part of length about 1."""
     step = SIDE // CELLS
     colours = picture.reshape(CELLS, step, CELLS, step, 3).mean(axis=(1, 3)).reshape(-1)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.columns import Floats
+from pellucid.columns import Float64Array
 from pellucid.images.likeness import LENGTH, SIDE, around, described
 from pellucid.images.sizes import picture_formats
 from pellucid.images.store import open_picture
@@ -84,7 +84,7 @@ def told(picture: Any) -> tuple[str, str]:
     return str(exif.get(0x0110) or "").strip("\x00 "), f"{day.replace(':', '-')} {time[:2]}" if known else ""
 
 
-def seen(picture: Any, box: Box | None) -> tuple[list[float], int, Floats]:
+def seen(picture: Any, box: Box | None) -> tuple[list[float], int, Float64Array]:
     if box is None:
         part, near = picture, picture
     else:
@@ -138,7 +138,7 @@ def noise(grey: Grey) -> float:
     return float(np.abs(both).mean() * np.sqrt(np.pi / 2) / 6)
 
 
-def colour(pixels: Floats) -> int:
+def colour(pixels: Float64Array) -> int:
     """The commonest, by hue where there is one."""
     high, low = pixels.max(axis=2), pixels.min(axis=2)
     range_ = high - low

@@ -8,7 +8,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO, cast
 
-from pellucid.addresses import is_remote, refuse_secrets
+from pellucid.addresses import is_remote, reject_credentials
 
 INSIDE = "/./"
 """Between a folder of this machine and what lies in it, as rsync writes it: so that a location tells what it must not lead out of."""
@@ -37,7 +37,7 @@ def leads_out(location: str) -> bool:
 def absolute(folder: str) -> str:
     """The folder as it can be found again from anywhere."""
     if is_remote(folder):
-        refuse_secrets(folder)
+        reject_credentials(folder)
         return folder
     return str(Path(folder).resolve())
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from pellucid.columns import Longs
+from pellucid.columns import Int64Array
 from pellucid.images.sizes import picture_formats
 from pellucid.images.store import length_of, open_picture
 
@@ -68,7 +68,7 @@ def near_twins(first: Sequence[str], second: Sequence[str]) -> list[tuple[int, i
     return pairs
 
 
-def bits_set(values: np.ndarray) -> Longs:
+def bits_set(values: np.ndarray) -> Int64Array:
     return np.asarray(np.bitwise_count(values), np.int64)
 
 

@@ -17,79 +17,79 @@ T = TypeVar("T")
 
 MANY = 50_000
 """Rows from which a second thread pays."""
-PIECES = 8
+MAX_CHUNKS = 8
 """How many pieces the work is cut into, so that threads end at about the same time."""
 
 
-VERSION = 1
+ABI_VERSION = 1
 """Of the functions and what they are called with; a library of another, left from before, is not used. See order.c."""
 
 
-def load() -> ctypes.CDLL | None:
+def load_library() -> ctypes.CDLL | None:
     """The library beside this file; None where it was not built or is another machine's."""
     path = os.path.join(os.path.dirname(__file__), "kernel.so")  # noqa: PTH118, PTH120 (the core knows no files)
     try:
-        found = ctypes.CDLL(path)
-        if found.kernel_version() != VERSION:
+        native = ctypes.CDLL(path)
+        if native.kernel_version() != ABI_VERSION:
             return None
     except (OSError, AttributeError):
         return None
-    found.match_runs.restype = ctypes.c_void_p
-    found.read_results.restype = ctypes.c_int64
-    return found
+    native.match_runs.restype = ctypes.c_void_p
+    native.read_results.restype = ctypes.c_int64
+    return native
 
 
-library = load()
+library = load_library()
 
 
-class Annotations(ctypes.Structure):
+class AnnotationPointers(ctypes.Structure):
     """Annotations by run, image and place in the input; see boxes.h."""
 
-    _fields_ = [(name, ctypes.c_void_p) for name in ("start", "image", "box", "ignore")]
+    _fields_ = [(field, ctypes.c_void_p) for field in ("start", "image", "box", "ignore")]
 
 
-class Settings(ctypes.Structure):
+class CocoSettings(ctypes.Structure):
     """What COCO's figures are counted at; see coco.c."""
 
-    _fields_ = [(name, ctypes.c_void_p) for name in ("ious", "ranges", "recalls", "caps")]
+    _fields_ = [(field, ctypes.c_void_p) for field in ("ious", "ranges", "recalls", "caps")]
 
 
-def address(array: Any) -> ctypes.c_void_p:
+def pointer(array: Any) -> ctypes.c_void_p:
     """Of a contiguous array; the caller keeps it alive."""
     assert array.flags.c_contiguous
     return ctypes.c_void_p(array.ctypes.data)
 
 
-def integer(value: int) -> ctypes.c_int64:
-    return ctypes.c_int64(int(value))
+def int64_arg(int_value: int) -> ctypes.c_int64:
+    return ctypes.c_int64(int(int_value))
 
 
-def pieces(start: Any) -> list[tuple[int, int]]:
+def balanced_spans(run_starts: Any) -> list[tuple[int, int]]:
     """Consecutive runs with about as many rows each; start: int64 (runs + 1,)."""
-    total, runs = int(start[-1] - start[0]), len(start) - 1
-    if total < MANY:
-        return [(0, runs)]
-    cuts = np.searchsorted(start, start[0] + np.arange(1, PIECES) * total // PIECES)
-    edges = np.unique(np.concatenate([[0], cuts, [runs]]))
+    row_count, run_count = int(run_starts[-1] - run_starts[0]), len(run_starts) - 1
+    if row_count < MANY:
+        return [(0, run_count)]
+    cut_indices = np.searchsorted(run_starts, run_starts[0] + np.arange(1, MAX_CHUNKS) * row_count // MAX_CHUNKS)
+    edges = np.unique(np.concatenate([[0], cut_indices, [run_count]]))
     return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
 
 
-def cores() -> int:
+def thread_count() -> int:
     """Threads to work with: as many as the machine has cores, or as OMP_NUM_THREADS allows, as it does where others share the machine."""
-    allowed = os.environ.get("OMP_NUM_THREADS", "")
-    return max(1, int(allowed)) if allowed.isdecimal() else os.cpu_count() or 1
+    configured = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, int(configured)) if configured.isdecimal() else os.cpu_count() or 1
 
 
-def side_by_side(call: Callable[[int, int], T], parts: Iterable[tuple[int, int]]) -> list[T]:
+def run_parallel(task: Callable[[int, int], T], spans: Iterable[tuple[int, int]]) -> list[T]:
     """Call with each part, on as many threads as the machine has cores; results in the order of the parts."""
-    parts = list(parts)
-    if len(parts) == 1:
-        return [call(*parts[0])]
-    with ThreadPoolExecutor(cores()) as threads:
-        return list(threads.map(lambda part: call(*part), parts))
+    spans = list(spans)
+    if len(spans) == 1:
+        return [task(*spans[0])]
+    with ThreadPoolExecutor(thread_count()) as executor:
+        return list(executor.map(lambda span: task(*span), spans))
 
 
-def enough(result: Any) -> None:
+def check_memory(result: Any) -> None:
     """What the library says when it could not get the memory it needs."""
     if result is None or result == -1:
         raise MemoryError

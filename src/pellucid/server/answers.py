@@ -9,7 +9,7 @@ import numpy as np
 from fastapi import HTTPException, Query, Response
 from fastapi import Path as InPath
 
-from pellucid.columns import Floats, Split
+from pellucid.columns import Float64Array, Split
 from pellucid.workspace import Version, Workspace
 from pellucid.workspace.loaded import Results
 from pellucid.workspace.mapped import let_go
@@ -47,9 +47,9 @@ def known(loaded: Results, concept: int | None) -> int | None:
     return concept
 
 
-def thresholds_at(loaded: Results, at: list[str] | None) -> Floats:
+def thresholds_at(loaded: Results, at: list[str] | None) -> Float64Array:
     """The optimal thresholds with the user's own in their place."""
-    thresholds = loaded.evaluation.optimal.copy()
+    thresholds = loaded.evaluation.optimal_thresholds.copy()
     for word in at or ():
         concept, _, value = word.partition(":")
         try:

@@ -69,7 +69,7 @@ from pellucid.server.other_version import OtherVersion
 from pellucid.server.pictures import picture_response
 from pellucid.server.reviewing import review_routes
 from pellucid.server.weaknesses import weakness_routes
-from pellucid.understand.counts import STRIP
+from pellucid.understand.counts import SCORE_BAR_BINS
 from pellucid.understand.decisions import DecisionLog
 from pellucid.understand.gallery import Tab
 from pellucid.workspace import Version, Workspace
@@ -117,7 +117,7 @@ def make_app(workspace: Workspace, cache: CropCache | None = None, doors: Doors 
     @app.get("/api/views/{view}/versions/{version}/histogram", response_model=HistogramDocument, responses=NOT_FOUND)
     def read_histogram(
         view: ViewName, version: ViewName, split: InSplit = "validation", concept: Concept = None,
-        bins: Annotated[int, Query(ge=1, le=500)] = STRIP, corrected: Corrected = False,
+        bins: Annotated[int, Query(ge=1, le=500)] = SCORE_BAR_BINS, corrected: Corrected = False,
     ) -> Response:  # fmt: skip
         """The scores of the tab All."""
         found, _ = look_up(workspace, view, version)

@@ -12,7 +12,7 @@ from pellucid.server.understand_documents import (
     GalleryLink,
     SliceChangesDocument,
 )  # fmt: skip
-from pellucid.understand.counts import count
+from pellucid.understand.counts import count_outcomes
 from pellucid.understand.gallery import Tab
 from pellucid.workspace import Version, Workspace
 from pellucid.workspace.comparison import compare_slices, compare_versions, describe_change
@@ -64,7 +64,7 @@ def compared_document(a: Version, b: Version, split: Split) -> ComparedDocument:
         shown, other = (b, a) if later else (a, b)
         loaded = shown.results
         only = f"versus:{other.name}={name}"
-        rows = shown.filter_rows(loaded, loaded.selection(tab, place, None, loaded.evaluation.optimal, False), (only,))
+        rows = shown.filter_rows(loaded, loaded.selection(tab, place, None, loaded.evaluation.optimal_thresholds, False), (only,))
         assert rows is not None
         table = loaded.evaluation.annotations if tab == "extra" else loaded.evaluation.predictions
         number = np.bincount(table.concept[rows], minlength=len(loaded.evaluation.concepts)).tolist()
@@ -77,5 +77,5 @@ def compared_document(a: Version, b: Version, split: Split) -> ComparedDocument:
 
 
 def figures_on(loaded: Results, split: int) -> OperatingPoint:
-    counts = count(loaded.evaluation, split, loaded.evaluation.optimal)
+    counts = count_outcomes(loaded.evaluation, split, loaded.evaluation.optimal_thresholds)
     return operating_point(int(counts.tp.sum()), int(counts.fp.sum()), int(counts.fn.sum()))

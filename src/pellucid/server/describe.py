@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from pellucid.columns import NOT_RUN, SPLITS, Floats
+from pellucid.columns import NOT_RUN, SPLITS, Float64Array
 from pellucid.images.cache import stamp
 from pellucid.images.framing import Region, frame
 from pellucid.images.sizes import displayed_size
@@ -32,16 +32,16 @@ from pellucid.server.documents import (
     VersionDocument,
 )  # fmt: skip
 from pellucid.server.other_version import OtherVersion
-from pellucid.understand.causes import is_counted, overlaps_by_image
-from pellucid.understand.counts import count, histogram
+from pellucid.understand.causes import is_active_prediction, image_pair_ious
+from pellucid.understand.counts import count_outcomes, histogram
 from pellucid.understand.decisions import DecisionLog
-from pellucid.understand.evaluation import STATES
+from pellucid.understand.evaluation import STATE_NAMES
 from pellucid.understand.gallery import TABS, Selection
 from pellucid.understand.items import Item, Outcome, described
 from pellucid.understand.outcomes import MATCHED
 from pellucid.understand.reviewed import NEW
 from pellucid.understand.shown import Shown
-from pellucid.understand.thresholds import Source
+from pellucid.understand.thresholds import ThresholdSource
 from pellucid.workspace import Version
 from pellucid.workspace.loaded import Results
 from pellucid.workspace.mapped import let_go
@@ -70,9 +70,9 @@ def version_document(version: Version, loaded: Results) -> VersionDocument:
     )
 
 
-def figures_document(loaded: Results, split: int, thresholds: Floats, ledger: DecisionLog) -> FiguresDocument:
+def figures_document(loaded: Results, split: int, thresholds: Float64Array, ledger: DecisionLog) -> FiguresDocument:
     evaluation = loaded.evaluation
-    counts = count(evaluation, split, thresholds)
+    counts = count_outcomes(evaluation, split, thresholds)
     loaded.reviewed_items.update(ledger)
     tabs = [loaded.reviewed_items.count_reviewed(Selection(evaluation, tab, split, None, thresholds)) for tab in TABS]
     reviewed, unsure = (np.stack([one[state] for one in tabs]) for state in (0, 1))
@@ -82,10 +82,10 @@ def figures_document(loaded: Results, split: int, thresholds: Floats, ledger: De
         reviewed[0], unsure[0] = (sum(one[state] for one in each) for state in (0, 1))
     concepts = []
     for place, optimal in enumerate(evaluation.thresholds):
-        source: Source = optimal.source if thresholds[place] == optimal.value else "user"
+        source: ThresholdSource = optimal.source if thresholds[place] == optimal.value else "user"
         concepts.append(ConceptDocument(
             float(thresholds[place]), optimal.value, source, optimal.equally_good, optimal.annotations,
-            int(counts.all[place]), int(counts.over[place]), int(counts.tp[place]), int(counts.fp[place]), int(counts.fn[place]),
+            int(counts.total[place]), int(counts.above_threshold[place]), int(counts.tp[place]), int(counts.fp[place]), int(counts.fn[place]),
             FourTabs(*reviewed[:, place].tolist()), FourTabs(*unsure[:, place].tolist()),
         ))  # fmt: skip
     everything = Selection(evaluation, "all", split, None, thresholds)
@@ -158,7 +158,7 @@ def page_item(
     table = evaluation.annotations if selection.shows_annotations else evaluation.predictions
     image, concept = int(table.image[row]), int(table.concept[row])
     partner = annotation_partner(loaded, selection, row, item) if selection.shows_annotations else prediction_partner(loaded, row, item)
-    over: Outcome = "extra" if selection.shows_annotations else STATES[int(evaluation.state[row])]
+    over: Outcome = "extra" if selection.shows_annotations else STATE_NAMES[int(evaluation.state[row])]
     mark = pictures.stamp(image)
     framed = None if item.box is None else frame_of(pictures, image, mark, item.box)
     return PageItem(
@@ -202,16 +202,16 @@ def prediction_partner(loaded: Results, row: int, item: Item) -> Partner | None:
 def annotation_partner(loaded: Results, selection: Shown, row: int, item: Item) -> Partner | None:
     """The prediction that came nearest to an extra box; in classification, what was predicted instead."""
     evaluation = loaded.evaluation
-    places, table = loaded.neighbours.places(int(evaluation.annotations.image[row])), evaluation.by_image
+    places, table = loaded.neighbours.prediction_positions(int(evaluation.annotations.image[row])), evaluation.predictions_by_image
     if evaluation.kind == "detection":
         if item.best_match is None or item.best_match.score is None:
             return None
         same = places[table.concept[places] == evaluation.annotations.concept[row]]
         same = same[table.score[same] == item.best_match.score]
-        nearest = int(same[np.argmax(overlaps_by_image(evaluation, same, np.full(len(same), row)))])
+        nearest = int(same[np.argmax(image_pair_ious(evaluation, same, np.full(len(same), row)))])
         return Partner("prediction", int(table.concept[nearest]), box(table.box, nearest), item.best_match.score, item.best_match.iou)
     if evaluation.kind == "classification":
-        chosen = places[is_counted(evaluation, places, selection.thresholds)]
+        chosen = places[is_active_prediction(evaluation, places, selection.thresholds)]
         if len(chosen):
             instead = int(chosen[0])
             return Partner("prediction", int(table.concept[instead]), None, float(table.score[instead]), None)
@@ -225,18 +225,18 @@ def box(boxes: Any, row: int) -> Box | None:
     return left, top, width, height
 
 
-def image_document(version: Version, loaded: Results, image: int, thresholds: Floats, other: OtherVersion | None = None) -> ImageDocument:
+def image_document(version: Version, loaded: Results, image: int, thresholds: Float64Array, other: OtherVersion | None = None) -> ImageDocument:
     """One picture with everything on it."""
     evaluation = loaded.evaluation
     pictures = Pictures(version, loaded)
     mark = pictures.stamp(image)
     width, height = pictures.size(image, mark)
-    places, table, rows = loaded.neighbours.places(image), evaluation.by_image, loaded.neighbours.predictions(image)
+    places, table, rows = loaded.neighbours.prediction_positions(image), evaluation.predictions_by_image, loaded.neighbours.predictions(image)
     score, concept, state = table.score[places], table.concept[places], table.state[places]
     predicted = [
         PredictedBox(
             int(rows[place]), int(concept[place]), float(score[place]), box(table.box, int(places[place])),
-            "below" if score[place] < thresholds[concept[place]] else STATES[int(state[place])],
+            "below" if score[place] < thresholds[concept[place]] else STATE_NAMES[int(state[place])],
         )
         for place in np.argsort(-score, kind="stable").tolist()
     ]  # fmt: skip
@@ -251,7 +251,7 @@ def image_document(version: Version, loaded: Results, image: int, thresholds: Fl
     )  # fmt: skip
 
 
-def annotated_box(loaded: Results, row: int, thresholds: Floats, outline: list[list[float]]) -> AnnotatedBox:
+def annotated_box(loaded: Results, row: int, thresholds: Float64Array, outline: list[list[float]]) -> AnnotatedBox:
     evaluation = loaded.evaluation
     concept = int(evaluation.annotations.concept[row])
     where = box(evaluation.annotations.box, row)

@@ -78,7 +78,7 @@ def figure_routes(workspace: Workspace) -> APIRouter:
         if not np.isfinite(to):
             raise HTTPException(422, f"to={to}: a finite threshold was expected")
         known(loaded, concept)
-        before = float(loaded.evaluation.optimal[concept])
+        before = float(loaded.evaluation.optimal_thresholds[concept])
         return answer(MovesDocument(before, to, tab_changes(loaded.evaluation, SPLITS.index(split), concept, before, to)))
 
     @routes.get("/api/views/{view}/versions/{version}/causes", response_model=CausesDocument, responses=NOT_FOUND)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from pellucid.columns import Floats, Longs
+from pellucid.columns import Float64Array, Int64Array
 from pellucid.server.documents import Box, OtherPrediction
-from pellucid.understand.boxes import iou_of_pairs
-from pellucid.understand.causes import is_counted
+from pellucid.understand.boxes import pairwise_iou
+from pellucid.understand.causes import is_active_prediction
 from pellucid.workspace.loaded import Results
 
 NEAR = 0.1
@@ -21,12 +21,12 @@ class OtherVersion:
         self._loaded = loaded
         self._evaluation = loaded.evaluation
 
-    def _rows(self, path: str) -> Longs:
+    def _rows(self, path: str) -> Int64Array:
         image = self._loaded.image_locator.find_path(path)
         if image is None:
             return np.zeros(0, np.int64)
         rows = self._loaded.neighbours.predictions(image)
-        return rows[is_counted(self._evaluation, rows, self._evaluation.optimal)]
+        return rows[is_active_prediction(self._evaluation, rows, self._evaluation.optimal_thresholds)]
 
     def on(self, path: str) -> list[OtherPrediction]:
         """All of a picture."""
@@ -40,7 +40,7 @@ class OtherVersion:
             same = np.array([self._evaluation.concepts[one] == concept for one in table.concept[rows].tolist()], bool)
             rows = rows[same]
             assert table.box is not None
-            value: Floats = iou_of_pairs(table.box[rows], np.tile(np.array(box), (len(rows), 1)), np.zeros(len(rows), bool))
+            value: Float64Array = pairwise_iou(table.box[rows], np.tile(np.array(box), (len(rows), 1)), np.zeros(len(rows), bool))
             return self._told(int(rows[np.argmax(value)])) if len(rows) and value.max() >= NEAR else None
         own = [row for row in rows.tolist() if self._loaded.manifest.kind == "classification" or self._name(row) == concept]
         return self._told(own[0]) if own else None

@@ -30,7 +30,7 @@ from pellucid.server.review_documents import (
     ReviewerDocument,
     SessionAsked,
 )  # fmt: skip
-from pellucid.understand.counts import count
+from pellucid.understand.counts import count_outcomes
 from pellucid.understand.deciding import Edit
 from pellucid.understand.decisions import VERDICT_ACTIONS, Decision, DecisionLog
 from pellucid.understand.items import described
@@ -209,7 +209,7 @@ def effect_document(loaded: Results, ledger: DecisionLog, split: int) -> EffectD
     edits = locate_decisions(loaded.image_locator, [one for one in ledger.current_decisions() if one.is_edit])
     touched = Counter(name for _, edit in edits for name in {mark.concept for mark in (*edit.before, *edit.after)})
     errors, errors_after = (
-        counts.fp + counts.fn for counts in (count(one, split, one.optimal) for one in (before, after))
+        counts.fp + counts.fn for counts in (count_outcomes(one, split, one.optimal_thresholds) for one in (before, after))
     )  # fmt: skip
     concepts = [
         EffectConcept(

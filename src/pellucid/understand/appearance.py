@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pellucid.columns import Flags, Floats, Longs
+from pellucid.columns import BoolArray, Float64Array, Int64Array
 
 MOST_GROUPS, IN_GROUP = 16, 40
 """Groups made at most, and items of which there is one more."""
@@ -14,11 +14,11 @@ NEIGHBOURS = 30
 ROUNDS, EARLY = 350, 100
 
 
-def known(features: Floats) -> Flags:
+def known(features: Float64Array) -> BoolArray:
     return np.asarray(~np.isnan(features).any(axis=1))
 
 
-def grouped(features: Floats, seed: int = 0) -> Longs:
+def grouped(features: Float64Array, seed: int = 0) -> Int64Array:
     """A group for each row, numbered from 0 by size, -1 where nothing is known: k-means, begun far apart (Arthur, Vassilvitskii, 2007)."""
     from scipy.cluster.vq import kmeans2
 
@@ -42,7 +42,7 @@ def grouped(features: Floats, seed: int = 0) -> Longs:
     return label
 
 
-def flat(features: Floats, dimensions: int = 40) -> Floats:
+def flat(features: Float64Array, dimensions: int = 40) -> Float64Array:
     """The rows along the directions in which they differ most (principal components)."""
     points = np.asarray(features, float)
     points = points - points.mean(axis=0)
@@ -52,13 +52,13 @@ def flat(features: Floats, dimensions: int = 40) -> Floats:
     return np.asarray(points @ vectors[:, ::-1][:, :dimensions])
 
 
-def to_each(points: Floats, others: Floats) -> Floats:
+def to_each(points: Float64Array, others: Float64Array) -> Float64Array:
     """Squared distances, (points, others)."""
     square = (points**2).sum(axis=1)[:, None] + (others**2).sum(axis=1) - 2 * points @ others.T
     return np.asarray(np.maximum(square, 0))
 
 
-def nearest(features: Floats, to: int, number: int) -> Longs:
+def nearest(features: Float64Array, to: int, number: int) -> Int64Array:
     """The rows nearest to row `to`, itself first."""
     if not known(features)[to]:
         return np.array([to])
@@ -69,7 +69,7 @@ def nearest(features: Floats, to: int, number: int) -> Longs:
     return np.asarray(order[np.isfinite(distance[order])])
 
 
-def laid_out(features: Floats, seed: int = 0) -> Floats:
+def laid_out(features: Float64Array, seed: int = 0) -> Float64Array:
     """Places on a map, float64 (n, 2), 0 to 1: neighbours lie together (t-SNE: van der Maaten, Hinton, 2008). NaN where nothing is
     known. The same input gives the same map."""
     able = np.flatnonzero(known(features))
@@ -93,7 +93,7 @@ def laid_out(features: Floats, seed: int = 0) -> Floats:
     return place
 
 
-def neighbour_embedding(points: Floats) -> Floats:
+def neighbour_embedding(points: Float64Array) -> Float64Array:
     """t-SNE, exact, begun at the first two principal components."""
     joint = affinities(to_each(points, points)).astype(np.float32)
     begin = flat(points, 2)[:, :2]
@@ -113,7 +113,7 @@ def neighbour_embedding(points: Floats) -> Floats:
     return np.asarray(place - place.mean(axis=0), float)
 
 
-def affinities(distance: Floats) -> Floats:
+def affinities(distance: Float64Array) -> Float64Array:
     """How much of each point's neighbourhood every other is, symmetric, summing to 1; neighbourhoods hold about NEIGHBOURS points."""
     number = len(distance)
     wanted = np.log(min(NEIGHBOURS, (number - 1) / 3))

@@ -12,31 +12,31 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid import kernel
-from pellucid.columns import NOT_RUN, Annotations, Flags, Floats, Images, Longs, Predictions
+from pellucid.columns import NOT_RUN, Annotations, BoolArray, Float64Array, Images, Int64Array, Predictions
 from pellucid.understand.evaluation import Evaluation
-from pellucid.understand.greedy import choose, overlapping_pairs
-from pellucid.understand.greedy_in_c import by_run
-from pellucid.understand.matching import unverified
-from pellucid.understand.orders import best_first
+from pellucid.understand.greedy import assign_greedily, overlapping_pairs
+from pellucid.understand.greedy_in_c import group_by_run
+from pellucid.understand.matching import unverified_predictions
+from pellucid.understand.orders import sort_runs_by_score
 
 IOUS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0, 1, 101)
-MOST_BOXES = (1, 10, 100)
+MAX_DETECTIONS = (1, 10, 100)
 """Boxes of an image and concept that are looked at, best first."""
-AREAS = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
+AREA_RANGES = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
 """Square pixels, both ends included."""
 
 
 @dataclass(frozen=True, eq=False)
-class CocoFigures:
+class CocoMetrics:
     """figures: the twelve, by COCO's names, None where COCO says -1 · ap: AP per concept, NaN where there is no annotation."""
 
-    figures: dict[str, float | None]
-    ap: Floats
+    stats: dict[str, float | None]
+    ap: Float64Array
 
 
 @dataclass(frozen=True, eq=False)
-class Candidates:
+class CocoInputs:
     """A split's boxes in the order in which precision is counted: concept, score descending, image, input order.
 
     start: int64 (concepts + 1,), where each concept's begin.
@@ -44,199 +44,199 @@ class Candidates:
 
     predictions: Predictions
     annotations: Annotations
-    start: Longs
+    concept_starts: Int64Array
 
 
 @dataclass(frozen=True, eq=False)
-class Tally:
+class CocoTally:
     """precision: float64 (areas, IoUs, concepts, recalls), the best at that recall or beyond · hits: int64 (areas, caps, IoUs,
     concepts), annotations found · positives: int64 (areas, concepts), annotations that count."""
 
-    precision: Floats
-    hits: Longs
-    positives: Longs
+    precision: Float64Array
+    hits: Int64Array
+    positives: Int64Array
 
 
-def coco_figures(evaluation: Evaluation, split: int) -> CocoFigures:
+def compute_coco_metrics(evaluation: Evaluation, split: int) -> CocoMetrics:
     """AP and AR over the covered images of a split, as pycocotools' `COCOeval` with its default parameters."""
-    found = candidates(evaluation, split)
-    return figures_of(found, len(evaluation.concepts), len(evaluation.images))
+    inputs = coco_inputs(evaluation, split)
+    return coco_metrics(inputs, len(evaluation.concepts), len(evaluation.images))
 
 
-def figures_of(found: Candidates, concepts: int, images: int) -> CocoFigures:
-    tally = tallied(found, concepts, images) if kernel.library is None else tallied_in_c(found, concepts, images)
-    known = tally.positives > 0
-    precision = np.where(known[:, None], tally.precision.mean(axis=-1), np.nan)
-    recall = np.where(known[:, None, None], tally.hits / np.maximum(tally.positives, 1)[:, None, None], np.nan)
-    return CocoFigures(twelve(precision, recall), np.mean(precision[0], axis=0))
+def coco_metrics(inputs: CocoInputs, concept_count: int, image_count: int) -> CocoMetrics:
+    tally = tally_numpy(inputs, concept_count, image_count) if kernel.library is None else tally_native(inputs, concept_count, image_count)
+    has_annotations = tally.positives > 0
+    precision = np.where(has_annotations[:, None], tally.precision.mean(axis=-1), np.nan)
+    recall = np.where(has_annotations[:, None, None], tally.hits / np.maximum(tally.positives, 1)[:, None, None], np.nan)
+    return CocoMetrics(coco_stats(precision, recall), np.mean(precision[0], axis=0))
 
 
-def tallied(found: Candidates, concepts: int, images: int) -> Tally:
-    rank = ranks(found.predictions.concept.astype(np.int64) * images + found.predictions.image)
-    kept = rank < MOST_BOXES[-1]
-    predictions, rank = found.predictions.take(kept), rank[kept]
-    start = np.searchsorted(predictions.concept, np.arange(concepts + 1))
-    found = Candidates(predictions, found.annotations, start)
-    pairs = [np.concatenate(columns) for columns in zip(*close_pairs(found, concepts), strict=True)]
-    tally = no_tally(concepts)
-    for place, (low, high) in enumerate(AREAS.values()):
-        ignored = found.annotations.ignore | outside(areas(found.annotations), low, high)
-        tally.positives[place] = np.bincount(found.annotations.concept[~ignored], minlength=concepts)
-        for level, iou in enumerate(IOUS):
-            hit, passed = matched_at(found, pairs, ignored, low, high, float(iou))
-            tally.precision[place, level] = precisions(found, hit, passed, tally.positives[place])
-            for cap, most in enumerate(MOST_BOXES):
-                tally.hits[place, cap, level] = np.bincount(predictions.concept[hit & (rank < most)], minlength=concepts)
+def tally_numpy(inputs: CocoInputs, concept_count: int, image_count: int) -> CocoTally:
+    rank = rank_in_group(inputs.predictions.concept.astype(np.int64) * image_count + inputs.predictions.image)
+    is_considered = rank < MAX_DETECTIONS[-1]
+    predictions, rank = inputs.predictions.take(is_considered), rank[is_considered]
+    concept_starts = np.searchsorted(predictions.concept, np.arange(concept_count + 1))
+    inputs = CocoInputs(predictions, inputs.annotations, concept_starts)
+    pairs = [np.concatenate(arrays) for arrays in zip(*close_pairs(inputs, concept_count), strict=True)]
+    tally = empty_tally(concept_count)
+    for area_index, (min_area, max_area) in enumerate(AREA_RANGES.values()):
+        is_ignored = inputs.annotations.ignore | is_outside_range(annotation_areas(inputs.annotations), min_area, max_area)
+        tally.positives[area_index] = np.bincount(inputs.annotations.concept[~is_ignored], minlength=concept_count)
+        for iou_index, iou in enumerate(IOUS):
+            is_tp, is_skipped = match_at_iou(inputs, pairs, is_ignored, min_area, max_area, float(iou))
+            tally.precision[area_index, iou_index] = precision_at_recalls(inputs, is_tp, is_skipped, tally.positives[area_index])
+            for cap_index, max_detections in enumerate(MAX_DETECTIONS):
+                tally.hits[area_index, cap_index, iou_index] = np.bincount(predictions.concept[is_tp & (rank < max_detections)], minlength=concept_count)
     return tally
 
 
-def no_tally(concepts: int) -> Tally:
-    return Tally(
-        np.zeros((len(AREAS), len(IOUS), concepts, len(RECALLS))),
-        np.zeros((len(AREAS), len(MOST_BOXES), len(IOUS), concepts), np.int64),
-        np.zeros((len(AREAS), concepts), np.int64),
+def empty_tally(concept_count: int) -> CocoTally:
+    return CocoTally(
+        np.zeros((len(AREA_RANGES), len(IOUS), concept_count, len(RECALLS))),
+        np.zeros((len(AREA_RANGES), len(MAX_DETECTIONS), len(IOUS), concept_count), np.int64),
+        np.zeros((len(AREA_RANGES), concept_count), np.int64),
     )
 
 
-def tallied_in_c(found: Candidates, concepts: int, images: int) -> Tally:
+def tally_native(inputs: CocoInputs, concept_count: int, image_count: int) -> CocoTally:
     """The same, bit for bit, by the kernel; concepts on several threads."""
     assert kernel.library is not None
-    library, place, integer = kernel.library, kernel.address, kernel.integer
-    there = by_run(found.annotations, found.annotations.concept, concepts, images)
-    area = np.ascontiguousarray(areas(found.annotations)[there.row])
-    image, box = (np.ascontiguousarray(column) for column in (found.predictions.image, found.predictions.box))
-    constants = [IOUS, np.array(list(AREAS.values())), RECALLS, np.array(MOST_BOXES, np.int64)]
-    settings = kernel.Settings(*(place(constant) for constant in constants))
-    structure, tally = there.structure, no_tally(concepts)
+    library, pointer, int64_arg = kernel.library, kernel.pointer, kernel.int64_arg
+    run_annotations = group_by_run(inputs.annotations, inputs.annotations.concept, concept_count, image_count)
+    area = np.ascontiguousarray(annotation_areas(inputs.annotations)[run_annotations.annotation_rows])
+    image, box = (np.ascontiguousarray(array) for array in (inputs.predictions.image, inputs.predictions.box))
+    constants = [IOUS, np.array(list(AREA_RANGES.values())), RECALLS, np.array(MAX_DETECTIONS, np.int64)]
+    settings = kernel.CocoSettings(*(pointer(constant) for constant in constants))
+    annotation_pointers, tally = run_annotations.pointers, empty_tally(concept_count)
 
-    def walk(first: int, last: int) -> None:
-        slot, seen = np.full(images, -1, np.int32), np.zeros(images, np.int32)
-        kernel.enough(
+    def tally_span(first_concept: int, last_concept: int) -> None:
+        image_slots, image_counts = np.full(image_count, -1, np.int32), np.zeros(image_count, np.int32)
+        kernel.check_memory(
             library.coco_runs(
-                integer(first), integer(last), integer(concepts), place(found.start), place(image), place(box), ctypes.byref(structure),
-                place(area), ctypes.byref(settings), place(slot), place(seen), place(tally.precision), place(tally.hits),
-                place(tally.positives),
+                int64_arg(first_concept), int64_arg(last_concept), int64_arg(concept_count), pointer(inputs.concept_starts), pointer(image), pointer(box), ctypes.byref(annotation_pointers),
+                pointer(area), ctypes.byref(settings), pointer(image_slots), pointer(image_counts), pointer(tally.precision), pointer(tally.hits),
+                pointer(tally.positives),
             )
         )  # fmt: skip
 
-    kernel.side_by_side(walk, kernel.pieces(found.start))
+    kernel.run_parallel(tally_span, kernel.balanced_spans(inputs.concept_starts))
     return tally
 
 
-def candidates(evaluation: Evaluation, split: int) -> Candidates:
-    inside = (evaluation.images.split == split) & (evaluation.coverage != NOT_RUN)
-    annotations = evaluation.annotations.take(inside[evaluation.annotations.image])
-    begin, end = evaluation.all_predictions.whole(split)
+def coco_inputs(evaluation: Evaluation, split: int) -> CocoInputs:
+    is_covered = (evaluation.images.split == split) & (evaluation.coverage != NOT_RUN)
+    annotations = evaluation.annotations.take(is_covered[evaluation.annotations.image])
+    begin, end = evaluation.all_predictions.split_span(split)
     predictions = evaluation.predictions.take(slice(begin, end))
-    run = split * len(evaluation.concepts)
-    start = evaluation.derived.start[run : run + len(evaluation.concepts) + 1] - begin
-    annotations, predictions, start = looked_for(evaluation.images, annotations, predictions, start)
-    image_rank = identity_ranks(evaluation.images)
+    first_run = split * len(evaluation.concepts)
+    concept_starts = evaluation.row_index.start[first_run : first_run + len(evaluation.concepts) + 1] - begin
+    annotations, predictions, concept_starts = drop_unverified(evaluation.images, annotations, predictions, concept_starts)
+    image_rank = image_id_ranks(evaluation.images)
     if (np.diff(image_rank) < 0).any():  # else gallery order is the right one
-        order = np.arange(len(predictions), dtype=np.int32)
-        ranked = predictions.replaced(image=image_rank[predictions.image].astype(np.int32))
-        best_first(order, start, ranked)
-        predictions = predictions.take(order)
-    return Candidates(predictions, annotations, start)
+        score_order = np.arange(len(predictions), dtype=np.int32)
+        ranked_predictions = predictions.replace(image=image_rank[predictions.image].astype(np.int32))
+        sort_runs_by_score(score_order, concept_starts, ranked_predictions)
+        predictions = predictions.take(score_order)
+    return CocoInputs(predictions, annotations, concept_starts)
 
 
-def looked_for(images: Images, annotations: Annotations, predictions: Predictions, start: Longs) -> tuple[Annotations, Predictions, Longs]:
+def drop_unverified(images: Images, annotations: Annotations, predictions: Predictions, concept_starts: Int64Array) -> tuple[Annotations, Predictions, Int64Array]:
     """As LVIS: what nobody looked for counts for nothing, and a stated absence is no annotation. start: of the predictions' concepts."""
-    unknown = unverified(len(start) - 1, images, annotations, predictions)
-    if unknown.any():
-        predictions = predictions.take(~unknown)
-        start = np.searchsorted(predictions.concept, np.arange(len(start)))
-    return annotations.take(annotations.positive), predictions, start
+    is_unverified = unverified_predictions(len(concept_starts) - 1, images, annotations, predictions)
+    if is_unverified.any():
+        predictions = predictions.take(~is_unverified)
+        concept_starts = np.searchsorted(predictions.concept, np.arange(len(concept_starts)))
+    return annotations.take(annotations.positive), predictions, concept_starts
 
 
-def identity_ranks(images: Images) -> Longs:
+def image_id_ranks(images: Images) -> Int64Array:
     """Among equal scores pycocotools takes images by id; without integer ids the path decides."""
-    identities = [identity.split("\n")[0] for identity in images.source_id]
-    if all(identity.removeprefix("-").isdecimal() for identity in identities):
-        order = np.array(sorted(range(len(images)), key=lambda row: int(identities[row])), np.int64)
+    image_ids = [source_id.split("\n")[0] for source_id in images.source_id]
+    if all(image_id.removeprefix("-").isdecimal() for image_id in image_ids):
+        order = np.array(sorted(range(len(images)), key=lambda image_row: int(image_ids[image_row])), np.int64)
         rank = np.empty(len(order), np.int64)
         rank[order] = np.arange(len(order))
         return rank
     return np.argsort(np.argsort(images.path, kind="stable"), kind="stable")
 
 
-def ranks(group: Longs) -> Longs:
+def rank_in_group(group_keys: Int64Array) -> Int64Array:
     """Each row's place within its group, in the order of the rows."""
-    order = np.argsort(group, kind="stable")
-    ordered = group[order]
-    first = np.ones(len(group), bool)
-    first[1:] = ordered[1:] != ordered[:-1]
-    starts = np.flatnonzero(first)
-    place = np.empty(len(group), np.int64)
-    place[order] = np.arange(len(group)) - np.repeat(starts, np.diff(np.append(starts, len(group))))
-    return place
+    order = np.argsort(group_keys, kind="stable")
+    sorted_keys = group_keys[order]
+    is_first = np.ones(len(group_keys), bool)
+    is_first[1:] = sorted_keys[1:] != sorted_keys[:-1]
+    group_starts = np.flatnonzero(is_first)
+    rank = np.empty(len(group_keys), np.int64)
+    rank[order] = np.arange(len(group_keys)) - np.repeat(group_starts, np.diff(np.append(group_starts, len(group_keys))))
+    return rank
 
 
-def close_pairs(found: Candidates, concepts: int) -> list[tuple[Longs, Longs, Floats]]:
+def close_pairs(inputs: CocoInputs, concept_count: int) -> list[tuple[Int64Array, Int64Array, Float64Array]]:
     """Pairs that reach the least IoU, grouped by prediction."""
-    nothing = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
-    batches = [nothing]
-    for prediction, annotation, value in overlapping_pairs(found.annotations, found.predictions, concepts):
-        near = value >= IOUS[0]
-        batches.append((prediction[near], annotation[near], value[near]))
+    empty_batch = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
+    batches = [empty_batch]
+    for prediction, annotation, pair_iou in overlapping_pairs(inputs.annotations, inputs.predictions, concept_count):
+        is_close = pair_iou >= IOUS[0]
+        batches.append((prediction[is_close], annotation[is_close], pair_iou[is_close]))
     return batches
 
 
-def areas(annotations: Annotations) -> Floats:
+def annotation_areas(annotations: Annotations) -> Float64Array:
     assert annotations.area is not None
     return annotations.area
 
 
-def outside(area: Floats, low: float, high: float) -> Flags:
-    return np.asarray((area < low) | (area > high))
+def is_outside_range(box_areas: Float64Array, min_area: float, max_area: float) -> BoolArray:
+    return np.asarray((box_areas < min_area) | (box_areas > max_area))
 
 
-def matched_at(
-    found: Candidates, pairs: list[np.ndarray], ignored: Flags, low: float, high: float, iou: float
-) -> tuple[Flags, Flags]:  # fmt: skip
+def match_at_iou(
+    inputs: CocoInputs, pairs: list[np.ndarray], is_ignored: BoolArray, min_area: float, max_area: float, iou_threshold: float
+) -> tuple[BoolArray, BoolArray]:  # fmt: skip
     """Which predictions are true positives, and which are passed over, at one IoU and range of area."""
-    prediction, annotation, value = pairs
-    near = value >= min(iou, 1 - 1e-10)
-    rows, taken, _ = choose(
-        prediction[near], annotation[near], value[near], ignored[annotation[near]], found.annotations.ignore[annotation[near]]
+    prediction, annotation, pair_iou = pairs
+    is_close = pair_iou >= min(iou_threshold, 1 - 1e-10)
+    prediction_rows, assigned, _ = assign_greedily(
+        prediction[is_close], annotation[is_close], pair_iou[is_close], is_ignored[annotation[is_close]], inputs.annotations.ignore[annotation[is_close]]
     )
-    hit = np.zeros(len(found.predictions), bool)
-    hit[rows] = ~ignored[taken]
-    assert found.predictions.box is not None
-    passed = outside(found.predictions.box[:, 2] * found.predictions.box[:, 3], low, high)
-    passed[rows] = ignored[taken]
-    return hit, passed
+    is_tp = np.zeros(len(inputs.predictions), bool)
+    is_tp[prediction_rows] = ~is_ignored[assigned]
+    assert inputs.predictions.box is not None
+    is_skipped = is_outside_range(inputs.predictions.box[:, 2] * inputs.predictions.box[:, 3], min_area, max_area)
+    is_skipped[prediction_rows] = is_ignored[assigned]
+    return is_tp, is_skipped
 
 
-def precisions(found: Candidates, hit: Flags, passed: Flags, positives: Longs) -> Floats:
+def precision_at_recalls(inputs: CocoInputs, is_tp: BoolArray, is_skipped: BoolArray, positives: Int64Array) -> Float64Array:
     """Per concept, the best precision at each of the 101 recalls or beyond; 0 where the recall is never reached."""
-    counted = np.cumsum(~passed)
-    before = np.concatenate([[0], counted])[found.start]
-    rows = np.flatnonzero(hit)
-    edges = np.searchsorted(rows, found.start)
-    result = np.zeros((len(positives), len(RECALLS)))
+    counted_totals = np.cumsum(~is_skipped)
+    concept_offsets = np.concatenate([[0], counted_totals])[inputs.concept_starts]
+    tp_rows = np.flatnonzero(is_tp)
+    edges = np.searchsorted(tp_rows, inputs.concept_starts)
+    recall_precision = np.zeros((len(positives), len(RECALLS)))
     for concept in np.flatnonzero(positives):
         first, last = edges[concept], edges[concept + 1]
         if first < last:
-            true = np.arange(1, last - first + 1)
-            precision = true / (counted[rows[first:last]] - before[concept] + np.spacing(1))
-            best = np.maximum.accumulate(precision[::-1])[::-1]
-            place = np.searchsorted(true / positives[concept], RECALLS)
-            result[concept, place < len(best)] = best[place[place < len(best)]]
-    return result
+            tp_counts = np.arange(1, last - first + 1)
+            precision = tp_counts / (counted_totals[tp_rows[first:last]] - concept_offsets[concept] + np.spacing(1))
+            interpolated = np.maximum.accumulate(precision[::-1])[::-1]
+            recall_position = np.searchsorted(tp_counts / positives[concept], RECALLS)
+            recall_precision[concept, recall_position < len(interpolated)] = interpolated[recall_position[recall_position < len(interpolated)]]
+    return recall_precision
 
 
-def twelve(precision: Floats, recall: Floats) -> dict[str, float | None]:
+def coco_stats(precision: Float64Array, recall: Float64Array) -> dict[str, float | None]:
     small, medium, large = 1, 2, 3
     return {
-        "AP": mean(precision[0]), "AP50": mean(precision[0, 0]), "AP75": mean(precision[0, 5]),
-        "APs": mean(precision[small]), "APm": mean(precision[medium]), "APl": mean(precision[large]),
-        "AR1": mean(recall[0, 0]), "AR10": mean(recall[0, 1]), "AR100": mean(recall[0, 2]),
-        "ARs": mean(recall[small, 2]), "ARm": mean(recall[medium, 2]), "ARl": mean(recall[large, 2]),
+        "AP": mean_valid(precision[0]), "AP50": mean_valid(precision[0, 0]), "AP75": mean_valid(precision[0, 5]),
+        "APs": mean_valid(precision[small]), "APm": mean_valid(precision[medium]), "APl": mean_valid(precision[large]),
+        "AR1": mean_valid(recall[0, 0]), "AR10": mean_valid(recall[0, 1]), "AR100": mean_valid(recall[0, 2]),
+        "ARs": mean_valid(recall[small, 2]), "ARm": mean_valid(recall[medium, 2]), "ARl": mean_valid(recall[large, 2]),
     }  # fmt: skip
 
 
-def mean(values: Floats) -> float | None:
+def mean_valid(metric_values: Float64Array) -> float | None:
     """Over the concepts that have annotations; None without one."""
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else None
+    valid_values = metric_values[~np.isnan(metric_values)]
+    return float(valid_values.mean()) if len(valid_values) else None

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from pellucid.columns import Flags, Floats
+from pellucid.columns import BoolArray, Float64Array
 
 
-def iou_of_pairs(predicted: Floats, annotated: Floats, ignored_region: Flags) -> Floats:
+def pairwise_iou(predicted_boxes: Float64Array, annotated_boxes: Float64Array, is_ignored: BoolArray) -> Float64Array:
     """IoU of predicted[i] with annotated[i].
 
     predicted, annotated: float64 (n, 4), [left, top, width, height] in pixels. ignored_region: bool (n,);
     there the union is the predicted box's area alone, so that a box inside a crowd counts fully.
     The operations and their order are those of pycocotools' `bbIou`, so that equal input gives equal bits.
     """
-    left = np.maximum(predicted[:, 0], annotated[:, 0])
-    top = np.maximum(predicted[:, 1], annotated[:, 1])
-    width = np.minimum(predicted[:, 0] + predicted[:, 2], annotated[:, 0] + annotated[:, 2]) - left
-    height = np.minimum(predicted[:, 1] + predicted[:, 3], annotated[:, 1] + annotated[:, 3]) - top
-    overlap = width * height
-    area = predicted[:, 2] * predicted[:, 3]
-    union = np.where(ignored_region, area, area + annotated[:, 2] * annotated[:, 3] - overlap)
-    apart = (width <= 0) | (height <= 0)
-    return np.asarray(np.divide(overlap, union, out=np.zeros(len(overlap)), where=~apart & (union > 0)))
+    overlap_x = np.maximum(predicted_boxes[:, 0], annotated_boxes[:, 0])
+    overlap_y = np.maximum(predicted_boxes[:, 1], annotated_boxes[:, 1])
+    overlap_width = np.minimum(predicted_boxes[:, 0] + predicted_boxes[:, 2], annotated_boxes[:, 0] + annotated_boxes[:, 2]) - overlap_x
+    overlap_height = np.minimum(predicted_boxes[:, 1] + predicted_boxes[:, 3], annotated_boxes[:, 1] + annotated_boxes[:, 3]) - overlap_y
+    intersection = overlap_width * overlap_height
+    predicted_area = predicted_boxes[:, 2] * predicted_boxes[:, 3]
+    union = np.where(is_ignored, predicted_area, predicted_area + annotated_boxes[:, 2] * annotated_boxes[:, 3] - intersection)
+    is_disjoint = (overlap_width <= 0) | (overlap_height <= 0)
+    return np.asarray(np.divide(intersection, union, out=np.zeros(len(intersection)), where=~is_disjoint & (union > 0)))

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid.columns import Floats, Longs
+from pellucid.columns import Float64Array, Int64Array
 from pellucid.understand.evaluation import Evaluation
 from pellucid.understand.outcomes import MATCHED, WRONG
-from pellucid.understand.runs import Through
+from pellucid.understand.runs import IndirectColumn
 
 BINS = 15
 
@@ -22,14 +22,14 @@ class Calibration:
     A bin holds scores from its lower edge up to, not including, its upper one; the last includes it.
     """
 
-    edges: Floats
-    number: Longs
-    right: Longs
-    mean_score: Floats
+    edges: Float64Array
+    number: Int64Array
+    right: Int64Array
+    mean_score: Float64Array
     error: float
 
     @property
-    def share(self) -> Floats:
+    def share(self) -> Float64Array:
         return np.asarray(np.divide(self.right, self.number, out=np.full(len(self.number), np.nan), where=self.number > 0))
 
 
@@ -37,8 +37,8 @@ def calibration(evaluation: Evaluation, split: int, concept: int | None, bins: i
     """Of the predictions that can match: boxes, scored images of a tag, images' highest concepts. None where scores are no probabilities
     (outside 0 to 1), or there are none."""
     runs = evaluation.predicted_concepts if concept is None or evaluation.kind == "classification" else evaluation.all_predictions
-    begin, end = runs.whole(split) if concept is None else runs.span(split, concept)
-    score, state = np.asarray(runs.score[begin:end]), Through(evaluation.state, runs.rows)[slice(begin, end)]
+    begin, end = runs.split_span(split) if concept is None else runs.span(split, concept)
+    score, state = np.asarray(runs.score[begin:end]), IndirectColumn(evaluation.state, runs.table_rows)[slice(begin, end)]
     counts = (state == MATCHED) | (state == WRONG)
     score, right = score[counts], state[counts] == MATCHED
     if not len(score) or score.min() < 0 or score.max() > 1:
@@ -46,7 +46,7 @@ def calibration(evaluation: Evaluation, split: int, concept: int | None, bins: i
     return calibrated(score, right.astype(float), bins)
 
 
-def calibrated(score: Floats, right: Floats, bins: int) -> Calibration:
+def calibrated(score: Float64Array, right: Float64Array, bins: int) -> Calibration:
     edges = np.linspace(0, 1, bins + 1)
     place = np.clip(np.searchsorted(edges, score, side="right") - 1, 0, bins - 1)
     number = np.bincount(place, minlength=bins)

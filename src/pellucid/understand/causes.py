@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from pellucid.columns import Bytes, Flags, Floats, Longs
-from pellucid.understand.boxes import iou_of_pairs
+from pellucid.columns import Int8Array, BoolArray, Float64Array, Int64Array
+from pellucid.understand.boxes import pairwise_iou
 from pellucid.understand.evaluation import Evaluation
 from pellucid.understand.outcomes import MATCHED, WRONG
 
@@ -18,120 +18,120 @@ BELOW_THRESHOLD, OTHER_CONCEPT, BADLY_PLACED_CODE, TAKEN, NOTHING_THERE, DUPLICA
 
 BADLY_PLACED = 0.1
 """The least IoU at which a box counts as a badly placed try, from the TIDE paper (Bolya et al., 2020)."""
-PAIRS = 1 << 22
+MAX_PAIRS_PER_CHUNK = 1 << 22
 """Pairs of boxes looked at together."""
 
 
-class Neighbours:
+class ImageRows:
     """The predictions and annotations of an image, found without a scan of the whole version."""
 
     def __init__(self, evaluation: Evaluation) -> None:
-        self._derived = evaluation.derived
+        self._row_index = evaluation.row_index
 
-    def predictions(self, image: int) -> Longs:
+    def predictions(self, image: int) -> Int64Array:
         """Rows of the image's predictions, in gallery order."""
-        first, last = self._derived.prediction_image_start[[image, image + 1]]
-        return np.asarray(self._derived.prediction_of_image[first:last], np.int64)
+        first, last = self._row_index.prediction_image_start[[image, image + 1]]
+        return np.asarray(self._row_index.prediction_of_image[first:last], np.int64)
 
-    def places(self, image: int) -> Longs:
+    def prediction_positions(self, image: int) -> Int64Array:
         """Of the image's predictions among all, image after image; see Evaluation.by_image."""
-        return np.arange(*self._derived.prediction_image_start[[image, image + 1]].tolist())
+        return np.arange(*self._row_index.prediction_image_start[[image, image + 1]].tolist())
 
-    def annotations(self, image: int) -> Longs:
+    def annotations(self, image: int) -> Int64Array:
         """Rows of the image's annotations, as listed."""
-        first, last = self._derived.annotation_image_start[[image, image + 1]]
-        return np.asarray(self._derived.annotation_of_image[first:last], np.int64)
+        first, last = self._row_index.annotation_image_start[[image, image + 1]]
+        return np.asarray(self._row_index.annotation_of_image[first:last], np.int64)
 
 
-def causes_of_extra(evaluation: Evaluation, rows: Longs, thresholds: Floats) -> Bytes:
+def false_negative_causes(evaluation: Evaluation, annotation_rows: Int64Array, thresholds: Float64Array) -> Int8Array:
     """Why no prediction at or over the threshold answers these annotations: places in CAUSES. Costs the boxes of their images."""
-    found = np.full(len(rows), NOTHING_THERE, np.int8)
-    table, predictions = evaluation.annotations, evaluation.by_image
-    for part, mine, others in pairs(table.image[rows], evaluation.derived.prediction_image_start, None):
-        counted = is_counted(evaluation, others, thresholds)
-        some = np.zeros(len(part), bool)
+    causes = np.full(len(annotation_rows), NOTHING_THERE, np.int8)
+    annotations, predictions = evaluation.annotations, evaluation.predictions_by_image
+    for item_positions, pair_items, other_positions in image_pairs(annotations.image[annotation_rows], evaluation.row_index.prediction_image_start, None):
+        is_active = is_active_prediction(evaluation, other_positions, thresholds)
+        has_active_prediction = np.zeros(len(item_positions), bool)
         if evaluation.kind != "detection":
-            some[mine[counted]] = True
+            has_active_prediction[pair_items[is_active]] = True
             if evaluation.kind == "classification":
-                known = np.zeros(len(part), bool)
-                known[mine] = True
-                found[part[known]] = BELOW_THRESHOLD
-                found[part[some]] = OTHER_CONCEPT
+                has_prediction = np.zeros(len(item_positions), bool)
+                has_prediction[pair_items] = True
+                causes[item_positions[has_prediction]] = BELOW_THRESHOLD
+                causes[item_positions[has_active_prediction]] = OTHER_CONCEPT
             continue
-        mine, others = mine[counted], others[counted]
-        same = predictions.concept[others] == table.concept[rows[part[mine]]]
-        overlap = overlaps_by_image(evaluation, others, rows[part[mine]])
-        close = overlap >= evaluation.iou_threshold
-        found[part[mine[same & close]]] = TAKEN
-        found[part[mine[same & (overlap >= BADLY_PLACED) & ~close]]] = BADLY_PLACED_CODE
-        found[part[mine[~same & close]]] = OTHER_CONCEPT
-    found[evaluation.answer[rows] >= 0] = BELOW_THRESHOLD
-    return found
+        pair_items, other_positions = pair_items[is_active], other_positions[is_active]
+        is_same_concept = predictions.concept[other_positions] == annotations.concept[annotation_rows[item_positions[pair_items]]]
+        pair_iou = image_pair_ious(evaluation, other_positions, annotation_rows[item_positions[pair_items]])
+        is_close = pair_iou >= evaluation.iou_threshold
+        causes[item_positions[pair_items[is_same_concept & is_close]]] = TAKEN
+        causes[item_positions[pair_items[is_same_concept & (pair_iou >= BADLY_PLACED) & ~is_close]]] = BADLY_PLACED_CODE
+        causes[item_positions[pair_items[~is_same_concept & is_close]]] = OTHER_CONCEPT
+    causes[evaluation.answer[annotation_rows] >= 0] = BELOW_THRESHOLD
+    return causes
 
 
-def causes_of_missing(evaluation: Evaluation, rows: Longs, thresholds: Floats) -> Bytes:
+def false_positive_causes(evaluation: Evaluation, prediction_rows: Int64Array, thresholds: Float64Array) -> Int8Array:
     """Why these predictions, at or over their thresholds, answer no annotation: places in CAUSES. Costs the boxes of their images."""
-    boxes = evaluation.kind == "detection"
-    found = np.full(len(rows), BACKGROUND if boxes else NOTHING_THERE, np.int8)
+    has_boxes = evaluation.kind == "detection"
+    causes = np.full(len(prediction_rows), BACKGROUND if has_boxes else NOTHING_THERE, np.int8)
     if evaluation.kind == "tagging":
-        return found
-    table, annotations, derived = evaluation.predictions, evaluation.annotations, evaluation.derived
-    for part, mine, others in pairs(table.image[rows], derived.annotation_image_start, derived.annotation_of_image):
-        able = annotations.positive[others] & ~annotations.ignore[others]
-        mine, others = mine[able], others[able]
-        if not boxes:
-            found[part[mine]] = OTHER_CONCEPT
+        return causes
+    predictions, annotations, row_index = evaluation.predictions, evaluation.annotations, evaluation.row_index
+    for item_positions, pair_items, other_rows in image_pairs(predictions.image[prediction_rows], row_index.annotation_image_start, row_index.annotation_of_image):
+        is_matchable = annotations.positive[other_rows] & ~annotations.ignore[other_rows]
+        pair_items, other_rows = pair_items[is_matchable], other_rows[is_matchable]
+        if not has_boxes:
+            causes[item_positions[pair_items]] = OTHER_CONCEPT
             continue
-        same = annotations.concept[others] == table.concept[rows[part[mine]]]
-        matched = evaluation.answer_score[others] >= thresholds[annotations.concept[others]]
-        overlap = overlaps(evaluation, rows[part[mine]], others)
-        close = overlap >= evaluation.iou_threshold
-        found[part[mine[same & (overlap >= BADLY_PLACED) & ~close]]] = BADLY_PLACED_CODE
-        found[part[mine[~same & close]]] = OTHER_CONCEPT
-        found[part[mine[same & close & matched]]] = DUPLICATE
-    return found
+        is_same_concept = annotations.concept[other_rows] == predictions.concept[prediction_rows[item_positions[pair_items]]]
+        is_matched = evaluation.answer_score[other_rows] >= thresholds[annotations.concept[other_rows]]
+        pair_iou = pair_ious(evaluation, prediction_rows[item_positions[pair_items]], other_rows)
+        is_close = pair_iou >= evaluation.iou_threshold
+        causes[item_positions[pair_items[is_same_concept & (pair_iou >= BADLY_PLACED) & ~is_close]]] = BADLY_PLACED_CODE
+        causes[item_positions[pair_items[~is_same_concept & is_close]]] = OTHER_CONCEPT
+        causes[item_positions[pair_items[is_same_concept & is_close & is_matched]]] = DUPLICATE
+    return causes
 
 
-def pairs(images: np.ndarray, start: Longs, rows_of_image: np.ndarray | None) -> Iterator[tuple[Longs, Longs, Longs]]:
+def image_pairs(images: np.ndarray, image_starts: Int64Array, rows_of_image: np.ndarray | None) -> Iterator[tuple[Int64Array, Int64Array, Int64Array]]:
     """Every item with every row of its image, some items at a time: their places; and for each pair the item, as a place among these,
     and the row. start, rows_of_image: where each image's rows begin, and they; None: their places are told instead."""
-    first = start[images]
-    count = start[np.asarray(images, np.int64) + 1] - first
-    ends = np.cumsum(count)
+    first_positions = image_starts[images]
+    pair_counts = image_starts[np.asarray(images, np.int64) + 1] - first_positions
+    pair_ends = np.cumsum(pair_counts)
     begin = 0
     while begin < len(images):
-        before = ends[begin - 1] if begin else 0
-        end = max(begin + 1, int(np.searchsorted(ends, before + PAIRS, side="right")))
-        part = np.arange(begin, end)
-        mine = np.repeat(np.arange(end - begin), count[part])
-        within = np.arange(len(mine)) - np.repeat(np.cumsum(count[part]) - count[part], count[part])
-        places = np.repeat(first[part], count[part]) + within
-        yield part, mine, places if rows_of_image is None else np.asarray(rows_of_image[places], np.int64)
+        pairs_before = pair_ends[begin - 1] if begin else 0
+        end = max(begin + 1, int(np.searchsorted(pair_ends, pairs_before + MAX_PAIRS_PER_CHUNK, side="right")))
+        item_positions = np.arange(begin, end)
+        pair_items = np.repeat(np.arange(end - begin), pair_counts[item_positions])
+        offset = np.arange(len(pair_items)) - np.repeat(np.cumsum(pair_counts[item_positions]) - pair_counts[item_positions], pair_counts[item_positions])
+        positions = np.repeat(first_positions[item_positions], pair_counts[item_positions]) + offset
+        yield item_positions, pair_items, positions if rows_of_image is None else np.asarray(rows_of_image[positions], np.int64)
         begin = end
 
 
-def is_counted(evaluation: Evaluation, places: Longs, thresholds: Floats) -> Flags:
+def is_active_prediction(evaluation: Evaluation, positions: Int64Array, thresholds: Float64Array) -> BoolArray:
     """At or over the threshold, and taking part; places: see Evaluation.by_image."""
-    table = evaluation.by_image
-    state = table.state[places]
-    over = table.score[places] >= thresholds[table.concept[places]]
-    return np.asarray(over & ((state == MATCHED) | (state == WRONG)))
+    ordered_predictions = evaluation.predictions_by_image
+    state = ordered_predictions.state[positions]
+    is_above = ordered_predictions.score[positions] >= thresholds[ordered_predictions.concept[positions]]
+    return np.asarray(is_above & ((state == MATCHED) | (state == WRONG)))
 
 
-def overlaps(evaluation: Evaluation, predictions: Longs, annotations: Longs) -> Floats:
+def pair_ious(evaluation: Evaluation, prediction_rows: Int64Array, annotation_rows: Int64Array) -> Float64Array:
     """IoU of each of these predictions with the annotation at the same place."""
-    predicted, annotated = evaluation.predictions.box, evaluation.annotations.box
-    assert predicted is not None
-    assert annotated is not None
-    return iou_of_pairs(predicted[predictions], annotated[annotations], np.zeros(len(predictions), bool))
+    predicted_boxes, annotated_boxes = evaluation.predictions.box, evaluation.annotations.box
+    assert predicted_boxes is not None
+    assert annotated_boxes is not None
+    return pairwise_iou(predicted_boxes[prediction_rows], annotated_boxes[annotation_rows], np.zeros(len(prediction_rows), bool))
 
 
-def overlaps_by_image(evaluation: Evaluation, places: Longs, annotations: Longs) -> Floats:
+def image_pair_ious(evaluation: Evaluation, positions: Int64Array, annotation_rows: Int64Array) -> Float64Array:
     """The same; places: of the predictions, see Evaluation.by_image."""
-    annotated = evaluation.annotations.box
-    assert annotated is not None
-    return iou_of_pairs(evaluation.by_image.box[places], annotated[annotations], np.zeros(len(places), bool))
+    annotated_boxes = evaluation.annotations.box
+    assert annotated_boxes is not None
+    return pairwise_iou(evaluation.predictions_by_image.box[positions], annotated_boxes[annotation_rows], np.zeros(len(positions), bool))
 
 
-def overlaps_of_prediction(evaluation: Evaluation, row: int, rows: Longs) -> Floats:
-    return overlaps(evaluation, np.full(len(rows), row), rows)
+def prediction_ious(evaluation: Evaluation, prediction_row: int, annotation_rows: Int64Array) -> Float64Array:
+    return pair_ious(evaluation, np.full(len(annotation_rows), prediction_row), annotation_rows)

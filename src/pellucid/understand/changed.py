@@ -6,67 +6,67 @@ from dataclasses import replace
 
 import numpy as np
 
-from pellucid.columns import Annotations, Flags, Integers, Longs
-from pellucid.understand.derived import run_starts
+from pellucid.columns import Annotations, BoolArray, Int32Array, Int64Array
+from pellucid.understand.derived import prediction_run_starts
 from pellucid.understand.evaluation import Evaluation
-from pellucid.understand.matching import match
-from pellucid.understand.outcomes import Matching, Staircase
+from pellucid.understand.matching import match_predictions
+from pellucid.understand.outcomes import Matching, BestOverlapSteps
 
 
-def at_iou(evaluation: Evaluation, iou: float) -> Evaluation:
+def rematch(evaluation: Evaluation, iou_threshold: float) -> Evaluation:
     """The same predictions held against the same annotations at another least IoU (0 to 1): matched again, not sorted again."""
-    found = match(
+    matching = match_predictions(
         evaluation.kind, len(evaluation.concepts), evaluation.images, evaluation.annotations, evaluation.predictions,
-        evaluation.derived.start, iou,
+        evaluation.row_index.start, iou_threshold,
     )  # fmt: skip
     return replace(
-        evaluation, iou_threshold=iou, state=found.state, partner=found.partner, iou=found.iou, answer=found.answer, own=found.own,
-        staircase=found.staircase, kept=None, chosen=None,
+        evaluation, iou_threshold=iou_threshold, state=matching.state, partner=matching.partner, iou=matching.iou, answer=matching.matched_by, own=matching.same_concept_prediction,
+        overlap_steps=matching.overlap_steps, index=None, known_thresholds=None,
     )  # fmt: skip
 
 
-def corrected(evaluation: Evaluation, images: Longs, annotations: Annotations) -> Evaluation:
+def replace_annotations(evaluation: Evaluation, images: Int64Array, annotations: Annotations) -> Evaluation:
     """With the annotations of these images (positions) replaced by others, which come after all that stay. Only these images are matched.
 
     annotations: of these images alone.
     """
     images = np.unique(images)
-    touched = np.zeros(len(evaluation.images), bool)
-    touched[images] = True
-    stay = ~touched[evaluation.annotations.image]
-    derived = evaluation.derived
-    spans = [slice(*derived.prediction_image_start[[image, image + 1]]) for image in images.tolist()]
-    rows = np.sort(np.concatenate([derived.prediction_of_image[span] for span in spans] or [np.zeros(0, np.int32)]))
-    predictions = evaluation.predictions.take(rows)
-    start = run_starts(len(evaluation.concepts), evaluation.images, predictions)
-    found = match(
-        evaluation.kind, len(evaluation.concepts), evaluation.images, annotations, predictions, start, evaluation.iou_threshold
+    is_replaced = np.zeros(len(evaluation.images), bool)
+    is_replaced[images] = True
+    is_retained = ~is_replaced[evaluation.annotations.image]
+    row_index = evaluation.row_index
+    prediction_spans = [slice(*row_index.prediction_image_start[[image, image + 1]]) for image in images.tolist()]
+    prediction_rows = np.sort(np.concatenate([row_index.prediction_of_image[span] for span in prediction_spans] or [np.zeros(0, np.int32)]))
+    predictions = evaluation.predictions.take(prediction_rows)
+    prediction_starts = prediction_run_starts(len(evaluation.concepts), evaluation.images, predictions)
+    matching = match_predictions(
+        evaluation.kind, len(evaluation.concepts), evaluation.images, annotations, predictions, prediction_starts, evaluation.iou_threshold
     )  # fmt: skip
-    return spliced(evaluation, stay, annotations, rows, found)
+    return splice_matching(evaluation, is_retained, annotations, prediction_rows, matching)
 
 
-def spliced(evaluation: Evaluation, stay: Flags, annotations: Annotations, rows: Integers, found: Matching) -> Evaluation:
+def splice_matching(evaluation: Evaluation, is_retained: BoolArray, annotations: Annotations, prediction_rows: Int32Array, matching: Matching) -> Evaluation:
     """stay: which annotations keep their place, before the new ones; rows: the predictions that were matched again."""
-    kept = int(stay.sum())
-    place = np.append(np.where(stay, np.cumsum(stay) - 1, -1), -1).astype(np.int32)
+    retained_count = int(is_retained.sum())
+    new_position = np.append(np.where(is_retained, np.cumsum(is_retained) - 1, -1), -1).astype(np.int32)
     state, overlap = evaluation.state.copy(), evaluation.iou.copy()
-    partner = place[evaluation.partner]
-    state[rows], overlap[rows] = found.state, found.iou
-    partner[rows] = np.where(found.partner >= 0, found.partner + kept, -1)
-    back = np.append(rows, -1).astype(np.int32)
+    partner = new_position[evaluation.partner]
+    state[prediction_rows], overlap[prediction_rows] = matching.state, matching.iou
+    partner[prediction_rows] = np.where(matching.partner >= 0, matching.partner + retained_count, -1)
+    to_prediction = np.append(prediction_rows, -1).astype(np.int32)
     return replace(
-        evaluation, annotations=evaluation.annotations.take(stay).followed_by(annotations), state=state, partner=partner, iou=overlap,
-        answer=np.concatenate([evaluation.answer[stay], back[found.answer]]), own=np.concatenate([evaluation.own[stay], back[found.own]]),
-        staircase=joined(evaluation.staircase, stay, found.staircase), kept=None, chosen=None,
+        evaluation, annotations=evaluation.annotations.take(is_retained).concat(annotations), state=state, partner=partner, iou=overlap,
+        answer=np.concatenate([evaluation.answer[is_retained], to_prediction[matching.matched_by]]), own=np.concatenate([evaluation.own[is_retained], to_prediction[matching.same_concept_prediction]]),
+        overlap_steps=concat_steps(evaluation.overlap_steps, is_retained, matching.overlap_steps), index=None, known_thresholds=None,
     )  # fmt: skip
 
 
-def joined(before: Staircase | None, stay: Flags, after: Staircase | None) -> Staircase | None:
-    if before is None or after is None:
+def concat_steps(retained_steps: BestOverlapSteps | None, is_retained: BoolArray, new_steps: BestOverlapSteps | None) -> BestOverlapSteps | None:
+    if retained_steps is None or new_steps is None:
         return None
-    steps = np.repeat(stay, np.diff(before.start))
-    count = np.concatenate([np.diff(before.start)[stay], np.diff(after.start)])
-    return Staircase(
-        np.concatenate([[0], np.cumsum(count)]), np.concatenate([before.score[steps], after.score]),
-        np.concatenate([before.iou[steps], after.iou]),
+    is_retained_step = np.repeat(is_retained, np.diff(retained_steps.start))
+    step_counts = np.concatenate([np.diff(retained_steps.start)[is_retained], np.diff(new_steps.start)])
+    return BestOverlapSteps(
+        np.concatenate([[0], np.cumsum(step_counts)]), np.concatenate([retained_steps.score[is_retained_step], new_steps.score]),
+        np.concatenate([retained_steps.iou[is_retained_step], new_steps.iou]),
     )  # fmt: skip

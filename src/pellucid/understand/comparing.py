@@ -11,8 +11,8 @@ from math import exp, lgamma, log
 
 import numpy as np
 
-from pellucid.columns import CLOSED, NOT_RUN, Flags, Floats, Integers, Longs
-from pellucid.understand.boxes import iou_of_pairs
+from pellucid.columns import EXHAUSTIVE, NOT_RUN, BoolArray, Float64Array, Int32Array, Int64Array
+from pellucid.understand.boxes import pairwise_iou
 from pellucid.understand.evaluation import Evaluation
 from pellucid.understand.outcomes import NOT_HIGHEST, WRONG
 
@@ -24,19 +24,19 @@ class Units:
     """What was compared. image, concept: positions in the first version · row: of the annotation in each version (detection), else -1 ·
     outcome: BOTH_RIGHT, FIXED, BROKEN or STILL_WRONG."""
 
-    image: Longs
-    concept: Longs
-    row_a: Longs
-    row_b: Longs
-    outcome: Integers
+    image: Int64Array
+    concept: Int64Array
+    row_a: Int64Array
+    row_b: Int64Array
+    outcome: Int32Array
 
 
 @dataclass(frozen=True, eq=False)
 class Alarms:
     """False alarms that only one version has: predictions at or over the threshold that match nothing. rows: of its predictions."""
 
-    rows: Longs
-    concept: Longs
+    rows: Int64Array
+    concept: Int64Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ class Comparison:
     units: Units
     gone: Alarms
     new: Alarms
-    concepts: Longs
+    concepts: Int64Array
     images: int
     unlike: int
 
@@ -56,11 +56,11 @@ class Comparison:
 class Shared:
     """Where the images and concepts of two versions meet. of_b: per image (concept) of the first, its position in the second, else -1."""
 
-    image_of_b: Longs
-    concept_of_b: Longs
+    image_of_b: Int64Array
+    concept_of_b: Int64Array
 
 
-def compare(a: Evaluation, b: Evaluation, split: int, thresholds_a: Floats, thresholds_b: Floats) -> Comparison:
+def compare(a: Evaluation, b: Evaluation, split: int, thresholds_a: Float64Array, thresholds_b: Float64Array) -> Comparison:
     """a, b: versions of one view. thresholds: one a concept of each."""
     shared = meet(a, b, split)
     work = {"detection": units_of_boxes, "tagging": units_of_tags, "classification": units_of_images}
@@ -90,7 +90,7 @@ def meet(a: Evaluation, b: Evaluation, split: int) -> Shared:
 def meet_back(shared: Shared, b: Evaluation) -> Shared:
     """The same, from the second version's side."""
 
-    def turned(forward: Longs, number: int) -> Longs:
+    def turned(forward: Int64Array, number: int) -> Int64Array:
         back = np.full(number, -1, np.int64)
         known = np.flatnonzero(forward >= 0)
         back[forward[known]] = known
@@ -99,14 +99,14 @@ def meet_back(shared: Shared, b: Evaluation) -> Shared:
     return Shared(turned(shared.image_of_b, len(b.images)), turned(shared.concept_of_b, len(b.concepts)))
 
 
-def outcomes(right_a: Flags, right_b: Flags) -> Integers:
+def outcomes(right_a: BoolArray, right_b: BoolArray) -> Int32Array:
     return np.where(right_a, np.where(right_b, BOTH_RIGHT, BROKEN), np.where(right_b, FIXED, STILL_WRONG)).astype(np.int32)
 
 
 Found = tuple[Units, int]
 
 
-def units_of_boxes(a: Evaluation, b: Evaluation, shared: Shared, thresholds_a: Floats, thresholds_b: Floats) -> Found:
+def units_of_boxes(a: Evaluation, b: Evaluation, shared: Shared, thresholds_a: Float64Array, thresholds_b: Float64Array) -> Found:
     """Boxes that both froze: the same image, concept and sides; of equal ones the first with the first."""
     keys_a, rows_a = box_keys(a, shared.image_of_b >= 0, shared.concept_of_b >= 0, None)
     back = meet_back(shared, b)
@@ -120,7 +120,7 @@ def units_of_boxes(a: Evaluation, b: Evaluation, shared: Shared, thresholds_a: F
     return Units(image, concept, one, other, outcomes(right_a, right_b)), len(keys_a) + len(keys_b) - 2 * len(pairs)
 
 
-def box_keys(evaluation: Evaluation, images: Flags, concepts: Flags, back: Shared | None) -> tuple[list[tuple[object, ...]], list[int]]:
+def box_keys(evaluation: Evaluation, images: BoolArray, concepts: BoolArray, back: Shared | None) -> tuple[list[tuple[object, ...]], list[int]]:
     """What annotated boxes are known by in both versions, and their rows; images and concepts as the first version numbers them."""
     table = evaluation.annotations
     counted = table.positive & ~table.ignore & images[table.image] & concepts[table.concept]
@@ -138,7 +138,7 @@ def box_keys(evaluation: Evaluation, images: Flags, concepts: Flags, back: Share
     return keys, rows.tolist()
 
 
-def units_of_images(a: Evaluation, b: Evaluation, shared: Shared, thresholds_a: Floats, thresholds_b: Floats) -> Found:
+def units_of_images(a: Evaluation, b: Evaluation, shared: Shared, thresholds_a: Float64Array, thresholds_b: Float64Array) -> Found:
     """Images that both froze with the same concept."""
     stated_a, stated_b = (concept_of_images(one) for one in (a, b))
     rows = np.flatnonzero((shared.image_of_b >= 0) & (stated_a >= 0))
@@ -155,13 +155,13 @@ def units_of_images(a: Evaluation, b: Evaluation, shared: Shared, thresholds_a: 
     return Units(rows, stated_a[rows], none, none, outcomes(right_a, right_b)), unlike
 
 
-def concept_of_images(evaluation: Evaluation) -> Longs:
+def concept_of_images(evaluation: Evaluation) -> Int64Array:
     found = np.full(len(evaluation.images), -1, np.int64)
     found[evaluation.annotations.image] = evaluation.annotations.concept
     return found
 
 
-def predicted_concept(evaluation: Evaluation, thresholds: Floats) -> Longs:
+def predicted_concept(evaluation: Evaluation, thresholds: Float64Array) -> Int64Array:
     """The concept that an image is predicted to be, -1 for none."""
     table = evaluation.predictions
     counted = (evaluation.state != NOT_HIGHEST) & (table.score >= thresholds[table.concept])
@@ -170,7 +170,7 @@ def predicted_concept(evaluation: Evaluation, thresholds: Floats) -> Longs:
     return found
 
 
-def units_of_tags(a: Evaluation, b: Evaluation, shared: Shared, thresholds_a: Floats, thresholds_b: Floats) -> Found:
+def units_of_tags(a: Evaluation, b: Evaluation, shared: Shared, thresholds_a: Float64Array, thresholds_b: Float64Array) -> Found:
     """Images and concepts of which both froze the same; whether it is there or not."""
     images, concepts = np.flatnonzero(shared.image_of_b >= 0), np.flatnonzero(shared.concept_of_b >= 0)
     stated_a = stated_tags(a)[np.ix_(images, concepts)]
@@ -184,16 +184,16 @@ def units_of_tags(a: Evaluation, b: Evaluation, shared: Shared, thresholds_a: Fl
     return Units(rows, tags, none, none, outcomes(right_a, right_b)), int((stated_a != stated_b).sum())
 
 
-def stated_tags(evaluation: Evaluation) -> Integers:
+def stated_tags(evaluation: Evaluation) -> Int32Array:
     """(images, concepts): 1 there, 0 not, -1 unknown."""
     table = evaluation.annotations
-    known = np.where(evaluation.images.stated == CLOSED, 0, -1).astype(np.int8)
+    known = np.where(evaluation.images.stated == EXHAUSTIVE, 0, -1).astype(np.int8)
     found = np.repeat(known[:, None], len(evaluation.concepts), axis=1)
     found[table.image, table.concept] = np.where(table.ignore, -1, table.positive)
     return np.asarray(found, np.int32)
 
 
-def predicted_tags(evaluation: Evaluation, thresholds: Floats) -> Flags:
+def predicted_tags(evaluation: Evaluation, thresholds: Float64Array) -> BoolArray:
     table = evaluation.predictions
     over = table.score >= thresholds[table.concept]
     found = np.zeros((len(evaluation.images), len(evaluation.concepts)), bool)
@@ -201,13 +201,13 @@ def predicted_tags(evaluation: Evaluation, thresholds: Floats) -> Flags:
     return found
 
 
-def alarms(evaluation: Evaluation, thresholds: Floats) -> Longs:
+def alarms(evaluation: Evaluation, thresholds: Float64Array) -> Int64Array:
     """Rows of the predictions at or over the threshold that match nothing."""
     table = evaluation.predictions
     return np.flatnonzero((evaluation.state == WRONG) & (table.score >= thresholds[table.concept]))
 
 
-def without_counterpart(one: Evaluation, ours: Longs, other: Evaluation, theirs: Longs, shared: Shared) -> Longs:
+def without_counterpart(one: Evaluation, ours: Int64Array, other: Evaluation, theirs: Int64Array, shared: Shared) -> Int64Array:
     """Of our false alarms on common images and concepts, those of which the other version has none at the same place."""
     image, concept = shared.image_of_b[one.predictions.image[ours]], shared.concept_of_b[one.predictions.concept[ours]]
     known = (image >= 0) & (concept >= 0)
@@ -224,7 +224,7 @@ def without_counterpart(one: Evaluation, ours: Longs, other: Evaluation, theirs:
     within = np.arange(len(mine)) - np.repeat(np.cumsum(count) - count, count)
     pairs = theirs[np.repeat(first, count) + within]
     our_box, their_box = one.predictions.box[ours[mine]], other.predictions.box[pairs]
-    close = iou_of_pairs(our_box, their_box, np.zeros(len(mine), bool)) >= one.iou_threshold
+    close = pairwise_iou(our_box, their_box, np.zeros(len(mine), bool)) >= one.iou_threshold
     again = np.zeros(len(ours), bool)
     again[mine[close | (our_box == their_box).all(axis=1)]] = True  # a box without area overlaps nothing, itself included
     return np.asarray(ours[~again])
@@ -240,7 +240,7 @@ def exact_mcnemar(fixed: int, broken: int) -> float:
     return min(1.0, 2 * half)
 
 
-def annotated_rows(found: Comparison, first: Evaluation, own: Evaluation, second: bool) -> Longs:
+def annotated_rows(found: Comparison, first: Evaluation, own: Evaluation, second: bool) -> Int64Array:
     """Per unit, the row of its annotation in `own`, -1 where the unit is an absence. first: the first version; second: `own` is the
     second, whose images and concepts are numbered otherwise."""
     if own.kind == "detection":

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid.columns import Flags, Floats, Integers, Longs
-from pellucid.understand.causes import overlaps, pairs
-from pellucid.understand.counts import count
+from pellucid.columns import BoolArray, Float64Array, Int32Array, Int64Array
+from pellucid.understand.causes import pair_ious, image_pairs
+from pellucid.understand.counts import count_outcomes
 from pellucid.understand.evaluation import Evaluation
 from pellucid.understand.gallery import Selection
 
@@ -26,13 +26,13 @@ class Confusion:
     concepts · missing: rows of predictions in the tab Missing · truly: the concept annotated in the place of each · matched: int64, per
     concept, the diagonal."""
 
-    extra: Longs
-    instead: Integers
-    missing: Longs
-    truly: Integers
-    matched: Longs
+    extra: Int64Array
+    instead: Int32Array
+    missing: Int64Array
+    truly: Int32Array
+    matched: Int64Array
 
-    def cells(self, evaluation: Evaluation) -> tuple[Longs, Longs, Longs]:
+    def cells(self, evaluation: Evaluation) -> tuple[Int64Array, Int64Array, Int64Array]:
         """Annotated, predicted (none: the number of concepts) and how often, where that is not 0."""
         none = len(self.matched)
         side = none + 1
@@ -46,14 +46,14 @@ class Confusion:
         return key // side, key % side, number
 
 
-def confusion(evaluation: Evaluation, split: int, thresholds: Floats) -> Confusion:
+def confusion(evaluation: Evaluation, split: int, thresholds: Float64Array) -> Confusion:
     extra = Selection(evaluation, "extra", split, None, thresholds).every()
     missing = Selection(evaluation, "missing", split, None, thresholds).every()
     instead, truly = crossed(evaluation, extra, missing)
-    return Confusion(extra, instead, missing, truly, count(evaluation, split, thresholds).tp)
+    return Confusion(extra, instead, missing, truly, count_outcomes(evaluation, split, thresholds).tp)
 
 
-def crossed(evaluation: Evaluation, extra: Longs, missing: Longs) -> tuple[Integers, Integers]:
+def crossed(evaluation: Evaluation, extra: Int64Array, missing: Int64Array) -> tuple[Int32Array, Int32Array]:
     none = len(evaluation.concepts)
     instead, truly = np.full(len(extra), none, np.int32), np.full(len(missing), none, np.int32)
     for one, other in paired(evaluation, extra, missing):
@@ -62,7 +62,7 @@ def crossed(evaluation: Evaluation, extra: Longs, missing: Longs) -> tuple[Integ
     return instead, truly
 
 
-def paired(evaluation: Evaluation, extra: Longs, missing: Longs) -> list[tuple[Longs, Longs]]:
+def paired(evaluation: Evaluation, extra: Int64Array, missing: Int64Array) -> list[tuple[Int64Array, Int64Array]]:
     """Places in extra and in missing that belong together: of one image, and for boxes at or over the IoU."""
     if evaluation.kind == "tagging":
         return []
@@ -71,18 +71,18 @@ def paired(evaluation: Evaluation, extra: Longs, missing: Longs) -> list[tuple[L
     image = np.asarray(evaluation.predictions.image[missing], np.int64)
     order = np.argsort(image, kind="stable")
     start = np.searchsorted(image[order], np.arange(images + 1))
-    for part, mine, others in pairs(evaluation.annotations.image[extra], start, order):
+    for part, mine, others in image_pairs(evaluation.annotations.image[extra], start, order):
         if evaluation.kind == "classification":
             found.append((part[mine], others))
             continue
-        value = overlaps(evaluation, missing[others], extra[part[mine]])
+        value = pair_ious(evaluation, missing[others], extra[part[mine]])
         close = value >= evaluation.iou_threshold
         chosen = each_once(value[close], part[mine[close]], others[close], evaluation, missing)
         found.append((part[mine[close]][chosen], others[close][chosen]))
     return found
 
 
-def each_once(value: Floats, one: Longs, other: Longs, evaluation: Evaluation, missing: Longs) -> Flags:
+def each_once(value: Float64Array, one: Int64Array, other: Int64Array, evaluation: Evaluation, missing: Int64Array) -> BoolArray:
     """Highest IoU first (then the higher score, then as listed), each annotation and each prediction at most once."""
     kept = np.zeros(len(value), bool)
     taken: tuple[set[int], set[int]] = set(), set()
@@ -95,7 +95,7 @@ def each_once(value: Floats, one: Longs, other: Longs, evaluation: Evaluation, m
     return kept
 
 
-def clustered(concepts: int, annotated: Longs, predicted: Longs, number: Longs) -> Longs:
+def clustered(concepts: int, annotated: Int64Array, predicted: Int64Array, number: Int64Array) -> Int64Array:
     """An order of the concepts in which those that are taken for each other lie together: per connected part that of the second
     eigenvector of its graph Laplacian (Fiedler, 1973); parts with most confusions first, concepts without any last, as listed."""
     mixed = (annotated != predicted) & (annotated < concepts) & (predicted < concepts)
@@ -108,10 +108,10 @@ def clustered(concepts: int, annotated: Longs, predicted: Longs, number: Longs) 
     return np.concatenate([along(weight[np.ix_(part, part)], part) for part in parts])
 
 
-def connected(linked: Flags) -> list[Longs]:
+def connected(linked: BoolArray) -> list[Int64Array]:
     """The connected parts of a graph, singles in one part at the end."""
     left = set(range(len(linked)))
-    parts: list[Longs] = []
+    parts: list[Int64Array] = []
     alone: list[int] = []
     while left:
         seen, front = set(), {min(left)}
@@ -126,7 +126,7 @@ def connected(linked: Flags) -> list[Longs]:
     return [*parts, np.array(sorted(alone), np.int64)] if alone else parts
 
 
-def along(weight: Floats, part: Longs) -> Longs:
+def along(weight: Float64Array, part: Int64Array) -> Int64Array:
     if len(part) < 3 or not weight.any():
         return part
     scale = 1 / np.sqrt(weight.sum(axis=1))

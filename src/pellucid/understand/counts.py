@@ -6,39 +6,39 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pellucid.columns import SPLITS, Floats, Longs
-from pellucid.understand.evaluation import Evaluation, Kept
+from pellucid.columns import SPLITS, Float64Array, Int64Array
+from pellucid.understand.evaluation import Evaluation, EvaluationIndex
 from pellucid.understand.outcomes import MATCHED, WRONG
-from pellucid.understand.runs import Through
+from pellucid.understand.runs import IndirectColumn
 
 
 @dataclass(frozen=True, eq=False)
-class Counts:
+class OutcomeCounts:
     """Per concept, int64 (concepts,): items of the tab All, those at or over the threshold, and TP, FP, FN there."""
 
-    all: Longs
-    over: Longs
-    tp: Longs
-    fp: Longs
-    fn: Longs
+    total: Int64Array
+    above_threshold: Int64Array
+    tp: Int64Array
+    fp: Int64Array
+    fn: Int64Array
 
 
-def count(evaluation: Evaluation, split: int, thresholds: Floats) -> Counts:
+def count_outcomes(evaluation: Evaluation, split: int, thresholds: Float64Array) -> OutcomeCounts:
     """The four tabs' sizes for every concept at once, by bisection in each run."""
-    tp, fp = (evaluation.at_or_over(name, split, thresholds) for name in ("matched", "wrong"))
+    tp, fp = (evaluation.count_above_thresholds(runs_name, split, thresholds) for runs_name in ("matched", "wrong"))
     fn = evaluation.annotation_counts(split) - tp
-    everything = evaluation.all_predictions.lengths(split)
-    return Counts(everything, evaluation.at_or_over("all_predictions", split, thresholds), tp, fp, fn)
+    totals = evaluation.all_predictions.lengths(split)
+    return OutcomeCounts(totals, evaluation.count_above_thresholds("all_predictions", split, thresholds), tp, fp, fn)
 
 
-def with_all_kept(evaluation: Evaluation) -> Evaluation:
+def precompute(evaluation: Evaluation) -> Evaluation:
     """The same, with all that follows from it worked out: what is written beside a version."""
-    return replace(evaluation, kept=Kept(evaluation.derived, evaluation.thresholds, evaluation.extra, evaluation.over, strips(evaluation)))
+    return replace(evaluation, index=EvaluationIndex(evaluation.row_index, evaluation.thresholds, evaluation.unmatched_index, evaluation.optimal_counts, split_histograms(evaluation)))
 
 
-def ratio(part: float, whole: float) -> float | None:
+def ratio(numerator: float, denominator: float) -> float | None:
     """part / whole; None where it is undefined."""
-    return float(part / whole) if whole else None
+    return float(numerator / denominator) if denominator else None
 
 
 def precision(tp: int, fp: int) -> float | None:
@@ -60,40 +60,40 @@ class Histogram:
     A bin holds scores from its lower edge up to, not including, its upper one; the last includes it.
     """
 
-    edges: Floats
-    right: Longs
-    wrong: Longs
-    other: Longs
+    edges: Float64Array
+    right: Int64Array
+    wrong: Int64Array
+    other: Int64Array
 
 
-STRIP = 120
+SCORE_BAR_BINS = 120
 """Bins of the histogram beside the wall; over all concepts it is kept with a version."""
 
 
 def histogram(evaluation: Evaluation, split: int, concept: int | None, bins: int) -> Histogram:
     """Scores of the tab All: those that match, those that do not, those that take no part."""
-    if concept is None and bins == STRIP and evaluation.kept is not None:
-        edges, right, wrong, other = (evaluation.kept.strips[name][split] for name in ("edges", "right", "wrong", "other"))
-        return Histogram(edges, right, wrong, other)
+    if concept is None and bins == SCORE_BAR_BINS and evaluation.index is not None:
+        edges, match_counts, error_counts, other_counts = (evaluation.index.histograms[histogram_key][split] for histogram_key in ("edges", "right", "wrong", "other"))
+        return Histogram(edges, match_counts, error_counts, other_counts)
     runs = evaluation.predicted_concepts if concept is None else evaluation.all_predictions
-    begin, end = runs.whole(split) if concept is None else runs.span(split, concept)
-    places = slice(begin, end)
-    score, state = runs.score[places], Through(evaluation.state, runs.rows)[places]
+    begin, end = runs.split_span(split) if concept is None else runs.span(split, concept)
+    positions = slice(begin, end)
+    score, state = runs.score[positions], IndirectColumn(evaluation.state, runs.table_rows)[positions]
     edges = bin_edges(score, bins)
-    sides = [np.histogram(score[chosen], edges)[0] for chosen in (state == MATCHED, state == WRONG)]
-    everything = np.histogram(score, edges)[0]
-    return Histogram(edges, sides[0], sides[1], everything - sides[0] - sides[1])
+    outcome_counts = [np.histogram(score[has_outcome], edges)[0] for has_outcome in (state == MATCHED, state == WRONG)]
+    total_counts = np.histogram(score, edges)[0]
+    return Histogram(edges, outcome_counts[0], outcome_counts[1], total_counts - outcome_counts[0] - outcome_counts[1])
 
 
-def strips(evaluation: Evaluation) -> dict[str, np.ndarray]:
+def split_histograms(evaluation: Evaluation) -> dict[str, np.ndarray]:
     """The histograms of all concepts together, a row a split, by the names of their columns."""
-    if evaluation.kept is not None:
-        return evaluation.kept.strips
-    found = [histogram(evaluation, split, None, STRIP) for split in range(len(SPLITS))]
-    return {name: np.stack([getattr(one, name) for one in found]) for name in ("edges", "right", "wrong", "other")}
+    if evaluation.index is not None:
+        return evaluation.index.histograms
+    histograms = [histogram(evaluation, split, None, SCORE_BAR_BINS) for split in range(len(SPLITS))]
+    return {histogram_key: np.stack([getattr(split_histogram, histogram_key) for split_histogram in histograms]) for histogram_key in ("edges", "right", "wrong", "other")}
 
 
-def bin_edges(score: Floats, bins: int) -> Floats:
+def bin_edges(score: Float64Array, bins: int) -> Float64Array:
     """Even edges over the scores; probabilities keep the whole scale of 0 to 1."""
     low, high = (float(score.min()), float(score.max())) if len(score) else (0.0, 1.0)
     if low >= 0 and high <= 1:

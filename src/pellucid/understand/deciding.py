@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid.columns import CLOSED
+from pellucid.columns import EXHAUSTIVE
 from pellucid.errors import UnknownConceptError, InvalidDecisionError, ItemNotFoundError
-from pellucid.understand.causes import BADLY_PLACED, Neighbours, overlaps_of_prediction
+from pellucid.understand.causes import BADLY_PLACED, ImageRows, prediction_ious
 from pellucid.understand.decisions import Action, Box, Label, Side, LabelValue, Verdict
 from pellucid.understand.evaluation import Evaluation
 from pellucid.understand.items import box_at
@@ -54,7 +54,7 @@ class ResolvedDecision:
     """Indices of the possible item among identical boxes, most likely first."""
 
 
-def resolve(evaluation: Evaluation, neighbours: Neighbours, target: TargetItem, verdict: Verdict, edit: Edit) -> ResolvedDecision:
+def resolve(evaluation: Evaluation, neighbours: ImageRows, target: TargetItem, verdict: Verdict, edit: Edit) -> ResolvedDecision:
     """Raises ItemGone, ConceptNotInView and DecisionImpossible."""
     path = str(evaluation.images.path[target.image])
     for concept in (target.concept, edit.concept):
@@ -74,7 +74,7 @@ def validate_box(path: str, box: Box | None) -> None:
         raise InvalidDecisionError(path, f"box {box} has no area or is out of bounds", "Expected left, top, width, height in pixels.")
 
 
-def resolve_box(evaluation: Evaluation, neighbours: Neighbours, target: TargetItem, verdict: Verdict, edit: Edit) -> ResolvedDecision:
+def resolve_box(evaluation: Evaluation, neighbours: ImageRows, target: TargetItem, verdict: Verdict, edit: Edit) -> ResolvedDecision:
     duplicates = rank_duplicates(evaluation, neighbours, target)
     item_row = find_item_rows(evaluation, neighbours, target)[duplicates[0]]
     if target.side == "predicted" and evaluation.state[item_row] == MATCHED:
@@ -95,7 +95,7 @@ def resolve_box(evaluation: Evaluation, neighbours: Neighbours, target: TargetIt
     return ResolvedDecision(target.concept, target.side, target.box, "change" if before else "add", before, (new_label,), duplicates)
 
 
-def rank_duplicates(evaluation: Evaluation, neighbours: Neighbours, target: TargetItem) -> tuple[int, ...]:
+def rank_duplicates(evaluation: Evaluation, neighbours: ImageRows, target: TargetItem) -> tuple[int, ...]:
     """Order identical boxes: predictions with the displayed score first; annotations by ascending score of their match."""
     item_rows = find_item_rows(evaluation, neighbours, target)
     if target.side == "predicted":
@@ -105,7 +105,7 @@ def rank_duplicates(evaluation: Evaluation, neighbours: Neighbours, target: Targ
     return tuple(sorted(range(len(item_rows)), key=lambda position: (sort_keys[position], position)))
 
 
-def find_item_rows(evaluation: Evaluation, neighbours: Neighbours, target: TargetItem) -> list[int]:
+def find_item_rows(evaluation: Evaluation, neighbours: ImageRows, target: TargetItem) -> list[int]:
     """Rows of the predictions or annotations with exactly this box and concept. Raises ItemGone."""
     columns = evaluation.predictions if target.side == "predicted" else evaluation.annotations
     candidate_rows = neighbours.predictions(target.image) if target.side == "predicted" else neighbours.annotations(target.image)
@@ -116,11 +116,11 @@ def find_item_rows(evaluation: Evaluation, neighbours: Neighbours, target: Targe
     return matching_rows
 
 
-def most_overlapping_label(evaluation: Evaluation, neighbours: Neighbours, target: TargetItem, prediction_row: int) -> Label:
+def most_overlapping_label(evaluation: Evaluation, neighbours: ImageRows, target: TargetItem, prediction_row: int) -> Label:
     """The annotation that a predicted box overlaps most."""
     annotation_rows = neighbours.annotations(target.image)
     annotation_rows = annotation_rows[~evaluation.annotations.ignore[annotation_rows]]
-    overlap = overlaps_of_prediction(evaluation, prediction_row, annotation_rows)
+    overlap = prediction_ious(evaluation, prediction_row, annotation_rows)
     if not len(annotation_rows) or overlap.max() < BADLY_PLACED:
         path = str(evaluation.images.path[target.image])
         raise InvalidDecisionError(path, "no annotation overlaps this box", "Add it without replacing an annotation.")
@@ -128,7 +128,7 @@ def most_overlapping_label(evaluation: Evaluation, neighbours: Neighbours, targe
     return Label(evaluation.concepts[evaluation.annotations.concept[best_row]], box_at(evaluation.annotations.box, best_row))
 
 
-def resolve_image(evaluation: Evaluation, neighbours: Neighbours, annotation_rows: np.ndarray, target: TargetItem, verdict: Verdict, edit: Edit) -> ResolvedDecision:
+def resolve_image(evaluation: Evaluation, neighbours: ImageRows, annotation_rows: np.ndarray, target: TargetItem, verdict: Verdict, edit: Edit) -> ResolvedDecision:
     """A new concept replaces the old one, because concepts are mutually exclusive."""
     before = tuple(Label(evaluation.concepts[evaluation.annotations.concept[annotation_row]]) for annotation_row in annotation_rows[:1].tolist())
     if verdict != "wrong":
@@ -139,7 +139,7 @@ def resolve_image(evaluation: Evaluation, neighbours: Neighbours, annotation_row
     return ResolvedDecision(target.concept, target.side, None, "change" if before else "add", before, (Label(new_concept),))
 
 
-def predicted_replacement(evaluation: Evaluation, neighbours: Neighbours, target: TargetItem, before: tuple[Label, ...]) -> str:
+def predicted_replacement(evaluation: Evaluation, neighbours: ImageRows, target: TargetItem, before: tuple[Label, ...]) -> str:
     """The concept that the model predicted for an image whose annotation is wrong."""
     if target.side == "predicted" and Label(target.concept) not in before:
         return target.concept
@@ -167,7 +167,7 @@ def resolve_tag(evaluation: Evaluation, annotation_rows: np.ndarray, target: Tar
 def tag_value(evaluation: Evaluation, image: int, tag_rows: list[int]) -> LabelValue:
     """The value of a concept's tag on an image."""
     if not tag_rows:
-        return "negative" if evaluation.images.stated[image] == CLOSED else "unknown"
+        return "negative" if evaluation.images.stated[image] == EXHAUSTIVE else "unknown"
     if evaluation.annotations.ignore[tag_rows[0]]:
         return "unknown"
     return "positive" if evaluation.annotations.positive[tag_rows[0]] else "negative"

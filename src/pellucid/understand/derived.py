@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.columns import NOT_RUN, SPLITS, Annotations, Bytes, Floats, Images, Integers, Kind, Longs, Predictions
-from pellucid.understand.orders import order_by_key, run_keys
+from pellucid.columns import NOT_RUN, SPLITS, Annotations, Int8Array, Float64Array, Images, Int32Array, Kind, Int64Array, Predictions
+from pellucid.understand.orders import counting_sort, run_keys
 from pellucid.understand.outcomes import MATCHED, NOT_HIGHEST, WRONG
-from pellucid.understand.runs import index_of
+from pellucid.understand.runs import strided_index
 
 
 @dataclass(frozen=True, eq=False)
-class ByImage:
+class PredictionsByImage:
     """Of the predictions, image after image, what tells why others are errors: so that an image's lie at one place. See Derived."""
 
     concept: Any
@@ -24,7 +24,7 @@ class ByImage:
 
 
 @dataclass(frozen=True, eq=False)
-class Derived:
+class RowIndex:
     """Lists of rows, int32, each with where its parts begin, int64.
 
     start: of the runs (split and concept) of all predictions · matched, wrong, predicted: rows of predictions by run; predicted holds
@@ -33,55 +33,55 @@ class Derived:
     prediction_of_image, annotation_of_image: rows by image, else as they lie · index, matched_index, ...: every 64th score (see runs).
     """
 
-    start: Longs
-    matched: Integers
-    matched_start: Longs
-    wrong: Integers
-    wrong_start: Longs
-    predicted: Integers
-    predicted_start: Longs
-    annotated: Integers
-    annotated_start: Longs
-    answer_score: Floats
-    prediction_of_image: Integers
-    prediction_image_start: Longs
-    annotation_of_image: Integers
-    annotation_image_start: Longs
-    index: Floats
-    matched_index: Floats
-    wrong_index: Floats
-    predicted_index: Floats
+    start: Int64Array
+    matched: Int32Array
+    matched_start: Int64Array
+    wrong: Int32Array
+    wrong_start: Int64Array
+    predicted: Int32Array
+    predicted_start: Int64Array
+    annotated: Int32Array
+    annotated_start: Int64Array
+    answer_score: Float64Array
+    prediction_of_image: Int32Array
+    prediction_image_start: Int64Array
+    annotation_of_image: Int32Array
+    annotation_image_start: Int64Array
+    index: Float64Array
+    matched_index: Float64Array
+    wrong_index: Float64Array
+    predicted_index: Float64Array
 
 
-def derive(
-    kind: Kind, concepts: int, images: Images, coverage: Bytes, annotations: Annotations, predictions: Predictions, state: Bytes,
-    answer: Integers,
-) -> Derived:  # fmt: skip
+def build_row_index(
+    kind: Kind, concept_count: int, images: Images, coverage: Int8Array, annotations: Annotations, predictions: Predictions, state: Int8Array,
+    matched_by: Int32Array,
+) -> RowIndex:  # fmt: skip
     """predictions in gallery order, with their states; answer: of the annotations, as in Matching."""
-    start = run_starts(concepts, images, predictions)
-    matched, wrong = (np.flatnonzero(state == kept).astype(np.int32) for kept in (MATCHED, WRONG))
-    highest = state != NOT_HIGHEST if kind == "classification" else np.zeros(len(state), bool)
-    predicted = np.flatnonzero(highest).astype(np.int32)
-    by_image, image_start = order_by_key(predictions.image, len(images))
-    annotation_by_image, annotation_image_start = order_by_key(annotations.image, len(images))
-    counted = annotations.positive & ~annotations.ignore & (coverage[annotations.image] != NOT_RUN)
-    rows = annotation_by_image[counted[annotation_by_image]]
-    within, annotated_start = order_by_key(
-        run_keys(concepts, images, annotations.image[rows], annotations.concept[rows]), len(SPLITS) * concepts
+    prediction_starts = prediction_run_starts(concept_count, images, predictions)
+    matched_rows, wrong_rows = (np.flatnonzero(state == outcome).astype(np.int32) for outcome in (MATCHED, WRONG))
+    is_predicted_concept = state != NOT_HIGHEST if kind == "classification" else np.zeros(len(state), bool)
+    predicted_rows = np.flatnonzero(is_predicted_concept).astype(np.int32)
+    prediction_order, prediction_image_starts = counting_sort(predictions.image, len(images))
+    annotation_order, annotation_image_starts = counting_sort(annotations.image, len(images))
+    is_matchable = annotations.positive & ~annotations.ignore & (coverage[annotations.image] != NOT_RUN)
+    matchable_rows = annotation_order[is_matchable[annotation_order]]
+    run_order, matchable_starts = counting_sort(
+        run_keys(concept_count, images, annotations.image[matchable_rows], annotations.concept[matchable_rows]), len(SPLITS) * concept_count
     )
-    score = np.full(len(answer), -np.inf)
-    score[answer >= 0] = predictions.score[answer[answer >= 0]]
-    return Derived(
-        start, matched, np.searchsorted(matched, start), wrong, np.searchsorted(wrong, start), predicted, np.searchsorted(predicted, start),
-        rows[within], annotated_start, score, by_image, image_start, annotation_by_image, annotation_image_start,
-        *(index_of(predictions.score, listed) for listed in (None, matched, wrong, predicted)),
+    matched_score = np.full(len(matched_by), -np.inf)
+    matched_score[matched_by >= 0] = predictions.score[matched_by[matched_by >= 0]]
+    return RowIndex(
+        prediction_starts, matched_rows, np.searchsorted(matched_rows, prediction_starts), wrong_rows, np.searchsorted(wrong_rows, prediction_starts), predicted_rows, np.searchsorted(predicted_rows, prediction_starts),
+        matchable_rows[run_order], matchable_starts, matched_score, prediction_order, prediction_image_starts, annotation_order, annotation_image_starts,
+        *(strided_index(predictions.score, run_rows) for run_rows in (None, matched_rows, wrong_rows, predicted_rows)),
     )  # fmt: skip
 
 
-def run_starts(concepts: int, images: Images, predictions: Predictions) -> Longs:
+def prediction_run_starts(concept_count: int, images: Images, predictions: Predictions) -> Int64Array:
     """Where each run of predictions in gallery order begins."""
-    counts = np.zeros(len(SPLITS) * concepts, np.int64)
-    for begin in range(0, len(predictions), 1 << 22):
-        part = slice(begin, begin + (1 << 22))
-        counts += np.bincount(run_keys(concepts, images, predictions.image[part], predictions.concept[part]), minlength=len(counts))
-    return np.concatenate([[0], np.cumsum(counts)])
+    run_lengths = np.zeros(len(SPLITS) * concept_count, np.int64)
+    for block_start in range(0, len(predictions), 1 << 22):
+        block = slice(block_start, block_start + (1 << 22))
+        run_lengths += np.bincount(run_keys(concept_count, images, predictions.image[block], predictions.concept[block]), minlength=len(run_lengths))
+    return np.concatenate([[0], np.cumsum(run_lengths)])

@@ -8,32 +8,32 @@ from typing import Literal
 
 import numpy as np
 
-from pellucid.columns import SPLITS, Annotations, Bytes, Floats, Images, Integers, Kind, Longs, Predictions
-from pellucid.understand.derived import ByImage, Derived, derive
-from pellucid.understand.extra import ExtraLists, extra_lists
-from pellucid.understand.matching import match
+from pellucid.columns import SPLITS, Annotations, Int8Array, Float64Array, Images, Int32Array, Kind, Int64Array, Predictions
+from pellucid.understand.derived import PredictionsByImage, RowIndex, build_row_index
+from pellucid.understand.extra import UnmatchedIndex, build_unmatched_index
+from pellucid.understand.matching import match_predictions
 from pellucid.understand.orders import gallery_order
-from pellucid.understand.outcomes import IGNORED, MATCHED, NOT_HIGHEST, WRONG, Staircase
-from pellucid.understand.runs import Runs, Through, at_or_over, make_runs
-from pellucid.understand.thresholds import Counted, Threshold, thresholds_of
+from pellucid.understand.outcomes import IGNORED, MATCHED, NOT_HIGHEST, WRONG, BestOverlapSteps
+from pellucid.understand.runs import SortedRuns, IndirectColumn, count_above_thresholds, build_runs
+from pellucid.understand.thresholds import ScoredPredictions, Threshold, min_error_thresholds
 
 VALIDATION = SPLITS.index("validation")
 
-ListName = Literal["all_predictions", "predicted_concepts", "matched", "wrong"]
-LISTS: tuple[ListName, ...] = ("all_predictions", "predicted_concepts", "matched", "wrong")
+RunsName = Literal["all_predictions", "predicted_concepts", "matched", "wrong"]
+RUNS_NAMES: tuple[RunsName, ...] = ("all_predictions", "predicted_concepts", "matched", "wrong")
 
 
 @dataclass(frozen=True, eq=False)
-class Kept:
+class EvaluationIndex:
     """What was worked out before: an evaluation that has it answers at once. over: see Evaluation.over; strips: see counts.strips ·
     by_image: where the columns lie a second time in that order."""
 
-    derived: Derived
+    row_index: RowIndex
     thresholds: tuple[Threshold, ...]
-    extra: ExtraLists
-    over: dict[ListName, Longs]
-    strips: dict[str, np.ndarray]
-    by_image: ByImage | None = None
+    unmatched_index: UnmatchedIndex
+    optimal_counts: dict[RunsName, Int64Array]
+    histograms: dict[str, np.ndarray]
+    predictions_by_image: PredictionsByImage | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,152 +50,152 @@ class Evaluation:
     concepts: tuple[str, ...]
     iou_threshold: float
     images: Images
-    coverage: Bytes
+    coverage: Int8Array
     annotations: Annotations
     predictions: Predictions
-    state: Bytes
-    partner: Integers
-    iou: Floats
-    answer: Integers
-    own: Integers
-    staircase: Staircase | None
+    state: Int8Array
+    partner: Int32Array
+    iou: Float64Array
+    answer: Int32Array
+    own: Int32Array
+    overlap_steps: BestOverlapSteps | None
 
-    kept: Kept | None = None
-    chosen: tuple[Threshold, ...] | None = None
+    index: EvaluationIndex | None = None
+    known_thresholds: tuple[Threshold, ...] | None = None
 
     @cached_property
-    def derived(self) -> Derived:
-        if self.kept is not None:
-            return self.kept.derived
-        return derive(
+    def row_index(self) -> RowIndex:
+        if self.index is not None:
+            return self.index.row_index
+        return build_row_index(
             self.kind, len(self.concepts), self.images, self.coverage, self.annotations, self.predictions, self.state, self.answer
         )
 
     @cached_property
-    def by_image(self) -> ByImage:
+    def predictions_by_image(self) -> PredictionsByImage:
         """Predictions in the order of `derived.prediction_of_image`, without a copy."""
-        if self.kept is not None and self.kept.by_image is not None:
-            return self.kept.by_image
-        table, rows = self.predictions, self.derived.prediction_of_image
-        box = None if table.box is None else Through(table.box, rows)
-        return ByImage(Through(table.concept, rows), Through(table.score, rows), box, Through(self.state, rows))
+        if self.index is not None and self.index.predictions_by_image is not None:
+            return self.index.predictions_by_image
+        predictions, prediction_rows = self.predictions, self.row_index.prediction_of_image
+        box = None if predictions.box is None else IndirectColumn(predictions.box, prediction_rows)
+        return PredictionsByImage(IndirectColumn(predictions.concept, prediction_rows), IndirectColumn(predictions.score, prediction_rows), box, IndirectColumn(self.state, prediction_rows))
 
     @cached_property
-    def all_predictions(self) -> Runs:
+    def all_predictions(self) -> SortedRuns:
         """The tab All of each concept."""
-        return self._runs(None, self.derived.start, self.derived.index)
+        return self._build_runs(None, self.row_index.start, self.row_index.index)
 
     @cached_property
-    def predicted_concepts(self) -> Runs:
+    def predicted_concepts(self) -> SortedRuns:
         """All, with all concepts chosen: a classification image once, with its predicted concept."""
         if self.kind != "classification":
             return self.all_predictions
-        return self._runs(self.derived.predicted, self.derived.predicted_start, self.derived.predicted_index)
+        return self._build_runs(self.row_index.predicted, self.row_index.predicted_start, self.row_index.predicted_index)
 
     @cached_property
-    def matched(self) -> Runs:
-        return self._runs(self.derived.matched, self.derived.matched_start, self.derived.matched_index)
+    def matched(self) -> SortedRuns:
+        return self._build_runs(self.row_index.matched, self.row_index.matched_start, self.row_index.matched_index)
 
     @cached_property
-    def wrong(self) -> Runs:
+    def wrong(self) -> SortedRuns:
         """Predictions that match no annotation; Missing holds those at or over the threshold."""
-        return self._runs(self.derived.wrong, self.derived.wrong_start, self.derived.wrong_index)
+        return self._build_runs(self.row_index.wrong, self.row_index.wrong_start, self.row_index.wrong_index)
 
     @property
-    def counted_annotations(self) -> Integers:
+    def matchable_annotations(self) -> Int32Array:
         """Rows of annotations that a prediction can answer: positive, no ignored region, image run on;
         sorted by (split, concept), then image and input order."""
-        return self.derived.annotated
+        return self.row_index.annotated
 
     @cached_property
-    def annotation_start(self) -> Longs:
+    def matchable_starts(self) -> Int64Array:
         """int64 (splits, concepts + 1): where each split's and concept's counted annotations begin."""
-        start, concepts = self.derived.annotated_start, len(self.concepts)
-        return np.stack([start[split * concepts : (split + 1) * concepts + 1] for split in range(len(SPLITS))])
+        run_starts, concept_count = self.row_index.annotated_start, len(self.concepts)
+        return np.stack([run_starts[split * concept_count : (split + 1) * concept_count + 1] for split in range(len(SPLITS))])
 
     @property
-    def answer_score(self) -> Floats:
+    def answer_score(self) -> Float64Array:
         """Per annotation the score of the prediction that matched it; -inf where none did."""
-        return self.derived.answer_score
+        return self.row_index.answer_score
 
-    def _runs(self, rows: Integers | None, start: Longs, index: Floats) -> Runs:
-        table = self.predictions
-        return make_runs(rows, start, len(SPLITS), table.score, table.image, table.order, index)
+    def _build_runs(self, table_rows: Int32Array | None, run_starts: Int64Array, score_index: Float64Array) -> SortedRuns:
+        predictions = self.predictions
+        return build_runs(table_rows, run_starts, len(SPLITS), predictions.score, predictions.image, predictions.order, score_index)
 
-    def annotation_counts(self, split: int) -> Longs:
+    def annotation_counts(self, split: int) -> Int64Array:
         """Per concept, the counted annotations of the split."""
-        return np.asarray(np.diff(self.annotation_start[split]))
+        return np.asarray(np.diff(self.matchable_starts[split]))
 
-    def counted(self, split: int, concept: int) -> Counted:
+    def concept_predictions(self, split: int, concept: int) -> ScoredPredictions:
         """The concept's counted predictions in the split, for sweeps and figures."""
         begin, end = self.all_predictions.span(split, concept)
         state = self.state[begin:end]
-        counts = (state == MATCHED) | (state == WRONG)
-        annotations = int(self.annotation_start[split, concept + 1] - self.annotation_start[split, concept])
-        return Counted(self.predictions.score[begin:end][counts], state[counts] == MATCHED, annotations)
+        is_counted = (state == MATCHED) | (state == WRONG)
+        annotation_count = int(self.matchable_starts[split, concept + 1] - self.matchable_starts[split, concept])
+        return ScoredPredictions(self.predictions.score[begin:end][is_counted], state[is_counted] == MATCHED, annotation_count)
 
     @cached_property
     def thresholds(self) -> tuple[Threshold, ...]:
         """Per concept, the cut with the fewest errors on validation."""
-        if self.kept is not None:
-            return self.kept.thresholds
-        if self.chosen is not None:
-            return self.chosen
-        return tuple(thresholds_of([self.counted(VALIDATION, concept) for concept in range(len(self.concepts))]))
+        if self.index is not None:
+            return self.index.thresholds
+        if self.known_thresholds is not None:
+            return self.known_thresholds
+        return tuple(min_error_thresholds([self.concept_predictions(VALIDATION, concept) for concept in range(len(self.concepts))]))
 
     @cached_property
-    def optimal(self) -> Floats:
+    def optimal_thresholds(self) -> Float64Array:
         """The thresholds' values, float64 (concepts,)."""
         return np.array([threshold.value for threshold in self.thresholds])
 
     @cached_property
-    def over(self) -> dict[ListName, Longs]:
+    def optimal_counts(self) -> dict[RunsName, Int64Array]:
         """int64 (splits, concepts) for each kind of run: how many of its rows are at or over the optimal threshold."""
-        if self.kept is not None:
-            return self.kept.over
-        every = np.arange(len(self.concepts))
+        if self.index is not None:
+            return self.index.optimal_counts
+        all_concepts = np.arange(len(self.concepts))
         return {
-            name: np.stack([at_or_over(getattr(self, name), split, every, self.optimal) for split in range(len(SPLITS))]) for name in LISTS
+            runs_name: np.stack([count_above_thresholds(getattr(self, runs_name), split, all_concepts, self.optimal_thresholds) for split in range(len(SPLITS))]) for runs_name in RUNS_NAMES
         }  # fmt: skip
 
-    def at_or_over(self, name: ListName, split: int, thresholds: Floats) -> Longs:
+    def count_above_thresholds(self, runs_name: RunsName, split: int, thresholds: Float64Array) -> Int64Array:
         """Per concept, how many rows of that run are at or over its threshold. Costs the concepts that have another than the optimal."""
-        counts = np.array(self.over[name][split])
-        changed = np.flatnonzero(thresholds != self.optimal)
-        if len(changed):
-            counts[changed] = at_or_over(getattr(self, name), split, changed, thresholds)
+        counts = np.array(self.optimal_counts[runs_name][split])
+        changed_concepts = np.flatnonzero(thresholds != self.optimal_thresholds)
+        if len(changed_concepts):
+            counts[changed_concepts] = count_above_thresholds(getattr(self, runs_name), split, changed_concepts, thresholds)
         return counts
 
     @cached_property
-    def extra(self) -> ExtraLists:
+    def unmatched_index(self) -> UnmatchedIndex:
         """The tab Extra of every split and concept, at the optimal thresholds."""
-        if self.kept is not None:
-            return self.kept.extra
-        return extra_lists(self, None, np.arange(len(self.concepts)), self.optimal)
+        if self.index is not None:
+            return self.index.unmatched_index
+        return build_unmatched_index(self, None, np.arange(len(self.concepts)), self.optimal_thresholds)
 
 
-def evaluate(
-    kind: Kind, concepts: tuple[str, ...], images: Images, coverage: Bytes,
-    annotations: Annotations, predictions: Predictions, iou: float, consume: bool = False,
+def build_evaluation(
+    kind: Kind, concepts: tuple[str, ...], images: Images, coverage: Int8Array,
+    annotations: Annotations, predictions: Predictions, iou_threshold: float, reuse_boxes: bool = False,
 ) -> Evaluation:  # fmt: skip
     """Put predictions in gallery order and match them, once for all thresholds.
 
     images: sorted by path. predictions: any order. iou: the least IoU of a match, 0 to 1 (detection). consume: the predictions'
     boxes may be overwritten, as a second copy of tens of millions would not fit.
     """
-    order, start = gallery_order(len(concepts), images, predictions)
-    predictions = in_order(predictions, order, consume)
-    del order
-    found = match(kind, len(concepts), images, annotations, predictions, start, iou)
+    prediction_order, run_starts = gallery_order(len(concepts), images, predictions)
+    predictions = reorder_predictions(predictions, prediction_order, reuse_boxes)
+    del prediction_order
+    matching = match_predictions(kind, len(concepts), images, annotations, predictions, run_starts, iou_threshold)
     return Evaluation(
-        kind, concepts, iou, images, coverage, annotations, predictions,
-        found.state, found.partner, found.iou, found.answer, found.own, found.staircase,
+        kind, concepts, iou_threshold, images, coverage, annotations, predictions,
+        matching.state, matching.partner, matching.iou, matching.matched_by, matching.same_concept_prediction, matching.overlap_steps,
     )  # fmt: skip
 
 
-def in_order(predictions: Predictions, order: Integers, consume: bool) -> Predictions:
+def reorder_predictions(predictions: Predictions, order: Int32Array, reuse_boxes: bool) -> Predictions:
     box = predictions.box
-    if box is not None and consume:
+    if box is not None and reuse_boxes:
         for side in range(4):
             box[:, side] = box[order, side]
     elif box is not None:
@@ -205,7 +205,7 @@ def in_order(predictions: Predictions, order: Integers, consume: bool) -> Predic
     return Predictions(predictions.image[order], predictions.concept[order], score, box, predictions.order[order])
 
 
-STATES: dict[int, Literal["ignored", "matched", "missing", "below"]] = {
+STATE_NAMES: dict[int, Literal["ignored", "matched", "missing", "below"]] = {
     IGNORED: "ignored", MATCHED: "matched", WRONG: "missing", NOT_HIGHEST: "below",
 }  # fmt: skip
 """The outcome of a prediction at or over its threshold."""

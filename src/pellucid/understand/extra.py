@@ -7,92 +7,92 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pellucid.columns import SPLITS, Floats, Integers, Longs, Predictions
-from pellucid.understand.orders import best_first, order_by_key
-from pellucid.understand.runs import Joined, Runs, Through, index_of
+from pellucid.columns import SPLITS, Float64Array, Int32Array, Int64Array, Predictions
+from pellucid.understand.orders import sort_runs_by_score, counting_sort
+from pellucid.understand.runs import ConcatColumn, SortedRuns, IndirectColumn, strided_index
 
 if TYPE_CHECKING:
     from pellucid.understand.evaluation import Evaluation
 
 
 @dataclass(frozen=True, eq=False)
-class ExtraLists:
+class UnmatchedIndex:
     """Annotations that nothing at or over a threshold matches, by split and concept, in the order of the tab Extra.
 
     rows: int32, of annotations · surprise: float64, falling: minus the best IoU (boxes), or the image's score · start: int64
     (splits * concepts + 1,), where each list begins · index: of surprise, see runs.
     """
 
-    rows: Integers
-    surprise: Floats
-    start: Longs
-    index: Floats
+    rows: Int32Array
+    surprise: Float64Array
+    start: Int64Array
+    index: Float64Array
 
 
-def extra_lists(evaluation: Evaluation, split: int | None, concepts: Longs, thresholds: Floats) -> ExtraLists:
+def build_unmatched_index(evaluation: Evaluation, split: int | None, concepts: Int64Array, thresholds: Float64Array) -> UnmatchedIndex:
     """The lists of these concepts at thresholds (one a concept of the version); those of others are empty. split None: of all splits.
 
     Boxes: lowest best match first. Images: the image's score for the concept, highest first (none counts as 0).
     Ties: image path, then input order.
     """
-    number = len(evaluation.concepts)
-    start = evaluation.derived.annotated_start
+    concept_count = len(evaluation.concepts)
+    run_starts = evaluation.row_index.annotated_start
     splits = range(len(SPLITS)) if split is None else [split]
-    spans = [range(int(start[run]), int(start[run + 1])) for place in splits for run in (place * number + concepts).tolist()]
-    places = np.concatenate([np.zeros(0, np.int64), *(np.arange(span.start, span.stop) for span in spans if len(span))])
-    rows = evaluation.counted_annotations[places]
-    table = evaluation.annotations
-    rows = rows[evaluation.answer_score[rows] < thresholds[table.concept[rows]]]
-    surprise = -best_match(evaluation, rows, thresholds)[0] if evaluation.kind == "detection" else own_score(evaluation, rows)
-    image, concept = table.image[rows], table.concept[rows]
-    run = evaluation.images.split[image].astype(np.int32) * np.int32(number) + concept
-    order, run_start = order_by_key(run, len(SPLITS) * number)
-    best_first(order, run_start, Predictions(image, concept, surprise, None, rows))
+    run_spans = [range(int(run_starts[run]), int(run_starts[run + 1])) for split_index in splits for run in (split_index * concept_count + concepts).tolist()]
+    positions = np.concatenate([np.zeros(0, np.int64), *(np.arange(span.start, span.stop) for span in run_spans if len(span))])
+    annotation_rows = evaluation.matchable_annotations[positions]
+    annotations = evaluation.annotations
+    annotation_rows = annotation_rows[evaluation.answer_score[annotation_rows] < thresholds[annotations.concept[annotation_rows]]]
+    surprise = -best_overlaps(evaluation, annotation_rows, thresholds)[0] if evaluation.kind == "detection" else concept_scores(evaluation, annotation_rows)
+    image, concept = annotations.image[annotation_rows], annotations.concept[annotation_rows]
+    run_key = evaluation.images.split[image].astype(np.int32) * np.int32(concept_count) + concept
+    order, run_offsets = counting_sort(run_key, len(SPLITS) * concept_count)
+    sort_runs_by_score(order, run_offsets, Predictions(image, concept, surprise, None, annotation_rows))
     surprise = surprise[order]
-    return ExtraLists(rows[order], surprise, run_start, index_of(surprise))
+    return UnmatchedIndex(annotation_rows[order], surprise, run_offsets, strided_index(surprise))
 
 
-def own_score(evaluation: Evaluation, rows: Longs | Integers) -> Floats:
+def concept_scores(evaluation: Evaluation, annotation_rows: Int64Array | Int32Array) -> Float64Array:
     """The image's score for the annotation's concept; 0 where the model gave none."""
-    own = evaluation.own[rows]
+    prediction_rows = evaluation.own[annotation_rows]
     if not len(evaluation.predictions):
-        return np.zeros(len(rows))
-    return np.where(own >= 0, evaluation.predictions.score[own], 0.0)
+        return np.zeros(len(annotation_rows))
+    return np.where(prediction_rows >= 0, evaluation.predictions.score[prediction_rows], 0.0)
 
 
-def best_match(evaluation: Evaluation, rows: Longs | Integers, thresholds: Floats) -> tuple[Floats, Floats]:
+def best_overlaps(evaluation: Evaluation, annotation_rows: Int64Array | Int32Array, thresholds: Float64Array) -> tuple[Float64Array, Float64Array]:
     """The highest IoU of each annotation with a same-concept prediction under the threshold, and its score.
 
     IoU 0 and score NaN where there is none. Of equal IoUs, the higher score.
     """
-    stairs = evaluation.staircase
-    if stairs is None or not len(stairs.score):
-        return np.zeros(len(rows)), np.full(len(rows), np.nan)
-    low, end = stairs.start[rows], stairs.start[np.asarray(rows) + 1]
+    overlap_steps = evaluation.overlap_steps
+    if overlap_steps is None or not len(overlap_steps.score):
+        return np.zeros(len(annotation_rows)), np.full(len(annotation_rows), np.nan)
+    low, end = overlap_steps.start[annotation_rows], overlap_steps.start[np.asarray(annotation_rows) + 1]
     first, high = low.copy(), end.copy()
-    wanted = thresholds[evaluation.annotations.concept[rows]]
+    row_thresholds = thresholds[evaluation.annotations.concept[annotation_rows]]
     while (active := low < high).any():
         middle = (low + high) // 2
-        under = stairs.score[np.minimum(middle, len(stairs.score) - 1)] < wanted
-        low, high = np.where(active & under, middle + 1, low), np.where(active & ~under, middle, high)
+        is_below = overlap_steps.score[np.minimum(middle, len(overlap_steps.score) - 1)] < row_thresholds
+        low, high = np.where(active & is_below, middle + 1, low), np.where(active & ~is_below, middle, high)
     step = np.maximum(low - 1, 0)
-    some = low > first
-    return np.where(some, stairs.iou[step], 0.0), np.where(some, stairs.score[step], np.nan)
+    has_overlap = low > first
+    return np.where(has_overlap, overlap_steps.iou[step], 0.0), np.where(has_overlap, overlap_steps.score[step], np.nan)
 
 
-def extra_runs(evaluation: Evaluation, optimum: ExtraLists, split: int, concepts: Longs, thresholds: Floats) -> Runs:
+def unmatched_runs(evaluation: Evaluation, optimal_index: UnmatchedIndex, split: int, concepts: Int64Array, thresholds: Float64Array) -> SortedRuns:
     """Runs of the tab Extra; optimum: the lists at the chosen thresholds. Lists of concepts held to other thresholds are replaced."""
-    number = len(evaluation.concepts)
-    run = split * number + np.arange(number)
-    begin, end = optimum.start[run], optimum.start[run + 1]
-    spread = np.zeros((2, len(SPLITS), number), np.int64)
-    spread[:, split] = begin, end
-    changed = concepts[thresholds[concepts] != evaluation.optimal[concepts]]
+    concept_count = len(evaluation.concepts)
+    run_keys = split * concept_count + np.arange(concept_count)
+    begin, end = optimal_index.start[run_keys], optimal_index.start[run_keys + 1]
+    run_bounds = np.zeros((2, len(SPLITS), concept_count), np.int64)
+    run_bounds[:, split] = begin, end
+    changed = concepts[thresholds[concepts] != evaluation.optimal_thresholds[concepts]]
     if not len(changed):
-        image = Through(evaluation.annotations.image, optimum.rows)
-        return Runs(optimum.rows, Through(optimum.surprise, index=optimum.index), image, Through(optimum.rows), *spread)
-    new = extra_lists(evaluation, split, changed, thresholds)
-    rows = Joined(optimum.rows, new.rows)
-    spread[:, split, changed] = new.start[run[changed]] + rows.begin, new.start[run[changed] + 1] + rows.begin
-    surprise = Joined(optimum.surprise, new.surprise, np.concatenate([optimum.index, new.index]))
-    return Runs(rows, surprise, Through(evaluation.annotations.image, rows), rows, *spread)
+        image = IndirectColumn(evaluation.annotations.image, optimal_index.rows)
+        return SortedRuns(optimal_index.rows, IndirectColumn(optimal_index.surprise, index=optimal_index.index), image, IndirectColumn(optimal_index.rows), *run_bounds)
+    changed_index = build_unmatched_index(evaluation, split, changed, thresholds)
+    table_rows = ConcatColumn(optimal_index.rows, changed_index.rows)
+    run_bounds[:, split, changed] = changed_index.start[run_keys[changed]] + table_rows.second_start, changed_index.start[run_keys[changed] + 1] + table_rows.second_start
+    surprise = ConcatColumn(optimal_index.surprise, changed_index.surprise, np.concatenate([optimal_index.index, changed_index.index]))
+    return SortedRuns(table_rows, surprise, IndirectColumn(evaluation.annotations.image, table_rows), table_rows, *run_bounds)

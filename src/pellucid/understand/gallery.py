@@ -11,10 +11,10 @@ from typing import Literal
 
 import numpy as np
 
-from pellucid.columns import Floats, Longs
-from pellucid.understand.evaluation import Evaluation, ListName
-from pellucid.understand.extra import extra_runs
-from pellucid.understand.runs import Runs, page_of_runs
+from pellucid.columns import Float64Array, Int64Array
+from pellucid.understand.evaluation import Evaluation, RunsName
+from pellucid.understand.extra import unmatched_runs
+from pellucid.understand.runs import SortedRuns, merged_page
 
 Tab = Literal["all", "matched", "missing", "extra"]
 TABS: tuple[Tab, ...] = ("all", "matched", "missing", "extra")
@@ -28,7 +28,7 @@ class Selection:
     tab: Tab
     split: int
     concept: int | None
-    thresholds: Floats
+    thresholds: Float64Array
     reverse: bool = False
 
     @property
@@ -40,7 +40,7 @@ class Selection:
     def total(self) -> int:
         return int(self._lengths.sum())
 
-    def page(self, offset: int, limit: int) -> Longs:
+    def page(self, offset: int, limit: int) -> Int64Array:
         """Rows of the items at `offset` and on: of predictions, in Extra of annotations. Costs the page."""
         first, last = max(0, min(offset, self.total)), max(0, min(offset + limit, self.total))
         if first >= last:
@@ -49,11 +49,11 @@ class Selection:
             return self._forward(self.total - last, last - first)[::-1]
         return self._forward(first, last - first)
 
-    def every(self) -> Longs:
+    def every(self) -> Int64Array:
         """The rows of all items, in no order. Costs no sorting."""
-        begin = self._runs.begin[self.split]
+        begin = self._runs.run_begin[self.split]
         pieces = [np.arange(first, first + number) for first, number in zip(begin.tolist(), self._lengths.tolist(), strict=True) if number]
-        return np.asarray(self._runs.rows_at(np.concatenate(pieces)), np.int64) if pieces else np.zeros(0, np.int64)
+        return np.asarray(self._runs.to_table_rows(np.concatenate(pieces)), np.int64) if pieces else np.zeros(0, np.int64)
 
     @property
     def threshold_position(self) -> int:
@@ -61,22 +61,22 @@ class Selection:
 
         In reverse, where the first item at or over it stands. With all concepts the thresholds must be one value.
         """
-        over = int(np.minimum(self.evaluation.at_or_over(self._list, self.split, self.thresholds), self._lengths).sum())
+        over = int(np.minimum(self.evaluation.count_above_thresholds(self._list, self.split, self.thresholds), self._lengths).sum())
         return self.total - over if self.reverse else over
 
-    def _forward(self, offset: int, limit: int) -> Longs:
-        return page_of_runs(self._runs, self.split, self._lengths, offset, limit)
+    def _forward(self, offset: int, limit: int) -> Int64Array:
+        return merged_page(self._runs, self.split, self._lengths, offset, limit)
 
     @cached_property
-    def _runs(self) -> Runs:
+    def _runs(self) -> SortedRuns:
         if self.tab == "extra":
             concepts = np.arange(len(self.evaluation.concepts)) if self.concept is None else np.array([self.concept])
-            return extra_runs(self.evaluation, self.evaluation.extra, self.split, concepts, self.thresholds)
-        found: Runs = getattr(self.evaluation, self._list)
+            return unmatched_runs(self.evaluation, self.evaluation.unmatched_index, self.split, concepts, self.thresholds)
+        found: SortedRuns = getattr(self.evaluation, self._list)
         return found
 
     @property
-    def _list(self) -> ListName:
+    def _list(self) -> RunsName:
         """Of which predictions the tab is a part."""
         if self.tab == "matched":
             return "matched"
@@ -85,12 +85,12 @@ class Selection:
         return "predicted_concepts" if self.concept is None else "all_predictions"
 
     @cached_property
-    def _lengths(self) -> Longs:
+    def _lengths(self) -> Int64Array:
         """Per concept, how many rows of its run belong to the tab."""
         if self.tab in ("all", "extra"):
             lengths = self._runs.lengths(self.split)
         else:
-            lengths = self.evaluation.at_or_over(self._list, self.split, self.thresholds)
+            lengths = self.evaluation.count_above_thresholds(self._list, self.split, self.thresholds)
         if self.concept is not None:
             lengths = np.where(np.arange(len(lengths)) == self.concept, lengths, 0)
         return np.asarray(lengths)

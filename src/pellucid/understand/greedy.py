@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.columns import Annotations, Flags, Floats, Longs, Predictions
-from pellucid.understand.boxes import iou_of_pairs
-from pellucid.understand.outcomes import IGNORED, MATCHED, WRONG, Matching, Staircase
+from pellucid.columns import Annotations, BoolArray, Float64Array, Int64Array, Predictions
+from pellucid.understand.boxes import pairwise_iou
+from pellucid.understand.outcomes import IGNORED, MATCHED, WRONG, Matching, BestOverlapSteps
 
-PAIRS_AT_ONCE = 2_000_000
+MAX_PAIRS_PER_BATCH = 2_000_000
 """Pairs of boxes held in memory at a time: about 400 MB at the widest point."""
 
 
-def match_boxes(annotations: Annotations, predictions: Predictions, iou: float, concepts: int) -> Matching:
+def match_boxes_numpy(annotations: Annotations, predictions: Predictions, iou_threshold: float, concept_count: int) -> Matching:
     """Greedy matching within an image and concept, as pycocotools' `evaluateImg` at one IoU.
 
     Predictions by descending score (ties: input order) each take the free annotation of highest IoU
@@ -26,22 +26,22 @@ def match_boxes(annotations: Annotations, predictions: Predictions, iou: float, 
     state = np.full(len(predictions), WRONG, np.int8)
     partner = np.full(len(predictions), -1, np.int32)
     overlap = np.full(len(predictions), np.nan)
-    answer = np.full(len(annotations), -1, np.int32)
+    matched_by = np.full(len(annotations), -1, np.int32)
     steps = []
-    for prediction, annotation, value in overlapping_pairs(annotations, predictions, concepts):
-        region = annotations.ignore[annotation]
-        steps.append(tuple(column[~region] for column in (prediction, annotation, value)))
-        close = value >= iou
-        rows, taken, ious = choose(prediction[close], annotation[close], value[close], region[close], region[close])
-        partner[rows], overlap[rows] = taken, ious
-        absorbed = annotations.ignore[taken]
-        state[rows] = np.where(absorbed, IGNORED, MATCHED)
-        answer[taken[~absorbed]] = rows[~absorbed]
-    stairs = staircase(steps, predictions.score, len(annotations))
-    return Matching(state, partner, overlap, answer, np.full(len(annotations), -1, np.int32), stairs)
+    for prediction, annotation, pair_iou in overlapping_pairs(annotations, predictions, concept_count):
+        is_ignored = annotations.ignore[annotation]
+        steps.append(tuple(pair_array[~is_ignored] for pair_array in (prediction, annotation, pair_iou)))
+        is_close = pair_iou >= iou_threshold
+        predicted_rows, assigned, assigned_iou = assign_greedily(prediction[is_close], annotation[is_close], pair_iou[is_close], is_ignored[is_close], is_ignored[is_close])
+        partner[predicted_rows], overlap[predicted_rows] = assigned, assigned_iou
+        is_absorbed = annotations.ignore[assigned]
+        state[predicted_rows] = np.where(is_absorbed, IGNORED, MATCHED)
+        matched_by[assigned[~is_absorbed]] = predicted_rows[~is_absorbed]
+    overlap_steps = best_overlap_steps(steps, predictions.score, len(annotations))
+    return Matching(state, partner, overlap, matched_by, np.full(len(annotations), -1, np.int32), overlap_steps)
 
 
-def overlapping_pairs(annotations: Annotations, predictions: Predictions, concepts: int) -> Iterator[tuple[Longs, Longs, Floats]]:
+def overlapping_pairs(annotations: Annotations, predictions: Predictions, concept_count: int) -> Iterator[tuple[Int64Array, Int64Array, Float64Array]]:
     """Pairs of one image and concept with IoU over 0, in batches of whole groups.
 
     predictions: each concept's by descending score, ties of an image in input order, as gallery order has them. Within
@@ -49,70 +49,70 @@ def overlapping_pairs(annotations: Annotations, predictions: Predictions, concep
     """
     if annotations.box is None or predictions.box is None or not len(annotations):
         return
-    annotated = annotations.image.astype(np.int64) * concepts + annotations.concept
-    predicted = predictions.image.astype(np.int64) * concepts + predictions.concept
-    by_group = np.argsort(annotated, kind="stable")
-    groups, first, size = np.unique(annotated[by_group], return_index=True, return_counts=True)
-    place = np.minimum(np.searchsorted(groups, predicted), len(groups) - 1)
-    rows = np.flatnonzero(groups[place] == predicted)
-    rows = rows[np.argsort(place[rows], kind="stable")]
-    place = place[rows]
-    pairs_before = np.concatenate([[0], np.cumsum(size[place])])
+    annotated_keys = annotations.image.astype(np.int64) * concept_count + annotations.concept
+    predicted_keys = predictions.image.astype(np.int64) * concept_count + predictions.concept
+    annotation_order = np.argsort(annotated_keys, kind="stable")
+    group_keys, group_starts, group_sizes = np.unique(annotated_keys[annotation_order], return_index=True, return_counts=True)
+    group_index = np.minimum(np.searchsorted(group_keys, predicted_keys), len(group_keys) - 1)
+    predicted_rows = np.flatnonzero(group_keys[group_index] == predicted_keys)
+    predicted_rows = predicted_rows[np.argsort(group_index[predicted_rows], kind="stable")]
+    group_index = group_index[predicted_rows]
+    pair_offsets = np.concatenate([[0], np.cumsum(group_sizes[group_index])])
     begin = 0
-    while begin < len(rows):
-        end = int(np.searchsorted(pairs_before, pairs_before[begin] + PAIRS_AT_ONCE, side="right")) - 1
+    while begin < len(predicted_rows):
+        end = int(np.searchsorted(pair_offsets, pair_offsets[begin] + MAX_PAIRS_PER_BATCH, side="right")) - 1
         end = max(end, begin + 1)
-        end = int(np.searchsorted(place, place[end - 1], side="right"))
-        count = size[place[begin:end]]
-        prediction = np.repeat(rows[begin:end], count)
-        within = np.arange(len(prediction)) - np.repeat(np.cumsum(count) - count, count)
-        annotation = by_group[np.repeat(first[place[begin:end]], count) + within]
-        value = iou_of_pairs(predictions.box[prediction], annotations.box[annotation], annotations.ignore[annotation])
-        some = value > 0
-        yield prediction[some], annotation[some], value[some]
+        end = int(np.searchsorted(group_index, group_index[end - 1], side="right"))
+        pair_counts = group_sizes[group_index[begin:end]]
+        prediction = np.repeat(predicted_rows[begin:end], pair_counts)
+        offset = np.arange(len(prediction)) - np.repeat(np.cumsum(pair_counts) - pair_counts, pair_counts)
+        annotation = annotation_order[np.repeat(group_starts[group_index[begin:end]], pair_counts) + offset]
+        pair_iou = pairwise_iou(predictions.box[prediction], annotations.box[annotation], annotations.ignore[annotation])
+        is_overlapping = pair_iou > 0
+        yield prediction[is_overlapping], annotation[is_overlapping], pair_iou[is_overlapping]
         begin = end
 
 
-def choose(prediction: Longs, annotation: Longs, value: Floats, last: Flags, region: Flags) -> tuple[Longs, Longs, Floats]:
+def assign_greedily(prediction: Int64Array, annotation: Int64Array, pair_iou: Float64Array, is_fallback: BoolArray, is_ignored: BoolArray) -> tuple[Int64Array, Int64Array, Float64Array]:
     """Walk the close pairs, best first within each prediction; what is taken is gone, regions never are.
 
     The pairs of a prediction lie together, in the order in which predictions choose. last: annotations that are taken
     only where no other is left. Pairs whose two boxes have no other choice are settled without walking.
     """
-    turn = np.zeros(len(prediction), np.int64)
-    turn[1:] = np.cumsum(prediction[1:] != prediction[:-1])
-    alone = (np.bincount(turn)[turn] == 1) & (region | (np.bincount(annotation)[annotation] == 1)) if len(turn) else turn == 0
-    contested = np.flatnonzero(~alone)
-    order = contested[np.lexsort((-annotation[contested], -value[contested], last[contested], turn[contested]))]
-    chosen: list[int] = []
-    gone: set[int] = set()
-    served = -1
-    walk = zip(order.tolist(), turn[order].tolist(), annotation[order].tolist(), region[order].tolist(), strict=True)
-    for pair, whose, wanted, is_region in walk:
-        if whose == served or wanted in gone:
+    prediction_index = np.zeros(len(prediction), np.int64)
+    prediction_index[1:] = np.cumsum(prediction[1:] != prediction[:-1])
+    is_uncontested = (np.bincount(prediction_index)[prediction_index] == 1) & (is_ignored | (np.bincount(annotation)[annotation] == 1)) if len(prediction_index) else prediction_index == 0
+    contested = np.flatnonzero(~is_uncontested)
+    order = contested[np.lexsort((-annotation[contested], -pair_iou[contested], is_fallback[contested], prediction_index[contested]))]
+    assigned_pairs: list[int] = []
+    used_annotations: set[int] = set()
+    last_prediction = -1
+    candidates = zip(order.tolist(), prediction_index[order].tolist(), annotation[order].tolist(), is_ignored[order].tolist(), strict=True)
+    for pair, current_prediction, candidate_annotation, is_ignored_region in candidates:
+        if current_prediction == last_prediction or candidate_annotation in used_annotations:
             continue
-        served = whose
-        chosen.append(pair)
-        if not is_region:
-            gone.add(wanted)
-    picks = np.concatenate([np.flatnonzero(alone), np.array(chosen, np.int64)])
-    return prediction[picks], annotation[picks], value[picks]
+        last_prediction = current_prediction
+        assigned_pairs.append(pair)
+        if not is_ignored_region:
+            used_annotations.add(candidate_annotation)
+    assigned = np.concatenate([np.flatnonzero(is_uncontested), np.array(assigned_pairs, np.int64)])
+    return prediction[assigned], annotation[assigned], pair_iou[assigned]
 
 
-def staircase(steps: list[tuple[NDArray[Any], ...]], scores: Floats, annotations: int) -> Staircase:
+def best_overlap_steps(pair_batches: list[tuple[NDArray[Any], ...]], scores: Float64Array, annotation_count: int) -> BestOverlapSteps:
     """Keep, of all overlapping pairs, the best of each score, and of these those that raise (or equal) the best IoU as it rises."""
-    if not steps:
-        return Staircase(np.zeros(annotations + 1, np.int64), np.zeros(0), np.zeros(0))
-    prediction, annotation, value = (np.concatenate(columns) for columns in zip(*steps, strict=True))
+    if not pair_batches:
+        return BestOverlapSteps(np.zeros(annotation_count + 1, np.int64), np.zeros(0), np.zeros(0))
+    prediction, annotation, pair_iou = (np.concatenate(arrays) for arrays in zip(*pair_batches, strict=True))
     score = scores[prediction]
-    order = np.lexsort((value, score, annotation))
-    best = np.ones(len(order), bool)
-    best[:-1] = (annotation[order][1:] != annotation[order][:-1]) | (score[order][1:] != score[order][:-1])
-    order = order[best]
-    annotation, value, score = annotation[order], value[order], score[order]
-    levels, level = np.unique(value, return_inverse=True)
-    height = annotation.astype(np.int64) * (len(levels) + 1) + level
-    kept = height >= np.maximum.accumulate(height) if len(height) else np.zeros(0, bool)
-    start = np.zeros(annotations + 1, np.int64)
-    np.cumsum(np.bincount(annotation[kept], minlength=annotations), out=start[1:])
-    return Staircase(start, score[kept], value[kept])
+    order = np.lexsort((pair_iou, score, annotation))
+    is_best = np.ones(len(order), bool)
+    is_best[:-1] = (annotation[order][1:] != annotation[order][:-1]) | (score[order][1:] != score[order][:-1])
+    order = order[is_best]
+    annotation, pair_iou, score = annotation[order], pair_iou[order], score[order]
+    distinct_ious, iou_rank = np.unique(pair_iou, return_inverse=True)
+    sort_key = annotation.astype(np.int64) * (len(distinct_ious) + 1) + iou_rank
+    is_step = sort_key >= np.maximum.accumulate(sort_key) if len(sort_key) else np.zeros(0, bool)
+    start = np.zeros(annotation_count + 1, np.int64)
+    np.cumsum(np.bincount(annotation[is_step], minlength=annotation_count), out=start[1:])
+    return BestOverlapSteps(start, score[is_step], pair_iou[is_step])

@@ -11,79 +11,79 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid import kernel
-from pellucid.columns import SPLITS, Annotations, Floats, Images, Integers, Longs, Predictions
-from pellucid.understand.orders import order_by_key, run_keys
-from pellucid.understand.outcomes import WRONG, Matching, Staircase
+from pellucid.columns import SPLITS, Annotations, Float64Array, Images, Int32Array, Int64Array, Predictions
+from pellucid.understand.orders import counting_sort, run_keys
+from pellucid.understand.outcomes import WRONG, Matching, BestOverlapSteps
 
 
 @dataclass(frozen=True, eq=False)
-class ByRun:
+class RunAnnotations:
     """Annotations by run, then image, then place in the input. row: the annotation behind a place · start: int64 (runs + 1,)."""
 
-    row: Integers
-    start: Longs
-    image: Integers
-    box: Floats
+    annotation_rows: Int32Array
+    run_starts: Int64Array
+    image: Int32Array
+    box: Float64Array
     ignore: np.ndarray
 
     @property
-    def structure(self) -> kernel.Annotations:
-        return kernel.Annotations(*(kernel.address(column) for column in (self.start, self.image, self.box, self.ignore)))
+    def pointers(self) -> kernel.AnnotationPointers:
+        return kernel.AnnotationPointers(*(kernel.pointer(array) for array in (self.run_starts, self.image, self.box, self.ignore)))
 
 
-def by_run(annotations: Annotations, key: Integers, runs: int, images: int) -> ByRun:
+def group_by_run(annotations: Annotations, run_key: Int32Array, run_count: int, image_count: int) -> RunAnnotations:
     """key: int32 (annotations,), the run of each."""
     assert annotations.box is not None
-    by_image, _ = order_by_key(annotations.image, images)
-    within, start = order_by_key(key[by_image], runs)
-    row = by_image[within]
-    ignore = np.ascontiguousarray(annotations.ignore[row]).view(np.uint8)
-    return ByRun(row, start, np.ascontiguousarray(annotations.image[row]), np.ascontiguousarray(annotations.box[row]), ignore)
+    image_order, _ = counting_sort(annotations.image, image_count)
+    run_order, run_starts = counting_sort(run_key[image_order], run_count)
+    annotation_rows = image_order[run_order]
+    ignore = np.ascontiguousarray(annotations.ignore[annotation_rows]).view(np.uint8)
+    return RunAnnotations(annotation_rows, run_starts, np.ascontiguousarray(annotations.image[annotation_rows]), np.ascontiguousarray(annotations.box[annotation_rows]), ignore)
 
 
-def match_boxes(
-    images: Images, annotations: Annotations, predictions: Predictions, start: Longs, iou: float, concepts: int
+def match_boxes_native(
+    images: Images, annotations: Annotations, predictions: Predictions, run_starts: Int64Array, iou_threshold: float, concept_count: int
 ) -> Matching:  # fmt: skip
     """See `greedy.match_boxes`; start: where the predictions' runs begin."""
     assert predictions.box is not None
-    runs = len(SPLITS) * concepts
-    there = by_run(annotations, run_keys(concepts, images, annotations.image, annotations.concept), runs, len(images))
+    run_count = len(SPLITS) * concept_count
+    run_annotations = group_by_run(annotations, run_keys(concept_count, images, annotations.image, annotations.concept), run_count, len(images))
     state = np.full(len(predictions), WRONG, np.int8)
     partner = np.full(len(predictions), -1, np.int32)
     overlap = np.full(len(predictions), np.nan)
-    answer = np.full(len(annotations), -1, np.int32)
-    top = np.full(len(annotations), -1, np.int32)
-    columns = [np.ascontiguousarray(column) for column in (predictions.score, predictions.image, predictions.box)]
-    place, integer, library = kernel.address, kernel.integer, kernel.library
+    matched_by = np.full(len(annotations), -1, np.int32)
+    top_steps = np.full(len(annotations), -1, np.int32)
+    prediction_arrays = [np.ascontiguousarray(array) for array in (predictions.score, predictions.image, predictions.box)]
+    pointer, int64_arg, library = kernel.pointer, kernel.int64_arg, kernel.library
     assert library is not None
-    structure = there.structure
+    annotation_pointers = run_annotations.pointers
 
-    def walk(first: int, last: int) -> int:
-        slot = np.full(len(images), -1, np.int32)
-        steps = library.match_runs(
-            integer(first), integer(last), place(start), *(place(column) for column in columns), ctypes.byref(structure),
-            place(there.row), ctypes.c_double(iou), place(slot), place(state), place(partner), place(overlap), place(answer), place(top),
+    def match_span(first_run: int, last_run: int) -> int:
+        image_slots = np.full(len(images), -1, np.int32)
+        step_handle = library.match_runs(
+            int64_arg(first_run), int64_arg(last_run), pointer(run_starts), *(pointer(array) for array in prediction_arrays), ctypes.byref(annotation_pointers),
+            pointer(run_annotations.annotation_rows), ctypes.c_double(iou_threshold), pointer(image_slots), pointer(state), pointer(partner), pointer(overlap), pointer(matched_by), pointer(top_steps),
         )  # fmt: skip
-        kernel.enough(steps)
-        return int(steps)
+        kernel.check_memory(step_handle)
+        return int(step_handle)
 
-    parts = kernel.pieces(start)
-    found = kernel.side_by_side(walk, parts)
-    stairs = staircase(found, parts, there, top)
-    return Matching(state, partner, overlap, answer, np.full(len(annotations), -1, np.int32), stairs)
+    spans = kernel.balanced_spans(run_starts)
+    step_handles = kernel.run_parallel(match_span, spans)
+    overlap_steps = gather_overlap_steps(step_handles, spans, run_annotations, top_steps)
+    return Matching(state, partner, overlap, matched_by, np.full(len(annotations), -1, np.int32), overlap_steps)
 
 
-def staircase(found: list[int], parts: list[tuple[int, int]], there: ByRun, top: Integers) -> Staircase:
+def gather_overlap_steps(step_handles: list[int], run_spans: list[tuple[int, int]], run_annotations: RunAnnotations, top_steps: Int32Array) -> BestOverlapSteps:
     """Gather the steps of all parts by annotation, and let the kernel's memory go."""
-    place, library = kernel.address, kernel.library
+    pointer, library = kernel.pointer, kernel.library
     assert library is not None
-    spans = [(kernel.integer(there.start[first]), kernel.integer(there.start[last])) for first, last in parts]
-    start = np.zeros(len(top) + 1, np.int64)
-    for steps, span in zip(found, spans, strict=True):
-        library.count_steps(ctypes.c_void_p(steps), *span, place(there.row), place(top), ctypes.c_void_p(start.ctypes.data + 8))
+    annotation_spans = [(kernel.int64_arg(run_annotations.run_starts[first_run]), kernel.int64_arg(run_annotations.run_starts[last_run])) for first_run, last_run in run_spans]
+    start = np.zeros(len(top_steps) + 1, np.int64)
+    for step_handle, annotation_span in zip(step_handles, annotation_spans, strict=True):
+        library.count_steps(ctypes.c_void_p(step_handle), *annotation_span, pointer(run_annotations.annotation_rows), pointer(top_steps), ctypes.c_void_p(start.ctypes.data + 8))
     np.cumsum(start, out=start)
-    score, value = np.empty(start[-1]), np.empty(start[-1])
-    for steps, span in zip(found, spans, strict=True):
-        library.place_steps(ctypes.c_void_p(steps), *span, place(there.row), place(top), place(start), place(score), place(value))
-        library.free_steps(ctypes.c_void_p(steps))
-    return Staircase(start, score, value)
+    score, iou = np.empty(start[-1]), np.empty(start[-1])
+    for step_handle, annotation_span in zip(step_handles, annotation_spans, strict=True):
+        library.place_steps(ctypes.c_void_p(step_handle), *annotation_span, pointer(run_annotations.annotation_rows), pointer(top_steps), pointer(start), pointer(score), pointer(iou))
+        library.free_steps(ctypes.c_void_p(step_handle))
+    return BestOverlapSteps(start, score, iou)

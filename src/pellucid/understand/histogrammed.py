@@ -12,15 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.columns import Flags, Floats, Longs
-from pellucid.understand.runs import from_ordered_bits
-from pellucid.understand.thresholds import Cuts, Threshold, best_cut
+from pellucid.columns import BoolArray, Float64Array, Int64Array
+from pellucid.understand.runs import sortable_to_float
+from pellucid.understand.thresholds import CandidateThresholds, Threshold, best_threshold
 
 BIN_COUNT = 1 << 16
 SMALL_SCORE_LIMIT = 2.0**-30
 """Scores from 0 to this limit share the last bin: half of all positive floats are below it, but hardly any score."""
 
-ScoreBlock = tuple[Floats, Flags]
+ScoreBlock = tuple[Float64Array, BoolArray]
 """Scores of countable predictions, in any order, and which of them are true positives."""
 
 
@@ -32,14 +32,14 @@ class ScoreBins:
     highest: float
     bin_count: int = BIN_COUNT
 
-    def bin_indices(self, score: Floats) -> Longs:
+    def bin_indices(self, score: Float64Array) -> Int64Array:
         highest_bits, bin_width = self._bit_range
         return np.minimum(((np.uint64(highest_bits) - sortable_bits(score)) // np.uint64(bin_width)).astype(np.int64), self.bin_count - 1)
 
     def upper_bound(self, bin_index: int) -> float:
         """The lowest score above the bin: scores at or over it are in earlier bins."""
         highest_bits, bin_width = self._bit_range
-        return float(from_ordered_bits(highest_bits - bin_index * bin_width + 1))
+        return float(sortable_to_float(highest_bits - bin_index * bin_width + 1))
 
     @property
     def _bit_range(self) -> tuple[int, int]:
@@ -53,14 +53,14 @@ class ScoreBins:
 class BinCounts:
     """predictions, matches (true positives): int64 (bins,). Counts of several blocks can be added."""
 
-    predictions: Longs
-    matches: Longs
+    predictions: Int64Array
+    matches: Int64Array
 
     def __add__(self, other: BinCounts) -> BinCounts:
         return BinCounts(self.predictions + other.predictions, self.matches + other.matches)
 
 
-def sortable_bits(score: Floats) -> NDArray[np.uint64]:
+def sortable_bits(score: Float64Array) -> NDArray[np.uint64]:
     """float64 as unsigned integers that sort as they do."""
     bits = np.ascontiguousarray(score + 0.0).view(np.uint64)
     sign_bit = np.uint64(1 << 63)
@@ -74,7 +74,7 @@ def count_bins(score_bins: ScoreBins, block: ScoreBlock) -> BinCounts:
     return BinCounts(np.bincount(bin_indices, minlength=score_bins.bin_count), np.bincount(bin_indices[is_match], minlength=score_bins.bin_count))
 
 
-def candidate_bins(bin_counts: BinCounts, annotations: int) -> Flags:
+def candidate_bins(bin_counts: BinCounts, annotations: int) -> BoolArray:
     """The bins that may contain the minimum, each with the next non-empty bin below; bool (bins,)."""
     predictions_above, matches_above = np.cumsum(bin_counts.predictions), np.cumsum(bin_counts.matches)
     errors = annotations + predictions_above - 2 * matches_above
@@ -89,14 +89,14 @@ def candidate_bins(bin_counts: BinCounts, annotations: int) -> Flags:
     return is_candidate
 
 
-def select_bins(score_bins: ScoreBins, candidates: Flags, block: ScoreBlock) -> ScoreBlock:
+def select_bins(score_bins: ScoreBins, candidates: BoolArray, block: ScoreBlock) -> ScoreBlock:
     """The second pass over a block: its rows in the candidate bins."""
     score, is_match = block
     is_selected = candidates[score_bins.bin_indices(score)]
     return score[is_selected], is_match[is_selected]
 
 
-def fewest_errors_from_bins(score_bins: ScoreBins, bin_counts: BinCounts, candidates: Flags, block: ScoreBlock, annotations: int) -> Threshold:
+def fewest_errors_from_bins(score_bins: ScoreBins, bin_counts: BinCounts, candidates: BoolArray, block: ScoreBlock, annotations: int) -> Threshold:
     """The same result as `thresholds.fewest_errors` on all rows. block: all rows of the candidate bins."""
     score, is_match = block
     order = np.argsort(-score, kind="stable")
@@ -108,4 +108,4 @@ def fewest_errors_from_bins(score_bins: ScoreBins, bin_counts: BinCounts, candid
     included = last_rows + 1 + skipped_predictions[bin_indices]
     tp = np.cumsum(is_match)[last_rows] + skipped_matches[bin_indices]
     gap = np.diff(np.concatenate([[0], skipped_predictions[bin_indices]])) > 0
-    return best_cut(Cuts(score[last_rows], included, tp, gap), annotations)
+    return best_threshold(CandidateThresholds(score[last_rows], included, tp, gap), annotations)

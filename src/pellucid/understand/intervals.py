@@ -6,152 +6,152 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid.columns import NOT_RUN, Flags, Floats, Longs
+from pellucid.columns import NOT_RUN, BoolArray, Float64Array, Int64Array
 from pellucid.understand.evaluation import VALIDATION, Evaluation
-from pellucid.understand.objectives import Objective, worth
+from pellucid.understand.objectives import Objective, objective_values
 from pellucid.understand.outcomes import MATCHED, WRONG
 
-SAMPLES = 200
-COVERAGE = 0.9
-MANY = 20_000
+RESAMPLES = 200
+CONFIDENCE_LEVEL = 0.9
+MAX_UNBINNED = 20_000
 """Predictions of a concept beyond which they are drawn one by one, in BINS of equal size, and not with their images: so many tell so
 much that the interval is narrow in any case."""
-BINS = 2_048
+BIN_COUNT = 2_048
 Interval = tuple[float, float]
 
 
-def threshold_intervals(evaluation: Evaluation, samples: int = SAMPLES, seed: int = 0) -> list[Interval | None]:
+def threshold_intervals(evaluation: Evaluation, resamples: int = RESAMPLES, seed: int = 0) -> list[Interval | None]:
     """For each concept the range in which 90 % of the thresholds lie that other validation sets of as many images would have given.
 
     Fallback thresholds have that of all concepts together; None where nothing was predicted on validation.
     """
-    own = [counted(evaluation, concept) for concept in range(len(evaluation.concepts))]
-    fallback = any(one.source == "fallback" for one in evaluation.thresholds)
-    lists = [binned(one) if len(one[0]) > MANY else one for one in ([*own, together(own)] if fallback else own)]
-    del own
-    covered = np.flatnonzero((evaluation.images.split == VALIDATION) & (evaluation.coverage != NOT_RUN))
-    place = np.zeros(len(evaluation.images), np.int64)
-    place[covered] = np.arange(len(covered))
-    chance = np.random.default_rng(seed)
-    found = np.full((samples, len(lists)), np.nan)
-    for sample in range(samples):
-        weight = np.bincount(chance.integers(0, max(1, len(covered)), len(covered)), minlength=len(covered))
-        for number, one in enumerate(lists):
-            if isinstance(one, Binned):
-                found[sample, number] = best_of_bins(one, chance)
-            elif len(one[0]):
-                found[sample, number] = best_cut(one[0], one[1], weight[place[one[2]]])
-    ranges = [percentiles(found[:, number]) for number in range(len(lists))]
-    return [ranges[-1] if one.source == "fallback" and fallback else ranges[number] for number, one in enumerate(evaluation.thresholds)]
+    concept_scores = [load_concept_scores(evaluation, concept) for concept in range(len(evaluation.concepts))]
+    has_fallback = any(threshold.source == "fallback" for threshold in evaluation.thresholds)
+    score_sets = [bin_scores(scores) if len(scores[0]) > MAX_UNBINNED else scores for scores in ([*concept_scores, merge_scores(concept_scores)] if has_fallback else concept_scores)]
+    del concept_scores
+    covered_images = np.flatnonzero((evaluation.images.split == VALIDATION) & (evaluation.coverage != NOT_RUN))
+    covered_index = np.zeros(len(evaluation.images), np.int64)
+    covered_index[covered_images] = np.arange(len(covered_images))
+    rng = np.random.default_rng(seed)
+    replicates = np.full((resamples, len(score_sets)), np.nan)
+    for sample in range(resamples):
+        image_weights = np.bincount(rng.integers(0, max(1, len(covered_images)), len(covered_images)), minlength=len(covered_images))
+        for set_index, scores in enumerate(score_sets):
+            if isinstance(scores, ScoreBins):
+                replicates[sample, set_index] = replicate_bin_threshold(scores, rng)
+            elif len(scores[0]):
+                replicates[sample, set_index] = replicate_threshold(scores[0], scores[1], image_weights[covered_index[scores[2]]])
+    intervals = [percentile_interval(replicates[:, set_index]) for set_index in range(len(score_sets))]
+    return [intervals[-1] if threshold.source == "fallback" and has_fallback else intervals[concept_index] for concept_index, threshold in enumerate(evaluation.thresholds)]
 
 
-Lists = tuple[Floats, Flags, Longs]
+ConceptScores = tuple[Float64Array, BoolArray, Int64Array]
 
 
-def counted(evaluation: Evaluation, concept: int) -> Lists:
+def load_concept_scores(evaluation: Evaluation, concept: int) -> ConceptScores:
     """Scores falling, whether they match, and their images."""
     begin, end = evaluation.all_predictions.span(VALIDATION, concept)
     state = evaluation.state[begin:end]
-    able = (state == MATCHED) | (state == WRONG)
-    table = evaluation.predictions
-    return np.asarray(table.score[begin:end][able]), np.asarray(state[able] == MATCHED), np.asarray(table.image[begin:end][able], np.int64)
+    is_counted = (state == MATCHED) | (state == WRONG)
+    predictions = evaluation.predictions
+    return np.asarray(predictions.score[begin:end][is_counted]), np.asarray(state[is_counted] == MATCHED), np.asarray(predictions.image[begin:end][is_counted], np.int64)
 
 
-def counted_nothing() -> Lists:
+def empty_scores() -> ConceptScores:
     return np.zeros(0), np.zeros(0, bool), np.zeros(0, np.int64)
 
 
-def together(several: list[Lists]) -> Lists:
-    score, right, image = (np.concatenate([one[side] for one in several]) for side in range(3))
+def merge_scores(score_sets: list[ConceptScores]) -> ConceptScores:
+    score, is_match, image = (np.concatenate([scores[component] for scores in score_sets]) for component in range(3))
     order = np.argsort(-score, kind="stable")
-    return score[order], right[order], image[order]
+    return score[order], is_match[order], image[order]
 
 
-def best_cut(score: Floats, right: Flags, weight: Longs) -> float:
+def replicate_threshold(score: Float64Array, is_match: BoolArray, weights: Int64Array) -> float:
     """The lowest cut with the fewest errors, each prediction counting as often as its image was drawn; NaN where none was."""
-    drawn = weight > 0
-    score, right, weight = score[drawn], right[drawn], weight[drawn]
+    is_drawn = weights > 0
+    score, is_match, weights = score[is_drawn], is_match[is_drawn], weights[is_drawn]
     if not len(score):
         return np.nan
-    last = np.append(score[1:] != score[:-1], True)
-    errors = np.concatenate([[0], np.cumsum(np.where(right, -weight, weight))[last]])
-    best = len(errors) - 1 - int(np.argmin(errors[::-1]))
-    distinct = score[last]
-    if best == 0:
+    is_last_of_score = np.append(score[1:] != score[:-1], True)
+    errors = np.concatenate([[0], np.cumsum(np.where(is_match, -weights, weights))[is_last_of_score]])
+    best_index = len(errors) - 1 - int(np.argmin(errors[::-1]))
+    distinct_scores = score[is_last_of_score]
+    if best_index == 0:
         return float(np.nextafter(score[0], np.inf))
-    return float(distinct[-1]) if best == len(distinct) else float((distinct[best - 1] + distinct[best]) / 2)
+    return float(distinct_scores[-1]) if best_index == len(distinct_scores) else float((distinct_scores[best_index - 1] + distinct_scores[best_index]) / 2)
 
 
 @dataclass(frozen=True, eq=False)
-class Binned:
+class ScoreBins:
     """Predictions in BINS of equal size, best first: how many of each match and how many do not. cut: the value that includes the first
     0, 1, 2, ... bins."""
 
-    good: Longs
-    bad: Longs
-    cut: Floats
+    match_counts: Int64Array
+    error_counts: Int64Array
+    thresholds: Float64Array
 
 
-def binned(one: Lists) -> Binned:
-    score, right, _ = one
-    edges = np.linspace(0, len(score), BINS + 1).astype(np.int64)
-    good = np.add.reduceat(right.astype(np.int64), edges[:-1])
-    cut = np.concatenate([[np.nextafter(score[0], np.inf)], score[edges[1:] - 1]])
-    return Binned(good, np.diff(edges) - good, cut)
+def bin_scores(scores: ConceptScores) -> ScoreBins:
+    score, is_match, _ = scores
+    edges = np.linspace(0, len(score), BIN_COUNT + 1).astype(np.int64)
+    match_counts = np.add.reduceat(is_match.astype(np.int64), edges[:-1])
+    thresholds = np.concatenate([[np.nextafter(score[0], np.inf)], score[edges[1:] - 1]])
+    return ScoreBins(match_counts, np.diff(edges) - match_counts, thresholds)
 
 
-def best_of_bins(one: Binned, chance: np.random.Generator) -> float:
+def replicate_bin_threshold(bins: ScoreBins, rng: np.random.Generator) -> float:
     """The lowest cut with the fewest errors, of predictions drawn one by one; cuts lie between bins."""
-    errors = np.concatenate([[0], np.cumsum(chance.poisson(one.bad) - chance.poisson(one.good))])
-    return float(one.cut[len(errors) - 1 - int(np.argmin(errors[::-1]))])
+    errors = np.concatenate([[0], np.cumsum(rng.poisson(bins.error_counts) - rng.poisson(bins.match_counts))])
+    return float(bins.thresholds[len(errors) - 1 - int(np.argmin(errors[::-1]))])
 
 
-def percentiles(values: Floats) -> Interval | None:
+def percentile_interval(replicates: Float64Array) -> Interval | None:
     """The middle 90 % of the samples that gave a threshold."""
-    known = values[~np.isnan(values)]
-    if not len(known):
+    valid_replicates = replicates[~np.isnan(replicates)]
+    if not len(valid_replicates):
         return None
-    low, high = np.quantile(known, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2], method="inverted_cdf").tolist()
+    low, high = np.quantile(valid_replicates, [(1 - CONFIDENCE_LEVEL) / 2, (1 + CONFIDENCE_LEVEL) / 2], method="inverted_cdf").tolist()
     return float(low), float(high)
 
 
 def objective_interval(
-    evaluation: Evaluation, concept: int | None, objective: Objective, samples: int = SAMPLES, seed: int = 0
+    evaluation: Evaluation, concept: int | None, objective: Objective, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval | None:
     """The same for a threshold chosen for an objective, of one concept or one for all; None where hardly a sample reaches it."""
-    several = [concept] if concept is not None else list(range(len(evaluation.concepts)))
-    score, right, image = together([counted(evaluation, place) for place in several] or [counted_nothing()])
+    concepts = [concept] if concept is not None else list(range(len(evaluation.concepts)))
+    score, is_match, image = merge_scores([load_concept_scores(evaluation, concept_index) for concept_index in concepts] or [empty_scores()])
     if not len(score):
         return None
-    covered = np.flatnonzero((evaluation.images.split == VALIDATION) & (evaluation.coverage != NOT_RUN))
-    place = np.zeros(len(evaluation.images), np.int64)
-    place[covered] = np.arange(len(covered))
-    start = evaluation.annotation_start[VALIDATION]
-    rows = np.concatenate([evaluation.counted_annotations[start[one] : start[one + 1]] for one in several])
-    annotated = np.bincount(place[evaluation.annotations.image[rows]], minlength=len(covered))
-    few = binned((score, right, image)) if len(score) > MANY else None
-    chance = np.random.default_rng(seed)
-    found = np.full(samples, np.nan)
-    for sample in range(samples):
-        if few is not None:
-            good, bad = chance.poisson(few.good), chance.poisson(few.bad)
-            found[sample] = best_of_sums(few.cut, np.cumsum(good), np.cumsum(good + bad), float(chance.poisson(len(rows))), objective)
+    covered_images = np.flatnonzero((evaluation.images.split == VALIDATION) & (evaluation.coverage != NOT_RUN))
+    covered_index = np.zeros(len(evaluation.images), np.int64)
+    covered_index[covered_images] = np.arange(len(covered_images))
+    concept_starts = evaluation.matchable_starts[VALIDATION]
+    annotation_rows = np.concatenate([evaluation.matchable_annotations[concept_starts[concept_index] : concept_starts[concept_index + 1]] for concept_index in concepts])
+    annotations_per_image = np.bincount(covered_index[evaluation.annotations.image[annotation_rows]], minlength=len(covered_images))
+    bins = bin_scores((score, is_match, image)) if len(score) > MAX_UNBINNED else None
+    rng = np.random.default_rng(seed)
+    replicates = np.full(resamples, np.nan)
+    for sample in range(resamples):
+        if bins is not None:
+            match_counts, error_counts = rng.poisson(bins.match_counts), rng.poisson(bins.error_counts)
+            replicates[sample] = replicate_objective_threshold(bins.thresholds, np.cumsum(match_counts), np.cumsum(match_counts + error_counts), float(rng.poisson(len(annotation_rows))), objective)
             continue
-        drawn = np.bincount(chance.integers(0, len(covered), len(covered)), minlength=len(covered))
-        weight = drawn[place[image]]
-        kept = weight > 0
-        last = np.append(score[kept][1:] != score[kept][:-1], True)[: int(kept.sum())]
-        tp, predicted = (np.cumsum(part[kept])[last] for part in (weight * right, weight))
-        cuts = score[kept][last]
-        if len(cuts):
-            middle = np.append((cuts[:-1] + cuts[1:]) / 2, cuts[-1])
-            every = np.concatenate([[np.nextafter(cuts[0], np.inf)], middle])
-            found[sample] = best_of_sums(every, tp, predicted, float((drawn * annotated).sum()), objective)
-    return percentiles(found) if (~np.isnan(found)).mean() > COVERAGE / 2 else None
+        image_weights = np.bincount(rng.integers(0, len(covered_images), len(covered_images)), minlength=len(covered_images))
+        weights = image_weights[covered_index[image]]
+        is_drawn = weights > 0
+        is_last_of_score = np.append(score[is_drawn][1:] != score[is_drawn][:-1], True)[: int(is_drawn.sum())]
+        tp, predicted_counts = (np.cumsum(increments[is_drawn])[is_last_of_score] for increments in (weights * is_match, weights))
+        distinct_scores = score[is_drawn][is_last_of_score]
+        if len(distinct_scores):
+            midpoints = np.append((distinct_scores[:-1] + distinct_scores[1:]) / 2, distinct_scores[-1])
+            candidate_thresholds = np.concatenate([[np.nextafter(distinct_scores[0], np.inf)], midpoints])
+            replicates[sample] = replicate_objective_threshold(candidate_thresholds, tp, predicted_counts, float((image_weights * annotations_per_image).sum()), objective)
+    return percentile_interval(replicates) if (~np.isnan(replicates)).mean() > CONFIDENCE_LEVEL / 2 else None
 
 
-def best_of_sums(cuts: Floats, tp: Longs, predicted: Longs, annotations: float, objective: Objective) -> float:
+def replicate_objective_threshold(candidate_thresholds: Float64Array, tp: Int64Array, predicted_counts: Int64Array, annotation_count: float, objective: Objective) -> float:
     """cuts: one more than sums, the first predicting nothing. NaN where none reaches the objective."""
-    value = worth(objective, np.concatenate([[0.0], tp]), np.concatenate([[0.0], predicted]), max(annotations, float(tp[-1])))
-    best = len(value) - 1 - int(np.argmax(value[::-1]))
-    return np.nan if np.isneginf(value[best]) else float(cuts[best])
+    objective_value = objective_values(objective, np.concatenate([[0.0], tp]), np.concatenate([[0.0], predicted_counts]), max(annotation_count, float(tp[-1])))
+    best_index = len(objective_value) - 1 - int(np.argmax(objective_value[::-1]))
+    return np.nan if np.isneginf(objective_value[best_index]) else float(candidate_thresholds[best_index])

@@ -7,10 +7,10 @@ from typing import Literal
 
 import numpy as np
 
-from pellucid.columns import Floats, Longs
-from pellucid.understand.causes import CAUSES, Cause, causes_of_extra, causes_of_missing
-from pellucid.understand.evaluation import STATES, Evaluation
-from pellucid.understand.extra import best_match, own_score
+from pellucid.columns import Float64Array, Int64Array
+from pellucid.understand.causes import CAUSES, Cause, false_negative_causes, false_positive_causes
+from pellucid.understand.evaluation import STATE_NAMES, Evaluation
+from pellucid.understand.extra import best_overlaps, concept_scores
 from pellucid.understand.shown import Shown
 
 Outcome = Literal["matched", "missing", "extra", "ignored", "below"]
@@ -48,13 +48,13 @@ def items(selection: Shown, offset: int, limit: int) -> list[Item]:
     return described(selection, selection.page(offset, limit), offset)
 
 
-def described(selection: Shown, rows: Longs, offset: int) -> list[Item]:
+def described(selection: Shown, rows: Int64Array, offset: int) -> list[Item]:
     """Rows of the selection that begin at `offset`."""
     if selection.shows_annotations:
         return extra_items(selection, rows, offset)
     outcomes = [outcome_of(selection.evaluation, row, selection.thresholds) for row in rows.tolist()]
     missing = rows[np.array([outcome == "missing" for outcome in outcomes], bool)]
-    causes = causes_of_missing(selection.evaluation, missing, selection.thresholds)
+    causes = false_positive_causes(selection.evaluation, missing, selection.thresholds)
     cause_of = {row: CAUSES[cause] for row, cause in zip(missing.tolist(), causes.tolist(), strict=True)}
     return [
         predicted_item(selection.evaluation, row, position, outcome, cause_of.get(row))
@@ -72,21 +72,21 @@ def predicted_item(evaluation: Evaluation, row: int, position: int, outcome: Out
     )  # fmt: skip
 
 
-def outcome_of(evaluation: Evaluation, row: int, thresholds: Floats) -> Outcome:
+def outcome_of(evaluation: Evaluation, row: int, thresholds: Float64Array) -> Outcome:
     """A prediction's outcome: its state at or over its threshold, else `below`."""
     table = evaluation.predictions
     if table.score[row] < thresholds[table.concept[row]]:
         return "below"
-    return STATES[int(evaluation.state[row])]
+    return STATE_NAMES[int(evaluation.state[row])]
 
 
-def extra_items(selection: Shown, rows: Longs, offset: int) -> list[Item]:
+def extra_items(selection: Shown, rows: Int64Array, offset: int) -> list[Item]:
     evaluation, thresholds = selection.evaluation, selection.thresholds
     table = evaluation.annotations
     boxes = evaluation.kind == "detection"
-    best, best_score = best_match(evaluation, rows, thresholds)
-    own = own_score(evaluation, rows)
-    causes = causes_of_extra(evaluation, rows, thresholds).tolist()
+    best, best_score = best_overlaps(evaluation, rows, thresholds)
+    own = concept_scores(evaluation, rows)
+    causes = false_negative_causes(evaluation, rows, thresholds).tolist()
     return [
         Item(
             offset + place, str(evaluation.images.path[table.image[row]]), evaluation.concepts[table.concept[row]],
@@ -102,7 +102,7 @@ def number(value: np.float64) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def box_at(box: Floats | None, row: int) -> tuple[float, float, float, float] | None:
+def box_at(box: Float64Array | None, row: int) -> tuple[float, float, float, float] | None:
     if box is None:
         return None
     left, top, width, height = box[row].tolist()

@@ -9,13 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 from pellucid import kernel
-from pellucid.columns import CLOSED, UNANNOTATED, Annotations, Bytes, Flags, Images, Integers, Kind, Longs, Predictions
+from pellucid.columns import EXHAUSTIVE, UNANNOTATED, Annotations, Int8Array, BoolArray, Images, Int32Array, Kind, Int64Array, Predictions
 from pellucid.understand import greedy, greedy_in_c
 from pellucid.understand.outcomes import IGNORED, MATCHED, NOT_HIGHEST, WRONG, Matching
 
 
-def match(
-    kind: Kind, concepts: int, images: Images, annotations: Annotations, predictions: Predictions, start: Longs, iou: float
+def match_predictions(
+    kind: Kind, concept_count: int, images: Images, annotations: Annotations, predictions: Predictions, run_starts: Int64Array, iou_threshold: float
 ) -> Matching:  # fmt: skip
     """Match every prediction once. `iou` (0 to 1) is used in detection alone.
 
@@ -23,70 +23,70 @@ def match(
     """
     if kind == "detection":
         if kernel.library is None:
-            found = greedy.match_boxes(annotations, predictions, iou, concepts)
+            matching = greedy.match_boxes_numpy(annotations, predictions, iou_threshold, concept_count)
         else:
-            found = greedy_in_c.match_boxes(images, annotations, predictions, start, iou, concepts)
-        found.state[(found.state == WRONG) & unverified(concepts, images, annotations, predictions)] = IGNORED
-        return found
-    own_annotation, own_prediction = same_image_and_concept(annotations, predictions, concepts)
+            matching = greedy_in_c.match_boxes_native(images, annotations, predictions, run_starts, iou_threshold, concept_count)
+        matching.state[(matching.state == WRONG) & unverified_predictions(concept_count, images, annotations, predictions)] = IGNORED
+        return matching
+    same_concept_annotation, same_concept_prediction = pair_same_concept(annotations, predictions, concept_count)
     if kind == "classification":
-        state = classified(images, predictions, own_annotation >= 0)
+        state = classification_states(images, predictions, same_concept_annotation >= 0)
     else:
-        state = tagged(images, annotations, predictions, own_annotation)
-    matched = state == MATCHED
-    partner = np.where(matched, own_annotation, -1).astype(np.int32)
-    answer = np.full(len(annotations), -1, np.int32)
-    answer[partner[matched]] = np.flatnonzero(matched)
-    return Matching(state, partner, np.full(len(state), np.nan), answer, own_prediction, None)
+        state = tagging_states(images, annotations, predictions, same_concept_annotation)
+    is_matched = state == MATCHED
+    partner = np.where(is_matched, same_concept_annotation, -1).astype(np.int32)
+    matched_by = np.full(len(annotations), -1, np.int32)
+    matched_by[partner[is_matched]] = np.flatnonzero(is_matched)
+    return Matching(state, partner, np.full(len(state), np.nan), matched_by, same_concept_prediction, None)
 
 
-def unverified(concepts: int, images: Images, annotations: Annotations, predictions: Predictions) -> Flags:
+def unverified_predictions(concept_count: int, images: Images, annotations: Annotations, predictions: Predictions) -> BoolArray:
     """Boxes of a concept that nobody looked for in their image (LVIS, Open Images; an image nobody annotated): they are no errors."""
-    unsure = images.stated != CLOSED
-    if not unsure.any():
+    is_not_exhaustive = images.stated != EXHAUSTIVE
+    if not is_not_exhaustive.any():
         return np.zeros(len(predictions), bool)
-    listed = np.unique(annotations.image.astype(np.int64) * concepts + annotations.concept)
-    key = predictions.image.astype(np.int64) * concepts + predictions.concept
-    return np.asarray(unsure[predictions.image] & ~np.isin(key, listed))
+    annotated_keys = np.unique(annotations.image.astype(np.int64) * concept_count + annotations.concept)
+    predicted_keys = predictions.image.astype(np.int64) * concept_count + predictions.concept
+    return np.asarray(is_not_exhaustive[predictions.image] & ~np.isin(predicted_keys, annotated_keys))
 
 
-def same_image_and_concept(annotations: Annotations, predictions: Predictions, concepts: int) -> tuple[Integers, Integers]:
+def pair_same_concept(annotations: Annotations, predictions: Predictions, concept_count: int) -> tuple[Int32Array, Int32Array]:
     """Per prediction the annotation of the same image and concept, and the reverse; -1 where there is none."""
-    annotated = annotations.image.astype(np.int64) * concepts + annotations.concept
-    predicted = predictions.image.astype(np.int64) * concepts + predictions.concept
-    return positions(annotated, predicted), positions(predicted, annotated)
+    annotated_keys = annotations.image.astype(np.int64) * concept_count + annotations.concept
+    predicted_keys = predictions.image.astype(np.int64) * concept_count + predictions.concept
+    return lookup_positions(annotated_keys, predicted_keys), lookup_positions(predicted_keys, annotated_keys)
 
 
-def positions(keys: Longs, wanted: Longs) -> Integers:
+def lookup_positions(keys: Int64Array, queries: Int64Array) -> Int32Array:
     """Where each wanted key stands in `keys` (unique, any order); -1 where it does not."""
     if not len(keys):
-        return np.full(len(wanted), -1, np.int32)
+        return np.full(len(queries), -1, np.int32)
     order = np.argsort(keys, kind="stable")
-    place = np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)
-    found = order[place]
-    return np.where(keys[found] == wanted, found, -1).astype(np.int32)
+    sorted_position = np.minimum(np.searchsorted(keys, queries, sorter=order), len(keys) - 1)
+    candidates = order[sorted_position]
+    return np.where(keys[candidates] == queries, candidates, -1).astype(np.int32)
 
 
-def classified(images: Images, predictions: Predictions, agrees: np.ndarray) -> Bytes:
+def classification_states(images: Images, predictions: Predictions, is_correct: np.ndarray) -> Int8Array:
     """An image's predicted concept is the one with the highest score; ties: the concept listed first."""
     order = np.lexsort((predictions.concept, -predictions.score, predictions.image))
     image = predictions.image[order]
-    first = np.ones(len(order), bool)
-    first[1:] = image[1:] != image[:-1]
-    highest = order[first]
+    is_first = np.ones(len(order), bool)
+    is_first[1:] = image[1:] != image[:-1]
+    top_prediction = order[is_first]
     state = np.full(len(predictions), NOT_HIGHEST, np.int8)
-    state[highest] = np.where(agrees[highest], MATCHED, WRONG)
-    nobody = images.stated[predictions.image[highest]] == UNANNOTATED
-    state[highest[nobody]] = IGNORED
+    state[top_prediction] = np.where(is_correct[top_prediction], MATCHED, WRONG)
+    is_unannotated = images.stated[predictions.image[top_prediction]] == UNANNOTATED
+    state[top_prediction[is_unannotated]] = IGNORED
     return state
 
 
-def tagged(images: Images, annotations: Annotations, predictions: Predictions, own: Integers) -> Bytes:
+def tagging_states(images: Images, annotations: Annotations, predictions: Predictions, annotation_index: Int32Array) -> Int8Array:
     """Each concept alone: positive, negative or unknown; an unknown takes no part."""
     stated = images.stated[predictions.image]
-    listed = own >= 0
-    positive = listed.copy()
-    positive[listed] = annotations.positive[own[listed]]
-    unknown = ~listed & (stated != CLOSED)
-    unknown[listed] = annotations.ignore[own[listed]]
-    return np.where(unknown, IGNORED, np.where(positive, MATCHED, WRONG)).astype(np.int8)
+    is_listed = annotation_index >= 0
+    is_positive = is_listed.copy()
+    is_positive[is_listed] = annotations.positive[annotation_index[is_listed]]
+    is_unknown = ~is_listed & (stated != EXHAUSTIVE)
+    is_unknown[is_listed] = annotations.ignore[annotation_index[is_listed]]
+    return np.where(is_unknown, IGNORED, np.where(is_positive, MATCHED, WRONG)).astype(np.int8)

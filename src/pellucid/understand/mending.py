@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid.columns import CLOSED, OPEN, UNANNOTATED, Annotations, Bytes, Images, Kind, Longs, texts
-from pellucid.understand.boxes import iou_of_pairs
+from pellucid.columns import EXHAUSTIVE, PARTIAL, UNANNOTATED, Annotations, Int8Array, Images, Kind, Int64Array, string_column
+from pellucid.understand.boxes import pairwise_iou
 from pellucid.understand.decisions import Box, Decision, Label, LabelValue, effective_decisions
 
 SAME_BOX_IOU = 0.9
@@ -34,10 +34,10 @@ class CorrectedAnnotations:
     new ones named in decisions · unapplied_ids: of decisions whose annotation no longer exists.
     """
 
-    images: Longs
+    images: Int64Array
     annotations: Annotations
-    original_rows: Longs
-    completeness: Bytes
+    original_rows: Int64Array
+    completeness: Int8Array
     concepts: list[str]
     unapplied_ids: list[int]
 
@@ -66,7 +66,7 @@ def apply_decisions(
         unapplied_ids += [decision.id for decision in decisions_by_image[image] if not apply_decision(kind, concept_indices, image_labels, decision, new_concepts)]
         image_completeness = update_completeness(kind, image_completeness, image_labels)
         if kind == "tagging":  # drop tags with the default value
-            image_labels = [label for label in image_labels if label.label_value != ("negative" if image_completeness == CLOSED else "unknown")]
+            image_labels = [label for label in image_labels if label.label_value != ("negative" if image_completeness == EXHAUSTIVE else "unknown")]
         ignored_regions = [EditableLabel(int(annotations.concept[annotation_row]), None, "positive", annotation_row) for annotation_row in ignored_rows]
         corrected_labels += [(image, label) for label in sorted(ignored_regions + image_labels, key=lambda label: (label.annotation_row < 0, label.annotation_row))]
         completeness.append(image_completeness)
@@ -139,7 +139,7 @@ def find_label_index(concept_indices: dict[str, int], image_labels: list[Editabl
     if exact is not None or not candidates:
         return exact
     boxes = np.array([image_labels[index].box for index in candidates], float)
-    overlap = iou_of_pairs(boxes, np.broadcast_to(np.array(label.box, float), boxes.shape), np.zeros(len(boxes), bool))
+    overlap = pairwise_iou(boxes, np.broadcast_to(np.array(label.box, float), boxes.shape), np.zeros(len(boxes), bool))
     best_index = int(np.argmax(overlap))
     return candidates[best_index] if overlap[best_index] >= SAME_BOX_IOU else None
 
@@ -147,8 +147,8 @@ def find_label_index(concept_indices: dict[str, int], image_labels: list[Editabl
 def update_completeness(kind: Kind, completeness: int, image_labels: list[EditableLabel]) -> int:
     """The completeness of an image's annotations after a decision."""
     if kind == "classification":
-        return CLOSED if image_labels else UNANNOTATED
-    return OPEN if completeness == UNANNOTATED and any(label.label_value != "unknown" for label in image_labels) else completeness
+        return EXHAUSTIVE if image_labels else UNANNOTATED
+    return PARTIAL if completeness == UNANNOTATED and any(label.label_value != "unknown" for label in image_labels) else completeness
 
 
 def build_annotations(annotations: Annotations, corrected_labels: list[tuple[int, EditableLabel]], kind: Kind) -> Annotations:
@@ -172,6 +172,6 @@ def build_annotations(annotations: Annotations, corrected_labels: list[tuple[int
         area = existing.area.copy() if existing is not None and existing.area is not None else np.zeros(label_count)
         area[is_new] = (box[:, 2] * box[:, 3])[is_new]
     if annotations.outline is not None:
-        outline = texts([""] * label_count) if existing is None or existing.outline is None else existing.outline.copy()
+        outline = string_column([""] * label_count) if existing is None or existing.outline is None else existing.outline.copy()
         outline[is_new] = ""
     return Annotations(image_indices, concept_indices, box, ignore, positive, area, outline)

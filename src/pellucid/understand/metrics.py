@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid.columns import NOT_RUN, SPLITS, UNANNOTATED, Flags, Floats, Split
-from pellucid.understand.average_precision import CocoFigures, coco_figures, ranks
-from pellucid.understand.counts import Counts, count, f1, precision, ratio, recall
+from pellucid.columns import NOT_RUN, SPLITS, UNANNOTATED, BoolArray, Float64Array, Split
+from pellucid.understand.average_precision import CocoMetrics, compute_coco_metrics, rank_in_group
+from pellucid.understand.counts import OutcomeCounts, count_outcomes, f1, precision, ratio, recall
 from pellucid.understand.evaluation import Evaluation
 from pellucid.understand.outcomes import IGNORED, MATCHED
 
 
 @dataclass(frozen=True)
-class ConceptFigures:
+class ConceptMetrics:
     """One concept at its threshold. A figure that is undefined is None."""
 
     concept: str
@@ -29,7 +29,7 @@ class ConceptFigures:
 
 
 @dataclass(frozen=True)
-class Overall:
+class OverallMetrics:
     """errors: all kinds · macro_f1, micro_f1: over concepts where F1 is defined, over all decisions ·
     accuracy, argmax_accuracy, top5_accuracy: annotated images that are right, at the thresholds, without them, and
     among the five highest scores (classification) · map: mean AP (tagging) · coco: the twelve COCO figures (detection)."""
@@ -51,85 +51,85 @@ class Metrics:
     split: Split
     images: int
     covered: int
-    overall: Overall
-    concepts: list[ConceptFigures]
+    overall: OverallMetrics
+    concepts: list[ConceptMetrics]
 
 
-def metrics(evaluation: Evaluation, split: Split, thresholds: Floats) -> Metrics:
+def compute_metrics(evaluation: Evaluation, split: Split, thresholds: Float64Array) -> Metrics:
     """Figures per concept and overall; thresholds: one a concept."""
-    place = SPLITS.index(split)
-    counts = count(evaluation, place, thresholds)
-    inside = evaluation.images.split == place
-    covered = int((inside & (evaluation.coverage != NOT_RUN)).sum())
-    coco = coco_figures(evaluation, place) if evaluation.kind == "detection" else None
-    ap = coco.ap if coco else ranking_precisions(evaluation, place)
+    split_index = SPLITS.index(split)
+    counts = count_outcomes(evaluation, split_index, thresholds)
+    is_in_split = evaluation.images.split == split_index
+    covered_count = int((is_in_split & (evaluation.coverage != NOT_RUN)).sum())
+    coco = compute_coco_metrics(evaluation, split_index) if evaluation.kind == "detection" else None
+    ap = coco.ap if coco else ranking_precisions(evaluation, split_index)
     concepts = [
-        ConceptFigures(name, float(threshold), tp, fp, fn, precision(tp, fp), recall(tp, fn), f1(tp, fp, fn), defined(value))
-        for name, threshold, tp, fp, fn, value in zip(
+        ConceptMetrics(concept_name, float(threshold), tp, fp, fn, precision(tp, fp), recall(tp, fn), f1(tp, fp, fn), optional_float(concept_ap))
+        for concept_name, threshold, tp, fp, fn, concept_ap in zip(
             evaluation.concepts, thresholds, counts.tp.tolist(), counts.fp.tolist(), counts.fn.tolist(), ap, strict=True
         )
     ]
-    return Metrics(split, int(inside.sum()), covered, overall(evaluation, place, counts, concepts, coco), concepts)
+    return Metrics(split, int(is_in_split.sum()), covered_count, overall_metrics(evaluation, split_index, counts, concepts, coco), concepts)
 
 
-def defined(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+def optional_float(metric: float) -> float | None:
+    return None if np.isnan(metric) else float(metric)
 
 
-def ranking_precisions(evaluation: Evaluation, split: int) -> Floats:
+def ranking_precisions(evaluation: Evaluation, split: int) -> Float64Array:
     """AP of each concept over images, by its score, as scikit-learn's `average_precision_score`; NaN without a positive.
 
     The sum, over distinct scores falling, of the gain in recall times the precision there.
     """
-    result = np.full(len(evaluation.concepts), np.nan)
+    average_precisions = np.full(len(evaluation.concepts), np.nan)
     for concept, positives in enumerate(evaluation.annotation_counts(split).tolist()):
         begin, end = evaluation.all_predictions.span(split, concept)
         if positives:
-            right, known = agreement(evaluation, begin, end)
-            score = evaluation.predictions.score[begin:end][known]
-            last = np.append(np.flatnonzero(score[1:] != score[:-1]), len(score) - 1) if len(score) else np.zeros(0, int)
-            true = np.cumsum(right[known])[last]
-            result[concept] = (np.diff(true, prepend=0) / positives * (true / (last + 1))).sum()
-    return result
+            is_match, is_known = annotation_labels(evaluation, begin, end)
+            score = evaluation.predictions.score[begin:end][is_known]
+            last_of_score = np.append(np.flatnonzero(score[1:] != score[:-1]), len(score) - 1) if len(score) else np.zeros(0, int)
+            tp = np.cumsum(is_match[is_known])[last_of_score]
+            average_precisions[concept] = (np.diff(tp, prepend=0) / positives * (tp / (last_of_score + 1))).sum()
+    return average_precisions
 
 
-def agreement(evaluation: Evaluation, begin: int, end: int) -> tuple[Flags, Flags]:
+def annotation_labels(evaluation: Evaluation, begin: int, end: int) -> tuple[BoolArray, BoolArray]:
     """Whether each scored image is annotated with the concept, and whether that is known."""
-    rows = np.arange(begin, end)
+    prediction_rows = np.arange(begin, end)
     if evaluation.kind == "tagging":
-        state = evaluation.state[rows]
+        state = evaluation.state[prediction_rows]
         return state == MATCHED, state != IGNORED
-    own = np.zeros(len(evaluation.predictions), bool)
-    own[evaluation.own[evaluation.own >= 0]] = True
-    return own[rows], evaluation.images.stated[evaluation.predictions.image[rows]] != UNANNOTATED
+    is_annotated = np.zeros(len(evaluation.predictions), bool)
+    is_annotated[evaluation.own[evaluation.own >= 0]] = True
+    return is_annotated[prediction_rows], evaluation.images.stated[evaluation.predictions.image[prediction_rows]] != UNANNOTATED
 
 
-def top_five(evaluation: Evaluation, split: int) -> int:
+def top_five_hits(evaluation: Evaluation, split: int) -> int:
     """Annotated images whose concept is among their five highest scores (ties: listed first)."""
-    table = evaluation.predictions
-    order = np.lexsort((table.concept, -table.score, table.image))
-    place = np.empty(len(order), np.int64)
-    place[order] = ranks(table.image[order].astype(np.int64))
-    rows = evaluation.counted_annotations
-    rows = rows[evaluation.images.split[evaluation.annotations.image[rows]] == split]
-    own = evaluation.own[rows]
-    return int((place[own[own >= 0]] < 5).sum())
+    predictions = evaluation.predictions
+    order = np.lexsort((predictions.concept, -predictions.score, predictions.image))
+    score_rank = np.empty(len(order), np.int64)
+    score_rank[order] = rank_in_group(predictions.image[order].astype(np.int64))
+    annotation_rows = evaluation.matchable_annotations
+    annotation_rows = annotation_rows[evaluation.images.split[evaluation.annotations.image[annotation_rows]] == split]
+    prediction_rows = evaluation.own[annotation_rows]
+    return int((score_rank[prediction_rows[prediction_rows >= 0]] < 5).sum())
 
 
-def overall(evaluation: Evaluation, split: int, counts: Counts, concepts: list[ConceptFigures], coco: CocoFigures | None) -> Overall:
+def overall_metrics(evaluation: Evaluation, split: int, counts: OutcomeCounts, concepts: list[ConceptMetrics], coco: CocoMetrics | None) -> OverallMetrics:
     tp, fp, fn = int(counts.tp.sum()), int(counts.fp.sum()), int(counts.fn.sum())
-    macro = mean_of([figures.f1 for figures in concepts])
+    macro_f1 = mean_defined([concept_metrics.f1 for concept_metrics in concepts])
     if evaluation.kind == "detection":
-        return Overall(fp + fn, f1(tp, fp, fn), macro, coco=coco.figures if coco else None)
+        return OverallMetrics(fp + fn, f1(tp, fp, fn), macro_f1, coco=coco.stats if coco else None)
     if evaluation.kind == "tagging":
-        return Overall(fp + fn, f1(tp, fp, fn), macro, map=mean_of([figures.ap for figures in concepts]))
-    annotated = int(evaluation.annotation_counts(split).sum())
-    right = int(evaluation.matched.lengths(split).sum())
-    return Overall(
-        fp + fn, f1(tp, fp, fn), macro, ratio(tp, annotated), ratio(right, annotated), ratio(top_five(evaluation, split), annotated)
+        return OverallMetrics(fp + fn, f1(tp, fp, fn), macro_f1, map=mean_defined([concept_metrics.ap for concept_metrics in concepts]))
+    annotation_count = int(evaluation.annotation_counts(split).sum())
+    argmax_hits = int(evaluation.matched.lengths(split).sum())
+    return OverallMetrics(
+        fp + fn, f1(tp, fp, fn), macro_f1, ratio(tp, annotation_count), ratio(argmax_hits, annotation_count), ratio(top_five_hits(evaluation, split), annotation_count)
     )
 
 
-def mean_of(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None
+def mean_defined(metric_values: list[float | None]) -> float | None:
+    defined_values = [metric for metric in metric_values if metric is not None]
+    return float(np.mean(defined_values)) if defined_values else None

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid.columns import NOT_RUN, Flags, Floats, Integers, Longs
-from pellucid.understand.boxes import iou_of_pairs
+from pellucid.columns import NOT_RUN, BoolArray, Float64Array, Int32Array, Int64Array
+from pellucid.understand.boxes import pairwise_iou
 from pellucid.understand.causes import BADLY_PLACED
 from pellucid.understand.evaluation import Evaluation
-from pellucid.understand.orders import order_by_key
+from pellucid.understand.orders import counting_sort
 from pellucid.understand.outcomes import MATCHED, NOT_HIGHEST, WRONG
 
 PAIRS_AT_ONCE = 2_000_000
@@ -28,10 +28,10 @@ PAIRS_AT_ONCE = 2_000_000
 class Suspicion:
     """float64 per prediction and per annotation: higher is more likely a mistake of the annotators. tie: what settles equals."""
 
-    predictions: Floats
-    annotations: Floats
-    prediction_tie: Floats
-    annotation_tie: Floats
+    predictions: Float64Array
+    annotations: Float64Array
+    prediction_tie: Float64Array
+    annotation_tie: Float64Array
 
 
 def suspicion(evaluation: Evaluation) -> Suspicion:
@@ -41,7 +41,7 @@ def suspicion(evaluation: Evaluation) -> Suspicion:
     return of_images(evaluation) if evaluation.kind == "classification" else of_tags(evaluation)
 
 
-def most_likely_first(found: Suspicion, shows_annotations: bool, rows: Longs) -> Longs:
+def most_likely_first(found: Suspicion, shows_annotations: bool, rows: Int64Array) -> Int64Array:
     """Rows by falling suspicion; ties keep their order."""
     value, tie = (
         (found.annotations, found.annotation_tie) if shows_annotations else (found.predictions, found.prediction_tie)
@@ -49,7 +49,7 @@ def most_likely_first(found: Suspicion, shows_annotations: bool, rows: Longs) ->
     return rows[np.lexsort((-tie[rows], -value[rows]))]
 
 
-def confidence(score: Floats) -> Floats:
+def confidence(score: Float64Array) -> Float64Array:
     """Scores as probabilities: as they are, or by the logistic function where they are none."""
     if not len(score) or (score.min() >= 0 and score.max() <= 1):
         return score
@@ -91,33 +91,33 @@ class Said:
     """What the predictions of pairs say of their annotations: the same concept at all; the same in its place; another concept in its
     place; the same beside it."""
 
-    same: Flags
-    agrees: Flags
-    swaps: Flags
-    beside: Flags
+    same: BoolArray
+    agrees: BoolArray
+    swaps: BoolArray
+    beside: BoolArray
 
 
-def said_of(evaluation: Evaluation, rows: Longs, owners: Longs, overlap: Floats) -> Said:
+def said_of(evaluation: Evaluation, rows: Int64Array, owners: Int64Array, overlap: Float64Array) -> Said:
     same = evaluation.predictions.concept[rows] == evaluation.annotations.concept[owners]
     close, state = overlap >= evaluation.iou_threshold, evaluation.state[rows]
     beside = same & ~close & (overlap >= BADLY_PLACED) & (state == WRONG)
     return Said(same, same & close, ~same & close & (state != MATCHED), beside)
 
 
-def trust_in_places(matched: Floats, beside: Floats) -> float:
+def trust_in_places(matched: Float64Array, beside: Float64Array) -> float:
     """How much a box beside an annotation says: of confident boxes at or beside one, the share that match. A model that places boxes
     badly by itself is no witness against the annotators."""
     right, off = float((matched**4).sum()), float((beside**4).sum())
     return right / (right + off) if right + off else 1.0
 
 
-def pairs_of_images(evaluation: Evaluation) -> Iterator[tuple[Longs, Longs, Floats]]:
+def pairs_of_images(evaluation: Evaluation) -> Iterator[tuple[Int64Array, Int64Array, Float64Array]]:
     """Predictions and annotations (no regions) of an image whose boxes touch, whatever their concepts, and their IoU; in batches."""
-    predicted, annotated, derived = evaluation.predictions, evaluation.annotations, evaluation.derived
+    predicted, annotated, derived = evaluation.predictions, evaluation.annotations, evaluation.row_index
     if predicted.box is None or annotated.box is None:
         return
     counted = np.flatnonzero(annotated.positive & ~annotated.ignore & (evaluation.coverage[annotated.image] != NOT_RUN))
-    order, start = order_by_key(annotated.image[counted], len(evaluation.images))
+    order, start = counting_sort(annotated.image[counted], len(evaluation.images))
     counted = counted[order]
     number = np.diff(derived.prediction_image_start) * np.diff(start)
     before = np.concatenate([[0], np.cumsum(number)])
@@ -131,7 +131,7 @@ def pairs_of_images(evaluation: Evaluation) -> Iterator[tuple[Longs, Longs, Floa
         pairs = np.repeat(rows, count)
         within = np.arange(len(pairs)) - np.repeat(np.cumsum(count) - count, count)
         owners = counted[np.repeat(start[own], count) + within]
-        overlap = iou_of_pairs(predicted.box[pairs], annotated.box[owners], np.zeros(len(pairs), bool))
+        overlap = pairwise_iou(predicted.box[pairs], annotated.box[owners], np.zeros(len(pairs), bool))
         touch = overlap > 0
         yield pairs[touch], owners[touch], overlap[touch]
         image = end
@@ -169,5 +169,5 @@ def of_tags(evaluation: Evaluation) -> Suspicion:
     return Suspicion(of_predictions, of_annotations, np.zeros(len(predicted)), np.zeros(len(annotated)))
 
 
-def own_row(own: Integers, values: Floats) -> Floats:
+def own_row(own: Int32Array, values: Float64Array) -> Float64Array:
     return values[own] if len(values) else np.zeros(len(own))

@@ -10,12 +10,12 @@ from typing import Literal
 
 import numpy as np
 
-from pellucid.columns import Floats, Longs
+from pellucid.columns import Float64Array, Int64Array
 from pellucid.errors import InvalidObjectiveError
-from pellucid.understand.thresholds import Counted, Threshold, cut_including, fewest_errors
+from pellucid.understand.thresholds import ScoredPredictions, Threshold, threshold_including, min_error_threshold
 
-Aim = Literal["errors", "f1", "cost", "precision", "recall"]
-AIMS: tuple[Aim, ...] = ("errors", "f1", "cost", "precision", "recall")
+ObjectiveName = Literal["errors", "f1", "cost", "precision", "recall"]
+OBJECTIVE_NAMES: tuple[ObjectiveName, ...] = ("errors", "f1", "cost", "precision", "recall")
 
 
 @dataclass(frozen=True)
@@ -23,63 +23,63 @@ class Objective:
     """errors: the fewest · f1: the highest · cost: the lowest FP * false_alarm + FN * miss · precision, recall: at least `least`, and of
     the cuts that reach it the one that finds the most, or that is most precise."""
 
-    aim: Aim = "errors"
-    least: float = 0.9
-    false_alarm: float = 1.0
-    miss: float = 1.0
+    criterion: ObjectiveName = "errors"
+    minimum: float = 0.9
+    false_positive_cost: float = 1.0
+    false_negative_cost: float = 1.0
 
 
-def worth(objective: Objective, tp: Floats, predicted: Floats, annotations: float) -> Floats:
+def objective_values(objective: Objective, tp: Float64Array, prediction_counts: Float64Array, annotation_count: float) -> Float64Array:
     """How good each cut is: the highest is chosen, of equals the lowest cut; -inf where it is out of the question."""
-    fp, fn = predicted - tp, annotations - tp
-    if objective.aim == "errors":
+    fp, fn = prediction_counts - tp, annotation_count - tp
+    if objective.criterion == "errors":
         return -(fp + fn)
-    if objective.aim == "cost":
-        return -(objective.false_alarm * fp + objective.miss * fn)
-    if objective.aim == "f1":
-        return np.divide(2 * tp, predicted + annotations, out=np.zeros(len(tp)), where=predicted + annotations > 0)
-    if objective.aim == "precision":
-        enough = tp >= objective.least * predicted - 1e-12 * predicted
-        return np.where(enough & (predicted > 0), tp, -np.inf)
-    precision = np.divide(tp, predicted, out=np.zeros(len(tp)), where=predicted > 0)
-    return np.where(tp >= objective.least * annotations * (1 - 1e-12), precision, -np.inf)
+    if objective.criterion == "cost":
+        return -(objective.false_positive_cost * fp + objective.false_negative_cost * fn)
+    if objective.criterion == "f1":
+        return np.divide(2 * tp, prediction_counts + annotation_count, out=np.zeros(len(tp)), where=prediction_counts + annotation_count > 0)
+    if objective.criterion == "precision":
+        meets_precision = tp >= objective.minimum * prediction_counts - 1e-12 * prediction_counts
+        return np.where(meets_precision & (prediction_counts > 0), tp, -np.inf)
+    precision = np.divide(tp, prediction_counts, out=np.zeros(len(tp)), where=prediction_counts > 0)
+    return np.where(tp >= objective.minimum * annotation_count * (1 - 1e-12), precision, -np.inf)
 
 
-def best_for(counted: Counted, objective: Objective) -> Threshold | None:
+def optimize_objective(predictions: ScoredPredictions, objective: Objective) -> Threshold | None:
     """The concept's threshold; None where no cut reaches what is asked, or nothing was predicted."""
-    if not len(counted.score):
+    if not len(predictions.score):
         return None
-    if objective.aim == "errors":
-        return fewest_errors(counted)
-    included, tp = sweep(counted)
-    value = worth(objective, tp.astype(float), included.astype(float), counted.annotations)
-    best = len(value) - 1 - int(np.argmax(value[::-1]))
-    if np.isneginf(value[best]):
+    if objective.criterion == "errors":
+        return min_error_threshold(predictions)
+    prediction_counts, tp = sweep_thresholds(predictions)
+    objective_value = objective_values(objective, tp.astype(float), prediction_counts.astype(float), predictions.annotation_count)
+    best_index = len(objective_value) - 1 - int(np.argmax(objective_value[::-1]))
+    if np.isneginf(objective_value[best_index]):
         return None
-    cut = cut_including(counted.score, int(included[best]))
-    hits, false = int(tp[best]), int(included[best] - tp[best])
-    missed = counted.annotations - hits
-    return Threshold(cut, false + missed, hits, false, missed, "validation", (cut, cut), counted.annotations)
+    threshold = threshold_including(predictions.score, int(prediction_counts[best_index]))
+    tp_count, fp_count = int(tp[best_index]), int(prediction_counts[best_index] - tp[best_index])
+    fn_count = predictions.annotation_count - tp_count
+    return Threshold(threshold, fp_count + fn_count, tp_count, fp_count, fn_count, "validation", (threshold, threshold), predictions.annotation_count)
 
 
-def sweep(counted: Counted) -> tuple[Longs, Longs]:
+def sweep_thresholds(predictions: ScoredPredictions) -> tuple[Int64Array, Int64Array]:
     """At every distinct cut, from predicting nothing down: how many are predicted, and how many of these match."""
-    score, right = counted.score, counted.right
-    last = np.append(np.flatnonzero(score[1:] != score[:-1]), len(score) - 1)
-    return np.concatenate([[0], last + 1]), np.concatenate([[0], np.cumsum(right)[last]])
+    score, is_match = predictions.score, predictions.is_match
+    last_of_score = np.append(np.flatnonzero(score[1:] != score[:-1]), len(score) - 1)
+    return np.concatenate([[0], last_of_score + 1]), np.concatenate([[0], np.cumsum(is_match)[last_of_score]])
 
 
-def parsed(words: str) -> Objective:
+def parse_objective(spec: str) -> Objective:
     """`errors`, `f1`, `cost:FALSE_ALARM,MISS`, `precision:LEAST`, `recall:LEAST`. Raises ObjectiveBad."""
-    aim, _, rest = words.partition(":")
+    criterion, _, arguments = spec.partition(":")
     try:
-        numbers = [float(part) for part in rest.split(",")] if rest else []
+        numbers = [float(argument) for argument in arguments.split(",")] if arguments else []
     except ValueError:
         numbers = [np.nan]
-    if aim in ("errors", "f1") and not numbers:
-        return Objective("f1" if aim == "f1" else "errors")
-    if aim == "cost" and len(numbers) == 2 and all(0 <= number < np.inf for number in numbers) and any(numbers):
-        return replace(Objective("cost"), false_alarm=numbers[0], miss=numbers[1])
-    if aim in ("precision", "recall") and len(numbers) == 1 and 0 < numbers[0] <= 1:
-        return Objective("precision" if aim == "precision" else "recall", numbers[0])
-    raise InvalidObjectiveError(words)
+    if criterion in ("errors", "f1") and not numbers:
+        return Objective("f1" if criterion == "f1" else "errors")
+    if criterion == "cost" and len(numbers) == 2 and all(0 <= cost < np.inf for cost in numbers) and any(numbers):
+        return replace(Objective("cost"), false_positive_cost=numbers[0], false_negative_cost=numbers[1])
+    if criterion in ("precision", "recall") and len(numbers) == 1 and 0 < numbers[0] <= 1:
+        return Objective("precision" if criterion == "precision" else "recall", numbers[0])
+    raise InvalidObjectiveError(spec)

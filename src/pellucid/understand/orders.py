@@ -5,58 +5,58 @@ from __future__ import annotations
 import numpy as np
 
 from pellucid import kernel
-from pellucid.columns import SPLITS, Images, Integers, Longs, Predictions
+from pellucid.columns import SPLITS, Images, Int32Array, Int64Array, Predictions
 
 
-def order_by_key(key: Integers, keys: int) -> tuple[Integers, Longs]:
+def counting_sort(row_keys: Int32Array, key_count: int) -> tuple[Int32Array, Int64Array]:
     """Rows by key, ties as they come, and where each key's begin.
 
     key: int32 (n,), from 0 to keys - 1. Returns int32 (n,) and int64 (keys + 1,).
     """
-    key = np.ascontiguousarray(key, np.int32)
-    order, start = np.empty(len(key), np.int32), np.zeros(keys + 1, np.int64)
+    row_keys = np.ascontiguousarray(row_keys, np.int32)
+    order, key_starts = np.empty(len(row_keys), np.int32), np.zeros(key_count + 1, np.int64)
     if kernel.library is None:
-        np.cumsum(np.bincount(key, minlength=keys), out=start[1:])
-        order[:] = np.argsort(key, kind="stable")
+        np.cumsum(np.bincount(row_keys, minlength=key_count), out=key_starts[1:])
+        order[:] = np.argsort(row_keys, kind="stable")
     else:
-        place = kernel.address
-        kernel.library.order_by_key(place(key), kernel.integer(len(key)), kernel.integer(keys), place(start), place(order))
-    return order, start
+        pointer = kernel.pointer
+        kernel.library.order_by_key(pointer(row_keys), kernel.int64_arg(len(row_keys)), kernel.int64_arg(key_count), pointer(key_starts), pointer(order))
+    return order, key_starts
 
 
-def run_keys(concepts: int, images: Images, image: Integers, concept: Integers) -> Integers:
+def run_keys(concept_count: int, images: Images, image: Int32Array, concept: Int32Array) -> Int32Array:
     """The number of each row's run: its split and concept."""
-    return np.asarray(images.split[image].astype(np.int32) * np.int32(concepts) + concept, np.int32)
+    return np.asarray(images.split[image].astype(np.int32) * np.int32(concept_count) + concept, np.int32)
 
 
-def gallery_order(concepts: int, images: Images, predictions: Predictions) -> tuple[Integers, Longs]:
+def gallery_order(concept_count: int, images: Images, predictions: Predictions) -> tuple[Int32Array, Int64Array]:
     """Rows by split, concept, score descending, image, input order; and where each split's and concept's begin.
 
     Returns int32 (n,) and int64 (splits * concepts + 1,). A counting sort by run, then each run alone.
     """
-    rows, start = order_by_key(run_keys(concepts, images, predictions.image, predictions.concept), len(SPLITS) * concepts)
-    best_first(rows, start, predictions)
-    return rows, start
+    gallery_rows, run_starts = counting_sort(run_keys(concept_count, images, predictions.image, predictions.concept), len(SPLITS) * concept_count)
+    sort_runs_by_score(gallery_rows, run_starts, predictions)
+    return gallery_rows, run_starts
 
 
-def best_first(rows: Integers, start: Longs, predictions: Predictions) -> None:
+def sort_runs_by_score(run_rows: Int32Array, run_starts: Int64Array, predictions: Predictions) -> None:
     """Sort the rows of every run, in place, by score descending, image, input order."""
-    score, image, order = predictions.score, predictions.image, predictions.order
+    score, image, input_order = predictions.score, predictions.image, predictions.order
     if kernel.library is None:
-        run = np.repeat(np.arange(len(start) - 1), np.diff(start))
-        rows[:] = rows[np.lexsort((order[rows], image[rows], -score[rows], run))]
+        run_index = np.repeat(np.arange(len(run_starts) - 1), np.diff(run_starts))
+        run_rows[:] = run_rows[np.lexsort((input_order[run_rows], image[run_rows], -score[run_rows], run_index))]
         return
-    library, place, integer = kernel.library, kernel.address, kernel.integer
-    score, image, order = np.ascontiguousarray(score), np.ascontiguousarray(image), np.ascontiguousarray(order, np.int32)
+    library, pointer, int64_arg = kernel.library, kernel.pointer, kernel.int64_arg
+    score, image, input_order = np.ascontiguousarray(score), np.ascontiguousarray(image), np.ascontiguousarray(input_order, np.int32)
 
-    def sort(first: int, last: int) -> None:
-        kernel.enough(library.sort_runs(integer(first), integer(last), place(start), place(score), place(image), place(order), place(rows)))
+    def sort_span(first_run: int, last_run: int) -> None:
+        kernel.check_memory(library.sort_runs(int64_arg(first_run), int64_arg(last_run), pointer(run_starts), pointer(score), pointer(image), pointer(input_order), pointer(run_rows)))
 
-    kernel.side_by_side(sort, kernel.pieces(start))
+    kernel.run_parallel(sort_span, kernel.balanced_spans(run_starts))
 
 
-def positions_in(order: Integers, number: int) -> Integers:
+def inverse_order(order: Int32Array, size: int) -> Int32Array:
     """The reverse of an order: where each of `number` rows stands, -1 where it does not."""
-    place = np.full(number, -1, np.int32)
-    place[order] = np.arange(len(order), dtype=np.int32)
-    return place
+    inverse = np.full(size, -1, np.int32)
+    inverse[order] = np.arange(len(order), dtype=np.int32)
+    return inverse

@@ -10,9 +10,9 @@ from urllib.parse import unquote
 
 import numpy as np
 
-from pellucid.columns import Annotations, Flags, Floats, Images, Longs, Predictions
-from pellucid.understand.boxes import iou_of_pairs
-from pellucid.understand.causes import pairs
+from pellucid.columns import Annotations, BoolArray, Float64Array, Images, Int64Array, Predictions
+from pellucid.understand.boxes import pairwise_iou
+from pellucid.understand.causes import image_pairs
 from pellucid.understand.evaluation import Evaluation
 
 MOST_VALUES = 60
@@ -26,10 +26,10 @@ class Property:
     """name: as in conditions · values: float64 (n,), NaN where unknown; of texts, places in `labels`, -1 where unknown."""
 
     name: str
-    values: Floats | Longs
+    values: Float64Array | Int64Array
     labels: tuple[str, ...] | None = None
 
-    def at(self, rows: Longs | Flags) -> Property:
+    def at(self, rows: Int64Array | BoolArray) -> Property:
         return Property(self.name, self.values[rows], self.labels)
 
 
@@ -42,7 +42,7 @@ class Condition:
     high: float | None = None
     values: tuple[str, ...] | None = None
 
-    def holds(self, column: Property) -> Flags:
+    def holds(self, column: Property) -> BoolArray:
         if column.labels is not None:
             wanted = [place for place, label in enumerate(column.labels) if label in (self.values or ())]
             return np.isin(column.values, wanted)
@@ -82,7 +82,7 @@ def condition(words: str) -> Condition:
     return Condition(unquote(name), values=tuple(unquote(value) for value in rest.split("|")))
 
 
-def geometry(evaluation: Evaluation, rows: Longs, annotations: bool, among: Longs) -> list[Property]:
+def geometry(evaluation: Evaluation, rows: Int64Array, annotations: bool, among: Int64Array) -> list[Property]:
     """Of boxes: `size` (the root of the area), `border` (to the nearest edge of the picture) in pixels, `share` of the picture in percent,
     `aspect` (width / height), `overlap` (the highest IoU with another of `among`, rows of the same table), `crowding` (how many of these
     the picture has beside it). Empty outside detection."""
@@ -105,17 +105,17 @@ def geometry(evaluation: Evaluation, rows: Longs, annotations: bool, among: Long
     ]
 
 
-def company(table: Annotations | Predictions, rows: Longs, among: Longs, images: int) -> tuple[Floats, Floats]:
+def company(table: Annotations | Predictions, rows: Int64Array, among: Int64Array, images: int) -> tuple[Float64Array, Float64Array]:
     """Per row the highest IoU with another of its picture, and how many others there are."""
     assert table.box is not None
     image = np.asarray(table.image[among], np.int64)
     order = np.argsort(image, kind="stable")
     start = np.searchsorted(image[order], np.arange(images + 1))
     best, number = np.zeros(len(rows)), np.zeros(len(rows))
-    for part, mine, others in pairs(table.image[rows], start, among[order]):
+    for part, mine, others in image_pairs(table.image[rows], start, among[order]):
         other = others != rows[part[mine]]
         mine, others = mine[other], others[other]
-        value = iou_of_pairs(table.box[rows[part[mine]]], table.box[others], np.zeros(len(mine), bool))
+        value = pairwise_iou(table.box[rows[part[mine]]], table.box[others], np.zeros(len(mine), bool))
         np.maximum.at(best, part[mine], value)
         number[part] = np.bincount(mine, minlength=len(part))
     return best, number
@@ -154,7 +154,7 @@ def of_texts(name: str, told: list[str]) -> Property:
     return Property(name, np.array([place.get(one, -1) for one in told], np.int64), labels)
 
 
-def as_numbers(told: list[str]) -> Floats | None:
+def as_numbers(told: list[str]) -> Float64Array | None:
     try:
         return np.array([float(one) if one else np.nan for one in told], float)
     except ValueError:

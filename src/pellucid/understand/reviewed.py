@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid.columns import Floats, Kind, Longs
-from pellucid.understand.boxes import iou_of_pairs
-from pellucid.understand.causes import Neighbours
+from pellucid.columns import Float64Array, Kind, Int64Array
+from pellucid.understand.boxes import pairwise_iou
+from pellucid.understand.causes import ImageRows
 from pellucid.understand.decisions import Box, Decision, ItemKey, Side, effective_decisions, key_in_image
 from pellucid.understand.evaluation import Evaluation
 from pellucid.understand.mending import SAME_BOX_IOU
@@ -80,7 +80,7 @@ def covered_items(kind: Kind, verdicts: Sequence[Decision], applied_until: int |
 
 
 def review_image(
-    evaluation: Evaluation, neighbours: Neighbours, image: int, verdicts: Sequence[Decision], applied_until: int | None
+    evaluation: Evaluation, neighbours: ImageRows, image: int, verdicts: Sequence[Decision], applied_until: int | None
 ) -> ImageReview:
     """verdicts: the active ones on this image, oldest first; applied_until: see covered_items."""
     concept_indices = {concept: concept_index for concept_index, concept in enumerate(evaluation.concepts)}
@@ -117,7 +117,7 @@ def review_image(
 RowStates = dict[int, tuple[int, int]]
 
 
-def assign_exact(row_states: RowStates, rows: Longs, boxes: Floats | None, score: Floats | None, item: CoveredItem, min_iou: float) -> bool:
+def assign_exact(row_states: RowStates, rows: Int64Array, boxes: Float64Array | None, score: Float64Array | None, item: CoveredItem, min_iou: float) -> bool:
     """Set the state of the image or the identical box. Returns whether it exists."""
     if boxes is not None and item.box is not None:
         rows = rows[(boxes[rows] == np.array(item.box)).all(axis=1)]
@@ -127,13 +127,13 @@ def assign_exact(row_states: RowStates, rows: Longs, boxes: Floats | None, score
     return boxes is None or item.box is None or len(rows) > 0
 
 
-def assign_nearby(row_states: RowStates, rows: Longs, boxes: Floats | None, score: Floats | None, item: CoveredItem, min_iou: float) -> bool:
+def assign_nearby(row_states: RowStates, rows: Int64Array, boxes: Float64Array | None, score: Float64Array | None, item: CoveredItem, min_iou: float) -> bool:
     """Set the state of the best unassigned box with sufficient overlap. Returns whether there is one."""
     free_rows = np.array([candidate for candidate in rows.tolist() if candidate not in row_states], np.int64)
     if boxes is None or not len(free_rows) or not item.nearby:
         return False
     free_boxes = boxes[free_rows]
-    overlap = iou_of_pairs(free_boxes, np.broadcast_to(np.array(item.box), free_boxes.shape), np.zeros(len(free_boxes), bool))
+    overlap = pairwise_iou(free_boxes, np.broadcast_to(np.array(item.box), free_boxes.shape), np.zeros(len(free_boxes), bool))
     is_near = overlap >= min_iou
     if is_near.any():
         ranking = overlap[is_near] if score is None else score[free_rows[is_near]]

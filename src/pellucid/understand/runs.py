@@ -13,32 +13,32 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.columns import Floats, Integers, Longs
+from pellucid.columns import Float64Array, Int32Array, Int64Array
 
 STRIDE = 64
 """Rows from one entry of an index to the next."""
 
 
 @dataclass(frozen=True, eq=False)
-class Through:
+class IndirectColumn:
     """A column seen through a list of its rows, without a copy; rows None: the column itself.
 
     index: every STRIDE-th value, in memory, so that a search in a mapped column reads one place of each run and not twenty.
     """
 
-    values: np.ndarray
-    rows: Integers | Joined | None = None
+    source: np.ndarray
+    source_rows: Int32Array | ConcatColumn | None = None
     index: np.ndarray | None = None
 
     def __len__(self) -> int:
-        return len(self.values) if self.rows is None else len(self.rows)
+        return len(self.source) if self.source_rows is None else len(self.source_rows)
 
-    def __getitem__(self, places: Any) -> Any:
-        return self.values[places if self.rows is None else self.rows[places]]
+    def __getitem__(self, positions: Any) -> Any:
+        return self.source[positions if self.source_rows is None else self.source_rows[positions]]
 
 
 @dataclass(frozen=True, eq=False)
-class Joined:
+class ConcatColumn:
     """Two columns as one, without a copy. The second begins at the next multiple of STRIDE, so that their indices join too."""
 
     first: np.ndarray
@@ -46,176 +46,176 @@ class Joined:
     index: np.ndarray | None = None
 
     def __len__(self) -> int:
-        return self.begin + len(self.second)
+        return self.second_start + len(self.second)
 
     @property
-    def begin(self) -> int:
+    def second_start(self) -> int:
         """Where the second column begins."""
         return -(-len(self.first) // STRIDE) * STRIDE
 
-    def __getitem__(self, places: Any) -> Any:
-        places = np.asarray(places)
-        later = places >= self.begin
-        if not len(self.first) or later.all():
-            return self.second[np.maximum(places - self.begin, 0)]
-        found = np.asarray(self.first[np.minimum(places, len(self.first) - 1)])
-        if later.any():
-            found[later] = self.second[places[later] - self.begin]
-        return found
+    def __getitem__(self, positions: Any) -> Any:
+        positions = np.asarray(positions)
+        is_in_second = positions >= self.second_start
+        if not len(self.first) or is_in_second.all():
+            return self.second[np.maximum(positions - self.second_start, 0)]
+        items = np.asarray(self.first[np.minimum(positions, len(self.first) - 1)])
+        if is_in_second.any():
+            items[is_in_second] = self.second[positions[is_in_second] - self.second_start]
+        return items
 
 
 @dataclass(frozen=True, eq=False)
-class Runs:
+class SortedRuns:
     """Rows sorted by (split, concept), then score descending, image, input order.
 
     rows: the rows of the underlying table, in this order; None where it is the table's own · score: float64, image, order: int32,
     theirs · begin, end: int64 (splits, concepts), where each run lies; all rows of a split lie together unless a run was replaced.
     """
 
-    rows: Integers | Joined | None
-    score: Through | Joined
-    image: Through
-    order: Through | Joined
-    begin: Longs
-    end: Longs
+    table_rows: Int32Array | ConcatColumn | None
+    score: IndirectColumn | ConcatColumn
+    image: IndirectColumn
+    input_order: IndirectColumn | ConcatColumn
+    run_begin: Int64Array
+    run_end: Int64Array
 
     def span(self, split: int, concept: int) -> tuple[int, int]:
-        return int(self.begin[split, concept]), int(self.end[split, concept])
+        return int(self.run_begin[split, concept]), int(self.run_end[split, concept])
 
-    def whole(self, split: int) -> tuple[int, int]:
+    def split_span(self, split: int) -> tuple[int, int]:
         """Where all runs of the split lie."""
-        return (int(self.begin[split, 0]), int(self.end[split, -1])) if self.begin.shape[1] else (0, 0)
+        return (int(self.run_begin[split, 0]), int(self.run_end[split, -1])) if self.run_begin.shape[1] else (0, 0)
 
-    def lengths(self, split: int) -> Longs:
-        return np.asarray(self.end[split] - self.begin[split])
+    def lengths(self, split: int) -> Int64Array:
+        return np.asarray(self.run_end[split] - self.run_begin[split])
 
-    def rows_at(self, places: Longs) -> Longs:
-        return places if self.rows is None else np.asarray(self.rows[places], np.int64)
+    def to_table_rows(self, positions: Int64Array) -> Int64Array:
+        return positions if self.table_rows is None else np.asarray(self.table_rows[positions], np.int64)
 
 
-def index_of(values: np.ndarray, rows: Integers | None = None) -> np.ndarray:
+def strided_index(source: np.ndarray, source_rows: Int32Array | None = None) -> np.ndarray:
     """The index of a column seen through rows."""
-    return np.array(values[::STRIDE] if rows is None else values[rows[::STRIDE]])
+    return np.array(source[::STRIDE] if source_rows is None else source[source_rows[::STRIDE]])
 
 
-def make_runs(
-    rows: Integers | None, start: Longs, splits: int, score: np.ndarray, image: np.ndarray, order: np.ndarray, index: Floats
-) -> Runs:  # fmt: skip
+def build_runs(
+    table_rows: Int32Array | None, run_starts: Int64Array, split_count: int, score: np.ndarray, image: np.ndarray, input_order: np.ndarray, score_index: Float64Array
+) -> SortedRuns:  # fmt: skip
     """Runs of a table's columns over `rows`, which lie in run order; start: int64 (splits * concepts + 1,); index: of the scores."""
-    begin, end = start[:-1].reshape(splits, -1), start[1:].reshape(splits, -1)
-    return Runs(rows, Through(score, rows, index), Through(image, rows), Through(order, rows), begin, end)
+    begin, end = run_starts[:-1].reshape(split_count, -1), run_starts[1:].reshape(split_count, -1)
+    return SortedRuns(table_rows, IndirectColumn(score, table_rows, score_index), IndirectColumn(image, table_rows), IndirectColumn(input_order, table_rows), begin, end)
 
 
-def at_or_over(runs: Runs, split: int, concepts: Longs, thresholds: Floats) -> Longs:
+def count_above_thresholds(runs: SortedRuns, split: int, concepts: Int64Array, thresholds: Float64Array) -> Int64Array:
     """For each of these concepts, how many rows of its run have score >= its threshold (thresholds: one a concept of the version)."""
-    begin, end, thresholds = runs.begin[split, concepts], runs.end[split, concepts], thresholds[concepts]
+    begin, end, thresholds = runs.run_begin[split, concepts], runs.run_end[split, concepts], thresholds[concepts]
     return count_before(runs.score, begin, begin, end, thresholds, descending=True, inclusive=True)
 
 
 def count_before(
-    column: Through | Joined, begin: Longs, low: Longs, high: Longs, wanted: Any, *, descending: bool, inclusive: bool
-) -> Longs:
+    column: IndirectColumn | ConcatColumn, begin: Int64Array, low: Int64Array, high: Int64Array, target: Any, *, descending: bool, inclusive: bool
+) -> Int64Array:
     """Per run, how many entries lie before `wanted`: binary search in all runs at once, between low and high."""
 
-    def is_before(value: Any) -> Any:
+    def is_before(candidate: Any) -> Any:
         if descending:
-            return value >= wanted if inclusive else value > wanted
-        return value <= wanted if inclusive else value < wanted
+            return candidate >= target if inclusive else candidate > target
+        return candidate <= target if inclusive else candidate < target
 
-    low, high = by_index(column, low, high, is_before)
-    return np.asarray(search(column, low, high, is_before) - begin)
+    low, high = narrow_by_index(column, low, high, is_before)
+    return np.asarray(binary_search(column, low, high, is_before) - begin)
 
 
-def by_index(column: Through | Joined, low: Longs, high: Longs, is_before: Callable[[Any], Any]) -> tuple[Longs, Longs]:
+def narrow_by_index(column: IndirectColumn | ConcatColumn, low: Int64Array, high: Int64Array, is_before: Callable[[Any], Any]) -> tuple[Int64Array, Int64Array]:
     """Between which places the search ends, as far as the index tells without a look at the column."""
     if column.index is None:
         return low, high
-    first, last = -(-low // STRIDE), -(-high // STRIDE)
-    found = search(column.index, first, last, is_before)
-    return np.where(found > first, (found - 1) * STRIDE + 1, low), np.where(found < last, found * STRIDE, high)
+    index_low, index_high = -(-low // STRIDE), -(-high // STRIDE)
+    index_position = binary_search(column.index, index_low, index_high, is_before)
+    return np.where(index_position > index_low, (index_position - 1) * STRIDE + 1, low), np.where(index_position < index_high, index_position * STRIDE, high)
 
 
-def search(column: Any, low: Longs, high: Longs, is_before: Callable[[Any], Any]) -> Longs:
+def binary_search(column: Any, low: Int64Array, high: Int64Array, is_before: Callable[[Any], Any]) -> Int64Array:
     """Per run, the first place from `low` up to `high` whose value is not before; `high` where all are."""
     low, high = low.copy(), high.copy()
     while (active := low < high).any():
         middle = (low + high) // 2
-        before = is_before(column[np.minimum(middle, len(column) - 1)])
-        low = np.where(active & before, middle + 1, low)
-        high = np.where(active & ~before, middle, high)
+        goes_before = is_before(column[np.minimum(middle, len(column) - 1)])
+        low = np.where(active & goes_before, middle + 1, low)
+        high = np.where(active & ~goes_before, middle, high)
     return low
 
 
-def page_of_runs(runs: Runs, split: int, lengths: Longs, offset: int, limit: int) -> Longs:
+def merged_page(runs: SortedRuns, split: int, run_lengths: Int64Array, offset: int, limit: int) -> Int64Array:
     """Rows `offset` to `offset + limit` of the first `lengths[c]` rows of every run, merged.
 
     Merged order: score descending, then image, then input order.
     """
-    begin = runs.begin[split]
-    first, last = (cut(runs, begin, lengths, position) for position in (offset, offset + limit))
-    pieces = [np.arange(b + f, b + s) for b, f, s in zip(begin, first, last, strict=True) if s > f]
-    if not pieces:
+    begin = runs.run_begin[split]
+    first_positions, last_positions = (prefix_lengths(runs, begin, run_lengths, rank) for rank in (offset, offset + limit))
+    spans = [np.arange(b + f, b + s) for b, f, s in zip(begin, first_positions, last_positions, strict=True) if s > f]
+    if not spans:
         return np.zeros(0, np.int64)
-    places = np.concatenate(pieces)
-    merged = np.lexsort((runs.order[places], runs.image[places], -runs.score[places]))
-    return np.asarray(runs.rows_at(places[merged]))
+    positions = np.concatenate(spans)
+    merged_order = np.lexsort((runs.input_order[positions], runs.image[positions], -runs.score[positions]))
+    return np.asarray(runs.to_table_rows(positions[merged_order]))
 
 
-def cut(runs: Runs, begin: Longs, lengths: Longs, position: int) -> Longs:
+def prefix_lengths(runs: SortedRuns, begin: Int64Array, run_lengths: Int64Array, rank: int) -> Int64Array:
     """Per run, how many of its rows are among the first `position` of the merged order."""
-    if position >= lengths.sum():
-        return lengths
-    low, high = begin.copy(), begin + lengths
-    score = bisect_scores(runs.score, begin, low, high, position)
+    if rank >= run_lengths.sum():
+        return run_lengths
+    low, high = begin.copy(), begin + run_lengths
+    score = find_score(runs.score, begin, low, high, rank)
     low = begin + count_before(runs.score, begin, low, high, score, descending=True, inclusive=False)
     high = begin + count_before(runs.score, begin, low, high, score, descending=True, inclusive=True)
-    for column in (runs.image, runs.order):
-        low, high = bisect_whole(column, begin, low, high, position)
+    for tie_breaker in (runs.image, runs.input_order):
+        low, high = bisect_integers(tie_breaker, begin, low, high, rank)
     return low - begin
 
 
-def bisect_scores(score: Through | Joined, begin: Longs, low: Longs, high: Longs, position: int) -> np.float64:
+def find_score(score: IndirectColumn | ConcatColumn, begin: Int64Array, low: Int64Array, high: Int64Array, rank: int) -> np.float64:
     """The score of the row at `position`: the highest s such that over `position` rows have score >= s."""
-    worst, best = ordered_bits(-LARGEST), ordered_bits(LARGEST)
+    lowest_code, highest_code = float_to_sortable(-MAX_SCORE), float_to_sortable(MAX_SCORE)
     low, high = low.copy(), high.copy()
-    while worst < best:
-        middle = (worst + best + 1) // 2
-        wanted = from_ordered_bits(middle)
-        least, most = by_index(score, low, high, wanted.__le__)
-        if (least - begin).sum() <= position < (most - begin).sum():  # the index alone does not tell
-            least = most = search(score, least, most, wanted.__le__)
-        if (least - begin).sum() > position:
-            worst, high = middle, most
+    while lowest_code < highest_code:
+        middle_code = (lowest_code + highest_code + 1) // 2
+        candidate = sortable_to_float(middle_code)
+        fewest, most = narrow_by_index(score, low, high, candidate.__le__)
+        if (fewest - begin).sum() <= rank < (most - begin).sum():  # the index alone does not tell
+            fewest = most = binary_search(score, fewest, most, candidate.__le__)
+        if (fewest - begin).sum() > rank:
+            lowest_code, high = middle_code, most
         else:
-            best, low = middle - 1, least
-    return from_ordered_bits(worst)
+            highest_code, low = middle_code - 1, fewest
+    return sortable_to_float(lowest_code)
 
 
-def bisect_whole(column: Through | Joined, begin: Longs, low: Longs, high: Longs, position: int) -> tuple[Longs, Longs]:
+def bisect_integers(column: IndirectColumn | ConcatColumn, begin: Int64Array, low: Int64Array, high: Int64Array, rank: int) -> tuple[Int64Array, Int64Array]:
     """Narrow every run's [low, high) to the rows whose value equals that of the row at `position`."""
-    ties = np.flatnonzero(high > low)
-    least = min(int(column[low[run]]) for run in ties)
-    most = max(int(column[high[run] - 1]) for run in ties)
-    while least < most:
-        middle = (least + most) // 2
-        reached = begin + count_before(column, begin, low, high, np.int64(middle), descending=False, inclusive=True)
-        if (reached - begin).sum() > position:
-            most, high = middle, reached
+    tied_runs = np.flatnonzero(high > low)
+    smallest = min(int(column[low[tied_run]]) for tied_run in tied_runs)
+    largest = max(int(column[high[tied_run] - 1]) for tied_run in tied_runs)
+    while smallest < largest:
+        middle = (smallest + largest) // 2
+        run_ends = begin + count_before(column, begin, low, high, np.int64(middle), descending=False, inclusive=True)
+        if (run_ends - begin).sum() > rank:
+            largest, high = middle, run_ends
         else:
-            least, low = middle + 1, reached
+            smallest, low = middle + 1, run_ends
     return low, high
 
 
-LARGEST = np.finfo(np.float64).max
-SIGN = 1 << 63
+MAX_SCORE = np.finfo(np.float64).max
+SIGN_BIT = 1 << 63
 
 
-def ordered_bits(value: np.float64) -> int:
+def float_to_sortable(score: np.float64) -> int:
     """A float64 as an integer that sorts as it does (-0.0 as 0.0)."""
-    bits = int((value + 0.0).view(np.uint64))
-    return (~bits & (2 * SIGN - 1)) if bits & SIGN else bits | SIGN
+    bits = int((score + 0.0).view(np.uint64))
+    return (~bits & (2 * SIGN_BIT - 1)) if bits & SIGN_BIT else bits | SIGN_BIT
 
 
-def from_ordered_bits(number: int) -> np.float64:
-    bits = number & ~SIGN if number & SIGN else ~number & (2 * SIGN - 1)
+def sortable_to_float(code: int) -> np.float64:
+    bits = code & ~SIGN_BIT if code & SIGN_BIT else ~code & (2 * SIGN_BIT - 1)
     return np.uint64(bits).view(np.float64)

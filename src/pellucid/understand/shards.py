@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid.columns import SPLITS, Annotations, Bytes, Floats, Images, Integers, Kind, Longs, Predictions, texts
-from pellucid.understand.evaluation import Evaluation, evaluate
+from pellucid.columns import SPLITS, Annotations, Int8Array, Float64Array, Images, Int32Array, Kind, Int64Array, Predictions, string_column
+from pellucid.understand.evaluation import Evaluation, build_evaluation
 from pellucid.understand.histogrammed import ScoreBins
-from pellucid.understand.orders import order_by_key
-from pellucid.understand.outcomes import MATCHED, WRONG, Staircase
-from pellucid.understand.thresholds import Counted
+from pellucid.understand.orders import counting_sort
+from pellucid.understand.outcomes import MATCHED, WRONG, BestOverlapSteps
+from pellucid.understand.thresholds import ScoredPredictions
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,10 +29,10 @@ class Shard:
     """
 
     first_image: int
-    split: Bytes
-    completeness: Bytes
+    split: Int8Array
+    completeness: Int8Array
     annotations: Annotations
-    annotation_rows: Integers
+    annotation_rows: Int32Array
     predictions: Predictions
 
 
@@ -43,16 +43,16 @@ class MatchedShard:
     prediction's image and concept, -1 for none; None in detection · annotation_rows, staircase: of its annotations."""
 
     predictions: Predictions
-    run_starts: Longs
-    state: Bytes
-    partner: Integers
-    iou: Floats
-    same_concept_annotation: Integers | None
-    annotation_rows: Integers
-    staircase: Staircase | None
+    run_starts: Int64Array
+    state: Int8Array
+    partner: Int32Array
+    iou: Float64Array
+    same_concept_annotation: Int32Array | None
+    annotation_rows: Int32Array
+    staircase: BestOverlapSteps | None
 
 
-def plan_shards(predictions: Longs, max_rows: int) -> Longs:
+def plan_shards(predictions: Int64Array, max_rows: int) -> Int64Array:
     """Image indices at which shards begin and end, int64 (shards + 1,). A shard has at most `max_rows` predictions or one image.
 
     predictions: int64 (images,), how many each image has.
@@ -68,26 +68,26 @@ def plan_shards(predictions: Longs, max_rows: int) -> Longs:
 def match_shard(kind: Kind, concept_count: int, shard: Shard, iou: float) -> MatchedShard:
     """Sort a shard's predictions in gallery order and match them for all thresholds at once; iou: see `evaluate`."""
     image_count, first_image = len(shard.split), np.int32(shard.first_image)
-    empty_texts = texts([""] * image_count)
+    empty_texts = string_column([""] * image_count)
     zeros = np.zeros(image_count, np.int32)
     images = Images(empty_texts, shard.split, zeros, zeros, zeros, empty_texts, shard.completeness, empty_texts)
-    annotations = shard.annotations.replaced(image=shard.annotations.image - first_image)
-    predictions = shard.predictions.replaced(image=shard.predictions.image - first_image)
+    annotations = shard.annotations.replace(image=shard.annotations.image - first_image)
+    predictions = shard.predictions.replace(image=shard.predictions.image - first_image)
     concept_names = ("",) * concept_count
-    evaluation = evaluate(kind, concept_names, images, np.zeros(image_count, np.int8), annotations, predictions, iou, consume=True)
+    evaluation = build_evaluation(kind, concept_names, images, np.zeros(image_count, np.int8), annotations, predictions, iou, reuse_boxes=True)
     same_concept_annotation = None if kind == "detection" else same_concept_annotations(evaluation, shard.annotation_rows)
     global_rows = np.append(shard.annotation_rows, -1).astype(np.int32)
-    global_predictions = evaluation.predictions.replaced(image=evaluation.predictions.image + first_image)
-    return MatchedShard(global_predictions, find_run_starts(evaluation), evaluation.state, global_rows[evaluation.partner], evaluation.iou, same_concept_annotation, shard.annotation_rows, evaluation.staircase)
+    global_predictions = evaluation.predictions.replace(image=evaluation.predictions.image + first_image)
+    return MatchedShard(global_predictions, find_run_starts(evaluation), evaluation.state, global_rows[evaluation.partner], evaluation.iou, same_concept_annotation, shard.annotation_rows, evaluation.overlap_steps)
 
 
-def find_run_starts(evaluation: Evaluation) -> Longs:
+def find_run_starts(evaluation: Evaluation) -> Int64Array:
     concept_count = len(evaluation.concepts)
     run_indices = evaluation.images.split[evaluation.predictions.image].astype(np.int64) * concept_count + evaluation.predictions.concept
     return np.asarray(np.searchsorted(run_indices, np.arange(len(SPLITS) * concept_count + 1)), np.int64)
 
 
-def same_concept_annotations(evaluation: Evaluation, annotation_rows: Integers) -> Integers:
+def same_concept_annotations(evaluation: Evaluation, annotation_rows: Int32Array) -> Int32Array:
     annotation_by_prediction = np.full(len(evaluation.predictions), -1, np.int32)
     has_prediction = evaluation.own >= 0
     annotation_by_prediction[evaluation.own[has_prediction]] = annotation_rows[has_prediction]
@@ -109,7 +109,7 @@ class RunBatch:
         return not (np.isneginf(self.min_score) and np.isposinf(self.max_score))
 
 
-def plan_run_batches(run_counts: Longs, max_rows: int) -> list[RunBatch]:
+def plan_run_batches(run_counts: Int64Array, max_rows: int) -> list[RunBatch]:
     """Batches of at most `max_rows` rows, in run order; run_counts: int64 (runs,). A longer run forms its own batch."""
     batches, first_run, batch_rows = [], 0, 0
     for run, row_count in enumerate(run_counts.tolist()):
@@ -121,7 +121,7 @@ def plan_run_batches(run_counts: Longs, max_rows: int) -> list[RunBatch]:
     return [batch for batch in batches if run_counts[batch.first_run : batch.end_run].any()]
 
 
-def plan_score_batches(run_counts: Longs, max_rows: int, bin_counts_by_run: dict[int, tuple[ScoreBins, Longs]]) -> list[RunBatch]:
+def plan_score_batches(run_counts: Int64Array, max_rows: int, bin_counts_by_run: dict[int, tuple[ScoreBins, Int64Array]]) -> list[RunBatch]:
     """Batches of all runs; runs longer than `max_rows` are split by score. bin_counts_by_run: their numbers of rows per bin."""
     batches: list[RunBatch] = []
     for batch in plan_run_batches(run_counts, max_rows):
@@ -132,7 +132,7 @@ def plan_score_batches(run_counts: Longs, max_rows: int, bin_counts_by_run: dict
     return batches
 
 
-def split_run_by_score(run: int, score_bins: ScoreBins, bin_counts: Longs, max_rows: int) -> list[RunBatch]:
+def split_run_by_score(run: int, score_bins: ScoreBins, bin_counts: Int64Array, max_rows: int) -> list[RunBatch]:
     """Split a run into score ranges, highest first, each of at most `max_rows` rows unless a single bin has more."""
     batches, max_score, batch_rows = [], np.inf, 0
     for bin_index in np.flatnonzero(bin_counts).tolist():
@@ -144,13 +144,13 @@ def split_run_by_score(run: int, score_bins: ScoreBins, bin_counts: Longs, max_r
     return [*batches, RunBatch(run, run + 1, -np.inf, max_score)]
 
 
-def merge_runs(run_indices: Integers, score: Floats, run_count: int) -> tuple[Integers, Longs]:
+def merge_runs(run_indices: Int32Array, score: Float64Array, run_count: int) -> tuple[Int32Array, Int64Array]:
     """The order that sorts rows by run, then by descending score (stable); and the starts of the runs.
 
     run_indices: int32, ascending within a shard; score: descending within a shard's run; shards are concatenated. The sort
     of each run is a stable merge sort, which is fast on presorted rows.
     """
-    order, start = order_by_key(run_indices, run_count)
+    order, start = counting_sort(run_indices, run_count)
     for begin, end in zip(start[:-1].tolist(), start[1:].tolist(), strict=True):
         if end - begin > 1:
             run_order = order[begin:end]
@@ -158,13 +158,13 @@ def merge_runs(run_indices: Integers, score: Floats, run_count: int) -> tuple[In
     return order, start
 
 
-def select_countable(score: Floats, state: Bytes, annotations: int) -> Counted:
+def select_countable(score: Float64Array, state: Int8Array, annotations: int) -> ScoredPredictions:
     """The true and false positives of a run, for threshold sweeps."""
     is_countable = (state == MATCHED) | (state == WRONG)
-    return Counted(score[is_countable], state[is_countable] == MATCHED, annotations)
+    return ScoredPredictions(score[is_countable], state[is_countable] == MATCHED, annotations)
 
 
-def concat_steps(shard_steps: Sequence[tuple[Integers, Staircase]], annotation_count: int) -> Staircase:
+def concat_steps(shard_steps: Sequence[tuple[Int32Array, BestOverlapSteps]], annotation_count: int) -> BestOverlapSteps:
     """Concatenate the staircases of shards; each comes with the global rows of its annotations."""
     step_counts = np.zeros(annotation_count, np.int64)
     for annotation_rows, steps in shard_steps:
@@ -175,4 +175,4 @@ def concat_steps(shard_steps: Sequence[tuple[Integers, Staircase]], annotation_c
         step_counts_in_shard = np.diff(steps.start)
         target_indices = np.repeat(start[annotation_rows] - steps.start[:-1], step_counts_in_shard) + np.arange(len(steps.score))
         score[target_indices], iou[target_indices] = steps.score, steps.iou
-    return Staircase(start, score, iou)
+    return BestOverlapSteps(start, score, iou)

@@ -8,9 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
-from pellucid.columns import NOT_RUN, Flags, Floats, Longs
+from pellucid.columns import NOT_RUN, BoolArray, Float64Array, Int64Array
 from pellucid.understand.evaluation import Evaluation
-from pellucid.understand.extra import best_match, own_score
+from pellucid.understand.extra import best_overlaps, concept_scores
 from pellucid.understand.gallery import Selection, Tab
 from pellucid.understand.outcomes import MATCHED, NOT_HIGHEST, WRONG
 
@@ -23,14 +23,14 @@ class Shown(Protocol):
     @property
     def tab(self) -> Tab: ...
     @property
-    def thresholds(self) -> Floats: ...
+    def thresholds(self) -> Float64Array: ...
     @property
     def shows_annotations(self) -> bool: ...
     @property
     def total(self) -> int: ...
     @property
     def threshold_position(self) -> int: ...
-    def page(self, offset: int, limit: int) -> Longs: ...
+    def page(self, offset: int, limit: int) -> Int64Array: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ class Part:
         return self.selection.tab
 
     @property
-    def thresholds(self) -> Floats:
+    def thresholds(self) -> Float64Array:
         return self.selection.thresholds
 
     @property
@@ -60,7 +60,7 @@ class Part:
 class Listed(Part):
     """Rows of a selection in an order of their own."""
 
-    rows: Longs
+    rows: Int64Array
 
     @property
     def total(self) -> int:
@@ -73,7 +73,7 @@ class Listed(Part):
         over = table.score[self.rows] >= self.thresholds[table.concept[self.rows]]
         return int((~over if self.selection.reverse else over).sum())
 
-    def page(self, offset: int, limit: int) -> Longs:
+    def page(self, offset: int, limit: int) -> Int64Array:
         return self.rows[max(0, offset) : max(0, offset + limit)]
 
 
@@ -81,8 +81,8 @@ class Listed(Part):
 class Without(Part):
     """A selection in its own order without some of its rows. tail: those of them that come at the end after all."""
 
-    left_out: Longs
-    tail: Longs
+    left_out: Int64Array
+    tail: Int64Array
 
     @cached_property
     def kept(self) -> int:
@@ -97,7 +97,7 @@ class Without(Part):
         position = self.selection.threshold_position
         return position - self._left_out_before(position)
 
-    def page(self, offset: int, limit: int) -> Longs:
+    def page(self, offset: int, limit: int) -> Int64Array:
         """Costs the page and the logarithm of what is left out."""
         first, last = max(0, min(offset, self.kept)), max(0, min(offset + limit, self.kept))
         found = [np.zeros(0, np.int64)]
@@ -140,7 +140,7 @@ class Without(Part):
         return int((~before & ~same).sum())
 
     @cached_property
-    def _keys(self) -> tuple[Floats, Longs, Longs]:
+    def _keys(self) -> tuple[Float64Array, Int64Array, Int64Array]:
         return keys(self.selection, self.left_out)
 
 
@@ -150,25 +150,25 @@ AT_ONCE = 4_000
 """Rows up to which a list is read from its beginning rather than searched for where a page begins."""
 
 
-def keys(selection: Selection, rows: Longs) -> tuple[Floats, Longs, Longs]:
+def keys(selection: Selection, rows: Int64Array) -> tuple[Float64Array, Int64Array, Int64Array]:
     """What a tab's rows are sorted by: weight falling, then image, then input order."""
     evaluation = selection.evaluation
     if not selection.shows_annotations:
         table = evaluation.predictions
         return table.score[rows], np.asarray(table.image[rows], np.int64), np.asarray(table.order[rows], np.int64)
     boxes = evaluation.kind == "detection"
-    weight = -best_match(evaluation, rows, selection.thresholds)[0] if boxes else own_score(evaluation, rows)
+    weight = -best_overlaps(evaluation, rows, selection.thresholds)[0] if boxes else concept_scores(evaluation, rows)
     return weight, np.asarray(evaluation.annotations.image[rows], np.int64), np.asarray(rows, np.int64)
 
 
-def in_order(selection: Selection, rows: Longs) -> Longs:
+def in_order(selection: Selection, rows: Int64Array) -> Int64Array:
     """Rows of a selection, sorted as it sorts them."""
     weight, image, order = keys(selection, rows)
     rows = rows[np.lexsort((order, image, -weight))]
     return rows[::-1] if selection.reverse else rows
 
 
-def inside(selection: Selection, rows: Longs) -> Flags:
+def inside(selection: Selection, rows: Int64Array) -> BoolArray:
     """Which rows (of predictions, in Extra of annotations) a selection holds."""
     evaluation, tab = selection.evaluation, selection.tab
     table = evaluation.annotations if selection.shows_annotations else evaluation.predictions

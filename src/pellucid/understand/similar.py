@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from pellucid.columns import Floats, Longs
+from pellucid.columns import Float64Array, Int64Array
 
 
-def chained(features: Floats) -> Longs:
+def chained(features: Float64Array) -> Int64Array:
     """An order of the rows of `features`, (n, d): the first row, and then always the nearest of those left (ties: the earlier one).
 
     NaN rows, of which nothing is known, come last, as they are. Costs n².

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pellucid.columns import Flags, Floats, Longs
+from pellucid.columns import BoolArray, Float64Array, Int64Array
 from pellucid.understand.properties import Condition, Property
 
 SIGNIFICANT = 0.01
@@ -41,10 +41,10 @@ class Population:
 
     concept: int | None
     error: str
-    wrong: Flags
-    image: Longs
+    wrong: BoolArray
+    image: Int64Array
     properties: Sequence[Property]
-    places: Longs
+    places: Int64Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,16 +63,16 @@ class Slice:
     interval: tuple[float, float]
     p_adjusted: float
     explained: float
-    inside: Flags
-    others: Flags
+    inside: BoolArray
+    others: BoolArray
 
 
 @dataclass(frozen=True, eq=False)
 class Tested:
     population: int
     condition: Condition
-    inside: Flags
-    known: Flags
+    inside: BoolArray
+    known: BoolArray
     p: float
 
 
@@ -112,7 +112,7 @@ def tested(place: int, population: Population, first: Slice | None) -> list[Test
     return results
 
 
-def is_known(column: Property) -> Flags:
+def is_known(column: Property) -> BoolArray:
     return np.asarray(column.values >= 0 if column.labels is not None else ~np.isnan(column.values))
 
 
@@ -137,7 +137,7 @@ def rounded(value: float) -> float:
     return float(f"{value:.2g}")
 
 
-def p_values(inside: Flags, wrong: Flags, image: Longs) -> Floats:
+def p_values(inside: BoolArray, wrong: BoolArray, image: Int64Array) -> Float64Array:
     """Two-sided, a condition (row of `inside`) each; NaN where there are too few items or images on either side to tell."""
     from scipy import stats
 
@@ -170,7 +170,7 @@ def p_values(inside: Flags, wrong: Flags, image: Longs) -> Floats:
     return found
 
 
-def adjusted(p: Floats) -> Floats:
+def adjusted(p: Float64Array) -> Float64Array:
     from scipy import stats
 
     return np.asarray(stats.false_discovery_control(np.clip(p, 0, 1))) if len(p) else p
@@ -211,7 +211,7 @@ def strongest(found: list[Slice]) -> list[Slice]:
     return chosen
 
 
-def described(population: Population, conditions: tuple[Condition, ...], inside: Flags, known: Flags, p: float) -> Slice:
+def described(population: Population, conditions: tuple[Condition, ...], inside: BoolArray, known: BoolArray, p: float) -> Slice:
     """known: items of which it is known whether the conditions hold; elsewhere is where they do not."""
     wrong, others = population.wrong, known & ~inside
     items, errors = int(inside.sum()), int(wrong[inside].sum())
@@ -221,7 +221,7 @@ def described(population: Population, conditions: tuple[Condition, ...], inside:
     return Slice(population, conditions, items, errors, rate, elsewhere, interval, p, errors - items * elsewhere, inside, others)
 
 
-def design_effect(wrong: Flags, image: Longs) -> float:
+def design_effect(wrong: BoolArray, image: Int64Array) -> float:
     """How many times the rate's variance is that of as many independent items; at least 1."""
     _, group = np.unique(image, return_inverse=True)
     number, errors = np.bincount(group), np.bincount(group, wrong)
@@ -305,13 +305,13 @@ def is_sharper(one: Slice, told: list[Slice]) -> bool:
     return pair and all(one.explained >= MUCH * other.explained and one.rate >= SHARPER * other.rate for other in around)
 
 
-def new_errors(one: Slice, covered: Flags) -> float:
+def new_errors(one: Slice, covered: BoolArray) -> float:
     """Errors explained among the items that no slice told before has."""
     new = one.inside & ~covered[one.population.places]
     return float(one.population.wrong[new].sum() - new.sum() * one.elsewhere)
 
 
-def of_concept(whole: Population, concept: int, rows: Longs) -> Population:
+def of_concept(whole: Population, concept: int, rows: Int64Array) -> Population:
     """Those items of a population of all concepts."""
     return replace(
         whole, concept=concept, wrong=whole.wrong[rows], image=whole.image[rows], properties=[one.at(rows) for one in whole.properties],

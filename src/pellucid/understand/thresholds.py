@@ -10,11 +10,11 @@ from typing import Literal
 
 import numpy as np
 
-from pellucid.columns import Flags, Floats, Longs
+from pellucid.columns import BoolArray, Float64Array, Int64Array
 
-Source = Literal["validation", "fallback", "user"]
+ThresholdSource = Literal["validation", "fallback", "user"]
 
-NO_EVIDENCE = 0.5
+DEFAULT_THRESHOLD = 0.5
 """The threshold where validation holds no counted prediction of any concept."""
 
 
@@ -32,109 +32,109 @@ class Threshold:
     tp: int
     fp: int
     fn: int
-    source: Source
+    source: ThresholdSource
     equally_good: tuple[float, float]
     annotations: int
 
 
 @dataclass(frozen=True, eq=False)
-class Counted:
+class ScoredPredictions:
     """One concept's counted predictions on validation: scores descending, and which of them match."""
 
-    score: Floats
-    right: Flags
-    annotations: int
+    score: Float64Array
+    is_match: BoolArray
+    annotation_count: int
 
 
 @dataclass(frozen=True, eq=False)
-class Cuts:
+class CandidateThresholds:
     """Where one can cut: at every distinct score, falling. included, tp: int64, how many predictions, and right ones, are at or over
     it · gap: True where cuts that are no candidates were left out before it."""
 
-    score: Floats
-    included: Longs
-    tp: Longs
-    gap: Flags
+    score: Float64Array
+    prediction_counts: Int64Array
+    tp: Int64Array
+    has_gap_before: BoolArray
 
 
-def fewest_errors(counted: Counted) -> Threshold:
+def min_error_threshold(predictions: ScoredPredictions) -> Threshold:
     """The cut that minimises FP + FN; of several, the lowest. At least one counted prediction is needed.
 
     It lies midway between the lowest score it includes and the next distinct score below; if there is none,
     at the lowest score; if nothing should be predicted, just above the highest.
     """
-    score, right = counted.score, counted.right
-    last = np.append(np.flatnonzero(score[1:] != score[:-1]), len(score) - 1)
-    return best_cut(Cuts(score[last], last + 1, np.cumsum(right)[last], np.zeros(len(last), bool)), counted.annotations)
+    score, is_match = predictions.score, predictions.is_match
+    last_of_score = np.append(np.flatnonzero(score[1:] != score[:-1]), len(score) - 1)
+    return best_threshold(CandidateThresholds(score[last_of_score], last_of_score + 1, np.cumsum(is_match)[last_of_score], np.zeros(len(last_of_score), bool)), predictions.annotation_count)
 
 
-def best_cut(cuts: Cuts, annotations: int) -> Threshold:
+def best_threshold(candidates: CandidateThresholds, annotation_count: int) -> Threshold:
     """The best of these cuts, or of predicting nothing; see `fewest_errors`."""
-    score = cuts.score
-    included, tp = np.concatenate([[0], cuts.included]), np.concatenate([[0], cuts.tp])
-    errors = annotations - tp + included - tp
-    fewest = errors.min()
-    best = len(errors) - 1 - int(np.argmin(errors[::-1]))
-    highest = best
-    while highest > 0 and errors[highest - 1] == fewest and not cuts.gap[highest - 1]:
-        highest -= 1
-    hits, false = int(tp[best]), int(included[best] - tp[best])
-    around = (lowest_value(score, best), highest_value(score, highest))
-    return Threshold(cut_including(score, best), int(fewest), hits, false, annotations - hits, "validation", around, annotations)
+    score = candidates.score
+    prediction_counts, tp = np.concatenate([[0], candidates.prediction_counts]), np.concatenate([[0], candidates.tp])
+    errors = annotation_count - tp + prediction_counts - tp
+    min_errors = errors.min()
+    lowest_best = len(errors) - 1 - int(np.argmin(errors[::-1]))
+    highest_best = lowest_best
+    while highest_best > 0 and errors[highest_best - 1] == min_errors and not candidates.has_gap_before[highest_best - 1]:
+        highest_best -= 1
+    tp_count, fp_count = int(tp[lowest_best]), int(prediction_counts[lowest_best] - tp[lowest_best])
+    equivalent_range = (lowest_equivalent(score, lowest_best), highest_equivalent(score, highest_best))
+    return Threshold(threshold_including(score, lowest_best), int(min_errors), tp_count, fp_count, annotation_count - tp_count, "validation", equivalent_range, annotation_count)
 
 
-def cut_including(score: Floats, count: int) -> float:
+def threshold_including(score: Float64Array, prediction_count: int) -> float:
     """Where to cut so that exactly the first `count` of the descending scores are at or over."""
-    if count == 0:
+    if prediction_count == 0:
         return float(np.nextafter(score[0], np.inf))
-    if count == len(score):
+    if prediction_count == len(score):
         return float(score[-1])
-    above, below = score[count - 1], score[count]
+    above, below = score[prediction_count - 1], score[prediction_count]
     middle = above / 2 + below / 2 if np.isinf(above + below) else (above + below) / 2
     return float(middle if middle > below else above)
 
 
-def lowest_value(score: Floats, count: int) -> float:
+def lowest_equivalent(score: Float64Array, prediction_count: int) -> float:
     """The lowest cut that still includes `count` scores alone; 0 (or the lowest score) where nothing is below."""
-    if count == len(score):
+    if prediction_count == len(score):
         return float(min(0.0, score[-1]))
-    return float(np.nextafter(score[count], np.inf))
+    return float(np.nextafter(score[prediction_count], np.inf))
 
 
-def highest_value(score: Floats, count: int) -> float:
+def highest_equivalent(score: Float64Array, prediction_count: int) -> float:
     """The highest cut that still includes `count` scores; 1 (or just above the highest score) for none."""
-    if count == 0:
+    if prediction_count == 0:
         return float(max(1.0, np.nextafter(score[0], np.inf)))
-    return float(score[count - 1])
+    return float(score[prediction_count - 1])
 
 
-def thresholds_of(concepts: list[Counted]) -> list[Threshold]:
+def min_error_thresholds(concept_predictions: list[ScoredPredictions]) -> list[Threshold]:
     """Every concept's threshold; those without a counted prediction take the cut that is best for all together."""
-    if all(len(counted.score) for counted in concepts):
-        return [fewest_errors(counted) for counted in concepts]
-    shared = pooled(concepts)
-    return [fewest_errors(counted) if len(counted.score) else fallback(counted, shared) for counted in concepts]
+    if all(len(predictions.score) for predictions in concept_predictions):
+        return [min_error_threshold(predictions) for predictions in concept_predictions]
+    shared_threshold = pool_threshold(concept_predictions)
+    return [min_error_threshold(predictions) if len(predictions.score) else fallback_threshold(predictions, shared_threshold) for predictions in concept_predictions]
 
 
-def pooled(concepts: list[Counted]) -> Threshold | None:
+def pool_threshold(concept_predictions: list[ScoredPredictions]) -> Threshold | None:
     """The one cut that minimises the errors of all concepts together; None without any counted prediction."""
-    if not any(len(counted.score) for counted in concepts):
+    if not any(len(predictions.score) for predictions in concept_predictions):
         return None
-    score = np.concatenate([counted.score for counted in concepts])
-    right = np.concatenate([counted.right for counted in concepts])
+    score = np.concatenate([predictions.score for predictions in concept_predictions])
+    is_match = np.concatenate([predictions.is_match for predictions in concept_predictions])
     order = np.argsort(-score, kind="stable")
-    return fewest_errors(Counted(score[order], right[order], sum(counted.annotations for counted in concepts)))
+    return min_error_threshold(ScoredPredictions(score[order], is_match[order], sum(predictions.annotation_count for predictions in concept_predictions)))
 
 
-def fallback(counted: Counted, shared: Threshold | None) -> Threshold:
-    value, around = (shared.value, shared.equally_good) if shared else (NO_EVIDENCE, (NO_EVIDENCE, NO_EVIDENCE))
-    return Threshold(value, counted.annotations, 0, 0, counted.annotations, "fallback", around, counted.annotations)
+def fallback_threshold(predictions: ScoredPredictions, shared_threshold: Threshold | None) -> Threshold:
+    threshold, equivalent_range = (shared_threshold.value, shared_threshold.equally_good) if shared_threshold else (DEFAULT_THRESHOLD, (DEFAULT_THRESHOLD, DEFAULT_THRESHOLD))
+    return Threshold(threshold, predictions.annotation_count, 0, 0, predictions.annotation_count, "fallback", equivalent_range, predictions.annotation_count)
 
 
-def chosen_by_user(optimal: Threshold, counted: Counted, value: float) -> Threshold:
+def apply_user_threshold(optimal_threshold: Threshold, predictions: ScoredPredictions, threshold: float) -> Threshold:
     """The same concept held to the user's value; the range of equally good cuts stays that of the optimum."""
-    over = counted.score >= value
-    tp = int((over & counted.right).sum())
-    fp = int(over.sum()) - tp
-    fn = counted.annotations - tp
-    return replace(optimal, value=float(value), errors=fp + fn, tp=tp, fp=fp, fn=fn, source="user")
+    is_above = predictions.score >= threshold
+    tp = int((is_above & predictions.is_match).sum())
+    fp = int(is_above.sum()) - tp
+    fn = predictions.annotation_count - tp
+    return replace(optimal_threshold, value=float(threshold), errors=fp + fn, tp=tp, fp=fp, fn=fn, source="user")

@@ -12,9 +12,9 @@ from typing import Literal
 
 import numpy as np
 
-from pellucid.columns import NOT_RUN, Bytes, Flags, Floats, Longs
-from pellucid.understand.average_precision import identity_ranks, ranks
-from pellucid.understand.causes import BADLY_PLACED, overlaps, pairs
+from pellucid.columns import NOT_RUN, Int8Array, BoolArray, Float64Array, Int64Array
+from pellucid.understand.average_precision import image_id_ranks, rank_in_group
+from pellucid.understand.causes import BADLY_PLACED, pair_ious, image_pairs
 from pellucid.understand.evaluation import Evaluation
 from pellucid.understand.outcomes import IGNORED, MATCHED
 
@@ -43,16 +43,16 @@ class Tried:
     """Predictions that match nothing. rows: of predictions · kind: places in KINDS · target: row of the annotation that would be found
     were the mistake fixed, else -1."""
 
-    rows: Longs
-    kind: Bytes
-    target: Longs
+    rows: Int64Array
+    kind: Int8Array
+    target: Int64Array
 
 
 def tide(evaluation: Evaluation, split: int) -> Tide | None:
     """None without an annotation or a prediction that counts."""
     rows = best_boxes(evaluation, split)
-    start = evaluation.annotation_start[split]
-    annotated = np.asarray(evaluation.counted_annotations[start[0] : start[-1]], np.int64)
+    start = evaluation.matchable_starts[split]
+    annotated = np.asarray(evaluation.matchable_annotations[start[0] : start[-1]], np.int64)
     if not len(annotated) and not len(rows):
         return None
     table, concepts = evaluation.predictions, len(evaluation.concepts)
@@ -92,25 +92,25 @@ def tide(evaluation: Evaluation, split: int) -> Tide | None:
     return Tide(base, {name: max(value, 0.0) for name, value in gain.items()}, {**number, "miss": len(missed)}, precise, complete)
 
 
-def best_boxes(evaluation: Evaluation, split: int) -> Longs:
+def best_boxes(evaluation: Evaluation, split: int) -> Int64Array:
     """Rows of each image's best predictions, by image, then score falling."""
     table = evaluation.predictions
-    begin, end = evaluation.all_predictions.whole(split)
+    begin, end = evaluation.all_predictions.split_span(split)
     rows = np.arange(begin, end)
     rows = rows[evaluation.coverage[table.image[begin:end]] != NOT_RUN]
-    image = identity_ranks(evaluation.images)[table.image[rows]]
+    image = image_id_ranks(evaluation.images)[table.image[rows]]
     rows = rows[np.lexsort((table.order[rows], -table.score[rows], image))]
-    return np.asarray(rows[ranks(np.asarray(table.image[rows], np.int64)) < MOST_BOXES])
+    return np.asarray(rows[rank_in_group(np.asarray(table.image[rows], np.int64)) < MOST_BOXES])
 
 
-def mistakes(evaluation: Evaluation, rows: Longs, found: Flags) -> Tried:
+def mistakes(evaluation: Evaluation, rows: Int64Array, found: BoolArray) -> Tried:
     """The kind of every prediction that matches nothing. found: per annotation, whether a prediction matches it."""
     kind, target = np.full(len(rows), BKG, np.int8), np.full(len(rows), -1, np.int64)
-    annotations, derived, least = evaluation.annotations, evaluation.derived, evaluation.iou_threshold
-    for part, mine, others in pairs(evaluation.predictions.image[rows], derived.annotation_image_start, derived.annotation_of_image):
+    annotations, derived, least = evaluation.annotations, evaluation.row_index, evaluation.iou_threshold
+    for part, mine, others in image_pairs(evaluation.predictions.image[rows], derived.annotation_image_start, derived.annotation_of_image):
         able = annotations.positive[others] & ~annotations.ignore[others]
         mine, others = mine[able], others[able]
-        value = overlaps(evaluation, rows[part[mine]], others)
+        value = pair_ious(evaluation, rows[part[mine]], others)
         same = annotations.concept[others] == evaluation.predictions.concept[rows[part[mine]]]
         own, own_row = highest(value * same, mine, others, len(part))
         other, other_row = highest(value * ~same, mine, others, len(part))
@@ -126,7 +126,7 @@ def mistakes(evaluation: Evaluation, rows: Longs, found: Flags) -> Tried:
     return Tried(rows, kind, target)
 
 
-def highest(value: Floats, group: Longs, rows: Longs, groups: int) -> tuple[Floats, Longs]:
+def highest(value: Float64Array, group: Int64Array, rows: Int64Array, groups: int) -> tuple[Float64Array, Int64Array]:
     """Of each group its highest value and that one's row, of equals the first; 0 and -1 where a group has none. group: rising."""
     best, which = np.zeros(groups), np.full(groups, -1, np.int64)
     if len(value):
@@ -137,7 +137,7 @@ def highest(value: Floats, group: Longs, rows: Longs, groups: int) -> tuple[Floa
     return best, which
 
 
-def credited(evaluation: Evaluation, tried: Tried, chosen: Flags) -> Longs:
+def credited(evaluation: Evaluation, tried: Tried, chosen: BoolArray) -> Int64Array:
     """Places of those chosen that would find an annotation: of several kinds and tries at one, the highest score; of equals the first."""
     able = np.flatnonzero(tried.target >= 0)
     order = able[np.lexsort((able, -evaluation.predictions.score[tried.rows[able]], tried.target[able]))]
@@ -146,7 +146,7 @@ def credited(evaluation: Evaluation, tried: Tried, chosen: Flags) -> Longs:
     return np.asarray(winners[chosen[winners]])
 
 
-def mean_ap(concept: Longs, score: Floats, right: Flags, order: Longs, positives: Longs) -> float:
+def mean_ap(concept: Int64Array, score: Float64Array, right: BoolArray, order: Int64Array, positives: Int64Array) -> float:
     """Mean AP, by 101 recalls, over the concepts that have a prediction or an annotation. order: of equal scores."""
     number = np.bincount(concept, minlength=len(positives))
     known = np.flatnonzero((number > 0) | (positives > 0))
@@ -157,7 +157,7 @@ def mean_ap(concept: Longs, score: Floats, right: Flags, order: Longs, positives
     return float(np.sum(values) / len(values)) if values else 0.0
 
 
-def one_ap(right: Flags, positives: int) -> float:
+def one_ap(right: BoolArray, positives: int) -> float:
     if not positives or not len(right):
         return 0.0
     true = np.cumsum(right)

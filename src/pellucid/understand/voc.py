@@ -9,68 +9,68 @@ from __future__ import annotations
 
 import numpy as np
 
-from pellucid.columns import NOT_RUN, Floats
-from pellucid.understand.average_precision import looked_for
+from pellucid.columns import NOT_RUN, Float64Array
+from pellucid.understand.average_precision import drop_unverified
 from pellucid.understand.evaluation import Evaluation
 from pellucid.understand.greedy import overlapping_pairs
 
-TENTHS = np.linspace(0, 1, 11)
+ELEVEN_RECALLS = np.linspace(0, 1, 11)
 """Compared exactly, as published figures were: 0.6 is here a bit over 9/15."""
 
 
 def voc_average_precision(
-    evaluation: Evaluation, split: int, iou: float = 0.5, eleven_points: bool = False, inclusive_pixels: bool = False
-) -> Floats:  # fmt: skip
+    evaluation: Evaluation, split: int, iou_threshold: float = 0.5, eleven_point: bool = False, inclusive_pixels: bool = False
+) -> Float64Array:  # fmt: skip
     """AP per concept on the covered images of a split, float64 (concepts,); NaN where there is no annotation.
 
     eleven_points: the mean of the best precision at recalls 0, 0.1 ... 1 (VOC until 2009), else the whole area under the
     curve. inclusive_pixels: a box from pixel 1 to 3 is 3 wide, not 2, as the development kit counts ("+1").
     """
-    inside = (evaluation.images.split == split) & (evaluation.coverage != NOT_RUN)
-    annotations = evaluation.annotations.take(inside[evaluation.annotations.image])
+    is_covered = (evaluation.images.split == split) & (evaluation.coverage != NOT_RUN)
+    annotations = evaluation.annotations.take(is_covered[evaluation.annotations.image])
     runs = evaluation.all_predictions
-    begin, end = runs.whole(split)
-    run = split * len(evaluation.concepts)
-    start = evaluation.derived.start[run : run + len(evaluation.concepts) + 1] - begin
+    begin, end = runs.split_span(split)
+    first_run = split * len(evaluation.concepts)
+    concept_starts = evaluation.row_index.start[first_run : first_run + len(evaluation.concepts) + 1] - begin
     predictions = evaluation.predictions.take(slice(begin, end))
-    annotations, predictions, _ = looked_for(evaluation.images, annotations, predictions, start)
-    wider = 1.0 if inclusive_pixels else 0.0
-    difficult = annotations.ignore
-    boxes = annotations.replaced(box=widened(annotations.box, wider), ignore=np.zeros(len(annotations), bool))
-    found = predictions.replaced(box=widened(predictions.box, wider))
-    claimed = np.full(len(predictions), -1, np.int64)
-    for prediction, annotation, value in overlapping_pairs(boxes, found, len(evaluation.concepts)):
-        order = np.lexsort((annotation, -value, prediction))
-        _, first = np.unique(prediction[order], return_index=True)
-        best = order[first]
-        best = best[value[best] >= iou]
-        claimed[prediction[best]] = annotation[best]
-    claims = np.flatnonzero(claimed >= 0)
-    _, first = np.unique(claimed[claims], return_index=True)
-    hit = np.zeros(len(predictions), bool)
-    hit[claims[first]] = True
-    passed = np.zeros(len(predictions), bool)
-    passed[claims] = difficult[claimed[claims]]
-    result = np.full(len(evaluation.concepts), np.nan)
-    positives = np.bincount(annotations.concept[~difficult], minlength=len(evaluation.concepts))
+    annotations, predictions, _ = drop_unverified(evaluation.images, annotations, predictions, concept_starts)
+    extra_pixels = 1.0 if inclusive_pixels else 0.0
+    is_difficult = annotations.ignore
+    matched_annotations = annotations.replace(box=widen_boxes(annotations.box, extra_pixels), ignore=np.zeros(len(annotations), bool))
+    matched_predictions = predictions.replace(box=widen_boxes(predictions.box, extra_pixels))
+    claimed_annotation = np.full(len(predictions), -1, np.int64)
+    for prediction, annotation, pair_iou in overlapping_pairs(matched_annotations, matched_predictions, len(evaluation.concepts)):
+        order = np.lexsort((annotation, -pair_iou, prediction))
+        _, first_index = np.unique(prediction[order], return_index=True)
+        best_pairs = order[first_index]
+        best_pairs = best_pairs[pair_iou[best_pairs] >= iou_threshold]
+        claimed_annotation[prediction[best_pairs]] = annotation[best_pairs]
+    claiming_predictions = np.flatnonzero(claimed_annotation >= 0)
+    _, first_index = np.unique(claimed_annotation[claiming_predictions], return_index=True)
+    is_tp = np.zeros(len(predictions), bool)
+    is_tp[claiming_predictions[first_index]] = True
+    is_skipped = np.zeros(len(predictions), bool)
+    is_skipped[claiming_predictions] = is_difficult[claimed_annotation[claiming_predictions]]
+    average_precisions = np.full(len(evaluation.concepts), np.nan)
+    positives = np.bincount(annotations.concept[~is_difficult], minlength=len(evaluation.concepts))
     for concept in np.flatnonzero(positives):
-        counted = (predictions.concept == concept) & ~passed
-        result[concept] = area(hit[counted], int(positives[concept]), eleven_points)
-    return result
+        is_counted = (predictions.concept == concept) & ~is_skipped
+        average_precisions[concept] = precision_recall_area(is_tp[is_counted], int(positives[concept]), eleven_point)
+    return average_precisions
 
 
-def widened(box: Floats | None, by: float) -> Floats:
+def widen_boxes(box: Float64Array | None, extra_pixels: float) -> Float64Array:
     assert box is not None
-    return np.asarray(box + np.array([0, 0, by, by]))
+    return np.asarray(box + np.array([0, 0, extra_pixels, extra_pixels]))
 
 
-def area(hit: np.ndarray, positives: int, eleven_points: bool) -> float:
+def precision_recall_area(is_tp: np.ndarray, positives: int, eleven_point: bool) -> float:
     """Under the curve of the best precision at each recall or beyond; hit: by falling score."""
-    true = np.cumsum(hit)
-    precision = true / np.arange(1, len(hit) + 1)
-    best = np.maximum.accumulate(precision[::-1])[::-1]
-    recall = true / positives
-    if eleven_points:
-        place = np.searchsorted(recall, TENTHS)
-        return float(best[place[place < len(best)]].sum() / len(TENTHS))
-    return float((best[hit] / positives).sum())
+    tp_counts = np.cumsum(is_tp)
+    precision = tp_counts / np.arange(1, len(is_tp) + 1)
+    interpolated = np.maximum.accumulate(precision[::-1])[::-1]
+    recall = tp_counts / positives
+    if eleven_point:
+        recall_position = np.searchsorted(recall, ELEVEN_RECALLS)
+        return float(interpolated[recall_position[recall_position < len(interpolated)]].sum() / len(ELEVEN_RECALLS))
+    return float((interpolated[is_tp] / positives).sum())

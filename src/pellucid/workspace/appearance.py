@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from pellucid.columns import Flags, Floats, Longs
+from pellucid.columns import BoolArray, Float64Array, Int64Array
 from pellucid.understand.appearance import grouped, laid_out, nearest
 from pellucid.understand.evaluation import Evaluation
 from pellucid.understand.gallery import Selection, Tab
@@ -30,7 +30,7 @@ class Appearance:
         return "embeddings" if self._embeddings is not None else "colours and edges"
 
     @cached_property
-    def features(self) -> Floats:
+    def features(self) -> Float64Array:
         if self._embeddings is None:
             return np.asarray(self.image_stats.descriptors, np.float32)
         items, evaluation = self.image_stats.items, self._evaluation
@@ -49,25 +49,25 @@ class Appearance:
         return slice(len(items.images), None) if len(items.annotations) + len(items.predictions) else slice(0, None)
 
     @cached_property
-    def groups(self) -> Longs:
+    def groups(self) -> Int64Array:
         """The cluster of each line, -1 for none."""
         group_by_line = np.full(len(self.features), -1, np.int64)
         group_by_line[self._map_lines] = grouped(self.features[self._map_lines])
         return group_by_line
 
     @cached_property
-    def map_positions(self) -> Floats:
+    def map_positions(self) -> Float64Array:
         """Map coordinates, float64 (lines, 2); NaN where a line is not on the map."""
         positions = np.full((len(self.features), 2), np.nan)
         positions[self._map_lines] = laid_out(self.features[self._map_lines])
         return positions
 
-    def group_property(self, item_rows: Longs, image_rows: Longs, are_annotations: bool, has_boxes: bool) -> Property:
+    def group_property(self, item_rows: Int64Array, image_rows: Int64Array, are_annotations: bool, has_boxes: bool) -> Property:
         item_lines, _ = self.image_stats.find_lines(item_rows, image_rows, are_annotations, has_boxes)
         group_count = int(self.groups.max(initial=-1)) + 1
         return Property("group", take_lines(self.groups, item_lines, -1).astype(np.int64), tuple(str(group_index + 1) for group_index in range(group_count)))
 
-    def nearest_lines(self, query_line: int, candidate_lines: Longs, count: int) -> Longs:
+    def nearest_lines(self, query_line: int, candidate_lines: Int64Array, count: int) -> Int64Array:
         """Positions in `candidate_lines` (-1: none) of the lines most similar to `query_line`, most similar first."""
         usable = np.flatnonzero(candidate_lines >= 0)
         features = np.concatenate([self.features[[query_line]], self.features[candidate_lines[usable]]])
@@ -79,21 +79,21 @@ class MapPoints:
     """Points of the map: annotations that can be matched, and unmatched predictions. line: of ImageStats · row: of the annotations
     if `is_annotation`, else of the predictions (matched points use the prediction's row) · outcome: `matched`, `extra`, `missing`."""
 
-    line: Longs
-    row: Longs
-    is_annotation: Flags
-    concept: Longs
-    image: Longs
+    line: Int64Array
+    row: Int64Array
+    is_annotation: BoolArray
+    concept: Int64Array
+    image: Int64Array
     outcome: list[Tab]
 
 
 def map_points(evaluation: Evaluation, split: int, image_stats: ImageStats) -> MapPoints:
     """At the optimal thresholds; items that were not sampled are left out."""
     has_boxes = evaluation.kind == "detection"
-    concept_starts = evaluation.annotation_start[split]
-    annotation_rows = np.asarray(evaluation.counted_annotations[concept_starts[0] : concept_starts[-1]], np.int64)
-    is_matched = evaluation.answer_score[annotation_rows] >= evaluation.optimal[evaluation.annotations.concept[annotation_rows]]
-    missing_rows = Selection(evaluation, "missing", split, None, evaluation.optimal).every()
+    concept_starts = evaluation.matchable_starts[split]
+    annotation_rows = np.asarray(evaluation.matchable_annotations[concept_starts[0] : concept_starts[-1]], np.int64)
+    is_matched = evaluation.answer_score[annotation_rows] >= evaluation.optimal_thresholds[evaluation.annotations.concept[annotation_rows]]
+    missing_rows = Selection(evaluation, "missing", split, None, evaluation.optimal_thresholds).every()
     image_rows = [np.asarray(evaluation.annotations.image[annotation_rows], np.int64), np.asarray(evaluation.predictions.image[missing_rows], np.int64)]
     item_rows = np.where(is_matched, evaluation.answer[annotation_rows], annotation_rows)
     annotation_lines = image_stats.find_lines(annotation_rows, image_rows[0], True, has_boxes)[0]

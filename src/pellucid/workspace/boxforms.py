@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid.columns import Annotations, Floats, Images, Integers, Predictions
+from pellucid.columns import Annotations, Float64Array, Images, Int32Array, Predictions
 from pellucid.understand.greedy import overlapping_pairs
 
 SHAPES = ("xywh", "xyxy", "cxcywh")
@@ -44,7 +44,7 @@ def form_named(name: str) -> BoxForm | None:
     return BoxForm(shape, " ".join(words))
 
 
-def in_pixels(form: BoxForm, raw: Floats, width: Integers, height: Integers) -> Floats:
+def in_pixels(form: BoxForm, raw: Float64Array, width: Int32Array, height: Int32Array) -> Float64Array:
     """[left, top, width, height] in pixels of the picture. raw: float64 (n, 4), as written; width, height: of each row's picture."""
     a, b, c, d = raw.T
     if form.shape == "xyxy":
@@ -68,7 +68,7 @@ def in_pixels(form: BoxForm, raw: Floats, width: Integers, height: Integers) -> 
     return np.asarray(box * scale[:, None])
 
 
-def possible_forms(raw: Floats, sizes_known: bool) -> list[BoxForm]:
+def possible_forms(raw: Float64Array, sizes_known: bool) -> list[BoxForm]:
     """The forms that the numbers do not rule out by themselves."""
     largest = float(raw.max(initial=0))
     units = ["pixels"]
@@ -82,26 +82,26 @@ def possible_forms(raw: Floats, sizes_known: bool) -> list[BoxForm]:
     return [BoxForm(shape, unit) for unit in units for shape in SHAPES if shape != "xyxy" or corners_rise]
 
 
-def of_images(annotations: Annotations, image: Integers) -> Annotations:
+def of_images(annotations: Annotations, image: Int32Array) -> Annotations:
     """The annotations of these images alone."""
     named = np.zeros(max(int(image.max(initial=0)), int(annotations.image.max(initial=0))) + 1, bool)
     named[image] = True
     return annotations.take(named[annotations.image])
 
 
-def overlap_share(box: Floats, image: Integers, annotations: Annotations) -> float:
+def overlap_share(box: Float64Array, image: Int32Array, annotations: Annotations) -> float:
     """The share of boxes that overlap some annotation of their picture, whatever its concept (IoU >= 0.5). image: int32, all known."""
     nothing = np.zeros(len(box), np.int32)
     boxes = Predictions(image, nothing, np.zeros(len(box)), box, np.arange(len(box), dtype=np.int32))
     near = of_images(annotations, image)
-    near = near.replaced(concept=np.zeros(len(near), np.int32))
+    near = near.replace(concept=np.zeros(len(near), np.int32))
     agreeing: set[int] = set()
     for prediction, _, iou in overlapping_pairs(near, boxes, 1):
         agreeing.update(prediction[iou >= 0.5].tolist())
     return len(agreeing) / max(1, len(box))
 
 
-def shares_of(forms: Sequence[BoxForm], raw: Floats, image: Integers, images: Images, annotations: Annotations) -> dict[BoxForm, float]:
+def shares_of(forms: Sequence[BoxForm], raw: Float64Array, image: Int32Array, images: Images, annotations: Annotations) -> dict[BoxForm, float]:
     """How much each form agrees with the annotations; boxes of negative size agree with nothing."""
     width, height = images.width[image], images.height[image]
     annotations = of_images(annotations, image)

@@ -92,7 +92,7 @@ def mark_regressions(changes: list[ConceptChange]) -> list[ConceptChange]:
 
 def compare_versions(name_a: str, a: Results, name_b: str, b: Results, split: Split) -> VersionComparison:
     split_index = SPLITS.index(split)
-    comparison = compare(a.evaluation, b.evaluation, split_index, a.evaluation.optimal, b.evaluation.optimal)
+    comparison = compare(a.evaluation, b.evaluation, split_index, a.evaluation.optimal_thresholds, b.evaluation.optimal_thresholds)
     concepts = [concept_change(comparison, concept_index, a.evaluation.concepts[concept_index]) for concept_index in comparison.concepts.tolist()]
     overall = mark_regressions([concept_change(comparison, None, None)])[0]
     return VersionComparison(name_a, name_b, split, comparison.images, overall, mark_regressions(concepts), comparison_warnings(comparison, a, b, split_index))
@@ -146,7 +146,7 @@ class SliceChange:
 def compare_slices(name_a: str, a: Results, name_b: str, b: Results, split: Split) -> list[SliceChange]:
     """Changes of both versions on each error slice of either, by errors explained. Reads the images."""
     split_index = SPLITS.index(split)
-    comparison = compare(a.evaluation, b.evaluation, split_index, a.evaluation.optimal, b.evaluation.optimal)
+    comparison = compare(a.evaluation, b.evaluation, split_index, a.evaluation.optimal_thresholds, b.evaluation.optimal_thresholds)
     change_by_sentence: dict[str, SliceChange] = {}
     for is_second, (version_name, results) in enumerate(((name_a, a), (name_b, b))):
         annotation_rows = annotated_rows(comparison, a.evaluation, results.evaluation, bool(is_second))

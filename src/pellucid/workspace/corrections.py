@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.columns import SPLITS, Predictions, Split, texts
+from pellucid.columns import SPLITS, Predictions, Split, string_column
 from pellucid.errors import InvalidChoiceError, format_count
 from pellucid.formats import WRITERS
 from pellucid.formats.label_studio import NAME as LABEL_STUDIO
@@ -44,7 +44,7 @@ def write_history(view: View, format: str, path: Path) -> list[Note]:
         write_json(prepare_export_file(path), history_document(decisions))
     elif format in LIST_FORMATS:
         entries = history_document(decisions)
-        text_columns = {field_name: texts([cell_text(entry[field_name]) for entry in entries]) for field_name in (*(entries[0] if entries else ("id",)),)}
+        text_columns = {field_name: string_column([cell_text(entry[field_name]) for entry in entries]) for field_name in (*(entries[0] if entries else ("id",)),)}
         write_columns(text_columns, path, "csv, header" if format == "csv" else "parquet")
     else:
         raise InvalidChoiceError("--format", format, LIST_FORMATS)
@@ -95,7 +95,7 @@ def list_changes(edits: Sequence[tuple[str, str, Decision]]) -> list[dict[str, A
 def change_columns(change_entries: Sequence[dict[str, Any]]) -> dict[str, Any]:
     boxes = np.array([change["box"] or (np.nan,) * 4 for change in change_entries], float).reshape(-1, 4)
     text_fields = ("image", "split", "change", "concept", "value", "who", "when", "reason")
-    change_data: dict[str, Any] = {field_name: texts([change[field_name] for change in change_entries]) for field_name in text_fields}
+    change_data: dict[str, Any] = {field_name: string_column([change[field_name] for change in change_entries]) for field_name in text_fields}
     change_data |= {side: mask_missing(boxes[:, side_index]) for side_index, side in enumerate(BOX_COLUMNS)}
     return {**change_data, "decision": np.array([change["decision"] for change in change_entries], np.int64)}
 
@@ -108,7 +108,7 @@ def select_images(export_data: ExportData, paths: set[str]) -> ExportData:
     annotations = export_data.annotations.take(is_selected[export_data.annotations.image])
     pictures = [picture for picture, selected in zip(export_data.image_locations, is_selected, strict=True) if selected]
     return replace(
-        export_data, images=export_data.images.take(is_selected), annotations=annotations.replaced(image=new_indices[annotations.image].astype(np.int32)), image_locations=pictures,
+        export_data, images=export_data.images.take(is_selected), annotations=annotations.replace(image=new_indices[annotations.image].astype(np.int32)), image_locations=pictures,
         notes=list(export_data.notes),
     )  # fmt: skip
 

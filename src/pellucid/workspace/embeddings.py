@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pellucid.columns import Floats, Longs, Texts
+from pellucid.columns import Float64Array, Int64Array, StringArray
 from pellucid.errors import InvalidEmbeddingsError, FileMissingError
 from pellucid.formats.cells import escape_glob
 from pellucid.workspace.storage import writing
@@ -25,25 +25,25 @@ BOX_TOLERANCE = 0.1
 class Embeddings:
     """image: text (n,) · box: float64 (n, 4), NaN for a whole image · vector: float32 (n, d)."""
 
-    image: Texts
-    box: Floats
+    image: StringArray
+    box: Float64Array
     vector: np.ndarray
 
     @cached_property
-    def _rows_by_image(self) -> dict[str, Longs]:
+    def _rows_by_image(self) -> dict[str, Int64Array]:
         """Row indexes by image path."""
         order = np.argsort(self.image.astype(str), kind="stable")
         image_paths, start = np.unique(self.image[order].astype(str), return_index=True)
         return dict(zip(image_paths.tolist(), np.split(order, start[1:]), strict=True))
 
-    def picture_vectors(self, paths: Sequence[str] | Texts) -> Floats:
+    def picture_vectors(self, paths: Sequence[str] | StringArray) -> Float64Array:
         return self._take_vectors([self._find_row(path, None) for path in paths])
 
-    def box_vectors(self, paths: Sequence[str] | Texts, boxes: Floats) -> Floats:
+    def box_vectors(self, paths: Sequence[str] | StringArray, boxes: Float64Array) -> Float64Array:
         """The vector of each box, or else of its image."""
         return self._take_vectors([self._find_row(path, box) for path, box in zip(paths, boxes, strict=True)])
 
-    def _find_row(self, path: str, box: Floats | None) -> int:
+    def _find_row(self, path: str, box: Float64Array | None) -> int:
         image_rows = self._rows_by_image.get(path)
         if image_rows is None:
             return -1
@@ -54,7 +54,7 @@ class Embeddings:
                 return int(image_rows[np.argmin(distance)])
         return int(image_rows[is_whole_picture][-1]) if is_whole_picture.any() else -1
 
-    def _take_vectors(self, vector_rows: list[int]) -> Floats:
+    def _take_vectors(self, vector_rows: list[int]) -> Float64Array:
         row_indexes = np.array(vector_rows, np.int64)
         vectors = np.full((len(row_indexes), self.vector.shape[1]), np.nan)
         vectors[row_indexes >= 0] = self.vector[row_indexes[row_indexes >= 0]]

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pellucid.columns import SPLITS, UNANNOTATED, Annotations, Images, Integers, Predictions, Split, texts
+from pellucid.columns import SPLITS, UNANNOTATED, Annotations, Images, Int32Array, Predictions, Split, string_column
 from pellucid.errors import ExportError, InvalidChoiceError, format_count
 from pellucid.formats import PREDICTION_WRITERS, WRITERS
 from pellucid.formats.coco import numeric_ids
@@ -124,7 +124,7 @@ def build_export(
     folders: Sequence[str], split: Split | None,
 ) -> ExportData:  # fmt: skip
     """The images of the split (or all) with their items, renumbered."""
-    images = images.replaced(source_id=texts([str(image_number) for image_number in numeric_ids(images.source_id.tolist())]))
+    images = images.replace(source_id=string_column([str(image_number) for image_number in numeric_ids(images.source_id.tolist())]))
     is_selected = np.ones(len(images), bool) if split is None else images.split == SPLITS.index(split)
     notes: list[Note] = []
     if annotations is not None:
@@ -161,7 +161,7 @@ def export_gallery(version: Version, format_name: str, path: Path, options: Expo
         write_json(prepare_export_file(path), [asdict(item) for item in gallery])
         return []
     results, evaluation = version.results, gallery.list_view.evaluation
-    item_rows: Integers = gallery.list_view.page(0, len(gallery)).astype(np.int32)
+    item_rows: Int32Array = gallery.list_view.page(0, len(gallery)).astype(np.int32)
     is_extra = options.tab == "extra"
     export_data = build_export(
         version.view, results.manifest.concepts, evaluation.images, evaluation.annotations.take(item_rows) if is_extra else None,

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid.columns import SPLITS, Floats, Longs
+from pellucid.columns import SPLITS, Float64Array, Int64Array
 from pellucid.understand.calibration import Calibration, calibration
-from pellucid.understand.causes import CAUSES, causes_of_extra, causes_of_missing
+from pellucid.understand.causes import CAUSES, false_negative_causes, false_positive_causes
 from pellucid.understand.confusion import Confusion, clustered, confusion
-from pellucid.understand.counts import count, f1, histogram, precision, recall
+from pellucid.understand.counts import count_outcomes, f1, histogram, precision, recall
 from pellucid.understand.curves import Curve, curve, curve_at
 from pellucid.understand.evaluation import VALIDATION, Evaluation
 from pellucid.understand.gallery import Selection
 from pellucid.understand.intervals import Interval, objective_interval
-from pellucid.understand.objectives import best_for, parsed
-from pellucid.understand.thresholds import Counted, Threshold
+from pellucid.understand.objectives import optimize_objective, parse_objective
+from pellucid.understand.thresholds import ScoredPredictions, Threshold
 from pellucid.understand.tide import Tide
 from pellucid.workspace.loaded import Results
 from pellucid.workspace.notebook import figures_svg
@@ -118,9 +118,9 @@ def operating_point(tp: int, fp: int, fn: int) -> OperatingPoint:
     return OperatingPoint(tp, fp, fn, precision(tp, fp), recall(tp, fn), f1(tp, fp, fn))
 
 
-def split_figures(results: Results, split: int, concept: int | None, thresholds: Floats) -> SplitFigures:
+def split_figures(results: Results, split: int, concept: int | None, thresholds: Float64Array) -> SplitFigures:
     evaluation = results.evaluation
-    counts = count(evaluation, split, thresholds)
+    counts = count_outcomes(evaluation, split, thresholds)
     concept_slice = slice(None) if concept is None else slice(concept, concept + 1)
     tp, fp, fn = (int(concept_counts[concept_slice].sum()) for concept_counts in (counts.tp, counts.fp, counts.fn))
     score_histogram = histogram(evaluation, split, concept, HISTOGRAM_BINS)
@@ -139,7 +139,7 @@ def curve_figures(threshold_curve: Curve) -> CurveFigures:
     )  # fmt: skip
 
 
-def nan_to_none(array: Floats) -> list[float | None]:
+def nan_to_none(array: Float64Array) -> list[float | None]:
     return [None if np.isnan(element) else element for element in array.tolist()]
 
 
@@ -208,20 +208,20 @@ def train_gap_remarks(training: OperatingPoint, validation: OperatingPoint) -> l
 def objective_thresholds(results: Results, concept: int | None, objective_names: Sequence[str]) -> list[ThresholdFigures]:
     """Thresholds for each objective, on validation. concept None: one threshold for all concepts together. Raises ObjectiveBad."""
     evaluation = results.evaluation
-    counted_predictions = evaluation.counted(VALIDATION, concept) if concept is not None else pool_counted(evaluation)
+    counted_predictions = evaluation.concept_predictions(VALIDATION, concept) if concept is not None else pool_counted(evaluation)
     threshold_list = []
     for objective_name in objective_names:
-        objective = parsed(objective_name)
-        threshold_list.append(threshold_figures(objective_name, best_for(counted_predictions, objective), objective_interval(evaluation, concept, objective)))
+        objective = parse_objective(objective_name)
+        threshold_list.append(threshold_figures(objective_name, optimize_objective(counted_predictions, objective), objective_interval(evaluation, concept, objective)))
     return threshold_list
 
 
-def pool_counted(evaluation: Evaluation) -> Counted:
-    counted_by_concept = [evaluation.counted(VALIDATION, concept_index) for concept_index in range(len(evaluation.concepts))]
+def pool_counted(evaluation: Evaluation) -> ScoredPredictions:
+    counted_by_concept = [evaluation.concept_predictions(VALIDATION, concept_index) for concept_index in range(len(evaluation.concepts))]
     score = np.concatenate([counted.score for counted in counted_by_concept]) if counted_by_concept else np.zeros(0)
-    is_correct = np.concatenate([counted.right for counted in counted_by_concept]) if counted_by_concept else np.zeros(0, bool)
+    is_correct = np.concatenate([counted.is_match for counted in counted_by_concept]) if counted_by_concept else np.zeros(0, bool)
     order = np.argsort(-score, kind="stable")
-    return Counted(score[order], is_correct[order], sum(counted.annotations for counted in counted_by_concept))
+    return ScoredPredictions(score[order], is_correct[order], sum(counted.annotation_count for counted in counted_by_concept))
 
 
 def threshold_figures(objective_name: str, threshold: Threshold | None, interval: Interval | None) -> ThresholdFigures:
@@ -242,10 +242,10 @@ class ConfusionFigures:
     number: list[int]
 
 
-def confusion_figures(results: Results, split: int, thresholds: Floats) -> ConfusionFigures:
+def confusion_figures(results: Results, split: int, thresholds: Float64Array) -> ConfusionFigures:
     confusion_matrix: Confusion = confusion(results.evaluation, split, thresholds)
     annotated, predicted, cell_counts = confusion_matrix.cells(results.evaluation)
-    order: Longs = clustered(len(results.evaluation.concepts), annotated, predicted, cell_counts)
+    order: Int64Array = clustered(len(results.evaluation.concepts), annotated, predicted, cell_counts)
     return ConfusionFigures(order.tolist(), annotated.tolist(), predicted.tolist(), cell_counts.tolist())
 
 
@@ -278,10 +278,10 @@ class ErrorCauses:
     false_negatives: float | None
 
 
-def cause_figures(results: Results, split: int, concept: int | None, thresholds: Floats) -> ErrorCauses:
+def cause_figures(results: Results, split: int, concept: int | None, thresholds: Float64Array) -> ErrorCauses:
     evaluation = results.evaluation
     causes = []
-    for tab, find_causes in (("extra", causes_of_extra), ("missing", causes_of_missing)):
+    for tab, find_causes in (("extra", false_negative_causes), ("missing", false_positive_causes)):
         error_rows = Selection(evaluation, "extra" if tab == "extra" else "missing", split, concept, thresholds).every()
         cause_counts = np.bincount(find_causes(evaluation, error_rows, thresholds), minlength=len(CAUSES))
         causes += [CauseFigures(tab, CAUSES[cause_index], int(cause_counts[cause_index])) for cause_index in np.argsort(-cause_counts, kind="stable") if cause_counts[cause_index]]

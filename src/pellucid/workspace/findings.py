@@ -10,7 +10,7 @@ from pellucid.formats.source import Note
 from pellucid.images.sizes import displayed_sizes
 from pellucid.images.store import join
 from pellucid.images.twins import exact_twins, near_twins
-from pellucid.understand.average_precision import ranks
+from pellucid.understand.average_precision import rank_in_group
 from pellucid.understand.greedy import overlapping_pairs
 
 LOOKED_AT = 500
@@ -88,7 +88,7 @@ def repeated_boxes(predictions: Predictions, concepts: int) -> list[Note]:
     chosen = np.zeros(int(predictions.image.max()) + 1, bool)
     chosen[np.unique(predictions.image[:100_000])[:200]] = True
     rows = np.flatnonzero(chosen[predictions.image])
-    table = predictions.take(rows[ranks(predictions.image[rows].astype(np.int64)) < 100])  # pairs grow with the square
+    table = predictions.take(rows[rank_in_group(predictions.image[rows].astype(np.int64)) < 100])  # pairs grow with the square
     nothing = np.zeros(len(table), bool)
     same = Annotations(table.image, table.concept, table.box, nothing, ~nothing, None)
     repeats: set[int] = set()

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from pellucid.columns import NAMED, RUN, SPLITS, Annotations, Bytes, Floats, Images, Kind, Longs, Predictions, texts
+from pellucid.columns import HAS_PREDICTIONS, RUN_EMPTY, SPLITS, Annotations, Int8Array, Float64Array, Images, Kind, Int64Array, Predictions, string_column
 from pellucid.errors import ImageSizeRequiredError, InvalidChoiceError, DuplicatePredictionsError, DuplicateScoreError, TooManyPredictionsError, format_count
 from pellucid.formats.source import CHECK_CHUNK_ROWS, ParsedAnnotations, Inference, Note, ParsedPredictions
 from pellucid.images.sizes import displayed_sizes
@@ -31,7 +31,7 @@ class Frozen:
     concepts: list[Concept]
     folders: list[str]
     images: Images
-    coverage: Bytes
+    coverage: Int8Array
     annotations: Annotations
     turned: bool = False
 
@@ -42,7 +42,7 @@ class Linked:
 
     predictions: Predictions
     images: Images
-    coverage: Bytes
+    coverage: Int8Array
     concepts: list[Concept]
     notes: list[Note]
     judgements: list[Inference]
@@ -159,19 +159,19 @@ def new_concepts(source: ParsedPredictions, place: np.ndarray, explained: int, r
     return [(row, key.removeprefix(prefix)) for row, key in enumerate(source.concept_keys) if place[row] < 0 and key.startswith(prefix)]
 
 
-def refuse_second_run(source: ParsedPredictions, frozen: Frozen, named: Longs) -> None:
-    again = named[frozen.coverage[named] == NAMED]
+def refuse_second_run(source: ParsedPredictions, frozen: Frozen, named: Int64Array) -> None:
+    again = named[frozen.coverage[named] == HAS_PREDICTIONS]
     if len(again):
         raise DuplicatePredictionsError(source.path, frozen.name, frozen.images.path[again], len(again))
 
 
-def covered_images(frozen: Frozen, named: Longs, split: int | None, covered: Covered) -> Bytes:
+def covered_images(frozen: Frozen, named: Int64Array, split: int | None, covered: Covered) -> Int8Array:
     """The model was run on every image of the splits that the file speaks of, unless it lists them all."""
     coverage = frozen.coverage.copy()
     if covered == "split":
         spoken = [split] if split is not None else np.unique(frozen.images.split[named])
-        coverage[np.isin(frozen.images.split, spoken) & (coverage != NAMED)] = RUN
-    coverage[named] = NAMED
+        coverage[np.isin(frozen.images.split, spoken) & (coverage != HAS_PREDICTIONS)] = RUN_EMPTY
+    coverage[named] = HAS_PREDICTIONS
     return coverage
 
 
@@ -183,9 +183,9 @@ def annotations_in_pixels(found: ParsedAnnotations, images: Images, folders: lis
     scale = np.stack([images.width, images.height, images.width, images.height], axis=1)[annotations.image].astype(float)
     box = annotations.box * scale
     outline = (
-        None if annotations.outline is None else texts([scaled(one, *row[:2]) for one, row in zip(annotations.outline, scale, strict=True)])
+        None if annotations.outline is None else string_column([scaled(one, *row[:2]) for one, row in zip(annotations.outline, scale, strict=True)])
     )
-    return images, annotations.replaced(box=box, area=box[:, 2] * box[:, 3], outline=outline)
+    return images, annotations.replace(box=box, area=box[:, 2] * box[:, 3], outline=outline)
 
 
 def scaled(outline: str, width: float, height: float) -> str:
@@ -196,8 +196,8 @@ def scaled(outline: str, width: float, height: float) -> str:
 
 
 def predictions_in_pixels(
-    source: ParsedPredictions, kept: Longs | slice, rows: np.ndarray, images: Images, folders: Sequence[str]
-) -> tuple[Images, Floats | None]:
+    source: ParsedPredictions, kept: Int64Array | slice, rows: np.ndarray, images: Images, folders: Sequence[str]
+) -> tuple[Images, Float64Array | None]:
     if source.box is None:
         return images, None
     if source.unit == "pixels":
@@ -207,7 +207,7 @@ def predictions_in_pixels(
     return images, source.box[kept] * scale
 
 
-def with_sizes(images: Images, rows: Longs, folders: Sequence[str], path: str, why: str) -> Images:
+def with_sizes(images: Images, rows: Int64Array, folders: Sequence[str], path: str, why: str) -> Images:
     """The images with the size of `rows` known, read from the pictures' headers where it was not."""
     rows = rows[(images.width[rows] <= 0) | (images.height[rows] <= 0)]
     if not len(rows):
@@ -218,7 +218,7 @@ def with_sizes(images: Images, rows: Longs, folders: Sequence[str], path: str, w
         if size is None:
             raise ImageSizeRequiredError(path, images.path[row], why)
         width[row], height[row] = size
-    return images.replaced(width=width, height=height)
+    return images.replace(width=width, height=height)
 
 
 def refuse_too_many(path: str, number: int) -> None:
@@ -234,7 +234,7 @@ def refuse_second_score(source: ParsedPredictions, predictions: Predictions, ima
         raise DuplicateScoreError(source.path, images.path[predictions.image[row]], concepts[predictions.concept[row]].name)
 
 
-def outside(box: Floats, images: Images, rows: np.ndarray) -> list[Note]:
+def outside(box: Float64Array, images: Images, rows: np.ndarray) -> list[Note]:
     """Boxes that reach over a pixel out of their picture: kept as they are, counted and told of."""
     number = 0
     for begin in range(0, len(box), CHECK_CHUNK_ROWS):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pellucid.columns import Annotations, Flags, Floats, Images, Longs, Predictions
+from pellucid.columns import Annotations, BoolArray, Float64Array, Images, Int64Array, Predictions
 from pellucid.errors import InvalidChoiceError, AmbiguousInterpretationError
 from pellucid.formats.source import Inference, Note, ParsedPredictions
 from pellucid.understand.greedy import overlapping_pairs
@@ -53,7 +53,7 @@ class References:
 
 
 def read_references(
-    source: ParsedPredictions, images: Images, candidates: Flags, concepts: Sequence[Concept], annotations: Annotations, forced: Forced
+    source: ParsedPredictions, images: Images, candidates: BoolArray, concepts: Sequence[Concept], annotations: Annotations, forced: Forced
 ) -> References:
     """Choose how images and concepts are named and boxes are meant; where boxes clearly contradict the plain reading, they win.
 
@@ -97,7 +97,7 @@ def read_references(
             notes.append(contradiction("category ids", other, concept, other_share, share))
             taken = Inference("category ids", other.name, notes[-1].message, [f"{concept.name}: {share:.0%} agree"])
             concept, share = other, other_share
-    overlapping = agreement(source, rows, image, anything(concept), annotations.replaced(concept=annotations.concept * 0), 1, images)
+    overlapping = agreement(source, rows, image, anything(concept), annotations.replace(concept=annotations.concept * 0), 1, images)
     if overlapping >= 0.1 and share * MUCH_MORE < overlapping:
         text = (
             f"{overlapping:.0%} of confident boxes overlap an annotation, but only {share:.0%} one of the same concept: "
@@ -218,7 +218,7 @@ def forms_of(source: ParsedPredictions, image: Reading, images: Images, annotati
     return shares_of(forms, raw, place, images, annotations)
 
 
-def as_written(source: ParsedPredictions, box: Floats) -> Floats:
+def as_written(source: ParsedPredictions, box: Float64Array) -> Float64Array:
     """The four numbers as they stand in the file. box: [left, top, width, height]."""
     if source.box_shape == "xywh":
         return box
@@ -237,7 +237,7 @@ def meant_as(form: BoxForm, source: ParsedPredictions, image: Reading, images: I
     return replace(source, box=box, unit="pixels", box_shape="xywh")
 
 
-def most_confident(score: Floats) -> Longs:
+def most_confident(score: Float64Array) -> Int64Array:
     """Rows of the highest scores, best first; of equal ones, those listed first."""
     if len(score) > WITNESSES:
         least = np.partition(score, len(score) - WITNESSES)[len(score) - WITNESSES]
@@ -265,7 +265,7 @@ def contradiction(what: str, taken: Reading, left: Reading, share: float, otherw
 
 
 def agreement(
-    source: ParsedPredictions, rows: Longs, image: Reading, concept: Reading, annotations: Annotations, concepts: int, images: Images
+    source: ParsedPredictions, rows: Int64Array, image: Reading, concept: Reading, annotations: Annotations, concepts: int, images: Images
 ) -> float:  # fmt: skip
     """The share of these rows, by descending score, whose box overlaps an annotation (IoU >= 0.5)."""
     places, names = image.place[source.image[rows]], concept.place[source.concept[rows]]

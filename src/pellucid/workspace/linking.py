@@ -13,7 +13,7 @@ from functools import partial
 
 import numpy as np
 
-from pellucid.columns import Flags, Images, Integers, Longs
+from pellucid.columns import BoolArray, Images, Int32Array, Int64Array
 from pellucid.errors import NoMatchesError, AmbiguousReferenceError, format_count, summarize_names
 from pellucid.formats.source import Note, ParsedPredictions
 from pellucid.formats.wide import shared_prefix
@@ -29,7 +29,7 @@ class Reading:
     """One way to understand keys: its name, and for each key the position found, UNKNOWN or AMBIGUOUS."""
 
     name: str
-    place: Integers
+    place: Int32Array
 
     @property
     def explained(self) -> int:
@@ -59,7 +59,7 @@ Way = tuple[str, Sequence[str], Callable[[str], str]]
 """A name for it, what each image is called, and what of a key is held against that."""
 
 
-def image_readings(source: ParsedPredictions, images: Images, candidates: Flags) -> Iterator[Reading]:
+def image_readings(source: ParsedPredictions, images: Images, candidates: BoolArray) -> Iterator[Reading]:
     """The ways in which files name images, the likeliest first, each worked out when it is asked for.
 
     Where a name could be several images, the candidates decide.
@@ -88,7 +88,7 @@ def image_readings(source: ParsedPredictions, images: Images, candidates: Flags)
     yield from filter(one_to_one, (other() for other in others))
 
 
-def read(way: Way, keys: Sequence[str], rows: Longs) -> Reading:
+def read(way: Way, keys: Sequence[str], rows: Int64Array) -> Reading:
     """Keys read in one way; rows: the candidates."""
     name, names, meaning = way
     meant = [meaning(key.replace("\\", "/")) for key in keys]
@@ -118,7 +118,7 @@ def below(depth: int) -> Callable[[str], str]:
     return lambda key: key.split("/", depth)[-1] if key.count("/") >= depth else ""
 
 
-def lookup(keys: Sequence[str], names: Sequence[str], rows: Sequence[int] | np.ndarray) -> Integers:
+def lookup(keys: Sequence[str], names: Sequence[str], rows: Sequence[int] | np.ndarray) -> Int32Array:
     """Each key's row among the names; '' names nothing, lines are several names of one row."""
     places: dict[str, int] = {}
     for several, row in zip(names, rows, strict=True):
@@ -165,7 +165,7 @@ def plain_concepts(ways: Sequence[Reading]) -> Reading:
 
 
 def refuse_ambiguous(
-    source: ParsedPredictions, image: Reading, concept: Reading, images: Images, candidates: Flags, concepts: Sequence[Concept]
+    source: ParsedPredictions, image: Reading, concept: Reading, images: Images, candidates: BoolArray, concepts: Sequence[Concept]
 ) -> None:
     """Raise where a key could be several images, or several concepts."""
     doubtful = np.flatnonzero(image.place == AMBIGUOUS)

@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pellucid.columns import Floats, Longs
+from pellucid.columns import Float64Array, Int64Array
 from pellucid.images.likeness import likenesses
-from pellucid.understand.causes import Neighbours
+from pellucid.understand.causes import ImageRows
 from pellucid.understand.decisions import Decision, DecisionLog
 from pellucid.understand.evaluation import Evaluation
 from pellucid.understand.gallery import Selection, Tab
@@ -57,7 +57,7 @@ class Results:
         self._folder = folder
         self.not_applied = 0
         """With corrections: decisions that cannot be applied because their image or annotation no longer exists."""
-        self.frozen_rows: Longs | None = None
+        self.frozen_rows: Int64Array | None = None
         """With corrections: the row of each annotation in the frozen table, -1 for a new annotation."""
         self._cache: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
         self._lock = threading.RLock()
@@ -65,8 +65,8 @@ class Results:
         self._corrected_head = -1
 
     @cached_property
-    def neighbours(self) -> Neighbours:
-        return Neighbours(self.evaluation)
+    def neighbours(self) -> ImageRows:
+        return ImageRows(self.evaluation)
 
     @cached_property
     def image_locator(self) -> ImageLocator:
@@ -130,14 +130,14 @@ class Results:
         corrected_results.not_applied = len(inapplicable_ids) + sum(decision.is_edit and decision.id not in located_ids for decision in decisions)
         return corrected_results
 
-    def selection(self, tab: Tab, split: int, concept: int | None, thresholds: Floats, reverse: bool) -> Selection:
+    def selection(self, tab: Tab, split: int, concept: int | None, thresholds: Float64Array, reverse: bool) -> Selection:
         """The selection of a tab, cached with its order."""
         key = (tab, split, concept, reverse, thresholds.tobytes())
         selection: Selection = self._get_or_compute(key, lambda: Selection(self.evaluation, tab, split, concept, thresholds, reverse))
         return selection
 
     def list_view(
-        self, selection: Selection, order: Order = "score", review_filter: ReviewFilter = "all", decision_log: DecisionLog | None = None, filtered_rows: Longs | None = None
+        self, selection: Selection, order: Order = "score", review_filter: ReviewFilter = "all", decision_log: DecisionLog | None = None, filtered_rows: Int64Array | None = None
     ) -> Shown:
         """A tab in the given order, filtered by review state. decision_log: of the view. filtered_rows: the rows left by
         the filters, in the tab's default order."""
@@ -151,30 +151,30 @@ class Results:
             self.reviewed_items.update(decision_log)
         return self.reviewed_items.filter_selection(selection, review_filter, ordered_rows)
 
-    def _rows_in_order(self, selection: Selection, order: Order) -> Longs:
+    def _rows_in_order(self, selection: Selection, order: Order) -> Int64Array:
         key = (order, selection.tab, selection.split, selection.concept, selection.reverse, selection.thresholds.tobytes())
-        item_rows: Longs = self._get_or_compute(key, lambda: self._sort_rows(selection, order, selection.every()))
+        item_rows: Int64Array = self._get_or_compute(key, lambda: self._sort_rows(selection, order, selection.every()))
         return item_rows
 
-    def _sort_rows(self, selection: Selection, order: Order, item_rows: Longs) -> Longs:
+    def _sort_rows(self, selection: Selection, order: Order, item_rows: Int64Array) -> Int64Array:
         item_rows = most_likely_first(self.suspicion, selection.shows_annotations, in_order(replace(selection, reverse=False), item_rows))
         if order == "similar":
             likeliest_rows = item_rows[:SIMILARITY_LIMIT]
             item_rows = np.concatenate([likeliest_rows[chained(self._descriptors(selection, likeliest_rows))], item_rows[SIMILARITY_LIMIT:]])
         return item_rows[::-1] if selection.reverse else item_rows
 
-    def _descriptors(self, selection: Selection, item_rows: Longs) -> Floats:
+    def _descriptors(self, selection: Selection, item_rows: Int64Array) -> Float64Array:
         item_table = self.evaluation.annotations if selection.shows_annotations else self.evaluation.predictions
         picture_locations = [self.image_locator.location(image_row) for image_row in item_table.image[item_rows].tolist()]
         boxes = [None] * len(item_rows) if item_table.box is None else [tuple(box) for box in item_table.box[item_rows].tolist()]
         return likenesses(picture_locations, boxes)
 
-    def filter_rows(self, selection: Selection, filters: tuple[str, ...], dependencies: object, compute: Callable[[], Longs]) -> Longs:
+    def filter_rows(self, selection: Selection, filters: tuple[str, ...], dependencies: object, compute: Callable[[], Int64Array]) -> Int64Array:
         """Rows of a tab left by the filters, cached. dependencies: the state of other data that the filters use."""
         key = (filters, dependencies, selection.tab, selection.split, selection.concept, selection.reverse, selection.thresholds.tobytes())
         with self._lock:
             cached_rows = self._cache.get(key)
-        item_rows: Longs = compute() if cached_rows is None else cached_rows
+        item_rows: Int64Array = compute() if cached_rows is None else cached_rows
         self._get_or_compute(key, lambda: item_rows)
         return item_rows
 

@@ -15,7 +15,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.columns import NOT_RUN, SPLITS, Longs
+from pellucid.columns import NOT_RUN, SPLITS, Int64Array
 from pellucid.images.cache import stamp
 from pellucid.images.likeness import LENGTH
 from pellucid.images.looks import LOOKS, look
@@ -33,9 +33,9 @@ class ItemSample:
     """Sampled rows of a split: annotations that can be matched, and predictions at or above the optimal thresholds. In tagging
     and classification only images are sampled. annotations, predictions: sorted row indexes."""
 
-    images: Longs
-    annotations: Longs
-    predictions: Longs
+    images: Int64Array
+    annotations: Int64Array
+    predictions: Int64Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,7 @@ class ImageStats:
     cameras: list[str]
     capture_times: list[str]
 
-    def find_lines(self, item_rows: Longs, image_rows: Longs, are_annotations: bool, has_boxes: bool) -> tuple[Longs, Longs]:
+    def find_lines(self, item_rows: Int64Array, image_rows: Int64Array, are_annotations: bool, has_boxes: bool) -> tuple[Int64Array, Int64Array]:
         """The lines of the box and of the image of each row, -1 where it was not sampled."""
         picture_lines = find_positions(self.items.images, image_rows)
         if not has_boxes:
@@ -60,7 +60,7 @@ class ImageStats:
         return np.where(positions >= 0, first_line + positions, -1), picture_lines
 
 
-def take_lines(line_values: np.ndarray, lines: Longs, fill_value: float) -> np.ndarray:
+def take_lines(line_values: np.ndarray, lines: Int64Array, fill_value: float) -> np.ndarray:
     """Values of a column at the given lines; `fill_value` where a line is -1."""
     if not len(line_values):
         return np.full((len(lines), *line_values.shape[1:]), fill_value)
@@ -68,7 +68,7 @@ def take_lines(line_values: np.ndarray, lines: Longs, fill_value: float) -> np.n
     return np.where(is_sampled.reshape(-1, *(1,) * (line_values.ndim - 1)), line_values[np.maximum(lines, 0)], fill_value)
 
 
-def find_positions(sorted_rows: Longs, query_rows: Longs) -> Longs:
+def find_positions(sorted_rows: Int64Array, query_rows: Int64Array) -> Int64Array:
     if not len(sorted_rows):
         return np.full(len(query_rows), -1, np.int64)
     positions = np.minimum(np.searchsorted(sorted_rows, query_rows), len(sorted_rows) - 1)
@@ -84,9 +84,9 @@ def sample_items(evaluation: Evaluation, split: int, picture_limit: int, seed: i
     is_sampled[images] = True
     if evaluation.kind != "detection":
         return ItemSample(images, np.zeros(0, np.int64), np.zeros(0, np.int64))
-    concept_starts = evaluation.annotation_start[split]
-    annotations = np.sort(np.asarray(evaluation.counted_annotations[concept_starts[0] : concept_starts[-1]], np.int64))
-    rows_above_threshold = [Selection(evaluation, tab, split, None, evaluation.optimal).every() for tab in PREDICTION_TABS]
+    concept_starts = evaluation.matchable_starts[split]
+    annotations = np.sort(np.asarray(evaluation.matchable_annotations[concept_starts[0] : concept_starts[-1]], np.int64))
+    rows_above_threshold = [Selection(evaluation, tab, split, None, evaluation.optimal_thresholds).every() for tab in PREDICTION_TABS]
     predictions = np.sort(np.concatenate(rows_above_threshold))
     in_sample = is_sampled[evaluation.annotations.image[annotations]], is_sampled[evaluation.predictions.image[predictions]]
     return ItemSample(images, annotations[in_sample[0]], predictions[in_sample[1]])
@@ -102,7 +102,7 @@ def measure_images(evaluation: Evaluation, items: ItemSample, image_locator: Ima
     statistics, colours = np.full((line_count, len(LOOKS)), np.nan, np.float32), np.full(line_count, -1, np.int8)
     descriptors = np.full((line_count, LENGTH), np.nan, np.float16)
     cameras, capture_times = [""] * len(items.images), [""] * len(items.images)
-    box_groups: list[tuple[int, Longs, Any]] = [
+    box_groups: list[tuple[int, Int64Array, Any]] = [
         (len(items.images), items.annotations, evaluation.annotations),
         (len(items.images) + len(items.annotations), items.predictions, evaluation.predictions),
     ]

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pellucid.columns import Annotations, Bytes, Images, Kind, Longs
-from pellucid.understand.changed import corrected
+from pellucid.columns import Annotations, Int8Array, Images, Kind, Int64Array
+from pellucid.understand.changed import replace_annotations
 from pellucid.understand.decisions import Decision, DecisionLog
 from pellucid.understand.evaluation import Evaluation
 from pellucid.understand.mending import CorrectedAnnotations, apply_decisions
@@ -24,7 +24,7 @@ class CorrectedView:
     concepts: list[str]
     images: Images
     annotations: Annotations
-    changed_images: Longs
+    changed_images: Int64Array
     unapplied_ids: list[int]
     missing_image_ids: list[int]
 
@@ -42,7 +42,7 @@ def correct_view(
     return CorrectedView(corrections.concepts, corrected_images, corrected_annotations, corrections.images, corrections.unapplied_ids, missing_image_ids)
 
 
-def merge_corrections(images: Images, annotations: Annotations, corrections: CorrectedAnnotations) -> tuple[Annotations, Longs, Images]:
+def merge_corrections(images: Images, annotations: Annotations, corrections: CorrectedAnnotations) -> tuple[Annotations, Int64Array, Images]:
     """The unchanged annotations followed by the corrected ones; their original rows; and the images with updated completeness."""
     is_corrected = np.zeros(len(images), bool)
     is_corrected[corrections.images] = True
@@ -50,8 +50,8 @@ def merge_corrections(images: Images, annotations: Annotations, corrections: Cor
     completeness = images.stated.copy()
     completeness[corrections.images] = corrections.completeness
     unchanged = annotations.take(unchanged_rows)
-    merged_annotations = unchanged.followed_by(corrections.annotations) if len(unchanged) else corrections.annotations
-    return merged_annotations, np.concatenate([unchanged_rows, corrections.original_rows]), images.replaced(stated=completeness)
+    merged_annotations = unchanged.concat(corrections.annotations) if len(unchanged) else corrections.annotations
+    return merged_annotations, np.concatenate([unchanged_rows, corrections.original_rows]), images.replace(stated=completeness)
 
 
 def locate_decisions(locator: ImageLocator, decisions: Iterable[Decision]) -> list[tuple[int, Decision]]:
@@ -66,10 +66,10 @@ class OriginalAnnotations:
     frozen, ascending · completeness: their original completeness."""
 
     annotations: Annotations
-    images: Longs
-    completeness: Bytes
+    images: Int64Array
+    completeness: Int8Array
 
-    def original_completeness(self, images: Images) -> Bytes:
+    def original_completeness(self, images: Images) -> Int8Array:
         completeness = images.stated.copy()
         completeness[self.images] = self.completeness
         return completeness
@@ -77,14 +77,14 @@ class OriginalAnnotations:
 
 def correct_evaluation(
     evaluation: Evaluation, originals: OriginalAnnotations | None, decisions: Sequence[tuple[int, Decision]]
-) -> tuple[Evaluation, Longs, list[int]]:
+) -> tuple[Evaluation, Int64Array, list[int]]:
     """Evaluate a version against its corrected annotations. Also returns their frozen rows (-1: new or changed before the
     freeze) and the ids of decisions that could not be applied. Only images that differ from the frozen ones are matched again.
 
     originals: given if the version was frozen after corrections, which may have been undone since.
     """
-    images = evaluation.images if originals is None else evaluation.images.replaced(stated=originals.original_completeness(evaluation.images))
-    annotations = (evaluation.annotations if originals is None else originals.annotations).replaced(outline=None)
+    images = evaluation.images if originals is None else evaluation.images.replace(stated=originals.original_completeness(evaluation.images))
+    annotations = (evaluation.annotations if originals is None else originals.annotations).replace(outline=None)
     corrections = apply_decisions(evaluation.kind, evaluation.concepts, images, annotations, decisions, new_concepts=False)
     corrected_annotations, original_rows, images = merge_corrections(images, annotations, corrections)
     if originals is not None:
@@ -94,5 +94,5 @@ def correct_evaluation(
     order = np.argsort(corrected_annotations.image[is_changed], kind="stable")
     unchanged_rows = np.flatnonzero(~np.isin(evaluation.annotations.image, changed_images))
     changed_annotations = corrected_annotations.take(is_changed).take(order)
-    original_evaluation = replace(evaluation, images=images, annotations=evaluation.annotations.replaced(outline=None))
-    return corrected(original_evaluation, changed_images, changed_annotations), np.concatenate([unchanged_rows, original_rows[is_changed][order]]), corrections.unapplied_ids
+    original_evaluation = replace(evaluation, images=images, annotations=evaluation.annotations.replace(outline=None))
+    return replace_annotations(original_evaluation, changed_images, changed_annotations), np.concatenate([unchanged_rows, original_rows[is_changed][order]]), corrections.unapplied_ids

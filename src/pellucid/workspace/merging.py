@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.addresses import is_remote
-from pellucid.columns import SPLITS, UNANNOTATED, Annotations, Images, Integers, Kind
+from pellucid.columns import SPLITS, UNANNOTATED, Annotations, Images, Int32Array, Kind
 from pellucid.errors import ImageLocationConflictError, DuplicateImageError, SplitConflictError, ContradictoryTagError, MultipleConceptsError, format_count, summarize_names
 from pellucid.formats.source import ParsedAnnotations, Note
 from pellucid.images.store import FOLLOW, absolute, is_there, join, leads_out
@@ -24,7 +24,7 @@ class Merged:
     notes: list[Note]
 
 
-def merge_concepts(ours: list[Concept], listed: bool, found: ParsedAnnotations) -> tuple[list[Concept], Integers, Integers]:
+def merge_concepts(ours: list[Concept], listed: bool, found: ParsedAnnotations) -> tuple[list[Concept], Int32Array, Int32Array]:
     """The concepts together, and where each side's stand in them.
 
     In the order of the formats that list them; by name where none does.
@@ -62,9 +62,9 @@ def merge(
     fresh = np.flatnonzero(place < 0)
     arriving.split[(place < 0) & (arriving.split < 0)] = SPLITS.index("validation")
     place[fresh] = len(images) + np.arange(len(fresh))
-    joined = images.followed_by(arriving.take(fresh))
+    joined = images.concat(arriving.take(fresh))
     joined = refreshed(joined, arriving, place, again)
-    marked = marked.replaced(image=place[marked.image].astype(np.int32))
+    marked = marked.replace(image=place[marked.image].astype(np.int32))
     if kind == "tagging":
         marked = single_tags(path, joined, annotations, marked, concepts)
     doubles = repeated(annotations, marked, len(images))
@@ -77,7 +77,7 @@ def merge(
         notes.append(
             Note("duplicate_annotations", f"{format_count(twins, 'annotation')} exactly equal to another of the same file: kept", twins)
         )
-    return Merged(joined, annotations.followed_by(marked.take(~doubles)), notes)
+    return Merged(joined, annotations.concat(marked.take(~doubles)), notes)
 
 
 def refuse_twice(path: str, arriving: Images) -> None:
@@ -112,7 +112,7 @@ def single_tags(path: str, images: Images, annotations: Annotations, marked: Ann
 
 def refreshed(joined: Images, arriving: Images, place: Any, again: Any) -> Images:
     """Images met again: known sizes, folders and states of annotation replace unknown ones."""
-    columns = {name: column.copy() for name, column in joined.columns().items()}
+    columns = {name: column.copy() for name, column in joined.to_dict().items()}
     for row in again:
         target = place[row]
         if columns["width"][target] <= 0:

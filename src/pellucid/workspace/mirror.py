@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from platformdirs import user_cache_path
 
-from pellucid.addresses import refuse_secrets
+from pellucid.addresses import reject_credentials
 from pellucid.errors import ConcurrentModificationError, FileMissingError, NotAWorkspaceError, PellucidError, StoreUnavailableError
 from pellucid.workspace.embeddings import EMBEDDINGS_FILE as EMBEDDINGS
 from pellucid.workspace.far import send, store_of
@@ -307,7 +307,7 @@ def folder_of(url: str) -> Path:
 def opened(url: str) -> Mirror:
     """The mirror of a workspace, one for all in this process that have it open; raises NotAWorkspace where other files lie there."""
     url = url.rstrip("/")
-    refuse_secrets(url)
+    reject_credentials(url)
     known = mirrors.get(folder_of(url))
     if isinstance(known, Mirror):
         known.follow(at_once=True)

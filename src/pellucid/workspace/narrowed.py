@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pellucid.columns import Flags, Floats, Longs
+from pellucid.columns import BoolArray, Float64Array, Int64Array
 from pellucid.errors import FilterError
-from pellucid.understand.causes import CAUSES, causes_of_extra, causes_of_missing
+from pellucid.understand.causes import CAUSES, false_negative_causes, false_positive_causes
 from pellucid.understand.comparing import BOTH_RIGHT, BROKEN, FIXED, STILL_WRONG, Comparison, annotated_rows, compare
 from pellucid.understand.confusion import crossed
 from pellucid.understand.evaluation import Evaluation
-from pellucid.understand.extra import own_score
+from pellucid.understand.extra import concept_scores
 from pellucid.understand.gallery import Selection
 from pellucid.understand.outcomes import MATCHED, WRONG
 from pellucid.understand.properties import Condition, condition
@@ -42,7 +42,7 @@ FALSE_ALARM_CHANGES = ("alarm_gone", "alarm_new")
 YES_OR_NO = ("yes", "no")
 
 
-def apply_filters(version: Version, results: Results, selection: Selection, filters: Sequence[str]) -> Longs:
+def apply_filters(version: Version, results: Results, selection: Selection, filters: Sequence[str]) -> Int64Array:
     """Rows that satisfy all filters, in the tab's order (`like`: most similar first). Raises NarrowingBad."""
     item_rows = selection.every()
     clauses = [parse_clause(clause_text) for clause_text in filters]
@@ -71,12 +71,12 @@ def parse_clause(clause_text: str) -> tuple[str, str]:
     return key, argument
 
 
-def clause_mask(version: Version, results: Results, selection: Selection, item_rows: Longs, key: str, argument: str) -> Flags:
+def clause_mask(version: Version, results: Results, selection: Selection, item_rows: Int64Array, key: str, argument: str) -> BoolArray:
     evaluation, are_annotations = results.evaluation, selection.shows_annotations
     if key == "cause":
         return cause_mask(selection, item_rows, argument)
     if key == "score":
-        score = evaluation.predictions.score[item_rows] if not are_annotations else own_score(evaluation, item_rows)
+        score = evaluation.predictions.score[item_rows] if not are_annotations else concept_scores(evaluation, item_rows)
         return score_range_mask(score, argument, key)
     if key == "answered":
         return score_range_mask(evaluation.answer_score[item_rows], argument, key) if are_annotations else np.zeros(len(item_rows), bool)
@@ -90,7 +90,7 @@ def clause_mask(version: Version, results: Results, selection: Selection, item_r
     return version_change_mask(version, results, selection, item_rows, argument)
 
 
-def score_range_mask(scores: Floats, range_text: str, key: str) -> Flags:
+def score_range_mask(scores: Float64Array, range_text: str, key: str) -> BoolArray:
     """Mask of the scores in `LOW..HIGH`; the upper bound is exclusive, and either may be omitted."""
     low, dots, high = range_text.partition("..")
     try:
@@ -102,16 +102,16 @@ def score_range_mask(scores: Floats, range_text: str, key: str) -> Flags:
     return np.asarray((scores >= bounds[0]) & (scores < bounds[1]))
 
 
-def cause_mask(selection: Selection, item_rows: Longs, cause: str) -> Flags:
+def cause_mask(selection: Selection, item_rows: Int64Array, cause: str) -> BoolArray:
     if cause not in CAUSES:
         raise FilterError(f"cause:{cause}", f"one of the causes {', '.join(CAUSES)}")
-    find_causes = {"extra": causes_of_extra, "missing": causes_of_missing}.get(selection.tab)
+    find_causes = {"extra": false_negative_causes, "missing": false_positive_causes}.get(selection.tab)
     if find_causes is None:
         return np.zeros(len(item_rows), bool)
     return np.asarray(find_causes(selection.evaluation, item_rows, selection.thresholds) == CAUSES.index(cause))
 
 
-def confusion_mask(selection: Selection, item_rows: Longs, key: str, concept_name: str) -> Flags:
+def confusion_mask(selection: Selection, item_rows: Int64Array, key: str, concept_name: str) -> BoolArray:
     """Mask of the items in a cell of the confusion matrix: confused with the concept, or with none."""
     evaluation = selection.evaluation
     if concept_name and concept_name not in evaluation.concepts:
@@ -132,7 +132,7 @@ def parse_condition(condition_text: str) -> Condition:
         raise FilterError(f"where:{condition_text}", "where:PROPERTY=LOW..HIGH or where:PROPERTY=VALUE") from error
 
 
-def most_similar(results: Results, selection: Selection, item_rows: Longs, reference: str) -> Longs:
+def most_similar(results: Results, selection: Selection, item_rows: Int64Array, reference: str) -> Int64Array:
     evaluation = results.evaluation
     table_key, row_text = reference[:1], reference[1:]
     reference_table: Any = {"a": evaluation.annotations, "p": evaluation.predictions}.get(table_key)
@@ -150,13 +150,13 @@ def most_similar(results: Results, selection: Selection, item_rows: Longs, refer
     return np.asarray(item_rows[appearance.nearest_lines(int(reference_line[0]), item_lines, SIMILAR_LIMIT)])
 
 
-def version_change_mask(version: Version, results: Results, selection: Selection, item_rows: Longs, argument: str) -> Flags:
+def version_change_mask(version: Version, results: Results, selection: Selection, item_rows: Int64Array, argument: str) -> BoolArray:
     """Mask of the changes between this version and another; the change determines which of them is the older."""
     version_name, separator, change = argument.rpartition("=")
     if not separator or change not in (*CHANGE_OUTCOMES, *FALSE_ALARM_CHANGES):
         raise FilterError(f"versus:{argument}", f"versus:VERSION=CHANGE with one of {', '.join((*CHANGE_OUTCOMES, *FALSE_ALARM_CHANGES))}")
     other_evaluation = version.other_results(version_name, results).evaluation
-    ours, theirs = (results.evaluation, selection.thresholds), (other_evaluation, other_evaluation.optimal)
+    ours, theirs = (results.evaluation, selection.thresholds), (other_evaluation, other_evaluation.optimal_thresholds)
     newer = change not in ("fixed", "alarm_gone")
     older_first = (theirs, ours) if newer else (ours, theirs)
     comparison = compare(older_first[0][0], older_first[1][0], selection.split, older_first[0][1], older_first[1][1])
@@ -166,7 +166,7 @@ def version_change_mask(version: Version, results: Results, selection: Selection
     return np.isin(item_rows, outcome_rows(comparison, CHANGE_OUTCOMES[change], older_first[0][0], selection, newer))
 
 
-def outcome_rows(comparison: Comparison, outcome: int, older_evaluation: Evaluation, selection: Selection, newer: bool) -> Longs:
+def outcome_rows(comparison: Comparison, outcome: int, older_evaluation: Evaluation, selection: Selection, newer: bool) -> Int64Array:
     """Rows of the units with an outcome: of annotations in the tab Extra, otherwise of predictions."""
     evaluation = selection.evaluation
     annotation_rows = annotated_rows(comparison, older_evaluation, evaluation, newer)[comparison.units.outcome == outcome]

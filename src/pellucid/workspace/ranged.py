@@ -17,8 +17,8 @@ from weakref import WeakSet, finalize
 
 import numpy as np
 
-from pellucid.columns import Longs
-from pellucid.understand.derived import ByImage
+from pellucid.columns import Int64Array
+from pellucid.understand.derived import PredictionsByImage
 from pellucid.understand.evaluation import Evaluation
 from pellucid.workspace.mapped import Index, bytes_of, keep_track
 from pellucid.workspace.stored import Stored
@@ -271,7 +271,7 @@ def ranged_columns(stored: Stored, room: Room) -> dict[str, Any]:
     return columns
 
 
-def by_image(record: Ranged) -> ByImage:
+def by_image(record: Ranged) -> PredictionsByImage:
     kind = record.dtype
     assert kind.fields is not None
     columns = (
@@ -280,13 +280,13 @@ def by_image(record: Ranged) -> ByImage:
         else None
         for name in BY_IMAGE
     )
-    return ByImage(*columns)
+    return PredictionsByImage(*columns)
 
 
-def bring(evaluation: Evaluation, rows: Longs, annotations: bool) -> bool:
+def bring(evaluation: Evaluation, rows: Int64Array, annotations: bool) -> bool:
     """Fetch at once what is going to be asked for of these items (rows of the annotations or of the predictions), if they are far."""
     far = {
-        table: [column for column in columns.columns().values() if isinstance(column, Ranged)]
+        table: [column for column in columns.to_dict().values() if isinstance(column, Ranged)]
         for table, columns in (("annotations", evaluation.annotations), ("predictions", evaluation.predictions))
     }
     for column in far["annotations" if annotations else "predictions"][:1]:

@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from pellucid.columns import Bytes, Longs
-from pellucid.understand.causes import Neighbours
+from pellucid.columns import Int8Array, Int64Array
+from pellucid.understand.causes import ImageRows
 from pellucid.understand.decisions import Decision, DecisionLog
 from pellucid.understand.evaluation import Evaluation
 from pellucid.understand.gallery import Selection
@@ -25,14 +25,14 @@ REVIEW_FILTERS: tuple[ReviewFilter, ...] = ("all", "new", "reviewed", "unsure")
 class DecidedRows:
     """Rows with a decision, ascending, and their states (REVIEWED, UNSURE)."""
 
-    rows: Longs
-    states: Bytes
+    rows: Int64Array
+    states: Int8Array
 
 
 class ReviewIndex:
     """Thread-safe. An update recomputes only the images that new decisions are about."""
 
-    def __init__(self, evaluation: Evaluation, neighbours: Neighbours, locator: ImageLocator, applied_until: int | None) -> None:
+    def __init__(self, evaluation: Evaluation, neighbours: ImageRows, locator: ImageLocator, applied_until: int | None) -> None:
         """applied_until: id of the last decision that is applied to the evaluation's annotations; None: all are."""
         self._evaluation = evaluation
         self._applied_until = applied_until
@@ -87,7 +87,7 @@ class ReviewIndex:
                 self._decided_rows[annotations] = DecidedRows(rows, states)
             return self._decided_rows[annotations]
 
-    def filter_selection(self, selection: Selection, review_filter: ReviewFilter, ordered_rows: Longs | None) -> Shown:
+    def filter_selection(self, selection: Selection, review_filter: ReviewFilter, ordered_rows: Int64Array | None) -> Shown:
         """The items of a tab that are new (unsure ones come last), reviewed, or unsure; or all of them.
 
         ordered_rows: the rows of the tab in a custom order.
@@ -105,7 +105,7 @@ class ReviewIndex:
         matching_rows = unsure if review_filter == "unsure" else rows[states == REVIEWED]
         return Listed(selection, in_order(selection, matching_rows) if ordered_rows is None else ordered_rows[np.isin(ordered_rows, matching_rows)])
 
-    def count_reviewed(self, selection: Selection) -> tuple[Longs, Longs]:
+    def count_reviewed(self, selection: Selection) -> tuple[Int64Array, Int64Array]:
         """Numbers of reviewed and of unsure items of a tab, per concept."""
         decided_rows = self.find_decided_rows(selection.shows_annotations)
         in_selection = inside(selection, decided_rows.rows)

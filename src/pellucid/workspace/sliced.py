@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.columns import Flags, Longs
+from pellucid.columns import BoolArray, Int64Array
 from pellucid.errors import FilterError
 from pellucid.images.looks import COLOURS, LOOKS
 from pellucid.understand.evaluation import Evaluation
@@ -64,12 +64,12 @@ def find_slices(evaluation: Evaluation, split: int, appearance: Appearance | Non
     return [describe_slice(evaluation, slice_result) for slice_result in slices(all_populations)]
 
 
-def candidate_rows(evaluation: Evaluation, split: int, error: str) -> Longs:
+def candidate_rows(evaluation: Evaluation, split: int, error: str) -> Int64Array:
     """Items that can be errors: annotations that can be matched, or predictions at or above the optimal thresholds."""
     if error == "extra":
-        concept_starts = evaluation.annotation_start[split]
-        return np.asarray(evaluation.counted_annotations[concept_starts[0] : concept_starts[-1]], np.int64)
-    return np.concatenate([Selection(evaluation, tab, split, None, evaluation.optimal).every() for tab in ("matched", "missing")])
+        concept_starts = evaluation.matchable_starts[split]
+        return np.asarray(evaluation.matchable_annotations[concept_starts[0] : concept_starts[-1]], np.int64)
+    return np.concatenate([Selection(evaluation, tab, split, None, evaluation.optimal_thresholds).every() for tab in ("matched", "missing")])
 
 
 def build_populations(evaluation: Evaluation, split: int, error: str, appearance: Appearance | None) -> list[Population]:
@@ -86,13 +86,13 @@ def build_populations(evaluation: Evaluation, split: int, error: str, appearance
     return [all_concepts, *(of_concept(all_concepts, concept_index, np.flatnonzero(item_concepts == concept_index)) for concept_index in eligible_concepts)]
 
 
-def error_mask(evaluation: Evaluation, item_rows: Longs, error: str) -> np.ndarray:
+def error_mask(evaluation: Evaluation, item_rows: Int64Array, error: str) -> np.ndarray:
     if error == "extra":
-        return np.asarray(evaluation.answer_score[item_rows] < evaluation.optimal[evaluation.annotations.concept[item_rows]])
+        return np.asarray(evaluation.answer_score[item_rows] < evaluation.optimal_thresholds[evaluation.annotations.concept[item_rows]])
     return np.asarray(evaluation.partner[item_rows] < 0) if evaluation.kind == "detection" else np.asarray(evaluation.state[item_rows] == 2)
 
 
-def sample_rows(item_rows: Longs, image_rows: Longs, seed: int = 0) -> Longs:
+def sample_rows(item_rows: Int64Array, image_rows: Int64Array, seed: int = 0) -> Int64Array:
     if len(item_rows) <= MAX_ITEMS:
         return item_rows
     unique_images = np.unique(image_rows)
@@ -100,7 +100,7 @@ def sample_rows(item_rows: Longs, image_rows: Longs, seed: int = 0) -> Longs:
     return item_rows[np.isin(image_rows, sampled_images)]
 
 
-def item_properties(evaluation: Evaluation, item_rows: Longs, are_annotations: bool, appearance: Appearance | None) -> list[Property]:
+def item_properties(evaluation: Evaluation, item_rows: Int64Array, are_annotations: bool, appearance: Appearance | None) -> list[Property]:
     """Properties of annotation or prediction rows: of their boxes and images, and from the user's metadata."""
     item_table = evaluation.annotations if are_annotations else evaluation.predictions
     image_rows = np.asarray(item_table.image[item_rows], np.int64)
@@ -115,10 +115,10 @@ def item_properties(evaluation: Evaluation, item_rows: Longs, are_annotations: b
     return [*properties, *image_stats_properties(appearance.image_stats, item_rows, image_rows, are_annotations, has_boxes), appearance.group_property(item_rows, image_rows, are_annotations, has_boxes)]
 
 
-def neighbour_candidates(evaluation: Evaluation, are_annotations: bool) -> Longs:
+def neighbour_candidates(evaluation: Evaluation, are_annotations: bool) -> Int64Array:
     """Rows that count as neighbours: annotations that can be matched, or predictions at or above their thresholds."""
     if are_annotations:
-        return np.asarray(evaluation.counted_annotations, np.int64)
+        return np.asarray(evaluation.matchable_annotations, np.int64)
     splits = np.unique(evaluation.images.split)
     return np.concatenate([candidate_rows(evaluation, int(split), "missing") for split in splits])
 
@@ -140,7 +140,7 @@ BUILT_IN_PROPERTIES = {
 }  # fmt: skip
 
 
-def image_stats_properties(image_stats: ImageStats, item_rows: Longs, image_rows: Longs, are_annotations: bool, has_boxes: bool) -> list[Property]:
+def image_stats_properties(image_stats: ImageStats, item_rows: Int64Array, image_rows: Int64Array, are_annotations: bool, has_boxes: bool) -> list[Property]:
     box_lines, picture_lines = image_stats.find_lines(item_rows, image_rows, are_annotations, has_boxes)
     properties = []
     for prefix, lines in (("box ", box_lines), ("picture ", picture_lines)) if has_boxes else (("picture ", picture_lines),):
@@ -164,7 +164,7 @@ def parse_property(property_name: str, raw_values: list[str]) -> Property:
     return of_texts(property_name, raw_values)
 
 
-def match_conditions(evaluation: Evaluation, item_rows: Longs, are_annotations: bool, appearance: Appearance | None, conditions: Sequence[Condition]) -> Flags:
+def match_conditions(evaluation: Evaluation, item_rows: Int64Array, are_annotations: bool, appearance: Appearance | None, conditions: Sequence[Condition]) -> BoolArray:
     """Mask of the rows that satisfy all conditions. Raises NarrowingBad for an unknown property."""
     property_by_name = {item_property.name: item_property for item_property in item_properties(evaluation, item_rows, are_annotations, appearance)}
     is_match = np.ones(len(item_rows), bool)

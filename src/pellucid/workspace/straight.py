@@ -11,8 +11,8 @@ from pellucid.columns import Annotations, Images, Predictions
 from pellucid.errors import KindConflictError
 from pellucid.formats import read_annotations, read_predictions
 from pellucid.formats.source import Note
-from pellucid.understand.average_precision import Candidates, figures_of, identity_ranks, looked_for
-from pellucid.understand.orders import best_first, order_by_key
+from pellucid.understand.average_precision import CocoInputs, coco_metrics, image_id_ranks, drop_unverified
+from pellucid.understand.orders import sort_runs_by_score, counting_sort
 from pellucid.workspace.imports import Frozen, annotations_in_pixels, link
 from pellucid.workspace.manifests import Concept
 from pellucid.workspace.merging import found_folder
@@ -33,18 +33,18 @@ def coco_figures(annotations: Any, predictions: Any, images: str | None = None) 
         raise KindConflictError(found.path, "COCO's figures", "detection", f"a {found.kind} set")
     folder = images or found_folder(found, annotations)
     folders = [] if folder is None else [folder]
-    listed = found.images.replaced(root=np.full(len(found.images), len(folders) - 1, np.int32))
+    listed = found.images.replace(root=np.full(len(found.images), len(folders) - 1, np.int32))
     frozen_images, table = annotations_in_pixels(found, listed, folders)
     concepts = [Concept(name, [identity] if identity else []) for name, identity in zip(found.concepts, found.concept_ids, strict=True)]
     nowhere = np.zeros(len(frozen_images), np.int8)
     linked = link(predicted.result(), Frozen("these", "detection", concepts, folders, frozen_images, nowhere, table), None, "split", 0)
     ordered = candidates_of(frozen_images, table, linked.predictions, len(concepts))
-    return figures_of(ordered, len(concepts), len(frozen_images)).figures, [*found.notes, *linked.notes]
+    return coco_metrics(ordered, len(concepts), len(frozen_images)).stats, [*found.notes, *linked.notes]
 
 
-def candidates_of(images: Images, annotations: Annotations, predictions: Predictions, concepts: int) -> Candidates:
-    rank = identity_ranks(images).astype(np.int32)
-    rows, start = order_by_key(predictions.concept, concepts)
-    best_first(rows, start, predictions.replaced(image=rank[predictions.image]))
-    annotations, predictions, start = looked_for(images, annotations, predictions.take(rows), start)
-    return Candidates(predictions, annotations, start)
+def candidates_of(images: Images, annotations: Annotations, predictions: Predictions, concepts: int) -> CocoInputs:
+    rank = image_id_ranks(images).astype(np.int32)
+    rows, start = counting_sort(predictions.concept, concepts)
+    sort_runs_by_score(rows, start, predictions.replace(image=rank[predictions.image]))
+    annotations, predictions, start = drop_unverified(images, annotations, predictions.take(rows), start)
+    return CocoInputs(predictions, annotations, start)

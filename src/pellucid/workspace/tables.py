@@ -9,51 +9,51 @@ from typing import Any, cast
 
 import numpy as np
 
-from pellucid.columns import Annotations, Bytes, Floats, Images, Kind, Longs, Predictions, Texts, texts
+from pellucid.columns import Annotations, Int8Array, Float64Array, Images, Kind, Int64Array, Predictions, StringArray, string_column
 from pellucid.errors import WriteError
 from pellucid.formats.cells import escape_glob
-from pellucid.understand.counts import strips, with_all_kept
-from pellucid.understand.derived import ByImage, Derived
-from pellucid.understand.evaluation import Evaluation, Kept, ListName
-from pellucid.understand.extra import ExtraLists
-from pellucid.understand.outcomes import Staircase
-from pellucid.understand.thresholds import Source, Threshold
+from pellucid.understand.counts import split_histograms, precompute
+from pellucid.understand.derived import PredictionsByImage, RowIndex
+from pellucid.understand.evaluation import Evaluation, EvaluationIndex, RunsName
+from pellucid.understand.extra import UnmatchedIndex
+from pellucid.understand.outcomes import BestOverlapSteps
+from pellucid.understand.thresholds import ThresholdSource, Threshold
 from pellucid.workspace.mapped import read_mapped, write_mapped
 from pellucid.workspace.storage import mirror_of, read_table, write_table
 
 SIDES = ("x", "y", "width", "height")
 
 
-def write_images(path: Path, images: Images, coverage: Bytes | None = None) -> None:
-    columns = images.columns()
+def write_images(path: Path, images: Images, coverage: Int8Array | None = None) -> None:
+    columns = images.to_dict()
     write_table(path, columns if coverage is None else {**columns, "coverage": coverage})
 
 
-def read_images(path: Path) -> tuple[Images, Bytes]:
+def read_images(path: Path) -> tuple[Images, Int8Array]:
     """The images, and their coverage (zeros where the file is a view's)."""
     columns = read_table(path)
     coverage = columns.pop("coverage", np.zeros(len(columns["path"]), np.int8))
     for name in ("path", "source_id", "metadata"):
-        columns[name] = texts(columns[name])
+        columns[name] = string_column(columns[name])
     return Images(**columns), coverage
 
 
 def write_annotations(path: Path, annotations: Annotations, **more: Any) -> None:
-    write_table(path, {**with_sides(annotations.columns()), **more})
+    write_table(path, {**with_sides(annotations.to_dict()), **more})
 
 
 def read_annotations(path: Path) -> tuple[Annotations, dict[str, Any]]:
     """The annotations, and the columns derived for a version (answer, own)."""
     columns = with_box(read_table(path))
     if "outline" in columns:
-        columns["outline"] = texts(columns["outline"])
+        columns["outline"] = string_column(columns["outline"])
     if columns["box"] is not None and "area" not in columns:  # of before areas were kept: the boxes' own
         columns["area"] = columns["box"][:, 2] * columns["box"][:, 3]
     derived: dict[str, Any] = {name: columns.pop(name) for name in ("answer", "own") if name in columns}
     return Annotations(**{"area": None, **columns}), derived
 
 
-def read_outlines(path: Path, rows: Sequence[int] | None = None) -> Texts | None:
+def read_outlines(path: Path, rows: Sequence[int] | None = None) -> StringArray | None:
     """What is drawn beside boxes, '' where nothing is; None where the annotations have no outlines. rows: those alone.
 
     Outlines are texts, which are not mapped: they are read when a picture is looked at.
@@ -69,7 +69,7 @@ def read_outlines(path: Path, rows: Sequence[int] | None = None) -> Texts | None
             found = connection.execute(f"SELECT outline FROM {source} {wanted} ORDER BY file_row_number").fetchnumpy()["outline"]
     except (duckdb.BinderException, duckdb.IOException):  # none there, or replaced since: they are only drawn
         return None
-    return texts(np.ma.getdata(found))
+    return string_column(np.ma.getdata(found))
 
 
 def with_sides(columns: dict[str, Any]) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def with_sides(columns: dict[str, Any]) -> dict[str, Any]:
 
 
 def with_box(columns: dict[str, Any]) -> dict[str, Any]:
-    box: Floats | None = None
+    box: Float64Array | None = None
     if "width" in columns:
         box = np.stack([columns.pop(side) for side in SIDES], axis=1)
     return {**columns, "box": box}
@@ -90,13 +90,13 @@ def write_evaluation(folder: Path, generation: int, evaluation: Evaluation) -> d
     names: dict[str, str | None] = {name: f"{name}.{generation}.parquet" for name in ("images", "annotations", "predictions")}
     write_images(folder / f"images.{generation}.parquet", evaluation.images, evaluation.coverage)
     write_annotations(folder / f"annotations.{generation}.parquet", evaluation.annotations, answer=evaluation.answer, own=evaluation.own)
-    predictions = with_sides(evaluation.predictions.columns())
+    predictions = with_sides(evaluation.predictions.to_dict())
     outcome = {"state": evaluation.state, "partner": evaluation.partner, "iou": evaluation.iou}
     write_table(folder / f"predictions.{generation}.parquet", {**predictions, **outcome})
     names["staircase"] = None
-    if evaluation.staircase is not None:
+    if evaluation.overlap_steps is not None:
         names["staircase"] = f"staircase.{generation}.parquet"
-        stairs = evaluation.staircase
+        stairs = evaluation.overlap_steps
         owner = np.repeat(np.arange(len(stairs.start) - 1, dtype=np.int32), np.diff(stairs.start))
         columns = {"annotation": owner, "score": stairs.score, "iou": stairs.iou}
         write_table(folder / f"staircase.{generation}.parquet", columns)
@@ -122,19 +122,19 @@ def read_evaluation(
         kind, concepts, iou, image_columns, coverage, annotation_columns, Predictions(**table),
         state, partner, overlap, derived["answer"], derived["own"], read_staircase(folder, staircase, len(annotation_columns)),
     )  # fmt: skip
-    evaluation = with_all_kept(evaluation)
+    evaluation = precompute(evaluation)
     with suppress(WriteError):
         write_mapped(known, mapped_columns(evaluation))
     columns = read_mapped(known)
     return evaluation if columns is None else mapped_evaluation(columns, kind, concepts, iou, image_columns, coverage)
 
 
-def read_staircase(folder: Path, name: str | None, annotations: int) -> Staircase | None:
+def read_staircase(folder: Path, name: str | None, annotations: int) -> BestOverlapSteps | None:
     if name is None:
         return None
     steps = read_table(folder / name)
     start = np.searchsorted(steps["annotation"], np.arange(annotations + 1))
-    return Staircase(start.astype(np.int64), steps["score"], steps["iou"])
+    return BestOverlapSteps(start.astype(np.int64), steps["score"], steps["iou"])
 
 
 LAYOUT = 1
@@ -147,18 +147,18 @@ def mapped_name(generation: int) -> str:
 
 THRESHOLD_NUMBERS = ("value", "errors", "tp", "fp", "fn", "annotations")
 THRESHOLD_COLUMNS = (*THRESHOLD_NUMBERS, "source", "equally_good")
-SOURCES: tuple[Source, ...] = ("validation", "fallback", "user")
+SOURCES: tuple[ThresholdSource, ...] = ("validation", "fallback", "user")
 OWN = ("state", "partner", "iou", "answer", "own")
 
 
 def mapped_columns(evaluation: Evaluation) -> dict[str, Any]:
     """Everything of an evaluation but its images, as named columns."""
     tables: dict[str, Mapping[str, Any]] = {
-        "predictions": evaluation.predictions.columns(), "annotations": evaluation.annotations.replaced(outline=None).columns(),
+        "predictions": evaluation.predictions.to_dict(), "annotations": evaluation.annotations.replace(outline=None).to_dict(),
         "evaluation": {name: getattr(evaluation, name) for name in OWN},
-        "staircase": vars(evaluation.staircase) if evaluation.staircase else {},
-        "derived": vars(evaluation.derived), "extra": vars(evaluation.extra), "thresholds": threshold_columns(evaluation.thresholds),
-        "over": cast(dict[str, Longs], evaluation.over), "strips": strips(evaluation),
+        "staircase": vars(evaluation.overlap_steps) if evaluation.overlap_steps else {},
+        "derived": vars(evaluation.row_index), "extra": vars(evaluation.unmatched_index), "thresholds": threshold_columns(evaluation.thresholds),
+        "over": cast(dict[str, Int64Array], evaluation.optimal_counts), "strips": split_histograms(evaluation),
     }  # fmt: skip
     return {
         f"{table}.{name}": column for table, columns in tables.items() for name, column in columns.items() if column is not None
@@ -183,20 +183,20 @@ def thresholds_of_columns(columns: dict[str, Any]) -> tuple[Threshold, ...]:
 
 
 def mapped_evaluation(
-    columns: dict[str, Any], kind: Kind, concepts: tuple[str, ...], iou: float, images: Images, coverage: Bytes
+    columns: dict[str, Any], kind: Kind, concepts: tuple[str, ...], iou: float, images: Images, coverage: Int8Array
 ) -> Evaluation:  # fmt: skip
     def table(name: str, **absent: None) -> dict[str, Any]:
         return {**absent, **{key.removeprefix(f"{name}."): column for key, column in columns.items() if key.startswith(f"{name}.")}}
 
     columns = dict(columns)
-    by_image: ByImage | None = columns.pop("by_image", None)
+    by_image: PredictionsByImage | None = columns.pop("by_image", None)
     in_memory = {name: np.array(column) for name, column in columns.items() if name.endswith("index")}
     columns = {**columns, **in_memory}
-    over = cast(dict[ListName, Longs], table("over"))
-    derived, extra = Derived(**table("derived")), ExtraLists(**table("extra"))
-    kept = Kept(derived, thresholds_of_columns(table("thresholds")), extra, over, table("strips"), by_image)
+    over = cast(dict[RunsName, Int64Array], table("over"))
+    derived, extra = RowIndex(**table("derived")), UnmatchedIndex(**table("extra"))
+    kept = EvaluationIndex(derived, thresholds_of_columns(table("thresholds")), extra, over, table("strips"), by_image)
     stairs = table("staircase")
     return Evaluation(
         kind, concepts, iou, images, coverage, Annotations(**table("annotations", box=None, area=None)),
-        Predictions(**table("predictions", box=None)), **table("evaluation"), staircase=Staircase(**stairs) if stairs else None, kept=kept,
+        Predictions(**table("predictions", box=None)), **table("evaluation"), overlap_steps=BestOverlapSteps(**stairs) if stairs else None, index=kept,
     )  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pellucid.columns import Annotations, Floats, Images, Integers, Longs
+from pellucid.columns import Annotations, Float64Array, Images, Int32Array, Int64Array
 from pellucid.errors import format_count, summarize_names
 from pellucid.formats.source import Inference, Note, ParsedPredictions
 from pellucid.images.sizes import orientations
@@ -19,7 +19,7 @@ TURNED = "turned_by_exif"
 ENOUGH, MUCH_MORE = 5, 3.0
 
 
-def turned_back(box: Floats, orientation: Integers, width: Integers, height: Integers) -> Floats:
+def turned_back(box: Float64Array, orientation: Int32Array, width: Int32Array, height: Int32Array) -> Float64Array:
     """Boxes of the stored picture as boxes of the displayed one. orientation: EXIF's 5 to 8; width, height: as stored, in pixels."""
     x, y, w, h = box.T
     right, below = width - x - w, height - y - h
@@ -59,16 +59,16 @@ def annotated_as_stored(
     if outline is not None:  # an outline is drawn beside the box, and would lie elsewhere
         outline = outline.copy()
         outline[touched] = ""
-    return images.replaced(width=width, height=height), annotations.replaced(box=box, outline=outline), notes, [judgement]
+    return images.replace(width=width, height=height), annotations.replace(box=box, outline=outline), notes, [judgement]
 
 
-def facts_of(images: Images, folders: Sequence[str], rows: Longs) -> list[tuple[int, tuple[int, int]]]:
+def facts_of(images: Images, folders: Sequence[str], rows: Int64Array) -> list[tuple[int, tuple[int, int]]]:
     """Each picture's EXIF orientation (1 where there is none) and displayed size."""
     return orientations(locations(images, list(folders), rows))
 
 
 def predicted_as_stored(
-    source: ParsedPredictions, place: Integers, images: Images, folders: Sequence[str], annotations: Annotations
+    source: ParsedPredictions, place: Int32Array, images: Images, folders: Sequence[str], annotations: Annotations
 ) -> tuple[ParsedPredictions, list[Inference]]:
     """Predictions of pictures that EXIF turns: turned too, where far more of them then overlap an annotation.
 
@@ -89,7 +89,7 @@ def predicted_as_stored(
     if len(confident) < ENOUGH:
         return source, []
 
-    def turned(chosen: Longs) -> Floats:
+    def turned(chosen: Int64Array) -> Float64Array:
         assert source.box is not None
         image = owner[chosen]
         return turned_back(source.box[chosen], orientation[image], size[image, 0], size[image, 1])

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pellucid.columns import NOT_RUN, SPLITS, Annotations, Bytes, Images, Longs, Split, no_predictions
+from pellucid.columns import NOT_RUN, SPLITS, Annotations, Int8Array, Images, Int64Array, Split, empty_prediction_table
 from pellucid.errors import WriteError, UnknownConceptError, KindConflictError, InvalidChoiceError, EmptySplitError, VersionModifiedError
 from pellucid.formats import read_predictions
 from pellucid.formats.source import Note
 from pellucid.release import __version__
-from pellucid.understand.counts import with_all_kept
-from pellucid.understand.evaluation import VALIDATION, Evaluation, evaluate
+from pellucid.understand.counts import precompute
+from pellucid.understand.evaluation import VALIDATION, Evaluation, build_evaluation
 from pellucid.understand.gallery import TABS, Selection, Tab
 from pellucid.understand.intervals import Interval
-from pellucid.understand.metrics import Metrics, defined, metrics
-from pellucid.understand.thresholds import Threshold, chosen_by_user
+from pellucid.understand.metrics import Metrics, optional_float, compute_metrics
+from pellucid.understand.thresholds import Threshold, apply_user_threshold
 from pellucid.understand.voc import voc_average_precision
 from pellucid.workspace.appearance import Appearance, SimilarityGroup, find_similarity_groups
 from pellucid.workspace.comparison import VersionComparison, compare_versions
@@ -156,7 +156,7 @@ class Version:
         for image_row in np.flatnonzero(has_no_folder):
             folder_index = folder_indexes.get(evaluation.images.path[image_row], -1)
             root[image_row] = -1 if folder_index < 0 else len(manifest.folders) + folder_index
-        return Results(manifest, replace(evaluation, images=evaluation.images.replaced(root=root)), folders, **options)
+        return Results(manifest, replace(evaluation, images=evaluation.images.replace(root=root)), folders, **options)
 
     def _read_originals(self, manifest: VersionManifest) -> OriginalAnnotations | None:
         if manifest.mended is None:
@@ -190,7 +190,7 @@ class Version:
             old_evaluation, manifest = current_results.evaluation, current_results.manifest
             if manifest.predictions is not None:  # memory-mapped columns have no outlines
                 outline = read_outlines(self.folder / manifest.annotations)
-                old_evaluation = replace(old_evaluation, annotations=old_evaluation.annotations.replaced(outline=outline))
+                old_evaluation = replace(old_evaluation, annotations=old_evaluation.annotations.replace(outline=outline))
             if split_index is not None:
                 require_images(self.name, old_evaluation.images, split_index)
             has_rotated = any(note.kind == TURNED for annotation_source in manifest.annotation_sources for note in annotation_source.notes)
@@ -199,12 +199,12 @@ class Version:
             imported = link(parsed, frozen_data, split_index, covered, next_order, Forced(boxes, image_ids, category_ids, scores))
             prediction_count = len(imported.predictions)
             concept_names = tuple(concept.name for concept in imported.concepts)
-            pending = [old_evaluation.predictions.followed_by(imported.predictions)]
-            path, format_name, imported = parsed.path, parsed.format, replace(imported, predictions=no_predictions(False))
+            pending = [old_evaluation.predictions.concat(imported.predictions)]
+            path, format_name, imported = parsed.path, parsed.format, replace(imported, predictions=empty_prediction_table(False))
             del parsed  # free memory: two copies of tens of millions of rows do not fit
             imported.notes.extend(repeated_boxes(pending[0], len(concept_names)))
-            new_evaluation = evaluate(
-                manifest.kind, concept_names, imported.images, imported.coverage, old_evaluation.annotations, pending.pop(), manifest.iou, consume=True
+            new_evaluation = build_evaluation(
+                manifest.kind, concept_names, imported.images, imported.coverage, old_evaluation.annotations, pending.pop(), manifest.iou, reuse_boxes=True
             )
             prediction_source = source_record(source, path, format_name, prediction_count, imported.notes, imported.judgements)
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -226,7 +226,7 @@ class Version:
         generation = manifest.generation + 1
         file_names = write_evaluation(self.folder, generation, new_evaluation)
         with suppress(WriteError):  # the mapped file is only a cache
-            write_mapped(self.folder / mapped_name(generation), mapped_columns(with_all_kept(new_evaluation)))
+            write_mapped(self.folder / mapped_name(generation), mapped_columns(precompute(new_evaluation)))
         new_manifest = VersionManifest(
             kind=manifest.kind, started=manifest.started, made_by=__version__, iou=manifest.iou, concepts=concepts,
             folders=folders, images=str(file_names["images"]), annotations=str(file_names["annotations"]),
@@ -306,7 +306,7 @@ class Version:
     def user_threshold(self, concept: str, value: float) -> Threshold:
         """The concept's counts at a threshold of `value`, set by a user."""
         concept_index = self.concept_index(concept)
-        return chosen_by_user(self.evaluation.thresholds[concept_index], self.evaluation.counted(VALIDATION, concept_index), value)
+        return apply_user_threshold(self.evaluation.thresholds[concept_index], self.evaluation.concept_predictions(VALIDATION, concept_index), value)
 
     def concept_index(self, concept: str) -> int:
         if concept not in self.evaluation.concepts:
@@ -317,13 +317,13 @@ class Version:
         """Metrics at the thresholds, per concept and overall, on one split. corrected: with corrected annotations, else the originals."""
         self.split_index(split)
         evaluation = self._get_results(corrected).evaluation
-        return metrics(evaluation, split, evaluation.optimal)
+        return compute_metrics(evaluation, split, evaluation.optimal_thresholds)
 
     def figures(self, concept: str | None = None, corrected: bool = False) -> list[SplitFigures]:
         """For each non-empty split, training first: the counts at the thresholds, the curves of precision, recall, F1 and errors against
         the threshold, score histograms of true and false positives, and calibration. concept None: all concepts pooled."""
         results, concept_index = self._get_results(corrected), None if concept is None else self.concept_index(concept)
-        return [split_figures(results, SPLITS.index(split), concept_index, results.evaluation.optimal) for split in self.splits]
+        return [split_figures(results, SPLITS.index(split), concept_index, results.evaluation.optimal_thresholds) for split in self.splits]
 
     def remarks(self, concept: str | None = None) -> list[str]:
         """Warnings about the metrics: few annotations, or a gap between training and validation."""
@@ -338,12 +338,12 @@ class Version:
     def causes(self, split: Split = "validation", concept: str | None = None, corrected: bool = False) -> ErrorCauses:
         """Number of errors by cause and, in detection, the AP gained by fixing each type of error (TIDE)."""
         results, concept_index = self._get_results(corrected), None if concept is None else self.concept_index(concept)
-        return cause_figures(results, self.split_index(split), concept_index, results.evaluation.optimal)
+        return cause_figures(results, self.split_index(split), concept_index, results.evaluation.optimal_thresholds)
 
-    def confusion(self, split: Split = "validation", corrected: bool = False) -> Longs:
+    def confusion(self, split: Split = "validation", corrected: bool = False) -> Int64Array:
         """int64 (concepts + 1, concepts + 1): rows: annotated, columns: predicted; the last of each is none."""
         results, size = self._get_results(corrected), len(self.evaluation.concepts) + 1
-        cells = confusion_figures(results, self.split_index(split), results.evaluation.optimal)
+        cells = confusion_figures(results, self.split_index(split), results.evaluation.optimal_thresholds)
         matrix = np.zeros((size, size), np.int64)
         matrix[cells.annotated, cells.predicted] = cells.number
         return matrix
@@ -381,7 +381,7 @@ class Version:
         if self.evaluation.kind != "detection":
             raise KindConflictError("VOC's AP", self.view.name, self.evaluation.kind, "which needs boxes")
         precisions = voc_average_precision(self.evaluation, self.split_index(split), iou, eleven_points, inclusive_pixels)
-        return {concept: defined(precision) for concept, precision in zip(self.evaluation.concepts, precisions, strict=True)}
+        return {concept: optional_float(precision) for concept, precision in zip(self.evaluation.concepts, precisions, strict=True)}
 
     def gallery(
         self, tab: Tab, concept: str | None = None, split: Split = "validation",
@@ -403,7 +403,7 @@ class Version:
         split_index = self.split_index(split)
         decision_log = self.view.reviews.log if corrected or review != "all" else None
         results = self.results if decision_log is None or not corrected else self.results.apply_corrections(decision_log)
-        thresholds = results.evaluation.optimal.copy()
+        thresholds = results.evaluation.optimal_thresholds.copy()
         concept_index = None if concept is None else self.concept_index(concept)
         if threshold is not None:
             thresholds[slice(None) if concept_index is None else concept_index] = threshold
@@ -413,7 +413,7 @@ class Version:
         list_view = results.list_view(selection, order, review, decision_log, self.filter_rows(results, selection, only))
         return Gallery(list_view, results.image_locator, threshold, has_threshold_position=tab == "all" and threshold is not None and order == "score")
 
-    def filter_rows(self, results: Results, selection: Selection, only: Sequence[str]) -> Longs | None:
+    def filter_rows(self, results: Results, selection: Selection, only: Sequence[str]) -> Int64Array | None:
         """Rows of a tab that satisfy the filters; None without filters. Raises NarrowingBad."""
         if not only:
             return None
@@ -439,10 +439,10 @@ def file_stamp(path: Path) -> tuple[int, int]:
 
 
 def evaluate_unpredicted(
-    manifest: VersionManifest, concept_names: tuple[str, ...], images: Images, coverage: Bytes, annotations: Annotations
+    manifest: VersionManifest, concept_names: tuple[str, ...], images: Images, coverage: Int8Array, annotations: Annotations
 ) -> Evaluation:
-    predictions = no_predictions(manifest.kind == "detection")
-    return evaluate(manifest.kind, concept_names, images, coverage, annotations, predictions, manifest.iou)
+    predictions = empty_prediction_table(manifest.kind == "detection")
+    return build_evaluation(manifest.kind, concept_names, images, coverage, annotations, predictions, manifest.iou)
 
 
 def splits_with_images(images: Images) -> list[Split]:

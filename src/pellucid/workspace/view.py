@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pellucid.columns import SPLITS, Annotations, Images, Kind, Longs, Split, no_annotations, no_images
+from pellucid.columns import SPLITS, Annotations, Images, Kind, Int64Array, Split, empty_annotation_table, empty_image_table
 from pellucid.errors import MalformedFileError, KindConflictError, EmptyViewError, VersionExistsError, VersionNotFoundError
 from pellucid.formats import read_annotations as read_source
 from pellucid.formats.source import ParsedAnnotations, Note
@@ -104,8 +104,8 @@ class View:
             concepts, concept_index_map, new_concept_index_map = merge_concepts(manifest.concepts, manifest.concepts_listed, parsed)
             existing_images, existing_annotations = self._read_tables(manifest)
             refuse_elsewhere(parsed.path, existing_images, new_images, folders)
-            existing_annotations = existing_annotations.replaced(concept=concept_index_map[existing_annotations.concept])
-            annotations = annotations.replaced(concept=new_concept_index_map[annotations.concept])
+            existing_annotations = existing_annotations.replace(concept=concept_index_map[existing_annotations.concept])
+            annotations = annotations.replace(concept=new_concept_index_map[annotations.concept])
             merged = merge(parsed.path, manifest.kind, [concept.name for concept in concepts], existing_images, existing_annotations, new_images, annotations)
             notes += merged.notes
             notes += twin_findings(merged.images, folders, near=False)
@@ -127,7 +127,7 @@ class View:
 
     def _read_tables(self, manifest: ViewManifest) -> tuple[Images, Annotations]:
         if manifest.images is None or manifest.annotations is None:
-            return no_images(), no_annotations(manifest.kind == "detection")
+            return empty_image_table(), empty_annotation_table(manifest.kind == "detection")
         return read_images(self.folder / manifest.images)[0], read_annotations(self.folder / manifest.annotations)[0]
 
     def _save(self, manifest: ViewManifest, images: Images, annotations: Annotations) -> None:
@@ -233,7 +233,7 @@ class View:
         corrected_data = correct_view(manifest.kind, concept_names, images, annotations, manifest.folders, decision_log)
         concepts = [*manifest.concepts, *(Concept(concept_name) for concept_name in corrected_data.concepts[len(concept_names) :])]
         ranks = path_ranks(images)
-        originals = annotations.replaced(image=ranks[annotations.image].astype(np.int32))
+        originals = annotations.replace(image=ranks[annotations.image].astype(np.int32))
         corrected_ranks = ranks[corrected_data.changed_images]
         original_state = BeforeMending(ORIGINALS_FILE, corrected_ranks.tolist(), images.stated[corrected_data.changed_images].tolist()) if len(corrected_ranks) else None
         images, annotations = sort_by_path(corrected_data.images, corrected_data.annotations)
@@ -250,9 +250,9 @@ class View:
             write_annotations(folder / manifest.mended.originals, originals)
 
 
-def path_ranks(images: Images) -> Longs:
+def path_ranks(images: Images) -> Int64Array:
     """The rank of each image, sorted by path."""
-    ranks: Longs = np.empty(len(images), np.int64)
+    ranks: Int64Array = np.empty(len(images), np.int64)
     ranks[sorted(range(len(images)), key=images.path.__getitem__)] = np.arange(len(images))
     return ranks
 
@@ -260,7 +260,7 @@ def path_ranks(images: Images) -> Longs:
 def sort_by_path(images: Images, annotations: Annotations) -> tuple[Images, Annotations]:
     """Sort images by path and renumber the annotations' images; annotations keep their order."""
     ranks = path_ranks(images)
-    return images.take(np.argsort(ranks)), annotations.replaced(image=ranks[annotations.image].astype(np.int32))
+    return images.take(np.argsort(ranks)), annotations.replace(image=ranks[annotations.image].astype(np.int32))
 
 
 def convert_kind(parsed: ParsedAnnotations, kind: Kind, view_name: str) -> ParsedAnnotations:
@@ -281,4 +281,4 @@ def assign_split_and_folder(images: Images, split: Split | None, root: int) -> I
     """Set the folder of the images, and the split of those whose source states none."""
     split_index = split_position(split)
     default_split = -1 if split_index is None else split_index
-    return images.replaced(split=np.where(images.split < 0, default_split, images.split).astype(np.int8), root=np.full(len(images), root, np.int32))
+    return images.replace(split=np.where(images.split < 0, default_split, images.split).astype(np.int8), root=np.full(len(images), root, np.int32))

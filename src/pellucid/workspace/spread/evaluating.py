@@ -14,13 +14,13 @@ import msgspec
 import numpy as np
 
 from pellucid.addresses import is_remote
-from pellucid.columns import Longs, Predictions, no_predictions
+from pellucid.columns import Int64Array, Predictions, empty_prediction_table
 from pellucid.errors import PellucidError, VersionModifiedError, PredictionsMissingError
-from pellucid.understand.evaluation import VALIDATION, Evaluation, evaluate
+from pellucid.understand.evaluation import VALIDATION, Evaluation, build_evaluation
 from pellucid.understand.histogrammed import ScoreBins, BinCounts, fewest_errors_from_bins, candidate_bins
 from pellucid.understand.outcomes import MATCHED
 from pellucid.understand.shards import concat_steps, plan_score_batches
-from pellucid.understand.thresholds import Counted, Threshold, fallback
+from pellucid.understand.thresholds import ScoredPredictions, Threshold, fallback_threshold
 from pellucid.workspace.manifests import VersionManifest
 from pellucid.workspace.mapped import read_mapped, write_mapped
 from pellucid.workspace.mirror import WORK
@@ -120,7 +120,7 @@ class EvaluationRun:
         if len(thresholds) < concepts:
             shared_threshold = self._threshold(first_run, first_run + concepts, sum(annotations))
             empty = np.zeros(0), np.zeros(0, bool)
-            thresholds = {concept: fallback(Counted(*empty, annotation_count), shared_threshold) for concept, annotation_count in enumerate(annotations)} | thresholds
+            thresholds = {concept: fallback_threshold(ScoredPredictions(*empty, annotation_count), shared_threshold) for concept, annotation_count in enumerate(annotations)} | thresholds
         return tuple(thresholds[concept] for concept in range(concepts))
 
     def _run_step(self, step: str, task: Callable[..., str], named_inputs: Sequence[tuple[str, object]]) -> None:
@@ -132,21 +132,21 @@ class EvaluationRun:
             self.progress(step, finished_count, len(named_inputs))
 
     @cached_property
-    def _shard_summaries(self) -> dict[str, Longs]:
+    def _shard_summaries(self) -> dict[str, Int64Array]:
         """Summaries of all shards, one row per shard: run starts, annotation counts, lowest and highest scores."""
         summary_fields = ("start", "answerable", "lowest", "highest")
         summaries = [Stored(self.plan.job.file_path(shard_file_name(shard))).read(summary_fields) for shard in range(self.plan.job.shard_count)]
         return {field_name: np.stack([summary[field_name] for summary in summaries]) for field_name in summary_fields}
 
     @cached_property
-    def _prediction_counts(self) -> Longs:
+    def _prediction_counts(self) -> Int64Array:
         return np.asarray(np.diff(self._shard_summaries["start"], axis=1).sum(axis=0))
 
     @cached_property
-    def _annotation_counts(self) -> Longs:
+    def _annotation_counts(self) -> Int64Array:
         return np.asarray(self._shard_summaries["answerable"].sum(axis=0))
 
-    def _count_bins(self, first_run: int, end_run: int) -> tuple[list[tasks.RunRange], Longs, BinCounts]:
+    def _count_bins(self, first_run: int, end_run: int) -> tuple[list[tasks.RunRange], Int64Array, BinCounts]:
         """The first pass over some runs: the requests, all predictions by bin, and the countable ones."""
         score_ends = (self._shard_summaries[field_name][:, first_run:end_run] for field_name in ("lowest", "highest"))
         lowest, highest = (scores[~np.isnan(scores)] for scores in score_ends)
@@ -175,7 +175,7 @@ def assemble_evaluation(version: Version, plan: Plan, batch_files: Sequence[str]
     annotations, _ = read_annotations(version.folder / manifest.annotations)
     has_boxes, concepts = plan.job.kind == "detection", tuple(concept.name for concept in manifest.concepts)
     if not batch_files:
-        return evaluate(manifest.kind, concepts, images, coverage, annotations, no_predictions(has_boxes), manifest.iou)
+        return build_evaluation(manifest.kind, concepts, images, coverage, annotations, empty_prediction_table(has_boxes), manifest.iou)
     column_files = [Stored(location) for location in batch_files]
     column_names = [*tasks.PREDICTION_COLUMNS, *tasks.MATCH_COLUMNS, *(["box"] if has_boxes else ["owner"])]
     write_mapped(scratch / "assembled", {column_name: Chained(column_files, column_name) for column_name in column_names})
@@ -195,7 +195,7 @@ def assemble_evaluation(version: Version, plan: Plan, batch_files: Sequence[str]
         same_concept_prediction[mapped_columns["owner"][prediction_rows]] = prediction_rows
     return Evaluation(
         manifest.kind, concepts, manifest.iou, images, coverage, annotations, predictions,
-        state, partner, mapped_columns["iou"], matched_by, same_concept_prediction, best_overlap_steps, chosen=thresholds,
+        state, partner, mapped_columns["iou"], matched_by, same_concept_prediction, best_overlap_steps, known_thresholds=thresholds,
     )  # fmt: skip
 
 

@@ -28,8 +28,8 @@ class Plan:
 def make_plan(kind: Kind, concept_count: int, iou: float, table_paths: dict[str, str], state: str, work_folder: str, max_rows: int) -> Plan:
     """table_paths: of images, annotations and predictions; state: changes with the version; work_folder: parent of this plan's
     folder, which is named by a hash of all inputs, so that the same plan finds its finished tasks."""
-    image_count = int(query_parquet(table_paths["images"], "SELECT count(*) AS n FROM {table}", threads=kernel.cores())["n"][0])
-    counts = query_parquet(table_paths["predictions"], "SELECT image, count(*) AS n FROM {table} GROUP BY image", threads=kernel.cores())
+    image_count = int(query_parquet(table_paths["images"], "SELECT count(*) AS n FROM {table}", threads=kernel.thread_count())["n"][0])
+    counts = query_parquet(table_paths["predictions"], "SELECT image, count(*) AS n FROM {table} GROUP BY image", threads=kernel.thread_count())
     predictions_per_image = np.zeros(image_count, np.int64)
     predictions_per_image[counts["image"]] = counts["n"]
     shard_edges = tuple(plan_shards(predictions_per_image, max_rows).tolist())

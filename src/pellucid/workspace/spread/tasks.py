@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 
 from pellucid.addresses import is_remote
-from pellucid.columns import NOT_RUN, SPLITS, Annotations, Floats, Integers, Longs, Predictions
+from pellucid.columns import NOT_RUN, SPLITS, Annotations, Float64Array, Int32Array, Int64Array, Predictions
 from pellucid.errors import MalformedFileError
 from pellucid.formats.cells import escape_glob
 from pellucid.understand.evaluation import VALIDATION
 from pellucid.understand.histogrammed import ScoreBlock, ScoreBins, BinCounts, select_bins, count_bins
-from pellucid.understand.orders import order_by_key
-from pellucid.understand.outcomes import Staircase
+from pellucid.understand.orders import counting_sort
+from pellucid.understand.outcomes import BestOverlapSteps
 from pellucid.understand.shards import MatchedShard, Shard, RunBatch, select_countable, match_shard, merge_runs
-from pellucid.understand.thresholds import Threshold, fewest_errors
+from pellucid.understand.thresholds import Threshold, min_error_threshold
 from pellucid.workspace.far import store_of
 from pellucid.workspace.spread.job import Job, TablePart, shard_file_name, batch_file_name
 from pellucid.workspace.stored import Stored, put
@@ -53,7 +53,7 @@ def partition_rows(job: Job, table_part: TablePart) -> str:
     sql = f"SELECT {', '.join(quoted_names)} FROM {{table}} WHERE file_row_number >= {table_part.begin} AND file_row_number < {table_part.end}"
     unsorted = query_parquet(getattr(job, table_part.table_name), sql)
     shard_index = (np.searchsorted(job.shard_edges, unsorted["image"], side="right") - 1).astype(np.int32)
-    order, start = order_by_key(shard_index, job.shard_count)
+    order, start = counting_sort(shard_index, job.shard_count)
     partitioned = {column_name: data[order] for column_name, data in unsorted.items() if column_name not in SIDES}
     if has_boxes:
         partitioned["box"] = np.stack([unsorted[side] for side in SIDES], axis=1)[order]
@@ -103,7 +103,7 @@ def read_shard_rows(job: Job, request: MatchRequest, table_name: str) -> dict[st
 
 def shard_columns(matched_shard: MatchedShard) -> dict[str, Any]:
     """A matched shard as columns of one file; `lowest` and `highest` are the extreme scores of each run."""
-    prediction_columns = matched_shard.predictions.columns()
+    prediction_columns = matched_shard.predictions.to_dict()
     is_filled = np.diff(matched_shard.run_starts) > 0
     score_ends = np.full((2, len(is_filled)), np.nan)
     score_ends[:, is_filled] = matched_shard.predictions.score[matched_shard.run_starts[1:][is_filled] - 1], matched_shard.predictions.score[matched_shard.run_starts[:-1][is_filled]]
@@ -116,9 +116,9 @@ def shard_columns(matched_shard: MatchedShard) -> dict[str, Any]:
     return {column_name: np.ascontiguousarray(data) for column_name, data in shard_data.items() if data is not None}
 
 
-def read_shard_steps(column_file: Stored) -> tuple[Integers, Staircase]:
+def read_shard_steps(column_file: Stored) -> tuple[Int32Array, BestOverlapSteps]:
     step_columns = column_file.read(["rows", *(f"staircase.{step_field}" for step_field in ("start", "score", "iou"))])
-    return step_columns.pop("rows"), Staircase(**{column_name.partition(".")[2]: data for column_name, data in step_columns.items()})
+    return step_columns.pop("rows"), BestOverlapSteps(**{column_name.partition(".")[2]: data for column_name, data in step_columns.items()})
 
 
 @dataclass(frozen=True)
@@ -131,16 +131,16 @@ class RunRange:
     score_bins: ScoreBins
 
 
-def read_score_block(job: Job, run_range: RunRange) -> tuple[Floats, ScoreBlock]:
+def read_score_block(job: Job, run_range: RunRange) -> tuple[Float64Array, ScoreBlock]:
     """All scores of the runs, and the block of countable predictions."""
     column_file = Stored(job.file_path(shard_file_name(run_range.shard)))
     start = column_file.read(["start"], run_range.first_run, run_range.end_run + 1)["start"]
     columns = column_file.read(["score", "state"], int(start[0]), int(start[-1]))
     countable = select_countable(columns["score"], columns["state"], 0)
-    return columns["score"], (countable.score, countable.right)
+    return columns["score"], (countable.score, countable.is_match)
 
 
-def count_run_bins(job: Job, run_range: RunRange) -> tuple[Longs, BinCounts]:
+def count_run_bins(job: Job, run_range: RunRange) -> tuple[Int64Array, BinCounts]:
     """The first pass over runs that do not fit in memory: counts per bin of all predictions, and of the countable ones."""
     score, block = read_score_block(job, run_range)
     return np.bincount(run_range.score_bins.bin_indices(score), minlength=run_range.score_bins.bin_count), count_bins(run_range.score_bins, block)
@@ -192,7 +192,7 @@ def reduce(job: Job, request: ReduceRequest) -> str:
     return batch_file_name(request.batch_index)
 
 
-def batch_thresholds(job: Job, request: ReduceRequest, columns: dict[str, Any], start: Longs) -> dict[int, Threshold]:
+def batch_thresholds(job: Job, request: ReduceRequest, columns: dict[str, Any], start: Int64Array) -> dict[int, Threshold]:
     """Thresholds by concept, for complete validation runs with at least one countable prediction."""
     thresholds: dict[int, Threshold] = {}
     for run_offset, run in enumerate(range(request.batch.first_run, request.batch.end_run)):
@@ -202,5 +202,5 @@ def batch_thresholds(job: Job, request: ReduceRequest, columns: dict[str, Any], 
         run_slice = slice(int(start[run_offset]), int(start[run_offset + 1]))
         countable = select_countable(columns["score"][run_slice], columns["state"][run_slice], request.annotation_counts[run_offset])
         if len(countable.score):
-            thresholds[concept] = fewest_errors(countable)
+            thresholds[concept] = min_error_threshold(countable)
     return thresholds
