@@ -1,4 +1,4 @@
-"""Addresses: paths of this machine, and URLs of stores."""
+"""Local paths and object-store URLs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def is_remote(location: str) -> bool:
 
 
 def reject_credentials(location: str) -> None:
-    """Addresses are kept in manifests and shown on pages: a name and key, or a signature, has no place in one. Raises AddressHasSecret."""
+    """Reject URLs with credentials or a query (signature): URLs are stored in manifests and shown on pages. Raises AddressHasSecret."""
     url = urlsplit(location)
     if "@" in url.netloc or url.query:
         raise SecretInUrlError(f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}")

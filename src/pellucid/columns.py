@@ -1,7 +1,7 @@
-"""The facts as columns: images, annotations, predictions.
+"""Column tables of images, annotations and predictions.
 
-One vocabulary for every layer. Rows refer to images and concepts by their position; texts are
-resolved once, at import. Boxes are `[left, top, width, height]` in pixels of the image as displayed.
+Shared by all layers. Rows refer to images and concepts by index; names are
+resolved once, at import. Boxes are `[left, top, width, height]` in pixels of the displayed image.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ BoolArray = NDArray[np.bool_]
 StringArray = NDArray[np.object_]
 
 UNANNOTATED, EXHAUSTIVE, PARTIAL = 0, 1, 2
-"""What is known of an image: nothing; everything (a concept not listed is absent); only what is listed."""
+"""Annotation state of an image: none; exhaustive (an unlisted concept is absent); partial (only listed ones are known)."""
 
 NOT_RUN, RUN_EMPTY, HAS_PREDICTIONS = 0, 1, 2
-"""Coverage of an image: the model was not run on it; was run and said nothing; has rows in the predictions."""
+"""Coverage of an image: the model was not run on it; was run without any prediction; has predictions."""
 
 
 class Table:
-    """Columns of equal length. A column that does not apply (boxes outside detection) is None."""
+    """Columns of equal length. A column that does not apply (e.g. boxes in classification) is None."""
 
     def to_dict(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in fields(cast(Any, self))}
 
     def take(self, rows: Any) -> Self:
-        """The same columns at `rows` (indices, a mask or a slice)."""
+        """Select `rows` (indices, a mask or a slice) of every column."""
         return type(self)(**{key: None if array is None else array[rows] for key, array in self.to_dict().items()})
 
     def concat(self, following: Self) -> Self:
-        """This table's rows and then the other's."""
+        """Concatenate the rows of this table and `following`."""
         if len(cast(Any, self)) == 0:
             return following
         own_arrays, following_arrays = self.to_dict(), following.to_dict()
@@ -55,7 +55,7 @@ class Table:
 
 
 def concat_columns(first: Any, second: Any, first_length: int, second_length: int) -> Any:
-    """Two columns as one; where one side alone has texts, the other has empty ones."""
+    """Concatenate two columns; if only one of them exists, the other is filled with ''."""
     if first is None and second is None:
         return None
     first, second = (string_column([""] * row_count) if array is None else array for array, row_count in ((first, first_length), (second, second_length)))
@@ -64,10 +64,10 @@ def concat_columns(first: Any, second: Any, first_length: int, second_length: in
 
 @dataclass(frozen=True, eq=False)
 class Images(Table):
-    """path: unique text, `/` between folders · split: index into SPLITS · width, height: pixels as
-    displayed, 0 where unknown · root: index into the view's image folders, -1 without one ·
-    source_id: the id its format gave it, else '' · stated: UNANNOTATED, CLOSED or OPEN ·
-    metadata: a JSON object of the user's own columns, else ''."""
+    """path: unique, `/` as separator · split: index into SPLITS · width, height: pixels as
+    displayed, 0 where unknown · root: index into the view's image folders, -1 if none ·
+    source_id: the id in the source file, else '' · stated: UNANNOTATED, EXHAUSTIVE or PARTIAL ·
+    metadata: JSON object of additional columns, else ''."""
 
     path: StringArray
     split: Int8Array
@@ -84,10 +84,10 @@ class Images(Table):
 
 @dataclass(frozen=True, eq=False)
 class Annotations(Table):
-    """image, concept: positions · box: float64 (n, 4), None outside detection · ignore: crowd and
-    difficult regions · positive: False where a person stated that the concept is absent (tagging) ·
-    area: of the thing itself in square pixels, in COCO often less than its box's; None outside detection ·
-    outline: what to draw beside the box, JSON `[[x, y, x, y, ...], ...]` in pixels, else ''; None where none has one."""
+    """image, concept: indices · box: float64 (n, 4), None except in detection · ignore: crowd and
+    difficult regions · positive: False for an explicit negative label (tagging) ·
+    area: of the object in square pixels, in COCO often less than the box area; None except in detection ·
+    outline: polygons to draw, JSON `[[x, y, x, y, ...], ...]` in pixels, else ''; None if no row has any."""
 
     image: Int32Array
     concept: Int32Array
@@ -103,8 +103,8 @@ class Annotations(Table):
 
 @dataclass(frozen=True, eq=False)
 class Predictions(Table):
-    """image, concept: positions · score: any finite float64 · box: as in Annotations · order: the
-    row's place in the input, which settles ties."""
+    """image, concept: indices · score: any finite float64 · box: as in Annotations · order:
+    row index in the input, used to break ties."""
 
     image: Int32Array
     concept: Int32Array
@@ -117,7 +117,7 @@ class Predictions(Table):
 
 
 def string_column(strings: Any) -> StringArray:
-    """A column of Python strings."""
+    """Object array of Python strings."""
     array = np.empty(len(strings), dtype=object)
     array[:] = strings
     return array

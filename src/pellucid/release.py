@@ -1,3 +1,3 @@
-"""The version, stated here alone."""
+"""The package version (single source of truth)."""
 
 __version__ = "0.1.0"

@@ -1,6 +1,6 @@
-"""The few loops that NumPy cannot do at once, in C. Whoever calls them has the same in NumPy, for where they could not be built.
+"""Native (C) versions of loops that NumPy cannot vectorise. Callers fall back to NumPy if the library was not built.
 
-The library is built with the wheel (see hatch_build.py) and loaded by ctypes, which lets go of Python's lock while it works.
+The library is built with the wheel (see hatch_build.py) and loaded with ctypes, which releases the GIL during calls.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ import numpy as np
 T = TypeVar("T")
 
 MANY = 50_000
-"""Rows from which a second thread pays."""
+"""Minimum number of rows for which several threads are used."""
 MAX_CHUNKS = 8
-"""How many pieces the work is cut into, so that threads end at about the same time."""
+"""Maximum number of chunks the work is split into, so that threads finish at about the same time."""
 
 
 ABI_VERSION = 1
-"""Of the functions and what they are called with; a library of another, left from before, is not used. See order.c."""
+"""ABI version of the native functions; a library with another version is not used. See order.c."""
 
 
 def load_library() -> ctypes.CDLL | None:
-    """The library beside this file; None where it was not built or is another machine's."""
-    path = os.path.join(os.path.dirname(__file__), "kernel.so")  # noqa: PTH118, PTH120 (the core knows no files)
+    """Load the library next to this file; None if it was not built or does not fit this machine."""
+    path = os.path.join(os.path.dirname(__file__), "kernel.so")  # noqa: PTH118, PTH120 (the core does not use pathlib)
     try:
         native = ctypes.CDLL(path)
         if native.kernel_version() != ABI_VERSION:
@@ -43,19 +43,19 @@ library = load_library()
 
 
 class AnnotationPointers(ctypes.Structure):
-    """Annotations by run, image and place in the input; see boxes.h."""
+    """Annotations sorted by run, image and input order; see boxes.h."""
 
     _fields_ = [(field, ctypes.c_void_p) for field in ("start", "image", "box", "ignore")]
 
 
 class CocoSettings(ctypes.Structure):
-    """What COCO's figures are counted at; see coco.c."""
+    """Evaluation settings of the COCO metrics; see coco.c."""
 
     _fields_ = [(field, ctypes.c_void_p) for field in ("ious", "ranges", "recalls", "caps")]
 
 
 def pointer(array: Any) -> ctypes.c_void_p:
-    """Of a contiguous array; the caller keeps it alive."""
+    """Pointer to the data of a contiguous array; the caller must keep the array alive."""
     assert array.flags.c_contiguous
     return ctypes.c_void_p(array.ctypes.data)
 
@@ -65,7 +65,7 @@ def int64_arg(int_value: int) -> ctypes.c_int64:
 
 
 def balanced_spans(run_starts: Any) -> list[tuple[int, int]]:
-    """Consecutive runs with about as many rows each; start: int64 (runs + 1,)."""
+    """Split runs into consecutive spans of about equally many rows; run_starts: int64 (runs + 1,)."""
     row_count, run_count = int(run_starts[-1] - run_starts[0]), len(run_starts) - 1
     if row_count < MANY:
         return [(0, run_count)]
@@ -75,13 +75,13 @@ def balanced_spans(run_starts: Any) -> list[tuple[int, int]]:
 
 
 def thread_count() -> int:
-    """Threads to work with: as many as the machine has cores, or as OMP_NUM_THREADS allows, as it does where others share the machine."""
+    """Number of threads: OMP_NUM_THREADS if set (e.g. on a shared machine), else the number of cores."""
     configured = os.environ.get("OMP_NUM_THREADS", "")
     return max(1, int(configured)) if configured.isdecimal() else os.cpu_count() or 1
 
 
 def run_parallel(task: Callable[[int, int], T], spans: Iterable[tuple[int, int]]) -> list[T]:
-    """Call with each part, on as many threads as the machine has cores; results in the order of the parts."""
+    """Call `task` with each span, on `thread_count()` threads; results are in the order of the spans."""
     spans = list(spans)
     if len(spans) == 1:
         return [task(*spans[0])]
@@ -90,6 +90,6 @@ def run_parallel(task: Callable[[int, int], T], spans: Iterable[tuple[int, int]]
 
 
 def check_memory(result: Any) -> None:
-    """What the library says when it could not get the memory it needs."""
+    """Raise MemoryError if a native call returned its out-of-memory code."""
     if result is None or result == -1:
         raise MemoryError

@@ -1,7 +1,7 @@
-"""The COCO figures of boxes, equal to pycocotools', without its loops over images.
+"""COCO metrics of boxes, equal to those of pycocotools, without loops over images.
 
-Matching is done for ten IoUs and four ranges of area on the pairs of boxes that overlap at all; precision is then looked up
-at true positives alone, since between them it only falls. The kernel does it in one walk; `tallied` is the same in NumPy.
+Matching is done for ten IoUs and four area ranges on the overlapping pairs of boxes; precision is evaluated
+at true positives only, as it falls between them. The kernel does it in one pass; `tally_numpy` is the NumPy version.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from pellucid.understand.orders import sort_runs_by_score
 IOUS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0, 1, 101)
 MAX_DETECTIONS = (1, 10, 100)
-"""Boxes of an image and concept that are looked at, best first."""
+"""Maximum number of detections per image and concept, by descending score."""
 AREA_RANGES = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
-"""Square pixels, both ends included."""
+"""Square pixels, both bounds inclusive."""
 
 
 @dataclass(frozen=True, eq=False)
 class CocoMetrics:
-    """figures: the twelve, by COCO's names, None where COCO says -1 · ap: AP per concept, NaN where there is no annotation."""
+    """stats: the twelve metrics by COCO name, None where COCO gives -1 · ap: AP per concept, NaN without annotations."""
 
     stats: dict[str, float | None]
     ap: Float64Array
@@ -37,9 +37,9 @@ class CocoMetrics:
 
 @dataclass(frozen=True, eq=False)
 class CocoInputs:
-    """A split's boxes in the order in which precision is counted: concept, score descending, image, input order.
+    """The boxes of a split in evaluation order: concept, descending score, image, input order.
 
-    start: int64 (concepts + 1,), where each concept's begin.
+    concept_starts: int64 (concepts + 1,), the first prediction of each concept.
     """
 
     predictions: Predictions
@@ -49,8 +49,8 @@ class CocoInputs:
 
 @dataclass(frozen=True, eq=False)
 class CocoTally:
-    """precision: float64 (areas, IoUs, concepts, recalls), the best at that recall or beyond · hits: int64 (areas, caps, IoUs,
-    concepts), annotations found · positives: int64 (areas, concepts), annotations that count."""
+    """precision: float64 (areas, IoUs, concepts, recalls), the maximum at that recall or higher · hits: int64 (areas, caps, IoUs,
+    concepts), true positives · positives: int64 (areas, concepts), annotations that count."""
 
     precision: Float64Array
     hits: Int64Array
@@ -99,7 +99,7 @@ def empty_tally(concept_count: int) -> CocoTally:
 
 
 def tally_native(inputs: CocoInputs, concept_count: int, image_count: int) -> CocoTally:
-    """The same, bit for bit, by the kernel; concepts on several threads."""
+    """The same by the kernel (bitwise equal), with concepts on several threads."""
     assert kernel.library is not None
     library, pointer, int64_arg = kernel.library, kernel.pointer, kernel.int64_arg
     run_annotations = group_by_run(inputs.annotations, inputs.annotations.concept, concept_count, image_count)
@@ -132,7 +132,7 @@ def coco_inputs(evaluation: Evaluation, split: int) -> CocoInputs:
     concept_starts = evaluation.row_index.start[first_run : first_run + len(evaluation.concepts) + 1] - begin
     annotations, predictions, concept_starts = drop_unverified(evaluation.images, annotations, predictions, concept_starts)
     image_rank = image_id_ranks(evaluation.images)
-    if (np.diff(image_rank) < 0).any():  # else gallery order is the right one
+    if (np.diff(image_rank) < 0).any():  # else gallery order is correct
         score_order = np.arange(len(predictions), dtype=np.int32)
         ranked_predictions = predictions.replace(image=image_rank[predictions.image].astype(np.int32))
         sort_runs_by_score(score_order, concept_starts, ranked_predictions)
@@ -141,7 +141,7 @@ def coco_inputs(evaluation: Evaluation, split: int) -> CocoInputs:
 
 
 def drop_unverified(images: Images, annotations: Annotations, predictions: Predictions, concept_starts: Int64Array) -> tuple[Annotations, Predictions, Int64Array]:
-    """As LVIS: what nobody looked for counts for nothing, and a stated absence is no annotation. start: of the predictions' concepts."""
+    """As in LVIS: drop unverified predictions and negative annotations. concept_starts: the first prediction of each concept."""
     is_unverified = unverified_predictions(len(concept_starts) - 1, images, annotations, predictions)
     if is_unverified.any():
         predictions = predictions.take(~is_unverified)
@@ -150,7 +150,7 @@ def drop_unverified(images: Images, annotations: Annotations, predictions: Predi
 
 
 def image_id_ranks(images: Images) -> Int64Array:
-    """Among equal scores pycocotools takes images by id; without integer ids the path decides."""
+    """Rank of each image among equal scores: by id, as in pycocotools; by path if ids are not integers."""
     image_ids = [source_id.split("\n")[0] for source_id in images.source_id]
     if all(image_id.removeprefix("-").isdecimal() for image_id in image_ids):
         order = np.array(sorted(range(len(images)), key=lambda image_row: int(image_ids[image_row])), np.int64)
@@ -161,7 +161,7 @@ def image_id_ranks(images: Images) -> Int64Array:
 
 
 def rank_in_group(group_keys: Int64Array) -> Int64Array:
-    """Each row's place within its group, in the order of the rows."""
+    """Rank of each row within its group, in row order."""
     order = np.argsort(group_keys, kind="stable")
     sorted_keys = group_keys[order]
     is_first = np.ones(len(group_keys), bool)
@@ -173,7 +173,7 @@ def rank_in_group(group_keys: Int64Array) -> Int64Array:
 
 
 def close_pairs(inputs: CocoInputs, concept_count: int) -> list[tuple[Int64Array, Int64Array, Float64Array]]:
-    """Pairs that reach the least IoU, grouped by prediction."""
+    """Pairs that reach the lowest IoU threshold, grouped by prediction."""
     empty_batch = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
     batches = [empty_batch]
     for prediction, annotation, pair_iou in overlapping_pairs(inputs.annotations, inputs.predictions, concept_count):
@@ -194,7 +194,7 @@ def is_outside_range(box_areas: Float64Array, min_area: float, max_area: float) 
 def match_at_iou(
     inputs: CocoInputs, pairs: list[np.ndarray], is_ignored: BoolArray, min_area: float, max_area: float, iou_threshold: float
 ) -> tuple[BoolArray, BoolArray]:  # fmt: skip
-    """Which predictions are true positives, and which are passed over, at one IoU and range of area."""
+    """Which predictions are true positives, and which are ignored, at one IoU threshold and area range."""
     prediction, annotation, pair_iou = pairs
     is_close = pair_iou >= min(iou_threshold, 1 - 1e-10)
     prediction_rows, assigned, _ = assign_greedily(
@@ -209,7 +209,7 @@ def match_at_iou(
 
 
 def precision_at_recalls(inputs: CocoInputs, is_tp: BoolArray, is_skipped: BoolArray, positives: Int64Array) -> Float64Array:
-    """Per concept, the best precision at each of the 101 recalls or beyond; 0 where the recall is never reached."""
+    """Per concept, the interpolated precision at each of the 101 recalls; 0 if the recall is not reached."""
     counted_totals = np.cumsum(~is_skipped)
     concept_offsets = np.concatenate([[0], counted_totals])[inputs.concept_starts]
     tp_rows = np.flatnonzero(is_tp)
@@ -237,6 +237,6 @@ def coco_stats(precision: Float64Array, recall: Float64Array) -> dict[str, float
 
 
 def mean_valid(metric_values: Float64Array) -> float | None:
-    """Over the concepts that have annotations; None without one."""
+    """Mean over the concepts that have annotations; None if there are none."""
     valid_values = metric_values[~np.isnan(metric_values)]
     return float(valid_values.mean()) if len(valid_values) else None

@@ -8,11 +8,11 @@ from pellucid.columns import BoolArray, Float64Array
 
 
 def pairwise_iou(predicted_boxes: Float64Array, annotated_boxes: Float64Array, is_ignored: BoolArray) -> Float64Array:
-    """IoU of predicted[i] with annotated[i].
+    """IoU of predicted_boxes[i] with annotated_boxes[i].
 
-    predicted, annotated: float64 (n, 4), [left, top, width, height] in pixels. ignored_region: bool (n,);
-    there the union is the predicted box's area alone, so that a box inside a crowd counts fully.
-    The operations and their order are those of pycocotools' `bbIou`, so that equal input gives equal bits.
+    predicted_boxes, annotated_boxes: float64 (n, 4), [left, top, width, height] in pixels. is_ignored: bool (n,);
+    there the union is the area of the predicted box, so a box inside a crowd region has IoU 1.
+    The operations and their order are those of pycocotools' `bbIou`, so results are bitwise equal.
     """
     overlap_x = np.maximum(predicted_boxes[:, 0], annotated_boxes[:, 0])
     overlap_y = np.maximum(predicted_boxes[:, 1], annotated_boxes[:, 1])

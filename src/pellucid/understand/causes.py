@@ -1,4 +1,4 @@
-"""Why is an annotation extra, why is a prediction missing one? Each error carries one cause."""
+"""Error causes: why an annotation has no match, or a prediction no annotation. Each error has one cause."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ CAUSES: tuple[Cause, ...] = ("below_threshold", "other_concept", "badly_placed",
 BELOW_THRESHOLD, OTHER_CONCEPT, BADLY_PLACED_CODE, TAKEN, NOTHING_THERE, DUPLICATE, BACKGROUND = range(len(CAUSES))
 
 BADLY_PLACED = 0.1
-"""The least IoU at which a box counts as a badly placed try, from the TIDE paper (Bolya et al., 2020)."""
+"""Minimum IoU of a localisation error, from the TIDE paper (Bolya et al., 2020)."""
 MAX_PAIRS_PER_CHUNK = 1 << 22
-"""Pairs of boxes looked at together."""
+"""Box pairs processed at a time."""
 
 
 class ImageRows:
-    """The predictions and annotations of an image, found without a scan of the whole version."""
+    """Rows of the predictions and annotations of an image, without a scan of the whole version."""
 
     def __init__(self, evaluation: Evaluation) -> None:
         self._row_index = evaluation.row_index
@@ -34,17 +34,17 @@ class ImageRows:
         return np.asarray(self._row_index.prediction_of_image[first:last], np.int64)
 
     def prediction_positions(self, image: int) -> Int64Array:
-        """Of the image's predictions among all, image after image; see Evaluation.by_image."""
+        """Positions of the image's predictions in image order; see Evaluation.predictions_by_image."""
         return np.arange(*self._row_index.prediction_image_start[[image, image + 1]].tolist())
 
     def annotations(self, image: int) -> Int64Array:
-        """Rows of the image's annotations, as listed."""
+        """Rows of the image's annotations, in input order."""
         first, last = self._row_index.annotation_image_start[[image, image + 1]]
         return np.asarray(self._row_index.annotation_of_image[first:last], np.int64)
 
 
 def false_negative_causes(evaluation: Evaluation, annotation_rows: Int64Array, thresholds: Float64Array) -> Int8Array:
-    """Why no prediction at or over the threshold answers these annotations: places in CAUSES. Costs the boxes of their images."""
+    """Causes (indices into CAUSES) of annotations without a match at or above the threshold. Reads the boxes of their images only."""
     causes = np.full(len(annotation_rows), NOTHING_THERE, np.int8)
     annotations, predictions = evaluation.annotations, evaluation.predictions_by_image
     for item_positions, pair_items, other_positions in image_pairs(annotations.image[annotation_rows], evaluation.row_index.prediction_image_start, None):
@@ -70,7 +70,7 @@ def false_negative_causes(evaluation: Evaluation, annotation_rows: Int64Array, t
 
 
 def false_positive_causes(evaluation: Evaluation, prediction_rows: Int64Array, thresholds: Float64Array) -> Int8Array:
-    """Why these predictions, at or over their thresholds, answer no annotation: places in CAUSES. Costs the boxes of their images."""
+    """Causes (indices into CAUSES) of predictions at or above their thresholds without a match. Reads the boxes of their images only."""
     has_boxes = evaluation.kind == "detection"
     causes = np.full(len(prediction_rows), BACKGROUND if has_boxes else NOTHING_THERE, np.int8)
     if evaluation.kind == "tagging":
@@ -93,8 +93,8 @@ def false_positive_causes(evaluation: Evaluation, prediction_rows: Int64Array, t
 
 
 def image_pairs(images: np.ndarray, image_starts: Int64Array, rows_of_image: np.ndarray | None) -> Iterator[tuple[Int64Array, Int64Array, Int64Array]]:
-    """Every item with every row of its image, some items at a time: their places; and for each pair the item, as a place among these,
-    and the row. start, rows_of_image: where each image's rows begin, and they; None: their places are told instead."""
+    """Yield pairs of each item with the rows of its image, in chunks of items: the items' positions; and per pair its item (an index
+    into the chunk) and row. image_starts, rows_of_image: rows grouped by image; None: yield positions instead of rows."""
     first_positions = image_starts[images]
     pair_counts = image_starts[np.asarray(images, np.int64) + 1] - first_positions
     pair_ends = np.cumsum(pair_counts)
@@ -111,7 +111,7 @@ def image_pairs(images: np.ndarray, image_starts: Int64Array, rows_of_image: np.
 
 
 def is_active_prediction(evaluation: Evaluation, positions: Int64Array, thresholds: Float64Array) -> BoolArray:
-    """At or over the threshold, and taking part; places: see Evaluation.by_image."""
+    """At or above the threshold and not ignored; positions: see Evaluation.predictions_by_image."""
     ordered_predictions = evaluation.predictions_by_image
     state = ordered_predictions.state[positions]
     is_above = ordered_predictions.score[positions] >= thresholds[ordered_predictions.concept[positions]]
@@ -119,7 +119,7 @@ def is_active_prediction(evaluation: Evaluation, positions: Int64Array, threshol
 
 
 def pair_ious(evaluation: Evaluation, prediction_rows: Int64Array, annotation_rows: Int64Array) -> Float64Array:
-    """IoU of each of these predictions with the annotation at the same place."""
+    """IoU of each of these predictions with the annotation at the same index."""
     predicted_boxes, annotated_boxes = evaluation.predictions.box, evaluation.annotations.box
     assert predicted_boxes is not None
     assert annotated_boxes is not None
@@ -127,7 +127,7 @@ def pair_ious(evaluation: Evaluation, prediction_rows: Int64Array, annotation_ro
 
 
 def image_pair_ious(evaluation: Evaluation, positions: Int64Array, annotation_rows: Int64Array) -> Float64Array:
-    """The same; places: of the predictions, see Evaluation.by_image."""
+    """As `pair_ious`; positions: of the predictions, see Evaluation.predictions_by_image."""
     annotated_boxes = evaluation.annotations.box
     assert annotated_boxes is not None
     return pairwise_iou(evaluation.predictions_by_image.box[positions], annotated_boxes[annotation_rows], np.zeros(len(positions), bool))

@@ -1,4 +1,4 @@
-"""An evaluation after a change of mind: only what the change touches is worked out again."""
+"""Incremental re-evaluation: only what a change affects is recomputed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pellucid.understand.outcomes import Matching, BestOverlapSteps
 
 
 def rematch(evaluation: Evaluation, iou_threshold: float) -> Evaluation:
-    """The same predictions held against the same annotations at another least IoU (0 to 1): matched again, not sorted again."""
+    """Match the same predictions and annotations at another IoU threshold (0 to 1), without sorting again."""
     matching = match_predictions(
         evaluation.kind, len(evaluation.concepts), evaluation.images, evaluation.annotations, evaluation.predictions,
         evaluation.row_index.start, iou_threshold,
@@ -26,9 +26,9 @@ def rematch(evaluation: Evaluation, iou_threshold: float) -> Evaluation:
 
 
 def replace_annotations(evaluation: Evaluation, images: Int64Array, annotations: Annotations) -> Evaluation:
-    """With the annotations of these images (positions) replaced by others, which come after all that stay. Only these images are matched.
+    """Replace the annotations of these images (indices); the new ones follow the retained ones. Only these images are matched again.
 
-    annotations: of these images alone.
+    annotations: of these images only.
     """
     images = np.unique(images)
     is_replaced = np.zeros(len(evaluation.images), bool)
@@ -46,7 +46,7 @@ def replace_annotations(evaluation: Evaluation, images: Int64Array, annotations:
 
 
 def splice_matching(evaluation: Evaluation, is_retained: BoolArray, annotations: Annotations, prediction_rows: Int32Array, matching: Matching) -> Evaluation:
-    """stay: which annotations keep their place, before the new ones; rows: the predictions that were matched again."""
+    """is_retained: annotations to keep, before the new ones; prediction_rows: the predictions that were matched again."""
     retained_count = int(is_retained.sum())
     new_position = np.append(np.where(is_retained, np.cumsum(is_retained) - 1, -1), -1).astype(np.int32)
     state, overlap = evaluation.state.copy(), evaluation.iou.copy()

@@ -1,4 +1,4 @@
-"""How many: the figures at the thresholds, per concept, and the score histogram."""
+"""Outcome counts at the thresholds, per concept, and score histograms."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pellucid.understand.runs import IndirectColumn
 
 @dataclass(frozen=True, eq=False)
 class OutcomeCounts:
-    """Per concept, int64 (concepts,): items of the tab All, those at or over the threshold, and TP, FP, FN there."""
+    """Per concept, int64 (concepts,): items of the tab All, those at or above the threshold, and TP, FP, FN there."""
 
     total: Int64Array
     above_threshold: Int64Array
@@ -24,7 +24,7 @@ class OutcomeCounts:
 
 
 def count_outcomes(evaluation: Evaluation, split: int, thresholds: Float64Array) -> OutcomeCounts:
-    """The four tabs' sizes for every concept at once, by bisection in each run."""
+    """The sizes of the four tabs for every concept, by binary search in each run."""
     tp, fp = (evaluation.count_above_thresholds(runs_name, split, thresholds) for runs_name in ("matched", "wrong"))
     fn = evaluation.annotation_counts(split) - tp
     totals = evaluation.all_predictions.lengths(split)
@@ -32,12 +32,12 @@ def count_outcomes(evaluation: Evaluation, split: int, thresholds: Float64Array)
 
 
 def precompute(evaluation: Evaluation) -> Evaluation:
-    """The same, with all that follows from it worked out: what is written beside a version."""
+    """The evaluation with all derived data computed, as it is saved with a version."""
     return replace(evaluation, index=EvaluationIndex(evaluation.row_index, evaluation.thresholds, evaluation.unmatched_index, evaluation.optimal_counts, split_histograms(evaluation)))
 
 
 def ratio(numerator: float, denominator: float) -> float | None:
-    """part / whole; None where it is undefined."""
+    """numerator / denominator; None if undefined."""
     return float(numerator / denominator) if denominator else None
 
 
@@ -55,9 +55,9 @@ def f1(tp: int, fp: int, fn: int) -> float | None:
 
 @dataclass(frozen=True, eq=False)
 class Histogram:
-    """Items of All by score: edges float64 (bins + 1,) rising; right, wrong, other int64 (bins,).
+    """Items of the tab All by score: edges float64 (bins + 1,), ascending; right, wrong, other int64 (bins,).
 
-    A bin holds scores from its lower edge up to, not including, its upper one; the last includes it.
+    Bins are half-open [lower, upper); the last one includes its upper edge.
     """
 
     edges: Float64Array
@@ -67,11 +67,11 @@ class Histogram:
 
 
 SCORE_BAR_BINS = 120
-"""Bins of the histogram beside the wall; over all concepts it is kept with a version."""
+"""Bins of the score histogram next to the gallery; the one over all concepts is saved with a version."""
 
 
 def histogram(evaluation: Evaluation, split: int, concept: int | None, bins: int) -> Histogram:
-    """Scores of the tab All: those that match, those that do not, those that take no part."""
+    """Histogram of the scores of the tab All: matches, errors, and others (ignored)."""
     if concept is None and bins == SCORE_BAR_BINS and evaluation.index is not None:
         edges, match_counts, error_counts, other_counts = (evaluation.index.histograms[histogram_key][split] for histogram_key in ("edges", "right", "wrong", "other"))
         return Histogram(edges, match_counts, error_counts, other_counts)
@@ -86,7 +86,7 @@ def histogram(evaluation: Evaluation, split: int, concept: int | None, bins: int
 
 
 def split_histograms(evaluation: Evaluation) -> dict[str, np.ndarray]:
-    """The histograms of all concepts together, a row a split, by the names of their columns."""
+    """Histograms over all concepts, one row per split, by column name."""
     if evaluation.index is not None:
         return evaluation.index.histograms
     histograms = [histogram(evaluation, split, None, SCORE_BAR_BINS) for split in range(len(SPLITS))]
@@ -94,7 +94,7 @@ def split_histograms(evaluation: Evaluation) -> dict[str, np.ndarray]:
 
 
 def bin_edges(score: Float64Array, bins: int) -> Float64Array:
-    """Even edges over the scores; probabilities keep the whole scale of 0 to 1."""
+    """Equally spaced bin edges over the scores; the range is 0 to 1 for probabilities."""
     low, high = (float(score.min()), float(score.max())) if len(score) else (0.0, 1.0)
     if low >= 0 and high <= 1:
         low, high = 0.0, 1.0

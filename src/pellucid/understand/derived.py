@@ -1,4 +1,4 @@
-"""What follows from an evaluation and every question needs: kept with a version, so that opening it works nothing out."""
+"""Indexes derived from an evaluation and saved with a version, so that opening it computes nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pellucid.understand.runs import strided_index
 
 @dataclass(frozen=True, eq=False)
 class PredictionsByImage:
-    """Of the predictions, image after image, what tells why others are errors: so that an image's lie at one place. See Derived."""
+    """Prediction columns sorted by image, used for error causes, so that the rows of an image are contiguous. See RowIndex."""
 
     concept: Any
     score: Any
@@ -25,12 +25,12 @@ class PredictionsByImage:
 
 @dataclass(frozen=True, eq=False)
 class RowIndex:
-    """Lists of rows, int32, each with where its parts begin, int64.
+    """Row lists, int32, each with the start of its groups, int64.
 
-    start: of the runs (split and concept) of all predictions · matched, wrong, predicted: rows of predictions by run; predicted holds
-    each classified image once, and is empty for other kinds · annotated: rows of annotations that a prediction can answer, by run,
-    image and place in the input · answer_score: float64, per annotation the score of the prediction that matched it, -inf where none ·
-    prediction_of_image, annotation_of_image: rows by image, else as they lie · index, matched_index, ...: every 64th score (see runs).
+    start: of the runs (split and concept) of all predictions · matched, wrong, predicted: prediction rows by run; predicted has
+    each image once in classification, and is empty otherwise · annotated: annotation rows that a prediction can match, by run,
+    image and input order · answer_score: float64, per annotation the score of the prediction that matched it, -inf if none ·
+    prediction_of_image, annotation_of_image: rows by image (stable) · index, matched_index, ...: every 64th score (see runs).
     """
 
     start: Int64Array
@@ -57,7 +57,7 @@ def build_row_index(
     kind: Kind, concept_count: int, images: Images, coverage: Int8Array, annotations: Annotations, predictions: Predictions, state: Int8Array,
     matched_by: Int32Array,
 ) -> RowIndex:  # fmt: skip
-    """predictions in gallery order, with their states; answer: of the annotations, as in Matching."""
+    """predictions: in gallery order; state, matched_by: as in Matching."""
     prediction_starts = prediction_run_starts(concept_count, images, predictions)
     matched_rows, wrong_rows = (np.flatnonzero(state == outcome).astype(np.int32) for outcome in (MATCHED, WRONG))
     is_predicted_concept = state != NOT_HIGHEST if kind == "classification" else np.zeros(len(state), bool)
@@ -79,7 +79,7 @@ def build_row_index(
 
 
 def prediction_run_starts(concept_count: int, images: Images, predictions: Predictions) -> Int64Array:
-    """Where each run of predictions in gallery order begins."""
+    """Start of each run of predictions in gallery order."""
     run_lengths = np.zeros(len(SPLITS) * concept_count, np.int64)
     for block_start in range(0, len(predictions), 1 << 22):
         block = slice(block_start, block_start + (1 << 22))

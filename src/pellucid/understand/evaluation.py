@@ -1,4 +1,4 @@
-"""A version understood: its predictions in gallery order with their outcomes, ready for every question."""
+"""The evaluation of a version: its predictions in gallery order with their outcomes."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ RUNS_NAMES: tuple[RunsName, ...] = ("all_predictions", "predicted_concepts", "ma
 
 @dataclass(frozen=True, eq=False)
 class EvaluationIndex:
-    """What was worked out before: an evaluation that has it answers at once. over: see Evaluation.over; strips: see counts.strips ·
-    by_image: where the columns lie a second time in that order."""
+    """Precomputed data of an evaluation. optimal_counts: see Evaluation.optimal_counts; histograms: see counts.split_histograms ·
+    predictions_by_image: a second copy of columns in that order, if stored."""
 
     row_index: RowIndex
     thresholds: tuple[Threshold, ...]
@@ -38,12 +38,12 @@ class EvaluationIndex:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Everything that does not depend on a threshold.
+    """The threshold-independent results, and what is derived from them.
 
-    images are sorted by path, so that an image's position is its rank among ties. predictions are sorted
-    by (split, concept, score descending, image, input order); state, partner and iou are theirs (see Matching).
-    annotations keep their input order; answer and own (rows of predictions, -1 for none) are theirs.
-    kept: what follows from these, where it is known already. chosen: the thresholds, where they alone are.
+    images are sorted by path, so that an image's index is its rank among ties. predictions are sorted
+    by (split, concept, score descending, image, input order); state, partner and iou belong to them (see Matching).
+    annotations keep their input order; answer and own (prediction rows, -1 if none) belong to them.
+    index: precomputed data derived from these, if any. known_thresholds: the thresholds, if only they are precomputed.
     """
 
     kind: Kind
@@ -73,7 +73,7 @@ class Evaluation:
 
     @cached_property
     def predictions_by_image(self) -> PredictionsByImage:
-        """Predictions in the order of `derived.prediction_of_image`, without a copy."""
+        """Predictions in the order of `row_index.prediction_of_image`, without a copy."""
         if self.index is not None and self.index.predictions_by_image is not None:
             return self.index.predictions_by_image
         predictions, prediction_rows = self.predictions, self.row_index.prediction_of_image
@@ -82,12 +82,12 @@ class Evaluation:
 
     @cached_property
     def all_predictions(self) -> SortedRuns:
-        """The tab All of each concept."""
+        """The items of the tab All, per concept."""
         return self._build_runs(None, self.row_index.start, self.row_index.index)
 
     @cached_property
     def predicted_concepts(self) -> SortedRuns:
-        """All, with all concepts chosen: a classification image once, with its predicted concept."""
+        """The tab All with all concepts selected: in classification each image once, with its predicted concept."""
         if self.kind != "classification":
             return self.all_predictions
         return self._build_runs(self.row_index.predicted, self.row_index.predicted_start, self.row_index.predicted_index)
@@ -98,24 +98,24 @@ class Evaluation:
 
     @cached_property
     def wrong(self) -> SortedRuns:
-        """Predictions that match no annotation; Missing holds those at or over the threshold."""
+        """Predictions that match no annotation; the tab Missing has those at or above the threshold."""
         return self._build_runs(self.row_index.wrong, self.row_index.wrong_start, self.row_index.wrong_index)
 
     @property
     def matchable_annotations(self) -> Int32Array:
-        """Rows of annotations that a prediction can answer: positive, no ignored region, image run on;
+        """Rows of annotations that a prediction can match: positive, not ignored, image covered by the model;
         sorted by (split, concept), then image and input order."""
         return self.row_index.annotated
 
     @cached_property
     def matchable_starts(self) -> Int64Array:
-        """int64 (splits, concepts + 1): where each split's and concept's counted annotations begin."""
+        """int64 (splits, concepts + 1): start of the matchable annotations of each split and concept."""
         run_starts, concept_count = self.row_index.annotated_start, len(self.concepts)
         return np.stack([run_starts[split * concept_count : (split + 1) * concept_count + 1] for split in range(len(SPLITS))])
 
     @property
     def answer_score(self) -> Float64Array:
-        """Per annotation the score of the prediction that matched it; -inf where none did."""
+        """Per annotation, the score of the prediction that matched it; -inf if none."""
         return self.row_index.answer_score
 
     def _build_runs(self, table_rows: Int32Array | None, run_starts: Int64Array, score_index: Float64Array) -> SortedRuns:
@@ -123,11 +123,11 @@ class Evaluation:
         return build_runs(table_rows, run_starts, len(SPLITS), predictions.score, predictions.image, predictions.order, score_index)
 
     def annotation_counts(self, split: int) -> Int64Array:
-        """Per concept, the counted annotations of the split."""
+        """Per concept, the number of matchable annotations of the split."""
         return np.asarray(np.diff(self.matchable_starts[split]))
 
     def concept_predictions(self, split: int, concept: int) -> ScoredPredictions:
-        """The concept's counted predictions in the split, for sweeps and figures."""
+        """The concept's predictions that count in the split (not ignored), for threshold sweeps and metrics."""
         begin, end = self.all_predictions.span(split, concept)
         state = self.state[begin:end]
         is_counted = (state == MATCHED) | (state == WRONG)
@@ -136,7 +136,7 @@ class Evaluation:
 
     @cached_property
     def thresholds(self) -> tuple[Threshold, ...]:
-        """Per concept, the cut with the fewest errors on validation."""
+        """Per concept, the threshold with the fewest errors on validation."""
         if self.index is not None:
             return self.index.thresholds
         if self.known_thresholds is not None:
@@ -145,12 +145,12 @@ class Evaluation:
 
     @cached_property
     def optimal_thresholds(self) -> Float64Array:
-        """The thresholds' values, float64 (concepts,)."""
+        """The values of the thresholds, float64 (concepts,)."""
         return np.array([threshold.value for threshold in self.thresholds])
 
     @cached_property
     def optimal_counts(self) -> dict[RunsName, Int64Array]:
-        """int64 (splits, concepts) for each kind of run: how many of its rows are at or over the optimal threshold."""
+        """Per kind of run, int64 (splits, concepts): number of rows at or above the optimal threshold."""
         if self.index is not None:
             return self.index.optimal_counts
         all_concepts = np.arange(len(self.concepts))
@@ -159,7 +159,7 @@ class Evaluation:
         }  # fmt: skip
 
     def count_above_thresholds(self, runs_name: RunsName, split: int, thresholds: Float64Array) -> Int64Array:
-        """Per concept, how many rows of that run are at or over its threshold. Costs the concepts that have another than the optimal."""
+        """Per concept, the number of rows of the run at or above its threshold. Only concepts with a non-optimal threshold are searched."""
         counts = np.array(self.optimal_counts[runs_name][split])
         changed_concepts = np.flatnonzero(thresholds != self.optimal_thresholds)
         if len(changed_concepts):
@@ -168,7 +168,7 @@ class Evaluation:
 
     @cached_property
     def unmatched_index(self) -> UnmatchedIndex:
-        """The tab Extra of every split and concept, at the optimal thresholds."""
+        """Unmatched annotations of every split and concept at the optimal thresholds (tab Extra)."""
         if self.index is not None:
             return self.index.unmatched_index
         return build_unmatched_index(self, None, np.arange(len(self.concepts)), self.optimal_thresholds)
@@ -178,10 +178,10 @@ def build_evaluation(
     kind: Kind, concepts: tuple[str, ...], images: Images, coverage: Int8Array,
     annotations: Annotations, predictions: Predictions, iou_threshold: float, reuse_boxes: bool = False,
 ) -> Evaluation:  # fmt: skip
-    """Put predictions in gallery order and match them, once for all thresholds.
+    """Sort predictions into gallery order and match them, once for all thresholds.
 
-    images: sorted by path. predictions: any order. iou: the least IoU of a match, 0 to 1 (detection). consume: the predictions'
-    boxes may be overwritten, as a second copy of tens of millions would not fit.
+    images: sorted by path. predictions: any order. iou_threshold: minimum IoU of a match, 0 to 1. reuse_boxes: the predictions'
+    boxes may be overwritten, as a second copy of tens of millions would not fit in memory.
     """
     prediction_order, run_starts = gallery_order(len(concepts), images, predictions)
     predictions = reorder_predictions(predictions, prediction_order, reuse_boxes)
@@ -201,11 +201,11 @@ def reorder_predictions(predictions: Predictions, order: Int32Array, reuse_boxes
     elif box is not None:
         box = box[order]
     score = predictions.score[order]
-    score += 0.0  # -0.0 is 0.0
+    score += 0.0  # turn -0.0 into 0.0
     return Predictions(predictions.image[order], predictions.concept[order], score, box, predictions.order[order])
 
 
 STATE_NAMES: dict[int, Literal["ignored", "matched", "missing", "below"]] = {
     IGNORED: "ignored", MATCHED: "matched", WRONG: "missing", NOT_HIGHEST: "below",
 }  # fmt: skip
-"""The outcome of a prediction at or over its threshold."""
+"""Name of each state, for a prediction at or above its threshold."""

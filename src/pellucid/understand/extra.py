@@ -1,4 +1,4 @@
-"""The tab Extra as sorted runs: kept at the chosen thresholds, and worked out anew for the concepts held to others alone."""
+"""Unmatched annotations (tab Extra) as sorted runs: precomputed at the optimal thresholds, recomputed for changed ones."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class UnmatchedIndex:
-    """Annotations that nothing at or over a threshold matches, by split and concept, in the order of the tab Extra.
+    """Annotations without a match at or above the threshold, by split and concept, in the order of the tab Extra.
 
-    rows: int32, of annotations · surprise: float64, falling: minus the best IoU (boxes), or the image's score · start: int64
-    (splits * concepts + 1,), where each list begins · index: of surprise, see runs.
+    rows: int32, annotation rows · surprise: float64, descending: minus the best IoU (boxes), or the image's score · start: int64
+    (splits * concepts + 1,), the start of each list · index: of surprise, see runs.
     """
 
     rows: Int32Array
@@ -30,9 +30,9 @@ class UnmatchedIndex:
 
 
 def build_unmatched_index(evaluation: Evaluation, split: int | None, concepts: Int64Array, thresholds: Float64Array) -> UnmatchedIndex:
-    """The lists of these concepts at thresholds (one a concept of the version); those of others are empty. split None: of all splits.
+    """Index these concepts at thresholds (one per concept of the version); other concepts have empty lists. split None: all splits.
 
-    Boxes: lowest best match first. Images: the image's score for the concept, highest first (none counts as 0).
+    Boxes: by ascending best IoU. Images: by descending score for the concept (0 if none).
     Ties: image path, then input order.
     """
     concept_count = len(evaluation.concepts)
@@ -53,7 +53,7 @@ def build_unmatched_index(evaluation: Evaluation, split: int | None, concepts: I
 
 
 def concept_scores(evaluation: Evaluation, annotation_rows: Int64Array | Int32Array) -> Float64Array:
-    """The image's score for the annotation's concept; 0 where the model gave none."""
+    """The image's score for the annotated concept; 0 if the model gave none."""
     prediction_rows = evaluation.own[annotation_rows]
     if not len(evaluation.predictions):
         return np.zeros(len(annotation_rows))
@@ -61,9 +61,9 @@ def concept_scores(evaluation: Evaluation, annotation_rows: Int64Array | Int32Ar
 
 
 def best_overlaps(evaluation: Evaluation, annotation_rows: Int64Array | Int32Array, thresholds: Float64Array) -> tuple[Float64Array, Float64Array]:
-    """The highest IoU of each annotation with a same-concept prediction under the threshold, and its score.
+    """Per annotation, the highest IoU with a same-concept prediction below the threshold, and its score.
 
-    IoU 0 and score NaN where there is none. Of equal IoUs, the higher score.
+    IoU 0 and score NaN if there is none. Ties: the higher score.
     """
     overlap_steps = evaluation.overlap_steps
     if overlap_steps is None or not len(overlap_steps.score):
@@ -81,7 +81,7 @@ def best_overlaps(evaluation: Evaluation, annotation_rows: Int64Array | Int32Arr
 
 
 def unmatched_runs(evaluation: Evaluation, optimal_index: UnmatchedIndex, split: int, concepts: Int64Array, thresholds: Float64Array) -> SortedRuns:
-    """Runs of the tab Extra; optimum: the lists at the chosen thresholds. Lists of concepts held to other thresholds are replaced."""
+    """Runs of the tab Extra; optimal_index: at the optimal thresholds. Lists of concepts with other thresholds are recomputed."""
     concept_count = len(evaluation.concepts)
     run_keys = split * concept_count + np.arange(concept_count)
     begin, end = optimal_index.start[run_keys], optimal_index.start[run_keys + 1]

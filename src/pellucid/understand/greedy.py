@@ -1,4 +1,4 @@
-"""Greedy matching of boxes in NumPy: the plain statement of it, for where the kernel could not be built and for tests of it."""
+"""Greedy box matching in NumPy: the fallback if the kernel was not built, and its reference in tests."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from pellucid.understand.boxes import pairwise_iou
 from pellucid.understand.outcomes import IGNORED, MATCHED, WRONG, Matching, BestOverlapSteps
 
 MAX_PAIRS_PER_BATCH = 2_000_000
-"""Pairs of boxes held in memory at a time: about 400 MB at the widest point."""
+"""Box pairs in memory at a time: about 400 MB at the peak."""
 
 
 def match_boxes_numpy(annotations: Annotations, predictions: Predictions, iou_threshold: float, concept_count: int) -> Matching:
     """Greedy matching within an image and concept, as pycocotools' `evaluateImg` at one IoU.
 
     Predictions by descending score (ties: input order) each take the free annotation of highest IoU
-    (equal: the one listed last) where IoU >= iou. Only a prediction that finds none may fall to an
-    ignored region, which absorbs any number.
+    (ties: the one listed last) where IoU >= iou_threshold. Only a prediction without one may match an
+    ignored region, which can match any number of predictions.
     """
     state = np.full(len(predictions), WRONG, np.int8)
     partner = np.full(len(predictions), -1, np.int32)
@@ -42,10 +42,10 @@ def match_boxes_numpy(annotations: Annotations, predictions: Predictions, iou_th
 
 
 def overlapping_pairs(annotations: Annotations, predictions: Predictions, concept_count: int) -> Iterator[tuple[Int64Array, Int64Array, Float64Array]]:
-    """Pairs of one image and concept with IoU over 0, in batches of whole groups.
+    """Yield the pairs of the same image and concept with IoU above 0, in batches of whole groups.
 
-    predictions: each concept's by descending score, ties of an image in input order, as gallery order has them. Within
-    a group they keep that order, annotations are as listed. Groups without annotations are never looked at.
+    predictions: each concept's by descending score, ties within an image in input order (gallery order). Within
+    a group they keep that order; annotations keep input order. Groups without annotations are skipped.
     """
     if annotations.box is None or predictions.box is None or not len(annotations):
         return
@@ -74,10 +74,10 @@ def overlapping_pairs(annotations: Annotations, predictions: Predictions, concep
 
 
 def assign_greedily(prediction: Int64Array, annotation: Int64Array, pair_iou: Float64Array, is_fallback: BoolArray, is_ignored: BoolArray) -> tuple[Int64Array, Int64Array, Float64Array]:
-    """Walk the close pairs, best first within each prediction; what is taken is gone, regions never are.
+    """Assign pairs greedily, best first within each prediction; ignored regions can be assigned repeatedly.
 
-    The pairs of a prediction lie together, in the order in which predictions choose. last: annotations that are taken
-    only where no other is left. Pairs whose two boxes have no other choice are settled without walking.
+    Pairs are grouped by prediction, in order of assignment. is_fallback: annotations that are assigned
+    only if no other is free. Pairs whose two boxes have no alternative are assigned without the loop.
     """
     prediction_index = np.zeros(len(prediction), np.int64)
     prediction_index[1:] = np.cumsum(prediction[1:] != prediction[:-1])
@@ -100,7 +100,7 @@ def assign_greedily(prediction: Int64Array, annotation: Int64Array, pair_iou: Fl
 
 
 def best_overlap_steps(pair_batches: list[tuple[NDArray[Any], ...]], scores: Float64Array, annotation_count: int) -> BestOverlapSteps:
-    """Keep, of all overlapping pairs, the best of each score, and of these those that raise (or equal) the best IoU as it rises."""
+    """For each annotation and score keep the best pair, and of these the ones that reach the running maximum IoU."""
     if not pair_batches:
         return BestOverlapSteps(np.zeros(annotation_count + 1, np.int64), np.zeros(0), np.zeros(0))
     prediction, annotation, pair_iou = (np.concatenate(arrays) for arrays in zip(*pair_batches, strict=True))

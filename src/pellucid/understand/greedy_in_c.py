@@ -1,6 +1,6 @@
-"""Greedy matching of boxes by the kernel: bit for bit what `greedy` says.
+"""Greedy box matching by the kernel, bitwise equal to `greedy`.
 
-Images do not touch each other, so each run (split and concept) is walked once, best score first, whatever images its boxes are of.
+Images are independent, so each run (split and concept) is processed once, by descending score, across its images.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pellucid.understand.outcomes import WRONG, Matching, BestOverlapSteps
 
 @dataclass(frozen=True, eq=False)
 class RunAnnotations:
-    """Annotations by run, then image, then place in the input. row: the annotation behind a place · start: int64 (runs + 1,)."""
+    """Annotations sorted by run, image and input order. annotation_rows: their rows in the table · run_starts: int64 (runs + 1,)."""
 
     annotation_rows: Int32Array
     run_starts: Int64Array
@@ -32,7 +32,7 @@ class RunAnnotations:
 
 
 def group_by_run(annotations: Annotations, run_key: Int32Array, run_count: int, image_count: int) -> RunAnnotations:
-    """key: int32 (annotations,), the run of each."""
+    """run_key: int32 (annotations,), the run of each annotation."""
     assert annotations.box is not None
     image_order, _ = counting_sort(annotations.image, image_count)
     run_order, run_starts = counting_sort(run_key[image_order], run_count)
@@ -44,7 +44,7 @@ def group_by_run(annotations: Annotations, run_key: Int32Array, run_count: int, 
 def match_boxes_native(
     images: Images, annotations: Annotations, predictions: Predictions, run_starts: Int64Array, iou_threshold: float, concept_count: int
 ) -> Matching:  # fmt: skip
-    """See `greedy.match_boxes`; start: where the predictions' runs begin."""
+    """See `greedy.match_boxes_numpy`; run_starts: the start of each run of predictions."""
     assert predictions.box is not None
     run_count = len(SPLITS) * concept_count
     run_annotations = group_by_run(annotations, run_keys(concept_count, images, annotations.image, annotations.concept), run_count, len(images))
@@ -74,7 +74,7 @@ def match_boxes_native(
 
 
 def gather_overlap_steps(step_handles: list[int], run_spans: list[tuple[int, int]], run_annotations: RunAnnotations, top_steps: Int32Array) -> BestOverlapSteps:
-    """Gather the steps of all parts by annotation, and let the kernel's memory go."""
+    """Collect the steps of all spans by annotation, and free the kernel's memory."""
     pointer, library = kernel.pointer, kernel.library
     assert library is not None
     annotation_spans = [(kernel.int64_arg(run_annotations.run_starts[first_run]), kernel.int64_arg(run_annotations.run_starts[last_run])) for first_run, last_run in run_spans]

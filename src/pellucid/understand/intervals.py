@@ -1,4 +1,4 @@
-"""How sure a threshold is: a bootstrap over the validation images (Efron, 1979), percentile interval."""
+"""Confidence intervals of thresholds: bootstrap over the validation images (Efron, 1979), percentile method."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from pellucid.understand.outcomes import MATCHED, WRONG
 RESAMPLES = 200
 CONFIDENCE_LEVEL = 0.9
 MAX_UNBINNED = 20_000
-"""Predictions of a concept beyond which they are drawn one by one, in BINS of equal size, and not with their images: so many tell so
-much that the interval is narrow in any case."""
+"""Above this number of predictions of a concept they are resampled individually, in BIN_COUNT bins of equal size, not by image:
+the interval is narrow then in any case."""
 BIN_COUNT = 2_048
 Interval = tuple[float, float]
 
 
 def threshold_intervals(evaluation: Evaluation, resamples: int = RESAMPLES, seed: int = 0) -> list[Interval | None]:
-    """For each concept the range in which 90 % of the thresholds lie that other validation sets of as many images would have given.
+    """For each concept, the 90 % bootstrap interval of its threshold over validation sets of as many images.
 
-    Fallback thresholds have that of all concepts together; None where nothing was predicted on validation.
+    Fallback thresholds have the interval of all concepts together; None without predictions on validation.
     """
     concept_scores = [load_concept_scores(evaluation, concept) for concept in range(len(evaluation.concepts))]
     has_fallback = any(threshold.source == "fallback" for threshold in evaluation.thresholds)
@@ -49,7 +49,7 @@ ConceptScores = tuple[Float64Array, BoolArray, Int64Array]
 
 
 def load_concept_scores(evaluation: Evaluation, concept: int) -> ConceptScores:
-    """Scores falling, whether they match, and their images."""
+    """Descending scores, whether each is a match, and their images."""
     begin, end = evaluation.all_predictions.span(VALIDATION, concept)
     state = evaluation.state[begin:end]
     is_counted = (state == MATCHED) | (state == WRONG)
@@ -68,7 +68,7 @@ def merge_scores(score_sets: list[ConceptScores]) -> ConceptScores:
 
 
 def replicate_threshold(score: Float64Array, is_match: BoolArray, weights: Int64Array) -> float:
-    """The lowest cut with the fewest errors, each prediction counting as often as its image was drawn; NaN where none was."""
+    """The lowest threshold with the fewest errors, predictions weighted by the draws of their image; NaN if none was drawn."""
     is_drawn = weights > 0
     score, is_match, weights = score[is_drawn], is_match[is_drawn], weights[is_drawn]
     if not len(score):
@@ -84,7 +84,7 @@ def replicate_threshold(score: Float64Array, is_match: BoolArray, weights: Int64
 
 @dataclass(frozen=True, eq=False)
 class ScoreBins:
-    """Predictions in BINS of equal size, best first: how many of each match and how many do not. cut: the value that includes the first
+    """Predictions in BIN_COUNT equal bins, best first: number of matches and errors per bin. thresholds: the value that includes the first
     0, 1, 2, ... bins."""
 
     match_counts: Int64Array
@@ -101,13 +101,13 @@ def bin_scores(scores: ConceptScores) -> ScoreBins:
 
 
 def replicate_bin_threshold(bins: ScoreBins, rng: np.random.Generator) -> float:
-    """The lowest cut with the fewest errors, of predictions drawn one by one; cuts lie between bins."""
+    """The lowest threshold with the fewest errors, predictions resampled individually; thresholds are between bins."""
     errors = np.concatenate([[0], np.cumsum(rng.poisson(bins.error_counts) - rng.poisson(bins.match_counts))])
     return float(bins.thresholds[len(errors) - 1 - int(np.argmin(errors[::-1]))])
 
 
 def percentile_interval(replicates: Float64Array) -> Interval | None:
-    """The middle 90 % of the samples that gave a threshold."""
+    """The central 90 % of the valid replicates."""
     valid_replicates = replicates[~np.isnan(replicates)]
     if not len(valid_replicates):
         return None
@@ -118,7 +118,7 @@ def percentile_interval(replicates: Float64Array) -> Interval | None:
 def objective_interval(
     evaluation: Evaluation, concept: int | None, objective: Objective, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval | None:
-    """The same for a threshold chosen for an objective, of one concept or one for all; None where hardly a sample reaches it."""
+    """Interval of a threshold for an objective, of one concept or all together; None if few replicates reach the objective."""
     concepts = [concept] if concept is not None else list(range(len(evaluation.concepts)))
     score, is_match, image = merge_scores([load_concept_scores(evaluation, concept_index) for concept_index in concepts] or [empty_scores()])
     if not len(score):
@@ -151,7 +151,7 @@ def objective_interval(
 
 
 def replicate_objective_threshold(candidate_thresholds: Float64Array, tp: Int64Array, predicted_counts: Int64Array, annotation_count: float, objective: Objective) -> float:
-    """cuts: one more than sums, the first predicting nothing. NaN where none reaches the objective."""
+    """candidate_thresholds: one more than the sums; the first predicts nothing. NaN if none reaches the objective."""
     objective_value = objective_values(objective, np.concatenate([[0.0], tp]), np.concatenate([[0.0], predicted_counts]), max(annotation_count, float(tp[-1])))
     best_index = len(objective_value) - 1 - int(np.argmax(objective_value[::-1]))
     return np.nan if np.isneginf(objective_value[best_index]) else float(candidate_thresholds[best_index])

@@ -1,7 +1,7 @@
-"""Which prediction answers which annotation, for each kind of view.
+"""Matching of predictions to annotations, for each kind of view.
 
-A lower score never takes an annotation from a higher one, so the outcome of a prediction does not
-depend on the threshold: one pass here serves every threshold, curve and tab.
+A prediction never loses its annotation to one with a lower score, so its outcome does not
+depend on the threshold: one pass is enough for every threshold, curve and tab.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from pellucid.understand.outcomes import IGNORED, MATCHED, NOT_HIGHEST, WRONG, M
 def match_predictions(
     kind: Kind, concept_count: int, images: Images, annotations: Annotations, predictions: Predictions, run_starts: Int64Array, iou_threshold: float
 ) -> Matching:  # fmt: skip
-    """Match every prediction once. `iou` (0 to 1) is used in detection alone.
+    """Match every prediction once. `iou_threshold` (0 to 1) is used in detection only.
 
-    predictions: in gallery order; start: int64 (splits * concepts + 1,), where their runs begin.
+    predictions: in gallery order; run_starts: int64 (splits * concepts + 1,), the start of each run.
     """
     if kind == "detection":
         if kernel.library is None:
@@ -41,7 +41,7 @@ def match_predictions(
 
 
 def unverified_predictions(concept_count: int, images: Images, annotations: Annotations, predictions: Predictions) -> BoolArray:
-    """Boxes of a concept that nobody looked for in their image (LVIS, Open Images; an image nobody annotated): they are no errors."""
+    """Predictions of concepts not verified in their image (LVIS, Open Images, unannotated images): they are not errors."""
     is_not_exhaustive = images.stated != EXHAUSTIVE
     if not is_not_exhaustive.any():
         return np.zeros(len(predictions), bool)
@@ -51,14 +51,14 @@ def unverified_predictions(concept_count: int, images: Images, annotations: Anno
 
 
 def pair_same_concept(annotations: Annotations, predictions: Predictions, concept_count: int) -> tuple[Int32Array, Int32Array]:
-    """Per prediction the annotation of the same image and concept, and the reverse; -1 where there is none."""
+    """For each prediction the annotation of the same image and concept, and vice versa; -1 if none."""
     annotated_keys = annotations.image.astype(np.int64) * concept_count + annotations.concept
     predicted_keys = predictions.image.astype(np.int64) * concept_count + predictions.concept
     return lookup_positions(annotated_keys, predicted_keys), lookup_positions(predicted_keys, annotated_keys)
 
 
 def lookup_positions(keys: Int64Array, queries: Int64Array) -> Int32Array:
-    """Where each wanted key stands in `keys` (unique, any order); -1 where it does not."""
+    """Index of each query in `keys` (unique, any order); -1 if absent."""
     if not len(keys):
         return np.full(len(queries), -1, np.int32)
     order = np.argsort(keys, kind="stable")
@@ -68,7 +68,7 @@ def lookup_positions(keys: Int64Array, queries: Int64Array) -> Int32Array:
 
 
 def classification_states(images: Images, predictions: Predictions, is_correct: np.ndarray) -> Int8Array:
-    """An image's predicted concept is the one with the highest score; ties: the concept listed first."""
+    """The predicted concept of an image has its highest score; ties: the lowest concept index."""
     order = np.lexsort((predictions.concept, -predictions.score, predictions.image))
     image = predictions.image[order]
     is_first = np.ones(len(order), bool)
@@ -82,7 +82,7 @@ def classification_states(images: Images, predictions: Predictions, is_correct: 
 
 
 def tagging_states(images: Images, annotations: Annotations, predictions: Predictions, annotation_index: Int32Array) -> Int8Array:
-    """Each concept alone: positive, negative or unknown; an unknown takes no part."""
+    """Each concept is positive, negative or unknown for an image; unknown ones are ignored."""
     stated = images.stated[predictions.image]
     is_listed = annotation_index >= 0
     is_positive = is_listed.copy()

@@ -1,4 +1,4 @@
-"""Figures of a version on one split, at its thresholds."""
+"""Metrics of a version on one split at given thresholds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pellucid.understand.outcomes import IGNORED, MATCHED
 
 @dataclass(frozen=True)
 class ConceptMetrics:
-    """One concept at its threshold. A figure that is undefined is None."""
+    """Metrics of one concept at its threshold. Undefined metrics are None."""
 
     concept: str
     threshold: float
@@ -30,9 +30,9 @@ class ConceptMetrics:
 
 @dataclass(frozen=True)
 class OverallMetrics:
-    """errors: all kinds · macro_f1, micro_f1: over concepts where F1 is defined, over all decisions ·
-    accuracy, argmax_accuracy, top5_accuracy: annotated images that are right, at the thresholds, without them, and
-    among the five highest scores (classification) · map: mean AP (tagging) · coco: the twelve COCO figures (detection)."""
+    """errors: FP + FN · macro_f1: mean over concepts where F1 is defined · micro_f1: from the total counts ·
+    accuracy, argmax_accuracy, top5_accuracy: share of annotated images that are correct at the thresholds, by highest score, and
+    by the five highest scores (classification) · map: mean AP (tagging) · coco: the twelve COCO metrics (detection)."""
 
     errors: int
     micro_f1: float | None
@@ -46,7 +46,7 @@ class OverallMetrics:
 
 @dataclass(frozen=True)
 class Metrics:
-    """images: frozen in the split · covered: those the model was run on."""
+    """images: number of images in the split · covered: number of those the model was run on."""
 
     split: Split
     images: int
@@ -56,7 +56,7 @@ class Metrics:
 
 
 def compute_metrics(evaluation: Evaluation, split: Split, thresholds: Float64Array) -> Metrics:
-    """Figures per concept and overall; thresholds: one a concept."""
+    """Metrics per concept and overall; thresholds: one per concept."""
     split_index = SPLITS.index(split)
     counts = count_outcomes(evaluation, split_index, thresholds)
     is_in_split = evaluation.images.split == split_index
@@ -77,9 +77,9 @@ def optional_float(metric: float) -> float | None:
 
 
 def ranking_precisions(evaluation: Evaluation, split: int) -> Float64Array:
-    """AP of each concept over images, by its score, as scikit-learn's `average_precision_score`; NaN without a positive.
+    """AP of each concept over images, as scikit-learn's `average_precision_score`; NaN without positives.
 
-    The sum, over distinct scores falling, of the gain in recall times the precision there.
+    The sum over distinct scores, descending, of the increase in recall times the precision.
     """
     average_precisions = np.full(len(evaluation.concepts), np.nan)
     for concept, positives in enumerate(evaluation.annotation_counts(split).tolist()):
@@ -94,7 +94,7 @@ def ranking_precisions(evaluation: Evaluation, split: int) -> Float64Array:
 
 
 def annotation_labels(evaluation: Evaluation, begin: int, end: int) -> tuple[BoolArray, BoolArray]:
-    """Whether each scored image is annotated with the concept, and whether that is known."""
+    """Whether each predicted image is annotated with the concept, and whether its label is known."""
     prediction_rows = np.arange(begin, end)
     if evaluation.kind == "tagging":
         state = evaluation.state[prediction_rows]
@@ -105,7 +105,7 @@ def annotation_labels(evaluation: Evaluation, begin: int, end: int) -> tuple[Boo
 
 
 def top_five_hits(evaluation: Evaluation, split: int) -> int:
-    """Annotated images whose concept is among their five highest scores (ties: listed first)."""
+    """Number of annotated images whose concept is among their five highest scores (ties: lowest concept index)."""
     predictions = evaluation.predictions
     order = np.lexsort((predictions.concept, -predictions.score, predictions.image))
     score_rank = np.empty(len(order), np.int64)

@@ -1,6 +1,6 @@
-"""Thresholds chosen for something else than fewest errors: F1, a price for each kind of error, a least precision or recall.
+"""Thresholds for other objectives than fewest errors: F1, error costs, a minimum precision or recall.
 
-All are found exactly, by the same sweep over the distinct scores of validation.
+All are found exactly, by one sweep over the distinct validation scores.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ OBJECTIVE_NAMES: tuple[ObjectiveName, ...] = ("errors", "f1", "cost", "precision
 
 @dataclass(frozen=True)
 class Objective:
-    """errors: the fewest · f1: the highest · cost: the lowest FP * false_alarm + FN * miss · precision, recall: at least `least`, and of
-    the cuts that reach it the one that finds the most, or that is most precise."""
+    """errors: the fewest · f1: the highest · cost: the lowest total cost of FP and FN · precision, recall: at least `minimum`; of
+    the thresholds that reach it, the one with the most true positives, or the highest precision."""
 
     criterion: ObjectiveName = "errors"
     minimum: float = 0.9
@@ -30,7 +30,7 @@ class Objective:
 
 
 def objective_values(objective: Objective, tp: Float64Array, prediction_counts: Float64Array, annotation_count: float) -> Float64Array:
-    """How good each cut is: the highest is chosen, of equals the lowest cut; -inf where it is out of the question."""
+    """Objective value of each threshold, to be maximised (ties: the lowest threshold); -inf if it is not feasible."""
     fp, fn = prediction_counts - tp, annotation_count - tp
     if objective.criterion == "errors":
         return -(fp + fn)
@@ -46,7 +46,7 @@ def objective_values(objective: Objective, tp: Float64Array, prediction_counts: 
 
 
 def optimize_objective(predictions: ScoredPredictions, objective: Objective) -> Threshold | None:
-    """The concept's threshold; None where no cut reaches what is asked, or nothing was predicted."""
+    """The concept's threshold; None if no threshold reaches the objective or there are no predictions."""
     if not len(predictions.score):
         return None
     if objective.criterion == "errors":
@@ -63,7 +63,7 @@ def optimize_objective(predictions: ScoredPredictions, objective: Objective) -> 
 
 
 def sweep_thresholds(predictions: ScoredPredictions) -> tuple[Int64Array, Int64Array]:
-    """At every distinct cut, from predicting nothing down: how many are predicted, and how many of these match."""
+    """At every distinct threshold, from the highest (no prediction) down: number of predictions and of matches."""
     score, is_match = predictions.score, predictions.is_match
     last_of_score = np.append(np.flatnonzero(score[1:] != score[:-1]), len(score) - 1)
     return np.concatenate([[0], last_of_score + 1]), np.concatenate([[0], np.cumsum(is_match)[last_of_score]])

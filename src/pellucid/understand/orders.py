@@ -1,4 +1,4 @@
-"""Orders of rows: by concept, by image, and the gallery's own."""
+"""Sort orders of rows: by key, by run, and the gallery order."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pellucid.columns import SPLITS, Images, Int32Array, Int64Array, Predictions
 
 
 def counting_sort(row_keys: Int32Array, key_count: int) -> tuple[Int32Array, Int64Array]:
-    """Rows by key, ties as they come, and where each key's begin.
+    """Stable counting sort of rows by key; returns the order and the start of each key.
 
-    key: int32 (n,), from 0 to keys - 1. Returns int32 (n,) and int64 (keys + 1,).
+    row_keys: int32 (n,), from 0 to key_count - 1. Returns int32 (n,) and int64 (keys + 1,).
     """
     row_keys = np.ascontiguousarray(row_keys, np.int32)
     order, key_starts = np.empty(len(row_keys), np.int32), np.zeros(key_count + 1, np.int64)
@@ -25,14 +25,14 @@ def counting_sort(row_keys: Int32Array, key_count: int) -> tuple[Int32Array, Int
 
 
 def run_keys(concept_count: int, images: Images, image: Int32Array, concept: Int32Array) -> Int32Array:
-    """The number of each row's run: its split and concept."""
+    """Run index of each row, from its split and concept."""
     return np.asarray(images.split[image].astype(np.int32) * np.int32(concept_count) + concept, np.int32)
 
 
 def gallery_order(concept_count: int, images: Images, predictions: Predictions) -> tuple[Int32Array, Int64Array]:
-    """Rows by split, concept, score descending, image, input order; and where each split's and concept's begin.
+    """Rows by split, concept, score descending, image, input order; and the start of each run.
 
-    Returns int32 (n,) and int64 (splits * concepts + 1,). A counting sort by run, then each run alone.
+    Returns int32 (n,) and int64 (splits * concepts + 1,). A counting sort by run, then a sort within each run.
     """
     gallery_rows, run_starts = counting_sort(run_keys(concept_count, images, predictions.image, predictions.concept), len(SPLITS) * concept_count)
     sort_runs_by_score(gallery_rows, run_starts, predictions)
@@ -56,7 +56,7 @@ def sort_runs_by_score(run_rows: Int32Array, run_starts: Int64Array, predictions
 
 
 def inverse_order(order: Int32Array, size: int) -> Int32Array:
-    """The reverse of an order: where each of `number` rows stands, -1 where it does not."""
+    """Inverse of an order: the position of each of `size` rows, -1 if absent."""
     inverse = np.full(size, -1, np.int32)
     inverse[order] = np.arange(len(order), dtype=np.int32)
     return inverse

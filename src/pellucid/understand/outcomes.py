@@ -1,4 +1,4 @@
-"""What matching says of each prediction and annotation, whatever the threshold."""
+"""The result of matching: threshold-independent states of predictions and annotations."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from pellucid.columns import Int8Array, Float64Array, Int32Array, Int64Array
 
 IGNORED, MATCHED, WRONG, NOT_HIGHEST = 0, 1, 2, 3
-"""State of a prediction, whatever the threshold: takes no part; answers an annotation; answers none;
-a score that is not its image's highest (classification)."""
+"""State of a prediction at any threshold: ignored; matches an annotation; matches none;
+not the highest score of its image (classification)."""
 
 
 @dataclass(frozen=True, eq=False)
 class BestOverlapSteps:
-    """For every annotation the best IoU among the predictions under any threshold.
+    """For every annotation, the best IoU among the predictions below any threshold.
 
-    Steps lie by annotation, score ascending; each is a prediction that overlaps at least as well as all
-    lower-scored ones, so the last step under a threshold is the best match there.
-    start: int64 (annotations + 1,), where each annotation's steps begin.
+    Steps are sorted by annotation, then ascending score; each is a prediction with at least the IoU of all
+    lower-scored ones, so the last step below a threshold is the best match below it.
+    start: int64 (annotations + 1,), the first step of each annotation.
     """
 
     start: Int64Array
@@ -27,9 +27,9 @@ class BestOverlapSteps:
 
 @dataclass(frozen=True, eq=False)
 class Matching:
-    """state: int8 per prediction · partner: the annotation it matched or that absorbed it, else -1 ·
-    iou: with the partner, else NaN · answer: per annotation, the prediction that matched it, else -1 ·
-    own: per annotation of an image, the prediction of that image and concept, else -1."""
+    """state: int8 per prediction · partner: the matched annotation or ignored region, else -1 ·
+    iou: with the partner, else NaN · matched_by: per annotation, the prediction that matched it, else -1 ·
+    same_concept_prediction: per annotation, the prediction of its image and concept, else -1."""
 
     state: Int8Array
     partner: Int32Array

@@ -1,7 +1,7 @@
-"""Sorted runs, one a concept, read as if they were one sorted list.
+"""Sorted runs, one per concept, read as one merged sorted list.
 
-"All concepts" needs no global sort: where a page begins in each run is found by bisection, first on the
-score's bits, then, among equal scores, on the image, then on the input order. The cost is that of the
+"All concepts" needs no global sort: the start of a page in each run is found by bisection, first on the
+score's bits, then, among equal scores, on the image, then on the input order. The cost grows with the
 number of runs and the logarithm of their length.
 """
 
@@ -16,14 +16,14 @@ import numpy as np
 from pellucid.columns import Float64Array, Int32Array, Int64Array
 
 STRIDE = 64
-"""Rows from one entry of an index to the next."""
+"""Number of rows between two entries of an index."""
 
 
 @dataclass(frozen=True, eq=False)
 class IndirectColumn:
-    """A column seen through a list of its rows, without a copy; rows None: the column itself.
+    """A view of a column through a list of rows, without a copy; source_rows None: the column itself.
 
-    index: every STRIDE-th value, in memory, so that a search in a mapped column reads one place of each run and not twenty.
+    index: every STRIDE-th value, in memory, so a binary search in a mapped column reads one block per run, not twenty.
     """
 
     source: np.ndarray
@@ -39,7 +39,7 @@ class IndirectColumn:
 
 @dataclass(frozen=True, eq=False)
 class ConcatColumn:
-    """Two columns as one, without a copy. The second begins at the next multiple of STRIDE, so that their indices join too."""
+    """Two concatenated columns, without a copy. The second starts at a multiple of STRIDE, so their indices concatenate too."""
 
     first: np.ndarray
     second: np.ndarray
@@ -50,7 +50,7 @@ class ConcatColumn:
 
     @property
     def second_start(self) -> int:
-        """Where the second column begins."""
+        """Start position of the second column."""
         return -(-len(self.first) // STRIDE) * STRIDE
 
     def __getitem__(self, positions: Any) -> Any:
@@ -68,8 +68,8 @@ class ConcatColumn:
 class SortedRuns:
     """Rows sorted by (split, concept), then score descending, image, input order.
 
-    rows: the rows of the underlying table, in this order; None where it is the table's own · score: float64, image, order: int32,
-    theirs · begin, end: int64 (splits, concepts), where each run lies; all rows of a split lie together unless a run was replaced.
+    table_rows: rows of the underlying table, in this order; None if sorted already · score: float64, image, input_order: int32,
+    of these rows · run_begin, run_end: int64 (splits, concepts), bounds of each run; a split is contiguous unless a run was replaced.
     """
 
     table_rows: Int32Array | ConcatColumn | None
@@ -83,7 +83,7 @@ class SortedRuns:
         return int(self.run_begin[split, concept]), int(self.run_end[split, concept])
 
     def split_span(self, split: int) -> tuple[int, int]:
-        """Where all runs of the split lie."""
+        """Bounds of all runs of the split."""
         return (int(self.run_begin[split, 0]), int(self.run_end[split, -1])) if self.run_begin.shape[1] else (0, 0)
 
     def lengths(self, split: int) -> Int64Array:
@@ -94,20 +94,20 @@ class SortedRuns:
 
 
 def strided_index(source: np.ndarray, source_rows: Int32Array | None = None) -> np.ndarray:
-    """The index of a column seen through rows."""
+    """Every STRIDE-th value of a column, optionally through `source_rows`."""
     return np.array(source[::STRIDE] if source_rows is None else source[source_rows[::STRIDE]])
 
 
 def build_runs(
     table_rows: Int32Array | None, run_starts: Int64Array, split_count: int, score: np.ndarray, image: np.ndarray, input_order: np.ndarray, score_index: Float64Array
 ) -> SortedRuns:  # fmt: skip
-    """Runs of a table's columns over `rows`, which lie in run order; start: int64 (splits * concepts + 1,); index: of the scores."""
+    """Build runs of table columns; table_rows: in run order; run_starts: int64 (splits * concepts + 1,); score_index: of the scores."""
     begin, end = run_starts[:-1].reshape(split_count, -1), run_starts[1:].reshape(split_count, -1)
     return SortedRuns(table_rows, IndirectColumn(score, table_rows, score_index), IndirectColumn(image, table_rows), IndirectColumn(input_order, table_rows), begin, end)
 
 
 def count_above_thresholds(runs: SortedRuns, split: int, concepts: Int64Array, thresholds: Float64Array) -> Int64Array:
-    """For each of these concepts, how many rows of its run have score >= its threshold (thresholds: one a concept of the version)."""
+    """Per given concept, the number of rows of its run with score >= its threshold (thresholds: one per concept of the version)."""
     begin, end, thresholds = runs.run_begin[split, concepts], runs.run_end[split, concepts], thresholds[concepts]
     return count_before(runs.score, begin, begin, end, thresholds, descending=True, inclusive=True)
 
@@ -115,7 +115,7 @@ def count_above_thresholds(runs: SortedRuns, split: int, concepts: Int64Array, t
 def count_before(
     column: IndirectColumn | ConcatColumn, begin: Int64Array, low: Int64Array, high: Int64Array, target: Any, *, descending: bool, inclusive: bool
 ) -> Int64Array:
-    """Per run, how many entries lie before `wanted`: binary search in all runs at once, between low and high."""
+    """Per run, the number of entries before `target`: binary search in all runs at once, between low and high."""
 
     def is_before(candidate: Any) -> Any:
         if descending:
@@ -127,7 +127,7 @@ def count_before(
 
 
 def narrow_by_index(column: IndirectColumn | ConcatColumn, low: Int64Array, high: Int64Array, is_before: Callable[[Any], Any]) -> tuple[Int64Array, Int64Array]:
-    """Between which places the search ends, as far as the index tells without a look at the column."""
+    """Narrow the search bounds with the in-memory index, without reading the column."""
     if column.index is None:
         return low, high
     index_low, index_high = -(-low // STRIDE), -(-high // STRIDE)
@@ -136,7 +136,7 @@ def narrow_by_index(column: IndirectColumn | ConcatColumn, low: Int64Array, high
 
 
 def binary_search(column: Any, low: Int64Array, high: Int64Array, is_before: Callable[[Any], Any]) -> Int64Array:
-    """Per run, the first place from `low` up to `high` whose value is not before; `high` where all are."""
+    """Per run, the first position from `low` to `high` whose value is not before the target; `high` if all are."""
     low, high = low.copy(), high.copy()
     while (active := low < high).any():
         middle = (low + high) // 2
@@ -147,7 +147,7 @@ def binary_search(column: Any, low: Int64Array, high: Int64Array, is_before: Cal
 
 
 def merged_page(runs: SortedRuns, split: int, run_lengths: Int64Array, offset: int, limit: int) -> Int64Array:
-    """Rows `offset` to `offset + limit` of the first `lengths[c]` rows of every run, merged.
+    """Rows `offset` to `offset + limit` of the first `run_lengths[c]` rows of every run, merged.
 
     Merged order: score descending, then image, then input order.
     """
@@ -162,7 +162,7 @@ def merged_page(runs: SortedRuns, split: int, run_lengths: Int64Array, offset: i
 
 
 def prefix_lengths(runs: SortedRuns, begin: Int64Array, run_lengths: Int64Array, rank: int) -> Int64Array:
-    """Per run, how many of its rows are among the first `position` of the merged order."""
+    """Per run, the number of its rows among the first `rank` rows of the merged order."""
     if rank >= run_lengths.sum():
         return run_lengths
     low, high = begin.copy(), begin + run_lengths
@@ -175,14 +175,14 @@ def prefix_lengths(runs: SortedRuns, begin: Int64Array, run_lengths: Int64Array,
 
 
 def find_score(score: IndirectColumn | ConcatColumn, begin: Int64Array, low: Int64Array, high: Int64Array, rank: int) -> np.float64:
-    """The score of the row at `position`: the highest s such that over `position` rows have score >= s."""
+    """The score of the row at `rank`: the highest s such that more than `rank` rows have score >= s."""
     lowest_code, highest_code = float_to_sortable(-MAX_SCORE), float_to_sortable(MAX_SCORE)
     low, high = low.copy(), high.copy()
     while lowest_code < highest_code:
         middle_code = (lowest_code + highest_code + 1) // 2
         candidate = sortable_to_float(middle_code)
         fewest, most = narrow_by_index(score, low, high, candidate.__le__)
-        if (fewest - begin).sum() <= rank < (most - begin).sum():  # the index alone does not tell
+        if (fewest - begin).sum() <= rank < (most - begin).sum():  # the index alone does not decide
             fewest = most = binary_search(score, fewest, most, candidate.__le__)
         if (fewest - begin).sum() > rank:
             lowest_code, high = middle_code, most
@@ -192,7 +192,7 @@ def find_score(score: IndirectColumn | ConcatColumn, begin: Int64Array, low: Int
 
 
 def bisect_integers(column: IndirectColumn | ConcatColumn, begin: Int64Array, low: Int64Array, high: Int64Array, rank: int) -> tuple[Int64Array, Int64Array]:
-    """Narrow every run's [low, high) to the rows whose value equals that of the row at `position`."""
+    """Narrow every run's [low, high) to the rows whose value equals that of the row at `rank`."""
     tied_runs = np.flatnonzero(high > low)
     smallest = min(int(column[low[tied_run]]) for tied_run in tied_runs)
     largest = max(int(column[high[tied_run] - 1]) for tied_run in tied_runs)
@@ -211,7 +211,7 @@ SIGN_BIT = 1 << 63
 
 
 def float_to_sortable(score: np.float64) -> int:
-    """A float64 as an integer that sorts as it does (-0.0 as 0.0)."""
+    """Map a float64 to an integer of the same sort order (-0.0 as 0.0)."""
     bits = int((score + 0.0).view(np.uint64))
     return (~bits & (2 * SIGN_BIT - 1)) if bits & SIGN_BIT else bits | SIGN_BIT
 

@@ -1,6 +1,6 @@
-"""The threshold of each concept: the cut with the fewest errors on validation, found exactly.
+"""The threshold of each concept: the one with the fewest errors on validation, found exactly.
 
-One sweep over the sorted scores counts errors(t) = FP(t) + FN(t) at every distinct cut.
+One sweep over the sorted scores computes errors(t) = FP(t) + FN(t) at every distinct score.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from pellucid.columns import BoolArray, Float64Array, Int64Array
 ThresholdSource = Literal["validation", "fallback", "user"]
 
 DEFAULT_THRESHOLD = 0.5
-"""The threshold where validation holds no counted prediction of any concept."""
+"""The default threshold if no concept has a prediction that counts on validation."""
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """A concept's threshold and what it costs on validation.
+    """A concept's threshold and its errors on validation.
 
-    value: a prediction counts when score >= value · errors, tp, fp, fn: at value · source: `validation`,
-    `fallback` (nothing of its own to cut between) or `user` · equally_good: the closed range of values
-    around the chosen one that make as few errors · annotations: how many validation annotations stand behind it.
+    value: a prediction is positive if score >= value · errors, tp, fp, fn: at value · source: `validation`,
+    `fallback` (the concept has no predictions of its own) or `user` · equally_good: the closed range of values
+    around it with the same number of errors · annotations: number of validation annotations it is based on.
     """
 
     value: float
@@ -39,7 +39,7 @@ class Threshold:
 
 @dataclass(frozen=True, eq=False)
 class ScoredPredictions:
-    """One concept's counted predictions on validation: scores descending, and which of them match."""
+    """The predictions of a concept that count: descending scores, and whether each is a match."""
 
     score: Float64Array
     is_match: BoolArray
@@ -48,8 +48,8 @@ class ScoredPredictions:
 
 @dataclass(frozen=True, eq=False)
 class CandidateThresholds:
-    """Where one can cut: at every distinct score, falling. included, tp: int64, how many predictions, and right ones, are at or over
-    it · gap: True where cuts that are no candidates were left out before it."""
+    """Candidate thresholds: every distinct score, descending. prediction_counts, tp: int64, number of predictions and of true positives
+    at or above it · has_gap_before: True if non-candidates were left out before it."""
 
     score: Float64Array
     prediction_counts: Int64Array
@@ -58,10 +58,10 @@ class CandidateThresholds:
 
 
 def min_error_threshold(predictions: ScoredPredictions) -> Threshold:
-    """The cut that minimises FP + FN; of several, the lowest. At least one counted prediction is needed.
+    """The threshold that minimises FP + FN; ties: the lowest. At least one prediction is required.
 
-    It lies midway between the lowest score it includes and the next distinct score below; if there is none,
-    at the lowest score; if nothing should be predicted, just above the highest.
+    It is midway between the lowest score it includes and the next distinct score below; if there is none,
+    at the lowest score; if predicting nothing is best, just above the highest.
     """
     score, is_match = predictions.score, predictions.is_match
     last_of_score = np.append(np.flatnonzero(score[1:] != score[:-1]), len(score) - 1)
@@ -69,7 +69,7 @@ def min_error_threshold(predictions: ScoredPredictions) -> Threshold:
 
 
 def best_threshold(candidates: CandidateThresholds, annotation_count: int) -> Threshold:
-    """The best of these cuts, or of predicting nothing; see `fewest_errors`."""
+    """The best of these candidates, or predicting nothing; see `min_error_threshold`."""
     score = candidates.score
     prediction_counts, tp = np.concatenate([[0], candidates.prediction_counts]), np.concatenate([[0], candidates.tp])
     errors = annotation_count - tp + prediction_counts - tp
@@ -84,7 +84,7 @@ def best_threshold(candidates: CandidateThresholds, annotation_count: int) -> Th
 
 
 def threshold_including(score: Float64Array, prediction_count: int) -> float:
-    """Where to cut so that exactly the first `count` of the descending scores are at or over."""
+    """The threshold that includes exactly the first `prediction_count` of the descending scores."""
     if prediction_count == 0:
         return float(np.nextafter(score[0], np.inf))
     if prediction_count == len(score):
@@ -95,21 +95,21 @@ def threshold_including(score: Float64Array, prediction_count: int) -> float:
 
 
 def lowest_equivalent(score: Float64Array, prediction_count: int) -> float:
-    """The lowest cut that still includes `count` scores alone; 0 (or the lowest score) where nothing is below."""
+    """The lowest threshold that includes exactly `prediction_count` scores; 0 (or the lowest score) if it includes all."""
     if prediction_count == len(score):
         return float(min(0.0, score[-1]))
     return float(np.nextafter(score[prediction_count], np.inf))
 
 
 def highest_equivalent(score: Float64Array, prediction_count: int) -> float:
-    """The highest cut that still includes `count` scores; 1 (or just above the highest score) for none."""
+    """The highest threshold that includes `prediction_count` scores; 1 (or just above the highest score) for none."""
     if prediction_count == 0:
         return float(max(1.0, np.nextafter(score[0], np.inf)))
     return float(score[prediction_count - 1])
 
 
 def min_error_thresholds(concept_predictions: list[ScoredPredictions]) -> list[Threshold]:
-    """Every concept's threshold; those without a counted prediction take the cut that is best for all together."""
+    """The threshold of every concept; those without predictions get the best common threshold of all concepts."""
     if all(len(predictions.score) for predictions in concept_predictions):
         return [min_error_threshold(predictions) for predictions in concept_predictions]
     shared_threshold = pool_threshold(concept_predictions)
@@ -117,7 +117,7 @@ def min_error_thresholds(concept_predictions: list[ScoredPredictions]) -> list[T
 
 
 def pool_threshold(concept_predictions: list[ScoredPredictions]) -> Threshold | None:
-    """The one cut that minimises the errors of all concepts together; None without any counted prediction."""
+    """The common threshold with the fewest errors over all concepts; None without any prediction."""
     if not any(len(predictions.score) for predictions in concept_predictions):
         return None
     score = np.concatenate([predictions.score for predictions in concept_predictions])
@@ -132,7 +132,7 @@ def fallback_threshold(predictions: ScoredPredictions, shared_threshold: Thresho
 
 
 def apply_user_threshold(optimal_threshold: Threshold, predictions: ScoredPredictions, threshold: float) -> Threshold:
-    """The same concept held to the user's value; the range of equally good cuts stays that of the optimum."""
+    """The concept's threshold at the user's value; equally_good remains that of the optimum."""
     is_above = predictions.score >= threshold
     tp = int((is_above & predictions.is_match).sum())
     fp = int(is_above.sum()) - tp

@@ -1,7 +1,7 @@
-"""Average precision as PASCAL VOC counts it, for figures that are compared with older papers.
+"""Average precision as defined by PASCAL VOC, for comparison with older papers.
 
-VOC's rule is not COCO's: a box claims the annotation that it overlaps most, taken or not, and is false when another
-came first. Equal scores go by image path, then by input order (VOC's own code leaves them undefined).
+Unlike COCO, a box claims the annotation with the highest IoU, claimed or not, and is a false positive if another
+claimed it first. Ties are broken by image path, then by input order (undefined in VOC's code).
 Source: Everingham et al., The PASCAL VOC Challenge, 2010, and its development kit.
 """
 
@@ -15,16 +15,16 @@ from pellucid.understand.evaluation import Evaluation
 from pellucid.understand.greedy import overlapping_pairs
 
 ELEVEN_RECALLS = np.linspace(0, 1, 11)
-"""Compared exactly, as published figures were: 0.6 is here a bit over 9/15."""
+"""Compared exactly, as in published results: 0.6 is slightly above 9/15 here."""
 
 
 def voc_average_precision(
     evaluation: Evaluation, split: int, iou_threshold: float = 0.5, eleven_point: bool = False, inclusive_pixels: bool = False
 ) -> Float64Array:  # fmt: skip
-    """AP per concept on the covered images of a split, float64 (concepts,); NaN where there is no annotation.
+    """AP per concept on the covered images of a split, float64 (concepts,); NaN without annotations.
 
-    eleven_points: the mean of the best precision at recalls 0, 0.1 ... 1 (VOC until 2009), else the whole area under the
-    curve. inclusive_pixels: a box from pixel 1 to 3 is 3 wide, not 2, as the development kit counts ("+1").
+    eleven_point: mean interpolated precision at recalls 0, 0.1 ... 1 (VOC until 2009), else the full area under the
+    curve. inclusive_pixels: a box from pixel 1 to 3 is 3 wide, not 2, as in the development kit ("+1").
     """
     is_covered = (evaluation.images.split == split) & (evaluation.coverage != NOT_RUN)
     annotations = evaluation.annotations.take(is_covered[evaluation.annotations.image])
@@ -65,7 +65,7 @@ def widen_boxes(box: Float64Array | None, extra_pixels: float) -> Float64Array:
 
 
 def precision_recall_area(is_tp: np.ndarray, positives: int, eleven_point: bool) -> float:
-    """Under the curve of the best precision at each recall or beyond; hit: by falling score."""
+    """Area under the interpolated precision-recall curve; is_tp: by descending score."""
     tp_counts = np.cumsum(is_tp)
     precision = tp_counts / np.arange(1, len(is_tp) + 1)
     interpolated = np.maximum.accumulate(precision[::-1])[::-1]
