@@ -40,7 +40,7 @@ class Timed:
             self.seconds.setdefault(step, []).append(time.perf_counter() - begun)
             self.most = max(self.most, held() - before)
             if isinstance(result, str):
-                self.bytes[step] = self.bytes.get(step, 0) + Path(job.file(result)).stat().st_size
+                self.bytes[step] = self.bytes.get(step, 0) + Path(job.file_path(result)).stat().st_size
             yield place, result
 
 

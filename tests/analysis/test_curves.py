@@ -102,7 +102,7 @@ def sweep(counted):
     cuts = sorted({*counted.score.tolist()}, reverse=True)
     for cut in [np.inf, *cuts]:
         over = counted.score >= cut
-        yield int((over & counted.right).sum()), int((over & ~counted.right).sum())
+        yield int((over & counted.matches).sum()), int((over & ~counted.matches).sum())
 
 
 @st.composite
@@ -128,7 +128,7 @@ def test_objectives_are_the_best_of_all_cuts(one):
     assert (found is None) == (not able)
     assert found is None or (found.tp >= 0.6 * one.annotations and found.tp / max(1, found.tp + found.fp) == pytest.approx(max(able)))
     for found in (optimize_objective(one, Objective("f1")), optimize_objective(one, Objective("cost", false_negative_cost=2))):
-        assert int(((one.score >= found.value) & one.right).sum()) == found.tp
+        assert int(((one.score >= found.value) & one.matches).sum()) == found.tp
         assert found.errors == found.fp + found.fn
 
 

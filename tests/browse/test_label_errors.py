@@ -105,12 +105,12 @@ def test_every_order_holds_the_same_items(demo, view, tab):
 def test_what_looks_alike_lies_together(demo):
     """Neighbours in the order `similar` look more alike than neighbours in any other."""
     version = demo.view("cells").version("v2")
-    loaded = version.loaded
+    loaded = version.results
 
     def steps(order):
-        selection = loaded.selection("missing", 1, None, loaded.evaluation.optimal, False)
-        rows = loaded.shown(selection, order).page(0, 1000)
-        seen = loaded._likenesses(selection, rows)
+        selection = loaded.selection("missing", 1, None, loaded.evaluation.optimal_thresholds, False)
+        rows = loaded.list_view(selection, order).page(0, 1000)
+        seen = loaded._descriptors(selection, rows)
         return np.linalg.norm(np.diff(seen, axis=0), axis=1).mean()
 
     assert steps("similar") < 0.8 * min(steps("score"), steps("mistakes"))

@@ -35,7 +35,7 @@ def test_each_sample_is_the_sweep_over_resampled_images(kind):
                 fallback = evaluation.thresholds[concept].source == "fallback"
                 pool = [every for every in lists if len(every.score)]
                 if fallback and pool:
-                    score, right = np.concatenate([every.score for every in pool]), np.concatenate([every.right for every in pool])
+                    score, right = np.concatenate([every.score for every in pool]), np.concatenate([every.matches for every in pool])
                     order = np.argsort(-score, kind="stable")
                     values[concept].append(min_error_thresholds([ScoredPredictions(score[order], right[order], 0)])[0].value)
                 elif not fallback and len(lists[concept].score):

@@ -42,5 +42,5 @@ def assert_same(one, other):
     assert one.thresholds == other.thresholds
     for tab in TABS:
         for split in range(3):
-            ours, theirs = (Selection(each, tab, split, None, each.optimal) for each in (one, other))
+            ours, theirs = (Selection(each, tab, split, None, each.optimal_thresholds) for each in (one, other))
             assert ours.page(0, 100).tolist() == theirs.page(0, 100).tolist()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from benchmarks.made import Size, make
 
-from kernel.test_same_bits import columns_of
+from native.test_same_bits import columns_of
 from pellucid.understand.counts import count_outcomes, precompute
 from pellucid.understand.gallery import Selection
 from pellucid.understand.runs import STRIDE
@@ -48,7 +48,7 @@ def sizes():
 def test_a_page_reads_as_much_of_a_gallery_sixteen_times_as_large(sizes, tab, share):
     work = {}
     for number, (evaluation, reads) in sizes.items():
-        selection = Selection(evaluation, tab, VALIDATION, None, evaluation.optimal)
+        selection = Selection(evaluation, tab, VALIDATION, None, evaluation.optimal_thresholds)
         reads.clear()
         assert len(selection.page(int(share * (selection.total - 50)), 50)) == 50
         work[number] = sum(reads)
@@ -58,7 +58,7 @@ def test_a_page_reads_as_much_of_a_gallery_sixteen_times_as_large(sizes, tab, sh
 
 def test_the_jump_to_the_threshold_searches_and_does_not_scan(sizes):
     for evaluation, reads in sizes.values():
-        thresholds = evaluation.optimal.copy()
+        thresholds = evaluation.optimal_thresholds.copy()
         thresholds[0] = 0.31
         reads.clear()
         assert Selection(evaluation, "all", VALIDATION, 0, thresholds).threshold_position > 0
@@ -67,8 +67,8 @@ def test_the_jump_to_the_threshold_searches_and_does_not_scan(sizes):
 
 def test_counts_at_a_dragged_threshold_cost_its_concept_alone(sizes):
     evaluation, reads = sizes[96_000]
-    before = count_outcomes(evaluation, VALIDATION, evaluation.optimal)
-    thresholds = evaluation.optimal.copy()
+    before = count_outcomes(evaluation, VALIDATION, evaluation.optimal_thresholds)
+    thresholds = evaluation.optimal_thresholds.copy()
     thresholds[3] = 0.9
     reads.clear()
     after = count_outcomes(evaluation, VALIDATION, thresholds)

@@ -31,12 +31,12 @@ def assert_same(one, other):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), name)
     for name, column in one.predictions.columns().items():
         np.testing.assert_array_equal(column, other.predictions.columns()[name], name)
-    for name, column in vars(one.staircase).items():
-        np.testing.assert_array_equal(column, vars(other.staircase)[name], name)
-    for name, column in vars(one.derived).items():
-        np.testing.assert_array_equal(column, vars(other.derived)[name], name)
-    for name, column in vars(one.extra).items():
-        np.testing.assert_array_equal(column, vars(other.extra)[name], name)
+    for name, column in vars(one.overlap_steps).items():
+        np.testing.assert_array_equal(column, vars(other.overlap_steps)[name], name)
+    for name, column in vars(one.row_index).items():
+        np.testing.assert_array_equal(column, vars(other.row_index)[name], name)
+    for name, column in vars(one.unmatched_index).items():
+        np.testing.assert_array_equal(column, vars(other.unmatched_index)[name], name)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -54,7 +54,7 @@ def test_small_cases_full_of_ties(case, monkeypatch):
 
 def fully(evaluation):
     """With all that follows worked out here and now."""
-    assert evaluation.extra is not None
+    assert evaluation.unmatched_index is not None
     return evaluation
 
 

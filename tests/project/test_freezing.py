@@ -54,7 +54,7 @@ def test_predictions_for_images_added_later_are_counted_never_shown(view, tmp_pa
 
 
 def test_predictions_freeze_a_version_that_was_not_started(view, tmp_path):
-    version = view.version_to_be("late")
+    version = view.version_or_draft("late")
     with pytest.raises(pellucid.PellucidError):
         version.add_predictions(toys.results(tmp_path, [{"image_id": 5, "category_id": 1, "bbox": [0, 0, 1, 1], "score": 1}]))
     assert view.versions == []
@@ -111,7 +111,7 @@ def test_a_gallery_is_a_sequence(view, tmp_path):
 def test_a_persons_threshold_is_held_against_validation(view, tmp_path):
     version = view.start("m")
     version.add_predictions(toys.results(tmp_path))
-    own = version.threshold_at("dent", 0.7)
+    own = version.user_threshold("dent", 0.7)
     assert (own.value, own.source, own.tp, own.fp, own.fn) == (0.7, "user", 1, 0, 1)
     assert own.equally_good == version.thresholds["dent"].equally_good
 

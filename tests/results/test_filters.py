@@ -101,7 +101,7 @@ def test_what_enters_and_leaves_when_a_threshold_moves(demo):
 
     before = version.thresholds["red cell"].value
     for after in (before / 2, (1 + before) / 2):
-        place = version.concept_position("red cell")
+        place = version.concept_index("red cell")
         for move in tab_changes(version.evaluation, 1, place, before, after):
             now, then = (len(version.gallery(move.tab, concept="red cell", threshold=value)) for value in (after, before))
             assert move.change == now - then

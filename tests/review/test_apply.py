@@ -36,10 +36,10 @@ def applied(evaluation, decisions):
     found = apply_decisions(evaluation.kind, evaluation.concepts, evaluation.images, evaluation.annotations, decisions, new_concepts=False)
     stay = ~np.isin(evaluation.annotations.image, found.images)
     kept = evaluation.annotations.take(stay)
-    table = kept.followed_by(found.annotations) if len(kept) or len(found.annotations) else empty_annotation_table(evaluation.kind == "detection")
+    table = kept.concat(found.annotations) if len(kept) or len(found.annotations) else empty_annotation_table(evaluation.kind == "detection")
     stated = evaluation.images.stated.copy()
     stated[found.images] = found.completeness
-    return replace(evaluation, annotations=table, images=evaluation.images.replaced(stated=stated)), found
+    return replace(evaluation, annotations=table, images=evaluation.images.replace(stated=stated)), found
 
 
 @st.composite

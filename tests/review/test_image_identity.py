@@ -31,7 +31,7 @@ def tags(workspace, tmp_path):
 
 
 def labels(view):
-    current, _ = view.current()
+    current, _ = view.corrected_state()
     table = current.annotations
     return {(current.images.path[i], current.concepts[c]): "unknown" if u else "positive" if p else "negative"
             for i, c, u, p in zip(table.image, table.concept, table.ignore, table.positive, strict=True)}  # fmt: skip
@@ -99,7 +99,7 @@ def test_only_the_tag_at_hand_changes(tags, tmp_path):
 def test_the_errors_of_the_mended_set_are_fewer(pets):
     view, version = pets
     view.reviews.decide(version, [named(version, "missing", "one.png", threshold=0.5)], "wrong", "Ann")
-    mended = version.loaded.with_corrections(view.reviews.ledger).evaluation
+    mended = version.results.apply_corrections(view.reviews.log).evaluation
     assert sum(one.errors for one in mended.thresholds) < sum(one.errors for one in version.thresholds.values())
 
 

@@ -28,7 +28,7 @@ def cracks(opened, tmp_path):
 
 def boxes(view):
     """What the view says now: image, concept, box."""
-    current, _ = view.current()
+    current, _ = view.corrected_state()
     table = current.annotations
     return sorted(
         (current.images.path[i], current.concepts[c], tuple(box))
@@ -211,12 +211,12 @@ def test_a_version_frozen_after_mending_is_trained_on_what_was_mended(cracks, tm
     assert frozen(later) == sorted([DENT, RUST, FOUND])
     assert frozen(version) == sorted([DENT, RUST, TWO]), "as trained stays as trained"
     for one in (later, version):
-        assert frozen(one, reviews.ledger) == sorted([DENT, RUST, FOUND])
+        assert frozen(one, reviews.log) == sorted([DENT, RUST, FOUND])
     reviews.undo("Ann")
     reviews.undo("Bo")
     assert frozen(later) == sorted([DENT, RUST, FOUND])
     for one in (later, version):
-        assert frozen(one, reviews.ledger) == sorted([DENT, RUST, TWO]), "what is undone is undone for both"
+        assert frozen(one, reviews.log) == sorted([DENT, RUST, TWO]), "what is undone is undone for both"
 
 
 def test_predictions_that_freeze_a_version_keep_what_was_before_mending(cracks, tmp_path):
@@ -225,26 +225,26 @@ def test_predictions_that_freeze_a_version_keep_what_was_before_mending(cracks, 
     view.reviews.decide(version, [version.gallery("missing")[0]], "wrong", "Ann")
     strange = toys.results(tmp_path, [{"image_id": 99, "category_id": 7, "bbox": [1, 1, 2, 2], "score": 0.5}], "strange.json")
     with pytest.raises(pellucid.PellucidError):
-        view.version_to_be("n").add_predictions(strange)
+        view.version_or_draft("n").add_predictions(strange)
     assert not (view.folder / "versions" / "n").exists()
-    view.version_to_be("n").add_predictions(toys.results(tmp_path))
+    view.version_or_draft("n").add_predictions(toys.results(tmp_path))
     later = view.version("n")
     assert frozen(later) == sorted([DENT, RUST, TWO, FOUND])
     view.reviews.undo("Ann")
-    assert frozen(later, view.reviews.ledger) == sorted([DENT, RUST, TWO])
+    assert frozen(later, view.reviews.log) == sorted([DENT, RUST, TWO])
 
 
 def test_agreeing_costs_no_new_evaluation(cracks):
     view, version = cracks
     view.reviews.decide(version, [version.gallery("missing")[0]], "wrong", "Ann")
-    mended = version.loaded.with_corrections(view.reviews.ledger)
+    mended = version.results.apply_corrections(view.reviews.log)
     view.reviews.decide(version, [ItemRef(*RUST[:2], "annotated", RUST[2])], "right", "Ann")
-    assert version.loaded.with_corrections(view.reviews.ledger) is mended
+    assert version.results.apply_corrections(view.reviews.log) is mended
     assert listed(version, "matched", concept="rust", review="reviewed", corrected=True) == listed(version, "matched", concept="rust")
 
 
 def frozen(version, ledger=None):
-    evaluation = (version.loaded if ledger is None else version.loaded.with_corrections(ledger)).evaluation
+    evaluation = (version.results if ledger is None else version.results.apply_corrections(ledger)).evaluation
     table = evaluation.annotations
     return sorted(
         (evaluation.images.path[i], evaluation.concepts[c], tuple(box))
@@ -297,12 +297,12 @@ def test_two_people_on_one_item_are_resolved_by_order(cracks, opened):
     view, version = cracks
     item = version.gallery("missing")[0]
     other = opened(view.workspace.folder).view("v")
-    known = view.reviews.ledger.head
+    known = view.reviews.log.head
     view.reviews.decide(version, [item], "wrong", "Ann", seen=known)
     taken = other.reviews.decide(other.version("m"), [item], "right", "Bo", seen=known)
     assert [(row.who, row.action) for row in taken.conflicts] == [("Ann", "add")]
     assert boxes(view) == sorted([DENT, RUST, TWO])
-    assert view.reviews.decide(version, [item], "right", "Ann", seen=view.reviews.ledger.head).conflicts == []
+    assert view.reviews.decide(version, [item], "right", "Ann", seen=view.reviews.log.head).conflicts == []
 
 
 def test_nothing_is_kept_of_an_act_that_cannot_be_taken(cracks):
@@ -372,14 +372,14 @@ def test_the_effect_is_that_of_evaluating_the_mended_set(cracks, tmp_path):
     view, version = cracks
     view.reviews.decide(version, version.gallery("missing")[:1], "wrong", "Ann")
     view.reviews.decide(version, [ItemRef(*RUST[:2], "annotated", RUST[2])], "wrong", "Ann")
-    mended = version.loaded.with_corrections(view.reviews.ledger).evaluation
+    mended = version.results.apply_corrections(view.reviews.log).evaluation
     export_view(view, "annotations", "coco", tmp_path / "mended.json", options=ExportOptions(corrected=True))
     fresh, _ = pellucid.open(tmp_path / "fresh").add("v", tmp_path / "mended.json", images=tmp_path / "images")
     again = fresh.start("m")
     again.add_predictions(toys.results(tmp_path))
     assert mended.thresholds == again.evaluation.thresholds
     assert version.metrics(corrected=True) == again.metrics()
-    assert version.thresholds_held(corrected=True) == again.thresholds
+    assert version.get_thresholds(corrected=True) == again.thresholds
     assert [one.errors for one in version.thresholds.values()] != [one.errors for one in again.thresholds.values()]
 
 
