@@ -32,7 +32,7 @@ class BuildHook(BuildHookInterface):  # type: ignore[misc]
 
     def build_kernel(self) -> bool:
         """Compile the kernel with the compiler that Python names, or the machine's own; False where there is none."""
-        folder = Path(self.root, "src/pellucid/kernel")
+        folder = Path(self.root, "src/pellucid/_native")
         library, stamp = folder / "kernel.so", folder / ".digest"
         sources = sorted(folder.glob("*.c"))
         named = os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc"

@@ -18,7 +18,7 @@ from typing import Any
 
 import pellucid
 from benchmarks.made import COCO, HUGE, SMALL, TEN_TIMES, Size, write_parquet
-from pellucid.workspace.spread.evaluating import evaluate_distributed
+from pellucid.distributed.run import evaluate_distributed
 
 STEPS = {"partition_rows": "partitioning", "match_images": "matching", "reduce": "reducing"}
 WORKERS = (1, 2, 8, 32, 128)

@@ -10,8 +10,8 @@ from pathlib import Path
 from benchmarks.made import Size, make, write_coco
 from benchmarks.reviewing import ask
 from benchmarks.serving import prepare, serving
-from pellucid.show import open as open_workspace
-from pellucid.understand.tide import tide
+from pellucid.analysis.tide import tide
+from pellucid.api import open as open_workspace
 
 VERSION = "api/views/made/versions/model"
 ASKED = {

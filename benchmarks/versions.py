@@ -13,8 +13,8 @@ import numpy as np
 
 import pellucid
 from benchmarks.made import Size, make, write_coco, write_parquet
-from pellucid.columns import Annotations
-from pellucid.understand.changed import rematch, replace_annotations
+from pellucid.core.tables import Annotations
+from pellucid.evaluation.incremental import rematch, replace_annotations
 
 HEADINGS = ["predictions", "from", "version ready", "the twelve figures more", "peak memory"]
 

@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 
 import pellucid
 from pellucid.demo import demo_workspace
-from pellucid.images.cache import CropCache
+from pellucid.images.crop_cache import CropCache
 from pellucid.server.app import make_app
 
 # A slow machine is no failure: no deadlines, and no check of how long generating examples takes.

@@ -11,23 +11,33 @@ workspace.serve()
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from pellucid.release import __version__
+from pellucid._version import __version__
 
 if TYPE_CHECKING:
-    from pellucid.errors import PellucidError
-    from pellucid.formats.source import Note
-    from pellucid.loggers import record
-    from pellucid.share import export_html
-    from pellucid.show import coco_figures, open, show
-    from pellucid.understand.items import Item
-    from pellucid.understand.thresholds import Threshold
-    from pellucid.workspace import Gallery, Version, View, Workspace
+    from pellucid.api import coco_figures, open, show
+    from pellucid.browse.items import Item
+    from pellucid.core.errors import PellucidError
+    from pellucid.evaluation.thresholds import Threshold
+    from pellucid.export.html import export_html
+    from pellucid.formats.dataset import Note
+    from pellucid.integrations.recorder import record
+    from pellucid.project import Gallery, Version, View, Workspace
 
 PUBLIC_MODULES = {
-    "PellucidError": "errors", "Note": "formats.source", "coco_figures": "show", "export_html": "share", "open": "show",
-    "record": "loggers", "show": "show", "Item": "understand.items", "Threshold": "understand.thresholds", "Gallery": "workspace",
-    "Version": "workspace", "View": "workspace", "Workspace": "workspace",
-}  # fmt: skip
+    "PellucidError": "core.errors",
+    "Note": "formats.dataset",
+    "coco_figures": "api",
+    "export_html": "export.html",
+    "open": "api",
+    "record": "integrations.recorder",
+    "show": "api",
+    "Item": "browse.items",
+    "Threshold": "evaluation.thresholds",
+    "Gallery": "results.gallery",
+    "Version": "project.version",
+    "View": "project.view",
+    "Workspace": "project.workspace",
+}
 """The module of each public name, imported on first access to keep the start of commands fast."""
 
 __all__ = [

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import NearestNeighbors
 
-from pellucid.understand.appearance import grouped, laid_out, nearest
+from pellucid.analysis.clustering import grouped, laid_out, nearest
 
 CHANCE = np.random.default_rng(0)
 TRUTH = np.repeat(np.arange(5), 60)

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from pellucid.columns import KINDS, SPLITS
-from pellucid.understand.comparing import BOTH_RIGHT, BROKEN, FIXED, STILL_WRONG, compare, exact_mcnemar
-from pellucid.understand.gallery import Selection
-from pellucid.understand.items import items
+from pellucid.analysis.comparison import BOTH_RIGHT, BROKEN, FIXED, STILL_WRONG, compare, exact_mcnemar
+from pellucid.browse.items import items
+from pellucid.browse.selection import Selection
+from pellucid.core.tables import KINDS, SPLITS
 from references.cases import SCORE, cases, guesses
 from references.columns import evaluated
 from references.plain import overlap as iou

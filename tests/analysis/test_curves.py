@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import confusion_matrix, precision_recall_curve
 
-from pellucid.errors import InvalidObjectiveError
-from pellucid.understand.calibration import calibrated, calibration
-from pellucid.understand.causes import CAUSES, false_negative_causes, false_positive_causes
-from pellucid.understand.confusion import clustered, confusion
-from pellucid.understand.curves import curve, curve_at
-from pellucid.understand.gallery import Selection
-from pellucid.understand.objectives import Objective, optimize_objective, parse_objective
-from pellucid.understand.thresholds import ScoredPredictions
+from pellucid.analysis.calibration import calibrated, calibration
+from pellucid.analysis.confusion import clustered, confusion
+from pellucid.analysis.curves import curve, curve_at
+from pellucid.browse.selection import Selection
+from pellucid.core.errors import InvalidObjectiveError
+from pellucid.evaluation.error_causes import CAUSES, false_negative_causes, false_positive_causes
+from pellucid.evaluation.objectives import Objective, optimize_objective, parse_objective
+from pellucid.evaluation.thresholds import ScoredPredictions
 from references.cases import cases
 from references.columns import evaluated
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pellucid.understand.properties import Condition, Property, condition, of_metadata
-from pellucid.understand.slices import Population, adjusted, p_values, slices, wilson
+from pellucid.analysis.slice_features import Condition, Property, condition, of_metadata
+from pellucid.analysis.slice_search import Population, adjusted, p_values, slices, wilson
 
 
 def population(chance, items=900, images=150, weak=None, clustered=0.0, columns=6):
@@ -67,7 +67,7 @@ def test_shuffled_labels_of_real_boxes_say_nothing(shared_coco):
 def shared_coco(shared, workspace):
     if not shared.is_dir():
         pytest.skip("the shared data sets are not there")
-    from pellucid.workspace.sliced import build_populations
+    from pellucid.results.slices import build_populations
 
     folder = shared / "coco256"
     view, _ = workspace.add("v", folder / "annotations" / "instances.json", folder / "images", split="validation")

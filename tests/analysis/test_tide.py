@@ -9,7 +9,7 @@ from tidecv.data import Data
 
 import pellucid
 import toys
-from pellucid.understand.tide import tide
+from pellucid.analysis.tide import tide
 
 NAMES = {"cls": "Cls", "loc": "Loc", "both": "Both", "dupe": "Dupe", "bkg": "Bkg", "miss": "Miss"}
 

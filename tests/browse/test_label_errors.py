@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pellucid
-from pellucid.understand.mistakes import suspicion
+from pellucid.browse.label_errors import suspicion
 from references.cases import cases
 from references.columns import evaluated
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pellucid.columns import KINDS, SPLITS
-from pellucid.understand.gallery import TABS, Selection
-from pellucid.understand.shown import Listed, Without, in_order, inside
+from pellucid.browse.list_views import Listed, Without, in_order, inside
+from pellucid.browse.selection import TABS, Selection
+from pellucid.core.tables import KINDS, SPLITS
 from references.cases import SCORE, cases
 from references.columns import evaluated
 
@@ -16,7 +16,7 @@ from references.columns import evaluated
 @pytest.mark.parametrize("tab", TABS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_left_out_is_left_out_and_nothing_else_moves(kind, tab, at_once, monkeypatch):
-    monkeypatch.setattr("pellucid.understand.shown.AT_ONCE", at_once)
+    monkeypatch.setattr("pellucid.browse.list_views.AT_ONCE", at_once)
 
     @given(data=st.data())
     def holds(data):

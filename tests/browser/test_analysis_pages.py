@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from pellucid.workspace.figures import tab_changes
+from pellucid.results.figures import tab_changes
 
 pytestmark = pytest.mark.browser
 

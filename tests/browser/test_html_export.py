@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 import pellucid
-from pellucid.errors import ExportError
+from pellucid.core.errors import ExportError
 
 pytestmark = pytest.mark.browser
 

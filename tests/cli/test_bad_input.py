@@ -8,7 +8,7 @@ import pytest
 
 import toys
 
-PELLUCID = [sys.executable, "-m", "pellucid.cli"]
+PELLUCID = [sys.executable, "-m", "pellucid.cli.main"]
 
 
 def run(*words, **options):

@@ -9,7 +9,7 @@ import pytest
 import pellucid
 import toys
 
-PELLUCID = [sys.executable, "-m", "pellucid.cli"]
+PELLUCID = [sys.executable, "-m", "pellucid.cli.main"]
 
 
 def run(*words):

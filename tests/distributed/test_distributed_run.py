@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import pellucid
-from pellucid.errors import ClusterUnavailableError, MalformedFileError, VersionModifiedError, PredictionsMissingError
-from pellucid.workspace.spread.engines import LocalEngine
-from pellucid.workspace.spread.evaluating import evaluate_distributed
+from pellucid.core.errors import ClusterUnavailableError, MalformedFileError, PredictionsMissingError, VersionModifiedError
+from pellucid.distributed.engines import LocalEngine
+from pellucid.distributed.run import evaluate_distributed
 
 KINDS = ["detection", "classification", "tagging"]
 
@@ -286,7 +286,7 @@ def test_from_the_command_line(version):
     command = [
         sys.executable,
         "-m",
-        "pellucid.cli",
+        "pellucid.cli.main",
         "evaluate",
         version.view.workspace.folder,
         "v",

@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pellucid.understand.histogrammed import ScoreBins, fewest_errors_from_bins, select_bins, count_bins, candidate_bins
-from pellucid.understand.shards import split_run_by_score
-from pellucid.understand.thresholds import ScoredPredictions, min_error_threshold
+from pellucid.distributed.histogram_thresholds import ScoreBins, candidate_bins, count_bins, fewest_errors_from_bins, select_bins
+from pellucid.distributed.sharding import split_run_by_score
+from pellucid.evaluation.thresholds import ScoredPredictions, min_error_threshold
 
 SCORE = st.one_of(
     st.sampled_from([0.0, -0.0, 0.25, 0.5, math.nextafter(0.5, 1), math.nextafter(0.5, 0), 0.75, 1.0]),

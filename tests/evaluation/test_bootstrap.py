@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pellucid.columns import KINDS
-from pellucid.understand import intervals
-from pellucid.understand.evaluation import VALIDATION
-from pellucid.understand.thresholds import ScoredPredictions, min_error_thresholds
+from pellucid.core.tables import KINDS
+from pellucid.evaluation import bootstrap as intervals
+from pellucid.evaluation.evaluation import VALIDATION
+from pellucid.evaluation.thresholds import ScoredPredictions, min_error_thresholds
 from references.cases import cases
 from references.columns import evaluated
 

@@ -13,8 +13,8 @@ from pycocotools.cocoeval import COCOeval
 from sklearn.metrics import average_precision_score
 
 import pellucid
-from pellucid.understand.average_precision import compute_coco_metrics
-from pellucid.understand.metrics import compute_metrics
+from pellucid.evaluation.coco_metrics import compute_coco_metrics
+from pellucid.evaluation.metrics import compute_metrics
 from references import plain
 from references.columns import evaluated
 

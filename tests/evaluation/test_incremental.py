@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pellucid.columns import empty_annotation_table
-from pellucid.understand.changed import rematch, replace_annotations
-from pellucid.understand.gallery import TABS, Selection
+from pellucid.browse.selection import TABS, Selection
+from pellucid.core.tables import empty_annotation_table
+from pellucid.evaluation.incremental import rematch, replace_annotations
 from references.cases import cases
 from references.columns import evaluated
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pellucid.columns import KINDS, SPLITS
-from pellucid.understand.counts import count_outcomes, histogram
-from pellucid.understand.gallery import TABS, Selection
-from pellucid.understand.items import items
-from pellucid.understand.thresholds import threshold_including
+from pellucid.browse.items import items
+from pellucid.browse.selection import TABS, Selection
+from pellucid.core.tables import KINDS, SPLITS
+from pellucid.evaluation.counts import count_outcomes, histogram
+from pellucid.evaluation.thresholds import threshold_including
 from references import plain
 from references.cases import SCORE, cases
 from references.columns import evaluated

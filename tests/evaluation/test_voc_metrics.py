@@ -6,7 +6,7 @@ import json
 import pytest
 
 import toys
-from pellucid.understand.voc import voc_average_precision
+from pellucid.evaluation.voc_metrics import voc_average_precision
 
 pytestmark = pytest.mark.shared
 

@@ -7,9 +7,9 @@ import pytest
 from benchmarks.made import Size, make
 
 from native.test_same_bits import columns_of
-from pellucid.understand.counts import count_outcomes, precompute
-from pellucid.understand.gallery import Selection
-from pellucid.understand.runs import STRIDE
+from pellucid.browse.selection import Selection
+from pellucid.evaluation.counts import count_outcomes, precompute
+from pellucid.evaluation.sorted_runs import STRIDE
 
 VALIDATION = 1
 

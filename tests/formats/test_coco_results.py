@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pellucid import kernel
-from pellucid.errors import PellucidError
-from pellucid.formats import coco_results
+from pellucid import _native as kernel
+from pellucid.core.errors import PellucidError
+from pellucid.formats.readers import coco_results
 
 NUMBER = st.one_of(
     st.floats(-1e6, 1e6), st.floats(allow_nan=False, allow_infinity=False), st.integers(-(10**17), 10**17), st.decimals(-1000, 1000, places=9).map(float),

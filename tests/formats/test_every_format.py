@@ -8,8 +8,8 @@ import pytest
 
 import pellucid
 import toys
-from pellucid.errors import PellucidError
-from pellucid.formats import ANNOTATION_FORMATS, read_annotations
+from pellucid.core.errors import PellucidError
+from pellucid.formats.registry import ANNOTATION_FORMATS, read_annotations
 
 VOC100 = {
     "coco_format_v1": "coco", "coco_format_v2": "coco", "cvat_format": "cvat", "imagenet_format": "voc", "labelme_format": "labelme",
@@ -221,8 +221,8 @@ def test_hugging_face_tables_carry_their_pictures(tmp_path, workspace):
     assert [concept.name for concept in view.manifest.concepts] == ["cat", "dog"]
     assert not any(note.kind == "picture_absent" for note in notes)
     images, folders = view.images_and_folders
+    from pellucid.images.locations import join
     from pellucid.images.sizes import displayed_size
-    from pellucid.images.store import join
 
     assert displayed_size(join(folders[images.root[0]], images.path[0])) == (64, 48)
 

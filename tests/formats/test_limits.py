@@ -12,8 +12,9 @@ import pytest
 
 import pellucid
 import toys
-from pellucid.errors import MalformedFileError, PellucidError, FileTooLargeError
-from pellucid.formats import bounds, read_annotations, read_predictions
+from pellucid.core.errors import FileTooLargeError, MalformedFileError, PellucidError
+from pellucid.formats.registry import limits as bounds
+from pellucid.formats.registry import read_annotations, read_predictions
 
 
 @pytest.fixture
@@ -101,8 +102,8 @@ def test_depth(name, text, tmp_path):
 
 
 def test_length_is_bounded_and_told(tmp_path, monkeypatch):
-    monkeypatch.setattr("pellucid.formats.parsed.MOST_TEXT", 100)
-    monkeypatch.setattr("pellucid.formats.parsed.MOST_XML", 100)
+    monkeypatch.setattr("pellucid.formats.parsing.MOST_TEXT", 100)
+    monkeypatch.setattr("pellucid.formats.parsing.MOST_XML", 100)
     xml = toys.write(
         tmp_path / "x.xml",
         f"<annotation><filename>{'a' * 200}</filename><object><name>x</name><bndbox><xmin>1</xmin></bndbox></object></annotation>",
@@ -128,8 +129,8 @@ def test_yaml_that_multiplies_takes_no_memory(tmp_path):
     toys.write(tmp_path / "set" / "data.yaml", "\n".join([*lines, "names: *a29", "train: ."]))
     (tmp_path / "set" / "labels").mkdir()
     program = (
-        "import sys, pellucid\nfrom pellucid.formats import read_annotations\n"
-        "try:\n    read_annotations(sys.argv[1], None, None, None)\nexcept pellucid.errors.PellucidError as error:\n    print(error)"
+        "import sys, pellucid\nfrom pellucid.formats.registry import read_annotations\n"
+        "try:\n    read_annotations(sys.argv[1], None, None, None)\nexcept pellucid.core.errors.PellucidError as error:\n    print(error)"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path / "set")], capture_output=True, text=True, timeout=60, check=False,

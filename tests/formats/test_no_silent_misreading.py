@@ -8,9 +8,9 @@ import pytest
 import pellucid
 import toys
 from formats.test_every_format import facts, read_text
-from pellucid.errors import PellucidError
-from pellucid.formats import read_annotations
-from pellucid.workspace.export import ExportOptions, export_view
+from pellucid.core.errors import PellucidError
+from pellucid.export.datasets import ExportOptions, export_view
+from pellucid.formats.registry import read_annotations
 
 
 def voc_picture(name, folder):

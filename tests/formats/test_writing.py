@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 import pellucid
 import toys
-from pellucid.columns import EXHAUSTIVE, SPLITS, Annotations, Images, Predictions, string_column
-from pellucid.errors import PellucidError
-from pellucid.formats import PREDICTION_WRITERS, WRITERS, read_annotations, read_predictions
-from pellucid.formats.outgoing import ExportData
+from pellucid.core.errors import PellucidError
+from pellucid.core.tables import EXHAUSTIVE, SPLITS, Annotations, Images, Predictions, string_column
+from pellucid.formats.registry import PREDICTION_WRITERS, WRITERS, read_annotations, read_predictions
+from pellucid.formats.writers.export_data import ExportData
 
 CONCEPTS = ["dent", "rust & dust", "it's"]
 ENDINGS = {"coco": ".json", "cvat": ".xml", "label-studio": ".json", "csv": ".csv", "parquet": ".parquet"}
@@ -129,7 +129,7 @@ def version(tmp_path):
 
 
 def test_a_workspace_is_written_and_read_back(version, tmp_path):
-    from pellucid.workspace.export import export_view
+    from pellucid.export.datasets import export_view
 
     for form in WRITERS:
         path = tmp_path / f"out-{form}{ENDINGS.get(form, '')}"
@@ -144,7 +144,7 @@ def test_a_workspace_is_written_and_read_back(version, tmp_path):
 def test_a_gallery_and_the_thresholds(version, tmp_path):
     import duckdb
 
-    from pellucid.workspace.export import ExportOptions, export_view
+    from pellucid.export.datasets import ExportOptions, export_view
 
     export_view(version.view, "gallery", "csv", tmp_path / "g.csv", version, ExportOptions(tab="all"))
     rows = duckdb.sql(f"SELECT image, concept, score, x, outcome FROM read_csv('{tmp_path / 'g.csv'}')").fetchall()

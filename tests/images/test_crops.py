@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import toys
-from pellucid.images.cache import CropCache
+from pellucid.images.crop_cache import CropCache
+from pellucid.images.crop_region import frame
 from pellucid.images.crops import PictureProblem, cut
-from pellucid.images.framing import frame
 from pellucid.images.sizes import displayed_size
 
 

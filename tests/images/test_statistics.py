@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from pellucid.images.looks import COLOURS, LOOKS, look
+from pellucid.images.statistics import COLOURS, LOOKS, look
 
 CHANCE = np.random.default_rng(0)
 BLUR, NOISE = LOOKS.index("blur"), LOOKS.index("noise")

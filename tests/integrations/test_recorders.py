@@ -8,7 +8,7 @@ import pytest
 
 import pellucid
 import toys
-from pellucid import loggers
+from pellucid.integrations import recorder as loggers
 
 BOXES = {"a/one.png": [[10, 10, 30, 30]], "a/two.png": [[0, 0, 30, 30]]}
 

@@ -5,10 +5,11 @@ import pytest
 from benchmarks.made import SMALL, make
 from hypothesis import HealthCheck, given, settings
 
-from pellucid import kernel
-from pellucid.columns import EXHAUSTIVE, HAS_PREDICTIONS, Annotations, Images, Predictions, string_column
-from pellucid.understand import average_precision, changed
-from pellucid.understand.evaluation import build_evaluation
+from pellucid import _native as kernel
+from pellucid.core.tables import EXHAUSTIVE, HAS_PREDICTIONS, Annotations, Images, Predictions, string_column
+from pellucid.evaluation import coco_metrics as average_precision
+from pellucid.evaluation import incremental as changed
+from pellucid.evaluation.evaluation import build_evaluation
 from references.cases import cases
 from references.columns import evaluated
 

@@ -8,7 +8,7 @@ import pytest
 
 import pellucid
 import toys
-from pellucid.workspace.doctor import examine
+from pellucid.project.doctor import examine
 
 MODEL = "predictions/nanodet/coco_results.json"
 

@@ -2,8 +2,19 @@
 
 import numpy as np
 
-from pellucid.columns import EXHAUSTIVE, HAS_PREDICTIONS, NOT_RUN, PARTIAL, SPLITS, UNANNOTATED, Annotations, Images, Predictions, string_column
-from pellucid.understand.evaluation import build_evaluation
+from pellucid.core.tables import (
+    EXHAUSTIVE,
+    HAS_PREDICTIONS,
+    NOT_RUN,
+    PARTIAL,
+    SPLITS,
+    UNANNOTATED,
+    Annotations,
+    Images,
+    Predictions,
+    string_column,
+)
+from pellucid.evaluation.evaluation import build_evaluation
 
 STATED = {"none": UNANNOTATED, "closed": EXHAUSTIVE, "open": PARTIAL}
 

@@ -7,7 +7,7 @@ import pytest
 
 import pellucid
 import toys
-from pellucid.errors import InvalidEmbeddingsError, FileMissingError
+from pellucid.core.errors import FileMissingError, InvalidEmbeddingsError
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 import pellucid
 import toys
-from pellucid.errors import FilterError
+from pellucid.core.errors import FilterError
 
 VIEWS = ["cells", "findings", "smears"]
 SPLITS = ["training", "validation"]
@@ -97,7 +97,7 @@ def test_what_changed_opens_what_changed(demo, view):
 
 def test_what_enters_and_leaves_when_a_threshold_moves(demo):
     version = demo.view("cells").version("v2")
-    from pellucid.workspace.figures import tab_changes
+    from pellucid.results.figures import tab_changes
 
     before = version.thresholds["red cell"].value
     for after in (before / 2, (1 + before) / 2):

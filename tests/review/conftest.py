@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from pellucid.reviews.postgres import PostgresDatabase
-from pellucid.reviews.sqlite import SqliteDatabase
+from pellucid.review.storage.postgres import PostgresDatabase
+from pellucid.review.storage.sqlite import SqliteDatabase
 
 number = itertools.count()
 

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from pellucid.columns import EXHAUSTIVE, KINDS, empty_annotation_table
-from pellucid.errors import InvalidDecisionError
-from pellucid.understand.causes import ImageRows
-from pellucid.understand.deciding import TargetItem, Edit, resolve
-from pellucid.understand.decisions import LABEL_VALUES, Decision, DecisionLog
-from pellucid.understand.gallery import TABS, Selection
-from pellucid.understand.items import items
-from pellucid.understand.mending import apply_decisions
-from pellucid.understand.outcomes import IGNORED
+from pellucid.browse.items import items
+from pellucid.browse.selection import TABS, Selection
+from pellucid.core.errors import InvalidDecisionError
+from pellucid.core.tables import EXHAUSTIVE, KINDS, empty_annotation_table
+from pellucid.evaluation.error_causes import ImageRows
+from pellucid.evaluation.match_result import IGNORED
+from pellucid.review.apply import apply_decisions
+from pellucid.review.events import LABEL_VALUES, Decision, DecisionLog
+from pellucid.review.resolve import Edit, TargetItem, resolve
 from references.cases import BOX, cases
 from references.columns import evaluated
 

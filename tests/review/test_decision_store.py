@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from pellucid.errors import ReviewStoreUnavailableError, InvalidReviewUrlError
-from pellucid.reviews.postgres import PostgresDatabase
-from pellucid.reviews.sqlite import SqliteDatabase
-from pellucid.reviews.store import DecisionStore
-from pellucid.understand.decisions import Decision, Label
+from pellucid.core.errors import InvalidReviewUrlError, ReviewStoreUnavailableError
+from pellucid.review.events import Decision, Label
+from pellucid.review.storage.postgres import PostgresDatabase
+from pellucid.review.storage.sqlite import SqliteDatabase
+from pellucid.review.storage.store import DecisionStore
 
 
 def decision(batch, **facts):

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pellucid.columns import KINDS
-from pellucid.understand.decisions import VERDICT_ACTIONS, Decision, DecisionLog, Label, item_key
+from pellucid.core.tables import KINDS
+from pellucid.review.events import VERDICT_ACTIONS, Decision, DecisionLog, Label, item_key
 
 PEOPLE = ["Ann", "Bo"]
 PLACES = [

@@ -4,9 +4,9 @@ import pytest
 
 import pellucid
 import toys
-from pellucid.errors import InvalidDecisionError
-from pellucid.understand.deciding import Edit
-from pellucid.workspace.export import ExportOptions, export_view
+from pellucid.core.errors import InvalidDecisionError
+from pellucid.export.datasets import ExportOptions, export_view
+from pellucid.review.resolve import Edit
 
 LABELS = "image,label\none.png,cat\ntwo.png,dog\nthree.png,cat\nfive.png,owl\nfour.png,\n"
 SCORES = "image,cat,dog,owl\none.png,0.1,0.8,0.1\ntwo.png,0.2,0.7,0.1\nthree.png,0.4,0.3,0.3\nfive.png,0.2,0.2,0.6\nfour.png,0.1,0.1,0.8\n"

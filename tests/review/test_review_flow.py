@@ -7,11 +7,11 @@ import pytest
 
 import pellucid
 import toys
-from pellucid.errors import UnknownConceptError, InvalidDecisionError, ItemNotFoundError, ReviewerMissingError, HistoryRowNotFoundError
-from pellucid.formats import WRITERS
-from pellucid.understand.deciding import Edit
-from pellucid.workspace.export import ExportOptions, export_view
-from pellucid.workspace.reviewing import ItemRef
+from pellucid.core.errors import HistoryRowNotFoundError, InvalidDecisionError, ItemNotFoundError, ReviewerMissingError, UnknownConceptError
+from pellucid.export.datasets import ExportOptions, export_view
+from pellucid.formats.registry import WRITERS
+from pellucid.project.reviews import ItemRef
+from pellucid.review.resolve import Edit
 
 
 @pytest.fixture

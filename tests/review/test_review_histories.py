@@ -7,11 +7,11 @@ import pytest
 
 import pellucid
 import toys
-from pellucid.columns import KINDS
-from pellucid.errors import UnknownConceptError, InvalidDecisionError
-from pellucid.understand.deciding import Edit
-from pellucid.understand.evaluation import build_evaluation
-from pellucid.understand.gallery import TABS
+from pellucid.browse.selection import TABS
+from pellucid.core.errors import InvalidDecisionError, UnknownConceptError
+from pellucid.core.tables import KINDS
+from pellucid.evaluation.evaluation import build_evaluation
+from pellucid.review.resolve import Edit
 
 CONCEPTS = ["crack", "dent", "rust"]
 IMAGES = 6

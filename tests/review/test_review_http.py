@@ -17,7 +17,7 @@ from http.client import HTTPException
 import pytest
 
 import toys
-from pellucid.server.doors import Doors
+from pellucid.server.auth import Doors
 
 ONE = "api/views/v/versions/m"
 
@@ -269,7 +269,7 @@ class Server:
     def __init__(self, folder, database):
         environment = {**os.environ, **({"PELLUCID_REVIEWS": database} if database else {})}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "pellucid.cli", "serve", str(folder), "--port", "0", "--no-browser"], stderr=subprocess.PIPE, text=True, env=environment,
+            [sys.executable, "-m", "pellucid.cli.main", "serve", str(folder), "--port", "0", "--no-browser"], stderr=subprocess.PIPE, text=True, env=environment,
         )  # fmt: skip
         self.address = next(word for line in self.process.stderr for word in line.split() if word.startswith("http"))
 

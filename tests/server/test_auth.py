@@ -15,9 +15,9 @@ from playwright.sync_api import expect
 
 import pellucid
 import toys
-from pellucid.errors import InvalidTokensError
-from pellucid.server.doors import LARGEST_BODY, Doors
-from pellucid.server.run import Access, doors_of
+from pellucid.core.errors import InvalidTokensError
+from pellucid.server.auth import LARGEST_BODY, Doors
+from pellucid.server.serving import Access, doors_of
 
 OWNER, REVIEWER, READER = "o" * 32, "v" * 32, "r" * 32
 TOKENS = {OWNER: "owner", REVIEWER: "reviewer", READER: "reader"}
@@ -172,7 +172,7 @@ def test_the_command_prints_addresses_with_tokens_and_counts_what_it_answers(wor
     command = [
         sys.executable,
         "-m",
-        "pellucid.cli",
+        "pellucid.cli.main",
         "serve",
         str(workspace.folder),
         "--host",

@@ -13,7 +13,7 @@ import pytest
 import pellucid
 import toys
 
-PELLUCID = [sys.executable, "-m", "pellucid.cli"]
+PELLUCID = [sys.executable, "-m", "pellucid.cli.main"]
 
 
 def readable(folder):

@@ -8,7 +8,7 @@ import pytest
 
 import pellucid
 import toys
-from pellucid.understand.gallery import TABS
+from pellucid.browse.selection import TABS
 
 
 @pytest.fixture
@@ -52,9 +52,9 @@ def test_a_workspace_that_cannot_be_written_is_read_all_the_same(folder, monkeyp
     mapped(folder).unlink()
 
     def refuse(path, columns):
-        raise pellucid.errors.CannotWrite(path, "read-only file system")
+        raise pellucid.core.errors.WriteError(path, "read-only file system")
 
-    monkeypatch.setattr("pellucid.workspace.tables.write_mapped", refuse)
+    monkeypatch.setattr("pellucid.storage.parquet.write_mapped", refuse)
     assert answers(folder) == expected
 
 
@@ -105,10 +105,10 @@ def test_a_version_is_kept_though_what_follows_from_it_cannot_be_written(tmp_pat
     view, _ = pellucid.open(tmp_path / "w.pellucid").add("v", toys.coco(tmp_path, pictures=False))
 
     def full(path, columns):
-        raise pellucid.errors.CannotWrite(path, "no space left on device")
+        raise pellucid.core.errors.WriteError(path, "no space left on device")
 
-    for place in ("version", "tables"):
-        monkeypatch.setattr(f"pellucid.workspace.{place}.write_mapped", full)
+    for module in ("project.version", "storage.parquet"):
+        monkeypatch.setattr(f"pellucid.{module}.write_mapped", full)
     version = view.start("m")
     version.add_predictions(toys.results(tmp_path))
     assert len(version.gallery("all")) == 4

@@ -17,20 +17,20 @@ from hypothesis import strategies as st
 
 import pellucid
 import toys
-from pellucid.errors import (
-    SecretInUrlError,
+from pellucid.browse.selection import TABS
+from pellucid.core.errors import (
     ConcurrentModificationError,
     FileMissingError,
     NotAWorkspaceError,
     PellucidError,
     ReviewDatabaseRequiredError,
+    SecretInUrlError,
     StoreUnavailableError,
 )
-from pellucid.understand.gallery import TABS
-from pellucid.workspace import ranged
-from pellucid.workspace.ranged import Ranged, Room, ranged_columns, with_records
-from pellucid.workspace.storage import writing
-from pellucid.workspace.stored import Stored, put
+from pellucid.storage import remote_columns as ranged
+from pellucid.storage.column_file import Stored, put
+from pellucid.storage.files import writing
+from pellucid.storage.remote_columns import Ranged, Room, ranged_columns, with_records
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def test_real_detections_are_read_in_parts(url, machine, shared, tmp_path, monke
 
 def test_evaluated_in_the_store_by_processes(url, machine, tmp_path):
     _, here = (filled(pellucid.open(place), tmp_path / "sources") for place in (url, tmp_path / "w"))
-    command = [sys.executable, "-m", "pellucid.cli", "evaluate", url, "v", "m", "--engine", "processes", "--rows", "2", "--workers", "2"]
+    command = [sys.executable, "-m", "pellucid.cli.main", "evaluate", url, "v", "m", "--engine", "processes", "--rows", "2", "--workers", "2"]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     here.evaluate(rows=2)
@@ -330,7 +330,7 @@ def test_a_column_that_is_far_is_an_array_within_its_bound(kept, data):
 
 
 def test_a_write_that_fails_halfway_leaves_the_store_and_the_reader_as_they_were(machine, tmp_path, monkeypatch):
-    from pellucid.workspace import mirror
+    from pellucid.storage import remote_workspace as mirror
 
     bucket = (tmp_path / "bucket" / "w").as_uri()
     version = filled(pellucid.open(bucket), tmp_path / "sources")

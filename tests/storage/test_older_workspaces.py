@@ -12,8 +12,8 @@ import pytest
 
 import pellucid
 import toys
-from pellucid.errors import WorkspaceFormatError
-from pellucid.understand.gallery import TABS
+from pellucid.browse.selection import TABS
+from pellucid.core.errors import WorkspaceFormatError
 
 KEPT = Path(__file__).parents[1] / "workspaces"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from pellucid._version import __version__
 from pellucid.demo.example import build
-from pellucid.release import __version__
-from pellucid.workspace import Workspace
+from pellucid.project import Workspace
 
 DONE = "demo-is-complete"
 

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pellucid.columns import Float64Array
+from pellucid.core.tables import Float64Array
 from pellucid.demo.model import Candidates, Softmax, candidates, disc_responses, suppressed, targets, train
 from pellucid.demo.world import CELLS, CONDITIONS, FINDINGS, HEIGHT, WIDTH, Cell, Field, draw, make_field
-from pellucid.workspace import Workspace
+from pellucid.project import Workspace
 
 SEED = 20_260_101
 FIELDS, TRAINING = 260, 170

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.columns import Float64Array, Int64Array
+from pellucid.core.tables import Float64Array, Int64Array
 from pellucid.demo.world import HEIGHT, WIDTH
-from pellucid.understand.boxes import pairwise_iou
+from pellucid.evaluation.boxes import pairwise_iou
 
 SCALE = 2
 """Candidates are looked for in pictures this many times smaller."""

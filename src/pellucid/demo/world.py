@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pellucid.columns import Float64Array
+from pellucid.core.tables import Float64Array
 
 WIDTH, HEIGHT = 480, 360
 CELLS = ("red cell", "infected cell", "white cell", "platelet")

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pellucid.columns import Kind
-from pellucid.formats.gathering import BoxCoordinates
-from pellucid.formats.source import (
+from pellucid.core.tables import Kind
+from pellucid.formats.builder import BoxCoordinates
+from pellucid.formats.dataset import (
     BoxUnit,
     ConceptInterpretation,
     ImageKeyKind,

@@ -8,9 +8,9 @@ import warnings
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from pellucid.images.framing import Region
+from pellucid.images.crop_region import Region
+from pellucid.images.locations import LinkLeadsOut, open_picture
 from pellucid.images.sizes import ORIENTATION, SIDEWAYS, picture_formats
-from pellucid.images.store import LinkLeadsOut, open_picture
 
 RECIPE = 1
 """Part of every cache key: raise it when crops come out differently."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
-from pellucid.images.store import open_picture
+from pellucid.images.locations import open_picture
 
 WANTED = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "MPO", "JPEG2000", "AVIF", "TGA")
 """What is opened as a picture: nothing that runs an interpreter of its own."""

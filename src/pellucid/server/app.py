@@ -14,21 +14,28 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 
-from pellucid.columns import SPLITS
-from pellucid.errors import (
-    ItemNotFoundError,
+from pellucid._version import __version__
+from pellucid.browse.selection import Tab
+from pellucid.core.errors import (
+    HistoryRowNotFoundError,
     InvalidNameError,
-    WorkspaceMissingError,
+    ItemNotFoundError,
     PellucidError,
     ReviewStoreUnavailableError,
-    HistoryRowNotFoundError,
     StoreUnavailableError,
     VersionNotFoundError,
     ViewNotFoundError,
+    WorkspaceMissingError,
 )
-from pellucid.images.cache import CropCache
-from pellucid.release import __version__
-from pellucid.server.answers import (
+from pellucid.core.tables import SPLITS
+from pellucid.evaluation.counts import SCORE_BAR_BINS
+from pellucid.images.crop_cache import CropCache
+from pellucid.project import Version, Workspace
+from pellucid.results.results import Order, Results
+from pellucid.review.events import DecisionLog
+from pellucid.review.index import ReviewFilter
+from pellucid.server.auth import Doors, Role, admit, with_cookie
+from pellucid.server.dependencies import (
     NOT_FOUND,
     At,
     Concept,
@@ -42,16 +49,14 @@ from pellucid.server.answers import (
     look_up,
     thresholds_at,
 )
-from pellucid.server.compared import comparison_routes
-from pellucid.server.describe import (
-    Pictures,
-    figures_document,
-    histogram_document,
-    image_document,
-    page_document,
-    version_document,
-)  # fmt: skip
-from pellucid.server.documents import (
+from pellucid.server.image_responses import picture_response
+from pellucid.server.monitoring import Health
+from pellucid.server.overlay import OtherVersion
+from pellucid.server.routes.comparison_routes import comparison_routes
+from pellucid.server.routes.figures_routes import figure_routes
+from pellucid.server.routes.review_routes import review_routes
+from pellucid.server.routes.slices_routes import weakness_routes
+from pellucid.server.schemas.gallery_schema import (
     FiguresDocument,
     HealthDocument,
     HistogramDocument,
@@ -62,19 +67,14 @@ from pellucid.server.documents import (
     ViewDocument,
     WorkspaceDocument,
 )  # fmt: skip
-from pellucid.server.doors import Doors, Role, admit, with_cookie
-from pellucid.server.figures import figure_routes
-from pellucid.server.health import Health
-from pellucid.server.other_version import OtherVersion
-from pellucid.server.pictures import picture_response
-from pellucid.server.reviewing import review_routes
-from pellucid.server.weaknesses import weakness_routes
-from pellucid.understand.counts import SCORE_BAR_BINS
-from pellucid.understand.decisions import DecisionLog
-from pellucid.understand.gallery import Tab
-from pellucid.workspace import Version, Workspace
-from pellucid.workspace.loaded import Results, Order
-from pellucid.workspace.reviewed import ReviewFilter
+from pellucid.server.serializers import (
+    Pictures,
+    figures_document,
+    histogram_document,
+    image_document,
+    page_document,
+    version_document,
+)  # fmt: skip
 
 STATIC = Path(__file__).parents[1] / "static"
 CUTTERS = 4

@@ -1,0 +1,1 @@
+"""Why and where a model is wrong: pure functions."""

@@ -1,0 +1,1 @@
+"""Which items a gallery lists, and in which order: pure functions."""

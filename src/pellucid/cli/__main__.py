@@ -1,0 +1,5 @@
+"""`python -m pellucid.cli`."""
+
+from pellucid.cli.main import main
+
+main()

@@ -1,0 +1,410 @@
+"""The words of the command line; each is one call of the Python API."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import Any
+
+import click
+
+from pellucid.browse.selection import TABS, Tab
+from pellucid.cli.analyse import COMMANDS, existing
+from pellucid.cli.console import (
+    CORRECTED,
+    FIRST_PIXEL,
+    FORCED,
+    IMAGES,
+    IOU,
+    JSON,
+    KIND,
+    ONLY,
+    ORDER,
+    REVIEW,
+    SERVE,
+    SPLIT,
+    VERSION,
+    Group,
+    busy,
+    fail,
+    print_json,
+    table,
+    tell,
+    there,
+)
+from pellucid.cli.evaluate import evaluate
+from pellucid.core.errors import PellucidError, WriteError
+from pellucid.core.tables import SPLITS, Kind, Split
+
+WHATS = ("annotations", "corrections", "tasks", "history", "report", "predictions", "gallery", "thresholds")
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="pellucid")
+def cli() -> None:
+    """See what a vision model gets right, what it misses and what it is unsure of."""
+
+
+def main() -> None:
+    """Run the command line: status 0 done, 2 wrong command line, 3 wrong input, 1 anything else."""
+    debug = "--debug" in sys.argv
+    try:
+        status = cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except PellucidError as error:
+        fail(str(error), error.exit_status, debug)
+    except OSError as error:
+        shown = WriteError(error.filename, (error.strerror or str(error)).lower()) if error.filename else error
+        fail(str(shown), 3 if error.filename else 1, debug)
+    except Exception as error:
+        fail(f"{type(error).__name__}: {error}. This is a bug: run again with --debug and report what it prints.", 1, debug)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+@cli.command()
+@click.argument("workspace")
+@click.argument("view")
+@click.argument("source")
+@IMAGES
+@click.option("--split", type=click.Choice(SPLITS), help="Of images whose source does not say; default validation.")
+@KIND
+@click.option("--format", "format_name", metavar="F", help="The source's format; found from its content when not given.")
+@FIRST_PIXEL
+def add(
+    workspace: str, view: str, source: str, images: str | None, split: Split | None, kind: Kind | None, format_name: str | None,
+    first_pixel: int | None,
+) -> None:  # fmt: skip
+    """Add images and annotations from SOURCE to a view."""
+    import pellucid
+
+    with busy(f"reading {source}"):
+        made, notes = pellucid.open(workspace).add(view, source, images, split, kind, format_name, first_pixel)
+    tell(notes)
+    last = made.manifest.sources[-1]
+    splits = ", ".join(f"{number:,} {name}" for name, number in made.images_by_split.items())
+    read = f"{last.rows:,} images read as {last.format}"
+    click.echo(f"{view}: {made.kind} view, {read}; it has {splits}; {len(made.manifest.concepts)} concepts", err=True)
+
+
+@cli.command()
+@VERSION
+@IOU
+def start(workspace: str, view: str, version: str, iou: float) -> None:
+    """Freeze a version, when its training is launched."""
+    import pellucid
+
+    if math.isnan(iou):
+        raise click.BadParameter("nan is no IoU", param_hint="--iou")
+    made = pellucid.open(workspace).view(view).start(version, iou)
+    counts = made.manifest.counts
+    click.echo(f"{version}: froze {counts['images']:,} images and {counts['annotations']:,} annotations", err=True)
+
+
+@cli.command()
+@VERSION
+@click.argument("source")
+@click.option("--split", type=click.Choice(SPLITS), help="The split SOURCE is of; by default those of the images it names.")
+@click.option("--covered", type=click.Choice(["split", "listed"]), default="split", show_default=True,
+              help="The model was run on the whole split, or only on the images that SOURCE lists.")  # fmt: skip
+@click.option("--format", "format_name", metavar="F", help="The source's format; found from its content when not given.")
+@FORCED
+def predictions(
+    workspace: str, view: str, version: str, source: str, split: Split | None, covered: Any, format_name: str | None, **forced: Any
+) -> None:
+    """Read what the model said, match it and choose the thresholds. Freezes the version first if need be."""
+    import pellucid
+
+    made = pellucid.open(workspace).view(view).version_or_draft(version)
+    with busy(f"reading {source}"):
+        tell(made.add_predictions(source, split, covered, format_name, **forced))
+    counts = made.manifest.counts
+    click.echo(f"{version}: {counts['predictions']:,} predictions on {counts['covered']:,} of {counts['images']:,} frozen images", err=True)
+
+
+@cli.command()
+@click.argument("sources", nargs=-1, required=True)
+@IMAGES
+@JSON
+def doctor(sources: tuple[str, ...], images: str | None, as_json: bool) -> None:
+    """What an import would make of these files (annotations, and predictions to hold against them), or of a workspace, and why."""
+    from pellucid.project.doctor import examine
+
+    with busy(f"examining {', '.join(sources)}"):
+        diagnosis = examine(sources, images)
+    if as_json:
+        print_json(diagnosis.document)
+    else:
+        rows = [[one.question, one.answer, one.evidence, "; ".join(one.alternatives)] for one in diagnosis.readings]
+        table("Read as", ["question", "answer", "evidence", "otherwise"], rows)
+        table("Found", ["severity", "what"], [[one["severity"], one["message"]] for one in diagnosis.findings])
+    if diagnosis.has_errors:
+        sys.exit(3)
+
+
+@cli.command()
+@click.argument("workspace")
+@click.argument("view")
+@click.option("--what", type=click.Choice(WHATS))
+@click.option("--format", "format_name", metavar="F", help="coco, yolo, voc, cvat, label-studio, fiftyone, csv, parquet, json, markdown.")
+@click.option("--html", is_flag=True, help="The pages of --version, to be opened from disk without a server: one file where --output ends "
+              "in .html, else a folder.")  # fmt: skip
+@click.option("--output", required=True, metavar="PATH", help="A new file, or a new folder for formats of many files.")
+@click.option("--version", "version_name", metavar="V", help="Of which predictions, gallery and thresholds are; its frozen annotations.")
+@click.option("--split", type=click.Choice(SPLITS), help="That split alone; of a gallery or --html, validation.")
+@click.option("--tab", type=click.Choice(TABS), default="missing", show_default=True, help="Of a gallery.")
+@click.option("--concept", metavar="C", help="Of a gallery; without it all concepts.")
+@click.option("--threshold", type=float, help="Of a gallery, instead of the concept's own.")
+@click.option("--items", type=click.IntRange(1, 100), default=48, show_default=True, help="Of --html: so many of each list.")
+@click.option(
+    "--size", type=click.FloatRange(0.1), default=20.0, show_default=True, metavar="MB", help="Of --html: about how large it may be."
+)
+@click.option("--against", metavar="V", help="Of --html: another version to compare with.")
+@ORDER
+@REVIEW
+@CORRECTED
+def export(
+    workspace: str, view: str, what: str | None, format_name: str | None, html: bool, output: str, version_name: str | None,
+    split: Split | None, tab: Tab, concept: str | None, threshold: float | None, items: int, size: float, against: str | None,
+    order: Any, review: Any, corrected: bool,
+) -> None:  # fmt: skip
+    """Write annotations, what a review changed in them, predictions, a gallery or the thresholds for other tools; or pages to share.
+
+    corrections: what changed, as a list (csv, parquet, json) or as the changed images in a format of annotations. tasks: the images
+    that somebody was unsure of, for an annotation tool. history: every decision. report: the review for the record.
+    """
+    import pellucid
+    from pellucid.export.datasets import ExportOptions
+    from pellucid.export.datasets import export_view as write
+
+    opened = pellucid.open(workspace).view(view)
+    version = opened.version(version_name) if version_name else None
+    with busy(f"writing {output}"):
+        if html:
+            if version is None:
+                raise click.UsageError("--html is of a version; name one with --version.")
+            pellucid.export_html(version, output, split or "validation", items, size, against)
+        elif what is None or format_name is None:
+            raise click.UsageError("say --what to write and in which --format, or --html.")
+        else:
+            tell(write(opened, what, format_name, output, version, ExportOptions(split, tab, concept, threshold, order, review, corrected)))
+    click.echo(f"wrote {output}", err=True)
+
+
+@cli.command()
+@VERSION
+@click.option("--objective", metavar="O", default="errors", show_default=True,
+              help="f1, cost:FALSE_ALARM,MISS, precision:LEAST or recall:LEAST, in place of fewest errors.")  # fmt: skip
+@CORRECTED
+@JSON
+def thresholds(workspace: str, view: str, version: str, objective: str, corrected: bool, as_json: bool) -> None:
+    """Each concept's threshold and what it costs on validation."""
+    from pellucid.cli.json_output import objective_document, thresholds_document
+
+    chosen = existing(workspace, view, version)
+    document = thresholds_document(chosen, corrected) if objective == "errors" else objective_document(chosen, objective, corrected)
+    if as_json:
+        print_json(document)
+        return
+    names = ["concept", "threshold", "source", "errors", "tp", "fp", "fn", "annotations"]
+    rows = [[*(entry[name] for name in names), *(entry["interval"] or (None, None))] for entry in document]
+    end = "fewest errors" if objective == "errors" else objective
+    table(f"{view} {version}: thresholds, {end} on validation", [*names, "90 % from", "to"], rows)
+
+
+@cli.command()
+@VERSION
+@SPLIT
+@CORRECTED
+@JSON
+def metrics(workspace: str, view: str, version: str, split: Split, corrected: bool, as_json: bool) -> None:
+    """Figures at the thresholds, per concept and overall."""
+    from pellucid.cli.json_output import metrics_document
+
+    document = metrics_document(existing(workspace, view, version), split, corrected)
+    if as_json:
+        print_json(document)
+        return
+    names = ["concept", "threshold", "tp", "fp", "fn", "precision", "recall", "f1", "ap"]
+    table(f"{view} {version}, {split}: {document['covered']:,} of {document['images']:,} images run",
+          names, [[entry[name] for name in names] for entry in document["concepts"]])  # fmt: skip
+    for name, value in document["overall"].items():
+        for label, figure in value.items() if isinstance(value, dict) else [(name, value)]:
+            if figure is not None:
+                click.echo(f"{label}: {figure if isinstance(figure, int) else format(figure, '.4g')}")
+
+
+@cli.command()
+@VERSION
+@click.option("--tab", type=click.Choice(TABS), required=True)
+@SPLIT
+@click.option("--concept", metavar="C", help="One concept; default all.")
+@click.option("--threshold", type=float, metavar="X", help="A threshold to use instead of the optimal one.")
+@ORDER
+@REVIEW
+@CORRECTED
+@ONLY
+@click.option("--reverse", is_flag=True)
+@click.option("--offset", type=click.IntRange(0), default=0)
+@click.option("--limit", type=click.IntRange(0), default=100, show_default=True, help="0 for all.")
+@JSON
+def gallery(
+    workspace: str, view: str, version: str, tab: Tab, split: Split, concept: str | None, threshold: float | None,
+    order: Any, review: Any, corrected: bool, only: tuple[str, ...], reverse: bool, offset: int, limit: int, as_json: bool,
+) -> None:  # fmt: skip
+    """The items of one tab, in its order."""
+    from pellucid.cli.json_output import gallery_document
+
+    if threshold is not None and not math.isfinite(threshold):
+        raise click.BadParameter(f"{threshold} is no threshold", param_hint="--threshold")
+    chosen = existing(workspace, view, version)
+    found = chosen.gallery(tab, concept, split, threshold, reverse, order, review, corrected, only)
+    document = gallery_document(chosen, found, tab, split, concept, offset, limit)
+    if as_json:
+        print_json(document)
+        return
+    names = ["position", "score", "concept", "outcome", "cause", "image"]
+    table(f"{tab}, {split}: {document['total']:,} items", names, [[item[name] for name in names] for item in document["items"]])
+
+
+@cli.command()
+@click.argument("workspace")
+@click.argument("view")
+@click.argument("a")
+@click.argument("b")
+@SPLIT
+@click.option("--fail-on-regression", is_flag=True, help="Exit with 1 where B is worse than A by more than chance (p < 0.05).")
+@click.option("--markdown", type=click.Path(dir_okay=False), metavar="PATH", help="Write it as Markdown, too.")
+@click.option("--junit", type=click.Path(dir_okay=False), metavar="PATH", help="Write it as JUnit XML, too.")
+@JSON
+def compare(
+    workspace: str, view: str, a: str, b: str, split: Split, fail_on_regression: bool, markdown: str | None, junit: str | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Versions A and B on the images both were run on: what B fixed and what it broke."""
+    from pathlib import Path
+
+    from pellucid.results.version_comparison import CHANGE_COUNTS, format_junit, format_markdown
+
+    found = existing(workspace, view, a).compare(existing(workspace, view, b), split)
+    for path, text in ((markdown, format_markdown), (junit, format_junit)):
+        if path:
+            Path(path).write_text(text(found), encoding="utf-8")
+    if as_json:
+        print_json(found.document)
+    else:
+        rows = [
+            [one.concept or "all", *(getattr(one, name) for name in CHANGE_COUNTS), one.p_value, "worse" if one.regression else ""]
+            for one in (found.overall, *found.concepts)
+        ]
+        headings = ["concept", *(name.replace("_", " ") for name in CHANGE_COUNTS), "p", ""]
+        table(f"{b} against {a} on {split}: {found.images:,} images", headings, rows)
+    for words in found.warnings:
+        click.echo(f"warning: {words}", err=True)
+    if fail_on_regression and found.regressions:
+        worse = ", ".join(one.concept or "all concepts together" for one in found.regressions)
+        click.echo(f"pellucid: {b} is worse than {a} by more than chance: {worse}", err=True)
+        sys.exit(1)
+
+
+@cli.command()
+@click.argument("workspace")
+@click.argument("view")
+@click.option("--image", metavar="TEXT", help="Of images whose path holds it.")
+@click.option("--who", metavar="NAME", help="Of one person.")
+@click.option("--day", metavar="YYYY-MM-DD", help="Of one day, in UTC.")
+@JSON
+def history(workspace: str, view: str, image: str | None, who: str | None, day: str | None, as_json: bool) -> None:
+    """Every decision people took, oldest first."""
+    import pellucid
+    from pellucid.export.review_reports import describe_labels, history_document
+
+    rows = pellucid.open(workspace).view(view).reviews.history(image, who, day)
+    if as_json:
+        print_json(history_document(rows))
+        return
+    shown = [[row.id, row.when, row.who, row.action, row.image, describe_labels(row.before), describe_labels(row.after), row.reason] for row in rows]
+    table(f"{view}: {len(rows):,} rows", ["id", "when", "who", "action", "image", "before", "after", "reason"], shown)
+
+
+@cli.command()
+@click.argument("workspace", callback=there)
+@SERVE
+@click.option("--reviews", metavar="URL", help="A PostgreSQL database for people's decisions, in place of a file in the workspace; better "
+              "in the environment variable PELLUCID_REVIEWS, which every command honours.")  # fmt: skip
+@click.option("--role", type=click.Choice(["reader", "reviewer", "owner"]), default="reviewer", show_default=True,
+              help="On a network: what those with the second token, or whom the proxy names, may do.")  # fmt: skip
+@click.option("--who-header", metavar="NAME", help="The header in which an authenticating proxy says who asks; then no token is asked for.")
+@click.option("--proxy", "proxies", multiple=True, metavar="ADDRESS", help="From which that header is believed; default this machine.")
+@click.option("--owner", "owners", multiple=True, metavar="NAME", help="Whom the proxy names so may begin another round of review.")
+@click.option("--hostname", "hostnames", multiple=True, metavar="NAME", help="By which the proxy calls this server.")
+@click.option("--log", is_flag=True, help="A line of JSON for each request, on standard error.")
+def serve(
+    workspace: str, host: str, port: int | None, no_browser: bool, reviews: str | None, role: Any, who_header: str | None,
+    proxies: tuple[str, ...], owners: tuple[str, ...], hostnames: tuple[str, ...], log: bool,
+) -> None:  # fmt: skip
+    """Serve a workspace's galleries until interrupted. On any address but this machine's own a token is asked for."""
+    import pellucid
+
+    access: dict[str, Any] = {"role": role, "who_header": who_header, "owners": owners, "hostnames": hostnames, "log": log}
+    if proxies:
+        access["proxies"] = proxies
+    pellucid.open(workspace, reviews).serve(host, port, not no_browser, announce, **access)
+
+
+@cli.command(name="open")
+@click.argument("source")
+@click.argument("predictions")
+@IMAGES
+@click.option("--split", type=click.Choice(SPLITS), help="Of images whose source does not say; default validation.")
+@KIND
+@IOU
+@click.option("--format", "format_name", metavar="F", help="The format of SOURCE; found from its content when not given.")
+@FIRST_PIXEL
+@FORCED
+@SERVE
+def open_command(
+    source: str, predictions: str, images: str | None, split: Split | None, kind: Kind | None, iou: float,
+    format_name: str | None, first_pixel: int | None, host: str, port: int | None, no_browser: bool, **forced: Any,
+) -> None:  # fmt: skip
+    """Annotations and predictions to a gallery, in one line. Nothing is kept."""
+    import tempfile
+    from pathlib import Path
+
+    import pellucid
+    from pellucid.api import import_sources
+
+    with tempfile.TemporaryDirectory(prefix="pellucid-") as folder:
+        workspace = pellucid.open(Path(folder) / "workspace")
+        with busy(f"reading {source} and {predictions}"):
+            _, notes = import_sources(workspace, source, predictions, images, split, kind, iou, format_name, first_pixel, **forced)
+        tell(notes)
+        workspace.serve(host, port, not no_browser, announce)
+
+
+@cli.command()
+@click.option("--workspace", metavar="DIR", help="Where to build it; by default in the user's cache, once.")
+@click.option("--build-only", is_flag=True, help="Build the workspace and stop.")
+@SERVE
+def demo(workspace: str | None, build_only: bool, host: str, port: int | None, no_browser: bool) -> None:
+    """Build the built-in example and open its gallery."""
+    from pellucid.demo import demo_workspace
+
+    with busy("drawing pictures and training small models (about 15 s, once)"):
+        built = demo_workspace(workspace)
+    if build_only:
+        click.echo(f"the demo is in {built.folder}", err=True)
+        return
+    built.serve(host, port, not no_browser, announce)
+
+
+for command in (*COMMANDS, evaluate):
+    cli.add_command(command)
+
+
+def announce(address: str) -> None:
+    click.echo(f"Pellucid is at {address}  (Ctrl+C stops it)", err=True)
+

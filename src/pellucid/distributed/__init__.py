@@ -1,0 +1,1 @@
+"""Evaluation in shards, on several processes or machines."""

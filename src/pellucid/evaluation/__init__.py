@@ -1,0 +1,1 @@
+"""Matching, thresholds and metrics: pure functions over columns."""

@@ -1,0 +1,1 @@
+"""Data sets, reports and HTML pages for other tools and people."""

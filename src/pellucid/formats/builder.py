@@ -1,0 +1,339 @@
+"""A builder that collects images, boxes and tags one by one and converts them to columns."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pellucid.core.errors import (
+    ContradictoryTagError,
+    DuplicateImageError,
+    InvalidRecordError,
+    MultipleConceptsError,
+    format_count,
+)
+from pellucid.core.tables import EXHAUSTIVE, PARTIAL, UNANNOTATED, Annotations, Images, Kind, string_column
+from pellucid.formats.dataset import (
+    BoxUnit,
+    Note,
+    ParsedAnnotations,
+    check_boxes,
+    create_images,
+    normalize_image_path,
+)
+
+BoxCoordinates = tuple[float, float, float, float]
+
+
+@dataclass
+class DatasetBuilder:
+    """path: of the source, for messages · image_folder: given by the user, if any."""
+
+    path: str
+    format: str
+    image_folder: str | None = None
+    notes: list[Note] = field(default_factory=list)
+    _image_index_by_path: dict[str, int] = field(default_factory=dict)
+    _image_records: list[list[Any]] = field(default_factory=list)
+    _boxes: list[tuple[Any, ...]] = field(default_factory=list)
+    _tags: dict[tuple[int, str], bool] = field(default_factory=dict)
+    _outlines: dict[int, str] = field(default_factory=dict)
+    _absent_concepts: dict[tuple[int, str], None] = field(default_factory=dict)
+
+    def add_image(
+        self,
+        file_name: str,
+        width: float = 0,
+        height: float = 0,
+        split: int = -1,
+        image_id: str = "",
+        metadata: str = "",
+        annotated: bool = True,
+    ) -> int:
+        """Add an image or its missing properties; return its index. annotated: whether it was annotated."""
+        normalized_path = normalize_image_path(self.path, file_name, self.image_folder)
+        image_index = self._image_index_by_path.setdefault(
+            normalized_path, len(self._image_index_by_path)
+        )
+        if image_index == len(self._image_records):
+            self._image_records.append([0, 0, -1, image_id, "", False])
+        image_record = self._image_records[image_index]
+        if not image_record[0] and 0 < width < 1 << 31 and 0 < height < 1 << 31:
+            image_record[0], image_record[1] = round(width), round(height)
+        if split >= 0:
+            image_record[2] = split
+        image_record[4] = image_record[4] or metadata
+        image_record[5] = image_record[5] or annotated
+        return image_index
+
+    def add_unique_image(self, file_name: str, *image_values: Any, **image_options: Any) -> int:
+        """Add an image that must have a single record; raises DuplicateImageError."""
+        if (
+            normalize_image_path(self.path, file_name, self.image_folder)
+            in self._image_index_by_path
+        ):
+            raise DuplicateImageError(self.path, file_name)
+        return self.add_image(file_name, *image_values, **image_options)
+
+    def add_box(
+        self,
+        image_index: int,
+        concept: str,
+        box: BoxCoordinates,
+        location: str,
+        ignore: bool = False,
+        area: float | None = None,
+    ) -> None:
+        """box: [left, top, width, height]; location: in the source, for messages."""
+        if not concept.strip():
+            raise InvalidRecordError(
+                self.path, location, "missing concept", "Specify the concept of the box."
+            )
+        x, y, width, height = box
+        self._boxes.append(
+            (
+                image_index,
+                concept.strip(),
+                x,
+                y,
+                width,
+                height,
+                ignore,
+                width * height if area is None else area,
+                location,
+            )
+        )
+
+    def add_corners(
+        self,
+        image_index: int,
+        concept: str,
+        corners: BoxCoordinates,
+        location: str,
+        ignore: bool = False,
+    ) -> None:
+        """corners: left, top, right, bottom; the two points may be in any order."""
+        x_min, y_min, x_max, y_max = corners
+        x_min, x_max = min(x_min, x_max), max(x_min, x_max)
+        y_min, y_max = min(y_min, y_max), max(y_min, y_max)
+        self.add_box(
+            image_index, concept, (x_min, y_min, x_max - x_min, y_max - y_min), location, ignore
+        )
+
+    def add_outline(
+        self,
+        image_index: int,
+        concept: str,
+        points: list[tuple[float, float]],
+        location: str,
+        ignore: bool = False,
+        keep_outline: bool = False,
+    ) -> None:
+        """Add the bounding box of an outline. keep_outline: also keep the outline for display."""
+        if not points:
+            raise InvalidRecordError(
+                self.path, location, "missing points", "At least two points are required."
+            )
+        xs, ys = [x for x, _ in points], [y for _, y in points]
+        self.add_corners(
+            image_index, concept, (min(xs), min(ys), max(xs), max(ys)), location, ignore
+        )
+        if keep_outline and len(points) > 2:
+            self._outlines[len(self._boxes) - 1] = json.dumps(
+                [[coordinate for point in points for coordinate in point]]
+            )
+
+    def add_tag(self, image_index: int, concept: str, positive: bool = True) -> None:
+        key = (image_index, concept.strip())
+        if self._tags.setdefault(key, positive) != positive:
+            raise ContradictoryTagError(
+                self.path, list(self._image_index_by_path)[image_index], concept
+            )
+
+    def add_annotations(
+        self, parsed: ParsedAnnotations, image_paths: list[str], location: str
+    ) -> None:
+        """Add the annotations of another source. image_paths: the paths of its images in this data set."""
+        annotations = parsed.annotations
+        annotation_values = zip(
+            annotations.image.tolist(),
+            annotations.concept.tolist(),
+            annotations.ignore.tolist(),
+            annotations.positive.tolist(),
+            strict=True,
+        )
+        for annotation_index, (parsed_image_index, concept_index, ignore, positive) in enumerate(
+            annotation_values
+        ):
+            image_index, concept_name = (
+                self.add_image(image_paths[parsed_image_index]),
+                parsed.concepts[concept_index],
+            )
+            if annotations.box is None:
+                self.add_tag(image_index, concept_name, positive)
+            elif positive:
+                x, y, width, height = annotations.box[annotation_index].tolist()
+                area = (
+                    None if annotations.area is None else float(annotations.area[annotation_index])
+                )
+                self.add_box(
+                    image_index,
+                    concept_name,
+                    (x, y, width, height),
+                    f"{location} {annotation_index}",
+                    ignore,
+                    area,
+                )
+                if annotations.outline is not None and annotations.outline[annotation_index]:
+                    self._outlines[len(self._boxes) - 1] = str(
+                        annotations.outline[annotation_index]
+                    )
+            else:
+                self.add_absent_concept(image_index, concept_name)
+
+    def add_absent_concept(self, image_index: int, concept: str) -> None:
+        """Record that a concept was verified to be absent from a detection image."""
+        self._absent_concepts.setdefault((image_index, concept.strip()))
+
+    def build(
+        self,
+        kind: Kind | None,
+        concepts: list[str] | None = None,
+        concept_ids: list[str] | None = None,
+        image_folder: str | None = None,
+        unit: BoxUnit = "pixels",
+    ) -> ParsedAnnotations:
+        """Build the result. kind: as requested, or None to infer it · concepts, concept_ids: as listed by the format, if any."""
+        resolved_kind = kind or self._infer_kind()
+        used_concepts = (
+            {box_record[1] for box_record in self._boxes}
+            if self._is_boxes(resolved_kind)
+            else {concept for _, concept in self._tags}
+        )
+        used_concepts |= {concept for _, concept in self._absent_concepts}
+        listed_concepts = list(dict.fromkeys(concepts or ()))
+        concept_names = [*listed_concepts, *sorted(used_concepts - set(listed_concepts))]
+        id_by_concept = dict(zip(concepts or (), concept_ids or (), strict=False))
+        images, annotations = self._columns(resolved_kind, concept_names)
+        return ParsedAnnotations(
+            self.path,
+            self.format,
+            "detection" if self._is_boxes(resolved_kind) else resolved_kind,
+            concept_names,
+            [id_by_concept.get(concept_name, "") for concept_name in concept_names],
+            bool(listed_concepts),
+            images,
+            annotations,
+            image_folder,
+            self._all_notes(resolved_kind),
+            unit,
+        )
+
+    def _infer_kind(self) -> Kind:
+        if self._boxes or not self._tags:
+            return "detection"
+        positives_by_image = Counter(
+            image_index for (image_index, _), positive in self._tags.items() if positive
+        )
+        is_single_label = all(self._tags.values()) and set(positives_by_image.values()) <= {1}
+        return "classification" if is_single_label else "tagging"
+
+    def _is_boxes(self, kind: Kind) -> bool:
+        return kind == "detection" or not self._tags
+
+    def _columns(self, kind: Kind, concept_names: list[str]) -> tuple[Images, Annotations]:
+        concept_index_by_name = {
+            concept_name: concept_index for concept_index, concept_name in enumerate(concept_names)
+        }
+        image_records = self._image_records
+        if self._is_boxes(kind):
+            box_records = [
+                *self._boxes,
+                *(
+                    (image_index, concept, 0, 0, 0, 0, False, 0)
+                    for image_index, concept in self._absent_concepts
+                ),
+            ]
+            boxes = np.array([box_record[2:6] for box_record in box_records], float).reshape(-1, 4)
+            annotations = Annotations(
+                np.array([box_record[0] for box_record in box_records], np.int32),
+                np.array(
+                    [concept_index_by_name[box_record[1]] for box_record in box_records], np.int32
+                ),
+                boxes,
+                np.array([box_record[6] for box_record in box_records], bool),
+                np.arange(len(box_records)) < len(self._boxes),
+                np.array([box_record[7] for box_record in box_records], float),
+                string_column([self._outlines.get(row_index, "") for row_index in range(len(box_records))])
+                if self._outlines
+                else None,
+            )
+            stated = [
+                (PARTIAL if self._absent_concepts else EXHAUSTIVE) if image_record[5] else UNANNOTATED
+                for image_record in image_records
+            ]
+        else:
+            if kind == "classification":
+                self._require_single_concepts()
+            positive = np.array(list(self._tags.values()), bool)
+            tag_keys = list(self._tags)
+            annotations = Annotations(
+                np.array([image_index for image_index, _ in tag_keys], np.int32),
+                np.array([concept_index_by_name[concept] for _, concept in tag_keys], np.int32),
+                None,
+                np.zeros(len(tag_keys), bool),
+                positive,
+                None,
+            )
+            tagged_images = {image_index for image_index, _ in tag_keys}
+            tagged_state = EXHAUSTIVE if positive.all() else PARTIAL
+            stated = [
+                tagged_state
+                if image_index in tagged_images or (image_record[5] and kind == "tagging")
+                else UNANNOTATED
+                for image_index, image_record in enumerate(image_records)
+            ]
+        images = create_images(
+            list(self._image_index_by_path),
+            [image_record[2] for image_record in image_records],
+            stated,
+            [image_record[0] for image_record in image_records],
+            [image_record[1] for image_record in image_records],
+            [image_record[3] for image_record in image_records],
+            string_column([image_record[4] for image_record in image_records]),
+        )
+        return images, annotations
+
+    def _require_single_concepts(self) -> None:
+        first_concept: dict[int, str] = {}
+        for (image_index, concept), positive in self._tags.items():
+            if positive and first_concept.setdefault(image_index, concept) != concept:
+                raise MultipleConceptsError(
+                    self.path,
+                    list(self._image_index_by_path)[image_index],
+                    first_concept[image_index],
+                    concept,
+                )
+
+    def _all_notes(self, kind: Kind) -> list[Note]:
+        notes = list(self.notes)
+        if not self._is_boxes(kind) or not self._boxes:
+            return notes
+        notes += check_boxes(
+            self.path,
+            np.array([box_record[2:6] for box_record in self._boxes], float),
+            lambda box_index: self._boxes[box_index][8],
+        )
+        if self._tags:
+            message = f"{format_count(len(self._tags), 'tag')} ignored because the source has boxes: use --kind tagging to import them"
+            notes.append(Note("tags_left_out", message, len(self._tags), "info"))
+        return notes
+
+    def add_note(self, kind: str, count: int, message: str, severity: Any = "info") -> None:
+        """Add a note if the count is not zero."""
+        if count:
+            self.notes.append(Note(kind, message, count, severity))

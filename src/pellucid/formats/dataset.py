@@ -1,0 +1,276 @@
+"""Results of readers: columns with the file's own references to images and concepts."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from pellucid.core.errors import (
+    InvalidBoxError,
+    InvalidScoreError,
+    PathTraversalError,
+    UnknownSplitError,
+    format_count,
+)
+from pellucid.core.tables import (
+    EXHAUSTIVE,
+    SPLITS,
+    Annotations,
+    Float64Array,
+    Images,
+    Int32Array,
+    Int64Array,
+    Kind,
+    Split,
+    StringArray,
+    string_column,
+)
+
+Severity = Literal["info", "warning"]
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something a reader found that a person should know. kind: a short fixed word for programs."""
+
+    kind: str
+    message: str
+    count: int = 1
+    severity: Severity = "warning"
+
+
+@dataclass(frozen=True)
+class Inference:
+    """A property of a source that was inferred from its data.
+
+    question: `boxes`, `category ids`, ... · answer: the chosen interpretation · evidence: a sentence · alternatives: the others, with
+    their evidence · forced: whether the user specified it.
+    """
+
+    question: str
+    answer: str
+    evidence: str
+    alternatives: list[str] = field(default_factory=list)
+    forced: bool = False
+
+
+BoxUnit = Literal["pixels", "fractions"]
+BoxShape = Literal["xywh", "cxcywh"]
+
+
+@dataclass(frozen=True, eq=False)
+class ParsedAnnotations:
+    """concepts: names in the file's order · concept_ids: the file's ids ('' if it uses names) ·
+    concepts_listed: whether the file lists its concepts (otherwise sorted by name) · images: split -1,
+    width and height 0 if unknown · image_folder: the folder of the image files, if known, else None ·
+    unit: of the boxes; `fractions` of the image size are converted to pixels when the size is known."""
+
+    path: str
+    format: str
+    kind: Kind
+    concepts: list[str]
+    concept_ids: list[str]
+    concepts_listed: bool
+    images: Images
+    annotations: Annotations
+    image_folder: str | None = None
+    notes: list[Note] = field(default_factory=list)
+    unit: BoxUnit = "pixels"
+    inferences: list[Inference] = field(default_factory=list)
+
+
+def create_images(
+    image_paths: list[str],
+    split: Any = -1,
+    stated: Any = EXHAUSTIVE,
+    width: Any = 0,
+    height: Any = 0,
+    image_ids: list[str] | None = None,
+    metadata: StringArray | None = None,
+) -> Images:
+    """Create the image table. Missing properties are unknown; image files are located later."""
+    image_count = len(image_paths)
+
+    def filled_column(fill: Any, dtype: type) -> Any:
+        return np.broadcast_to(np.asarray(fill, dtype), image_count).copy()
+
+    return Images(
+        string_column(image_paths),
+        filled_column(split, np.int8),
+        filled_column(width, np.int32),
+        filled_column(height, np.int32),
+        filled_column(-1, np.int32),
+        string_column(image_ids or [""] * image_count),
+        filled_column(stated, np.int8),
+        string_column([""] * image_count) if metadata is None else metadata,
+    )
+
+
+ImageKeyKind = Literal["path", "id", "stem"]
+ConceptInterpretation = Literal["name", "id", "position", "column"]
+
+
+@dataclass(frozen=True, eq=False)
+class ParsedPredictions:
+    """image_keys: the file's image references · image: index into them, one per row · image_key_kind:
+    what the format uses as image keys, if ambiguous · concept_keys, concept: likewise ·
+    concept_interpretation: names, annotation ids, zero-based positions, or columns of a wide table ·
+    box: [left, top, width, height] in `unit` · record_numbers: of each row in the file · alternative: the same file with its columns in
+    another order, if possible · box_shape: whether the file's boxes start with the top left corner or the center."""
+
+    path: str
+    format: str
+    image_keys: list[str]
+    image: Int32Array
+    concept_keys: list[str]
+    concept: Int32Array
+    concept_interpretation: ConceptInterpretation
+    score: Float64Array
+    box: Float64Array | None
+    unit: BoxUnit
+    record_numbers: Int64Array | range
+    record_noun: str = "record"
+    notes: list[Note] = field(default_factory=list)
+    image_key_kind: ImageKeyKind = "path"
+    alternative: ParsedPredictions | None = None
+    box_shape: BoxShape = "xywh"
+
+    def row_location(self, row: int) -> str:
+        """The location of a row in its file, for messages."""
+        return f"{self.record_noun} {int(self.record_numbers[row])}"
+
+
+SPLIT_ALIASES: dict[str, Split] = {
+    "train": "training",
+    "training": "training",
+    "trn": "training",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+}
+
+
+def parse_split(alias: str) -> int | None:
+    """The index in SPLITS of a split alias, with or without a year suffix; None for other words."""
+    split = SPLIT_ALIASES.get(re.sub(r"(19|20)\d\d$", "", alias.strip().lower()))
+    return None if split is None else SPLITS.index(split)
+
+
+def find_split(aliases: Iterable[str]) -> int:
+    """The split index of the first alias that is a split; -1 if there is none."""
+    return next(
+        (split_index for alias in aliases if (split_index := parse_split(alias)) is not None), -1
+    )
+
+
+def require_split(alias: str, path: object, record: object) -> int:
+    """The split index of an alias; raises UnknownSplitError."""
+    split_index = parse_split(alias)
+    if split_index is None:
+        raise UnknownSplitError(path, record, alias)
+    return split_index
+
+
+def encode_texts(texts_to_encode: Iterable[Any]) -> tuple[list[str], Int32Array]:
+    """Distinct texts in order of appearance, and each value's index among them."""
+    code_by_text: dict[str, int] = {}
+    codes = [code_by_text.setdefault(text, len(code_by_text)) for text in texts_to_encode]
+    return list(code_by_text), np.array(codes, np.int32)
+
+
+def encode_integers(integers: Int64Array) -> tuple[list[str], Int32Array]:
+    """Distinct integers as texts in ascending order, and each value's index among them."""
+    if not len(integers):
+        return [], np.zeros(0, np.int32)
+    minimum, maximum = int(integers.min()), int(integers.max())
+    if maximum - minimum > 20 * len(integers) + 1_000_000:
+        unique_integers, codes = np.unique(integers, return_inverse=True)
+        return [str(integer) for integer in unique_integers.tolist()], codes.astype(np.int32)
+    is_present = np.zeros(maximum - minimum + 1, bool)
+    is_present[integers - minimum] = True
+    code_by_offset = np.cumsum(is_present, dtype=np.int32) - 1
+    return [
+        str(integer) for integer in (np.flatnonzero(is_present) + minimum).tolist()
+    ], code_by_offset[integers - minimum]
+
+
+def normalize_image_path(path: object, raw_path: str, image_folder: str | None = None) -> str:
+    """The relative image path with `/` separators; raises PathTraversalError if it is outside the image folder.
+
+    image_folder: absolute paths in it become relative to it.
+    """
+    posix_path = raw_path.replace("\\", "/")
+    if image_folder is not None:
+        posix_path = posix_path.removeprefix(
+            os.path.abspath(image_folder).replace("\\", "/").rstrip("/") + "/"
+        )  # noqa: PTH100 (links are not resolved)
+    segments = [segment for segment in posix_path.split("/") if segment not in ("", ".")]
+    is_absolute = posix_path.startswith("/") or posix_path[1:3] == ":/"
+    if not segments or is_absolute or ".." in segments or "\0" in posix_path or "://" in posix_path:
+        raise PathTraversalError(path, raw_path)
+    return "/".join(segments)
+
+
+MAX_MAGNITUDE = 1e150
+"""Larger values can overflow in sums of scores and areas of boxes."""
+CHECK_CHUNK_ROWS = 1 << 20
+"""Rows checked at a time, to keep temporary arrays small."""
+
+
+def check_scores(predictions: ParsedPredictions) -> None:
+    """Raise InvalidScoreError for the first score that is not finite."""
+    invalid_rows = np.flatnonzero(~(np.abs(predictions.score) < MAX_MAGNITUDE))
+    if len(invalid_rows):
+        raise InvalidScoreError(
+            predictions.path,
+            predictions.row_location(int(invalid_rows[0])),
+            predictions.score[invalid_rows[0]],
+        )
+
+
+def check_boxes(path: object, boxes: Float64Array, row_location: Any) -> list[Note]:
+    """Raise InvalidBoxError for the first box that is not finite or has a negative size; report boxes of zero size.
+
+    row_location: a function from a row to its location in the file.
+    """
+    zero_size_count = 0
+    for start in range(0, len(boxes), CHECK_CHUNK_ROWS):
+        chunk = boxes[start : start + CHECK_CHUNK_ROWS]
+        invalid_rows = np.flatnonzero(
+            ~(np.abs(chunk) < MAX_MAGNITUDE).all(axis=1) | (chunk[:, 2:] < 0).any(axis=1)
+        )
+        if len(invalid_rows):
+            invalid_row = start + int(invalid_rows[0])
+            raise InvalidBoxError(
+                path,
+                row_location(invalid_row),
+                [float(coordinate) for coordinate in boxes[invalid_row]],
+            )
+        zero_size_count += int((chunk[:, 2:] == 0).any(axis=1).sum())
+    if not zero_size_count:
+        return []
+    return [
+        Note(
+            "zero_size",
+            f"{format_count(zero_size_count, 'box', 'boxes')} with zero width or height: kept, but they cannot match",
+            zero_size_count,
+        )
+    ]
+
+
+def validate_predictions(predictions: ParsedPredictions) -> ParsedPredictions:
+    """Check scores and boxes, add notes, and return the same predictions."""
+    check_scores(predictions)
+    if predictions.box is not None:
+        predictions.notes.extend(
+            check_boxes(predictions.path, predictions.box, predictions.row_location)
+        )
+    return predictions

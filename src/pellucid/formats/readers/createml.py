@@ -1,0 +1,71 @@
+"""Apple CreateML JSON: a list of images with boxes given by center and size, in pixels."""
+
+from __future__ import annotations
+
+import msgspec
+
+from pellucid.formats.builder import DatasetBuilder
+from pellucid.formats.dataset import ParsedAnnotations, parse_split
+from pellucid.formats.parsing import parse_json
+from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
+
+NAME = "createml"
+
+
+class CreateMLCoordinates(msgspec.Struct):
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+class CreateMLAnnotation(msgspec.Struct):
+    label: str
+    coordinates: CreateMLCoordinates
+
+
+class CreateMLImage(msgspec.Struct):
+    image: str
+    annotations: list[CreateMLAnnotation] = []
+
+
+def matches(probe: Probe) -> bool:
+    heads = (
+        [probe.head]
+        if not probe.is_dir
+        else [probe.read_head(file_name) for file_name in probe.files_with_suffix(".json")[:3]]
+    )
+    return any(
+        head.startswith("[") and '"coordinates"' in head and '"image"' in head for head in heads
+    )
+
+
+def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
+    builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
+    for file in list_files(probe, ".json"):
+        folder = file.parent.relative_to(probe.path).as_posix() if probe.is_dir else "."
+        split = parse_split(file.parent.name) if probe.is_dir else None
+        for image_index, image_record in enumerate(
+            parse_json(file, list[CreateMLImage], "CreateML")
+        ):
+            image = builder.add_image(
+                f"{folder}/{image_record.image}", split=-1 if split is None else split
+            )
+            for annotation_index, annotation in enumerate(image_record.annotations):
+                center_box = annotation.coordinates
+                box = (
+                    center_box.x - center_box.width / 2,
+                    center_box.y - center_box.height / 2,
+                    center_box.width,
+                    center_box.height,
+                )
+                builder.add_box(
+                    image,
+                    annotation.label,
+                    box,
+                    f"{file.name} $[{image_index}].annotations[{annotation_index}]",
+                )
+    return builder.build(options.kind)
+
+
+FORMAT = AnnotationFormat(NAME, matches, read)

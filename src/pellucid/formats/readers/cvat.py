@@ -1,0 +1,226 @@
+"""CVAT for images 1.1: one XML file with the boxes, outlines and tags of all images."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from xml.etree.ElementTree import Element, ElementTree, SubElement
+
+from pellucid.core.errors import ExportError, MalformedFileError, UnsupportedFormatError
+from pellucid.core.tables import SPLITS
+from pellucid.formats.builder import DatasetBuilder
+from pellucid.formats.dataset import ParsedAnnotations, parse_split
+from pellucid.formats.parsing import parse_number, parse_xml
+from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
+from pellucid.formats.writers.export_data import SHORT_SPLIT_NAMES, ExportData, prepare_export_file
+
+NAME = "cvat"
+OUTLINE_TAGS = ("polygon", "polyline", "points", "ellipse", "cuboid", "mask", "skeleton")
+
+
+def matches(probe: Probe) -> bool:
+    if probe.is_dir:
+        return any(
+            is_cvat(probe.read_head(file_name)) for file_name in probe.files_with_suffix(".xml")[:5]
+        )
+    return is_cvat(probe.head)
+
+
+def is_cvat(head: str) -> bool:
+    return "<annotations>" in head and (
+        "<meta>" in head or "<version>" in head or "<image " in head or "<track " in head
+    )
+
+
+def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
+    builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
+    labels: dict[str, None] = {}
+    outline_count = rotated_count = 0
+    for file in list_files(probe, ".xml"):
+        root = parse_xml(file)
+        if root.tag != "annotations":
+            raise MalformedFileError(
+                file, f"expected root element <annotations>, found <{root.tag}>"
+            )
+        if root.find("track") is not None:
+            raise UnsupportedFormatError(
+                file,
+                "CVAT for video 1.1",
+                "Export it from CVAT as 'CVAT for images 1.1', with the frames as image files.",
+            )
+        labels |= dict.fromkeys(
+            label_element.text.strip()
+            for label_element in root.iterfind(".//label/name")
+            if label_element.text
+        )
+        for image_element in root.iterfind("image"):
+            counts = read_image_element(builder, file, image_element)
+            outline_count, rotated_count = outline_count + counts[0], rotated_count + counts[1]
+    builder.add_note(
+        "polygons", outline_count, f"{outline_count:,} outlines converted to bounding boxes"
+    )
+    builder.add_note(
+        "rotated",
+        rotated_count,
+        f"{rotated_count:,} rotated boxes converted to axis-aligned bounding boxes",
+    )
+    return builder.build(options.kind, list(labels))
+
+
+def read_image_element(
+    builder: DatasetBuilder, file: object, image_element: Element
+) -> tuple[int, int]:
+    """Return the number of outlines and of rotated boxes."""
+    image_name = image_element.get("name") or ""
+    width, height = (
+        parse_number(image_element.get(side, "0"), file, f"image '{image_name}'", side)
+        for side in ("width", "height")
+    )
+    split = parse_split(image_element.get("subset") or "")
+    image = builder.add_image(
+        image_name, width, height, -1 if split is None else split, image_element.get("id") or ""
+    )
+    outline_count = rotated_count = 0
+    for shape_index, shape in enumerate(image_element):
+        location, concept = (
+            f"image '{image_name}' <{shape.tag}> {shape_index}",
+            shape.get("label") or "",
+        )
+        if shape.tag == "tag":
+            builder.add_tag(image, concept)
+        elif shape.tag == "box":
+            x_min, y_min, x_max, y_max = (
+                parse_number(shape.get(side, ""), file, location, side)
+                for side in ("xtl", "ytl", "xbr", "ybr")
+            )
+            angle = parse_number(shape.get("rotation", "0"), file, location, "rotation")
+            rotated_count += angle % 360 != 0
+            builder.add_outline(
+                image, concept, rotate_box((x_min, y_min, x_max, y_max), angle), location
+            )
+        elif shape.tag in OUTLINE_TAGS and concept and not shape.get("points"):
+            outline_count += 1
+            builder.add_outline(image, concept, shape_extremes(shape, file, location), location)
+        elif shape.tag in OUTLINE_TAGS and concept:
+            outline_count += 1
+            builder.add_outline(
+                image,
+                concept,
+                parse_points(shape.get("points") or "", file, location),
+                location,
+                keep_outline=shape.tag == "polygon",
+            )
+    return outline_count, rotated_count
+
+
+def shape_extremes(shape: Element, file: object, location: str) -> list[tuple[float, float]]:
+    """Points that span a shape without a `points` attribute: an ellipse, a mask, a cuboid, a skeleton."""
+
+    def attribute(key: str) -> float:
+        return parse_number(shape.get(key, ""), file, location, key)
+
+    if shape.tag == "ellipse":
+        x, y, x_radius, y_radius = (
+            attribute("cx"),
+            attribute("cy"),
+            attribute("rx"),
+            attribute("ry"),
+        )
+        return [(x - x_radius, y - y_radius), (x + x_radius, y + y_radius)]
+    if shape.tag == "mask":
+        left, top, width, height = (
+            attribute("left"),
+            attribute("top"),
+            attribute("width"),
+            attribute("height"),
+        )
+        return [(left, top), (left + width, top + height)]
+    if shape.tag == "cuboid":
+        attributes = shape.attrib
+        return [
+            (attribute(key), attribute(f"y{key[1:]}"))
+            for key in attributes
+            if key[:2] in ("xt", "xb") and f"y{key[1:]}" in attributes
+        ]
+    return [
+        point
+        for element in shape
+        for point in parse_points(element.get("points") or "", file, location)
+    ]
+
+
+def parse_points(points_text: str, file: object, location: str) -> list[tuple[float, float]]:
+    pairs = [pair.partition(",") for pair in points_text.split(";") if pair.strip()]
+    return [
+        (parse_number(x, file, location, "x"), parse_number(y, file, location, "y"))
+        for x, _, y in pairs
+    ]
+
+
+def rotate_box(
+    corners: tuple[float, float, float, float], degrees: float
+) -> list[tuple[float, float]]:
+    """The corners of a box rotated about its center."""
+    x_min, y_min, x_max, y_max = corners
+    x, y, angle = (x_min + x_max) / 2, (y_min + y_max) / 2, math.radians(degrees)
+    if not degrees % 360:
+        return [(x_min, y_min), (x_max, y_max)]
+    half_width, half_height = (x_max - x_min) / 2, (y_max - y_min) / 2
+    return [
+        (
+            x + dx * math.cos(angle) - dy * math.sin(angle),
+            y + dx * math.sin(angle) + dy * math.cos(angle),
+        )
+        for dx, dy in (
+            (-half_width, -half_height),
+            (half_width, -half_height),
+            (half_width, half_height),
+            (-half_width, half_height),
+        )
+    ]
+
+
+def write(export_data: ExportData, path: Path) -> None:
+    """Write one XML file; splits become subsets."""
+    if export_data.annotations is None:
+        raise ExportError(
+            NAME,
+            "the CVAT format supports annotations only; write predictions as coco, yolo, csv or parquet",
+        )
+    annotations = export_data.exportable_annotations("CVAT")
+    root = Element("annotations")
+    SubElement(root, "version").text = "1.1"
+    labels = SubElement(SubElement(SubElement(root, "meta"), "task"), "labels")
+    for concept in export_data.concepts:
+        SubElement(SubElement(labels, "label"), "name").text = concept
+    for image, annotation_rows in export_data.rows_by_image(annotations):
+        images = export_data.images
+        image_element = SubElement(
+            root,
+            "image",
+            id=str(image),
+            name=str(images.path[image]),
+            subset=SHORT_SPLIT_NAMES[SPLITS[images.split[image]]],
+            width=str(int(images.width[image])),
+            height=str(int(images.height[image])),
+        )
+        for annotation_row in annotation_rows:
+            concept = export_data.concepts[annotations.concept[annotation_row]]
+            if annotations.box is None:
+                SubElement(image_element, "tag", label=concept)
+                continue
+            x, y, width, height = annotations.box[annotation_row].tolist()
+            sides = {"xtl": x, "ytl": y, "xbr": x + width, "ybr": y + height}
+            SubElement(
+                image_element,
+                "box",
+                {
+                    "label": concept,
+                    "occluded": "0",
+                    **{side: repr(coordinate) for side, coordinate in sides.items()},
+                },
+            )
+    ElementTree(root).write(prepare_export_file(path), encoding="utf-8", xml_declaration=True)
+
+
+FORMAT = AnnotationFormat(NAME, matches, read)

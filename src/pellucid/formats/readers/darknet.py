@@ -1,0 +1,144 @@
+"""YOLO as written by Darknet and CVAT: `obj.data` with paths of the image lists and `obj.names`; or label files with a names file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pellucid.core.errors import MalformedFileError
+from pellucid.formats.dataset import ParsedAnnotations, find_split, parse_split
+from pellucid.formats.image_files import is_image_file
+from pellucid.formats.parsing import is_number, read_lines
+from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions
+from pellucid.formats.readers.yolo import build_annotations
+
+NAME = "darknet"
+NAMES_FILES = ("obj.names", "classes.txt", "voc.names", "labels.txt", "coco.names")
+
+
+def matches(probe: Probe) -> bool:
+    if not probe.is_dir:
+        return probe.path.suffix == ".data" and "names" in probe.head
+    if probe.files_with_suffix(".data"):
+        return any(
+            "names" in probe.read_head(file_name) for file_name in probe.files_with_suffix(".data")
+        )
+    return find_names_file(probe.path) is not None and any(
+        is_label(probe.read_head(file_name)) for file_name in probe.files_with_suffix(".txt")[:20]
+    )
+
+
+def is_label(head: str) -> bool:
+    fields = head.split("\n", maxsplit=1)[0].split()
+    return len(fields) == 5 and fields[0].isdigit() and all(is_number(field) for field in fields)
+
+
+def find_names_file(folder: Path) -> Path | None:
+    candidates = [folder / file_name for file_name in NAMES_FILES] + [
+        folder.parent / file_name for file_name in NAMES_FILES
+    ]
+    return next((file for file in candidates if file.is_file()), None)
+
+
+def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
+    data_file = (
+        probe.path if not probe.is_dir else next(iter(sorted(probe.path.glob("*.data"))), None)
+    )
+    root = probe.path if probe.is_dir else probe.path.parent
+    names_path = (
+        data_file.parent / Path(read_data_settings(data_file).get("names", "obj.names")).name
+        if data_file
+        else find_names_file(root)
+    )
+    if names_path is None or not names_path.is_file():
+        raise MalformedFileError(data_file or root, "has no existing concept names file (names)")
+    concepts = [line for _, line in read_lines(names_path)]
+    image_entries = read_image_lists(data_file, root) if data_file else scan_label_files(root)
+    image_folder = Path(options.image_folder) if options.image_folder else root
+    image_paths = [path_in_image_folder(path, image_folder, root) for path, _, _ in image_entries]
+    label_files: list[Path | None] = [
+        label_file if label_file.is_file() else None for _, _, label_file in image_entries
+    ]
+    return build_annotations(
+        data_file or root,
+        image_folder,
+        concepts,
+        image_paths,
+        [split for _, split, _ in image_entries],
+        label_files,
+        [],
+    )
+
+
+def read_data_settings(data_file: Path) -> dict[str, str]:
+    pairs = (line.partition("=") for _, line in read_lines(data_file))
+    return {key.strip(): setting.strip() for key, _, setting in pairs}
+
+
+def read_image_lists(data_file: Path, root: Path) -> list[tuple[str, int, Path]]:
+    """Image path, split and label file of each entry of the lists in `obj.data`. Paths may start with a `data/` that does not exist."""
+    image_entries = []
+    for key, setting in read_data_settings(data_file).items():
+        split = parse_split("validation" if key == "valid" else key)
+        list_file = next(
+            (
+                candidate
+                for candidate in (root / setting, root / Path(setting).name)
+                if candidate.is_file()
+            ),
+            None,
+        )
+        if split is None or list_file is None:
+            continue
+        for _, line in read_lines(list_file):
+            path = (
+                line
+                if (root / line).exists() or not line.startswith("data/")
+                else line.removeprefix("data/")
+            )
+            image_entries.append((path, split, (root / path).with_suffix(".txt")))
+    if not image_entries:
+        raise MalformedFileError(data_file, "has no existing image list (train, valid)")
+    return image_entries
+
+
+def scan_label_files(root: Path) -> list[tuple[str, int, Path]]:
+    """All label files below, each with the image of the same stem; a folder in its path may give the split."""
+    images_by_stem: dict[str, list[Path]] = {}
+    for file in sorted(root.rglob("*")):
+        if is_image_file(file.name):
+            images_by_stem.setdefault(file.stem, []).append(file)
+    image_entries = []
+    for label_file in sorted(root.rglob("*.txt")):
+        if label_file.name in NAMES_FILES or not is_label(label_file.read_text(errors="replace")):
+            continue
+        folder_names = label_file.relative_to(root).parts[:-1]
+        split = find_split(folder_names)
+        image_file = closest_image(label_file, images_by_stem.get(label_file.stem, []))
+        image_entries.append(
+            (
+                image_file.relative_to(root).as_posix() if image_file else f"{label_file.stem}.jpg",
+                split,
+                label_file,
+            )
+        )
+    return image_entries
+
+
+def closest_image(label_file: Path, image_files: list[Path]) -> Path | None:
+    """Among images with the label's stem, the one whose path shares most folders with the label's."""
+    return max(
+        image_files,
+        key=lambda image_file: len(set(image_file.parts) & set(label_file.parts)),
+        default=None,
+    )
+
+
+def path_in_image_folder(path: str, image_folder: Path, root: Path) -> str:
+    """The image's path relative to the folder chosen by the user; its bare file name if only that exists there."""
+    if image_folder == root or (image_folder / path).exists():
+        return path
+    file_name = path.rsplit("/", maxsplit=1)[-1]
+    return file_name if (image_folder / file_name).exists() else path
+
+
+FORMAT = AnnotationFormat(NAME, matches, read)

@@ -1,0 +1,76 @@
+"""DOTA and similar oriented boxes: each line has eight coordinates, concept and difficulty; read as bounding boxes, with a note."""
+
+from __future__ import annotations
+
+from pellucid.formats.builder import DatasetBuilder
+from pellucid.formats.dataset import ParsedAnnotations, find_split
+from pellucid.formats.parsing import is_number, parse_number, read_lines, split_fields
+from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
+
+NAME = "dota"
+
+
+def matches(probe: Probe) -> bool:
+    heads = (
+        [probe.head]
+        if not probe.is_dir
+        else [probe.read_head(file_name) for file_name in probe.files_with_suffix(".txt")[:5]]
+    )
+    return any(is_dota_line(line) for head in heads for line in head.split("\n")[:4])
+
+
+def is_dota_line(line: str) -> bool:
+    fields = line.split()
+    return (
+        len(fields) in (9, 10)
+        and all(is_number(field) for field in fields[:8])
+        and not is_number(fields[8])
+    )
+
+
+def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
+    builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
+    oriented_count = 0
+    for file in list_files(probe, ".txt"):
+        folder_names = file.relative_to(probe.path).parts[:-1] if probe.is_dir else ()
+        if not any(is_dota_line(line) for _, line in read_lines(file)):
+            continue
+        split = find_split(folder_names)
+        image_prefix = "/".join(
+            "images" if folder_name in ("labelTxt", "labels") else folder_name
+            for folder_name in folder_names
+        )
+        image = builder.add_image(
+            f"{image_prefix}/{file.stem}.jpg", split=split, image_id=file.stem
+        )
+        for line_number, line in read_lines(file):
+            if line.startswith(("imagesource:", "gsd:")):
+                continue
+            fields, location = (
+                split_fields(
+                    line, 9, file, line_number, "x1 y1 x2 y2 x3 y3 x4 y4 concept difficulty"
+                ),
+                f"line {line_number}",
+            )
+            coordinates = [
+                parse_number(field, file, location, "corner coordinate") for field in fields[:8]
+            ]
+            points = list(zip(coordinates[::2], coordinates[1::2], strict=True))
+            builder.add_outline(
+                image,
+                fields[8],
+                points,
+                f"{file.name} {location}",
+                ignore=fields[9:10] == ["1"],
+                keep_outline=True,
+            )
+            oriented_count += 1
+    builder.add_note(
+        "rotated",
+        oriented_count,
+        f"{oriented_count:,} oriented boxes converted to axis-aligned bounding boxes",
+    )
+    return builder.build(options.kind)
+
+
+FORMAT = AnnotationFormat(NAME, matches, read)

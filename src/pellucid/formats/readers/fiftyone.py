@@ -1,0 +1,292 @@
+"""FiftyOne's `FiftyOneDataset` export: `samples.json` with label fields, `metadata.json`, and the images in `data/`.
+
+Boxes are [left, top, width, height] in fractions of the image. Annotations are read from the field `ground_truth` if present.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pellucid.core.errors import (
+    AmbiguousFieldError,
+    EmptyPredictionsError,
+    InvalidRecordError,
+    summarize_names,
+)
+from pellucid.core.tables import Annotations, Predictions
+from pellucid.formats.builder import BoxCoordinates, DatasetBuilder
+from pellucid.formats.dataset import (
+    ParsedAnnotations,
+    ParsedPredictions,
+    find_split,
+)
+from pellucid.formats.parsing import parse_json, parse_number
+from pellucid.formats.prediction_builder import PredictionBuilder
+from pellucid.formats.probe import AnnotationFormat, PredictionFormat, Probe, ReadOptions
+from pellucid.formats.writers.export_data import (
+    ExportData,
+    create_export_folder,
+    require_image_sizes,
+    write_json,
+)
+
+NAME = "fiftyone"
+PREDICTIONS_NAME = "fiftyone-predictions"
+GROUND_TRUTH_FIELDS = ("ground_truth", "annotations", "labels", "detections", "label")
+LabelRecord = dict[str, Any]
+
+
+class FiftyOneFile(msgspec.Struct):
+    samples: list[dict[str, Any]]
+
+
+def samples_file(probe: Probe) -> Path:
+    return probe.path / "samples.json" if probe.is_dir else probe.path
+
+
+def matches(probe: Probe) -> bool:
+    head = (
+        probe.head
+        if not probe.is_dir
+        else probe.read_head("samples.json")
+        if (probe.path / "samples.json").is_file()
+        else ""
+    )
+    return head.startswith("{") and '"samples"' in head and '"filepath"' in head
+
+
+def label_fields(samples: list[dict[str, Any]]) -> dict[str, bool]:
+    """The label fields, each with whether its labels have a confidence."""
+    has_confidence: dict[str, bool] = {}
+    for sample in samples:
+        for field_name, field_value in sample.items():
+            if isinstance(field_value, dict) and field_value.get("_cls") in (
+                "Detections",
+                "Classification",
+                "Classifications",
+                "Polylines",
+            ):
+                has_confidence[field_name] = has_confidence.get(field_name, False) or any(
+                    label.get("confidence") is not None for label in field_labels(field_value)
+                )
+    return has_confidence
+
+
+def field_labels(field: LabelRecord) -> list[LabelRecord]:
+    labels = next(
+        (
+            field[key]
+            for key in ("detections", "classifications", "polylines")
+            if isinstance(field.get(key), list)
+        ),
+        None,
+    )
+    return [field] if labels is None else [label for label in labels if isinstance(label, dict)]
+
+
+def ground_truth_field(probe: Probe, samples: list[dict[str, Any]]) -> str | None:
+    fields = label_fields(samples)
+    unscored_fields = [
+        field_name for field_name, has_confidence in fields.items() if not has_confidence
+    ]
+    standard_fields = [
+        field_name for field_name in GROUND_TRUTH_FIELDS if field_name in unscored_fields
+    ]
+    if not standard_fields and len(unscored_fields) > 1:
+        raise AmbiguousFieldError(probe.path, "annotations", summarize_names(unscored_fields))
+    return next(iter(standard_fields or unscored_fields), None)
+
+
+def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
+    samples = parse_json(samples_file(probe), FiftyOneFile, "FiftyOne").samples
+    builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
+    field = ground_truth_field(probe, samples)
+    for sample_index, sample in enumerate(samples):
+        split = find_split(sample.get("tags") or [])
+        metadata = sample.get("metadata")
+        width, height = (
+            (metadata.get(side) or 0 for side in ("width", "height"))
+            if isinstance(metadata, dict)
+            else (0, 0)
+        )
+        field_value = sample.get(field) if field else None
+        image = builder.add_image(
+            sample_image_path(probe, sample, sample_index),
+            width,
+            height,
+            split,
+            annotated=field_value is not None,
+        )
+        for label_index, label in enumerate(
+            field_labels(field_value) if isinstance(field_value, dict) else []
+        ):
+            location, concept = (
+                f"$.samples[{sample_index}].{field}[{label_index}]",
+                str(label.get("label") or ""),
+            )
+            if label.get("bounding_box") is not None:
+                builder.add_box(
+                    image,
+                    concept,
+                    label_box(probe, label, location),
+                    location,
+                    ignore=bool(label.get("iscrowd")),
+                )
+            elif label.get("points"):
+                builder.add_outline(
+                    image,
+                    concept,
+                    [(x, y) for polyline in label["points"] for x, y in polyline],
+                    location,
+                )
+            else:
+                builder.add_tag(image, concept)
+    return builder.build(options.kind, unit="fractions")
+
+
+def sample_image_path(probe: Probe, sample: dict[str, Any], sample_index: int) -> str:
+    path = sample.get("filepath")
+    if not isinstance(path, str):
+        raise InvalidRecordError(
+            probe.path,
+            f"$.samples[{sample_index}]",
+            "missing filepath",
+            "Add the path of its image.",
+        )
+    posix_path = path.replace("\\", "/")
+    return (
+        posix_path.split("/data/", 1)[-1]
+        if posix_path.startswith("/") and "/data/" in posix_path
+        else posix_path.removeprefix("data/").rsplit("//", 1)[-1]
+    )
+
+
+def label_box(probe: Probe, label: LabelRecord, location: str) -> BoxCoordinates:
+    bounding_box = label["bounding_box"]
+    if not isinstance(bounding_box, list) or len(bounding_box) != 4:
+        raise InvalidRecordError(
+            probe.path,
+            location,
+            f"invalid bounding_box {bounding_box!r:.60}",
+            "Write [left, top, width, height] in fractions.",
+        )
+    x, y, width, height = (
+        parse_number(side, probe.path, location, "bounding_box") for side in bounding_box
+    )
+    return x, y, width, height
+
+
+def matches_predictions(probe: Probe) -> bool:
+    return matches(probe) and '"confidence"' in (probe.head or probe.read_head("samples.json"))
+
+
+def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
+    samples = parse_json(samples_file(probe), FiftyOneFile, "FiftyOne").samples
+    field = prediction_field(probe, samples)
+    builder = PredictionBuilder(str(probe.path), PREDICTIONS_NAME, "sample")
+    for sample_index, sample in enumerate(samples):
+        image_index = builder.add_image(sample_image_path(probe, sample, sample_index))
+        field_value = sample.get(field)
+        labels = field_labels(field_value) if isinstance(field_value, dict) else []
+        for label_index, label in enumerate(labels):
+            location = f"$.samples[{sample_index}].{field}[{label_index}]"
+            score = parse_number(label.get("confidence"), probe.path, location, "confidence")
+            has_box = label.get("bounding_box") is not None
+            box = label_box(probe, label, location) if has_box else None
+            builder.add(image_index, str(label.get("label") or ""), score, box, sample_index)
+    return builder.build(options.kind, "fractions")
+
+
+def prediction_field(probe: Probe, samples: list[dict[str, Any]]) -> str:
+    """The label field with confidences, `predictions` if there are several.
+
+    Raises:
+        EmptyPredictionsError, AmbiguousFieldError: there is none, or no way to choose.
+    """
+    fields = [name for name, has_confidence in label_fields(samples).items() if has_confidence]
+    if not fields:
+        raise EmptyPredictionsError(probe.path, "no label has a confidence")
+    if len(fields) > 1 and "predictions" not in fields:
+        raise AmbiguousFieldError(probe.path, "predictions", summarize_names(fields))
+    return "predictions" if "predictions" in fields else fields[0]
+
+
+def write(export_data: ExportData, path: Path) -> None:
+    """`samples.json` and `metadata.json`; images are referenced, not copied: FiftyOne expects them in `data/`."""
+    folder = create_export_folder(path)
+    is_detection = export_data.kind == "detection"
+    image_sizes = (
+        require_image_sizes(export_data, NAME)
+        if is_detection
+        else [(0, 0)] * len(export_data.images)
+    )
+    samples: list[dict[str, Any]] = [
+        {
+            "filepath": f"data/{image_path}",
+            "tags": [export_data.split_name(image_index)],
+            "metadata": {
+                "width": image_sizes[image_index][0],
+                "height": image_sizes[image_index][1],
+            },
+        }
+        for image_index, image_path in enumerate(export_data.images.path)
+    ]
+    annotations = (
+        export_data.exportable_annotations("FiftyOne")
+        if export_data.annotations is not None
+        else None
+    )
+    for field_name, entries in (
+        ("ground_truth", annotations),
+        ("predictions", export_data.predictions),
+    ):
+        for image, entry_rows in export_data.rows_by_image(entries) if entries is not None else ():
+            labels = (
+                [
+                    label_document(export_data, entries, entry_row, image_sizes[image])
+                    for entry_row in entry_rows
+                ]
+                if entries is not None
+                else []
+            )
+            label_list = (
+                {"_cls": "Detections", "detections": labels}
+                if is_detection
+                else {"_cls": "Classifications", "classifications": labels}
+            )
+            samples[image][field_name] = label_list
+    write_json(folder / "samples.json", {"samples": samples})
+    write_json(
+        folder / "metadata.json",
+        {"_cls": "FiftyOneDataset", "name": path.name, "media_type": "image", "sample_fields": []},
+    )
+
+
+def label_document(
+    export_data: ExportData,
+    entries: Annotations | Predictions,
+    entry_row: int,
+    image_size: tuple[int, int],
+) -> LabelRecord:
+    label: LabelRecord = {
+        "_cls": "Detection" if entries.box is not None else "Classification",
+        "label": export_data.concepts[entries.concept[entry_row]],
+    }
+    if entries.box is not None:
+        x, y, width, height = entries.box[entry_row].tolist()
+        label["bounding_box"] = [
+            x / image_size[0],
+            y / image_size[1],
+            width / image_size[0],
+            height / image_size[1],
+        ]
+    if isinstance(entries, Predictions):
+        label["confidence"] = float(entries.score[entry_row])
+    return label
+
+
+FORMAT = AnnotationFormat(NAME, matches, read)
+PREDICTION_FORMAT = PredictionFormat(PREDICTIONS_NAME, matches_predictions, read_predictions)

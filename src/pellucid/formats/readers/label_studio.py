@@ -1,0 +1,386 @@
+"""Label Studio: JSON and JSON-MIN with boxes in percent and choices; predictions with scores and `model_version`.
+
+A file is a list of tasks. In JSON a task has `data` and `annotations`; in JSON-MIN the labels are siblings of `image`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from pellucid.core.errors import (
+    EmptyPredictionsError,
+    InvalidRecordError,
+    MultipleModelsError,
+    summarize_names,
+)
+from pellucid.core.tables import Annotations, Kind, Predictions
+from pellucid.formats.builder import BoxCoordinates, DatasetBuilder
+from pellucid.formats.dataset import (
+    ParsedAnnotations,
+    ParsedPredictions,
+)
+from pellucid.formats.parsing import expect_list, expect_object, parse_json, parse_number
+from pellucid.formats.prediction_builder import PredictionBuilder
+from pellucid.formats.probe import AnnotationFormat, PredictionFormat, Probe, ReadOptions
+from pellucid.formats.writers.export_data import (
+    ExportData,
+    prepare_export_file,
+    require_image_sizes,
+    write_json,
+)
+
+NAME = "label-studio"
+PREDICTIONS_NAME = "label-studio-predictions"
+TaskRecord = dict[str, Any]
+ResultValue = dict[str, Any]
+IMAGE_KEYS = ("image", "img", "picture", "photo", "url")
+"""Keys of the image in a task's data, most likely first."""
+
+
+def matches(probe: Probe) -> bool:
+    head = probe.head[:20_000]
+    is_json_export = '"data"' in head and (
+        '"annotations"' in head or '"completions"' in head or '"predictions"' in head
+    )
+    is_json_min_export = (
+        '"annotator"' in head
+        or '"lead_time"' in head
+        or '"annotation_id"' in head
+        or ("labels" in head and '"original_width"' in head)
+    )
+    return (
+        head.startswith("[") and (is_json_export or is_json_min_export) and '"image_id"' not in head
+    )
+
+
+def matches_predictions(probe: Probe) -> bool:
+    return matches(probe) and '"predictions"' in probe.head and '"data"' in probe.head
+
+
+def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
+    builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
+    cancelled_count = outline_count = 0
+    for task_index, task in enumerate(parse_json(probe.path, list[TaskRecord], "Label Studio")):
+        location = f"$[{task_index}]"
+        results, skipped_count = task_results(probe, task, location)
+        cancelled_count += skipped_count
+        image = builder.add_unique_image(
+            task_image_path(probe, task, location),
+            identity=str(task.get("id", "")),
+            annotated=bool(results) or not (skipped_count or task.get("annotations") == []),
+        )
+        for result_value, width, height in results:
+            if width and height:
+                builder.add_image(task_image_path(probe, task, location), width, height)
+            outline_count += read_value(
+                builder, probe, image, result_value, width, height, location
+            )
+    builder.add_note(
+        "polygons",
+        outline_count,
+        f"{outline_count:,} outlines and rotated boxes converted to bounding boxes",
+    )
+    builder.add_note(
+        "cancelled",
+        cancelled_count,
+        f"{cancelled_count:,} skipped, cancelled or additional annotations of a task ignored",
+    )
+    return builder.build(options.kind)
+
+
+def task_results(
+    probe: Probe, task: TaskRecord, location: str
+) -> tuple[list[tuple[ResultValue, float, float]], int]:
+    """The results of a task (value, image width and height or 0), and the number of ignored annotations."""
+    annotations = task.get("annotations", task.get("completions"))
+    if annotations is None:
+        return list(json_min_results(probe, task, location)), 0
+    annotation_records = [
+        expect_object(annotation, probe.path, location)
+        for annotation in expect_list(annotations, probe.path, location)
+    ]
+    completed = [
+        annotation
+        for annotation in annotation_records
+        if not annotation.get("was_cancelled") and not annotation.get("skipped")
+    ]
+    return [
+        result
+        for annotation in completed[:1]
+        for result in annotation_results(probe, annotation, location)
+    ], len(annotation_records) - len(completed[:1])
+
+
+def annotation_results(
+    probe: Probe, annotation: ResultValue, location: str
+) -> Iterator[tuple[ResultValue, float, float]]:
+    for result_record in expect_list(annotation.get("result"), probe.path, location):
+        result = expect_object(result_record, probe.path, location)
+        if isinstance(result.get("value"), dict):
+            yield result["value"], *result_image_size(probe, result, location)
+
+
+def result_image_size(probe: Probe, result: ResultValue, location: str) -> tuple[float, float]:
+    """The image width and height, 0 if not given."""
+    width, height = (
+        parse_number(result.get(f"original_{side}") or 0, probe.path, location, side)
+        for side in ("width", "height")
+    )
+    return width, height
+
+
+def json_min_results(
+    probe: Probe, task: TaskRecord, location: str
+) -> Iterator[tuple[ResultValue, float, float]]:
+    """JSON-MIN: regions are lists of objects, a choice is a string or {"choices": [...]}."""
+    for key, task_value in task.items():
+        if key in (
+            *IMAGE_KEYS,
+            "id",
+            "annotator",
+            "annotation_id",
+            "created_at",
+            "updated_at",
+            "lead_time",
+        ):
+            continue
+        if isinstance(task_value, list):
+            for region in task_value:
+                if isinstance(region, dict):
+                    yield region, *result_image_size(probe, region, location)
+        elif isinstance(task_value, dict) and "choices" in task_value:
+            yield task_value, 0, 0
+        elif isinstance(task_value, str) and key in ("choice", "label", "class"):
+            yield {"choices": [task_value]}, 0, 0
+
+
+def task_image_path(probe: Probe, task: TaskRecord, location: str) -> str:
+    data = expect_object(task.get("data", task), probe.path, location)
+    image_urls = [data[key] for key in IMAGE_KEYS if isinstance(data.get(key), str)]
+    image_urls += [
+        data_value
+        for data_value in data.values()
+        if isinstance(data_value, str)
+        and re.search(r"\.(jpe?g|png|bmp|tiff?|webp|gif)", data_value, re.I)
+    ]
+    if not image_urls:
+        raise InvalidRecordError(
+            probe.path, location, "no image in the task's data", 'Add an "image" key.'
+        )
+    return image_name_from_url(image_urls[0])
+
+
+def image_name_from_url(url: str) -> str:
+    """The image name in a URL: the `?d=` parameter of local files, else the last path segment without its upload prefix."""
+    url_parts = urlsplit(url)
+    local_paths = parse_qs(url_parts.query).get("d")
+    if local_paths:
+        return local_paths[0].lstrip("/")
+    if not url_parts.scheme and not url.startswith("/"):
+        return url
+    return re.sub(r"^[0-9a-f]{8}-", "", unquote(url_parts.path).rsplit("/", maxsplit=1)[-1])
+
+
+def result_concepts(result_value: ResultValue) -> list[str]:
+    """The concepts of a region or a choice: `rectanglelabels`, `polygonlabels`, `labels`, ... or `choices`."""
+    labels: Any = next(
+        (result_value[key] for key in result_value if key.endswith("labels") or key == "choices"),
+        [],
+    )
+    return [str(label) for label in (labels if isinstance(labels, list) else [labels])]
+
+
+def read_value(
+    builder: DatasetBuilder,
+    probe: Probe,
+    image: int,
+    result_value: ResultValue,
+    width: float,
+    height: float,
+    location: str,
+) -> int:
+    """Add the tags or boxes of a result; return 1 if an outline was converted to a bounding box."""
+    concept_names = result_concepts(result_value)
+    if "choices" in result_value:
+        for concept_name in concept_names:
+            builder.add_tag(image, concept_name)
+        return 0
+    outline = region_outline(probe, result_value, width, height, location)
+    for concept_name in concept_names if outline else ():
+        builder.add_outline(
+            image,
+            concept_name,
+            outline,
+            location,
+            keep_outline="points" in result_value or bool(result_value.get("rotation")),
+        )
+    return int(bool(outline) and (len(outline) != 4 or bool(result_value.get("rotation"))))
+
+
+def region_outline(
+    probe: Probe, result_value: ResultValue, width: float, height: float, location: str
+) -> list[tuple[float, float]]:
+    """The outline in pixels; empty if the value is not a region."""
+    if "points" not in result_value and not {"x", "y", "width", "height"} <= result_value.keys():
+        return []
+    if not width or not height:
+        raise InvalidRecordError(
+            probe.path,
+            location,
+            "region without original_width and original_height",
+            "Boxes are in percent: export the size.",
+        )
+
+    def percent_to_pixels(x: Any, y: Any) -> tuple[float, float]:
+        return parse_number(x, probe.path, location, "x") * width / 100, parse_number(
+            y, probe.path, location, "y"
+        ) * height / 100
+
+    if "points" in result_value:
+        points = [
+            expect_list(point, probe.path, location)
+            for point in expect_list(result_value["points"], probe.path, location)
+        ]
+        return [percent_to_pixels(point[0], point[1]) for point in points if len(point) >= 2]
+    x_min, y_min = percent_to_pixels(result_value["x"], result_value["y"])
+    box_width, box_height = percent_to_pixels(result_value["width"], result_value["height"])
+    angle = math.radians(
+        parse_number(result_value.get("rotation") or 0, probe.path, location, "rotation")
+    )  # about the upper left corner
+    return [
+        (
+            x_min + dx * math.cos(angle) - dy * math.sin(angle),
+            y_min + dx * math.sin(angle) + dy * math.cos(angle),
+        )
+        for dx, dy in ((0, 0), (box_width, 0), (box_width, box_height), (0, box_height))
+    ]
+
+
+def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
+    """The predictions of one model. A region's own score is used, else its prediction's."""
+    tasks = parse_json(probe.path, list[TaskRecord], "Label Studio")
+    builder = PredictionBuilder(str(probe.path), PREDICTIONS_NAME, "task")
+    model_versions: dict[str, None] = {}
+    prediction_count = 0
+    for task_index, task in enumerate(tasks):
+        location = f"$[{task_index}].predictions"
+        for prediction_record in expect_list(task.get("predictions"), probe.path, location):
+            prediction = expect_object(prediction_record, probe.path, location)
+            prediction_count += 1
+            model_versions[str(prediction.get("model_version") or "")] = None
+            image_path = task_image_path(probe, task, f"$[{task_index}]")
+            add_prediction_results(builder, probe, prediction, image_path, task_index, options.kind)
+    if len(model_versions) > 1:
+        raise MultipleModelsError(probe.path, summarize_names(model_versions))
+    if not prediction_count:
+        raise EmptyPredictionsError(probe.path, 'no task has "predictions"')
+    return builder.build(options.kind)
+
+
+def add_prediction_results(
+    builder: PredictionBuilder,
+    probe: Probe,
+    prediction: ResultValue,
+    image_path: str,
+    task_index: int,
+    kind: Kind | None,
+) -> None:
+    """Add the regions or choices of one prediction; values that are no regions are not detections."""
+    location = f"$[{task_index}].predictions"
+    image_index = builder.add_image(image_path)
+    for result_record in expect_list(prediction.get("result"), probe.path, location):
+        result = expect_object(result_record, probe.path, location)
+        result_value = expect_object(result.get("value"), probe.path, location)
+        raw_score = result.get("score", prediction.get("score", result_value.get("score")))
+        score = parse_number(raw_score, probe.path, location, "score")
+        image_size = result_image_size(probe, result, location)
+        outline = region_outline(probe, result_value, *image_size, location)
+        if not outline and kind == "detection":
+            continue
+        box = bounding_box(outline) if outline else None
+        for concept in result_concepts(result_value):
+            builder.add(image_index, concept, score, box, task_index)
+
+
+def bounding_box(outline: list[tuple[float, float]]) -> BoxCoordinates:
+    """The [left, top, width, height] around the points."""
+    xs, ys = zip(*outline, strict=True)
+    return min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
+
+
+def write(export_data: ExportData, path: Path) -> None:
+    """Write tasks to import into a project, with annotations, and with predictions as pre-annotations."""
+    export_data.note_dropped_splits("Label Studio")
+    is_detection = export_data.kind == "detection"
+    tasks: list[TaskRecord] = [
+        {"id": image_row + 1, "data": {"image": str(image_path)}}
+        for image_row, image_path in enumerate(export_data.images.path)
+    ]
+    image_sizes = require_image_sizes(export_data, NAME) if is_detection else [(0, 0)] * len(tasks)
+    if export_data.annotations is not None:
+        annotations = export_data.exportable_annotations("Label Studio")
+        for image, entry_rows in export_data.rows_by_image(annotations):
+            tasks[image]["annotations"] = [
+                {
+                    "result": [
+                        result_document(
+                            export_data, annotations, annotation_row, image_sizes[image]
+                        )
+                        for annotation_row in entry_rows
+                    ]
+                }
+            ]
+    if export_data.predictions is not None:
+        predictions = export_data.predictions
+        for image, entry_rows in export_data.rows_by_image(predictions):
+            results = [
+                {
+                    **result_document(export_data, predictions, prediction_row, image_sizes[image]),
+                    "score": float(predictions.score[prediction_row]),
+                }
+                for prediction_row in entry_rows
+            ]
+            tasks[image]["predictions"] = [{"model_version": export_data.model, "result": results}]
+    write_json(prepare_export_file(path), tasks)
+
+
+def result_document(
+    export_data: ExportData,
+    entries: Annotations | Predictions,
+    entry_row: int,
+    image_size: tuple[int, int],
+) -> ResultValue:
+    concept = export_data.concepts[entries.concept[entry_row]]
+    if entries.box is None:
+        return {
+            "from_name": "concept",
+            "to_name": "image",
+            "type": "choices",
+            "value": {"choices": [concept]},
+        }
+    x, y, width, height = entries.box[entry_row].tolist()
+    rectangle = {
+        "x": x * 100 / image_size[0],
+        "y": y * 100 / image_size[1],
+        "width": width * 100 / image_size[0],
+        "height": height * 100 / image_size[1],
+        "rotation": 0,
+        "rectanglelabels": [concept],
+    }
+    return {
+        "from_name": "concept",
+        "to_name": "image",
+        "type": "rectanglelabels",
+        "original_width": image_size[0],
+        "original_height": image_size[1],
+        "value": rectangle,
+    }
+
+
+FORMAT = AnnotationFormat(NAME, matches, read)
+PREDICTION_FORMAT = PredictionFormat(PREDICTIONS_NAME, matches_predictions, read_predictions)

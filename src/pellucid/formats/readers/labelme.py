@@ -1,0 +1,149 @@
+"""LabelMe: one JSON file per image with shapes in pixels; also the XML of the older web tool, with polygons."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import msgspec
+
+from pellucid.formats.builder import DatasetBuilder
+from pellucid.formats.dataset import ParsedAnnotations
+from pellucid.formats.parsing import element_text, parse_json, parse_number, parse_xml
+from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
+
+NAME = "labelme"
+
+
+class Shape(msgspec.Struct):
+    label: str
+    points: list[tuple[float, float]]
+    shape_type: str | None = None
+
+
+class LabelMeFile(msgspec.Struct):
+    imagePath: str  # noqa: N815 (key in the file)
+    shapes: list[Shape]
+    imageWidth: float | None = None  # noqa: N815
+    imageHeight: float | None = None  # noqa: N815
+    flags: dict[str, bool | None] | None = None
+
+
+def matches(probe: Probe) -> bool:
+    if not probe.is_dir:
+        return is_json(probe.head) or is_xml(probe.head)
+    files = probe.files_with_suffix(".json", ".xml")
+    heads = [probe.read_head(file_name) for file_name in files[:10]]
+    return any(is_json(head) or is_xml(head) for head in heads)
+
+
+def is_json(head: str) -> bool:
+    return head.startswith("{") and '"imagePath"' in head
+
+
+def is_xml(head: str) -> bool:
+    return "<annotation>" in head and "<polygon>" in head and "<pt>" in head
+
+
+def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
+    builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
+    outline_count = 0
+    for file in list_files(probe, ".json"):
+        if probe.is_dir or is_json(probe.head):
+            outline_count += read_json(builder, file)
+    for file in list_files(probe, ".xml"):
+        if probe.is_dir or is_xml(probe.head):
+            outline_count += read_xml(builder, file)
+    builder.add_note(
+        "polygons", outline_count, f"{outline_count:,} outlines converted to bounding boxes"
+    )
+    return builder.build(options.kind)
+
+
+def read_json(builder: DatasetBuilder, file: Path) -> int:
+    """Add shapes as boxes and set flags as tags; return the number of shapes that are not rectangles."""
+    document: LabelMeFile = parse_json(file, LabelMeFile, "LabelMe")
+    image = builder.add_unique_image(
+        clean_image_path(document.imagePath),
+        document.imageWidth or 0,
+        document.imageHeight or 0,
+        identity=file.stem,
+    )
+    for shape_index, shape in enumerate(document.shapes):
+        points = (
+            circle_bounds(shape.points)
+            if shape.shape_type == "circle" and len(shape.points) == 2
+            else shape.points
+        )
+        builder.add_outline(
+            image,
+            shape.label,
+            points,
+            f"{file.name} $.shapes[{shape_index}]",
+            keep_outline=shape.shape_type == "polygon",
+        )
+    for flag_name, is_set in (document.flags or {}).items():
+        if is_set:
+            builder.add_tag(image, flag_name)
+    return sum(shape.shape_type not in (None, "rectangle") for shape in document.shapes)
+
+
+def clean_image_path(path: str) -> str:
+    """The image path with `/`; only the file name if the path is absolute or starts with `..`."""
+    posix_path = path.replace("\\", "/")
+    return (
+        posix_path.rsplit("/", maxsplit=1)[-1]
+        if posix_path.startswith(("..", "/")) or posix_path[1:2] == ":"
+        else posix_path
+    )
+
+
+def circle_bounds(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The bounding corners of a circle given by its center and a point on it."""
+    (center_x, center_y), edge_point = points
+    radius = math.dist((center_x, center_y), edge_point)
+    return [(center_x - radius, center_y - radius), (center_x + radius, center_y + radius)]
+
+
+def read_xml(builder: DatasetBuilder, file: Path) -> int:
+    root = parse_xml(file)
+    folder, file_name = (
+        element_text(root, "folder"),
+        element_text(root, "filename", f"{file.stem}.jpg"),
+    )
+    height, width = (
+        parse_number(element_text(root, f"imagesize/{side}", "0"), file, "imagesize", side)
+        for side in ("nrows", "ncols")
+    )
+    image = builder.add_image(f"{folder}/{file_name}", width, height, image_id=file.stem)
+    outline_count = 0
+    for object_index, object_element in enumerate(root.iterfind("object")):
+        if element_text(object_element, "deleted") == "1":
+            continue
+        location = f"{file.name} object {object_index}"
+        points = [
+            (
+                parse_number(element_text(point, "x"), file, location, "x"),
+                parse_number(element_text(point, "y"), file, location, "y"),
+            )
+            for point in object_element.iterfind("polygon/pt")
+        ]
+        box_element = object_element.find("segm/box")
+        if box_element is not None:
+            corners = [
+                parse_number(element_text(box_element, side), file, location, side)
+                for side in ("xmin", "ymin", "xmax", "ymax")
+            ]
+            points = [(corners[0], corners[1]), (corners[2], corners[3])]
+        outline_count += box_element is None
+        builder.add_outline(
+            image,
+            element_text(object_element, "name"),
+            points,
+            location,
+            keep_outline=box_element is None,
+        )
+    return outline_count
+
+
+FORMAT = AnnotationFormat(NAME, matches, read)

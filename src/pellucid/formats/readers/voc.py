@@ -1,0 +1,232 @@
+"""Pascal VOC: one XML file per image, with `ImageSets` for the splits; also variants of other tools with 0-based pixels.
+
+VOC numbers pixels from 1 and includes the last one. The first pixel is inferred once per dataset: any coordinate
+that is 0 or fractional means 0-based pixels. (Everingham et al., The PASCAL Visual Object Classes Challenge, development kit, 2012.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree.ElementTree import Element, ElementTree, SubElement
+
+import numpy as np
+
+from pellucid.core.errors import ExportError, MalformedFileError
+from pellucid.core.tables import SPLITS
+from pellucid.formats.builder import BoxCoordinates, DatasetBuilder
+from pellucid.formats.dataset import Inference, ParsedAnnotations, parse_split
+from pellucid.formats.parsing import element_text, parse_number, parse_xml, read_lines
+from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
+from pellucid.formats.writers.export_data import SHORT_SPLIT_NAMES, ExportData, create_export_folder
+
+NAME = "voc"
+CORNER_TAGS = ("xmin", "ymin", "xmax", "ymax")
+
+
+def matches(probe: Probe) -> bool:
+    """Whether the source is a VOC XML file, or a folder with such files."""
+    if not probe.is_dir:
+        return is_voc(probe.head)
+    files = probe.files_with_suffix(".xml")
+    return bool(files) and any(is_voc(probe.read_head(file_name)) for file_name in files[:20])
+
+
+def is_voc(head: str) -> bool:
+    return (
+        "<annotation" in head
+        and "<annotations" not in head
+        and ("<bndbox>" in head or ("<size>" in head and "<polygon>" not in head))
+    )
+
+
+@dataclass(frozen=True)
+class VocObject:
+    """One object, with its corners as in the file."""
+
+    image: int
+    concept: str
+    corners: BoxCoordinates
+    difficult: bool
+    location: str
+
+
+def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
+    builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
+    splits = read_image_sets(probe.path) if probe.is_dir else {}
+    voc_objects: list[VocObject] = []
+    for file in list_files(probe, ".xml"):
+        root = parse_xml(file)
+        if root.tag != "annotation":
+            raise MalformedFileError(
+                file, f"expected root element <annotation>, found <{root.tag}>"
+            )
+        voc_objects += read_objects(builder, file, root, splits)
+    first_coordinate = (
+        options.first_pixel if options.first_pixel is not None else infer_first_pixel(voc_objects)
+    )
+    for voc_object in voc_objects:
+        x_min, y_min, x_max, y_max = voc_object.corners
+        corners = (x_min - first_coordinate, y_min - first_coordinate, x_max, y_max)
+        builder.add_corners(
+            voc_object.image, voc_object.concept, corners, voc_object.location, voc_object.difficult
+        )
+    evidence = first_pixel_evidence(voc_objects, first_coordinate, options.first_pixel is not None)
+    builder.add_note("first_pixel", int(bool(voc_objects)), evidence)
+    builder.add_note(
+        "difficult",
+        sum(voc_object.difficult for voc_object in voc_objects),
+        f"{sum(voc_object.difficult for voc_object in voc_objects):,} difficult objects set as ignored",
+    )
+    source = builder.build(options.kind)
+    source.inferences.append(
+        Inference(
+            "first pixel",
+            str(first_coordinate),
+            evidence,
+            [f"--first-pixel {1 - first_coordinate}"],
+            options.first_pixel is not None,
+        )
+    )
+    return source
+
+
+def read_objects(
+    builder: DatasetBuilder, file: Path, root: Element, splits: dict[str, int]
+) -> list[VocObject]:
+    image_name = element_text(root, "filename") or f"{file.stem}.jpg"
+    image_name = (
+        image_name if "." in image_name.rsplit("/", maxsplit=1)[-1] else f"{image_name}.jpg"
+    )
+    size_texts = [element_text(root, f"size/{side}", "0") or "0" for side in ("width", "height")]
+    width, height = (
+        parse_number(size_text, file, "size", "width or height") for size_text in size_texts
+    )
+    image = builder.add_unique_image(
+        image_name, width, height, splits.get(image_name, splits.get(file.stem, -1)), file.stem
+    )
+    voc_objects = []
+    for object_index, object_element in enumerate(root.iterfind("object")):
+        location = f"{file.name} object {object_index}"
+        box_element = object_element.find("bndbox")
+        if box_element is None:
+            raise MalformedFileError(file, f"object {object_index} is missing bndbox")
+        x_min, y_min, x_max, y_max = (
+            parse_number(element_text(box_element, side), file, location, side)
+            for side in CORNER_TAGS
+        )
+        voc_objects.append(
+            VocObject(
+                image,
+                element_text(object_element, "name"),
+                (x_min, y_min, x_max, y_max),
+                element_text(object_element, "difficult") in ("1", "true"),
+                location,
+            )
+        )
+    return voc_objects
+
+
+def infer_first_pixel(voc_objects: list[VocObject]) -> int:
+    """0 if a coordinate is 0, negative or fractional; else 1, as in VOC."""
+    coordinates = [coordinate for voc_object in voc_objects for coordinate in voc_object.corners]
+    return (
+        0
+        if any(coordinate <= 0 or coordinate != int(coordinate) for coordinate in coordinates)
+        else 1
+    )
+
+
+def first_pixel_evidence(
+    voc_objects: list[VocObject], first_coordinate: int, is_forced: bool
+) -> str:
+    if is_forced:
+        return f"pixels are numbered from {first_coordinate}, as requested"
+    if first_coordinate:
+        return "pixels are numbered from 1, as in VOC: no coordinate is 0 (use --first-pixel 0 for 0-based pixels)"
+    zero_count = sum(0 in voc_object.corners for voc_object in voc_objects)
+    reason = (
+        f"{zero_count:,} boxes have a coordinate of 0"
+        if zero_count
+        else "some coordinates are not integers"
+    )
+    return f"pixels are numbered from 0: {reason} (use --first-pixel 1 for 1-based pixels)"
+
+
+def read_image_sets(folder: Path) -> dict[str, int]:
+    """Split index by image stem, from `ImageSets/Main`, else another task's; `trainval` is not used."""
+    split_by_stem: dict[str, int] = {}
+    for task in ("Main", "Segmentation", "Layout", "Action"):
+        set_files = sorted(folder.rglob(f"ImageSets/{task}/*.txt"))
+        for set_file in set_files:
+            split = parse_split(set_file.stem)
+            if split is None or set_file.stem not in ("train", "val", "test", *SPLITS):
+                continue
+            for _, line in read_lines(set_file):
+                split_by_stem.setdefault(line, split)
+        if split_by_stem:
+            break
+    return split_by_stem
+
+
+def write(export_data: ExportData, path: Path) -> None:
+    """`Annotations` and `ImageSets`. Integer boxes are written 1-based, as in VOC; others keep fractions and are 0-based."""
+    annotations = export_data.annotations
+    if export_data.kind != "detection" or annotations is None or annotations.box is None:
+        raise ExportError(NAME, "Pascal VOC supports only boxes; write csv or parquet")
+    export_data.note_dropped_rows(
+        "Pascal VOC", "absent-concept labels", int((~annotations.positive).sum())
+    )
+    annotations = annotations.take(annotations.positive)
+    assert annotations.box is not None
+    boxes = annotations.box
+    is_integral = bool((boxes == np.floor(boxes)).all()) and bool((boxes[:, :2] >= 0).all())
+    first_coordinate = 1 if is_integral else 0
+    folder = create_export_folder(path)
+    for image, annotation_rows in export_data.rows_by_image(annotations):
+        image_path = str(export_data.images.path[image])
+        root = Element("annotation")
+        add_text_element(root, "filename", image_path)
+        size_element = SubElement(root, "size")
+        for side, length in (
+            ("width", export_data.images.width[image]),
+            ("height", export_data.images.height[image]),
+            ("depth", 3),
+        ):
+            add_text_element(size_element, side, str(int(length)))
+        for annotation_row in annotation_rows:
+            object_element = SubElement(root, "object")
+            add_text_element(
+                object_element, "name", export_data.concepts[annotations.concept[annotation_row]]
+            )
+            add_text_element(
+                object_element, "difficult", str(int(annotations.ignore[annotation_row]))
+            )
+            x, y, width, height = boxes[annotation_row].tolist()
+            corners_element = SubElement(object_element, "bndbox")
+            for side, coordinate in zip(
+                CORNER_TAGS,
+                (x + first_coordinate, y + first_coordinate, x + width, y + height),
+                strict=True,
+            ):
+                add_text_element(
+                    corners_element, side, str(int(coordinate)) if is_integral else repr(coordinate)
+                )
+        file = folder / "Annotations" / f"{image_path}.xml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        ElementTree(root).write(file, encoding="utf-8", xml_declaration=True)
+    sets_folder = folder / "ImageSets" / "Main"
+    sets_folder.mkdir(parents=True)
+    for split_index, split in enumerate(SPLITS):
+        image_paths = export_data.images.path[export_data.images.split == split_index]
+        if len(image_paths):
+            (sets_folder / f"{SHORT_SPLIT_NAMES[split]}.txt").write_text(
+                "".join(f"{image_path}\n" for image_path in image_paths), encoding="utf-8"
+            )
+
+
+def add_text_element(parent: Element, tag: str, content: str) -> None:
+    SubElement(parent, tag).text = content
+
+
+FORMAT = AnnotationFormat(NAME, matches, read)

@@ -1,0 +1,340 @@
+"""Format readers and writers, one module per format. Formats are detected by content."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pellucid.core.errors import (
+    EmptyFileError,
+    KindConflictError,
+    MultipleAnnotationFilesError,
+    UnknownFormatNameError,
+    UnreadableFileError,
+    UnrecognizedFormatError,
+    summarize_names,
+)
+from pellucid.core.tables import Kind
+from pellucid.core.urls import is_remote
+from pellucid.formats.dataset import ParsedAnnotations, ParsedPredictions
+from pellucid.formats.download import download
+from pellucid.formats.image_files import is_image_file
+from pellucid.formats.probe import (
+    AnnotationFormat,
+    PredictionFormat,
+    Probe,
+    ReadOptions,
+    probe_source,
+)
+from pellucid.formats.readers import (
+    celeba,
+    coco,
+    coco_results,
+    createml,
+    cvat,
+    darknet,
+    datumaro,
+    deepomatic,
+    dota,
+    fiftyone,
+    hugging_face,
+    image_folder,
+    kitti,
+    label_studio,
+    labelme,
+    mmdetection,
+    open_images,
+    voc,
+    vott,
+    wider_face,
+    yolo,
+)
+from pellucid.formats.readers import image_list as picture_list
+from pellucid.formats.tabular import dataframes as memory
+from pellucid.formats.tabular import table
+from pellucid.formats.tabular.reader import open_memory_table
+from pellucid.formats.unsupported import reject_unsupported_format
+from pellucid.formats.writers import table_writer as table_written
+from pellucid.formats.writers import yolo_writer as yolo_written
+from pellucid.formats.writers.export_data import Writer
+
+READERS: tuple[AnnotationFormat, ...] = (
+    fiftyone.FORMAT,
+    coco.FORMAT,
+    datumaro.FORMAT,
+    vott.FORMAT,
+    createml.FORMAT,
+    label_studio.FORMAT,
+    deepomatic.FORMAT,
+    labelme.FORMAT,
+    cvat.FORMAT,
+    voc.FORMAT,
+    yolo.FORMAT,
+    darknet.FORMAT,
+    hugging_face.FORMAT,
+    open_images.FORMAT,
+    kitti.FORMAT,
+    dota.FORMAT,
+    wider_face.FORMAT,
+    celeba.FORMAT,
+    picture_list.FORMAT,
+    image_folder.FORMAT,
+    table.FORMAT,
+)
+"""In detection order: formats with the most specific signatures come first."""
+PREDICTION_READERS: tuple[PredictionFormat, ...] = (
+    label_studio.PREDICTION_FORMAT,
+    deepomatic.PREDICTION_FORMAT,
+    fiftyone.PREDICTION_FORMAT,
+    coco_results.PREDICTION_FORMAT,
+    mmdetection.PREDICTION_FORMAT,
+    yolo.PREDICTION_FORMAT,
+    table.PREDICTION_FORMAT,
+)
+WRITERS: dict[str, Writer] = {
+    "coco": coco.write,
+    "yolo": yolo_written.write,
+    "voc": voc.write,
+    "cvat": cvat.write,
+    "label-studio": label_studio.write,
+    "fiftyone": fiftyone.write,
+    "csv": table_written.write_csv,
+    "parquet": table_written.write_parquet,
+}
+"""Annotation writers by `--format` name."""
+PREDICTION_WRITERS: dict[str, Writer] = {
+    "coco": coco_results.write,
+    "yolo": yolo_written.write_predictions,
+    "label-studio": label_studio.write,
+    "fiftyone": fiftyone.write,
+    "csv": table_written.write_csv,
+    "parquet": table_written.write_parquet,
+}
+ANNOTATION_FORMATS = tuple(reader.name for reader in READERS)
+PREDICTION_FORMATS = tuple(reader.name for reader in PREDICTION_READERS)
+
+
+def read_annotations(
+    source: Any,
+    format: str | None,
+    kind: Kind | None,
+    image_dir: str | None,
+    first_pixel: int | None = None,
+) -> ParsedAnnotations:
+    """Read images and annotations from a path or from columns in memory.
+
+    format: one of ANNOTATION_FORMATS, or None to detect it. image_dir: the folder image paths are relative to. first_pixel: see ReadOptions.
+    """
+    local_image_dir = None if image_dir is None or "://" in image_dir else image_dir
+    options = ReadOptions(kind, local_image_dir, first_pixel)
+    with convert_os_errors(source):
+        if not isinstance(source, str | Path):
+            annotations = read_memory_annotations(source, options)
+        else:
+            with download(source) as local_path:
+                annotations = read_annotation_file(local_path, format, options)
+            if is_remote(str(source)):
+                annotations = replace(
+                    annotations,
+                    path=str(source),
+                    image_folder=remote_image_folder(
+                        annotations.image_folder, local_path, str(source)
+                    ),
+                )
+    if not len(annotations.images):
+        raise EmptyFileError(annotations.path, "at least one image")
+    return annotations
+
+
+def remote_image_folder(local_folder: str | None, local_root: Path, source_url: str) -> str | None:
+    """The URL of the image folder in the store, given the folder in the downloaded copy."""
+    if local_folder is None or not Path(local_folder).is_relative_to(local_root):
+        return None
+    return f"{source_url.rstrip('/')}/{Path(local_folder).relative_to(local_root).as_posix()}".removesuffix(
+        "/."
+    )
+
+
+def read_memory_annotations(source: Any, options: ReadOptions) -> ParsedAnnotations:
+    table_reader = open_memory_table(memory.annotation_columns(source))
+    if not table.has_annotation_columns(table_reader):
+        raise UnrecognizedFormatError(
+            table_reader.path,
+            "annotations",
+            f"columns {summarize_names(table_reader.column_types, 8)}",
+            ANNOTATION_FORMATS,
+        )
+    return table.read_annotation_table(table_reader, options.kind, options.image_folder)
+
+
+def read_annotation_file(
+    source: str | Path, format: str | None, options: ReadOptions
+) -> ParsedAnnotations:
+    probe = probe_source(source)
+    format_name = check_format_name(format, ANNOTATION_FORMATS)
+    if format_name is None:
+        reject_unsupported_format(probe, before_readers=True)
+    reader = next(
+        (
+            candidate
+            for candidate in READERS
+            if (candidate.name == format_name if format_name else candidate.matches(probe))
+        ),
+        None,
+    )
+    if reader is None and probe.is_dir and format is None:
+        return read_annotation_folder(probe, options)
+    if reader is None:
+        reject_unsupported_format(probe)
+        raise UnrecognizedFormatError(
+            probe.path, "annotations", describe_content(probe), ANNOTATION_FORMATS
+        )
+    if format and not reader.matches(probe):
+        raise UnrecognizedFormatError(
+            probe.path, format, describe_content(probe), ANNOTATION_FORMATS
+        )
+    return reader.read(probe, options)
+
+
+def read_annotation_folder(folder: Probe, options: ReadOptions) -> ParsedAnnotations:
+    """Read the only recognised annotation file at the top level of a folder."""
+    file_probes = [
+        Probe(folder.path / file_name, folder.read_head(file_name))
+        for file_name in folder.file_names
+        if "/" not in file_name and not is_image_file(file_name)
+    ]
+    matches = [
+        (file_probe, reader)
+        for file_probe in file_probes
+        if file_probe.head.strip()
+        for reader in READERS
+        if reader.matches(file_probe)
+    ]
+    if len({file_probe.path for file_probe, _ in matches}) > 1:
+        raise MultipleAnnotationFilesError(
+            folder.path,
+            summarize_names(sorted({file_probe.path.name for file_probe, _ in matches})),
+        )
+    if matches:
+        file_probe, reader = matches[0]
+        return reader.read(file_probe, options)
+    reject_unsupported_format(folder)
+    raise UnrecognizedFormatError(
+        folder.path, "annotations", describe_content(folder), ANNOTATION_FORMATS
+    )
+
+
+def read_predictions(
+    source: Any, format: str | None, kind: Kind, concepts: Collection[str]
+) -> ParsedPredictions:
+    """Read predictions from a path or from columns in memory. format: one of PREDICTION_FORMATS, or None to detect it.
+
+    concepts: the view's concept names, used to identify score columns.
+    """
+    options = ReadOptions(kind, concepts=tuple(concepts))
+    with convert_os_errors(source):
+        if not isinstance(source, str | Path):
+            predictions = read_memory_predictions(source, options)
+        else:
+            with download(source) as local_path:
+                predictions = read_prediction_file(local_path, format, options)
+            predictions = (
+                replace(predictions, path=str(source)) if is_remote(str(source)) else predictions
+            )
+    if kind == "detection" and predictions.box is None:
+        raise KindConflictError(predictions.path, "this", kind, "scores without boxes")
+    if kind != "detection" and predictions.box is not None:
+        raise KindConflictError(predictions.path, "this", kind, "boxes")
+    return predictions
+
+
+def read_memory_predictions(source: Any, options: ReadOptions) -> ParsedPredictions:
+    table_reader = open_memory_table(memory.prediction_columns(source))
+    if not table.has_prediction_columns(table_reader):
+        raise UnrecognizedFormatError(
+            table_reader.path,
+            "predictions",
+            f"columns {summarize_names(table_reader.column_types, 8)}",
+            PREDICTION_FORMATS,
+        )
+    return table.read_prediction_table(table_reader, options.kind or "detection", options.concepts)
+
+
+def read_prediction_file(
+    source: str | Path, format: str | None, options: ReadOptions
+) -> ParsedPredictions:
+    probe = probe_source(source)
+    reader = next(
+        (
+            candidate
+            for candidate in PREDICTION_READERS
+            if (
+                candidate.name == check_format_name(format, PREDICTION_FORMATS)
+                if format
+                else candidate.matches(probe)
+            )
+        ),
+        None,
+    )
+    if reader is None or (format and not reader.matches(probe)):
+        if not format:
+            reject_unsupported_format(probe)
+        raise UnrecognizedFormatError(
+            probe.path, format or "predictions", describe_content(probe), PREDICTION_FORMATS
+        )
+    return reader.read(probe, options)
+
+
+def contains_predictions(source: str | Path) -> bool:
+    """Whether a source contains predictions rather than annotations."""
+    with convert_os_errors(source), download(source) as local_path:
+        probe = probe_source(local_path)
+        if any(reader.matches(probe) for reader in PREDICTION_READERS[:-1]):
+            return not any(
+                reader.matches(probe) for reader in READERS if reader.name != label_studio.NAME
+            )
+        return table.has_score_column(probe)
+
+
+@contextmanager
+def convert_os_errors(source: Any) -> Iterator[None]:
+    """Convert OSError to UnreadableFileError."""
+    try:
+        yield
+    except OSError as error:
+        raise UnreadableFileError(
+            error.filename or source, (error.strerror or str(error)).lower()
+        ) from error
+
+
+def check_format_name(format: str | None, format_names: tuple[str, ...]) -> str | None:
+    if format is not None and format not in format_names:
+        raise UnknownFormatNameError(format, format_names)
+    return format
+
+
+def describe_content(probe: Probe) -> str:
+    head = probe.head
+    if probe.is_dir:
+        return "a folder without data.yaml, label files or image folders"
+    if head[:1] in "{[":
+        return f"JSON beginning with {' '.join(head[:60].split())}"
+    if head.startswith("<"):
+        return "XML or HTML"
+    if "\0" in head or "\ufffd" in head[:200]:
+        return "a binary file"
+    return f"a file beginning with '{' '.join(head[:60].split())}'"
+
+
+__all__ = [
+    "ANNOTATION_FORMATS",
+    "PREDICTION_FORMATS",
+    "PREDICTION_WRITERS",
+    "WRITERS",
+    "contains_predictions",
+    "read_annotations",
+    "read_predictions",
+]

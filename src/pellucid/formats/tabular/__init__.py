@@ -1,0 +1,1 @@
+"""CSV, Parquet and data frames."""

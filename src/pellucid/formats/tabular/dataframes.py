@@ -1,0 +1,257 @@
+"""Conversion of in-memory data to columns. Objects of other libraries are recognised by their attributes, without importing them.
+
+- columns: a dict of arrays, pandas, polars, Arrow, or any object with the Arrow PyCapsule protocol;
+- detections by image: a dict from image to torchmetrics' `{"boxes", "scores", "labels"}` (corners, pixels) or to `supervision.Detections`;
+- outputs of a Hugging Face pipeline by image: `[{"label", "score"}]`, with a `box` of corners for detection;
+- a `datasets.Dataset` with `label` or `objects`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from pellucid.core.errors import InMemoryDataError
+
+CORNER_KEYS = ("xmin", "ymin", "xmax", "ymax")
+
+
+def annotation_columns(source: Any) -> Any:
+    """Columns of a long annotation table, or the source itself if it already has columns."""
+    if is_dataset(source):
+        return flatten_dataset(source)
+    return (
+        flatten_detections(source)
+        if maps_images_to_detections(source)
+        else convert_arrow_stream(source)
+    )
+
+
+def prediction_columns(source: Any) -> Any:
+    return (
+        flatten_detections(source)
+        if maps_images_to_detections(source)
+        else convert_arrow_stream(source)
+    )
+
+
+def convert_arrow_stream(source: Any) -> Any:
+    """Convert objects that only support the Arrow PyCapsule protocol with pyarrow, if installed."""
+    if hasattr(source, "__arrow_c_stream__") and not type(source).__module__.startswith(
+        ("pandas", "polars", "pyarrow")
+    ):
+        try:
+            import pyarrow
+        except ImportError as error:
+            raise InMemoryDataError(
+                f"a {type(source).__name__}, which requires pyarrow: pip install pellucid[arrow]"
+            ) from error
+        return pyarrow.table(source)
+    return source
+
+
+def maps_images_to_detections(source: Any) -> bool:
+    if not isinstance(source, Mapping) or not source:
+        return False
+    image_values = list(source.values())
+    return any(
+        is_detections(image_value)
+        or isinstance(image_value, Mapping)
+        or (is_pipeline_output(image_value) and len(image_value) > 0)
+        for image_value in image_values
+    )
+
+
+def is_detections(candidate: Any) -> bool:
+    return hasattr(candidate, "xyxy") and hasattr(candidate, "class_id")
+
+
+def is_pipeline_output(candidate: Any) -> bool:
+    is_sequence = isinstance(candidate, Sequence) and not isinstance(candidate, str | bytes)
+    return is_sequence and all(
+        isinstance(output, Mapping) and "label" in output for output in candidate
+    )
+
+
+def flatten_detections(source: Mapping[Any, Any]) -> dict[str, Any]:
+    """One row per detection; an image without detections gets a row without a concept."""
+    detection_rows: list[tuple[str, str, float | None, tuple[float, ...] | None]] = []
+    for image, image_detections in source.items():
+        parsed_detections = [*parse_detections(image_detections)]
+        detection_rows += [(str(image), *detection) for detection in parsed_detections] or [
+            (str(image), "", None, None)
+        ]
+    columns: dict[str, Any] = {
+        "image": [detection_row[0] for detection_row in detection_rows],
+        "concept": [detection_row[1] for detection_row in detection_rows],
+    }
+    if any(detection_row[2] is not None for detection_row in detection_rows):
+        columns["score"] = np.array(
+            [
+                np.nan if detection_row[2] is None else detection_row[2]
+                for detection_row in detection_rows
+            ],
+            float,
+        )
+    if any(detection_row[3] is not None for detection_row in detection_rows):
+        boxes = np.array(
+            [detection_row[3] or (np.nan,) * 4 for detection_row in detection_rows], float
+        )
+        columns |= {
+            column_name: boxes[:, coordinate_index]
+            for coordinate_index, column_name in enumerate(CORNER_KEYS)
+        }
+    return columns
+
+
+def parse_detections(
+    image_detections: Any,
+) -> list[tuple[str, float | None, tuple[float, ...] | None]]:
+    """(concept, score, corners) of one image."""
+    if is_detections(image_detections):
+        class_labels = (getattr(image_detections, "data", None) or {}).get("class_name")
+        class_values = (
+            class_labels
+            if class_labels is not None
+            else []
+            if image_detections.class_id is None
+            else image_detections.class_id
+        )
+        return zip_detections(class_values, image_detections.confidence, image_detections.xyxy)
+    if isinstance(image_detections, Mapping):
+        if "labels" not in image_detections:
+            raise InMemoryDataError(
+                f"a dict of {', '.join(map(str, image_detections))}; expected boxes, labels and scores"
+            )
+        return zip_detections(
+            image_detections["labels"],
+            image_detections.get("scores"),
+            image_detections.get("boxes"),
+        )
+    return [
+        (
+            str(detection["label"]),
+            detection.get("score"),
+            tuple(float(detection["box"][corner]) for corner in CORNER_KEYS)
+            if detection.get("box")
+            else None,
+        )
+        for detection in image_detections
+    ]
+
+
+def zip_detections(
+    concepts: Any, scores: Any, boxes: Any
+) -> list[tuple[str, float | None, tuple[float, ...] | None]]:
+    concept_names = [
+        format_concept(concept)
+        for concept in (concepts.tolist() if hasattr(concepts, "tolist") else concepts)
+    ]
+    score_values = (
+        [None] * len(concept_names)
+        if scores is None
+        else np.asarray(scores, float).reshape(-1).tolist()
+    )
+    box_corners = (
+        [None] * len(concept_names)
+        if boxes is None
+        else [tuple(box) for box in np.asarray(boxes, float).reshape(-1, 4).tolist()]
+    )
+    if not len(concept_names) == len(score_values) == len(box_corners):
+        raise InMemoryDataError(
+            f"{len(concept_names)} labels, {len(score_values)} scores and {len(box_corners)} boxes of one image; expected equal numbers"
+        )
+    return list(zip(concept_names, score_values, box_corners, strict=True))
+
+
+def format_concept(concept: Any) -> str:
+    return (
+        str(int(concept)) if isinstance(concept, float) and concept.is_integer() else str(concept)
+    )
+
+
+def is_dataset(source: Any) -> bool:
+    return (
+        hasattr(source, "features")
+        and hasattr(source, "column_names")
+        and hasattr(source, "num_rows")
+    )
+
+
+def flatten_dataset(source: Any) -> dict[str, Any]:
+    """Labels of a Hugging Face data set. Images are named by their file name, or else by their row index."""
+    column_names = source.column_names
+    label_column = next(
+        (
+            column_name
+            for column_name in ("label", "labels", "category", "class")
+            if column_name in column_names
+        ),
+        None,
+    )
+    path_columns = [
+        column_name
+        for column_name in ("file_name", "image_path", "path", "image_id")
+        if column_name in column_names
+    ]
+    image_paths = (
+        [str(image_path) for image_path in source[path_columns[0]]]
+        if path_columns
+        else [f"{row_index:07d}" for row_index in range(source.num_rows)]
+    )
+    if "objects" in column_names:
+        return flatten_objects(source["objects"], image_paths, source.features["objects"])
+    if label_column is None:
+        raise InMemoryDataError(
+            f"a data set with the columns {', '.join(column_names)}; expected label or objects"
+        )
+    label_names = getattr(source.features[label_column], "names", None)
+    return {
+        "image": image_paths,
+        "concept": [
+            label_names[label] if label_names else str(label) for label in source[label_column]
+        ],
+    }
+
+
+def flatten_objects(object_records: Any, image_paths: list[str], feature: Any) -> dict[str, Any]:
+    object_rows: list[tuple[str, str, list[float]]] = []
+    for image_path, image_objects in zip(image_paths, object_records, strict=True):
+        concept_key = (
+            "category"
+            if "category" in image_objects
+            else "categories"
+            if "categories" in image_objects
+            else "label"
+        )
+        concept_names = feature_class_names(feature, concept_key)
+        image_rows = [
+            (
+                image_path,
+                concept_names[concept] if concept_names else str(concept),
+                list(map(float, box)),
+            )
+            for concept, box in zip(image_objects[concept_key], image_objects["bbox"], strict=True)
+        ]
+        object_rows += image_rows or [(image_path, "", [np.nan] * 4)]
+    boxes = np.array([object_row[2] for object_row in object_rows], float).reshape(-1, 4)
+    box_columns = {
+        column_name: boxes[:, coordinate_index]
+        for coordinate_index, column_name in enumerate(("x", "y", "width", "height"))
+    }
+    return {
+        "image": [object_row[0] for object_row in object_rows],
+        "concept": [object_row[1] for object_row in object_rows],
+        **box_columns,
+    }
+
+
+def feature_class_names(feature: Any, key: str) -> Any:
+    """Class names of a feature that is a dict or a sequence of dicts."""
+    nested_feature = getattr(feature, "feature", feature)
+    nested_feature = nested_feature.get(key) if isinstance(nested_feature, Mapping) else None
+    return getattr(nested_feature, "names", None) or getattr(
+        getattr(nested_feature, "feature", None), "names", None
+    )

@@ -1,0 +1,175 @@
+"""Conversion of annotation tables to columns."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+from pellucid.core.errors import MultipleConceptsError, SplitConflictError
+from pellucid.core.tables import EXHAUSTIVE, UNANNOTATED, Annotations, Float64Array, Int8Array, Kind, StringArray, string_column
+from pellucid.formats.dataset import ParsedAnnotations, check_boxes, create_images, require_split
+from pellucid.formats.tabular.column_roles import ColumnRoles
+from pellucid.formats.tabular.reader import TableReader
+
+NAME = "table"
+
+
+class LongRows:
+    """Rows of the long format: row index in the table, concept name, box and flags."""
+
+    def __init__(
+        self,
+        kind: Kind,
+        row_indexes: Any,
+        concept_names: list[str],
+        boxes: Float64Array | None,
+        is_ignored: Any,
+        is_positive: Any,
+        stated: int,
+    ) -> None:
+        self.kind: Kind = kind
+        self.row_indexes = row_indexes
+        self.concept_names = concept_names
+        self.boxes = boxes
+        self.is_ignored = is_ignored
+        self.is_positive = is_positive
+        self.stated = stated
+        self.listed_concepts: list[str] | None = None
+
+
+def build_table_annotations(
+    reader: TableReader,
+    roles: ColumnRoles,
+    image_paths: list[str],
+    image_indexes: Any,
+    long_rows: LongRows,
+) -> ParsedAnnotations:
+    concepts = long_rows.listed_concepts or sorted(set(long_rows.concept_names))
+    concept_index_by_name = {
+        concept_name: concept_index for concept_index, concept_name in enumerate(concepts)
+    }
+    annotation_images = image_indexes[long_rows.row_indexes].astype(np.int32)
+    notes = (
+        check_boxes(
+            reader.path,
+            long_rows.boxes,
+            lambda annotation_index: reader.row_location(
+                int(long_rows.row_indexes[annotation_index])
+            ),
+        )
+        if long_rows.boxes is not None
+        else []
+    )
+    stated = np.full(len(image_paths), long_rows.stated, np.int8)
+    if long_rows.kind == "classification":
+        stated = require_one_concept_per_image(reader, image_paths, annotation_images, long_rows)
+    images = create_images(
+        image_paths,
+        read_image_splits(reader, roles, image_paths, image_indexes),
+        stated,
+        metadata=read_image_metadata(reader, roles, image_indexes, len(image_paths), long_rows),
+    )
+    concept_indexes = np.array(
+        [concept_index_by_name[concept_name] for concept_name in long_rows.concept_names], np.int32
+    )
+    areas = None if long_rows.boxes is None else long_rows.boxes[:, 2] * long_rows.boxes[:, 3]
+    annotations = Annotations(
+        annotation_images,
+        concept_indexes,
+        long_rows.boxes,
+        long_rows.is_ignored,
+        long_rows.is_positive,
+        areas,
+    )
+    return ParsedAnnotations(
+        reader.path,
+        NAME,
+        long_rows.kind,
+        concepts,
+        [""] * len(concepts),
+        long_rows.listed_concepts is not None,
+        images,
+        annotations,
+        None,
+        notes,
+    )
+
+
+def require_one_concept_per_image(
+    reader: TableReader, image_paths: list[str], annotation_images: Any, long_rows: LongRows
+) -> Int8Array:
+    concept_by_image: dict[int, str] = {}
+    for image_index, concept in zip(
+        annotation_images.tolist(), long_rows.concept_names, strict=True
+    ):
+        if image_index in concept_by_image:
+            raise MultipleConceptsError(
+                reader.path, image_paths[image_index], concept_by_image[image_index], concept
+            )
+        concept_by_image[image_index] = concept
+    stated = np.full(len(image_paths), UNANNOTATED, np.int8)
+    stated[list(concept_by_image)] = EXHAUSTIVE
+    return stated
+
+
+def read_image_splits(
+    reader: TableReader, roles: ColumnRoles, image_paths: list[str], image_indexes: Any
+) -> Int8Array:
+    """Each image's split, -1 if the table does not specify it."""
+    split_indexes = np.full(len(image_paths), -1, np.int8)
+    if roles.split_column is None:
+        return split_indexes
+    split_names = reader.text_column(roles.split_column)
+    split_index_by_name = {
+        split_name: require_split(
+            split_name,
+            reader.path,
+            reader.row_location(int(np.flatnonzero(split_names == split_name)[0])),
+        )
+        for split_name in set(split_names)
+        if split_name
+    }
+    for row_index, (image_index, split_name) in enumerate(
+        zip(image_indexes.tolist(), split_names, strict=True)
+    ):
+        if split_name and split_indexes[image_index] not in (-1, split_index_by_name[split_name]):
+            raise SplitConflictError(
+                reader.path,
+                image_paths[image_index],
+                f"another split before {reader.row_location(row_index)}",
+                split_name,
+            )
+        if split_name:
+            split_indexes[image_index] = split_index_by_name[split_name]
+    return split_indexes
+
+
+def read_image_metadata(
+    reader: TableReader,
+    roles: ColumnRoles,
+    image_indexes: Any,
+    image_count: int,
+    long_rows: LongRows,
+) -> StringArray:
+    """Extra columns with one value per image, as one JSON object per image."""
+    used_columns = set(long_rows.listed_concepts or ())
+    metadata_by_image: list[dict[str, str]] = [{} for _ in range(image_count)]
+    for column_name in roles.unassigned_columns(reader):
+        if column_name in used_columns:
+            continue
+        cell_by_image: dict[int, str] = {}
+        cells = reader.text_column(column_name)
+        if all(
+            cell_by_image.setdefault(image_index, cell) == cell
+            for image_index, cell in zip(image_indexes.tolist(), cells, strict=True)
+        ):
+            for image_index, cell in cell_by_image.items():
+                metadata_by_image[image_index][column_name] = cell
+    return string_column(
+        [
+            json.dumps(image_metadata, ensure_ascii=False) if image_metadata else ""
+            for image_metadata in metadata_by_image
+        ]
+    )

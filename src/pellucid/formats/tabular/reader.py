@@ -1,0 +1,315 @@
+"""Table reader for CSV, Parquet and in-memory columns: unchanged texts and validated numbers."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pellucid.core.errors import InvalidRecordError, InvalidScoreError, MalformedFileError
+from pellucid.core.tables import Float64Array, Int32Array, StringArray, string_column
+from pellucid.formats.limits import check_unpacked_size
+
+
+class TableReader:
+    """One table loaded into DuckDB. `first_record` is the number of the first row in messages."""
+
+    def __init__(
+        self,
+        path: str,
+        connection: Any,
+        column_types: dict[str, str],
+        row_noun: str,
+        first_record: int,
+    ) -> None:
+        import duckdb
+
+        self._duckdb_error = duckdb.Error
+        self.path = path
+        self.column_types = column_types
+        self.row_noun = row_noun
+        self.first_record = first_record
+        self._connection = connection
+        self.row_count = int(connection.execute("SELECT count(*) FROM cells").fetchone()[0])
+
+    def row_location(self, row_index: int) -> str:
+        return f"{self.row_noun} {row_index + self.first_record}"
+
+    def text_column(self, column_name: str) -> StringArray:
+        """The column as stripped strings, '' for empty cells."""
+        return string_column(
+            np.ma.getdata(
+                self._fetch(f"SELECT {self._text_sql(column_name)} AS cell FROM cells")["cell"]
+            )
+        )
+
+    def _text_sql(self, column_name: str) -> str:
+        """SQL expression for a column's stripped text."""
+        identifier, sql_type = quote_identifier(column_name), self.column_types[column_name]
+        cell_sql = f"CAST({identifier} AS VARCHAR)"
+        if sql_type.endswith("[]"):
+            cell_sql = f"array_to_string({identifier}, '|')"
+        elif sql_type in (
+            "DOUBLE",
+            "FLOAT",
+        ):  # integer labels that pandas converted to floats because of missing values
+            integer_sql = f"CAST(CAST({identifier} AS BIGINT) AS VARCHAR)"
+            cell_sql = f"CASE WHEN {identifier} = trunc({identifier}) AND abs({identifier}) < 1e15 THEN {integer_sql} ELSE {cell_sql} END"
+        return f"coalesce(trim({cell_sql}), '')"
+
+    def encoded_column(self, column_name: str) -> tuple[list[str], Int32Array]:
+        """The distinct stripped strings in order of appearance, and each row's index among them.
+
+        Python strings are created for distinct values only, not for each row.
+        """
+        cell_sql = self._text_sql(column_name)
+        distinct_sql = f"SELECT DISTINCT {cell_sql} AS cell FROM cells"
+        distinct_texts = self._fetch(f"SELECT cell FROM ({distinct_sql}) ORDER BY cell")[
+            "cell"
+        ].tolist()
+        self._connection.execute("CREATE OR REPLACE TEMP TABLE words (cell VARCHAR, code INTEGER)")
+        self._connection.execute(
+            "INSERT INTO words SELECT unnest(?), unnest(range(?))",
+            [distinct_texts, len(distinct_texts)],
+        )
+        code_columns = self._fetch(
+            f"SELECT code, {ROW_INDEX_COLUMN} AS place FROM (SELECT {cell_sql} AS cell, {ROW_INDEX_COLUMN} FROM numbered) JOIN words USING (cell)"
+        )
+        codes = np.empty(self.row_count, np.int32)
+        codes[code_columns["place"]] = code_columns["code"]  # a join does not preserve the order
+        if not len(codes):
+            return [], codes
+        first_rows = np.zeros(len(distinct_texts), np.int64)
+        for start in reversed(
+            range(0, len(codes), CODE_CHUNK_ROWS)
+        ):  # in reverse, so that the first occurrence is written last
+            chunk = codes[start : start + CODE_CHUNK_ROWS][::-1]
+            first_rows[chunk] = np.arange(start + len(chunk) - 1, start - 1, -1)
+        order = np.argsort(first_rows)
+        rank_by_code = np.empty(len(order), np.int32)
+        rank_by_code[order] = np.arange(len(order))
+        return [distinct_texts[code] for code in order.tolist()], rank_by_code[codes]
+
+    def number_column(self, column_name: str) -> Float64Array:
+        """The column as float64, NaN for empty cells; raises InvalidRecordError for other non-numeric cells."""
+        numbers, is_invalid = self._parse_numbers(column_name)
+        if is_invalid.any():
+            row_index = int(np.flatnonzero(is_invalid)[0])
+            raise InvalidRecordError(
+                self.path,
+                self.row_location(row_index),
+                f"{column_name} is '{self.text_column(column_name)[row_index]}'",
+                "Expected a number.",
+            )
+        return numbers
+
+    def score_column(self, column_name: str) -> Float64Array:
+        """The column as float64, NaN for empty cells only; raises InvalidScoreError for NaN or infinite cells."""
+        scores = self.number_column(column_name)
+        is_stated = np.array([cell != "" for cell in self.text_column(column_name)], bool)
+        invalid_rows = np.flatnonzero(~np.isfinite(scores) & (is_stated | np.isinf(scores)))
+        if len(invalid_rows):
+            raise InvalidScoreError(
+                self.path,
+                f"{self.row_location(int(invalid_rows[0]))}, {column_name}",
+                scores[invalid_rows[0]],
+            )
+        return scores
+
+    def is_numeric(self, column_name: str) -> bool:
+        """Whether every cell is a number or empty, and not all are empty."""
+        numbers, is_invalid = self._parse_numbers(column_name)
+        return not is_invalid.any() and bool(np.isfinite(numbers).any())
+
+    def _parse_numbers(self, column_name: str) -> tuple[Float64Array, Any]:
+        cell_sql = (
+            f"trim(CAST({quote_identifier(column_name)} AS VARCHAR))"
+            if self.column_types[column_name] == "VARCHAR"
+            else quote_identifier(column_name)
+        )
+        if self.column_types[column_name] in NUMERIC_SQL_TYPES:
+            numbers = self._fetch(
+                f"SELECT CAST({quote_identifier(column_name)} AS DOUBLE) AS number FROM cells"
+            )["number"]
+            return np.ma.filled(numbers, np.nan), NONE_INVALID
+        query = (
+            f"SELECT TRY_CAST({cell_sql} AS DOUBLE) AS number, "
+            f"{cell_sql} IS NOT NULL AND CAST({cell_sql} AS VARCHAR) <> '' AND TRY_CAST({cell_sql} AS DOUBLE) IS NULL AS wrong FROM cells"
+        )
+        parsed_columns = self._fetch(query)
+        return np.ma.filled(parsed_columns["number"].astype(float), np.nan), np.ma.filled(
+            parsed_columns["wrong"], False
+        )
+
+    def _fetch(self, query: str) -> dict[str, Any]:
+        try:
+            fetched_columns: dict[str, Any] = self._connection.execute(query).fetchnumpy()
+        except self._duckdb_error as error:
+            raise self._malformed_table(error) from error
+        return fetched_columns
+
+    def _malformed_table(self, error: Exception) -> MalformedFileError:
+        return MalformedFileError(
+            self.path, f"cannot read the table: {first_paragraph(str(error))}"
+        )
+
+
+NUMERIC_SQL_TYPES = (
+    "DOUBLE",
+    "FLOAT",
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "UTINYINT",
+    "USMALLINT",
+    "UINTEGER",
+)
+ROW_INDEX_COLUMN = "pellucid_place"
+"""The row index column of the view `numbered`."""
+NONE_INVALID = np.zeros(1, bool)
+CODE_CHUNK_ROWS = 1 << 22
+
+
+def quote_identifier(identifier: str) -> str:
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def normalize_column_name(column_name: str) -> str:
+    """The column name for comparison: `Image Path` becomes `image_path`."""
+    return re.sub(r"[^a-z0-9]+", "_", column_name.strip().lower()).strip("_")
+
+
+def open_table(path: Path) -> TableReader:
+    """Open a CSV (any usual delimiter) or Parquet file, detected by content."""
+    import duckdb
+
+    connection = duckdb.connect()
+    try:
+        if is_parquet(path):
+            path_sql = quote_string(escape_glob(path))
+            check_unpacked_size(path, escape_glob(path), connection)
+            connection.execute(
+                f"CREATE VIEW cells AS SELECT * FROM read_parquet({path_sql}, hive_partitioning = false)"
+            )
+            lowercase_names = {column_name.lower() for column_name in read_column_types(connection)}
+            row_index_sql = (
+                "row_number() OVER () - 1"
+                if "file_row_number" in lowercase_names
+                else "file_row_number"
+            )
+            table_sql = (
+                "cells"
+                if "file_row_number" in lowercase_names
+                else f"read_parquet({path_sql}, file_row_number = true, hive_partitioning = false)"
+            )
+            connection.execute(
+                f"CREATE VIEW numbered AS SELECT *, {row_index_sql} AS {ROW_INDEX_COLUMN} FROM {table_sql}"
+            )
+            row_noun, first_record = "row", 0
+        else:
+            load_csv(connection, path)
+            connection.execute(
+                f"CREATE VIEW numbered AS SELECT *, row_number() OVER () - 1 AS {ROW_INDEX_COLUMN} FROM cells"
+            )
+            row_noun, first_record = "line", 2
+    except duckdb.Error as error:
+        raise MalformedFileError(
+            path, f"cannot read the table: {first_paragraph(str(error))}"
+        ) from error
+    return TableReader(str(path), connection, read_column_types(connection), row_noun, first_record)
+
+
+DELIMITERS = ",;\t|"
+
+
+def load_csv(connection: Any, path: Path) -> None:
+    """Load all cells as text. Every line must have as many columns as the header."""
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        header_line = file.readline().rstrip("\r\n")
+    delimiter = max(DELIMITERS, key=header_line.count)
+    column_names = [
+        column_name.strip() or f"column {column_index}"
+        for column_index, column_name in enumerate(
+            next(csv.reader([header_line], delimiter=delimiter))
+        )
+    ]
+    duplicate_names = [
+        column_name
+        for column_name, occurrence_count in Counter(column_names).items()
+        if occurrence_count > 1
+    ]
+    if duplicate_names:
+        raise MalformedFileError(path, f"duplicate column '{duplicate_names[0]}'")
+    columns_sql = ", ".join(
+        f"{quote_string(column_name)}: 'VARCHAR'" for column_name in column_names
+    )
+    connection.execute(
+        f"CREATE TABLE cells AS SELECT * FROM read_csv(?, auto_detect = false, hive_partitioning = false, header = true, "
+        f"columns = {{{columns_sql}}}, "
+        f"delim = ?, quote = '\"', escape = '\"', strict_mode = {not has_mixed_newlines(path)}, null_padding = false)",
+        [escape_glob(path), delimiter],
+    )
+
+
+def has_mixed_newlines(path: Path) -> bool:
+    """Whether the file mixes LF and CRLF, which DuckDB reads only without strict mode."""
+    with path.open("rb") as file:
+        head = file.read(1 << 20)
+    return b"\r\n" in head and head.count(b"\n") > head.count(b"\r\n")
+
+
+def quote_string(string: str) -> str:
+    return "'" + string.replace("'", "''") + "'"
+
+
+def escape_glob(path: Path | str) -> str:
+    """Escape `*`, `?` and `[`, which DuckDB would expand as patterns."""
+    return "".join(f"[{character}]" if character in "*?[" else character for character in str(path))
+
+
+def is_parquet(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == b"PAR1"
+
+
+def open_memory_table(source: Any) -> TableReader:
+    """Open columns in memory: a dict of arrays or lists, pandas, polars or Arrow; raises MalformedFileError for anything else."""
+    import duckdb
+
+    location = "columns in memory"
+    connection = duckdb.connect()
+    try:
+        if isinstance(source, dict):
+            source = {
+                str(column_name): np.asarray(column) for column_name, column in source.items()
+            }
+            lengths = {column_name: len(column) for column_name, column in source.items()}
+            if len(set(lengths.values())) != 1:
+                raise MalformedFileError(
+                    location, f"found lengths {lengths or 'none'}; expected columns of equal length"
+                )
+        connection.register("given", source)
+        connection.execute("CREATE TABLE cells AS SELECT * FROM given")
+        connection.execute(
+            f"CREATE VIEW numbered AS SELECT *, row_number() OVER () - 1 AS {ROW_INDEX_COLUMN} FROM cells"
+        )
+    except (duckdb.Error, TypeError) as error:
+        raise MalformedFileError(
+            location, f"cannot read the table: {first_paragraph(str(error))}"
+        ) from error
+    return TableReader(location, connection, read_column_types(connection), "row", 0)
+
+
+def read_column_types(connection: Any) -> dict[str, str]:
+    return {
+        column_name: sql_type
+        for column_name, sql_type, *_ in connection.execute("DESCRIBE cells").fetchall()
+    }
+
+
+def first_paragraph(message: str) -> str:
+    return " ".join(message.split("\n\n", maxsplit=1)[0].split())[:300]

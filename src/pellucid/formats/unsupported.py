@@ -1,0 +1,166 @@
+"""Formats that are recognised but not supported: each is rejected with its name and an alternative."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pellucid.core.errors import UnsupportedFormatError
+from pellucid.formats.image_files import is_image_file
+from pellucid.formats.probe import Probe
+
+TABLE_REMEDY = "Convert it to a CSV table of image, concept and box (docs/formats.md)."
+
+
+@dataclass(frozen=True)
+class UnsupportedFormat:
+    """name: its common name · remedy: what to do · before_readers: whether a reader would mistake it for another format."""
+
+    name: str
+    matches: Callable[[Probe], bool]
+    remedy: str
+    before_readers: bool = False
+
+
+def file_matcher(*path_patterns: str) -> Callable[[Probe], bool]:
+    """Match a file, or a folder with a file, whose path matches one of the patterns."""
+    patterns = [re.compile(path_pattern, re.I) for path_pattern in path_patterns]
+    return lambda probe: any(
+        pattern.search(file_name)
+        for pattern in patterns
+        for file_name in [*probe.file_names, *([] if probe.is_dir else [probe.path.name])]
+    )
+
+
+def head_matcher(*markers: str) -> Callable[[Probe], bool]:
+    return lambda probe: any(
+        all(marker in head for marker in markers) for head in read_file_heads(probe)
+    )
+
+
+def read_file_heads(probe: Probe) -> list[str]:
+    return (
+        [
+            probe.read_head(file_name)
+            for file_name in probe.files_with_suffix(".json", ".txt", ".csv")[:10]
+        ]
+        if probe.is_dir
+        else [probe.head]
+    )
+
+
+def is_pixel_table(probe: Probe) -> bool:
+    return any(re.match(r"\d{1,3}(,\d{1,3}){40,}", head) for head in read_file_heads(probe))
+
+
+def is_icdar(probe: Probe) -> bool:
+    icdar_line = re.compile(r'(\d+[, ]){4,}.*"|\S+\.(png|jpg), "')
+    return any(icdar_line.match(head) for head in read_file_heads(probe) if head[:1] not in "{[<")
+
+
+def is_yolo_without_names(probe: Probe) -> bool:
+    label_files = probe.files_with_suffix(".txt")
+    return bool(label_files) and all(
+        re.match(r"\d+( -?[\d.]+){4,}\s", probe.read_head(label_file) + "\n")
+        for label_file in label_files[:5]
+    )
+
+
+def contains_only_images(probe: Probe) -> bool:
+    return (
+        probe.is_dir
+        and bool(probe.file_names)
+        and all(is_image_file(file_name) for file_name in probe.file_names)
+    )
+
+
+UNSUPPORTED_FORMATS = (
+    UnsupportedFormat(
+        "TFRecord (TensorFlow Object Detection API)",
+        file_matcher(r"\.tfrecords?(-\d+-of-\d+)?$"),
+        "Export the data set as CSV (filename, width, height, class, xmin, ymin, xmax, ymax), COCO or Pascal VOC.",
+    ),
+    UnsupportedFormat(
+        "CIFAR pickle files",
+        file_matcher(r"^(.*/)?data_batch_\d$", r"^(.*/)?batches\.meta$", r"^(.*/)?meta$"),
+        "Pickle files can run arbitrary code. Write the images into one folder per concept.",
+    ),
+    UnsupportedFormat(
+        "MNIST IDX files",
+        file_matcher(r"idx[13]-ubyte(\.gz)?$"),
+        "Write the images into one folder per concept, or into a Parquet table.",
+    ),
+    UnsupportedFormat(
+        "pixel table (MNIST as CSV)",
+        is_pixel_table,
+        "Write the images into one folder per concept, or into a Parquet table.",
+        before_readers=True,
+    ),
+    UnsupportedFormat(
+        "MOT sequences",
+        file_matcher(r"(^|/)gt/gt\.txt$"),
+        f"Its boxes belong to video frames. {TABLE_REMEDY}",
+    ),
+    UnsupportedFormat(
+        "ICDAR text files", is_icdar, f"They contain text, not concepts. {TABLE_REMEDY}"
+    ),
+    UnsupportedFormat(
+        "LFW pairs",
+        file_matcher(r"(^|/)annotations/(pairs|people)\.txt$"),
+        "They contain identities, not concepts. Write the images into one folder per concept.",
+    ),
+    UnsupportedFormat(
+        "Segment Anything masks",
+        head_matcher('"predicted_iou"', '"stability_score"'),
+        "They have no concepts. Write a CSV table of image, concept and box.",
+        before_readers=True,
+    ),
+    UnsupportedFormat(
+        "COCO captions",
+        head_matcher('"caption"'),
+        "They have no boxes. Use the instances_*.json of the same data set.",
+    ),
+    UnsupportedFormat(
+        "COCO panoptic",
+        head_matcher('"segments_info"'),
+        "Panoptic segments are not supported. Use the instances_*.json of the same data set.",
+    ),
+    UnsupportedFormat(
+        "color masks",
+        file_matcher(r"labelmap\.csv$", r"(^|/)SegmentationClass/"),
+        "Masks are not supported. Use boxes: COCO, Pascal VOC, YOLO or a table.",
+    ),
+    UnsupportedFormat(
+        "CelebA without attributes",
+        file_matcher(r"list_bbox_celeba\.txt$", r"identity_CelebA\.txt$"),
+        "It only has boxes or identities. Add list_attr_celeba.txt next to it, or write a table of image and label.",
+    ),
+    UnsupportedFormat(
+        "YOLO labels without names",
+        is_yolo_without_names,
+        "Add a classes.txt with one name per line, or a data.yaml with names.",
+    ),
+    UnsupportedFormat(
+        "images without annotations",
+        contains_only_images,
+        "Put them into one folder per concept, or write a table of image and label.",
+    ),
+    UnsupportedFormat(
+        "NumPy or pickle file",
+        file_matcher(r"\.(npy|npz|pkl|pickle|pt|pth)$"),
+        "Pickle files can run arbitrary code. Load it in Python and pass the columns: view.add({'image': ..., 'concept': ...}).",
+    ),
+    UnsupportedFormat(
+        "archive",
+        file_matcher(r"\.(zip|tar|tgz|tar\.gz|7z|rar)$"),
+        "Extract it and use the folder or file.",
+    ),
+)
+
+
+def reject_unsupported_format(probe: Probe, before_readers: bool = False) -> None:
+    """Raise UnsupportedFormatError for these formats; called before the readers, and again if none matches."""
+    for unsupported in UNSUPPORTED_FORMATS:
+        if (unsupported.before_readers or not before_readers) and unsupported.matches(probe):
+            raise UnsupportedFormatError(probe.path, unsupported.name, unsupported.remedy)

@@ -1,0 +1,116 @@
+"""Data to export: columns with their concepts and images, and notes on what a format does not support."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pellucid.core.errors import ExportError, format_count
+from pellucid.core.tables import SPLITS, Annotations, Images, Kind, Predictions
+from pellucid.formats.dataset import Note
+
+SHORT_SPLIT_NAMES = {"training": "train", "validation": "val", "test": "test"}
+"""The names of the splits in most formats."""
+
+
+@dataclass(frozen=True, eq=False)
+class ExportData:
+    """annotations and predictions: refer to `images` and `concepts`; either may be None · image_locations: of each image, ''
+    if unknown · model: the name of the version that made the predictions."""
+
+    kind: Kind
+    concepts: list[str]
+    concept_ids: list[str]
+    images: Images
+    annotations: Annotations | None
+    predictions: Predictions | None
+    image_locations: list[str]
+    model: str = ""
+    notes: list[Note] = field(default_factory=list)
+
+    @property
+    def exported_table(self) -> Annotations | Predictions:
+        """The predictions if there are any, otherwise the annotations."""
+        exported = self.annotations if self.predictions is None else self.predictions
+        assert exported is not None
+        return exported
+
+    def split_name(self, image_index: int) -> str:
+        return str(SPLITS[self.images.split[image_index]])
+
+    def rows_by_image(
+        self, annotations: Annotations | Predictions
+    ) -> Iterator[tuple[int, list[int]]]:
+        """Yield each image index with the rows of the table that belong to it."""
+        order = np.argsort(annotations.image, kind="stable")
+        offsets = np.searchsorted(annotations.image[order], np.arange(len(self.images) + 1))
+        for image_index in range(len(self.images)):
+            yield image_index, order[offsets[image_index] : offsets[image_index + 1]].tolist()
+
+    def exportable_annotations(self, format: str) -> Annotations:
+        """Annotations without ignored regions and negative labels; a note reports the ones left out."""
+        assert self.annotations is not None
+        annotations = self.annotations
+        self.note_dropped_rows(format, "ignored regions", int(annotations.ignore.sum()))
+        self.note_dropped_rows(format, "negative labels", int((~annotations.positive).sum()))
+        return annotations.take(annotations.positive & ~annotations.ignore)
+
+    def note_dropped_splits(self, format: str) -> None:
+        """Add a note if there are several splits."""
+        if len(set(self.images.split.tolist())) > 1:
+            self.notes.append(
+                Note(
+                    "splits_left_out", f"splits are not exported: {format} does not support them", 1
+                )
+            )
+
+    def note_dropped_rows(self, format: str, feature: str, row_count: int) -> None:
+        if row_count:
+            message = f"{format_count(row_count, 'row')} left out: {format} does not support {feature} (csv and parquet do)"
+            self.notes.append(Note("left_out", message, row_count))
+
+
+Writer = Callable[[ExportData, Path], None]
+
+
+def require_image_sizes(export_data: ExportData, format: str) -> list[tuple[int, int]]:
+    """The size of every image, for formats with relative coordinates; raises ExportError."""
+    image_sizes = list(
+        zip(export_data.images.width.tolist(), export_data.images.height.tolist(), strict=True)
+    )
+    unsized_paths = [
+        str(path)
+        for path, (width, height) in zip(export_data.images.path, image_sizes, strict=True)
+        if width <= 0 or height <= 0
+    ]
+    if unsized_paths:
+        raise ExportError(
+            format,
+            f"the size of image '{unsized_paths[0]}' is unknown; relative coordinates require it",
+        )
+    return image_sizes
+
+
+def create_export_folder(path: Path) -> Path:
+    """Create a new folder or accept an empty one; raises ExportError."""
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise ExportError(str(path), "it already exists; specify a new folder")
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def prepare_export_file(path: Path) -> Path:
+    """Check that the file does not exist yet and create its parent folder; raises ExportError."""
+    if path.exists():
+        raise ExportError(str(path), "it already exists; specify a new file")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def write_json(path: Path, document: Any) -> None:
+    path.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

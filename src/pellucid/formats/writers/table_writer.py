@@ -1,0 +1,73 @@
+"""CSV and Parquet writer: one row per annotation or prediction, with all its properties."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pellucid.core.tables import SPLITS, Annotations, string_column
+from pellucid.formats.tabular.reader import quote_string
+from pellucid.formats.writers.export_data import ExportData, prepare_export_file
+
+BOX_COLUMNS = ("x", "y", "width", "height")
+
+
+def write_csv(export_data: ExportData, path: Path) -> None:
+    write_columns(build_export_columns(export_data), path, "csv, header")
+
+
+def write_parquet(export_data: ExportData, path: Path) -> None:
+    write_columns(build_export_columns(export_data), path, "parquet")
+
+
+def write_columns(columns: dict[str, Any], path: Path, copy_options: str) -> None:
+    import duckdb
+
+    with duckdb.connect() as connection:
+        connection.register("given", columns)
+        connection.execute(
+            f"COPY (SELECT * FROM given) TO {quote_string(str(prepare_export_file(path)))} (FORMAT {copy_options})"
+        )
+
+
+def build_export_columns(export_data: ExportData) -> dict[str, Any]:
+    """image, split, concept and the columns that apply. An image without annotations gets a row without a concept."""
+    annotations, images = export_data.exported_table, export_data.images
+    empty_images = np.setdiff1d(np.arange(len(images)), annotations.image)
+    row_images = np.concatenate([annotations.image, empty_images]).astype(np.int64)
+    concept_names = np.array([*export_data.concepts, ""], object)
+    row_concepts = np.concatenate(
+        [annotations.concept, np.full(len(empty_images), len(export_data.concepts))]
+    )
+
+    def pad_column(column: Any) -> Any:
+        return np.concatenate([np.asarray(column, float), np.full(len(empty_images), np.nan)])
+
+    columns: dict[str, Any] = {
+        "image": string_column(images.path[row_images]),
+        "split": string_column([SPLITS[split_index] for split_index in images.split[row_images]]),
+    }
+    columns["concept"] = string_column(concept_names[row_concepts])
+    if annotations.box is not None:
+        columns |= {
+            column_name: mask_missing(pad_column(annotations.box[:, coordinate_index]))
+            for coordinate_index, column_name in enumerate(BOX_COLUMNS)
+        }
+    if isinstance(annotations, Annotations):
+        if annotations.box is not None or annotations.ignore.any():  # for tags: unknown labels
+            columns["ignore"] = np.concatenate(
+                [annotations.ignore, np.zeros(len(empty_images), bool)]
+            ).astype(np.int8)
+        if export_data.kind == "tagging" or not annotations.positive.all():
+            tag_values = np.where(annotations.positive, "positive", "negative").tolist()
+            columns["value"] = string_column([*tag_values, *([""] * len(empty_images))])
+    else:
+        columns["score"] = mask_missing(pad_column(annotations.score))
+    return columns
+
+
+def mask_missing(column: Any) -> Any:
+    """Mask missing numbers, so that they are written as empty cells."""
+    return np.ma.masked_invalid(column)

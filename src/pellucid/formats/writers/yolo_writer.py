@@ -1,0 +1,106 @@
+"""YOLO writer: `data.yaml`, image lists and label files; predictions as label files with a confidence score."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from pellucid.core.errors import ExportError
+from pellucid.core.tables import SPLITS, Annotations, Predictions
+from pellucid.formats.writers.export_data import (
+    SHORT_SPLIT_NAMES,
+    ExportData,
+    create_export_folder,
+    require_image_sizes,
+)
+
+NAME = "yolo"
+
+
+def write(export_data: ExportData, path: Path) -> None:
+    """Write labels to `labels/`; local images are linked into `images/`, where ultralytics expects them."""
+    if export_data.kind != "detection":
+        raise ExportError(NAME, "label files require boxes; use csv or parquet")
+    folder = create_export_folder(path)
+    annotations = export_data.exportable_annotations("YOLO")
+    write_label_files(export_data, annotations, folder / "labels")
+    for image_index, location in enumerate(export_data.image_locations):
+        if location and "://" not in location:
+            link = folder / "images" / str(export_data.images.path[image_index])
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(location)
+    lines = [
+        "names:",
+        *(
+            f"  {concept_index}: {quote_yaml(concept_name)}"
+            for concept_index, concept_name in enumerate(export_data.concepts)
+        ),
+    ]
+    for split_index, split in enumerate(SPLITS):
+        image_paths = export_data.images.path[export_data.images.split == split_index]
+        if len(image_paths):
+            lines.append(f"{SHORT_SPLIT_NAMES[split]}: {SHORT_SPLIT_NAMES[split]}.txt")
+            (folder / f"{SHORT_SPLIT_NAMES[split]}.txt").write_text(
+                "".join(f"images/{image_path}\n" for image_path in image_paths), encoding="utf-8"
+            )
+    (folder / "data.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def quote_yaml(string: str) -> str:
+    return "'" + string.replace("'", "''") + "'"
+
+
+def write_predictions(export_data: ExportData, path: Path) -> None:
+    if export_data.predictions is None or export_data.predictions.box is None:
+        raise ExportError(NAME, "label files require boxes; use csv or parquet")
+    write_label_files(export_data, export_data.predictions, create_export_folder(path))
+
+
+def write_label_files(
+    export_data: ExportData, annotations: Annotations | Predictions, folder: Path
+) -> None:
+    """Write one file per image; an empty file marks an image without boxes."""
+    image_sizes = require_image_sizes(export_data, NAME)
+    label_paths = [
+        Path(str(image_path)).with_suffix(".txt") for image_path in export_data.images.path
+    ]
+    duplicate_paths = [
+        label_path
+        for label_path, occurrence_count in Counter(label_paths).items()
+        if occurrence_count > 1
+    ]
+    if duplicate_paths or any(
+        not str(image_path).isprintable() for image_path in export_data.images.path
+    ):
+        problem = (
+            f"two images would share {duplicate_paths[0]}"
+            if duplicate_paths
+            else "an image path has an unprintable character"
+        )
+        raise ExportError(NAME, problem)
+    for image_index, annotation_indexes in export_data.rows_by_image(annotations):
+        label_file = folder / Path(str(export_data.images.path[image_index])).with_suffix(".txt")
+        label_file.parent.mkdir(parents=True, exist_ok=True)
+        label_file.write_text(
+            "".join(
+                format_label_line(annotations, annotation_index, image_sizes[image_index])
+                for annotation_index in annotation_indexes
+            ),
+            encoding="utf-8",
+        )
+
+
+def format_label_line(
+    annotations: Annotations | Predictions, annotation_index: int, image_size: tuple[int, int]
+) -> str:
+    assert annotations.box is not None
+    x, y, width, height = annotations.box[annotation_index].tolist()
+    label_values = [
+        (x + width / 2) / image_size[0],
+        (y + height / 2) / image_size[1],
+        width / image_size[0],
+        height / image_size[1],
+    ]
+    if isinstance(annotations, Predictions):
+        label_values.append(float(annotations.score[annotation_index]))
+    return f"{int(annotations.concept[annotation_index])} {' '.join(repr(label_value) for label_value in label_values)}\n"

@@ -1,0 +1,1 @@
+"""From parsed files to the tables of a view or a version."""

@@ -1,0 +1,1 @@
+"""Versions, galleries and figures in notebooks."""

@@ -1,0 +1,144 @@
+"""HTML representations of a version, a gallery and figures for notebooks, with embedded images."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+from pellucid.browse.items import Item
+from pellucid.images.crop_region import Region, frame
+from pellucid.images.crops import PictureProblem, cut
+from pellucid.images.sizes import displayed_size
+from pellucid.review.image_locator import ImageLocator
+
+if TYPE_CHECKING:
+    from pellucid.project.version import Version
+    from pellucid.results.figures import SplitFigures
+    from pellucid.results.gallery import Gallery
+
+ITEM_LIMIT, CELL_SIZE, CROP_SIZE = 24, 132, 192
+OUTCOME_COLOURS = {"matched": "#0b7a65", "missing": "#b04d05", "extra": "#6f3bd1", "ignored": "#646b76", "below": "#70767f"}
+OUTCOME_MARKS = {"matched": "✓", "missing": "+", "extra": "−", "ignored": "○", "below": "·"}
+
+
+def gallery_html(gallery: Gallery, item_limit: int = ITEM_LIMIT) -> str:
+    """The first items with their crops, and the total number of items."""
+    items = gallery.page(0, item_limit)
+    cells_html = "".join(item_html(gallery.image_locator, item) for item in items)
+    count_note = f", the first {len(items)}" if len(gallery) > len(items) else ""
+    return (
+        f'<div style="font:12px system-ui,sans-serif"><b>{gallery.list_view.tab}</b>: {len(gallery):,} items{count_note}<div>{cells_html}</div></div>'
+    )
+
+
+def item_html(image_locator: ImageLocator, item: Item) -> str:
+    source, region = item_picture(image_locator, item)
+    score = "" if item.score is None else f"{item.score:.3f}"
+    colour = OUTCOME_COLOURS[item.outcome]
+    box = box_svg(item, region) if region is not None else ""
+    image = f'<img src="{source}" width="{CELL_SIZE}" height="{CELL_SIZE}" style="object-fit:contain;display:block" alt="">' if source else ""
+    return (
+        f'<figure title="{escape(item.image)}" style="display:inline-block;position:relative;width:{CELL_SIZE}px;margin:3px;vertical-align:top">'
+        f'<div style="position:relative;height:{CELL_SIZE}px;background:#8882">{image}{box}</div>'
+        f'<figcaption style="white-space:nowrap;overflow:hidden;text-overflow:ellipsis">{score} {escape(item.concept)} '
+        f'<b style="color:{colour}">{OUTCOME_MARKS[item.outcome]}</b></figcaption></figure>'
+    )
+
+
+def item_picture(image_locator: ImageLocator, item: Item) -> tuple[str, Region | None]:
+    """The crop as a data URL and its region in the image; '' and None if there is no image."""
+    image_row = image_locator.find_path(item.image)
+    location = None if image_row is None else image_locator.location(image_row)
+    if location is None:
+        return "", None
+    size = displayed_size(location) if item.box is not None else None
+    region = frame(item.box, *size) if item.box is not None and size else None
+    try:
+        data = cut(location, region, CROP_SIZE)
+    except PictureProblem:
+        return "", None
+    return f"data:image/jpeg;base64,{base64.b64encode(data).decode()}", region
+
+
+def box_svg(item: Item, region: Region) -> str:
+    assert item.box is not None
+    x, y, width, height = item.box
+    dash = ' stroke-dasharray="5 4"' if item.outcome == "extra" else ""
+    rect_attributes = f'x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" fill="none" vector-effect="non-scaling-stroke"'
+    return (
+        f'<svg viewBox="{" ".join(map(str, region))}" style="position:absolute;inset:0;width:100%;height:100%">'
+        f'<rect {rect_attributes} stroke="#0008" stroke-width="4"/><rect {rect_attributes} stroke="{OUTCOME_COLOURS[item.outcome]}" stroke-width="2"{dash}/></svg>'
+    )
+
+
+def version_html(version: Version) -> str:
+    """A summary of the version, and its counts in each split at its thresholds."""
+    evaluation, split_rows = version.evaluation, []
+    for split_figures in version.figures() if version.manifest.predictions is not None else []:
+        rates = [split_figures.at.precision, split_figures.at.recall, split_figures.at.f1]
+        cells = [split_figures.split, f"{split_figures.images:,}", f"{split_figures.annotations:,}", f"{split_figures.at.tp:,}", f"{split_figures.at.fp:,}", f"{split_figures.at.fn:,}"]
+        cells += ["–" if rate is None else f"{rate:.3f}" for rate in rates]
+        split_rows.append("".join(f"<td>{cell_text}</td>" for cell_text in cells))
+    headings = ("split", "images", "annotations", "matched", "missing", "extra", "precision", "recall", "F1")
+    header = "".join(f"<th>{heading}</th>" for heading in headings)
+    table_html = f"<table><tr>{header}</tr>{''.join(f'<tr>{split_row}</tr>' for split_row in split_rows)}</table>" if split_rows else "<p>no predictions yet</p>"
+    return (
+        f"<div><b>{escape(version.name)}</b> of {escape(version.view.name)}: {version.manifest.kind}, {len(evaluation.concepts)} concepts, "
+        f"{len(evaluation.images):,} images, {len(evaluation.predictions):,} predictions{table_html}</div>"
+    )
+
+
+@dataclass(frozen=True)
+class PlotLine:
+    """ratios: 0 to 1, None where undefined · dash: an SVG stroke-dasharray."""
+
+    ratios: Sequence[float | None]
+    colour: str
+    dash: str
+    label: str
+
+
+WIDTH, HEIGHT, LEFT_MARGIN, BOTTOM_MARGIN = 520, 220, 34, 26
+
+
+def figures_svg(figures: SplitFigures) -> str:
+    """Precision, recall, F1 and errors (relative to their maximum) against the threshold, as a standalone SVG."""
+    curve = figures.curve
+    low, high = (curve.threshold[0], curve.threshold[-1]) if curve.threshold else (0.0, 1.0)
+    max_errors = max(1, *curve.errors) if curve.errors else 1
+    errors: list[float | None] = [error_count / max_errors for error_count in curve.errors]
+    lines = (
+        PlotLine(curve.precision, "#1f55c8", "", "precision"), PlotLine(curve.recall, "#6f3bd1", "7 3", "recall"),
+        PlotLine(curve.f1, "#444", "2 3", "F1"), PlotLine(errors, "#b04d05", "", f"errors, up to {max_errors:,}"),
+    )  # fmt: skip
+    paths, legend = "", ""
+    for line_index, line in enumerate(lines):
+        path_data = svg_path(curve.threshold, line.ratios, low, high)
+        paths += f'<path d="{path_data}" fill="none" stroke="{line.colour}" stroke-width="1.6" stroke-dasharray="{line.dash}"/>'
+        legend += f'<text x="{LEFT_MARGIN + line_index * 118}" y="11" fill="{line.colour}">{line.label}</text>'
+    ticks = "".join(
+        f'<text x="{LEFT_MARGIN - 5}" y="{y_position(ratio) + 4:.0f}" text-anchor="end">{ratio:g}</text>'
+        f'<line x1="{LEFT_MARGIN}" x2="{WIDTH}" y1="{y_position(ratio):.1f}" y2="{y_position(ratio):.1f}" stroke="#8884"/>'
+        for ratio in (0, 0.5, 1)
+    )
+    axis_labels = f'<text x="{LEFT_MARGIN}" y="{HEIGHT - 8}">{low:.3g}</text><text x="{WIDTH}" y="{HEIGHT - 8}" text-anchor="end">threshold {high:.3g}</text>'
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH + 6} {HEIGHT}" width="{WIDTH + 6}" height="{HEIGHT}" font-size="11" '
+        f'font-family="system-ui,sans-serif" fill="#777">{ticks}{paths}{legend}{axis_labels}</svg>'
+    )
+
+
+def y_position(ratio: float) -> float:
+    return HEIGHT - BOTTOM_MARGIN - ratio * (HEIGHT - BOTTOM_MARGIN - 20)
+
+
+def svg_path(xs: Sequence[float], ys: Sequence[float | None], low: float, high: float) -> str:
+    commands, is_drawing = [], False
+    for x, y in zip(xs, ys, strict=True):
+        if y is not None:
+            commands.append(f"{'L' if is_drawing else 'M'}{LEFT_MARGIN + (x - low) / ((high - low) or 1) * (WIDTH - LEFT_MARGIN):.1f},{y_position(y):.1f}")
+        is_drawing = y is not None
+    return "".join(commands)

@@ -1,0 +1,155 @@
+"""A workspace: a folder of views, or its copy in an object store."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pellucid._version import __version__
+from pellucid.core.errors import KindConflictError, NotAWorkspaceError, ViewNotFoundError, WorkspaceFormatError, WorkspaceMissingError
+from pellucid.core.tables import Kind, Split
+from pellucid.core.urls import is_remote
+from pellucid.formats.dataset import Note
+from pellucid.formats.registry import read_annotations
+from pellucid.project.view import MANIFEST as VIEW_MANIFEST
+from pellucid.project.view import View
+from pellucid.review.storage.postgres import PostgresDatabase
+from pellucid.review.storage.sqlite import SqliteDatabase, UnconfiguredDatabase
+from pellucid.review.storage.store import Database, DecisionStore
+from pellucid.storage.files import follow, read_manifest, write_manifest, writing
+from pellucid.storage.manifests import FORMAT, ViewManifest, WorkspaceManifest
+from pellucid.storage.names import checked_name, listed_names
+from pellucid.storage.remote_workspace import opened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MANIFEST = "workspace.json"
+REVIEWS_VARIABLE = "PELLUCID_REVIEWS"
+"""Environment variable with the URL of a PostgreSQL database for review decisions."""
+
+
+class Workspace:
+    """Opened by `pellucid.open(folder)`; created by the first write. folder: a local path, or a URL of an
+    object store (s3, gs, az, http), whose files are cached locally on demand."""
+
+    def __init__(self, folder: str | Path, reviews: str | None = None) -> None:
+        self._mirror = opened(str(folder)) if is_remote(str(folder)) else None
+        self.folder = self._mirror.folder if self._mirror else Path(folder)
+        self._views: dict[str, View] = {}
+        self._validate()
+        database_url = reviews or os.environ.get(REVIEWS_VARIABLE)
+        local_engine = UnconfiguredDatabase(self.location) if self._mirror else SqliteDatabase(self.folder / "reviews.sqlite")
+        self._decision_engine: Database = PostgresDatabase(database_url) if database_url else local_engine
+
+    def __repr__(self) -> str:
+        return f"<workspace {self.location}>"
+
+    @property
+    def location(self) -> str:
+        """The folder, or the URL of one in an object store."""
+        return self._mirror.url if self._mirror else str(self.folder)
+
+    @property
+    def name(self) -> str:
+        """The name of the folder."""
+        return self.location.rstrip("/").rpartition("/")[2] if self._mirror else self.folder.resolve().name
+
+    def _validate(self) -> None:
+        manifest = self.folder / MANIFEST
+        if manifest.is_file():
+            format_version = read_manifest(manifest, WorkspaceManifest).format
+            if format_version > FORMAT:
+                raise WorkspaceFormatError(self.location, format_version, FORMAT)
+        elif self.folder.is_file():
+            raise NotAWorkspaceError(self.location, "it is a file, not a folder")
+        elif (
+            not self._mirror and self.folder.is_dir() and any(is_unrelated_file(child) for child in self.folder.iterdir()) and not manifest.is_file()
+        ):
+            raise NotAWorkspaceError(self.location, "the folder contains other files")
+
+    @property
+    def exists(self) -> bool:
+        return (self.folder / MANIFEST).is_file()
+
+    @property
+    def views(self) -> list[str]:
+        """Names of the views."""
+        follow(self.folder)
+        return listed_names(self.folder / "views", VIEW_MANIFEST)
+
+    def view(self, name: str, kind: Kind | None = None) -> View:
+        """Return the view; create it if it does not exist and `kind` is given."""
+        view = self.view_or_draft(name, kind)
+        if not (view.folder / VIEW_MANIFEST).is_file():
+            with writing(self.folder):
+                self.ensure_manifest()
+                view.folder.mkdir(parents=True, exist_ok=True)
+                if not (view.folder / VIEW_MANIFEST).is_file():  # another process may have created it meanwhile
+                    write_manifest(view.folder / VIEW_MANIFEST, ViewManifest(view.kind))
+        return self._views.setdefault(name, view)
+
+    def view_or_draft(self, name: str, kind: Kind | None) -> View:
+        """Return the view; if it does not exist, a draft that is created by the first `add`."""
+        is_saved = (self.folder / "views" / checked_name("view", name) / VIEW_MANIFEST).is_file()
+        if not is_saved and kind is None:
+            if not self.exists:
+                raise WorkspaceMissingError(self.location)
+            raise ViewNotFoundError(self.location, name, self.views)
+        view = self._views.setdefault(name, View(self, name)) if is_saved else View(self, name, kind)
+        if kind is not None and view.kind != kind:
+            raise KindConflictError(self.location, name, view.kind, f"{kind}, the requested kind")
+        return view
+
+    def add(
+        self, name: str, source: Any, images: str | Path | None = None, split: Split | None = None,
+        kind: Kind | None = None, format: str | None = None, first_pixel: int | None = None,
+    ) -> tuple[View, list[Note]]:  # fmt: skip
+        """Add to a view; create it if it does not exist, of the given kind or the kind of the source."""
+        if checked_name("view", name) in self.views:
+            view = self.view(name, kind)
+            return view, view.add(source, images, split, format, first_pixel)
+        image_folder = None if images is None else str(images)
+        parsed = read_annotations(source, format, kind, image_folder, first_pixel)
+        view = self.view_or_draft(name, kind or parsed.kind)
+        return view, view.add_parsed(parsed, source, image_folder, split)
+
+    def ensure_manifest(self) -> None:
+        """Write the workspace manifest if it does not exist."""
+        if not self.exists:
+            write_manifest(self.folder / MANIFEST, WorkspaceManifest(FORMAT, __version__, uuid.uuid4().hex))
+
+    @cached_property
+    def decision_store(self) -> DecisionStore:
+        """The store of the review decisions of all views."""
+        return DecisionStore(self._decision_engine, self._ensure_id())
+
+    def _ensure_id(self) -> str:
+        """The id of this workspace in a database; added to old workspaces that have none."""
+        path = self.folder / MANIFEST
+        manifest = read_manifest(path, WorkspaceManifest)
+        if not manifest.id:
+            with writing(self.folder):
+                manifest = read_manifest(path, WorkspaceManifest)
+                if not manifest.id:
+                    manifest.id = uuid.uuid4().hex
+                    write_manifest(path, manifest)
+        return manifest.id
+
+    def serve(
+        self, host: str = "127.0.0.1", port: int | None = None, browser: bool = True, ready: Callable[[str], None] | None = None,
+        **access: Any,
+    ) -> None:  # fmt: skip
+        """Serve the gallery until interrupted. port: None for 7860 or a free one, 0 for any free one. ready: called with the URL.
+        access: authentication and authorization: `role`, `who_header`, `proxies`, `owners`, `log` (see docs/security.md)."""
+        from pellucid.server.serving import Access, serve
+
+        serve(self, host, port, browser, ready, Access(**access))
+
+
+def is_unrelated_file(file: Path) -> bool:
+    """Whether a file does not belong to a workspace under construction."""
+    return file.name not in (".lock", "views") and not file.name.endswith(".tmp")

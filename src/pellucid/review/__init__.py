@@ -1,0 +1,1 @@
+"""Decisions of reviewers and the annotations they correct."""

@@ -1,0 +1,116 @@
+"""The review state of the items of a version, updated as decisions arrive."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from pellucid.browse.list_views import Listed, Shown, Without, in_order, inside
+from pellucid.browse.selection import Selection
+from pellucid.core.tables import Int8Array, Int64Array
+from pellucid.evaluation.error_causes import ImageRows
+from pellucid.evaluation.evaluation import Evaluation
+from pellucid.review.coverage import NEW, REVIEWED, UNSURE, ImageReview, review_image
+from pellucid.review.events import Decision, DecisionLog
+from pellucid.review.image_locator import ImageLocator
+
+ReviewFilter = Literal["all", "new", "reviewed", "unsure"]
+REVIEW_FILTERS: tuple[ReviewFilter, ...] = ("all", "new", "reviewed", "unsure")
+
+
+@dataclass(frozen=True, eq=False)
+class DecidedRows:
+    """Rows with a decision, ascending, and their states (REVIEWED, UNSURE)."""
+
+    rows: Int64Array
+    states: Int8Array
+
+
+class ReviewIndex:
+    """Thread-safe. An update recomputes only the images that new decisions are about."""
+
+    def __init__(self, evaluation: Evaluation, neighbours: ImageRows, locator: ImageLocator, applied_until: int | None) -> None:
+        """applied_until: id of the last decision that is applied to the evaluation's annotations; None: all are."""
+        self._evaluation = evaluation
+        self._applied_until = applied_until
+        self._neighbours = neighbours
+        self._locator = locator
+        self._head = 0
+        self._last_reset = 0
+        self._verdicts: dict[int, dict[int, Decision]] = {}
+        self._image_reviews: dict[int, ImageReview] = {}
+        self._decided_rows: dict[bool, DecidedRows] = {}
+        self._lock = threading.Lock()
+
+    def update(self, log: DecisionLog) -> None:
+        """Process the decisions made since the last update."""
+        with self._lock:
+            if log.head == self._head:
+                return
+            new_decisions = log.newer_decisions(self._head)
+            changed_images = set()
+            for decision in new_decisions:
+                verdict = log.original_verdict(decision)
+                image = None if verdict is None else self._locator.find_image(verdict)
+                if verdict is not None and image is not None:
+                    self._verdicts.setdefault(image, {})[verdict.id] = verdict
+                    changed_images.add(image)
+            if log.last_reset != self._last_reset:
+                self._last_reset = log.last_reset
+                changed_images = set(self._verdicts)
+            for image in changed_images:
+                image_verdicts = self._verdicts[image].values()
+                active_verdicts = [verdict for verdict in image_verdicts if verdict.id > self._last_reset and verdict.id <= new_decisions[-1].id and log.is_active(verdict.id)]
+                self._image_reviews[image] = review_image(self._evaluation, self._neighbours, image, active_verdicts, self._applied_until)
+            self._head = new_decisions[-1].id if new_decisions else self._head
+            self._decided_rows.clear()
+
+    def state(self, image: int, row: int, annotation: bool) -> tuple[int, int]:
+        """State of a row and the id of its decision; (NEW, 0) if there is none."""
+        image_review = self._image_reviews.get(image)
+        if image_review is None:
+            return NEW, 0
+        return (image_review.annotations if annotation else image_review.predictions).get(row, (NEW, 0))
+
+    def find_decided_rows(self, annotations: bool) -> DecidedRows:
+        with self._lock:
+            if annotations not in self._decided_rows:
+                pairs = sorted(
+                    (row, state)
+                    for image_review in self._image_reviews.values()
+                    for row, (state, _) in (image_review.annotations if annotations else image_review.predictions).items()
+                )
+                rows, states = np.array([row for row, _ in pairs], np.int64), np.array([state for _, state in pairs], np.int8)
+                self._decided_rows[annotations] = DecidedRows(rows, states)
+            return self._decided_rows[annotations]
+
+    def filter_selection(self, selection: Selection, review_filter: ReviewFilter, ordered_rows: Int64Array | None) -> Shown:
+        """The items of a tab that are new (unsure ones come last), reviewed, or unsure; or all of them.
+
+        ordered_rows: the rows of the tab in a custom order.
+        """
+        if review_filter == "all":
+            return selection if ordered_rows is None else Listed(selection, ordered_rows)
+        decided_rows = self.find_decided_rows(selection.shows_annotations)
+        in_selection = inside(selection, decided_rows.rows)
+        rows, states = decided_rows.rows[in_selection], decided_rows.states[in_selection]
+        unsure = rows[states == UNSURE]
+        if review_filter == "new":
+            if ordered_rows is None:
+                return Without(selection, rows, in_order(selection, unsure))
+            return Listed(selection, np.concatenate([ordered_rows[~np.isin(ordered_rows, rows)], ordered_rows[np.isin(ordered_rows, unsure)]]))
+        matching_rows = unsure if review_filter == "unsure" else rows[states == REVIEWED]
+        return Listed(selection, in_order(selection, matching_rows) if ordered_rows is None else ordered_rows[np.isin(ordered_rows, matching_rows)])
+
+    def count_reviewed(self, selection: Selection) -> tuple[Int64Array, Int64Array]:
+        """Numbers of reviewed and of unsure items of a tab, per concept."""
+        decided_rows = self.find_decided_rows(selection.shows_annotations)
+        in_selection = inside(selection, decided_rows.rows)
+        columns = self._evaluation.annotations if selection.shows_annotations else self._evaluation.predictions
+        concept_indices, states = columns.concept[decided_rows.rows[in_selection]], decided_rows.states[in_selection]
+        concept_count = len(self._evaluation.concepts)
+        reviewed, unsure = (np.bincount(concept_indices[states == state], minlength=concept_count) for state in (REVIEWED, UNSURE))
+        return reviewed, unsure

@@ -1,0 +1,1 @@
+"""How a workspace is kept on disk or in an object store."""
