@@ -6,11 +6,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pellucid.core.errors import InvalidNameError
 from pellucid.core.tables import Kind, Split
 from pellucid.formats.dataset import Note
 from pellucid.ingest import coco_eval as straight
 from pellucid.project import View, Workspace
+from pellucid.storage.errors import InvalidNameError
 from pellucid.storage.names import checked_name
 
 

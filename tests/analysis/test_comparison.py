@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from pellucid.analysis.comparison import BOTH_RIGHT, BROKEN, FIXED, STILL_WRONG, compare, exact_mcnemar
+from pellucid.analysis.comparison import (
+    BOTH_RIGHT,
+    BROKEN,
+    FIXED,
+    STILL_WRONG,
+    compare,
+    exact_mcnemar,
+)
 from pellucid.browse.items import items
 from pellucid.browse.selection import Selection
 from pellucid.core.tables import KINDS, SPLITS

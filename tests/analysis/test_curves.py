@@ -13,8 +13,8 @@ from pellucid.analysis.calibration import calibrated, calibration
 from pellucid.analysis.confusion import clustered, confusion
 from pellucid.analysis.curves import curve, curve_at
 from pellucid.browse.selection import Selection
-from pellucid.core.errors import InvalidObjectiveError
 from pellucid.evaluation.error_causes import CAUSES, false_negative_causes, false_positive_causes
+from pellucid.evaluation.errors import InvalidObjectiveError
 from pellucid.evaluation.objectives import Objective, optimize_objective, parse_objective
 from pellucid.evaluation.thresholds import ScoredPredictions
 from references.cases import cases

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 import pellucid
-from pellucid.core.errors import ExportError
+from pellucid.formats.errors import ExportError
 
 pytestmark = pytest.mark.browser
 

@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 
 import pellucid
-from pellucid.core.errors import ClusterUnavailableError, MalformedFileError, PredictionsMissingError, VersionModifiedError
+from pellucid.core.errors import MalformedFileError
 from pellucid.distributed.engines import LocalEngine
+from pellucid.distributed.errors import ClusterUnavailableError
 from pellucid.distributed.run import evaluate_distributed
+from pellucid.project.errors import PredictionsMissingError, VersionModifiedError
 
 KINDS = ["detection", "classification", "tagging"]
 

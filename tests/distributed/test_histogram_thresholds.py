@@ -6,7 +6,13 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pellucid.distributed.histogram_thresholds import ScoreBins, candidate_bins, count_bins, fewest_errors_from_bins, select_bins
+from pellucid.distributed.histogram_thresholds import (
+    ScoreBins,
+    candidate_bins,
+    count_bins,
+    fewest_errors_from_bins,
+    select_bins,
+)
 from pellucid.distributed.sharding import split_run_by_score
 from pellucid.evaluation.thresholds import ScoredPredictions, min_error_threshold
 

@@ -9,7 +9,12 @@ import pellucid
 import toys
 from pellucid.core.errors import PellucidError
 from pellucid.core.tables import EXHAUSTIVE, SPLITS, Annotations, Images, Predictions, string_column
-from pellucid.formats.registry import PREDICTION_WRITERS, WRITERS, read_annotations, read_predictions
+from pellucid.formats.registry import (
+    PREDICTION_WRITERS,
+    WRITERS,
+    read_annotations,
+    read_predictions,
+)
 from pellucid.formats.writers.export_data import ExportData
 
 CONCEPTS = ["dent", "rust & dust", "it's"]

@@ -6,7 +6,14 @@ from benchmarks.made import SMALL, make
 from hypothesis import HealthCheck, given, settings
 
 from pellucid import _native as kernel
-from pellucid.core.tables import EXHAUSTIVE, HAS_PREDICTIONS, Annotations, Images, Predictions, string_column
+from pellucid.core.tables import (
+    EXHAUSTIVE,
+    HAS_PREDICTIONS,
+    Annotations,
+    Images,
+    Predictions,
+    string_column,
+)
 from pellucid.evaluation import coco_metrics as average_precision
 from pellucid.evaluation import incremental as changed
 from pellucid.evaluation.evaluation import build_evaluation

@@ -7,7 +7,8 @@ import pytest
 
 import pellucid
 import toys
-from pellucid.core.errors import FileMissingError, InvalidEmbeddingsError
+from pellucid.core.errors import FileMissingError
+from pellucid.results.errors import InvalidEmbeddingsError
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 import pellucid
 import toys
-from pellucid.core.errors import FilterError
+from pellucid.results.errors import FilterError
 
 VIEWS = ["cells", "findings", "smears"]
 SPLITS = ["training", "validation"]

@@ -9,7 +9,7 @@ import pytest
 
 import pellucid
 import toys
-from pellucid.core.errors import EmptySplitError
+from pellucid.project.errors import EmptySplitError
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from pellucid.browse.items import items
 from pellucid.browse.selection import TABS, Selection
-from pellucid.core.errors import InvalidDecisionError
 from pellucid.core.tables import EXHAUSTIVE, KINDS, empty_annotation_table
 from pellucid.evaluation.error_causes import ImageRows
 from pellucid.evaluation.match_result import IGNORED
 from pellucid.review.apply import apply_decisions
+from pellucid.review.errors import InvalidDecisionError
 from pellucid.review.events import LABEL_VALUES, Decision, DecisionLog
 from pellucid.review.resolve import Edit, TargetItem, resolve
 from references.cases import BOX, cases

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from pellucid.core.errors import InvalidReviewUrlError, ReviewStoreUnavailableError
+from pellucid.review.errors import InvalidReviewUrlError, ReviewStoreUnavailableError
 from pellucid.review.events import Decision, Label
 from pellucid.review.storage.postgres import PostgresDatabase
 from pellucid.review.storage.sqlite import SqliteDatabase

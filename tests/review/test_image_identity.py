@@ -4,8 +4,8 @@ import pytest
 
 import pellucid
 import toys
-from pellucid.core.errors import InvalidDecisionError
 from pellucid.export.datasets import ExportOptions, export_view
+from pellucid.review.errors import InvalidDecisionError
 from pellucid.review.resolve import Edit
 
 LABELS = "image,label\none.png,cat\ntwo.png,dog\nthree.png,cat\nfive.png,owl\nfour.png,\n"

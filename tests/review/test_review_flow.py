@@ -7,10 +7,16 @@ import pytest
 
 import pellucid
 import toys
-from pellucid.core.errors import HistoryRowNotFoundError, InvalidDecisionError, ItemNotFoundError, ReviewerMissingError, UnknownConceptError
 from pellucid.export.datasets import ExportOptions, export_view
 from pellucid.formats.registry import WRITERS
+from pellucid.project.errors import UnknownConceptError
 from pellucid.project.reviews import ItemRef
+from pellucid.review.errors import (
+    HistoryRowNotFoundError,
+    InvalidDecisionError,
+    ItemNotFoundError,
+    ReviewerMissingError,
+)
 from pellucid.review.resolve import Edit
 
 

@@ -15,8 +15,8 @@ from playwright.sync_api import expect
 
 import pellucid
 import toys
-from pellucid.core.errors import InvalidTokensError
 from pellucid.server.auth import LARGEST_BODY, Doors
+from pellucid.server.errors import InvalidTokensError
 from pellucid.server.serving import Access, doors_of
 
 OWNER, REVIEWER, READER = "o" * 32, "v" * 32, "r" * 32

@@ -18,17 +18,16 @@ from hypothesis import strategies as st
 import pellucid
 import toys
 from pellucid.browse.selection import TABS
-from pellucid.core.errors import (
+from pellucid.core.errors import FileMissingError, PellucidError
+from pellucid.review.errors import ReviewDatabaseRequiredError
+from pellucid.storage import remote_columns as ranged
+from pellucid.storage.column_file import Stored, put
+from pellucid.storage.errors import (
     ConcurrentModificationError,
-    FileMissingError,
     NotAWorkspaceError,
-    PellucidError,
-    ReviewDatabaseRequiredError,
     SecretInUrlError,
     StoreUnavailableError,
 )
-from pellucid.storage import remote_columns as ranged
-from pellucid.storage.column_file import Stored, put
 from pellucid.storage.files import writing
 from pellucid.storage.remote_columns import Ranged, Room, ranged_columns, with_records
 

@@ -13,7 +13,7 @@ import pytest
 import pellucid
 import toys
 from pellucid.browse.selection import TABS
-from pellucid.core.errors import WorkspaceFormatError
+from pellucid.storage.errors import WorkspaceFormatError
 
 KEPT = Path(__file__).parents[1] / "workspaces"
 

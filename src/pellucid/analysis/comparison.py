@@ -11,7 +11,14 @@ from math import exp, lgamma, log
 
 import numpy as np
 
-from pellucid.core.tables import EXHAUSTIVE, NOT_RUN, BoolArray, Float64Array, Int32Array, Int64Array
+from pellucid.core.tables import (
+    EXHAUSTIVE,
+    NOT_RUN,
+    BoolArray,
+    Float64Array,
+    Int32Array,
+    Int64Array,
+)
 from pellucid.evaluation.boxes import pairwise_iou
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.evaluation.match_result import NOT_HIGHEST, WRONG

@@ -10,7 +10,14 @@ from urllib.parse import unquote
 
 import numpy as np
 
-from pellucid.core.tables import Annotations, BoolArray, Float64Array, Images, Int64Array, Predictions
+from pellucid.core.tables import (
+    Annotations,
+    BoolArray,
+    Float64Array,
+    Images,
+    Int64Array,
+    Predictions,
+)
 from pellucid.evaluation.boxes import pairwise_iou
 from pellucid.evaluation.error_causes import image_pairs
 from pellucid.evaluation.evaluation import Evaluation

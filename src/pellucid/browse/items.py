@@ -9,7 +9,12 @@ import numpy as np
 
 from pellucid.browse.list_views import Shown
 from pellucid.core.tables import Float64Array, Int64Array
-from pellucid.evaluation.error_causes import CAUSES, Cause, false_negative_causes, false_positive_causes
+from pellucid.evaluation.error_causes import (
+    CAUSES,
+    Cause,
+    false_negative_causes,
+    false_positive_causes,
+)
 from pellucid.evaluation.evaluation import STATE_NAMES, Evaluation
 from pellucid.evaluation.unmatched import best_overlaps, concept_scores
 

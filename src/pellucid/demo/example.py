@@ -14,8 +14,26 @@ import numpy as np
 from PIL import Image
 
 from pellucid.core.tables import Float64Array
-from pellucid.demo.model import Candidates, Softmax, candidates, disc_responses, suppressed, targets, train
-from pellucid.demo.world import CELLS, CONDITIONS, FINDINGS, HEIGHT, WIDTH, Cell, Field, draw, make_field
+from pellucid.demo.model import (
+    Candidates,
+    Softmax,
+    candidates,
+    disc_responses,
+    suppressed,
+    targets,
+    train,
+)
+from pellucid.demo.world import (
+    CELLS,
+    CONDITIONS,
+    FINDINGS,
+    HEIGHT,
+    WIDTH,
+    Cell,
+    Field,
+    draw,
+    make_field,
+)
 from pellucid.project import Workspace
 
 SEED = 20_260_101

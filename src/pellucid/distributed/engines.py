@@ -15,7 +15,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from multiprocessing import get_context
 from typing import Any, Literal, Protocol, TypeVar
 
-from pellucid.core.errors import ClusterUnavailableError, RayMissingError, WorkerFailureError
+from pellucid.core.errors import MissingDependencyError
+from pellucid.distributed.errors import ClusterUnavailableError, WorkerFailureError
 from pellucid.distributed.job import Job
 
 EngineName = Literal["local", "processes", "ray"]
@@ -141,7 +142,7 @@ def ray_engine(address: str | None, workers: int | None) -> Iterator[Engine]:
     try:
         import ray
     except ImportError as error:
-        raise RayMissingError from error
+        raise MissingDependencyError("ray", "The engine 'ray'", "ray") from error
     owns_ray = not ray.is_initialized()
     init_options: dict[str, Any] = {} if address else {"num_cpus": workers, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     if owns_ray:

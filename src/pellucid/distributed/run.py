@@ -13,23 +13,34 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from pellucid.core.errors import PellucidError, PredictionsMissingError, VersionModifiedError
+from pellucid.core.errors import PellucidError
 from pellucid.core.tables import Int64Array, Predictions, empty_prediction_table
 from pellucid.core.urls import is_remote
 from pellucid.distributed import tasks
 from pellucid.distributed.engines import Engine
-from pellucid.distributed.histogram_thresholds import BinCounts, ScoreBins, candidate_bins, fewest_errors_from_bins
+from pellucid.distributed.histogram_thresholds import (
+    BinCounts,
+    ScoreBins,
+    candidate_bins,
+    fewest_errors_from_bins,
+)
 from pellucid.distributed.job import batch_file_name, shard_file_name
 from pellucid.distributed.plan import Plan, make_plan
 from pellucid.distributed.sharding import concat_steps, plan_score_batches
 from pellucid.evaluation.evaluation import VALIDATION, Evaluation, build_evaluation
 from pellucid.evaluation.match_result import MATCHED
 from pellucid.evaluation.thresholds import ScoredPredictions, Threshold, fallback_threshold
+from pellucid.project.errors import PredictionsMissingError, VersionModifiedError
 from pellucid.storage.column_file import Chained, Stored, present, remove
 from pellucid.storage.files import follow
 from pellucid.storage.manifests import VersionManifest
 from pellucid.storage.mapped_columns import read_mapped, write_mapped
-from pellucid.storage.parquet import THRESHOLD_COLUMNS, read_annotations, read_images, thresholds_of_columns
+from pellucid.storage.parquet import (
+    THRESHOLD_COLUMNS,
+    read_annotations,
+    read_images,
+    thresholds_of_columns,
+)
 from pellucid.storage.remote_workspace import WORK
 
 if TYPE_CHECKING:

@@ -8,11 +8,32 @@ from typing import Any
 import numpy as np
 
 from pellucid.core.errors import MalformedFileError
-from pellucid.core.tables import NOT_RUN, SPLITS, Annotations, Float64Array, Int32Array, Int64Array, Predictions
+from pellucid.core.tables import (
+    NOT_RUN,
+    SPLITS,
+    Annotations,
+    Float64Array,
+    Int32Array,
+    Int64Array,
+    Predictions,
+)
 from pellucid.core.urls import is_remote
-from pellucid.distributed.histogram_thresholds import BinCounts, ScoreBins, ScoreBlock, count_bins, select_bins
+from pellucid.distributed.histogram_thresholds import (
+    BinCounts,
+    ScoreBins,
+    ScoreBlock,
+    count_bins,
+    select_bins,
+)
 from pellucid.distributed.job import Job, TablePart, batch_file_name, shard_file_name
-from pellucid.distributed.sharding import MatchedShard, RunBatch, Shard, match_shard, merge_runs, select_countable
+from pellucid.distributed.sharding import (
+    MatchedShard,
+    RunBatch,
+    Shard,
+    match_shard,
+    merge_runs,
+    select_countable,
+)
 from pellucid.evaluation.evaluation import VALIDATION
 from pellucid.evaluation.match_result import BestOverlapSteps
 from pellucid.evaluation.sorting import counting_sort

@@ -12,7 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid import _native
-from pellucid.core.tables import NOT_RUN, Annotations, BoolArray, Float64Array, Images, Int64Array, Predictions
+from pellucid.core.tables import (
+    NOT_RUN,
+    Annotations,
+    BoolArray,
+    Float64Array,
+    Images,
+    Int64Array,
+    Predictions,
+)
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.evaluation.greedy_native import group_by_run
 from pellucid.evaluation.greedy_numpy import assign_greedily, overlapping_pairs

@@ -8,11 +8,26 @@ from typing import Literal
 
 import numpy as np
 
-from pellucid.core.tables import SPLITS, Annotations, Float64Array, Images, Int8Array, Int32Array, Int64Array, Kind, Predictions
+from pellucid.core.tables import (
+    SPLITS,
+    Annotations,
+    Float64Array,
+    Images,
+    Int8Array,
+    Int32Array,
+    Int64Array,
+    Kind,
+    Predictions,
+)
 from pellucid.evaluation.indexes import PredictionsByImage, RowIndex, build_row_index
 from pellucid.evaluation.match_result import IGNORED, MATCHED, NOT_HIGHEST, WRONG, BestOverlapSteps
 from pellucid.evaluation.matching import match_predictions
-from pellucid.evaluation.sorted_runs import IndirectColumn, SortedRuns, build_runs, count_above_thresholds
+from pellucid.evaluation.sorted_runs import (
+    IndirectColumn,
+    SortedRuns,
+    build_runs,
+    count_above_thresholds,
+)
 from pellucid.evaluation.sorting import gallery_order
 from pellucid.evaluation.thresholds import ScoredPredictions, Threshold, min_error_thresholds
 from pellucid.evaluation.unmatched import UnmatchedIndex, build_unmatched_index

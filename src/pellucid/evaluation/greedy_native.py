@@ -11,7 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid import _native
-from pellucid.core.tables import SPLITS, Annotations, Float64Array, Images, Int32Array, Int64Array, Predictions
+from pellucid.core.tables import (
+    SPLITS,
+    Annotations,
+    Float64Array,
+    Images,
+    Int32Array,
+    Int64Array,
+    Predictions,
+)
 from pellucid.evaluation.match_result import WRONG, BestOverlapSteps, Matching
 from pellucid.evaluation.sorting import counting_sort, run_keys
 

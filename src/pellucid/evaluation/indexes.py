@@ -7,7 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.tables import NOT_RUN, SPLITS, Annotations, Float64Array, Images, Int8Array, Int32Array, Int64Array, Kind, Predictions
+from pellucid.core.tables import (
+    NOT_RUN,
+    SPLITS,
+    Annotations,
+    Float64Array,
+    Images,
+    Int8Array,
+    Int32Array,
+    Int64Array,
+    Kind,
+    Predictions,
+)
 from pellucid.evaluation.match_result import MATCHED, NOT_HIGHEST, WRONG
 from pellucid.evaluation.sorted_runs import strided_index
 from pellucid.evaluation.sorting import counting_sort, run_keys

@@ -10,9 +10,14 @@ from typing import Literal
 
 import numpy as np
 
-from pellucid.core.errors import InvalidObjectiveError
 from pellucid.core.tables import Float64Array, Int64Array
-from pellucid.evaluation.thresholds import ScoredPredictions, Threshold, min_error_threshold, threshold_including
+from pellucid.evaluation.errors import InvalidObjectiveError
+from pellucid.evaluation.thresholds import (
+    ScoredPredictions,
+    Threshold,
+    min_error_threshold,
+    threshold_including,
+)
 
 ObjectiveName = Literal["errors", "f1", "cost", "precision", "recall"]
 OBJECTIVE_NAMES: tuple[ObjectiveName, ...] = ("errors", "f1", "cost", "precision", "recall")

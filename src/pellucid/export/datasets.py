@@ -11,10 +11,25 @@ import numpy as np
 
 from pellucid._version import __version__
 from pellucid.browse.selection import Tab
-from pellucid.core.errors import ExportError, InvalidChoiceError, format_count
-from pellucid.core.tables import SPLITS, UNANNOTATED, Annotations, Images, Int32Array, Predictions, Split, string_column
-from pellucid.export.review_reports import write_corrections, write_history, write_report, write_tasks
+from pellucid.core.errors import InvalidChoiceError, format_count
+from pellucid.core.tables import (
+    SPLITS,
+    UNANNOTATED,
+    Annotations,
+    Images,
+    Int32Array,
+    Predictions,
+    Split,
+    string_column,
+)
+from pellucid.export.review_reports import (
+    write_corrections,
+    write_history,
+    write_report,
+    write_tasks,
+)
 from pellucid.formats.dataset import Note
+from pellucid.formats.errors import ExportError
 from pellucid.formats.readers.coco import numeric_ids
 from pellucid.formats.registry import PREDICTION_WRITERS, WRITERS
 from pellucid.formats.writers.export_data import ExportData, prepare_export_file, write_json

@@ -14,8 +14,8 @@ from urllib.parse import quote, unquote, urlencode
 
 import anyio
 
-from pellucid.core.errors import ExportError
 from pellucid.core.tables import Split
+from pellucid.formats.errors import ExportError
 from pellucid.images.crop_cache import CropCache
 from pellucid.project import Version
 from pellucid.server.app import STATIC, make_app

@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.errors import (
-    ContradictoryTagError,
-    DuplicateImageError,
-    InvalidRecordError,
-    MultipleConceptsError,
-    format_count,
+from pellucid.core.errors import format_count
+from pellucid.core.tables import (
+    EXHAUSTIVE,
+    PARTIAL,
+    UNANNOTATED,
+    Annotations,
+    Images,
+    Kind,
+    string_column,
 )
-from pellucid.core.tables import EXHAUSTIVE, PARTIAL, UNANNOTATED, Annotations, Images, Kind, string_column
 from pellucid.formats.dataset import (
     BoxUnit,
     Note,
@@ -24,6 +26,12 @@ from pellucid.formats.dataset import (
     check_boxes,
     create_images,
     normalize_image_path,
+)
+from pellucid.formats.errors import (
+    ContradictoryTagError,
+    DuplicateImageError,
+    InvalidRecordError,
+    MultipleConceptsError,
 )
 
 BoxCoordinates = tuple[float, float, float, float]

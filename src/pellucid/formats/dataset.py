@@ -10,13 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pellucid.core.errors import (
-    InvalidBoxError,
-    InvalidScoreError,
-    PathTraversalError,
-    UnknownSplitError,
-    format_count,
-)
+from pellucid.core.errors import format_count
 from pellucid.core.tables import (
     EXHAUSTIVE,
     SPLITS,
@@ -29,6 +23,12 @@ from pellucid.core.tables import (
     Split,
     StringArray,
     string_column,
+)
+from pellucid.formats.errors import (
+    InvalidBoxError,
+    InvalidScoreError,
+    PathTraversalError,
+    UnknownSplitError,
 )
 
 Severity = Literal["info", "warning"]

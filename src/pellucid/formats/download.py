@@ -7,13 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pellucid.core.errors import (
-    FileMissingError,
-    PellucidError,
-    StoreUnavailableError,
-    UnsupportedStoreError,
-)
+from pellucid.core.errors import FileMissingError, PellucidError
 from pellucid.core.urls import is_remote, reject_credentials
+from pellucid.storage.errors import StoreUnavailableError, UnsupportedStoreError
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from xml.etree.ElementTree import Element, ParseError
 
 import msgspec
 
-from pellucid.core.errors import InvalidRecordError, MalformedFileError
+from pellucid.core.errors import MalformedFileError
+from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.limits import MAX_TEXT_BYTES, MAX_XML_BYTES, check_file_size
 
 

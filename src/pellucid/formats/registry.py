@@ -8,19 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pellucid.core.errors import (
-    EmptyFileError,
-    KindConflictError,
-    MultipleAnnotationFilesError,
-    UnknownFormatNameError,
-    UnreadableFileError,
-    UnrecognizedFormatError,
-    summarize_names,
-)
+from pellucid.core.errors import EmptyFileError, UnreadableFileError, summarize_names
 from pellucid.core.tables import Kind
 from pellucid.core.urls import is_remote
 from pellucid.formats.dataset import ParsedAnnotations, ParsedPredictions
 from pellucid.formats.download import download
+from pellucid.formats.errors import (
+    KindConflictError,
+    MultipleAnnotationFilesError,
+    UnknownFormatNameError,
+    UnrecognizedFormatError,
+)
 from pellucid.formats.image_files import is_image_file
 from pellucid.formats.probe import (
     AnnotationFormat,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pellucid.core.errors import UnsupportedFormatError
+from pellucid.formats.errors import UnsupportedFormatError
 from pellucid.formats.image_files import is_image_file
 from pellucid.formats.probe import Probe
 

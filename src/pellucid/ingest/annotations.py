@@ -9,19 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.errors import (
-    ContradictoryTagError,
-    DuplicateImageError,
-    ImageLocationConflictError,
-    MultipleConceptsError,
-    SplitConflictError,
-    format_count,
-    summarize_names,
-)
+from pellucid.core.errors import format_count, summarize_names
 from pellucid.core.tables import SPLITS, UNANNOTATED, Annotations, Images, Int32Array, Kind
 from pellucid.core.urls import is_remote
 from pellucid.formats.dataset import Note, ParsedAnnotations
+from pellucid.formats.errors import (
+    ContradictoryTagError,
+    DuplicateImageError,
+    MultipleConceptsError,
+)
 from pellucid.images.locations import FOLLOW, absolute, is_there, join, leads_out
+from pellucid.ingest.errors import ImageLocationConflictError, SplitConflictError
 from pellucid.storage.manifests import Concept
 
 

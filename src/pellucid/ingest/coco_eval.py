@@ -7,11 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.errors import KindConflictError
 from pellucid.core.tables import Annotations, Images, Predictions
-from pellucid.evaluation.coco_metrics import CocoInputs, coco_metrics, drop_unverified, image_id_ranks
+from pellucid.evaluation.coco_metrics import (
+    CocoInputs,
+    coco_metrics,
+    drop_unverified,
+    image_id_ranks,
+)
 from pellucid.evaluation.sorting import counting_sort, sort_runs_by_score
 from pellucid.formats.dataset import Note
+from pellucid.formats.errors import KindConflictError
 from pellucid.formats.registry import read_annotations, read_predictions
 from pellucid.ingest.annotations import found_folder
 from pellucid.ingest.predictions import Frozen, annotations_in_pixels, link

@@ -11,12 +11,34 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pellucid.core.errors import AmbiguousInterpretationError, InvalidChoiceError
-from pellucid.core.tables import Annotations, BoolArray, Float64Array, Images, Int64Array, Predictions
+from pellucid.core.errors import InvalidChoiceError
+from pellucid.core.tables import (
+    Annotations,
+    BoolArray,
+    Float64Array,
+    Images,
+    Int64Array,
+    Predictions,
+)
 from pellucid.evaluation.greedy_numpy import overlapping_pairs
 from pellucid.formats.dataset import Inference, Note, ParsedPredictions
-from pellucid.ingest.box_formats import BoxForm, form_named, in_pixels, of_images, possible_forms, shares_of
-from pellucid.ingest.references import Reading, concept_readings, image_readings, is_plain, most_explaining, plain_concepts
+from pellucid.ingest.box_formats import (
+    BoxForm,
+    form_named,
+    in_pixels,
+    of_images,
+    possible_forms,
+    shares_of,
+)
+from pellucid.ingest.errors import AmbiguousInterpretationError
+from pellucid.ingest.references import (
+    Reading,
+    concept_readings,
+    image_readings,
+    is_plain,
+    most_explaining,
+    plain_concepts,
+)
 from pellucid.storage.manifests import Concept
 
 WITNESSES = 5_000

@@ -9,14 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from pellucid.core.errors import (
-    DuplicatePredictionsError,
-    DuplicateScoreError,
-    ImageSizeRequiredError,
-    InvalidChoiceError,
-    TooManyPredictionsError,
-    format_count,
-)
+from pellucid.core.errors import InvalidChoiceError, format_count
 from pellucid.core.tables import (
     HAS_PREDICTIONS,
     RUN_EMPTY,
@@ -30,9 +23,21 @@ from pellucid.core.tables import (
     Predictions,
     string_column,
 )
-from pellucid.formats.dataset import CHECK_CHUNK_ROWS, Inference, Note, ParsedAnnotations, ParsedPredictions
+from pellucid.formats.dataset import (
+    CHECK_CHUNK_ROWS,
+    Inference,
+    Note,
+    ParsedAnnotations,
+    ParsedPredictions,
+)
 from pellucid.images.locations import join
 from pellucid.images.sizes import displayed_sizes
+from pellucid.ingest.errors import (
+    DuplicatePredictionsError,
+    DuplicateScoreError,
+    ImageSizeRequiredError,
+    TooManyPredictionsError,
+)
 from pellucid.ingest.exif import predicted_as_stored
 from pellucid.ingest.inference import Forced, read_references
 from pellucid.ingest.references import refuse_ambiguous, unexplained

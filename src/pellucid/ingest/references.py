@@ -13,10 +13,11 @@ from functools import partial
 
 import numpy as np
 
-from pellucid.core.errors import AmbiguousReferenceError, NoMatchesError, format_count, summarize_names
+from pellucid.core.errors import format_count, summarize_names
 from pellucid.core.tables import BoolArray, Images, Int32Array, Int64Array
 from pellucid.formats.dataset import Note, ParsedPredictions
 from pellucid.formats.tabular.wide_format import shared_prefix
+from pellucid.ingest.errors import AmbiguousReferenceError, NoMatchesError
 from pellucid.storage.manifests import Concept
 
 UNKNOWN, AMBIGUOUS = -1, -2

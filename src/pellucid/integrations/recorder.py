@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.errors import InMemoryDataError
 from pellucid.formats.dataset import Note
+from pellucid.formats.errors import InMemoryDataError
 from pellucid.formats.tabular.dataframes import format_concept, zip_detections
 from pellucid.project import Version, View, Workspace
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pellucid.browse.selection import TABS
-from pellucid.core.errors import AnyWidgetMissingError
+from pellucid.core.errors import MissingDependencyError
 from pellucid.notebook.html_repr import item_picture
 
 if TYPE_CHECKING:
@@ -19,12 +19,12 @@ WIDGET_SCRIPT = Path(__file__).with_name("widget.js")
 
 
 def gallery_widget(version: Version, split: Any = "validation", tab: Any = "missing", concept: str | None = None) -> Any:
-    """Return the widget. Raises AnyWidgetMissingError if anywidget is not installed (`pip install pellucid[notebook]`)."""
+    """Return the widget. Raises MissingDependencyError if anywidget is not installed (`pip install pellucid[notebook]`)."""
     try:
         import anywidget
         import traitlets
     except ImportError as error:
-        raise AnyWidgetMissingError from error
+        raise MissingDependencyError("anywidget", "The gallery widget", "notebook") from error
 
     class GalleryWidget(anywidget.AnyWidget):
         """State that is synchronized with the browser: the list, and its current page with crops. User input arrives as messages."""

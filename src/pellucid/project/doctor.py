@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pellucid.core.errors import AnnotationsMissingError, PellucidError
+from pellucid.core.errors import PellucidError
 from pellucid.formats.dataset import Inference
 from pellucid.formats.registry import contains_predictions
 from pellucid.ingest.checks import picture_findings, repeated_boxes, twin_findings
+from pellucid.ingest.errors import AnnotationsMissingError
 from pellucid.project.version import Version
 from pellucid.project.view import View
 from pellucid.project.workspace import MANIFEST, Workspace

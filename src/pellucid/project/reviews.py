@@ -11,9 +11,23 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal
 
 from pellucid.browse.items import Item
-from pellucid.core.errors import HistoryRowNotFoundError, InvalidTextError, ItemNotFoundError, ReviewerMissingError
 from pellucid.results.results import Results
-from pellucid.review.events import REVERSAL_ACTIONS, VERDICT_ACTIONS, Box, Decision, DecisionLog, Side, Verdict, item_key
+from pellucid.review.errors import (
+    HistoryRowNotFoundError,
+    InvalidTextError,
+    ItemNotFoundError,
+    ReviewerMissingError,
+)
+from pellucid.review.events import (
+    REVERSAL_ACTIONS,
+    VERDICT_ACTIONS,
+    Box,
+    Decision,
+    DecisionLog,
+    Side,
+    Verdict,
+    item_key,
+)
 from pellucid.review.resolve import Edit, TargetItem, resolve
 from pellucid.review.storage.image_hash import content_and_stamp
 from pellucid.review.storage.store import DecisionStore

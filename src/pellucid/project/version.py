@@ -14,18 +14,25 @@ import numpy as np
 
 from pellucid._version import __version__
 from pellucid.browse.selection import TABS, Selection, Tab
-from pellucid.core.errors import (
-    EmptySplitError,
-    InvalidChoiceError,
-    KindConflictError,
-    UnknownConceptError,
-    VersionModifiedError,
-    WriteError,
+from pellucid.core.errors import InvalidChoiceError, WriteError
+from pellucid.core.tables import (
+    NOT_RUN,
+    SPLITS,
+    Annotations,
+    Images,
+    Int8Array,
+    Int64Array,
+    Split,
+    empty_prediction_table,
 )
-from pellucid.core.tables import NOT_RUN, SPLITS, Annotations, Images, Int8Array, Int64Array, Split, empty_prediction_table
 from pellucid.distributed.engines import EngineName
 from pellucid.distributed.engines import create_engine as open_engine
-from pellucid.distributed.run import PREDICTIONS_PER_WORKER, StepCallback, evaluate_distributed, no_progress
+from pellucid.distributed.run import (
+    PREDICTIONS_PER_WORKER,
+    StepCallback,
+    evaluate_distributed,
+    no_progress,
+)
 from pellucid.evaluation.bootstrap import Interval
 from pellucid.evaluation.counts import precompute
 from pellucid.evaluation.evaluation import VALIDATION, Evaluation, build_evaluation
@@ -33,6 +40,7 @@ from pellucid.evaluation.metrics import Metrics, compute_metrics, optional_float
 from pellucid.evaluation.thresholds import Threshold, apply_user_threshold
 from pellucid.evaluation.voc_metrics import voc_average_precision
 from pellucid.formats.dataset import Note
+from pellucid.formats.errors import KindConflictError
 from pellucid.formats.registry import read_predictions
 from pellucid.ingest.checks import repeated_boxes
 from pellucid.ingest.exif import TURNED
@@ -40,6 +48,7 @@ from pellucid.ingest.inference import Forced
 from pellucid.ingest.predictions import Covered, Frozen, link, split_position
 from pellucid.notebook.html_repr import version_html
 from pellucid.notebook.widget import gallery_widget
+from pellucid.project.errors import EmptySplitError, UnknownConceptError, VersionModifiedError
 from pellucid.results.embeddings import EMBEDDINGS_FILE as EMBEDDINGS
 from pellucid.results.embeddings import load_embeddings
 from pellucid.results.figures import (
@@ -61,7 +70,14 @@ from pellucid.results.slices import ErrorSlice
 from pellucid.results.version_comparison import VersionComparison, compare_versions
 from pellucid.review.corrected import OriginalAnnotations
 from pellucid.review.index import REVIEW_FILTERS, ReviewFilter
-from pellucid.storage.files import follow, mirror_of, read_manifest, remove_leftovers, write_manifest, writing
+from pellucid.storage.files import (
+    follow,
+    mirror_of,
+    read_manifest,
+    remove_leftovers,
+    write_manifest,
+    writing,
+)
 from pellucid.storage.manifests import Concept, Source, VersionManifest, source_record
 from pellucid.storage.mapped_columns import write_mapped
 from pellucid.storage.parquet import (
@@ -98,7 +114,7 @@ class Version:
         return version_html(self)
 
     def widget(self, tab: Tab = "missing", concept: str | None = None, split: Split = "validation") -> Any:
-        """The gallery as a widget for notebooks (Jupyter, VS Code). Raises AnyWidgetMissingError if anywidget is not installed."""
+        """The gallery as a widget for notebooks (Jupyter, VS Code). Raises MissingDependencyError if anywidget is not installed."""
         self.split_index(split)
         return gallery_widget(self, split, tab, concept)
 
@@ -259,7 +275,7 @@ class Version:
 
         engine: `local` (this process), `processes` (on this machine), `ray` (a cluster; address: of a running one). rows: the
         most predictions that a worker holds at a time. An interrupted evaluation is resumed.
-        Raises PredictionsMissingError, VersionModifiedError, RayMissingError, ClusterUnavailableError, WorkerFailureError.
+        Raises PredictionsMissingError, VersionModifiedError, MissingDependencyError, ClusterUnavailableError, WorkerFailureError.
         """
         with open_engine(engine, address, workers) as compute_engine:
             evaluate_distributed(self, compute_engine, rows, progress)

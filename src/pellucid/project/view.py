@@ -9,22 +9,47 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pellucid._version import __version__
-from pellucid.core.errors import EmptyViewError, KindConflictError, MalformedFileError, VersionExistsError, VersionNotFoundError
-from pellucid.core.tables import SPLITS, Annotations, Images, Int64Array, Kind, Split, empty_annotation_table, empty_image_table
+from pellucid.core.errors import MalformedFileError
+from pellucid.core.tables import (
+    SPLITS,
+    Annotations,
+    Images,
+    Int64Array,
+    Kind,
+    Split,
+    empty_annotation_table,
+    empty_image_table,
+)
 from pellucid.formats.dataset import Note, ParsedAnnotations
+from pellucid.formats.errors import KindConflictError
 from pellucid.formats.registry import read_annotations as read_source
 from pellucid.images.locations import absolute
-from pellucid.ingest.annotations import absent_pictures, as_tags, found_folder, merge, merge_concepts, refuse_elsewhere
+from pellucid.ingest.annotations import (
+    absent_pictures,
+    as_tags,
+    found_folder,
+    merge,
+    merge_concepts,
+    refuse_elsewhere,
+)
 from pellucid.ingest.checks import twin_findings
 from pellucid.ingest.exif import annotated_as_stored
 from pellucid.ingest.predictions import annotations_in_pixels, outside, split_position
+from pellucid.project.errors import EmptyViewError, VersionExistsError, VersionNotFoundError
 from pellucid.project.reviews import Reviews
 from pellucid.project.version import MANIFEST as VERSION_MANIFEST
 from pellucid.project.version import Version
 from pellucid.results.embeddings import read_embeddings, save_embeddings
 from pellucid.review.corrected import CorrectedView, correct_view
 from pellucid.storage.files import follow, read_manifest, remove_leftovers, write_manifest, writing
-from pellucid.storage.manifests import BeforeMending, Concept, VersionManifest, ViewManifest, now, source_record
+from pellucid.storage.manifests import (
+    BeforeMending,
+    Concept,
+    VersionManifest,
+    ViewManifest,
+    now,
+    source_record,
+)
 from pellucid.storage.names import checked_name, listed_names
 from pellucid.storage.parquet import read_annotations, read_images, write_annotations, write_images
 

@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pellucid._version import __version__
-from pellucid.core.errors import KindConflictError, NotAWorkspaceError, ViewNotFoundError, WorkspaceFormatError, WorkspaceMissingError
 from pellucid.core.tables import Kind, Split
 from pellucid.core.urls import is_remote
 from pellucid.formats.dataset import Note
+from pellucid.formats.errors import KindConflictError
 from pellucid.formats.registry import read_annotations
+from pellucid.project.errors import ViewNotFoundError
 from pellucid.project.view import MANIFEST as VIEW_MANIFEST
 from pellucid.project.view import View
 from pellucid.review.storage.postgres import PostgresDatabase
 from pellucid.review.storage.sqlite import SqliteDatabase, UnconfiguredDatabase
 from pellucid.review.storage.store import Database, DecisionStore
+from pellucid.storage.errors import NotAWorkspaceError, WorkspaceFormatError, WorkspaceMissingError
 from pellucid.storage.files import follow, read_manifest, write_manifest, writing
 from pellucid.storage.manifests import FORMAT, ViewManifest, WorkspaceManifest
 from pellucid.storage.names import checked_name, listed_names

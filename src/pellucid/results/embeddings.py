@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pellucid.core.errors import FileMissingError, InvalidEmbeddingsError
+from pellucid.core.errors import FileMissingError
 from pellucid.core.tables import Float64Array, Int64Array, StringArray
 from pellucid.formats.tabular.reader import escape_glob
+from pellucid.results.errors import InvalidEmbeddingsError
 from pellucid.storage.files import writing
 
 EMBEDDINGS_FILE = "embeddings.npz"

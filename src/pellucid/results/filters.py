@@ -17,17 +17,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pellucid.analysis.comparison import BOTH_RIGHT, BROKEN, FIXED, STILL_WRONG, Comparison, annotated_rows, compare
+from pellucid.analysis.comparison import (
+    BOTH_RIGHT,
+    BROKEN,
+    FIXED,
+    STILL_WRONG,
+    Comparison,
+    annotated_rows,
+    compare,
+)
 from pellucid.analysis.confusion import crossed
 from pellucid.analysis.slice_features import Condition, condition
 from pellucid.browse.list_views import in_order
 from pellucid.browse.selection import Selection
-from pellucid.core.errors import FilterError
 from pellucid.core.tables import BoolArray, Float64Array, Int64Array
 from pellucid.evaluation.error_causes import CAUSES, false_negative_causes, false_positive_causes
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.evaluation.match_result import MATCHED, WRONG
 from pellucid.evaluation.unmatched import concept_scores
+from pellucid.results.errors import FilterError
 from pellucid.results.results import Results
 from pellucid.results.slices import match_conditions, needs_pixels
 

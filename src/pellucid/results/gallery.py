@@ -8,7 +8,7 @@ from typing import Any, overload
 
 from pellucid.browse.items import Item, items
 from pellucid.browse.list_views import Shown
-from pellucid.core.errors import PyArrowMissingError
+from pellucid.core.errors import MissingDependencyError
 from pellucid.notebook.html_repr import gallery_html
 from pellucid.review.image_locator import ImageLocator
 
@@ -60,9 +60,9 @@ class Gallery(Sequence[Item]):
             yield from self.page(offset, BATCH_SIZE)
 
     def to_arrow(self) -> Any:
-        """All items as a pyarrow.Table. Raises PyArrowMissingError if pyarrow is not installed."""
+        """All items as a pyarrow.Table. Raises MissingDependencyError if pyarrow is not installed."""
         try:
             import pyarrow
         except ImportError as error:
-            raise PyArrowMissingError from error
+            raise MissingDependencyError("pyarrow", "An Arrow table", "arrow") from error
         return pyarrow.Table.from_pylist([asdict(item) for item in self])

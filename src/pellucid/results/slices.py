@@ -9,13 +9,27 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.analysis.slice_features import Condition, Property, geometry, of_metadata, of_pictures, of_texts
-from pellucid.analysis.slice_search import LEAST_ERRORS, LEAST_ITEMS, Population, Slice, of_concept, slices
+from pellucid.analysis.slice_features import (
+    Condition,
+    Property,
+    geometry,
+    of_metadata,
+    of_pictures,
+    of_texts,
+)
+from pellucid.analysis.slice_search import (
+    LEAST_ERRORS,
+    LEAST_ITEMS,
+    Population,
+    Slice,
+    of_concept,
+    slices,
+)
 from pellucid.browse.selection import Selection
-from pellucid.core.errors import FilterError
 from pellucid.core.tables import BoolArray, Int64Array
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.images.statistics import COLOURS, LOOKS
+from pellucid.results.errors import FilterError
 from pellucid.results.image_stats import ImageStats, take_lines
 from pellucid.results.similarity import Appearance
 

@@ -8,7 +8,16 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 import numpy as np
 
-from pellucid.analysis.comparison import BOTH_RIGHT, BROKEN, FIXED, STILL_WRONG, Comparison, annotated_rows, compare, exact_mcnemar
+from pellucid.analysis.comparison import (
+    BOTH_RIGHT,
+    BROKEN,
+    FIXED,
+    STILL_WRONG,
+    Comparison,
+    annotated_rows,
+    compare,
+    exact_mcnemar,
+)
 from pellucid.core.tables import NOT_RUN, SPLITS, Split
 from pellucid.results.results import Results
 from pellucid.results.slices import match_conditions

@@ -7,7 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid.core.tables import EXHAUSTIVE, PARTIAL, UNANNOTATED, Annotations, Images, Int8Array, Int64Array, Kind, string_column
+from pellucid.core.tables import (
+    EXHAUSTIVE,
+    PARTIAL,
+    UNANNOTATED,
+    Annotations,
+    Images,
+    Int8Array,
+    Int64Array,
+    Kind,
+    string_column,
+)
 from pellucid.evaluation.boxes import pairwise_iou
 from pellucid.review.events import Box, Decision, Label, LabelValue, effective_decisions
 

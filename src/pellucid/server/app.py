@@ -16,22 +16,18 @@ from fastapi.staticfiles import StaticFiles
 
 from pellucid._version import __version__
 from pellucid.browse.selection import Tab
-from pellucid.core.errors import (
-    HistoryRowNotFoundError,
-    InvalidNameError,
-    ItemNotFoundError,
-    PellucidError,
-    ReviewStoreUnavailableError,
-    StoreUnavailableError,
-    VersionNotFoundError,
-    ViewNotFoundError,
-    WorkspaceMissingError,
-)
+from pellucid.core.errors import PellucidError
 from pellucid.core.tables import SPLITS
 from pellucid.evaluation.counts import SCORE_BAR_BINS
 from pellucid.images.crop_cache import CropCache
 from pellucid.project import Version, Workspace
+from pellucid.project.errors import VersionNotFoundError, ViewNotFoundError
 from pellucid.results.results import Order, Results
+from pellucid.review.errors import (
+    HistoryRowNotFoundError,
+    ItemNotFoundError,
+    ReviewStoreUnavailableError,
+)
 from pellucid.review.events import DecisionLog
 from pellucid.review.index import ReviewFilter
 from pellucid.server.auth import Doors, Role, admit, with_cookie
@@ -75,6 +71,7 @@ from pellucid.server.serializers import (
     page_document,
     version_document,
 )  # fmt: skip
+from pellucid.storage.errors import InvalidNameError, StoreUnavailableError, WorkspaceMissingError
 
 STATIC = Path(__file__).parents[1] / "static"
 CUTTERS = 4

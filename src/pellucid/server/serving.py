@@ -15,11 +15,12 @@ from dataclasses import dataclass
 import uvicorn
 
 from pellucid.browse.selection import TABS, Selection
-from pellucid.core.errors import InvalidTokensError, PellucidError, PortUnavailableError
+from pellucid.core.errors import PellucidError
 from pellucid.evaluation.evaluation import VALIDATION
 from pellucid.project import Workspace
 from pellucid.server.app import make_app
 from pellucid.server.auth import LOOPBACK, Doors, Role, new_token
+from pellucid.server.errors import InvalidTokensError, PortUnavailableError
 from pellucid.server.monitoring import Health
 from pellucid.server.serializers import figures_document, page_document
 

@@ -17,8 +17,9 @@ from weakref import WeakValueDictionary
 import msgspec
 import numpy as np
 
-from pellucid.core.errors import MalformedFileError, WorkspaceLockedError, WriteError
+from pellucid.core.errors import MalformedFileError, WriteError
 from pellucid.formats.tabular.reader import escape_glob
+from pellucid.storage.errors import WorkspaceLockedError
 
 PATIENCE = 60.0
 """Seconds to wait for another writer."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pellucid.core.errors import InvalidNameError
+from pellucid.storage.errors import InvalidNameError
 
 ALLOWED = re.compile(r"[^./\\:\x00-\x1f\x7f][^/\\:\x00-\x1f\x7f]{0,99}")
 

@@ -10,7 +10,17 @@ from typing import Any, cast
 import numpy as np
 
 from pellucid.core.errors import WriteError
-from pellucid.core.tables import Annotations, Float64Array, Images, Int8Array, Int64Array, Kind, Predictions, StringArray, string_column
+from pellucid.core.tables import (
+    Annotations,
+    Float64Array,
+    Images,
+    Int8Array,
+    Int64Array,
+    Kind,
+    Predictions,
+    StringArray,
+    string_column,
+)
 from pellucid.evaluation.counts import precompute, split_histograms
 from pellucid.evaluation.evaluation import Evaluation, EvaluationIndex, RunsName
 from pellucid.evaluation.indexes import PredictionsByImage, RowIndex

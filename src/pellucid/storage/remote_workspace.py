@@ -17,10 +17,15 @@ from typing import Any
 import msgspec
 from platformdirs import user_cache_path
 
-from pellucid.core.errors import ConcurrentModificationError, FileMissingError, NotAWorkspaceError, PellucidError, StoreUnavailableError
+from pellucid.core.errors import FileMissingError, PellucidError
 from pellucid.core.urls import reject_credentials
 from pellucid.results.embeddings import EMBEDDINGS_FILE as EMBEDDINGS
 from pellucid.storage.column_file import Stored
+from pellucid.storage.errors import (
+    ConcurrentModificationError,
+    NotAWorkspaceError,
+    StoreUnavailableError,
+)
 from pellucid.storage.files import mirrors, replace_file
 from pellucid.storage.mapped_columns import read_mapped, write_mapped
 from pellucid.storage.object_store import send, store_of

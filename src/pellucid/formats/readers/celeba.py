@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pellucid.core.errors import InvalidRecordError
 from pellucid.formats.builder import DatasetBuilder
 from pellucid.formats.dataset import ParsedAnnotations
+from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.image_files import is_image_file
 from pellucid.formats.parsing import read_lines
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions

@@ -11,8 +11,16 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from pellucid.core.errors import InvalidRecordError, UnlistedConceptError, UnlistedImageError
-from pellucid.core.tables import PARTIAL, SPLITS, Annotations, Images, Int32Array, Int64Array, StringArray, string_column
+from pellucid.core.tables import (
+    PARTIAL,
+    SPLITS,
+    Annotations,
+    Images,
+    Int32Array,
+    Int64Array,
+    StringArray,
+    string_column,
+)
 from pellucid.formats.builder import DatasetBuilder
 from pellucid.formats.dataset import (
     Note,
@@ -22,6 +30,7 @@ from pellucid.formats.dataset import (
     find_split,
     normalize_image_path,
 )
+from pellucid.formats.errors import InvalidRecordError, UnlistedConceptError, UnlistedImageError
 from pellucid.formats.parsing import parse_json
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions
 from pellucid.formats.writers.export_data import (

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from pellucid import _native
-from pellucid.core.errors import ExportError, InvalidRecordError, InvalidScoreError, MalformedFileError
+from pellucid.core.errors import MalformedFileError
 from pellucid.formats.dataset import (
     ImageKeyKind,
     ParsedPredictions,
@@ -23,6 +23,7 @@ from pellucid.formats.dataset import (
     encode_texts,
     validate_predictions,
 )
+from pellucid.formats.errors import ExportError, InvalidRecordError, InvalidScoreError
 from pellucid.formats.parsing import parse_json
 from pellucid.formats.probe import PredictionFormat, Probe, ReadOptions
 from pellucid.formats.readers.coco import CocoId, numeric_ids

@@ -6,10 +6,11 @@ import math
 from pathlib import Path
 from xml.etree.ElementTree import Element, ElementTree, SubElement
 
-from pellucid.core.errors import ExportError, MalformedFileError, UnsupportedFormatError
+from pellucid.core.errors import MalformedFileError
 from pellucid.core.tables import SPLITS
 from pellucid.formats.builder import DatasetBuilder
 from pellucid.formats.dataset import ParsedAnnotations, parse_split
+from pellucid.formats.errors import ExportError, UnsupportedFormatError
 from pellucid.formats.parsing import parse_number, parse_xml
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
 from pellucid.formats.writers.export_data import SHORT_SPLIT_NAMES, ExportData, prepare_export_file

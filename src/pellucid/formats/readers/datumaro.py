@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from pellucid.core.errors import UnlistedConceptError
 from pellucid.formats.builder import DatasetBuilder
 from pellucid.formats.dataset import ParsedAnnotations, parse_split
+from pellucid.formats.errors import UnlistedConceptError
 from pellucid.formats.parsing import parse_json
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
 

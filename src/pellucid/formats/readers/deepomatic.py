@@ -8,14 +8,21 @@ from typing import Any
 
 import msgspec
 
-from pellucid.core.errors import EmptyPredictionsError, InvalidRecordError, MalformedFileError
+from pellucid.core.errors import MalformedFileError
 from pellucid.formats.builder import BoxCoordinates, DatasetBuilder
 from pellucid.formats.dataset import (
     ParsedAnnotations,
     ParsedPredictions,
     parse_split,
 )
-from pellucid.formats.parsing import expect_list, expect_object, parse_json, parse_number, read_lines
+from pellucid.formats.errors import EmptyPredictionsError, InvalidRecordError
+from pellucid.formats.parsing import (
+    expect_list,
+    expect_object,
+    parse_json,
+    parse_number,
+    read_lines,
+)
 from pellucid.formats.prediction_builder import PredictionBuilder
 from pellucid.formats.probe import AnnotationFormat, PredictionFormat, Probe, ReadOptions
 

@@ -10,12 +10,7 @@ from typing import Any
 
 import msgspec
 
-from pellucid.core.errors import (
-    AmbiguousFieldError,
-    EmptyPredictionsError,
-    InvalidRecordError,
-    summarize_names,
-)
+from pellucid.core.errors import summarize_names
 from pellucid.core.tables import Annotations, Predictions
 from pellucid.formats.builder import BoxCoordinates, DatasetBuilder
 from pellucid.formats.dataset import (
@@ -23,6 +18,7 @@ from pellucid.formats.dataset import (
     ParsedPredictions,
     find_split,
 )
+from pellucid.formats.errors import AmbiguousFieldError, EmptyPredictionsError, InvalidRecordError
 from pellucid.formats.parsing import parse_json, parse_number
 from pellucid.formats.prediction_builder import PredictionBuilder
 from pellucid.formats.probe import AnnotationFormat, PredictionFormat, Probe, ReadOptions

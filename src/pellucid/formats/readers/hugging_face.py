@@ -11,9 +11,10 @@ from typing import Any
 
 import msgspec
 
-from pellucid.core.errors import InvalidRecordError, MalformedFileError
+from pellucid.core.errors import MalformedFileError
 from pellucid.formats.builder import DatasetBuilder
 from pellucid.formats.dataset import ParsedAnnotations, find_split, parse_split
+from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.parsing import parse_number, read_lines
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions
 from pellucid.formats.tabular.reader import escape_glob

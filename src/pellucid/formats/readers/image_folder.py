@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pellucid.core.errors import InvalidRecordError
 from pellucid.core.tables import Annotations
 from pellucid.formats.dataset import ParsedAnnotations, create_images, parse_split, require_split
+from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.image_files import is_image_file, list_image_files
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions
 

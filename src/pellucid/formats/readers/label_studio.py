@@ -12,18 +12,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from pellucid.core.errors import (
-    EmptyPredictionsError,
-    InvalidRecordError,
-    MultipleModelsError,
-    summarize_names,
-)
+from pellucid.core.errors import summarize_names
 from pellucid.core.tables import Annotations, Kind, Predictions
 from pellucid.formats.builder import BoxCoordinates, DatasetBuilder
 from pellucid.formats.dataset import (
     ParsedAnnotations,
     ParsedPredictions,
 )
+from pellucid.formats.errors import EmptyPredictionsError, InvalidRecordError, MultipleModelsError
 from pellucid.formats.parsing import expect_list, expect_object, parse_json, parse_number
 from pellucid.formats.prediction_builder import PredictionBuilder
 from pellucid.formats.probe import AnnotationFormat, PredictionFormat, Probe, ReadOptions

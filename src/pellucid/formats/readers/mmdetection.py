@@ -10,9 +10,9 @@ from pathlib import Path
 
 import msgspec
 
-from pellucid.core.errors import InvalidRecordError
 from pellucid.formats.builder import BoxCoordinates
 from pellucid.formats.dataset import ParsedPredictions
+from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.parsing import parse_json
 from pellucid.formats.prediction_builder import NO_BOX, PredictionBuilder
 from pellucid.formats.probe import PredictionFormat, Probe, ReadOptions, list_files

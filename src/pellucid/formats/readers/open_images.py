@@ -9,10 +9,11 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from pellucid.core.errors import InvalidRecordError, format_count
+from pellucid.core.errors import format_count
 from pellucid.core.tables import PARTIAL
 from pellucid.formats.builder import DatasetBuilder
 from pellucid.formats.dataset import ParsedAnnotations, find_split, parse_split
+from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.image_files import is_image_file
 from pellucid.formats.parsing import parse_number
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions

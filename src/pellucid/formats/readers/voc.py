@@ -12,10 +12,11 @@ from xml.etree.ElementTree import Element, ElementTree, SubElement
 
 import numpy as np
 
-from pellucid.core.errors import ExportError, MalformedFileError
+from pellucid.core.errors import MalformedFileError
 from pellucid.core.tables import SPLITS
 from pellucid.formats.builder import BoxCoordinates, DatasetBuilder
 from pellucid.formats.dataset import Inference, ParsedAnnotations, parse_split
+from pellucid.formats.errors import ExportError
 from pellucid.formats.parsing import element_text, parse_number, parse_xml, read_lines
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
 from pellucid.formats.writers.export_data import SHORT_SPLIT_NAMES, ExportData, create_export_folder

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from pellucid.core.errors import InvalidRecordError
 from pellucid.formats.builder import DatasetBuilder
 from pellucid.formats.dataset import ParsedAnnotations, find_split
+from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.image_files import is_image_file
 from pellucid.formats.parsing import parse_number, read_lines, split_fields
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files

@@ -16,14 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.errors import (
-    FileMissingError,
-    InvalidRecordError,
-    MalformedFileError,
-    UnlistedConceptError,
-    format_count,
-    summarize_names,
-)
+from pellucid.core.errors import FileMissingError, MalformedFileError, format_count, summarize_names
 from pellucid.core.tables import SPLITS, Annotations, Float64Array, string_column
 from pellucid.formats.dataset import (
     BoxUnit,
@@ -35,6 +28,7 @@ from pellucid.formats.dataset import (
     encode_texts,
     validate_predictions,
 )
+from pellucid.formats.errors import InvalidRecordError, UnlistedConceptError
 from pellucid.formats.image_files import list_image_files
 from pellucid.formats.limits import check_file_size
 from pellucid.formats.parsing import is_number

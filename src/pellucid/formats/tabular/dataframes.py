@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.errors import InMemoryDataError
+from pellucid.formats.errors import InMemoryDataError
 
 CORNER_KEYS = ("xmin", "ymin", "xmax", "ymax")
 

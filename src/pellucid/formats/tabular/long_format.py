@@ -7,11 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.errors import MultipleConceptsError, SplitConflictError
-from pellucid.core.tables import EXHAUSTIVE, UNANNOTATED, Annotations, Float64Array, Int8Array, Kind, StringArray, string_column
+from pellucid.core.tables import (
+    EXHAUSTIVE,
+    UNANNOTATED,
+    Annotations,
+    Float64Array,
+    Int8Array,
+    Kind,
+    StringArray,
+    string_column,
+)
 from pellucid.formats.dataset import ParsedAnnotations, check_boxes, create_images, require_split
+from pellucid.formats.errors import MultipleConceptsError
 from pellucid.formats.tabular.column_roles import ColumnRoles
 from pellucid.formats.tabular.reader import TableReader
+from pellucid.ingest.errors import SplitConflictError
 
 NAME = "table"
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.errors import InvalidRecordError, InvalidScoreError, MalformedFileError
+from pellucid.core.errors import MalformedFileError
 from pellucid.core.tables import Float64Array, Int32Array, StringArray, string_column
+from pellucid.formats.errors import InvalidRecordError, InvalidScoreError
 from pellucid.formats.limits import check_unpacked_size
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.errors import EmptyFileError, InvalidRecordError
+from pellucid.core.errors import EmptyFileError
 from pellucid.core.tables import EXHAUSTIVE, PARTIAL, Float64Array, Int64Array, Kind, StringArray
 from pellucid.formats.dataset import (
     BoxUnit,
@@ -23,6 +23,7 @@ from pellucid.formats.dataset import (
     normalize_image_path,
     validate_predictions,
 )
+from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.probe import AnnotationFormat, PredictionFormat, Probe, ReadOptions
 from pellucid.formats.tabular.column_roles import (
     CONCEPT_LIST_COLUMNS,

@@ -7,10 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.errors import InvalidRecordError, summarize_names
+from pellucid.core.errors import summarize_names
 from pellucid.core.tables import EXHAUSTIVE, PARTIAL
 from pellucid.formats.dataset import Note, ParsedAnnotations, ParsedPredictions
-from pellucid.formats.tabular.column_roles import FALSE_WORDS, INDEX_COLUMN_PATTERN, TRUE_WORDS, ColumnRoles
+from pellucid.formats.errors import InvalidRecordError
+from pellucid.formats.tabular.column_roles import (
+    FALSE_WORDS,
+    INDEX_COLUMN_PATTERN,
+    TRUE_WORDS,
+    ColumnRoles,
+)
 from pellucid.formats.tabular.long_format import NAME, LongRows, build_table_annotations
 from pellucid.formats.tabular.reader import TableReader, normalize_column_name
 

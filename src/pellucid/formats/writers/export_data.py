@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.errors import ExportError, format_count
+from pellucid.core.errors import format_count
 from pellucid.core.tables import SPLITS, Annotations, Images, Kind, Predictions
 from pellucid.formats.dataset import Note
+from pellucid.formats.errors import ExportError
 
 SHORT_SPLIT_NAMES = {"training": "train", "validation": "val", "test": "test"}
 """The names of the splits in most formats."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from pellucid.core.errors import ExportError
 from pellucid.core.tables import SPLITS, Annotations, Predictions
+from pellucid.formats.errors import ExportError
 from pellucid.formats.writers.export_data import (
     SHORT_SPLIT_NAMES,
     ExportData,

@@ -6,7 +6,8 @@ import ssl
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from pellucid.core.errors import InvalidReviewUrlError, PostgresDriverMissingError
+from pellucid.core.errors import MissingDependencyError
+from pellucid.review.errors import InvalidReviewUrlError
 
 SCHEMES = ("postgresql", "postgres")
 
@@ -25,7 +26,7 @@ class PostgresDatabase:
         try:
             import pg8000.dbapi
         except ImportError as error:
-            raise PostgresDriverMissingError from error
+            raise MissingDependencyError("pg8000", "PostgreSQL", "postgres") from error
         options = {key: option_values[-1] for key, option_values in parse_qs(url_parts.query).items()}
         host, port = options.get("host") or url_parts.hostname or "127.0.0.1", url_parts.port or 5432
         self.driver_errors: tuple[type[Exception], ...] = (pg8000.dbapi.Error, OSError)

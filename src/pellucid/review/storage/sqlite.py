@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from pellucid.core.errors import ReviewDatabaseRequiredError
+from pellucid.review.errors import ReviewDatabaseRequiredError
 
 BUSY_TIMEOUT = 30.0
 """Seconds to wait for a lock that another process holds."""

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from pellucid.core.errors import ReviewStoreUnavailableError
+from pellucid.review.errors import ReviewStoreUnavailableError
 from pellucid.review.events import Decision, Label
 
 T = TypeVar("T")

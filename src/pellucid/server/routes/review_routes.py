@@ -12,7 +12,14 @@ from pellucid.browse.items import described
 from pellucid.core.tables import SPLITS, Split
 from pellucid.evaluation.counts import count_outcomes
 from pellucid.project import Version, Workspace
-from pellucid.project.reviews import ItemRef, ReviewOutcome, Reviews, describe_reverted, item_ref, overruled_verdicts
+from pellucid.project.reviews import (
+    ItemRef,
+    ReviewOutcome,
+    Reviews,
+    describe_reverted,
+    item_ref,
+    overruled_verdicts,
+)
 from pellucid.results.results import Results
 from pellucid.review.corrected import locate_decisions
 from pellucid.review.events import VERDICT_ACTIONS, Decision, DecisionLog

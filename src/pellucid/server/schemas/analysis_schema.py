@@ -6,7 +6,14 @@ from dataclasses import dataclass
 
 from pellucid.browse.selection import Tab
 from pellucid.core.tables import Split
-from pellucid.results.figures import ConfusionFigures, ErrorCauses, OperatingPoint, SplitFigures, TabChange, ThresholdFigures
+from pellucid.results.figures import (
+    ConfusionFigures,
+    ErrorCauses,
+    OperatingPoint,
+    SplitFigures,
+    TabChange,
+    ThresholdFigures,
+)
 from pellucid.results.version_comparison import ConceptChange, SliceChange
 
 

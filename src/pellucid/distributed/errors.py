@@ -1,0 +1,24 @@
+"""Errors of distributed evaluation."""
+
+from __future__ import annotations
+
+from pellucid.core.errors import PellucidError
+
+
+class WorkerFailureError(PellucidError):
+    exit_status = 1
+
+    def __init__(self, task_name: str, failure_count: int) -> None:
+        super().__init__(
+            f"task '{task_name}': its worker died {failure_count} times, probably out of memory. Completed work is kept: run again with fewer "
+            "rows per worker (--rows)."
+        )
+
+
+class ClusterUnavailableError(PellucidError):
+    exit_status = 1
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(
+            f"{address}: cannot connect to a Ray cluster ({reason}). Check the address, or omit it to start a local cluster."
+        )

@@ -1,0 +1,15 @@
+"""Errors of thresholds and metrics."""
+
+from __future__ import annotations
+
+from pellucid.core.errors import PellucidError
+
+
+class InvalidObjectiveError(PellucidError):
+    exit_status = 2
+
+    def __init__(self, expression: str) -> None:
+        super().__init__(
+            f"unknown objective '{expression}'. Expected one of: errors, f1, cost:FALSE_ALARM,MISS (cost:1,5), precision:LEAST "
+            "(precision:0.95), recall:LEAST (recall:0.9)."
+        )

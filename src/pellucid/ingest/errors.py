@@ -1,0 +1,96 @@
+"""Errors of imports: references and values that cannot be resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pellucid.core.errors import PellucidError, summarize_names
+
+
+class AmbiguousInterpretationError(PellucidError):
+    def __init__(
+        self,
+        path: object,
+        property_name: str,
+        interpretations: Sequence[tuple[str, float]],
+        option: str,
+    ) -> None:
+        alternatives = " and ".join(
+            f"as {interpretation} ({agreement:.0%} of confident boxes agree)"
+            for interpretation, agreement in interpretations
+        )
+        choices = " or ".join(f"{option} {interpretation}" for interpretation, _ in interpretations)
+        super().__init__(
+            f"{path}: ambiguous {property_name}: could be read {alternatives}. Specify {choices}."
+        )
+
+
+class AnnotationsMissingError(PellucidError):
+    def __init__(self, sources: Sequence[str]) -> None:
+        super().__init__(
+            f"{summarize_names(sources)}: no annotations found. Specify the ground truth file as well."
+        )
+
+
+class ImageLocationConflictError(PellucidError):
+    def __init__(self, path: object, image: str, existing_folder: str, new_folder: str) -> None:
+        super().__init__(
+            f"{path}: image '{image}' is already in the view from a different folder: {existing_folder} (new: {new_folder}). "
+            "Specify a common parent folder with --images and use paths relative to it."
+        )
+
+
+class SplitConflictError(PellucidError):
+    def __init__(self, path: object, image: str, existing_split: str, new_split: str) -> None:
+        super().__init__(
+            f"{path}: image '{image}' is already in {existing_split} and cannot also be in {new_split}. Correct the split or use another view."
+        )
+
+
+class ImageSizeRequiredError(PellucidError):
+    def __init__(self, path: object, image: str, reason: str) -> None:
+        super().__init__(
+            f"{path}: the size of image '{image}' is required ({reason}). "
+            "Specify the image folder: run `pellucid add` for the annotations again with --images DIR."
+        )
+
+
+class NoMatchesError(PellucidError):
+    def __init__(
+        self, path: object, noun: str, file_keys: Iterable[object], version_keys: Iterable[object]
+    ) -> None:
+        super().__init__(
+            f"{path}: none of its {noun} match the version. The file has {summarize_names(file_keys)}; the version has {summarize_names(version_keys)}. "
+            f"Check that both refer to the same {noun}."
+        )
+
+
+class AmbiguousReferenceError(PellucidError):
+    def __init__(
+        self, path: object, noun: str, reference: str, candidates: Sequence[str], remedy: str
+    ) -> None:
+        super().__init__(
+            f"{path}: ambiguous {noun} '{reference}': matches {summarize_names(candidates)}. {remedy}"
+        )
+
+
+class TooManyPredictionsError(PellucidError):
+    def __init__(self, path: object, count: int, limit: int) -> None:
+        super().__init__(
+            f"{path}: {count:,} predictions; a version can contain at most {limit:,}. Split the images into several views."
+        )
+
+
+class DuplicateScoreError(PellucidError):
+    def __init__(self, path: object, image: str, concept: str) -> None:
+        super().__init__(
+            f"{path}: duplicate score: image '{image}' has two scores for '{concept}'. Remove one of them."
+        )
+
+
+class DuplicatePredictionsError(PellucidError):
+    def __init__(self, path: object, version: str, images: Iterable[str], image_count: int) -> None:
+        super().__init__(
+            f"{path}: version '{version}' already has predictions for {image_count:,} of these images ({summarize_names(images)}). "
+            "A version is a single run of one trained model: create a new version."
+        )

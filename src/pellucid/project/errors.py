@@ -1,0 +1,69 @@
+"""Errors of views and versions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pellucid.core.errors import PellucidError, summarize_names
+
+
+class EmptyViewError(PellucidError):
+    def __init__(self, view: str) -> None:
+        super().__init__(
+            f"view '{view}' has no images, so a version cannot be created. Add images first: pellucid add."
+        )
+
+
+class ViewNotFoundError(PellucidError):
+    http_status = 404
+
+    def __init__(self, workspace: object, view: str, views: Sequence[str]) -> None:
+        super().__init__(
+            f"{workspace}: view '{view}' not found. Existing views: {summarize_names(views, 8) or 'none'}."
+        )
+
+
+class VersionNotFoundError(PellucidError):
+    http_status = 404
+
+    def __init__(self, view: str, version: str, versions: Sequence[str]) -> None:
+        super().__init__(
+            f"version '{version}' not found in view '{view}'. Existing versions: {summarize_names(versions, 8) or 'none'}."
+        )
+
+
+class VersionExistsError(PellucidError):
+    def __init__(self, view: str, version: str) -> None:
+        super().__init__(
+            f"version '{version}' already exists in view '{view}' and its images are frozen. Choose another name."
+        )
+
+
+class EmptySplitError(PellucidError):
+    def __init__(self, version: str, split: str, splits: Sequence[str]) -> None:
+        super().__init__(
+            f"version '{version}' has no images in {split}; it has images in {', '.join(splits)}. Choose one of these with --split."
+        )
+
+
+class UnknownConceptError(PellucidError):
+    def __init__(self, concept: str, concepts: Sequence[str]) -> None:
+        super().__init__(
+            f"unknown concept '{concept}'. Expected one of: {summarize_names(concepts, 8)}."
+        )
+
+
+class PredictionsMissingError(PellucidError):
+    def __init__(self, version: str) -> None:
+        super().__init__(
+            f"version '{version}' has no predictions to evaluate. Import predictions first: pellucid predictions WORKSPACE VIEW {version} SOURCE."
+        )
+
+
+class VersionModifiedError(PellucidError):
+    exit_status = 1
+
+    def __init__(self, version: str) -> None:
+        super().__init__(
+            f"version '{version}' was modified during evaluation; the evaluation was discarded. Evaluate it again."
+        )

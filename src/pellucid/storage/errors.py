@@ -1,0 +1,79 @@
+"""Errors of workspaces on disk and in object stores."""
+
+from __future__ import annotations
+
+from pellucid.core.errors import PellucidError
+
+
+class WorkspaceMissingError(PellucidError):
+    http_status = 404
+
+    def __init__(self, path: object) -> None:
+        super().__init__(f"{path}: no workspace found. Create one with `pellucid add`.")
+
+
+class InvalidNameError(PellucidError):
+    exit_status = 2
+    http_status = 404
+
+    def __init__(self, noun: str, name: str) -> None:
+        super().__init__(
+            f"invalid {noun} name '{name}': it becomes a folder name. Use 1 to 100 characters, no leading dot, none of / \\ :."
+        )
+
+
+class NotAWorkspaceError(PellucidError):
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(
+            f"{path}: not a Pellucid workspace ({reason}). Specify a folder created by `pellucid add` or a new one."
+        )
+
+
+class WorkspaceFormatError(PellucidError):
+    def __init__(self, path: object, format_number: int, supported_format: int) -> None:
+        super().__init__(
+            f"{path}: unsupported workspace format {format_number}; the latest supported is {supported_format}. Upgrade Pellucid: pip install --upgrade pellucid."
+        )
+
+
+class WorkspaceLockedError(PellucidError):
+    def __init__(self, path: object, seconds: float) -> None:
+        super().__init__(
+            f"{path}: locked by another process for {seconds:.0f} s. Retry when it has finished; nothing was changed."
+        )
+
+
+class SecretInUrlError(PellucidError):
+    """The message contains the URL without credentials and query string."""
+
+    def __init__(self, redacted_url: str) -> None:
+        super().__init__(
+            f"{redacted_url}: store URLs are saved and displayed; they must not contain credentials or signatures. Put credentials into the store's "
+            "settings (for S3, AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY) and use the URL without them."
+        )
+
+
+class UnsupportedStoreError(PellucidError):
+    def __init__(self, location: str, reason: str) -> None:
+        super().__init__(
+            f"{location}: unsupported kind of store ({reason}). Install its fsspec driver, for example s3fs."
+        )
+
+
+class StoreUnavailableError(PellucidError):
+    exit_status = 1
+    http_status = 503
+
+    def __init__(self, location: str, reason: str) -> None:
+        super().__init__(
+            f"{location}: cannot access the store ({reason}). Check the URL and your credentials; nothing was changed."
+        )
+
+
+class ConcurrentModificationError(PellucidError):
+    exit_status = 1
+
+    def __init__(self, location: str) -> None:
+        super().__init__(
+            f"{location}: modified by another process; your change was not saved. Retry."
+        )
