@@ -15,9 +15,12 @@ import pytest
 import pellucid
 from pellucid.core.errors import MalformedFileError
 from pellucid.distributed.engines import LocalEngine
-from pellucid.distributed.errors import ClusterUnavailableError
+from pellucid.distributed.errors import (
+    ClusterUnavailableError,
+    PredictionsMissingError,
+    VersionModifiedError,
+)
 from pellucid.distributed.run import evaluate_distributed
-from pellucid.project.errors import PredictionsMissingError, VersionModifiedError
 
 KINDS = ["detection", "classification", "tagging"]
 

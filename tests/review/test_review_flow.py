@@ -7,9 +7,9 @@ import pytest
 
 import pellucid
 import toys
+from pellucid.core.errors import UnknownConceptError
 from pellucid.export.datasets import ExportOptions, export_view
 from pellucid.formats.registry import WRITERS
-from pellucid.project.errors import UnknownConceptError
 from pellucid.project.reviews import ItemRef
 from pellucid.review.errors import (
     HistoryRowNotFoundError,

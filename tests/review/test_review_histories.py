@@ -8,9 +8,9 @@ import pytest
 import pellucid
 import toys
 from pellucid.browse.selection import TABS
+from pellucid.core.errors import UnknownConceptError
 from pellucid.core.tables import KINDS
 from pellucid.evaluation.evaluation import build_evaluation
-from pellucid.project.errors import UnknownConceptError
 from pellucid.review.errors import InvalidDecisionError
 from pellucid.review.resolve import Edit
 

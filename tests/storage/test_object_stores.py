@@ -18,16 +18,12 @@ from hypothesis import strategies as st
 import pellucid
 import toys
 from pellucid.browse.selection import TABS
-from pellucid.core.errors import FileMissingError, PellucidError
+from pellucid.core.errors import FileMissingError, PellucidError, SecretInUrlError
 from pellucid.review.errors import ReviewDatabaseRequiredError
 from pellucid.storage import remote_columns as ranged
 from pellucid.storage.column_file import Stored, put
-from pellucid.storage.errors import (
-    ConcurrentModificationError,
-    NotAWorkspaceError,
-    SecretInUrlError,
-    StoreUnavailableError,
-)
+from pellucid.storage.errors import ConcurrentModificationError, NotAWorkspaceError
+from pellucid.core.errors import StoreUnavailableError
 from pellucid.storage.files import writing
 from pellucid.storage.remote_columns import Ranged, Room, ranged_columns, with_records
 

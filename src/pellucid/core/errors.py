@@ -91,6 +91,38 @@ class MissingDependencyError(PellucidError):
     exit_status = 1
 
     def __init__(self, package: str, purpose: str, extra: str) -> None:
+        super().__init__(f"{purpose} needs {package}. Install it: pip install 'pellucid[{extra}]'.")
+
+
+class SecretInUrlError(PellucidError):
+    """The message contains the URL without credentials and query string."""
+
+    def __init__(self, redacted_url: str) -> None:
         super().__init__(
-            f"{purpose} needs {package}. Install it: pip install 'pellucid[{extra}]'."
+            f"{redacted_url}: store URLs are saved and displayed; they must not contain credentials or signatures. Put credentials into the store's "
+            "settings (for S3, AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY) and use the URL without them."
+        )
+
+
+class UnsupportedStoreError(PellucidError):
+    def __init__(self, location: str, reason: str) -> None:
+        super().__init__(
+            f"{location}: unsupported kind of store ({reason}). Install its fsspec driver, for example s3fs."
+        )
+
+
+class UnknownConceptError(PellucidError):
+    def __init__(self, concept: str, concepts: Sequence[str]) -> None:
+        super().__init__(
+            f"unknown concept '{concept}'. Expected one of: {summarize_names(concepts, 8)}."
+        )
+
+
+class StoreUnavailableError(PellucidError):
+    exit_status = 1
+    http_status = 503
+
+    def __init__(self, location: str, reason: str) -> None:
+        super().__init__(
+            f"{location}: cannot access the store ({reason}). Check the URL and your credentials; nothing was changed."
         )

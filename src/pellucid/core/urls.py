@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from pellucid.storage.errors import SecretInUrlError
+from pellucid.core.errors import SecretInUrlError
 
 
 def is_remote(location: str) -> bool:

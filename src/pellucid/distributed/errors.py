@@ -22,3 +22,19 @@ class ClusterUnavailableError(PellucidError):
         super().__init__(
             f"{address}: cannot connect to a Ray cluster ({reason}). Check the address, or omit it to start a local cluster."
         )
+
+
+class PredictionsMissingError(PellucidError):
+    def __init__(self, version: str) -> None:
+        super().__init__(
+            f"version '{version}' has no predictions to evaluate. Import predictions first: pellucid predictions WORKSPACE VIEW {version} SOURCE."
+        )
+
+
+class VersionModifiedError(PellucidError):
+    exit_status = 1
+
+    def __init__(self, version: str) -> None:
+        super().__init__(
+            f"version '{version}' was modified during evaluation; the evaluation was discarded. Evaluate it again."
+        )

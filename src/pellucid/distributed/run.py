@@ -18,6 +18,7 @@ from pellucid.core.tables import Int64Array, Predictions, empty_prediction_table
 from pellucid.core.urls import is_remote
 from pellucid.distributed import tasks
 from pellucid.distributed.engines import Engine
+from pellucid.distributed.errors import PredictionsMissingError, VersionModifiedError
 from pellucid.distributed.histogram_thresholds import (
     BinCounts,
     ScoreBins,
@@ -30,7 +31,6 @@ from pellucid.distributed.sharding import concat_steps, plan_score_batches
 from pellucid.evaluation.evaluation import VALIDATION, Evaluation, build_evaluation
 from pellucid.evaluation.match_result import MATCHED
 from pellucid.evaluation.thresholds import ScoredPredictions, Threshold, fallback_threshold
-from pellucid.project.errors import PredictionsMissingError, VersionModifiedError
 from pellucid.storage.column_file import Chained, Stored, present, remove
 from pellucid.storage.files import follow
 from pellucid.storage.manifests import VersionManifest

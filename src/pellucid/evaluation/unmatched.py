@@ -3,16 +3,51 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
-from pellucid.core.tables import SPLITS, Float64Array, Int32Array, Int64Array, Predictions
+from pellucid.core.tables import (
+    SPLITS,
+    Annotations,
+    Float64Array,
+    Images,
+    Int32Array,
+    Int64Array,
+    Kind,
+    Predictions,
+)
+from pellucid.evaluation.indexes import RowIndex
+from pellucid.evaluation.match_result import BestOverlapSteps
 from pellucid.evaluation.sorted_runs import ConcatColumn, IndirectColumn, SortedRuns, strided_index
 from pellucid.evaluation.sorting import counting_sort, sort_runs_by_score
 
-if TYPE_CHECKING:
-    from pellucid.evaluation.evaluation import Evaluation
+
+class EvaluatedAnnotations(Protocol):
+    """What these functions read of an `Evaluation`, which itself builds on them."""
+
+    @property
+    def kind(self) -> Kind: ...
+    @property
+    def concepts(self) -> tuple[str, ...]: ...
+    @property
+    def images(self) -> Images: ...
+    @property
+    def annotations(self) -> Annotations: ...
+    @property
+    def predictions(self) -> Predictions: ...
+    @property
+    def own(self) -> Int32Array: ...
+    @property
+    def overlap_steps(self) -> BestOverlapSteps | None: ...
+    @property
+    def row_index(self) -> RowIndex: ...
+    @property
+    def matchable_annotations(self) -> Int32Array: ...
+    @property
+    def answer_score(self) -> Float64Array: ...
+    @property
+    def optimal_thresholds(self) -> Float64Array: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +64,7 @@ class UnmatchedIndex:
     index: Float64Array
 
 
-def build_unmatched_index(evaluation: Evaluation, split: int | None, concepts: Int64Array, thresholds: Float64Array) -> UnmatchedIndex:
+def build_unmatched_index(evaluation: EvaluatedAnnotations, split: int | None, concepts: Int64Array, thresholds: Float64Array) -> UnmatchedIndex:
     """Index these concepts at thresholds (one per concept of the version); other concepts have empty lists. split None: all splits.
 
     Boxes: by ascending best IoU. Images: by descending score for the concept (0 if none).
@@ -52,7 +87,7 @@ def build_unmatched_index(evaluation: Evaluation, split: int | None, concepts: I
     return UnmatchedIndex(annotation_rows[order], surprise, run_offsets, strided_index(surprise))
 
 
-def concept_scores(evaluation: Evaluation, annotation_rows: Int64Array | Int32Array) -> Float64Array:
+def concept_scores(evaluation: EvaluatedAnnotations, annotation_rows: Int64Array | Int32Array) -> Float64Array:
     """The image's score for the annotated concept; 0 if the model gave none."""
     prediction_rows = evaluation.own[annotation_rows]
     if not len(evaluation.predictions):
@@ -60,7 +95,7 @@ def concept_scores(evaluation: Evaluation, annotation_rows: Int64Array | Int32Ar
     return np.where(prediction_rows >= 0, evaluation.predictions.score[prediction_rows], 0.0)
 
 
-def best_overlaps(evaluation: Evaluation, annotation_rows: Int64Array | Int32Array, thresholds: Float64Array) -> tuple[Float64Array, Float64Array]:
+def best_overlaps(evaluation: EvaluatedAnnotations, annotation_rows: Int64Array | Int32Array, thresholds: Float64Array) -> tuple[Float64Array, Float64Array]:
     """Per annotation, the highest IoU with a same-concept prediction below the threshold, and its score.
 
     IoU 0 and score NaN if there is none. Ties: the higher score.
@@ -80,7 +115,7 @@ def best_overlaps(evaluation: Evaluation, annotation_rows: Int64Array | Int32Arr
     return np.where(has_overlap, overlap_steps.iou[step], 0.0), np.where(has_overlap, overlap_steps.score[step], np.nan)
 
 
-def unmatched_runs(evaluation: Evaluation, optimal_index: UnmatchedIndex, split: int, concepts: Int64Array, thresholds: Float64Array) -> SortedRuns:
+def unmatched_runs(evaluation: EvaluatedAnnotations, optimal_index: UnmatchedIndex, split: int, concepts: Int64Array, thresholds: Float64Array) -> SortedRuns:
     """Runs of the tab Extra; optimal_index: at the optimal thresholds. Lists of concepts with other thresholds are recomputed."""
     concept_count = len(evaluation.concepts)
     run_keys = split * concept_count + np.arange(concept_count)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pellucid.core.errors import FileMissingError, PellucidError
+from pellucid.core.errors import FileMissingError, PellucidError, UnsupportedStoreError
 from pellucid.core.urls import is_remote, reject_credentials
-from pellucid.storage.errors import StoreUnavailableError, UnsupportedStoreError
+from pellucid.core.errors import StoreUnavailableError
 
 
 @contextmanager

@@ -148,3 +148,10 @@ class KindConflictError(PellucidError):
         super().__init__(
             f"{path}: {content} cannot be used with view '{view}', which is a {kind} view. Use another view."
         )
+
+
+class DuplicateScoreError(PellucidError):
+    def __init__(self, path: object, image: str, concept: str) -> None:
+        super().__init__(
+            f"{path}: duplicate score: image '{image}' has two scores for '{concept}'. Remove one of them."
+        )

@@ -81,13 +81,6 @@ class TooManyPredictionsError(PellucidError):
         )
 
 
-class DuplicateScoreError(PellucidError):
-    def __init__(self, path: object, image: str, concept: str) -> None:
-        super().__init__(
-            f"{path}: duplicate score: image '{image}' has two scores for '{concept}'. Remove one of them."
-        )
-
-
 class DuplicatePredictionsError(PellucidError):
     def __init__(self, path: object, version: str, images: Iterable[str], image_count: int) -> None:
         super().__init__(

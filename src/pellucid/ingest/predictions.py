@@ -30,11 +30,11 @@ from pellucid.formats.dataset import (
     ParsedAnnotations,
     ParsedPredictions,
 )
+from pellucid.formats.errors import DuplicateScoreError
 from pellucid.images.locations import join
 from pellucid.images.sizes import displayed_sizes
 from pellucid.ingest.errors import (
     DuplicatePredictionsError,
-    DuplicateScoreError,
     ImageSizeRequiredError,
     TooManyPredictionsError,
 )

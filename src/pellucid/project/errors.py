@@ -44,26 +44,3 @@ class EmptySplitError(PellucidError):
         super().__init__(
             f"version '{version}' has no images in {split}; it has images in {', '.join(splits)}. Choose one of these with --split."
         )
-
-
-class UnknownConceptError(PellucidError):
-    def __init__(self, concept: str, concepts: Sequence[str]) -> None:
-        super().__init__(
-            f"unknown concept '{concept}'. Expected one of: {summarize_names(concepts, 8)}."
-        )
-
-
-class PredictionsMissingError(PellucidError):
-    def __init__(self, version: str) -> None:
-        super().__init__(
-            f"version '{version}' has no predictions to evaluate. Import predictions first: pellucid predictions WORKSPACE VIEW {version} SOURCE."
-        )
-
-
-class VersionModifiedError(PellucidError):
-    exit_status = 1
-
-    def __init__(self, version: str) -> None:
-        super().__init__(
-            f"version '{version}' was modified during evaluation; the evaluation was discarded. Evaluate it again."
-        )

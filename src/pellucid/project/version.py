@@ -14,7 +14,7 @@ import numpy as np
 
 from pellucid._version import __version__
 from pellucid.browse.selection import TABS, Selection, Tab
-from pellucid.core.errors import InvalidChoiceError, WriteError
+from pellucid.core.errors import InvalidChoiceError, UnknownConceptError, WriteError
 from pellucid.core.tables import (
     NOT_RUN,
     SPLITS,
@@ -27,6 +27,7 @@ from pellucid.core.tables import (
 )
 from pellucid.distributed.engines import EngineName
 from pellucid.distributed.engines import create_engine as open_engine
+from pellucid.distributed.errors import VersionModifiedError
 from pellucid.distributed.run import (
     PREDICTIONS_PER_WORKER,
     StepCallback,
@@ -48,7 +49,7 @@ from pellucid.ingest.inference import Forced
 from pellucid.ingest.predictions import Covered, Frozen, link, split_position
 from pellucid.notebook.html_repr import version_html
 from pellucid.notebook.widget import gallery_widget
-from pellucid.project.errors import EmptySplitError, UnknownConceptError, VersionModifiedError
+from pellucid.project.errors import EmptySplitError
 from pellucid.results.embeddings import EMBEDDINGS_FILE as EMBEDDINGS
 from pellucid.results.embeddings import load_embeddings
 from pellucid.results.figures import (

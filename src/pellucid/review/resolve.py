@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid.browse.items import box_at
+from pellucid.core.errors import UnknownConceptError
 from pellucid.core.tables import EXHAUSTIVE
 from pellucid.evaluation.error_causes import BADLY_PLACED, ImageRows, prediction_ious
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.evaluation.match_result import MATCHED, NOT_HIGHEST
-from pellucid.project.errors import UnknownConceptError
 from pellucid.review.errors import InvalidDecisionError, ItemNotFoundError
 from pellucid.review.events import Action, Box, Label, LabelValue, Side, Verdict
 

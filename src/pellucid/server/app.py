@@ -71,7 +71,8 @@ from pellucid.server.serializers import (
     page_document,
     version_document,
 )  # fmt: skip
-from pellucid.storage.errors import InvalidNameError, StoreUnavailableError, WorkspaceMissingError
+from pellucid.storage.errors import InvalidNameError, WorkspaceMissingError
+from pellucid.core.errors import StoreUnavailableError
 
 STATIC = Path(__file__).parents[1] / "static"
 CUTTERS = 4

@@ -14,7 +14,7 @@ import numpy as np
 
 from pellucid.core.errors import FileMissingError, MalformedFileError
 from pellucid.core.urls import is_remote
-from pellucid.storage.errors import StoreUnavailableError
+from pellucid.core.errors import StoreUnavailableError
 from pellucid.storage.mapped_columns import Index, bytes_of, end_of, read_mapped, write_mapped
 from pellucid.storage.object_store import send, store_of
 

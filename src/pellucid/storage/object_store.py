@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pellucid.storage.errors import UnsupportedStoreError
+from pellucid.core.errors import UnsupportedStoreError
 
 
 def store_of(location: str) -> tuple[Any, str]:
