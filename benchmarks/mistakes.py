@@ -144,7 +144,7 @@ def spoil(base: dict[str, Any], kind: str, seed: int) -> tuple[dict[str, Any], l
 
 def ours(version: Any, kind: str, spoilt: dict[str, Any], truth: list[dict[str, Any]]) -> tuple[Any, Any]:
     """Suspicion of each box, and whether it is right to suspect it."""
-    evaluation, suspicion = version.evaluation, version.results.suspicion
+    evaluation, suspicion = version.evaluation, version.results().suspicion
     names = {image["id"]: image["file_name"] for image in spoilt["images"]}
     concepts = {concept["id"]: concept["name"] for concept in spoilt["categories"]}
     place = {path: row for row, path in enumerate(evaluation.images.path)}

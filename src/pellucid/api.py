@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,24 @@ def open(folder: str | Path, reviews: str | None = None) -> Workspace:  # noqa: 
     reviews: a `postgresql://...` URL to store review decisions in, instead of a file in the folder. Default: the environment
     variable PELLUCID_REVIEWS.
     """
+    Workspace.server = staticmethod(serve_workspace)
+    if "IPython" in sys.modules:
+        import_module("pellucid.notebook")  # registers how results are displayed
     return Workspace(folder, reviews)
+
+
+def serve_workspace(
+    workspace: Workspace,
+    host: str,
+    port: int | None,
+    browser: bool,
+    ready: Callable[[str], None] | None,
+    **access: Any,
+) -> None:
+    """Serve the workspace until interrupted. access: the fields of `server.serving.Access`."""
+    from pellucid.server.serving import Access, serve
+
+    serve(workspace, host, port, browser, ready, Access(**access))
 
 
 def show(
@@ -34,7 +54,7 @@ def show(
     of the predictions (`boxes`, `image_ids`, `category_ids`, `scores`).
     """
     with tempfile.TemporaryDirectory(prefix="pellucid-") as folder:
-        workspace = Workspace(Path(folder) / "workspace")
+        workspace = open(Path(folder) / "workspace")
         _, notes = import_sources(workspace, source, predictions, images, split, kind, iou, None, first_pixel, **forced)
         for note in notes:
             print(f"{note.severity}: {note.message}")

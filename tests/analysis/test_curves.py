@@ -180,4 +180,4 @@ def test_the_confusion_of_flowers_is_scikit_learns_with_none(shared, workspace):
             decided.append(best if float(scores[row["image"]][f"p_{best}"]) >= version.thresholds[best].value else "none")
     assert truth
     expected = confusion_matrix(truth, decided, labels=[*concepts, "none"])
-    assert version.confusion("validation").tolist() == expected.tolist()
+    assert version.results().confusion("validation").tolist() == expected.tolist()

@@ -83,7 +83,7 @@ def test_on_coco256_small_objects_are_weak(shared, workspace):
     for model in ("nanodet", "yolov3-tiny", "mb3-centernet"):
         version = view.start(model)
         version.add_predictions(folder / "predictions" / model / "coco_results.json")
-        small = [one for one in version.slices(pictures=0) if one.error == "extra" and one.conditions[0].name in ("size", "share")]
+        small = [one for one in version.results().slices(pictures=0) if one.error == "extra" and one.conditions[0].name in ("size", "share")]
         assert any(one.conditions[0].low is None and one.rate > 1.4 * one.elsewhere for one in small), model
         for one in small:
             gallery = version.gallery("extra", concept=one.concept, only=one.only)
@@ -93,7 +93,7 @@ def test_on_coco256_small_objects_are_weak(shared, workspace):
 
 def test_the_blur_planted_in_the_demo_is_found(demo):
     for split in ("training", "validation"):
-        found = demo.view("cells").version("v1").slices(split)
+        found = demo.view("cells").version("v1").results().slices(split)
         blur = [one for one in found if one.error == "extra" and "picture blur" in {condition.name for condition in one.conditions}]
         assert blur
         assert blur[0].conditions[0].low >= 2.5  # sharp fields are under 2.7, blurred ones over 3

@@ -91,4 +91,4 @@ def test_what_cannot_be_told_is_not_told(workspace, tmp_path):
     version = view.start("m")
     version.add_predictions(toys.results(tmp_path, []))
     assert tide(version.evaluation, 1) is None
-    assert version.causes().ap is None
+    assert version.results().causes().ap is None

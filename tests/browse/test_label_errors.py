@@ -105,7 +105,7 @@ def test_every_order_holds_the_same_items(demo, view, tab):
 def test_what_looks_alike_lies_together(demo):
     """Neighbours in the order `similar` look more alike than neighbours in any other."""
     version = demo.view("cells").version("v2")
-    loaded = version.results
+    loaded = version.results()
 
     def steps(order):
         selection = loaded.selection("missing", 1, None, loaded.evaluation.optimal_thresholds, False)

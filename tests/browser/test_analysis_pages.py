@@ -75,7 +75,7 @@ def test_figures_open_their_items(go, demo):
 def test_causes_open_their_items(go, demo):
     version = demo.view("cells").version("v2")
     page = go(f"{CELLS}&page=figures")
-    for one in version.causes().causes:
+    for one in version.results().causes().causes:
         row = (
             page.get_by_role("region", name="What kinds of errors")
             .get_by_role("button", name=re.compile(f"{one.tab}: .* {one.number}$"))
@@ -123,7 +123,7 @@ def test_another_end_can_be_asked_for_and_taken(go, demo):
     row = form.get_by_role("row", name=re.compile("recall at least 0.8"))
     expect(row).to_be_visible()
     row.get_by_role("button", name="Use").click()
-    wanted = version.threshold_for("recall:0.8", "platelet")
+    wanted = version.results().threshold_for("recall:0.8", "platelet")
     slider = page.get_by_role("region", name="Figures against the threshold").get_by_role("slider", name="Threshold")
     expect(slider).to_have_attribute("aria-valuenow", str(wanted.threshold))
     expect(page.get_by_role("region", name="At the thresholds").locator("tr.current")).to_contain_text(f"{wanted.recall:.3f}")
@@ -131,7 +131,7 @@ def test_another_end_can_be_asked_for_and_taken(go, demo):
 
 def test_cells_of_the_matrix_open_their_items_by_mouse_and_by_key(go, demo):
     version = demo.view("cells").version("v2")
-    matrix, names = version.confusion(), version.evaluation.concepts
+    matrix, names = version.results().confusion(), version.evaluation.concepts
     page = go(f"{CELLS}&page=figures&concept=red cell")
     place = names.index("red cell")
     none = len(names)
@@ -152,7 +152,7 @@ def test_cells_of_the_matrix_open_their_items_by_mouse_and_by_key(go, demo):
 def test_slices_open_their_errors(go, demo):
     version = demo.view("cells").version("v1")
     page = go("?view=cells&version=v1&page=slices")
-    found = version.slices()
+    found = version.results().slices()
     expect(page.locator(".reading")).to_have_count(0, timeout=60_000)
     expect(page.locator(".slices li")).to_have_count(len(found))
     for one in (found[0], next(one for one in found if "blur" in one.sentence)):
@@ -169,7 +169,7 @@ def test_the_map_and_its_groups_open_what_is_alike(go, demo):
     version = demo.view("cells").version("v2")
     page = go(f"{CELLS}&page=alike")
     expect(page.locator(".alike .drawing g").first).to_be_visible(timeout=60_000)
-    group = version.groups()[0]
+    group = version.results().groups()[0]
     card = page.get_by_role("region", name="Groups").locator("li").first
     expect(card).to_contain_text(f"Group {group.number}")
     card.get_by_role("button", name=re.compile("extra")).click()

@@ -81,7 +81,7 @@ def test_a_cause_opens_its_items_and_what_is_not_there_is_said(opened, demo):
     version = demo.view("cells").version("v2")
     page = opened("cells.html")
     page.keyboard.press("F")
-    first = version.causes().causes[0]
+    first = version.results().causes().causes[0]
     page.get_by_role("button", name=re.compile(f"{first.tab}: .* {first.number}$")).first.click()
     expect(page.locator(".exported")).to_contain_text(str(min(30, first.number)))
     page.keyboard.press("1")
@@ -120,12 +120,12 @@ def test_what_is_kept_cannot_break_out_of_the_page(tmp_path):
 
 def test_a_version_a_gallery_and_figures_show_themselves(demo, page):
     version = demo.view("cells").version("v2")
-    page.set_content(version._repr_html_() + version.gallery("missing")._repr_html_() + version.figures("red cell")[1]._repr_html_())
+    page.set_content(version._repr_html_() + version.gallery("missing")._repr_html_() + version.results().figures("red cell")[1]._repr_html_())
     assert page.locator("figure").count() == min(24, len(version.gallery("missing")))
     assert page.evaluate("[...document.images].every((one) => one.naturalWidth > 8)")
     expect(page.locator("table")).to_contain_text(f"{len(version.gallery('extra')):,}")
     assert page.locator("path").count() == 4
-    assert version.figures("red cell")[1].svg.startswith("<svg xmlns=")
+    assert version.results().figures("red cell")[1].svg.startswith("<svg xmlns=")
 
 
 def test_a_gallery_in_a_notebook_follows_its_reader(demo, page):

@@ -33,7 +33,7 @@ def test_the_published_sample(shared, workspace, tmp_path, iou, eleven_points, e
     version.add_predictions(table(tmp_path / "p.csv", folder / "detections", ["image", "concept", "score", *sides]))
     found = voc_average_precision(version.evaluation, 1, iou, eleven_points, inclusive_pixels=True)
     assert found == pytest.approx([expected], abs=1e-9)
-    assert version.voc("validation", iou, eleven_points, inclusive_pixels=True) == {"object": pytest.approx(expected, abs=1e-9)}
+    assert version.results().voc("validation", iou, eleven_points, inclusive_pixels=True) == {"object": pytest.approx(expected, abs=1e-9)}
     if (iou, eleven_points) == (0.3, False):
         assert voc_average_precision(version.evaluation, 1, iou) == pytest.approx([0.2253968254], abs=1e-9)
 

@@ -146,7 +146,7 @@ def test_outlines_are_kept_with_the_version_and_reach_the_page(tmp_path, workspa
         row = {"image_id": image, "category_id": 1, "bbox": [1, 2, 8, 6], "score": 0.9}
         version.add_predictions(toys.results(tmp_path, [row], f"{number}.json"), covered="listed")
     again = pellucid.open(workspace.folder).view("v").version("m")
-    assert again.outlines(again.results, [0, 1]) == [outline, []]
+    assert again.outlines(again.results(), [0, 1]) == [outline, []]
     view.add(toys.write(tmp_path / "more.csv", "image,concept,x,y,width,height\nb.jpg,dent,1,1,2,2\n"))
     assert view.annotated[1].outline.tolist() == [json.dumps(outline), "", ""]
 
@@ -193,7 +193,7 @@ def test_figures_of_lvis_are_the_same_with_and_without_a_workspace(tmp_path, wor
     straight = pellucid.coco_figures(source, results)
     assert straight == version.metrics().overall.coco
     assert straight["AP"] == pytest.approx(1)
-    assert version.voc() == {"a": 1, "b": 1}
+    assert version.results().voc() == {"a": 1, "b": 1}
 
 
 def test_ties_are_broken_alike_with_and_without_a_workspace(tmp_path, workspace):

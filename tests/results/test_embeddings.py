@@ -30,7 +30,7 @@ def vectors():
 
 def told_apart(view):
     """Whether every group holds what was found alone, or what was missed alone."""
-    groups = view.version("m").groups()
+    groups = view.version("m").results().groups()
     assert sum(group.matched for group in groups) == sum(group.extra for group in groups) == 40
     return all(not group.matched or not group.extra for group in groups)
 
@@ -61,12 +61,12 @@ def test_a_table_of_boxes(view, tmp_path):
     table.to_parquet(tmp_path / "e.parquet")
     view.add_embeddings(tmp_path / "e.parquet")
     assert told_apart(view)
-    missed = view.version("m").slices()
+    missed = view.version("m").results().slices()
     assert any("group" in one.sentence for one in missed)
 
 
 def test_what_does_not_fit_is_said_and_nothing_is_kept(view, tmp_path):
-    before = view.version("m").groups()
+    before = view.version("m").results().groups()
     with pytest.raises(FileMissingError):
         view.add_embeddings(tmp_path / "none.npy")
     np.save(tmp_path / "few.npy", vectors()[:7])
@@ -83,4 +83,4 @@ def test_what_does_not_fit_is_said_and_nothing_is_kept(view, tmp_path):
     for name, words in wrong.items():
         with pytest.raises(InvalidEmbeddingsError, match=words):
             view.add_embeddings(tmp_path / name)
-    assert view.version("m").groups() == before
+    assert view.version("m").results().groups() == before

@@ -22,7 +22,7 @@ def chosen(request, demo):
 
 def test_every_cause_opens_its_errors(chosen):
     version, split = chosen
-    found = version.causes(split)
+    found = version.results().causes(split)
     for one in found.causes:
         assert len(version.gallery(one.tab, split=split, only=[f"cause:{one.cause}"])) == one.number
         items = version.gallery(one.tab, split=split, only=[f"cause:{one.cause}"])[:5]
@@ -33,7 +33,7 @@ def test_every_cause_opens_its_errors(chosen):
 
 def test_every_cell_of_the_matrix_opens_its_items(chosen):
     version, split = chosen
-    matrix, names = version.confusion(split), version.evaluation.concepts
+    matrix, names = version.results().confusion(split), version.evaluation.concepts
     none = len(names)
     for annotated, predicted in zip(*np.nonzero(matrix), strict=True):
         if annotated == predicted:
@@ -49,7 +49,7 @@ def test_every_cell_of_the_matrix_opens_its_items(chosen):
 def test_bins_of_the_histogram_and_of_calibration_open_their_predictions(chosen):
     version, split = chosen
     for concept in (None, version.evaluation.concepts[0]):
-        one = next(one for one in version.figures(concept) if one.split == split)
+        one = next(one for one in version.results().figures(concept) if one.split == split)
         for number, only in bins(one):
             assert len(version.gallery("all", concept=concept, split=split, only=only)) == number
 
@@ -67,9 +67,9 @@ def bins(one):
 
 def test_slices_and_groups_open_their_items(chosen):
     version, split = chosen
-    for one in version.slices(split):
+    for one in version.results().slices(split):
         assert len(version.gallery(one.error, concept=one.concept, split=split, only=one.only)) == one.errors, one.sentence
-    for group in version.groups(split):
+    for group in version.results().groups(split):
         for tab in ("matched", "extra", "missing"):
             if version.view.kind == "classification" and tab == "missing":
                 continue  # an image is one point, though it stands in Extra and in Missing
@@ -155,7 +155,7 @@ def test_names_of_all_sorts_can_be_asked_for(tmp_path):
     rows = [{"image_id": 11, "category_id": 2, "bbox": [10, 10, 20, 20], "score": 0.9}]
     view.start("second").add_predictions(toys.results(tmp_path, rows, "swapped.json"))
     second = view.version("second")
-    matrix = second.confusion()
+    matrix = second.results().confusion()
     assert matrix[0, 1] == 0  # predicting it is no better than leaving it out, so that nothing is predicted
     for concept in names:
         assert len(second.gallery("extra", concept=concept, only=["predicted:"])) == len(second.gallery("extra", concept=concept))

@@ -9,7 +9,7 @@ import pytest
 
 import pellucid
 import toys
-from pellucid.project.errors import EmptySplitError
+from pellucid.results.errors import EmptySplitError
 
 
 @pytest.fixture

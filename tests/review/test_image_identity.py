@@ -99,7 +99,7 @@ def test_only_the_tag_at_hand_changes(tags, tmp_path):
 def test_the_errors_of_the_mended_set_are_fewer(pets):
     view, version = pets
     view.reviews.decide(version, [named(version, "missing", "one.png", threshold=0.5)], "wrong", "Ann")
-    mended = version.results.apply_corrections(view.reviews.log).evaluation
+    mended = version.results().with_corrections(view.reviews.log).evaluation
     assert sum(one.errors for one in mended.thresholds) < sum(one.errors for one in version.thresholds.values())
 
 

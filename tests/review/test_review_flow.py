@@ -243,14 +243,14 @@ def test_predictions_that_freeze_a_version_keep_what_was_before_mending(cracks, 
 def test_agreeing_costs_no_new_evaluation(cracks):
     view, version = cracks
     view.reviews.decide(version, [version.gallery("missing")[0]], "wrong", "Ann")
-    mended = version.results.apply_corrections(view.reviews.log)
+    mended = version.results().with_corrections(view.reviews.log)
     view.reviews.decide(version, [ItemRef(*RUST[:2], "annotated", RUST[2])], "right", "Ann")
-    assert version.results.apply_corrections(view.reviews.log) is mended
+    assert version.results().with_corrections(view.reviews.log) is mended
     assert listed(version, "matched", concept="rust", review="reviewed", corrected=True) == listed(version, "matched", concept="rust")
 
 
 def frozen(version, ledger=None):
-    evaluation = (version.results if ledger is None else version.results.apply_corrections(ledger)).evaluation
+    evaluation = (version.results() if ledger is None else version.results().with_corrections(ledger)).evaluation
     table = evaluation.annotations
     return sorted(
         (evaluation.images.path[i], evaluation.concepts[c], tuple(box))
@@ -378,7 +378,7 @@ def test_the_effect_is_that_of_evaluating_the_mended_set(cracks, tmp_path):
     view, version = cracks
     view.reviews.decide(version, version.gallery("missing")[:1], "wrong", "Ann")
     view.reviews.decide(version, [ItemRef(*RUST[:2], "annotated", RUST[2])], "wrong", "Ann")
-    mended = version.results.apply_corrections(view.reviews.log).evaluation
+    mended = version.results().with_corrections(view.reviews.log).evaluation
     export_view(view, "annotations", "coco", tmp_path / "mended.json", options=ExportOptions(corrected=True))
     fresh, _ = pellucid.open(tmp_path / "fresh").add("v", tmp_path / "mended.json", images=tmp_path / "images")
     again = fresh.start("m")

@@ -83,7 +83,7 @@ def facts(images, annotations, concepts):
 
 
 def mended(version):
-    evaluation = version.results.apply_corrections(version.view.reviews.log).evaluation
+    evaluation = version.results().with_corrections(version.view.reviews.log).evaluation
     return facts(evaluation.images, evaluation.annotations, list(evaluation.concepts))
 
 
@@ -110,7 +110,7 @@ def decide(chance, view, version):
     if not len(gallery):
         return
     item = gallery[chance.randrange(len(gallery))]
-    state = version.results.apply_corrections(view.reviews.log) if corrected else version.results
+    state = version.results().with_corrections(view.reviews.log) if corrected else version.results()
     verdict, before = chance.choice(["wrong", "wrong", "right", "unsure"]), mended(version)
     try:
         row = view.reviews.decide(
@@ -137,7 +137,7 @@ def check(view, versions):
     stated = now(view)
     for version in versions:
         assert mended(version) == stated, "with corrections every version is held against what the view says now"
-        held = version.results.apply_corrections(view.reviews.log).evaluation
+        held = version.results().with_corrections(view.reviews.log).evaluation
         again = build_evaluation(held.kind, held.concepts, held.images, held.coverage, held.annotations, held.predictions, held.iou_threshold)
         np.testing.assert_array_equal(again.state, held.state)
         assert again.thresholds == held.thresholds

@@ -85,7 +85,7 @@ def filled(workspace, folder):
 
 def answers(version):
     galleries = {(tab, reverse): version.gallery(tab, reverse=reverse)[:] for tab in TABS for reverse in (False, True)}
-    return galleries, dict(version.thresholds), version.metrics(), version.causes()
+    return galleries, dict(version.thresholds), version.metrics(), version.results().causes()
 
 
 def test_the_same_life_as_in_a_folder(url, machine, tmp_path):
@@ -159,7 +159,7 @@ def test_what_a_reader_has_before_it_stays_until_it_looks_again(url, machine, tm
     monkeypatch.setattr(ranged, "SMALL", 0)
     filled(pellucid.open(url), tmp_path / "sources")
     machine()
-    reader = pellucid.open(url).view("v").version("m").results
+    reader = pellucid.open(url).view("v").version("m").results()
     machine()
     pellucid.open(url).view("v").version("m").evaluate()
     rows = np.arange(len(reader.evaluation.predictions))
@@ -411,7 +411,7 @@ def test_outlines_are_fetched(tmp_path, machine):
     view.start("m").add_predictions(toys.results(tmp_path))
     machine()
     version = pellucid.open(bucket).view("v").version("m")
-    assert version.outlines(version.results, [0]) == [[[1, 1, 9, 1, 9, 9]]]
+    assert version.outlines(version.results(), [0]) == [[[1, 1, 9, 1, 9, 9]]]
 
 
 def test_questions_about_the_review_need_no_database(tmp_path, machine, served):

@@ -33,9 +33,9 @@ def figures(workspace: str, view: str, version: str, concept: str | None, asked:
     """How good a version is along its thresholds: curves, calibration, other objectives; training beside validation."""
     from pellucid.results.figures import DEFAULT_OBJECTIVES
 
-    chosen = existing(workspace, view, version)
-    several = chosen.figures(concept, corrected)
-    ends = [chosen.threshold_for(one, concept, corrected) for one in asked or DEFAULT_OBJECTIVES]
+    chosen = existing(workspace, view, version).results(corrected)
+    several = chosen.figures(concept)
+    ends = [chosen.threshold_for(one, concept) for one in asked or DEFAULT_OBJECTIVES]
     said = chosen.remarks(concept)
     if as_json:
         print_json({
@@ -65,7 +65,7 @@ def figures(workspace: str, view: str, version: str, concept: str | None, asked:
 @JSON
 def causes(workspace: str, view: str, version: str, split: Split, concept: str | None, corrected: bool, as_json: bool) -> None:
     """What kinds of errors there are, and in detection what fixing each kind would gain (TIDE)."""
-    found = existing(workspace, view, version).causes(split, concept, corrected)
+    found = existing(workspace, view, version).results(corrected).causes(split, concept)
     if as_json:
         print_json({"view": view, "version": version, "split": split, "concept": concept, **asdict(found)})
         return
@@ -89,8 +89,8 @@ def confusion(workspace: str, view: str, version: str, split: Split, corrected: 
     """What is taken for what, with none."""
     import numpy as np
 
-    chosen = existing(workspace, view, version)
-    matrix = chosen.confusion(split, corrected)
+    chosen = existing(workspace, view, version).results(corrected)
+    matrix = chosen.confusion(split)
     names = [*chosen.evaluation.concepts, None]
     cells = [
         {"annotated": names[row], "predicted": names[column], "number": int(matrix[row, column])}
@@ -113,9 +113,9 @@ def confusion(workspace: str, view: str, version: str, split: Split, corrected: 
 @JSON
 def slices(workspace: str, view: str, version: str, split: Split, pictures: int, corrected: bool, as_json: bool) -> None:
     """On which kinds of items errors are more frequent than elsewhere, by more than chance."""
-    chosen = existing(workspace, view, version)
+    chosen = existing(workspace, view, version).results(corrected)
     with counting("reading pictures") as progress:
-        found = chosen.slices(split, pictures, corrected, progress)
+        found = chosen.slices(split, pictures, progress)
     if as_json:
         print_json([one.document for one in found])
         return
@@ -132,7 +132,7 @@ def slices(workspace: str, view: str, version: str, split: Split, pictures: int,
 def alike(workspace: str, view: str, version: str, split: Split, as_json: bool) -> None:
     """What looks alike: groups of items, and how many of each are errors."""
     with busy("reading pictures"):
-        found = existing(workspace, view, version).groups(split)
+        found = existing(workspace, view, version).results().groups(split)
     if as_json:
         print_json([{**asdict(one), "share": one.share, "only": one.only} for one in found])
         return

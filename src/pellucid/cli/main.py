@@ -204,8 +204,8 @@ def thresholds(workspace: str, view: str, version: str, objective: str, correcte
     """Each concept's threshold and what it costs on validation."""
     from pellucid.cli.json_output import objective_document, thresholds_document
 
-    chosen = existing(workspace, view, version)
-    document = thresholds_document(chosen, corrected) if objective == "errors" else objective_document(chosen, objective, corrected)
+    results = existing(workspace, view, version).results(corrected)
+    document = thresholds_document(results) if objective == "errors" else objective_document(results, objective)
     if as_json:
         print_json(document)
         return
@@ -224,7 +224,7 @@ def metrics(workspace: str, view: str, version: str, split: Split, corrected: bo
     """Figures at the thresholds, per concept and overall."""
     from pellucid.cli.json_output import metrics_document
 
-    document = metrics_document(existing(workspace, view, version), split, corrected)
+    chosen = existing(workspace, view, version); document = metrics_document(chosen, chosen.results(corrected), split)
     if as_json:
         print_json(document)
         return
@@ -256,13 +256,15 @@ def gallery(
     order: Any, review: Any, corrected: bool, only: tuple[str, ...], reverse: bool, offset: int, limit: int, as_json: bool,
 ) -> None:  # fmt: skip
     """The items of one tab, in its order."""
+    from pellucid.browse.query import ListQuery
     from pellucid.cli.json_output import gallery_document
+    from pellucid.export.datasets import option_thresholds
 
     if threshold is not None and not math.isfinite(threshold):
         raise click.BadParameter(f"{threshold} is no threshold", param_hint="--threshold")
     chosen = existing(workspace, view, version)
-    found = chosen.gallery(tab, concept, split, threshold, reverse, order, review, corrected, only)
-    document = gallery_document(chosen, found, tab, split, concept, offset, limit)
+    results = chosen.results(corrected, option_thresholds(threshold, concept))
+    document = gallery_document(chosen, results, ListQuery(tab, split, concept, order, review, only, reverse), offset, limit)
     if as_json:
         print_json(document)
         return

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import msgspec
 import numpy as np
@@ -43,9 +43,6 @@ from pellucid.storage.parquet import (
 )
 from pellucid.storage.remote_workspace import WORK
 
-if TYPE_CHECKING:
-    from pellucid.project.version import Version
-
 PREDICTIONS_PER_WORKER = 4_000_000
 """Default number of predictions that a worker holds in memory at a time: about 1 GB."""
 
@@ -56,7 +53,21 @@ StepCallback = Callable[[str, int, int], None]
 def no_progress(step: str, done: int, total: int) -> None: ...
 
 
-def evaluate_distributed(version: Version, engine: Engine, max_rows: int = PREDICTIONS_PER_WORKER, progress: StepCallback = no_progress) -> None:
+class StoredVersion(Protocol):
+    """A version on disk whose evaluation can be replaced."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def folder(self) -> Path: ...
+    @property
+    def location(self) -> str: ...
+    @property
+    def latest_manifest(self) -> VersionManifest: ...
+    def save_evaluation(self, manifest: VersionManifest, evaluation: Evaluation) -> None: ...
+
+
+def evaluate_distributed(version: StoredVersion, engine: Engine, max_rows: int = PREDICTIONS_PER_WORKER, progress: StepCallback = no_progress) -> None:
     """Match a version's predictions again and save the result. Finished tasks of an interrupted call with the same plan are reused.
 
     max_rows: the maximum number of predictions that a worker holds at a time. Raises PredictionsMissingError, VersionModifiedError, WorkerFailureError.
@@ -73,7 +84,7 @@ def evaluate_distributed(version: Version, engine: Engine, max_rows: int = PREDI
         raise
 
 
-def run_evaluation(version: Version, manifest: VersionManifest, engine: Engine, max_rows: int, progress: StepCallback) -> None:
+def run_evaluation(version: StoredVersion, manifest: VersionManifest, engine: Engine, max_rows: int, progress: StepCallback) -> None:
     version_location = version.location
     file_names = {"images": manifest.images, "annotations": manifest.annotations, "predictions": manifest.predictions}
     table_paths = {table: f"{version_location}/{file_name}" for table, file_name in file_names.items()}
@@ -179,7 +190,7 @@ class EvaluationRun:
         return fewest_errors_from_bins(requests[0].score_bins, bin_counts, candidates, (score, matches), annotations)
 
 
-def assemble_evaluation(version: Version, plan: Plan, batch_files: Sequence[str], thresholds: tuple[Threshold, ...], scratch: Path) -> Evaluation:
+def assemble_evaluation(version: StoredVersion, plan: Plan, batch_files: Sequence[str], thresholds: tuple[Threshold, ...], scratch: Path) -> Evaluation:
     """Build the evaluation; its columns are memory-mapped from one file in `scratch`."""
     manifest = version.latest_manifest
     images, coverage = read_images(version.folder / manifest.images)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from pellucid._version import __version__
+from pellucid.browse.query import ListQuery, Order, ReviewFilter
 from pellucid.browse.selection import Tab
 from pellucid.core.errors import InvalidChoiceError, format_count
 from pellucid.core.tables import (
@@ -18,6 +19,7 @@ from pellucid.core.tables import (
     Annotations,
     Images,
     Int32Array,
+    Kind,
     Predictions,
     Split,
     string_column,
@@ -37,9 +39,7 @@ from pellucid.formats.writers.table_writer import mask_missing, write_columns
 from pellucid.project.version import Version
 from pellucid.project.view import View
 from pellucid.results.gallery import Gallery
-from pellucid.results.results import Order
 from pellucid.review.corrected import CorrectedView
-from pellucid.review.index import ReviewFilter
 from pellucid.storage.manifests import Concept
 
 ExportTarget = Literal["annotations", "corrections", "tasks", "history", "report", "predictions", "gallery", "thresholds"]
@@ -105,14 +105,14 @@ def annotation_data(view: View, version: Version | None, split: Split | None, co
             current, folders = view.corrected_state()
             concept_by_name = {concept.name: concept for concept in view.manifest.concepts}
             concepts = [concept_by_name.get(concept_name, Concept(concept_name)) for concept_name in current.concepts]
-            export_data = build_export(view, concepts, current.images, current.annotations, None, folders, split)
+            export_data = build_export(view.kind, concepts, current.images, current.annotations, None, folders, split)
             export_data.notes.extend(inapplicable_edit_notes(current))
             return export_data
         images, annotations, folders = view.annotation_tables
-        return build_export(view, view.manifest.concepts, images, annotations, None, folders, split)
-    results = version.results.apply_corrections(view.reviews.log) if corrected else version.results
+        return build_export(view.kind, view.manifest.concepts, images, annotations, None, folders, split)
+    results = version.results(corrected)
     evaluation = results.evaluation
-    return build_export(view, results.manifest.concepts, evaluation.images, evaluation.annotations, None, results.folders, split)
+    return build_export(view.kind, results.manifest.concepts, evaluation.images, evaluation.annotations, None, results.folders, split)
 
 
 def inapplicable_edit_notes(current: CorrectedView) -> list[Note]:
@@ -127,15 +127,15 @@ def inapplicable_edit_notes(current: CorrectedView) -> list[Note]:
 
 def prediction_data(version: Version, split: Split | None) -> ExportData:
     """The predictions in input order."""
-    results = version.results
+    results = version.results()
     evaluation = results.evaluation
     ordered_predictions = evaluation.predictions.take(np.argsort(evaluation.predictions.order, kind="stable"))
-    export_data = build_export(version.view, results.manifest.concepts, evaluation.images, None, ordered_predictions, results.folders, split)
+    export_data = build_export(version.view.kind, results.manifest.concepts, evaluation.images, None, ordered_predictions, results.folders, split)
     return ExportData(**{**vars(export_data), "model": version.name})
 
 
 def build_export(
-    view: View, concepts: Sequence[Concept], images: Images, annotations: Annotations | None, predictions: Predictions | None,
+    kind: Kind, concepts: Sequence[Concept], images: Images, annotations: Annotations | None, predictions: Predictions | None,
     folders: Sequence[str], split: Split | None,
 ) -> ExportData:  # fmt: skip
     """The images of the split (or all) with their items, renumbered."""
@@ -156,33 +156,38 @@ def build_export(
 
     def renumber(item_table: Any) -> Any:
         selected_items = item_table.take(is_selected[item_table.image])
-        return selected_items.replaced(image=new_rows[selected_items.image].astype(np.int32))
+        return selected_items.replace(image=new_rows[selected_items.image].astype(np.int32))
 
     return ExportData(
-        view.kind, concept_names, concept_ids, selected_images, None if annotations is None else renumber(annotations),
+        kind, concept_names, concept_ids, selected_images, None if annotations is None else renumber(annotations),
         None if predictions is None else renumber(predictions), picture_paths, notes=notes,
     )  # fmt: skip
 
 
 def export_gallery(version: Version, format_name: str, path: Path, options: ExportOptions) -> list[Note]:
     """Export a tab: its items as a table (CSV, Parquet, JSON), or its annotations or predictions in a data set format."""
-    gallery = version.gallery(
-        options.tab, options.concept, options.split or "validation", options.threshold, False, options.order, options.review, options.corrected
-    )
+    query = ListQuery(options.tab, options.split or "validation", options.concept, options.order, options.review)
+    thresholds = option_thresholds(options.threshold, options.concept)
+    gallery = version.results(options.corrected, thresholds).gallery(query)
     if format_name in ("csv", "parquet"):
         write_columns(item_columns(gallery), path, "csv, header" if format_name == "csv" else "parquet")
         return []
     if format_name == "json":
         write_json(prepare_export_file(path), [asdict(item) for item in gallery])
         return []
-    results, evaluation = version.results, gallery.list_view.evaluation
+    results, evaluation = version.results(), gallery.list_view.evaluation
     item_rows: Int32Array = gallery.list_view.page(0, len(gallery)).astype(np.int32)
     is_extra = options.tab == "extra"
     export_data = build_export(
-        version.view, results.manifest.concepts, evaluation.images, evaluation.annotations.take(item_rows) if is_extra else None,
+        version.view.kind, results.manifest.concepts, evaluation.images, evaluation.annotations.take(item_rows) if is_extra else None,
         None if is_extra else evaluation.predictions.take(item_rows), results.folders, options.split or "validation",
     )  # fmt: skip
     return write_format(WRITERS if is_extra else PREDICTION_WRITERS, format_name, ExportData(**{**vars(export_data), "model": version.name}), path)
+
+
+def option_thresholds(threshold: float | None, concept: str | None) -> float | dict[str, float] | None:
+    """One threshold for the concept, or for all."""
+    return threshold if threshold is None or concept is None else {concept: threshold}
 
 
 def item_columns(gallery: Gallery) -> dict[str, Any]:

@@ -14,10 +14,10 @@ from urllib.parse import quote, unquote, urlencode
 
 import anyio
 
-from pellucid.core.tables import Split
+from pellucid.core.tables import SPLITS, Split
 from pellucid.formats.errors import ExportError
 from pellucid.images.crop_cache import CropCache
-from pellucid.project import Version
+from pellucid.project import Version, Workspace
 from pellucid.server.app import STATIC, make_app
 
 EXPORTED_TABS = ("missing", "extra", "matched", "all")
@@ -71,14 +71,15 @@ def export_html(
     metrics, the galleries of all concepts, of causes, slices and confusions, of single concepts, whole images.
     against: another version of the view to compare with. Raises ExportError, EmptySplitError; existing files are not overwritten.
     """
-    version.split_index(split)
+    results = version.results()
+    results.split_index(split)
     output_path = Path(path)
     if output_path.exists():
         raise ExportError("html", f"{output_path} already exists; choose a new file or folder")
     if not (STATIC / "index.html").is_file():
         raise ExportError("html", "the web page is missing from this installation; reinstall pellucid")
     if against is not None:
-        version.view.version(against).split_index(split)
+        version.other_results(against, corrected=False).split_index(split)
     single = output_path.suffix.lower() in (".html", ".htm")
     folder = None if single else output_path
     if folder is not None:
@@ -96,6 +97,12 @@ def export_html(
     (output_path if single else output_path / "index.html").write_text(page, encoding="utf-8")
 
 
+def opened_workspace(version: Version) -> Workspace:
+    workspace = version.view.workspace
+    assert isinstance(workspace, Workspace)
+    return workspace
+
+
 class PageCollector:
     """Requests from the server application what the page would request."""
 
@@ -105,7 +112,7 @@ class PageCollector:
         self.split = split
         self.items = items
         self.against = against
-        self.app = make_app(version.view.workspace, CropCache())
+        self.app = make_app(opened_workspace(version), CropCache())
         self.version_url = self.build_version_url(version.name)
 
     def build_version_url(self, version_name: str) -> str:
@@ -154,7 +161,7 @@ class PageCollector:
         causes = self.page_data.responses[response_key(f"{self.version_url}/causes", split)]["found"]["causes"]
         for entry in causes:
             await self.collect_list(entry["tab"], None, [f"cause:{entry['cause']}"])
-        await anyio.to_thread.run_sync(self.version.results.image_stats_cache.read, self.version.split_index(self.split))
+        await anyio.to_thread.run_sync(self.version.results().image_stats_cache.read, SPLITS.index(self.split))
         slices = await self.collect_response(f"{self.version_url}/slices", split)
         for entry in slices["slices"]:
             await self.collect_list(entry["tab"], entry["concept"], entry["only"])
@@ -178,9 +185,9 @@ class PageCollector:
         split: Query = [("split", self.split)]
         compare_url = f"{first_url}/compare/{quote(self.version.name, safe=UNESCAPED)}"
         comparison = await self.collect_response(compare_url, split)
-        split_index = self.version.split_index(self.split)
-        other_version = self.version.view.version(self.against)
-        await anyio.to_thread.run_sync(other_version.results.image_stats_cache.read, split_index)
+        split_index = SPLITS.index(self.split)
+        other_version = self.version.other_results(self.against, corrected=False)
+        await anyio.to_thread.run_sync(other_version.image_stats_cache.read, split_index)
         await self.collect_response(f"{compare_url}/slices", split)
         version_document = await self.fetch_json(first_url, [])
         self.page_data.add_response(first_url, [], {**version_document, "splits": [split_entry for split_entry in version_document["splits"] if split_entry["name"] == self.split]})

@@ -7,9 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pellucid.core.errors import FileMissingError, PellucidError, UnsupportedStoreError
+from pellucid.core.errors import (
+    FileMissingError,
+    PellucidError,
+    StoreUnavailableError,
+    UnsupportedStoreError,
+)
 from pellucid.core.urls import is_remote, reject_credentials
-from pellucid.core.errors import StoreUnavailableError
 
 
 @contextmanager

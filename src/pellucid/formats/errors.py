@@ -155,3 +155,10 @@ class DuplicateScoreError(PellucidError):
         super().__init__(
             f"{path}: duplicate score: image '{image}' has two scores for '{concept}'. Remove one of them."
         )
+
+
+class SplitConflictError(PellucidError):
+    def __init__(self, path: object, image: str, existing_split: str, new_split: str) -> None:
+        super().__init__(
+            f"{path}: image '{image}' is already in {existing_split} and cannot also be in {new_split}. Correct the split or use another view."
+        )

@@ -17,9 +17,10 @@ from pellucid.formats.errors import (
     ContradictoryTagError,
     DuplicateImageError,
     MultipleConceptsError,
+    SplitConflictError,
 )
 from pellucid.images.locations import FOLLOW, absolute, is_there, join, leads_out
-from pellucid.ingest.errors import ImageLocationConflictError, SplitConflictError
+from pellucid.ingest.errors import ImageLocationConflictError
 from pellucid.storage.manifests import Concept
 
 

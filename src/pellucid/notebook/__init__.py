@@ -1,1 +1,6 @@
-"""Versions, galleries and figures in notebooks."""
+"""Versions, galleries and figures in notebooks. Importing it registers how they are displayed."""
+
+from pellucid.notebook.html_repr import gallery_html, version_html
+from pellucid.notebook.widget import gallery_widget
+
+__all__ = ["gallery_html", "gallery_widget", "version_html"]

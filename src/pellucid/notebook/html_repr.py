@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
 
 from pellucid.browse.items import Item
+from pellucid.core.display import render_html
 from pellucid.images.crop_region import Region, frame
 from pellucid.images.crops import PictureProblem, cut
 from pellucid.images.sizes import displayed_size
+from pellucid.project.version import Version
+from pellucid.results.gallery import Gallery
 from pellucid.review.image_locator import ImageLocator
-
-if TYPE_CHECKING:
-    from pellucid.project.version import Version
-    from pellucid.results.figures import SplitFigures
-    from pellucid.results.gallery import Gallery
 
 ITEM_LIMIT, CELL_SIZE, CROP_SIZE = 24, 132, 192
 OUTCOME_COLOURS = {"matched": "#0b7a65", "missing": "#b04d05", "extra": "#6f3bd1", "ignored": "#646b76", "below": "#70767f"}
 OUTCOME_MARKS = {"matched": "✓", "missing": "+", "extra": "−", "ignored": "○", "below": "·"}
 
 
+@render_html.register
 def gallery_html(gallery: Gallery, item_limit: int = ITEM_LIMIT) -> str:
     """The first items with their crops, and the total number of items."""
     items = gallery.page(0, item_limit)
@@ -74,10 +70,11 @@ def box_svg(item: Item, region: Region) -> str:
     )
 
 
+@render_html.register
 def version_html(version: Version) -> str:
     """A summary of the version, and its counts in each split at its thresholds."""
     evaluation, split_rows = version.evaluation, []
-    for split_figures in version.figures() if version.manifest.predictions is not None else []:
+    for split_figures in version.results().figures() if version.manifest.predictions is not None else []:
         rates = [split_figures.at.precision, split_figures.at.recall, split_figures.at.f1]
         cells = [split_figures.split, f"{split_figures.images:,}", f"{split_figures.annotations:,}", f"{split_figures.at.tp:,}", f"{split_figures.at.fp:,}", f"{split_figures.at.fn:,}"]
         cells += ["–" if rate is None else f"{rate:.3f}" for rate in rates]
@@ -89,56 +86,3 @@ def version_html(version: Version) -> str:
         f"<div><b>{escape(version.name)}</b> of {escape(version.view.name)}: {version.manifest.kind}, {len(evaluation.concepts)} concepts, "
         f"{len(evaluation.images):,} images, {len(evaluation.predictions):,} predictions{table_html}</div>"
     )
-
-
-@dataclass(frozen=True)
-class PlotLine:
-    """ratios: 0 to 1, None where undefined · dash: an SVG stroke-dasharray."""
-
-    ratios: Sequence[float | None]
-    colour: str
-    dash: str
-    label: str
-
-
-WIDTH, HEIGHT, LEFT_MARGIN, BOTTOM_MARGIN = 520, 220, 34, 26
-
-
-def figures_svg(figures: SplitFigures) -> str:
-    """Precision, recall, F1 and errors (relative to their maximum) against the threshold, as a standalone SVG."""
-    curve = figures.curve
-    low, high = (curve.threshold[0], curve.threshold[-1]) if curve.threshold else (0.0, 1.0)
-    max_errors = max(1, *curve.errors) if curve.errors else 1
-    errors: list[float | None] = [error_count / max_errors for error_count in curve.errors]
-    lines = (
-        PlotLine(curve.precision, "#1f55c8", "", "precision"), PlotLine(curve.recall, "#6f3bd1", "7 3", "recall"),
-        PlotLine(curve.f1, "#444", "2 3", "F1"), PlotLine(errors, "#b04d05", "", f"errors, up to {max_errors:,}"),
-    )  # fmt: skip
-    paths, legend = "", ""
-    for line_index, line in enumerate(lines):
-        path_data = svg_path(curve.threshold, line.ratios, low, high)
-        paths += f'<path d="{path_data}" fill="none" stroke="{line.colour}" stroke-width="1.6" stroke-dasharray="{line.dash}"/>'
-        legend += f'<text x="{LEFT_MARGIN + line_index * 118}" y="11" fill="{line.colour}">{line.label}</text>'
-    ticks = "".join(
-        f'<text x="{LEFT_MARGIN - 5}" y="{y_position(ratio) + 4:.0f}" text-anchor="end">{ratio:g}</text>'
-        f'<line x1="{LEFT_MARGIN}" x2="{WIDTH}" y1="{y_position(ratio):.1f}" y2="{y_position(ratio):.1f}" stroke="#8884"/>'
-        for ratio in (0, 0.5, 1)
-    )
-    axis_labels = f'<text x="{LEFT_MARGIN}" y="{HEIGHT - 8}">{low:.3g}</text><text x="{WIDTH}" y="{HEIGHT - 8}" text-anchor="end">threshold {high:.3g}</text>'
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH + 6} {HEIGHT}" width="{WIDTH + 6}" height="{HEIGHT}" font-size="11" '
-        f'font-family="system-ui,sans-serif" fill="#777">{ticks}{paths}{legend}{axis_labels}</svg>'
-    )
-
-
-def y_position(ratio: float) -> float:
-    return HEIGHT - BOTTOM_MARGIN - ratio * (HEIGHT - BOTTOM_MARGIN - 20)
-
-
-def svg_path(xs: Sequence[float], ys: Sequence[float | None], low: float, high: float) -> str:
-    commands, is_drawing = [], False
-    for x, y in zip(xs, ys, strict=True):
-        if y is not None:
-            commands.append(f"{'L' if is_drawing else 'M'}{LEFT_MARGIN + (x - low) / ((high - low) or 1) * (WIDTH - LEFT_MARGIN):.1f},{y_position(y):.1f}")
-        is_drawing = y is not None
-    return "".join(commands)

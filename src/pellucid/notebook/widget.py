@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pellucid.browse.selection import TABS
 from pellucid.core.errors import MissingDependencyError
 from pellucid.notebook.html_repr import item_picture
-
-if TYPE_CHECKING:
-    from pellucid.project.version import Version
-    from pellucid.results.gallery import Gallery
+from pellucid.project.version import Version
+from pellucid.results.gallery import Gallery
 
 PAGE_SIZE = 30
 WIDGET_SCRIPT = Path(__file__).with_name("widget.js")

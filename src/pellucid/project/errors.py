@@ -39,8 +39,3 @@ class VersionExistsError(PellucidError):
         )
 
 
-class EmptySplitError(PellucidError):
-    def __init__(self, version: str, split: str, splits: Sequence[str]) -> None:
-        super().__init__(
-            f"version '{version}' has no images in {split}; it has images in {', '.join(splits)}. Choose one of these with --split."
-        )

@@ -8,9 +8,10 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
 from pellucid.browse.items import Item
+from pellucid.core.tables import Kind
 from pellucid.results.results import Results
 from pellucid.review.errors import (
     HistoryRowNotFoundError,
@@ -32,10 +33,6 @@ from pellucid.review.resolve import Edit, TargetItem, resolve
 from pellucid.review.storage.image_hash import content_and_stamp
 from pellucid.review.storage.store import DecisionStore
 from pellucid.storage.manifests import now
-
-if TYPE_CHECKING:
-    from pellucid.project.version import Version
-    from pellucid.project.view import View
 
 MAX_REVIEWER_LENGTH = 100
 NO_EDIT = Edit()
@@ -62,10 +59,27 @@ class ReviewOutcome:
     conflicts: list[Decision]
 
 
+class ReviewedView(Protocol):
+    """The view whose items are reviewed."""
+
+    name: str
+
+    @property
+    def kind(self) -> Kind: ...
+
+
+class ReviewedVersion(Protocol):
+    """The version in which a reviewer saw an item."""
+
+    name: str
+
+    def results(self) -> Results: ...
+
+
 class Reviews:
     """The decisions on a view: `view.reviews`. Thread-safe. Every read includes the latest decisions of others."""
 
-    def __init__(self, view: View, store: DecisionStore) -> None:
+    def __init__(self, view: ReviewedView, store: DecisionStore) -> None:
         self.view = view
         self._store = store
         self._log = DecisionLog(view.kind)
@@ -79,7 +93,7 @@ class Reviews:
             return self._log
 
     def decide(
-        self, version: Version, items: Iterable[Item | ItemRef], verdict: Verdict, who: str, edit: Edit = NO_EDIT, reason: str = "",
+        self, version: ReviewedVersion, items: Iterable[Item | ItemRef], verdict: Verdict, who: str, edit: Edit = NO_EDIT, reason: str = "",
         batch: str | None = None, last_seen_id: int | None = None, loaded: Results | None = None,
     ) -> ReviewOutcome:  # fmt: skip
         """Record a verdict on items: the annotation is `wrong` (it gets corrected), `right` (the model is wrong), or `unsure`.
@@ -88,7 +102,7 @@ class Reviews:
         last_seen_id: the last decision known to the reviewer. loaded: the results they looked at, if not the original ones.
         All decisions are stored, or none. Raises ItemNotFoundError, UnknownConceptError, InvalidDecisionError, ReviewerMissingError, ReviewStoreUnavailableError.
         """
-        results = loaded or version.results
+        results = loaded or version.results()
         decisions: list[Decision] = []
         for item in items:
             decision = self._make_decision(results, item_ref(item), verdict, edit, decisions)
@@ -111,9 +125,9 @@ class Reviews:
         duplicates = [nth for nth in resolved.duplicates if nth not in used_duplicates] or list(resolved.duplicates)
         return replace(decision, nth=self.log.first_free_duplicate(decision, duplicates))
 
-    def comment(self, version: Version, item: Item | ItemRef, who: str, text: str, loaded: Results | None = None) -> ReviewOutcome:
+    def comment(self, version: ReviewedVersion, item: Item | ItemRef, who: str, text: str, loaded: Results | None = None) -> ReviewOutcome:
         """Comment on an item without a verdict."""
-        decision = self._make_decision(loaded or version.results, item_ref(item), "unsure", NO_EDIT)
+        decision = self._make_decision(loaded or version.results(), item_ref(item), "unsure", NO_EDIT)
         return self._append([replace(decision, action="comment", before=(), after=(), reason=text, version=version.name)], who)
 
     def undo(self, who: str, batch: str | None = None) -> ReviewOutcome:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -36,11 +36,14 @@ from pellucid.ingest.checks import twin_findings
 from pellucid.ingest.exif import annotated_as_stored
 from pellucid.ingest.predictions import annotations_in_pixels, outside, split_position
 from pellucid.project.errors import EmptyViewError, VersionExistsError, VersionNotFoundError
+from pellucid.project.interfaces import ParentWorkspace
 from pellucid.project.reviews import Reviews
-from pellucid.project.version import MANIFEST as VERSION_MANIFEST
 from pellucid.project.version import Version
+from pellucid.project.version_files import MANIFEST as VERSION_MANIFEST
 from pellucid.results.embeddings import read_embeddings, save_embeddings
+from pellucid.results.results import Results
 from pellucid.review.corrected import CorrectedView, correct_view
+from pellucid.review.events import DecisionLog
 from pellucid.storage.files import follow, read_manifest, remove_leftovers, write_manifest, writing
 from pellucid.storage.manifests import (
     BeforeMending,
@@ -53,9 +56,6 @@ from pellucid.storage.manifests import (
 from pellucid.storage.names import checked_name, listed_names
 from pellucid.storage.parquet import read_annotations, read_images, write_annotations, write_images
 
-if TYPE_CHECKING:
-    from pellucid.project.workspace import Workspace
-
 MANIFEST = "view.json"
 ORIGINALS_FILE = "originals.parquet"
 
@@ -63,7 +63,7 @@ ORIGINALS_FILE = "originals.parquet"
 class View:
     """Created or opened by `workspace.view(name, kind)`. A draft is written to disk by the first `add`."""
 
-    def __init__(self, workspace: Workspace, name: str, draft_kind: Kind | None = None) -> None:
+    def __init__(self, workspace: ParentWorkspace, name: str, draft_kind: Kind | None = None) -> None:
         self.workspace = workspace
         self.name = name
         self.folder: Path = workspace.folder / "views" / name
@@ -170,6 +170,19 @@ class View:
     def reviews(self) -> Reviews:
         """The review decisions of this view."""
         return Reviews(self, self.workspace.decision_store)
+
+    @property
+    def decision_log(self) -> DecisionLog:
+        """All decisions, up to the latest."""
+        return self.reviews.log
+
+    def version_results(self, name: str, corrected: bool) -> Results:
+        """Results of a version of this view. Raises VersionNotFoundError."""
+        return self.version(name).results(corrected)
+
+    def version_stamp(self, name: str) -> object:
+        """Changes when the version does."""
+        return self.version(name).disk_stamp()
 
     def corrected_state(self) -> tuple[CorrectedView, list[str]]:
         """The images and annotations with corrections applied, and the image folders."""

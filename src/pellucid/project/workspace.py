@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 from pellucid._version import __version__
 from pellucid.core.tables import Kind, Split
@@ -26,9 +27,6 @@ from pellucid.storage.manifests import FORMAT, ViewManifest, WorkspaceManifest
 from pellucid.storage.names import checked_name, listed_names
 from pellucid.storage.remote_workspace import opened
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 MANIFEST = "workspace.json"
 REVIEWS_VARIABLE = "PELLUCID_REVIEWS"
 """Environment variable with the URL of a PostgreSQL database for review decisions."""
@@ -37,6 +35,9 @@ REVIEWS_VARIABLE = "PELLUCID_REVIEWS"
 class Workspace:
     """Opened by `pellucid.open(folder)`; created by the first write. folder: a local path, or a URL of an
     object store (s3, gs, az, http), whose files are cached locally on demand."""
+
+    server: ClassVar[Callable[..., None] | None] = None
+    """Serves a workspace; set by `pellucid.api`, as the server builds on this package."""
 
     def __init__(self, folder: str | Path, reviews: str | None = None) -> None:
         self._mirror = opened(str(folder)) if is_remote(str(folder)) else None
@@ -147,9 +148,9 @@ class Workspace:
     ) -> None:  # fmt: skip
         """Serve the gallery until interrupted. port: None for 7860 or a free one, 0 for any free one. ready: called with the URL.
         access: authentication and authorization: `role`, `who_header`, `proxies`, `owners`, `log` (see docs/security.md)."""
-        from pellucid.server.serving import Access, serve
-
-        serve(self, host, port, browser, ready, Access(**access))
+        if self.server is None:
+            raise RuntimeError("open the workspace with pellucid.open() to serve it")
+        self.server(self, host, port, browser, ready, **access)
 
 
 def is_unrelated_file(file: Path) -> bool:

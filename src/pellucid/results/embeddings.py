@@ -15,8 +15,8 @@ from pellucid.core.tables import Float64Array, Int64Array, StringArray
 from pellucid.formats.tabular.reader import escape_glob
 from pellucid.results.errors import InvalidEmbeddingsError
 from pellucid.storage.files import writing
+from pellucid.storage.names import EMBEDDINGS_FILE
 
-EMBEDDINGS_FILE = "embeddings.npz"
 BOX_COLUMNS = ("x", "y", "width", "height")
 BOX_TOLERANCE = 0.1
 """Tolerance in pixels when boxes are compared, as files round coordinates."""

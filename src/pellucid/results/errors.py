@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pellucid.core.errors import PellucidError
 
 
@@ -17,3 +19,10 @@ class FilterError(PellucidError):
 
     def __init__(self, expression: str, expected: str) -> None:
         super().__init__(f"invalid filter '{expression}': expected {expected}.")
+
+
+class EmptySplitError(PellucidError):
+    def __init__(self, version: str, split: str, splits: Sequence[str]) -> None:
+        super().__init__(
+            f"version '{version}' has no images in {split}; it has images in {', '.join(splits)}. Choose one of these with --split."
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,8 +19,7 @@ from pellucid.evaluation.error_causes import CAUSES, false_negative_causes, fals
 from pellucid.evaluation.evaluation import VALIDATION, Evaluation
 from pellucid.evaluation.objectives import optimize_objective, parse_objective
 from pellucid.evaluation.thresholds import ScoredPredictions, Threshold
-from pellucid.notebook.html_repr import figures_svg
-from pellucid.results.results import Results
+from pellucid.results.curves_svg import curves_svg
 
 MIN_ANNOTATIONS = 30
 """Below this number of annotations, metrics get a remark."""
@@ -91,8 +90,8 @@ class SplitFigures:
 
     @property
     def svg(self) -> str:
-        """The curves, as an SVG image."""
-        return figures_svg(self)
+        """The curves as a standalone SVG drawing."""
+        return curves_svg(self.curve)
 
     def _repr_html_(self) -> str:
         return self.svg
@@ -118,8 +117,7 @@ def operating_point(tp: int, fp: int, fn: int) -> OperatingPoint:
     return OperatingPoint(tp, fp, fn, precision(tp, fp), recall(tp, fn), f1(tp, fp, fn))
 
 
-def split_figures(results: Results, split: int, concept: int | None, thresholds: Float64Array) -> SplitFigures:
-    evaluation = results.evaluation
+def split_figures(evaluation: Evaluation, split: int, concept: int | None, thresholds: Float64Array) -> SplitFigures:
     counts = count_outcomes(evaluation, split, thresholds)
     concept_slice = slice(None) if concept is None else slice(concept, concept + 1)
     tp, fp, fn = (int(concept_counts[concept_slice].sum()) for concept_counts in (counts.tp, counts.fp, counts.fn))
@@ -173,9 +171,9 @@ MIN_BIN_PREDICTIONS, CALIBRATION_TOLERANCE = 5, 0.05
 """Fewest predictions of a bin that is judged, and the allowed difference between its mean score and its precision."""
 
 
-def figure_remarks(results: Results, concept: int | None, figures_by_split: Sequence[SplitFigures]) -> list[str]:
+def figure_remarks(evaluation: Evaluation, concept: int | None, figures_by_split: Sequence[SplitFigures]) -> list[str]:
     """Warnings about the reliability of the metrics."""
-    concept_name = "all concepts" if concept is None else results.evaluation.concepts[concept]
+    concept_name = "all concepts" if concept is None else evaluation.concepts[concept]
     sparse_splits = [figures for figures in figures_by_split if figures.images and figures.annotations < MIN_ANNOTATIONS]
     messages = [
         f"{figures.split}: metrics are based on {'no' if not figures.annotations else f'only {figures.annotations}'} annotations of {concept_name}"
@@ -205,9 +203,8 @@ def train_gap_remarks(training: OperatingPoint, validation: OperatingPoint) -> l
     return [f"{shares}: worse on training, which suggests noisy training annotations or a harder split"]
 
 
-def objective_thresholds(results: Results, concept: int | None, objective_names: Sequence[str]) -> list[ThresholdFigures]:
+def objective_thresholds(evaluation: Evaluation, concept: int | None, objective_names: Sequence[str]) -> list[ThresholdFigures]:
     """Thresholds for each objective, on validation. concept None: one threshold for all concepts together. Raises InvalidObjectiveError."""
-    evaluation = results.evaluation
     counted_predictions = evaluation.concept_predictions(VALIDATION, concept) if concept is not None else pool_counted(evaluation)
     threshold_list = []
     for objective_name in objective_names:
@@ -242,10 +239,10 @@ class ConfusionFigures:
     number: list[int]
 
 
-def confusion_figures(results: Results, split: int, thresholds: Float64Array) -> ConfusionFigures:
-    confusion_matrix: Confusion = confusion(results.evaluation, split, thresholds)
-    annotated, predicted, cell_counts = confusion_matrix.cells(results.evaluation)
-    order: Int64Array = clustered(len(results.evaluation.concepts), annotated, predicted, cell_counts)
+def confusion_figures(evaluation: Evaluation, split: int, thresholds: Float64Array) -> ConfusionFigures:
+    confusion_matrix: Confusion = confusion(evaluation, split, thresholds)
+    annotated, predicted, cell_counts = confusion_matrix.cells(evaluation)
+    order: Int64Array = clustered(len(evaluation.concepts), annotated, predicted, cell_counts)
     return ConfusionFigures(order.tolist(), annotated.tolist(), predicted.tolist(), cell_counts.tolist())
 
 
@@ -278,8 +275,14 @@ class ErrorCauses:
     false_negatives: float | None
 
 
-def cause_figures(results: Results, split: int, concept: int | None, thresholds: Float64Array) -> ErrorCauses:
-    evaluation = results.evaluation
+def cause_figures(
+    evaluation: Evaluation,
+    split: int,
+    concept: int | None,
+    thresholds: Float64Array,
+    tide: Callable[[int], Tide | None],
+) -> ErrorCauses:
+    """tide: gives the TIDE figures of a split; asked for in detection with all concepts only."""
     causes = []
     for tab, find_causes in (("extra", false_negative_causes), ("missing", false_positive_causes)):
         error_rows = Selection(evaluation, "extra" if tab == "extra" else "missing", split, concept, thresholds).every()
@@ -287,7 +290,7 @@ def cause_figures(results: Results, split: int, concept: int | None, thresholds:
         causes += [CauseFigures(tab, CAUSES[cause_index], int(cause_counts[cause_index])) for cause_index in np.argsort(-cause_counts, kind="stable") if cause_counts[cause_index]]
     if evaluation.kind != "detection" or concept is not None:
         return ErrorCauses(causes, None, [], None, None)
-    tide_figures: Tide | None = results.tide(split)
+    tide_figures = tide(split)
     if tide_figures is None:
         return ErrorCauses(causes, None, [], None, None)
     gains = [Gain(kind, gain, tide_figures.number[kind]) for kind, gain in sorted(tide_figures.gain.items(), key=lambda pair: -pair[1])]

@@ -12,8 +12,9 @@ alarm_new, still_wrong and both_right with this one as the newer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -36,11 +37,8 @@ from pellucid.evaluation.evaluation import Evaluation
 from pellucid.evaluation.match_result import MATCHED, WRONG
 from pellucid.evaluation.unmatched import concept_scores
 from pellucid.results.errors import FilterError
-from pellucid.results.results import Results
+from pellucid.results.similarity import Appearance
 from pellucid.results.slices import match_conditions, needs_pixels
-
-if TYPE_CHECKING:
-    from pellucid.project.version import Version
 
 SIMILAR_LIMIT = 60
 """Number of items that `like` selects."""
@@ -50,20 +48,30 @@ FALSE_ALARM_CHANGES = ("alarm_gone", "alarm_new")
 YES_OR_NO = ("yes", "no")
 
 
-def apply_filters(version: Version, results: Results, selection: Selection, filters: Sequence[str]) -> Int64Array:
+@dataclass(frozen=True)
+class FilterContext:
+    """What filters read besides the list itself."""
+
+    appearance: Callable[[int], Appearance]
+    """The looks of the items of a split; reads the images that were not read before."""
+    other_evaluation: Callable[[str], Evaluation]
+    """The evaluation of another version of the view, by name."""
+
+
+def apply_filters(context: FilterContext, selection: Selection, filters: Sequence[str]) -> Int64Array:
     """Rows that satisfy all filters, in the tab's order (`like`: most similar first). Raises FilterError."""
     item_rows = selection.every()
     clauses = [parse_clause(clause_text) for clause_text in filters]
     for key, argument in clauses:
         if key not in ("where", "like"):
-            item_rows = item_rows[clause_mask(version, results, selection, item_rows, key, argument)]
+            item_rows = item_rows[clause_mask(context, selection, item_rows, key, argument)]
     if conditions := [parse_condition(argument) for key, argument in clauses if key == "where"]:
-        appearance = results.appearance(selection.split) if any(needs_pixels(c.name) for c in conditions) else None
-        item_rows = item_rows[match_conditions(results.evaluation, item_rows, selection.shows_annotations, appearance, conditions)]
+        appearance = context.appearance(selection.split) if any(needs_pixels(c.name) for c in conditions) else None
+        item_rows = item_rows[match_conditions(selection.evaluation, item_rows, selection.shows_annotations, appearance, conditions)]
     item_rows = in_order(selection, item_rows)
     for key, argument in clauses:
         if key == "like":
-            item_rows = most_similar(results, selection, item_rows, argument)
+            item_rows = most_similar(context, selection, item_rows, argument)
     return item_rows
 
 
@@ -79,8 +87,8 @@ def parse_clause(clause_text: str) -> tuple[str, str]:
     return key, argument
 
 
-def clause_mask(version: Version, results: Results, selection: Selection, item_rows: Int64Array, key: str, argument: str) -> BoolArray:
-    evaluation, are_annotations = results.evaluation, selection.shows_annotations
+def clause_mask(context: FilterContext, selection: Selection, item_rows: Int64Array, key: str, argument: str) -> BoolArray:
+    evaluation, are_annotations = selection.evaluation, selection.shows_annotations
     if key == "cause":
         return cause_mask(selection, item_rows, argument)
     if key == "score":
@@ -95,7 +103,7 @@ def clause_mask(version: Version, results: Results, selection: Selection, item_r
         return np.asarray(states == (MATCHED if argument == "yes" else WRONG) if key == "right" else (states == MATCHED) | (states == WRONG))
     if key in ("predicted", "annotated"):
         return confusion_mask(selection, item_rows, key, argument)
-    return version_change_mask(version, results, selection, item_rows, argument)
+    return version_change_mask(context, selection, item_rows, argument)
 
 
 def score_range_mask(scores: Float64Array, range_text: str, key: str) -> BoolArray:
@@ -140,8 +148,8 @@ def parse_condition(condition_text: str) -> Condition:
         raise FilterError(f"where:{condition_text}", "where:PROPERTY=LOW..HIGH or where:PROPERTY=VALUE") from error
 
 
-def most_similar(results: Results, selection: Selection, item_rows: Int64Array, reference: str) -> Int64Array:
-    evaluation = results.evaluation
+def most_similar(context: FilterContext, selection: Selection, item_rows: Int64Array, reference: str) -> Int64Array:
+    evaluation = selection.evaluation
     table_key, row_text = reference[:1], reference[1:]
     reference_table: Any = {"a": evaluation.annotations, "p": evaluation.predictions}.get(table_key)
     if reference_table is None or not row_text.isdecimal() or len(row_text) > 18 or int(row_text) >= len(reference_table):
@@ -149,7 +157,7 @@ def most_similar(results: Results, selection: Selection, item_rows: Int64Array, 
     reference_row = np.array([int(row_text)])
     split = int(evaluation.images.split[reference_table.image[reference_row]][0])
     has_boxes = evaluation.kind == "detection"
-    appearance = results.appearance(split)
+    appearance = context.appearance(split)
     reference_line, _ = appearance.image_stats.find_lines(reference_row, np.asarray(reference_table.image[reference_row], np.int64), table_key == "a", has_boxes)
     if reference_line[0] < 0 or split != selection.split:
         return item_rows[:0]
@@ -158,13 +166,13 @@ def most_similar(results: Results, selection: Selection, item_rows: Int64Array, 
     return np.asarray(item_rows[appearance.nearest_lines(int(reference_line[0]), item_lines, SIMILAR_LIMIT)])
 
 
-def version_change_mask(version: Version, results: Results, selection: Selection, item_rows: Int64Array, argument: str) -> BoolArray:
+def version_change_mask(context: FilterContext, selection: Selection, item_rows: Int64Array, argument: str) -> BoolArray:
     """Mask of the changes between this version and another; the change determines which of them is the older."""
     version_name, separator, change = argument.rpartition("=")
     if not separator or change not in (*CHANGE_OUTCOMES, *FALSE_ALARM_CHANGES):
         raise FilterError(f"versus:{argument}", f"versus:VERSION=CHANGE with one of {', '.join((*CHANGE_OUTCOMES, *FALSE_ALARM_CHANGES))}")
-    other_evaluation = version.other_results(version_name, results).evaluation
-    ours, theirs = (results.evaluation, selection.thresholds), (other_evaluation, other_evaluation.optimal_thresholds)
+    other_evaluation = context.other_evaluation(version_name)
+    ours, theirs = (selection.evaluation, selection.thresholds), (other_evaluation, other_evaluation.optimal_thresholds)
     newer = change not in ("fixed", "alarm_gone")
     older_first = (theirs, ours) if newer else (ours, theirs)
     comparison = compare(older_first[0][0], older_first[1][0], selection.split, older_first[0][1], older_first[1][1])

@@ -8,8 +8,8 @@ from typing import Any, overload
 
 from pellucid.browse.items import Item, items
 from pellucid.browse.list_views import Shown
+from pellucid.core.display import render_html
 from pellucid.core.errors import MissingDependencyError
-from pellucid.notebook.html_repr import gallery_html
 from pellucid.review.image_locator import ImageLocator
 
 BATCH_SIZE = 1_000
@@ -27,8 +27,8 @@ class Gallery(Sequence[Item]):
     def __repr__(self) -> str:
         return f"<{len(self):,} items of the tab {self.list_view.tab}>"
 
-    def _repr_html_(self) -> str:
-        return gallery_html(self)
+    def _repr_html_(self) -> str | None:
+        return render_html(self)
 
     @property
     def threshold_position(self) -> int | None:

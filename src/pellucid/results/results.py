@@ -1,68 +1,465 @@
-"""The results of a version, held in memory, with cached derived results."""
+"""`Results`: one version in one state, with every question that can be asked about it."""
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Protocol
 
 import numpy as np
 
 from pellucid.analysis.tide import Tide, tide
 from pellucid.browse.label_errors import Suspicion, most_likely_first, suspicion
 from pellucid.browse.list_views import Shown, in_order
+from pellucid.browse.query import ListQuery, Order, ReviewFilter
 from pellucid.browse.selection import Selection, Tab
 from pellucid.browse.similarity_order import chained
-from pellucid.core.tables import Float64Array, Int64Array
+from pellucid.core.errors import InvalidChoiceError, UnknownConceptError
+from pellucid.core.tables import SPLITS, Float64Array, Images, Int64Array, Split
 from pellucid.evaluation.bootstrap import Interval, threshold_intervals
+from pellucid.evaluation.counts import SCORE_BAR_BINS, Histogram, histogram
 from pellucid.evaluation.error_causes import ImageRows
-from pellucid.evaluation.evaluation import Evaluation
+from pellucid.evaluation.evaluation import VALIDATION, Evaluation
+from pellucid.evaluation.incremental import rematch
+from pellucid.evaluation.metrics import Metrics, compute_metrics, optional_float
+from pellucid.evaluation.thresholds import Threshold, apply_user_threshold
+from pellucid.evaluation.voc_metrics import voc_average_precision
+from pellucid.formats.errors import KindConflictError
 from pellucid.images.descriptors import likenesses
 from pellucid.results.embeddings import Embeddings
-from pellucid.results.image_stats import ImageStatsCache
-from pellucid.results.similarity import Appearance
+from pellucid.results.errors import EmptySplitError
+from pellucid.results.figures import (
+    ErrorCauses,
+    SplitFigures,
+    ThresholdFigures,
+    cause_figures,
+    confusion_figures,
+    figure_remarks,
+    objective_thresholds,
+    split_figures,
+)
+from pellucid.results.filters import FilterContext, apply_filters, other_version_names
+from pellucid.results.gallery import Gallery
+from pellucid.results.image_stats import DEFAULT_PICTURE_LIMIT, ImageStatsCache, ProgressCallback
+from pellucid.results.similarity import Appearance, SimilarityGroup, find_similarity_groups
 from pellucid.results.slices import ErrorSlice, find_slices
+from pellucid.results.version_comparison import VersionComparison, compare_versions
 from pellucid.review.apply import group_effective_decisions
 from pellucid.review.corrected import OriginalAnnotations, correct_evaluation, locate_decisions
 from pellucid.review.events import Decision, DecisionLog
 from pellucid.review.image_locator import ImageLocator
-from pellucid.review.index import ReviewFilter, ReviewIndex
+from pellucid.review.index import ReviewIndex
 from pellucid.storage.manifests import VersionManifest
 
 CACHE_SIZE = 24
-Order = Literal["score", "mistakes", "similar"]
-ORDERS: tuple[Order, ...] = ("score", "mistakes", "similar")
 SIMILARITY_LIMIT = 2_000
 """Most items sorted by similarity; items less likely to be label errors follow in their own order."""
 
 
+class VersionLinks(Protocol):
+    """How the results of a version reach the decisions and the other versions of its view."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def decision_log(self) -> DecisionLog: ...
+    def other_results(self, name: str, corrected: bool) -> Results: ...
+    def other_stamp(self, name: str) -> object:
+        """Changes when the other version changes."""
+        ...
+
+
 class Results:
-    """Manifest and evaluation of one generation. folders: indexed by the images' `root`. folder: of the version, where image
-    statistics are cached; None: no cache on disk."""
+    """A version in one state: as trained or with corrections, at the chosen thresholds.
+
+    Made by `version.results(...)`; never changes. manifest, evaluation: of one generation · folders:
+    image folders, indexed by the images' `root` · folder: of the version, where image statistics are
+    cached; None: no cache on disk.
+    """
 
     def __init__(
-        self, manifest: VersionManifest, evaluation: Evaluation, folders: list[str] | None = None, originals: OriginalAnnotations | None = None,
-        corrected: bool = False, folder: Path | None = None, embeddings: Embeddings | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        links: VersionLinks,
+        manifest: VersionManifest,
+        evaluation: Evaluation,
+        folders: list[str] | None = None,
+        originals: OriginalAnnotations | None = None,
+        corrected: bool = False,
+        folder: Path | None = None,
+        embeddings: Embeddings | None = None,
+    ) -> None:
+        self.links = links
         self.manifest = manifest
         self.evaluation = evaluation
         self.folders = manifest.folders if folders is None else folders
         self.originals = originals
         self.corrected = corrected
         self.embeddings = embeddings
-        self._folder = folder
+        self.common_threshold: float | None = None
+        """The threshold of all concepts, where one was chosen for all."""
         self.not_applied = 0
-        """With corrections: decisions that cannot be applied because their image or annotation no longer exists."""
+        """With corrections: decisions whose image or annotation no longer exists."""
         self.frozen_rows: Int64Array | None = None
-        """With corrections: the row of each annotation in the frozen table, -1 for a new annotation."""
+        """With corrections: each annotation's row in the frozen table, -1 for a new annotation."""
+        self._folder = folder
+        self._user_thresholds: Float64Array | None = None
         self._cache: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
         self._lock = threading.RLock()
         self._corrected_results: tuple[tuple[int, ...], Results] | None = None
         self._corrected_head = -1
+
+    # States
+
+    @property
+    def thresholds(self) -> Float64Array:
+        """The threshold of each concept, float64 (concepts,): the optimal ones unless others were chosen."""
+        chosen = self._user_thresholds
+        return self.evaluation.optimal_thresholds if chosen is None else chosen
+
+    def with_thresholds(self, thresholds: float | Mapping[str, float] | Float64Array) -> Results:
+        """The same at other thresholds: one for all concepts, by concept, or one per concept.
+
+        Raises:
+            UnknownConceptError: a concept is not in the version.
+            ValueError: a threshold is not finite.
+        """
+        values = self.thresholds.copy()
+        common = None
+        if isinstance(thresholds, Mapping):
+            for concept, value in thresholds.items():
+                values[self.concept_index(concept)] = value
+        else:
+            values[:] = thresholds
+            common = None if isinstance(thresholds, np.ndarray) else float(thresholds)
+        if not np.isfinite(values).all():
+            raise ValueError("invalid threshold: expected a finite number")
+        results = copy.copy(self)
+        results._user_thresholds = values
+        results.common_threshold = common
+        return results
+
+    def at_iou(self, iou: float) -> Results:
+        """The same predictions matched at another IoU threshold, over 0 and at most 1."""
+        if iou == self.evaluation.iou_threshold or self.evaluation.kind != "detection":
+            return self
+
+        def rematched() -> Results:
+            evaluation = rematch(self.evaluation, iou)
+            return self._derive(evaluation, self.corrected)
+
+        results: Results = self._get_or_compute(("iou", iou), rematched)
+        return results
+
+    def with_corrections(self, decision_log: DecisionLog) -> Results:
+        """The evaluation against the corrected annotations; self if there are no corrections."""
+        with self._lock:
+            if self._corrected_head != decision_log.head:
+                head, decisions = decision_log.head, decision_log.active_decisions()
+                located = locate_decisions(self.image_locator, decisions)
+                effective = group_effective_decisions(self.evaluation.kind, located)
+                decision_ids = tuple(
+                    decision.id for group in effective.values() for decision in group
+                )
+                # Decisions that confirm annotations change nothing.
+                if self._corrected_results is None or self._corrected_results[0] != decision_ids:
+                    is_corrected = decision_ids or self.originals is not None
+                    corrected = self._correct(decisions, located) if is_corrected else self
+                    self._corrected_results = decision_ids, corrected
+                self._corrected_head = head
+            assert self._corrected_results is not None
+            return self._corrected_results[1]
+
+    def _correct(self, decisions: list[Decision], located: list[tuple[int, Decision]]) -> Results:
+        evaluation, frozen_rows, inapplicable = correct_evaluation(
+            self.evaluation, self.originals, located
+        )
+        results = self._derive(evaluation, corrected=True)
+        results.frozen_rows = frozen_rows
+        located_ids = {decision.id for _, decision in located}
+        lost = sum(d.is_edit and d.id not in located_ids for d in decisions)
+        results.not_applied = len(inapplicable) + lost
+        return results
+
+    def _derive(self, evaluation: Evaluation, corrected: bool) -> Results:
+        return Results(
+            self.links,
+            self.manifest,
+            evaluation,
+            self.folders,
+            corrected=corrected,
+            embeddings=self.embeddings,
+        )
+
+    # Splits and concepts
+
+    @property
+    def splits(self) -> list[Split]:
+        """The splits in which the version has images."""
+        return splits_with_images(self.evaluation.images)
+
+    def split_index(self, split: str) -> int:
+        """Raises InvalidChoiceError, or EmptySplitError if the version has no images in the split."""
+        if split not in SPLITS:
+            raise InvalidChoiceError("split", split, SPLITS)
+        index = SPLITS.index(split)
+        if split not in self.splits:
+            raise EmptySplitError(self.links.name, split, self.splits)
+        return index
+
+    def concept_index(self, concept: str) -> int:
+        """Raises UnknownConceptError."""
+        if concept not in self.evaluation.concepts:
+            raise UnknownConceptError(concept, self.evaluation.concepts)
+        return self.evaluation.concepts.index(concept)
+
+    def _optional_index(self, concept: str | None) -> int | None:
+        return None if concept is None else self.concept_index(concept)
+
+    # Questions
+
+    def threshold_table(self) -> dict[str, Threshold]:
+        """Each concept's threshold with its counts on validation, in the view's order."""
+        table = {}
+        for index, optimal in enumerate(self.evaluation.thresholds):
+            value = float(self.thresholds[index])
+            if value != optimal.value:
+                predictions = self.evaluation.concept_predictions(VALIDATION, index)
+                optimal = apply_user_threshold(optimal, predictions, value)
+            table[self.evaluation.concepts[index]] = optimal
+        return table
+
+    @cached_property
+    def intervals(self) -> list[Interval | None]:
+        """Each concept's 90 % interval of the threshold, by bootstrap over the validation images."""
+        return threshold_intervals(self.evaluation)
+
+    def metrics(self, split: Split = "validation") -> Metrics:
+        """Metrics at the thresholds, per concept and overall, on one split."""
+        self.split_index(split)
+        return compute_metrics(self.evaluation, split, self.thresholds)
+
+    def figures(self, concept: str | None = None) -> list[SplitFigures]:
+        """For each split with images, training first: counts at the thresholds, curves of precision,
+        recall, F1 and errors against the threshold, score histograms and calibration.
+
+        concept: None pools all concepts.
+        """
+        index = self._optional_index(concept)
+        return [
+            split_figures(self.evaluation, SPLITS.index(split), index, self.thresholds)
+            for split in self.splits
+        ]
+
+    def remarks(self, concept: str | None = None) -> list[str]:
+        """Warnings about the figures: few annotations, or a gap between training and validation."""
+        index = self._optional_index(concept)
+        return figure_remarks(self.evaluation, index, self.figures(concept))
+
+    def threshold_for(self, objective: str, concept: str | None = None) -> ThresholdFigures:
+        """The best threshold for an objective: `f1`, `cost:FP,FN`, `precision:P` or `recall:R`, with
+        its 90 % interval. concept: None for one threshold of all concepts pooled.
+
+        Raises:
+            InvalidObjectiveError: the objective is unknown.
+        """
+        return objective_thresholds(self.evaluation, self._optional_index(concept), [objective])[0]
+
+    def causes(self, split: Split = "validation", concept: str | None = None) -> ErrorCauses:
+        """Number of errors by cause and, in detection, the AP that fixing each type would gain (TIDE)."""
+        index = self._optional_index(concept)
+        return cause_figures(
+            self.evaluation, self.split_index(split), index, self.thresholds, self.tide
+        )
+
+    def tide(self, split: int) -> Tide | None:
+        """AP gained by fixing each type of error (TIDE)."""
+        figures: Tide | None = self._get_or_compute(
+            ("tide", split), lambda: tide(self.evaluation, split)
+        )
+        return figures
+
+    def confusion(self, split: Split = "validation") -> Int64Array:
+        """int64 (concepts + 1, concepts + 1): rows annotated, columns predicted; the last is none."""
+        size = len(self.evaluation.concepts) + 1
+        cells = confusion_figures(self.evaluation, self.split_index(split), self.thresholds)
+        matrix = np.zeros((size, size), np.int64)
+        matrix[cells.annotated, cells.predicted] = cells.number
+        return matrix
+
+    def histogram(
+        self, split: Split = "validation", concept: str | None = None, bins: int = SCORE_BAR_BINS
+    ) -> Histogram:
+        """Score histograms of true and false positives."""
+        index = self._optional_index(concept)
+        return histogram(self.evaluation, self.split_index(split), index, bins)
+
+    def slices(
+        self,
+        split: Split = "validation",
+        pictures: int = DEFAULT_PICTURE_LIMIT,
+        progress: ProgressCallback | None = None,
+    ) -> list[ErrorSlice]:
+        """Slices with a significantly higher (or lower) error rate, most errors explained first.
+
+        pictures: the most images of the split that are read; 0: none, so that only boxes and metadata
+        are used.
+        """
+        index = self.split_index(split)
+        if pictures == 0:
+            return self.error_slices(index, None)
+        if pictures != DEFAULT_PICTURE_LIMIT or progress is not None:
+            stats = self.image_stats_cache.read(index, pictures, progress)
+            appearance = Appearance(self.evaluation, stats, self.embeddings)
+            return self.error_slices(index, appearance, pictures)
+        return self.error_slices(index, self.appearance(index))
+
+    def error_slices(
+        self, split: int, appearance: Appearance | None, picture_limit: int = 0
+    ) -> list[ErrorSlice]:
+        """appearance: see find_slices. picture_limit: part of the cache key if not the default."""
+        key = "slices", split, appearance is None, picture_limit
+        with self._lock:
+            cached = self._cache.get(key)
+        if cached is None:  # outside the lock: it may take long
+            cached = find_slices(self.evaluation, split, appearance)
+        slices: list[ErrorSlice] = self._get_or_compute(key, lambda: cached)
+        return slices
+
+    def groups(self, split: Split = "validation") -> list[SimilarityGroup]:
+        """Clusters of visually similar items of the split, highest error rate first."""
+        index = self.split_index(split)
+        return find_similarity_groups(self.evaluation, index, self.appearance(index))
+
+    def compare(self, other: Results, split: Split = "validation") -> VersionComparison:
+        """Compare with a later version, on the images evaluated by both, each at its own thresholds.
+
+        Raises:
+            KindConflictError, EmptySplitError: the two cannot be compared.
+        """
+        self.split_index(split)
+        other.split_index(split)
+        return compare_versions(self.links.name, self, other.links.name, other, split)
+
+    def voc(
+        self,
+        split: Split = "validation",
+        iou: float = 0.5,
+        eleven_points: bool = False,
+        inclusive_pixels: bool = False,
+    ) -> dict[str, float | None]:
+        """AP of each concept of a detection version as PASCAL VOC defines it (see
+        evaluation.voc_metrics); None without annotations."""
+        kind = self.evaluation.kind
+        if kind != "detection":
+            raise KindConflictError("VOC's AP", self.links.name, kind, "which needs boxes")
+        values = voc_average_precision(
+            self.evaluation, self.split_index(split), iou, eleven_points, inclusive_pixels
+        )
+        concepts = self.evaluation.concepts
+        return dict(zip(concepts, (optional_float(value) for value in values), strict=True))
+
+    def gallery(self, query: ListQuery) -> Gallery:
+        """The items of a list, in its order."""
+        concept = self._optional_index(query.concept)
+        selection = self.selection(
+            query.tab, self.split_index(query.split), concept, self.thresholds, query.reverse
+        )
+        threshold = self.common_threshold if concept is None else float(self.thresholds[concept])
+        has_position = query.tab == "all" and threshold is not None and query.order == "score"
+        return Gallery(self.view_list(selection, query), self.image_locator, threshold, has_position)
+
+    # Lists
+
+    def view_list(self, selection: Selection, query: ListQuery) -> Shown:
+        """A selection in the order of the query, without what its filters leave out."""
+        needs_log = self.corrected or query.review != "all"
+        decision_log = self.links.decision_log if needs_log else None
+        filtered_rows = self.filtered_rows(selection, query.filters)
+        return self.list_view(selection, query.order, query.review, decision_log, filtered_rows)
+
+    def selection(
+        self, tab: Tab, split: int, concept: int | None, thresholds: Float64Array, reverse: bool
+    ) -> Selection:
+        """The selection of a tab, cached with its order."""
+        key = (tab, split, concept, reverse, thresholds.tobytes())
+        selection: Selection = self._get_or_compute(
+            key, lambda: Selection(self.evaluation, tab, split, concept, thresholds, reverse)
+        )
+        return selection
+
+    def list_view(
+        self,
+        selection: Selection,
+        order: Order = "score",
+        review_filter: ReviewFilter = "all",
+        decision_log: DecisionLog | None = None,
+        filtered_rows: Int64Array | None = None,
+    ) -> Shown:
+        """A tab in the given order, filtered by review state. decision_log: of the view.
+        filtered_rows: the rows left by the filters, in the tab's default order."""
+        if order == "score":
+            ordered_rows = filtered_rows
+        elif filtered_rows is None:
+            ordered_rows = self._rows_in_order(selection, order)
+        else:
+            ordered_rows = self._sort_rows(selection, order, filtered_rows)
+        if decision_log is None or not decision_log.head:
+            review_filter = review_filter if review_filter in ("reviewed", "unsure") else "all"
+        else:
+            self.reviewed_items.update(decision_log)
+        return self.reviewed_items.filter_selection(selection, review_filter, ordered_rows)
+
+    def filtered_rows(self, selection: Selection, filters: tuple[str, ...]) -> Int64Array | None:
+        """Rows of a tab that satisfy the filters; None without filters. Raises FilterError."""
+        if not filters:
+            return None
+        head = self.links.decision_log.head if self.corrected else 0
+        stamps = tuple((self.links.other_stamp(n), head) for n in other_version_names(filters))
+        key = (filters, stamps, *selection_key(selection))
+        with self._lock:
+            rows: Int64Array | None = self._cache.get(key)
+        if rows is None:  # outside the lock: it may read images
+            rows = apply_filters(self._filter_context, selection, filters)
+        computed = rows
+        self._get_or_compute(key, lambda: computed)
+        return rows
+
+    @property
+    def _filter_context(self) -> FilterContext:
+        def other_evaluation(name: str) -> Evaluation:
+            return self.links.other_results(name, self.corrected).evaluation
+
+        return FilterContext(self.appearance, other_evaluation)
+
+    def _rows_in_order(self, selection: Selection, order: Order) -> Int64Array:
+        rows: Int64Array = self._get_or_compute(
+            (order, *selection_key(selection)),
+            lambda: self._sort_rows(selection, order, selection.every()),
+        )
+        return rows
+
+    def _sort_rows(self, selection: Selection, order: Order, rows: Int64Array) -> Int64Array:
+        by_score = in_order(replace(selection, reverse=False), rows)
+        rows = most_likely_first(self.suspicion, selection.shows_annotations, by_score)
+        if order == "similar":
+            first, rest = rows[:SIMILARITY_LIMIT], rows[SIMILARITY_LIMIT:]
+            rows = np.concatenate([first[chained(self._descriptors(selection, first))], rest])
+        return rows[::-1] if selection.reverse else rows
+
+    def _descriptors(self, selection: Selection, rows: Int64Array) -> Float64Array:
+        evaluation = self.evaluation
+        table = evaluation.annotations if selection.shows_annotations else evaluation.predictions
+        locations = [self.image_locator.location(image) for image in table.image[rows].tolist()]
+        if table.box is None:
+            return likenesses(locations, [None] * len(rows))
+        return likenesses(locations, [tuple(box) for box in table.box[rows].tolist()])
+
+    # Derived data
 
     @cached_property
     def neighbours(self) -> ImageRows:
@@ -73,112 +470,28 @@ class Results:
         return ImageLocator(self.evaluation.images, self.folders)
 
     @cached_property
-    def intervals(self) -> list[Interval | None]:
-        return threshold_intervals(self.evaluation)
-
-    @cached_property
     def suspicion(self) -> Suspicion:
         return suspicion(self.evaluation)
 
-    def slices(self, split: int, appearance: Appearance | None, picture_limit: int = 0) -> list[ErrorSlice]:
-        """Slices with a higher error rate. appearance: see find_slices. picture_limit: part of the cache key if not the default."""
-        key = "slices", split, appearance is None, picture_limit
-        with self._lock:
-            cached_slices = self._cache.get(key)
-        if cached_slices is None:
-            cached_slices = find_slices(self.evaluation, split, appearance)
-        error_slices: list[ErrorSlice] = self._get_or_compute(key, lambda: cached_slices)
-        return error_slices
-
-    def tide(self, split: int) -> Tide | None:
-        """AP gained by fixing each type of error (TIDE)."""
-        tide_figures: Tide | None = self._get_or_compute(("tide", split), lambda: tide(self.evaluation, split))
-        return tide_figures
+    @cached_property
+    def reviewed_items(self) -> ReviewIndex:
+        corrected_to = None if self.corrected else self.manifest.corrected_to
+        return ReviewIndex(self.evaluation, self.neighbours, self.image_locator, corrected_to)
 
     @cached_property
     def image_stats_cache(self) -> ImageStatsCache:
         return ImageStatsCache(self.evaluation, self.image_locator, self._folder)
 
     def appearance(self, split: int) -> Appearance:
-        """Features of the items of a split; reads pictures that are not cached."""
-        image_stats = self.image_stats_cache.read(split)  # outside the lock: it may take minutes, and must not block other requests
-        split_appearance: Appearance = self._get_or_compute(("appearance", split), lambda: Appearance(self.evaluation, image_stats, self.embeddings))
-        return split_appearance
+        """The looks of the items of a split; reads images that are not cached."""
+        # Outside the lock: it may take minutes, and must not block other requests.
+        stats = self.image_stats_cache.read(split)
+        appearance: Appearance = self._get_or_compute(
+            ("appearance", split), lambda: Appearance(self.evaluation, stats, self.embeddings)
+        )
+        return appearance
 
-    @cached_property
-    def reviewed_items(self) -> ReviewIndex:
-        return ReviewIndex(self.evaluation, self.neighbours, self.image_locator, None if self.corrected else self.manifest.corrected_to)
-
-    def apply_corrections(self, decision_log: DecisionLog) -> Results:
-        """Results evaluated against the corrected annotations; self if there are no corrections."""
-        with self._lock:
-            if self._corrected_head != decision_log.head:
-                head, decisions = decision_log.head, decision_log.active_decisions()
-                located_decisions = locate_decisions(self.image_locator, decisions)
-                decision_ids = tuple(decision.id for image_decisions in group_effective_decisions(self.evaluation.kind, located_decisions).values() for decision in image_decisions)
-                if self._corrected_results is None or self._corrected_results[0] != decision_ids:  # decisions that confirm annotations change nothing
-                    self._corrected_results = decision_ids, self._build_corrected(decisions, located_decisions) if decision_ids or self.originals is not None else self
-                self._corrected_head = head
-            assert self._corrected_results is not None
-            return self._corrected_results[1]
-
-    def _build_corrected(self, decisions: list[Decision], located_decisions: list[tuple[int, Decision]]) -> Results:
-        evaluation, frozen_rows, inapplicable_ids = correct_evaluation(self.evaluation, self.originals, located_decisions)
-        corrected_results = Results(self.manifest, evaluation, self.folders, corrected=True, embeddings=self.embeddings)
-        corrected_results.frozen_rows = frozen_rows
-        located_ids = {decision.id for _, decision in located_decisions}
-        corrected_results.not_applied = len(inapplicable_ids) + sum(decision.is_edit and decision.id not in located_ids for decision in decisions)
-        return corrected_results
-
-    def selection(self, tab: Tab, split: int, concept: int | None, thresholds: Float64Array, reverse: bool) -> Selection:
-        """The selection of a tab, cached with its order."""
-        key = (tab, split, concept, reverse, thresholds.tobytes())
-        selection: Selection = self._get_or_compute(key, lambda: Selection(self.evaluation, tab, split, concept, thresholds, reverse))
-        return selection
-
-    def list_view(
-        self, selection: Selection, order: Order = "score", review_filter: ReviewFilter = "all", decision_log: DecisionLog | None = None, filtered_rows: Int64Array | None = None
-    ) -> Shown:
-        """A tab in the given order, filtered by review state. decision_log: of the view. filtered_rows: the rows left by
-        the filters, in the tab's default order."""
-        if order == "score":
-            ordered_rows = filtered_rows
-        else:
-            ordered_rows = self._rows_in_order(selection, order) if filtered_rows is None else self._sort_rows(selection, order, filtered_rows)
-        if decision_log is None or not decision_log.head:
-            review_filter = review_filter if review_filter in ("reviewed", "unsure") else "all"
-        else:
-            self.reviewed_items.update(decision_log)
-        return self.reviewed_items.filter_selection(selection, review_filter, ordered_rows)
-
-    def _rows_in_order(self, selection: Selection, order: Order) -> Int64Array:
-        key = (order, selection.tab, selection.split, selection.concept, selection.reverse, selection.thresholds.tobytes())
-        item_rows: Int64Array = self._get_or_compute(key, lambda: self._sort_rows(selection, order, selection.every()))
-        return item_rows
-
-    def _sort_rows(self, selection: Selection, order: Order, item_rows: Int64Array) -> Int64Array:
-        item_rows = most_likely_first(self.suspicion, selection.shows_annotations, in_order(replace(selection, reverse=False), item_rows))
-        if order == "similar":
-            likeliest_rows = item_rows[:SIMILARITY_LIMIT]
-            item_rows = np.concatenate([likeliest_rows[chained(self._descriptors(selection, likeliest_rows))], item_rows[SIMILARITY_LIMIT:]])
-        return item_rows[::-1] if selection.reverse else item_rows
-
-    def _descriptors(self, selection: Selection, item_rows: Int64Array) -> Float64Array:
-        item_table = self.evaluation.annotations if selection.shows_annotations else self.evaluation.predictions
-        picture_locations = [self.image_locator.location(image_row) for image_row in item_table.image[item_rows].tolist()]
-        boxes = [None] * len(item_rows) if item_table.box is None else [tuple(box) for box in item_table.box[item_rows].tolist()]
-        return likenesses(picture_locations, boxes)
-
-    def filter_rows(self, selection: Selection, filters: tuple[str, ...], dependencies: object, compute: Callable[[], Int64Array]) -> Int64Array:
-        """Rows of a tab left by the filters, cached. dependencies: the state of other data that the filters use."""
-        key = (filters, dependencies, selection.tab, selection.split, selection.concept, selection.reverse, selection.thresholds.tobytes())
-        with self._lock:
-            cached_rows = self._cache.get(key)
-        item_rows: Int64Array = compute() if cached_rows is None else cached_rows
-        self._get_or_compute(key, lambda: item_rows)
-        return item_rows
-
-    def _get_or_compute(self, key: tuple[Any, ...], compute: Any) -> Any:
+    def _get_or_compute(self, key: tuple[Any, ...], compute: Callable[[], Any]) -> Any:
         with self._lock:
             if key not in self._cache:
                 self._cache[key] = compute()
@@ -186,3 +499,12 @@ class Results:
             while len(self._cache) > CACHE_SIZE:
                 self._cache.popitem(last=False)
             return self._cache[key]
+
+
+def selection_key(selection: Selection) -> tuple[Any, ...]:
+    thresholds = selection.thresholds.tobytes()
+    return selection.tab, selection.split, selection.concept, selection.reverse, thresholds
+
+
+def splits_with_images(images: Images) -> list[Split]:
+    return [split for index, split in enumerate(SPLITS) if (images.split == index).any()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 import numpy as np
@@ -19,8 +19,9 @@ from pellucid.analysis.comparison import (
     exact_mcnemar,
 )
 from pellucid.core.tables import NOT_RUN, SPLITS, Split
-from pellucid.results.results import Results
-from pellucid.results.slices import match_conditions
+from pellucid.evaluation.evaluation import Evaluation
+from pellucid.results.similarity import Appearance
+from pellucid.results.slices import ErrorSlice, match_conditions
 
 SIGNIFICANCE_LEVEL = 0.05
 """Significance level of differences, used by `--fail-on-regression`. Over concepts it is the false discovery rate
@@ -99,7 +100,16 @@ def mark_regressions(changes: list[ConceptChange]) -> list[ConceptChange]:
     return [replace(change, regression=min(worsening_p_values(change)) <= limit) for change in changes]
 
 
-def compare_versions(name_a: str, a: Results, name_b: str, b: Results, split: Split) -> VersionComparison:
+class ComparedResults(Protocol):
+    """What is read of the results of each version."""
+
+    @property
+    def evaluation(self) -> Evaluation: ...
+    def appearance(self, split: int) -> Appearance: ...
+    def error_slices(self, split: int, appearance: Appearance | None) -> list[ErrorSlice]: ...
+
+
+def compare_versions(name_a: str, a: ComparedResults, name_b: str, b: ComparedResults, split: Split) -> VersionComparison:
     split_index = SPLITS.index(split)
     comparison = compare(a.evaluation, b.evaluation, split_index, a.evaluation.optimal_thresholds, b.evaluation.optimal_thresholds)
     concepts = [concept_change(comparison, concept_index, a.evaluation.concepts[concept_index]) for concept_index in comparison.concepts.tolist()]
@@ -117,7 +127,7 @@ def concept_change(comparison: Comparison, concept_index: int | None, concept_na
     )  # fmt: skip
 
 
-def comparison_warnings(comparison: Comparison, a: Results, b: Results, split: int) -> list[str]:
+def comparison_warnings(comparison: Comparison, a: ComparedResults, b: ComparedResults, split: int) -> list[str]:
     messages = []
     for results, ordinal in ((a, "first"), (b, "second")):
         evaluation = results.evaluation
@@ -152,7 +162,7 @@ class SliceChange:
     only: list[str]
 
 
-def compare_slices(name_a: str, a: Results, name_b: str, b: Results, split: Split) -> list[SliceChange]:
+def compare_slices(name_a: str, a: ComparedResults, name_b: str, b: ComparedResults, split: Split) -> list[SliceChange]:
     """Changes of both versions on each error slice of either, by errors explained. Reads the images."""
     split_index = SPLITS.index(split)
     comparison = compare(a.evaluation, b.evaluation, split_index, a.evaluation.optimal_thresholds, b.evaluation.optimal_thresholds)
@@ -162,7 +172,7 @@ def compare_slices(name_a: str, a: Results, name_b: str, b: Results, split: Spli
         present = np.flatnonzero(annotation_rows >= 0)
         outcomes, annotation_rows, appearance = comparison.units.outcome[present], annotation_rows[present], results.appearance(split_index)
         item_concepts = results.evaluation.annotations.concept[annotation_rows]
-        for error_slice in results.slices(split_index, appearance):
+        for error_slice in results.error_slices(split_index, appearance):
             if error_slice.error != "extra" or error_slice.explained <= 0 or any(condition.name == "group" for condition in error_slice.conditions):
                 continue  # group numbers differ between versions
             in_slice = match_conditions(results.evaluation, annotation_rows, True, appearance, error_slice.conditions)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from pellucid.browse.list_views import Listed, Shown, Without, in_order, inside
+from pellucid.browse.query import ReviewFilter
 from pellucid.browse.selection import Selection
 from pellucid.core.tables import Int8Array, Int64Array
 from pellucid.evaluation.error_causes import ImageRows
@@ -16,9 +16,6 @@ from pellucid.evaluation.evaluation import Evaluation
 from pellucid.review.coverage import NEW, REVIEWED, UNSURE, ImageReview, review_image
 from pellucid.review.events import Decision, DecisionLog
 from pellucid.review.image_locator import ImageLocator
-
-ReviewFilter = Literal["all", "new", "reviewed", "unsure"]
-REVIEW_FILTERS: tuple[ReviewFilter, ...] = ("all", "new", "reviewed", "unsure")
 
 
 @dataclass(frozen=True, eq=False)

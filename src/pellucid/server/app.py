@@ -15,21 +15,21 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 
 from pellucid._version import __version__
+from pellucid.browse.query import Order, ReviewFilter
 from pellucid.browse.selection import Tab
-from pellucid.core.errors import PellucidError
+from pellucid.core.errors import PellucidError, StoreUnavailableError
 from pellucid.core.tables import SPLITS
 from pellucid.evaluation.counts import SCORE_BAR_BINS
 from pellucid.images.crop_cache import CropCache
 from pellucid.project import Version, Workspace
 from pellucid.project.errors import VersionNotFoundError, ViewNotFoundError
-from pellucid.results.results import Order, Results
+from pellucid.results.results import Results
 from pellucid.review.errors import (
     HistoryRowNotFoundError,
     ItemNotFoundError,
     ReviewStoreUnavailableError,
 )
 from pellucid.review.events import DecisionLog
-from pellucid.review.index import ReviewFilter
 from pellucid.server.auth import Doors, Role, admit, with_cookie
 from pellucid.server.dependencies import (
     NOT_FOUND,
@@ -72,7 +72,6 @@ from pellucid.server.serializers import (
     version_document,
 )  # fmt: skip
 from pellucid.storage.errors import InvalidNameError, WorkspaceMissingError
-from pellucid.core.errors import StoreUnavailableError
 
 STATIC = Path(__file__).parents[1] / "static"
 CUTTERS = 4
@@ -134,7 +133,7 @@ def make_app(workspace: Workspace, cache: CropCache | None = None, doors: Doors 
         loaded, ledger = state_of(found, corrected)
         place, chosen = SPLITS.index(split), known(loaded, concept)
         selection = loaded.selection(tab, place, chosen, thresholds_at(loaded, at), reverse)
-        shown = loaded.list_view(selection, order, review, ledger, found.filter_rows(loaded, selection, only or ()))
+        shown = loaded.list_view(selection, order, review, ledger, loaded.filtered_rows(selection, tuple(only or ())))
         single = concept is not None and order == "score" and not only
         return answer(page_document(found, loaded, shown, single, offset, limit, ledger, other_version(found, loaded, versus)))
 
@@ -240,13 +239,13 @@ PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}, 
 
 def state_of(version: Version, corrected: bool) -> tuple[Results, DecisionLog]:
     """A version as trained or with corrections, and the decisions up to now."""
-    ledger = version.view.reviews.log
-    return (version.results.apply_corrections(ledger) if corrected else version.results), ledger
+    ledger = version.decision_log
+    return (version.results().with_corrections(ledger) if corrected else version.results()), ledger
 
 
 def other_version(version: Version, loaded: Results, name: str | None) -> OtherVersion | None:
     """The version whose predictions are told beside, in the same state as this one."""
-    return None if name is None else OtherVersion(version.other_results(name, loaded))
+    return None if name is None else OtherVersion(version.other_results(name, loaded.corrected))
 
 
 def workspace_document(workspace: Workspace, role: Role) -> WorkspaceDocument:

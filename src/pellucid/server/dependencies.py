@@ -32,13 +32,13 @@ def answer(document: Any) -> Response:
 
 def look_up(workspace: Workspace, view: str, version: str) -> tuple[Version, Results]:
     chosen = workspace.view(view).version(version)
-    return chosen, chosen.results
+    return chosen, chosen.results()
 
 
 def state_at(workspace: Workspace, view: str, version: str, corrected: bool) -> tuple[Version, Results]:
     """The same, with people's corrections where they are asked for."""
     found, loaded = look_up(workspace, view, version)
-    return found, loaded.apply_corrections(found.view.reviews.log) if corrected else loaded
+    return found, loaded.with_corrections(found.decision_log) if corrected else loaded
 
 
 def known(loaded: Results, concept: int | None) -> int | None:

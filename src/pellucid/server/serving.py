@@ -117,7 +117,7 @@ def warm(workspace: Workspace) -> None:
         view = workspace.view(name)
         for version in reversed(view.versions):
             if view.version(version).latest_manifest.predictions:
-                loaded = view.version(version).results
+                loaded = view.version(version).results()
                 thresholds, ledger = loaded.evaluation.optimal_thresholds, view.reviews.log
                 figures_document(loaded, VALIDATION, thresholds, ledger)
                 for tab in TABS:

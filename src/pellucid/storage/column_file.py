@@ -12,9 +12,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from pellucid.core.errors import FileMissingError, MalformedFileError
+from pellucid.core.errors import FileMissingError, MalformedFileError, StoreUnavailableError
 from pellucid.core.urls import is_remote
-from pellucid.core.errors import StoreUnavailableError
 from pellucid.storage.mapped_columns import Index, bytes_of, end_of, read_mapped, write_mapped
 from pellucid.storage.object_store import send, store_of
 

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from pellucid.storage.errors import InvalidNameError
 
+EMBEDDINGS_FILE = "embeddings.npz"
+"""The user's embeddings, in the folder of a view."""
+
 ALLOWED = re.compile(r"[^./\\:\x00-\x1f\x7f][^/\\:\x00-\x1f\x7f]{0,99}")
 
 

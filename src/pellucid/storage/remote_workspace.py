@@ -17,14 +17,13 @@ from typing import Any
 import msgspec
 from platformdirs import user_cache_path
 
-from pellucid.core.errors import FileMissingError, PellucidError
+from pellucid.core.errors import FileMissingError, PellucidError, StoreUnavailableError
 from pellucid.core.urls import reject_credentials
-from pellucid.results.embeddings import EMBEDDINGS_FILE as EMBEDDINGS
 from pellucid.storage.column_file import Stored
 from pellucid.storage.errors import ConcurrentModificationError, NotAWorkspaceError
-from pellucid.core.errors import StoreUnavailableError
 from pellucid.storage.files import mirrors, replace_file
 from pellucid.storage.mapped_columns import read_mapped, write_mapped
+from pellucid.storage.names import EMBEDDINGS_FILE as EMBEDDINGS
 from pellucid.storage.object_store import send, store_of
 from pellucid.storage.remote_columns import Room, ranged_columns, with_records
 

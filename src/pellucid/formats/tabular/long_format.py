@@ -18,10 +18,9 @@ from pellucid.core.tables import (
     string_column,
 )
 from pellucid.formats.dataset import ParsedAnnotations, check_boxes, create_images, require_split
-from pellucid.formats.errors import MultipleConceptsError
+from pellucid.formats.errors import MultipleConceptsError, SplitConflictError
 from pellucid.formats.tabular.column_roles import ColumnRoles
 from pellucid.formats.tabular.reader import TableReader
-from pellucid.ingest.errors import SplitConflictError
 
 NAME = "table"
 

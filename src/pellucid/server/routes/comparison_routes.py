@@ -33,17 +33,17 @@ def comparison_routes(workspace: Workspace) -> APIRouter:
         """The same, on the kinds of items where either is weak."""
         one, two = pair(view, version, other, split)
         place = SPLITS.index(split)
-        waiting = [which for which in (one.results, two.results) if which.image_stats_cache.get_or_start(place) is None]
-        progress = [which.image_stats_cache.progress(place) for which in (one.results, two.results)]
+        waiting = [which for which in (one.results(), two.results()) if which.image_stats_cache.get_or_start(place) is None]
+        progress = [which.image_stats_cache.progress(place) for which in (one.results(), two.results())]
         read, of = (sum(side) for side in zip(*progress, strict=True))
         if waiting:
             return answer(SliceChangesDocument([], read, of, False))
-        return answer(SliceChangesDocument(compare_slices(one.name, one.results, two.name, two.results, split), read, of, True))
+        return answer(SliceChangesDocument(compare_slices(one.name, one.results(), two.name, two.results(), split), read, of, True))
 
     def pair(view: str, version: str, other: str, split: Split) -> tuple[Version, Version]:
         one, two = look_up(workspace, view, version)[0], look_up(workspace, view, other)[0]
-        one.split_index(split)
-        two.split_index(split)
+        one.results().split_index(split)
+        two.results().split_index(split)
         return one, two
 
     return routes
@@ -57,20 +57,20 @@ GALLERIES: tuple[tuple[str, bool, Tab], ...] = (
 
 
 def compared_document(a: Version, b: Version, split: Split) -> ComparedDocument:
-    found = compare_versions(a.name, a.results, b.name, b.results, split)
+    found = compare_versions(a.name, a.results(), b.name, b.results(), split)
     place = SPLITS.index(split)
     links = []
     for name, later, tab in GALLERIES:
         shown, other = (b, a) if later else (a, b)
-        loaded = shown.results
+        loaded = shown.results()
         only = f"versus:{other.name}={name}"
-        rows = shown.filter_rows(loaded, loaded.selection(tab, place, None, loaded.evaluation.optimal_thresholds, False), (only,))
+        rows = loaded.filtered_rows(loaded.selection(tab, place, None, loaded.evaluation.optimal_thresholds, False), (only,))
         assert rows is not None
         table = loaded.evaluation.annotations if tab == "extra" else loaded.evaluation.predictions
         number = np.bincount(table.concept[rows], minlength=len(loaded.evaluation.concepts)).tolist()
         links.append(GalleryLink(name, shown.name, tab, only, len(rows), None))
         links += [GalleryLink(name, shown.name, tab, only, number[one], loaded.evaluation.concepts[one]) for one in np.flatnonzero(number)]
-    before, after = (figures_on(version.results, place) for version in (a, b))
+    before, after = (figures_on(version.results(), place) for version in (a, b))
     return ComparedDocument(
         found.a, found.b, split, found.images, found.overall, found.concepts, found.warnings, links, before, after, describe_change(found.overall)
     )

@@ -53,8 +53,8 @@ def figure_routes(workspace: Workspace) -> APIRouter:
         """How many items a narrowed tab has."""
         found, loaded = state_at(workspace, view, version, corrected)
         selection = loaded.selection(tab, SPLITS.index(split), known(loaded, concept), thresholds_at(loaded, at), False)
-        rows = found.filter_rows(loaded, selection, only or ())
-        ledger = found.view.reviews.log
+        rows = loaded.filtered_rows(selection, tuple(only or ()))
+        ledger = found.decision_log
         totals = [loaded.list_view(selection, "score", which, ledger, rows).total for which in ("all", "reviewed", "unsure")]
         return answer(CountDocument(*totals))
 
@@ -64,8 +64,8 @@ def figure_routes(workspace: Workspace) -> APIRouter:
         _, loaded = state_at(workspace, view, version, corrected)
         chosen, thresholds = known(loaded, concept), thresholds_at(loaded, at)
         there = [place for place in range(len(SPLITS)) if (loaded.evaluation.images.split == place).any()]
-        several = [split_figures(loaded, place, chosen, thresholds) for place in there]
-        return answer(CurvesDocument(several, figure_remarks(loaded, chosen, several)))
+        several = [split_figures(loaded.evaluation, place, chosen, thresholds) for place in there]
+        return answer(CurvesDocument(several, figure_remarks(loaded.evaluation, chosen, several)))
 
     @routes.get("/api/views/{view}/versions/{version}/objectives", response_model=ObjectivesDocument, responses=NOT_FOUND)
     def read_objectives(
@@ -74,7 +74,7 @@ def figure_routes(workspace: Workspace) -> APIRouter:
     ) -> Response:  # fmt: skip
         """Thresholds chosen for other ends than fewest errors; objective: see docs/understanding.md."""
         _, loaded = state_at(workspace, view, version, corrected)
-        return answer(ObjectivesDocument(objective_thresholds(loaded, known(loaded, concept), objective or DEFAULT_OBJECTIVES)))
+        return answer(ObjectivesDocument(objective_thresholds(loaded.evaluation, known(loaded, concept), objective or DEFAULT_OBJECTIVES)))
 
     @routes.get("/api/views/{view}/versions/{version}/moves", response_model=MovesDocument, responses=NOT_FOUND)
     def read_moves(
@@ -96,7 +96,7 @@ def figure_routes(workspace: Workspace) -> APIRouter:
     ) -> Response:  # fmt: skip
         """How many errors have which cause, and for detection what fixing each kind would gain."""
         _, loaded = state_at(workspace, view, version, corrected)
-        return answer(CausesDocument(cause_figures(loaded, SPLITS.index(split), known(loaded, concept), thresholds_at(loaded, at))))
+        return answer(CausesDocument(cause_figures(loaded.evaluation, SPLITS.index(split), known(loaded, concept), thresholds_at(loaded, at), loaded.tide)))
 
     @routes.get("/api/views/{view}/versions/{version}/confusion", response_model=ConfusionDocument, responses=NOT_FOUND)
     def read_confusion(
@@ -104,6 +104,6 @@ def figure_routes(workspace: Workspace) -> APIRouter:
     ) -> Response:  # fmt: skip
         """Annotated against predicted, with none."""
         _, loaded = state_at(workspace, view, version, corrected)
-        return answer(ConfusionDocument(confusion_figures(loaded, SPLITS.index(split), thresholds_at(loaded, at))))
+        return answer(ConfusionDocument(confusion_figures(loaded.evaluation, SPLITS.index(split), thresholds_at(loaded, at))))
 
     return routes

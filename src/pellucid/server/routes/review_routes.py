@@ -64,7 +64,7 @@ def review_routes(workspace: Workspace, who_header: str | None) -> APIRouter:
         """Say of items that their annotation is wrong, or right, or that one is unsure. Answered when it is safely kept."""
         found, loaded = look_up(workspace, view, version)
         reviews = found.view.reviews
-        state = loaded.apply_corrections(reviews.log) if asked.corrected else loaded
+        state = loaded.with_corrections(reviews.log) if asked.corrected else loaded
         change = Edit(asked.concept, asked.box, asked.value, asked.replaces)
         taken = reviews.decide(
             found, [seen(one) for one in asked.items], asked.verdict, who(request, asked.who), change, asked.reason, asked.batch,
@@ -77,7 +77,7 @@ def review_routes(workspace: Workspace, who_header: str | None) -> APIRouter:
         """A remark about an item."""
         found, loaded = look_up(workspace, view, version)
         reviews = found.view.reviews
-        state = loaded.apply_corrections(reviews.log) if asked.corrected else loaded
+        state = loaded.with_corrections(reviews.log) if asked.corrected else loaded
         return answer(act_document(reviews, reviews.comment(found, seen(asked.item), who(request, asked.who), asked.text, state)))
 
     @routes.post("/api/views/{view}/undo", response_model=ActDocument, responses=NOT_FOUND)
@@ -146,7 +146,7 @@ def review_routes(workspace: Workspace, who_header: str | None) -> APIRouter:
     def effect(view: ViewName, version: ViewName, split: Annotated[Split, Query()] = "validation") -> Response:
         """The figures as trained and with corrections."""
         found, loaded = look_up(workspace, view, version)
-        return answer(effect_document(loaded, found.view.reviews.log, SPLITS.index(split)))
+        return answer(effect_document(loaded, found.decision_log, SPLITS.index(split)))
 
     return routes
 
@@ -194,7 +194,7 @@ def queue_document(version: Version, loaded: Results, asked: QueueAsked, who: st
     if asked.give_back is not None:
         reviews.release(asked.session, [seen(one) for one in asked.give_back])
     ledger = reviews.log
-    state = loaded.apply_corrections(ledger) if asked.corrected else loaded
+    state = loaded.with_corrections(ledger) if asked.corrected else loaded
     selection = state.selection(
         asked.tab, SPLITS.index(asked.split), known(state, asked.concept), thresholds_at(state, asked.at), reverse=False
     )
@@ -211,7 +211,7 @@ def queue_document(version: Version, loaded: Results, asked: QueueAsked, who: st
 
 
 def effect_document(loaded: Results, ledger: DecisionLog, split: int) -> EffectDocument:
-    mended = loaded.apply_corrections(ledger)
+    mended = loaded.with_corrections(ledger)
     before, after = loaded.evaluation, mended.evaluation
     edits = locate_decisions(loaded.image_locator, [one for one in ledger.current_decisions() if one.is_edit])
     touched = Counter(name for _, edit in edits for name in {mark.concept for mark in (*edit.before, *edit.after)})

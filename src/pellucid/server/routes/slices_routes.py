@@ -43,7 +43,7 @@ def weakness_routes(workspace: Workspace) -> APIRouter:
         _, loaded = state_at(workspace, view, version, corrected)
         place = SPLITS.index(split)
         ready = loaded.image_stats_cache.get_or_start(place) is not None
-        found = loaded.slices(place, loaded.appearance(place) if ready else None)
+        found = loaded.error_slices(place, loaded.appearance(place) if ready else None)
         names = {name: number for number, name in enumerate(loaded.evaluation.concepts)}
         tabs: dict[str, Tab] = {"extra": "extra", "missing": "missing"}
         shown = [

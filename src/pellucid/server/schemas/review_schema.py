@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from pellucid.browse.query import Order
 from pellucid.browse.selection import Tab
 from pellucid.core.tables import Split
-from pellucid.results.results import Order
 from pellucid.review.events import Action, LabelValue, Side, Verdict
 from pellucid.server.schemas.gallery_schema import Box, PageItem
 

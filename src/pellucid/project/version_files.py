@@ -1,0 +1,171 @@
+"""The files of a version: reading its results, saving an evaluation."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from pellucid._version import __version__
+from pellucid.core.errors import WriteError
+from pellucid.core.tables import (
+    NOT_RUN,
+    Annotations,
+    Images,
+    Int8Array,
+    empty_prediction_table,
+)
+from pellucid.evaluation.counts import precompute
+from pellucid.evaluation.evaluation import Evaluation, build_evaluation
+from pellucid.results.results import Results
+from pellucid.review.corrected import OriginalAnnotations
+from pellucid.storage.files import remove_leftovers, write_manifest
+from pellucid.storage.manifests import Concept, Source, VersionManifest
+from pellucid.storage.mapped_columns import write_mapped
+from pellucid.storage.parquet import (
+    mapped_columns,
+    mapped_name,
+    read_annotations,
+    read_evaluation,
+    read_images,
+    read_outlines,
+    write_evaluation,
+)
+
+MANIFEST = "version.json"
+
+
+def read_version_evaluation(folder: Path, manifest: VersionManifest) -> Evaluation:
+    """The evaluation that the manifest names; without predictions where the model was not run."""
+    concepts = tuple(concept.name for concept in manifest.concepts)
+    if manifest.predictions is not None:
+        files = (
+            manifest.images,
+            manifest.annotations,
+            manifest.predictions,
+            manifest.staircase,
+        )
+        return read_evaluation(
+            folder, manifest.kind, concepts, manifest.iou, *files, manifest.generation
+        )
+    images, coverage = read_images(folder / manifest.images)
+    annotations, _ = read_annotations(folder / manifest.annotations)
+    return evaluate_unpredicted(manifest, images, coverage, annotations)
+
+
+def evaluate_unpredicted(
+    manifest: VersionManifest, images: Images, coverage: Int8Array, annotations: Annotations
+) -> Evaluation:
+    concepts = tuple(concept.name for concept in manifest.concepts)
+    predictions = empty_prediction_table(manifest.kind == "detection")
+    return build_evaluation(
+        manifest.kind, concepts, images, coverage, annotations, predictions, manifest.iou
+    )
+
+
+def read_originals(folder: Path, manifest: VersionManifest) -> OriginalAnnotations | None:
+    """The annotations before corrections, of a version frozen after some."""
+    if manifest.mended is None:
+        return None
+    return build_originals(manifest, read_annotations(folder / manifest.mended.originals)[0])
+
+
+def build_originals(
+    manifest: VersionManifest, annotations: Annotations
+) -> OriginalAnnotations | None:
+    """annotations: of all images, before corrections."""
+    corrections = manifest.mended
+    if corrections is None:
+        return None
+    images = np.array(corrections.images, np.int64)
+    return OriginalAnnotations(annotations, images, np.array(corrections.stated, np.int8))
+
+
+def locate_images(
+    evaluation: Evaluation, own_folders: list[str], view: tuple[dict[str, int], list[str]]
+) -> tuple[Evaluation, list[str]]:
+    """Look for images without a folder in those added to the view later: where images are is not frozen.
+
+    view: the folder index of each image path, and the folders. Returns the evaluation and all folders.
+    """
+    folder_indexes, view_folders = view
+    root = evaluation.images.root
+    if not folder_indexes or not (root < 0).any():
+        return evaluation, own_folders
+    root = root.copy()
+    for row in np.flatnonzero(root < 0):
+        index = folder_indexes.get(evaluation.images.path[row], -1)
+        root[row] = -1 if index < 0 else len(own_folders) + index
+    images = evaluation.images.replace(root=root)
+    return replace(evaluation, images=images), [*own_folders, *view_folders]
+
+
+def save_version_evaluation(
+    folder: Path,
+    manifest: VersionManifest,
+    evaluation: Evaluation,
+    concepts: list[Concept],
+    folders: list[str],
+    new_sources: list[Source],
+) -> None:
+    """Write the next generation: its tables first, then the manifest that names them."""
+    generation = manifest.generation + 1
+    files = write_evaluation(folder, generation, evaluation)
+    with suppress(WriteError):  # the mapped file is only a cache
+        columns = mapped_columns(precompute(evaluation))
+        write_mapped(folder / mapped_name(generation), columns)
+    next_manifest = VersionManifest(
+        kind=manifest.kind,
+        started=manifest.started,
+        made_by=__version__,
+        iou=manifest.iou,
+        concepts=concepts,
+        folders=folders,
+        images=str(files["images"]),
+        annotations=str(files["annotations"]),
+        annotation_sources=manifest.annotation_sources,
+        generation=generation,
+        predictions=files["predictions"],
+        staircase=files["staircase"],
+        prediction_sources=[*manifest.prediction_sources, *new_sources],
+        counts=table_counts(evaluation),
+        corrected_to=manifest.corrected_to,
+        mended=manifest.mended,
+    )
+    write_manifest(folder / MANIFEST, next_manifest)
+    originals = manifest.mended and manifest.mended.originals
+    kept = [mapped_name(generation), *files.values(), originals]
+    remove_leftovers(folder, {name for name in kept if name})
+
+
+def table_counts(evaluation: Evaluation) -> dict[str, int]:
+    return {
+        "images": len(evaluation.images),
+        "covered": int((evaluation.coverage != NOT_RUN).sum()),
+        "annotations": len(evaluation.annotations),
+        "predictions": len(evaluation.predictions),
+    }
+
+
+def annotation_outlines(
+    folder: Path, results: Results, annotation_rows: list[int]
+) -> list[list[list[float]]]:
+    """The outlines of these annotations (ascending rows), as polygons in pixels; empty if there is none."""
+    frozen = results.frozen_rows
+    rows = annotation_rows if frozen is None else frozen[annotation_rows].tolist()
+    sorted_rows = sorted(row for row in rows if row >= 0)
+    path = folder / results.manifest.annotations
+    texts = read_outlines(path, sorted_rows) if sorted_rows else None
+    if texts is None or len(texts) != len(sorted_rows):
+        return [[] for _ in annotation_rows]
+    text_by_row = dict(zip(sorted_rows, texts.tolist(), strict=True))
+    return [json.loads(text_by_row[row]) if text_by_row.get(row) else [] for row in rows]
+
+
+def file_stamp(path: Path) -> tuple[int, int]:
+    """Changes when the file is replaced."""
+    status = path.stat()
+    return status.st_mtime_ns, status.st_ino
