@@ -1,5 +1,6 @@
 """Tiny data sets, written as people write them."""
 
+from pellucid.browse.query import ListQuery
 import json
 from pathlib import Path
 
@@ -53,3 +54,9 @@ def write(path, text):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def gallery(version, tab, corrected=False, threshold=None, concept=None, **query):
+    """A list of a version, as trained or with corrections."""
+    thresholds = threshold if concept is None or threshold is None else {concept: threshold}
+    return version.results(corrected, thresholds).gallery(ListQuery(tab, concept=concept, **query))

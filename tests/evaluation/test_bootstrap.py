@@ -92,7 +92,7 @@ def test_more_images_make_it_narrower_and_many_are_drawn_as_well_in_bins():
 
 def test_the_command_tells_it(demo):
     version = demo.view("cells").version("v2")
-    for name, found in version.results().threshold_intervals().items():
+    for name, found in zip(version.thresholds, version.results().intervals, strict=True):
         assert found[0] <= found[1]
         assert found[0] - 0.2 <= version.thresholds[name].value <= found[1] + 0.2
-    assert version.results().threshold_intervals() == version.results().threshold_intervals(), "the same every time"
+    assert intervals.threshold_intervals(version.evaluation) == version.results().intervals, "the same every time"

@@ -111,7 +111,7 @@ def test_a_gallery_is_a_sequence(view, tmp_path):
 def test_a_persons_threshold_is_held_against_validation(view, tmp_path):
     version = view.start("m")
     version.add_predictions(toys.results(tmp_path))
-    own = version.user_threshold("dent", 0.7)
+    own = version.results(thresholds={"dent": 0.7}).threshold_table()["dent"]
     assert (own.value, own.source, own.tp, own.fp, own.fn) == (0.7, "user", 1, 0, 1)
     assert own.equally_good == version.thresholds["dent"].equally_good
 

@@ -38,7 +38,7 @@ def labels(view):
 
 
 def named(version, tab, image, **options):
-    return next(item for item in version.gallery(tab, **options) if item.image == image)
+    return next(item for item in toys.gallery(version, tab, **options) if item.image == image)
 
 
 def test_a_new_concept_takes_the_old_one_away(pets):
@@ -51,7 +51,7 @@ def test_a_new_concept_takes_the_old_one_away(pets):
         ("five.png", "owl"): "positive",
     }
     for tab in ("missing", "extra"):
-        assert "one.png" not in [item.image for item in version.gallery(tab, threshold=0.5, review="new")], "one image, one decision"
+        assert "one.png" not in [item.image for item in toys.gallery(version, tab, threshold=0.5, review="new")], "one image, one decision"
     view.reviews.decide(version, [named(version, "extra", "one.png", threshold=0.5)], "wrong", "Bo", Edit(concept="owl"))
     assert labels(view)["one.png", "owl"] == "positive"
     view.reviews.decide(version, [named(version, "extra", "one.png", threshold=0.5)], "wrong", "Bo")

@@ -43,7 +43,7 @@ def boxes(view):
 
 
 def listed(version, tab="missing", **options):
-    return [(item.image, item.concept, item.box) for item in version.gallery(tab, **options)]
+    return [(item.image, item.concept, item.box) for item in toys.gallery(version, tab, **options)]
 
 
 DENT = ("a/one.png", "dent", (10.0, 10.0, 20.0, 20.0))
@@ -261,14 +261,14 @@ def frozen(version, ledger=None):
 def test_history_says_who_did_what_when_and_any_row_can_be_taken_back(cracks):
     view, version = cracks
     reviews = view.reviews
-    first = reviews.decide(version, [version.gallery("missing")[0]], "wrong", "  Ann   Bee ", reason="clearly a dent").rows[0]
-    second = reviews.decide(version, [ItemRef(*RUST[:2], "annotated", RUST[2])], "wrong", "Bo").rows[0]
+    first = reviews.decide(version, [version.gallery("missing")[0]], "wrong", "  Ann   Bee ", reason="clearly a dent").decisions[0]
+    second = reviews.decide(version, [ItemRef(*RUST[:2], "annotated", RUST[2])], "wrong", "Bo").decisions[0]
     assert (first.who, first.action, first.image, first.concept, first.reason) == ("Ann Bee", "add", "a/one.png", "dent", "clearly a dent")
     assert [row.id for row in reviews.history(who="Bo")] == [second.id]
     assert [row.id for row in reviews.history(image="one")] == [first.id, second.id]
     assert reviews.history(day=first.when[:10]) == reviews.history()
     assert reviews.history(day="1999-01-01") == []
-    taken = reviews.revert(second.id, "Owner").rows[0]
+    taken = reviews.revert(second.id, "Owner").decisions[0]
     told = reviews.history()[-1]
     assert (told.id, told.action, told.who, told.image, [mark.concept for mark in told.after]) == (
         taken.id,
@@ -292,10 +292,10 @@ def test_undo_and_redo_go_on_after_a_restart(cracks, opened):
     after = boxes(view)
     again = opened(view.workspace.folder).view("v")
     assert boxes(again) == after
-    assert [len(again.reviews.undo("Ann").rows) for _ in range(3)] == [2, 1, 0], "one act at a time"
+    assert [len(again.reviews.undo("Ann").decisions) for _ in range(3)] == [2, 1, 0], "one act at a time"
     assert boxes(view) == before
     once_more = opened(view.workspace.folder).view("v")
-    assert [len(once_more.reviews.redo("Ann").rows) for _ in range(3)] == [1, 2, 0]
+    assert [len(once_more.reviews.redo("Ann").decisions) for _ in range(3)] == [1, 2, 0]
     assert boxes(view) == after
 
 
@@ -384,8 +384,8 @@ def test_the_effect_is_that_of_evaluating_the_mended_set(cracks, tmp_path):
     again = fresh.start("m")
     again.add_predictions(toys.results(tmp_path))
     assert mended.thresholds == again.evaluation.thresholds
-    assert version.metrics(corrected=True) == again.metrics()
-    assert version.get_thresholds(corrected=True) == again.thresholds
+    assert version.results(corrected=True).metrics() == again.metrics()
+    assert version.results(corrected=True).threshold_table() == again.thresholds
     assert [one.errors for one in version.thresholds.values()] != [one.errors for one in again.thresholds.values()]
 
 

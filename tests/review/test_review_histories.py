@@ -106,7 +106,7 @@ def decide(chance, view, version):
     """A verdict on a random item, as trained or with corrections; checks what it does at once."""
     corrected = chance.random() < 0.5
     tab = chance.choice(TABS)
-    gallery = version.gallery(tab, corrected=corrected, threshold=chance.choice([None, 0.3]))
+    gallery = toys.gallery(version, tab, corrected=corrected, threshold=chance.choice([None, 0.3]))
     if not len(gallery):
         return
     item = gallery[chance.randrange(len(gallery))]
@@ -115,21 +115,21 @@ def decide(chance, view, version):
     try:
         row = view.reviews.decide(
             version, [item], verdict, chance.choice(["Ann", "Bo"]), some_change(chance, view.kind), loaded=state
-        ).rows[0]
+        ).decisions[0]
     except (InvalidDecisionError, UnknownConceptError):
         return
     if corrected and row.action in ("confirm", "unsure"):
         assert mended(version) == before, "to agree changes nothing"
     if verdict != "unsure" and not has_twin(version, row):
-        left = [(one.image, one.concept, one.box) for one in version.gallery(tab, corrected=corrected, review="new")]
-        unsure = [(one.image, one.concept, one.box) for one in version.gallery(tab, corrected=corrected, review="unsure")]
+        left = [(one.image, one.concept, one.box) for one in toys.gallery(version, tab, corrected=corrected, review="new")]
+        unsure = [(one.image, one.concept, one.box) for one in toys.gallery(version, tab, corrected=corrected, review="unsure")]
         seen = item.image, item.concept, item.box
         assert left.count(seen) == unsure.count(seen), "what is decided on is not put forward"
 
 
 def has_twin(version, row):
     """Whether another box is exactly like the one decided on: it is put forward in its place."""
-    equal = [(one.image, one.concept, one.box) for tab in ("all", "extra") for one in version.gallery(tab, threshold=2.0)]
+    equal = [(one.image, one.concept, one.box) for tab in ("all", "extra") for one in toys.gallery(version, tab, threshold=2.0)]
     return equal.count((row.image, row.concept, row.box)) > 1
 
 
@@ -143,7 +143,7 @@ def check(view, versions):
         assert again.thresholds == held.thresholds
         for tab in TABS:
             for corrected in (False, True):
-                lists = [[(one.image, one.concept, one.box, one.score) for one in version.gallery(tab, corrected=corrected, review=which)]
+                lists = [[(one.image, one.concept, one.box, one.score) for one in toys.gallery(version, tab, corrected=corrected, review=which)]
                          for which in ("all", "new", "reviewed", "unsure")]  # fmt: skip
                 everything, new, reviewed, unsure = lists
                 assert sorted(new + reviewed, key=str) == sorted(everything, key=str)

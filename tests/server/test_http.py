@@ -54,7 +54,7 @@ def test_figures_are_those_of_the_metrics_and_follow_a_readers_threshold(demo, d
         expected = [(one.threshold, one.tp, one.fp, one.fn) for one in version.metrics(split).concepts]
         assert [(one["threshold"], one["tp"], one["fp"], one["fn"]) for one in figures] == expected
     own = document(demo_address, f"{CELLS}/figures?at=0:0.9")["concepts"]
-    expected = version.user_threshold("red cell", 0.9)
+    expected = version.results(thresholds={"red cell": 0.9}).threshold_table()["red cell"]
     assert (own[0]["threshold"], own[0]["tp"], own[0]["fp"], own[0]["fn"], own[0]["source"]) == (
         0.9,
         expected.tp,
