@@ -16,7 +16,7 @@ from playwright.sync_api import expect
 import pellucid
 from pellucid.demo import demo_workspace
 from pellucid.images.crop_cache import CropCache
-from pellucid.server.app import make_app
+from pellucid.server.app import create_app
 
 # A slow machine is no failure: no deadlines, and no check of how long generating examples takes.
 QUIET = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
@@ -68,7 +68,7 @@ class Served:
     def __init__(self, workspace, cache, **options):
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"http://127.0.0.1:{self.listener.getsockname()[1]}/"
-        app = make_app(workspace, CropCache(cache), **options)
+        app = create_app(workspace, CropCache(cache), **options)
         self.server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none"))
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.listener]}, daemon=True)
         self.thread.start()

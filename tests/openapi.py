@@ -4,12 +4,12 @@ import json
 import tempfile
 
 import pellucid
-from pellucid.server.app import make_app
+from pellucid.server.app import create_app
 
 
 def schema():
     with tempfile.TemporaryDirectory() as folder:
-        return make_app(pellucid.open(f"{folder}/w")).openapi()
+        return create_app(pellucid.open(f"{folder}/w")).openapi()
 
 
 if __name__ == "__main__":

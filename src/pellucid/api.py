@@ -38,9 +38,9 @@ def serve_workspace(
     **access: Any,
 ) -> None:
     """Serve the workspace until interrupted. access: the fields of `server.serving.Access`."""
-    from pellucid.server.serving import Access, serve
+    from pellucid.server.serving import AccessOptions, serve
 
-    serve(workspace, host, port, browser, ready, Access(**access))
+    serve(workspace, host, port, browser, ready, AccessOptions(**access))
 
 
 def show(

@@ -17,7 +17,7 @@ from http.client import HTTPException
 import pytest
 
 import toys
-from pellucid.server.auth import Doors
+from pellucid.server.auth import AuthPolicy
 
 ONE = "api/views/v/versions/m"
 
@@ -214,7 +214,7 @@ def test_another_sites_page_cannot_decide(address):
 
 def test_a_proxy_says_who_it_is(workspace, tmp_path, served):
     many(workspace, tmp_path, images=2)
-    address = served(workspace, doors=Doors(who_header="X-Forwarded-User"))
+    address = served(workspace, doors=AuthPolicy(who_header="X-Forwarded-User"))
     ann = {"X-Forwarded-User": "ann@example.org"}
     body = asked(good(address, LIST, **ann)["items"][:1], who="Mallory")
     assert ask(address, f"{ONE}/decisions", body)[0] == 401

@@ -15,9 +15,9 @@ from playwright.sync_api import expect
 
 import pellucid
 import toys
-from pellucid.server.auth import LARGEST_BODY, Doors
+from pellucid.server.auth import MAX_BODY_BYTES, AuthPolicy
 from pellucid.server.errors import InvalidTokensError
-from pellucid.server.serving import Access, doors_of
+from pellucid.server.serving import AccessOptions, auth_policy
 
 OWNER, REVIEWER, READER = "o" * 32, "v" * 32, "r" * 32
 TOKENS = {OWNER: "owner", REVIEWER: "reviewer", READER: "reader"}
@@ -34,7 +34,7 @@ def workspace(tmp_path):
 
 @pytest.fixture
 def locked(workspace, served):
-    return served(workspace, doors=Doors(None, TOKENS))
+    return served(workspace, doors=AuthPolicy(None, TOKENS))
 
 
 class Stay(urllib.request.HTTPRedirectHandler):
@@ -126,7 +126,7 @@ def told_length(address, length):
 
 
 def test_too_much_at_once_is_refused(locked):
-    status, body = told_length(locked, LARGEST_BODY + 1)
+    status, body = told_length(locked, MAX_BODY_BYTES + 1)
     assert status == 413
     assert b"4 MB" in body
     assert told_length(locked, None)[0] == 411
@@ -143,9 +143,9 @@ def test_a_failure_is_counted_and_answered_under_the_same_policy(workspace, serv
 
 
 def test_a_header_is_believed_from_the_proxy_alone(workspace, served):
-    elsewhere = served(workspace, doors=Doors(None, {}, "reviewer", "X-User", ("10.9.8.7",)))
+    elsewhere = served(workspace, doors=AuthPolicy(None, {}, "reviewer", "X-User", ("10.9.8.7",)))
     assert ask(elsewhere, "api/workspace", **{"X-User": "ann"})[0] == 403
-    here = served(workspace, doors=Doors(None, {}, "reviewer", "X-User", ("127.0.0.1",), ("eve",)))
+    here = served(workspace, doors=AuthPolicy(None, {}, "reviewer", "X-User", ("127.0.0.1",), ("eve",)))
     assert ask(here, "api/workspace")[0] == 401
     assert ask(here, "api/workspace", **{"X-User": " "})[0] == 401
     for name, role in (("ann", "reviewer"), ("eve", "owner")):
@@ -153,18 +153,18 @@ def test_a_header_is_believed_from_the_proxy_alone(workspace, served):
 
 
 def test_on_this_machine_no_ceremony_and_on_a_network_two_tokens(monkeypatch):
-    assert doors_of("127.0.0.1", Access()) == Doors(role="owner")
-    doors = doors_of("0.0.0.0", Access(role="reader"))
+    assert auth_policy("127.0.0.1", AccessOptions()) == AuthPolicy(role="owner")
+    doors = auth_policy("0.0.0.0", AccessOptions(role="reader"))
     assert sorted(doors.tokens.values()) == ["owner", "reader"]
     assert all(len(token) >= 32 for token in doors.tokens)
-    assert doors_of("0.0.0.0", Access()).tokens != doors_of("0.0.0.0", Access()).tokens
+    assert auth_policy("0.0.0.0", AccessOptions()).tokens != auth_policy("0.0.0.0", AccessOptions()).tokens
     monkeypatch.setenv("PELLUCID_TOKEN", REVIEWER)
-    assert doors_of("0.0.0.0", Access()).tokens[REVIEWER] == "reviewer"
+    assert auth_policy("0.0.0.0", AccessOptions()).tokens[REVIEWER] == "reviewer"
     for unfit in (REVIEWER, "short"):
         monkeypatch.setenv("PELLUCID_OWNER_TOKEN", unfit)
         with pytest.raises(InvalidTokensError, match="two different tokens"):
-            doors_of("0.0.0.0", Access())
-    behind = doors_of("127.0.0.1", Access(who_header="X-User", owners=("eve",), hostnames=("review.example",)))
+            auth_policy("0.0.0.0", AccessOptions())
+    behind = auth_policy("127.0.0.1", AccessOptions(who_header="X-User", owners=("eve",), hostnames=("review.example",)))
     assert set(behind.hosts) == {"127.0.0.1", "localhost", "::1", "review.example"}
 
 

@@ -9,37 +9,37 @@ from typing import Any
 import click
 
 from pellucid.browse.selection import TABS, Tab
-from pellucid.cli.analyse import COMMANDS, existing
+from pellucid.cli.analyse import ANALYSIS_COMMANDS, open_version
 from pellucid.cli.console import (
-    CORRECTED,
-    FIRST_PIXEL,
-    FORCED,
-    IMAGES,
-    IOU,
-    JSON,
-    KIND,
-    ONLY,
-    ORDER,
-    REVIEW,
-    SERVE,
-    SPLIT,
-    VERSION,
-    Group,
-    busy,
-    fail,
+    CORRECTED_OPTION,
+    FIRST_PIXEL_OPTION,
+    OVERRIDE_OPTIONS,
+    IMAGES_OPTION,
+    IOU_OPTION,
+    JSON_OPTION,
+    KIND_OPTION,
+    FILTER_OPTION,
+    ORDER_OPTION,
+    REVIEW_OPTION,
+    SERVER_OPTIONS,
+    SPLIT_OPTION,
+    VERSION_ARGUMENTS,
+    DebugGroup,
+    spinner,
+    exit_with_error,
     print_json,
-    table,
-    tell,
-    there,
+    print_table,
+    print_notes,
+    validate_workspace,
 )
-from pellucid.cli.evaluate import evaluate
+from pellucid.cli.evaluate import evaluate_command
 from pellucid.core.errors import PellucidError, WriteError
 from pellucid.core.tables import SPLITS, Kind, Split
 
-WHATS = ("annotations", "corrections", "tasks", "history", "report", "predictions", "gallery", "thresholds")
+EXPORT_CONTENTS = ("annotations", "corrections", "tasks", "history", "report", "predictions", "gallery", "thresholds")
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=DebugGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="pellucid")
 def cli() -> None:
     """See what a vision model gets right, what it misses and what it is unsure of."""
@@ -56,12 +56,12 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except PellucidError as error:
-        fail(str(error), error.exit_status, debug)
+        exit_with_error(str(error), error.exit_status, debug)
     except OSError as error:
-        shown = WriteError(error.filename, (error.strerror or str(error)).lower()) if error.filename else error
-        fail(str(shown), 3 if error.filename else 1, debug)
+        reported_error = WriteError(error.filename, (error.strerror or str(error)).lower()) if error.filename else error
+        exit_with_error(str(reported_error), 3 if error.filename else 1, debug)
     except Exception as error:
-        fail(f"{type(error).__name__}: {error}. This is a bug: run again with --debug and report what it prints.", 1, debug)
+        exit_with_error(f"{type(error).__name__}: {error}. This is a bug: run again with --debug and report what it prints.", 1, debug)
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -69,78 +69,78 @@ def main() -> None:
 @click.argument("workspace")
 @click.argument("view")
 @click.argument("source")
-@IMAGES
+@IMAGES_OPTION
 @click.option("--split", type=click.Choice(SPLITS), help="Of images whose source does not say; default validation.")
-@KIND
+@KIND_OPTION
 @click.option("--format", "format_name", metavar="F", help="The source's format; found from its content when not given.")
-@FIRST_PIXEL
-def add(
+@FIRST_PIXEL_OPTION
+def add_command(
     workspace: str, view: str, source: str, images: str | None, split: Split | None, kind: Kind | None, format_name: str | None,
     first_pixel: int | None,
 ) -> None:  # fmt: skip
     """Add images and annotations from SOURCE to a view."""
     import pellucid
 
-    with busy(f"reading {source}"):
-        made, notes = pellucid.open(workspace).add(view, source, images, split, kind, format_name, first_pixel)
-    tell(notes)
-    last = made.manifest.sources[-1]
-    splits = ", ".join(f"{number:,} {name}" for name, number in made.images_by_split.items())
-    read = f"{last.rows:,} images read as {last.format}"
-    click.echo(f"{view}: {made.kind} view, {read}; it has {splits}; {len(made.manifest.concepts)} concepts", err=True)
+    with spinner(f"reading {source}"):
+        target_view, notes = pellucid.open(workspace).add(view, source, images, split, kind, format_name, first_pixel)
+    print_notes(notes)
+    last_source = target_view.manifest.sources[-1]
+    split_summary = ", ".join(f"{image_count:,} {split_name}" for split_name, image_count in target_view.images_by_split.items())
+    import_summary = f"{last_source.rows:,} images read as {last_source.format}"
+    click.echo(f"{view}: {target_view.kind} view, {import_summary}; it has {split_summary}; {len(target_view.manifest.concepts)} concepts", err=True)
 
 
 @cli.command()
-@VERSION
-@IOU
-def start(workspace: str, view: str, version: str, iou: float) -> None:
+@VERSION_ARGUMENTS
+@IOU_OPTION
+def start_command(workspace: str, view: str, version: str, iou: float) -> None:
     """Freeze a version, when its training is launched."""
     import pellucid
 
     if math.isnan(iou):
         raise click.BadParameter("nan is no IoU", param_hint="--iou")
-    made = pellucid.open(workspace).view(view).start(version, iou)
-    counts = made.manifest.counts
+    started_version = pellucid.open(workspace).view(view).start(version, iou)
+    counts = started_version.manifest.counts
     click.echo(f"{version}: froze {counts['images']:,} images and {counts['annotations']:,} annotations", err=True)
 
 
 @cli.command()
-@VERSION
+@VERSION_ARGUMENTS
 @click.argument("source")
 @click.option("--split", type=click.Choice(SPLITS), help="The split SOURCE is of; by default those of the images it names.")
 @click.option("--covered", type=click.Choice(["split", "listed"]), default="split", show_default=True,
               help="The model was run on the whole split, or only on the images that SOURCE lists.")  # fmt: skip
 @click.option("--format", "format_name", metavar="F", help="The source's format; found from its content when not given.")
-@FORCED
-def predictions(
-    workspace: str, view: str, version: str, source: str, split: Split | None, covered: Any, format_name: str | None, **forced: Any
+@OVERRIDE_OPTIONS
+def predictions_command(
+    workspace: str, view: str, version: str, source: str, split: Split | None, covered: Any, format_name: str | None, **overrides: Any
 ) -> None:
     """Read what the model said, match it and choose the thresholds. Freezes the version first if need be."""
     import pellucid
 
-    made = pellucid.open(workspace).view(view).version_or_draft(version)
-    with busy(f"reading {source}"):
-        tell(made.add_predictions(source, split, covered, format_name, **forced))
-    counts = made.manifest.counts
+    target_version = pellucid.open(workspace).view(view).version_or_draft(version)
+    with spinner(f"reading {source}"):
+        print_notes(target_version.add_predictions(source, split, covered, format_name, **overrides))
+    counts = target_version.manifest.counts
     click.echo(f"{version}: {counts['predictions']:,} predictions on {counts['covered']:,} of {counts['images']:,} frozen images", err=True)
 
 
 @cli.command()
 @click.argument("sources", nargs=-1, required=True)
-@IMAGES
-@JSON
-def doctor(sources: tuple[str, ...], images: str | None, as_json: bool) -> None:
+@IMAGES_OPTION
+@JSON_OPTION
+def doctor_command(sources: tuple[str, ...], images: str | None, as_json: bool) -> None:
     """What an import would make of these files (annotations, and predictions to hold against them), or of a workspace, and why."""
     from pellucid.project.doctor import examine
 
-    with busy(f"examining {', '.join(sources)}"):
+    with spinner(f"examining {', '.join(sources)}"):
         diagnosis = examine(sources, images)
     if as_json:
         print_json(diagnosis.document)
     else:
-        rows = [[one.question, one.answer, one.evidence, "; ".join(one.alternatives)] for one in diagnosis.readings]
-        table("Read as", ["question", "answer", "evidence", "otherwise"], rows)
-        table("Found", ["severity", "what"], [[one["severity"], one["message"]] for one in diagnosis.findings])
+        reading_rows = [[reading.question, reading.answer, reading.evidence, "; ".join(reading.alternatives)] for reading in diagnosis.readings]
+        print_table("Read as", ["question", "answer", "evidence", "otherwise"], reading_rows)
+        print_table("Found", ["severity", "what"], [[finding["severity"], finding["message"]] for finding in diagnosis.findings])
     if diagnosis.has_errors:
         sys.exit(3)
 
@@ -148,7 +148,7 @@ def doctor(sources: tuple[str, ...], images: str | None, as_json: bool) -> None:
 @cli.command()
 @click.argument("workspace")
 @click.argument("view")
-@click.option("--what", type=click.Choice(WHATS))
+@click.option("--what", type=click.Choice(EXPORT_CONTENTS))
 @click.option("--format", "format_name", metavar="F", help="coco, yolo, voc, cvat, label-studio, fiftyone, csv, parquet, json, markdown.")
 @click.option("--html", is_flag=True, help="The pages of --version, to be opened from disk without a server: one file where --output ends "
               "in .html, else a folder.")  # fmt: skip
@@ -163,10 +163,10 @@ def doctor(sources: tuple[str, ...], images: str | None, as_json: bool) -> None:
     "--size", type=click.FloatRange(0.1), default=20.0, show_default=True, metavar="MB", help="Of --html: about how large it may be."
 )
 @click.option("--against", metavar="V", help="Of --html: another version to compare with.")
-@ORDER
-@REVIEW
-@CORRECTED
-def export(
+@ORDER_OPTION
+@REVIEW_OPTION
+@CORRECTED_OPTION
+def export_command(
     workspace: str, view: str, what: str | None, format_name: str | None, html: bool, output: str, version_name: str | None,
     split: Split | None, tab: Tab, concept: str | None, threshold: float | None, items: int, size: float, against: str | None,
     order: Any, review: Any, corrected: bool,
@@ -178,80 +178,80 @@ def export(
     """
     import pellucid
     from pellucid.export.datasets import ExportOptions
-    from pellucid.export.datasets import export_view as write
+    from pellucid.export.datasets import export_view as write_export
 
-    opened = pellucid.open(workspace).view(view)
-    version = opened.version(version_name) if version_name else None
-    with busy(f"writing {output}"):
+    opened_view = pellucid.open(workspace).view(view)
+    selected_version = opened_view.version(version_name) if version_name else None
+    with spinner(f"writing {output}"):
         if html:
-            if version is None:
+            if selected_version is None:
                 raise click.UsageError("--html is of a version; name one with --version.")
-            pellucid.export_html(version, output, split or "validation", items, size, against)
+            pellucid.export_html(selected_version, output, split or "validation", items, size, against)
         elif what is None or format_name is None:
             raise click.UsageError("say --what to write and in which --format, or --html.")
         else:
-            tell(write(opened, what, format_name, output, version, ExportOptions(split, tab, concept, threshold, order, review, corrected)))
+            print_notes(write_export(opened_view, what, format_name, output, selected_version, ExportOptions(split, tab, concept, threshold, order, review, corrected)))
     click.echo(f"wrote {output}", err=True)
 
 
 @cli.command()
-@VERSION
+@VERSION_ARGUMENTS
 @click.option("--objective", metavar="O", default="errors", show_default=True,
               help="f1, cost:FALSE_ALARM,MISS, precision:LEAST or recall:LEAST, in place of fewest errors.")  # fmt: skip
-@CORRECTED
-@JSON
-def thresholds(workspace: str, view: str, version: str, objective: str, corrected: bool, as_json: bool) -> None:
+@CORRECTED_OPTION
+@JSON_OPTION
+def thresholds_command(workspace: str, view: str, version: str, objective: str, corrected: bool, as_json: bool) -> None:
     """Each concept's threshold and what it costs on validation."""
     from pellucid.cli.json_output import objective_document, thresholds_document
 
-    results = existing(workspace, view, version).results(corrected)
+    results = open_version(workspace, view, version).results(corrected)
     document = thresholds_document(results) if objective == "errors" else objective_document(results, objective)
     if as_json:
         print_json(document)
         return
-    names = ["concept", "threshold", "source", "errors", "tp", "fp", "fn", "annotations"]
-    rows = [[*(entry[name] for name in names), *(entry["interval"] or (None, None))] for entry in document]
-    end = "fewest errors" if objective == "errors" else objective
-    table(f"{view} {version}: thresholds, {end} on validation", [*names, "90 % from", "to"], rows)
+    headings = ["concept", "threshold", "source", "errors", "tp", "fp", "fn", "annotations"]
+    concept_rows = [[*(concept_entry[heading] for heading in headings), *(concept_entry["interval"] or (None, None))] for concept_entry in document]
+    objective_name = "fewest errors" if objective == "errors" else objective
+    print_table(f"{view} {version}: thresholds, {objective_name} on validation", [*headings, "90 % from", "to"], concept_rows)
 
 
 @cli.command()
-@VERSION
-@SPLIT
-@CORRECTED
-@JSON
-def metrics(workspace: str, view: str, version: str, split: Split, corrected: bool, as_json: bool) -> None:
+@VERSION_ARGUMENTS
+@SPLIT_OPTION
+@CORRECTED_OPTION
+@JSON_OPTION
+def metrics_command(workspace: str, view: str, version: str, split: Split, corrected: bool, as_json: bool) -> None:
     """Figures at the thresholds, per concept and overall."""
     from pellucid.cli.json_output import metrics_document
 
-    chosen = existing(workspace, view, version); document = metrics_document(chosen, chosen.results(corrected), split)
+    chosen = open_version(workspace, view, version); document = metrics_document(chosen, chosen.results(corrected), split)
     if as_json:
         print_json(document)
         return
-    names = ["concept", "threshold", "tp", "fp", "fn", "precision", "recall", "f1", "ap"]
-    table(f"{view} {version}, {split}: {document['covered']:,} of {document['images']:,} images run",
-          names, [[entry[name] for name in names] for entry in document["concepts"]])  # fmt: skip
-    for name, value in document["overall"].items():
-        for label, figure in value.items() if isinstance(value, dict) else [(name, value)]:
+    headings = ["concept", "threshold", "tp", "fp", "fn", "precision", "recall", "f1", "ap"]
+    print_table(f"{view} {version}, {split}: {document['covered']:,} of {document['images']:,} images run",
+          headings, [[concept_entry[heading] for heading in headings] for concept_entry in document["concepts"]])  # fmt: skip
+    for metric_name, metric_value in document["overall"].items():
+        for metric_label, figure in metric_value.items() if isinstance(metric_value, dict) else [(metric_name, metric_value)]:
             if figure is not None:
-                click.echo(f"{label}: {figure if isinstance(figure, int) else format(figure, '.4g')}")
+                click.echo(f"{metric_label}: {figure if isinstance(figure, int) else format(figure, '.4g')}")
 
 
 @cli.command()
-@VERSION
+@VERSION_ARGUMENTS
 @click.option("--tab", type=click.Choice(TABS), required=True)
-@SPLIT
+@SPLIT_OPTION
 @click.option("--concept", metavar="C", help="One concept; default all.")
 @click.option("--threshold", type=float, metavar="X", help="A threshold to use instead of the optimal one.")
-@ORDER
-@REVIEW
-@CORRECTED
-@ONLY
+@ORDER_OPTION
+@REVIEW_OPTION
+@CORRECTED_OPTION
+@FILTER_OPTION
 @click.option("--reverse", is_flag=True)
 @click.option("--offset", type=click.IntRange(0), default=0)
 @click.option("--limit", type=click.IntRange(0), default=100, show_default=True, help="0 for all.")
-@JSON
-def gallery(
+@JSON_OPTION
+def gallery_command(
     workspace: str, view: str, version: str, tab: Tab, split: Split, concept: str | None, threshold: float | None,
     order: Any, review: Any, corrected: bool, only: tuple[str, ...], reverse: bool, offset: int, limit: int, as_json: bool,
 ) -> None:  # fmt: skip
@@ -262,14 +262,14 @@ def gallery(
 
     if threshold is not None and not math.isfinite(threshold):
         raise click.BadParameter(f"{threshold} is no threshold", param_hint="--threshold")
-    chosen = existing(workspace, view, version)
-    results = chosen.results(corrected, option_thresholds(threshold, concept))
-    document = gallery_document(chosen, results, ListQuery(tab, split, concept, order, review, only, reverse), offset, limit)
+    selected_version = open_version(workspace, view, version)
+    results = selected_version.results(corrected, option_thresholds(threshold, concept))
+    document = gallery_document(selected_version, results, ListQuery(tab, split, concept, order, review, only, reverse), offset, limit)
     if as_json:
         print_json(document)
         return
-    names = ["position", "score", "concept", "outcome", "cause", "image"]
-    table(f"{tab}, {split}: {document['total']:,} items", names, [[item[name] for name in names] for item in document["items"]])
+    headings = ["position", "score", "concept", "outcome", "cause", "image"]
+    print_table(f"{tab}, {split}: {document['total']:,} items", headings, [[item[heading] for heading in headings] for item in document["items"]])
 
 
 @cli.command()
@@ -277,12 +277,12 @@ def gallery(
 @click.argument("view")
 @click.argument("a")
 @click.argument("b")
-@SPLIT
+@SPLIT_OPTION
 @click.option("--fail-on-regression", is_flag=True, help="Exit with 1 where B is worse than A by more than chance (p < 0.05).")
 @click.option("--markdown", type=click.Path(dir_okay=False), metavar="PATH", help="Write it as Markdown, too.")
 @click.option("--junit", type=click.Path(dir_okay=False), metavar="PATH", help="Write it as JUnit XML, too.")
-@JSON
-def compare(
+@JSON_OPTION
+def compare_command(
     workspace: str, view: str, a: str, b: str, split: Split, fail_on_regression: bool, markdown: str | None, junit: str | None,
     as_json: bool,
 ) -> None:  # fmt: skip
@@ -291,24 +291,24 @@ def compare(
 
     from pellucid.results.version_comparison import CHANGE_COUNTS, format_junit, format_markdown
 
-    found = existing(workspace, view, a).compare(existing(workspace, view, b), split)
-    for path, text in ((markdown, format_markdown), (junit, format_junit)):
+    comparison = open_version(workspace, view, a).compare(open_version(workspace, view, b), split)
+    for path, format_report in ((markdown, format_markdown), (junit, format_junit)):
         if path:
-            Path(path).write_text(text(found), encoding="utf-8")
+            Path(path).write_text(format_report(comparison), encoding="utf-8")
     if as_json:
-        print_json(found.document)
+        print_json(comparison.document)
     else:
-        rows = [
-            [one.concept or "all", *(getattr(one, name) for name in CHANGE_COUNTS), one.p_value, "worse" if one.regression else ""]
-            for one in (found.overall, *found.concepts)
+        change_rows = [
+            [change.concept or "all", *(getattr(change, heading) for heading in CHANGE_COUNTS), change.p_value, "worse" if change.regression else ""]
+            for change in (comparison.overall, *comparison.concepts)
         ]
-        headings = ["concept", *(name.replace("_", " ") for name in CHANGE_COUNTS), "p", ""]
-        table(f"{b} against {a} on {split}: {found.images:,} images", headings, rows)
-    for words in found.warnings:
-        click.echo(f"warning: {words}", err=True)
-    if fail_on_regression and found.regressions:
-        worse = ", ".join(one.concept or "all concepts together" for one in found.regressions)
-        click.echo(f"pellucid: {b} is worse than {a} by more than chance: {worse}", err=True)
+        headings = ["concept", *(heading.replace("_", " ") for heading in CHANGE_COUNTS), "p", ""]
+        print_table(f"{b} against {a} on {split}: {comparison.images:,} images", headings, change_rows)
+    for warning in comparison.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    if fail_on_regression and comparison.regressions:
+        worse_concepts = ", ".join(change.concept or "all concepts together" for change in comparison.regressions)
+        click.echo(f"pellucid: {b} is worse than {a} by more than chance: {worse_concepts}", err=True)
         sys.exit(1)
 
 
@@ -318,23 +318,23 @@ def compare(
 @click.option("--image", metavar="TEXT", help="Of images whose path holds it.")
 @click.option("--who", metavar="NAME", help="Of one person.")
 @click.option("--day", metavar="YYYY-MM-DD", help="Of one day, in UTC.")
-@JSON
-def history(workspace: str, view: str, image: str | None, who: str | None, day: str | None, as_json: bool) -> None:
+@JSON_OPTION
+def history_command(workspace: str, view: str, image: str | None, who: str | None, day: str | None, as_json: bool) -> None:
     """Every decision people took, oldest first."""
     import pellucid
     from pellucid.export.review_reports import describe_labels, history_document
 
-    rows = pellucid.open(workspace).view(view).reviews.history(image, who, day)
+    decisions = pellucid.open(workspace).view(view).reviews.history(image, who, day)
     if as_json:
-        print_json(history_document(rows))
+        print_json(history_document(decisions))
         return
-    shown = [[row.id, row.when, row.who, row.action, row.image, describe_labels(row.before), describe_labels(row.after), row.reason] for row in rows]
-    table(f"{view}: {len(rows):,} rows", ["id", "when", "who", "action", "image", "before", "after", "reason"], shown)
+    decision_rows = [[decision.id, decision.when, decision.who, decision.action, decision.image, describe_labels(decision.before), describe_labels(decision.after), decision.reason] for decision in decisions]
+    print_table(f"{view}: {len(decisions):,} rows", ["id", "when", "who", "action", "image", "before", "after", "reason"], decision_rows)
 
 
 @cli.command()
-@click.argument("workspace", callback=there)
-@SERVE
+@click.argument("workspace", callback=validate_workspace)
+@SERVER_OPTIONS
 @click.option("--reviews", metavar="URL", help="A PostgreSQL database for people's decisions, in place of a file in the workspace; better "
               "in the environment variable PELLUCID_REVIEWS, which every command honours.")  # fmt: skip
 @click.option("--role", type=click.Choice(["reader", "reviewer", "owner"]), default="reviewer", show_default=True,
@@ -344,7 +344,7 @@ def history(workspace: str, view: str, image: str | None, who: str | None, day: 
 @click.option("--owner", "owners", multiple=True, metavar="NAME", help="Whom the proxy names so may begin another round of review.")
 @click.option("--hostname", "hostnames", multiple=True, metavar="NAME", help="By which the proxy calls this server.")
 @click.option("--log", is_flag=True, help="A line of JSON for each request, on standard error.")
-def serve(
+def serve_command(
     workspace: str, host: str, port: int | None, no_browser: bool, reviews: str | None, role: Any, who_header: str | None,
     proxies: tuple[str, ...], owners: tuple[str, ...], hostnames: tuple[str, ...], log: bool,
 ) -> None:  # fmt: skip
@@ -354,23 +354,23 @@ def serve(
     access: dict[str, Any] = {"role": role, "who_header": who_header, "owners": owners, "hostnames": hostnames, "log": log}
     if proxies:
         access["proxies"] = proxies
-    pellucid.open(workspace, reviews).serve(host, port, not no_browser, announce, **access)
+    pellucid.open(workspace, reviews).serve(host, port, not no_browser, print_address, **access)
 
 
 @cli.command(name="open")
 @click.argument("source")
 @click.argument("predictions")
-@IMAGES
+@IMAGES_OPTION
 @click.option("--split", type=click.Choice(SPLITS), help="Of images whose source does not say; default validation.")
-@KIND
-@IOU
+@KIND_OPTION
+@IOU_OPTION
 @click.option("--format", "format_name", metavar="F", help="The format of SOURCE; found from its content when not given.")
-@FIRST_PIXEL
-@FORCED
-@SERVE
+@FIRST_PIXEL_OPTION
+@OVERRIDE_OPTIONS
+@SERVER_OPTIONS
 def open_command(
     source: str, predictions: str, images: str | None, split: Split | None, kind: Kind | None, iou: float,
-    format_name: str | None, first_pixel: int | None, host: str, port: int | None, no_browser: bool, **forced: Any,
+    format_name: str | None, first_pixel: int | None, host: str, port: int | None, no_browser: bool, **overrides: Any,
 ) -> None:  # fmt: skip
     """Annotations and predictions to a gallery, in one line. Nothing is kept."""
     import tempfile
@@ -379,34 +379,34 @@ def open_command(
     import pellucid
     from pellucid.api import import_sources
 
-    with tempfile.TemporaryDirectory(prefix="pellucid-") as folder:
-        workspace = pellucid.open(Path(folder) / "workspace")
-        with busy(f"reading {source} and {predictions}"):
-            _, notes = import_sources(workspace, source, predictions, images, split, kind, iou, format_name, first_pixel, **forced)
-        tell(notes)
-        workspace.serve(host, port, not no_browser, announce)
+    with tempfile.TemporaryDirectory(prefix="pellucid-") as temporary_folder:
+        workspace = pellucid.open(Path(temporary_folder) / "workspace")
+        with spinner(f"reading {source} and {predictions}"):
+            _, notes = import_sources(workspace, source, predictions, images, split, kind, iou, format_name, first_pixel, **overrides)
+        print_notes(notes)
+        workspace.serve(host, port, not no_browser, print_address)
 
 
 @cli.command()
 @click.option("--workspace", metavar="DIR", help="Where to build it; by default in the user's cache, once.")
 @click.option("--build-only", is_flag=True, help="Build the workspace and stop.")
-@SERVE
-def demo(workspace: str | None, build_only: bool, host: str, port: int | None, no_browser: bool) -> None:
+@SERVER_OPTIONS
+def demo_command(workspace: str | None, build_only: bool, host: str, port: int | None, no_browser: bool) -> None:
     """Build the built-in example and open its gallery."""
     from pellucid.demo import demo_workspace
 
-    with busy("drawing pictures and training small models (about 15 s, once)"):
-        built = demo_workspace(workspace)
+    with spinner("drawing pictures and training small models (about 15 s, once)"):
+        example_workspace = demo_workspace(workspace)
     if build_only:
-        click.echo(f"the demo is in {built.folder}", err=True)
+        click.echo(f"the demo is in {example_workspace.folder}", err=True)
         return
-    built.serve(host, port, not no_browser, announce)
+    example_workspace.serve(host, port, not no_browser, print_address)
 
 
-for command in (*COMMANDS, evaluate):
+for command in (*ANALYSIS_COMMANDS, evaluate_command):
     cli.add_command(command)
 
 
-def announce(address: str) -> None:
-    click.echo(f"Pellucid is at {address}  (Ctrl+C stops it)", err=True)
+def print_address(url: str) -> None:
+    click.echo(f"Pellucid is at {url}  (Ctrl+C stops it)", err=True)
 

@@ -18,7 +18,7 @@ from pellucid.core.tables import SPLITS, Split
 from pellucid.formats.errors import ExportError
 from pellucid.images.crop_cache import CropCache
 from pellucid.project import Version, Workspace
-from pellucid.server.app import STATIC, make_app
+from pellucid.server.app import STATIC_FOLDER, create_app
 
 EXPORTED_TABS = ("missing", "extra", "matched", "all")
 CROP_SIZE, PICTURE_SIZE = 192, 768
@@ -76,7 +76,7 @@ def export_html(
     output_path = Path(path)
     if output_path.exists():
         raise ExportError("html", f"{output_path} already exists; choose a new file or folder")
-    if not (STATIC / "index.html").is_file():
+    if not (STATIC_FOLDER / "index.html").is_file():
         raise ExportError("html", "the web page is missing from this installation; reinstall pellucid")
     if against is not None:
         version.other_results(against, corrected=False).split_index(split)
@@ -112,7 +112,7 @@ class PageCollector:
         self.split = split
         self.items = items
         self.against = against
-        self.app = make_app(opened_workspace(version), CropCache())
+        self.app = create_app(opened_workspace(version), CropCache())
         self.version_url = self.build_version_url(version.name)
 
     def build_version_url(self, version_name: str) -> str:
@@ -274,9 +274,9 @@ def parse_crop_url(url: str) -> tuple[str, list[int] | None]:
 
 def render_page(page_data: PageData) -> str:
     """The built page with its style sheet, script and data inlined."""
-    template = (STATIC / "export" / "index.html").read_text(encoding="utf-8")
-    style = "\n".join(file.read_text(encoding="utf-8") for file in sorted((STATIC / "export" / "assets").glob("*.css")))
-    script = "\n".join(file.read_text(encoding="utf-8") for file in sorted((STATIC / "export" / "assets").glob("*.js"))).replace(
+    template = (STATIC_FOLDER / "export" / "index.html").read_text(encoding="utf-8")
+    style = "\n".join(file.read_text(encoding="utf-8") for file in sorted((STATIC_FOLDER / "export" / "assets").glob("*.css")))
+    script = "\n".join(file.read_text(encoding="utf-8") for file in sorted((STATIC_FOLDER / "export" / "assets").glob("*.js"))).replace(
         "</script", "<\\/script"
     )
     data = {"answers": page_data.responses, "lengths": page_data.lengths, "pictures": page_data.pictures, "compared": page_data.compared_versions}

@@ -30,7 +30,7 @@ class Recorder:
         self.notes: list[Note] = []
         if version not in view.versions:
             view.start(version, iou)
-        self._rows: dict[str, list[tuple[str, float | None, tuple[float, ...] | None]]] = {}
+        self._predictions: dict[str, list[tuple[str, float | None, tuple[float, ...] | None]]] = {}
 
     def add(self, image: str | Path, labels: Any, scores: Any, boxes: Any = None) -> None:
         """What the model said of one image; again for the same image replaces it.
@@ -38,39 +38,39 @@ class Recorder:
         labels: concepts, or their positions from 0 in the view · scores: float, one each · boxes: (n, 4) corners in pixels of the picture.
         Arrays, lists and tensors on the CPU are taken.
         """
-        self._rows[str(image)] = zip_detections(labels, scores, boxes)
+        self._predictions[str(image)] = zip_detections(labels, scores, boxes)
 
     def close(self) -> Version:
         """Add everything to the version; raises PellucidError, with nothing added."""
         version = self.view.version(self.name)
-        if self._rows:
-            self.notes = version.add_predictions(self._columns(), covered="listed")
-            self._rows = {}
+        if self._predictions:
+            self.notes = version.add_predictions(self._prediction_columns(), covered="listed")
+            self._predictions = {}
         return version
 
-    def _columns(self) -> dict[str, Any]:
-        names = [concept.name for concept in self.view.manifest.concepts]
-        rows = [(image, *row) for image, found in self._rows.items() for row in found or [("", None, None)]]
+    def _prediction_columns(self) -> dict[str, Any]:
+        concept_names = [concept.name for concept in self.view.manifest.concepts]
+        prediction_rows = [(image_path, *prediction) for image_path, image_predictions in self._predictions.items() for prediction in image_predictions or [("", None, None)]]
         columns: dict[str, Any] = {
-            "image": [row[0] for row in rows], "concept": [named(row[1], names) for row in rows],
-            "score": np.array([np.nan if row[2] is None else row[2] for row in rows], float),
+            "image": [prediction_row[0] for prediction_row in prediction_rows], "concept": [resolve_concept(prediction_row[1], concept_names) for prediction_row in prediction_rows],
+            "score": np.array([np.nan if prediction_row[2] is None else prediction_row[2] for prediction_row in prediction_rows], float),
         }  # fmt: skip
         if self.view.kind == "detection":
-            corners = np.array([row[3] or (np.nan,) * 4 for row in rows], float)
-            columns |= {side: corners[:, place] for place, side in enumerate(("xmin", "ymin", "xmax", "ymax"))}
+            corners = np.array([prediction_row[3] or (np.nan,) * 4 for prediction_row in prediction_rows], float)
+            columns |= {side: corners[:, side_index] for side_index, side in enumerate(("xmin", "ymin", "xmax", "ymax"))}
         return columns
 
     def __enter__(self) -> Recorder:
         return self
 
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if kind is None:
+    def __exit__(self, error_type: Any, error: Any, traceback: Any) -> None:
+        if error_type is None:
             self.close()
 
 
-def named(word: str, names: Sequence[str]) -> str:
+def resolve_concept(label: str, concept_names: Sequence[str]) -> str:
     """The concept's name: a number that is no name is a position."""
-    return names[int(word)] if word.isdigit() and word not in names and int(word) < len(names) else word
+    return concept_names[int(label)] if label.isdigit() and label not in concept_names and int(label) < len(concept_names) else label
 
 
 def record(workspace: str | Path, view: str, version: str, iou: float = 0.5) -> Recorder:
@@ -81,10 +81,10 @@ def record(workspace: str | Path, view: str, version: str, iou: float = 0.5) -> 
     return Recorder(Workspace(workspace).view(view), version, iou)
 
 
-Predicted = Iterable[tuple[Any, Any, Any, Any]]
+ImagePredictions = Iterable[tuple[Any, Any, Any, Any]]
 
 
-def lightning_callback(workspace: str | Path, view: str, version: str, read: Callable[[Any, Any], Predicted]) -> Any:
+def lightning_callback(workspace: str | Path, view: str, version: str, read: Callable[[Any, Any], ImagePredictions]) -> Any:
     """A PyTorch Lightning callback that freezes the version when fitting begins and keeps what the last validation said.
 
     read: from a validation step's outputs and its batch to (image, labels, scores, boxes) of each image; boxes None but in detection.
@@ -94,7 +94,7 @@ def lightning_callback(workspace: str | Path, view: str, version: str, read: Cal
     except ImportError:
         from pytorch_lightning import Callback
 
-    class Recording(Callback):  # type: ignore[misc]
+    class RecordingCallback(Callback):  # type: ignore[misc]
         recorder: Recorder | None = None
 
         def setup(self, trainer: Any, module: Any, stage: str) -> None:
@@ -111,7 +111,7 @@ def lightning_callback(workspace: str | Path, view: str, version: str, read: Cal
             if self.recorder is not None:
                 self.recorder.close()
 
-    return Recording()
+    return RecordingCallback()
 
 
 def hugging_face_metrics(
@@ -122,26 +122,26 @@ def hugging_face_metrics(
     images: the paths of the evaluation set, in its order. concepts: the names of the model's outputs; default: the view's.
     """
 
-    def compute(evaluated: Any) -> dict[str, float]:
-        logits = np.asarray(evaluated.predictions[0] if isinstance(evaluated.predictions, tuple) else evaluated.predictions, float)
-        names = list(concepts or [concept.name for concept in recorder.view.manifest.concepts])
-        if logits.shape != (len(images), len(names)):
-            raise InMemoryDataError(f"predictions of shape {logits.shape}, where {len(images)} images by {len(names)} concepts were expected")
-        shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-        scores = shifted / shifted.sum(axis=1, keepdims=True)
-        for image, row in zip(images, scores, strict=True):
-            recorder.add(image, names, row)
-        return {"accuracy": float((logits.argmax(axis=1) == np.asarray(evaluated.label_ids)).mean())}
+    def compute(eval_prediction: Any) -> dict[str, float]:
+        logits = np.asarray(eval_prediction.predictions[0] if isinstance(eval_prediction.predictions, tuple) else eval_prediction.predictions, float)
+        concept_names = list(concepts or [concept.name for concept in recorder.view.manifest.concepts])
+        if logits.shape != (len(images), len(concept_names)):
+            raise InMemoryDataError(f"predictions of shape {logits.shape}, where {len(images)} images by {len(concept_names)} concepts were expected")
+        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+        scores = exponentials / exponentials.sum(axis=1, keepdims=True)
+        for image, image_scores in zip(images, scores, strict=True):
+            recorder.add(image, concept_names, image_scores)
+        return {"accuracy": float((logits.argmax(axis=1) == np.asarray(eval_prediction.label_ids)).mean())}
 
     return compute
 
 
-def concepts_of(validator: Any) -> dict[int, str]:
+def category_names(validator: Any) -> dict[int, str]:
     """The names by the ids that are written: ultralytics numbers concepts from 1 there, and COCO's with gaps (its `class_map`)."""
-    names = getattr(validator, "names", {})
-    written = getattr(validator, "class_map", None)
-    pairs = names.items() if isinstance(names, Mapping) else enumerate(names)
-    return {int(written[place]) if written is not None else int(place): str(name) for place, name in pairs}
+    class_names = getattr(validator, "names", {})
+    class_map = getattr(validator, "class_map", None)
+    pairs = class_names.items() if isinstance(class_names, Mapping) else enumerate(class_names)
+    return {int(class_map[class_index]) if class_map is not None else int(class_index): str(class_name) for class_index, class_name in pairs}
 
 
 def ultralytics_callbacks(workspace: str | Path, view: str, version: str) -> Mapping[str, Callable[[Any], None]]:
@@ -151,26 +151,26 @@ def ultralytics_callbacks(workspace: str | Path, view: str, version: str) -> Map
     """
     recorder: list[Recorder] = []
 
-    def begin(_: Any) -> None:
+    def start_recording(_: Any) -> None:
         if not recorder:
             recorder.append(record(workspace, view, version))
 
-    def before(validator: Any) -> None:
-        begin(validator)
+    def enable_json_results(validator: Any) -> None:
+        start_recording(validator)
         validator.args.save_json = True  # the list of results is only made for its JSON
 
-    def after(validator: Any) -> None:
-        results: dict[str, list[Mapping[str, Any]]] = {}
-        for one in validator.jdict:
-            results.setdefault(str(one.get("file_name") or one["image_id"]), []).append(one)
-        names = concepts_of(validator)
-        for image, found in results.items():
-            boxes = np.array([one["bbox"] for one in found], float)
+    def record_results(validator: Any) -> None:
+        results_by_image: dict[str, list[Mapping[str, Any]]] = {}
+        for result in validator.jdict:
+            results_by_image.setdefault(str(result.get("file_name") or result["image_id"]), []).append(result)
+        names_by_id = category_names(validator)
+        for image_path, image_results in results_by_image.items():
+            boxes = np.array([result["bbox"] for result in image_results], float)
             boxes[:, 2:] += boxes[:, :2]
-            labels = [names.get(int(one["category_id"]), format_concept(one["category_id"])) for one in found]
-            recorder[0].add(image, labels, [one["score"] for one in found], boxes)
+            labels = [names_by_id.get(int(result["category_id"]), format_concept(result["category_id"])) for result in image_results]
+            recorder[0].add(image_path, labels, [result["score"] for result in image_results], boxes)
 
-    def end(_: Any) -> None:
+    def finish_recording(_: Any) -> None:
         recorder[0].close()
 
-    return {"on_train_start": begin, "on_val_start": before, "on_val_end": after, "on_train_end": end}
+    return {"on_train_start": start_recording, "on_val_start": enable_json_results, "on_val_end": record_results, "on_train_end": finish_recording}

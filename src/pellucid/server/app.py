@@ -30,28 +30,28 @@ from pellucid.review.errors import (
     ReviewStoreUnavailableError,
 )
 from pellucid.review.events import DecisionLog
-from pellucid.server.auth import Doors, Role, admit, with_cookie
+from pellucid.server.auth import AuthPolicy, Role, authenticate, redirect_with_cookie
 from pellucid.server.dependencies import (
-    NOT_FOUND,
-    At,
-    Concept,
-    Corrected,
-    InSplit,
-    Only,
-    Versus,
-    ViewName,
-    answer,
-    known,
-    look_up,
-    thresholds_at,
+    NOT_FOUND_RESPONSE,
+    ThresholdsQuery,
+    ConceptQuery,
+    CorrectedQuery,
+    SplitQuery,
+    FiltersQuery,
+    OverlayQuery,
+    ResourceName,
+    json_response,
+    validate_concept,
+    find_version,
+    effective_thresholds,
 )
-from pellucid.server.image_responses import picture_response
-from pellucid.server.monitoring import Health
-from pellucid.server.overlay import OtherVersion
+from pellucid.server.image_responses import image_response
+from pellucid.server.monitoring import RequestMetrics
+from pellucid.server.overlay import PredictionOverlay
 from pellucid.server.routes.comparison_routes import comparison_routes
 from pellucid.server.routes.figures_routes import figure_routes
 from pellucid.server.routes.review_routes import review_routes
-from pellucid.server.routes.slices_routes import weakness_routes
+from pellucid.server.routes.slices_routes import slice_routes
 from pellucid.server.schemas.gallery_schema import (
     FiguresDocument,
     HealthDocument,
@@ -59,12 +59,12 @@ from pellucid.server.schemas.gallery_schema import (
     ImageDocument,
     PageDocument,
     VersionDocument,
-    VersionName,
+    VersionSummary,
     ViewDocument,
     WorkspaceDocument,
 )  # fmt: skip
 from pellucid.server.serializers import (
-    Pictures,
+    VersionImages,
     figures_document,
     histogram_document,
     image_document,
@@ -73,191 +73,191 @@ from pellucid.server.serializers import (
 )  # fmt: skip
 from pellucid.storage.errors import InvalidNameError, WorkspaceMissingError
 
-STATIC = Path(__file__).parents[1] / "static"
-CUTTERS = 4
+STATIC_FOLDER = Path(__file__).parents[1] / "static"
+CROP_THREADS = 4
 """Crops cut at a time: the rest of the server keeps its threads."""
 
-POLICY = (
+CONTENT_SECURITY_POLICY = (
     "default-src 'self'; script-src 'self'; object-src 'none'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 
-def make_app(workspace: Workspace, cache: CropCache | None = None, doors: Doors | None = None, health: Health | None = None) -> FastAPI:
+def create_app(workspace: Workspace, cache: CropCache | None = None, auth_policy: AuthPolicy | None = None, request_metrics: RequestMetrics | None = None) -> FastAPI:
     """The server of one workspace. doors: who may come in; by default those on this machine, who may do anything."""
     app = FastAPI(title="Pellucid", version=__version__, docs_url=None, redoc_url=None)
-    crops = cache or CropCache()
-    cutters = anyio.CapacityLimiter(CUTTERS)
-    guard(app, doors or Doors(), health or Health())
-    tell_refusals(app)
+    crop_cache = cache or CropCache()
+    crop_limiter = anyio.CapacityLimiter(CROP_THREADS)
+    add_request_middleware(app, auth_policy or AuthPolicy(), request_metrics or RequestMetrics())
+    add_error_handlers(app)
 
     @app.get("/api/workspace", response_model=WorkspaceDocument)
     def read_workspace(request: Request) -> Response:
         """The views and versions there are, and what the reader may do."""
-        return answer(workspace_document(workspace, request.state.role))
+        return json_response(workspace_document(workspace, request.state.role))
 
-    @app.get("/api/views/{view}/versions/{version}", response_model=VersionDocument, responses=NOT_FOUND)
-    def read_version(view: ViewName, version: ViewName) -> Response:
+    @app.get("/api/views/{view}/versions/{version}", response_model=VersionDocument, responses=NOT_FOUND_RESPONSE)
+    def read_version(view: ResourceName, version: ResourceName) -> Response:
         """A version's concepts, splits, coverage and what its imports found."""
-        found, loaded = look_up(workspace, view, version)
-        return answer(version_document(found, loaded))
+        evaluated_version, results = find_version(workspace, view, version)
+        return json_response(version_document(evaluated_version, results))
 
-    @app.get("/api/views/{view}/versions/{version}/figures", response_model=FiguresDocument, responses=NOT_FOUND)
+    @app.get("/api/views/{view}/versions/{version}/figures", response_model=FiguresDocument, responses=NOT_FOUND_RESPONSE)
     def read_figures(
-        view: ViewName, version: ViewName, split: InSplit = "validation", at: At = None, corrected: Corrected = False
+        view: ResourceName, version: ResourceName, split: SplitQuery = "validation", at: ThresholdsQuery = None, corrected: CorrectedQuery = False
     ) -> Response:
         """Every concept's threshold and counts."""
-        found, _ = look_up(workspace, view, version)
-        loaded, ledger = state_of(found, corrected)
-        return answer(figures_document(loaded, SPLITS.index(split), thresholds_at(loaded, at), ledger))
+        evaluated_version, _ = find_version(workspace, view, version)
+        results, decision_log = version_state(evaluated_version, corrected)
+        return json_response(figures_document(results, SPLITS.index(split), effective_thresholds(results, at), decision_log))
 
-    @app.get("/api/views/{view}/versions/{version}/histogram", response_model=HistogramDocument, responses=NOT_FOUND)
+    @app.get("/api/views/{view}/versions/{version}/histogram", response_model=HistogramDocument, responses=NOT_FOUND_RESPONSE)
     def read_histogram(
-        view: ViewName, version: ViewName, split: InSplit = "validation", concept: Concept = None,
-        bins: Annotated[int, Query(ge=1, le=500)] = SCORE_BAR_BINS, corrected: Corrected = False,
+        view: ResourceName, version: ResourceName, split: SplitQuery = "validation", concept: ConceptQuery = None,
+        bins: Annotated[int, Query(ge=1, le=500)] = SCORE_BAR_BINS, corrected: CorrectedQuery = False,
     ) -> Response:  # fmt: skip
         """The scores of the tab All."""
-        found, _ = look_up(workspace, view, version)
-        loaded, _ = state_of(found, corrected)
-        return answer(histogram_document(loaded, SPLITS.index(split), known(loaded, concept), bins))
+        evaluated_version, _ = find_version(workspace, view, version)
+        results, _ = version_state(evaluated_version, corrected)
+        return json_response(histogram_document(results, SPLITS.index(split), validate_concept(results, concept), bins))
 
-    @app.get("/api/views/{view}/versions/{version}/page", response_model=PageDocument, responses=NOT_FOUND)
+    @app.get("/api/views/{view}/versions/{version}/page", response_model=PageDocument, responses=NOT_FOUND_RESPONSE)
     def read_page(
-        view: ViewName, version: ViewName, tab: Tab = "all", split: InSplit = "validation", concept: Concept = None,
-        at: At = None, reverse: bool = False, offset: Annotated[int, Query(ge=0, le=1 << 40)] = 0,
-        limit: Annotated[int, Query(ge=0, le=1_000)] = 100, order: Order = "score", review: ReviewFilter = "all", corrected: Corrected = False,
-        only: Only = None, versus: Versus = None,
+        view: ResourceName, version: ResourceName, tab: Tab = "all", split: SplitQuery = "validation", concept: ConceptQuery = None,
+        at: ThresholdsQuery = None, reverse: bool = False, offset: Annotated[int, Query(ge=0, le=1 << 40)] = 0,
+        limit: Annotated[int, Query(ge=0, le=1_000)] = 100, order: Order = "score", review: ReviewFilter = "all", corrected: CorrectedQuery = False,
+        only: FiltersQuery = None, versus: OverlayQuery = None,
     ) -> Response:  # fmt: skip
         """A page of a tab, in an order; review: what nobody decided on yet, or what somebody did."""
-        found, _ = look_up(workspace, view, version)
-        loaded, ledger = state_of(found, corrected)
-        place, chosen = SPLITS.index(split), known(loaded, concept)
-        selection = loaded.selection(tab, place, chosen, thresholds_at(loaded, at), reverse)
-        shown = loaded.list_view(selection, order, review, ledger, loaded.filtered_rows(selection, tuple(only or ())))
-        single = concept is not None and order == "score" and not only
-        return answer(page_document(found, loaded, shown, single, offset, limit, ledger, other_version(found, loaded, versus)))
+        evaluated_version, _ = find_version(workspace, view, version)
+        results, decision_log = version_state(evaluated_version, corrected)
+        split_index, concept_index = SPLITS.index(split), validate_concept(results, concept)
+        selection = results.selection(tab, split_index, concept_index, effective_thresholds(results, at), reverse)
+        shown = results.list_view(selection, order, review, decision_log, results.filtered_rows(selection, tuple(only or ())))
+        has_single_threshold = concept is not None and order == "score" and not only
+        return json_response(page_document(evaluated_version, results, shown, has_single_threshold, offset, limit, decision_log, load_overlay(evaluated_version, results, versus)))
 
-    @app.get("/api/views/{view}/versions/{version}/images/{image}", response_model=ImageDocument, responses=NOT_FOUND)
+    @app.get("/api/views/{view}/versions/{version}/images/{image}", response_model=ImageDocument, responses=NOT_FOUND_RESPONSE)
     def read_image(
-        view: ViewName, version: ViewName, image: Annotated[int, InPath(ge=0, le=1 << 40)], at: At = None, corrected: Corrected = False,
-        versus: Versus = None,
+        view: ResourceName, version: ResourceName, image: Annotated[int, InPath(ge=0, le=1 << 40)], at: ThresholdsQuery = None, corrected: CorrectedQuery = False,
+        versus: OverlayQuery = None,
     ) -> Response:  # fmt: skip
         """One picture with all that was predicted and annotated on it."""
-        found, _ = look_up(workspace, view, version)
-        loaded, _ = state_of(found, corrected)
-        if image >= len(loaded.evaluation.images):
-            raise HTTPException(404, f"version '{version}' has {len(loaded.evaluation.images)} images, numbered from 0")
-        return answer(image_document(found, loaded, image, thresholds_at(loaded, at), other_version(found, loaded, versus)))
+        evaluated_version, _ = find_version(workspace, view, version)
+        results, _ = version_state(evaluated_version, corrected)
+        if image >= len(results.evaluation.images):
+            raise HTTPException(404, f"version '{version}' has {len(results.evaluation.images)} images, numbered from 0")
+        return json_response(image_document(evaluated_version, results, image, effective_thresholds(results, at), load_overlay(evaluated_version, results, versus)))
 
-    @app.get("/pictures/{view}/{version}/{image}/{stamp}", responses=PICTURE, response_class=Response)
+    @app.get("/pictures/{view}/{version}/{image}/{stamp}", responses=IMAGE_RESPONSES, response_class=Response)
     async def read_picture(
-        view: ViewName, version: ViewName, image: Annotated[int, InPath(ge=0, le=1 << 40)], stamp: Annotated[str, InPath(max_length=64)],
+        view: ResourceName, version: ResourceName, image: Annotated[int, InPath(ge=0, le=1 << 40)], stamp: Annotated[str, InPath(max_length=64)],
         size: Annotated[int, Query(ge=16, le=4096)] = 320,
         frame: Annotated[str | None, Query(pattern=r"^-?\d{1,9}(,-?\d{1,9}){3}$", description="left,top,width,height in pixels")] = None,
     ) -> Response:  # fmt: skip
         """A picture, or the part of it in `frame`, as JPEG; a tile that says why where it cannot be shown."""
 
-        def cut() -> Response:
-            found, loaded = look_up(workspace, view, version)
-            if image >= len(loaded.evaluation.images):
-                raise HTTPException(404, f"version '{version}' has {len(loaded.evaluation.images)} images, numbered from 0")
-            return picture_response(crops, Pictures(found, loaded), image, stamp, frame, size)
+        def make_response() -> Response:
+            evaluated_version, results = find_version(workspace, view, version)
+            if image >= len(results.evaluation.images):
+                raise HTTPException(404, f"version '{version}' has {len(results.evaluation.images)} images, numbered from 0")
+            return image_response(crop_cache, VersionImages(evaluated_version, results), image, stamp, frame, size)
 
-        return await anyio.to_thread.run_sync(cut, limiter=cutters)
+        return await anyio.to_thread.run_sync(make_response, limiter=crop_limiter)
 
-    for routes in (
+    for router in (
         figure_routes(workspace),
-        weakness_routes(workspace),
+        slice_routes(workspace),
         comparison_routes(workspace),
-        review_routes(workspace, doors.who_header if doors else None),
+        review_routes(workspace, auth_policy.who_header if auth_policy else None),
     ):
-        app.include_router(routes)
-    if STATIC.is_dir():
-        app.mount("/", StaticFiles(directory=STATIC, html=True), name="page")
+        app.include_router(router)
+    if STATIC_FOLDER.is_dir():
+        app.mount("/", StaticFiles(directory=STATIC_FOLDER, html=True), name="page")
     return app
 
 
-def guard(app: FastAPI, doors: Doors, health: Health) -> None:
+def add_request_middleware(app: FastAPI, auth_policy: AuthPolicy, request_metrics: RequestMetrics) -> None:
     """Ask everybody at the door, say in every answer what browsers may do with it, and count."""
 
     @app.middleware("http")
-    async def guarded(request: Request, call_next: Any) -> Response:
-        begun = time.perf_counter()
-        found = admit(doors, request)
-        if isinstance(found, Response):
-            response = found
-        elif found.fresh is not None and request.method == "GET":
-            response = with_cookie(request, found.fresh)
+    async def process_request(request: Request, call_next: Any) -> Response:
+        start_time = time.perf_counter()
+        identity = authenticate(auth_policy, request)
+        if isinstance(identity, Response):
+            response = identity
+        elif identity.cookie_token is not None and request.method == "GET":
+            response = redirect_with_cookie(request, identity.cookie_token)
         else:
-            request.state.role = found.role
+            request.state.role = identity.role
             try:
                 response = await call_next(request)
             except Exception:  # told where the server runs; counted, and answered like the rest
                 logging.getLogger("uvicorn.error").exception("a request failed")
                 response = JSONResponse({"detail": "The server failed at this: see where it runs."}, 500)
-        response.headers["Content-Security-Policy"] = POLICY
+        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "same-origin"
-        who = "" if isinstance(found, Response) else found.who
-        health.note(request.method, form_of(request), response.status_code, time.perf_counter() - begun, who)
+        user = "" if isinstance(identity, Response) else identity.user
+        request_metrics.record_request(request.method, route_template(request), response.status_code, time.perf_counter() - start_time, user)
         return response
 
     @app.get("/health", response_model=HealthDocument)
     def read_health() -> Response:
         """That the server answers."""
-        return answer(HealthDocument("ok", __version__))
+        return json_response(HealthDocument("ok", __version__))
 
     @app.get("/metrics", response_class=PlainTextResponse)
     def read_metrics() -> PlainTextResponse:
         """Requests, their times and the memory held, in Prometheus' text."""
-        return PlainTextResponse(health.text())
+        return PlainTextResponse(request_metrics.render())
 
 
-def form_of(request: Request) -> str:
+def route_template(request: Request) -> str:
     """What was asked for, without names: the form of the address."""
     route = request.scope.get("route")
     return str(getattr(route, "path", "")) or ("page" if request.method == "GET" else "none")
 
 
-def tell_refusals(app: FastAPI) -> None:
+def add_error_handlers(app: FastAPI) -> None:
     """Answer errors with a sentence for the person who must act."""
 
     @app.exception_handler(PellucidError)
-    async def refused(request: Request, error: PellucidError) -> JSONResponse:
+    async def handle_pellucid_error(request: Request, error: PellucidError) -> JSONResponse:
         status = 404 if isinstance(error, ViewNotFoundError | VersionNotFoundError | InvalidNameError | WorkspaceMissingError | HistoryRowNotFoundError) else 422
         status = 409 if isinstance(error, ItemNotFoundError) else 503 if isinstance(error, ReviewStoreUnavailableError | StoreUnavailableError) else status
         return JSONResponse({"detail": str(error)}, status)
 
     @app.exception_handler(RequestValidationError)
-    async def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
+    async def handle_validation_error(request: Request, error: RequestValidationError) -> JSONResponse:
         """What was given is not repeated: it may be nothing that JSON can say."""
-        return JSONResponse({"detail": [{name: one[name] for name in ("loc", "msg", "type")} for one in error.errors()]}, 422)
+        return JSONResponse({"detail": [{error_key: error_details[error_key] for error_key in ("loc", "msg", "type")} for error_details in error.errors()]}, 422)
 
 
-PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}, "image/svg+xml": {}}}, **NOT_FOUND}
+IMAGE_RESPONSES: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}, "image/svg+xml": {}}}, **NOT_FOUND_RESPONSE}
 
 
-def state_of(version: Version, corrected: bool) -> tuple[Results, DecisionLog]:
+def version_state(version: Version, corrected: bool) -> tuple[Results, DecisionLog]:
     """A version as trained or with corrections, and the decisions up to now."""
     ledger = version.decision_log
     return (version.results().with_corrections(ledger) if corrected else version.results()), ledger
 
 
-def other_version(version: Version, loaded: Results, name: str | None) -> OtherVersion | None:
+def load_overlay(version: Version, results: Results, other_name: str | None) -> PredictionOverlay | None:
     """The version whose predictions are told beside, in the same state as this one."""
-    return None if name is None else OtherVersion(version.other_results(name, loaded.corrected))
+    return None if other_name is None else PredictionOverlay(version.other_results(other_name, results.corrected))
 
 
 def workspace_document(workspace: Workspace, role: Role) -> WorkspaceDocument:
-    views = []
-    for name in workspace.views:
-        view = workspace.view(name)
-        versions = []
-        for version in view.versions:
-            manifest = view.version(version).latest_manifest
+    view_documents = []
+    for view_name in workspace.views:
+        view = workspace.view(view_name)
+        version_summaries = []
+        for version_name in view.versions:
+            manifest = view.version(version_name).latest_manifest
             counts = manifest.counts
-            versions.append(
-                VersionName(version, manifest.started, counts.get("images", 0), counts.get("covered", 0), counts.get("predictions", 0))
+            version_summaries.append(
+                VersionSummary(version_name, manifest.started, counts.get("images", 0), counts.get("covered", 0), counts.get("predictions", 0))
             )
-        views.append(ViewDocument(name, view.kind, versions))
-    return WorkspaceDocument(workspace.name, __version__, views, role)
+        view_documents.append(ViewDocument(view_name, view.kind, version_summaries))
+    return WorkspaceDocument(workspace.name, __version__, view_documents, role)

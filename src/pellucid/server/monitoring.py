@@ -10,58 +10,58 @@ import time
 from collections import Counter
 from pathlib import Path
 
-BUCKETS = (0.005, 0.025, 0.1, 0.25, 1.0, 5.0, 30.0)
+BUCKET_LIMITS = (0.005, 0.025, 0.1, 0.25, 1.0, 5.0, 30.0)
 """Seconds, upper ends."""
 
 
-METHODS = ("GET", "HEAD", "POST", "OPTIONS")
+HTTP_METHODS = ("GET", "HEAD", "POST", "OPTIONS")
 
 
-class Health:
+class RequestMetrics:
     """Thread-safe counts of requests by what was asked for (the form of the address, never the address) and how it ended."""
 
-    def __init__(self, lines: bool = False) -> None:
+    def __init__(self, log_requests: bool = False) -> None:
         """lines: write one to standard error for each request."""
-        self._lines = lines
-        self._number: Counter[tuple[str, str, int]] = Counter()
-        self._slots: Counter[tuple[str, float]] = Counter()
-        self._seconds: dict[str, float] = {}
+        self._log_requests = log_requests
+        self._request_counts: Counter[tuple[str, str, int]] = Counter()
+        self._bucket_counts: Counter[tuple[str, float]] = Counter()
+        self._total_seconds: dict[str, float] = {}
         self._lock = threading.Lock()
-        self._begun = time.time()
+        self._start_time = time.time()
 
-    def note(self, method: str, form: str, status: int, seconds: float, who: str = "") -> None:
-        method = method if method in METHODS else "other"
+    def record_request(self, method: str, route: str, status: int, seconds: float, user: str = "") -> None:
+        method = method if method in HTTP_METHODS else "other"
         with self._lock:
-            self._number[method, form, status] += 1
-            self._seconds[form] = self._seconds.get(form, 0.0) + seconds
-            self._slots[form, next((end for end in BUCKETS if seconds <= end), float("inf"))] += 1
-        if self._lines:
-            told = {"time": round(time.time(), 3), "method": method, "path": form, "status": status, "ms": round(1000 * seconds, 1)}
-            sys.stderr.write(json.dumps({**told, **({"who": who} if who else {})}) + "\n")
+            self._request_counts[method, route, status] += 1
+            self._total_seconds[route] = self._total_seconds.get(route, 0.0) + seconds
+            self._bucket_counts[route, next((limit for limit in BUCKET_LIMITS if seconds <= limit), float("inf"))] += 1
+        if self._log_requests:
+            log_entry = {"time": round(time.time(), 3), "method": method, "path": route, "status": status, "ms": round(1000 * seconds, 1)}
+            sys.stderr.write(json.dumps({**log_entry, **({"who": user} if user else {})}) + "\n")
 
-    def text(self) -> str:
+    def render(self) -> str:
         with self._lock:
-            number, slots, seconds = dict(self._number), dict(self._slots), dict(self._seconds)
-        said = ["# HELP pellucid_requests_total Requests answered.", "# TYPE pellucid_requests_total counter"]
-        said += [
-            f'pellucid_requests_total{{method="{method}",path="{form}",status="{status}"}} {times}'
-            for (method, form, status), times in sorted(number.items())
+            request_counts, bucket_counts, total_seconds = dict(self._request_counts), dict(self._bucket_counts), dict(self._total_seconds)
+        output_lines = ["# HELP pellucid_requests_total Requests answered.", "# TYPE pellucid_requests_total counter"]
+        output_lines += [
+            f'pellucid_requests_total{{method="{method}",path="{route}",status="{status}"}} {request_count}'
+            for (method, route, status), request_count in sorted(request_counts.items())
         ]
-        said += ["# HELP pellucid_request_seconds How long answers took.", "# TYPE pellucid_request_seconds histogram"]
-        for form in sorted(seconds):
-            total = 0
-            for end in (*BUCKETS, float("inf")):
-                total += slots.get((form, end), 0)
-                said.append(f'pellucid_request_seconds_bucket{{path="{form}",le="{"+Inf" if end == float("inf") else end}"}} {total}')
-            said.append(f'pellucid_request_seconds_sum{{path="{form}"}} {seconds[form]:.6f}')
-            said.append(f'pellucid_request_seconds_count{{path="{form}"}} {total}')
-        gauges = {"resident_bytes": ("Memory held.", resident()), "start_time_seconds": ("When it began.", int(self._begun))}
-        for name, (words, value) in gauges.items():
-            said += [f"# HELP pellucid_{name} {words}", f"# TYPE pellucid_{name} gauge", f"pellucid_{name} {value}"]
-        return "\n".join(said) + "\n"
+        output_lines += ["# HELP pellucid_request_seconds How long answers took.", "# TYPE pellucid_request_seconds histogram"]
+        for route in sorted(total_seconds):
+            cumulative_count = 0
+            for limit in (*BUCKET_LIMITS, float("inf")):
+                cumulative_count += bucket_counts.get((route, limit), 0)
+                output_lines.append(f'pellucid_request_seconds_bucket{{path="{route}",le="{"+Inf" if limit == float("inf") else limit}"}} {cumulative_count}')
+            output_lines.append(f'pellucid_request_seconds_sum{{path="{route}"}} {total_seconds[route]:.6f}')
+            output_lines.append(f'pellucid_request_seconds_count{{path="{route}"}} {cumulative_count}')
+        gauges = {"resident_bytes": ("Memory held.", process_memory()), "start_time_seconds": ("When it began.", int(self._start_time))}
+        for gauge_name, (help_text, gauge_value) in gauges.items():
+            output_lines += [f"# HELP pellucid_{gauge_name} {help_text}", f"# TYPE pellucid_{gauge_name} gauge", f"pellucid_{gauge_name} {gauge_value}"]
+        return "\n".join(output_lines) + "\n"
 
 
-def resident() -> int:
+def process_memory() -> int:
     """Bytes of memory held by this process, 0 where the system does not say."""
     try:
         return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -10,45 +10,45 @@ from pellucid.evaluation.error_causes import is_active_prediction
 from pellucid.results.results import Results
 from pellucid.server.schemas.gallery_schema import Box, OtherPrediction
 
-NEAR = 0.1
+MIN_OVERLAY_IOU = 0.1
 """The least IoU at which another version's box is shown beside an item."""
 
 
-class OtherVersion:
+class PredictionOverlay:
     """Its predictions at or over its own thresholds."""
 
-    def __init__(self, loaded: Results) -> None:
-        self._loaded = loaded
-        self._evaluation = loaded.evaluation
+    def __init__(self, results: Results) -> None:
+        self._results = results
+        self._evaluation = results.evaluation
 
-    def _rows(self, path: str) -> Int64Array:
-        image = self._loaded.image_locator.find_path(path)
+    def _active_predictions(self, path: str) -> Int64Array:
+        image = self._results.image_locator.find_path(path)
         if image is None:
             return np.zeros(0, np.int64)
-        rows = self._loaded.neighbours.predictions(image)
-        return rows[is_active_prediction(self._evaluation, rows, self._evaluation.optimal_thresholds)]
+        prediction_rows = self._results.neighbours.predictions(image)
+        return prediction_rows[is_active_prediction(self._evaluation, prediction_rows, self._evaluation.optimal_thresholds)]
 
-    def on(self, path: str) -> list[OtherPrediction]:
+    def image_predictions(self, path: str) -> list[OtherPrediction]:
         """All of a picture."""
-        return [self._told(row) for row in self._rows(path).tolist()]
+        return [self._serialize(prediction_row) for prediction_row in self._active_predictions(path).tolist()]
 
-    def beside(self, path: str, concept: str, box: Box | None) -> OtherPrediction | None:
+    def item_prediction(self, path: str, concept: str, box: Box | None) -> OtherPrediction | None:
         """What it predicts in the place of an item: the box of the concept that overlaps most; of an image what it says instead."""
-        rows = self._rows(path)
-        table = self._evaluation.predictions
+        prediction_rows = self._active_predictions(path)
+        predictions = self._evaluation.predictions
         if box is not None:
-            same = np.array([self._evaluation.concepts[one] == concept for one in table.concept[rows].tolist()], bool)
-            rows = rows[same]
-            assert table.box is not None
-            value: Float64Array = pairwise_iou(table.box[rows], np.tile(np.array(box), (len(rows), 1)), np.zeros(len(rows), bool))
-            return self._told(int(rows[np.argmax(value)])) if len(rows) and value.max() >= NEAR else None
-        own = [row for row in rows.tolist() if self._loaded.manifest.kind == "classification" or self._name(row) == concept]
-        return self._told(own[0]) if own else None
+            same_concept = np.array([self._evaluation.concepts[concept_index] == concept for concept_index in predictions.concept[prediction_rows].tolist()], bool)
+            prediction_rows = prediction_rows[same_concept]
+            assert predictions.box is not None
+            ious: Float64Array = pairwise_iou(predictions.box[prediction_rows], np.tile(np.array(box), (len(prediction_rows), 1)), np.zeros(len(prediction_rows), bool))
+            return self._serialize(int(prediction_rows[np.argmax(ious)])) if len(prediction_rows) and ious.max() >= MIN_OVERLAY_IOU else None
+        candidate_rows = [prediction_row for prediction_row in prediction_rows.tolist() if self._results.manifest.kind == "classification" or self._concept_name(prediction_row) == concept]
+        return self._serialize(candidate_rows[0]) if candidate_rows else None
 
-    def _name(self, row: int) -> str:
-        return self._evaluation.concepts[int(self._evaluation.predictions.concept[row])]
+    def _concept_name(self, prediction_row: int) -> str:
+        return self._evaluation.concepts[int(self._evaluation.predictions.concept[prediction_row])]
 
-    def _told(self, row: int) -> OtherPrediction:
-        table = self._evaluation.predictions
-        left, top, width, height = (0.0,) * 4 if table.box is None else table.box[row].tolist()
-        return OtherPrediction(self._name(row), float(table.score[row]), None if table.box is None else (left, top, width, height))
+    def _serialize(self, prediction_row: int) -> OtherPrediction:
+        predictions = self._evaluation.predictions
+        left, top, width, height = (0.0,) * 4 if predictions.box is None else predictions.box[prediction_row].tolist()
+        return OtherPrediction(self._concept_name(prediction_row), float(predictions.score[prediction_row]), None if predictions.box is None else (left, top, width, height))

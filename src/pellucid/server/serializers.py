@@ -26,13 +26,13 @@ from pellucid.project import Version
 from pellucid.results.results import Results
 from pellucid.review.coverage import NEW
 from pellucid.review.events import DecisionLog
-from pellucid.server.overlay import OtherVersion
+from pellucid.server.overlay import PredictionOverlay
 from pellucid.server.schemas.gallery_schema import (
     AnnotatedBox,
     Box,
     ConceptDocument,
     FiguresDocument,
-    FourTabs,
+    TabCounts,
     HistogramDocument,
     ImageDocument,
     NoteDocument,
@@ -48,216 +48,216 @@ from pellucid.storage.mapped_columns import let_go
 from pellucid.storage.remote_columns import bring
 
 
-def version_document(version: Version, loaded: Results) -> VersionDocument:
-    evaluation, manifest = loaded.evaluation, loaded.manifest
+def version_document(version: Version, results: Results) -> VersionDocument:
+    evaluation, manifest = results.evaluation, results.manifest
     splits = []
-    for place, name in enumerate(SPLITS):
-        inside = evaluation.images.split == place
-        if inside.any():
-            covered = int((evaluation.coverage[inside] != NOT_RUN).sum())
-            splits.append(SplitDocument(name, int(inside.sum()), covered))
+    for split_index, split_name in enumerate(SPLITS):
+        in_split = evaluation.images.split == split_index
+        if in_split.any():
+            covered = int((evaluation.coverage[in_split] != NOT_RUN).sum())
+            splits.append(SplitDocument(split_name, int(in_split.sum()), covered))
     notes = [
-        NoteDocument(said.kind, said.message, said.count, said.severity, source.path.rsplit("/", maxsplit=1)[-1])
+        NoteDocument(note.kind, note.message, note.count, note.severity, source.path.rsplit("/", maxsplit=1)[-1])
         for source in [*manifest.annotation_sources, *manifest.prediction_sources]
-        for said in source.notes
+        for note in source.notes
     ] + [
-        NoteDocument("reading", f"{read.question}: {read.answer} ({read.evidence})", 1, "info", source.path.rsplit("/", maxsplit=1)[-1])
+        NoteDocument("reading", f"{reading.question}: {reading.answer} ({reading.evidence})", 1, "info", source.path.rsplit("/", maxsplit=1)[-1])
         for source in [*manifest.annotation_sources, *manifest.prediction_sources]
-        for read in source.readings
+        for reading in source.readings
     ]
     return VersionDocument(
         version.view.name, version.name, manifest.kind, manifest.started, manifest.iou, list(evaluation.concepts), splits, notes
     )
 
 
-def figures_document(loaded: Results, split: int, thresholds: Float64Array, ledger: DecisionLog) -> FiguresDocument:
-    evaluation = loaded.evaluation
-    counts = count_outcomes(evaluation, split, thresholds)
-    loaded.reviewed_items.update(ledger)
-    tabs = [loaded.reviewed_items.count_reviewed(Selection(evaluation, tab, split, None, thresholds)) for tab in TABS]
-    reviewed, unsure = (np.stack([one[state] for one in tabs]) for state in (0, 1))
-    of_all = reviewed[0].copy(), unsure[0].copy()
+def figures_document(results: Results, split_index: int, thresholds: Float64Array, decision_log: DecisionLog) -> FiguresDocument:
+    evaluation = results.evaluation
+    counts = count_outcomes(evaluation, split_index, thresholds)
+    results.reviewed_items.update(decision_log)
+    tab_counts = [results.reviewed_items.count_reviewed(Selection(evaluation, tab, split_index, None, thresholds)) for tab in TABS]
+    reviewed_counts, unsure_counts = (np.stack([counts_by_state[state_index] for counts_by_state in tab_counts]) for state_index in (0, 1))
+    overall_counts = reviewed_counts[0].copy(), unsure_counts[0].copy()
     if evaluation.kind == "classification":  # of one concept, All holds scores that are not their image's highest
-        each = [loaded.reviewed_items.count_reviewed(Selection(evaluation, "all", split, place, thresholds)) for place in range(len(evaluation.concepts))]
-        reviewed[0], unsure[0] = (sum(one[state] for one in each) for state in (0, 1))
-    concepts = []
-    for place, optimal in enumerate(evaluation.thresholds):
-        source: ThresholdSource = optimal.source if thresholds[place] == optimal.value else "user"
-        concepts.append(ConceptDocument(
-            float(thresholds[place]), optimal.value, source, optimal.equally_good, optimal.annotations,
-            int(counts.total[place]), int(counts.above_threshold[place]), int(counts.tp[place]), int(counts.fp[place]), int(counts.fn[place]),
-            FourTabs(*reviewed[:, place].tolist()), FourTabs(*unsure[:, place].tolist()),
+        concept_tab_counts = [results.reviewed_items.count_reviewed(Selection(evaluation, "all", split_index, concept_index, thresholds)) for concept_index in range(len(evaluation.concepts))]
+        reviewed_counts[0], unsure_counts[0] = (sum(counts_by_state[state_index] for counts_by_state in concept_tab_counts) for state_index in (0, 1))
+    concept_documents = []
+    for concept_index, optimal_threshold in enumerate(evaluation.thresholds):
+        source: ThresholdSource = optimal_threshold.source if thresholds[concept_index] == optimal_threshold.value else "user"
+        concept_documents.append(ConceptDocument(
+            float(thresholds[concept_index]), optimal_threshold.value, source, optimal_threshold.equally_good, optimal_threshold.annotations,
+            int(counts.total[concept_index]), int(counts.above_threshold[concept_index]), int(counts.tp[concept_index]), int(counts.fp[concept_index]), int(counts.fn[concept_index]),
+            TabCounts(*reviewed_counts[:, concept_index].tolist()), TabCounts(*unsure_counts[:, concept_index].tolist()),
         ))  # fmt: skip
-    everything = Selection(evaluation, "all", split, None, thresholds)
-    return FiguresDocument(concepts, everything.total, int(of_all[0].sum()), int(of_all[1].sum()), ledger.head)
+    all_items = Selection(evaluation, "all", split_index, None, thresholds)
+    return FiguresDocument(concept_documents, all_items.total, int(overall_counts[0].sum()), int(overall_counts[1].sum()), decision_log.head)
 
 
-def histogram_document(loaded: Results, split: int, concept: int | None, bins: int) -> HistogramDocument:
-    found = histogram(loaded.evaluation, split, concept, bins)
-    return HistogramDocument(found.edges.tolist(), found.right.tolist(), found.wrong.tolist(), found.other.tolist())
+def histogram_document(results: Results, split_index: int, concept: int | None, bins: int) -> HistogramDocument:
+    score_histogram = histogram(results.evaluation, split_index, concept, bins)
+    return HistogramDocument(score_histogram.edges.tolist(), score_histogram.right.tolist(), score_histogram.wrong.tolist(), score_histogram.other.tolist())
 
 
-class Pictures:
+class VersionImages:
     """Where a version's pictures are: on disk for the server, and under which address for the page."""
 
-    def __init__(self, version: Version, loaded: Results) -> None:
-        self.images = loaded.evaluation.images
-        self.folders = loaded.folders
-        self.address = f"pictures/{quote(version.view.name, safe='')}/{quote(version.name, safe='')}"
+    def __init__(self, version: Version, results: Results) -> None:
+        self.images = results.evaluation.images
+        self.folders = results.folders
+        self.base_url = f"pictures/{quote(version.view.name, safe='')}/{quote(version.name, safe='')}"
 
     def location(self, image: int) -> str | None:
-        root = int(self.images.root[image])
-        return join(self.folders[root], str(self.images.path[image])) if root >= 0 else None
+        folder_index = int(self.images.root[image])
+        return join(self.folders[folder_index], str(self.images.path[image])) if folder_index >= 0 else None
 
     def stamp(self, image: int) -> str:
         location = self.location(image)
         return "0" if location is None else stamp(location)
 
-    def size(self, image: int, mark: str) -> tuple[int, int]:
+    def size(self, image: int, file_stamp: str) -> tuple[int, int]:
         """Width and height as displayed: the picture's own, else as declared."""
         location = self.location(image)
-        found = size_of(location, mark) if location is not None and mark != "0" else None
-        return found or (int(self.images.width[image]), int(self.images.height[image]))
+        displayed = cached_image_size(location, file_stamp) if location is not None and file_stamp != "0" else None
+        return displayed or (int(self.images.width[image]), int(self.images.height[image]))
 
-    def picture(self, image: int, mark: str) -> str:
+    def image_url(self, image: int, file_stamp: str) -> str:
         """The address of the picture; changes when the picture does, so that it can be kept for ever."""
-        return f"{self.address}/{image}/{mark}"
+        return f"{self.base_url}/{image}/{file_stamp}"
 
 
 @lru_cache(maxsize=200_000)
-def size_of(location: str, mark: str) -> tuple[int, int] | None:
+def cached_image_size(location: str, file_stamp: str) -> tuple[int, int] | None:
     return displayed_size(location)
 
 
-BETWEEN = 16
+RELEASE_INTERVAL = 16
 """Items described before memory that reading has brought in is given back."""
 
 
 def page_document(
-    version: Version, loaded: Results, selection: Shown, single: bool, offset: int, limit: int, ledger: DecisionLog,
-    other: OtherVersion | None = None,
+    version: Version, results: Results, list_view: Shown, has_single_threshold: bool, offset: int, limit: int, decision_log: DecisionLog,
+    overlay: PredictionOverlay | None = None,
 ) -> PageDocument:  # fmt: skip
     """single: one threshold holds for all items, so that All has a position to jump to. other: what is shown beside each."""
-    pictures = Pictures(version, loaded)
-    rows = selection.page(offset, limit)
-    shown: list[PageItem] = []
-    at_once = max(len(rows), 1) if bring(loaded.evaluation, rows, selection.shows_annotations) else BETWEEN
-    for begin in range(0, len(rows), at_once):
+    version_images = VersionImages(version, results)
+    page_rows = list_view.page(offset, limit)
+    page_items: list[PageItem] = []
+    batch_size = max(len(page_rows), 1) if bring(results.evaluation, page_rows, list_view.shows_annotations) else RELEASE_INTERVAL
+    for batch_start in range(0, len(page_rows), batch_size):
         let_go()
-        part = rows[begin : begin + at_once]
-        items = described(selection, part, offset + begin)
-        shown += [page_item(loaded, selection, pictures, row, item, ledger, other) for row, item in zip(part.tolist(), items, strict=True)]
-    position = selection.threshold_position if single and selection.tab == "all" else None
-    return PageDocument(selection.tab, selection.total, position, offset, shown)
+        batch_rows = page_rows[batch_start : batch_start + batch_size]
+        items = described(list_view, batch_rows, offset + batch_start)
+        page_items += [page_item(results, list_view, version_images, item_row, item, decision_log, overlay) for item_row, item in zip(batch_rows.tolist(), items, strict=True)]
+    position = list_view.threshold_position if has_single_threshold and list_view.tab == "all" else None
+    return PageDocument(list_view.tab, list_view.total, position, offset, page_items)
 
 
 def page_item(
-    loaded: Results, selection: Shown, pictures: Pictures, row: int, item: Item, ledger: DecisionLog, other: OtherVersion | None = None
+    results: Results, list_view: Shown, version_images: VersionImages, item_row: int, item: Item, decision_log: DecisionLog, overlay: PredictionOverlay | None = None
 ) -> PageItem:
-    evaluation = loaded.evaluation
-    table = evaluation.annotations if selection.shows_annotations else evaluation.predictions
-    image, concept = int(table.image[row]), int(table.concept[row])
-    partner = annotation_partner(loaded, selection, row, item) if selection.shows_annotations else prediction_partner(loaded, row, item)
-    over: Outcome = "extra" if selection.shows_annotations else STATE_NAMES[int(evaluation.state[row])]
-    mark = pictures.stamp(image)
-    framed = None if item.box is None else frame_of(pictures, image, mark, item.box)
+    evaluation = results.evaluation
+    item_columns = evaluation.annotations if list_view.shows_annotations else evaluation.predictions
+    image, concept_index = int(item_columns.image[item_row]), int(item_columns.concept[item_row])
+    partner = annotation_partner(results, list_view, item_row, item) if list_view.shows_annotations else prediction_partner(results, item_row, item)
+    outcome_above_threshold: Outcome = "extra" if list_view.shows_annotations else STATE_NAMES[int(evaluation.state[item_row])]
+    file_stamp = version_images.stamp(image)
+    item_region = None if item.box is None else item_frame(version_images, image, file_stamp, item.box)
     return PageItem(
-        item.position, row, image, item.image, concept, item.score, item.box, item.outcome, over, item.cause, partner, framed,
-        pictures.picture(image, mark), review_of(loaded, ledger, image, row, selection.shows_annotations),
-        None if other is None else other.beside(item.image, item.concept, item.box),
+        item.position, item_row, image, item.image, concept_index, item.score, item.box, item.outcome, outcome_above_threshold, item.cause, partner, item_region,
+        version_images.image_url(image, file_stamp), item_review(results, decision_log, image, item_row, list_view.shows_annotations),
+        None if overlay is None else overlay.item_prediction(item.image, item.concept, item.box),
     )  # fmt: skip
 
 
-def frame_of(pictures: Pictures, image: int, mark: str, box: Box) -> Region | None:
+def item_frame(version_images: VersionImages, image: int, file_stamp: str, box: Box) -> Region | None:
     """The part of the picture in which a box is shown; None where its size is not known."""
-    width, height = pictures.size(image, mark)
+    width, height = version_images.size(image, file_stamp)
     return frame(box, width, height) if width > 0 and height > 0 else None
 
 
-def review_of(loaded: Results, ledger: DecisionLog, image: int, row: int, annotation: bool) -> ReviewDocument | None:
+def item_review(results: Results, decision_log: DecisionLog, image: int, item_row: int, is_annotation: bool) -> ReviewDocument | None:
     """What was decided on a row, if anything was."""
-    state, decision = loaded.reviewed_items.state(image, row, annotation)
-    told = ledger.decisions.get(decision)
-    return None if state == NEW or told is None else ReviewDocument(told.id, told.action, told.who, told.when, told.reason)
+    review_state, decision_id = results.reviewed_items.state(image, item_row, is_annotation)
+    review_decision = decision_log.decisions.get(decision_id)
+    return None if review_state == NEW or review_decision is None else ReviewDocument(review_decision.id, review_decision.action, review_decision.who, review_decision.when, review_decision.reason)
 
 
-def prediction_partner(loaded: Results, row: int, item: Item) -> Partner | None:
+def prediction_partner(results: Results, prediction_row: int, item: Item) -> Partner | None:
     """The annotation a box matched or lies in; in classification, what a wrong image is annotated with."""
-    evaluation = loaded.evaluation
-    partner = int(evaluation.partner[row])
+    evaluation = results.evaluation
+    annotation_row = int(evaluation.partner[prediction_row])
     if evaluation.kind == "detection":
-        if partner < 0:
+        if annotation_row < 0:
             return None
         return Partner(
-            "annotation", int(evaluation.annotations.concept[partner]), box(evaluation.annotations.box, partner), None,
-            float(evaluation.iou[row]),
+            "annotation", int(evaluation.annotations.concept[annotation_row]), box_tuple(evaluation.annotations.box, annotation_row), None,
+            float(evaluation.iou[prediction_row]),
         )  # fmt: skip
-    if evaluation.kind == "classification" and evaluation.state[row] != MATCHED:
-        own = loaded.neighbours.annotations(int(evaluation.predictions.image[row]))
-        if len(own):
-            return Partner("annotation", int(evaluation.annotations.concept[own[0]]), None, None, None)
+    if evaluation.kind == "classification" and evaluation.state[prediction_row] != MATCHED:
+        image_annotations = results.neighbours.annotations(int(evaluation.predictions.image[prediction_row]))
+        if len(image_annotations):
+            return Partner("annotation", int(evaluation.annotations.concept[image_annotations[0]]), None, None, None)
     return None
 
 
-def annotation_partner(loaded: Results, selection: Shown, row: int, item: Item) -> Partner | None:
+def annotation_partner(results: Results, list_view: Shown, annotation_row: int, item: Item) -> Partner | None:
     """The prediction that came nearest to an extra box; in classification, what was predicted instead."""
-    evaluation = loaded.evaluation
-    places, table = loaded.neighbours.prediction_positions(int(evaluation.annotations.image[row])), evaluation.predictions_by_image
+    evaluation = results.evaluation
+    prediction_positions, predictions_by_image = results.neighbours.prediction_positions(int(evaluation.annotations.image[annotation_row])), evaluation.predictions_by_image
     if evaluation.kind == "detection":
         if item.best_match is None or item.best_match.score is None:
             return None
-        same = places[table.concept[places] == evaluation.annotations.concept[row]]
-        same = same[table.score[same] == item.best_match.score]
-        nearest = int(same[np.argmax(image_pair_ious(evaluation, same, np.full(len(same), row)))])
-        return Partner("prediction", int(table.concept[nearest]), box(table.box, nearest), item.best_match.score, item.best_match.iou)
+        same_concept = prediction_positions[predictions_by_image.concept[prediction_positions] == evaluation.annotations.concept[annotation_row]]
+        same_concept = same_concept[predictions_by_image.score[same_concept] == item.best_match.score]
+        nearest_position = int(same_concept[np.argmax(image_pair_ious(evaluation, same_concept, np.full(len(same_concept), annotation_row)))])
+        return Partner("prediction", int(predictions_by_image.concept[nearest_position]), box_tuple(predictions_by_image.box, nearest_position), item.best_match.score, item.best_match.iou)
     if evaluation.kind == "classification":
-        chosen = places[is_active_prediction(evaluation, places, selection.thresholds)]
-        if len(chosen):
-            instead = int(chosen[0])
-            return Partner("prediction", int(table.concept[instead]), None, float(table.score[instead]), None)
+        active_positions = prediction_positions[is_active_prediction(evaluation, prediction_positions, list_view.thresholds)]
+        if len(active_positions):
+            predicted_position = int(active_positions[0])
+            return Partner("prediction", int(predictions_by_image.concept[predicted_position]), None, float(predictions_by_image.score[predicted_position]), None)
     return None
 
 
-def box(boxes: Any, row: int) -> Box | None:
+def box_tuple(boxes: Any, box_index: int) -> Box | None:
     if boxes is None:
         return None
-    left, top, width, height = boxes[row].tolist()
+    left, top, width, height = boxes[box_index].tolist()
     return left, top, width, height
 
 
-def image_document(version: Version, loaded: Results, image: int, thresholds: Float64Array, other: OtherVersion | None = None) -> ImageDocument:
+def image_document(version: Version, results: Results, image: int, thresholds: Float64Array, overlay: PredictionOverlay | None = None) -> ImageDocument:
     """One picture with everything on it."""
-    evaluation = loaded.evaluation
-    pictures = Pictures(version, loaded)
-    mark = pictures.stamp(image)
-    width, height = pictures.size(image, mark)
-    places, table, rows = loaded.neighbours.prediction_positions(image), evaluation.predictions_by_image, loaded.neighbours.predictions(image)
-    score, concept, state = table.score[places], table.concept[places], table.state[places]
-    predicted = [
+    evaluation = results.evaluation
+    version_images = VersionImages(version, results)
+    file_stamp = version_images.stamp(image)
+    width, height = version_images.size(image, file_stamp)
+    prediction_positions, predictions_by_image, prediction_rows = results.neighbours.prediction_positions(image), evaluation.predictions_by_image, results.neighbours.predictions(image)
+    scores, concept_indices, match_states = predictions_by_image.score[prediction_positions], predictions_by_image.concept[prediction_positions], predictions_by_image.state[prediction_positions]
+    prediction_boxes = [
         PredictedBox(
-            int(rows[place]), int(concept[place]), float(score[place]), box(table.box, int(places[place])),
-            "below" if score[place] < thresholds[concept[place]] else STATE_NAMES[int(state[place])],
+            int(prediction_rows[position]), int(concept_indices[position]), float(scores[position]), box_tuple(predictions_by_image.box, int(prediction_positions[position])),
+            "below" if scores[position] < thresholds[concept_indices[position]] else STATE_NAMES[int(match_states[position])],
         )
-        for place in np.argsort(-score, kind="stable").tolist()
+        for position in np.argsort(-scores, kind="stable").tolist()
     ]  # fmt: skip
-    own = sorted(loaded.neighbours.annotations(image).tolist())
-    annotated = [annotated_box(loaded, row, thresholds, outline) for row, outline in zip(own, version.outlines(loaded, own), strict=True)]
-    covered = bool(evaluation.coverage[image] != NOT_RUN)
+    annotation_rows = sorted(results.neighbours.annotations(image).tolist())
+    annotation_boxes = [annotation_box(results, annotation_row, thresholds, outline) for annotation_row, outline in zip(annotation_rows, version.outlines(results, annotation_rows), strict=True)]
+    is_covered = bool(evaluation.coverage[image] != NOT_RUN)
     metadata = json.loads(evaluation.images.metadata[image] or "{}")
     return ImageDocument(
-        image, str(evaluation.images.path[image]), SPLITS[evaluation.images.split[image]], width, height, covered,
-        pictures.picture(image, mark), metadata, predicted, annotated,
-        [] if other is None else other.on(str(evaluation.images.path[image])),
+        image, str(evaluation.images.path[image]), SPLITS[evaluation.images.split[image]], width, height, is_covered,
+        version_images.image_url(image, file_stamp), metadata, prediction_boxes, annotation_boxes,
+        [] if overlay is None else overlay.image_predictions(str(evaluation.images.path[image])),
     )  # fmt: skip
 
 
-def annotated_box(loaded: Results, row: int, thresholds: Float64Array, outline: list[list[float]]) -> AnnotatedBox:
-    evaluation = loaded.evaluation
-    concept = int(evaluation.annotations.concept[row])
-    where = box(evaluation.annotations.box, row)
-    if evaluation.annotations.ignore[row] or evaluation.coverage[evaluation.annotations.image[row]] == NOT_RUN:
-        return AnnotatedBox(row, concept, where, "ignored", outline)
-    if not evaluation.annotations.positive[row]:
-        return AnnotatedBox(row, concept, where, "negative", outline)
-    found = evaluation.answer_score[row] >= thresholds[concept]
-    return AnnotatedBox(row, concept, where, "matched" if found else "extra", outline)
+def annotation_box(results: Results, annotation_row: int, thresholds: Float64Array, outline: list[list[float]]) -> AnnotatedBox:
+    evaluation = results.evaluation
+    concept_index = int(evaluation.annotations.concept[annotation_row])
+    annotation_bounds = box_tuple(evaluation.annotations.box, annotation_row)
+    if evaluation.annotations.ignore[annotation_row] or evaluation.coverage[evaluation.annotations.image[annotation_row]] == NOT_RUN:
+        return AnnotatedBox(annotation_row, concept_index, annotation_bounds, "ignored", outline)
+    if not evaluation.annotations.positive[annotation_row]:
+        return AnnotatedBox(annotation_row, concept_index, annotation_bounds, "negative", outline)
+    is_matched = evaluation.answer_score[annotation_row] >= thresholds[concept_index]
+    return AnnotatedBox(annotation_row, concept_index, annotation_bounds, "matched" if is_matched else "extra", outline)

@@ -12,70 +12,70 @@ from pellucid.project import Version, Workspace
 from pellucid.results.figures import OperatingPoint, operating_point
 from pellucid.results.results import Results
 from pellucid.results.version_comparison import compare_slices, compare_versions, describe_change
-from pellucid.server.dependencies import NOT_FOUND, InSplit, ViewName, answer, look_up
+from pellucid.server.dependencies import NOT_FOUND_RESPONSE, SplitQuery, ResourceName, json_response, find_version
 from pellucid.server.schemas.analysis_schema import (
-    ComparedDocument,
+    ComparisonDocument,
     GalleryLink,
     SliceChangesDocument,
 )  # fmt: skip
 
 
 def comparison_routes(workspace: Workspace) -> APIRouter:
-    routes = APIRouter()
+    router = APIRouter()
 
-    @routes.get("/api/views/{view}/versions/{version}/compare/{other}", response_model=ComparedDocument, responses=NOT_FOUND)
-    def read_compared(view: ViewName, version: ViewName, other: ViewName, split: InSplit = "validation") -> Response:
+    @router.get("/api/views/{view}/versions/{version}/compare/{other}", response_model=ComparisonDocument, responses=NOT_FOUND_RESPONSE)
+    def read_comparison(view: ResourceName, version: ResourceName, other: ResourceName, split: SplitQuery = "validation") -> Response:
         """This version and a later one on the images both were run on."""
-        return answer(compared_document(*pair(view, version, other, split), split))
+        return json_response(comparison_document(*find_version_pair(view, version, other, split), split))
 
-    @routes.get("/api/views/{view}/versions/{version}/compare/{other}/slices", response_model=SliceChangesDocument, responses=NOT_FOUND)
-    def read_slice_changes(view: ViewName, version: ViewName, other: ViewName, split: InSplit = "validation") -> Response:
+    @router.get("/api/views/{view}/versions/{version}/compare/{other}/slices", response_model=SliceChangesDocument, responses=NOT_FOUND_RESPONSE)
+    def read_slice_changes(view: ResourceName, version: ResourceName, other: ResourceName, split: SplitQuery = "validation") -> Response:
         """The same, on the kinds of items where either is weak."""
-        one, two = pair(view, version, other, split)
-        place = SPLITS.index(split)
-        waiting = [which for which in (one.results(), two.results()) if which.image_stats_cache.get_or_start(place) is None]
-        progress = [which.image_stats_cache.progress(place) for which in (one.results(), two.results())]
-        read, of = (sum(side) for side in zip(*progress, strict=True))
+        first_version, second_version = find_version_pair(view, version, other, split)
+        split_index = SPLITS.index(split)
+        waiting = [which for which in (first_version.results(), second_version.results()) if which.image_stats_cache.get_or_start(split_index) is None]
+        progress = [which.image_stats_cache.progress(split_index) for which in (first_version.results(), second_version.results())]
+        analyzed_count, total_count = (sum(counts) for counts in zip(*progress, strict=True))
         if waiting:
-            return answer(SliceChangesDocument([], read, of, False))
-        return answer(SliceChangesDocument(compare_slices(one.name, one.results(), two.name, two.results(), split), read, of, True))
+            return json_response(SliceChangesDocument([], analyzed_count, total_count, False))
+        return json_response(SliceChangesDocument(compare_slices(first_version.name, first_version.results(), second_version.name, second_version.results(), split), analyzed_count, total_count, True))
 
-    def pair(view: str, version: str, other: str, split: Split) -> tuple[Version, Version]:
-        one, two = look_up(workspace, view, version)[0], look_up(workspace, view, other)[0]
-        one.results().split_index(split)
-        two.results().split_index(split)
-        return one, two
+    def find_version_pair(view: str, version: str, other: str, split: Split) -> tuple[Version, Version]:
+        first_version, second_version = find_version(workspace, view, version)[0], find_version(workspace, view, other)[0]
+        first_version.results().split_index(split)
+        second_version.results().split_index(split)
+        return first_version, second_version
 
-    return routes
+    return router
 
 
-GALLERIES: tuple[tuple[str, bool, Tab], ...] = (
+CHANGE_GALLERIES: tuple[tuple[str, bool, Tab], ...] = (
     ("fixed", False, "extra"), ("broken", True, "extra"), ("still_wrong", True, "extra"), ("both_right", True, "matched"),
     ("alarm_gone", False, "missing"), ("alarm_new", True, "missing"),
 )  # fmt: skip
 """What changed, whether it is looked at in the later version, and in which tab."""
 
 
-def compared_document(a: Version, b: Version, split: Split) -> ComparedDocument:
+def comparison_document(a: Version, b: Version, split: Split) -> ComparisonDocument:
     found = compare_versions(a.name, a.results(), b.name, b.results(), split)
-    place = SPLITS.index(split)
+    split_index = SPLITS.index(split)
     links = []
-    for name, later, tab in GALLERIES:
-        shown, other = (b, a) if later else (a, b)
-        loaded = shown.results()
-        only = f"versus:{other.name}={name}"
-        rows = loaded.filtered_rows(loaded.selection(tab, place, None, loaded.evaluation.optimal_thresholds, False), (only,))
+    for change_name, in_later_version, tab in CHANGE_GALLERIES:
+        linked_version, reference_version = (b, a) if in_later_version else (a, b)
+        loaded = linked_version.results()
+        filter_clause = f"versus:{reference_version.name}={change_name}"
+        rows = loaded.filtered_rows(loaded.selection(tab, split_index, None, loaded.evaluation.optimal_thresholds, False), (filter_clause,))
         assert rows is not None
-        table = loaded.evaluation.annotations if tab == "extra" else loaded.evaluation.predictions
-        number = np.bincount(table.concept[rows], minlength=len(loaded.evaluation.concepts)).tolist()
-        links.append(GalleryLink(name, shown.name, tab, only, len(rows), None))
-        links += [GalleryLink(name, shown.name, tab, only, number[one], loaded.evaluation.concepts[one]) for one in np.flatnonzero(number)]
-    before, after = (figures_on(version.results(), place) for version in (a, b))
-    return ComparedDocument(
+        item_columns = loaded.evaluation.annotations if tab == "extra" else loaded.evaluation.predictions
+        concept_counts = np.bincount(item_columns.concept[rows], minlength=len(loaded.evaluation.concepts)).tolist()
+        links.append(GalleryLink(change_name, linked_version.name, tab, filter_clause, len(rows), None))
+        links += [GalleryLink(change_name, linked_version.name, tab, filter_clause, concept_counts[concept_index], loaded.evaluation.concepts[concept_index]) for concept_index in np.flatnonzero(concept_counts)]
+    before, after = (split_operating_point(version.results(), split_index) for version in (a, b))
+    return ComparisonDocument(
         found.a, found.b, split, found.images, found.overall, found.concepts, found.warnings, links, before, after, describe_change(found.overall)
     )
 
 
-def figures_on(loaded: Results, split: int) -> OperatingPoint:
-    counts = count_outcomes(loaded.evaluation, split, loaded.evaluation.optimal_thresholds)
+def split_operating_point(results: Results, split_index: int) -> OperatingPoint:
+    counts = count_outcomes(results.evaluation, split_index, results.evaluation.optimal_thresholds)
     return operating_point(int(counts.tp.sum()), int(counts.fp.sum()), int(counts.fn.sum()))

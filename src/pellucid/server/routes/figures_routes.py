@@ -20,17 +20,17 @@ from pellucid.results.figures import (
     tab_changes,
 )
 from pellucid.server.dependencies import (
-    NOT_FOUND,
-    At,
-    Concept,
-    Corrected,
-    InSplit,
-    Only,
-    ViewName,
-    answer,
-    known,
-    state_at,
-    thresholds_at,
+    NOT_FOUND_RESPONSE,
+    ThresholdsQuery,
+    ConceptQuery,
+    CorrectedQuery,
+    SplitQuery,
+    FiltersQuery,
+    ResourceName,
+    json_response,
+    validate_concept,
+    find_version_state,
+    effective_thresholds,
 )
 from pellucid.server.schemas.analysis_schema import (
     CausesDocument,
@@ -43,67 +43,67 @@ from pellucid.server.schemas.analysis_schema import (
 
 
 def figure_routes(workspace: Workspace) -> APIRouter:
-    routes = APIRouter()
+    router = APIRouter()
 
-    @routes.get("/api/views/{view}/versions/{version}/count", response_model=CountDocument, responses=NOT_FOUND)
+    @router.get("/api/views/{view}/versions/{version}/count", response_model=CountDocument, responses=NOT_FOUND_RESPONSE)
     def read_count(
-        view: ViewName, version: ViewName, tab: Tab = "all", split: InSplit = "validation", concept: Concept = None, at: At = None,
-        only: Only = None, corrected: Corrected = False,
+        view: ResourceName, version: ResourceName, tab: Tab = "all", split: SplitQuery = "validation", concept: ConceptQuery = None, at: ThresholdsQuery = None,
+        only: FiltersQuery = None, corrected: CorrectedQuery = False,
     ) -> Response:  # fmt: skip
         """How many items a narrowed tab has."""
-        found, loaded = state_at(workspace, view, version, corrected)
-        selection = loaded.selection(tab, SPLITS.index(split), known(loaded, concept), thresholds_at(loaded, at), False)
-        rows = loaded.filtered_rows(selection, tuple(only or ()))
-        ledger = found.decision_log
-        totals = [loaded.list_view(selection, "score", which, ledger, rows).total for which in ("all", "reviewed", "unsure")]
-        return answer(CountDocument(*totals))
+        evaluated_version, results = find_version_state(workspace, view, version, corrected)
+        selection = results.selection(tab, SPLITS.index(split), validate_concept(results, concept), effective_thresholds(results, at), False)
+        rows = results.filtered_rows(selection, tuple(only or ()))
+        ledger = evaluated_version.decision_log
+        totals = [results.list_view(selection, "score", review_filter, ledger, rows).total for review_filter in ("all", "reviewed", "unsure")]
+        return json_response(CountDocument(*totals))
 
-    @routes.get("/api/views/{view}/versions/{version}/curves", response_model=CurvesDocument, responses=NOT_FOUND)
-    def read_curves(view: ViewName, version: ViewName, concept: Concept = None, at: At = None, corrected: Corrected = False) -> Response:
+    @router.get("/api/views/{view}/versions/{version}/curves", response_model=CurvesDocument, responses=NOT_FOUND_RESPONSE)
+    def read_curves(view: ResourceName, version: ResourceName, concept: ConceptQuery = None, at: ThresholdsQuery = None, corrected: CorrectedQuery = False) -> Response:
         """Figures against the threshold, score histograms and calibration, of every split."""
-        _, loaded = state_at(workspace, view, version, corrected)
-        chosen, thresholds = known(loaded, concept), thresholds_at(loaded, at)
-        there = [place for place in range(len(SPLITS)) if (loaded.evaluation.images.split == place).any()]
-        several = [split_figures(loaded.evaluation, place, chosen, thresholds) for place in there]
-        return answer(CurvesDocument(several, figure_remarks(loaded.evaluation, chosen, several)))
+        _, results = find_version_state(workspace, view, version, corrected)
+        concept_index, thresholds = validate_concept(results, concept), effective_thresholds(results, at)
+        split_indices = [split_index for split_index in range(len(SPLITS)) if (results.evaluation.images.split == split_index).any()]
+        several = [split_figures(results.evaluation, place, concept_index, thresholds) for place in split_indices]
+        return json_response(CurvesDocument(several, figure_remarks(results.evaluation, concept_index, several)))
 
-    @routes.get("/api/views/{view}/versions/{version}/objectives", response_model=ObjectivesDocument, responses=NOT_FOUND)
+    @router.get("/api/views/{view}/versions/{version}/objectives", response_model=ObjectivesDocument, responses=NOT_FOUND_RESPONSE)
     def read_objectives(
-        view: ViewName, version: ViewName, concept: Concept = None, objective: Annotated[list[str] | None, Query(max_length=20)] = None,
-        corrected: Corrected = False,
+        view: ResourceName, version: ResourceName, concept: ConceptQuery = None, objective: Annotated[list[str] | None, Query(max_length=20)] = None,
+        corrected: CorrectedQuery = False,
     ) -> Response:  # fmt: skip
         """Thresholds chosen for other ends than fewest errors; objective: see docs/understanding.md."""
-        _, loaded = state_at(workspace, view, version, corrected)
-        return answer(ObjectivesDocument(objective_thresholds(loaded.evaluation, known(loaded, concept), objective or DEFAULT_OBJECTIVES)))
+        _, results = find_version_state(workspace, view, version, corrected)
+        return json_response(ObjectivesDocument(objective_thresholds(results.evaluation, validate_concept(results, concept), objective or DEFAULT_OBJECTIVES)))
 
-    @routes.get("/api/views/{view}/versions/{version}/moves", response_model=MovesDocument, responses=NOT_FOUND)
+    @router.get("/api/views/{view}/versions/{version}/moves", response_model=MovesDocument, responses=NOT_FOUND_RESPONSE)
     def read_moves(
-        view: ViewName, version: ViewName, concept: Annotated[int, Query(ge=0, le=10_000_000)], to: float, split: InSplit = "validation",
-        corrected: Corrected = False,
+        view: ResourceName, version: ResourceName, concept: Annotated[int, Query(ge=0, le=10_000_000)], to: float, split: SplitQuery = "validation",
+        corrected: CorrectedQuery = False,
     ) -> Response:  # fmt: skip
         """What would change were the concept's threshold moved from its optimum."""
-        _, loaded = state_at(workspace, view, version, corrected)
+        _, results = find_version_state(workspace, view, version, corrected)
         if not np.isfinite(to):
             raise HTTPException(422, f"to={to}: a finite threshold was expected")
-        known(loaded, concept)
-        before = float(loaded.evaluation.optimal_thresholds[concept])
-        return answer(MovesDocument(before, to, tab_changes(loaded.evaluation, SPLITS.index(split), concept, before, to)))
+        validate_concept(results, concept)
+        optimal_threshold = float(results.evaluation.optimal_thresholds[concept])
+        return json_response(MovesDocument(optimal_threshold, to, tab_changes(results.evaluation, SPLITS.index(split), concept, optimal_threshold, to)))
 
-    @routes.get("/api/views/{view}/versions/{version}/causes", response_model=CausesDocument, responses=NOT_FOUND)
+    @router.get("/api/views/{view}/versions/{version}/causes", response_model=CausesDocument, responses=NOT_FOUND_RESPONSE)
     def read_causes(
-        view: ViewName, version: ViewName, split: InSplit = "validation", concept: Concept = None, at: At = None,
-        corrected: Corrected = False,
+        view: ResourceName, version: ResourceName, split: SplitQuery = "validation", concept: ConceptQuery = None, at: ThresholdsQuery = None,
+        corrected: CorrectedQuery = False,
     ) -> Response:  # fmt: skip
         """How many errors have which cause, and for detection what fixing each kind would gain."""
-        _, loaded = state_at(workspace, view, version, corrected)
-        return answer(CausesDocument(cause_figures(loaded.evaluation, SPLITS.index(split), known(loaded, concept), thresholds_at(loaded, at), loaded.tide)))
+        _, results = find_version_state(workspace, view, version, corrected)
+        return json_response(CausesDocument(cause_figures(results.evaluation, SPLITS.index(split), validate_concept(results, concept), effective_thresholds(results, at), results.tide)))
 
-    @routes.get("/api/views/{view}/versions/{version}/confusion", response_model=ConfusionDocument, responses=NOT_FOUND)
+    @router.get("/api/views/{view}/versions/{version}/confusion", response_model=ConfusionDocument, responses=NOT_FOUND_RESPONSE)
     def read_confusion(
-        view: ViewName, version: ViewName, split: InSplit = "validation", at: At = None, corrected: Corrected = False
+        view: ResourceName, version: ResourceName, split: SplitQuery = "validation", at: ThresholdsQuery = None, corrected: CorrectedQuery = False
     ) -> Response:  # fmt: skip
         """Annotated against predicted, with none."""
-        _, loaded = state_at(workspace, view, version, corrected)
-        return answer(ConfusionDocument(confusion_figures(loaded.evaluation, SPLITS.index(split), thresholds_at(loaded, at))))
+        _, results = find_version_state(workspace, view, version, corrected)
+        return json_response(ConfusionDocument(confusion_figures(results.evaluation, SPLITS.index(split), effective_thresholds(results, at))))
 
-    return routes
+    return router

@@ -24,205 +24,205 @@ from pellucid.results.results import Results
 from pellucid.review.corrected import locate_decisions
 from pellucid.review.events import VERDICT_ACTIONS, Decision, DecisionLog
 from pellucid.review.resolve import Edit
-from pellucid.server.dependencies import NOT_FOUND, ViewName, answer, known, look_up, thresholds_at
+from pellucid.server.dependencies import NOT_FOUND_RESPONSE, ResourceName, json_response, validate_concept, find_version, effective_thresholds
 from pellucid.server.schemas.gallery_schema import PageItem
 from pellucid.server.schemas.review_schema import (
-    ActAsked,
-    ActDocument,
-    CommentAsked,
-    DecisionAsked,
+    UndoRequest,
+    ReviewOutcomeDocument,
+    CommentRequest,
+    DecisionRequest,
     EffectConcept,
     EffectDocument,
     HistoryDocument,
     HistoryRow,
-    ItemSeen,
-    MarkDocument,
+    ItemReference,
+    LabelDocument,
     ProgressDocument,
-    QueueAsked,
+    QueueRequest,
     QueueDocument,
-    RevertAsked,
+    RevertRequest,
     ReviewerDocument,
-    SessionAsked,
+    SessionRequest,
 )  # fmt: skip
-from pellucid.server.serializers import Pictures, page_item
+from pellucid.server.serializers import VersionImages, page_item
 
-LEASE = 90.0
+LEASE_SECONDS = 90.0
 """Seconds for which an item is one reviewer's alone; the page asks again every few seconds while it is looked at."""
-AHEAD = 200
+QUEUE_PAGE_SIZE = 200
 """Items looked at in one go for some that are free."""
 
 
 def review_routes(workspace: Workspace, who_header: str | None) -> APIRouter:
     """who_header: the header in which an authenticating proxy says who asks; then names that the page gives are not taken."""
-    routes = APIRouter()
+    router = APIRouter()
 
-    def who(request: Request, given: str) -> str:
-        return given if who_header is None else request.headers.get(who_header, "")
+    def reviewer_name(request: Request, submitted_name: str) -> str:
+        return submitted_name if who_header is None else request.headers.get(who_header, "")
 
-    @routes.post("/api/views/{view}/versions/{version}/decisions", response_model=ActDocument, responses=NOT_FOUND)
-    def decide(view: ViewName, version: ViewName, asked: DecisionAsked, request: Request) -> Response:
+    @router.post("/api/views/{view}/versions/{version}/decisions", response_model=ReviewOutcomeDocument, responses=NOT_FOUND_RESPONSE)
+    def decide(view: ResourceName, version: ResourceName, body: DecisionRequest, request: Request) -> Response:
         """Say of items that their annotation is wrong, or right, or that one is unsure. Answered when it is safely kept."""
-        found, loaded = look_up(workspace, view, version)
-        reviews = found.view.reviews
-        state = loaded.with_corrections(reviews.log) if asked.corrected else loaded
-        change = Edit(asked.concept, asked.box, asked.value, asked.replaces)
-        taken = reviews.decide(
-            found, [seen(one) for one in asked.items], asked.verdict, who(request, asked.who), change, asked.reason, asked.batch,
-            asked.seen, state,
+        evaluated_version, results = find_version(workspace, view, version)
+        reviews = evaluated_version.view.reviews
+        visible_results = results.with_corrections(reviews.log) if body.corrected else results
+        edit = Edit(body.concept, body.box, body.value, body.replaces)
+        outcome = reviews.decide(
+            evaluated_version, [convert_item_reference(item) for item in body.items], body.verdict, reviewer_name(request, body.who), edit, body.reason, body.batch,
+            body.seen, visible_results,
         )  # fmt: skip
-        return answer(act_document(reviews, taken))
+        return json_response(review_outcome_document(reviews, outcome))
 
-    @routes.post("/api/views/{view}/versions/{version}/comments", response_model=ActDocument, responses=NOT_FOUND)
-    def comment(view: ViewName, version: ViewName, asked: CommentAsked, request: Request) -> Response:
+    @router.post("/api/views/{view}/versions/{version}/comments", response_model=ReviewOutcomeDocument, responses=NOT_FOUND_RESPONSE)
+    def comment(view: ResourceName, version: ResourceName, body: CommentRequest, request: Request) -> Response:
         """A remark about an item."""
-        found, loaded = look_up(workspace, view, version)
-        reviews = found.view.reviews
-        state = loaded.with_corrections(reviews.log) if asked.corrected else loaded
-        return answer(act_document(reviews, reviews.comment(found, seen(asked.item), who(request, asked.who), asked.text, state)))
+        evaluated_version, results = find_version(workspace, view, version)
+        reviews = evaluated_version.view.reviews
+        visible_results = results.with_corrections(reviews.log) if body.corrected else results
+        return json_response(review_outcome_document(reviews, reviews.comment(evaluated_version, convert_item_reference(body.item), reviewer_name(request, body.who), body.text, visible_results)))
 
-    @routes.post("/api/views/{view}/undo", response_model=ActDocument, responses=NOT_FOUND)
-    def undo(view: ViewName, asked: ActAsked, request: Request) -> Response:
+    @router.post("/api/views/{view}/undo", response_model=ReviewOutcomeDocument, responses=NOT_FOUND_RESPONSE)
+    def undo(view: ResourceName, body: UndoRequest, request: Request) -> Response:
         """Take back one's last act; nothing where there is none."""
         reviews = workspace.view(view).reviews
-        refuse_round(request, reviews.log, reviews.log.next_undo(who(request, asked.who)))
-        return answer(act_document(reviews, reviews.undo(who(request, asked.who), asked.batch)))
+        check_reset_permission(request, reviews.log, reviews.log.next_undo(reviewer_name(request, body.who)))
+        return json_response(review_outcome_document(reviews, reviews.undo(reviewer_name(request, body.who), body.batch)))
 
-    @routes.post("/api/views/{view}/redo", response_model=ActDocument, responses=NOT_FOUND)
-    def redo(view: ViewName, asked: ActAsked, request: Request) -> Response:
+    @router.post("/api/views/{view}/redo", response_model=ReviewOutcomeDocument, responses=NOT_FOUND_RESPONSE)
+    def redo(view: ResourceName, body: UndoRequest, request: Request) -> Response:
         """Bring back what one took back last."""
         reviews = workspace.view(view).reviews
-        refuse_round(request, reviews.log, reviews.log.next_redo(who(request, asked.who)))
-        return answer(act_document(reviews, reviews.redo(who(request, asked.who), asked.batch)))
+        check_reset_permission(request, reviews.log, reviews.log.next_redo(reviewer_name(request, body.who)))
+        return json_response(review_outcome_document(reviews, reviews.redo(reviewer_name(request, body.who), body.batch)))
 
-    @routes.post("/api/views/{view}/history/{row}/revert", response_model=ActDocument, responses=NOT_FOUND)
-    def revert(view: ViewName, row: int, asked: RevertAsked, request: Request) -> Response:
+    @router.post("/api/views/{view}/history/{row}/revert", response_model=ReviewOutcomeDocument, responses=NOT_FOUND_RESPONSE)
+    def revert(view: ResourceName, row: int, body: RevertRequest, request: Request) -> Response:
         """Take back any row; another round of review, an owner alone."""
         reviews = workspace.view(view).reviews
-        refuse_round(request, reviews.log, [row])
-        return answer(act_document(reviews, reviews.revert(row, who(request, asked.who), asked.reason)))
+        check_reset_permission(request, reviews.log, [row])
+        return json_response(review_outcome_document(reviews, reviews.revert(row, reviewer_name(request, body.who), body.reason)))
 
-    @routes.post("/api/views/{view}/reset", response_model=ActDocument, responses=NOT_FOUND)
-    def reset(view: ViewName, asked: RevertAsked, request: Request) -> Response:
+    @router.post("/api/views/{view}/reset", response_model=ReviewOutcomeDocument, responses=NOT_FOUND_RESPONSE)
+    def reset(view: ResourceName, body: RevertRequest, request: Request) -> Response:
         """Another round: nothing counts as reviewed any more; what was mended stays mended."""
         reviews = workspace.view(view).reviews
-        return answer(act_document(reviews, reviews.reset(who(request, asked.who), asked.reason)))
+        return json_response(review_outcome_document(reviews, reviews.reset(reviewer_name(request, body.who), body.reason)))
 
-    @routes.get("/api/views/{view}/history", response_model=HistoryDocument, responses=NOT_FOUND)
+    @router.get("/api/views/{view}/history", response_model=HistoryDocument, responses=NOT_FOUND_RESPONSE)
     def history(
-        view: ViewName, image: Annotated[str | None, Query(max_length=4_000)] = None,
+        view: ResourceName, image: Annotated[str | None, Query(max_length=4_000)] = None,
         who: Annotated[str | None, Query(max_length=200)] = None, day: Annotated[str | None, Query(pattern=r"^\d{4}-\d\d-\d\d$")] = None,
         offset: Annotated[int, Query(ge=0, le=1 << 40)] = 0, limit: Annotated[int, Query(ge=0, le=1_000)] = 100,
     ) -> Response:  # fmt: skip
         """What was decided, latest first; about an image, by a person, on a day."""
         reviews = workspace.view(view).reviews
-        rows = reviews.history(image, who, day)[::-1]
-        shown = [history_row(reviews.log, row) for row in rows[offset : offset + limit]]
-        return answer(HistoryDocument(len(rows), offset, shown))
+        decisions = reviews.history(image, who, day)[::-1]
+        history_rows = [history_row(reviews.log, decision) for decision in decisions[offset : offset + limit]]
+        return json_response(HistoryDocument(len(decisions), offset, history_rows))
 
-    @routes.get("/api/views/{view}/progress", response_model=ProgressDocument, responses=NOT_FOUND)
+    @router.get("/api/views/{view}/progress", response_model=ProgressDocument, responses=NOT_FOUND_RESPONSE)
     def progress(
-        view: ViewName, request: Request, after: Annotated[int, Query(ge=0, le=1 << 60)] = 0,
+        view: ResourceName, request: Request, after: Annotated[int, Query(ge=0, le=1 << 60)] = 0,
         me: Annotated[str, Query(max_length=200)] = "", session: Annotated[str, Query(max_length=64)] = "",
     ) -> Response:  # fmt: skip
         """How the review goes, asked every few seconds; it also keeps what the session has been handed."""
         reviews = workspace.view(view).reviews
         if session:
-            reviews.renew(session, LEASE)
-        return answer(progress_document(reviews, after, " ".join(who(request, me).split()), session, who_header is not None))
+            reviews.renew(session, LEASE_SECONDS)
+        return json_response(progress_document(reviews, after, " ".join(reviewer_name(request, me).split()), session, who_header is not None))
 
-    @routes.post("/api/views/{view}/versions/{version}/queue", response_model=QueueDocument, responses=NOT_FOUND)
-    def queue(view: ViewName, version: ViewName, asked: QueueAsked, request: Request) -> Response:
+    @router.post("/api/views/{view}/versions/{version}/queue", response_model=QueueDocument, responses=NOT_FOUND_RESPONSE)
+    def queue(view: ResourceName, version: ResourceName, body: QueueRequest, request: Request) -> Response:
         """Hand out items to review, to nobody else for a while."""
-        found, loaded = look_up(workspace, view, version)
-        return answer(queue_document(found, loaded, asked, who(request, asked.who)))
+        evaluated_version, results = find_version(workspace, view, version)
+        return json_response(queue_document(evaluated_version, results, body, reviewer_name(request, body.who)))
 
-    @routes.post("/api/views/{view}/queue/end", response_model=None, status_code=204, responses=NOT_FOUND)
-    def end(view: ViewName, asked: SessionAsked) -> Response:
+    @router.post("/api/views/{view}/queue/end", response_model=None, status_code=204, responses=NOT_FOUND_RESPONSE)
+    def release_session(view: ResourceName, body: SessionRequest) -> Response:
         """Give back all that the session has been handed: the page says so as it goes."""
-        workspace.view(view).reviews.release(asked.session)
+        workspace.view(view).reviews.release(body.session)
         return Response(status_code=204)
 
-    @routes.get("/api/views/{view}/versions/{version}/effect", response_model=EffectDocument, responses=NOT_FOUND)
-    def effect(view: ViewName, version: ViewName, split: Annotated[Split, Query()] = "validation") -> Response:
+    @router.get("/api/views/{view}/versions/{version}/effect", response_model=EffectDocument, responses=NOT_FOUND_RESPONSE)
+    def effect(view: ResourceName, version: ResourceName, split: Annotated[Split, Query()] = "validation") -> Response:
         """The figures as trained and with corrections."""
-        found, loaded = look_up(workspace, view, version)
-        return answer(effect_document(loaded, found.decision_log, SPLITS.index(split)))
+        evaluated_version, results = find_version(workspace, view, version)
+        return json_response(effect_document(results, evaluated_version.decision_log, SPLITS.index(split)))
 
-    return routes
+    return router
 
 
-def refuse_round(request: Request, ledger: DecisionLog, rows: list[int]) -> None:
+def check_reset_permission(request: Request, decision_log: DecisionLog, decision_ids: list[int]) -> None:
     """Rounds of review are begun, taken back and brought back by owners alone."""
-    rounds = any(row in ledger.decisions and ledger.decisions[row].action == "reset" for row in rows)
-    if rounds and request.state.role != "owner":
+    has_reset = any(decision_id in decision_log.decisions and decision_log.decisions[decision_id].action == "reset" for decision_id in decision_ids)
+    if has_reset and request.state.role != "owner":
         raise HTTPException(403, "Only the owner may take back a round of review, or bring it back.")
 
 
-def seen(item: ItemSeen) -> ItemRef:
+def convert_item_reference(item: ItemReference) -> ItemRef:
     return ItemRef(item.image, item.concept, item.side, item.box, item.score)
 
 
-def history_row(ledger: DecisionLog, row: Decision) -> HistoryRow:
-    row = describe_reverted(ledger, row)
-    before, after = ([MarkDocument(**asdict(mark)) for mark in marks] for marks in (row.before, row.after))
+def history_row(decision_log: DecisionLog, decision: Decision) -> HistoryRow:
+    decision = describe_reverted(decision_log, decision)
+    labels_before, labels_after = ([LabelDocument(**asdict(label)) for label in labels] for labels in (decision.before, decision.after))
     return HistoryRow(
-        row.id, row.when, row.who, row.action, row.image, row.concept, row.side, row.box, before, after, row.reason, row.version,
-        row.reverts, ledger.is_active(row.id), ledger.is_current(row.id),
+        decision.id, decision.when, decision.who, decision.action, decision.image, decision.concept, decision.side, decision.box, labels_before, labels_after, decision.reason, decision.version,
+        decision.reverts, decision_log.is_active(decision.id), decision_log.is_current(decision.id),
     )  # fmt: skip
 
 
-def act_document(reviews: Reviews, taken: ReviewOutcome) -> ActDocument:
-    ledger = reviews.log
-    return ActDocument([history_row(ledger, row) for row in taken.decisions], [history_row(ledger, row) for row in taken.conflicts], ledger.head)
+def review_outcome_document(reviews: Reviews, outcome: ReviewOutcome) -> ReviewOutcomeDocument:
+    decision_log = reviews.log
+    return ReviewOutcomeDocument([history_row(decision_log, decision) for decision in outcome.decisions], [history_row(decision_log, decision) for decision in outcome.conflicts], decision_log.head)
 
 
-def progress_document(reviews: Reviews, after: int, me: str, session: str, proxied: bool) -> ProgressDocument:
-    ledger = reviews.log
-    standing = ledger.verdicts_by_reviewer()
-    people = [ReviewerDocument(name, number, last) for name, (number, last) in standing.items()]
-    fresh = [row for row in ledger.newer_decisions(after) if row.who != me and row.action in VERDICT_ACTIONS]
-    overruled = [row for row in fresh if any(one.who == me and one.id < row.id for one in overruled_verdicts(ledger, row, 0))]
+def progress_document(reviews: Reviews, after: int, reviewer: str, session_key: str, has_proxy: bool) -> ProgressDocument:
+    decision_log = reviews.log
+    verdict_counts = decision_log.verdicts_by_reviewer()
+    reviewers = [ReviewerDocument(reviewer_name, decision_count, last_decision) for reviewer_name, (decision_count, last_decision) in verdict_counts.items()]
+    new_verdicts = [decision for decision in decision_log.newer_decisions(after) if decision.who != reviewer and decision.action in VERDICT_ACTIONS]
+    overruling_decisions = [decision for decision in new_verdicts if any(overruled_decision.who == reviewer and overruled_decision.id < decision.id for overruled_decision in overruled_verdicts(decision_log, decision, 0))]
     return ProgressDocument(
-        ledger.head, me if proxied else None, people, [history_row(ledger, row) for row in overruled], len(ledger.next_undo(me)),
-        len(ledger.next_redo(me)), len(reviews.leased_elsewhere(session)),
+        decision_log.head, reviewer if has_proxy else None, reviewers, [history_row(decision_log, decision) for decision in overruling_decisions], len(decision_log.next_undo(reviewer)),
+        len(decision_log.next_redo(reviewer)), len(reviews.leased_elsewhere(session_key)),
     )  # fmt: skip
 
 
-def queue_document(version: Version, loaded: Results, asked: QueueAsked, who: str) -> QueueDocument:
+def queue_document(version: Version, results: Results, queue_request: QueueRequest, reviewer: str) -> QueueDocument:
     """The first items of the list that are free, leased; what is given back goes first."""
     reviews = version.view.reviews
-    if asked.give_back is not None:
-        reviews.release(asked.session, [seen(one) for one in asked.give_back])
-    ledger = reviews.log
-    state = loaded.with_corrections(ledger) if asked.corrected else loaded
-    selection = state.selection(
-        asked.tab, SPLITS.index(asked.split), known(state, asked.concept), thresholds_at(state, asked.at), reverse=False
+    if queue_request.give_back is not None:
+        reviews.release(queue_request.session, [convert_item_reference(returned_item) for returned_item in queue_request.give_back])
+    decision_log = reviews.log
+    visible_results = results.with_corrections(decision_log) if queue_request.corrected else results
+    selection = visible_results.selection(
+        queue_request.tab, SPLITS.index(queue_request.split), validate_concept(visible_results, queue_request.concept), effective_thresholds(visible_results, queue_request.at), reverse=False
     )
-    shown = state.list_view(selection, asked.order, "new", ledger)
-    handed: list[PageItem] = []
-    pictures, offset = Pictures(version, state), 0
-    while len(handed) < asked.take and offset < shown.total:
-        rows = shown.page(offset, AHEAD)
-        items = described(shown, rows, offset)
-        offset += len(rows)
-        free = reviews.lease(asked.session, who, [item_ref(item) for item in items], LEASE, asked.take - len(handed))
-        handed += [page_item(state, shown, pictures, int(rows[place]), items[place], ledger) for place in free]
-    return QueueDocument(handed, shown.total, len(reviews.leased_elsewhere(asked.session)))
+    list_view = visible_results.list_view(selection, queue_request.order, "new", decision_log)
+    queue_items: list[PageItem] = []
+    version_images, offset = VersionImages(version, visible_results), 0
+    while len(queue_items) < queue_request.take and offset < list_view.total:
+        page_rows = list_view.page(offset, QUEUE_PAGE_SIZE)
+        items = described(list_view, page_rows, offset)
+        offset += len(page_rows)
+        leased_positions = reviews.lease(queue_request.session, reviewer, [item_ref(item) for item in items], LEASE_SECONDS, queue_request.take - len(queue_items))
+        queue_items += [page_item(visible_results, list_view, version_images, int(page_rows[position]), items[position], decision_log) for position in leased_positions]
+    return QueueDocument(queue_items, list_view.total, len(reviews.leased_elsewhere(queue_request.session)))
 
 
-def effect_document(loaded: Results, ledger: DecisionLog, split: int) -> EffectDocument:
-    mended = loaded.with_corrections(ledger)
-    before, after = loaded.evaluation, mended.evaluation
-    edits = locate_decisions(loaded.image_locator, [one for one in ledger.current_decisions() if one.is_edit])
-    touched = Counter(name for _, edit in edits for name in {mark.concept for mark in (*edit.before, *edit.after)})
-    errors, errors_after = (
-        counts.fp + counts.fn for counts in (count_outcomes(one, split, one.optimal_thresholds) for one in (before, after))
+def effect_document(results: Results, decision_log: DecisionLog, split_index: int) -> EffectDocument:
+    corrected_results = results.with_corrections(decision_log)
+    original_evaluation, corrected_evaluation = results.evaluation, corrected_results.evaluation
+    located_decisions = locate_decisions(results.image_locator, [decision for decision in decision_log.current_decisions() if decision.is_edit])
+    correction_counts = Counter(concept_name for _, decision in located_decisions for concept_name in {label.concept for label in (*decision.before, *decision.after)})
+    original_errors, corrected_errors = (
+        counts.fp + counts.fn for counts in (count_outcomes(evaluation, split_index, evaluation.optimal_thresholds) for evaluation in (original_evaluation, corrected_evaluation))
     )  # fmt: skip
-    concepts = [
+    concept_effects = [
         EffectConcept(
-            place, int(errors[place]), int(errors_after[place]), before.thresholds[place].value, after.thresholds[place].value,
-            touched[name],
+            concept_index, int(original_errors[concept_index]), int(corrected_errors[concept_index]), original_evaluation.thresholds[concept_index].value, corrected_evaluation.thresholds[concept_index].value,
+            correction_counts[concept_name],
         )
-        for place, name in enumerate(before.concepts)
+        for concept_index, concept_name in enumerate(original_evaluation.concepts)
     ]  # fmt: skip
-    return EffectDocument(len(edits), mended.not_applied, int(errors.sum()), int(errors_after.sum()), concepts)
+    return EffectDocument(len(located_decisions), corrected_results.not_applied, int(original_errors.sum()), int(corrected_errors.sum()), concept_effects)

@@ -13,12 +13,12 @@ from pellucid.project import Version, Workspace
 from pellucid.results.results import Results
 from pellucid.results.similarity import Appearance, MapPoints, find_similarity_groups, map_points
 from pellucid.server.dependencies import (
-    NOT_FOUND,
-    Corrected,
-    InSplit,
-    ViewName,
-    answer,
-    state_at,
+    NOT_FOUND_RESPONSE,
+    CorrectedQuery,
+    SplitQuery,
+    ResourceName,
+    json_response,
+    find_version_state,
 )
 from pellucid.server.schemas.analysis_schema import (
     GroupDocument,
@@ -27,94 +27,94 @@ from pellucid.server.schemas.analysis_schema import (
     SliceDocument,
     SlicesDocument,
 )  # fmt: skip
-from pellucid.server.serializers import Pictures, frame_of
+from pellucid.server.serializers import VersionImages, item_frame
 
-ON_MAP = 2_000
+MAX_MAP_POINTS = 2_000
 """Points that a map shows at most."""
-EXAMPLES = 8
+EXAMPLES_PER_GROUP = 8
 
 
-def weakness_routes(workspace: Workspace) -> APIRouter:
-    routes = APIRouter()
+def slice_routes(workspace: Workspace) -> APIRouter:
+    router = APIRouter()
 
-    @routes.get("/api/views/{view}/versions/{version}/slices", response_model=SlicesDocument, responses=NOT_FOUND)
-    def read_slices(view: ViewName, version: ViewName, split: InSplit = "validation", corrected: Corrected = False) -> Response:
+    @router.get("/api/views/{view}/versions/{version}/slices", response_model=SlicesDocument, responses=NOT_FOUND_RESPONSE)
+    def read_slices(view: ResourceName, version: ResourceName, split: SplitQuery = "validation", corrected: CorrectedQuery = False) -> Response:
         """Kinds of items with more (or fewer) errors than elsewhere, at the optimal thresholds. Reading pictures goes on behind it."""
-        _, loaded = state_at(workspace, view, version, corrected)
-        place = SPLITS.index(split)
-        ready = loaded.image_stats_cache.get_or_start(place) is not None
-        found = loaded.error_slices(place, loaded.appearance(place) if ready else None)
-        names = {name: number for number, name in enumerate(loaded.evaluation.concepts)}
-        tabs: dict[str, Tab] = {"extra": "extra", "missing": "missing"}
-        shown = [
+        _, results = find_version_state(workspace, view, version, corrected)
+        split_index = SPLITS.index(split)
+        is_ready = results.image_stats_cache.get_or_start(split_index) is not None
+        error_slices = results.error_slices(split_index, results.appearance(split_index) if is_ready else None)
+        concept_indices = {concept_name: concept_index for concept_index, concept_name in enumerate(results.evaluation.concepts)}
+        tab_by_error: dict[str, Tab] = {"extra": "extra", "missing": "missing"}
+        slice_documents = [
             SliceDocument(
-                one.sentence, one.description, None if one.concept is None else names[one.concept], tabs[one.error], one.items,
-                one.errors, one.rate, one.elsewhere, one.interval, one.p_adjusted, one.explained, one.population_errors, list(one.only),
+                error_slice.sentence, error_slice.description, None if error_slice.concept is None else concept_indices[error_slice.concept], tab_by_error[error_slice.error], error_slice.items,
+                error_slice.errors, error_slice.rate, error_slice.elsewhere, error_slice.interval, error_slice.p_adjusted, error_slice.explained, error_slice.population_errors, list(error_slice.only),
             )
-            for one in found
+            for error_slice in error_slices
         ]  # fmt: skip
-        return answer(SlicesDocument(shown, *loaded.image_stats_cache.progress(place), ready, sampled(loaded, place)))
+        return json_response(SlicesDocument(slice_documents, *results.image_stats_cache.progress(split_index), is_ready, is_sampled(results, split_index)))
 
-    @routes.get("/api/views/{view}/versions/{version}/map", response_model=MapDocument, responses=NOT_FOUND)
-    def read_map(view: ViewName, version: ViewName, split: InSplit = "validation", corrected: Corrected = False) -> Response:
+    @router.get("/api/views/{view}/versions/{version}/map", response_model=MapDocument, responses=NOT_FOUND_RESPONSE)
+    def read_map(view: ResourceName, version: ResourceName, split: SplitQuery = "validation", corrected: CorrectedQuery = False) -> Response:
         """What looks alike: items on a map, and in groups."""
-        found, loaded = state_at(workspace, view, version, corrected)
-        place = SPLITS.index(split)
-        if loaded.image_stats_cache.get_or_start(place) is None:
-            return answer(MapDocument([], [], "", 0, *loaded.image_stats_cache.progress(place), False, sampled(loaded, place)))
-        return answer(map_document(found, loaded, place, loaded.appearance(place)))
+        evaluated_version, results = find_version_state(workspace, view, version, corrected)
+        split_index = SPLITS.index(split)
+        if results.image_stats_cache.get_or_start(split_index) is None:
+            return json_response(MapDocument([], [], "", 0, *results.image_stats_cache.progress(split_index), False, is_sampled(results, split_index)))
+        return json_response(map_document(evaluated_version, results, split_index, results.appearance(split_index)))
 
-    return routes
+    return router
 
 
-def sampled(loaded: Results, split: int) -> bool:
+def is_sampled(results: Results, split_index: int) -> bool:
     """Whether there are more pictures than are looked at."""
-    evaluation = loaded.evaluation
-    there = int(((evaluation.images.split == split) & (evaluation.coverage != NOT_RUN) & (evaluation.images.root >= 0)).sum())
-    return there > loaded.image_stats_cache.progress(split)[1] > 0
+    evaluation = results.evaluation
+    readable_count = int(((evaluation.images.split == split_index) & (evaluation.coverage != NOT_RUN) & (evaluation.images.root >= 0)).sum())
+    return readable_count > results.image_stats_cache.progress(split_index)[1] > 0
 
 
-def map_document(version: Version, loaded: Results, split: int, seen: Appearance) -> MapDocument:
-    evaluation, items = loaded.evaluation, seen.image_stats.items
-    pictures = Pictures(version, loaded)
-    lines = map_points(evaluation, split, seen.image_stats)
-    shown = np.flatnonzero(~np.isnan(seen.map_positions[lines.line]).any(axis=1))
-    total = len(shown)
-    if total > ON_MAP:
-        shown = np.sort(np.random.default_rng(0).choice(shown, ON_MAP, replace=False))
+def map_document(version: Version, results: Results, split_index: int, appearance: Appearance) -> MapDocument:
+    evaluation, items = results.evaluation, appearance.image_stats.items
+    version_images = VersionImages(version, results)
+    map_items = map_points(evaluation, split_index, appearance.image_stats)
+    item_indices = np.flatnonzero(~np.isnan(appearance.map_positions[map_items.line]).any(axis=1))
+    point_count = len(item_indices)
+    if point_count > MAX_MAP_POINTS:
+        item_indices = np.sort(np.random.default_rng(0).choice(item_indices, MAX_MAP_POINTS, replace=False))
     points = [
         PointDocument(
-            round(float(seen.map_positions[lines.line[one], 0]), 4), round(float(seen.map_positions[lines.line[one], 1]), 4), int(lines.row[one]),
-            bool(lines.is_annotation[one]), int(lines.concept[one]), lines.outcome[one], int(seen.groups[lines.line[one]]) + 1,
+            round(float(appearance.map_positions[map_items.line[item_index], 0]), 4), round(float(appearance.map_positions[map_items.line[item_index], 1]), 4), int(map_items.row[item_index]),
+            bool(map_items.is_annotation[item_index]), int(map_items.concept[item_index]), map_items.outcome[item_index], int(appearance.groups[map_items.line[item_index]]) + 1,
         )
-        for one in shown.tolist()
+        for item_index in item_indices.tolist()
     ]  # fmt: skip
-    names = {name: place for place, name in enumerate(evaluation.concepts)}
-    told = [
+    concept_indices = {concept_name: concept_index for concept_index, concept_name in enumerate(evaluation.concepts)}
+    group_documents = [
         GroupDocument(
-            one.number, one.matched, one.extra, one.missing, [(names[name], number) for name, number in one.concepts],
-            examples(pictures, loaded, lines, seen, one.number - 1),
+            similarity_group.number, similarity_group.matched, similarity_group.extra, similarity_group.missing, [(concept_indices[concept_name], item_count) for concept_name, item_count in similarity_group.concepts],
+            example_urls(version_images, results, map_items, appearance, similarity_group.number - 1),
         )
-        for one in find_similarity_groups(evaluation, split, seen)
+        for similarity_group in find_similarity_groups(evaluation, split_index, appearance)
     ]  # fmt: skip
-    return MapDocument(points, told, seen.feature_source, total, len(items.images), len(items.images), True, sampled(loaded, split))
+    return MapDocument(points, group_documents, appearance.feature_source, point_count, len(items.images), len(items.images), True, is_sampled(results, split_index))
 
 
-def examples(pictures: Pictures, loaded: Results, lines: MapPoints, seen: Appearance, group: int) -> list[str]:
+def example_urls(version_images: VersionImages, results: Results, map_items: MapPoints, appearance: Appearance, group_index: int) -> list[str]:
     """Addresses of the crops nearest to a group's middle."""
-    inside = np.flatnonzero(seen.groups[lines.line] == group)
-    if not len(inside):
+    member_indices = np.flatnonzero(appearance.groups[map_items.line] == group_index)
+    if not len(member_indices):
         return []
-    features = seen.features[lines.line[inside]]
-    near = inside[np.argsort(((features - features.mean(axis=0)) ** 2).sum(axis=1), kind="stable")[:EXAMPLES]]
-    return [example(pictures, loaded, lines, one) for one in near.tolist()]
+    features = appearance.features[map_items.line[member_indices]]
+    nearest_indices = member_indices[np.argsort(((features - features.mean(axis=0)) ** 2).sum(axis=1), kind="stable")[:EXAMPLES_PER_GROUP]]
+    return [example_url(version_images, results, map_items, item_index) for item_index in nearest_indices.tolist()]
 
 
-def example(pictures: Pictures, loaded: Results, lines: MapPoints, one: int) -> str:
+def example_url(version_images: VersionImages, results: Results, map_items: MapPoints, item_index: int) -> str:
     """The address of a crop, small."""
-    image = int(lines.image[one])
-    mark = pictures.stamp(image)
-    table: Any = loaded.evaluation.annotations if lines.is_annotation[one] else loaded.evaluation.predictions
-    framed = frame_of(pictures, image, mark, tuple(table.box[lines.row[one]].tolist())) if table.box is not None else None
-    part = f"&frame={','.join(map(str, framed))}" if framed else ""
-    return f"{pictures.picture(image, mark)}?size=192{part}"
+    image = int(map_items.image[item_index])
+    file_stamp = version_images.stamp(image)
+    item_columns: Any = results.evaluation.annotations if map_items.is_annotation[item_index] else results.evaluation.predictions
+    item_region = item_frame(version_images, image, file_stamp, tuple(item_columns.box[map_items.row[item_index]].tolist())) if item_columns.box is not None else None
+    frame_query = f"&frame={','.join(map(str, item_region))}" if item_region else ""
+    return f"{version_images.image_url(image, file_stamp)}?size=192{frame_query}"

@@ -140,7 +140,7 @@ class GalleryLink:
 
 
 @dataclass(frozen=True)
-class ComparedDocument:
+class ComparisonDocument:
     """See workspace.comparison. galleries: what can be looked at, of all concepts together (concept null) and of each ·
     figures_a, figures_b: of the whole split, at the thresholds."""
 

@@ -15,7 +15,7 @@ Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
-class VersionName:
+class VersionSummary:
     name: str
     started: str
     images: int
@@ -29,7 +29,7 @@ class ViewDocument:
 
     name: str
     kind: Kind
-    versions: list[VersionName]
+    versions: list[VersionSummary]
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class VersionDocument:
 
 
 @dataclass(frozen=True)
-class FourTabs:
+class TabCounts:
     """A count for each tab."""
 
     all: int
@@ -103,8 +103,8 @@ class ConceptDocument:
     tp: int
     fp: int
     fn: int
-    reviewed: FourTabs
-    unsure: FourTabs
+    reviewed: TabCounts
+    unsure: TabCounts
 
 
 @dataclass(frozen=True)

@@ -14,81 +14,81 @@ from pellucid.review.events import Action, LabelValue, Side, Verdict
 from pellucid.server.schemas.gallery_schema import Box, PageItem
 
 
-def whole(text: str) -> str:
+def validate_text(string: str) -> str:
     """JSON can say half of a character, which nothing can keep."""
-    if "\0" in text or any("\ud800" <= sign <= "\udfff" for sign in text):
+    if "\0" in string or any("\ud800" <= character <= "\udfff" for character in string):
         raise ValueError("holds half of a character, or none")
-    return text
+    return string
 
 
-Whole = AfterValidator(whole)
-Path = Annotated[str, Field(max_length=4_000), Whole]
-Name = Annotated[str, Field(max_length=1_000), Whole]
-Key = Annotated[str, Field(min_length=8, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
-Who = Annotated[str, Field(max_length=200), Whole]
-Text = Annotated[str, Field(max_length=4_000), Whole]
-MOST_AT_ONCE = 1_000
+ValidText = AfterValidator(validate_text)
+ImagePath = Annotated[str, Field(max_length=4_000), ValidText]
+ConceptName = Annotated[str, Field(max_length=1_000), ValidText]
+ClientKey = Annotated[str, Field(min_length=8, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
+ReviewerName = Annotated[str, Field(max_length=200), ValidText]
+ReasonText = Annotated[str, Field(max_length=4_000), ValidText]
+MAX_ITEMS_PER_REQUEST = 1_000
 
 
 @dataclass(frozen=True)
-class ItemSeen:
+class ItemReference:
     """An item as the reviewer has it before them. concept: by name; side: `annotated` for items of the tab Extra; score tells equal boxes
     apart."""
 
-    image: Path
-    concept: Name
+    image: ImagePath
+    concept: ConceptName
     side: Side
     box: Box | None = None
     score: float | None = None
 
 
 @dataclass(frozen=True)
-class DecisionAsked:
+class DecisionRequest:
     """A verdict on items, all of one act. concept, box, value: what the annotation should be, where the verdict alone does not say ·
     replaces: an added box takes the place of the annotation it overlaps · batch: a name of the act, so that asking twice is harmless ·
     seen: the last decision that the reviewer knew of · corrected: they looked at the version with corrections."""
 
-    items: Annotated[list[ItemSeen], Field(min_length=1, max_length=MOST_AT_ONCE)]
+    items: Annotated[list[ItemReference], Field(min_length=1, max_length=MAX_ITEMS_PER_REQUEST)]
     verdict: Verdict
-    who: Who
-    batch: Key
+    who: ReviewerName
+    batch: ClientKey
     seen: int = 0
-    concept: Name | None = None
+    concept: ConceptName | None = None
     box: Box | None = None
     value: LabelValue | None = None
     replaces: bool = False
-    reason: Text = ""
+    reason: ReasonText = ""
     corrected: bool = False
 
 
 @dataclass(frozen=True)
-class CommentAsked:
-    item: ItemSeen
-    who: Who
-    text: Annotated[str, Field(min_length=1, max_length=4_000), Whole]
+class CommentRequest:
+    item: ItemReference
+    who: ReviewerName
+    text: Annotated[str, Field(min_length=1, max_length=4_000), ValidText]
     corrected: bool = False
 
 
 @dataclass(frozen=True)
-class ActAsked:
+class UndoRequest:
     """Undo or redo of one's own last act."""
 
-    who: Who
-    batch: Key
+    who: ReviewerName
+    batch: ClientKey
 
 
 @dataclass(frozen=True)
-class RevertAsked:
-    who: Who
-    reason: Text = ""
+class RevertRequest:
+    who: ReviewerName
+    reason: ReasonText = ""
 
 
 @dataclass(frozen=True)
-class QueueAsked:
+class QueueRequest:
     """Items to review that nobody else has before them. give_back: those done with · take: how many more."""
 
-    session: Key
-    who: Who
+    session: ClientKey
+    who: ReviewerName
     tab: Tab = "missing"
     split: Split = "validation"
     concept: Annotated[int | None, Field(ge=0, le=10_000_000)] = None
@@ -96,16 +96,16 @@ class QueueAsked:
     at: Annotated[list[str] | None, Field(max_length=10_000)] = None
     corrected: bool = False
     take: Annotated[int, Field(ge=0, le=100)] = 10
-    give_back: Annotated[list[ItemSeen] | None, Field(max_length=MOST_AT_ONCE)] = None
+    give_back: Annotated[list[ItemReference] | None, Field(max_length=MAX_ITEMS_PER_REQUEST)] = None
 
 
 @dataclass(frozen=True)
-class SessionAsked:
-    session: Key
+class SessionRequest:
+    session: ClientKey
 
 
 @dataclass(frozen=True)
-class MarkDocument:
+class LabelDocument:
     concept: str
     box: Box | None
     value: LabelValue
@@ -123,8 +123,8 @@ class HistoryRow:
     concept: str
     side: Side
     box: Box | None
-    before: list[MarkDocument]
-    after: list[MarkDocument]
+    before: list[LabelDocument]
+    after: list[LabelDocument]
     reason: str
     version: str
     reverts: int | None
@@ -142,7 +142,7 @@ class HistoryDocument:
 
 
 @dataclass(frozen=True)
-class ActDocument:
+class ReviewOutcomeDocument:
     """What an act came to. conflicts: decisions of others on the same items that the reviewer had not seen; theirs came first, so the
     new ones stand."""
 
