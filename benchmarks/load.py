@@ -185,7 +185,7 @@ def rows(size: Size, folder: Path, seconds: float) -> list[tuple[str, str]]:
         history = Client(address).ask("/api/views/made/history?limit=0")["total"]
         twice = len(both.handed) - len({row for _, row in both.handed})
         found.append(("decisions", f"{len(both.kept):,} acknowledged, {history:,} in the history; {twice} items handed out twice"))
-        command = [sys.executable, "-m", "pellucid.cli.main", "predictions", str(workspace), "made", "second", str(folder / "results.json")]
+        command = [sys.executable, "-m", "pellucid", "predictions", str(workspace), "made", "second", str(folder / "results.json")]
         importing = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         meanwhile = crowd(address, size, seconds)
         importing.wait()
@@ -199,7 +199,7 @@ def rows(size: Size, folder: Path, seconds: float) -> list[tuple[str, str]]:
 def replaced(workspace: Path, size: Size, seconds: float) -> tuple[str, str]:
     """A server killed (not stopped) in the middle, another begun at its address."""
     port = 17_860
-    command = [sys.executable, "-m", "pellucid.cli.main", "serve", str(workspace), "--no-browser", "--port", str(port)]
+    command = [sys.executable, "-m", "pellucid", "serve", str(workspace), "--no-browser", "--port", str(port)]
 
     def begin() -> subprocess.Popen[str]:
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)

@@ -50,7 +50,7 @@ def prepare(size: Size, folder: Path) -> Path:
 def serving(workspace: Path | str) -> Iterator[tuple[str, float, int]]:
     """(address, seconds until it answered, process id)"""
     begin = time.perf_counter()
-    command = [sys.executable, "-m", "pellucid.cli.main", "serve", str(workspace), "--no-browser", "--port", "0"]
+    command = [sys.executable, "-m", "pellucid", "serve", str(workspace), "--no-browser", "--port", "0"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None

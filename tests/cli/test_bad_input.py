@@ -8,7 +8,7 @@ import pytest
 
 import toys
 
-PELLUCID = [sys.executable, "-m", "pellucid.cli.main"]
+PELLUCID = [sys.executable, "-m", "pellucid"]
 
 
 def run(*words, **options):

@@ -11,7 +11,7 @@ import toys
 
 
 def start(*words):
-    process = subprocess.Popen([sys.executable, "-m", "pellucid.cli.main", *map(str, words)], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-m", "pellucid", *map(str, words)], stderr=subprocess.PIPE, text=True)
     for line in process.stderr:
         if found := re.search(r"http://\S+", line):
             return process, found[0]
@@ -63,7 +63,7 @@ def test_a_taken_port_is_said(tmp_path):
     try:
         port = address.rstrip("/").rsplit(":", maxsplit=1)[-1]
         done = subprocess.run(
-            [sys.executable, "-m", "pellucid.cli.main", "serve", str(tmp_path / "w"), "--no-browser", "--port", port],
+            [sys.executable, "-m", "pellucid", "serve", str(tmp_path / "w"), "--no-browser", "--port", port],
             capture_output=True,
             text=True,
             check=False,

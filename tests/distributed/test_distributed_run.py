@@ -291,7 +291,7 @@ def test_from_the_command_line(version):
     command = [
         sys.executable,
         "-m",
-        "pellucid.cli.main",
+        "pellucid",
         "evaluate",
         version.view.workspace.folder,
         "v",

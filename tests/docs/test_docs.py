@@ -56,7 +56,7 @@ def test_the_commands_and_the_python_of_the_documents_run(folder, monkeypatch):
                 said.add(words[1])
                 if words[1] in ("open", "serve"):
                     continue  # these do not return; tests/test_open.py runs them
-                done = subprocess.run([sys.executable, "-m", "pellucid.cli.main", *words[1:]], capture_output=True, text=True, check=False)
+                done = subprocess.run([sys.executable, "-m", "pellucid", *words[1:]], capture_output=True, text=True, check=False)
                 assert done.returncode == 0, (words, done.stderr)
     assert said == {"open", "add", "start", "predictions", "serve", "export", "history", "gallery", "metrics", "compare", "thresholds",
                     "figures", "causes", "confusion", "slices", "alike", "embeddings"}  # fmt: skip

@@ -13,7 +13,7 @@ import pytest
 import pellucid
 import toys
 from pellucid.core.errors import FileTooLargeError, MalformedFileError, PellucidError
-from pellucid.formats.registry import limits as bounds
+from pellucid.formats import limits as bounds
 from pellucid.formats.registry import read_annotations, read_predictions
 
 

@@ -58,7 +58,7 @@ def test_a_built_demo_is_not_built_again(demo):
 
 def test_it_is_the_same_every_time(demo, tmp_path):
     done = subprocess.run(
-        [sys.executable, "-m", "pellucid.cli.main", "demo", "--build-only", "--workspace", str(tmp_path / "again")], check=False
+        [sys.executable, "-m", "pellucid", "demo", "--build-only", "--workspace", str(tmp_path / "again")], check=False
     )
     assert done.returncode == 0
     for name in (

@@ -112,7 +112,7 @@ def unit():
 def test_the_unit_is_one_that_systemd_takes_and_its_options_are_ours(tmp_path):
     program, *words = shlex.split(unit()["ExecStart"])
     assert program.endswith("/pellucid")
-    told = subprocess.run([sys.executable, "-m", "pellucid.cli.main", "serve", "--help"], capture_output=True, text=True, check=True).stdout
+    told = subprocess.run([sys.executable, "-m", "pellucid", "serve", "--help"], capture_output=True, text=True, check=True).stdout
     assert all(word in told for word in words if word.startswith("--"))
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not here: the unit's options were compared with ours alone")
@@ -130,7 +130,7 @@ def test_behind_the_proxy(workspace, running, tmp_path):
     door, dead = free_port(), free_port()
     for port in ports:
         options = ["--who-header", "X-Forwarded-User", "--hostname", "pellucid.example.org", "--owner", "olga", "--role", "reader"]
-        running([sys.executable, "-m", "pellucid.cli.main", "serve", str(workspace), "--port", str(port), "--no-browser", *options])
+        running([sys.executable, "-m", "pellucid", "serve", str(workspace), "--port", str(port), "--no-browser", *options])
         answering(f"http://127.0.0.1:{port}/health")
     certificate = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=pellucid.example.org"]
     subprocess.run([*certificate, "-keyout", tmp_path / "key", "-out", tmp_path / "crt"], check=True, capture_output=True)

@@ -28,7 +28,7 @@ def versions(workspace, tmp_path):
 
 
 def run(view, *words):
-    command = [sys.executable, "-m", "pellucid.cli.main", "compare", str(view.workspace.folder), "v", *words]
+    command = [sys.executable, "-m", "pellucid", "compare", str(view.workspace.folder), "v", *words]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

@@ -269,7 +269,7 @@ class Server:
     def __init__(self, folder, database):
         environment = {**os.environ, **({"PELLUCID_REVIEWS": database} if database else {})}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "pellucid.cli.main", "serve", str(folder), "--port", "0", "--no-browser"], stderr=subprocess.PIPE, text=True, env=environment,
+            [sys.executable, "-m", "pellucid", "serve", str(folder), "--port", "0", "--no-browser"], stderr=subprocess.PIPE, text=True, env=environment,
         )  # fmt: skip
         self.address = next(word for line in self.process.stderr for word in line.split() if word.startswith("http"))
 

@@ -27,7 +27,7 @@ class Server:
                 port = free.getsockname()[1]
         self.port, self.address = port, f"http://127.0.0.1:{port}/"
         self.begin = lambda: subprocess.Popen(
-            [sys.executable, "-m", "pellucid.cli.main", "serve", str(location), "--port", str(port), "--no-browser"],
+            [sys.executable, "-m", "pellucid", "serve", str(location), "--port", str(port), "--no-browser"],
             stderr=subprocess.PIPE, text=True, env={**os.environ, "PELLUCID_REVIEWS": database, "XDG_CACHE_HOME": str(cache)},
         )  # fmt: skip
         self.start()

@@ -172,7 +172,7 @@ def test_the_command_prints_addresses_with_tokens_and_counts_what_it_answers(wor
     command = [
         sys.executable,
         "-m",
-        "pellucid.cli.main",
+        "pellucid",
         "serve",
         str(workspace.folder),
         "--host",

@@ -13,7 +13,7 @@ import pytest
 import pellucid
 import toys
 
-PELLUCID = [sys.executable, "-m", "pellucid.cli.main"]
+PELLUCID = [sys.executable, "-m", "pellucid"]
 
 
 def readable(folder):

@@ -122,7 +122,7 @@ def test_real_detections_are_read_in_parts(url, machine, shared, tmp_path, monke
 
 def test_evaluated_in_the_store_by_processes(url, machine, tmp_path):
     _, here = (filled(pellucid.open(place), tmp_path / "sources") for place in (url, tmp_path / "w"))
-    command = [sys.executable, "-m", "pellucid.cli.main", "evaluate", url, "v", "m", "--engine", "processes", "--rows", "2", "--workers", "2"]
+    command = [sys.executable, "-m", "pellucid", "evaluate", url, "v", "m", "--engine", "processes", "--rows", "2", "--workers", "2"]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     here.evaluate(rows=2)

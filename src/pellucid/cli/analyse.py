@@ -1,4 +1,4 @@
-"""The words of the command line that explain a version: figures, causes, confusion, slices, likeness."""
+"""The commands that analyze a version: figures, causes, confusion, slices, similarity."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pellucid.core.tables import Split
 if TYPE_CHECKING:
     from pellucid.project import Version
 
-CONCEPT_OPTION = click.option("--concept", metavar="C", help="One concept; default all together.")
+CONCEPT_OPTION = click.option("--concept", metavar="C", help="Only this concept [default: all together].")
 
 
 def open_version(workspace: str, view: str, version: str) -> Version:
@@ -22,15 +22,15 @@ def open_version(workspace: str, view: str, version: str) -> Version:
     return pellucid.open(workspace).view(view).version(version)
 
 
-@click.command()
+@click.command(name="figures")
 @VERSION_ARGUMENTS
 @CONCEPT_OPTION
 @click.option("--objective", "asked", multiple=True, metavar="O",
-              help="A threshold for it, too: f1, cost:FALSE_ALARM,MISS, precision:LEAST, recall:LEAST; may be repeated.")  # fmt: skip
+              help="Objective: f1, cost:FALSE_POSITIVE,FALSE_NEGATIVE, precision:MINIMUM, recall:MINIMUM; repeatable.")  # fmt: skip
 @CORRECTED_OPTION
 @JSON_OPTION
 def figures_command(workspace: str, view: str, version: str, concept: str | None, asked: tuple[str, ...], corrected: bool, as_json: bool) -> None:
-    """How good a version is along its thresholds: curves, calibration, other objectives; training beside validation."""
+    """Show metrics per split, curves, calibration error and thresholds for other objectives."""
     from pellucid.results.figures import DEFAULT_OBJECTIVES
 
     chosen = open_version(workspace, view, version).results(corrected)
@@ -50,21 +50,21 @@ def figures_command(workspace: str, view: str, version: str, concept: str | None
     ]  # fmt: skip
     headings = ["split", "images", "annotations", "tp", "fp", "fn", "precision", "recall", "f1", "ece"]
     print_table(f"{view} {version}: {concept or 'all concepts'}, at the thresholds", headings, split_rows)
-    objective_headings = ["end", "threshold", "90 % from", "to", "errors", "precision", "recall", "f1"]
+    objective_headings = ["objective", "threshold", "90 % from", "to", "errors", "precision", "recall", "f1"]
     objective_rows = [[objective_threshold.objective, objective_threshold.threshold, *(objective_threshold.interval or (None, None)), objective_threshold.errors, objective_threshold.precision, objective_threshold.recall, objective_threshold.f1] for objective_threshold in ends]
-    print_table("Thresholds for other ends, on validation", objective_headings, objective_rows)
+    print_table("Thresholds for other objectives, on validation", objective_headings, objective_rows)
     for remark in remarks:
         click.echo(f"note: {remark}", err=True)
 
 
-@click.command()
+@click.command(name="causes")
 @VERSION_ARGUMENTS
 @SPLIT_OPTION
 @CONCEPT_OPTION
 @CORRECTED_OPTION
 @JSON_OPTION
 def causes_command(workspace: str, view: str, version: str, split: Split, concept: str | None, corrected: bool, as_json: bool) -> None:
-    """What kinds of errors there are, and in detection what fixing each kind would gain (TIDE)."""
+    """Count errors by cause. For detection, also show the AP gain from fixing each kind (TIDE)."""
     found = open_version(workspace, view, version).results(corrected).causes(split, concept)
     if as_json:
         print_json({"view": view, "version": version, "split": split, "concept": concept, **asdict(found)})
@@ -76,17 +76,17 @@ def causes_command(workspace: str, view: str, version: str, split: Split, concep
     )
     if found.ap is not None:
         gain_rows: list[list[Any]] = [[gain.kind, gain.gain, gain.number] for gain in found.gains]
-        gain_rows += [["no false positive", found.false_positives, None], ["no annotation missed", found.false_negatives, None]]
-        print_table(f"AP {found.ap:.4f} at the version's IoU; what fixing each kind would gain", ["kind", "dAP", "number"], gain_rows)
+        gain_rows += [["no false positives", found.false_positives, None], ["no false negatives", found.false_negatives, None]]
+        print_table(f"AP {found.ap:.4f} at the version's IoU; gain from fixing each kind", ["kind", "dAP", "number"], gain_rows)
 
 
-@click.command()
+@click.command(name="confusion")
 @VERSION_ARGUMENTS
 @SPLIT_OPTION
 @CORRECTED_OPTION
 @JSON_OPTION
 def confusion_command(workspace: str, view: str, version: str, split: Split, corrected: bool, as_json: bool) -> None:
-    """What is taken for what, with none."""
+    """Show the most confused pairs of concepts, including none."""
     import numpy as np
 
     chosen = open_version(workspace, view, version).results(corrected)
@@ -100,38 +100,38 @@ def confusion_command(workspace: str, view: str, version: str, split: Split, cor
         print_json({"view": view, "version": version, "split": split, "concepts": list(chosen.evaluation.concepts), "cells": cells})
         return
     confused_cells = sorted((cell for cell in cells if cell["annotated"] != cell["predicted"]), key=lambda cell: -cell["number"])
-    print_table(f"{view} {version}, {split}: most mixed up", ["annotated", "predicted", "number"],
+    print_table(f"{view} {version}, {split}: most confused", ["annotated", "predicted", "number"],
           [[cell["annotated"] or "none", cell["predicted"] or "none", cell["number"]] for cell in confused_cells[:100]])  # fmt: skip
 
 
-@click.command()
+@click.command(name="slices")
 @VERSION_ARGUMENTS
 @SPLIT_OPTION
 @click.option("--pictures", type=click.IntRange(0), default=4_000, show_default=True,
-              help="How many pictures of the split are looked at, at most; 0 for none: then boxes and columns alone tell.")  # fmt: skip
+              help="Maximum number of images of the split to analyze; 0 to use only boxes and metadata columns.")  # fmt: skip
 @CORRECTED_OPTION
 @JSON_OPTION
 def slices_command(workspace: str, view: str, version: str, split: Split, pictures: int, corrected: bool, as_json: bool) -> None:
-    """On which kinds of items errors are more frequent than elsewhere, by more than chance."""
+    """Find slices of items with significantly more errors than elsewhere."""
     chosen = open_version(workspace, view, version).results(corrected)
-    with progress_bar("reading pictures") as report_progress:
+    with progress_bar("Reading images") as report_progress:
         found = chosen.slices(split, pictures, report_progress)
     if as_json:
         print_json([error_slice.document for error_slice in found])
         return
     for error_slice in found:
-        click.echo(f"{'less: ' if error_slice.explained < 0 else ''}{error_slice.sentence} (p {error_slice.p_adjusted:.1g})")
+        click.echo(f"{'fewer errors: ' if error_slice.explained < 0 else ''}{error_slice.sentence} (p {error_slice.p_adjusted:.1g})")
     if not found:
-        click.echo("no kind of items has more errors than elsewhere, beyond what chance would show")
+        click.echo("No slice has significantly more errors than the rest.")
 
 
-@click.command()
+@click.command(name="alike")
 @VERSION_ARGUMENTS
 @SPLIT_OPTION
 @JSON_OPTION
 def alike_command(workspace: str, view: str, version: str, split: Split, as_json: bool) -> None:
-    """What looks alike: groups of items, and how many of each are errors."""
-    with spinner("reading pictures"):
+    """Group visually similar items and count the errors in each group."""
+    with spinner("Reading images"):
         found = open_version(workspace, view, version).results().groups(split)
     if as_json:
         print_json([{**asdict(similarity_group), "share": similarity_group.share, "only": similarity_group.only} for similarity_group in found])
@@ -140,26 +140,26 @@ def alike_command(workspace: str, view: str, version: str, split: Split, as_json
         [similarity_group.number, similarity_group.matched, similarity_group.extra, similarity_group.missing, ", ".join(f"{concept_name} {item_count}" for concept_name, item_count in similarity_group.concepts)] for similarity_group in found
     ]
     print_table(
-        f"{view} {version}, {split}: groups that look alike, most errors first", ["group", "matched", "extra", "missing", "concepts"], group_rows
+        f"{view} {version}, {split}: groups of similar items, most errors first", ["group", "matched", "extra", "missing", "concepts"], group_rows
     )
 
 
-@click.command()
+@click.command(name="embeddings")
 @click.argument("workspace")
 @click.argument("view")
 @click.argument("source")
 @click.option(
-    "--names", metavar="FILE", help="Of a .npy: a text file with the image of each row, a line each; by default the view's by path."
+    "--names", metavar="FILE", help="For .npy: text file with one image path per row [default: the view's images, sorted by path]."
 )
 def embeddings_command(workspace: str, view: str, source: str, names: str | None) -> None:
-    """Keep embeddings of a view's pictures or boxes, by which likeness then goes: a table with `image` and `embedding`, or a .npy."""
+    """Import embeddings of a view's images or boxes, for similarity: a table with `image` and `embedding`, or .npy."""
     import pellucid
 
     opened_view = pellucid.open(workspace).view(view)
     embedded_count, image_count = opened_view.add_embeddings(source, names), sum(opened_view.images_by_split.values())
-    click.echo(f"{view}: embeddings kept for {embedded_count:,} of {image_count:,} images", err=True)
+    click.echo(f"{view}: embeddings stored for {embedded_count:,} of {image_count:,} images", err=True)
     if embedded_count < image_count:
-        click.echo(f"warning: {image_count - embedded_count:,} images have none: they are in no group and not on the map", err=True)
+        click.echo(f"warning: {image_count - embedded_count:,} images have no embedding and are left out of groups and map", err=True)
 
 
 ANALYSIS_COMMANDS = (figures_command, causes_command, confusion_command, slices_command, alike_command, embeddings_command)

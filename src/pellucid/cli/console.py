@@ -1,4 +1,4 @@
-"""How the command line speaks: what every command has, notes and tables, and options that several share."""
+"""Console output and shared options of the command line."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class DebugCommand(click.Command):
-    """Every command can show its traceback."""
+    """A command with a --debug option."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.params.append(click.Option(["--debug"], is_flag=True, expose_value=False, help="Show a traceback when something fails."))
+        self.params.append(click.Option(["--debug"], is_flag=True, expose_value=False, help="Show the traceback of an error."))
 
 
 class DebugGroup(click.Group):
@@ -37,7 +37,7 @@ def exit_with_error(message: str, status: int, debug: bool) -> None:
 
 @contextmanager
 def spinner(description: str) -> Iterator[None]:
-    """Show that something is going on, where a person is looking."""
+    """Show a spinner on standard error if it is a terminal."""
     if not sys.stderr.isatty():
         yield
         return
@@ -49,7 +49,7 @@ def spinner(description: str) -> Iterator[None]:
 
 @contextmanager
 def progress_bar(description: str) -> Iterator[Callable[[int, int], None] | None]:
-    """A bar of how far something is, where a person is looking."""
+    """Show a progress bar on standard error if it is a terminal; yields None otherwise."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -73,7 +73,7 @@ def print_json(document: Any) -> None:
 
 
 def print_table(title: str, headings: list[str], table_rows: list[list[Any]]) -> None:
-    """Numbers right, texts left; None as a dash."""
+    """Print a table: numbers right-aligned, strings left-aligned, None as a dash."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -83,7 +83,7 @@ def print_table(title: str, headings: list[str], table_rows: list[list[Any]]) ->
         rich_table.add_column(Text(heading), justify="right" if table_rows and not isinstance(table_rows[0][column_index], str) else "left", overflow="fold")
     for table_row in table_rows:
         rich_table.add_row(*(Text("–" if cell is None else f"{cell:.4g}" if isinstance(cell, float) else str(cell)) for cell in table_row))
-    # what goes to a file or a pipe is never broken into lines: paths are to be found in it
+    # do not wrap lines in files and pipes, so that paths stay searchable
     Console(width=None if sys.stdout.isatty() else 100_000).print(rich_table)
 
 
@@ -97,39 +97,39 @@ def combine_options(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def validate_workspace(context: click.Context, parameter: click.Parameter, value: str) -> str:
-    """A folder that exists, or a URL, of which only opening it tells."""
+    """Check that a folder exists. URLs are checked when the workspace is opened."""
     if "://" not in value:
         click.Path(exists=True, file_okay=False).convert(value, parameter, context)
     return value
 
 
-SPLIT_OPTION = click.option("--split", type=click.Choice(SPLITS), default="validation", show_default=True)
-JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-IMAGES_OPTION = click.option("--images", metavar="DIR", help="The folder or URL that image paths are relative to.")
-KIND_OPTION = click.option("--kind", type=click.Choice(KINDS), help="The kind of a new view; found from the source when not given.")
-IOU_OPTION = click.option("--iou", type=click.FloatRange(0, 1, min_open=True), default=0.5, show_default=True, help="The least IoU of a match.")
+SPLIT_OPTION = click.option("--split", type=click.Choice(SPLITS), default="validation", show_default=True, help="The split.")
+JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+IMAGES_OPTION = click.option("--images", metavar="DIR", help="Folder or URL of the images; image paths are relative to it.")
+KIND_OPTION = click.option("--kind", type=click.Choice(KINDS), help="Kind of a new view [default: detected from SOURCE].")
+IOU_OPTION = click.option("--iou", type=click.FloatRange(0, 1, min_open=True), default=0.5, show_default=True, help="Minimum IoU of a match (detection).")
 SERVER_OPTIONS = combine_options(
-    click.option("--host", default="127.0.0.1", show_default=True),
-    click.option("--port", type=click.IntRange(0, 65535), default=None, help="Default: 7860, or a free one if that is taken."),
-    click.option("--no-browser", is_flag=True, help="Print the address alone."),
+    click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on."),
+    click.option("--port", type=click.IntRange(0, 65535), default=None, help="Port [default: 7860, or a free one if in use]."),
+    click.option("--no-browser", is_flag=True, help="Do not open a browser; only print the URL."),
 )
 OVERRIDE_OPTIONS = combine_options(
     click.option(
-        "--boxes", metavar="FORM", help="What the four numbers are: xywh-pixels, xyxy-pixels, cxcywh-fractions, xyxy-640-letterboxed, ..."
+        "--boxes", metavar="FORM", help="Box format: xywh-pixels, xyxy-pixels, cxcywh-fractions, xyxy-640-letterboxed, ..."
     ),
-    click.option("--image-ids", metavar="READING", help="How images are named: id, path, file-stem, ..."),
-    click.option("--category-ids", metavar="READING", help="How concepts are named: ids, names, positions-from-0, positions-from-1."),
-    click.option("--scores", type=click.Choice(["percent", "logits"]), help="Make probabilities of them."),
+    click.option("--image-ids", metavar="READING", help="References to images: id, path, file-stem, ..."),
+    click.option("--category-ids", metavar="READING", help="References to concepts: ids, names, positions-from-0, positions-from-1."),
+    click.option("--scores", type=click.Choice(["percent", "logits"]), help="Convert these scores to probabilities."),
 )
-"""Readings that are else found by looking at the data."""
+"""Interpretations that are otherwise inferred from the data."""
 FIRST_PIXEL_OPTION = click.option(
-    "--first-pixel", type=click.IntRange(0, 1), help="Where a format leaves open from which pixels are numbered (VOC)."
+    "--first-pixel", type=click.IntRange(0, 1), help="Index of the first pixel, for formats that do not define it (VOC)."
 )
 ORDER_OPTION = click.option("--order", type=click.Choice(["score", "mistakes", "similar"]), default="score", show_default=True,
-                     help="The tab's own; likely annotation mistakes first; what looks alike together.")  # fmt: skip
+                     help="Tab order, likely label errors first, or similar items together.")  # fmt: skip
 REVIEW_OPTION = click.option("--review", type=click.Choice(["all", "new", "reviewed", "unsure"]), default="all", show_default=True,
-                      help="new: without what people have reviewed.")  # fmt: skip
-FILTER_OPTION = click.option("--only", multiple=True, metavar="CLAUSE", help="Narrow it down, for instance cause:background, score:0.2..0.4 or "
-                    "where:size=..32; may be repeated (docs/understanding.md).")  # fmt: skip
-CORRECTED_OPTION = click.option("--corrected", is_flag=True, help="With people's corrections of the annotations; else as imported or trained.")
+                      help="Filter by review state. new: not reviewed yet.")  # fmt: skip
+FILTER_OPTION = click.option("--only", multiple=True, metavar="CLAUSE", help="Filter items, for example cause:background, score:0.2..0.4 or "
+                    "where:size=..32; repeatable (see docs/understanding.md).")  # fmt: skip
+CORRECTED_OPTION = click.option("--corrected", is_flag=True, help="Use the corrected annotations instead of the original ones.")
 VERSION_ARGUMENTS = combine_options(click.argument("workspace"), click.argument("view"), click.argument("version"))

@@ -1,4 +1,4 @@
-"""The words of the command line for data that is too much for one process."""
+"""The command for distributed evaluation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pellucid.distributed.run import PREDICTIONS_PER_WORKER
 
 @contextmanager
 def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar for each step where a person is looking, else a line."""
+    """Show a progress bar per step on a terminal, else a line per completed step."""
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
@@ -33,19 +33,19 @@ def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
         yield report_progress
 
 
-@click.command()
+@click.command(name="evaluate")
 @VERSION_ARGUMENTS
-@click.option("--engine", type=click.Choice(ENGINES), default="local", show_default=True, help="Where it is done.")
-@click.option("--address", metavar="A", help="Of a Ray cluster that runs already (auto: this machine's); else one is begun here.")
-@click.option("--workers", type=click.IntRange(1), help="Of processes, and of a cluster begun here; default: one a core.")
-@click.option("--rows", type=click.IntRange(1), default=PREDICTIONS_PER_WORKER, show_default=True, help="The most predictions that a worker holds at a time.")
+@click.option("--engine", type=click.Choice(ENGINES), default="local", show_default=True, help="Where the evaluation runs.")
+@click.option("--address", metavar="A", help="Address of a running Ray cluster (auto: find one) [default: start a local one].")
+@click.option("--workers", type=click.IntRange(1), help="Number of worker processes [default: one per core].")
+@click.option("--rows", type=click.IntRange(1), default=PREDICTIONS_PER_WORKER, show_default=True, help="Maximum number of predictions per worker at a time.")
 def evaluate_command(workspace: str, view: str, version: str, engine: EngineName, address: str | None, workers: int | None, rows: int) -> None:
-    """Match a version's predictions again, in pieces, here or elsewhere; the result is the same to the last bit.
+    """Re-evaluate a version in parallel or on a cluster. The results are bit-identical to a local evaluation.
 
-    What was done before a run was interrupted is not done again.
+    An interrupted run resumes from its completed work.
     """
     if address is not None and engine != "ray":
-        raise click.BadParameter("only the engine ray has an address", param_hint="--address")
+        raise click.BadParameter("--address requires --engine ray", param_hint="--address")
     selected_version = open_version(workspace, view, version)
     with progress_bars() as report_progress:
         selected_version.evaluate(engine, address, workers, rows, report_progress)

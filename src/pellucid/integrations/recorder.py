@@ -1,6 +1,6 @@
-"""Recording predictions while a model validates: a plain loop, PyTorch Lightning, Hugging Face's Trainer, ultralytics.
+"""Record predictions during validation: plain loops, PyTorch Lightning, Hugging Face's Trainer, Ultralytics.
 
-None of these is imported before its own function is called, and ultralytics never: what it hands over is recognised by its shape.
+A framework is only imported when its function is called. Ultralytics is never imported: its objects are duck-typed.
 
 with pellucid.record("panels.pellucid", "panels", "yolo-3") as recorder:
     for path, boxes, scores, labels in validate(model):
@@ -22,7 +22,7 @@ from pellucid.project import Version, View, Workspace
 
 
 class Recorder:
-    """Predictions of one version, gathered image by image and added at the end. The version is frozen when the recorder is made."""
+    """Collects the predictions of a version image by image and adds them on close. Freezes the version on creation if it is new."""
 
     def __init__(self, view: View, version: str, iou: float = 0.5) -> None:
         self.view = view
@@ -33,15 +33,15 @@ class Recorder:
         self._predictions: dict[str, list[tuple[str, float | None, tuple[float, ...] | None]]] = {}
 
     def add(self, image: str | Path, labels: Any, scores: Any, boxes: Any = None) -> None:
-        """What the model said of one image; again for the same image replaces it.
+        """Record the predictions on one image. A second call for the same image replaces the first.
 
-        labels: concepts, or their positions from 0 in the view · scores: float, one each · boxes: (n, 4) corners in pixels of the picture.
-        Arrays, lists and tensors on the CPU are taken.
+        labels: concept names, or indices from 0 in the view · scores: one float each · boxes: (n, 4) corners in pixels (x1, y1, x2, y2).
+        Accepts arrays, lists and CPU tensors.
         """
         self._predictions[str(image)] = zip_detections(labels, scores, boxes)
 
     def close(self) -> Version:
-        """Add everything to the version; raises PellucidError, with nothing added."""
+        """Add all recorded predictions to the version. On PellucidError nothing is added."""
         version = self.view.version(self.name)
         if self._predictions:
             self.notes = version.add_predictions(self._prediction_columns(), covered="listed")
@@ -69,14 +69,14 @@ class Recorder:
 
 
 def resolve_concept(label: str, concept_names: Sequence[str]) -> str:
-    """The concept's name: a number that is no name is a position."""
+    """The concept name of a label. A number that is not a concept name is an index."""
     return concept_names[int(label)] if label.isdigit() and label not in concept_names and int(label) < len(concept_names) else label
 
 
 def record(workspace: str | Path, view: str, version: str, iou: float = 0.5) -> Recorder:
-    """Freeze a version and gather its predictions while the model validates; use it with `with`, or call `close` at the end.
+    """Freeze a version and record its predictions during validation. Use it in a `with` statement, or call `close` at the end.
 
-    iou: the least IoU of a match, in detection. Raises PellucidError where there is no such view.
+    iou: minimum IoU of a match (detection). Raises PellucidError if the view does not exist.
     """
     return Recorder(Workspace(workspace).view(view), version, iou)
 
@@ -85,9 +85,9 @@ ImagePredictions = Iterable[tuple[Any, Any, Any, Any]]
 
 
 def lightning_callback(workspace: str | Path, view: str, version: str, read: Callable[[Any, Any], ImagePredictions]) -> Any:
-    """A PyTorch Lightning callback that freezes the version when fitting begins and keeps what the last validation said.
+    """A PyTorch Lightning callback that freezes the version when fitting starts and records the last validation's predictions.
 
-    read: from a validation step's outputs and its batch to (image, labels, scores, boxes) of each image; boxes None but in detection.
+    read: converts a validation step's outputs and batch to (image, labels, scores, boxes) per image; boxes is None except in detection.
     """
     try:
         from lightning.pytorch import Callback
@@ -117,16 +117,16 @@ def lightning_callback(workspace: str | Path, view: str, version: str, read: Cal
 def hugging_face_metrics(
     recorder: Recorder, images: Sequence[str], concepts: Sequence[str] | None = None
 ) -> Callable[[Any], dict[str, float]]:
-    """A `compute_metrics` for Hugging Face's Trainer, whose callbacks do not see predictions: it records those of the last evaluation.
+    """A `compute_metrics` for Hugging Face's Trainer that records the last evaluation (its callbacks do not receive predictions).
 
-    images: the paths of the evaluation set, in its order. concepts: the names of the model's outputs; default: the view's.
+    images: paths of the evaluation set, in order. concepts: names of the model's outputs; default: the view's concepts.
     """
 
     def compute(eval_prediction: Any) -> dict[str, float]:
         logits = np.asarray(eval_prediction.predictions[0] if isinstance(eval_prediction.predictions, tuple) else eval_prediction.predictions, float)
         concept_names = list(concepts or [concept.name for concept in recorder.view.manifest.concepts])
         if logits.shape != (len(images), len(concept_names)):
-            raise InMemoryDataError(f"predictions of shape {logits.shape}, where {len(images)} images by {len(concept_names)} concepts were expected")
+            raise InMemoryDataError(f"predictions have shape {logits.shape}; expected {len(images)} images x {len(concept_names)} concepts")
         exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
         scores = exponentials / exponentials.sum(axis=1, keepdims=True)
         for image, image_scores in zip(images, scores, strict=True):
@@ -137,7 +137,7 @@ def hugging_face_metrics(
 
 
 def category_names(validator: Any) -> dict[int, str]:
-    """The names by the ids that are written: ultralytics numbers concepts from 1 there, and COCO's with gaps (its `class_map`)."""
+    """Class names by category id in the results: Ultralytics numbers them from 1, and COCO's with gaps (`class_map`)."""
     class_names = getattr(validator, "names", {})
     class_map = getattr(validator, "class_map", None)
     pairs = class_names.items() if isinstance(class_names, Mapping) else enumerate(class_names)
@@ -147,7 +147,7 @@ def category_names(validator: Any) -> dict[int, str]:
 def ultralytics_callbacks(workspace: str | Path, view: str, version: str) -> Mapping[str, Callable[[Any], None]]:
     """Callbacks for an ultralytics model: `for event, call in ultralytics_callbacks(...).items(): model.add_callback(event, call)`.
 
-    The version is frozen when training begins; the boxes of the last validation are kept.
+    Freezes the version when training starts and records the boxes of the last validation.
     """
     recorder: list[Recorder] = []
 
@@ -157,7 +157,7 @@ def ultralytics_callbacks(workspace: str | Path, view: str, version: str) -> Map
 
     def enable_json_results(validator: Any) -> None:
         start_recording(validator)
-        validator.args.save_json = True  # the list of results is only made for its JSON
+        validator.args.save_json = True  # ultralytics only fills `jdict` when it saves JSON
 
     def record_results(validator: Any) -> None:
         results_by_image: dict[str, list[Mapping[str, Any]]] = {}

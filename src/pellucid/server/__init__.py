@@ -1,1 +1,1 @@
-"""HTTP over a workspace, and the page."""
+"""The HTTP server of a workspace and its web page."""

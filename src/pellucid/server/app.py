@@ -1,4 +1,4 @@
-"""The addresses of the server, and the page they feed."""
+"""The FastAPI application: main API routes, middleware and the static page."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ from pellucid.storage.errors import InvalidNameError, WorkspaceMissingError
 
 STATIC_FOLDER = Path(__file__).parents[1] / "static"
 CROP_THREADS = 4
-"""Crops cut at a time: the rest of the server keeps its threads."""
+"""Crops made concurrently, so that other requests still get threads."""
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; script-src 'self'; object-src 'none'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
@@ -84,7 +84,7 @@ CONTENT_SECURITY_POLICY = (
 
 
 def create_app(workspace: Workspace, cache: CropCache | None = None, auth_policy: AuthPolicy | None = None, request_metrics: RequestMetrics | None = None) -> FastAPI:
-    """The server of one workspace. doors: who may come in; by default those on this machine, who may do anything."""
+    """The application for one workspace. auth_policy: auth policy; by default loopback only, with the owner role."""
     app = FastAPI(title="Pellucid", version=__version__, docs_url=None, redoc_url=None)
     crop_cache = cache or CropCache()
     crop_limiter = anyio.CapacityLimiter(CROP_THREADS)
@@ -93,12 +93,12 @@ def create_app(workspace: Workspace, cache: CropCache | None = None, auth_policy
 
     @app.get("/api/workspace", response_model=WorkspaceDocument)
     def read_workspace(request: Request) -> Response:
-        """The views and versions there are, and what the reader may do."""
+        """List views and versions, and the client's role."""
         return json_response(workspace_document(workspace, request.state.role))
 
     @app.get("/api/views/{view}/versions/{version}", response_model=VersionDocument, responses=NOT_FOUND_RESPONSE)
     def read_version(view: ResourceName, version: ResourceName) -> Response:
-        """A version's concepts, splits, coverage and what its imports found."""
+        """A version's concepts, splits, coverage and import notes."""
         evaluated_version, results = find_version(workspace, view, version)
         return json_response(version_document(evaluated_version, results))
 
@@ -106,7 +106,7 @@ def create_app(workspace: Workspace, cache: CropCache | None = None, auth_policy
     def read_figures(
         view: ResourceName, version: ResourceName, split: SplitQuery = "validation", at: ThresholdsQuery = None, corrected: CorrectedQuery = False
     ) -> Response:
-        """Every concept's threshold and counts."""
+        """The threshold and the counts of each concept."""
         evaluated_version, _ = find_version(workspace, view, version)
         results, decision_log = version_state(evaluated_version, corrected)
         return json_response(figures_document(results, SPLITS.index(split), effective_thresholds(results, at), decision_log))
@@ -116,7 +116,7 @@ def create_app(workspace: Workspace, cache: CropCache | None = None, auth_policy
         view: ResourceName, version: ResourceName, split: SplitQuery = "validation", concept: ConceptQuery = None,
         bins: Annotated[int, Query(ge=1, le=500)] = SCORE_BAR_BINS, corrected: CorrectedQuery = False,
     ) -> Response:  # fmt: skip
-        """The scores of the tab All."""
+        """The score histogram of the tab All."""
         evaluated_version, _ = find_version(workspace, view, version)
         results, _ = version_state(evaluated_version, corrected)
         return json_response(histogram_document(results, SPLITS.index(split), validate_concept(results, concept), bins))
@@ -128,7 +128,7 @@ def create_app(workspace: Workspace, cache: CropCache | None = None, auth_policy
         limit: Annotated[int, Query(ge=0, le=1_000)] = 100, order: Order = "score", review: ReviewFilter = "all", corrected: CorrectedQuery = False,
         only: FiltersQuery = None, versus: OverlayQuery = None,
     ) -> Response:  # fmt: skip
-        """A page of a tab, in an order; review: what nobody decided on yet, or what somebody did."""
+        """One page of a tab's items. review: keep only items without, or with, a review decision."""
         evaluated_version, _ = find_version(workspace, view, version)
         results, decision_log = version_state(evaluated_version, corrected)
         split_index, concept_index = SPLITS.index(split), validate_concept(results, concept)
@@ -142,11 +142,11 @@ def create_app(workspace: Workspace, cache: CropCache | None = None, auth_policy
         view: ResourceName, version: ResourceName, image: Annotated[int, InPath(ge=0, le=1 << 40)], at: ThresholdsQuery = None, corrected: CorrectedQuery = False,
         versus: OverlayQuery = None,
     ) -> Response:  # fmt: skip
-        """One picture with all that was predicted and annotated on it."""
+        """One image with its predictions and annotations."""
         evaluated_version, _ = find_version(workspace, view, version)
         results, _ = version_state(evaluated_version, corrected)
         if image >= len(results.evaluation.images):
-            raise HTTPException(404, f"version '{version}' has {len(results.evaluation.images)} images, numbered from 0")
+            raise HTTPException(404, f"No image {image}: '{version}' has {len(results.evaluation.images)} images, numbered from 0.")
         return json_response(image_document(evaluated_version, results, image, effective_thresholds(results, at), load_overlay(evaluated_version, results, versus)))
 
     @app.get("/pictures/{view}/{version}/{image}/{stamp}", responses=IMAGE_RESPONSES, response_class=Response)
@@ -155,12 +155,12 @@ def create_app(workspace: Workspace, cache: CropCache | None = None, auth_policy
         size: Annotated[int, Query(ge=16, le=4096)] = 320,
         frame: Annotated[str | None, Query(pattern=r"^-?\d{1,9}(,-?\d{1,9}){3}$", description="left,top,width,height in pixels")] = None,
     ) -> Response:  # fmt: skip
-        """A picture, or the part of it in `frame`, as JPEG; a tile that says why where it cannot be shown."""
+        """The image, or the part in `frame`, as JPEG. If it cannot be read: an SVG placeholder with the reason."""
 
         def make_response() -> Response:
             evaluated_version, results = find_version(workspace, view, version)
             if image >= len(results.evaluation.images):
-                raise HTTPException(404, f"version '{version}' has {len(results.evaluation.images)} images, numbered from 0")
+                raise HTTPException(404, f"No image {image}: '{version}' has {len(results.evaluation.images)} images, numbered from 0.")
             return image_response(crop_cache, VersionImages(evaluated_version, results), image, stamp, frame, size)
 
         return await anyio.to_thread.run_sync(make_response, limiter=crop_limiter)
@@ -178,7 +178,7 @@ def create_app(workspace: Workspace, cache: CropCache | None = None, auth_policy
 
 
 def add_request_middleware(app: FastAPI, auth_policy: AuthPolicy, request_metrics: RequestMetrics) -> None:
-    """Ask everybody at the door, say in every answer what browsers may do with it, and count."""
+    """Add middleware that authenticates, sets security headers and records metrics; add /health and /metrics."""
 
     @app.middleware("http")
     async def process_request(request: Request, call_next: Any) -> Response:
@@ -192,9 +192,9 @@ def add_request_middleware(app: FastAPI, auth_policy: AuthPolicy, request_metric
             request.state.role = identity.role
             try:
                 response = await call_next(request)
-            except Exception:  # told where the server runs; counted, and answered like the rest
-                logging.getLogger("uvicorn.error").exception("a request failed")
-                response = JSONResponse({"detail": "The server failed at this: see where it runs."}, 500)
+            except Exception:  # logged here, then recorded and sent with the same headers
+                logging.getLogger("uvicorn.error").exception("Unhandled error in a request")
+                response = JSONResponse({"detail": "Internal server error. See the server log."}, 500)
         response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "same-origin"
@@ -204,23 +204,23 @@ def add_request_middleware(app: FastAPI, auth_policy: AuthPolicy, request_metric
 
     @app.get("/health", response_model=HealthDocument)
     def read_health() -> Response:
-        """That the server answers."""
+        """Health check."""
         return json_response(HealthDocument("ok", __version__))
 
     @app.get("/metrics", response_class=PlainTextResponse)
     def read_metrics() -> PlainTextResponse:
-        """Requests, their times and the memory held, in Prometheus' text."""
+        """Request counts, latencies and memory use in Prometheus text format."""
         return PlainTextResponse(request_metrics.render())
 
 
 def route_template(request: Request) -> str:
-    """What was asked for, without names: the form of the address."""
+    """The route's path template, which contains no names of views or versions."""
     route = request.scope.get("route")
     return str(getattr(route, "path", "")) or ("page" if request.method == "GET" else "none")
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Answer errors with a sentence for the person who must act."""
+    """Register handlers that turn errors into JSON responses with a message."""
 
     @app.exception_handler(PellucidError)
     async def handle_pellucid_error(request: Request, error: PellucidError) -> JSONResponse:
@@ -230,7 +230,7 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def handle_validation_error(request: Request, error: RequestValidationError) -> JSONResponse:
-        """What was given is not repeated: it may be nothing that JSON can say."""
+        """The input is left out: it may not be representable in JSON."""
         return JSONResponse({"detail": [{error_key: error_details[error_key] for error_key in ("loc", "msg", "type")} for error_details in error.errors()]}, 422)
 
 
@@ -238,13 +238,13 @@ IMAGE_RESPONSES: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpe
 
 
 def version_state(version: Version, corrected: bool) -> tuple[Results, DecisionLog]:
-    """A version as trained or with corrections, and the decisions up to now."""
+    """The original or corrected results of a version, and the decision log."""
     ledger = version.decision_log
     return (version.results().with_corrections(ledger) if corrected else version.results()), ledger
 
 
 def load_overlay(version: Version, results: Results, other_name: str | None) -> PredictionOverlay | None:
-    """The version whose predictions are told beside, in the same state as this one."""
+    """The predictions of another version, with or without corrections like `results`."""
     return None if other_name is None else PredictionOverlay(version.other_results(other_name, results.corrected))
 
 

@@ -1,4 +1,4 @@
-"""Who may come in, and what they may do: names of this machine, tokens, a proxy that says who somebody is, three roles."""
+"""Authentication and authorization: host names, tokens, authenticating proxies and three roles."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ OWNER_ONLY_SUFFIX = "/reset"
 
 @dataclass(frozen=True)
 class AuthPolicy:
-    """hosts: names by which the server may be called, None for any · tokens: what lets in, and as what; empty: nobody is asked for one ·
-    role: of those who need no token, or whom a proxy names · who_header: in which a proxy says who asks; believed from `proxies` alone ·
-    owners: whom the proxy names so."""
+    """hosts: allowed Host names, None for any · tokens: role by access token; empty: no token is required ·
+    role: for clients without a token, or named by a proxy · who_header: carries the user name; trusted only from `proxies` ·
+    owners: user names with the owner role."""
 
     hosts: tuple[str, ...] | None = LOOPBACK_HOSTS
     tokens: dict[str, Role] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class AuthPolicy:
 
 @dataclass(frozen=True)
 class Identity:
-    """As what somebody is in; fresh: a token that came in the address, to be kept in a cookie · who: whom the proxy named."""
+    """An authenticated client. cookie_token: a token from the URL, to be stored in a cookie · user: the user name from the proxy."""
 
     role: Role
     cookie_token: str | None = None
@@ -43,14 +43,14 @@ class Identity:
 
 
 def generate_token() -> str:
-    """24 random bytes, as text."""
+    """A random URL-safe token of 24 bytes."""
     return secrets.token_urlsafe(24)
 
 
 def authenticate(auth_policy: AuthPolicy, request: Request) -> Identity | Response:
-    """Let somebody in, or say why not."""
+    """The identity of the client, or an error response."""
     if auth_policy.hosts is not None and requested_host(request) not in auth_policy.hosts:
-        return reject(400, "This server answers to the names of its own machine only.")
+        return reject(400, "Invalid Host header: this server only accepts its own host names.")
     if request.url.path in PUBLIC_PATHS:
         return Identity("reader")
     identity = identify_client(auth_policy, request)
@@ -60,13 +60,13 @@ def authenticate(auth_policy: AuthPolicy, request: Request) -> Identity | Respon
 
 
 def identify_client(auth_policy: AuthPolicy, request: Request) -> Identity | Response:
-    """By the proxy's word, or by a token: in the address, in the header, in the cookie."""
+    """Identify by the proxy's header, or by a token in the URL, the Authorization header or the cookie."""
     if auth_policy.who_header is not None:
         if request.client is None or request.client.host not in auth_policy.proxies:
-            return reject(403, f"Come through the proxy: the header {auth_policy.who_header} is believed from its own address alone (--proxy).")
+            return reject(403, f"Connect through the proxy: the header {auth_policy.who_header} is trusted only from its address (--proxy).")
         user_names = [" ".join(header_value.split()) for header_value in request.headers.getlist(auth_policy.who_header)]
         if len(user_names) != 1 or not user_names[0]:
-            return reject(401, f"The proxy must say who asks, once, in the header {auth_policy.who_header}.")
+            return reject(401, f"The proxy must send the user name exactly once in the header {auth_policy.who_header}.")
         return Identity("owner" if user_names[0] in auth_policy.owners else auth_policy.role, user=user_names[0])
     if not auth_policy.tokens:
         return Identity(auth_policy.role)
@@ -76,27 +76,27 @@ def identify_client(auth_policy: AuthPolicy, request: Request) -> Identity | Res
         for token, role in auth_policy.tokens.items():
             if presented_token and hmac.compare_digest(presented_token.encode(), token.encode()):
                 return Identity(role, token if from_query else None)
-    return reject(401, "This server asks for a token: open the address that was printed where it was started, or send it as a Bearer token.")
+    return reject(401, "Authentication required: open the URL printed when the server started, or send its token as a Bearer token.")
 
 
 def check_write(request: Request, role: Role) -> Response | None:
-    """Of requests that change something: by whom, from where, how large."""
+    """Check origin, length and role of a request that changes data; an error response, or None if it is allowed."""
     if not is_own_page(request):
-        return reject(403, "Only Pellucid's own page may change something here.")
+        return reject(403, "Cross-site request rejected: only Pellucid's own page may change data.")
     content_length = request.headers.get("content-length")
     if content_length is None or not content_length.isdecimal() or "transfer-encoding" in request.headers:
-        return reject(411, "The length of what is sent must be told.")
+        return reject(411, "A Content-Length header is required.")
     if int(content_length) > MAX_BODY_BYTES:
-        return reject(413, f"Too much at once: {MAX_BODY_BYTES >> 20} MB are taken.")
+        return reject(413, f"Request body too large: the limit is {MAX_BODY_BYTES >> 20} MB.")
     if role == "reader":
-        return reject(403, "You may look here, and not decide.")
+        return reject(403, "Read-only access: your role may not change reviews.")
     if role != "owner" and request.url.path.endswith(OWNER_ONLY_SUFFIX):
-        return reject(403, "Only the owner may begin another round of review.")
+        return reject(403, "Only an owner may start a new review round.")
     return None
 
 
 def redirect_with_cookie(request: Request, token: str) -> Response:
-    """To the same address without the token, which a cookie keeps from now on."""
+    """Redirect to the same URL without the token and store the token in a cookie."""
     query_string = urlencode([(parameter_name, parameter_value) for parameter_name, parameter_value in request.query_params.multi_items() if parameter_name != "token"])
     response = RedirectResponse(f"{request.url.path}?{query_string}" if query_string else request.url.path, 303)
     secure = "https" in (request.url.scheme, request.headers.get("x-forwarded-proto"))
@@ -105,7 +105,7 @@ def redirect_with_cookie(request: Request, token: str) -> Response:
 
 
 def cookie_name(request: Request) -> str:
-    """Cookies are not kept apart by port: each server has its own."""
+    """One cookie name per port, as browsers share cookies between the ports of a host."""
     return f"pellucid-{request.url.port or 0}"
 
 
@@ -114,14 +114,14 @@ def reject(status: int, message: str) -> JSONResponse:
 
 
 def is_own_page(request: Request) -> bool:
-    """Whether a request that changes something comes from our page, or from a program: browsers say where a page is from, and another
-    site's page can set none of these headers. Behind a proxy our page is under the proxy's name."""
+    """Whether a write request comes from Pellucid's page or a non-browser client: browsers send the origin of the page, and
+    another site cannot set these headers. Behind a proxy the page has the proxy's host name."""
     origin = request.headers.get("origin")
     own_hosts = [request.headers.get(header_name) for header_name in ("host", "x-forwarded-host")]
     return origin is None or request.headers.get("sec-fetch-site") == "same-origin" or origin.partition("://")[2] in own_hosts
 
 
 def requested_host(request: Request) -> str:
-    """The name by which the server was called, without the port or the brackets of an address."""
+    """The host name in the Host header, without port and IPv6 brackets."""
     host = request.headers.get("host", "")
     return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]

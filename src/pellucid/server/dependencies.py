@@ -1,4 +1,4 @@
-"""How answers are made: looking up what is asked for, and sending it."""
+"""Shared helpers of the routes: query parameters, look-ups and JSON responses."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from pellucid.results.results import Results
 from pellucid.storage.mapped_columns import let_go
 
 ResourceName = Annotated[str, InPath(max_length=200)]
-ConceptQuery = Annotated[int | None, Query(ge=0, le=10_000_000, description="Position in the version's concepts; absent for all")]
-ThresholdsQuery = Annotated[list[str] | None, Query(description="Thresholds of the user, each `concept:value`", max_length=10_000)]
-FiltersQuery = Annotated[list[str] | None, Query(description="Clauses that narrow it down, such as `cause:background`", max_length=20)]
-OverlayQuery = Annotated[str | None, Query(max_length=200, description="Another version, whose predictions are told beside")]
+ConceptQuery = Annotated[int | None, Query(ge=0, le=10_000_000, description="Index in the version's concepts; omit for all")]
+ThresholdsQuery = Annotated[list[str] | None, Query(description="User-defined thresholds, each `concept:value`", max_length=10_000)]
+FiltersQuery = Annotated[list[str] | None, Query(description="Filters, such as `cause:background`", max_length=20)]
+OverlayQuery = Annotated[str | None, Query(max_length=200, description="Another version, whose predictions are included")]
 SplitQuery = Annotated[Split, Query()]
-CorrectedQuery = Annotated[bool, Query(description="With people's corrections of the annotations; else as trained")]
+CorrectedQuery = Annotated[bool, Query(description="Use the corrected annotations instead of the original ones")]
 
 NOT_FOUND_RESPONSE: dict[int | str, dict[str, Any]] = {404: {"description": "No such view, version, concept or image"}}
 
@@ -36,27 +36,27 @@ def find_version(workspace: Workspace, view: str, version: str) -> tuple[Version
 
 
 def find_version_state(workspace: Workspace, view: str, version: str, corrected: bool) -> tuple[Version, Results]:
-    """The same, with people's corrections where they are asked for."""
+    """The version and its results, with reviewers' corrections applied if `corrected`."""
     evaluated_version, results = find_version(workspace, view, version)
     return evaluated_version, results.with_corrections(evaluated_version.decision_log) if corrected else results
 
 
 def validate_concept(results: Results, concept: int | None) -> int | None:
     if concept is not None and concept >= len(results.evaluation.concepts):
-        raise HTTPException(404, f"there are {len(results.evaluation.concepts)} concepts, numbered from 0")
+        raise HTTPException(404, f"Invalid concept {concept}. Expected 0 to {len(results.evaluation.concepts) - 1}.")
     return concept
 
 
 def effective_thresholds(results: Results, overrides: list[str] | None) -> Float64Array:
-    """The optimal thresholds with the user's own in their place."""
+    """The optimal thresholds, replaced by the user's where given."""
     thresholds = results.evaluation.optimal_thresholds.copy()
     for override in overrides or ():
         concept_text, _, threshold_text = override.partition(":")
         try:
             concept_index, threshold = int(concept_text), float(threshold_text)
         except ValueError as error:
-            raise HTTPException(422, f"at={override}: write concept:value, for instance 3:0.5") from error
+            raise HTTPException(422, f"Invalid threshold at={override}. Expected concept:value, for example 3:0.5.") from error
         if not 0 <= concept_index < len(thresholds) or not np.isfinite(threshold):
-            raise HTTPException(422, f"at={override}: concepts go from 0 to {len(thresholds) - 1}, values are finite")
+            raise HTTPException(422, f"Invalid threshold at={override}. Expected a concept from 0 to {len(thresholds) - 1} and a finite value.")
         thresholds[concept_index] = threshold
     return thresholds

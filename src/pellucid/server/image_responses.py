@@ -1,4 +1,4 @@
-"""A picture as a response: a crop to be kept for ever, or a tile that says what is wrong."""
+"""Image responses: a cacheable crop, or a placeholder with the error."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ NO_STORE = "no-store"
 
 
 def image_response(crop_cache: CropCache, version_images: VersionImages, image: int, url_stamp: str, frame: str | None, size: int) -> Response:
-    """`stamp` must be the picture's for the answer to be kept: an old address may show the new picture, once."""
+    """Responses are cacheable only if `url_stamp` is current: an old URL returns the new image uncached."""
     location = version_images.location(image)
     try:
         if location is None:
-            raise PictureProblem("no folder of pictures given")
+            raise PictureProblem("no image folder given")
         jpeg_bytes = crop_cache.crop(location, parse_region(frame), size)
     except PictureProblem as problem:
         placeholder = problem_placeholder(str(problem), str(version_images.images.path[image]))
@@ -41,7 +41,7 @@ def parse_region(frame: str | None) -> Region | None:
 
 
 def problem_placeholder(problem: str, path: str) -> str:
-    """A picture of the problem, legible on dark and on light."""
+    """An SVG with the error message, legible on dark and light backgrounds."""
     file_name = path.rsplit("/", maxsplit=1)[-1]
     file_name = file_name if len(file_name) <= 28 else f"{file_name[:12]}…{file_name[-15:]}"
     return (

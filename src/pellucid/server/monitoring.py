@@ -1,4 +1,4 @@
-"""For who runs the server: how many requests there were, how long they took, what it holds; in Prometheus' text, and a line a request."""
+"""Monitoring: request counts, latencies and memory in Prometheus text format, and an optional JSON log line per request."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from collections import Counter
 from pathlib import Path
 
 BUCKET_LIMITS = (0.005, 0.025, 0.1, 0.25, 1.0, 5.0, 30.0)
-"""Seconds, upper ends."""
+"""Upper limits of the latency buckets, in seconds."""
 
 
 HTTP_METHODS = ("GET", "HEAD", "POST", "OPTIONS")
 
 
 class RequestMetrics:
-    """Thread-safe counts of requests by what was asked for (the form of the address, never the address) and how it ended."""
+    """Thread-safe request counts by method, route template (never the URL itself) and status."""
 
     def __init__(self, log_requests: bool = False) -> None:
-        """lines: write one to standard error for each request."""
+        """log_requests: write a JSON line to standard error for each request."""
         self._log_requests = log_requests
         self._request_counts: Counter[tuple[str, str, int]] = Counter()
         self._bucket_counts: Counter[tuple[str, float]] = Counter()
@@ -47,7 +47,7 @@ class RequestMetrics:
             f'pellucid_requests_total{{method="{method}",path="{route}",status="{status}"}} {request_count}'
             for (method, route, status), request_count in sorted(request_counts.items())
         ]
-        output_lines += ["# HELP pellucid_request_seconds How long answers took.", "# TYPE pellucid_request_seconds histogram"]
+        output_lines += ["# HELP pellucid_request_seconds Request latency.", "# TYPE pellucid_request_seconds histogram"]
         for route in sorted(total_seconds):
             cumulative_count = 0
             for limit in (*BUCKET_LIMITS, float("inf")):
@@ -55,14 +55,14 @@ class RequestMetrics:
                 output_lines.append(f'pellucid_request_seconds_bucket{{path="{route}",le="{"+Inf" if limit == float("inf") else limit}"}} {cumulative_count}')
             output_lines.append(f'pellucid_request_seconds_sum{{path="{route}"}} {total_seconds[route]:.6f}')
             output_lines.append(f'pellucid_request_seconds_count{{path="{route}"}} {cumulative_count}')
-        gauges = {"resident_bytes": ("Memory held.", process_memory()), "start_time_seconds": ("When it began.", int(self._start_time))}
+        gauges = {"resident_bytes": ("Resident memory.", process_memory()), "start_time_seconds": ("Start time.", int(self._start_time))}
         for gauge_name, (help_text, gauge_value) in gauges.items():
             output_lines += [f"# HELP pellucid_{gauge_name} {help_text}", f"# TYPE pellucid_{gauge_name} gauge", f"pellucid_{gauge_name} {gauge_value}"]
         return "\n".join(output_lines) + "\n"
 
 
 def process_memory() -> int:
-    """Bytes of memory held by this process, 0 where the system does not say."""
+    """Resident memory of this process in bytes; 0 if unavailable."""
     try:
         return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):

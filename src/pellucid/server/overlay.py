@@ -1,4 +1,4 @@
-"""What another version predicts on the same picture, to be drawn beside."""
+"""Predictions of another version on the same image, for display as an overlay."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pellucid.results.results import Results
 from pellucid.server.schemas.gallery_schema import Box, OtherPrediction
 
 MIN_OVERLAY_IOU = 0.1
-"""The least IoU at which another version's box is shown beside an item."""
+"""Minimum IoU for showing another version's box with an item."""
 
 
 class PredictionOverlay:
-    """Its predictions at or over its own thresholds."""
+    """Another version's predictions at or above its own thresholds."""
 
     def __init__(self, results: Results) -> None:
         self._results = results
@@ -29,11 +29,11 @@ class PredictionOverlay:
         return prediction_rows[is_active_prediction(self._evaluation, prediction_rows, self._evaluation.optimal_thresholds)]
 
     def image_predictions(self, path: str) -> list[OtherPrediction]:
-        """All of a picture."""
+        """All predictions on an image."""
         return [self._serialize(prediction_row) for prediction_row in self._active_predictions(path).tolist()]
 
     def item_prediction(self, path: str, concept: str, box: Box | None) -> OtherPrediction | None:
-        """What it predicts in the place of an item: the box of the concept that overlaps most; of an image what it says instead."""
+        """The prediction for an item: in detection the most overlapping box of the concept, else the one on the image."""
         prediction_rows = self._active_predictions(path)
         predictions = self._evaluation.predictions
         if box is not None:

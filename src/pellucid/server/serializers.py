@@ -1,4 +1,4 @@
-"""From a loaded version to the documents of the page."""
+"""Build the JSON documents of the page from a version's results."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def figures_document(results: Results, split_index: int, thresholds: Float64Arra
     tab_counts = [results.reviewed_items.count_reviewed(Selection(evaluation, tab, split_index, None, thresholds)) for tab in TABS]
     reviewed_counts, unsure_counts = (np.stack([counts_by_state[state_index] for counts_by_state in tab_counts]) for state_index in (0, 1))
     overall_counts = reviewed_counts[0].copy(), unsure_counts[0].copy()
-    if evaluation.kind == "classification":  # of one concept, All holds scores that are not their image's highest
+    if evaluation.kind == "classification":  # per concept, All includes scores that are not the image's highest
         concept_tab_counts = [results.reviewed_items.count_reviewed(Selection(evaluation, "all", split_index, concept_index, thresholds)) for concept_index in range(len(evaluation.concepts))]
         reviewed_counts[0], unsure_counts[0] = (sum(counts_by_state[state_index] for counts_by_state in concept_tab_counts) for state_index in (0, 1))
     concept_documents = []
@@ -98,7 +98,7 @@ def histogram_document(results: Results, split_index: int, concept: int | None, 
 
 
 class VersionImages:
-    """Where a version's pictures are: on disk for the server, and under which address for the page."""
+    """The image files of a version: file locations for the server and URLs for the page."""
 
     def __init__(self, version: Version, results: Results) -> None:
         self.images = results.evaluation.images
@@ -114,13 +114,13 @@ class VersionImages:
         return "0" if location is None else stamp(location)
 
     def size(self, image: int, file_stamp: str) -> tuple[int, int]:
-        """Width and height as displayed: the picture's own, else as declared."""
+        """Width and height as displayed: from the image file, else as declared."""
         location = self.location(image)
         displayed = cached_image_size(location, file_stamp) if location is not None and file_stamp != "0" else None
         return displayed or (int(self.images.width[image]), int(self.images.height[image]))
 
     def image_url(self, image: int, file_stamp: str) -> str:
-        """The address of the picture; changes when the picture does, so that it can be kept for ever."""
+        """The URL of the image. It changes when the file does, so responses can be cached indefinitely."""
         return f"{self.base_url}/{image}/{file_stamp}"
 
 
@@ -130,14 +130,14 @@ def cached_image_size(location: str, file_stamp: str) -> tuple[int, int] | None:
 
 
 RELEASE_INTERVAL = 16
-"""Items described before memory that reading has brought in is given back."""
+"""Items serialized before mapped pages are released."""
 
 
 def page_document(
     version: Version, results: Results, list_view: Shown, has_single_threshold: bool, offset: int, limit: int, decision_log: DecisionLog,
     overlay: PredictionOverlay | None = None,
 ) -> PageDocument:  # fmt: skip
-    """single: one threshold holds for all items, so that All has a position to jump to. other: what is shown beside each."""
+    """has_single_threshold: all items share one threshold, so All has a threshold position. overlay: another version's predictions."""
     version_images = VersionImages(version, results)
     page_rows = list_view.page(offset, limit)
     page_items: list[PageItem] = []
@@ -169,20 +169,20 @@ def page_item(
 
 
 def item_frame(version_images: VersionImages, image: int, file_stamp: str, box: Box) -> Region | None:
-    """The part of the picture in which a box is shown; None where its size is not known."""
+    """The part of the image to show around a box; None if the image size is unknown."""
     width, height = version_images.size(image, file_stamp)
     return frame(box, width, height) if width > 0 and height > 0 else None
 
 
 def item_review(results: Results, decision_log: DecisionLog, image: int, item_row: int, is_annotation: bool) -> ReviewDocument | None:
-    """What was decided on a row, if anything was."""
+    """The current decision on an item, or None."""
     review_state, decision_id = results.reviewed_items.state(image, item_row, is_annotation)
     review_decision = decision_log.decisions.get(decision_id)
     return None if review_state == NEW or review_decision is None else ReviewDocument(review_decision.id, review_decision.action, review_decision.who, review_decision.when, review_decision.reason)
 
 
 def prediction_partner(results: Results, prediction_row: int, item: Item) -> Partner | None:
-    """The annotation a box matched or lies in; in classification, what a wrong image is annotated with."""
+    """The annotation matched by or containing a box; in classification, the annotation of a misclassified image."""
     evaluation = results.evaluation
     annotation_row = int(evaluation.partner[prediction_row])
     if evaluation.kind == "detection":
@@ -200,7 +200,7 @@ def prediction_partner(results: Results, prediction_row: int, item: Item) -> Par
 
 
 def annotation_partner(results: Results, list_view: Shown, annotation_row: int, item: Item) -> Partner | None:
-    """The prediction that came nearest to an extra box; in classification, what was predicted instead."""
+    """The closest prediction to an unmatched annotation; in classification, the predicted concept."""
     evaluation = results.evaluation
     prediction_positions, predictions_by_image = results.neighbours.prediction_positions(int(evaluation.annotations.image[annotation_row])), evaluation.predictions_by_image
     if evaluation.kind == "detection":
@@ -226,7 +226,7 @@ def box_tuple(boxes: Any, box_index: int) -> Box | None:
 
 
 def image_document(version: Version, results: Results, image: int, thresholds: Float64Array, overlay: PredictionOverlay | None = None) -> ImageDocument:
-    """One picture with everything on it."""
+    """One image with all its predictions and annotations."""
     evaluation = results.evaluation
     version_images = VersionImages(version, results)
     file_stamp = version_images.stamp(image)

@@ -1,4 +1,4 @@
-"""Start the server, say where it is, open the browser."""
+"""Start the server, announce its URL and open the browser."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ DEFAULT_PORT = 7860
 
 @dataclass(frozen=True)
 class AccessOptions:
-    """Who may use a server on a network. role: of those with the first token, or named by a proxy · who_header, proxies, owners: see
-    doors.Doors · hostnames: by which a proxy calls the server · log: a line of JSON for each request, on standard error."""
+    """Access options of a server. role: for the second token, or for users named by a proxy · who_header, proxies, owners: see
+    auth.AuthPolicy · hostnames: Host names the proxy uses for this server · log: write a JSON line per request to standard error."""
 
     role: Role = "reviewer"
     who_header: str | None = None
@@ -45,7 +45,7 @@ MIN_TOKEN_LENGTH = 16
 
 
 def auth_policy(host: str, access: AccessOptions) -> AuthPolicy:
-    """On this machine no ceremony; on a network a token, or a proxy that says who somebody is."""
+    """The policy for an address: no authentication on loopback; on a network, tokens or an authenticating proxy."""
     if access.who_header is not None:
         hosts = (*LOOPBACK_HOSTS, host, *access.hostnames)
         return AuthPolicy(hosts, {}, access.role, access.who_header, access.proxies, access.owners)
@@ -60,10 +60,10 @@ def auth_policy(host: str, access: AccessOptions) -> AuthPolicy:
 def serve(
     workspace: Workspace, host: str, port: int | None, open_browser: bool, on_ready: Callable[[str], None] | None, access: AccessOptions | None = None
 ) -> None:
-    """Serve until interrupted. The address is announced once requests are answered; on a network with the token in it, one a role."""
+    """Serve until interrupted. The URL is announced once the server is ready; on a network, one URL with a token for each role."""
     listener = listen(host, port)
     configure_allocator()
-    with suppress(PellucidError):  # a damaged version is told of when it is asked for
+    with suppress(PellucidError):  # a damaged version is reported when it is requested
         preload_first_version(workspace)
     access = access or AccessOptions()
     policy = auth_policy(host, access)
@@ -90,8 +90,8 @@ M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
 
 
 def configure_allocator() -> None:
-    """On Linux, have large arrays given back to the system as soon as they are done with. Left to itself, glibc keeps those up to 32 MB in
-    a pool a thread: a server that works out columns for many readers then comes to hold ten times what it needs."""
+    """On Linux, return large arrays to the system as soon as they are freed. By default glibc keeps those up to 32 MB in
+    a pool per thread: a server computing columns for many clients then uses ten times the memory it needs."""
     with suppress(OSError, AttributeError):
         libc = ctypes.CDLL(None)
         libc.mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES)
@@ -100,7 +100,7 @@ def configure_allocator() -> None:
 
 @contextmanager
 def graceful_shutdown() -> Iterator[None]:
-    """An interrupt or a request to end is how a server stops: what stands around it is still tidied up."""
+    """Treat SIGINT and SIGTERM as a normal shutdown, so that cleanup still runs."""
     in_main_thread = threading.current_thread() is threading.main_thread()
     previous_handler = signal.signal(signal.SIGTERM, signal.default_int_handler) if in_main_thread else None
     try:
@@ -112,7 +112,7 @@ def graceful_shutdown() -> Iterator[None]:
 
 
 def preload_first_version(workspace: Workspace) -> None:
-    """Load the version that the page shows first, so that it is there when the browser asks."""
+    """Preload the version that the page shows first."""
     for view_name in workspace.views:
         view = workspace.view(view_name)
         for version_name in reversed(view.versions):
@@ -128,12 +128,12 @@ def preload_first_version(workspace: Workspace) -> None:
 
 
 def listen(host: str, port: int | None) -> socket.socket:
-    """A bound socket: the port asked for, or the usual one, or any if that is taken."""
+    """A listening socket on the given port; by default 7860, or a free port if that is in use."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for candidate_port in [port] if port is not None else [DEFAULT_PORT, 0]:
         try:
             listener = socket.create_server((host, candidate_port), family=family)
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else every answer of two packets waits 40 ms for the first
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # avoids 40 ms delays of two-packet responses
             return listener
         except OSError as error:
             if port is not None or candidate_port == 0:

@@ -1,4 +1,4 @@
-"""The addresses of two versions compared."""
+"""Routes that compare two versions."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def comparison_routes(workspace: Workspace) -> APIRouter:
 
     @router.get("/api/views/{view}/versions/{version}/compare/{other}", response_model=ComparisonDocument, responses=NOT_FOUND_RESPONSE)
     def read_comparison(view: ResourceName, version: ResourceName, other: ResourceName, split: SplitQuery = "validation") -> Response:
-        """This version and a later one on the images both were run on."""
+        """Compare this version with a later one on the images both were run on."""
         return json_response(comparison_document(*find_version_pair(view, version, other, split), split))
 
     @router.get("/api/views/{view}/versions/{version}/compare/{other}/slices", response_model=SliceChangesDocument, responses=NOT_FOUND_RESPONSE)
     def read_slice_changes(view: ResourceName, version: ResourceName, other: ResourceName, split: SplitQuery = "validation") -> Response:
-        """The same, on the kinds of items where either is weak."""
+        """Compare both versions on the slices where either has more errors."""
         first_version, second_version = find_version_pair(view, version, other, split)
         split_index = SPLITS.index(split)
         waiting = [which for which in (first_version.results(), second_version.results()) if which.image_stats_cache.get_or_start(split_index) is None]
@@ -53,7 +53,7 @@ CHANGE_GALLERIES: tuple[tuple[str, bool, Tab], ...] = (
     ("fixed", False, "extra"), ("broken", True, "extra"), ("still_wrong", True, "extra"), ("both_right", True, "matched"),
     ("alarm_gone", False, "missing"), ("alarm_new", True, "missing"),
 )  # fmt: skip
-"""What changed, whether it is looked at in the later version, and in which tab."""
+"""The kind of change, whether the later version shows it, and the tab."""
 
 
 def comparison_document(a: Version, b: Version, split: Split) -> ComparisonDocument:

@@ -1,4 +1,4 @@
-"""The addresses of the figures: curves, objectives, causes, confusion."""
+"""Routes for curves, objectives, error causes and confusion."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def figure_routes(workspace: Workspace) -> APIRouter:
         view: ResourceName, version: ResourceName, tab: Tab = "all", split: SplitQuery = "validation", concept: ConceptQuery = None, at: ThresholdsQuery = None,
         only: FiltersQuery = None, corrected: CorrectedQuery = False,
     ) -> Response:  # fmt: skip
-        """How many items a narrowed tab has."""
+        """The number of items in a filtered tab."""
         evaluated_version, results = find_version_state(workspace, view, version, corrected)
         selection = results.selection(tab, SPLITS.index(split), validate_concept(results, concept), effective_thresholds(results, at), False)
         rows = results.filtered_rows(selection, tuple(only or ()))
@@ -60,7 +60,7 @@ def figure_routes(workspace: Workspace) -> APIRouter:
 
     @router.get("/api/views/{view}/versions/{version}/curves", response_model=CurvesDocument, responses=NOT_FOUND_RESPONSE)
     def read_curves(view: ResourceName, version: ResourceName, concept: ConceptQuery = None, at: ThresholdsQuery = None, corrected: CorrectedQuery = False) -> Response:
-        """Figures against the threshold, score histograms and calibration, of every split."""
+        """Threshold curves, score histograms and calibration of each split."""
         _, results = find_version_state(workspace, view, version, corrected)
         concept_index, thresholds = validate_concept(results, concept), effective_thresholds(results, at)
         split_indices = [split_index for split_index in range(len(SPLITS)) if (results.evaluation.images.split == split_index).any()]
@@ -72,7 +72,7 @@ def figure_routes(workspace: Workspace) -> APIRouter:
         view: ResourceName, version: ResourceName, concept: ConceptQuery = None, objective: Annotated[list[str] | None, Query(max_length=20)] = None,
         corrected: CorrectedQuery = False,
     ) -> Response:  # fmt: skip
-        """Thresholds chosen for other ends than fewest errors; objective: see docs/understanding.md."""
+        """Thresholds for objectives other than fewest errors. objective: see docs/understanding.md."""
         _, results = find_version_state(workspace, view, version, corrected)
         return json_response(ObjectivesDocument(objective_thresholds(results.evaluation, validate_concept(results, concept), objective or DEFAULT_OBJECTIVES)))
 
@@ -81,10 +81,10 @@ def figure_routes(workspace: Workspace) -> APIRouter:
         view: ResourceName, version: ResourceName, concept: Annotated[int, Query(ge=0, le=10_000_000)], to: float, split: SplitQuery = "validation",
         corrected: CorrectedQuery = False,
     ) -> Response:  # fmt: skip
-        """What would change were the concept's threshold moved from its optimum."""
+        """Changes if the concept's threshold moves from its optimum to `to`."""
         _, results = find_version_state(workspace, view, version, corrected)
         if not np.isfinite(to):
-            raise HTTPException(422, f"to={to}: a finite threshold was expected")
+            raise HTTPException(422, f"Invalid threshold to={to}. Expected a finite number.")
         validate_concept(results, concept)
         optimal_threshold = float(results.evaluation.optimal_thresholds[concept])
         return json_response(MovesDocument(optimal_threshold, to, tab_changes(results.evaluation, SPLITS.index(split), concept, optimal_threshold, to)))
@@ -94,7 +94,7 @@ def figure_routes(workspace: Workspace) -> APIRouter:
         view: ResourceName, version: ResourceName, split: SplitQuery = "validation", concept: ConceptQuery = None, at: ThresholdsQuery = None,
         corrected: CorrectedQuery = False,
     ) -> Response:  # fmt: skip
-        """How many errors have which cause, and for detection what fixing each kind would gain."""
+        """The number of errors by cause; for detection, also the AP gain from fixing each kind."""
         _, results = find_version_state(workspace, view, version, corrected)
         return json_response(CausesDocument(cause_figures(results.evaluation, SPLITS.index(split), validate_concept(results, concept), effective_thresholds(results, at), results.tide)))
 
@@ -102,7 +102,7 @@ def figure_routes(workspace: Workspace) -> APIRouter:
     def read_confusion(
         view: ResourceName, version: ResourceName, split: SplitQuery = "validation", at: ThresholdsQuery = None, corrected: CorrectedQuery = False
     ) -> Response:  # fmt: skip
-        """Annotated against predicted, with none."""
+        """The confusion matrix of annotated and predicted concepts, including none."""
         _, results = find_version_state(workspace, view, version, corrected)
         return json_response(ConfusionDocument(confusion_figures(results.evaluation, SPLITS.index(split), effective_thresholds(results, at))))
 

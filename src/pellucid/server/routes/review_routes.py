@@ -1,4 +1,4 @@
-"""The addresses at which people decide, take back, and see what was decided."""
+"""Routes of the review: decisions, undo, history, progress and the queue."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ from pellucid.server.schemas.review_schema import (
 from pellucid.server.serializers import VersionImages, page_item
 
 LEASE_SECONDS = 90.0
-"""Seconds for which an item is one reviewer's alone; the page asks again every few seconds while it is looked at."""
+"""Seconds until a lease on an item expires; the open page renews it every few seconds."""
 QUEUE_PAGE_SIZE = 200
-"""Items looked at in one go for some that are free."""
+"""Items per batch when searching for unleased items."""
 
 
 def review_routes(workspace: Workspace, who_header: str | None) -> APIRouter:
-    """who_header: the header in which an authenticating proxy says who asks; then names that the page gives are not taken."""
+    """who_header: the header in which an authenticating proxy sends the user name; if set, names sent by the page are ignored."""
     router = APIRouter()
 
     def reviewer_name(request: Request, submitted_name: str) -> str:
@@ -61,7 +61,7 @@ def review_routes(workspace: Workspace, who_header: str | None) -> APIRouter:
 
     @router.post("/api/views/{view}/versions/{version}/decisions", response_model=ReviewOutcomeDocument, responses=NOT_FOUND_RESPONSE)
     def decide(view: ResourceName, version: ResourceName, body: DecisionRequest, request: Request) -> Response:
-        """Say of items that their annotation is wrong, or right, or that one is unsure. Answered when it is safely kept."""
+        """Record a verdict on items: annotation wrong, right or unsure. Responds once the decision is stored durably."""
         evaluated_version, results = find_version(workspace, view, version)
         reviews = evaluated_version.view.reviews
         visible_results = results.with_corrections(reviews.log) if body.corrected else results
@@ -74,7 +74,7 @@ def review_routes(workspace: Workspace, who_header: str | None) -> APIRouter:
 
     @router.post("/api/views/{view}/versions/{version}/comments", response_model=ReviewOutcomeDocument, responses=NOT_FOUND_RESPONSE)
     def comment(view: ResourceName, version: ResourceName, body: CommentRequest, request: Request) -> Response:
-        """A remark about an item."""
+        """Add a comment to an item."""
         evaluated_version, results = find_version(workspace, view, version)
         reviews = evaluated_version.view.reviews
         visible_results = results.with_corrections(reviews.log) if body.corrected else results
@@ -82,28 +82,28 @@ def review_routes(workspace: Workspace, who_header: str | None) -> APIRouter:
 
     @router.post("/api/views/{view}/undo", response_model=ReviewOutcomeDocument, responses=NOT_FOUND_RESPONSE)
     def undo(view: ResourceName, body: UndoRequest, request: Request) -> Response:
-        """Take back one's last act; nothing where there is none."""
+        """Undo the reviewer's last action, if any."""
         reviews = workspace.view(view).reviews
         check_reset_permission(request, reviews.log, reviews.log.next_undo(reviewer_name(request, body.who)))
         return json_response(review_outcome_document(reviews, reviews.undo(reviewer_name(request, body.who), body.batch)))
 
     @router.post("/api/views/{view}/redo", response_model=ReviewOutcomeDocument, responses=NOT_FOUND_RESPONSE)
     def redo(view: ResourceName, body: UndoRequest, request: Request) -> Response:
-        """Bring back what one took back last."""
+        """Redo the action the reviewer undid last."""
         reviews = workspace.view(view).reviews
         check_reset_permission(request, reviews.log, reviews.log.next_redo(reviewer_name(request, body.who)))
         return json_response(review_outcome_document(reviews, reviews.redo(reviewer_name(request, body.who), body.batch)))
 
     @router.post("/api/views/{view}/history/{row}/revert", response_model=ReviewOutcomeDocument, responses=NOT_FOUND_RESPONSE)
     def revert(view: ResourceName, row: int, body: RevertRequest, request: Request) -> Response:
-        """Take back any row; another round of review, an owner alone."""
+        """Revert any decision. Only an owner may revert a new review round."""
         reviews = workspace.view(view).reviews
         check_reset_permission(request, reviews.log, [row])
         return json_response(review_outcome_document(reviews, reviews.revert(row, reviewer_name(request, body.who), body.reason)))
 
     @router.post("/api/views/{view}/reset", response_model=ReviewOutcomeDocument, responses=NOT_FOUND_RESPONSE)
     def reset(view: ResourceName, body: RevertRequest, request: Request) -> Response:
-        """Another round: nothing counts as reviewed any more; what was mended stays mended."""
+        """Start a new review round: nothing counts as reviewed any more; corrections are kept."""
         reviews = workspace.view(view).reviews
         return json_response(review_outcome_document(reviews, reviews.reset(reviewer_name(request, body.who), body.reason)))
 
@@ -113,7 +113,7 @@ def review_routes(workspace: Workspace, who_header: str | None) -> APIRouter:
         who: Annotated[str | None, Query(max_length=200)] = None, day: Annotated[str | None, Query(pattern=r"^\d{4}-\d\d-\d\d$")] = None,
         offset: Annotated[int, Query(ge=0, le=1 << 40)] = 0, limit: Annotated[int, Query(ge=0, le=1_000)] = 100,
     ) -> Response:  # fmt: skip
-        """What was decided, latest first; about an image, by a person, on a day."""
+        """The decisions, newest first; optionally of one image, person or day."""
         reviews = workspace.view(view).reviews
         decisions = reviews.history(image, who, day)[::-1]
         history_rows = [history_row(reviews.log, decision) for decision in decisions[offset : offset + limit]]
@@ -124,7 +124,7 @@ def review_routes(workspace: Workspace, who_header: str | None) -> APIRouter:
         view: ResourceName, request: Request, after: Annotated[int, Query(ge=0, le=1 << 60)] = 0,
         me: Annotated[str, Query(max_length=200)] = "", session: Annotated[str, Query(max_length=64)] = "",
     ) -> Response:  # fmt: skip
-        """How the review goes, asked every few seconds; it also keeps what the session has been handed."""
+        """Review progress, polled every few seconds; also renews the session's leases."""
         reviews = workspace.view(view).reviews
         if session:
             reviews.renew(session, LEASE_SECONDS)
@@ -132,19 +132,19 @@ def review_routes(workspace: Workspace, who_header: str | None) -> APIRouter:
 
     @router.post("/api/views/{view}/versions/{version}/queue", response_model=QueueDocument, responses=NOT_FOUND_RESPONSE)
     def queue(view: ResourceName, version: ResourceName, body: QueueRequest, request: Request) -> Response:
-        """Hand out items to review, to nobody else for a while."""
+        """Lease items to review."""
         evaluated_version, results = find_version(workspace, view, version)
         return json_response(queue_document(evaluated_version, results, body, reviewer_name(request, body.who)))
 
     @router.post("/api/views/{view}/queue/end", response_model=None, status_code=204, responses=NOT_FOUND_RESPONSE)
     def release_session(view: ResourceName, body: SessionRequest) -> Response:
-        """Give back all that the session has been handed: the page says so as it goes."""
+        """Release all leases of the session; called when the page closes."""
         workspace.view(view).reviews.release(body.session)
         return Response(status_code=204)
 
     @router.get("/api/views/{view}/versions/{version}/effect", response_model=EffectDocument, responses=NOT_FOUND_RESPONSE)
     def effect(view: ResourceName, version: ResourceName, split: Annotated[Split, Query()] = "validation") -> Response:
-        """The figures as trained and with corrections."""
+        """Compare the metrics with original and with corrected annotations."""
         evaluated_version, results = find_version(workspace, view, version)
         return json_response(effect_document(results, evaluated_version.decision_log, SPLITS.index(split)))
 
@@ -152,10 +152,10 @@ def review_routes(workspace: Workspace, who_header: str | None) -> APIRouter:
 
 
 def check_reset_permission(request: Request, decision_log: DecisionLog, decision_ids: list[int]) -> None:
-    """Rounds of review are begun, taken back and brought back by owners alone."""
+    """Only owners may start, revert or restore a review round."""
     has_reset = any(decision_id in decision_log.decisions and decision_log.decisions[decision_id].action == "reset" for decision_id in decision_ids)
     if has_reset and request.state.role != "owner":
-        raise HTTPException(403, "Only the owner may take back a round of review, or bring it back.")
+        raise HTTPException(403, "Only an owner may revert or restore a review round.")
 
 
 def convert_item_reference(item: ItemReference) -> ItemRef:
@@ -189,7 +189,7 @@ def progress_document(reviews: Reviews, after: int, reviewer: str, session_key: 
 
 
 def queue_document(version: Version, results: Results, queue_request: QueueRequest, reviewer: str) -> QueueDocument:
-    """The first items of the list that are free, leased; what is given back goes first."""
+    """Lease the first unleased items of the list, after releasing the returned ones."""
     reviews = version.view.reviews
     if queue_request.give_back is not None:
         reviews.release(queue_request.session, [convert_item_reference(returned_item) for returned_item in queue_request.give_back])

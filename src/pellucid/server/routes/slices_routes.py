@@ -1,4 +1,4 @@
-"""The addresses of where a version is weak: slices of its items, and what looks alike."""
+"""Routes for error slices and the similarity map."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from pellucid.server.schemas.analysis_schema import (
 from pellucid.server.serializers import VersionImages, item_frame
 
 MAX_MAP_POINTS = 2_000
-"""Points that a map shows at most."""
+"""Maximum number of points on a map."""
 EXAMPLES_PER_GROUP = 8
 
 
@@ -39,7 +39,7 @@ def slice_routes(workspace: Workspace) -> APIRouter:
 
     @router.get("/api/views/{view}/versions/{version}/slices", response_model=SlicesDocument, responses=NOT_FOUND_RESPONSE)
     def read_slices(view: ResourceName, version: ResourceName, split: SplitQuery = "validation", corrected: CorrectedQuery = False) -> Response:
-        """Kinds of items with more (or fewer) errors than elsewhere, at the optimal thresholds. Reading pictures goes on behind it."""
+        """Slices with more (or fewer) errors than elsewhere, at the optimal thresholds. Images are analyzed in the background."""
         _, results = find_version_state(workspace, view, version, corrected)
         split_index = SPLITS.index(split)
         is_ready = results.image_stats_cache.get_or_start(split_index) is not None
@@ -57,7 +57,7 @@ def slice_routes(workspace: Workspace) -> APIRouter:
 
     @router.get("/api/views/{view}/versions/{version}/map", response_model=MapDocument, responses=NOT_FOUND_RESPONSE)
     def read_map(view: ResourceName, version: ResourceName, split: SplitQuery = "validation", corrected: CorrectedQuery = False) -> Response:
-        """What looks alike: items on a map, and in groups."""
+        """Items on a similarity map, and in groups of similar items."""
         evaluated_version, results = find_version_state(workspace, view, version, corrected)
         split_index = SPLITS.index(split)
         if results.image_stats_cache.get_or_start(split_index) is None:
@@ -68,7 +68,7 @@ def slice_routes(workspace: Workspace) -> APIRouter:
 
 
 def is_sampled(results: Results, split_index: int) -> bool:
-    """Whether there are more pictures than are looked at."""
+    """Whether only a sample of the images is analyzed."""
     evaluation = results.evaluation
     readable_count = int(((evaluation.images.split == split_index) & (evaluation.coverage != NOT_RUN) & (evaluation.images.root >= 0)).sum())
     return readable_count > results.image_stats_cache.progress(split_index)[1] > 0
@@ -101,7 +101,7 @@ def map_document(version: Version, results: Results, split_index: int, appearanc
 
 
 def example_urls(version_images: VersionImages, results: Results, map_items: MapPoints, appearance: Appearance, group_index: int) -> list[str]:
-    """Addresses of the crops nearest to a group's middle."""
+    """URLs of the crops closest to a group's centroid."""
     member_indices = np.flatnonzero(appearance.groups[map_items.line] == group_index)
     if not len(member_indices):
         return []
@@ -111,7 +111,7 @@ def example_urls(version_images: VersionImages, results: Results, map_items: Map
 
 
 def example_url(version_images: VersionImages, results: Results, map_items: MapPoints, item_index: int) -> str:
-    """The address of a crop, small."""
+    """The URL of a small crop."""
     image = int(map_items.image[item_index])
     file_stamp = version_images.stamp(image)
     item_columns: Any = results.evaluation.annotations if map_items.is_annotation[item_index] else results.evaluation.predictions

@@ -1,4 +1,4 @@
-"""What the pages of figures, slices, likeness and comparison are told."""
+"""Response schemas for figures, slices, similarity and comparison."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pellucid.results.version_comparison import ConceptChange, SliceChange
 
 @dataclass(frozen=True)
 class CountDocument:
-    """Items of a tab that is narrowed down, and how many of these are reviewed, or doubted."""
+    """Number of items in a filtered tab, and of those reviewed or marked unsure."""
 
     total: int
     reviewed: int
@@ -28,7 +28,7 @@ class CountDocument:
 
 @dataclass(frozen=True)
 class CurvesDocument:
-    """Every split that has images, training first · remarks: what to know before believing a figure."""
+    """splits: those with images, training first · remarks: caveats about the figures."""
 
     splits: list[SplitFigures]
     remarks: list[str]
@@ -41,7 +41,7 @@ class ObjectivesDocument:
 
 @dataclass(frozen=True)
 class MovesDocument:
-    """What would change were the threshold moved from `before` to `after`."""
+    """Changes if the threshold moves from `before` to `after`."""
 
     before: float
     after: float
@@ -60,7 +60,7 @@ class ConfusionDocument:
 
 @dataclass(frozen=True)
 class SliceDocument:
-    """concept: its position, null for all · tab: in which the errors are · only: what narrows it down to them."""
+    """concept: its index, null for all · tab: where the errors are listed · only: filters that select them."""
 
     sentence: str
     where: str
@@ -79,7 +79,7 @@ class SliceDocument:
 
 @dataclass(frozen=True)
 class SlicesDocument:
-    """read, of: pictures looked at so far; until all are, slices are of the columns alone · sampled: whether some pictures are left out."""
+    """read, of: images analyzed so far; until all are, slices use metadata columns only · sampled: whether some images are left out."""
 
     slices: list[SliceDocument]
     read: int
@@ -90,7 +90,7 @@ class SlicesDocument:
 
 @dataclass(frozen=True)
 class PointDocument:
-    """x, y: 0 to 1 · row: of predictions, or of annotations (annotation true) · group: from 1, 0 for none."""
+    """x, y: 0 to 1 · row: index in the predictions, or in the annotations if `annotation` · group: from 1, 0 for none."""
 
     x: float
     y: float
@@ -103,7 +103,7 @@ class PointDocument:
 
 @dataclass(frozen=True)
 class GroupDocument:
-    """What looks alike. examples: addresses of crops · concepts: the commonest, with how many · rates: errors / items."""
+    """A group of similar items. examples: URLs of crops · concepts: the most frequent, with counts."""
 
     group: int
     matched: int
@@ -115,7 +115,7 @@ class GroupDocument:
 
 @dataclass(frozen=True)
 class MapDocument:
-    """read, of, ready, sampled: as of slices · source: of the features · points: at most so many, drawn at random of `total`."""
+    """read, of, ready, sampled: see SlicesDocument · source: of the features · points: a random sample of `total` items."""
 
     points: list[PointDocument]
     groups: list[GroupDocument]
@@ -129,7 +129,7 @@ class MapDocument:
 
 @dataclass(frozen=True)
 class GalleryLink:
-    """A list of items behind a number: of which version, tab and narrowing."""
+    """A link to the items behind a count: version, tab and filter."""
 
     name: str
     version: str
@@ -141,7 +141,7 @@ class GalleryLink:
 
 @dataclass(frozen=True)
 class ComparisonDocument:
-    """See workspace.comparison. galleries: what can be looked at, of all concepts together (concept null) and of each ·
+    """See workspace.comparison. galleries: lists of changed items, for all concepts (concept null) and for each ·
     figures_a, figures_b: of the whole split, at the thresholds."""
 
     a: str
@@ -159,7 +159,7 @@ class ComparisonDocument:
 
 @dataclass(frozen=True)
 class SliceChangesDocument:
-    """read, of, ready: pictures looked at, of both versions."""
+    """read, of, ready: images analyzed in both versions."""
 
     slices: list[SliceChange]
     read: int

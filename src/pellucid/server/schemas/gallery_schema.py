@@ -1,4 +1,4 @@
-"""What the page is told. The page's TypeScript types are made from these, through the OpenAPI schema."""
+"""Response schemas of the main API. The page's TypeScript types are generated from them via OpenAPI."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ViewDocument:
 
 @dataclass(frozen=True)
 class WorkspaceDocument:
-    """role: what the reader may do: look, decide, or begin another round too."""
+    """role: a reader may view, a reviewer also decide, an owner also start a new review round."""
 
     name: str
     pellucid: str
@@ -66,7 +66,7 @@ class NoteDocument:
 
 @dataclass(frozen=True)
 class VersionDocument:
-    """What never changes while one state of a version is looked at. Concepts are referred to by position."""
+    """The constant data of a version. Other documents refer to concepts by index."""
 
     view: str
     version: str
@@ -90,8 +90,8 @@ class TabCounts:
 
 @dataclass(frozen=True)
 class ConceptDocument:
-    """One concept at its threshold. equally_good, optimal, support: from validation, whatever the user chose ·
-    all, over: items of the tab All, and those of them at or over the threshold · reviewed, unsure: of the items of the four tabs."""
+    """One concept at its threshold. equally_good, optimal, support: from validation, independent of user thresholds ·
+    all, over: number of items in the tab All, and of those at or above the threshold · reviewed, unsure: per tab."""
 
     threshold: float
     optimal: float
@@ -109,8 +109,8 @@ class ConceptDocument:
 
 @dataclass(frozen=True)
 class FiguresDocument:
-    """Per concept, in the version's order; all_items, all_reviewed, all_unsure: items of All with all concepts chosen · head: the
-    last decision taken into account."""
+    """concepts: in the version's order · all_items, all_reviewed, all_unsure: counts in All over all concepts · head: the
+    id of the last decision applied."""
 
     concepts: list[ConceptDocument]
     all_items: int
@@ -121,7 +121,7 @@ class FiguresDocument:
 
 @dataclass(frozen=True)
 class HistogramDocument:
-    """Scores of the tab All: edges rise, one more than bins."""
+    """Score histogram of the tab All. edges: ascending, one more than there are bins."""
 
     edges: list[float]
     right: list[int]
@@ -131,7 +131,7 @@ class HistogramDocument:
 
 @dataclass(frozen=True)
 class Partner:
-    """What an item is shown beside: the annotation it matched or lies in, or the prediction that came nearest.
+    """The counterpart of an item: the annotation it matched or is inside of, or the closest prediction.
 
     concept: of the image in classification · kind: `annotation` is drawn dashed, `prediction` solid.
     """
@@ -145,7 +145,7 @@ class Partner:
 
 @dataclass(frozen=True)
 class ReviewDocument:
-    """What was decided on an item, by whom. action: `add`, `remove`, `change`, `confirm` or `unsure`."""
+    """The current decision on an item. action: `add`, `remove`, `change`, `confirm` or `unsure`."""
 
     row: int
     action: Action
@@ -156,7 +156,7 @@ class ReviewDocument:
 
 @dataclass(frozen=True)
 class OtherPrediction:
-    """What another version predicts there, at or over its threshold. concept: a name, as versions number them apart."""
+    """Another version's prediction at or above its threshold. concept: a name, as indices differ between versions."""
 
     concept: str
     score: float
@@ -165,8 +165,8 @@ class OtherPrediction:
 
 @dataclass(frozen=True)
 class PageItem:
-    """image: its position in the version · over: the outcome it has at or over its threshold · frame: the part of the
-    picture shown · picture: address of the picture, to which the page adds frame and size."""
+    """image: index in the version · over: the outcome at or above the threshold · frame: the part of the
+    image shown · picture: URL of the image; the page appends frame and size."""
 
     position: int
     row: int
@@ -207,8 +207,8 @@ class PredictedBox:
 
 @dataclass(frozen=True)
 class AnnotatedBox:
-    """An annotation on it. outcome `ignored`: an ignored region; `negative`: stated to be absent · outline: polygons
-    `x, y, x, y, ...` in pixels, to be drawn in place of the box."""
+    """An annotation on the image. outcome `ignored`: an ignored region; `negative`: annotated as absent · outline: polygons
+    `x, y, x, y, ...` in pixels, drawn instead of the box."""
 
     row: int
     concept: int
@@ -219,7 +219,7 @@ class AnnotatedBox:
 
 @dataclass(frozen=True)
 class ImageDocument:
-    """width, height: pixels as displayed, 0 where the picture cannot be read and nobody declared them."""
+    """width, height: pixels as displayed; 0 if the image cannot be read and no size was declared."""
 
     image: int
     path: str

@@ -1,4 +1,4 @@
-"""What the page tells and is told of decisions."""
+"""Request and response schemas of the review API."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from pellucid.server.schemas.gallery_schema import Box, PageItem
 
 
 def validate_text(string: str) -> str:
-    """JSON can say half of a character, which nothing can keep."""
+    """Reject NUL and unpaired surrogates, which JSON can express but databases cannot store."""
     if "\0" in string or any("\ud800" <= character <= "\udfff" for character in string):
-        raise ValueError("holds half of a character, or none")
+        raise ValueError("contains an unpaired surrogate or NUL")
     return string
 
 
@@ -32,8 +32,8 @@ MAX_ITEMS_PER_REQUEST = 1_000
 
 @dataclass(frozen=True)
 class ItemReference:
-    """An item as the reviewer has it before them. concept: by name; side: `annotated` for items of the tab Extra; score tells equal boxes
-    apart."""
+    """An item as shown to the reviewer. concept: by name; side: `annotated` for items of the tab Extra; score: distinguishes equal
+    boxes."""
 
     image: ImagePath
     concept: ConceptName
@@ -44,9 +44,9 @@ class ItemReference:
 
 @dataclass(frozen=True)
 class DecisionRequest:
-    """A verdict on items, all of one act. concept, box, value: what the annotation should be, where the verdict alone does not say ·
-    replaces: an added box takes the place of the annotation it overlaps · batch: a name of the act, so that asking twice is harmless ·
-    seen: the last decision that the reviewer knew of · corrected: they looked at the version with corrections."""
+    """One verdict on one or more items. concept, box, value: the corrected annotation, if the verdict alone does not define it ·
+    replaces: an added box replaces the annotation it overlaps · batch: an idempotency key ·
+    seen: id of the last decision the reviewer had seen · corrected: the reviewer viewed the corrected version."""
 
     items: Annotated[list[ItemReference], Field(min_length=1, max_length=MAX_ITEMS_PER_REQUEST)]
     verdict: Verdict
@@ -71,7 +71,7 @@ class CommentRequest:
 
 @dataclass(frozen=True)
 class UndoRequest:
-    """Undo or redo of one's own last act."""
+    """Undo or redo the reviewer's own last action."""
 
     who: ReviewerName
     batch: ClientKey
@@ -85,7 +85,7 @@ class RevertRequest:
 
 @dataclass(frozen=True)
 class QueueRequest:
-    """Items to review that nobody else has before them. give_back: those done with · take: how many more."""
+    """Request items that no other reviewer has leased. give_back: items to release · take: number of items to lease."""
 
     session: ClientKey
     who: ReviewerName
@@ -113,7 +113,7 @@ class LabelDocument:
 
 @dataclass(frozen=True)
 class HistoryRow:
-    """One row of the history. on: whether it is in force; standing: whether it decides about its item."""
+    """One decision in the history. on: whether it is active; standing: whether it is the current decision on its item."""
 
     id: int
     when: str
@@ -134,7 +134,7 @@ class HistoryRow:
 
 @dataclass(frozen=True)
 class HistoryDocument:
-    """A page of the history, latest first."""
+    """A page of the history, newest first."""
 
     total: int
     offset: int
@@ -143,8 +143,8 @@ class HistoryDocument:
 
 @dataclass(frozen=True)
 class ReviewOutcomeDocument:
-    """What an act came to. conflicts: decisions of others on the same items that the reviewer had not seen; theirs came first, so the
-    new ones stand."""
+    """The result of a review action. conflicts: earlier decisions of others on the same items that the reviewer had not seen; the
+    new ones take precedence."""
 
     rows: list[HistoryRow]
     conflicts: list[HistoryRow]
@@ -160,9 +160,9 @@ class ReviewerDocument:
 
 @dataclass(frozen=True)
 class ProgressDocument:
-    """How the review goes. head: the last row · reviewers: whose decisions stand · contradicted: what others decided, after the asked
-    row, on items that the asking person had decided on · undo, redo: how many items one's next undo or redo would touch · leased: items
-    that others have before them."""
+    """Review progress. head: id of the last decision · reviewers: those with current decisions · contradicted: decisions of others,
+    after the given id, on items this reviewer had decided on · undo, redo: items affected by the next undo or redo · leased: items
+    leased by others."""
 
     head: int
     me: str | None
@@ -175,7 +175,7 @@ class ProgressDocument:
 
 @dataclass(frozen=True)
 class QueueDocument:
-    """items: newly handed out · left: how many of the list nobody decided on yet · waiting: of these with others."""
+    """items: newly leased · left: number of undecided items in the list · waiting: number of those leased by others."""
 
     items: list[PageItem]
     left: int
@@ -184,7 +184,7 @@ class QueueDocument:
 
 @dataclass(frozen=True)
 class EffectConcept:
-    """Errors on the split and threshold, as trained and with corrections."""
+    """A concept's errors on the split and its threshold, with original and corrected annotations."""
 
     concept: int
     errors: int
@@ -196,8 +196,8 @@ class EffectConcept:
 
 @dataclass(frozen=True)
 class EffectDocument:
-    """What the corrections do to a version's figures. corrections: decisions that change annotations of its images ·
-    not_applied: those whose annotation is no longer there, or whose picture."""
+    """Effect of the corrections on a version's metrics. corrections: decisions that change annotations of its images ·
+    not_applied: those whose annotation or image no longer exists."""
 
     corrections: int
     not_applied: int
