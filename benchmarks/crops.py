@@ -13,7 +13,7 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
-from pellucid.images.crops import cut
+from pellucid.images.crops import render_crop
 
 SIZE, PAGE = 160, 70
 HEADINGS = ["70 crops of 1280 x 960 JPEGs", "on one core", "on two threads", "of simplejpeg alone"]
@@ -53,7 +53,7 @@ def with_pillow(place: str) -> bytes:
 def rows(folder: Path) -> list[list[str]]:
     places = pictures(folder)
     ways: dict[str, Callable[[str], bytes]] = {
-        "pellucid": lambda place: cut(place, (300, 200, 320, 320), SIZE),
+        "pellucid": lambda place: render_crop(place, (300, 200, 320, 320), SIZE),
         "simplejpeg and Pillow": with_simplejpeg,
         "Pillow": with_pillow,
     }

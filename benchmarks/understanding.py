@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.made import Size, make, write_coco
 from benchmarks.reviewing import ask
 from benchmarks.serving import prepare, serving
-from pellucid.analysis.tide import tide
+from pellucid.analysis.tide import tide_report
 from pellucid.api import open as open_workspace
 
 VERSION = "api/views/made/versions/model"
@@ -61,7 +61,7 @@ def gains(size: Size, folder: Path, python: Path) -> list[tuple[str, str]]:
     version.add_predictions(predictions)
     evaluation = version.evaluation
     begun = time.perf_counter()
-    ours = tide(evaluation, 1)
+    ours = tide_report(evaluation, 1)
     took = time.perf_counter() - begun
     assert ours is not None
     theirs = float(subprocess.run([python, "-c", ALONE, annotations, predictions], capture_output=True, text=True, check=True).stdout)

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import NearestNeighbors
 
-from pellucid.analysis.clustering import grouped, laid_out, nearest
+from pellucid.analysis.clustering import cluster_features, map_layout, nearest_rows
 
 CHANCE = np.random.default_rng(0)
 TRUTH = np.repeat(np.arange(5), 60)
@@ -12,33 +12,33 @@ BLOBS = CHANCE.normal(size=(5, 12))[TRUTH] * 6 + CHANCE.normal(size=(300, 12))
 
 
 def test_groups_are_the_blobs_numbered_by_size():
-    label = grouped(BLOBS)
+    label = cluster_features(BLOBS)
     pure = [np.bincount(TRUTH[label == group]).max() / (label == group).sum() for group in np.unique(label)]
     assert min(pure) > 0.95
     assert (np.diff(np.bincount(label)) <= 0).all()
-    assert (grouped(BLOBS) == label).all()
+    assert (cluster_features(BLOBS) == label).all()
 
 
 def test_what_is_unknown_is_in_no_group_and_nowhere_on_the_map():
     features = BLOBS.copy()
     features[::10] = np.nan
-    assert (grouped(features)[::10] == -1).all()
-    place = laid_out(features)
+    assert (cluster_features(features)[::10] == -1).all()
+    place = map_layout(features)
     assert np.isnan(place[::10]).all()
     assert not np.isnan(np.delete(place, np.arange(0, 300, 10), axis=0)).any()
 
 
 def test_the_map_keeps_neighbours_together():
-    place = laid_out(BLOBS)
+    place = map_layout(BLOBS)
     assert ((place >= 0) & (place <= 1)).all()
-    assert (laid_out(BLOBS) == place).all()
+    assert (map_layout(BLOBS) == place).all()
     near = NearestNeighbors(n_neighbors=6).fit(place).kneighbors(return_distance=False)
     assert (TRUTH[near] == TRUTH[:, None]).mean() > 0.97
 
 
 def test_more_points_than_are_laid_out_lie_beside_their_nearest():
     many = np.concatenate([BLOBS + CHANCE.normal(size=BLOBS.shape) * 0.3 for _ in range(8)])
-    place = laid_out(many)
+    place = map_layout(many)
     near = NearestNeighbors(n_neighbors=4).fit(place).kneighbors(return_distance=False)
     truth = np.tile(TRUTH, 8)
     assert (truth[near] == truth[:, None]).mean() > 0.95
@@ -46,11 +46,11 @@ def test_more_points_than_are_laid_out_lie_beside_their_nearest():
 
 def test_the_nearest_are_scikit_learns():
     _, expected = NearestNeighbors(n_neighbors=10).fit(BLOBS).kneighbors(BLOBS[[17]])
-    assert nearest(BLOBS, 17, 10).tolist() == expected[0].tolist()
+    assert nearest_rows(BLOBS, 17, 10).tolist() == expected[0].tolist()
 
 
 def test_few_or_equal_rows_are_one_group():
-    assert set(grouped(BLOBS[:9]).tolist()) == {0}
-    assert set(grouped(np.ones((200, 4))).tolist()) == {0}
-    assert laid_out(BLOBS[:2]).tolist() == [[0.5, 0.5], [0.5, 0.5]]
-    assert adjusted_rand_score(TRUTH, grouped(BLOBS)) > 0.8
+    assert set(cluster_features(BLOBS[:9]).tolist()) == {0}
+    assert set(cluster_features(np.ones((200, 4))).tolist()) == {0}
+    assert map_layout(BLOBS[:2]).tolist() == [[0.5, 0.5], [0.5, 0.5]]
+    assert adjusted_rand_score(TRUTH, cluster_features(BLOBS)) > 0.8

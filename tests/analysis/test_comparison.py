@@ -13,11 +13,11 @@ from pellucid.analysis.comparison import (
     BROKEN,
     FIXED,
     STILL_WRONG,
-    compare,
-    exact_mcnemar,
+    compare_evaluations,
+    mcnemar_p_value,
 )
-from pellucid.browse.items import items
-from pellucid.browse.selection import Selection
+from pellucid.browse.items import gallery_items
+from pellucid.browse.selection import TabSelection
 from pellucid.core.tables import KINDS, SPLITS
 from references.cases import SCORE, cases, guesses
 from references.columns import evaluated
@@ -47,7 +47,7 @@ def pairs(draw, kind):
 
 
 def tab(evaluation, name, split, thresholds):
-    return items(Selection(evaluation, name, split, None, thresholds), 0, 1000)
+    return gallery_items(TabSelection(evaluation, name, split, None, thresholds), 0, 1000)
 
 
 def listed(found):
@@ -73,7 +73,7 @@ def test_annotations_are_compared_one_by_one(kind):
                 for one, own in zip((a, b), at, strict=True)
             ]
             notes = [annotated(one, common) for one in (a, b)]
-            found = compare(a, b, split, *at)
+            found = compare_evaluations(a, b, split, *at)
             number = {kind: int((found.units.outcome == kind).sum()) for kind in (BOTH_RIGHT, FIXED, BROKEN, STILL_WRONG)}
             both = notes[0] & notes[1]
             assert sum(number.values()) == len(both)
@@ -86,8 +86,8 @@ def test_annotations_are_compared_one_by_one(kind):
             missing = [
                 [item for item in tab(one, "missing", split, own) if item.image in common] for one, own in zip((a, b), at, strict=True)
             ]
-            assert len(found.gone.rows) == alone(missing[0], missing[1], a.iou_threshold)
-            assert len(found.new.rows) == alone(missing[1], missing[0], b.iou_threshold)
+            assert len(found.removed.prediction_rows) == alone(missing[0], missing[1], a.iou_threshold)
+            assert len(found.added.prediction_rows) == alone(missing[1], missing[0], b.iou_threshold)
 
     holds()
 
@@ -140,7 +140,7 @@ def test_tags_are_compared_whether_they_are_there_or_not(data):
                 (said_a, right_a), (said_b, right_b) = (tag(one, path, concept, own) for one, own in zip((a, b), at, strict=True))
                 if said_a is not None and said_a == said_b:
                     number[BOTH_RIGHT if right_a and right_b else BROKEN if right_a else FIXED if right_b else STILL_WRONG] += 1
-        found = compare(a, b, split, *at)
+        found = compare_evaluations(a, b, split, *at)
         assert {kind: int((found.units.outcome == kind).sum()) for kind in number} == number
 
 
@@ -165,9 +165,9 @@ def tag(evaluation, path, concept, thresholds):
 @given(fixed=st.integers(0, 400), broken=st.integers(0, 400))
 def test_mcnemar_is_the_exact_binomial_test(fixed, broken):
     expected = binomtest(fixed, fixed + broken).pvalue if fixed + broken else 1.0
-    assert exact_mcnemar(fixed, broken) == pytest.approx(expected, rel=1e-9)
-    assert exact_mcnemar(fixed, broken) == exact_mcnemar(broken, fixed)
-    assert 0 < exact_mcnemar(100_000, 100_500) < 1
+    assert mcnemar_p_value(fixed, broken) == pytest.approx(expected, rel=1e-9)
+    assert mcnemar_p_value(fixed, broken) == mcnemar_p_value(broken, fixed)
+    assert 0 < mcnemar_p_value(100_000, 100_500) < 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -175,6 +175,6 @@ def test_mcnemar_is_the_exact_binomial_test(fixed, broken):
 def test_a_version_compared_with_itself_changed_nothing(kind, data):
     evaluation = evaluated(data.draw(cases(kind)))
     for split in range(len(SPLITS)):
-        found = compare(evaluation, evaluation, split, evaluation.optimal_thresholds, evaluation.optimal_thresholds)
+        found = compare_evaluations(evaluation, evaluation, split, evaluation.optimal_thresholds, evaluation.optimal_thresholds)
         assert set(found.units.outcome.tolist()) <= {BOTH_RIGHT, STILL_WRONG}
-        assert (len(found.gone.rows), len(found.new.rows), found.unlike) == (0, 0, 0)
+        assert (len(found.removed.prediction_rows), len(found.added.prediction_rows), found.mismatch_count) == (0, 0, 0)

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import confusion_matrix, precision_recall_curve
 
-from pellucid.analysis.calibration import calibrated, calibration
-from pellucid.analysis.confusion import clustered, confusion
-from pellucid.analysis.curves import curve, curve_at
-from pellucid.browse.selection import Selection
+from pellucid.analysis.calibration import bin_calibration, measure_calibration
+from pellucid.analysis.confusion import order_by_confusion, build_confusion_matrix
+from pellucid.analysis.curves import build_curve, curve_at_thresholds
+from pellucid.browse.selection import TabSelection
 from pellucid.evaluation.error_causes import CAUSES, false_negative_causes, false_positive_causes
 from pellucid.evaluation.errors import InvalidObjectiveError
 from pellucid.evaluation.objectives import Objective, optimize_objective, parse_objective
@@ -27,10 +27,10 @@ def test_a_curve_counts_what_the_tabs_hold(case, data):
     concept = data.draw(st.one_of(st.none(), st.integers(0, len(evaluation.concepts) - 1)))
     value = data.draw(st.sampled_from([0.0, 0.1, 0.5, 0.9, 2.0]))
     held = np.full(len(evaluation.concepts), value)
-    found = curve_at(evaluation, 1, concept, np.array([value]))
-    tabs = {tab: Selection(evaluation, tab, 1, concept, held).total for tab in ("matched", "missing", "extra")}
+    found = curve_at_thresholds(evaluation, 1, concept, np.array([value]))
+    tabs = {tab: TabSelection(evaluation, tab, 1, concept, held).total for tab in ("matched", "missing", "extra")}
     assert (int(found.tp[0]), int(found.fp[0]), int(found.fn[0])) == (tabs["matched"], tabs["missing"], tabs["extra"])
-    drawn = curve(evaluation, 1, concept)
+    drawn = build_curve(evaluation, 1, concept)
     assert (np.diff(drawn.threshold) > 0).all()
     assert (np.diff(drawn.tp) <= 0).all()
     assert (np.diff(drawn.fp) <= 0).all()
@@ -40,7 +40,7 @@ def test_a_curve_counts_what_the_tabs_hold(case, data):
 def test_the_matrix_sums_to_what_is_annotated_and_what_is_predicted(case, value):
     evaluation = evaluated(case)
     held = np.full(len(evaluation.concepts), value)
-    found = confusion(evaluation, 1, held)
+    found = build_confusion_matrix(evaluation, 1, held)
     side = len(evaluation.concepts) + 1
     matrix = np.zeros((side, side), int)
     annotated, predicted, number = found.cells(evaluation)
@@ -49,12 +49,12 @@ def test_the_matrix_sums_to_what_is_annotated_and_what_is_predicted(case, value)
     assert matrix[:-1].sum(axis=1).tolist() == [tp + fn for tp, _, fn in at]
     assert matrix[:, :-1].sum(axis=0).tolist() == [tp + fp for tp, fp, _ in at]
     assert np.diagonal(matrix)[:-1].tolist() == [tp for tp, _, _ in at]
-    order = clustered(len(evaluation.concepts), annotated, predicted, number)
+    order = order_by_confusion(len(evaluation.concepts), annotated, predicted, number)
     assert sorted(order.tolist()) == list(range(len(evaluation.concepts)))
 
 
 def curve_of_each(evaluation, held):
-    found = [curve_at(evaluation, 1, place, held[[place]]) for place in range(len(evaluation.concepts))]
+    found = [curve_at_thresholds(evaluation, 1, place, held[[place]]) for place in range(len(evaluation.concepts))]
     return [(int(one.tp[0]), int(one.fp[0]), int(one.fn[0])) for one in found]
 
 
@@ -63,7 +63,7 @@ def test_causes_are_the_same_one_by_one_and_together(case, value):
     evaluation = evaluated(case)
     held = np.full(len(evaluation.concepts), value)
     for tab, work in (("extra", false_negative_causes), ("missing", false_positive_causes)):
-        rows = Selection(evaluation, tab, 1, None, held).every()
+        rows = TabSelection(evaluation, tab, 1, None, held).all_rows()
         together = work(evaluation, rows, held).tolist()
         assert together == [work(evaluation, rows[[place]], held)[0] for place in range(len(rows))]
         assert all(0 <= one < len(CAUSES) for one in together)
@@ -72,7 +72,7 @@ def test_causes_are_the_same_one_by_one_and_together(case, value):
 def test_what_is_mixed_up_lies_together():
     """Two families of concepts, listed in turns; within each all are mixed up, the last is in neither."""
     pairs = [(one, other) for one in range(10) for other in range(10) if one != other and one % 2 == other % 2]
-    order = clustered(11, *(np.array(side) for side in zip(*pairs, strict=True)), np.full(len(pairs), 3)).tolist()
+    order = order_by_confusion(11, *(np.array(side) for side in zip(*pairs, strict=True)), np.full(len(pairs), 3)).tolist()
     assert {one % 2 for one in order[:5]} in ({0}, {1})
     assert order[-1] == 10
 
@@ -81,13 +81,13 @@ def test_what_is_mixed_up_lies_together():
 def test_calibration_is_scikit_learns_and_its_error_counted_by_hand(score, data):
     right = np.array(data.draw(st.lists(st.booleans(), min_size=len(score), max_size=len(score))))
     score = np.array(score)
-    found = calibrated(score, right.astype(float), 10)
+    found = bin_calibration(score, right.astype(float), 10)
     inside = np.minimum((score * 10 + 1e-12).astype(int), 9)
     if len(set(right)) == 2 and (np.searchsorted(found.edges, score, side="right") - 1).clip(0, 9).tolist() == inside.tolist():
         share, mean = calibration_curve(right, score, n_bins=10)
-        known = found.number > 0
+        known = found.prediction_counts > 0
         if np.isin(score, found.edges[1:-1]).sum() == 0:
-            assert found.share[known] == pytest.approx(share)
+            assert found.match_rate[known] == pytest.approx(share)
             assert found.mean_score[known] == pytest.approx(mean)
     by_hand = sum(abs((right[bin_] - score[bin_]).sum()) for bin_ in (found_in(found.edges, score, place) for place in range(10)))
     assert found.error == pytest.approx(by_hand / len(score))
@@ -154,14 +154,14 @@ def test_precision_and_recall_of_tags_are_scikit_learns(shared, workspace):
         right = np.array([int(row[name]) for row in truth])
         score = np.array([float(row[name]) for row in said])
         precision, recall, cuts = precision_recall_curve(right, score)
-        found = curve_at(version.evaluation, 1, place, cuts)
+        found = curve_at_thresholds(version.evaluation, 1, place, cuts)
         assert found.precision == pytest.approx(precision[:-1])
         assert found.recall == pytest.approx(recall[:-1])
         share, mean = calibration_curve(right, score, n_bins=15)
-        ours = calibration(version.evaluation, 1, place)
+        ours = measure_calibration(version.evaluation, 1, place)
         if not np.isin(score, ours.edges[1:-1]).any():
-            assert ours.share[ours.number > 0] == pytest.approx(share)
-            assert ours.mean_score[ours.number > 0] == pytest.approx(mean)
+            assert ours.match_rate[ours.prediction_counts > 0] == pytest.approx(share)
+            assert ours.mean_score[ours.prediction_counts > 0] == pytest.approx(mean)
 
 
 @pytest.mark.shared

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pellucid.analysis.slice_features import Condition, Property, condition, of_metadata
-from pellucid.analysis.slice_search import Population, adjusted, p_values, slices, wilson
+from pellucid.analysis.slice_features import Condition, Property, decode_condition, metadata_properties
+from pellucid.analysis.slice_search import Population, adjust_p_values, condition_p_values, discover_slices, wilson_interval
 
 
 def population(chance, items=900, images=150, weak=None, clustered=0.0, columns=6):
@@ -22,13 +22,13 @@ def population(chance, items=900, images=150, weak=None, clustered=0.0, columns=
 
 def test_a_planted_weakness_is_found_and_told_first():
     for seed in range(10):
-        found = slices([population(np.random.default_rng(seed), weak=0.6)])
+        found = discover_slices([population(np.random.default_rng(seed), weak=0.6)])
         first = found[0]
         assert first.conditions[0].name == "item 0"
         assert first.conditions[0].high is not None
-        assert first.rate > 2 * first.elsewhere
-        assert first.interval[0] < first.rate < first.interval[1]
-        assert all(one.conditions[0].name == "item 0" for one in found if one.explained > 5)
+        assert first.error_rate > 2 * first.other_rate
+        assert first.interval[0] < first.error_rate < first.interval[1]
+        assert all(one.conditions[0].name == "item 0" for one in found if one.excess_errors > 5)
 
 
 def test_a_pair_is_found_where_only_both_together_are_weak():
@@ -37,17 +37,17 @@ def test_a_pair_is_found_where_only_both_together_are_weak():
     image = np.sort(chance.integers(0, images, items))
     size, dark = chance.random(items), chance.random(items)
     wrong = chance.random(items) < np.where((size < 0.4) & (dark < 0.4), 0.7, 0.08)
-    found = slices([Population(None, "extra", wrong, image, [Property("size", size), Property("dark", dark)], np.arange(items))])
+    found = discover_slices([Population(None, "extra", wrong, image, [Property("size", size), Property("dark", dark)], np.arange(items))])
     assert {frozenset(condition.name for condition in one.conditions) for one in found} >= {frozenset({"size", "dark"})}
     pair = next(one for one in found if len(one.conditions) == 2)
-    assert pair.rate > 0.5
-    assert pair.elsewhere < 0.2
+    assert pair.error_rate > 0.5
+    assert pair.other_rate < 0.2
 
 
 @pytest.mark.parametrize("clustered", [0.0, 0.25], ids=["items go wrong alone", "images go wrong together"])
 def test_from_noise_nothing_is_told(clustered):
     """Of 150 data sets in which errors have nothing to do with any property, at most few say anything: measured 0 and 1."""
-    alarms = sum(bool(slices([population(np.random.default_rng(1000 + seed), clustered=clustered)])) for seed in range(150))
+    alarms = sum(bool(discover_slices([population(np.random.default_rng(1000 + seed), clustered=clustered)])) for seed in range(150))
     assert alarms <= 5  # 1 % is promised; five of 150 has a chance of 2 % then
 
 
@@ -59,7 +59,7 @@ def test_shuffled_labels_of_real_boxes_say_nothing(shared_coco):
             Population(one.concept, one.error, chance.permutation(one.wrong), one.image, one.properties, one.places)
             for one in evaluation_populations
         ]
-        count += bool(slices(shuffled))
+        count += bool(discover_slices(shuffled))
     assert count <= 2
 
 
@@ -105,7 +105,7 @@ def test_p_values_are_fishers_where_every_item_has_its_own_image():
     items = 400
     wrong = chance.random(items) < 0.2
     inside = np.array([chance.random(items) < 0.1 + 0.25 * wrong, chance.random(items) < 0.4])
-    found = p_values(inside, wrong, np.arange(items))
+    found = condition_p_values(inside, wrong, np.arange(items))
     for flags, p in zip(inside, found, strict=True):
         table = [[(flags & wrong).sum(), (flags & ~wrong).sum()], [(~flags & wrong).sum(), (~flags & ~wrong).sum()]]
         assert p >= stats.fisher_exact(table).pvalue * 0.99  # never surer than the exact test
@@ -118,7 +118,7 @@ def test_errors_that_come_by_images_are_no_evidence_of_their_own():
     image = np.repeat(np.arange(60), 10)
     bad = chance.random(60) < 0.3
     flag = chance.random(60) < 0.4 + 0.2 * bad
-    p = p_values(flag[image][None], bad[image], image)[0]
+    p = condition_p_values(flag[image][None], bad[image], image)[0]
     table = [[(flag & bad).sum(), (flag & ~bad).sum()], [(~flag & bad).sum(), (~flag & ~bad).sum()]]
     boxes = stats.fisher_exact(np.array(table) * 10).pvalue
     assert p > 100 * boxes
@@ -129,17 +129,17 @@ def test_corrections_and_intervals_are_scipys():
     p = np.random.default_rng(0).random(50) ** 2
     ranked = np.sort(p)
     by_hand = np.minimum.accumulate((ranked * 50 / np.arange(1, 51))[::-1])[::-1]
-    assert np.sort(adjusted(p)) == pytest.approx(np.minimum(by_hand, 1))
+    assert np.sort(adjust_p_values(p)) == pytest.approx(np.minimum(by_hand, 1))
     for errors, items in ((0, 20), (7, 31), (200, 220)):
         interval = stats.binomtest(errors, items).proportion_ci(method="wilson")
-        assert wilson(errors / items, items) == pytest.approx((interval.low, interval.high), abs=1e-5)
+        assert wilson_interval(errors / items, items) == pytest.approx((interval.low, interval.high), abs=1e-5)
 
 
 @pytest.mark.parametrize(
     "one", [Condition("size", high=24.0), Condition("box blur", 2.1, 3.0), Condition("camera", values=("a=b", "c..d"))]
 )
 def test_conditions_come_back_from_their_words(one):
-    assert condition(one.words) == one
+    assert decode_condition(one.words) == one
 
 
 def test_columns_of_the_user_are_numbers_where_all_are_and_kinds_where_few():
@@ -147,7 +147,7 @@ def test_columns_of_the_user_are_numbers_where_all_are_and_kinds_where_few():
         "temperature": [str(value) for value in range(20)], "line": ["a", "b"] * 10, "note": [f"note {value}" for value in range(70)][:20],
         "same": ["x"] * 20, "partly": ["1.5", ""] * 10,
     }  # fmt: skip
-    found = {one.name: one for one in of_metadata(columns)}
+    found = {one.name: one for one in metadata_properties(columns)}
     assert set(found) == {"temperature", "line", "note", "partly"}
     assert found["temperature"].labels is None
     assert found["line"].labels == ("a", "b")

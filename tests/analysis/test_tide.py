@@ -9,7 +9,7 @@ from tidecv.data import Data
 
 import pellucid
 import toys
-from pellucid.analysis.tide import tide
+from pellucid.analysis.tide import tide_report
 
 NAMES = {"cls": "Cls", "loc": "Loc", "both": "Both", "dupe": "Dupe", "bkg": "Bkg", "miss": "Miss"}
 
@@ -53,7 +53,7 @@ def test_on_coco256(shared, workspace, model, annotations):
     version.add_predictions(folder / "predictions" / model / "coco_results.json")
     said = json.loads((folder / "predictions" / model / "coco_results.json").read_text())
     images = sorted(image["id"] for image in truth["images"])
-    agree(tide(version.evaluation, 1), reference(truth["annotations"], said, images))
+    agree(tide_report(version.evaluation, 1), reference(truth["annotations"], said, images))
 
 
 @pytest.mark.parametrize("seed", range(25))
@@ -83,12 +83,12 @@ def test_on_drawn_boxes(tmp_path, seed):
     view, _ = pellucid.open(tmp_path / "w").add("v", source)
     version = view.start("m")
     version.add_predictions(toys.results(tmp_path, predictions))
-    agree(tide(version.evaluation, 1), reference(annotations, predictions, images))
+    agree(tide_report(version.evaluation, 1), reference(annotations, predictions, images))
 
 
 def test_what_cannot_be_told_is_not_told(workspace, tmp_path):
     view, _ = workspace.add("v", toys.coco(tmp_path, annotations=[]))
     version = view.start("m")
     version.add_predictions(toys.results(tmp_path, []))
-    assert tide(version.evaluation, 1) is None
+    assert tide_report(version.evaluation, 1) is None
     assert version.results().causes().ap is None

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pellucid
-from pellucid.browse.label_errors import suspicion
+from pellucid.browse.label_errors import label_error_scores
 from references.cases import cases
 from references.columns import evaluated
 
@@ -28,7 +28,7 @@ def test_boxes_are_suspected_by_what_speaks_against_them(case, data):
     for guess in case.predictions:
         guess["score"] = data.draw(st.sampled_from([0.0, 0.1, 0.4, 0.7, 1.0]))
     evaluation = evaluated(case)
-    found = suspicion(evaluation)
+    found = label_error_scores(evaluation)
     guesses, notes = evaluation.predictions, evaluation.annotations
     covered = [image for image, facts in enumerate(sorted(case.images)) if case.images[facts]["covered"]]
     counts = [row for row in range(len(notes)) if notes.positive[row] and not notes.ignore[row] and notes.image[row] in covered]
@@ -50,12 +50,12 @@ def test_boxes_are_suspected_by_what_speaks_against_them(case, data):
     agreed = {a: max([guesses.score[p] for p, other in same if other == a and overlap[p, a] >= case.iou], default=0) for a in counts}
     for a in counts:
         evidence = max([against(pair) or 0 for pair in overlap if pair[1] == a], default=0)
-        assert found.annotations[a] == pytest.approx(evidence - agreed[a])
+        assert found.annotation_scores[a] == pytest.approx(evidence - agreed[a])
     for p in np.flatnonzero(wrong):
         own = max([overlap[pair] for pair in same if pair[0] == p], default=0)
         other = max([overlap[pair] for pair in overlap if pair[0] == p and pair not in same], default=0)
         accusations = [against(pair) - agreed[pair[1]] for pair in overlap if pair[0] == p and against(pair) is not None]
-        assert found.predictions[p] == pytest.approx(max([guesses.score[p] * (1 - own) * (1 - other), *accusations]))
+        assert found.prediction_scores[p] == pytest.approx(max([guesses.score[p] * (1 - own) * (1 - other), *accusations]))
 
 
 @pytest.mark.shared

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pellucid.browse.selection import TABS, Selection
+from pellucid.browse.selection import TABS, TabSelection
 from pellucid.core.tables import empty_annotation_table
 from pellucid.evaluation.incremental import rematch, replace_annotations
 from references.cases import cases
@@ -42,5 +42,5 @@ def assert_same(one, other):
     assert one.thresholds == other.thresholds
     for tab in TABS:
         for split in range(3):
-            ours, theirs = (Selection(each, tab, split, None, each.optimal_thresholds) for each in (one, other))
+            ours, theirs = (TabSelection(each, tab, split, None, each.optimal_thresholds) for each in (one, other))
             assert ours.page(0, 100).tolist() == theirs.page(0, 100).tolist()

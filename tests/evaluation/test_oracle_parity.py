@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pellucid.browse.items import items
-from pellucid.browse.selection import TABS, Selection
+from pellucid.browse.items import gallery_items
+from pellucid.browse.selection import TABS, TabSelection
 from pellucid.core.tables import KINDS, SPLITS
 from pellucid.evaluation.counts import count_outcomes, histogram
 from pellucid.evaluation.thresholds import threshold_including
@@ -86,13 +86,13 @@ def test_tabs_hold_the_same_items_in_the_same_order(kind, tab, data):
     reverse = data.draw(st.booleans())
     values = np.array([at[name] for name in case.concepts])
     place = None if concept is None else case.concepts.index(concept)
-    selection = Selection(evaluation, tab, SPLITS.index(split), place, values, reverse)
+    selection = TabSelection(evaluation, tab, SPLITS.index(split), place, values, reverse)
     rows = plain.tab(case, tab, split, concept, at, reverse)
     expected = [plain.item(case, tab, row, at) for row in rows]
     assert selection.total == len(expected)
     offset, limit = data.draw(st.integers(0, 12)), data.draw(st.integers(0, 12))
-    assert [shown(item) for item in items(selection, 0, 100)] == expected
-    page = items(selection, offset, limit)
+    assert [shown(item) for item in gallery_items(selection, 0, 100)] == expected
+    page = gallery_items(selection, offset, limit)
     assert [shown(item) for item in page] == expected[offset : offset + limit]
     assert [item.position for item in page] == list(range(offset, offset + len(page)))
 
@@ -105,10 +105,10 @@ def test_the_threshold_position_is_the_first_item_under_it(kind, data):
     concept, value = data.draw(st.sampled_from([None, *case.concepts])), data.draw(SCORE)
     at = dict.fromkeys(case.concepts, value)
     place = None if concept is None else case.concepts.index(concept)
-    selection = Selection(evaluation, "all", 1, place, np.full(len(case.concepts), value))
+    selection = TabSelection(evaluation, "all", 1, place, np.full(len(case.concepts), value))
     scores = [case.predictions[row]["score"] for row in plain.tab(case, "all", "validation", concept, at)]
     assert selection.threshold_position == next((place for place, score in enumerate(scores) if score < value), len(scores))
-    backwards = Selection(evaluation, "all", 1, place, np.full(len(case.concepts), value), reverse=True)
+    backwards = TabSelection(evaluation, "all", 1, place, np.full(len(case.concepts), value), reverse=True)
     assert backwards.threshold_position == next((place for place, score in enumerate(scores[::-1]) if score >= value), len(scores))
 
 
@@ -122,7 +122,7 @@ def test_counts_and_invariants_hold_at_every_threshold(kind, data):
     for place, split in enumerate(SPLITS):
         counts = count_outcomes(evaluation, place, values)
         for number, concept in enumerate(case.concepts):
-            sizes = {tab: Selection(evaluation, tab, place, number, values).total for tab in TABS}
+            sizes = {tab: TabSelection(evaluation, tab, place, number, values).total for tab in TABS}
             tp, fp, fn = plain.confusion(case, split, concept, at[concept])
             assert (counts.tp[number], counts.fp[number], counts.fn[number]) == (tp, fp, fn)
             assert (sizes["matched"], sizes["missing"], sizes["extra"]) == (tp, fp, fn)
@@ -149,7 +149,7 @@ def test_all_does_not_change_with_the_annotations(kind, data):
 
 
 def whole(evaluation, values):
-    return items(Selection(evaluation, "all", 1, None, values), 0, 100)
+    return gallery_items(TabSelection(evaluation, "all", 1, None, values), 0, 100)
 
 
 @given(data=st.data())

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.made import Size, make
 
 from native.test_same_bits import columns_of
-from pellucid.browse.selection import Selection
+from pellucid.browse.selection import TabSelection
 from pellucid.evaluation.counts import count_outcomes, precompute
 from pellucid.evaluation.sorted_runs import STRIDE
 
@@ -48,7 +48,7 @@ def sizes():
 def test_a_page_reads_as_much_of_a_gallery_sixteen_times_as_large(sizes, tab, share):
     work = {}
     for number, (evaluation, reads) in sizes.items():
-        selection = Selection(evaluation, tab, VALIDATION, None, evaluation.optimal_thresholds)
+        selection = TabSelection(evaluation, tab, VALIDATION, None, evaluation.optimal_thresholds)
         reads.clear()
         assert len(selection.page(int(share * (selection.total - 50)), 50)) == 50
         work[number] = sum(reads)
@@ -61,7 +61,7 @@ def test_the_jump_to_the_threshold_searches_and_does_not_scan(sizes):
         thresholds = evaluation.optimal_thresholds.copy()
         thresholds[0] = 0.31
         reads.clear()
-        assert Selection(evaluation, "all", VALIDATION, 0, thresholds).threshold_position > 0
+        assert TabSelection(evaluation, "all", VALIDATION, 0, thresholds).threshold_position > 0
         assert 0 < sum(reads) <= 3 * np.log2(STRIDE) + 3
 
 

@@ -221,10 +221,10 @@ def test_hugging_face_tables_carry_their_pictures(tmp_path, workspace):
     assert [concept.name for concept in view.manifest.concepts] == ["cat", "dog"]
     assert not any(note.kind == "picture_absent" for note in notes)
     images, folders = view.images_and_folders
-    from pellucid.images.locations import join
-    from pellucid.images.sizes import displayed_size
+    from pellucid.images.locations import join_location
+    from pellucid.images.sizes import display_size
 
-    assert displayed_size(join(folders[images.root[0]], images.path[0])) == (64, 48)
+    assert display_size(join_location(folders[images.root[0]], images.path[0])) == (64, 48)
 
 
 class Detections:

@@ -10,9 +10,9 @@ from PIL import Image
 
 import toys
 from pellucid.images.crop_cache import CropCache
-from pellucid.images.crop_region import frame
-from pellucid.images.crops import PictureProblem, cut
-from pellucid.images.sizes import displayed_size
+from pellucid.images.crop_region import box_crop_region
+from pellucid.images.crops import UnreadableImageError, render_crop
+from pellucid.images.sizes import display_size
 
 
 def opened(data):
@@ -34,7 +34,7 @@ def near(colour, expected, most=12):
 )  # fmt: skip
 def test_colours_come_out_right(tmp_path, name, mode, colour, expected):
     path = toys.picture(tmp_path / name, 64, 48, mode, colour)
-    shown = opened(cut(str(path), None, 320))
+    shown = opened(render_crop(str(path), None, 320))
     assert shown.size == (64, 48)
     assert near(shown.getpixel((30, 20)), expected)
 
@@ -42,7 +42,7 @@ def test_colours_come_out_right(tmp_path, name, mode, colour, expected):
 def test_sixteen_bits_are_stretched_to_be_seen(tmp_path):
     ramp = np.linspace(1000, 4000, 64 * 48).reshape(48, 64).astype(np.uint16)
     Image.fromarray(ramp).save(tmp_path / "deep.png")
-    shown = np.asarray(opened(cut(str(tmp_path / "deep.png"), None, 320)))[..., 0]
+    shown = np.asarray(opened(render_crop(str(tmp_path / "deep.png"), None, 320)))[..., 0]
     assert shown[0, 0] < 10
     assert shown[-1, -1] > 245
     assert (np.diff(shown.mean(1)) >= 0).all()
@@ -51,7 +51,7 @@ def test_sixteen_bits_are_stretched_to_be_seen(tmp_path):
 def test_an_animation_shows_its_first_frame(tmp_path):
     frames = [Image.new("RGB", (64, 48), colour) for colour in ((200, 0, 0), (0, 200, 0))]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
-    assert near(opened(cut(str(tmp_path / "a.gif"), None, 320)).getpixel((9, 9)), (200, 0, 0))
+    assert near(opened(render_crop(str(tmp_path / "a.gif"), None, 320)).getpixel((9, 9)), (200, 0, 0))
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -66,13 +66,13 @@ def test_pictures_are_the_right_way_up(tmp_path, orientation, name):
     exif = Image.Exif()
     exif[0x0112] = orientation
     stored.save(tmp_path / name, exif=exif)
-    assert displayed_size(str(tmp_path / name)) == (400, 240)
+    assert display_size(str(tmp_path / name)) == (400, 240)
     for size in (400, 100):
-        shown = opened(cut(str(tmp_path / name), None, size))
+        shown = opened(render_crop(str(tmp_path / name), None, size))
         assert shown.size == (size, size * 240 // 400)
         assert near(shown.getpixel((size // 10, size // 10)), (220, 0, 0), 30)
         assert near(shown.getpixel((size - size // 10, size // 10)), (0, 220, 0), 30)
-    corner = opened(cut(str(tmp_path / name), (330, 10, 60, 60), 100))
+    corner = opened(render_crop(str(tmp_path / name), (330, 10, 60, 60), 100))
     assert near(corner.getpixel((30, 30)), (0, 220, 0), 30)
 
 
@@ -80,7 +80,7 @@ def test_a_crop_is_the_region_asked_for(tmp_path):
     y, x = np.mgrid[0:600, 0:800]
     Image.fromarray(np.stack([x // 4, y // 3, x * 0 + 50], -1).astype(np.uint8)).save(tmp_path / "a.jpg", quality=95, subsampling=0)
     for region in ((100, 60, 200, 200), (0, 0, 40, 40), (700, 500, 100, 100), (-50, -50, 100, 100), (790, 590, 999, 999)):
-        shown = np.asarray(opened(cut(str(tmp_path / "a.jpg"), region, 160))).astype(int)
+        shown = np.asarray(opened(render_crop(str(tmp_path / "a.jpg"), region, 160))).astype(int)
         left, top = max(0, region[0]), max(0, region[1])
         right, bottom = min(800, region[0] + region[2]), min(600, region[1] + region[3])
         assert abs(shown[..., 0].mean() - (left + right - 1) / 8) < 2.5
@@ -116,15 +116,15 @@ def broken(folder, case):
     [("missing", "not found"), ("a folder", "broken"), ("empty", "not a picture"), ("a text", "not a picture"), ("cut short", "broken"), ("broken PNG", "broken"), ("a bomb", "too large")],
 )  # fmt: skip
 def test_what_cannot_be_shown_says_why(tmp_path, case, said):
-    with pytest.raises(PictureProblem, match=said):
-        cut(str(broken(tmp_path, case)), None, 320)
+    with pytest.raises(UnreadableImageError, match=said):
+        render_crop(str(broken(tmp_path, case)), None, 320)
 
 
 @given(
     box=st.tuples(*[st.floats(-500, 2000)] * 2, *[st.floats(0, 3000)] * 2), width=st.integers(1, 4000), height=st.integers(1, 4000)
 )  # fmt: skip
 def test_frames_stay_inside_and_hold_what_they_can_of_the_box(box, width, height):
-    left, top, across, down = frame(box, width, height)
+    left, top, across, down = box_crop_region(box, width, height)
     assert 0 <= left <= left + across <= width
     assert 0 <= top <= top + down <= height
     assert across >= 1
@@ -137,8 +137,8 @@ def test_frames_stay_inside_and_hold_what_they_can_of_the_box(box, width, height
 
 def test_the_cache_keeps_within_its_bound_and_drops_what_is_oldest(tmp_path):
     path = toys.picture(tmp_path / "a.jpg", 400, 400, "RGB", (9, 99, 200))
-    size = len(cut(str(path), (0, 0, 100, 100), 100))
-    cache = CropCache(tmp_path / "crops", bound=size * 20)
+    size = len(render_crop(str(path), (0, 0, 100, 100), 100))
+    cache = CropCache(tmp_path / "crops", max_bytes=size * 20)
     for number in range(200):
         cache.crop(str(path), (number, 0, 100, 100), 100)
         held = sum(file.stat().st_size for file in (tmp_path / "crops").rglob("*.jpg"))

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from pellucid.images.statistics import COLOURS, LOOKS, look
+from pellucid.images.statistics import COLOUR_NAMES, IMAGE_STATISTICS, read_measurements
 
 CHANCE = np.random.default_rng(0)
-BLUR, NOISE = LOOKS.index("blur"), LOOKS.index("noise")
+BLUR, NOISE = IMAGE_STATISTICS.index("blur"), IMAGE_STATISTICS.index("noise")
 
 
 def checks(side=160, step=16):
@@ -18,11 +18,11 @@ def checks(side=160, step=16):
 
 def test_light_contrast_and_colour_are_those_of_the_pixels(tmp_path):
     Image.new("RGB", (80, 60), (200, 30, 30)).save(tmp_path / "red.png")
-    found = look(str(tmp_path / "red.png"), [[10, 10, 40, 40]])
+    found = read_measurements(str(tmp_path / "red.png"), [[10, 10, 40, 40]])
     brightness = 0.299 * 200 + 0.587 * 30 + 0.114 * 30
-    assert found.looks[:, 0] == pytest.approx([brightness, brightness], abs=0.5)
-    assert found.looks[:, 1] == pytest.approx([0, 0], abs=1e-3)
-    assert [COLOURS[one] for one in found.colour] == ["red", "red"]
+    assert found.statistics[:, 0] == pytest.approx([brightness, brightness], abs=0.5)
+    assert found.statistics[:, 1] == pytest.approx([0, 0], abs=1e-3)
+    assert [COLOUR_NAMES[one] for one in found.colours] == ["red", "red"]
 
 
 def test_blur_rises_with_blur_and_hardly_with_noise_or_light(tmp_path):
@@ -33,7 +33,7 @@ def test_blur_rises_with_blur_and_hardly_with_noise_or_light(tmp_path):
         "noisy": Image.fromarray((np.asarray(checks(), float) + CHANCE.normal(0, 5, (160, 160, 3))).clip(0, 255).astype(np.uint8)),
     }.items():  # fmt: skip
         picture.save(tmp_path / f"{name}.png")
-        said[name] = look(str(tmp_path / f"{name}.png"), []).looks[0]
+        said[name] = read_measurements(str(tmp_path / f"{name}.png"), []).statistics[0]
     assert said["sharp"][BLUR] < said["soft"][BLUR] < said["blurred"][BLUR]
     assert said["dark"][BLUR] == pytest.approx(said["sharp"][BLUR], rel=0.05)
     assert said["noisy"][BLUR] < said["soft"][BLUR]
@@ -45,7 +45,7 @@ def test_noise_is_about_its_standard_deviation(tmp_path):
     for sigma in (4, 12):
         pixels = (128 + CHANCE.normal(0, sigma, (200, 200))).clip(0, 255).astype(np.uint8)
         Image.fromarray(pixels).convert("RGB").save(tmp_path / "n.png")
-        assert look(str(tmp_path / "n.png"), []).looks[0][NOISE] == pytest.approx(sigma, rel=0.1)
+        assert read_measurements(str(tmp_path / "n.png"), []).statistics[0][NOISE] == pytest.approx(sigma, rel=0.1)
 
 
 def test_camera_time_and_orientation_come_from_exif(tmp_path):
@@ -56,20 +56,20 @@ def test_camera_time_and_orientation_come_from_exif(tmp_path):
     exif[0x0110], exif[0x0112] = "X100", 6
     exif.get_ifd(0x8769)[0x9003] = "2024:05:17 13:45:10"
     Image.fromarray(pixels).save(tmp_path / "a.jpg", exif=exif, quality=95)
-    found = look(str(tmp_path / "a.jpg"), [[0, 0, 40, 45], [0, 55, 40, 45]])
+    found = read_measurements(str(tmp_path / "a.jpg"), [[0, 0, 40, 45], [0, 55, 40, 45]])
     assert (found.camera, found.taken) == ("X100", "2024-05-17 13")
-    assert [COLOURS[one] for one in found.colour[1:]] == ["white", "black"]
+    assert [COLOUR_NAMES[one] for one in found.colours[1:]] == ["white", "black"]
 
 
 def test_what_cannot_be_seen_is_unknown(tmp_path):
     Image.new("RGB", (64, 48)).save(tmp_path / "a.png")
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
-    found = look(str(tmp_path / "a.png"), [[1000, 1000, 5, 5], [1e300, -1e300, 4, 4], [0, 0, 6, 6]])
-    assert np.isnan(found.looks[1:3]).all()
-    assert np.isnan(found.looks[3, [BLUR, NOISE]]).all()
-    assert found.looks[3, 0] == 0
+    found = read_measurements(str(tmp_path / "a.png"), [[1000, 1000, 5, 5], [1e300, -1e300, 4, 4], [0, 0, 6, 6]])
+    assert np.isnan(found.statistics[1:3]).all()
+    assert np.isnan(found.statistics[3, [BLUR, NOISE]]).all()
+    assert found.statistics[3, 0] == 0
     for missing in ("broken.jpg", "absent.jpg"):
-        found = look(str(tmp_path / missing), [[1, 1, 2, 2]])
-        assert np.isnan(found.looks).all()
-        assert found.looks.shape == (2, len(LOOKS))
+        found = read_measurements(str(tmp_path / missing), [[1, 1, 2, 2]])
+        assert np.isnan(found.statistics).all()
+        assert found.statistics.shape == (2, len(IMAGE_STATISTICS))
         assert (found.camera, found.taken) == ("", "")

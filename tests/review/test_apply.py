@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from pellucid.browse.items import items
-from pellucid.browse.selection import TABS, Selection
+from pellucid.browse.items import gallery_items
+from pellucid.browse.selection import TABS, TabSelection
 from pellucid.core.tables import EXHAUSTIVE, KINDS, empty_annotation_table
 from pellucid.evaluation.error_causes import ImageRows
 from pellucid.evaluation.match_result import IGNORED
@@ -48,7 +48,7 @@ def verdicts(draw, kind):
     evaluation = evaluated(draw(cases(kind)))
     thresholds = np.full(len(evaluation.concepts), 0.4)
     shown = [(tab, item) for tab in TABS for split in range(3)
-             for item in items(Selection(evaluation, tab, split, None, thresholds), 0, 100)]  # fmt: skip
+             for item in gallery_items(TabSelection(evaluation, tab, split, None, thresholds), 0, 100)]  # fmt: skip
     assume(shown)
     tab, item = draw(st.sampled_from(shown))
     change = Edit()

@@ -11,7 +11,7 @@ from pellucid.evaluation.evaluation import Evaluation
 from pellucid.evaluation.match_result import MATCHED, WRONG
 from pellucid.evaluation.sorted_runs import IndirectColumn
 
-BINS = 15
+CALIBRATION_BINS = 15
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,33 +23,33 @@ class Calibration:
     """
 
     edges: Float64Array
-    number: Int64Array
-    right: Int64Array
+    prediction_counts: Int64Array
+    match_counts: Int64Array
     mean_score: Float64Array
     error: float
 
     @property
-    def share(self) -> Float64Array:
-        return np.asarray(np.divide(self.right, self.number, out=np.full(len(self.number), np.nan), where=self.number > 0))
+    def match_rate(self) -> Float64Array:
+        return np.asarray(np.divide(self.match_counts, self.prediction_counts, out=np.full(len(self.prediction_counts), np.nan), where=self.prediction_counts > 0))
 
 
-def calibration(evaluation: Evaluation, split: int, concept: int | None, bins: int = BINS) -> Calibration | None:
+def measure_calibration(evaluation: Evaluation, split: int, concept: int | None, bin_count: int = CALIBRATION_BINS) -> Calibration | None:
     """Of the predictions that can match: boxes, scored images of a tag, images' highest concepts. None where scores are no probabilities
     (outside 0 to 1), or there are none."""
     runs = evaluation.predicted_concepts if concept is None or evaluation.kind == "classification" else evaluation.all_predictions
     begin, end = runs.split_span(split) if concept is None else runs.span(split, concept)
-    score, state = np.asarray(runs.score[begin:end]), IndirectColumn(evaluation.state, runs.table_rows)[slice(begin, end)]
-    counts = (state == MATCHED) | (state == WRONG)
-    score, right = score[counts], state[counts] == MATCHED
-    if not len(score) or score.min() < 0 or score.max() > 1:
+    scores, states = np.asarray(runs.score[begin:end]), IndirectColumn(evaluation.state, runs.table_rows)[slice(begin, end)]
+    is_counted = (states == MATCHED) | (states == WRONG)
+    scores, is_match = scores[is_counted], states[is_counted] == MATCHED
+    if not len(scores) or scores.min() < 0 or scores.max() > 1:
         return None
-    return calibrated(score, right.astype(float), bins)
+    return bin_calibration(scores, is_match.astype(float), bin_count)
 
 
-def calibrated(score: Float64Array, right: Float64Array, bins: int) -> Calibration:
-    edges = np.linspace(0, 1, bins + 1)
-    place = np.clip(np.searchsorted(edges, score, side="right") - 1, 0, bins - 1)
-    number = np.bincount(place, minlength=bins)
-    hits, sums = (np.bincount(place, values, minlength=bins) for values in (right, score))
-    mean = np.divide(sums, number, out=np.full(bins, np.nan), where=number > 0)
-    return Calibration(edges, number, hits.astype(np.int64), mean, float(np.abs(hits - sums).sum() / len(score)))
+def bin_calibration(scores: Float64Array, matches: Float64Array, bin_count: int) -> Calibration:
+    edges = np.linspace(0, 1, bin_count + 1)
+    bin_index = np.clip(np.searchsorted(edges, scores, side="right") - 1, 0, bin_count - 1)
+    prediction_counts = np.bincount(bin_index, minlength=bin_count)
+    match_counts, score_sums = (np.bincount(bin_index, weights, minlength=bin_count) for weights in (matches, scores))
+    mean_scores = np.divide(score_sums, prediction_counts, out=np.full(bin_count, np.nan), where=prediction_counts > 0)
+    return Calibration(edges, prediction_counts, match_counts.astype(np.int64), mean_scores, float(np.abs(match_counts - score_sums).sum() / len(scores)))

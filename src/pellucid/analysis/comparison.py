@@ -27,23 +27,23 @@ BOTH_RIGHT, FIXED, BROKEN, STILL_WRONG = 0, 1, 2, 3
 
 
 @dataclass(frozen=True, eq=False)
-class Units:
+class ComparedUnits:
     """What was compared. image, concept: positions in the first version · row: of the annotation in each version (detection), else -1 ·
     outcome: BOTH_RIGHT, FIXED, BROKEN or STILL_WRONG."""
 
     image: Int64Array
     concept: Int64Array
-    row_a: Int64Array
-    row_b: Int64Array
+    annotation_row_a: Int64Array
+    annotation_row_b: Int64Array
     outcome: Int32Array
 
 
 @dataclass(frozen=True, eq=False)
-class Alarms:
+class UniqueFalsePositives:
     """False alarms that only one version has: predictions at or over the threshold that match nothing. rows: of its predictions."""
 
-    rows: Int64Array
-    concept: Int64Array
+    prediction_rows: Int64Array
+    concepts: Int64Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,214 +51,214 @@ class Comparison:
     """gone: false alarms of the first version that the second has not · new: the reverse (concepts as positions in the first version) ·
     concepts: of both, as positions in the first · unlike: annotations of common images that only one version froze · images: in common."""
 
-    units: Units
-    gone: Alarms
-    new: Alarms
-    concepts: Int64Array
-    images: int
-    unlike: int
+    units: ComparedUnits
+    removed: UniqueFalsePositives
+    added: UniqueFalsePositives
+    shared_concepts: Int64Array
+    image_count: int
+    mismatch_count: int
 
 
 @dataclass(frozen=True, eq=False)
-class Shared:
+class SharedIndex:
     """Where the images and concepts of two versions meet. of_b: per image (concept) of the first, its position in the second, else -1."""
 
-    image_of_b: Int64Array
-    concept_of_b: Int64Array
+    image_in_b: Int64Array
+    concept_in_b: Int64Array
 
 
-def compare(a: Evaluation, b: Evaluation, split: int, thresholds_a: Float64Array, thresholds_b: Float64Array) -> Comparison:
+def compare_evaluations(a: Evaluation, b: Evaluation, split: int, thresholds_a: Float64Array, thresholds_b: Float64Array) -> Comparison:
     """a, b: versions of one view. thresholds: one a concept of each."""
-    shared = meet(a, b, split)
-    work = {"detection": units_of_boxes, "tagging": units_of_tags, "classification": units_of_images}
-    units, unlike = work[a.kind](a, b, shared, thresholds_a, thresholds_b)
-    back = meet_back(shared, b)
-    ours, theirs = (alarms(one, thresholds) for one, thresholds in ((a, thresholds_a), (b, thresholds_b)))
-    gone = without_counterpart(a, ours, b, theirs, shared)
-    new = without_counterpart(b, theirs, a, ours, back)
-    known = np.flatnonzero(shared.concept_of_b >= 0)
+    shared = build_shared_index(a, b, split)
+    comparers = {"detection": compare_boxes, "tagging": compare_tags, "classification": compare_images}
+    units, mismatch_count = comparers[a.kind](a, b, shared, thresholds_a, thresholds_b)
+    inverse = invert_shared_index(shared, b)
+    false_positives_a, false_positives_b = (false_positive_rows(version, thresholds) for version, thresholds in ((a, thresholds_a), (b, thresholds_b)))
+    removed_rows = unpaired_false_positives(a, false_positives_a, b, false_positives_b, shared)
+    added_rows = unpaired_false_positives(b, false_positives_b, a, false_positives_a, inverse)
+    shared_concepts = np.flatnonzero(shared.concept_in_b >= 0)
     return Comparison(
-        units, Alarms(gone, np.asarray(a.predictions.concept[gone], np.int64)), Alarms(new, back.concept_of_b[b.predictions.concept[new]]),
-        known, int((shared.image_of_b >= 0).sum()), unlike,
+        units, UniqueFalsePositives(removed_rows, np.asarray(a.predictions.concept[removed_rows], np.int64)), UniqueFalsePositives(added_rows, inverse.concept_in_b[b.predictions.concept[added_rows]]),
+        shared_concepts, int((shared.image_in_b >= 0).sum()), mismatch_count,
     )  # fmt: skip
 
 
-def meet(a: Evaluation, b: Evaluation, split: int) -> Shared:
+def build_shared_index(a: Evaluation, b: Evaluation, split: int) -> SharedIndex:
     """Images of the split that both froze and both were run on; concepts of both, by name."""
-    place = {path: row for row, path in enumerate(b.images.path.tolist())}
-    found = np.array([place.get(path, -1) for path in a.images.path.tolist()], np.int64).reshape(-1)
-    able_b = (b.coverage != NOT_RUN) & (b.images.split == split)
-    able = (a.coverage != NOT_RUN) & (a.images.split == split) & (found >= 0)
-    able[able] &= able_b[found[able]]
-    names = {name: row for row, name in enumerate(b.concepts)}
-    return Shared(np.where(able, found, -1), np.array([names.get(name, -1) for name in a.concepts], np.int64).reshape(-1))
+    row_by_path = {path: image_row for image_row, path in enumerate(b.images.path.tolist())}
+    image_in_b = np.array([row_by_path.get(path, -1) for path in a.images.path.tolist()], np.int64).reshape(-1)
+    is_comparable_b = (b.coverage != NOT_RUN) & (b.images.split == split)
+    is_comparable = (a.coverage != NOT_RUN) & (a.images.split == split) & (image_in_b >= 0)
+    is_comparable[is_comparable] &= is_comparable_b[image_in_b[is_comparable]]
+    index_by_concept = {concept_name: concept_index for concept_index, concept_name in enumerate(b.concepts)}
+    return SharedIndex(np.where(is_comparable, image_in_b, -1), np.array([index_by_concept.get(concept_name, -1) for concept_name in a.concepts], np.int64).reshape(-1))
 
 
-def meet_back(shared: Shared, b: Evaluation) -> Shared:
+def invert_shared_index(shared: SharedIndex, b: Evaluation) -> SharedIndex:
     """The same, from the second version's side."""
 
-    def turned(forward: Int64Array, number: int) -> Int64Array:
-        back = np.full(number, -1, np.int64)
-        known = np.flatnonzero(forward >= 0)
-        back[forward[known]] = known
-        return back
+    def invert(forward: Int64Array, size: int) -> Int64Array:
+        inverse = np.full(size, -1, np.int64)
+        mapped = np.flatnonzero(forward >= 0)
+        inverse[forward[mapped]] = mapped
+        return inverse
 
-    return Shared(turned(shared.image_of_b, len(b.images)), turned(shared.concept_of_b, len(b.concepts)))
+    return SharedIndex(invert(shared.image_in_b, len(b.images)), invert(shared.concept_in_b, len(b.concepts)))
 
 
-def outcomes(right_a: BoolArray, right_b: BoolArray) -> Int32Array:
+def unit_outcomes(right_a: BoolArray, right_b: BoolArray) -> Int32Array:
     return np.where(right_a, np.where(right_b, BOTH_RIGHT, BROKEN), np.where(right_b, FIXED, STILL_WRONG)).astype(np.int32)
 
 
-Found = tuple[Units, int]
+UnitsAndMismatches = tuple[ComparedUnits, int]
 
 
-def units_of_boxes(a: Evaluation, b: Evaluation, shared: Shared, thresholds_a: Float64Array, thresholds_b: Float64Array) -> Found:
+def compare_boxes(a: Evaluation, b: Evaluation, shared: SharedIndex, thresholds_a: Float64Array, thresholds_b: Float64Array) -> UnitsAndMismatches:
     """Boxes that both froze: the same image, concept and sides; of equal ones the first with the first."""
-    keys_a, rows_a = box_keys(a, shared.image_of_b >= 0, shared.concept_of_b >= 0, None)
-    back = meet_back(shared, b)
-    keys_b, rows_b = box_keys(b, back.image_of_b >= 0, back.concept_of_b >= 0, back)
-    place = dict(zip(keys_b, rows_b, strict=True))
-    pairs = [(row, place[key]) for key, row in zip(keys_a, rows_a, strict=True) if key in place]
-    one, other = (np.array([pair[side] for pair in pairs], np.int64) for side in (0, 1))
-    right_a = a.answer_score[one] >= thresholds_a[a.annotations.concept[one]]
-    right_b = b.answer_score[other] >= thresholds_b[b.annotations.concept[other]]
-    image, concept = (np.asarray(column[one], np.int64) for column in (a.annotations.image, a.annotations.concept))
-    return Units(image, concept, one, other, outcomes(right_a, right_b)), len(keys_a) + len(keys_b) - 2 * len(pairs)
+    keys_a, rows_a = shared_box_keys(a, shared.image_in_b >= 0, shared.concept_in_b >= 0, None)
+    inverse = invert_shared_index(shared, b)
+    keys_b, rows_b = shared_box_keys(b, inverse.image_in_b >= 0, inverse.concept_in_b >= 0, inverse)
+    row_b_by_key = dict(zip(keys_b, rows_b, strict=True))
+    row_pairs = [(row_a, row_b_by_key[key]) for key, row_a in zip(keys_a, rows_a, strict=True) if key in row_b_by_key]
+    annotation_rows_a, annotation_rows_b = (np.array([row_pair[side] for row_pair in row_pairs], np.int64) for side in (0, 1))
+    right_a = a.answer_score[annotation_rows_a] >= thresholds_a[a.annotations.concept[annotation_rows_a]]
+    right_b = b.answer_score[annotation_rows_b] >= thresholds_b[b.annotations.concept[annotation_rows_b]]
+    image, concept = (np.asarray(annotation_column[annotation_rows_a], np.int64) for annotation_column in (a.annotations.image, a.annotations.concept))
+    return ComparedUnits(image, concept, annotation_rows_a, annotation_rows_b, unit_outcomes(right_a, right_b)), len(keys_a) + len(keys_b) - 2 * len(row_pairs)
 
 
-def box_keys(evaluation: Evaluation, images: BoolArray, concepts: BoolArray, back: Shared | None) -> tuple[list[tuple[object, ...]], list[int]]:
+def shared_box_keys(evaluation: Evaluation, is_shared_image: BoolArray, is_shared_concept: BoolArray, inverse: SharedIndex | None) -> tuple[list[tuple[object, ...]], list[int]]:
     """What annotated boxes are known by in both versions, and their rows; images and concepts as the first version numbers them."""
-    table = evaluation.annotations
-    counted = table.positive & ~table.ignore & images[table.image] & concepts[table.concept]
-    rows = np.flatnonzero(counted)
-    assert table.box is not None
-    image, concept = np.asarray(table.image[rows], np.int64), np.asarray(table.concept[rows], np.int64)
-    if back is not None:
-        image, concept = back.image_of_b[image], back.concept_of_b[concept]
-    seen: dict[tuple[object, ...], int] = {}
+    annotations = evaluation.annotations
+    is_counted = annotations.positive & ~annotations.ignore & is_shared_image[annotations.image] & is_shared_concept[annotations.concept]
+    annotation_rows = np.flatnonzero(is_counted)
+    assert annotations.box is not None
+    image, concept = np.asarray(annotations.image[annotation_rows], np.int64), np.asarray(annotations.concept[annotation_rows], np.int64)
+    if inverse is not None:
+        image, concept = inverse.image_in_b[image], inverse.concept_in_b[concept]
+    key_counts: dict[tuple[object, ...], int] = {}
     keys: list[tuple[object, ...]] = []
-    for key in zip(image.tolist(), concept.tolist(), *table.box[rows].T.tolist(), strict=True):
-        nth = seen.get(key, 0)
-        seen[key] = nth + 1
-        keys.append((*key, nth))
-    return keys, rows.tolist()
+    for key in zip(image.tolist(), concept.tolist(), *annotations.box[annotation_rows].T.tolist(), strict=True):
+        occurrence = key_counts.get(key, 0)
+        key_counts[key] = occurrence + 1
+        keys.append((*key, occurrence))
+    return keys, annotation_rows.tolist()
 
 
-def units_of_images(a: Evaluation, b: Evaluation, shared: Shared, thresholds_a: Float64Array, thresholds_b: Float64Array) -> Found:
+def compare_images(a: Evaluation, b: Evaluation, shared: SharedIndex, thresholds_a: Float64Array, thresholds_b: Float64Array) -> UnitsAndMismatches:
     """Images that both froze with the same concept."""
-    stated_a, stated_b = (concept_of_images(one) for one in (a, b))
-    rows = np.flatnonzero((shared.image_of_b >= 0) & (stated_a >= 0))
-    other = shared.image_of_b[rows]
-    same = shared.concept_of_b[stated_a[rows]] == stated_b[other]
-    annotated_b = int((stated_b[shared.image_of_b[shared.image_of_b >= 0]] >= 0).sum())
-    unlike = max(len(rows), annotated_b) - int(same.sum())
-    rows, other = rows[same], other[same]
+    labels_a, labels_b = (image_labels(version) for version in (a, b))
+    image_rows_a = np.flatnonzero((shared.image_in_b >= 0) & (labels_a >= 0))
+    image_rows_b = shared.image_in_b[image_rows_a]
+    is_same = shared.concept_in_b[labels_a[image_rows_a]] == labels_b[image_rows_b]
+    annotated_count_b = int((labels_b[shared.image_in_b[shared.image_in_b >= 0]] >= 0).sum())
+    mismatch_count = max(len(image_rows_a), annotated_count_b) - int(is_same.sum())
+    image_rows_a, image_rows_b = image_rows_a[is_same], image_rows_b[is_same]
     right_a, right_b = (
-        predicted_concept(one, thresholds)[place] == stated[place]
-        for one, thresholds, stated, place in ((a, thresholds_a, stated_a, rows), (b, thresholds_b, stated_b, other))
+        image_predictions(version, thresholds)[image_rows] == labels[image_rows]
+        for version, thresholds, labels, image_rows in ((a, thresholds_a, labels_a, image_rows_a), (b, thresholds_b, labels_b, image_rows_b))
     )
-    none = np.full(len(rows), -1, np.int64)
-    return Units(rows, stated_a[rows], none, none, outcomes(right_a, right_b)), unlike
+    no_rows = np.full(len(image_rows_a), -1, np.int64)
+    return ComparedUnits(image_rows_a, labels_a[image_rows_a], no_rows, no_rows, unit_outcomes(right_a, right_b)), mismatch_count
 
 
-def concept_of_images(evaluation: Evaluation) -> Int64Array:
-    found = np.full(len(evaluation.images), -1, np.int64)
-    found[evaluation.annotations.image] = evaluation.annotations.concept
-    return found
+def image_labels(evaluation: Evaluation) -> Int64Array:
+    label_by_image = np.full(len(evaluation.images), -1, np.int64)
+    label_by_image[evaluation.annotations.image] = evaluation.annotations.concept
+    return label_by_image
 
 
-def predicted_concept(evaluation: Evaluation, thresholds: Float64Array) -> Int64Array:
+def image_predictions(evaluation: Evaluation, thresholds: Float64Array) -> Int64Array:
     """The concept that an image is predicted to be, -1 for none."""
-    table = evaluation.predictions
-    counted = (evaluation.state != NOT_HIGHEST) & (table.score >= thresholds[table.concept])
-    found = np.full(len(evaluation.images), -2, np.int64)
-    found[table.image[counted]] = table.concept[counted]
-    return found
+    predictions = evaluation.predictions
+    is_counted = (evaluation.state != NOT_HIGHEST) & (predictions.score >= thresholds[predictions.concept])
+    concept_by_image = np.full(len(evaluation.images), -2, np.int64)
+    concept_by_image[predictions.image[is_counted]] = predictions.concept[is_counted]
+    return concept_by_image
 
 
-def units_of_tags(a: Evaluation, b: Evaluation, shared: Shared, thresholds_a: Float64Array, thresholds_b: Float64Array) -> Found:
+def compare_tags(a: Evaluation, b: Evaluation, shared: SharedIndex, thresholds_a: Float64Array, thresholds_b: Float64Array) -> UnitsAndMismatches:
     """Images and concepts of which both froze the same; whether it is there or not."""
-    images, concepts = np.flatnonzero(shared.image_of_b >= 0), np.flatnonzero(shared.concept_of_b >= 0)
-    stated_a = stated_tags(a)[np.ix_(images, concepts)]
-    stated_b = stated_tags(b)[np.ix_(shared.image_of_b[images], shared.concept_of_b[concepts])]
-    both = (stated_a == stated_b) & (stated_a >= 0)
-    image, concept = np.nonzero(both)
-    rows, tags = images[image], concepts[concept]
-    right_a = predicted_tags(a, thresholds_a)[rows, tags] == (stated_a[both] == 1)
-    right_b = predicted_tags(b, thresholds_b)[shared.image_of_b[rows], shared.concept_of_b[tags]] == (stated_b[both] == 1)
-    none = np.full(len(rows), -1, np.int64)
-    return Units(rows, tags, none, none, outcomes(right_a, right_b)), int((stated_a != stated_b).sum())
+    shared_images, shared_concepts = np.flatnonzero(shared.image_in_b >= 0), np.flatnonzero(shared.concept_in_b >= 0)
+    labels_a = tag_labels(a)[np.ix_(shared_images, shared_concepts)]
+    labels_b = tag_labels(b)[np.ix_(shared.image_in_b[shared_images], shared.concept_in_b[shared_concepts])]
+    is_comparable = (labels_a == labels_b) & (labels_a >= 0)
+    image, concept = np.nonzero(is_comparable)
+    image_rows, concept_indices = shared_images[image], shared_concepts[concept]
+    right_a = tag_predictions(a, thresholds_a)[image_rows, concept_indices] == (labels_a[is_comparable] == 1)
+    right_b = tag_predictions(b, thresholds_b)[shared.image_in_b[image_rows], shared.concept_in_b[concept_indices]] == (labels_b[is_comparable] == 1)
+    no_rows = np.full(len(image_rows), -1, np.int64)
+    return ComparedUnits(image_rows, concept_indices, no_rows, no_rows, unit_outcomes(right_a, right_b)), int((labels_a != labels_b).sum())
 
 
-def stated_tags(evaluation: Evaluation) -> Int32Array:
+def tag_labels(evaluation: Evaluation) -> Int32Array:
     """(images, concepts): 1 there, 0 not, -1 unknown."""
-    table = evaluation.annotations
-    known = np.where(evaluation.images.stated == EXHAUSTIVE, 0, -1).astype(np.int8)
-    found = np.repeat(known[:, None], len(evaluation.concepts), axis=1)
-    found[table.image, table.concept] = np.where(table.ignore, -1, table.positive)
-    return np.asarray(found, np.int32)
+    annotations = evaluation.annotations
+    default_labels = np.where(evaluation.images.stated == EXHAUSTIVE, 0, -1).astype(np.int8)
+    labels = np.repeat(default_labels[:, None], len(evaluation.concepts), axis=1)
+    labels[annotations.image, annotations.concept] = np.where(annotations.ignore, -1, annotations.positive)
+    return np.asarray(labels, np.int32)
 
 
-def predicted_tags(evaluation: Evaluation, thresholds: Float64Array) -> BoolArray:
-    table = evaluation.predictions
-    over = table.score >= thresholds[table.concept]
-    found = np.zeros((len(evaluation.images), len(evaluation.concepts)), bool)
-    found[table.image[over], table.concept[over]] = True
-    return found
+def tag_predictions(evaluation: Evaluation, thresholds: Float64Array) -> BoolArray:
+    predictions = evaluation.predictions
+    is_above = predictions.score >= thresholds[predictions.concept]
+    is_predicted = np.zeros((len(evaluation.images), len(evaluation.concepts)), bool)
+    is_predicted[predictions.image[is_above], predictions.concept[is_above]] = True
+    return is_predicted
 
 
-def alarms(evaluation: Evaluation, thresholds: Float64Array) -> Int64Array:
+def false_positive_rows(evaluation: Evaluation, thresholds: Float64Array) -> Int64Array:
     """Rows of the predictions at or over the threshold that match nothing."""
-    table = evaluation.predictions
-    return np.flatnonzero((evaluation.state == WRONG) & (table.score >= thresholds[table.concept]))
+    predictions = evaluation.predictions
+    return np.flatnonzero((evaluation.state == WRONG) & (predictions.score >= thresholds[predictions.concept]))
 
 
-def without_counterpart(one: Evaluation, ours: Int64Array, other: Evaluation, theirs: Int64Array, shared: Shared) -> Int64Array:
+def unpaired_false_positives(version: Evaluation, own_rows: Int64Array, other_version: Evaluation, other_rows: Int64Array, shared: SharedIndex) -> Int64Array:
     """Of our false alarms on common images and concepts, those of which the other version has none at the same place."""
-    image, concept = shared.image_of_b[one.predictions.image[ours]], shared.concept_of_b[one.predictions.concept[ours]]
-    known = (image >= 0) & (concept >= 0)
-    ours, image, concept = ours[known], image[known], concept[known]
-    key = image * len(other.concepts) + concept
-    their_key = other.predictions.image[theirs].astype(np.int64) * len(other.concepts) + other.predictions.concept[theirs]
-    order = np.argsort(their_key, kind="stable")
-    theirs, their_key = theirs[order], their_key[order]
-    first, last = np.searchsorted(their_key, key), np.searchsorted(their_key, key, side="right")
-    if one.predictions.box is None or other.predictions.box is None:
-        return np.asarray(ours[first == last])
-    count = last - first
-    mine = np.repeat(np.arange(len(ours)), count)
-    within = np.arange(len(mine)) - np.repeat(np.cumsum(count) - count, count)
-    pairs = theirs[np.repeat(first, count) + within]
-    our_box, their_box = one.predictions.box[ours[mine]], other.predictions.box[pairs]
-    close = pairwise_iou(our_box, their_box, np.zeros(len(mine), bool)) >= one.iou_threshold
-    again = np.zeros(len(ours), bool)
-    again[mine[close | (our_box == their_box).all(axis=1)]] = True  # a box without area overlaps nothing, itself included
-    return np.asarray(ours[~again])
+    image, concept = shared.image_in_b[version.predictions.image[own_rows]], shared.concept_in_b[version.predictions.concept[own_rows]]
+    is_shared = (image >= 0) & (concept >= 0)
+    own_rows, image, concept = own_rows[is_shared], image[is_shared], concept[is_shared]
+    own_keys = image * len(other_version.concepts) + concept
+    other_keys = other_version.predictions.image[other_rows].astype(np.int64) * len(other_version.concepts) + other_version.predictions.concept[other_rows]
+    key_order = np.argsort(other_keys, kind="stable")
+    other_rows, other_keys = other_rows[key_order], other_keys[key_order]
+    first, last = np.searchsorted(other_keys, own_keys), np.searchsorted(other_keys, own_keys, side="right")
+    if version.predictions.box is None or other_version.predictions.box is None:
+        return np.asarray(own_rows[first == last])
+    pair_counts = last - first
+    pair_items = np.repeat(np.arange(len(own_rows)), pair_counts)
+    pair_offsets = np.arange(len(pair_items)) - np.repeat(np.cumsum(pair_counts) - pair_counts, pair_counts)
+    pair_rows = other_rows[np.repeat(first, pair_counts) + pair_offsets]
+    own_boxes, other_boxes = version.predictions.box[own_rows[pair_items]], other_version.predictions.box[pair_rows]
+    is_close = pairwise_iou(own_boxes, other_boxes, np.zeros(len(pair_items), bool)) >= version.iou_threshold
+    has_counterpart = np.zeros(len(own_rows), bool)
+    has_counterpart[pair_items[is_close | (own_boxes == other_boxes).all(axis=1)]] = True  # a box without area overlaps nothing, itself included
+    return np.asarray(own_rows[~has_counterpart])
 
 
-def exact_mcnemar(fixed: int, broken: int) -> float:
+def mcnemar_p_value(fixed: int, broken: int) -> float:
     """Two-sided p-value of as many fixed as broken but for chance (McNemar, 1947, exact: the sign test); 1 where none changed."""
-    number, fewer = fixed + broken, min(fixed, broken)
-    if not number:
+    changed_count, smaller_count = fixed + broken, min(fixed, broken)
+    if not changed_count:
         return 1.0
-    least = lgamma(number + 1) - number * log(2)
-    half = sum(exp(least - lgamma(part + 1) - lgamma(number - part + 1)) for part in range(fewer + 1))
-    return min(1.0, 2 * half)
+    log_scale = lgamma(changed_count + 1) - changed_count * log(2)
+    tail_probability = sum(exp(log_scale - lgamma(k + 1) - lgamma(changed_count - k + 1)) for k in range(smaller_count + 1))
+    return min(1.0, 2 * tail_probability)
 
 
-def annotated_rows(found: Comparison, first: Evaluation, own: Evaluation, second: bool) -> Int64Array:
+def unit_annotation_rows(comparison: Comparison, first_version: Evaluation, version: Evaluation, is_second: bool) -> Int64Array:
     """Per unit, the row of its annotation in `own`, -1 where the unit is an absence. first: the first version; second: `own` is the
     second, whose images and concepts are numbered otherwise."""
-    if own.kind == "detection":
-        return found.units.row_b if second else found.units.row_a
-    image, concept = found.units.image, found.units.concept
-    if second:
-        place = {path: row for row, path in enumerate(own.images.path.tolist())}
-        image = np.array([place[path] for path in first.images.path[image].tolist()], np.int64).reshape(-1)
-        names = {name: row for row, name in enumerate(own.concepts)}
-        concept = np.array([names[first.concepts[one]] for one in concept.tolist()], np.int64).reshape(-1)
-    table, side = own.annotations, len(own.concepts)
-    able = np.flatnonzero(table.positive & ~table.ignore)
-    row_of = dict(zip((np.asarray(table.image[able], np.int64) * side + table.concept[able]).tolist(), able.tolist(), strict=True))
-    return np.array([row_of.get(key, -1) for key in (image * side + concept).tolist()], np.int64).reshape(-1)
+    if version.kind == "detection":
+        return comparison.units.annotation_row_b if is_second else comparison.units.annotation_row_a
+    image, concept = comparison.units.image, comparison.units.concept
+    if is_second:
+        row_by_path = {path: image_row for image_row, path in enumerate(version.images.path.tolist())}
+        image = np.array([row_by_path[path] for path in first_version.images.path[image].tolist()], np.int64).reshape(-1)
+        index_by_concept = {concept_name: concept_index for concept_index, concept_name in enumerate(version.concepts)}
+        concept = np.array([index_by_concept[first_version.concepts[concept_index]] for concept_index in concept.tolist()], np.int64).reshape(-1)
+    annotations, concept_count = version.annotations, len(version.concepts)
+    positive_rows = np.flatnonzero(annotations.positive & ~annotations.ignore)
+    row_by_key = dict(zip((np.asarray(annotations.image[positive_rows], np.int64) * concept_count + annotations.concept[positive_rows]).tolist(), positive_rows.tolist(), strict=True))
+    return np.array([row_by_key.get(key, -1) for key in (image * concept_count + concept).tolist()], np.int64).reshape(-1)

@@ -10,126 +10,126 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid.browse.selection import Selection
+from pellucid.browse.selection import TabSelection
 from pellucid.core.tables import BoolArray, Float64Array, Int32Array, Int64Array
 from pellucid.evaluation.counts import count_outcomes
 from pellucid.evaluation.error_causes import image_pairs, pair_ious
 from pellucid.evaluation.evaluation import Evaluation
 
-MOST_ORDERED = 3_000
+MAX_ORDERED_CONCEPTS = 3_000
 """Concepts beyond which they stay as listed: finding the order costs their cube."""
 
 
 @dataclass(frozen=True, eq=False)
-class Confusion:
+class ConfusionMatrix:
     """extra: rows of annotations in the tab Extra · instead: int32, the concept predicted in the place of each, none: the number of
     concepts · missing: rows of predictions in the tab Missing · truly: the concept annotated in the place of each · matched: int64, per
     concept, the diagonal."""
 
-    extra: Int64Array
-    instead: Int32Array
-    missing: Int64Array
-    truly: Int32Array
-    matched: Int64Array
+    extra_rows: Int64Array
+    predicted_concepts: Int32Array
+    missing_rows: Int64Array
+    annotated_concepts: Int32Array
+    matched_counts: Int64Array
 
     def cells(self, evaluation: Evaluation) -> tuple[Int64Array, Int64Array, Int64Array]:
         """Annotated, predicted (none: the number of concepts) and how often, where that is not 0."""
-        none = len(self.matched)
-        side = none + 1
-        annotated = np.asarray(evaluation.annotations.concept[self.extra], np.int64)
-        alone = self.truly == none
-        keys = np.concatenate([
-            np.repeat(np.arange(none) * side + np.arange(none), self.matched), annotated * side + self.instead,
-            none * side + evaluation.predictions.concept[self.missing[alone]].astype(np.int64),
+        none_index = len(self.matched_counts)
+        matrix_size = none_index + 1
+        extra_concepts = np.asarray(evaluation.annotations.concept[self.extra_rows], np.int64)
+        is_unpaired = self.annotated_concepts == none_index
+        cell_keys = np.concatenate([
+            np.repeat(np.arange(none_index) * matrix_size + np.arange(none_index), self.matched_counts), extra_concepts * matrix_size + self.predicted_concepts,
+            none_index * matrix_size + evaluation.predictions.concept[self.missing_rows[is_unpaired]].astype(np.int64),
         ])  # fmt: skip
-        key, number = np.unique(keys, return_counts=True)
-        return key // side, key % side, number
+        cell_key, cell_counts = np.unique(cell_keys, return_counts=True)
+        return cell_key // matrix_size, cell_key % matrix_size, cell_counts
 
 
-def confusion(evaluation: Evaluation, split: int, thresholds: Float64Array) -> Confusion:
-    extra = Selection(evaluation, "extra", split, None, thresholds).every()
-    missing = Selection(evaluation, "missing", split, None, thresholds).every()
-    instead, truly = crossed(evaluation, extra, missing)
-    return Confusion(extra, instead, missing, truly, count_outcomes(evaluation, split, thresholds).tp)
+def build_confusion_matrix(evaluation: Evaluation, split: int, thresholds: Float64Array) -> ConfusionMatrix:
+    extra_rows = TabSelection(evaluation, "extra", split, None, thresholds).all_rows()
+    missing_rows = TabSelection(evaluation, "missing", split, None, thresholds).all_rows()
+    predicted_concepts, annotated_concepts = confused_concepts(evaluation, extra_rows, missing_rows)
+    return ConfusionMatrix(extra_rows, predicted_concepts, missing_rows, annotated_concepts, count_outcomes(evaluation, split, thresholds).tp)
 
 
-def crossed(evaluation: Evaluation, extra: Int64Array, missing: Int64Array) -> tuple[Int32Array, Int32Array]:
-    none = len(evaluation.concepts)
-    instead, truly = np.full(len(extra), none, np.int32), np.full(len(missing), none, np.int32)
-    for one, other in paired(evaluation, extra, missing):
-        instead[one] = evaluation.predictions.concept[missing[other]]
-        truly[other] = evaluation.annotations.concept[extra[one]]
-    return instead, truly
+def confused_concepts(evaluation: Evaluation, extra_rows: Int64Array, missing_rows: Int64Array) -> tuple[Int32Array, Int32Array]:
+    none_index = len(evaluation.concepts)
+    predicted_concepts, annotated_concepts = np.full(len(extra_rows), none_index, np.int32), np.full(len(missing_rows), none_index, np.int32)
+    for extra_positions, missing_positions in match_across_concepts(evaluation, extra_rows, missing_rows):
+        predicted_concepts[extra_positions] = evaluation.predictions.concept[missing_rows[missing_positions]]
+        annotated_concepts[missing_positions] = evaluation.annotations.concept[extra_rows[extra_positions]]
+    return predicted_concepts, annotated_concepts
 
 
-def paired(evaluation: Evaluation, extra: Int64Array, missing: Int64Array) -> list[tuple[Int64Array, Int64Array]]:
+def match_across_concepts(evaluation: Evaluation, extra_rows: Int64Array, missing_rows: Int64Array) -> list[tuple[Int64Array, Int64Array]]:
     """Places in extra and in missing that belong together: of one image, and for boxes at or over the IoU."""
     if evaluation.kind == "tagging":
         return []
-    found = []
-    images = len(evaluation.images)
-    image = np.asarray(evaluation.predictions.image[missing], np.int64)
-    order = np.argsort(image, kind="stable")
-    start = np.searchsorted(image[order], np.arange(images + 1))
-    for part, mine, others in image_pairs(evaluation.annotations.image[extra], start, order):
+    matches = []
+    image_count = len(evaluation.images)
+    missing_images = np.asarray(evaluation.predictions.image[missing_rows], np.int64)
+    image_order = np.argsort(missing_images, kind="stable")
+    image_starts = np.searchsorted(missing_images[image_order], np.arange(image_count + 1))
+    for extra_positions, pair_items, missing_positions in image_pairs(evaluation.annotations.image[extra_rows], image_starts, image_order):
         if evaluation.kind == "classification":
-            found.append((part[mine], others))
+            matches.append((extra_positions[pair_items], missing_positions))
             continue
-        value = pair_ious(evaluation, missing[others], extra[part[mine]])
-        close = value >= evaluation.iou_threshold
-        chosen = each_once(value[close], part[mine[close]], others[close], evaluation, missing)
-        found.append((part[mine[close]][chosen], others[close][chosen]))
-    return found
+        ious = pair_ious(evaluation, missing_rows[missing_positions], extra_rows[extra_positions[pair_items]])
+        is_close = ious >= evaluation.iou_threshold
+        is_selected = select_unique_pairs(ious[is_close], extra_positions[pair_items[is_close]], missing_positions[is_close], evaluation, missing_rows)
+        matches.append((extra_positions[pair_items[is_close]][is_selected], missing_positions[is_close][is_selected]))
+    return matches
 
 
-def each_once(value: Float64Array, one: Int64Array, other: Int64Array, evaluation: Evaluation, missing: Int64Array) -> BoolArray:
+def select_unique_pairs(ious: Float64Array, extra_positions: Int64Array, missing_positions: Int64Array, evaluation: Evaluation, missing_rows: Int64Array) -> BoolArray:
     """Highest IoU first (then the higher score, then as listed), each annotation and each prediction at most once."""
-    kept = np.zeros(len(value), bool)
-    taken: tuple[set[int], set[int]] = set(), set()
-    for place in np.lexsort((other, one, -evaluation.predictions.score[missing[other]], -value)).tolist():
-        first, second = int(one[place]), int(other[place])
-        if first not in taken[0] and second not in taken[1]:
-            kept[place] = True
-            taken[0].add(first)
-            taken[1].add(second)
-    return kept
+    is_selected = np.zeros(len(ious), bool)
+    used: tuple[set[int], set[int]] = set(), set()
+    for pair_index in np.lexsort((missing_positions, extra_positions, -evaluation.predictions.score[missing_rows[missing_positions]], -ious)).tolist():
+        extra_position, missing_position = int(extra_positions[pair_index]), int(missing_positions[pair_index])
+        if extra_position not in used[0] and missing_position not in used[1]:
+            is_selected[pair_index] = True
+            used[0].add(extra_position)
+            used[1].add(missing_position)
+    return is_selected
 
 
-def clustered(concepts: int, annotated: Int64Array, predicted: Int64Array, number: Int64Array) -> Int64Array:
+def order_by_confusion(concept_count: int, annotated_concepts: Int64Array, predicted_concepts: Int64Array, cell_counts: Int64Array) -> Int64Array:
     """An order of the concepts in which those that are taken for each other lie together: per connected part that of the second
     eigenvector of its graph Laplacian (Fiedler, 1973); parts with most confusions first, concepts without any last, as listed."""
-    mixed = (annotated != predicted) & (annotated < concepts) & (predicted < concepts)
-    if concepts > MOST_ORDERED or not mixed.any():
-        return np.arange(concepts)
-    weight = np.zeros((concepts, concepts))
-    weight[annotated[mixed], predicted[mixed]] = number[mixed]
-    weight += weight.T
-    parts = sorted(connected(weight > 0), key=lambda part: (-weight[np.ix_(part, part)].sum(), part[0]))
-    return np.concatenate([along(weight[np.ix_(part, part)], part) for part in parts])
+    is_confused = (annotated_concepts != predicted_concepts) & (annotated_concepts < concept_count) & (predicted_concepts < concept_count)
+    if concept_count > MAX_ORDERED_CONCEPTS or not is_confused.any():
+        return np.arange(concept_count)
+    weights = np.zeros((concept_count, concept_count))
+    weights[annotated_concepts[is_confused], predicted_concepts[is_confused]] = cell_counts[is_confused]
+    weights += weights.T
+    components = sorted(connected_components(weights > 0), key=lambda component: (-weights[np.ix_(component, component)].sum(), component[0]))
+    return np.concatenate([spectral_order(weights[np.ix_(component, component)], component) for component in components])
 
 
-def connected(linked: BoolArray) -> list[Int64Array]:
+def connected_components(adjacency: BoolArray) -> list[Int64Array]:
     """The connected parts of a graph, singles in one part at the end."""
-    left = set(range(len(linked)))
-    parts: list[Int64Array] = []
-    alone: list[int] = []
-    while left:
-        seen, front = set(), {min(left)}
-        while front:
-            seen |= front
-            front = set(np.flatnonzero(linked[sorted(front)].any(axis=0)).tolist()) - seen
-        left -= seen
-        if len(seen) > 1:
-            parts.append(np.array(sorted(seen)))
+    unvisited = set(range(len(adjacency)))
+    components: list[Int64Array] = []
+    singletons: list[int] = []
+    while unvisited:
+        component, frontier = set(), {min(unvisited)}
+        while frontier:
+            component |= frontier
+            frontier = set(np.flatnonzero(adjacency[sorted(frontier)].any(axis=0)).tolist()) - component
+        unvisited -= component
+        if len(component) > 1:
+            components.append(np.array(sorted(component)))
         else:
-            alone += seen
-    return [*parts, np.array(sorted(alone), np.int64)] if alone else parts
+            singletons += component
+    return [*components, np.array(sorted(singletons), np.int64)] if singletons else components
 
 
-def along(weight: Float64Array, part: Int64Array) -> Int64Array:
-    if len(part) < 3 or not weight.any():
-        return part
-    scale = 1 / np.sqrt(weight.sum(axis=1))
-    _, vectors = np.linalg.eigh(np.eye(len(part)) - weight * scale[:, None] * scale)
-    vector = vectors[:, 1] * scale
-    return part[np.argsort(vector if vector[np.argmax(np.abs(vector))] > 0 else -vector, kind="stable")]
+def spectral_order(weights: Float64Array, component: Int64Array) -> Int64Array:
+    if len(component) < 3 or not weights.any():
+        return component
+    scale = 1 / np.sqrt(weights.sum(axis=1))
+    _, eigenvectors = np.linalg.eigh(np.eye(len(component)) - weights * scale[:, None] * scale)
+    fiedler_vector = eigenvectors[:, 1] * scale
+    return component[np.argsort(fiedler_vector if fiedler_vector[np.argmax(np.abs(fiedler_vector))] > 0 else -fiedler_vector, kind="stable")]

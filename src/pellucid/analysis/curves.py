@@ -11,9 +11,9 @@ from pellucid.evaluation.counts import bin_edges
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.evaluation.sorted_runs import count_above_thresholds
 
-EVEN, BY_RANK = 200, 200
+EVEN_POINTS, RANK_POINTS = 200, 200
 """Points evenly spread over the scores, and points with as many predictions between them."""
-SAMPLED = 50_000
+MAX_SAMPLED_SCORES = 50_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,11 +23,11 @@ class Curve:
     threshold: Float64Array
     tp: Int64Array
     fp: Int64Array
-    annotations: int
+    annotation_count: int
 
     @property
     def fn(self) -> Int64Array:
-        return self.annotations - self.tp
+        return self.annotation_count - self.tp
 
     @property
     def errors(self) -> Int64Array:
@@ -41,40 +41,40 @@ class Curve:
     @property
     def recall(self) -> Float64Array:
         """NaN without annotations."""
-        return ratios(self.tp, np.full(len(self.tp), self.annotations))
+        return ratios(self.tp, np.full(len(self.tp), self.annotation_count))
 
     @property
     def f1(self) -> Float64Array:
-        return ratios(2 * self.tp, self.tp + self.fp + self.annotations)
+        return ratios(2 * self.tp, self.tp + self.fp + self.annotation_count)
 
 
-def ratios(part: Int64Array, whole: Int64Array) -> Float64Array:
-    return np.asarray(np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0))
+def ratios(numerators: Int64Array, denominators: Int64Array) -> Float64Array:
+    return np.asarray(np.divide(numerators, denominators, out=np.full(len(numerators), np.nan), where=denominators > 0))
 
 
-def curve(evaluation: Evaluation, split: int, concept: int | None) -> Curve:
+def build_curve(evaluation: Evaluation, split: int, concept: int | None) -> Curve:
     """Of one concept, or of all held to one and the same threshold (None)."""
-    return curve_at(evaluation, split, concept, drawn(evaluation, split, concept))
+    return curve_at_thresholds(evaluation, split, concept, curve_thresholds(evaluation, split, concept))
 
 
-def curve_at(evaluation: Evaluation, split: int, concept: int | None, thresholds: Float64Array) -> Curve:
+def curve_at_thresholds(evaluation: Evaluation, split: int, concept: int | None, thresholds: Float64Array) -> Curve:
     """At these thresholds, rising. Costs bisections, not the predictions."""
-    chosen = np.arange(len(evaluation.concepts)) if concept is None else np.array([concept])
-    every = np.zeros(len(evaluation.concepts))
+    concept_indices = np.arange(len(evaluation.concepts)) if concept is None else np.array([concept])
+    concept_thresholds = np.zeros(len(evaluation.concepts))
     tp, fp = np.zeros(len(thresholds), np.int64), np.zeros(len(thresholds), np.int64)
-    for place, value in enumerate(thresholds):
-        every[chosen] = value
-        tp[place] = count_above_thresholds(evaluation.matched, split, chosen, every).sum()
-        fp[place] = count_above_thresholds(evaluation.wrong, split, chosen, every).sum()
-    return Curve(thresholds, tp, fp, int(evaluation.annotation_counts(split)[chosen].sum()))
+    for position, threshold in enumerate(thresholds):
+        concept_thresholds[concept_indices] = threshold
+        tp[position] = count_above_thresholds(evaluation.matched, split, concept_indices, concept_thresholds).sum()
+        fp[position] = count_above_thresholds(evaluation.wrong, split, concept_indices, concept_thresholds).sum()
+    return Curve(thresholds, tp, fp, int(evaluation.annotation_counts(split)[concept_indices].sum()))
 
 
-def drawn(evaluation: Evaluation, split: int, concept: int | None) -> Float64Array:
+def curve_thresholds(evaluation: Evaluation, split: int, concept: int | None) -> Float64Array:
     """Thresholds worth drawing: evenly over the scores, and evenly over their ranks."""
     runs = evaluation.predicted_concepts if concept is None else evaluation.all_predictions
     begin, end = runs.split_span(split) if concept is None else runs.span(split, concept)
-    places = np.unique(np.linspace(begin, max(begin, end - 1), min(SAMPLED, end - begin)).astype(np.int64))
-    score = np.sort(np.asarray(runs.score[places], np.float64))
-    even = bin_edges(score, EVEN)
-    by_rank = score[np.unique(np.linspace(0, len(score) - 1, min(BY_RANK, len(score))).astype(int))] if len(score) else score
-    return np.unique(np.concatenate([even, by_rank]))
+    sample_positions = np.unique(np.linspace(begin, max(begin, end - 1), min(MAX_SAMPLED_SCORES, end - begin)).astype(np.int64))
+    scores = np.sort(np.asarray(runs.score[sample_positions], np.float64))
+    even_thresholds = bin_edges(scores, EVEN_POINTS)
+    rank_thresholds = scores[np.unique(np.linspace(0, len(scores) - 1, min(RANK_POINTS, len(scores))).astype(int))] if len(scores) else scores
+    return np.unique(np.concatenate([even_thresholds, rank_thresholds]))

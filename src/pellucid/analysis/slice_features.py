@@ -22,9 +22,9 @@ from pellucid.evaluation.boxes import pairwise_iou
 from pellucid.evaluation.error_causes import image_pairs
 from pellucid.evaluation.evaluation import Evaluation
 
-MOST_VALUES = 60
+MAX_CATEGORIES = 60
 """Different texts of a property beyond which it names things rather than kinds of them."""
-FEW_NUMBERS = 8
+MAX_CATEGORICAL_NUMBERS = 8
 """Different numbers up to which a column of the user's counts as naming kinds."""
 
 
@@ -36,8 +36,8 @@ class Property:
     values: Float64Array | Int64Array
     labels: tuple[str, ...] | None = None
 
-    def at(self, rows: Int64Array | BoolArray) -> Property:
-        return Property(self.name, self.values[rows], self.labels)
+    def select(self, item_rows: Int64Array | BoolArray) -> Property:
+        return Property(self.name, self.values[item_rows], self.labels)
 
 
 @dataclass(frozen=True)
@@ -49,120 +49,120 @@ class Condition:
     high: float | None = None
     values: tuple[str, ...] | None = None
 
-    def holds(self, column: Property) -> BoolArray:
-        if column.labels is not None:
-            wanted = [place for place, label in enumerate(column.labels) if label in (self.values or ())]
-            return np.isin(column.values, wanted)
+    def matches(self, item_property: Property) -> BoolArray:
+        if item_property.labels is not None:
+            label_indices = [label_index for label_index, label in enumerate(item_property.labels) if label in (self.values or ())]
+            return np.isin(item_property.values, label_indices)
         low, high = -np.inf if self.low is None else self.low, np.inf if self.high is None else self.high
-        return np.asarray((column.values >= low) & (column.values < high))  # NaN is neither
+        return np.asarray((item_property.values >= low) & (item_property.values < high))  # NaN is neither
 
     @property
-    def words(self) -> str:
+    def expression(self) -> str:
         """As an address holds it; see `condition`."""
         if self.values is not None:
-            return f"{safe(self.name)}={'|'.join(safe(value) for value in self.values)}"
-        return f"{safe(self.name)}={shown(self.low)}..{shown(self.high)}"
+            return f"{escape_delimiters(self.name)}={'|'.join(escape_delimiters(category) for category in self.values)}"
+        return f"{escape_delimiters(self.name)}={format_bound(self.low)}..{format_bound(self.high)}"
 
 
-def safe(text: str) -> str:
+def escape_delimiters(token: str) -> str:
     """A name without the signs that conditions are written with."""
-    for sign in ("%", "=", "|", ".."):
-        text = text.replace(sign, "".join(f"%{ord(letter):02X}" for letter in sign))
-    return text
+    for delimiter in ("%", "=", "|", ".."):
+        token = token.replace(delimiter, "".join(f"%{ord(character):02X}" for character in delimiter))
+    return token
 
 
-def shown(value: float | None) -> str:
-    return "" if value is None else repr(float(value))
+def format_bound(bound: float | None) -> str:
+    return "" if bound is None else repr(float(bound))
 
 
-def condition(words: str) -> Condition:
+def decode_condition(expression: str) -> Condition:
     """The reverse of `Condition.words`. Raises ValueError."""
-    name, sign, rest = words.partition("=")
-    if not name or not sign:
-        raise ValueError(words)
-    low, dots, high = rest.partition("..")
+    property_name, equals_sign, operand = expression.partition("=")
+    if not property_name or not equals_sign:
+        raise ValueError(expression)
+    low, range_sign, high = operand.partition("..")
     try:
-        if dots:
-            return Condition(unquote(name), float(low) if low else None, float(high) if high else None)
+        if range_sign:
+            return Condition(unquote(property_name), float(low) if low else None, float(high) if high else None)
     except ValueError:
         pass
-    return Condition(unquote(name), values=tuple(unquote(value) for value in rest.split("|")))
+    return Condition(unquote(property_name), values=tuple(unquote(category) for category in operand.split("|")))
 
 
-def geometry(evaluation: Evaluation, rows: Int64Array, annotations: bool, among: Int64Array) -> list[Property]:
+def geometry_properties(evaluation: Evaluation, item_rows: Int64Array, is_annotation: bool, neighbour_rows: Int64Array) -> list[Property]:
     """Of boxes: `size` (the root of the area), `border` (to the nearest edge of the picture) in pixels, `share` of the picture in percent,
     `aspect` (width / height), `overlap` (the highest IoU with another of `among`, rows of the same table), `crowding` (how many of these
     the picture has beside it). Empty outside detection."""
-    table = evaluation.annotations if annotations else evaluation.predictions
-    if table.box is None:
+    item_table = evaluation.annotations if is_annotation else evaluation.predictions
+    if item_table.box is None:
         return []
-    image, images = table.image[rows], evaluation.images
-    left, top, width, height = np.asarray(table.box[rows], float).reshape(-1, 4).T
-    wide, high = (np.where(side[image] > 0, side[image], np.nan) for side in (images.width, images.height))
+    item_images, images = item_table.image[item_rows], evaluation.images
+    left, top, width, height = np.asarray(item_table.box[item_rows], float).reshape(-1, 4).T
+    image_width, image_height = (np.where(pixels[item_images] > 0, pixels[item_images], np.nan) for pixels in (images.width, images.height))
     area = np.maximum(width, 0) * np.maximum(height, 0)
-    border = np.maximum(0, np.minimum.reduce([left, top, wide - left - width, high - top - height]))
-    overlap, crowding = company(table, rows, among, len(images))
+    border = np.maximum(0, np.minimum.reduce([left, top, image_width - left - width, image_height - top - height]))
+    overlap, crowding = overlap_and_crowding(item_table, item_rows, neighbour_rows, len(images))
     return [
         Property("size", np.sqrt(area)),
-        Property("share", 100 * area / (wide * high)),
-        Property("aspect", np.divide(width, height, out=np.full(len(rows), np.nan), where=height > 0)),
+        Property("share", 100 * area / (image_width * image_height)),
+        Property("aspect", np.divide(width, height, out=np.full(len(item_rows), np.nan), where=height > 0)),
         Property("border", border),
         Property("crowding", crowding),
         Property("overlap", overlap),
     ]
 
 
-def company(table: Annotations | Predictions, rows: Int64Array, among: Int64Array, images: int) -> tuple[Float64Array, Float64Array]:
+def overlap_and_crowding(item_table: Annotations | Predictions, item_rows: Int64Array, neighbour_rows: Int64Array, image_count: int) -> tuple[Float64Array, Float64Array]:
     """Per row the highest IoU with another of its picture, and how many others there are."""
-    assert table.box is not None
-    image = np.asarray(table.image[among], np.int64)
-    order = np.argsort(image, kind="stable")
-    start = np.searchsorted(image[order], np.arange(images + 1))
-    best, number = np.zeros(len(rows)), np.zeros(len(rows))
-    for part, mine, others in image_pairs(table.image[rows], start, among[order]):
-        other = others != rows[part[mine]]
-        mine, others = mine[other], others[other]
-        value = pairwise_iou(table.box[rows[part[mine]]], table.box[others], np.zeros(len(mine), bool))
-        np.maximum.at(best, part[mine], value)
-        number[part] = np.bincount(mine, minlength=len(part))
-    return best, number
+    assert item_table.box is not None
+    neighbour_images = np.asarray(item_table.image[neighbour_rows], np.int64)
+    image_order = np.argsort(neighbour_images, kind="stable")
+    image_starts = np.searchsorted(neighbour_images[image_order], np.arange(image_count + 1))
+    best_iou, neighbour_counts = np.zeros(len(item_rows)), np.zeros(len(item_rows))
+    for item_positions, pair_items, pair_neighbours in image_pairs(item_table.image[item_rows], image_starts, neighbour_rows[image_order]):
+        is_other = pair_neighbours != item_rows[item_positions[pair_items]]
+        pair_items, pair_neighbours = pair_items[is_other], pair_neighbours[is_other]
+        ious = pairwise_iou(item_table.box[item_rows[item_positions[pair_items]]], item_table.box[pair_neighbours], np.zeros(len(pair_items), bool))
+        np.maximum.at(best_iou, item_positions[pair_items], ious)
+        neighbour_counts[item_positions] = np.bincount(pair_items, minlength=len(item_positions))
+    return best_iou, neighbour_counts
 
 
-def of_pictures(images: Images) -> list[Property]:
+def file_properties(images: Images) -> list[Property]:
     """One value an image: `width`, `height`, `shape` (landscape, portrait or square) and `file` kind."""
-    wide, high = (np.where(side > 0, side.astype(float), np.nan) for side in (images.width, images.height))
-    shape = np.where(np.isnan(wide) | np.isnan(high), -1, np.where(wide > high, 0, np.where(wide < high, 1, 2)))
-    kinds = [path.rpartition("/")[2].rpartition(".")[2].lower() if "." in path.rpartition("/")[2] else "" for path in images.path.tolist()]
+    image_width, image_height = (np.where(pixels > 0, pixels.astype(float), np.nan) for pixels in (images.width, images.height))
+    shape_index = np.where(np.isnan(image_width) | np.isnan(image_height), -1, np.where(image_width > image_height, 0, np.where(image_width < image_height, 1, 2)))
+    extensions = [path.rpartition("/")[2].rpartition(".")[2].lower() if "." in path.rpartition("/")[2] else "" for path in images.path.tolist()]
     return [
-        Property("width", wide),
-        Property("height", high),
-        Property("shape", shape.astype(np.int64), ("landscape", "portrait", "square")),
-        of_texts("file", kinds),
+        Property("width", image_width),
+        Property("height", image_height),
+        Property("shape", shape_index.astype(np.int64), ("landscape", "portrait", "square")),
+        categorical_property("file", extensions),
     ]
 
 
-def of_metadata(columns: dict[str, list[str]]) -> list[Property]:
+def metadata_properties(metadata: dict[str, list[str]]) -> list[Property]:
     """The user's own columns, a text an image ('' where it says nothing): numbers where all are, else kinds; what names single images,
     or says the same of all, is left out."""
-    found = []
-    for name, told in columns.items():
-        numbers = as_numbers(told)
-        different = len(set(told) - {""})
-        if numbers is not None and different > FEW_NUMBERS:
-            found.append(Property(name, numbers))
-        elif 1 < different <= MOST_VALUES or ("" in told and different == 1):
-            found.append(of_texts(name, told))
-    return found
+    properties = []
+    for column_name, column_values in metadata.items():
+        numeric_values = parse_numbers(column_values)
+        distinct_count = len(set(column_values) - {""})
+        if numeric_values is not None and distinct_count > MAX_CATEGORICAL_NUMBERS:
+            properties.append(Property(column_name, numeric_values))
+        elif 1 < distinct_count <= MAX_CATEGORIES or ("" in column_values and distinct_count == 1):
+            properties.append(categorical_property(column_name, column_values))
+    return properties
 
 
-def of_texts(name: str, told: list[str]) -> Property:
-    labels = tuple(sorted(set(told) - {""}))
-    place = {label: row for row, label in enumerate(labels)}
-    return Property(name, np.array([place.get(one, -1) for one in told], np.int64), labels)
+def categorical_property(property_name: str, column_values: list[str]) -> Property:
+    labels = tuple(sorted(set(column_values) - {""}))
+    label_index = {label: index for index, label in enumerate(labels)}
+    return Property(property_name, np.array([label_index.get(category, -1) for category in column_values], np.int64), labels)
 
 
-def as_numbers(told: list[str]) -> Float64Array | None:
+def parse_numbers(column_values: list[str]) -> Float64Array | None:
     try:
-        return np.array([float(one) if one else np.nan for one in told], float)
+        return np.array([float(cell) if cell else np.nan for cell in column_values], float)
     except ValueError:
         return None

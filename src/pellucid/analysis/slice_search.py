@@ -16,21 +16,21 @@ import numpy as np
 from pellucid.analysis.slice_features import Condition, Property
 from pellucid.core.tables import BoolArray, Float64Array, Int64Array
 
-SIGNIFICANT = 0.01
+FALSE_DISCOVERY_RATE = 0.01
 """The share of false discoveries that is put up with; where errors are but chance, how often anything is said at all."""
-LEAST_ITEMS, LEAST_IMAGES, LEAST_ERRORS = 12, 5, 5
-CUTS = 9
-MOST_KINDS = 30
-MOST_FIRST = 40
+MIN_ITEMS, MIN_IMAGES, MIN_ERRORS = 12, 5, 5
+QUANTILE_CUTS = 9
+MAX_TESTED_CATEGORIES = 30
+MAX_FIRST_CONDITIONS = 40
 """Single conditions of a population inside which pairs are looked for."""
-MOST_TOLD, MOST_SPARED = 12, 4
+MAX_WORSE_SLICES, MAX_BETTER_SLICES = 12, 4
 """Slices of a kind of error that are told, with more errors than elsewhere and with fewer."""
-LEAST_NEW, NEW = 3.0, 0.3
+MIN_NEW_ERRORS, MIN_NEW_SHARE = 3.0, 0.3
 """Errors that a slice must explain and those told before do not, and the share of its own that these must be."""
-PAIR = 0.7
-MOSTLY, MUCH, SHARPER = 0.8, 0.6, 1.5
+PAIR_WEIGHT = 0.7
+MIN_CONTAINED_SHARE, MIN_EXPLAINED_RATIO, MIN_RATE_RATIO = 0.8, 0.6, 1.5
 """When a pair says it better than the slices around it."""
-ALIKE = 0.5
+MAX_SLICE_OVERLAP = 0.5
 """Items in common, of all in either, from which two slices say the same."""
 
 
@@ -56,264 +56,264 @@ class Slice:
 
     population: Population
     conditions: tuple[Condition, ...]
-    items: int
-    errors: int
-    rate: float
-    elsewhere: float
+    item_count: int
+    error_count: int
+    error_rate: float
+    other_rate: float
     interval: tuple[float, float]
     p_adjusted: float
-    explained: float
-    inside: BoolArray
-    others: BoolArray
+    excess_errors: float
+    is_inside: BoolArray
+    is_outside: BoolArray
 
 
 @dataclass(frozen=True, eq=False)
-class Tested:
-    population: int
+class TestedCondition:
+    population_index: int
     condition: Condition
-    inside: BoolArray
-    known: BoolArray
-    p: float
+    is_inside: BoolArray
+    is_determined: BoolArray
+    p_value: float
 
 
-def slices(populations: Sequence[Population]) -> list[Slice]:
+def discover_slices(populations: Sequence[Population]) -> list[Slice]:
     """Most errors explained first; slices with fewer errors than elsewhere after those with more."""
-    singles = [one for place, population in enumerate(populations) for one in tested(place, population, None)]
-    found = significant(singles, populations)
-    pairs: list[tuple[Slice, Tested]] = []
-    for first in strongest(found):
-        place = next(row for row, one in enumerate(populations) if one is first.population)
-        pairs += [(first, one) for one in tested(place, first.population, first)]
-    return distinct([*found, *significant_pairs(pairs)])
+    singles = [candidate for index, population in enumerate(populations) for candidate in evaluate_conditions(index, population, None)]
+    single_slices = significant_slices(singles, populations)
+    pair_tests: list[tuple[Slice, TestedCondition]] = []
+    for first_slice in strongest_slices(single_slices):
+        population_index = next(index for index, population in enumerate(populations) if population is first_slice.population)
+        pair_tests += [(first_slice, candidate) for candidate in evaluate_conditions(population_index, first_slice.population, first_slice)]
+    return select_distinct([*single_slices, *significant_pair_slices(pair_tests)])
 
 
-def tested(place: int, population: Population, first: Slice | None) -> list[Tested]:
+def evaluate_conditions(population_index: int, population: Population, first_slice: Slice | None) -> list[TestedCondition]:
     """Every condition worth testing; inside a first one, those on other properties."""
-    within = np.ones(len(population.wrong), bool) if first is None else first.inside
-    wrong = population.wrong[within]
-    if min(int(wrong.sum()), int((~wrong).sum())) < LEAST_ERRORS or len(wrong) < 2 * LEAST_ITEMS:
+    is_eligible = np.ones(len(population.wrong), bool) if first_slice is None else first_slice.is_inside
+    is_error = population.wrong[is_eligible]
+    if min(int(is_error.sum()), int((~is_error).sum())) < MIN_ERRORS or len(is_error) < 2 * MIN_ITEMS:
         return []
-    taken = set() if first is None else {one.name for one in first.conditions}
+    used_names = set() if first_slice is None else {first_condition.name for first_condition in first_slice.conditions}
     results = []
-    for column in population.properties:
-        if column.name in taken:
+    for item_property in population.properties:
+        if item_property.name in used_names:
             continue
-        known = within & is_known(column)  # of what is unknown nothing follows, not even that it is elsewhere
-        part = column.at(known)
-        found = conditions(part)
-        if not found:
+        is_determined = is_eligible & has_value(item_property)  # of what is unknown nothing follows, not even that it is elsewhere
+        known_property = item_property.select(is_determined)
+        candidates = candidate_conditions(known_property)
+        if not candidates:
             continue
-        inside = np.array([one.holds(part) for one in found])
-        for one, flag, p in zip(found, inside, p_values(inside, population.wrong[known], population.image[known]), strict=True):
-            if not np.isnan(p):
-                whole = np.zeros(len(within), bool)
-                whole[known] = flag
-                results.append(Tested(place, one, whole, known, float(p)))
+        candidate_masks = np.array([candidate.matches(known_property) for candidate in candidates])
+        for condition, candidate_mask, p_value in zip(candidates, candidate_masks, condition_p_values(candidate_masks, population.wrong[is_determined], population.image[is_determined]), strict=True):
+            if not np.isnan(p_value):
+                is_inside = np.zeros(len(is_eligible), bool)
+                is_inside[is_determined] = candidate_mask
+                results.append(TestedCondition(population_index, condition, is_inside, is_determined, float(p_value)))
     return results
 
 
-def is_known(column: Property) -> BoolArray:
-    return np.asarray(column.values >= 0 if column.labels is not None else ~np.isnan(column.values))
+def has_value(item_property: Property) -> BoolArray:
+    return np.asarray(item_property.values >= 0 if item_property.labels is not None else ~np.isnan(item_property.values))
 
 
-def conditions(column: Property) -> list[Condition]:
+def candidate_conditions(item_property: Property) -> list[Condition]:
     """Under, over and between round cuts that part the items evenly; each of the commoner texts. The outcome is not looked at."""
-    if column.labels is not None:
-        number = np.bincount(column.values[column.values >= 0].astype(np.int64), minlength=len(column.labels))
-        kinds = np.argsort(-number, kind="stable")[:MOST_KINDS]
-        return [Condition(column.name, values=(column.labels[kind],)) for kind in kinds.tolist() if number[kind] >= LEAST_ITEMS]
-    known = column.values[~np.isnan(column.values)]
-    if len(known) < 2 * LEAST_ITEMS:
+    if item_property.labels is not None:
+        category_counts = np.bincount(item_property.values[item_property.values >= 0].astype(np.int64), minlength=len(item_property.labels))
+        categories = np.argsort(-category_counts, kind="stable")[:MAX_TESTED_CATEGORIES]
+        return [Condition(item_property.name, values=(item_property.labels[category],)) for category in categories.tolist() if category_counts[category] >= MIN_ITEMS]
+    known_values = item_property.values[~np.isnan(item_property.values)]
+    if len(known_values) < 2 * MIN_ITEMS:
         return []
-    cuts = sorted({rounded(value) for value in np.quantile(known, np.arange(1, CUTS + 1) / (CUTS + 1)).tolist()})
-    cuts = [cut for cut in cuts if known.min() < cut <= known.max()]
-    ends = [Condition(column.name, high=cut) for cut in cuts] + [Condition(column.name, low=cut) for cut in cuts]
-    coarse = cuts[1::2]
-    return ends + [Condition(column.name, low, high) for place, low in enumerate(coarse) for high in coarse[place + 1 :]]
+    cuts = sorted({round_cut(quantile) for quantile in np.quantile(known_values, np.arange(1, QUANTILE_CUTS + 1) / (QUANTILE_CUTS + 1)).tolist()})
+    cuts = [cut for cut in cuts if known_values.min() < cut <= known_values.max()]
+    one_sided = [Condition(item_property.name, high=cut) for cut in cuts] + [Condition(item_property.name, low=cut) for cut in cuts]
+    coarse_cuts = cuts[1::2]
+    return one_sided + [Condition(item_property.name, low, high) for cut_index, low in enumerate(coarse_cuts) for high in coarse_cuts[cut_index + 1 :]]
 
 
-def rounded(value: float) -> float:
+def round_cut(cut: float) -> float:
     """To two digits: a cut is to be read and remembered."""
-    return float(f"{value:.2g}")
+    return float(f"{cut:.2g}")
 
 
-def p_values(inside: BoolArray, wrong: BoolArray, image: Int64Array) -> Float64Array:
+def condition_p_values(is_inside: BoolArray, is_error: BoolArray, images: Int64Array) -> Float64Array:
     """Two-sided, a condition (row of `inside`) each; NaN where there are too few items or images on either side to tell."""
     from scipy import stats
 
-    order = np.argsort(image, kind="stable")
-    starts = np.flatnonzero(np.append(True, image[order][1:] != image[order][:-1]))
-    chosen, bad = inside[:, order].astype(float), wrong[order].astype(float)
-    n_in, e_in = (np.add.reduceat(part, starts, axis=1) for part in (chosen, chosen * bad))
-    n_all, e_all = (np.add.reduceat(part, starts) for part in (np.ones(len(bad)), bad))
-    total_in, errors_in = n_in.sum(axis=1), e_in.sum(axis=1)
-    total, errors = float(len(bad)), float(bad.sum())
-    total_out = total - total_in
-    images_in, images_out = (n_in > 0).sum(axis=1), (n_all - n_in > 0).sum(axis=1)
-    enough = np.minimum(total_in, total_out) >= LEAST_ITEMS
-    enough &= np.minimum(images_in, images_out) >= LEAST_IMAGES
-    found = np.full(len(inside), np.nan)
-    if not enough.any():
-        return found
-    pooled = errors / total
+    image_order = np.argsort(images, kind="stable")
+    image_starts = np.flatnonzero(np.append(True, images[image_order][1:] != images[image_order][:-1]))
+    sorted_inside, sorted_errors = is_inside[:, image_order].astype(float), is_error[image_order].astype(float)
+    image_items_in, image_errors_in = (np.add.reduceat(weights, image_starts, axis=1) for weights in (sorted_inside, sorted_inside * sorted_errors))
+    image_items, image_errors = (np.add.reduceat(weights, image_starts) for weights in (np.ones(len(sorted_errors)), sorted_errors))
+    items_in, errors_in = image_items_in.sum(axis=1), image_errors_in.sum(axis=1)
+    item_count, error_count = float(len(sorted_errors)), float(sorted_errors.sum())
+    items_out = item_count - items_in
+    images_in, images_out = (image_items_in > 0).sum(axis=1), (image_items - image_items_in > 0).sum(axis=1)
+    is_testable = np.minimum(items_in, items_out) >= MIN_ITEMS
+    is_testable &= np.minimum(images_in, images_out) >= MIN_IMAGES
+    p_by_condition = np.full(len(is_inside), np.nan)
+    if not is_testable.any():
+        return p_by_condition
+    pooled_rate = error_count / item_count
     with np.errstate(divide="ignore", invalid="ignore"):
-        pull = (e_in - pooled * n_in) / total_in[:, None] - ((e_all - e_in) - pooled * (n_all - n_in)) / total_out[:, None]
-        spread = np.sqrt((pull**2).sum(axis=1) * len(starts) / max(1, len(starts) - 1))
-        apart = errors_in / total_in - (errors - errors_in) / total_out
-        by_image = 2 * stats.t.sf(np.abs(apart) / spread, np.minimum(images_in, images_out) - 1)
-        rough = 2 * stats.norm.sf(np.abs(apart) / np.sqrt(pooled * (1 - pooled) * (1 / total_in + 1 / total_out)))
-    found[enough] = np.fmax(by_image, rough)[enough]
-    close = np.flatnonzero(enough & (found < 0.1))  # the exact test where it may matter
-    more = stats.hypergeom.sf(errors_in[close] - 1, total, errors, total_in[close])
-    fewer = stats.hypergeom.cdf(errors_in[close], total, errors, total_in[close])
-    found[close] = np.fmax(by_image[close], np.minimum(1, 2 * np.minimum(more, fewer)))
-    return found
+        residuals = (image_errors_in - pooled_rate * image_items_in) / items_in[:, None] - ((image_errors - image_errors_in) - pooled_rate * (image_items - image_items_in)) / items_out[:, None]
+        standard_error = np.sqrt((residuals**2).sum(axis=1) * len(image_starts) / max(1, len(image_starts) - 1))
+        rate_difference = errors_in / items_in - (error_count - errors_in) / items_out
+        p_between_images = 2 * stats.t.sf(np.abs(rate_difference) / standard_error, np.minimum(images_in, images_out) - 1)
+        p_normal = 2 * stats.norm.sf(np.abs(rate_difference) / np.sqrt(pooled_rate * (1 - pooled_rate) * (1 / items_in + 1 / items_out)))
+    p_by_condition[is_testable] = np.fmax(p_between_images, p_normal)[is_testable]
+    borderline = np.flatnonzero(is_testable & (p_by_condition < 0.1))  # the exact test where it may matter
+    p_more = stats.hypergeom.sf(errors_in[borderline] - 1, item_count, error_count, items_in[borderline])
+    p_fewer = stats.hypergeom.cdf(errors_in[borderline], item_count, error_count, items_in[borderline])
+    p_by_condition[borderline] = np.fmax(p_between_images[borderline], np.minimum(1, 2 * np.minimum(p_more, p_fewer)))
+    return p_by_condition
 
 
-def adjusted(p: Float64Array) -> Float64Array:
+def adjust_p_values(raw_p_values: Float64Array) -> Float64Array:
     from scipy import stats
 
-    return np.asarray(stats.false_discovery_control(np.clip(p, 0, 1))) if len(p) else p
+    return np.asarray(stats.false_discovery_control(np.clip(raw_p_values, 0, 1))) if len(raw_p_values) else raw_p_values
 
 
-def significant(several: list[Tested], populations: Sequence[Population]) -> list[Slice]:
-    chances = adjusted(np.array([one.p for one in several]))
+def significant_slices(tested_conditions: list[TestedCondition], populations: Sequence[Population]) -> list[Slice]:
+    adjusted_p_values = adjust_p_values(np.array([candidate.p_value for candidate in tested_conditions]))
     return [
-        described(populations[one.population], (one.condition,), one.inside, one.known, float(p))
-        for one, p in zip(several, chances, strict=True)
-        if p <= SIGNIFICANT
+        build_slice(populations[candidate.population_index], (candidate.condition,), candidate.is_inside, candidate.is_determined, float(adjusted_p))
+        for candidate, adjusted_p in zip(tested_conditions, adjusted_p_values, strict=True)
+        if adjusted_p <= FALSE_DISCOVERY_RATE
     ]
 
 
-def significant_pairs(several: list[tuple[Slice, Tested]]) -> list[Slice]:
+def significant_pair_slices(pair_tests: list[tuple[Slice, TestedCondition]]) -> list[Slice]:
     """Where the second condition makes it worse than the first alone."""
-    chances = adjusted(np.array([one.p for _, one in several]))
-    found = []
-    for (first, one), p in zip(several, chances, strict=True):
-        if p <= SIGNIFICANT:
-            made = described(
-                first.population, (*first.conditions, one.condition), one.inside, one.known | first.others, max(float(p), first.p_adjusted)
+    adjusted_p_values = adjust_p_values(np.array([pair_test.p_value for _, pair_test in pair_tests]))
+    pair_slices = []
+    for (first_slice, candidate), adjusted_p in zip(pair_tests, adjusted_p_values, strict=True):
+        if adjusted_p <= FALSE_DISCOVERY_RATE:
+            pair_slice = build_slice(
+                first_slice.population, (*first_slice.conditions, candidate.condition), candidate.is_inside, candidate.is_determined | first_slice.is_outside, max(float(adjusted_p), first_slice.p_adjusted)
             )
-            if abs(made.rate - made.elsewhere) > abs(first.rate - first.elsewhere) and (made.explained > 0) == (first.explained > 0):
-                found.append(made)
-    return found
+            if abs(pair_slice.error_rate - pair_slice.other_rate) > abs(first_slice.error_rate - first_slice.other_rate) and (pair_slice.excess_errors > 0) == (first_slice.excess_errors > 0):
+                pair_slices.append(pair_slice)
+    return pair_slices
 
 
-def strongest(found: list[Slice]) -> list[Slice]:
+def strongest_slices(single_slices: list[Slice]) -> list[Slice]:
     """The singles that explain most, of every population."""
-    kept: dict[int, int] = {}
-    chosen = []
-    for one in sorted(found, key=lambda one: -abs(one.explained)):
-        number = kept.get(id(one.population), 0)
-        if number < MOST_FIRST:
-            kept[id(one.population)] = number + 1
-            chosen.append(one)
-    return chosen
+    count_by_population: dict[int, int] = {}
+    selected = []
+    for candidate in sorted(single_slices, key=lambda single_slice: -abs(single_slice.excess_errors)):
+        selected_count = count_by_population.get(id(candidate.population), 0)
+        if selected_count < MAX_FIRST_CONDITIONS:
+            count_by_population[id(candidate.population)] = selected_count + 1
+            selected.append(candidate)
+    return selected
 
 
-def described(population: Population, conditions: tuple[Condition, ...], inside: BoolArray, known: BoolArray, p: float) -> Slice:
+def build_slice(population: Population, conditions: tuple[Condition, ...], is_inside: BoolArray, is_determined: BoolArray, p_value: float) -> Slice:
     """known: items of which it is known whether the conditions hold; elsewhere is where they do not."""
-    wrong, others = population.wrong, known & ~inside
-    items, errors = int(inside.sum()), int(wrong[inside].sum())
-    elsewhere = float(wrong[others].mean()) if others.any() else 0.0
-    rate = errors / items
-    interval = wilson(rate, items / design_effect(wrong[inside], population.image[inside]))
-    return Slice(population, conditions, items, errors, rate, elsewhere, interval, p, errors - items * elsewhere, inside, others)
+    is_error, is_outside = population.wrong, is_determined & ~is_inside
+    item_count, error_count = int(is_inside.sum()), int(is_error[is_inside].sum())
+    other_rate = float(is_error[is_outside].mean()) if is_outside.any() else 0.0
+    error_rate = error_count / item_count
+    interval = wilson_interval(error_rate, item_count / design_effect(is_error[is_inside], population.image[is_inside]))
+    return Slice(population, conditions, item_count, error_count, error_rate, other_rate, interval, p_value, error_count - item_count * other_rate, is_inside, is_outside)
 
 
-def design_effect(wrong: BoolArray, image: Int64Array) -> float:
+def design_effect(is_error: BoolArray, images: Int64Array) -> float:
     """How many times the rate's variance is that of as many independent items; at least 1."""
-    _, group = np.unique(image, return_inverse=True)
-    number, errors = np.bincount(group), np.bincount(group, wrong)
-    rate = errors.sum() / number.sum()
-    if rate in (0, 1) or len(number) < 2:
+    _, image_index = np.unique(images, return_inverse=True)
+    item_counts, error_counts = np.bincount(image_index), np.bincount(image_index, is_error)
+    error_rate = error_counts.sum() / item_counts.sum()
+    if error_rate in (0, 1) or len(item_counts) < 2:
         return 1.0
-    variance = ((errors - rate * number) ** 2).sum() * len(number) / (len(number) - 1)
-    return max(1.0, float(variance / (number.sum() * rate * (1 - rate))))
+    variance = ((error_counts - error_rate * item_counts) ** 2).sum() * len(item_counts) / (len(item_counts) - 1)
+    return max(1.0, float(variance / (item_counts.sum() * error_rate * (1 - error_rate))))
 
 
-def wilson(rate: float, number: float, z: float = 1.959964) -> tuple[float, float]:
+def wilson_interval(error_rate: float, sample_size: float, z: float = 1.959964) -> tuple[float, float]:
     """Wilson's score interval (1927)."""
-    middle = (rate + z * z / (2 * number)) / (1 + z * z / number)
-    half = z / (1 + z * z / number) * np.sqrt(rate * (1 - rate) / number + z * z / (4 * number * number))
-    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+    centre = (error_rate + z * z / (2 * sample_size)) / (1 + z * z / sample_size)
+    half_width = z / (1 + z * z / sample_size) * np.sqrt(error_rate * (1 - error_rate) / sample_size + z * z / (4 * sample_size * sample_size))
+    return max(0.0, float(centre - half_width)), min(1.0, float(centre + half_width))
 
 
-def distinct(found: list[Slice]) -> list[Slice]:
+def select_distinct(all_slices: list[Slice]) -> list[Slice]:
     """What is worth saying. Over all concepts the strongest condition on each property, unless it picks much the same items as one told
     before; of single concepts, and of pairs, what explains errors that those do not; of slices with fewer errors some that are not the
     reverse of these. Dense ones are preferred to wide ones."""
-    kept = []
+    selected = []
     for error in ("extra", "missing"):
-        several = sorted((one for one in found if one.population.error == error), key=lambda one: -worth(one))
-        wide = [one for one in several if one.explained > 0 and one.population.concept is None and len(one.conditions) == 1]
-        narrow = [one for one in several if one.explained > 0 and (one.population.concept is not None or len(one.conditions) > 1)]
-        spared = [one for one in several if one.explained < 0 and one.population.concept is None and len(one.conditions) == 1]
-        told = told_apart(wide, [], MOST_TOLD)
-        told += with_news(narrow, told)
-        kept += [*told, *told_apart(spared, told, MOST_SPARED)]
-    return sorted(kept, key=lambda one: (one.explained <= 0, -abs(one.explained), one.p_adjusted))
+        error_slices = sorted((candidate for candidate in all_slices if candidate.population.error == error), key=lambda candidate: -slice_priority(candidate))
+        broad_slices = [candidate for candidate in error_slices if candidate.excess_errors > 0 and candidate.population.concept is None and len(candidate.conditions) == 1]
+        narrow_slices = [candidate for candidate in error_slices if candidate.excess_errors > 0 and (candidate.population.concept is not None or len(candidate.conditions) > 1)]
+        better_slices = [candidate for candidate in error_slices if candidate.excess_errors < 0 and candidate.population.concept is None and len(candidate.conditions) == 1]
+        worse_slices = select_dissimilar(broad_slices, [], MAX_WORSE_SLICES)
+        worse_slices += select_by_new_errors(narrow_slices, worse_slices)
+        selected += [*worse_slices, *select_dissimilar(better_slices, worse_slices, MAX_BETTER_SLICES)]
+    return sorted(selected, key=lambda candidate: (candidate.excess_errors <= 0, -abs(candidate.excess_errors), candidate.p_adjusted))
 
 
-def worth(one: Slice) -> float:
-    return abs(one.explained) * float(np.sqrt(abs(one.rate - one.elsewhere))) * (1.0 if len(one.conditions) == 1 else PAIR)
+def slice_priority(candidate: Slice) -> float:
+    return abs(candidate.excess_errors) * float(np.sqrt(abs(candidate.error_rate - candidate.other_rate))) * (1.0 if len(candidate.conditions) == 1 else PAIR_WEIGHT)
 
 
-def told_apart(several: list[Slice], before: list[Slice], most: int) -> list[Slice]:
+def select_dissimilar(candidates: list[Slice], reported: list[Slice], limit: int) -> list[Slice]:
     """At most so many, each on a property of its own and of items of its own."""
-    told: list[Slice] = []
-    for one in several:
-        known = [other for other in (*before, *told) if other.population is one.population]
-        names = {condition.name for other in known for condition in other.conditions}
-        if one.conditions[0].name not in names and not any(says_the_same(one, other) for other in known) and len(told) < most:
-            told.append(one)
-    return told
+    selected: list[Slice] = []
+    for candidate in candidates:
+        same_population = [earlier for earlier in (*reported, *selected) if earlier.population is candidate.population]
+        used_names = {condition.name for earlier in same_population for condition in earlier.conditions}
+        if candidate.conditions[0].name not in used_names and not any(is_redundant(candidate, earlier) for earlier in same_population) and len(selected) < limit:
+            selected.append(candidate)
+    return selected
 
 
-def says_the_same(one: Slice, other: Slice) -> bool:
+def is_redundant(candidate: Slice, earlier: Slice) -> bool:
     """Whether two slices of a population have most of their items in common, or one has most of what the other leaves out."""
-    if (one.explained > 0) != (other.explained > 0):
-        return int((one.inside ^ other.inside).sum()) / len(one.inside) >= ALIKE
-    return int((one.inside & other.inside).sum()) / int((one.inside | other.inside).sum()) >= ALIKE
+    if (candidate.excess_errors > 0) != (earlier.excess_errors > 0):
+        return int((candidate.is_inside ^ earlier.is_inside).sum()) / len(candidate.is_inside) >= MAX_SLICE_OVERLAP
+    return int((candidate.is_inside & earlier.is_inside).sum()) / int((candidate.is_inside | earlier.is_inside).sum()) >= MAX_SLICE_OVERLAP
 
 
-def with_news(several: list[Slice], before: list[Slice]) -> list[Slice]:
+def select_by_new_errors(candidates: list[Slice], reported: list[Slice]) -> list[Slice]:
     """Those that explain what was not explained before, best first."""
-    if not several:
+    if not candidates:
         return []
-    covered = np.zeros(1 + max(int(one.population.places.max()) for one in (*several, *before)), bool)
-    for one in before:
-        if one.rate >= 2 * one.elsewhere:  # a wide slice explains no particular error
-            covered[one.population.places[one.inside]] = True
-    told: list[Slice] = []
-    left = several
-    while left and len(told) < MOST_TOLD:
-        news = [one.explained if is_sharper(one, [*before, *told]) else new_errors(one, covered) for one in left]
-        left = [one for one, new in zip(left, news, strict=True) if new >= max(LEAST_NEW, NEW * one.explained)]
-        if left:
-            best = max(left, key=lambda one: worth(one) * max(new_errors(one, covered), NEW * one.explained) / one.explained)
-            told.append(best)
-            covered[best.population.places[best.inside]] = True
-            left = [one for one in left if one is not best]
-    return told
+    is_covered = np.zeros(1 + max(int(candidate.population.places.max()) for candidate in (*candidates, *reported)), bool)
+    for earlier in reported:
+        if earlier.error_rate >= 2 * earlier.other_rate:  # a wide slice explains no particular error
+            is_covered[earlier.population.places[earlier.is_inside]] = True
+    selected: list[Slice] = []
+    remaining = candidates
+    while remaining and len(selected) < MAX_WORSE_SLICES:
+        new_counts = [candidate.excess_errors if is_sharper_pair(candidate, [*reported, *selected]) else count_new_errors(candidate, is_covered) for candidate in remaining]
+        remaining = [candidate for candidate, new_count in zip(remaining, new_counts, strict=True) if new_count >= max(MIN_NEW_ERRORS, MIN_NEW_SHARE * candidate.excess_errors)]
+        if remaining:
+            best_candidate = max(remaining, key=lambda candidate: slice_priority(candidate) * max(count_new_errors(candidate, is_covered), MIN_NEW_SHARE * candidate.excess_errors) / candidate.excess_errors)
+            selected.append(best_candidate)
+            is_covered[best_candidate.population.places[best_candidate.is_inside]] = True
+            remaining = [candidate for candidate in remaining if candidate is not best_candidate]
+    return selected
 
 
-def is_sharper(one: Slice, told: list[Slice]) -> bool:
+def is_sharper_pair(candidate: Slice, reported: list[Slice]) -> bool:
     """Whether a pair explains most of what each slice that holds it does, on much fewer items."""
-    around = [other for other in told if other.population is one.population and (one.inside & other.inside).sum() >= MOSTLY * one.items]
-    pair = len(one.conditions) > 1 and bool(around)
-    return pair and all(one.explained >= MUCH * other.explained and one.rate >= SHARPER * other.rate for other in around)
+    containing = [broader for broader in reported if broader.population is candidate.population and (candidate.is_inside & broader.is_inside).sum() >= MIN_CONTAINED_SHARE * candidate.item_count]
+    is_refinement = len(candidate.conditions) > 1 and bool(containing)
+    return is_refinement and all(candidate.excess_errors >= MIN_EXPLAINED_RATIO * broader.excess_errors and candidate.error_rate >= MIN_RATE_RATIO * broader.error_rate for broader in containing)
 
 
-def new_errors(one: Slice, covered: BoolArray) -> float:
+def count_new_errors(candidate: Slice, is_covered: BoolArray) -> float:
     """Errors explained among the items that no slice told before has."""
-    new = one.inside & ~covered[one.population.places]
-    return float(one.population.wrong[new].sum() - new.sum() * one.elsewhere)
+    is_new = candidate.is_inside & ~is_covered[candidate.population.places]
+    return float(candidate.population.wrong[is_new].sum() - is_new.sum() * candidate.other_rate)
 
 
-def of_concept(whole: Population, concept: int, rows: Int64Array) -> Population:
+def concept_population(population: Population, concept: int, item_rows: Int64Array) -> Population:
     """Those items of a population of all concepts."""
     return replace(
-        whole, concept=concept, wrong=whole.wrong[rows], image=whole.image[rows], properties=[one.at(rows) for one in whole.properties],
-        places=whole.places[rows],
+        population, concept=concept, wrong=population.wrong[item_rows], image=population.image[item_rows], properties=[item_property.select(item_rows) for item_property in population.properties],
+        places=population.places[item_rows],
     )  # fmt: skip

@@ -18,149 +18,149 @@ from pellucid.evaluation.error_causes import BADLY_PLACED, image_pairs, pair_iou
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.evaluation.match_result import IGNORED, MATCHED
 
-Kind = Literal["cls", "loc", "both", "dupe", "bkg", "miss"]
-KINDS: tuple[Kind, ...] = ("cls", "loc", "both", "dupe", "bkg", "miss")
-CLS, LOC, BOTH, DUPE, BKG, MISS = range(len(KINDS))
-MOST_BOXES = 100
+TideErrorType = Literal["cls", "loc", "both", "dupe", "bkg", "miss"]
+TIDE_ERROR_TYPES: tuple[TideErrorType, ...] = ("cls", "loc", "both", "dupe", "bkg", "miss")
+CLS, LOC, BOTH, DUPE, BKG, MISS = range(len(TIDE_ERROR_TYPES))
+MAX_DETECTIONS_PER_IMAGE = 100
 """Of an image, whatever their concepts; best first."""
-GRID = np.array([step / 100 for step in range(101)])
+RECALL_GRID = np.array([percent / 100 for percent in range(101)])
 
 
 @dataclass(frozen=True)
-class Tide:
+class TideReport:
     """ap: mean over the concepts, at the version's IoU, 0 to 1 · gain: of each kind, how much it would rise were all of them fixed ·
     number: how many there are · false_positives, false_negatives: the gain were there none of them."""
 
     ap: float
-    gain: dict[Kind, float]
-    number: dict[Kind, int]
-    false_positives: float
-    false_negatives: float
+    ap_gains: dict[TideErrorType, float]
+    error_counts: dict[TideErrorType, int]
+    false_positive_gain: float
+    false_negative_gain: float
 
 
 @dataclass(frozen=True, eq=False)
-class Tried:
+class UnmatchedPredictions:
     """Predictions that match nothing. rows: of predictions · kind: places in KINDS · target: row of the annotation that would be found
     were the mistake fixed, else -1."""
 
-    rows: Int64Array
-    kind: Int8Array
-    target: Int64Array
+    prediction_rows: Int64Array
+    error_types: Int8Array
+    target_rows: Int64Array
 
 
-def tide(evaluation: Evaluation, split: int) -> Tide | None:
+def tide_report(evaluation: Evaluation, split: int) -> TideReport | None:
     """None without an annotation or a prediction that counts."""
-    rows = best_boxes(evaluation, split)
-    start = evaluation.matchable_starts[split]
-    annotated = np.asarray(evaluation.matchable_annotations[start[0] : start[-1]], np.int64)
-    if not len(annotated) and not len(rows):
+    prediction_rows = top_predictions(evaluation, split)
+    run_starts = evaluation.matchable_starts[split]
+    annotation_rows = np.asarray(evaluation.matchable_annotations[run_starts[0] : run_starts[-1]], np.int64)
+    if not len(annotation_rows) and not len(prediction_rows):
         return None
-    table, concepts = evaluation.predictions, len(evaluation.concepts)
-    hit = evaluation.state[rows] == MATCHED
-    found = np.zeros(len(evaluation.annotations), bool)
-    found[evaluation.partner[rows[hit]]] = True
-    tried = mistakes(evaluation, rows[~hit], found)
-    unreachable = ~found
-    unreachable[tried.target[tried.target >= 0]] = False
-    missed = annotated[unreachable[annotated]]
-    positives = np.bincount(evaluation.annotations.concept[annotated], minlength=concepts)
-    place = np.full(len(table), -1, np.int64)
-    place[rows] = np.arange(len(rows))
-    counted = evaluation.state[rows] != IGNORED
-    score, concept = table.score[rows], np.asarray(table.concept[rows], np.int64)
-    base = mean_ap(concept[counted], score[counted], hit[counted], np.arange(len(rows))[counted], positives)
-    first_wrong = hit.astype(np.int64) * len(rows) + np.arange(len(rows))  # of equal scores TIDE takes the mistakes first here
+    predictions, concept_count = evaluation.predictions, len(evaluation.concepts)
+    is_tp = evaluation.state[prediction_rows] == MATCHED
+    is_found = np.zeros(len(evaluation.annotations), bool)
+    is_found[evaluation.partner[prediction_rows[is_tp]]] = True
+    unmatched = classify_errors(evaluation, prediction_rows[~is_tp], is_found)
+    is_missed = ~is_found
+    is_missed[unmatched.target_rows[unmatched.target_rows >= 0]] = False
+    missed_rows = annotation_rows[is_missed[annotation_rows]]
+    annotation_counts = np.bincount(evaluation.annotations.concept[annotation_rows], minlength=concept_count)
+    position_by_row = np.full(len(predictions), -1, np.int64)
+    position_by_row[prediction_rows] = np.arange(len(prediction_rows))
+    is_counted = evaluation.state[prediction_rows] != IGNORED
+    scores, prediction_concepts = predictions.score[prediction_rows], np.asarray(predictions.concept[prediction_rows], np.int64)
+    base_ap = mean_average_precision(prediction_concepts[is_counted], scores[is_counted], is_tp[is_counted], np.arange(len(prediction_rows))[is_counted], annotation_counts)
+    errors_first = is_tp.astype(np.int64) * len(prediction_rows) + np.arange(len(prediction_rows))  # of equal scores TIDE takes the mistakes first here
 
-    gain: dict[Kind, float] = {}
-    for kind, name in enumerate(KINDS):
-        if kind == MISS:
-            fewer = positives - np.bincount(evaluation.annotations.concept[missed], minlength=concepts)
-            gain[name] = mean_ap(concept[counted], score[counted], hit[counted], first_wrong[counted], fewer) - base
+    ap_gains: dict[TideErrorType, float] = {}
+    for error_type, type_name in enumerate(TIDE_ERROR_TYPES):
+        if error_type == MISS:
+            reachable_counts = annotation_counts - np.bincount(evaluation.annotations.concept[missed_rows], minlength=concept_count)
+            ap_gains[type_name] = mean_average_precision(prediction_concepts[is_counted], scores[is_counted], is_tp[is_counted], errors_first[is_counted], reachable_counts) - base_ap
             continue
-        chosen = tried.kind == kind
-        mended = credited(evaluation, tried, chosen)
-        kept, right, now = counted.copy(), hit.copy(), concept.copy()
-        kept[place[tried.rows[chosen]]] = False
-        where = place[tried.rows[mended]]
-        kept[where] = right[where] = True
-        now[where] = evaluation.annotations.concept[tried.target[mended]]
-        gain[name] = mean_ap(now[kept], score[kept], right[kept], first_wrong[kept], positives) - base
-    number = {name: int((tried.kind == kind).sum()) for kind, name in enumerate(KINDS) if kind != MISS}
-    never = positives - np.bincount(evaluation.annotations.concept[annotated[~found[annotated]]], minlength=concepts)
-    precise = mean_ap(concept[counted], hit[counted].astype(float), hit[counted], first_wrong[counted], positives) - base
-    complete = mean_ap(concept[counted], score[counted], hit[counted], first_wrong[counted], never) - base
-    return Tide(base, {name: max(value, 0.0) for name, value in gain.items()}, {**number, "miss": len(missed)}, precise, complete)
+        has_type = unmatched.error_types == error_type
+        fixed_indices = select_fixed(evaluation, unmatched, has_type)
+        is_kept, is_fixed_tp, fixed_concepts = is_counted.copy(), is_tp.copy(), prediction_concepts.copy()
+        is_kept[position_by_row[unmatched.prediction_rows[has_type]]] = False
+        fixed_positions = position_by_row[unmatched.prediction_rows[fixed_indices]]
+        is_kept[fixed_positions] = is_fixed_tp[fixed_positions] = True
+        fixed_concepts[fixed_positions] = evaluation.annotations.concept[unmatched.target_rows[fixed_indices]]
+        ap_gains[type_name] = mean_average_precision(fixed_concepts[is_kept], scores[is_kept], is_fixed_tp[is_kept], errors_first[is_kept], annotation_counts) - base_ap
+    error_counts = {error_name: int((unmatched.error_types == type_index).sum()) for type_index, error_name in enumerate(TIDE_ERROR_TYPES) if type_index != MISS}
+    found_counts = annotation_counts - np.bincount(evaluation.annotations.concept[annotation_rows[~is_found[annotation_rows]]], minlength=concept_count)
+    false_positive_gain = mean_average_precision(prediction_concepts[is_counted], is_tp[is_counted].astype(float), is_tp[is_counted], errors_first[is_counted], annotation_counts) - base_ap
+    false_negative_gain = mean_average_precision(prediction_concepts[is_counted], scores[is_counted], is_tp[is_counted], errors_first[is_counted], found_counts) - base_ap
+    return TideReport(base_ap, {error_name: max(ap_gain, 0.0) for error_name, ap_gain in ap_gains.items()}, {**error_counts, "miss": len(missed_rows)}, false_positive_gain, false_negative_gain)
 
 
-def best_boxes(evaluation: Evaluation, split: int) -> Int64Array:
+def top_predictions(evaluation: Evaluation, split: int) -> Int64Array:
     """Rows of each image's best predictions, by image, then score falling."""
-    table = evaluation.predictions
+    predictions = evaluation.predictions
     begin, end = evaluation.all_predictions.split_span(split)
-    rows = np.arange(begin, end)
-    rows = rows[evaluation.coverage[table.image[begin:end]] != NOT_RUN]
-    image = image_id_ranks(evaluation.images)[table.image[rows]]
-    rows = rows[np.lexsort((table.order[rows], -table.score[rows], image))]
-    return np.asarray(rows[rank_in_group(np.asarray(table.image[rows], np.int64)) < MOST_BOXES])
+    prediction_rows = np.arange(begin, end)
+    prediction_rows = prediction_rows[evaluation.coverage[predictions.image[begin:end]] != NOT_RUN]
+    image_rank = image_id_ranks(evaluation.images)[predictions.image[prediction_rows]]
+    prediction_rows = prediction_rows[np.lexsort((predictions.order[prediction_rows], -predictions.score[prediction_rows], image_rank))]
+    return np.asarray(prediction_rows[rank_in_group(np.asarray(predictions.image[prediction_rows], np.int64)) < MAX_DETECTIONS_PER_IMAGE])
 
 
-def mistakes(evaluation: Evaluation, rows: Int64Array, found: BoolArray) -> Tried:
+def classify_errors(evaluation: Evaluation, prediction_rows: Int64Array, is_found: BoolArray) -> UnmatchedPredictions:
     """The kind of every prediction that matches nothing. found: per annotation, whether a prediction matches it."""
-    kind, target = np.full(len(rows), BKG, np.int8), np.full(len(rows), -1, np.int64)
-    annotations, derived, least = evaluation.annotations, evaluation.row_index, evaluation.iou_threshold
-    for part, mine, others in image_pairs(evaluation.predictions.image[rows], derived.annotation_image_start, derived.annotation_of_image):
-        able = annotations.positive[others] & ~annotations.ignore[others]
-        mine, others = mine[able], others[able]
-        value = pair_ious(evaluation, rows[part[mine]], others)
-        same = annotations.concept[others] == evaluation.predictions.concept[rows[part[mine]]]
-        own, own_row = highest(value * same, mine, others, len(part))
-        other, other_row = highest(value * ~same, mine, others, len(part))
-        used, _ = highest(value * same * found[others], mine, others, len(part))
-        any_, _ = highest(value, mine, others, len(part))
-        placed = (own >= BADLY_PLACED) & (own <= least)
-        named = ~placed & (other >= least)
-        again = ~placed & ~named & (used >= least)
-        kind[part] = np.select([placed, named, again, any_ <= BADLY_PLACED], [LOC, CLS, DUPE, BKG], BOTH)
-        target[part] = np.select([placed, named], [own_row, other_row], -1)
-    aimed = np.flatnonzero(target >= 0)
-    target[aimed[found[target[aimed]]]] = -1
-    return Tried(rows, kind, target)
+    error_types, target_rows = np.full(len(prediction_rows), BKG, np.int8), np.full(len(prediction_rows), -1, np.int64)
+    annotations, row_index, iou_threshold = evaluation.annotations, evaluation.row_index, evaluation.iou_threshold
+    for item_positions, pair_items, pair_annotations in image_pairs(evaluation.predictions.image[prediction_rows], row_index.annotation_image_start, row_index.annotation_of_image):
+        is_matchable = annotations.positive[pair_annotations] & ~annotations.ignore[pair_annotations]
+        pair_items, pair_annotations = pair_items[is_matchable], pair_annotations[is_matchable]
+        ious = pair_ious(evaluation, prediction_rows[item_positions[pair_items]], pair_annotations)
+        is_same_concept = annotations.concept[pair_annotations] == evaluation.predictions.concept[prediction_rows[item_positions[pair_items]]]
+        same_iou, same_row = group_maxima(ious * is_same_concept, pair_items, pair_annotations, len(item_positions))
+        other_iou, other_row = group_maxima(ious * ~is_same_concept, pair_items, pair_annotations, len(item_positions))
+        found_iou, _ = group_maxima(ious * is_same_concept * is_found[pair_annotations], pair_items, pair_annotations, len(item_positions))
+        best_iou, _ = group_maxima(ious, pair_items, pair_annotations, len(item_positions))
+        is_misplaced = (same_iou >= BADLY_PLACED) & (same_iou <= iou_threshold)
+        is_misclassified = ~is_misplaced & (other_iou >= iou_threshold)
+        is_duplicate = ~is_misplaced & ~is_misclassified & (found_iou >= iou_threshold)
+        error_types[item_positions] = np.select([is_misplaced, is_misclassified, is_duplicate, best_iou <= BADLY_PLACED], [LOC, CLS, DUPE, BKG], BOTH)
+        target_rows[item_positions] = np.select([is_misplaced, is_misclassified], [same_row, other_row], -1)
+    targeted = np.flatnonzero(target_rows >= 0)
+    target_rows[targeted[is_found[target_rows[targeted]]]] = -1
+    return UnmatchedPredictions(prediction_rows, error_types, target_rows)
 
 
-def highest(value: Float64Array, group: Int64Array, rows: Int64Array, groups: int) -> tuple[Float64Array, Int64Array]:
+def group_maxima(pair_values: Float64Array, group_index: Int64Array, pair_rows: Int64Array, group_count: int) -> tuple[Float64Array, Int64Array]:
     """Of each group its highest value and that one's row, of equals the first; 0 and -1 where a group has none. group: rising."""
-    best, which = np.zeros(groups), np.full(groups, -1, np.int64)
-    if len(value):
-        order = np.lexsort((np.arange(len(value)), -value, group))
-        first = np.append(True, group[order][1:] != group[order][:-1])
-        best[group[order][first]] = value[order][first]
-        which[group[order][first]] = rows[order][first]
-    return best, which
+    maxima, maximum_rows = np.zeros(group_count), np.full(group_count, -1, np.int64)
+    if len(pair_values):
+        sort_order = np.lexsort((np.arange(len(pair_values)), -pair_values, group_index))
+        is_first = np.append(True, group_index[sort_order][1:] != group_index[sort_order][:-1])
+        maxima[group_index[sort_order][is_first]] = pair_values[sort_order][is_first]
+        maximum_rows[group_index[sort_order][is_first]] = pair_rows[sort_order][is_first]
+    return maxima, maximum_rows
 
 
-def credited(evaluation: Evaluation, tried: Tried, chosen: BoolArray) -> Int64Array:
+def select_fixed(evaluation: Evaluation, unmatched: UnmatchedPredictions, has_type: BoolArray) -> Int64Array:
     """Places of those chosen that would find an annotation: of several kinds and tries at one, the highest score; of equals the first."""
-    able = np.flatnonzero(tried.target >= 0)
-    order = able[np.lexsort((able, -evaluation.predictions.score[tried.rows[able]], tried.target[able]))]
-    first = np.append(True, tried.target[order][1:] != tried.target[order][:-1]) if len(order) else np.zeros(0, bool)
-    winners = order[first]
-    return np.asarray(winners[chosen[winners]])
+    targeted = np.flatnonzero(unmatched.target_rows >= 0)
+    score_order = targeted[np.lexsort((targeted, -evaluation.predictions.score[unmatched.prediction_rows[targeted]], unmatched.target_rows[targeted]))]
+    is_first = np.append(True, unmatched.target_rows[score_order][1:] != unmatched.target_rows[score_order][:-1]) if len(score_order) else np.zeros(0, bool)
+    winners = score_order[is_first]
+    return np.asarray(winners[has_type[winners]])
 
 
-def mean_ap(concept: Int64Array, score: Float64Array, right: BoolArray, order: Int64Array, positives: Int64Array) -> float:
+def mean_average_precision(concepts: Int64Array, scores: Float64Array, is_tp: BoolArray, tie_order: Int64Array, annotation_counts: Int64Array) -> float:
     """Mean AP, by 101 recalls, over the concepts that have a prediction or an annotation. order: of equal scores."""
-    number = np.bincount(concept, minlength=len(positives))
-    known = np.flatnonzero((number > 0) | (positives > 0))
-    ranked = np.lexsort((order, -score, concept))
-    right = right[ranked]
-    ends = np.cumsum(number)
-    values = [one_ap(right[ends[place] - number[place] : ends[place]], int(positives[place])) for place in known.tolist()]
-    return float(np.sum(values) / len(values)) if values else 0.0
+    prediction_counts = np.bincount(concepts, minlength=len(annotation_counts))
+    present_concepts = np.flatnonzero((prediction_counts > 0) | (annotation_counts > 0))
+    ranking = np.lexsort((tie_order, -scores, concepts))
+    is_tp = is_tp[ranking]
+    concept_ends = np.cumsum(prediction_counts)
+    concept_aps = [concept_average_precision(is_tp[concept_ends[concept_index] - prediction_counts[concept_index] : concept_ends[concept_index]], int(annotation_counts[concept_index])) for concept_index in present_concepts.tolist()]
+    return float(np.sum(concept_aps) / len(concept_aps)) if concept_aps else 0.0
 
 
-def one_ap(right: BoolArray, positives: int) -> float:
-    if not positives or not len(right):
+def concept_average_precision(is_tp: BoolArray, annotation_count: int) -> float:
+    if not annotation_count or not len(is_tp):
         return 0.0
-    true = np.cumsum(right)
-    precision = np.maximum.accumulate((true / np.arange(1, len(right) + 1))[::-1])[::-1]
-    place = np.searchsorted(true / positives, GRID)
-    return float(precision[place[place < len(precision)]].sum() / len(GRID))
+    tp_counts = np.cumsum(is_tp)
+    precision = np.maximum.accumulate((tp_counts / np.arange(1, len(is_tp) + 1))[::-1])[::-1]
+    recall_positions = np.searchsorted(tp_counts / annotation_count, RECALL_GRID)
+    return float(precision[recall_positions[recall_positions < len(precision)]].sum() / len(RECALL_GRID))

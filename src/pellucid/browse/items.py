@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from pellucid.browse.list_views import Shown
+from pellucid.browse.list_views import ListView
 from pellucid.core.tables import Float64Array, Int64Array
 from pellucid.evaluation.error_causes import (
     CAUSES,
@@ -48,67 +48,67 @@ class Item:
     cause: Cause | None
 
 
-def items(selection: Shown, offset: int, limit: int) -> list[Item]:
+def gallery_items(list_view: ListView, offset: int, limit: int) -> list[Item]:
     """The items at `offset` and on, described."""
-    return described(selection, selection.page(offset, limit), offset)
+    return build_items(list_view, list_view.page(offset, limit), offset)
 
 
-def described(selection: Shown, rows: Int64Array, offset: int) -> list[Item]:
+def build_items(list_view: ListView, page_rows: Int64Array, offset: int) -> list[Item]:
     """Rows of the selection that begin at `offset`."""
-    if selection.shows_annotations:
-        return extra_items(selection, rows, offset)
-    outcomes = [outcome_of(selection.evaluation, row, selection.thresholds) for row in rows.tolist()]
-    missing = rows[np.array([outcome == "missing" for outcome in outcomes], bool)]
-    causes = false_positive_causes(selection.evaluation, missing, selection.thresholds)
-    cause_of = {row: CAUSES[cause] for row, cause in zip(missing.tolist(), causes.tolist(), strict=True)}
+    if list_view.shows_annotations:
+        return build_unmatched_items(list_view, page_rows, offset)
+    outcomes = [prediction_outcome(list_view.evaluation, prediction_row, list_view.thresholds) for prediction_row in page_rows.tolist()]
+    missing_rows = page_rows[np.array([outcome == "missing" for outcome in outcomes], bool)]
+    causes = false_positive_causes(list_view.evaluation, missing_rows, list_view.thresholds)
+    cause_by_row = {prediction_row: CAUSES[cause] for prediction_row, cause in zip(missing_rows.tolist(), causes.tolist(), strict=True)}
     return [
-        predicted_item(selection.evaluation, row, position, outcome, cause_of.get(row))
-        for position, (row, outcome) in enumerate(zip(rows.tolist(), outcomes, strict=True), offset)
+        build_prediction_item(list_view.evaluation, prediction_row, position, outcome, cause_by_row.get(prediction_row))
+        for position, (prediction_row, outcome) in enumerate(zip(page_rows.tolist(), outcomes, strict=True), offset)
     ]
 
 
-def predicted_item(evaluation: Evaluation, row: int, position: int, outcome: Outcome, cause: Cause | None) -> Item:
-    table = evaluation.predictions
-    iou = float(evaluation.iou[row])
+def build_prediction_item(evaluation: Evaluation, prediction_row: int, position: int, outcome: Outcome, cause: Cause | None) -> Item:
+    predictions = evaluation.predictions
+    iou = float(evaluation.iou[prediction_row])
     return Item(
-        position, str(evaluation.images.path[table.image[row]]), evaluation.concepts[table.concept[row]],
-        float(table.score[row]), box_at(table.box, row), outcome,
+        position, str(evaluation.images.path[predictions.image[prediction_row]]), evaluation.concepts[predictions.concept[prediction_row]],
+        float(predictions.score[prediction_row]), row_box(predictions.box, prediction_row), outcome,
         iou if outcome == "matched" and not np.isnan(iou) else None, None, cause,
     )  # fmt: skip
 
 
-def outcome_of(evaluation: Evaluation, row: int, thresholds: Float64Array) -> Outcome:
+def prediction_outcome(evaluation: Evaluation, prediction_row: int, thresholds: Float64Array) -> Outcome:
     """A prediction's outcome: its state at or over its threshold, else `below`."""
-    table = evaluation.predictions
-    if table.score[row] < thresholds[table.concept[row]]:
+    predictions = evaluation.predictions
+    if predictions.score[prediction_row] < thresholds[predictions.concept[prediction_row]]:
         return "below"
-    return STATE_NAMES[int(evaluation.state[row])]
+    return STATE_NAMES[int(evaluation.state[prediction_row])]
 
 
-def extra_items(selection: Shown, rows: Int64Array, offset: int) -> list[Item]:
-    evaluation, thresholds = selection.evaluation, selection.thresholds
-    table = evaluation.annotations
-    boxes = evaluation.kind == "detection"
-    best, best_score = best_overlaps(evaluation, rows, thresholds)
-    own = concept_scores(evaluation, rows)
-    causes = false_negative_causes(evaluation, rows, thresholds).tolist()
+def build_unmatched_items(list_view: ListView, annotation_rows: Int64Array, offset: int) -> list[Item]:
+    evaluation, thresholds = list_view.evaluation, list_view.thresholds
+    annotations = evaluation.annotations
+    has_boxes = evaluation.kind == "detection"
+    best_iou, best_score = best_overlaps(evaluation, annotation_rows, thresholds)
+    item_scores = concept_scores(evaluation, annotation_rows)
+    causes = false_negative_causes(evaluation, annotation_rows, thresholds).tolist()
     return [
         Item(
-            offset + place, str(evaluation.images.path[table.image[row]]), evaluation.concepts[table.concept[row]],
-            None if boxes else float(own[place]), box_at(table.box, row), "extra", None,
-            BestMatch(float(best[place]), number(best_score[place])) if boxes else None,
-            CAUSES[causes[place]],
+            offset + index, str(evaluation.images.path[annotations.image[annotation_row]]), evaluation.concepts[annotations.concept[annotation_row]],
+            None if has_boxes else float(item_scores[index]), row_box(annotations.box, annotation_row), "extra", None,
+            BestMatch(float(best_iou[index]), none_if_nan(best_score[index])) if has_boxes else None,
+            CAUSES[causes[index]],
         )
-        for place, row in enumerate(rows.tolist())
+        for index, annotation_row in enumerate(annotation_rows.tolist())
     ]  # fmt: skip
 
 
-def number(value: np.float64) -> float | None:
-    return None if np.isnan(value) else float(value)
+def none_if_nan(score: np.float64) -> float | None:
+    return None if np.isnan(score) else float(score)
 
 
-def box_at(box: Float64Array | None, row: int) -> tuple[float, float, float, float] | None:
-    if box is None:
+def row_box(boxes: Float64Array | None, box_row: int) -> tuple[float, float, float, float] | None:
+    if boxes is None:
         return None
-    left, top, width, height = box[row].tolist()
+    left, top, width, height = boxes[box_row].tolist()
     return left, top, width, height

@@ -20,154 +20,154 @@ from pellucid.evaluation.evaluation import Evaluation
 from pellucid.evaluation.match_result import MATCHED, NOT_HIGHEST, WRONG
 from pellucid.evaluation.sorting import counting_sort
 
-PAIRS_AT_ONCE = 2_000_000
+MAX_EVIDENCE_PAIRS = 2_000_000
 """Pairs of boxes held in memory at a time: about 300 MB."""
 
 
 @dataclass(frozen=True, eq=False)
-class Suspicion:
+class LabelErrorScores:
     """float64 per prediction and per annotation: higher is more likely a mistake of the annotators. tie: what settles equals."""
 
-    predictions: Float64Array
-    annotations: Float64Array
-    prediction_tie: Float64Array
-    annotation_tie: Float64Array
+    prediction_scores: Float64Array
+    annotation_scores: Float64Array
+    prediction_ties: Float64Array
+    annotation_ties: Float64Array
 
 
-def suspicion(evaluation: Evaluation) -> Suspicion:
+def label_error_scores(evaluation: Evaluation) -> LabelErrorScores:
     """Of every prediction and annotation; comparable within a version. Costs the pairs of boxes that share an image."""
     if evaluation.kind == "detection":
-        return of_boxes(evaluation)
-    return of_images(evaluation) if evaluation.kind == "classification" else of_tags(evaluation)
+        return score_boxes(evaluation)
+    return score_image_labels(evaluation) if evaluation.kind == "classification" else score_tags(evaluation)
 
 
-def most_likely_first(found: Suspicion, shows_annotations: bool, rows: Int64Array) -> Int64Array:
+def sort_by_label_error(error_scores: LabelErrorScores, shows_annotations: bool, item_rows: Int64Array) -> Int64Array:
     """Rows by falling suspicion; ties keep their order."""
-    value, tie = (
-        (found.annotations, found.annotation_tie) if shows_annotations else (found.predictions, found.prediction_tie)
+    item_scores, item_ties = (
+        (error_scores.annotation_scores, error_scores.annotation_ties) if shows_annotations else (error_scores.prediction_scores, error_scores.prediction_ties)
     )  # fmt: skip
-    return rows[np.lexsort((-tie[rows], -value[rows]))]
+    return item_rows[np.lexsort((-item_ties[item_rows], -item_scores[item_rows]))]
 
 
-def confidence(score: Float64Array) -> Float64Array:
+def normalize_scores(scores: Float64Array) -> Float64Array:
     """Scores as probabilities: as they are, or by the logistic function where they are none."""
-    if not len(score) or (score.min() >= 0 and score.max() <= 1):
-        return score
-    return np.asarray((1 + np.tanh(score / 2)) / 2)
+    if not len(scores) or (scores.min() >= 0 and scores.max() <= 1):
+        return scores
+    return np.asarray((1 + np.tanh(scores / 2)) / 2)
 
 
-def of_boxes(evaluation: Evaluation) -> Suspicion:
+def score_boxes(evaluation: Evaluation) -> LabelErrorScores:
     """An annotation: the best evidence against it (swapped, badly placed) less the best for it. A wrong prediction: the more of
     being overlooked, its confidence less what is annotated there already, and of what it says against an annotation."""
-    predicted, annotated = evaluation.predictions, evaluation.annotations
-    score = confidence(np.asarray(predicted.score))
-    agreed, swapped, beside = (np.zeros(len(annotated)) for _ in range(3))
-    same_overlap, other_overlap = np.zeros(len(predicted)), np.zeros(len(predicted))
-    is_beside = np.zeros(len(predicted), bool)
-    for rows, owners, overlap in pairs_of_images(evaluation):
-        pair = said_of(evaluation, rows, owners, overlap)
-        np.maximum.at(agreed, owners[pair.agrees], score[rows[pair.agrees]])
-        np.maximum.at(swapped, owners[pair.swaps], score[rows[pair.swaps]])
-        np.maximum.at(beside, owners[pair.beside], (score[rows] * (1 - overlap))[pair.beside])
-        is_beside[rows[pair.beside]] = True
-        np.maximum.at(same_overlap, rows[pair.same], overlap[pair.same])
-        np.maximum.at(other_overlap, rows[~pair.same], overlap[~pair.same])
-    trust = trust_in_places(score[evaluation.state == MATCHED], score[is_beside])
-    accused = np.full(len(predicted), -np.inf)
-    for rows, owners, overlap in pairs_of_images(evaluation):
-        pair = said_of(evaluation, rows, owners, overlap)
-        for says, weight in ((pair.swaps, score[rows]), (pair.beside, trust * score[rows] * (1 - overlap))):
-            np.maximum.at(accused, rows[says], (weight - agreed[owners])[says])
-    mistaken = np.maximum(swapped, trust * beside) - agreed
-    overlooked = score * (1 - same_overlap) * (1 - other_overlap)
-    of_predictions = np.where(evaluation.state == WRONG, np.maximum(overlooked, accused), -np.inf)
-    matched = evaluation.state == MATCHED
-    of_predictions[matched] = mistaken[evaluation.partner[matched]]
-    return Suspicion(of_predictions, mistaken, score, np.zeros(len(annotated)))
+    predictions, annotations = evaluation.predictions, evaluation.annotations
+    scores = normalize_scores(np.asarray(predictions.score))
+    best_agreement, best_swap, best_misplacement = (np.zeros(len(annotations)) for _ in range(3))
+    same_concept_iou, other_concept_iou = np.zeros(len(predictions)), np.zeros(len(predictions))
+    is_misplaced = np.zeros(len(predictions), bool)
+    for prediction_rows, annotation_rows, ious in touching_pairs(evaluation):
+        evidence = pair_evidence(evaluation, prediction_rows, annotation_rows, ious)
+        np.maximum.at(best_agreement, annotation_rows[evidence.is_agreement], scores[prediction_rows[evidence.is_agreement]])
+        np.maximum.at(best_swap, annotation_rows[evidence.is_swap], scores[prediction_rows[evidence.is_swap]])
+        np.maximum.at(best_misplacement, annotation_rows[evidence.is_misplaced], (scores[prediction_rows] * (1 - ious))[evidence.is_misplaced])
+        is_misplaced[prediction_rows[evidence.is_misplaced]] = True
+        np.maximum.at(same_concept_iou, prediction_rows[evidence.same_concept], ious[evidence.same_concept])
+        np.maximum.at(other_concept_iou, prediction_rows[~evidence.same_concept], ious[~evidence.same_concept])
+    reliability = localization_reliability(scores[evaluation.state == MATCHED], scores[is_misplaced])
+    accusation = np.full(len(predictions), -np.inf)
+    for prediction_rows, annotation_rows, ious in touching_pairs(evaluation):
+        evidence = pair_evidence(evaluation, prediction_rows, annotation_rows, ious)
+        for is_contradicted, weight in ((evidence.is_swap, scores[prediction_rows]), (evidence.is_misplaced, reliability * scores[prediction_rows] * (1 - ious))):
+            np.maximum.at(accusation, prediction_rows[is_contradicted], (weight - best_agreement[annotation_rows])[is_contradicted])
+    annotation_scores = np.maximum(best_swap, reliability * best_misplacement) - best_agreement
+    overlooked_scores = scores * (1 - same_concept_iou) * (1 - other_concept_iou)
+    prediction_scores = np.where(evaluation.state == WRONG, np.maximum(overlooked_scores, accusation), -np.inf)
+    is_matched = evaluation.state == MATCHED
+    prediction_scores[is_matched] = annotation_scores[evaluation.partner[is_matched]]
+    return LabelErrorScores(prediction_scores, annotation_scores, scores, np.zeros(len(annotations)))
 
 
 @dataclass(frozen=True, eq=False)
-class Said:
+class PairEvidence:
     """What the predictions of pairs say of their annotations: the same concept at all; the same in its place; another concept in its
     place; the same beside it."""
 
-    same: BoolArray
-    agrees: BoolArray
-    swaps: BoolArray
-    beside: BoolArray
+    same_concept: BoolArray
+    is_agreement: BoolArray
+    is_swap: BoolArray
+    is_misplaced: BoolArray
 
 
-def said_of(evaluation: Evaluation, rows: Int64Array, owners: Int64Array, overlap: Float64Array) -> Said:
-    same = evaluation.predictions.concept[rows] == evaluation.annotations.concept[owners]
-    close, state = overlap >= evaluation.iou_threshold, evaluation.state[rows]
-    beside = same & ~close & (overlap >= BADLY_PLACED) & (state == WRONG)
-    return Said(same, same & close, ~same & close & (state != MATCHED), beside)
+def pair_evidence(evaluation: Evaluation, prediction_rows: Int64Array, annotation_rows: Int64Array, ious: Float64Array) -> PairEvidence:
+    same_concept = evaluation.predictions.concept[prediction_rows] == evaluation.annotations.concept[annotation_rows]
+    is_close, states = ious >= evaluation.iou_threshold, evaluation.state[prediction_rows]
+    is_misplaced = same_concept & ~is_close & (ious >= BADLY_PLACED) & (states == WRONG)
+    return PairEvidence(same_concept, same_concept & is_close, ~same_concept & is_close & (states != MATCHED), is_misplaced)
 
 
-def trust_in_places(matched: Float64Array, beside: Float64Array) -> float:
+def localization_reliability(matched_scores: Float64Array, misplaced_scores: Float64Array) -> float:
     """How much a box beside an annotation says: of confident boxes at or beside one, the share that match. A model that places boxes
     badly by itself is no witness against the annotators."""
-    right, off = float((matched**4).sum()), float((beside**4).sum())
-    return right / (right + off) if right + off else 1.0
+    matched_weight, misplaced_weight = float((matched_scores**4).sum()), float((misplaced_scores**4).sum())
+    return matched_weight / (matched_weight + misplaced_weight) if matched_weight + misplaced_weight else 1.0
 
 
-def pairs_of_images(evaluation: Evaluation) -> Iterator[tuple[Int64Array, Int64Array, Float64Array]]:
+def touching_pairs(evaluation: Evaluation) -> Iterator[tuple[Int64Array, Int64Array, Float64Array]]:
     """Predictions and annotations (no regions) of an image whose boxes touch, whatever their concepts, and their IoU; in batches."""
-    predicted, annotated, derived = evaluation.predictions, evaluation.annotations, evaluation.row_index
-    if predicted.box is None or annotated.box is None:
+    predictions, annotations, row_index = evaluation.predictions, evaluation.annotations, evaluation.row_index
+    if predictions.box is None or annotations.box is None:
         return
-    counted = np.flatnonzero(annotated.positive & ~annotated.ignore & (evaluation.coverage[annotated.image] != NOT_RUN))
-    order, start = counting_sort(annotated.image[counted], len(evaluation.images))
-    counted = counted[order]
-    number = np.diff(derived.prediction_image_start) * np.diff(start)
-    before = np.concatenate([[0], np.cumsum(number)])
+    matchable_rows = np.flatnonzero(annotations.positive & ~annotations.ignore & (evaluation.coverage[annotations.image] != NOT_RUN))
+    image_order, image_starts = counting_sort(annotations.image[matchable_rows], len(evaluation.images))
+    matchable_rows = matchable_rows[image_order]
+    pair_counts = np.diff(row_index.prediction_image_start) * np.diff(image_starts)
+    pairs_before = np.concatenate([[0], np.cumsum(pair_counts)])
     image = 0
-    while image < len(number):
-        end = max(image + 1, int(np.searchsorted(before, before[image] + PAIRS_AT_ONCE, side="right")) - 1)
-        first, last = derived.prediction_image_start[[image, end]]
-        rows = np.asarray(derived.prediction_of_image[first:last], np.int64)
-        own = np.asarray(predicted.image[rows], np.int64)
-        count = start[own + 1] - start[own]
-        pairs = np.repeat(rows, count)
-        within = np.arange(len(pairs)) - np.repeat(np.cumsum(count) - count, count)
-        owners = counted[np.repeat(start[own], count) + within]
-        overlap = pairwise_iou(predicted.box[pairs], annotated.box[owners], np.zeros(len(pairs), bool))
-        touch = overlap > 0
-        yield pairs[touch], owners[touch], overlap[touch]
-        image = end
+    while image < len(pair_counts):
+        end_image = max(image + 1, int(np.searchsorted(pairs_before, pairs_before[image] + MAX_EVIDENCE_PAIRS, side="right")) - 1)
+        first_position, last_position = row_index.prediction_image_start[[image, end_image]]
+        prediction_rows = np.asarray(row_index.prediction_of_image[first_position:last_position], np.int64)
+        prediction_images = np.asarray(predictions.image[prediction_rows], np.int64)
+        annotation_counts = image_starts[prediction_images + 1] - image_starts[prediction_images]
+        pair_predictions = np.repeat(prediction_rows, annotation_counts)
+        pair_offsets = np.arange(len(pair_predictions)) - np.repeat(np.cumsum(annotation_counts) - annotation_counts, annotation_counts)
+        pair_annotations = matchable_rows[np.repeat(image_starts[prediction_images], annotation_counts) + pair_offsets]
+        ious = pairwise_iou(predictions.box[pair_predictions], annotations.box[pair_annotations], np.zeros(len(pair_predictions), bool))
+        is_touching = ious > 0
+        yield pair_predictions[is_touching], pair_annotations[is_touching], ious[is_touching]
+        image = end_image
 
 
-def of_images(evaluation: Evaluation) -> Suspicion:
+def score_image_labels(evaluation: Evaluation) -> LabelErrorScores:
     """Less the score of the annotated concept; ties by how much another concept's exceeds it."""
-    predicted, annotated = evaluation.predictions, evaluation.annotations
-    score = confidence(np.asarray(predicted.score))
-    images = len(evaluation.images)
-    given, other = np.zeros(images), np.zeros(images)
-    answer = np.full(images, -1)
-    answer[annotated.image] = annotated.concept
-    agrees = predicted.concept == answer[predicted.image]
-    given[predicted.image[agrees]] = score[agrees]
-    np.maximum.at(other, predicted.image[~agrees], score[~agrees])
-    value, tie = np.where(answer >= 0, -given, -np.inf), other - given
-    chosen = np.where(evaluation.state == NOT_HIGHEST, -np.inf, value[predicted.image])
-    return Suspicion(chosen, value[annotated.image], tie[predicted.image], tie[annotated.image])
+    predictions, annotations = evaluation.predictions, evaluation.annotations
+    scores = normalize_scores(np.asarray(predictions.score))
+    image_count = len(evaluation.images)
+    label_scores, best_other_scores = np.zeros(image_count), np.zeros(image_count)
+    image_labels = np.full(image_count, -1)
+    image_labels[annotations.image] = annotations.concept
+    is_label = predictions.concept == image_labels[predictions.image]
+    label_scores[predictions.image[is_label]] = scores[is_label]
+    np.maximum.at(best_other_scores, predictions.image[~is_label], scores[~is_label])
+    error_scores, ties = np.where(image_labels >= 0, -label_scores, -np.inf), best_other_scores - label_scores
+    prediction_scores = np.where(evaluation.state == NOT_HIGHEST, -np.inf, error_scores[predictions.image])
+    return LabelErrorScores(prediction_scores, error_scores[annotations.image], ties[predictions.image], ties[annotations.image])
 
 
-def of_tags(evaluation: Evaluation) -> Suspicion:
+def score_tags(evaluation: Evaluation) -> LabelErrorScores:
     """How far the confidence in what is stated lies under the mean of that concept and statement."""
-    predicted, annotated, concepts = evaluation.predictions, evaluation.annotations, len(evaluation.concepts)
-    score = confidence(np.asarray(predicted.score))
-    positive, counts = evaluation.state == MATCHED, (evaluation.state == MATCHED) | (evaluation.state == WRONG)
-    own = np.where(positive, score, 1 - score)
-    group = predicted.concept * 2 + positive
-    number = np.bincount(group[counts], minlength=2 * concepts)
-    mean = np.bincount(group[counts], own[counts], minlength=2 * concepts) / np.maximum(number, 1)
-    of_predictions = np.where(counts, mean[group] - own, -np.inf)
-    answered = own_row(evaluation.own, of_predictions)
-    unseen = mean[annotated.concept * 2 + 1]
-    of_annotations = np.where(evaluation.own >= 0, answered, unseen)
-    return Suspicion(of_predictions, of_annotations, np.zeros(len(predicted)), np.zeros(len(annotated)))
+    predictions, annotations, concept_count = evaluation.predictions, evaluation.annotations, len(evaluation.concepts)
+    scores = normalize_scores(np.asarray(predictions.score))
+    is_matched, is_counted = evaluation.state == MATCHED, (evaluation.state == MATCHED) | (evaluation.state == WRONG)
+    self_confidence = np.where(is_matched, scores, 1 - scores)
+    group_keys = predictions.concept * 2 + is_matched
+    group_sizes = np.bincount(group_keys[is_counted], minlength=2 * concept_count)
+    group_means = np.bincount(group_keys[is_counted], self_confidence[is_counted], minlength=2 * concept_count) / np.maximum(group_sizes, 1)
+    prediction_scores = np.where(is_counted, group_means[group_keys] - self_confidence, -np.inf)
+    paired_scores = take_or_zeros(evaluation.own, prediction_scores)
+    fallback_scores = group_means[annotations.concept * 2 + 1]
+    annotation_scores = np.where(evaluation.own >= 0, paired_scores, fallback_scores)
+    return LabelErrorScores(prediction_scores, annotation_scores, np.zeros(len(predictions)), np.zeros(len(annotations)))
 
 
-def own_row(own: Int32Array, values: Float64Array) -> Float64Array:
-    return values[own] if len(values) else np.zeros(len(own))
+def take_or_zeros(prediction_rows: Int32Array, prediction_scores: Float64Array) -> Float64Array:
+    return prediction_scores[prediction_rows] if len(prediction_scores) else np.zeros(len(prediction_rows))

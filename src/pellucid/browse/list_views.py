@@ -8,14 +8,14 @@ from typing import Protocol
 
 import numpy as np
 
-from pellucid.browse.selection import Selection, Tab
+from pellucid.browse.selection import TabSelection, Tab
 from pellucid.core.tables import NOT_RUN, BoolArray, Float64Array, Int64Array
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.evaluation.match_result import MATCHED, NOT_HIGHEST, WRONG
 from pellucid.evaluation.unmatched import best_overlaps, concept_scores
 
 
-class Shown(Protocol):
+class ListView(Protocol):
     """What a list of items is asked for; see Selection."""
 
     @property
@@ -34,10 +34,10 @@ class Shown(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class _SelectionView:
     """Of a selection."""
 
-    selection: Selection
+    selection: TabSelection
 
     @property
     def evaluation(self) -> Evaluation:
@@ -57,131 +57,131 @@ class Part:
 
 
 @dataclass(frozen=True, eq=False)
-class Listed(Part):
+class OrderedView(_SelectionView):
     """Rows of a selection in an order of their own."""
 
-    rows: Int64Array
+    ordered_rows: Int64Array
 
     @property
     def total(self) -> int:
-        return len(self.rows)
+        return len(self.ordered_rows)
 
     @property
     def threshold_position(self) -> int:
         """How many of the rows are on the near side of the threshold: where it stands, as long as they are in the order of scores."""
-        table = self.evaluation.predictions
-        over = table.score[self.rows] >= self.thresholds[table.concept[self.rows]]
-        return int((~over if self.selection.reverse else over).sum())
+        predictions = self.evaluation.predictions
+        is_above = predictions.score[self.ordered_rows] >= self.thresholds[predictions.concept[self.ordered_rows]]
+        return int((~is_above if self.selection.reverse else is_above).sum())
 
     def page(self, offset: int, limit: int) -> Int64Array:
-        return self.rows[max(0, offset) : max(0, offset + limit)]
+        return self.ordered_rows[max(0, offset) : max(0, offset + limit)]
 
 
 @dataclass(frozen=True, eq=False)
-class Without(Part):
+class FilteredView(_SelectionView):
     """A selection in its own order without some of its rows. tail: those of them that come at the end after all."""
 
-    left_out: Int64Array
-    tail: Int64Array
+    excluded_rows: Int64Array
+    tail_rows: Int64Array
 
     @cached_property
-    def kept(self) -> int:
-        return self.selection.total - len(self.left_out)
+    def kept_count(self) -> int:
+        return self.selection.total - len(self.excluded_rows)
 
     @property
     def total(self) -> int:
-        return self.kept + len(self.tail)
+        return self.kept_count + len(self.tail_rows)
 
     @property
     def threshold_position(self) -> int:
         position = self.selection.threshold_position
-        return position - self._left_out_before(position)
+        return position - self._excluded_before(position)
 
     def page(self, offset: int, limit: int) -> Int64Array:
         """Costs the page and the logarithm of what is left out."""
-        first, last = max(0, min(offset, self.kept)), max(0, min(offset + limit, self.kept))
-        found = [np.zeros(0, np.int64)]
-        wanted = last - first
-        if wanted > 0 and last + len(self.left_out) <= AT_ONCE:
-            rows = self.selection.page(0, last + len(self.left_out))
-            found.append(rows[~np.isin(rows, self.left_out)][first:last])
-            wanted = 0
-        place = self._place_of(first) if wanted else 0
-        while wanted > 0:
-            rows = self.selection.page(place, wanted + STEP)
-            place += len(rows)
-            rows = rows[~np.isin(rows, self.left_out)][:wanted]
-            wanted -= len(rows)
-            found.append(rows)
-        found.append(self.tail[max(0, offset - self.kept) : max(0, offset + limit - self.kept)])
-        return np.concatenate(found)
+        start, stop = max(0, min(offset, self.kept_count)), max(0, min(offset + limit, self.kept_count))
+        pieces = [np.zeros(0, np.int64)]
+        remaining = stop - start
+        if remaining > 0 and stop + len(self.excluded_rows) <= SCAN_LIMIT:
+            selection_rows = self.selection.page(0, stop + len(self.excluded_rows))
+            pieces.append(selection_rows[~np.isin(selection_rows, self.excluded_rows)][start:stop])
+            remaining = 0
+        base_offset = self._base_offset(start) if remaining else 0
+        while remaining > 0:
+            selection_rows = self.selection.page(base_offset, remaining + PAGE_OVERFETCH)
+            base_offset += len(selection_rows)
+            selection_rows = selection_rows[~np.isin(selection_rows, self.excluded_rows)][:remaining]
+            remaining -= len(selection_rows)
+            pieces.append(selection_rows)
+        pieces.append(self.tail_rows[max(0, offset - self.kept_count) : max(0, offset + limit - self.kept_count)])
+        return np.concatenate(pieces)
 
-    def _place_of(self, position: int) -> int:
+    def _base_offset(self, position: int) -> int:
         """From which place of the selection on the items at `position` and after lie: by bisection."""
-        low, high = position, position + len(self.left_out)
+        low, high = position, position + len(self.excluded_rows)
         while low < high:
             middle = (low + high + 1) // 2
-            if middle - self._left_out_before(middle) <= position:
+            if middle - self._excluded_before(middle) <= position:
                 low = middle
             else:
                 high = middle - 1
         return low
 
-    def _left_out_before(self, place: int) -> int:
-        if place >= self.selection.total:
-            return len(self.left_out)
-        weight, image, order = self._keys
-        own_weight, own_image, own_order = (column[0] for column in keys(self.selection, self.selection.page(place, 1)))
-        tied = weight == own_weight
-        before = (weight > own_weight) | (tied & (image < own_image)) | (tied & (image == own_image) & (order < own_order))
+    def _excluded_before(self, base_offset: int) -> int:
+        if base_offset >= self.selection.total:
+            return len(self.excluded_rows)
+        weights, images, input_orders = self._excluded_keys
+        offset_weight, offset_image, offset_input_order = (key[0] for key in sort_keys(self.selection, self.selection.page(base_offset, 1)))
+        is_tied = weights == offset_weight
+        is_before = (weights > offset_weight) | (is_tied & (images < offset_image)) | (is_tied & (images == offset_image) & (input_orders < offset_input_order))
         if not self.selection.reverse:
-            return int(before.sum())
-        same = tied & (image == own_image) & (order == own_order)
-        return int((~before & ~same).sum())
+            return int(is_before.sum())
+        is_same = is_tied & (images == offset_image) & (input_orders == offset_input_order)
+        return int((~is_before & ~is_same).sum())
 
     @cached_property
-    def _keys(self) -> tuple[Float64Array, Int64Array, Int64Array]:
-        return keys(self.selection, self.left_out)
+    def _excluded_keys(self) -> tuple[Float64Array, Int64Array, Int64Array]:
+        return sort_keys(self.selection, self.excluded_rows)
 
 
-STEP = 64
+PAGE_OVERFETCH = 64
 """Rows fetched beyond a page, in case some are left out."""
-AT_ONCE = 4_000
+SCAN_LIMIT = 4_000
 """Rows up to which a list is read from its beginning rather than searched for where a page begins."""
 
 
-def keys(selection: Selection, rows: Int64Array) -> tuple[Float64Array, Int64Array, Int64Array]:
+def sort_keys(selection: TabSelection, selection_rows: Int64Array) -> tuple[Float64Array, Int64Array, Int64Array]:
     """What a tab's rows are sorted by: weight falling, then image, then input order."""
     evaluation = selection.evaluation
     if not selection.shows_annotations:
-        table = evaluation.predictions
-        return table.score[rows], np.asarray(table.image[rows], np.int64), np.asarray(table.order[rows], np.int64)
-    boxes = evaluation.kind == "detection"
-    weight = -best_overlaps(evaluation, rows, selection.thresholds)[0] if boxes else concept_scores(evaluation, rows)
-    return weight, np.asarray(evaluation.annotations.image[rows], np.int64), np.asarray(rows, np.int64)
+        predictions = evaluation.predictions
+        return predictions.score[selection_rows], np.asarray(predictions.image[selection_rows], np.int64), np.asarray(predictions.order[selection_rows], np.int64)
+    has_boxes = evaluation.kind == "detection"
+    weight = -best_overlaps(evaluation, selection_rows, selection.thresholds)[0] if has_boxes else concept_scores(evaluation, selection_rows)
+    return weight, np.asarray(evaluation.annotations.image[selection_rows], np.int64), np.asarray(selection_rows, np.int64)
 
 
-def in_order(selection: Selection, rows: Int64Array) -> Int64Array:
+def sort_selection_rows(selection: TabSelection, selection_rows: Int64Array) -> Int64Array:
     """Rows of a selection, sorted as it sorts them."""
-    weight, image, order = keys(selection, rows)
-    rows = rows[np.lexsort((order, image, -weight))]
-    return rows[::-1] if selection.reverse else rows
+    weight, image, input_order = sort_keys(selection, selection_rows)
+    selection_rows = selection_rows[np.lexsort((input_order, image, -weight))]
+    return selection_rows[::-1] if selection.reverse else selection_rows
 
 
-def inside(selection: Selection, rows: Int64Array) -> BoolArray:
+def selection_mask(selection: TabSelection, candidate_rows: Int64Array) -> BoolArray:
     """Which rows (of predictions, in Extra of annotations) a selection holds."""
     evaluation, tab = selection.evaluation, selection.tab
-    table = evaluation.annotations if selection.shows_annotations else evaluation.predictions
-    found = evaluation.images.split[table.image[rows]] == selection.split
+    item_table = evaluation.annotations if selection.shows_annotations else evaluation.predictions
+    mask = evaluation.images.split[item_table.image[candidate_rows]] == selection.split
     if selection.concept is not None:
-        found &= table.concept[rows] == selection.concept
-    threshold = selection.thresholds[table.concept[rows]]
+        mask &= item_table.concept[candidate_rows] == selection.concept
+    threshold = selection.thresholds[item_table.concept[candidate_rows]]
     if tab == "extra":
         annotations = evaluation.annotations
-        counted = annotations.positive[rows] & ~annotations.ignore[rows] & (evaluation.coverage[annotations.image[rows]] != NOT_RUN)
-        return np.asarray(found & counted & (evaluation.answer_score[rows] < threshold))
+        is_matchable = annotations.positive[candidate_rows] & ~annotations.ignore[candidate_rows] & (evaluation.coverage[annotations.image[candidate_rows]] != NOT_RUN)
+        return np.asarray(mask & is_matchable & (evaluation.answer_score[candidate_rows] < threshold))
     if tab == "all":
-        once = evaluation.kind == "classification" and selection.concept is None
-        return np.asarray(found & (evaluation.state[rows] != NOT_HIGHEST) if once else found)
+        highest_only = evaluation.kind == "classification" and selection.concept is None
+        return np.asarray(mask & (evaluation.state[candidate_rows] != NOT_HIGHEST) if highest_only else mask)
     state = MATCHED if tab == "matched" else WRONG
-    return np.asarray(found & (evaluation.state[rows] == state) & (evaluation.predictions.score[rows] >= threshold))
+    return np.asarray(mask & (evaluation.state[candidate_rows] == state) & (evaluation.predictions.score[candidate_rows] >= threshold))

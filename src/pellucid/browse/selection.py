@@ -21,7 +21,7 @@ TABS: tuple[Tab, ...] = ("all", "matched", "missing", "extra")
 
 
 @dataclass(frozen=True, eq=False)
-class Selection:
+class TabSelection:
     """One tab of one split, of one concept (a position) or all (None), at thresholds (one a concept)."""
 
     evaluation: Evaluation
@@ -38,22 +38,22 @@ class Selection:
 
     @cached_property
     def total(self) -> int:
-        return int(self._lengths.sum())
+        return int(self._run_lengths.sum())
 
     def page(self, offset: int, limit: int) -> Int64Array:
         """Rows of the items at `offset` and on: of predictions, in Extra of annotations. Costs the page."""
-        first, last = max(0, min(offset, self.total)), max(0, min(offset + limit, self.total))
-        if first >= last:
+        start, stop = max(0, min(offset, self.total)), max(0, min(offset + limit, self.total))
+        if start >= stop:
             return np.zeros(0, np.int64)
         if self.reverse:
-            return self._forward(self.total - last, last - first)[::-1]
-        return self._forward(first, last - first)
+            return self._forward_page(self.total - stop, stop - start)[::-1]
+        return self._forward_page(start, stop - start)
 
-    def every(self) -> Int64Array:
+    def all_rows(self) -> Int64Array:
         """The rows of all items, in no order. Costs no sorting."""
-        begin = self._runs.run_begin[self.split]
-        pieces = [np.arange(first, first + number) for first, number in zip(begin.tolist(), self._lengths.tolist(), strict=True) if number]
-        return np.asarray(self._runs.to_table_rows(np.concatenate(pieces)), np.int64) if pieces else np.zeros(0, np.int64)
+        run_begin = self._runs.run_begin[self.split]
+        spans = [np.arange(run_start, run_start + run_length) for run_start, run_length in zip(run_begin.tolist(), self._run_lengths.tolist(), strict=True) if run_length]
+        return np.asarray(self._runs.to_table_rows(np.concatenate(spans)), np.int64) if spans else np.zeros(0, np.int64)
 
     @property
     def threshold_position(self) -> int:
@@ -61,22 +61,22 @@ class Selection:
 
         In reverse, where the first item at or over it stands. With all concepts the thresholds must be one value.
         """
-        over = int(np.minimum(self.evaluation.count_above_thresholds(self._list, self.split, self.thresholds), self._lengths).sum())
-        return self.total - over if self.reverse else over
+        count_above = int(np.minimum(self.evaluation.count_above_thresholds(self._runs_name, self.split, self.thresholds), self._run_lengths).sum())
+        return self.total - count_above if self.reverse else count_above
 
-    def _forward(self, offset: int, limit: int) -> Int64Array:
-        return merged_page(self._runs, self.split, self._lengths, offset, limit)
+    def _forward_page(self, offset: int, limit: int) -> Int64Array:
+        return merged_page(self._runs, self.split, self._run_lengths, offset, limit)
 
     @cached_property
     def _runs(self) -> SortedRuns:
         if self.tab == "extra":
             concepts = np.arange(len(self.evaluation.concepts)) if self.concept is None else np.array([self.concept])
             return unmatched_runs(self.evaluation, self.evaluation.unmatched_index, self.split, concepts, self.thresholds)
-        found: SortedRuns = getattr(self.evaluation, self._list)
-        return found
+        runs: SortedRuns = getattr(self.evaluation, self._runs_name)
+        return runs
 
     @property
-    def _list(self) -> RunsName:
+    def _runs_name(self) -> RunsName:
         """Of which predictions the tab is a part."""
         if self.tab == "matched":
             return "matched"
@@ -85,12 +85,12 @@ class Selection:
         return "predicted_concepts" if self.concept is None else "all_predictions"
 
     @cached_property
-    def _lengths(self) -> Int64Array:
+    def _run_lengths(self) -> Int64Array:
         """Per concept, how many rows of its run belong to the tab."""
         if self.tab in ("all", "extra"):
             lengths = self._runs.lengths(self.split)
         else:
-            lengths = self.evaluation.count_above_thresholds(self._list, self.split, self.thresholds)
+            lengths = self.evaluation.count_above_thresholds(self._runs_name, self.split, self.thresholds)
         if self.concept is not None:
             lengths = np.where(np.arange(len(lengths)) == self.concept, lengths, 0)
         return np.asarray(lengths)

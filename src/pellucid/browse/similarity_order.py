@@ -7,25 +7,25 @@ import numpy as np
 from pellucid.core.tables import Float64Array, Int64Array
 
 
-def chained(features: Float64Array) -> Int64Array:
+def nearest_neighbour_order(features: Float64Array) -> Int64Array:
     """An order of the rows of `features`, (n, d): the first row, and then always the nearest of those left (ties: the earlier one).
 
     NaN rows, of which nothing is known, come last, as they are. Costs n².
     """
-    known = np.flatnonzero(~np.isnan(features).any(axis=1))
-    unknown = np.flatnonzero(np.isnan(features).any(axis=1))
-    if not len(known):
-        return unknown
-    points = features[known].astype(np.float32)
-    norms = (points**2).sum(axis=1)
-    left = np.ones(len(points), bool)
-    order = [0]
-    left[0] = False
+    known_rows = np.flatnonzero(~np.isnan(features).any(axis=1))
+    unknown_rows = np.flatnonzero(np.isnan(features).any(axis=1))
+    if not len(known_rows):
+        return unknown_rows
+    points = features[known_rows].astype(np.float32)
+    squared_norms = (points**2).sum(axis=1)
+    is_unvisited = np.ones(len(points), bool)
+    visit_order = [0]
+    is_unvisited[0] = False
     for _ in range(len(points) - 1):
-        here = order[-1]
-        distance = norms - 2 * (points @ points[here])
-        distance[~left] = np.inf
-        nearest = int(np.argmin(distance))
-        order.append(nearest)
-        left[nearest] = False
-    return np.concatenate([known[order], unknown])
+        current = visit_order[-1]
+        distances = squared_norms - 2 * (points @ points[current])
+        distances[~is_unvisited] = np.inf
+        next_point = int(np.argmin(distances))
+        visit_order.append(next_point)
+        is_unvisited[next_point] = False
+    return np.concatenate([known_rows[visit_order], unknown_rows])

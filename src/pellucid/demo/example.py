@@ -15,254 +15,254 @@ from PIL import Image
 
 from pellucid.core.tables import Float64Array
 from pellucid.demo.model import (
-    Candidates,
-    Softmax,
-    candidates,
-    disc_responses,
-    suppressed,
-    targets,
-    train,
+    CandidateRegions,
+    SoftmaxModel,
+    detect_candidates,
+    disc_kernels,
+    non_maximum_suppression,
+    candidate_targets,
+    train_softmax,
 )
 from pellucid.demo.world import (
     CELLS,
     CONDITIONS,
     FINDINGS,
-    HEIGHT,
-    WIDTH,
+    FIELD_HEIGHT,
+    FIELD_WIDTH,
     Cell,
-    Field,
-    draw,
+    MicroscopeField,
+    draw_field,
     make_field,
 )
 from pellucid.project import Workspace
 
 SEED = 20_260_101
-FIELDS, TRAINING = 260, 170
-FLOOR = 0.02
+FIELD_COUNT, TRAINING_COUNT = 260, 170
+MIN_SCORE = 0.02
 """Lower scores are not recorded."""
 
 
 @dataclass(frozen=True)
-class Planted:
+class PlantedError:
     """One mistake put into the annotations. what: `removed`, `invented`, `renamed`."""
 
     view: str
-    what: str
+    error_kind: str
     image: str
     concept: str
     box: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class Truth:
+class FieldAnnotations:
     """What the annotators wrote down, mistakes included."""
 
     boxes: list[list[Cell]]
     findings: list[set[str]]
     conditions: list[str]
-    planted: list[Planted]
+    planted_errors: list[PlantedError]
 
 
-def split_of(number: int) -> str:
-    return "training" if number < TRAINING else "validation"
+def field_split(field_index: int) -> str:
+    return "training" if field_index < TRAINING_COUNT else "validation"
 
 
-def build(workspace: Workspace) -> list[Planted]:
+def build_demo(workspace: Workspace) -> list[PlantedError]:
     """Draw, annotate, train, predict and import. Deterministic. Returns the planted mistakes."""
-    random = np.random.default_rng(SEED)
-    fields = [make_field(number, random) for number in range(FIELDS)]
+    rng = np.random.default_rng(SEED)
+    fields = [make_field(field_index, rng) for field_index in range(FIELD_COUNT)]
     sources = workspace.folder / "sources"
     (sources / "pictures").mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(2) as pool:
-        pictures = list(pool.map(draw, fields))
+        images = list(pool.map(draw_field, fields))
         list(
             pool.map(
                 lambda pair: Image.fromarray(pair[1]).save(sources / "pictures" / pair[0].name, quality=90),
-                zip(fields, pictures, strict=True),
+                zip(fields, images, strict=True),
             )
         )
-    truth = annotate(fields, random)
-    write_annotations(sources, fields, truth)
+    annotations = annotate_fields(fields, rng)
+    write_demo_annotations(sources, fields, annotations)
     add_views(workspace, sources)
-    kernels = disc_responses()
+    kernels = disc_kernels()
     for version, rich in (("v1", False), ("v2", True)):
         with ThreadPoolExecutor(2) as pool:
-            found = list(pool.map(lambda picture, rich=rich: candidates(picture, kernels, rich), pictures))
-        detector = train_detector(found, truth, rounds=250 if rich else 60)
-        scores = [detector(one.features) if len(one.box) else np.zeros((0, len(CELLS) + 1)) for one in found]
-        write_boxes(sources / f"cells-{version}.json", fields, found, scores)
-        whole = whole_picture_features(pictures, scores, rich)
-        write_wide(sources / f"findings-{version}.csv", FINDINGS, fields, finding_scores(whole, truth, rich))
-        write_wide(sources / f"smears-{version}.csv", CONDITIONS, fields, condition_scores(whole, truth, rich))
-        for view, ending in (("cells", "json"), ("findings", "csv"), ("smears", "csv")):
-            workspace.view(view).start(version).add_predictions(sources / f"{view}-{version}.{ending}")
-    write_rows(sources / "planted-mistakes.csv", ["view", "what", "image", "concept", "box"],
-               ([one.view, one.what, one.image, one.concept, one.box or ""] for one in truth.planted))  # fmt: skip
-    return truth.planted
+            candidate_regions = list(pool.map(lambda image, rich=rich: detect_candidates(image, kernels, rich), images))
+        detector = train_detector(candidate_regions, annotations, iterations=250 if rich else 60)
+        scores = [detector(regions.features) if len(regions.box) else np.zeros((0, len(CELLS) + 1)) for regions in candidate_regions]
+        write_detections(sources / f"cells-{version}.json", fields, candidate_regions, scores)
+        features = image_features(images, scores, rich)
+        write_score_table(sources / f"findings-{version}.csv", FINDINGS, fields, predict_findings(features, annotations, rich))
+        write_score_table(sources / f"smears-{version}.csv", CONDITIONS, fields, predict_conditions(features, annotations, rich))
+        for view_name, suffix in (("cells", "json"), ("findings", "csv"), ("smears", "csv")):
+            workspace.view(view_name).start(version).add_predictions(sources / f"{view_name}-{version}.{suffix}")
+    write_csv_rows(sources / "planted-mistakes.csv", ["view", "what", "image", "concept", "box"],
+               ([planted_error.view, planted_error.error_kind, planted_error.image, planted_error.concept, planted_error.box or ""] for planted_error in annotations.planted_errors))  # fmt: skip
+    return annotations.planted_errors
 
 
-def annotate(fields: list[Field], random: np.random.Generator) -> Truth:
+def annotate_fields(fields: list[MicroscopeField], rng: np.random.Generator) -> FieldAnnotations:
     """True annotations, and then some that are not."""
-    truth = Truth([list(made.cells) for made in fields], [set(made.findings) for made in fields], [made.condition for made in fields], [])
-    clear = [number for number, made in enumerate(fields) if made.blur < 1]
-    remove_boxes(fields, truth, random.permutation(clear))
-    invent_boxes(fields, truth, random.permutation(clear))
-    rename_boxes(fields, truth, random.permutation(clear))
-    for number in spread(clear, random, 12, 6):
-        concept = FINDINGS[int(random.integers(3))]
-        there = concept in truth.findings[number]
-        truth.findings[number] ^= {concept}
-        truth.planted.append(Planted("findings", "removed" if there else "invented", fields[number].name, concept))
-    for number in spread(clear, random, 10, 5):
-        wrong = [concept for concept in CONDITIONS if concept != truth.conditions[number]]
-        truth.conditions[number] = wrong[int(random.integers(3))]
-        truth.planted.append(Planted("smears", "renamed", fields[number].name, truth.conditions[number]))
-    return truth
+    annotations = FieldAnnotations([list(field.cells) for field in fields], [set(field.findings) for field in fields], [field.condition for field in fields], [])
+    sharp_fields = [index for index, field in enumerate(fields) if field.blur < 1]
+    remove_boxes(fields, annotations, rng.permutation(sharp_fields))
+    invent_boxes(fields, annotations, rng.permutation(sharp_fields))
+    rename_boxes(fields, annotations, rng.permutation(sharp_fields))
+    for field_index in sample_fields(sharp_fields, rng, 12, 6):
+        concept = FINDINGS[int(rng.integers(3))]
+        is_present = concept in annotations.findings[field_index]
+        annotations.findings[field_index] ^= {concept}
+        annotations.planted_errors.append(PlantedError("findings", "removed" if is_present else "invented", fields[field_index].name, concept))
+    for field_index in sample_fields(sharp_fields, rng, 10, 5):
+        other_conditions = [concept for concept in CONDITIONS if concept != annotations.conditions[field_index]]
+        annotations.conditions[field_index] = other_conditions[int(rng.integers(3))]
+        annotations.planted_errors.append(PlantedError("smears", "renamed", fields[field_index].name, annotations.conditions[field_index]))
+    return annotations
 
 
-def spread(numbers: Iterable[int], random: np.random.Generator, training: int, validation: int) -> list[int]:
-    shuffled = random.permutation(list(numbers)).tolist()
-    chosen = [number for number in shuffled if number < TRAINING][:training]
-    return chosen + [number for number in shuffled if number >= TRAINING][:validation]
+def sample_fields(field_indices: Iterable[int], rng: np.random.Generator, training_count: int, validation_count: int) -> list[int]:
+    shuffled = rng.permutation(list(field_indices)).tolist()
+    training_indices = [index for index in shuffled if index < TRAINING_COUNT][:training_count]
+    return training_indices + [index for index in shuffled if index >= TRAINING_COUNT][:validation_count]
 
 
-def quota(numbers: Iterable[int], training: int, validation: int) -> list[int]:
-    ordered = [int(number) for number in numbers]
-    chosen = [number for number in ordered if number < TRAINING][:training]
-    return chosen + [number for number in ordered if number >= TRAINING][:validation]
+def first_fields(field_indices: Iterable[int], training_count: int, validation_count: int) -> list[int]:
+    ordered_indices = [int(index) for index in field_indices]
+    training_indices = [index for index in ordered_indices if index < TRAINING_COUNT][:training_count]
+    return training_indices + [index for index in ordered_indices if index >= TRAINING_COUNT][:validation_count]
 
 
-def remove_boxes(fields: list[Field], truth: Truth, order: Any) -> None:
+def remove_boxes(fields: list[MicroscopeField], annotations: FieldAnnotations, field_order: Any) -> None:
     """An annotator overlooked a cell that is plain to see."""
-    for number in quota(order, 20, 12):
-        plain = [
-            cell for cell in truth.boxes[number] if 45 < cell.x < WIDTH - 45 and 45 < cell.y < HEIGHT - 45 and cell.concept != "platelet"
+    for field_index in first_fields(field_order, 20, 12):
+        visible_cells = [
+            cell for cell in annotations.boxes[field_index] if 45 < cell.x < FIELD_WIDTH - 45 and 45 < cell.y < FIELD_HEIGHT - 45 and cell.concept != "platelet"
         ]
-        if plain:
-            cell = plain[0]
-            truth.boxes[number].remove(cell)
-            truth.planted.append(Planted("cells", "removed", fields[number].name, cell.concept, cell.box))
+        if visible_cells:
+            cell = visible_cells[0]
+            annotations.boxes[field_index].remove(cell)
+            annotations.planted_errors.append(PlantedError("cells", "removed", fields[field_index].name, cell.concept, cell.box))
 
 
-def invent_boxes(fields: list[Field], truth: Truth, order: Any) -> None:
+def invent_boxes(fields: list[MicroscopeField], annotations: FieldAnnotations, field_order: Any) -> None:
     """An annotator's hand slipped: a box on bare ground."""
-    for number in quota(order, 10, 8):
-        spots = [(x, y) for x in range(40, WIDTH - 40, 16) for y in range(40, HEIGHT - 40, 16)]
-        free = [
-            spot for spot in spots if all(np.hypot(spot[0] - cell.x, spot[1] - cell.y) > cell.radius + 26 for cell in fields[number].cells)
+    for field_index in first_fields(field_order, 10, 8):
+        grid_points = [(x, y) for x in range(40, FIELD_WIDTH - 40, 16) for y in range(40, FIELD_HEIGHT - 40, 16)]
+        free_points = [
+            point for point in grid_points if all(np.hypot(point[0] - cell.x, point[1] - cell.y) > cell.radius + 26 for cell in fields[field_index].cells)
         ]
-        if free:
-            cell = Cell("red cell", float(free[0][0]), float(free[0][1]), 22.0, 1.0)
-            truth.boxes[number].append(cell)
-            truth.planted.append(Planted("cells", "invented", fields[number].name, cell.concept, cell.box))
+        if free_points:
+            cell = Cell("red cell", float(free_points[0][0]), float(free_points[0][1]), 22.0, 1.0)
+            annotations.boxes[field_index].append(cell)
+            annotations.planted_errors.append(PlantedError("cells", "invented", fields[field_index].name, cell.concept, cell.box))
 
 
-def rename_boxes(fields: list[Field], truth: Truth, order: Any) -> None:
+def rename_boxes(fields: list[MicroscopeField], annotations: FieldAnnotations, field_order: Any) -> None:
     """An annotator took one concept for another."""
-    for number in quota(order, 10, 6):
-        whites = [cell for cell in truth.boxes[number] if cell.concept == "white cell"]
-        reds = [cell for cell in truth.boxes[number] if cell.concept == "red cell" and cell in fields[number].cells]
-        cell = (whites or reds)[0] if whites or reds else None
+    for field_index in first_fields(field_order, 10, 6):
+        white_cells = [cell for cell in annotations.boxes[field_index] if cell.concept == "white cell"]
+        red_cells = [cell for cell in annotations.boxes[field_index] if cell.concept == "red cell" and cell in fields[field_index].cells]
+        cell = (white_cells or red_cells)[0] if white_cells or red_cells else None
         if cell is not None:
-            wrong = Cell("platelet" if cell.concept == "red cell" else "red cell", cell.x, cell.y, cell.radius, cell.squeeze)
-            truth.boxes[number][truth.boxes[number].index(cell)] = wrong
-            truth.planted.append(Planted("cells", "renamed", fields[number].name, wrong.concept, wrong.box))
+            mislabelled = Cell("platelet" if cell.concept == "red cell" else "red cell", cell.x, cell.y, cell.radius, cell.squeeze)
+            annotations.boxes[field_index][annotations.boxes[field_index].index(cell)] = mislabelled
+            annotations.planted_errors.append(PlantedError("cells", "renamed", fields[field_index].name, mislabelled.concept, mislabelled.box))
 
 
-def write_annotations(sources: Path, fields: list[Field], truth: Truth) -> None:
+def write_demo_annotations(sources: Path, fields: list[MicroscopeField], annotations: FieldAnnotations) -> None:
     for split in ("training", "validation"):
-        numbers = [number for number in range(FIELDS) if split_of(number) == split]
+        field_indices = [field_index for field_index in range(FIELD_COUNT) if field_split(field_index) == split]
         document = {
-            "images": [{"id": number, "file_name": fields[number].name, "width": WIDTH, "height": HEIGHT} for number in numbers],
-            "categories": [{"id": place + 1, "name": name} for place, name in enumerate(CELLS)],
+            "images": [{"id": field_index, "file_name": fields[field_index].name, "width": FIELD_WIDTH, "height": FIELD_HEIGHT} for field_index in field_indices],
+            "categories": [{"id": category_index + 1, "name": concept_name} for category_index, concept_name in enumerate(CELLS)],
             "annotations": [
-                {"id": number * 100 + place, "image_id": number, "category_id": CELLS.index(cell.concept) + 1,
+                {"id": field_index * 100 + box_index, "image_id": field_index, "category_id": CELLS.index(cell.concept) + 1,
                  "bbox": list(cell.box), "area": cell.box[2] * cell.box[3], "iscrowd": 0}
-                for number in numbers for place, cell in enumerate(truth.boxes[number])
+                for field_index in field_indices for box_index, cell in enumerate(annotations.boxes[field_index])
             ],
         }  # fmt: skip
         (sources / f"cells-{split}.json").write_text(json.dumps(document))
-    rows = [
-        [made.name, split_of(number), made.microscope, *(int(name in truth.findings[number]) for name in FINDINGS)]
-        for number, made in enumerate(fields)
+    finding_rows = [
+        [field.name, field_split(field_index), field.microscope, *(int(finding in annotations.findings[field_index]) for finding in FINDINGS)]
+        for field_index, field in enumerate(fields)
     ]
-    write_rows(sources / "findings.csv", ["image", "split", "microscope", *FINDINGS], rows)
-    named = ([made.name, truth.conditions[number], split_of(number), made.microscope] for number, made in enumerate(fields))
-    write_rows(sources / "smears.csv", ["image", "label", "split", "microscope"], named)
+    write_csv_rows(sources / "findings.csv", ["image", "split", "microscope", *FINDINGS], finding_rows)
+    condition_rows = ([field.name, annotations.conditions[field_index], field_split(field_index), field.microscope] for field_index, field in enumerate(fields))
+    write_csv_rows(sources / "smears.csv", ["image", "label", "split", "microscope"], condition_rows)
 
 
-def write_rows(path: Path, heading: list[str], rows: Iterable[list[Any]]) -> None:
+def write_csv_rows(path: Path, header: list[str], csv_rows: Iterable[list[Any]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(heading)
-        writer.writerows(rows)
+        writer.writerow(header)
+        writer.writerows(csv_rows)
 
 
 def add_views(workspace: Workspace, sources: Path) -> None:
-    pictures = sources / "pictures"
-    cells = workspace.view("cells", "detection")
-    cells.add(sources / "cells-training.json", pictures, "training")
-    cells.add(sources / "cells-validation.json", pictures, "validation")
-    workspace.view("findings", "tagging").add(sources / "findings.csv", pictures)
-    workspace.view("smears", "classification").add(sources / "smears.csv", pictures)
+    image_folder = sources / "pictures"
+    cells_view = workspace.view("cells", "detection")
+    cells_view.add(sources / "cells-training.json", image_folder, "training")
+    cells_view.add(sources / "cells-validation.json", image_folder, "validation")
+    workspace.view("findings", "tagging").add(sources / "findings.csv", image_folder)
+    workspace.view("smears", "classification").add(sources / "smears.csv", image_folder)
 
 
-def train_detector(found: list[Candidates], truth: Truth, rounds: int) -> Softmax:
+def train_detector(candidate_regions: list[CandidateRegions], annotations: FieldAnnotations, iterations: int) -> SoftmaxModel:
     x, y = [], []
-    for number in range(TRAINING):
-        cells = truth.boxes[number]
+    for field_index in range(TRAINING_COUNT):
+        cells = annotations.boxes[field_index]
         boxes = np.array([cell.box for cell in cells], float).reshape(-1, 4)
         concepts = np.array([CELLS.index(cell.concept) for cell in cells], np.int64)
-        x.append(found[number].features)
-        y.append(targets(found[number].box, boxes, concepts, len(CELLS)))
-    return train(np.vstack(x), np.vstack(y), rounds)
+        x.append(candidate_regions[field_index].features)
+        y.append(candidate_targets(candidate_regions[field_index].box, boxes, concepts, len(CELLS)))
+    return train_softmax(np.vstack(x), np.vstack(y), iterations)
 
 
-def write_boxes(path: Path, fields: list[Field], found: list[Candidates], scores: list[Float64Array]) -> None:
+def write_detections(path: Path, fields: list[MicroscopeField], candidate_regions: list[CandidateRegions], scores: list[Float64Array]) -> None:
     results = []
-    for number in range(len(fields)):
+    for field_index in range(len(fields)):
         for concept in range(len(CELLS)):
-            rows = np.flatnonzero(scores[number][:, concept] >= FLOOR)
-            for row in rows[suppressed(found[number].box[rows], scores[number][rows, concept])]:
-                box = [round(float(side), 1) for side in found[number].box[row]]
+            candidate_rows = np.flatnonzero(scores[field_index][:, concept] >= MIN_SCORE)
+            for candidate_row in candidate_rows[non_maximum_suppression(candidate_regions[field_index].box[candidate_rows], scores[field_index][candidate_rows, concept])]:
+                box = [round(float(coordinate), 1) for coordinate in candidate_regions[field_index].box[candidate_row]]
                 results.append(
-                    {"image_id": number, "category_id": concept + 1, "bbox": box, "score": round(float(scores[number][row, concept]), 4)}
+                    {"image_id": field_index, "category_id": concept + 1, "bbox": box, "score": round(float(scores[field_index][candidate_row, concept]), 4)}
                 )
     path.write_text(json.dumps(results))
 
 
-def whole_picture_features(pictures: list[np.ndarray], scores: list[Float64Array], rich: bool) -> Float64Array:
+def image_features(images: list[np.ndarray], scores: list[Float64Array], rich: bool) -> Float64Array:
     """v1 sees colours; v2 also what the detector found, and how sharp the picture is."""
-    rows = []
-    for picture, found in zip(pictures, scores, strict=True):
-        small = picture[::4, ::4].astype(float) / 255
-        colours = [*small.mean((0, 1)), *small.std((0, 1)), *np.percentile(small[..., 1], [2, 10, 30])]
+    feature_rows = []
+    for image, detector_scores in zip(images, scores, strict=True):
+        thumbnail = image[::4, ::4].astype(float) / 255
+        colours = [*thumbnail.mean((0, 1)), *thumbnail.std((0, 1)), *np.percentile(thumbnail[..., 1], [2, 10, 30])]
         if not rich:
-            rows.append(np.array(colours))
+            feature_rows.append(np.array(colours))
             continue
-        green = picture[..., 1].astype(float)
-        sharp = [np.log(np.abs(np.diff(green, axis=axis)).mean()) for axis in (0, 1)]
-        sharp.append(np.log(np.abs(np.diff(green[::2, ::2], 2, axis=0)).mean()))
-        top = np.sort(np.vstack([found[:, :-1], np.zeros((3, len(CELLS)))]), axis=0)[::-1]
-        rows.append(np.concatenate([colours, sharp, top[:3].ravel(), np.log1p(found[:, :-1].sum(0)), (found[:, :-1] > 0.5).sum(0)]))
-    return np.array(rows)
+        green = image[..., 1].astype(float)
+        sharpness = [np.log(np.abs(np.diff(green, axis=axis)).mean()) for axis in (0, 1)]
+        sharpness.append(np.log(np.abs(np.diff(green[::2, ::2], 2, axis=0)).mean()))
+        top_scores = np.sort(np.vstack([detector_scores[:, :-1], np.zeros((3, len(CELLS)))]), axis=0)[::-1]
+        feature_rows.append(np.concatenate([colours, sharpness, top_scores[:3].ravel(), np.log1p(detector_scores[:, :-1].sum(0)), (detector_scores[:, :-1] > 0.5).sum(0)]))
+    return np.array(feature_rows)
 
 
-def finding_scores(x: Float64Array, truth: Truth, rich: bool) -> Float64Array:
+def predict_findings(features: Float64Array, annotations: FieldAnnotations, rich: bool) -> Float64Array:
     """One small model a finding."""
-    columns = []
-    for name in FINDINGS:
-        there = np.array([name in findings for findings in truth.findings], float)
-        model = train(x[:TRAINING], np.stack([1 - there, there], 1)[:TRAINING], 500 if rich else 150, decay=1e-2)
-        columns.append(model(x)[:, 1])
-    return np.stack(columns, axis=1)
+    score_columns = []
+    for finding in FINDINGS:
+        is_present = np.array([finding in findings for findings in annotations.findings], float)
+        model = train_softmax(features[:TRAINING_COUNT], np.stack([1 - is_present, is_present], 1)[:TRAINING_COUNT], 500 if rich else 150, weight_decay=1e-2)
+        score_columns.append(model(features)[:, 1])
+    return np.stack(score_columns, axis=1)
 
 
-def condition_scores(x: Float64Array, truth: Truth, rich: bool) -> Float64Array:
-    wanted = np.eye(len(CONDITIONS))[[CONDITIONS.index(name) for name in truth.conditions]]
-    return train(x[:TRAINING], wanted[:TRAINING], 500 if rich else 150, decay=1e-2)(x)
+def predict_conditions(features: Float64Array, annotations: FieldAnnotations, rich: bool) -> Float64Array:
+    one_hot = np.eye(len(CONDITIONS))[[CONDITIONS.index(condition) for condition in annotations.conditions]]
+    return train_softmax(features[:TRAINING_COUNT], one_hot[:TRAINING_COUNT], 500 if rich else 150, weight_decay=1e-2)(features)
 
 
-def write_wide(path: Path, names: tuple[str, ...], fields: list[Field], scores: Float64Array) -> None:
-    rows = ([made.name, *(f"{value:.4f}" for value in row)] for made, row in zip(fields, scores, strict=True))
-    write_rows(path, ["image", *(f"p_{name}" for name in names)], rows)
+def write_score_table(path: Path, class_names: tuple[str, ...], fields: list[MicroscopeField], scores: Float64Array) -> None:
+    csv_rows = ([field.name, *(f"{score:.4f}" for score in field_scores)] for field, field_scores in zip(fields, scores, strict=True))
+    write_csv_rows(path, ["image", *(f"p_{class_name}" for class_name in class_names)], csv_rows)

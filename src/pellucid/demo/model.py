@@ -8,37 +8,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.core.tables import Float64Array, Int64Array
-from pellucid.demo.world import HEIGHT, WIDTH
+from pellucid.demo.world import FIELD_HEIGHT, FIELD_WIDTH
 from pellucid.evaluation.boxes import pairwise_iou
 
-SCALE = 2
+DOWNSCALE = 2
 """Candidates are looked for in pictures this many times smaller."""
 RADII = (4.0, 10.5, 12.5, 17.0, 20.0)
 """Of the discs looked for, in small pixels."""
-PATCH = 14
-HIGH_ENOUGH = 0.07
+PATCH_SIZE = 14
+MIN_RESPONSE = 0.07
 """How much more light a disc must take than the ring around it."""
 
 
 @dataclass(frozen=True, eq=False)
-class Candidates:
+class CandidateRegions:
     """Regions of one picture: box float64 (n, 4) in pixels, features float64 (n, features)."""
 
     box: Float64Array
     features: Float64Array
 
 
-def small(picture: np.ndarray) -> Float64Array:
+def light_loss(image: np.ndarray) -> Float64Array:
     """The picture at half size, 0 to 1, its ground at 0: how much light each channel lost."""
-    half = picture.reshape(HEIGHT // SCALE, SCALE, WIDTH // SCALE, SCALE, 3).mean((1, 3)) / 255
-    ground = np.percentile(half.reshape(-1, 3), 92, axis=0)
-    return np.asarray(ground - half)
+    downscaled = image.reshape(FIELD_HEIGHT // DOWNSCALE, DOWNSCALE, FIELD_WIDTH // DOWNSCALE, DOWNSCALE, 3).mean((1, 3)) / 255
+    background = np.percentile(downscaled.reshape(-1, 3), 92, axis=0)
+    return np.asarray(background - downscaled)
 
 
-def disc_responses() -> list[NDArray[np.complex128]]:
+def disc_kernels() -> list[NDArray[np.complex128]]:
     """Transforms of discs minus the rings around them, one a radius."""
-    y, x = np.mgrid[0 : HEIGHT // SCALE, 0 : WIDTH // SCALE]
-    y, x = np.minimum(y, HEIGHT // SCALE - y), np.minimum(x, WIDTH // SCALE - x)
+    y, x = np.mgrid[0 : FIELD_HEIGHT // DOWNSCALE, 0 : FIELD_WIDTH // DOWNSCALE]
+    y, x = np.minimum(y, FIELD_HEIGHT // DOWNSCALE - y), np.minimum(x, FIELD_WIDTH // DOWNSCALE - x)
     distance = np.hypot(x, y)
     kernels = []
     for radius in RADII:
@@ -47,43 +47,43 @@ def disc_responses() -> list[NDArray[np.complex128]]:
     return kernels
 
 
-def candidates(picture: np.ndarray, kernels: list[NDArray[np.complex128]], rich: bool) -> Candidates:
+def detect_candidates(image: np.ndarray, kernels: list[NDArray[np.complex128]], rich: bool) -> CandidateRegions:
     """Where a disc stands out from its surroundings, at several sizes."""
-    light = small(picture)
+    light = light_loss(image)
     density = light[..., 1] + 0.5 * light[..., 0]
     transform = np.fft.rfft2(density)
     boxes = []
     for radius, kernel in zip(RADII, kernels, strict=True):
         response = np.fft.irfft2(transform * kernel, density.shape)
-        for y, x in peaks(response, radius):
-            boxes.append(fitted(density, x, y, radius, rich))
-    box = np.array(boxes).reshape(-1, 4)
-    return Candidates(box * SCALE, np.array([features(light, one, rich) for one in box]).reshape(len(box), -1))
+        for y, x in find_peaks(response, radius):
+            boxes.append(fit_box(density, x, y, radius, rich))
+    box_array = np.array(boxes).reshape(-1, 4)
+    return CandidateRegions(box_array * DOWNSCALE, np.array([patch_features(light, candidate_box, rich) for candidate_box in box_array]).reshape(len(box_array), -1))
 
 
-def peaks(response: Float64Array, radius: float) -> Int64Array:
+def find_peaks(response: Float64Array, radius: float) -> Int64Array:
     """Local maxima that are high enough, (n, 2) as y, x."""
     reach = max(1, int(radius * 0.5))
-    best = response
+    local_maxima = response
     for axis in (0, 1):
-        best = np.maximum.reduce([np.roll(best, shift, axis) for shift in range(-reach, reach + 1)])
-    return np.argwhere((response >= best) & (response > HIGH_ENOUGH))
+        local_maxima = np.maximum.reduce([np.roll(local_maxima, shift, axis) for shift in range(-reach, reach + 1)])
+    return np.argwhere((response >= local_maxima) & (response > MIN_RESPONSE))
 
 
-def fitted(density: Float64Array, x: int, y: int, radius: float, rich: bool) -> list[float]:
+def fit_box(density: Float64Array, x: int, y: int, radius: float, rich: bool) -> list[float]:
     """A square around the disc; the richer model draws each side to where the stain ends."""
     if not rich:
         return [x - radius, y - radius, 2 * radius, 2 * radius]
     reach = int(radius * 1.35) + 1
     top, left = max(0, y - reach), max(0, x - reach)
     window = density[top : y + reach + 1, left : x + reach + 1]
-    row, column = window[:, max(0, x - left - 1) : x - left + 2].mean(1), window[max(0, y - top - 1) : y - top + 2].mean(0)
-    low, high = extent(row, y - top, radius)
-    first, last = extent(column, x - left, radius)
-    return [left + first, top + low, last - first, high - low]
+    vertical_profile, horizontal_profile = window[:, max(0, x - left - 1) : x - left + 2].mean(1), window[max(0, y - top - 1) : y - top + 2].mean(0)
+    first_row, last_row = stain_extent(vertical_profile, y - top, radius)
+    first_column, last_column = stain_extent(horizontal_profile, x - left, radius)
+    return [left + first_column, top + first_row, last_column - first_column, last_row - first_row]
 
 
-def extent(profile: Float64Array, centre: int, radius: float) -> tuple[float, float]:
+def stain_extent(profile: Float64Array, centre: int, radius: float) -> tuple[float, float]:
     """How far the stain reaches from the centre, both ways, between 0.7 and 1.3 radii."""
     level = 0.3 * float(profile.max())
     low = high = centre
@@ -94,29 +94,29 @@ def extent(profile: Float64Array, centre: int, radius: float) -> tuple[float, fl
     return float(low), float(high + 1)
 
 
-def features(light: Float64Array, box: Float64Array, rich: bool) -> Float64Array:
+def patch_features(light: Float64Array, box: Float64Array, rich: bool) -> Float64Array:
     """Colour and size; the richer model also sees a small copy of the patch and its rings."""
     left, top, width, height = box
-    rows = np.clip(np.linspace(top - 0.15 * height, top + 1.15 * height, PATCH).astype(int), 0, light.shape[0] - 1)
-    columns = np.clip(np.linspace(left - 0.15 * width, left + 1.15 * width, PATCH).astype(int), 0, light.shape[1] - 1)
-    patch = light[rows[:, None], columns]
-    plain = [*patch.mean((0, 1)), *patch.std((0, 1)), width / 20, height / 20]
+    patch_rows = np.clip(np.linspace(top - 0.15 * height, top + 1.15 * height, PATCH_SIZE).astype(int), 0, light.shape[0] - 1)
+    patch_columns = np.clip(np.linspace(left - 0.15 * width, left + 1.15 * width, PATCH_SIZE).astype(int), 0, light.shape[1] - 1)
+    patch = light[patch_rows[:, None], patch_columns]
+    basic_features = [*patch.mean((0, 1)), *patch.std((0, 1)), width / 20, height / 20]
     if not rich:
-        return np.array(plain)
-    rings = [patch[ring == RINGS].mean(0) for ring in range(RINGS.max() + 1)]
-    ranked = np.sort(patch.reshape(-1, 3), axis=0)[[5, 20, 98, 176, 190]]
-    shape = [width / 20, height / 20, (width / 20) ** 2, width / max(height, 1)]
+        return np.array(basic_features)
+    ring_means = [patch[ring == RING_INDEX].mean(0) for ring in range(RING_INDEX.max() + 1)]
+    quantiles = np.sort(patch.reshape(-1, 3), axis=0)[[5, 20, 98, 176, 190]]
+    shape_features = [width / 20, height / 20, (width / 20) ** 2, width / max(height, 1)]
     window = light[max(0, int(top)) : int(top + height) + 1, max(0, int(left)) : int(left + width) + 1]
-    dark = np.sort(window[..., 0].ravel())[::-1]
-    specks = dark[[0, min(4, len(dark) - 1), min(12, len(dark) - 1), len(dark) // 8, len(dark) // 3]]
-    return np.concatenate([plain, np.ravel(rings), ranked.ravel(), shape, specks, patch[::2, ::2].ravel()])
+    sorted_loss = np.sort(window[..., 0].ravel())[::-1]
+    loss_quantiles = sorted_loss[[0, min(4, len(sorted_loss) - 1), min(12, len(sorted_loss) - 1), len(sorted_loss) // 8, len(sorted_loss) // 3]]
+    return np.concatenate([basic_features, np.ravel(ring_means), quantiles.ravel(), shape_features, loss_quantiles, patch[::2, ::2].ravel()])
 
 
-RINGS = (np.hypot(*np.mgrid[-1 : 1 : PATCH * 1j, -1 : 1 : PATCH * 1j]) * 4).astype(int)
+RING_INDEX = (np.hypot(*np.mgrid[-1 : 1 : PATCH_SIZE * 1j, -1 : 1 : PATCH_SIZE * 1j]) * 4).astype(int)
 
 
 @dataclass(frozen=True, eq=False)
-class Softmax:
+class SoftmaxModel:
     """Weights over standardised features."""
 
     mean: Float64Array
@@ -125,55 +125,55 @@ class Softmax:
 
     def __call__(self, x: Float64Array) -> Float64Array:
         """Probabilities, (n, classes)."""
-        return probabilities(extended((x - self.mean) / self.deviation) @ self.weights)
+        return softmax(append_bias((x - self.mean) / self.deviation) @ self.weights)
 
 
-def extended(x: Float64Array) -> Float64Array:
+def append_bias(x: Float64Array) -> Float64Array:
     return np.hstack([x, np.ones((len(x), 1))])
 
 
-def probabilities(logits: Float64Array) -> Float64Array:
-    raised = np.exp(logits - logits.max(1, keepdims=True))
-    return np.asarray(raised / raised.sum(1, keepdims=True))
+def softmax(logits: Float64Array) -> Float64Array:
+    exponentials = np.exp(logits - logits.max(1, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum(1, keepdims=True))
 
 
-def train(x: Float64Array, y: Float64Array, rounds: int, decay: float = 1e-3, rate: float = 0.5) -> Softmax:
+def train_softmax(x: Float64Array, y: Float64Array, iterations: int, weight_decay: float = 1e-3, learning_rate: float = 0.5) -> SoftmaxModel:
     """Full-batch gradient descent with momentum. y: target probabilities, (n, classes)."""
     mean, deviation = x.mean(0), x.std(0) + 1e-6
-    inputs = extended((x - mean) / deviation)
+    inputs = append_bias((x - mean) / deviation)
     weights = np.zeros((inputs.shape[1], y.shape[1]))
-    speed = np.zeros_like(weights)
-    for _ in range(rounds):
-        slope = inputs.T @ (probabilities(inputs @ weights) - y) / len(x) + decay * weights
-        speed = 0.9 * speed - rate * 0.1 * slope
-        weights += speed
-    return Softmax(mean, deviation, weights)
+    velocity = np.zeros_like(weights)
+    for _ in range(iterations):
+        gradient = inputs.T @ (softmax(inputs @ weights) - y) / len(x) + weight_decay * weights
+        velocity = 0.9 * velocity - learning_rate * 0.1 * gradient
+        weights += velocity
+    return SoftmaxModel(mean, deviation, weights)
 
 
-def targets(box: Float64Array, truth: Float64Array, concept: Int64Array, classes: int) -> Float64Array:
+def candidate_targets(boxes: Float64Array, annotated_boxes: Float64Array, annotated_concepts: Int64Array, class_count: int) -> Float64Array:
     """What each candidate should be: the concept of the annotation it lies on (IoU >= 0.5), else nothing (the last class)."""
-    wanted = np.zeros((len(box), classes + 1))
-    wanted[:, classes] = 1
-    if len(truth) and len(box):
-        overlap = pairwise(box, truth)
-        best = overlap.argmax(1)
-        rows = np.flatnonzero(overlap.max(1) >= 0.5)
-        wanted[rows] = 0
-        wanted[rows, concept[best[rows]]] = 1
-    return wanted
+    target_probabilities = np.zeros((len(boxes), class_count + 1))
+    target_probabilities[:, class_count] = 1
+    if len(annotated_boxes) and len(boxes):
+        overlap = iou_matrix(boxes, annotated_boxes)
+        best_annotation = overlap.argmax(1)
+        matched_rows = np.flatnonzero(overlap.max(1) >= 0.5)
+        target_probabilities[matched_rows] = 0
+        target_probabilities[matched_rows, annotated_concepts[best_annotation[matched_rows]]] = 1
+    return target_probabilities
 
 
-def pairwise(one: Float64Array, other: Float64Array) -> Float64Array:
-    flat = pairwise_iou(np.repeat(one, len(other), 0), np.tile(other, (len(one), 1)), np.zeros(len(one) * len(other), bool))
-    return flat.reshape(len(one), len(other))
+def iou_matrix(first_boxes: Float64Array, second_boxes: Float64Array) -> Float64Array:
+    flat_ious = pairwise_iou(np.repeat(first_boxes, len(second_boxes), 0), np.tile(second_boxes, (len(first_boxes), 1)), np.zeros(len(first_boxes) * len(second_boxes), bool))
+    return flat_ious.reshape(len(first_boxes), len(second_boxes))
 
 
-def suppressed(box: Float64Array, score: Float64Array, most: float = 0.4) -> Int64Array:
+def non_maximum_suppression(boxes: Float64Array, scores: Float64Array, max_iou: float = 0.4) -> Int64Array:
     """Non-maximum suppression: the rows kept, best first."""
-    order = np.argsort(-score, kind="stable")
-    overlap = pairwise(box, box) if len(box) else np.zeros((0, 0))
-    kept: list[int] = []
-    for row in order.tolist():
-        if all(overlap[row, other] <= most for other in kept):
-            kept.append(row)
-    return np.array(kept, np.int64)
+    score_order = np.argsort(-scores, kind="stable")
+    overlap = iou_matrix(boxes, boxes) if len(boxes) else np.zeros((0, 0))
+    kept_rows: list[int] = []
+    for candidate_row in score_order.tolist():
+        if all(overlap[candidate_row, kept_row] <= max_iou for kept_row in kept_rows):
+            kept_rows.append(candidate_row)
+    return np.array(kept_rows, np.int64)

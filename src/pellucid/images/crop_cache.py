@@ -12,84 +12,84 @@ from platformdirs import user_cache_path
 
 from pellucid.core.urls import is_remote
 from pellucid.images.crop_region import Region
-from pellucid.images.crops import RECIPE, cut
-from pellucid.images.locations import row_of
+from pellucid.images.crops import CROP_VERSION, render_crop
+from pellucid.images.locations import parquet_location
 
-BOUND = 1 << 30
+MAX_CACHE_BYTES = 1 << 30
 """Bytes kept at most."""
-KEPT_SHARE = 0.8
+CLEANUP_TARGET = 0.8
 """How far a clean-up goes, so that the next one is not due at once."""
 
 
 class CropCache:
     """Thread-safe. A cache that cannot be written serves all the same."""
 
-    def __init__(self, folder: Path | None = None, bound: int = BOUND) -> None:
+    def __init__(self, folder: Path | None = None, max_bytes: int = MAX_CACHE_BYTES) -> None:
         self.folder = folder or user_cache_path("pellucid") / "crops"
-        self.bound = bound
-        self._held: int | None = None
+        self.max_bytes = max_bytes
+        self._cached_bytes: int | None = None
         self._lock = threading.Lock()
 
     def crop(self, location: str, region: Region | None, size: int) -> bytes:
         """The crop, cut now or before; raises PictureProblem."""
-        place = self._place(location, region, size)
+        crop_path = self._crop_path(location, region, size)
         with suppress(OSError):
-            data = place.read_bytes()
-            os.utime(place)
+            data = crop_path.read_bytes()
+            os.utime(crop_path)
             return data
-        data = cut(location, region, size)
-        self._keep(place, data)
+        data = render_crop(location, region, size)
+        self._store(crop_path, data)
         return data
 
-    def _place(self, location: str, region: Region | None, size: int) -> Path:
-        key = f"{RECIPE} {location} {stamp(location)} {region} {size}"
-        name = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
-        return self.folder / name[:2] / f"{name[2:]}.jpg"
+    def _crop_path(self, location: str, region: Region | None, size: int) -> Path:
+        cache_key = f"{CROP_VERSION} {location} {image_stamp(location)} {region} {size}"
+        digest = hashlib.sha256(cache_key.encode("utf-8", "surrogateescape")).hexdigest()
+        return self.folder / digest[:2] / f"{digest[2:]}.jpg"
 
-    def _keep(self, place: Path, data: bytes) -> None:
+    def _store(self, crop_path: Path, data: bytes) -> None:
         with suppress(OSError):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            half = place.with_name(f"{place.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+            crop_path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = crop_path.with_name(f"{crop_path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
             try:
-                half.write_bytes(data)
-                half.replace(place)
+                temporary.write_bytes(data)
+                temporary.replace(crop_path)
             finally:
-                half.unlink(missing_ok=True)
+                temporary.unlink(missing_ok=True)
             with self._lock:
-                self._held = self._measure() if self._held is None else self._held + len(data)
-                if self._held > self.bound:
-                    self._held = self._clean()
+                self._cached_bytes = self._measure_size() if self._cached_bytes is None else self._cached_bytes + len(data)
+                if self._cached_bytes > self.max_bytes:
+                    self._cached_bytes = self._evict()
 
-    def _files(self) -> list[tuple[float, int, Path]]:
-        found = []
+    def _crop_files(self) -> list[tuple[float, int, Path]]:
+        crop_files = []
         for file in self.folder.glob("*/*"):
             with suppress(OSError):
                 status = file.stat()
-                found.append((status.st_mtime, status.st_size, file))
-        return found
+                crop_files.append((status.st_mtime, status.st_size, file))
+        return crop_files
 
-    def _measure(self) -> int:
-        return sum(size for _, size, _ in self._files())
+    def _measure_size(self) -> int:
+        return sum(size for _, size, _ in self._crop_files())
 
-    def _clean(self) -> int:
-        files = sorted(self._files(), key=lambda file: file[0])
-        held = sum(size for _, size, _ in files)
+    def _evict(self) -> int:
+        files = sorted(self._crop_files(), key=lambda crop_file: crop_file[0])
+        cached_bytes = sum(size for _, size, _ in files)
         for _, size, file in files:
-            if held <= self.bound * KEPT_SHARE:
+            if cached_bytes <= self.max_bytes * CLEANUP_TARGET:
                 break
             with suppress(OSError):
                 file.unlink()
-                held -= size
-        return held
+                cached_bytes -= size
+        return cached_bytes
 
 
-def stamp(location: str) -> str:
+def image_stamp(location: str) -> str:
     """Changes when the picture does; '0' for one that is absent. Remote ones are taken never to change: asking costs a round trip."""
     if is_remote(location):
         return "remote"
-    inside = row_of(location)
+    table_and_row = parquet_location(location)
     try:
-        status = (inside[0] if inside else Path(location)).stat()
+        file_status = (table_and_row[0] if table_and_row else Path(location)).stat()
     except (OSError, ValueError):
         return "0"
-    return f"{status.st_mtime_ns:x}{status.st_size:x}"
+    return f"{file_status.st_mtime_ns:x}{file_status.st_size:x}"

@@ -13,61 +13,61 @@ from functools import lru_cache
 import numpy as np
 
 from pellucid.core.tables import Float64Array
-from pellucid.images.crop_cache import stamp
-from pellucid.images.crops import shrunk
-from pellucid.images.locations import open_picture
-from pellucid.images.sizes import picture_formats
+from pellucid.images.crop_cache import image_stamp
+from pellucid.images.crops import resize_region
+from pellucid.images.locations import open_image
+from pellucid.images.sizes import readable_formats
 
-SIDE, CELLS, DIRECTIONS = 32, 4, 8
-LENGTH = CELLS * CELLS * (3 + DIRECTIONS)
-CONTEXT = 0.1
+DESCRIPTOR_SIDE, DESCRIPTOR_CELLS, EDGE_DIRECTIONS = 32, 4, 8
+DESCRIPTOR_LENGTH = DESCRIPTOR_CELLS * DESCRIPTOR_CELLS * (3 + EDGE_DIRECTIONS)
+BOX_MARGIN = 0.1
 """How much of a box's size is seen around it."""
 
-Box = tuple[float, ...]
+FloatBox = tuple[float, ...]
 
 
-def likenesses(locations: Sequence[str | None], boxes: Sequence[Box | None]) -> Float64Array:
+def image_descriptors(locations: Sequence[str | None], boxes: Sequence[FloatBox | None]) -> Float64Array:
     """float64 (n, LENGTH), a row for each place of a picture; NaN where there is no picture. Boxes in displayed pixels."""
     with ThreadPoolExecutor(4) as threads:
-        rows = list(threads.map(lambda pair: likeness(*pair), zip(locations, boxes, strict=True)))
-    return np.array(rows, float).reshape(-1, LENGTH)
+        descriptors = list(threads.map(lambda pair: image_descriptor(*pair), zip(locations, boxes, strict=True)))
+    return np.array(descriptors, float).reshape(-1, DESCRIPTOR_LENGTH)
 
 
-def likeness(location: str | None, box: Box | None) -> tuple[float, ...]:
-    if location is None or (mark := stamp(location)) == "0":
-        return (np.nan,) * LENGTH
-    return seen(location, mark, box)
+def image_descriptor(location: str | None, box: FloatBox | None) -> tuple[float, ...]:
+    if location is None or (file_stamp := image_stamp(location)) == "0":
+        return (np.nan,) * DESCRIPTOR_LENGTH
+    return cached_descriptor(location, file_stamp, box)
 
 
 @lru_cache(maxsize=20_000)
-def seen(location: str, mark: str, box: Box | None) -> tuple[float, ...]:
+def cached_descriptor(location: str, file_stamp: str, box: FloatBox | None) -> tuple[float, ...]:
     from PIL import Image
 
     try:
-        with warnings.catch_warnings(), open_picture(location) as file:
+        with warnings.catch_warnings(), open_image(location) as file:
             warnings.simplefilter("ignore")
-            with Image.open(file, formats=picture_formats()) as picture:
-                small = shrunk(picture, None if box is None else around(box), SIDE).convert("RGB").resize((SIDE, SIDE))
+            with Image.open(file, formats=readable_formats()) as image:
+                thumbnail = resize_region(image, None if box is None else expand_box(box), DESCRIPTOR_SIDE).convert("RGB").resize((DESCRIPTOR_SIDE, DESCRIPTOR_SIDE))
     except Exception:  # decoders of damaged files raise whatever they stumbled over
-        return (np.nan,) * LENGTH
-    return tuple(described(np.asarray(small, np.float64) / 255).tolist())
+        return (np.nan,) * DESCRIPTOR_LENGTH
+    return tuple(compute_descriptor(np.asarray(thumbnail, np.float64) / 255).tolist())
 
 
-def around(box: Box) -> tuple[int, int, int, int]:
+def expand_box(box: FloatBox) -> tuple[int, int, int, int]:
     left, top, width, height = box
-    more = CONTEXT * max(width, height)
-    return int(left - more), int(top - more), max(2, int(width + 2 * more)), max(2, int(height + 2 * more))
+    margin = BOX_MARGIN * max(width, height)
+    return int(left - margin), int(top - margin), max(2, int(width + 2 * margin)), max(2, int(height + 2 * margin))
 
 
-def described(picture: Float64Array) -> Float64Array:
+def compute_descriptor(pixels: Float64Array) -> Float64Array:
     """picture: (SIDE, SIDE, 3), 0 to 1. Colours and edges, each part of length about 1."""
-    step = SIDE // CELLS
-    colours = picture.reshape(CELLS, step, CELLS, step, 3).mean(axis=(1, 3)).reshape(-1)
-    grey = picture.mean(axis=2)
+    step = DESCRIPTOR_SIDE // DESCRIPTOR_CELLS
+    colours = pixels.reshape(DESCRIPTOR_CELLS, step, DESCRIPTOR_CELLS, step, 3).mean(axis=(1, 3)).reshape(-1)
+    grey = pixels.mean(axis=2)
     down, across = np.gradient(grey)
-    strength = np.hypot(down, across)
-    direction = (np.floor((np.arctan2(down, across) % np.pi) / np.pi * DIRECTIONS).astype(int)) % DIRECTIONS
-    cell = np.arange(SIDE) // step
-    place = (cell[:, None] * CELLS + cell[None]) * DIRECTIONS + direction
-    edges = np.bincount(place.ravel(), strength.ravel(), minlength=CELLS * CELLS * DIRECTIONS)
+    edge_strength = np.hypot(down, across)
+    direction = (np.floor((np.arctan2(down, across) % np.pi) / np.pi * EDGE_DIRECTIONS).astype(int)) % EDGE_DIRECTIONS
+    cell_index = np.arange(DESCRIPTOR_SIDE) // step
+    bin_index = (cell_index[:, None] * DESCRIPTOR_CELLS + cell_index[None]) * EDGE_DIRECTIONS + direction
+    edges = np.bincount(bin_index.ravel(), edge_strength.ravel(), minlength=DESCRIPTOR_CELLS * DESCRIPTOR_CELLS * EDGE_DIRECTIONS)
     return np.concatenate([colours / np.sqrt(len(colours)) * 2, edges / max(float(np.linalg.norm(edges)), 0.5)])

@@ -10,81 +10,81 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from pellucid.core.tables import Int64Array
-from pellucid.images.locations import length_of, open_picture
-from pellucid.images.sizes import picture_formats
+from pellucid.images.locations import image_file_size, open_image
+from pellucid.images.sizes import readable_formats
 
-NEAR = 4
+MAX_HASH_DISTANCE = 4
 """Bits of 64 in which the marks of two near pictures may differ."""
-FLAT = 3
+MIN_CONTRAST_BITS = 3
 """A mark with fewer bits set, or unset, is of a picture without contrast: it is near to all others like it."""
 
 
-def exact_twins(first: Sequence[str], second: Sequence[str]) -> list[tuple[int, int]]:
+def exact_duplicates(first: Sequence[str], second: Sequence[str]) -> list[tuple[int, int]]:
     """Pairs (place in first, place in second) of pictures with the same content: for each of the first, one of the second.
 
     Only files of equal length are read.
     """
-    lengths: dict[int, list[tuple[int, int]]] = {}
+    files_by_length: dict[int, list[tuple[int, int]]] = {}
     for side, locations in enumerate((first, second)):
-        for place, location in enumerate(locations):
-            if (length := length_of(location)) is not None:
-                lengths.setdefault(length, []).append((side, place))
-    found = []
-    for several in lengths.values():
-        if len({side for side, _ in several}) < 2:
+        for position, location in enumerate(locations):
+            if (length := image_file_size(location)) is not None:
+                files_by_length.setdefault(length, []).append((side, position))
+    pairs = []
+    for same_length_files in files_by_length.values():
+        if len({side for side, _ in same_length_files}) < 2:
             continue
-        marks: dict[bytes, list[tuple[int, int]]] = {}
-        for side, place in several:
-            marks.setdefault(content((first, second)[side][place]), []).append((side, place))
-        for same in marks.values():
-            theirs = next((place for side, place in same if side == 1), None)
-            found += [(ours, theirs) for side, ours in same if side == 0 and theirs is not None]
-    return sorted(found)
+        files_by_digest: dict[bytes, list[tuple[int, int]]] = {}
+        for side, position in same_length_files:
+            files_by_digest.setdefault(content_digest((first, second)[side][position]), []).append((side, position))
+        for same_content_files in files_by_digest.values():
+            second_position = next((file_position for side, file_position in same_content_files if side == 1), None)
+            pairs += [(first_position, second_position) for side, first_position in same_content_files if side == 0 and second_position is not None]
+    return sorted(pairs)
 
 
-def content(location: str) -> bytes:
+def content_digest(location: str) -> bytes:
     try:
-        with open_picture(location) as file:
+        with open_image(location) as file:
             return hashlib.file_digest(file, "sha256").digest()  # type: ignore[arg-type]
     except OSError:
         return location.encode()
 
 
-def near_twins(first: Sequence[str], second: Sequence[str]) -> list[tuple[int, int]]:
+def near_duplicates(first: Sequence[str], second: Sequence[str]) -> list[tuple[int, int]]:
     """Pairs that look nearly the same: marks of brightness steps that differ in few bits (dHash, Krawetz, 2013).
 
     All pictures are read, small. Pictures without contrast are left out.
     """
     with ThreadPoolExecutor(4) as threads:
-        one, other = (list(threads.map(mark, locations)) for locations in (first, second))
-    known, held = ([place for place, found in enumerate(marks) if found is not None] for marks in (one, other))
-    if not known or not held:
+        first_hashes, second_hashes = (list(threads.map(difference_hash, locations)) for locations in (first, second))
+    first_positions, second_positions = ([position for position, image_hash in enumerate(hashes) if image_hash is not None] for hashes in (first_hashes, second_hashes))
+    if not first_positions or not second_positions:
         return []
-    theirs = np.array([other[place] for place in held], np.uint64)
+    candidate_hashes = np.array([second_hashes[second_index] for second_index in second_positions], np.uint64)
     pairs = []
-    for place in known:
-        distance = bits_set(theirs ^ np.uint64(one[place] or 0))
-        pairs += [(place, held[where]) for where in np.flatnonzero(distance <= NEAR)[:1].tolist()]
+    for first_position in first_positions:
+        distances = count_set_bits(candidate_hashes ^ np.uint64(first_hashes[first_position] or 0))
+        pairs += [(first_position, second_positions[nearest]) for nearest in np.flatnonzero(distances <= MAX_HASH_DISTANCE)[:1].tolist()]
     return pairs
 
 
-def bits_set(values: np.ndarray) -> Int64Array:
-    return np.asarray(np.bitwise_count(values), np.int64)
+def count_set_bits(bit_patterns: np.ndarray) -> Int64Array:
+    return np.asarray(np.bitwise_count(bit_patterns), np.int64)
 
 
-def mark(location: str) -> int | None:
+def difference_hash(location: str) -> int | None:
     """64 bits: whether each of 8 x 8 places is brighter than its right neighbour; None where there is no picture or no contrast."""
     from PIL import Image
 
     try:
-        with warnings.catch_warnings(), open_picture(location) as file:
+        with warnings.catch_warnings(), open_image(location) as file:
             warnings.simplefilter("ignore")
-            with Image.open(file, formats=picture_formats()) as picture:
-                picture.draft("L", (72, 64))
-                small = np.asarray(picture.convert("L").resize((9, 8)), np.int16)
+            with Image.open(file, formats=readable_formats()) as image:
+                image.draft("L", (72, 64))
+                thumbnail = np.asarray(image.convert("L").resize((9, 8)), np.int16)
     except Exception:  # decoders of damaged files raise whatever they stumbled over
         return None
-    bits = small[:, 1:] > small[:, :-1]
-    if min(int(bits.sum()), int((~bits).sum())) < FLAT:
+    bits = thumbnail[:, 1:] > thumbnail[:, :-1]
+    if min(int(bits.sum()), int((~bits).sum())) < MIN_CONTRAST_BITS:
         return None
     return int.from_bytes(np.packbits(bits).tobytes(), "big")

@@ -10,31 +10,31 @@ from typing import IO, cast
 
 from pellucid.core.urls import is_remote, reject_credentials
 
-INSIDE = "/./"
+FOLDER_SEPARATOR = "/./"
 """Between a folder of this machine and what lies in it, as rsync writes it: so that a location tells what it must not lead out of."""
-FOLLOW = "PELLUCID_FOLLOW_LINKS"
+FOLLOW_LINKS_VARIABLE = "PELLUCID_FOLLOW_LINKS"
 """The environment variable by which an owner allows links that lead out of image folders."""
 
 
-def join(folder: str, name: str) -> str:
+def join_location(folder: str, image_path: str) -> str:
     """The location of an image path in its folder."""
-    return f"{folder.rstrip('/')}{'/' if is_remote(folder) else INSIDE}{name}"
+    return f"{folder.rstrip('/')}{'/' if is_remote(folder) else FOLDER_SEPARATOR}{image_path}"
 
 
-class LinkLeadsOut(OSError):
+class ExternalLinkError(OSError):
     """A picture that is a link to a file outside its folder, where the owner has not allowed that."""
 
 
-def leads_out(location: str) -> bool:
+def is_external_link(location: str) -> bool:
     """Whether links lead from a location to a file outside its folder. What anybody may write into a folder of pictures, an upload or an
     archive, must not show other files of this machine."""
-    folder, inside, _ = location.partition(INSIDE)
-    if not inside or os.environ.get(FOLLOW) == "1":
+    folder, relative_path, _ = location.partition(FOLDER_SEPARATOR)
+    if not relative_path or os.environ.get(FOLLOW_LINKS_VARIABLE) == "1":
         return False
     return not Path(os.path.realpath(location)).is_relative_to(os.path.realpath(folder))
 
 
-def absolute(folder: str) -> str:
+def resolve_folder(folder: str) -> str:
     """The folder as it can be found again from anywhere."""
     if is_remote(folder):
         reject_credentials(folder)
@@ -42,40 +42,40 @@ def absolute(folder: str) -> str:
     return str(Path(folder).resolve())
 
 
-def row_of(location: str) -> tuple[Path, int] | None:
+def parquet_location(location: str) -> tuple[Path, int] | None:
     """The table and row of a picture that lies in a Parquet file: `.../train.parquet/0000012`."""
-    table, _, row = location.rpartition("/")
-    return (Path(table), int(row)) if table.endswith(".parquet") and row.isdecimal() else None
+    table_path, _, row_number = location.rpartition("/")
+    return (Path(table_path), int(row_number)) if table_path.endswith(".parquet") and row_number.isdecimal() else None
 
 
-def picture_in_table(table: Path, row: int) -> bytes:
+def read_parquet_image(table_path: Path, row_number: int) -> bytes:
     """The bytes of one picture; raises OSError."""
     import duckdb
 
-    exact = "".join(f"[{sign}]" if sign in "*?[" else sign for sign in str(table))
+    escaped_path = "".join(f"[{character}]" if character in "*?[" else character for character in str(table_path))
     query = "SELECT image.bytes FROM read_parquet(?, file_row_number = true, hive_partitioning = false) WHERE file_row_number = ?"
     try:
         with duckdb.connect() as connection:
-            found = connection.execute(query, [exact, row]).fetchone()
+            record = connection.execute(query, [escaped_path, row_number]).fetchone()
     except duckdb.Error as error:
         raise OSError(str(error)) from error
-    if found is None or found[0] is None:
-        raise FileNotFoundError(f"{table} has no picture in row {row}")
-    return bytes(found[0])
+    if record is None or record[0] is None:
+        raise FileNotFoundError(f"{table_path} has no picture in row {row_number}")
+    return bytes(record[0])
 
 
-def is_there(location: str) -> bool:
+def location_exists(location: str) -> bool:
     """Whether something lies at the location. Remote ones are taken on trust: asking costs a round trip each."""
-    inside = row_of(location)
+    table_and_row = parquet_location(location)
     try:
-        return is_remote(location) or (inside[0] if inside else Path(location)).is_file()
+        return is_remote(location) or (table_and_row[0] if table_and_row else Path(location)).is_file()
     except OSError:  # a name that no file can have
         return False
 
 
-def length_of(location: str) -> int | None:
+def image_file_size(location: str) -> int | None:
     """How long the picture's file is, where that can be told without reading it."""
-    if is_remote(location) or row_of(location):
+    if is_remote(location) or parquet_location(location):
         return None
     try:
         return Path(location).stat().st_size
@@ -83,14 +83,14 @@ def length_of(location: str) -> int | None:
         return None
 
 
-def open_picture(location: str, follow: bool = False) -> AbstractContextManager[IO[bytes]]:
+def open_image(location: str, follow_links: bool = False) -> AbstractContextManager[IO[bytes]]:
     """Open for reading; raises OSError, LinkLeadsOut. follow: wherever links lead, of what nothing is shown."""
     if is_remote(location):
         import fsspec
 
         return cast("AbstractContextManager[IO[bytes]]", fsspec.open(location, "rb"))
-    if not follow and leads_out(location):
-        raise LinkLeadsOut(f"{location} is a link that leads out of its folder")
-    if inside := row_of(location):
-        return BytesIO(picture_in_table(*inside))
+    if not follow_links and is_external_link(location):
+        raise ExternalLinkError(f"{location} is a link that leads out of its folder")
+    if table_and_row := parquet_location(location):
+        return BytesIO(read_parquet_image(*table_and_row))
     return Path(location).open("rb")

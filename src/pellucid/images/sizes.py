@@ -7,60 +7,60 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
-from pellucid.images.locations import open_picture
+from pellucid.images.locations import open_image
 
-WANTED = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "MPO", "JPEG2000", "AVIF", "TGA")
+ALLOWED_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "MPO", "JPEG2000", "AVIF", "TGA")
 """What is opened as a picture: nothing that runs an interpreter of its own."""
-ORIENTATION = 0x0112
-SIDEWAYS = (5, 6, 7, 8)
+EXIF_ORIENTATION = 0x0112
+SWAPPED_ORIENTATIONS = (5, 6, 7, 8)
 """EXIF orientations that swap width and height."""
 
 
 @cache
-def picture_formats() -> list[str]:
+def readable_formats() -> list[str]:
     """Those of WANTED that this Pillow can; found when first needed, as it takes a tenth of a second."""
     from PIL import Image
 
     Image.init()
-    return [name for name in WANTED if name in Image.OPEN]
+    return [format_name for format_name in ALLOWED_FORMATS if format_name in Image.OPEN]
 
 
-def displayed_size(location: str) -> tuple[int, int] | None:
+def display_size(location: str) -> tuple[int, int] | None:
     """(width, height) in pixels with EXIF orientation applied; None where there is no readable picture."""
     from PIL import Image
 
     try:
-        with warnings.catch_warnings(), open_picture(location, follow=True) as file:
+        with warnings.catch_warnings(), open_image(location, follow_links=True) as file:
             warnings.simplefilter("ignore")
-            with Image.open(file, formats=picture_formats()) as picture:
-                width, height = picture.size
-                turned = picture.getexif().get(ORIENTATION) in SIDEWAYS
-                return (height, width) if turned else (width, height)
+            with Image.open(file, formats=readable_formats()) as image:
+                width, height = image.size
+                is_sideways = image.getexif().get(EXIF_ORIENTATION) in SWAPPED_ORIENTATIONS
+                return (height, width) if is_sideways else (width, height)
     except Exception:  # decoders of damaged files raise whatever they stumbled over
         return None
 
 
-def orientations(locations: Iterable[str]) -> list[tuple[int, tuple[int, int]]]:
+def read_orientations(locations: Iterable[str]) -> list[tuple[int, tuple[int, int]]]:
     """EXIF orientation (1 where there is none) and displayed size ((0, 0) where there is no readable picture) of many pictures."""
     with ThreadPoolExecutor(8) as pool:
-        return list(pool.map(orientation, locations))
+        return list(pool.map(read_orientation, locations))
 
 
-def orientation(location: str) -> tuple[int, tuple[int, int]]:
+def read_orientation(location: str) -> tuple[int, tuple[int, int]]:
     from PIL import Image
 
     try:
-        with warnings.catch_warnings(), open_picture(location, follow=True) as file:
+        with warnings.catch_warnings(), open_image(location, follow_links=True) as file:
             warnings.simplefilter("ignore")
-            with Image.open(file, formats=picture_formats()) as picture:
-                found = int(picture.getexif().get(ORIENTATION, 1))
-                width, height = picture.size
-                return found, (height, width) if found in SIDEWAYS else (width, height)
+            with Image.open(file, formats=readable_formats()) as image:
+                exif_orientation = int(image.getexif().get(EXIF_ORIENTATION, 1))
+                width, height = image.size
+                return exif_orientation, (height, width) if exif_orientation in SWAPPED_ORIENTATIONS else (width, height)
     except Exception:  # decoders of damaged files raise whatever they stumbled over
         return 1, (0, 0)
 
 
-def displayed_sizes(locations: Iterable[str]) -> list[tuple[int, int] | None]:
+def display_sizes(locations: Iterable[str]) -> list[tuple[int, int] | None]:
     """Sizes of many pictures, read side by side."""
     with ThreadPoolExecutor(8) as pool:
-        return list(pool.map(displayed_size, locations))
+        return list(pool.map(display_size, locations))

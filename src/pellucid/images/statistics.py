@@ -15,140 +15,140 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.core.tables import Float64Array
-from pellucid.images.descriptors import LENGTH, SIDE, around, described
-from pellucid.images.locations import open_picture
-from pellucid.images.sizes import picture_formats
+from pellucid.images.descriptors import DESCRIPTOR_LENGTH, DESCRIPTOR_SIDE, expand_box, compute_descriptor
+from pellucid.images.locations import open_image
+from pellucid.images.sizes import readable_formats
 
-LOOKS = ("brightness", "contrast", "saturation", "blur", "noise")
-COLOURS = ("red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink", "black", "grey", "white")
-HUES = ((0.04, "red"), (0.11, "orange"), (0.19, "yellow"), (0.45, "green"), (0.53, "cyan"), (0.72, "blue"), (0.83, "purple"),
+IMAGE_STATISTICS = ("brightness", "contrast", "saturation", "blur", "noise")
+COLOUR_NAMES = ("red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink", "black", "grey", "white")
+HUE_LIMITS = ((0.04, "red"), (0.11, "orange"), (0.19, "yellow"), (0.45, "green"), (0.53, "cyan"), (0.72, "blue"), (0.83, "purple"),
         (0.94, "pink"), (1.01, "red"))  # fmt: skip
-LARGEST = 1024
+MAX_MEASURED_SIDE = 1024
 """Longer pictures are looked at smaller."""
-STEP = 4
-FAR = 1e6
-WINDOW, LEAST = 256, 24
+BLUR_SCALE = 4
+MAX_BOX_COORDINATE = 1e6
+MAX_BOX_WINDOW, MIN_BOX_SIDE = 256, 24
 """Boxes are looked at in their middle, up to this many pixels a side; smaller ones than the second tell nothing of blur or noise."""
 
-Box = Sequence[float]
-Grey = NDArray[np.floating[Any]]
+BoxSides = Sequence[float]
+GreyPixels = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class ImageMeasurements:
     """looks: float32 (n, LOOKS), NaN where they cannot be told · colour: int8 (n,), a place in COLOURS, -1 · likeness: float32 (n, LENGTH).
     The first row is the whole picture's, then the boxes'. camera, taken: '' where the file does not say (EXIF); taken: `YYYY-MM-DD HH`."""
 
-    looks: Grey
-    colour: np.ndarray
-    likeness: Grey
+    statistics: GreyPixels
+    colours: np.ndarray
+    descriptors: GreyPixels
     camera: str = ""
     taken: str = ""
 
 
-def look(location: str, boxes: Sequence[Box]) -> Look:
+def read_measurements(location: str, boxes: Sequence[BoxSides]) -> ImageMeasurements:
     """boxes: left, top, width, height in displayed pixels. All NaN where the picture cannot be read."""
     from PIL import Image, ImageOps
 
     try:
-        with warnings.catch_warnings(), open_picture(location) as file:
+        with warnings.catch_warnings(), open_image(location) as file:
             warnings.simplefilter("ignore")
-            with Image.open(file, formats=picture_formats()) as opened:
-                camera, taken = told(opened)
-                turned = opened.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-                full = opened.size[::-1] if turned else opened.size
-                opened.draft("RGB", (LARGEST, LARGEST))
-                picture = ImageOps.exif_transpose(opened)
-                picture.thumbnail((LARGEST, LARGEST), Image.Resampling.BOX)
-                picture = picture.convert("RGB")
+            with Image.open(file, formats=readable_formats()) as source_image:
+                camera, taken = read_exif(source_image)
+                is_sideways = source_image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+                full_size = source_image.size[::-1] if is_sideways else source_image.size
+                source_image.draft("RGB", (MAX_MEASURED_SIDE, MAX_MEASURED_SIDE))
+                image = ImageOps.exif_transpose(source_image)
+                image.thumbnail((MAX_MEASURED_SIDE, MAX_MEASURED_SIDE), Image.Resampling.BOX)
+                image = image.convert("RGB")
     except Exception:  # decoders of damaged files raise whatever they stumbled over
-        return nothing(len(boxes) + 1)
-    scale = picture.width / max(1, full[0])
-    rows = [seen(picture, None), *(seen(picture, [min(max(side, -FAR), FAR) * scale for side in box]) for box in boxes)]
-    looks, colour, likeness = zip(*rows, strict=True)
-    return Look(np.array(looks, np.float32), np.array(colour, np.int8), np.array(likeness, np.float32), camera, taken)
+        return unknown_measurements(len(boxes) + 1)
+    scale = image.width / max(1, full_size[0])
+    region_measurements = [measure_region(image, None), *(measure_region(image, [min(max(coordinate, -MAX_BOX_COORDINATE), MAX_BOX_COORDINATE) * scale for coordinate in box]) for box in boxes)]
+    statistics, colours, descriptors = zip(*region_measurements, strict=True)
+    return ImageMeasurements(np.array(statistics, np.float32), np.array(colours, np.int8), np.array(descriptors, np.float32), camera, taken)
 
 
-def nothing(number: int) -> Look:
-    return Look(
-        np.full((number, len(LOOKS)), np.nan, np.float32), np.full(number, -1, np.int8), np.full((number, LENGTH), np.nan, np.float32)
+def unknown_measurements(region_count: int) -> ImageMeasurements:
+    return ImageMeasurements(
+        np.full((region_count, len(IMAGE_STATISTICS)), np.nan, np.float32), np.full(region_count, -1, np.int8), np.full((region_count, DESCRIPTOR_LENGTH), np.nan, np.float32)
     )
 
 
-def told(picture: Any) -> tuple[str, str]:
+def read_exif(image: Any) -> tuple[str, str]:
     """Camera and time, as EXIF has them."""
-    exif = picture.getexif()
-    taken = str(exif.get_ifd(0x8769).get(0x9003) or exif.get(0x0132) or "")
-    day, _, time = taken.partition(" ")
-    known = len(day) == 10 and day[:4].isdigit() and day[:4] > "0000"
-    return str(exif.get(0x0110) or "").strip("\x00 "), f"{day.replace(':', '-')} {time[:2]}" if known else ""
+    exif = image.getexif()
+    timestamp = str(exif.get_ifd(0x8769).get(0x9003) or exif.get(0x0132) or "")
+    day, _, time = timestamp.partition(" ")
+    is_valid_date = len(day) == 10 and day[:4].isdigit() and day[:4] > "0000"
+    return str(exif.get(0x0110) or "").strip("\x00 "), f"{day.replace(':', '-')} {time[:2]}" if is_valid_date else ""
 
 
-def seen(picture: Any, box: Box | None) -> tuple[list[float], int, Float64Array]:
+def measure_region(image: Any, box: BoxSides | None) -> tuple[list[float], int, Float64Array]:
     if box is None:
-        part, near = picture, picture
+        region_image, context_image = image, image
     else:
         left, top, width, height = box
-        middle, centre = left + width / 2, top + height / 2
-        half, tall = min(width, WINDOW) / 2, min(height, WINDOW) / 2
-        edges = (max(0, int(middle - half)), max(0, int(centre - tall)), min(picture.width, int(np.ceil(middle + half))),
-                 min(picture.height, int(np.ceil(centre + tall))))  # fmt: skip
-        if edges[2] <= edges[0] or edges[3] <= edges[1]:
-            return [np.nan] * len(LOOKS), -1, np.full(LENGTH, np.nan)
-        left, top, width, height = around(tuple(box))
-        part, near = picture.crop(edges), picture.crop((left, top, left + width, top + height))
-    pixels = np.asarray(part, np.float32)
+        centre_x, centre_y = left + width / 2, top + height / 2
+        half_width, half_height = min(width, MAX_BOX_WINDOW) / 2, min(height, MAX_BOX_WINDOW) / 2
+        region_box = (max(0, int(centre_x - half_width)), max(0, int(centre_y - half_height)), min(image.width, int(np.ceil(centre_x + half_width))),
+                 min(image.height, int(np.ceil(centre_y + half_height))))  # fmt: skip
+        if region_box[2] <= region_box[0] or region_box[3] <= region_box[1]:
+            return [np.nan] * len(IMAGE_STATISTICS), -1, np.full(DESCRIPTOR_LENGTH, np.nan)
+        left, top, width, height = expand_box(tuple(box))
+        region_image, context_image = image.crop(region_box), image.crop((left, top, left + width, top + height))
+    pixels = np.asarray(region_image, np.float32)
     grey = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
     low, high = pixels.min(axis=2), pixels.max(axis=2)
     saturation = np.divide(255 * (high - low), high, out=np.zeros_like(high), where=high > 0)
-    fine = min(grey.shape) >= LEAST
-    looks = [
+    is_large_enough = min(grey.shape) >= MIN_BOX_SIDE
+    statistics = [
         float(grey.mean()),
         float(grey.std()),
         float(saturation.mean()),
-        blur(grey) if fine else np.nan,
-        noise(grey) if fine else np.nan,
+        estimate_blur(grey) if is_large_enough else np.nan,
+        estimate_noise(grey) if is_large_enough else np.nan,
     ]
-    likeness = described(np.asarray(near.resize((SIDE, SIDE)), np.float64) / 255)
-    return looks, colour(np.asarray(near.resize((12, 12)), np.float32) / 255), likeness
+    descriptor = compute_descriptor(np.asarray(context_image.resize((DESCRIPTOR_SIDE, DESCRIPTOR_SIDE)), np.float64) / 255)
+    return statistics, dominant_colour(np.asarray(context_image.resize((12, 12)), np.float32) / 255), descriptor
 
 
-def blur(grey: Grey) -> float:
+def estimate_blur(grey: GreyPixels) -> float:
     """How much steeper the edges are in a picture STEP times smaller, from the steepest of each: about 2 where they are sharp, towards
     STEP where they are wide. Neither what is shown nor how much light there is matters much, and noise hardly."""
-    high, wide = (side // STEP * STEP for side in grey.shape)
-    small = grey[:high, :wide].reshape(high // STEP, STEP, wide // STEP, STEP).mean(axis=(1, 3))
-    fine = steepest(smoothed(smoothed(grey).T).T)
-    return steepest(small) / fine if fine > 0 else float(STEP)
+    height, width = (side // BLUR_SCALE * BLUR_SCALE for side in grey.shape)
+    downscaled = grey[:height, :width].reshape(height // BLUR_SCALE, BLUR_SCALE, width // BLUR_SCALE, BLUR_SCALE).mean(axis=(1, 3))
+    fine_gradient = steepest_gradient(smooth(smooth(grey).T).T)
+    return steepest_gradient(downscaled) / fine_gradient if fine_gradient > 0 else float(BLUR_SCALE)
 
 
-def smoothed(grey: Grey) -> Grey:
+def smooth(grey: GreyPixels) -> GreyPixels:
     return (grey[:-2] + 2 * grey[1:-1] + grey[2:]) / 4
 
 
-def steepest(grey: Grey) -> float:
-    down, across = (grey[2:, 1:-1] - grey[:-2, 1:-1]) / 2, (grey[1:-1, 2:] - grey[1:-1, :-2]) / 2
-    return float(np.percentile(np.hypot(down, across), 99))
+def steepest_gradient(grey: GreyPixels) -> float:
+    vertical, horizontal = (grey[2:, 1:-1] - grey[:-2, 1:-1]) / 2, (grey[1:-1, 2:] - grey[1:-1, :-2]) / 2
+    return float(np.percentile(np.hypot(vertical, horizontal), 99))
 
 
-def noise(grey: Grey) -> float:
+def estimate_noise(grey: GreyPixels) -> float:
     """After the difference of two Laplacians, which edges hardly survive."""
-    down = grey[:-2] - 2 * grey[1:-1] + grey[2:]
-    both = down[:, :-2] - 2 * down[:, 1:-1] + down[:, 2:]
-    return float(np.abs(both).mean() * np.sqrt(np.pi / 2) / 6)
+    vertical = grey[:-2] - 2 * grey[1:-1] + grey[2:]
+    second_difference = vertical[:, :-2] - 2 * vertical[:, 1:-1] + vertical[:, 2:]
+    return float(np.abs(second_difference).mean() * np.sqrt(np.pi / 2) / 6)
 
 
-def colour(pixels: Float64Array) -> int:
+def dominant_colour(pixels: Float64Array) -> int:
     """The commonest, by hue where there is one."""
     high, low = pixels.max(axis=2), pixels.min(axis=2)
-    range_ = high - low
+    chroma = high - low
     red, green, blue = np.moveaxis(pixels, 2, 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        among_greens = np.where(high == green, (blue - red) / range_ + 2, (red - green) / range_ + 4)
-        hue = np.where(high == red, (green - blue) / range_ % 6, among_greens) / 6
-    plain = (range_ < 0.15 * high) | (high < 0.2)
-    steps = np.array([edge for edge, _ in HUES])
-    names = np.array([COLOURS.index(name) for _, name in HUES])
-    grey = np.where(high < 0.25, COLOURS.index("black"), np.where(high > 0.8, COLOURS.index("white"), COLOURS.index("grey")))
-    kind = np.where(plain, grey, names[np.searchsorted(steps, np.nan_to_num(hue)).clip(0, len(names) - 1)])
-    return int(np.bincount(kind.ravel().astype(np.int64), minlength=len(COLOURS)).argmax())
+        green_blue_hue = np.where(high == green, (blue - red) / chroma + 2, (red - green) / chroma + 4)
+        hue = np.where(high == red, (green - blue) / chroma % 6, green_blue_hue) / 6
+    is_neutral = (chroma < 0.15 * high) | (high < 0.2)
+    hue_limits = np.array([hue_limit for hue_limit, _ in HUE_LIMITS])
+    hue_colours = np.array([COLOUR_NAMES.index(colour_name) for _, colour_name in HUE_LIMITS])
+    neutral_colours = np.where(high < 0.25, COLOUR_NAMES.index("black"), np.where(high > 0.8, COLOUR_NAMES.index("white"), COLOUR_NAMES.index("grey")))
+    colour_indices = np.where(is_neutral, neutral_colours, hue_colours[np.searchsorted(hue_limits, np.nan_to_num(hue)).clip(0, len(hue_colours) - 1)])
+    return int(np.bincount(colour_indices.ravel().astype(np.int64), minlength=len(COLOUR_NAMES)).argmax())

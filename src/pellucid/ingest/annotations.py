@@ -19,7 +19,7 @@ from pellucid.formats.errors import (
     MultipleConceptsError,
     SplitConflictError,
 )
-from pellucid.images.locations import FOLLOW, absolute, is_there, join, leads_out
+from pellucid.images.locations import FOLLOW_LINKS_VARIABLE, resolve_folder, location_exists, join_location, is_external_link
 from pellucid.ingest.errors import ImageLocationConflictError
 from pellucid.storage.manifests import Concept
 
@@ -173,7 +173,7 @@ def as_tags(found: ParsedAnnotations) -> ParsedAnnotations:
 def found_folder(found: ParsedAnnotations, source: Any) -> str | None:
     """Where the pictures lie when nobody said: the format's own folder, or near the file if some are there."""
     if found.image_folder is not None:
-        return absolute(found.image_folder)
+        return resolve_folder(found.image_folder)
     if not isinstance(source, str | Path) or is_remote(str(source)):
         return None
     beside = Path(source).resolve().parent
@@ -190,8 +190,8 @@ def refuse_elsewhere(path: str, images: Images, arriving: Images, folders: Seque
         before = images.root[here[name]] if name in here else -1
         if -1 in (before, root) or before == root:
             continue
-        old, new = join(folders[before], name), join(folders[root], name)
-        if is_there(old) and is_there(new) and not same_file(old, new):
+        old, new = join_location(folders[before], name), join_location(folders[root], name)
+        if location_exists(old) and location_exists(new) and not same_file(old, new):
             raise ImageLocationConflictError(path, name, folders[before], folders[root])
 
 
@@ -203,13 +203,13 @@ def absent_pictures(images: Images, folder: str | None, guessed: bool) -> list[N
     """How many pictures are not where they should be."""
     if folder is None:
         return [Note("no_pictures", "no folder of pictures given: everything but the pictures works (--images DIR)", 1, "info")]
-    absent = [name for name in images.path if not is_there(join(folder, name))]
-    linked = [] if is_remote(folder) else [name for name in images.path if leads_out(join(folder, name))]
+    absent = [name for name in images.path if not location_exists(join_location(folder, name))]
+    linked = [] if is_remote(folder) else [name for name in images.path if is_external_link(join_location(folder, name))]
     notes = [Note("folder", f"pictures found in {folder}", 1, "info")] if guessed else []
     if linked:
         text = (
             f"{format_count(len(linked), 'picture is a link', 'pictures are links')} to files outside {folder}, not shown: {summarize_names(linked)}. "
-            f"If they are meant, set {FOLLOW}=1 where it is served"
+            f"If they are meant, set {FOLLOW_LINKS_VARIABLE}=1 where it is served"
         )
         notes.append(Note("picture_link", text, len(linked)))
     if absent:

@@ -9,9 +9,9 @@ from pellucid.core.tables import SPLITS, Annotations, Images, Predictions
 from pellucid.evaluation.coco_metrics import rank_in_group
 from pellucid.evaluation.greedy_numpy import overlapping_pairs
 from pellucid.formats.dataset import Note
-from pellucid.images.duplicates import exact_twins, near_twins
-from pellucid.images.locations import join
-from pellucid.images.sizes import displayed_sizes
+from pellucid.images.duplicates import exact_duplicates, near_duplicates
+from pellucid.images.locations import join_location
+from pellucid.images.sizes import display_sizes
 
 LOOKED_AT = 500
 """Pictures of which the true size is compared."""
@@ -22,7 +22,7 @@ NEAR_AT_MOST = 20_000
 
 
 def locations(images: Images, folders: list[str], rows: np.ndarray) -> list[str]:
-    return [join(folders[images.root[row]], str(images.path[row])) if images.root[row] >= 0 else "" for row in rows.tolist()]
+    return [join_location(folders[images.root[row]], str(images.path[row])) if images.root[row] >= 0 else "" for row in rows.tolist()]
 
 
 def picture_findings(images: Images, folders: list[str]) -> list[Note]:
@@ -33,7 +33,7 @@ def picture_findings(images: Images, folders: list[str]) -> list[Note]:
     unreadable: list[str] = []
     wrong: list[str] = []
     turned: list[str] = []
-    for row, size in zip(rows.tolist(), displayed_sizes(places), strict=True):
+    for row, size in zip(rows.tolist(), display_sizes(places), strict=True):
         declared = int(images.width[row]), int(images.height[row])
         if size is None:
             unreadable.append(str(images.path[row]))
@@ -64,11 +64,11 @@ def twin_findings(images: Images, folders: list[str], near: bool) -> list[Note]:
         if not len(training) or not len(held):
             continue
         ours, theirs = locations(images, folders, training), locations(images, folders, held)
-        same = exact_twins(ours, theirs)
+        same = exact_duplicates(ours, theirs)
         notes += told("twins", same, f"also lie in {split}, the same to the byte", images, training, held)
         if near and len(ours) + len(theirs) <= NEAR_AT_MOST:
             known = {one for one, _ in same}
-            alike = [pair for pair in near_twins(ours, theirs) if pair[0] not in known]
+            alike = [pair for pair in near_duplicates(ours, theirs) if pair[0] not in known]
             notes += told("near_twins", alike, f"look nearly the same as pictures of {split}", images, training, held)
     return notes
 

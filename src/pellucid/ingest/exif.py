@@ -9,7 +9,7 @@ import numpy as np
 from pellucid.core.errors import format_count, summarize_names
 from pellucid.core.tables import Annotations, Float64Array, Images, Int32Array, Int64Array
 from pellucid.formats.dataset import Inference, Note, ParsedPredictions
-from pellucid.images.sizes import orientations
+from pellucid.images.sizes import read_orientations
 from pellucid.ingest.box_formats import overlap_share
 from pellucid.ingest.checks import LOOKED_AT, locations
 
@@ -64,7 +64,7 @@ def annotated_as_stored(
 
 def facts_of(images: Images, folders: Sequence[str], rows: Int64Array) -> list[tuple[int, tuple[int, int]]]:
     """Each picture's EXIF orientation (1 where there is none) and displayed size."""
-    return orientations(locations(images, list(folders), rows))
+    return read_orientations(locations(images, list(folders), rows))
 
 
 def predicted_as_stored(

@@ -31,8 +31,8 @@ from pellucid.formats.dataset import (
     ParsedPredictions,
 )
 from pellucid.formats.errors import DuplicateScoreError
-from pellucid.images.locations import join
-from pellucid.images.sizes import displayed_sizes
+from pellucid.images.locations import join_location
+from pellucid.images.sizes import display_sizes
 from pellucid.ingest.errors import (
     DuplicatePredictionsError,
     ImageSizeRequiredError,
@@ -237,8 +237,8 @@ def with_sizes(images: Images, rows: Int64Array, folders: Sequence[str], path: s
     if not len(rows):
         return images
     width, height = images.width.copy(), images.height.copy()
-    places = [join(folders[images.root[row]], images.path[row]) if images.root[row] >= 0 else "" for row in rows]
-    for row, size in zip(rows, displayed_sizes(places), strict=True):
+    places = [join_location(folders[images.root[row]], images.path[row]) if images.root[row] >= 0 else "" for row in rows]
+    for row, size in zip(rows, display_sizes(places), strict=True):
         if size is None:
             raise ImageSizeRequiredError(path, images.path[row], why)
         width[row], height[row] = size

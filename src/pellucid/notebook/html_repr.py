@@ -7,9 +7,9 @@ from html import escape
 
 from pellucid.browse.items import Item
 from pellucid.core.display import render_html
-from pellucid.images.crop_region import Region, frame
-from pellucid.images.crops import PictureProblem, cut
-from pellucid.images.sizes import displayed_size
+from pellucid.images.crop_region import Region, box_crop_region
+from pellucid.images.crops import UnreadableImageError, render_crop
+from pellucid.images.sizes import display_size
 from pellucid.project.version import Version
 from pellucid.results.gallery import Gallery
 from pellucid.review.image_locator import ImageLocator
@@ -50,11 +50,11 @@ def item_picture(image_locator: ImageLocator, item: Item) -> tuple[str, Region |
     location = None if image_row is None else image_locator.location(image_row)
     if location is None:
         return "", None
-    size = displayed_size(location) if item.box is not None else None
-    region = frame(item.box, *size) if item.box is not None and size else None
+    size = display_size(location) if item.box is not None else None
+    region = box_crop_region(item.box, *size) if item.box is not None and size else None
     try:
-        data = cut(location, region, CROP_SIZE)
-    except PictureProblem:
+        data = render_crop(location, region, CROP_SIZE)
+    except UnreadableImageError:
         return "", None
     return f"data:image/jpeg;base64,{base64.b64encode(data).decode()}", region
 

@@ -23,7 +23,7 @@ from pellucid.core.tables import (
 from pellucid.formats.dataset import Note, ParsedAnnotations
 from pellucid.formats.errors import KindConflictError
 from pellucid.formats.registry import read_annotations as read_source
-from pellucid.images.locations import absolute
+from pellucid.images.locations import resolve_folder
 from pellucid.ingest.annotations import (
     absent_pictures,
     as_tags,
@@ -115,7 +115,7 @@ class View:
         with writing(self.workspace.folder):
             manifest = self.manifest
             parsed = convert_kind(parsed, manifest.kind, self.name)
-            root_folder = absolute(image_folder) if image_folder else found_folder(parsed, source)
+            root_folder = resolve_folder(image_folder) if image_folder else found_folder(parsed, source)
             folders = list(manifest.folders)
             if root_folder is not None and root_folder not in folders:
                 folders.append(root_folder)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid.analysis.calibration import Calibration, calibration
-from pellucid.analysis.confusion import Confusion, clustered, confusion
-from pellucid.analysis.curves import Curve, curve, curve_at
-from pellucid.analysis.tide import Tide
-from pellucid.browse.selection import Selection
+from pellucid.analysis.calibration import Calibration, measure_calibration
+from pellucid.analysis.confusion import ConfusionMatrix, order_by_confusion, build_confusion_matrix
+from pellucid.analysis.curves import Curve, build_curve, curve_at_thresholds
+from pellucid.analysis.tide import TideReport
+from pellucid.browse.selection import TabSelection
 from pellucid.core.tables import SPLITS, Float64Array, Int64Array
 from pellucid.evaluation.bootstrap import Interval, objective_interval
 from pellucid.evaluation.counts import count_outcomes, f1, histogram, precision, recall
@@ -124,9 +124,9 @@ def split_figures(evaluation: Evaluation, split: int, concept: int | None, thres
     score_histogram = histogram(evaluation, split, concept, HISTOGRAM_BINS)
     image_count = int(((evaluation.images.split == split) & (evaluation.coverage != 0)).sum())
     return SplitFigures(
-        SPLITS[split], tp + fn, image_count, operating_point(tp, fp, fn), curve_figures(curve(evaluation, split, concept)),
+        SPLITS[split], tp + fn, image_count, operating_point(tp, fp, fn), curve_figures(build_curve(evaluation, split, concept)),
         ScoreHistogram(score_histogram.edges.tolist(), score_histogram.right.tolist(), score_histogram.wrong.tolist(), score_histogram.other.tolist()),
-        reliability_diagram(calibration(evaluation, split, concept)) if tp + fn else None,
+        reliability_diagram(measure_calibration(evaluation, split, concept)) if tp + fn else None,
     )  # fmt: skip
 
 
@@ -145,14 +145,14 @@ def reliability_diagram(calibration_bins: Calibration | None) -> ReliabilityDiag
     if calibration_bins is None:
         return None
     return ReliabilityDiagram(
-        calibration_bins.edges.tolist(), calibration_bins.number.tolist(), calibration_bins.right.tolist(), nan_to_none(calibration_bins.mean_score), nan_to_none(calibration_bins.share), calibration_bins.error,
+        calibration_bins.edges.tolist(), calibration_bins.prediction_counts.tolist(), calibration_bins.match_counts.tolist(), nan_to_none(calibration_bins.mean_score), nan_to_none(calibration_bins.match_rate), calibration_bins.error,
         describe_calibration(calibration_bins),
     )  # fmt: skip
 
 
 def describe_calibration(calibration_bins: Calibration) -> str:
     """A one-sentence summary of the calibration."""
-    overconfidence = np.where(calibration_bins.number >= MIN_BIN_PREDICTIONS, calibration_bins.mean_score - calibration_bins.share, 0.0)
+    overconfidence = np.where(calibration_bins.prediction_counts >= MIN_BIN_PREDICTIONS, calibration_bins.mean_score - calibration_bins.match_rate, 0.0)
     overconfident, underconfident = np.flatnonzero(overconfidence > CALIBRATION_TOLERANCE), np.flatnonzero(overconfidence < -CALIBRATION_TOLERANCE)
     if not len(overconfident) and not len(underconfident):
         return "The model is well calibrated: its scores match the observed precision."
@@ -240,9 +240,9 @@ class ConfusionFigures:
 
 
 def confusion_figures(evaluation: Evaluation, split: int, thresholds: Float64Array) -> ConfusionFigures:
-    confusion_matrix: Confusion = confusion(evaluation, split, thresholds)
+    confusion_matrix: ConfusionMatrix = build_confusion_matrix(evaluation, split, thresholds)
     annotated, predicted, cell_counts = confusion_matrix.cells(evaluation)
-    order: Int64Array = clustered(len(evaluation.concepts), annotated, predicted, cell_counts)
+    order: Int64Array = order_by_confusion(len(evaluation.concepts), annotated, predicted, cell_counts)
     return ConfusionFigures(order.tolist(), annotated.tolist(), predicted.tolist(), cell_counts.tolist())
 
 
@@ -280,12 +280,12 @@ def cause_figures(
     split: int,
     concept: int | None,
     thresholds: Float64Array,
-    tide: Callable[[int], Tide | None],
+    tide: Callable[[int], TideReport | None],
 ) -> ErrorCauses:
     """tide: gives the TIDE figures of a split; asked for in detection with all concepts only."""
     causes = []
     for tab, find_causes in (("extra", false_negative_causes), ("missing", false_positive_causes)):
-        error_rows = Selection(evaluation, "extra" if tab == "extra" else "missing", split, concept, thresholds).every()
+        error_rows = TabSelection(evaluation, "extra" if tab == "extra" else "missing", split, concept, thresholds).all_rows()
         cause_counts = np.bincount(find_causes(evaluation, error_rows, thresholds), minlength=len(CAUSES))
         causes += [CauseFigures(tab, CAUSES[cause_index], int(cause_counts[cause_index])) for cause_index in np.argsort(-cause_counts, kind="stable") if cause_counts[cause_index]]
     if evaluation.kind != "detection" or concept is not None:
@@ -293,8 +293,8 @@ def cause_figures(
     tide_figures = tide(split)
     if tide_figures is None:
         return ErrorCauses(causes, None, [], None, None)
-    gains = [Gain(kind, gain, tide_figures.number[kind]) for kind, gain in sorted(tide_figures.gain.items(), key=lambda pair: -pair[1])]
-    return ErrorCauses(causes, tide_figures.ap, gains, tide_figures.false_positives, tide_figures.false_negatives)
+    gains = [Gain(kind, gain, tide_figures.error_counts[kind]) for kind, gain in sorted(tide_figures.ap_gains.items(), key=lambda pair: -pair[1])]
+    return ErrorCauses(causes, tide_figures.ap, gains, tide_figures.false_positive_gain, tide_figures.false_negative_gain)
 
 
 @dataclass(frozen=True)
@@ -310,7 +310,7 @@ class TabChange:
 
 def tab_changes(evaluation: Evaluation, split: int, concept: int, before: float, after: float) -> list[TabChange]:
     low, high = min(before, after), max(before, after)
-    curve_points = curve_at(evaluation, split, concept, np.array([low, high]))
+    curve_points = curve_at_thresholds(evaluation, split, concept, np.array([low, high]))
     sign = 1 if after < before else -1
     matched, wrong = int(curve_points.tp[0] - curve_points.tp[1]), int(curve_points.fp[0] - curve_points.fp[1])
     score_range = f"{low!r}..{high!r}"

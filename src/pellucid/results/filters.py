@@ -24,13 +24,13 @@ from pellucid.analysis.comparison import (
     FIXED,
     STILL_WRONG,
     Comparison,
-    annotated_rows,
-    compare,
+    unit_annotation_rows,
+    compare_evaluations,
 )
-from pellucid.analysis.confusion import crossed
-from pellucid.analysis.slice_features import Condition, condition
-from pellucid.browse.list_views import in_order
-from pellucid.browse.selection import Selection
+from pellucid.analysis.confusion import confused_concepts
+from pellucid.analysis.slice_features import Condition, decode_condition
+from pellucid.browse.list_views import sort_selection_rows
+from pellucid.browse.selection import TabSelection
 from pellucid.core.tables import BoolArray, Float64Array, Int64Array
 from pellucid.evaluation.error_causes import CAUSES, false_negative_causes, false_positive_causes
 from pellucid.evaluation.evaluation import Evaluation
@@ -58,9 +58,9 @@ class FilterContext:
     """The evaluation of another version of the view, by name."""
 
 
-def apply_filters(context: FilterContext, selection: Selection, filters: Sequence[str]) -> Int64Array:
+def apply_filters(context: FilterContext, selection: TabSelection, filters: Sequence[str]) -> Int64Array:
     """Rows that satisfy all filters, in the tab's order (`like`: most similar first). Raises FilterError."""
-    item_rows = selection.every()
+    item_rows = selection.all_rows()
     clauses = [parse_clause(clause_text) for clause_text in filters]
     for key, argument in clauses:
         if key not in ("where", "like"):
@@ -68,7 +68,7 @@ def apply_filters(context: FilterContext, selection: Selection, filters: Sequenc
     if conditions := [parse_condition(argument) for key, argument in clauses if key == "where"]:
         appearance = context.appearance(selection.split) if any(needs_pixels(c.name) for c in conditions) else None
         item_rows = item_rows[match_conditions(selection.evaluation, item_rows, selection.shows_annotations, appearance, conditions)]
-    item_rows = in_order(selection, item_rows)
+    item_rows = sort_selection_rows(selection, item_rows)
     for key, argument in clauses:
         if key == "like":
             item_rows = most_similar(context, selection, item_rows, argument)
@@ -87,7 +87,7 @@ def parse_clause(clause_text: str) -> tuple[str, str]:
     return key, argument
 
 
-def clause_mask(context: FilterContext, selection: Selection, item_rows: Int64Array, key: str, argument: str) -> BoolArray:
+def clause_mask(context: FilterContext, selection: TabSelection, item_rows: Int64Array, key: str, argument: str) -> BoolArray:
     evaluation, are_annotations = selection.evaluation, selection.shows_annotations
     if key == "cause":
         return cause_mask(selection, item_rows, argument)
@@ -118,7 +118,7 @@ def score_range_mask(scores: Float64Array, range_text: str, key: str) -> BoolArr
     return np.asarray((scores >= bounds[0]) & (scores < bounds[1]))
 
 
-def cause_mask(selection: Selection, item_rows: Int64Array, cause: str) -> BoolArray:
+def cause_mask(selection: TabSelection, item_rows: Int64Array, cause: str) -> BoolArray:
     if cause not in CAUSES:
         raise FilterError(f"cause:{cause}", f"one of the causes {', '.join(CAUSES)}")
     find_causes = {"extra": false_negative_causes, "missing": false_positive_causes}.get(selection.tab)
@@ -127,7 +127,7 @@ def cause_mask(selection: Selection, item_rows: Int64Array, cause: str) -> BoolA
     return np.asarray(find_causes(selection.evaluation, item_rows, selection.thresholds) == CAUSES.index(cause))
 
 
-def confusion_mask(selection: Selection, item_rows: Int64Array, key: str, concept_name: str) -> BoolArray:
+def confusion_mask(selection: TabSelection, item_rows: Int64Array, key: str, concept_name: str) -> BoolArray:
     """Mask of the items in a cell of the confusion matrix: confused with the concept, or with none."""
     evaluation = selection.evaluation
     if concept_name and concept_name not in evaluation.concepts:
@@ -135,20 +135,20 @@ def confusion_mask(selection: Selection, item_rows: Int64Array, key: str, concep
     concept_index = evaluation.concepts.index(concept_name) if concept_name else len(evaluation.concepts)
     if selection.tab != ("extra" if key == "predicted" else "missing"):
         return np.zeros(len(item_rows), bool)
-    extra_rows, missing_rows = (Selection(evaluation, tab, selection.split, None, selection.thresholds).every() for tab in ("extra", "missing"))
-    predicted_concepts, annotated_concepts = crossed(evaluation, extra_rows, missing_rows)
+    extra_rows, missing_rows = (TabSelection(evaluation, tab, selection.split, None, selection.thresholds).all_rows() for tab in ("extra", "missing"))
+    predicted_concepts, annotated_concepts = confused_concepts(evaluation, extra_rows, missing_rows)
     candidate_rows, paired_concepts = (extra_rows, predicted_concepts) if key == "predicted" else (missing_rows, annotated_concepts)
     return np.isin(item_rows, candidate_rows[paired_concepts == concept_index])
 
 
 def parse_condition(condition_text: str) -> Condition:
     try:
-        return condition(condition_text)
+        return decode_condition(condition_text)
     except ValueError as error:
         raise FilterError(f"where:{condition_text}", "where:PROPERTY=LOW..HIGH or where:PROPERTY=VALUE") from error
 
 
-def most_similar(context: FilterContext, selection: Selection, item_rows: Int64Array, reference: str) -> Int64Array:
+def most_similar(context: FilterContext, selection: TabSelection, item_rows: Int64Array, reference: str) -> Int64Array:
     evaluation = selection.evaluation
     table_key, row_text = reference[:1], reference[1:]
     reference_table: Any = {"a": evaluation.annotations, "p": evaluation.predictions}.get(table_key)
@@ -166,7 +166,7 @@ def most_similar(context: FilterContext, selection: Selection, item_rows: Int64A
     return np.asarray(item_rows[appearance.nearest_lines(int(reference_line[0]), item_lines, SIMILAR_LIMIT)])
 
 
-def version_change_mask(context: FilterContext, selection: Selection, item_rows: Int64Array, argument: str) -> BoolArray:
+def version_change_mask(context: FilterContext, selection: TabSelection, item_rows: Int64Array, argument: str) -> BoolArray:
     """Mask of the changes between this version and another; the change determines which of them is the older."""
     version_name, separator, change = argument.rpartition("=")
     if not separator or change not in (*CHANGE_OUTCOMES, *FALSE_ALARM_CHANGES):
@@ -175,16 +175,16 @@ def version_change_mask(context: FilterContext, selection: Selection, item_rows:
     ours, theirs = (selection.evaluation, selection.thresholds), (other_evaluation, other_evaluation.optimal_thresholds)
     newer = change not in ("fixed", "alarm_gone")
     older_first = (theirs, ours) if newer else (ours, theirs)
-    comparison = compare(older_first[0][0], older_first[1][0], selection.split, older_first[0][1], older_first[1][1])
+    comparison = compare_evaluations(older_first[0][0], older_first[1][0], selection.split, older_first[0][1], older_first[1][1])
     if change in FALSE_ALARM_CHANGES:
-        changed_alarms = comparison.new if change == "alarm_new" else comparison.gone
-        return np.isin(item_rows, changed_alarms.rows) if not selection.shows_annotations else np.zeros(len(item_rows), bool)
+        changed_alarms = comparison.added if change == "alarm_new" else comparison.removed
+        return np.isin(item_rows, changed_alarms.prediction_rows) if not selection.shows_annotations else np.zeros(len(item_rows), bool)
     return np.isin(item_rows, outcome_rows(comparison, CHANGE_OUTCOMES[change], older_first[0][0], selection, newer))
 
 
-def outcome_rows(comparison: Comparison, outcome: int, older_evaluation: Evaluation, selection: Selection, newer: bool) -> Int64Array:
+def outcome_rows(comparison: Comparison, outcome: int, older_evaluation: Evaluation, selection: TabSelection, newer: bool) -> Int64Array:
     """Rows of the units with an outcome: of annotations in the tab Extra, otherwise of predictions."""
     evaluation = selection.evaluation
-    annotation_rows = annotated_rows(comparison, older_evaluation, evaluation, newer)[comparison.units.outcome == outcome]
+    annotation_rows = unit_annotation_rows(comparison, older_evaluation, evaluation, newer)[comparison.units.outcome == outcome]
     annotation_rows = annotation_rows[annotation_rows >= 0]
     return annotation_rows if selection.shows_annotations else np.asarray(evaluation.answer[annotation_rows], np.int64)

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, overload
 
-from pellucid.browse.items import Item, items
-from pellucid.browse.list_views import Shown
+from pellucid.browse.items import Item, gallery_items
+from pellucid.browse.list_views import ListView
 from pellucid.core.display import render_html
 from pellucid.core.errors import MissingDependencyError
 from pellucid.review.image_locator import ImageLocator
@@ -18,7 +18,7 @@ BATCH_SIZE = 1_000
 class Gallery(Sequence[Item]):
     """The items of one tab, as a lazy sequence: only the items accessed are built."""
 
-    def __init__(self, list_view: Shown, image_locator: ImageLocator, threshold: float | None, has_threshold_position: bool) -> None:
+    def __init__(self, list_view: ListView, image_locator: ImageLocator, threshold: float | None, has_threshold_position: bool) -> None:
         self.list_view = list_view
         self.threshold = threshold
         self.image_locator = image_locator
@@ -37,7 +37,7 @@ class Gallery(Sequence[Item]):
         return self.list_view.threshold_position if self._has_threshold_position else None
 
     def page(self, offset: int, limit: int) -> list[Item]:
-        return items(self.list_view, offset, limit)
+        return gallery_items(self.list_view, offset, limit)
 
     def __len__(self) -> int:
         return self.list_view.total

@@ -15,12 +15,12 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.browse.selection import Selection, Tab
+from pellucid.browse.selection import TabSelection, Tab
 from pellucid.core.tables import NOT_RUN, SPLITS, Int64Array
 from pellucid.evaluation.evaluation import Evaluation
-from pellucid.images.crop_cache import stamp
-from pellucid.images.descriptors import LENGTH
-from pellucid.images.statistics import LOOKS, look
+from pellucid.images.crop_cache import image_stamp
+from pellucid.images.descriptors import DESCRIPTOR_LENGTH
+from pellucid.images.statistics import IMAGE_STATISTICS, read_measurements
 from pellucid.review.image_locator import ImageLocator
 
 FloatArray = NDArray[np.floating[Any]]
@@ -86,7 +86,7 @@ def sample_items(evaluation: Evaluation, split: int, picture_limit: int, seed: i
         return ItemSample(images, np.zeros(0, np.int64), np.zeros(0, np.int64))
     concept_starts = evaluation.matchable_starts[split]
     annotations = np.sort(np.asarray(evaluation.matchable_annotations[concept_starts[0] : concept_starts[-1]], np.int64))
-    rows_above_threshold = [Selection(evaluation, tab, split, None, evaluation.optimal_thresholds).every() for tab in PREDICTION_TABS]
+    rows_above_threshold = [TabSelection(evaluation, tab, split, None, evaluation.optimal_thresholds).all_rows() for tab in PREDICTION_TABS]
     predictions = np.sort(np.concatenate(rows_above_threshold))
     in_sample = is_sampled[evaluation.annotations.image[annotations]], is_sampled[evaluation.predictions.image[predictions]]
     return ItemSample(images, annotations[in_sample[0]], predictions[in_sample[1]])
@@ -99,8 +99,8 @@ ProgressCallback = Callable[[int, int], None]
 def measure_images(evaluation: Evaluation, items: ItemSample, image_locator: ImageLocator, progress: ProgressCallback) -> ImageStats:
     """Read the images; the values of unreadable images stay undefined (NaN, -1 or '')."""
     line_count = len(items.images) + len(items.annotations) + len(items.predictions)
-    statistics, colours = np.full((line_count, len(LOOKS)), np.nan, np.float32), np.full(line_count, -1, np.int8)
-    descriptors = np.full((line_count, LENGTH), np.nan, np.float16)
+    statistics, colours = np.full((line_count, len(IMAGE_STATISTICS)), np.nan, np.float32), np.full(line_count, -1, np.int8)
+    descriptors = np.full((line_count, DESCRIPTOR_LENGTH), np.nan, np.float16)
     cameras, capture_times = [""] * len(items.images), [""] * len(items.images)
     box_groups: list[tuple[int, Int64Array, Any]] = [
         (len(items.images), items.annotations, evaluation.annotations),
@@ -120,9 +120,9 @@ def measure_images(evaluation: Evaluation, items: ItemSample, image_locator: Ima
         nonlocal done_count
         location = image_locator.location(int(items.images[picture_index]))
         if location is not None:
-            picture_stats = look(location, [box_by_line[line] for line in box_lines[picture_index]])
+            picture_stats = read_measurements(location, [box_by_line[line] for line in box_lines[picture_index]])
             lines = [picture_index, *box_lines[picture_index]]
-            statistics[lines], colours[lines], descriptors[lines] = picture_stats.looks, picture_stats.colour, picture_stats.likeness
+            statistics[lines], colours[lines], descriptors[lines] = picture_stats.statistics, picture_stats.colours, picture_stats.descriptors
             cameras[picture_index], capture_times[picture_index] = picture_stats.camera, picture_stats.taken
         with lock:
             done_count += 1
@@ -143,7 +143,7 @@ def stats_cache_key(evaluation: Evaluation, items: ItemSample, image_locator: Im
             digest.update(np.ascontiguousarray(item_table.box[box_rows]).tobytes())
     for image_row in items.images.tolist():
         location = image_locator.location(image_row)
-        digest.update((location or "").encode() + stamp(location).encode() if location else b"-")
+        digest.update((location or "").encode() + image_stamp(location).encode() if location else b"-")
     return digest.hexdigest()
 
 

@@ -13,12 +13,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from pellucid.analysis.tide import Tide, tide
-from pellucid.browse.label_errors import Suspicion, most_likely_first, suspicion
-from pellucid.browse.list_views import Shown, in_order
+from pellucid.analysis.tide import TideReport, tide_report
+from pellucid.browse.label_errors import LabelErrorScores, sort_by_label_error, label_error_scores
+from pellucid.browse.list_views import ListView, sort_selection_rows
 from pellucid.browse.query import ListQuery, Order, ReviewFilter
-from pellucid.browse.selection import Selection, Tab
-from pellucid.browse.similarity_order import chained
+from pellucid.browse.selection import TabSelection, Tab
+from pellucid.browse.similarity_order import nearest_neighbour_order
 from pellucid.core.errors import InvalidChoiceError, UnknownConceptError
 from pellucid.core.tables import SPLITS, Float64Array, Images, Int64Array, Split
 from pellucid.evaluation.bootstrap import Interval, threshold_intervals
@@ -30,7 +30,7 @@ from pellucid.evaluation.metrics import Metrics, compute_metrics, optional_float
 from pellucid.evaluation.thresholds import Threshold, apply_user_threshold
 from pellucid.evaluation.voc_metrics import voc_average_precision
 from pellucid.formats.errors import KindConflictError
-from pellucid.images.descriptors import likenesses
+from pellucid.images.descriptors import image_descriptors
 from pellucid.results.embeddings import Embeddings
 from pellucid.results.errors import EmptySplitError
 from pellucid.results.figures import (
@@ -276,10 +276,10 @@ class Results:
             self.evaluation, self.split_index(split), index, self.thresholds, self.tide
         )
 
-    def tide(self, split: int) -> Tide | None:
+    def tide(self, split: int) -> TideReport | None:
         """AP gained by fixing each type of error (TIDE)."""
-        figures: Tide | None = self._get_or_compute(
-            ("tide", split), lambda: tide(self.evaluation, split)
+        figures: TideReport | None = self._get_or_compute(
+            ("tide", split), lambda: tide_report(self.evaluation, split)
         )
         return figures
 
@@ -375,7 +375,7 @@ class Results:
 
     # Lists
 
-    def view_list(self, selection: Selection, query: ListQuery) -> Shown:
+    def view_list(self, selection: TabSelection, query: ListQuery) -> ListView:
         """A selection in the order of the query, without what its filters leave out."""
         needs_log = self.corrected or query.review != "all"
         decision_log = self.links.decision_log if needs_log else None
@@ -384,22 +384,22 @@ class Results:
 
     def selection(
         self, tab: Tab, split: int, concept: int | None, thresholds: Float64Array, reverse: bool
-    ) -> Selection:
+    ) -> TabSelection:
         """The selection of a tab, cached with its order."""
         key = (tab, split, concept, reverse, thresholds.tobytes())
-        selection: Selection = self._get_or_compute(
-            key, lambda: Selection(self.evaluation, tab, split, concept, thresholds, reverse)
+        selection: TabSelection = self._get_or_compute(
+            key, lambda: TabSelection(self.evaluation, tab, split, concept, thresholds, reverse)
         )
         return selection
 
     def list_view(
         self,
-        selection: Selection,
+        selection: TabSelection,
         order: Order = "score",
         review_filter: ReviewFilter = "all",
         decision_log: DecisionLog | None = None,
         filtered_rows: Int64Array | None = None,
-    ) -> Shown:
+    ) -> ListView:
         """A tab in the given order, filtered by review state. decision_log: of the view.
         filtered_rows: the rows left by the filters, in the tab's default order."""
         if order == "score":
@@ -414,7 +414,7 @@ class Results:
             self.reviewed_items.update(decision_log)
         return self.reviewed_items.filter_selection(selection, review_filter, ordered_rows)
 
-    def filtered_rows(self, selection: Selection, filters: tuple[str, ...]) -> Int64Array | None:
+    def filtered_rows(self, selection: TabSelection, filters: tuple[str, ...]) -> Int64Array | None:
         """Rows of a tab that satisfy the filters; None without filters. Raises FilterError."""
         if not filters:
             return None
@@ -436,28 +436,28 @@ class Results:
 
         return FilterContext(self.appearance, other_evaluation)
 
-    def _rows_in_order(self, selection: Selection, order: Order) -> Int64Array:
+    def _rows_in_order(self, selection: TabSelection, order: Order) -> Int64Array:
         rows: Int64Array = self._get_or_compute(
             (order, *selection_key(selection)),
-            lambda: self._sort_rows(selection, order, selection.every()),
+            lambda: self._sort_rows(selection, order, selection.all_rows()),
         )
         return rows
 
-    def _sort_rows(self, selection: Selection, order: Order, rows: Int64Array) -> Int64Array:
-        by_score = in_order(replace(selection, reverse=False), rows)
-        rows = most_likely_first(self.suspicion, selection.shows_annotations, by_score)
+    def _sort_rows(self, selection: TabSelection, order: Order, rows: Int64Array) -> Int64Array:
+        by_score = sort_selection_rows(replace(selection, reverse=False), rows)
+        rows = sort_by_label_error(self.suspicion, selection.shows_annotations, by_score)
         if order == "similar":
             first, rest = rows[:SIMILARITY_LIMIT], rows[SIMILARITY_LIMIT:]
-            rows = np.concatenate([first[chained(self._descriptors(selection, first))], rest])
+            rows = np.concatenate([first[nearest_neighbour_order(self._descriptors(selection, first))], rest])
         return rows[::-1] if selection.reverse else rows
 
-    def _descriptors(self, selection: Selection, rows: Int64Array) -> Float64Array:
+    def _descriptors(self, selection: TabSelection, rows: Int64Array) -> Float64Array:
         evaluation = self.evaluation
         table = evaluation.annotations if selection.shows_annotations else evaluation.predictions
         locations = [self.image_locator.location(image) for image in table.image[rows].tolist()]
         if table.box is None:
-            return likenesses(locations, [None] * len(rows))
-        return likenesses(locations, [tuple(box) for box in table.box[rows].tolist()])
+            return image_descriptors(locations, [None] * len(rows))
+        return image_descriptors(locations, [tuple(box) for box in table.box[rows].tolist()])
 
     # Derived data
 
@@ -470,8 +470,8 @@ class Results:
         return ImageLocator(self.evaluation.images, self.folders)
 
     @cached_property
-    def suspicion(self) -> Suspicion:
-        return suspicion(self.evaluation)
+    def suspicion(self) -> LabelErrorScores:
+        return label_error_scores(self.evaluation)
 
     @cached_property
     def reviewed_items(self) -> ReviewIndex:
@@ -501,7 +501,7 @@ class Results:
             return self._cache[key]
 
 
-def selection_key(selection: Selection) -> tuple[Any, ...]:
+def selection_key(selection: TabSelection) -> tuple[Any, ...]:
     thresholds = selection.thresholds.tobytes()
     return selection.tab, selection.split, selection.concept, selection.reverse, thresholds
 

@@ -7,9 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
-from pellucid.analysis.clustering import grouped, laid_out, nearest
+from pellucid.analysis.clustering import cluster_features, map_layout, nearest_rows
 from pellucid.analysis.slice_features import Property
-from pellucid.browse.selection import Selection, Tab
+from pellucid.browse.selection import TabSelection, Tab
 from pellucid.core.tables import BoolArray, Float64Array, Int64Array
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.results.embeddings import Embeddings
@@ -52,14 +52,14 @@ class Appearance:
     def groups(self) -> Int64Array:
         """The cluster of each line, -1 for none."""
         group_by_line = np.full(len(self.features), -1, np.int64)
-        group_by_line[self._map_lines] = grouped(self.features[self._map_lines])
+        group_by_line[self._map_lines] = cluster_features(self.features[self._map_lines])
         return group_by_line
 
     @cached_property
     def map_positions(self) -> Float64Array:
         """Map coordinates, float64 (lines, 2); NaN where a line is not on the map."""
         positions = np.full((len(self.features), 2), np.nan)
-        positions[self._map_lines] = laid_out(self.features[self._map_lines])
+        positions[self._map_lines] = map_layout(self.features[self._map_lines])
         return positions
 
     def group_property(self, item_rows: Int64Array, image_rows: Int64Array, are_annotations: bool, has_boxes: bool) -> Property:
@@ -71,7 +71,7 @@ class Appearance:
         """Positions in `candidate_lines` (-1: none) of the lines most similar to `query_line`, most similar first."""
         usable = np.flatnonzero(candidate_lines >= 0)
         features = np.concatenate([self.features[[query_line]], self.features[candidate_lines[usable]]])
-        return np.asarray(usable[nearest(features, 0, count + 1)[1:] - 1])
+        return np.asarray(usable[nearest_rows(features, 0, count + 1)[1:] - 1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +93,7 @@ def map_points(evaluation: Evaluation, split: int, image_stats: ImageStats) -> M
     concept_starts = evaluation.matchable_starts[split]
     annotation_rows = np.asarray(evaluation.matchable_annotations[concept_starts[0] : concept_starts[-1]], np.int64)
     is_matched = evaluation.answer_score[annotation_rows] >= evaluation.optimal_thresholds[evaluation.annotations.concept[annotation_rows]]
-    missing_rows = Selection(evaluation, "missing", split, None, evaluation.optimal_thresholds).every()
+    missing_rows = TabSelection(evaluation, "missing", split, None, evaluation.optimal_thresholds).all_rows()
     image_rows = [np.asarray(evaluation.annotations.image[annotation_rows], np.int64), np.asarray(evaluation.predictions.image[missing_rows], np.int64)]
     item_rows = np.where(is_matched, evaluation.answer[annotation_rows], annotation_rows)
     annotation_lines = image_stats.find_lines(annotation_rows, image_rows[0], True, has_boxes)[0]

@@ -12,23 +12,23 @@ import numpy as np
 from pellucid.analysis.slice_features import (
     Condition,
     Property,
-    geometry,
-    of_metadata,
-    of_pictures,
-    of_texts,
+    geometry_properties,
+    metadata_properties,
+    file_properties,
+    categorical_property,
 )
 from pellucid.analysis.slice_search import (
-    LEAST_ERRORS,
-    LEAST_ITEMS,
+    MIN_ERRORS,
+    MIN_ITEMS,
     Population,
     Slice,
-    of_concept,
-    slices,
+    concept_population,
+    discover_slices,
 )
-from pellucid.browse.selection import Selection
+from pellucid.browse.selection import TabSelection
 from pellucid.core.tables import BoolArray, Int64Array
 from pellucid.evaluation.evaluation import Evaluation
-from pellucid.images.statistics import COLOURS, LOOKS
+from pellucid.images.statistics import COLOUR_NAMES, IMAGE_STATISTICS
 from pellucid.results.errors import FilterError
 from pellucid.results.image_stats import ImageStats, take_lines
 from pellucid.results.similarity import Appearance
@@ -75,7 +75,7 @@ def condition_document(condition: Condition) -> dict[str, Any]:
 def find_slices(evaluation: Evaluation, split: int, appearance: Appearance | None) -> list[ErrorSlice]:
     """appearance: None while images are unread; then only box and metadata properties are used."""
     all_populations = [population for error in ("extra", "missing") for population in build_populations(evaluation, split, error, appearance)]
-    return [describe_slice(evaluation, slice_result) for slice_result in slices(all_populations)]
+    return [describe_slice(evaluation, slice_result) for slice_result in discover_slices(all_populations)]
 
 
 def candidate_rows(evaluation: Evaluation, split: int, error: str) -> Int64Array:
@@ -83,7 +83,7 @@ def candidate_rows(evaluation: Evaluation, split: int, error: str) -> Int64Array
     if error == "extra":
         concept_starts = evaluation.matchable_starts[split]
         return np.asarray(evaluation.matchable_annotations[concept_starts[0] : concept_starts[-1]], np.int64)
-    return np.concatenate([Selection(evaluation, tab, split, None, evaluation.optimal_thresholds).every() for tab in ("matched", "missing")])
+    return np.concatenate([TabSelection(evaluation, tab, split, None, evaluation.optimal_thresholds).all_rows() for tab in ("matched", "missing")])
 
 
 def build_populations(evaluation: Evaluation, split: int, error: str, appearance: Appearance | None) -> list[Population]:
@@ -95,9 +95,9 @@ def build_populations(evaluation: Evaluation, split: int, error: str, appearance
     all_concepts = Population(None, error, is_error, np.asarray(item_table.image[item_rows], np.int64), properties, np.arange(len(item_rows)))
     item_concepts = item_table.concept[item_rows]
     item_counts, error_counts = np.bincount(item_concepts, minlength=len(evaluation.concepts)), np.bincount(item_concepts, is_error, len(evaluation.concepts))
-    large_concepts = np.flatnonzero((item_counts >= 2 * LEAST_ITEMS) & (error_counts >= LEAST_ERRORS) & (item_counts - error_counts >= LEAST_ERRORS))
+    large_concepts = np.flatnonzero((item_counts >= 2 * MIN_ITEMS) & (error_counts >= MIN_ERRORS) & (item_counts - error_counts >= MIN_ERRORS))
     eligible_concepts = large_concepts.tolist() if len(evaluation.concepts) > 1 else []
-    return [all_concepts, *(of_concept(all_concepts, concept_index, np.flatnonzero(item_concepts == concept_index)) for concept_index in eligible_concepts)]
+    return [all_concepts, *(concept_population(all_concepts, concept_index, np.flatnonzero(item_concepts == concept_index)) for concept_index in eligible_concepts)]
 
 
 def error_mask(evaluation: Evaluation, item_rows: Int64Array, error: str) -> np.ndarray:
@@ -121,7 +121,7 @@ def item_properties(evaluation: Evaluation, item_rows: Int64Array, are_annotatio
     properties = []
     if item_table.box is not None:
         neighbours = neighbour_candidates(evaluation, are_annotations)
-        properties = geometry(evaluation, item_rows, are_annotations, neighbours[np.isin(item_table.image[neighbours], np.unique(image_rows))])
+        properties = geometry_properties(evaluation, item_rows, are_annotations, neighbours[np.isin(item_table.image[neighbours], np.unique(image_rows))])
     properties += [Property(image_property.name, image_property.values[image_rows], image_property.labels) for image_property in image_properties(evaluation)]
     if appearance is None:
         return properties
@@ -141,16 +141,16 @@ def image_properties(evaluation: Evaluation) -> list[Property]:
     """Properties with one value per image."""
     metadata_records = [json.loads(metadata_json) if metadata_json else {} for metadata_json in evaluation.images.metadata.tolist()]
     metadata_keys = sorted({key for record in metadata_records for key in record})
-    properties = of_pictures(evaluation.images)
+    properties = file_properties(evaluation.images)
     used_names = {image_property.name for image_property in properties} | BUILT_IN_PROPERTIES
     metadata_columns = {(f"your {key}" if key in used_names else key): [str(record.get(key, "")) for record in metadata_records] for key in metadata_keys}
     object_counts = np.bincount(evaluation.annotations.image[evaluation.annotations.positive], minlength=len(evaluation.images)).astype(float)
-    return [*properties, Property("annotations", object_counts), *of_metadata(metadata_columns)]
+    return [*properties, Property("annotations", object_counts), *metadata_properties(metadata_columns)]
 
 
 BUILT_IN_PROPERTIES = {
     "size", "share", "aspect", "border", "crowding", "overlap", "annotations", "camera", "taken", "hour", "group", "box colour",
-    "picture colour", *(f"{subject} {statistic}" for subject in ("box", "picture") for statistic in LOOKS),
+    "picture colour", *(f"{subject} {statistic}" for subject in ("box", "picture") for statistic in IMAGE_STATISTICS),
 }  # fmt: skip
 
 
@@ -159,8 +159,8 @@ def image_stats_properties(image_stats: ImageStats, item_rows: Int64Array, image
     properties = []
     for prefix, lines in (("box ", box_lines), ("picture ", picture_lines)) if has_boxes else (("picture ", picture_lines),):
         statistics = take_lines(image_stats.statistics, lines, np.nan).astype(float)
-        properties += [Property(prefix + statistic, statistics[:, statistic_index]) for statistic_index, statistic in enumerate(LOOKS)]
-        properties.append(Property(prefix + "colour", take_lines(image_stats.colour, lines, -1).astype(np.int64), COLOURS))
+        properties += [Property(prefix + statistic, statistics[:, statistic_index]) for statistic_index, statistic in enumerate(IMAGE_STATISTICS)]
+        properties.append(Property(prefix + "colour", take_lines(image_stats.colour, lines, -1).astype(np.int64), COLOUR_NAMES))
     for property_name, image_values in (
         ("camera", image_stats.cameras),
         ("taken", [timestamp[:7] for timestamp in image_stats.capture_times]),
@@ -175,7 +175,7 @@ def image_stats_properties(image_stats: ImageStats, item_rows: Int64Array, image
 def parse_property(property_name: str, raw_values: list[str]) -> Property:
     if property_name == "hour":
         return Property(property_name, np.array([float(raw_value) if raw_value.isdigit() else np.nan for raw_value in raw_values]))
-    return of_texts(property_name, raw_values)
+    return categorical_property(property_name, raw_values)
 
 
 def match_conditions(evaluation: Evaluation, item_rows: Int64Array, are_annotations: bool, appearance: Appearance | None, conditions: Sequence[Condition]) -> BoolArray:
@@ -184,11 +184,11 @@ def match_conditions(evaluation: Evaluation, item_rows: Int64Array, are_annotati
     is_match = np.ones(len(item_rows), bool)
     for condition in conditions:
         if condition.name not in property_by_name:
-            raise FilterError(f"where:{condition.words}", f"one of the properties {', '.join(sorted(property_by_name))}")
+            raise FilterError(f"where:{condition.expression}", f"one of the properties {', '.join(sorted(property_by_name))}")
         if (property_by_name[condition.name].labels is None) != (condition.values is None):
             expected = f"where:{condition.name}=LOW..HIGH" if property_by_name[condition.name].labels is None else f"where:{condition.name}=VALUE"
-            raise FilterError(f"where:{condition.words}", expected)
-        is_match &= condition.holds(property_by_name[condition.name])
+            raise FilterError(f"where:{condition.expression}", expected)
+        is_match &= condition.matches(property_by_name[condition.name])
     return is_match
 
 
@@ -214,11 +214,11 @@ def describe_slice(evaluation: Evaluation, slice_result: Slice) -> ErrorSlice:
     concept = None if population.concept is None else evaluation.concepts[population.concept]
     population_errors = int(population.wrong.sum())
     conditions_text = " and ".join(describe_condition(condition) for condition in slice_result.conditions)
-    rate_text = f"{concept or 'all concepts'}: {format_percent(slice_result.rate)} {ERROR_PHRASES[population.error]} where {conditions_text}, {format_percent(slice_result.elsewhere)} elsewhere"
-    filters = tuple(f"where:{condition.words}" for condition in slice_result.conditions)
+    rate_text = f"{concept or 'all concepts'}: {format_percent(slice_result.error_rate)} {ERROR_PHRASES[population.error]} where {conditions_text}, {format_percent(slice_result.other_rate)} elsewhere"
+    filters = tuple(f"where:{condition.expression}" for condition in slice_result.conditions)
     return ErrorSlice(
-        f"{rate_text}; {slice_result.errors:,} of {population_errors:,} errors", conditions_text, slice_result.conditions, concept, population.error, slice_result.items, slice_result.errors, slice_result.rate,
-        slice_result.elsewhere, slice_result.interval, slice_result.p_adjusted, slice_result.explained, population_errors, filters,
+        f"{rate_text}; {slice_result.error_count:,} of {population_errors:,} errors", conditions_text, slice_result.conditions, concept, population.error, slice_result.item_count, slice_result.error_count, slice_result.error_rate,
+        slice_result.other_rate, slice_result.interval, slice_result.p_adjusted, slice_result.excess_errors, population_errors, filters,
     )  # fmt: skip
 
 

@@ -14,9 +14,9 @@ from pellucid.analysis.comparison import (
     FIXED,
     STILL_WRONG,
     Comparison,
-    annotated_rows,
-    compare,
-    exact_mcnemar,
+    unit_annotation_rows,
+    compare_evaluations,
+    mcnemar_p_value,
 )
 from pellucid.core.tables import NOT_RUN, SPLITS, Split
 from pellucid.evaluation.evaluation import Evaluation
@@ -76,7 +76,7 @@ class VersionComparison:
 def describe_change(change: ConceptChange) -> str:
     """The significant changes, as the end of a sentence."""
     detection_changed = change.p_value < SIGNIFICANCE_LEVEL and change.fixed != change.broken
-    false_alarms_changed = exact_mcnemar(change.false_alarms_gone, change.false_alarms_new) < SIGNIFICANCE_LEVEL and change.false_alarms_gone != change.false_alarms_new
+    false_alarms_changed = mcnemar_p_value(change.false_alarms_gone, change.false_alarms_new) < SIGNIFICANCE_LEVEL and change.false_alarms_gone != change.false_alarms_new
     phrases = []
     if detection_changed:
         phrases.append("misses fewer" if change.fixed > change.broken else "misses more")
@@ -88,7 +88,7 @@ def describe_change(change: ConceptChange) -> str:
 
 def worsening_p_values(change: ConceptChange) -> tuple[float, float]:
     """P-values of a worsening, of annotations and of false alarms; 1 if it is not worse."""
-    alarms_p_value = exact_mcnemar(change.false_alarms_gone, change.false_alarms_new)
+    alarms_p_value = mcnemar_p_value(change.false_alarms_gone, change.false_alarms_new)
     return (change.p_value if change.broken > change.fixed else 1.0), (alarms_p_value if change.false_alarms_new > change.false_alarms_gone else 1.0)
 
 
@@ -111,19 +111,19 @@ class ComparedResults(Protocol):
 
 def compare_versions(name_a: str, a: ComparedResults, name_b: str, b: ComparedResults, split: Split) -> VersionComparison:
     split_index = SPLITS.index(split)
-    comparison = compare(a.evaluation, b.evaluation, split_index, a.evaluation.optimal_thresholds, b.evaluation.optimal_thresholds)
-    concepts = [concept_change(comparison, concept_index, a.evaluation.concepts[concept_index]) for concept_index in comparison.concepts.tolist()]
+    comparison = compare_evaluations(a.evaluation, b.evaluation, split_index, a.evaluation.optimal_thresholds, b.evaluation.optimal_thresholds)
+    concepts = [concept_change(comparison, concept_index, a.evaluation.concepts[concept_index]) for concept_index in comparison.shared_concepts.tolist()]
     overall = mark_regressions([concept_change(comparison, None, None)])[0]
-    return VersionComparison(name_a, name_b, split, comparison.images, overall, mark_regressions(concepts), comparison_warnings(comparison, a, b, split_index))
+    return VersionComparison(name_a, name_b, split, comparison.image_count, overall, mark_regressions(concepts), comparison_warnings(comparison, a, b, split_index))
 
 
 def concept_change(comparison: Comparison, concept_index: int | None, concept_name: str | None) -> ConceptChange:
     outcomes = comparison.units.outcome if concept_index is None else comparison.units.outcome[comparison.units.concept == concept_index]
     outcome_counts = {kind: int((outcomes == kind).sum()) for kind in (FIXED, BROKEN, STILL_WRONG, BOTH_RIGHT)}
-    gone_count, new_count = (int(len(alarms.rows) if concept_index is None else (alarms.concept == concept_index).sum()) for alarms in (comparison.gone, comparison.new))
+    gone_count, new_count = (int(len(alarms.prediction_rows) if concept_index is None else (alarms.concepts == concept_index).sum()) for alarms in (comparison.removed, comparison.added))
     return ConceptChange(
         concept_name, len(outcomes), outcome_counts[FIXED], outcome_counts[BROKEN], outcome_counts[STILL_WRONG], outcome_counts[BOTH_RIGHT], gone_count, new_count,
-        exact_mcnemar(outcome_counts[FIXED], outcome_counts[BROKEN]),
+        mcnemar_p_value(outcome_counts[FIXED], outcome_counts[BROKEN]),
     )  # fmt: skip
 
 
@@ -132,12 +132,12 @@ def comparison_warnings(comparison: Comparison, a: ComparedResults, b: ComparedR
     for results, ordinal in ((a, "first"), (b, "second")):
         evaluation = results.evaluation
         was_run = (evaluation.images.split == split) & (evaluation.coverage != NOT_RUN)
-        if image_count := int(was_run.sum()) - comparison.images:
+        if image_count := int(was_run.sum()) - comparison.image_count:
             messages.append(f"{image_count:,} images of the {ordinal} version are not in the other version: left out")
         if image_count := int((evaluation.images.split == split).sum() - was_run.sum()):
             messages.append(f"the {ordinal} version was not run on {image_count:,} of its images")
-    if comparison.unlike:
-        messages.append(f"{comparison.unlike:,} annotations differ between the two versions: left out")
+    if comparison.mismatch_count:
+        messages.append(f"{comparison.mismatch_count:,} annotations differ between the two versions: left out")
     if unshared_concepts := sorted(set(a.evaluation.concepts) ^ set(b.evaluation.concepts)):
         messages.append(f"concepts that are in only one version are left out: {', '.join(unshared_concepts)}")
     if a.evaluation.iou_threshold != b.evaluation.iou_threshold:
@@ -165,10 +165,10 @@ class SliceChange:
 def compare_slices(name_a: str, a: ComparedResults, name_b: str, b: ComparedResults, split: Split) -> list[SliceChange]:
     """Changes of both versions on each error slice of either, by errors explained. Reads the images."""
     split_index = SPLITS.index(split)
-    comparison = compare(a.evaluation, b.evaluation, split_index, a.evaluation.optimal_thresholds, b.evaluation.optimal_thresholds)
+    comparison = compare_evaluations(a.evaluation, b.evaluation, split_index, a.evaluation.optimal_thresholds, b.evaluation.optimal_thresholds)
     change_by_sentence: dict[str, SliceChange] = {}
     for is_second, (version_name, results) in enumerate(((name_a, a), (name_b, b))):
-        annotation_rows = annotated_rows(comparison, a.evaluation, results.evaluation, bool(is_second))
+        annotation_rows = unit_annotation_rows(comparison, a.evaluation, results.evaluation, bool(is_second))
         present = np.flatnonzero(annotation_rows >= 0)
         outcomes, annotation_rows, appearance = comparison.units.outcome[present], annotation_rows[present], results.appearance(split_index)
         item_concepts = results.evaluation.annotations.concept[annotation_rows]
@@ -182,7 +182,7 @@ def compare_slices(name_a: str, a: ComparedResults, name_b: str, b: ComparedResu
             sentence = f"{error_slice.concept or 'all concepts'}: {error_slice.description}"
             change_by_sentence.setdefault(sentence, SliceChange(
                 sentence, version_name, int(in_slice.sum()), outcome_counts[FIXED] + outcome_counts[STILL_WRONG], outcome_counts[BROKEN] + outcome_counts[STILL_WRONG], outcome_counts[FIXED],
-                outcome_counts[BROKEN], exact_mcnemar(outcome_counts[FIXED], outcome_counts[BROKEN]), error_slice.concept, list(error_slice.only),
+                outcome_counts[BROKEN], mcnemar_p_value(outcome_counts[FIXED], outcome_counts[BROKEN]), error_slice.concept, list(error_slice.only),
             ))  # fmt: skip
     return list(change_by_sentence.values())
 

@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 
 from pellucid.core.tables import Images
-from pellucid.images.crop_cache import stamp
-from pellucid.images.locations import join, length_of
+from pellucid.images.crop_cache import image_stamp
+from pellucid.images.locations import join_location, image_file_size
 from pellucid.review.events import Decision
 from pellucid.review.storage.image_hash import content_and_stamp, content_length
 
@@ -24,7 +24,7 @@ class ImageLocator:
 
     def location(self, image_index: int) -> str | None:
         root = int(self.images.root[image_index])
-        return join(self.folders[root], str(self.images.path[image_index])) if root >= 0 else None
+        return join_location(self.folders[root], str(self.images.path[image_index])) if root >= 0 else None
 
     def find_path(self, path: str) -> int | None:
         """The index of the image with this path, or None."""
@@ -50,14 +50,14 @@ class ImageLocator:
 
     def _has_same_content(self, image_index: int, decision: Decision) -> bool:
         location = self.location(image_index)
-        if location is None or (file_stamp := stamp(location)) == "0":
+        if location is None or (file_stamp := image_stamp(location)) == "0":
             return False
         return file_stamp == decision.stamp or content_and_stamp(location)[0] == decision.content
 
     def _is_readable(self, image_index: int) -> bool:
         """Whether the image file exists and can be hashed."""
         location = self.location(image_index)
-        return location is not None and stamp(location) != "0" and content_and_stamp(location)[0] != ""
+        return location is not None and image_stamp(location) != "0" and content_and_stamp(location)[0] != ""
 
     @cached_property
     def _index_by_path(self) -> dict[str, int]:
@@ -69,6 +69,6 @@ class ImageLocator:
         images_by_length: dict[int, list[int]] = {}
         for image_index in np.flatnonzero(self.images.root >= 0).tolist():
             location = self.location(image_index)
-            if location is not None and (length := length_of(location)) is not None:
+            if location is not None and (length := image_file_size(location)) is not None:
                 images_by_length.setdefault(length, []).append(image_index)
         return images_by_length

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid.browse.list_views import Listed, Shown, Without, in_order, inside
+from pellucid.browse.list_views import OrderedView, ListView, FilteredView, sort_selection_rows, selection_mask
 from pellucid.browse.query import ReviewFilter
-from pellucid.browse.selection import Selection
+from pellucid.browse.selection import TabSelection
 from pellucid.core.tables import Int8Array, Int64Array
 from pellucid.evaluation.error_causes import ImageRows
 from pellucid.evaluation.evaluation import Evaluation
@@ -84,28 +84,28 @@ class ReviewIndex:
                 self._decided_rows[annotations] = DecidedRows(rows, states)
             return self._decided_rows[annotations]
 
-    def filter_selection(self, selection: Selection, review_filter: ReviewFilter, ordered_rows: Int64Array | None) -> Shown:
+    def filter_selection(self, selection: TabSelection, review_filter: ReviewFilter, ordered_rows: Int64Array | None) -> ListView:
         """The items of a tab that are new (unsure ones come last), reviewed, or unsure; or all of them.
 
         ordered_rows: the rows of the tab in a custom order.
         """
         if review_filter == "all":
-            return selection if ordered_rows is None else Listed(selection, ordered_rows)
+            return selection if ordered_rows is None else OrderedView(selection, ordered_rows)
         decided_rows = self.find_decided_rows(selection.shows_annotations)
-        in_selection = inside(selection, decided_rows.rows)
+        in_selection = selection_mask(selection, decided_rows.rows)
         rows, states = decided_rows.rows[in_selection], decided_rows.states[in_selection]
         unsure = rows[states == UNSURE]
         if review_filter == "new":
             if ordered_rows is None:
-                return Without(selection, rows, in_order(selection, unsure))
-            return Listed(selection, np.concatenate([ordered_rows[~np.isin(ordered_rows, rows)], ordered_rows[np.isin(ordered_rows, unsure)]]))
+                return FilteredView(selection, rows, sort_selection_rows(selection, unsure))
+            return OrderedView(selection, np.concatenate([ordered_rows[~np.isin(ordered_rows, rows)], ordered_rows[np.isin(ordered_rows, unsure)]]))
         matching_rows = unsure if review_filter == "unsure" else rows[states == REVIEWED]
-        return Listed(selection, in_order(selection, matching_rows) if ordered_rows is None else ordered_rows[np.isin(ordered_rows, matching_rows)])
+        return OrderedView(selection, sort_selection_rows(selection, matching_rows) if ordered_rows is None else ordered_rows[np.isin(ordered_rows, matching_rows)])
 
-    def count_reviewed(self, selection: Selection) -> tuple[Int64Array, Int64Array]:
+    def count_reviewed(self, selection: TabSelection) -> tuple[Int64Array, Int64Array]:
         """Numbers of reviewed and of unsure items of a tab, per concept."""
         decided_rows = self.find_decided_rows(selection.shows_annotations)
-        in_selection = inside(selection, decided_rows.rows)
+        in_selection = selection_mask(selection, decided_rows.rows)
         columns = self._evaluation.annotations if selection.shows_annotations else self._evaluation.predictions
         concept_indices, states = columns.concept[decided_rows.rows[in_selection]], decided_rows.states[in_selection]
         concept_count = len(self._evaluation.concepts)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid.browse.items import box_at
+from pellucid.browse.items import row_box
 from pellucid.core.errors import UnknownConceptError
 from pellucid.core.tables import EXHAUSTIVE
 from pellucid.evaluation.error_causes import BADLY_PLACED, ImageRows, prediction_ious
@@ -80,7 +80,7 @@ def resolve_box(evaluation: Evaluation, neighbours: ImageRows, target: TargetIte
     item_row = find_item_rows(evaluation, neighbours, target)[duplicates[0]]
     if target.side == "predicted" and evaluation.state[item_row] == MATCHED:
         item_row = int(evaluation.partner[item_row])
-        box = box_at(evaluation.annotations.box, item_row)
+        box = row_box(evaluation.annotations.box, item_row)
         target = TargetItem(target.image, evaluation.concepts[evaluation.annotations.concept[item_row]], "annotated", box)
         duplicates = (find_item_rows(evaluation, neighbours, target).index(item_row),)
     existing_labels = (Label(target.concept, target.box),) if target.side == "annotated" else ()
@@ -111,7 +111,7 @@ def find_item_rows(evaluation: Evaluation, neighbours: ImageRows, target: Target
     columns = evaluation.predictions if target.side == "predicted" else evaluation.annotations
     candidate_rows = neighbours.predictions(target.image) if target.side == "predicted" else neighbours.annotations(target.image)
     candidate_rows = candidate_rows[columns.concept[candidate_rows] == evaluation.concepts.index(target.concept)]
-    matching_rows = [candidate_row for candidate_row in candidate_rows.tolist() if box_at(columns.box, candidate_row) == target.box]
+    matching_rows = [candidate_row for candidate_row in candidate_rows.tolist() if row_box(columns.box, candidate_row) == target.box]
     if not matching_rows:
         raise ItemNotFoundError(str(evaluation.images.path[target.image]), target.concept)
     return matching_rows
@@ -126,7 +126,7 @@ def most_overlapping_label(evaluation: Evaluation, neighbours: ImageRows, target
         path = str(evaluation.images.path[target.image])
         raise InvalidDecisionError(path, "no annotation overlaps this box", "Add it without replacing an annotation.")
     best_row = int(annotation_rows[np.argmax(overlap)])
-    return Label(evaluation.concepts[evaluation.annotations.concept[best_row]], box_at(evaluation.annotations.box, best_row))
+    return Label(evaluation.concepts[evaluation.annotations.concept[best_row]], row_box(evaluation.annotations.box, best_row))
 
 
 def resolve_image(evaluation: Evaluation, neighbours: ImageRows, annotation_rows: np.ndarray, target: TargetItem, verdict: Verdict, edit: Edit) -> ResolvedDecision:

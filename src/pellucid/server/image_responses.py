@@ -8,7 +8,7 @@ from fastapi import Response
 
 from pellucid.images.crop_cache import CropCache
 from pellucid.images.crop_region import Region
-from pellucid.images.crops import PictureProblem
+from pellucid.images.crops import UnreadableImageError
 from pellucid.server.serializers import VersionImages
 
 IMMUTABLE_CACHE = "public, max-age=31536000, immutable"
@@ -20,9 +20,9 @@ def image_response(crop_cache: CropCache, version_images: VersionImages, image: 
     location = version_images.location(image)
     try:
         if location is None:
-            raise PictureProblem("no image folder given")
+            raise UnreadableImageError("no image folder given")
         jpeg_bytes = crop_cache.crop(location, parse_region(frame), size)
-    except PictureProblem as problem:
+    except UnreadableImageError as problem:
         placeholder = problem_placeholder(str(problem), str(version_images.images.path[image]))
         return Response(
             placeholder,

@@ -9,19 +9,19 @@ from urllib.parse import quote
 
 import numpy as np
 
-from pellucid.browse.items import Item, Outcome, described
-from pellucid.browse.list_views import Shown
-from pellucid.browse.selection import TABS, Selection
+from pellucid.browse.items import Item, Outcome, build_items
+from pellucid.browse.list_views import ListView
+from pellucid.browse.selection import TABS, TabSelection
 from pellucid.core.tables import NOT_RUN, SPLITS, Float64Array
 from pellucid.evaluation.counts import count_outcomes, histogram
 from pellucid.evaluation.error_causes import image_pair_ious, is_active_prediction
 from pellucid.evaluation.evaluation import STATE_NAMES
 from pellucid.evaluation.match_result import MATCHED
 from pellucid.evaluation.thresholds import ThresholdSource
-from pellucid.images.crop_cache import stamp
-from pellucid.images.crop_region import Region, frame
-from pellucid.images.locations import join
-from pellucid.images.sizes import displayed_size
+from pellucid.images.crop_cache import image_stamp
+from pellucid.images.crop_region import Region, box_crop_region
+from pellucid.images.locations import join_location
+from pellucid.images.sizes import display_size
 from pellucid.project import Version
 from pellucid.results.results import Results
 from pellucid.review.coverage import NEW
@@ -74,11 +74,11 @@ def figures_document(results: Results, split_index: int, thresholds: Float64Arra
     evaluation = results.evaluation
     counts = count_outcomes(evaluation, split_index, thresholds)
     results.reviewed_items.update(decision_log)
-    tab_counts = [results.reviewed_items.count_reviewed(Selection(evaluation, tab, split_index, None, thresholds)) for tab in TABS]
+    tab_counts = [results.reviewed_items.count_reviewed(TabSelection(evaluation, tab, split_index, None, thresholds)) for tab in TABS]
     reviewed_counts, unsure_counts = (np.stack([counts_by_state[state_index] for counts_by_state in tab_counts]) for state_index in (0, 1))
     overall_counts = reviewed_counts[0].copy(), unsure_counts[0].copy()
     if evaluation.kind == "classification":  # per concept, All includes scores that are not the image's highest
-        concept_tab_counts = [results.reviewed_items.count_reviewed(Selection(evaluation, "all", split_index, concept_index, thresholds)) for concept_index in range(len(evaluation.concepts))]
+        concept_tab_counts = [results.reviewed_items.count_reviewed(TabSelection(evaluation, "all", split_index, concept_index, thresholds)) for concept_index in range(len(evaluation.concepts))]
         reviewed_counts[0], unsure_counts[0] = (sum(counts_by_state[state_index] for counts_by_state in concept_tab_counts) for state_index in (0, 1))
     concept_documents = []
     for concept_index, optimal_threshold in enumerate(evaluation.thresholds):
@@ -88,7 +88,7 @@ def figures_document(results: Results, split_index: int, thresholds: Float64Arra
             int(counts.total[concept_index]), int(counts.above_threshold[concept_index]), int(counts.tp[concept_index]), int(counts.fp[concept_index]), int(counts.fn[concept_index]),
             TabCounts(*reviewed_counts[:, concept_index].tolist()), TabCounts(*unsure_counts[:, concept_index].tolist()),
         ))  # fmt: skip
-    all_items = Selection(evaluation, "all", split_index, None, thresholds)
+    all_items = TabSelection(evaluation, "all", split_index, None, thresholds)
     return FiguresDocument(concept_documents, all_items.total, int(overall_counts[0].sum()), int(overall_counts[1].sum()), decision_log.head)
 
 
@@ -107,11 +107,11 @@ class VersionImages:
 
     def location(self, image: int) -> str | None:
         folder_index = int(self.images.root[image])
-        return join(self.folders[folder_index], str(self.images.path[image])) if folder_index >= 0 else None
+        return join_location(self.folders[folder_index], str(self.images.path[image])) if folder_index >= 0 else None
 
     def stamp(self, image: int) -> str:
         location = self.location(image)
-        return "0" if location is None else stamp(location)
+        return "0" if location is None else image_stamp(location)
 
     def size(self, image: int, file_stamp: str) -> tuple[int, int]:
         """Width and height as displayed: from the image file, else as declared."""
@@ -126,7 +126,7 @@ class VersionImages:
 
 @lru_cache(maxsize=200_000)
 def cached_image_size(location: str, file_stamp: str) -> tuple[int, int] | None:
-    return displayed_size(location)
+    return display_size(location)
 
 
 RELEASE_INTERVAL = 16
@@ -134,7 +134,7 @@ RELEASE_INTERVAL = 16
 
 
 def page_document(
-    version: Version, results: Results, list_view: Shown, has_single_threshold: bool, offset: int, limit: int, decision_log: DecisionLog,
+    version: Version, results: Results, list_view: ListView, has_single_threshold: bool, offset: int, limit: int, decision_log: DecisionLog,
     overlay: PredictionOverlay | None = None,
 ) -> PageDocument:  # fmt: skip
     """has_single_threshold: all items share one threshold, so All has a threshold position. overlay: another version's predictions."""
@@ -145,14 +145,14 @@ def page_document(
     for batch_start in range(0, len(page_rows), batch_size):
         let_go()
         batch_rows = page_rows[batch_start : batch_start + batch_size]
-        items = described(list_view, batch_rows, offset + batch_start)
+        items = build_items(list_view, batch_rows, offset + batch_start)
         page_items += [page_item(results, list_view, version_images, item_row, item, decision_log, overlay) for item_row, item in zip(batch_rows.tolist(), items, strict=True)]
     position = list_view.threshold_position if has_single_threshold and list_view.tab == "all" else None
     return PageDocument(list_view.tab, list_view.total, position, offset, page_items)
 
 
 def page_item(
-    results: Results, list_view: Shown, version_images: VersionImages, item_row: int, item: Item, decision_log: DecisionLog, overlay: PredictionOverlay | None = None
+    results: Results, list_view: ListView, version_images: VersionImages, item_row: int, item: Item, decision_log: DecisionLog, overlay: PredictionOverlay | None = None
 ) -> PageItem:
     evaluation = results.evaluation
     item_columns = evaluation.annotations if list_view.shows_annotations else evaluation.predictions
@@ -171,7 +171,7 @@ def page_item(
 def item_frame(version_images: VersionImages, image: int, file_stamp: str, box: Box) -> Region | None:
     """The part of the image to show around a box; None if the image size is unknown."""
     width, height = version_images.size(image, file_stamp)
-    return frame(box, width, height) if width > 0 and height > 0 else None
+    return box_crop_region(box, width, height) if width > 0 and height > 0 else None
 
 
 def item_review(results: Results, decision_log: DecisionLog, image: int, item_row: int, is_annotation: bool) -> ReviewDocument | None:
@@ -199,7 +199,7 @@ def prediction_partner(results: Results, prediction_row: int, item: Item) -> Par
     return None
 
 
-def annotation_partner(results: Results, list_view: Shown, annotation_row: int, item: Item) -> Partner | None:
+def annotation_partner(results: Results, list_view: ListView, annotation_row: int, item: Item) -> Partner | None:
     """The closest prediction to an unmatched annotation; in classification, the predicted concept."""
     evaluation = results.evaluation
     prediction_positions, predictions_by_image = results.neighbours.prediction_positions(int(evaluation.annotations.image[annotation_row])), evaluation.predictions_by_image

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import uvicorn
 
-from pellucid.browse.selection import TABS, Selection
+from pellucid.browse.selection import TABS, TabSelection
 from pellucid.core.errors import PellucidError
 from pellucid.evaluation.evaluation import VALIDATION
 from pellucid.project import Workspace
@@ -122,7 +122,7 @@ def preload_first_version(workspace: Workspace) -> None:
                 figures_document(loaded, VALIDATION, thresholds, decision_log)
                 for tab in TABS:
                     page_document(
-                        view.version(version_name), loaded, Selection(loaded.evaluation, tab, VALIDATION, None, thresholds), False, 0, 1, decision_log
+                        view.version(version_name), loaded, TabSelection(loaded.evaluation, tab, VALIDATION, None, thresholds), False, 0, 1, decision_log
                     )
                 return
 

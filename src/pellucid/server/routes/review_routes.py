@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 
-from pellucid.browse.items import described
+from pellucid.browse.items import build_items
 from pellucid.core.tables import SPLITS, Split
 from pellucid.evaluation.counts import count_outcomes
 from pellucid.project import Version, Workspace
@@ -203,7 +203,7 @@ def queue_document(version: Version, results: Results, queue_request: QueueReque
     version_images, offset = VersionImages(version, visible_results), 0
     while len(queue_items) < queue_request.take and offset < list_view.total:
         page_rows = list_view.page(offset, QUEUE_PAGE_SIZE)
-        items = described(list_view, page_rows, offset)
+        items = build_items(list_view, page_rows, offset)
         offset += len(page_rows)
         leased_positions = reviews.lease(queue_request.session, reviewer, [item_ref(item) for item in items], LEASE_SECONDS, queue_request.take - len(queue_items))
         queue_items += [page_item(visible_results, list_view, version_images, int(page_rows[position]), items[position], decision_log) for position in leased_positions]
