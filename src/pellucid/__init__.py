@@ -1,4 +1,5 @@
-"""Pellucid evaluates vision models and shows a gallery of their true and false positives and negatives.
+"""Pellucid evaluates vision models and shows a gallery of their true and false positives and
+negatives.
 
 workspace = pellucid.open("panels.pellucid")
 view = workspace.view("panels", kind="detection")
@@ -41,9 +42,21 @@ PUBLIC_MODULES = {
 """The module of each public name, imported on first access to keep the start of commands fast."""
 
 __all__ = [
-    "Gallery", "Item", "Note", "PellucidError", "Threshold", "Version", "View", "Workspace", "__version__", "coco_figures",
-    "export_html", "open", "record", "show",
-]  # fmt: skip
+    "Gallery",
+    "Item",
+    "Note",
+    "PellucidError",
+    "Threshold",
+    "Version",
+    "View",
+    "Workspace",
+    "__version__",
+    "coco_figures",
+    "export_html",
+    "open",
+    "record",
+    "show",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -20,8 +20,8 @@ from pellucid.storage.names import checked_name
 def open(folder: str | Path, reviews: str | None = None) -> Workspace:  # noqa: A001 (public name: pellucid.open)
     """Open the workspace in the folder; it is created by the first write if it does not exist.
 
-    reviews: a `postgresql://...` URL to store review decisions in, instead of a file in the folder. Default: the environment
-    variable PELLUCID_REVIEWS.
+    reviews: a `postgresql://...` URL to store review decisions in, instead of a file in the
+    folder. Default: the environment variable PELLUCID_REVIEWS.
     """
     Workspace.server = staticmethod(serve_workspace)
     if "IPython" in sys.modules:
@@ -44,38 +44,67 @@ def serve_workspace(
 
 
 def show(
-    source: Any, predictions: Any, images: str | Path | None = None, split: Split | None = None, kind: Kind | None = None,
-    iou: float = 0.5, host: str = "127.0.0.1", port: int | None = None, browser: bool = True, first_pixel: int | None = None,
+    source: Any,
+    predictions: Any,
+    images: str | Path | None = None,
+    split: Split | None = None,
+    kind: Kind | None = None,
+    iou: float = 0.5,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    browser: bool = True,
+    first_pixel: int | None = None,
     **forced: Any,
-) -> None:  # fmt: skip
-    """Show annotations and predictions in a gallery in the browser, until interrupted. Nothing is saved.
+) -> None:
+    """Show annotations and predictions in a gallery in the browser, until interrupted. Nothing is
+    saved.
 
-    source, predictions, images, split, kind, first_pixel: as in `View.add` and `Version.add_predictions`; forced: interpretations
-    of the predictions (`boxes`, `image_ids`, `category_ids`, `scores`).
+    source, predictions, images, split, kind, first_pixel: as in `View.add` and
+    `Version.add_predictions`; forced: interpretations of the predictions (`boxes`, `image_ids`,
+    `category_ids`, `scores`).
     """
     with tempfile.TemporaryDirectory(prefix="pellucid-") as folder:
         workspace = open(Path(folder) / "workspace")
-        _, notes = import_sources(workspace, source, predictions, images, split, kind, iou, None, first_pixel, **forced)
+        _, notes = import_sources(
+            workspace, source, predictions, images, split, kind, iou, None, first_pixel, **forced
+        )
         for note in notes:
             print(f"{note.severity}: {note.message}")
         workspace.serve(host, port, browser)
 
 
-def coco_figures(annotations: Any, predictions: Any, images: str | Path | None = None) -> dict[str, float | None]:
-    """COCO's twelve metrics (AP, AP50, ... ARl) of predictions against annotations, equal to pycocotools; creates no workspace.
+def coco_figures(
+    annotations: Any, predictions: Any, images: str | Path | None = None
+) -> dict[str, float | None]:
+    """COCO's twelve metrics (AP, AP50, ... ARl) of predictions against annotations, equal to
+    pycocotools; creates no workspace.
 
-    annotations, predictions, images: as in `View.add` and `Version.add_predictions`; the model is assumed to have run on all annotated images.
-    A metric is None where COCO reports -1. Raises PellucidError.
+    annotations, predictions, images: as in `View.add` and `Version.add_predictions`; the model is
+    assumed to have run on all annotated images. A metric is None where COCO reports -1. Raises
+    PellucidError.
     """
-    return straight.coco_figures(annotations, predictions, None if images is None else str(images))[0]
+    return straight.coco_figures(annotations, predictions, None if images is None else str(images))[
+        0
+    ]
 
 
 def import_sources(
-    workspace: Workspace, source: Any, predictions: Any, images: str | Path | None, split: Split | None, kind: Kind | None,
-    iou: float, annotation_format: str | None = None, first_pixel: int | None = None, **forced: Any,
-) -> tuple[View, list[Note]]:  # fmt: skip
-    """Create a view and a version from two sources; returns the view and the notes of the import."""
-    view, notes = workspace.add(default_name(source, "gallery"), source, images, split, kind, annotation_format, first_pixel)
+    workspace: Workspace,
+    source: Any,
+    predictions: Any,
+    images: str | Path | None,
+    split: Split | None,
+    kind: Kind | None,
+    iou: float,
+    annotation_format: str | None = None,
+    first_pixel: int | None = None,
+    **forced: Any,
+) -> tuple[View, list[Note]]:
+    """Create a view and a version from two sources; returns the view and the notes of the
+    import."""
+    view, notes = workspace.add(
+        default_name(source, "gallery"), source, images, split, kind, annotation_format, first_pixel
+    )
     version = view.version_or_draft(default_name(predictions, "predictions"), iou)
     return view, [*notes, *version.add_predictions(predictions, **forced)]
 

@@ -1,6 +1,8 @@
-"""Native (C) versions of loops that NumPy cannot vectorise. Callers fall back to NumPy if the library was not built.
+"""Native (C) versions of loops that NumPy cannot vectorise. Callers fall back to NumPy if the
+library was not built.
 
-The library is built with the wheel (see hatch_build.py) and loaded with ctypes, which releases the GIL during calls.
+The library is built with the wheel (see hatch_build.py) and loaded with ctypes, which releases the
+GIL during calls.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ T = TypeVar("T")
 MANY = 50_000
 """Minimum number of rows for which several threads are used."""
 MAX_CHUNKS = 8
-"""Maximum number of chunks the work is split into, so that threads finish at about the same time."""
+"""Maximum number of chunks the work is split into, so that threads finish at about the same time.
+"""
 
 
 ABI_VERSION = 1
@@ -65,23 +68,28 @@ def int64_arg(int_value: int) -> ctypes.c_int64:
 
 
 def balanced_spans(run_starts: Any) -> list[tuple[int, int]]:
-    """Split runs into consecutive spans of about equally many rows; run_starts: int64 (runs + 1,)."""
+    """Split runs into consecutive spans of about equally many rows; run_starts: int64 (runs +
+    1,)."""
     row_count, run_count = int(run_starts[-1] - run_starts[0]), len(run_starts) - 1
     if row_count < MANY:
         return [(0, run_count)]
-    cut_indices = np.searchsorted(run_starts, run_starts[0] + np.arange(1, MAX_CHUNKS) * row_count // MAX_CHUNKS)
+    cut_indices = np.searchsorted(
+        run_starts, run_starts[0] + np.arange(1, MAX_CHUNKS) * row_count // MAX_CHUNKS
+    )
     edges = np.unique(np.concatenate([[0], cut_indices, [run_count]]))
     return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
 
 
 def thread_count() -> int:
-    """Number of threads: OMP_NUM_THREADS if set (e.g. on a shared machine), else the number of cores."""
+    """Number of threads: OMP_NUM_THREADS if set (e.g. on a shared machine), else the number of
+    cores."""
     configured = os.environ.get("OMP_NUM_THREADS", "")
     return max(1, int(configured)) if configured.isdecimal() else os.cpu_count() or 1
 
 
 def run_parallel(task: Callable[[int, int], T], spans: Iterable[tuple[int, int]]) -> list[T]:
-    """Call `task` with each span, on `thread_count()` threads; results are in the order of the spans."""
+    """Call `task` with each span, on `thread_count()` threads; results are in the order of the
+    spans."""
     spans = list(spans)
     if len(spans) == 1:
         return [task(*spans[0])]

@@ -7,13 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pellucid.cli.console import CORRECTED_OPTION, JSON_OPTION, SPLIT_OPTION, VERSION_ARGUMENTS, spinner, progress_bar, print_json, print_table
+from pellucid.cli.console import (
+    CORRECTED_OPTION,
+    JSON_OPTION,
+    SPLIT_OPTION,
+    VERSION_ARGUMENTS,
+    spinner,
+    progress_bar,
+    print_json,
+    print_table,
+)
 from pellucid.core.tables import Split
 
 if TYPE_CHECKING:
     from pellucid.project import Version
 
-CONCEPT_OPTION = click.option("--concept", metavar="C", help="Only this concept [default: all together].")
+CONCEPT_OPTION = click.option(
+    "--concept", metavar="C", help="Only this concept [default: all together]."
+)
 
 
 def open_version(workspace: str, view: str, version: str) -> Version:
@@ -25,11 +36,25 @@ def open_version(workspace: str, view: str, version: str) -> Version:
 @click.command(name="figures")
 @VERSION_ARGUMENTS
 @CONCEPT_OPTION
-@click.option("--objective", "asked", multiple=True, metavar="O",
-              help="Objective: f1, cost:FALSE_POSITIVE,FALSE_NEGATIVE, precision:MINIMUM, recall:MINIMUM; repeatable.")  # fmt: skip
+@click.option(
+    "--objective",
+    "asked",
+    multiple=True,
+    metavar="O",
+    help="Objective: f1, cost:FALSE_POSITIVE,FALSE_NEGATIVE, precision:MINIMUM, recall:MINIMUM; "
+    "repeatable.",
+)
 @CORRECTED_OPTION
 @JSON_OPTION
-def figures_command(workspace: str, view: str, version: str, concept: str | None, asked: tuple[str, ...], corrected: bool, as_json: bool) -> None:
+def figures_command(
+    workspace: str,
+    view: str,
+    version: str,
+    concept: str | None,
+    asked: tuple[str, ...],
+    corrected: bool,
+    as_json: bool,
+) -> None:
     """Show metrics per split, curves, calibration error and thresholds for other objectives."""
     from pellucid.results.figures import DEFAULT_OBJECTIVES
 
@@ -38,21 +63,72 @@ def figures_command(workspace: str, view: str, version: str, concept: str | None
     ends = [chosen.threshold_for(one, concept) for one in asked or DEFAULT_OBJECTIVES]
     remarks = chosen.remarks(concept)
     if as_json:
-        print_json({
-            "view": view, "version": version, "concept": concept, "splits": [asdict(split_figures) for split_figures in several],
-            "objectives": [asdict(objective_threshold) for objective_threshold in ends], "remarks": remarks,
-        })  # fmt: skip
+        print_json(
+            {
+                "view": view,
+                "version": version,
+                "concept": concept,
+                "splits": [asdict(split_figures) for split_figures in several],
+                "objectives": [asdict(objective_threshold) for objective_threshold in ends],
+                "remarks": remarks,
+            }
+        )
         return
     split_rows = [
-        [split_figures.split, split_figures.images, split_figures.annotations, split_figures.at.tp, split_figures.at.fp, split_figures.at.fn, split_figures.at.precision, split_figures.at.recall, split_figures.at.f1,
-         None if split_figures.calibration is None else split_figures.calibration.error]
+        [
+            split_figures.split,
+            split_figures.images,
+            split_figures.annotations,
+            split_figures.at.tp,
+            split_figures.at.fp,
+            split_figures.at.fn,
+            split_figures.at.precision,
+            split_figures.at.recall,
+            split_figures.at.f1,
+            None if split_figures.calibration is None else split_figures.calibration.error,
+        ]
         for split_figures in several
-    ]  # fmt: skip
-    headings = ["split", "images", "annotations", "tp", "fp", "fn", "precision", "recall", "f1", "ece"]
-    print_table(f"{view} {version}: {concept or 'all concepts'}, at the thresholds", headings, split_rows)
-    objective_headings = ["objective", "threshold", "90 % from", "to", "errors", "precision", "recall", "f1"]
-    objective_rows = [[objective_threshold.objective, objective_threshold.threshold, *(objective_threshold.interval or (None, None)), objective_threshold.errors, objective_threshold.precision, objective_threshold.recall, objective_threshold.f1] for objective_threshold in ends]
-    print_table("Thresholds for other objectives, on validation", objective_headings, objective_rows)
+    ]
+    headings = [
+        "split",
+        "images",
+        "annotations",
+        "tp",
+        "fp",
+        "fn",
+        "precision",
+        "recall",
+        "f1",
+        "ece",
+    ]
+    print_table(
+        f"{view} {version}: {concept or 'all concepts'}, at the thresholds", headings, split_rows
+    )
+    objective_headings = [
+        "objective",
+        "threshold",
+        "90 % from",
+        "to",
+        "errors",
+        "precision",
+        "recall",
+        "f1",
+    ]
+    objective_rows = [
+        [
+            objective_threshold.objective,
+            objective_threshold.threshold,
+            *(objective_threshold.interval or (None, None)),
+            objective_threshold.errors,
+            objective_threshold.precision,
+            objective_threshold.recall,
+            objective_threshold.f1,
+        ]
+        for objective_threshold in ends
+    ]
+    print_table(
+        "Thresholds for other objectives, on validation", objective_headings, objective_rows
+    )
     for remark in remarks:
         click.echo(f"note: {remark}", err=True)
 
@@ -63,11 +139,21 @@ def figures_command(workspace: str, view: str, version: str, concept: str | None
 @CONCEPT_OPTION
 @CORRECTED_OPTION
 @JSON_OPTION
-def causes_command(workspace: str, view: str, version: str, split: Split, concept: str | None, corrected: bool, as_json: bool) -> None:
+def causes_command(
+    workspace: str,
+    view: str,
+    version: str,
+    split: Split,
+    concept: str | None,
+    corrected: bool,
+    as_json: bool,
+) -> None:
     """Count errors by cause. For detection, also show the AP gain from fixing each kind (TIDE)."""
     found = open_version(workspace, view, version).results(corrected).causes(split, concept)
     if as_json:
-        print_json({"view": view, "version": version, "split": split, "concept": concept, **asdict(found)})
+        print_json(
+            {"view": view, "version": version, "split": split, "concept": concept, **asdict(found)}
+        )
         return
     print_table(
         f"{view} {version}, {split}: causes of errors",
@@ -76,8 +162,15 @@ def causes_command(workspace: str, view: str, version: str, split: Split, concep
     )
     if found.ap is not None:
         gain_rows: list[list[Any]] = [[gain.kind, gain.gain, gain.number] for gain in found.gains]
-        gain_rows += [["no false positives", found.false_positives, None], ["no false negatives", found.false_negatives, None]]
-        print_table(f"AP {found.ap:.4f} at the version's IoU; gain from fixing each kind", ["kind", "dAP", "number"], gain_rows)
+        gain_rows += [
+            ["no false positives", found.false_positives, None],
+            ["no false negatives", found.false_negatives, None],
+        ]
+        print_table(
+            f"AP {found.ap:.4f} at the version's IoU; gain from fixing each kind",
+            ["kind", "dAP", "number"],
+            gain_rows,
+        )
 
 
 @click.command(name="confusion")
@@ -85,7 +178,9 @@ def causes_command(workspace: str, view: str, version: str, split: Split, concep
 @SPLIT_OPTION
 @CORRECTED_OPTION
 @JSON_OPTION
-def confusion_command(workspace: str, view: str, version: str, split: Split, corrected: bool, as_json: bool) -> None:
+def confusion_command(
+    workspace: str, view: str, version: str, split: Split, corrected: bool, as_json: bool
+) -> None:
     """Show the most confused pairs of concepts, including none."""
     import numpy as np
 
@@ -93,25 +188,60 @@ def confusion_command(workspace: str, view: str, version: str, split: Split, cor
     matrix = chosen.confusion(split)
     concept_names = [*chosen.evaluation.concepts, None]
     cells = [
-        {"annotated": concept_names[annotated_index], "predicted": concept_names[predicted_index], "number": int(matrix[annotated_index, predicted_index])}
+        {
+            "annotated": concept_names[annotated_index],
+            "predicted": concept_names[predicted_index],
+            "number": int(matrix[annotated_index, predicted_index]),
+        }
         for annotated_index, predicted_index in zip(*np.nonzero(matrix), strict=True)
     ]
     if as_json:
-        print_json({"view": view, "version": version, "split": split, "concepts": list(chosen.evaluation.concepts), "cells": cells})
+        print_json(
+            {
+                "view": view,
+                "version": version,
+                "split": split,
+                "concepts": list(chosen.evaluation.concepts),
+                "cells": cells,
+            }
+        )
         return
-    confused_cells = sorted((cell for cell in cells if cell["annotated"] != cell["predicted"]), key=lambda cell: -cell["number"])
-    print_table(f"{view} {version}, {split}: most confused", ["annotated", "predicted", "number"],
-          [[cell["annotated"] or "none", cell["predicted"] or "none", cell["number"]] for cell in confused_cells[:100]])  # fmt: skip
+    confused_cells = sorted(
+        (cell for cell in cells if cell["annotated"] != cell["predicted"]),
+        key=lambda cell: -cell["number"],
+    )
+    print_table(
+        f"{view} {version}, {split}: most confused",
+        ["annotated", "predicted", "number"],
+        [
+            [cell["annotated"] or "none", cell["predicted"] or "none", cell["number"]]
+            for cell in confused_cells[:100]
+        ],
+    )
 
 
 @click.command(name="slices")
 @VERSION_ARGUMENTS
 @SPLIT_OPTION
-@click.option("--pictures", type=click.IntRange(0), default=4_000, show_default=True,
-              help="Maximum number of images of the split to analyze; 0 to use only boxes and metadata columns.")  # fmt: skip
+@click.option(
+    "--pictures",
+    type=click.IntRange(0),
+    default=4_000,
+    show_default=True,
+    help="Maximum number of images of the split to analyze; 0 to use only boxes and metadata "
+    "columns.",
+)
 @CORRECTED_OPTION
 @JSON_OPTION
-def slices_command(workspace: str, view: str, version: str, split: Split, pictures: int, corrected: bool, as_json: bool) -> None:
+def slices_command(
+    workspace: str,
+    view: str,
+    version: str,
+    split: Split,
+    pictures: int,
+    corrected: bool,
+    as_json: bool,
+) -> None:
     """Find slices of items with significantly more errors than elsewhere."""
     chosen = open_version(workspace, view, version).results(corrected)
     with progress_bar("Reading images") as report_progress:
@@ -120,7 +250,10 @@ def slices_command(workspace: str, view: str, version: str, split: Split, pictur
         print_json([error_slice.document for error_slice in found])
         return
     for error_slice in found:
-        click.echo(f"{'fewer errors: ' if error_slice.explained < 0 else ''}{error_slice.sentence} (p {error_slice.p_adjusted:.1g})")
+        click.echo(
+            f"{'fewer errors: ' if error_slice.explained < 0 else ''}{error_slice.sentence} (p "
+            f"{error_slice.p_adjusted:.1g})"
+        )
     if not found:
         click.echo("No slice has significantly more errors than the rest.")
 
@@ -134,13 +267,34 @@ def alike_command(workspace: str, view: str, version: str, split: Split, as_json
     with spinner("Reading images"):
         found = open_version(workspace, view, version).results().groups(split)
     if as_json:
-        print_json([{**asdict(similarity_group), "share": similarity_group.share, "only": similarity_group.only} for similarity_group in found])
+        print_json(
+            [
+                {
+                    **asdict(similarity_group),
+                    "share": similarity_group.share,
+                    "only": similarity_group.only,
+                }
+                for similarity_group in found
+            ]
+        )
         return
     group_rows = [
-        [similarity_group.number, similarity_group.matched, similarity_group.extra, similarity_group.missing, ", ".join(f"{concept_name} {item_count}" for concept_name, item_count in similarity_group.concepts)] for similarity_group in found
+        [
+            similarity_group.number,
+            similarity_group.matched,
+            similarity_group.extra,
+            similarity_group.missing,
+            ", ".join(
+                f"{concept_name} {item_count}"
+                for concept_name, item_count in similarity_group.concepts
+            ),
+        ]
+        for similarity_group in found
     ]
     print_table(
-        f"{view} {version}, {split}: groups of similar items, most errors first", ["group", "matched", "extra", "missing", "concepts"], group_rows
+        f"{view} {version}, {split}: groups of similar items, most errors first",
+        ["group", "matched", "extra", "missing", "concepts"],
+        group_rows,
     )
 
 
@@ -149,17 +303,37 @@ def alike_command(workspace: str, view: str, version: str, split: Split, as_json
 @click.argument("view")
 @click.argument("source")
 @click.option(
-    "--names", metavar="FILE", help="For .npy: text file with one image path per row [default: the view's images, sorted by path]."
+    "--names",
+    metavar="FILE",
+    help="For .npy: text file with one image path per row [default: the view's images, sorted by "
+    "path].",
 )
 def embeddings_command(workspace: str, view: str, source: str, names: str | None) -> None:
-    """Import embeddings of a view's images or boxes, for similarity: a table with `image` and `embedding`, or .npy."""
+    """Import embeddings of a view's images or boxes, for similarity: a table with `image` and
+    `embedding`, or .npy."""
     import pellucid
 
     opened_view = pellucid.open(workspace).view(view)
-    embedded_count, image_count = opened_view.add_embeddings(source, names), sum(opened_view.images_by_split.values())
-    click.echo(f"{view}: embeddings stored for {embedded_count:,} of {image_count:,} images", err=True)
+    embedded_count, image_count = (
+        opened_view.add_embeddings(source, names),
+        sum(opened_view.images_by_split.values()),
+    )
+    click.echo(
+        f"{view}: embeddings stored for {embedded_count:,} of {image_count:,} images", err=True
+    )
     if embedded_count < image_count:
-        click.echo(f"warning: {image_count - embedded_count:,} images have no embedding and are left out of groups and map", err=True)
+        click.echo(
+            f"warning: {image_count - embedded_count:,} images have no embedding and are left out "
+            "of groups and map",
+            err=True,
+        )
 
 
-ANALYSIS_COMMANDS = (figures_command, causes_command, confusion_command, slices_command, alike_command, embeddings_command)
+ANALYSIS_COMMANDS = (
+    figures_command,
+    causes_command,
+    confusion_command,
+    slices_command,
+    alike_command,
+    embeddings_command,
+)

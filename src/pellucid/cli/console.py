@@ -21,7 +21,14 @@ class DebugCommand(click.Command):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.params.append(click.Option(["--debug"], is_flag=True, expose_value=False, help="Show the traceback of an error."))
+        self.params.append(
+            click.Option(
+                ["--debug"],
+                is_flag=True,
+                expose_value=False,
+                help="Show the traceback of an error.",
+            )
+        )
 
 
 class DebugGroup(click.Group):
@@ -58,12 +65,16 @@ def progress_bar(description: str) -> Iterator[Callable[[int, int], None] | None
 
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(description, total=None)
-        yield lambda completed_count, total_count: progress.update(task, completed=completed_count, total=total_count)
+        yield lambda completed_count, total_count: progress.update(
+            task, completed=completed_count, total=total_count
+        )
 
 
 def print_notes(notes: list[Note]) -> None:
     for note in notes:
-        click.echo(f"{'warning' if note.severity == 'warning' else 'note'}: {note.message}", err=True)
+        click.echo(
+            f"{'warning' if note.severity == 'warning' else 'note'}: {note.message}", err=True
+        )
 
 
 def print_json(document: Any) -> None:
@@ -80,9 +91,22 @@ def print_table(title: str, headings: list[str], table_rows: list[list[Any]]) ->
 
     rich_table = Table(title=Text(title), title_justify="left", box=None, pad_edge=False)
     for column_index, heading in enumerate(headings):
-        rich_table.add_column(Text(heading), justify="right" if table_rows and not isinstance(table_rows[0][column_index], str) else "left", overflow="fold")
+        rich_table.add_column(
+            Text(heading),
+            justify="right"
+            if table_rows and not isinstance(table_rows[0][column_index], str)
+            else "left",
+            overflow="fold",
+        )
     for table_row in table_rows:
-        rich_table.add_row(*(Text("–" if cell is None else f"{cell:.4g}" if isinstance(cell, float) else str(cell)) for cell in table_row))
+        rich_table.add_row(
+            *(
+                Text(
+                    "–" if cell is None else f"{cell:.4g}" if isinstance(cell, float) else str(cell)
+                )
+                for cell in table_row
+            )
+        )
     # do not wrap lines in files and pipes, so that paths stay searchable
     Console(width=None if sys.stdout.isatty() else 100_000).print(rich_table)
 
@@ -103,33 +127,83 @@ def validate_workspace(context: click.Context, parameter: click.Parameter, value
     return value
 
 
-SPLIT_OPTION = click.option("--split", type=click.Choice(SPLITS), default="validation", show_default=True, help="The split.")
+SPLIT_OPTION = click.option(
+    "--split", type=click.Choice(SPLITS), default="validation", show_default=True, help="The split."
+)
 JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-IMAGES_OPTION = click.option("--images", metavar="DIR", help="Folder or URL of the images; image paths are relative to it.")
-KIND_OPTION = click.option("--kind", type=click.Choice(KINDS), help="Kind of a new view [default: detected from SOURCE].")
-IOU_OPTION = click.option("--iou", type=click.FloatRange(0, 1, min_open=True), default=0.5, show_default=True, help="Minimum IoU of a match (detection).")
+IMAGES_OPTION = click.option(
+    "--images", metavar="DIR", help="Folder or URL of the images; image paths are relative to it."
+)
+KIND_OPTION = click.option(
+    "--kind", type=click.Choice(KINDS), help="Kind of a new view [default: detected from SOURCE]."
+)
+IOU_OPTION = click.option(
+    "--iou",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.5,
+    show_default=True,
+    help="Minimum IoU of a match (detection).",
+)
 SERVER_OPTIONS = combine_options(
     click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on."),
-    click.option("--port", type=click.IntRange(0, 65535), default=None, help="Port [default: 7860, or a free one if in use]."),
+    click.option(
+        "--port",
+        type=click.IntRange(0, 65535),
+        default=None,
+        help="Port [default: 7860, or a free one if in use].",
+    ),
     click.option("--no-browser", is_flag=True, help="Do not open a browser; only print the URL."),
 )
 OVERRIDE_OPTIONS = combine_options(
     click.option(
-        "--boxes", metavar="FORM", help="Box format: xywh-pixels, xyxy-pixels, cxcywh-fractions, xyxy-640-letterboxed, ..."
+        "--boxes",
+        metavar="FORM",
+        help="Box format: xywh-pixels, xyxy-pixels, cxcywh-fractions, xyxy-640-letterboxed, ...",
     ),
-    click.option("--image-ids", metavar="READING", help="References to images: id, path, file-stem, ..."),
-    click.option("--category-ids", metavar="READING", help="References to concepts: ids, names, positions-from-0, positions-from-1."),
-    click.option("--scores", type=click.Choice(["percent", "logits"]), help="Convert these scores to probabilities."),
+    click.option(
+        "--image-ids", metavar="READING", help="References to images: id, path, file-stem, ..."
+    ),
+    click.option(
+        "--category-ids",
+        metavar="READING",
+        help="References to concepts: ids, names, positions-from-0, positions-from-1.",
+    ),
+    click.option(
+        "--scores",
+        type=click.Choice(["percent", "logits"]),
+        help="Convert these scores to probabilities.",
+    ),
 )
 """Interpretations that are otherwise inferred from the data."""
 FIRST_PIXEL_OPTION = click.option(
-    "--first-pixel", type=click.IntRange(0, 1), help="Index of the first pixel, for formats that do not define it (VOC)."
+    "--first-pixel",
+    type=click.IntRange(0, 1),
+    help="Index of the first pixel, for formats that do not define it (VOC).",
 )
-ORDER_OPTION = click.option("--order", type=click.Choice(["score", "mistakes", "similar"]), default="score", show_default=True,
-                     help="Tab order, likely label errors first, or similar items together.")  # fmt: skip
-REVIEW_OPTION = click.option("--review", type=click.Choice(["all", "new", "reviewed", "unsure"]), default="all", show_default=True,
-                      help="Filter by review state. new: not reviewed yet.")  # fmt: skip
-FILTER_OPTION = click.option("--only", multiple=True, metavar="CLAUSE", help="Filter items, for example cause:background, score:0.2..0.4 or "
-                    "where:size=..32; repeatable (see docs/understanding.md).")  # fmt: skip
-CORRECTED_OPTION = click.option("--corrected", is_flag=True, help="Use the corrected annotations instead of the original ones.")
-VERSION_ARGUMENTS = combine_options(click.argument("workspace"), click.argument("view"), click.argument("version"))
+ORDER_OPTION = click.option(
+    "--order",
+    type=click.Choice(["score", "mistakes", "similar"]),
+    default="score",
+    show_default=True,
+    help="Tab order, likely label errors first, or similar items together.",
+)
+REVIEW_OPTION = click.option(
+    "--review",
+    type=click.Choice(["all", "new", "reviewed", "unsure"]),
+    default="all",
+    show_default=True,
+    help="Filter by review state. new: not reviewed yet.",
+)
+FILTER_OPTION = click.option(
+    "--only",
+    multiple=True,
+    metavar="CLAUSE",
+    help="Filter items, for example cause:background, score:0.2..0.4 or "
+    "where:size=..32; repeatable (see docs/understanding.md).",
+)
+CORRECTED_OPTION = click.option(
+    "--corrected", is_flag=True, help="Use the corrected annotations instead of the original ones."
+)
+VERSION_ARGUMENTS = combine_options(
+    click.argument("workspace"), click.argument("view"), click.argument("version")
+)

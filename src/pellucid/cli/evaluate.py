@@ -35,12 +35,39 @@ def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
 
 @click.command(name="evaluate")
 @VERSION_ARGUMENTS
-@click.option("--engine", type=click.Choice(ENGINES), default="local", show_default=True, help="Where the evaluation runs.")
-@click.option("--address", metavar="A", help="Address of a running Ray cluster (auto: find one) [default: start a local one].")
-@click.option("--workers", type=click.IntRange(1), help="Number of worker processes [default: one per core].")
-@click.option("--rows", type=click.IntRange(1), default=PREDICTIONS_PER_WORKER, show_default=True, help="Maximum number of predictions per worker at a time.")
-def evaluate_command(workspace: str, view: str, version: str, engine: EngineName, address: str | None, workers: int | None, rows: int) -> None:
-    """Re-evaluate a version in parallel or on a cluster. The results are bit-identical to a local evaluation.
+@click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    default="local",
+    show_default=True,
+    help="Where the evaluation runs.",
+)
+@click.option(
+    "--address",
+    metavar="A",
+    help="Address of a running Ray cluster (auto: find one) [default: start a local one].",
+)
+@click.option(
+    "--workers", type=click.IntRange(1), help="Number of worker processes [default: one per core]."
+)
+@click.option(
+    "--rows",
+    type=click.IntRange(1),
+    default=PREDICTIONS_PER_WORKER,
+    show_default=True,
+    help="Maximum number of predictions per worker at a time.",
+)
+def evaluate_command(
+    workspace: str,
+    view: str,
+    version: str,
+    engine: EngineName,
+    address: str | None,
+    workers: int | None,
+    rows: int,
+) -> None:
+    """Re-evaluate a version in parallel or on a cluster. The results are bit-identical to a local
+    evaluation.
 
     An interrupted run resumes from its completed work.
     """
@@ -50,4 +77,8 @@ def evaluate_command(workspace: str, view: str, version: str, engine: EngineName
     with progress_bars() as report_progress:
         selected_version.evaluate(engine, address, workers, rows, report_progress)
     counts = selected_version.latest_manifest.counts
-    click.echo(f"{version}: {counts['predictions']:,} predictions on {counts['covered']:,} images evaluated", err=True)
+    click.echo(
+        f"{version}: {counts['predictions']:,} predictions on {counts['covered']:,} images "
+        "evaluated",
+        err=True,
+    )

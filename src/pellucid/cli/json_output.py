@@ -12,8 +12,8 @@ from pellucid.results.results import Results
 
 
 def thresholds_document(results: Results) -> list[dict[str, Any]]:
-    """One entry per concept, in the view's order. interval: 90 % bootstrap interval of the threshold,
-    null if nothing was predicted."""
+    """One entry per concept, in the view's order. interval: 90 % bootstrap interval of the
+    threshold, null if nothing was predicted."""
     return [
         {
             "concept": concept,

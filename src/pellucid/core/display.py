@@ -1,5 +1,5 @@
-"""How objects display themselves in notebooks. The `notebook` package registers an HTML renderer for
-each type, so that results need not know how they are drawn."""
+"""How objects display themselves in notebooks. The `notebook` package registers an HTML renderer
+for each type, so that results need not know how they are drawn."""
 
 from __future__ import annotations
 
@@ -8,5 +8,6 @@ from functools import singledispatch
 
 @singledispatch
 def render_html(displayed: object) -> str | None:
-    """HTML for a notebook; None where no renderer is registered, so that the plain text is shown."""
+    """HTML for a notebook; None where no renderer is registered, so that the plain text is
+    shown."""
     return None

@@ -72,7 +72,8 @@ class FileTooLargeError(PellucidError):
 class WriteError(PellucidError):
     def __init__(self, path: object, reason: str) -> None:
         super().__init__(
-            f"{path}: cannot write ({reason}). Free disk space or choose another folder; existing data is unchanged."
+            f"{path}: cannot write ({reason}). Free disk space or choose another folder; existing "
+            "data is unchanged."
         )
 
 
@@ -99,15 +100,18 @@ class SecretInUrlError(PellucidError):
 
     def __init__(self, redacted_url: str) -> None:
         super().__init__(
-            f"{redacted_url}: store URLs are saved and displayed; they must not contain credentials or signatures. Put credentials into the store's "
-            "settings (for S3, AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY) and use the URL without them."
+            f"{redacted_url}: store URLs are saved and displayed; they must not contain "
+            "credentials or signatures. Put credentials into the store's "
+            "settings (for S3, AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY) and "
+            "use the URL without them."
         )
 
 
 class UnsupportedStoreError(PellucidError):
     def __init__(self, location: str, reason: str) -> None:
         super().__init__(
-            f"{location}: unsupported kind of store ({reason}). Install its fsspec driver, for example s3fs."
+            f"{location}: unsupported kind of store ({reason}). Install its fsspec driver, for "
+            "example s3fs."
         )
 
 
@@ -124,5 +128,6 @@ class StoreUnavailableError(PellucidError):
 
     def __init__(self, location: str, reason: str) -> None:
         super().__init__(
-            f"{location}: cannot access the store ({reason}). Check the URL and your credentials; nothing was changed."
+            f"{location}: cannot access the store ({reason}). Check the URL and your credentials; "
+            "nothing was changed."
         )

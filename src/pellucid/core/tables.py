@@ -26,21 +26,26 @@ BoolArray = NDArray[np.bool_]
 StringArray = NDArray[np.object_]
 
 UNANNOTATED, EXHAUSTIVE, PARTIAL = 0, 1, 2
-"""Annotation state of an image: none; exhaustive (an unlisted concept is absent); partial (only listed ones are known)."""
+"""Annotation state of an image: none; exhaustive (an unlisted concept is absent); partial (only
+listed ones are known)."""
 
 NOT_RUN, RUN_EMPTY, HAS_PREDICTIONS = 0, 1, 2
-"""Coverage of an image: the model was not run on it; was run without any prediction; has predictions."""
+"""Coverage of an image: the model was not run on it; was run without any prediction; has
+predictions."""
 
 
 class Table:
-    """Columns of equal length. A column that does not apply (e.g. boxes in classification) is None."""
+    """Columns of equal length. A column that does not apply (e.g. boxes in classification) is
+    None."""
 
     def to_dict(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in fields(cast(Any, self))}
 
     def take(self, rows: Any) -> Self:
         """Select `rows` (indices, a mask or a slice) of every column."""
-        return type(self)(**{key: None if array is None else array[rows] for key, array in self.to_dict().items()})
+        return type(self)(
+            **{key: None if array is None else array[rows] for key, array in self.to_dict().items()}
+        )
 
     def concat(self, following: Self) -> Self:
         """Concatenate the rows of this table and `following`."""
@@ -48,7 +53,12 @@ class Table:
             return following
         own_arrays, following_arrays = self.to_dict(), following.to_dict()
         lengths = len(cast(Any, self)), len(cast(Any, following))
-        return type(self)(**{key: concat_columns(array, following_arrays[key], *lengths) for key, array in own_arrays.items()})
+        return type(self)(
+            **{
+                key: concat_columns(array, following_arrays[key], *lengths)
+                for key, array in own_arrays.items()
+            }
+        )
 
     def replace(self, **arrays: Any) -> Self:
         return type(self)(**{**self.to_dict(), **arrays})
@@ -58,7 +68,10 @@ def concat_columns(first: Any, second: Any, first_length: int, second_length: in
     """Concatenate two columns; if only one of them exists, the other is filled with ''."""
     if first is None and second is None:
         return None
-    first, second = (string_column([""] * row_count) if array is None else array for array, row_count in ((first, first_length), (second, second_length)))
+    first, second = (
+        string_column([""] * row_count) if array is None else array
+        for array, row_count in ((first, first_length), (second, second_length))
+    )
     return np.concatenate([first, second])
 
 
@@ -85,9 +98,10 @@ class Images(Table):
 @dataclass(frozen=True, eq=False)
 class Annotations(Table):
     """image, concept: indices · box: float64 (n, 4), None except in detection · ignore: crowd and
-    difficult regions · positive: False for an explicit negative label (tagging) ·
-    area: of the object in square pixels, in COCO often less than the box area; None except in detection ·
-    outline: polygons to draw, JSON `[[x, y, x, y, ...], ...]` in pixels, else ''; None if no row has any."""
+    difficult regions · positive: False for an explicit negative label (tagging) · area: of the
+    object in square pixels, in COCO often less than the box area; None except in detection ·
+    outline: polygons to draw, JSON `[[x, y, x, y, ...], ...]` in pixels, else ''; None if no row
+    has any."""
 
     image: Int32Array
     concept: Int32Array
@@ -125,20 +139,33 @@ def string_column(strings: Any) -> StringArray:
 
 def empty_image_table() -> Images:
     return Images(
-        string_column([]), np.zeros(0, np.int8), np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.int32),
-        string_column([]), np.zeros(0, np.int8), string_column([]),
-    )  # fmt: skip
+        string_column([]),
+        np.zeros(0, np.int8),
+        np.zeros(0, np.int32),
+        np.zeros(0, np.int32),
+        np.zeros(0, np.int32),
+        string_column([]),
+        np.zeros(0, np.int8),
+        string_column([]),
+    )
 
 
 def empty_annotation_table(has_boxes: bool) -> Annotations:
     return Annotations(
-        np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros((0, 4)) if has_boxes else None,
-        np.zeros(0, bool), np.zeros(0, bool), np.zeros(0) if has_boxes else None,
-    )  # fmt: skip
+        np.zeros(0, np.int32),
+        np.zeros(0, np.int32),
+        np.zeros((0, 4)) if has_boxes else None,
+        np.zeros(0, bool),
+        np.zeros(0, bool),
+        np.zeros(0) if has_boxes else None,
+    )
 
 
 def empty_prediction_table(has_boxes: bool) -> Predictions:
     return Predictions(
-        np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0), np.zeros((0, 4)) if has_boxes else None,
         np.zeros(0, np.int32),
-    )  # fmt: skip
+        np.zeros(0, np.int32),
+        np.zeros(0),
+        np.zeros((0, 4)) if has_boxes else None,
+        np.zeros(0, np.int32),
+    )

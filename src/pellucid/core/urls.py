@@ -12,7 +12,8 @@ def is_remote(location: str) -> bool:
 
 
 def reject_credentials(location: str) -> None:
-    """Reject URLs with credentials or a query (signature): URLs are stored in manifests and shown on pages. Raises SecretInUrlError."""
+    """Reject URLs with credentials or a query (signature): URLs are stored in manifests and shown
+    on pages. Raises SecretInUrlError."""
     url = urlsplit(location)
     if "@" in url.netloc or url.query:
         raise SecretInUrlError(f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}")

@@ -10,7 +10,8 @@ class WorkerFailureError(PellucidError):
 
     def __init__(self, task_name: str, failure_count: int) -> None:
         super().__init__(
-            f"task '{task_name}': its worker died {failure_count} times, probably out of memory. Completed work is kept: run again with fewer "
+            f"task '{task_name}': its worker died {failure_count} times, probably out of memory. "
+            "Completed work is kept: run again with fewer "
             "rows per worker (--rows)."
         )
 
@@ -20,14 +21,16 @@ class ClusterUnavailableError(PellucidError):
 
     def __init__(self, address: str, reason: str) -> None:
         super().__init__(
-            f"{address}: cannot connect to a Ray cluster ({reason}). Check the address, or omit it to start a local cluster."
+            f"{address}: cannot connect to a Ray cluster ({reason}). Check the address, or omit "
+            "it to start a local cluster."
         )
 
 
 class PredictionsMissingError(PellucidError):
     def __init__(self, version: str) -> None:
         super().__init__(
-            f"version '{version}' has no predictions to evaluate. Import predictions first: pellucid predictions WORKSPACE VIEW {version} SOURCE."
+            f"version '{version}' has no predictions to evaluate. Import predictions first: "
+            f"pellucid predictions WORKSPACE VIEW {version} SOURCE."
         )
 
 
@@ -36,5 +39,6 @@ class VersionModifiedError(PellucidError):
 
     def __init__(self, version: str) -> None:
         super().__init__(
-            f"version '{version}' was modified during evaluation; the evaluation was discarded. Evaluate it again."
+            f"version '{version}' was modified during evaluation; the evaluation was discarded. "
+            "Evaluate it again."
         )

@@ -11,8 +11,9 @@ PARTITIONED_TABLES = ("annotations", "predictions")
 
 @dataclass(frozen=True)
 class Job:
-    """kind, concept_count, iou: of the version · shard_edges: image indices, see `plan_shards` · images, annotations,
-    predictions: paths of its tables · work_folder: holds the intermediate files."""
+    """kind, concept_count, iou: of the version · shard_edges: image indices, see `plan_shards` ·
+    images, annotations, predictions: paths of its tables · work_folder: holds the intermediate
+    files."""
 
     kind: Kind
     concept_count: int

@@ -25,20 +25,63 @@ class Plan:
     max_rows: int
 
 
-def make_plan(kind: Kind, concept_count: int, iou: float, table_paths: dict[str, str], state: str, work_folder: str, max_rows: int) -> Plan:
-    """table_paths: of images, annotations and predictions; state: changes with the version; work_folder: parent of this plan's
-    folder, which is named by a hash of all inputs, so that the same plan finds its finished tasks."""
-    image_count = int(query_parquet(table_paths["images"], "SELECT count(*) AS n FROM {table}", threads=_native.thread_count())["n"][0])
-    counts = query_parquet(table_paths["predictions"], "SELECT image, count(*) AS n FROM {table} GROUP BY image", threads=_native.thread_count())
+def make_plan(
+    kind: Kind,
+    concept_count: int,
+    iou: float,
+    table_paths: dict[str, str],
+    state: str,
+    work_folder: str,
+    max_rows: int,
+) -> Plan:
+    """table_paths: of images, annotations and predictions; state: changes with the version;
+    work_folder: parent of this plan's folder, which is named by a hash of all inputs, so that the
+    same plan finds its finished tasks."""
+    image_count = int(
+        query_parquet(
+            table_paths["images"],
+            "SELECT count(*) AS n FROM {table}",
+            threads=_native.thread_count(),
+        )["n"][0]
+    )
+    counts = query_parquet(
+        table_paths["predictions"],
+        "SELECT image, count(*) AS n FROM {table} GROUP BY image",
+        threads=_native.thread_count(),
+    )
     predictions_per_image = np.zeros(image_count, np.int64)
     predictions_per_image[counts["image"]] = counts["n"]
     shard_edges = tuple(plan_shards(predictions_per_image, max_rows).tolist())
-    table_parts = tuple(table_part for table_name in PARTITIONED_TABLES for table_part in split_table(table_name, row_count(table_paths[table_name]), max_rows))
+    table_parts = tuple(
+        table_part
+        for table_name in PARTITIONED_TABLES
+        for table_part in split_table(table_name, row_count(table_paths[table_name]), max_rows)
+    )
     plan_inputs = msgspec.json.encode(
-        [__version__, state, kind, concept_count, iou, shard_edges, [list(vars(table_part).values()) for table_part in table_parts], sorted(table_paths.items())]
+        [
+            __version__,
+            state,
+            kind,
+            concept_count,
+            iou,
+            shard_edges,
+            [list(vars(table_part).values()) for table_part in table_parts],
+            sorted(table_paths.items()),
+        ]
     )
     plan_hash = hashlib.sha256(plan_inputs).hexdigest()[:16]
-    return Plan(Job(kind, concept_count, iou, shard_edges, **table_paths, work_folder=f"{work_folder}/{plan_hash}"), table_parts, max_rows)
+    return Plan(
+        Job(
+            kind,
+            concept_count,
+            iou,
+            shard_edges,
+            **table_paths,
+            work_folder=f"{work_folder}/{plan_hash}",
+        ),
+        table_parts,
+        max_rows,
+    )
 
 
 def row_count(table_path: str) -> int:
@@ -48,4 +91,7 @@ def row_count(table_path: str) -> int:
 def split_table(table_name: str, row_total: int, max_rows: int) -> list[TablePart]:
     """Split the rows of a table into parts; an empty table has one part."""
     part_starts = range(0, max(row_total, 1), max_rows)
-    return [TablePart(table_name, part_index, begin, min(begin + max_rows, row_total)) for part_index, begin in enumerate(part_starts)]
+    return [
+        TablePart(table_name, part_index, begin, min(begin + max_rows, row_total))
+        for part_index, begin in enumerate(part_starts)
+    ]

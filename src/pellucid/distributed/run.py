@@ -67,34 +67,66 @@ class StoredVersion(Protocol):
     def save_evaluation(self, manifest: VersionManifest, evaluation: Evaluation) -> None: ...
 
 
-def evaluate_distributed(version: StoredVersion, engine: Engine, max_rows: int = PREDICTIONS_PER_WORKER, progress: StepCallback = no_progress) -> None:
-    """Match a version's predictions again and save the result. Finished tasks of an interrupted call with the same plan are reused.
+def evaluate_distributed(
+    version: StoredVersion,
+    engine: Engine,
+    max_rows: int = PREDICTIONS_PER_WORKER,
+    progress: StepCallback = no_progress,
+) -> None:
+    """Match a version's predictions again and save the result. Finished tasks of an interrupted
+    call with the same plan are reused.
 
-    max_rows: the maximum number of predictions that a worker holds at a time. Raises PredictionsMissingError, VersionModifiedError, WorkerFailureError.
+    max_rows: the maximum number of predictions that a worker holds at a time. Raises
+    PredictionsMissingError, VersionModifiedError, WorkerFailureError.
     """
     manifest = version.latest_manifest
     if manifest.predictions is None:
         raise PredictionsMissingError(version.name)
     try:
         run_evaluation(version, manifest, engine, max_rows, progress)
-    except (PellucidError, OSError) as error:  # a concurrent evaluation that finished first removes the work folder
+    except (
+        PellucidError,
+        OSError,
+    ) as error:  # a concurrent evaluation that finished first removes the work folder
         follow(version.folder, at_once=True)
         if version.latest_manifest.generation != manifest.generation:
             raise VersionModifiedError(version.name) from error
         raise
 
 
-def run_evaluation(version: StoredVersion, manifest: VersionManifest, engine: Engine, max_rows: int, progress: StepCallback) -> None:
+def run_evaluation(
+    version: StoredVersion,
+    manifest: VersionManifest,
+    engine: Engine,
+    max_rows: int,
+    progress: StepCallback,
+) -> None:
     version_location = version.location
-    file_names = {"images": manifest.images, "annotations": manifest.annotations, "predictions": manifest.predictions}
-    table_paths = {table: f"{version_location}/{file_name}" for table, file_name in file_names.items()}
+    file_names = {
+        "images": manifest.images,
+        "annotations": manifest.annotations,
+        "predictions": manifest.predictions,
+    }
+    table_paths = {
+        table: f"{version_location}/{file_name}" for table, file_name in file_names.items()
+    }
     state = msgspec.json.encode(manifest).decode()
-    plan = make_plan(manifest.kind, len(manifest.concepts), manifest.iou, table_paths, state, f"{version_location}/{WORK}", max_rows)
+    plan = make_plan(
+        manifest.kind,
+        len(manifest.concepts),
+        manifest.iou,
+        table_paths,
+        state,
+        f"{version_location}/{WORK}",
+        max_rows,
+    )
     run = EvaluationRun(plan, engine, progress)
     run.match()
     stretches = run.reduce()
     with scratch_folder(plan) as scratch:
-        evaluation = assemble_evaluation(version, plan, stretches, run.thresholds(stretches), scratch)
+        evaluation = assemble_evaluation(
+            version, plan, stretches, run.thresholds(stretches), scratch
+        )
         progress("writing", 0, 1)
         version.save_evaluation(manifest, evaluation)
         progress("writing", 1, 1)
@@ -111,54 +143,108 @@ class EvaluationRun:
 
     def match(self) -> None:
         plan = self.plan
-        self._run_step("partitioning", tasks.partition_rows, [(table_part.file_name, table_part) for table_part in plan.table_parts])
+        self._run_step(
+            "partitioning",
+            tasks.partition_rows,
+            [(table_part.file_name, table_part) for table_part in plan.table_parts],
+        )
         shards = range(plan.job.shard_count)
-        self._run_step("matching", tasks.match_images, [(shard_file_name(shard), tasks.MatchRequest(shard, plan.table_parts)) for shard in shards])
+        self._run_step(
+            "matching",
+            tasks.match_images,
+            [
+                (shard_file_name(shard), tasks.MatchRequest(shard, plan.table_parts))
+                for shard in shards
+            ],
+        )
 
     def reduce(self) -> list[str]:
         """Merge the run batches. Returns their files in gallery order."""
         long_runs = np.flatnonzero(self._prediction_counts > self.plan.max_rows).tolist()
         run_counts = {run: self._count_bins(run, run + 1) for run in long_runs}
-        bin_counts = {run: (requests[0].score_bins, predictions_by_bin) for run, (requests, predictions_by_bin, _) in run_counts.items()}
+        bin_counts = {
+            run: (requests[0].score_bins, predictions_by_bin)
+            for run, (requests, predictions_by_bin, _) in run_counts.items()
+        }
         batches = plan_score_batches(self._prediction_counts, self.plan.max_rows, bin_counts)
-        reduce_requests = [tasks.ReduceRequest(batch_index, batch, tuple(self._annotation_counts[batch.first_run : batch.end_run].tolist())) for batch_index, batch in enumerate(batches)]
-        named_requests = [(batch_file_name(request.batch_index), request) for request in reduce_requests]
+        reduce_requests = [
+            tasks.ReduceRequest(
+                batch_index,
+                batch,
+                tuple(self._annotation_counts[batch.first_run : batch.end_run].tolist()),
+            )
+            for batch_index, batch in enumerate(batches)
+        ]
+        named_requests = [
+            (batch_file_name(request.batch_index), request) for request in reduce_requests
+        ]
         self._run_step("reducing", tasks.reduce, named_requests)
         return [self.plan.job.file_path(file_name) for file_name, _ in named_requests]
 
     def thresholds(self, batch_files: Sequence[str]) -> tuple[Threshold, ...]:
-        """One threshold per concept: from the merged run, or from histograms if the run was split or is empty."""
+        """One threshold per concept: from the merged run, or from histograms if the run was split
+        or is empty."""
         concepts = self.plan.job.concept_count
         first_run = VALIDATION * concepts
         annotations = self._annotation_counts[first_run : first_run + concepts].tolist()
         thresholds: dict[int, Threshold] = {}
         for location in batch_files:
-            stored_columns = Stored(location).read([f"threshold.{column_name}" for column_name in (*THRESHOLD_COLUMNS, "concept")])
+            stored_columns = Stored(location).read(
+                [f"threshold.{column_name}" for column_name in (*THRESHOLD_COLUMNS, "concept")]
+            )
             stored_columns = {key.partition(".")[2]: data for key, data in stored_columns.items()}
-            thresholds |= dict(zip(stored_columns.pop("concept").tolist(), thresholds_of_columns(stored_columns), strict=True))
-        for concept in np.flatnonzero(self._prediction_counts[first_run : first_run + concepts] > self.plan.max_rows).tolist():
-            threshold = self._threshold(first_run + concept, first_run + concept + 1, annotations[concept])
+            thresholds |= dict(
+                zip(
+                    stored_columns.pop("concept").tolist(),
+                    thresholds_of_columns(stored_columns),
+                    strict=True,
+                )
+            )
+        for concept in np.flatnonzero(
+            self._prediction_counts[first_run : first_run + concepts] > self.plan.max_rows
+        ).tolist():
+            threshold = self._threshold(
+                first_run + concept, first_run + concept + 1, annotations[concept]
+            )
             thresholds |= {} if threshold is None else {concept: threshold}
         if len(thresholds) < concepts:
             shared_threshold = self._threshold(first_run, first_run + concepts, sum(annotations))
             empty = np.zeros(0), np.zeros(0, bool)
-            thresholds = {concept: fallback_threshold(ScoredPredictions(*empty, annotation_count), shared_threshold) for concept, annotation_count in enumerate(annotations)} | thresholds
+            thresholds = {
+                concept: fallback_threshold(
+                    ScoredPredictions(*empty, annotation_count), shared_threshold
+                )
+                for concept, annotation_count in enumerate(annotations)
+            } | thresholds
         return tuple(thresholds[concept] for concept in range(concepts))
 
-    def _run_step(self, step: str, task: Callable[..., str], named_inputs: Sequence[tuple[str, object]]) -> None:
+    def _run_step(
+        self, step: str, task: Callable[..., str], named_inputs: Sequence[tuple[str, object]]
+    ) -> None:
         """Run the tasks whose output file does not exist yet."""
         finished = present(self.plan.job.work_folder, [file_name for file_name, _ in named_inputs])
-        pending = [task_input for file_name, task_input in named_inputs if file_name not in finished]
+        pending = [
+            task_input for file_name, task_input in named_inputs if file_name not in finished
+        ]
         self.progress(step, len(finished), len(named_inputs))
-        for finished_count, _ in enumerate(self.engine.run_tasks(task, self.plan.job, pending), len(finished) + 1):
+        for finished_count, _ in enumerate(
+            self.engine.run_tasks(task, self.plan.job, pending), len(finished) + 1
+        ):
             self.progress(step, finished_count, len(named_inputs))
 
     @cached_property
     def _shard_summaries(self) -> dict[str, Int64Array]:
-        """Summaries of all shards, one row per shard: run starts, annotation counts, lowest and highest scores."""
+        """Summaries of all shards, one row per shard: run starts, annotation counts, lowest and
+        highest scores."""
         summary_fields = ("start", "answerable", "lowest", "highest")
-        summaries = [Stored(self.plan.job.file_path(shard_file_name(shard))).read(summary_fields) for shard in range(self.plan.job.shard_count)]
-        return {field_name: np.stack([summary[field_name] for summary in summaries]) for field_name in summary_fields}
+        summaries = [
+            Stored(self.plan.job.file_path(shard_file_name(shard))).read(summary_fields)
+            for shard in range(self.plan.job.shard_count)
+        ]
+        return {
+            field_name: np.stack([summary[field_name] for summary in summaries])
+            for field_name in summary_fields
+        }
 
     @cached_property
     def _prediction_counts(self) -> Int64Array:
@@ -168,62 +254,140 @@ class EvaluationRun:
     def _annotation_counts(self) -> Int64Array:
         return np.asarray(self._shard_summaries["answerable"].sum(axis=0))
 
-    def _count_bins(self, first_run: int, end_run: int) -> tuple[list[tasks.RunRange], Int64Array, BinCounts]:
-        """The first pass over some runs: the requests, all predictions by bin, and the countable ones."""
-        score_ends = (self._shard_summaries[field_name][:, first_run:end_run] for field_name in ("lowest", "highest"))
+    def _count_bins(
+        self, first_run: int, end_run: int
+    ) -> tuple[list[tasks.RunRange], Int64Array, BinCounts]:
+        """The first pass over some runs: the requests, all predictions by bin, and the countable
+        ones."""
+        score_ends = (
+            self._shard_summaries[field_name][:, first_run:end_run]
+            for field_name in ("lowest", "highest")
+        )
         lowest, highest = (scores[~np.isnan(scores)] for scores in score_ends)
         score_bins = ScoreBins(float(lowest.min()), float(highest.max()))
-        requests = [tasks.RunRange(shard, first_run, end_run, score_bins) for shard in range(self.plan.job.shard_count)]
-        results = [result for _, result in self.engine.run_tasks(tasks.count_run_bins, self.plan.job, requests)]
-        return requests, np.sum([predictions_by_bin for predictions_by_bin, _ in results], axis=0), sum((bin_counts for _, bin_counts in results[1:]), results[0][1])
+        requests = [
+            tasks.RunRange(shard, first_run, end_run, score_bins)
+            for shard in range(self.plan.job.shard_count)
+        ]
+        results = [
+            result
+            for _, result in self.engine.run_tasks(tasks.count_run_bins, self.plan.job, requests)
+        ]
+        return (
+            requests,
+            np.sum([predictions_by_bin for predictions_by_bin, _ in results], axis=0),
+            sum((bin_counts for _, bin_counts in results[1:]), results[0][1]),
+        )
 
     def _threshold(self, first_run: int, end_run: int, annotations: int) -> Threshold | None:
-        """The threshold of several runs combined, in two passes; None if they have no countable prediction."""
+        """The threshold of several runs combined, in two passes; None if they have no countable
+        prediction."""
         if not self._prediction_counts[first_run:end_run].any():
             return None
         requests, _, bin_counts = self._count_bins(first_run, end_run)
         if not bin_counts.predictions.any():
             return None
         candidates = candidate_bins(bin_counts, annotations)
-        blocks = [block for _, block in self.engine.run_tasks(tasks.read_candidate_bins, self.plan.job, [tasks.BinRequest(request, candidates) for request in requests])]
-        score, matches = (np.concatenate(block_arrays) for block_arrays in zip(*blocks, strict=True))
-        return fewest_errors_from_bins(requests[0].score_bins, bin_counts, candidates, (score, matches), annotations)
+        blocks = [
+            block
+            for _, block in self.engine.run_tasks(
+                tasks.read_candidate_bins,
+                self.plan.job,
+                [tasks.BinRequest(request, candidates) for request in requests],
+            )
+        ]
+        score, matches = (
+            np.concatenate(block_arrays) for block_arrays in zip(*blocks, strict=True)
+        )
+        return fewest_errors_from_bins(
+            requests[0].score_bins, bin_counts, candidates, (score, matches), annotations
+        )
 
 
-def assemble_evaluation(version: StoredVersion, plan: Plan, batch_files: Sequence[str], thresholds: tuple[Threshold, ...], scratch: Path) -> Evaluation:
+def assemble_evaluation(
+    version: StoredVersion,
+    plan: Plan,
+    batch_files: Sequence[str],
+    thresholds: tuple[Threshold, ...],
+    scratch: Path,
+) -> Evaluation:
     """Build the evaluation; its columns are memory-mapped from one file in `scratch`."""
     manifest = version.latest_manifest
     images, coverage = read_images(version.folder / manifest.images)
     annotations, _ = read_annotations(version.folder / manifest.annotations)
-    has_boxes, concepts = plan.job.kind == "detection", tuple(concept.name for concept in manifest.concepts)
+    has_boxes, concepts = (
+        plan.job.kind == "detection",
+        tuple(concept.name for concept in manifest.concepts),
+    )
     if not batch_files:
-        return build_evaluation(manifest.kind, concepts, images, coverage, annotations, empty_prediction_table(has_boxes), manifest.iou)
+        return build_evaluation(
+            manifest.kind,
+            concepts,
+            images,
+            coverage,
+            annotations,
+            empty_prediction_table(has_boxes),
+            manifest.iou,
+        )
     column_files = [Stored(location) for location in batch_files]
-    column_names = [*tasks.PREDICTION_COLUMNS, *tasks.MATCH_COLUMNS, *(["box"] if has_boxes else ["owner"])]
-    write_mapped(scratch / "assembled", {column_name: Chained(column_files, column_name) for column_name in column_names})
+    column_names = [
+        *tasks.PREDICTION_COLUMNS,
+        *tasks.MATCH_COLUMNS,
+        *(["box"] if has_boxes else ["owner"]),
+    ]
+    write_mapped(
+        scratch / "assembled",
+        {column_name: Chained(column_files, column_name) for column_name in column_names},
+    )
     mapped_columns = read_mapped(scratch / "assembled")
     assert mapped_columns is not None
-    predictions = Predictions(**{"box": None, **{column_name: mapped_columns[column_name] for column_name in (*tasks.PREDICTION_COLUMNS, *(["box"] if has_boxes else []))}})
+    predictions = Predictions(
+        **{
+            "box": None,
+            **{
+                column_name: mapped_columns[column_name]
+                for column_name in (*tasks.PREDICTION_COLUMNS, *(["box"] if has_boxes else []))
+            },
+        }
+    )
     state, partner = mapped_columns["state"], mapped_columns["partner"]
-    matched_by, same_concept_prediction = (np.full(len(annotations), -1, np.int32) for _ in range(2))
+    matched_by, same_concept_prediction = (
+        np.full(len(annotations), -1, np.int32) for _ in range(2)
+    )
     prediction_rows = np.flatnonzero(state == MATCHED)
     matched_by[partner[prediction_rows]] = prediction_rows
     best_overlap_steps = None
     if has_boxes:
-        shard_steps = [tasks.read_shard_steps(Stored(plan.job.file_path(shard_file_name(shard)))) for shard in range(plan.job.shard_count)]
+        shard_steps = [
+            tasks.read_shard_steps(Stored(plan.job.file_path(shard_file_name(shard))))
+            for shard in range(plan.job.shard_count)
+        ]
         best_overlap_steps = concat_steps(shard_steps, len(annotations))
     else:
         prediction_rows = np.flatnonzero(mapped_columns["owner"] >= 0)
         same_concept_prediction[mapped_columns["owner"][prediction_rows]] = prediction_rows
     return Evaluation(
-        manifest.kind, concepts, manifest.iou, images, coverage, annotations, predictions,
-        state, partner, mapped_columns["iou"], matched_by, same_concept_prediction, best_overlap_steps, known_thresholds=thresholds,
-    )  # fmt: skip
+        manifest.kind,
+        concepts,
+        manifest.iou,
+        images,
+        coverage,
+        annotations,
+        predictions,
+        state,
+        partner,
+        mapped_columns["iou"],
+        matched_by,
+        same_concept_prediction,
+        best_overlap_steps,
+        known_thresholds=thresholds,
+    )
 
 
 @contextmanager
 def scratch_folder(plan: Plan) -> Iterator[Path]:
-    """A local temporary folder for the assembled columns: in the work folder, or in the system's if that is remote."""
+    """A local temporary folder for the assembled columns: in the work folder, or in the system's
+    if that is remote."""
     parent_folder = None if is_remote(plan.job.work_folder) else plan.job.work_folder
     with tempfile.TemporaryDirectory(prefix="pellucid-", dir=parent_folder) as scratch:
         yield Path(scratch)

@@ -1,4 +1,5 @@
-"""Confidence intervals of thresholds: bootstrap over the validation images (Efron, 1979), percentile method."""
+"""Confidence intervals of thresholds: bootstrap over the validation images (Efron, 1979),
+percentile method."""
 
 from __future__ import annotations
 
@@ -14,35 +15,60 @@ from pellucid.evaluation.objectives import Objective, objective_values
 RESAMPLES = 200
 CONFIDENCE_LEVEL = 0.9
 MAX_UNBINNED = 20_000
-"""Above this number of predictions of a concept they are resampled individually, in BIN_COUNT bins of equal size, not by image:
-the interval is narrow then in any case."""
+"""Above this number of predictions of a concept they are resampled individually, in BIN_COUNT bins
+of equal size, not by image: the interval is narrow then in any case."""
 BIN_COUNT = 2_048
 Interval = tuple[float, float]
 
 
-def threshold_intervals(evaluation: Evaluation, resamples: int = RESAMPLES, seed: int = 0) -> list[Interval | None]:
-    """For each concept, the 90 % bootstrap interval of its threshold over validation sets of as many images.
+def threshold_intervals(
+    evaluation: Evaluation, resamples: int = RESAMPLES, seed: int = 0
+) -> list[Interval | None]:
+    """For each concept, the 90 % bootstrap interval of its threshold over validation sets of as
+    many images.
 
-    Fallback thresholds have the interval of all concepts together; None without predictions on validation.
+    Fallback thresholds have the interval of all concepts together; None without predictions on
+    validation.
     """
-    concept_scores = [load_concept_scores(evaluation, concept) for concept in range(len(evaluation.concepts))]
+    concept_scores = [
+        load_concept_scores(evaluation, concept) for concept in range(len(evaluation.concepts))
+    ]
     has_fallback = any(threshold.source == "fallback" for threshold in evaluation.thresholds)
-    score_sets = [bin_scores(scores) if len(scores[0]) > MAX_UNBINNED else scores for scores in ([*concept_scores, merge_scores(concept_scores)] if has_fallback else concept_scores)]
+    score_sets = [
+        bin_scores(scores) if len(scores[0]) > MAX_UNBINNED else scores
+        for scores in (
+            [*concept_scores, merge_scores(concept_scores)] if has_fallback else concept_scores
+        )
+    ]
     del concept_scores
-    covered_images = np.flatnonzero((evaluation.images.split == VALIDATION) & (evaluation.coverage != NOT_RUN))
+    covered_images = np.flatnonzero(
+        (evaluation.images.split == VALIDATION) & (evaluation.coverage != NOT_RUN)
+    )
     covered_index = np.zeros(len(evaluation.images), np.int64)
     covered_index[covered_images] = np.arange(len(covered_images))
     rng = np.random.default_rng(seed)
     replicates = np.full((resamples, len(score_sets)), np.nan)
     for sample in range(resamples):
-        image_weights = np.bincount(rng.integers(0, max(1, len(covered_images)), len(covered_images)), minlength=len(covered_images))
+        image_weights = np.bincount(
+            rng.integers(0, max(1, len(covered_images)), len(covered_images)),
+            minlength=len(covered_images),
+        )
         for set_index, scores in enumerate(score_sets):
             if isinstance(scores, ScoreBins):
                 replicates[sample, set_index] = replicate_bin_threshold(scores, rng)
             elif len(scores[0]):
-                replicates[sample, set_index] = replicate_threshold(scores[0], scores[1], image_weights[covered_index[scores[2]]])
-    intervals = [percentile_interval(replicates[:, set_index]) for set_index in range(len(score_sets))]
-    return [intervals[-1] if threshold.source == "fallback" and has_fallback else intervals[concept_index] for concept_index, threshold in enumerate(evaluation.thresholds)]
+                replicates[sample, set_index] = replicate_threshold(
+                    scores[0], scores[1], image_weights[covered_index[scores[2]]]
+                )
+    intervals = [
+        percentile_interval(replicates[:, set_index]) for set_index in range(len(score_sets))
+    ]
+    return [
+        intervals[-1]
+        if threshold.source == "fallback" and has_fallback
+        else intervals[concept_index]
+        for concept_index, threshold in enumerate(evaluation.thresholds)
+    ]
 
 
 ConceptScores = tuple[Float64Array, BoolArray, Int64Array]
@@ -54,7 +80,11 @@ def load_concept_scores(evaluation: Evaluation, concept: int) -> ConceptScores:
     state = evaluation.state[begin:end]
     is_counted = (state == MATCHED) | (state == WRONG)
     predictions = evaluation.predictions
-    return np.asarray(predictions.score[begin:end][is_counted]), np.asarray(state[is_counted] == MATCHED), np.asarray(predictions.image[begin:end][is_counted], np.int64)
+    return (
+        np.asarray(predictions.score[begin:end][is_counted]),
+        np.asarray(state[is_counted] == MATCHED),
+        np.asarray(predictions.image[begin:end][is_counted], np.int64),
+    )
 
 
 def empty_scores() -> ConceptScores:
@@ -62,30 +92,39 @@ def empty_scores() -> ConceptScores:
 
 
 def merge_scores(score_sets: list[ConceptScores]) -> ConceptScores:
-    score, is_match, image = (np.concatenate([scores[component] for scores in score_sets]) for component in range(3))
+    score, is_match, image = (
+        np.concatenate([scores[component] for scores in score_sets]) for component in range(3)
+    )
     order = np.argsort(-score, kind="stable")
     return score[order], is_match[order], image[order]
 
 
 def replicate_threshold(score: Float64Array, is_match: BoolArray, weights: Int64Array) -> float:
-    """The lowest threshold with the fewest errors, predictions weighted by the draws of their image; NaN if none was drawn."""
+    """The lowest threshold with the fewest errors, predictions weighted by the draws of their
+    image; NaN if none was drawn."""
     is_drawn = weights > 0
     score, is_match, weights = score[is_drawn], is_match[is_drawn], weights[is_drawn]
     if not len(score):
         return np.nan
     is_last_of_score = np.append(score[1:] != score[:-1], True)
-    errors = np.concatenate([[0], np.cumsum(np.where(is_match, -weights, weights))[is_last_of_score]])
+    errors = np.concatenate(
+        [[0], np.cumsum(np.where(is_match, -weights, weights))[is_last_of_score]]
+    )
     best_index = len(errors) - 1 - int(np.argmin(errors[::-1]))
     distinct_scores = score[is_last_of_score]
     if best_index == 0:
         return float(np.nextafter(score[0], np.inf))
-    return float(distinct_scores[-1]) if best_index == len(distinct_scores) else float((distinct_scores[best_index - 1] + distinct_scores[best_index]) / 2)
+    return (
+        float(distinct_scores[-1])
+        if best_index == len(distinct_scores)
+        else float((distinct_scores[best_index - 1] + distinct_scores[best_index]) / 2)
+    )
 
 
 @dataclass(frozen=True, eq=False)
 class ScoreBins:
-    """Predictions in BIN_COUNT equal bins, best first: number of matches and errors per bin. thresholds: the value that includes the first
-    0, 1, 2, ... bins."""
+    """Predictions in BIN_COUNT equal bins, best first: number of matches and errors per bin.
+    thresholds: the value that includes the first 0, 1, 2, ... bins."""
 
     match_counts: Int64Array
     error_counts: Int64Array
@@ -101,8 +140,11 @@ def bin_scores(scores: ConceptScores) -> ScoreBins:
 
 
 def replicate_bin_threshold(bins: ScoreBins, rng: np.random.Generator) -> float:
-    """The lowest threshold with the fewest errors, predictions resampled individually; thresholds are between bins."""
-    errors = np.concatenate([[0], np.cumsum(rng.poisson(bins.error_counts) - rng.poisson(bins.match_counts))])
+    """The lowest threshold with the fewest errors, predictions resampled individually; thresholds
+    are between bins."""
+    errors = np.concatenate(
+        [[0], np.cumsum(rng.poisson(bins.error_counts) - rng.poisson(bins.match_counts))]
+    )
     return float(bins.thresholds[len(errors) - 1 - int(np.argmin(errors[::-1]))])
 
 
@@ -111,47 +153,116 @@ def percentile_interval(replicates: Float64Array) -> Interval | None:
     valid_replicates = replicates[~np.isnan(replicates)]
     if not len(valid_replicates):
         return None
-    low, high = np.quantile(valid_replicates, [(1 - CONFIDENCE_LEVEL) / 2, (1 + CONFIDENCE_LEVEL) / 2], method="inverted_cdf").tolist()
+    low, high = np.quantile(
+        valid_replicates,
+        [(1 - CONFIDENCE_LEVEL) / 2, (1 + CONFIDENCE_LEVEL) / 2],
+        method="inverted_cdf",
+    ).tolist()
     return float(low), float(high)
 
 
 def objective_interval(
-    evaluation: Evaluation, concept: int | None, objective: Objective, resamples: int = RESAMPLES, seed: int = 0
+    evaluation: Evaluation,
+    concept: int | None,
+    objective: Objective,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> Interval | None:
-    """Interval of a threshold for an objective, of one concept or all together; None if few replicates reach the objective."""
+    """Interval of a threshold for an objective, of one concept or all together; None if few
+    replicates reach the objective."""
     concepts = [concept] if concept is not None else list(range(len(evaluation.concepts)))
-    score, is_match, image = merge_scores([load_concept_scores(evaluation, concept_index) for concept_index in concepts] or [empty_scores()])
+    score, is_match, image = merge_scores(
+        [load_concept_scores(evaluation, concept_index) for concept_index in concepts]
+        or [empty_scores()]
+    )
     if not len(score):
         return None
-    covered_images = np.flatnonzero((evaluation.images.split == VALIDATION) & (evaluation.coverage != NOT_RUN))
+    covered_images = np.flatnonzero(
+        (evaluation.images.split == VALIDATION) & (evaluation.coverage != NOT_RUN)
+    )
     covered_index = np.zeros(len(evaluation.images), np.int64)
     covered_index[covered_images] = np.arange(len(covered_images))
     concept_starts = evaluation.matchable_starts[VALIDATION]
-    annotation_rows = np.concatenate([evaluation.matchable_annotations[concept_starts[concept_index] : concept_starts[concept_index + 1]] for concept_index in concepts])
-    annotations_per_image = np.bincount(covered_index[evaluation.annotations.image[annotation_rows]], minlength=len(covered_images))
+    annotation_rows = np.concatenate(
+        [
+            evaluation.matchable_annotations[
+                concept_starts[concept_index] : concept_starts[concept_index + 1]
+            ]
+            for concept_index in concepts
+        ]
+    )
+    annotations_per_image = np.bincount(
+        covered_index[evaluation.annotations.image[annotation_rows]], minlength=len(covered_images)
+    )
     bins = bin_scores((score, is_match, image)) if len(score) > MAX_UNBINNED else None
     rng = np.random.default_rng(seed)
     replicates = np.full(resamples, np.nan)
     for sample in range(resamples):
         if bins is not None:
-            match_counts, error_counts = rng.poisson(bins.match_counts), rng.poisson(bins.error_counts)
-            replicates[sample] = replicate_objective_threshold(bins.thresholds, np.cumsum(match_counts), np.cumsum(match_counts + error_counts), float(rng.poisson(len(annotation_rows))), objective)
+            match_counts, error_counts = (
+                rng.poisson(bins.match_counts),
+                rng.poisson(bins.error_counts),
+            )
+            replicates[sample] = replicate_objective_threshold(
+                bins.thresholds,
+                np.cumsum(match_counts),
+                np.cumsum(match_counts + error_counts),
+                float(rng.poisson(len(annotation_rows))),
+                objective,
+            )
             continue
-        image_weights = np.bincount(rng.integers(0, len(covered_images), len(covered_images)), minlength=len(covered_images))
+        image_weights = np.bincount(
+            rng.integers(0, len(covered_images), len(covered_images)), minlength=len(covered_images)
+        )
         weights = image_weights[covered_index[image]]
         is_drawn = weights > 0
-        is_last_of_score = np.append(score[is_drawn][1:] != score[is_drawn][:-1], True)[: int(is_drawn.sum())]
-        tp, predicted_counts = (np.cumsum(increments[is_drawn])[is_last_of_score] for increments in (weights * is_match, weights))
+        is_last_of_score = np.append(score[is_drawn][1:] != score[is_drawn][:-1], True)[
+            : int(is_drawn.sum())
+        ]
+        tp, predicted_counts = (
+            np.cumsum(increments[is_drawn])[is_last_of_score]
+            for increments in (weights * is_match, weights)
+        )
         distinct_scores = score[is_drawn][is_last_of_score]
         if len(distinct_scores):
-            midpoints = np.append((distinct_scores[:-1] + distinct_scores[1:]) / 2, distinct_scores[-1])
-            candidate_thresholds = np.concatenate([[np.nextafter(distinct_scores[0], np.inf)], midpoints])
-            replicates[sample] = replicate_objective_threshold(candidate_thresholds, tp, predicted_counts, float((image_weights * annotations_per_image).sum()), objective)
-    return percentile_interval(replicates) if (~np.isnan(replicates)).mean() > CONFIDENCE_LEVEL / 2 else None
+            midpoints = np.append(
+                (distinct_scores[:-1] + distinct_scores[1:]) / 2, distinct_scores[-1]
+            )
+            candidate_thresholds = np.concatenate(
+                [[np.nextafter(distinct_scores[0], np.inf)], midpoints]
+            )
+            replicates[sample] = replicate_objective_threshold(
+                candidate_thresholds,
+                tp,
+                predicted_counts,
+                float((image_weights * annotations_per_image).sum()),
+                objective,
+            )
+    return (
+        percentile_interval(replicates)
+        if (~np.isnan(replicates)).mean() > CONFIDENCE_LEVEL / 2
+        else None
+    )
 
 
-def replicate_objective_threshold(candidate_thresholds: Float64Array, tp: Int64Array, predicted_counts: Int64Array, annotation_count: float, objective: Objective) -> float:
-    """candidate_thresholds: one more than the sums; the first predicts nothing. NaN if none reaches the objective."""
-    objective_value = objective_values(objective, np.concatenate([[0.0], tp]), np.concatenate([[0.0], predicted_counts]), max(annotation_count, float(tp[-1])))
+def replicate_objective_threshold(
+    candidate_thresholds: Float64Array,
+    tp: Int64Array,
+    predicted_counts: Int64Array,
+    annotation_count: float,
+    objective: Objective,
+) -> float:
+    """candidate_thresholds: one more than the sums; the first predicts nothing. NaN if none
+    reaches the objective."""
+    objective_value = objective_values(
+        objective,
+        np.concatenate([[0.0], tp]),
+        np.concatenate([[0.0], predicted_counts]),
+        max(annotation_count, float(tp[-1])),
+    )
     best_index = len(objective_value) - 1 - int(np.argmax(objective_value[::-1]))
-    return np.nan if np.isneginf(objective_value[best_index]) else float(candidate_thresholds[best_index])
+    return (
+        np.nan
+        if np.isneginf(objective_value[best_index])
+        else float(candidate_thresholds[best_index])
+    )

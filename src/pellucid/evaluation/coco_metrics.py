@@ -1,7 +1,8 @@
 """COCO metrics of boxes, equal to those of pycocotools, without loops over images.
 
-Matching is done for ten IoUs and four area ranges on the overlapping pairs of boxes; precision is evaluated
-at true positives only, as it falls between them. The kernel does it in one pass; `tally_numpy` is the NumPy version.
+Matching is done for ten IoUs and four area ranges on the overlapping pairs of boxes; precision is
+evaluated at true positives only, as it falls between them. The kernel does it in one pass;
+`tally_numpy` is the NumPy version.
 """
 
 from __future__ import annotations
@@ -31,13 +32,19 @@ IOUS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0, 1, 101)
 MAX_DETECTIONS = (1, 10, 100)
 """Maximum number of detections per image and concept, by descending score."""
-AREA_RANGES = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
+AREA_RANGES = {
+    "all": (0.0, 1e10),
+    "small": (0.0, 32.0**2),
+    "medium": (32.0**2, 96.0**2),
+    "large": (96.0**2, 1e10),
+}
 """Square pixels, both bounds inclusive."""
 
 
 @dataclass(frozen=True, eq=False)
 class CocoMetrics:
-    """stats: the twelve metrics by COCO name, None where COCO gives -1 · ap: AP per concept, NaN without annotations."""
+    """stats: the twelve metrics by COCO name, None where COCO gives -1 · ap: AP per concept, NaN
+    without annotations."""
 
     stats: dict[str, float | None]
     ap: Float64Array
@@ -57,8 +64,9 @@ class CocoInputs:
 
 @dataclass(frozen=True, eq=False)
 class CocoTally:
-    """precision: float64 (areas, IoUs, concepts, recalls), the maximum at that recall or higher · hits: int64 (areas, caps, IoUs,
-    concepts), true positives · positives: int64 (areas, concepts), annotations that count."""
+    """precision: float64 (areas, IoUs, concepts, recalls), the maximum at that recall or higher ·
+    hits: int64 (areas, caps, IoUs, concepts), true positives · positives: int64 (areas, concepts),
+    annotations that count."""
 
     precision: Float64Array
     hits: Int64Array
@@ -66,35 +74,58 @@ class CocoTally:
 
 
 def compute_coco_metrics(evaluation: Evaluation, split: int) -> CocoMetrics:
-    """AP and AR over the covered images of a split, as pycocotools' `COCOeval` with its default parameters."""
+    """AP and AR over the covered images of a split, as pycocotools' `COCOeval` with its default
+    parameters."""
     inputs = coco_inputs(evaluation, split)
     return coco_metrics(inputs, len(evaluation.concepts), len(evaluation.images))
 
 
 def coco_metrics(inputs: CocoInputs, concept_count: int, image_count: int) -> CocoMetrics:
-    tally = tally_numpy(inputs, concept_count, image_count) if _native.library is None else tally_native(inputs, concept_count, image_count)
+    tally = (
+        tally_numpy(inputs, concept_count, image_count)
+        if _native.library is None
+        else tally_native(inputs, concept_count, image_count)
+    )
     has_annotations = tally.positives > 0
     precision = np.where(has_annotations[:, None], tally.precision.mean(axis=-1), np.nan)
-    recall = np.where(has_annotations[:, None, None], tally.hits / np.maximum(tally.positives, 1)[:, None, None], np.nan)
+    recall = np.where(
+        has_annotations[:, None, None],
+        tally.hits / np.maximum(tally.positives, 1)[:, None, None],
+        np.nan,
+    )
     return CocoMetrics(coco_stats(precision, recall), np.mean(precision[0], axis=0))
 
 
 def tally_numpy(inputs: CocoInputs, concept_count: int, image_count: int) -> CocoTally:
-    rank = rank_in_group(inputs.predictions.concept.astype(np.int64) * image_count + inputs.predictions.image)
+    rank = rank_in_group(
+        inputs.predictions.concept.astype(np.int64) * image_count + inputs.predictions.image
+    )
     is_considered = rank < MAX_DETECTIONS[-1]
     predictions, rank = inputs.predictions.take(is_considered), rank[is_considered]
     concept_starts = np.searchsorted(predictions.concept, np.arange(concept_count + 1))
     inputs = CocoInputs(predictions, inputs.annotations, concept_starts)
-    pairs = [np.concatenate(arrays) for arrays in zip(*close_pairs(inputs, concept_count), strict=True)]
+    pairs = [
+        np.concatenate(arrays) for arrays in zip(*close_pairs(inputs, concept_count), strict=True)
+    ]
     tally = empty_tally(concept_count)
     for area_index, (min_area, max_area) in enumerate(AREA_RANGES.values()):
-        is_ignored = inputs.annotations.ignore | is_outside_range(annotation_areas(inputs.annotations), min_area, max_area)
-        tally.positives[area_index] = np.bincount(inputs.annotations.concept[~is_ignored], minlength=concept_count)
+        is_ignored = inputs.annotations.ignore | is_outside_range(
+            annotation_areas(inputs.annotations), min_area, max_area
+        )
+        tally.positives[area_index] = np.bincount(
+            inputs.annotations.concept[~is_ignored], minlength=concept_count
+        )
         for iou_index, iou in enumerate(IOUS):
-            is_tp, is_skipped = match_at_iou(inputs, pairs, is_ignored, min_area, max_area, float(iou))
-            tally.precision[area_index, iou_index] = precision_at_recalls(inputs, is_tp, is_skipped, tally.positives[area_index])
+            is_tp, is_skipped = match_at_iou(
+                inputs, pairs, is_ignored, min_area, max_area, float(iou)
+            )
+            tally.precision[area_index, iou_index] = precision_at_recalls(
+                inputs, is_tp, is_skipped, tally.positives[area_index]
+            )
             for cap_index, max_detections in enumerate(MAX_DETECTIONS):
-                tally.hits[area_index, cap_index, iou_index] = np.bincount(predictions.concept[is_tp & (rank < max_detections)], minlength=concept_count)
+                tally.hits[area_index, cap_index, iou_index] = np.bincount(
+                    predictions.concept[is_tp & (rank < max_detections)], minlength=concept_count
+                )
     return tally
 
 
@@ -110,22 +141,47 @@ def tally_native(inputs: CocoInputs, concept_count: int, image_count: int) -> Co
     """The same by the kernel (bitwise equal), with concepts on several threads."""
     assert _native.library is not None
     library, pointer, int64_arg = _native.library, _native.pointer, _native.int64_arg
-    run_annotations = group_by_run(inputs.annotations, inputs.annotations.concept, concept_count, image_count)
-    area = np.ascontiguousarray(annotation_areas(inputs.annotations)[run_annotations.annotation_rows])
-    image, box = (np.ascontiguousarray(array) for array in (inputs.predictions.image, inputs.predictions.box))
-    constants = [IOUS, np.array(list(AREA_RANGES.values())), RECALLS, np.array(MAX_DETECTIONS, np.int64)]
+    run_annotations = group_by_run(
+        inputs.annotations, inputs.annotations.concept, concept_count, image_count
+    )
+    area = np.ascontiguousarray(
+        annotation_areas(inputs.annotations)[run_annotations.annotation_rows]
+    )
+    image, box = (
+        np.ascontiguousarray(array) for array in (inputs.predictions.image, inputs.predictions.box)
+    )
+    constants = [
+        IOUS,
+        np.array(list(AREA_RANGES.values())),
+        RECALLS,
+        np.array(MAX_DETECTIONS, np.int64),
+    ]
     settings = _native.CocoSettings(*(pointer(constant) for constant in constants))
     annotation_pointers, tally = run_annotations.pointers, empty_tally(concept_count)
 
     def tally_span(first_concept: int, last_concept: int) -> None:
-        image_slots, image_counts = np.full(image_count, -1, np.int32), np.zeros(image_count, np.int32)
+        image_slots, image_counts = (
+            np.full(image_count, -1, np.int32),
+            np.zeros(image_count, np.int32),
+        )
         _native.check_memory(
             library.coco_runs(
-                int64_arg(first_concept), int64_arg(last_concept), int64_arg(concept_count), pointer(inputs.concept_starts), pointer(image), pointer(box), ctypes.byref(annotation_pointers),
-                pointer(area), ctypes.byref(settings), pointer(image_slots), pointer(image_counts), pointer(tally.precision), pointer(tally.hits),
+                int64_arg(first_concept),
+                int64_arg(last_concept),
+                int64_arg(concept_count),
+                pointer(inputs.concept_starts),
+                pointer(image),
+                pointer(box),
+                ctypes.byref(annotation_pointers),
+                pointer(area),
+                ctypes.byref(settings),
+                pointer(image_slots),
+                pointer(image_counts),
+                pointer(tally.precision),
+                pointer(tally.hits),
                 pointer(tally.positives),
             )
-        )  # fmt: skip
+        )
 
     _native.run_parallel(tally_span, _native.balanced_spans(inputs.concept_starts))
     return tally
@@ -137,20 +193,31 @@ def coco_inputs(evaluation: Evaluation, split: int) -> CocoInputs:
     begin, end = evaluation.all_predictions.split_span(split)
     predictions = evaluation.predictions.take(slice(begin, end))
     first_run = split * len(evaluation.concepts)
-    concept_starts = evaluation.row_index.start[first_run : first_run + len(evaluation.concepts) + 1] - begin
-    annotations, predictions, concept_starts = drop_unverified(evaluation.images, annotations, predictions, concept_starts)
+    concept_starts = (
+        evaluation.row_index.start[first_run : first_run + len(evaluation.concepts) + 1] - begin
+    )
+    annotations, predictions, concept_starts = drop_unverified(
+        evaluation.images, annotations, predictions, concept_starts
+    )
     image_rank = image_id_ranks(evaluation.images)
     if (np.diff(image_rank) < 0).any():  # else gallery order is correct
         score_order = np.arange(len(predictions), dtype=np.int32)
-        ranked_predictions = predictions.replace(image=image_rank[predictions.image].astype(np.int32))
+        ranked_predictions = predictions.replace(
+            image=image_rank[predictions.image].astype(np.int32)
+        )
         sort_runs_by_score(score_order, concept_starts, ranked_predictions)
         predictions = predictions.take(score_order)
     return CocoInputs(predictions, annotations, concept_starts)
 
 
-def drop_unverified(images: Images, annotations: Annotations, predictions: Predictions, concept_starts: Int64Array) -> tuple[Annotations, Predictions, Int64Array]:
-    """As in LVIS: drop unverified predictions and negative annotations. concept_starts: the first prediction of each concept."""
-    is_unverified = unverified_predictions(len(concept_starts) - 1, images, annotations, predictions)
+def drop_unverified(
+    images: Images, annotations: Annotations, predictions: Predictions, concept_starts: Int64Array
+) -> tuple[Annotations, Predictions, Int64Array]:
+    """As in LVIS: drop unverified predictions and negative annotations. concept_starts: the first
+    prediction of each concept."""
+    is_unverified = unverified_predictions(
+        len(concept_starts) - 1, images, annotations, predictions
+    )
     if is_unverified.any():
         predictions = predictions.take(~is_unverified)
         concept_starts = np.searchsorted(predictions.concept, np.arange(len(concept_starts)))
@@ -158,10 +225,13 @@ def drop_unverified(images: Images, annotations: Annotations, predictions: Predi
 
 
 def image_id_ranks(images: Images) -> Int64Array:
-    """Rank of each image among equal scores: by id, as in pycocotools; by path if ids are not integers."""
+    """Rank of each image among equal scores: by id, as in pycocotools; by path if ids are not
+    integers."""
     image_ids = [source_id.split("\n")[0] for source_id in images.source_id]
     if all(image_id.removeprefix("-").isdecimal() for image_id in image_ids):
-        order = np.array(sorted(range(len(images)), key=lambda image_row: int(image_ids[image_row])), np.int64)
+        order = np.array(
+            sorted(range(len(images)), key=lambda image_row: int(image_ids[image_row])), np.int64
+        )
         rank = np.empty(len(order), np.int64)
         rank[order] = np.arange(len(order))
         return rank
@@ -176,15 +246,21 @@ def rank_in_group(group_keys: Int64Array) -> Int64Array:
     is_first[1:] = sorted_keys[1:] != sorted_keys[:-1]
     group_starts = np.flatnonzero(is_first)
     rank = np.empty(len(group_keys), np.int64)
-    rank[order] = np.arange(len(group_keys)) - np.repeat(group_starts, np.diff(np.append(group_starts, len(group_keys))))
+    rank[order] = np.arange(len(group_keys)) - np.repeat(
+        group_starts, np.diff(np.append(group_starts, len(group_keys)))
+    )
     return rank
 
 
-def close_pairs(inputs: CocoInputs, concept_count: int) -> list[tuple[Int64Array, Int64Array, Float64Array]]:
+def close_pairs(
+    inputs: CocoInputs, concept_count: int
+) -> list[tuple[Int64Array, Int64Array, Float64Array]]:
     """Pairs that reach the lowest IoU threshold, grouped by prediction."""
     empty_batch = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
     batches = [empty_batch]
-    for prediction, annotation, pair_iou in overlapping_pairs(inputs.annotations, inputs.predictions, concept_count):
+    for prediction, annotation, pair_iou in overlapping_pairs(
+        inputs.annotations, inputs.predictions, concept_count
+    ):
         is_close = pair_iou >= IOUS[0]
         batches.append((prediction[is_close], annotation[is_close], pair_iou[is_close]))
     return batches
@@ -200,24 +276,39 @@ def is_outside_range(box_areas: Float64Array, min_area: float, max_area: float) 
 
 
 def match_at_iou(
-    inputs: CocoInputs, pairs: list[np.ndarray], is_ignored: BoolArray, min_area: float, max_area: float, iou_threshold: float
-) -> tuple[BoolArray, BoolArray]:  # fmt: skip
-    """Which predictions are true positives, and which are ignored, at one IoU threshold and area range."""
+    inputs: CocoInputs,
+    pairs: list[np.ndarray],
+    is_ignored: BoolArray,
+    min_area: float,
+    max_area: float,
+    iou_threshold: float,
+) -> tuple[BoolArray, BoolArray]:
+    """Which predictions are true positives, and which are ignored, at one IoU threshold and area
+    range."""
     prediction, annotation, pair_iou = pairs
     is_close = pair_iou >= min(iou_threshold, 1 - 1e-10)
     prediction_rows, assigned, _ = assign_greedily(
-        prediction[is_close], annotation[is_close], pair_iou[is_close], is_ignored[annotation[is_close]], inputs.annotations.ignore[annotation[is_close]]
+        prediction[is_close],
+        annotation[is_close],
+        pair_iou[is_close],
+        is_ignored[annotation[is_close]],
+        inputs.annotations.ignore[annotation[is_close]],
     )
     is_tp = np.zeros(len(inputs.predictions), bool)
     is_tp[prediction_rows] = ~is_ignored[assigned]
     assert inputs.predictions.box is not None
-    is_skipped = is_outside_range(inputs.predictions.box[:, 2] * inputs.predictions.box[:, 3], min_area, max_area)
+    is_skipped = is_outside_range(
+        inputs.predictions.box[:, 2] * inputs.predictions.box[:, 3], min_area, max_area
+    )
     is_skipped[prediction_rows] = is_ignored[assigned]
     return is_tp, is_skipped
 
 
-def precision_at_recalls(inputs: CocoInputs, is_tp: BoolArray, is_skipped: BoolArray, positives: Int64Array) -> Float64Array:
-    """Per concept, the interpolated precision at each of the 101 recalls; 0 if the recall is not reached."""
+def precision_at_recalls(
+    inputs: CocoInputs, is_tp: BoolArray, is_skipped: BoolArray, positives: Int64Array
+) -> Float64Array:
+    """Per concept, the interpolated precision at each of the 101 recalls; 0 if the recall is not
+    reached."""
     counted_totals = np.cumsum(~is_skipped)
     concept_offsets = np.concatenate([[0], counted_totals])[inputs.concept_starts]
     tp_rows = np.flatnonzero(is_tp)
@@ -227,21 +318,33 @@ def precision_at_recalls(inputs: CocoInputs, is_tp: BoolArray, is_skipped: BoolA
         first, last = edges[concept], edges[concept + 1]
         if first < last:
             tp_counts = np.arange(1, last - first + 1)
-            precision = tp_counts / (counted_totals[tp_rows[first:last]] - concept_offsets[concept] + np.spacing(1))
+            precision = tp_counts / (
+                counted_totals[tp_rows[first:last]] - concept_offsets[concept] + np.spacing(1)
+            )
             interpolated = np.maximum.accumulate(precision[::-1])[::-1]
             recall_position = np.searchsorted(tp_counts / positives[concept], RECALLS)
-            recall_precision[concept, recall_position < len(interpolated)] = interpolated[recall_position[recall_position < len(interpolated)]]
+            recall_precision[concept, recall_position < len(interpolated)] = interpolated[
+                recall_position[recall_position < len(interpolated)]
+            ]
     return recall_precision
 
 
 def coco_stats(precision: Float64Array, recall: Float64Array) -> dict[str, float | None]:
     small, medium, large = 1, 2, 3
     return {
-        "AP": mean_valid(precision[0]), "AP50": mean_valid(precision[0, 0]), "AP75": mean_valid(precision[0, 5]),
-        "APs": mean_valid(precision[small]), "APm": mean_valid(precision[medium]), "APl": mean_valid(precision[large]),
-        "AR1": mean_valid(recall[0, 0]), "AR10": mean_valid(recall[0, 1]), "AR100": mean_valid(recall[0, 2]),
-        "ARs": mean_valid(recall[small, 2]), "ARm": mean_valid(recall[medium, 2]), "ARl": mean_valid(recall[large, 2]),
-    }  # fmt: skip
+        "AP": mean_valid(precision[0]),
+        "AP50": mean_valid(precision[0, 0]),
+        "AP75": mean_valid(precision[0, 5]),
+        "APs": mean_valid(precision[small]),
+        "APm": mean_valid(precision[medium]),
+        "APl": mean_valid(precision[large]),
+        "AR1": mean_valid(recall[0, 0]),
+        "AR10": mean_valid(recall[0, 1]),
+        "AR100": mean_valid(recall[0, 2]),
+        "ARs": mean_valid(recall[small, 2]),
+        "ARm": mean_valid(recall[medium, 2]),
+        "ARl": mean_valid(recall[large, 2]),
+    }
 
 
 def mean_valid(metric_values: Float64Array) -> float | None:

@@ -14,7 +14,8 @@ from pellucid.evaluation.sorted_runs import IndirectColumn
 
 @dataclass(frozen=True, eq=False)
 class OutcomeCounts:
-    """Per concept, int64 (concepts,): items of the tab All, those at or above the threshold, and TP, FP, FN there."""
+    """Per concept, int64 (concepts,): items of the tab All, those at or above the threshold, and
+    TP, FP, FN there."""
 
     total: Int64Array
     above_threshold: Int64Array
@@ -25,15 +26,29 @@ class OutcomeCounts:
 
 def count_outcomes(evaluation: Evaluation, split: int, thresholds: Float64Array) -> OutcomeCounts:
     """The sizes of the four tabs for every concept, by binary search in each run."""
-    tp, fp = (evaluation.count_above_thresholds(runs_name, split, thresholds) for runs_name in ("matched", "wrong"))
+    tp, fp = (
+        evaluation.count_above_thresholds(runs_name, split, thresholds)
+        for runs_name in ("matched", "wrong")
+    )
     fn = evaluation.annotation_counts(split) - tp
     totals = evaluation.all_predictions.lengths(split)
-    return OutcomeCounts(totals, evaluation.count_above_thresholds("all_predictions", split, thresholds), tp, fp, fn)
+    return OutcomeCounts(
+        totals, evaluation.count_above_thresholds("all_predictions", split, thresholds), tp, fp, fn
+    )
 
 
 def precompute(evaluation: Evaluation) -> Evaluation:
     """The evaluation with all derived data computed, as it is saved with a version."""
-    return replace(evaluation, index=EvaluationIndex(evaluation.row_index, evaluation.thresholds, evaluation.unmatched_index, evaluation.optimal_counts, split_histograms(evaluation)))
+    return replace(
+        evaluation,
+        index=EvaluationIndex(
+            evaluation.row_index,
+            evaluation.thresholds,
+            evaluation.unmatched_index,
+            evaluation.optimal_counts,
+            split_histograms(evaluation),
+        ),
+    )
 
 
 def ratio(numerator: float, denominator: float) -> float | None:
@@ -55,7 +70,8 @@ def f1(tp: int, fp: int, fn: int) -> float | None:
 
 @dataclass(frozen=True, eq=False)
 class Histogram:
-    """Items of the tab All by score: edges float64 (bins + 1,), ascending; right, wrong, other int64 (bins,).
+    """Items of the tab All by score: edges float64 (bins + 1,), ascending; right, wrong, other
+    int64 (bins,).
 
     Bins are half-open [lower, upper); the last one includes its upper edge.
     """
@@ -67,30 +83,52 @@ class Histogram:
 
 
 SCORE_BAR_BINS = 120
-"""Bins of the score histogram next to the gallery; the one over all concepts is saved with a version."""
+"""Bins of the score histogram next to the gallery; the one over all concepts is saved with a
+version."""
 
 
 def histogram(evaluation: Evaluation, split: int, concept: int | None, bins: int) -> Histogram:
     """Histogram of the scores of the tab All: matches, errors, and others (ignored)."""
     if concept is None and bins == SCORE_BAR_BINS and evaluation.index is not None:
-        edges, match_counts, error_counts, other_counts = (evaluation.index.histograms[histogram_key][split] for histogram_key in ("edges", "right", "wrong", "other"))
+        edges, match_counts, error_counts, other_counts = (
+            evaluation.index.histograms[histogram_key][split]
+            for histogram_key in ("edges", "right", "wrong", "other")
+        )
         return Histogram(edges, match_counts, error_counts, other_counts)
     runs = evaluation.predicted_concepts if concept is None else evaluation.all_predictions
     begin, end = runs.split_span(split) if concept is None else runs.span(split, concept)
     positions = slice(begin, end)
-    score, state = runs.score[positions], IndirectColumn(evaluation.state, runs.table_rows)[positions]
+    score, state = (
+        runs.score[positions],
+        IndirectColumn(evaluation.state, runs.table_rows)[positions],
+    )
     edges = bin_edges(score, bins)
-    outcome_counts = [np.histogram(score[has_outcome], edges)[0] for has_outcome in (state == MATCHED, state == WRONG)]
+    outcome_counts = [
+        np.histogram(score[has_outcome], edges)[0]
+        for has_outcome in (state == MATCHED, state == WRONG)
+    ]
     total_counts = np.histogram(score, edges)[0]
-    return Histogram(edges, outcome_counts[0], outcome_counts[1], total_counts - outcome_counts[0] - outcome_counts[1])
+    return Histogram(
+        edges,
+        outcome_counts[0],
+        outcome_counts[1],
+        total_counts - outcome_counts[0] - outcome_counts[1],
+    )
 
 
 def split_histograms(evaluation: Evaluation) -> dict[str, np.ndarray]:
     """Histograms over all concepts, one row per split, by column name."""
     if evaluation.index is not None:
         return evaluation.index.histograms
-    histograms = [histogram(evaluation, split, None, SCORE_BAR_BINS) for split in range(len(SPLITS))]
-    return {histogram_key: np.stack([getattr(split_histogram, histogram_key) for split_histogram in histograms]) for histogram_key in ("edges", "right", "wrong", "other")}
+    histograms = [
+        histogram(evaluation, split, None, SCORE_BAR_BINS) for split in range(len(SPLITS))
+    ]
+    return {
+        histogram_key: np.stack(
+            [getattr(split_histogram, histogram_key) for split_histogram in histograms]
+        )
+        for histogram_key in ("edges", "right", "wrong", "other")
+    }
 
 
 def bin_edges(score: Float64Array, bins: int) -> Float64Array:

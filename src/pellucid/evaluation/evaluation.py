@@ -40,8 +40,9 @@ RUNS_NAMES: tuple[RunsName, ...] = ("all_predictions", "predicted_concepts", "ma
 
 @dataclass(frozen=True, eq=False)
 class EvaluationIndex:
-    """Precomputed data of an evaluation. optimal_counts: see Evaluation.optimal_counts; histograms: see counts.split_histograms ·
-    predictions_by_image: a second copy of columns in that order, if stored."""
+    """Precomputed data of an evaluation. optimal_counts: see Evaluation.optimal_counts;
+    histograms: see counts.split_histograms · predictions_by_image: a second copy of columns in
+    that order, if stored."""
 
     row_index: RowIndex
     thresholds: tuple[Threshold, ...]
@@ -55,10 +56,11 @@ class EvaluationIndex:
 class Evaluation:
     """The threshold-independent results, and what is derived from them.
 
-    images are sorted by path, so that an image's index is its rank among ties. predictions are sorted
-    by (split, concept, score descending, image, input order); state, partner and iou belong to them (see Matching).
-    annotations keep their input order; answer and own (prediction rows, -1 if none) belong to them.
-    index: precomputed data derived from these, if any. known_thresholds: the thresholds, if only they are precomputed.
+    images are sorted by path, so that an image's index is its rank among ties. predictions are
+    sorted by (split, concept, score descending, image, input order); state, partner and iou belong
+    to them (see Matching). annotations keep their input order; answer and own (prediction rows, -1
+    if none) belong to them. index: precomputed data derived from these, if any. known_thresholds:
+    the thresholds, if only they are precomputed.
     """
 
     kind: Kind
@@ -83,7 +85,14 @@ class Evaluation:
         if self.index is not None:
             return self.index.row_index
         return build_row_index(
-            self.kind, len(self.concepts), self.images, self.coverage, self.annotations, self.predictions, self.state, self.answer
+            self.kind,
+            len(self.concepts),
+            self.images,
+            self.coverage,
+            self.annotations,
+            self.predictions,
+            self.state,
+            self.answer,
         )
 
     @cached_property
@@ -93,7 +102,12 @@ class Evaluation:
             return self.index.predictions_by_image
         predictions, prediction_rows = self.predictions, self.row_index.prediction_of_image
         box = None if predictions.box is None else IndirectColumn(predictions.box, prediction_rows)
-        return PredictionsByImage(IndirectColumn(predictions.concept, prediction_rows), IndirectColumn(predictions.score, prediction_rows), box, IndirectColumn(self.state, prediction_rows))
+        return PredictionsByImage(
+            IndirectColumn(predictions.concept, prediction_rows),
+            IndirectColumn(predictions.score, prediction_rows),
+            box,
+            IndirectColumn(self.state, prediction_rows),
+        )
 
     @cached_property
     def all_predictions(self) -> SortedRuns:
@@ -102,52 +116,83 @@ class Evaluation:
 
     @cached_property
     def predicted_concepts(self) -> SortedRuns:
-        """The tab All with all concepts selected: in classification each image once, with its predicted concept."""
+        """The tab All with all concepts selected: in classification each image once, with its
+        predicted concept."""
         if self.kind != "classification":
             return self.all_predictions
-        return self._build_runs(self.row_index.predicted, self.row_index.predicted_start, self.row_index.predicted_index)
+        return self._build_runs(
+            self.row_index.predicted, self.row_index.predicted_start, self.row_index.predicted_index
+        )
 
     @cached_property
     def matched(self) -> SortedRuns:
-        return self._build_runs(self.row_index.matched, self.row_index.matched_start, self.row_index.matched_index)
+        return self._build_runs(
+            self.row_index.matched, self.row_index.matched_start, self.row_index.matched_index
+        )
 
     @cached_property
     def wrong(self) -> SortedRuns:
-        """Predictions that match no annotation; the tab Missing has those at or above the threshold."""
-        return self._build_runs(self.row_index.wrong, self.row_index.wrong_start, self.row_index.wrong_index)
+        """Predictions that match no annotation; the tab Missing has those at or above the
+        threshold."""
+        return self._build_runs(
+            self.row_index.wrong, self.row_index.wrong_start, self.row_index.wrong_index
+        )
 
     @property
     def matchable_annotations(self) -> Int32Array:
-        """Rows of annotations that a prediction can match: positive, not ignored, image covered by the model;
-        sorted by (split, concept), then image and input order."""
+        """Rows of annotations that a prediction can match: positive, not ignored, image covered by
+        the model; sorted by (split, concept), then image and input order."""
         return self.row_index.annotated
 
     @cached_property
     def matchable_starts(self) -> Int64Array:
-        """int64 (splits, concepts + 1): start of the matchable annotations of each split and concept."""
+        """int64 (splits, concepts + 1): start of the matchable annotations of each split and
+        concept."""
         run_starts, concept_count = self.row_index.annotated_start, len(self.concepts)
-        return np.stack([run_starts[split * concept_count : (split + 1) * concept_count + 1] for split in range(len(SPLITS))])
+        return np.stack(
+            [
+                run_starts[split * concept_count : (split + 1) * concept_count + 1]
+                for split in range(len(SPLITS))
+            ]
+        )
 
     @property
     def answer_score(self) -> Float64Array:
         """Per annotation, the score of the prediction that matched it; -inf if none."""
         return self.row_index.answer_score
 
-    def _build_runs(self, table_rows: Int32Array | None, run_starts: Int64Array, score_index: Float64Array) -> SortedRuns:
+    def _build_runs(
+        self, table_rows: Int32Array | None, run_starts: Int64Array, score_index: Float64Array
+    ) -> SortedRuns:
         predictions = self.predictions
-        return build_runs(table_rows, run_starts, len(SPLITS), predictions.score, predictions.image, predictions.order, score_index)
+        return build_runs(
+            table_rows,
+            run_starts,
+            len(SPLITS),
+            predictions.score,
+            predictions.image,
+            predictions.order,
+            score_index,
+        )
 
     def annotation_counts(self, split: int) -> Int64Array:
         """Per concept, the number of matchable annotations of the split."""
         return np.asarray(np.diff(self.matchable_starts[split]))
 
     def concept_predictions(self, split: int, concept: int) -> ScoredPredictions:
-        """The concept's predictions that count in the split (not ignored), for threshold sweeps and metrics."""
+        """The concept's predictions that count in the split (not ignored), for threshold sweeps
+        and metrics."""
         begin, end = self.all_predictions.span(split, concept)
         state = self.state[begin:end]
         is_counted = (state == MATCHED) | (state == WRONG)
-        annotation_count = int(self.matchable_starts[split, concept + 1] - self.matchable_starts[split, concept])
-        return ScoredPredictions(self.predictions.score[begin:end][is_counted], state[is_counted] == MATCHED, annotation_count)
+        annotation_count = int(
+            self.matchable_starts[split, concept + 1] - self.matchable_starts[split, concept]
+        )
+        return ScoredPredictions(
+            self.predictions.score[begin:end][is_counted],
+            state[is_counted] == MATCHED,
+            annotation_count,
+        )
 
     @cached_property
     def thresholds(self) -> tuple[Threshold, ...]:
@@ -156,7 +201,14 @@ class Evaluation:
             return self.index.thresholds
         if self.known_thresholds is not None:
             return self.known_thresholds
-        return tuple(min_error_thresholds([self.concept_predictions(VALIDATION, concept) for concept in range(len(self.concepts))]))
+        return tuple(
+            min_error_thresholds(
+                [
+                    self.concept_predictions(VALIDATION, concept)
+                    for concept in range(len(self.concepts))
+                ]
+            )
+        )
 
     @cached_property
     def optimal_thresholds(self) -> Float64Array:
@@ -165,50 +217,89 @@ class Evaluation:
 
     @cached_property
     def optimal_counts(self) -> dict[RunsName, Int64Array]:
-        """Per kind of run, int64 (splits, concepts): number of rows at or above the optimal threshold."""
+        """Per kind of run, int64 (splits, concepts): number of rows at or above the optimal
+        threshold."""
         if self.index is not None:
             return self.index.optimal_counts
         all_concepts = np.arange(len(self.concepts))
         return {
-            runs_name: np.stack([count_above_thresholds(getattr(self, runs_name), split, all_concepts, self.optimal_thresholds) for split in range(len(SPLITS))]) for runs_name in RUNS_NAMES
-        }  # fmt: skip
+            runs_name: np.stack(
+                [
+                    count_above_thresholds(
+                        getattr(self, runs_name), split, all_concepts, self.optimal_thresholds
+                    )
+                    for split in range(len(SPLITS))
+                ]
+            )
+            for runs_name in RUNS_NAMES
+        }
 
-    def count_above_thresholds(self, runs_name: RunsName, split: int, thresholds: Float64Array) -> Int64Array:
-        """Per concept, the number of rows of the run at or above its threshold. Only concepts with a non-optimal threshold are searched."""
+    def count_above_thresholds(
+        self, runs_name: RunsName, split: int, thresholds: Float64Array
+    ) -> Int64Array:
+        """Per concept, the number of rows of the run at or above its threshold. Only concepts with
+        a non-optimal threshold are searched."""
         counts = np.array(self.optimal_counts[runs_name][split])
         changed_concepts = np.flatnonzero(thresholds != self.optimal_thresholds)
         if len(changed_concepts):
-            counts[changed_concepts] = count_above_thresholds(getattr(self, runs_name), split, changed_concepts, thresholds)
+            counts[changed_concepts] = count_above_thresholds(
+                getattr(self, runs_name), split, changed_concepts, thresholds
+            )
         return counts
 
     @cached_property
     def unmatched_index(self) -> UnmatchedIndex:
-        """Unmatched annotations of every split and concept at the optimal thresholds (tab Extra)."""
+        """Unmatched annotations of every split and concept at the optimal thresholds (tab
+        Extra)."""
         if self.index is not None:
             return self.index.unmatched_index
-        return build_unmatched_index(self, None, np.arange(len(self.concepts)), self.optimal_thresholds)
+        return build_unmatched_index(
+            self, None, np.arange(len(self.concepts)), self.optimal_thresholds
+        )
 
 
 def build_evaluation(
-    kind: Kind, concepts: tuple[str, ...], images: Images, coverage: Int8Array,
-    annotations: Annotations, predictions: Predictions, iou_threshold: float, reuse_boxes: bool = False,
-) -> Evaluation:  # fmt: skip
+    kind: Kind,
+    concepts: tuple[str, ...],
+    images: Images,
+    coverage: Int8Array,
+    annotations: Annotations,
+    predictions: Predictions,
+    iou_threshold: float,
+    reuse_boxes: bool = False,
+) -> Evaluation:
     """Sort predictions into gallery order and match them, once for all thresholds.
 
-    images: sorted by path. predictions: any order. iou_threshold: minimum IoU of a match, 0 to 1. reuse_boxes: the predictions'
-    boxes may be overwritten, as a second copy of tens of millions would not fit in memory.
+    images: sorted by path. predictions: any order. iou_threshold: minimum IoU of a match, 0 to 1.
+    reuse_boxes: the predictions' boxes may be overwritten, as a second copy of tens of millions
+    would not fit in memory.
     """
     prediction_order, run_starts = gallery_order(len(concepts), images, predictions)
     predictions = reorder_predictions(predictions, prediction_order, reuse_boxes)
     del prediction_order
-    matching = match_predictions(kind, len(concepts), images, annotations, predictions, run_starts, iou_threshold)
+    matching = match_predictions(
+        kind, len(concepts), images, annotations, predictions, run_starts, iou_threshold
+    )
     return Evaluation(
-        kind, concepts, iou_threshold, images, coverage, annotations, predictions,
-        matching.state, matching.partner, matching.iou, matching.matched_by, matching.same_concept_prediction, matching.overlap_steps,
-    )  # fmt: skip
+        kind,
+        concepts,
+        iou_threshold,
+        images,
+        coverage,
+        annotations,
+        predictions,
+        matching.state,
+        matching.partner,
+        matching.iou,
+        matching.matched_by,
+        matching.same_concept_prediction,
+        matching.overlap_steps,
+    )
 
 
-def reorder_predictions(predictions: Predictions, order: Int32Array, reuse_boxes: bool) -> Predictions:
+def reorder_predictions(
+    predictions: Predictions, order: Int32Array, reuse_boxes: bool
+) -> Predictions:
     box = predictions.box
     if box is not None and reuse_boxes:
         for side in range(4):
@@ -217,10 +308,15 @@ def reorder_predictions(predictions: Predictions, order: Int32Array, reuse_boxes
         box = box[order]
     score = predictions.score[order]
     score += 0.0  # turn -0.0 into 0.0
-    return Predictions(predictions.image[order], predictions.concept[order], score, box, predictions.order[order])
+    return Predictions(
+        predictions.image[order], predictions.concept[order], score, box, predictions.order[order]
+    )
 
 
 STATE_NAMES: dict[int, Literal["ignored", "matched", "missing", "below"]] = {
-    IGNORED: "ignored", MATCHED: "matched", WRONG: "missing", NOT_HIGHEST: "below",
-}  # fmt: skip
+    IGNORED: "ignored",
+    MATCHED: "matched",
+    WRONG: "missing",
+    NOT_HIGHEST: "below",
+}
 """Name of each state, for a prediction at or above its threshold."""

@@ -26,20 +26,36 @@ from pellucid.evaluation.match_result import IGNORED, MATCHED, NOT_HIGHEST, WRON
 
 
 def match_predictions(
-    kind: Kind, concept_count: int, images: Images, annotations: Annotations, predictions: Predictions, run_starts: Int64Array, iou_threshold: float
-) -> Matching:  # fmt: skip
+    kind: Kind,
+    concept_count: int,
+    images: Images,
+    annotations: Annotations,
+    predictions: Predictions,
+    run_starts: Int64Array,
+    iou_threshold: float,
+) -> Matching:
     """Match every prediction once. `iou_threshold` (0 to 1) is used in detection only.
 
-    predictions: in gallery order; run_starts: int64 (splits * concepts + 1,), the start of each run.
+    predictions: in gallery order; run_starts: int64 (splits * concepts + 1,), the start of each
+    run.
     """
     if kind == "detection":
         if _native.library is None:
-            matching = greedy_numpy.match_boxes_numpy(annotations, predictions, iou_threshold, concept_count)
+            matching = greedy_numpy.match_boxes_numpy(
+                annotations, predictions, iou_threshold, concept_count
+            )
         else:
-            matching = greedy_native.match_boxes_native(images, annotations, predictions, run_starts, iou_threshold, concept_count)
-        matching.state[(matching.state == WRONG) & unverified_predictions(concept_count, images, annotations, predictions)] = IGNORED
+            matching = greedy_native.match_boxes_native(
+                images, annotations, predictions, run_starts, iou_threshold, concept_count
+            )
+        matching.state[
+            (matching.state == WRONG)
+            & unverified_predictions(concept_count, images, annotations, predictions)
+        ] = IGNORED
         return matching
-    same_concept_annotation, same_concept_prediction = pair_same_concept(annotations, predictions, concept_count)
+    same_concept_annotation, same_concept_prediction = pair_same_concept(
+        annotations, predictions, concept_count
+    )
     if kind == "classification":
         state = classification_states(images, predictions, same_concept_annotation >= 0)
     else:
@@ -48,24 +64,38 @@ def match_predictions(
     partner = np.where(is_matched, same_concept_annotation, -1).astype(np.int32)
     matched_by = np.full(len(annotations), -1, np.int32)
     matched_by[partner[is_matched]] = np.flatnonzero(is_matched)
-    return Matching(state, partner, np.full(len(state), np.nan), matched_by, same_concept_prediction, None)
+    return Matching(
+        state, partner, np.full(len(state), np.nan), matched_by, same_concept_prediction, None
+    )
 
 
-def unverified_predictions(concept_count: int, images: Images, annotations: Annotations, predictions: Predictions) -> BoolArray:
-    """Predictions of concepts not verified in their image (LVIS, Open Images, unannotated images): they are not errors."""
+def unverified_predictions(
+    concept_count: int, images: Images, annotations: Annotations, predictions: Predictions
+) -> BoolArray:
+    """Predictions of concepts not verified in their image (LVIS, Open Images, unannotated images):
+    they are not errors."""
     is_not_exhaustive = images.stated != EXHAUSTIVE
     if not is_not_exhaustive.any():
         return np.zeros(len(predictions), bool)
-    annotated_keys = np.unique(annotations.image.astype(np.int64) * concept_count + annotations.concept)
+    annotated_keys = np.unique(
+        annotations.image.astype(np.int64) * concept_count + annotations.concept
+    )
     predicted_keys = predictions.image.astype(np.int64) * concept_count + predictions.concept
-    return np.asarray(is_not_exhaustive[predictions.image] & ~np.isin(predicted_keys, annotated_keys))
+    return np.asarray(
+        is_not_exhaustive[predictions.image] & ~np.isin(predicted_keys, annotated_keys)
+    )
 
 
-def pair_same_concept(annotations: Annotations, predictions: Predictions, concept_count: int) -> tuple[Int32Array, Int32Array]:
-    """For each prediction the annotation of the same image and concept, and vice versa; -1 if none."""
+def pair_same_concept(
+    annotations: Annotations, predictions: Predictions, concept_count: int
+) -> tuple[Int32Array, Int32Array]:
+    """For each prediction the annotation of the same image and concept, and vice versa; -1 if
+    none."""
     annotated_keys = annotations.image.astype(np.int64) * concept_count + annotations.concept
     predicted_keys = predictions.image.astype(np.int64) * concept_count + predictions.concept
-    return lookup_positions(annotated_keys, predicted_keys), lookup_positions(predicted_keys, annotated_keys)
+    return lookup_positions(annotated_keys, predicted_keys), lookup_positions(
+        predicted_keys, annotated_keys
+    )
 
 
 def lookup_positions(keys: Int64Array, queries: Int64Array) -> Int32Array:
@@ -78,7 +108,9 @@ def lookup_positions(keys: Int64Array, queries: Int64Array) -> Int32Array:
     return np.where(keys[candidates] == queries, candidates, -1).astype(np.int32)
 
 
-def classification_states(images: Images, predictions: Predictions, is_correct: np.ndarray) -> Int8Array:
+def classification_states(
+    images: Images, predictions: Predictions, is_correct: np.ndarray
+) -> Int8Array:
     """The predicted concept of an image has its highest score; ties: the lowest concept index."""
     order = np.lexsort((predictions.concept, -predictions.score, predictions.image))
     image = predictions.image[order]
@@ -92,7 +124,9 @@ def classification_states(images: Images, predictions: Predictions, is_correct: 
     return state
 
 
-def tagging_states(images: Images, annotations: Annotations, predictions: Predictions, annotation_index: Int32Array) -> Int8Array:
+def tagging_states(
+    images: Images, annotations: Annotations, predictions: Predictions, annotation_index: Int32Array
+) -> Int8Array:
     """Each concept is positive, negative or unknown for an image; unknown ones are ignored."""
     stated = images.stated[predictions.image]
     is_listed = annotation_index >= 0

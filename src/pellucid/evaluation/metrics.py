@@ -30,9 +30,10 @@ class ConceptMetrics:
 
 @dataclass(frozen=True)
 class OverallMetrics:
-    """errors: FP + FN · macro_f1: mean over concepts where F1 is defined · micro_f1: from the total counts ·
-    accuracy, argmax_accuracy, top5_accuracy: share of annotated images that are correct at the thresholds, by highest score, and
-    by the five highest scores (classification) · map: mean AP (tagging) · coco: the twelve COCO metrics (detection)."""
+    """errors: FP + FN · macro_f1: mean over concepts where F1 is defined · micro_f1: from the
+    total counts · accuracy, argmax_accuracy, top5_accuracy: share of annotated images that are
+    correct at the thresholds, by highest score, and by the five highest scores (classification) ·
+    map: mean AP (tagging) · coco: the twelve COCO metrics (detection)."""
 
     errors: int
     micro_f1: float | None
@@ -64,12 +65,34 @@ def compute_metrics(evaluation: Evaluation, split: Split, thresholds: Float64Arr
     coco = compute_coco_metrics(evaluation, split_index) if evaluation.kind == "detection" else None
     ap = coco.ap if coco else ranking_precisions(evaluation, split_index)
     concepts = [
-        ConceptMetrics(concept_name, float(threshold), tp, fp, fn, precision(tp, fp), recall(tp, fn), f1(tp, fp, fn), optional_float(concept_ap))
+        ConceptMetrics(
+            concept_name,
+            float(threshold),
+            tp,
+            fp,
+            fn,
+            precision(tp, fp),
+            recall(tp, fn),
+            f1(tp, fp, fn),
+            optional_float(concept_ap),
+        )
         for concept_name, threshold, tp, fp, fn, concept_ap in zip(
-            evaluation.concepts, thresholds, counts.tp.tolist(), counts.fp.tolist(), counts.fn.tolist(), ap, strict=True
+            evaluation.concepts,
+            thresholds,
+            counts.tp.tolist(),
+            counts.fp.tolist(),
+            counts.fn.tolist(),
+            ap,
+            strict=True,
         )
     ]
-    return Metrics(split, int(is_in_split.sum()), covered_count, overall_metrics(evaluation, split_index, counts, concepts, coco), concepts)
+    return Metrics(
+        split,
+        int(is_in_split.sum()),
+        covered_count,
+        overall_metrics(evaluation, split_index, counts, concepts, coco),
+        concepts,
+    )
 
 
 def optional_float(metric: float) -> float | None:
@@ -77,7 +100,8 @@ def optional_float(metric: float) -> float | None:
 
 
 def ranking_precisions(evaluation: Evaluation, split: int) -> Float64Array:
-    """AP of each concept over images, as scikit-learn's `average_precision_score`; NaN without positives.
+    """AP of each concept over images, as scikit-learn's `average_precision_score`; NaN without
+    positives.
 
     The sum over distinct scores, descending, of the increase in recall times the precision.
     """
@@ -87,46 +111,74 @@ def ranking_precisions(evaluation: Evaluation, split: int) -> Float64Array:
         if positives:
             is_match, is_known = annotation_labels(evaluation, begin, end)
             score = evaluation.predictions.score[begin:end][is_known]
-            last_of_score = np.append(np.flatnonzero(score[1:] != score[:-1]), len(score) - 1) if len(score) else np.zeros(0, int)
+            last_of_score = (
+                np.append(np.flatnonzero(score[1:] != score[:-1]), len(score) - 1)
+                if len(score)
+                else np.zeros(0, int)
+            )
             tp = np.cumsum(is_match[is_known])[last_of_score]
-            average_precisions[concept] = (np.diff(tp, prepend=0) / positives * (tp / (last_of_score + 1))).sum()
+            average_precisions[concept] = (
+                np.diff(tp, prepend=0) / positives * (tp / (last_of_score + 1))
+            ).sum()
     return average_precisions
 
 
 def annotation_labels(evaluation: Evaluation, begin: int, end: int) -> tuple[BoolArray, BoolArray]:
-    """Whether each predicted image is annotated with the concept, and whether its label is known."""
+    """Whether each predicted image is annotated with the concept, and whether its label is
+    known."""
     prediction_rows = np.arange(begin, end)
     if evaluation.kind == "tagging":
         state = evaluation.state[prediction_rows]
         return state == MATCHED, state != IGNORED
     is_annotated = np.zeros(len(evaluation.predictions), bool)
     is_annotated[evaluation.own[evaluation.own >= 0]] = True
-    return is_annotated[prediction_rows], evaluation.images.stated[evaluation.predictions.image[prediction_rows]] != UNANNOTATED
+    return is_annotated[prediction_rows], evaluation.images.stated[
+        evaluation.predictions.image[prediction_rows]
+    ] != UNANNOTATED
 
 
 def top_five_hits(evaluation: Evaluation, split: int) -> int:
-    """Number of annotated images whose concept is among their five highest scores (ties: lowest concept index)."""
+    """Number of annotated images whose concept is among their five highest scores (ties: lowest
+    concept index)."""
     predictions = evaluation.predictions
     order = np.lexsort((predictions.concept, -predictions.score, predictions.image))
     score_rank = np.empty(len(order), np.int64)
     score_rank[order] = rank_in_group(predictions.image[order].astype(np.int64))
     annotation_rows = evaluation.matchable_annotations
-    annotation_rows = annotation_rows[evaluation.images.split[evaluation.annotations.image[annotation_rows]] == split]
+    annotation_rows = annotation_rows[
+        evaluation.images.split[evaluation.annotations.image[annotation_rows]] == split
+    ]
     prediction_rows = evaluation.own[annotation_rows]
     return int((score_rank[prediction_rows[prediction_rows >= 0]] < 5).sum())
 
 
-def overall_metrics(evaluation: Evaluation, split: int, counts: OutcomeCounts, concepts: list[ConceptMetrics], coco: CocoMetrics | None) -> OverallMetrics:
+def overall_metrics(
+    evaluation: Evaluation,
+    split: int,
+    counts: OutcomeCounts,
+    concepts: list[ConceptMetrics],
+    coco: CocoMetrics | None,
+) -> OverallMetrics:
     tp, fp, fn = int(counts.tp.sum()), int(counts.fp.sum()), int(counts.fn.sum())
     macro_f1 = mean_defined([concept_metrics.f1 for concept_metrics in concepts])
     if evaluation.kind == "detection":
         return OverallMetrics(fp + fn, f1(tp, fp, fn), macro_f1, coco=coco.stats if coco else None)
     if evaluation.kind == "tagging":
-        return OverallMetrics(fp + fn, f1(tp, fp, fn), macro_f1, map=mean_defined([concept_metrics.ap for concept_metrics in concepts]))
+        return OverallMetrics(
+            fp + fn,
+            f1(tp, fp, fn),
+            macro_f1,
+            map=mean_defined([concept_metrics.ap for concept_metrics in concepts]),
+        )
     annotation_count = int(evaluation.annotation_counts(split).sum())
     argmax_hits = int(evaluation.matched.lengths(split).sum())
     return OverallMetrics(
-        fp + fn, f1(tp, fp, fn), macro_f1, ratio(tp, annotation_count), ratio(argmax_hits, annotation_count), ratio(top_five_hits(evaluation, split), annotation_count)
+        fp + fn,
+        f1(tp, fp, fn),
+        macro_f1,
+        ratio(tp, annotation_count),
+        ratio(argmax_hits, annotation_count),
+        ratio(top_five_hits(evaluation, split), annotation_count),
     )
 
 

@@ -1,8 +1,8 @@
 """Sorted runs, one per concept, read as one merged sorted list.
 
-"All concepts" needs no global sort: the start of a page in each run is found by bisection, first on the
-score's bits, then, among equal scores, on the image, then on the input order. The cost grows with the
-number of runs and the logarithm of their length.
+"All concepts" needs no global sort: the start of a page in each run is found by bisection, first
+on the score's bits, then, among equal scores, on the image, then on the input order. The cost
+grows with the number of runs and the logarithm of their length.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ STRIDE = 64
 
 @dataclass(frozen=True, eq=False)
 class IndirectColumn:
-    """A view of a column through a list of rows, without a copy; source_rows None: the column itself.
+    """A view of a column through a list of rows, without a copy; source_rows None: the column
+    itself.
 
-    index: every STRIDE-th value, in memory, so a binary search in a mapped column reads one block per run, not twenty.
+    index: every STRIDE-th value, in memory, so a binary search in a mapped column reads one block
+    per run, not twenty.
     """
 
     source: np.ndarray
@@ -39,7 +41,8 @@ class IndirectColumn:
 
 @dataclass(frozen=True, eq=False)
 class ConcatColumn:
-    """Two concatenated columns, without a copy. The second starts at a multiple of STRIDE, so their indices concatenate too."""
+    """Two concatenated columns, without a copy. The second starts at a multiple of STRIDE, so
+    their indices concatenate too."""
 
     first: np.ndarray
     second: np.ndarray
@@ -68,8 +71,9 @@ class ConcatColumn:
 class SortedRuns:
     """Rows sorted by (split, concept), then score descending, image, input order.
 
-    table_rows: rows of the underlying table, in this order; None if sorted already · score: float64, image, input_order: int32,
-    of these rows · run_begin, run_end: int64 (splits, concepts), bounds of each run; a split is contiguous unless a run was replaced.
+    table_rows: rows of the underlying table, in this order; None if sorted already · score:
+    float64, image, input_order: int32, of these rows · run_begin, run_end: int64 (splits,
+    concepts), bounds of each run; a split is contiguous unless a run was replaced.
     """
 
     table_rows: Int32Array | ConcatColumn | None
@@ -84,13 +88,21 @@ class SortedRuns:
 
     def split_span(self, split: int) -> tuple[int, int]:
         """Bounds of all runs of the split."""
-        return (int(self.run_begin[split, 0]), int(self.run_end[split, -1])) if self.run_begin.shape[1] else (0, 0)
+        return (
+            (int(self.run_begin[split, 0]), int(self.run_end[split, -1]))
+            if self.run_begin.shape[1]
+            else (0, 0)
+        )
 
     def lengths(self, split: int) -> Int64Array:
         return np.asarray(self.run_end[split] - self.run_begin[split])
 
     def to_table_rows(self, positions: Int64Array) -> Int64Array:
-        return positions if self.table_rows is None else np.asarray(self.table_rows[positions], np.int64)
+        return (
+            positions
+            if self.table_rows is None
+            else np.asarray(self.table_rows[positions], np.int64)
+        )
 
 
 def strided_index(source: np.ndarray, source_rows: Int32Array | None = None) -> np.ndarray:
@@ -99,23 +111,52 @@ def strided_index(source: np.ndarray, source_rows: Int32Array | None = None) -> 
 
 
 def build_runs(
-    table_rows: Int32Array | None, run_starts: Int64Array, split_count: int, score: np.ndarray, image: np.ndarray, input_order: np.ndarray, score_index: Float64Array
-) -> SortedRuns:  # fmt: skip
-    """Build runs of table columns; table_rows: in run order; run_starts: int64 (splits * concepts + 1,); score_index: of the scores."""
+    table_rows: Int32Array | None,
+    run_starts: Int64Array,
+    split_count: int,
+    score: np.ndarray,
+    image: np.ndarray,
+    input_order: np.ndarray,
+    score_index: Float64Array,
+) -> SortedRuns:
+    """Build runs of table columns; table_rows: in run order; run_starts: int64 (splits * concepts
+    + 1,); score_index: of the scores."""
     begin, end = run_starts[:-1].reshape(split_count, -1), run_starts[1:].reshape(split_count, -1)
-    return SortedRuns(table_rows, IndirectColumn(score, table_rows, score_index), IndirectColumn(image, table_rows), IndirectColumn(input_order, table_rows), begin, end)
+    return SortedRuns(
+        table_rows,
+        IndirectColumn(score, table_rows, score_index),
+        IndirectColumn(image, table_rows),
+        IndirectColumn(input_order, table_rows),
+        begin,
+        end,
+    )
 
 
-def count_above_thresholds(runs: SortedRuns, split: int, concepts: Int64Array, thresholds: Float64Array) -> Int64Array:
-    """Per given concept, the number of rows of its run with score >= its threshold (thresholds: one per concept of the version)."""
-    begin, end, thresholds = runs.run_begin[split, concepts], runs.run_end[split, concepts], thresholds[concepts]
+def count_above_thresholds(
+    runs: SortedRuns, split: int, concepts: Int64Array, thresholds: Float64Array
+) -> Int64Array:
+    """Per given concept, the number of rows of its run with score >= its threshold (thresholds:
+    one per concept of the version)."""
+    begin, end, thresholds = (
+        runs.run_begin[split, concepts],
+        runs.run_end[split, concepts],
+        thresholds[concepts],
+    )
     return count_before(runs.score, begin, begin, end, thresholds, descending=True, inclusive=True)
 
 
 def count_before(
-    column: IndirectColumn | ConcatColumn, begin: Int64Array, low: Int64Array, high: Int64Array, target: Any, *, descending: bool, inclusive: bool
+    column: IndirectColumn | ConcatColumn,
+    begin: Int64Array,
+    low: Int64Array,
+    high: Int64Array,
+    target: Any,
+    *,
+    descending: bool,
+    inclusive: bool,
 ) -> Int64Array:
-    """Per run, the number of entries before `target`: binary search in all runs at once, between low and high."""
+    """Per run, the number of entries before `target`: binary search in all runs at once, between
+    low and high."""
 
     def is_before(candidate: Any) -> Any:
         if descending:
@@ -126,17 +167,27 @@ def count_before(
     return np.asarray(binary_search(column, low, high, is_before) - begin)
 
 
-def narrow_by_index(column: IndirectColumn | ConcatColumn, low: Int64Array, high: Int64Array, is_before: Callable[[Any], Any]) -> tuple[Int64Array, Int64Array]:
+def narrow_by_index(
+    column: IndirectColumn | ConcatColumn,
+    low: Int64Array,
+    high: Int64Array,
+    is_before: Callable[[Any], Any],
+) -> tuple[Int64Array, Int64Array]:
     """Narrow the search bounds with the in-memory index, without reading the column."""
     if column.index is None:
         return low, high
     index_low, index_high = -(-low // STRIDE), -(-high // STRIDE)
     index_position = binary_search(column.index, index_low, index_high, is_before)
-    return np.where(index_position > index_low, (index_position - 1) * STRIDE + 1, low), np.where(index_position < index_high, index_position * STRIDE, high)
+    return np.where(index_position > index_low, (index_position - 1) * STRIDE + 1, low), np.where(
+        index_position < index_high, index_position * STRIDE, high
+    )
 
 
-def binary_search(column: Any, low: Int64Array, high: Int64Array, is_before: Callable[[Any], Any]) -> Int64Array:
-    """Per run, the first position from `low` to `high` whose value is not before the target; `high` if all are."""
+def binary_search(
+    column: Any, low: Int64Array, high: Int64Array, is_before: Callable[[Any], Any]
+) -> Int64Array:
+    """Per run, the first position from `low` to `high` whose value is not before the target;
+    `high` if all are."""
     low, high = low.copy(), high.copy()
     while (active := low < high).any():
         middle = (low + high) // 2
@@ -146,36 +197,59 @@ def binary_search(column: Any, low: Int64Array, high: Int64Array, is_before: Cal
     return low
 
 
-def merged_page(runs: SortedRuns, split: int, run_lengths: Int64Array, offset: int, limit: int) -> Int64Array:
+def merged_page(
+    runs: SortedRuns, split: int, run_lengths: Int64Array, offset: int, limit: int
+) -> Int64Array:
     """Rows `offset` to `offset + limit` of the first `run_lengths[c]` rows of every run, merged.
 
     Merged order: score descending, then image, then input order.
     """
     begin = runs.run_begin[split]
-    first_positions, last_positions = (prefix_lengths(runs, begin, run_lengths, rank) for rank in (offset, offset + limit))
-    spans = [np.arange(b + f, b + s) for b, f, s in zip(begin, first_positions, last_positions, strict=True) if s > f]
+    first_positions, last_positions = (
+        prefix_lengths(runs, begin, run_lengths, rank) for rank in (offset, offset + limit)
+    )
+    spans = [
+        np.arange(b + f, b + s)
+        for b, f, s in zip(begin, first_positions, last_positions, strict=True)
+        if s > f
+    ]
     if not spans:
         return np.zeros(0, np.int64)
     positions = np.concatenate(spans)
-    merged_order = np.lexsort((runs.input_order[positions], runs.image[positions], -runs.score[positions]))
+    merged_order = np.lexsort(
+        (runs.input_order[positions], runs.image[positions], -runs.score[positions])
+    )
     return np.asarray(runs.to_table_rows(positions[merged_order]))
 
 
-def prefix_lengths(runs: SortedRuns, begin: Int64Array, run_lengths: Int64Array, rank: int) -> Int64Array:
+def prefix_lengths(
+    runs: SortedRuns, begin: Int64Array, run_lengths: Int64Array, rank: int
+) -> Int64Array:
     """Per run, the number of its rows among the first `rank` rows of the merged order."""
     if rank >= run_lengths.sum():
         return run_lengths
     low, high = begin.copy(), begin + run_lengths
     score = find_score(runs.score, begin, low, high, rank)
-    low = begin + count_before(runs.score, begin, low, high, score, descending=True, inclusive=False)
-    high = begin + count_before(runs.score, begin, low, high, score, descending=True, inclusive=True)
+    low = begin + count_before(
+        runs.score, begin, low, high, score, descending=True, inclusive=False
+    )
+    high = begin + count_before(
+        runs.score, begin, low, high, score, descending=True, inclusive=True
+    )
     for tie_breaker in (runs.image, runs.input_order):
         low, high = bisect_integers(tie_breaker, begin, low, high, rank)
     return low - begin
 
 
-def find_score(score: IndirectColumn | ConcatColumn, begin: Int64Array, low: Int64Array, high: Int64Array, rank: int) -> np.float64:
-    """The score of the row at `rank`: the highest s such that more than `rank` rows have score >= s."""
+def find_score(
+    score: IndirectColumn | ConcatColumn,
+    begin: Int64Array,
+    low: Int64Array,
+    high: Int64Array,
+    rank: int,
+) -> np.float64:
+    """The score of the row at `rank`: the highest s such that more than `rank` rows have score >=
+    s."""
     lowest_code, highest_code = float_to_sortable(-MAX_SCORE), float_to_sortable(MAX_SCORE)
     low, high = low.copy(), high.copy()
     while lowest_code < highest_code:
@@ -191,14 +265,22 @@ def find_score(score: IndirectColumn | ConcatColumn, begin: Int64Array, low: Int
     return sortable_to_float(lowest_code)
 
 
-def bisect_integers(column: IndirectColumn | ConcatColumn, begin: Int64Array, low: Int64Array, high: Int64Array, rank: int) -> tuple[Int64Array, Int64Array]:
+def bisect_integers(
+    column: IndirectColumn | ConcatColumn,
+    begin: Int64Array,
+    low: Int64Array,
+    high: Int64Array,
+    rank: int,
+) -> tuple[Int64Array, Int64Array]:
     """Narrow every run's [low, high) to the rows whose value equals that of the row at `rank`."""
     tied_runs = np.flatnonzero(high > low)
     smallest = min(int(column[low[tied_run]]) for tied_run in tied_runs)
     largest = max(int(column[high[tied_run] - 1]) for tied_run in tied_runs)
     while smallest < largest:
         middle = (smallest + largest) // 2
-        run_ends = begin + count_before(column, begin, low, high, np.int64(middle), descending=False, inclusive=True)
+        run_ends = begin + count_before(
+            column, begin, low, high, np.int64(middle), descending=False, inclusive=True
+        )
         if (run_ends - begin).sum() > rank:
             largest, high = middle, run_ends
         else:

@@ -1,8 +1,8 @@
 """Average precision as defined by PASCAL VOC, for comparison with older papers.
 
-Unlike COCO, a box claims the annotation with the highest IoU, claimed or not, and is a false positive if another
-claimed it first. Ties are broken by image path, then by input order (undefined in VOC's code).
-Source: Everingham et al., The PASCAL VOC Challenge, 2010, and its development kit.
+Unlike COCO, a box claims the annotation with the highest IoU, claimed or not, and is a false
+positive if another claimed it first. Ties are broken by image path, then by input order (undefined
+in VOC's code). Source: Everingham et al., The PASCAL VOC Challenge, 2010, and its development kit.
 """
 
 from __future__ import annotations
@@ -19,27 +19,41 @@ ELEVEN_RECALLS = np.linspace(0, 1, 11)
 
 
 def voc_average_precision(
-    evaluation: Evaluation, split: int, iou_threshold: float = 0.5, eleven_point: bool = False, inclusive_pixels: bool = False
-) -> Float64Array:  # fmt: skip
-    """AP per concept on the covered images of a split, float64 (concepts,); NaN without annotations.
+    evaluation: Evaluation,
+    split: int,
+    iou_threshold: float = 0.5,
+    eleven_point: bool = False,
+    inclusive_pixels: bool = False,
+) -> Float64Array:
+    """AP per concept on the covered images of a split, float64 (concepts,); NaN without
+    annotations.
 
-    eleven_point: mean interpolated precision at recalls 0, 0.1 ... 1 (VOC until 2009), else the full area under the
-    curve. inclusive_pixels: a box from pixel 1 to 3 is 3 wide, not 2, as in the development kit ("+1").
+    eleven_point: mean interpolated precision at recalls 0, 0.1 ... 1 (VOC until 2009), else the
+    full area under the curve. inclusive_pixels: a box from pixel 1 to 3 is 3 wide, not 2, as in
+    the development kit ("+1").
     """
     is_covered = (evaluation.images.split == split) & (evaluation.coverage != NOT_RUN)
     annotations = evaluation.annotations.take(is_covered[evaluation.annotations.image])
     runs = evaluation.all_predictions
     begin, end = runs.split_span(split)
     first_run = split * len(evaluation.concepts)
-    concept_starts = evaluation.row_index.start[first_run : first_run + len(evaluation.concepts) + 1] - begin
+    concept_starts = (
+        evaluation.row_index.start[first_run : first_run + len(evaluation.concepts) + 1] - begin
+    )
     predictions = evaluation.predictions.take(slice(begin, end))
-    annotations, predictions, _ = drop_unverified(evaluation.images, annotations, predictions, concept_starts)
+    annotations, predictions, _ = drop_unverified(
+        evaluation.images, annotations, predictions, concept_starts
+    )
     extra_pixels = 1.0 if inclusive_pixels else 0.0
     is_difficult = annotations.ignore
-    matched_annotations = annotations.replace(box=widen_boxes(annotations.box, extra_pixels), ignore=np.zeros(len(annotations), bool))
+    matched_annotations = annotations.replace(
+        box=widen_boxes(annotations.box, extra_pixels), ignore=np.zeros(len(annotations), bool)
+    )
     matched_predictions = predictions.replace(box=widen_boxes(predictions.box, extra_pixels))
     claimed_annotation = np.full(len(predictions), -1, np.int64)
-    for prediction, annotation, pair_iou in overlapping_pairs(matched_annotations, matched_predictions, len(evaluation.concepts)):
+    for prediction, annotation, pair_iou in overlapping_pairs(
+        matched_annotations, matched_predictions, len(evaluation.concepts)
+    ):
         order = np.lexsort((annotation, -pair_iou, prediction))
         _, first_index = np.unique(prediction[order], return_index=True)
         best_pairs = order[first_index]
@@ -55,7 +69,9 @@ def voc_average_precision(
     positives = np.bincount(annotations.concept[~is_difficult], minlength=len(evaluation.concepts))
     for concept in np.flatnonzero(positives):
         is_counted = (predictions.concept == concept) & ~is_skipped
-        average_precisions[concept] = precision_recall_area(is_tp[is_counted], int(positives[concept]), eleven_point)
+        average_precisions[concept] = precision_recall_area(
+            is_tp[is_counted], int(positives[concept]), eleven_point
+        )
     return average_precisions
 
 
@@ -72,5 +88,8 @@ def precision_recall_area(is_tp: np.ndarray, positives: int, eleven_point: bool)
     recall = tp_counts / positives
     if eleven_point:
         recall_position = np.searchsorted(recall, ELEVEN_RECALLS)
-        return float(interpolated[recall_position[recall_position < len(interpolated)]].sum() / len(ELEVEN_RECALLS))
+        return float(
+            interpolated[recall_position[recall_position < len(interpolated)]].sum()
+            / len(ELEVEN_RECALLS)
+        )
     return float((interpolated[is_tp] / positives).sum())

@@ -42,8 +42,26 @@ from pellucid.results.gallery import Gallery
 from pellucid.review.corrected import CorrectedView
 from pellucid.storage.manifests import Concept
 
-ExportTarget = Literal["annotations", "corrections", "tasks", "history", "report", "predictions", "gallery", "thresholds"]
-EXPORT_TARGETS: tuple[ExportTarget, ...] = ("annotations", "corrections", "tasks", "history", "report", "predictions", "gallery", "thresholds")
+ExportTarget = Literal[
+    "annotations",
+    "corrections",
+    "tasks",
+    "history",
+    "report",
+    "predictions",
+    "gallery",
+    "thresholds",
+]
+EXPORT_TARGETS: tuple[ExportTarget, ...] = (
+    "annotations",
+    "corrections",
+    "tasks",
+    "history",
+    "report",
+    "predictions",
+    "gallery",
+    "thresholds",
+)
 
 
 @dataclass(frozen=True)
@@ -61,15 +79,26 @@ class ExportOptions:
 
 
 def export_view(
-    view: View, target: str, format_name: str, path: str | Path, version: Version | None = None, options: ExportOptions | None = None
+    view: View,
+    target: str,
+    format_name: str,
+    path: str | Path,
+    version: Version | None = None,
+    options: ExportOptions | None = None,
 ) -> list[Note]:
-    """Write the file; returns notes on what the format cannot represent. Raises ExportError; nothing is then written."""
+    """Write the file; returns notes on what the format cannot represent. Raises ExportError;
+    nothing is then written."""
     options = options or ExportOptions()
     path = Path(path)
     if target not in EXPORT_TARGETS:
         raise InvalidChoiceError("--what", target, EXPORT_TARGETS)
     if target == "annotations":
-        return write_format(WRITERS, format_name, annotation_data(view, version, options.split, options.corrected), path)
+        return write_format(
+            WRITERS,
+            format_name,
+            annotation_data(view, version, options.split, options.corrected),
+            path,
+        )
     if target in REVIEW_TARGETS:
         return export_review(view, target, format_name, path, options.split)
     if version is None:
@@ -77,18 +106,24 @@ def export_view(
     if target == "thresholds":
         return export_thresholds(version, format_name, path)
     if target == "predictions":
-        return write_format(PREDICTION_WRITERS, format_name, prediction_data(version, options.split), path)
+        return write_format(
+            PREDICTION_WRITERS, format_name, prediction_data(version, options.split), path
+        )
     return export_gallery(version, format_name, path, options)
 
 
 REVIEW_TARGETS = ("corrections", "tasks", "history", "report")
 
 
-def export_review(view: View, target: str, format_name: str, path: Path, split: Split | None) -> list[Note]:
+def export_review(
+    view: View, target: str, format_name: str, path: Path, split: Split | None
+) -> list[Note]:
     if target in ("history", "report"):
         return (write_history if target == "history" else write_report)(view, format_name, path)
     corrected = annotation_data(view, None, None, True)
-    return (write_corrections if target == "corrections" else write_tasks)(view, corrected, format_name, path, split)
+    return (write_corrections if target == "corrections" else write_tasks)(
+        view, corrected, format_name, path, split
+    )
 
 
 def write_format(writers: Any, format_name: str, export_data: ExportData, path: Path) -> list[Note]:
@@ -98,30 +133,61 @@ def write_format(writers: Any, format_name: str, export_data: ExportData, path: 
     return export_data.notes
 
 
-def annotation_data(view: View, version: Version | None, split: Split | None, corrected: bool) -> ExportData:
-    """The view's current annotations, or a version's frozen ones. corrected: with corrections applied."""
+def annotation_data(
+    view: View, version: Version | None, split: Split | None, corrected: bool
+) -> ExportData:
+    """The view's current annotations, or a version's frozen ones. corrected: with corrections
+    applied."""
     if version is None:
         if corrected:
             current, folders = view.corrected_state()
             concept_by_name = {concept.name: concept for concept in view.manifest.concepts}
-            concepts = [concept_by_name.get(concept_name, Concept(concept_name)) for concept_name in current.concepts]
-            export_data = build_export(view.kind, concepts, current.images, current.annotations, None, folders, split)
+            concepts = [
+                concept_by_name.get(concept_name, Concept(concept_name))
+                for concept_name in current.concepts
+            ]
+            export_data = build_export(
+                view.kind, concepts, current.images, current.annotations, None, folders, split
+            )
             export_data.notes.extend(inapplicable_edit_notes(current))
             return export_data
         images, annotations, folders = view.annotation_tables
-        return build_export(view.kind, view.manifest.concepts, images, annotations, None, folders, split)
+        return build_export(
+            view.kind, view.manifest.concepts, images, annotations, None, folders, split
+        )
     results = version.results(corrected)
     evaluation = results.evaluation
-    return build_export(view.kind, results.manifest.concepts, evaluation.images, evaluation.annotations, None, results.folders, split)
+    return build_export(
+        view.kind,
+        results.manifest.concepts,
+        evaluation.images,
+        evaluation.annotations,
+        None,
+        results.folders,
+        split,
+    )
 
 
 def inapplicable_edit_notes(current: CorrectedView) -> list[Note]:
     """Notes on corrections that could not be applied."""
     notes = []
     if count := len(current.unapplied_ids):
-        notes.append(Note("unfit", f"{format_count(count, 'correction')} left out: the annotation no longer exists", count))
+        notes.append(
+            Note(
+                "unfit",
+                f"{format_count(count, 'correction')} left out: the annotation no longer exists",
+                count,
+            )
+        )
     if count := len(current.missing_image_ids):
-        notes.append(Note("absent", f"{format_count(count, 'correction')} left out: the image is not in the view, or was replaced", count))
+        notes.append(
+            Note(
+                "absent",
+                f"{format_count(count, 'correction')} left out: the image is not in the view, or "
+                "was replaced",
+                count,
+            )
+        )
     return notes
 
 
@@ -129,28 +195,57 @@ def prediction_data(version: Version, split: Split | None) -> ExportData:
     """The predictions in input order."""
     results = version.results()
     evaluation = results.evaluation
-    ordered_predictions = evaluation.predictions.take(np.argsort(evaluation.predictions.order, kind="stable"))
-    export_data = build_export(version.view.kind, results.manifest.concepts, evaluation.images, None, ordered_predictions, results.folders, split)
+    ordered_predictions = evaluation.predictions.take(
+        np.argsort(evaluation.predictions.order, kind="stable")
+    )
+    export_data = build_export(
+        version.view.kind,
+        results.manifest.concepts,
+        evaluation.images,
+        None,
+        ordered_predictions,
+        results.folders,
+        split,
+    )
     return ExportData(**{**vars(export_data), "model": version.name})
 
 
 def build_export(
-    kind: Kind, concepts: Sequence[Concept], images: Images, annotations: Annotations | None, predictions: Predictions | None,
-    folders: Sequence[str], split: Split | None,
-) -> ExportData:  # fmt: skip
+    kind: Kind,
+    concepts: Sequence[Concept],
+    images: Images,
+    annotations: Annotations | None,
+    predictions: Predictions | None,
+    folders: Sequence[str],
+    split: Split | None,
+) -> ExportData:
     """The images of the split (or all) with their items, renumbered."""
-    images = images.replace(source_id=string_column([str(image_number) for image_number in numeric_ids(images.source_id.tolist())]))
-    is_selected = np.ones(len(images), bool) if split is None else images.split == SPLITS.index(split)
+    images = images.replace(
+        source_id=string_column(
+            [str(image_number) for image_number in numeric_ids(images.source_id.tolist())]
+        )
+    )
+    is_selected = (
+        np.ones(len(images), bool) if split is None else images.split == SPLITS.index(split)
+    )
     notes: list[Note] = []
     if annotations is not None:
         unannotated = is_selected & (images.stated == UNANNOTATED)
         is_selected &= ~unannotated
         if count := int(unannotated.sum()):
-            notes.append(Note("unannotated", f"{format_count(count, 'image')} without annotations left out", count))
+            notes.append(
+                Note(
+                    "unannotated",
+                    f"{format_count(count, 'image')} without annotations left out",
+                    count,
+                )
+            )
     new_rows = np.cumsum(is_selected) - 1
     selected_images = images.take(is_selected)
     picture_roots = zip(selected_images.root.tolist(), selected_images.path, strict=True)
-    picture_paths = [f"{folders[root].rstrip('/')}/{path}" if root >= 0 else "" for root, path in picture_roots]
+    picture_paths = [
+        f"{folders[root].rstrip('/')}/{path}" if root >= 0 else "" for root, path in picture_roots
+    ]
     concept_names = [concept.name for concept in concepts]
     concept_ids = [concept.ids[0] if concept.ids else "" for concept in concepts]
 
@@ -159,18 +254,31 @@ def build_export(
         return selected_items.replace(image=new_rows[selected_items.image].astype(np.int32))
 
     return ExportData(
-        kind, concept_names, concept_ids, selected_images, None if annotations is None else renumber(annotations),
-        None if predictions is None else renumber(predictions), picture_paths, notes=notes,
-    )  # fmt: skip
+        kind,
+        concept_names,
+        concept_ids,
+        selected_images,
+        None if annotations is None else renumber(annotations),
+        None if predictions is None else renumber(predictions),
+        picture_paths,
+        notes=notes,
+    )
 
 
-def export_gallery(version: Version, format_name: str, path: Path, options: ExportOptions) -> list[Note]:
-    """Export a tab: its items as a table (CSV, Parquet, JSON), or its annotations or predictions in a data set format."""
-    query = ListQuery(options.tab, options.split or "validation", options.concept, options.order, options.review)
+def export_gallery(
+    version: Version, format_name: str, path: Path, options: ExportOptions
+) -> list[Note]:
+    """Export a tab: its items as a table (CSV, Parquet, JSON), or its annotations or predictions
+    in a data set format."""
+    query = ListQuery(
+        options.tab, options.split or "validation", options.concept, options.order, options.review
+    )
     thresholds = option_thresholds(options.threshold, options.concept)
     gallery = version.results(options.corrected, thresholds).gallery(query)
     if format_name in ("csv", "parquet"):
-        write_columns(item_columns(gallery), path, "csv, header" if format_name == "csv" else "parquet")
+        write_columns(
+            item_columns(gallery), path, "csv, header" if format_name == "csv" else "parquet"
+        )
         return []
     if format_name == "json":
         write_json(prepare_export_file(path), [asdict(item) for item in gallery])
@@ -179,13 +287,25 @@ def export_gallery(version: Version, format_name: str, path: Path, options: Expo
     item_rows: Int32Array = gallery.list_view.page(0, len(gallery)).astype(np.int32)
     is_extra = options.tab == "extra"
     export_data = build_export(
-        version.view.kind, results.manifest.concepts, evaluation.images, evaluation.annotations.take(item_rows) if is_extra else None,
-        None if is_extra else evaluation.predictions.take(item_rows), results.folders, options.split or "validation",
-    )  # fmt: skip
-    return write_format(WRITERS if is_extra else PREDICTION_WRITERS, format_name, ExportData(**{**vars(export_data), "model": version.name}), path)
+        version.view.kind,
+        results.manifest.concepts,
+        evaluation.images,
+        evaluation.annotations.take(item_rows) if is_extra else None,
+        None if is_extra else evaluation.predictions.take(item_rows),
+        results.folders,
+        options.split or "validation",
+    )
+    return write_format(
+        WRITERS if is_extra else PREDICTION_WRITERS,
+        format_name,
+        ExportData(**{**vars(export_data), "model": version.name}),
+        path,
+    )
 
 
-def option_thresholds(threshold: float | None, concept: str | None) -> float | dict[str, float] | None:
+def option_thresholds(
+    threshold: float | None, concept: str | None
+) -> float | dict[str, float] | None:
     """One threshold for the concept, or for all."""
     return threshold if threshold is None or concept is None else {concept: threshold}
 
@@ -195,10 +315,20 @@ def item_columns(gallery: Gallery) -> dict[str, Any]:
     box = np.array([item.box or (np.nan,) * 4 for item in items], float).reshape(-1, 4)
     column_arrays: dict[str, Any] = {
         "position": np.array([item.position for item in items], np.int64),
-        **{field_name: np.array([getattr(item, field_name) for item in items], object) for field_name in ("image", "concept", "outcome")},
-        "score": mask_missing(np.array([np.nan if item.score is None else item.score for item in items], float)),
-        **{side: mask_missing(box[:, side_index]) for side_index, side in enumerate(("x", "y", "width", "height"))},
-        "iou": mask_missing(np.array([np.nan if item.iou is None else item.iou for item in items], float)),
+        **{
+            field_name: np.array([getattr(item, field_name) for item in items], object)
+            for field_name in ("image", "concept", "outcome")
+        },
+        "score": mask_missing(
+            np.array([np.nan if item.score is None else item.score for item in items], float)
+        ),
+        **{
+            side: mask_missing(box[:, side_index])
+            for side_index, side in enumerate(("x", "y", "width", "height"))
+        },
+        "iou": mask_missing(
+            np.array([np.nan if item.iou is None else item.iou for item in items], float)
+        ),
         "cause": np.array([item.cause or "" for item in items], object),
     }
     return column_arrays
@@ -208,8 +338,14 @@ def export_thresholds(version: Version, format_name: str, path: Path) -> list[No
     if format_name != "json":
         raise InvalidChoiceError("--format", format_name, ["json"])
     document = {
-        "made_by": f"pellucid {__version__}", "view": version.view.name, "version": version.name, "kind": version.view.kind,
-        "iou": version.latest_manifest.iou, "thresholds": {concept_name: threshold.value for concept_name, threshold in version.thresholds.items()},
-    }  # fmt: skip
+        "made_by": f"pellucid {__version__}",
+        "view": version.view.name,
+        "version": version.name,
+        "kind": version.view.kind,
+        "iou": version.latest_manifest.iou,
+        "thresholds": {
+            concept_name: threshold.value for concept_name, threshold in version.thresholds.items()
+        },
+    }
     write_json(prepare_export_file(path), document)
     return []

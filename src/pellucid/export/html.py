@@ -1,4 +1,5 @@
-"""Export of a version as a static page: the gallery page with embedded API responses and images, without a server."""
+"""Export of a version as a static page: the gallery page with embedded API responses and images,
+without a server."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ CROP_SIZE, PICTURE_SIZE = 192, 768
 MEGABYTE = 1 << 20
 MAX_PAIRS, MAX_CONCEPTS = 30, 60
 KEY_PARAMETERS = {"tab", "split", "concept", "only", "offset"}
-"""Query parameters that identify a response; others have the exported values. Must match the page's kept.ts."""
+"""Query parameters that identify a response; others have the exported values. Must match the
+page's kept.ts."""
 
 UNESCAPED = "!*'()"
 """Characters that browsers leave unescaped in a URL path segment."""
@@ -46,13 +48,17 @@ class PageData:
 
     def add_response(self, path: str, query: Query, response: Any) -> None:
         self.responses[response_key(path, query)] = response
-        self.bytes_left -= len(json.dumps(response, separators=(",", ":"), ensure_ascii=False).encode())
+        self.bytes_left -= len(
+            json.dumps(response, separators=(",", ":"), ensure_ascii=False).encode()
+        )
 
     def add_picture(self, key: str, data: bytes, media_type: str) -> None:
         if self.folder is None:
             self.pictures[key] = f"data:{media_type};base64,{base64.b64encode(data).decode()}"
         else:
-            file_name = f"pictures/{len(self.pictures):05}.{'svg' if 'svg' in media_type else 'jpg'}"
+            file_name = (
+                f"pictures/{len(self.pictures):05}.{'svg' if 'svg' in media_type else 'jpg'}"
+            )
             (self.folder / file_name).write_bytes(data)
             self.pictures[key] = file_name
         self.bytes_left -= len(self.pictures[key]) if self.folder is None else len(data)
@@ -63,13 +69,20 @@ def response_key(path: str, query: Query) -> str:
 
 
 def export_html(
-    version: Version, path: str | Path, split: Split = "validation", items: int = 48, megabytes: float = 20, against: str | None = None
+    version: Version,
+    path: str | Path,
+    split: Split = "validation",
+    items: int = 48,
+    megabytes: float = 20,
+    against: str | None = None,
 ) -> None:
-    """Write a static page: one file if `path` ends in .html, otherwise a folder with the page and its images.
+    """Write a static page: one file if `path` ends in .html, otherwise a folder with the page and
+    its images.
 
-    items: first items exported of each list, at most 100. megabytes: approximate size limit; content is added by importance: the
-    metrics, the galleries of all concepts, of causes, slices and confusions, of single concepts, whole images.
-    against: another version of the view to compare with. Raises ExportError, EmptySplitError; existing files are not overwritten.
+    items: first items exported of each list, at most 100. megabytes: approximate size limit;
+    content is added by importance: the metrics, the galleries of all concepts, of causes, slices
+    and confusions, of single concepts, whole images. against: another version of the view to
+    compare with. Raises ExportError, EmptySplitError; existing files are not overwritten.
     """
     results = version.results()
     results.split_index(split)
@@ -77,7 +90,9 @@ def export_html(
     if output_path.exists():
         raise ExportError("html", f"{output_path} already exists; choose a new file or folder")
     if not (STATIC_FOLDER / "index.html").is_file():
-        raise ExportError("html", "the web page is missing from this installation; reinstall pellucid")
+        raise ExportError(
+            "html", "the web page is missing from this installation; reinstall pellucid"
+        )
     if against is not None:
         version.other_results(against, corrected=False).split_index(split)
     single = output_path.suffix.lower() in (".html", ".htm")
@@ -87,7 +102,9 @@ def export_html(
     page_data = PageData(megabytes * MEGABYTE, folder)
     collector = PageCollector(version, page_data, split, min(100, items), against)
     try:
-        with ThreadPoolExecutor(1) as thread:  # in a notebook, this thread already runs an event loop
+        with ThreadPoolExecutor(
+            1
+        ) as thread:  # in a notebook, this thread already runs an event loop
             thread.submit(anyio.run, collector.collect).result()
     except BaseException:
         if folder is not None:
@@ -106,7 +123,9 @@ def opened_workspace(version: Version) -> Workspace:
 class PageCollector:
     """Requests from the server application what the page would request."""
 
-    def __init__(self, version: Version, page_data: PageData, split: Split, items: int, against: str | None) -> None:
+    def __init__(
+        self, version: Version, page_data: PageData, split: Split, items: int, against: str | None
+    ) -> None:
         self.version = version
         self.page_data = page_data
         self.split = split
@@ -123,11 +142,31 @@ class PageCollector:
         workspace = await self.fetch_json("api/workspace", [])
         version_names = [self.version.name, *([self.against] if self.against else [])]
         view_entry = next(v for v in workspace["views"] if v["name"] == view)
-        workspace["views"] = [{**view_entry, "versions": [version_entry for version_entry in view_entry["versions"] if version_entry["name"] in version_names]}]
+        workspace["views"] = [
+            {
+                **view_entry,
+                "versions": [
+                    version_entry
+                    for version_entry in view_entry["versions"]
+                    if version_entry["name"] in version_names
+                ],
+            }
+        ]
         self.page_data.responses[response_key("api/workspace", [])] = workspace
         split: Query = [("split", self.split)]
         version = await self.fetch_json(self.version_url, [])
-        self.page_data.add_response(self.version_url, [], {**version, "splits": [split_entry for split_entry in version["splits"] if split_entry["name"] == self.split]})
+        self.page_data.add_response(
+            self.version_url,
+            [],
+            {
+                **version,
+                "splits": [
+                    split_entry
+                    for split_entry in version["splits"]
+                    if split_entry["name"] == self.split
+                ],
+            },
+        )
         await self.collect_response(f"{self.version_url}/figures", split)
         concepts = range(len(version["concepts"]))
         await self.collect_concept(None, split)
@@ -138,8 +177,12 @@ class PageCollector:
         await self.collect_linked_lists(version["concepts"])
         if self.against:
             await self.collect_comparison()
-        figures = self.page_data.responses[response_key(f"{self.version_url}/figures", split)]["concepts"]
-        for concept in sorted(concepts, key=lambda c: -(figures[c]["fp"] + figures[c]["fn"]))[:MAX_CONCEPTS]:
+        figures = self.page_data.responses[response_key(f"{self.version_url}/figures", split)][
+            "concepts"
+        ]
+        for concept in sorted(concepts, key=lambda c: -(figures[c]["fp"] + figures[c]["fn"]))[
+            :MAX_CONCEPTS
+        ]:
             if self.page_data.bytes_left > 0:
                 await self.collect_concept(concept, split)
                 for tab in EXPORTED_TABS:
@@ -158,21 +201,34 @@ class PageCollector:
     async def collect_linked_lists(self, concepts: list[str]) -> None:
         """Collect the lists that causes, confusions and slices link to."""
         split: Query = [("split", self.split)]
-        causes = self.page_data.responses[response_key(f"{self.version_url}/causes", split)]["found"]["causes"]
+        causes = self.page_data.responses[response_key(f"{self.version_url}/causes", split)][
+            "found"
+        ]["causes"]
         for entry in causes:
             await self.collect_list(entry["tab"], None, [f"cause:{entry['cause']}"])
-        await anyio.to_thread.run_sync(self.version.results().image_stats_cache.read, SPLITS.index(self.split))
+        await anyio.to_thread.run_sync(
+            self.version.results().image_stats_cache.read, SPLITS.index(self.split)
+        )
         slices = await self.collect_response(f"{self.version_url}/slices", split)
         for entry in slices["slices"]:
             await self.collect_list(entry["tab"], entry["concept"], entry["only"])
         similarity_map = await self.collect_response(f"{self.version_url}/map", split)
         for group in similarity_map["groups"]:
-            await self.collect_crops((*parse_crop_url(example), CROP_SIZE) for example in group["examples"])
-        confusion = self.page_data.responses[response_key(f"{self.version_url}/confusion", split)]["found"]
-        cells = sorted(zip(confusion["number"], confusion["annotated"], confusion["predicted"], strict=True), reverse=True)
+            await self.collect_crops(
+                (*parse_crop_url(example), CROP_SIZE) for example in group["examples"]
+            )
+        confusion = self.page_data.responses[response_key(f"{self.version_url}/confusion", split)][
+            "found"
+        ]
+        cells = sorted(
+            zip(confusion["number"], confusion["annotated"], confusion["predicted"], strict=True),
+            reverse=True,
+        )
         none_index = len(concepts)
         confused_pairs = [
-            (annotated, predicted) for _, annotated, predicted in cells if annotated != predicted and none_index not in (annotated, predicted)
+            (annotated, predicted)
+            for _, annotated, predicted in cells
+            if annotated != predicted and none_index not in (annotated, predicted)
         ]
         for annotated, predicted in confused_pairs[:MAX_PAIRS]:
             await self.collect_list("missing", predicted, [f"annotated:{concepts[annotated]}"])
@@ -190,33 +246,72 @@ class PageCollector:
         await anyio.to_thread.run_sync(other_version.image_stats_cache.read, split_index)
         await self.collect_response(f"{compare_url}/slices", split)
         version_document = await self.fetch_json(first_url, [])
-        self.page_data.add_response(first_url, [], {**version_document, "splits": [split_entry for split_entry in version_document["splits"] if split_entry["name"] == self.split]})
+        self.page_data.add_response(
+            first_url,
+            [],
+            {
+                **version_document,
+                "splits": [
+                    split_entry
+                    for split_entry in version_document["splits"]
+                    if split_entry["name"] == self.split
+                ],
+            },
+        )
         await self.collect_response(f"{first_url}/figures", split)
         await self.collect_response(f"{first_url}/histogram", split)
         for link in comparison["galleries"]:
             if link["concept"] is None:
-                await self.collect_list(link["tab"], None, [link["only"]], self.build_version_url(link["version"]))
+                await self.collect_list(
+                    link["tab"], None, [link["only"]], self.build_version_url(link["version"])
+                )
 
-    async def collect_list(self, tab: str, concept: int | None, filters: Iterable[str], version_url: str | None = None) -> None:
+    async def collect_list(
+        self, tab: str, concept: int | None, filters: Iterable[str], version_url: str | None = None
+    ) -> None:
         """Collect the first items of a list, with their crops."""
         version_url = version_url or self.version_url
         clauses: Query = [("only", clause) for clause in filters]
-        list_query: Query = [("tab", tab), ("split", self.split), *([] if concept is None else [("concept", str(concept))]), *clauses]
+        list_query: Query = [
+            ("tab", tab),
+            ("split", self.split),
+            *([] if concept is None else [("concept", str(concept))]),
+            *clauses,
+        ]
         key = response_key(f"{version_url}/page", [*list_query, ("offset", "0")])
         if self.page_data.bytes_left <= 0 or key in self.page_data.responses:
             return
-        versus_query: Query = [("versus", argument.partition(":")[2].rpartition("=")[0]) for _, argument in clauses if argument.startswith("versus:")]
-        page = await self.fetch_json(f"{version_url}/page", [*list_query, ("offset", "0"), ("limit", str(self.items)), *versus_query])
+        versus_query: Query = [
+            ("versus", argument.partition(":")[2].rpartition("=")[0])
+            for _, argument in clauses
+            if argument.startswith("versus:")
+        ]
+        page = await self.fetch_json(
+            f"{version_url}/page",
+            [*list_query, ("offset", "0"), ("limit", str(self.items)), *versus_query],
+        )
         self.page_data.add_response(f"{version_url}/page", [*list_query, ("offset", "0")], page)
         self.page_data.lengths[key] = len(page["items"])
         if clauses:
-            self.page_data.add_response(f"{version_url}/count", list_query, {"total": page["total"], "reviewed": 0, "unsure": 0})
-        await self.collect_crops((item["picture"], item["frame"], CROP_SIZE) for item in page["items"])
+            self.page_data.add_response(
+                f"{version_url}/count",
+                list_query,
+                {"total": page["total"], "reviewed": 0, "unsure": 0},
+            )
+        await self.collect_crops(
+            (item["picture"], item["frame"], CROP_SIZE) for item in page["items"]
+        )
 
     async def collect_pictures(self) -> None:
         """Collect whole images up to the size limit, errors of all concepts first."""
         for tab in EXPORTED_TABS[:3]:
-            page = self.page_data.responses.get(response_key(f"{self.version_url}/page", [("tab", tab), ("split", self.split), ("offset", "0")]), {"items": []})
+            page = self.page_data.responses.get(
+                response_key(
+                    f"{self.version_url}/page",
+                    [("tab", tab), ("split", self.split), ("offset", "0")],
+                ),
+                {"items": []},
+            )
             for item in page["items"]:
                 if self.page_data.bytes_left <= 0:
                     return
@@ -228,7 +323,9 @@ class PageCollector:
             frame_text = ",".join(str(side) for side in frame) if frame else ""
             key = f"{picture}&{frame_text}" if frame else picture
             if key not in self.page_data.pictures and self.page_data.bytes_left > 0:
-                data, kind = await self.fetch(picture, [("size", str(size)), *([("frame", frame_text)] if frame else [])])
+                data, kind = await self.fetch(
+                    picture, [("size", str(size)), *([("frame", frame_text)] if frame else [])]
+                )
                 self.page_data.add_picture(key, data, kind)
 
     async def collect_response(self, path: str, query: Query) -> Any:
@@ -250,19 +347,37 @@ class PageCollector:
             nonlocal media_type, status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                media_type = next((content.decode() for header, content in message["headers"] if header == b"content-type"), "")
+                media_type = next(
+                    (
+                        content.decode()
+                        for header, content in message["headers"]
+                        if header == b"content-type"
+                    ),
+                    "",
+                )
             else:
                 body.extend(message.get("body", b""))
 
         scope = {
-            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http",
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "http",
             "path": unquote(f"/{path}"),
-            "raw_path": f"/{path}".encode(), "query_string": urlencode(query).encode(), "headers": [(b"host", b"localhost")],
-            "client": ("127.0.0.1", 0), "server": ("localhost", 80), "root_path": "",
-        }  # fmt: skip
+            "raw_path": f"/{path}".encode(),
+            "query_string": urlencode(query).encode(),
+            "headers": [(b"host", b"localhost")],
+            "client": ("127.0.0.1", 0),
+            "server": ("localhost", 80),
+            "root_path": "",
+        }
         await self.app(scope, receive, send)
         if status != 200:
-            raise ExportError("html", f"{path} returned HTTP {status}: {bytes(body[:300]).decode(errors='replace')}")
+            raise ExportError(
+                "html",
+                f"{path} returned HTTP {status}: {bytes(body[:300]).decode(errors='replace')}",
+            )
         return bytes(body), media_type
 
 
@@ -275,16 +390,35 @@ def parse_crop_url(url: str) -> tuple[str, list[int] | None]:
 def render_page(page_data: PageData) -> str:
     """The built page with its style sheet, script and data inlined."""
     template = (STATIC_FOLDER / "export" / "index.html").read_text(encoding="utf-8")
-    style = "\n".join(file.read_text(encoding="utf-8") for file in sorted((STATIC_FOLDER / "export" / "assets").glob("*.css")))
-    script = "\n".join(file.read_text(encoding="utf-8") for file in sorted((STATIC_FOLDER / "export" / "assets").glob("*.js"))).replace(
-        "</script", "<\\/script"
+    style = "\n".join(
+        file.read_text(encoding="utf-8")
+        for file in sorted((STATIC_FOLDER / "export" / "assets").glob("*.css"))
     )
-    data = {"answers": page_data.responses, "lengths": page_data.lengths, "pictures": page_data.pictures, "compared": page_data.compared_versions}
+    script = "\n".join(
+        file.read_text(encoding="utf-8")
+        for file in sorted((STATIC_FOLDER / "export" / "assets").glob("*.js"))
+    ).replace("</script", "<\\/script")
+    data = {
+        "answers": page_data.responses,
+        "lengths": page_data.lengths,
+        "pictures": page_data.pictures,
+        "compared": page_data.compared_versions,
+    }
     data_json = json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
     head, tail = template.partition("</head>")[::2]
-    lines = [head_line for head_line in head.splitlines() if "<script" not in head_line and "stylesheet" not in head_line and "icon.svg" not in head_line]
+    lines = [
+        head_line
+        for head_line in head.splitlines()
+        if "<script" not in head_line
+        and "stylesheet" not in head_line
+        and "icon.svg" not in head_line
+    ]
     return (
-        "\n".join(lines) + f"\n<style>{style}</style>\n</head>" + tail.replace(
-            "</body>", f'<script id="kept" type="application/json">{data_json}</script>\n<script type="module">{script}</script>\n</body>'
+        "\n".join(lines)
+        + f"\n<style>{style}</style>\n</head>"
+        + tail.replace(
+            "</body>",
+            f'<script id="kept" type="application/json">{data_json}</script>\n<script '
+            f'type="module">{script}</script>\n</body>',
         )
-    )  # fmt: skip
+    )

@@ -62,7 +62,8 @@ class DatasetBuilder:
         metadata: str = "",
         annotated: bool = True,
     ) -> int:
-        """Add an image or its missing properties; return its index. annotated: whether it was annotated."""
+        """Add an image or its missing properties; return its index. annotated: whether it was
+        annotated."""
         normalized_path = normalize_image_path(self.path, file_name, self.image_folder)
         image_index = self._image_index_by_path.setdefault(
             normalized_path, len(self._image_index_by_path)
@@ -165,7 +166,8 @@ class DatasetBuilder:
     def add_annotations(
         self, parsed: ParsedAnnotations, image_paths: list[str], location: str
     ) -> None:
-        """Add the annotations of another source. image_paths: the paths of its images in this data set."""
+        """Add the annotations of another source. image_paths: the paths of its images in this data
+        set."""
         annotations = parsed.annotations
         annotation_values = zip(
             annotations.image.tolist(),
@@ -215,7 +217,8 @@ class DatasetBuilder:
         image_folder: str | None = None,
         unit: BoxUnit = "pixels",
     ) -> ParsedAnnotations:
-        """Build the result. kind: as requested, or None to infer it · concepts, concept_ids: as listed by the format, if any."""
+        """Build the result. kind: as requested, or None to infer it · concepts, concept_ids: as
+        listed by the format, if any."""
         resolved_kind = kind or self._infer_kind()
         used_concepts = (
             {box_record[1] for box_record in self._boxes}
@@ -276,12 +279,16 @@ class DatasetBuilder:
                 np.array([box_record[6] for box_record in box_records], bool),
                 np.arange(len(box_records)) < len(self._boxes),
                 np.array([box_record[7] for box_record in box_records], float),
-                string_column([self._outlines.get(row_index, "") for row_index in range(len(box_records))])
+                string_column(
+                    [self._outlines.get(row_index, "") for row_index in range(len(box_records))]
+                )
                 if self._outlines
                 else None,
             )
             stated = [
-                (PARTIAL if self._absent_concepts else EXHAUSTIVE) if image_record[5] else UNANNOTATED
+                (PARTIAL if self._absent_concepts else EXHAUSTIVE)
+                if image_record[5]
+                else UNANNOTATED
                 for image_record in image_records
             ]
         else:
@@ -337,7 +344,10 @@ class DatasetBuilder:
             lambda box_index: self._boxes[box_index][8],
         )
         if self._tags:
-            message = f"{format_count(len(self._tags), 'tag')} ignored because the source has boxes: use --kind tagging to import them"
+            message = (
+                f"{format_count(len(self._tags), 'tag')} ignored because the source has boxes: "
+                "use --kind tagging to import them"
+            )
             notes.append(Note("tags_left_out", message, len(self._tags), "info"))
         return notes
 

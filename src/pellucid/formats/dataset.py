@@ -48,8 +48,9 @@ class Note:
 class Inference:
     """A property of a source that was inferred from its data.
 
-    question: `boxes`, `category ids`, ... · answer: the chosen interpretation · evidence: a sentence · alternatives: the others, with
-    their evidence · forced: whether the user specified it.
+    question: `boxes`, `category ids`, ... · answer: the chosen interpretation · evidence: a
+    sentence · alternatives: the others, with their evidence · forced: whether the user specified
+    it.
     """
 
     question: str
@@ -66,9 +67,10 @@ BoxShape = Literal["xywh", "cxcywh"]
 @dataclass(frozen=True, eq=False)
 class ParsedAnnotations:
     """concepts: names in the file's order · concept_ids: the file's ids ('' if it uses names) ·
-    concepts_listed: whether the file lists its concepts (otherwise sorted by name) · images: split -1,
-    width and height 0 if unknown · image_folder: the folder of the image files, if known, else None ·
-    unit: of the boxes; `fractions` of the image size are converted to pixels when the size is known."""
+    concepts_listed: whether the file lists its concepts (otherwise sorted by name) · images: split
+    -1, width and height 0 if unknown · image_folder: the folder of the image files, if known, else
+    None · unit: of the boxes; `fractions` of the image size are converted to pixels when the size
+    is known."""
 
     path: str
     format: str
@@ -117,11 +119,12 @@ ConceptInterpretation = Literal["name", "id", "position", "column"]
 
 @dataclass(frozen=True, eq=False)
 class ParsedPredictions:
-    """image_keys: the file's image references · image: index into them, one per row · image_key_kind:
-    what the format uses as image keys, if ambiguous · concept_keys, concept: likewise ·
-    concept_interpretation: names, annotation ids, zero-based positions, or columns of a wide table ·
-    box: [left, top, width, height] in `unit` · record_numbers: of each row in the file · alternative: the same file with its columns in
-    another order, if possible · box_shape: whether the file's boxes start with the top left corner or the center."""
+    """image_keys: the file's image references · image: index into them, one per row ·
+    image_key_kind: what the format uses as image keys, if ambiguous · concept_keys, concept:
+    likewise · concept_interpretation: names, annotation ids, zero-based positions, or columns of a
+    wide table · box: [left, top, width, height] in `unit` · record_numbers: of each row in the
+    file · alternative: the same file with its columns in another order, if possible · box_shape:
+    whether the file's boxes start with the top left corner or the center."""
 
     path: str
     format: str
@@ -203,7 +206,8 @@ def encode_integers(integers: Int64Array) -> tuple[list[str], Int32Array]:
 
 
 def normalize_image_path(path: object, raw_path: str, image_folder: str | None = None) -> str:
-    """The relative image path with `/` separators; raises PathTraversalError if it is outside the image folder.
+    """The relative image path with `/` separators; raises PathTraversalError if it is outside the
+    image folder.
 
     image_folder: absolute paths in it become relative to it.
     """
@@ -237,7 +241,8 @@ def check_scores(predictions: ParsedPredictions) -> None:
 
 
 def check_boxes(path: object, boxes: Float64Array, row_location: Any) -> list[Note]:
-    """Raise InvalidBoxError for the first box that is not finite or has a negative size; report boxes of zero size.
+    """Raise InvalidBoxError for the first box that is not finite or has a negative size; report
+    boxes of zero size.
 
     row_location: a function from a row to its location in the file.
     """
@@ -260,7 +265,8 @@ def check_boxes(path: object, boxes: Float64Array, row_location: Any) -> list[No
     return [
         Note(
             "zero_size",
-            f"{format_count(zero_size_count, 'box', 'boxes')} with zero width or height: kept, but they cannot match",
+            f"{format_count(zero_size_count, 'box', 'boxes')} with zero width or height: kept, "
+            "but they cannot match",
             zero_size_count,
         )
     ]

@@ -18,7 +18,8 @@ from pellucid.core.urls import is_remote, reject_credentials
 
 @contextmanager
 def download(source: str | Path) -> Iterator[Path]:
-    """The local path of the source, downloaded if remote. Error messages contain the original URL."""
+    """The local path of the source, downloaded if remote. Error messages contain the original
+    URL."""
     if not is_remote(str(source)):
         yield Path(source)
         return

@@ -12,7 +12,8 @@ class UnrecognizedFormatError(PellucidError):
         self, path: object, content_kind: str, description: str, format_names: Sequence[str]
     ) -> None:
         super().__init__(
-            f"{path}: not recognised as {content_kind}: found {description}. Supported formats: {', '.join(format_names)}. Or use a CSV table (see docs/formats.md)."
+            f"{path}: not recognised as {content_kind}: found {description}. Supported formats: "
+            f"{', '.join(format_names)}. Or use a CSV table (see docs/formats.md)."
         )
 
 
@@ -26,28 +27,32 @@ class UnsupportedFormatError(PellucidError):
 class MultipleModelsError(PellucidError):
     def __init__(self, path: object, models: str) -> None:
         super().__init__(
-            f"{path}: contains predictions of several models ({models}); expected one. Export each model separately."
+            f"{path}: contains predictions of several models ({models}); expected one. Export "
+            "each model separately."
         )
 
 
 class EmptyPredictionsError(PellucidError):
     def __init__(self, path: object, reason: str) -> None:
         super().__init__(
-            f"{path}: contains no predictions: {reason}. Specify the file with the model's predictions."
+            f"{path}: contains no predictions: {reason}. Specify the file with the model's "
+            "predictions."
         )
 
 
 class AmbiguousFieldError(PellucidError):
     def __init__(self, path: object, content_kind: str, fields: str) -> None:
         super().__init__(
-            f"{path}: several fields could contain the {content_kind} ({fields}). Export only one of them."
+            f"{path}: several fields could contain the {content_kind} ({fields}). Export only one "
+            "of them."
         )
 
 
 class MultipleAnnotationFilesError(PellucidError):
     def __init__(self, path: object, file_names: str) -> None:
         super().__init__(
-            f"{path}: contains several annotation files ({file_names}); expected one. Add each file separately."
+            f"{path}: contains several annotation files ({file_names}); expected one. Add each "
+            "file separately."
         )
 
 
@@ -59,7 +64,8 @@ class ExportError(PellucidError):
 class InMemoryDataError(PellucidError):
     def __init__(self, description: str) -> None:
         super().__init__(
-            f"unsupported in-memory data: {description}. Use a dict of columns (image, concept, score, x, y, width, height)."
+            f"unsupported in-memory data: {description}. Use a dict of columns (image, concept, "
+            "score, x, y, width, height)."
         )
 
 
@@ -75,14 +81,16 @@ class UnknownFormatNameError(PellucidError):
 class InvalidScoreError(PellucidError):
     def __init__(self, path: object, record: object, score: object) -> None:
         super().__init__(
-            f"{path}: {record}: score is {score}; expected a finite number. Fix or remove this prediction."
+            f"{path}: {record}: score is {score}; expected a finite number. Fix or remove this "
+            "prediction."
         )
 
 
 class InvalidBoxError(PellucidError):
     def __init__(self, path: object, record: object, box: object) -> None:
         super().__init__(
-            f"{path}: {record}: box is {box}; expected finite numbers with non-negative width and height. Fix or remove it."
+            f"{path}: {record}: box is {box}; expected finite numbers with non-negative width and "
+            "height. Fix or remove it."
         )
 
 
@@ -94,7 +102,8 @@ class InvalidRecordError(PellucidError):
 class UnlistedImageError(PellucidError):
     def __init__(self, path: object, record: object, image_id: object) -> None:
         super().__init__(
-            f"{path}: {record}: image {image_id!r} is not in the file's image list. Add it to the list or remove the annotation."
+            f"{path}: {record}: image {image_id!r} is not in the file's image list. Add it to the "
+            "list or remove the annotation."
         )
 
 
@@ -103,7 +112,8 @@ class UnlistedConceptError(PellucidError):
         self, path: object, record: object, concept_id: object, concept_ids: Sequence[object]
     ) -> None:
         super().__init__(
-            f"{path}: {record}: unknown concept {concept_id!r}. Expected one of: {summarize_names(concept_ids)}. Add it to the list or correct the annotation."
+            f"{path}: {record}: unknown concept {concept_id!r}. Expected one of: "
+            f"{summarize_names(concept_ids)}. Add it to the list or correct the annotation."
         )
 
 
@@ -117,7 +127,8 @@ class DuplicateImageError(PellucidError):
 class MultipleConceptsError(PellucidError):
     def __init__(self, path: object, image: str, first_concept: str, second_concept: str) -> None:
         super().__init__(
-            f"{path}: image '{image}' has two concepts ('{first_concept}' and '{second_concept}'); classification expects one concept per image.  "
+            f"{path}: image '{image}' has two concepts ('{first_concept}' and "
+            f"'{second_concept}'); classification expects one concept per image.  "
             "Remove one, or create a tagging view (--kind tagging)."
         )
 
@@ -125,40 +136,46 @@ class MultipleConceptsError(PellucidError):
 class PathTraversalError(PellucidError):
     def __init__(self, path: object, image_path: str) -> None:
         super().__init__(
-            f"{path}: image path '{image_path}' is outside the image folder. Use paths relative to the folder given with --images."
+            f"{path}: image path '{image_path}' is outside the image folder. Use paths relative "
+            "to the folder given with --images."
         )
 
 
 class UnknownSplitError(PellucidError):
     def __init__(self, path: object, record: object, split: object) -> None:
         super().__init__(
-            f"{path}: {record}: invalid split '{split}'. Expected one of: training, validation, test."
+            f"{path}: {record}: invalid split '{split}'. Expected one of: training, validation, "
+            "test."
         )
 
 
 class ContradictoryTagError(PellucidError):
     def __init__(self, path: object, image: str, concept: str) -> None:
         super().__init__(
-            f"{path}: contradictory labels: image '{image}' is marked both with and without '{concept}'. Remove one."
+            f"{path}: contradictory labels: image '{image}' is marked both with and without "
+            f"'{concept}'. Remove one."
         )
 
 
 class KindConflictError(PellucidError):
     def __init__(self, path: object, view: str, kind: str, content: str) -> None:
         super().__init__(
-            f"{path}: {content} cannot be used with view '{view}', which is a {kind} view. Use another view."
+            f"{path}: {content} cannot be used with view '{view}', which is a {kind} view. Use "
+            "another view."
         )
 
 
 class DuplicateScoreError(PellucidError):
     def __init__(self, path: object, image: str, concept: str) -> None:
         super().__init__(
-            f"{path}: duplicate score: image '{image}' has two scores for '{concept}'. Remove one of them."
+            f"{path}: duplicate score: image '{image}' has two scores for '{concept}'. Remove one "
+            "of them."
         )
 
 
 class SplitConflictError(PellucidError):
     def __init__(self, path: object, image: str, existing_split: str, new_split: str) -> None:
         super().__init__(
-            f"{path}: image '{image}' is already in {existing_split} and cannot also be in {new_split}. Correct the split or use another view."
+            f"{path}: image '{image}' is already in {existing_split} and cannot also be in "
+            f"{new_split}. Correct the split or use another view."
         )

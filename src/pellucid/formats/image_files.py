@@ -23,7 +23,8 @@ IMAGE_SUFFIXES = {
 
 
 def list_image_files(folder: Path) -> list[str]:
-    """Relative paths of image files with `/` separators, sorted. Hidden files and folders are skipped; links are followed once."""
+    """Relative paths of image files with `/` separators, sorted. Hidden files and folders are
+    skipped; links are followed once."""
     image_files = []
     visited_folders: set[str] = set()
     for current_folder, subfolders, file_names in os.walk(

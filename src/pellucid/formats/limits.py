@@ -8,7 +8,8 @@ from typing import Any
 from pellucid.core.errors import FileTooLargeError
 
 MAX_TEXT_BYTES = 8 << 30
-"""Maximum size of a JSON or text file that is read as a whole; COCO's largest annotations are half a gigabyte."""
+"""Maximum size of a JSON or text file that is read as a whole; COCO's largest annotations are half
+a gigabyte."""
 MAX_XML_BYTES = 256 << 20
 """Maximum size of an XML file; its tree takes about ten times as much memory."""
 MAX_UNPACKED_BYTES = 4 << 30
@@ -31,13 +32,17 @@ def check_file_size(path: Path, max_bytes: int) -> Path:
 
 
 def check_unpacked_size(path: Path, duckdb_path: str, connection: Any) -> None:
-    """Raise FileTooLargeError for a decompression bomb in Parquet. duckdb_path: the path escaped for DuckDB."""
+    """Raise FileTooLargeError for a decompression bomb in Parquet. duckdb_path: the path escaped
+    for DuckDB."""
     query = "SELECT sum(total_uncompressed_size), sum(num_values) FROM parquet_metadata(?)"
     declared_bytes, value_count = connection.execute(query, [duckdb_path]).fetchone()
     unpacked_bytes = max(int(declared_bytes or 0), 4 * int(value_count or 0))
     if unpacked_bytes > max(MAX_UNPACKED_BYTES, MAX_UNPACKED_RATIO * path.stat().st_size):
         size_description = f"decompresses from {path.stat().st_size:,} to {unpacked_bytes:,} bytes"
-        limit_description = f"above {MAX_UNPACKED_BYTES:,} bytes, the limit is {MAX_UNPACKED_RATIO:,} times the file size"
+        limit_description = (
+            f"above {MAX_UNPACKED_BYTES:,} bytes, the limit is {MAX_UNPACKED_RATIO:,} times the "
+            "file size"
+        )
         raise FileTooLargeError(
             path, size_description, limit_description, "Write it again without repeated rows."
         )

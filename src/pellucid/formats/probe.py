@@ -20,7 +20,8 @@ MAX_PROBED_FILES = 5_000
 
 @dataclass(frozen=True)
 class Probe:
-    """A source whose format is to be detected. head: the beginning of a file's text, '' for a folder."""
+    """A source whose format is to be detected. head: the beginning of a file's text, '' for a
+    folder."""
 
     path: Path
     head: str
@@ -73,8 +74,9 @@ def probe_source(source: str | Path) -> Probe:
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """Options for reading a source. kind: the view's, if any · image_folder: the local folder that image paths are relative to ·
-    first_pixel: the index of the first pixel, if the format does not define it · concepts: the view's concept names."""
+    """Options for reading a source. kind: the view's, if any · image_folder: the local folder that
+    image paths are relative to · first_pixel: the index of the first pixel, if the format does not
+    define it · concepts: the view's concept names."""
 
     kind: Kind | None = None
     image_folder: str | None = None
@@ -84,7 +86,8 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class AnnotationFormat:
-    """name: for `--format` · matches: whether a source has this format · read: parse it into columns."""
+    """name: for `--format` · matches: whether a source has this format · read: parse it into
+    columns."""
 
     name: str
     matches: Callable[[Probe], bool]

@@ -124,7 +124,8 @@ def read_annotations(
 ) -> ParsedAnnotations:
     """Read images and annotations from a path or from columns in memory.
 
-    format: one of ANNOTATION_FORMATS, or None to detect it. image_dir: the folder image paths are relative to. first_pixel: see ReadOptions.
+    format: one of ANNOTATION_FORMATS, or None to detect it. image_dir: the folder image paths are
+    relative to. first_pixel: see ReadOptions.
     """
     local_image_dir = None if image_dir is None or "://" in image_dir else image_dir
     options = ReadOptions(kind, local_image_dir, first_pixel)
@@ -228,7 +229,8 @@ def read_annotation_folder(folder: Probe, options: ReadOptions) -> ParsedAnnotat
 def read_predictions(
     source: Any, format: str | None, kind: Kind, concepts: Collection[str]
 ) -> ParsedPredictions:
-    """Read predictions from a path or from columns in memory. format: one of PREDICTION_FORMATS, or None to detect it.
+    """Read predictions from a path or from columns in memory. format: one of PREDICTION_FORMATS,
+    or None to detect it.
 
     concepts: the view's concept names, used to identify score columns.
     """

@@ -1,4 +1,5 @@
-"""Formats that are recognised but not supported: each is rejected with its name and an alternative."""
+"""Formats that are recognised but not supported: each is rejected with its name and an
+alternative."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ TABLE_REMEDY = "Convert it to a CSV table of image, concept and box (docs/format
 
 @dataclass(frozen=True)
 class UnsupportedFormat:
-    """name: its common name · remedy: what to do · before_readers: whether a reader would mistake it for another format."""
+    """name: its common name · remedy: what to do · before_readers: whether a reader would mistake
+    it for another format."""
 
     name: str
     matches: Callable[[Probe], bool]
@@ -79,7 +81,8 @@ UNSUPPORTED_FORMATS = (
     UnsupportedFormat(
         "TFRecord (TensorFlow Object Detection API)",
         file_matcher(r"\.tfrecords?(-\d+-of-\d+)?$"),
-        "Export the data set as CSV (filename, width, height, class, xmin, ymin, xmax, ymax), COCO or Pascal VOC.",
+        "Export the data set as CSV (filename, width, height, class, xmin, ymin, xmax, ymax), "
+        "COCO or Pascal VOC.",
     ),
     UnsupportedFormat(
         "CIFAR pickle files",
@@ -134,7 +137,8 @@ UNSUPPORTED_FORMATS = (
     UnsupportedFormat(
         "CelebA without attributes",
         file_matcher(r"list_bbox_celeba\.txt$", r"identity_CelebA\.txt$"),
-        "It only has boxes or identities. Add list_attr_celeba.txt next to it, or write a table of image and label.",
+        "It only has boxes or identities. Add list_attr_celeba.txt next to it, or write a table "
+        "of image and label.",
     ),
     UnsupportedFormat(
         "YOLO labels without names",
@@ -149,7 +153,8 @@ UNSUPPORTED_FORMATS = (
     UnsupportedFormat(
         "NumPy or pickle file",
         file_matcher(r"\.(npy|npz|pkl|pickle|pt|pth)$"),
-        "Pickle files can run arbitrary code. Load it in Python and pass the columns: view.add({'image': ..., 'concept': ...}).",
+        "Pickle files can run arbitrary code. Load it in Python and pass the columns: "
+        "view.add({'image': ..., 'concept': ...}).",
     ),
     UnsupportedFormat(
         "archive",
@@ -160,7 +165,8 @@ UNSUPPORTED_FORMATS = (
 
 
 def reject_unsupported_format(probe: Probe, before_readers: bool = False) -> None:
-    """Raise UnsupportedFormatError for these formats; called before the readers, and again if none matches."""
+    """Raise UnsupportedFormatError for these formats; called before the readers, and again if none
+    matches."""
     for unsupported in UNSUPPORTED_FORMATS:
         if (unsupported.before_readers or not before_readers) and unsupported.matches(probe):
             raise UnsupportedFormatError(probe.path, unsupported.name, unsupported.remedy)

@@ -1,6 +1,8 @@
-"""Record predictions during validation: plain loops, PyTorch Lightning, Hugging Face's Trainer, Ultralytics.
+"""Record predictions during validation: plain loops, PyTorch Lightning, Hugging Face's Trainer,
+Ultralytics.
 
-A framework is only imported when its function is called. Ultralytics is never imported: its objects are duck-typed.
+A framework is only imported when its function is called. Ultralytics is never imported: its
+objects are duck-typed.
 
 with pellucid.record("panels.pellucid", "panels", "yolo-3") as recorder:
     for path, boxes, scores, labels in validate(model):
@@ -22,7 +24,8 @@ from pellucid.project import Version, View, Workspace
 
 
 class Recorder:
-    """Collects the predictions of a version image by image and adds them on close. Freezes the version on creation if it is new."""
+    """Collects the predictions of a version image by image and adds them on close. Freezes the
+    version on creation if it is new."""
 
     def __init__(self, view: View, version: str, iou: float = 0.5) -> None:
         self.view = view
@@ -35,8 +38,8 @@ class Recorder:
     def add(self, image: str | Path, labels: Any, scores: Any, boxes: Any = None) -> None:
         """Record the predictions on one image. A second call for the same image replaces the first.
 
-        labels: concept names, or indices from 0 in the view · scores: one float each · boxes: (n, 4) corners in pixels (x1, y1, x2, y2).
-        Accepts arrays, lists and CPU tensors.
+        labels: concept names, or indices from 0 in the view · scores: one float each · boxes: (n,
+        4) corners in pixels (x1, y1, x2, y2). Accepts arrays, lists and CPU tensors.
         """
         self._predictions[str(image)] = zip_detections(labels, scores, boxes)
 
@@ -50,14 +53,33 @@ class Recorder:
 
     def _prediction_columns(self) -> dict[str, Any]:
         concept_names = [concept.name for concept in self.view.manifest.concepts]
-        prediction_rows = [(image_path, *prediction) for image_path, image_predictions in self._predictions.items() for prediction in image_predictions or [("", None, None)]]
+        prediction_rows = [
+            (image_path, *prediction)
+            for image_path, image_predictions in self._predictions.items()
+            for prediction in image_predictions or [("", None, None)]
+        ]
         columns: dict[str, Any] = {
-            "image": [prediction_row[0] for prediction_row in prediction_rows], "concept": [resolve_concept(prediction_row[1], concept_names) for prediction_row in prediction_rows],
-            "score": np.array([np.nan if prediction_row[2] is None else prediction_row[2] for prediction_row in prediction_rows], float),
-        }  # fmt: skip
+            "image": [prediction_row[0] for prediction_row in prediction_rows],
+            "concept": [
+                resolve_concept(prediction_row[1], concept_names)
+                for prediction_row in prediction_rows
+            ],
+            "score": np.array(
+                [
+                    np.nan if prediction_row[2] is None else prediction_row[2]
+                    for prediction_row in prediction_rows
+                ],
+                float,
+            ),
+        }
         if self.view.kind == "detection":
-            corners = np.array([prediction_row[3] or (np.nan,) * 4 for prediction_row in prediction_rows], float)
-            columns |= {side: corners[:, side_index] for side_index, side in enumerate(("xmin", "ymin", "xmax", "ymax"))}
+            corners = np.array(
+                [prediction_row[3] or (np.nan,) * 4 for prediction_row in prediction_rows], float
+            )
+            columns |= {
+                side: corners[:, side_index]
+                for side_index, side in enumerate(("xmin", "ymin", "xmax", "ymax"))
+            }
         return columns
 
     def __enter__(self) -> Recorder:
@@ -70,11 +92,16 @@ class Recorder:
 
 def resolve_concept(label: str, concept_names: Sequence[str]) -> str:
     """The concept name of a label. A number that is not a concept name is an index."""
-    return concept_names[int(label)] if label.isdigit() and label not in concept_names and int(label) < len(concept_names) else label
+    return (
+        concept_names[int(label)]
+        if label.isdigit() and label not in concept_names and int(label) < len(concept_names)
+        else label
+    )
 
 
 def record(workspace: str | Path, view: str, version: str, iou: float = 0.5) -> Recorder:
-    """Freeze a version and record its predictions during validation. Use it in a `with` statement, or call `close` at the end.
+    """Freeze a version and record its predictions during validation. Use it in a `with` statement,
+    or call `close` at the end.
 
     iou: minimum IoU of a match (detection). Raises PellucidError if the view does not exist.
     """
@@ -84,10 +111,14 @@ def record(workspace: str | Path, view: str, version: str, iou: float = 0.5) -> 
 ImagePredictions = Iterable[tuple[Any, Any, Any, Any]]
 
 
-def lightning_callback(workspace: str | Path, view: str, version: str, read: Callable[[Any, Any], ImagePredictions]) -> Any:
-    """A PyTorch Lightning callback that freezes the version when fitting starts and records the last validation's predictions.
+def lightning_callback(
+    workspace: str | Path, view: str, version: str, read: Callable[[Any, Any], ImagePredictions]
+) -> Any:
+    """A PyTorch Lightning callback that freezes the version when fitting starts and records the
+    last validation's predictions.
 
-    read: converts a validation step's outputs and batch to (image, labels, scores, boxes) per image; boxes is None except in detection.
+    read: converts a validation step's outputs and batch to (image, labels, scores, boxes) per
+    image; boxes is None except in detection.
     """
     try:
         from lightning.pytorch import Callback
@@ -101,7 +132,13 @@ def lightning_callback(workspace: str | Path, view: str, version: str, read: Cal
             self.recorder = self.recorder or record(workspace, view, version)
 
         def on_validation_batch_end(
-            self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+            self,
+            trainer: Any,
+            module: Any,
+            outputs: Any,
+            batch: Any,
+            batch_idx: int,
+            dataloader_idx: int = 0,
         ) -> None:
             assert self.recorder is not None
             for image, labels, scores, boxes in read(outputs, batch):
@@ -117,35 +154,58 @@ def lightning_callback(workspace: str | Path, view: str, version: str, read: Cal
 def hugging_face_metrics(
     recorder: Recorder, images: Sequence[str], concepts: Sequence[str] | None = None
 ) -> Callable[[Any], dict[str, float]]:
-    """A `compute_metrics` for Hugging Face's Trainer that records the last evaluation (its callbacks do not receive predictions).
+    """A `compute_metrics` for Hugging Face's Trainer that records the last evaluation (its
+    callbacks do not receive predictions).
 
-    images: paths of the evaluation set, in order. concepts: names of the model's outputs; default: the view's concepts.
+    images: paths of the evaluation set, in order. concepts: names of the model's outputs; default:
+    the view's concepts.
     """
 
     def compute(eval_prediction: Any) -> dict[str, float]:
-        logits = np.asarray(eval_prediction.predictions[0] if isinstance(eval_prediction.predictions, tuple) else eval_prediction.predictions, float)
-        concept_names = list(concepts or [concept.name for concept in recorder.view.manifest.concepts])
+        logits = np.asarray(
+            eval_prediction.predictions[0]
+            if isinstance(eval_prediction.predictions, tuple)
+            else eval_prediction.predictions,
+            float,
+        )
+        concept_names = list(
+            concepts or [concept.name for concept in recorder.view.manifest.concepts]
+        )
         if logits.shape != (len(images), len(concept_names)):
-            raise InMemoryDataError(f"predictions have shape {logits.shape}; expected {len(images)} images x {len(concept_names)} concepts")
+            raise InMemoryDataError(
+                f"predictions have shape {logits.shape}; expected {len(images)} images x "
+                f"{len(concept_names)} concepts"
+            )
         exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
         scores = exponentials / exponentials.sum(axis=1, keepdims=True)
         for image, image_scores in zip(images, scores, strict=True):
             recorder.add(image, concept_names, image_scores)
-        return {"accuracy": float((logits.argmax(axis=1) == np.asarray(eval_prediction.label_ids)).mean())}
+        return {
+            "accuracy": float(
+                (logits.argmax(axis=1) == np.asarray(eval_prediction.label_ids)).mean()
+            )
+        }
 
     return compute
 
 
 def category_names(validator: Any) -> dict[int, str]:
-    """Class names by category id in the results: Ultralytics numbers them from 1, and COCO's with gaps (`class_map`)."""
+    """Class names by category id in the results: Ultralytics numbers them from 1, and COCO's with
+    gaps (`class_map`)."""
     class_names = getattr(validator, "names", {})
     class_map = getattr(validator, "class_map", None)
     pairs = class_names.items() if isinstance(class_names, Mapping) else enumerate(class_names)
-    return {int(class_map[class_index]) if class_map is not None else int(class_index): str(class_name) for class_index, class_name in pairs}
+    return {
+        int(class_map[class_index]) if class_map is not None else int(class_index): str(class_name)
+        for class_index, class_name in pairs
+    }
 
 
-def ultralytics_callbacks(workspace: str | Path, view: str, version: str) -> Mapping[str, Callable[[Any], None]]:
-    """Callbacks for an ultralytics model: `for event, call in ultralytics_callbacks(...).items(): model.add_callback(event, call)`.
+def ultralytics_callbacks(
+    workspace: str | Path, view: str, version: str
+) -> Mapping[str, Callable[[Any], None]]:
+    """Callbacks for an ultralytics model: `for event, call in ultralytics_callbacks(...).items():
+    model.add_callback(event, call)`.
 
     Freezes the version when training starts and records the boxes of the last validation.
     """
@@ -162,15 +222,27 @@ def ultralytics_callbacks(workspace: str | Path, view: str, version: str) -> Map
     def record_results(validator: Any) -> None:
         results_by_image: dict[str, list[Mapping[str, Any]]] = {}
         for result in validator.jdict:
-            results_by_image.setdefault(str(result.get("file_name") or result["image_id"]), []).append(result)
+            results_by_image.setdefault(
+                str(result.get("file_name") or result["image_id"]), []
+            ).append(result)
         names_by_id = category_names(validator)
         for image_path, image_results in results_by_image.items():
             boxes = np.array([result["bbox"] for result in image_results], float)
             boxes[:, 2:] += boxes[:, :2]
-            labels = [names_by_id.get(int(result["category_id"]), format_concept(result["category_id"])) for result in image_results]
-            recorder[0].add(image_path, labels, [result["score"] for result in image_results], boxes)
+            labels = [
+                names_by_id.get(int(result["category_id"]), format_concept(result["category_id"]))
+                for result in image_results
+            ]
+            recorder[0].add(
+                image_path, labels, [result["score"] for result in image_results], boxes
+            )
 
     def finish_recording(_: Any) -> None:
         recorder[0].close()
 
-    return {"on_train_start": start_recording, "on_val_start": enable_json_results, "on_val_end": record_results, "on_train_end": finish_recording}
+    return {
+        "on_train_start": start_recording,
+        "on_val_start": enable_json_results,
+        "on_val_end": record_results,
+        "on_train_end": finish_recording,
+    }

@@ -15,7 +15,13 @@ from pellucid.results.gallery import Gallery
 from pellucid.review.image_locator import ImageLocator
 
 ITEM_LIMIT, CELL_SIZE, CROP_SIZE = 24, 132, 192
-OUTCOME_COLOURS = {"matched": "#0b7a65", "missing": "#b04d05", "extra": "#6f3bd1", "ignored": "#646b76", "below": "#70767f"}
+OUTCOME_COLOURS = {
+    "matched": "#0b7a65",
+    "missing": "#b04d05",
+    "extra": "#6f3bd1",
+    "ignored": "#646b76",
+    "below": "#70767f",
+}
 OUTCOME_MARKS = {"matched": "✓", "missing": "+", "extra": "−", "ignored": "○", "below": "·"}
 
 
@@ -25,9 +31,7 @@ def gallery_html(gallery: Gallery, item_limit: int = ITEM_LIMIT) -> str:
     items = gallery.page(0, item_limit)
     cells_html = "".join(item_html(gallery.image_locator, item) for item in items)
     count_note = f", the first {len(items)}" if len(gallery) > len(items) else ""
-    return (
-        f'<div style="font:12px system-ui,sans-serif"><b>{gallery.list_view.tab}</b>: {len(gallery):,} items{count_note}<div>{cells_html}</div></div>'
-    )
+    return f'<div style="font:12px system-ui,sans-serif"><b>{gallery.list_view.tab}</b>: {len(gallery):,} items{count_note}<div>{cells_html}</div></div>'
 
 
 def item_html(image_locator: ImageLocator, item: Item) -> str:
@@ -35,11 +39,18 @@ def item_html(image_locator: ImageLocator, item: Item) -> str:
     score = "" if item.score is None else f"{item.score:.3f}"
     colour = OUTCOME_COLOURS[item.outcome]
     box = box_svg(item, region) if region is not None else ""
-    image = f'<img src="{source}" width="{CELL_SIZE}" height="{CELL_SIZE}" style="object-fit:contain;display:block" alt="">' if source else ""
+    image = (
+        f'<img src="{source}" width="{CELL_SIZE}" height="{CELL_SIZE}" '
+        'style="object-fit:contain;display:block" alt="">'
+        if source
+        else ""
+    )
     return (
-        f'<figure title="{escape(item.image)}" style="display:inline-block;position:relative;width:{CELL_SIZE}px;margin:3px;vertical-align:top">'
+        f'<figure title="{escape(item.image)}" '
+        f'style="display:inline-block;position:relative;width:{CELL_SIZE}px;margin:3px;vertical-align:top">'
         f'<div style="position:relative;height:{CELL_SIZE}px;background:#8882">{image}{box}</div>'
-        f'<figcaption style="white-space:nowrap;overflow:hidden;text-overflow:ellipsis">{score} {escape(item.concept)} '
+        f'<figcaption style="white-space:nowrap;overflow:hidden;text-overflow:ellipsis">{score} '
+        f"{escape(item.concept)} "
         f'<b style="color:{colour}">{OUTCOME_MARKS[item.outcome]}</b></figcaption></figure>'
     )
 
@@ -65,8 +76,10 @@ def box_svg(item: Item, region: Region) -> str:
     dash = ' stroke-dasharray="5 4"' if item.outcome == "extra" else ""
     rect_attributes = f'x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" fill="none" vector-effect="non-scaling-stroke"'
     return (
-        f'<svg viewBox="{" ".join(map(str, region))}" style="position:absolute;inset:0;width:100%;height:100%">'
-        f'<rect {rect_attributes} stroke="#0008" stroke-width="4"/><rect {rect_attributes} stroke="{OUTCOME_COLOURS[item.outcome]}" stroke-width="2"{dash}/></svg>'
+        f'<svg viewBox="{" ".join(map(str, region))}" '
+        'style="position:absolute;inset:0;width:100%;height:100%">'
+        f'<rect {rect_attributes} stroke="#0008" stroke-width="4"/><rect {rect_attributes} '
+        f'stroke="{OUTCOME_COLOURS[item.outcome]}" stroke-width="2"{dash}/></svg>'
     )
 
 
@@ -74,15 +87,40 @@ def box_svg(item: Item, region: Region) -> str:
 def version_html(version: Version) -> str:
     """A summary of the version, and its counts in each split at its thresholds."""
     evaluation, split_rows = version.evaluation, []
-    for split_figures in version.results().figures() if version.manifest.predictions is not None else []:
+    for split_figures in (
+        version.results().figures() if version.manifest.predictions is not None else []
+    ):
         rates = [split_figures.at.precision, split_figures.at.recall, split_figures.at.f1]
-        cells = [split_figures.split, f"{split_figures.images:,}", f"{split_figures.annotations:,}", f"{split_figures.at.tp:,}", f"{split_figures.at.fp:,}", f"{split_figures.at.fn:,}"]
+        cells = [
+            split_figures.split,
+            f"{split_figures.images:,}",
+            f"{split_figures.annotations:,}",
+            f"{split_figures.at.tp:,}",
+            f"{split_figures.at.fp:,}",
+            f"{split_figures.at.fn:,}",
+        ]
         cells += ["–" if rate is None else f"{rate:.3f}" for rate in rates]
         split_rows.append("".join(f"<td>{cell_text}</td>" for cell_text in cells))
-    headings = ("split", "images", "annotations", "matched", "missing", "extra", "precision", "recall", "F1")
+    headings = (
+        "split",
+        "images",
+        "annotations",
+        "matched",
+        "missing",
+        "extra",
+        "precision",
+        "recall",
+        "F1",
+    )
     header = "".join(f"<th>{heading}</th>" for heading in headings)
-    table_html = f"<table><tr>{header}</tr>{''.join(f'<tr>{split_row}</tr>' for split_row in split_rows)}</table>" if split_rows else "<p>no predictions yet</p>"
+    table_html = (
+        f"<table><tr>{header}</tr>{''.join(f'<tr>{split_row}</tr>' for split_row in split_rows)}</table>"
+        if split_rows
+        else "<p>no predictions yet</p>"
+    )
     return (
-        f"<div><b>{escape(version.name)}</b> of {escape(version.view.name)}: {version.manifest.kind}, {len(evaluation.concepts)} concepts, "
-        f"{len(evaluation.images):,} images, {len(evaluation.predictions):,} predictions{table_html}</div>"
+        f"<div><b>{escape(version.name)}</b> of {escape(version.view.name)}: "
+        f"{version.manifest.kind}, {len(evaluation.concepts)} concepts, "
+        f"{len(evaluation.images):,} images, {len(evaluation.predictions):,} "
+        f"predictions{table_html}</div>"
     )

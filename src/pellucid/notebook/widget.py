@@ -1,4 +1,5 @@
-"""Interactive gallery widget for Jupyter and VS Code, built on anywidget (https://anywidget.dev)."""
+"""Interactive gallery widget for Jupyter and VS Code, built on anywidget
+(https://anywidget.dev)."""
 
 from __future__ import annotations
 
@@ -16,8 +17,11 @@ PAGE_SIZE = 30
 WIDGET_SCRIPT = Path(__file__).with_name("widget.js")
 
 
-def gallery_widget(version: Version, split: Any = "validation", tab: Any = "missing", concept: str | None = None) -> Any:
-    """Return the widget. Raises MissingDependencyError if anywidget is not installed (`pip install pellucid[notebook]`)."""
+def gallery_widget(
+    version: Version, split: Any = "validation", tab: Any = "missing", concept: str | None = None
+) -> Any:
+    """Return the widget. Raises MissingDependencyError if anywidget is not installed (`pip install
+    pellucid[notebook]`)."""
     try:
         import anywidget
         import traitlets
@@ -25,7 +29,8 @@ def gallery_widget(version: Version, split: Any = "validation", tab: Any = "miss
         raise MissingDependencyError("anywidget", "The gallery widget", "notebook") from error
 
     class GalleryWidget(anywidget.AnyWidget):
-        """State that is synchronized with the browser: the list, and its current page with crops. User input arrives as messages."""
+        """State that is synchronized with the browser: the list, and its current page with crops.
+        User input arrives as messages."""
 
         _esm = WIDGET_SCRIPT.read_text(encoding="utf-8")
         title = traitlets.Unicode().tag(sync=True)
@@ -52,7 +57,9 @@ def gallery_widget(version: Version, split: Any = "validation", tab: Any = "miss
                 self.items = page_items(gallery, self.offset)
 
     title = f"{version.view.name} {version.name}, {split}"
-    widget = GalleryWidget(title=title, concepts=list(version.evaluation.concepts), tab=tab, concept=concept or "")
+    widget = GalleryWidget(
+        title=title, concepts=list(version.evaluation.concepts), tab=tab, concept=concept or ""
+    )
     widget.refresh()
     widget.on_msg(widget.handle_message)
     return widget
@@ -63,5 +70,7 @@ def page_items(gallery: Gallery, offset: int) -> list[dict[str, Any]]:
     documents = []
     for item in gallery.page(offset, PAGE_SIZE):
         source, region = item_picture(gallery.image_locator, item)
-        documents.append({**asdict(item), "picture": source, "frame": list(region) if region else None})
+        documents.append(
+            {**asdict(item), "picture": source, "frame": list(region) if region else None}
+        )
     return documents

@@ -1,4 +1,5 @@
-"""Dry-run import that reports how files are interpreted and why; or the import notes of a workspace."""
+"""Dry-run import that reports how files are interpreted and why; or the import notes of a
+workspace."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ from pellucid.storage.manifests import Source
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """readings: inferred interpretations · findings: notes; those of severity `error` stop an import."""
+    """readings: inferred interpretations · findings: notes; those of severity `error` stop an
+    import."""
 
     readings: list[Inference]
     findings: list[dict[str, Any]]
@@ -32,14 +34,20 @@ class Diagnosis:
 
     @property
     def document(self) -> dict[str, Any]:
-        return {"readings": [asdict(reading) for reading in self.readings], "findings": self.findings}
+        return {
+            "readings": [asdict(reading) for reading in self.readings],
+            "findings": self.findings,
+        }
 
 
 def examine(sources: Sequence[str], images: str | None = None) -> Diagnosis:
-    """sources: annotation and prediction files in any order, or one workspace. images: the image folder."""
+    """sources: annotation and prediction files in any order, or one workspace. images: the image
+    folder."""
     if len(sources) == 1 and (Path(sources[0]) / MANIFEST).is_file():
         workspace = Workspace(sources[0])
-        return diagnose([view for view_name in workspace.views if (view := workspace.view(view_name))], [])
+        return diagnose(
+            [view for view_name in workspace.views if (view := workspace.view(view_name))], []
+        )
     with tempfile.TemporaryDirectory(prefix="pellucid-doctor-") as folder:
         workspace = Workspace(Path(folder) / "workspace")
         return examine_files(workspace, sources, images)
@@ -69,11 +77,20 @@ def examine_files(workspace: Workspace, sources: Sequence[str], images: str | No
 
 def diagnose(views: list[View], errors: Sequence[Any]) -> Diagnosis:
     readings: list[Inference] = []
-    findings = [{"kind": type(error).__name__, "severity": "error", "message": str(error), "count": 1} for error in errors]
+    findings = [
+        {"kind": type(error).__name__, "severity": "error", "message": str(error), "count": 1}
+        for error in errors
+    ]
     for view in views:
         images, folders = view.images_and_folders
         collect_source_findings(view.manifest.sources, readings, findings)
-        findings += [asdict(note) for note in [*picture_findings(images, folders), *twin_findings(images, folders, near=True)]]
+        findings += [
+            asdict(note)
+            for note in [
+                *picture_findings(images, folders),
+                *twin_findings(images, folders, near=True),
+            ]
+        ]
         for version_name in view.versions:
             findings += version_findings(view.version(version_name), readings)
     return Diagnosis(readings, findings)
@@ -83,11 +100,34 @@ def version_findings(version: Version, readings: list[Inference]) -> list[dict[s
     findings: list[dict[str, Any]] = []
     collect_source_findings(version.latest_manifest.prediction_sources, readings, findings)
     evaluation = version.evaluation
-    return findings + [asdict(note) for note in repeated_boxes(evaluation.predictions, len(evaluation.concepts))]
+    return findings + [
+        asdict(note) for note in repeated_boxes(evaluation.predictions, len(evaluation.concepts))
+    ]
 
 
-def collect_source_findings(sources: Sequence[Source], readings: list[Inference], findings: list[dict[str, Any]]) -> None:
+def collect_source_findings(
+    sources: Sequence[Source], readings: list[Inference], findings: list[dict[str, Any]]
+) -> None:
     for source in sources:
-        readings.append(Inference("format", source.format, f"{Path(source.path).name}: {source.rows:,} rows"))
-        readings += [Inference(reading.question, reading.answer, reading.evidence, reading.alternatives, reading.forced) for reading in source.readings]
-        findings += [{"kind": note.kind, "severity": note.severity, "message": note.message, "count": note.count} for note in source.notes]
+        readings.append(
+            Inference("format", source.format, f"{Path(source.path).name}: {source.rows:,} rows")
+        )
+        readings += [
+            Inference(
+                reading.question,
+                reading.answer,
+                reading.evidence,
+                reading.alternatives,
+                reading.forced,
+            )
+            for reading in source.readings
+        ]
+        findings += [
+            {
+                "kind": note.kind,
+                "severity": note.severity,
+                "message": note.message,
+                "count": note.count,
+            }
+            for note in source.notes
+        ]

@@ -10,7 +10,8 @@ from pellucid.core.errors import PellucidError, summarize_names
 class EmptyViewError(PellucidError):
     def __init__(self, view: str) -> None:
         super().__init__(
-            f"view '{view}' has no images, so a version cannot be created. Add images first: pellucid add."
+            f"view '{view}' has no images, so a version cannot be created. Add images first: "
+            "pellucid add."
         )
 
 
@@ -19,7 +20,8 @@ class ViewNotFoundError(PellucidError):
 
     def __init__(self, workspace: object, view: str, views: Sequence[str]) -> None:
         super().__init__(
-            f"{workspace}: view '{view}' not found. Existing views: {summarize_names(views, 8) or 'none'}."
+            f"{workspace}: view '{view}' not found. Existing views: "
+            f"{summarize_names(views, 8) or 'none'}."
         )
 
 
@@ -28,14 +30,14 @@ class VersionNotFoundError(PellucidError):
 
     def __init__(self, view: str, version: str, versions: Sequence[str]) -> None:
         super().__init__(
-            f"version '{version}' not found in view '{view}'. Existing versions: {summarize_names(versions, 8) or 'none'}."
+            f"version '{version}' not found in view '{view}'. Existing versions: "
+            f"{summarize_names(versions, 8) or 'none'}."
         )
 
 
 class VersionExistsError(PellucidError):
     def __init__(self, view: str, version: str) -> None:
         super().__init__(
-            f"version '{version}' already exists in view '{view}' and its images are frozen. Choose another name."
+            f"version '{version}' already exists in view '{view}' and its images are frozen. "
+            "Choose another name."
         )
-
-

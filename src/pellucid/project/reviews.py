@@ -1,4 +1,5 @@
-"""Reviews of a view: decide on items, undo decisions, read the history. Every decision is one appended row."""
+"""Reviews of a view: decide on items, undo decisions, read the history. Every decision is one
+appended row."""
 
 from __future__ import annotations
 
@@ -40,8 +41,8 @@ NO_EDIT = Edit()
 
 @dataclass(frozen=True)
 class ItemRef:
-    """Reference to a displayed item: image path, concept, box; side `annotated` for items of the tab Extra · score:
-    tells identical boxes apart."""
+    """Reference to a displayed item: image path, concept, box; side `annotated` for items of the
+    tab Extra · score: tells identical boxes apart."""
 
     image: str
     concept: str
@@ -52,8 +53,8 @@ class ItemRef:
 
 @dataclass(frozen=True)
 class ReviewOutcome:
-    """Result of a review action. decisions: the stored ones · conflicts: decisions of others on the same items that the reviewer had
-    not seen; the later decision wins."""
+    """Result of a review action. decisions: the stored ones · conflicts: decisions of others on
+    the same items that the reviewer had not seen; the later decision wins."""
 
     decisions: list[Decision]
     conflicts: list[Decision]
@@ -77,7 +78,8 @@ class ReviewedVersion(Protocol):
 
 
 class Reviews:
-    """The decisions on a view: `view.reviews`. Thread-safe. Every read includes the latest decisions of others."""
+    """The decisions on a view: `view.reviews`. Thread-safe. Every read includes the latest
+    decisions of others."""
 
     def __init__(self, view: ReviewedView, store: DecisionStore) -> None:
         self.view = view
@@ -93,42 +95,109 @@ class Reviews:
             return self._log
 
     def decide(
-        self, version: ReviewedVersion, items: Iterable[Item | ItemRef], verdict: Verdict, who: str, edit: Edit = NO_EDIT, reason: str = "",
-        batch: str | None = None, last_seen_id: int | None = None, loaded: Results | None = None,
-    ) -> ReviewOutcome:  # fmt: skip
-        """Record a verdict on items: the annotation is `wrong` (it gets corrected), `right` (the model is wrong), or `unsure`.
+        self,
+        version: ReviewedVersion,
+        items: Iterable[Item | ItemRef],
+        verdict: Verdict,
+        who: str,
+        edit: Edit = NO_EDIT,
+        reason: str = "",
+        batch: str | None = None,
+        last_seen_id: int | None = None,
+        loaded: Results | None = None,
+    ) -> ReviewOutcome:
+        """Record a verdict on items: the annotation is `wrong` (it gets corrected), `right` (the
+        model is wrong), or `unsure`.
 
-        edit: the correct annotation, if the verdict alone does not determine it. batch: idempotency key of this action.
-        last_seen_id: the last decision known to the reviewer. loaded: the results they looked at, if not the original ones.
-        All decisions are stored, or none. Raises ItemNotFoundError, UnknownConceptError, InvalidDecisionError, ReviewerMissingError, ReviewStoreUnavailableError.
+        edit: the correct annotation, if the verdict alone does not determine it. batch:
+        idempotency key of this action. last_seen_id: the last decision known to the reviewer.
+        loaded: the results they looked at, if not the original ones. All decisions are stored, or
+        none. Raises ItemNotFoundError, UnknownConceptError, InvalidDecisionError,
+        ReviewerMissingError, ReviewStoreUnavailableError.
         """
         results = loaded or version.results()
         decisions: list[Decision] = []
         for item in items:
             decision = self._make_decision(results, item_ref(item), verdict, edit, decisions)
-            decisions.append(replace(decision, version=version.name, reason=reason, corrected=results.corrected))
+            decisions.append(
+                replace(decision, version=version.name, reason=reason, corrected=results.corrected)
+            )
         return self._append(decisions, who, batch, last_seen_id)
 
-    def _make_decision(self, results: Results, item: ItemRef, verdict: Verdict, edit: Edit, same_batch: Sequence[Decision] = ()) -> Decision:
-        """same_batch: decisions of the same batch, which may be about boxes identical to this one."""
+    def _make_decision(
+        self,
+        results: Results,
+        item: ItemRef,
+        verdict: Verdict,
+        edit: Edit,
+        same_batch: Sequence[Decision] = (),
+    ) -> Decision:
+        """same_batch: decisions of the same batch, which may be about boxes identical to this
+        one."""
         image_index = results.image_locator.find_path(item.image)
         if image_index is None:
             raise ItemNotFoundError(item.image, item.concept)
-        resolved = resolve(results.evaluation, results.neighbours, TargetItem(image_index, item.concept, item.side, item.box, item.score), verdict, edit)
+        resolved = resolve(
+            results.evaluation,
+            results.neighbours,
+            TargetItem(image_index, item.concept, item.side, item.box, item.score),
+            verdict,
+            edit,
+        )
         content, file_stamp = content_and_stamp(results.image_locator.location(image_index))
         decision = Decision(
-            0, "", "", "", resolved.action, item.image, content, file_stamp, resolved.concept, resolved.side, resolved.box, resolved.before, resolved.after
-        )  # fmt: skip
+            0,
+            "",
+            "",
+            "",
+            resolved.action,
+            item.image,
+            content,
+            file_stamp,
+            resolved.concept,
+            resolved.side,
+            resolved.box,
+            resolved.before,
+            resolved.after,
+        )
         if len(resolved.duplicates) == 1:
             return replace(decision, nth=resolved.duplicates[0])
-        used_duplicates = {earlier.nth for earlier in same_batch if item_key(self.view.kind, replace(earlier, nth=0)) == item_key(self.view.kind, decision)}
-        duplicates = [nth for nth in resolved.duplicates if nth not in used_duplicates] or list(resolved.duplicates)
+        used_duplicates = {
+            earlier.nth
+            for earlier in same_batch
+            if item_key(self.view.kind, replace(earlier, nth=0))
+            == item_key(self.view.kind, decision)
+        }
+        duplicates = [nth for nth in resolved.duplicates if nth not in used_duplicates] or list(
+            resolved.duplicates
+        )
         return replace(decision, nth=self.log.first_free_duplicate(decision, duplicates))
 
-    def comment(self, version: ReviewedVersion, item: Item | ItemRef, who: str, text: str, loaded: Results | None = None) -> ReviewOutcome:
+    def comment(
+        self,
+        version: ReviewedVersion,
+        item: Item | ItemRef,
+        who: str,
+        text: str,
+        loaded: Results | None = None,
+    ) -> ReviewOutcome:
         """Comment on an item without a verdict."""
-        decision = self._make_decision(loaded or version.results(), item_ref(item), "unsure", NO_EDIT)
-        return self._append([replace(decision, action="comment", before=(), after=(), reason=text, version=version.name)], who)
+        decision = self._make_decision(
+            loaded or version.results(), item_ref(item), "unsure", NO_EDIT
+        )
+        return self._append(
+            [
+                replace(
+                    decision,
+                    action="comment",
+                    before=(),
+                    after=(),
+                    reason=text,
+                    version=version.name,
+                )
+            ],
+            who,
+        )
 
     def undo(self, who: str, batch: str | None = None) -> ReviewOutcome:
         """Undo this reviewer's last batch of decisions, if there is one."""
@@ -138,14 +207,25 @@ class Reviews:
         """Redo what this reviewer undid last."""
         return self._undo_or_redo("redo", who, batch)
 
-    def _undo_or_redo(self, action: Literal["undo", "redo"], who: str, batch: str | None) -> ReviewOutcome:
+    def _undo_or_redo(
+        self, action: Literal["undo", "redo"], who: str, batch: str | None
+    ) -> ReviewOutcome:
         """Retries until no other decision was stored between reading the log and appending."""
         who, batch = validate_reviewer(who), batch or uuid.uuid4().hex
         while True:
             log = self.log
             head = log.head
             decision_ids = log.next_undo(who) if action == "undo" else log.next_redo(who)
-            outcome = self._append_if_current([Decision(0, "", "", "", action, reverts=decision_id) for decision_id in decision_ids], who, batch, None, head)
+            outcome = self._append_if_current(
+                [
+                    Decision(0, "", "", "", action, reverts=decision_id)
+                    for decision_id in decision_ids
+                ],
+                who,
+                batch,
+                None,
+                head,
+            )
             if outcome is not None:
                 return outcome
 
@@ -154,24 +234,46 @@ class Reviews:
         decision = self.log.decisions.get(decision_id)
         if decision is None or decision.action in REVERSAL_ACTIONS:
             raise HistoryRowNotFoundError(decision_id)
-        return self._append([Decision(0, "", "", "", "revert", reverts=decision_id, reason=reason)], who)
+        return self._append(
+            [Decision(0, "", "", "", "revert", reverts=decision_id, reason=reason)], who
+        )
 
     def reset(self, who: str, reason: str = "") -> ReviewOutcome:
         """Start a new review round: no item counts as reviewed any more. Corrections are kept."""
         return self._append([Decision(0, "", "", "", "reset", reason=reason)], who)
 
-    def history(self, image: str | None = None, who: str | None = None, day: str | None = None) -> list[Decision]:
-        """All decisions, oldest first. Filters: substring of the image path, reviewer, day (`2026-11-23`, in UTC)."""
+    def history(
+        self, image: str | None = None, who: str | None = None, day: str | None = None
+    ) -> list[Decision]:
+        """All decisions, oldest first. Filters: substring of the image path, reviewer, day
+        (`2026-11-23`, in UTC)."""
         log = self.log
         return [
-            decision for decision in (describe_reverted(log, original) for original in list(log.decisions.values()))
-            if (image is None or image in decision.image) and (who is None or decision.who == who) and (day is None or decision.when.startswith(day))
-        ]  # fmt: skip
+            decision
+            for decision in (
+                describe_reverted(log, original) for original in list(log.decisions.values())
+            )
+            if (image is None or image in decision.image)
+            and (who is None or decision.who == who)
+            and (day is None or decision.when.startswith(day))
+        ]
 
-    def lease(self, session: str, who: str, items: Sequence[ItemRef], seconds: float, limit: int) -> list[int]:
-        """Lease items that no other session has. Returns the indices of the leased items in `items`."""
-        item_indices = {lease_key(item): item_index for item_index, item in reversed(list(enumerate(items)))}  # the first of identical boxes
-        leased_keys = self._store.lease(self.view.name, session, validate_reviewer(who), sorted(item_indices, key=item_indices.__getitem__), seconds, limit)
+    def lease(
+        self, session: str, who: str, items: Sequence[ItemRef], seconds: float, limit: int
+    ) -> list[int]:
+        """Lease items that no other session has. Returns the indices of the leased items in
+        `items`."""
+        item_indices = {
+            lease_key(item): item_index for item_index, item in reversed(list(enumerate(items)))
+        }  # the first of identical boxes
+        leased_keys = self._store.lease(
+            self.view.name,
+            session,
+            validate_reviewer(who),
+            sorted(item_indices, key=item_indices.__getitem__),
+            seconds,
+            limit,
+        )
         return [item_indices[key] for key in leased_keys]
 
     def renew(self, session: str, seconds: float) -> None:
@@ -182,17 +284,34 @@ class Reviews:
 
     def leased_elsewhere(self, session: str) -> set[str]:
         """Keys of the items leased by other sessions."""
-        return {lease.item for lease in self._store.leases(self.view.name) if lease.session != session}
+        return {
+            lease.item for lease in self._store.leases(self.view.name) if lease.session != session
+        }
 
-    def _append(self, decisions: list[Decision], who: str, batch: str | None = None, last_seen_id: int | None = None) -> ReviewOutcome:
+    def _append(
+        self,
+        decisions: list[Decision],
+        who: str,
+        batch: str | None = None,
+        last_seen_id: int | None = None,
+    ) -> ReviewOutcome:
         outcome = self._append_if_current(decisions, who, batch, last_seen_id, None)
         assert outcome is not None
         return outcome
 
-    def _append_if_current(self, decisions: list[Decision], who: str, batch: str | None, last_seen_id: int | None, expected_head: int | None) -> ReviewOutcome | None:
+    def _append_if_current(
+        self,
+        decisions: list[Decision],
+        who: str,
+        batch: str | None,
+        last_seen_id: int | None,
+        expected_head: int | None,
+    ) -> ReviewOutcome | None:
         """Returns None if a decision newer than `expected_head` exists."""
         who, batch, timestamp = validate_reviewer(who), batch or uuid.uuid4().hex, now()
-        stamped = [replace(decision, who=who, batch=batch, when=timestamp) for decision in decisions]
+        stamped = [
+            replace(decision, who=who, batch=batch, when=timestamp) for decision in decisions
+        ]
         for decision in stamped:
             check_storable(decision.reason, decision.image, decision.concept)
         decision_ids = self._store.append(self.view.name, stamped, expected_head)
@@ -200,7 +319,16 @@ class Reviews:
             return None
         log = self.log
         saved = [log.decisions[decision_id] for decision_id in decision_ids]
-        return ReviewOutcome(saved, [] if last_seen_id is None else [conflict for decision in saved for conflict in overruled_verdicts(log, decision, last_seen_id)])
+        return ReviewOutcome(
+            saved,
+            []
+            if last_seen_id is None
+            else [
+                conflict
+                for decision in saved
+                for conflict in overruled_verdicts(log, decision, last_seen_id)
+            ],
+        )
 
 
 def item_ref(item: Item | ItemRef) -> ItemRef:
@@ -231,20 +359,38 @@ def check_storable(*texts: str) -> None:
 
 
 def overruled_verdicts(log: DecisionLog, decision: Decision, last_seen_id: int) -> list[Decision]:
-    """Verdicts of others on the same item, made before this decision but after the last one its reviewer had seen."""
+    """Verdicts of others on the same item, made before this decision but after the last one its
+    reviewer had seen."""
     if decision.action not in VERDICT_ACTIONS:
         return []
     return [
-        earlier for earlier in log.item_history(decision)
-        if last_seen_id < earlier.id < decision.id and earlier.who != decision.who and earlier.action in VERDICT_ACTIONS and log.is_active(earlier.id)
-    ]  # fmt: skip
+        earlier
+        for earlier in log.item_history(decision)
+        if last_seen_id < earlier.id < decision.id
+        and earlier.who != decision.who
+        and earlier.action in VERDICT_ACTIONS
+        and log.is_active(earlier.id)
+    ]
 
 
 def describe_reverted(log: DecisionLog, decision: Decision) -> Decision:
-    """Fill an undo, redo or revert row with the item of the decision it refers to, and the resulting edit."""
+    """Fill an undo, redo or revert row with the item of the decision it refers to, and the
+    resulting edit."""
     reverted = log.decisions.get(decision.reverts) if decision.reverts is not None else None
     if reverted is None:
         return decision
     reverted = describe_reverted(log, reverted)
-    before, after = (reverted.before, reverted.after) if decision.action == "redo" else (reverted.after, reverted.before)
-    return replace(decision, image=reverted.image, concept=reverted.concept, side=reverted.side, box=reverted.box, before=before, after=after)
+    before, after = (
+        (reverted.before, reverted.after)
+        if decision.action == "redo"
+        else (reverted.after, reverted.before)
+    )
+    return replace(
+        decision,
+        image=reverted.image,
+        concept=reverted.concept,
+        side=reverted.side,
+        box=reverted.box,
+        before=before,
+        after=after,
+    )

@@ -82,8 +82,9 @@ class Version:
     ) -> Results:
         """The version in one state; all questions about it are methods of the result.
 
-        corrected: with the reviewers' corrections, else as trained. thresholds: one for all concepts or
-        by concept, in place of the optimal ones. iou: matched at another IoU threshold.
+        corrected: with the reviewers' corrections, else as trained. thresholds: one for all
+        concepts or by concept, in place of the optimal ones. iou: matched at another IoU
+        threshold.
         """
         results = self._read_latest()
         if corrected:
@@ -162,7 +163,8 @@ class Version:
 
     @property
     def thresholds(self) -> Mapping[str, Threshold]:
-        """Each concept's threshold, with the fewest errors on validation (exact), in the view's order."""
+        """Each concept's threshold, with the fewest errors on validation (exact), in the view's
+        order."""
         return self.results().threshold_table()
 
     def metrics(self, split: Split = "validation") -> Metrics:
@@ -180,10 +182,12 @@ class Version:
         review: ReviewFilter = "all",
         only: Sequence[str] = (),
     ) -> Gallery:
-        """The items of a tab: `all`, `matched`, `missing` or `extra`; of one concept, or of all (None).
+        """The items of a tab: `all`, `matched`, `missing` or `extra`; of one concept, or of all
+        (None).
 
-        threshold: replaces the threshold of the concept (or of all concepts). order, review, reverse:
-        see ListQuery. only: filters, such as `cause:background` (see docs/understanding.md).
+        threshold: replaces the threshold of the concept (or of all concepts). order, review,
+        reverse: see ListQuery. only: filters, such as `cause:background` (see
+        docs/understanding.md).
         """
         query = ListQuery(tab, split, concept, order, review, tuple(only), reverse)
         if threshold is None:
@@ -192,7 +196,8 @@ class Version:
         return self.results(thresholds=thresholds).gallery(query)
 
     def compare(self, other: Version, split: Split = "validation") -> VersionComparison:
-        """Compare with a later version, on the images evaluated by both, each at its own thresholds."""
+        """Compare with a later version, on the images evaluated by both, each at its own
+        thresholds."""
         return self.results().compare(other.results(), split)
 
     def outlines(self, results: Results, annotation_rows: list[int]) -> list[list[list[float]]]:
@@ -214,11 +219,12 @@ class Version:
     ) -> list[Note]:
         """Import predictions, match them with the annotations and save the result.
 
-        source: a path, or columns in memory (a dict of arrays, pandas, polars, Arrow). split: of the
-        predictions; default: the splits of the listed images. covered: `split`, the model ran on every
-        frozen image of these splits; `listed`, only on the images in the file. boxes (`xyxy-pixels`, ...),
-        image_ids, category_ids (`positions-from-1`, ...), scores (`percent`, `logits`): interpretations
-        that are otherwise inferred from the data. Returns notes about the import.
+        source: a path, or columns in memory (a dict of arrays, pandas, polars, Arrow). split: of
+        the predictions; default: the splits of the listed images. covered: `split`, the model ran
+        on every frozen image of these splits; `listed`, only on the images in the file. boxes
+        (`xyxy-pixels`, ...), image_ids, category_ids (`positions-from-1`, ...), scores (`percent`,
+        `logits`): interpretations that are otherwise inferred from the data. Returns notes about
+        the import.
 
         Raises:
             PellucidError: the input cannot be read or interpreted; the version is unchanged.
@@ -288,7 +294,8 @@ class Version:
         return annotations.replace(outline=read_outlines(self.folder / manifest.annotations))
 
     def _evaluate_import(self, current: Results, imported: Linked) -> Evaluation:
-        """Match the predictions of before and those imported; the imported ones are released on the way."""
+        """Match the predictions of before and those imported; the imported ones are released on
+        the way."""
         manifest = current.manifest
         concepts = tuple(concept.name for concept in imported.concepts)
         pending = [current.evaluation.predictions.concat(imported.predictions)]
@@ -326,11 +333,12 @@ class Version:
         rows: int = PREDICTIONS_PER_WORKER,
         progress: StepCallback = no_progress,
     ) -> None:
-        """Evaluate the predictions again, in partitions; the result is bit-identical with every engine.
+        """Evaluate the predictions again, in partitions; the result is bit-identical with every
+        engine.
 
-        engine: `local` (this process), `processes` (on this machine), `ray` (a cluster; address: of a
-        running one). rows: the most predictions that a worker holds at a time. An interrupted evaluation
-        is resumed.
+        engine: `local` (this process), `processes` (on this machine), `ray` (a cluster; address:
+        of a running one). rows: the most predictions that a worker holds at a time. An interrupted
+        evaluation is resumed.
 
         Raises:
             PredictionsMissingError, VersionModifiedError, MissingDependencyError,

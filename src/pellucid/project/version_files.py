@@ -87,9 +87,11 @@ def build_originals(
 def locate_images(
     evaluation: Evaluation, own_folders: list[str], view: tuple[dict[str, int], list[str]]
 ) -> tuple[Evaluation, list[str]]:
-    """Look for images without a folder in those added to the view later: where images are is not frozen.
+    """Look for images without a folder in those added to the view later: where images are is not
+    frozen.
 
-    view: the folder index of each image path, and the folders. Returns the evaluation and all folders.
+    view: the folder index of each image path, and the folders. Returns the evaluation and all
+    folders.
     """
     folder_indexes, view_folders = view
     root = evaluation.images.root
@@ -153,7 +155,8 @@ def table_counts(evaluation: Evaluation) -> dict[str, int]:
 def annotation_outlines(
     folder: Path, results: Results, annotation_rows: list[int]
 ) -> list[list[list[float]]]:
-    """The outlines of these annotations (ascending rows), as polygons in pixels; empty if there is none."""
+    """The outlines of these annotations (ascending rows), as polygons in pixels; empty if there is
+    none."""
     frozen = results.frozen_rows
     rows = annotation_rows if frozen is None else frozen[annotation_rows].tolist()
     sorted_rows = sorted(row for row in rows if row >= 0)

@@ -61,9 +61,12 @@ ORIGINALS_FILE = "originals.parquet"
 
 
 class View:
-    """Created or opened by `workspace.view(name, kind)`. A draft is written to disk by the first `add`."""
+    """Created or opened by `workspace.view(name, kind)`. A draft is written to disk by the first
+    `add`."""
 
-    def __init__(self, workspace: ParentWorkspace, name: str, draft_kind: Kind | None = None) -> None:
+    def __init__(
+        self, workspace: ParentWorkspace, name: str, draft_kind: Kind | None = None
+    ) -> None:
         self.workspace = workspace
         self.name = name
         self.folder: Path = workspace.folder / "views" / name
@@ -84,7 +87,9 @@ class View:
             return {}, []
         manifest, images, _ = self._read_consistent()
         has_folder = images.root >= 0
-        return dict(zip(images.path[has_folder], images.root[has_folder].tolist(), strict=True)), manifest.folders
+        return dict(
+            zip(images.path[has_folder], images.root[has_folder].tolist(), strict=True)
+        ), manifest.folders
 
     @property
     def manifest(self) -> ViewManifest:
@@ -97,46 +102,91 @@ class View:
         return self.manifest.kind
 
     def add(
-        self, source: Any, images: str | Path | None = None, split: Split | None = None, format: str | None = None,
+        self,
+        source: Any,
+        images: str | Path | None = None,
+        split: Split | None = None,
+        format: str | None = None,
         first_pixel: int | None = None,
-    ) -> list[Note]:  # fmt: skip
+    ) -> list[Note]:
         """Add images and annotations from a file, a folder or columns in memory.
 
-        images: the folder or URL that image paths are relative to. split: of images whose source states none
-        (default: validation). first_pixel: 0 or 1, the origin of pixel coordinates where the format does not define it. Existing images
-        gain annotations that they lack. Returns notes about the import.
-        Raises PellucidError; the view is then unchanged.
+        images: the folder or URL that image paths are relative to. split: of images whose source
+        states none (default: validation). first_pixel: 0 or 1, the origin of pixel coordinates
+        where the format does not define it. Existing images gain annotations that they lack.
+        Returns notes about the import. Raises PellucidError; the view is then unchanged.
         """
         image_folder = None if images is None else str(images)
-        return self.add_parsed(read_source(source, format, self.kind, image_folder, first_pixel), source, image_folder, split)
+        return self.add_parsed(
+            read_source(source, format, self.kind, image_folder, first_pixel),
+            source,
+            image_folder,
+            split,
+        )
 
-    def add_parsed(self, parsed: ParsedAnnotations, source: Any, image_folder: str | None, split: Split | None) -> list[Note]:
+    def add_parsed(
+        self, parsed: ParsedAnnotations, source: Any, image_folder: str | None, split: Split | None
+    ) -> list[Note]:
         """Add parsed annotations; `source` and `image_folder` are as given by the user."""
         with writing(self.workspace.folder):
             manifest = self.manifest
             parsed = convert_kind(parsed, manifest.kind, self.name)
-            root_folder = resolve_folder(image_folder) if image_folder else found_folder(parsed, source)
+            root_folder = (
+                resolve_folder(image_folder) if image_folder else found_folder(parsed, source)
+            )
             folders = list(manifest.folders)
             if root_folder is not None and root_folder not in folders:
                 folders.append(root_folder)
-            new_images = assign_split_and_folder(parsed.images, split, -1 if root_folder is None else folders.index(root_folder))
-            notes = [*parsed.notes, *absent_pictures(new_images, root_folder, guessed=image_folder is None and parsed.image_folder is None)]
+            new_images = assign_split_and_folder(
+                parsed.images, split, -1 if root_folder is None else folders.index(root_folder)
+            )
+            notes = [
+                *parsed.notes,
+                *absent_pictures(
+                    new_images,
+                    root_folder,
+                    guessed=image_folder is None and parsed.image_folder is None,
+                ),
+            ]
             new_images, annotations = annotations_in_pixels(parsed, new_images, folders)
-            new_images, annotations, rotation_notes, judgements = annotated_as_stored(new_images, annotations, folders)
+            new_images, annotations, rotation_notes, judgements = annotated_as_stored(
+                new_images, annotations, folders
+            )
             notes += rotation_notes
             if annotations.box is not None:
                 notes += outside(annotations.box, new_images, annotations.image)
-            concepts, concept_index_map, new_concept_index_map = merge_concepts(manifest.concepts, manifest.concepts_listed, parsed)
+            concepts, concept_index_map, new_concept_index_map = merge_concepts(
+                manifest.concepts, manifest.concepts_listed, parsed
+            )
             existing_images, existing_annotations = self._read_tables(manifest)
             refuse_elsewhere(parsed.path, existing_images, new_images, folders)
-            existing_annotations = existing_annotations.replace(concept=concept_index_map[existing_annotations.concept])
+            existing_annotations = existing_annotations.replace(
+                concept=concept_index_map[existing_annotations.concept]
+            )
             annotations = annotations.replace(concept=new_concept_index_map[annotations.concept])
-            merged = merge(parsed.path, manifest.kind, [concept.name for concept in concepts], existing_images, existing_annotations, new_images, annotations)
+            merged = merge(
+                parsed.path,
+                manifest.kind,
+                [concept.name for concept in concepts],
+                existing_images,
+                existing_annotations,
+                new_images,
+                annotations,
+            )
             notes += merged.notes
             notes += twin_findings(merged.images, folders, near=False)
             manifest.concepts, manifest.folders = concepts, folders
             manifest.concepts_listed = manifest.concepts_listed or parsed.concepts_listed
-            manifest.sources.append(source_record(source, parsed.path, parsed.format, len(new_images), notes, [*parsed.inferences, *judgements]))
+            manifest.sources.append(
+                source_record(
+                    source,
+                    parsed.path,
+                    parsed.format,
+                    len(new_images),
+                    notes,
+                    [*parsed.inferences, *judgements],
+                )
+            )
             self._save(manifest, merged.images, merged.annotations)
         return notes
 
@@ -153,7 +203,9 @@ class View:
     def _read_tables(self, manifest: ViewManifest) -> tuple[Images, Annotations]:
         if manifest.images is None or manifest.annotations is None:
             return empty_image_table(), empty_annotation_table(manifest.kind == "detection")
-        return read_images(self.folder / manifest.images)[0], read_annotations(self.folder / manifest.annotations)[0]
+        return read_images(self.folder / manifest.images)[0], read_annotations(
+            self.folder / manifest.annotations
+        )[0]
 
     def _save(self, manifest: ViewManifest, images: Images, annotations: Annotations) -> None:
         self.workspace.ensure_manifest()
@@ -188,7 +240,9 @@ class View:
         """The images and annotations with corrections applied, and the image folders."""
         manifest, images, annotations = self._read_consistent()
         concept_names = [concept.name for concept in manifest.concepts]
-        return correct_view(manifest.kind, concept_names, images, annotations, manifest.folders, self.reviews.log), manifest.folders
+        return correct_view(
+            manifest.kind, concept_names, images, annotations, manifest.folders, self.reviews.log
+        ), manifest.folders
 
     @property
     def images_and_folders(self) -> tuple[Images, list[str]]:
@@ -197,11 +251,13 @@ class View:
         return images, manifest.folders
 
     def add_embeddings(self, source: str | Path, names: str | Path | None = None) -> int:
-        """Store embeddings of the view's images or boxes, used for similarity; they replace those stored before.
+        """Store embeddings of the view's images or boxes, used for similarity; they replace those
+        stored before.
 
-        source: a CSV or Parquet table with `image`, `embedding` (a list of numbers) and, for boxes, `x, y, width, height`; or a .npy of
-        shape (images, dimensions), with the image of each row in the text file `names` (default: the view's images by path).
-        Returns the number of the view's images with an embedding. Raises FileMissingError, InvalidEmbeddingsError.
+        source: a CSV or Parquet table with `image`, `embedding` (a list of numbers) and, for
+        boxes, `x, y, width, height`; or a .npy of shape (images, dimensions), with the image of
+        each row in the text file `names` (default: the view's images by path). Returns the number
+        of the view's images with an embedding. Raises FileMissingError, InvalidEmbeddingsError.
         """
         paths = sorted(self.annotation_tables[0].path.tolist())
         embeddings = read_embeddings(source, names, paths)
@@ -218,7 +274,11 @@ class View:
     def images_by_split(self) -> dict[Split, int]:
         """Number of images in each non-empty split."""
         image_splits = self._read_consistent()[1].split
-        return {split_name: int((image_splits == split_index).sum()) for split_index, split_name in enumerate(SPLITS) if (image_splits == split_index).any()}
+        return {
+            split_name: int((image_splits == split_index).sum())
+            for split_index, split_name in enumerate(SPLITS)
+            if (image_splits == split_index).any()
+        }
 
     @property
     def versions(self) -> list[str]:
@@ -226,22 +286,33 @@ class View:
         follow(self.folder)
         version_names = listed_names(self.folder / "versions", VERSION_MANIFEST)
         return sorted(
-            version_names, key=lambda version_name: (read_manifest(self.folder / "versions" / version_name / VERSION_MANIFEST, VersionManifest).started, version_name)
+            version_names,
+            key=lambda version_name: (
+                read_manifest(
+                    self.folder / "versions" / version_name / VERSION_MANIFEST, VersionManifest
+                ).started,
+                version_name,
+            ),
         )
 
     def version(self, name: str) -> Version:
         """Return an existing version. Raises VersionNotFoundError."""
-        if not (self.folder / "versions" / checked_name("version", name) / VERSION_MANIFEST).is_file():
+        if not (
+            self.folder / "versions" / checked_name("version", name) / VERSION_MANIFEST
+        ).is_file():
             raise VersionNotFoundError(self.name, name, self.versions)
         return self._versions.setdefault(name, Version(self, name))
 
     def version_or_draft(self, name: str, iou: float = 0.5) -> Version:
         """Return the version; if it does not exist, a draft that `add_predictions` freezes."""
-        is_saved = (self.folder / "versions" / checked_name("version", name) / VERSION_MANIFEST).is_file()
+        is_saved = (
+            self.folder / "versions" / checked_name("version", name) / VERSION_MANIFEST
+        ).is_file()
         return self.version(name) if is_saved else Version(self, name, iou)
 
     def start(self, name: str, iou: float = 0.5) -> Version:
-        """Freeze the view's images, splits and annotations as a new version; call it when training starts.
+        """Freeze the view's images, splits and annotations as a new version; call it when training
+        starts.
 
         iou: the minimum IoU of a match, in detection; above 0 and at most 1.
         """
@@ -260,30 +331,61 @@ class View:
             write_manifest(folder / VERSION_MANIFEST, manifest)
         return self.version(name)
 
-    def build_snapshot(self, iou: float) -> tuple[VersionManifest, Images, Annotations, Annotations]:
-        """Snapshot for a new version: the annotations with corrections applied, and the original annotations."""
+    def build_snapshot(
+        self, iou: float
+    ) -> tuple[VersionManifest, Images, Annotations, Annotations]:
+        """Snapshot for a new version: the annotations with corrections applied, and the original
+        annotations."""
         manifest = self.manifest
         images, annotations = self._read_tables(manifest)
         if not len(images):
             raise EmptyViewError(self.name)
         decision_log = self.reviews.log
         concept_names = [concept.name for concept in manifest.concepts]
-        corrected_data = correct_view(manifest.kind, concept_names, images, annotations, manifest.folders, decision_log)
-        concepts = [*manifest.concepts, *(Concept(concept_name) for concept_name in corrected_data.concepts[len(concept_names) :])]
+        corrected_data = correct_view(
+            manifest.kind, concept_names, images, annotations, manifest.folders, decision_log
+        )
+        concepts = [
+            *manifest.concepts,
+            *(
+                Concept(concept_name)
+                for concept_name in corrected_data.concepts[len(concept_names) :]
+            ),
+        ]
         ranks = path_ranks(images)
         originals = annotations.replace(image=ranks[annotations.image].astype(np.int32))
         corrected_ranks = ranks[corrected_data.changed_images]
-        original_state = BeforeMending(ORIGINALS_FILE, corrected_ranks.tolist(), images.stated[corrected_data.changed_images].tolist()) if len(corrected_ranks) else None
+        original_state = (
+            BeforeMending(
+                ORIGINALS_FILE,
+                corrected_ranks.tolist(),
+                images.stated[corrected_data.changed_images].tolist(),
+            )
+            if len(corrected_ranks)
+            else None
+        )
         images, annotations = sort_by_path(corrected_data.images, corrected_data.annotations)
         version_manifest = VersionManifest(
-            kind=manifest.kind, started=now(), made_by=__version__, iou=iou, concepts=concepts, corrected_to=decision_log.head, mended=original_state,
-            folders=manifest.folders, images="images.0.parquet", annotations="annotations.0.parquet",
-            annotation_sources=manifest.sources, counts={"images": len(images), "annotations": len(annotations)},
-        )  # fmt: skip
+            kind=manifest.kind,
+            started=now(),
+            made_by=__version__,
+            iou=iou,
+            concepts=concepts,
+            corrected_to=decision_log.head,
+            mended=original_state,
+            folders=manifest.folders,
+            images="images.0.parquet",
+            annotations="annotations.0.parquet",
+            annotation_sources=manifest.sources,
+            counts={"images": len(images), "annotations": len(annotations)},
+        )
         return version_manifest, images, annotations, originals
 
-    def save_originals(self, folder: Path, manifest: VersionManifest, originals: Annotations) -> None:
-        """Save the original annotations if corrections were applied, so that reverted corrections can be undone in the version."""
+    def save_originals(
+        self, folder: Path, manifest: VersionManifest, originals: Annotations
+    ) -> None:
+        """Save the original annotations if corrections were applied, so that reverted corrections
+        can be undone in the version."""
         if manifest.mended is not None:
             write_annotations(folder / manifest.mended.originals, originals)
 
@@ -298,11 +400,14 @@ def path_ranks(images: Images) -> Int64Array:
 def sort_by_path(images: Images, annotations: Annotations) -> tuple[Images, Annotations]:
     """Sort images by path and renumber the annotations' images; annotations keep their order."""
     ranks = path_ranks(images)
-    return images.take(np.argsort(ranks)), annotations.replace(image=ranks[annotations.image].astype(np.int32))
+    return images.take(np.argsort(ranks)), annotations.replace(
+        image=ranks[annotations.image].astype(np.int32)
+    )
 
 
 def convert_kind(parsed: ParsedAnnotations, kind: Kind, view_name: str) -> ParsedAnnotations:
-    """Convert annotations to the view's kind: boxes and classes can become tags; other kinds raise KindConflictError."""
+    """Convert annotations to the view's kind: boxes and classes can become tags; other kinds raise
+    KindConflictError."""
     if parsed.kind == kind:
         return parsed
     if kind == "tagging":
@@ -311,7 +416,11 @@ def convert_kind(parsed: ParsedAnnotations, kind: Kind, view_name: str) -> Parse
         parsed.path,
         view_name,
         kind,
-        {"detection": "boxes", "tagging": "tags", "classification": "one concept per image, without boxes"}[parsed.kind],
+        {
+            "detection": "boxes",
+            "tagging": "tags",
+            "classification": "one concept per image, without boxes",
+        }[parsed.kind],
     )
 
 
@@ -319,4 +428,7 @@ def assign_split_and_folder(images: Images, split: Split | None, root: int) -> I
     """Set the folder of the images, and the split of those whose source states none."""
     split_index = split_position(split)
     default_split = -1 if split_index is None else split_index
-    return images.replace(split=np.where(images.split < 0, default_split, images.split).astype(np.int8), root=np.full(len(images), root, np.int32))
+    return images.replace(
+        split=np.where(images.split < 0, default_split, images.split).astype(np.int8),
+        root=np.full(len(images), root, np.int32),
+    )

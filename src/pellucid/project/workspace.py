@@ -33,8 +33,8 @@ REVIEWS_VARIABLE = "PELLUCID_REVIEWS"
 
 
 class Workspace:
-    """Opened by `pellucid.open(folder)`; created by the first write. folder: a local path, or a URL of an
-    object store (s3, gs, az, http), whose files are cached locally on demand."""
+    """Opened by `pellucid.open(folder)`; created by the first write. folder: a local path, or a
+    URL of an object store (s3, gs, az, http), whose files are cached locally on demand."""
 
     server: ClassVar[Callable[..., None] | None] = None
     """Serves a workspace; set by `pellucid.api`, as the server builds on this package."""
@@ -45,8 +45,14 @@ class Workspace:
         self._views: dict[str, View] = {}
         self._validate()
         database_url = reviews or os.environ.get(REVIEWS_VARIABLE)
-        local_engine = UnconfiguredDatabase(self.location) if self._mirror else SqliteDatabase(self.folder / "reviews.sqlite")
-        self._decision_engine: Database = PostgresDatabase(database_url) if database_url else local_engine
+        local_engine = (
+            UnconfiguredDatabase(self.location)
+            if self._mirror
+            else SqliteDatabase(self.folder / "reviews.sqlite")
+        )
+        self._decision_engine: Database = (
+            PostgresDatabase(database_url) if database_url else local_engine
+        )
 
     def __repr__(self) -> str:
         return f"<workspace {self.location}>"
@@ -59,7 +65,11 @@ class Workspace:
     @property
     def name(self) -> str:
         """The name of the folder."""
-        return self.location.rstrip("/").rpartition("/")[2] if self._mirror else self.folder.resolve().name
+        return (
+            self.location.rstrip("/").rpartition("/")[2]
+            if self._mirror
+            else self.folder.resolve().name
+        )
 
     def _validate(self) -> None:
         manifest = self.folder / MANIFEST
@@ -70,7 +80,10 @@ class Workspace:
         elif self.folder.is_file():
             raise NotAWorkspaceError(self.location, "it is a file, not a folder")
         elif (
-            not self._mirror and self.folder.is_dir() and any(is_unrelated_file(child) for child in self.folder.iterdir()) and not manifest.is_file()
+            not self._mirror
+            and self.folder.is_dir()
+            and any(is_unrelated_file(child) for child in self.folder.iterdir())
+            and not manifest.is_file()
         ):
             raise NotAWorkspaceError(self.location, "the folder contains other files")
 
@@ -91,7 +104,9 @@ class Workspace:
             with writing(self.folder):
                 self.ensure_manifest()
                 view.folder.mkdir(parents=True, exist_ok=True)
-                if not (view.folder / VIEW_MANIFEST).is_file():  # another process may have created it meanwhile
+                if not (
+                    view.folder / VIEW_MANIFEST
+                ).is_file():  # another process may have created it meanwhile
                     write_manifest(view.folder / VIEW_MANIFEST, ViewManifest(view.kind))
         return self._views.setdefault(name, view)
 
@@ -102,16 +117,25 @@ class Workspace:
             if not self.exists:
                 raise WorkspaceMissingError(self.location)
             raise ViewNotFoundError(self.location, name, self.views)
-        view = self._views.setdefault(name, View(self, name)) if is_saved else View(self, name, kind)
+        view = (
+            self._views.setdefault(name, View(self, name)) if is_saved else View(self, name, kind)
+        )
         if kind is not None and view.kind != kind:
             raise KindConflictError(self.location, name, view.kind, f"{kind}, the requested kind")
         return view
 
     def add(
-        self, name: str, source: Any, images: str | Path | None = None, split: Split | None = None,
-        kind: Kind | None = None, format: str | None = None, first_pixel: int | None = None,
-    ) -> tuple[View, list[Note]]:  # fmt: skip
-        """Add to a view; create it if it does not exist, of the given kind or the kind of the source."""
+        self,
+        name: str,
+        source: Any,
+        images: str | Path | None = None,
+        split: Split | None = None,
+        kind: Kind | None = None,
+        format: str | None = None,
+        first_pixel: int | None = None,
+    ) -> tuple[View, list[Note]]:
+        """Add to a view; create it if it does not exist, of the given kind or the kind of the
+        source."""
         if checked_name("view", name) in self.views:
             view = self.view(name, kind)
             return view, view.add(source, images, split, format, first_pixel)
@@ -123,7 +147,9 @@ class Workspace:
     def ensure_manifest(self) -> None:
         """Write the workspace manifest if it does not exist."""
         if not self.exists:
-            write_manifest(self.folder / MANIFEST, WorkspaceManifest(FORMAT, __version__, uuid.uuid4().hex))
+            write_manifest(
+                self.folder / MANIFEST, WorkspaceManifest(FORMAT, __version__, uuid.uuid4().hex)
+            )
 
     @cached_property
     def decision_store(self) -> DecisionStore:
@@ -143,11 +169,16 @@ class Workspace:
         return manifest.id
 
     def serve(
-        self, host: str = "127.0.0.1", port: int | None = None, browser: bool = True, ready: Callable[[str], None] | None = None,
+        self,
+        host: str = "127.0.0.1",
+        port: int | None = None,
+        browser: bool = True,
+        ready: Callable[[str], None] | None = None,
         **access: Any,
-    ) -> None:  # fmt: skip
-        """Serve the gallery until interrupted. port: None for 7860 or a free one, 0 for any free one. ready: called with the URL.
-        access: authentication and authorization: `role`, `who_header`, `proxies`, `owners`, `log` (see docs/security.md)."""
+    ) -> None:
+        """Serve the gallery until interrupted. port: None for 7860 or a free one, 0 for any free
+        one. ready: called with the URL. access: authentication and authorization: `role`,
+        `who_header`, `proxies`, `owners`, `log` (see docs/security.md)."""
         if self.server is None:
             raise RuntimeError("open the workspace with pellucid.open() to serve it")
         self.server(self, host, port, browser, ready, **access)

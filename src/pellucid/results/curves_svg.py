@@ -36,27 +36,33 @@ WIDTH, HEIGHT, LEFT_MARGIN, BOTTOM_MARGIN = 520, 220, 34, 26
 
 
 def curves_svg(curve: CurveFigures) -> str:
-    """Precision, recall, F1 and errors (relative to their maximum) against the threshold, as a standalone SVG."""
+    """Precision, recall, F1 and errors (relative to their maximum) against the threshold, as a
+    standalone SVG."""
     low, high = (curve.threshold[0], curve.threshold[-1]) if curve.threshold else (0.0, 1.0)
     max_errors = max(1, *curve.errors) if curve.errors else 1
     errors: list[float | None] = [error_count / max_errors for error_count in curve.errors]
     lines = (
-        PlotLine(curve.precision, "#1f55c8", "", "precision"), PlotLine(curve.recall, "#6f3bd1", "7 3", "recall"),
-        PlotLine(curve.f1, "#444", "2 3", "F1"), PlotLine(errors, "#b04d05", "", f"errors, up to {max_errors:,}"),
-    )  # fmt: skip
+        PlotLine(curve.precision, "#1f55c8", "", "precision"),
+        PlotLine(curve.recall, "#6f3bd1", "7 3", "recall"),
+        PlotLine(curve.f1, "#444", "2 3", "F1"),
+        PlotLine(errors, "#b04d05", "", f"errors, up to {max_errors:,}"),
+    )
     paths, legend = "", ""
     for line_index, line in enumerate(lines):
         path_data = svg_path(curve.threshold, line.ratios, low, high)
         paths += f'<path d="{path_data}" fill="none" stroke="{line.colour}" stroke-width="1.6" stroke-dasharray="{line.dash}"/>'
         legend += f'<text x="{LEFT_MARGIN + line_index * 118}" y="11" fill="{line.colour}">{line.label}</text>'
     ticks = "".join(
-        f'<text x="{LEFT_MARGIN - 5}" y="{y_position(ratio) + 4:.0f}" text-anchor="end">{ratio:g}</text>'
-        f'<line x1="{LEFT_MARGIN}" x2="{WIDTH}" y1="{y_position(ratio):.1f}" y2="{y_position(ratio):.1f}" stroke="#8884"/>'
+        f'<text x="{LEFT_MARGIN - 5}" y="{y_position(ratio) + 4:.0f}" '
+        f'text-anchor="end">{ratio:g}</text>'
+        f'<line x1="{LEFT_MARGIN}" x2="{WIDTH}" y1="{y_position(ratio):.1f}" '
+        f'y2="{y_position(ratio):.1f}" stroke="#8884"/>'
         for ratio in (0, 0.5, 1)
     )
     axis_labels = f'<text x="{LEFT_MARGIN}" y="{HEIGHT - 8}">{low:.3g}</text><text x="{WIDTH}" y="{HEIGHT - 8}" text-anchor="end">threshold {high:.3g}</text>'
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH + 6} {HEIGHT}" width="{WIDTH + 6}" height="{HEIGHT}" font-size="11" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH + 6} {HEIGHT}" '
+        f'width="{WIDTH + 6}" height="{HEIGHT}" font-size="11" '
         f'font-family="system-ui,sans-serif" fill="#777">{ticks}{paths}{legend}{axis_labels}</svg>'
     )
 
@@ -69,6 +75,8 @@ def svg_path(xs: Sequence[float], ys: Sequence[float | None], low: float, high: 
     commands, is_drawing = [], False
     for x, y in zip(xs, ys, strict=True):
         if y is not None:
-            commands.append(f"{'L' if is_drawing else 'M'}{LEFT_MARGIN + (x - low) / ((high - low) or 1) * (WIDTH - LEFT_MARGIN):.1f},{y_position(y):.1f}")
+            commands.append(
+                f"{'L' if is_drawing else 'M'}{LEFT_MARGIN + (x - low) / ((high - low) or 1) * (WIDTH - LEFT_MARGIN):.1f},{y_position(y):.1f}"
+            )
         is_drawing = y is not None
     return "".join(commands)

@@ -24,5 +24,6 @@ class FilterError(PellucidError):
 class EmptySplitError(PellucidError):
     def __init__(self, version: str, split: str, splits: Sequence[str]) -> None:
         super().__init__(
-            f"version '{version}' has no images in {split}; it has images in {', '.join(splits)}. Choose one of these with --split."
+            f"version '{version}' has no images in {split}; it has images in {', '.join(splits)}. "
+            "Choose one of these with --split."
         )

@@ -1,4 +1,5 @@
-"""Metrics of a version for the figures page: curves, calibration, objectives, error causes, of a split and a concept."""
+"""Metrics of a version for the figures page: curves, calibration, objectives, error causes, of a
+split and a concept."""
 
 from __future__ import annotations
 
@@ -24,7 +25,18 @@ from pellucid.results.curves_svg import curves_svg
 MIN_ANNOTATIONS = 30
 """Below this number of annotations, metrics get a remark."""
 HISTOGRAM_BINS = 60
-DEFAULT_OBJECTIVES = ("errors", "f1", "precision:0.9", "precision:0.95", "recall:0.9", "recall:0.95", "cost:1,2", "cost:2,1", "cost:1,5", "cost:5,1")
+DEFAULT_OBJECTIVES = (
+    "errors",
+    "f1",
+    "precision:0.9",
+    "precision:0.95",
+    "recall:0.9",
+    "recall:0.95",
+    "cost:1,2",
+    "cost:2,1",
+    "cost:1,5",
+    "cost:5,1",
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +66,8 @@ class CurveFigures:
 
 @dataclass(frozen=True)
 class ScoreHistogram:
-    """Histogram of scores. edges: one more than bins · right, wrong: true and false positives · other: ignored predictions."""
+    """Histogram of scores. edges: one more than bins · right, wrong: true and false positives ·
+    other: ignored predictions."""
 
     edges: list[float]
     right: list[int]
@@ -64,8 +77,8 @@ class ScoreHistogram:
 
 @dataclass(frozen=True)
 class ReliabilityDiagram:
-    """Per bin: predictions, how many match, their mean score and the share that match (null in an empty bin) · error: the
-    expected calibration error."""
+    """Per bin: predictions, how many match, their mean score and the share that match (null in an
+    empty bin) · error: the expected calibration error."""
 
     edges: list[float]
     number: list[int]
@@ -99,7 +112,8 @@ class SplitFigures:
 
 @dataclass(frozen=True)
 class ThresholdFigures:
-    """A threshold for an objective. threshold: null if no threshold reaches it · interval: 90 %, by bootstrap."""
+    """A threshold for an objective. threshold: null if no threshold reaches it · interval: 90 %,
+    by bootstrap."""
 
     objective: str
     threshold: float | None
@@ -117,24 +131,43 @@ def operating_point(tp: int, fp: int, fn: int) -> OperatingPoint:
     return OperatingPoint(tp, fp, fn, precision(tp, fp), recall(tp, fn), f1(tp, fp, fn))
 
 
-def split_figures(evaluation: Evaluation, split: int, concept: int | None, thresholds: Float64Array) -> SplitFigures:
+def split_figures(
+    evaluation: Evaluation, split: int, concept: int | None, thresholds: Float64Array
+) -> SplitFigures:
     counts = count_outcomes(evaluation, split, thresholds)
     concept_slice = slice(None) if concept is None else slice(concept, concept + 1)
-    tp, fp, fn = (int(concept_counts[concept_slice].sum()) for concept_counts in (counts.tp, counts.fp, counts.fn))
+    tp, fp, fn = (
+        int(concept_counts[concept_slice].sum())
+        for concept_counts in (counts.tp, counts.fp, counts.fn)
+    )
     score_histogram = histogram(evaluation, split, concept, HISTOGRAM_BINS)
     image_count = int(((evaluation.images.split == split) & (evaluation.coverage != 0)).sum())
     return SplitFigures(
-        SPLITS[split], tp + fn, image_count, operating_point(tp, fp, fn), curve_figures(build_curve(evaluation, split, concept)),
-        ScoreHistogram(score_histogram.edges.tolist(), score_histogram.right.tolist(), score_histogram.wrong.tolist(), score_histogram.other.tolist()),
+        SPLITS[split],
+        tp + fn,
+        image_count,
+        operating_point(tp, fp, fn),
+        curve_figures(build_curve(evaluation, split, concept)),
+        ScoreHistogram(
+            score_histogram.edges.tolist(),
+            score_histogram.right.tolist(),
+            score_histogram.wrong.tolist(),
+            score_histogram.other.tolist(),
+        ),
         reliability_diagram(measure_calibration(evaluation, split, concept)) if tp + fn else None,
-    )  # fmt: skip
+    )
 
 
 def curve_figures(threshold_curve: Curve) -> CurveFigures:
     return CurveFigures(
-        threshold_curve.threshold.tolist(), threshold_curve.tp.tolist(), threshold_curve.fp.tolist(), threshold_curve.errors.tolist(), nan_to_none(threshold_curve.precision), nan_to_none(threshold_curve.recall),
+        threshold_curve.threshold.tolist(),
+        threshold_curve.tp.tolist(),
+        threshold_curve.fp.tolist(),
+        threshold_curve.errors.tolist(),
+        nan_to_none(threshold_curve.precision),
+        nan_to_none(threshold_curve.recall),
         nan_to_none(threshold_curve.f1),
-    )  # fmt: skip
+    )
 
 
 def nan_to_none(array: Float64Array) -> list[float | None]:
@@ -145,15 +178,27 @@ def reliability_diagram(calibration_bins: Calibration | None) -> ReliabilityDiag
     if calibration_bins is None:
         return None
     return ReliabilityDiagram(
-        calibration_bins.edges.tolist(), calibration_bins.prediction_counts.tolist(), calibration_bins.match_counts.tolist(), nan_to_none(calibration_bins.mean_score), nan_to_none(calibration_bins.match_rate), calibration_bins.error,
+        calibration_bins.edges.tolist(),
+        calibration_bins.prediction_counts.tolist(),
+        calibration_bins.match_counts.tolist(),
+        nan_to_none(calibration_bins.mean_score),
+        nan_to_none(calibration_bins.match_rate),
+        calibration_bins.error,
         describe_calibration(calibration_bins),
-    )  # fmt: skip
+    )
 
 
 def describe_calibration(calibration_bins: Calibration) -> str:
     """A one-sentence summary of the calibration."""
-    overconfidence = np.where(calibration_bins.prediction_counts >= MIN_BIN_PREDICTIONS, calibration_bins.mean_score - calibration_bins.match_rate, 0.0)
-    overconfident, underconfident = np.flatnonzero(overconfidence > CALIBRATION_TOLERANCE), np.flatnonzero(overconfidence < -CALIBRATION_TOLERANCE)
+    overconfidence = np.where(
+        calibration_bins.prediction_counts >= MIN_BIN_PREDICTIONS,
+        calibration_bins.mean_score - calibration_bins.match_rate,
+        0.0,
+    )
+    overconfident, underconfident = (
+        np.flatnonzero(overconfidence > CALIBRATION_TOLERANCE),
+        np.flatnonzero(overconfidence < -CALIBRATION_TOLERANCE),
+    )
     if not len(overconfident) and not len(underconfident):
         return "The model is well calibrated: its scores match the observed precision."
     phrases = []
@@ -162,32 +207,48 @@ def describe_calibration(calibration_bins: Calibration) -> str:
         (underconfident, "underconfident (precision is higher than the scores)"),
     ):
         if len(bin_indexes):
-            low, high = calibration_bins.edges[bin_indexes[0]], calibration_bins.edges[bin_indexes[-1] + 1]
+            low, high = (
+                calibration_bins.edges[bin_indexes[0]],
+                calibration_bins.edges[bin_indexes[-1] + 1],
+            )
             phrases.append(f"{phrase} at scores of {low:.2f} to {high:.2f}")
     return f"The model is {' and '.join(phrases)}."
 
 
 MIN_BIN_PREDICTIONS, CALIBRATION_TOLERANCE = 5, 0.05
-"""Fewest predictions of a bin that is judged, and the allowed difference between its mean score and its precision."""
+"""Fewest predictions of a bin that is judged, and the allowed difference between its mean score
+and its precision."""
 
 
-def figure_remarks(evaluation: Evaluation, concept: int | None, figures_by_split: Sequence[SplitFigures]) -> list[str]:
+def figure_remarks(
+    evaluation: Evaluation, concept: int | None, figures_by_split: Sequence[SplitFigures]
+) -> list[str]:
     """Warnings about the reliability of the metrics."""
     concept_name = "all concepts" if concept is None else evaluation.concepts[concept]
-    sparse_splits = [figures for figures in figures_by_split if figures.images and figures.annotations < MIN_ANNOTATIONS]
+    sparse_splits = [
+        figures
+        for figures in figures_by_split
+        if figures.images and figures.annotations < MIN_ANNOTATIONS
+    ]
     messages = [
-        f"{figures.split}: metrics are based on {'no' if not figures.annotations else f'only {figures.annotations}'} annotations of {concept_name}"
+        f"{figures.split}: metrics are based on "
+        f"{'no' if not figures.annotations else f'only {figures.annotations}'} annotations of "
+        f"{concept_name}"
         for figures in sparse_splits
     ]
-    annotated_splits = {figures.split: figures for figures in figures_by_split if figures.annotations}
+    annotated_splits = {
+        figures.split: figures for figures in figures_by_split if figures.annotations
+    }
     if "training" in annotated_splits and "validation" in annotated_splits:
-        messages += train_gap_remarks(annotated_splits["training"].at, annotated_splits["validation"].at)
+        messages += train_gap_remarks(
+            annotated_splits["training"].at, annotated_splits["validation"].at
+        )
     return messages
 
 
 def train_gap_remarks(training: OperatingPoint, validation: OperatingPoint) -> list[str]:
-    """Whether training is significantly better (overfitting) or worse (noisy labels) than validation: a two-proportion test of the
-    shares of correct decisions, at 1 %."""
+    """Whether training is significantly better (overfitting) or worse (noisy labels) than
+    validation: a two-proportion test of the shares of correct decisions, at 1 %."""
     trials = [(point.tp, point.tp + point.fp + point.fn) for point in (training, validation)]
     if min(decision_count for _, decision_count in trials) < MIN_ANNOTATIONS:
         return []
@@ -197,41 +258,88 @@ def train_gap_remarks(training: OperatingPoint, validation: OperatingPoint) -> l
     difference = a / n - b / m
     if not standard_error or abs(difference) < 2.58 * standard_error or abs(difference) < 0.05:
         return []
-    shares = f"{100 * a / n:.0f} % of decisions correct on training, {100 * b / m:.0f} % on validation"
+    shares = (
+        f"{100 * a / n:.0f} % of decisions correct on training, {100 * b / m:.0f} % on validation"
+    )
     if difference > 0:
         return [f"{shares}: the model does better on its training images (overfitting)"]
-    return [f"{shares}: worse on training, which suggests noisy training annotations or a harder split"]
+    return [
+        f"{shares}: worse on training, which suggests noisy training annotations or a harder split"
+    ]
 
 
-def objective_thresholds(evaluation: Evaluation, concept: int | None, objective_names: Sequence[str]) -> list[ThresholdFigures]:
-    """Thresholds for each objective, on validation. concept None: one threshold for all concepts together. Raises InvalidObjectiveError."""
-    counted_predictions = evaluation.concept_predictions(VALIDATION, concept) if concept is not None else pool_counted(evaluation)
+def objective_thresholds(
+    evaluation: Evaluation, concept: int | None, objective_names: Sequence[str]
+) -> list[ThresholdFigures]:
+    """Thresholds for each objective, on validation. concept None: one threshold for all concepts
+    together. Raises InvalidObjectiveError."""
+    counted_predictions = (
+        evaluation.concept_predictions(VALIDATION, concept)
+        if concept is not None
+        else pool_counted(evaluation)
+    )
     threshold_list = []
     for objective_name in objective_names:
         objective = parse_objective(objective_name)
-        threshold_list.append(threshold_figures(objective_name, optimize_objective(counted_predictions, objective), objective_interval(evaluation, concept, objective)))
+        threshold_list.append(
+            threshold_figures(
+                objective_name,
+                optimize_objective(counted_predictions, objective),
+                objective_interval(evaluation, concept, objective),
+            )
+        )
     return threshold_list
 
 
 def pool_counted(evaluation: Evaluation) -> ScoredPredictions:
-    counted_by_concept = [evaluation.concept_predictions(VALIDATION, concept_index) for concept_index in range(len(evaluation.concepts))]
-    score = np.concatenate([counted.score for counted in counted_by_concept]) if counted_by_concept else np.zeros(0)
-    is_correct = np.concatenate([counted.is_match for counted in counted_by_concept]) if counted_by_concept else np.zeros(0, bool)
+    counted_by_concept = [
+        evaluation.concept_predictions(VALIDATION, concept_index)
+        for concept_index in range(len(evaluation.concepts))
+    ]
+    score = (
+        np.concatenate([counted.score for counted in counted_by_concept])
+        if counted_by_concept
+        else np.zeros(0)
+    )
+    is_correct = (
+        np.concatenate([counted.is_match for counted in counted_by_concept])
+        if counted_by_concept
+        else np.zeros(0, bool)
+    )
     order = np.argsort(-score, kind="stable")
-    return ScoredPredictions(score[order], is_correct[order], sum(counted.annotation_count for counted in counted_by_concept))
+    return ScoredPredictions(
+        score[order],
+        is_correct[order],
+        sum(counted.annotation_count for counted in counted_by_concept),
+    )
 
 
-def threshold_figures(objective_name: str, threshold: Threshold | None, interval: Interval | None) -> ThresholdFigures:
+def threshold_figures(
+    objective_name: str, threshold: Threshold | None, interval: Interval | None
+) -> ThresholdFigures:
     if threshold is None:
-        return ThresholdFigures(objective_name, None, None, None, None, None, None, None, None, None)
+        return ThresholdFigures(
+            objective_name, None, None, None, None, None, None, None, None, None
+        )
     point = operating_point(threshold.tp, threshold.fp, threshold.fn)
-    return ThresholdFigures(objective_name, threshold.value, threshold.errors, threshold.tp, threshold.fp, threshold.fn, point.precision, point.recall, point.f1, interval)
+    return ThresholdFigures(
+        objective_name,
+        threshold.value,
+        threshold.errors,
+        threshold.tp,
+        threshold.fp,
+        threshold.fn,
+        point.precision,
+        point.recall,
+        point.f1,
+        interval,
+    )
 
 
 @dataclass(frozen=True)
 class ConfusionFigures:
-    """order: concepts, clustered so that confused ones are adjacent · annotated, predicted, number: the non-zero cells, by
-    concept index (the number of concepts stands for none)."""
+    """order: concepts, clustered so that confused ones are adjacent · annotated, predicted,
+    number: the non-zero cells, by concept index (the number of concepts stands for none)."""
 
     order: list[int]
     annotated: list[int]
@@ -239,11 +347,17 @@ class ConfusionFigures:
     number: list[int]
 
 
-def confusion_figures(evaluation: Evaluation, split: int, thresholds: Float64Array) -> ConfusionFigures:
+def confusion_figures(
+    evaluation: Evaluation, split: int, thresholds: Float64Array
+) -> ConfusionFigures:
     confusion_matrix: ConfusionMatrix = build_confusion_matrix(evaluation, split, thresholds)
     annotated, predicted, cell_counts = confusion_matrix.cells(evaluation)
-    order: Int64Array = order_by_confusion(len(evaluation.concepts), annotated, predicted, cell_counts)
-    return ConfusionFigures(order.tolist(), annotated.tolist(), predicted.tolist(), cell_counts.tolist())
+    order: Int64Array = order_by_confusion(
+        len(evaluation.concepts), annotated, predicted, cell_counts
+    )
+    return ConfusionFigures(
+        order.tolist(), annotated.tolist(), predicted.tolist(), cell_counts.tolist()
+    )
 
 
 @dataclass(frozen=True)
@@ -266,7 +380,8 @@ class Gain:
 
 @dataclass(frozen=True)
 class ErrorCauses:
-    """gains: in detection over all concepts, empty otherwise · ap: at the version's IoU, the baseline of the gains."""
+    """gains: in detection over all concepts, empty otherwise · ap: at the version's IoU, the
+    baseline of the gains."""
 
     causes: list[CauseFigures]
     ap: float | None
@@ -285,22 +400,39 @@ def cause_figures(
     """tide: gives the TIDE figures of a split; asked for in detection with all concepts only."""
     causes = []
     for tab, find_causes in (("extra", false_negative_causes), ("missing", false_positive_causes)):
-        error_rows = TabSelection(evaluation, "extra" if tab == "extra" else "missing", split, concept, thresholds).all_rows()
-        cause_counts = np.bincount(find_causes(evaluation, error_rows, thresholds), minlength=len(CAUSES))
-        causes += [CauseFigures(tab, CAUSES[cause_index], int(cause_counts[cause_index])) for cause_index in np.argsort(-cause_counts, kind="stable") if cause_counts[cause_index]]
+        error_rows = TabSelection(
+            evaluation, "extra" if tab == "extra" else "missing", split, concept, thresholds
+        ).all_rows()
+        cause_counts = np.bincount(
+            find_causes(evaluation, error_rows, thresholds), minlength=len(CAUSES)
+        )
+        causes += [
+            CauseFigures(tab, CAUSES[cause_index], int(cause_counts[cause_index]))
+            for cause_index in np.argsort(-cause_counts, kind="stable")
+            if cause_counts[cause_index]
+        ]
     if evaluation.kind != "detection" or concept is not None:
         return ErrorCauses(causes, None, [], None, None)
     tide_figures = tide(split)
     if tide_figures is None:
         return ErrorCauses(causes, None, [], None, None)
-    gains = [Gain(kind, gain, tide_figures.error_counts[kind]) for kind, gain in sorted(tide_figures.ap_gains.items(), key=lambda pair: -pair[1])]
-    return ErrorCauses(causes, tide_figures.ap, gains, tide_figures.false_positive_gain, tide_figures.false_negative_gain)
+    gains = [
+        Gain(kind, gain, tide_figures.error_counts[kind])
+        for kind, gain in sorted(tide_figures.ap_gains.items(), key=lambda pair: -pair[1])
+    ]
+    return ErrorCauses(
+        causes,
+        tide_figures.ap,
+        gains,
+        tide_figures.false_positive_gain,
+        tide_figures.false_negative_gain,
+    )
 
 
 @dataclass(frozen=True)
 class TabChange:
-    """Effect on a tab of moving a threshold from `before` to `after`: the number of items that enter (positive) or leave, and how to
-    list them: the tab, the threshold and the filter."""
+    """Effect on a tab of moving a threshold from `before` to `after`: the number of items that
+    enter (positive) or leave, and how to list them: the tab, the threshold and the filter."""
 
     tab: str
     change: int
@@ -308,11 +440,16 @@ class TabChange:
     only: str
 
 
-def tab_changes(evaluation: Evaluation, split: int, concept: int, before: float, after: float) -> list[TabChange]:
+def tab_changes(
+    evaluation: Evaluation, split: int, concept: int, before: float, after: float
+) -> list[TabChange]:
     low, high = min(before, after), max(before, after)
     curve_points = curve_at_thresholds(evaluation, split, concept, np.array([low, high]))
     sign = 1 if after < before else -1
-    matched, wrong = int(curve_points.tp[0] - curve_points.tp[1]), int(curve_points.fp[0] - curve_points.fp[1])
+    matched, wrong = (
+        int(curve_points.tp[0] - curve_points.tp[1]),
+        int(curve_points.fp[0] - curve_points.fp[1]),
+    )
     score_range = f"{low!r}..{high!r}"
     return [
         TabChange("matched", sign * matched, low, f"score:{score_range}"),

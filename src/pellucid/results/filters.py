@@ -2,12 +2,14 @@
 
 Each filter is a `KEY:VALUE` text, for URLs and command lines:
 
-`cause:background` · `score:0.2..0.4`, prediction score (in tab Extra, the image's own score) · `answered:0.2..0.4`, annotations by the score
-of their matched prediction · `right:yes`, `right:no`, true or false positives; `counts:yes`, both ·
-`predicted:CONCEPT`, false negatives by the concept predicted instead; `annotated:CONCEPT`, false positives; empty CONCEPT: none ·
-`where:PROPERTY=LOW..HIGH`, `where:PROPERTY=VALUE` · `like:p12`, `like:a12`, items most similar to a prediction row or an
-annotation row · `versus:VERSION=CHANGE`, changes between two versions: fixed and alarm_gone with this one as the older; broken,
-alarm_new, still_wrong and both_right with this one as the newer.
+`cause:background` · `score:0.2..0.4`, prediction score (in tab Extra, the image's own score) ·
+`answered:0.2..0.4`, annotations by the score of their matched prediction · `right:yes`,
+`right:no`, true or false positives; `counts:yes`, both · `predicted:CONCEPT`, false negatives by
+the concept predicted instead; `annotated:CONCEPT`, false positives; empty CONCEPT: none ·
+`where:PROPERTY=LOW..HIGH`, `where:PROPERTY=VALUE` · `like:p12`, `like:a12`, items most similar to
+a prediction row or an annotation row · `versus:VERSION=CHANGE`, changes between two versions:
+fixed and alarm_gone with this one as the older; broken, alarm_new, still_wrong and both_right with
+this one as the newer.
 """
 
 from __future__ import annotations
@@ -42,8 +44,24 @@ from pellucid.results.slices import match_conditions, needs_pixels
 
 SIMILAR_LIMIT = 60
 """Number of items that `like` selects."""
-FILTER_KEYS = ("cause", "score", "answered", "right", "counts", "predicted", "annotated", "where", "like", "versus")
-CHANGE_OUTCOMES = {"fixed": FIXED, "broken": BROKEN, "still_wrong": STILL_WRONG, "both_right": BOTH_RIGHT}
+FILTER_KEYS = (
+    "cause",
+    "score",
+    "answered",
+    "right",
+    "counts",
+    "predicted",
+    "annotated",
+    "where",
+    "like",
+    "versus",
+)
+CHANGE_OUTCOMES = {
+    "fixed": FIXED,
+    "broken": BROKEN,
+    "still_wrong": STILL_WRONG,
+    "both_right": BOTH_RIGHT,
+}
 FALSE_ALARM_CHANGES = ("alarm_gone", "alarm_new")
 YES_OR_NO = ("yes", "no")
 
@@ -58,16 +76,27 @@ class FilterContext:
     """The evaluation of another version of the view, by name."""
 
 
-def apply_filters(context: FilterContext, selection: TabSelection, filters: Sequence[str]) -> Int64Array:
-    """Rows that satisfy all filters, in the tab's order (`like`: most similar first). Raises FilterError."""
+def apply_filters(
+    context: FilterContext, selection: TabSelection, filters: Sequence[str]
+) -> Int64Array:
+    """Rows that satisfy all filters, in the tab's order (`like`: most similar first). Raises
+    FilterError."""
     item_rows = selection.all_rows()
     clauses = [parse_clause(clause_text) for clause_text in filters]
     for key, argument in clauses:
         if key not in ("where", "like"):
             item_rows = item_rows[clause_mask(context, selection, item_rows, key, argument)]
     if conditions := [parse_condition(argument) for key, argument in clauses if key == "where"]:
-        appearance = context.appearance(selection.split) if any(needs_pixels(c.name) for c in conditions) else None
-        item_rows = item_rows[match_conditions(selection.evaluation, item_rows, selection.shows_annotations, appearance, conditions)]
+        appearance = (
+            context.appearance(selection.split)
+            if any(needs_pixels(c.name) for c in conditions)
+            else None
+        )
+        item_rows = item_rows[
+            match_conditions(
+                selection.evaluation, item_rows, selection.shows_annotations, appearance, conditions
+            )
+        ]
     item_rows = sort_selection_rows(selection, item_rows)
     for key, argument in clauses:
         if key == "like":
@@ -77,7 +106,11 @@ def apply_filters(context: FilterContext, selection: TabSelection, filters: Sequ
 
 def other_version_names(filters: Sequence[str]) -> list[str]:
     """Names of the other versions that the filters refer to."""
-    return [argument.rpartition("=")[0] for key, argument in map(parse_clause, filters) if key == "versus"]
+    return [
+        argument.rpartition("=")[0]
+        for key, argument in map(parse_clause, filters)
+        if key == "versus"
+    ]
 
 
 def parse_clause(clause_text: str) -> tuple[str, str]:
@@ -87,27 +120,44 @@ def parse_clause(clause_text: str) -> tuple[str, str]:
     return key, argument
 
 
-def clause_mask(context: FilterContext, selection: TabSelection, item_rows: Int64Array, key: str, argument: str) -> BoolArray:
+def clause_mask(
+    context: FilterContext, selection: TabSelection, item_rows: Int64Array, key: str, argument: str
+) -> BoolArray:
     evaluation, are_annotations = selection.evaluation, selection.shows_annotations
     if key == "cause":
         return cause_mask(selection, item_rows, argument)
     if key == "score":
-        score = evaluation.predictions.score[item_rows] if not are_annotations else concept_scores(evaluation, item_rows)
+        score = (
+            evaluation.predictions.score[item_rows]
+            if not are_annotations
+            else concept_scores(evaluation, item_rows)
+        )
         return score_range_mask(score, argument, key)
     if key == "answered":
-        return score_range_mask(evaluation.answer_score[item_rows], argument, key) if are_annotations else np.zeros(len(item_rows), bool)
+        return (
+            score_range_mask(evaluation.answer_score[item_rows], argument, key)
+            if are_annotations
+            else np.zeros(len(item_rows), bool)
+        )
     if key in ("right", "counts"):
         if argument not in (YES_OR_NO if key == "right" else YES_OR_NO[:1]):
             raise FilterError(f"{key}:{argument}", "right:yes, right:no or counts:yes")
-        states = evaluation.state[item_rows] if not are_annotations else np.full(len(item_rows), WRONG)
-        return np.asarray(states == (MATCHED if argument == "yes" else WRONG) if key == "right" else (states == MATCHED) | (states == WRONG))
+        states = (
+            evaluation.state[item_rows] if not are_annotations else np.full(len(item_rows), WRONG)
+        )
+        return np.asarray(
+            states == (MATCHED if argument == "yes" else WRONG)
+            if key == "right"
+            else (states == MATCHED) | (states == WRONG)
+        )
     if key in ("predicted", "annotated"):
         return confusion_mask(selection, item_rows, key, argument)
     return version_change_mask(context, selection, item_rows, argument)
 
 
 def score_range_mask(scores: Float64Array, range_text: str, key: str) -> BoolArray:
-    """Mask of the scores in `LOW..HIGH`; the upper bound is exclusive, and either may be omitted."""
+    """Mask of the scores in `LOW..HIGH`; the upper bound is exclusive, and either may be
+    omitted."""
     low, dots, high = range_text.partition("..")
     try:
         bounds = float(low or "-inf"), float(high or "inf")
@@ -121,23 +171,39 @@ def score_range_mask(scores: Float64Array, range_text: str, key: str) -> BoolArr
 def cause_mask(selection: TabSelection, item_rows: Int64Array, cause: str) -> BoolArray:
     if cause not in CAUSES:
         raise FilterError(f"cause:{cause}", f"one of the causes {', '.join(CAUSES)}")
-    find_causes = {"extra": false_negative_causes, "missing": false_positive_causes}.get(selection.tab)
+    find_causes = {"extra": false_negative_causes, "missing": false_positive_causes}.get(
+        selection.tab
+    )
     if find_causes is None:
         return np.zeros(len(item_rows), bool)
-    return np.asarray(find_causes(selection.evaluation, item_rows, selection.thresholds) == CAUSES.index(cause))
+    return np.asarray(
+        find_causes(selection.evaluation, item_rows, selection.thresholds) == CAUSES.index(cause)
+    )
 
 
-def confusion_mask(selection: TabSelection, item_rows: Int64Array, key: str, concept_name: str) -> BoolArray:
-    """Mask of the items in a cell of the confusion matrix: confused with the concept, or with none."""
+def confusion_mask(
+    selection: TabSelection, item_rows: Int64Array, key: str, concept_name: str
+) -> BoolArray:
+    """Mask of the items in a cell of the confusion matrix: confused with the concept, or with
+    none."""
     evaluation = selection.evaluation
     if concept_name and concept_name not in evaluation.concepts:
         raise FilterError(f"{key}:{concept_name}", "a concept of the version, or an empty value")
-    concept_index = evaluation.concepts.index(concept_name) if concept_name else len(evaluation.concepts)
+    concept_index = (
+        evaluation.concepts.index(concept_name) if concept_name else len(evaluation.concepts)
+    )
     if selection.tab != ("extra" if key == "predicted" else "missing"):
         return np.zeros(len(item_rows), bool)
-    extra_rows, missing_rows = (TabSelection(evaluation, tab, selection.split, None, selection.thresholds).all_rows() for tab in ("extra", "missing"))
+    extra_rows, missing_rows = (
+        TabSelection(evaluation, tab, selection.split, None, selection.thresholds).all_rows()
+        for tab in ("extra", "missing")
+    )
     predicted_concepts, annotated_concepts = confused_concepts(evaluation, extra_rows, missing_rows)
-    candidate_rows, paired_concepts = (extra_rows, predicted_concepts) if key == "predicted" else (missing_rows, annotated_concepts)
+    candidate_rows, paired_concepts = (
+        (extra_rows, predicted_concepts)
+        if key == "predicted"
+        else (missing_rows, annotated_concepts)
+    )
     return np.isin(item_rows, candidate_rows[paired_concepts == concept_index])
 
 
@@ -145,46 +211,104 @@ def parse_condition(condition_text: str) -> Condition:
     try:
         return decode_condition(condition_text)
     except ValueError as error:
-        raise FilterError(f"where:{condition_text}", "where:PROPERTY=LOW..HIGH or where:PROPERTY=VALUE") from error
+        raise FilterError(
+            f"where:{condition_text}", "where:PROPERTY=LOW..HIGH or where:PROPERTY=VALUE"
+        ) from error
 
 
-def most_similar(context: FilterContext, selection: TabSelection, item_rows: Int64Array, reference: str) -> Int64Array:
+def most_similar(
+    context: FilterContext, selection: TabSelection, item_rows: Int64Array, reference: str
+) -> Int64Array:
     evaluation = selection.evaluation
     table_key, row_text = reference[:1], reference[1:]
     reference_table: Any = {"a": evaluation.annotations, "p": evaluation.predictions}.get(table_key)
-    if reference_table is None or not row_text.isdecimal() or len(row_text) > 18 or int(row_text) >= len(reference_table):
-        raise FilterError(f"like:{reference}", "like:p12 or like:a12, with a row of the predictions or annotations")
+    if (
+        reference_table is None
+        or not row_text.isdecimal()
+        or len(row_text) > 18
+        or int(row_text) >= len(reference_table)
+    ):
+        raise FilterError(
+            f"like:{reference}",
+            "like:p12 or like:a12, with a row of the predictions or annotations",
+        )
     reference_row = np.array([int(row_text)])
     split = int(evaluation.images.split[reference_table.image[reference_row]][0])
     has_boxes = evaluation.kind == "detection"
     appearance = context.appearance(split)
-    reference_line, _ = appearance.image_stats.find_lines(reference_row, np.asarray(reference_table.image[reference_row], np.int64), table_key == "a", has_boxes)
+    reference_line, _ = appearance.image_stats.find_lines(
+        reference_row,
+        np.asarray(reference_table.image[reference_row], np.int64),
+        table_key == "a",
+        has_boxes,
+    )
     if reference_line[0] < 0 or split != selection.split:
         return item_rows[:0]
-    item_table: Any = evaluation.annotations if selection.shows_annotations else evaluation.predictions
-    item_lines, _ = appearance.image_stats.find_lines(item_rows, np.asarray(item_table.image[item_rows], np.int64), selection.shows_annotations, has_boxes)
-    return np.asarray(item_rows[appearance.nearest_lines(int(reference_line[0]), item_lines, SIMILAR_LIMIT)])
+    item_table: Any = (
+        evaluation.annotations if selection.shows_annotations else evaluation.predictions
+    )
+    item_lines, _ = appearance.image_stats.find_lines(
+        item_rows,
+        np.asarray(item_table.image[item_rows], np.int64),
+        selection.shows_annotations,
+        has_boxes,
+    )
+    return np.asarray(
+        item_rows[appearance.nearest_lines(int(reference_line[0]), item_lines, SIMILAR_LIMIT)]
+    )
 
 
-def version_change_mask(context: FilterContext, selection: TabSelection, item_rows: Int64Array, argument: str) -> BoolArray:
-    """Mask of the changes between this version and another; the change determines which of them is the older."""
+def version_change_mask(
+    context: FilterContext, selection: TabSelection, item_rows: Int64Array, argument: str
+) -> BoolArray:
+    """Mask of the changes between this version and another; the change determines which of them is
+    the older."""
     version_name, separator, change = argument.rpartition("=")
     if not separator or change not in (*CHANGE_OUTCOMES, *FALSE_ALARM_CHANGES):
-        raise FilterError(f"versus:{argument}", f"versus:VERSION=CHANGE with one of {', '.join((*CHANGE_OUTCOMES, *FALSE_ALARM_CHANGES))}")
+        raise FilterError(
+            f"versus:{argument}",
+            "versus:VERSION=CHANGE with one of "
+            f"{', '.join((*CHANGE_OUTCOMES, *FALSE_ALARM_CHANGES))}",
+        )
     other_evaluation = context.other_evaluation(version_name)
-    ours, theirs = (selection.evaluation, selection.thresholds), (other_evaluation, other_evaluation.optimal_thresholds)
+    ours, theirs = (
+        (selection.evaluation, selection.thresholds),
+        (other_evaluation, other_evaluation.optimal_thresholds),
+    )
     newer = change not in ("fixed", "alarm_gone")
     older_first = (theirs, ours) if newer else (ours, theirs)
-    comparison = compare_evaluations(older_first[0][0], older_first[1][0], selection.split, older_first[0][1], older_first[1][1])
+    comparison = compare_evaluations(
+        older_first[0][0], older_first[1][0], selection.split, older_first[0][1], older_first[1][1]
+    )
     if change in FALSE_ALARM_CHANGES:
         changed_alarms = comparison.added if change == "alarm_new" else comparison.removed
-        return np.isin(item_rows, changed_alarms.prediction_rows) if not selection.shows_annotations else np.zeros(len(item_rows), bool)
-    return np.isin(item_rows, outcome_rows(comparison, CHANGE_OUTCOMES[change], older_first[0][0], selection, newer))
+        return (
+            np.isin(item_rows, changed_alarms.prediction_rows)
+            if not selection.shows_annotations
+            else np.zeros(len(item_rows), bool)
+        )
+    return np.isin(
+        item_rows,
+        outcome_rows(comparison, CHANGE_OUTCOMES[change], older_first[0][0], selection, newer),
+    )
 
 
-def outcome_rows(comparison: Comparison, outcome: int, older_evaluation: Evaluation, selection: TabSelection, newer: bool) -> Int64Array:
-    """Rows of the units with an outcome: of annotations in the tab Extra, otherwise of predictions."""
+def outcome_rows(
+    comparison: Comparison,
+    outcome: int,
+    older_evaluation: Evaluation,
+    selection: TabSelection,
+    newer: bool,
+) -> Int64Array:
+    """Rows of the units with an outcome: of annotations in the tab Extra, otherwise of
+    predictions."""
     evaluation = selection.evaluation
-    annotation_rows = unit_annotation_rows(comparison, older_evaluation, evaluation, newer)[comparison.units.outcome == outcome]
+    annotation_rows = unit_annotation_rows(comparison, older_evaluation, evaluation, newer)[
+        comparison.units.outcome == outcome
+    ]
     annotation_rows = annotation_rows[annotation_rows >= 0]
-    return annotation_rows if selection.shows_annotations else np.asarray(evaluation.answer[annotation_rows], np.int64)
+    return (
+        annotation_rows
+        if selection.shows_annotations
+        else np.asarray(evaluation.answer[annotation_rows], np.int64)
+    )

@@ -18,7 +18,13 @@ BATCH_SIZE = 1_000
 class Gallery(Sequence[Item]):
     """The items of one tab, as a lazy sequence: only the items accessed are built."""
 
-    def __init__(self, list_view: ListView, image_locator: ImageLocator, threshold: float | None, has_threshold_position: bool) -> None:
+    def __init__(
+        self,
+        list_view: ListView,
+        image_locator: ImageLocator,
+        threshold: float | None,
+        has_threshold_position: bool,
+    ) -> None:
         self.list_view = list_view
         self.threshold = threshold
         self.image_locator = image_locator
@@ -32,8 +38,8 @@ class Gallery(Sequence[Item]):
 
     @property
     def threshold_position(self) -> int | None:
-        """In the tab All with one threshold, the index of the first item below it (in reverse: the first at or
-        above it); otherwise None."""
+        """In the tab All with one threshold, the index of the first item below it (in reverse: the
+        first at or above it); otherwise None."""
         return self.list_view.threshold_position if self._has_threshold_position else None
 
     def page(self, offset: int, limit: int) -> list[Item]:
@@ -60,7 +66,8 @@ class Gallery(Sequence[Item]):
             yield from self.page(offset, BATCH_SIZE)
 
     def to_arrow(self) -> Any:
-        """All items as a pyarrow.Table. Raises MissingDependencyError if pyarrow is not installed."""
+        """All items as a pyarrow.Table. Raises MissingDependencyError if pyarrow is not
+        installed."""
         try:
             import pyarrow
         except ImportError as error:

@@ -1,4 +1,5 @@
-"""Statistics and descriptors of the images of a split and of their boxes, cached in the version's folder."""
+"""Statistics and descriptors of the images of a split and of their boxes, cached in the version's
+folder."""
 
 from __future__ import annotations
 
@@ -30,8 +31,9 @@ DEFAULT_PICTURE_LIMIT = 4_000
 
 @dataclass(frozen=True, eq=False)
 class ItemSample:
-    """Sampled rows of a split: annotations that can be matched, and predictions at or above the optimal thresholds. In tagging
-    and classification only images are sampled. annotations, predictions: sorted row indexes."""
+    """Sampled rows of a split: annotations that can be matched, and predictions at or above the
+    optimal thresholds. In tagging and classification only images are sampled. annotations,
+    predictions: sorted row indexes."""
 
     images: Int64Array
     annotations: Int64Array
@@ -40,7 +42,8 @@ class ItemSample:
 
 @dataclass(frozen=True, eq=False)
 class ImageStats:
-    """Each column has one line per image, then one per annotation box, then one per prediction box; see ItemSample."""
+    """Each column has one line per image, then one per annotation box, then one per prediction
+    box; see ItemSample."""
 
     items: ItemSample
     statistics: FloatArray
@@ -49,13 +52,17 @@ class ImageStats:
     cameras: list[str]
     capture_times: list[str]
 
-    def find_lines(self, item_rows: Int64Array, image_rows: Int64Array, are_annotations: bool, has_boxes: bool) -> tuple[Int64Array, Int64Array]:
+    def find_lines(
+        self, item_rows: Int64Array, image_rows: Int64Array, are_annotations: bool, has_boxes: bool
+    ) -> tuple[Int64Array, Int64Array]:
         """The lines of the box and of the image of each row, -1 where it was not sampled."""
         picture_lines = find_positions(self.items.images, image_rows)
         if not has_boxes:
             return picture_lines, picture_lines
         sampled_rows = self.items.annotations if are_annotations else self.items.predictions
-        first_line = len(self.items.images) + (0 if are_annotations else len(self.items.annotations))
+        first_line = len(self.items.images) + (
+            0 if are_annotations else len(self.items.annotations)
+        )
         positions = find_positions(sampled_rows, item_rows)
         return np.where(positions >= 0, first_line + positions, -1), picture_lines
 
@@ -65,7 +72,11 @@ def take_lines(line_values: np.ndarray, lines: Int64Array, fill_value: float) ->
     if not len(line_values):
         return np.full((len(lines), *line_values.shape[1:]), fill_value)
     is_sampled = lines >= 0
-    return np.where(is_sampled.reshape(-1, *(1,) * (line_values.ndim - 1)), line_values[np.maximum(lines, 0)], fill_value)
+    return np.where(
+        is_sampled.reshape(-1, *(1,) * (line_values.ndim - 1)),
+        line_values[np.maximum(lines, 0)],
+        fill_value,
+    )
 
 
 def find_positions(sorted_rows: Int64Array, query_rows: Int64Array) -> Int64Array:
@@ -75,9 +86,15 @@ def find_positions(sorted_rows: Int64Array, query_rows: Int64Array) -> Int64Arra
     return np.where(sorted_rows[positions] == query_rows, positions, -1)
 
 
-def sample_items(evaluation: Evaluation, split: int, picture_limit: int, seed: int = 0) -> ItemSample:
+def sample_items(
+    evaluation: Evaluation, split: int, picture_limit: int, seed: int = 0
+) -> ItemSample:
     """Sample at most `picture_limit` images of the split, and their boxes."""
-    images = np.flatnonzero((evaluation.images.split == split) & (evaluation.coverage != NOT_RUN) & (evaluation.images.root >= 0))
+    images = np.flatnonzero(
+        (evaluation.images.split == split)
+        & (evaluation.coverage != NOT_RUN)
+        & (evaluation.images.root >= 0)
+    )
     if len(images) > picture_limit:
         images = np.sort(np.random.default_rng(seed).choice(images, picture_limit, replace=False))
     is_sampled = np.zeros(len(evaluation.images), bool)
@@ -85,10 +102,20 @@ def sample_items(evaluation: Evaluation, split: int, picture_limit: int, seed: i
     if evaluation.kind != "detection":
         return ItemSample(images, np.zeros(0, np.int64), np.zeros(0, np.int64))
     concept_starts = evaluation.matchable_starts[split]
-    annotations = np.sort(np.asarray(evaluation.matchable_annotations[concept_starts[0] : concept_starts[-1]], np.int64))
-    rows_above_threshold = [TabSelection(evaluation, tab, split, None, evaluation.optimal_thresholds).all_rows() for tab in PREDICTION_TABS]
+    annotations = np.sort(
+        np.asarray(
+            evaluation.matchable_annotations[concept_starts[0] : concept_starts[-1]], np.int64
+        )
+    )
+    rows_above_threshold = [
+        TabSelection(evaluation, tab, split, None, evaluation.optimal_thresholds).all_rows()
+        for tab in PREDICTION_TABS
+    ]
     predictions = np.sort(np.concatenate(rows_above_threshold))
-    in_sample = is_sampled[evaluation.annotations.image[annotations]], is_sampled[evaluation.predictions.image[predictions]]
+    in_sample = (
+        is_sampled[evaluation.annotations.image[annotations]],
+        is_sampled[evaluation.predictions.image[predictions]],
+    )
     return ItemSample(images, annotations[in_sample[0]], predictions[in_sample[1]])
 
 
@@ -96,10 +123,18 @@ PREDICTION_TABS: tuple[Tab, ...] = ("matched", "missing")
 ProgressCallback = Callable[[int, int], None]
 
 
-def measure_images(evaluation: Evaluation, items: ItemSample, image_locator: ImageLocator, progress: ProgressCallback) -> ImageStats:
+def measure_images(
+    evaluation: Evaluation,
+    items: ItemSample,
+    image_locator: ImageLocator,
+    progress: ProgressCallback,
+) -> ImageStats:
     """Read the images; the values of unreadable images stay undefined (NaN, -1 or '')."""
     line_count = len(items.images) + len(items.annotations) + len(items.predictions)
-    statistics, colours = np.full((line_count, len(IMAGE_STATISTICS)), np.nan, np.float32), np.full(line_count, -1, np.int8)
+    statistics, colours = (
+        np.full((line_count, len(IMAGE_STATISTICS)), np.nan, np.float32),
+        np.full(line_count, -1, np.int8),
+    )
     descriptors = np.full((line_count, DESCRIPTOR_LENGTH), np.nan, np.float16)
     cameras, capture_times = [""] * len(items.images), [""] * len(items.images)
     box_groups: list[tuple[int, Int64Array, Any]] = [
@@ -110,9 +145,17 @@ def measure_images(evaluation: Evaluation, items: ItemSample, image_locator: Ima
     box_by_line: dict[int, list[float]] = {}
     for first_line, box_rows, item_table in box_groups:
         if item_table.box is not None:
-            for box_index, image_index in enumerate(np.searchsorted(items.images, item_table.image[box_rows]).tolist()):
+            for box_index, image_index in enumerate(
+                np.searchsorted(items.images, item_table.image[box_rows]).tolist()
+            ):
                 box_lines[image_index].append(first_line + box_index)
-            box_by_line.update(zip(range(first_line, first_line + len(box_rows)), item_table.box[box_rows].tolist(), strict=True))
+            box_by_line.update(
+                zip(
+                    range(first_line, first_line + len(box_rows)),
+                    item_table.box[box_rows].tolist(),
+                    strict=True,
+                )
+            )
     done_count = 0
     lock = threading.Lock()
 
@@ -120,10 +163,19 @@ def measure_images(evaluation: Evaluation, items: ItemSample, image_locator: Ima
         nonlocal done_count
         location = image_locator.location(int(items.images[picture_index]))
         if location is not None:
-            picture_stats = read_measurements(location, [box_by_line[line] for line in box_lines[picture_index]])
+            picture_stats = read_measurements(
+                location, [box_by_line[line] for line in box_lines[picture_index]]
+            )
             lines = [picture_index, *box_lines[picture_index]]
-            statistics[lines], colours[lines], descriptors[lines] = picture_stats.statistics, picture_stats.colours, picture_stats.descriptors
-            cameras[picture_index], capture_times[picture_index] = picture_stats.camera, picture_stats.taken
+            statistics[lines], colours[lines], descriptors[lines] = (
+                picture_stats.statistics,
+                picture_stats.colours,
+                picture_stats.descriptors,
+            )
+            cameras[picture_index], capture_times[picture_index] = (
+                picture_stats.camera,
+                picture_stats.taken,
+            )
         with lock:
             done_count += 1
             progress(done_count, len(items.images))
@@ -138,39 +190,68 @@ def stats_cache_key(evaluation: Evaluation, items: ItemSample, image_locator: Im
     digest = hashlib.blake2b(digest_size=16)
     for item_rows in (items.images, items.annotations, items.predictions):
         digest.update(np.ascontiguousarray(item_rows).tobytes() + b"|")
-    for box_rows, item_table in ((items.annotations, evaluation.annotations), (items.predictions, evaluation.predictions)):
+    for box_rows, item_table in (
+        (items.annotations, evaluation.annotations),
+        (items.predictions, evaluation.predictions),
+    ):
         if item_table.box is not None:
             digest.update(np.ascontiguousarray(item_table.box[box_rows]).tobytes())
     for image_row in items.images.tolist():
         location = image_locator.location(image_row)
-        digest.update((location or "").encode() + image_stamp(location).encode() if location else b"-")
+        digest.update(
+            (location or "").encode() + image_stamp(location).encode() if location else b"-"
+        )
     return digest.hexdigest()
 
 
-def load_or_measure(evaluation: Evaluation, items: ItemSample, image_locator: ImageLocator, cache_file: Path | None, progress: ProgressCallback) -> ImageStats:
+def load_or_measure(
+    evaluation: Evaluation,
+    items: ItemSample,
+    image_locator: ImageLocator,
+    cache_file: Path | None,
+    progress: ProgressCallback,
+) -> ImageStats:
     """cache_file: None disables caching on disk."""
     key = stats_cache_key(evaluation, items, image_locator)
     if cache_file is not None and cache_file.is_file():
-        with suppress(OSError, ValueError, KeyError, EOFError, BadZipFile), np.load(cache_file) as arrays:
+        with (
+            suppress(OSError, ValueError, KeyError, EOFError, BadZipFile),
+            np.load(cache_file) as arrays,
+        ):
             if str(arrays["key"]) == key:
-                return ImageStats(items, arrays["looks"], arrays["colour"], arrays["likeness"], arrays["camera"].tolist(), arrays["taken"].tolist())
+                return ImageStats(
+                    items,
+                    arrays["looks"],
+                    arrays["colour"],
+                    arrays["likeness"],
+                    arrays["camera"].tolist(),
+                    arrays["taken"].tolist(),
+                )
     image_stats = measure_images(evaluation, items, image_locator, progress)
     if cache_file is not None:
         with suppress(OSError):  # the cache is optional
             partial_file = cache_file.with_name(f".{cache_file.name}.part")
             with partial_file.open("wb") as stream:
                 np.savez(
-                    stream, key=np.array(key), looks=image_stats.statistics, colour=image_stats.colour, likeness=image_stats.descriptors,
-                    camera=np.array(image_stats.cameras, str), taken=np.array(image_stats.capture_times, str),
-                )  # fmt: skip
+                    stream,
+                    key=np.array(key),
+                    looks=image_stats.statistics,
+                    colour=image_stats.colour,
+                    likeness=image_stats.descriptors,
+                    camera=np.array(image_stats.cameras, str),
+                    taken=np.array(image_stats.capture_times, str),
+                )
             partial_file.replace(cache_file)
     return image_stats
 
 
 class ImageStatsCache:
-    """Image statistics of one version. The images of a split are read once; callers can wait, or poll the progress."""
+    """Image statistics of one version. The images of a split are read once; callers can wait, or
+    poll the progress."""
 
-    def __init__(self, evaluation: Evaluation, image_locator: ImageLocator, folder: Path | None) -> None:
+    def __init__(
+        self, evaluation: Evaluation, image_locator: ImageLocator, folder: Path | None
+    ) -> None:
         """folder: of the cache files; None: cache in memory only."""
         self._evaluation = evaluation
         self._image_locator = image_locator
@@ -180,7 +261,12 @@ class ImageStatsCache:
         self._progress: dict[tuple[int, int], tuple[int, int]] = {}
         self._lock = threading.Lock()
 
-    def read(self, split: int, picture_limit: int = DEFAULT_PICTURE_LIMIT, progress: ProgressCallback | None = None) -> ImageStats:
+    def read(
+        self,
+        split: int,
+        picture_limit: int = DEFAULT_PICTURE_LIMIT,
+        progress: ProgressCallback | None = None,
+    ) -> ImageStats:
         key = split, picture_limit
         with self._lock:
             read_lock = self._read_locks.setdefault(key, threading.Lock())
@@ -194,27 +280,40 @@ class ImageStatsCache:
                     if progress is not None:
                         progress(done_count, total)
 
-                cache_file = self._folder / f"looks-{SPLITS[split]}-{picture_limit}.npz" if self._folder is not None else None
-                self._stats[key] = load_or_measure(self._evaluation, items, self._image_locator, cache_file, report_progress)
+                cache_file = (
+                    self._folder / f"looks-{SPLITS[split]}-{picture_limit}.npz"
+                    if self._folder is not None
+                    else None
+                )
+                self._stats[key] = load_or_measure(
+                    self._evaluation, items, self._image_locator, cache_file, report_progress
+                )
                 self._progress[key] = len(items.images), len(items.images)
             return self._stats[key]
 
-    def get_or_start(self, split: int, picture_limit: int = DEFAULT_PICTURE_LIMIT) -> ImageStats | None:
-        """Return the statistics if available; otherwise start reading in the background and return None."""
+    def get_or_start(
+        self, split: int, picture_limit: int = DEFAULT_PICTURE_LIMIT
+    ) -> ImageStats | None:
+        """Return the statistics if available; otherwise start reading in the background and return
+        None."""
         key = split, picture_limit
         if key in self._stats:
             return self._stats[key]
         with self._lock:
             if key not in self._progress:
                 self._progress[key] = 0, 0
-                threading.Thread(target=self._read_in_background, args=key, daemon=True, name="pellucid-looks").start()
+                threading.Thread(
+                    target=self._read_in_background, args=key, daemon=True, name="pellucid-looks"
+                ).start()
         return None
 
     def _read_in_background(self, split: int, picture_limit: int) -> None:
         try:
             self.read(split, picture_limit)
         except BaseException:
-            self._progress.pop((split, picture_limit), None)  # so that the next request starts again
+            self._progress.pop(
+                (split, picture_limit), None
+            )  # so that the next request starts again
             raise
 
     def progress(self, split: int, picture_limit: int = DEFAULT_PICTURE_LIMIT) -> tuple[int, int]:

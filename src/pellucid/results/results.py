@@ -58,7 +58,8 @@ from pellucid.storage.manifests import VersionManifest
 
 CACHE_SIZE = 24
 SIMILARITY_LIMIT = 2_000
-"""Most items sorted by similarity; items less likely to be label errors follow in their own order."""
+"""Most items sorted by similarity; items less likely to be label errors follow in their own order.
+"""
 
 
 class VersionLinks(Protocol):
@@ -77,9 +78,9 @@ class VersionLinks(Protocol):
 class Results:
     """A version in one state: as trained or with corrections, at the chosen thresholds.
 
-    Made by `version.results(...)`; never changes. manifest, evaluation: of one generation · folders:
-    image folders, indexed by the images' `root` · folder: of the version, where image statistics are
-    cached; None: no cache on disk.
+    Made by `version.results(...)`; never changes. manifest, evaluation: of one generation ·
+    folders: image folders, indexed by the images' `root` · folder: of the version, where image
+    statistics are cached; None: no cache on disk.
     """
 
     def __init__(
@@ -117,7 +118,8 @@ class Results:
 
     @property
     def thresholds(self) -> Float64Array:
-        """The threshold of each concept, float64 (concepts,): the optimal ones unless others were chosen."""
+        """The threshold of each concept, float64 (concepts,): the optimal ones unless others were
+        chosen."""
         chosen = self._user_thresholds
         return self.evaluation.optimal_thresholds if chosen is None else chosen
 
@@ -203,7 +205,8 @@ class Results:
         return splits_with_images(self.evaluation.images)
 
     def split_index(self, split: str) -> int:
-        """Raises InvalidChoiceError, or EmptySplitError if the version has no images in the split."""
+        """Raises InvalidChoiceError, or EmptySplitError if the version has no images in the
+        split."""
         if split not in SPLITS:
             raise InvalidChoiceError("split", split, SPLITS)
         index = SPLITS.index(split)
@@ -235,7 +238,8 @@ class Results:
 
     @cached_property
     def intervals(self) -> list[Interval | None]:
-        """Each concept's 90 % interval of the threshold, by bootstrap over the validation images."""
+        """Each concept's 90 % interval of the threshold, by bootstrap over the validation
+        images."""
         return threshold_intervals(self.evaluation)
 
     def metrics(self, split: Split = "validation") -> Metrics:
@@ -244,8 +248,8 @@ class Results:
         return compute_metrics(self.evaluation, split, self.thresholds)
 
     def figures(self, concept: str | None = None) -> list[SplitFigures]:
-        """For each split with images, training first: counts at the thresholds, curves of precision,
-        recall, F1 and errors against the threshold, score histograms and calibration.
+        """For each split with images, training first: counts at the thresholds, curves of
+        precision, recall, F1 and errors against the threshold, score histograms and calibration.
 
         concept: None pools all concepts.
         """
@@ -261,8 +265,8 @@ class Results:
         return figure_remarks(self.evaluation, index, self.figures(concept))
 
     def threshold_for(self, objective: str, concept: str | None = None) -> ThresholdFigures:
-        """The best threshold for an objective: `f1`, `cost:FP,FN`, `precision:P` or `recall:R`, with
-        its 90 % interval. concept: None for one threshold of all concepts pooled.
+        """The best threshold for an objective: `f1`, `cost:FP,FN`, `precision:P` or `recall:R`,
+        with its 90 % interval. concept: None for one threshold of all concepts pooled.
 
         Raises:
             InvalidObjectiveError: the objective is unknown.
@@ -270,7 +274,8 @@ class Results:
         return objective_thresholds(self.evaluation, self._optional_index(concept), [objective])[0]
 
     def causes(self, split: Split = "validation", concept: str | None = None) -> ErrorCauses:
-        """Number of errors by cause and, in detection, the AP that fixing each type would gain (TIDE)."""
+        """Number of errors by cause and, in detection, the AP that fixing each type would gain
+        (TIDE)."""
         index = self._optional_index(concept)
         return cause_figures(
             self.evaluation, self.split_index(split), index, self.thresholds, self.tide
@@ -284,7 +289,8 @@ class Results:
         return figures
 
     def confusion(self, split: Split = "validation") -> Int64Array:
-        """int64 (concepts + 1, concepts + 1): rows annotated, columns predicted; the last is none."""
+        """int64 (concepts + 1, concepts + 1): rows annotated, columns predicted; the last is
+        none."""
         size = len(self.evaluation.concepts) + 1
         cells = confusion_figures(self.evaluation, self.split_index(split), self.thresholds)
         matrix = np.zeros((size, size), np.int64)
@@ -306,8 +312,8 @@ class Results:
     ) -> list[ErrorSlice]:
         """Slices with a significantly higher (or lower) error rate, most errors explained first.
 
-        pictures: the most images of the split that are read; 0: none, so that only boxes and metadata
-        are used.
+        pictures: the most images of the split that are read; 0: none, so that only boxes and
+        metadata are used.
         """
         index = self.split_index(split)
         if pictures == 0:
@@ -336,7 +342,8 @@ class Results:
         return find_similarity_groups(self.evaluation, index, self.appearance(index))
 
     def compare(self, other: Results, split: Split = "validation") -> VersionComparison:
-        """Compare with a later version, on the images evaluated by both, each at its own thresholds.
+        """Compare with a later version, on the images evaluated by both, each at its own
+        thresholds.
 
         Raises:
             KindConflictError, EmptySplitError: the two cannot be compared.
@@ -371,7 +378,9 @@ class Results:
         )
         threshold = self.common_threshold if concept is None else float(self.thresholds[concept])
         has_position = query.tab == "all" and threshold is not None and query.order == "score"
-        return Gallery(self.view_list(selection, query), self.image_locator, threshold, has_position)
+        return Gallery(
+            self.view_list(selection, query), self.image_locator, threshold, has_position
+        )
 
     # Lists
 
@@ -448,7 +457,9 @@ class Results:
         rows = sort_by_label_error(self.suspicion, selection.shows_annotations, by_score)
         if order == "similar":
             first, rest = rows[:SIMILARITY_LIMIT], rows[SIMILARITY_LIMIT:]
-            rows = np.concatenate([first[nearest_neighbour_order(self._descriptors(selection, first))], rest])
+            rows = np.concatenate(
+                [first[nearest_neighbour_order(self._descriptors(selection, first))], rest]
+            )
         return rows[::-1] if selection.reverse else rows
 
     def _descriptors(self, selection: TabSelection, rows: Int64Array) -> Float64Array:

@@ -1,4 +1,5 @@
-"""Apply review decisions to annotations. Applying them again to corrected annotations changes nothing."""
+"""Apply review decisions to annotations. Applying them again to corrected annotations changes
+nothing."""
 
 from __future__ import annotations
 
@@ -22,12 +23,14 @@ from pellucid.evaluation.boxes import pairwise_iou
 from pellucid.review.events import Box, Decision, Label, LabelValue, effective_decisions
 
 SAME_BOX_IOU = 0.9
-"""Minimum IoU at which two boxes count as one annotation, rounded differently by different tools."""
+"""Minimum IoU at which two boxes count as one annotation, rounded differently by different tools.
+"""
 
 
 @dataclass
 class EditableLabel:
-    """One annotation while decisions are applied. annotation_row: its row in the table, -1 for a new one."""
+    """One annotation while decisions are applied. annotation_row: its row in the table, -1 for a
+    new one."""
 
     concept: int
     box: Box | None
@@ -39,9 +42,10 @@ class EditableLabel:
 class CorrectedAnnotations:
     """The new annotations of the images that decisions are about.
 
-    images: indices, int64, ascending · annotations: all of theirs, corrected · original_rows: int64, for each its row in the
-    original table, -1 for a new one · completeness: int8 per image · concepts: the given ones, followed by
-    new ones named in decisions · unapplied_ids: of decisions whose annotation no longer exists.
+    images: indices, int64, ascending · annotations: all of theirs, corrected · original_rows:
+    int64, for each its row in the original table, -1 for a new one · completeness: int8 per image
+    · concepts: the given ones, followed by new ones named in decisions · unapplied_ids: of
+    decisions whose annotation no longer exists.
     """
 
     images: Int64Array
@@ -53,13 +57,17 @@ class CorrectedAnnotations:
 
 
 def apply_decisions(
-    kind: Kind, concepts: Sequence[str], images: Images, annotations: Annotations, decisions: Sequence[tuple[int, Decision]],
+    kind: Kind,
+    concepts: Sequence[str],
+    images: Images,
+    annotations: Annotations,
+    decisions: Sequence[tuple[int, Decision]],
     new_concepts: bool,
-) -> CorrectedAnnotations:  # fmt: skip
+) -> CorrectedAnnotations:
     """Apply decisions to the annotations of their images.
 
-    decisions: (image index, active verdict), oldest first. new_concepts: whether a concept that is not listed may be
-    added; otherwise its annotations are left out.
+    decisions: (image index, active verdict), oldest first. new_concepts: whether a concept that is
+    not listed may be added; otherwise its annotations are left out.
     """
     concept_indices = {concept: concept_index for concept_index, concept in enumerate(concepts)}
     decisions_by_image = group_effective_decisions(kind, decisions)
@@ -70,86 +78,205 @@ def apply_decisions(
     corrected_labels: list[tuple[int, EditableLabel]] = []
     completeness, unapplied_ids = [], []
     for position, image in enumerate(decided_images.tolist()):
-        image_labels = [editable_label(annotations, annotation_row) for annotation_row in order[first[position] : last[position]].tolist() if is_editable(kind, annotations, annotation_row)]
-        ignored_rows = [annotation_row for annotation_row in order[first[position] : last[position]].tolist() if not is_editable(kind, annotations, annotation_row)]
+        image_labels = [
+            editable_label(annotations, annotation_row)
+            for annotation_row in order[first[position] : last[position]].tolist()
+            if is_editable(kind, annotations, annotation_row)
+        ]
+        ignored_rows = [
+            annotation_row
+            for annotation_row in order[first[position] : last[position]].tolist()
+            if not is_editable(kind, annotations, annotation_row)
+        ]
         image_completeness = int(images.stated[image])
-        unapplied_ids += [decision.id for decision in decisions_by_image[image] if not apply_decision(kind, concept_indices, image_labels, decision, new_concepts)]
+        unapplied_ids += [
+            decision.id
+            for decision in decisions_by_image[image]
+            if not apply_decision(kind, concept_indices, image_labels, decision, new_concepts)
+        ]
         image_completeness = update_completeness(kind, image_completeness, image_labels)
         if kind == "tagging":  # drop tags with the default value
-            image_labels = [label for label in image_labels if label.label_value != ("negative" if image_completeness == EXHAUSTIVE else "unknown")]
-        ignored_regions = [EditableLabel(int(annotations.concept[annotation_row]), None, "positive", annotation_row) for annotation_row in ignored_rows]
-        corrected_labels += [(image, label) for label in sorted(ignored_regions + image_labels, key=lambda label: (label.annotation_row < 0, label.annotation_row))]
+            image_labels = [
+                label
+                for label in image_labels
+                if label.label_value
+                != ("negative" if image_completeness == EXHAUSTIVE else "unknown")
+            ]
+        ignored_regions = [
+            EditableLabel(
+                int(annotations.concept[annotation_row]), None, "positive", annotation_row
+            )
+            for annotation_row in ignored_rows
+        ]
+        corrected_labels += [
+            (image, label)
+            for label in sorted(
+                ignored_regions + image_labels,
+                key=lambda label: (label.annotation_row < 0, label.annotation_row),
+            )
+        ]
         completeness.append(image_completeness)
     annotation_table = build_annotations(annotations, corrected_labels, kind)
     original_rows = np.array([label.annotation_row for _, label in corrected_labels], np.int64)
-    return CorrectedAnnotations(decided_images, annotation_table, original_rows, np.array(completeness, np.int8), list(concept_indices), unapplied_ids)
+    return CorrectedAnnotations(
+        decided_images,
+        annotation_table,
+        original_rows,
+        np.array(completeness, np.int8),
+        list(concept_indices),
+        unapplied_ids,
+    )
 
 
-def group_effective_decisions(kind: Kind, decisions: Sequence[tuple[int, Decision]]) -> dict[int, list[Decision]]:
+def group_effective_decisions(
+    kind: Kind, decisions: Sequence[tuple[int, Decision]]
+) -> dict[int, list[Decision]]:
     """The effective decisions of each image; images without any are left out."""
     decisions_by_image: dict[int, list[Decision]] = {}
     for image, decision in decisions:
         decisions_by_image.setdefault(image, []).append(decision)
-    effective_by_image = {image: [decision for decision in effective_decisions(kind, image_decisions) if decision.is_edit or kind != "detection"] for image, image_decisions in decisions_by_image.items()}
-    return {image: image_decisions for image, image_decisions in effective_by_image.items() if image_decisions}
+    effective_by_image = {
+        image: [
+            decision
+            for decision in effective_decisions(kind, image_decisions)
+            if decision.is_edit or kind != "detection"
+        ]
+        for image, image_decisions in decisions_by_image.items()
+    }
+    return {
+        image: image_decisions
+        for image, image_decisions in effective_by_image.items()
+        if image_decisions
+    }
 
 
 def is_editable(kind: Kind, annotations: Annotations, annotation_row: int) -> bool:
-    """Ignored regions of detection are never edited; in tagging an ignored row means that the concept is unknown."""
+    """Ignored regions of detection are never edited; in tagging an ignored row means that the
+    concept is unknown."""
     return kind == "tagging" or not annotations.ignore[annotation_row]
 
 
 def editable_label(annotations: Annotations, annotation_row: int) -> EditableLabel:
-    label_value: LabelValue = "unknown" if annotations.ignore[annotation_row] else "positive" if annotations.positive[annotation_row] else "negative"
+    label_value: LabelValue = (
+        "unknown"
+        if annotations.ignore[annotation_row]
+        else "positive"
+        if annotations.positive[annotation_row]
+        else "negative"
+    )
     box = None if annotations.box is None else tuple(annotations.box[annotation_row].tolist())
     return EditableLabel(int(annotations.concept[annotation_row]), box, label_value, annotation_row)
 
 
-def apply_decision(kind: Kind, concept_indices: dict[str, int], image_labels: list[EditableLabel], decision: Decision, new_concepts: bool) -> bool:
-    """Edit an image's annotations in place. Returns False if neither the annotation to edit nor its replacement exists."""
+def apply_decision(
+    kind: Kind,
+    concept_indices: dict[str, int],
+    image_labels: list[EditableLabel],
+    decision: Decision,
+    new_concepts: bool,
+) -> bool:
+    """Edit an image's annotations in place. Returns False if neither the annotation to edit nor
+    its replacement exists."""
     for label in decision.after:
         if new_concepts:
             concept_indices.setdefault(label.concept, len(concept_indices))
     if kind != "detection":
         set_image_labels(kind, concept_indices, image_labels, decision)
         return True
-    replaced_indices = [index for index in (find_label_index(concept_indices, image_labels, label) for label in decision.before) if index is not None]
-    existing_labels = [label for label in decision.after if find_label_index(concept_indices, image_labels, label) is not None]
+    replaced_indices = [
+        index
+        for index in (
+            find_label_index(concept_indices, image_labels, label) for label in decision.before
+        )
+        if index is not None
+    ]
+    existing_labels = [
+        label
+        for label in decision.after
+        if find_label_index(concept_indices, image_labels, label) is not None
+    ]
     if decision.before and not replaced_indices:
-        return len(existing_labels) == len(decision.after) and bool(existing_labels or decision.action == "remove")
+        return len(existing_labels) == len(decision.after) and bool(
+            existing_labels or decision.action == "remove"
+        )
     replaced_labels = [image_labels[index] for index in replaced_indices]
     for replaced_label in replaced_labels:
         image_labels.remove(replaced_label)
     for label in decision.after:
-        if label.concept in concept_indices and find_label_index(concept_indices, image_labels, label) is None:
-            image_labels.append(EditableLabel(concept_indices[label.concept], label.box, label.value, inherited_row(replaced_labels, label)))
+        if (
+            label.concept in concept_indices
+            and find_label_index(concept_indices, image_labels, label) is None
+        ):
+            image_labels.append(
+                EditableLabel(
+                    concept_indices[label.concept],
+                    label.box,
+                    label.value,
+                    inherited_row(replaced_labels, label),
+                )
+            )
     return True
 
 
-def set_image_labels(kind: Kind, concept_indices: dict[str, int], image_labels: list[EditableLabel], decision: Decision) -> None:
+def set_image_labels(
+    kind: Kind,
+    concept_indices: dict[str, int],
+    image_labels: list[EditableLabel],
+    decision: Decision,
+) -> None:
     """Set the label of an image (classification) or of its tags, regardless of previous labels."""
     previous_labels = list(image_labels)
     concepts = {concept_indices.get(label.concept) for label in decision.after}
-    image_labels[:] = [] if kind == "classification" else [current for current in image_labels if current.concept not in concepts]
+    image_labels[:] = (
+        []
+        if kind == "classification"
+        else [current for current in image_labels if current.concept not in concepts]
+    )
     for label in decision.after:
         if label.concept in concept_indices:
-            matching_labels = [previous for previous in previous_labels if (previous.concept, previous.label_value) == (concept_indices[label.concept], label.value)]
-            image_labels.append(matching_labels[0] if matching_labels else EditableLabel(concept_indices[label.concept], None, label.value, -1))
+            matching_labels = [
+                previous
+                for previous in previous_labels
+                if (previous.concept, previous.label_value)
+                == (concept_indices[label.concept], label.value)
+            ]
+            image_labels.append(
+                matching_labels[0]
+                if matching_labels
+                else EditableLabel(concept_indices[label.concept], None, label.value, -1)
+            )
 
 
 def inherited_row(replaced_labels: list[EditableLabel], label: Label) -> int:
-    """The row of the replaced annotation with the same box, whose outline is kept; -1 if there is none."""
-    return next((replaced_label.annotation_row for replaced_label in replaced_labels if replaced_label.box == label.box), -1)
+    """The row of the replaced annotation with the same box, whose outline is kept; -1 if there is
+    none."""
+    return next(
+        (
+            replaced_label.annotation_row
+            for replaced_label in replaced_labels
+            if replaced_label.box == label.box
+        ),
+        -1,
+    )
 
 
-def find_label_index(concept_indices: dict[str, int], image_labels: list[EditableLabel], label: Label) -> int | None:
-    """Index of an annotation among the image's: the identical box, else the one with the highest IoU."""
-    candidates = [index for index, candidate in enumerate(image_labels) if candidate.concept == concept_indices.get(label.concept)]
+def find_label_index(
+    concept_indices: dict[str, int], image_labels: list[EditableLabel], label: Label
+) -> int | None:
+    """Index of an annotation among the image's: the identical box, else the one with the highest
+    IoU."""
+    candidates = [
+        index
+        for index, candidate in enumerate(image_labels)
+        if candidate.concept == concept_indices.get(label.concept)
+    ]
     exact = next((index for index in candidates if image_labels[index].box == label.box), None)
     if exact is not None or not candidates:
         return exact
     boxes = np.array([image_labels[index].box for index in candidates], float)
-    overlap = pairwise_iou(boxes, np.broadcast_to(np.array(label.box, float), boxes.shape), np.zeros(len(boxes), bool))
+    overlap = pairwise_iou(
+        boxes, np.broadcast_to(np.array(label.box, float), boxes.shape), np.zeros(len(boxes), bool)
+    )
     best_index = int(np.argmax(overlap))
     return candidates[best_index] if overlap[best_index] >= SAME_BOX_IOU else None
 
@@ -158,17 +285,31 @@ def update_completeness(kind: Kind, completeness: int, image_labels: list[Editab
     """The completeness of an image's annotations after a decision."""
     if kind == "classification":
         return EXHAUSTIVE if image_labels else UNANNOTATED
-    return PARTIAL if completeness == UNANNOTATED and any(label.label_value != "unknown" for label in image_labels) else completeness
+    return (
+        PARTIAL
+        if completeness == UNANNOTATED
+        and any(label.label_value != "unknown" for label in image_labels)
+        else completeness
+    )
 
 
-def build_annotations(annotations: Annotations, corrected_labels: list[tuple[int, EditableLabel]], kind: Kind) -> Annotations:
-    """Build the annotation table. Existing annotations keep their areas, outlines and ignored regions."""
+def build_annotations(
+    annotations: Annotations, corrected_labels: list[tuple[int, EditableLabel]], kind: Kind
+) -> Annotations:
+    """Build the annotation table. Existing annotations keep their areas, outlines and ignored
+    regions."""
     original_rows = np.array([label.annotation_row for _, label in corrected_labels], np.int64)
     is_existing, is_new = original_rows >= 0, original_rows < 0
-    existing = annotations.take(np.where(is_existing, original_rows, 0)) if len(annotations) else None
+    existing = (
+        annotations.take(np.where(is_existing, original_rows, 0)) if len(annotations) else None
+    )
     label_count = len(corrected_labels)
-    image_indices = np.array([image_index for image_index, _ in corrected_labels], np.int32).reshape(-1)
-    concept_indices = np.array([label.concept for _, label in corrected_labels], np.int32).reshape(-1)
+    image_indices = np.array(
+        [image_index for image_index, _ in corrected_labels], np.int32
+    ).reshape(-1)
+    concept_indices = np.array([label.concept for _, label in corrected_labels], np.int32).reshape(
+        -1
+    )
     ignore = existing.ignore.copy() if existing is not None else np.zeros(label_count, bool)
     positive = existing.positive.copy() if existing is not None else np.ones(label_count, bool)
     decided = is_new if kind != "tagging" else np.ones(label_count, bool)
@@ -177,11 +318,25 @@ def build_annotations(annotations: Annotations, corrected_labels: list[tuple[int
     positive[decided] = (label_values != "negative")[decided]
     box = area = outline = None
     if annotations.box is not None:
-        box = existing.box.copy() if existing is not None and existing.box is not None else np.zeros((label_count, 4))
-        box[is_new] = np.array([label.box for _, label in corrected_labels if label.annotation_row < 0], float).reshape(-1, 4)
-        area = existing.area.copy() if existing is not None and existing.area is not None else np.zeros(label_count)
+        box = (
+            existing.box.copy()
+            if existing is not None and existing.box is not None
+            else np.zeros((label_count, 4))
+        )
+        box[is_new] = np.array(
+            [label.box for _, label in corrected_labels if label.annotation_row < 0], float
+        ).reshape(-1, 4)
+        area = (
+            existing.area.copy()
+            if existing is not None and existing.area is not None
+            else np.zeros(label_count)
+        )
         area[is_new] = (box[:, 2] * box[:, 3])[is_new]
     if annotations.outline is not None:
-        outline = string_column([""] * label_count) if existing is None or existing.outline is None else existing.outline.copy()
+        outline = (
+            string_column([""] * label_count)
+            if existing is None or existing.outline is None
+            else existing.outline.copy()
+        )
         outline[is_new] = ""
     return Annotations(image_indices, concept_indices, box, ignore, positive, area, outline)

@@ -1,8 +1,10 @@
-"""Which items of a version are covered by earlier decisions, including decisions made on other versions.
+"""Which items of a version are covered by earlier decisions, including decisions made on other
+versions.
 
-A decision covers the item with the same concept and side on its image: the identical box, else one at nearly the same place.
-For predictions, which differ between versions, that is the highest-scoring one at the version's IoU; for annotations, one that
-differs by rounding. A decision covers one item, so a second box near a reviewed one is still shown. Annotations that a decision
+A decision covers the item with the same concept and side on its image: the identical box, else one
+at nearly the same place. For predictions, which differ between versions, that is the
+highest-scoring one at the version's IoU; for annotations, one that differs by rounding. A decision
+covers one item, so a second box near a reviewed one is still shown. Annotations that a decision
 removed from or added to the current annotations cover no other item.
 """
 
@@ -27,8 +29,8 @@ NEW, REVIEWED, UNSURE = 0, 1, 2
 
 @dataclass(frozen=True)
 class CoveredItem:
-    """An item that a decision covers. decision_id: of that decision · nearby: an approximate box match is accepted ·
-    nth: index among identical boxes."""
+    """An item that a decision covers. decision_id: of that decision · nearby: an approximate box
+    match is accepted · nth: index among identical boxes."""
 
     side: Side
     concept: str
@@ -47,10 +49,14 @@ class ImageReview:
     annotations: dict[int, tuple[int, int]]
 
 
-def decision_coverage(kind: Kind, decision: Decision, state: int, applied: bool) -> list[CoveredItem]:
-    """The items that an active verdict covers: its own, those it added, and predictions where it removed an annotation.
+def decision_coverage(
+    kind: Kind, decision: Decision, state: int, applied: bool
+) -> list[CoveredItem]:
+    """The items that an active verdict covers: its own, those it added, and predictions where it
+    removed an annotation.
 
-    state: of the last verdict on the item. applied: whether it is applied to the current annotations.
+    state: of the last verdict on the item. applied: whether it is applied to the current
+    annotations.
     """
     consumed = applied and decision.is_edit
 
@@ -58,57 +64,133 @@ def decision_coverage(kind: Kind, decision: Decision, state: int, applied: bool)
         return CoveredItem(side, concept, box, state, decision.id, nearby, decision.nth)
 
     if kind == "classification":  # old and new concept; predictions get the state of the annotation
-        return [covered_item("annotated", label.concept, None, False) for label in decision.before + decision.after]
-    items = [] if consumed and decision.side == "annotated" else [covered_item(decision.side, decision.concept, decision.box, not consumed)]
-    items += [covered_item("annotated", label.concept, label.box, True) for label in decision.after if label.value != "negative"]
-    items += [covered_item("predicted", label.concept, label.box, True) for label in decision.after if label.value == "negative"]
+        return [
+            covered_item("annotated", label.concept, None, False)
+            for label in decision.before + decision.after
+        ]
+    items = (
+        []
+        if consumed and decision.side == "annotated"
+        else [covered_item(decision.side, decision.concept, decision.box, not consumed)]
+    )
+    items += [
+        covered_item("annotated", label.concept, label.box, True)
+        for label in decision.after
+        if label.value != "negative"
+    ]
+    items += [
+        covered_item("predicted", label.concept, label.box, True)
+        for label in decision.after
+        if label.value == "negative"
+    ]
     if decision.is_edit:
-        items += [covered_item("predicted", label.concept, label.box, True) for label in decision.before if label.value == "positive"]
+        items += [
+            covered_item("predicted", label.concept, label.box, True)
+            for label in decision.before
+            if label.value == "positive"
+        ]
     return list(dict.fromkeys(items))
 
 
-def covered_items(kind: Kind, verdicts: Sequence[Decision], applied_until: int | None) -> list[CoveredItem]:
-    """Items covered by an image's active verdicts (oldest first). applied_until: id of the last applied decision; None: all are."""
-    last_verdicts: dict[ItemKey, Decision] = {key_in_image(kind, verdict): verdict for verdict in verdicts}
+def covered_items(
+    kind: Kind, verdicts: Sequence[Decision], applied_until: int | None
+) -> list[CoveredItem]:
+    """Items covered by an image's active verdicts (oldest first). applied_until: id of the last
+    applied decision; None: all are."""
+    last_verdicts: dict[ItemKey, Decision] = {
+        key_in_image(kind, verdict): verdict for verdict in verdicts
+    }
     effective_verdicts = effective_decisions(kind, verdicts) if kind == "detection" else verdicts
-    verdicts_by_id = {verdict.id: verdict for verdict in (*effective_verdicts, *last_verdicts.values())}
+    verdicts_by_id = {
+        verdict.id: verdict for verdict in (*effective_verdicts, *last_verdicts.values())
+    }
     coverage = []
     for _, verdict in sorted(verdicts_by_id.items()):
-        state = UNSURE if last_verdicts[key_in_image(kind, verdict)].action == "unsure" else REVIEWED
-        coverage += decision_coverage(kind, verdict, state, applied_until is None or verdict.id <= applied_until)
+        state = (
+            UNSURE if last_verdicts[key_in_image(kind, verdict)].action == "unsure" else REVIEWED
+        )
+        coverage += decision_coverage(
+            kind, verdict, state, applied_until is None or verdict.id <= applied_until
+        )
     return coverage
 
 
 def review_image(
-    evaluation: Evaluation, neighbours: ImageRows, image: int, verdicts: Sequence[Decision], applied_until: int | None
+    evaluation: Evaluation,
+    neighbours: ImageRows,
+    image: int,
+    verdicts: Sequence[Decision],
+    applied_until: int | None,
 ) -> ImageReview:
     """verdicts: the active ones on this image, oldest first; applied_until: see covered_items."""
-    concept_indices = {concept: concept_index for concept_index, concept in enumerate(evaluation.concepts)}
-    open_items = [item for item in covered_items(evaluation.kind, verdicts, applied_until) if item.concept in concept_indices]
+    concept_indices = {
+        concept: concept_index for concept_index, concept in enumerate(evaluation.concepts)
+    }
+    open_items = [
+        item
+        for item in covered_items(evaluation.kind, verdicts, applied_until)
+        if item.concept in concept_indices
+    ]
     prediction_rows, annotation_rows = neighbours.predictions(image), neighbours.annotations(image)
     review = ImageReview({}, {})
-    is_reviewable = evaluation.kind != "detection" or ~evaluation.annotations.ignore[annotation_rows]
+    is_reviewable = (
+        evaluation.kind != "detection" or ~evaluation.annotations.ignore[annotation_rows]
+    )
     open_items.reverse()  # latest first: it wins if two cover the same item
     for assign_state in (assign_exact, assign_nearby):
         unassigned = []
         for item in open_items:
             if item.side == "annotated" or evaluation.kind == "classification":
-                candidates = (evaluation.annotations.concept[annotation_rows] == concept_indices[item.concept]) & is_reviewable
-                is_assigned = assign_state(review.annotations, annotation_rows[candidates], evaluation.annotations.box, None, item, SAME_BOX_IOU)
+                candidates = (
+                    evaluation.annotations.concept[annotation_rows] == concept_indices[item.concept]
+                ) & is_reviewable
+                is_assigned = assign_state(
+                    review.annotations,
+                    annotation_rows[candidates],
+                    evaluation.annotations.box,
+                    None,
+                    item,
+                    SAME_BOX_IOU,
+                )
             else:
-                is_reviewable_prediction = evaluation.state[prediction_rows] != MATCHED if assign_state is assign_exact else evaluation.state[prediction_rows] == WRONG
-                candidates = (evaluation.predictions.concept[prediction_rows] == concept_indices[item.concept]) & is_reviewable_prediction
+                is_reviewable_prediction = (
+                    evaluation.state[prediction_rows] != MATCHED
+                    if assign_state is assign_exact
+                    else evaluation.state[prediction_rows] == WRONG
+                )
+                candidates = (
+                    evaluation.predictions.concept[prediction_rows] == concept_indices[item.concept]
+                ) & is_reviewable_prediction
                 score, box = evaluation.predictions.score, evaluation.predictions.box
-                is_assigned = assign_state(review.predictions, prediction_rows[candidates], box, score, item, evaluation.iou_threshold)
+                is_assigned = assign_state(
+                    review.predictions,
+                    prediction_rows[candidates],
+                    box,
+                    score,
+                    item,
+                    evaluation.iou_threshold,
+                )
             unassigned += [] if is_assigned else [item]
         open_items = unassigned
     for prediction_row in prediction_rows.tolist():
-        if evaluation.state[prediction_row] == MATCHED and (matched_row := int(evaluation.partner[prediction_row])) in review.annotations:
+        if (
+            evaluation.state[prediction_row] == MATCHED
+            and (matched_row := int(evaluation.partner[prediction_row])) in review.annotations
+        ):
             review.predictions[prediction_row] = review.annotations[matched_row]
-        elif evaluation.kind == "classification" and len(annotation_rows) and int(annotation_rows[0]) in review.annotations:
+        elif (
+            evaluation.kind == "classification"
+            and len(annotation_rows)
+            and int(annotation_rows[0]) in review.annotations
+        ):
             review.predictions[prediction_row] = review.annotations[int(annotation_rows[0])]
-        elif evaluation.kind == "tagging" and evaluation.state[prediction_row] == IGNORED:  # annotated as unknown
-            for annotation_row in annotation_rows[evaluation.annotations.concept[annotation_rows] == evaluation.predictions.concept[prediction_row]].tolist():
+        elif (
+            evaluation.kind == "tagging" and evaluation.state[prediction_row] == IGNORED
+        ):  # annotated as unknown
+            for annotation_row in annotation_rows[
+                evaluation.annotations.concept[annotation_rows]
+                == evaluation.predictions.concept[prediction_row]
+            ].tolist():
                 if annotation_row in review.annotations:
                     review.predictions[prediction_row] = review.annotations[annotation_row]
     return review
@@ -117,23 +199,48 @@ def review_image(
 RowStates = dict[int, tuple[int, int]]
 
 
-def assign_exact(row_states: RowStates, rows: Int64Array, boxes: Float64Array | None, score: Float64Array | None, item: CoveredItem, min_iou: float) -> bool:
+def assign_exact(
+    row_states: RowStates,
+    rows: Int64Array,
+    boxes: Float64Array | None,
+    score: Float64Array | None,
+    item: CoveredItem,
+    min_iou: float,
+) -> bool:
     """Set the state of the image or the identical box. Returns whether it exists."""
     if boxes is not None and item.box is not None:
         rows = rows[(boxes[rows] == np.array(item.box)).all(axis=1)]
-    free_rows = [candidate for candidate in rows[item.nth : item.nth + 1].tolist() + rows.tolist() if candidate not in row_states]
+    free_rows = [
+        candidate
+        for candidate in rows[item.nth : item.nth + 1].tolist() + rows.tolist()
+        if candidate not in row_states
+    ]
     for free_row in free_rows[:1]:
         row_states[free_row] = item.state, item.decision_id
     return boxes is None or item.box is None or len(rows) > 0
 
 
-def assign_nearby(row_states: RowStates, rows: Int64Array, boxes: Float64Array | None, score: Float64Array | None, item: CoveredItem, min_iou: float) -> bool:
-    """Set the state of the best unassigned box with sufficient overlap. Returns whether there is one."""
-    free_rows = np.array([candidate for candidate in rows.tolist() if candidate not in row_states], np.int64)
+def assign_nearby(
+    row_states: RowStates,
+    rows: Int64Array,
+    boxes: Float64Array | None,
+    score: Float64Array | None,
+    item: CoveredItem,
+    min_iou: float,
+) -> bool:
+    """Set the state of the best unassigned box with sufficient overlap. Returns whether there is
+    one."""
+    free_rows = np.array(
+        [candidate for candidate in rows.tolist() if candidate not in row_states], np.int64
+    )
     if boxes is None or not len(free_rows) or not item.nearby:
         return False
     free_boxes = boxes[free_rows]
-    overlap = pairwise_iou(free_boxes, np.broadcast_to(np.array(item.box), free_boxes.shape), np.zeros(len(free_boxes), bool))
+    overlap = pairwise_iou(
+        free_boxes,
+        np.broadcast_to(np.array(item.box), free_boxes.shape),
+        np.zeros(len(free_boxes), bool),
+    )
     is_near = overlap >= min_iou
     if is_near.any():
         ranking = overlap[is_near] if score is None else score[free_rows[is_near]]

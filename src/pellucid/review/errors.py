@@ -11,7 +11,8 @@ class ReviewStoreUnavailableError(PellucidError):
 
     def __init__(self, store_name: str, reason: str) -> None:
         super().__init__(
-            f"cannot read or write the decisions in {store_name} ({reason}). Nothing was lost; retry when it is available."
+            f"cannot read or write the decisions in {store_name} ({reason}). Nothing was lost; "
+            "retry when it is available."
         )
 
 
@@ -34,14 +35,16 @@ class ItemNotFoundError(PellucidError):
 
     def __init__(self, image: str, concept: str) -> None:
         super().__init__(
-            f"image '{image}': no such item of '{concept}' in this version. Reload the list and repeat the decision."
+            f"image '{image}': no such item of '{concept}' in this version. Reload the list and "
+            "repeat the decision."
         )
 
 
 class InvalidTextError(PellucidError):
     def __init__(self, text: str) -> None:
         super().__init__(
-            f"the text {text[:40]!a} contains an unpaired surrogate or NUL and cannot be saved. Type it again."
+            f"the text {text[:40]!a} contains an unpaired surrogate or NUL and cannot be saved. "
+            "Type it again."
         )
 
 
@@ -62,6 +65,7 @@ class ReviewerMissingError(PellucidError):
 class ReviewDatabaseRequiredError(PellucidError):
     def __init__(self, location: str) -> None:
         super().__init__(
-            f"{location}: reviews of a workspace in an object store require PostgreSQL. Set PELLUCID_REVIEWS to its URL "
+            f"{location}: reviews of a workspace in an object store require PostgreSQL. Set "
+            "PELLUCID_REVIEWS to its URL "
             "(postgresql://...), see docs/reviewing.md."
         )

@@ -24,15 +24,19 @@ class ImageLocator:
 
     def location(self, image_index: int) -> str | None:
         root = int(self.images.root[image_index])
-        return join_location(self.folders[root], str(self.images.path[image_index])) if root >= 0 else None
+        return (
+            join_location(self.folders[root], str(self.images.path[image_index]))
+            if root >= 0
+            else None
+        )
 
     def find_path(self, path: str) -> int | None:
         """The index of the image with this path, or None."""
         return self._index_by_path.get(path)
 
     def find_image(self, decision: Decision) -> int | None:
-        """The index of a decision's image: by path if the content is unchanged, else by content; by path alone if
-        the image file cannot be read."""
+        """The index of a decision's image: by path if the content is unchanged, else by content;
+        by path alone if the image file cannot be read."""
         cache_key = decision.image, decision.content, decision.stamp
         if cache_key not in self._cache:
             self._cache[cache_key] = self._find_uncached(decision)
@@ -40,7 +44,9 @@ class ImageLocator:
 
     def _find_uncached(self, decision: Decision) -> int | None:
         path_index = self.find_path(decision.image)
-        if path_index is not None and (not decision.content or self._has_same_content(path_index, decision)):
+        if path_index is not None and (
+            not decision.content or self._has_same_content(path_index, decision)
+        ):
             return path_index
         if decision.content:
             for candidate in self._images_by_length.get(content_length(decision.content), []):
@@ -57,7 +63,11 @@ class ImageLocator:
     def _is_readable(self, image_index: int) -> bool:
         """Whether the image file exists and can be hashed."""
         location = self.location(image_index)
-        return location is not None and image_stamp(location) != "0" and content_and_stamp(location)[0] != ""
+        return (
+            location is not None
+            and image_stamp(location) != "0"
+            and content_and_stamp(location)[0] != ""
+        )
 
     @cached_property
     def _index_by_path(self) -> dict[str, int]:
@@ -65,7 +75,8 @@ class ImageLocator:
 
     @cached_property
     def _images_by_length(self) -> dict[int, list[int]]:
-        """Image indices by file length: a renamed image is searched only among files of the same length."""
+        """Image indices by file length: a renamed image is searched only among files of the same
+        length."""
         images_by_length: dict[int, list[int]] = {}
         for image_index in np.flatnonzero(self.images.root >= 0).tolist():
             location = self.location(image_index)

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid.browse.list_views import OrderedView, ListView, FilteredView, sort_selection_rows, selection_mask
+from pellucid.browse.list_views import (
+    OrderedView,
+    ListView,
+    FilteredView,
+    sort_selection_rows,
+    selection_mask,
+)
 from pellucid.browse.query import ReviewFilter
 from pellucid.browse.selection import TabSelection
 from pellucid.core.tables import Int8Array, Int64Array
@@ -29,8 +35,15 @@ class DecidedRows:
 class ReviewIndex:
     """Thread-safe. An update recomputes only the images that new decisions are about."""
 
-    def __init__(self, evaluation: Evaluation, neighbours: ImageRows, locator: ImageLocator, applied_until: int | None) -> None:
-        """applied_until: id of the last decision that is applied to the evaluation's annotations; None: all are."""
+    def __init__(
+        self,
+        evaluation: Evaluation,
+        neighbours: ImageRows,
+        locator: ImageLocator,
+        applied_until: int | None,
+    ) -> None:
+        """applied_until: id of the last decision that is applied to the evaluation's annotations;
+        None: all are."""
         self._evaluation = evaluation
         self._applied_until = applied_until
         self._neighbours = neighbours
@@ -60,8 +73,16 @@ class ReviewIndex:
                 changed_images = set(self._verdicts)
             for image in changed_images:
                 image_verdicts = self._verdicts[image].values()
-                active_verdicts = [verdict for verdict in image_verdicts if verdict.id > self._last_reset and verdict.id <= new_decisions[-1].id and log.is_active(verdict.id)]
-                self._image_reviews[image] = review_image(self._evaluation, self._neighbours, image, active_verdicts, self._applied_until)
+                active_verdicts = [
+                    verdict
+                    for verdict in image_verdicts
+                    if verdict.id > self._last_reset
+                    and verdict.id <= new_decisions[-1].id
+                    and log.is_active(verdict.id)
+                ]
+                self._image_reviews[image] = review_image(
+                    self._evaluation, self._neighbours, image, active_verdicts, self._applied_until
+                )
             self._head = new_decisions[-1].id if new_decisions else self._head
             self._decided_rows.clear()
 
@@ -70,7 +91,9 @@ class ReviewIndex:
         image_review = self._image_reviews.get(image)
         if image_review is None:
             return NEW, 0
-        return (image_review.annotations if annotation else image_review.predictions).get(row, (NEW, 0))
+        return (image_review.annotations if annotation else image_review.predictions).get(
+            row, (NEW, 0)
+        )
 
     def find_decided_rows(self, annotations: bool) -> DecidedRows:
         with self._lock:
@@ -78,14 +101,22 @@ class ReviewIndex:
                 pairs = sorted(
                     (row, state)
                     for image_review in self._image_reviews.values()
-                    for row, (state, _) in (image_review.annotations if annotations else image_review.predictions).items()
+                    for row, (state, _) in (
+                        image_review.annotations if annotations else image_review.predictions
+                    ).items()
                 )
-                rows, states = np.array([row for row, _ in pairs], np.int64), np.array([state for _, state in pairs], np.int8)
+                rows, states = (
+                    np.array([row for row, _ in pairs], np.int64),
+                    np.array([state for _, state in pairs], np.int8),
+                )
                 self._decided_rows[annotations] = DecidedRows(rows, states)
             return self._decided_rows[annotations]
 
-    def filter_selection(self, selection: TabSelection, review_filter: ReviewFilter, ordered_rows: Int64Array | None) -> ListView:
-        """The items of a tab that are new (unsure ones come last), reviewed, or unsure; or all of them.
+    def filter_selection(
+        self, selection: TabSelection, review_filter: ReviewFilter, ordered_rows: Int64Array | None
+    ) -> ListView:
+        """The items of a tab that are new (unsure ones come last), reviewed, or unsure; or all of
+        them.
 
         ordered_rows: the rows of the tab in a custom order.
         """
@@ -98,16 +129,39 @@ class ReviewIndex:
         if review_filter == "new":
             if ordered_rows is None:
                 return FilteredView(selection, rows, sort_selection_rows(selection, unsure))
-            return OrderedView(selection, np.concatenate([ordered_rows[~np.isin(ordered_rows, rows)], ordered_rows[np.isin(ordered_rows, unsure)]]))
+            return OrderedView(
+                selection,
+                np.concatenate(
+                    [
+                        ordered_rows[~np.isin(ordered_rows, rows)],
+                        ordered_rows[np.isin(ordered_rows, unsure)],
+                    ]
+                ),
+            )
         matching_rows = unsure if review_filter == "unsure" else rows[states == REVIEWED]
-        return OrderedView(selection, sort_selection_rows(selection, matching_rows) if ordered_rows is None else ordered_rows[np.isin(ordered_rows, matching_rows)])
+        return OrderedView(
+            selection,
+            sort_selection_rows(selection, matching_rows)
+            if ordered_rows is None
+            else ordered_rows[np.isin(ordered_rows, matching_rows)],
+        )
 
     def count_reviewed(self, selection: TabSelection) -> tuple[Int64Array, Int64Array]:
         """Numbers of reviewed and of unsure items of a tab, per concept."""
         decided_rows = self.find_decided_rows(selection.shows_annotations)
         in_selection = selection_mask(selection, decided_rows.rows)
-        columns = self._evaluation.annotations if selection.shows_annotations else self._evaluation.predictions
-        concept_indices, states = columns.concept[decided_rows.rows[in_selection]], decided_rows.states[in_selection]
+        columns = (
+            self._evaluation.annotations
+            if selection.shows_annotations
+            else self._evaluation.predictions
+        )
+        concept_indices, states = (
+            columns.concept[decided_rows.rows[in_selection]],
+            decided_rows.states[in_selection],
+        )
         concept_count = len(self._evaluation.concepts)
-        reviewed, unsure = (np.bincount(concept_indices[states == state], minlength=concept_count) for state in (REVIEWED, UNSURE))
+        reviewed, unsure = (
+            np.bincount(concept_indices[states == state], minlength=concept_count)
+            for state in (REVIEWED, UNSURE)
+        )
         return reviewed, unsure

@@ -21,9 +21,9 @@ OWNER_ONLY_SUFFIX = "/reset"
 
 @dataclass(frozen=True)
 class AuthPolicy:
-    """hosts: allowed Host names, None for any · tokens: role by access token; empty: no token is required ·
-    role: for clients without a token, or named by a proxy · who_header: carries the user name; trusted only from `proxies` ·
-    owners: user names with the owner role."""
+    """hosts: allowed Host names, None for any · tokens: role by access token; empty: no token is
+    required · role: for clients without a token, or named by a proxy · who_header: carries the
+    user name; trusted only from `proxies` · owners: user names with the owner role."""
 
     hosts: tuple[str, ...] | None = LOOPBACK_HOSTS
     tokens: dict[str, Role] = field(default_factory=dict)
@@ -35,7 +35,8 @@ class AuthPolicy:
 
 @dataclass(frozen=True)
 class Identity:
-    """An authenticated client. cookie_token: a token from the URL, to be stored in a cookie · user: the user name from the proxy."""
+    """An authenticated client. cookie_token: a token from the URL, to be stored in a cookie ·
+    user: the user name from the proxy."""
 
     role: Role
     cookie_token: str | None = None
@@ -60,31 +61,58 @@ def authenticate(auth_policy: AuthPolicy, request: Request) -> Identity | Respon
 
 
 def identify_client(auth_policy: AuthPolicy, request: Request) -> Identity | Response:
-    """Identify by the proxy's header, or by a token in the URL, the Authorization header or the cookie."""
+    """Identify by the proxy's header, or by a token in the URL, the Authorization header or the
+    cookie."""
     if auth_policy.who_header is not None:
         if request.client is None or request.client.host not in auth_policy.proxies:
-            return reject(403, f"Connect through the proxy: the header {auth_policy.who_header} is trusted only from its address (--proxy).")
-        user_names = [" ".join(header_value.split()) for header_value in request.headers.getlist(auth_policy.who_header)]
+            return reject(
+                403,
+                f"Connect through the proxy: the header {auth_policy.who_header} is trusted only "
+                "from its address (--proxy).",
+            )
+        user_names = [
+            " ".join(header_value.split())
+            for header_value in request.headers.getlist(auth_policy.who_header)
+        ]
         if len(user_names) != 1 or not user_names[0]:
-            return reject(401, f"The proxy must send the user name exactly once in the header {auth_policy.who_header}.")
-        return Identity("owner" if user_names[0] in auth_policy.owners else auth_policy.role, user=user_names[0])
+            return reject(
+                401,
+                "The proxy must send the user name exactly once in the header "
+                f"{auth_policy.who_header}.",
+            )
+        return Identity(
+            "owner" if user_names[0] in auth_policy.owners else auth_policy.role, user=user_names[0]
+        )
     if not auth_policy.tokens:
         return Identity(auth_policy.role)
     cookie = cookie_name(request)
     bearer_token = request.headers.get("authorization", "").removeprefix("Bearer ")
-    for presented_token, from_query in ((request.query_params.get("token", ""), True), (bearer_token, False), (request.cookies.get(cookie, ""), False)):
+    for presented_token, from_query in (
+        (request.query_params.get("token", ""), True),
+        (bearer_token, False),
+        (request.cookies.get(cookie, ""), False),
+    ):
         for token, role in auth_policy.tokens.items():
             if presented_token and hmac.compare_digest(presented_token.encode(), token.encode()):
                 return Identity(role, token if from_query else None)
-    return reject(401, "Authentication required: open the URL printed when the server started, or send its token as a Bearer token.")
+    return reject(
+        401,
+        "Authentication required: open the URL printed when the server started, or send its token "
+        "as a Bearer token.",
+    )
 
 
 def check_write(request: Request, role: Role) -> Response | None:
-    """Check origin, length and role of a request that changes data; an error response, or None if it is allowed."""
+    """Check origin, length and role of a request that changes data; an error response, or None if
+    it is allowed."""
     if not is_own_page(request):
         return reject(403, "Cross-site request rejected: only Pellucid's own page may change data.")
     content_length = request.headers.get("content-length")
-    if content_length is None or not content_length.isdecimal() or "transfer-encoding" in request.headers:
+    if (
+        content_length is None
+        or not content_length.isdecimal()
+        or "transfer-encoding" in request.headers
+    ):
         return reject(411, "A Content-Length header is required.")
     if int(content_length) > MAX_BODY_BYTES:
         return reject(413, f"Request body too large: the limit is {MAX_BODY_BYTES >> 20} MB.")
@@ -97,10 +125,25 @@ def check_write(request: Request, role: Role) -> Response | None:
 
 def redirect_with_cookie(request: Request, token: str) -> Response:
     """Redirect to the same URL without the token and store the token in a cookie."""
-    query_string = urlencode([(parameter_name, parameter_value) for parameter_name, parameter_value in request.query_params.multi_items() if parameter_name != "token"])
-    response = RedirectResponse(f"{request.url.path}?{query_string}" if query_string else request.url.path, 303)
+    query_string = urlencode(
+        [
+            (parameter_name, parameter_value)
+            for parameter_name, parameter_value in request.query_params.multi_items()
+            if parameter_name != "token"
+        ]
+    )
+    response = RedirectResponse(
+        f"{request.url.path}?{query_string}" if query_string else request.url.path, 303
+    )
     secure = "https" in (request.url.scheme, request.headers.get("x-forwarded-proto"))
-    response.set_cookie(cookie_name(request), token, httponly=True, samesite="lax", max_age=30 * 86_400, secure=secure)
+    response.set_cookie(
+        cookie_name(request),
+        token,
+        httponly=True,
+        samesite="lax",
+        max_age=30 * 86_400,
+        secure=secure,
+    )
     return response
 
 
@@ -114,11 +157,16 @@ def reject(status: int, message: str) -> JSONResponse:
 
 
 def is_own_page(request: Request) -> bool:
-    """Whether a write request comes from Pellucid's page or a non-browser client: browsers send the origin of the page, and
-    another site cannot set these headers. Behind a proxy the page has the proxy's host name."""
+    """Whether a write request comes from Pellucid's page or a non-browser client: browsers send
+    the origin of the page, and another site cannot set these headers. Behind a proxy the page has
+    the proxy's host name."""
     origin = request.headers.get("origin")
     own_hosts = [request.headers.get(header_name) for header_name in ("host", "x-forwarded-host")]
-    return origin is None or request.headers.get("sec-fetch-site") == "same-origin" or origin.partition("://")[2] in own_hosts
+    return (
+        origin is None
+        or request.headers.get("sec-fetch-site") == "same-origin"
+        or origin.partition("://")[2] in own_hosts
+    )
 
 
 def requested_host(request: Request) -> str:

@@ -15,19 +15,37 @@ from pellucid.results.results import Results
 from pellucid.storage.mapped_columns import let_go
 
 ResourceName = Annotated[str, InPath(max_length=200)]
-ConceptQuery = Annotated[int | None, Query(ge=0, le=10_000_000, description="Index in the version's concepts; omit for all")]
-ThresholdsQuery = Annotated[list[str] | None, Query(description="User-defined thresholds, each `concept:value`", max_length=10_000)]
-FiltersQuery = Annotated[list[str] | None, Query(description="Filters, such as `cause:background`", max_length=20)]
-OverlayQuery = Annotated[str | None, Query(max_length=200, description="Another version, whose predictions are included")]
+ConceptQuery = Annotated[
+    int | None,
+    Query(ge=0, le=10_000_000, description="Index in the version's concepts; omit for all"),
+]
+ThresholdsQuery = Annotated[
+    list[str] | None,
+    Query(description="User-defined thresholds, each `concept:value`", max_length=10_000),
+]
+FiltersQuery = Annotated[
+    list[str] | None, Query(description="Filters, such as `cause:background`", max_length=20)
+]
+OverlayQuery = Annotated[
+    str | None, Query(max_length=200, description="Another version, whose predictions are included")
+]
 SplitQuery = Annotated[Split, Query()]
-CorrectedQuery = Annotated[bool, Query(description="Use the corrected annotations instead of the original ones")]
+CorrectedQuery = Annotated[
+    bool, Query(description="Use the corrected annotations instead of the original ones")
+]
 
-NOT_FOUND_RESPONSE: dict[int | str, dict[str, Any]] = {404: {"description": "No such view, version, concept or image"}}
+NOT_FOUND_RESPONSE: dict[int | str, dict[str, Any]] = {
+    404: {"description": "No such view, version, concept or image"}
+}
 
 
 def json_response(document: Any) -> Response:
     let_go()
-    return Response(msgspec.json.encode(document), media_type="application/json", headers={"Cache-Control": "no-cache"})
+    return Response(
+        msgspec.json.encode(document),
+        media_type="application/json",
+        headers={"Cache-Control": "no-cache"},
+    )
 
 
 def find_version(workspace: Workspace, view: str, version: str) -> tuple[Version, Results]:
@@ -35,15 +53,21 @@ def find_version(workspace: Workspace, view: str, version: str) -> tuple[Version
     return evaluated_version, evaluated_version.results()
 
 
-def find_version_state(workspace: Workspace, view: str, version: str, corrected: bool) -> tuple[Version, Results]:
+def find_version_state(
+    workspace: Workspace, view: str, version: str, corrected: bool
+) -> tuple[Version, Results]:
     """The version and its results, with reviewers' corrections applied if `corrected`."""
     evaluated_version, results = find_version(workspace, view, version)
-    return evaluated_version, results.with_corrections(evaluated_version.decision_log) if corrected else results
+    return evaluated_version, results.with_corrections(
+        evaluated_version.decision_log
+    ) if corrected else results
 
 
 def validate_concept(results: Results, concept: int | None) -> int | None:
     if concept is not None and concept >= len(results.evaluation.concepts):
-        raise HTTPException(404, f"Invalid concept {concept}. Expected 0 to {len(results.evaluation.concepts) - 1}.")
+        raise HTTPException(
+            404, f"Invalid concept {concept}. Expected 0 to {len(results.evaluation.concepts) - 1}."
+        )
     return concept
 
 
@@ -55,8 +79,14 @@ def effective_thresholds(results: Results, overrides: list[str] | None) -> Float
         try:
             concept_index, threshold = int(concept_text), float(threshold_text)
         except ValueError as error:
-            raise HTTPException(422, f"Invalid threshold at={override}. Expected concept:value, for example 3:0.5.") from error
+            raise HTTPException(
+                422, f"Invalid threshold at={override}. Expected concept:value, for example 3:0.5."
+            ) from error
         if not 0 <= concept_index < len(thresholds) or not np.isfinite(threshold):
-            raise HTTPException(422, f"Invalid threshold at={override}. Expected a concept from 0 to {len(thresholds) - 1} and a finite value.")
+            raise HTTPException(
+                422,
+                f"Invalid threshold at={override}. Expected a concept from 0 to "
+                f"{len(thresholds) - 1} and a finite value.",
+            )
         thresholds[concept_index] = threshold
     return thresholds

@@ -12,7 +12,8 @@ class PortUnavailableError(PellucidError):
 
     def __init__(self, host: str, port: int, reason: str) -> None:
         super().__init__(
-            f"cannot listen on {host}:{port} ({reason}). Choose another port with --port, or 0 for any free one."
+            f"cannot listen on {host}:{port} ({reason}). Choose another port with --port, or 0 "
+            "for any free one."
         )
 
 
@@ -21,5 +22,6 @@ class InvalidTokensError(PellucidError):
 
     def __init__(self, variables: Sequence[str], min_length: int) -> None:
         super().__init__(
-            f"{' and '.join(variables)}: expected two different tokens of at least {min_length} characters. Omit them to generate new ones."
+            f"{' and '.join(variables)}: expected two different tokens of at least {min_length} "
+            "characters. Omit them to generate new ones."
         )

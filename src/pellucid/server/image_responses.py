@@ -15,8 +15,16 @@ IMMUTABLE_CACHE = "public, max-age=31536000, immutable"
 NO_STORE = "no-store"
 
 
-def image_response(crop_cache: CropCache, version_images: VersionImages, image: int, url_stamp: str, frame: str | None, size: int) -> Response:
-    """Responses are cacheable only if `url_stamp` is current: an old URL returns the new image uncached."""
+def image_response(
+    crop_cache: CropCache,
+    version_images: VersionImages,
+    image: int,
+    url_stamp: str,
+    frame: str | None,
+    size: int,
+) -> Response:
+    """Responses are cacheable only if `url_stamp` is current: an old URL returns the new image
+    uncached."""
     location = version_images.location(image)
     try:
         if location is None:
@@ -27,9 +35,16 @@ def image_response(crop_cache: CropCache, version_images: VersionImages, image: 
         return Response(
             placeholder,
             media_type="image/svg+xml",
-            headers={"Cache-Control": NO_STORE, "X-Picture-Problem": str(problem).encode("ascii", "replace").decode()},
+            headers={
+                "Cache-Control": NO_STORE,
+                "X-Picture-Problem": str(problem).encode("ascii", "replace").decode(),
+            },
         )
-    cache_control = IMMUTABLE_CACHE if url_stamp == version_images.stamp(image) and url_stamp != "0" else NO_STORE
+    cache_control = (
+        IMMUTABLE_CACHE
+        if url_stamp == version_images.stamp(image) and url_stamp != "0"
+        else NO_STORE
+    )
     return Response(jpeg_bytes, media_type="image/jpeg", headers={"Cache-Control": cache_control})
 
 
@@ -45,9 +60,13 @@ def problem_placeholder(problem: str, path: str) -> str:
     file_name = path.rsplit("/", maxsplit=1)[-1]
     file_name = file_name if len(file_name) <= 28 else f"{file_name[:12]}…{file_name[-15:]}"
     return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 200 200" width="200" height="200" font-family="system-ui, sans-serif">'
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 200 200" width="200" height="200" '
+        'font-family="system-ui, sans-serif">'
         '<rect width="200" height="200" fill="#8a8f98" fill-opacity=".18"/>'
-        '<g fill="none" stroke="#8a8f98" stroke-width="4"><rect x="70" y="48" width="60" height="48" rx="4"/><path d="M66 102 134 42"/></g>'
-        f'<text x="100" y="132" text-anchor="middle" font-size="13" fill="#7d828b">{escape(problem)}</text>'
-        f'<text x="100" y="152" text-anchor="middle" font-size="11" fill="#7d828b">{escape(file_name)}</text></svg>'
+        '<g fill="none" stroke="#8a8f98" stroke-width="4"><rect x="70" y="48" width="60" '
+        'height="48" rx="4"/><path d="M66 102 134 42"/></g>'
+        '<text x="100" y="132" text-anchor="middle" font-size="13" '
+        f'fill="#7d828b">{escape(problem)}</text>'
+        '<text x="100" y="152" text-anchor="middle" font-size="11" '
+        f'fill="#7d828b">{escape(file_name)}</text></svg>'
     )

@@ -26,23 +26,50 @@ class PredictionOverlay:
         if image is None:
             return np.zeros(0, np.int64)
         prediction_rows = self._results.neighbours.predictions(image)
-        return prediction_rows[is_active_prediction(self._evaluation, prediction_rows, self._evaluation.optimal_thresholds)]
+        return prediction_rows[
+            is_active_prediction(
+                self._evaluation, prediction_rows, self._evaluation.optimal_thresholds
+            )
+        ]
 
     def image_predictions(self, path: str) -> list[OtherPrediction]:
         """All predictions on an image."""
-        return [self._serialize(prediction_row) for prediction_row in self._active_predictions(path).tolist()]
+        return [
+            self._serialize(prediction_row)
+            for prediction_row in self._active_predictions(path).tolist()
+        ]
 
     def item_prediction(self, path: str, concept: str, box: Box | None) -> OtherPrediction | None:
-        """The prediction for an item: in detection the most overlapping box of the concept, else the one on the image."""
+        """The prediction for an item: in detection the most overlapping box of the concept, else
+        the one on the image."""
         prediction_rows = self._active_predictions(path)
         predictions = self._evaluation.predictions
         if box is not None:
-            same_concept = np.array([self._evaluation.concepts[concept_index] == concept for concept_index in predictions.concept[prediction_rows].tolist()], bool)
+            same_concept = np.array(
+                [
+                    self._evaluation.concepts[concept_index] == concept
+                    for concept_index in predictions.concept[prediction_rows].tolist()
+                ],
+                bool,
+            )
             prediction_rows = prediction_rows[same_concept]
             assert predictions.box is not None
-            ious: Float64Array = pairwise_iou(predictions.box[prediction_rows], np.tile(np.array(box), (len(prediction_rows), 1)), np.zeros(len(prediction_rows), bool))
-            return self._serialize(int(prediction_rows[np.argmax(ious)])) if len(prediction_rows) and ious.max() >= MIN_OVERLAY_IOU else None
-        candidate_rows = [prediction_row for prediction_row in prediction_rows.tolist() if self._results.manifest.kind == "classification" or self._concept_name(prediction_row) == concept]
+            ious: Float64Array = pairwise_iou(
+                predictions.box[prediction_rows],
+                np.tile(np.array(box), (len(prediction_rows), 1)),
+                np.zeros(len(prediction_rows), bool),
+            )
+            return (
+                self._serialize(int(prediction_rows[np.argmax(ious)]))
+                if len(prediction_rows) and ious.max() >= MIN_OVERLAY_IOU
+                else None
+            )
+        candidate_rows = [
+            prediction_row
+            for prediction_row in prediction_rows.tolist()
+            if self._results.manifest.kind == "classification"
+            or self._concept_name(prediction_row) == concept
+        ]
         return self._serialize(candidate_rows[0]) if candidate_rows else None
 
     def _concept_name(self, prediction_row: int) -> str:
@@ -50,5 +77,11 @@ class PredictionOverlay:
 
     def _serialize(self, prediction_row: int) -> OtherPrediction:
         predictions = self._evaluation.predictions
-        left, top, width, height = (0.0,) * 4 if predictions.box is None else predictions.box[prediction_row].tolist()
-        return OtherPrediction(self._concept_name(prediction_row), float(predictions.score[prediction_row]), None if predictions.box is None else (left, top, width, height))
+        left, top, width, height = (
+            (0.0,) * 4 if predictions.box is None else predictions.box[prediction_row].tolist()
+        )
+        return OtherPrediction(
+            self._concept_name(prediction_row),
+            float(predictions.score[prediction_row]),
+            None if predictions.box is None else (left, top, width, height),
+        )

@@ -43,7 +43,7 @@ from pellucid.server.schemas.gallery_schema import (
     ReviewDocument,
     SplitDocument,
     VersionDocument,
-)  # fmt: skip
+)
 from pellucid.storage.mapped_columns import let_go
 from pellucid.storage.remote_columns import bring
 
@@ -57,44 +57,111 @@ def version_document(version: Version, results: Results) -> VersionDocument:
             covered = int((evaluation.coverage[in_split] != NOT_RUN).sum())
             splits.append(SplitDocument(split_name, int(in_split.sum()), covered))
     notes = [
-        NoteDocument(note.kind, note.message, note.count, note.severity, source.path.rsplit("/", maxsplit=1)[-1])
+        NoteDocument(
+            note.kind,
+            note.message,
+            note.count,
+            note.severity,
+            source.path.rsplit("/", maxsplit=1)[-1],
+        )
         for source in [*manifest.annotation_sources, *manifest.prediction_sources]
         for note in source.notes
     ] + [
-        NoteDocument("reading", f"{reading.question}: {reading.answer} ({reading.evidence})", 1, "info", source.path.rsplit("/", maxsplit=1)[-1])
+        NoteDocument(
+            "reading",
+            f"{reading.question}: {reading.answer} ({reading.evidence})",
+            1,
+            "info",
+            source.path.rsplit("/", maxsplit=1)[-1],
+        )
         for source in [*manifest.annotation_sources, *manifest.prediction_sources]
         for reading in source.readings
     ]
     return VersionDocument(
-        version.view.name, version.name, manifest.kind, manifest.started, manifest.iou, list(evaluation.concepts), splits, notes
+        version.view.name,
+        version.name,
+        manifest.kind,
+        manifest.started,
+        manifest.iou,
+        list(evaluation.concepts),
+        splits,
+        notes,
     )
 
 
-def figures_document(results: Results, split_index: int, thresholds: Float64Array, decision_log: DecisionLog) -> FiguresDocument:
+def figures_document(
+    results: Results, split_index: int, thresholds: Float64Array, decision_log: DecisionLog
+) -> FiguresDocument:
     evaluation = results.evaluation
     counts = count_outcomes(evaluation, split_index, thresholds)
     results.reviewed_items.update(decision_log)
-    tab_counts = [results.reviewed_items.count_reviewed(TabSelection(evaluation, tab, split_index, None, thresholds)) for tab in TABS]
-    reviewed_counts, unsure_counts = (np.stack([counts_by_state[state_index] for counts_by_state in tab_counts]) for state_index in (0, 1))
+    tab_counts = [
+        results.reviewed_items.count_reviewed(
+            TabSelection(evaluation, tab, split_index, None, thresholds)
+        )
+        for tab in TABS
+    ]
+    reviewed_counts, unsure_counts = (
+        np.stack([counts_by_state[state_index] for counts_by_state in tab_counts])
+        for state_index in (0, 1)
+    )
     overall_counts = reviewed_counts[0].copy(), unsure_counts[0].copy()
-    if evaluation.kind == "classification":  # per concept, All includes scores that are not the image's highest
-        concept_tab_counts = [results.reviewed_items.count_reviewed(TabSelection(evaluation, "all", split_index, concept_index, thresholds)) for concept_index in range(len(evaluation.concepts))]
-        reviewed_counts[0], unsure_counts[0] = (sum(counts_by_state[state_index] for counts_by_state in concept_tab_counts) for state_index in (0, 1))
+    if (
+        evaluation.kind == "classification"
+    ):  # per concept, All includes scores that are not the image's highest
+        concept_tab_counts = [
+            results.reviewed_items.count_reviewed(
+                TabSelection(evaluation, "all", split_index, concept_index, thresholds)
+            )
+            for concept_index in range(len(evaluation.concepts))
+        ]
+        reviewed_counts[0], unsure_counts[0] = (
+            sum(counts_by_state[state_index] for counts_by_state in concept_tab_counts)
+            for state_index in (0, 1)
+        )
     concept_documents = []
     for concept_index, optimal_threshold in enumerate(evaluation.thresholds):
-        source: ThresholdSource = optimal_threshold.source if thresholds[concept_index] == optimal_threshold.value else "user"
-        concept_documents.append(ConceptDocument(
-            float(thresholds[concept_index]), optimal_threshold.value, source, optimal_threshold.equally_good, optimal_threshold.annotations,
-            int(counts.total[concept_index]), int(counts.above_threshold[concept_index]), int(counts.tp[concept_index]), int(counts.fp[concept_index]), int(counts.fn[concept_index]),
-            TabCounts(*reviewed_counts[:, concept_index].tolist()), TabCounts(*unsure_counts[:, concept_index].tolist()),
-        ))  # fmt: skip
+        source: ThresholdSource = (
+            optimal_threshold.source
+            if thresholds[concept_index] == optimal_threshold.value
+            else "user"
+        )
+        concept_documents.append(
+            ConceptDocument(
+                float(thresholds[concept_index]),
+                optimal_threshold.value,
+                source,
+                optimal_threshold.equally_good,
+                optimal_threshold.annotations,
+                int(counts.total[concept_index]),
+                int(counts.above_threshold[concept_index]),
+                int(counts.tp[concept_index]),
+                int(counts.fp[concept_index]),
+                int(counts.fn[concept_index]),
+                TabCounts(*reviewed_counts[:, concept_index].tolist()),
+                TabCounts(*unsure_counts[:, concept_index].tolist()),
+            )
+        )
     all_items = TabSelection(evaluation, "all", split_index, None, thresholds)
-    return FiguresDocument(concept_documents, all_items.total, int(overall_counts[0].sum()), int(overall_counts[1].sum()), decision_log.head)
+    return FiguresDocument(
+        concept_documents,
+        all_items.total,
+        int(overall_counts[0].sum()),
+        int(overall_counts[1].sum()),
+        decision_log.head,
+    )
 
 
-def histogram_document(results: Results, split_index: int, concept: int | None, bins: int) -> HistogramDocument:
+def histogram_document(
+    results: Results, split_index: int, concept: int | None, bins: int
+) -> HistogramDocument:
     score_histogram = histogram(results.evaluation, split_index, concept, bins)
-    return HistogramDocument(score_histogram.edges.tolist(), score_histogram.right.tolist(), score_histogram.wrong.tolist(), score_histogram.other.tolist())
+    return HistogramDocument(
+        score_histogram.edges.tolist(),
+        score_histogram.right.tolist(),
+        score_histogram.wrong.tolist(),
+        score_histogram.other.tolist(),
+    )
 
 
 class VersionImages:
@@ -103,11 +170,17 @@ class VersionImages:
     def __init__(self, version: Version, results: Results) -> None:
         self.images = results.evaluation.images
         self.folders = results.folders
-        self.base_url = f"pictures/{quote(version.view.name, safe='')}/{quote(version.name, safe='')}"
+        self.base_url = (
+            f"pictures/{quote(version.view.name, safe='')}/{quote(version.name, safe='')}"
+        )
 
     def location(self, image: int) -> str | None:
         folder_index = int(self.images.root[image])
-        return join_location(self.folders[folder_index], str(self.images.path[image])) if folder_index >= 0 else None
+        return (
+            join_location(self.folders[folder_index], str(self.images.path[image]))
+            if folder_index >= 0
+            else None
+        )
 
     def stamp(self, image: int) -> str:
         location = self.location(image)
@@ -116,11 +189,16 @@ class VersionImages:
     def size(self, image: int, file_stamp: str) -> tuple[int, int]:
         """Width and height as displayed: from the image file, else as declared."""
         location = self.location(image)
-        displayed = cached_image_size(location, file_stamp) if location is not None and file_stamp != "0" else None
+        displayed = (
+            cached_image_size(location, file_stamp)
+            if location is not None and file_stamp != "0"
+            else None
+        )
         return displayed or (int(self.images.width[image]), int(self.images.height[image]))
 
     def image_url(self, image: int, file_stamp: str) -> str:
-        """The URL of the image. It changes when the file does, so responses can be cached indefinitely."""
+        """The URL of the image. It changes when the file does, so responses can be cached
+        indefinitely."""
         return f"{self.base_url}/{image}/{file_stamp}"
 
 
@@ -134,87 +212,188 @@ RELEASE_INTERVAL = 16
 
 
 def page_document(
-    version: Version, results: Results, list_view: ListView, has_single_threshold: bool, offset: int, limit: int, decision_log: DecisionLog,
+    version: Version,
+    results: Results,
+    list_view: ListView,
+    has_single_threshold: bool,
+    offset: int,
+    limit: int,
+    decision_log: DecisionLog,
     overlay: PredictionOverlay | None = None,
-) -> PageDocument:  # fmt: skip
-    """has_single_threshold: all items share one threshold, so All has a threshold position. overlay: another version's predictions."""
+) -> PageDocument:
+    """has_single_threshold: all items share one threshold, so All has a threshold position.
+    overlay: another version's predictions."""
     version_images = VersionImages(version, results)
     page_rows = list_view.page(offset, limit)
     page_items: list[PageItem] = []
-    batch_size = max(len(page_rows), 1) if bring(results.evaluation, page_rows, list_view.shows_annotations) else RELEASE_INTERVAL
+    batch_size = (
+        max(len(page_rows), 1)
+        if bring(results.evaluation, page_rows, list_view.shows_annotations)
+        else RELEASE_INTERVAL
+    )
     for batch_start in range(0, len(page_rows), batch_size):
         let_go()
         batch_rows = page_rows[batch_start : batch_start + batch_size]
         items = build_items(list_view, batch_rows, offset + batch_start)
-        page_items += [page_item(results, list_view, version_images, item_row, item, decision_log, overlay) for item_row, item in zip(batch_rows.tolist(), items, strict=True)]
-    position = list_view.threshold_position if has_single_threshold and list_view.tab == "all" else None
+        page_items += [
+            page_item(results, list_view, version_images, item_row, item, decision_log, overlay)
+            for item_row, item in zip(batch_rows.tolist(), items, strict=True)
+        ]
+    position = (
+        list_view.threshold_position if has_single_threshold and list_view.tab == "all" else None
+    )
     return PageDocument(list_view.tab, list_view.total, position, offset, page_items)
 
 
 def page_item(
-    results: Results, list_view: ListView, version_images: VersionImages, item_row: int, item: Item, decision_log: DecisionLog, overlay: PredictionOverlay | None = None
+    results: Results,
+    list_view: ListView,
+    version_images: VersionImages,
+    item_row: int,
+    item: Item,
+    decision_log: DecisionLog,
+    overlay: PredictionOverlay | None = None,
 ) -> PageItem:
     evaluation = results.evaluation
     item_columns = evaluation.annotations if list_view.shows_annotations else evaluation.predictions
     image, concept_index = int(item_columns.image[item_row]), int(item_columns.concept[item_row])
-    partner = annotation_partner(results, list_view, item_row, item) if list_view.shows_annotations else prediction_partner(results, item_row, item)
-    outcome_above_threshold: Outcome = "extra" if list_view.shows_annotations else STATE_NAMES[int(evaluation.state[item_row])]
+    partner = (
+        annotation_partner(results, list_view, item_row, item)
+        if list_view.shows_annotations
+        else prediction_partner(results, item_row, item)
+    )
+    outcome_above_threshold: Outcome = (
+        "extra" if list_view.shows_annotations else STATE_NAMES[int(evaluation.state[item_row])]
+    )
     file_stamp = version_images.stamp(image)
-    item_region = None if item.box is None else item_frame(version_images, image, file_stamp, item.box)
+    item_region = (
+        None if item.box is None else item_frame(version_images, image, file_stamp, item.box)
+    )
     return PageItem(
-        item.position, item_row, image, item.image, concept_index, item.score, item.box, item.outcome, outcome_above_threshold, item.cause, partner, item_region,
-        version_images.image_url(image, file_stamp), item_review(results, decision_log, image, item_row, list_view.shows_annotations),
+        item.position,
+        item_row,
+        image,
+        item.image,
+        concept_index,
+        item.score,
+        item.box,
+        item.outcome,
+        outcome_above_threshold,
+        item.cause,
+        partner,
+        item_region,
+        version_images.image_url(image, file_stamp),
+        item_review(results, decision_log, image, item_row, list_view.shows_annotations),
         None if overlay is None else overlay.item_prediction(item.image, item.concept, item.box),
-    )  # fmt: skip
+    )
 
 
-def item_frame(version_images: VersionImages, image: int, file_stamp: str, box: Box) -> Region | None:
+def item_frame(
+    version_images: VersionImages, image: int, file_stamp: str, box: Box
+) -> Region | None:
     """The part of the image to show around a box; None if the image size is unknown."""
     width, height = version_images.size(image, file_stamp)
     return box_crop_region(box, width, height) if width > 0 and height > 0 else None
 
 
-def item_review(results: Results, decision_log: DecisionLog, image: int, item_row: int, is_annotation: bool) -> ReviewDocument | None:
+def item_review(
+    results: Results, decision_log: DecisionLog, image: int, item_row: int, is_annotation: bool
+) -> ReviewDocument | None:
     """The current decision on an item, or None."""
     review_state, decision_id = results.reviewed_items.state(image, item_row, is_annotation)
     review_decision = decision_log.decisions.get(decision_id)
-    return None if review_state == NEW or review_decision is None else ReviewDocument(review_decision.id, review_decision.action, review_decision.who, review_decision.when, review_decision.reason)
+    return (
+        None
+        if review_state == NEW or review_decision is None
+        else ReviewDocument(
+            review_decision.id,
+            review_decision.action,
+            review_decision.who,
+            review_decision.when,
+            review_decision.reason,
+        )
+    )
 
 
 def prediction_partner(results: Results, prediction_row: int, item: Item) -> Partner | None:
-    """The annotation matched by or containing a box; in classification, the annotation of a misclassified image."""
+    """The annotation matched by or containing a box; in classification, the annotation of a
+    misclassified image."""
     evaluation = results.evaluation
     annotation_row = int(evaluation.partner[prediction_row])
     if evaluation.kind == "detection":
         if annotation_row < 0:
             return None
         return Partner(
-            "annotation", int(evaluation.annotations.concept[annotation_row]), box_tuple(evaluation.annotations.box, annotation_row), None,
+            "annotation",
+            int(evaluation.annotations.concept[annotation_row]),
+            box_tuple(evaluation.annotations.box, annotation_row),
+            None,
             float(evaluation.iou[prediction_row]),
-        )  # fmt: skip
+        )
     if evaluation.kind == "classification" and evaluation.state[prediction_row] != MATCHED:
-        image_annotations = results.neighbours.annotations(int(evaluation.predictions.image[prediction_row]))
+        image_annotations = results.neighbours.annotations(
+            int(evaluation.predictions.image[prediction_row])
+        )
         if len(image_annotations):
-            return Partner("annotation", int(evaluation.annotations.concept[image_annotations[0]]), None, None, None)
+            return Partner(
+                "annotation",
+                int(evaluation.annotations.concept[image_annotations[0]]),
+                None,
+                None,
+                None,
+            )
     return None
 
 
-def annotation_partner(results: Results, list_view: ListView, annotation_row: int, item: Item) -> Partner | None:
-    """The closest prediction to an unmatched annotation; in classification, the predicted concept."""
+def annotation_partner(
+    results: Results, list_view: ListView, annotation_row: int, item: Item
+) -> Partner | None:
+    """The closest prediction to an unmatched annotation; in classification, the predicted
+    concept."""
     evaluation = results.evaluation
-    prediction_positions, predictions_by_image = results.neighbours.prediction_positions(int(evaluation.annotations.image[annotation_row])), evaluation.predictions_by_image
+    prediction_positions, predictions_by_image = (
+        results.neighbours.prediction_positions(int(evaluation.annotations.image[annotation_row])),
+        evaluation.predictions_by_image,
+    )
     if evaluation.kind == "detection":
         if item.best_match is None or item.best_match.score is None:
             return None
-        same_concept = prediction_positions[predictions_by_image.concept[prediction_positions] == evaluation.annotations.concept[annotation_row]]
-        same_concept = same_concept[predictions_by_image.score[same_concept] == item.best_match.score]
-        nearest_position = int(same_concept[np.argmax(image_pair_ious(evaluation, same_concept, np.full(len(same_concept), annotation_row)))])
-        return Partner("prediction", int(predictions_by_image.concept[nearest_position]), box_tuple(predictions_by_image.box, nearest_position), item.best_match.score, item.best_match.iou)
+        same_concept = prediction_positions[
+            predictions_by_image.concept[prediction_positions]
+            == evaluation.annotations.concept[annotation_row]
+        ]
+        same_concept = same_concept[
+            predictions_by_image.score[same_concept] == item.best_match.score
+        ]
+        nearest_position = int(
+            same_concept[
+                np.argmax(
+                    image_pair_ious(
+                        evaluation, same_concept, np.full(len(same_concept), annotation_row)
+                    )
+                )
+            ]
+        )
+        return Partner(
+            "prediction",
+            int(predictions_by_image.concept[nearest_position]),
+            box_tuple(predictions_by_image.box, nearest_position),
+            item.best_match.score,
+            item.best_match.iou,
+        )
     if evaluation.kind == "classification":
-        active_positions = prediction_positions[is_active_prediction(evaluation, prediction_positions, list_view.thresholds)]
+        active_positions = prediction_positions[
+            is_active_prediction(evaluation, prediction_positions, list_view.thresholds)
+        ]
         if len(active_positions):
             predicted_position = int(active_positions[0])
-            return Partner("prediction", int(predictions_by_image.concept[predicted_position]), None, float(predictions_by_image.score[predicted_position]), None)
+            return Partner(
+                "prediction",
+                int(predictions_by_image.concept[predicted_position]),
+                None,
+                float(predictions_by_image.score[predicted_position]),
+                None,
+            )
     return None
 
 
@@ -225,39 +404,82 @@ def box_tuple(boxes: Any, box_index: int) -> Box | None:
     return left, top, width, height
 
 
-def image_document(version: Version, results: Results, image: int, thresholds: Float64Array, overlay: PredictionOverlay | None = None) -> ImageDocument:
+def image_document(
+    version: Version,
+    results: Results,
+    image: int,
+    thresholds: Float64Array,
+    overlay: PredictionOverlay | None = None,
+) -> ImageDocument:
     """One image with all its predictions and annotations."""
     evaluation = results.evaluation
     version_images = VersionImages(version, results)
     file_stamp = version_images.stamp(image)
     width, height = version_images.size(image, file_stamp)
-    prediction_positions, predictions_by_image, prediction_rows = results.neighbours.prediction_positions(image), evaluation.predictions_by_image, results.neighbours.predictions(image)
-    scores, concept_indices, match_states = predictions_by_image.score[prediction_positions], predictions_by_image.concept[prediction_positions], predictions_by_image.state[prediction_positions]
+    prediction_positions, predictions_by_image, prediction_rows = (
+        results.neighbours.prediction_positions(image),
+        evaluation.predictions_by_image,
+        results.neighbours.predictions(image),
+    )
+    scores, concept_indices, match_states = (
+        predictions_by_image.score[prediction_positions],
+        predictions_by_image.concept[prediction_positions],
+        predictions_by_image.state[prediction_positions],
+    )
     prediction_boxes = [
         PredictedBox(
-            int(prediction_rows[position]), int(concept_indices[position]), float(scores[position]), box_tuple(predictions_by_image.box, int(prediction_positions[position])),
-            "below" if scores[position] < thresholds[concept_indices[position]] else STATE_NAMES[int(match_states[position])],
+            int(prediction_rows[position]),
+            int(concept_indices[position]),
+            float(scores[position]),
+            box_tuple(predictions_by_image.box, int(prediction_positions[position])),
+            "below"
+            if scores[position] < thresholds[concept_indices[position]]
+            else STATE_NAMES[int(match_states[position])],
         )
         for position in np.argsort(-scores, kind="stable").tolist()
-    ]  # fmt: skip
+    ]
     annotation_rows = sorted(results.neighbours.annotations(image).tolist())
-    annotation_boxes = [annotation_box(results, annotation_row, thresholds, outline) for annotation_row, outline in zip(annotation_rows, version.outlines(results, annotation_rows), strict=True)]
+    annotation_boxes = [
+        annotation_box(results, annotation_row, thresholds, outline)
+        for annotation_row, outline in zip(
+            annotation_rows, version.outlines(results, annotation_rows), strict=True
+        )
+    ]
     is_covered = bool(evaluation.coverage[image] != NOT_RUN)
     metadata = json.loads(evaluation.images.metadata[image] or "{}")
     return ImageDocument(
-        image, str(evaluation.images.path[image]), SPLITS[evaluation.images.split[image]], width, height, is_covered,
-        version_images.image_url(image, file_stamp), metadata, prediction_boxes, annotation_boxes,
+        image,
+        str(evaluation.images.path[image]),
+        SPLITS[evaluation.images.split[image]],
+        width,
+        height,
+        is_covered,
+        version_images.image_url(image, file_stamp),
+        metadata,
+        prediction_boxes,
+        annotation_boxes,
         [] if overlay is None else overlay.image_predictions(str(evaluation.images.path[image])),
-    )  # fmt: skip
+    )
 
 
-def annotation_box(results: Results, annotation_row: int, thresholds: Float64Array, outline: list[list[float]]) -> AnnotatedBox:
+def annotation_box(
+    results: Results, annotation_row: int, thresholds: Float64Array, outline: list[list[float]]
+) -> AnnotatedBox:
     evaluation = results.evaluation
     concept_index = int(evaluation.annotations.concept[annotation_row])
     annotation_bounds = box_tuple(evaluation.annotations.box, annotation_row)
-    if evaluation.annotations.ignore[annotation_row] or evaluation.coverage[evaluation.annotations.image[annotation_row]] == NOT_RUN:
+    if (
+        evaluation.annotations.ignore[annotation_row]
+        or evaluation.coverage[evaluation.annotations.image[annotation_row]] == NOT_RUN
+    ):
         return AnnotatedBox(annotation_row, concept_index, annotation_bounds, "ignored", outline)
     if not evaluation.annotations.positive[annotation_row]:
         return AnnotatedBox(annotation_row, concept_index, annotation_bounds, "negative", outline)
     is_matched = evaluation.answer_score[annotation_row] >= thresholds[concept_index]
-    return AnnotatedBox(annotation_row, concept_index, annotation_bounds, "matched" if is_matched else "extra", outline)
+    return AnnotatedBox(
+        annotation_row,
+        concept_index,
+        annotation_bounds,
+        "matched" if is_matched else "extra",
+        outline,
+    )

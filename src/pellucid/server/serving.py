@@ -29,8 +29,9 @@ DEFAULT_PORT = 7860
 
 @dataclass(frozen=True)
 class AccessOptions:
-    """Access options of a server. role: for the second token, or for users named by a proxy · who_header, proxies, owners: see
-    auth.AuthPolicy · hostnames: Host names the proxy uses for this server · log: write a JSON line per request to standard error."""
+    """Access options of a server. role: for the second token, or for users named by a proxy ·
+    who_header, proxies, owners: see auth.AuthPolicy · hostnames: Host names the proxy uses for
+    this server · log: write a JSON line per request to standard error."""
 
     role: Role = "reviewer"
     who_header: str | None = None
@@ -45,22 +46,31 @@ MIN_TOKEN_LENGTH = 16
 
 
 def auth_policy(host: str, access: AccessOptions) -> AuthPolicy:
-    """The policy for an address: no authentication on loopback; on a network, tokens or an authenticating proxy."""
+    """The policy for an address: no authentication on loopback; on a network, tokens or an
+    authenticating proxy."""
     if access.who_header is not None:
         hosts = (*LOOPBACK_HOSTS, host, *access.hostnames)
         return AuthPolicy(hosts, {}, access.role, access.who_header, access.proxies, access.owners)
     if host in LOOPBACK_HOSTS:
         return AuthPolicy(role="owner")
-    owner_token, shared_token = (os.environ.get(variable_name) or generate_token() for variable_name in TOKEN_VARIABLES)
+    owner_token, shared_token = (
+        os.environ.get(variable_name) or generate_token() for variable_name in TOKEN_VARIABLES
+    )
     if owner_token == shared_token or min(len(owner_token), len(shared_token)) < MIN_TOKEN_LENGTH:
         raise InvalidTokensError(TOKEN_VARIABLES, MIN_TOKEN_LENGTH)
     return AuthPolicy(None, {owner_token: "owner", shared_token: access.role})
 
 
 def serve(
-    workspace: Workspace, host: str, port: int | None, open_browser: bool, on_ready: Callable[[str], None] | None, access: AccessOptions | None = None
+    workspace: Workspace,
+    host: str,
+    port: int | None,
+    open_browser: bool,
+    on_ready: Callable[[str], None] | None,
+    access: AccessOptions | None = None,
 ) -> None:
-    """Serve until interrupted. The URL is announced once the server is ready; on a network, one URL with a token for each role."""
+    """Serve until interrupted. The URL is announced once the server is ready; on a network, one
+    URL with a token for each role."""
     listener = listen(host, port)
     configure_allocator()
     with suppress(PellucidError):  # a damaged version is reported when it is requested
@@ -74,13 +84,17 @@ def serve(
     class AnnouncingServer(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
-            urls = [f"{base_url}?token={access_token}" for access_token in policy.tokens] or [base_url]
+            urls = [f"{base_url}?token={access_token}" for access_token in policy.tokens] or [
+                base_url
+            ]
             for url in urls:
                 (on_ready or print)(url)
             if open_browser:
                 threading.Thread(target=webbrowser.open, args=[urls[0]], daemon=True).start()
 
-    server = AnnouncingServer(uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False))
+    server = AnnouncingServer(
+        uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False)
+    )
     with graceful_shutdown():
         server.run(sockets=[listener])
 
@@ -90,8 +104,9 @@ M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
 
 
 def configure_allocator() -> None:
-    """On Linux, return large arrays to the system as soon as they are freed. By default glibc keeps those up to 32 MB in
-    a pool per thread: a server computing columns for many clients then uses ten times the memory it needs."""
+    """On Linux, return large arrays to the system as soon as they are freed. By default glibc
+    keeps those up to 32 MB in a pool per thread: a server computing columns for many clients then
+    uses ten times the memory it needs."""
     with suppress(OSError, AttributeError):
         libc = ctypes.CDLL(None)
         libc.mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES)
@@ -102,7 +117,9 @@ def configure_allocator() -> None:
 def graceful_shutdown() -> Iterator[None]:
     """Treat SIGINT and SIGTERM as a normal shutdown, so that cleanup still runs."""
     in_main_thread = threading.current_thread() is threading.main_thread()
-    previous_handler = signal.signal(signal.SIGTERM, signal.default_int_handler) if in_main_thread else None
+    previous_handler = (
+        signal.signal(signal.SIGTERM, signal.default_int_handler) if in_main_thread else None
+    )
     try:
         with suppress(KeyboardInterrupt):
             yield
@@ -122,7 +139,13 @@ def preload_first_version(workspace: Workspace) -> None:
                 figures_document(loaded, VALIDATION, thresholds, decision_log)
                 for tab in TABS:
                     page_document(
-                        view.version(version_name), loaded, TabSelection(loaded.evaluation, tab, VALIDATION, None, thresholds), False, 0, 1, decision_log
+                        view.version(version_name),
+                        loaded,
+                        TabSelection(loaded.evaluation, tab, VALIDATION, None, thresholds),
+                        False,
+                        0,
+                        1,
+                        decision_log,
                     )
                 return
 
@@ -133,9 +156,13 @@ def listen(host: str, port: int | None) -> socket.socket:
     for candidate_port in [port] if port is not None else [DEFAULT_PORT, 0]:
         try:
             listener = socket.create_server((host, candidate_port), family=family)
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # avoids 40 ms delays of two-packet responses
+            listener.setsockopt(
+                socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+            )  # avoids 40 ms delays of two-packet responses
             return listener
         except OSError as error:
             if port is not None or candidate_port == 0:
-                raise PortUnavailableError(host, candidate_port, (error.strerror or str(error)).lower()) from error
+                raise PortUnavailableError(
+                    host, candidate_port, (error.strerror or str(error)).lower()
+                ) from error
     raise AssertionError("the last candidate returns or raises")

@@ -62,11 +62,13 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
 
 
 PARTITION_FILE = "list_eval_partition.txt"
-"""Looked up next to the attribute file, in sibling folders and in the parent folder (CelebA's layout), not further."""
+"""Looked up next to the attribute file, in sibling folders and in the parent folder (CelebA's
+layout), not further."""
 
 
 def read_partition(attributes_file: Path) -> dict[str, int]:
-    """Split index by image file name. CelebA's numbers (0 training, 1 validation, 2 test) are those of SPLITS."""
+    """Split index by image file name. CelebA's numbers (0 training, 1 validation, 2 test) are
+    those of SPLITS."""
     parent_folder = attributes_file.parent.parent
     partition_files = [
         candidate

@@ -1,4 +1,5 @@
-"""COCO and LVIS annotations: one JSON file with `images`, `annotations` and `categories`, or a folder with one per split."""
+"""COCO and LVIS annotations: one JSON file with `images`, `annotations` and `categories`, or a
+folder with one per split."""
 
 from __future__ import annotations
 
@@ -102,7 +103,8 @@ def is_coco(head: str) -> bool:
 
 
 def annotation_files(probe: Probe) -> list[str]:
-    """`instances*.json` if present (COCO also ships other tasks), else Roboflow's files, else any JSON files."""
+    """`instances*.json` if present (COCO also ships other tasks), else Roboflow's files, else any
+    JSON files."""
     json_files = probe.files_with_suffix(".json")
     instance_files = [
         file_name
@@ -117,9 +119,11 @@ def annotation_files(probe: Probe) -> list[str]:
 
 
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
-    """Boxes with their concepts; `iscrowd` becomes an ignored region. A file without boxes gives tags.
+    """Boxes with their concepts; `iscrowd` becomes an ignored region. A file without boxes gives
+    tags.
 
-    LVIS: unverified concepts of an image are unknown; concepts not annotated exhaustively become ignored regions.
+    LVIS: unverified concepts of an image are unknown; concepts not annotated exhaustively become
+    ignored regions.
     """
     if probe.is_dir:
         return read_folder(probe, options)
@@ -359,7 +363,8 @@ def add_lvis_annotations(
     images: Images,
     annotations: Annotations,
 ) -> Annotations:
-    """Add LVIS' per-image labels: verified negatives as absent concepts, non-exhaustive concepts as ignored regions."""
+    """Add LVIS' per-image labels: verified negatives as absent concepts, non-exhaustive concepts
+    as ignored regions."""
     if annotations.box is None or all(image.neg_category_ids is None for image in document.images):
         return annotations
     images.stated[:] = PARTIAL
@@ -468,7 +473,8 @@ def write(export_data: ExportData, path: Path) -> None:
 
 
 def build_document(export_data: ExportData, image_rows: Int64Array) -> dict[str, Any]:
-    """The COCO document of the given image rows, with annotations, or predictions and their scores."""
+    """The COCO document of the given image rows, with annotations, or predictions and their
+    scores."""
     images, entries = export_data.images, export_data.exported_table
     image_ids, concept_ids = (
         numeric_ids(images.source_id.tolist()),

@@ -1,4 +1,5 @@
-"""COCO results: a JSON list of boxes with scores, as read by pycocotools and written by Detectron2 (`coco_instances_results.json`).
+"""COCO results: a JSON list of boxes with scores, as read by pycocotools and written by Detectron2
+(`coco_instances_results.json`).
 
 Ultralytics' `predictions.json` has the same structure; there image ids are file stems,
 sometimes converted to integers, and records may have a `file_name` too.
@@ -52,11 +53,13 @@ RESULTS_SQL = """
     FROM results
 """
 SAMPLE_SIZE = 2_000
-"""Records sampled to decide whether image and category ids are integers; then all are read as integers if possible."""
+"""Records sampled to decide whether image and category ids are integers; then all are read as
+integers if possible."""
 
 
 def read_results(path: Path) -> ParsedPredictions:
-    """Boxes with scores; ids stay strings until they are resolved to the version's images and concepts."""
+    """Boxes with scores; ids stay strings until they are resolved to the version's images and
+    concepts."""
     native_columns = None if _native.library is None else read_columns_native(path)
     return build_source(path, *(native_columns or read_columns_duckdb(path)))
 
@@ -91,7 +94,8 @@ Columns = tuple[Any, ...]
 
 
 def record_boundary(path: Path) -> int | None:
-    """A probable record boundary near the middle of a large file, to parse halves in parallel. read_span verifies it."""
+    """A probable record boundary near the middle of a large file, to parse halves in parallel.
+    read_span verifies it."""
     size = path.stat().st_size
     if size < 4 * PART:
         return None
@@ -102,7 +106,8 @@ def record_boundary(path: Path) -> int | None:
 
 
 def read_byte_range(path: Path, start: int, end: int | None) -> list[Columns] | None:
-    """Parse bytes `begin` to `end` in chunks; None if the layout is not plain or the range ends within a record."""
+    """Parse bytes `begin` to `end` in chunks; None if the layout is not plain or the range ends
+    within a record."""
     chunks: list[Columns] = []
     parser_state, pending = np.array([AFTER_RECORD if start else LIST_START], np.int32), b""
     with path.open("rb") as file:
@@ -126,7 +131,8 @@ def read_byte_range(path: Path, start: int, end: int | None) -> list[Columns] | 
 
 
 def parse_chunk(buffer: bytes, parser_state: Any, chunks: list[Columns]) -> int | None:
-    """Append the columns of the complete records in `text`; return the bytes consumed, or None if the layout is not plain."""
+    """Append the columns of the complete records in `text`; return the bytes consumed, or None if
+    the layout is not plain."""
     assert _native.library is not None
     capacity, row_count = len(buffer) // MIN_RECORD_BYTES + 1, np.zeros(1, np.int64)
     arrays = (
@@ -179,11 +185,15 @@ def read_columns_duckdb(path: Path) -> tuple[dict[str, Any], ImageKeyKind]:
 
 
 def query_columns(connection: Any) -> dict[str, Any]:
-    """Query the results as columns. Integer ids are read as integers: converting millions to strings takes seconds."""
+    """Query the results as columns. Integer ids are read as integers: converting millions to
+    strings takes seconds."""
     integer_test = (
         "count(*) = count({0}) AND bool_and(CAST(TRY_CAST({0} AS BIGINT) AS VARCHAR) = {0})"
     )
-    query = f"SELECT {integer_test.format('image')}, {integer_test.format('concept')} FROM (FROM results LIMIT {SAMPLE_SIZE})"
+    query = (
+        f"SELECT {integer_test.format('image')}, {integer_test.format('concept')} FROM (FROM "
+        f"results LIMIT {SAMPLE_SIZE})"
+    )
     is_integer = dict(zip(("image", "concept"), connection.execute(query).fetchone(), strict=True))
     expressions = {
         key: integer_sql(key) if is_integer_column else key
@@ -219,7 +229,8 @@ class CocoResult(msgspec.Struct):
 
 
 def check_columns(path: Path, columns: dict[str, Any]) -> None:
-    """Check that every record has its four fields; raise an error that names the first incomplete one."""
+    """Check that every record has its four fields; raise an error that names the first incomplete
+    one."""
     for key, column_name in (("image_id", "image"), ("category_id", "concept"), ("score", "score")):
         missing_rows = np.flatnonzero(np.ma.getmaskarray(columns[column_name]))
         if len(missing_rows):

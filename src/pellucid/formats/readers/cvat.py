@@ -115,7 +115,8 @@ def read_image_element(
 
 
 def shape_extremes(shape: Element, file: object, location: str) -> list[tuple[float, float]]:
-    """Points that span a shape without a `points` attribute: an ellipse, a mask, a cuboid, a skeleton."""
+    """Points that span a shape without a `points` attribute: an ellipse, a mask, a cuboid, a
+    skeleton."""
 
     def attribute(key: str) -> float:
         return parse_number(shape.get(key, ""), file, location, key)
@@ -186,7 +187,8 @@ def write(export_data: ExportData, path: Path) -> None:
     if export_data.annotations is None:
         raise ExportError(
             NAME,
-            "the CVAT format supports annotations only; write predictions as coco, yolo, csv or parquet",
+            "the CVAT format supports annotations only; write predictions as coco, yolo, csv or "
+            "parquet",
         )
     annotations = export_data.exportable_annotations("CVAT")
     root = Element("annotations")

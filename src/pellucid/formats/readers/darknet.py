@@ -1,4 +1,5 @@
-"""YOLO as written by Darknet and CVAT: `obj.data` with paths of the image lists and `obj.names`; or label files with a names file."""
+"""YOLO as written by Darknet and CVAT: `obj.data` with paths of the image lists and `obj.names`;
+or label files with a names file."""
 
 from __future__ import annotations
 
@@ -75,7 +76,8 @@ def read_data_settings(data_file: Path) -> dict[str, str]:
 
 
 def read_image_lists(data_file: Path, root: Path) -> list[tuple[str, int, Path]]:
-    """Image path, split and label file of each entry of the lists in `obj.data`. Paths may start with a `data/` that does not exist."""
+    """Image path, split and label file of each entry of the lists in `obj.data`. Paths may start
+    with a `data/` that does not exist."""
     image_entries = []
     for key, setting in read_data_settings(data_file).items():
         split = parse_split("validation" if key == "valid" else key)
@@ -102,7 +104,8 @@ def read_image_lists(data_file: Path, root: Path) -> list[tuple[str, int, Path]]
 
 
 def scan_label_files(root: Path) -> list[tuple[str, int, Path]]:
-    """All label files below, each with the image of the same stem; a folder in its path may give the split."""
+    """All label files below, each with the image of the same stem; a folder in its path may give
+    the split."""
     images_by_stem: dict[str, list[Path]] = {}
     for file in sorted(root.rglob("*")):
         if is_image_file(file.name):
@@ -125,7 +128,8 @@ def scan_label_files(root: Path) -> list[tuple[str, int, Path]]:
 
 
 def closest_image(label_file: Path, image_files: list[Path]) -> Path | None:
-    """Among images with the label's stem, the one whose path shares most folders with the label's."""
+    """Among images with the label's stem, the one whose path shares most folders with the
+    label's."""
     return max(
         image_files,
         key=lambda image_file: len(set(image_file.parts) & set(label_file.parts)),
@@ -134,7 +138,8 @@ def closest_image(label_file: Path, image_files: list[Path]) -> Path | None:
 
 
 def path_in_image_folder(path: str, image_folder: Path, root: Path) -> str:
-    """The image's path relative to the folder chosen by the user; its bare file name if only that exists there."""
+    """The image's path relative to the folder chosen by the user; its bare file name if only that
+    exists there."""
     if image_folder == root or (image_folder / path).exists():
         return path
     file_name = path.rsplit("/", maxsplit=1)[-1]

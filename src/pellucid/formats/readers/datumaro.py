@@ -1,4 +1,5 @@
-"""Datumaro JSON: `categories` and `items` with their annotations; one file per split, in `annotations/`."""
+"""Datumaro JSON: `categories` and `items` with their annotations; one file per split, in
+`annotations/`."""
 
 from __future__ import annotations
 
@@ -94,7 +95,8 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     builder.add_note(
         "left_out",
         skipped_count,
-        f"{skipped_count:,} captions, depth maps and other annotations without a concept or box skipped",
+        f"{skipped_count:,} captions, depth maps and other annotations without a concept or box "
+        "skipped",
     )
     return builder.build(options.kind, list(concept_names))
 

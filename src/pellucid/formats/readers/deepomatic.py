@@ -1,5 +1,6 @@
-"""Deepomatic Studio: `images` with `annotated_regions` in fractions, as a JSON document or JSON lines; and predictions,
-where both `predicted` and `discarded` labels are read, as thresholds are applied to their scores here."""
+"""Deepomatic Studio: `images` with `annotated_regions` in fractions, as a JSON document or JSON
+lines; and predictions, where both `predicted` and `discarded` labels are read, as thresholds are
+applied to their scores here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""DOTA and similar oriented boxes: each line has eight coordinates, concept and difficulty; read as bounding boxes, with a note."""
+"""DOTA and similar oriented boxes: each line has eight coordinates, concept and difficulty; read
+as bounding boxes, with a note."""
 
 from __future__ import annotations
 

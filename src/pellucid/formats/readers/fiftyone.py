@@ -1,6 +1,8 @@
-"""FiftyOne's `FiftyOneDataset` export: `samples.json` with label fields, `metadata.json`, and the images in `data/`.
+"""FiftyOne's `FiftyOneDataset` export: `samples.json` with label fields, `metadata.json`, and the
+images in `data/`.
 
-Boxes are [left, top, width, height] in fractions of the image. Annotations are read from the field `ground_truth` if present.
+Boxes are [left, top, width, height] in fractions of the image. Annotations are read from the field
+`ground_truth` if present.
 """
 
 from __future__ import annotations
@@ -211,7 +213,8 @@ def prediction_field(probe: Probe, samples: list[dict[str, Any]]) -> str:
 
 
 def write(export_data: ExportData, path: Path) -> None:
-    """`samples.json` and `metadata.json`; images are referenced, not copied: FiftyOne expects them in `data/`."""
+    """`samples.json` and `metadata.json`; images are referenced, not copied: FiftyOne expects them
+    in `data/`."""
     folder = create_export_folder(path)
     is_detection = export_data.kind == "detection"
     image_sizes = (

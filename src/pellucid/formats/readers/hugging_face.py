@@ -1,4 +1,5 @@
-"""Hugging Face: `ImageFolder` with `metadata.jsonl` (`metadata.csv` is read as a table), and Parquet datasets with embedded images.
+"""Hugging Face: `ImageFolder` with `metadata.jsonl` (`metadata.csv` is read as a table), and
+Parquet datasets with embedded images.
 
 Concepts may be integers; their names are read from the `ClassLabel` feature in the file's metadata.
 """
@@ -192,7 +193,8 @@ def read_record(
     concept_names: list[str],
     location: str,
 ) -> None:
-    """Add the boxes of `objects` (`bbox`: [left, top, width, height] in pixels, with categories), or one or more labels."""
+    """Add the boxes of `objects` (`bbox`: [left, top, width, height] in pixels, with categories),
+    or one or more labels."""
     objects = record.get(OBJECTS_KEY)
     if objects is None:
         label = next((record[key] for key in LABEL_KEYS if record.get(key) is not None), None)

@@ -1,4 +1,5 @@
-"""A text file of `image concept` lines, as in Kaggle and ImageNet; numbers are indices into a `synsets.txt` in the same folder."""
+"""A text file of `image concept` lines, as in Kaggle and ImageNet; numbers are indices into a
+`synsets.txt` in the same folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""KITTI: one text file per image, fifteen columns per line; `DontCare` is an ignored region of every concept (Geiger et al., 2012)."""
+"""KITTI: one text file per image, fifteen columns per line; `DontCare` is an ignored region of
+every concept (Geiger et al., 2012)."""
 
 from __future__ import annotations
 
@@ -75,7 +76,8 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
 
 
 def find_image_name(file: Path, options: ReadOptions) -> str:
-    """The image file name, looked up in `image_2` next to `label_2`; defaults to PNG, as in KITTI."""
+    """The image file name, looked up in `image_2` next to `label_2`; defaults to PNG, as in
+    KITTI."""
     candidate_folders = (
         [Path(options.image_folder)]
         if options.image_folder

@@ -1,6 +1,8 @@
-"""Label Studio: JSON and JSON-MIN with boxes in percent and choices; predictions with scores and `model_version`.
+"""Label Studio: JSON and JSON-MIN with boxes in percent and choices; predictions with scores and
+`model_version`.
 
-A file is a list of tasks. In JSON a task has `data` and `annotations`; in JSON-MIN the labels are siblings of `image`.
+A file is a list of tasks. In JSON a task has `data` and `annotations`; in JSON-MIN the labels are
+siblings of `image`.
 """
 
 from __future__ import annotations
@@ -92,7 +94,8 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
 def task_results(
     probe: Probe, task: TaskRecord, location: str
 ) -> tuple[list[tuple[ResultValue, float, float]], int]:
-    """The results of a task (value, image width and height or 0), and the number of ignored annotations."""
+    """The results of a task (value, image width and height or 0), and the number of ignored
+    annotations."""
     annotations = task.get("annotations", task.get("completions"))
     if annotations is None:
         return list(json_min_results(probe, task, location)), 0
@@ -172,7 +175,8 @@ def task_image_path(probe: Probe, task: TaskRecord, location: str) -> str:
 
 
 def image_name_from_url(url: str) -> str:
-    """The image name in a URL: the `?d=` parameter of local files, else the last path segment without its upload prefix."""
+    """The image name in a URL: the `?d=` parameter of local files, else the last path segment
+    without its upload prefix."""
     url_parts = urlsplit(url)
     local_paths = parse_qs(url_parts.query).get("d")
     if local_paths:
@@ -183,7 +187,8 @@ def image_name_from_url(url: str) -> str:
 
 
 def result_concepts(result_value: ResultValue) -> list[str]:
-    """The concepts of a region or a choice: `rectanglelabels`, `polygonlabels`, `labels`, ... or `choices`."""
+    """The concepts of a region or a choice: `rectanglelabels`, `polygonlabels`, `labels`, ... or
+    `choices`."""
     labels: Any = next(
         (result_value[key] for key in result_value if key.endswith("labels") or key == "choices"),
         [],
@@ -286,7 +291,8 @@ def add_prediction_results(
     task_index: int,
     kind: Kind | None,
 ) -> None:
-    """Add the regions or choices of one prediction; values that are no regions are not detections."""
+    """Add the regions or choices of one prediction; values that are no regions are not
+    detections."""
     location = f"$[{task_index}].predictions"
     image_index = builder.add_image(image_path)
     for result_record in expect_list(prediction.get("result"), probe.path, location):
@@ -310,7 +316,8 @@ def bounding_box(outline: list[tuple[float, float]]) -> BoxCoordinates:
 
 
 def write(export_data: ExportData, path: Path) -> None:
-    """Write tasks to import into a project, with annotations, and with predictions as pre-annotations."""
+    """Write tasks to import into a project, with annotations, and with predictions as
+    pre-annotations."""
     export_data.note_dropped_splits("Label Studio")
     is_detection = export_data.kind == "detection"
     tasks: list[TaskRecord] = [

@@ -1,4 +1,5 @@
-"""LabelMe: one JSON file per image with shapes in pixels; also the XML of the older web tool, with polygons."""
+"""LabelMe: one JSON file per image with shapes in pixels; also the XML of the older web tool, with
+polygons."""
 
 from __future__ import annotations
 
@@ -61,7 +62,8 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
 
 
 def read_json(builder: DatasetBuilder, file: Path) -> int:
-    """Add shapes as boxes and set flags as tags; return the number of shapes that are not rectangles."""
+    """Add shapes as boxes and set flags as tags; return the number of shapes that are not
+    rectangles."""
     document: LabelMeFile = parse_json(file, LabelMeFile, "LabelMe")
     image = builder.add_unique_image(
         clean_image_path(document.imagePath),

@@ -1,4 +1,5 @@
-"""MMDetection inference JSON: one file per image with `bboxes` (corners in pixels), `labels` (0-based indices) and `scores`.
+"""MMDetection inference JSON: one file per image with `bboxes` (corners in pixels), `labels`
+(0-based indices) and `scores`.
 
 Results of its `--format-only` option are in the COCO results format.
 """

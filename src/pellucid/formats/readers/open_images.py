@@ -1,6 +1,8 @@
-"""Open Images CSV: boxes as fractions (XMin, XMax, YMin, YMax), human-verified image labels; groups become ignored regions.
+"""Open Images CSV: boxes as fractions (XMin, XMax, YMin, YMax), human-verified image labels;
+groups become ignored regions.
 
-Unverified concepts of an image are unknown, so predicting them is not an error (Kuznetsova et al., The Open Images Dataset V4, 2020).
+Unverified concepts of an image are unknown, so predicting them is not an error (Kuznetsova et al.,
+The Open Images Dataset V4, 2020).
 """
 
 from __future__ import annotations
@@ -177,7 +179,10 @@ class OpenImagesBuilder:
                 gathering.add_tag(image, concept, positive)
             elif not positive:
                 gathering.add_absent_concept(image, concept)
-        message = f"{format_count(len(self.verified_labels), 'verified label')}: unverified concepts of an image are unknown and not counted as errors"
+        message = (
+            f"{format_count(len(self.verified_labels), 'verified label')}: unverified concepts of "
+            "an image are unknown and not counted as errors"
+        )
         gathering.add_note("verified", len(self.verified_labels) if has_boxes else 0, message)
         source = gathering.build(
             "detection" if has_boxes else options.kind,

@@ -1,7 +1,9 @@
-"""Pascal VOC: one XML file per image, with `ImageSets` for the splits; also variants of other tools with 0-based pixels.
+"""Pascal VOC: one XML file per image, with `ImageSets` for the splits; also variants of other
+tools with 0-based pixels.
 
-VOC numbers pixels from 1 and includes the last one. The first pixel is inferred once per dataset: any coordinate
-that is 0 or fractional means 0-based pixels. (Everingham et al., The PASCAL Visual Object Classes Challenge, development kit, 2012.)
+VOC numbers pixels from 1 and includes the last one. The first pixel is inferred once per dataset:
+any coordinate that is 0 or fractional means 0-based pixels. (Everingham et al., The PASCAL Visual
+Object Classes Challenge, development kit, 2012.)
 """
 
 from __future__ import annotations
@@ -77,7 +79,8 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     builder.add_note(
         "difficult",
         sum(voc_object.difficult for voc_object in voc_objects),
-        f"{sum(voc_object.difficult for voc_object in voc_objects):,} difficult objects set as ignored",
+        f"{sum(voc_object.difficult for voc_object in voc_objects):,} difficult objects set as "
+        "ignored",
     )
     source = builder.build(options.kind)
     source.inferences.append(
@@ -144,7 +147,10 @@ def first_pixel_evidence(
     if is_forced:
         return f"pixels are numbered from {first_coordinate}, as requested"
     if first_coordinate:
-        return "pixels are numbered from 1, as in VOC: no coordinate is 0 (use --first-pixel 0 for 0-based pixels)"
+        return (
+            "pixels are numbered from 1, as in VOC: no coordinate is 0 (use --first-pixel 0 for "
+            "0-based pixels)"
+        )
     zero_count = sum(0 in voc_object.corners for voc_object in voc_objects)
     reason = (
         f"{zero_count:,} boxes have a coordinate of 0"
@@ -155,7 +161,8 @@ def first_pixel_evidence(
 
 
 def read_image_sets(folder: Path) -> dict[str, int]:
-    """Split index by image stem, from `ImageSets/Main`, else another task's; `trainval` is not used."""
+    """Split index by image stem, from `ImageSets/Main`, else another task's; `trainval` is not
+    used."""
     split_by_stem: dict[str, int] = {}
     for task in ("Main", "Segmentation", "Layout", "Action"):
         set_files = sorted(folder.rglob(f"ImageSets/{task}/*.txt"))
@@ -171,7 +178,8 @@ def read_image_sets(folder: Path) -> dict[str, int]:
 
 
 def write(export_data: ExportData, path: Path) -> None:
-    """`Annotations` and `ImageSets`. Integer boxes are written 1-based, as in VOC; others keep fractions and are 0-based."""
+    """`Annotations` and `ImageSets`. Integer boxes are written 1-based, as in VOC; others keep
+    fractions and are 0-based."""
     annotations = export_data.annotations
     if export_data.kind != "detection" or annotations is None or annotations.box is None:
         raise ExportError(NAME, "Pascal VOC supports only boxes; write csv or parquet")

@@ -1,4 +1,5 @@
-"""WIDER FACE: one text file per split; image path, face count, then a line per face (Yang et al., 2016). Invalid faces are ignored."""
+"""WIDER FACE: one text file per split; image path, face count, then a line per face (Yang et al.,
+2016). Invalid faces are ignored."""
 
 from __future__ import annotations
 

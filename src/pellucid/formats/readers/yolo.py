@@ -1,4 +1,5 @@
-"""YOLO: a `data.yaml` with one label file per image; predictions are label files with a sixth column.
+"""YOLO: a `data.yaml` with one label file per image; predictions are label files with a sixth
+column.
 
 A line is `class cx cy width height [confidence]` in fractions of the image; polygon lines
 (`class x1 y1 x2 y2 x3 y3 ...`) are converted to bounding boxes, with a note.
@@ -132,10 +133,16 @@ def build_annotations(
         if label_file is None
     ]
     if unlabelled_images:
-        message = f"{format_count(len(unlabelled_images), 'image')} without a label file, treated as having no objects: {summarize_names(unlabelled_images)}"
+        message = (
+            f"{format_count(len(unlabelled_images), 'image')} without a label file, treated as "
+            f"having no objects: {summarize_names(unlabelled_images)}"
+        )
         notes.append(Note("no_label_file", message, len(unlabelled_images), "info"))
     if orphan_labels:
-        message = f"{format_count(len(orphan_labels), 'label file')} without an image, ignored: {summarize_names(orphan_labels)}"
+        message = (
+            f"{format_count(len(orphan_labels), 'label file')} without an image, ignored: "
+            f"{summarize_names(orphan_labels)}"
+        )
         notes.append(Note("no_picture", message, len(orphan_labels)))
     label_lines = [
         (image_index, *line)
@@ -224,7 +231,8 @@ def read_settings(path: Path) -> dict[str, Any]:
         ):
             raise MalformedFileError(
                 path,
-                f"has over {MAX_YAML_ALIASES} aliases (*name), which may expand beyond available memory",
+                f"has over {MAX_YAML_ALIASES} aliases (*name), which may expand beyond available "
+                "memory",
             )
         # the base loader keeps scalars as strings: a concept named `no` does not become False
         settings = yaml.load(settings_text, Loader=yaml.BaseLoader)
@@ -245,7 +253,8 @@ def parse_concept_names(path: Path, settings: dict[str, Any]) -> list[str]:
             raise InvalidRecordError(
                 path,
                 "names",
-                f"indices are {summarize_names(listed_names)}, expected 0 to {len(listed_names) - 1}",
+                f"indices are {summarize_names(listed_names)}, expected 0 to "
+                f"{len(listed_names) - 1}",
                 "Number them from 0.",
             )
         listed_names = [listed_names[index] for index in expected_indexes]
@@ -290,7 +299,8 @@ def list_entry_images(
     image_source = next((candidate for candidate in candidates if candidate.exists()), None)
     if image_source is None:
         raise FileMissingError(
-            f"{path}: {entry} (searched {root} and {image_folder}; set the image folder with --images DIR)"
+            f"{path}: {entry} (searched {root} and {image_folder}; set the image folder with "
+            "--images DIR)"
         )
     if image_source.is_dir():
         return image_source, [
@@ -326,7 +336,8 @@ class LabelFiles:
 def find_label_files(
     base_folder: Path, image_files: list[Path], settings_folder: Path, root: Path, entry: str
 ) -> LabelFiles:
-    """The label file of each picture: `images` replaced by `labels` in its path, else near the settings file, else next to the image."""
+    """The label file of each picture: `images` replaced by `labels` in its path, else near the
+    settings file, else next to the image."""
     by_image: dict[Path, Path] = {}
     folders: set[Path] = set()
     for image_file in image_files:
@@ -458,7 +469,8 @@ def class_index(
 
 
 def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
-    """Label files with a confidence; the image key is the file's path below the folder, without suffix."""
+    """Label files with a confidence; the image key is the file's path below the folder, without
+    suffix."""
     path = probe.path
     files = sorted(file for file in path.rglob("*.txt") if file.is_file())
     image_keys = [file.relative_to(path).with_suffix("").as_posix() for file in files]
@@ -499,7 +511,9 @@ def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
         [str(int(class_number)) for class_number in predictions[:, 0]]
     )
 
-    def build_label_source(confidence_column: int, box_unit: BoxUnit, boxes: Float64Array) -> LabelSource:
+    def build_label_source(
+        confidence_column: int, box_unit: BoxUnit, boxes: Float64Array
+    ) -> LabelSource:
         return LabelSource(
             str(path),
             PREDICTIONS_NAME,
@@ -533,9 +547,11 @@ def are_probabilities(scores: Float64Array) -> bool:
 
 
 def alternative_source(
-    predictions: Float64Array, build_label_source: Callable[[int, BoxUnit, Float64Array], LabelSource]
+    predictions: Float64Array,
+    build_label_source: Callable[[int, BoxUnit, Float64Array], LabelSource],
 ) -> LabelSource | None:
-    """Columns read as `class confidence ...`, with boxes in pixels or fractions, as other tools write; None if impossible."""
+    """Columns read as `class confidence ...`, with boxes in pixels or fractions, as other tools
+    write; None if impossible."""
     boxes = predictions[:, 2:6]
     if not are_probabilities(predictions[:, 1]) or (boxes[:, 2:] < 0).any():
         return None

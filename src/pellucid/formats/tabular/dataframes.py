@@ -1,8 +1,11 @@
-"""Conversion of in-memory data to columns. Objects of other libraries are recognised by their attributes, without importing them.
+"""Conversion of in-memory data to columns. Objects of other libraries are recognised by their
+attributes, without importing them.
 
 - columns: a dict of arrays, pandas, polars, Arrow, or any object with the Arrow PyCapsule protocol;
-- detections by image: a dict from image to torchmetrics' `{"boxes", "scores", "labels"}` (corners, pixels) or to `supervision.Detections`;
-- outputs of a Hugging Face pipeline by image: `[{"label", "score"}]`, with a `box` of corners for detection;
+- detections by image: a dict from image to torchmetrics' `{"boxes", "scores", "labels"}` (corners,
+pixels) or to `supervision.Detections`;
+- outputs of a Hugging Face pipeline by image: `[{"label", "score"}]`, with a `box` of corners for
+detection;
 - a `datasets.Dataset` with `label` or `objects`.
 """
 
@@ -123,7 +126,8 @@ def parse_detections(
     if isinstance(image_detections, Mapping):
         if "labels" not in image_detections:
             raise InMemoryDataError(
-                f"a dict of {', '.join(map(str, image_detections))}; expected boxes, labels and scores"
+                f"a dict of {', '.join(map(str, image_detections))}; expected boxes, labels and "
+                "scores"
             )
         return zip_detections(
             image_detections["labels"],
@@ -161,7 +165,8 @@ def zip_detections(
     )
     if not len(concept_names) == len(score_values) == len(box_corners):
         raise InMemoryDataError(
-            f"{len(concept_names)} labels, {len(score_values)} scores and {len(box_corners)} boxes of one image; expected equal numbers"
+            f"{len(concept_names)} labels, {len(score_values)} scores and {len(box_corners)} "
+            "boxes of one image; expected equal numbers"
         )
     return list(zip(concept_names, score_values, box_corners, strict=True))
 
@@ -181,7 +186,8 @@ def is_dataset(source: Any) -> bool:
 
 
 def flatten_dataset(source: Any) -> dict[str, Any]:
-    """Labels of a Hugging Face data set. Images are named by their file name, or else by their row index."""
+    """Labels of a Hugging Face data set. Images are named by their file name, or else by their row
+    index."""
     column_names = source.column_names
     label_column = next(
         (

@@ -59,7 +59,10 @@ class TableReader:
             "FLOAT",
         ):  # integer labels that pandas converted to floats because of missing values
             integer_sql = f"CAST(CAST({identifier} AS BIGINT) AS VARCHAR)"
-            cell_sql = f"CASE WHEN {identifier} = trunc({identifier}) AND abs({identifier}) < 1e15 THEN {integer_sql} ELSE {cell_sql} END"
+            cell_sql = (
+                f"CASE WHEN {identifier} = trunc({identifier}) AND abs({identifier}) < 1e15 THEN "
+                f"{integer_sql} ELSE {cell_sql} END"
+            )
         return f"coalesce(trim({cell_sql}), '')"
 
     def encoded_column(self, column_name: str) -> tuple[list[str], Int32Array]:
@@ -78,7 +81,8 @@ class TableReader:
             [distinct_texts, len(distinct_texts)],
         )
         code_columns = self._fetch(
-            f"SELECT code, {ROW_INDEX_COLUMN} AS place FROM (SELECT {cell_sql} AS cell, {ROW_INDEX_COLUMN} FROM numbered) JOIN words USING (cell)"
+            f"SELECT code, {ROW_INDEX_COLUMN} AS place FROM (SELECT {cell_sql} AS cell, "
+            f"{ROW_INDEX_COLUMN} FROM numbered) JOIN words USING (cell)"
         )
         codes = np.empty(self.row_count, np.int32)
         codes[code_columns["place"]] = code_columns["code"]  # a join does not preserve the order
@@ -96,7 +100,8 @@ class TableReader:
         return [distinct_texts[code] for code in order.tolist()], rank_by_code[codes]
 
     def number_column(self, column_name: str) -> Float64Array:
-        """The column as float64, NaN for empty cells; raises InvalidRecordError for other non-numeric cells."""
+        """The column as float64, NaN for empty cells; raises InvalidRecordError for other
+        non-numeric cells."""
         numbers, is_invalid = self._parse_numbers(column_name)
         if is_invalid.any():
             row_index = int(np.flatnonzero(is_invalid)[0])
@@ -109,7 +114,8 @@ class TableReader:
         return numbers
 
     def score_column(self, column_name: str) -> Float64Array:
-        """The column as float64, NaN for empty cells only; raises InvalidScoreError for NaN or infinite cells."""
+        """The column as float64, NaN for empty cells only; raises InvalidScoreError for NaN or
+        infinite cells."""
         scores = self.number_column(column_name)
         is_stated = np.array([cell != "" for cell in self.text_column(column_name)], bool)
         invalid_rows = np.flatnonzero(~np.isfinite(scores) & (is_stated | np.isinf(scores)))
@@ -139,7 +145,8 @@ class TableReader:
             return np.ma.filled(numbers, np.nan), NONE_INVALID
         query = (
             f"SELECT TRY_CAST({cell_sql} AS DOUBLE) AS number, "
-            f"{cell_sql} IS NOT NULL AND CAST({cell_sql} AS VARCHAR) <> '' AND TRY_CAST({cell_sql} AS DOUBLE) IS NULL AS wrong FROM cells"
+            f"{cell_sql} IS NOT NULL AND CAST({cell_sql} AS VARCHAR) <> '' AND "
+            f"TRY_CAST({cell_sql} AS DOUBLE) IS NULL AS wrong FROM cells"
         )
         parsed_columns = self._fetch(query)
         return np.ma.filled(parsed_columns["number"].astype(float), np.nan), np.ma.filled(
@@ -194,7 +201,8 @@ def open_table(path: Path) -> TableReader:
             path_sql = quote_string(escape_glob(path))
             check_unpacked_size(path, escape_glob(path), connection)
             connection.execute(
-                f"CREATE VIEW cells AS SELECT * FROM read_parquet({path_sql}, hive_partitioning = false)"
+                f"CREATE VIEW cells AS SELECT * FROM read_parquet({path_sql}, hive_partitioning = "
+                "false)"
             )
             lowercase_names = {column_name.lower() for column_name in read_column_types(connection)}
             row_index_sql = (
@@ -208,13 +216,15 @@ def open_table(path: Path) -> TableReader:
                 else f"read_parquet({path_sql}, file_row_number = true, hive_partitioning = false)"
             )
             connection.execute(
-                f"CREATE VIEW numbered AS SELECT *, {row_index_sql} AS {ROW_INDEX_COLUMN} FROM {table_sql}"
+                f"CREATE VIEW numbered AS SELECT *, {row_index_sql} AS {ROW_INDEX_COLUMN} FROM "
+                f"{table_sql}"
             )
             row_noun, first_record = "row", 0
         else:
             load_csv(connection, path)
             connection.execute(
-                f"CREATE VIEW numbered AS SELECT *, row_number() OVER () - 1 AS {ROW_INDEX_COLUMN} FROM cells"
+                "CREATE VIEW numbered AS SELECT *, row_number() OVER () - 1 AS "
+                f"{ROW_INDEX_COLUMN} FROM cells"
             )
             row_noun, first_record = "line", 2
     except duckdb.Error as error:
@@ -249,9 +259,11 @@ def load_csv(connection: Any, path: Path) -> None:
         f"{quote_string(column_name)}: 'VARCHAR'" for column_name in column_names
     )
     connection.execute(
-        f"CREATE TABLE cells AS SELECT * FROM read_csv(?, auto_detect = false, hive_partitioning = false, header = true, "
+        "CREATE TABLE cells AS SELECT * FROM read_csv(?, auto_detect = false, hive_partitioning "
+        "= false, header = true, "
         f"columns = {{{columns_sql}}}, "
-        f"delim = ?, quote = '\"', escape = '\"', strict_mode = {not has_mixed_newlines(path)}, null_padding = false)",
+        f"delim = ?, quote = '\"', escape = '\"', strict_mode = {not has_mixed_newlines(path)}, "
+        "null_padding = false)",
         [escape_glob(path), delimiter],
     )
 
@@ -278,7 +290,8 @@ def is_parquet(path: Path) -> bool:
 
 
 def open_memory_table(source: Any) -> TableReader:
-    """Open columns in memory: a dict of arrays or lists, pandas, polars or Arrow; raises MalformedFileError for anything else."""
+    """Open columns in memory: a dict of arrays or lists, pandas, polars or Arrow; raises
+    MalformedFileError for anything else."""
     import duckdb
 
     location = "columns in memory"
@@ -296,7 +309,8 @@ def open_memory_table(source: Any) -> TableReader:
         connection.register("given", source)
         connection.execute("CREATE TABLE cells AS SELECT * FROM given")
         connection.execute(
-            f"CREATE VIEW numbered AS SELECT *, row_number() OVER () - 1 AS {ROW_INDEX_COLUMN} FROM cells"
+            f"CREATE VIEW numbered AS SELECT *, row_number() OVER () - 1 AS {ROW_INDEX_COLUMN} "
+            "FROM cells"
         )
     except (duckdb.Error, TypeError) as error:
         raise MalformedFileError(

@@ -1,4 +1,5 @@
-"""CSV and Parquet tables: one row per annotation or prediction (long format), or one row per image (wide format).
+"""CSV and Parquet tables: one row per annotation or prediction (long format), or one row per image
+(wide format).
 
 Long: `image, concept[, split]`, with a box, `ignore` or `value`; predictions with a `score`.
 Wide: one 0/1 column per concept, or a list `a|b`; predictions with one score column per concept.
@@ -53,7 +54,8 @@ def has_prediction_columns(reader: TableReader) -> bool:
 
 
 def is_text_table(probe: Probe) -> bool:
-    """Whether the source is Parquet, or text with a delimiter in its first line that is neither JSON nor XML."""
+    """Whether the source is Parquet, or text with a delimiter in its first line that is neither
+    JSON nor XML."""
     if probe.is_dir or probe.head[:1] in "{[<":
         return False
     header_line = probe.head.split("\n", maxsplit=1)[0]
@@ -88,7 +90,8 @@ def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
 def read_annotation_table(
     reader: TableReader, kind: Kind | None, image_folder: str | None
 ) -> ParsedAnnotations:
-    """kind: the view's, or None to infer it from the columns. image_folder: the folder of the images."""
+    """kind: the view's, or None to infer it from the columns. image_folder: the folder of the
+    images."""
     roles = ColumnRoles(reader)
     assert roles.image_column is not None
     image_keys, image_indexes = reader.encoded_column(roles.image_column)
@@ -168,9 +171,13 @@ def read_long_rows(
 
 
 def reject_box_list(reader: TableReader, roles: ColumnRoles, kind: Kind | None) -> None:
-    """Reject a column of four numbers: [left, top, width, height] and [left, top, right, bottom] are indistinguishable."""
+    """Reject a column of four numbers: [left, top, width, height] and [left, top, right, bottom]
+    are indistinguishable."""
     if roles.box_list_column and not roles.has_boxes and kind in (None, "detection"):
-        problem = f"column {roles.box_list_column} is ambiguous: it could contain left, top, width, height or left, top, right, bottom"
+        problem = (
+            f"column {roles.box_list_column} is ambiguous: it could contain left, top, width, "
+            "height or left, top, right, bottom"
+        )
         raise InvalidRecordError(
             reader.path,
             "header",
@@ -186,7 +193,8 @@ def has_tag_values(reader: TableReader, value_column: str | None) -> bool:
 
 
 def read_tags(reader: TableReader, roles: ColumnRoles, concept_texts: StringArray) -> LongRows:
-    """A row may contain a list `a|b`. With negative labels, missing labels are unknown; `ignore` marks a row as unknown."""
+    """A row may contain a list `a|b`. With negative labels, missing labels are unknown; `ignore`
+    marks a row as unknown."""
     row_concepts = [
         (row_index, concept_text.strip())
         for row_index, cell in enumerate(concept_texts)

@@ -1,4 +1,5 @@
-"""Data to export: columns with their concepts and images, and notes on what a format does not support."""
+"""Data to export: columns with their concepts and images, and notes on what a format does not
+support."""
 
 from __future__ import annotations
 
@@ -21,8 +22,9 @@ SHORT_SPLIT_NAMES = {"training": "train", "validation": "val", "test": "test"}
 
 @dataclass(frozen=True, eq=False)
 class ExportData:
-    """annotations and predictions: refer to `images` and `concepts`; either may be None · image_locations: of each image, ''
-    if unknown · model: the name of the version that made the predictions."""
+    """annotations and predictions: refer to `images` and `concepts`; either may be None ·
+    image_locations: of each image, '' if unknown · model: the name of the version that made the
+    predictions."""
 
     kind: Kind
     concepts: list[str]
@@ -54,7 +56,8 @@ class ExportData:
             yield image_index, order[offsets[image_index] : offsets[image_index + 1]].tolist()
 
     def exportable_annotations(self, format: str) -> Annotations:
-        """Annotations without ignored regions and negative labels; a note reports the ones left out."""
+        """Annotations without ignored regions and negative labels; a note reports the ones left
+        out."""
         assert self.annotations is not None
         annotations = self.annotations
         self.note_dropped_rows(format, "ignored regions", int(annotations.ignore.sum()))
@@ -72,7 +75,10 @@ class ExportData:
 
     def note_dropped_rows(self, format: str, feature: str, row_count: int) -> None:
         if row_count:
-            message = f"{format_count(row_count, 'row')} left out: {format} does not support {feature} (csv and parquet do)"
+            message = (
+                f"{format_count(row_count, 'row')} left out: {format} does not support {feature} "
+                "(csv and parquet do)"
+            )
             self.notes.append(Note("left_out", message, row_count))
 
 

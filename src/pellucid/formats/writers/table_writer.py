@@ -28,12 +28,14 @@ def write_columns(columns: dict[str, Any], path: Path, copy_options: str) -> Non
     with duckdb.connect() as connection:
         connection.register("given", columns)
         connection.execute(
-            f"COPY (SELECT * FROM given) TO {quote_string(str(prepare_export_file(path)))} (FORMAT {copy_options})"
+            f"COPY (SELECT * FROM given) TO {quote_string(str(prepare_export_file(path)))} "
+            f"(FORMAT {copy_options})"
         )
 
 
 def build_export_columns(export_data: ExportData) -> dict[str, Any]:
-    """image, split, concept and the columns that apply. An image without annotations gets a row without a concept."""
+    """image, split, concept and the columns that apply. An image without annotations gets a row
+    without a concept."""
     annotations, images = export_data.exported_table, export_data.images
     empty_images = np.setdiff1d(np.arange(len(images)), annotations.image)
     row_images = np.concatenate([annotations.image, empty_images]).astype(np.int64)

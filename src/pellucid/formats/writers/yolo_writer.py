@@ -1,4 +1,5 @@
-"""YOLO writer: `data.yaml`, image lists and label files; predictions as label files with a confidence score."""
+"""YOLO writer: `data.yaml`, image lists and label files; predictions as label files with a
+confidence score."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ NAME = "yolo"
 
 
 def write(export_data: ExportData, path: Path) -> None:
-    """Write labels to `labels/`; local images are linked into `images/`, where ultralytics expects them."""
+    """Write labels to `labels/`; local images are linked into `images/`, where ultralytics expects
+    them."""
     if export_data.kind != "detection":
         raise ExportError(NAME, "label files require boxes; use csv or parquet")
     folder = create_export_folder(path)
@@ -103,4 +105,7 @@ def format_label_line(
     ]
     if isinstance(annotations, Predictions):
         label_values.append(float(annotations.score[annotation_index]))
-    return f"{int(annotations.concept[annotation_index])} {' '.join(repr(label_value) for label_value in label_values)}\n"
+    return (
+        f"{int(annotations.concept[annotation_index])} "
+        f"{' '.join(repr(label_value) for label_value in label_values)}\n"
+    )

@@ -10,7 +10,8 @@ from pellucid.images.locations import open_image
 
 
 def content_and_stamp(location: str | None) -> tuple[str, str]:
-    """The content hash of an image file, `sha256:HEX:LENGTH`, and the file's stamp; ("", "") if the file does not exist."""
+    """The content hash of an image file, `sha256:HEX:LENGTH`, and the file's stamp; ("", "") if
+    the file does not exist."""
     if location is None:
         return "", ""
     file_stamp = image_stamp(location)

@@ -13,7 +13,8 @@ SCHEMES = ("postgresql", "postgres")
 
 
 class PostgresDatabase:
-    """url: `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`, with `?host=FOLDER` for a socket and `?sslmode=require` for TLS."""
+    """url: `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`, with `?host=FOLDER` for a socket and
+    `?sslmode=require` for TLS."""
 
     id_column_type = "BIGSERIAL PRIMARY KEY"
     placeholder = "%s"
@@ -27,25 +28,46 @@ class PostgresDatabase:
             import pg8000.dbapi
         except ImportError as error:
             raise MissingDependencyError("pg8000", "PostgreSQL", "postgres") from error
-        options = {key: option_values[-1] for key, option_values in parse_qs(url_parts.query).items()}
-        host, port = options.get("host") or url_parts.hostname or "127.0.0.1", url_parts.port or 5432
+        options = {
+            key: option_values[-1] for key, option_values in parse_qs(url_parts.query).items()
+        }
+        host, port = (
+            options.get("host") or url_parts.hostname or "127.0.0.1",
+            url_parts.port or 5432,
+        )
         self.driver_errors: tuple[type[Exception], ...] = (pg8000.dbapi.Error, OSError)
         self._connect = pg8000.dbapi.connect
-        self._address: dict[str, Any] = {"unix_sock": f"{host}/.s.PGSQL.{port}"} if host.startswith("/") else {"host": host, "port": port}
-        self._user, self._password = unquote(url_parts.username or "postgres"), unquote(url_parts.password or "") or None
+        self._address: dict[str, Any] = (
+            {"unix_sock": f"{host}/.s.PGSQL.{port}"}
+            if host.startswith("/")
+            else {"host": host, "port": port}
+        )
+        self._user, self._password = (
+            unquote(url_parts.username or "postgres"),
+            unquote(url_parts.password or "") or None,
+        )
         self._database = unquote(url_parts.path.lstrip("/")) or self._user
-        self._tls_context = {"require": insecure_tls_context(), "verify-full": ssl.create_default_context()}.get(options.get("sslmode", ""))
+        self._tls_context = {
+            "require": insecure_tls_context(),
+            "verify-full": ssl.create_default_context(),
+        }.get(options.get("sslmode", ""))
         self.display_name = f"PostgreSQL database '{self._database}' at {host}"
         """Without the password: this name is displayed and logged."""
 
     def connect(self) -> Any:
         return self._connect(
-            self._user, password=self._password, database=self._database, ssl_context=self._tls_context, timeout=30, application_name="pellucid",
+            self._user,
+            password=self._password,
+            database=self._database,
+            ssl_context=self._tls_context,
+            timeout=30,
+            application_name="pellucid",
             **self._address,
-        )  # fmt: skip
+        )
 
     def begin(self, cursor: Any, writable: bool) -> None:
-        """The driver opens the transaction itself. The lock allows one writer at a time, so ids are committed in ascending order."""
+        """The driver opens the transaction itself. The lock allows one writer at a time, so ids
+        are committed in ascending order."""
         if writable:
             cursor.execute("SELECT pg_advisory_xact_lock(7860)")
 

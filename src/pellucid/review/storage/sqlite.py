@@ -1,4 +1,5 @@
-"""Review decisions in a SQLite file of the workspace: the default, suited to about two dozen reviewers on one server."""
+"""Review decisions in a SQLite file of the workspace: the default, suited to about two dozen
+reviewers on one server."""
 
 from __future__ import annotations
 
@@ -31,12 +32,18 @@ class SqliteDatabase:
 
     def connect(self) -> Any:
         """Uses a write-ahead log, synced at every commit: acknowledged writes survive a crash."""
-        if self.exists and not (os.access(self.path.parent, os.W_OK) and os.access(self.path, os.W_OK)):
+        if self.exists and not (
+            os.access(self.path.parent, os.W_OK) and os.access(self.path, os.W_OK)
+        ):
             wal_path = self.path.with_name(f"{self.path.name}-wal")
-            immutable = not wal_path.exists() or not wal_path.stat().st_size  # `immutable` ignores the log
+            immutable = (
+                not wal_path.exists() or not wal_path.stat().st_size
+            )  # `immutable` ignores the log
             uri = f"{self.path.absolute().as_uri()}?{'immutable=1' if immutable else 'mode=ro'}"
             return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-        connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(
+            self.path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
+        )
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         return connection
@@ -53,7 +60,8 @@ class SqliteDatabase:
 
 
 class UnconfiguredDatabase(SqliteDatabase):
-    """For a workspace in an object store without a configured database: it has no decisions, and none can be saved."""
+    """For a workspace in an object store without a configured database: it has no decisions, and
+    none can be saved."""
 
     def __init__(self, location: str) -> None:
         super().__init__(Path())

@@ -1,7 +1,8 @@
 """The tables of decisions and leases, in SQLite or PostgreSQL.
 
-Rows of decisions are only appended. Ids ascend in commit order, so a reader that has seen an id has seen
-all earlier ones. A batch is written atomically, and a batch that is sent twice is stored once.
+Rows of decisions are only appended. Ids ascend in commit order, so a reader that has seen an id
+has seen all earlier ones. A batch is written atomically, and a batch that is sent twice is stored
+once.
 """
 
 from __future__ import annotations
@@ -23,14 +24,31 @@ SCHEMA_VERSION = 1
 """Version of the table schema."""
 
 DECISION_COLUMNS = (
-    "id", "at", "who", "batch", "action", "image", "content", "stamp", "concept", "side", "box", "before", "after", "reason", "version",
-    "reverts", "nth", "corrected",
-)  # fmt: skip
+    "id",
+    "at",
+    "who",
+    "batch",
+    "action",
+    "image",
+    "content",
+    "stamp",
+    "concept",
+    "side",
+    "box",
+    "before",
+    "after",
+    "reason",
+    "version",
+    "reverts",
+    "nth",
+    "corrected",
+)
 INSERT_COLUMNS = ("workspace", "view", "place", *DECISION_COLUMNS[1:])
 
 
 class Database(Protocol):
-    """Database-specific parts. id_column_type: SQL type · placeholder: of a query parameter · driver_errors: what the driver raises."""
+    """Database-specific parts. id_column_type: SQL type · placeholder: of a query parameter ·
+    driver_errors: what the driver raises."""
 
     @property
     def id_column_type(self) -> str: ...
@@ -80,11 +98,23 @@ class DecisionStore:
         """The decisions of a view with ids greater than `after_id`, oldest first."""
         if not self.exists:
             return []
-        query = f"SELECT {', '.join(quote_identifiers(DECISION_COLUMNS))} FROM pellucid_decisions WHERE workspace = ? AND view = ? AND id > ? ORDER BY id"
-        return self._run_transaction(lambda cursor: [decode_decision(record) for record in self._fetch_all(cursor, query, (self.workspace, view, after_id))], writable=False)
+        query = (
+            f"SELECT {', '.join(quote_identifiers(DECISION_COLUMNS))} FROM pellucid_decisions "
+            "WHERE workspace = ? AND view = ? AND id > ? ORDER BY id"
+        )
+        return self._run_transaction(
+            lambda cursor: [
+                decode_decision(record)
+                for record in self._fetch_all(cursor, query, (self.workspace, view, after_id))
+            ],
+            writable=False,
+        )
 
-    def append(self, view: str, decisions: Sequence[Decision], after_id: int | None = None) -> list[int] | None:
-        """Store the decisions of one batch durably and return their ids. A batch that this reviewer sent before is not stored again.
+    def append(
+        self, view: str, decisions: Sequence[Decision], after_id: int | None = None
+    ) -> list[int] | None:
+        """Store the decisions of one batch durably and return their ids. A batch that this
+        reviewer sent before is not stored again.
 
         after_id: store them only if the view has no later decision; otherwise return None.
         """
@@ -92,32 +122,58 @@ class DecisionStore:
             return []
 
         def insert_batch(cursor: Any) -> list[int] | None:
-            existing_ids = self._fetch_all(cursor, SELECT_BATCH, (self.workspace, view, decisions[0].who, decisions[0].batch))
+            existing_ids = self._fetch_all(
+                cursor, SELECT_BATCH, (self.workspace, view, decisions[0].who, decisions[0].batch)
+            )
             if existing_ids:
                 return [int(record[0]) for record in existing_ids]
-            if after_id is not None and self._fetch_all(cursor, SELECT_NEWER, (self.workspace, view, after_id)):
+            if after_id is not None and self._fetch_all(
+                cursor, SELECT_NEWER, (self.workspace, view, after_id)
+            ):
                 return None
             placeholders = ", ".join("?" * len(INSERT_COLUMNS))
-            statement = f"INSERT INTO pellucid_decisions ({', '.join(quote_identifiers(INSERT_COLUMNS))}) VALUES ({placeholders}) RETURNING id"
+            statement = (
+                f"INSERT INTO pellucid_decisions ({', '.join(quote_identifiers(INSERT_COLUMNS))}) "
+                f"VALUES ({placeholders}) RETURNING id"
+            )
             return [
-                int(self._fetch_all(cursor, statement, (self.workspace, view, position, *decision_params(decision)))[0][0]) for position, decision in enumerate(decisions)
-            ]  # fmt: skip
+                int(
+                    self._fetch_all(
+                        cursor,
+                        statement,
+                        (self.workspace, view, position, *decision_params(decision)),
+                    )[0][0]
+                )
+                for position, decision in enumerate(decisions)
+            ]
 
         return self._run_transaction(insert_batch, writable=True)
 
-    def lease(self, view: str, session: str, who: str, items: Iterable[str], seconds: float, limit: int) -> list[str]:
-        """Lease up to `limit` of the items that are free, in their order, for `seconds`. Returns the leased items."""
+    def lease(
+        self, view: str, session: str, who: str, items: Iterable[str], seconds: float, limit: int
+    ) -> list[str]:
+        """Lease up to `limit` of the items that are free, in their order, for `seconds`. Returns
+        the leased items."""
 
         def take_leases(cursor: Any) -> list[str]:
             current_time = time.time()
-            leased_items = {record[0] for record in self._fetch_all(cursor, SELECT_LEASED, (self.workspace, view, current_time))}
+            leased_items = {
+                record[0]
+                for record in self._fetch_all(
+                    cursor, SELECT_LEASED, (self.workspace, view, current_time)
+                )
+            }
             acquired: list[str] = []
             for item in items:
                 if len(acquired) >= limit:
                     break
                 if item not in leased_items:
                     acquired.append(item)
-                    self._execute(cursor, UPSERT_LEASE, (self.workspace, view, item, session, who, current_time + seconds))
+                    self._execute(
+                        cursor,
+                        UPSERT_LEASE,
+                        (self.workspace, view, item, session, who, current_time + seconds),
+                    )
             return acquired
 
         return self._run_transaction(take_leases, writable=True)
@@ -126,31 +182,59 @@ class DecisionStore:
         """Extend the session's leases to `seconds` from now."""
         if not self.exists:
             return
-        query = "UPDATE pellucid_leases SET until = ? WHERE workspace = ? AND session = ? AND until > ?"
+        query = (
+            "UPDATE pellucid_leases SET until = ? WHERE workspace = ? AND session = ? AND until > ?"
+        )
         current_time = time.time()
-        self._run_transaction(lambda cursor: self._execute(cursor, query, (current_time + seconds, self.workspace, session, current_time)), writable=True)
+        self._run_transaction(
+            lambda cursor: self._execute(
+                cursor, query, (current_time + seconds, self.workspace, session, current_time)
+            ),
+            writable=True,
+        )
 
     def release(self, session: str, items: Sequence[str] | None = None) -> None:
-        """Release the session's leases on these items, or all of its leases. Also deletes expired leases."""
+        """Release the session's leases on these items, or all of its leases. Also deletes expired
+        leases."""
         if not self.exists:
             return
 
         def delete_leases(cursor: Any) -> None:
-            self._execute(cursor, "DELETE FROM pellucid_leases WHERE workspace = ? AND until <= ?", (self.workspace, time.time()))
+            self._execute(
+                cursor,
+                "DELETE FROM pellucid_leases WHERE workspace = ? AND until <= ?",
+                (self.workspace, time.time()),
+            )
             if items is None:
-                self._execute(cursor, "DELETE FROM pellucid_leases WHERE workspace = ? AND session = ?", (self.workspace, session))
+                self._execute(
+                    cursor,
+                    "DELETE FROM pellucid_leases WHERE workspace = ? AND session = ?",
+                    (self.workspace, session),
+                )
             for item in items or ():
-                self._execute(cursor, "DELETE FROM pellucid_leases WHERE workspace = ? AND session = ? AND item = ?",
-                         (self.workspace, session, item))  # fmt: skip
+                self._execute(
+                    cursor,
+                    "DELETE FROM pellucid_leases WHERE workspace = ? AND session = ? AND item = ?",
+                    (self.workspace, session, item),
+                )
 
         self._run_transaction(delete_leases, writable=True)
 
     def leases(self, view: str) -> list[Lease]:
         if not self.exists:
             return []
-        query = "SELECT item, session, who, until FROM pellucid_leases WHERE workspace = ? AND view = ? AND until > ?"
-        records = self._run_transaction(lambda cursor: self._fetch_all(cursor, query, (self.workspace, view, time.time())), writable=False)
-        return [Lease(str(item), str(session), str(who), float(until)) for item, session, who, until in records]
+        query = (
+            "SELECT item, session, who, until FROM pellucid_leases WHERE workspace = ? AND view = "
+            "? AND until > ?"
+        )
+        records = self._run_transaction(
+            lambda cursor: self._fetch_all(cursor, query, (self.workspace, view, time.time())),
+            writable=False,
+        )
+        return [
+            Lease(str(item), str(session), str(who), float(until))
+            for item, session, who, until in records
+        ]
 
     def _fetch_all(self, cursor: Any, query: str, params: Sequence[Any]) -> list[Any]:
         self._execute(cursor, query, params)
@@ -160,7 +244,8 @@ class DecisionStore:
         cursor.execute(query.replace("?", self.database.placeholder), tuple(params))
 
     def _run_transaction(self, operation: Callable[[Any], T], writable: bool) -> T:
-        """Run an operation in one transaction. A lost connection is reopened once, so every operation must be safe to run twice."""
+        """Run an operation in one transaction. A lost connection is reopened once, so every
+        operation must be safe to run twice."""
         with self._lock:
             can_retry = self._connection is not None
             try:
@@ -168,7 +253,9 @@ class DecisionStore:
             except self.database.driver_errors as error:
                 self._disconnect()
                 if not can_retry:
-                    raise ReviewStoreUnavailableError(self.database.display_name, str(error)) from error
+                    raise ReviewStoreUnavailableError(
+                        self.database.display_name, str(error)
+                    ) from error
             try:
                 return self._attempt(operation, writable)
             except self.database.driver_errors as error:
@@ -184,7 +271,10 @@ class DecisionStore:
                 with self._transaction(writable=True) as cursor:
                     self._create_tables(cursor)
             elif version > SCHEMA_VERSION:
-                reason = f"its schema version is {version}, but this Pellucid supports up to {SCHEMA_VERSION}: upgrade Pellucid"
+                reason = (
+                    f"its schema version is {version}, but this Pellucid supports up to "
+                    f"{SCHEMA_VERSION}: upgrade Pellucid"
+                )
                 raise ReviewStoreUnavailableError(self.database.display_name, reason)
         with self._transaction(writable) as cursor:
             return operation(cursor)
@@ -203,7 +293,9 @@ class DecisionStore:
             cursor.close()
 
     def _create_tables(self, cursor: Any) -> None:
-        if self.database.read_schema_version(cursor) is None:  # another process may have created them
+        if (
+            self.database.read_schema_version(cursor) is None
+        ):  # another process may have created them
             for statement in CREATE_STATEMENTS:
                 self._execute(cursor, statement.replace("NUMBER", self.database.id_column_type))
             self.database.write_schema_version(cursor, SCHEMA_VERSION)
@@ -218,22 +310,35 @@ class DecisionStore:
 
 
 CREATE_STATEMENTS = (
-    "CREATE TABLE IF NOT EXISTS pellucid_decisions (id NUMBER, workspace TEXT NOT NULL, view TEXT NOT NULL, batch TEXT NOT NULL, "
-    'place INTEGER NOT NULL, "at" TEXT NOT NULL, who TEXT NOT NULL, action TEXT NOT NULL, image TEXT NOT NULL, content TEXT NOT NULL, '
-    "stamp TEXT NOT NULL, concept TEXT NOT NULL, side TEXT NOT NULL, box TEXT NOT NULL, \"before\" TEXT NOT NULL, \"after\" TEXT NOT NULL, "
-    "reason TEXT NOT NULL, version TEXT NOT NULL, reverts BIGINT, nth INTEGER NOT NULL, corrected INTEGER NOT NULL, "
+    "CREATE TABLE IF NOT EXISTS pellucid_decisions (id NUMBER, workspace TEXT NOT NULL, view TEXT "
+    "NOT NULL, batch TEXT NOT NULL, "
+    'place INTEGER NOT NULL, "at" TEXT NOT NULL, who TEXT NOT NULL, action TEXT NOT NULL, image '
+    "TEXT NOT NULL, content TEXT NOT NULL, "
+    'stamp TEXT NOT NULL, concept TEXT NOT NULL, side TEXT NOT NULL, box TEXT NOT NULL, "before" '
+    'TEXT NOT NULL, "after" TEXT NOT NULL, '
+    "reason TEXT NOT NULL, version TEXT NOT NULL, reverts BIGINT, nth INTEGER NOT NULL, corrected "
+    "INTEGER NOT NULL, "
     "UNIQUE (workspace, view, who, batch, place))",
-    "CREATE INDEX IF NOT EXISTS pellucid_decisions_of_view ON pellucid_decisions (workspace, view, id)",
-    "CREATE TABLE IF NOT EXISTS pellucid_leases (workspace TEXT NOT NULL, view TEXT NOT NULL, item TEXT NOT NULL, session TEXT NOT NULL, "
+    "CREATE INDEX IF NOT EXISTS pellucid_decisions_of_view ON pellucid_decisions (workspace, "
+    "view, id)",
+    "CREATE TABLE IF NOT EXISTS pellucid_leases (workspace TEXT NOT NULL, view TEXT NOT NULL, "
+    "item TEXT NOT NULL, session TEXT NOT NULL, "
     "who TEXT NOT NULL, until DOUBLE PRECISION NOT NULL, PRIMARY KEY (workspace, view, item))",
-)  # fmt: skip
+)
 
-SELECT_BATCH = "SELECT id FROM pellucid_decisions WHERE workspace = ? AND view = ? AND who = ? AND batch = ? ORDER BY id"
-SELECT_NEWER = "SELECT id FROM pellucid_decisions WHERE workspace = ? AND view = ? AND id > ? LIMIT 1"
+SELECT_BATCH = (
+    "SELECT id FROM pellucid_decisions WHERE workspace = ? AND view = ? AND who = ? AND batch = ? "
+    "ORDER BY id"
+)
+SELECT_NEWER = (
+    "SELECT id FROM pellucid_decisions WHERE workspace = ? AND view = ? AND id > ? LIMIT 1"
+)
 SELECT_LEASED = "SELECT item FROM pellucid_leases WHERE workspace = ? AND view = ? AND until > ?"
 UPSERT_LEASE = (
-    "INSERT INTO pellucid_leases (workspace, view, item, session, who, until) VALUES (?, ?, ?, ?, ?, ?) "
-    "ON CONFLICT (workspace, view, item) DO UPDATE SET session = excluded.session, who = excluded.who, until = excluded.until"
+    "INSERT INTO pellucid_leases (workspace, view, item, session, who, until) VALUES (?, ?, ?, ?, "
+    "?, ?) "
+    "ON CONFLICT (workspace, view, item) DO UPDATE SET session = excluded.session, who = "
+    "excluded.who, until = excluded.until"
 )
 
 
@@ -243,10 +348,24 @@ def quote_identifiers(identifiers: Iterable[str]) -> list[str]:
 
 def decision_params(decision: Decision) -> tuple[Any, ...]:
     return (
-        decision.when, decision.who, decision.batch, decision.action, decision.image, decision.content, decision.stamp, decision.concept, decision.side,
-        json.dumps(decision.box), encode_labels(decision.before), encode_labels(decision.after), decision.reason, decision.version, decision.reverts, decision.nth,
+        decision.when,
+        decision.who,
+        decision.batch,
+        decision.action,
+        decision.image,
+        decision.content,
+        decision.stamp,
+        decision.concept,
+        decision.side,
+        json.dumps(decision.box),
+        encode_labels(decision.before),
+        encode_labels(decision.after),
+        decision.reason,
+        decision.version,
+        decision.reverts,
+        decision.nth,
         int(decision.corrected),
-    )  # fmt: skip
+    )
 
 
 def encode_labels(labels: Iterable[Label]) -> str:
@@ -254,13 +373,51 @@ def encode_labels(labels: Iterable[Label]) -> str:
 
 
 def decode_labels(encoded: str) -> tuple[Label, ...]:
-    return tuple(Label(concept, None if box is None else tuple(box), state) for concept, box, state in json.loads(encoded))
+    return tuple(
+        Label(concept, None if box is None else tuple(box), state)
+        for concept, box, state in json.loads(encoded)
+    )
 
 
 def decode_decision(record: Sequence[Any]) -> Decision:
-    decision_id, at, who, batch, action, image, content, stamp, concept, side, box, before, after, reason, version, reverts, nth, corrected = record
+    (
+        decision_id,
+        at,
+        who,
+        batch,
+        action,
+        image,
+        content,
+        stamp,
+        concept,
+        side,
+        box,
+        before,
+        after,
+        reason,
+        version,
+        reverts,
+        nth,
+        corrected,
+    ) = record
     box_values = json.loads(box)
     return Decision(
-        int(decision_id), at, who, batch, action, image, content, stamp, concept, side, None if box_values is None else tuple(box_values), decode_labels(before),
-        decode_labels(after), reason, version, None if reverts is None else int(reverts), int(nth), bool(corrected),
-    )  # fmt: skip
+        int(decision_id),
+        at,
+        who,
+        batch,
+        action,
+        image,
+        content,
+        stamp,
+        concept,
+        side,
+        None if box_values is None else tuple(box_values),
+        decode_labels(before),
+        decode_labels(after),
+        reason,
+        version,
+        None if reverts is None else int(reverts),
+        int(nth),
+        bool(corrected),
+    )

@@ -12,36 +12,87 @@ from pellucid.project import Version, Workspace
 from pellucid.results.figures import OperatingPoint, operating_point
 from pellucid.results.results import Results
 from pellucid.results.version_comparison import compare_slices, compare_versions, describe_change
-from pellucid.server.dependencies import NOT_FOUND_RESPONSE, SplitQuery, ResourceName, json_response, find_version
+from pellucid.server.dependencies import (
+    NOT_FOUND_RESPONSE,
+    SplitQuery,
+    ResourceName,
+    json_response,
+    find_version,
+)
 from pellucid.server.schemas.analysis_schema import (
     ComparisonDocument,
     GalleryLink,
     SliceChangesDocument,
-)  # fmt: skip
+)
 
 
 def comparison_routes(workspace: Workspace) -> APIRouter:
     router = APIRouter()
 
-    @router.get("/api/views/{view}/versions/{version}/compare/{other}", response_model=ComparisonDocument, responses=NOT_FOUND_RESPONSE)
-    def read_comparison(view: ResourceName, version: ResourceName, other: ResourceName, split: SplitQuery = "validation") -> Response:
+    @router.get(
+        "/api/views/{view}/versions/{version}/compare/{other}",
+        response_model=ComparisonDocument,
+        responses=NOT_FOUND_RESPONSE,
+    )
+    def read_comparison(
+        view: ResourceName,
+        version: ResourceName,
+        other: ResourceName,
+        split: SplitQuery = "validation",
+    ) -> Response:
         """Compare this version with a later one on the images both were run on."""
-        return json_response(comparison_document(*find_version_pair(view, version, other, split), split))
+        return json_response(
+            comparison_document(*find_version_pair(view, version, other, split), split)
+        )
 
-    @router.get("/api/views/{view}/versions/{version}/compare/{other}/slices", response_model=SliceChangesDocument, responses=NOT_FOUND_RESPONSE)
-    def read_slice_changes(view: ResourceName, version: ResourceName, other: ResourceName, split: SplitQuery = "validation") -> Response:
+    @router.get(
+        "/api/views/{view}/versions/{version}/compare/{other}/slices",
+        response_model=SliceChangesDocument,
+        responses=NOT_FOUND_RESPONSE,
+    )
+    def read_slice_changes(
+        view: ResourceName,
+        version: ResourceName,
+        other: ResourceName,
+        split: SplitQuery = "validation",
+    ) -> Response:
         """Compare both versions on the slices where either has more errors."""
         first_version, second_version = find_version_pair(view, version, other, split)
         split_index = SPLITS.index(split)
-        waiting = [which for which in (first_version.results(), second_version.results()) if which.image_stats_cache.get_or_start(split_index) is None]
-        progress = [which.image_stats_cache.progress(split_index) for which in (first_version.results(), second_version.results())]
+        waiting = [
+            which
+            for which in (first_version.results(), second_version.results())
+            if which.image_stats_cache.get_or_start(split_index) is None
+        ]
+        progress = [
+            which.image_stats_cache.progress(split_index)
+            for which in (first_version.results(), second_version.results())
+        ]
         analyzed_count, total_count = (sum(counts) for counts in zip(*progress, strict=True))
         if waiting:
             return json_response(SliceChangesDocument([], analyzed_count, total_count, False))
-        return json_response(SliceChangesDocument(compare_slices(first_version.name, first_version.results(), second_version.name, second_version.results(), split), analyzed_count, total_count, True))
+        return json_response(
+            SliceChangesDocument(
+                compare_slices(
+                    first_version.name,
+                    first_version.results(),
+                    second_version.name,
+                    second_version.results(),
+                    split,
+                ),
+                analyzed_count,
+                total_count,
+                True,
+            )
+        )
 
-    def find_version_pair(view: str, version: str, other: str, split: Split) -> tuple[Version, Version]:
-        first_version, second_version = find_version(workspace, view, version)[0], find_version(workspace, view, other)[0]
+    def find_version_pair(
+        view: str, version: str, other: str, split: Split
+    ) -> tuple[Version, Version]:
+        first_version, second_version = (
+            find_version(workspace, view, version)[0],
+            find_version(workspace, view, other)[0],
+        )
         first_version.results().split_index(split)
         second_version.results().split_index(split)
         return first_version, second_version
@@ -50,9 +101,13 @@ def comparison_routes(workspace: Workspace) -> APIRouter:
 
 
 CHANGE_GALLERIES: tuple[tuple[str, bool, Tab], ...] = (
-    ("fixed", False, "extra"), ("broken", True, "extra"), ("still_wrong", True, "extra"), ("both_right", True, "matched"),
-    ("alarm_gone", False, "missing"), ("alarm_new", True, "missing"),
-)  # fmt: skip
+    ("fixed", False, "extra"),
+    ("broken", True, "extra"),
+    ("still_wrong", True, "extra"),
+    ("both_right", True, "matched"),
+    ("alarm_gone", False, "missing"),
+    ("alarm_new", True, "missing"),
+)
 """The kind of change, whether the later version shows it, and the tab."""
 
 
@@ -64,15 +119,44 @@ def comparison_document(a: Version, b: Version, split: Split) -> ComparisonDocum
         linked_version, reference_version = (b, a) if in_later_version else (a, b)
         loaded = linked_version.results()
         filter_clause = f"versus:{reference_version.name}={change_name}"
-        rows = loaded.filtered_rows(loaded.selection(tab, split_index, None, loaded.evaluation.optimal_thresholds, False), (filter_clause,))
+        rows = loaded.filtered_rows(
+            loaded.selection(tab, split_index, None, loaded.evaluation.optimal_thresholds, False),
+            (filter_clause,),
+        )
         assert rows is not None
-        item_columns = loaded.evaluation.annotations if tab == "extra" else loaded.evaluation.predictions
-        concept_counts = np.bincount(item_columns.concept[rows], minlength=len(loaded.evaluation.concepts)).tolist()
-        links.append(GalleryLink(change_name, linked_version.name, tab, filter_clause, len(rows), None))
-        links += [GalleryLink(change_name, linked_version.name, tab, filter_clause, concept_counts[concept_index], loaded.evaluation.concepts[concept_index]) for concept_index in np.flatnonzero(concept_counts)]
+        item_columns = (
+            loaded.evaluation.annotations if tab == "extra" else loaded.evaluation.predictions
+        )
+        concept_counts = np.bincount(
+            item_columns.concept[rows], minlength=len(loaded.evaluation.concepts)
+        ).tolist()
+        links.append(
+            GalleryLink(change_name, linked_version.name, tab, filter_clause, len(rows), None)
+        )
+        links += [
+            GalleryLink(
+                change_name,
+                linked_version.name,
+                tab,
+                filter_clause,
+                concept_counts[concept_index],
+                loaded.evaluation.concepts[concept_index],
+            )
+            for concept_index in np.flatnonzero(concept_counts)
+        ]
     before, after = (split_operating_point(version.results(), split_index) for version in (a, b))
     return ComparisonDocument(
-        found.a, found.b, split, found.images, found.overall, found.concepts, found.warnings, links, before, after, describe_change(found.overall)
+        found.a,
+        found.b,
+        split,
+        found.images,
+        found.overall,
+        found.concepts,
+        found.warnings,
+        links,
+        before,
+        after,
+        describe_change(found.overall),
     )
 
 

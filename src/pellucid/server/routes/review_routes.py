@@ -24,7 +24,14 @@ from pellucid.results.results import Results
 from pellucid.review.corrected import locate_decisions
 from pellucid.review.events import VERDICT_ACTIONS, Decision, DecisionLog
 from pellucid.review.resolve import Edit
-from pellucid.server.dependencies import NOT_FOUND_RESPONSE, ResourceName, json_response, validate_concept, find_version, effective_thresholds
+from pellucid.server.dependencies import (
+    NOT_FOUND_RESPONSE,
+    ResourceName,
+    json_response,
+    validate_concept,
+    find_version,
+    effective_thresholds,
+)
 from pellucid.server.schemas.gallery_schema import PageItem
 from pellucid.server.schemas.review_schema import (
     UndoRequest,
@@ -43,7 +50,7 @@ from pellucid.server.schemas.review_schema import (
     RevertRequest,
     ReviewerDocument,
     SessionRequest,
-)  # fmt: skip
+)
 from pellucid.server.serializers import VersionImages, page_item
 
 LEASE_SECONDS = 90.0
@@ -53,107 +60,218 @@ QUEUE_PAGE_SIZE = 200
 
 
 def review_routes(workspace: Workspace, who_header: str | None) -> APIRouter:
-    """who_header: the header in which an authenticating proxy sends the user name; if set, names sent by the page are ignored."""
+    """who_header: the header in which an authenticating proxy sends the user name; if set, names
+    sent by the page are ignored."""
     router = APIRouter()
 
     def reviewer_name(request: Request, submitted_name: str) -> str:
         return submitted_name if who_header is None else request.headers.get(who_header, "")
 
-    @router.post("/api/views/{view}/versions/{version}/decisions", response_model=ReviewOutcomeDocument, responses=NOT_FOUND_RESPONSE)
-    def decide(view: ResourceName, version: ResourceName, body: DecisionRequest, request: Request) -> Response:
-        """Record a verdict on items: annotation wrong, right or unsure. Responds once the decision is stored durably."""
+    @router.post(
+        "/api/views/{view}/versions/{version}/decisions",
+        response_model=ReviewOutcomeDocument,
+        responses=NOT_FOUND_RESPONSE,
+    )
+    def decide(
+        view: ResourceName, version: ResourceName, body: DecisionRequest, request: Request
+    ) -> Response:
+        """Record a verdict on items: annotation wrong, right or unsure. Responds once the decision
+        is stored durably."""
         evaluated_version, results = find_version(workspace, view, version)
         reviews = evaluated_version.view.reviews
         visible_results = results.with_corrections(reviews.log) if body.corrected else results
         edit = Edit(body.concept, body.box, body.value, body.replaces)
         outcome = reviews.decide(
-            evaluated_version, [convert_item_reference(item) for item in body.items], body.verdict, reviewer_name(request, body.who), edit, body.reason, body.batch,
-            body.seen, visible_results,
-        )  # fmt: skip
+            evaluated_version,
+            [convert_item_reference(item) for item in body.items],
+            body.verdict,
+            reviewer_name(request, body.who),
+            edit,
+            body.reason,
+            body.batch,
+            body.seen,
+            visible_results,
+        )
         return json_response(review_outcome_document(reviews, outcome))
 
-    @router.post("/api/views/{view}/versions/{version}/comments", response_model=ReviewOutcomeDocument, responses=NOT_FOUND_RESPONSE)
-    def comment(view: ResourceName, version: ResourceName, body: CommentRequest, request: Request) -> Response:
+    @router.post(
+        "/api/views/{view}/versions/{version}/comments",
+        response_model=ReviewOutcomeDocument,
+        responses=NOT_FOUND_RESPONSE,
+    )
+    def comment(
+        view: ResourceName, version: ResourceName, body: CommentRequest, request: Request
+    ) -> Response:
         """Add a comment to an item."""
         evaluated_version, results = find_version(workspace, view, version)
         reviews = evaluated_version.view.reviews
         visible_results = results.with_corrections(reviews.log) if body.corrected else results
-        return json_response(review_outcome_document(reviews, reviews.comment(evaluated_version, convert_item_reference(body.item), reviewer_name(request, body.who), body.text, visible_results)))
+        return json_response(
+            review_outcome_document(
+                reviews,
+                reviews.comment(
+                    evaluated_version,
+                    convert_item_reference(body.item),
+                    reviewer_name(request, body.who),
+                    body.text,
+                    visible_results,
+                ),
+            )
+        )
 
-    @router.post("/api/views/{view}/undo", response_model=ReviewOutcomeDocument, responses=NOT_FOUND_RESPONSE)
+    @router.post(
+        "/api/views/{view}/undo", response_model=ReviewOutcomeDocument, responses=NOT_FOUND_RESPONSE
+    )
     def undo(view: ResourceName, body: UndoRequest, request: Request) -> Response:
         """Undo the reviewer's last action, if any."""
         reviews = workspace.view(view).reviews
-        check_reset_permission(request, reviews.log, reviews.log.next_undo(reviewer_name(request, body.who)))
-        return json_response(review_outcome_document(reviews, reviews.undo(reviewer_name(request, body.who), body.batch)))
+        check_reset_permission(
+            request, reviews.log, reviews.log.next_undo(reviewer_name(request, body.who))
+        )
+        return json_response(
+            review_outcome_document(
+                reviews, reviews.undo(reviewer_name(request, body.who), body.batch)
+            )
+        )
 
-    @router.post("/api/views/{view}/redo", response_model=ReviewOutcomeDocument, responses=NOT_FOUND_RESPONSE)
+    @router.post(
+        "/api/views/{view}/redo", response_model=ReviewOutcomeDocument, responses=NOT_FOUND_RESPONSE
+    )
     def redo(view: ResourceName, body: UndoRequest, request: Request) -> Response:
         """Redo the action the reviewer undid last."""
         reviews = workspace.view(view).reviews
-        check_reset_permission(request, reviews.log, reviews.log.next_redo(reviewer_name(request, body.who)))
-        return json_response(review_outcome_document(reviews, reviews.redo(reviewer_name(request, body.who), body.batch)))
+        check_reset_permission(
+            request, reviews.log, reviews.log.next_redo(reviewer_name(request, body.who))
+        )
+        return json_response(
+            review_outcome_document(
+                reviews, reviews.redo(reviewer_name(request, body.who), body.batch)
+            )
+        )
 
-    @router.post("/api/views/{view}/history/{row}/revert", response_model=ReviewOutcomeDocument, responses=NOT_FOUND_RESPONSE)
+    @router.post(
+        "/api/views/{view}/history/{row}/revert",
+        response_model=ReviewOutcomeDocument,
+        responses=NOT_FOUND_RESPONSE,
+    )
     def revert(view: ResourceName, row: int, body: RevertRequest, request: Request) -> Response:
         """Revert any decision. Only an owner may revert a new review round."""
         reviews = workspace.view(view).reviews
         check_reset_permission(request, reviews.log, [row])
-        return json_response(review_outcome_document(reviews, reviews.revert(row, reviewer_name(request, body.who), body.reason)))
+        return json_response(
+            review_outcome_document(
+                reviews, reviews.revert(row, reviewer_name(request, body.who), body.reason)
+            )
+        )
 
-    @router.post("/api/views/{view}/reset", response_model=ReviewOutcomeDocument, responses=NOT_FOUND_RESPONSE)
+    @router.post(
+        "/api/views/{view}/reset",
+        response_model=ReviewOutcomeDocument,
+        responses=NOT_FOUND_RESPONSE,
+    )
     def reset(view: ResourceName, body: RevertRequest, request: Request) -> Response:
         """Start a new review round: nothing counts as reviewed any more; corrections are kept."""
         reviews = workspace.view(view).reviews
-        return json_response(review_outcome_document(reviews, reviews.reset(reviewer_name(request, body.who), body.reason)))
+        return json_response(
+            review_outcome_document(
+                reviews, reviews.reset(reviewer_name(request, body.who), body.reason)
+            )
+        )
 
-    @router.get("/api/views/{view}/history", response_model=HistoryDocument, responses=NOT_FOUND_RESPONSE)
+    @router.get(
+        "/api/views/{view}/history", response_model=HistoryDocument, responses=NOT_FOUND_RESPONSE
+    )
     def history(
-        view: ResourceName, image: Annotated[str | None, Query(max_length=4_000)] = None,
-        who: Annotated[str | None, Query(max_length=200)] = None, day: Annotated[str | None, Query(pattern=r"^\d{4}-\d\d-\d\d$")] = None,
-        offset: Annotated[int, Query(ge=0, le=1 << 40)] = 0, limit: Annotated[int, Query(ge=0, le=1_000)] = 100,
-    ) -> Response:  # fmt: skip
+        view: ResourceName,
+        image: Annotated[str | None, Query(max_length=4_000)] = None,
+        who: Annotated[str | None, Query(max_length=200)] = None,
+        day: Annotated[str | None, Query(pattern=r"^\d{4}-\d\d-\d\d$")] = None,
+        offset: Annotated[int, Query(ge=0, le=1 << 40)] = 0,
+        limit: Annotated[int, Query(ge=0, le=1_000)] = 100,
+    ) -> Response:
         """The decisions, newest first; optionally of one image, person or day."""
         reviews = workspace.view(view).reviews
         decisions = reviews.history(image, who, day)[::-1]
-        history_rows = [history_row(reviews.log, decision) for decision in decisions[offset : offset + limit]]
+        history_rows = [
+            history_row(reviews.log, decision) for decision in decisions[offset : offset + limit]
+        ]
         return json_response(HistoryDocument(len(decisions), offset, history_rows))
 
-    @router.get("/api/views/{view}/progress", response_model=ProgressDocument, responses=NOT_FOUND_RESPONSE)
+    @router.get(
+        "/api/views/{view}/progress", response_model=ProgressDocument, responses=NOT_FOUND_RESPONSE
+    )
     def progress(
-        view: ResourceName, request: Request, after: Annotated[int, Query(ge=0, le=1 << 60)] = 0,
-        me: Annotated[str, Query(max_length=200)] = "", session: Annotated[str, Query(max_length=64)] = "",
-    ) -> Response:  # fmt: skip
+        view: ResourceName,
+        request: Request,
+        after: Annotated[int, Query(ge=0, le=1 << 60)] = 0,
+        me: Annotated[str, Query(max_length=200)] = "",
+        session: Annotated[str, Query(max_length=64)] = "",
+    ) -> Response:
         """Review progress, polled every few seconds; also renews the session's leases."""
         reviews = workspace.view(view).reviews
         if session:
             reviews.renew(session, LEASE_SECONDS)
-        return json_response(progress_document(reviews, after, " ".join(reviewer_name(request, me).split()), session, who_header is not None))
+        return json_response(
+            progress_document(
+                reviews,
+                after,
+                " ".join(reviewer_name(request, me).split()),
+                session,
+                who_header is not None,
+            )
+        )
 
-    @router.post("/api/views/{view}/versions/{version}/queue", response_model=QueueDocument, responses=NOT_FOUND_RESPONSE)
-    def queue(view: ResourceName, version: ResourceName, body: QueueRequest, request: Request) -> Response:
+    @router.post(
+        "/api/views/{view}/versions/{version}/queue",
+        response_model=QueueDocument,
+        responses=NOT_FOUND_RESPONSE,
+    )
+    def queue(
+        view: ResourceName, version: ResourceName, body: QueueRequest, request: Request
+    ) -> Response:
         """Lease items to review."""
         evaluated_version, results = find_version(workspace, view, version)
-        return json_response(queue_document(evaluated_version, results, body, reviewer_name(request, body.who)))
+        return json_response(
+            queue_document(evaluated_version, results, body, reviewer_name(request, body.who))
+        )
 
-    @router.post("/api/views/{view}/queue/end", response_model=None, status_code=204, responses=NOT_FOUND_RESPONSE)
+    @router.post(
+        "/api/views/{view}/queue/end",
+        response_model=None,
+        status_code=204,
+        responses=NOT_FOUND_RESPONSE,
+    )
     def release_session(view: ResourceName, body: SessionRequest) -> Response:
         """Release all leases of the session; called when the page closes."""
         workspace.view(view).reviews.release(body.session)
         return Response(status_code=204)
 
-    @router.get("/api/views/{view}/versions/{version}/effect", response_model=EffectDocument, responses=NOT_FOUND_RESPONSE)
-    def effect(view: ResourceName, version: ResourceName, split: Annotated[Split, Query()] = "validation") -> Response:
+    @router.get(
+        "/api/views/{view}/versions/{version}/effect",
+        response_model=EffectDocument,
+        responses=NOT_FOUND_RESPONSE,
+    )
+    def effect(
+        view: ResourceName, version: ResourceName, split: Annotated[Split, Query()] = "validation"
+    ) -> Response:
         """Compare the metrics with original and with corrected annotations."""
         evaluated_version, results = find_version(workspace, view, version)
-        return json_response(effect_document(results, evaluated_version.decision_log, SPLITS.index(split)))
+        return json_response(
+            effect_document(results, evaluated_version.decision_log, SPLITS.index(split))
+        )
 
     return router
 
 
-def check_reset_permission(request: Request, decision_log: DecisionLog, decision_ids: list[int]) -> None:
+def check_reset_permission(
+    request: Request, decision_log: DecisionLog, decision_ids: list[int]
+) -> None:
     """Only owners may start, revert or restore a review round."""
-    has_reset = any(decision_id in decision_log.decisions and decision_log.decisions[decision_id].action == "reset" for decision_id in decision_ids)
+    has_reset = any(
+        decision_id in decision_log.decisions
+        and decision_log.decisions[decision_id].action == "reset"
+        for decision_id in decision_ids
+    )
     if has_reset and request.state.role != "owner":
         raise HTTPException(403, "Only an owner may revert or restore a review round.")
 
@@ -164,39 +282,89 @@ def convert_item_reference(item: ItemReference) -> ItemRef:
 
 def history_row(decision_log: DecisionLog, decision: Decision) -> HistoryRow:
     decision = describe_reverted(decision_log, decision)
-    labels_before, labels_after = ([LabelDocument(**asdict(label)) for label in labels] for labels in (decision.before, decision.after))
+    labels_before, labels_after = (
+        [LabelDocument(**asdict(label)) for label in labels]
+        for labels in (decision.before, decision.after)
+    )
     return HistoryRow(
-        decision.id, decision.when, decision.who, decision.action, decision.image, decision.concept, decision.side, decision.box, labels_before, labels_after, decision.reason, decision.version,
-        decision.reverts, decision_log.is_active(decision.id), decision_log.is_current(decision.id),
-    )  # fmt: skip
+        decision.id,
+        decision.when,
+        decision.who,
+        decision.action,
+        decision.image,
+        decision.concept,
+        decision.side,
+        decision.box,
+        labels_before,
+        labels_after,
+        decision.reason,
+        decision.version,
+        decision.reverts,
+        decision_log.is_active(decision.id),
+        decision_log.is_current(decision.id),
+    )
 
 
 def review_outcome_document(reviews: Reviews, outcome: ReviewOutcome) -> ReviewOutcomeDocument:
     decision_log = reviews.log
-    return ReviewOutcomeDocument([history_row(decision_log, decision) for decision in outcome.decisions], [history_row(decision_log, decision) for decision in outcome.conflicts], decision_log.head)
+    return ReviewOutcomeDocument(
+        [history_row(decision_log, decision) for decision in outcome.decisions],
+        [history_row(decision_log, decision) for decision in outcome.conflicts],
+        decision_log.head,
+    )
 
 
-def progress_document(reviews: Reviews, after: int, reviewer: str, session_key: str, has_proxy: bool) -> ProgressDocument:
+def progress_document(
+    reviews: Reviews, after: int, reviewer: str, session_key: str, has_proxy: bool
+) -> ProgressDocument:
     decision_log = reviews.log
     verdict_counts = decision_log.verdicts_by_reviewer()
-    reviewers = [ReviewerDocument(reviewer_name, decision_count, last_decision) for reviewer_name, (decision_count, last_decision) in verdict_counts.items()]
-    new_verdicts = [decision for decision in decision_log.newer_decisions(after) if decision.who != reviewer and decision.action in VERDICT_ACTIONS]
-    overruling_decisions = [decision for decision in new_verdicts if any(overruled_decision.who == reviewer and overruled_decision.id < decision.id for overruled_decision in overruled_verdicts(decision_log, decision, 0))]
+    reviewers = [
+        ReviewerDocument(reviewer_name, decision_count, last_decision)
+        for reviewer_name, (decision_count, last_decision) in verdict_counts.items()
+    ]
+    new_verdicts = [
+        decision
+        for decision in decision_log.newer_decisions(after)
+        if decision.who != reviewer and decision.action in VERDICT_ACTIONS
+    ]
+    overruling_decisions = [
+        decision
+        for decision in new_verdicts
+        if any(
+            overruled_decision.who == reviewer and overruled_decision.id < decision.id
+            for overruled_decision in overruled_verdicts(decision_log, decision, 0)
+        )
+    ]
     return ProgressDocument(
-        decision_log.head, reviewer if has_proxy else None, reviewers, [history_row(decision_log, decision) for decision in overruling_decisions], len(decision_log.next_undo(reviewer)),
-        len(decision_log.next_redo(reviewer)), len(reviews.leased_elsewhere(session_key)),
-    )  # fmt: skip
+        decision_log.head,
+        reviewer if has_proxy else None,
+        reviewers,
+        [history_row(decision_log, decision) for decision in overruling_decisions],
+        len(decision_log.next_undo(reviewer)),
+        len(decision_log.next_redo(reviewer)),
+        len(reviews.leased_elsewhere(session_key)),
+    )
 
 
-def queue_document(version: Version, results: Results, queue_request: QueueRequest, reviewer: str) -> QueueDocument:
+def queue_document(
+    version: Version, results: Results, queue_request: QueueRequest, reviewer: str
+) -> QueueDocument:
     """Lease the first unleased items of the list, after releasing the returned ones."""
     reviews = version.view.reviews
     if queue_request.give_back is not None:
-        reviews.release(queue_request.session, [convert_item_reference(returned_item) for returned_item in queue_request.give_back])
+        reviews.release(
+            queue_request.session,
+            [convert_item_reference(returned_item) for returned_item in queue_request.give_back],
+        )
     decision_log = reviews.log
     visible_results = results.with_corrections(decision_log) if queue_request.corrected else results
     selection = visible_results.selection(
-        queue_request.tab, SPLITS.index(queue_request.split), validate_concept(visible_results, queue_request.concept), effective_thresholds(visible_results, queue_request.at), reverse=False
+        queue_request.tab,
+        SPLITS.index(queue_request.split),
+        validate_concept(visible_results, queue_request.concept),
+        effective_thresholds(visible_results, queue_request.at),
+        reverse=False,
     )
     list_view = visible_results.list_view(selection, queue_request.order, "new", decision_log)
     queue_items: list[PageItem] = []
@@ -205,24 +373,65 @@ def queue_document(version: Version, results: Results, queue_request: QueueReque
         page_rows = list_view.page(offset, QUEUE_PAGE_SIZE)
         items = build_items(list_view, page_rows, offset)
         offset += len(page_rows)
-        leased_positions = reviews.lease(queue_request.session, reviewer, [item_ref(item) for item in items], LEASE_SECONDS, queue_request.take - len(queue_items))
-        queue_items += [page_item(visible_results, list_view, version_images, int(page_rows[position]), items[position], decision_log) for position in leased_positions]
-    return QueueDocument(queue_items, list_view.total, len(reviews.leased_elsewhere(queue_request.session)))
+        leased_positions = reviews.lease(
+            queue_request.session,
+            reviewer,
+            [item_ref(item) for item in items],
+            LEASE_SECONDS,
+            queue_request.take - len(queue_items),
+        )
+        queue_items += [
+            page_item(
+                visible_results,
+                list_view,
+                version_images,
+                int(page_rows[position]),
+                items[position],
+                decision_log,
+            )
+            for position in leased_positions
+        ]
+    return QueueDocument(
+        queue_items, list_view.total, len(reviews.leased_elsewhere(queue_request.session))
+    )
 
 
-def effect_document(results: Results, decision_log: DecisionLog, split_index: int) -> EffectDocument:
+def effect_document(
+    results: Results, decision_log: DecisionLog, split_index: int
+) -> EffectDocument:
     corrected_results = results.with_corrections(decision_log)
     original_evaluation, corrected_evaluation = results.evaluation, corrected_results.evaluation
-    located_decisions = locate_decisions(results.image_locator, [decision for decision in decision_log.current_decisions() if decision.is_edit])
-    correction_counts = Counter(concept_name for _, decision in located_decisions for concept_name in {label.concept for label in (*decision.before, *decision.after)})
+    located_decisions = locate_decisions(
+        results.image_locator,
+        [decision for decision in decision_log.current_decisions() if decision.is_edit],
+    )
+    correction_counts = Counter(
+        concept_name
+        for _, decision in located_decisions
+        for concept_name in {label.concept for label in (*decision.before, *decision.after)}
+    )
     original_errors, corrected_errors = (
-        counts.fp + counts.fn for counts in (count_outcomes(evaluation, split_index, evaluation.optimal_thresholds) for evaluation in (original_evaluation, corrected_evaluation))
-    )  # fmt: skip
+        counts.fp + counts.fn
+        for counts in (
+            count_outcomes(evaluation, split_index, evaluation.optimal_thresholds)
+            for evaluation in (original_evaluation, corrected_evaluation)
+        )
+    )
     concept_effects = [
         EffectConcept(
-            concept_index, int(original_errors[concept_index]), int(corrected_errors[concept_index]), original_evaluation.thresholds[concept_index].value, corrected_evaluation.thresholds[concept_index].value,
+            concept_index,
+            int(original_errors[concept_index]),
+            int(corrected_errors[concept_index]),
+            original_evaluation.thresholds[concept_index].value,
+            corrected_evaluation.thresholds[concept_index].value,
             correction_counts[concept_name],
         )
         for concept_index, concept_name in enumerate(original_evaluation.concepts)
-    ]  # fmt: skip
-    return EffectDocument(len(located_decisions), corrected_results.not_applied, int(original_errors.sum()), int(corrected_errors.sum()), concept_effects)
+    ]
+    return EffectDocument(
+        len(located_decisions),
+        corrected_results.not_applied,
+        int(original_errors.sum()),
+        int(corrected_errors.sum()),
+        concept_effects,
+    )

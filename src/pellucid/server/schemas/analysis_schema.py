@@ -60,7 +60,8 @@ class ConfusionDocument:
 
 @dataclass(frozen=True)
 class SliceDocument:
-    """concept: its index, null for all · tab: where the errors are listed · only: filters that select them."""
+    """concept: its index, null for all · tab: where the errors are listed · only: filters that
+    select them."""
 
     sentence: str
     where: str
@@ -79,7 +80,8 @@ class SliceDocument:
 
 @dataclass(frozen=True)
 class SlicesDocument:
-    """read, of: images analyzed so far; until all are, slices use metadata columns only · sampled: whether some images are left out."""
+    """read, of: images analyzed so far; until all are, slices use metadata columns only · sampled:
+    whether some images are left out."""
 
     slices: list[SliceDocument]
     read: int
@@ -90,7 +92,8 @@ class SlicesDocument:
 
 @dataclass(frozen=True)
 class PointDocument:
-    """x, y: 0 to 1 · row: index in the predictions, or in the annotations if `annotation` · group: from 1, 0 for none."""
+    """x, y: 0 to 1 · row: index in the predictions, or in the annotations if `annotation` · group:
+    from 1, 0 for none."""
 
     x: float
     y: float
@@ -103,7 +106,8 @@ class PointDocument:
 
 @dataclass(frozen=True)
 class GroupDocument:
-    """A group of similar items. examples: URLs of crops · concepts: the most frequent, with counts."""
+    """A group of similar items. examples: URLs of crops · concepts: the most frequent, with
+    counts."""
 
     group: int
     matched: int
@@ -115,7 +119,8 @@ class GroupDocument:
 
 @dataclass(frozen=True)
 class MapDocument:
-    """read, of, ready, sampled: see SlicesDocument · source: of the features · points: a random sample of `total` items."""
+    """read, of, ready, sampled: see SlicesDocument · source: of the features · points: a random
+    sample of `total` items."""
 
     points: list[PointDocument]
     groups: list[GroupDocument]
@@ -141,8 +146,8 @@ class GalleryLink:
 
 @dataclass(frozen=True)
 class ComparisonDocument:
-    """See workspace.comparison. galleries: lists of changed items, for all concepts (concept null) and for each ·
-    figures_a, figures_b: of the whole split, at the thresholds."""
+    """See workspace.comparison. galleries: lists of changed items, for all concepts (concept null)
+    and for each · figures_a, figures_b: of the whole split, at the thresholds."""
 
     a: str
     b: str

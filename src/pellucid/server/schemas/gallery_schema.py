@@ -1,4 +1,5 @@
-"""Response schemas of the main API. The page's TypeScript types are generated from them via OpenAPI."""
+"""Response schemas of the main API. The page's TypeScript types are generated from them via
+OpenAPI."""
 
 from __future__ import annotations
 
@@ -90,8 +91,9 @@ class TabCounts:
 
 @dataclass(frozen=True)
 class ConceptDocument:
-    """One concept at its threshold. equally_good, optimal, support: from validation, independent of user thresholds ·
-    all, over: number of items in the tab All, and of those at or above the threshold · reviewed, unsure: per tab."""
+    """One concept at its threshold. equally_good, optimal, support: from validation, independent
+    of user thresholds · all, over: number of items in the tab All, and of those at or above the
+    threshold · reviewed, unsure: per tab."""
 
     threshold: float
     optimal: float
@@ -109,8 +111,8 @@ class ConceptDocument:
 
 @dataclass(frozen=True)
 class FiguresDocument:
-    """concepts: in the version's order · all_items, all_reviewed, all_unsure: counts in All over all concepts · head: the
-    id of the last decision applied."""
+    """concepts: in the version's order · all_items, all_reviewed, all_unsure: counts in All over
+    all concepts · head: the id of the last decision applied."""
 
     concepts: list[ConceptDocument]
     all_items: int
@@ -131,9 +133,11 @@ class HistogramDocument:
 
 @dataclass(frozen=True)
 class Partner:
-    """The counterpart of an item: the annotation it matched or is inside of, or the closest prediction.
+    """The counterpart of an item: the annotation it matched or is inside of, or the closest
+    prediction.
 
-    concept: of the image in classification · kind: `annotation` is drawn dashed, `prediction` solid.
+    concept: of the image in classification · kind: `annotation` is drawn dashed, `prediction`
+    solid.
     """
 
     kind: Literal["annotation", "prediction"]
@@ -156,7 +160,8 @@ class ReviewDocument:
 
 @dataclass(frozen=True)
 class OtherPrediction:
-    """Another version's prediction at or above its threshold. concept: a name, as indices differ between versions."""
+    """Another version's prediction at or above its threshold. concept: a name, as indices differ
+    between versions."""
 
     concept: str
     score: float
@@ -165,8 +170,8 @@ class OtherPrediction:
 
 @dataclass(frozen=True)
 class PageItem:
-    """image: index in the version · over: the outcome at or above the threshold · frame: the part of the
-    image shown · picture: URL of the image; the page appends frame and size."""
+    """image: index in the version · over: the outcome at or above the threshold · frame: the part
+    of the image shown · picture: URL of the image; the page appends frame and size."""
 
     position: int
     row: int
@@ -207,8 +212,8 @@ class PredictedBox:
 
 @dataclass(frozen=True)
 class AnnotatedBox:
-    """An annotation on the image. outcome `ignored`: an ignored region; `negative`: annotated as absent · outline: polygons
-    `x, y, x, y, ...` in pixels, drawn instead of the box."""
+    """An annotation on the image. outcome `ignored`: an ignored region; `negative`: annotated as
+    absent · outline: polygons `x, y, x, y, ...` in pixels, drawn instead of the box."""
 
     row: int
     concept: int
@@ -219,7 +224,8 @@ class AnnotatedBox:
 
 @dataclass(frozen=True)
 class ImageDocument:
-    """width, height: pixels as displayed; 0 if the image cannot be read and no size was declared."""
+    """width, height: pixels as displayed; 0 if the image cannot be read and no size was
+    declared."""
 
     image: int
     path: str

@@ -32,8 +32,8 @@ MAX_ITEMS_PER_REQUEST = 1_000
 
 @dataclass(frozen=True)
 class ItemReference:
-    """An item as shown to the reviewer. concept: by name; side: `annotated` for items of the tab Extra; score: distinguishes equal
-    boxes."""
+    """An item as shown to the reviewer. concept: by name; side: `annotated` for items of the tab
+    Extra; score: distinguishes equal boxes."""
 
     image: ImagePath
     concept: ConceptName
@@ -44,9 +44,10 @@ class ItemReference:
 
 @dataclass(frozen=True)
 class DecisionRequest:
-    """One verdict on one or more items. concept, box, value: the corrected annotation, if the verdict alone does not define it ·
-    replaces: an added box replaces the annotation it overlaps · batch: an idempotency key ·
-    seen: id of the last decision the reviewer had seen · corrected: the reviewer viewed the corrected version."""
+    """One verdict on one or more items. concept, box, value: the corrected annotation, if the
+    verdict alone does not define it · replaces: an added box replaces the annotation it overlaps ·
+    batch: an idempotency key · seen: id of the last decision the reviewer had seen · corrected:
+    the reviewer viewed the corrected version."""
 
     items: Annotated[list[ItemReference], Field(min_length=1, max_length=MAX_ITEMS_PER_REQUEST)]
     verdict: Verdict
@@ -85,7 +86,8 @@ class RevertRequest:
 
 @dataclass(frozen=True)
 class QueueRequest:
-    """Request items that no other reviewer has leased. give_back: items to release · take: number of items to lease."""
+    """Request items that no other reviewer has leased. give_back: items to release · take: number
+    of items to lease."""
 
     session: ClientKey
     who: ReviewerName
@@ -113,7 +115,8 @@ class LabelDocument:
 
 @dataclass(frozen=True)
 class HistoryRow:
-    """One decision in the history. on: whether it is active; standing: whether it is the current decision on its item."""
+    """One decision in the history. on: whether it is active; standing: whether it is the current
+    decision on its item."""
 
     id: int
     when: str
@@ -143,8 +146,8 @@ class HistoryDocument:
 
 @dataclass(frozen=True)
 class ReviewOutcomeDocument:
-    """The result of a review action. conflicts: earlier decisions of others on the same items that the reviewer had not seen; the
-    new ones take precedence."""
+    """The result of a review action. conflicts: earlier decisions of others on the same items that
+    the reviewer had not seen; the new ones take precedence."""
 
     rows: list[HistoryRow]
     conflicts: list[HistoryRow]
@@ -160,9 +163,9 @@ class ReviewerDocument:
 
 @dataclass(frozen=True)
 class ProgressDocument:
-    """Review progress. head: id of the last decision · reviewers: those with current decisions · contradicted: decisions of others,
-    after the given id, on items this reviewer had decided on · undo, redo: items affected by the next undo or redo · leased: items
-    leased by others."""
+    """Review progress. head: id of the last decision · reviewers: those with current decisions ·
+    contradicted: decisions of others, after the given id, on items this reviewer had decided on ·
+    undo, redo: items affected by the next undo or redo · leased: items leased by others."""
 
     head: int
     me: str | None
@@ -175,7 +178,8 @@ class ProgressDocument:
 
 @dataclass(frozen=True)
 class QueueDocument:
-    """items: newly leased · left: number of undecided items in the list · waiting: number of those leased by others."""
+    """items: newly leased · left: number of undecided items in the list · waiting: number of those
+    leased by others."""
 
     items: list[PageItem]
     left: int
@@ -184,7 +188,8 @@ class QueueDocument:
 
 @dataclass(frozen=True)
 class EffectConcept:
-    """A concept's errors on the split and its threshold, with original and corrected annotations."""
+    """A concept's errors on the split and its threshold, with original and corrected
+    annotations."""
 
     concept: int
     errors: int
@@ -196,8 +201,8 @@ class EffectConcept:
 
 @dataclass(frozen=True)
 class EffectDocument:
-    """Effect of the corrections on a version's metrics. corrections: decisions that change annotations of its images ·
-    not_applied: those whose annotation or image no longer exists."""
+    """Effect of the corrections on a version's metrics. corrections: decisions that change
+    annotations of its images · not_applied: those whose annotation or image no longer exists."""
 
     corrections: int
     not_applied: int
