@@ -17,7 +17,7 @@ from pellucid.storage.errors import InvalidNameError
 from pellucid.storage.names import checked_name
 
 
-def open(folder: str | Path, reviews: str | None = None) -> Workspace:  # noqa: A001 (public name: pellucid.open)
+def open(folder: str | Path, reviews: str | None = None) -> Workspace:
     """Open the workspace in the folder; it is created by the first write if it does not exist.
 
     reviews: a `postgresql://...` URL to store review decisions in, instead of a file in the

@@ -30,7 +30,7 @@ ABI_VERSION = 1
 
 def load_library() -> ctypes.CDLL | None:
     """Load the library next to this file; None if it was not built or does not fit this machine."""
-    path = os.path.join(os.path.dirname(__file__), "kernel.so")  # noqa: PTH118, PTH120 (the core does not use pathlib)
+    path = os.path.join(os.path.dirname(__file__), "kernel.so")
     try:
         native = ctypes.CDLL(path)
         if native.kernel_version() != ABI_VERSION:

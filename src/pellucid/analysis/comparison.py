@@ -1,7 +1,8 @@
-"""Two versions held side by side on what both were run on, each at its own thresholds.
+"""Compare two versions on the images that both were evaluated on, each at its own thresholds.
 
-The unit is what a person annotated: an image (classification), an image and a concept (tagging), a box that is no ignored region
-(detection). Only units that both versions froze alike are compared. False alarms, which have no annotation, are counted apart.
+The unit is an annotation: an image (classification), an image and concept (tagging), a box that
+is not an ignore region (detection). Only units annotated alike in both versions are compared.
+False positives, without annotation, are counted apart.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ BOTH_RIGHT, FIXED, BROKEN, STILL_WRONG = 0, 1, 2, 3
 
 @dataclass(frozen=True, eq=False)
 class ComparedUnits:
-    """What was compared. image, concept: positions in the first version · row: of the annotation in each version (detection), else -1 ·
-    outcome: BOTH_RIGHT, FIXED, BROKEN or STILL_WRONG."""
+    """The compared units. image, concept: indices in the first version · annotation_row_*: in
+    each version (detection), else -1 · outcome: BOTH_RIGHT, FIXED, BROKEN or STILL_WRONG."""
 
     image: Int64Array
     concept: Int64Array
@@ -40,7 +41,8 @@ class ComparedUnits:
 
 @dataclass(frozen=True, eq=False)
 class UniqueFalsePositives:
-    """False alarms that only one version has: predictions at or over the threshold that match nothing. rows: of its predictions."""
+    """False positives at or above the threshold that only one version has. prediction_rows: of
+    that version."""
 
     prediction_rows: Int64Array
     concepts: Int64Array
@@ -48,8 +50,9 @@ class UniqueFalsePositives:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """gone: false alarms of the first version that the second has not · new: the reverse (concepts as positions in the first version) ·
-    concepts: of both, as positions in the first · unlike: annotations of common images that only one version froze · images: in common."""
+    """removed: false positives only in the first version · added: only in the second (concepts
+    as indices in the first version) · shared_concepts: indices in the first version ·
+    mismatch_count: differing annotations of shared images · image_count: shared."""
 
     units: ComparedUnits
     removed: UniqueFalsePositives
@@ -61,41 +64,66 @@ class Comparison:
 
 @dataclass(frozen=True, eq=False)
 class SharedIndex:
-    """Where the images and concepts of two versions meet. of_b: per image (concept) of the first, its position in the second, else -1."""
+    """Images and concepts shared by two versions. *_in_b: per image (concept) of the first, its
+    index in the second, else -1."""
 
     image_in_b: Int64Array
     concept_in_b: Int64Array
 
 
-def compare_evaluations(a: Evaluation, b: Evaluation, split: int, thresholds_a: Float64Array, thresholds_b: Float64Array) -> Comparison:
-    """a, b: versions of one view. thresholds: one a concept of each."""
+def compare_evaluations(
+    a: Evaluation, b: Evaluation, split: int, thresholds_a: Float64Array, thresholds_b: Float64Array
+) -> Comparison:
+    """a, b: versions of the same view. thresholds: one per concept of each."""
     shared = build_shared_index(a, b, split)
-    comparers = {"detection": compare_boxes, "tagging": compare_tags, "classification": compare_images}
+    comparers = {
+        "detection": compare_boxes,
+        "tagging": compare_tags,
+        "classification": compare_images,
+    }
     units, mismatch_count = comparers[a.kind](a, b, shared, thresholds_a, thresholds_b)
     inverse = invert_shared_index(shared, b)
-    false_positives_a, false_positives_b = (false_positive_rows(version, thresholds) for version, thresholds in ((a, thresholds_a), (b, thresholds_b)))
+    false_positives_a, false_positives_b = (
+        false_positive_rows(version, thresholds)
+        for version, thresholds in ((a, thresholds_a), (b, thresholds_b))
+    )
     removed_rows = unpaired_false_positives(a, false_positives_a, b, false_positives_b, shared)
     added_rows = unpaired_false_positives(b, false_positives_b, a, false_positives_a, inverse)
     shared_concepts = np.flatnonzero(shared.concept_in_b >= 0)
     return Comparison(
-        units, UniqueFalsePositives(removed_rows, np.asarray(a.predictions.concept[removed_rows], np.int64)), UniqueFalsePositives(added_rows, inverse.concept_in_b[b.predictions.concept[added_rows]]),
-        shared_concepts, int((shared.image_in_b >= 0).sum()), mismatch_count,
-    )  # fmt: skip
+        units,
+        UniqueFalsePositives(
+            removed_rows, np.asarray(a.predictions.concept[removed_rows], np.int64)
+        ),
+        UniqueFalsePositives(added_rows, inverse.concept_in_b[b.predictions.concept[added_rows]]),
+        shared_concepts,
+        int((shared.image_in_b >= 0).sum()),
+        mismatch_count,
+    )
 
 
 def build_shared_index(a: Evaluation, b: Evaluation, split: int) -> SharedIndex:
-    """Images of the split that both froze and both were run on; concepts of both, by name."""
+    """Images of the split evaluated in both versions; concepts of both, by name."""
     row_by_path = {path: image_row for image_row, path in enumerate(b.images.path.tolist())}
-    image_in_b = np.array([row_by_path.get(path, -1) for path in a.images.path.tolist()], np.int64).reshape(-1)
+    image_in_b = np.array(
+        [row_by_path.get(path, -1) for path in a.images.path.tolist()], np.int64
+    ).reshape(-1)
     is_comparable_b = (b.coverage != NOT_RUN) & (b.images.split == split)
     is_comparable = (a.coverage != NOT_RUN) & (a.images.split == split) & (image_in_b >= 0)
     is_comparable[is_comparable] &= is_comparable_b[image_in_b[is_comparable]]
-    index_by_concept = {concept_name: concept_index for concept_index, concept_name in enumerate(b.concepts)}
-    return SharedIndex(np.where(is_comparable, image_in_b, -1), np.array([index_by_concept.get(concept_name, -1) for concept_name in a.concepts], np.int64).reshape(-1))
+    index_by_concept = {
+        concept_name: concept_index for concept_index, concept_name in enumerate(b.concepts)
+    }
+    return SharedIndex(
+        np.where(is_comparable, image_in_b, -1),
+        np.array(
+            [index_by_concept.get(concept_name, -1) for concept_name in a.concepts], np.int64
+        ).reshape(-1),
+    )
 
 
 def invert_shared_index(shared: SharedIndex, b: Evaluation) -> SharedIndex:
-    """The same, from the second version's side."""
+    """The inverse mapping, from the second version to the first."""
 
     def invert(forward: Int64Array, size: int) -> Int64Array:
         inverse = np.full(size, -1, np.int64)
@@ -103,50 +131,98 @@ def invert_shared_index(shared: SharedIndex, b: Evaluation) -> SharedIndex:
         inverse[forward[mapped]] = mapped
         return inverse
 
-    return SharedIndex(invert(shared.image_in_b, len(b.images)), invert(shared.concept_in_b, len(b.concepts)))
+    return SharedIndex(
+        invert(shared.image_in_b, len(b.images)), invert(shared.concept_in_b, len(b.concepts))
+    )
 
 
 def unit_outcomes(right_a: BoolArray, right_b: BoolArray) -> Int32Array:
-    return np.where(right_a, np.where(right_b, BOTH_RIGHT, BROKEN), np.where(right_b, FIXED, STILL_WRONG)).astype(np.int32)
+    return np.where(
+        right_a, np.where(right_b, BOTH_RIGHT, BROKEN), np.where(right_b, FIXED, STILL_WRONG)
+    ).astype(np.int32)
 
 
 UnitsAndMismatches = tuple[ComparedUnits, int]
 
 
-def compare_boxes(a: Evaluation, b: Evaluation, shared: SharedIndex, thresholds_a: Float64Array, thresholds_b: Float64Array) -> UnitsAndMismatches:
-    """Boxes that both froze: the same image, concept and sides; of equal ones the first with the first."""
+def compare_boxes(
+    a: Evaluation,
+    b: Evaluation,
+    shared: SharedIndex,
+    thresholds_a: Float64Array,
+    thresholds_b: Float64Array,
+) -> UnitsAndMismatches:
+    """Boxes annotated in both versions: same image, concept, coordinates; duplicates pair in
+    order."""
     keys_a, rows_a = shared_box_keys(a, shared.image_in_b >= 0, shared.concept_in_b >= 0, None)
     inverse = invert_shared_index(shared, b)
     keys_b, rows_b = shared_box_keys(b, inverse.image_in_b >= 0, inverse.concept_in_b >= 0, inverse)
     row_b_by_key = dict(zip(keys_b, rows_b, strict=True))
-    row_pairs = [(row_a, row_b_by_key[key]) for key, row_a in zip(keys_a, rows_a, strict=True) if key in row_b_by_key]
-    annotation_rows_a, annotation_rows_b = (np.array([row_pair[side] for row_pair in row_pairs], np.int64) for side in (0, 1))
-    right_a = a.answer_score[annotation_rows_a] >= thresholds_a[a.annotations.concept[annotation_rows_a]]
-    right_b = b.answer_score[annotation_rows_b] >= thresholds_b[b.annotations.concept[annotation_rows_b]]
-    image, concept = (np.asarray(annotation_column[annotation_rows_a], np.int64) for annotation_column in (a.annotations.image, a.annotations.concept))
-    return ComparedUnits(image, concept, annotation_rows_a, annotation_rows_b, unit_outcomes(right_a, right_b)), len(keys_a) + len(keys_b) - 2 * len(row_pairs)
+    row_pairs = [
+        (row_a, row_b_by_key[key])
+        for key, row_a in zip(keys_a, rows_a, strict=True)
+        if key in row_b_by_key
+    ]
+    annotation_rows_a, annotation_rows_b = (
+        np.array([row_pair[side] for row_pair in row_pairs], np.int64) for side in (0, 1)
+    )
+    right_a = (
+        a.answer_score[annotation_rows_a] >= thresholds_a[a.annotations.concept[annotation_rows_a]]
+    )
+    right_b = (
+        b.answer_score[annotation_rows_b] >= thresholds_b[b.annotations.concept[annotation_rows_b]]
+    )
+    image, concept = (
+        np.asarray(annotation_column[annotation_rows_a], np.int64)
+        for annotation_column in (a.annotations.image, a.annotations.concept)
+    )
+    return ComparedUnits(
+        image, concept, annotation_rows_a, annotation_rows_b, unit_outcomes(right_a, right_b)
+    ), len(keys_a) + len(keys_b) - 2 * len(row_pairs)
 
 
-def shared_box_keys(evaluation: Evaluation, is_shared_image: BoolArray, is_shared_concept: BoolArray, inverse: SharedIndex | None) -> tuple[list[tuple[object, ...]], list[int]]:
-    """What annotated boxes are known by in both versions, and their rows; images and concepts as the first version numbers them."""
+def shared_box_keys(
+    evaluation: Evaluation,
+    is_shared_image: BoolArray,
+    is_shared_concept: BoolArray,
+    inverse: SharedIndex | None,
+) -> tuple[list[tuple[object, ...]], list[int]]:
+    """Keys that identify annotated boxes in both versions, and their rows; images and concepts
+    are indices in the first version."""
     annotations = evaluation.annotations
-    is_counted = annotations.positive & ~annotations.ignore & is_shared_image[annotations.image] & is_shared_concept[annotations.concept]
+    is_counted = (
+        annotations.positive
+        & ~annotations.ignore
+        & is_shared_image[annotations.image]
+        & is_shared_concept[annotations.concept]
+    )
     annotation_rows = np.flatnonzero(is_counted)
     assert annotations.box is not None
-    image, concept = np.asarray(annotations.image[annotation_rows], np.int64), np.asarray(annotations.concept[annotation_rows], np.int64)
+    image, concept = (
+        np.asarray(annotations.image[annotation_rows], np.int64),
+        np.asarray(annotations.concept[annotation_rows], np.int64),
+    )
     if inverse is not None:
         image, concept = inverse.image_in_b[image], inverse.concept_in_b[concept]
     key_counts: dict[tuple[object, ...], int] = {}
     keys: list[tuple[object, ...]] = []
-    for key in zip(image.tolist(), concept.tolist(), *annotations.box[annotation_rows].T.tolist(), strict=True):
+    for key in zip(
+        image.tolist(), concept.tolist(), *annotations.box[annotation_rows].T.tolist(), strict=True
+    ):
         occurrence = key_counts.get(key, 0)
         key_counts[key] = occurrence + 1
         keys.append((*key, occurrence))
     return keys, annotation_rows.tolist()
 
 
-def compare_images(a: Evaluation, b: Evaluation, shared: SharedIndex, thresholds_a: Float64Array, thresholds_b: Float64Array) -> UnitsAndMismatches:
-    """Images that both froze with the same concept."""
+def compare_images(
+    a: Evaluation,
+    b: Evaluation,
+    shared: SharedIndex,
+    thresholds_a: Float64Array,
+    thresholds_b: Float64Array,
+) -> UnitsAndMismatches:
+    """Images annotated with the same concept in both versions."""
     labels_a, labels_b = (image_labels(version) for version in (a, b))
     image_rows_a = np.flatnonzero((shared.image_in_b >= 0) & (labels_a >= 0))
     image_rows_b = shared.image_in_b[image_rows_a]
@@ -156,10 +232,15 @@ def compare_images(a: Evaluation, b: Evaluation, shared: SharedIndex, thresholds
     image_rows_a, image_rows_b = image_rows_a[is_same], image_rows_b[is_same]
     right_a, right_b = (
         image_predictions(version, thresholds)[image_rows] == labels[image_rows]
-        for version, thresholds, labels, image_rows in ((a, thresholds_a, labels_a, image_rows_a), (b, thresholds_b, labels_b, image_rows_b))
+        for version, thresholds, labels, image_rows in (
+            (a, thresholds_a, labels_a, image_rows_a),
+            (b, thresholds_b, labels_b, image_rows_b),
+        )
     )
     no_rows = np.full(len(image_rows_a), -1, np.int64)
-    return ComparedUnits(image_rows_a, labels_a[image_rows_a], no_rows, no_rows, unit_outcomes(right_a, right_b)), mismatch_count
+    return ComparedUnits(
+        image_rows_a, labels_a[image_rows_a], no_rows, no_rows, unit_outcomes(right_a, right_b)
+    ), mismatch_count
 
 
 def image_labels(evaluation: Evaluation) -> Int64Array:
@@ -169,34 +250,55 @@ def image_labels(evaluation: Evaluation) -> Int64Array:
 
 
 def image_predictions(evaluation: Evaluation, thresholds: Float64Array) -> Int64Array:
-    """The concept that an image is predicted to be, -1 for none."""
+    """The predicted concept of each image, -2 if none."""
     predictions = evaluation.predictions
-    is_counted = (evaluation.state != NOT_HIGHEST) & (predictions.score >= thresholds[predictions.concept])
+    is_counted = (evaluation.state != NOT_HIGHEST) & (
+        predictions.score >= thresholds[predictions.concept]
+    )
     concept_by_image = np.full(len(evaluation.images), -2, np.int64)
     concept_by_image[predictions.image[is_counted]] = predictions.concept[is_counted]
     return concept_by_image
 
 
-def compare_tags(a: Evaluation, b: Evaluation, shared: SharedIndex, thresholds_a: Float64Array, thresholds_b: Float64Array) -> UnitsAndMismatches:
-    """Images and concepts of which both froze the same; whether it is there or not."""
-    shared_images, shared_concepts = np.flatnonzero(shared.image_in_b >= 0), np.flatnonzero(shared.concept_in_b >= 0)
+def compare_tags(
+    a: Evaluation,
+    b: Evaluation,
+    shared: SharedIndex,
+    thresholds_a: Float64Array,
+    thresholds_b: Float64Array,
+) -> UnitsAndMismatches:
+    """Image and concept pairs with the same label (present or absent) in both versions."""
+    shared_images, shared_concepts = (
+        np.flatnonzero(shared.image_in_b >= 0),
+        np.flatnonzero(shared.concept_in_b >= 0),
+    )
     labels_a = tag_labels(a)[np.ix_(shared_images, shared_concepts)]
-    labels_b = tag_labels(b)[np.ix_(shared.image_in_b[shared_images], shared.concept_in_b[shared_concepts])]
+    labels_b = tag_labels(b)[
+        np.ix_(shared.image_in_b[shared_images], shared.concept_in_b[shared_concepts])
+    ]
     is_comparable = (labels_a == labels_b) & (labels_a >= 0)
     image, concept = np.nonzero(is_comparable)
     image_rows, concept_indices = shared_images[image], shared_concepts[concept]
-    right_a = tag_predictions(a, thresholds_a)[image_rows, concept_indices] == (labels_a[is_comparable] == 1)
-    right_b = tag_predictions(b, thresholds_b)[shared.image_in_b[image_rows], shared.concept_in_b[concept_indices]] == (labels_b[is_comparable] == 1)
+    right_a = tag_predictions(a, thresholds_a)[image_rows, concept_indices] == (
+        labels_a[is_comparable] == 1
+    )
+    right_b = tag_predictions(b, thresholds_b)[
+        shared.image_in_b[image_rows], shared.concept_in_b[concept_indices]
+    ] == (labels_b[is_comparable] == 1)
     no_rows = np.full(len(image_rows), -1, np.int64)
-    return ComparedUnits(image_rows, concept_indices, no_rows, no_rows, unit_outcomes(right_a, right_b)), int((labels_a != labels_b).sum())
+    return ComparedUnits(
+        image_rows, concept_indices, no_rows, no_rows, unit_outcomes(right_a, right_b)
+    ), int((labels_a != labels_b).sum())
 
 
 def tag_labels(evaluation: Evaluation) -> Int32Array:
-    """(images, concepts): 1 there, 0 not, -1 unknown."""
+    """(images, concepts): 1 present, 0 absent, -1 unknown."""
     annotations = evaluation.annotations
     default_labels = np.where(evaluation.images.stated == EXHAUSTIVE, 0, -1).astype(np.int8)
     labels = np.repeat(default_labels[:, None], len(evaluation.concepts), axis=1)
-    labels[annotations.image, annotations.concept] = np.where(annotations.ignore, -1, annotations.positive)
+    labels[annotations.image, annotations.concept] = np.where(
+        annotations.ignore, -1, annotations.positive
+    )
     return np.asarray(labels, np.int32)
 
 
@@ -209,56 +311,114 @@ def tag_predictions(evaluation: Evaluation, thresholds: Float64Array) -> BoolArr
 
 
 def false_positive_rows(evaluation: Evaluation, thresholds: Float64Array) -> Int64Array:
-    """Rows of the predictions at or over the threshold that match nothing."""
+    """Rows of the false positives: unmatched predictions at or above the threshold."""
     predictions = evaluation.predictions
-    return np.flatnonzero((evaluation.state == WRONG) & (predictions.score >= thresholds[predictions.concept]))
+    return np.flatnonzero(
+        (evaluation.state == WRONG) & (predictions.score >= thresholds[predictions.concept])
+    )
 
 
-def unpaired_false_positives(version: Evaluation, own_rows: Int64Array, other_version: Evaluation, other_rows: Int64Array, shared: SharedIndex) -> Int64Array:
-    """Of our false alarms on common images and concepts, those of which the other version has none at the same place."""
-    image, concept = shared.image_in_b[version.predictions.image[own_rows]], shared.concept_in_b[version.predictions.concept[own_rows]]
+def unpaired_false_positives(
+    version: Evaluation,
+    own_rows: Int64Array,
+    other_version: Evaluation,
+    other_rows: Int64Array,
+    shared: SharedIndex,
+) -> Int64Array:
+    """This version's false positives on shared images and concepts that have no counterpart in
+    the other version."""
+    image, concept = (
+        shared.image_in_b[version.predictions.image[own_rows]],
+        shared.concept_in_b[version.predictions.concept[own_rows]],
+    )
     is_shared = (image >= 0) & (concept >= 0)
     own_rows, image, concept = own_rows[is_shared], image[is_shared], concept[is_shared]
     own_keys = image * len(other_version.concepts) + concept
-    other_keys = other_version.predictions.image[other_rows].astype(np.int64) * len(other_version.concepts) + other_version.predictions.concept[other_rows]
+    other_keys = (
+        other_version.predictions.image[other_rows].astype(np.int64) * len(other_version.concepts)
+        + other_version.predictions.concept[other_rows]
+    )
     key_order = np.argsort(other_keys, kind="stable")
     other_rows, other_keys = other_rows[key_order], other_keys[key_order]
-    first, last = np.searchsorted(other_keys, own_keys), np.searchsorted(other_keys, own_keys, side="right")
+    first, last = (
+        np.searchsorted(other_keys, own_keys),
+        np.searchsorted(other_keys, own_keys, side="right"),
+    )
     if version.predictions.box is None or other_version.predictions.box is None:
         return np.asarray(own_rows[first == last])
     pair_counts = last - first
     pair_items = np.repeat(np.arange(len(own_rows)), pair_counts)
-    pair_offsets = np.arange(len(pair_items)) - np.repeat(np.cumsum(pair_counts) - pair_counts, pair_counts)
+    pair_offsets = np.arange(len(pair_items)) - np.repeat(
+        np.cumsum(pair_counts) - pair_counts, pair_counts
+    )
     pair_rows = other_rows[np.repeat(first, pair_counts) + pair_offsets]
-    own_boxes, other_boxes = version.predictions.box[own_rows[pair_items]], other_version.predictions.box[pair_rows]
-    is_close = pairwise_iou(own_boxes, other_boxes, np.zeros(len(pair_items), bool)) >= version.iou_threshold
+    own_boxes, other_boxes = (
+        version.predictions.box[own_rows[pair_items]],
+        other_version.predictions.box[pair_rows],
+    )
+    is_close = (
+        pairwise_iou(own_boxes, other_boxes, np.zeros(len(pair_items), bool))
+        >= version.iou_threshold
+    )
     has_counterpart = np.zeros(len(own_rows), bool)
-    has_counterpart[pair_items[is_close | (own_boxes == other_boxes).all(axis=1)]] = True  # a box without area overlaps nothing, itself included
+    has_counterpart[pair_items[is_close | (own_boxes == other_boxes).all(axis=1)]] = (
+        True  # a zero-area box has no overlap, even with itself
+    )
     return np.asarray(own_rows[~has_counterpart])
 
 
 def mcnemar_p_value(fixed: int, broken: int) -> float:
-    """Two-sided p-value of as many fixed as broken but for chance (McNemar, 1947, exact: the sign test); 1 where none changed."""
+    """Two-sided p-value of the exact McNemar test (McNemar, 1947; a sign test); 1 if nothing
+    changed."""
     changed_count, smaller_count = fixed + broken, min(fixed, broken)
     if not changed_count:
         return 1.0
     log_scale = lgamma(changed_count + 1) - changed_count * log(2)
-    tail_probability = sum(exp(log_scale - lgamma(k + 1) - lgamma(changed_count - k + 1)) for k in range(smaller_count + 1))
+    tail_probability = sum(
+        exp(log_scale - lgamma(k + 1) - lgamma(changed_count - k + 1))
+        for k in range(smaller_count + 1)
+    )
     return min(1.0, 2 * tail_probability)
 
 
-def unit_annotation_rows(comparison: Comparison, first_version: Evaluation, version: Evaluation, is_second: bool) -> Int64Array:
-    """Per unit, the row of its annotation in `own`, -1 where the unit is an absence. first: the first version; second: `own` is the
-    second, whose images and concepts are numbered otherwise."""
+def unit_annotation_rows(
+    comparison: Comparison, first_version: Evaluation, version: Evaluation, is_second: bool
+) -> Int64Array:
+    """Per unit, the annotation row in `version`, -1 where the unit is an absent concept.
+    is_second: `version` is the second version, whose images and concepts have other indices."""
     if version.kind == "detection":
         return comparison.units.annotation_row_b if is_second else comparison.units.annotation_row_a
     image, concept = comparison.units.image, comparison.units.concept
     if is_second:
-        row_by_path = {path: image_row for image_row, path in enumerate(version.images.path.tolist())}
-        image = np.array([row_by_path[path] for path in first_version.images.path[image].tolist()], np.int64).reshape(-1)
-        index_by_concept = {concept_name: concept_index for concept_index, concept_name in enumerate(version.concepts)}
-        concept = np.array([index_by_concept[first_version.concepts[concept_index]] for concept_index in concept.tolist()], np.int64).reshape(-1)
+        row_by_path = {
+            path: image_row for image_row, path in enumerate(version.images.path.tolist())
+        }
+        image = np.array(
+            [row_by_path[path] for path in first_version.images.path[image].tolist()], np.int64
+        ).reshape(-1)
+        index_by_concept = {
+            concept_name: concept_index
+            for concept_index, concept_name in enumerate(version.concepts)
+        }
+        concept = np.array(
+            [
+                index_by_concept[first_version.concepts[concept_index]]
+                for concept_index in concept.tolist()
+            ],
+            np.int64,
+        ).reshape(-1)
     annotations, concept_count = version.annotations, len(version.concepts)
     positive_rows = np.flatnonzero(annotations.positive & ~annotations.ignore)
-    row_by_key = dict(zip((np.asarray(annotations.image[positive_rows], np.int64) * concept_count + annotations.concept[positive_rows]).tolist(), positive_rows.tolist(), strict=True))
-    return np.array([row_by_key.get(key, -1) for key in (image * concept_count + concept).tolist()], np.int64).reshape(-1)
+    row_by_key = dict(
+        zip(
+            (
+                np.asarray(annotations.image[positive_rows], np.int64) * concept_count
+                + annotations.concept[positive_rows]
+            ).tolist(),
+            positive_rows.tolist(),
+            strict=True,
+        )
+    )
+    return np.array(
+        [row_by_key.get(key, -1) for key in (image * concept_count + concept).tolist()], np.int64
+    ).reshape(-1)

@@ -1,7 +1,8 @@
-"""What was taken for what: annotated against predicted, with a row and a column for none.
+"""Confusion matrix: annotated against predicted concepts, with a row and a column for "none".
 
-In detection, what the matching within concepts left over is paired across concepts, each box once, the highest IoU first. So a row's sum
-is the annotations of its concept, a column's the predictions that count, and off the diagonal lie the tabs Extra (by row) and Missing.
+In detection, boxes left unmatched within concepts are paired across concepts, each at most
+once, highest IoU first. A row therefore sums to the annotations of its concept, a column to its
+predictions; off-diagonal cells are the tabs Extra (by row) and Missing (by column).
 """
 
 from __future__ import annotations
@@ -17,14 +18,15 @@ from pellucid.evaluation.error_causes import image_pairs, pair_ious
 from pellucid.evaluation.evaluation import Evaluation
 
 MAX_ORDERED_CONCEPTS = 3_000
-"""Concepts beyond which they stay as listed: finding the order costs their cube."""
+"""Number of concepts above which they are not reordered: the cost is cubic."""
 
 
 @dataclass(frozen=True, eq=False)
 class ConfusionMatrix:
-    """extra: rows of annotations in the tab Extra · instead: int32, the concept predicted in the place of each, none: the number of
-    concepts · missing: rows of predictions in the tab Missing · truly: the concept annotated in the place of each · matched: int64, per
-    concept, the diagonal."""
+    """extra_rows: annotations in Extra · predicted_concepts: int32, the concept predicted
+    instead of each (none: number of concepts) · missing_rows: predictions in Missing ·
+    annotated_concepts: the concept annotated instead · matched_counts: int64, per concept, the
+    diagonal."""
 
     extra_rows: Int64Array
     predicted_concepts: Int32Array
@@ -33,37 +35,66 @@ class ConfusionMatrix:
     matched_counts: Int64Array
 
     def cells(self, evaluation: Evaluation) -> tuple[Int64Array, Int64Array, Int64Array]:
-        """Annotated, predicted (none: the number of concepts) and how often, where that is not 0."""
+        """Annotated concept, predicted concept (none: concept count) and count of non-zero
+        cells."""
         none_index = len(self.matched_counts)
         matrix_size = none_index + 1
         extra_concepts = np.asarray(evaluation.annotations.concept[self.extra_rows], np.int64)
         is_unpaired = self.annotated_concepts == none_index
-        cell_keys = np.concatenate([
-            np.repeat(np.arange(none_index) * matrix_size + np.arange(none_index), self.matched_counts), extra_concepts * matrix_size + self.predicted_concepts,
-            none_index * matrix_size + evaluation.predictions.concept[self.missing_rows[is_unpaired]].astype(np.int64),
-        ])  # fmt: skip
+        cell_keys = np.concatenate(
+            [
+                np.repeat(
+                    np.arange(none_index) * matrix_size + np.arange(none_index), self.matched_counts
+                ),
+                extra_concepts * matrix_size + self.predicted_concepts,
+                none_index * matrix_size
+                + evaluation.predictions.concept[self.missing_rows[is_unpaired]].astype(np.int64),
+            ]
+        )
         cell_key, cell_counts = np.unique(cell_keys, return_counts=True)
         return cell_key // matrix_size, cell_key % matrix_size, cell_counts
 
 
-def build_confusion_matrix(evaluation: Evaluation, split: int, thresholds: Float64Array) -> ConfusionMatrix:
+def build_confusion_matrix(
+    evaluation: Evaluation, split: int, thresholds: Float64Array
+) -> ConfusionMatrix:
     extra_rows = TabSelection(evaluation, "extra", split, None, thresholds).all_rows()
     missing_rows = TabSelection(evaluation, "missing", split, None, thresholds).all_rows()
     predicted_concepts, annotated_concepts = confused_concepts(evaluation, extra_rows, missing_rows)
-    return ConfusionMatrix(extra_rows, predicted_concepts, missing_rows, annotated_concepts, count_outcomes(evaluation, split, thresholds).tp)
+    return ConfusionMatrix(
+        extra_rows,
+        predicted_concepts,
+        missing_rows,
+        annotated_concepts,
+        count_outcomes(evaluation, split, thresholds).tp,
+    )
 
 
-def confused_concepts(evaluation: Evaluation, extra_rows: Int64Array, missing_rows: Int64Array) -> tuple[Int32Array, Int32Array]:
+def confused_concepts(
+    evaluation: Evaluation, extra_rows: Int64Array, missing_rows: Int64Array
+) -> tuple[Int32Array, Int32Array]:
     none_index = len(evaluation.concepts)
-    predicted_concepts, annotated_concepts = np.full(len(extra_rows), none_index, np.int32), np.full(len(missing_rows), none_index, np.int32)
-    for extra_positions, missing_positions in match_across_concepts(evaluation, extra_rows, missing_rows):
-        predicted_concepts[extra_positions] = evaluation.predictions.concept[missing_rows[missing_positions]]
-        annotated_concepts[missing_positions] = evaluation.annotations.concept[extra_rows[extra_positions]]
+    predicted_concepts, annotated_concepts = (
+        np.full(len(extra_rows), none_index, np.int32),
+        np.full(len(missing_rows), none_index, np.int32),
+    )
+    for extra_positions, missing_positions in match_across_concepts(
+        evaluation, extra_rows, missing_rows
+    ):
+        predicted_concepts[extra_positions] = evaluation.predictions.concept[
+            missing_rows[missing_positions]
+        ]
+        annotated_concepts[missing_positions] = evaluation.annotations.concept[
+            extra_rows[extra_positions]
+        ]
     return predicted_concepts, annotated_concepts
 
 
-def match_across_concepts(evaluation: Evaluation, extra_rows: Int64Array, missing_rows: Int64Array) -> list[tuple[Int64Array, Int64Array]]:
-    """Places in extra and in missing that belong together: of one image, and for boxes at or over the IoU."""
+def match_across_concepts(
+    evaluation: Evaluation, extra_rows: Int64Array, missing_rows: Int64Array
+) -> list[tuple[Int64Array, Int64Array]]:
+    """Positions in extra and missing of paired items: same image and, for boxes, IoU >=
+    threshold."""
     if evaluation.kind == "tagging":
         return []
     matches = []
@@ -71,23 +102,54 @@ def match_across_concepts(evaluation: Evaluation, extra_rows: Int64Array, missin
     missing_images = np.asarray(evaluation.predictions.image[missing_rows], np.int64)
     image_order = np.argsort(missing_images, kind="stable")
     image_starts = np.searchsorted(missing_images[image_order], np.arange(image_count + 1))
-    for extra_positions, pair_items, missing_positions in image_pairs(evaluation.annotations.image[extra_rows], image_starts, image_order):
+    for extra_positions, pair_items, missing_positions in image_pairs(
+        evaluation.annotations.image[extra_rows], image_starts, image_order
+    ):
         if evaluation.kind == "classification":
             matches.append((extra_positions[pair_items], missing_positions))
             continue
-        ious = pair_ious(evaluation, missing_rows[missing_positions], extra_rows[extra_positions[pair_items]])
+        ious = pair_ious(
+            evaluation, missing_rows[missing_positions], extra_rows[extra_positions[pair_items]]
+        )
         is_close = ious >= evaluation.iou_threshold
-        is_selected = select_unique_pairs(ious[is_close], extra_positions[pair_items[is_close]], missing_positions[is_close], evaluation, missing_rows)
-        matches.append((extra_positions[pair_items[is_close]][is_selected], missing_positions[is_close][is_selected]))
+        is_selected = select_unique_pairs(
+            ious[is_close],
+            extra_positions[pair_items[is_close]],
+            missing_positions[is_close],
+            evaluation,
+            missing_rows,
+        )
+        matches.append(
+            (
+                extra_positions[pair_items[is_close]][is_selected],
+                missing_positions[is_close][is_selected],
+            )
+        )
     return matches
 
 
-def select_unique_pairs(ious: Float64Array, extra_positions: Int64Array, missing_positions: Int64Array, evaluation: Evaluation, missing_rows: Int64Array) -> BoolArray:
-    """Highest IoU first (then the higher score, then as listed), each annotation and each prediction at most once."""
+def select_unique_pairs(
+    ious: Float64Array,
+    extra_positions: Int64Array,
+    missing_positions: Int64Array,
+    evaluation: Evaluation,
+    missing_rows: Int64Array,
+) -> BoolArray:
+    """Greedy one-to-one selection: highest IoU first, then the higher score, then input order."""
     is_selected = np.zeros(len(ious), bool)
     used: tuple[set[int], set[int]] = set(), set()
-    for pair_index in np.lexsort((missing_positions, extra_positions, -evaluation.predictions.score[missing_rows[missing_positions]], -ious)).tolist():
-        extra_position, missing_position = int(extra_positions[pair_index]), int(missing_positions[pair_index])
+    for pair_index in np.lexsort(
+        (
+            missing_positions,
+            extra_positions,
+            -evaluation.predictions.score[missing_rows[missing_positions]],
+            -ious,
+        )
+    ).tolist():
+        extra_position, missing_position = (
+            int(extra_positions[pair_index]),
+            int(missing_positions[pair_index]),
+        )
         if extra_position not in used[0] and missing_position not in used[1]:
             is_selected[pair_index] = True
             used[0].add(extra_position)
@@ -95,21 +157,41 @@ def select_unique_pairs(ious: Float64Array, extra_positions: Int64Array, missing
     return is_selected
 
 
-def order_by_confusion(concept_count: int, annotated_concepts: Int64Array, predicted_concepts: Int64Array, cell_counts: Int64Array) -> Int64Array:
-    """An order of the concepts in which those that are taken for each other lie together: per connected part that of the second
-    eigenvector of its graph Laplacian (Fiedler, 1973); parts with most confusions first, concepts without any last, as listed."""
-    is_confused = (annotated_concepts != predicted_concepts) & (annotated_concepts < concept_count) & (predicted_concepts < concept_count)
+def order_by_confusion(
+    concept_count: int,
+    annotated_concepts: Int64Array,
+    predicted_concepts: Int64Array,
+    cell_counts: Int64Array,
+) -> Int64Array:
+    """An order of the concepts that places confused ones next to each other: within each
+    connected component, by the second eigenvector of its graph Laplacian (Fiedler, 1973);
+    components with most confusions first, unconfused concepts last."""
+    is_confused = (
+        (annotated_concepts != predicted_concepts)
+        & (annotated_concepts < concept_count)
+        & (predicted_concepts < concept_count)
+    )
     if concept_count > MAX_ORDERED_CONCEPTS or not is_confused.any():
         return np.arange(concept_count)
     weights = np.zeros((concept_count, concept_count))
-    weights[annotated_concepts[is_confused], predicted_concepts[is_confused]] = cell_counts[is_confused]
+    weights[annotated_concepts[is_confused], predicted_concepts[is_confused]] = cell_counts[
+        is_confused
+    ]
     weights += weights.T
-    components = sorted(connected_components(weights > 0), key=lambda component: (-weights[np.ix_(component, component)].sum(), component[0]))
-    return np.concatenate([spectral_order(weights[np.ix_(component, component)], component) for component in components])
+    components = sorted(
+        connected_components(weights > 0),
+        key=lambda component: (-weights[np.ix_(component, component)].sum(), component[0]),
+    )
+    return np.concatenate(
+        [
+            spectral_order(weights[np.ix_(component, component)], component)
+            for component in components
+        ]
+    )
 
 
 def connected_components(adjacency: BoolArray) -> list[Int64Array]:
-    """The connected parts of a graph, singles in one part at the end."""
+    """The connected components of a graph; isolated nodes form one component at the end."""
     unvisited = set(range(len(adjacency)))
     components: list[Int64Array] = []
     singletons: list[int] = []
@@ -117,7 +199,9 @@ def connected_components(adjacency: BoolArray) -> list[Int64Array]:
         component, frontier = set(), {min(unvisited)}
         while frontier:
             component |= frontier
-            frontier = set(np.flatnonzero(adjacency[sorted(frontier)].any(axis=0)).tolist()) - component
+            frontier = (
+                set(np.flatnonzero(adjacency[sorted(frontier)].any(axis=0)).tolist()) - component
+            )
         unvisited -= component
         if len(component) > 1:
             components.append(np.array(sorted(component)))
@@ -132,4 +216,11 @@ def spectral_order(weights: Float64Array, component: Int64Array) -> Int64Array:
     scale = 1 / np.sqrt(weights.sum(axis=1))
     _, eigenvectors = np.linalg.eigh(np.eye(len(component)) - weights * scale[:, None] * scale)
     fiedler_vector = eigenvectors[:, 1] * scale
-    return component[np.argsort(fiedler_vector if fiedler_vector[np.argmax(np.abs(fiedler_vector))] > 0 else -fiedler_vector, kind="stable")]
+    return component[
+        np.argsort(
+            fiedler_vector
+            if fiedler_vector[np.argmax(np.abs(fiedler_vector))] > 0
+            else -fiedler_vector,
+            kind="stable",
+        )
+    ]

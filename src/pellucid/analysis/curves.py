@@ -1,4 +1,4 @@
-"""Figures against the threshold, exact at every point drawn; only which points are drawn is thinned."""
+"""Metrics by threshold: exact at each sampled threshold; only the samples are thinned."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from pellucid.evaluation.evaluation import Evaluation
 from pellucid.evaluation.sorted_runs import count_above_thresholds
 
 EVEN_POINTS, RANK_POINTS = 200, 200
-"""Points evenly spread over the scores, and points with as many predictions between them."""
+"""Number of points spaced evenly over the scores, and over the ranks of the predictions."""
 MAX_SAMPLED_SCORES = 50_000
 
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """threshold: float64 (n,) rising · tp, fp: int64 (n,), at or over it · annotations: that can be found."""
+    """threshold: float64 (n,), ascending · tp, fp: int64 (n,), at or above it ·
+    annotation_count: total."""
 
     threshold: Float64Array
     tp: Int64Array
@@ -35,7 +36,7 @@ class Curve:
 
     @property
     def precision(self) -> Float64Array:
-        """NaN where nothing is predicted."""
+        """NaN without predictions."""
         return ratios(self.tp, self.tp + self.fp)
 
     @property
@@ -49,32 +50,58 @@ class Curve:
 
 
 def ratios(numerators: Int64Array, denominators: Int64Array) -> Float64Array:
-    return np.asarray(np.divide(numerators, denominators, out=np.full(len(numerators), np.nan), where=denominators > 0))
+    return np.asarray(
+        np.divide(
+            numerators, denominators, out=np.full(len(numerators), np.nan), where=denominators > 0
+        )
+    )
 
 
 def build_curve(evaluation: Evaluation, split: int, concept: int | None) -> Curve:
-    """Of one concept, or of all held to one and the same threshold (None)."""
-    return curve_at_thresholds(evaluation, split, concept, curve_thresholds(evaluation, split, concept))
+    """The curve of one concept, or of all concepts at a common threshold (None)."""
+    return curve_at_thresholds(
+        evaluation, split, concept, curve_thresholds(evaluation, split, concept)
+    )
 
 
-def curve_at_thresholds(evaluation: Evaluation, split: int, concept: int | None, thresholds: Float64Array) -> Curve:
-    """At these thresholds, rising. Costs bisections, not the predictions."""
-    concept_indices = np.arange(len(evaluation.concepts)) if concept is None else np.array([concept])
+def curve_at_thresholds(
+    evaluation: Evaluation, split: int, concept: int | None, thresholds: Float64Array
+) -> Curve:
+    """The curve at these ascending thresholds. Uses bisection; does not scan the predictions."""
+    concept_indices = (
+        np.arange(len(evaluation.concepts)) if concept is None else np.array([concept])
+    )
     concept_thresholds = np.zeros(len(evaluation.concepts))
     tp, fp = np.zeros(len(thresholds), np.int64), np.zeros(len(thresholds), np.int64)
     for position, threshold in enumerate(thresholds):
         concept_thresholds[concept_indices] = threshold
-        tp[position] = count_above_thresholds(evaluation.matched, split, concept_indices, concept_thresholds).sum()
-        fp[position] = count_above_thresholds(evaluation.wrong, split, concept_indices, concept_thresholds).sum()
-    return Curve(thresholds, tp, fp, int(evaluation.annotation_counts(split)[concept_indices].sum()))
+        tp[position] = count_above_thresholds(
+            evaluation.matched, split, concept_indices, concept_thresholds
+        ).sum()
+        fp[position] = count_above_thresholds(
+            evaluation.wrong, split, concept_indices, concept_thresholds
+        ).sum()
+    return Curve(
+        thresholds, tp, fp, int(evaluation.annotation_counts(split)[concept_indices].sum())
+    )
 
 
 def curve_thresholds(evaluation: Evaluation, split: int, concept: int | None) -> Float64Array:
-    """Thresholds worth drawing: evenly over the scores, and evenly over their ranks."""
+    """Thresholds to sample: evenly spaced over the scores and over their ranks."""
     runs = evaluation.predicted_concepts if concept is None else evaluation.all_predictions
     begin, end = runs.split_span(split) if concept is None else runs.span(split, concept)
-    sample_positions = np.unique(np.linspace(begin, max(begin, end - 1), min(MAX_SAMPLED_SCORES, end - begin)).astype(np.int64))
+    sample_positions = np.unique(
+        np.linspace(begin, max(begin, end - 1), min(MAX_SAMPLED_SCORES, end - begin)).astype(
+            np.int64
+        )
+    )
     scores = np.sort(np.asarray(runs.score[sample_positions], np.float64))
     even_thresholds = bin_edges(scores, EVEN_POINTS)
-    rank_thresholds = scores[np.unique(np.linspace(0, len(scores) - 1, min(RANK_POINTS, len(scores))).astype(int))] if len(scores) else scores
+    rank_thresholds = (
+        scores[
+            np.unique(np.linspace(0, len(scores) - 1, min(RANK_POINTS, len(scores))).astype(int))
+        ]
+        if len(scores)
+        else scores
+    )
     return np.unique(np.concatenate([even_thresholds, rank_thresholds]))

@@ -1,4 +1,4 @@
-"""What a gallery shows of each item."""
+"""Gallery items: what is displayed of each prediction or annotation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ Outcome = Literal["matched", "missing", "extra", "ignored", "below"]
 
 @dataclass(frozen=True)
 class BestMatch:
-    """The prediction under the threshold that overlaps an extra annotation best; score None where there is none."""
+    """The prediction below the threshold that overlaps an unmatched annotation most; score None
+    if none."""
 
     iou: float
     score: float | None
@@ -33,8 +34,9 @@ class BestMatch:
 class Item:
     """An image (classification, tagging) or a box (detection) in a tab.
 
-    box: [left, top, width, height] in pixels of the image as displayed · outcome: of a prediction at its
-    threshold, or `extra` · iou: with the matched partner · cause: why it is an error, None where it is none.
+    box: [left, top, width, height] in pixels of the displayed image · outcome: of a prediction
+    at its threshold, or `extra` · iou: with the matched partner · cause: the error cause, None
+    if correct.
     """
 
     position: int
@@ -49,43 +51,73 @@ class Item:
 
 
 def gallery_items(list_view: ListView, offset: int, limit: int) -> list[Item]:
-    """The items at `offset` and on, described."""
+    """The items from `offset`."""
     return build_items(list_view, list_view.page(offset, limit), offset)
 
 
 def build_items(list_view: ListView, page_rows: Int64Array, offset: int) -> list[Item]:
-    """Rows of the selection that begin at `offset`."""
+    """The items of these rows, which start at `offset` of the list."""
     if list_view.shows_annotations:
         return build_unmatched_items(list_view, page_rows, offset)
-    outcomes = [prediction_outcome(list_view.evaluation, prediction_row, list_view.thresholds) for prediction_row in page_rows.tolist()]
+    outcomes = [
+        prediction_outcome(list_view.evaluation, prediction_row, list_view.thresholds)
+        for prediction_row in page_rows.tolist()
+    ]
     missing_rows = page_rows[np.array([outcome == "missing" for outcome in outcomes], bool)]
     causes = false_positive_causes(list_view.evaluation, missing_rows, list_view.thresholds)
-    cause_by_row = {prediction_row: CAUSES[cause] for prediction_row, cause in zip(missing_rows.tolist(), causes.tolist(), strict=True)}
+    cause_by_row = {
+        prediction_row: CAUSES[cause]
+        for prediction_row, cause in zip(missing_rows.tolist(), causes.tolist(), strict=True)
+    }
     return [
-        build_prediction_item(list_view.evaluation, prediction_row, position, outcome, cause_by_row.get(prediction_row))
-        for position, (prediction_row, outcome) in enumerate(zip(page_rows.tolist(), outcomes, strict=True), offset)
+        build_prediction_item(
+            list_view.evaluation,
+            prediction_row,
+            position,
+            outcome,
+            cause_by_row.get(prediction_row),
+        )
+        for position, (prediction_row, outcome) in enumerate(
+            zip(page_rows.tolist(), outcomes, strict=True), offset
+        )
     ]
 
 
-def build_prediction_item(evaluation: Evaluation, prediction_row: int, position: int, outcome: Outcome, cause: Cause | None) -> Item:
+def build_prediction_item(
+    evaluation: Evaluation,
+    prediction_row: int,
+    position: int,
+    outcome: Outcome,
+    cause: Cause | None,
+) -> Item:
     predictions = evaluation.predictions
     iou = float(evaluation.iou[prediction_row])
     return Item(
-        position, str(evaluation.images.path[predictions.image[prediction_row]]), evaluation.concepts[predictions.concept[prediction_row]],
-        float(predictions.score[prediction_row]), row_box(predictions.box, prediction_row), outcome,
-        iou if outcome == "matched" and not np.isnan(iou) else None, None, cause,
-    )  # fmt: skip
+        position,
+        str(evaluation.images.path[predictions.image[prediction_row]]),
+        evaluation.concepts[predictions.concept[prediction_row]],
+        float(predictions.score[prediction_row]),
+        row_box(predictions.box, prediction_row),
+        outcome,
+        iou if outcome == "matched" and not np.isnan(iou) else None,
+        None,
+        cause,
+    )
 
 
-def prediction_outcome(evaluation: Evaluation, prediction_row: int, thresholds: Float64Array) -> Outcome:
-    """A prediction's outcome: its state at or over its threshold, else `below`."""
+def prediction_outcome(
+    evaluation: Evaluation, prediction_row: int, thresholds: Float64Array
+) -> Outcome:
+    """A prediction's outcome: its state if its score reaches the threshold, else `below`."""
     predictions = evaluation.predictions
     if predictions.score[prediction_row] < thresholds[predictions.concept[prediction_row]]:
         return "below"
     return STATE_NAMES[int(evaluation.state[prediction_row])]
 
 
-def build_unmatched_items(list_view: ListView, annotation_rows: Int64Array, offset: int) -> list[Item]:
+def build_unmatched_items(
+    list_view: ListView, annotation_rows: Int64Array, offset: int
+) -> list[Item]:
     evaluation, thresholds = list_view.evaluation, list_view.thresholds
     annotations = evaluation.annotations
     has_boxes = evaluation.kind == "detection"
@@ -94,13 +126,20 @@ def build_unmatched_items(list_view: ListView, annotation_rows: Int64Array, offs
     causes = false_negative_causes(evaluation, annotation_rows, thresholds).tolist()
     return [
         Item(
-            offset + index, str(evaluation.images.path[annotations.image[annotation_row]]), evaluation.concepts[annotations.concept[annotation_row]],
-            None if has_boxes else float(item_scores[index]), row_box(annotations.box, annotation_row), "extra", None,
-            BestMatch(float(best_iou[index]), none_if_nan(best_score[index])) if has_boxes else None,
+            offset + index,
+            str(evaluation.images.path[annotations.image[annotation_row]]),
+            evaluation.concepts[annotations.concept[annotation_row]],
+            None if has_boxes else float(item_scores[index]),
+            row_box(annotations.box, annotation_row),
+            "extra",
+            None,
+            BestMatch(float(best_iou[index]), none_if_nan(best_score[index]))
+            if has_boxes
+            else None,
             CAUSES[causes[index]],
         )
         for index, annotation_row in enumerate(annotation_rows.tolist())
-    ]  # fmt: skip
+    ]
 
 
 def none_if_nan(score: np.float64) -> float | None:

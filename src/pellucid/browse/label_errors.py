@@ -1,9 +1,10 @@
-"""How likely each item is the annotators' mistake and not the model's, from the predictions alone.
+"""Label error detection: how likely each item is mislabelled, from the predictions alone.
 
-Boxes, after ObjectLab (Tkachenko, Thyagarajan, Mueller, 2023): an annotation may be *overlooked* (a confident prediction where
-nothing is annotated), *badly placed* (a confident prediction of the concept beside it) or *swapped* (a confident prediction of
-another concept in its place). Images: self-confidence and margin, after confident learning (Northcutt, Jiang, Chuang, 2021); tags:
-self-confidence held against the mean of its label (Kuan, Mueller, 2022).
+Boxes, after ObjectLab (Tkachenko, Thyagarajan, Mueller, 2023): an annotation is *overlooked* (a
+confident prediction without annotation), *badly located* (a confident prediction of the same
+concept next to it) or *swapped* (a confident prediction of another concept at its location).
+Images: self-confidence and margin, as confident learning (Northcutt, Jiang, Chuang, 2021);
+tags: self-confidence compared with the mean of its label (Kuan, Mueller, 2022).
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ from pellucid.evaluation.match_result import MATCHED, NOT_HIGHEST, WRONG
 from pellucid.evaluation.sorting import counting_sort
 
 MAX_EVIDENCE_PAIRS = 2_000_000
-"""Pairs of boxes held in memory at a time: about 300 MB."""
+"""Maximum number of box pairs in memory at a time: about 300 MB."""
 
 
 @dataclass(frozen=True, eq=False)
 class LabelErrorScores:
-    """float64 per prediction and per annotation: higher is more likely a mistake of the annotators. tie: what settles equals."""
+    """float64 per prediction and per annotation: higher means a label error is more likely.
+    *_ties: break equal scores."""
 
     prediction_scores: Float64Array
     annotation_scores: Float64Array
@@ -35,30 +37,40 @@ class LabelErrorScores:
 
 
 def label_error_scores(evaluation: Evaluation) -> LabelErrorScores:
-    """Of every prediction and annotation; comparable within a version. Costs the pairs of boxes that share an image."""
+    """Label error scores of all predictions and annotations, comparable within a version. Cost:
+    box pairs per image."""
     if evaluation.kind == "detection":
         return score_boxes(evaluation)
-    return score_image_labels(evaluation) if evaluation.kind == "classification" else score_tags(evaluation)
+    return (
+        score_image_labels(evaluation)
+        if evaluation.kind == "classification"
+        else score_tags(evaluation)
+    )
 
 
-def sort_by_label_error(error_scores: LabelErrorScores, shows_annotations: bool, item_rows: Int64Array) -> Int64Array:
-    """Rows by falling suspicion; ties keep their order."""
+def sort_by_label_error(
+    error_scores: LabelErrorScores, shows_annotations: bool, item_rows: Int64Array
+) -> Int64Array:
+    """Rows sorted by descending label error score; the sort is stable."""
     item_scores, item_ties = (
-        (error_scores.annotation_scores, error_scores.annotation_ties) if shows_annotations else (error_scores.prediction_scores, error_scores.prediction_ties)
-    )  # fmt: skip
+        (error_scores.annotation_scores, error_scores.annotation_ties)
+        if shows_annotations
+        else (error_scores.prediction_scores, error_scores.prediction_ties)
+    )
     return item_rows[np.lexsort((-item_ties[item_rows], -item_scores[item_rows]))]
 
 
 def normalize_scores(scores: Float64Array) -> Float64Array:
-    """Scores as probabilities: as they are, or by the logistic function where they are none."""
+    """Scores as probabilities: unchanged if within 0 to 1, else by the logistic function."""
     if not len(scores) or (scores.min() >= 0 and scores.max() <= 1):
         return scores
     return np.asarray((1 + np.tanh(scores / 2)) / 2)
 
 
 def score_boxes(evaluation: Evaluation) -> LabelErrorScores:
-    """An annotation: the best evidence against it (swapped, badly placed) less the best for it. A wrong prediction: the more of
-    being overlooked, its confidence less what is annotated there already, and of what it says against an annotation."""
+    """Annotation: the strongest evidence against it (swap, bad location) minus the strongest
+    for it. False positive: the maximum of its overlooked score (confidence reduced by overlap)
+    and its evidence against an annotation."""
     predictions, annotations = evaluation.predictions, evaluation.annotations
     scores = normalize_scores(np.asarray(predictions.score))
     best_agreement, best_swap, best_misplacement = (np.zeros(len(annotations)) for _ in range(3))
@@ -66,30 +78,58 @@ def score_boxes(evaluation: Evaluation) -> LabelErrorScores:
     is_misplaced = np.zeros(len(predictions), bool)
     for prediction_rows, annotation_rows, ious in touching_pairs(evaluation):
         evidence = pair_evidence(evaluation, prediction_rows, annotation_rows, ious)
-        np.maximum.at(best_agreement, annotation_rows[evidence.is_agreement], scores[prediction_rows[evidence.is_agreement]])
-        np.maximum.at(best_swap, annotation_rows[evidence.is_swap], scores[prediction_rows[evidence.is_swap]])
-        np.maximum.at(best_misplacement, annotation_rows[evidence.is_misplaced], (scores[prediction_rows] * (1 - ious))[evidence.is_misplaced])
+        np.maximum.at(
+            best_agreement,
+            annotation_rows[evidence.is_agreement],
+            scores[prediction_rows[evidence.is_agreement]],
+        )
+        np.maximum.at(
+            best_swap, annotation_rows[evidence.is_swap], scores[prediction_rows[evidence.is_swap]]
+        )
+        np.maximum.at(
+            best_misplacement,
+            annotation_rows[evidence.is_misplaced],
+            (scores[prediction_rows] * (1 - ious))[evidence.is_misplaced],
+        )
         is_misplaced[prediction_rows[evidence.is_misplaced]] = True
-        np.maximum.at(same_concept_iou, prediction_rows[evidence.same_concept], ious[evidence.same_concept])
-        np.maximum.at(other_concept_iou, prediction_rows[~evidence.same_concept], ious[~evidence.same_concept])
-    reliability = localization_reliability(scores[evaluation.state == MATCHED], scores[is_misplaced])
+        np.maximum.at(
+            same_concept_iou, prediction_rows[evidence.same_concept], ious[evidence.same_concept]
+        )
+        np.maximum.at(
+            other_concept_iou, prediction_rows[~evidence.same_concept], ious[~evidence.same_concept]
+        )
+    reliability = localization_reliability(
+        scores[evaluation.state == MATCHED], scores[is_misplaced]
+    )
     accusation = np.full(len(predictions), -np.inf)
     for prediction_rows, annotation_rows, ious in touching_pairs(evaluation):
         evidence = pair_evidence(evaluation, prediction_rows, annotation_rows, ious)
-        for is_contradicted, weight in ((evidence.is_swap, scores[prediction_rows]), (evidence.is_misplaced, reliability * scores[prediction_rows] * (1 - ious))):
-            np.maximum.at(accusation, prediction_rows[is_contradicted], (weight - best_agreement[annotation_rows])[is_contradicted])
+        for is_contradicted, weight in (
+            (evidence.is_swap, scores[prediction_rows]),
+            (evidence.is_misplaced, reliability * scores[prediction_rows] * (1 - ious)),
+        ):
+            np.maximum.at(
+                accusation,
+                prediction_rows[is_contradicted],
+                (weight - best_agreement[annotation_rows])[is_contradicted],
+            )
     annotation_scores = np.maximum(best_swap, reliability * best_misplacement) - best_agreement
     overlooked_scores = scores * (1 - same_concept_iou) * (1 - other_concept_iou)
-    prediction_scores = np.where(evaluation.state == WRONG, np.maximum(overlooked_scores, accusation), -np.inf)
+    prediction_scores = np.where(
+        evaluation.state == WRONG, np.maximum(overlooked_scores, accusation), -np.inf
+    )
     is_matched = evaluation.state == MATCHED
     prediction_scores[is_matched] = annotation_scores[evaluation.partner[is_matched]]
-    return LabelErrorScores(prediction_scores, annotation_scores, scores, np.zeros(len(annotations)))
+    return LabelErrorScores(
+        prediction_scores, annotation_scores, scores, np.zeros(len(annotations))
+    )
 
 
 @dataclass(frozen=True, eq=False)
 class PairEvidence:
-    """What the predictions of pairs say of their annotations: the same concept at all; the same in its place; another concept in its
-    place; the same beside it."""
+    """What each prediction implies for its annotation: same_concept · is_agreement: same
+    concept and place · is_swap: another concept, same place · is_misplaced: same concept
+    nearby."""
 
     same_concept: BoolArray
     is_agreement: BoolArray
@@ -97,48 +137,97 @@ class PairEvidence:
     is_misplaced: BoolArray
 
 
-def pair_evidence(evaluation: Evaluation, prediction_rows: Int64Array, annotation_rows: Int64Array, ious: Float64Array) -> PairEvidence:
-    same_concept = evaluation.predictions.concept[prediction_rows] == evaluation.annotations.concept[annotation_rows]
+def pair_evidence(
+    evaluation: Evaluation,
+    prediction_rows: Int64Array,
+    annotation_rows: Int64Array,
+    ious: Float64Array,
+) -> PairEvidence:
+    same_concept = (
+        evaluation.predictions.concept[prediction_rows]
+        == evaluation.annotations.concept[annotation_rows]
+    )
     is_close, states = ious >= evaluation.iou_threshold, evaluation.state[prediction_rows]
     is_misplaced = same_concept & ~is_close & (ious >= BADLY_PLACED) & (states == WRONG)
-    return PairEvidence(same_concept, same_concept & is_close, ~same_concept & is_close & (states != MATCHED), is_misplaced)
+    return PairEvidence(
+        same_concept,
+        same_concept & is_close,
+        ~same_concept & is_close & (states != MATCHED),
+        is_misplaced,
+    )
 
 
 def localization_reliability(matched_scores: Float64Array, misplaced_scores: Float64Array) -> float:
-    """How much a box beside an annotation says: of confident boxes at or beside one, the share that match. A model that places boxes
-    badly by itself is no witness against the annotators."""
-    matched_weight, misplaced_weight = float((matched_scores**4).sum()), float((misplaced_scores**4).sum())
-    return matched_weight / (matched_weight + misplaced_weight) if matched_weight + misplaced_weight else 1.0
+    """Weight of badly located predictions as evidence: the share of confident boxes that match. A
+    model with poor localisation gives no evidence about annotation locations."""
+    matched_weight, misplaced_weight = (
+        float((matched_scores**4).sum()),
+        float((misplaced_scores**4).sum()),
+    )
+    return (
+        matched_weight / (matched_weight + misplaced_weight)
+        if matched_weight + misplaced_weight
+        else 1.0
+    )
 
 
 def touching_pairs(evaluation: Evaluation) -> Iterator[tuple[Int64Array, Int64Array, Float64Array]]:
-    """Predictions and annotations (no regions) of an image whose boxes touch, whatever their concepts, and their IoU; in batches."""
-    predictions, annotations, row_index = evaluation.predictions, evaluation.annotations, evaluation.row_index
+    """Overlapping pairs of predictions and annotations (no ignore regions) per image, of any
+    concepts, with IoU; in batches."""
+    predictions, annotations, row_index = (
+        evaluation.predictions,
+        evaluation.annotations,
+        evaluation.row_index,
+    )
     if predictions.box is None or annotations.box is None:
         return
-    matchable_rows = np.flatnonzero(annotations.positive & ~annotations.ignore & (evaluation.coverage[annotations.image] != NOT_RUN))
-    image_order, image_starts = counting_sort(annotations.image[matchable_rows], len(evaluation.images))
+    matchable_rows = np.flatnonzero(
+        annotations.positive
+        & ~annotations.ignore
+        & (evaluation.coverage[annotations.image] != NOT_RUN)
+    )
+    image_order, image_starts = counting_sort(
+        annotations.image[matchable_rows], len(evaluation.images)
+    )
     matchable_rows = matchable_rows[image_order]
     pair_counts = np.diff(row_index.prediction_image_start) * np.diff(image_starts)
     pairs_before = np.concatenate([[0], np.cumsum(pair_counts)])
     image = 0
     while image < len(pair_counts):
-        end_image = max(image + 1, int(np.searchsorted(pairs_before, pairs_before[image] + MAX_EVIDENCE_PAIRS, side="right")) - 1)
+        end_image = max(
+            image + 1,
+            int(
+                np.searchsorted(
+                    pairs_before, pairs_before[image] + MAX_EVIDENCE_PAIRS, side="right"
+                )
+            )
+            - 1,
+        )
         first_position, last_position = row_index.prediction_image_start[[image, end_image]]
-        prediction_rows = np.asarray(row_index.prediction_of_image[first_position:last_position], np.int64)
+        prediction_rows = np.asarray(
+            row_index.prediction_of_image[first_position:last_position], np.int64
+        )
         prediction_images = np.asarray(predictions.image[prediction_rows], np.int64)
         annotation_counts = image_starts[prediction_images + 1] - image_starts[prediction_images]
         pair_predictions = np.repeat(prediction_rows, annotation_counts)
-        pair_offsets = np.arange(len(pair_predictions)) - np.repeat(np.cumsum(annotation_counts) - annotation_counts, annotation_counts)
-        pair_annotations = matchable_rows[np.repeat(image_starts[prediction_images], annotation_counts) + pair_offsets]
-        ious = pairwise_iou(predictions.box[pair_predictions], annotations.box[pair_annotations], np.zeros(len(pair_predictions), bool))
+        pair_offsets = np.arange(len(pair_predictions)) - np.repeat(
+            np.cumsum(annotation_counts) - annotation_counts, annotation_counts
+        )
+        pair_annotations = matchable_rows[
+            np.repeat(image_starts[prediction_images], annotation_counts) + pair_offsets
+        ]
+        ious = pairwise_iou(
+            predictions.box[pair_predictions],
+            annotations.box[pair_annotations],
+            np.zeros(len(pair_predictions), bool),
+        )
         is_touching = ious > 0
         yield pair_predictions[is_touching], pair_annotations[is_touching], ious[is_touching]
         image = end_image
 
 
 def score_image_labels(evaluation: Evaluation) -> LabelErrorScores:
-    """Less the score of the annotated concept; ties by how much another concept's exceeds it."""
+    """Minus the score of the annotated concept; ties by the margin of the best other concept."""
     predictions, annotations = evaluation.predictions, evaluation.annotations
     scores = normalize_scores(np.asarray(predictions.score))
     image_count = len(evaluation.images)
@@ -148,26 +237,51 @@ def score_image_labels(evaluation: Evaluation) -> LabelErrorScores:
     is_label = predictions.concept == image_labels[predictions.image]
     label_scores[predictions.image[is_label]] = scores[is_label]
     np.maximum.at(best_other_scores, predictions.image[~is_label], scores[~is_label])
-    error_scores, ties = np.where(image_labels >= 0, -label_scores, -np.inf), best_other_scores - label_scores
-    prediction_scores = np.where(evaluation.state == NOT_HIGHEST, -np.inf, error_scores[predictions.image])
-    return LabelErrorScores(prediction_scores, error_scores[annotations.image], ties[predictions.image], ties[annotations.image])
+    error_scores, ties = (
+        np.where(image_labels >= 0, -label_scores, -np.inf),
+        best_other_scores - label_scores,
+    )
+    prediction_scores = np.where(
+        evaluation.state == NOT_HIGHEST, -np.inf, error_scores[predictions.image]
+    )
+    return LabelErrorScores(
+        prediction_scores,
+        error_scores[annotations.image],
+        ties[predictions.image],
+        ties[annotations.image],
+    )
 
 
 def score_tags(evaluation: Evaluation) -> LabelErrorScores:
-    """How far the confidence in what is stated lies under the mean of that concept and statement."""
-    predictions, annotations, concept_count = evaluation.predictions, evaluation.annotations, len(evaluation.concepts)
+    """How far the self-confidence is below the mean of the same concept and label."""
+    predictions, annotations, concept_count = (
+        evaluation.predictions,
+        evaluation.annotations,
+        len(evaluation.concepts),
+    )
     scores = normalize_scores(np.asarray(predictions.score))
-    is_matched, is_counted = evaluation.state == MATCHED, (evaluation.state == MATCHED) | (evaluation.state == WRONG)
+    is_matched, is_counted = (
+        evaluation.state == MATCHED,
+        (evaluation.state == MATCHED) | (evaluation.state == WRONG),
+    )
     self_confidence = np.where(is_matched, scores, 1 - scores)
     group_keys = predictions.concept * 2 + is_matched
     group_sizes = np.bincount(group_keys[is_counted], minlength=2 * concept_count)
-    group_means = np.bincount(group_keys[is_counted], self_confidence[is_counted], minlength=2 * concept_count) / np.maximum(group_sizes, 1)
+    group_means = np.bincount(
+        group_keys[is_counted], self_confidence[is_counted], minlength=2 * concept_count
+    ) / np.maximum(group_sizes, 1)
     prediction_scores = np.where(is_counted, group_means[group_keys] - self_confidence, -np.inf)
     paired_scores = take_or_zeros(evaluation.own, prediction_scores)
     fallback_scores = group_means[annotations.concept * 2 + 1]
     annotation_scores = np.where(evaluation.own >= 0, paired_scores, fallback_scores)
-    return LabelErrorScores(prediction_scores, annotation_scores, np.zeros(len(predictions)), np.zeros(len(annotations)))
+    return LabelErrorScores(
+        prediction_scores, annotation_scores, np.zeros(len(predictions)), np.zeros(len(annotations))
+    )
 
 
 def take_or_zeros(prediction_rows: Int32Array, prediction_scores: Float64Array) -> Float64Array:
-    return prediction_scores[prediction_rows] if len(prediction_scores) else np.zeros(len(prediction_rows))
+    return (
+        prediction_scores[prediction_rows]
+        if len(prediction_scores)
+        else np.zeros(len(prediction_rows))
+    )

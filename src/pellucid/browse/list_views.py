@@ -1,4 +1,4 @@
-"""A tab with some of its items left out, or in an order of its own."""
+"""List views: a tab with some items excluded, or in another order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from pellucid.browse.selection import TabSelection, Tab
+from pellucid.browse.selection import Tab, TabSelection
 from pellucid.core.tables import NOT_RUN, BoolArray, Float64Array, Int64Array
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.evaluation.match_result import MATCHED, NOT_HIGHEST, WRONG
@@ -16,7 +16,7 @@ from pellucid.evaluation.unmatched import best_overlaps, concept_scores
 
 
 class ListView(Protocol):
-    """What a list of items is asked for; see Selection."""
+    """Interface of a list of gallery items; see TabSelection."""
 
     @property
     def evaluation(self) -> Evaluation: ...
@@ -35,7 +35,7 @@ class ListView(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class _SelectionView:
-    """Of a selection."""
+    """Base of the views of one selection."""
 
     selection: TabSelection
 
@@ -58,7 +58,7 @@ class _SelectionView:
 
 @dataclass(frozen=True, eq=False)
 class OrderedView(_SelectionView):
-    """Rows of a selection in an order of their own."""
+    """Rows of a selection in a custom order."""
 
     ordered_rows: Int64Array
 
@@ -68,9 +68,13 @@ class OrderedView(_SelectionView):
 
     @property
     def threshold_position(self) -> int:
-        """How many of the rows are on the near side of the threshold: where it stands, as long as they are in the order of scores."""
+        """The number of rows before the threshold, which is its position if the rows are sorted
+        by score."""
         predictions = self.evaluation.predictions
-        is_above = predictions.score[self.ordered_rows] >= self.thresholds[predictions.concept[self.ordered_rows]]
+        is_above = (
+            predictions.score[self.ordered_rows]
+            >= self.thresholds[predictions.concept[self.ordered_rows]]
+        )
         return int((~is_above if self.selection.reverse else is_above).sum())
 
     def page(self, offset: int, limit: int) -> Int64Array:
@@ -79,7 +83,8 @@ class OrderedView(_SelectionView):
 
 @dataclass(frozen=True, eq=False)
 class FilteredView(_SelectionView):
-    """A selection in its own order without some of its rows. tail: those of them that come at the end after all."""
+    """A selection without its excluded rows, in its order. tail_rows: excluded rows appended at
+    the end."""
 
     excluded_rows: Int64Array
     tail_rows: Int64Array
@@ -98,8 +103,11 @@ class FilteredView(_SelectionView):
         return position - self._excluded_before(position)
 
     def page(self, offset: int, limit: int) -> Int64Array:
-        """Costs the page and the logarithm of what is left out."""
-        start, stop = max(0, min(offset, self.kept_count)), max(0, min(offset + limit, self.kept_count))
+        """Costs the page size plus the logarithm of the number of excluded rows."""
+        start, stop = (
+            max(0, min(offset, self.kept_count)),
+            max(0, min(offset + limit, self.kept_count)),
+        )
         pieces = [np.zeros(0, np.int64)]
         remaining = stop - start
         if remaining > 0 and stop + len(self.excluded_rows) <= SCAN_LIMIT:
@@ -110,14 +118,20 @@ class FilteredView(_SelectionView):
         while remaining > 0:
             selection_rows = self.selection.page(base_offset, remaining + PAGE_OVERFETCH)
             base_offset += len(selection_rows)
-            selection_rows = selection_rows[~np.isin(selection_rows, self.excluded_rows)][:remaining]
+            selection_rows = selection_rows[~np.isin(selection_rows, self.excluded_rows)][
+                :remaining
+            ]
             remaining -= len(selection_rows)
             pieces.append(selection_rows)
-        pieces.append(self.tail_rows[max(0, offset - self.kept_count) : max(0, offset + limit - self.kept_count)])
+        pieces.append(
+            self.tail_rows[
+                max(0, offset - self.kept_count) : max(0, offset + limit - self.kept_count)
+            ]
+        )
         return np.concatenate(pieces)
 
     def _base_offset(self, position: int) -> int:
-        """From which place of the selection on the items at `position` and after lie: by bisection."""
+        """The offset in the selection of the item at `position` of this view, by bisection."""
         low, high = position, position + len(self.excluded_rows)
         while low < high:
             middle = (low + high + 1) // 2
@@ -131,9 +145,15 @@ class FilteredView(_SelectionView):
         if base_offset >= self.selection.total:
             return len(self.excluded_rows)
         weights, images, input_orders = self._excluded_keys
-        offset_weight, offset_image, offset_input_order = (key[0] for key in sort_keys(self.selection, self.selection.page(base_offset, 1)))
+        offset_weight, offset_image, offset_input_order = (
+            key[0] for key in sort_keys(self.selection, self.selection.page(base_offset, 1))
+        )
         is_tied = weights == offset_weight
-        is_before = (weights > offset_weight) | (is_tied & (images < offset_image)) | (is_tied & (images == offset_image) & (input_orders < offset_input_order))
+        is_before = (
+            (weights > offset_weight)
+            | (is_tied & (images < offset_image))
+            | (is_tied & (images == offset_image) & (input_orders < offset_input_order))
+        )
         if not self.selection.reverse:
             return int(is_before.sum())
         is_same = is_tied & (images == offset_image) & (input_orders == offset_input_order)
@@ -145,31 +165,46 @@ class FilteredView(_SelectionView):
 
 
 PAGE_OVERFETCH = 64
-"""Rows fetched beyond a page, in case some are left out."""
+"""Extra rows fetched with each page, because some may be excluded."""
 SCAN_LIMIT = 4_000
-"""Rows up to which a list is read from its beginning rather than searched for where a page begins."""
+"""Row limit up to which a list is scanned from the start instead of bisected for the page's
+start."""
 
 
-def sort_keys(selection: TabSelection, selection_rows: Int64Array) -> tuple[Float64Array, Int64Array, Int64Array]:
-    """What a tab's rows are sorted by: weight falling, then image, then input order."""
+def sort_keys(
+    selection: TabSelection, selection_rows: Int64Array
+) -> tuple[Float64Array, Int64Array, Int64Array]:
+    """Sort keys of a tab's rows: weight (descending), image, input order."""
     evaluation = selection.evaluation
     if not selection.shows_annotations:
         predictions = evaluation.predictions
-        return predictions.score[selection_rows], np.asarray(predictions.image[selection_rows], np.int64), np.asarray(predictions.order[selection_rows], np.int64)
+        return (
+            predictions.score[selection_rows],
+            np.asarray(predictions.image[selection_rows], np.int64),
+            np.asarray(predictions.order[selection_rows], np.int64),
+        )
     has_boxes = evaluation.kind == "detection"
-    weight = -best_overlaps(evaluation, selection_rows, selection.thresholds)[0] if has_boxes else concept_scores(evaluation, selection_rows)
-    return weight, np.asarray(evaluation.annotations.image[selection_rows], np.int64), np.asarray(selection_rows, np.int64)
+    weight = (
+        -best_overlaps(evaluation, selection_rows, selection.thresholds)[0]
+        if has_boxes
+        else concept_scores(evaluation, selection_rows)
+    )
+    return (
+        weight,
+        np.asarray(evaluation.annotations.image[selection_rows], np.int64),
+        np.asarray(selection_rows, np.int64),
+    )
 
 
 def sort_selection_rows(selection: TabSelection, selection_rows: Int64Array) -> Int64Array:
-    """Rows of a selection, sorted as it sorts them."""
+    """Rows of a selection in the selection's order."""
     weight, image, input_order = sort_keys(selection, selection_rows)
     selection_rows = selection_rows[np.lexsort((input_order, image, -weight))]
     return selection_rows[::-1] if selection.reverse else selection_rows
 
 
 def selection_mask(selection: TabSelection, candidate_rows: Int64Array) -> BoolArray:
-    """Which rows (of predictions, in Extra of annotations) a selection holds."""
+    """Which rows (annotations in Extra, else predictions) belong to a selection."""
     evaluation, tab = selection.evaluation, selection.tab
     item_table = evaluation.annotations if selection.shows_annotations else evaluation.predictions
     mask = evaluation.images.split[item_table.image[candidate_rows]] == selection.split
@@ -178,10 +213,22 @@ def selection_mask(selection: TabSelection, candidate_rows: Int64Array) -> BoolA
     threshold = selection.thresholds[item_table.concept[candidate_rows]]
     if tab == "extra":
         annotations = evaluation.annotations
-        is_matchable = annotations.positive[candidate_rows] & ~annotations.ignore[candidate_rows] & (evaluation.coverage[annotations.image[candidate_rows]] != NOT_RUN)
-        return np.asarray(mask & is_matchable & (evaluation.answer_score[candidate_rows] < threshold))
+        is_matchable = (
+            annotations.positive[candidate_rows]
+            & ~annotations.ignore[candidate_rows]
+            & (evaluation.coverage[annotations.image[candidate_rows]] != NOT_RUN)
+        )
+        return np.asarray(
+            mask & is_matchable & (evaluation.answer_score[candidate_rows] < threshold)
+        )
     if tab == "all":
         highest_only = evaluation.kind == "classification" and selection.concept is None
-        return np.asarray(mask & (evaluation.state[candidate_rows] != NOT_HIGHEST) if highest_only else mask)
+        return np.asarray(
+            mask & (evaluation.state[candidate_rows] != NOT_HIGHEST) if highest_only else mask
+        )
     state = MATCHED if tab == "matched" else WRONG
-    return np.asarray(mask & (evaluation.state[candidate_rows] == state) & (evaluation.predictions.score[candidate_rows] >= threshold))
+    return np.asarray(
+        mask
+        & (evaluation.state[candidate_rows] == state)
+        & (evaluation.predictions.score[candidate_rows] >= threshold)
+    )

@@ -1,6 +1,7 @@
-"""The four tabs as orders over rows: count, page, position of the threshold.
+"""Item selection for the four gallery tabs: count, page and threshold position.
 
-All, Matched and Missing are sorted runs of predictions, cut at the threshold; Extra is sorted runs of annotations.
+All, Matched, Missing: sorted runs of predictions, truncated at the threshold; Extra: sorted
+runs of annotations.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ TABS: tuple[Tab, ...] = ("all", "matched", "missing", "extra")
 
 @dataclass(frozen=True, eq=False)
 class TabSelection:
-    """One tab of one split, of one concept (a position) or all (None), at thresholds (one a concept)."""
+    """One tab of one split, of one concept (an index) or all (None), at thresholds (one per
+    concept)."""
 
     evaluation: Evaluation
     tab: Tab
@@ -33,7 +35,7 @@ class TabSelection:
 
     @property
     def shows_annotations(self) -> bool:
-        """Extra's items are annotations; those of the other tabs are predictions."""
+        """Whether the items are annotations (Extra) rather than predictions (the other tabs)."""
         return self.tab == "extra"
 
     @cached_property
@@ -41,7 +43,8 @@ class TabSelection:
         return int(self._run_lengths.sum())
 
     def page(self, offset: int, limit: int) -> Int64Array:
-        """Rows of the items at `offset` and on: of predictions, in Extra of annotations. Costs the page."""
+        """Rows of the items from `offset`: annotations in Extra, else predictions. Costs only
+        the page."""
         start, stop = max(0, min(offset, self.total)), max(0, min(offset + limit, self.total))
         if start >= stop:
             return np.zeros(0, np.int64)
@@ -50,18 +53,36 @@ class TabSelection:
         return self._forward_page(start, stop - start)
 
     def all_rows(self) -> Int64Array:
-        """The rows of all items, in no order. Costs no sorting."""
+        """The rows of all items, unordered. Does not sort."""
         run_begin = self._runs.run_begin[self.split]
-        spans = [np.arange(run_start, run_start + run_length) for run_start, run_length in zip(run_begin.tolist(), self._run_lengths.tolist(), strict=True) if run_length]
-        return np.asarray(self._runs.to_table_rows(np.concatenate(spans)), np.int64) if spans else np.zeros(0, np.int64)
+        spans = [
+            np.arange(run_start, run_start + run_length)
+            for run_start, run_length in zip(
+                run_begin.tolist(), self._run_lengths.tolist(), strict=True
+            )
+            if run_length
+        ]
+        return (
+            np.asarray(self._runs.to_table_rows(np.concatenate(spans)), np.int64)
+            if spans
+            else np.zeros(0, np.int64)
+        )
 
     @property
     def threshold_position(self) -> int:
-        """Where the first item of All under its threshold stands: a jump target, by bisection.
+        """Index of the first item of All below its threshold, by bisection, to jump to.
 
-        In reverse, where the first item at or over it stands. With all concepts the thresholds must be one value.
+        In reverse order, the first item at or above it. With all concepts, the thresholds must
+        be equal.
         """
-        count_above = int(np.minimum(self.evaluation.count_above_thresholds(self._runs_name, self.split, self.thresholds), self._run_lengths).sum())
+        count_above = int(
+            np.minimum(
+                self.evaluation.count_above_thresholds(
+                    self._runs_name, self.split, self.thresholds
+                ),
+                self._run_lengths,
+            ).sum()
+        )
         return self.total - count_above if self.reverse else count_above
 
     def _forward_page(self, offset: int, limit: int) -> Int64Array:
@@ -70,14 +91,24 @@ class TabSelection:
     @cached_property
     def _runs(self) -> SortedRuns:
         if self.tab == "extra":
-            concepts = np.arange(len(self.evaluation.concepts)) if self.concept is None else np.array([self.concept])
-            return unmatched_runs(self.evaluation, self.evaluation.unmatched_index, self.split, concepts, self.thresholds)
+            concepts = (
+                np.arange(len(self.evaluation.concepts))
+                if self.concept is None
+                else np.array([self.concept])
+            )
+            return unmatched_runs(
+                self.evaluation,
+                self.evaluation.unmatched_index,
+                self.split,
+                concepts,
+                self.thresholds,
+            )
         runs: SortedRuns = getattr(self.evaluation, self._runs_name)
         return runs
 
     @property
     def _runs_name(self) -> RunsName:
-        """Of which predictions the tab is a part."""
+        """Which runs of predictions the tab takes its items from."""
         if self.tab == "matched":
             return "matched"
         if self.tab == "missing":
@@ -86,11 +117,13 @@ class TabSelection:
 
     @cached_property
     def _run_lengths(self) -> Int64Array:
-        """Per concept, how many rows of its run belong to the tab."""
+        """Per concept, the number of rows of its run that belong to the tab."""
         if self.tab in ("all", "extra"):
             lengths = self._runs.lengths(self.split)
         else:
-            lengths = self.evaluation.count_above_thresholds(self._runs_name, self.split, self.thresholds)
+            lengths = self.evaluation.count_above_thresholds(
+                self._runs_name, self.split, self.thresholds
+            )
         if self.concept is not None:
             lengths = np.where(np.arange(len(lengths)) == self.concept, lengths, 0)
         return np.asarray(lengths)

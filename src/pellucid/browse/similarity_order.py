@@ -1,4 +1,4 @@
-"""An order in which what looks alike lies together."""
+"""Order items so that similar ones are adjacent."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pellucid.core.tables import Float64Array, Int64Array
 
 
 def nearest_neighbour_order(features: Float64Array) -> Int64Array:
-    """An order of the rows of `features`, (n, d): the first row, and then always the nearest of those left (ties: the earlier one).
+    """An order of the rows of `features`, (n, d): the first row, then repeatedly the nearest
+    remaining row (ties: the earliest).
 
-    NaN rows, of which nothing is known, come last, as they are. Costs n².
+    Rows with NaN come last, in their original order. Costs O(n²).
     """
     known_rows = np.flatnonzero(~np.isnan(features).any(axis=1))
     unknown_rows = np.flatnonzero(np.isnan(features).any(axis=1))

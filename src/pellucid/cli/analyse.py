@@ -12,10 +12,10 @@ from pellucid.cli.console import (
     JSON_OPTION,
     SPLIT_OPTION,
     VERSION_ARGUMENTS,
-    spinner,
-    progress_bar,
     print_json,
     print_table,
+    progress_bar,
+    spinner,
 )
 from pellucid.core.tables import Split
 

@@ -12,24 +12,24 @@ from pellucid.browse.selection import TABS, Tab
 from pellucid.cli.analyse import ANALYSIS_COMMANDS, open_version
 from pellucid.cli.console import (
     CORRECTED_OPTION,
+    FILTER_OPTION,
     FIRST_PIXEL_OPTION,
-    OVERRIDE_OPTIONS,
     IMAGES_OPTION,
     IOU_OPTION,
     JSON_OPTION,
     KIND_OPTION,
-    FILTER_OPTION,
     ORDER_OPTION,
+    OVERRIDE_OPTIONS,
     REVIEW_OPTION,
     SERVER_OPTIONS,
     SPLIT_OPTION,
     VERSION_ARGUMENTS,
     DebugGroup,
-    spinner,
     exit_with_error,
     print_json,
-    print_table,
     print_notes,
+    print_table,
+    spinner,
     validate_workspace,
 )
 from pellucid.cli.evaluate import evaluate_command

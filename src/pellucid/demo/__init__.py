@@ -1,4 +1,4 @@
-"""The built-in example: pictures drawn, models trained, mistakes planted, all on the spot."""
+"""The built-in demo: generated images, trained models and deliberately inserted label errors."""
 
 from __future__ import annotations
 
@@ -15,13 +15,18 @@ COMPLETE_MARKER = "demo-is-complete"
 
 
 def demo_workspace(folder: str | Path | None = None) -> Workspace:
-    """The example's workspace, built if it is not there. folder: where; by default in the user's cache."""
+    """The demo workspace, built if it does not exist. folder: defaults to the user's cache
+    directory."""
     is_default = folder is None
-    workspace_folder = user_cache_path("pellucid") / f"demo-{__version__}.pellucid" if folder is None else Path(folder)
+    workspace_folder = (
+        user_cache_path("pellucid") / f"demo-{__version__}.pellucid"
+        if folder is None
+        else Path(folder)
+    )
     if (workspace_folder / COMPLETE_MARKER).is_file():
         return Workspace(workspace_folder)
     if is_default and workspace_folder.exists():
-        shutil.rmtree(workspace_folder)  # an earlier build was interrupted
+        shutil.rmtree(workspace_folder)  # incomplete: an earlier build was interrupted
     workspace = Workspace(workspace_folder)
     build_demo(workspace)
     (workspace_folder / COMPLETE_MARKER).touch()

@@ -65,7 +65,8 @@ class PageData:
 
 
 def response_key(path: str, query: Query) -> str:
-    return f"{path}?{'&'.join(sorted(f'{parameter}={argument}' for parameter, argument in query if parameter in KEY_PARAMETERS))}"
+    pairs = sorted(f"{name}={value}" for name, value in query if name in KEY_PARAMETERS)
+    return f"{path}?{'&'.join(pairs)}"
 
 
 def export_html(
@@ -135,7 +136,8 @@ class PageCollector:
         self.version_url = self.build_version_url(version.name)
 
     def build_version_url(self, version_name: str) -> str:
-        return f"api/views/{quote(self.version.view.name, safe=UNESCAPED)}/versions/{quote(version_name, safe=UNESCAPED)}"
+        view = quote(self.version.view.name, safe=UNESCAPED)
+        return f"api/views/{view}/versions/{quote(version_name, safe=UNESCAPED)}"
 
     async def collect(self) -> None:
         view = self.version.view.name

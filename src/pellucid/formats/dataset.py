@@ -215,7 +215,7 @@ def normalize_image_path(path: object, raw_path: str, image_folder: str | None =
     if image_folder is not None:
         posix_path = posix_path.removeprefix(
             os.path.abspath(image_folder).replace("\\", "/").rstrip("/") + "/"
-        )  # noqa: PTH100 (links are not resolved)
+        )
     segments = [segment for segment in posix_path.split("/") if segment not in ("", ".")]
     is_absolute = posix_path.startswith("/") or posix_path[1:3] == ":/"
     if not segments or is_absolute or ".." in segments or "\0" in posix_path or "://" in posix_path:

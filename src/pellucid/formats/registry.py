@@ -152,9 +152,8 @@ def remote_image_folder(local_folder: str | None, local_root: Path, source_url: 
     """The URL of the image folder in the store, given the folder in the downloaded copy."""
     if local_folder is None or not Path(local_folder).is_relative_to(local_root):
         return None
-    return f"{source_url.rstrip('/')}/{Path(local_folder).relative_to(local_root).as_posix()}".removesuffix(
-        "/."
-    )
+    relative_folder = Path(local_folder).relative_to(local_root).as_posix()
+    return f"{source_url.rstrip('/')}/{relative_folder}".removesuffix("/.")
 
 
 def read_memory_annotations(source: Any, options: ReadOptions) -> ParsedAnnotations:

@@ -1,1 +1,1 @@
-"""Pictures: where they are, how large, which way up; crops of them, cached on disk."""
+"""Image files: location, size, orientation; crops, cached on disk."""

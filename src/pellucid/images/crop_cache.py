@@ -1,4 +1,4 @@
-"""Crops kept on disk, within a bound; what was not asked for longest goes first."""
+"""Disk cache of crops with a size limit; the least recently used are removed first."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from pellucid.images.crops import CROP_VERSION, render_crop
 from pellucid.images.locations import parquet_location
 
 MAX_CACHE_BYTES = 1 << 30
-"""Bytes kept at most."""
+"""Maximum cache size in bytes."""
 CLEANUP_TARGET = 0.8
-"""How far a clean-up goes, so that the next one is not due at once."""
+"""Share of the maximum size to which a clean-up reduces the cache."""
 
 
 class CropCache:
-    """Thread-safe. A cache that cannot be written serves all the same."""
+    """Thread-safe. If the cache is not writable, crops are still returned."""
 
     def __init__(self, folder: Path | None = None, max_bytes: int = MAX_CACHE_BYTES) -> None:
         self.folder = folder or user_cache_path("pellucid") / "crops"
@@ -31,7 +31,7 @@ class CropCache:
         self._lock = threading.Lock()
 
     def crop(self, location: str, region: Region | None, size: int) -> bytes:
-        """The crop, cut now or before; raises PictureProblem."""
+        """The crop, from the cache or newly rendered. Raises UnreadableImageError."""
         crop_path = self._crop_path(location, region, size)
         with suppress(OSError):
             data = crop_path.read_bytes()
@@ -49,14 +49,20 @@ class CropCache:
     def _store(self, crop_path: Path, data: bytes) -> None:
         with suppress(OSError):
             crop_path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = crop_path.with_name(f"{crop_path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+            temporary = crop_path.with_name(
+                f"{crop_path.name}.{os.getpid()}.{threading.get_ident()}.tmp"
+            )
             try:
                 temporary.write_bytes(data)
                 temporary.replace(crop_path)
             finally:
                 temporary.unlink(missing_ok=True)
             with self._lock:
-                self._cached_bytes = self._measure_size() if self._cached_bytes is None else self._cached_bytes + len(data)
+                self._cached_bytes = (
+                    self._measure_size()
+                    if self._cached_bytes is None
+                    else self._cached_bytes + len(data)
+                )
                 if self._cached_bytes > self.max_bytes:
                     self._cached_bytes = self._evict()
 
@@ -84,7 +90,8 @@ class CropCache:
 
 
 def image_stamp(location: str) -> str:
-    """Changes when the picture does; '0' for one that is absent. Remote ones are taken never to change: asking costs a round trip."""
+    """A stamp that changes with the file; '0' if there is none. Remote files count as
+    immutable: checking costs a round trip."""
     if is_remote(location):
         return "remote"
     table_and_row = parquet_location(location)

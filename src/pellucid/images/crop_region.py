@@ -1,25 +1,28 @@
-"""Which part of a picture a crop shows."""
+"""The region of an image that a crop displays."""
 
 from __future__ import annotations
 
 CONTEXT_FACTOR = 1.5
-"""A crop's side, in multiples of the box's longer side."""
+"""Side of a crop, as a multiple of the longer side of the box."""
 MIN_CROP_SIDE = 40.0
-"""The least side of a crop, in pixels: a speck needs surroundings to be understood."""
+"""Minimum side of a crop in pixels, so that small boxes have context."""
 
 MAX_CROP_COORDINATE = 1e9
-"""Boxes that reach further are nonsense, but must not break the page."""
+"""Box coordinates are clamped to this magnitude."""
 
 Region = tuple[int, int, int, int]
 
 
 def box_crop_region(box: tuple[float, float, float, float], width: int, height: int) -> Region:
-    """The square around a box, slid to stay inside the picture and cut where it is larger than it.
+    """A square around a box, shifted into the image and clipped where it exceeds it.
 
-    box: [left, top, width, height] in pixels, possibly reaching out of the picture. Returns the same in whole pixels.
+    box: [left, top, width, height] in pixels, may extend beyond the image. Returns the same in
+    integer pixels.
     """
     side = max(MIN_CROP_SIDE, CONTEXT_FACTOR * max(box[2], box[3]))
-    box = tuple(min(max(coordinate, -MAX_CROP_COORDINATE), MAX_CROP_COORDINATE) for coordinate in box)  # type: ignore[assignment]
+    box = tuple(
+        min(max(coordinate, -MAX_CROP_COORDINATE), MAX_CROP_COORDINATE) for coordinate in box
+    )  # type: ignore[assignment]
     left, region_width = clamp_span(box[0] + box[2] / 2, side, width)
     top, region_height = clamp_span(box[1] + box[3] / 2, side, height)
     return left, top, region_width, region_height

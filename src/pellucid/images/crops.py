@@ -1,4 +1,4 @@
-"""Cut, orient and shrink pictures of every sort to JPEG for the page."""
+"""Crop, orient and downscale images of all formats to JPEG."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from pellucid.images.locations import ExternalLinkError, open_image
 from pellucid.images.sizes import EXIF_ORIENTATION, SWAPPED_ORIENTATIONS, readable_formats
 
 CROP_VERSION = 1
-"""Part of every cache key: raise it when crops come out differently."""
+"""Part of every cache key: increment it when the rendering changes."""
 
 JPEG_QUALITY = 86
 MAX_IMAGE_PIXELS = 180_000_000
-"""Larger pictures are not decoded: about 550 MB of memory each."""
+"""Larger images are not decoded: about 550 MB of memory each."""
 
 
 class UnreadableImageError(Exception):
-    """A picture that cannot be shown; the text says why in a few words."""
+    """An image that cannot be displayed; the message is a short reason."""
 
 
 def render_crop(location: str, region: Region | None, size: int) -> bytes:
-    """A JPEG of the region ([left, top, width, height] in displayed pixels; None for all), at most `size` pixels a side.
+    """Render a region ([left, top, width, height] in displayed pixels; None: all) as JPEG, at
+    most `size` per side.
 
-    Never enlarged. Raises PictureProblem.
+    Never upscaled. Raises UnreadableImageError.
     """
     try:
         with warnings.catch_warnings(), open_image(location) as file:
@@ -35,19 +36,19 @@ def render_crop(location: str, region: Region | None, size: int) -> bytes:
             with Image.open(file, formats=readable_formats()) as image:
                 return encode_jpeg(resize_region(image, region, size))
     except FileNotFoundError as error:
-        raise UnreadableImageError("not found") from error
+        raise UnreadableImageError("file not found") from error
     except ExternalLinkError as error:
-        raise UnreadableImageError("a link that leads out of its folder") from error
+        raise UnreadableImageError("symbolic link to a file outside its folder") from error
     except PermissionError as error:
-        raise UnreadableImageError("no permission to read it") from error
+        raise UnreadableImageError("permission denied") from error
     except Image.DecompressionBombError as error:
-        raise UnreadableImageError("too large: over 180 million pixels") from error
+        raise UnreadableImageError("too large: more than 180 million pixels") from error
     except UnidentifiedImageError as error:
-        raise UnreadableImageError("not a picture that can be read") from error
+        raise UnreadableImageError("unsupported image format") from error
     except UnreadableImageError:
         raise
-    except Exception as error:  # decoders of damaged files raise whatever they stumbled over
-        raise UnreadableImageError("broken or cut short") from error
+    except Exception as error:  # decoders raise arbitrary exceptions on corrupt files
+        raise UnreadableImageError("corrupt or truncated file") from error
 
 
 def resize_region(image: Image.Image, region: Region | None, size: int) -> Image.Image:
@@ -61,12 +62,27 @@ def resize_region(image: Image.Image, region: Region | None, size: int) -> Image
     if orientation != 1:
         image = ImageOps.exif_transpose(image)
     ratio_x, ratio_y = image.width / width, image.height / height
-    crop_box = (left * ratio_x, top * ratio_y, (left + region_width) * ratio_x, (top + region_height) * ratio_y)
+    crop_box = (
+        left * ratio_x,
+        top * ratio_y,
+        (left + region_width) * ratio_x,
+        (top + region_height) * ratio_y,
+    )
     target_size = (max(1, round(region_width * scale)), max(1, round(region_height * scale)))
-    if image.mode not in ("RGB", "L"):  # changes of mode cost memory: only what is shown is changed
-        pixel_box = (int(crop_box[0]), int(crop_box[1]), min(image.width, int(crop_box[2]) + 1), min(image.height, int(crop_box[3]) + 1))
+    if image.mode not in ("RGB", "L"):  # mode conversion costs memory: convert only the crop
+        pixel_box = (
+            int(crop_box[0]),
+            int(crop_box[1]),
+            min(image.width, int(crop_box[2]) + 1),
+            min(image.height, int(crop_box[3]) + 1),
+        )
         image = image.crop(pixel_box)
-        crop_box = (crop_box[0] - pixel_box[0], crop_box[1] - pixel_box[1], min(crop_box[2] - pixel_box[0], image.width), min(crop_box[3] - pixel_box[1], image.height))
+        crop_box = (
+            crop_box[0] - pixel_box[0],
+            crop_box[1] - pixel_box[1],
+            min(crop_box[2] - pixel_box[0], image.width),
+            min(crop_box[3] - pixel_box[1], image.height),
+        )
     if image.mode not in ("RGB", "L", "RGBA", "LA", "P", "CMYK"):
         image = convert_to_8_bit(image)
     if image.mode in ("P", "LA", "RGBA", "PA") or "transparency" in image.info:
@@ -77,7 +93,7 @@ def resize_region(image: Image.Image, region: Region | None, size: int) -> Image
 
 
 def clip_region(region: Region | None, width: int, height: int) -> Region:
-    """The region, cut to the picture; all of the picture where they do not meet."""
+    """The region clipped to the image; the whole image if they do not intersect."""
     if region is None:
         return 0, 0, width, height
     left, top = max(0, region[0]), max(0, region[1])
@@ -88,13 +104,16 @@ def clip_region(region: Region | None, width: int, height: int) -> Region:
 
 
 def convert_to_8_bit(image: Image.Image) -> Image.Image:
-    """16-bit, 32-bit and float grey, stretched between its 0.5th and 99.5th percentile; others as Pillow converts them."""
+    """16-bit, 32-bit and float greyscale, scaled from its 0.5th to 99.5th percentile; other
+    modes as in Pillow."""
     if image.mode not in ("I", "F", "I;16", "I;16L", "I;16B", "I;16N"):
         return image.convert("RGB")
     pixels = np.asarray(image).astype(np.float32)
     low, high = np.nanpercentile(pixels, [0.5, 99.5])
     value_range = max(float(high - low), 1e-9)
-    return Image.fromarray((np.clip(np.nan_to_num((pixels - low) / value_range), 0, 1) * 255).astype(np.uint8))
+    return Image.fromarray(
+        (np.clip(np.nan_to_num((pixels - low) / value_range), 0, 1) * 255).astype(np.uint8)
+    )
 
 
 def flatten_on_white(image: Image.Image) -> Image.Image:

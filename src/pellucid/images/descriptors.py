@@ -1,6 +1,8 @@
-"""What a picture, or a part of it, looks like: a short row of numbers, near for what looks alike. No network, nothing downloaded.
+"""Visual descriptors of images and boxes: short vectors that are close for similar content. No
+neural network, no download.
 
-Mean colours of 4 x 4 places and, of 4 x 4 cells, how much their edges run in each of 8 directions (after HOG: Dalal, Triggs, 2005).
+Mean colours of a 4 x 4 grid and, for 4 x 4 cells, histograms of 8 edge orientations (after HOG:
+Dalal, Triggs, 2005).
 """
 
 from __future__ import annotations
@@ -21,15 +23,20 @@ from pellucid.images.sizes import readable_formats
 DESCRIPTOR_SIDE, DESCRIPTOR_CELLS, EDGE_DIRECTIONS = 32, 4, 8
 DESCRIPTOR_LENGTH = DESCRIPTOR_CELLS * DESCRIPTOR_CELLS * (3 + EDGE_DIRECTIONS)
 BOX_MARGIN = 0.1
-"""How much of a box's size is seen around it."""
+"""Margin around a box, relative to its longer side."""
 
 FloatBox = tuple[float, ...]
 
 
-def image_descriptors(locations: Sequence[str | None], boxes: Sequence[FloatBox | None]) -> Float64Array:
-    """float64 (n, LENGTH), a row for each place of a picture; NaN where there is no picture. Boxes in displayed pixels."""
+def image_descriptors(
+    locations: Sequence[str | None], boxes: Sequence[FloatBox | None]
+) -> Float64Array:
+    """float64 (n, DESCRIPTOR_LENGTH), a row per region; NaN if the image cannot be read. Boxes
+    in displayed pixels."""
     with ThreadPoolExecutor(4) as threads:
-        descriptors = list(threads.map(lambda pair: image_descriptor(*pair), zip(locations, boxes, strict=True)))
+        descriptors = list(
+            threads.map(lambda pair: image_descriptor(*pair), zip(locations, boxes, strict=True))
+        )
     return np.array(descriptors, float).reshape(-1, DESCRIPTOR_LENGTH)
 
 
@@ -47,8 +54,12 @@ def cached_descriptor(location: str, file_stamp: str, box: FloatBox | None) -> t
         with warnings.catch_warnings(), open_image(location) as file:
             warnings.simplefilter("ignore")
             with Image.open(file, formats=readable_formats()) as image:
-                thumbnail = resize_region(image, None if box is None else expand_box(box), DESCRIPTOR_SIDE).convert("RGB").resize((DESCRIPTOR_SIDE, DESCRIPTOR_SIDE))
-    except Exception:  # decoders of damaged files raise whatever they stumbled over
+                thumbnail = (
+                    resize_region(image, None if box is None else expand_box(box), DESCRIPTOR_SIDE)
+                    .convert("RGB")
+                    .resize((DESCRIPTOR_SIDE, DESCRIPTOR_SIDE))
+                )
+    except Exception:  # decoders raise arbitrary exceptions on corrupt files
         return (np.nan,) * DESCRIPTOR_LENGTH
     return tuple(compute_descriptor(np.asarray(thumbnail, np.float64) / 255).tolist())
 
@@ -56,18 +67,37 @@ def cached_descriptor(location: str, file_stamp: str, box: FloatBox | None) -> t
 def expand_box(box: FloatBox) -> tuple[int, int, int, int]:
     left, top, width, height = box
     margin = BOX_MARGIN * max(width, height)
-    return int(left - margin), int(top - margin), max(2, int(width + 2 * margin)), max(2, int(height + 2 * margin))
+    return (
+        int(left - margin),
+        int(top - margin),
+        max(2, int(width + 2 * margin)),
+        max(2, int(height + 2 * margin)),
+    )
 
 
 def compute_descriptor(pixels: Float64Array) -> Float64Array:
-    """picture: (SIDE, SIDE, 3), 0 to 1. Colours and edges, each part of length about 1."""
+    """pixels: (side, side, 3), 0 to 1. Colours and edges, each with a norm of about 1."""
     step = DESCRIPTOR_SIDE // DESCRIPTOR_CELLS
-    colours = pixels.reshape(DESCRIPTOR_CELLS, step, DESCRIPTOR_CELLS, step, 3).mean(axis=(1, 3)).reshape(-1)
+    colours = (
+        pixels.reshape(DESCRIPTOR_CELLS, step, DESCRIPTOR_CELLS, step, 3)
+        .mean(axis=(1, 3))
+        .reshape(-1)
+    )
     grey = pixels.mean(axis=2)
     down, across = np.gradient(grey)
     edge_strength = np.hypot(down, across)
-    direction = (np.floor((np.arctan2(down, across) % np.pi) / np.pi * EDGE_DIRECTIONS).astype(int)) % EDGE_DIRECTIONS
+    direction = (
+        np.floor((np.arctan2(down, across) % np.pi) / np.pi * EDGE_DIRECTIONS).astype(int)
+    ) % EDGE_DIRECTIONS
     cell_index = np.arange(DESCRIPTOR_SIDE) // step
-    bin_index = (cell_index[:, None] * DESCRIPTOR_CELLS + cell_index[None]) * EDGE_DIRECTIONS + direction
-    edges = np.bincount(bin_index.ravel(), edge_strength.ravel(), minlength=DESCRIPTOR_CELLS * DESCRIPTOR_CELLS * EDGE_DIRECTIONS)
-    return np.concatenate([colours / np.sqrt(len(colours)) * 2, edges / max(float(np.linalg.norm(edges)), 0.5)])
+    bin_index = (
+        cell_index[:, None] * DESCRIPTOR_CELLS + cell_index[None]
+    ) * EDGE_DIRECTIONS + direction
+    edges = np.bincount(
+        bin_index.ravel(),
+        edge_strength.ravel(),
+        minlength=DESCRIPTOR_CELLS * DESCRIPTOR_CELLS * EDGE_DIRECTIONS,
+    )
+    return np.concatenate(
+        [colours / np.sqrt(len(colours)) * 2, edges / max(float(np.linalg.norm(edges)), 0.5)]
+    )

@@ -1,4 +1,5 @@
-"""Pictures that are the same, exactly or nearly: training pictures that also lie in validation make every figure too good."""
+"""Exact and near duplicates of images. Training images in validation make the metrics too
+optimistic."""
 
 from __future__ import annotations
 
@@ -14,15 +15,17 @@ from pellucid.images.locations import image_file_size, open_image
 from pellucid.images.sizes import readable_formats
 
 MAX_HASH_DISTANCE = 4
-"""Bits of 64 in which the marks of two near pictures may differ."""
+"""Maximum Hamming distance of the 64-bit hashes of near duplicates."""
 MIN_CONTRAST_BITS = 3
-"""A mark with fewer bits set, or unset, is of a picture without contrast: it is near to all others like it."""
+"""Hashes with fewer set, or unset, bits belong to images without contrast, which would match
+each other."""
 
 
 def exact_duplicates(first: Sequence[str], second: Sequence[str]) -> list[tuple[int, int]]:
-    """Pairs (place in first, place in second) of pictures with the same content: for each of the first, one of the second.
+    """Pairs (index in first, index in second) of files with the same content: for each of the
+    first, one of the second.
 
-    Only files of equal length are read.
+    Only files of equal size are read.
     """
     files_by_length: dict[int, list[tuple[int, int]]] = {}
     for side, locations in enumerate((first, second)):
@@ -35,10 +38,18 @@ def exact_duplicates(first: Sequence[str], second: Sequence[str]) -> list[tuple[
             continue
         files_by_digest: dict[bytes, list[tuple[int, int]]] = {}
         for side, position in same_length_files:
-            files_by_digest.setdefault(content_digest((first, second)[side][position]), []).append((side, position))
+            files_by_digest.setdefault(content_digest((first, second)[side][position]), []).append(
+                (side, position)
+            )
         for same_content_files in files_by_digest.values():
-            second_position = next((file_position for side, file_position in same_content_files if side == 1), None)
-            pairs += [(first_position, second_position) for side, first_position in same_content_files if side == 0 and second_position is not None]
+            second_position = next(
+                (file_position for side, file_position in same_content_files if side == 1), None
+            )
+            pairs += [
+                (first_position, second_position)
+                for side, first_position in same_content_files
+                if side == 0 and second_position is not None
+            ]
     return sorted(pairs)
 
 
@@ -51,20 +62,31 @@ def content_digest(location: str) -> bytes:
 
 
 def near_duplicates(first: Sequence[str], second: Sequence[str]) -> list[tuple[int, int]]:
-    """Pairs that look nearly the same: marks of brightness steps that differ in few bits (dHash, Krawetz, 2013).
+    """Pairs of near duplicates: difference hashes with a small Hamming distance (dHash,
+    Krawetz, 2013).
 
-    All pictures are read, small. Pictures without contrast are left out.
+    Reads all images, downscaled. Images without contrast are skipped.
     """
     with ThreadPoolExecutor(4) as threads:
-        first_hashes, second_hashes = (list(threads.map(difference_hash, locations)) for locations in (first, second))
-    first_positions, second_positions = ([position for position, image_hash in enumerate(hashes) if image_hash is not None] for hashes in (first_hashes, second_hashes))
+        first_hashes, second_hashes = (
+            list(threads.map(difference_hash, locations)) for locations in (first, second)
+        )
+    first_positions, second_positions = (
+        [position for position, image_hash in enumerate(hashes) if image_hash is not None]
+        for hashes in (first_hashes, second_hashes)
+    )
     if not first_positions or not second_positions:
         return []
-    candidate_hashes = np.array([second_hashes[second_index] for second_index in second_positions], np.uint64)
+    candidate_hashes = np.array(
+        [second_hashes[second_index] for second_index in second_positions], np.uint64
+    )
     pairs = []
     for first_position in first_positions:
         distances = count_set_bits(candidate_hashes ^ np.uint64(first_hashes[first_position] or 0))
-        pairs += [(first_position, second_positions[nearest]) for nearest in np.flatnonzero(distances <= MAX_HASH_DISTANCE)[:1].tolist()]
+        pairs += [
+            (first_position, second_positions[nearest])
+            for nearest in np.flatnonzero(distances <= MAX_HASH_DISTANCE)[:1].tolist()
+        ]
     return pairs
 
 
@@ -73,7 +95,8 @@ def count_set_bits(bit_patterns: np.ndarray) -> Int64Array:
 
 
 def difference_hash(location: str) -> int | None:
-    """64 bits: whether each of 8 x 8 places is brighter than its right neighbour; None where there is no picture or no contrast."""
+    """64-bit difference hash: is each of 8 x 8 pixels brighter than its right neighbour? None
+    if unreadable or without contrast."""
     from PIL import Image
 
     try:
@@ -82,7 +105,7 @@ def difference_hash(location: str) -> int | None:
             with Image.open(file, formats=readable_formats()) as image:
                 image.draft("L", (72, 64))
                 thumbnail = np.asarray(image.convert("L").resize((9, 8)), np.int16)
-    except Exception:  # decoders of damaged files raise whatever they stumbled over
+    except Exception:  # decoders raise arbitrary exceptions on corrupt files
         return None
     bits = thumbnail[:, 1:] > thumbnail[:, :-1]
     if min(int(bits.sum()), int((~bits).sum())) < MIN_CONTRAST_BITS:

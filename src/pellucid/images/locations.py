@@ -1,4 +1,4 @@
-"""Where pictures lie: a folder on disk, the rows of a Parquet table, or any URL that fsspec opens."""
+"""Image locations: a folder on disk, rows of a Parquet file, or a URL supported by fsspec."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import IO, cast
 from pellucid.core.urls import is_remote, reject_credentials
 
 FOLDER_SEPARATOR = "/./"
-"""Between a folder of this machine and what lies in it, as rsync writes it: so that a location tells what it must not lead out of."""
+"""Separates a local folder from the relative path, as in rsync: links must not lead outside
+this folder."""
 FOLLOW_LINKS_VARIABLE = "PELLUCID_FOLLOW_LINKS"
-"""The environment variable by which an owner allows links that lead out of image folders."""
+"""Environment variable that allows links to files outside image folders."""
 
 
 def join_location(folder: str, image_path: str) -> str:
@@ -22,12 +23,12 @@ def join_location(folder: str, image_path: str) -> str:
 
 
 class ExternalLinkError(OSError):
-    """A picture that is a link to a file outside its folder, where the owner has not allowed that."""
+    """An image is a link to a file outside its folder, which is not allowed by default."""
 
 
 def is_external_link(location: str) -> bool:
-    """Whether links lead from a location to a file outside its folder. What anybody may write into a folder of pictures, an upload or an
-    archive, must not show other files of this machine."""
+    """Whether a location is a link to a file outside its folder. Image folders may come from
+    uploads or archives, which must not expose other files of this machine."""
     folder, relative_path, _ = location.partition(FOLDER_SEPARATOR)
     if not relative_path or os.environ.get(FOLLOW_LINKS_VARIABLE) == "1":
         return False
@@ -35,7 +36,7 @@ def is_external_link(location: str) -> bool:
 
 
 def resolve_folder(folder: str) -> str:
-    """The folder as it can be found again from anywhere."""
+    """The folder as an absolute path; URLs are unchanged."""
     if is_remote(folder):
         reject_credentials(folder)
         return folder
@@ -43,38 +44,50 @@ def resolve_folder(folder: str) -> str:
 
 
 def parquet_location(location: str) -> tuple[Path, int] | None:
-    """The table and row of a picture that lies in a Parquet file: `.../train.parquet/0000012`."""
+    """The file and row of an image in a Parquet file: `.../train.parquet/0000012`."""
     table_path, _, row_number = location.rpartition("/")
-    return (Path(table_path), int(row_number)) if table_path.endswith(".parquet") and row_number.isdecimal() else None
+    return (
+        (Path(table_path), int(row_number))
+        if table_path.endswith(".parquet") and row_number.isdecimal()
+        else None
+    )
 
 
 def read_parquet_image(table_path: Path, row_number: int) -> bytes:
-    """The bytes of one picture; raises OSError."""
+    """The bytes of one image; raises OSError."""
     import duckdb
 
-    escaped_path = "".join(f"[{character}]" if character in "*?[" else character for character in str(table_path))
-    query = "SELECT image.bytes FROM read_parquet(?, file_row_number = true, hive_partitioning = false) WHERE file_row_number = ?"
+    escaped_path = "".join(
+        f"[{character}]" if character in "*?[" else character for character in str(table_path)
+    )
+    query = (
+        "SELECT image.bytes FROM read_parquet(?, file_row_number = true, hive_partitioning = "
+        "false) WHERE file_row_number = ?"
+    )
     try:
         with duckdb.connect() as connection:
             record = connection.execute(query, [escaped_path, row_number]).fetchone()
     except duckdb.Error as error:
         raise OSError(str(error)) from error
     if record is None or record[0] is None:
-        raise FileNotFoundError(f"{table_path} has no picture in row {row_number}")
+        raise FileNotFoundError(f"No image in row {row_number} of {table_path}")
     return bytes(record[0])
 
 
 def location_exists(location: str) -> bool:
-    """Whether something lies at the location. Remote ones are taken on trust: asking costs a round trip each."""
+    """Whether the file exists. Remote files are assumed to exist: checking costs a round trip
+    each."""
     table_and_row = parquet_location(location)
     try:
-        return is_remote(location) or (table_and_row[0] if table_and_row else Path(location)).is_file()
-    except OSError:  # a name that no file can have
+        return (
+            is_remote(location) or (table_and_row[0] if table_and_row else Path(location)).is_file()
+        )
+    except OSError:  # invalid file name
         return False
 
 
 def image_file_size(location: str) -> int | None:
-    """How long the picture's file is, where that can be told without reading it."""
+    """Size of the image file in bytes; None if unknown without reading it."""
     if is_remote(location) or parquet_location(location):
         return None
     try:
@@ -84,13 +97,14 @@ def image_file_size(location: str) -> int | None:
 
 
 def open_image(location: str, follow_links: bool = False) -> AbstractContextManager[IO[bytes]]:
-    """Open for reading; raises OSError, LinkLeadsOut. follow: wherever links lead, of what nothing is shown."""
+    """Open for reading; raises OSError, ExternalLinkError. follow_links: allow links outside
+    the folder."""
     if is_remote(location):
         import fsspec
 
         return cast("AbstractContextManager[IO[bytes]]", fsspec.open(location, "rb"))
     if not follow_links and is_external_link(location):
-        raise ExternalLinkError(f"{location} is a link that leads out of its folder")
+        raise ExternalLinkError(f"Link to a file outside its folder: {location}")
     if table_and_row := parquet_location(location):
         return BytesIO(read_parquet_image(*table_and_row))
     return Path(location).open("rb")

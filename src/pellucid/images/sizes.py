@@ -1,4 +1,4 @@
-"""The size of a picture as displayed, from its header alone."""
+"""The displayed size of images, read from their headers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,20 @@ from functools import cache
 
 from pellucid.images.locations import open_image
 
-ALLOWED_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "MPO", "JPEG2000", "AVIF", "TGA")
-"""What is opened as a picture: nothing that runs an interpreter of its own."""
+ALLOWED_FORMATS = (
+    "JPEG",
+    "PNG",
+    "GIF",
+    "BMP",
+    "TIFF",
+    "WEBP",
+    "PPM",
+    "MPO",
+    "JPEG2000",
+    "AVIF",
+    "TGA",
+)
+"""Image formats that are opened; excludes formats that run an interpreter."""
 EXIF_ORIENTATION = 0x0112
 SWAPPED_ORIENTATIONS = (5, 6, 7, 8)
 """EXIF orientations that swap width and height."""
@@ -18,7 +30,7 @@ SWAPPED_ORIENTATIONS = (5, 6, 7, 8)
 
 @cache
 def readable_formats() -> list[str]:
-    """Those of WANTED that this Pillow can; found when first needed, as it takes a tenth of a second."""
+    """The allowed formats that this Pillow supports; computed on first use, as it takes 0.1 s."""
     from PIL import Image
 
     Image.init()
@@ -26,7 +38,7 @@ def readable_formats() -> list[str]:
 
 
 def display_size(location: str) -> tuple[int, int] | None:
-    """(width, height) in pixels with EXIF orientation applied; None where there is no readable picture."""
+    """(width, height) in pixels with EXIF orientation applied; None if the image cannot be read."""
     from PIL import Image
 
     try:
@@ -36,12 +48,12 @@ def display_size(location: str) -> tuple[int, int] | None:
                 width, height = image.size
                 is_sideways = image.getexif().get(EXIF_ORIENTATION) in SWAPPED_ORIENTATIONS
                 return (height, width) if is_sideways else (width, height)
-    except Exception:  # decoders of damaged files raise whatever they stumbled over
+    except Exception:  # decoders raise arbitrary exceptions on corrupt files
         return None
 
 
 def read_orientations(locations: Iterable[str]) -> list[tuple[int, tuple[int, int]]]:
-    """EXIF orientation (1 where there is none) and displayed size ((0, 0) where there is no readable picture) of many pictures."""
+    """EXIF orientation (1 if missing) and displayed size ((0, 0) if unreadable) of each image."""
     with ThreadPoolExecutor(8) as pool:
         return list(pool.map(read_orientation, locations))
 
@@ -55,12 +67,15 @@ def read_orientation(location: str) -> tuple[int, tuple[int, int]]:
             with Image.open(file, formats=readable_formats()) as image:
                 exif_orientation = int(image.getexif().get(EXIF_ORIENTATION, 1))
                 width, height = image.size
-                return exif_orientation, (height, width) if exif_orientation in SWAPPED_ORIENTATIONS else (width, height)
-    except Exception:  # decoders of damaged files raise whatever they stumbled over
+                return exif_orientation, (
+                    height,
+                    width,
+                ) if exif_orientation in SWAPPED_ORIENTATIONS else (width, height)
+    except Exception:  # decoders raise arbitrary exceptions on corrupt files
         return 1, (0, 0)
 
 
 def display_sizes(locations: Iterable[str]) -> list[tuple[int, int] | None]:
-    """Sizes of many pictures, read side by side."""
+    """Sizes of many images, read in parallel."""
     with ThreadPoolExecutor(8) as pool:
         return list(pool.map(display_size, locations))

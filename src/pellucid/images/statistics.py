@@ -1,7 +1,9 @@
-"""What the pixels of a picture, and of the boxes in it, are like: light, sharpness, noise, colour; and who took it, when.
+"""Pixel statistics of images and boxes (brightness, sharpness, noise, colour), and EXIF camera
+and date.
 
-blur: see there, 2 sharp to 4 · noise: the standard deviation of Immerkaer, 1996, in grey levels ·
-brightness, contrast: mean and standard deviation of the grey levels, 0 to 255 · saturation: 0 to 255 · colour: the commonest of a dozen.
+blur: see estimate_blur, 2 sharp to 4 · noise: standard deviation in grey levels (Immerkaer,
+1996) · brightness, contrast: mean and standard deviation of the grey levels, 0 to 255 ·
+saturation: 0 to 255 · colour: the most frequent.
 """
 
 from __future__ import annotations
@@ -15,20 +17,47 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.core.tables import Float64Array
-from pellucid.images.descriptors import DESCRIPTOR_LENGTH, DESCRIPTOR_SIDE, expand_box, compute_descriptor
+from pellucid.images.descriptors import (
+    DESCRIPTOR_LENGTH,
+    DESCRIPTOR_SIDE,
+    compute_descriptor,
+    expand_box,
+)
 from pellucid.images.locations import open_image
 from pellucid.images.sizes import readable_formats
 
 IMAGE_STATISTICS = ("brightness", "contrast", "saturation", "blur", "noise")
-COLOUR_NAMES = ("red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink", "black", "grey", "white")
-HUE_LIMITS = ((0.04, "red"), (0.11, "orange"), (0.19, "yellow"), (0.45, "green"), (0.53, "cyan"), (0.72, "blue"), (0.83, "purple"),
-        (0.94, "pink"), (1.01, "red"))  # fmt: skip
+COLOUR_NAMES = (
+    "red",
+    "orange",
+    "yellow",
+    "green",
+    "cyan",
+    "blue",
+    "purple",
+    "pink",
+    "black",
+    "grey",
+    "white",
+)
+HUE_LIMITS = (
+    (0.04, "red"),
+    (0.11, "orange"),
+    (0.19, "yellow"),
+    (0.45, "green"),
+    (0.53, "cyan"),
+    (0.72, "blue"),
+    (0.83, "purple"),
+    (0.94, "pink"),
+    (1.01, "red"),
+)
 MAX_MEASURED_SIDE = 1024
-"""Longer pictures are looked at smaller."""
+"""Images are downscaled to this side before measuring."""
 BLUR_SCALE = 4
 MAX_BOX_COORDINATE = 1e6
 MAX_BOX_WINDOW, MIN_BOX_SIDE = 256, 24
-"""Boxes are looked at in their middle, up to this many pixels a side; smaller ones than the second tell nothing of blur or noise."""
+"""Maximum side of the central window measured in a box, in pixels; below the minimum side, blur
+and noise are NaN."""
 
 BoxSides = Sequence[float]
 GreyPixels = NDArray[np.floating[Any]]
@@ -36,8 +65,9 @@ GreyPixels = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True, eq=False)
 class ImageMeasurements:
-    """looks: float32 (n, LOOKS), NaN where they cannot be told · colour: int8 (n,), a place in COLOURS, -1 · likeness: float32 (n, LENGTH).
-    The first row is the whole picture's, then the boxes'. camera, taken: '' where the file does not say (EXIF); taken: `YYYY-MM-DD HH`."""
+    """statistics: float32 (n, IMAGE_STATISTICS), NaN if unknown · colours: int8 (n,), index
+    into COLOUR_NAMES, -1 · descriptors: float32. The first row is the whole image, then the
+    boxes. camera, taken: from EXIF, '' if missing; taken: `YYYY-MM-DD HH`."""
 
     statistics: GreyPixels
     colours: np.ndarray
@@ -47,7 +77,7 @@ class ImageMeasurements:
 
 
 def read_measurements(location: str, boxes: Sequence[BoxSides]) -> ImageMeasurements:
-    """boxes: left, top, width, height in displayed pixels. All NaN where the picture cannot be read."""
+    """boxes: left, top, width, height in displayed pixels. All NaN if the image cannot be read."""
     from PIL import Image, ImageOps
 
     try:
@@ -61,27 +91,49 @@ def read_measurements(location: str, boxes: Sequence[BoxSides]) -> ImageMeasurem
                 image = ImageOps.exif_transpose(source_image)
                 image.thumbnail((MAX_MEASURED_SIDE, MAX_MEASURED_SIDE), Image.Resampling.BOX)
                 image = image.convert("RGB")
-    except Exception:  # decoders of damaged files raise whatever they stumbled over
+    except Exception:  # decoders raise arbitrary exceptions on corrupt files
         return unknown_measurements(len(boxes) + 1)
     scale = image.width / max(1, full_size[0])
-    region_measurements = [measure_region(image, None), *(measure_region(image, [min(max(coordinate, -MAX_BOX_COORDINATE), MAX_BOX_COORDINATE) * scale for coordinate in box]) for box in boxes)]
+    region_measurements = [
+        measure_region(image, None),
+        *(
+            measure_region(
+                image,
+                [
+                    min(max(coordinate, -MAX_BOX_COORDINATE), MAX_BOX_COORDINATE) * scale
+                    for coordinate in box
+                ],
+            )
+            for box in boxes
+        ),
+    ]
     statistics, colours, descriptors = zip(*region_measurements, strict=True)
-    return ImageMeasurements(np.array(statistics, np.float32), np.array(colours, np.int8), np.array(descriptors, np.float32), camera, taken)
+    return ImageMeasurements(
+        np.array(statistics, np.float32),
+        np.array(colours, np.int8),
+        np.array(descriptors, np.float32),
+        camera,
+        taken,
+    )
 
 
 def unknown_measurements(region_count: int) -> ImageMeasurements:
     return ImageMeasurements(
-        np.full((region_count, len(IMAGE_STATISTICS)), np.nan, np.float32), np.full(region_count, -1, np.int8), np.full((region_count, DESCRIPTOR_LENGTH), np.nan, np.float32)
+        np.full((region_count, len(IMAGE_STATISTICS)), np.nan, np.float32),
+        np.full(region_count, -1, np.int8),
+        np.full((region_count, DESCRIPTOR_LENGTH), np.nan, np.float32),
     )
 
 
 def read_exif(image: Any) -> tuple[str, str]:
-    """Camera and time, as EXIF has them."""
+    """Camera and time from EXIF."""
     exif = image.getexif()
     timestamp = str(exif.get_ifd(0x8769).get(0x9003) or exif.get(0x0132) or "")
     day, _, time = timestamp.partition(" ")
     is_valid_date = len(day) == 10 and day[:4].isdigit() and day[:4] > "0000"
-    return str(exif.get(0x0110) or "").strip("\x00 "), f"{day.replace(':', '-')} {time[:2]}" if is_valid_date else ""
+    return str(exif.get(0x0110) or "").strip(
+        "\x00 "
+    ), f"{day.replace(':', '-')} {time[:2]}" if is_valid_date else ""
 
 
 def measure_region(image: Any, box: BoxSides | None) -> tuple[list[float], int, Float64Array]:
@@ -91,12 +143,19 @@ def measure_region(image: Any, box: BoxSides | None) -> tuple[list[float], int, 
         left, top, width, height = box
         centre_x, centre_y = left + width / 2, top + height / 2
         half_width, half_height = min(width, MAX_BOX_WINDOW) / 2, min(height, MAX_BOX_WINDOW) / 2
-        region_box = (max(0, int(centre_x - half_width)), max(0, int(centre_y - half_height)), min(image.width, int(np.ceil(centre_x + half_width))),
-                 min(image.height, int(np.ceil(centre_y + half_height))))  # fmt: skip
+        region_box = (
+            max(0, int(centre_x - half_width)),
+            max(0, int(centre_y - half_height)),
+            min(image.width, int(np.ceil(centre_x + half_width))),
+            min(image.height, int(np.ceil(centre_y + half_height))),
+        )
         if region_box[2] <= region_box[0] or region_box[3] <= region_box[1]:
             return [np.nan] * len(IMAGE_STATISTICS), -1, np.full(DESCRIPTOR_LENGTH, np.nan)
         left, top, width, height = expand_box(tuple(box))
-        region_image, context_image = image.crop(region_box), image.crop((left, top, left + width, top + height))
+        region_image, context_image = (
+            image.crop(region_box),
+            image.crop((left, top, left + width, top + height)),
+        )
     pixels = np.asarray(region_image, np.float32)
     grey = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
     low, high = pixels.min(axis=2), pixels.max(axis=2)
@@ -109,15 +168,26 @@ def measure_region(image: Any, box: BoxSides | None) -> tuple[list[float], int, 
         estimate_blur(grey) if is_large_enough else np.nan,
         estimate_noise(grey) if is_large_enough else np.nan,
     ]
-    descriptor = compute_descriptor(np.asarray(context_image.resize((DESCRIPTOR_SIDE, DESCRIPTOR_SIDE)), np.float64) / 255)
-    return statistics, dominant_colour(np.asarray(context_image.resize((12, 12)), np.float32) / 255), descriptor
+    descriptor = compute_descriptor(
+        np.asarray(context_image.resize((DESCRIPTOR_SIDE, DESCRIPTOR_SIDE)), np.float64) / 255
+    )
+    return (
+        statistics,
+        dominant_colour(np.asarray(context_image.resize((12, 12)), np.float32) / 255),
+        descriptor,
+    )
 
 
 def estimate_blur(grey: GreyPixels) -> float:
-    """How much steeper the edges are in a picture STEP times smaller, from the steepest of each: about 2 where they are sharp, towards
-    STEP where they are wide. Neither what is shown nor how much light there is matters much, and noise hardly."""
+    """Ratio of the steepest gradients after and before downscaling by BLUR_SCALE: about 2 for
+    sharp edges, approaching BLUR_SCALE for blurred ones. Nearly independent of content,
+    brightness and noise."""
     height, width = (side // BLUR_SCALE * BLUR_SCALE for side in grey.shape)
-    downscaled = grey[:height, :width].reshape(height // BLUR_SCALE, BLUR_SCALE, width // BLUR_SCALE, BLUR_SCALE).mean(axis=(1, 3))
+    downscaled = (
+        grey[:height, :width]
+        .reshape(height // BLUR_SCALE, BLUR_SCALE, width // BLUR_SCALE, BLUR_SCALE)
+        .mean(axis=(1, 3))
+    )
     fine_gradient = steepest_gradient(smooth(smooth(grey).T).T)
     return steepest_gradient(downscaled) / fine_gradient if fine_gradient > 0 else float(BLUR_SCALE)
 
@@ -127,28 +197,43 @@ def smooth(grey: GreyPixels) -> GreyPixels:
 
 
 def steepest_gradient(grey: GreyPixels) -> float:
-    vertical, horizontal = (grey[2:, 1:-1] - grey[:-2, 1:-1]) / 2, (grey[1:-1, 2:] - grey[1:-1, :-2]) / 2
+    vertical, horizontal = (
+        (grey[2:, 1:-1] - grey[:-2, 1:-1]) / 2,
+        (grey[1:-1, 2:] - grey[1:-1, :-2]) / 2,
+    )
     return float(np.percentile(np.hypot(vertical, horizontal), 99))
 
 
 def estimate_noise(grey: GreyPixels) -> float:
-    """After the difference of two Laplacians, which edges hardly survive."""
+    """Noise estimate from the difference of two Laplacians, which suppresses edges."""
     vertical = grey[:-2] - 2 * grey[1:-1] + grey[2:]
     second_difference = vertical[:, :-2] - 2 * vertical[:, 1:-1] + vertical[:, 2:]
     return float(np.abs(second_difference).mean() * np.sqrt(np.pi / 2) / 6)
 
 
 def dominant_colour(pixels: Float64Array) -> int:
-    """The commonest, by hue where there is one."""
+    """The most frequent colour, by hue unless neutral."""
     high, low = pixels.max(axis=2), pixels.min(axis=2)
     chroma = high - low
     red, green, blue = np.moveaxis(pixels, 2, 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        green_blue_hue = np.where(high == green, (blue - red) / chroma + 2, (red - green) / chroma + 4)
+        green_blue_hue = np.where(
+            high == green, (blue - red) / chroma + 2, (red - green) / chroma + 4
+        )
         hue = np.where(high == red, (green - blue) / chroma % 6, green_blue_hue) / 6
     is_neutral = (chroma < 0.15 * high) | (high < 0.2)
     hue_limits = np.array([hue_limit for hue_limit, _ in HUE_LIMITS])
     hue_colours = np.array([COLOUR_NAMES.index(colour_name) for _, colour_name in HUE_LIMITS])
-    neutral_colours = np.where(high < 0.25, COLOUR_NAMES.index("black"), np.where(high > 0.8, COLOUR_NAMES.index("white"), COLOUR_NAMES.index("grey")))
-    colour_indices = np.where(is_neutral, neutral_colours, hue_colours[np.searchsorted(hue_limits, np.nan_to_num(hue)).clip(0, len(hue_colours) - 1)])
-    return int(np.bincount(colour_indices.ravel().astype(np.int64), minlength=len(COLOUR_NAMES)).argmax())
+    neutral_colours = np.where(
+        high < 0.25,
+        COLOUR_NAMES.index("black"),
+        np.where(high > 0.8, COLOUR_NAMES.index("white"), COLOUR_NAMES.index("grey")),
+    )
+    colour_indices = np.where(
+        is_neutral,
+        neutral_colours,
+        hue_colours[np.searchsorted(hue_limits, np.nan_to_num(hue)).clip(0, len(hue_colours) - 1)],
+    )
+    return int(
+        np.bincount(colour_indices.ravel().astype(np.int64), minlength=len(COLOUR_NAMES)).argmax()
+    )

@@ -19,7 +19,13 @@ from pellucid.formats.errors import (
     MultipleConceptsError,
     SplitConflictError,
 )
-from pellucid.images.locations import FOLLOW_LINKS_VARIABLE, resolve_folder, location_exists, join_location, is_external_link
+from pellucid.images.locations import (
+    FOLLOW_LINKS_VARIABLE,
+    is_external_link,
+    join_location,
+    location_exists,
+    resolve_folder,
+)
 from pellucid.ingest.errors import ImageLocationConflictError
 from pellucid.storage.manifests import Concept
 

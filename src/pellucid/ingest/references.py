@@ -42,12 +42,12 @@ class Reading:
 
 
 def stem(name: str) -> str:
-    return os.path.splitext(last_part(name))[0]  # noqa: PTH122 (a path inside the set, not of this machine)
+    return os.path.splitext(last_part(name))[0]
 
 
 def without_ending(name: str) -> str:
     folder, slash, file = name.rpartition("/")
-    return folder + slash + os.path.splitext(file)[0]  # noqa: PTH122
+    return folder + slash + os.path.splitext(file)[0]
 
 
 def number_of(name: str) -> str:

@@ -31,7 +31,8 @@ def gallery_html(gallery: Gallery, item_limit: int = ITEM_LIMIT) -> str:
     items = gallery.page(0, item_limit)
     cells_html = "".join(item_html(gallery.image_locator, item) for item in items)
     count_note = f", the first {len(items)}" if len(gallery) > len(items) else ""
-    return f'<div style="font:12px system-ui,sans-serif"><b>{gallery.list_view.tab}</b>: {len(gallery):,} items{count_note}<div>{cells_html}</div></div>'
+    heading = f"<b>{gallery.list_view.tab}</b>: {len(gallery):,} items{count_note}"
+    return f'<div style="font:12px system-ui,sans-serif">{heading}<div>{cells_html}</div></div>'
 
 
 def item_html(image_locator: ImageLocator, item: Item) -> str:
@@ -74,7 +75,10 @@ def box_svg(item: Item, region: Region) -> str:
     assert item.box is not None
     x, y, width, height = item.box
     dash = ' stroke-dasharray="5 4"' if item.outcome == "extra" else ""
-    rect_attributes = f'x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" fill="none" vector-effect="non-scaling-stroke"'
+    rect_attributes = (
+        f'x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" fill="none" '
+        'vector-effect="non-scaling-stroke"'
+    )
     return (
         f'<svg viewBox="{" ".join(map(str, region))}" '
         'style="position:absolute;inset:0;width:100%;height:100%">'
@@ -113,10 +117,9 @@ def version_html(version: Version) -> str:
         "F1",
     )
     header = "".join(f"<th>{heading}</th>" for heading in headings)
+    rows_html = "".join(f"<tr>{split_row}</tr>" for split_row in split_rows)
     table_html = (
-        f"<table><tr>{header}</tr>{''.join(f'<tr>{split_row}</tr>' for split_row in split_rows)}</table>"
-        if split_rows
-        else "<p>no predictions yet</p>"
+        f"<table><tr>{header}</tr>{rows_html}</table>" if rows_html else "<p>no predictions yet</p>"
     )
     return (
         f"<div><b>{escape(version.name)}</b> of {escape(version.view.name)}: "

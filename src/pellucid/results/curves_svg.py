@@ -32,6 +32,7 @@ class PlotLine:
     label: str
 
 
+LEGEND_STEP = 118
 WIDTH, HEIGHT, LEFT_MARGIN, BOTTOM_MARGIN = 520, 220, 34, 26
 
 
@@ -50,8 +51,10 @@ def curves_svg(curve: CurveFigures) -> str:
     paths, legend = "", ""
     for line_index, line in enumerate(lines):
         path_data = svg_path(curve.threshold, line.ratios, low, high)
-        paths += f'<path d="{path_data}" fill="none" stroke="{line.colour}" stroke-width="1.6" stroke-dasharray="{line.dash}"/>'
-        legend += f'<text x="{LEFT_MARGIN + line_index * 118}" y="11" fill="{line.colour}">{line.label}</text>'
+        stroke = f'stroke="{line.colour}" stroke-width="1.6" stroke-dasharray="{line.dash}"'
+        paths += f'<path d="{path_data}" fill="none" {stroke}/>'
+        label_x = LEFT_MARGIN + line_index * LEGEND_STEP
+        legend += f'<text x="{label_x}" y="11" fill="{line.colour}">{line.label}</text>'
     ticks = "".join(
         f'<text x="{LEFT_MARGIN - 5}" y="{y_position(ratio) + 4:.0f}" '
         f'text-anchor="end">{ratio:g}</text>'
@@ -59,7 +62,10 @@ def curves_svg(curve: CurveFigures) -> str:
         f'y2="{y_position(ratio):.1f}" stroke="#8884"/>'
         for ratio in (0, 0.5, 1)
     )
-    axis_labels = f'<text x="{LEFT_MARGIN}" y="{HEIGHT - 8}">{low:.3g}</text><text x="{WIDTH}" y="{HEIGHT - 8}" text-anchor="end">threshold {high:.3g}</text>'
+    axis_labels = (
+        f'<text x="{LEFT_MARGIN}" y="{HEIGHT - 8}">{low:.3g}</text>'
+        f'<text x="{WIDTH}" y="{HEIGHT - 8}" text-anchor="end">threshold {high:.3g}</text>'
+    )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH + 6} {HEIGHT}" '
         f'width="{WIDTH + 6}" height="{HEIGHT}" font-size="11" '
@@ -75,8 +81,8 @@ def svg_path(xs: Sequence[float], ys: Sequence[float | None], low: float, high: 
     commands, is_drawing = [], False
     for x, y in zip(xs, ys, strict=True):
         if y is not None:
-            commands.append(
-                f"{'L' if is_drawing else 'M'}{LEFT_MARGIN + (x - low) / ((high - low) or 1) * (WIDTH - LEFT_MARGIN):.1f},{y_position(y):.1f}"
-            )
+            ratio = (x - low) / ((high - low) or 1)
+            x_position = LEFT_MARGIN + ratio * (WIDTH - LEFT_MARGIN)
+            commands.append(f"{'L' if is_drawing else 'M'}{x_position:.1f},{y_position(y):.1f}")
         is_drawing = y is not None
     return "".join(commands)

@@ -200,7 +200,9 @@ def read_vector_table(path: Path) -> Embeddings:
                 f'"{column_names[side]}"::DOUBLE' if side in column_names else "NULL::DOUBLE"
                 for side in BOX_COLUMNS
             ]
-            select_list = f'"{column_names["image"]}"::VARCHAR, "{column_names["embedding"]}"::FLOAT[], {", ".join(box_expressions)}'
+            image, embedding = column_names["image"], column_names["embedding"]
+            expressions = [f'"{image}"::VARCHAR', f'"{embedding}"::FLOAT[]', *box_expressions]
+            select_list = ", ".join(expressions)
             query = f"SELECT {select_list} FROM {reader}(?, hive_partitioning = false)"
             records = connection.execute(query, [escape_glob(path)]).fetchall()
     except duckdb.Error as error:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid.analysis.calibration import Calibration, measure_calibration
-from pellucid.analysis.confusion import ConfusionMatrix, order_by_confusion, build_confusion_matrix
+from pellucid.analysis.confusion import ConfusionMatrix, build_confusion_matrix, order_by_confusion
 from pellucid.analysis.curves import Curve, build_curve, curve_at_thresholds
 from pellucid.analysis.tide import TideReport
 from pellucid.browse.selection import TabSelection

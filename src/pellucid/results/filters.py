@@ -26,8 +26,8 @@ from pellucid.analysis.comparison import (
     FIXED,
     STILL_WRONG,
     Comparison,
-    unit_annotation_rows,
     compare_evaluations,
+    unit_annotation_rows,
 )
 from pellucid.analysis.confusion import confused_concepts
 from pellucid.analysis.slice_features import Condition, decode_condition

@@ -16,7 +16,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.browse.selection import TabSelection, Tab
+from pellucid.browse.selection import Tab, TabSelection
 from pellucid.core.tables import NOT_RUN, SPLITS, Int64Array
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.images.crop_cache import image_stamp

@@ -14,10 +14,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from pellucid.analysis.tide import TideReport, tide_report
-from pellucid.browse.label_errors import LabelErrorScores, sort_by_label_error, label_error_scores
+from pellucid.browse.label_errors import LabelErrorScores, label_error_scores, sort_by_label_error
 from pellucid.browse.list_views import ListView, sort_selection_rows
 from pellucid.browse.query import ListQuery, Order, ReviewFilter
-from pellucid.browse.selection import TabSelection, Tab
+from pellucid.browse.selection import Tab, TabSelection
 from pellucid.browse.similarity_order import nearest_neighbour_order
 from pellucid.core.errors import InvalidChoiceError, UnknownConceptError
 from pellucid.core.tables import SPLITS, Float64Array, Images, Int64Array, Split

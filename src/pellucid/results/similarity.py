@@ -10,7 +10,7 @@ import numpy as np
 
 from pellucid.analysis.clustering import cluster_features, map_layout, nearest_rows
 from pellucid.analysis.slice_features import Property
-from pellucid.browse.selection import TabSelection, Tab
+from pellucid.browse.selection import Tab, TabSelection
 from pellucid.core.tables import BoolArray, Float64Array, Int64Array
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.results.embeddings import Embeddings

@@ -12,10 +12,10 @@ import numpy as np
 from pellucid.analysis.slice_features import (
     Condition,
     Property,
+    categorical_property,
+    file_properties,
     geometry_properties,
     metadata_properties,
-    file_properties,
-    categorical_property,
 )
 from pellucid.analysis.slice_search import (
     MIN_ERRORS,

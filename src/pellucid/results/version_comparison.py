@@ -14,9 +14,9 @@ from pellucid.analysis.comparison import (
     FIXED,
     STILL_WRONG,
     Comparison,
-    unit_annotation_rows,
     compare_evaluations,
     mcnemar_p_value,
+    unit_annotation_rows,
 )
 from pellucid.core.tables import NOT_RUN, SPLITS, Split
 from pellucid.evaluation.evaluation import Evaluation

@@ -9,7 +9,7 @@ import numpy as np
 
 from pellucid.core.tables import Images
 from pellucid.images.crop_cache import image_stamp
-from pellucid.images.locations import join_location, image_file_size
+from pellucid.images.locations import image_file_size, join_location
 from pellucid.review.events import Decision
 from pellucid.review.storage.image_hash import content_and_stamp, content_length
 

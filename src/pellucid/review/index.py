@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid.browse.list_views import (
-    OrderedView,
-    ListView,
     FilteredView,
-    sort_selection_rows,
+    ListView,
+    OrderedView,
     selection_mask,
+    sort_selection_rows,
 )
 from pellucid.browse.query import ReviewFilter
 from pellucid.browse.selection import TabSelection

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
 import numpy as np
-from fastapi import HTTPException, Query, Response
+from fastapi import Depends, HTTPException, Query, Request, Response
 from fastapi import Path as InPath
 
 from pellucid.core.tables import Float64Array, Split
 from pellucid.project import Version, Workspace
+from pellucid.project.reviews import Reviews
 from pellucid.results.results import Results
 from pellucid.storage.mapped_columns import let_go
 
@@ -48,19 +50,52 @@ def json_response(document: Any) -> Response:
     )
 
 
-def find_version(workspace: Workspace, view: str, version: str) -> tuple[Version, Results]:
-    evaluated_version = workspace.view(view).version(version)
-    return evaluated_version, evaluated_version.results()
+def get_workspace(request: Request) -> Workspace:
+    """The workspace that the application serves."""
+    workspace: Workspace = request.app.state.workspace
+    return workspace
 
 
-def find_version_state(
-    workspace: Workspace, view: str, version: str, corrected: bool
-) -> tuple[Version, Results]:
-    """The version and its results, with reviewers' corrections applied if `corrected`."""
-    evaluated_version, results = find_version(workspace, view, version)
-    return evaluated_version, results.with_corrections(
-        evaluated_version.decision_log
-    ) if corrected else results
+WorkspaceDependency = Annotated[Workspace, Depends(get_workspace)]
+
+
+@dataclass(frozen=True)
+class RequestedVersion:
+    """The version that a request is about, in the requested state."""
+
+    version: Version
+    results: Results
+
+
+def find_version(
+    workspace: WorkspaceDependency,
+    view: ResourceName,
+    version: ResourceName,
+    corrected: CorrectedQuery = False,
+) -> RequestedVersion:
+    """Raises ViewNotFoundError, VersionNotFoundError."""
+    requested = workspace.view(view).version(version)
+    return RequestedVersion(requested, requested.results(corrected))
+
+
+VersionContext = Annotated[RequestedVersion, Depends(find_version)]
+
+
+def find_trained_version(
+    workspace: WorkspaceDependency, view: ResourceName, version: ResourceName
+) -> RequestedVersion:
+    """The version as trained, where corrections make no difference or are asked for otherwise."""
+    return find_version(workspace, view, version)
+
+
+TrainedVersionContext = Annotated[RequestedVersion, Depends(find_trained_version)]
+
+
+def find_reviews(workspace: WorkspaceDependency, view: ResourceName) -> Reviews:
+    return workspace.view(view).reviews
+
+
+ReviewsDependency = Annotated[Reviews, Depends(find_reviews)]
 
 
 def validate_concept(results: Results, concept: int | None) -> int | None:

@@ -74,8 +74,10 @@ class RequestMetrics:
             cumulative_count = 0
             for limit in (*BUCKET_LIMITS, float("inf")):
                 cumulative_count += bucket_counts.get((route, limit), 0)
+                bound = "+Inf" if limit == float("inf") else limit
+                labels = f'path="{route}",le="{bound}"'
                 output_lines.append(
-                    f'pellucid_request_seconds_bucket{{path="{route}",le="{"+Inf" if limit == float("inf") else limit}"}} {cumulative_count}'
+                    f"pellucid_request_seconds_bucket{{{labels}}} {cumulative_count}"
                 )
             output_lines.append(
                 f'pellucid_request_seconds_sum{{path="{route}"}} {total_seconds[route]:.6f}'

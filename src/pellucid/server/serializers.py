@@ -32,7 +32,6 @@ from pellucid.server.schemas.gallery_schema import (
     Box,
     ConceptDocument,
     FiguresDocument,
-    TabCounts,
     HistogramDocument,
     ImageDocument,
     NoteDocument,
@@ -42,6 +41,7 @@ from pellucid.server.schemas.gallery_schema import (
     PredictedBox,
     ReviewDocument,
     SplitDocument,
+    TabCounts,
     VersionDocument,
 )
 from pellucid.storage.mapped_columns import let_go

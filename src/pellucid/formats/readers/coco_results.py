@@ -44,8 +44,11 @@ def matches(probe: Probe) -> bool:
 
 RESULTS_VIEW_SQL = """
     CREATE TEMP VIEW results AS SELECT {image} AS image, category_id AS concept, score, bbox
-    FROM read_json({path}, format = 'array', hive_partitioning = false, maximum_object_size = 67108864, columns = {{
-        image_id: 'VARCHAR', file_name: 'VARCHAR', category_id: 'VARCHAR', bbox: 'DOUBLE[]', score: 'DOUBLE'}})
+    FROM read_json(
+        {path}, format = 'array', hive_partitioning = false, maximum_object_size = 67108864,
+        columns = {{
+            image_id: 'VARCHAR', file_name: 'VARCHAR', category_id: 'VARCHAR', bbox: 'DOUBLE[]',
+            score: 'DOUBLE'}})
 """
 RESULTS_SQL = """
     SELECT {image} AS image, {concept} AS concept, score,

@@ -23,10 +23,10 @@ class Shape(msgspec.Struct):
 
 
 class LabelMeFile(msgspec.Struct):
-    imagePath: str  # noqa: N815 (key in the file)
+    imagePath: str
     shapes: list[Shape]
-    imageWidth: float | None = None  # noqa: N815
-    imageHeight: float | None = None  # noqa: N815
+    imageWidth: float | None = None
+    imageHeight: float | None = None
     flags: dict[str, bool | None] | None = None
 
 

@@ -40,7 +40,7 @@ class VottPoint(msgspec.Struct):
 
 class VottRegion(msgspec.Struct):
     tags: list[str]
-    boundingBox: VottBox | None = None  # noqa: N815 (key in the file)
+    boundingBox: VottBox | None = None
     points: list[VottPoint] = []
 
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 
 from pellucid.browse.selection import Tab
 from pellucid.core.tables import SPLITS, Split
 from pellucid.evaluation.counts import count_outcomes
-from pellucid.project import Version, Workspace
+from pellucid.project import Version
 from pellucid.results.figures import OperatingPoint, operating_point
 from pellucid.results.results import Results
 from pellucid.results.version_comparison import compare_slices, compare_versions, describe_change
 from pellucid.server.dependencies import (
     NOT_FOUND_RESPONSE,
-    SplitQuery,
     ResourceName,
+    SplitQuery,
+    WorkspaceDependency,
     json_response,
-    find_version,
 )
 from pellucid.server.schemas.analysis_schema import (
     ComparisonDocument,
@@ -25,79 +27,77 @@ from pellucid.server.schemas.analysis_schema import (
     SliceChangesDocument,
 )
 
+router = APIRouter()
 
-def comparison_routes(workspace: Workspace) -> APIRouter:
-    router = APIRouter()
 
-    @router.get(
-        "/api/views/{view}/versions/{version}/compare/{other}",
-        response_model=ComparisonDocument,
-        responses=NOT_FOUND_RESPONSE,
+def find_version_pair(
+    workspace: WorkspaceDependency,
+    view: ResourceName,
+    version: ResourceName,
+    other: ResourceName,
+    split: SplitQuery = "validation",
+) -> tuple[Version, Version]:
+    """Both versions; each must have images in the split."""
+    versions = workspace.view(view).version(version), workspace.view(view).version(other)
+    for compared in versions:
+        compared.results().split_index(split)
+    return versions
+
+
+VersionPair = Annotated[tuple[Version, Version], Depends(find_version_pair)]
+
+
+@router.get(
+    "/api/views/{view}/versions/{version}/compare/{other}",
+    response_model=ComparisonDocument,
+    responses=NOT_FOUND_RESPONSE,
+)
+def read_comparison(
+    pair: VersionPair,
+    split: SplitQuery = "validation",
+) -> Response:
+    """Compare this version with a later one on the images both were run on."""
+    return json_response(comparison_document(*pair, split))
+
+
+@router.get(
+    "/api/views/{view}/versions/{version}/compare/{other}/slices",
+    response_model=SliceChangesDocument,
+    responses=NOT_FOUND_RESPONSE,
+)
+def read_slice_changes(
+    pair: VersionPair,
+    split: SplitQuery = "validation",
+) -> Response:
+    """Compare both versions on the slices where either has more errors."""
+    first_version, second_version = pair
+    split_index = SPLITS.index(split)
+    waiting = [
+        which
+        for which in (first_version.results(), second_version.results())
+        if which.image_stats_cache.get_or_start(split_index) is None
+    ]
+    progress = [
+        which.image_stats_cache.progress(split_index)
+        for which in (first_version.results(), second_version.results())
+    ]
+    analyzed_count, total_count = (sum(counts) for counts in zip(*progress, strict=True))
+    if waiting:
+        return json_response(SliceChangesDocument([], analyzed_count, total_count, False))
+    return json_response(
+        SliceChangesDocument(
+            compare_slices(
+                first_version.name,
+                first_version.results(),
+                second_version.name,
+                second_version.results(),
+                split,
+            ),
+            analyzed_count,
+            total_count,
+            True,
+        )
     )
-    def read_comparison(
-        view: ResourceName,
-        version: ResourceName,
-        other: ResourceName,
-        split: SplitQuery = "validation",
-    ) -> Response:
-        """Compare this version with a later one on the images both were run on."""
-        return json_response(
-            comparison_document(*find_version_pair(view, version, other, split), split)
-        )
-
-    @router.get(
-        "/api/views/{view}/versions/{version}/compare/{other}/slices",
-        response_model=SliceChangesDocument,
-        responses=NOT_FOUND_RESPONSE,
-    )
-    def read_slice_changes(
-        view: ResourceName,
-        version: ResourceName,
-        other: ResourceName,
-        split: SplitQuery = "validation",
-    ) -> Response:
-        """Compare both versions on the slices where either has more errors."""
-        first_version, second_version = find_version_pair(view, version, other, split)
-        split_index = SPLITS.index(split)
-        waiting = [
-            which
-            for which in (first_version.results(), second_version.results())
-            if which.image_stats_cache.get_or_start(split_index) is None
-        ]
-        progress = [
-            which.image_stats_cache.progress(split_index)
-            for which in (first_version.results(), second_version.results())
-        ]
-        analyzed_count, total_count = (sum(counts) for counts in zip(*progress, strict=True))
-        if waiting:
-            return json_response(SliceChangesDocument([], analyzed_count, total_count, False))
-        return json_response(
-            SliceChangesDocument(
-                compare_slices(
-                    first_version.name,
-                    first_version.results(),
-                    second_version.name,
-                    second_version.results(),
-                    split,
-                ),
-                analyzed_count,
-                total_count,
-                True,
-            )
-        )
-
-    def find_version_pair(
-        view: str, version: str, other: str, split: Split
-    ) -> tuple[Version, Version]:
-        first_version, second_version = (
-            find_version(workspace, view, version)[0],
-            find_version(workspace, view, other)[0],
-        )
-        first_version.results().split_index(split)
-        second_version.results().split_index(split)
-        return first_version, second_version
-
-    return router
 
 
 CHANGE_GALLERIES: tuple[tuple[str, bool, Tab], ...] = (

@@ -9,7 +9,6 @@ from fastapi import APIRouter, HTTPException, Query, Response
 
 from pellucid.browse.selection import Tab
 from pellucid.core.tables import SPLITS
-from pellucid.project import Workspace
 from pellucid.results.figures import (
     DEFAULT_OBJECTIVES,
     cause_figures,
@@ -21,16 +20,14 @@ from pellucid.results.figures import (
 )
 from pellucid.server.dependencies import (
     NOT_FOUND_RESPONSE,
-    ThresholdsQuery,
     ConceptQuery,
-    CorrectedQuery,
-    SplitQuery,
     FiltersQuery,
-    ResourceName,
+    SplitQuery,
+    ThresholdsQuery,
+    VersionContext,
+    effective_thresholds,
     json_response,
     validate_concept,
-    find_version_state,
-    effective_thresholds,
 )
 from pellucid.server.schemas.analysis_schema import (
     CausesDocument,
@@ -41,174 +38,162 @@ from pellucid.server.schemas.analysis_schema import (
     ObjectivesDocument,
 )
 
+router = APIRouter()
 
-def figure_routes(workspace: Workspace) -> APIRouter:
-    router = APIRouter()
 
-    @router.get(
-        "/api/views/{view}/versions/{version}/count",
-        response_model=CountDocument,
-        responses=NOT_FOUND_RESPONSE,
+@router.get(
+    "/api/views/{view}/versions/{version}/count",
+    response_model=CountDocument,
+    responses=NOT_FOUND_RESPONSE,
+)
+def read_count(
+    context: VersionContext,
+    tab: Tab = "all",
+    split: SplitQuery = "validation",
+    concept: ConceptQuery = None,
+    at: ThresholdsQuery = None,
+    only: FiltersQuery = None,
+) -> Response:
+    """The number of items in a filtered tab."""
+    evaluated_version, results = context.version, context.results
+    selection = results.selection(
+        tab,
+        SPLITS.index(split),
+        validate_concept(results, concept),
+        effective_thresholds(results, at),
+        False,
     )
-    def read_count(
-        view: ResourceName,
-        version: ResourceName,
-        tab: Tab = "all",
-        split: SplitQuery = "validation",
-        concept: ConceptQuery = None,
-        at: ThresholdsQuery = None,
-        only: FiltersQuery = None,
-        corrected: CorrectedQuery = False,
-    ) -> Response:
-        """The number of items in a filtered tab."""
-        evaluated_version, results = find_version_state(workspace, view, version, corrected)
-        selection = results.selection(
-            tab,
-            SPLITS.index(split),
-            validate_concept(results, concept),
-            effective_thresholds(results, at),
-            False,
-        )
-        rows = results.filtered_rows(selection, tuple(only or ()))
-        ledger = evaluated_version.decision_log
-        totals = [
-            results.list_view(selection, "score", review_filter, ledger, rows).total
-            for review_filter in ("all", "reviewed", "unsure")
-        ]
-        return json_response(CountDocument(*totals))
+    rows = results.filtered_rows(selection, tuple(only or ()))
+    ledger = evaluated_version.decision_log
+    totals = [
+        results.list_view(selection, "score", review_filter, ledger, rows).total
+        for review_filter in ("all", "reviewed", "unsure")
+    ]
+    return json_response(CountDocument(*totals))
 
-    @router.get(
-        "/api/views/{view}/versions/{version}/curves",
-        response_model=CurvesDocument,
-        responses=NOT_FOUND_RESPONSE,
-    )
-    def read_curves(
-        view: ResourceName,
-        version: ResourceName,
-        concept: ConceptQuery = None,
-        at: ThresholdsQuery = None,
-        corrected: CorrectedQuery = False,
-    ) -> Response:
-        """Threshold curves, score histograms and calibration of each split."""
-        _, results = find_version_state(workspace, view, version, corrected)
-        concept_index, thresholds = (
-            validate_concept(results, concept),
-            effective_thresholds(results, at),
-        )
-        split_indices = [
-            split_index
-            for split_index in range(len(SPLITS))
-            if (results.evaluation.images.split == split_index).any()
-        ]
-        several = [
-            split_figures(results.evaluation, place, concept_index, thresholds)
-            for place in split_indices
-        ]
-        return json_response(
-            CurvesDocument(several, figure_remarks(results.evaluation, concept_index, several))
-        )
 
-    @router.get(
-        "/api/views/{view}/versions/{version}/objectives",
-        response_model=ObjectivesDocument,
-        responses=NOT_FOUND_RESPONSE,
+@router.get(
+    "/api/views/{view}/versions/{version}/curves",
+    response_model=CurvesDocument,
+    responses=NOT_FOUND_RESPONSE,
+)
+def read_curves(
+    context: VersionContext,
+    concept: ConceptQuery = None,
+    at: ThresholdsQuery = None,
+) -> Response:
+    """Threshold curves, score histograms and calibration of each split."""
+    results = context.results
+    concept_index, thresholds = (
+        validate_concept(results, concept),
+        effective_thresholds(results, at),
     )
-    def read_objectives(
-        view: ResourceName,
-        version: ResourceName,
-        concept: ConceptQuery = None,
-        objective: Annotated[list[str] | None, Query(max_length=20)] = None,
-        corrected: CorrectedQuery = False,
-    ) -> Response:
-        """Thresholds for objectives other than fewest errors. objective: see
-        docs/understanding.md."""
-        _, results = find_version_state(workspace, view, version, corrected)
-        return json_response(
-            ObjectivesDocument(
-                objective_thresholds(
-                    results.evaluation,
-                    validate_concept(results, concept),
-                    objective or DEFAULT_OBJECTIVES,
-                )
+    split_indices = [
+        split_index
+        for split_index in range(len(SPLITS))
+        if (results.evaluation.images.split == split_index).any()
+    ]
+    several = [
+        split_figures(results.evaluation, place, concept_index, thresholds)
+        for place in split_indices
+    ]
+    return json_response(
+        CurvesDocument(several, figure_remarks(results.evaluation, concept_index, several))
+    )
+
+
+@router.get(
+    "/api/views/{view}/versions/{version}/objectives",
+    response_model=ObjectivesDocument,
+    responses=NOT_FOUND_RESPONSE,
+)
+def read_objectives(
+    context: VersionContext,
+    concept: ConceptQuery = None,
+    objective: Annotated[list[str] | None, Query(max_length=20)] = None,
+) -> Response:
+    """Thresholds for objectives other than fewest errors. objective: see
+    docs/understanding.md."""
+    results = context.results
+    return json_response(
+        ObjectivesDocument(
+            objective_thresholds(
+                results.evaluation,
+                validate_concept(results, concept),
+                objective or DEFAULT_OBJECTIVES,
             )
         )
-
-    @router.get(
-        "/api/views/{view}/versions/{version}/moves",
-        response_model=MovesDocument,
-        responses=NOT_FOUND_RESPONSE,
     )
-    def read_moves(
-        view: ResourceName,
-        version: ResourceName,
-        concept: Annotated[int, Query(ge=0, le=10_000_000)],
-        to: float,
-        split: SplitQuery = "validation",
-        corrected: CorrectedQuery = False,
-    ) -> Response:
-        """Changes if the concept's threshold moves from its optimum to `to`."""
-        _, results = find_version_state(workspace, view, version, corrected)
-        if not np.isfinite(to):
-            raise HTTPException(422, f"Invalid threshold to={to}. Expected a finite number.")
-        validate_concept(results, concept)
-        optimal_threshold = float(results.evaluation.optimal_thresholds[concept])
-        return json_response(
-            MovesDocument(
-                optimal_threshold,
-                to,
-                tab_changes(
-                    results.evaluation, SPLITS.index(split), concept, optimal_threshold, to
-                ),
+
+
+@router.get(
+    "/api/views/{view}/versions/{version}/moves",
+    response_model=MovesDocument,
+    responses=NOT_FOUND_RESPONSE,
+)
+def read_moves(
+    context: VersionContext,
+    concept: Annotated[int, Query(ge=0, le=10_000_000)],
+    to: float,
+    split: SplitQuery = "validation",
+) -> Response:
+    """Changes if the concept's threshold moves from its optimum to `to`."""
+    results = context.results
+    if not np.isfinite(to):
+        raise HTTPException(422, f"Invalid threshold to={to}. Expected a finite number.")
+    validate_concept(results, concept)
+    optimal_threshold = float(results.evaluation.optimal_thresholds[concept])
+    return json_response(
+        MovesDocument(
+            optimal_threshold,
+            to,
+            tab_changes(results.evaluation, SPLITS.index(split), concept, optimal_threshold, to),
+        )
+    )
+
+
+@router.get(
+    "/api/views/{view}/versions/{version}/causes",
+    response_model=CausesDocument,
+    responses=NOT_FOUND_RESPONSE,
+)
+def read_causes(
+    context: VersionContext,
+    split: SplitQuery = "validation",
+    concept: ConceptQuery = None,
+    at: ThresholdsQuery = None,
+) -> Response:
+    """The number of errors by cause; for detection, also the AP gain from fixing each kind."""
+    results = context.results
+    return json_response(
+        CausesDocument(
+            cause_figures(
+                results.evaluation,
+                SPLITS.index(split),
+                validate_concept(results, concept),
+                effective_thresholds(results, at),
+                results.tide,
             )
         )
-
-    @router.get(
-        "/api/views/{view}/versions/{version}/causes",
-        response_model=CausesDocument,
-        responses=NOT_FOUND_RESPONSE,
     )
-    def read_causes(
-        view: ResourceName,
-        version: ResourceName,
-        split: SplitQuery = "validation",
-        concept: ConceptQuery = None,
-        at: ThresholdsQuery = None,
-        corrected: CorrectedQuery = False,
-    ) -> Response:
-        """The number of errors by cause; for detection, also the AP gain from fixing each kind."""
-        _, results = find_version_state(workspace, view, version, corrected)
-        return json_response(
-            CausesDocument(
-                cause_figures(
-                    results.evaluation,
-                    SPLITS.index(split),
-                    validate_concept(results, concept),
-                    effective_thresholds(results, at),
-                    results.tide,
-                )
+
+
+@router.get(
+    "/api/views/{view}/versions/{version}/confusion",
+    response_model=ConfusionDocument,
+    responses=NOT_FOUND_RESPONSE,
+)
+def read_confusion(
+    context: VersionContext,
+    split: SplitQuery = "validation",
+    at: ThresholdsQuery = None,
+) -> Response:
+    """The confusion matrix of annotated and predicted concepts, including none."""
+    results = context.results
+    return json_response(
+        ConfusionDocument(
+            confusion_figures(
+                results.evaluation, SPLITS.index(split), effective_thresholds(results, at)
             )
         )
-
-    @router.get(
-        "/api/views/{view}/versions/{version}/confusion",
-        response_model=ConfusionDocument,
-        responses=NOT_FOUND_RESPONSE,
     )
-    def read_confusion(
-        view: ResourceName,
-        version: ResourceName,
-        split: SplitQuery = "validation",
-        at: ThresholdsQuery = None,
-        corrected: CorrectedQuery = False,
-    ) -> Response:
-        """The confusion matrix of annotated and predicted concepts, including none."""
-        _, results = find_version_state(workspace, view, version, corrected)
-        return json_response(
-            ConfusionDocument(
-                confusion_figures(
-                    results.evaluation, SPLITS.index(split), effective_thresholds(results, at)
-                )
-            )
-        )
-
-    return router

@@ -11,7 +11,7 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 from pellucid.browse.items import build_items
 from pellucid.core.tables import SPLITS, Split
 from pellucid.evaluation.counts import count_outcomes
-from pellucid.project import Version, Workspace
+from pellucid.project import Version
 from pellucid.project.reviews import (
     ItemRef,
     ReviewOutcome,
@@ -26,16 +26,14 @@ from pellucid.review.events import VERDICT_ACTIONS, Decision, DecisionLog
 from pellucid.review.resolve import Edit
 from pellucid.server.dependencies import (
     NOT_FOUND_RESPONSE,
-    ResourceName,
+    ReviewsDependency,
+    TrainedVersionContext,
+    effective_thresholds,
     json_response,
     validate_concept,
-    find_version,
-    effective_thresholds,
 )
 from pellucid.server.schemas.gallery_schema import PageItem
 from pellucid.server.schemas.review_schema import (
-    UndoRequest,
-    ReviewOutcomeDocument,
     CommentRequest,
     DecisionRequest,
     EffectConcept,
@@ -45,11 +43,13 @@ from pellucid.server.schemas.review_schema import (
     ItemReference,
     LabelDocument,
     ProgressDocument,
-    QueueRequest,
     QueueDocument,
+    QueueRequest,
     RevertRequest,
     ReviewerDocument,
+    ReviewOutcomeDocument,
     SessionRequest,
+    UndoRequest,
 )
 from pellucid.server.serializers import VersionImages, page_item
 
@@ -59,208 +59,207 @@ QUEUE_PAGE_SIZE = 200
 """Items per batch when searching for unleased items."""
 
 
-def review_routes(workspace: Workspace, who_header: str | None) -> APIRouter:
-    """who_header: the header in which an authenticating proxy sends the user name; if set, names
-    sent by the page are ignored."""
-    router = APIRouter()
+router = APIRouter()
 
-    def reviewer_name(request: Request, submitted_name: str) -> str:
-        return submitted_name if who_header is None else request.headers.get(who_header, "")
 
-    @router.post(
-        "/api/views/{view}/versions/{version}/decisions",
-        response_model=ReviewOutcomeDocument,
-        responses=NOT_FOUND_RESPONSE,
+def get_who_header(request: Request) -> str | None:
+    """The header in which an authenticating proxy sends the user name; if set, names sent by
+    the page are ignored."""
+    header: str | None = request.app.state.who_header
+    return header
+
+
+def reviewer_name(request: Request, submitted_name: str) -> str:
+    header = get_who_header(request)
+    return submitted_name if header is None else request.headers.get(header, "")
+
+
+@router.post(
+    "/api/views/{view}/versions/{version}/decisions",
+    response_model=ReviewOutcomeDocument,
+    responses=NOT_FOUND_RESPONSE,
+)
+def decide(context: TrainedVersionContext, body: DecisionRequest, request: Request) -> Response:
+    """Record a verdict on items: annotation wrong, right or unsure. Responds once the decision
+    is stored durably."""
+    evaluated_version, results = context.version, context.results
+    reviews = evaluated_version.view.reviews
+    visible_results = results.with_corrections(reviews.log) if body.corrected else results
+    edit = Edit(body.concept, body.box, body.value, body.replaces)
+    outcome = reviews.decide(
+        evaluated_version,
+        [convert_item_reference(item) for item in body.items],
+        body.verdict,
+        reviewer_name(request, body.who),
+        edit,
+        body.reason,
+        body.batch,
+        body.seen,
+        visible_results,
     )
-    def decide(
-        view: ResourceName, version: ResourceName, body: DecisionRequest, request: Request
-    ) -> Response:
-        """Record a verdict on items: annotation wrong, right or unsure. Responds once the decision
-        is stored durably."""
-        evaluated_version, results = find_version(workspace, view, version)
-        reviews = evaluated_version.view.reviews
-        visible_results = results.with_corrections(reviews.log) if body.corrected else results
-        edit = Edit(body.concept, body.box, body.value, body.replaces)
-        outcome = reviews.decide(
-            evaluated_version,
-            [convert_item_reference(item) for item in body.items],
-            body.verdict,
-            reviewer_name(request, body.who),
-            edit,
-            body.reason,
-            body.batch,
-            body.seen,
-            visible_results,
-        )
-        return json_response(review_outcome_document(reviews, outcome))
+    return json_response(review_outcome_document(reviews, outcome))
 
-    @router.post(
-        "/api/views/{view}/versions/{version}/comments",
-        response_model=ReviewOutcomeDocument,
-        responses=NOT_FOUND_RESPONSE,
+
+@router.post(
+    "/api/views/{view}/versions/{version}/comments",
+    response_model=ReviewOutcomeDocument,
+    responses=NOT_FOUND_RESPONSE,
+)
+def comment(context: TrainedVersionContext, body: CommentRequest, request: Request) -> Response:
+    """Add a comment to an item."""
+    evaluated_version, results = context.version, context.results
+    reviews = evaluated_version.view.reviews
+    visible_results = results.with_corrections(reviews.log) if body.corrected else results
+    return json_response(
+        review_outcome_document(
+            reviews,
+            reviews.comment(
+                evaluated_version,
+                convert_item_reference(body.item),
+                reviewer_name(request, body.who),
+                body.text,
+                visible_results,
+            ),
+        )
     )
-    def comment(
-        view: ResourceName, version: ResourceName, body: CommentRequest, request: Request
-    ) -> Response:
-        """Add a comment to an item."""
-        evaluated_version, results = find_version(workspace, view, version)
-        reviews = evaluated_version.view.reviews
-        visible_results = results.with_corrections(reviews.log) if body.corrected else results
-        return json_response(
-            review_outcome_document(
-                reviews,
-                reviews.comment(
-                    evaluated_version,
-                    convert_item_reference(body.item),
-                    reviewer_name(request, body.who),
-                    body.text,
-                    visible_results,
-                ),
-            )
-        )
 
-    @router.post(
-        "/api/views/{view}/undo", response_model=ReviewOutcomeDocument, responses=NOT_FOUND_RESPONSE
+
+@router.post(
+    "/api/views/{view}/undo", response_model=ReviewOutcomeDocument, responses=NOT_FOUND_RESPONSE
+)
+def undo(reviews: ReviewsDependency, body: UndoRequest, request: Request) -> Response:
+    """Undo the reviewer's last action, if any."""
+    check_reset_permission(
+        request, reviews.log, reviews.log.next_undo(reviewer_name(request, body.who))
     )
-    def undo(view: ResourceName, body: UndoRequest, request: Request) -> Response:
-        """Undo the reviewer's last action, if any."""
-        reviews = workspace.view(view).reviews
-        check_reset_permission(
-            request, reviews.log, reviews.log.next_undo(reviewer_name(request, body.who))
-        )
-        return json_response(
-            review_outcome_document(
-                reviews, reviews.undo(reviewer_name(request, body.who), body.batch)
-            )
-        )
-
-    @router.post(
-        "/api/views/{view}/redo", response_model=ReviewOutcomeDocument, responses=NOT_FOUND_RESPONSE
+    return json_response(
+        review_outcome_document(reviews, reviews.undo(reviewer_name(request, body.who), body.batch))
     )
-    def redo(view: ResourceName, body: UndoRequest, request: Request) -> Response:
-        """Redo the action the reviewer undid last."""
-        reviews = workspace.view(view).reviews
-        check_reset_permission(
-            request, reviews.log, reviews.log.next_redo(reviewer_name(request, body.who))
-        )
-        return json_response(
-            review_outcome_document(
-                reviews, reviews.redo(reviewer_name(request, body.who), body.batch)
-            )
-        )
 
-    @router.post(
-        "/api/views/{view}/history/{row}/revert",
-        response_model=ReviewOutcomeDocument,
-        responses=NOT_FOUND_RESPONSE,
+
+@router.post(
+    "/api/views/{view}/redo", response_model=ReviewOutcomeDocument, responses=NOT_FOUND_RESPONSE
+)
+def redo(reviews: ReviewsDependency, body: UndoRequest, request: Request) -> Response:
+    """Redo the action the reviewer undid last."""
+    check_reset_permission(
+        request, reviews.log, reviews.log.next_redo(reviewer_name(request, body.who))
     )
-    def revert(view: ResourceName, row: int, body: RevertRequest, request: Request) -> Response:
-        """Revert any decision. Only an owner may revert a new review round."""
-        reviews = workspace.view(view).reviews
-        check_reset_permission(request, reviews.log, [row])
-        return json_response(
-            review_outcome_document(
-                reviews, reviews.revert(row, reviewer_name(request, body.who), body.reason)
-            )
+    return json_response(
+        review_outcome_document(reviews, reviews.redo(reviewer_name(request, body.who), body.batch))
+    )
+
+
+@router.post(
+    "/api/views/{view}/history/{row}/revert",
+    response_model=ReviewOutcomeDocument,
+    responses=NOT_FOUND_RESPONSE,
+)
+def revert(reviews: ReviewsDependency, row: int, body: RevertRequest, request: Request) -> Response:
+    """Revert any decision. Only an owner may revert a new review round."""
+    check_reset_permission(request, reviews.log, [row])
+    return json_response(
+        review_outcome_document(
+            reviews, reviews.revert(row, reviewer_name(request, body.who), body.reason)
         )
-
-    @router.post(
-        "/api/views/{view}/reset",
-        response_model=ReviewOutcomeDocument,
-        responses=NOT_FOUND_RESPONSE,
     )
-    def reset(view: ResourceName, body: RevertRequest, request: Request) -> Response:
-        """Start a new review round: nothing counts as reviewed any more; corrections are kept."""
-        reviews = workspace.view(view).reviews
-        return json_response(
-            review_outcome_document(
-                reviews, reviews.reset(reviewer_name(request, body.who), body.reason)
-            )
+
+
+@router.post(
+    "/api/views/{view}/reset",
+    response_model=ReviewOutcomeDocument,
+    responses=NOT_FOUND_RESPONSE,
+)
+def reset(reviews: ReviewsDependency, body: RevertRequest, request: Request) -> Response:
+    """Start a new review round: nothing counts as reviewed any more; corrections are kept."""
+    return json_response(
+        review_outcome_document(
+            reviews, reviews.reset(reviewer_name(request, body.who), body.reason)
         )
-
-    @router.get(
-        "/api/views/{view}/history", response_model=HistoryDocument, responses=NOT_FOUND_RESPONSE
     )
-    def history(
-        view: ResourceName,
-        image: Annotated[str | None, Query(max_length=4_000)] = None,
-        who: Annotated[str | None, Query(max_length=200)] = None,
-        day: Annotated[str | None, Query(pattern=r"^\d{4}-\d\d-\d\d$")] = None,
-        offset: Annotated[int, Query(ge=0, le=1 << 40)] = 0,
-        limit: Annotated[int, Query(ge=0, le=1_000)] = 100,
-    ) -> Response:
-        """The decisions, newest first; optionally of one image, person or day."""
-        reviews = workspace.view(view).reviews
-        decisions = reviews.history(image, who, day)[::-1]
-        history_rows = [
-            history_row(reviews.log, decision) for decision in decisions[offset : offset + limit]
-        ]
-        return json_response(HistoryDocument(len(decisions), offset, history_rows))
 
-    @router.get(
-        "/api/views/{view}/progress", response_model=ProgressDocument, responses=NOT_FOUND_RESPONSE
-    )
-    def progress(
-        view: ResourceName,
-        request: Request,
-        after: Annotated[int, Query(ge=0, le=1 << 60)] = 0,
-        me: Annotated[str, Query(max_length=200)] = "",
-        session: Annotated[str, Query(max_length=64)] = "",
-    ) -> Response:
-        """Review progress, polled every few seconds; also renews the session's leases."""
-        reviews = workspace.view(view).reviews
-        if session:
-            reviews.renew(session, LEASE_SECONDS)
-        return json_response(
-            progress_document(
-                reviews,
-                after,
-                " ".join(reviewer_name(request, me).split()),
-                session,
-                who_header is not None,
-            )
+
+@router.get(
+    "/api/views/{view}/history", response_model=HistoryDocument, responses=NOT_FOUND_RESPONSE
+)
+def history(
+    reviews: ReviewsDependency,
+    image: Annotated[str | None, Query(max_length=4_000)] = None,
+    who: Annotated[str | None, Query(max_length=200)] = None,
+    day: Annotated[str | None, Query(pattern=r"^\d{4}-\d\d-\d\d$")] = None,
+    offset: Annotated[int, Query(ge=0, le=1 << 40)] = 0,
+    limit: Annotated[int, Query(ge=0, le=1_000)] = 100,
+) -> Response:
+    """The decisions, newest first; optionally of one image, person or day."""
+    decisions = reviews.history(image, who, day)[::-1]
+    history_rows = [
+        history_row(reviews.log, decision) for decision in decisions[offset : offset + limit]
+    ]
+    return json_response(HistoryDocument(len(decisions), offset, history_rows))
+
+
+@router.get(
+    "/api/views/{view}/progress", response_model=ProgressDocument, responses=NOT_FOUND_RESPONSE
+)
+def progress(
+    reviews: ReviewsDependency,
+    request: Request,
+    after: Annotated[int, Query(ge=0, le=1 << 60)] = 0,
+    me: Annotated[str, Query(max_length=200)] = "",
+    session: Annotated[str, Query(max_length=64)] = "",
+) -> Response:
+    """Review progress, polled every few seconds; also renews the session's leases."""
+    if session:
+        reviews.renew(session, LEASE_SECONDS)
+    return json_response(
+        progress_document(
+            reviews,
+            after,
+            " ".join(reviewer_name(request, me).split()),
+            session,
+            get_who_header(request) is not None,
         )
-
-    @router.post(
-        "/api/views/{view}/versions/{version}/queue",
-        response_model=QueueDocument,
-        responses=NOT_FOUND_RESPONSE,
     )
-    def queue(
-        view: ResourceName, version: ResourceName, body: QueueRequest, request: Request
-    ) -> Response:
-        """Lease items to review."""
-        evaluated_version, results = find_version(workspace, view, version)
-        return json_response(
-            queue_document(evaluated_version, results, body, reviewer_name(request, body.who))
-        )
 
-    @router.post(
-        "/api/views/{view}/queue/end",
-        response_model=None,
-        status_code=204,
-        responses=NOT_FOUND_RESPONSE,
+
+@router.post(
+    "/api/views/{view}/versions/{version}/queue",
+    response_model=QueueDocument,
+    responses=NOT_FOUND_RESPONSE,
+)
+def queue(context: TrainedVersionContext, body: QueueRequest, request: Request) -> Response:
+    """Lease items to review."""
+    evaluated_version, results = context.version, context.results
+    return json_response(
+        queue_document(evaluated_version, results, body, reviewer_name(request, body.who))
     )
-    def release_session(view: ResourceName, body: SessionRequest) -> Response:
-        """Release all leases of the session; called when the page closes."""
-        workspace.view(view).reviews.release(body.session)
-        return Response(status_code=204)
 
-    @router.get(
-        "/api/views/{view}/versions/{version}/effect",
-        response_model=EffectDocument,
-        responses=NOT_FOUND_RESPONSE,
+
+@router.post(
+    "/api/views/{view}/queue/end",
+    response_model=None,
+    status_code=204,
+    responses=NOT_FOUND_RESPONSE,
+)
+def release_session(reviews: ReviewsDependency, body: SessionRequest) -> Response:
+    """Release all leases of the session; called when the page closes."""
+    reviews.release(body.session)
+    return Response(status_code=204)
+
+
+@router.get(
+    "/api/views/{view}/versions/{version}/effect",
+    response_model=EffectDocument,
+    responses=NOT_FOUND_RESPONSE,
+)
+def effect(
+    context: TrainedVersionContext, split: Annotated[Split, Query()] = "validation"
+) -> Response:
+    """Compare the metrics with original and with corrected annotations."""
+    evaluated_version, results = context.version, context.results
+    return json_response(
+        effect_document(results, evaluated_version.decision_log, SPLITS.index(split))
     )
-    def effect(
-        view: ResourceName, version: ResourceName, split: Annotated[Split, Query()] = "validation"
-    ) -> Response:
-        """Compare the metrics with original and with corrected annotations."""
-        evaluated_version, results = find_version(workspace, view, version)
-        return json_response(
-            effect_document(results, evaluated_version.decision_log, SPLITS.index(split))
-        )
-
-    return router
 
 
 def check_reset_permission(

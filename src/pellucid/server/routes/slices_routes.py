@@ -9,16 +9,14 @@ from fastapi import APIRouter, Response
 
 from pellucid.browse.selection import Tab
 from pellucid.core.tables import NOT_RUN, SPLITS
-from pellucid.project import Version, Workspace
+from pellucid.project import Version
 from pellucid.results.results import Results
 from pellucid.results.similarity import Appearance, MapPoints, find_similarity_groups, map_points
 from pellucid.server.dependencies import (
     NOT_FOUND_RESPONSE,
-    CorrectedQuery,
     SplitQuery,
-    ResourceName,
+    VersionContext,
     json_response,
-    find_version_state,
 )
 from pellucid.server.schemas.analysis_schema import (
     GroupDocument,
@@ -34,91 +32,86 @@ MAX_MAP_POINTS = 2_000
 EXAMPLES_PER_GROUP = 8
 
 
-def slice_routes(workspace: Workspace) -> APIRouter:
-    router = APIRouter()
+router = APIRouter()
 
-    @router.get(
-        "/api/views/{view}/versions/{version}/slices",
-        response_model=SlicesDocument,
-        responses=NOT_FOUND_RESPONSE,
+
+@router.get(
+    "/api/views/{view}/versions/{version}/slices",
+    response_model=SlicesDocument,
+    responses=NOT_FOUND_RESPONSE,
+)
+def read_slices(
+    context: VersionContext,
+    split: SplitQuery = "validation",
+) -> Response:
+    """Slices with more (or fewer) errors than elsewhere, at the optimal thresholds. Images are
+    analyzed in the background."""
+    results = context.results
+    split_index = SPLITS.index(split)
+    is_ready = results.image_stats_cache.get_or_start(split_index) is not None
+    error_slices = results.error_slices(
+        split_index, results.appearance(split_index) if is_ready else None
     )
-    def read_slices(
-        view: ResourceName,
-        version: ResourceName,
-        split: SplitQuery = "validation",
-        corrected: CorrectedQuery = False,
-    ) -> Response:
-        """Slices with more (or fewer) errors than elsewhere, at the optimal thresholds. Images are
-        analyzed in the background."""
-        _, results = find_version_state(workspace, view, version, corrected)
-        split_index = SPLITS.index(split)
-        is_ready = results.image_stats_cache.get_or_start(split_index) is not None
-        error_slices = results.error_slices(
-            split_index, results.appearance(split_index) if is_ready else None
+    concept_indices = {
+        concept_name: concept_index
+        for concept_index, concept_name in enumerate(results.evaluation.concepts)
+    }
+    tab_by_error: dict[str, Tab] = {"extra": "extra", "missing": "missing"}
+    slice_documents = [
+        SliceDocument(
+            error_slice.sentence,
+            error_slice.description,
+            None if error_slice.concept is None else concept_indices[error_slice.concept],
+            tab_by_error[error_slice.error],
+            error_slice.items,
+            error_slice.errors,
+            error_slice.rate,
+            error_slice.elsewhere,
+            error_slice.interval,
+            error_slice.p_adjusted,
+            error_slice.explained,
+            error_slice.population_errors,
+            list(error_slice.only),
         )
-        concept_indices = {
-            concept_name: concept_index
-            for concept_index, concept_name in enumerate(results.evaluation.concepts)
-        }
-        tab_by_error: dict[str, Tab] = {"extra": "extra", "missing": "missing"}
-        slice_documents = [
-            SliceDocument(
-                error_slice.sentence,
-                error_slice.description,
-                None if error_slice.concept is None else concept_indices[error_slice.concept],
-                tab_by_error[error_slice.error],
-                error_slice.items,
-                error_slice.errors,
-                error_slice.rate,
-                error_slice.elsewhere,
-                error_slice.interval,
-                error_slice.p_adjusted,
-                error_slice.explained,
-                error_slice.population_errors,
-                list(error_slice.only),
-            )
-            for error_slice in error_slices
-        ]
+        for error_slice in error_slices
+    ]
+    return json_response(
+        SlicesDocument(
+            slice_documents,
+            *results.image_stats_cache.progress(split_index),
+            is_ready,
+            is_sampled(results, split_index),
+        )
+    )
+
+
+@router.get(
+    "/api/views/{view}/versions/{version}/map",
+    response_model=MapDocument,
+    responses=NOT_FOUND_RESPONSE,
+)
+def read_map(
+    context: VersionContext,
+    split: SplitQuery = "validation",
+) -> Response:
+    """Items on a similarity map, and in groups of similar items."""
+    evaluated_version, results = context.version, context.results
+    split_index = SPLITS.index(split)
+    if results.image_stats_cache.get_or_start(split_index) is None:
         return json_response(
-            SlicesDocument(
-                slice_documents,
+            MapDocument(
+                [],
+                [],
+                "",
+                0,
                 *results.image_stats_cache.progress(split_index),
-                is_ready,
+                False,
                 is_sampled(results, split_index),
             )
         )
-
-    @router.get(
-        "/api/views/{view}/versions/{version}/map",
-        response_model=MapDocument,
-        responses=NOT_FOUND_RESPONSE,
+    return json_response(
+        map_document(evaluated_version, results, split_index, results.appearance(split_index))
     )
-    def read_map(
-        view: ResourceName,
-        version: ResourceName,
-        split: SplitQuery = "validation",
-        corrected: CorrectedQuery = False,
-    ) -> Response:
-        """Items on a similarity map, and in groups of similar items."""
-        evaluated_version, results = find_version_state(workspace, view, version, corrected)
-        split_index = SPLITS.index(split)
-        if results.image_stats_cache.get_or_start(split_index) is None:
-            return json_response(
-                MapDocument(
-                    [],
-                    [],
-                    "",
-                    0,
-                    *results.image_stats_cache.progress(split_index),
-                    False,
-                    is_sampled(results, split_index),
-                )
-            )
-        return json_response(
-            map_document(evaluated_version, results, split_index, results.appearance(split_index))
-        )
-
-    return router
 
 
 def is_sampled(results: Results, split_index: int) -> bool:

@@ -1,0 +1,247 @@
+"""Routes of the gallery: the workspace, a version, its counts, its lists and its images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import anyio
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from fastapi import Path as PathParameter
+
+from pellucid._version import __version__
+from pellucid.browse.query import Order, ReviewFilter
+from pellucid.browse.selection import Tab
+from pellucid.core.tables import SPLITS
+from pellucid.evaluation.counts import SCORE_BAR_BINS
+from pellucid.images.crop_cache import CropCache
+from pellucid.project import Workspace
+from pellucid.results.results import Results
+from pellucid.server.auth import Role
+from pellucid.server.dependencies import (
+    NOT_FOUND_RESPONSE,
+    ConceptQuery,
+    FiltersQuery,
+    OverlayQuery,
+    RequestedVersion,
+    SplitQuery,
+    ThresholdsQuery,
+    TrainedVersionContext,
+    VersionContext,
+    WorkspaceDependency,
+    effective_thresholds,
+    json_response,
+    validate_concept,
+)
+from pellucid.server.image_responses import image_response
+from pellucid.server.overlay import PredictionOverlay
+from pellucid.server.schemas.gallery_schema import (
+    FiguresDocument,
+    HistogramDocument,
+    ImageDocument,
+    PageDocument,
+    VersionDocument,
+    VersionSummary,
+    ViewDocument,
+    WorkspaceDocument,
+)
+from pellucid.server.serializers import (
+    VersionImages,
+    figures_document,
+    histogram_document,
+    image_document,
+    page_document,
+    version_document,
+)
+from pellucid.storage.manifests import VersionManifest
+
+router = APIRouter()
+
+ImageIndex = Annotated[int, PathParameter(ge=0, le=1 << 40)]
+IMAGE_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/jpeg": {}, "image/svg+xml": {}}},
+    **NOT_FOUND_RESPONSE,
+}
+
+
+@router.get("/api/workspace", response_model=WorkspaceDocument)
+def read_workspace(request: Request, workspace: WorkspaceDependency) -> Response:
+    """List views and versions, and the client's role."""
+    return json_response(workspace_document(workspace, request.state.role))
+
+
+@router.get(
+    "/api/views/{view}/versions/{version}",
+    response_model=VersionDocument,
+    responses=NOT_FOUND_RESPONSE,
+)
+def read_version(context: TrainedVersionContext) -> Response:
+    """A version's concepts, splits, coverage and import notes."""
+    return json_response(version_document(context.version, context.results))
+
+
+@router.get(
+    "/api/views/{view}/versions/{version}/figures",
+    response_model=FiguresDocument,
+    responses=NOT_FOUND_RESPONSE,
+)
+def read_figures(
+    context: VersionContext, split: SplitQuery = "validation", at: ThresholdsQuery = None
+) -> Response:
+    """The threshold and the counts of each concept."""
+    thresholds = effective_thresholds(context.results, at)
+    log = context.version.decision_log
+    return json_response(figures_document(context.results, SPLITS.index(split), thresholds, log))
+
+
+@router.get(
+    "/api/views/{view}/versions/{version}/histogram",
+    response_model=HistogramDocument,
+    responses=NOT_FOUND_RESPONSE,
+)
+def read_histogram(
+    context: VersionContext,
+    split: SplitQuery = "validation",
+    concept: ConceptQuery = None,
+    bins: Annotated[int, Query(ge=1, le=500)] = SCORE_BAR_BINS,
+) -> Response:
+    """The score histogram of the tab All."""
+    concept = validate_concept(context.results, concept)
+    return json_response(histogram_document(context.results, SPLITS.index(split), concept, bins))
+
+
+@dataclass(frozen=True)
+class RequestedList:
+    """A tab as the page asks for it; concepts and thresholds by index."""
+
+    tab: Tab = "all"
+    split: SplitQuery = "validation"
+    concept: ConceptQuery = None
+    at: ThresholdsQuery = None
+    reverse: bool = False
+    order: Order = "score"
+    review: ReviewFilter = "all"
+    only: FiltersQuery = None
+
+    @property
+    def has_single_threshold(self) -> bool:
+        """Whether the list has a position of its threshold."""
+        return self.concept is not None and self.order == "score" and not self.only
+
+
+@router.get(
+    "/api/views/{view}/versions/{version}/page",
+    response_model=PageDocument,
+    responses=NOT_FOUND_RESPONSE,
+)
+def read_page(
+    context: VersionContext,
+    requested: Annotated[RequestedList, Depends()],
+    offset: Annotated[int, Query(ge=0, le=1 << 40)] = 0,
+    limit: Annotated[int, Query(ge=0, le=1_000)] = 100,
+    versus: OverlayQuery = None,
+) -> Response:
+    """One page of a tab's items. review: keep only items without, or with, a review decision."""
+    version, results = context.version, context.results
+    log = version.decision_log
+    selection = results.selection(
+        requested.tab,
+        SPLITS.index(requested.split),
+        validate_concept(results, requested.concept),
+        effective_thresholds(results, requested.at),
+        requested.reverse,
+    )
+    rows = results.filtered_rows(selection, tuple(requested.only or ()))
+    shown = results.list_view(selection, requested.order, requested.review, log, rows)
+    overlay = load_overlay(context, versus)
+    single = requested.has_single_threshold
+    return json_response(
+        page_document(version, results, shown, single, offset, limit, log, overlay)
+    )
+
+
+@router.get(
+    "/api/views/{view}/versions/{version}/images/{image}",
+    response_model=ImageDocument,
+    responses=NOT_FOUND_RESPONSE,
+)
+def read_image(
+    context: VersionContext,
+    image: ImageIndex,
+    at: ThresholdsQuery = None,
+    versus: OverlayQuery = None,
+) -> Response:
+    """One image with its predictions and annotations."""
+    results = context.results
+    check_image(context, image)
+    thresholds = effective_thresholds(results, at)
+    overlay = load_overlay(context, versus)
+    return json_response(image_document(context.version, results, image, thresholds, overlay))
+
+
+@router.get(
+    "/pictures/{view}/{version}/{image}/{stamp}",
+    responses=IMAGE_RESPONSES,
+    response_class=Response,
+)
+async def read_picture(
+    request: Request,
+    workspace: WorkspaceDependency,
+    view: Annotated[str, PathParameter(max_length=200)],
+    version: Annotated[str, PathParameter(max_length=200)],
+    image: ImageIndex,
+    stamp: Annotated[str, PathParameter(max_length=64)],
+    size: Annotated[int, Query(ge=16, le=4096)] = 320,
+    frame: Annotated[
+        str | None,
+        Query(pattern=r"^-?\d{1,9}(,-?\d{1,9}){3}$", description="left,top,width,height in pixels"),
+    ] = None,
+) -> Response:
+    """The image, or the part in `frame`, as JPEG. If it cannot be read: an SVG with the reason."""
+    cache: CropCache = request.app.state.crop_cache
+
+    def make_response() -> Response:
+        requested = workspace.view(view).version(version)
+        context = RequestedVersion(requested, requested.results())
+        check_image(context, image)
+        images = VersionImages(requested, context.results)
+        return image_response(cache, images, image, stamp, frame, size)
+
+    return await anyio.to_thread.run_sync(make_response, limiter=request.app.state.crop_limiter)
+
+
+def check_image(context: RequestedVersion, image: int) -> None:
+    count = len(context.results.evaluation.images)
+    if image >= count:
+        message = f"No image {image}: '{context.version.name}' has {count} images, from 0."
+        raise HTTPException(404, message)
+
+
+def load_overlay(context: RequestedVersion, other_name: str | None) -> PredictionOverlay | None:
+    """The predictions of another version, with corrections where the requested one has them."""
+    if other_name is None:
+        return None
+    other: Results = context.version.other_results(other_name, context.results.corrected)
+    return PredictionOverlay(other)
+
+
+def workspace_document(workspace: Workspace, role: Role) -> WorkspaceDocument:
+    views = [view_document(workspace, name) for name in workspace.views]
+    return WorkspaceDocument(workspace.name, __version__, views, role)
+
+
+def view_document(workspace: Workspace, name: str) -> ViewDocument:
+    view = workspace.view(name)
+    return ViewDocument(
+        name,
+        view.kind,
+        [
+            version_summary(version, view.version(version).latest_manifest)
+            for version in view.versions
+        ],
+    )
+
+
+def version_summary(name: str, manifest: VersionManifest) -> VersionSummary:
+    counts = (manifest.counts.get(table, 0) for table in ("images", "covered", "predictions"))
+    return VersionSummary(name, manifest.started, *counts)
