@@ -16,7 +16,7 @@ from references.columns import evaluated
 @pytest.mark.parametrize("tab", TABS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_left_out_is_left_out_and_nothing_else_moves(kind, tab, at_once, monkeypatch):
-    monkeypatch.setattr("pellucid.browse.list_views.AT_ONCE", at_once)
+    monkeypatch.setattr("pellucid.browse.list_views.SCAN_LIMIT", at_once)
 
     @given(data=st.data())
     def holds(data):

@@ -102,8 +102,8 @@ def test_depth(name, text, tmp_path):
 
 
 def test_length_is_bounded_and_told(tmp_path, monkeypatch):
-    monkeypatch.setattr("pellucid.formats.parsing.MOST_TEXT", 100)
-    monkeypatch.setattr("pellucid.formats.parsing.MOST_XML", 100)
+    monkeypatch.setattr("pellucid.formats.parsing.MAX_TEXT_BYTES", 100)
+    monkeypatch.setattr("pellucid.formats.parsing.MAX_XML_BYTES", 100)
     xml = toys.write(
         tmp_path / "x.xml",
         f"<annotation><filename>{'a' * 200}</filename><object><name>x</name><bndbox><xmin>1</xmin></bndbox></object></annotation>",

@@ -134,7 +134,7 @@ def test_too_much_at_once_is_refused(locked):
 
 def test_a_failure_is_counted_and_answered_under_the_same_policy(workspace, served, monkeypatch):
     address = served(workspace)
-    monkeypatch.setattr("pellucid.server.app.workspace_document", lambda *_: 1 / 0)
+    monkeypatch.setattr("pellucid.server.routes.gallery_routes.workspace_document", lambda *_: 1 / 0)
     status, headers, body = ask(address, "api/workspace")
     assert status == 500
     assert b"see where it runs" in body

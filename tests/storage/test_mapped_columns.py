@@ -107,7 +107,7 @@ def test_a_version_is_kept_though_what_follows_from_it_cannot_be_written(tmp_pat
     def full(path, columns):
         raise pellucid.core.errors.WriteError(path, "no space left on device")
 
-    for module in ("project.version", "storage.parquet"):
+    for module in ("project.version_files", "storage.parquet"):
         monkeypatch.setattr(f"pellucid.{module}.write_mapped", full)
     version = view.start("m")
     version.add_predictions(toys.results(tmp_path))

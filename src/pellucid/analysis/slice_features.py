@@ -71,7 +71,8 @@ class Condition:
     def expression(self) -> str:
         """The condition as URL text; parsed by `decode_condition`."""
         if self.values is not None:
-            return f"{escape_delimiters(self.name)}={'|'.join(escape_delimiters(category) for category in self.values)}"
+            categories = "|".join(escape_delimiters(category) for category in self.values)
+            return f"{escape_delimiters(self.name)}={categories}"
         return f"{escape_delimiters(self.name)}={format_bound(self.low)}..{format_bound(self.high)}"
 
 

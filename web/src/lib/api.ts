@@ -17,14 +17,14 @@ export type Outcome = PageItem['outcome'];
 export type Tab = PageDocument['tab'];
 export type Split = ImageDocument['split'];
 export type Box = [number, number, number, number];
-export type DecisionAsked = Schemas['DecisionAsked'];
-export type ActDocument = Schemas['ActDocument'];
+export type DecisionRequest = Schemas['DecisionRequest'];
+export type ReviewOutcomeDocument = Schemas['ReviewOutcomeDocument'];
 export type HistoryRow = Schemas['HistoryRow'];
 export type HistoryDocument = Schemas['HistoryDocument'];
 export type ProgressDocument = Schemas['ProgressDocument'];
 export type EffectDocument = Schemas['EffectDocument'];
 export type QueueDocument = Schemas['QueueDocument'];
-export type ItemSeen = Schemas['ItemSeen'];
+export type ItemReference = Schemas['ItemReference'];
 export type CountDocument = Schemas['CountDocument'];
 export type CurvesDocument = Schemas['CurvesDocument'];
 export type SplitFigures = Schemas['SplitFigures'];
@@ -36,10 +36,10 @@ export type ConfusionDocument = Schemas['ConfusionDocument'];
 export type SlicesDocument = Schemas['SlicesDocument'];
 export type SliceDocument = Schemas['SliceDocument'];
 export type MapDocument = Schemas['MapDocument'];
-export type ComparedDocument = Schemas['ComparedDocument'];
+export type ComparisonDocument = Schemas['ComparisonDocument'];
 export type SliceChangesDocument = Schemas['SliceChangesDocument'];
 export type Cause = NonNullable<PageItem['cause']>;
-export type Verdict = DecisionAsked['verdict'];
+export type Verdict = DecisionRequest['verdict'];
 
 /** What the server said no to. */
 export class Refused extends Error {
@@ -274,28 +274,30 @@ export const readSlices = (which: Which, split: Split, corrected: boolean) =>
 export const readMap = (which: Which, split: Split, corrected: boolean) =>
   get<MapDocument>(`${root(which)}/map`, [['split', split], ...state(corrected)]);
 export const readCompared = (which: Which, other: string, split: Split) =>
-  get<ComparedDocument>(`${root(which)}/compare/${encodeURIComponent(other)}`, [['split', split]]);
+  get<ComparisonDocument>(`${root(which)}/compare/${encodeURIComponent(other)}`, [
+    ['split', split],
+  ]);
 export const readSliceChanges = (which: Which, other: string, split: Split) =>
   get<SliceChangesDocument>(`${root(which)}/compare/${encodeURIComponent(other)}/slices`, [
     ['split', split],
   ]);
 
 const ofView = (view: string) => `api/views/${encodeURIComponent(view)}`;
-export const decide = (which: Which, asked: DecisionAsked) =>
-  post<ActDocument>(`${root(which)}/decisions`, asked);
+export const decide = (which: Which, asked: DecisionRequest) =>
+  post<ReviewOutcomeDocument>(`${root(which)}/decisions`, asked);
 export const comment = (
   which: Which,
-  item: ItemSeen,
+  item: ItemReference,
   who: string,
   text: string,
   corrected: boolean,
-) => post<ActDocument>(`${root(which)}/comments`, { item, who, text, corrected });
+) => post<ReviewOutcomeDocument>(`${root(which)}/comments`, { item, who, text, corrected });
 export const takeBack = (view: string, way: 'undo' | 'redo', who: string, batch: string) =>
-  post<ActDocument>(`${ofView(view)}/${way}`, { who, batch });
+  post<ReviewOutcomeDocument>(`${ofView(view)}/${way}`, { who, batch });
 export const revert = (view: string, row: number, who: string) =>
-  post<ActDocument>(`${ofView(view)}/history/${row}/revert`, { who });
+  post<ReviewOutcomeDocument>(`${ofView(view)}/history/${row}/revert`, { who });
 export const reset = (view: string, who: string) =>
-  post<ActDocument>(`${ofView(view)}/reset`, { who });
+  post<ReviewOutcomeDocument>(`${ofView(view)}/reset`, { who });
 export const readHistory = (
   view: string,
   about: { image?: string; who?: string; day?: string },
@@ -315,7 +317,7 @@ export const readProgress = (view: string, after: number, me: string, session: s
   ]);
 export const readEffect = (which: Which, split: Split) =>
   get<EffectDocument>(`${root(which)}/effect`, [['split', split]]);
-export const takeFromQueue = (which: Which, asked: Schemas['QueueAsked']) =>
+export const takeFromQueue = (which: Which, asked: Schemas['QueueRequest']) =>
   post<QueueDocument>(`${root(which)}/queue`, asked);
 /** Said as the page goes: the browser sends it though nobody waits for the answer. */
 export const endQueue = (view: string, session: string) =>

@@ -13,7 +13,7 @@ export interface paths {
         };
         /**
          * Read Health
-         * @description That the server answers.
+         * @description Health check.
          */
         get: operations["read_health_health_get"];
         put?: never;
@@ -33,7 +33,7 @@ export interface paths {
         };
         /**
          * Read Metrics
-         * @description Requests, their times and the memory held, in Prometheus' text.
+         * @description Request counts, latencies and memory use in Prometheus text format.
          */
         get: operations["read_metrics_metrics_get"];
         put?: never;
@@ -53,7 +53,7 @@ export interface paths {
         };
         /**
          * Read Workspace
-         * @description The views and versions there are, and what the reader may do.
+         * @description List views and versions, and the client's role.
          */
         get: operations["read_workspace_api_workspace_get"];
         put?: never;
@@ -73,7 +73,7 @@ export interface paths {
         };
         /**
          * Read Version
-         * @description A version's concepts, splits, coverage and what its imports found.
+         * @description A version's concepts, splits, coverage and import notes.
          */
         get: operations["read_version_api_views__view__versions__version__get"];
         put?: never;
@@ -93,7 +93,7 @@ export interface paths {
         };
         /**
          * Read Figures
-         * @description Every concept's threshold and counts.
+         * @description The threshold and the counts of each concept.
          */
         get: operations["read_figures_api_views__view__versions__version__figures_get"];
         put?: never;
@@ -113,7 +113,7 @@ export interface paths {
         };
         /**
          * Read Histogram
-         * @description The scores of the tab All.
+         * @description The score histogram of the tab All.
          */
         get: operations["read_histogram_api_views__view__versions__version__histogram_get"];
         put?: never;
@@ -133,7 +133,7 @@ export interface paths {
         };
         /**
          * Read Page
-         * @description A page of a tab, in an order; review: what nobody decided on yet, or what somebody did.
+         * @description One page of a tab's items. review: keep only items without, or with, a review decision.
          */
         get: operations["read_page_api_views__view__versions__version__page_get"];
         put?: never;
@@ -153,7 +153,7 @@ export interface paths {
         };
         /**
          * Read Image
-         * @description One picture with all that was predicted and annotated on it.
+         * @description One image with its predictions and annotations.
          */
         get: operations["read_image_api_views__view__versions__version__images__image__get"];
         put?: never;
@@ -173,7 +173,7 @@ export interface paths {
         };
         /**
          * Read Picture
-         * @description A picture, or the part of it in `frame`, as JPEG; a tile that says why where it cannot be shown.
+         * @description The image, or the part in `frame`, as JPEG. If it cannot be read: an SVG with the reason.
          */
         get: operations["read_picture_pictures__view___version___image___stamp__get"];
         put?: never;
@@ -193,7 +193,7 @@ export interface paths {
         };
         /**
          * Read Count
-         * @description How many items a narrowed tab has.
+         * @description The number of items in a filtered tab.
          */
         get: operations["read_count_api_views__view__versions__version__count_get"];
         put?: never;
@@ -213,7 +213,7 @@ export interface paths {
         };
         /**
          * Read Curves
-         * @description Figures against the threshold, score histograms and calibration, of every split.
+         * @description Threshold curves, score histograms and calibration of each split.
          */
         get: operations["read_curves_api_views__view__versions__version__curves_get"];
         put?: never;
@@ -233,7 +233,8 @@ export interface paths {
         };
         /**
          * Read Objectives
-         * @description Thresholds chosen for other ends than fewest errors; objective: see docs/understanding.md.
+         * @description Thresholds for objectives other than fewest errors. objective: see
+         *     docs/understanding.md.
          */
         get: operations["read_objectives_api_views__view__versions__version__objectives_get"];
         put?: never;
@@ -253,7 +254,7 @@ export interface paths {
         };
         /**
          * Read Moves
-         * @description What would change were the concept's threshold moved from its optimum.
+         * @description Changes if the concept's threshold moves from its optimum to `to`.
          */
         get: operations["read_moves_api_views__view__versions__version__moves_get"];
         put?: never;
@@ -273,7 +274,7 @@ export interface paths {
         };
         /**
          * Read Causes
-         * @description How many errors have which cause, and for detection what fixing each kind would gain.
+         * @description The number of errors by cause; for detection, also the AP gain from fixing each kind.
          */
         get: operations["read_causes_api_views__view__versions__version__causes_get"];
         put?: never;
@@ -293,7 +294,7 @@ export interface paths {
         };
         /**
          * Read Confusion
-         * @description Annotated against predicted, with none.
+         * @description The confusion matrix of annotated and predicted concepts, including none.
          */
         get: operations["read_confusion_api_views__view__versions__version__confusion_get"];
         put?: never;
@@ -313,7 +314,8 @@ export interface paths {
         };
         /**
          * Read Slices
-         * @description Kinds of items with more (or fewer) errors than elsewhere, at the optimal thresholds. Reading pictures goes on behind it.
+         * @description Slices with more (or fewer) errors than elsewhere, at the optimal thresholds. Images are
+         *     analyzed in the background.
          */
         get: operations["read_slices_api_views__view__versions__version__slices_get"];
         put?: never;
@@ -333,7 +335,7 @@ export interface paths {
         };
         /**
          * Read Map
-         * @description What looks alike: items on a map, and in groups.
+         * @description Items on a similarity map, and in groups of similar items.
          */
         get: operations["read_map_api_views__view__versions__version__map_get"];
         put?: never;
@@ -352,10 +354,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Compared
-         * @description This version and a later one on the images both were run on.
+         * Read Comparison
+         * @description Compare this version with a later one on the images both were run on.
          */
-        get: operations["read_compared_api_views__view__versions__version__compare__other__get"];
+        get: operations["read_comparison_api_views__view__versions__version__compare__other__get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -373,7 +375,7 @@ export interface paths {
         };
         /**
          * Read Slice Changes
-         * @description The same, on the kinds of items where either is weak.
+         * @description Compare both versions on the slices where either has more errors.
          */
         get: operations["read_slice_changes_api_views__view__versions__version__compare__other__slices_get"];
         put?: never;
@@ -395,7 +397,8 @@ export interface paths {
         put?: never;
         /**
          * Decide
-         * @description Say of items that their annotation is wrong, or right, or that one is unsure. Answered when it is safely kept.
+         * @description Record a verdict on items: annotation wrong, right or unsure. Responds once the decision
+         *     is stored durably.
          */
         post: operations["decide_api_views__view__versions__version__decisions_post"];
         delete?: never;
@@ -415,7 +418,7 @@ export interface paths {
         put?: never;
         /**
          * Comment
-         * @description A remark about an item.
+         * @description Add a comment to an item.
          */
         post: operations["comment_api_views__view__versions__version__comments_post"];
         delete?: never;
@@ -435,7 +438,7 @@ export interface paths {
         put?: never;
         /**
          * Undo
-         * @description Take back one's last act; nothing where there is none.
+         * @description Undo the reviewer's last action, if any.
          */
         post: operations["undo_api_views__view__undo_post"];
         delete?: never;
@@ -455,7 +458,7 @@ export interface paths {
         put?: never;
         /**
          * Redo
-         * @description Bring back what one took back last.
+         * @description Redo the action the reviewer undid last.
          */
         post: operations["redo_api_views__view__redo_post"];
         delete?: never;
@@ -475,7 +478,7 @@ export interface paths {
         put?: never;
         /**
          * Revert
-         * @description Take back any row; another round of review, an owner alone.
+         * @description Revert any decision. Only an owner may revert a new review round.
          */
         post: operations["revert_api_views__view__history__row__revert_post"];
         delete?: never;
@@ -495,7 +498,7 @@ export interface paths {
         put?: never;
         /**
          * Reset
-         * @description Another round: nothing counts as reviewed any more; what was mended stays mended.
+         * @description Start a new review round: nothing counts as reviewed any more; corrections are kept.
          */
         post: operations["reset_api_views__view__reset_post"];
         delete?: never;
@@ -513,7 +516,7 @@ export interface paths {
         };
         /**
          * History
-         * @description What was decided, latest first; about an image, by a person, on a day.
+         * @description The decisions, newest first; optionally of one image, person or day.
          */
         get: operations["history_api_views__view__history_get"];
         put?: never;
@@ -533,7 +536,7 @@ export interface paths {
         };
         /**
          * Progress
-         * @description How the review goes, asked every few seconds; it also keeps what the session has been handed.
+         * @description Review progress, polled every few seconds; also renews the session's leases.
          */
         get: operations["progress_api_views__view__progress_get"];
         put?: never;
@@ -555,7 +558,7 @@ export interface paths {
         put?: never;
         /**
          * Queue
-         * @description Hand out items to review, to nobody else for a while.
+         * @description Lease items to review.
          */
         post: operations["queue_api_views__view__versions__version__queue_post"];
         delete?: never;
@@ -574,10 +577,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * End
-         * @description Give back all that the session has been handed: the page says so as it goes.
+         * Release Session
+         * @description Release all leases of the session; called when the page closes.
          */
-        post: operations["end_api_views__view__queue_end_post"];
+        post: operations["release_session_api_views__view__queue_end_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -593,7 +596,7 @@ export interface paths {
         };
         /**
          * Effect
-         * @description The figures as trained and with corrections.
+         * @description Compare the metrics with original and with corrected annotations.
          */
         get: operations["effect_api_views__view__versions__version__effect_get"];
         put?: never;
@@ -609,32 +612,9 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
-         * ActAsked
-         * @description Undo or redo of one's own last act.
-         */
-        ActAsked: {
-            /** Who */
-            who: string;
-            /** Batch */
-            batch: string;
-        };
-        /**
-         * ActDocument
-         * @description What an act came to. conflicts: decisions of others on the same items that the reviewer had not seen; theirs came first, so the
-         *     new ones stand.
-         */
-        ActDocument: {
-            /** Rows */
-            rows: components["schemas"]["HistoryRow"][];
-            /** Conflicts */
-            conflicts: components["schemas"]["HistoryRow"][];
-            /** Head */
-            head: number;
-        };
-        /**
          * AnnotatedBox
-         * @description An annotation on it. outcome `ignored`: an ignored region; `negative`: stated to be absent · outline: polygons
-         *     `x, y, x, y, ...` in pixels, to be drawn in place of the box.
+         * @description An annotation on the image. outcome `ignored`: an ignored region; `negative`: annotated as
+         *     absent · outline: polygons `x, y, x, y, ...` in pixels, drawn instead of the box.
          */
         AnnotatedBox: {
             /** Row */
@@ -657,22 +637,8 @@ export interface components {
             outline: number[][];
         };
         /**
-         * Bins
-         * @description Scores: edges rise, one more than bins · right, wrong: predictions that match, that do not · other: that take no part.
-         */
-        Bins: {
-            /** Edges */
-            edges: number[];
-            /** Right */
-            right: number[];
-            /** Wrong */
-            wrong: number[];
-            /** Other */
-            other: number[];
-        };
-        /**
          * CauseFigures
-         * @description How many errors of a tab have a cause.
+         * @description Number of errors of a tab with a cause.
          */
         CauseFigures: {
             /** Tab */
@@ -682,32 +648,59 @@ export interface components {
             /** Number */
             number: number;
         };
-        /**
-         * Causes
-         * @description gains: of detection over all concepts, null elsewhere · ap: at the version's IoU, which they add to.
-         */
-        Causes: {
-            /** Causes */
-            causes: components["schemas"]["CauseFigures"][];
-            /** Ap */
-            ap: number | null;
-            /** Gains */
-            gains: components["schemas"]["Gain"][];
-            /** False Positives */
-            false_positives: number | null;
-            /** False Negatives */
-            false_negatives: number | null;
-        };
         /** CausesDocument */
         CausesDocument: {
-            found: components["schemas"]["Causes"];
+            found: components["schemas"]["ErrorCauses"];
+        };
+        /** CommentRequest */
+        CommentRequest: {
+            item: components["schemas"]["ItemReference"];
+            /** Who */
+            who: string;
+            /** Text */
+            text: string;
+            /**
+             * Corrected
+             * @default false
+             */
+            corrected: boolean;
         };
         /**
-         * Changed
-         * @description What became of the annotations of a concept (None: of all). compared: how many there are · false_alarms: that only one version
-         *     has · p_value: of as many fixed as broken but for chance, exact McNemar.
+         * ComparisonDocument
+         * @description See workspace.comparison. galleries: lists of changed items, for all concepts (concept null)
+         *     and for each · figures_a, figures_b: of the whole split, at the thresholds.
          */
-        Changed: {
+        ComparisonDocument: {
+            /** A */
+            a: string;
+            /** B */
+            b: string;
+            /**
+             * Split
+             * @enum {string}
+             */
+            split: "training" | "validation" | "test";
+            /** Images */
+            images: number;
+            overall: components["schemas"]["ConceptChange"];
+            /** Concepts */
+            concepts: components["schemas"]["ConceptChange"][];
+            /** Warnings */
+            warnings: string[];
+            /** Galleries */
+            galleries: components["schemas"]["GalleryLink"][];
+            figures_a: components["schemas"]["OperatingPoint"];
+            figures_b: components["schemas"]["OperatingPoint"];
+            /** Verdict */
+            verdict: string;
+        };
+        /**
+         * ConceptChange
+         * @description Changes of the annotations of a concept (None: of all). compared: their number ·
+         *     false_alarms: false positives of only one version · p_value: of the exact McNemar test that as
+         *     many are fixed as broken.
+         */
+        ConceptChange: {
             /** Concept */
             concept: string | null;
             /** Compared */
@@ -732,52 +725,11 @@ export interface components {
              */
             regression: boolean;
         };
-        /** CommentAsked */
-        CommentAsked: {
-            item: components["schemas"]["ItemSeen"];
-            /** Who */
-            who: string;
-            /** Text */
-            text: string;
-            /**
-             * Corrected
-             * @default false
-             */
-            corrected: boolean;
-        };
-        /**
-         * ComparedDocument
-         * @description See workspace.comparison. galleries: what can be looked at, of all concepts together (concept null) and of each ·
-         *     figures_a, figures_b: of the whole split, at the thresholds.
-         */
-        ComparedDocument: {
-            /** A */
-            a: string;
-            /** B */
-            b: string;
-            /**
-             * Split
-             * @enum {string}
-             */
-            split: "training" | "validation" | "test";
-            /** Images */
-            images: number;
-            overall: components["schemas"]["Changed"];
-            /** Concepts */
-            concepts: components["schemas"]["Changed"][];
-            /** Warnings */
-            warnings: string[];
-            /** Galleries */
-            galleries: components["schemas"]["GalleryLink"][];
-            figures_a: components["schemas"]["Spot"];
-            figures_b: components["schemas"]["Spot"];
-            /** Verdict */
-            verdict: string;
-        };
         /**
          * ConceptDocument
-         * @description One concept at its threshold. equally_good, optimal, support: from validation, whatever the user chose ·
-         *     all, over: items of the tab All, and those of them at or over the threshold · reviewed, unsure: of the items of the four tabs.
+         * @description One concept at its threshold. equally_good, optimal, support: from validation, independent
+         *     of user thresholds · all, over: number of items in the tab All, and of those at or above the
+         *     threshold · reviewed, unsure: per tab.
          */
         ConceptDocument: {
             /** Threshold */
@@ -806,8 +758,8 @@ export interface components {
             fp: number;
             /** Fn */
             fn: number;
-            reviewed: components["schemas"]["FourTabs"];
-            unsure: components["schemas"]["FourTabs"];
+            reviewed: components["schemas"]["TabCounts"];
+            unsure: components["schemas"]["TabCounts"];
         };
         /** ConfusionDocument */
         ConfusionDocument: {
@@ -815,8 +767,8 @@ export interface components {
         };
         /**
          * ConfusionFigures
-         * @description order: concepts such that those taken for each other lie together · annotated, predicted, number: the cells that are not 0, by
-         *     position in the concepts (none: their number).
+         * @description order: concepts, clustered so that confused ones are adjacent · annotated, predicted,
+         *     number: the non-zero cells, by concept index (the number of concepts stands for none).
          */
         ConfusionFigures: {
             /** Order */
@@ -830,7 +782,7 @@ export interface components {
         };
         /**
          * CountDocument
-         * @description Items of a tab that is narrowed down, and how many of these are reviewed, or doubted.
+         * @description Number of items in a filtered tab, and of those reviewed or marked unsure.
          */
         CountDocument: {
             /** Total */
@@ -842,7 +794,7 @@ export interface components {
         };
         /**
          * CurveFigures
-         * @description Columns of one length: at each threshold what is found and what is wrong; null where undefined.
+         * @description Columns of equal length: counts and metrics at each threshold; null where undefined.
          */
         CurveFigures: {
             /** Threshold */
@@ -862,7 +814,7 @@ export interface components {
         };
         /**
          * CurvesDocument
-         * @description Every split that has images, training first · remarks: what to know before believing a figure.
+         * @description splits: those with images, training first · remarks: caveats about the figures.
          */
         CurvesDocument: {
             /** Splits */
@@ -871,14 +823,15 @@ export interface components {
             remarks: string[];
         };
         /**
-         * DecisionAsked
-         * @description A verdict on items, all of one act. concept, box, value: what the annotation should be, where the verdict alone does not say ·
-         *     replaces: an added box takes the place of the annotation it overlaps · batch: a name of the act, so that asking twice is harmless ·
-         *     seen: the last decision that the reviewer knew of · corrected: they looked at the version with corrections.
+         * DecisionRequest
+         * @description One verdict on one or more items. concept, box, value: the corrected annotation, if the
+         *     verdict alone does not define it · replaces: an added box replaces the annotation it overlaps ·
+         *     batch: an idempotency key · seen: id of the last decision the reviewer had seen · corrected:
+         *     the reviewer viewed the corrected version.
          */
-        DecisionAsked: {
+        DecisionRequest: {
             /** Items */
-            items: components["schemas"]["ItemSeen"][];
+            items: components["schemas"]["ItemReference"][];
             /**
              * Verdict
              * @enum {string}
@@ -922,7 +875,8 @@ export interface components {
         };
         /**
          * EffectConcept
-         * @description Errors on the split and threshold, as trained and with corrections.
+         * @description A concept's errors on the split and its threshold, with original and corrected
+         *     annotations.
          */
         EffectConcept: {
             /** Concept */
@@ -940,8 +894,8 @@ export interface components {
         };
         /**
          * EffectDocument
-         * @description What the corrections do to a version's figures. corrections: decisions that change annotations of its images ·
-         *     not_applied: those whose annotation is no longer there, or whose picture.
+         * @description Effect of the corrections on a version's metrics. corrections: decisions that change
+         *     annotations of its images · not_applied: those whose annotation or image no longer exists.
          */
         EffectDocument: {
             /** Corrections */
@@ -956,9 +910,26 @@ export interface components {
             concepts: components["schemas"]["EffectConcept"][];
         };
         /**
+         * ErrorCauses
+         * @description gains: in detection over all concepts, empty otherwise · ap: at the version's IoU, the
+         *     baseline of the gains.
+         */
+        ErrorCauses: {
+            /** Causes */
+            causes: components["schemas"]["CauseFigures"][];
+            /** Ap */
+            ap: number | null;
+            /** Gains */
+            gains: components["schemas"]["Gain"][];
+            /** False Positives */
+            false_positives: number | null;
+            /** False Negatives */
+            false_negatives: number | null;
+        };
+        /**
          * FiguresDocument
-         * @description Per concept, in the version's order; all_items, all_reviewed, all_unsure: items of All with all concepts chosen · head: the
-         *     last decision taken into account.
+         * @description concepts: in the version's order · all_items, all_reviewed, all_unsure: counts in All over
+         *     all concepts · head: the id of the last decision applied.
          */
         FiguresDocument: {
             /** Concepts */
@@ -973,22 +944,8 @@ export interface components {
             head: number;
         };
         /**
-         * FourTabs
-         * @description A count for each tab.
-         */
-        FourTabs: {
-            /** All */
-            all: number;
-            /** Matched */
-            matched: number;
-            /** Missing */
-            missing: number;
-            /** Extra */
-            extra: number;
-        };
-        /**
          * Gain
-         * @description What AP would rise by were all mistakes of a kind fixed, as TIDE counts them.
+         * @description Increase of AP if all errors of a type were fixed, as defined by TIDE.
          */
         Gain: {
             /** Kind */
@@ -1000,7 +957,7 @@ export interface components {
         };
         /**
          * GalleryLink
-         * @description A list of items behind a number: of which version, tab and narrowing.
+         * @description A link to the items behind a count: version, tab and filter.
          */
         GalleryLink: {
             /** Name */
@@ -1021,7 +978,8 @@ export interface components {
         };
         /**
          * GroupDocument
-         * @description What looks alike. examples: addresses of crops · concepts: the commonest, with how many · rates: errors / items.
+         * @description A group of similar items. examples: URLs of crops · concepts: the most frequent, with
+         *     counts.
          */
         GroupDocument: {
             /** Group */
@@ -1054,7 +1012,7 @@ export interface components {
         };
         /**
          * HistogramDocument
-         * @description Scores of the tab All: edges rise, one more than bins.
+         * @description Score histogram of the tab All. edges: ascending, one more than there are bins.
          */
         HistogramDocument: {
             /** Edges */
@@ -1068,7 +1026,7 @@ export interface components {
         };
         /**
          * HistoryDocument
-         * @description A page of the history, latest first.
+         * @description A page of the history, newest first.
          */
         HistoryDocument: {
             /** Total */
@@ -1080,7 +1038,8 @@ export interface components {
         };
         /**
          * HistoryRow
-         * @description One row of the history. on: whether it is in force; standing: whether it decides about its item.
+         * @description One decision in the history. on: whether it is active; standing: whether it is the current
+         *     decision on its item.
          */
         HistoryRow: {
             /** Id */
@@ -1111,9 +1070,9 @@ export interface components {
                 number
             ] | null;
             /** Before */
-            before: components["schemas"]["MarkDocument"][];
+            before: components["schemas"]["LabelDocument"][];
             /** After */
-            after: components["schemas"]["MarkDocument"][];
+            after: components["schemas"]["LabelDocument"][];
             /** Reason */
             reason: string;
             /** Version */
@@ -1127,7 +1086,8 @@ export interface components {
         };
         /**
          * ImageDocument
-         * @description width, height: pixels as displayed, 0 where the picture cannot be read and nobody declared them.
+         * @description width, height: pixels as displayed; 0 if the image cannot be read and no size was
+         *     declared.
          */
         ImageDocument: {
             /** Image */
@@ -1159,11 +1119,11 @@ export interface components {
             others: components["schemas"]["OtherPrediction"][];
         };
         /**
-         * ItemSeen
-         * @description An item as the reviewer has it before them. concept: by name; side: `annotated` for items of the tab Extra; score tells equal boxes
-         *     apart.
+         * ItemReference
+         * @description An item as shown to the reviewer. concept: by name; side: `annotated` for items of the tab
+         *     Extra; score: distinguishes equal boxes.
          */
-        ItemSeen: {
+        ItemReference: {
             /** Image */
             image: string;
             /** Concept */
@@ -1183,9 +1143,27 @@ export interface components {
             /** Score */
             score?: number | null;
         };
+        /** LabelDocument */
+        LabelDocument: {
+            /** Concept */
+            concept: string;
+            /** Box */
+            box: [
+                number,
+                number,
+                number,
+                number
+            ] | null;
+            /**
+             * Value
+             * @enum {string}
+             */
+            value: "positive" | "negative" | "unknown";
+        };
         /**
          * MapDocument
-         * @description read, of, ready, sampled: as of slices · source: of the features · points: at most so many, drawn at random of `total`.
+         * @description read, of, ready, sampled: see SlicesDocument · source: of the features · points: a random
+         *     sample of `total` items.
          */
         MapDocument: {
             /** Points */
@@ -1205,41 +1183,9 @@ export interface components {
             /** Sampled */
             sampled: boolean;
         };
-        /** MarkDocument */
-        MarkDocument: {
-            /** Concept */
-            concept: string;
-            /** Box */
-            box: [
-                number,
-                number,
-                number,
-                number
-            ] | null;
-            /**
-             * Value
-             * @enum {string}
-             */
-            value: "positive" | "negative" | "unknown";
-        };
-        /**
-         * Move
-         * @description What would change were a threshold moved from `before` to `after`: of each tab the items that enter (positive) or leave, and how
-         *     to see them: the tab, the threshold to look at it at, and what narrows it down.
-         */
-        Move: {
-            /** Tab */
-            tab: string;
-            /** Change */
-            change: number;
-            /** Threshold */
-            threshold: number;
-            /** Only */
-            only: string;
-        };
         /**
          * MovesDocument
-         * @description What would change were the threshold moved from `before` to `after`.
+         * @description Changes if the threshold moves from `before` to `after`.
          */
         MovesDocument: {
             /** Before */
@@ -1247,7 +1193,7 @@ export interface components {
             /** After */
             after: number;
             /** Moves */
-            moves: components["schemas"]["Move"][];
+            moves: components["schemas"]["TabChange"][];
         };
         /** NoteDocument */
         NoteDocument: {
@@ -1271,8 +1217,27 @@ export interface components {
             objectives: components["schemas"]["ThresholdFigures"][];
         };
         /**
+         * OperatingPoint
+         * @description Counts and metrics of a split, at one threshold per concept.
+         */
+        OperatingPoint: {
+            /** Tp */
+            tp: number;
+            /** Fp */
+            fp: number;
+            /** Fn */
+            fn: number;
+            /** Precision */
+            precision: number | null;
+            /** Recall */
+            recall: number | null;
+            /** F1 */
+            f1: number | null;
+        };
+        /**
          * OtherPrediction
-         * @description What another version predicts there, at or over its threshold. concept: a name, as versions number them apart.
+         * @description Another version's prediction at or above its threshold. concept: a name, as indices differ
+         *     between versions.
          */
         OtherPrediction: {
             /** Concept */
@@ -1305,8 +1270,8 @@ export interface components {
         };
         /**
          * PageItem
-         * @description image: its position in the version · over: the outcome it has at or over its threshold · frame: the part of the
-         *     picture shown · picture: address of the picture, to which the page adds frame and size.
+         * @description image: index in the version · over: the outcome at or above the threshold · frame: the part
+         *     of the image shown · picture: URL of the image; the page appends frame and size.
          */
         PageItem: {
             /** Position */
@@ -1355,9 +1320,11 @@ export interface components {
         };
         /**
          * Partner
-         * @description What an item is shown beside: the annotation it matched or lies in, or the prediction that came nearest.
+         * @description The counterpart of an item: the annotation it matched or is inside of, or the closest
+         *     prediction.
          *
-         *     concept: of the image in classification · kind: `annotation` is drawn dashed, `prediction` solid.
+         *     concept: of the image in classification · kind: `annotation` is drawn dashed, `prediction`
+         *     solid.
          */
         Partner: {
             /**
@@ -1381,7 +1348,8 @@ export interface components {
         };
         /**
          * PointDocument
-         * @description x, y: 0 to 1 · row: of predictions, or of annotations (annotation true) · group: from 1, 0 for none.
+         * @description x, y: 0 to 1 · row: index in the predictions, or in the annotations if `annotation` · group:
+         *     from 1, 0 for none.
          */
         PointDocument: {
             /** X */
@@ -1425,9 +1393,9 @@ export interface components {
         };
         /**
          * ProgressDocument
-         * @description How the review goes. head: the last row · reviewers: whose decisions stand · contradicted: what others decided, after the asked
-         *     row, on items that the asking person had decided on · undo, redo: how many items one's next undo or redo would touch · leased: items
-         *     that others have before them.
+         * @description Review progress. head: id of the last decision · reviewers: those with current decisions ·
+         *     contradicted: decisions of others, after the given id, on items this reviewer had decided on ·
+         *     undo, redo: items affected by the next undo or redo · leased: items leased by others.
          */
         ProgressDocument: {
             /** Head */
@@ -1446,10 +1414,24 @@ export interface components {
             leased: number;
         };
         /**
-         * QueueAsked
-         * @description Items to review that nobody else has before them. give_back: those done with · take: how many more.
+         * QueueDocument
+         * @description items: newly leased · left: number of undecided items in the list · waiting: number of those
+         *     leased by others.
          */
-        QueueAsked: {
+        QueueDocument: {
+            /** Items */
+            items: components["schemas"]["PageItem"][];
+            /** Left */
+            left: number;
+            /** Waiting */
+            waiting: number;
+        };
+        /**
+         * QueueRequest
+         * @description Request items that no other reviewer has leased. give_back: items to release · take: number
+         *     of items to lease.
+         */
+        QueueRequest: {
             /** Session */
             session: string;
             /** Who */
@@ -1487,26 +1469,14 @@ export interface components {
              */
             take: number;
             /** Give Back */
-            give_back?: components["schemas"]["ItemSeen"][] | null;
+            give_back?: components["schemas"]["ItemReference"][] | null;
         };
         /**
-         * QueueDocument
-         * @description items: newly handed out · left: how many of the list nobody decided on yet · waiting: of these with others.
+         * ReliabilityDiagram
+         * @description Per bin: predictions, how many match, their mean score and the share that match (null in an
+         *     empty bin) · error: the expected calibration error.
          */
-        QueueDocument: {
-            /** Items */
-            items: components["schemas"]["PageItem"][];
-            /** Left */
-            left: number;
-            /** Waiting */
-            waiting: number;
-        };
-        /**
-         * Reliability
-         * @description A bin each: predictions, how many of them match, their mean score and the share that match (null in an empty bin) · error: the
-         *     expected calibration error.
-         */
-        Reliability: {
+        ReliabilityDiagram: {
             /** Edges */
             edges: number[];
             /** Number */
@@ -1522,8 +1492,8 @@ export interface components {
             /** Verdict */
             verdict: string;
         };
-        /** RevertAsked */
-        RevertAsked: {
+        /** RevertRequest */
+        RevertRequest: {
             /** Who */
             who: string;
             /**
@@ -1534,7 +1504,7 @@ export interface components {
         };
         /**
          * ReviewDocument
-         * @description What was decided on an item, by whom. action: `add`, `remove`, `change`, `confirm` or `unsure`.
+         * @description The current decision on an item. action: `add`, `remove`, `change`, `confirm` or `unsure`.
          */
         ReviewDocument: {
             /** Row */
@@ -1551,6 +1521,19 @@ export interface components {
             /** Reason */
             reason: string;
         };
+        /**
+         * ReviewOutcomeDocument
+         * @description The result of a review action. conflicts: earlier decisions of others on the same items that
+         *     the reviewer had not seen; the new ones take precedence.
+         */
+        ReviewOutcomeDocument: {
+            /** Rows */
+            rows: components["schemas"]["HistoryRow"][];
+            /** Conflicts */
+            conflicts: components["schemas"]["HistoryRow"][];
+            /** Head */
+            head: number;
+        };
         /** ReviewerDocument */
         ReviewerDocument: {
             /** Who */
@@ -1560,15 +1543,31 @@ export interface components {
             /** Last */
             last: string;
         };
-        /** SessionAsked */
-        SessionAsked: {
+        /**
+         * ScoreHistogram
+         * @description Histogram of scores. edges: one more than bins · right, wrong: true and false positives ·
+         *     other: ignored predictions.
+         */
+        ScoreHistogram: {
+            /** Edges */
+            edges: number[];
+            /** Right */
+            right: number[];
+            /** Wrong */
+            wrong: number[];
+            /** Other */
+            other: number[];
+        };
+        /** SessionRequest */
+        SessionRequest: {
             /** Session */
             session: string;
         };
         /**
          * SliceChange
-         * @description What became of the annotations of a slice of either version (`of`). items: compared · errors_a, errors_b: missed by each ·
-         *     only: what narrows a tab down to it, of the concept (None: of all).
+         * @description Changes of the annotations of an error slice of one version (`of`). items: compared ·
+         *     errors_a, errors_b: missed by each · only: filters that select the slice, of the concept (None:
+         *     of all).
          */
         SliceChange: {
             /** Sentence */
@@ -1594,7 +1593,7 @@ export interface components {
         };
         /**
          * SliceChangesDocument
-         * @description read, of, ready: pictures looked at, of both versions.
+         * @description read, of, ready: images analyzed in both versions.
          */
         SliceChangesDocument: {
             /** Slices */
@@ -1608,7 +1607,8 @@ export interface components {
         };
         /**
          * SliceDocument
-         * @description concept: its position, null for all · tab: in which the errors are · only: what narrows it down to them.
+         * @description concept: its index, null for all · tab: where the errors are listed · only: filters that
+         *     select them.
          */
         SliceDocument: {
             /** Sentence */
@@ -1646,7 +1646,8 @@ export interface components {
         };
         /**
          * SlicesDocument
-         * @description read, of: pictures looked at so far; until all are, slices are of the columns alone · sampled: whether some pictures are left out.
+         * @description read, of: images analyzed so far; until all are, slices use metadata columns only · sampled:
+         *     whether some images are left out.
          */
         SlicesDocument: {
             /** Slices */
@@ -1674,7 +1675,7 @@ export interface components {
         };
         /**
          * SplitFigures
-         * @description Of one split: at the thresholds, and along them.
+         * @description Metrics of one split: at the thresholds, and curves against the threshold.
          */
         SplitFigures: {
             /** Split */
@@ -1683,32 +1684,44 @@ export interface components {
             annotations: number;
             /** Images */
             images: number;
-            at: components["schemas"]["Spot"];
+            at: components["schemas"]["OperatingPoint"];
             curve: components["schemas"]["CurveFigures"];
-            histogram: components["schemas"]["Bins"];
-            calibration: components["schemas"]["Reliability"] | null;
+            histogram: components["schemas"]["ScoreHistogram"];
+            calibration: components["schemas"]["ReliabilityDiagram"] | null;
         };
         /**
-         * Spot
-         * @description A split or version at one threshold a concept.
+         * TabChange
+         * @description Effect on a tab of moving a threshold from `before` to `after`: the number of items that
+         *     enter (positive) or leave, and how to list them: the tab, the threshold and the filter.
          */
-        Spot: {
-            /** Tp */
-            tp: number;
-            /** Fp */
-            fp: number;
-            /** Fn */
-            fn: number;
-            /** Precision */
-            precision: number | null;
-            /** Recall */
-            recall: number | null;
-            /** F1 */
-            f1: number | null;
+        TabChange: {
+            /** Tab */
+            tab: string;
+            /** Change */
+            change: number;
+            /** Threshold */
+            threshold: number;
+            /** Only */
+            only: string;
+        };
+        /**
+         * TabCounts
+         * @description A count for each tab.
+         */
+        TabCounts: {
+            /** All */
+            all: number;
+            /** Matched */
+            matched: number;
+            /** Missing */
+            missing: number;
+            /** Extra */
+            extra: number;
         };
         /**
          * ThresholdFigures
-         * @description A threshold for an objective. threshold: null where no cut reaches it · interval: 90 %, by bootstrap.
+         * @description A threshold for an objective. threshold: null if no threshold reaches it · interval: 90 %,
+         *     by bootstrap.
          */
         ThresholdFigures: {
             /** Objective */
@@ -1735,6 +1748,16 @@ export interface components {
                 number
             ] | null;
         };
+        /**
+         * UndoRequest
+         * @description Undo or redo the reviewer's own last action.
+         */
+        UndoRequest: {
+            /** Who */
+            who: string;
+            /** Batch */
+            batch: string;
+        };
         /** ValidationError */
         ValidationError: {
             /** Location */
@@ -1750,7 +1773,7 @@ export interface components {
         };
         /**
          * VersionDocument
-         * @description What never changes while one state of a version is looked at. Concepts are referred to by position.
+         * @description The constant data of a version. Other documents refer to concepts by index.
          */
         VersionDocument: {
             /** View */
@@ -1773,8 +1796,8 @@ export interface components {
             /** Notes */
             notes: components["schemas"]["NoteDocument"][];
         };
-        /** VersionName */
-        VersionName: {
+        /** VersionSummary */
+        VersionSummary: {
             /** Name */
             name: string;
             /** Started */
@@ -1799,11 +1822,11 @@ export interface components {
              */
             kind: "classification" | "tagging" | "detection";
             /** Versions */
-            versions: components["schemas"]["VersionName"][];
+            versions: components["schemas"]["VersionSummary"][];
         };
         /**
          * WorkspaceDocument
-         * @description role: what the reader may do: look, decide, or begin another round too.
+         * @description role: a reader may view, a reviewer also decide, an owner also start a new review round.
          */
         WorkspaceDocument: {
             /** Name */
@@ -1930,9 +1953,9 @@ export interface operations {
         parameters: {
             query?: {
                 split?: "training" | "validation" | "test";
-                /** @description Thresholds of the user, each `concept:value` */
+                /** @description User-defined thresholds, each `concept:value` */
                 at?: string[] | null;
-                /** @description With people's corrections of the annotations; else as trained */
+                /** @description Use the corrected annotations instead of the original ones */
                 corrected?: boolean;
             };
             header?: never;
@@ -1975,10 +1998,10 @@ export interface operations {
         parameters: {
             query?: {
                 split?: "training" | "validation" | "test";
-                /** @description Position in the version's concepts; absent for all */
+                /** @description Index in the version's concepts; omit for all */
                 concept?: number | null;
                 bins?: number;
-                /** @description With people's corrections of the annotations; else as trained */
+                /** @description Use the corrected annotations instead of the original ones */
                 corrected?: boolean;
             };
             header?: never;
@@ -2020,23 +2043,23 @@ export interface operations {
     read_page_api_views__view__versions__version__page_get: {
         parameters: {
             query?: {
-                tab?: "all" | "matched" | "missing" | "extra";
-                split?: "training" | "validation" | "test";
-                /** @description Position in the version's concepts; absent for all */
-                concept?: number | null;
-                /** @description Thresholds of the user, each `concept:value` */
-                at?: string[] | null;
-                reverse?: boolean;
                 offset?: number;
                 limit?: number;
+                /** @description Another version, whose predictions are included */
+                versus?: string | null;
+                /** @description Use the corrected annotations instead of the original ones */
+                corrected?: boolean;
+                tab?: "all" | "matched" | "missing" | "extra";
+                split?: "training" | "validation" | "test";
+                /** @description Index in the version's concepts; omit for all */
+                concept?: number | null;
+                /** @description User-defined thresholds, each `concept:value` */
+                at?: string[] | null;
+                reverse?: boolean;
                 order?: "score" | "mistakes" | "similar";
                 review?: "all" | "new" | "reviewed" | "unsure";
-                /** @description With people's corrections of the annotations; else as trained */
-                corrected?: boolean;
-                /** @description Clauses that narrow it down, such as `cause:background` */
+                /** @description Filters, such as `cause:background` */
                 only?: string[] | null;
-                /** @description Another version, whose predictions are told beside */
-                versus?: string | null;
             };
             header?: never;
             path: {
@@ -2077,18 +2100,18 @@ export interface operations {
     read_image_api_views__view__versions__version__images__image__get: {
         parameters: {
             query?: {
-                /** @description Thresholds of the user, each `concept:value` */
+                /** @description User-defined thresholds, each `concept:value` */
                 at?: string[] | null;
-                /** @description With people's corrections of the annotations; else as trained */
-                corrected?: boolean;
-                /** @description Another version, whose predictions are told beside */
+                /** @description Another version, whose predictions are included */
                 versus?: string | null;
+                /** @description Use the corrected annotations instead of the original ones */
+                corrected?: boolean;
             };
             header?: never;
             path: {
+                image: number;
                 view: string;
                 version: string;
-                image: number;
             };
             cookie?: never;
         };
@@ -2172,13 +2195,13 @@ export interface operations {
             query?: {
                 tab?: "all" | "matched" | "missing" | "extra";
                 split?: "training" | "validation" | "test";
-                /** @description Position in the version's concepts; absent for all */
+                /** @description Index in the version's concepts; omit for all */
                 concept?: number | null;
-                /** @description Thresholds of the user, each `concept:value` */
+                /** @description User-defined thresholds, each `concept:value` */
                 at?: string[] | null;
-                /** @description Clauses that narrow it down, such as `cause:background` */
+                /** @description Filters, such as `cause:background` */
                 only?: string[] | null;
-                /** @description With people's corrections of the annotations; else as trained */
+                /** @description Use the corrected annotations instead of the original ones */
                 corrected?: boolean;
             };
             header?: never;
@@ -2220,11 +2243,11 @@ export interface operations {
     read_curves_api_views__view__versions__version__curves_get: {
         parameters: {
             query?: {
-                /** @description Position in the version's concepts; absent for all */
+                /** @description Index in the version's concepts; omit for all */
                 concept?: number | null;
-                /** @description Thresholds of the user, each `concept:value` */
+                /** @description User-defined thresholds, each `concept:value` */
                 at?: string[] | null;
-                /** @description With people's corrections of the annotations; else as trained */
+                /** @description Use the corrected annotations instead of the original ones */
                 corrected?: boolean;
             };
             header?: never;
@@ -2266,10 +2289,10 @@ export interface operations {
     read_objectives_api_views__view__versions__version__objectives_get: {
         parameters: {
             query?: {
-                /** @description Position in the version's concepts; absent for all */
+                /** @description Index in the version's concepts; omit for all */
                 concept?: number | null;
                 objective?: string[] | null;
-                /** @description With people's corrections of the annotations; else as trained */
+                /** @description Use the corrected annotations instead of the original ones */
                 corrected?: boolean;
             };
             header?: never;
@@ -2314,7 +2337,7 @@ export interface operations {
                 concept: number;
                 to: number;
                 split?: "training" | "validation" | "test";
-                /** @description With people's corrections of the annotations; else as trained */
+                /** @description Use the corrected annotations instead of the original ones */
                 corrected?: boolean;
             };
             header?: never;
@@ -2357,11 +2380,11 @@ export interface operations {
         parameters: {
             query?: {
                 split?: "training" | "validation" | "test";
-                /** @description Position in the version's concepts; absent for all */
+                /** @description Index in the version's concepts; omit for all */
                 concept?: number | null;
-                /** @description Thresholds of the user, each `concept:value` */
+                /** @description User-defined thresholds, each `concept:value` */
                 at?: string[] | null;
-                /** @description With people's corrections of the annotations; else as trained */
+                /** @description Use the corrected annotations instead of the original ones */
                 corrected?: boolean;
             };
             header?: never;
@@ -2404,9 +2427,9 @@ export interface operations {
         parameters: {
             query?: {
                 split?: "training" | "validation" | "test";
-                /** @description Thresholds of the user, each `concept:value` */
+                /** @description User-defined thresholds, each `concept:value` */
                 at?: string[] | null;
-                /** @description With people's corrections of the annotations; else as trained */
+                /** @description Use the corrected annotations instead of the original ones */
                 corrected?: boolean;
             };
             header?: never;
@@ -2449,7 +2472,7 @@ export interface operations {
         parameters: {
             query?: {
                 split?: "training" | "validation" | "test";
-                /** @description With people's corrections of the annotations; else as trained */
+                /** @description Use the corrected annotations instead of the original ones */
                 corrected?: boolean;
             };
             header?: never;
@@ -2492,7 +2515,7 @@ export interface operations {
         parameters: {
             query?: {
                 split?: "training" | "validation" | "test";
-                /** @description With people's corrections of the annotations; else as trained */
+                /** @description Use the corrected annotations instead of the original ones */
                 corrected?: boolean;
             };
             header?: never;
@@ -2531,7 +2554,7 @@ export interface operations {
             };
         };
     };
-    read_compared_api_views__view__versions__version__compare__other__get: {
+    read_comparison_api_views__view__versions__version__compare__other__get: {
         parameters: {
             query?: {
                 split?: "training" | "validation" | "test";
@@ -2552,7 +2575,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ComparedDocument"];
+                    "application/json": components["schemas"]["ComparisonDocument"];
                 };
             };
             /** @description No such view, version, concept or image */
@@ -2627,7 +2650,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["DecisionAsked"];
+                "application/json": components["schemas"]["DecisionRequest"];
             };
         };
         responses: {
@@ -2637,7 +2660,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ActDocument"];
+                    "application/json": components["schemas"]["ReviewOutcomeDocument"];
                 };
             };
             /** @description No such view, version, concept or image */
@@ -2670,7 +2693,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["CommentAsked"];
+                "application/json": components["schemas"]["CommentRequest"];
             };
         };
         responses: {
@@ -2680,7 +2703,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ActDocument"];
+                    "application/json": components["schemas"]["ReviewOutcomeDocument"];
                 };
             };
             /** @description No such view, version, concept or image */
@@ -2712,7 +2735,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ActAsked"];
+                "application/json": components["schemas"]["UndoRequest"];
             };
         };
         responses: {
@@ -2722,7 +2745,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ActDocument"];
+                    "application/json": components["schemas"]["ReviewOutcomeDocument"];
                 };
             };
             /** @description No such view, version, concept or image */
@@ -2754,7 +2777,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ActAsked"];
+                "application/json": components["schemas"]["UndoRequest"];
             };
         };
         responses: {
@@ -2764,7 +2787,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ActDocument"];
+                    "application/json": components["schemas"]["ReviewOutcomeDocument"];
                 };
             };
             /** @description No such view, version, concept or image */
@@ -2790,14 +2813,14 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                view: string;
                 row: number;
+                view: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["RevertAsked"];
+                "application/json": components["schemas"]["RevertRequest"];
             };
         };
         responses: {
@@ -2807,7 +2830,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ActDocument"];
+                    "application/json": components["schemas"]["ReviewOutcomeDocument"];
                 };
             };
             /** @description No such view, version, concept or image */
@@ -2839,7 +2862,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["RevertAsked"];
+                "application/json": components["schemas"]["RevertRequest"];
             };
         };
         responses: {
@@ -2849,7 +2872,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ActDocument"];
+                    "application/json": components["schemas"]["ReviewOutcomeDocument"];
                 };
             };
             /** @description No such view, version, concept or image */
@@ -2968,7 +2991,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["QueueAsked"];
+                "application/json": components["schemas"]["QueueRequest"];
             };
         };
         responses: {
@@ -2999,7 +3022,7 @@ export interface operations {
             };
         };
     };
-    end_api_views__view__queue_end_post: {
+    release_session_api_views__view__queue_end_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -3010,7 +3033,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["SessionAsked"];
+                "application/json": components["schemas"]["SessionRequest"];
             };
         };
         responses: {

@@ -12,7 +12,7 @@ export class ReviewQueue {
   /** Items left in the queue, of all reviewers. */
   remaining = $state(0);
   /** Decided items that the server is not told about yet. */
-  private done: api.ItemSeen[] = [];
+  private done: api.ItemReference[] = [];
   private isStale = false;
   private refilling: Promise<void> | null = null;
 
@@ -46,7 +46,7 @@ export class ReviewQueue {
    * One request at a time. What happens during a request (another decision, an undo) is asked for
    * by one more request after it, so that nothing is lost and nothing is handed out twice.
    */
-  refill(done: readonly api.ItemSeen[] = []): Promise<void> {
+  refill(done: readonly api.ItemReference[] = []): Promise<void> {
     this.done.push(...done);
     this.isStale = true;
     this.refilling ??= this.drain().finally(() => (this.refilling = null));
@@ -61,7 +61,7 @@ export class ReviewQueue {
     }
   }
 
-  private async request(done: api.ItemSeen[]): Promise<void> {
+  private async request(done: api.ItemReference[]): Promise<void> {
     const { gallery } = this;
     try {
       const { items, left } = await api.takeFromQueue(gallery.which, {

@@ -16,7 +16,7 @@ interface Act {
   /** By what the server knows it again, if it was kept after all. */
   batch: string;
   items: number;
-  send: () => Promise<api.ActDocument>;
+  send: () => Promise<api.ReviewOutcomeDocument>;
 }
 
 const NAME = 'pellucid-name';
@@ -122,7 +122,7 @@ export class Reviewing {
     const batch = short();
     this.places.push({ batch, list: this.list, item: gallery.item });
     const which = gallery.which;
-    const asked: api.DecisionAsked = {
+    const asked: api.DecisionRequest = {
       items: items.map((item) => this.seen(item)),
       verdict,
       who: this.me,
@@ -168,7 +168,7 @@ export class Reviewing {
     gallery.item = Math.max(0, Math.min(first, gallery.total - 1));
   }
 
-  seen(item: api.PageItem): api.ItemSeen {
+  seen(item: api.PageItem): api.ItemReference {
     const name = this.gallery.version?.concepts[item.concept] ?? '';
     return {
       image: item.path,
@@ -258,7 +258,10 @@ export class Reviewing {
   }
 
   /** An act that moves nobody: undoing it leaves the cursor where it is. */
-  private remark(send: (who: string) => Promise<api.ActDocument>, then?: () => void): void {
+  private remark(
+    send: (who: string) => Promise<api.ReviewOutcomeDocument>,
+    then?: () => void,
+  ): void {
     const [batch, who] = [short(), this.me];
     this.places.push({ batch, list: '', item: 0 });
     void this.act({ batch, items: 1, send: () => send(who) }).then(then);
