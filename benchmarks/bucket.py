@@ -1,4 +1,5 @@
-"""Serving from an object store that takes its time: pages of a workspace behind an HTTP server with 30 ms of latency put on it."""
+"""Serving from an object store that takes its time: pages of a workspace behind an HTTP server
+with 30 ms of latency put on it."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ REPEATS = 30
 
 
 class Store(BaseHTTPRequestHandler):
-    """Files and ranges of them, and folders as lists of links, of the folder that the server was given."""
+    """Files and ranges of them, and folders as lists of links, of the folder that the server
+    was given."""
 
     protocol_version = "HTTP/1.1"
     folder: Path
@@ -39,13 +41,18 @@ class Store(BaseHTTPRequestHandler):
         path = self.folder / unquote(self.path).lstrip("/")
         type(self).requests += 1
         if path.is_dir():
-            links = "".join(f'<a href="{child.name}{"/" * child.is_dir()}">{child.name}</a>\n' for child in sorted(path.iterdir()))
+            links = "".join(
+                f'<a href="{child.name}{"/" * child.is_dir()}">{child.name}</a>\n'
+                for child in sorted(path.iterdir())
+            )
             return self.answer(200, links.encode())
         if not path.is_file():
             return self.answer(404, b"")
         size = path.stat().st_size
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
-        begin, end = (int(asked[1]), min(int(asked[2] or size - 1), size - 1)) if asked else (0, size - 1)
+        begin, end = (
+            (int(asked[1]), min(int(asked[2] or size - 1), size - 1)) if asked else (0, size - 1)
+        )
         with path.open("rb") as file:
             file.seek(begin)
             body = file.read(end - begin + 1)
@@ -53,7 +60,7 @@ class Store(BaseHTTPRequestHandler):
             return self.answer(206, body, **{"Content-Range": f"bytes {begin}-{end}/{size}"})
         return self.answer(200, body, **{"Accept-Ranges": "bytes"})
 
-    do_HEAD = do_GET  # noqa: N815 (http.server's name)
+    do_HEAD = do_GET
 
     def answer(self, status: int, body: bytes, **headers: str) -> None:
         self.send_response(status)
@@ -86,9 +93,12 @@ def store(folder: Path) -> Iterator[str]:
 
 
 def prepare(size: Size, folder: Path) -> None:
-    """A workspace that was written through a store, so that its columns lie there as stores have them."""
+    """A workspace that was written through a store, so that its columns lie there as stores
+    have them."""
     large = size.predictions > 2_000_000
-    annotations, predictions = write_parquet(size, folder) if large else write_coco(make(size), folder)
+    annotations, predictions = (
+        write_parquet(size, folder) if large else write_coco(make(size), folder)
+    )
     view, _ = pellucid.open((folder / "bucket" / "team").as_uri()).add("made", annotations)
     view.start("model").add_predictions(predictions)
 
@@ -104,20 +114,33 @@ def rows(size: Size, folder: Path) -> list[list[str]]:
         random = np.random.default_rng(2)
         found: dict[str, list[float]] = {}
         for _ in range(REPEATS):
-            offset, concept = int(random.integers(size.predictions)), int(random.integers(size.concepts))
+            offset, concept = (
+                int(random.integers(size.predictions)),
+                int(random.integers(size.concepts)),
+            )
             questions = {
                 "page of All, all concepts, any offset": f"page?limit=100&offset={offset}",
-                "page of All, one concept, any offset": f"page?limit=100&offset={offset % max(1, size.predictions // size.concepts // 8)}&concept={concept}",
-                "page of Missing, all concepts": f"page?tab=missing&limit=100&offset={offset // 60}",
+                "page of All, one concept, any "
+                "offset": f"page?limit=100&offset={offset % max(1, size.predictions // size.concepts // 8)}&concept={concept}",
+                "page of Missing, all "
+                "concepts": f"page?tab=missing&limit=100&offset={offset // 60}",
                 "page of Extra, all concepts": f"page?tab=extra&limit=100&offset={offset // 80}",
                 "a picture with all its boxes": f"images/{int(random.integers(size.images))}",
                 "counts of all concepts": "figures",
             }
             for name, question in questions.items():
                 found.setdefault(name, []).append(took(f"{base}/{question}")[0])
-    table = [["server started", f"{started:.1f} s"], ["first page (the version is opened)", f"{first:.0f} ms"]]
+    table = [
+        ["server started", f"{started:.1f} s"],
+        ["first page (the version is opened)", f"{first:.0f} ms"],
+    ]
     for name, times in found.items():
-        table.append([name, f"median {statistics.median(times):.0f} ms, p95 {np.quantile(times, 0.95):.0f} ms"])
+        table.append(
+            [
+                name,
+                f"median {statistics.median(times):.0f} ms, p95 {np.quantile(times, 0.95):.0f} ms",
+            ]
+        )
     return table
 
 

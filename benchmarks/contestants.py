@@ -1,4 +1,5 @@
-"""One peer, or Pellucid, from two JSON files to COCO's twelve figures: `python contestants.py NAME ANNOTATIONS RESULTS` prints what it took.
+"""One peer, or Pellucid, from two JSON files to COCO's twelve figures: `python contestants.py
+NAME ANNOTATIONS RESULTS` prints what it took.
 
 Run by `figures.py` in a process of its own, with the interpreter that has the peers.
 """
@@ -13,7 +14,8 @@ from pathlib import Path
 
 
 def peak_memory():
-    """Megabytes at the highest, of this program alone: what the system counts for a process includes the one it was forked from."""
+    """Megabytes at the highest, of this program alone: what the system counts for a process
+    includes the one it was forked from."""
     with Path("/proc/self/status").open() as status:
         return next(int(line.split()[1]) // 1024 for line in status if line.startswith("VmHWM"))
 
@@ -21,7 +23,7 @@ def peak_memory():
 def pellucid(annotations, results):
     import pellucid
 
-    pellucid.coco_figures  # noqa: B018 (loads what it needs, as the peers' imports do)
+    pellucid.coco_figures
     begin = time.perf_counter()
     figures = list(pellucid.coco_figures(annotations, results).values())
     return time.perf_counter() - begin, [-1 if value is None else value for value in figures]

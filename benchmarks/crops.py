@@ -1,4 +1,5 @@
-"""Crops a second: Pellucid's, beside the same decoding, cutting and encoding with simplejpeg and Pillow alone, and with Pillow alone."""
+"""Crops a second: Pellucid's, beside the same decoding, cutting and encoding with simplejpeg
+and Pillow alone, and with Pillow alone."""
 
 from __future__ import annotations
 
@@ -25,10 +26,12 @@ def pictures(folder: Path) -> list[str]:
     places = []
     for number in range(PAGE):
         coarse = random.integers(0, 255, (30, 40, 3), dtype=np.uint8)
-        fine = np.asarray(Image.fromarray(coarse).resize((1280, 960), Image.Resampling.BICUBIC)).astype(int) + random.integers(
-            -9, 9, (960, 1280, 3)
+        fine = np.asarray(
+            Image.fromarray(coarse).resize((1280, 960), Image.Resampling.BICUBIC)
+        ).astype(int) + random.integers(-9, 9, (960, 1280, 3))
+        Image.fromarray(fine.clip(0, 255).astype(np.uint8)).save(
+            folder / f"{number}.jpg", quality=88
         )
-        Image.fromarray(fine.clip(0, 255).astype(np.uint8)).save(folder / f"{number}.jpg", quality=88)
         places.append(str(folder / f"{number}.jpg"))
     return places
 
@@ -36,7 +39,9 @@ def pictures(folder: Path) -> list[str]:
 def with_simplejpeg(place: str) -> bytes:
     pixels = simplejpeg.decode_jpeg(Path(place).read_bytes(), "RGB", min_width=640, min_height=480)
     box = tuple(side * pixels.shape[1] / 1280 for side in (300, 200, 620, 520))
-    small = Image.fromarray(pixels).resize((SIZE, SIZE), Image.Resampling.BILINEAR, box=box, reducing_gap=2.0)
+    small = Image.fromarray(pixels).resize(
+        (SIZE, SIZE), Image.Resampling.BILINEAR, box=box, reducing_gap=2.0
+    )
     return bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(small), 86, "RGB", "420"))
 
 
@@ -68,5 +73,11 @@ def rows(folder: Path) -> list[list[str]]:
     median = {key: statistics.median(times) for key, times in took.items()}
     best = median["simplejpeg and Pillow", 1]
     return [
-        [name, f"{median[name, 1] * 1000:.0f} ms", f"{median[name, 2] * 1000:.0f} ms", f"{best / median[name, 1]:.0%}"] for name in ways
+        [
+            name,
+            f"{median[name, 1] * 1000:.0f} ms",
+            f"{median[name, 2] * 1000:.0f} ms",
+            f"{best / median[name, 1]:.0%}",
+        ]
+        for name in ways
     ]

@@ -1,4 +1,5 @@
-"""COCO's twelve figures from two JSON files, by Pellucid and by its peers: one process each, in turn, medians, ratios."""
+"""COCO's twelve figures from two JSON files, by Pellucid and by its peers: one process each, in
+turn, medians, ratios."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ SLOW = {"pycocotools": 1_000_000, "faster-coco-eval": 1_000_000}
 
 
 def rows(size: Size, folder: Path, repeats: int) -> list[list[str]]:
-    """name, seconds without imports, whole process, peak memory, ratio to Pellucid, greatest difference of a figure."""
+    """name, seconds without imports, whole process, peak memory, ratio to Pellucid, greatest
+    difference of a figure."""
     annotations, results = write_coco(make(size), folder)
     measured: dict[str, list[dict[str, object]]] = {}
     for _ in range(repeats):
@@ -27,15 +29,43 @@ def rows(size: Size, folder: Path, repeats: int) -> list[list[str]]:
             python = sys.executable if name == "pellucid" else str(PEERS)
             if not Path(python).exists() or size.predictions > SLOW.get(name, size.predictions):
                 continue
-            command = [sys.executable, "-c", TIMED, python, str(ROOT / "benchmarks/contestants.py"), name, str(annotations), str(results)]
-            measured.setdefault(name, []).append(json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
+            command = [
+                sys.executable,
+                "-c",
+                TIMED,
+                python,
+                str(ROOT / "benchmarks/contestants.py"),
+                name,
+                str(annotations),
+                str(results),
+            ]
+            measured.setdefault(name, []).append(
+                json.loads(
+                    subprocess.run(command, capture_output=True, text=True, check=True).stdout
+                )
+            )
     ours = measured["pellucid"]
     found = []
     for name, runs in measured.items():
-        seconds, whole, memory = (statistics.median([float(run[key]) for run in runs]) for key in ("seconds", "whole", "memory"))  # type: ignore[arg-type]
+        seconds, whole, memory = (
+            statistics.median([float(run[key]) for run in runs])
+            for key in ("seconds", "whole", "memory")
+        )  # type: ignore[arg-type]
         ratio = seconds / statistics.median([float(run["seconds"]) for run in ours])  # type: ignore[arg-type]
-        far = max(abs(one - other) for one, other in zip(runs[0]["figures"], ours[0]["figures"], strict=True))  # type: ignore[call-overload]
-        found.append([name, f"{seconds:.2f} s", f"{whole:.2f} s", f"{memory:.0f} MB", f"{ratio:.2f}", f"{far:.0e}" if far else "0"])
+        far = max(
+            abs(one - other)
+            for one, other in zip(runs[0]["figures"], ours[0]["figures"], strict=True)
+        )  # type: ignore[call-overload]
+        found.append(
+            [
+                name,
+                f"{seconds:.2f} s",
+                f"{whole:.2f} s",
+                f"{memory:.0f} MB",
+                f"{ratio:.2f}",
+                f"{far:.0e}" if far else "0",
+            ]
+        )
     return found
 
 
@@ -47,4 +77,11 @@ print(json.dumps(found | {"whole": time.perf_counter() - begin}))
 """
 """A process that times another, so that what this one holds does not count."""
 
-HEADINGS = ["", "JSON to 12 figures, without imports", "whole process", "peak memory", "time / Pellucid's", "differs by"]
+HEADINGS = [
+    "",
+    "JSON to 12 figures, without imports",
+    "whole process",
+    "peak memory",
+    "time / Pellucid's",
+    "differs by",
+]

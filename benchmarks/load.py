@@ -1,7 +1,9 @@
-"""Many at once: fifty readers, twenty reviewers, an import meanwhile, and a server that is killed and replaced.
+"""Many at once: fifty readers, twenty reviewers, an import meanwhile, and a server that is
+killed and replaced.
 
-A reader looks at a page of a hundred items a second, as one who scrolls and jumps does: any tab, any concept or all, anywhere in the list.
-A reviewer is handed ten items at a time and decides on one a second. All of them, and the server, share this machine's cores.
+A reader looks at a page of a hundred items a second, as one who scrolls and jumps does: any
+tab, any concept or all, anywhere in the list. A reviewer is handed ten items at a time and
+decides on one a second. All of them, and the server, share this machine's cores.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ RETRIES = 40
 
 @dataclass
 class Client:
-    """One person's browser: a connection that is kept, opened anew where it was lost. failed: what a retry did not mend."""
+    """One person's browser: a connection that is kept, opened anew where it was lost. failed:
+    what a retry did not mend."""
 
     address: str
     times: list[float] = field(default_factory=list)
@@ -62,9 +65,16 @@ class Client:
     def _once(self, path: str, body: Any) -> Any:
         if self.connection is None:
             parts = urlsplit(self.address)
-            self.connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=30)
+            self.connection = http.client.HTTPConnection(
+                str(parts.hostname), parts.port, timeout=30
+            )
         text = None if body is None else json.dumps(body)
-        self.connection.request("GET" if body is None else "POST", path, text, {"Content-Type": "application/json"} if text else {})
+        self.connection.request(
+            "GET" if body is None else "POST",
+            path,
+            text,
+            {"Content-Type": "application/json"} if text else {},
+        )
         response = self.connection.getresponse()
         found = response.read()
         if response.status >= 500:
@@ -97,12 +107,25 @@ def reader(client: Client, size: Size, until: float, dice: random.Random) -> Non
         time.sleep(max(0, PAUSE - (time.perf_counter() - begun)))
 
 
-def reviewer(client: Client, name: str, until: float, concepts: list[str], handed: list[tuple[str, int]], kept: list[str]) -> None:
+def reviewer(
+    client: Client,
+    name: str,
+    until: float,
+    concepts: list[str],
+    handed: list[tuple[str, int]],
+    kept: list[str],
+) -> None:
     session, waiting, done = uuid.uuid4().hex, [], []
     while time.perf_counter() < until:
         begun = time.perf_counter()
         if not waiting:
-            asked = {"session": session, "who": name, "take": 10, "give_back": done, "order": "score"}
+            asked = {
+                "session": session,
+                "who": name,
+                "take": 10,
+                "give_back": done,
+                "order": "score",
+            }
             found = client.ask(f"{VERSION}/queue", asked)
             if not found or not found["items"]:
                 return
@@ -117,7 +140,13 @@ def reviewer(client: Client, name: str, until: float, concepts: list[str], hande
             "score": item["score"],
         }
         batch = uuid.uuid4().hex
-        if client.ask(f"{VERSION}/decisions", {"items": [seen], "verdict": "right", "who": name, "batch": batch}) is not None:
+        if (
+            client.ask(
+                f"{VERSION}/decisions",
+                {"items": [seen], "verdict": "right", "who": name, "batch": batch},
+            )
+            is not None
+        ):
             kept.append(batch)
         done.append(seen)
         time.sleep(max(0, PAUSE - (time.perf_counter() - begun)))
@@ -125,7 +154,8 @@ def reviewer(client: Client, name: str, until: float, concepts: list[str], hande
 
 @dataclass
 class Load:
-    """What a crowd met. handed: session and row of all that was given out; kept: batches that were acknowledged."""
+    """What a crowd met. handed: session and row of all that was given out; kept: batches that
+    were acknowledged."""
 
     readers: list[Client]
     reviewers: list[Client]
@@ -141,20 +171,32 @@ class Load:
         lost = f", {len(failed)} failed ({failed[0]})" if failed else ", none failed"
         again = sum(client.retried for client in clients)
         return (
-            f"{len(times):,} answers, median {statistics.median(times):.0f} ms, p95 {np.quantile(times, 0.95):.0f} ms, longest "
+            f"{len(times):,} answers, median {statistics.median(times):.0f} ms, p95 "
+            f"{np.quantile(times, 0.95):.0f} ms, longest "
             f"{max(times):.0f} ms{lost}{f', {again} tried again' if again else ''}"
         )
 
 
-def crowd(address: str, size: Size, seconds: float, readers: int = READERS, reviewers: int = REVIEWERS) -> Load:
-    load = Load([Client(address) for _ in range(readers)], [Client(address) for _ in range(reviewers)], [], [])
+def crowd(
+    address: str, size: Size, seconds: float, readers: int = READERS, reviewers: int = REVIEWERS
+) -> Load:
+    load = Load(
+        [Client(address) for _ in range(readers)],
+        [Client(address) for _ in range(reviewers)],
+        [],
+        [],
+    )
     until = time.perf_counter() + seconds
     concepts = Client(address).ask(VERSION)["concepts"]
     threads = [
-        threading.Thread(target=reader, args=(client, size, until, random.Random(place))) for place, client in enumerate(load.readers)
+        threading.Thread(target=reader, args=(client, size, until, random.Random(place)))
+        for place, client in enumerate(load.readers)
     ]
     threads += [
-        threading.Thread(target=reviewer, args=(client, f"Reviewer {place}", until, concepts, load.handed, load.kept))
+        threading.Thread(
+            target=reviewer,
+            args=(client, f"Reviewer {place}", until, concepts, load.handed, load.kept),
+        )
         for place, client in enumerate(load.reviewers)
     ]
     for thread in threads:
@@ -167,7 +209,10 @@ def crowd(address: str, size: Size, seconds: float, readers: int = READERS, revi
 def resident(process: int) -> float:
     """Megabytes that a process has of its own."""
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    return sum(int(line.split()[1]) for line in lines if line.startswith(("RssAnon", "RssShmem"))) / 1024
+    return (
+        sum(int(line.split()[1]) for line in lines if line.startswith(("RssAnon", "RssShmem")))
+        / 1024
+    )
 
 
 def rows(size: Size, folder: Path, seconds: float) -> list[tuple[str, str]]:
@@ -184,14 +229,34 @@ def rows(size: Size, folder: Path, seconds: float) -> list[tuple[str, str]]:
         ]
         history = Client(address).ask("/api/views/made/history?limit=0")["total"]
         twice = len(both.handed) - len({row for _, row in both.handed})
-        found.append(("decisions", f"{len(both.kept):,} acknowledged, {history:,} in the history; {twice} items handed out twice"))
-        command = [sys.executable, "-m", "pellucid", "predictions", str(workspace), "made", "second", str(folder / "results.json")]
+        found.append(
+            (
+                "decisions",
+                f"{len(both.kept):,} acknowledged, {history:,} in the history; {twice} items "
+                "handed out twice",
+            )
+        )
+        command = [
+            sys.executable,
+            "-m",
+            "pellucid",
+            "predictions",
+            str(workspace),
+            "made",
+            "second",
+            str(folder / "results.json"),
+        ]
         importing = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         meanwhile = crowd(address, size, seconds)
         importing.wait()
         found.append(("readers while another version is imported", meanwhile.told("readers")))
         found.append(("reviewers while another version is imported", meanwhile.told("reviewers")))
-        found.append(("memory of the server's own", f"{before:.0f} MB before, {resident(process):.0f} MB after"))
+        found.append(
+            (
+                "memory of the server's own",
+                f"{before:.0f} MB before, {resident(process):.0f} MB after",
+            )
+        )
     found.append(replaced(workspace, size, seconds))
     return found
 
@@ -199,7 +264,16 @@ def rows(size: Size, folder: Path, seconds: float) -> list[tuple[str, str]]:
 def replaced(workspace: Path, size: Size, seconds: float) -> tuple[str, str]:
     """A server killed (not stopped) in the middle, another begun at its address."""
     port = 17_860
-    command = [sys.executable, "-m", "pellucid", "serve", str(workspace), "--no-browser", "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "pellucid",
+        "serve",
+        str(workspace),
+        "--no-browser",
+        "--port",
+        str(port),
+    ]
 
     def begin() -> subprocess.Popen[str]:
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -209,7 +283,9 @@ def replaced(workspace: Path, size: Size, seconds: float) -> tuple[str, str]:
 
     process = begin()
     found: list[Load] = []
-    thread = threading.Thread(target=lambda: found.append(crowd(f"http://127.0.0.1:{port}/", size, seconds)))
+    thread = threading.Thread(
+        target=lambda: found.append(crowd(f"http://127.0.0.1:{port}/", size, seconds))
+    )
     thread.start()
     time.sleep(seconds / 2)
     process.send_signal(signal.SIGKILL)

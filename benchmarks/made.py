@@ -1,4 +1,5 @@
-"""Made-up sets of the shape of COCO val2017: seeded, with realistic scores, crowding and concept frequencies."""
+"""Made-up sets of the shape of COCO val2017: seeded, with realistic scores, crowding and
+concept frequencies."""
 
 from __future__ import annotations
 
@@ -56,17 +57,28 @@ class Annotated:
 
 
 def annotate(size: Size, random: np.random.Generator) -> Annotated:
-    """Concepts follow a power law; images are crowded unevenly; one annotation in a hundred is a crowd."""
+    """Concepts follow a power law; images are crowded unevenly; one annotation in a hundred is
+    a crowd."""
     popularity = 1 / np.arange(1, size.concepts + 1) ** 0.9
     crowding = random.gamma(1.2, 1, size.images)
     popularity, crowding = popularity / popularity.sum(), crowding / crowding.sum()
     image = random.choice(size.images, size.annotations, p=crowding)
     concept = random.choice(size.concepts, size.annotations, p=popularity)
-    return Annotated(image, concept, boxes(size.annotations, random).round(2), random.random(size.annotations) < 0.01, popularity, crowding)
+    return Annotated(
+        image,
+        concept,
+        boxes(size.annotations, random).round(2),
+        random.random(size.annotations) < 0.01,
+        popularity,
+        crowding,
+    )
 
 
-def predict(size: Size, there: Annotated, number: int, random: np.random.Generator) -> tuple[np.ndarray, ...]:
-    """image, concept, box, score: true boxes are found with jitter and several times over, the rest lies anywhere."""
+def predict(
+    size: Size, there: Annotated, number: int, random: np.random.Generator
+) -> tuple[np.ndarray, ...]:
+    """image, concept, box, score: true boxes are found with jitter and several times over, the
+    rest lies anywhere."""
     found = int(number * 0.12)
     of = random.integers(0, size.annotations, found)
     jitter = random.normal(0, 0.12, (found, 4)) * there.box[of][:, [2, 3, 2, 3]]
@@ -74,9 +86,15 @@ def predict(size: Size, there: Annotated, number: int, random: np.random.Generat
     near[:, 2:] = np.maximum(near[:, 2:], 1)
     rest = number - found
     image = np.concatenate([there.image[of], random.choice(size.images, rest, p=there.crowding)])
-    concept = np.concatenate([there.concept[of], random.choice(size.concepts, rest, p=there.popularity)])
+    concept = np.concatenate(
+        [there.concept[of], random.choice(size.concepts, rest, p=there.popularity)]
+    )
     box = np.concatenate([near, boxes(rest, random)]).round(2)
-    score = np.concatenate([random.beta(2.2, 2.2, found), random.beta(0.7, 7, rest)]).clip(0.001, 0.999).round(5)
+    score = (
+        np.concatenate([random.beta(2.2, 2.2, found), random.beta(0.7, 7, rest)])
+        .clip(0.001, 0.999)
+        .round(5)
+    )
     order = random.permutation(number)
     return image[order], concept[order], box[order], score[order]
 
@@ -84,7 +102,14 @@ def predict(size: Size, there: Annotated, number: int, random: np.random.Generat
 def make(size: Size, seed: int = 0) -> Made:
     random = np.random.default_rng(seed)
     there = annotate(size, random)
-    return Made(size, there.image, there.concept, there.box, there.crowd, *predict(size, there, size.predictions, random))
+    return Made(
+        size,
+        there.image,
+        there.concept,
+        there.box,
+        there.crowd,
+        *predict(size, there, size.predictions, random),
+    )
 
 
 def boxes(number: int, random: np.random.Generator) -> np.ndarray:
@@ -100,10 +125,22 @@ def write_coco(made: Made, folder: Path) -> tuple[Path, Path]:
     """As COCO annotations and results."""
     folder.mkdir(parents=True, exist_ok=True)
     annotations = {
-        "images": [{"id": row, "file_name": f"{row:08d}.jpg", "width": WIDTH, "height": HEIGHT} for row in range(made.size.images)],
-        "categories": [{"id": row + 1, "name": f"concept {row:03d}"} for row in range(made.size.concepts)],
+        "images": [
+            {"id": row, "file_name": f"{row:08d}.jpg", "width": WIDTH, "height": HEIGHT}
+            for row in range(made.size.images)
+        ],
+        "categories": [
+            {"id": row + 1, "name": f"concept {row:03d}"} for row in range(made.size.concepts)
+        ],
         "annotations": [
-            {"id": row + 1, "image_id": image, "category_id": concept + 1, "bbox": box, "area": box[2] * box[3], "iscrowd": int(crowd)}
+            {
+                "id": row + 1,
+                "image_id": image,
+                "category_id": concept + 1,
+                "bbox": box,
+                "area": box[2] * box[3],
+                "iscrowd": int(crowd),
+            }
             for row, (image, concept, box, crowd) in enumerate(
                 zip(
                     made.annotation_image.tolist(),
@@ -116,8 +153,17 @@ def write_coco(made: Made, folder: Path) -> tuple[Path, Path]:
         ],
     }
     (folder / "annotations.json").write_text(json.dumps(annotations))
-    rows = zip(made.image.tolist(), made.concept.tolist(), made.box.tolist(), made.score.tolist(), strict=True)
-    results = [{"image_id": image, "category_id": concept + 1, "bbox": box, "score": score} for image, concept, box, score in rows]
+    rows = zip(
+        made.image.tolist(),
+        made.concept.tolist(),
+        made.box.tolist(),
+        made.score.tolist(),
+        strict=True,
+    )
+    results = [
+        {"image_id": image, "category_id": concept + 1, "bbox": box, "score": score}
+        for image, concept, box, score in rows
+    ]
     (folder / "results.json").write_text(json.dumps(results))
     return folder / "annotations.json", folder / "results.json"
 
@@ -130,7 +176,14 @@ def write_parquet(size: Size, folder: Path, seed: int = 0) -> tuple[Path, Path]:
     folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(seed)
     there = annotate(size, random)
-    as_parquet(folder / "annotations.parquet", there.image, there.concept, there.box, size.images, ignore=there.crowd.astype(np.int8))
+    as_parquet(
+        folder / "annotations.parquet",
+        there.image,
+        there.concept,
+        there.box,
+        size.images,
+        ignore=there.crowd.astype(np.int8),
+    )
     parts = folder / "parts"
     parts.mkdir()
     for place in range(-(-size.predictions // A_PART)):
@@ -139,19 +192,35 @@ def write_parquet(size: Size, folder: Path, seed: int = 0) -> tuple[Path, Path]:
         as_parquet(parts / f"{place:04d}.parquet", image, concept, box, score=score)
     with duckdb.connect() as connection:
         everything = f"SELECT * FROM read_parquet('{parts}/*.parquet')"
-        connection.execute(f"COPY ({everything}) TO '{folder / 'predictions.parquet'}' (FORMAT parquet, COMPRESSION zstd)")
+        connection.execute(
+            f"COPY ({everything}) TO '{folder / 'predictions.parquet'}' (FORMAT parquet, "
+            "COMPRESSION zstd)"
+        )
     shutil.rmtree(parts)
     return folder / "annotations.parquet", folder / "predictions.parquet"
 
 
-def as_parquet(path: Path, image: np.ndarray, concept: np.ndarray, box: np.ndarray, images: int = 0, **more: np.ndarray) -> None:
+def as_parquet(
+    path: Path,
+    image: np.ndarray,
+    concept: np.ndarray,
+    box: np.ndarray,
+    images: int = 0,
+    **more: np.ndarray,
+) -> None:
     """images: how many there are in all; those that no row names get an empty row."""
     sides = dict(zip(("x", "y", "width", "height"), box.T, strict=True))
     with duckdb.connect() as connection:
         connection.register("given", {"i": image, "c": concept, **sides, **more})
         columns = ", ".join([*sides, *more])
-        named = f"SELECT printf('%08d.jpg', i) AS image, printf('concept %03d', c) AS concept, {columns} FROM given"
+        named = (
+            "SELECT printf('%08d.jpg', i) AS image, printf('concept %03d', c) AS concept, "
+            f"{columns} FROM given"
+        )
         if images:
-            empty = f"SELECT printf('%08d.jpg', range) AS image FROM range({images}) WHERE range NOT IN (SELECT i FROM given)"
+            empty = (
+                f"SELECT printf('%08d.jpg', range) AS image FROM range({images}) WHERE range NOT "
+                "IN (SELECT i FROM given)"
+            )
             named = f"FROM ({named}) UNION ALL BY NAME {empty}"
         connection.execute(f"COPY ({named}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)")

@@ -1,4 +1,5 @@
-"""How well the order `mistakes` finds annotation mistakes, beside cleanlab on the same input. Alone: `python -m benchmarks.mistakes`."""
+"""How well the order `mistakes` finds annotation mistakes, beside cleanlab on the same input.
+Alone: `python -m benchmarks.mistakes`."""
 
 from __future__ import annotations
 
@@ -28,7 +29,10 @@ MODELS = ("nanodet", "mb3-centernet", "yolov3-tiny")
 def sections(folder: Path) -> list[str]:
     """Markdown; what needs the shared data says so where they are not there."""
     if not SHARED.is_dir():
-        return [f"## Finding annotation mistakes\n\nNot measured: the data sets are not at {SHARED.name} (PELLUCID_SHARED_DATA)."]
+        return [
+            "## Finding annotation mistakes\n\nNot measured: the data sets are not at "
+            f"{SHARED.name} (PELLUCID_SHARED_DATA)."
+        ]
     return [of_digits(folder / "digits"), of_boxes(folder / "boxes"), of_demo(folder / "demo")]
 
 
@@ -37,20 +41,26 @@ def cleanlab(what: str, question: dict[str, Any], folder: Path) -> dict[str, Any
     path = folder / "question.json"
     path.write_text(json.dumps(question), encoding="utf-8")
     done = subprocess.run(
-        [str(CLEANLAB), str(Path(__file__).parent / "suspects.py"), what, str(path)], capture_output=True, text=True, check=True
+        [str(CLEANLAB), str(Path(__file__).parent / "suspects.py"), what, str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
 
 def of_digits(folder: Path) -> str:
-    """The digits on which people were asked: 100 suspects of the MNIST test set, 15 of them wrong."""
+    """The digits on which people were asked: 100 suspects of the MNIST test set, 15 of them
+    wrong."""
     source = SHARED / "mnist_test_labelerrors"
     folder.mkdir(parents=True)
     with zipfile.ZipFile(source / "images.zip") as archive:
         archive.extractall(folder / "pictures")
     workspace = pellucid.open(folder / "digits.pellucid")
-    view, _ = workspace.add("digits", source / "labels.csv", images=folder / "pictures", kind="classification")
+    view, _ = workspace.add(
+        "digits", source / "labels.csv", images=folder / "pictures", kind="classification"
+    )
     version = view.start("cv")
     version.add_predictions(source / "pred_cleanlab_cv.csv")
     with (source / "mturk_verdicts.csv").open() as file:
@@ -64,17 +74,31 @@ def of_digits(folder: Path) -> str:
     with (source / "labels.csv").open() as file:
         labels = {row["image"]: int(row["label"]) for row in csv.DictReader(file)}
     with (source / "pred_cleanlab_cv.csv").open() as file:
-        scores = {row["image"]: [float(row[f"p_{digit}"]) for digit in range(10)] for row in csv.DictReader(file)}
+        scores = {
+            row["image"]: [float(row[f"p_{digit}"]) for digit in range(10)]
+            for row in csv.DictReader(file)
+        }
     names = list(labels)
     for by in ("self_confidence", "normalized_margin"):
-        question = {"labels": [labels[name] for name in names], "scores": [scores[name] for name in names], "by": by}
+        question = {
+            "labels": [labels[name] for name in names],
+            "scores": [scores[name] for name in names],
+            "by": by,
+        }
         ranked = [names[place] for place in cleanlab("images", question, folder)["ranked"]]
-        rows.append([f"cleanlab `find_label_issues`, by {by}", *found_in(ranked, wrong), len(ranked)])
+        rows.append(
+            [f"cleanlab `find_label_issues`, by {by}", *found_in(ranked, wrong), len(ranked)]
+        )
     text = (
-        "The MNIST test set with cross-validated probabilities (cleanlab/label-errors); people looked at 100 suspects and found 15 wrong. "
-        "Of the first items, how many are among these 15 (nobody looked at most of the others, which count as right)."
+        "The MNIST test set with cross-validated probabilities (cleanlab/label-errors); people "
+        "looked at 100 suspects and found 15 wrong. "
+        "Of the first items, how many are among these 15 (nobody looked at most of the others, "
+        "which count as right)."
     )
-    return f"## Annotation mistakes: digits\n\n{text}\n\n{table(['', *(f'first {most}' for most in AT), 'listed'], rows)}"
+    return (
+        "## Annotation mistakes: "
+        f"digits\n\n{text}\n\n{table(['', *(f'first {most}' for most in AT), 'listed'], rows)}"
+    )
 
 
 def found_in(ranked: list[str], wrong: set[str]) -> list[int]:
@@ -87,21 +111,44 @@ def of_boxes(folder: Path) -> str:
     rows = []
     for kind in KINDS:
         for model in MODELS:
-            guesses = json.loads((SHARED / f"coco256/predictions/{model}/coco_results.json").read_text())
-            each = [judged(base, guesses, kind, seed, folder / f"{kind}-{model}-{seed}") for seed in range(SEEDS)]
+            guesses = json.loads(
+                (SHARED / f"coco256/predictions/{model}/coco_results.json").read_text()
+            )
+            each = [
+                judged(base, guesses, kind, seed, folder / f"{kind}-{model}-{seed}")
+                for seed in range(SEEDS)
+            ]
             for who in each[0]:
                 figures = np.mean([one[who] for one in each], axis=0)
-                rows.append([kind, model, who, f"{figures[0]:.3f}", *(f"{number:.1f}" for number in figures[1:])])
+                rows.append(
+                    [
+                        kind,
+                        model,
+                        who,
+                        f"{figures[0]:.3f}",
+                        *(f"{number:.1f}" for number in figures[1:]),
+                    ]
+                )
     text = (
-        f"coco256 (1,827 boxes of people) with {SHARE:.0%} of the boxes removed, shifted by 25 to 60 % of their size, or given another concept at random; "
-        f"mean of {SEEDS} seeds. Ranked are all annotations (shifted, relabelled) or all predictions (removed; right is one that overlaps a removed box of its "
-        "concept with IoU of at least 0.5). cleanlab's per-box scores (`compute_overlooked_box_scores`, `compute_badloc_box_scores`, `compute_swap_box_scores`) with "
-        "their own thresholds, and with 0.4 in their place, which suits scores as low as these detectors'."
+        f"coco256 (1,827 boxes of people) with {SHARE:.0%} of the boxes removed, shifted by 25 to "
+        "60 % of their size, or given another concept at random; "
+        f"mean of {SEEDS} seeds. Ranked are all annotations (shifted, relabelled) or all "
+        "predictions (removed; right is one that overlaps a removed box of its "
+        "concept with IoU of at least 0.5). cleanlab's per-box scores "
+        "(`compute_overlooked_box_scores`, `compute_badloc_box_scores`, "
+        "`compute_swap_box_scores`) with "
+        "their own thresholds, and with 0.4 in their place, which suits scores as low as these "
+        "detectors'."
     )
-    return f"## Annotation mistakes: boxes\n\n{text}\n\n{table(['mistake', 'predictions of', '', 'average precision', *(f'first {most}' for most in AT)], rows)}"
+    return (
+        "## Annotation mistakes: "
+        f"boxes\n\n{text}\n\n{table(['mistake', 'predictions of', '', 'average precision', *(f'first {most}' for most in AT)], rows)}"
+    )
 
 
-def judged(base: dict[str, Any], guesses: list[dict[str, Any]], kind: str, seed: int, folder: Path) -> dict[str, list[float]]:
+def judged(
+    base: dict[str, Any], guesses: list[dict[str, Any]], kind: str, seed: int, folder: Path
+) -> dict[str, list[float]]:
     folder.mkdir(parents=True)
     spoilt, truth = spoil(base, kind, seed)
     (folder / "spoilt.json").write_text(json.dumps(spoilt))
@@ -117,8 +164,11 @@ def judged(base: dict[str, Any], guesses: list[dict[str, Any]], kind: str, seed:
     return found
 
 
-def spoil(base: dict[str, Any], kind: str, seed: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The set with mistakes in it, and the annotations that were right before (removed) or are wrong now."""
+def spoil(
+    base: dict[str, Any], kind: str, seed: int
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The set with mistakes in it, and the annotations that were right before (removed) or are
+    wrong now."""
     chance, document = np.random.default_rng(seed), copy.deepcopy(base)
     size = {image["id"]: (image["width"], image["height"]) for image in document["images"]}
     concepts = [concept["id"] for concept in document["categories"]]
@@ -133,16 +183,27 @@ def spoil(base: dict[str, Any], kind: str, seed: int) -> tuple[dict[str, Any], l
         left, top, width, height = note["bbox"]
         if kind == "shifted":
             across, down = size[note["image_id"]]
-            by = chance.choice([-1, 1], 2) * chance.uniform(0.25, 0.6, 2) * np.array([width, height])
-            note["bbox"] = [float(np.clip(left + by[0], 0, across - 2)), float(np.clip(top + by[1], 0, down - 2)), width, height]
+            by = (
+                chance.choice([-1, 1], 2) * chance.uniform(0.25, 0.6, 2) * np.array([width, height])
+            )
+            note["bbox"] = [
+                float(np.clip(left + by[0], 0, across - 2)),
+                float(np.clip(top + by[1], 0, down - 2)),
+                width,
+                height,
+            ]
         else:
-            note["category_id"] = int(chance.choice([one for one in concepts if one != note["category_id"]]))
+            note["category_id"] = int(
+                chance.choice([one for one in concepts if one != note["category_id"]])
+            )
         kept.append(note)
     document["annotations"] = kept
     return document, changed
 
 
-def ours(version: Any, kind: str, spoilt: dict[str, Any], truth: list[dict[str, Any]]) -> tuple[Any, Any]:
+def ours(
+    version: Any, kind: str, spoilt: dict[str, Any], truth: list[dict[str, Any]]
+) -> tuple[Any, Any]:
     """Suspicion of each box, and whether it is right to suspect it."""
     evaluation, suspicion = version.evaluation, version.results().suspicion
     names = {image["id"]: image["file_name"] for image in spoilt["images"]}
@@ -150,16 +211,31 @@ def ours(version: Any, kind: str, spoilt: dict[str, Any], truth: list[dict[str, 
     place = {path: row for row, path in enumerate(evaluation.images.path)}
     at: dict[tuple[int, str], list[list[float]]] = {}
     for note in truth:
-        at.setdefault((place[names[note["image_id"]]], concepts[note["category_id"]]), []).append(note["bbox"])
-    table, score = (evaluation.predictions, suspicion.predictions) if kind == "removed" else (evaluation.annotations, suspicion.annotations)
+        at.setdefault((place[names[note["image_id"]]], concepts[note["category_id"]]), []).append(
+            note["bbox"]
+        )
+    table, score = (
+        (evaluation.predictions, suspicion.predictions)
+        if kind == "removed"
+        else (evaluation.annotations, suspicion.annotations)
+    )
     least = 0.5 if kind == "removed" else 0.999
-    right = [any(iou(own, other) >= least for other in at.get((image, evaluation.concepts[concept]), ()))
-             for image, concept, own in zip(table.image.tolist(), table.concept.tolist(), table.box.tolist(), strict=True)]  # fmt: skip
+    right = [
+        any(iou(own, other) >= least for other in at.get((image, evaluation.concepts[concept]), ()))
+        for image, concept, own in zip(
+            table.image.tolist(), table.concept.tolist(), table.box.tolist(), strict=True
+        )
+    ]
     return score, np.array(right)
 
 
 def theirs(
-    spoilt: dict[str, Any], guesses: list[dict[str, Any]], truth: list[dict[str, Any]], kind: str, threshold: float | None, folder: Path
+    spoilt: dict[str, Any],
+    guesses: list[dict[str, Any]],
+    truth: list[dict[str, Any]],
+    kind: str,
+    threshold: float | None,
+    folder: Path,
 ) -> tuple[Any, Any]:
     place = {image["id"]: row for row, image in enumerate(spoilt["images"])}
     number = {concept["id"]: row for row, concept in enumerate(spoilt["categories"])}
@@ -172,17 +248,36 @@ def theirs(
         labels[row]["labels"].append(number[note["category_id"]])
         owners[row].append(note)
     for guess in guesses:
-        predictions[place[guess["image_id"]]][number[guess["category_id"]]].append([*corners(guess["bbox"]), guess["score"], guess])
+        predictions[place[guess["image_id"]]][number[guess["category_id"]]].append(
+            [*corners(guess["bbox"]), guess["score"], guess]
+        )
     asked = [[[one[:5] for one in several] for several in image] for image in predictions]
-    answer = cleanlab("boxes", {"labels": labels, "predictions": asked, "kind": kind, "threshold": threshold}, folder)["scores"]
-    things = [[one[5] for several in image for one in several] for image in predictions] if kind == "removed" else owners
+    answer = cleanlab(
+        "boxes",
+        {"labels": labels, "predictions": asked, "kind": kind, "threshold": threshold},
+        folder,
+    )["scores"]
+    things = (
+        [[one[5] for several in image for one in several] for image in predictions]
+        if kind == "removed"
+        else owners
+    )
     wrong = {id(note) for note in truth}
     score, right = [], []
     for scores, several in zip(answer, things, strict=True):
         for value, thing in zip(scores, several, strict=True):
             score.append(-np.inf if value is None else -value)
-            near = (note for note in truth if note["image_id"] == thing["image_id"] and note["category_id"] == thing["category_id"])
-            right.append(any(iou(thing["bbox"], note["bbox"]) >= 0.5 for note in near) if kind == "removed" else id(thing) in wrong)
+            near = (
+                note
+                for note in truth
+                if note["image_id"] == thing["image_id"]
+                and note["category_id"] == thing["category_id"]
+            )
+            right.append(
+                any(iou(thing["bbox"], note["bbox"]) >= 0.5 for note in near)
+                if kind == "removed"
+                else id(thing) in wrong
+            )
     return np.array(score), np.array(right)
 
 
@@ -203,7 +298,10 @@ def figures(score: Any, right: Any) -> list[float]:
     """Average precision, and how many of the first are right."""
     ranked = right[np.argsort(-score, kind="stable")]
     precision = np.cumsum(ranked) / np.arange(1, len(ranked) + 1)
-    return [float((precision * ranked).sum() / max(1, ranked.sum())), *(float(ranked[:most].sum()) for most in AT)]
+    return [
+        float((precision * ranked).sum() / max(1, ranked.sum())),
+        *(float(ranked[:most].sum()) for most in AT),
+    ]
 
 
 def of_demo(folder: Path) -> str:
@@ -222,14 +320,26 @@ def of_demo(folder: Path) -> str:
                 hits = [is_planted(item, mine) for item in version.gallery(tab, order=order)]  # type: ignore[arg-type]
                 number = sum(hits)
                 rows.append([view, tab, order, f"{sum(hits[:number])} of {number}", len(hits)])
-    text = "On validation: of the planted mistakes that a tab lists, how many are among as many first items."
-    return f"## Annotation mistakes: the demo\n\n{text}\n\n{table(['view', 'tab', 'order', 'found', 'items'], rows)}"
+    text = (
+        "On validation: of the planted mistakes that a tab lists, how many are among as many "
+        "first items."
+    )
+    return (
+        "## Annotation mistakes: the "
+        f"demo\n\n{text}\n\n{table(['view', 'tab', 'order', 'found', 'items'], rows)}"
+    )
 
 
 def is_planted(item: Any, mistakes: list[dict[str, str]]) -> bool:
     for mistake in mistakes:
-        box = [float(side) for side in mistake["box"].strip("()").split(",")] if mistake["box"] else None
-        if mistake["image"] == item.image and (box is None or (item.box is not None and iou(box, list(item.box)) >= 0.4)):
+        box = (
+            [float(side) for side in mistake["box"].strip("()").split(",")]
+            if mistake["box"]
+            else None
+        )
+        if mistake["image"] == item.image and (
+            box is None or (item.box is not None and iou(box, list(item.box)) >= 0.4)
+        ):
             return True
     return False
 

@@ -1,4 +1,5 @@
-"""From predictions on disk to a version that can be opened: `python -m benchmarks.ready WORKSPACE VIEW FILE` prints what it took."""
+"""From predictions on disk to a version that can be opened: `python -m benchmarks.ready
+WORKSPACE VIEW FILE` prints what it took."""
 
 from __future__ import annotations
 

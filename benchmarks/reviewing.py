@@ -43,7 +43,11 @@ def rows(size: Size, folder: Path, repeats: int) -> list[tuple[str, str]]:
     return [
         *found,
         *(
-            (name, f"median {statistics.median(each):.1f} ms, p95 {sorted(each)[int(len(each) * 0.95) - 1]:.1f} ms")
+            (
+                name,
+                f"median {statistics.median(each):.1f} ms, p95 "
+                f"{sorted(each)[int(len(each) * 0.95) - 1]:.1f} ms",
+            )
             for name, each in took.items()
         ),
     ]
@@ -59,7 +63,9 @@ STEPS = {
 }
 
 
-def ask(address: str, path: str, body: dict[str, Any] | None = None) -> tuple[dict[str, Any], float]:
+def ask(
+    address: str, path: str, body: dict[str, Any] | None = None
+) -> tuple[dict[str, Any], float]:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(address + path, data, {"Content-Type": "application/json"})
     begin = time.perf_counter()

@@ -1,8 +1,10 @@
-"""What an evaluation in pieces costs: seconds and bytes per million predictions, step by step, and what more workers make of it.
+"""What an evaluation in pieces costs: seconds and bytes per million predictions, step by step,
+and what more workers make of it.
 
-Every task is timed where it runs alone, one after another; with W workers a step then takes as long as the worker who has most of it, tasks
-being handed out longest first. The last step is one process's. That is a simulation, of machines like this one and a store as fast
-as its disk; the engines themselves are timed beside it.
+Every task is timed where it runs alone, one after another; with W workers a step then takes as
+long as the worker who has most of it, tasks being handed out longest first. The last step is
+one process's. That is a simulation, of machines like this one and a store as fast as its disk;
+the engines themselves are timed beside it.
 """
 
 from __future__ import annotations
@@ -26,13 +28,16 @@ WORKERS = (1, 2, 8, 32, 128)
 
 @dataclass
 class Timed:
-    """Does tasks one after another and notes the seconds and the bytes that each leaves for others."""
+    """Does tasks one after another and notes the seconds and the bytes that each leaves for
+    others."""
 
     seconds: dict[str, list[float]] = field(default_factory=dict)
     bytes: dict[str, int] = field(default_factory=dict)
     most: int = 0
 
-    def run_tasks(self, task: Any, job: Any, task_inputs: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+    def run_tasks(
+        self, task: Any, job: Any, task_inputs: Sequence[Any]
+    ) -> Iterator[tuple[int, Any]]:
         step = STEPS.get(task.__name__, "reducing")
         for place, ask in enumerate(task_inputs):
             before, begun = held(), time.perf_counter()
@@ -40,7 +45,9 @@ class Timed:
             self.seconds.setdefault(step, []).append(time.perf_counter() - begun)
             self.most = max(self.most, held() - before)
             if isinstance(result, str):
-                self.bytes[step] = self.bytes.get(step, 0) + Path(job.file_path(result)).stat().st_size
+                self.bytes[step] = (
+                    self.bytes.get(step, 0) + Path(job.file_path(result)).stat().st_size
+                )
             yield place, result
 
 
@@ -79,16 +86,32 @@ def measure(size: Size, folder: Path, rows: int) -> list[str]:
     tasks = sum(map(sum, engine.seconds.values()))
     together = times["all"] - tasks
     return [
-        f"{size.predictions:,}", f"{rows:,}", *(f"{sum(engine.seconds[step]) / million:.2f} s" for step in STEPS.values()),
-        f"{together / million:.2f} s", *(f"{engine.bytes[step] / million / 1e6:.0f} MB" for step in STEPS.values()), f"{engine.most:,} MB",
-        *(f"{sum(makespan(engine.seconds[step], workers) for step in STEPS.values()) + together:.0f} s" for workers in WORKERS),
-    ]  # fmt: skip
+        f"{size.predictions:,}",
+        f"{rows:,}",
+        *(f"{sum(engine.seconds[step]) / million:.2f} s" for step in STEPS.values()),
+        f"{together / million:.2f} s",
+        *(f"{engine.bytes[step] / million / 1e6:.0f} MB" for step in STEPS.values()),
+        f"{engine.most:,} MB",
+        *(
+            f"{sum(makespan(engine.seconds[step], workers) for step in STEPS.values()) + together:.0f} s"
+            for workers in WORKERS
+        ),
+    ]
 
 
 HEADINGS = [
-    "predictions", "rows a worker", "parting, a million", "matching", "reducing", "putting together", "bytes left by parting, a million",
-    "by matching", "by reducing", "most memory a task added", *(f"{workers} workers" for workers in WORKERS),
-]  # fmt: skip
+    "predictions",
+    "rows a worker",
+    "parting, a million",
+    "matching",
+    "reducing",
+    "putting together",
+    "bytes left by parting, a million",
+    "by matching",
+    "by reducing",
+    "most memory a task added",
+    *(f"{workers} workers" for workers in WORKERS),
+]
 
 
 def engines(size: Size, folder: Path, rows: int) -> list[list[str]]:

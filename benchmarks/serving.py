@@ -1,4 +1,5 @@
-"""Serving a large gallery: the first page, pages anywhere, the jump to the threshold, and scrolling in a real browser."""
+"""Serving a large gallery: the first page, pages anywhere, the jump to the threshold, and
+scrolling in a real browser."""
 
 from __future__ import annotations
 
@@ -26,7 +27,13 @@ from benchmarks.made import HEIGHT, WIDTH, Size, make, write_coco
 REPEATS = 40
 SOAK = 600
 """Seconds of jumping and scrolling with `--soak`."""
-CHROMIUM = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--no-sandbox"]
+CHROMIUM = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--no-sandbox",
+]
 
 
 def prepare(size: Size, folder: Path) -> Path:
@@ -38,7 +45,9 @@ def prepare(size: Size, folder: Path) -> Path:
     random = np.random.default_rng(1)
     for number in range(24):
         coarse = random.integers(0, 255, (12, 16, 3), dtype=np.uint8)
-        Image.fromarray(coarse).resize((WIDTH, HEIGHT)).save(pictures / f"{number:08d}.jpg", quality=88)
+        Image.fromarray(coarse).resize((WIDTH, HEIGHT)).save(
+            pictures / f"{number:08d}.jpg", quality=88
+        )
     for number in range(24, size.images):
         os.link(pictures / f"{number % 24:08d}.jpg", pictures / f"{number:08d}.jpg")
     view, _ = pellucid.open(workspace).add("made", annotations, images=pictures)
@@ -50,11 +59,22 @@ def prepare(size: Size, folder: Path) -> Path:
 def serving(workspace: Path | str) -> Iterator[tuple[str, float, int]]:
     """(address, seconds until it answered, process id)"""
     begin = time.perf_counter()
-    command = [sys.executable, "-m", "pellucid", "serve", str(workspace), "--no-browser", "--port", "0"]
+    command = [
+        sys.executable,
+        "-m",
+        "pellucid",
+        "serve",
+        str(workspace),
+        "--no-browser",
+        "--port",
+        "0",
+    ]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None
-        address = next(found[-1] for line in process.stderr if (found := re.findall(r"http://\S+", line)))
+        address = next(
+            found[-1] for line in process.stderr if (found := re.findall(r"http://\S+", line))
+        )
         yield address, time.perf_counter() - begin, process.pid
     finally:
         process.send_signal(signal.SIGINT)
@@ -78,9 +98,12 @@ def pages(address: str, size: Size) -> dict[str, list[float]]:
         offset = int(random.integers(size.predictions))
         questions = {
             "page of All, all concepts, any offset": f"page?limit=100&offset={offset}",
-            "page of All, a concept, at its threshold (the jump)": f"page?limit=100&concept={concept}&offset={offset // size.concepts // 4}",
-            "page of Missing at a dragged threshold": f"page?limit=100&tab=missing&concept={concept}&at={concept}:{threshold}",
-            "page of Extra, all concepts, at a dragged threshold": f"page?limit=100&tab=extra&at={concept}:{threshold}",
+            "page of All, a concept, at its threshold (the "
+            "jump)": f"page?limit=100&concept={concept}&offset={offset // size.concepts // 4}",
+            "page of Missing at a dragged "
+            "threshold": f"page?limit=100&tab=missing&concept={concept}&at={concept}:{threshold}",
+            "page of Extra, all concepts, at a dragged "
+            "threshold": f"page?limit=100&tab=extra&at={concept}:{threshold}",
             "counts of all concepts at a dragged threshold": f"figures?at={concept}:{threshold}",
         }
         for question, path in questions.items():
@@ -139,14 +162,18 @@ JUMP = """async () => {
 
 
 def soaked(address: str, seconds: float) -> list[tuple[str, str]]:
-    """Jump and scroll for so long: the time from a jump to the frame after the next, and what the page holds before and after."""
+    """Jump and scroll for so long: the time from a jump to the frame after the next, and what
+    the page holds before and after."""
     with shown(address) as page:
         session = page.context.new_cdp_session(page)
         session.send("Performance.enable")
 
         def held() -> tuple[float, float]:
             session.send("HeapProfiler.collectGarbage")
-            found = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
+            found = {
+                one["name"]: one["value"]
+                for one in session.send("Performance.getMetrics")["metrics"]
+            }
             return found["JSHeapUsedSize"] / 2**20, found["Nodes"]
 
         before, jumps, end = held(), [], time.perf_counter() + seconds
@@ -155,16 +182,26 @@ def soaked(address: str, seconds: float) -> list[tuple[str, str]]:
             page.evaluate(SCROLL, 0.4)
         after = held()
     return [
-        (f"from a jump to the second frame after it, in {seconds:.0f} s of jumping and scrolling",
-         f"median {statistics.median(jumps):.0f} ms, p95 {np.percentile(jumps, 95):.0f} ms ({len(jumps)} jumps)"),
-        ("the page holds, before and after", f"{before[0]:.1f} MB and {before[1]:.0f} nodes, {after[0]:.1f} MB and {after[1]:.0f} nodes"),
-    ]  # fmt: skip
+        (
+            f"from a jump to the second frame after it, in {seconds:.0f} s of jumping and "
+            "scrolling",
+            f"median {statistics.median(jumps):.0f} ms, p95 {np.percentile(jumps, 95):.0f} ms "
+            f"({len(jumps)} jumps)",
+        ),
+        (
+            "the page holds, before and after",
+            f"{before[0]:.1f} MB and {before[1]:.0f} nodes, {after[0]:.1f} MB and {after[1]:.0f} "
+            "nodes",
+        ),
+    ]
 
 
 def memory(process: int) -> int:
     """Resident megabytes, on Linux."""
     status = Path(f"/proc/{process}/status")
-    return int(re.search(r"VmRSS:\s+(\d+)", status.read_text())[1]) // 1024 if status.exists() else 0  # type: ignore[index]
+    return (
+        int(re.search(r"VmRSS:\s+(\d+)", status.read_text())[1]) // 1024 if status.exists() else 0
+    )  # type: ignore[index]
 
 
 def rows(size: Size, folder: Path, seconds: float) -> list[tuple[str, str]]:
@@ -179,13 +216,22 @@ def served(size: Size, workspace: Path, seconds: float) -> list[tuple[str, str]]
         for question, times in pages(address, size).items():
             worst = np.percentile(times, 95)
             found.append(
-                (question, f"median {statistics.median(times):.1f} ms, p95 {worst:.1f} ms" if len(times) > 1 else f"{times[0]:.1f} ms")
+                (
+                    question,
+                    f"median {statistics.median(times):.1f} ms, p95 {worst:.1f} ms"
+                    if len(times) > 1
+                    else f"{times[0]:.1f} ms",
+                )
             )
         if seconds and chromium():
             found += soaked(address, SOAK if "--soak" in sys.argv else 3 * seconds)
             frames = scrolling(address, seconds)
             found.append(
-                ("frames while scrolling in Chromium", f"median {statistics.median(frames):.1f} ms, p95 {np.percentile(frames, 95):.1f} ms")
+                (
+                    "frames while scrolling in Chromium",
+                    f"median {statistics.median(frames):.1f} ms, p95 "
+                    f"{np.percentile(frames, 95):.1f} ms",
+                )
             )
         found.append(("memory of the server", f"{memory(process)} MB"))
     return found

@@ -1,7 +1,9 @@
-"""`make soak`: an hour of nonsense for the readers and the server, and of people looking and deciding; nothing may fail and memory stays.
+"""`make soak`: an hour of nonsense for the readers and the server, and of people looking and
+deciding; nothing may fail and memory stays.
 
-Readers of files get changed bytes of every format; the server gets whatever its schema allows and much that it does not; five readers and
-two reviewers go on meanwhile. `SOAK=120` makes it two minutes.
+Readers of files get changed bytes of every format; the server gets whatever its schema allows
+and much that it does not; five readers and two reviewers go on meanwhile. `SOAK=120` makes it
+two minutes.
 """
 
 from __future__ import annotations
@@ -62,7 +64,9 @@ NAMES = [
 ]
 
 
-def read_nonsense(until: float, seed: int, told: multiprocessing.Queue[tuple[int, list[str]]]) -> None:
+def read_nonsense(
+    until: float, seed: int, told: multiprocessing.Queue[tuple[int, list[str]]]
+) -> None:
     """Changed bytes of every format, until then; tells how many files and what went wrong."""
     chance, number, wrong = random.Random(seed), 0, []
     with tempfile.TemporaryDirectory() as folder:
@@ -71,7 +75,9 @@ def read_nonsense(until: float, seed: int, told: multiprocessing.Queue[tuple[int
             text = bytearray(SEEDS[name].encode())
             for _ in range(chance.randint(1, 8)):
                 place = chance.randrange(len(text) + 1)
-                text[place : place + chance.choice([0, 0, 1, 3, 20])] = chance.choice([*WORDS, bytes(text[: chance.randrange(60)]), b""])
+                text[place : place + chance.choice([0, 0, 1, 3, 20])] = chance.choice(
+                    [*WORDS, bytes(text[: chance.randrange(60)]), b""]
+                )
             path = Path(folder) / name
             path.write_bytes(bytes(text) or b" ")
             number += 1
@@ -82,23 +88,58 @@ def read_nonsense(until: float, seed: int, told: multiprocessing.Queue[tuple[int
     told.put((number, wrong))
 
 
-def ask_nonsense(address: str, until: float, seed: int, told: Counter[str], wrong: list[str]) -> None:
-    """Requests that nobody means, at one of the real addresses or none; counts answers by status."""
+def ask_nonsense(
+    address: str, until: float, seed: int, told: Counter[str], wrong: list[str]
+) -> None:
+    """Requests that nobody means, at one of the real addresses or none; counts answers by
+    status."""
     chance = random.Random(seed)
-    paths = [VERSION, f"{VERSION}/page", f"{VERSION}/figures", f"{VERSION}/histogram", f"{VERSION}/images/3", f"{VERSION}/decisions",
-             f"{VERSION}/queue", f"{VERSION}/curves", f"{VERSION}/confusion", f"{VERSION}/causes", "/api/views/made/history", "/api/views/made/undo",
-             "/api/workspace", "/pictures/made/model/1/0", "/metrics", "/health", "/openapi.json", "/"]  # fmt: skip
+    paths = [
+        VERSION,
+        f"{VERSION}/page",
+        f"{VERSION}/figures",
+        f"{VERSION}/histogram",
+        f"{VERSION}/images/3",
+        f"{VERSION}/decisions",
+        f"{VERSION}/queue",
+        f"{VERSION}/curves",
+        f"{VERSION}/confusion",
+        f"{VERSION}/causes",
+        "/api/views/made/history",
+        "/api/views/made/undo",
+        "/api/workspace",
+        "/pictures/made/model/1/0",
+        "/metrics",
+        "/health",
+        "/openapi.json",
+        "/",
+    ]
     host = address.split("//")[1].rstrip("/")
     while time.time() < until:
         path = chance.choice(paths)
         if chance.random() < 0.2:
-            path = path.replace("made", quote(chance.choice(NONSENSE), safe="%")).replace("3", quote(chance.choice(NONSENSE), safe="%"))
-        query = "&".join(f"{chance.choice(NAMES)}={quote(chance.choice(NONSENSE), safe='%,')}" for _ in range(chance.randint(0, 4)))
+            path = path.replace("made", quote(chance.choice(NONSENSE), safe="%")).replace(
+                "3", quote(chance.choice(NONSENSE), safe="%")
+            )
+        query = "&".join(
+            f"{chance.choice(NAMES)}={quote(chance.choice(NONSENSE), safe='%,')}"
+            for _ in range(chance.randint(0, 4))
+        )
         method = chance.choice(["GET", "GET", "GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"])
         body = (
             None
             if method in ("GET", "HEAD")
-            else chance.choice([b"", b"{}", b"[]", b"\xff", b'{"items": []}', b"[" * 10_000, b'{"who": "x", "batch": "y"}'])
+            else chance.choice(
+                [
+                    b"",
+                    b"{}",
+                    b"[]",
+                    b"\xff",
+                    b'{"items": []}',
+                    b"[" * 10_000,
+                    b'{"who": "x", "batch": "y"}',
+                ]
+            )
         )
         headers = {
             "Content-Type": chance.choice(["application/json", "text/plain", ""]),
@@ -135,7 +176,8 @@ def rows(seconds: float, size: Size, folder: Path) -> list[tuple[str, str]]:
             people += [one for client in (*load.readers, *load.reviewers) for one in client.failed]
             memory.append(resident(server))
             print(
-                f"{len(memory)} min: {memory[-1]:.0f} MB, {sum(said.values()):,} odd requests, {len(wrong)} failed",
+                f"{len(memory)} min: {memory[-1]:.0f} MB, {sum(said.values()):,} odd requests, "
+                f"{len(wrong)} failed",
                 file=sys.stderr,
                 flush=True,
             )
@@ -148,12 +190,15 @@ def rows(seconds: float, size: Size, folder: Path) -> list[tuple[str, str]]:
         ("files of nonsense", f"{number:,} read or refused, {len(bad)} otherwise"),
         (
             "odd requests",
-            f"{sum(said.values()):,} ({', '.join(f'{count:,} {status}' for status, count in said.most_common(8))}), {len(wrong)} answered with 500 or over",
+            f"{sum(said.values()):,} "
+            f"({', '.join(f'{count:,} {status}' for status, count in said.most_common(8))}), "
+            f"{len(wrong)} answered with 500 or over",
         ),
         ("people meanwhile", f"{history:,} decisions, {len(people)} failures"),
         (
             "memory of the server's own",
-            f"{settled[0]:.0f} MB after {max(1, len(memory) // 6)} min, {settled[-1]:.0f} MB at the end, {max(settled):.0f} MB at most",
+            f"{settled[0]:.0f} MB after {max(1, len(memory) // 6)} min, {settled[-1]:.0f} MB at "
+            f"the end, {max(settled):.0f} MB at most",
         ),
         *(("failed", one) for one in [*bad, *wrong, *people][:20]),
     ]

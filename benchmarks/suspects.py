@@ -1,4 +1,5 @@
-"""What cleanlab suspects, in a process of its own: reads a JSON question, prints a JSON answer. Run by benchmarks/mistakes.py."""
+"""What cleanlab suspects, in a process of its own: reads a JSON question, prints a JSON answer.
+Run by benchmarks/mistakes.py."""
 
 from __future__ import annotations
 
@@ -16,16 +17,25 @@ def images(question: dict) -> dict:  # type: ignore[type-arg]
     """find_label_issues, ranked: positions of images."""
     from cleanlab.filter import find_label_issues
 
-    ranked = find_label_issues(np.array(question["labels"]), np.array(question["scores"]), return_indices_ranked_by=question["by"])
+    ranked = find_label_issues(
+        np.array(question["labels"]),
+        np.array(question["scores"]),
+        return_indices_ranked_by=question["by"],
+    )
     return {"ranked": [int(one) for one in ranked]}
 
 
 def boxes(question: dict) -> dict:  # type: ignore[type-arg]
-    """Scores of boxes, low for suspects: of annotations (badly placed, swapped), or of predictions (overlooked). NaN as null."""
+    """Scores of boxes, low for suspects: of annotations (badly placed, swapped), or of
+    predictions (overlooked). NaN as null."""
     from cleanlab.object_detection import rank
 
     labels = [
-        {"bboxes": np.array(one["boxes"], float).reshape(-1, 4), "labels": np.array(one["labels"], int)} for one in question["labels"]
+        {
+            "bboxes": np.array(one["boxes"], float).reshape(-1, 4),
+            "labels": np.array(one["labels"], int),
+        }
+        for one in question["labels"]
     ]
     guesses = []
     for image in question["predictions"]:
@@ -41,10 +51,16 @@ def boxes(question: dict) -> dict:  # type: ignore[type-arg]
     options = (
         {}
         if question["threshold"] is None
-        else {"low_probability_threshold" if question["kind"] == "shifted" else "high_probability_threshold": question["threshold"]}
+        else {
+            "low_probability_threshold"
+            if question["kind"] == "shifted"
+            else "high_probability_threshold": question["threshold"]
+        }
     )
     found = work[question["kind"]](labels=labels, predictions=guesses, **options)
-    return {"scores": [[None if np.isnan(one) else float(one) for one in several] for several in found]}
+    return {
+        "scores": [[None if np.isnan(one) else float(one) for one in several] for several in found]
+    }
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""What the pages of understanding cost, first asked and asked again; and TIDE beside the reference implementation, in one run."""
+"""What the pages of understanding cost, first asked and asked again; and TIDE beside the
+reference implementation, in one run."""
 
 from __future__ import annotations
 
@@ -52,7 +53,12 @@ def rows(size: Size, folder: Path) -> list[tuple[str, str]]:
 
 def gains(size: Size, folder: Path, python: Path) -> list[tuple[str, str]]:
     """python: of an environment with tidecv; [] without one."""
-    if not python.is_file() or subprocess.run([python, "-c", "import tidecv"], capture_output=True, check=False).returncode:
+    if (
+        not python.is_file()
+        or subprocess.run(
+            [python, "-c", "import tidecv"], capture_output=True, check=False
+        ).returncode
+    ):
         return []
     made = make(size)
     made.crowd[:] = False
@@ -64,9 +70,19 @@ def gains(size: Size, folder: Path, python: Path) -> list[tuple[str, str]]:
     ours = tide_report(evaluation, 1)
     took = time.perf_counter() - begun
     assert ours is not None
-    theirs = float(subprocess.run([python, "-c", ALONE, annotations, predictions], capture_output=True, text=True, check=True).stdout)
+    theirs = float(
+        subprocess.run(
+            [python, "-c", ALONE, annotations, predictions],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+    )
     return [
-        (f"TIDE's gains of {size.predictions:,} predictions, read already: Pellucid", f"{took:.2f} s"),
+        (
+            f"TIDE's gains of {size.predictions:,} predictions, read already: Pellucid",
+            f"{took:.2f} s",
+        ),
         ("tidecv", f"{theirs:.1f} s, {theirs / took:.0f} times as long"),
     ]
 

@@ -21,7 +21,9 @@ HEADINGS = ["predictions", "from", "version ready", "the twelve figures more", "
 
 def prepare(size: Size, folder: Path, parquet: bool) -> tuple[Path, Path]:
     """A workspace with the annotations in it, and the file of predictions."""
-    annotations, predictions = write_parquet(size, folder) if parquet else write_coco(make(size), folder)
+    annotations, predictions = (
+        write_parquet(size, folder) if parquet else write_coco(make(size), folder)
+    )
     workspace = folder / "versions.pellucid"
     pellucid.open(workspace).add("made", annotations)
     return workspace, predictions
@@ -29,7 +31,15 @@ def prepare(size: Size, folder: Path, parquet: bool) -> tuple[Path, Path]:
 
 def row(size: Size, workspace: Path, predictions: Path) -> list[str]:
     """In a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.ready", str(workspace), "made", str(predictions), "--figures"]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.ready",
+        str(workspace),
+        "made",
+        str(predictions),
+        "--figures",
+    ]
     found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     times = [f"{found['ready']:.1f} s", f"{found['figures']:.1f} s"]
     return [f"{size.predictions:,}", predictions.suffix[1:], *times, f"{found['memory']} MB"]
@@ -51,7 +61,10 @@ def changes(workspace: Path) -> list[tuple[str, str]]:
     number = f"{len(evaluation.predictions):,} predictions"
     return [
         (f"{number} matched at another IoU, with new thresholds", timed([again] * 5)),
-        (f"{number}, one image's annotations corrected", timed([lambda image=image: mend(image) for image in images.tolist()])),
+        (
+            f"{number}, one image's annotations corrected",
+            timed([lambda image=image: mend(image) for image in images.tolist()]),
+        ),
     ]
 
 

@@ -1,4 +1,5 @@
-"""What the tests share: the data sets beside the checkout, a built demo, a running server, a browser."""
+"""What the tests share: the data sets beside the checkout, a built demo, a running server, a
+browser."""
 
 import os
 import shutil
@@ -40,11 +41,17 @@ def pytest_collection_modifyitems(items):
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     for item in items:
         if "shared" in item.keywords and not SHARED.is_dir():
-            item.add_marker(pytest.mark.skip(reason=f"the shared data sets are not at {SHARED} (PELLUCID_SHARED_DATA)"))
+            item.add_marker(
+                pytest.mark.skip(
+                    reason=f"the shared data sets are not at {SHARED} (PELLUCID_SHARED_DATA)"
+                )
+            )
         if "browser" in item.keywords:
             item.add_marker(pytest.mark.xdist_group("browser"))
             if browser is None:
-                item.add_marker(pytest.mark.skip(reason="no Chromium on the PATH: apt-get install chromium"))
+                item.add_marker(
+                    pytest.mark.skip(reason="no Chromium on the PATH: apt-get install chromium")
+                )
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +77,9 @@ class Served:
         self.address = f"http://127.0.0.1:{self.listener.getsockname()[1]}/"
         app = create_app(workspace, CropCache(cache), **options)
         self.server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none"))
-        self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.listener]}, daemon=True)
+        self.thread = threading.Thread(
+            target=self.server.run, kwargs={"sockets": [self.listener]}, daemon=True
+        )
         self.thread.start()
         while not self.server.started:
             time.sleep(0.01)

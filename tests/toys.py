@@ -1,10 +1,11 @@
 """Tiny data sets, written as people write them."""
 
-from pellucid.browse.query import ListQuery
 import json
 from pathlib import Path
 
 from PIL import Image
+
+from pellucid.browse.query import ListQuery
 
 
 def picture(path, width=64, height=48, mode="RGB", colour=None, **options):
@@ -14,22 +15,48 @@ def picture(path, width=64, height=48, mode="RGB", colour=None, **options):
     return path
 
 
-def coco(folder, name="annotations.json", images=None, annotations=None, categories=None, pictures=True):
+def coco(
+    folder, name="annotations.json", images=None, annotations=None, categories=None, pictures=True
+):
     """Two pictures, three boxes, two concepts; any part can be replaced. Returns the file."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     document = {
-        "images": images or [
+        "images": images
+        or [
             {"id": 11, "file_name": "a/one.png", "width": 64, "height": 48},
             {"id": 12, "file_name": "a/two.png", "width": 64, "height": 48},
         ],
         "categories": categories or [{"id": 1, "name": "dent"}, {"id": 2, "name": "rust"}],
-        "annotations": annotations if annotations is not None else [
-            {"id": 1, "image_id": 11, "category_id": 1, "bbox": [10, 10, 20, 20], "area": 400, "iscrowd": 0},
-            {"id": 2, "image_id": 11, "category_id": 2, "bbox": [40, 5, 10, 10], "area": 100, "iscrowd": 0},
-            {"id": 3, "image_id": 12, "category_id": 1, "bbox": [0, 0, 30, 30], "area": 900, "iscrowd": 0},
+        "annotations": annotations
+        if annotations is not None
+        else [
+            {
+                "id": 1,
+                "image_id": 11,
+                "category_id": 1,
+                "bbox": [10, 10, 20, 20],
+                "area": 400,
+                "iscrowd": 0,
+            },
+            {
+                "id": 2,
+                "image_id": 11,
+                "category_id": 2,
+                "bbox": [40, 5, 10, 10],
+                "area": 100,
+                "iscrowd": 0,
+            },
+            {
+                "id": 3,
+                "image_id": 12,
+                "category_id": 1,
+                "bbox": [0, 0, 30, 30],
+                "area": 900,
+                "iscrowd": 0,
+            },
         ],
-    }  # fmt: skip
+    }
     if pictures:
         for image in document["images"]:
             picture(folder / "images" / image["file_name"])
@@ -41,12 +68,18 @@ def coco(folder, name="annotations.json", images=None, annotations=None, categor
 def results(folder, rows=None, name="results.json"):
     """Four predictions for `coco`: two right, one wrong, one right but unsure."""
     path = Path(folder) / name
-    path.write_text(json.dumps(rows if rows is not None else [
-        {"image_id": 11, "category_id": 1, "bbox": [11, 10, 20, 20], "score": 0.9},
-        {"image_id": 11, "category_id": 1, "bbox": [40, 30, 10, 10], "score": 0.6},
-        {"image_id": 11, "category_id": 2, "bbox": [40, 5, 10, 11], "score": 0.8},
-        {"image_id": 12, "category_id": 1, "bbox": [0, 0, 30, 25], "score": 0.4},
-    ]))  # fmt: skip
+    path.write_text(
+        json.dumps(
+            rows
+            if rows is not None
+            else [
+                {"image_id": 11, "category_id": 1, "bbox": [11, 10, 20, 20], "score": 0.9},
+                {"image_id": 11, "category_id": 1, "bbox": [40, 30, 10, 10], "score": 0.6},
+                {"image_id": 11, "category_id": 2, "bbox": [40, 5, 10, 11], "score": 0.8},
+                {"image_id": 12, "category_id": 1, "bbox": [0, 0, 30, 25], "score": 0.4},
+            ]
+        )
+    )
     return path
 
 

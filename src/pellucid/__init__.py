@@ -15,14 +15,16 @@ from typing import TYPE_CHECKING, Any
 from pellucid._version import __version__
 
 if TYPE_CHECKING:
-    from pellucid.api import coco_figures, open, show
+    from pellucid.api import coco_figures, open, show, widget
     from pellucid.browse.items import Item
+    from pellucid.browse.query import ListQuery
     from pellucid.core.errors import PellucidError
     from pellucid.evaluation.thresholds import Threshold
     from pellucid.export.html import export_html
     from pellucid.formats.dataset import Note
     from pellucid.integrations.recorder import record
     from pellucid.project import Gallery, Version, View, Workspace
+    from pellucid.results.results import Results
 
 PUBLIC_MODULES = {
     "PellucidError": "core.errors",
@@ -32,6 +34,9 @@ PUBLIC_MODULES = {
     "open": "api",
     "record": "integrations.recorder",
     "show": "api",
+    "widget": "api",
+    "ListQuery": "browse.query",
+    "Results": "results.results",
     "Item": "browse.items",
     "Threshold": "evaluation.thresholds",
     "Gallery": "results.gallery",
@@ -44,8 +49,10 @@ PUBLIC_MODULES = {
 __all__ = [
     "Gallery",
     "Item",
+    "ListQuery",
     "Note",
     "PellucidError",
+    "Results",
     "Threshold",
     "Version",
     "View",
@@ -56,6 +63,7 @@ __all__ = [
     "open",
     "record",
     "show",
+    "widget",
 ]
 
 

@@ -9,10 +9,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from pellucid.browse.selection import Tab
 from pellucid.core.tables import Kind, Split
 from pellucid.formats.dataset import Note
 from pellucid.ingest import coco_eval as straight
-from pellucid.project import View, Workspace
+from pellucid.project import Version, View, Workspace
 from pellucid.storage.errors import InvalidNameError
 from pellucid.storage.names import checked_name
 
@@ -115,3 +116,17 @@ def default_name(source: Any, fallback: str) -> str:
         return checked_name("view", stem)
     except InvalidNameError:
         return fallback
+
+
+def widget(
+    version: Version, tab: Tab = "missing", concept: str | None = None, split: Split = "validation"
+) -> Any:
+    """The gallery of a version as a widget for notebooks (Jupyter, VS Code).
+
+    Raises:
+        MissingDependencyError: anywidget is not installed.
+    """
+    from pellucid.notebook.widget import gallery_widget
+
+    version.results().split_index(split)
+    return gallery_widget(version, split, tab, concept)

@@ -13,7 +13,10 @@ BLOBS = CHANCE.normal(size=(5, 12))[TRUTH] * 6 + CHANCE.normal(size=(300, 12))
 
 def test_groups_are_the_blobs_numbered_by_size():
     label = cluster_features(BLOBS)
-    pure = [np.bincount(TRUTH[label == group]).max() / (label == group).sum() for group in np.unique(label)]
+    pure = [
+        np.bincount(TRUTH[label == group]).max() / (label == group).sum()
+        for group in np.unique(label)
+    ]
     assert min(pure) > 0.95
     assert (np.diff(np.bincount(label)) <= 0).all()
     assert (cluster_features(BLOBS) == label).all()

@@ -26,22 +26,29 @@ from references.plain import overlap as iou
 
 @st.composite
 def pairs(draw, kind):
-    """Two versions of one view: other predictions, other coverage, some images and annotations of the one alone."""
+    """Two versions of one view: other predictions, other coverage, some images and annotations
+    of the one alone."""
     case = draw(cases(kind))
     images = {
         path: {**facts, "covered": draw(st.booleans()) or facts["covered"]}
         for path, facts in case.images.items()
         if draw(st.integers(0, 5))
     }
-    annotations = [note for note in case.annotations if note["image"] in images and draw(st.integers(0, 6))]
+    annotations = [
+        note for note in case.annotations if note["image"] in images and draw(st.integers(0, 6))
+    ]
     if kind == "classification":
         for path, facts in images.items():
-            facts["stated"] = "closed" if any(note["image"] == path for note in annotations) else "none"
+            facts["stated"] = (
+                "closed" if any(note["image"] == path for note in annotations) else "none"
+            )
     other = replace(
         case,
         images=images,
         annotations=annotations,
-        predictions=draw(guesses(kind, case.concepts, [path for path in images if images[path]["covered"]])),
+        predictions=draw(
+            guesses(kind, case.concepts, [path for path in images if images[path]["covered"]])
+        ),
     )
     return evaluated(case), evaluated(other)
 
@@ -74,20 +81,30 @@ def test_annotations_are_compared_one_by_one(kind):
             ]
             notes = [annotated(one, common) for one in (a, b)]
             found = compare_evaluations(a, b, split, *at)
-            number = {kind: int((found.units.outcome == kind).sum()) for kind in (BOTH_RIGHT, FIXED, BROKEN, STILL_WRONG)}
+            number = {
+                kind: int((found.units.outcome == kind).sum())
+                for kind in (BOTH_RIGHT, FIXED, BROKEN, STILL_WRONG)
+            }
             both = notes[0] & notes[1]
             assert sum(number.values()) == len(both)
             if kind == "classification" or not has_twins(notes):
                 wrong = [set(extra[side]) & both for side in (0, 1)]
                 assert number == {
-                    FIXED: len(wrong[0] - wrong[1]), BROKEN: len(wrong[1] - wrong[0]), STILL_WRONG: len(wrong[0] & wrong[1]),
+                    FIXED: len(wrong[0] - wrong[1]),
+                    BROKEN: len(wrong[1] - wrong[0]),
+                    STILL_WRONG: len(wrong[0] & wrong[1]),
                     BOTH_RIGHT: len(both - wrong[0] - wrong[1]),
-                }  # fmt: skip
+                }
             missing = [
-                [item for item in tab(one, "missing", split, own) if item.image in common] for one, own in zip((a, b), at, strict=True)
+                [item for item in tab(one, "missing", split, own) if item.image in common]
+                for one, own in zip((a, b), at, strict=True)
             ]
-            assert len(found.removed.prediction_rows) == alone(missing[0], missing[1], a.iou_threshold)
-            assert len(found.added.prediction_rows) == alone(missing[1], missing[0], b.iou_threshold)
+            assert len(found.removed.prediction_rows) == alone(
+                missing[0], missing[1], a.iou_threshold
+            )
+            assert len(found.added.prediction_rows) == alone(
+                missing[1], missing[0], b.iou_threshold
+            )
 
     holds()
 
@@ -102,7 +119,9 @@ def annotated(evaluation, common):
     keep = [
         row
         for row in range(len(table))
-        if table.positive[row] and not table.ignore[row] and evaluation.images.path[table.image[row]] in common
+        if table.positive[row]
+        and not table.ignore[row]
+        and evaluation.images.path[table.image[row]] in common
     ]
     found, seen = set(), {}
     for row in keep:
@@ -120,7 +139,8 @@ def has_twins(notes):
 def alone(ours, theirs, least):
     def again(item):
         return any(
-            (item.image, item.concept) == (one.image, one.concept) and (item.box == one.box or iou(item.box, one.box) >= least)
+            (item.image, item.concept) == (one.image, one.concept)
+            and (item.box == one.box or iou(item.box, one.box) >= least)
             for one in theirs
         )
 
@@ -137,9 +157,19 @@ def test_tags_are_compared_whether_they_are_there_or_not(data):
             if not all(run(one, path, split) for one in (a, b)):
                 continue
             for concept in set(a.concepts) & set(b.concepts):
-                (said_a, right_a), (said_b, right_b) = (tag(one, path, concept, own) for one, own in zip((a, b), at, strict=True))
+                (said_a, right_a), (said_b, right_b) = (
+                    tag(one, path, concept, own) for one, own in zip((a, b), at, strict=True)
+                )
                 if said_a is not None and said_a == said_b:
-                    number[BOTH_RIGHT if right_a and right_b else BROKEN if right_a else FIXED if right_b else STILL_WRONG] += 1
+                    number[
+                        BOTH_RIGHT
+                        if right_a and right_b
+                        else BROKEN
+                        if right_a
+                        else FIXED
+                        if right_b
+                        else STILL_WRONG
+                    ] += 1
         found = compare_evaluations(a, b, split, *at)
         assert {kind: int((found.units.outcome == kind).sum()) for kind in number} == number
 
@@ -148,7 +178,11 @@ def tag(evaluation, path, concept, thresholds):
     """What is stated of a tag (None: unknown), and whether the version says the same."""
     image, place = evaluation.images.path.tolist().index(path), evaluation.concepts.index(concept)
     notes, table = evaluation.annotations, evaluation.predictions
-    own = [row for row in range(len(notes)) if notes.image[row] == image and notes.concept[row] == place]
+    own = [
+        row
+        for row in range(len(notes))
+        if notes.image[row] == image and notes.concept[row] == place
+    ]
     stated = (
         (False if evaluation.images.stated[image] == 1 else None)
         if not own
@@ -157,7 +191,10 @@ def tag(evaluation, path, concept, thresholds):
         else bool(notes.positive[own[0]])
     )
     said = any(
-        table.image[row] == image and table.concept[row] == place and table.score[row] >= thresholds[place] for row in range(len(table))
+        table.image[row] == image
+        and table.concept[row] == place
+        and table.score[row] >= thresholds[place]
+        for row in range(len(table))
     )
     return stated, said == stated
 
@@ -175,6 +212,16 @@ def test_mcnemar_is_the_exact_binomial_test(fixed, broken):
 def test_a_version_compared_with_itself_changed_nothing(kind, data):
     evaluation = evaluated(data.draw(cases(kind)))
     for split in range(len(SPLITS)):
-        found = compare_evaluations(evaluation, evaluation, split, evaluation.optimal_thresholds, evaluation.optimal_thresholds)
+        found = compare_evaluations(
+            evaluation,
+            evaluation,
+            split,
+            evaluation.optimal_thresholds,
+            evaluation.optimal_thresholds,
+        )
         assert set(found.units.outcome.tolist()) <= {BOTH_RIGHT, STILL_WRONG}
-        assert (len(found.removed.prediction_rows), len(found.added.prediction_rows), found.mismatch_count) == (0, 0, 0)
+        assert (
+            len(found.removed.prediction_rows),
+            len(found.added.prediction_rows),
+            found.mismatch_count,
+        ) == (0, 0, 0)

@@ -1,4 +1,5 @@
-"""Curves, calibration, confusion and objectives against scikit-learn and against counting by hand."""
+"""Curves, calibration, confusion and objectives against scikit-learn and against counting by
+hand."""
 
 import csv
 
@@ -10,7 +11,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import confusion_matrix, precision_recall_curve
 
 from pellucid.analysis.calibration import bin_calibration, measure_calibration
-from pellucid.analysis.confusion import order_by_confusion, build_confusion_matrix
+from pellucid.analysis.confusion import build_confusion_matrix, order_by_confusion
 from pellucid.analysis.curves import build_curve, curve_at_thresholds
 from pellucid.browse.selection import TabSelection
 from pellucid.evaluation.error_causes import CAUSES, false_negative_causes, false_positive_causes
@@ -21,22 +22,34 @@ from references.cases import cases
 from references.columns import evaluated
 
 
-@given(case=st.sampled_from(["detection", "tagging", "classification"]).flatmap(cases), data=st.data())
+@given(
+    case=st.sampled_from(["detection", "tagging", "classification"]).flatmap(cases), data=st.data()
+)
 def test_a_curve_counts_what_the_tabs_hold(case, data):
     evaluation = evaluated(case)
     concept = data.draw(st.one_of(st.none(), st.integers(0, len(evaluation.concepts) - 1)))
     value = data.draw(st.sampled_from([0.0, 0.1, 0.5, 0.9, 2.0]))
     held = np.full(len(evaluation.concepts), value)
     found = curve_at_thresholds(evaluation, 1, concept, np.array([value]))
-    tabs = {tab: TabSelection(evaluation, tab, 1, concept, held).total for tab in ("matched", "missing", "extra")}
-    assert (int(found.tp[0]), int(found.fp[0]), int(found.fn[0])) == (tabs["matched"], tabs["missing"], tabs["extra"])
+    tabs = {
+        tab: TabSelection(evaluation, tab, 1, concept, held).total
+        for tab in ("matched", "missing", "extra")
+    }
+    assert (int(found.tp[0]), int(found.fp[0]), int(found.fn[0])) == (
+        tabs["matched"],
+        tabs["missing"],
+        tabs["extra"],
+    )
     drawn = build_curve(evaluation, 1, concept)
     assert (np.diff(drawn.threshold) > 0).all()
     assert (np.diff(drawn.tp) <= 0).all()
     assert (np.diff(drawn.fp) <= 0).all()
 
 
-@given(case=st.sampled_from(["detection", "tagging", "classification"]).flatmap(cases), value=st.sampled_from([0.0, 0.3, 0.5, 0.9]))
+@given(
+    case=st.sampled_from(["detection", "tagging", "classification"]).flatmap(cases),
+    value=st.sampled_from([0.0, 0.3, 0.5, 0.9]),
+)
 def test_the_matrix_sums_to_what_is_annotated_and_what_is_predicted(case, value):
     evaluation = evaluated(case)
     held = np.full(len(evaluation.concepts), value)
@@ -54,11 +67,17 @@ def test_the_matrix_sums_to_what_is_annotated_and_what_is_predicted(case, value)
 
 
 def curve_of_each(evaluation, held):
-    found = [curve_at_thresholds(evaluation, 1, place, held[[place]]) for place in range(len(evaluation.concepts))]
+    found = [
+        curve_at_thresholds(evaluation, 1, place, held[[place]])
+        for place in range(len(evaluation.concepts))
+    ]
     return [(int(one.tp[0]), int(one.fp[0]), int(one.fn[0])) for one in found]
 
 
-@given(case=st.sampled_from(["detection", "tagging", "classification"]).flatmap(cases), value=st.sampled_from([0.0, 0.3, 0.5, 0.9]))
+@given(
+    case=st.sampled_from(["detection", "tagging", "classification"]).flatmap(cases),
+    value=st.sampled_from([0.0, 0.3, 0.5, 0.9]),
+)
 def test_causes_are_the_same_one_by_one_and_together(case, value):
     evaluation = evaluated(case)
     held = np.full(len(evaluation.concepts), value)
@@ -70,9 +89,17 @@ def test_causes_are_the_same_one_by_one_and_together(case, value):
 
 
 def test_what_is_mixed_up_lies_together():
-    """Two families of concepts, listed in turns; within each all are mixed up, the last is in neither."""
-    pairs = [(one, other) for one in range(10) for other in range(10) if one != other and one % 2 == other % 2]
-    order = order_by_confusion(11, *(np.array(side) for side in zip(*pairs, strict=True)), np.full(len(pairs), 3)).tolist()
+    """Two families of concepts, listed in turns; within each all are mixed up, the last is in
+    neither."""
+    pairs = [
+        (one, other)
+        for one in range(10)
+        for other in range(10)
+        if one != other and one % 2 == other % 2
+    ]
+    order = order_by_confusion(
+        11, *(np.array(side) for side in zip(*pairs, strict=True)), np.full(len(pairs), 3)
+    ).tolist()
     assert {one % 2 for one in order[:5]} in ({0}, {1})
     assert order[-1] == 10
 
@@ -83,13 +110,20 @@ def test_calibration_is_scikit_learns_and_its_error_counted_by_hand(score, data)
     score = np.array(score)
     found = bin_calibration(score, right.astype(float), 10)
     inside = np.minimum((score * 10 + 1e-12).astype(int), 9)
-    if len(set(right)) == 2 and (np.searchsorted(found.edges, score, side="right") - 1).clip(0, 9).tolist() == inside.tolist():
+    if (
+        len(set(right)) == 2
+        and (np.searchsorted(found.edges, score, side="right") - 1).clip(0, 9).tolist()
+        == inside.tolist()
+    ):
         share, mean = calibration_curve(right, score, n_bins=10)
         known = found.prediction_counts > 0
         if np.isin(score, found.edges[1:-1]).sum() == 0:
             assert found.match_rate[known] == pytest.approx(share)
             assert found.mean_score[known] == pytest.approx(mean)
-    by_hand = sum(abs((right[bin_] - score[bin_]).sum()) for bin_ in (found_in(found.edges, score, place) for place in range(10)))
+    by_hand = sum(
+        abs((right[bin_] - score[bin_]).sum())
+        for bin_ in (found_in(found.edges, score, place) for place in range(10))
+    )
     assert found.error == pytest.approx(by_hand / len(score))
 
 
@@ -107,7 +141,10 @@ def sweep(counted):
 
 @st.composite
 def counted(draw):
-    score = sorted(draw(st.lists(st.sampled_from([0.1, 0.2, 0.5, 0.7, 0.9]), min_size=1, max_size=12)), reverse=True)
+    score = sorted(
+        draw(st.lists(st.sampled_from([0.1, 0.2, 0.5, 0.7, 0.9]), min_size=1, max_size=12)),
+        reverse=True,
+    )
     right = draw(st.lists(st.booleans(), min_size=len(score), max_size=len(score)))
     return ScoredPredictions(np.array(score), np.array(right), sum(right) + draw(st.integers(0, 3)))
 
@@ -116,7 +153,9 @@ def counted(draw):
 def test_objectives_are_the_best_of_all_cuts(one):
     found = optimize_objective(one, Objective("f1"))
     f1 = [2 * tp / max(1e-12, tp + fp + one.annotations) for tp, fp in sweep(one)]
-    assert 2 * found.tp / max(1e-12, found.tp + found.fp + one.annotations) == pytest.approx(max(f1))
+    assert 2 * found.tp / max(1e-12, found.tp + found.fp + one.annotations) == pytest.approx(
+        max(f1)
+    )
     found = optimize_objective(one, Objective("cost", false_positive_cost=1, false_negative_cost=3))
     assert found.fp + 3 * found.fn == min(fp + 3 * (one.annotations - tp) for tp, fp in sweep(one))
     found = optimize_objective(one, Objective("precision", minimum=0.75))
@@ -126,13 +165,22 @@ def test_objectives_are_the_best_of_all_cuts(one):
     found = optimize_objective(one, Objective("recall", minimum=0.6))
     able = [tp / max(1, tp + fp) for tp, fp in sweep(one) if tp >= 0.6 * one.annotations]
     assert (found is None) == (not able)
-    assert found is None or (found.tp >= 0.6 * one.annotations and found.tp / max(1, found.tp + found.fp) == pytest.approx(max(able)))
-    for found in (optimize_objective(one, Objective("f1")), optimize_objective(one, Objective("cost", false_negative_cost=2))):
+    assert found is None or (
+        found.tp >= 0.6 * one.annotations
+        and found.tp / max(1, found.tp + found.fp) == pytest.approx(max(able))
+    )
+    for found in (
+        optimize_objective(one, Objective("f1")),
+        optimize_objective(one, Objective("cost", false_negative_cost=2)),
+    ):
         assert int(((one.score >= found.value) & one.matches).sum()) == found.tp
         assert found.errors == found.fp + found.fn
 
 
-@pytest.mark.parametrize("words", ["", "best", "precision", "precision:2", "recall:x", "cost:1", "cost:0,0", "cost:-1,2", "f1:3"])
+@pytest.mark.parametrize(
+    "words",
+    ["", "best", "precision", "precision:2", "recall:x", "cost:1", "cost:0,0", "cost:-1,2", "f1:3"],
+)
 def test_an_objective_that_is_none_is_refused(words):
     with pytest.raises(InvalidObjectiveError, match="Known are errors, f1"):
         parse_objective(words)
@@ -149,7 +197,10 @@ def test_precision_and_recall_of_tags_are_scikit_learns(shared, workspace):
     view, _ = workspace.add("tags", folder / "labels_onehot.csv")
     version = view.start("v")
     version.add_predictions(folder / "pred_v2_max_score_mb3-centernet.csv")
-    truth, said = rows(folder / "labels_onehot.csv"), rows(folder / "pred_v2_max_score_mb3-centernet.csv")
+    truth, said = (
+        rows(folder / "labels_onehot.csv"),
+        rows(folder / "pred_v2_max_score_mb3-centernet.csv"),
+    )
     for place, name in enumerate(version.evaluation.concepts):
         right = np.array([int(row[name]) for row in truth])
         score = np.array([float(row[name]) for row in said])
@@ -175,9 +226,19 @@ def test_the_confusion_of_flowers_is_scikit_learns_with_none(shared, workspace):
     truth, decided = [], []
     for row in rows(folder / "labels.csv"):
         if "validation".startswith(row["split"]):
-            best = max(concepts, key=lambda name, row=row: (float(scores[row["image"]][f"p_{name}"]), -concepts.index(name)))
+            best = max(
+                concepts,
+                key=lambda name, row=row: (
+                    float(scores[row["image"]][f"p_{name}"]),
+                    -concepts.index(name),
+                ),
+            )
             truth.append(row["label"])
-            decided.append(best if float(scores[row["image"]][f"p_{best}"]) >= version.thresholds[best].value else "none")
+            decided.append(
+                best
+                if float(scores[row["image"]][f"p_{best}"]) >= version.thresholds[best].value
+                else "none"
+            )
     assert truth
     expected = confusion_matrix(truth, decided, labels=[*concepts, "none"])
     assert version.results().confusion("validation").tolist() == expected.tolist()

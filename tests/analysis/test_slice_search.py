@@ -1,23 +1,45 @@
-"""Slices: what is planted is found, what is chance is not, and the figures beside them are right."""
+"""Slices: what is planted is found, what is chance is not, and the figures beside them are
+right."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from pellucid.analysis.slice_features import Condition, Property, decode_condition, metadata_properties
-from pellucid.analysis.slice_search import Population, adjust_p_values, condition_p_values, discover_slices, wilson_interval
+from pellucid.analysis.slice_features import (
+    Condition,
+    Property,
+    decode_condition,
+    metadata_properties,
+)
+from pellucid.analysis.slice_search import (
+    Population,
+    adjust_p_values,
+    condition_p_values,
+    discover_slices,
+    wilson_interval,
+)
 
 
 def population(chance, items=900, images=150, weak=None, clustered=0.0, columns=6):
-    """Items in images, with columns of the item and of the image; `weak`: the error rate where the first column is under its first fifth."""
+    """Items in images, with columns of the item and of the image; `weak`: the error rate where
+    the first column is under its first fifth."""
     image = np.sort(chance.integers(0, images, items))
     of_item = [Property(f"item {place}", chance.normal(size=items)) for place in range(columns)]
-    of_image = [Property(f"image {place}", chance.normal(size=images)[image]) for place in range(columns)]
+    of_image = [
+        Property(f"image {place}", chance.normal(size=images)[image]) for place in range(columns)
+    ]
     kind = Property("kind", chance.integers(0, 4, images)[image], ("a", "b", "c", "d"))
     rate = np.clip(0.2 + clustered * chance.normal(size=images)[image], 0.02, 0.98)
     if weak is not None:
         rate = np.where(of_item[0].values < np.quantile(of_item[0].values, 0.2), weak, rate)
-    return Population(None, "extra", chance.random(items) < rate, image, [*of_item, *of_image, kind], np.arange(items))
+    return Population(
+        None,
+        "extra",
+        chance.random(items) < rate,
+        image,
+        [*of_item, *of_image, kind],
+        np.arange(items),
+    )
 
 
 def test_a_planted_weakness_is_found_and_told_first():
@@ -37,17 +59,36 @@ def test_a_pair_is_found_where_only_both_together_are_weak():
     image = np.sort(chance.integers(0, images, items))
     size, dark = chance.random(items), chance.random(items)
     wrong = chance.random(items) < np.where((size < 0.4) & (dark < 0.4), 0.7, 0.08)
-    found = discover_slices([Population(None, "extra", wrong, image, [Property("size", size), Property("dark", dark)], np.arange(items))])
-    assert {frozenset(condition.name for condition in one.conditions) for one in found} >= {frozenset({"size", "dark"})}
+    found = discover_slices(
+        [
+            Population(
+                None,
+                "extra",
+                wrong,
+                image,
+                [Property("size", size), Property("dark", dark)],
+                np.arange(items),
+            )
+        ]
+    )
+    assert {frozenset(condition.name for condition in one.conditions) for one in found} >= {
+        frozenset({"size", "dark"})
+    }
     pair = next(one for one in found if len(one.conditions) == 2)
     assert pair.error_rate > 0.5
     assert pair.other_rate < 0.2
 
 
-@pytest.mark.parametrize("clustered", [0.0, 0.25], ids=["items go wrong alone", "images go wrong together"])
+@pytest.mark.parametrize(
+    "clustered", [0.0, 0.25], ids=["items go wrong alone", "images go wrong together"]
+)
 def test_from_noise_nothing_is_told(clustered):
-    """Of 150 data sets in which errors have nothing to do with any property, at most few say anything: measured 0 and 1."""
-    alarms = sum(bool(discover_slices([population(np.random.default_rng(1000 + seed), clustered=clustered)])) for seed in range(150))
+    """Of 150 data sets in which errors have nothing to do with any property, at most few say
+    anything: measured 0 and 1."""
+    alarms = sum(
+        bool(discover_slices([population(np.random.default_rng(1000 + seed), clustered=clustered)]))
+        for seed in range(150)
+    )
     assert alarms <= 5  # 1 % is promised; five of 150 has a chance of 2 % then
 
 
@@ -56,7 +97,14 @@ def test_shuffled_labels_of_real_boxes_say_nothing(shared_coco):
     chance = np.random.default_rng(0)
     for _ in range(20):
         shuffled = [
-            Population(one.concept, one.error, chance.permutation(one.wrong), one.image, one.properties, one.places)
+            Population(
+                one.concept,
+                one.error,
+                chance.permutation(one.wrong),
+                one.image,
+                one.properties,
+                one.places,
+            )
             for one in evaluation_populations
         ]
         count += bool(discover_slices(shuffled))
@@ -70,21 +118,38 @@ def shared_coco(shared, workspace):
     from pellucid.results.slices import build_populations
 
     folder = shared / "coco256"
-    view, _ = workspace.add("v", folder / "annotations" / "instances.json", folder / "images", split="validation")
+    view, _ = workspace.add(
+        "v", folder / "annotations" / "instances.json", folder / "images", split="validation"
+    )
     version = view.start("m")
     version.add_predictions(folder / "predictions" / "nanodet" / "coco_results.json")
-    return [one for error in ("extra", "missing") for one in build_populations(version.evaluation, 1, error, None)]
+    return [
+        one
+        for error in ("extra", "missing")
+        for one in build_populations(version.evaluation, 1, error, None)
+    ]
 
 
 @pytest.mark.shared
 def test_on_coco256_small_objects_are_weak(shared, workspace):
     folder = shared / "coco256"
-    view, _ = workspace.add("v", folder / "annotations" / "instances_val2017.json", folder / "images", split="validation")
+    view, _ = workspace.add(
+        "v",
+        folder / "annotations" / "instances_val2017.json",
+        folder / "images",
+        split="validation",
+    )
     for model in ("nanodet", "yolov3-tiny", "mb3-centernet"):
         version = view.start(model)
         version.add_predictions(folder / "predictions" / model / "coco_results.json")
-        small = [one for one in version.results().slices(pictures=0) if one.error == "extra" and one.conditions[0].name in ("size", "share")]
-        assert any(one.conditions[0].low is None and one.rate > 1.4 * one.elsewhere for one in small), model
+        small = [
+            one
+            for one in version.results().slices(pictures=0)
+            if one.error == "extra" and one.conditions[0].name in ("size", "share")
+        ]
+        assert any(
+            one.conditions[0].low is None and one.rate > 1.4 * one.elsewhere for one in small
+        ), model
         for one in small:
             gallery = version.gallery("extra", concept=one.concept, only=one.only)
             assert len(gallery) == one.errors
@@ -94,7 +159,12 @@ def test_on_coco256_small_objects_are_weak(shared, workspace):
 def test_the_blur_planted_in_the_demo_is_found(demo):
     for split in ("training", "validation"):
         found = demo.view("cells").version("v1").results().slices(split)
-        blur = [one for one in found if one.error == "extra" and "picture blur" in {condition.name for condition in one.conditions}]
+        blur = [
+            one
+            for one in found
+            if one.error == "extra"
+            and "picture blur" in {condition.name for condition in one.conditions}
+        ]
         assert blur
         assert blur[0].conditions[0].low >= 2.5  # sharp fields are under 2.7, blurred ones over 3
         assert blur[0].rate > 1.5 * blur[0].elsewhere
@@ -107,13 +177,17 @@ def test_p_values_are_fishers_where_every_item_has_its_own_image():
     inside = np.array([chance.random(items) < 0.1 + 0.25 * wrong, chance.random(items) < 0.4])
     found = condition_p_values(inside, wrong, np.arange(items))
     for flags, p in zip(inside, found, strict=True):
-        table = [[(flags & wrong).sum(), (flags & ~wrong).sum()], [(~flags & wrong).sum(), (~flags & ~wrong).sum()]]
+        table = [
+            [(flags & wrong).sum(), (flags & ~wrong).sum()],
+            [(~flags & wrong).sum(), (~flags & ~wrong).sum()],
+        ]
         assert p >= stats.fisher_exact(table).pvalue * 0.99  # never surer than the exact test
         assert p <= max(0.1, 20 * stats.fisher_exact(table).pvalue)
 
 
 def test_errors_that_come_by_images_are_no_evidence_of_their_own():
-    """Ten boxes an image, all right or all wrong: the p-value is about that of the images, not of the boxes."""
+    """Ten boxes an image, all right or all wrong: the p-value is about that of the images, not
+    of the boxes."""
     chance = np.random.default_rng(2)
     image = np.repeat(np.arange(60), 10)
     bad = chance.random(60) < 0.3
@@ -132,11 +206,18 @@ def test_corrections_and_intervals_are_scipys():
     assert np.sort(adjust_p_values(p)) == pytest.approx(np.minimum(by_hand, 1))
     for errors, items in ((0, 20), (7, 31), (200, 220)):
         interval = stats.binomtest(errors, items).proportion_ci(method="wilson")
-        assert wilson_interval(errors / items, items) == pytest.approx((interval.low, interval.high), abs=1e-5)
+        assert wilson_interval(errors / items, items) == pytest.approx(
+            (interval.low, interval.high), abs=1e-5
+        )
 
 
 @pytest.mark.parametrize(
-    "one", [Condition("size", high=24.0), Condition("box blur", 2.1, 3.0), Condition("camera", values=("a=b", "c..d"))]
+    "one",
+    [
+        Condition("size", high=24.0),
+        Condition("box blur", 2.1, 3.0),
+        Condition("camera", values=("a=b", "c..d")),
+    ],
 )
 def test_conditions_come_back_from_their_words(one):
     assert decode_condition(one.words) == one
@@ -144,9 +225,12 @@ def test_conditions_come_back_from_their_words(one):
 
 def test_columns_of_the_user_are_numbers_where_all_are_and_kinds_where_few():
     columns = {
-        "temperature": [str(value) for value in range(20)], "line": ["a", "b"] * 10, "note": [f"note {value}" for value in range(70)][:20],
-        "same": ["x"] * 20, "partly": ["1.5", ""] * 10,
-    }  # fmt: skip
+        "temperature": [str(value) for value in range(20)],
+        "line": ["a", "b"] * 10,
+        "note": [f"note {value}" for value in range(70)][:20],
+        "same": ["x"] * 20,
+        "partly": ["1.5", ""] * 10,
+    }
     found = {one.name: one for one in metadata_properties(columns)}
     assert set(found) == {"temperature", "line", "note", "partly"}
     assert found["temperature"].labels is None

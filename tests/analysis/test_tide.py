@@ -1,4 +1,5 @@
-"""What fixing mistakes would gain equals the reference implementation's numbers (tidecv), on real and on drawn data."""
+"""What fixing mistakes would gain equals the reference implementation's numbers (tidecv), on
+real and on drawn data."""
 
 import json
 import random
@@ -30,13 +31,20 @@ def reference(annotations, predictions, images):
     run = TIDE().evaluate(truth, said, mode=TIDE.BOX)
     gains = {kind.short_name: value for kind, value in run.fix_main_errors().items()}
     special = {kind.short_name: value for kind, value in run.fix_special_errors().items()}
-    return run.ap, gains, special, {kind.short_name: number for kind, number in run.count_errors().items()}
+    return (
+        run.ap,
+        gains,
+        special,
+        {kind.short_name: number for kind, number in run.count_errors().items()},
+    )
 
 
 def agree(found, expected):
     ap, gains, special, numbers = expected
     assert 100 * found.ap == pytest.approx(ap, abs=1e-9)
-    assert {NAMES[kind]: 100 * gain for kind, gain in found.gain.items()} == pytest.approx(gains, abs=1e-9)
+    assert {NAMES[kind]: 100 * gain for kind, gain in found.gain.items()} == pytest.approx(
+        gains, abs=1e-9
+    )
     assert {NAMES[kind]: number for kind, number in found.number.items()} == numbers
     assert 100 * found.false_positives == pytest.approx(special["FalsePos"], abs=1e-9)
     assert 100 * found.false_negatives == pytest.approx(special["FalseNeg"], abs=1e-9)
@@ -58,27 +66,49 @@ def test_on_coco256(shared, workspace, model, annotations):
 
 @pytest.mark.parametrize("seed", range(25))
 def test_on_drawn_boxes(tmp_path, seed):
-    """Few concepts, crowded images, duplicates, near misses and swaps; scores differ, as tidecv settles ties by its own order."""
+    """Few concepts, crowded images, duplicates, near misses and swaps; scores differ, as tidecv
+    settles ties by its own order."""
     chance = random.Random(seed)
     images = list(range(1, 7))
     annotations = [
-        {"id": number + 1, "image_id": chance.choice(images), "category_id": chance.randint(1, 2),
-         "bbox": [chance.randint(0, 30), chance.randint(0, 20), chance.randint(4, 14), chance.randint(4, 14)]}
+        {
+            "id": number + 1,
+            "image_id": chance.choice(images),
+            "category_id": chance.randint(1, 2),
+            "bbox": [
+                chance.randint(0, 30),
+                chance.randint(0, 20),
+                chance.randint(4, 14),
+                chance.randint(4, 14),
+            ],
+        }
         for number in range(chance.randint(1, 16))
-    ]  # fmt: skip
+    ]
     predictions = []
     for one in annotations:
         for _ in range(chance.randint(0, 3)):
             left, top, width, height = one["bbox"]
             shift = chance.choice([0, 1, 2, 5])
-            predictions.append({"image_id": one["image_id"], "category_id": chance.choice([one["category_id"]] * 3 + [1, 2]),
-                                "bbox": [left + shift, top, width, height + chance.randint(0, 4)], "score": chance.random()})  # fmt: skip
+            predictions.append(
+                {
+                    "image_id": one["image_id"],
+                    "category_id": chance.choice([one["category_id"]] * 3 + [1, 2]),
+                    "bbox": [left + shift, top, width, height + chance.randint(0, 4)],
+                    "score": chance.random(),
+                }
+            )
     predictions += [
-        {"image_id": chance.choice(images), "category_id": chance.randint(1, 2), "bbox": [chance.randint(0, 50), chance.randint(0, 30), 8, 8],
-         "score": chance.random()}
+        {
+            "image_id": chance.choice(images),
+            "category_id": chance.randint(1, 2),
+            "bbox": [chance.randint(0, 50), chance.randint(0, 30), 8, 8],
+            "score": chance.random(),
+        }
         for _ in range(chance.randint(1, 6))
-    ]  # fmt: skip
-    named = [{"id": number, "file_name": f"{number}.png", "width": 64, "height": 48} for number in images]
+    ]
+    named = [
+        {"id": number, "file_name": f"{number}.png", "width": 64, "height": 48} for number in images
+    ]
     source = toys.coco(tmp_path, images=named, annotations=annotations, pictures=False)
     view, _ = pellucid.open(tmp_path / "w").add("v", source)
     version = view.start("m")

@@ -1,4 +1,5 @@
-"""The order that puts likely annotation mistakes first: the published scores, plainly written, and what it finds on real data."""
+"""The order that puts likely annotation mistakes first: the published scores, plainly written,
+and what it finds on real data."""
 
 import csv
 import json
@@ -30,9 +31,20 @@ def test_boxes_are_suspected_by_what_speaks_against_them(case, data):
     evaluation = evaluated(case)
     found = label_error_scores(evaluation)
     guesses, notes = evaluation.predictions, evaluation.annotations
-    covered = [image for image, facts in enumerate(sorted(case.images)) if case.images[facts]["covered"]]
-    counts = [row for row in range(len(notes)) if notes.positive[row] and not notes.ignore[row] and notes.image[row] in covered]
-    overlap = {(p, a): iou(guesses.box[p], notes.box[a]) for p in range(len(guesses)) for a in counts if guesses.image[p] == notes.image[a]}
+    covered = [
+        image for image, facts in enumerate(sorted(case.images)) if case.images[facts]["covered"]
+    ]
+    counts = [
+        row
+        for row in range(len(notes))
+        if notes.positive[row] and not notes.ignore[row] and notes.image[row] in covered
+    ]
+    overlap = {
+        (p, a): iou(guesses.box[p], notes.box[a])
+        for p in range(len(guesses))
+        for a in counts
+        if guesses.image[p] == notes.image[a]
+    }
     overlap = {pair: value for pair, value in overlap.items() if value > 0}
     wrong, matched = evaluation.state == 2, evaluation.state == 1
     same = {pair for pair in overlap if guesses.concept[pair[0]] == notes.concept[pair[1]]}
@@ -47,40 +59,66 @@ def test_boxes_are_suspected_by_what_speaks_against_them(case, data):
         swap = pair not in same and overlap[pair] >= case.iou and not matched[pair[0]]
         return guesses.score[pair[0]] if swap else None
 
-    agreed = {a: max([guesses.score[p] for p, other in same if other == a and overlap[p, a] >= case.iou], default=0) for a in counts}
+    agreed = {
+        a: max(
+            [guesses.score[p] for p, other in same if other == a and overlap[p, a] >= case.iou],
+            default=0,
+        )
+        for a in counts
+    }
     for a in counts:
         evidence = max([against(pair) or 0 for pair in overlap if pair[1] == a], default=0)
         assert found.annotation_scores[a] == pytest.approx(evidence - agreed[a])
     for p in np.flatnonzero(wrong):
         own = max([overlap[pair] for pair in same if pair[0] == p], default=0)
-        other = max([overlap[pair] for pair in overlap if pair[0] == p and pair not in same], default=0)
-        accusations = [against(pair) - agreed[pair[1]] for pair in overlap if pair[0] == p and against(pair) is not None]
-        assert found.prediction_scores[p] == pytest.approx(max([guesses.score[p] * (1 - own) * (1 - other), *accusations]))
+        other = max(
+            [overlap[pair] for pair in overlap if pair[0] == p and pair not in same], default=0
+        )
+        accusations = [
+            against(pair) - agreed[pair[1]]
+            for pair in overlap
+            if pair[0] == p and against(pair) is not None
+        ]
+        assert found.prediction_scores[p] == pytest.approx(
+            max([guesses.score[p] * (1 - own) * (1 - other), *accusations])
+        )
 
 
 @pytest.mark.shared
 def test_images_are_ranked_by_self_confidence_as_confident_learning_has_it(shared, tmp_path):
-    """On the MNIST test set; cleanlab's `find_label_issues` finds 5 of the 15 verdicts in its first ten and 7 in all (benchmarks)."""
+    """On the MNIST test set; cleanlab's `find_label_issues` finds 5 of the 15 verdicts in its
+    first ten and 7 in all (benchmarks)."""
     folder = shared / "mnist_test_labelerrors"
-    view, _ = pellucid.open(tmp_path / "w").add("digits", folder / "labels.csv", kind="classification")
+    view, _ = pellucid.open(tmp_path / "w").add(
+        "digits", folder / "labels.csv", kind="classification"
+    )
     version = view.start("cv")
     version.add_predictions(folder / "pred_cleanlab_cv.csv")
-    with (folder / "labels.csv").open() as labels, (folder / "pred_cleanlab_cv.csv").open() as scores:
+    with (
+        (folder / "labels.csv").open() as labels,
+        (folder / "pred_cleanlab_cv.csv").open() as scores,
+    ):
         given_label = {row["image"]: row["label"] for row in csv.DictReader(labels)}
-        confidence = {row["image"]: float(row[f"p_{given_label[row['image']]}"]) for row in csv.DictReader(scores)}
+        confidence = {
+            row["image"]: float(row[f"p_{given_label[row['image']]}"])
+            for row in csv.DictReader(scores)
+        }
     with (folder / "mturk_verdicts.csv").open() as file:
         wrong = {row["image"] for row in csv.DictReader(file) if row["is_label_error"] == "1"}
     ranked = [item.image for item in version.gallery("extra", order="mistakes")]
     assert [confidence[image] for image in ranked] == sorted(confidence[image] for image in ranked)
     assert [sum(image in wrong for image in ranked[:most]) for most in (10, 50, 100)] == [5, 11, 15]
-    assert sum(item.image in wrong for item in version.gallery("missing", order="mistakes")[:10]) == 5
+    assert (
+        sum(item.image in wrong for item in version.gallery("missing", order="mistakes")[:10]) == 5
+    )
 
 
 @pytest.mark.shared
 @pytest.mark.parametrize("model", ["nanodet", "mb3-centernet"])
 @pytest.mark.parametrize("kind", ["removed", "shifted", "relabelled"])
 def test_boxes_that_were_spoilt_come_first(shared, tmp_path, kind, model):
-    """Of all annotations 15 % are spoilt (of predictions about 1 % show a removed one): of the first fifty more than half are found."""
+    """Of all annotations 15 % are spoilt (of predictions about 1 % show a removed one): of the
+    first fifty more than half are found."""
     base = json.loads((shared / "coco256/annotations/instances.json").read_text())
     spoilt, truth = spoil(base, kind, seed=11)
     (tmp_path / "spoilt.json").write_text(json.dumps(spoilt))
@@ -97,9 +135,13 @@ def test_every_order_holds_the_same_items(demo, view, tab):
     own = version.gallery(tab)
     for order in ("mistakes", "similar"):
         other = version.gallery(tab, order=order)
-        assert sorted(map(str, (one.image for one in other))) == sorted(map(str, (one.image for one in own)))
+        assert sorted(map(str, (one.image for one in other))) == sorted(
+            map(str, (one.image for one in own))
+        )
         backwards = version.gallery(tab, order=order, reverse=True)
-        assert [(one.image, one.box, one.concept) for one in backwards] == [(one.image, one.box, one.concept) for one in other][::-1]
+        assert [(one.image, one.box, one.concept) for one in backwards] == [
+            (one.image, one.box, one.concept) for one in other
+        ][::-1]
 
 
 def test_what_looks_alike_lies_together(demo):
@@ -108,7 +150,9 @@ def test_what_looks_alike_lies_together(demo):
     loaded = version.results()
 
     def steps(order):
-        selection = loaded.selection("missing", 1, None, loaded.evaluation.optimal_thresholds, False)
+        selection = loaded.selection(
+            "missing", 1, None, loaded.evaluation.optimal_thresholds, False
+        )
         rows = loaded.list_view(selection, order).page(0, 1000)
         seen = loaded._descriptors(selection, rows)
         return np.linalg.norm(np.diff(seen, axis=0), axis=1).mean()

@@ -1,11 +1,17 @@
-"""A list without some of its items is the whole list, filtered; in every tab, kind, direction and at any thresholds."""
+"""A list without some of its items is the whole list, filtered; in every tab, kind, direction
+and at any thresholds."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pellucid.browse.list_views import OrderedView, FilteredView, sort_selection_rows, selection_mask
+from pellucid.browse.list_views import (
+    FilteredView,
+    OrderedView,
+    selection_mask,
+    sort_selection_rows,
+)
 from pellucid.browse.selection import TABS, TabSelection
 from pellucid.core.tables import KINDS, SPLITS
 from references.cases import SCORE, cases
@@ -23,12 +29,24 @@ def test_what_is_left_out_is_left_out_and_nothing_else_moves(kind, tab, at_once,
         evaluation = evaluated(data.draw(cases(kind)))
         thresholds = np.array([data.draw(SCORE) for _ in evaluation.concepts])
         concept = data.draw(st.sampled_from([None, *range(len(evaluation.concepts))]))
-        selection = TabSelection(evaluation, tab, data.draw(st.integers(0, 2)), concept, thresholds, data.draw(st.booleans()))
+        selection = TabSelection(
+            evaluation,
+            tab,
+            data.draw(st.integers(0, 2)),
+            concept,
+            thresholds,
+            data.draw(st.booleans()),
+        )
         rows = selection.page(0, 1000).tolist()
         left_out = data.draw(st.sets(st.sampled_from(rows))) if rows else set()
         tail = data.draw(st.sets(st.sampled_from(sorted(left_out)))) if left_out else set()
-        gone, last = np.array(sorted(left_out), np.int64), sort_selection_rows(selection, np.array(sorted(tail), np.int64))
-        expected = [row for row in rows if row not in left_out] + [row for row in rows if row in tail]
+        gone, last = (
+            np.array(sorted(left_out), np.int64),
+            sort_selection_rows(selection, np.array(sorted(tail), np.int64)),
+        )
+        expected = [row for row in rows if row not in left_out] + [
+            row for row in rows if row in tail
+        ]
         part = FilteredView(selection, gone, last)
         assert part.total == len(expected)
         offset, limit = data.draw(st.integers(0, 12)), data.draw(st.integers(0, 12))
@@ -38,7 +56,10 @@ def test_what_is_left_out_is_left_out_and_nothing_else_moves(kind, tab, at_once,
             before = rows[: selection.threshold_position]
             assert part.threshold_position == len([row for row in before if row not in left_out])
         listed = OrderedView(selection, np.array(expected, np.int64))
-        assert (listed.total, listed.page(offset, limit).tolist()) == (len(expected), expected[offset : offset + limit])
+        assert (listed.total, listed.page(offset, limit).tolist()) == (
+            len(expected),
+            expected[offset : offset + limit],
+        )
 
     holds()
 
@@ -55,6 +76,8 @@ def test_inside_is_membership_of_the_list(kind, tab):
                 selection = TabSelection(evaluation, tab, split, concept, thresholds)
                 table = evaluation.annotations if tab == "extra" else evaluation.predictions
                 every = np.arange(len(table))
-                assert set(every[selection_mask(selection, every)].tolist()) == set(selection.page(0, 1000).tolist())
+                assert set(every[selection_mask(selection, every)].tolist()) == set(
+                    selection.page(0, 1000).tolist()
+                )
 
     holds()

@@ -18,7 +18,9 @@ CELLS = "?view=cells&version=v2"
 def no_complaints(page: Page):
     """Nothing in the console is an error."""
     said = []
-    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    page.on(
+        "console", lambda message: said.append(message.text) if message.type == "error" else None
+    )
     page.on("pageerror", lambda error: said.append(str(error)))
     yield
     assert said == []
@@ -41,7 +43,9 @@ def expect_items(page, number):
 
 def back_to(page, name):
     page.go_back()
-    expect(page.get_by_role("button", name=name, exact=True)).to_have_attribute("aria-current", "page")
+    expect(page.get_by_role("button", name=name, exact=True)).to_have_attribute(
+        "aria-current", "page"
+    )
 
 
 def number_in(locator):
@@ -53,7 +57,9 @@ def test_figures_open_their_items(go, demo):
     page = go(f"{CELLS}&page=figures&concept=red cell")
     head = page.get_by_role("region", name="At the thresholds")
     head.locator("tr.current .link.missing").click()
-    expect(page.get_by_role("tab", name=re.compile("Missing"))).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_role("tab", name=re.compile("Missing"))).to_have_attribute(
+        "aria-selected", "true"
+    )
     expect(page.get_by_role("listbox")).to_have_attribute(
         "aria-label", f"Items, {len(version.gallery('missing', concept='red cell'))} in all"
     )
@@ -65,7 +71,11 @@ def test_figures_open_their_items(go, demo):
     expect_items(page, int(said.split(" ")[0].replace(",", "")))
     back_to(page, "Figures")
 
-    point = page.get_by_role("region", name="Calibration").get_by_role("button", name=re.compile("predictions of about")).nth(4)
+    point = (
+        page.get_by_role("region", name="Calibration")
+        .get_by_role("button", name=re.compile("predictions of about"))
+        .nth(4)
+    )
     said = point.get_attribute("aria-label")
     point.focus()
     page.keyboard.press("Enter")
@@ -83,14 +93,18 @@ def test_causes_open_their_items(go, demo):
         )
         row.click()
         expect_items(page, one.number)
-        expect(page.get_by_role("tab", name=re.compile(one.tab, re.IGNORECASE))).to_have_attribute("aria-selected", "true")
+        expect(page.get_by_role("tab", name=re.compile(one.tab, re.IGNORECASE))).to_have_attribute(
+            "aria-selected", "true"
+        )
         back_to(page, "Figures")
 
 
 def test_the_threshold_is_dragged_on_the_curve_and_says_what_changes(go, demo):
     version = demo.view("cells").version("v2")
     page = go(f"{CELLS}&page=figures&concept=red cell")
-    slider = page.get_by_role("region", name="Figures against the threshold").get_by_role("slider", name="Threshold")
+    slider = page.get_by_role("region", name="Figures against the threshold").get_by_role(
+        "slider", name="Threshold"
+    )
     before = float(slider.get_attribute("aria-valuenow"))
     box = page.locator(".threshold .grip").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 40)
@@ -124,9 +138,13 @@ def test_another_end_can_be_asked_for_and_taken(go, demo):
     expect(row).to_be_visible()
     row.get_by_role("button", name="Use").click()
     wanted = version.results().threshold_for("recall:0.8", "platelet")
-    slider = page.get_by_role("region", name="Figures against the threshold").get_by_role("slider", name="Threshold")
+    slider = page.get_by_role("region", name="Figures against the threshold").get_by_role(
+        "slider", name="Threshold"
+    )
     expect(slider).to_have_attribute("aria-valuenow", str(wanted.threshold))
-    expect(page.get_by_role("region", name="At the thresholds").locator("tr.current")).to_contain_text(f"{wanted.recall:.3f}")
+    expect(
+        page.get_by_role("region", name="At the thresholds").locator("tr.current")
+    ).to_contain_text(f"{wanted.recall:.3f}")
 
 
 def test_cells_of_the_matrix_open_their_items_by_mouse_and_by_key(go, demo):
@@ -135,7 +153,9 @@ def test_cells_of_the_matrix_open_their_items_by_mouse_and_by_key(go, demo):
     page = go(f"{CELLS}&page=figures&concept=red cell")
     place = names.index("red cell")
     none = len(names)
-    missed = page.get_by_role("region", name="Confusion").get_by_role("button", name=re.compile("^red cell missed"))
+    missed = page.get_by_role("region", name="Confusion").get_by_role(
+        "button", name=re.compile("^red cell missed")
+    )
     missed.click()
     expect_items(page, matrix[place, none])
     back_to(page, "Figures")
@@ -157,7 +177,8 @@ def test_slices_open_their_errors(go, demo):
     expect(page.locator(".slices li")).to_have_count(len(found))
     for one in (found[0], next(one for one in found if "blur" in one.sentence)):
         page.locator(
-            ".slices li button", has_text=f"{one.errors:,} of {one.population_errors:,} errors · {one.items:,} items"
+            ".slices li button",
+            has_text=f"{one.errors:,} of {one.population_errors:,} errors · {one.items:,} items",
         ).first.click()
         expect_items(page, one.errors)
         back_to(page, "Slices")
@@ -183,9 +204,13 @@ def test_what_a_version_fixed_is_looked_at_with_both_predictions(go, demo):
     first, second = demo.view("cells").version("v1"), demo.view("cells").version("v2")
     found = first.compare(second).overall
     numbers = {
-        "Fixed": found.fixed, "Broken": found.broken, "Still wrong": found.still_wrong, "Both right": found.both_right,
-        "False alarms gone": found.false_alarms_gone, "False alarms new": found.false_alarms_new,
-    }  # fmt: skip
+        "Fixed": found.fixed,
+        "Broken": found.broken,
+        "Still wrong": found.still_wrong,
+        "Both right": found.both_right,
+        "False alarms gone": found.false_alarms_gone,
+        "False alarms new": found.false_alarms_new,
+    }
     for name, number in numbers.items():
         page = go(f"{CELLS}&page=compare")
         card = page.locator(".card", has_text=name)
@@ -198,9 +223,13 @@ def test_what_a_version_fixed_is_looked_at_with_both_predictions(go, demo):
     page.locator(".card", has_text="Fixed").click()
     expect(page.locator("[role=option] .other").first).to_be_attached()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("dialog", name="Picture").locator(".theirs rect.line").first).to_be_attached()
+    expect(
+        page.get_by_role("dialog", name="Picture").locator(".theirs rect.line").first
+    ).to_be_attached()
     page.keyboard.press("Escape")
-    page.keyboard.press("C")  # though the gallery is of the older version now, the comparison is not turned round
+    page.keyboard.press(
+        "C"
+    )  # though the gallery is of the older version now, the comparison is not turned round
     expect(page.locator(".card", has_text="Fixed").locator("b")).to_have_text(f"{found.fixed:,}")
     expect(page.locator(".compare header").first).to_contain_text("second v2")
     page.get_by_label("Version").select_option("v2")
@@ -242,10 +271,17 @@ def test_plots_can_be_read_as_tables_and_taken_away(go):
 def test_every_page_is_accessible_and_fits(go, page, name, scheme):
     page.emulate_media(color_scheme=scheme)
     go(f"{CELLS}&page={name}&concept=red cell")
-    wanted = {"figures": ".both", "slices": ".slices header", "alike": ".alike section", "compare": ".cards"}[name]
+    wanted = {
+        "figures": ".both",
+        "slices": ".slices header",
+        "alike": ".alike section",
+        "compare": ".cards",
+    }[name]
     expect(page.locator(wanted).first).to_be_visible(timeout=60_000)
     page.evaluate(AXE.read_text())
-    found = page.evaluate("async () => (await axe.run()).violations.map((one) => `${one.id}: ${one.nodes[0].html}`)")
+    found = page.evaluate(
+        "async () => (await axe.run()).violations.map((one) => `${one.id}: ${one.nodes[0].html}`)"
+    )
     assert found == []
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_timeout(300)

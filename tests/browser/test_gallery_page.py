@@ -19,7 +19,9 @@ CELLS = "?view=cells&version=v2"
 def no_complaints(page: Page):
     """Nothing in the console is an error."""
     said = []
-    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    page.on(
+        "console", lambda message: said.append(message.text) if message.type == "error" else None
+    )
     page.on("pageerror", lambda error: said.append(str(error)))
     yield
     assert said == []
@@ -43,7 +45,10 @@ def expect_counts(page, expected):
 
 def expected_counts(demo, concept=None, threshold=None, view="cells", split="validation"):
     version = demo.view(view).version("v2")
-    return [len(version.gallery(tab, concept, split, threshold)) for tab in ("all", "matched", "missing", "extra")]
+    return [
+        len(version.gallery(tab, concept, split, threshold))
+        for tab in ("all", "matched", "missing", "extra")
+    ]
 
 
 @pytest.mark.parametrize("view", ["cells", "findings", "smears"])
@@ -60,7 +65,9 @@ def test_choosing_a_concept_shows_its_items_and_figures(gallery, demo):
     expect(page.get_by_role("heading", name="infected cell")).to_be_visible()
     threshold = demo.view("cells").version("v2").thresholds["infected cell"]
     expect(page.locator(".summary")).to_contain_text(f"{threshold.value:.3f}")
-    expect(page.locator(".summary")).to_contain_text(f"{threshold.errors} errors: {threshold.fp} missing + {threshold.fn} extra")
+    expect(page.locator(".summary")).to_contain_text(
+        f"{threshold.errors} errors: {threshold.fp} missing + {threshold.fn} extra"
+    )
     expect_counts(page, expected_counts(demo, "infected cell"))
     expect(page).to_have_url(re.compile("concept=infected(\\+|%20)cell"))
 
@@ -84,7 +91,9 @@ def test_a_dragged_threshold_moves_everything_and_can_be_undone(gallery, demo):
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.mouse.down()
     for step in range(1, 9):
-        page.mouse.move(box["x"] + 20, box["y"] + (room["y"] + room["height"] * 0.9 - box["y"]) * step / 8)
+        page.mouse.move(
+            box["x"] + 20, box["y"] + (room["y"] + room["height"] * 0.9 - box["y"]) * step / 8
+        )
     page.mouse.up()
     expect(page.locator(".summary")).to_contain_text("yours")
     threshold = float(handle.get_attribute("aria-valuenow"))
@@ -93,8 +102,12 @@ def test_a_dragged_threshold_moves_everything_and_can_be_undone(gallery, demo):
     expect_counts(page, expected)
     assert expected != before
     page.keyboard.press("3")
-    expect(page.get_by_role("tab", name=re.compile("Missing"))).to_have_attribute("aria-selected", "true")
-    expect(page.locator(".scroller")).to_have_attribute("aria-label", f"Items, {expected[2]} in all")
+    expect(page.get_by_role("tab", name=re.compile("Missing"))).to_have_attribute(
+        "aria-selected", "true"
+    )
+    expect(page.locator(".scroller")).to_have_attribute(
+        "aria-label", f"Items, {expected[2]} in all"
+    )
     page.reload()
     expect(page.locator(".summary")).to_contain_text("yours")
     expect_counts(page, expected)
@@ -132,7 +145,9 @@ def test_the_keyboard_goes_everywhere(gallery, demo):
     page.keyboard.press("s")
     expect(page.get_by_role("radio", name="Training")).to_be_checked()
     page.keyboard.press("4")
-    expect(page.get_by_role("tab", name=re.compile("Extra"))).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_role("tab", name=re.compile("Extra"))).to_have_attribute(
+        "aria-selected", "true"
+    )
     page.keyboard.press("/")
     page.keyboard.type("plate")
     page.keyboard.press("Enter")
@@ -151,7 +166,9 @@ def test_the_viewer_walks_the_order_of_the_wall(gallery, demo):
     for place in range(3):
         expect(viewer).to_contain_text(f"{place + 1} of {len(missing)}")
         expect(viewer).to_contain_text(missing[place].image)
-        expect(viewer.locator("h2")).to_have_text(f"{missing[place].concept} {missing[place].score:.3f}")
+        expect(viewer.locator("h2")).to_have_text(
+            f"{missing[place].concept} {missing[place].score:.3f}"
+        )
         expect(viewer.locator(".stage rect.line").first).to_be_visible()
         page.keyboard.press("ArrowRight")
     expect(page).to_have_url(re.compile("item=3&open=1"))
@@ -172,7 +189,9 @@ def test_the_address_gives_the_same_place_again(gallery):
     page.keyboard.press("1")
     expect(page).not_to_have_url(re.compile("tab="))
     page.go_back()
-    expect(page.get_by_role("tab", name=re.compile("Extra"))).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_role("tab", name=re.compile("Extra"))).to_have_attribute(
+        "aria-selected", "true"
+    )
 
 
 def test_another_version_keeps_the_concept(gallery, demo):
@@ -181,7 +200,9 @@ def test_another_version_keeps_the_concept(gallery, demo):
     expect(page).to_have_url(re.compile("version=v1"))
     expect(page.locator(".summary h1")).to_have_text("platelet")
     version = demo.view("cells").version("v1")
-    expect(page.locator("[role=tab] .count").first).to_have_text(f"{len(version.gallery('all', 'platelet')):,}")
+    expect(page.locator("[role=tab] .count").first).to_have_text(
+        f"{len(version.gallery('all', 'platelet')):,}"
+    )
 
 
 def test_the_strip_is_a_scrollbar_along_the_scores(gallery):
@@ -195,7 +216,15 @@ def test_the_strip_is_a_scrollbar_along_the_scores(gallery):
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
-@pytest.mark.parametrize("search", [CELLS, f"{CELLS}&tab=extra&concept=red+cell", f"{CELLS}&open=1", "?view=smears&version=v2&tab=missing"])
+@pytest.mark.parametrize(
+    "search",
+    [
+        CELLS,
+        f"{CELLS}&tab=extra&concept=red+cell",
+        f"{CELLS}&open=1",
+        "?view=smears&version=v2&tab=missing",
+    ],
+)
 def test_nothing_stands_in_the_way_of_anyone(page, demo_address, theme, width, height, search):
     """axe finds no fault, and nothing is wider than the window."""
     page.emulate_media(color_scheme=theme)
@@ -203,8 +232,12 @@ def test_nothing_stands_in_the_way_of_anyone(page, demo_address, theme, width, h
     page.goto(demo_address + search)
     expect(page.locator("[role=option] img").first).to_be_attached()
     page.evaluate(AXE.read_text())
-    found = page.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice']})")
-    faults = [(one["id"], [node["html"][:160] for node in one["nodes"]]) for one in found["violations"]]
+    found = page.evaluate(
+        "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice']})"
+    )
+    faults = [
+        (one["id"], [node["html"][:160] for node in one["nodes"]]) for one in found["violations"]
+    ]
     assert faults == [], json.dumps(faults, indent=1)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
@@ -253,7 +286,9 @@ def test_larger_pictures_keep_the_place(gallery):
     for key in ("+", "+", "-", "-", "-"):
         page.keyboard.press(key)
         page.wait_for_timeout(150)
-        seen = page.locator("[role=option]").evaluate_all("cells => cells.map(cell => Number(cell.id.slice(5)))")
+        seen = page.locator("[role=option]").evaluate_all(
+            "cells => cells.map(cell => Number(cell.id.slice(5)))"
+        )
         assert min(seen) - 60 <= 500 <= max(seen) + 60
 
 
@@ -287,6 +322,8 @@ def test_keys_work_right_after_a_menu(gallery):
     page.get_by_role("combobox", name="Version").focus()
     page.get_by_role("combobox", name="Version").select_option("v1")
     page.keyboard.press("3")
-    expect(page.get_by_role("tab", name=re.compile("Missing"))).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_role("tab", name=re.compile("Missing"))).to_have_attribute(
+        "aria-selected", "true"
+    )
     page.keyboard.press("t")
     expect(page.get_by_role("status")).to_contain_text("Choose a concept first")

@@ -18,21 +18,30 @@ def exported(demo, tmp_path_factory):
     folder = tmp_path_factory.mktemp("shared")
     version = demo.view("cells").version("v2")
     pellucid.export_html(version, folder / "cells.html", items=30, megabytes=6, against="v1")
-    pellucid.export_html(demo.view("smears").version("v2"), folder / "smears", items=10, megabytes=2)
+    pellucid.export_html(
+        demo.view("smears").version("v2"), folder / "smears", items=10, megabytes=2
+    )
     return folder
 
 
 @pytest.fixture
 def opened(browser, exported):
-    """A page of the export, in a browser without a network; nothing fails and nothing is asked for."""
+    """A page of the export, in a browser without a network; nothing fails and nothing is asked
+    for."""
     context = browser.new_context(offline=True, viewport={"width": 1440, "height": 900})
     said = []
 
     def go(name):
         page = context.new_page()
-        page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+        page.on(
+            "console",
+            lambda message: said.append(message.text) if message.type == "error" else None,
+        )
         page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda request: said.append(request.url) if request.url.startswith("http") else None)
+        page.on(
+            "request",
+            lambda request: said.append(request.url) if request.url.startswith("http") else None,
+        )
         page.goto(f"file://{exported / name}")
         expect(page.locator("[role=option] img").first).to_be_visible()
         return page
@@ -44,7 +53,10 @@ def opened(browser, exported):
 
 def drawn(page):
     """Crops that were really decoded."""
-    return page.evaluate("[...document.querySelectorAll('[role=option] img')].filter((one) => one.naturalWidth > 8).length")
+    return page.evaluate(
+        "[...document.querySelectorAll('[role=option] img')].filter((one) => one.naturalWidth > "
+        "8).length"
+    )
 
 
 def test_a_file_shows_the_galleries_and_every_page(opened, demo):
@@ -120,7 +132,11 @@ def test_what_is_kept_cannot_break_out_of_the_page(tmp_path):
 
 def test_a_version_a_gallery_and_figures_show_themselves(demo, page):
     version = demo.view("cells").version("v2")
-    page.set_content(version._repr_html_() + version.gallery("missing")._repr_html_() + version.results().figures("red cell")[1]._repr_html_())
+    page.set_content(
+        version._repr_html_()
+        + version.gallery("missing")._repr_html_()
+        + version.results().figures("red cell")[1]._repr_html_()
+    )
     assert page.locator("figure").count() == min(24, len(version.gallery("missing")))
     assert page.evaluate("[...document.images].every((one) => one.naturalWidth > 8)")
     expect(page.locator("table")).to_contain_text(f"{len(version.gallery('extra')):,}")
@@ -129,8 +145,9 @@ def test_a_version_a_gallery_and_figures_show_themselves(demo, page):
 
 
 def test_a_gallery_in_a_notebook_follows_its_reader(demo, page):
-    """The program of the widget in a browser; what it sends reaches the widget's Python, whose state it then shows."""
-    widget = demo.view("cells").version("v2").widget("missing")
+    """The program of the widget in a browser; what it sends reaches the widget's Python, whose
+    state it then shows."""
+    widget = pellucid.widget(demo.view("cells").version("v2"), "missing")
     state = ["title", "concepts", "tabs", "tab", "concept", "offset", "total", "page", "items"]
 
     def told(content):
@@ -149,14 +166,19 @@ def test_a_gallery_in_a_notebook_follows_its_reader(demo, page):
             };
             widget.render({ model, el: document.getElementById('cell') });
         }""",
-        [widget._esm if isinstance(widget._esm, str) else str(widget._esm), {name: getattr(widget, name) for name in state}],
+        [
+            widget._esm if isinstance(widget._esm, str) else str(widget._esm),
+            {name: getattr(widget, name) for name in state},
+        ],
     )
     version = demo.view("cells").version("v2")
     expect(page.locator("figure")).to_have_count(min(30, len(version.gallery("missing"))))
     page.get_by_role("tab", name="extra").click()
     expect(page.locator("body")).to_contain_text(f"of {len(version.gallery('extra'))}")
     page.get_by_label("Concept").select_option("red cell")
-    expect(page.locator("body")).to_contain_text(f"of {len(version.gallery('extra', concept='red cell'))}")
+    expect(page.locator("body")).to_contain_text(
+        f"of {len(version.gallery('extra', concept='red cell'))}"
+    )
     page.get_by_label("Next page").click()
     expect(page.locator("body")).to_contain_text("31 to")
     assert widget.offset == 30

@@ -20,7 +20,9 @@ IMAGES, EACH = 40, 4
 def no_complaints(page: Page):
     """Nothing in the console is an error."""
     said = []
-    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    page.on(
+        "console", lambda message: said.append(message.text) if message.type == "error" else None
+    )
     page.on("pageerror", lambda error: said.append(str(error)))
     yield
     assert [words for words in said if "ERR_FAILED" not in words] == []
@@ -29,15 +31,35 @@ def no_complaints(page: Page):
 @pytest.fixture
 def view(tmp_path):
     """160 predictions, none of them annotated but one."""
-    names = [{"id": number, "file_name": f"{number:03}.png", "width": 64, "height": 48} for number in range(IMAGES)]
-    source = toys.coco(tmp_path, images=names, annotations=[{"id": 1, "image_id": 0, "category_id": 1, "bbox": [50, 30, 10, 10]}])
+    names = [
+        {"id": number, "file_name": f"{number:03}.png", "width": 64, "height": 48}
+        for number in range(IMAGES)
+    ]
+    source = toys.coco(
+        tmp_path,
+        images=names,
+        annotations=[{"id": 1, "image_id": 0, "category_id": 1, "bbox": [50, 30, 10, 10]}],
+    )
     for number in range(IMAGES):
-        toys.picture(tmp_path / "images" / f"{number:03}.png", colour=(number * 6, 90, 255 - number * 6))
-    rows = [{"image_id": image, "category_id": 1 + box % 2, "bbox": [box * 12, 5, 10, 10], "score": 0.9 - image / 1000 - box / 10}
-            for image in range(IMAGES) for box in range(EACH)]  # fmt: skip
+        toys.picture(
+            tmp_path / "images" / f"{number:03}.png", colour=(number * 6, 90, 255 - number * 6)
+        )
+    rows = [
+        {
+            "image_id": image,
+            "category_id": 1 + box % 2,
+            "bbox": [box * 12, 5, 10, 10],
+            "score": 0.9 - image / 1000 - box / 10,
+        }
+        for image in range(IMAGES)
+        for box in range(EACH)
+    ]
     view, _ = pellucid.open(tmp_path / "w").add("v", source, images=tmp_path / "images")
     view.start("m").add_predictions(
-        toys.results(tmp_path, [*rows, {"image_id": 0, "category_id": 1, "bbox": [50, 30, 10, 10], "score": 0.99}])
+        toys.results(
+            tmp_path,
+            [*rows, {"image_id": 0, "category_id": 1, "bbox": [50, 30, 10, 10], "score": 0.99}],
+        )
     )
     return view
 
@@ -63,7 +85,10 @@ def go(page: Page, view, served):
 
 
 def missing(view, **options):
-    return [(item.image, item.box) for item in view.version("m").gallery("missing", concept="dent", threshold=0.1, **options)]
+    return [
+        (item.image, item.box)
+        for item in view.version("m").gallery("missing", concept="dent", threshold=0.1, **options)
+    ]
 
 
 def left(page):
@@ -103,7 +128,9 @@ def test_the_name_is_asked_once_and_goes_with_every_decision(go, view):
     expect_left(page, 78)
 
 
-def test_a_list_is_gone_through_at_the_speed_of_the_keys_and_each_key_is_about_the_item_that_was_there(go, view):
+def test_a_list_is_gone_through_at_the_speed_of_the_keys_and_each_key_is_about_the_item_that_was_there(
+    go, view
+):
     page = go()
     before = missing(view)
     keys = "weqwewweewqweweqwewweewqwewe"
@@ -112,7 +139,9 @@ def test_a_list_is_gone_through_at_the_speed_of_the_keys_and_each_key_is_about_t
         page.wait_for_timeout(120)
     expect_left(page, len(before) - len(keys) + keys.count("q"))
     action = {"w": "add", "e": "confirm", "q": "unsure"}
-    assert decided(view, len(keys)) == [(action[key], *item) for key, item in zip(keys, before, strict=False)]
+    assert decided(view, len(keys)) == [
+        (action[key], *item) for key, item in zip(keys, before, strict=False)
+    ]
     expect(page.locator("#item-0")).to_contain_text(before[len(keys)][0])
 
 
@@ -265,7 +294,9 @@ def test_two_reviewers_in_the_queue_get_different_items_and_see_each_other(go, v
     page.keyboard.press("Escape")
     expect(page.locator(".queue")).to_contain_text("74 left")
     expect(page.locator(".queue")).to_contain_text("with others", timeout=10_000)
-    other.wait_for_load_state("networkidle")  # what it asked for last is its own until it says that it goes
+    other.wait_for_load_state(
+        "networkidle"
+    )  # what it asked for last is its own until it says that it goes
     context.close()
     expect(page.locator(".queue")).not_to_contain_text("with others", timeout=10_000)
 
@@ -286,7 +317,9 @@ def test_a_decision_that_does_not_reach_the_server_is_said_and_the_item_comes_ba
     page.route("**/decisions", lambda route: route.abort())
     with page.expect_request("**/decisions"):
         page.keyboard.press("w")
-    expect(page.get_by_role("alert")).to_contain_text("A decision did not reach the server and is not saved")
+    expect(page.get_by_role("alert")).to_contain_text(
+        "A decision did not reach the server and is not saved"
+    )
     expect_left(page, 80)
     page.keyboard.press("ArrowRight")
     page.keyboard.press("e")
@@ -309,7 +342,10 @@ def test_nothing_is_wider_than_a_narrow_window_once_something_was_mended(go, vie
     page.set_viewport_size({"width": 390, "height": 844})
     page.keyboard.press("w")
     expect(page.locator(".effect")).to_contain_text("1 fixed")
-    wide = "[...document.querySelectorAll('body *')].filter(one => one.getBoundingClientRect().right > 391).map(one => one.outerHTML.slice(0, 90))"
+    wide = (
+        "[...document.querySelectorAll('body *')].filter(one => one.getBoundingClientRect().right "
+        "> 391).map(one => one.outerHTML.slice(0, 90))"
+    )
     assert page.evaluate("document.documentElement.scrollWidth") <= 390, page.evaluate(wide)
     expect(page.get_by_role("button", name="Undo")).to_be_in_viewport()
 
@@ -339,8 +375,13 @@ def test_reviewing_is_accessible(go, page, theme):
     page.keyboard.press("q")
     page.keyboard.press("w")
     page.evaluate(AXE.read_text())
-    steps = [lambda: None, lambda: page.keyboard.press("Shift+H"), lambda: (page.keyboard.press("Escape"), page.keyboard.press("n")),
-             lambda: (page.keyboard.press("Escape"), page.locator(".effect").click()), lambda: (page.keyboard.press("Escape"), page.keyboard.press("Enter"))]  # fmt: skip
+    steps = [
+        lambda: None,
+        lambda: page.keyboard.press("Shift+H"),
+        lambda: (page.keyboard.press("Escape"), page.keyboard.press("n")),
+        lambda: (page.keyboard.press("Escape"), page.locator(".effect").click()),
+        lambda: (page.keyboard.press("Escape"), page.keyboard.press("Enter")),
+    ]
     for step in steps:
         step()
         page.wait_for_timeout(300)

@@ -12,21 +12,31 @@ PELLUCID = [sys.executable, "-m", "pellucid"]
 
 
 def run(*words, **options):
-    return subprocess.run([*PELLUCID, *map(str, words)], capture_output=True, text=True, check=False, **options)
+    return subprocess.run(
+        [*PELLUCID, *map(str, words)], capture_output=True, text=True, check=False, **options
+    )
 
 
 def refused(done, *words):
     assert done.returncode == 3, done.stderr
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
-    lines = [line for line in done.stderr.splitlines() if not line.startswith(("note: ", "warning: "))]
+    lines = [
+        line for line in done.stderr.splitlines() if not line.startswith(("note: ", "warning: "))
+    ]
     assert len(lines) == 1, done.stderr
     for word in words:
         assert word in lines[0], lines[0]
 
 
 def annotation(**changes):
-    return {"id": 1, "image_id": 11, "category_id": 1, "bbox": [10, 10, 20, 20], "iscrowd": 0} | changes
+    return {
+        "id": 1,
+        "image_id": 11,
+        "category_id": 1,
+        "bbox": [10, 10, 20, 20],
+        "iscrowd": 0,
+    } | changes
 
 
 BAD_ANNOTATIONS = {
@@ -53,7 +63,10 @@ def test_files_that_are_not_what_they_should_be(tmp_path, case):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"bbox": [1, 2, -3, 4]}, ["$.annotations[0]", "[1.0, 2.0, -3.0, 4.0]", "no negative width or height"]),
+        (
+            {"bbox": [1, 2, -3, 4]},
+            ["$.annotations[0]", "[1.0, 2.0, -3.0, 4.0]", "no negative width or height"],
+        ),
         ({"bbox": [1, 2, 3]}, ["$.annotations[0].bbox", "3 numbers", "[left, top, width, height]"]),
         ({"bbox": [1, 2, 3, "x"]}, ["$.annotations[0].bbox[3]"]),
         ({"bbox": None}, ["$.annotations[0]", "no bbox"]),
@@ -68,26 +81,70 @@ def test_bad_annotations(tmp_path, change, words):
 
 
 @pytest.mark.parametrize(
-    "name", ["../secret.jpg", "a/../../b.jpg", "/etc/passwd", "C:\\x.jpg", "http://there/x.jpg", "file:///etc/passwd", ""]
+    "name",
+    [
+        "../secret.jpg",
+        "a/../../b.jpg",
+        "/etc/passwd",
+        "C:\\x.jpg",
+        "http://there/x.jpg",
+        "file:///etc/passwd",
+        "",
+    ],
 )
 def test_paths_that_climb_out_of_the_image_folder(tmp_path, name):
     images = [{"id": 11, "file_name": name, "width": 9, "height": 9}]
     path = toys.coco(tmp_path, images=images, annotations=[], pictures=False)
-    refused(run("add", tmp_path / "w", "v", path), repr(name)[1:-1].replace("\\\\", "\\"), "leads out of the image folder", "--images")
+    refused(
+        run("add", tmp_path / "w", "v", path),
+        repr(name)[1:-1].replace("\\\\", "\\"),
+        "leads out of the image folder",
+        "--images",
+    )
     assert not (tmp_path / "w").exists()
 
 
 BAD_RESULTS = {
-    "truncated": ('[{"image_id": 11, "category_id": 1, "bbox": [1, 2, 3, 4], "sc', ["cut short after byte"]),
-    "NaN": ('[{"image_id": 11, "category_id": 1, "bbox": [1, 2, 3, 4], "score": NaN}]', ["record 0", "score is nan", "finite"]),
-    "infinite": ('[{"image_id": 11, "category_id": 1, "bbox": [1, 2, 3, 4], "score": Infinity}]', ["score", "inf"]),
-    "not a number": ('[{"image_id": 11, "category_id": 1, "bbox": [1, 2, 3, 4], "score": "high"}]', ["$[0].score"]),
-    "no score": ('[{"image_id": 11, "category_id": 1, "bbox": [1, 2, 3, 4]}]', ["$[0]", "score is absent"]),
-    "no category": ('[{"image_id": 11, "category_id": null, "bbox": [1, 2, 3, 4], "score": 1}]', ["$[0]", "no category_id"]),
-    "negative box": ('[{"image_id": 11, "category_id": 1, "bbox": [1, 2, 3, -4], "score": 0.5}]', ["record 0", "-4.0"]),
-    "NaN box": ('[{"image_id": 11, "category_id": 1, "bbox": [1, 2, 3, NaN], "score": 0.5}]', ["record 0", "nan"]),
-    "short box": ('[{"image_id": 11, "category_id": 1, "bbox": [1, 2, 3], "score": 0.5}]', ["$[0].bbox", "3 numbers"]),
-    "strangers": ('[{"image_id": 5, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}]', ["none of its images", "'5'", "'a/one.png'"]),
+    "truncated": (
+        '[{"image_id": 11, "category_id": 1, "bbox": [1, 2, 3, 4], "sc',
+        ["cut short after byte"],
+    ),
+    "NaN": (
+        '[{"image_id": 11, "category_id": 1, "bbox": [1, 2, 3, 4], "score": NaN}]',
+        ["record 0", "score is nan", "finite"],
+    ),
+    "infinite": (
+        '[{"image_id": 11, "category_id": 1, "bbox": [1, 2, 3, 4], "score": Infinity}]',
+        ["score", "inf"],
+    ),
+    "not a number": (
+        '[{"image_id": 11, "category_id": 1, "bbox": [1, 2, 3, 4], "score": "high"}]',
+        ["$[0].score"],
+    ),
+    "no score": (
+        '[{"image_id": 11, "category_id": 1, "bbox": [1, 2, 3, 4]}]',
+        ["$[0]", "score is absent"],
+    ),
+    "no category": (
+        '[{"image_id": 11, "category_id": null, "bbox": [1, 2, 3, 4], "score": 1}]',
+        ["$[0]", "no category_id"],
+    ),
+    "negative box": (
+        '[{"image_id": 11, "category_id": 1, "bbox": [1, 2, 3, -4], "score": 0.5}]',
+        ["record 0", "-4.0"],
+    ),
+    "NaN box": (
+        '[{"image_id": 11, "category_id": 1, "bbox": [1, 2, 3, NaN], "score": 0.5}]',
+        ["record 0", "nan"],
+    ),
+    "short box": (
+        '[{"image_id": 11, "category_id": 1, "bbox": [1, 2, 3], "score": 0.5}]',
+        ["$[0].bbox", "3 numbers"],
+    ),
+    "strangers": (
+        '[{"image_id": 5, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}]',
+        ["none of its images", "'5'", "'a/one.png'"],
+    ),
     "unknown concepts": (
         '[{"image_id": 11, "category_id": 9, "bbox": [1, 2, 3, 4], "score": 0.5}]',
         ["none of its concepts", "'9'", "'dent'"],
@@ -106,7 +163,11 @@ def test_bad_results(tmp_path, case):
 
 
 def contents(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != ".lock"
+    }
 
 
 BAD_TABLES = {
@@ -114,13 +175,25 @@ BAD_TABLES = {
     "NaN": ("image,concept,score\na.jpg,cat,0.5\nb.jpg,dog,nan\n", ["line 3", "nan"]),
     "infinite": ("image,concept,score\na.jpg,cat,inf\n", ["line 2", "inf"]),
     "an empty score": ("image,concept,score\na.jpg,cat,\n", ["line 2", "nan"]),
-    "two scores": ("image,concept,score\na.jpg,cat,0.5\na.jpg,cat,0.6\n", ["'a.jpg' has two scores for 'cat'"]),
+    "two scores": (
+        "image,concept,score\na.jpg,cat,0.5\na.jpg,cat,0.6\n",
+        ["'a.jpg' has two scores for 'cat'"],
+    ),
     "header alone": ("image,concept,score\n", ["holds nothing"]),
-    "strangers": ("image,concept,score\nz.jpg,cat,0.5\n", ["none of its images", "'z.jpg'", "'a.jpg'"]),
+    "strangers": (
+        "image,concept,score\nz.jpg,cat,0.5\n",
+        ["none of its images", "'z.jpg'", "'a.jpg'"],
+    ),
     "no numbers": ("image,remark\na.jpg,x\n", ["column of scores"]),
-    "a bad cell in a wide table": ("image,p_cat,p_dog\na.jpg,.9,.1\nb.jpg,N/A,.7\n", ["line 3", "p_cat is 'N/A'"]),
+    "a bad cell in a wide table": (
+        "image,p_cat,p_dog\na.jpg,.9,.1\nb.jpg,N/A,.7\n",
+        ["line 3", "p_cat is 'N/A'"],
+    ),
     "NaN in a wide table": ("image,cat,dog\na.jpg,.9,.1\nb.jpg,nan,.7\n", ["line 3, cat", "nan"]),
-    "a line too short": ("image,concept,score\na.jpg,cat,0.5\nb.jpg,dog\n", ["no table that can be read", "Line: 3"]),
+    "a line too short": (
+        "image,concept,score\na.jpg,cat,0.5\nb.jpg,dog\n",
+        ["no table that can be read", "Line: 3"],
+    ),
     "an enormous score": ("image,concept,score\na.jpg,cat,1e300\n", ["line 2", "1e+300"]),
 }
 
@@ -150,12 +223,27 @@ def test_an_annotation_repeated_on_a_classification_image(tmp_path):
     refused(run("add", tmp_path / "w", "v", source), "'a.jpg' is annotated twice ('cat' and 'cat')")
 
 
-@pytest.mark.parametrize("text", ["image,label\n", '{"images": [], "annotations": [], "categories": [{"id": 1, "name": "a"}]}'])
+@pytest.mark.parametrize(
+    "text",
+    ["image,label\n", '{"images": [], "annotations": [], "categories": [{"id": 1, "name": "a"}]}'],
+)
 def test_a_file_without_images(tmp_path, text):
-    refused(run("add", tmp_path / "w", "v", toys.write(tmp_path / "f", text)), "holds nothing, where at least one image was expected")
+    refused(
+        run("add", tmp_path / "w", "v", toys.write(tmp_path / "f", text)),
+        "holds nothing, where at least one image was expected",
+    )
 
 
-@pytest.mark.parametrize("line", ["nan 0.5 0.5 0.1 0.1", "inf 0.5 0.5 0.1 0.1", "1.5 0.5 0.5 0.1 0.1", "0 0.5 0.5 0.1", "0 0.5 0.5 0.1 x"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "nan 0.5 0.5 0.1 0.1",
+        "inf 0.5 0.5 0.1 0.1",
+        "1.5 0.5 0.5 0.1 0.1",
+        "0 0.5 0.5 0.1",
+        "0 0.5 0.5 0.1 x",
+    ],
+)
 def test_bad_yolo_lines(tmp_path, line):
     toys.picture(tmp_path / "images/a.png")
     toys.write(tmp_path / "labels/a.txt", line)
@@ -169,7 +257,12 @@ def test_a_workspace_that_is_not_there(tmp_path):
 
 def test_a_split_nobody_knows(tmp_path):
     source = toys.write(tmp_path / "labels.csv", "image,label,split\na.jpg,cat,holdout\n")
-    refused(run("add", tmp_path / "w", "v", source), "line 2", "'holdout'", "training, validation or test")
+    refused(
+        run("add", tmp_path / "w", "v", source),
+        "line 2",
+        "'holdout'",
+        "training, validation or test",
+    )
 
 
 def test_an_image_in_two_splits(tmp_path):
@@ -180,7 +273,11 @@ def test_an_image_in_two_splits(tmp_path):
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    refused(run("add", tmp_path / "w", "v", tmp_path / "no.json"), "no.json", "there is no such file or folder")
+    refused(
+        run("add", tmp_path / "w", "v", tmp_path / "no.json"),
+        "no.json",
+        "there is no such file or folder",
+    )
 
 
 def test_a_file_without_permission(tmp_path):
@@ -195,7 +292,11 @@ def test_a_file_without_permission(tmp_path):
 
 def test_a_folder_that_holds_other_things_is_no_workspace(tmp_path):
     toys.write(tmp_path / "w" / "letter.txt", "dear")
-    refused(run("add", tmp_path / "w", "v", toys.coco(tmp_path, pictures=False)), "is no Pellucid workspace", "other files")
+    refused(
+        run("add", tmp_path / "w", "v", toys.coco(tmp_path, pictures=False)),
+        "is no Pellucid workspace",
+        "other files",
+    )
 
 
 def test_a_workspace_of_a_later_pellucid(tmp_path):
@@ -209,14 +310,30 @@ def test_names_that_are_not_there_are_answered_with_those_that_are(tmp_path):
     refused(run("start", tmp_path / "w", "u", "m"), "no view 'u'", "'v'")
     refused(run("thresholds", tmp_path / "w", "v", "n"), "no version 'n'", "'m'")
     refused(run("start", tmp_path / "w", "v", "m"), "already has a version 'm'")
-    refused(run("gallery", tmp_path / "w", "v", "m", "--tab", "all", "--concept", "mould"), "no concept 'mould'", "'dent', 'rust'")
-    refused(run("metrics", tmp_path / "w", "v", "m", "--split", "test"), "no images in test", "validation")
+    refused(
+        run("gallery", tmp_path / "w", "v", "m", "--tab", "all", "--concept", "mould"),
+        "no concept 'mould'",
+        "'dent', 'rust'",
+    )
+    refused(
+        run("metrics", tmp_path / "w", "v", "m", "--split", "test"),
+        "no images in test",
+        "validation",
+    )
 
 
 @pytest.mark.parametrize(
-    "words", [["add"], ["gallery", "w", "v", "m"], ["gallery", "w", "v", "m", "--tab", "some"], ["start", "w", "v", "m", "--iou", "0"],
-              ["add", "w", "../v", "x"], ["nonsense"], ["add", "w", "v", "x", "--split", "holdout"]],
-)  # fmt: skip
+    "words",
+    [
+        ["add"],
+        ["gallery", "w", "v", "m"],
+        ["gallery", "w", "v", "m", "--tab", "some"],
+        ["start", "w", "v", "m", "--iou", "0"],
+        ["add", "w", "../v", "x"],
+        ["nonsense"],
+        ["add", "w", "v", "x", "--split", "holdout"],
+    ],
+)
 def test_a_wrong_command_line_is_status_2(tmp_path, words):
     toys.coco(tmp_path, name="x", pictures=False)
     done = run(*words, cwd=tmp_path)
@@ -226,14 +343,20 @@ def test_a_wrong_command_line_is_status_2(tmp_path, words):
 
 
 def test_boxes_of_no_size_or_out_of_the_picture_are_kept_counted_and_told_of(tmp_path):
-    annotations = [annotation(bbox=[5, 5, 0, 8]), annotation(id=2, bbox=[60, 40, 30, 30]), annotation(id=3)]
+    annotations = [
+        annotation(bbox=[5, 5, 0, 8]),
+        annotation(id=2, bbox=[60, 40, 30, 30]),
+        annotation(id=3),
+    ]
     path = toys.coco(tmp_path, annotations=annotations, pictures=False)
     done = run("add", tmp_path / "w", "v", path)
     assert done.returncode == 0
     assert "warning: 1 box of zero width or height: kept" in done.stderr
     assert "warning: 1 box reaches over the edge of the picture: kept" in done.stderr
     run("start", tmp_path / "w", "v", "m")
-    rows = toys.results(tmp_path, [{"image_id": 11, "category_id": 1, "bbox": [5, 5, 0, 8], "score": 0.9}])
+    rows = toys.results(
+        tmp_path, [{"image_id": 11, "category_id": 1, "bbox": [5, 5, 0, 8], "score": 0.9}]
+    )
     run("predictions", tmp_path / "w", "v", "m", rows)
     shown = json.loads(run("gallery", tmp_path / "w", "v", "m", "--tab", "extra", "--json").stdout)
     assert shown["total"] == 3

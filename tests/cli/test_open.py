@@ -11,7 +11,9 @@ import toys
 
 
 def start(*words):
-    process = subprocess.Popen([sys.executable, "-m", "pellucid", *map(str, words)], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pellucid", *map(str, words)], stderr=subprocess.PIPE, text=True
+    )
     for line in process.stderr:
         if found := re.search(r"http://\S+", line):
             return process, found[0]
@@ -31,26 +33,39 @@ def read(address):
 
 def test_two_files_to_a_gallery_in_one_line(tmp_path):
     source, found = toys.coco(tmp_path), toys.results(tmp_path)
-    process, address = start("open", source, found, "--images", tmp_path / "images", "--no-browser", "--port", 0)
+    process, address = start(
+        "open", source, found, "--images", tmp_path / "images", "--no-browser", "--port", 0
+    )
     try:
         workspace = json.loads(read(f"{address}api/workspace"))
-        assert [(view["name"], view["versions"][0]["name"], view["versions"][0]["predictions"]) for view in workspace["views"]] == [
-            ("annotations", "results", 4)
-        ]
+        assert [
+            (view["name"], view["versions"][0]["name"], view["versions"][0]["predictions"])
+            for view in workspace["views"]
+        ] == [("annotations", "results", 4)]
         assert b"Pellucid" in read(address)
     finally:
         stop(process)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["annotations.json", "images", "results.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "annotations.json",
+        "images",
+        "results.json",
+    ]
 
 
 def test_what_an_error_advises_can_be_said_to_open(tmp_path):
     corners = [{"image_id": 11, "category_id": 0, "bbox": [10, 10, 30, 30], "score": 90}]
     source, found = toys.coco(tmp_path), toys.results(tmp_path, corners)
     forced = ["--boxes", "xyxy-pixels", "--category-ids", "positions-from-0", "--scores", "percent"]
-    process, address = start("open", source, found, "--images", tmp_path / "images", *forced, "--no-browser", "--port", 0)
+    process, address = start(
+        "open", source, found, "--images", tmp_path / "images", *forced, "--no-browser", "--port", 0
+    )
     try:
-        page = json.loads(read(f"{address}api/views/annotations/versions/results/page?tab=all&split=validation"))
-        assert [(item["box"], item["score"], item["outcome"]) for item in page["items"]] == [([10, 10, 20, 20], 0.9, "matched")]
+        page = json.loads(
+            read(f"{address}api/views/annotations/versions/results/page?tab=all&split=validation")
+        )
+        assert [(item["box"], item["score"], item["outcome"]) for item in page["items"]] == [
+            ([10, 10, 20, 20], 0.9, "matched")
+        ]
     finally:
         stop(process)
 
@@ -63,7 +78,16 @@ def test_a_taken_port_is_said(tmp_path):
     try:
         port = address.rstrip("/").rsplit(":", maxsplit=1)[-1]
         done = subprocess.run(
-            [sys.executable, "-m", "pellucid", "serve", str(tmp_path / "w"), "--no-browser", "--port", port],
+            [
+                sys.executable,
+                "-m",
+                "pellucid",
+                "serve",
+                str(tmp_path / "w"),
+                "--no-browser",
+                "--port",
+                port,
+            ],
             capture_output=True,
             text=True,
             check=False,

@@ -1,4 +1,5 @@
-"""Evaluated in pieces, wherever and in whatever order, a version is to the last bit what one process made of it."""
+"""Evaluated in pieces, wherever and in whatever order, a version is to the last bit what one
+process made of it."""
 
 import hashlib
 import multiprocessing
@@ -26,7 +27,8 @@ KINDS = ["detection", "classification", "tagging"]
 
 
 def drawn(kind, folder, images=160, seed=3):
-    """A version full of ties: few distinct scores, crowd, pictures nobody annotated, concepts without validation."""
+    """A version full of ties: few distinct scores, crowd, pictures nobody annotated, concepts
+    without validation."""
     draw = np.random.default_rng(seed)
     names = [f"{place % 7}/{draw.integers(1 << 40):x}.jpg" for place in range(images)]
     split = draw.choice(["training", "validation", "validation", "test"], images)
@@ -40,7 +42,10 @@ def drawn(kind, folder, images=160, seed=3):
         columns = {"image": np.array(names)[image], "concept": concept}
         if boxes:
             sides = {"x": 0, "y": 0, "width": 10, "height": 10}
-            columns |= {side: draw.integers(least, least + 12, number).astype(float) for side, least in sides.items()}
+            columns |= {
+                side: draw.integers(least, least + 12, number).astype(float)
+                for side, least in sides.items()
+            }
         else:
             one_each = kind == "classification" and not scored
             key = image if one_each else image * 10 + np.searchsorted(concepts, concept)
@@ -48,7 +53,11 @@ def drawn(kind, folder, images=160, seed=3):
             columns = {name: column[rows] for name, column in columns.items()}
         number = len(columns["image"])
         return columns | (
-            {"score": draw.integers(0, 30, number) / 30} if scored else {"ignore": (draw.random(number) < 0.1) * 1} if boxes else {}
+            {"score": draw.integers(0, 30, number) / 30}
+            if scored
+            else {"ignore": (draw.random(number) < 0.1) * 1}
+            if boxes
+            else {}
         )
 
     view = pellucid.open(folder).view("v", kind=kind)
@@ -77,12 +86,19 @@ def version(workspaces, tmp_path, request):
 
 def bits(version):
     """Of every table and of the columns that are mapped, whatever the number of their making."""
-    files = sorted(file for file in version.folder.iterdir() if file.suffix in (".parquet", ".mapped"))
-    return {f"{file.name.split('.')[0]}{file.suffix}": hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    files = sorted(
+        file for file in version.folder.iterdir() if file.suffix in (".parquet", ".mapped")
+    )
+    return {
+        f"{file.name.split('.')[0]}{file.suffix}": hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in files
+    }
 
 
 def leaves_nothing(version):
-    return not any("evaluating" in file.name or file.name.endswith(".tmp") for file in version.folder.iterdir())
+    return not any(
+        "evaluating" in file.name or file.name.endswith(".tmp") for file in version.folder.iterdir()
+    )
 
 
 @pytest.mark.parametrize("version", KINDS, indirect=True)
@@ -91,9 +107,12 @@ def test_the_number_of_shards_changes_nothing(version, rows):
     expected = bits(version)
     version.evaluate(rows=rows)
     assert bits(version) == expected
-    assert set(expected) == {"images.parquet", "annotations.parquet", "predictions.parquet", "columns.mapped"} | (
-        {"staircase.parquet"} if version.view.kind == "detection" else set()
-    )
+    assert set(expected) == {
+        "images.parquet",
+        "annotations.parquet",
+        "predictions.parquet",
+        "columns.mapped",
+    } | ({"staircase.parquet"} if version.view.kind == "detection" else set())
     assert leaves_nothing(version)
     assert version.manifest.generation == 2
     assert len(version.manifest.prediction_sources) == 1
@@ -102,7 +121,9 @@ def test_the_number_of_shards_changes_nothing(version, rows):
 @pytest.mark.shared
 @pytest.mark.parametrize("rows", [1_000, 20_000])
 def test_real_detections(shared, tmp_path, rows):
-    view, _ = pellucid.open(tmp_path / "w").add("coco", shared / "coco256" / "annotations" / "instances.json")
+    view, _ = pellucid.open(tmp_path / "w").add(
+        "coco", shared / "coco256" / "annotations" / "instances.json"
+    )
     version = view.start("m")
     version.add_predictions(shared / "coco256" / "predictions" / "yolov3-tiny")
     expected, before = bits(version), dict(version.thresholds)
@@ -142,7 +163,11 @@ class UpTo(LocalEngine):
 
     def run_tasks(self, task, job, task_inputs):
         for place, ask in enumerate(task_inputs):
-            if task.__name__ in ("partition_rows", "match_images", "reduce"):  # those that leave a file
+            if task.__name__ in (
+                "partition_rows",
+                "match_images",
+                "reduce",
+            ):  # those that leave a file
                 if not self.left:
                     raise Interrupted
                 self.left -= 1
@@ -177,7 +202,11 @@ def kill_a_worker(seen):
 
     def told(step, done, of):
         if step == "matching" and done >= 2 and not seen:
-            victims = [child for child in multiprocessing.active_children() if "Spawn" in type(child).__name__]
+            victims = [
+                child
+                for child in multiprocessing.active_children()
+                if "Spawn" in type(child).__name__
+            ]
             if victims:
                 seen.append(victims[0].pid)
                 os.kill(victims[0].pid, signal.SIGKILL)
@@ -200,7 +229,14 @@ def cluster(tmp_path_factory):
     os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
     from ray.cluster_utils import Cluster
 
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, "object_store_memory": 100 << 20})
+    made = Cluster(
+        initialize_head=True,
+        head_node_args={
+            "num_cpus": 0,
+            "include_dashboard": False,
+            "object_store_memory": 100 << 20,
+        },
+    )
     for _ in range(2):
         made.add_node(num_cpus=1, object_store_memory=100 << 20)
     yield made
@@ -237,7 +273,9 @@ def test_errors_of_workers_arrive_as_they_are(version):
     """A damaged table is named by the worker that met it, in every engine."""
     table = version.folder / version.manifest.predictions
     text = table.read_bytes()
-    table.write_bytes(text[:200] + b"\xff" * 2000 + text[2200:])  # its end, by which it is planned, is whole
+    table.write_bytes(
+        text[:200] + b"\xff" * 2000 + text[2200:]
+    )  # its end, by which it is planned, is whole
     for engine in ("local", "processes"):
         with pytest.raises(MalformedFileError, match=r"predictions\.1\.parquet"):
             version.evaluate(engine, workers=1)
@@ -263,7 +301,9 @@ def test_overtaken_it_says_so_and_what_stands_is_whole(version, after, rows):
             for place, ask in enumerate(task_inputs):
                 self.done += 1
                 if self.done == after:
-                    pellucid.open(version.view.workspace.folder).view("v").version("m").evaluate(rows=rows)
+                    pellucid.open(version.view.workspace.folder).view("v").version("m").evaluate(
+                        rows=rows
+                    )
                 yield place, task(job, ask)
 
     with pytest.raises(VersionModifiedError, match="changed by someone else"):
@@ -278,7 +318,10 @@ def test_nothing_predicted_and_one_image(kind, tmp_path):
     view = pellucid.open(tmp_path / "w").view("v", kind=kind)
     view.add({"image": ["a.jpg"], "concept": ["ant"], **boxes})
     nothing, one = view.start("nothing"), view.start("one")
-    nothing.add_predictions({"image": ["a.jpg"], "concept": [""], "score": [None], **{name: [None] for name in boxes}}, split="validation")
+    nothing.add_predictions(
+        {"image": ["a.jpg"], "concept": [""], "score": [None], **{name: [None] for name in boxes}},
+        split="validation",
+    )
     one.add_predictions({"image": ["a.jpg"], "concept": ["ant"], "score": [0.5], **boxes})
     for version in (nothing, one):
         expected = bits(version)
@@ -301,9 +344,13 @@ def test_from_the_command_line(version):
         "--rows",
         "500",
     ]
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, check=True
+    )
     assert "predictions on" in done.stderr
     assert "matching: " in done.stderr
     assert bits(version) == expected
-    wrong = subprocess.run([*map(str, command[:6]), "--address", "x"], capture_output=True, text=True, check=False)
+    wrong = subprocess.run(
+        [*map(str, command[:6]), "--address", "x"], capture_output=True, text=True, check=False
+    )
     assert wrong.returncode == 2

@@ -1,4 +1,5 @@
-"""A threshold found from histograms, in two passes over blocks, is the one that a sweep over all rows finds."""
+"""A threshold found from histograms, in two passes over blocks, is the one that a sweep over
+all rows finds."""
 
 import math
 
@@ -17,9 +18,13 @@ from pellucid.distributed.sharding import split_run_by_score
 from pellucid.evaluation.thresholds import ScoredPredictions, min_error_threshold
 
 SCORE = st.one_of(
-    st.sampled_from([0.0, -0.0, 0.25, 0.5, math.nextafter(0.5, 1), math.nextafter(0.5, 0), 0.75, 1.0]),
-    st.floats(-2, 3, allow_nan=False), st.floats(-1e150, 1e150), st.floats(0, 1e-300),
-)  # fmt: skip
+    st.sampled_from(
+        [0.0, -0.0, 0.25, 0.5, math.nextafter(0.5, 1), math.nextafter(0.5, 0), 0.75, 1.0]
+    ),
+    st.floats(-2, 3, allow_nan=False),
+    st.floats(-1e150, 1e150),
+    st.floats(0, 1e-300),
+)
 
 
 def in_two_passes(scale, blocks, annotations):
@@ -37,10 +42,15 @@ def plain(score, right, annotations):
 
 
 @given(
-    st.lists(st.tuples(SCORE, st.booleans()), min_size=1, max_size=60), st.integers(1, 4), st.integers(0, 8),
-    st.sampled_from([1, 2, 3, 7, 64, 1 << 16]), st.sampled_from([0.0, 1.0, 1e9]),
-)  # fmt: skip
-def test_the_same_threshold_whatever_the_blocks_the_bins_and_the_bounds(rows, blocks, more, bins, wider):
+    st.lists(st.tuples(SCORE, st.booleans()), min_size=1, max_size=60),
+    st.integers(1, 4),
+    st.integers(0, 8),
+    st.sampled_from([1, 2, 3, 7, 64, 1 << 16]),
+    st.sampled_from([0.0, 1.0, 1e9]),
+)
+def test_the_same_threshold_whatever_the_blocks_the_bins_and_the_bounds(
+    rows, blocks, more, bins, wider
+):
     score = np.array([one for one, _ in rows]) + 0.0
     right = np.array([one for _, one in rows])
     annotations = int(right.sum()) + more
@@ -59,7 +69,11 @@ def test_the_second_pass_reads_little():
     assert read < 2_000
 
 
-@given(st.lists(SCORE, min_size=1, max_size=80), st.integers(1, 20), st.sampled_from([1, 3, 50, 1 << 16]))
+@given(
+    st.lists(SCORE, min_size=1, max_size=80),
+    st.integers(1, 20),
+    st.sampled_from([1, 3, 50, 1 << 16]),
+)
 def test_a_run_is_cut_at_scores_and_nothing_is_lost(rows, most, bins):
     score = np.sort(np.array(rows) + 0.0)[::-1]
     scale = ScoreBins(score.min(), score.max(), bins)

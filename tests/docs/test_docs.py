@@ -22,10 +22,19 @@ DOCUMENTS = sorted([*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/*.md")])
 def folder(tmp_path):
     """A folder with the files that README speaks of."""
     for split, number, name in (("train", 5, "train-one.png"), ("val", 11, "line-1.jpg")):
-        toys.coco(tmp_path, f"instances_{split}.json", images=[{"id": number, "file_name": name, "width": 64, "height": 48}],
-                  annotations=[{"id": 1, "image_id": number, "category_id": 1, "bbox": [10, 10, 20, 20]}], pictures=False)  # fmt: skip
+        toys.coco(
+            tmp_path,
+            f"instances_{split}.json",
+            images=[{"id": number, "file_name": name, "width": 64, "height": 48}],
+            annotations=[{"id": 1, "image_id": number, "category_id": 1, "bbox": [10, 10, 20, 20]}],
+            pictures=False,
+        )
         toys.picture(tmp_path / split / name)
-    toys.results(tmp_path, [{"image_id": 11, "category_id": 1, "bbox": [10, 10, 20, 20], "score": 0.9}], "predictions.json")
+    toys.results(
+        tmp_path,
+        [{"image_id": 11, "category_id": 1, "bbox": [10, 10, 20, 20], "score": 0.9}],
+        "predictions.json",
+    )
     np.save(tmp_path / "embeddings.npy", np.eye(2))
     return tmp_path
 
@@ -41,13 +50,21 @@ def blocks(document):
 
 
 def commands(block):
-    return [line.split("#")[0].split() for line in block.splitlines() if line.startswith("pellucid ")]
+    return [
+        line.split("#")[0].split() for line in block.splitlines() if line.startswith("pellucid ")
+    ]
 
 
 def test_the_commands_and_the_python_of_the_documents_run(folder, monkeypatch):
     monkeypatch.chdir(folder)
     said = set()
-    for document in ("README.md", "docs/formats.md", "docs/reviewing.md", "docs/comparing.md", "docs/understanding.md"):
+    for document in (
+        "README.md",
+        "docs/formats.md",
+        "docs/reviewing.md",
+        "docs/comparing.md",
+        "docs/understanding.md",
+    ):
         for language, block in blocks(document):
             if language == "python":
                 exec(compile(block, document, "exec"), {})
@@ -56,10 +73,32 @@ def test_the_commands_and_the_python_of_the_documents_run(folder, monkeypatch):
                 said.add(words[1])
                 if words[1] in ("open", "serve"):
                     continue  # these do not return; tests/test_open.py runs them
-                done = subprocess.run([sys.executable, "-m", "pellucid", *words[1:]], capture_output=True, text=True, check=False)
+                done = subprocess.run(
+                    [sys.executable, "-m", "pellucid", *words[1:]],
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
                 assert done.returncode == 0, (words, done.stderr)
-    assert said == {"open", "add", "start", "predictions", "serve", "export", "history", "gallery", "metrics", "compare", "thresholds",
-                    "figures", "causes", "confusion", "slices", "alike", "embeddings"}  # fmt: skip
+    assert said == {
+        "open",
+        "add",
+        "start",
+        "predictions",
+        "serve",
+        "export",
+        "history",
+        "gallery",
+        "metrics",
+        "compare",
+        "thresholds",
+        "figures",
+        "causes",
+        "confusion",
+        "slices",
+        "alike",
+        "embeddings",
+    }
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -86,5 +125,9 @@ def test_the_front_door_is_documented():
 def test_every_error_is_raised_somewhere():
     source = "".join(path.read_text(encoding="utf-8") for path in (CHECKOUT / "src").rglob("*.py"))
     for name, kind in vars(errors).items():
-        if isinstance(kind, type) and issubclass(kind, errors.PellucidError) and kind is not errors.PellucidError:
+        if (
+            isinstance(kind, type)
+            and issubclass(kind, errors.PellucidError)
+            and kind is not errors.PellucidError
+        ):
             assert f"raise {name}" in source, name

@@ -20,7 +20,9 @@ def test_each_sample_is_the_sweep_over_resampled_images(kind):
         evaluation = evaluated(data.draw(cases(kind)))
         samples = 6
         found = intervals.threshold_intervals(evaluation, samples, seed=3)
-        covered = np.flatnonzero((evaluation.images.split == VALIDATION) & (evaluation.coverage != 0))
+        covered = np.flatnonzero(
+            (evaluation.images.split == VALIDATION) & (evaluation.coverage != 0)
+        )
         chance = np.random.default_rng(3)
         values = [[] for _ in evaluation.concepts]
         for _ in range(samples):
@@ -35,9 +37,16 @@ def test_each_sample_is_the_sweep_over_resampled_images(kind):
                 fallback = evaluation.thresholds[concept].source == "fallback"
                 pool = [every for every in lists if len(every.score)]
                 if fallback and pool:
-                    score, right = np.concatenate([every.score for every in pool]), np.concatenate([every.matches for every in pool])
+                    score, right = (
+                        np.concatenate([every.score for every in pool]),
+                        np.concatenate([every.matches for every in pool]),
+                    )
                     order = np.argsort(-score, kind="stable")
-                    values[concept].append(min_error_thresholds([ScoredPredictions(score[order], right[order], 0)])[0].value)
+                    values[concept].append(
+                        min_error_thresholds([ScoredPredictions(score[order], right[order], 0)])[
+                            0
+                        ].value
+                    )
                 elif not fallback and len(lists[concept].score):
                     values[concept].append(one.value)
         for concept, several in enumerate(values):
@@ -52,7 +61,8 @@ def test_each_sample_is_the_sweep_over_resampled_images(kind):
 
 
 def made(chance, number):
-    """Right scores about 0.7, wrong ones about 0.3, one prediction an image: the best cut is at 0.5."""
+    """Right scores about 0.7, wrong ones about 0.3, one prediction an image: the best cut is at
+    0.5."""
     right = chance.random(number) < 0.5
     score = np.clip(np.where(right, 0.7, 0.3) + 0.2 * chance.standard_normal(number), 0, 1)
     order = np.argsort(-score, kind="stable")
@@ -60,11 +70,15 @@ def made(chance, number):
 
 
 def interval_of(score, right, chance, sample):
-    return intervals.percentile_interval(np.array([sample(score, right, chance) for _ in range(120)]))
+    return intervals.percentile_interval(
+        np.array([sample(score, right, chance) for _ in range(120)])
+    )
 
 
 def with_images(score, right, chance):
-    return intervals.replicate_threshold(score, right, np.bincount(chance.integers(0, len(score), len(score)), minlength=len(score)))
+    return intervals.replicate_threshold(
+        score, right, np.bincount(chance.integers(0, len(score), len(score)), minlength=len(score))
+    )
 
 
 def test_nine_in_ten_intervals_hold_the_best_cut():
@@ -86,7 +100,9 @@ def test_more_images_make_it_narrower_and_many_are_drawn_as_well_in_bins():
     score, right = made(chance, 30_000)
     bins = intervals.bin_scores((score, right, np.zeros(0, np.int64)))
     one = interval_of(score, right, chance, with_images)
-    other = intervals.percentile_interval(np.array([intervals.replicate_bin_threshold(bins, chance) for _ in range(120)]))
+    other = intervals.percentile_interval(
+        np.array([intervals.replicate_bin_threshold(bins, chance) for _ in range(120)])
+    )
     assert one == pytest.approx(other, abs=0.02)
 
 
@@ -95,4 +111,6 @@ def test_the_command_tells_it(demo):
     for name, found in zip(version.thresholds, version.results().intervals, strict=True):
         assert found[0] <= found[1]
         assert found[0] - 0.2 <= version.thresholds[name].value <= found[1] + 0.2
-    assert intervals.threshold_intervals(version.evaluation) == version.results().intervals, "the same every time"
+    assert intervals.threshold_intervals(version.evaluation) == version.results().intervals, (
+        "the same every time"
+    )

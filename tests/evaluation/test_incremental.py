@@ -30,7 +30,11 @@ def test_corrected_images(kind):
         expected = evaluated(replace(case, annotations=rest + kept))
         before = evaluated(case)
         rows = np.array([sorted(case.images).index(path) for path in chosen], np.int64)
-        new = expected.annotations.take(slice(len(rest), None)) if kept else empty_annotation_table(kind == "detection")
+        new = (
+            expected.annotations.take(slice(len(rest), None))
+            if kept
+            else empty_annotation_table(kind == "detection")
+        )
         assert_same(replace_annotations(before, rows, new), expected)
 
     holds()
@@ -42,5 +46,8 @@ def assert_same(one, other):
     assert one.thresholds == other.thresholds
     for tab in TABS:
         for split in range(3):
-            ours, theirs = (TabSelection(each, tab, split, None, each.optimal_thresholds) for each in (one, other))
+            ours, theirs = (
+                TabSelection(each, tab, split, None, each.optimal_thresholds)
+                for each in (one, other)
+            )
             assert ours.page(0, 100).tolist() == theirs.page(0, 100).tolist()

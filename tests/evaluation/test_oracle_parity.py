@@ -1,4 +1,5 @@
-"""Matching, thresholds, tabs and causes equal plain loops written from the definition, on thousands of small cases."""
+"""Matching, thresholds, tabs and causes equal plain loops written from the definition, on
+thousands of small cases."""
 
 import math
 
@@ -23,9 +24,15 @@ def shown(item):
     """An item of Pellucid as the oracle writes it."""
     near = item.best_match and {"iou": item.best_match.iou, "score": item.best_match.score}
     return {
-        "image": item.image, "concept": item.concept, "score": item.score, "box": item.box, "outcome": item.outcome,
-        "iou": item.iou, "best_match": near, "cause": item.cause,
-    }  # fmt: skip
+        "image": item.image,
+        "concept": item.concept,
+        "score": item.score,
+        "box": item.box,
+        "outcome": item.outcome,
+        "iou": item.iou,
+        "best_match": near,
+        "cause": item.cause,
+    }
 
 
 @kinds
@@ -37,7 +44,9 @@ def test_thresholds_are_the_lowest_cuts_with_the_fewest_errors(kind, data):
     for concept, threshold in zip(case.concepts, evaluation.thresholds, strict=True):
         value, source = expected[concept]
         assert (threshold.value, threshold.source) == (value, source)
-        assert (threshold.tp, threshold.fp, threshold.fn) == plain.confusion(case, "validation", concept, value)
+        assert (threshold.tp, threshold.fp, threshold.fn) == plain.confusion(
+            case, "validation", concept, value
+        )
         assert threshold.errors == threshold.fp + threshold.fn
         assert threshold.annotations == len(plain.answerable(case, "validation", concept))
 
@@ -47,7 +56,9 @@ def test_a_cut_between_neighbouring_floats_includes_the_upper_alone(cuts):
     scores = sorted({one for cut in cuts for one in (cut, math.nextafter(cut, 2))}, reverse=True)
     for included in range(1, len(scores) + 1):
         value = threshold_including(np.array(scores), included)
-        assert [score >= value for score in scores] == [place < included for place in range(len(scores))]
+        assert [score >= value for score in scores] == [
+            place < included for place in range(len(scores))
+        ]
 
 
 @kinds
@@ -58,7 +69,11 @@ def test_each_prediction_answers_the_same_annotation(kind, data):
     for row, p in enumerate(evaluation.predictions.order.tolist()):
         partner = case.matched.get(p, case.absorbed.get(p, -1))
         assert evaluation.partner[row] == partner
-    answers = {a: int(evaluation.predictions.order[row]) for a, row in enumerate(evaluation.answer) if row >= 0}
+    answers = {
+        a: int(evaluation.predictions.order[row])
+        for a, row in enumerate(evaluation.answer)
+        if row >= 0
+    }
     assert answers == {a: p for p, a in case.matched.items()}
 
 
@@ -80,7 +95,10 @@ def test_every_value_in_the_equally_good_range_makes_as_few_errors(kind, data):
 def test_tabs_hold_the_same_items_in_the_same_order(kind, tab, data):
     case = plain.understand(data.draw(cases(kind)))
     evaluation = evaluated(case)
-    at = {concept: data.draw(SCORE) if data.draw(st.booleans()) else value for concept, (value, _) in plain.thresholds(case).items()}
+    at = {
+        concept: data.draw(SCORE) if data.draw(st.booleans()) else value
+        for concept, (value, _) in plain.thresholds(case).items()
+    }
     split = data.draw(st.sampled_from(SPLITS))
     concept = data.draw(st.sampled_from([None, *case.concepts]))
     reverse = data.draw(st.booleans())
@@ -106,10 +124,18 @@ def test_the_threshold_position_is_the_first_item_under_it(kind, data):
     at = dict.fromkeys(case.concepts, value)
     place = None if concept is None else case.concepts.index(concept)
     selection = TabSelection(evaluation, "all", 1, place, np.full(len(case.concepts), value))
-    scores = [case.predictions[row]["score"] for row in plain.tab(case, "all", "validation", concept, at)]
-    assert selection.threshold_position == next((place for place, score in enumerate(scores) if score < value), len(scores))
-    backwards = TabSelection(evaluation, "all", 1, place, np.full(len(case.concepts), value), reverse=True)
-    assert backwards.threshold_position == next((place for place, score in enumerate(scores[::-1]) if score >= value), len(scores))
+    scores = [
+        case.predictions[row]["score"] for row in plain.tab(case, "all", "validation", concept, at)
+    ]
+    assert selection.threshold_position == next(
+        (place for place, score in enumerate(scores) if score < value), len(scores)
+    )
+    backwards = TabSelection(
+        evaluation, "all", 1, place, np.full(len(case.concepts), value), reverse=True
+    )
+    assert backwards.threshold_position == next(
+        (place for place, score in enumerate(scores[::-1]) if score >= value), len(scores)
+    )
 
 
 @kinds
@@ -122,7 +148,9 @@ def test_counts_and_invariants_hold_at_every_threshold(kind, data):
     for place, split in enumerate(SPLITS):
         counts = count_outcomes(evaluation, place, values)
         for number, concept in enumerate(case.concepts):
-            sizes = {tab: TabSelection(evaluation, tab, place, number, values).total for tab in TABS}
+            sizes = {
+                tab: TabSelection(evaluation, tab, place, number, values).total for tab in TABS
+            }
             tp, fp, fn = plain.confusion(case, split, concept, at[concept])
             assert (counts.tp[number], counts.fp[number], counts.fn[number]) == (tp, fp, fn)
             assert (sizes["matched"], sizes["missing"], sizes["extra"]) == (tp, fp, fn)
@@ -158,10 +186,27 @@ def test_a_lower_score_never_takes_an_annotation_from_a_higher_one(data):
     cut = data.draw(SCORE)
     full = plain.understand(case)
     fewer = [one for one in case.predictions if one["score"] >= cut]
-    alone = evaluated(plain.Case("detection", case.concepts, case.images, case.annotations, fewer, case.iou))
-    matched = {(case.predictions[p]["image"], case.predictions[p]["concept"], case.predictions[p]["score"], a)
-               for p, a in full.matched.items() if case.predictions[p]["score"] >= cut}  # fmt: skip
+    alone = evaluated(
+        plain.Case("detection", case.concepts, case.images, case.annotations, fewer, case.iou)
+    )
+    matched = {
+        (
+            case.predictions[p]["image"],
+            case.predictions[p]["concept"],
+            case.predictions[p]["score"],
+            a,
+        )
+        for p, a in full.matched.items()
+        if case.predictions[p]["score"] >= cut
+    }
     rows = np.flatnonzero(alone.answer >= 0)
-    found = {(alone.images.path[alone.predictions.image[p]], alone.concepts[alone.predictions.concept[p]], alone.predictions.score[p], a)
-             for a, p in zip(rows.tolist(), alone.answer[rows].tolist(), strict=True)}  # fmt: skip
+    found = {
+        (
+            alone.images.path[alone.predictions.image[p]],
+            alone.concepts[alone.predictions.concept[p]],
+            alone.predictions.score[p],
+            a,
+        )
+        for a, p in zip(rows.tolist(), alone.answer[rows].tolist(), strict=True)
+    }
     assert found == matched

@@ -11,10 +11,22 @@ from pycocotools.cocoeval import COCOeval
 pytestmark = pytest.mark.shared
 
 MODELS = ["nanodet", "yolov3-tiny", "mb3-centernet"]
-GOLDEN = ("golden/coco_val2014_100/instances_val2014_100.json", "golden/coco_val2014_100/instances_val2014_fakebbox100_results.json")
+GOLDEN = (
+    "golden/coco_val2014_100/instances_val2014_100.json",
+    "golden/coco_val2014_100/instances_val2014_fakebbox100_results.json",
+)
 CASES = [
-    *[("coco256/annotations/instances.json", f"coco256/predictions/{model}/coco_results.json") for model in MODELS],
-    *[("coco256/annotations/instances_plus_crowd.json", f"coco256/predictions/{model}/coco_results.json") for model in MODELS],
+    *[
+        ("coco256/annotations/instances.json", f"coco256/predictions/{model}/coco_results.json")
+        for model in MODELS
+    ],
+    *[
+        (
+            "coco256/annotations/instances_plus_crowd.json",
+            f"coco256/predictions/{model}/coco_results.json",
+        )
+        for model in MODELS
+    ],
     GOLDEN,
 ]
 
@@ -34,18 +46,24 @@ def judged(annotations, results):
     for image in judge.evalImgs:
         if image is None:
             continue
-        for identity, match, ignored in zip(image["dtIds"], image["dtMatches"][0], image["dtIgnore"][0], strict=True):
+        for identity, match, ignored in zip(
+            image["dtIds"], image["dtMatches"][0], image["dtIgnore"][0], strict=True
+        ):
             outcome[identity - 1] = "ignored" if ignored else int(match) or None
     return outcome
 
 
 @pytest.mark.parametrize(("annotations", "results"), CASES)
-def test_every_prediction_has_the_outcome_pycocotools_gives_it(shared, workspace, annotations, results):
+def test_every_prediction_has_the_outcome_pycocotools_gives_it(
+    shared, workspace, annotations, results
+):
     workspace.view("v", "detection").add(shared / annotations)
     version = workspace.view("v").start("m")
     version.add_predictions(shared / results)
     evaluation = version.evaluation
-    identities = [note["id"] for note in json.loads((shared / annotations).read_text())["annotations"]]
+    identities = [
+        note["id"] for note in json.loads((shared / annotations).read_text())["annotations"]
+    ]
     ours = {}
     for row, order in enumerate(evaluation.predictions.order.tolist()):
         partner = int(evaluation.partner[row])

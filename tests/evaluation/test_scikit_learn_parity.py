@@ -27,20 +27,43 @@ def test_flowers(shared, workspace, split, predictions):
     concepts = [figures.concept for figures in metrics.concepts]
     truth, argmax, decided = [], [], []
     for row in labels:
-        best = max(concepts, key=lambda name, row=row: (float(scores[row["image"]][f"p_{name}"]), -concepts.index(name)))
+        best = max(
+            concepts,
+            key=lambda name, row=row: (
+                float(scores[row["image"]][f"p_{name}"]),
+                -concepts.index(name),
+            ),
+        )
         truth.append(row["label"])
         argmax.append(best)
-        decided.append(best if float(scores[row["image"]][f"p_{best}"]) >= version.thresholds[best].value else "none")
+        decided.append(
+            best
+            if float(scores[row["image"]][f"p_{best}"]) >= version.thresholds[best].value
+            else "none"
+        )
     assert metrics.overall.accuracy == pytest.approx(accuracy_score(truth, decided), abs=1e-12)
-    assert metrics.overall.argmax_accuracy == pytest.approx(accuracy_score(truth, argmax), abs=1e-12)
-    precision, recall, f1, support = precision_recall_fscore_support(truth, decided, labels=concepts, zero_division=np.nan)
+    assert metrics.overall.argmax_accuracy == pytest.approx(
+        accuracy_score(truth, argmax), abs=1e-12
+    )
+    precision, recall, f1, support = precision_recall_fscore_support(
+        truth, decided, labels=concepts, zero_division=np.nan
+    )
     for place, figures in enumerate(metrics.concepts):
-        assert (figures.precision, figures.recall, figures.f1) == pytest.approx((precision[place], recall[place], f1[place]), abs=1e-12)
+        assert (figures.precision, figures.recall, figures.f1) == pytest.approx(
+            (precision[place], recall[place], f1[place]), abs=1e-12
+        )
         assert figures.tp + figures.fn == support[place]
     assert metrics.overall.macro_f1 == pytest.approx(f1.mean(), abs=1e-12)
 
 
-@pytest.mark.parametrize("predictions", ["pred_v0_max_score_yolov3-tiny", "pred_v1_efficientnet_lr_oof", "pred_v2_max_score_mb3-centernet"])
+@pytest.mark.parametrize(
+    "predictions",
+    [
+        "pred_v0_max_score_yolov3-tiny",
+        "pred_v1_efficientnet_lr_oof",
+        "pred_v2_max_score_mb3-centernet",
+    ],
+)
 def test_tags_of_coco256(shared, workspace, predictions):
     folder = shared / "coco256" / "multilabel"
     view, _ = workspace.add("tags", folder / "labels_onehot.csv")
@@ -48,10 +71,16 @@ def test_tags_of_coco256(shared, workspace, predictions):
     version.add_predictions(folder / f"{predictions}.csv")
     metrics = version.metrics("validation")
     concepts = [figures.concept for figures in metrics.concepts]
-    truth = np.array([[int(row[name]) for name in concepts] for row in table(folder / "labels_onehot.csv")])
-    scores = np.array([[float(row[name]) for name in concepts] for row in table(folder / f"{predictions}.csv")])
+    truth = np.array(
+        [[int(row[name]) for name in concepts] for row in table(folder / "labels_onehot.csv")]
+    )
+    scores = np.array(
+        [[float(row[name]) for name in concepts] for row in table(folder / f"{predictions}.csv")]
+    )
     decided = (scores >= [version.thresholds[name].value for name in concepts]).astype(int)
-    assert metrics.overall.micro_f1 == pytest.approx(f1_score(truth, decided, average="micro"), abs=1e-12)
+    assert metrics.overall.micro_f1 == pytest.approx(
+        f1_score(truth, decided, average="micro"), abs=1e-12
+    )
     precision, recall, _, _ = precision_recall_fscore_support(truth, decided, zero_division=np.nan)
     for place, figures in enumerate(metrics.concepts):
         ours = (figures.precision if figures.precision is not None else np.nan, figures.recall)

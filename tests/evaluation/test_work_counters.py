@@ -1,4 +1,5 @@
-"""How much work is done, counted and not timed: a page costs a page, whatever the size of the gallery."""
+"""How much work is done, counted and not timed: a page costs a page, whatever the size of the
+gallery."""
 
 from dataclasses import replace
 
@@ -30,11 +31,14 @@ class Counting:
 
 
 def counted(predictions):
-    """An evaluation of so many predictions over 12 concepts whose columns count, and what they count."""
+    """An evaluation of so many predictions over 12 concepts whose columns count, and what they
+    count."""
     made = make(Size(predictions // 60, 12, predictions // 8, predictions))
     evaluation, reads = precompute(columns_of(made)), []
     table = evaluation.predictions
-    watched = table.replace(**{name: Counting(getattr(table, name), reads) for name in ("score", "image", "order")})
+    watched = table.replace(
+        **{name: Counting(getattr(table, name), reads) for name in ("score", "image", "order")}
+    )
     return replace(evaluation, predictions=watched), reads
 
 

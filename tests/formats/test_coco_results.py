@@ -1,4 +1,5 @@
-"""The plain reader of COCO results and the JSON library read the same, and what is not plain is left to the library."""
+"""The plain reader of COCO results and the JSON library read the same, and what is not plain is
+left to the library."""
 
 import json
 
@@ -12,15 +13,24 @@ from pellucid.core.errors import PellucidError
 from pellucid.formats.readers import coco_results
 
 NUMBER = st.one_of(
-    st.floats(-1e6, 1e6), st.floats(allow_nan=False, allow_infinity=False), st.integers(-(10**17), 10**17), st.decimals(-1000, 1000, places=9).map(float),
-)  # fmt: skip
+    st.floats(-1e6, 1e6),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.integers(-(10**17), 10**17),
+    st.decimals(-1000, 1000, places=9).map(float),
+)
 RECORD = st.fixed_dictionaries(
     {
-        "image_id": st.integers(-(10**12), 10**12), "category_id": st.integers(0, 90), "score": NUMBER,
+        "image_id": st.integers(-(10**12), 10**12),
+        "category_id": st.integers(0, 90),
+        "score": NUMBER,
         "bbox": st.tuples(NUMBER, NUMBER, NUMBER, NUMBER),
     },
-    optional={"id": st.integers(), "note": st.text("abc {}[],:", max_size=8), "segmentation": st.dictionaries(st.sampled_from("ab"), st.lists(st.booleans()))},
-)  # fmt: skip
+    optional={
+        "id": st.integers(),
+        "note": st.text("abc {}[],:", max_size=8),
+        "segmentation": st.dictionaries(st.sampled_from("ab"), st.lists(st.booleans())),
+    },
+)
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +40,9 @@ def built():
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(records=st.lists(RECORD, max_size=12), indent=st.sampled_from([None, 1]), shuffled=st.randoms())
+@given(
+    records=st.lists(RECORD, max_size=12), indent=st.sampled_from([None, 1]), shuffled=st.randoms()
+)
 def test_the_same_columns(records, indent, shuffled, tmp_path):
     written = [dict(shuffled.sample(list(record.items()), len(record))) for record in records]
     file = tmp_path / "results.json"
@@ -41,11 +53,18 @@ def test_the_same_columns(records, indent, shuffled, tmp_path):
     assert columns["image"].tolist() == [record["image_id"] for record in records]
     assert columns["concept"].tolist() == [record["category_id"] for record in records]
     assert columns["score"].tolist() == [float(record["score"]) for record in records]
-    assert columns["box"].tolist() == [[float(side) for side in record["bbox"]] for record in records]
+    assert columns["box"].tolist() == [
+        [float(side) for side in record["bbox"]] for record in records
+    ]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(digits=st.integers(0, 10**19 - 1), places=st.integers(0, 40), exponent=st.integers(-330, 300), minus=st.booleans())
+@given(
+    digits=st.integers(0, 10**19 - 1),
+    places=st.integers(0, 40),
+    exponent=st.integers(-330, 300),
+    minus=st.booleans(),
+)
 def test_numbers_are_rounded_as_python_rounds_them(digits, places, exponent, minus, tmp_path):
     text = f"{digits:041d}".lstrip("0") or "0"
     text = text.rjust(places + 1, "0")
@@ -54,7 +73,10 @@ def test_numbers_are_rounded_as_python_rounds_them(digits, places, exponent, min
         signed = "-" + number if minus else number
         if abs(float(signed)) < float("inf"):
             file = tmp_path / "one.json"
-            file.write_text(f'[{{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, {signed}], "score": {signed}}}]')
+            file.write_text(
+                f'[{{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, {signed}], "score": '
+                f"{signed}}}]"
+            )
             columns, _ = coco_results.read_columns_native(file)
             assert columns["score"].tolist() == [float(signed)]
             assert np.signbit(columns["score"][0]) == minus
@@ -81,9 +103,13 @@ PLAIN = {"image_id": 1, "category_id": 2, "bbox": [1, 2, 3, 4], "score": 0.5}
         json.dumps([PLAIN]).replace("1", "01", 1),
         json.dumps([PLAIN, PLAIN]).replace("}, {", "} {"),
         json.dumps([PLAIN])[:-2] + ', "score": 0.7}]',
-        "[,]", "[", "[1]", "[{}]", "\ufeff" + json.dumps([PLAIN]),
+        "[,]",
+        "[",
+        "[1]",
+        "[{}]",
+        "\ufeff" + json.dumps([PLAIN]),
     ],
-)  # fmt: skip
+)
 def test_what_is_not_plain_is_left_to_the_library(text, tmp_path):
     file = tmp_path / "odd.json"
     file.write_text(text)
@@ -111,7 +137,10 @@ def test_damaged_files_never_do_more_than_fail(data, tmp_path):
 
 def test_parts_and_halves_of_a_large_file_are_put_together(tmp_path, monkeypatch):
     monkeypatch.setattr(coco_results, "PART", 1 << 10)
-    records = [{**PLAIN, "image_id": row, "score": row / 1000, "note": "},{" if row % 3 else "x"} for row in range(1_000)]
+    records = [
+        {**PLAIN, "image_id": row, "score": row / 1000, "note": "},{" if row % 3 else "x"}
+        for row in range(1_000)
+    ]
     file = tmp_path / "results.json"
     file.write_text(json.dumps(records))
     found = coco_results.read_columns_native(file)
@@ -119,7 +148,9 @@ def test_parts_and_halves_of_a_large_file_are_put_together(tmp_path, monkeypatch
     plain.write_text(json.dumps([PLAIN | {"image_id": row} for row in range(1_000)]))
     assert coco_results.read_columns_native(plain)[0]["image"].tolist() == list(range(1_000))
     assert coco_results.read_results(file).score.tolist() == [row / 1000 for row in range(1_000)]
-    assert found is None or found[0]["image"].tolist() == list(range(1_000))  # a string that looks like an end may mislead; it is noticed
+    assert found is None or found[0]["image"].tolist() == list(
+        range(1_000)
+    )  # a string that looks like an end may mislead; it is noticed
 
 
 def test_a_file_that_ends_with_a_whole_part(tmp_path, monkeypatch):

@@ -1,4 +1,5 @@
-"""Real and made sets in every format: one set in eight of them reads to the same columns, and what is not read says what to do."""
+"""Real and made sets in every format: one set in eight of them reads to the same columns, and
+what is not read says what to do."""
 
 import json
 import re
@@ -12,31 +13,52 @@ from pellucid.core.errors import PellucidError
 from pellucid.formats.registry import ANNOTATION_FORMATS, read_annotations
 
 VOC100 = {
-    "coco_format_v1": "coco", "coco_format_v2": "coco", "cvat_format": "cvat", "imagenet_format": "voc", "labelme_format": "labelme",
-    "openimages_format": "open-images", "pascalvoc_format": "voc", "yolo_format": "darknet",
-}  # fmt: skip
+    "coco_format_v1": "coco",
+    "coco_format_v2": "coco",
+    "cvat_format": "cvat",
+    "imagenet_format": "voc",
+    "labelme_format": "labelme",
+    "openimages_format": "open-images",
+    "pascalvoc_format": "voc",
+    "yolo_format": "darknet",
+}
 ROUNDED = {"openimages_format": 0.51, "yolo_format": 0.01}
 """Pixels by which a format's own rounding moves a side: fractions with few digits."""
 
 
 def boxes(found, width_height):
     """Every box in pixels, by image and concept, sorted."""
-    scale = np.array([[*width_height[str(path)], *width_height[str(path)]] for path in found.images.path], float)
+    scale = np.array(
+        [[*width_height[str(path)], *width_height[str(path)]] for path in found.images.path], float
+    )
     table = found.annotations
     box = table.box * scale[table.image] if found.unit == "fractions" else table.box
-    names = [(str(found.images.path[image]), found.concepts[concept]) for image, concept in zip(table.image, table.concept, strict=True)]
-    order = sorted(range(len(names)), key=lambda row: (names[row], [round(side) for side in box[row].tolist()]))
+    names = [
+        (str(found.images.path[image]), found.concepts[concept])
+        for image, concept in zip(table.image, table.concept, strict=True)
+    ]
+    order = sorted(
+        range(len(names)), key=lambda row: (names[row], [round(side) for side in box[row].tolist()])
+    )
     return [names[row] for row in order], box[order]
 
 
 @pytest.mark.shared
 @pytest.mark.parametrize("folder", VOC100)
 def test_one_set_in_eight_formats_is_the_same_set(shared, folder):
-    """Named differences: VOC's pixels are numbered from 1 and include the last, so its boxes begin a pixel earlier and are one larger;
-    Open Images and YOLO round fractions; difficult objects are ignored regions in Pascal VOC alone."""
+    """Named differences: VOC's pixels are numbered from 1 and include the last, so its boxes
+    begin a pixel earlier and are one larger; Open Images and YOLO round fractions; difficult
+    objects are ignored regions in Pascal VOC alone."""
     root = shared / "golden/voc100_formats"
-    expected = read_annotations(root / "gts/coco_format_v1/instances_default.json", None, None, None)
-    extents = {str(path): size for path, *size in zip(expected.images.path, expected.images.width, expected.images.height, strict=True)}
+    expected = read_annotations(
+        root / "gts/coco_format_v1/instances_default.json", None, None, None
+    )
+    extents = {
+        str(path): size
+        for path, *size in zip(
+            expected.images.path, expected.images.width, expected.images.height, strict=True
+        )
+    }
     found = read_annotations(root / "gts" / folder, None, None, str(root / "images"))
     assert found.kind == "detection"
     assert sorted(path.rsplit("/")[-1] for path in found.images.path) == sorted(extents)
@@ -52,27 +74,59 @@ def test_one_set_in_eight_formats_is_the_same_set(shared, folder):
 
 
 READ = {
-    "align_celeba_dataset": ("celeba", 2), "celeba_dataset": ("celeba", 2), "coco_dataset/coco": ("coco", 2),
-    "coco_dataset/coco_labels": ("coco", 2), "coco_dataset/coco_roboflow": ("coco", 2), "cvat_dataset/for_images/export_task": ("cvat", 2),
-    "datumaro_dataset": ("datumaro", 4), "dota_dataset": ("dota", 3), "imagenet_txt_dataset/basic": ("picture-list", 4),
-    "kaggle_dataset/image_csv/ann.csv": ("table", 5), "kaggle_dataset/image_csv_det/ann.csv": ("table", 3),
-    "kaggle_dataset/image_csv_det/ann2.csv": ("table", 3), "kaggle_dataset/image_csv_multi_label/ann.csv": ("table", 6),
-    "kaggle_dataset/image_txt/ann.txt": ("picture-list", 5), "kaggle_dataset/relaxed_coco": ("coco", 2), "kaggle_dataset/relaxed_voc1": ("voc", 1),
-    "labelme_dataset": ("labelme", 1), "open_images_dataset/v6": ("open-images", 4), "roboflow_dataset/createml": ("createml", 3),
-    "roboflow_dataset/voc": ("voc", 3), "roboflow_dataset/yolo": ("yolo", 3), "roboflow_dataset/yolo_obb": ("dota", 3),
-    "roboflow_dataset/multiclass/train/_classes.csv": ("table", 2), "voc_dataset/voc_dataset1": ("voc", 1), "voc_dataset/voc_dataset3": ("voc", 1),
-    "vott_csv_dataset/dataset/train-export.csv": ("table", 2), "vott_json_dataset/dataset": ("vott", 3), "widerface_dataset": ("wider-face", 3),
-    "yolo_dataset/strict": ("darknet", 1), "yolo_dataset/labels": ("darknet", 2),
-}  # fmt: skip
+    "align_celeba_dataset": ("celeba", 2),
+    "celeba_dataset": ("celeba", 2),
+    "coco_dataset/coco": ("coco", 2),
+    "coco_dataset/coco_labels": ("coco", 2),
+    "coco_dataset/coco_roboflow": ("coco", 2),
+    "cvat_dataset/for_images/export_task": ("cvat", 2),
+    "datumaro_dataset": ("datumaro", 4),
+    "dota_dataset": ("dota", 3),
+    "imagenet_txt_dataset/basic": ("picture-list", 4),
+    "kaggle_dataset/image_csv/ann.csv": ("table", 5),
+    "kaggle_dataset/image_csv_det/ann.csv": ("table", 3),
+    "kaggle_dataset/image_csv_det/ann2.csv": ("table", 3),
+    "kaggle_dataset/image_csv_multi_label/ann.csv": ("table", 6),
+    "kaggle_dataset/image_txt/ann.txt": ("picture-list", 5),
+    "kaggle_dataset/relaxed_coco": ("coco", 2),
+    "kaggle_dataset/relaxed_voc1": ("voc", 1),
+    "labelme_dataset": ("labelme", 1),
+    "open_images_dataset/v6": ("open-images", 4),
+    "roboflow_dataset/createml": ("createml", 3),
+    "roboflow_dataset/voc": ("voc", 3),
+    "roboflow_dataset/yolo": ("yolo", 3),
+    "roboflow_dataset/yolo_obb": ("dota", 3),
+    "roboflow_dataset/multiclass/train/_classes.csv": ("table", 2),
+    "voc_dataset/voc_dataset1": ("voc", 1),
+    "voc_dataset/voc_dataset3": ("voc", 1),
+    "vott_csv_dataset/dataset/train-export.csv": ("table", 2),
+    "vott_json_dataset/dataset": ("vott", 3),
+    "widerface_dataset": ("wider-face", 3),
+    "yolo_dataset/strict": ("darknet", 1),
+    "yolo_dataset/labels": ("darknet", 2),
+}
 REFUSED = {
-    "cifar10_dataset": "pickle", "cifar100_dataset": "pickle", "mnist_dataset": "IDX", "mnist_csv_dataset": "pixels", "mot_dataset": "MOT",
-    "icdar_dataset/text_localization": "ICDAR", "icdar_dataset/word_recognition": "ICDAR", "lfw_dataset": "LFW", "image_dir_dataset": "pictures alone",
-    "segment_anything_dataset": "Segment Anything", "tf_detection_api_dataset": "TFRecord", "cvat_dataset/for_video": "CVAT for video",
-    "coco_dataset/coco_captions": "captions", "coco_dataset/coco_panoptic": "panoptic", "kaggle_dataset/relaxed_yolo": "without names",
-    "kaggle_dataset/image_mask_with_labelmap": "masks", "celeba_dataset/dataset_with_meta_file": "CelebA without attributes",
-    "kaggle_dataset/image_csv": "several files", "kaggle_dataset/image_csv_det/ann3.csv": "left, top, right, bottom",
+    "cifar10_dataset": "pickle",
+    "cifar100_dataset": "pickle",
+    "mnist_dataset": "IDX",
+    "mnist_csv_dataset": "pixels",
+    "mot_dataset": "MOT",
+    "icdar_dataset/text_localization": "ICDAR",
+    "icdar_dataset/word_recognition": "ICDAR",
+    "lfw_dataset": "LFW",
+    "image_dir_dataset": "pictures alone",
+    "segment_anything_dataset": "Segment Anything",
+    "tf_detection_api_dataset": "TFRecord",
+    "cvat_dataset/for_video": "CVAT for video",
+    "coco_dataset/coco_captions": "captions",
+    "coco_dataset/coco_panoptic": "panoptic",
+    "kaggle_dataset/relaxed_yolo": "without names",
+    "kaggle_dataset/image_mask_with_labelmap": "masks",
+    "celeba_dataset/dataset_with_meta_file": "CelebA without attributes",
+    "kaggle_dataset/image_csv": "several files",
+    "kaggle_dataset/image_csv_det/ann3.csv": "left, top, right, bottom",
     "imagenet_dataset": "concept/image",
-}  # fmt: skip
+}
 
 
 @pytest.mark.shared
@@ -90,77 +144,179 @@ def test_sets_that_other_tools_wrote(shared, place):
 def test_what_is_not_read_is_refused_by_name_with_what_to_do(shared, place):
     with pytest.raises(PellucidError, match=REFUSED[place]) as refusal:
         read_annotations(shared / "formats_datumaro" / place, None, None, None)
-    assert re.search(r"(Write|Give|Export|Put|Add|Name|Move|Unpack|pickle)", str(refusal.value)), refusal.value
+    assert re.search(r"(Write|Give|Export|Put|Add|Name|Move|Unpack|pickle)", str(refusal.value)), (
+        refusal.value
+    )
 
 
 def facts(found):
     """What a source says, in plain words."""
     table = found.annotations
     rows = [
-        (str(found.images.path[image]), found.concepts[concept], None if table.box is None else [round(side, 6) for side in table.box[row].tolist()],
-         bool(table.ignore[row]), bool(table.positive[row]))
+        (
+            str(found.images.path[image]),
+            found.concepts[concept],
+            None if table.box is None else [round(side, 6) for side in table.box[row].tolist()],
+            bool(table.ignore[row]),
+            bool(table.positive[row]),
+        )
         for row, (image, concept) in enumerate(zip(table.image, table.concept, strict=True))
-    ]  # fmt: skip
+    ]
     return found.kind, rows
 
 
 def read_text(tmp_path, name, text, kind=None, pictures=None):
-    return read_annotations(toys.write(tmp_path / name, text if isinstance(text, str) else json.dumps(text)), None, kind, pictures)
+    return read_annotations(
+        toys.write(tmp_path / name, text if isinstance(text, str) else json.dumps(text)),
+        None,
+        kind,
+        pictures,
+    )
 
 
 def test_lvis(tmp_path):
-    found = read_text(tmp_path, "lvis.json", {
-        "images": [{"id": 1, "coco_url": "http://x/val/1.jpg", "width": 10, "height": 20, "neg_category_ids": [2], "not_exhaustive_category_ids": [3]}],
-        "categories": [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}, {"id": 3, "name": "c"}, {"id": 4, "name": "d"}],
-        "annotations": [{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "area": 9}],
-    })  # fmt: skip
+    found = read_text(
+        tmp_path,
+        "lvis.json",
+        {
+            "images": [
+                {
+                    "id": 1,
+                    "coco_url": "http://x/val/1.jpg",
+                    "width": 10,
+                    "height": 20,
+                    "neg_category_ids": [2],
+                    "not_exhaustive_category_ids": [3],
+                }
+            ],
+            "categories": [
+                {"id": 1, "name": "a"},
+                {"id": 2, "name": "b"},
+                {"id": 3, "name": "c"},
+                {"id": 4, "name": "d"},
+            ],
+            "annotations": [{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "area": 9}],
+        },
+    )
     assert facts(found)[1] == [
-        ("1.jpg", "a", [1, 2, 3, 4], False, True), ("1.jpg", "b", [0, 0, 0, 0], False, False), ("1.jpg", "c", [0, 0, 10, 20], True, True),
-    ]  # fmt: skip
+        ("1.jpg", "a", [1, 2, 3, 4], False, True),
+        ("1.jpg", "b", [0, 0, 0, 0], False, False),
+        ("1.jpg", "c", [0, 0, 10, 20], True, True),
+    ]
 
 
 def test_what_nobody_looked_for_in_lvis_is_no_error(tmp_path, workspace):
-    source = toys.write(tmp_path / "lvis.json", json.dumps({
-        "images": [{"id": 1, "file_name": "1.jpg", "width": 100, "height": 100, "neg_category_ids": [2], "not_exhaustive_category_ids": [3]}],
-        "categories": [{"id": number, "name": name} for number, name in enumerate("abcd", 1)],
-        "annotations": [{"image_id": 1, "category_id": 1, "bbox": [10, 10, 10, 10], "area": 100}],
-    }))  # fmt: skip
+    source = toys.write(
+        tmp_path / "lvis.json",
+        json.dumps(
+            {
+                "images": [
+                    {
+                        "id": 1,
+                        "file_name": "1.jpg",
+                        "width": 100,
+                        "height": 100,
+                        "neg_category_ids": [2],
+                        "not_exhaustive_category_ids": [3],
+                    }
+                ],
+                "categories": [
+                    {"id": number, "name": name} for number, name in enumerate("abcd", 1)
+                ],
+                "annotations": [
+                    {"image_id": 1, "category_id": 1, "bbox": [10, 10, 10, 10], "area": 100}
+                ],
+            }
+        ),
+    )
     view, _ = workspace.add("v", source)
     version = view.start("m")
-    version.add_predictions({"image": ["1.jpg"] * 5, "concept": ["a", "a", "b", "c", "d"], "score": [0.9, 0.8, 0.7, 0.6, 0.5],
-                             "x": [10, 50, 50, 50, 50], "y": [10, 50, 50, 50, 50], "width": [10] * 5, "height": [10] * 5})  # fmt: skip
+    version.add_predictions(
+        {
+            "image": ["1.jpg"] * 5,
+            "concept": ["a", "a", "b", "c", "d"],
+            "score": [0.9, 0.8, 0.7, 0.6, 0.5],
+            "x": [10, 50, 50, 50, 50],
+            "y": [10, 50, 50, 50, 50],
+            "width": [10] * 5,
+            "height": [10] * 5,
+        }
+    )
     assert [(item.concept, item.outcome) for item in version.gallery("all", threshold=0)] == [
-        ("a", "matched"), ("a", "missing"), ("b", "missing"), ("c", "ignored"), ("d", "ignored"),
-    ]  # fmt: skip
+        ("a", "matched"),
+        ("a", "missing"),
+        ("b", "missing"),
+        ("c", "ignored"),
+        ("d", "ignored"),
+    ]
     assert len(version.gallery("extra")) == 0
 
 
 def test_label_studio(tmp_path):
-    region = {"x": 10, "y": 20, "width": 30, "height": 40, "rotation": 0, "rectanglelabels": ["dent"]}
-    task = {"id": 1, "data": {"image": "/data/upload/1/0a1b2c3d-line%201.jpg"}, "annotations": [
-        {"was_cancelled": True, "result": []},
-        {"result": [{"type": "rectanglelabels", "value": region, "original_width": 200, "original_height": 100},
-                    {"type": "choices", "value": {"choices": ["night"]}}]},
-    ]}  # fmt: skip
+    region = {
+        "x": 10,
+        "y": 20,
+        "width": 30,
+        "height": 40,
+        "rotation": 0,
+        "rectanglelabels": ["dent"],
+    }
+    task = {
+        "id": 1,
+        "data": {"image": "/data/upload/1/0a1b2c3d-line%201.jpg"},
+        "annotations": [
+            {"was_cancelled": True, "result": []},
+            {
+                "result": [
+                    {
+                        "type": "rectanglelabels",
+                        "value": region,
+                        "original_width": 200,
+                        "original_height": 100,
+                    },
+                    {"type": "choices", "value": {"choices": ["night"]}},
+                ]
+            },
+        ],
+    }
     kind, rows = facts(read_text(tmp_path, "full.json", [task]))
     assert (kind, rows) == ("detection", [("line 1.jpg", "dent", [20, 20, 60, 40], False, True)])
-    short = [{"image": "a.jpg", "id": 1, "annotator": 1, "label": [{**region, "original_width": 200, "original_height": 100}]},
-             {"image": "b.jpg", "id": 2, "annotator": 1, "choice": "night"}]  # fmt: skip
-    assert facts(read_text(tmp_path, "min.json", short))[1] == [("a.jpg", "dent", [20, 20, 60, 40], False, True)]
-    assert facts(read_text(tmp_path, "min.json", short, "classification"))[1] == [("b.jpg", "night", None, False, True)]
+    short = [
+        {
+            "image": "a.jpg",
+            "id": 1,
+            "annotator": 1,
+            "label": [{**region, "original_width": 200, "original_height": 100}],
+        },
+        {"image": "b.jpg", "id": 2, "annotator": 1, "choice": "night"},
+    ]
+    assert facts(read_text(tmp_path, "min.json", short))[1] == [
+        ("a.jpg", "dent", [20, 20, 60, 40], False, True)
+    ]
+    assert facts(read_text(tmp_path, "min.json", short, "classification"))[1] == [
+        ("b.jpg", "night", None, False, True)
+    ]
 
 
 def test_kitti_dont_care_is_ignored_for_every_concept(tmp_path):
     line = "{} 0 0 0 {} 1 1 1 0 0 0 0"
     toys.write(
         tmp_path / "label_2/000001.txt",
-        "\n".join([line.format("Car", "10 20 30 40"), line.format("DontCare", "0 0 5 5"), line.format("Van", "1 1 9 9")]),
+        "\n".join(
+            [
+                line.format("Car", "10 20 30 40"),
+                line.format("DontCare", "0 0 5 5"),
+                line.format("Van", "1 1 9 9"),
+            ]
+        ),
     )
     _, rows = facts(read_annotations(tmp_path / "label_2", None, None, None))
     assert rows == [
-        ("000001.png", "Car", [10, 20, 20, 20], False, True), ("000001.png", "Van", [1, 1, 8, 8], False, True),
-        ("000001.png", "Car", [0, 0, 5, 5], True, True), ("000001.png", "Van", [0, 0, 5, 5], True, True),
-    ]  # fmt: skip
+        ("000001.png", "Car", [10, 20, 20, 20], False, True),
+        ("000001.png", "Van", [1, 1, 8, 8], False, True),
+        ("000001.png", "Car", [0, 0, 5, 5], True, True),
+        ("000001.png", "Van", [0, 0, 5, 5], True, True),
+    ]
 
 
 def test_voc_decides_for_the_whole_set_from_which_pixel_it_counts(tmp_path):
@@ -185,23 +341,52 @@ def test_voc_decides_for_the_whole_set_from_which_pixel_it_counts(tmp_path):
 
 @pytest.mark.parametrize("name", ["bomb", "outside"])
 def test_xml_that_would_reach_further_is_refused(tmp_path, name):
-    entity = {"bomb": '<!ENTITY a "1234567890"><!ENTITY b "&a;&a;&a;">', "outside": '<!ENTITY b SYSTEM "file:///etc/passwd">'}[name]
+    entity = {
+        "bomb": '<!ENTITY a "1234567890"><!ENTITY b "&a;&a;&a;">',
+        "outside": '<!ENTITY b SYSTEM "file:///etc/passwd">',
+    }[name]
     text = (
-        f"<?xml version='1.0'?><!DOCTYPE x [{entity}]><annotation><filename>&b;</filename><object><bndbox></bndbox></object></annotation>"
+        "<?xml version='1.0'?><!DOCTYPE x "
+        f"[{entity}]><annotation><filename>&b;</filename><object><bndbox></bndbox></object></annotation>"
     )
     with pytest.raises(PellucidError, match="safe to read"):
         read_text(tmp_path, "a.xml", text)
 
 
 def test_fiftyone_and_deepomatic_boxes_are_fractions(tmp_path):
-    sample = {"filepath": "/home/me/export/data/a.jpg", "tags": ["val"], "ground_truth": {"_cls": "Detections", "detections": [
-        {"_cls": "Detection", "label": "dent", "bounding_box": [0.1, 0.2, 0.3, 0.4]}]}}  # fmt: skip
+    sample = {
+        "filepath": "/home/me/export/data/a.jpg",
+        "tags": ["val"],
+        "ground_truth": {
+            "_cls": "Detections",
+            "detections": [
+                {"_cls": "Detection", "label": "dent", "bounding_box": [0.1, 0.2, 0.3, 0.4]}
+            ],
+        },
+    }
     toys.write(tmp_path / "export/samples.json", json.dumps({"samples": [sample]}))
     found = read_annotations(tmp_path / "export", None, None, None)
-    assert (found.unit, facts(found)[1]) == ("fractions", [("a.jpg", "dent", [0.1, 0.2, 0.3, 0.4], False, True)])
-    studio = {"tags": ["dent", "night"], "images": [{"location": "a.jpg", "stage": "train", "annotated_regions": [
-        {"region_type": "Box", "tags": ["dent"], "region": {"xmin": 0.1, "ymin": 0.2, "xmax": 0.5, "ymax": 0.4}},
-        {"region_type": "Whole", "tags": ["night"]}]}]}  # fmt: skip
+    assert (found.unit, facts(found)[1]) == (
+        "fractions",
+        [("a.jpg", "dent", [0.1, 0.2, 0.3, 0.4], False, True)],
+    )
+    studio = {
+        "tags": ["dent", "night"],
+        "images": [
+            {
+                "location": "a.jpg",
+                "stage": "train",
+                "annotated_regions": [
+                    {
+                        "region_type": "Box",
+                        "tags": ["dent"],
+                        "region": {"xmin": 0.1, "ymin": 0.2, "xmax": 0.5, "ymax": 0.4},
+                    },
+                    {"region_type": "Whole", "tags": ["night"]},
+                ],
+            }
+        ],
+    }
     found = read_text(tmp_path, "studio.json", studio)
     assert (found.unit, found.images.split.tolist()) == ("fractions", [0])
     assert facts(found)[1] == [("a.jpg", "dent", [0.1, 0.2, 0.4, 0.2], False, True)]
@@ -211,11 +396,25 @@ def test_hugging_face_tables_carry_their_pictures(tmp_path, workspace):
     import duckdb
 
     picture = toys.picture(tmp_path / "one.png", 64, 48).read_bytes()
-    features = json.dumps({"info": {"features": {"image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": ["cat", "dog"]}}}})
+    features = json.dumps(
+        {
+            "info": {
+                "features": {
+                    "image": {"_type": "Image"},
+                    "label": {"_type": "ClassLabel", "names": ["cat", "dog"]},
+                }
+            }
+        }
+    )
     with duckdb.connect() as connection:
-        connection.execute("CREATE TABLE t AS SELECT {'bytes': ?::BLOB, 'path': 'x.png'} AS image, 1 AS label", [picture])
+        connection.execute(
+            "CREATE TABLE t AS SELECT {'bytes': ?::BLOB, 'path': 'x.png'} AS image, 1 AS label",
+            [picture],
+        )
         file = tmp_path / "train-00000-of-00001.parquet"
-        connection.execute(f"COPY t TO '{file}' (FORMAT parquet, KV_METADATA {{huggingface: '{features}'}})")
+        connection.execute(
+            f"COPY t TO '{file}' (FORMAT parquet, KV_METADATA {{huggingface: '{features}'}})"
+        )
     view, notes = workspace.add("v", file)
     assert (view.kind, view.images_by_split) == ("classification", {"training": 1})
     assert [concept.name for concept in view.manifest.concepts] == ["cat", "dog"]
@@ -231,16 +430,34 @@ class Detections:
     """As supervision has them."""
 
     def __init__(self, xyxy, confidence, class_id, names):
-        self.xyxy, self.confidence, self.class_id = np.array(xyxy), np.array(confidence), np.array(class_id)
+        self.xyxy, self.confidence, self.class_id = (
+            np.array(xyxy),
+            np.array(confidence),
+            np.array(class_id),
+        )
         self.data = {"class_name": np.array(names)}
 
 
 @pytest.mark.parametrize(
     "predicted",
     [
-        {"a/one.png": {"boxes": np.array([[10.0, 10, 30, 30]]), "scores": np.array([0.9]), "labels": np.array([1])}},
+        {
+            "a/one.png": {
+                "boxes": np.array([[10.0, 10, 30, 30]]),
+                "scores": np.array([0.9]),
+                "labels": np.array([1]),
+            }
+        },
         {"a/one.png": Detections([[10, 10, 30, 30]], [0.9], [0], ["dent"])},
-        {"a/one.png": [{"label": "dent", "score": 0.9, "box": {"xmin": 10, "ymin": 10, "xmax": 30, "ymax": 30}}]},
+        {
+            "a/one.png": [
+                {
+                    "label": "dent",
+                    "score": 0.9,
+                    "box": {"xmin": 10, "ymin": 10, "xmax": 30, "ymax": 30},
+                }
+            ]
+        },
     ],
     ids=["torchmetrics", "supervision", "a pipeline"],
 )
@@ -248,7 +465,9 @@ def test_what_other_libraries_hold_in_memory(tmp_path, workspace, predicted):
     view, _ = workspace.add("v", toys.coco(tmp_path, pictures=False))
     version = view.start("m")
     version.add_predictions(predicted)
-    assert [(item.concept, item.box, item.score) for item in version.gallery("all")] == [("dent", (10, 10, 20, 20), 0.9)]
+    assert [(item.concept, item.box, item.score) for item in version.gallery("all")] == [
+        ("dent", (10, 10, 20, 20), 0.9)
+    ]
 
 
 def test_arrow_capsules_and_polars(tmp_path, workspace):
@@ -266,10 +485,42 @@ def test_arrow_capsules_and_polars(tmp_path, workspace):
 
 def test_mmdetection_and_deepomatic_predictions(tmp_path, workspace):
     view, _ = workspace.add("v", toys.coco(tmp_path, pictures=False))
-    toys.write(tmp_path / "preds/one.json", json.dumps({"labels": [0], "scores": [0.9], "bboxes": [[10, 10, 30, 30]]}))
-    vulcan = [{"location": "a/one.png", "outputs": [{"labels": {
-        "predicted": [{"label_name": "dent", "score": 0.9, "roi": {"bbox": {"xmin": 10 / 64, "ymin": 10 / 48, "xmax": 30 / 64, "ymax": 30 / 48}}}],
-        "discarded": [{"label_name": "rust", "score": 0.1, "roi": {"bbox": {"xmin": 0, "ymin": 0, "xmax": 0.5, "ymax": 0.5}}}]}}]}]  # fmt: skip
+    toys.write(
+        tmp_path / "preds/one.json",
+        json.dumps({"labels": [0], "scores": [0.9], "bboxes": [[10, 10, 30, 30]]}),
+    )
+    vulcan = [
+        {
+            "location": "a/one.png",
+            "outputs": [
+                {
+                    "labels": {
+                        "predicted": [
+                            {
+                                "label_name": "dent",
+                                "score": 0.9,
+                                "roi": {
+                                    "bbox": {
+                                        "xmin": 10 / 64,
+                                        "ymin": 10 / 48,
+                                        "xmax": 30 / 64,
+                                        "ymax": 30 / 48,
+                                    }
+                                },
+                            }
+                        ],
+                        "discarded": [
+                            {
+                                "label_name": "rust",
+                                "score": 0.1,
+                                "roi": {"bbox": {"xmin": 0, "ymin": 0, "xmax": 0.5, "ymax": 0.5}},
+                            }
+                        ],
+                    }
+                }
+            ],
+        }
+    ]
     toys.write(tmp_path / "vulcan.json", json.dumps(vulcan))
     for name, source in {"mm": tmp_path / "preds", "deepomatic": tmp_path / "vulcan.json"}.items():
         version = view.start(name)

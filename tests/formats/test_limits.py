@@ -1,4 +1,5 @@
-"""What a file unpacks to, where a link leads, how deep a document goes: all of it is bounded, and the bound is told."""
+"""What a file unpacks to, where a link leads, how deep a document goes: all of it is bounded,
+and the bound is told."""
 
 import json
 import resource
@@ -65,7 +66,9 @@ def test_links_an_owner_allows_and_links_within(linked, tmp_path, served, monkey
     (images / "a" / "two.png").rename(images / "real.png")
     (images / "a" / "two.png").symlink_to(images / "real.png")
     (tmp_path / "by-another-name").symlink_to(images)
-    view, notes = pellucid.open(tmp_path / "w").add("v", annotations, images=tmp_path / "by-another-name")
+    view, notes = pellucid.open(tmp_path / "w").add(
+        "v", annotations, images=tmp_path / "by-another-name"
+    )
     assert len([note for note in notes if note.kind == "picture_link"]) == 1
     view.start("m").add_predictions(toys.results(tmp_path))
     address = served(view.workspace)
@@ -78,22 +81,39 @@ def test_links_an_owner_allows_and_links_within(linked, tmp_path, served, monkey
 def test_a_table_that_unpacks_to_more_than_a_machine_holds(tmp_path):
     path = tmp_path / "bomb.parquet"
     with duckdb.connect() as connection:
-        connection.execute(f"COPY (SELECT 'a.jpg' AS image, 'x' AS concept, 0.5 AS score FROM range(400000000)) TO '{path}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 10000000)")  # fmt: skip
+        connection.execute(
+            "COPY (SELECT 'a.jpg' AS image, 'x' AS concept, 0.5 AS score FROM range(400000000)) "
+            f"TO '{path}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 10000000)"
+        )
     assert path.stat().st_size < 3_000_000
-    for read in (lambda: read_predictions(path, None, "tagging", ["x"]), lambda: read_annotations(path, None, None, None)):
-        with pytest.raises(FileTooLargeError, match=r"unpacks from [\d,]+ to 4,800,000,000 bytes, where at most 2,000 times"):
+    for read in (
+        lambda: read_predictions(path, None, "tagging", ["x"]),
+        lambda: read_annotations(path, None, None, None),
+    ):
+        with pytest.raises(
+            FileTooLargeError,
+            match=r"unpacks from [\d,]+ to 4,800,000,000 bytes, where at most 2,000 times",
+        ):
             read()
 
 
 def test_an_honest_table_that_repeats_itself_is_read(tmp_path):
     path = tmp_path / "plain.parquet"
     with duckdb.connect() as connection:
-        connection.execute(f"COPY (SELECT i::VARCHAR || '.jpg' AS image, 'x' AS concept, 0.5 AS score FROM range(200000) t(i)) TO '{path}' (FORMAT parquet)")  # fmt: skip
+        connection.execute(
+            "COPY (SELECT i::VARCHAR || '.jpg' AS image, 'x' AS concept, 0.5 AS score FROM "
+            f"range(200000) t(i)) TO '{path}' (FORMAT parquet)"
+        )
     assert len(read_predictions(path, None, "tagging", ["x"]).score) == 200_000
 
 
 @pytest.mark.parametrize(
-    ("name", "text"), [("deep.json", "[" * 2_000_000), ("deep.json", '{"images":' * 500_000), ("deep.xml", "<a>" * 2_000_000)]
+    ("name", "text"),
+    [
+        ("deep.json", "[" * 2_000_000),
+        ("deep.json", '{"images":' * 500_000),
+        ("deep.xml", "<a>" * 2_000_000),
+    ],
 )
 def test_depth(name, text, tmp_path):
     path = toys.write(tmp_path / name, text)
@@ -118,24 +138,33 @@ def test_entities_that_multiply(tmp_path):
     lines = "".join(f'<!ENTITY b{place} "{f"&b{place - 1};" * 10}">' for place in range(1, 12))
     path = toys.write(
         tmp_path / "laughs.xml",
-        f'<!DOCTYPE a [<!ENTITY b0 "ha">{lines}]><annotation><filename>&b11;</filename><object><bndbox></bndbox></object></annotation>',
+        "<!DOCTYPE a [<!ENTITY b0 "
+        f'"ha">{lines}]><annotation><filename>&b11;</filename><object><bndbox></bndbox></object></annotation>',
     )
     with pytest.raises(MalformedFileError, match="safe to read"):
         read_annotations(path, None, None, None)
 
 
 def test_yaml_that_multiplies_takes_no_memory(tmp_path):
-    lines = ["a0: &a0 [x, x]", *(f"a{place}: &a{place} [{', '.join([f'*a{place - 1}'] * 10)}]" for place in range(1, 30))]
+    lines = [
+        "a0: &a0 [x, x]",
+        *(f"a{place}: &a{place} [{', '.join([f'*a{place - 1}'] * 10)}]" for place in range(1, 30)),
+    ]
     toys.write(tmp_path / "set" / "data.yaml", "\n".join([*lines, "names: *a29", "train: ."]))
     (tmp_path / "set" / "labels").mkdir()
     program = (
         "import sys, pellucid\nfrom pellucid.formats.registry import read_annotations\n"
-        "try:\n    read_annotations(sys.argv[1], None, None, None)\nexcept pellucid.core.errors.PellucidError as error:\n    print(error)"
+        "try:\n    read_annotations(sys.argv[1], None, None, None)\nexcept "
+        "pellucid.core.errors.PellucidError as error:\n    print(error)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path / "set")], capture_output=True, text=True, timeout=60, check=False,
+        [sys.executable, "-c", program, str(tmp_path / "set")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30)),
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     assert "aliases" in done.stdout
 

@@ -1,4 +1,5 @@
-"""Places where a silent misreading was, or could be: pictures of one name, stated absences, outlines, names of columns, ties."""
+"""Places where a silent misreading was, or could be: pictures of one name, stated absences,
+outlines, names of columns, ties."""
 
 import json
 
@@ -22,7 +23,14 @@ def voc_picture(name, folder):
 def test_two_pictures_of_one_name_are_never_made_one(tmp_path, form):
     source = tmp_path / "set"
     if form == "label-studio":
-        tasks = [{"id": place, "data": {"image": f"s3://bucket/cam{place}/0001.jpg"}, "annotations": [{"result": []}]} for place in (1, 2)]
+        tasks = [
+            {
+                "id": place,
+                "data": {"image": f"s3://bucket/cam{place}/0001.jpg"},
+                "annotations": [{"result": []}],
+            }
+            for place in (1, 2)
+        ]
         source = toys.write(tmp_path / "tasks.json", json.dumps(tasks))
     for split in ("train", "val"):
         if form == "kitti":
@@ -31,10 +39,17 @@ def test_two_pictures_of_one_name_are_never_made_one(tmp_path, form):
             toys.write(source / split / "1.xml", voc_picture("1.jpg", split))
         elif form == "labelme":
             toys.write(
-                source / split / "1.json", json.dumps({"imagePath": "1.jpg", "shapes": [{"label": "x", "points": [[1, 2], [3, 4]]}]})
+                source / split / "1.json",
+                json.dumps(
+                    {"imagePath": "1.jpg", "shapes": [{"label": "x", "points": [[1, 2], [3, 4]]}]}
+                ),
             )
         elif form == "coco":
-            document = {"images": [{"id": 1, "file_name": "1.jpg"}], "categories": [{"id": 3, "name": "x"}], "annotations": []}
+            document = {
+                "images": [{"id": 1, "file_name": "1.jpg"}],
+                "categories": [{"id": 3, "name": "x"}],
+                "annotations": [],
+            }
             toys.write(source / f"{split}.json", json.dumps(document))
     with pytest.raises(PellucidError, match=r"\.(jpg|png)'"):
         read_annotations(source, None, None, None)
@@ -42,8 +57,11 @@ def test_two_pictures_of_one_name_are_never_made_one(tmp_path, form):
 
 def test_a_folder_of_coco_keeps_the_category_ids(tmp_path):
     for number, split in enumerate(("train", "val")):
-        document = {"images": [{"id": number, "file_name": f"{number}.jpg"}], "annotations": [],
-                    "categories": [{"id": 3, "name": "cat"}, {"id": 1, "name": "dog"}]}  # fmt: skip
+        document = {
+            "images": [{"id": number, "file_name": f"{number}.jpg"}],
+            "annotations": [],
+            "categories": [{"id": 3, "name": "cat"}, {"id": 1, "name": "dog"}],
+        }
         toys.write(tmp_path / f"set/instances_{split}.json", json.dumps(document))
     found = read_annotations(tmp_path / "set", None, None, None)
     assert (found.concepts, found.concept_ids) == (["cat", "dog"], ["3", "1"])
@@ -52,10 +70,30 @@ def test_a_folder_of_coco_keeps_the_category_ids(tmp_path):
 @pytest.mark.parametrize(
     ("heading", "row", "box", "unit"),
     [
-        ("filename,width,height,class,x,y,w,h", "a.jpg,640,480,cat,10,20,30,40", [10, 20, 30, 40], "pixels"),
-        ("filename,width,height,class,xmin,ymin,xmax,ymax", "a.jpg,640,480,cat,10,20,30,40", [10, 20, 20, 20], "pixels"),
-        ("image,concept,x_center,y_center,width,height", "a.jpg,cat,50,60,20,40", [40, 40, 20, 40], "pixels"),
-        ("image,concept,x,y,width,height", "a.jpg,cat,0.1,0.2,0.3,0.4", [0.1, 0.2, 0.3, 0.4], "fractions"),
+        (
+            "filename,width,height,class,x,y,w,h",
+            "a.jpg,640,480,cat,10,20,30,40",
+            [10, 20, 30, 40],
+            "pixels",
+        ),
+        (
+            "filename,width,height,class,xmin,ymin,xmax,ymax",
+            "a.jpg,640,480,cat,10,20,30,40",
+            [10, 20, 20, 20],
+            "pixels",
+        ),
+        (
+            "image,concept,x_center,y_center,width,height",
+            "a.jpg,cat,50,60,20,40",
+            [40, 40, 20, 40],
+            "pixels",
+        ),
+        (
+            "image,concept,x,y,width,height",
+            "a.jpg,cat,0.1,0.2,0.3,0.4",
+            [0.1, 0.2, 0.3, 0.4],
+            "fractions",
+        ),
     ],
 )
 def test_tables_name_their_sides_in_many_ways(tmp_path, heading, row, box, unit):
@@ -67,8 +105,12 @@ def test_tables_name_their_sides_in_many_ways(tmp_path, heading, row, box, unit)
 def test_poses_are_taken_by_their_box_and_pixels_are_refused(tmp_path):
     toys.picture(tmp_path / "images/val/1.png", 100, 50)
     label = toys.write(tmp_path / "labels/val/1.txt", "0 0.5 0.5 0.1 0.1 0.48 0.48 2 0.52 0.52 2\n")
-    settings = toys.write(tmp_path / "data.yaml", "val: images/val\nnames: [dent]\nkpt_shape: [2, 3]\n")
-    assert read_annotations(settings, None, None, None).annotations.box.tolist() == [pytest.approx([0.45, 0.45, 0.1, 0.1])]
+    settings = toys.write(
+        tmp_path / "data.yaml", "val: images/val\nnames: [dent]\nkpt_shape: [2, 3]\n"
+    )
+    assert read_annotations(settings, None, None, None).annotations.box.tolist() == [
+        pytest.approx([0.45, 0.45, 0.1, 0.1])
+    ]
     label.write_text("0 320 240 64 48\n")
     with pytest.raises(PellucidError, match="fractions of the picture"):
         read_annotations(settings, None, None, None)
@@ -76,9 +118,12 @@ def test_poses_are_taken_by_their_box_and_pixels_are_refused(tmp_path):
 
 def test_every_shape_of_cvat_with_a_concept_is_taken(tmp_path):
     shapes = (
-        '<ellipse label="e" cx="10" cy="10" rx="5" ry="4"/><mask label="m" rle="1" left="1" top="2" width="3" height="4"/>'
-        '<cuboid label="c" xtl1="1" ytl1="2" xbl1="1" ybl1="9" xtr1="7" ytr1="2" xbr1="7" ybr1="9"/>'
-        '<skeleton label="s"><points label="p" points="1,1"/><points label="q" points="5,6"/></skeleton>'
+        '<ellipse label="e" cx="10" cy="10" rx="5" ry="4"/><mask label="m" rle="1" left="1" '
+        'top="2" width="3" height="4"/>'
+        '<cuboid label="c" xtl1="1" ytl1="2" xbl1="1" ybl1="9" xtr1="7" ytr1="2" xbr1="7" '
+        'ybr1="9"/>'
+        '<skeleton label="s"><points label="p" points="1,1"/><points label="q" '
+        'points="5,6"/></skeleton>'
     )
     text = f'<annotations><version>1.1</version><image id="0" name="a.jpg" width="20" height="20">{shapes}</image></annotations>'
     found = read_text(tmp_path, "a.xml", text)
@@ -91,17 +136,29 @@ def test_every_shape_of_cvat_with_a_concept_is_taken(tmp_path):
 
 
 def test_what_nobody_labelled_is_not_taken_for_empty(tmp_path, workspace):
-    tasks = [{"id": 1, "data": {"image": "a.jpg"}, "annotations": []}, {"id": 2, "data": {"image": "b.jpg"}, "annotations": [{"result": [
-        {"value": {"choices": ["night"]}}]}]}]  # fmt: skip
+    tasks = [
+        {"id": 1, "data": {"image": "a.jpg"}, "annotations": []},
+        {
+            "id": 2,
+            "data": {"image": "b.jpg"},
+            "annotations": [{"result": [{"value": {"choices": ["night"]}}]}],
+        },
+    ]
     view, _ = workspace.add("v", toys.write(tmp_path / "t.json", json.dumps(tasks)))
-    assert [note.kind for note in export_view(view, "annotations", "csv", tmp_path / "out.csv")] == ["unannotated"]
+    assert [
+        note.kind for note in export_view(view, "annotations", "csv", tmp_path / "out.csv")
+    ] == ["unannotated"]
     assert (tmp_path / "out.csv").read_text().splitlines()[1:] == ["b.jpg,validation,night"]
 
 
 def test_stated_absences_survive_a_table(tmp_path, workspace):
-    lvis = {"images": [{"id": 1, "file_name": "1.jpg", "width": 10, "height": 20, "neg_category_ids": [2]}],
-            "categories": [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}],
-            "annotations": [{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]}]}  # fmt: skip
+    lvis = {
+        "images": [
+            {"id": 1, "file_name": "1.jpg", "width": 10, "height": 20, "neg_category_ids": [2]}
+        ],
+        "categories": [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}],
+        "annotations": [{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]}],
+    }
     view, _ = workspace.add("v", toys.write(tmp_path / "lvis.json", json.dumps(lvis)))
     export_view(view, "annotations", "csv", tmp_path / "out.csv")
     again = read_annotations(tmp_path / "out.csv", None, None, None)
@@ -110,35 +167,57 @@ def test_stated_absences_survive_a_table(tmp_path, workspace):
 
 def test_exports_of_one_workspace_fit_each_other(tmp_path, workspace):
     lines = ["image,split,concept,x,y,width,height"]
-    lines += [f"{split[0]}{place}.jpg,{split},cat,1,1,9,9" for split in ("training", "validation") for place in range(3)]
+    lines += [
+        f"{split[0]}{place}.jpg,{split},cat,1,1,9,9"
+        for split in ("training", "validation")
+        for place in range(3)
+    ]
     view, _ = workspace.add("v", toys.write(tmp_path / "a.csv", "\n".join(lines)))
     version = view.start("m")
     names = [f"v{place}.jpg" for place in range(3)]
     sides = {"x": [1] * 3, "y": [1] * 3, "width": [9] * 3, "height": [9] * 3}
     version.add_predictions({"image": names, "concept": ["cat"] * 3, "score": [0.9] * 3, **sides})
     export_view(view, "annotations", "coco", tmp_path / "ann.json", version)
-    export_view(view, "predictions", "coco", tmp_path / "pred.json", version, ExportOptions("validation"))
+    export_view(
+        view, "predictions", "coco", tmp_path / "pred.json", version, ExportOptions("validation")
+    )
     again, _ = pellucid.open(tmp_path / "again").add("v", tmp_path / "ann.json")
     other = again.start("m")
     other.add_predictions(tmp_path / "pred.json")
-    assert sorted((item.image, item.outcome) for item in other.gallery("all")) == [(name, "matched") for name in names]
+    assert sorted((item.image, item.outcome) for item in other.gallery("all")) == [
+        (name, "matched") for name in names
+    ]
 
 
 def test_one_crowded_image_costs_no_more_than_its_share(tmp_path, workspace):
     view, _ = workspace.add("v", toys.coco(tmp_path, pictures=False))
     number = 4_000
-    rows = {"image": ["a/one.png"] * number, "concept": ["dent"] * number, "score": np.linspace(0, 1, number), "x": np.linspace(0, 5, number),
-            "y": np.zeros(number), "width": np.full(number, 20.0), "height": np.full(number, 20.0)}  # fmt: skip
+    rows = {
+        "image": ["a/one.png"] * number,
+        "concept": ["dent"] * number,
+        "score": np.linspace(0, 1, number),
+        "x": np.linspace(0, 5, number),
+        "y": np.zeros(number),
+        "width": np.full(number, 20.0),
+        "height": np.full(number, 20.0),
+    }
     notes = view.start("m").add_predictions(rows)
     assert "repeated_boxes" in {note.kind for note in notes}
 
 
 def test_outlines_are_kept_with_the_version_and_reach_the_page(tmp_path, workspace):
-    """A polygon drawn beside the box, through an import of annotations, two imports of predictions and a second look from disk."""
+    """A polygon drawn beside the box, through an import of annotations, two imports of
+    predictions and a second look from disk."""
     outline = [[1, 2, 9, 2, 5, 8]]
     annotations = [
         {"id": 1, "image_id": 11, "category_id": 1, "bbox": [1, 2, 8, 6], "segmentation": outline},
-        {"id": 2, "image_id": 12, "category_id": 1, "bbox": [0, 0, 3, 3], "segmentation": {"counts": "x", "size": [1, 1]}},
+        {
+            "id": 2,
+            "image_id": 12,
+            "category_id": 1,
+            "bbox": [0, 0, 3, 3],
+            "segmentation": {"counts": "x", "size": [1, 1]},
+        },
     ]
     view, _ = workspace.add("v", toys.coco(tmp_path, annotations=annotations, pictures=False))
     version = view.start("m")
@@ -147,14 +226,18 @@ def test_outlines_are_kept_with_the_version_and_reach_the_page(tmp_path, workspa
         version.add_predictions(toys.results(tmp_path, [row], f"{number}.json"), covered="listed")
     again = pellucid.open(workspace.folder).view("v").version("m")
     assert again.outlines(again.results(), [0, 1]) == [outline, []]
-    view.add(toys.write(tmp_path / "more.csv", "image,concept,x,y,width,height\nb.jpg,dent,1,1,2,2\n"))
+    view.add(
+        toys.write(tmp_path / "more.csv", "image,concept,x,y,width,height\nb.jpg,dent,1,1,2,2\n")
+    )
     assert view.annotated[1].outline.tolist() == [json.dumps(outline), "", ""]
 
 
 def test_outlines_in_fractions_become_pixels(tmp_path, workspace):
     toys.picture(tmp_path / "images/val/1.png", 100, 50)
     toys.write(tmp_path / "labels/val/1.txt", "0 0.1 0.1 0.3 0.1 0.3 0.5\n0 0.5 0.5 0.2 0.2\n")
-    view, _ = workspace.add("v", toys.write(tmp_path / "data.yaml", "val: images/val\nnames: [dent]\n"))
+    view, _ = workspace.add(
+        "v", toys.write(tmp_path / "data.yaml", "val: images/val\nnames: [dent]\n")
+    )
     assert json.loads(view.annotated[1].outline[0])[0] == pytest.approx([10, 5, 30, 5, 30, 25])
     assert view.annotated[1].outline[1] == ""
 
@@ -163,30 +246,57 @@ def test_outlines_in_fractions_become_pixels(tmp_path, workspace):
 def test_a_column_may_be_called_as_it_likes(tmp_path, workspace, name):
     """DuckDB has names of its own for places; a user's column of that name is only the user's."""
     view, _ = workspace.add("v", {"image": ["a.jpg", "b.jpg", "c.jpg"], "concept": ["x", "y", "x"]})
-    columns = {name: [2, 1, 0], "image": ["a.jpg", "b.jpg", "c.jpg"], "concept": ["x", "y", "x"], "score": [0.5, 0.6, 0.7]}
+    columns = {
+        name: [2, 1, 0],
+        "image": ["a.jpg", "b.jpg", "c.jpg"],
+        "concept": ["x", "y", "x"],
+        "score": [0.5, 0.6, 0.7],
+    }
     import duckdb
 
-    lines = [",".join(columns), *(",".join(map(str, row)) for row in zip(*columns.values(), strict=True))]
+    lines = [
+        ",".join(columns),
+        *(",".join(map(str, row)) for row in zip(*columns.values(), strict=True)),
+    ]
     csv = toys.write(tmp_path / "p.csv", "\n".join(lines))
     duckdb.sql(f"COPY (SELECT * FROM read_csv('{csv}')) TO '{tmp_path / 'p.parquet'}'")
     for number, source in enumerate([columns, csv, tmp_path / "p.parquet"]):
         version = view.start(f"m{number}")
         version.add_predictions(source)
-        assert {item.image: item.score for item in version.gallery("all")} == {"a.jpg": 0.5, "b.jpg": 0.6, "c.jpg": 0.7}
+        assert {item.image: item.score for item in version.gallery("all")} == {
+            "a.jpg": 0.5,
+            "b.jpg": 0.6,
+            "c.jpg": 0.7,
+        }
 
 
 def test_figures_of_lvis_are_the_same_with_and_without_a_workspace(tmp_path, workspace):
     document = {
         "images": [
-            {"id": number, "file_name": f"{number}.jpg", "width": 100, "height": 100, "neg_category_ids": [] if number == 1 else [2]}
+            {
+                "id": number,
+                "file_name": f"{number}.jpg",
+                "width": 100,
+                "height": 100,
+                "neg_category_ids": [] if number == 1 else [2],
+            }
             for number in (1, 2, 3)
         ],
         "categories": [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}],
-        "annotations": [{"image_id": 1, "category_id": place, "bbox": [10 * place, 10, 40, 40], "area": 1600} for place in (1, 2)],
+        "annotations": [
+            {"image_id": 1, "category_id": place, "bbox": [10 * place, 10, 40, 40], "area": 1600}
+            for place in (1, 2)
+        ],
     }
-    rows = [{"image_id": 1, "category_id": place, "bbox": [10 * place, 10, 40, 40], "score": 0.9} for place in (1, 2)]
+    rows = [
+        {"image_id": 1, "category_id": place, "bbox": [10 * place, 10, 40, 40], "score": 0.9}
+        for place in (1, 2)
+    ]
     rows.append({"image_id": 2, "category_id": 1, "bbox": [1, 1, 9, 9], "score": 0.95})
-    source, results = toys.write(tmp_path / "lvis.json", json.dumps(document)), toys.results(tmp_path, rows)
+    source, results = (
+        toys.write(tmp_path / "lvis.json", json.dumps(document)),
+        toys.results(tmp_path, rows),
+    )
     view, _ = workspace.add("v", source)
     version = view.start("m")
     version.add_predictions(results)
@@ -214,7 +324,10 @@ def test_ties_are_broken_alike_with_and_without_a_workspace(tmp_path, workspace)
     assert pellucid.coco_figures(source, predicted) == version.metrics().overall.coco
 
 
-@pytest.mark.parametrize("text", ['a.jpg,"5 pipe\nb.jpg,cat\nc.jpg,dog\n', "a.jpg,cat,dog\nb.jpg,cat\n", "a.jpg\nb.jpg,cat\n"])
+@pytest.mark.parametrize(
+    "text",
+    ['a.jpg,"5 pipe\nb.jpg,cat\nc.jpg,dog\n', "a.jpg,cat,dog\nb.jpg,cat\n", "a.jpg\nb.jpg,cat\n"],
+)
 def test_lines_that_do_not_fit_their_heading_are_refused(tmp_path, text):
     """A stray quote would swallow the lines behind it; a cell too many would be lost."""
     with pytest.raises(PellucidError, match="Line: 2"):
@@ -223,4 +336,6 @@ def test_lines_that_do_not_fit_their_heading_are_refused(tmp_path, text):
 
 @pytest.mark.parametrize("text", ['a.jpg,5" pipe\n', 'a.jpg,5" pipe,\n', 'a.jpg,"5"" pipe"\r\n'])
 def test_quotes_and_delimiters_that_do_no_harm(tmp_path, text):
-    assert facts(read_text(tmp_path, "a.csv", f"image,concept\n{text}"))[1] == [("a.jpg", '5" pipe', None, False, True)]
+    assert facts(read_text(tmp_path, "a.csv", f"image,concept\n{text}"))[1] == [
+        ("a.jpg", '5" pipe', None, False, True)
+    ]

@@ -13,7 +13,10 @@ import toys
 
 
 def items(version, tab="all", **options):
-    return [(item.image, item.concept, item.score, item.outcome) for item in version.gallery(tab, **options)]
+    return [
+        (item.image, item.concept, item.score, item.outcome)
+        for item in version.gallery(tab, **options)
+    ]
 
 
 def test_coco_keeps_its_order_of_concepts_and_its_crowd(workspace, tmp_path):
@@ -21,53 +24,104 @@ def test_coco_keeps_its_order_of_concepts_and_its_crowd(workspace, tmp_path):
         {"id": 1, "image_id": 11, "category_id": 7, "bbox": [10, 10, 20, 20], "iscrowd": 1},
         {"id": 2, "image_id": 12, "category_id": 3, "bbox": [0, 0, 30, 30]},
     ]
-    source = toys.coco(tmp_path, annotations=annotations, categories=[{"id": 7, "name": "rust"}, {"id": 3, "name": "dent"}])
+    source = toys.coco(
+        tmp_path,
+        annotations=annotations,
+        categories=[{"id": 7, "name": "rust"}, {"id": 3, "name": "dent"}],
+    )
     view, _ = workspace.add("v", source, images=tmp_path / "images")
-    rows = [{"image_id": 11, "category_id": 7, "bbox": [12, 12, 4, 4], "score": score} for score in (0.9, 0.8)]
+    rows = [
+        {"image_id": 11, "category_id": 7, "bbox": [12, 12, 4, 4], "score": score}
+        for score in (0.9, 0.8)
+    ]
     version = view.start("m")
     version.add_predictions(toys.results(tmp_path, rows))
     assert list(version.thresholds) == ["rust", "dent"]
-    assert [item.outcome for item in version.gallery("all", threshold=0.5)] == ["ignored", "ignored"]
+    assert [item.outcome for item in version.gallery("all", threshold=0.5)] == [
+        "ignored",
+        "ignored",
+    ]
     assert len(version.gallery("extra", "rust")) == 0
 
 
 @pytest.mark.parametrize("written", ["id", "stem", "integer of the stem", "path", "file_name"])
 def test_images_of_results_are_known_by_id_stem_or_path(workspace, tmp_path, written):
-    images = [{"id": 900 + row, "file_name": f"val/{row:06d}.jpg", "width": 64, "height": 48} for row in (3, 17, 40)]
-    annotations = [{"id": row, "image_id": image["id"], "category_id": 1, "bbox": [5, 5, 20, 20]} for row, image in enumerate(images)]
-    view, _ = workspace.add("v", toys.coco(tmp_path, images=images, annotations=annotations, pictures=False))
+    images = [
+        {"id": 900 + row, "file_name": f"val/{row:06d}.jpg", "width": 64, "height": 48}
+        for row in (3, 17, 40)
+    ]
+    annotations = [
+        {"id": row, "image_id": image["id"], "category_id": 1, "bbox": [5, 5, 20, 20]}
+        for row, image in enumerate(images)
+    ]
+    view, _ = workspace.add(
+        "v", toys.coco(tmp_path, images=images, annotations=annotations, pictures=False)
+    )
     rows = []
     for image in images:
         stem = image["file_name"][4:-4]
-        name = {"id": image["id"], "stem": stem, "integer of the stem": int(stem), "path": image["file_name"], "file_name": 0}[written]
-        rows.append({"image_id": name, "category_id": 1, "bbox": [5, 5, 20, 20], "score": 0.5 + len(rows) / 10})
+        name = {
+            "id": image["id"],
+            "stem": stem,
+            "integer of the stem": int(stem),
+            "path": image["file_name"],
+            "file_name": 0,
+        }[written]
+        rows.append(
+            {
+                "image_id": name,
+                "category_id": 1,
+                "bbox": [5, 5, 20, 20],
+                "score": 0.5 + len(rows) / 10,
+            }
+        )
         if written == "file_name":
             rows[-1]["file_name"] = f"{stem}.jpg"
     version = view.start("m")
-    said = {"stem": "file stem", "integer of the stem": "file stem without leading zeros", "path": "path", "file_name": "file name"}.get(
-        written
-    )
+    said = {
+        "stem": "file stem",
+        "integer of the stem": "file stem without leading zeros",
+        "path": "path",
+        "file_name": "file name",
+    }.get(written)
     messages = [note.message for note in version.add_predictions(toys.results(tmp_path, rows))]
     assert messages == ([f"images known by their {said}"] if said else [])
     assert items(version, "matched") == [
-        (f"val/{row:06d}.jpg", "dent", score, "matched") for row, score in ((40, 0.7), (17, 0.6), (3, 0.5))
+        (f"val/{row:06d}.jpg", "dent", score, "matched")
+        for row, score in ((40, 0.7), (17, 0.6), (3, 0.5))
     ]
 
 
 @pytest.mark.parametrize("first", [0, 1])
 def test_category_ids_of_ultralytics_start_at_0_or_1(workspace, tmp_path, first):
     """Annotations numbered from 1; the boxes say which reading is right when both would do."""
-    images = [{"id": row, "file_name": f"{row}.jpg", "width": 640, "height": 480} for row in range(40)]
+    images = [
+        {"id": row, "file_name": f"{row}.jpg", "width": 640, "height": 480} for row in range(40)
+    ]
     categories = [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}, {"id": 3, "name": "c"}]
-    annotations = [{"id": row, "image_id": row, "category_id": 2, "bbox": [50, 50, 90, 60]} for row in range(40)]
-    view, _ = workspace.add("v", toys.coco(tmp_path, images=images, annotations=annotations, categories=categories, pictures=False))
-    rows = [{"image_id": str(row), "category_id": 1 + first, "bbox": [52, 50, 90, 60], "score": 0.9} for row in range(40)]
+    annotations = [
+        {"id": row, "image_id": row, "category_id": 2, "bbox": [50, 50, 90, 60]}
+        for row in range(40)
+    ]
+    view, _ = workspace.add(
+        "v",
+        toys.coco(
+            tmp_path, images=images, annotations=annotations, categories=categories, pictures=False
+        ),
+    )
+    rows = [
+        {"image_id": str(row), "category_id": 1 + first, "bbox": [52, 50, 90, 60], "score": 0.9}
+        for row in range(40)
+    ]
     version = view.start("m")
     notes = version.add_predictions(toys.results(tmp_path, rows))
     assert len(version.gallery("matched", "b")) == 40
     assert [note.kind for note in notes] == ([] if first else ["reading"])
     if not first:
-        assert "positions from 0: 100% of confident boxes agree with an annotation, 0% when read as ids" in notes[0].message
+        assert (
+            "positions from 0: 100% of confident boxes agree with an annotation, 0% when read as "
+            "ids" in notes[0].message
+        )
 
 
 def test_a_category_0_that_the_annotations_lack_means_positions_from_0(workspace, tmp_path):
@@ -78,7 +132,10 @@ def test_a_category_0_that_the_annotations_lack_means_positions_from_0(workspace
     ]
     version = view.start("m")
     version.add_predictions(toys.results(tmp_path, rows))
-    assert {(item.concept, item.outcome) for item in version.gallery("matched")} == {("dent", "matched"), ("rust", "matched")}
+    assert {(item.concept, item.outcome) for item in version.gallery("matched")} == {
+        ("dent", "matched"),
+        ("rust", "matched"),
+    }
 
 
 def test_what_does_not_line_up_is_counted_named_and_left_out(workspace, tmp_path):
@@ -92,16 +149,26 @@ def test_what_does_not_line_up_is_counted_named_and_left_out(workspace, tmp_path
     notes = view.start("m").add_predictions(toys.results(tmp_path, rows))
     assert [(note.kind, note.count, note.message) for note in notes] == [
         ("image_unknown", 2, "2 predictions of 2 images not in the version, left out: '98', '99'"),
-        ("concept_unknown", 1, "1 prediction of 1 concept that the annotations lack, left out: '44'"),
+        (
+            "concept_unknown",
+            1,
+            "1 prediction of 1 concept that the annotations lack, left out: '44'",
+        ),
     ]
     assert len(view.version("m").gallery("all")) == 1
 
 
 def test_two_files_with_one_stem_are_never_guessed(workspace, tmp_path):
-    images = [{"id": 1, "file_name": "left/1.jpg", "width": 9, "height": 9}, {"id": 2, "file_name": "right/1.jpg", "width": 9, "height": 9}]
+    images = [
+        {"id": 1, "file_name": "left/1.jpg", "width": 9, "height": 9},
+        {"id": 2, "file_name": "right/1.jpg", "width": 9, "height": 9},
+    ]
     view, _ = workspace.add("v", toys.coco(tmp_path, images=images, annotations=[], pictures=False))
     labels = toys.write(tmp_path / "labels" / "1.txt", "0 0.5 0.5 0.5 0.5 0.9\n").parent
-    with pytest.raises(pellucid.PellucidError, match=r"image '1' may be 'left/1.jpg', 'right/1.jpg'. Name images by their path"):
+    with pytest.raises(
+        pellucid.PellucidError,
+        match=r"image '1' may be 'left/1.jpg', 'right/1.jpg'. Name images by their path",
+    ):
         view.start("m").add_predictions(labels)
 
 
@@ -113,11 +180,21 @@ def test_yolo_sets_in_their_variants(workspace, tmp_path, names, train):
     toys.write(tmp_path / "labels/train/1.txt", "0 0.5 0.5 0.2 0.4\n\n1 0.1 0.1 0.2 0.2\n")
     toys.write(tmp_path / "labels/val/3.txt", "1 0.1 0.1 0.3 0.1 0.3 0.5 0.1 0.5\n")
     toys.write(tmp_path / "train.txt", "images/train/1.png\n./images/train/2.png\n")
-    source = toys.write(tmp_path / "data.yaml", f"train: {train}\nval: images/val\nnames: {names}\nnc: 2\n")
+    source = toys.write(
+        tmp_path / "data.yaml", f"train: {train}\nval: images/val\nnames: {names}\nnc: 2\n"
+    )
     view, notes = workspace.add("v", source)
     version = view.start("m")
     version.add_predictions(
-        {"image": ["images/val/3.png"], "concept": ["dent"], "score": [0.1], "x": [0.0], "y": [0.0], "width": [1.0], "height": [1.0]}
+        {
+            "image": ["images/val/3.png"],
+            "concept": ["dent"],
+            "score": [0.1],
+            "x": [0.0],
+            "y": [0.0],
+            "width": [1.0],
+            "height": [1.0],
+        }
     )
     version.manifest.counts["images"] = 3
     assert {note.kind: note.count for note in notes} == {"no_label_file": 1, "polygons": 1}
@@ -133,7 +210,9 @@ def test_yolo_fractions_are_of_the_picture_as_displayed(workspace, tmp_path):
     exif[0x0112] = 6
     toys.picture(tmp_path / "images/val/turned.jpg", 100, 50, exif=exif)
     toys.write(tmp_path / "labels/val/turned.txt", "0 0.5 0.5 1 1\n")
-    view, _ = workspace.add("v", toys.write(tmp_path / "data.yaml", "val: images/val\nnames: [a]\n"))
+    view, _ = workspace.add(
+        "v", toys.write(tmp_path / "data.yaml", "val: images/val\nnames: [a]\n")
+    )
     assert view.start("m").evaluation.annotations.box.tolist() == [[0, 0, 50, 100]]
 
 
@@ -147,14 +226,25 @@ def test_yolo_sets_reached_by_links(workspace, tmp_path):
     view, notes = workspace.add("v", tmp_path / "link", images=tmp_path / "link/images")
     assert [note.kind for note in notes] == ["picture_link"]
     assert view.start("m").evaluation.images.path.tolist() == ["val/1.png"]
-    assert view.version("m").evaluation.annotations.box.tolist() == [pytest.approx([40, 15, 20, 20])]
+    assert view.version("m").evaluation.annotations.box.tolist() == [
+        pytest.approx([40, 15, 20, 20])
+    ]
 
 
 def test_ids_are_never_taken_for_positions_without_a_witness(workspace, tmp_path):
-    categories = [{"id": 18, "name": "dog"}, {"id": 44, "name": "bottle"}, {"id": 62, "name": "chair"}]
+    categories = [
+        {"id": 18, "name": "dog"},
+        {"id": 44, "name": "bottle"},
+        {"id": 62, "name": "chair"},
+    ]
     annotations = [{"id": 1, "image_id": 11, "category_id": 18, "bbox": [10, 10, 20, 20]}]
-    view, _ = workspace.add("v", toys.coco(tmp_path, annotations=annotations, categories=categories, pictures=False))
-    rows = [{"image_id": 11, "category_id": number, "bbox": [10, 10, 20, 20], "score": 0.5} for number in (1, 2, 3, 18)]
+    view, _ = workspace.add(
+        "v", toys.coco(tmp_path, annotations=annotations, categories=categories, pictures=False)
+    )
+    rows = [
+        {"image_id": 11, "category_id": number, "bbox": [10, 10, 20, 20], "score": 0.5}
+        for number in (1, 2, 3, 18)
+    ]
     version = view.start("m")
     notes = version.add_predictions(toys.results(tmp_path, rows))
     assert [(note.kind, note.count) for note in notes] == [("concept_unknown", 3)]
@@ -162,13 +252,22 @@ def test_ids_are_never_taken_for_positions_without_a_witness(workspace, tmp_path
 
 
 def test_ids_that_two_files_give_to_two_things_are_refused(workspace, tmp_path):
-    for split, name, categories in (("training", "11.jpg", ("cat", "dog")), ("validation", "1.jpg", ("dog", "cat"))):
+    for split, name, categories in (
+        ("training", "11.jpg", ("cat", "dog")),
+        ("validation", "1.jpg", ("dog", "cat")),
+    ):
         source = toys.coco(
-            tmp_path, f"{split}.json", images=[{"id": 1, "file_name": name, "width": 9, "height": 9}], annotations=[],
-            categories=[{"id": place + 1, "name": one} for place, one in enumerate(categories)], pictures=False,
-        )  # fmt: skip
+            tmp_path,
+            f"{split}.json",
+            images=[{"id": 1, "file_name": name, "width": 9, "height": 9}],
+            annotations=[],
+            categories=[{"id": place + 1, "name": one} for place, one in enumerate(categories)],
+            pictures=False,
+        )
         view, _ = workspace.add("v", source, split=split)
-    rows = toys.results(tmp_path, [{"image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5], "score": 0.9}])
+    rows = toys.results(
+        tmp_path, [{"image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5], "score": 0.9}]
+    )
     with pytest.raises(pellucid.PellucidError, match=r"image '1' may be '1\.jpg', '11\.jpg'"):
         view.start("m").add_predictions(rows)
     with pytest.raises(pellucid.PellucidError, match="concept '1' may be 'cat', 'dog'"):
@@ -179,7 +278,8 @@ def test_predictions_of_another_split_stay_with_their_own_images(workspace, tmp_
     text = "image,split,concept,x,y,width,height\ntrain/1.jpg,training,dent,50,50,10,10\nval/1.jpg,validation,dent,0,0,10,10\n"
     view, _ = workspace.add("v", toys.write(tmp_path / "s.csv", text))
     found = toys.write(
-        tmp_path / "p.csv", "image,concept,score,x,y,width,height\nval/1.jpg,dent,0.7,0,0,10,10\ntrain/1.jpg,dent,0.9,50,50,10,10\n"
+        tmp_path / "p.csv",
+        "image,concept,score,x,y,width,height\nval/1.jpg,dent,0.7,0,0,10,10\ntrain/1.jpg,dent,0.9,50,50,10,10\n",
     )
     version = view.start("m")
     notes = version.add_predictions(found, split="validation")
@@ -189,7 +289,13 @@ def test_predictions_of_another_split_stay_with_their_own_images(workspace, tmp_
 
 def test_two_names_that_would_be_one_image_are_not_guessed(workspace, tmp_path):
     view, _ = workspace.add(
-        "v", toys.coco(tmp_path, images=[{"id": 9, "file_name": "1.jpg", "width": 9, "height": 9}], annotations=[], pictures=False)
+        "v",
+        toys.coco(
+            tmp_path,
+            images=[{"id": 9, "file_name": "1.jpg", "width": 9, "height": 9}],
+            annotations=[],
+            pictures=False,
+        ),
     )
     for split in ("train", "val"):
         toys.write(tmp_path / "labels" / split / "1.txt", "0 0.5 0.5 0.5 0.5 0.9\n")
@@ -203,40 +309,66 @@ def test_names_of_files_are_no_patterns(tmp_path, name):
     toys.write(tmp_path / "p1.csv", "image,label\nother.jpg,cat\n")
     toys.write(tmp_path / "s2.csv", "image,label\nother.jpg,cat\n")
     pellucid.open(tmp_path / "w1").add("v", tmp_path / "p1.csv")
-    view, _ = pellucid.open(folder).add("v*", toys.write(tmp_path / name, "image,label\nreal.jpg,cat\n"))
+    view, _ = pellucid.open(folder).add(
+        "v*", toys.write(tmp_path / name, "image,label\nreal.jpg,cat\n")
+    )
     pellucid.open(folder).add("v2", tmp_path / "p1.csv")
     assert view.start("m").evaluation.images.path.tolist() == ["real.jpg"]
 
 
 def test_one_picture_under_train_and_val_is_refused(workspace, tmp_path):
     toys.picture(tmp_path / "images/a.png")
-    with pytest.raises(pellucid.PellucidError, match=r"image 'images/a.png' is in training already and cannot also be in validation"):
-        workspace.add("v", toys.write(tmp_path / "data.yaml", "train: images\nval: images\nnames: [a]\n"))
+    with pytest.raises(
+        pellucid.PellucidError,
+        match=r"image 'images/a.png' is in training already and cannot also be in validation",
+    ):
+        workspace.add(
+            "v", toys.write(tmp_path / "data.yaml", "train: images\nval: images\nnames: [a]\n")
+        )
 
 
 def test_two_pictures_of_one_name_in_two_folders_are_refused(workspace, tmp_path):
     for folder in ("A", "B"):
         toys.coco(tmp_path / folder, annotations=[])
     workspace.add("v", tmp_path / "A/annotations.json", images=tmp_path / "A/images")
-    with pytest.raises(pellucid.PellucidError, match=r"image 'a/one.png' is in the view already, as another picture"):
+    with pytest.raises(
+        pellucid.PellucidError,
+        match=r"image 'a/one.png' is in the view already, as another picture",
+    ):
         workspace.add("v", tmp_path / "B/annotations.json", images=tmp_path / "B/images")
 
 
 def test_a_tag_said_twice_is_one_annotation_and_a_contradicted_one_is_refused(workspace, tmp_path):
-    view, _ = workspace.add("v", toys.write(tmp_path / "t.csv", "image,tags\na.jpg,cat|cat\nb.jpg,dog\n"))
+    view, _ = workspace.add(
+        "v", toys.write(tmp_path / "t.csv", "image,tags\na.jpg,cat|cat\nb.jpg,dog\n")
+    )
     assert len(view.start("m").evaluation.annotations) == 2
-    with pytest.raises(pellucid.PellucidError, match=r"'a\.jpg' is said to have and not to have 'cat'"):
-        workspace.add("u", toys.write(tmp_path / "u.csv", "image,concept,value\na.jpg,cat,positive\na.jpg,cat,negative\n"))
+    with pytest.raises(
+        pellucid.PellucidError, match=r"'a\.jpg' is said to have and not to have 'cat'"
+    ):
+        workspace.add(
+            "u",
+            toys.write(
+                tmp_path / "u.csv", "image,concept,value\na.jpg,cat,positive\na.jpg,cat,negative\n"
+            ),
+        )
 
 
 def test_boxes_with_a_column_called_labels_are_still_boxes(workspace, tmp_path):
-    view, _ = workspace.add("v", toys.write(tmp_path / "t.csv", "image,labels,x,y,width,height,value\na.jpg,cat,1,2,3,4,17\n"))
+    view, _ = workspace.add(
+        "v",
+        toys.write(
+            tmp_path / "t.csv", "image,labels,x,y,width,height,value\na.jpg,cat,1,2,3,4,17\n"
+        ),
+    )
     assert view.kind == "detection"
     assert json.loads(view.start("m").evaluation.images.metadata[0]) == {"value": "17"}
 
 
 def test_an_index_column_and_empty_columns_are_no_concepts(workspace, tmp_path):
-    view, _ = workspace.add("v", toys.write(tmp_path / "t.csv", ",image,wet,hot,notes\n0,a.jpg,1,0,\n1,b.jpg,0,1,\n"))
+    view, _ = workspace.add(
+        "v", toys.write(tmp_path / "t.csv", ",image,wet,hot,notes\n0,a.jpg,1,0,\n1,b.jpg,0,1,\n")
+    )
     assert [concept.name for concept in view.manifest.concepts] == ["wet", "hot"]
 
 
@@ -249,13 +381,19 @@ def test_an_image_folder_with_and_without_splits(workspace, tmp_path):
     view, _ = workspace.add("without", tmp_path / "without")
     assert view.start("m").splits == ["validation"]
     assert view.kind == "classification"
-    assert view.version("m").evaluation.images.path.tolist() == ["rose/1.png", "rose/2.png", "tulip/3.png"]
+    assert view.version("m").evaluation.images.path.tolist() == [
+        "rose/1.png",
+        "rose/2.png",
+        "tulip/3.png",
+    ]
 
 
 LONG = "image,split,concept,x,y,width,height,ignore,camera\na.jpg,val,dent,1,2,3,4,0,left\na.jpg,val,rust,5,6,7,8,1,left\nb.jpg,train,,,,,,,right\n"
 
 
-@pytest.mark.parametrize("kind", ["csv", "semicolons", "parquet", "pandas", "polars", "arrow", "dict"])
+@pytest.mark.parametrize(
+    "kind", ["csv", "semicolons", "parquet", "pandas", "polars", "arrow", "dict"]
+)
 def test_the_long_form_of_boxes_from_anywhere(workspace, tmp_path, kind):
     path = toys.write(tmp_path / "t.csv", LONG)
     frame = pandas.read_csv(path, dtype={"concept": str})
@@ -266,7 +404,11 @@ def test_the_long_form_of_boxes_from_anywhere(workspace, tmp_path, kind):
         frame.to_parquet(path)
     columns = {name: list(frame[name].where(frame[name].notna(), None)) for name in frame}
     source = (
-        {"pandas": frame, "polars": polars.read_csv(path, separator=","), "arrow": pyarrow.Table.from_pandas(frame)}.get(kind, path)
+        {
+            "pandas": frame,
+            "polars": polars.read_csv(path, separator=","),
+            "arrow": pyarrow.Table.from_pandas(frame),
+        }.get(kind, path)
         if kind != "semicolons"
         else path
     )
@@ -286,27 +428,48 @@ def test_the_long_form_of_boxes_from_anywhere(workspace, tmp_path, kind):
     assert evaluation.images.split.tolist() == [1, 0]
     assert evaluation.annotations.box.tolist() == [[1, 2, 3, 4], [5, 6, 7, 8]]
     assert evaluation.annotations.ignore.tolist() == [False, True]
-    assert [json.loads(one) for one in evaluation.images.metadata] == [{"camera": "left"}, {"camera": "right"}]
+    assert [json.loads(one) for one in evaluation.images.metadata] == [
+        {"camera": "left"},
+        {"camera": "right"},
+    ]
 
 
 def test_tags_with_stated_negatives_keep_the_rest_unknown(workspace, tmp_path):
     source = toys.write(
-        tmp_path / "t.csv", "image,concept,value\na.jpg,wet,positive\na.jpg,hot,negative\nb.jpg,wet,negative\nb.jpg,old,positive\n"
+        tmp_path / "t.csv",
+        "image,concept,value\na.jpg,wet,positive\na.jpg,hot,negative\nb.jpg,wet,negative\nb.jpg,old,positive\n",
     )
     view, _ = workspace.add("v", source)
     assert view.kind == "tagging"
     version = view.start("m")
     rows = [(image, concept) for image in ("a.jpg", "b.jpg") for concept in ("wet", "hot", "old")]
-    version.add_predictions({"image": [one for one, _ in rows], "concept": [other for _, other in rows], "score": np.full(6, 0.9)})
-    outcomes = {(item.image, item.concept): item.outcome for item in version.gallery("all", threshold=0.5)}
+    version.add_predictions(
+        {
+            "image": [one for one, _ in rows],
+            "concept": [other for _, other in rows],
+            "score": np.full(6, 0.9),
+        }
+    )
+    outcomes = {
+        (item.image, item.concept): item.outcome for item in version.gallery("all", threshold=0.5)
+    }
     assert outcomes == {
-        ("a.jpg", "wet"): "matched", ("a.jpg", "hot"): "missing", ("a.jpg", "old"): "ignored",
-        ("b.jpg", "wet"): "missing", ("b.jpg", "hot"): "ignored", ("b.jpg", "old"): "matched",
-    }  # fmt: skip
+        ("a.jpg", "wet"): "matched",
+        ("a.jpg", "hot"): "missing",
+        ("a.jpg", "old"): "ignored",
+        ("b.jpg", "wet"): "missing",
+        ("b.jpg", "hot"): "ignored",
+        ("b.jpg", "old"): "matched",
+    }
 
 
 @pytest.mark.parametrize(
-    "text", ["image,wet,hot\na.jpg,1,0\nb.jpg,0,1\n", "image,tags\na.jpg,wet\nb.jpg,hot\n", "image,label\na.jpg,wet|hot\nb.jpg,hot\n"]
+    "text",
+    [
+        "image,wet,hot\na.jpg,1,0\nb.jpg,0,1\n",
+        "image,tags\na.jpg,wet\nb.jpg,hot\n",
+        "image,label\na.jpg,wet|hot\nb.jpg,hot\n",
+    ],
 )
 def test_tags_as_columns_or_lists(workspace, tmp_path, text):
     view, _ = workspace.add("v", toys.write(tmp_path / "t.csv", text))
@@ -317,11 +480,21 @@ def test_tags_as_columns_or_lists(workspace, tmp_path, text):
 
 @pytest.mark.parametrize("prefix", ["", "p_", "prob_", "score."])
 def test_wide_probabilities_with_any_prefix(workspace, tmp_path, prefix):
-    view, _ = workspace.add("v", toys.write(tmp_path / "t.csv", "image,label,split\na.jpg,cat,val\nb.jpg,dog,val\nc.jpg,,val\n"))
+    view, _ = workspace.add(
+        "v",
+        toys.write(
+            tmp_path / "t.csv", "image,label,split\na.jpg,cat,val\nb.jpg,dog,val\nc.jpg,,val\n"
+        ),
+    )
     assert view.kind == "classification"
     heading = f"image,label,{prefix}cat,{prefix}dog,remark"
     version = view.start("m")
-    notes = version.add_predictions(toys.write(tmp_path / "p.csv", f"{heading}\na.jpg,cat,.9,.1,x\nb.jpg,dog,.6,.4,y\nc.jpg,cat,.7,.3,z\n"))
+    notes = version.add_predictions(
+        toys.write(
+            tmp_path / "p.csv",
+            f"{heading}\na.jpg,cat,.9,.1,x\nb.jpg,dog,.6,.4,y\nc.jpg,cat,.7,.3,z\n",
+        )
+    )
     assert [note.kind for note in notes] == ["columns_left_out"]
     assert items(version, "all", threshold=0.5) == [
         ("a.jpg", "cat", 0.9, "matched"),
@@ -331,15 +504,23 @@ def test_wide_probabilities_with_any_prefix(workspace, tmp_path, prefix):
 
 
 def test_a_concept_only_the_classifier_knows_is_added_and_told_of(workspace, tmp_path):
-    view, _ = workspace.add("v", toys.write(tmp_path / "t.csv", "image,label\na.jpg,cat\nb.jpg,dog\n"))
+    view, _ = workspace.add(
+        "v", toys.write(tmp_path / "t.csv", "image,label\na.jpg,cat\nb.jpg,dog\n")
+    )
     version = view.start("m")
-    notes = version.add_predictions(toys.write(tmp_path / "p.csv", "image,p_cat,p_dog,p_fox\na.jpg,.2,.1,.7\nb.jpg,.1,.8,.1\n"))
-    assert [(note.kind, note.message) for note in notes] == [("concept_added", "1 concept that no image is annotated with, added: fox")]
+    notes = version.add_predictions(
+        toys.write(tmp_path / "p.csv", "image,p_cat,p_dog,p_fox\na.jpg,.2,.1,.7\nb.jpg,.1,.8,.1\n")
+    )
+    assert [(note.kind, note.message) for note in notes] == [
+        ("concept_added", "1 concept that no image is annotated with, added: fox")
+    ]
     assert items(version, "missing", threshold=0.5) == [("a.jpg", "fox", 0.7, "missing")]
 
 
 def test_corners_become_left_top_width_height(workspace, tmp_path):
-    source = toys.write(tmp_path / "t.csv", "filename,class,xmin,ymin,xmax,ymax\na.jpg,cat,1,2,11,22\n")
+    source = toys.write(
+        tmp_path / "t.csv", "filename,class,xmin,ymin,xmax,ymax\na.jpg,cat,1,2,11,22\n"
+    )
     view, _ = workspace.add("v", source)
     assert view.start("m").evaluation.annotations.box.tolist() == [[1, 2, 10, 20]]
 
@@ -348,7 +529,13 @@ def test_boxes_can_be_read_as_tags(workspace, tmp_path):
     view, _ = workspace.add("v", toys.coco(tmp_path, pictures=False), kind="tagging")
     evaluation = view.start("m").evaluation
     assert view.kind == "tagging"
-    assert sorted(zip(evaluation.annotations.image.tolist(), evaluation.annotations.concept.tolist(), strict=True)) == [
+    assert sorted(
+        zip(
+            evaluation.annotations.image.tolist(),
+            evaluation.annotations.concept.tolist(),
+            strict=True,
+        )
+    ) == [
         (0, 0),
         (0, 1),
         (1, 0),
@@ -358,6 +545,9 @@ def test_boxes_can_be_read_as_tags(workspace, tmp_path):
 def test_a_row_with_an_empty_concept_says_that_nothing_was_found(workspace, tmp_path):
     view, _ = workspace.add("v", toys.coco(tmp_path, pictures=False))
     version = view.start("m")
-    version.add_predictions(toys.write(tmp_path / "p.csv", "image,concept,score,x,y,width,height\na/one.png,,,,,,\n"), covered="listed")
+    version.add_predictions(
+        toys.write(tmp_path / "p.csv", "image,concept,score,x,y,width,height\na/one.png,,,,,,\n"),
+        covered="listed",
+    )
     assert version.metrics().covered == 1
     assert [item.image for item in version.gallery("extra")] == ["a/one.png", "a/one.png"]

@@ -18,7 +18,10 @@ def coco_view(workspace, folder):
 
 def tab(version, name, split):
     """What a person sees: which items, in which order, how scored."""
-    return [(item.image, item.concept, item.outcome, item.score) for item in version.gallery(name, split=split)]
+    return [
+        (item.image, item.concept, item.outcome, item.score)
+        for item in version.gallery(name, split=split)
+    ]
 
 
 def values(version):
@@ -36,7 +39,9 @@ def test_coco_results_and_csv_give_the_same_tabs(shared, workspace):
         assert values(one) == values(other)
         for split in ("training", "validation"):
             for name in ("all", "matched", "missing", "extra"):
-                assert sorted(map(str, tab(one, name, split))) == sorted(map(str, tab(other, name, split)))
+                assert sorted(map(str, tab(one, name, split))) == sorted(
+                    map(str, tab(other, name, split))
+                )
 
 
 def test_what_the_exports_left_out_is_said(shared, workspace):
@@ -51,12 +56,16 @@ def test_what_the_exports_left_out_is_said(shared, workspace):
 @pytest.mark.parametrize("first", [0, 1])
 @pytest.mark.parametrize("stems", [False, True])
 def test_ultralytics_numbering_gives_the_same_tabs(shared, workspace, tmp_path, first, stems):
-    """Concepts numbered without gaps from 0 or 1, where COCO's own ids have gaps; images by stem or its integer."""
+    """Concepts numbered without gaps from 0 or 1, where COCO's own ids have gaps; images by
+    stem or its integer."""
     folder = shared / "coco256"
     coco = coco_view(workspace, folder)
     yolo, _ = workspace.add("yolo", folder / "annotations/yolo", images=folder / "images")
     results = folder / "predictions/nanodet/coco_results.json"
-    listed = [one["id"] for one in json.loads((folder / "annotations/instances.json").read_text())["categories"]]
+    listed = [
+        one["id"]
+        for one in json.loads((folder / "annotations/instances.json").read_text())["categories"]
+    ]
     rows = json.loads(results.read_text())
     for row in rows:
         row["category_id"] = listed.index(row["category_id"]) + first
@@ -86,7 +95,9 @@ def test_yolo_files_give_the_same_tabs(shared, workspace):
         for split in ("training", "validation"):
             for name in ("all", "matched", "missing", "extra"):
                 assert len(one.gallery(name, split=split)) == len(other.gallery(name, split=split))
-                assert sorted(map(str, tab(one, name, split))) == sorted(map(str, tab(other, name, split)))
+                assert sorted(map(str, tab(one, name, split))) == sorted(
+                    map(str, tab(other, name, split))
+                )
 
 
 def test_coverage_and_images_are_counted(shared, workspace):
@@ -94,7 +105,10 @@ def test_coverage_and_images_are_counted(shared, workspace):
     version = coco_view(workspace, folder).start("half")
     version.add_predictions(folder / "predictions/nanodet/coco_results.json", split="validation")
     assert (version.metrics("training").covered, version.metrics("training").images) == (0, 128)
-    assert (version.metrics("validation").covered, version.metrics("validation").images) == (128, 128)
+    assert (version.metrics("validation").covered, version.metrics("validation").images) == (
+        128,
+        128,
+    )
     assert len(version.gallery("extra", split="training")) == 0
 
 
@@ -107,7 +121,9 @@ def test_one_hot_and_lists_of_tags_are_the_same_annotations(shared, workspace):
         version = view.start("v")
         version.add_predictions(folder / "pred_v1_efficientnet_lr_oof.csv")
     first, second = one.version("v"), other.version("v")
-    assert {n: t.value for n, t in first.thresholds.items()} == {n: t.value for n, t in second.thresholds.items()}
+    assert {n: t.value for n, t in first.thresholds.items()} == {
+        n: t.value for n, t in second.thresholds.items()
+    }
     for name in ("all", "matched", "missing", "extra"):
         assert sorted(tab(first, name, "validation")) == sorted(tab(second, name, "validation"))
 

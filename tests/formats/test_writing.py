@@ -1,4 +1,5 @@
-"""What is written out and read back is the same, in every format with a writer; what a format cannot hold is counted and told."""
+"""What is written out and read back is the same, in every format with a writer; what a format
+cannot hold is counted and told."""
 
 import numpy as np
 import pytest
@@ -18,7 +19,13 @@ from pellucid.formats.registry import (
 from pellucid.formats.writers.export_data import ExportData
 
 CONCEPTS = ["dent", "rust & dust", "it's"]
-ENDINGS = {"coco": ".json", "cvat": ".xml", "label-studio": ".json", "csv": ".csv", "parquet": ".parquet"}
+ENDINGS = {
+    "coco": ".json",
+    "cvat": ".xml",
+    "label-studio": ".json",
+    "csv": ".csv",
+    "parquet": ".parquet",
+}
 FRACTIONS = {"yolo", "label-studio", "fiftyone", "cvat", "voc"}
 """Formats whose numbers are worked out and not copied: they return to within rounding."""
 SIDE = st.one_of(st.integers(0, 60).map(float), st.floats(0, 60, width=32))
@@ -30,29 +37,54 @@ def sets(draw, kind):
     paths = ["a/1.jpg", "a/2.jpg", "b c/1.jpg"][: draw(st.integers(1, 3))]
     number = len(paths)
     images = Images(
-        string_column(paths), np.array([draw(st.integers(0, 2)) for _ in paths], np.int8), np.full(number, 100, np.int32), np.full(number, 90, np.int32),
-        np.full(number, -1, np.int32), string_column([str(7 + row) for row in range(number)]), np.full(number, EXHAUSTIVE, np.int8), string_column([""] * number),
-    )  # fmt: skip
+        string_column(paths),
+        np.array([draw(st.integers(0, 2)) for _ in paths], np.int8),
+        np.full(number, 100, np.int32),
+        np.full(number, 90, np.int32),
+        np.full(number, -1, np.int32),
+        string_column([str(7 + row) for row in range(number)]),
+        np.full(number, EXHAUSTIVE, np.int8),
+        string_column([""] * number),
+    )
     if kind == "detection":
-        rows = draw(st.lists(st.tuples(st.integers(0, number - 1), st.integers(0, 2), BOX), max_size=6))
+        rows = draw(
+            st.lists(st.tuples(st.integers(0, number - 1), st.integers(0, 2), BOX), max_size=6)
+        )
     elif kind == "tagging":
         pairs = [(image, concept) for image in range(number) for concept in range(3)]
-        rows = [(*pair, None) for pair in draw(st.lists(st.sampled_from(pairs), unique=True, max_size=6))]
+        rows = [
+            (*pair, None)
+            for pair in draw(st.lists(st.sampled_from(pairs), unique=True, max_size=6))
+        ]
     else:
         rows = [(image, draw(st.integers(0, 2)), None) for image in range(number)]
-    image, concept = (np.array([row[place] for row in rows], np.int32).reshape(-1) for place in (0, 1))
+    image, concept = (
+        np.array([row[place] for row in rows], np.int32).reshape(-1) for place in (0, 1)
+    )
     box = np.array([row[2] for row in rows], float).reshape(-1, 4) if kind == "detection" else None
     area = None if box is None else box[:, 2] * box[:, 3]
     flags = np.zeros(len(rows), bool)
-    return images, Annotations(image, concept, box, flags, ~flags, area), [draw(st.floats(0, 1)) for _ in rows]
+    return (
+        images,
+        Annotations(image, concept, box, flags, ~flags, area),
+        [draw(st.floats(0, 1)) for _ in rows],
+    )
 
 
 def spoken(names, images, table, unit="pixels"):
     """(image, concept, box) of every row, sorted."""
-    scale = np.stack([images.width, images.height] * 2, axis=1)[table.image] if unit == "fractions" else 1
+    scale = (
+        np.stack([images.width, images.height] * 2, axis=1)[table.image]
+        if unit == "fractions"
+        else 1
+    )
     box = None if table.box is None else np.asarray(table.box * scale)
     rows = [
-        (str(images.path[image]), names[concept], None if box is None else tuple(box[row].round(4).tolist()))
+        (
+            str(images.path[image]),
+            names[concept],
+            None if box is None else tuple(box[row].round(4).tolist()),
+        )
         for row, (image, concept) in enumerate(zip(table.image, table.concept, strict=True))
     ]
     return sorted(rows, key=str)
@@ -63,30 +95,45 @@ def spoken(names, images, table, unit="pixels"):
 def test_annotations(form, kind, tmp_path_factory):
     if kind != "detection" and form in ("yolo", "voc"):
         with pytest.raises(PellucidError, match="write csv or parquet"):
-            WRITERS[form](ExportData(kind, [], [], None, object(), None, []), tmp_path_factory.mktemp("x") / "out")
+            WRITERS[form](
+                ExportData(kind, [], [], None, object(), None, []),
+                tmp_path_factory.mktemp("x") / "out",
+            )
         return
 
     @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
     @given(data=sets(kind))
     def holds(data):
         images, table, _ = data
-        if form in ("csv", "parquet"):  # boxes of a pixel in the corner, and no others, are as well the whole of their pictures
+        if form in (
+            "csv",
+            "parquet",
+        ):  # boxes of a pixel in the corner, and no others, are as well the whole of their pictures
             assume(table.box is None or not len(table) or (table.box > 1).any())
         folder = tmp_path_factory.mktemp("out")
         path = folder / f"written{ENDINGS.get(form, '')}"
         for name in images.path:
             toys.picture(folder / "pictures" / name, 100, 90)
         pictures = [str(folder / "pictures" / name) for name in images.path]
-        WRITERS[form](ExportData(kind, CONCEPTS, ["4", "9", "11"], images, table, None, pictures), path)
+        WRITERS[form](
+            ExportData(kind, CONCEPTS, ["4", "9", "11"], images, table, None, pictures), path
+        )
         if not len(table) and kind != "detection":
             return
         found = read_annotations(path, None, kind, None)
-        found.images.path[:] = [name.removeprefix("images/").removeprefix("data/") for name in found.images.path]
+        found.images.path[:] = [
+            name.removeprefix("images/").removeprefix("data/") for name in found.images.path
+        ]
         known = {str(name): row for row, name in enumerate(images.path)}
         rows = [known[str(name)] for name in found.images.path]
         found.images.width[:], found.images.height[:] = 100, 90
-        assert spoken(found.concepts, found.images, found.annotations, found.unit) == spoken(CONCEPTS, images, table)
-        if form not in ("coco", "label-studio"):  # a file of COCO has no splits, nor has Label Studio
+        assert spoken(found.concepts, found.images, found.annotations, found.unit) == spoken(
+            CONCEPTS, images, table
+        )
+        if form not in (
+            "coco",
+            "label-studio",
+        ):  # a file of COCO has no splits, nor has Label Studio
             assert found.images.split.tolist() == images.split[rows].tolist()
 
     holds()
@@ -101,22 +148,49 @@ def test_predictions(form, tmp_path_factory):
         if not len(table):
             return
         assume((table.box > 1).any())
-        predictions = Predictions(table.image, table.concept, np.array(scores), table.box, np.arange(len(table), dtype=np.int32))
+        predictions = Predictions(
+            table.image,
+            table.concept,
+            np.array(scores),
+            table.box,
+            np.arange(len(table), dtype=np.int32),
+        )
         path = tmp_path_factory.mktemp("out") / f"written{ENDINGS.get(form, '')}"
         PREDICTION_WRITERS[form](
-            ExportData("detection", CONCEPTS, ["4", "9", "11"], images, None, predictions, [""] * len(images), "m"), path
+            ExportData(
+                "detection",
+                CONCEPTS,
+                ["4", "9", "11"],
+                images,
+                None,
+                predictions,
+                [""] * len(images),
+                "m",
+            ),
+            path,
         )
         found = read_predictions(path, None, "detection", CONCEPTS)
-        names = {"coco": ["7", "8", "9"], "yolo": ["a/1", "a/2", "b c/1"]}.get(form, [str(name) for name in images.path])
+        names = {"coco": ["7", "8", "9"], "yolo": ["a/1", "a/2", "b c/1"]}.get(
+            form, [str(name) for name in images.path]
+        )
         ids = {"coco": ["4", "9", "11"], "yolo": ["0", "1", "2"]}.get(form, CONCEPTS)
         scale = np.array([100, 90, 100, 90]) if found.unit == "fractions" else 1
         ours = sorted(
-            (found.image_keys[image].removeprefix("data/"), found.concept_keys[concept], score, tuple((box * scale).round(4).tolist()))
-            for image, concept, score, box in zip(found.image, found.concept, found.score.tolist(), found.box, strict=True)
+            (
+                found.image_keys[image].removeprefix("data/"),
+                found.concept_keys[concept],
+                score,
+                tuple((box * scale).round(4).tolist()),
+            )
+            for image, concept, score, box in zip(
+                found.image, found.concept, found.score.tolist(), found.box, strict=True
+            )
         )
         theirs = sorted(
             (names[image], ids[concept], score, tuple(box.round(4).tolist()))
-            for image, concept, score, box in zip(table.image, table.concept, scores, table.box, strict=True)
+            for image, concept, score, box in zip(
+                table.image, table.concept, scores, table.box, strict=True
+            )
         )
         assert ours == theirs
 
@@ -125,9 +199,30 @@ def test_predictions(form, tmp_path_factory):
 
 @pytest.fixture
 def version(tmp_path):
-    view, _ = pellucid.open(tmp_path / "w.pellucid").add("v", toys.coco(tmp_path, annotations=[
-        {"id": 1, "image_id": 11, "category_id": 1, "bbox": [10, 10, 20, 20], "area": 400, "iscrowd": 0},
-        {"id": 2, "image_id": 12, "category_id": 2, "bbox": [0, 0, 30, 30], "area": 900, "iscrowd": 1}]))  # fmt: skip
+    view, _ = pellucid.open(tmp_path / "w.pellucid").add(
+        "v",
+        toys.coco(
+            tmp_path,
+            annotations=[
+                {
+                    "id": 1,
+                    "image_id": 11,
+                    "category_id": 1,
+                    "bbox": [10, 10, 20, 20],
+                    "area": 400,
+                    "iscrowd": 0,
+                },
+                {
+                    "id": 2,
+                    "image_id": 12,
+                    "category_id": 2,
+                    "bbox": [0, 0, 30, 30],
+                    "area": 900,
+                    "iscrowd": 1,
+                },
+            ],
+        ),
+    )
     version = view.start("m")
     version.add_predictions(toys.results(tmp_path))
     return version
@@ -139,8 +234,12 @@ def test_a_workspace_is_written_and_read_back(version, tmp_path):
     for form in WRITERS:
         path = tmp_path / f"out-{form}{ENDINGS.get(form, '')}"
         notes = export_view(version.view, "annotations", form, path)
-        assert [note.kind for note in notes] == ([] if form in ("coco", "voc", "csv", "parquet") else ["left_out"])
-        again, _ = pellucid.open(tmp_path / f"again-{form}").add("v", path, images=tmp_path / "images" if form != "yolo" else None)
+        assert [note.kind for note in notes] == (
+            [] if form in ("coco", "voc", "csv", "parquet") else ["left_out"]
+        )
+        again, _ = pellucid.open(tmp_path / f"again-{form}").add(
+            "v", path, images=tmp_path / "images" if form != "yolo" else None
+        )
         assert again.images_by_split == {"validation": 2}
         with pytest.raises(PellucidError, match="something is there already"):
             export_view(version.view, "annotations", form, path)
@@ -151,13 +250,22 @@ def test_a_gallery_and_the_thresholds(version, tmp_path):
 
     from pellucid.export.datasets import ExportOptions, export_view
 
-    export_view(version.view, "gallery", "csv", tmp_path / "g.csv", version, ExportOptions(tab="all"))
-    rows = duckdb.sql(f"SELECT image, concept, score, x, outcome FROM read_csv('{tmp_path / 'g.csv'}')").fetchall()
-    assert rows == [(item.image, item.concept, item.score, item.box[0], item.outcome) for item in version.gallery("all")]
+    export_view(
+        version.view, "gallery", "csv", tmp_path / "g.csv", version, ExportOptions(tab="all")
+    )
+    rows = duckdb.sql(
+        f"SELECT image, concept, score, x, outcome FROM read_csv('{tmp_path / 'g.csv'}')"
+    ).fetchall()
+    assert rows == [
+        (item.image, item.concept, item.score, item.box[0], item.outcome)
+        for item in version.gallery("all")
+    ]
     export_view(version.view, "thresholds", "json", tmp_path / "t.json", version)
     import json
 
-    assert json.loads((tmp_path / "t.json").read_text())["thresholds"] == {name: one.value for name, one in version.thresholds.items()}
+    assert json.loads((tmp_path / "t.json").read_text())["thresholds"] == {
+        name: one.value for name, one in version.thresholds.items()
+    }
     with pytest.raises(PellucidError, match="name one with --version"):
         export_view(version.view, "predictions", "csv", tmp_path / "p.csv")
     assert SPLITS[1] == "validation"

@@ -26,12 +26,18 @@ def near(colour, expected, most=12):
 @pytest.mark.parametrize(
     ("name", "mode", "colour", "expected"),
     [
-        ("rgb.png", "RGB", (200, 40, 40), (200, 40, 40)), ("rgb.jpg", "RGB", (200, 40, 40), (200, 40, 40)),
-        ("grey.png", "L", 128, (128, 128, 128)), ("grey.jpg", "L", 128, (128, 128, 128)), ("bits.png", "1", 1, (255, 255, 255)),
-        ("cmyk.jpg", "CMYK", (0, 255, 255, 0), (255, 0, 0)), ("clear.png", "RGBA", (200, 40, 40, 0), (255, 255, 255)),
-        ("palette.gif", "P", 0, (0, 0, 0)), ("rgb.webp", "RGB", (200, 40, 40), (200, 40, 40)), ("rgb.bmp", "RGB", (200, 40, 40), (200, 40, 40)),
+        ("rgb.png", "RGB", (200, 40, 40), (200, 40, 40)),
+        ("rgb.jpg", "RGB", (200, 40, 40), (200, 40, 40)),
+        ("grey.png", "L", 128, (128, 128, 128)),
+        ("grey.jpg", "L", 128, (128, 128, 128)),
+        ("bits.png", "1", 1, (255, 255, 255)),
+        ("cmyk.jpg", "CMYK", (0, 255, 255, 0), (255, 0, 0)),
+        ("clear.png", "RGBA", (200, 40, 40, 0), (255, 255, 255)),
+        ("palette.gif", "P", 0, (0, 0, 0)),
+        ("rgb.webp", "RGB", (200, 40, 40), (200, 40, 40)),
+        ("rgb.bmp", "RGB", (200, 40, 40), (200, 40, 40)),
     ],
-)  # fmt: skip
+)
 def test_colours_come_out_right(tmp_path, name, mode, colour, expected):
     path = toys.picture(tmp_path / name, 64, 48, mode, colour)
     shown = opened(render_crop(str(path), None, 320))
@@ -51,13 +57,16 @@ def test_sixteen_bits_are_stretched_to_be_seen(tmp_path):
 def test_an_animation_shows_its_first_frame(tmp_path):
     frames = [Image.new("RGB", (64, 48), colour) for colour in ((200, 0, 0), (0, 200, 0))]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
-    assert near(opened(render_crop(str(tmp_path / "a.gif"), None, 320)).getpixel((9, 9)), (200, 0, 0))
+    assert near(
+        opened(render_crop(str(tmp_path / "a.gif"), None, 320)).getpixel((9, 9)), (200, 0, 0)
+    )
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("name", ["a.jpg", "a.png"])
 def test_pictures_are_the_right_way_up(tmp_path, orientation, name):
-    """Stored so that, turned as EXIF says, the red corner is at the left top and the green one at the right top."""
+    """Stored so that, turned as EXIF says, the red corner is at the left top and the green one
+    at the right top."""
     upright = Image.new("RGB", (400, 240), (10, 10, 10))
     upright.paste((220, 0, 0), (0, 0, 80, 80))
     upright.paste((0, 220, 0), (320, 0, 400, 80))
@@ -78,8 +87,16 @@ def test_pictures_are_the_right_way_up(tmp_path, orientation, name):
 
 def test_a_crop_is_the_region_asked_for(tmp_path):
     y, x = np.mgrid[0:600, 0:800]
-    Image.fromarray(np.stack([x // 4, y // 3, x * 0 + 50], -1).astype(np.uint8)).save(tmp_path / "a.jpg", quality=95, subsampling=0)
-    for region in ((100, 60, 200, 200), (0, 0, 40, 40), (700, 500, 100, 100), (-50, -50, 100, 100), (790, 590, 999, 999)):
+    Image.fromarray(np.stack([x // 4, y // 3, x * 0 + 50], -1).astype(np.uint8)).save(
+        tmp_path / "a.jpg", quality=95, subsampling=0
+    )
+    for region in (
+        (100, 60, 200, 200),
+        (0, 0, 40, 40),
+        (700, 500, 100, 100),
+        (-50, -50, 100, 100),
+        (790, 590, 999, 999),
+    ):
         shown = np.asarray(opened(render_crop(str(tmp_path / "a.jpg"), region, 160))).astype(int)
         left, top = max(0, region[0]), max(0, region[1])
         right, bottom = min(800, region[0] + region[2]), min(600, region[1] + region[3])
@@ -113,23 +130,36 @@ def broken(folder, case):
 
 @pytest.mark.parametrize(
     ("case", "said"),
-    [("missing", "not found"), ("a folder", "broken"), ("empty", "not a picture"), ("a text", "not a picture"), ("cut short", "broken"), ("broken PNG", "broken"), ("a bomb", "too large")],
-)  # fmt: skip
+    [
+        ("missing", "not found"),
+        ("a folder", "broken"),
+        ("empty", "not a picture"),
+        ("a text", "not a picture"),
+        ("cut short", "broken"),
+        ("broken PNG", "broken"),
+        ("a bomb", "too large"),
+    ],
+)
 def test_what_cannot_be_shown_says_why(tmp_path, case, said):
     with pytest.raises(UnreadableImageError, match=said):
         render_crop(str(broken(tmp_path, case)), None, 320)
 
 
 @given(
-    box=st.tuples(*[st.floats(-500, 2000)] * 2, *[st.floats(0, 3000)] * 2), width=st.integers(1, 4000), height=st.integers(1, 4000)
-)  # fmt: skip
+    box=st.tuples(*[st.floats(-500, 2000)] * 2, *[st.floats(0, 3000)] * 2),
+    width=st.integers(1, 4000),
+    height=st.integers(1, 4000),
+)
 def test_frames_stay_inside_and_hold_what_they_can_of_the_box(box, width, height):
     left, top, across, down = box_crop_region(box, width, height)
     assert 0 <= left <= left + across <= width
     assert 0 <= top <= top + down <= height
     assert across >= 1
     assert down >= 1
-    for start, length, begin, size, limit in ((box[0], box[2], left, across, width), (box[1], box[3], top, down, height)):
+    for start, length, begin, size, limit in (
+        (box[0], box[2], left, across, width),
+        (box[1], box[3], top, down, height),
+    ):
         if start >= 0 and start + length <= limit:
             assert begin <= start + 1
             assert begin + size >= start + length - 1

@@ -28,10 +28,16 @@ def test_light_contrast_and_colour_are_those_of_the_pixels(tmp_path):
 def test_blur_rises_with_blur_and_hardly_with_noise_or_light(tmp_path):
     said = {}
     for name, picture in {
-        "sharp": checks(), "soft": checks().filter(ImageFilter.GaussianBlur(1.5)), "blurred": checks().filter(ImageFilter.GaussianBlur(4)),
+        "sharp": checks(),
+        "soft": checks().filter(ImageFilter.GaussianBlur(1.5)),
+        "blurred": checks().filter(ImageFilter.GaussianBlur(4)),
         "dark": checks().point(lambda value: value // 3),
-        "noisy": Image.fromarray((np.asarray(checks(), float) + CHANCE.normal(0, 5, (160, 160, 3))).clip(0, 255).astype(np.uint8)),
-    }.items():  # fmt: skip
+        "noisy": Image.fromarray(
+            (np.asarray(checks(), float) + CHANCE.normal(0, 5, (160, 160, 3)))
+            .clip(0, 255)
+            .astype(np.uint8)
+        ),
+    }.items():
         picture.save(tmp_path / f"{name}.png")
         said[name] = read_measurements(str(tmp_path / f"{name}.png"), []).statistics[0]
     assert said["sharp"][BLUR] < said["soft"][BLUR] < said["blurred"][BLUR]
@@ -45,7 +51,9 @@ def test_noise_is_about_its_standard_deviation(tmp_path):
     for sigma in (4, 12):
         pixels = (128 + CHANCE.normal(0, sigma, (200, 200))).clip(0, 255).astype(np.uint8)
         Image.fromarray(pixels).convert("RGB").save(tmp_path / "n.png")
-        assert read_measurements(str(tmp_path / "n.png"), []).statistics[0][NOISE] == pytest.approx(sigma, rel=0.1)
+        assert read_measurements(str(tmp_path / "n.png"), []).statistics[0][NOISE] == pytest.approx(
+            sigma, rel=0.1
+        )
 
 
 def test_camera_time_and_orientation_come_from_exif(tmp_path):
@@ -64,7 +72,9 @@ def test_camera_time_and_orientation_come_from_exif(tmp_path):
 def test_what_cannot_be_seen_is_unknown(tmp_path):
     Image.new("RGB", (64, 48)).save(tmp_path / "a.png")
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
-    found = read_measurements(str(tmp_path / "a.png"), [[1000, 1000, 5, 5], [1e300, -1e300, 4, 4], [0, 0, 6, 6]])
+    found = read_measurements(
+        str(tmp_path / "a.png"), [[1000, 1000, 5, 5], [1e300, -1e300, 4, 4], [0, 0, 6, 6]]
+    )
     assert np.isnan(found.statistics[1:3]).all()
     assert np.isnan(found.statistics[3, [BLUR, NOISE]]).all()
     assert found.statistics[3, 0] == 0

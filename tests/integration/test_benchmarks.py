@@ -10,6 +10,8 @@ import pytest
 @pytest.mark.browser
 def test_they_run_quickly_on_a_small_set():
     command = [sys.executable, "-m", "benchmarks", "--quick"]
-    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert "| first page |" in done.stdout

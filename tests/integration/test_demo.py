@@ -16,9 +16,14 @@ def planted(demo, view):
 
 def is_planted(item, mistakes):
     for mistake in mistakes:
-        box = [float(side) for side in mistake["box"].strip("()").split(",")] if mistake["box"] else None
+        box = (
+            [float(side) for side in mistake["box"].strip("()").split(",")]
+            if mistake["box"]
+            else None
+        )
         near = box is None or (
-            item.box is not None and all(abs(one - other) < 15 for one, other in zip(box[:2], item.box[:2], strict=True))
+            item.box is not None
+            and all(abs(one - other) < 15 for one, other in zip(box[:2], item.box[:2], strict=True))
         )
         if mistake["image"] == item.image and near:
             return True
@@ -26,7 +31,11 @@ def is_planted(item, mistakes):
 
 
 def test_three_views_over_the_same_pictures_two_versions_each(demo):
-    assert {view: demo.view(view).kind for view in demo.views} == {"cells": "detection", "findings": "tagging", "smears": "classification"}
+    assert {view: demo.view(view).kind for view in demo.views} == {
+        "cells": "detection",
+        "findings": "tagging",
+        "smears": "classification",
+    }
     paths = {tuple(demo.view(view).version("v1").evaluation.images.path) for view in demo.views}
     assert len(paths) == 1
     assert all(demo.view(view).versions == ["v1", "v2"] for view in demo.views)
@@ -34,20 +43,37 @@ def test_three_views_over_the_same_pictures_two_versions_each(demo):
 
 @pytest.mark.parametrize("view", ["cells", "findings", "smears"])
 def test_the_second_version_is_better(demo, view):
-    errors = [demo.view(view).version(version).metrics("validation").overall.errors for version in ("v1", "v2")]
+    errors = [
+        demo.view(view).version(version).metrics("validation").overall.errors
+        for version in ("v1", "v2")
+    ]
     assert errors[1] < errors[0] / 2
 
 
-@pytest.mark.parametrize(("view", "first", "least"), [("cells", 12, 10), ("smears", 5, 4), ("findings", 3, 2)])
+@pytest.mark.parametrize(
+    ("view", "first", "least"), [("cells", 12, 10), ("smears", 5, 4), ("findings", 3, 2)]
+)
 def test_planted_mistakes_come_first_in_missing(demo, view, first, least):
     mistakes = planted(demo, view)
-    assert sum(is_planted(item, mistakes) for item in demo.view(view).version("v2").gallery("missing")[:first]) >= least
+    assert (
+        sum(
+            is_planted(item, mistakes)
+            for item in demo.view(view).version("v2").gallery("missing")[:first]
+        )
+        >= least
+    )
 
 
 @pytest.mark.parametrize(("view", "first", "least"), [("cells", 25, 8), ("smears", 6, 4)])
 def test_planted_mistakes_come_first_in_extra(demo, view, first, least):
     mistakes = planted(demo, view)
-    assert sum(is_planted(item, mistakes) for item in demo.view(view).version("v2").gallery("extra")[:first]) >= least
+    assert (
+        sum(
+            is_planted(item, mistakes)
+            for item in demo.view(view).version("v2").gallery("extra")[:first]
+        )
+        >= least
+    )
 
 
 def test_a_built_demo_is_not_built_again(demo):
@@ -58,7 +84,16 @@ def test_a_built_demo_is_not_built_again(demo):
 
 def test_it_is_the_same_every_time(demo, tmp_path):
     done = subprocess.run(
-        [sys.executable, "-m", "pellucid", "demo", "--build-only", "--workspace", str(tmp_path / "again")], check=False
+        [
+            sys.executable,
+            "-m",
+            "pellucid",
+            "demo",
+            "--build-only",
+            "--workspace",
+            str(tmp_path / "again"),
+        ],
+        check=False,
     )
     assert done.returncode == 0
     for name in (
@@ -70,4 +105,6 @@ def test_it_is_the_same_every_time(demo, tmp_path):
         "planted-mistakes.csv",
         "pictures/smear-007.jpg",
     ):
-        assert (tmp_path / "again/sources" / name).read_bytes() == (demo.folder / "sources" / name).read_bytes(), name
+        assert (tmp_path / "again/sources" / name).read_bytes() == (
+            demo.folder / "sources" / name
+        ).read_bytes(), name

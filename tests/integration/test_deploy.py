@@ -1,4 +1,5 @@
-"""The recipes of `deploy/` say what is true of this program, and the programs that they are for accept them."""
+"""The recipes of `deploy/` say what is true of this program, and the programs that they are for
+accept them."""
 
 import base64
 import json
@@ -60,7 +61,9 @@ def ask(address, user=None, **headers):
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
-        with urllib.request.urlopen(urllib.request.Request(address, headers=headers), context=context) as answer:
+        with urllib.request.urlopen(
+            urllib.request.Request(address, headers=headers), context=context
+        ) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         with error:
@@ -78,11 +81,17 @@ def answering(address):
 
 def instructions():
     text = re.sub(r"\\\n", " ", (DEPLOY / "Containerfile").read_text())
-    return [line.split(maxsplit=1) for line in text.splitlines() if line and not line.startswith("#")]
+    return [
+        line.split(maxsplit=1) for line in text.splitlines() if line and not line.startswith("#")
+    ]
 
 
 def test_the_container_copies_what_is_there_and_its_command_serves(workspace, running, tmp_path):
-    assert all((ROOT / words.split()[0]).exists() for name, words in instructions() if name == "COPY" and "--from" not in words)
+    assert all(
+        (ROOT / words.split()[0]).exists()
+        for name, words in instructions()
+        if name == "COPY" and "--from" not in words
+    )
     ignored = (ROOT / ".dockerignore").read_text()
     assert all(name in ignored for name in (".venv", "node_modules", "static"))
     last = dict(instructions())
@@ -97,7 +106,11 @@ def test_the_container_copies_what_is_there_and_its_command_serves(workspace, ru
     server = running([ours.get(word, word) for word in command])
     assert answering(f"http://127.0.0.1:{port}/health")[0] == 200
     check = json.loads(re.search(r"CMD (\[.*\])", last["HEALTHCHECK"])[1])
-    done = subprocess.run([sys.executable, "-c", check[2].replace("7860", str(port))], check=False, capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-c", check[2].replace("7860", str(port))],
+        check=False,
+        capture_output=True,
+    )
     assert done.returncode == 0
     assert last["STOPSIGNAL"] == "SIGTERM"
     server.send_signal(signal.SIGTERM)
@@ -105,21 +118,39 @@ def test_the_container_copies_what_is_there_and_its_command_serves(workspace, ru
 
 
 def unit():
-    lines = [line for line in (DEPLOY / "pellucid.service").read_text().splitlines() if "=" in line and not line.startswith("#")]
+    lines = [
+        line
+        for line in (DEPLOY / "pellucid.service").read_text().splitlines()
+        if "=" in line and not line.startswith("#")
+    ]
     return dict(line.split("=", 1) for line in lines)
 
 
 def test_the_unit_is_one_that_systemd_takes_and_its_options_are_ours(tmp_path):
     program, *words = shlex.split(unit()["ExecStart"])
     assert program.endswith("/pellucid")
-    told = subprocess.run([sys.executable, "-m", "pellucid", "serve", "--help"], capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(
+        [sys.executable, "-m", "pellucid", "serve", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     assert all(word in told for word in words if word.startswith("--"))
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not here: the unit's options were compared with ours alone")
     here = tmp_path / "pellucid.service"
     here.write_text((DEPLOY / "pellucid.service").read_text().replace(program, "/bin/true"))
-    done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(here)], capture_output=True, text=True, check=False)
-    about_it = [line for line in done.stderr.splitlines() if "pellucid.service" in line and "/bin/true" not in line]
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(here)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    about_it = [
+        line
+        for line in done.stderr.splitlines()
+        if "pellucid.service" in line and "/bin/true" not in line
+    ]
     assert about_it == []
 
 
@@ -129,24 +160,66 @@ def test_behind_the_proxy(workspace, running, tmp_path):
     ports = [free_port(), free_port()]
     door, dead = free_port(), free_port()
     for port in ports:
-        options = ["--who-header", "X-Forwarded-User", "--hostname", "pellucid.example.org", "--owner", "olga", "--role", "reader"]
-        running([sys.executable, "-m", "pellucid", "serve", str(workspace), "--port", str(port), "--no-browser", *options])
+        options = [
+            "--who-header",
+            "X-Forwarded-User",
+            "--hostname",
+            "pellucid.example.org",
+            "--owner",
+            "olga",
+            "--role",
+            "reader",
+        ]
+        running(
+            [
+                sys.executable,
+                "-m",
+                "pellucid",
+                "serve",
+                str(workspace),
+                "--port",
+                str(port),
+                "--no-browser",
+                *options,
+            ]
+        )
         answering(f"http://127.0.0.1:{port}/health")
-    certificate = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=pellucid.example.org"]
-    subprocess.run([*certificate, "-keyout", tmp_path / "key", "-out", tmp_path / "crt"], check=True, capture_output=True)
-    words = subprocess.run(["openssl", "passwd", "-apr1", "word"], check=True, capture_output=True, text=True).stdout.strip()
+    certificate = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=pellucid.example.org",
+    ]
+    subprocess.run(
+        [*certificate, "-keyout", tmp_path / "key", "-out", tmp_path / "crt"],
+        check=True,
+        capture_output=True,
+    )
+    words = subprocess.run(
+        ["openssl", "passwd", "-apr1", "word"], check=True, capture_output=True, text=True
+    ).stdout.strip()
     (tmp_path / "users").write_text(f"olga:{words}\nrita:{words}\n")
     recipe = (DEPLOY / "nginx.conf").read_text()
     server = "server 127.0.0.1:{} max_fails=1 fail_timeout=2s;"
     for was, now in {
-        server.format(7860): " ".join(server.format(port) for port in (dead, *ports)), "listen 443": f"listen 127.0.0.1:{door}",
-        "/etc/nginx/pellucid.crt": tmp_path / "crt", "/etc/nginx/pellucid.key": tmp_path / "key", "/etc/nginx/pellucid.users": tmp_path / "users",
-    }.items():  # fmt: skip
+        server.format(7860): " ".join(server.format(port) for port in (dead, *ports)),
+        "listen 443": f"listen 127.0.0.1:{door}",
+        "/etc/nginx/pellucid.crt": tmp_path / "crt",
+        "/etc/nginx/pellucid.key": tmp_path / "key",
+        "/etc/nginx/pellucid.users": tmp_path / "users",
+    }.items():
         assert was in recipe
         recipe = recipe.replace(was, str(now))
     user = "user root;" if os.geteuid() == 0 else ""
     (tmp_path / "nginx.conf").write_text(
-        f"{user} daemon off; error_log stderr; pid {tmp_path}/pid; events {{}} http {{ access_log off; {recipe} }}"
+        f"{user} daemon off; error_log stderr; pid {tmp_path}/pid; events {{}} http {{ access_log "
+        f"off; {recipe} }}"
     )
     running(["nginx", "-c", str(tmp_path / "nginx.conf"), "-p", str(tmp_path), "-e", "stderr"])
     address = f"https://127.0.0.1:{door}"
@@ -156,7 +229,12 @@ def test_behind_the_proxy(workspace, running, tmp_path):
         status, text = ask(f"{address}/api/workspace", "rita:word", **named)
         assert (status, json.loads(text)["role"]) == (200, "reader")
     assert json.loads(ask(f"{address}/api/workspace", "olga:word", **named)[1])["role"] == "owner"
-    assert json.loads(ask(f"{address}/api/workspace", "rita:word", **named, **{"X-Forwarded-User": "olga"})[1])["role"] == "reader"
+    assert (
+        json.loads(
+            ask(f"{address}/api/workspace", "rita:word", **named, **{"X-Forwarded-User": "olga"})[1]
+        )["role"]
+        == "reader"
+    )
     assert ask(f"{address}/api/workspace", "rita:wrong", **named)[0] == 401
     assert ask(f"{address}/metrics", "olga:word", **named)[0] == 403
     assert ask(f"{address}/api/views/v/versions/m/page?tab=all", "rita:word", **named)[0] == 200

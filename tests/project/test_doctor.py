@@ -1,4 +1,5 @@
-"""Traps that other tools fall into silently, each made on a real detector's results: the right reading is taken, or nothing is."""
+"""Traps that other tools fall into silently, each made on a real detector's results: the right
+reading is taken, or nothing is."""
 
 import json
 import re
@@ -26,7 +27,9 @@ def annotations(shared):
 @pytest.fixture
 def imported(shared, tmp_path):
     """A function from predictions (and options) to the version that holds them."""
-    view, _ = pellucid.open(tmp_path / "w").add("v", shared / "coco256/annotations/instances.json", images=shared / "coco256/images")
+    view, _ = pellucid.open(tmp_path / "w").add(
+        "v", shared / "coco256/annotations/instances.json", images=shared / "coco256/images"
+    )
 
     def take(rows, **options):
         version = view.start(f"m{len(view.versions)}")
@@ -43,8 +46,12 @@ def readings(version):
 def same_items(version, expected):
     """Outcomes and places, to a thousandth of a pixel."""
     ours, theirs = (one.gallery("all")[:300] for one in (version, expected))
-    assert [(item.image, item.concept, item.outcome) for item in ours] == [(item.image, item.concept, item.outcome) for item in theirs]
-    np.testing.assert_allclose([item.box for item in ours], [item.box for item in theirs], atol=1e-3)
+    assert [(item.image, item.concept, item.outcome) for item in ours] == [
+        (item.image, item.concept, item.outcome) for item in theirs
+    ]
+    np.testing.assert_allclose(
+        [item.box for item in ours], [item.box for item in theirs], atol=1e-3
+    )
 
 
 def boxed(results, change, sizes):
@@ -61,9 +68,24 @@ BOXES = {
     "xyxy-pixels": lambda box, w, h: [box[0], box[1], box[0] + box[2], box[1] + box[3]],
     "cxcywh-pixels": lambda box, w, h: [box[0] + box[2] / 2, box[1] + box[3] / 2, box[2], box[3]],
     "xywh-fractions": lambda box, w, h: [box[0] / w, box[1] / h, box[2] / w, box[3] / h],
-    "cxcywh-fractions": lambda box, w, h: [(box[0] + box[2] / 2) / w, (box[1] + box[3] / 2) / h, box[2] / w, box[3] / h],
-    "xyxy-percent": lambda box, w, h: [100 * box[0] / w, 100 * box[1] / h, 100 * (box[0] + box[2]) / w, 100 * (box[1] + box[3]) / h],
-    "xywh-416-stretched": lambda box, w, h: [box[0] * 416 / w, box[1] * 416 / h, box[2] * 416 / w, box[3] * 416 / h],
+    "cxcywh-fractions": lambda box, w, h: [
+        (box[0] + box[2] / 2) / w,
+        (box[1] + box[3] / 2) / h,
+        box[2] / w,
+        box[3] / h,
+    ],
+    "xyxy-percent": lambda box, w, h: [
+        100 * box[0] / w,
+        100 * box[1] / h,
+        100 * (box[0] + box[2]) / w,
+        100 * (box[1] + box[3]) / h,
+    ],
+    "xywh-416-stretched": lambda box, w, h: [
+        box[0] * 416 / w,
+        box[1] * 416 / h,
+        box[2] * 416 / w,
+        box[3] * 416 / h,
+    ],
     "xywh-416-letterboxed": lambda box, w, h: letterbox(box, w, h, 416),
 }
 
@@ -79,7 +101,8 @@ def test_boxes_in_another_form_are_read_as_they_are_meant(results, annotations, 
 
 
 def asked_for(imported, rows, form):
-    """Nothing, where the form is found; where two are close the import stops, shows both with their figures and the option that picks one."""
+    """Nothing, where the form is found; where two are close the import stops, shows both with
+    their figures and the option that picks one."""
     try:
         imported(rows)
     except pellucid.PellucidError as error:
@@ -97,14 +120,19 @@ def test_boxes_as_they_should_be_are_left_alone(results, imported):
     assert readings(version)["boxes"].answer == "xywh-pixels"
     assert readings(version)["category ids"].answer == "ids"
     assert readings(version)["scores"].answer == "probabilities"
-    assert version.gallery("all")[0].box == tuple(max(results, key=lambda one: one["score"])["bbox"])
+    assert version.gallery("all")[0].box == tuple(
+        max(results, key=lambda one: one["score"])["bbox"]
+    )
 
 
 CATEGORIES = {
     "positions from 0": lambda ids, names: {identity: place for place, identity in enumerate(ids)},
-    "positions from 1": lambda ids, names: {identity: place + 1 for place, identity in enumerate(ids)},
+    "positions from 1": lambda ids, names: {
+        identity: place + 1 for place, identity in enumerate(ids)
+    },
     "positions in alphabetical order": lambda ids, names: {
-        ids[place]: rank for rank, place in enumerate(sorted(range(len(ids)), key=names.__getitem__))
+        ids[place]: rank
+        for rank, place in enumerate(sorted(range(len(ids)), key=names.__getitem__))
     },
 }
 
@@ -123,9 +151,19 @@ def test_category_ids_numbered_otherwise(results, annotations, imported, reading
 @pytest.mark.shared
 def test_both_wrong_at_once(results, annotations, imported):
     ids = [one["id"] for one in annotations["categories"]]
-    rows = [{**one, "category_id": ids.index(one["category_id"]), "bbox": BOXES["xyxy-pixels"](one["bbox"], 0, 0)} for one in results]
+    rows = [
+        {
+            **one,
+            "category_id": ids.index(one["category_id"]),
+            "bbox": BOXES["xyxy-pixels"](one["bbox"], 0, 0),
+        }
+        for one in results
+    ]
     version = imported(rows)
-    assert (readings(version)["boxes"].answer, readings(version)["category ids"].answer) == ("xyxy-pixels", "positions from 0")
+    assert (readings(version)["boxes"].answer, readings(version)["category ids"].answer) == (
+        "xyxy-pixels",
+        "positions from 0",
+    )
     same_items(version, imported(results))
 
 
@@ -134,12 +172,19 @@ def test_concepts_shuffled_beyond_any_reading_are_told_of(results, annotations, 
     ids = [one["id"] for one in annotations["categories"]]
     shuffled = dict(zip(ids, np.random.default_rng(3).permutation(ids).tolist(), strict=True))
     version = imported([{**one, "category_id": shuffled[one["category_id"]]} for one in results])
-    assert "concepts_disagree" in {note.kind for note in version.manifest.prediction_sources[-1].notes}
+    assert "concepts_disagree" in {
+        note.kind for note in version.manifest.prediction_sources[-1].notes
+    }
 
 
 @pytest.mark.shared
-@pytest.mark.parametrize(("change", "answer"), [(lambda p: 100 * p, "percent"), (lambda p: float(np.log(p / (1 - p))), "logits")])
-def test_scores_that_are_no_probabilities_are_kept_and_told_of_or_changed_as_asked(results, imported, change, answer):
+@pytest.mark.parametrize(
+    ("change", "answer"),
+    [(lambda p: 100 * p, "percent"), (lambda p: float(np.log(p / (1 - p))), "logits")],
+)
+def test_scores_that_are_no_probabilities_are_kept_and_told_of_or_changed_as_asked(
+    results, imported, change, answer
+):
     rows = [{**one, "score": change(one["score"])} for one in results]
     version = imported(rows)
     assert readings(version)["scores"].answer == answer
@@ -153,31 +198,45 @@ def test_scores_that_are_no_probabilities_are_kept_and_told_of_or_changed_as_ask
 @pytest.mark.parametrize("folder", ["abs_xywh", "abs_xyx2y2", "rel_xywh"])
 def test_label_files_with_the_confidence_second(shared, tmp_path, folder):
     root = shared / "golden/voc100_formats"
-    view, _ = pellucid.open(tmp_path / "w").add("v", root / "gts/coco_format_v1/instances_default.json", images=root / "images")
+    view, _ = pellucid.open(tmp_path / "w").add(
+        "v", root / "gts/coco_format_v1/instances_default.json", images=root / "images"
+    )
     version = view.start("m")
     version.add_predictions(root / "dets" / folder)
     assert readings(version)["category ids"].answer == "positions in alphabetical order"
     figures = version.metrics().overall.coco
-    assert figures["AP50"] == pytest.approx(0.61, abs=0.002)  # published for these detections: 0.6100
+    assert figures["AP50"] == pytest.approx(
+        0.61, abs=0.002
+    )  # published for these detections: 0.6100
     assert figures["AP"] == pytest.approx(0.347, abs=0.003)
 
 
 @pytest.mark.shared
 @pytest.mark.parametrize("form", ["xywh-fractions", "cxcywh-fractions"])
 @pytest.mark.parametrize("how", ["label files", "table"])
-def test_fractions_are_read_as_they_are_meant_whatever_the_format(results, annotations, imported, tmp_path, how, form):
+def test_fractions_are_read_as_they_are_meant_whatever_the_format(
+    results, annotations, imported, tmp_path, how, form
+):
     """Label files have the middle by right, tables left and top: each may hold the other."""
     images = {image["id"]: image for image in annotations["images"]}
     order = [one["id"] for one in annotations["categories"]]
     names = {one["id"]: one["name"] for one in annotations["categories"]}
     expected = imported(results)
-    rows = [(images[one["image_id"]], one["category_id"], one["score"], one["bbox"]) for one in results]
+    rows = [
+        (images[one["image_id"]], one["category_id"], one["score"], one["bbox"]) for one in results
+    ]
     changed = [
-        (image["file_name"], concept, score, BOXES[form](box, image["width"], image["height"])) for image, concept, score, box in rows
+        (image["file_name"], concept, score, BOXES[form](box, image["width"], image["height"]))
+        for image, concept, score, box in rows
     ]
     if how == "table":
-        lines = [f"{path},{names[concept]},{score!r},{','.join(map(repr, box))}" for path, concept, score, box in changed]
-        source = toys.write(tmp_path / "p.csv", "\n".join(["image,concept,score,x,y,width,height", *lines]))
+        lines = [
+            f"{path},{names[concept]},{score!r},{','.join(map(repr, box))}"
+            for path, concept, score, box in changed
+        ]
+        source = toys.write(
+            tmp_path / "p.csv", "\n".join(["image,concept,score,x,y,width,height", *lines])
+        )
     else:
         source = tmp_path / "labels"
         for path, concept, score, box in changed:
@@ -193,9 +252,13 @@ def test_fractions_are_read_as_they_are_meant_whatever_the_format(results, annot
 
 @pytest.mark.parametrize(
     ("form", "box", "score"),
-    [(None, (32, 18, 32, 12), 0.5), ("cxcywh-fractions", (32, 18, 32, 12), 0.5), ("cxcywh-fractions-confidence-second", (24, 12, 16, 24), 0.75),
-     ("xywh-fractions-confidence-second", (32, 24, 16, 24), 0.75)],
-)  # fmt: skip
+    [
+        (None, (32, 18, 32, 12), 0.5),
+        ("cxcywh-fractions", (32, 18, 32, 12), 0.5),
+        ("cxcywh-fractions-confidence-second", (24, 12, 16, 24), 0.75),
+        ("xywh-fractions-confidence-second", (32, 24, 16, 24), 0.75),
+    ],
+)
 def test_the_confidence_second_can_be_asked_for(tmp_path, workspace, form, box, score):
     view, _ = workspace.add("v", toys.coco(tmp_path, pictures=False))
     labels = toys.write(tmp_path / "labels/a/one.txt", "0 0.75 0.5 0.5 0.25 0.5\n").parents[1]
@@ -209,7 +272,11 @@ def test_the_confidence_second_can_be_asked_for(tmp_path, workspace, form, box, 
 def test_too_few_boxes_to_overrule_the_format(tmp_path, workspace):
     view, _ = workspace.add("v", toys.coco(tmp_path, pictures=False))
     version = view.start("m")
-    version.add_predictions(toys.results(tmp_path, [{"image_id": 11, "category_id": 1, "bbox": [10, 10, 30, 30], "score": 0.9}]))
+    version.add_predictions(
+        toys.results(
+            tmp_path, [{"image_id": 11, "category_id": 1, "bbox": [10, 10, 30, 30], "score": 0.9}]
+        )
+    )
     assert version.gallery("all")[0].box == (10, 10, 30, 30)
 
 
@@ -217,10 +284,14 @@ def test_readings_can_be_forced_and_unknown_words_are_refused(tmp_path, workspac
     view, _ = workspace.add("v", toys.coco(tmp_path, pictures=False))
     rows = [{"image_id": 11, "category_id": 0, "bbox": [10, 10, 30, 30], "score": 0.9}]
     version = view.start("m")
-    version.add_predictions(toys.results(tmp_path, rows), boxes="xyxy-pixels", category_ids="positions-from-0")
+    version.add_predictions(
+        toys.results(tmp_path, rows), boxes="xyxy-pixels", category_ids="positions-from-0"
+    )
     first = version.gallery("all")[0]
     assert (first.concept, first.box, first.outcome) == ("dent", (10, 10, 20, 20), "matched")
-    assert {read.question for read in version.manifest.prediction_sources[0].readings if read.forced} == {"boxes", "category ids"}
+    assert {
+        read.question for read in version.manifest.prediction_sources[0].readings if read.forced
+    } == {"boxes", "category ids"}
     for options, words in [
         ({"boxes": "xxyy"}, "xyxy-pixels"),
         ({"boxes": "xywh-pixels-confidence-second"}, "xyxy-pixels"),
@@ -228,7 +299,9 @@ def test_readings_can_be_forced_and_unknown_words_are_refused(tmp_path, workspac
         ({"image_ids": "x"}, "path"),
     ]:
         with pytest.raises(pellucid.PellucidError, match=words):
-            view.start(f"n{len(view.versions)}").add_predictions(toys.results(tmp_path, rows), **options)
+            view.start(f"n{len(view.versions)}").add_predictions(
+                toys.results(tmp_path, rows), **options
+            )
 
 
 def test_it_notices_what_spoils_an_evaluation(tmp_path):
@@ -238,28 +311,53 @@ def test_it_notices_what_spoils_an_evaluation(tmp_path):
     for name in ("train/1.png", "val/2.png"):
         toys.picture(tmp_path / "pictures" / name)
         Image.fromarray(noise).save(tmp_path / "pictures" / name)
-    other = np.asarray(Image.fromarray(np.random.default_rng(1).integers(0, 255, (6, 8, 3), np.uint8)).resize((64, 48)))
+    other = np.asarray(
+        Image.fromarray(np.random.default_rng(1).integers(0, 255, (6, 8, 3), np.uint8)).resize(
+            (64, 48)
+        )
+    )
     Image.fromarray(other).save(tmp_path / "pictures/train/other.png")
     Image.fromarray(other).save(tmp_path / "pictures/val/near.jpg", quality=70)
     (tmp_path / "pictures/val/broken.jpg").write_bytes(b"no picture")
-    lines = ["image,split,concept,x,y,width,height", "train/1.png,training,dent,1,1,9,9", "train/other.png,training,dent,1,1,9,9"]
+    lines = [
+        "image,split,concept,x,y,width,height",
+        "train/1.png,training,dent,1,1,9,9",
+        "train/other.png,training,dent,1,1,9,9",
+    ]
     lines += [f"val/{name},validation,dent,1,1,9,9" for name in ("2.png", "near.jpg", "broken.jpg")]
     source = toys.write(tmp_path / "a.csv", "\n".join(lines))
     rows = ["image,concept,score,x,y,width,height"] + [
         f"val/2.png,dent,{0.9 - place / 1000},1,{1 + place / 100},9,9" for place in range(120)
     ]
-    found = examine([str(source), str(toys.write(tmp_path / "p.csv", "\n".join(rows)))], str(tmp_path / "pictures"))
+    found = examine(
+        [str(source), str(toys.write(tmp_path / "p.csv", "\n".join(rows)))],
+        str(tmp_path / "pictures"),
+    )
     kinds = {finding["kind"] for finding in found.findings}
     assert {"twins", "near_twins", "picture_unreadable", "repeated_boxes", "score_floor"} <= kinds
     assert not found.has_errors
-    assert {"format", "boxes", "category ids", "image ids", "scores"} <= {one.question for one in found.readings}
+    assert {"format", "boxes", "category ids", "image ids", "scores"} <= {
+        one.question for one in found.readings
+    }
 
 
 def test_it_says_what_would_stop_an_import_and_keeps_nothing(tmp_path):
     source = toys.coco(tmp_path, pictures=False)
-    found = examine([str(source), str(toys.results(tmp_path, [{"image_id": 99, "category_id": 1, "bbox": [1, 1, 2, 2], "score": 0.5}]))])
+    found = examine(
+        [
+            str(source),
+            str(
+                toys.results(
+                    tmp_path,
+                    [{"image_id": 99, "category_id": 1, "bbox": [1, 1, 2, 2], "score": 0.5}],
+                )
+            ),
+        ]
+    )
     assert found.has_errors
-    assert "'99'" in next(finding["message"] for finding in found.findings if finding["severity"] == "error")
+    assert "'99'" in next(
+        finding["message"] for finding in found.findings if finding["severity"] == "error"
+    )
 
 
 def test_a_workspace_is_examined_as_it_was_imported(tmp_path):
@@ -267,14 +365,18 @@ def test_a_workspace_is_examined_as_it_was_imported(tmp_path):
     view, _ = workspace.add("v", toys.coco(tmp_path))
     view.start("m").add_predictions(toys.results(tmp_path))
     found = examine([str(tmp_path / "w.pellucid")])
-    assert [one.answer for one in found.readings if one.question == "format"] == ["coco", "coco-results"]
+    assert [one.answer for one in found.readings if one.question == "format"] == [
+        "coco",
+        "coco-results",
+    ]
 
 
 @pytest.mark.parametrize("orientation", [5, 6, 7, 8])
 @pytest.mark.parametrize("declared", ["as stored", "as displayed"])
 @pytest.mark.parametrize("predicted", ["as stored", "as displayed"])
 def test_pictures_that_exif_turns(tmp_path, orientation, declared, predicted):
-    """A bright rectangle is drawn; where it is in the picture as displayed is asked of Pillow, not of ourselves."""
+    """A bright rectangle is drawn; where it is in the picture as displayed is asked of Pillow,
+    not of ourselves."""
     from PIL import Image, ImageOps
 
     images, annotations, rows = [], [], []
@@ -294,9 +396,21 @@ def test_pictures_that_exif_turns(tmp_path, orientation, declared, predicted):
         width, height = (100, 60) if declared == "as stored" else (60, 100)
         images.append({"id": number, "file_name": path.name, "width": width, "height": height})
         annotations.append(
-            {"id": number, "image_id": number, "category_id": 1, "bbox": stored_box if declared == "as stored" else displayed_box}
+            {
+                "id": number,
+                "image_id": number,
+                "category_id": 1,
+                "bbox": stored_box if declared == "as stored" else displayed_box,
+            }
         )
-        rows.append({"image_id": number, "category_id": 1, "bbox": stored_box if predicted == "as stored" else displayed_box, "score": 0.9})
+        rows.append(
+            {
+                "image_id": number,
+                "category_id": 1,
+                "bbox": stored_box if predicted == "as stored" else displayed_box,
+                "score": 0.9,
+            }
+        )
     source = toys.coco(tmp_path, images=images, annotations=annotations, pictures=False)
     view, _ = pellucid.open(tmp_path / "w").add("v", source, images=tmp_path / "p")
     version = view.start("m")

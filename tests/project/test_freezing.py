@@ -47,7 +47,10 @@ def test_images_and_annotations_added_later_stay_out(view, tmp_path):
 def test_predictions_for_images_added_later_are_counted_never_shown(view, tmp_path):
     version = view.start("first")
     view.add(later(tmp_path), tmp_path / "images")
-    rows = [{"image_id": identity, "category_id": 1, "bbox": [0, 0, 30, 30], "score": 0.9} for identity in (12, 13)]
+    rows = [
+        {"image_id": identity, "category_id": 1, "bbox": [0, 0, 30, 30], "score": 0.9}
+        for identity in (12, 13)
+    ]
     notes = version.add_predictions(toys.results(tmp_path, rows))
     assert [(note.kind, note.count) for note in notes] == [("image_unknown", 1)]
     assert [item.image for item in version.gallery("all")] == ["a/two.png"]
@@ -56,7 +59,11 @@ def test_predictions_for_images_added_later_are_counted_never_shown(view, tmp_pa
 def test_predictions_freeze_a_version_that_was_not_started(view, tmp_path):
     version = view.version_or_draft("late")
     with pytest.raises(pellucid.PellucidError):
-        version.add_predictions(toys.results(tmp_path, [{"image_id": 5, "category_id": 1, "bbox": [0, 0, 1, 1], "score": 1}]))
+        version.add_predictions(
+            toys.results(
+                tmp_path, [{"image_id": 5, "category_id": 1, "bbox": [0, 0, 1, 1], "score": 1}]
+            )
+        )
     assert view.versions == []
     version.add_predictions(toys.results(tmp_path))
     assert view.versions == ["late"]
@@ -64,7 +71,9 @@ def test_predictions_freeze_a_version_that_was_not_started(view, tmp_path):
 
 
 def test_several_views_over_the_same_images(workspace, view, tmp_path):
-    tags, _ = workspace.add("tags", tmp_path / "annotations.json", images=tmp_path / "images", kind="tagging")
+    tags, _ = workspace.add(
+        "tags", tmp_path / "annotations.json", images=tmp_path / "images", kind="tagging"
+    )
     assert workspace.views == ["tags", "v"]
     assert (tags.kind, view.kind) == ("tagging", "detection")
     tags.start("m").add_predictions({"image": ["a/one.png"], "concept": ["rust"], "score": [0.7]})
@@ -80,7 +89,9 @@ def test_a_second_file_of_predictions_joins_the_first(view, tmp_path):
     version.add_predictions(toys.results(tmp_path, other, "more.json"), covered="listed")
     assert version.metrics().covered == 2
     assert [item.image for item in version.gallery("matched", "dent")] == ["a/one.png", "a/two.png"]
-    with pytest.raises(pellucid.PellucidError, match="already has predictions for 1 of these images"):
+    with pytest.raises(
+        pellucid.PellucidError, match="already has predictions for 1 of these images"
+    ):
         version.add_predictions(toys.results(tmp_path, other, "again.json"))
 
 
@@ -135,7 +146,10 @@ def test_a_version_read_elsewhere_is_seen_as_soon_as_it_changes(view, tmp_path):
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [({"tab": "mising"}, "'mising' is no tab"), ({"tab": "all", "split": "val"}, "'val' is no split. Known are training")],
+    [
+        ({"tab": "mising"}, "'mising' is no tab"),
+        ({"tab": "all", "split": "val"}, "'val' is no split. Known are training"),
+    ],
 )
 def test_words_that_are_misspelt_are_told_of(view, tmp_path, words, said):
     version = view.start("m")

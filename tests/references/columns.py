@@ -27,21 +27,33 @@ def evaluated(case):
     facts = [case.images[path] for path in paths]
     nothing = np.zeros(len(paths), np.int32)
     images = Images(
-        string_column(paths), np.array([SPLITS.index(one["split"]) for one in facts], np.int8), nothing, nothing, nothing - 1,
-        string_column([""] * len(paths)), np.array([STATED[one["stated"]] for one in facts], np.int8), string_column([""] * len(paths)),
-    )  # fmt: skip
+        string_column(paths),
+        np.array([SPLITS.index(one["split"]) for one in facts], np.int8),
+        nothing,
+        nothing,
+        nothing - 1,
+        string_column([""] * len(paths)),
+        np.array([STATED[one["stated"]] for one in facts], np.int8),
+        string_column([""] * len(paths)),
+    )
     coverage = np.array([HAS_PREDICTIONS if one["covered"] else NOT_RUN for one in facts], np.int8)
     boxes = case.kind == "detection"
     notes, guesses = case.annotations, case.predictions
     annotations = Annotations(
-        np.array([place[one["image"]] for one in notes], np.int32), np.array([number[one["concept"]] for one in notes], np.int32),
+        np.array([place[one["image"]] for one in notes], np.int32),
+        np.array([number[one["concept"]] for one in notes], np.int32),
         np.array([one["box"] for one in notes], float).reshape(-1, 4) if boxes else None,
-        np.array([one["ignore"] for one in notes], bool), np.array([one["positive"] for one in notes], bool),
+        np.array([one["ignore"] for one in notes], bool),
+        np.array([one["positive"] for one in notes], bool),
         np.array([one["box"][2] * one["box"][3] for one in notes], float) if boxes else None,
-    )  # fmt: skip
+    )
     predictions = Predictions(
-        np.array([place[one["image"]] for one in guesses], np.int32), np.array([number[one["concept"]] for one in guesses], np.int32),
+        np.array([place[one["image"]] for one in guesses], np.int32),
+        np.array([number[one["concept"]] for one in guesses], np.int32),
         np.array([one["score"] for one in guesses], float),
-        np.array([one["box"] for one in guesses], float).reshape(-1, 4) if boxes else None, np.arange(len(guesses)),
-    )  # fmt: skip
-    return build_evaluation(case.kind, tuple(case.concepts), images, coverage, annotations, predictions, case.iou)
+        np.array([one["box"] for one in guesses], float).reshape(-1, 4) if boxes else None,
+        np.arange(len(guesses)),
+    )
+    return build_evaluation(
+        case.kind, tuple(case.concepts), images, coverage, annotations, predictions, case.iou
+    )

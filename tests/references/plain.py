@@ -67,7 +67,11 @@ def classify(case):
 
 def tag(case):
     for p, one in enumerate(case.predictions):
-        notes = [a for a, note in enumerate(case.annotations) if (note["image"], note["concept"]) == (one["image"], one["concept"])]
+        notes = [
+            a
+            for a, note in enumerate(case.annotations)
+            if (note["image"], note["concept"]) == (one["image"], one["concept"])
+        ]
         if notes and case.annotations[notes[0]]["positive"]:
             case.matched[p] = notes[0]
         elif not notes and case.images[one["image"]]["stated"] != "closed":
@@ -77,10 +81,22 @@ def tag(case):
 def detect(case):
     for path in case.images:
         for concept in case.concepts:
-            rows = [p for p, one in enumerate(case.predictions) if (one["image"], one["concept"]) == (path, concept)]
+            rows = [
+                p
+                for p, one in enumerate(case.predictions)
+                if (one["image"], one["concept"]) == (path, concept)
+            ]
             rows.sort(key=lambda p: (-case.predictions[p]["score"], p))
-            notes = [a for a, note in enumerate(case.annotations) if (note["image"], note["concept"]) == (path, concept)]
-            free = [a for a in notes if case.annotations[a]["positive"] and not case.annotations[a]["ignore"]]
+            notes = [
+                a
+                for a, note in enumerate(case.annotations)
+                if (note["image"], note["concept"]) == (path, concept)
+            ]
+            free = [
+                a
+                for a in notes
+                if case.annotations[a]["positive"] and not case.annotations[a]["ignore"]
+            ]
             regions = [a for a in notes if case.annotations[a]["ignore"]]
             for p in rows:
                 best = highest(case, p, free, False)
@@ -117,24 +133,33 @@ def split_of(case, path):
 def answerable(case, split, concept=None):
     """Annotations that a prediction can answer."""
     return [
-        a for a, note in enumerate(case.annotations)
-        if note["positive"] and not note["ignore"] and case.images[note["image"]]["covered"]
-        and split_of(case, note["image"]) == split and concept in (None, note["concept"])
-    ]  # fmt: skip
+        a
+        for a, note in enumerate(case.annotations)
+        if note["positive"]
+        and not note["ignore"]
+        and case.images[note["image"]]["covered"]
+        and split_of(case, note["image"]) == split
+        and concept in (None, note["concept"])
+    ]
 
 
 def confusion(case, split, concept, threshold):
     """TP, FP, FN of a concept at a threshold."""
     over = [
-        p for p, one in enumerate(case.predictions)
-        if one["concept"] == concept and split_of(case, one["image"]) == split and one["score"] >= threshold and counted(case, p)
-    ]  # fmt: skip
+        p
+        for p, one in enumerate(case.predictions)
+        if one["concept"] == concept
+        and split_of(case, one["image"]) == split
+        and one["score"] >= threshold
+        and counted(case, p)
+    ]
     tp = sum(p in case.matched for p in over)
     return tp, len(over) - tp, len(answerable(case, split, concept)) - tp
 
 
 def cuts(scores):
-    """Every place to cut, lowest first: at the lowest score, between neighbours, above the highest."""
+    """Every place to cut, lowest first: at the lowest score, between neighbours, above the
+    highest."""
     distinct = sorted(set(scores))
     found = [distinct[0]]
     for below, above in itertools.pairwise(distinct):
@@ -145,9 +170,12 @@ def cuts(scores):
 
 def counted_scores(case, concepts):
     return [
-        one["score"] for p, one in enumerate(case.predictions)
-        if one["concept"] in concepts and split_of(case, one["image"]) == "validation" and counted(case, p)
-    ]  # fmt: skip
+        one["score"]
+        for p, one in enumerate(case.predictions)
+        if one["concept"] in concepts
+        and split_of(case, one["image"]) == "validation"
+        and counted(case, p)
+    ]
 
 
 def errors(case, concepts, threshold):
@@ -193,7 +221,9 @@ def best_match(case, a, at):
     """(IoU, score) of the prediction under the threshold that overlaps best."""
     note, best, with_score = case.annotations[a], 0.0, None
     for one in case.predictions:
-        if (one["image"], one["concept"]) == (note["image"], note["concept"]) and one["score"] < at[note["concept"]]:
+        if (one["image"], one["concept"]) == (note["image"], note["concept"]) and one["score"] < at[
+            note["concept"]
+        ]:
             value = overlap(one["box"], note["box"])
             if value > best or (value == best and value > 0 and one["score"] > with_score):
                 best, with_score = value, one["score"]
@@ -213,7 +243,11 @@ def tab(case, name, split, concept, at, reverse=False):
     if name == "extra":
         rows = extra(case, split, concept, at)
     else:
-        rows = [p for p, one in enumerate(case.predictions) if split_of(case, one["image"]) == split and concept in (None, one["concept"])]
+        rows = [
+            p
+            for p, one in enumerate(case.predictions)
+            if split_of(case, one["image"]) == split and concept in (None, one["concept"])
+        ]
         if name == "all" and concept is None and case.kind == "classification":
             rows = [p for p in rows if p not in case.not_highest]
         if name != "all":
@@ -223,7 +257,11 @@ def tab(case, name, split, concept, at, reverse=False):
 
 
 def extra(case, split, concept, at):
-    answered = {case.matched[p] for p, one in enumerate(case.predictions) if p in case.matched and one["score"] >= at[one["concept"]]}
+    answered = {
+        case.matched[p]
+        for p, one in enumerate(case.predictions)
+        if p in case.matched and one["score"] >= at[one["concept"]]
+    }
     rows = [a for a in answerable(case, split, concept) if a not in answered]
     if case.kind == "detection":
         rows.sort(key=lambda a: (best_match(case, a, at)[0], case.annotations[a]["image"], a))
@@ -235,7 +273,11 @@ def extra(case, split, concept, at):
 def cause_of_extra(case, a, at):
     note = case.annotations[a]
     here = [p for p, one in enumerate(case.predictions) if one["image"] == note["image"]]
-    good = [p for p in here if counted(case, p) and case.predictions[p]["score"] >= at[case.predictions[p]["concept"]]]
+    good = [
+        p
+        for p in here
+        if counted(case, p) and case.predictions[p]["score"] >= at[case.predictions[p]["concept"]]
+    ]
     if a in case.matched.values():
         return "below_threshold"
     if case.kind == "classification":
@@ -244,7 +286,13 @@ def cause_of_extra(case, a, at):
         return "below_threshold" if here else "nothing_there"
     if case.kind == "tagging":
         return "nothing_there"
-    values = [(case.predictions[p]["concept"] == note["concept"], overlap(case.predictions[p]["box"], note["box"])) for p in good]
+    values = [
+        (
+            case.predictions[p]["concept"] == note["concept"],
+            overlap(case.predictions[p]["box"], note["box"]),
+        )
+        for p in good
+    ]
     if any(not same and value >= case.iou for same, value in values):
         return "other_concept"
     if any(same and 0.1 <= value < case.iou for same, value in values):
@@ -254,20 +302,37 @@ def cause_of_extra(case, a, at):
 
 def cause_of_missing(case, p, at):
     one = case.predictions[p]
-    notes = [a for a, note in enumerate(case.annotations) if note["image"] == one["image"] and note["positive"] and not note["ignore"]]
+    notes = [
+        a
+        for a, note in enumerate(case.annotations)
+        if note["image"] == one["image"] and note["positive"] and not note["ignore"]
+    ]
     if case.kind == "classification":
         return "other_concept"
     if case.kind == "tagging":
         return "nothing_there"
-    answered = {case.matched[q] for q in case.matched if case.predictions[q]["score"] >= at[case.predictions[q]["concept"]]}
+    answered = {
+        case.matched[q]
+        for q in case.matched
+        if case.predictions[q]["score"] >= at[case.predictions[q]["concept"]]
+    }
     values = [
-        (a in answered, case.annotations[a]["concept"] == one["concept"], overlap(one["box"], case.annotations[a]["box"])) for a in notes
+        (
+            a in answered,
+            case.annotations[a]["concept"] == one["concept"],
+            overlap(one["box"], case.annotations[a]["box"]),
+        )
+        for a in notes
     ]
     if any(same and known and value >= case.iou for known, same, value in values):
         return "duplicate"
     if any(not same and value >= case.iou for _, same, value in values):
         return "other_concept"
-    return "badly_placed" if any(same and 0.1 <= value < case.iou for _, same, value in values) else "background"
+    return (
+        "badly_placed"
+        if any(same and 0.1 <= value < case.iou for _, same, value in values)
+        else "background"
+    )
 
 
 def item(case, name, row, at):
@@ -277,14 +342,29 @@ def item(case, name, row, at):
         boxes = case.kind == "detection"
         near = best_match(case, row, at) if boxes else None
         return {
-            "image": note["image"], "concept": note["concept"], "score": None if boxes else score_of(case, row),
-            "box": note["box"], "outcome": "extra", "iou": None,
-            "best_match": {"iou": near[0], "score": near[1]} if near else None, "cause": cause_of_extra(case, row, at),
-        }  # fmt: skip
+            "image": note["image"],
+            "concept": note["concept"],
+            "score": None if boxes else score_of(case, row),
+            "box": note["box"],
+            "outcome": "extra",
+            "iou": None,
+            "best_match": {"iou": near[0], "score": near[1]} if near else None,
+            "cause": cause_of_extra(case, row, at),
+        }
     one = case.predictions[row]
     how = outcome(case, row, at)
-    iou = overlap(one["box"], case.annotations[case.matched[row]]["box"]) if how == "matched" and case.kind == "detection" else None
+    iou = (
+        overlap(one["box"], case.annotations[case.matched[row]]["box"])
+        if how == "matched" and case.kind == "detection"
+        else None
+    )
     return {
-        "image": one["image"], "concept": one["concept"], "score": one["score"], "box": one["box"], "outcome": how,
-        "iou": iou, "best_match": None, "cause": cause_of_missing(case, row, at) if how == "missing" else None,
-    }  # fmt: skip
+        "image": one["image"],
+        "concept": one["concept"],
+        "score": one["score"],
+        "box": one["box"],
+        "outcome": how,
+        "iou": iou,
+        "best_match": None,
+        "cause": cause_of_missing(case, row, at) if how == "missing" else None,
+    }

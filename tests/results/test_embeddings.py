@@ -1,4 +1,5 @@
-"""Embeddings that the user brings take the place of the plain descriptor; what does not fit is said."""
+"""Embeddings that the user brings take the place of the plain descriptor; what does not fit is
+said."""
 
 import json
 
@@ -14,11 +15,20 @@ from pellucid.results.errors import InvalidEmbeddingsError
 @pytest.fixture
 def view(tmp_path):
     """Eighty pictures that look the same, each with one box; every second is found."""
-    names = [{"id": number, "file_name": f"{number:02}.png", "width": 64, "height": 48} for number in range(80)]
-    boxes = [{"id": number + 1, "image_id": number, "category_id": 1, "bbox": [8, 8, 20, 20]} for number in range(80)]
+    names = [
+        {"id": number, "file_name": f"{number:02}.png", "width": 64, "height": 48}
+        for number in range(80)
+    ]
+    boxes = [
+        {"id": number + 1, "image_id": number, "category_id": 1, "bbox": [8, 8, 20, 20]}
+        for number in range(80)
+    ]
     source = toys.coco(tmp_path, images=names, annotations=boxes)
     view, _ = pellucid.open(tmp_path / "w").add("v", source, images=tmp_path / "images")
-    found = [{"image_id": number, "category_id": 1, "bbox": [8, 8, 20, 20], "score": 0.9} for number in range(0, 80, 2)]
+    found = [
+        {"image_id": number, "category_id": 1, "bbox": [8, 8, 20, 20], "score": 0.9}
+        for number in range(0, 80, 2)
+    ]
     view.start("m").add_predictions(toys.results(tmp_path, found))
     return view
 
@@ -36,7 +46,9 @@ def told_apart(view):
 
 
 def test_a_table_of_pictures(view, tmp_path):
-    rows = "\n".join(f'{number:02}.png,"{json.dumps(row)}"' for number, row in enumerate(vectors().tolist()))
+    rows = "\n".join(
+        f'{number:02}.png,"{json.dumps(row)}"' for number, row in enumerate(vectors().tolist())
+    )
     assert not told_apart(view)
     assert view.add_embeddings(toys.write(tmp_path / "e.csv", f"image,embedding\n{rows}\n")) == 80
     assert told_apart(view)
@@ -55,9 +67,16 @@ def test_an_array_with_names_and_without(view, tmp_path):
 
 def test_a_table_of_boxes(view, tmp_path):
     pandas = pytest.importorskip("pandas")
-    table = pandas.DataFrame({
-        "image": [f"{number:02}.png" for number in range(80)], "x": 8.0, "y": 8.0, "width": 20.0, "height": 20.0, "embedding": vectors().tolist(),
-    })  # fmt: skip
+    table = pandas.DataFrame(
+        {
+            "image": [f"{number:02}.png" for number in range(80)],
+            "x": 8.0,
+            "y": 8.0,
+            "width": 20.0,
+            "height": 20.0,
+            "embedding": vectors().tolist(),
+        }
+    )
     table.to_parquet(tmp_path / "e.parquet")
     view.add_embeddings(tmp_path / "e.parquet")
     assert told_apart(view)
@@ -72,14 +91,23 @@ def test_what_does_not_fit_is_said_and_nothing_is_kept(view, tmp_path):
     np.save(tmp_path / "few.npy", vectors()[:7])
     np.save(tmp_path / "odd.npy", np.full((80, 2), np.nan, np.float32))
     wrong = {
-        "few.npy": "7 rows for 80 images", "odd.npy": "finite",
-        toys.write(tmp_path / "no.csv", "picture,vector\n1,2\n").name: "columns are picture, vector",
-        toys.write(tmp_path / "else.csv", 'image,embedding\nz.png,"[1, 2]"\n').name: "none of its images is in the view",
-        toys.write(tmp_path / "ragged.csv", 'image,embedding\n00.png,"[1, 2]"\n01.png,"[1]"\n').name: "1, 2 numbers",
+        "few.npy": "7 rows for 80 images",
+        "odd.npy": "finite",
+        toys.write(
+            tmp_path / "no.csv", "picture,vector\n1,2\n"
+        ).name: "columns are picture, vector",
+        toys.write(
+            tmp_path / "else.csv", 'image,embedding\nz.png,"[1, 2]"\n'
+        ).name: "none of its images is in the view",
+        toys.write(
+            tmp_path / "ragged.csv", 'image,embedding\n00.png,"[1, 2]"\n01.png,"[1]"\n'
+        ).name: "1, 2 numbers",
         toys.write(tmp_path / "text.npy", "no array").name: "no array of numbers",
         toys.write(tmp_path / "empty.NPY", "").name: "no array of numbers",
-        toys.write(tmp_path / "half.csv", 'image,embedding,x,y\n00.png,"[1, 2]",1,1\n').name: "all of x, y, width, height",
-    }  # fmt: skip
+        toys.write(
+            tmp_path / "half.csv", 'image,embedding,x,y\n00.png,"[1, 2]",1,1\n'
+        ).name: "all of x, y, width, height",
+    }
     for name, words in wrong.items():
         with pytest.raises(InvalidEmbeddingsError, match=words):
             view.add_embeddings(tmp_path / name)

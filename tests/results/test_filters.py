@@ -1,4 +1,5 @@
-"""A number and the gallery behind it: whatever is counted can be looked at, and there are as many."""
+"""A number and the gallery behind it: whatever is counted can be looked at, and there are as
+many."""
 
 import itertools
 import re
@@ -39,10 +40,14 @@ def test_every_cell_of_the_matrix_opens_its_items(chosen):
         if annotated == predicted:
             found = version.gallery("matched", concept=names[annotated], split=split)
         elif predicted == none:
-            found = version.gallery("extra", concept=names[annotated], split=split, only=["predicted:"])
+            found = version.gallery(
+                "extra", concept=names[annotated], split=split, only=["predicted:"]
+            )
         else:
             word = names[annotated] if annotated < none else ""
-            found = version.gallery("missing", concept=names[predicted], split=split, only=[f"annotated:{word}"])
+            found = version.gallery(
+                "missing", concept=names[predicted], split=split, only=[f"annotated:{word}"]
+            )
         assert len(found) == matrix[annotated, predicted]
 
 
@@ -56,24 +61,37 @@ def test_bins_of_the_histogram_and_of_calibration_open_their_predictions(chosen)
 
 def bins(one):
     edges = one.histogram.edges
-    for place, (right, wrong) in enumerate(zip(one.histogram.right, one.histogram.wrong, strict=True)):
+    for place, (right, wrong) in enumerate(
+        zip(one.histogram.right, one.histogram.wrong, strict=True)
+    ):
         high = "" if place == len(edges) - 2 else edges[place + 1]
         yield right, [f"score:{edges[place]}..{high}", "right:yes"]
         yield wrong, [f"score:{edges[place]}..{high}", "right:no"]
     edges = one.calibration.edges
     for place, number in enumerate(one.calibration.number):
-        yield number, [f"score:{edges[place]}..{'' if place == len(edges) - 2 else edges[place + 1]}", "counts:yes"]
+        yield (
+            number,
+            [
+                f"score:{edges[place]}..{'' if place == len(edges) - 2 else edges[place + 1]}",
+                "counts:yes",
+            ],
+        )
 
 
 def test_slices_and_groups_open_their_items(chosen):
     version, split = chosen
     for one in version.results().slices(split):
-        assert len(version.gallery(one.error, concept=one.concept, split=split, only=one.only)) == one.errors, one.sentence
+        assert (
+            len(version.gallery(one.error, concept=one.concept, split=split, only=one.only))
+            == one.errors
+        ), one.sentence
     for group in version.results().groups(split):
         for tab in ("matched", "extra", "missing"):
             if version.view.kind == "classification" and tab == "missing":
                 continue  # an image is one point, though it stands in Extra and in Missing
-            assert len(version.gallery(tab, split=split, only=[group.only])) == getattr(group, tab), (group, tab)
+            assert len(version.gallery(tab, split=split, only=[group.only])) == getattr(
+                group, tab
+            ), (group, tab)
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -89,7 +107,12 @@ def test_what_changed_opens_what_changed(demo, view):
     if view == "findings":  # a tag that is absent can be fixed too: it has no annotation to look at
         assert (fixed, broken) <= (found.fixed, found.broken)
     else:
-        assert (fixed, broken, wrong, right) == (found.fixed, found.broken, found.still_wrong, found.both_right)
+        assert (fixed, broken, wrong, right) == (
+            found.fixed,
+            found.broken,
+            found.still_wrong,
+            found.both_right,
+        )
     assert fixed + wrong == len(first.gallery("extra"))
     assert broken + wrong == len(second.gallery("extra"))
     assert right + broken == len(first.gallery("matched"))
@@ -103,9 +126,14 @@ def test_what_enters_and_leaves_when_a_threshold_moves(demo):
     for after in (before / 2, (1 + before) / 2):
         place = version.concept_index("red cell")
         for move in tab_changes(version.evaluation, 1, place, before, after):
-            now, then = (len(version.gallery(move.tab, concept="red cell", threshold=value)) for value in (after, before))
+            now, then = (
+                len(version.gallery(move.tab, concept="red cell", threshold=value))
+                for value in (after, before)
+            )
             assert move.change == now - then
-            seen = version.gallery(move.tab, concept="red cell", threshold=move.threshold, only=[move.only])
+            seen = version.gallery(
+                move.tab, concept="red cell", threshold=move.threshold, only=[move.only]
+            )
             assert len(seen) == abs(move.change)
 
 
@@ -117,7 +145,9 @@ def test_clauses_add_up_and_keep_the_order(demo):
     places = [keys.index((item.image, item.box)) for item in both]
     assert places == sorted(places)
     assert all(np.sqrt(item.box[2] * item.box[3]) < 30 for item in both)
-    backwards = version.gallery("missing", only=["cause:background", "where:size=..30"], reverse=True)
+    backwards = version.gallery(
+        "missing", only=["cause:background", "where:size=..30"], reverse=True
+    )
     assert [item.box for item in backwards] == [item.box for item in both][::-1]
     assert len(version.gallery("missing", only=["cause:background"], order="mistakes")) == len(
         version.gallery("missing", only=["cause:background"])
@@ -136,11 +166,17 @@ def test_more_like_one_begins_with_itself(demo):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("bla", "one of the words cause"), ("cause:bad", "one of the causes"), ("score:high", "score:LOW..HIGH"), ("predicted:cat", "a concept"),
-        ("where:size", "where:PROPERTY"), ("where:taste=1..2", "one of the properties"), ("like:12", "like:p12"), ("like:p99999999", "like:p12"),
+        ("bla", "one of the words cause"),
+        ("cause:bad", "one of the causes"),
+        ("score:high", "score:LOW..HIGH"),
+        ("predicted:cat", "a concept"),
+        ("where:size", "where:PROPERTY"),
+        ("where:taste=1..2", "one of the properties"),
+        ("like:12", "like:p12"),
+        ("like:p99999999", "like:p12"),
         ("versus:v2=better", "one of fixed"),
     ],
-)  # fmt: skip
+)
 def test_what_narrows_nothing_down_is_said(demo, words, told):
     with pytest.raises(FilterError, match=f"narrows nothing down: expected .*{re.escape(told)}"):
         demo.view("cells").version("v1").gallery("missing", only=[words])
@@ -149,16 +185,25 @@ def test_what_narrows_nothing_down_is_said(demo, words, told):
 def test_names_of_all_sorts_can_be_asked_for(tmp_path):
     """Concepts, versions and columns with the signs that clauses are written with."""
     names = ["a:b=c", "..|,"]
-    source = toys.coco(tmp_path, categories=[{"id": 1, "name": names[0]}, {"id": 2, "name": names[1]}])
+    source = toys.coco(
+        tmp_path, categories=[{"id": 1, "name": names[0]}, {"id": 2, "name": names[1]}]
+    )
     view, _ = pellucid.open(tmp_path / "w").add("v", source, images=tmp_path / "images")
     view.start("x=y.1").add_predictions(toys.results(tmp_path))
     rows = [{"image_id": 11, "category_id": 2, "bbox": [10, 10, 20, 20], "score": 0.9}]
     view.start("second").add_predictions(toys.results(tmp_path, rows, "swapped.json"))
     second = view.version("second")
     matrix = second.results().confusion()
-    assert matrix[0, 1] == 0  # predicting it is no better than leaving it out, so that nothing is predicted
+    assert (
+        matrix[0, 1] == 0
+    )  # predicting it is no better than leaving it out, so that nothing is predicted
     for concept in names:
-        assert len(second.gallery("extra", concept=concept, only=["predicted:"])) == len(second.gallery("extra", concept=concept))
+        assert len(second.gallery("extra", concept=concept, only=["predicted:"])) == len(
+            second.gallery("extra", concept=concept)
+        )
         assert len(second.gallery("missing", only=[f"annotated:{concept}"])) == 0
     assert len(view.version("x=y.1").gallery("matched", only=["versus:second=both_right"])) == 0
-    assert len(second.gallery("extra", only=["versus:x=y.1=broken"])) == second.view.version("x=y.1").compare(second).overall.broken
+    assert (
+        len(second.gallery("extra", only=["versus:x=y.1=broken"]))
+        == second.view.version("x=y.1").compare(second).overall.broken
+    )

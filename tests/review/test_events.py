@@ -27,7 +27,9 @@ def histories(draw, kind):
 
     for number in range(draw(st.integers(0, 14))):
         who, batch = draw(st.sampled_from(PEOPLE)), f"batch-{number}"
-        act = draw(st.sampled_from(["decide", "decide", "decide", "undo", "redo", "revert", "reset"]))
+        act = draw(
+            st.sampled_from(["decide", "decide", "decide", "undo", "redo", "revert", "reset"])
+        )
         if act in ("undo", "redo"):
             source, target = (done, undone) if act == "undo" else (undone, done)
             if source[who]:
@@ -44,8 +46,18 @@ def histories(draw, kind):
         else:
             chosen = draw(st.lists(st.sampled_from(PLACES), min_size=1, max_size=2, unique=True))
             action = draw(st.sampled_from(VERDICT_ACTIONS))
-            ids = [write(who, batch, action, image=image, concept=concept, box=box if kind == "detection" else None,
-                         after=(Label(concept, box if kind == "detection" else None),)) for image, concept, box in chosen]  # fmt: skip
+            ids = [
+                write(
+                    who,
+                    batch,
+                    action,
+                    image=image,
+                    concept=concept,
+                    box=box if kind == "detection" else None,
+                    after=(Label(concept, box if kind == "detection" else None),),
+                )
+                for image, concept, box in chosen
+            ]
         if ids:
             done[who].append(ids)
             undone[who].clear()
@@ -53,11 +65,18 @@ def histories(draw, kind):
 
 
 def in_force(rows):
-    """From the last row to the first: what its own author undid last is out, and so is what a row in force reverts."""
+    """From the last row to the first: what its own author undid last is out, and so is what a
+    row in force reverts."""
     on = {}
     for row in reversed(rows):
-        own = [other.action for other in rows if other.reverts == row.id and other.action in ("undo", "redo")]
-        reverted = any(other.reverts == row.id and other.action == "revert" and on[other.id] for other in rows)
+        own = [
+            other.action
+            for other in rows
+            if other.reverts == row.id and other.action in ("undo", "redo")
+        ]
+        reverted = any(
+            other.reverts == row.id and other.action == "revert" and on[other.id] for other in rows
+        )
         on[row.id] = not reverted and own[-1:] != ["undo"]
     return on
 
@@ -79,10 +98,14 @@ def test_which_decisions_stand(kind):
             if row.action in VERDICT_ACTIONS and on[row.id]:
                 last[item_key(kind, row)] = row.id
         assert [row.id for row in ledger.current_decisions()] == sorted(last.values())
-        assert [row.id for row in ledger.active_decisions()] == [row.id for row in rows if row.action in VERDICT_ACTIONS and on[row.id]]
+        assert [row.id for row in ledger.active_decisions()] == [
+            row.id for row in rows if row.action in VERDICT_ACTIONS and on[row.id]
+        ]
         for cut in range(len(rows) + 1):
             assert ledger.newer_decisions(rows[cut - 1].id if cut else 0) == rows[cut:]
-        assert ledger.last_reset == max((row.id for row in rows if row.action == "reset" and on[row.id]), default=0)
+        assert ledger.last_reset == max(
+            (row.id for row in rows if row.action == "reset" and on[row.id]), default=0
+        )
         for who in PEOPLE:
             assert ledger.next_undo(who) == (done[who][-1] if done[who] else [])
             assert ledger.next_redo(who) == (undone[who][-1] if undone[who] else [])
@@ -101,12 +124,20 @@ def test_undoing_everything_and_redoing_it_brings_everything_back(data):
         while ids := ledger.next_undo(who):
             steps += 1
             ledger.append(
-                [Decision(ledger.head + place + 1, "t", who, f"undo-{steps}", "undo", reverts=row) for place, row in enumerate(ids)]
+                [
+                    Decision(
+                        ledger.head + place + 1, "t", who, f"undo-{steps}", "undo", reverts=row
+                    )
+                    for place, row in enumerate(ids)
+                ]
             )
         assert not [row for row in ledger.current_decisions() if row.who == who]
         for step in range(steps):
             ids = ledger.next_redo(who)
             ledger.append(
-                [Decision(ledger.head + place + 1, "t", who, f"redo-{step}", "redo", reverts=row) for place, row in enumerate(ids)]
+                [
+                    Decision(ledger.head + place + 1, "t", who, f"redo-{step}", "redo", reverts=row)
+                    for place, row in enumerate(ids)
+                ]
             )
         assert [row.id for row in ledger.current_decisions()] == before

@@ -16,7 +16,9 @@ TAG_SCORES = "image,cat,dog\none.png,0.2,0.9\ntwo.png,0.8,0.1\nthree.png,0.3,0.6
 
 @pytest.fixture
 def pets(workspace, tmp_path):
-    view, _ = workspace.add("pets", toys.write(tmp_path / "labels.csv", LABELS), kind="classification")
+    view, _ = workspace.add(
+        "pets", toys.write(tmp_path / "labels.csv", LABELS), kind="classification"
+    )
     version = view.start("m")
     version.add_predictions(toys.write(tmp_path / "scores.csv", SCORES))
     return view, version
@@ -33,8 +35,14 @@ def tags(workspace, tmp_path):
 def labels(view):
     current, _ = view.corrected_state()
     table = current.annotations
-    return {(current.images.path[i], current.concepts[c]): "unknown" if u else "positive" if p else "negative"
-            for i, c, u, p in zip(table.image, table.concept, table.ignore, table.positive, strict=True)}  # fmt: skip
+    return {
+        (current.images.path[i], current.concepts[c]): "unknown"
+        if u
+        else "positive"
+        if p
+        else "negative"
+        for i, c, u, p in zip(table.image, table.concept, table.ignore, table.positive, strict=True)
+    }
 
 
 def named(version, tab, image, **options):
@@ -43,7 +51,9 @@ def named(version, tab, image, **options):
 
 def test_a_new_concept_takes_the_old_one_away(pets):
     view, version = pets
-    view.reviews.decide(version, [named(version, "missing", "one.png", threshold=0.5)], "wrong", "Ann")
+    view.reviews.decide(
+        version, [named(version, "missing", "one.png", threshold=0.5)], "wrong", "Ann"
+    )
     assert labels(view) == {
         ("one.png", "dog"): "positive",
         ("two.png", "dog"): "positive",
@@ -51,12 +61,26 @@ def test_a_new_concept_takes_the_old_one_away(pets):
         ("five.png", "owl"): "positive",
     }
     for tab in ("missing", "extra"):
-        assert "one.png" not in [item.image for item in toys.gallery(version, tab, threshold=0.5, review="new")], "one image, one decision"
-    view.reviews.decide(version, [named(version, "extra", "one.png", threshold=0.5)], "wrong", "Bo", Edit(concept="owl"))
+        assert "one.png" not in [
+            item.image for item in toys.gallery(version, tab, threshold=0.5, review="new")
+        ], "one image, one decision"
+    view.reviews.decide(
+        version,
+        [named(version, "extra", "one.png", threshold=0.5)],
+        "wrong",
+        "Bo",
+        Edit(concept="owl"),
+    )
     assert labels(view)["one.png", "owl"] == "positive"
     view.reviews.decide(version, [named(version, "extra", "one.png", threshold=0.5)], "wrong", "Bo")
     assert ("one.png", "dog") in labels(view), "an extra annotation gives way to what was predicted"
-    view.reviews.decide(version, [named(version, "extra", "one.png", threshold=0.5)], "wrong", "Bo", Edit(value="unknown"))
+    view.reviews.decide(
+        version,
+        [named(version, "extra", "one.png", threshold=0.5)],
+        "wrong",
+        "Bo",
+        Edit(value="unknown"),
+    )
     assert not [image for image, _ in labels(view) if image == "one.png"]
 
 
@@ -67,7 +91,9 @@ def test_an_image_nobody_annotated_can_be(pets, tmp_path):
     view.reviews.decide(version, [item], "wrong", "Ann")
     assert labels(view)["four.png", "owl"] == "positive"
     assert named(version, "all", "four.png", corrected=True).outcome == "matched"
-    export_view(view, "annotations", "csv", tmp_path / "out.csv", options=ExportOptions(corrected=True))
+    export_view(
+        view, "annotations", "csv", tmp_path / "out.csv", options=ExportOptions(corrected=True)
+    )
     fresh, _ = pellucid.open(tmp_path / "fresh").add("pets", tmp_path / "out.csv")
     assert labels(fresh) == labels(view)
 
@@ -84,31 +110,59 @@ def test_a_matched_image_needs_to_be_told_what_it_is(pets):
 def test_only_the_tag_at_hand_changes(tags, tmp_path):
     view, version = tags
     before = labels(view)
-    view.reviews.decide(version, [named(version, "missing", "one.png", threshold=0.5)], "wrong", "Ann")
+    view.reviews.decide(
+        version, [named(version, "missing", "one.png", threshold=0.5)], "wrong", "Ann"
+    )
     assert labels(view) == {**before, ("one.png", "dog"): "positive"}
-    view.reviews.decide(version, [named(version, "extra", "one.png", threshold=0.5, concept="cat")], "wrong", "Ann")
+    view.reviews.decide(
+        version, [named(version, "extra", "one.png", threshold=0.5, concept="cat")], "wrong", "Ann"
+    )
     assert labels(view) == {("one.png", "dog"): "positive", ("two.png", "dog"): "positive"}
-    view.reviews.decide(version, [named(version, "missing", "three.png", threshold=0.5)], "wrong", "Ann", Edit(value="unknown"))
+    view.reviews.decide(
+        version,
+        [named(version, "missing", "three.png", threshold=0.5)],
+        "wrong",
+        "Ann",
+        Edit(value="unknown"),
+    )
     assert labels(view)["three.png", "dog"] == "unknown"
-    assert named(version, "all", "three.png", concept="dog", corrected=True).outcome in ("ignored", "below")
-    export_view(view, "annotations", "csv", tmp_path / "out.csv", options=ExportOptions(corrected=True))
+    assert named(version, "all", "three.png", concept="dog", corrected=True).outcome in (
+        "ignored",
+        "below",
+    )
+    export_view(
+        view, "annotations", "csv", tmp_path / "out.csv", options=ExportOptions(corrected=True)
+    )
     fresh, _ = pellucid.open(tmp_path / "fresh").add("tags", tmp_path / "out.csv", kind="tagging")
     assert labels(fresh) == labels(view)
 
 
 def test_the_errors_of_the_mended_set_are_fewer(pets):
     view, version = pets
-    view.reviews.decide(version, [named(version, "missing", "one.png", threshold=0.5)], "wrong", "Ann")
+    view.reviews.decide(
+        version, [named(version, "missing", "one.png", threshold=0.5)], "wrong", "Ann"
+    )
     mended = version.results().with_corrections(view.reviews.log).evaluation
-    assert sum(one.errors for one in mended.thresholds) < sum(one.errors for one in version.thresholds.values())
+    assert sum(one.errors for one in mended.thresholds) < sum(
+        one.errors for one in version.thresholds.values()
+    )
 
 
 def test_reviewed_images_are_remembered_by_the_next_version(pets, tmp_path):
     view, version = pets
-    view.reviews.decide(version, [named(version, "missing", "one.png", threshold=0.5)], "right", "Ann")
+    view.reviews.decide(
+        version, [named(version, "missing", "one.png", threshold=0.5)], "right", "Ann"
+    )
     later = view.start("n")
     later.add_predictions(
-        toys.write(tmp_path / "n.csv", SCORES.replace("0.1,0.8,0.1", "0.1,0.1,0.8").replace("0.2,0.7,0.1", "0.7,0.2,0.1"))
+        toys.write(
+            tmp_path / "n.csv",
+            SCORES.replace("0.1,0.8,0.1", "0.1,0.1,0.8").replace("0.2,0.7,0.1", "0.7,0.2,0.1"),
+        )
     )
-    assert [item.image for item in later.gallery("missing", threshold=0.5, review="new")] == ["two.png"]
-    assert [item.image for item in later.gallery("missing", threshold=0.5, review="reviewed")] == ["one.png"]
+    assert [item.image for item in later.gallery("missing", threshold=0.5, review="new")] == [
+        "two.png"
+    ]
+    assert [item.image for item in later.gallery("missing", threshold=0.5, review="reviewed")] == [
+        "one.png"
+    ]

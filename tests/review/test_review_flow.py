@@ -1,4 +1,5 @@
-"""From a suspicious item to a corrected data set: what is decided is mended, remembered, taken back and written out."""
+"""From a suspicious item to a corrected data set: what is decided is mended, remembered, taken
+back and written out."""
 
 import json
 
@@ -22,7 +23,8 @@ from pellucid.review.resolve import Edit
 
 @pytest.fixture
 def cracks(opened, tmp_path):
-    """Two pictures that differ, three boxes, four predictions: the item Missing is dent 0.6 on one.png; at 0.95 dents are Extra too."""
+    """Two pictures that differ, three boxes, four predictions: the item Missing is dent 0.6 on
+    one.png; at 0.95 dents are Extra too."""
     workspace = opened(tmp_path / "w")
     source = toys.coco(tmp_path)
     toys.picture(tmp_path / "images/a/two.png", colour=(200, 10, 10))
@@ -62,13 +64,17 @@ def test_a_missing_annotation_is_added_as_it_was_proposed_adjusted_or_renamed(cr
     view.reviews.decide(version, [item], "wrong", "Ann", Edit(box=(41.0, 31.0, 9.0, 9.5)))
     assert boxes(view) == sorted([DENT, RUST, TWO, ("a/one.png", "dent", (41.0, 31.0, 9.0, 9.5))])
     view.reviews.decide(version, [item], "wrong", "Ann", Edit(concept="rust"))
-    assert boxes(view) == sorted([DENT, RUST, TWO, ("a/one.png", "rust", FOUND[2])]), "the later decision about an item stands"
+    assert boxes(view) == sorted([DENT, RUST, TWO, ("a/one.png", "rust", FOUND[2])]), (
+        "the later decision about an item stands"
+    )
     assert len(view.reviews.history()) == 4
 
 
 def test_an_extra_annotation_is_removed_changed_or_moved(cracks):
     view, version = cracks
-    dent = next(item for item in version.gallery("extra", threshold=0.95) if item.image == "a/two.png")
+    dent = next(
+        item for item in version.gallery("extra", threshold=0.95) if item.image == "a/two.png"
+    )
     view.reviews.decide(version, [dent], "wrong", "Ann")
     assert boxes(view) == sorted([DENT, RUST])
     view.reviews.decide(version, [dent], "wrong", "Ann", Edit(concept="rust"))
@@ -111,41 +117,78 @@ def test_an_annotation_that_a_matched_prediction_shows_is_looked_at_there_too(cr
     view.reviews.decide(version, [version.gallery("matched", concept="rust")[0]], "right", "Ann")
     assert listed(version, "extra", concept="rust", threshold=0.95, review="new") == []
     assert listed(version, "matched", concept="rust", review="new") == []
-    assert listed(version, "matched", concept="dent", review="new") == listed(version, "matched", concept="dent")
+    assert listed(version, "matched", concept="dent", review="new") == listed(
+        version, "matched", concept="dent"
+    )
 
 
 def test_what_was_reviewed_is_not_put_forward_by_the_next_version(cracks, tmp_path):
     view, version = cracks
     view.reviews.decide(version, [version.gallery("missing")[0]], "right", "Ann")
     later = view.start("n")
-    later.add_predictions(toys.results(tmp_path, [
-        {"image_id": 11, "category_id": 1, "bbox": [41, 30, 10, 11], "score": 0.7},
-        {"image_id": 11, "category_id": 1, "bbox": [41.5, 30, 10, 11], "score": 0.3},
-        {"image_id": 11, "category_id": 1, "bbox": [47, 30, 10, 10], "score": 0.65},
-        {"image_id": 12, "category_id": 1, "bbox": [40, 30, 10, 10], "score": 0.6},
-        {"image_id": 11, "category_id": 2, "bbox": [40, 30, 10, 10], "score": 0.5},
-    ], "n.json"))  # fmt: skip
+    later.add_predictions(
+        toys.results(
+            tmp_path,
+            [
+                {"image_id": 11, "category_id": 1, "bbox": [41, 30, 10, 11], "score": 0.7},
+                {"image_id": 11, "category_id": 1, "bbox": [41.5, 30, 10, 11], "score": 0.3},
+                {"image_id": 11, "category_id": 1, "bbox": [47, 30, 10, 10], "score": 0.65},
+                {"image_id": 12, "category_id": 1, "bbox": [40, 30, 10, 10], "score": 0.6},
+                {"image_id": 11, "category_id": 2, "bbox": [40, 30, 10, 10], "score": 0.5},
+            ],
+            "n.json",
+        )
+    )
     new = listed(later, threshold=0.4, review="new")
-    assert sorted(new) == sorted([("a/one.png", "dent", (47.0, 30.0, 10.0, 10.0)), ("a/two.png", "dent", (40.0, 30.0, 10.0, 10.0)),
-                                  ("a/one.png", "rust", (40.0, 30.0, 10.0, 10.0))])  # fmt: skip
-    assert listed(later, threshold=0.4, review="reviewed") == [("a/one.png", "dent", (41.0, 30.0, 10.0, 11.0))]
+    assert sorted(new) == sorted(
+        [
+            ("a/one.png", "dent", (47.0, 30.0, 10.0, 10.0)),
+            ("a/two.png", "dent", (40.0, 30.0, 10.0, 10.0)),
+            ("a/one.png", "rust", (40.0, 30.0, 10.0, 10.0)),
+        ]
+    )
+    assert listed(later, threshold=0.4, review="reviewed") == [
+        ("a/one.png", "dent", (41.0, 30.0, 10.0, 11.0))
+    ]
 
 
 def test_two_predictions_at_a_reviewed_place_are_not_both_hidden(cracks, tmp_path):
     view, version = cracks
     view.reviews.decide(version, [version.gallery("missing")[0]], "right", "Ann")
     later = view.start("n")
-    rows = [{"image_id": 11, "category_id": 1, "bbox": [40 + step, 30, 10, 10], "score": 0.9 - step / 10} for step in (1, 2)]
+    rows = [
+        {
+            "image_id": 11,
+            "category_id": 1,
+            "bbox": [40 + step, 30, 10, 10],
+            "score": 0.9 - step / 10,
+        }
+        for step in (1, 2)
+    ]
     later.add_predictions(toys.results(tmp_path, rows, "n.json"))
-    assert listed(later, threshold=0.1, review="new") == [("a/one.png", "dent", (42.0, 30.0, 10.0, 10.0))]
+    assert listed(later, threshold=0.1, review="new") == [
+        ("a/one.png", "dent", (42.0, 30.0, 10.0, 10.0))
+    ]
 
 
 def test_equal_boxes_are_decided_one_by_one(opened, tmp_path):
-    view, _ = opened(tmp_path / "w").add("v", toys.coco(tmp_path, annotations=[
-        {"id": number, "image_id": 11, "category_id": 1, "bbox": [10, 10, 20, 20]} for number in (1, 2, 3)
-    ]), images=tmp_path / "images")  # fmt: skip
+    view, _ = opened(tmp_path / "w").add(
+        "v",
+        toys.coco(
+            tmp_path,
+            annotations=[
+                {"id": number, "image_id": 11, "category_id": 1, "bbox": [10, 10, 20, 20]}
+                for number in (1, 2, 3)
+            ],
+        ),
+        images=tmp_path / "images",
+    )
     version = view.start("m")
-    version.add_predictions(toys.results(tmp_path, [{"image_id": 11, "category_id": 1, "bbox": [10, 10, 20, 20], "score": 0.9}]))
+    version.add_predictions(
+        toys.results(
+            tmp_path, [{"image_id": 11, "category_id": 1, "bbox": [10, 10, 20, 20], "score": 0.9}]
+        )
+    )
     for left in (1, 0):
         item = version.gallery("extra", review="new")[0]
         view.reviews.decide(version, [item], "wrong", "Ann")
@@ -164,7 +207,11 @@ def test_a_renamed_picture_is_known_by_its_content_and_a_replaced_one_is_another
     view.reviews.decide(version, [version.gallery("missing")[0]], "wrong", "Ann")
     (tmp_path / "images/a/one.png").rename(tmp_path / "images/renamed.png")
     renamed = toys.coco(
-        tmp_path, "renamed.json", images=[{"id": 1, "file_name": "renamed.png", "width": 64, "height": 48}], annotations=[], pictures=False
+        tmp_path,
+        "renamed.json",
+        images=[{"id": 1, "file_name": "renamed.png", "width": 64, "height": 48}],
+        annotations=[],
+        pictures=False,
     )
     other, _ = view.workspace.add("other", renamed, images=tmp_path / "images")
     assert boxes(other) == [], "decisions are of their view"
@@ -173,11 +220,18 @@ def test_a_renamed_picture_is_known_by_its_content_and_a_replaced_one_is_another
     assert FOUND not in boxes(view)
     later = view.start("n")
     later.add_predictions(
-        toys.results(tmp_path, [{"image_id": 1, "category_id": 1, "bbox": [40, 30, 10, 10], "score": 0.6}], "n.json"), covered="listed"
+        toys.results(
+            tmp_path,
+            [{"image_id": 1, "category_id": 1, "bbox": [40, 30, 10, 10], "score": 0.6}],
+            "n.json",
+        ),
+        covered="listed",
     )
     assert listed(later, "matched", threshold=0.5) == [("renamed.png", *FOUND[1:])]
     toys.picture(tmp_path / "images/renamed.png", colour=(1, 2, 3))
-    assert ("renamed.png", *FOUND[1:]) not in boxes(view), "another picture under the name is another picture"
+    assert ("renamed.png", *FOUND[1:]) not in boxes(view), (
+        "another picture under the name is another picture"
+    )
 
 
 def test_a_copy_of_the_pictures_elsewhere_keeps_the_decisions(cracks, tmp_path):
@@ -198,11 +252,21 @@ def test_a_copy_of_the_pictures_elsewhere_keeps_the_decisions(cracks, tmp_path):
 def test_the_mended_set_imported_again_changes_nothing(cracks, tmp_path):
     view, version = cracks
     view.reviews.decide(version, [version.gallery("missing")[0]], "wrong", "Ann")
-    view.reviews.decide(version, [ItemRef(*RUST[:2], "annotated", RUST[2])], "wrong", "Ann", Edit(box=(41.0, 5.0, 10.0, 10.0)))
+    view.reviews.decide(
+        version,
+        [ItemRef(*RUST[:2], "annotated", RUST[2])],
+        "wrong",
+        "Ann",
+        Edit(box=(41.0, 5.0, 10.0, 10.0)),
+    )
     before = boxes(view)
-    export_view(view, "annotations", "coco", tmp_path / "mended.json", options=ExportOptions(corrected=True))
+    export_view(
+        view, "annotations", "coco", tmp_path / "mended.json", options=ExportOptions(corrected=True)
+    )
     view.add(tmp_path / "mended.json", images=tmp_path / "images")
-    assert boxes(view) == before or boxes(view) == sorted([*before, ("a/one.png", "rust", (41.0, 5.0, 10.0, 10.0))])
+    assert boxes(view) == before or boxes(view) == sorted(
+        [*before, ("a/one.png", "rust", (41.0, 5.0, 10.0, 10.0))]
+    )
     fresh, _ = view.workspace.add("fresh", tmp_path / "mended.json", images=tmp_path / "images")
     assert boxes(fresh) == before
 
@@ -222,14 +286,20 @@ def test_a_version_frozen_after_mending_is_trained_on_what_was_mended(cracks, tm
     reviews.undo("Bo")
     assert frozen(later) == sorted([DENT, RUST, FOUND])
     for one in (later, version):
-        assert frozen(one, reviews.log) == sorted([DENT, RUST, TWO]), "what is undone is undone for both"
+        assert frozen(one, reviews.log) == sorted([DENT, RUST, TWO]), (
+            "what is undone is undone for both"
+        )
 
 
 def test_predictions_that_freeze_a_version_keep_what_was_before_mending(cracks, tmp_path):
     """Without `start`: whole or not at all."""
     view, version = cracks
     view.reviews.decide(version, [version.gallery("missing")[0]], "wrong", "Ann")
-    strange = toys.results(tmp_path, [{"image_id": 99, "category_id": 7, "bbox": [1, 1, 2, 2], "score": 0.5}], "strange.json")
+    strange = toys.results(
+        tmp_path,
+        [{"image_id": 99, "category_id": 7, "bbox": [1, 1, 2, 2], "score": 0.5}],
+        "strange.json",
+    )
     with pytest.raises(pellucid.PellucidError):
         view.version_or_draft("n").add_predictions(strange)
     assert not (view.folder / "versions" / "n").exists()
@@ -246,11 +316,15 @@ def test_agreeing_costs_no_new_evaluation(cracks):
     mended = version.results().with_corrections(view.reviews.log)
     view.reviews.decide(version, [ItemRef(*RUST[:2], "annotated", RUST[2])], "right", "Ann")
     assert version.results().with_corrections(view.reviews.log) is mended
-    assert listed(version, "matched", concept="rust", review="reviewed", corrected=True) == listed(version, "matched", concept="rust")
+    assert listed(version, "matched", concept="rust", review="reviewed", corrected=True) == listed(
+        version, "matched", concept="rust"
+    )
 
 
 def frozen(version, ledger=None):
-    evaluation = (version.results() if ledger is None else version.results().with_corrections(ledger)).evaluation
+    evaluation = (
+        version.results() if ledger is None else version.results().with_corrections(ledger)
+    ).evaluation
     table = evaluation.annotations
     return sorted(
         (evaluation.images.path[i], evaluation.concepts[c], tuple(box))
@@ -261,9 +335,19 @@ def frozen(version, ledger=None):
 def test_history_says_who_did_what_when_and_any_row_can_be_taken_back(cracks):
     view, version = cracks
     reviews = view.reviews
-    first = reviews.decide(version, [version.gallery("missing")[0]], "wrong", "  Ann   Bee ", reason="clearly a dent").decisions[0]
-    second = reviews.decide(version, [ItemRef(*RUST[:2], "annotated", RUST[2])], "wrong", "Bo").decisions[0]
-    assert (first.who, first.action, first.image, first.concept, first.reason) == ("Ann Bee", "add", "a/one.png", "dent", "clearly a dent")
+    first = reviews.decide(
+        version, [version.gallery("missing")[0]], "wrong", "  Ann   Bee ", reason="clearly a dent"
+    ).decisions[0]
+    second = reviews.decide(
+        version, [ItemRef(*RUST[:2], "annotated", RUST[2])], "wrong", "Bo"
+    ).decisions[0]
+    assert (first.who, first.action, first.image, first.concept, first.reason) == (
+        "Ann Bee",
+        "add",
+        "a/one.png",
+        "dent",
+        "clearly a dent",
+    )
     assert [row.id for row in reviews.history(who="Bo")] == [second.id]
     assert [row.id for row in reviews.history(image="one")] == [first.id, second.id]
     assert reviews.history(day=first.when[:10]) == reviews.history()
@@ -288,11 +372,18 @@ def test_undo_and_redo_go_on_after_a_restart(cracks, opened):
     view, version = cracks
     before = boxes(view)
     view.reviews.decide(version, version.gallery("missing")[:1], "wrong", "Ann")
-    view.reviews.decide(version, [ItemRef(*RUST[:2], "annotated", RUST[2]), ItemRef(*TWO[:2], "annotated", TWO[2])], "wrong", "Ann")
+    view.reviews.decide(
+        version,
+        [ItemRef(*RUST[:2], "annotated", RUST[2]), ItemRef(*TWO[:2], "annotated", TWO[2])],
+        "wrong",
+        "Ann",
+    )
     after = boxes(view)
     again = opened(view.workspace.folder).view("v")
     assert boxes(again) == after
-    assert [len(again.reviews.undo("Ann").decisions) for _ in range(3)] == [2, 1, 0], "one act at a time"
+    assert [len(again.reviews.undo("Ann").decisions) for _ in range(3)] == [2, 1, 0], (
+        "one act at a time"
+    )
     assert boxes(view) == before
     once_more = opened(view.workspace.folder).view("v")
     assert [len(once_more.reviews.redo("Ann").decisions) for _ in range(3)] == [1, 2, 0]
@@ -308,7 +399,10 @@ def test_two_people_on_one_item_are_resolved_by_order(cracks, opened):
     taken = other.reviews.decide(other.version("m"), [item], "right", "Bo", seen=known)
     assert [(row.who, row.action) for row in taken.conflicts] == [("Ann", "add")]
     assert boxes(view) == sorted([DENT, RUST, TWO])
-    assert view.reviews.decide(version, [item], "right", "Ann", seen=view.reviews.log.head).conflicts == []
+    assert (
+        view.reviews.decide(version, [item], "right", "Ann", seen=view.reviews.log.head).conflicts
+        == []
+    )
 
 
 def test_nothing_is_kept_of_an_act_that_cannot_be_taken(cracks):
@@ -339,22 +433,46 @@ def test_a_comment_decides_nothing(cracks):
 def test_what_was_mended_is_written_in_every_format(cracks, tmp_path, format):
     view, version = cracks
     view.reviews.decide(version, version.gallery("missing")[:1], "wrong", "Ann")
-    view.reviews.decide(version, [ItemRef(*TWO[:2], "annotated", TWO[2])], "wrong", "Ann", Edit(concept="rust"))
-    endings = {"coco": ".json", "label-studio": ".json", "csv": ".csv", "parquet": ".parquet", "cvat": ".xml"}
+    view.reviews.decide(
+        version, [ItemRef(*TWO[:2], "annotated", TWO[2])], "wrong", "Ann", Edit(concept="rust")
+    )
+    endings = {
+        "coco": ".json",
+        "label-studio": ".json",
+        "csv": ".csv",
+        "parquet": ".parquet",
+        "cvat": ".xml",
+    }
     path = tmp_path / f"out{endings.get(format, '')}"
     export_view(view, "annotations", format, path, options=ExportOptions(corrected=True))
-    fresh, _ = pellucid.open(tmp_path / "fresh").add("v", path, images=None if format in ("yolo", "fiftyone") else tmp_path / "images")
-    same = [(image.rsplit("/")[-1], concept, np.round(box, 3).tolist()) for image, concept, box in boxes(fresh)]
-    assert sorted(same) == sorted((image.rsplit("/")[-1], concept, np.round(box, 3).tolist()) for image, concept, box in boxes(view))
+    fresh, _ = pellucid.open(tmp_path / "fresh").add(
+        "v", path, images=None if format in ("yolo", "fiftyone") else tmp_path / "images"
+    )
+    same = [
+        (image.rsplit("/")[-1], concept, np.round(box, 3).tolist())
+        for image, concept, box in boxes(fresh)
+    ]
+    assert sorted(same) == sorted(
+        (image.rsplit("/")[-1], concept, np.round(box, 3).tolist())
+        for image, concept, box in boxes(view)
+    )
 
 
 def test_the_patch_the_tasks_and_the_report_say_what_happened(cracks, tmp_path):
     view, version = cracks
-    view.reviews.decide(version, version.gallery("missing")[:1], "wrong", "Ann", reason="a dent | really")
+    view.reviews.decide(
+        version, version.gallery("missing")[:1], "wrong", "Ann", reason="a dent | really"
+    )
     view.reviews.decide(version, [ItemRef(*TWO[:2], "annotated", TWO[2])], "unsure", "Bo")
     export_view(view, "corrections", "json", tmp_path / "patch.json")
     (row,) = json.loads((tmp_path / "patch.json").read_text())
-    assert (row["image"], row["change"], row["concept"], tuple(row["box"]), row["who"]) == ("a/one.png", "added", "dent", FOUND[2], "Ann")
+    assert (row["image"], row["change"], row["concept"], tuple(row["box"]), row["who"]) == (
+        "a/one.png",
+        "added",
+        "dent",
+        FOUND[2],
+        "Ann",
+    )
     export_view(view, "corrections", "coco", tmp_path / "patch.coco.json")
     changed = json.loads((tmp_path / "patch.coco.json").read_text())
     assert [image["file_name"] for image in changed["images"]] == ["a/one.png"]
@@ -379,14 +497,20 @@ def test_the_effect_is_that_of_evaluating_the_mended_set(cracks, tmp_path):
     view.reviews.decide(version, version.gallery("missing")[:1], "wrong", "Ann")
     view.reviews.decide(version, [ItemRef(*RUST[:2], "annotated", RUST[2])], "wrong", "Ann")
     mended = version.results().with_corrections(view.reviews.log).evaluation
-    export_view(view, "annotations", "coco", tmp_path / "mended.json", options=ExportOptions(corrected=True))
-    fresh, _ = pellucid.open(tmp_path / "fresh").add("v", tmp_path / "mended.json", images=tmp_path / "images")
+    export_view(
+        view, "annotations", "coco", tmp_path / "mended.json", options=ExportOptions(corrected=True)
+    )
+    fresh, _ = pellucid.open(tmp_path / "fresh").add(
+        "v", tmp_path / "mended.json", images=tmp_path / "images"
+    )
     again = fresh.start("m")
     again.add_predictions(toys.results(tmp_path))
     assert mended.thresholds == again.evaluation.thresholds
     assert version.results(corrected=True).metrics() == again.metrics()
     assert version.results(corrected=True).threshold_table() == again.thresholds
-    assert [one.errors for one in version.thresholds.values()] != [one.errors for one in again.thresholds.values()]
+    assert [one.errors for one in version.thresholds.values()] != [
+        one.errors for one in again.thresholds.values()
+    ]
 
 
 def test_two_pictures_of_one_content_are_decided_on_apart(opened, tmp_path):
@@ -394,11 +518,17 @@ def test_two_pictures_of_one_content_are_decided_on_apart(opened, tmp_path):
     workspace = opened(tmp_path / "w")
     source = toys.coco(tmp_path)
     view, _ = workspace.add("v", source, images=tmp_path / "images")
-    assert (tmp_path / "images/a/one.png").read_bytes() == (tmp_path / "images/a/two.png").read_bytes()
+    assert (tmp_path / "images/a/one.png").read_bytes() == (
+        tmp_path / "images/a/two.png"
+    ).read_bytes()
     version = view.start("m")
     version.add_predictions(toys.results(tmp_path))
     for image in ("a/two.png", "a/one.png"):
-        item = next(one for one in version.gallery("extra", concept="dent", threshold=0.95) if one.image == image)
+        item = next(
+            one
+            for one in version.gallery("extra", concept="dent", threshold=0.95)
+            if one.image == image
+        )
         view.reviews.decide(version, [item], "wrong", "Ann")
     assert boxes(view) == [RUST]
 
@@ -414,7 +544,9 @@ def test_decisions_taken_before_the_pictures_were_there_stay(opened, tmp_path):
     extra = version.gallery("extra", threshold=0.95)
     view.reviews.decide(version, [extra[0]], "right", "Ann")
     assert listed(version, review="reviewed") == [FOUND]
-    assert listed(version, "extra", threshold=0.95, review="reviewed") == [(extra[0].image, extra[0].concept, extra[0].box)]
+    assert listed(version, "extra", threshold=0.95, review="reviewed") == [
+        (extra[0].image, extra[0].concept, extra[0].box)
+    ]
 
 
 def test_a_box_beside_one_that_was_removed_is_still_put_forward(opened, tmp_path):
@@ -422,15 +554,29 @@ def test_a_box_beside_one_that_was_removed_is_still_put_forward(opened, tmp_path
         {"id": 1, "image_id": 11, "category_id": 1, "bbox": [10, 10, 20, 20]},
         {"id": 2, "image_id": 11, "category_id": 1, "bbox": [15, 10, 20, 20]},
     ]
-    view, _ = opened(tmp_path / "w").add("v", toys.coco(tmp_path, annotations=beside), images=tmp_path / "images")
+    view, _ = opened(tmp_path / "w").add(
+        "v", toys.coco(tmp_path, annotations=beside), images=tmp_path / "images"
+    )
     version = view.start("m")
-    version.add_predictions(toys.results(tmp_path, [{"image_id": 12, "category_id": 1, "bbox": [1, 1, 5, 5], "score": 0.5}]))
+    version.add_predictions(
+        toys.results(
+            tmp_path, [{"image_id": 12, "category_id": 1, "bbox": [1, 1, 5, 5], "score": 0.5}]
+        )
+    )
     first = next(item for item in version.gallery("extra") if item.box[0] == 10)
     view.reviews.decide(version, [first], "wrong", "Ann")
     other = [("a/one.png", "dent", (15.0, 10.0, 20.0, 20.0))]
-    assert listed(version, "extra", review="new") == listed(version, "extra", review="new", corrected=True) == other
+    assert (
+        listed(version, "extra", review="new")
+        == listed(version, "extra", review="new", corrected=True)
+        == other
+    )
     later = view.start("n")
-    later.add_predictions(toys.results(tmp_path, [{"image_id": 12, "category_id": 1, "bbox": [1, 1, 5, 5], "score": 0.5}]))
+    later.add_predictions(
+        toys.results(
+            tmp_path, [{"image_id": 12, "category_id": 1, "bbox": [1, 1, 5, 5], "score": 0.5}]
+        )
+    )
     assert listed(later, "extra", review="new") == other
 
 
@@ -438,8 +584,12 @@ def test_corrections_that_cannot_be_made_are_told_of(cracks, tmp_path):
     view, version = cracks
     view.reviews.decide(version, [version.gallery("missing")[0]], "wrong", "Ann")
     toys.picture(tmp_path / "images/a/one.png", colour=(7, 7, 7))
-    notes = export_view(view, "annotations", "coco", tmp_path / "out.json", options=ExportOptions(corrected=True))
-    assert [note.message for note in notes] == ["1 correction left out: the picture is not in the view, or was replaced"]
+    notes = export_view(
+        view, "annotations", "coco", tmp_path / "out.json", options=ExportOptions(corrected=True)
+    )
+    assert [note.message for note in notes] == [
+        "1 correction left out: the picture is not in the view, or was replaced"
+    ]
 
 
 def test_a_workspace_that_cannot_be_written_shows_all_decisions(cracks, tmp_path):

@@ -24,7 +24,9 @@ ONE = "api/views/v/versions/m"
 
 def ask(address, path, body=None, **headers):
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(address + path, data, {"Content-Type": "application/json", **headers})
+    request = urllib.request.Request(
+        address + path, data, {"Content-Type": "application/json", **headers}
+    )
     try:
         with urllib.request.urlopen(request, timeout=60) as response:
             return response.status, json.loads(response.read() or b"null")
@@ -40,14 +42,34 @@ def good(address, path, body=None, **headers):
 
 
 def many(workspace, folder, images=30, each=4):
-    """A view whose every prediction is wrong: images * each items in Missing, and as many concepts as two."""
-    names = [{"id": number, "file_name": f"{number:03}.png", "width": 64, "height": 48} for number in range(images)]
-    source = toys.coco(folder, images=names, annotations=[
-        {"id": 1, "image_id": 0, "category_id": 1, "bbox": [60, 40, 4, 8]}], pictures=False)  # fmt: skip
+    """A view whose every prediction is wrong: images * each items in Missing, and as many
+    concepts as two."""
+    names = [
+        {"id": number, "file_name": f"{number:03}.png", "width": 64, "height": 48}
+        for number in range(images)
+    ]
+    source = toys.coco(
+        folder,
+        images=names,
+        annotations=[{"id": 1, "image_id": 0, "category_id": 1, "bbox": [60, 40, 4, 8]}],
+        pictures=False,
+    )
     view, _ = workspace.add("v", source)
-    rows = [{"image_id": image, "category_id": 1 + box % 2, "bbox": [box * 12, 5, 10, 10], "score": 0.5 + (image + box) / 1000}
-            for image in range(images) for box in range(each)]  # fmt: skip
-    view.start("m").add_predictions(toys.results(folder, [*rows, {"image_id": 0, "category_id": 1, "bbox": [60, 40, 4, 8], "score": 0.4}]))
+    rows = [
+        {
+            "image_id": image,
+            "category_id": 1 + box % 2,
+            "bbox": [box * 12, 5, 10, 10],
+            "score": 0.5 + (image + box) / 1000,
+        }
+        for image in range(images)
+        for box in range(each)
+    ]
+    view.start("m").add_predictions(
+        toys.results(
+            folder, [*rows, {"image_id": 0, "category_id": 1, "bbox": [60, 40, 4, 8], "score": 0.4}]
+        )
+    )
     return view
 
 
@@ -61,7 +83,13 @@ def seen(item, names=("dent", "rust")):
 
 
 def asked(items, verdict="right", who="Ann", **more):
-    return {"items": [seen(one) for one in items], "verdict": verdict, "who": who, "batch": uuid.uuid4().hex, **more}
+    return {
+        "items": [seen(one) for one in items],
+        "verdict": verdict,
+        "who": who,
+        "batch": uuid.uuid4().hex,
+        **more,
+    }
 
 
 @pytest.fixture
@@ -78,8 +106,12 @@ def test_a_decision_takes_its_item_off_the_list_and_undo_brings_it_back(address)
     items = good(address, LIST + "&review=new")["items"]
     assert len(items) == 120
     done = good(address, f"{ONE}/decisions", asked(items[:3], "wrong", reason="look"))
-    assert [(row["action"], row["reason"], row["standing"]) for row in done["rows"]] == [("add", "look", True)] * 3
-    assert [one["row"] for one in good(address, LIST + "&review=new")["items"]] == [one["row"] for one in items[3:]]
+    assert [(row["action"], row["reason"], row["standing"]) for row in done["rows"]] == [
+        ("add", "look", True)
+    ] * 3
+    assert [one["row"] for one in good(address, LIST + "&review=new")["items"]] == [
+        one["row"] for one in items[3:]
+    ]
     shown = {one["row"]: one["review"] for one in good(address, LIST)["items"]}
     assert [shown[one["row"]]["who"] for one in items[:3]] == ["Ann"] * 3
     figures = good(address, f"{ONE}/figures?at=0:0.1&at=1:0.1")
@@ -99,10 +131,14 @@ def test_the_effect_says_what_mending_does(address):
     good(address, f"{ONE}/decisions", asked(items[:60], "wrong"))
     after = good(address, f"{ONE}/effect")
     assert (after["corrections"], after["errors"]) == (60, before["errors"])
-    trained, corrected = (good(address, f"{ONE}/figures?corrected={way}") for way in ("false", "true"))
+    trained, corrected = (
+        good(address, f"{ONE}/figures?corrected={way}") for way in ("false", "true")
+    )
     assert sum(one["fp"] + one["fn"] for one in trained["concepts"]) == before["errors"]
     assert sum(one["fp"] + one["fn"] for one in corrected["concepts"]) == after["errors_corrected"]
-    assert [one["threshold"] for one in corrected["concepts"]] == [one["threshold_corrected"] for one in after["concepts"]]
+    assert [one["threshold"] for one in corrected["concepts"]] == [
+        one["threshold_corrected"] for one in after["concepts"]
+    ]
 
 
 def test_asking_twice_is_harmless(address):
@@ -125,7 +161,14 @@ def test_undoing_at_once_takes_each_act_back_once(address):
     for item in items[:8]:
         good(address, f"{ONE}/decisions", asked([item]))
     with ThreadPoolExecutor(4) as pool:
-        acts = list(pool.map(lambda _: good(address, "api/views/v/undo", {"who": "Ann", "batch": uuid.uuid4().hex}), range(4)))
+        acts = list(
+            pool.map(
+                lambda _: good(
+                    address, "api/views/v/undo", {"who": "Ann", "batch": uuid.uuid4().hex}
+                ),
+                range(4),
+            )
+        )
     taken = [row["reverts"] for act in acts for row in act["rows"]]
     assert len(taken) == len(set(taken)) == 4
     assert good(address, LIST + "&review=new")["total"] == 116
@@ -134,10 +177,17 @@ def test_undoing_at_once_takes_each_act_back_once(address):
 def test_a_comment_may_be_about_what_only_the_corrections_show(address):
     item = good(address, LIST)["items"][0]
     good(address, f"{ONE}/decisions", asked([item], "wrong", box=[1.0, 20.0, 10.0, 10.0]))
-    moved = {"image": item["path"], "concept": seen(item)["concept"], "side": "annotated", "box": [1.0, 20.0, 10.0, 10.0]}
+    moved = {
+        "image": item["path"],
+        "concept": seen(item)["concept"],
+        "side": "annotated",
+        "box": [1.0, 20.0, 10.0, 10.0],
+    }
     body = {"item": moved, "who": "Ann", "text": "look"}
     assert ask(address, f"{ONE}/comments", body)[0] == 409
-    assert good(address, f"{ONE}/comments", {**body, "corrected": True})["rows"][0]["reason"] == "look"
+    assert (
+        good(address, f"{ONE}/comments", {**body, "corrected": True})["rows"][0]["reason"] == "look"
+    )
 
 
 @pytest.mark.parametrize("broken", ["\ud800", "a\udfffb", "zero\0"])
@@ -146,15 +196,29 @@ def test_half_a_character_is_refused(address, broken, field):
     body = {**asked(good(address, LIST)["items"][:1]), field: broken}
     assert ask(address, f"{ONE}/decisions", body)[0] == 422
     assert (
-        ask(address, f"{ONE}/decisions", {**body, field: "Ann", "items": [{"image": broken, "concept": "dent", "side": "predicted"}]})[0]
+        ask(
+            address,
+            f"{ONE}/decisions",
+            {
+                **body,
+                field: "Ann",
+                "items": [{"image": broken, "concept": "dent", "side": "predicted"}],
+            },
+        )[0]
         == 422
     )
     assert ask(address, "api/views/v/undo", {"who": broken, "batch": "b" * 8})[0] == 422
 
 
 def test_numbers_that_are_none_are_refused(address):
-    body = json.dumps(asked(good(address, LIST)["items"][:1])).replace('"who"', '"seen": 1e999, "who"').encode()
-    request = urllib.request.Request(f"{address}{ONE}/decisions", body, {"Content-Type": "application/json"})
+    body = (
+        json.dumps(asked(good(address, LIST)["items"][:1]))
+        .replace('"who"', '"seen": 1e999, "who"')
+        .encode()
+    )
+    request = urllib.request.Request(
+        f"{address}{ONE}/decisions", body, {"Content-Type": "application/json"}
+    )
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(request)
     with refused.value:
@@ -181,10 +245,24 @@ def test_both_are_told_when_two_decide_on_one_item(address):
         (f"{ONE}/decisions", {"concept": "scratch"}, 422, "no concept 'scratch'"),
         (f"{ONE}/decisions", {"box": [1, 2, 0, 4], "verdict": "wrong"}, 422, "no area"),
         (f"{ONE}/decisions", {"box": [1, 2, 3]}, 422, ""),
-        (f"{ONE}/decisions", {"box": [1e308, 1e308, 1e308, 1e308], "verdict": "wrong"}, 422, "where no picture is"),
         (
             f"{ONE}/decisions",
-            {"items": [{"image": "../../etc/passwd", "concept": "dent", "side": "predicted", "box": None}]},
+            {"box": [1e308, 1e308, 1e308, 1e308], "verdict": "wrong"},
+            422,
+            "where no picture is",
+        ),
+        (
+            f"{ONE}/decisions",
+            {
+                "items": [
+                    {
+                        "image": "../../etc/passwd",
+                        "concept": "dent",
+                        "side": "predicted",
+                        "box": None,
+                    }
+                ]
+            },
             409,
             "Reload the list",
         ),
@@ -203,13 +281,28 @@ def test_what_cannot_be_decided_is_said_and_nothing_is_kept(address, path, chang
 def test_another_sites_page_cannot_decide(address):
     body = asked(good(address, LIST)["items"][:1])
     status, document = ask(address, f"{ONE}/decisions", body, Origin="https://evil.example")
-    assert (status, document["detail"]) == (403, "Only Pellucid's own page may change something here.")
+    assert (status, document["detail"]) == (
+        403,
+        "Only Pellucid's own page may change something here.",
+    )
     good(address, f"{ONE}/decisions", body, Origin=address.rstrip("/"))
     proxied = {"Origin": "https://review.example", "Host": "127.0.0.1"}
-    assert ask(address, f"{ONE}/decisions", asked(good(address, LIST)["items"][1:2]), **proxied)[0] == 403
+    assert (
+        ask(address, f"{ONE}/decisions", asked(good(address, LIST)["items"][1:2]), **proxied)[0]
+        == 403
+    )
     for header in ({"X-Forwarded-Host": "review.example"}, {"Sec-Fetch-Site": "same-origin"}):
-        good(address, f"{ONE}/decisions", asked(good(address, LIST)["items"][1:2]), **proxied, **header)
-    assert ask(address, f"{ONE}/decisions", body, **proxied, **{"Sec-Fetch-Site": "cross-site"})[0] == 403
+        good(
+            address,
+            f"{ONE}/decisions",
+            asked(good(address, LIST)["items"][1:2]),
+            **proxied,
+            **header,
+        )
+    assert (
+        ask(address, f"{ONE}/decisions", body, **proxied, **{"Sec-Fetch-Site": "cross-site"})[0]
+        == 403
+    )
 
 
 def test_a_proxy_says_who_it_is(workspace, tmp_path, served):
@@ -227,11 +320,20 @@ def test_twenty_reviewers_share_a_queue_without_one_item_given_twice(address):
 
     def review(number):
         session, who = f"session-{number:04}", f"reviewer {number}"
-        queue = {"session": session, "who": who, "tab": "missing", "at": ["0:0.1", "1:0.1"], "order": "mistakes", "take": 3}
+        queue = {
+            "session": session,
+            "who": who,
+            "tab": "missing",
+            "at": ["0:0.1", "1:0.1"],
+            "order": "mistakes",
+            "take": 3,
+        }
         chance = random.Random(number)
         done = []
         while True:
-            answer = good(address, f"{ONE}/queue", {**queue, "give_back": [seen(one) for one in done]})
+            answer = good(
+                address, f"{ONE}/queue", {**queue, "give_back": [seen(one) for one in done]}
+            )
             if not answer["items"]:
                 if not answer["left"]:
                     return
@@ -241,7 +343,11 @@ def test_twenty_reviewers_share_a_queue_without_one_item_given_twice(address):
             handed.extend(item["row"] for item in answer["items"])
             done = answer["items"]
             for item in done:
-                result = good(address, f"{ONE}/decisions", asked([item], chance.choice(["wrong", "right"]), who))
+                result = good(
+                    address,
+                    f"{ONE}/decisions",
+                    asked([item], chance.choice(["wrong", "right"]), who),
+                )
                 errors.extend(result["conflicts"])
 
     with ThreadPoolExecutor(20) as pool:
@@ -269,9 +375,14 @@ class Server:
     def __init__(self, folder, database):
         environment = {**os.environ, **({"PELLUCID_REVIEWS": database} if database else {})}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "pellucid", "serve", str(folder), "--port", "0", "--no-browser"], stderr=subprocess.PIPE, text=True, env=environment,
-        )  # fmt: skip
-        self.address = next(word for line in self.process.stderr for word in line.split() if word.startswith("http"))
+            [sys.executable, "-m", "pellucid", "serve", str(folder), "--port", "0", "--no-browser"],
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        self.address = next(
+            word for line in self.process.stderr for word in line.split() if word.startswith("http")
+        )
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
@@ -283,7 +394,8 @@ ROUNDS, ACTS, MOST = 11, 450, 5
 
 
 def test_no_acknowledged_decision_is_lost_when_the_server_is_killed(opened, database, tmp_path):
-    """Ten thousand decisions by four people, in acts of one to five; every server is killed while they decide."""
+    """Ten thousand decisions by four people, in acts of one to five; every server is killed
+    while they decide."""
     workspace = opened(tmp_path / "w")
     view = many(workspace, tmp_path)
     items = list(view.version("m").gallery("missing", threshold=0.1))
@@ -309,17 +421,34 @@ def test_no_acknowledged_decision_is_lost_when_the_server_is_killed(opened, data
                     return
                 batch, chosen, verdict = act
                 sent[batch] = len(chosen)
-                body = {"items": [{"image": one.image, "concept": one.concept, "side": "predicted", "box": one.box} for one in chosen],
-                        "verdict": verdict, "who": who, "batch": batch}  # fmt: skip
+                body = {
+                    "items": [
+                        {
+                            "image": one.image,
+                            "concept": one.concept,
+                            "side": "predicted",
+                            "box": one.box,
+                        }
+                        for one in chosen
+                    ],
+                    "verdict": verdict,
+                    "who": who,
+                    "batch": batch,
+                }
                 try:
-                    acknowledged[batch] = [row["id"] for row in good(server.address, f"{ONE}/decisions", body)["rows"]]
+                    acknowledged[batch] = [
+                        row["id"] for row in good(server.address, f"{ONE}/decisions", body)["rows"]
+                    ]
                 except (OSError, HTTPException, json.JSONDecodeError):
                     return
 
         people = [threading.Thread(target=work, args=(f"person {number}",)) for number in range(4)]
         for one in people:
             one.start()
-        while len(acknowledged) < len(sent) - ACTS or len([batch for batch, *_ in plan if batch in acknowledged]) < ACTS * 0.7:
+        while (
+            len(acknowledged) < len(sent) - ACTS
+            or len([batch for batch, *_ in plan if batch in acknowledged]) < ACTS * 0.7
+        ):
             time.sleep(0.002)
         time.sleep(chance.random() * 0.05)
         server.kill()
@@ -332,5 +461,9 @@ def test_no_acknowledged_decision_is_lost_when_the_server_is_killed(opened, data
         found.setdefault(row.batch, []).append(row.id)
     assert sum(map(len, acknowledged.values())) > 10_000
     assert len(acknowledged) < len(sent), "no server was killed in the middle of anything"
-    assert {batch: found.get(batch) for batch in acknowledged} == acknowledged, "an acknowledged decision is lost"
-    assert {batch: len(ids) for batch, ids in found.items()} == {batch: sent[batch] for batch in found}, "one is half there"
+    assert {batch: found.get(batch) for batch in acknowledged} == acknowledged, (
+        "an acknowledged decision is lost"
+    )
+    assert {batch: len(ids) for batch, ids in found.items()} == {
+        batch: sent[batch] for batch in found
+    }, "one is half there"

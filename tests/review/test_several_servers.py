@@ -1,4 +1,5 @@
-"""Several servers on one workspace: in a folder or in a store, with the decisions in PostgreSQL. Any of them may be killed and replaced."""
+"""Several servers on one workspace: in a folder or in a store, with the decisions in
+PostgreSQL. Any of them may be killed and replaced."""
 
 import http.client
 import os
@@ -19,7 +20,8 @@ import pellucid
 
 
 class Server:
-    """`pellucid serve` as a machine of its own runs it: with its own cache, at an address that stays the same."""
+    """`pellucid serve` as a machine of its own runs it: with its own cache, at an address that
+    stays the same."""
 
     def __init__(self, location, database, cache, port=None):
         if port is None:
@@ -27,9 +29,20 @@ class Server:
                 port = free.getsockname()[1]
         self.port, self.address = port, f"http://127.0.0.1:{port}/"
         self.begin = lambda: subprocess.Popen(
-            [sys.executable, "-m", "pellucid", "serve", str(location), "--port", str(port), "--no-browser"],
-            stderr=subprocess.PIPE, text=True, env={**os.environ, "PELLUCID_REVIEWS": database, "XDG_CACHE_HOME": str(cache)},
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-m",
+                "pellucid",
+                "serve",
+                str(location),
+                "--port",
+                str(port),
+                "--no-browser",
+            ],
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PELLUCID_REVIEWS": database, "XDG_CACHE_HOME": str(cache)},
+        )
         self.start()
 
     def start(self):
@@ -62,7 +75,13 @@ def test_what_one_is_told_the_other_knows(servers):
     assert good(second, "api/views/v/history")["total"] == 3
     handed = []
     for number, address in enumerate([first, second, first, second]):
-        queue = {"session": f"session-{number}", "who": f"P{number}", "tab": "missing", "at": ["0:0.1", "1:0.1"], "take": 20}
+        queue = {
+            "session": f"session-{number}",
+            "who": f"P{number}",
+            "tab": "missing",
+            "at": ["0:0.1", "1:0.1"],
+            "take": 20,
+        }
         handed += [item["row"] for item in good(address, f"{ONE}/queue", queue)["items"]]
     assert len(handed) == len(set(handed)) == 80
     assert not {item["row"] for item in items[:3]} & set(handed)
@@ -79,7 +98,8 @@ def patient(address, path, body=None):
 
 
 def test_one_is_killed_under_load_and_replaced(servers):
-    """Nobody meets a failure that asking again does not mend, and no decision is lost or kept twice."""
+    """Nobody meets a failure that asking again does not mend, and no decision is lost or kept
+    twice."""
     until, kept, looked, wrong = time.time() + 9, [], [], []
 
     def decide(number):
@@ -87,7 +107,12 @@ def test_one_is_killed_under_load_and_replaced(servers):
         items = patient(server.address, LIST)["items"]
         while time.time() < until:
             batch = uuid.UUID(int=chance.getrandbits(128)).hex
-            body = {"items": [seen(chance.choice(items))], "verdict": "right", "who": f"P{number}", "batch": batch}
+            body = {
+                "items": [seen(chance.choice(items))],
+                "verdict": "right",
+                "who": f"P{number}",
+                "batch": batch,
+            }
             patient(server.address, f"{ONE}/decisions", body)
             kept.append(batch)
             time.sleep(0.02)
@@ -95,13 +120,19 @@ def test_one_is_killed_under_load_and_replaced(servers):
     def look(number):
         server, chance = servers[number % 2], random.Random(number)
         while time.time() < until:
-            page = patient(server.address, f"{ONE}/page?tab=all&limit=50&offset={chance.randrange(100)}")
+            page = patient(
+                server.address, f"{ONE}/page?tab=all&limit=50&offset={chance.randrange(100)}"
+            )
             looked.append(len(page["items"]))
             if page["total"] != 121:
                 wrong.append(page["total"])
             time.sleep(0.02)
 
-    people = [threading.Thread(target=job, args=(number,)) for job in (decide, look) for number in range(6)]
+    people = [
+        threading.Thread(target=job, args=(number,))
+        for job in (decide, look)
+        for number in range(6)
+    ]
     for one in people:
         one.start()
     for server in servers:
@@ -110,7 +141,11 @@ def test_one_is_killed_under_load_and_replaced(servers):
         server.start()
     for one in people:
         one.join()
-    assert good(servers[1].address, "api/views/v/history?limit=0")["total"] == len(kept) == len(set(kept))
+    assert (
+        good(servers[1].address, "api/views/v/history?limit=0")["total"]
+        == len(kept)
+        == len(set(kept))
+    )
     assert len(kept) > 50
     assert len(looked) > 50
     assert wrong == []
@@ -132,8 +167,14 @@ def test_asked_to_end_a_server_answers_what_it_was_asked(servers):
                 return
             connection.request("GET", f"/{ONE}/page?tab=all&limit=100&offset={number}")
             try:
-                answers.append((response := connection.getresponse()).status == 200 and len(response.read()) > 1_000)
-            except (http.client.RemoteDisconnected, ConnectionResetError):  # not taken: it waited in line as the door was shut
+                answers.append(
+                    (response := connection.getresponse()).status == 200
+                    and len(response.read()) > 1_000
+                )
+            except (
+                http.client.RemoteDisconnected,
+                ConnectionResetError,
+            ):  # not taken: it waited in line as the door was shut
                 refused.append(number)
                 return
             finally:

@@ -45,7 +45,9 @@ class Stay(urllib.request.HTTPRedirectHandler):
 def ask(address, path, body=None, **headers):
     """Status, headers and body of the answer; redirects are not followed."""
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(address + path, data, {"Content-Type": "application/json", **headers})
+    request = urllib.request.Request(
+        address + path, data, {"Content-Type": "application/json", **headers}
+    )
     try:
         with urllib.request.build_opener(Stay).open(request) as answer:
             return answer.status, answer.headers, answer.read()
@@ -59,7 +61,15 @@ def bearer(token):
 
 
 def test_without_a_token_nothing_is_told_but_that_it_lives(locked):
-    for path in ("", "api/workspace", "api/views/v/versions/m/page", "pictures/v/m/0/0", "metrics", "openapi.json", "assets/none.js"):
+    for path in (
+        "",
+        "api/workspace",
+        "api/views/v/versions/m/page",
+        "pictures/v/m/0/0",
+        "metrics",
+        "openapi.json",
+        "assets/none.js",
+    ):
         status, _, body = ask(locked, path)
         assert status == 401, path
         assert b"token" in body
@@ -80,12 +90,21 @@ def test_a_token_in_the_address_becomes_a_cookie_and_leaves_it(locked):
     assert (status, json.loads(body)["role"]) == (200, "reviewer")
 
 
-@pytest.mark.parametrize(("token", "decides", "begins_anew"), [(OWNER, 200, 200), (REVIEWER, 200, 403), (READER, 403, 403)])
+@pytest.mark.parametrize(
+    ("token", "decides", "begins_anew"),
+    [(OWNER, 200, 200), (REVIEWER, 200, 403), (READER, 403, 403)],
+)
 def test_roles(locked, token, decides, begins_anew):
     status, _, body = ask(locked, "api/views/v/versions/m/page?tab=missing", **bearer(token))
     assert status == 200
     item = json.loads(body)["items"][0]
-    seen = {"image": item["path"], "concept": "dent", "side": "predicted", "box": item["box"], "score": item["score"]}
+    seen = {
+        "image": item["path"],
+        "concept": "dent",
+        "side": "predicted",
+        "box": item["box"],
+        "score": item["score"],
+    }
     decision = {"items": [seen], "verdict": "right", "who": "Ann", "batch": "a" * 32}
     assert ask(locked, "api/views/v/versions/m/decisions", decision, **bearer(token))[0] == decides
     assert ask(locked, RESET, {"who": "Ann"}, **bearer(token))[0] == begins_anew
@@ -110,16 +129,23 @@ def test_reading_changes_nothing(locked, workspace):
     before = len(workspace.view("v").reviews.history())
     for path, methods in schema()["paths"].items():
         if "post" in methods and "get" not in methods:
-            assert ask(locked, path.strip("/").replace("{view}", "v").replace("{version}", "m"), **bearer(OWNER))[0] in (404, 405)
+            assert ask(
+                locked,
+                path.strip("/").replace("{view}", "v").replace("{version}", "m"),
+                **bearer(OWNER),
+            )[0] in (404, 405)
     assert len(workspace.view("v").reviews.history()) == before
 
 
 def told_length(address, length):
-    """What a request is answered that says it is so long; None: says nothing of it. Its body is never sent."""
+    """What a request is answered that says it is so long; None: says nothing of it. Its body is
+    never sent."""
     connection = http.client.HTTPConnection(address.removeprefix("http://").rstrip("/"), timeout=20)
     connection.putrequest("POST", f"/{RESET}")
     connection.putheader("Authorization", f"Bearer {OWNER}")
-    connection.putheader(*(("Transfer-Encoding", "chunked") if length is None else ("Content-Length", str(length))))
+    connection.putheader(
+        *(("Transfer-Encoding", "chunked") if length is None else ("Content-Length", str(length)))
+    )
     connection.endheaders()
     with contextlib.closing(connection), connection.getresponse() as answer:
         return answer.status, answer.read()
@@ -134,7 +160,9 @@ def test_too_much_at_once_is_refused(locked):
 
 def test_a_failure_is_counted_and_answered_under_the_same_policy(workspace, served, monkeypatch):
     address = served(workspace)
-    monkeypatch.setattr("pellucid.server.routes.gallery_routes.workspace_document", lambda *_: 1 / 0)
+    monkeypatch.setattr(
+        "pellucid.server.routes.gallery_routes.workspace_document", lambda *_: 1 / 0
+    )
     status, headers, body = ask(address, "api/workspace")
     assert status == 500
     assert b"see where it runs" in body
@@ -145,7 +173,9 @@ def test_a_failure_is_counted_and_answered_under_the_same_policy(workspace, serv
 def test_a_header_is_believed_from_the_proxy_alone(workspace, served):
     elsewhere = served(workspace, doors=AuthPolicy(None, {}, "reviewer", "X-User", ("10.9.8.7",)))
     assert ask(elsewhere, "api/workspace", **{"X-User": "ann"})[0] == 403
-    here = served(workspace, doors=AuthPolicy(None, {}, "reviewer", "X-User", ("127.0.0.1",), ("eve",)))
+    here = served(
+        workspace, doors=AuthPolicy(None, {}, "reviewer", "X-User", ("127.0.0.1",), ("eve",))
+    )
     assert ask(here, "api/workspace")[0] == 401
     assert ask(here, "api/workspace", **{"X-User": " "})[0] == 401
     for name, role in (("ann", "reviewer"), ("eve", "owner")):
@@ -157,14 +187,20 @@ def test_on_this_machine_no_ceremony_and_on_a_network_two_tokens(monkeypatch):
     doors = auth_policy("0.0.0.0", AccessOptions(role="reader"))
     assert sorted(doors.tokens.values()) == ["owner", "reader"]
     assert all(len(token) >= 32 for token in doors.tokens)
-    assert auth_policy("0.0.0.0", AccessOptions()).tokens != auth_policy("0.0.0.0", AccessOptions()).tokens
+    assert (
+        auth_policy("0.0.0.0", AccessOptions()).tokens
+        != auth_policy("0.0.0.0", AccessOptions()).tokens
+    )
     monkeypatch.setenv("PELLUCID_TOKEN", REVIEWER)
     assert auth_policy("0.0.0.0", AccessOptions()).tokens[REVIEWER] == "reviewer"
     for unfit in (REVIEWER, "short"):
         monkeypatch.setenv("PELLUCID_OWNER_TOKEN", unfit)
         with pytest.raises(InvalidTokensError, match="two different tokens"):
             auth_policy("0.0.0.0", AccessOptions())
-    behind = auth_policy("127.0.0.1", AccessOptions(who_header="X-User", owners=("eve",), hostnames=("review.example",)))
+    behind = auth_policy(
+        "127.0.0.1",
+        AccessOptions(who_header="X-User", owners=("eve",), hostnames=("review.example",)),
+    )
     assert set(behind.hosts) == {"127.0.0.1", "localhost", "::1", "review.example"}
 
 
@@ -185,13 +221,21 @@ def test_the_command_prints_addresses_with_tokens_and_counts_what_it_answers(wor
     running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         lines = [running.stderr.readline() for _ in range(2)]
-        addresses = [re.search(r"http://\S+", line)[0].replace("0.0.0.0", "127.0.0.1") for line in lines]
+        addresses = [
+            re.search(r"http://\S+", line)[0].replace("0.0.0.0", "127.0.0.1") for line in lines
+        ]
         tokens = [address.partition("token=")[2] for address in addresses]
         address = addresses[0].partition("?")[0]
-        assert [json.loads(ask(address, "api/workspace", **bearer(token))[2])["role"] for token in tokens] == ["owner", "reviewer"]
+        assert [
+            json.loads(ask(address, "api/workspace", **bearer(token))[2])["role"]
+            for token in tokens
+        ] == ["owner", "reviewer"]
         status, _, body = ask(address, "metrics", **bearer(tokens[0]))
         assert status == 200
-        assert 'pellucid_requests_total{method="GET",path="/api/workspace",status="200"} 2' in body.decode()
+        assert (
+            'pellucid_requests_total{method="GET",path="/api/workspace",status="200"} 2'
+            in body.decode()
+        )
         ask(address, f"api/workspace?token={tokens[1]}")
         time.sleep(0.2)
     finally:

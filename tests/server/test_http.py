@@ -40,18 +40,32 @@ def test_pages_hold_what_the_python_gallery_holds(demo, demo_address, view, tab,
         name = None if concept is None else version.evaluation.concepts[concept]
         gallery = version.gallery(tab, name, reverse=reverse == "true")
         chosen = "" if concept is None else f"&concept={concept}"
-        page = document(demo_address, f"api/views/{view}/versions/v2/page?tab={tab}&offset=3&limit=40&reverse={reverse}{chosen}")
-        expected = [(one.position, one.image, one.score, one.box and list(one.box), one.outcome, one.cause) for one in gallery[3:43]]
-        shown = [(one["position"], one["path"], one["score"], one["box"], one["outcome"], one["cause"]) for one in page["items"]]
+        page = document(
+            demo_address,
+            f"api/views/{view}/versions/v2/page?tab={tab}&offset=3&limit=40&reverse={reverse}{chosen}",
+        )
+        expected = [
+            (one.position, one.image, one.score, one.box and list(one.box), one.outcome, one.cause)
+            for one in gallery[3:43]
+        ]
+        shown = [
+            (one["position"], one["path"], one["score"], one["box"], one["outcome"], one["cause"])
+            for one in page["items"]
+        ]
         assert shown == expected
-        assert (page["total"], page["threshold_position"]) == (len(gallery), gallery.threshold_position)
+        assert (page["total"], page["threshold_position"]) == (
+            len(gallery),
+            gallery.threshold_position,
+        )
 
 
 def test_figures_are_those_of_the_metrics_and_follow_a_readers_threshold(demo, demo_address):
     version = demo.view("cells").version("v2")
     for split in ("training", "validation"):
         figures = document(demo_address, f"{CELLS}/figures?split={split}")["concepts"]
-        expected = [(one.threshold, one.tp, one.fp, one.fn) for one in version.metrics(split).concepts]
+        expected = [
+            (one.threshold, one.tp, one.fp, one.fn) for one in version.metrics(split).concepts
+        ]
         assert [(one["threshold"], one["tp"], one["fp"], one["fn"]) for one in figures] == expected
     own = document(demo_address, f"{CELLS}/figures?at=0:0.9")["concepts"]
     expected = version.results(thresholds={"red cell": 0.9}).threshold_table()["red cell"]
@@ -67,10 +81,13 @@ def test_figures_are_those_of_the_metrics_and_follow_a_readers_threshold(demo, d
 
 
 def test_readers_do_not_disturb_each_other(demo_address):
-    """Thresholds are part of the question, so many readers at many thresholds each get their own answer."""
+    """Thresholds are part of the question, so many readers at many thresholds each get their
+    own answer."""
 
     def read(number):
-        page = document(demo_address, f"{CELLS}/page?tab=missing&concept=0&at=0:{number / 40}&limit=1000")
+        page = document(
+            demo_address, f"{CELLS}/page?tab=missing&concept=0&at=0:{number / 40}&limit=1000"
+        )
         return number, [item["score"] for item in page["items"]]
 
     with ThreadPoolExecutor(8) as pool:
@@ -80,14 +97,20 @@ def test_readers_do_not_disturb_each_other(demo_address):
     assert len({len(scores) for _, scores in answers}) > 10
 
 
-def test_pictures_are_kept_for_ever_under_an_address_that_changes_with_them(workspace, tmp_path, served):
+def test_pictures_are_kept_for_ever_under_an_address_that_changes_with_them(
+    workspace, tmp_path, served
+):
     view, _ = workspace.add("v", toys.coco(tmp_path), images=tmp_path / "images")
     view.start("m").add_predictions(toys.results(tmp_path))
     address = served(workspace)
     item = document(address, "api/views/v/versions/m/page")["items"][0]
     frame = ",".join(map(str, item["frame"]))
     status, headers, body = get(address, f"{item['picture']}?size=320&frame={frame}")
-    assert (status, headers["Content-Type"], headers["Cache-Control"]) == (200, "image/jpeg", "public, max-age=31536000, immutable")
+    assert (status, headers["Content-Type"], headers["Cache-Control"]) == (
+        200,
+        "image/jpeg",
+        "public, max-age=31536000, immutable",
+    )
     assert body[:2] == b"\xff\xd8"
     toys.picture(tmp_path / "images" / item["path"], 70, 48, colour=(9, 9, 9))
     changed = document(address, "api/views/v/versions/m/page")["items"][0]
@@ -114,7 +137,11 @@ def test_a_picture_that_cannot_be_shown_is_a_tile_that_says_why(workspace, tmp_p
     address = served(workspace)
     for image, said in ((0, "not found"), (1, "not a picture that can be read")):
         status, headers, body = get(address, f"pictures/v/m/{image}/0")
-        assert (status, headers["Content-Type"], headers["Cache-Control"]) == (200, "image/svg+xml", "no-store")
+        assert (status, headers["Content-Type"], headers["Cache-Control"]) == (
+            200,
+            "image/svg+xml",
+            "no-store",
+        )
         assert said in body.decode()
     assert document(address, "api/views/v/versions/m/page")["total"] == 4
 

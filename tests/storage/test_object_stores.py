@@ -1,4 +1,5 @@
-"""A workspace in an object store is the same workspace: what is read, what is written, and what others see of it."""
+"""A workspace in an object store is the same workspace: what is read, what is written, and what
+others see of it."""
 
 import functools
 import http.server
@@ -18,12 +19,16 @@ from hypothesis import strategies as st
 import pellucid
 import toys
 from pellucid.browse.selection import TABS
-from pellucid.core.errors import FileMissingError, PellucidError, SecretInUrlError
+from pellucid.core.errors import (
+    FileMissingError,
+    PellucidError,
+    SecretInUrlError,
+    StoreUnavailableError,
+)
 from pellucid.review.errors import ReviewDatabaseRequiredError
 from pellucid.storage import remote_columns as ranged
 from pellucid.storage.column_file import Stored, put
 from pellucid.storage.errors import ConcurrentModificationError, NotAWorkspaceError
-from pellucid.core.errors import StoreUnavailableError
 from pellucid.storage.files import writing
 from pellucid.storage.remote_columns import Ranged, Room, ranged_columns, with_records
 
@@ -55,7 +60,10 @@ def s3():
         os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
-pytestmark = [pytest.mark.xdist_group("s3"), pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")]
+pytestmark = [
+    pytest.mark.xdist_group("s3"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning"),
+]
 number = iter(range(1_000))
 
 
@@ -84,7 +92,11 @@ def filled(workspace, folder):
 
 
 def answers(version):
-    galleries = {(tab, reverse): version.gallery(tab, reverse=reverse)[:] for tab in TABS for reverse in (False, True)}
+    galleries = {
+        (tab, reverse): version.gallery(tab, reverse=reverse)[:]
+        for tab in TABS
+        for reverse in (False, True)
+    }
     return galleries, dict(version.thresholds), version.metrics(), version.results().causes()
 
 
@@ -106,7 +118,9 @@ def test_real_detections_are_read_in_parts(url, machine, shared, tmp_path, monke
     monkeypatch.setattr(ranged, "SMALL", 0)
     versions = []
     for place in (url, tmp_path / "w"):
-        view, _ = pellucid.open(place).add("coco", shared / "coco256" / "annotations" / "instances.json")
+        view, _ = pellucid.open(place).add(
+            "coco", shared / "coco256" / "annotations" / "instances.json"
+        )
         version = view.start("m")
         version.add_predictions(shared / "coco256" / "predictions" / "yolov3-tiny")
         versions.append(version)
@@ -115,14 +129,33 @@ def test_real_detections_are_read_in_parts(url, machine, shared, tmp_path, monke
     assert isinstance(far.evaluation.predictions.box, Ranged)
     assert answers(far) == answers(near)
     low, high = far.evaluation.concepts[0], 0.25
-    assert far.gallery("extra", concept=low, threshold=high)[:] == near.gallery("extra", concept=low, threshold=high)[:]
+    assert (
+        far.gallery("extra", concept=low, threshold=high)[:]
+        == near.gallery("extra", concept=low, threshold=high)[:]
+    )
     assert far.figures() == near.figures()
     assert not list(far.folder.glob("predictions*")), "the tables stay where they are"
 
 
 def test_evaluated_in_the_store_by_processes(url, machine, tmp_path):
-    _, here = (filled(pellucid.open(place), tmp_path / "sources") for place in (url, tmp_path / "w"))
-    command = [sys.executable, "-m", "pellucid", "evaluate", url, "v", "m", "--engine", "processes", "--rows", "2", "--workers", "2"]
+    _, here = (
+        filled(pellucid.open(place), tmp_path / "sources") for place in (url, tmp_path / "w")
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "pellucid",
+        "evaluate",
+        url,
+        "v",
+        "m",
+        "--engine",
+        "processes",
+        "--rows",
+        "2",
+        "--workers",
+        "2",
+    ]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     here.evaluate(rows=2)
@@ -132,7 +165,9 @@ def test_evaluated_in_the_store_by_processes(url, machine, tmp_path):
     assert answers(again) == answers(here)
     import s3fs
 
-    assert not [name for name in s3fs.S3FileSystem().find(url.removeprefix("s3://")) if "evaluating" in name]
+    assert not [
+        name for name in s3fs.S3FileSystem().find(url.removeprefix("s3://")) if "evaluating" in name
+    ]
 
 
 def test_others_see_what_was_written_and_nobody_overwrites_another(url, machine, tmp_path):
@@ -141,10 +176,16 @@ def test_others_see_what_was_written_and_nobody_overwrites_another(url, machine,
     machine()
     theirs = pellucid.open(url)
     theirs.view("v").start("second")
-    with pytest.raises(ConcurrentModificationError, match="somebody else wrote there"), writing(mine.folder):  # noqa: PT012 (both write at a time)
+    with (
+        pytest.raises(ConcurrentModificationError, match="somebody else wrote there"),
+        writing(mine.folder),
+    ):
         theirs.view("v").add(
             toys.coco(
-                tmp_path / "more", images=[{"id": 9, "file_name": "new.png", "width": 8, "height": 8}], annotations=[], pictures=False
+                tmp_path / "more",
+                images=[{"id": 9, "file_name": "new.png", "width": 8, "height": 8}],
+                annotations=[],
+                pictures=False,
             )
         )
         manifest = mine.view("v").manifest
@@ -155,7 +196,9 @@ def test_others_see_what_was_written_and_nobody_overwrites_another(url, machine,
     assert pellucid.open(url).view("v").images_by_split == {"validation": 3}
 
 
-def test_what_a_reader_has_before_it_stays_until_it_looks_again(url, machine, tmp_path, monkeypatch):
+def test_what_a_reader_has_before_it_stays_until_it_looks_again(
+    url, machine, tmp_path, monkeypatch
+):
     monkeypatch.setattr(ranged, "SMALL", 0)
     filled(pellucid.open(url), tmp_path / "sources")
     machine()
@@ -172,7 +215,9 @@ def test_sources_in_the_store(url, machine, tmp_path):
     store = s3fs.S3FileSystem()
     store.put_file(str(toys.coco(tmp_path, pictures=False)), f"{url}-sources/annotations.json")
     store.put_file(str(toys.results(tmp_path)), f"{url}-sources/results.json")
-    (tmp_path / "bad.json").write_text('{"images": [{"id": 1, "file_name": 7}], "annotations": [], "categories": []}')
+    (tmp_path / "bad.json").write_text(
+        '{"images": [{"id": 1, "file_name": 7}], "annotations": [], "categories": []}'
+    )
     store.put_file(str(tmp_path / "bad.json"), f"{url}-sources/bad.json")
     workspace = pellucid.open(tmp_path / "w")
     view, _ = workspace.add("v", f"{url}-sources/annotations.json")
@@ -180,7 +225,9 @@ def test_sources_in_the_store(url, machine, tmp_path):
     version.add_predictions(f"{url}-sources/results.json")
     assert view.manifest.sources[0].path == f"{url}-sources/annotations.json"
     assert version.manifest.prediction_sources[0].path == f"{url}-sources/results.json"
-    assert answers(version) == answers(filled(pellucid.open(tmp_path / "here"), tmp_path / "sources"))
+    assert answers(version) == answers(
+        filled(pellucid.open(tmp_path / "here"), tmp_path / "sources")
+    )
     with pytest.raises(FileMissingError, match=re.escape(f"{url}-sources/none.json")):
         workspace.add("w", f"{url}-sources/none.json")
     with pytest.raises(PellucidError, match=re.escape(f"{url}-sources/bad.json")) as told:
@@ -188,12 +235,17 @@ def test_sources_in_the_store(url, machine, tmp_path):
     assert "pellucid-" not in str(told.value)
 
 
-@pytest.mark.parametrize("address", ["s3://somebody:wonderful@bucket/w", "https://bucket.example/w?X-Amz-Signature=wonderful"])
+@pytest.mark.parametrize(
+    "address",
+    ["s3://somebody:wonderful@bucket/w", "https://bucket.example/w?X-Amz-Signature=wonderful"],
+)
 def test_keys_in_addresses_are_refused_and_not_repeated(address, machine, tmp_path):
     for ask in (
         lambda: pellucid.open(address),
         lambda: pellucid.open(tmp_path / "w").add("v", address),
-        lambda: pellucid.open(tmp_path / "w").add("v", toys.coco(tmp_path, pictures=False), images=address),
+        lambda: pellucid.open(tmp_path / "w").add(
+            "v", toys.coco(tmp_path, pictures=False), images=address
+        ),
     ):
         with pytest.raises(SecretInUrlError) as told:
             ask()
@@ -234,7 +286,9 @@ class Ranges(http.server.SimpleHTTPRequestHandler):
         text = path.read_bytes()
         part = text[int(asked[1]) : int(asked[2] or len(text)) + 1]
         self.send_response(206)
-        self.send_header("Content-Range", f"bytes {asked[1]}-{int(asked[1]) + len(part) - 1}/{len(text)}")
+        self.send_header(
+            "Content-Range", f"bytes {asked[1]}-{int(asked[1]) + len(part) - 1}/{len(text)}"
+        )
         self.send_header("Content-Length", str(len(part)))
         self.end_headers()
         return self.wfile.write(part)
@@ -266,7 +320,9 @@ def test_a_web_server_that_sends_whole_files_is_told_of(machine, tmp_path):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         with pytest.raises(StoreUnavailableError, match="Range requests are needed"):
-            pellucid.open(f"http://127.0.0.1:{server.server_port}/w").view("v").version("m").gallery("all")
+            pellucid.open(f"http://127.0.0.1:{server.server_port}/w").view("v").version(
+                "m"
+            ).gallery("all")
     finally:
         server.shutdown()
         server.server_close()
@@ -274,13 +330,19 @@ def test_a_web_server_that_sends_whole_files_is_told_of(machine, tmp_path):
 
 def columns_of(rows):
     draw = np.random.default_rng(rows)
-    columns = {f"predictions.{name}": draw.integers(0, 99, rows).astype(np.int32) for name in ("image", "concept", "order")}
+    columns = {
+        f"predictions.{name}": draw.integers(0, 99, rows).astype(np.int32)
+        for name in ("image", "concept", "order")
+    }
     columns |= {
         "predictions.score": draw.random(rows),
         "predictions.box": draw.random((rows, 4)),
         "evaluation.state": draw.integers(0, 3, rows).astype(np.int8),
     }
-    columns |= {"evaluation.partner": draw.integers(-1, 9, rows).astype(np.int32), "evaluation.iou": draw.random(rows)}
+    columns |= {
+        "evaluation.partner": draw.integers(-1, 9, rows).astype(np.int32),
+        "evaluation.iou": draw.random(rows),
+    }
     columns |= {
         "annotations.image": draw.integers(0, 9, 5).astype(np.int32),
         "derived.prediction_of_image": draw.permutation(rows).astype(np.int32),
@@ -308,23 +370,45 @@ def test_a_column_that_is_far_is_an_array_within_its_bound(kept, data):
     for _ in range(6):
         name = data.draw(st.sampled_from(sorted(name for name in columns if len(columns[name]))))
         near, row = columns[name], st.integers(-len(columns[name]), len(columns[name]) - 1)
-        key = data.draw(st.one_of(
-            row, st.lists(row, max_size=30).map(lambda rows: np.array(rows, np.int64)), st.builds(slice, st.none() | row, st.none() | row, st.sampled_from([None, 2, -1])),
-            st.integers(0, 50).map(lambda seed: np.random.default_rng(seed).random(len(near)) < 0.01),  # noqa: B023
-        ))  # fmt: skip
+        key = data.draw(
+            st.one_of(
+                row,
+                st.lists(row, max_size=30).map(lambda rows: np.array(rows, np.int64)),
+                st.builds(slice, st.none() | row, st.none() | row, st.sampled_from([None, 2, -1])),
+                st.integers(0, 50).map(
+                    lambda seed: np.random.default_rng(seed).random(len(near)) < 0.01
+                ),
+            )
+        )
         assert np.array_equal(np.asarray(far[name][key]), near[key])
         assert np.asarray(far[name][key]).dtype == near.dtype
-        held = sum(age.present.sum() for file in room._files for age in (file._young, file._old) if age is not None) * ranged.BLOCK
-        assert held <= room.bound + 2 * near.nbytes + 60 * ranged.BLOCK  # what one question needs is always there
+        held = (
+            sum(
+                age.present.sum()
+                for file in room._files
+                for age in (file._young, file._old)
+                if age is not None
+            )
+            * ranged.BLOCK
+        )
+        assert (
+            held <= room.bound + 2 * near.nbytes + 60 * ranged.BLOCK
+        )  # what one question needs is always there
     assert np.array_equal(far["predictions.score"] + 1, columns["predictions.score"] + 1)
-    assert np.array_equal(np.argsort(far["predictions.order"]), np.argsort(columns["predictions.order"]))
+    assert np.array_equal(
+        np.argsort(far["predictions.order"]), np.argsort(columns["predictions.order"])
+    )
     assert far["predictions.score"].max() == columns["predictions.score"].max()
     assert np.array_equal(far["predictions.box"][:, 2], columns["predictions.box"][:, 2])
     order = columns["derived.prediction_of_image"]
-    assert np.array_equal(np.asarray(far["by_image"].box[np.arange(5, 900)]), columns["predictions.box"][order[5:900]])
+    assert np.array_equal(
+        np.asarray(far["by_image"].box[np.arange(5, 900)]), columns["predictions.box"][order[5:900]]
+    )
 
 
-def test_a_write_that_fails_halfway_leaves_the_store_and_the_reader_as_they_were(machine, tmp_path, monkeypatch):
+def test_a_write_that_fails_halfway_leaves_the_store_and_the_reader_as_they_were(
+    machine, tmp_path, monkeypatch
+):
     from pellucid.storage import remote_workspace as mirror
 
     bucket = (tmp_path / "bucket" / "w").as_uri()
@@ -343,9 +427,15 @@ def test_a_write_that_fails_halfway_leaves_the_store_and_the_reader_as_they_were
         version.evaluate()
     assert answers(pellucid.open(bucket).view("v").version("m")) == expected
     monkeypatch.setattr(mirror, "send", real)
-    more = toys.results(tmp_path / "sources", [{"image_id": 11, "category_id": 1, "bbox": [1, 1, 5, 5], "score": 0.3}], "more.json")
+    more = toys.results(
+        tmp_path / "sources",
+        [{"image_id": 11, "category_id": 1, "bbox": [1, 1, 5, 5], "score": 0.3}],
+        "more.json",
+    )
     with pytest.raises(PellucidError):
-        version.add_predictions(more)  # of images that were predicted already: what it wrote is not left either
+        version.add_predictions(
+            more
+        )  # of images that were predicted already: what it wrote is not left either
     version.evaluate()
     machine()
     assert answers(pellucid.open(bucket).view("v").version("m")) == expected
@@ -361,9 +451,14 @@ def test_a_workspace_made_anew_at_the_same_address(tmp_path, machine):
     shutil.rmtree(bucket)
     images = [{"id": 5, "file_name": "other.png", "width": 64, "height": 48}]
     twin = pellucid.open(tmp_path / "twin")
-    view, _ = twin.add("v", toys.coco(tmp_path / "other", images=images, annotations=[], pictures=False))
+    view, _ = twin.add(
+        "v", toys.coco(tmp_path / "other", images=images, annotations=[], pictures=False)
+    )
     view.start("m").add_predictions(
-        toys.results(tmp_path / "other", [{"image_id": 5, "category_id": 2, "bbox": [0, 0, 9, 9], "score": 0.5}])
+        toys.results(
+            tmp_path / "other",
+            [{"image_id": 5, "category_id": 2, "bbox": [0, 0, 9, 9], "score": 0.5}],
+        )
     )
     shutil.copytree(tmp_path / "twin", bucket / "w")
     again = pellucid.open((bucket / "w").as_uri()).view("v").version("m")
@@ -386,13 +481,29 @@ STRANGE = ["a[1]", "a*b", "a?b", "evaluating", "50% =x", "it's #1"]
 
 @pytest.mark.parametrize("kind", ["file", "s3"])
 def test_names_are_no_patterns_and_no_folders_of_our_own(kind, tmp_path, machine, request):
-    """Each name beside one that its pattern would fit; every view and version keeps to itself, is evaluated, and is there for others."""
-    place = (tmp_path / "bucket" / "w").as_uri() if kind == "file" else request.getfixturevalue("url")
+    """Each name beside one that its pattern would fit; every view and version keeps to itself,
+    is evaluated, and is there for others."""
+    place = (
+        (tmp_path / "bucket" / "w").as_uri() if kind == "file" else request.getfixturevalue("url")
+    )
     workspace, expected = pellucid.open(place), {}
     for number, name in enumerate([*STRANGE, "aXb", "a1"]):
-        images = [{"id": 10 + row, "file_name": f"{row}.png", "width": 64, "height": 48} for row in range(number + 1)]
-        view, _ = workspace.add(name, toys.coco(tmp_path / str(number), images=images, annotations=[], pictures=False))
-        rows = [{"image_id": 10 + row, "category_id": 1, "bbox": [1, 1, 5, 5], "score": (number + 1) / 10} for row in range(number + 1)]
+        images = [
+            {"id": 10 + row, "file_name": f"{row}.png", "width": 64, "height": 48}
+            for row in range(number + 1)
+        ]
+        view, _ = workspace.add(
+            name, toys.coco(tmp_path / str(number), images=images, annotations=[], pictures=False)
+        )
+        rows = [
+            {
+                "image_id": 10 + row,
+                "category_id": 1,
+                "bbox": [1, 1, 5, 5],
+                "score": (number + 1) / 10,
+            }
+            for row in range(number + 1)
+        ]
         version = view.start(name)
         version.add_predictions(toys.results(tmp_path / str(number), rows))
         expected[name] = answers(version)
@@ -405,9 +516,19 @@ def test_names_are_no_patterns_and_no_folders_of_our_own(kind, tmp_path, machine
 
 
 def test_outlines_are_fetched(tmp_path, machine):
-    annotations = [{"id": 1, "image_id": 11, "category_id": 1, "bbox": [1, 1, 9, 9], "segmentation": [[1, 1, 9, 1, 9, 9]]}]
+    annotations = [
+        {
+            "id": 1,
+            "image_id": 11,
+            "category_id": 1,
+            "bbox": [1, 1, 9, 9],
+            "segmentation": [[1, 1, 9, 1, 9, 9]],
+        }
+    ]
     bucket = (tmp_path / "bucket" / "w").as_uri()
-    view, _ = pellucid.open(bucket).add("v", toys.coco(tmp_path, annotations=annotations, pictures=False))
+    view, _ = pellucid.open(bucket).add(
+        "v", toys.coco(tmp_path, annotations=annotations, pictures=False)
+    )
     view.start("m").add_predictions(toys.results(tmp_path))
     machine()
     version = pellucid.open(bucket).view("v").version("m")
@@ -420,5 +541,7 @@ def test_questions_about_the_review_need_no_database(tmp_path, machine, served):
 
     workspace = pellucid.open((tmp_path / "bucket" / "w").as_uri())
     filled(workspace, tmp_path)
-    with urllib.request.urlopen(f"{served(workspace)}api/views/v/progress?session=abcdefghij") as answer:
+    with urllib.request.urlopen(
+        f"{served(workspace)}api/views/v/progress?session=abcdefghij"
+    ) as answer:
         assert json.loads(answer.read())["leased"] == 0

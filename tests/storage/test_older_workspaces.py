@@ -1,7 +1,8 @@
 """Workspaces that earlier states of Pellucid wrote are read, gone on with and served by this one.
 
-`tests/workspaces` holds them, written by the code of that time: `first` by the first that kept one (commit 7f9aa4c), before there were
-mapped columns or decisions; `reviewed` by the first that let people decide (commit f9267c7). Whoever changes what is on disk adds one.
+`tests/workspaces` holds them, written by the code of that time: `first` by the first that kept
+one (commit 7f9aa4c), before there were mapped columns or decisions; `reviewed` by the first
+that let people decide (commit f9267c7). Whoever changes what is on disk adds one.
 """
 
 import json
@@ -34,15 +35,23 @@ def made_now(kept, folder):
 
 
 def told(version):
-    return {tab: version.gallery(tab)[:] for tab in TABS}, dict(version.thresholds), version.metrics()
+    return (
+        {tab: version.gallery(tab)[:] for tab in TABS},
+        dict(version.thresholds),
+        version.metrics(),
+    )
 
 
 def test_what_was_known_then_is_known_now(kept, tmp_path):
     workspace = pellucid.open(kept)
     assert workspace.views == ["boxes", "classification", "tagging"]
     assert told(workspace.view("boxes").version("m")) == told(made_now(kept, tmp_path / "now"))
-    assert workspace.view("classification").version("m").metrics().overall.accuracy == pytest.approx(0.5)
-    assert [item.image for item in workspace.view("tagging").version("m").gallery("all", concept="cat")] == ["3.png", "2.png"]
+    assert workspace.view("classification").version(
+        "m"
+    ).metrics().overall.accuracy == pytest.approx(0.5)
+    assert [
+        item.image for item in workspace.view("tagging").version("m").gallery("all", concept="cat")
+    ] == ["3.png", "2.png"]
 
 
 def test_it_is_gone_on_with(kept, tmp_path):
@@ -52,7 +61,14 @@ def test_it_is_gone_on_with(kept, tmp_path):
     assert told(view.version("m")) == expected
     view.version("waiting").add_predictions(toys.results(tmp_path))
     assert told(view.version("waiting"))[0] == expected[0]
-    view.add(toys.coco(tmp_path, images=[{"id": 13, "file_name": "a/new.png", "width": 9, "height": 9}], annotations=[], pictures=False))
+    view.add(
+        toys.coco(
+            tmp_path,
+            images=[{"id": 13, "file_name": "a/new.png", "width": 9, "height": 9}],
+            annotations=[],
+            pictures=False,
+        )
+    )
     again = pellucid.open(kept).view("boxes")
     assert again.images_by_split == {"validation": 3}
     assert told(again.version("m")) == expected
@@ -78,7 +94,9 @@ def test_it_is_served(kept, served):
     import urllib.request
 
     address = served(pellucid.open(kept))
-    with urllib.request.urlopen(f"{address}api/views/boxes/versions/m/page?tab=all&limit=10") as answer:
+    with urllib.request.urlopen(
+        f"{address}api/views/boxes/versions/m/page?tab=all&limit=10"
+    ) as answer:
         assert json.loads(answer.read())["total"] == 4
 
 
