@@ -15,7 +15,7 @@ from pellucid.formats.dataset import Note
 from pellucid.ingest import coco_eval as straight
 from pellucid.project import Version, View, Workspace
 from pellucid.storage.errors import InvalidNameError
-from pellucid.storage.names import checked_name
+from pellucid.storage.names import validate_name
 
 
 def open(folder: str | Path, reviews: str | None = None) -> Workspace:
@@ -84,7 +84,7 @@ def coco_figures(
     assumed to have run on all annotated images. A metric is None where COCO reports -1. Raises
     PellucidError.
     """
-    return straight.coco_figures(annotations, predictions, None if images is None else str(images))[
+    return straight.evaluate_coco(annotations, predictions, None if images is None else str(images))[
         0
     ]
 
@@ -113,7 +113,7 @@ def import_sources(
 def default_name(source: Any, fallback: str) -> str:
     stem = Path(str(source)).resolve().stem if isinstance(source, str | Path) else fallback
     try:
-        return checked_name("view", stem)
+        return validate_name("view", stem)
     except InvalidNameError:
         return fallback
 

@@ -27,10 +27,10 @@ from pellucid.core.errors import (
 )
 from pellucid.review.errors import ReviewDatabaseRequiredError
 from pellucid.storage import remote_columns as ranged
-from pellucid.storage.column_file import Stored, put
+from pellucid.storage.column_file import ColumnFile, write_column_file
 from pellucid.storage.errors import ConcurrentModificationError, NotAWorkspaceError
-from pellucid.storage.files import writing
-from pellucid.storage.remote_columns import Ranged, Room, ranged_columns, with_records
+from pellucid.storage.files import write_lock
+from pellucid.storage.remote_columns import RemoteColumn, BlockCache, remote_columns, add_record_columns
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +126,7 @@ def test_real_detections_are_read_in_parts(url, machine, shared, tmp_path, monke
         versions.append(version)
     machine()
     far, near = pellucid.open(url).view("coco").version("m"), versions[1]
-    assert isinstance(far.evaluation.predictions.box, Ranged)
+    assert isinstance(far.evaluation.predictions.box, RemoteColumn)
     assert answers(far) == answers(near)
     low, high = far.evaluation.concepts[0], 0.25
     assert (
@@ -178,7 +178,7 @@ def test_others_see_what_was_written_and_nobody_overwrites_another(url, machine,
     theirs.view("v").start("second")
     with (
         pytest.raises(ConcurrentModificationError, match="somebody else wrote there"),
-        writing(mine.folder),
+        write_lock(mine.folder),
     ):
         theirs.view("v").add(
             toys.coco(
@@ -354,7 +354,7 @@ def columns_of(rows):
 def kept(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ranged")
     columns = columns_of(20_000)
-    put((folder / "columns").as_uri(), with_records(columns))
+    write_column_file((folder / "columns").as_uri(), add_record_columns(columns))
     return folder, columns
 
 
@@ -363,8 +363,8 @@ def test_a_column_that_is_far_is_an_array_within_its_bound(kept, data):
     folder, columns = kept
     before, ranged.SMALL = ranged.SMALL, 0
     try:
-        room = Room(folder / "room", bound=6 * ranged.BLOCK)
-        far = ranged_columns(Stored((folder / "columns").as_uri()), room)
+        room = BlockCache(folder / "room", max_size=6 * ranged.BLOCK_SIZE)
+        far = remote_columns(ColumnFile((folder / "columns").as_uri()), room)
     finally:
         ranged.SMALL = before
     for _ in range(6):
@@ -384,15 +384,15 @@ def test_a_column_that_is_far_is_an_array_within_its_bound(kept, data):
         assert np.asarray(far[name][key]).dtype == near.dtype
         held = (
             sum(
-                age.present.sum()
+                age.is_present.sum()
                 for file in room._files
-                for age in (file._young, file._old)
+                for age in (file._current, file._previous)
                 if age is not None
             )
-            * ranged.BLOCK
+            * ranged.BLOCK_SIZE
         )
         assert (
-            held <= room.bound + 2 * near.nbytes + 60 * ranged.BLOCK
+            held <= room.max_size + 2 * near.nbytes + 60 * ranged.BLOCK_SIZE
         )  # what one question needs is always there
     assert np.array_equal(far["predictions.score"] + 1, columns["predictions.score"] + 1)
     assert np.array_equal(

@@ -31,17 +31,17 @@ from pellucid.distributed.sharding import concat_steps, plan_score_batches
 from pellucid.evaluation.evaluation import VALIDATION, Evaluation, build_evaluation
 from pellucid.evaluation.match_result import MATCHED
 from pellucid.evaluation.thresholds import ScoredPredictions, Threshold, fallback_threshold
-from pellucid.storage.column_file import Chained, Stored, present, remove
-from pellucid.storage.files import follow
+from pellucid.storage.column_file import ConcatColumnFiles, ColumnFile, list_existing, remove_folder
+from pellucid.storage.files import refresh_mirror
 from pellucid.storage.manifests import VersionManifest
 from pellucid.storage.mapped_columns import read_mapped, write_mapped
 from pellucid.storage.parquet import (
     THRESHOLD_COLUMNS,
-    read_annotations,
-    read_images,
-    thresholds_of_columns,
+    load_annotations,
+    load_images,
+    build_thresholds,
 )
-from pellucid.storage.remote_workspace import WORK
+from pellucid.storage.remote_workspace import EVALUATION_FOLDER
 
 PREDICTIONS_PER_WORKER = 4_000_000
 """Default number of predictions that a worker holds in memory at a time: about 1 GB."""
@@ -88,7 +88,7 @@ def evaluate_distributed(
         PellucidError,
         OSError,
     ) as error:  # a concurrent evaluation that finished first removes the work folder
-        follow(version.folder, at_once=True)
+        refresh_mirror(version.folder, blocking=True)
         if version.latest_manifest.generation != manifest.generation:
             raise VersionModifiedError(version.name) from error
         raise
@@ -117,7 +117,7 @@ def run_evaluation(
         manifest.iou,
         table_paths,
         state,
-        f"{version_location}/{WORK}",
+        f"{version_location}/{EVALUATION_FOLDER}",
         max_rows,
     )
     run = EvaluationRun(plan, engine, progress)
@@ -130,7 +130,7 @@ def run_evaluation(
         progress("writing", 0, 1)
         version.save_evaluation(manifest, evaluation)
         progress("writing", 1, 1)
-    remove(f"{version_location}/{WORK}")
+    remove_folder(f"{version_location}/{EVALUATION_FOLDER}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,14 +189,14 @@ class EvaluationRun:
         annotations = self._annotation_counts[first_run : first_run + concepts].tolist()
         thresholds: dict[int, Threshold] = {}
         for location in batch_files:
-            stored_columns = Stored(location).read(
+            stored_columns = ColumnFile(location).read(
                 [f"threshold.{column_name}" for column_name in (*THRESHOLD_COLUMNS, "concept")]
             )
             stored_columns = {key.partition(".")[2]: data for key, data in stored_columns.items()}
             thresholds |= dict(
                 zip(
                     stored_columns.pop("concept").tolist(),
-                    thresholds_of_columns(stored_columns),
+                    build_thresholds(stored_columns),
                     strict=True,
                 )
             )
@@ -222,7 +222,7 @@ class EvaluationRun:
         self, step: str, task: Callable[..., str], named_inputs: Sequence[tuple[str, object]]
     ) -> None:
         """Run the tasks whose output file does not exist yet."""
-        finished = present(self.plan.job.work_folder, [file_name for file_name, _ in named_inputs])
+        finished = list_existing(self.plan.job.work_folder, [file_name for file_name, _ in named_inputs])
         pending = [
             task_input for file_name, task_input in named_inputs if file_name not in finished
         ]
@@ -238,7 +238,7 @@ class EvaluationRun:
         highest scores."""
         summary_fields = ("start", "answerable", "lowest", "highest")
         summaries = [
-            Stored(self.plan.job.file_path(shard_file_name(shard))).read(summary_fields)
+            ColumnFile(self.plan.job.file_path(shard_file_name(shard))).read(summary_fields)
             for shard in range(self.plan.job.shard_count)
         ]
         return {
@@ -313,8 +313,8 @@ def assemble_evaluation(
 ) -> Evaluation:
     """Build the evaluation; its columns are memory-mapped from one file in `scratch`."""
     manifest = version.latest_manifest
-    images, coverage = read_images(version.folder / manifest.images)
-    annotations, _ = read_annotations(version.folder / manifest.annotations)
+    images, coverage = load_images(version.folder / manifest.images)
+    annotations, _ = load_annotations(version.folder / manifest.annotations)
     has_boxes, concepts = (
         plan.job.kind == "detection",
         tuple(concept.name for concept in manifest.concepts),
@@ -329,7 +329,7 @@ def assemble_evaluation(
             empty_prediction_table(has_boxes),
             manifest.iou,
         )
-    column_files = [Stored(location) for location in batch_files]
+    column_files = [ColumnFile(location) for location in batch_files]
     column_names = [
         *tasks.PREDICTION_COLUMNS,
         *tasks.MATCH_COLUMNS,
@@ -337,7 +337,7 @@ def assemble_evaluation(
     ]
     write_mapped(
         scratch / "assembled",
-        {column_name: Chained(column_files, column_name) for column_name in column_names},
+        {column_name: ConcatColumnFiles(column_files, column_name) for column_name in column_names},
     )
     mapped_columns = read_mapped(scratch / "assembled")
     assert mapped_columns is not None
@@ -359,7 +359,7 @@ def assemble_evaluation(
     best_overlap_steps = None
     if has_boxes:
         shard_steps = [
-            tasks.read_shard_steps(Stored(plan.job.file_path(shard_file_name(shard))))
+            tasks.read_shard_steps(ColumnFile(plan.job.file_path(shard_file_name(shard))))
             for shard in range(plan.job.shard_count)
         ]
         best_overlap_steps = concat_steps(shard_steps, len(annotations))

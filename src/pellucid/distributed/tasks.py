@@ -40,9 +40,9 @@ from pellucid.evaluation.match_result import BestOverlapSteps
 from pellucid.evaluation.sorting import counting_sort
 from pellucid.evaluation.thresholds import Threshold, min_error_threshold
 from pellucid.formats.tabular.reader import escape_glob
-from pellucid.storage.column_file import Stored, put
-from pellucid.storage.object_store import store_of
-from pellucid.storage.parquet import SIDES, threshold_columns
+from pellucid.storage.column_file import ColumnFile, write_column_file
+from pellucid.storage.object_store import open_store
+from pellucid.storage.parquet import BOX_COLUMN_NAMES, threshold_columns
 
 ANNOTATION_COLUMNS = ("image", "concept", "ignore", "positive")
 PREDICTION_COLUMNS = ("image", "concept", "score", "order")
@@ -57,7 +57,7 @@ def query_parquet(location: str, sql: str, *, threads: int = 1) -> dict[str, Any
     with duckdb.connect(config={"threads": threads}) as connection:
         connection.execute("SET preserve_insertion_order = true")
         if is_remote(location):
-            store, _ = store_of(location)
+            store, _ = open_store(location)
             connection.register_filesystem(store)
         path = escape_glob(location)  # glob characters are escaped for object stores too
         table_function = (
@@ -82,7 +82,7 @@ def partition_rows(job: Job, table_part: TablePart) -> str:
     has_boxes = job.kind == "detection"
     column_names = [
         *(ANNOTATION_COLUMNS if table_part.table_name == "annotations" else PREDICTION_COLUMNS),
-        *(SIDES if has_boxes else ()),
+        *(BOX_COLUMN_NAMES if has_boxes else ()),
     ]
     quoted_names = [f'"{column_name}"' for column_name in column_names]
     sql = (
@@ -97,13 +97,13 @@ def partition_rows(job: Job, table_part: TablePart) -> str:
     partitioned = {
         column_name: data[order]
         for column_name, data in unsorted.items()
-        if column_name not in SIDES
+        if column_name not in BOX_COLUMN_NAMES
     }
     if has_boxes:
-        partitioned["box"] = np.stack([unsorted[side] for side in SIDES], axis=1)[order]
+        partitioned["box"] = np.stack([unsorted[side] for side in BOX_COLUMN_NAMES], axis=1)[order]
     if table_part.table_name == "annotations":
         partitioned["row"] = order + np.int32(table_part.begin)
-    put(job.file_path(table_part.file_name), {**partitioned, "start": start})
+    write_column_file(job.file_path(table_part.file_name), {**partitioned, "start": start})
     return table_part.file_name
 
 
@@ -143,7 +143,7 @@ def match_images(job: Job, request: MatchRequest) -> str:
         + annotations.concept[is_matchable]
     )
     matched_columns = shard_columns(match_shard(job.kind, job.concept_count, shard, job.iou))
-    put(
+    write_column_file(
         job.file_path(shard_file_name(request.shard)),
         {
             **matched_columns,
@@ -158,7 +158,7 @@ def read_shard_rows(job: Job, request: MatchRequest, table_name: str) -> dict[st
     for table_part in request.table_parts:
         if table_part.table_name != table_name:
             continue
-        column_file = Stored(job.file_path(table_part.file_name))
+        column_file = ColumnFile(job.file_path(table_part.file_name))
         begin, end = column_file.read(["start"], request.shard, request.shard + 2)["start"].tolist()
         column_names = [
             *(ANNOTATION_COLUMNS if table_name == "annotations" else PREDICTION_COLUMNS),
@@ -208,7 +208,7 @@ def shard_columns(matched_shard: MatchedShard) -> dict[str, Any]:
     }
 
 
-def read_shard_steps(column_file: Stored) -> tuple[Int32Array, BestOverlapSteps]:
+def read_shard_steps(column_file: ColumnFile) -> tuple[Int32Array, BestOverlapSteps]:
     step_columns = column_file.read(
         ["rows", *(f"staircase.{step_field}" for step_field in ("start", "score", "iou"))]
     )
@@ -230,7 +230,7 @@ class RunRange:
 
 def read_score_block(job: Job, run_range: RunRange) -> tuple[Float64Array, ScoreBlock]:
     """All scores of the runs, and the block of countable predictions."""
-    column_file = Stored(job.file_path(shard_file_name(run_range.shard)))
+    column_file = ColumnFile(job.file_path(shard_file_name(run_range.shard)))
     start = column_file.read(["start"], run_range.first_run, run_range.end_run + 1)["start"]
     columns = column_file.read(["score", "state"], int(start[0]), int(start[-1]))
     countable = select_countable(columns["score"], columns["state"], 0)
@@ -282,7 +282,7 @@ def reduce(job: Job, request: ReduceRequest) -> str:
     ]
     pieces, keys = [], []
     for shard in range(job.shard_count):
-        column_file = Stored(job.file_path(shard_file_name(shard)))
+        column_file = ColumnFile(job.file_path(shard_file_name(shard)))
         start = column_file.read(["start"], batch.first_run, batch.end_run + 1)["start"]
         begin, end = int(start[0]), int(start[-1])
         if batch.is_partial_run:
@@ -308,7 +308,7 @@ def reduce(job: Job, request: ReduceRequest) -> str:
     prefixed_columns = {
         f"threshold.{column_name}": data for column_name, data in threshold_data.items()
     }
-    put(
+    write_column_file(
         job.file_path(batch_file_name(request.batch_index)),
         {
             **merged_columns,

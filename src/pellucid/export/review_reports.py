@@ -22,7 +22,7 @@ from pellucid.project.view import View
 from pellucid.review.corrected import locate_decisions
 from pellucid.review.events import EDIT_ACTIONS, Decision, Label
 from pellucid.review.image_locator import ImageLocator
-from pellucid.storage.manifests import now
+from pellucid.storage.manifests import utc_timestamp
 
 LIST_FORMATS = ("csv", "parquet", "json")
 TASK_FORMATS = ("label-studio", "cvat")
@@ -242,7 +242,7 @@ def review_report(view: View) -> dict[str, Any]:
     ]
     return {
         "made_by": f"pellucid {__version__}",
-        "when": now(),
+        "when": utc_timestamp(),
         "view": view.name,
         "rows": len(log.decisions),
         "first": next(iter(log.decisions.values())).when if log.decisions else None,

@@ -31,194 +31,194 @@ from pellucid.storage.manifests import Concept
 
 
 @dataclass(frozen=True, eq=False)
-class Merged:
+class MergeResult:
     images: Images
     annotations: Annotations
     notes: list[Note]
 
 
-def merge_concepts(ours: list[Concept], listed: bool, found: ParsedAnnotations) -> tuple[list[Concept], Int32Array, Int32Array]:
+def merge_concepts(view_concepts: list[Concept], is_listed: bool, source: ParsedAnnotations) -> tuple[list[Concept], Int32Array, Int32Array]:
     """The concepts together, and where each side's stand in them.
 
     In the order of the formats that list them; by name where none does.
     """
-    ids: dict[str, list[str]] = {concept.name: list(concept.ids) for concept in ours}
-    for name, identity in zip(found.concepts, found.concept_ids, strict=True):
-        known = ids.setdefault(name, [])
-        if identity and identity not in known:
-            known.append(identity)
-    names = list(ids)
-    if not listed and not found.concepts_listed:
-        names.sort()
-    elif not listed and ours:
-        names = [*found.concepts, *(name for name in names if name not in set(found.concepts))]
-    place = {name: row for row, name in enumerate(names)}
-    concepts = [Concept(name, ids[name]) for name in names]
-    left = np.array([place[concept.name] for concept in ours], np.int32).reshape(-1)
-    right = np.array([place[name] for name in found.concepts], np.int32).reshape(-1)
-    return concepts, left, right
+    ids_by_name: dict[str, list[str]] = {concept.name: list(concept.ids) for concept in view_concepts}
+    for concept_name, concept_id in zip(source.concepts, source.concept_ids, strict=True):
+        known_ids = ids_by_name.setdefault(concept_name, [])
+        if concept_id and concept_id not in known_ids:
+            known_ids.append(concept_id)
+    concept_names = list(ids_by_name)
+    if not is_listed and not source.concepts_listed:
+        concept_names.sort()
+    elif not is_listed and view_concepts:
+        concept_names = [*source.concepts, *(concept_name for concept_name in concept_names if concept_name not in set(source.concepts))]
+    index_by_name = {concept_name: concept_index for concept_index, concept_name in enumerate(concept_names)}
+    concepts = [Concept(concept_name, ids_by_name[concept_name]) for concept_name in concept_names]
+    view_indexes = np.array([index_by_name[concept.name] for concept in view_concepts], np.int32).reshape(-1)
+    source_indexes = np.array([index_by_name[concept_name] for concept_name in source.concepts], np.int32).reshape(-1)
+    return concepts, view_indexes, source_indexes
 
 
-def merge(
+def merge_annotations(
     path: str, kind: Kind, concepts: Sequence[str], images: Images, annotations: Annotations,
-    arriving: Images, marked: Annotations,
-) -> Merged:  # fmt: skip
+    new_images: Images, new_annotations: Annotations,
+) -> MergeResult:  # fmt: skip
     """Join by image path. An image already there keeps its split; annotations it has already are not doubled."""
-    refuse_twice(path, arriving)
-    here = {name: row for row, name in enumerate(images.path)}
-    place = np.array([here.get(name, -1) for name in arriving.path], np.int64).reshape(-1)
-    again = np.flatnonzero(place >= 0)
-    for row in again:
-        if arriving.split[row] not in (-1, images.split[place[row]]):
-            before, now = SPLITS[images.split[place[row]]], SPLITS[arriving.split[row]]
-            raise SplitConflictError(path, arriving.path[row], before, now)
-    fresh = np.flatnonzero(place < 0)
-    arriving.split[(place < 0) & (arriving.split < 0)] = SPLITS.index("validation")
-    place[fresh] = len(images) + np.arange(len(fresh))
-    joined = images.concat(arriving.take(fresh))
-    joined = refreshed(joined, arriving, place, again)
-    marked = marked.replace(image=place[marked.image].astype(np.int32))
+    reject_duplicate_images(path, new_images)
+    row_by_path = {image_path: image_row for image_row, image_path in enumerate(images.path)}
+    target_rows = np.array([row_by_path.get(image_path, -1) for image_path in new_images.path], np.int64).reshape(-1)
+    known_rows = np.flatnonzero(target_rows >= 0)
+    for new_row in known_rows:
+        if new_images.split[new_row] not in (-1, images.split[target_rows[new_row]]):
+            old_split, new_split = SPLITS[images.split[target_rows[new_row]]], SPLITS[new_images.split[new_row]]
+            raise SplitConflictError(path, new_images.path[new_row], old_split, new_split)
+    added_rows = np.flatnonzero(target_rows < 0)
+    new_images.split[(target_rows < 0) & (new_images.split < 0)] = SPLITS.index("validation")
+    target_rows[added_rows] = len(images) + np.arange(len(added_rows))
+    merged_images = images.concat(new_images.take(added_rows))
+    merged_images = update_known_images(merged_images, new_images, target_rows, known_rows)
+    new_annotations = new_annotations.replace(image=target_rows[new_annotations.image].astype(np.int32))
     if kind == "tagging":
-        marked = single_tags(path, joined, annotations, marked, concepts)
-    doubles = repeated(annotations, marked, len(images))
+        new_annotations = deduplicate_tags(path, merged_images, annotations, new_annotations, concepts)
+    is_duplicate = find_known_annotations(annotations, new_annotations, len(images))
     if kind == "classification":
-        refuse_second_concept(path, joined, annotations, marked.take(~doubles), concepts)
-    notes = [Note("images_again", f"{format_count(len(again), 'image')} already in the view", len(again), "info")] if len(again) else []
-    if number := int(doubles.sum()):
-        notes.append(Note("annotations_again", f"{format_count(number, 'annotation')} already in the view, not added again", number, "info"))
-    if twins := twice_within(marked):
+        reject_second_concept(path, merged_images, annotations, new_annotations.take(~is_duplicate), concepts)
+    notes = [Note("images_again", f"{format_count(len(known_rows), 'image')} already in the view", len(known_rows), "info")] if len(known_rows) else []
+    if duplicate_count := int(is_duplicate.sum()):
+        notes.append(Note("annotations_again", f"{format_count(duplicate_count, 'annotation')} already in the view, not added again", duplicate_count, "info"))
+    if repeated_count := count_duplicates(new_annotations):
         notes.append(
-            Note("duplicate_annotations", f"{format_count(twins, 'annotation')} exactly equal to another of the same file: kept", twins)
+            Note("duplicate_annotations", f"{format_count(repeated_count, 'annotation')} exactly equal to another of the same file: kept", repeated_count)
         )
-    return Merged(joined, annotations.concat(marked.take(~doubles)), notes)
+    return MergeResult(merged_images, annotations.concat(new_annotations.take(~is_duplicate)), notes)
 
 
-def refuse_twice(path: str, arriving: Images) -> None:
+def reject_duplicate_images(path: str, new_images: Images) -> None:
     """A file that lists a picture in two splits, or twice, is wrong about it."""
-    first: dict[str, int] = {}
-    for row, name in enumerate(arriving.path):
-        if name in first:
-            one, other = arriving.split[first[name]], arriving.split[row]
-            raise DuplicateImageError(path, name) if one == other or -1 in (one, other) else SplitConflictError(path, name, SPLITS[one], SPLITS[other])
-        first[name] = row
+    first_row: dict[str, int] = {}
+    for image_row, image_path in enumerate(new_images.path):
+        if image_path in first_row:
+            first_split, second_split = new_images.split[first_row[image_path]], new_images.split[image_row]
+            raise DuplicateImageError(path, image_path) if first_split == second_split or -1 in (first_split, second_split) else SplitConflictError(path, image_path, SPLITS[first_split], SPLITS[second_split])
+        first_row[image_path] = image_row
 
 
-def both(one: str, other: str) -> str:
+def merge_source_ids(first_ids: str, second_ids: str) -> str:
     """The ids that files give to one image, a line each."""
-    return "\n".join(dict.fromkeys([*one.splitlines(), *other.splitlines()]))
+    return "\n".join(dict.fromkeys([*first_ids.splitlines(), *second_ids.splitlines()]))
 
 
-def single_tags(path: str, images: Images, annotations: Annotations, marked: Annotations, concepts: Sequence[str]) -> Annotations:
+def deduplicate_tags(path: str, images: Images, annotations: Annotations, new_annotations: Annotations, concepts: Sequence[str]) -> Annotations:
     """Each image's concept said once; raises ContradictoryTagError where two say the opposite."""
-    said = {
+    known_tags = {
         (i, c): p for i, c, p in zip(annotations.image.tolist(), annotations.concept.tolist(), annotations.positive.tolist(), strict=True)
     }
-    kept: dict[tuple[int, int], int] = {}
-    for row, (image, concept, positive) in enumerate(
-        zip(marked.image.tolist(), marked.concept.tolist(), marked.positive.tolist(), strict=True)
+    tag_rows: dict[tuple[int, int], int] = {}
+    for tag_row, (image, concept, is_positive) in enumerate(
+        zip(new_annotations.image.tolist(), new_annotations.concept.tolist(), new_annotations.positive.tolist(), strict=True)
     ):
-        if said.setdefault((image, concept), positive) != positive:
+        if known_tags.setdefault((image, concept), is_positive) != is_positive:
             raise ContradictoryTagError(path, images.path[image], concepts[concept])
-        kept.setdefault((image, concept), row)
-    return marked.take(np.array(list(kept.values()), np.int64))
+        tag_rows.setdefault((image, concept), tag_row)
+    return new_annotations.take(np.array(list(tag_rows.values()), np.int64))
 
 
-def refreshed(joined: Images, arriving: Images, place: Any, again: Any) -> Images:
+def update_known_images(merged_images: Images, new_images: Images, target_rows: Any, known_rows: Any) -> Images:
     """Images met again: known sizes, folders and states of annotation replace unknown ones."""
-    columns = {name: column.copy() for name, column in joined.to_dict().items()}
-    for row in again:
-        target = place[row]
-        if columns["width"][target] <= 0:
-            columns["width"][target], columns["height"][target] = arriving.width[row], arriving.height[row]
-        if arriving.root[row] >= 0:
-            columns["root"][target] = arriving.root[row]
-        if columns["stated"][target] == UNANNOTATED:
-            columns["stated"][target] = arriving.stated[row]
-        columns["source_id"][target] = both(columns["source_id"][target], arriving.source_id[row])
-        columns["metadata"][target] = arriving.metadata[row] or columns["metadata"][target]
-    return Images(**columns)
+    image_columns = {column_name: column.copy() for column_name, column in merged_images.to_dict().items()}
+    for new_row in known_rows:
+        target_row = target_rows[new_row]
+        if image_columns["width"][target_row] <= 0:
+            image_columns["width"][target_row], image_columns["height"][target_row] = new_images.width[new_row], new_images.height[new_row]
+        if new_images.root[new_row] >= 0:
+            image_columns["root"][target_row] = new_images.root[new_row]
+        if image_columns["stated"][target_row] == UNANNOTATED:
+            image_columns["stated"][target_row] = new_images.stated[new_row]
+        image_columns["source_id"][target_row] = merge_source_ids(image_columns["source_id"][target_row], new_images.source_id[new_row])
+        image_columns["metadata"][target_row] = new_images.metadata[new_row] or image_columns["metadata"][target_row]
+    return Images(**image_columns)
 
 
-def keys(annotations: Annotations) -> list[tuple[Any, ...]]:
-    facts = [annotations.image.tolist(), annotations.concept.tolist(), annotations.ignore.tolist(), annotations.positive.tolist()]
+def annotation_keys(annotations: Annotations) -> list[tuple[Any, ...]]:
+    key_columns = [annotations.image.tolist(), annotations.concept.tolist(), annotations.ignore.tolist(), annotations.positive.tolist()]
     if annotations.box is not None:
-        facts += [annotations.box[:, side].tolist() for side in range(4)]
-    return list(zip(*facts, strict=True))
+        key_columns += [annotations.box[:, side].tolist() for side in range(4)]
+    return list(zip(*key_columns, strict=True))
 
 
-def repeated(annotations: Annotations, marked: Annotations, images: int) -> Any:
+def find_known_annotations(annotations: Annotations, new_annotations: Annotations, image_count: int) -> Any:
     """Which arriving annotations the view has already."""
-    if not (marked.image < images).any():
-        return np.zeros(len(marked), bool)
-    there = set(keys(annotations))
-    return np.array([key in there for key in keys(marked)], bool).reshape(-1)
+    if not (new_annotations.image < image_count).any():
+        return np.zeros(len(new_annotations), bool)
+    known_keys = set(annotation_keys(annotations))
+    return np.array([key in known_keys for key in annotation_keys(new_annotations)], bool).reshape(-1)
 
 
-def twice_within(marked: Annotations) -> int:
-    return len(marked) - len(set(keys(marked)))
+def count_duplicates(annotations: Annotations) -> int:
+    return len(annotations) - len(set(annotation_keys(annotations)))
 
 
-def refuse_second_concept(path: str, images: Images, annotations: Annotations, marked: Annotations, concepts: Sequence[str]) -> None:
-    has = dict(zip(annotations.image.tolist(), annotations.concept.tolist(), strict=True))
-    for image, concept in zip(marked.image.tolist(), marked.concept.tolist(), strict=True):
-        if image in has:
-            raise MultipleConceptsError(path, images.path[image], concepts[has[image]], concepts[concept])
+def reject_second_concept(path: str, images: Images, annotations: Annotations, new_annotations: Annotations, concepts: Sequence[str]) -> None:
+    concept_by_image = dict(zip(annotations.image.tolist(), annotations.concept.tolist(), strict=True))
+    for image, concept in zip(new_annotations.image.tolist(), new_annotations.concept.tolist(), strict=True):
+        if image in concept_by_image:
+            raise MultipleConceptsError(path, images.path[image], concepts[concept_by_image[image]], concepts[concept])
 
 
-def as_tags(found: ParsedAnnotations) -> ParsedAnnotations:
+def convert_to_tags(source: ParsedAnnotations) -> ParsedAnnotations:
     """Boxes, or one concept an image, as tags: each concept once an image; where only ignored regions show it, unknown."""
-    marked = found.annotations
-    key = marked.image.astype(np.int64) * len(found.concepts) + marked.concept
-    plain_first = np.lexsort((np.arange(len(key)), marked.ignore, ~marked.positive))
-    _, first = np.unique(key[plain_first], return_index=True)
-    rows = np.sort(plain_first[first])
-    tags = Annotations(marked.image[rows], marked.concept[rows], None, marked.ignore[rows], marked.positive[rows], None)
-    return replace(found, kind="tagging", annotations=tags, unit="pixels")
+    annotations = source.annotations
+    tag_keys = annotations.image.astype(np.int64) * len(source.concepts) + annotations.concept
+    plain_first = np.lexsort((np.arange(len(tag_keys)), annotations.ignore, ~annotations.positive))
+    _, first_positions = np.unique(tag_keys[plain_first], return_index=True)
+    tag_rows = np.sort(plain_first[first_positions])
+    tags = Annotations(annotations.image[tag_rows], annotations.concept[tag_rows], None, annotations.ignore[tag_rows], annotations.positive[tag_rows], None)
+    return replace(source, kind="tagging", annotations=tags, unit="pixels")
 
 
-def found_folder(found: ParsedAnnotations, source: Any) -> str | None:
+def find_image_folder(annotation_source: ParsedAnnotations, source: Any) -> str | None:
     """Where the pictures lie when nobody said: the format's own folder, or near the file if some are there."""
-    if found.image_folder is not None:
-        return resolve_folder(found.image_folder)
+    if annotation_source.image_folder is not None:
+        return resolve_folder(annotation_source.image_folder)
     if not isinstance(source, str | Path) or is_remote(str(source)):
         return None
-    beside = Path(source).resolve().parent
-    for folder in (beside, beside / "images", beside.parent / "images", beside.parent):
-        if any((folder / name).is_file() for name in found.images.path[:5]):
+    parent_folder = Path(source).resolve().parent
+    for folder in (parent_folder, parent_folder / "images", parent_folder.parent / "images", parent_folder.parent):
+        if any((folder / image_path).is_file() for image_path in annotation_source.images.path[:5]):
             return str(folder)
     return None
 
 
-def refuse_elsewhere(path: str, images: Images, arriving: Images, folders: Sequence[str]) -> None:
+def reject_moved_images(path: str, images: Images, new_images: Images, folders: Sequence[str]) -> None:
     """Raise where a path that the view has already now names a picture in another folder, and both are there."""
-    here = {name: row for row, name in enumerate(images.path)}
-    for name, root in zip(arriving.path, arriving.root, strict=True):
-        before = images.root[here[name]] if name in here else -1
-        if -1 in (before, root) or before == root:
+    row_by_path = {image_path: image_row for image_row, image_path in enumerate(images.path)}
+    for image_path, root in zip(new_images.path, new_images.root, strict=True):
+        known_root = images.root[row_by_path[image_path]] if image_path in row_by_path else -1
+        if -1 in (known_root, root) or known_root == root:
             continue
-        old, new = join_location(folders[before], name), join_location(folders[root], name)
-        if location_exists(old) and location_exists(new) and not same_file(old, new):
-            raise ImageLocationConflictError(path, name, folders[before], folders[root])
+        known_location, new_location = join_location(folders[known_root], image_path), join_location(folders[root], image_path)
+        if location_exists(known_location) and location_exists(new_location) and not is_same_file(known_location, new_location):
+            raise ImageLocationConflictError(path, image_path, folders[known_root], folders[root])
 
 
-def same_file(one: str, other: str) -> bool:
-    return one == other if is_remote(one) or is_remote(other) else Path(one).samefile(other)
+def is_same_file(first_location: str, second_location: str) -> bool:
+    return first_location == second_location if is_remote(first_location) or is_remote(second_location) else Path(first_location).samefile(second_location)
 
 
-def absent_pictures(images: Images, folder: str | None, guessed: bool) -> list[Note]:
+def missing_image_notes(images: Images, folder: str | None, is_guessed: bool) -> list[Note]:
     """How many pictures are not where they should be."""
     if folder is None:
         return [Note("no_pictures", "no folder of pictures given: everything but the pictures works (--images DIR)", 1, "info")]
-    absent = [name for name in images.path if not location_exists(join_location(folder, name))]
-    linked = [] if is_remote(folder) else [name for name in images.path if is_external_link(join_location(folder, name))]
-    notes = [Note("folder", f"pictures found in {folder}", 1, "info")] if guessed else []
-    if linked:
-        text = (
-            f"{format_count(len(linked), 'picture is a link', 'pictures are links')} to files outside {folder}, not shown: {summarize_names(linked)}. "
+    missing_paths = [image_path for image_path in images.path if not location_exists(join_location(folder, image_path))]
+    linked_paths = [] if is_remote(folder) else [image_path for image_path in images.path if is_external_link(join_location(folder, image_path))]
+    notes = [Note("folder", f"pictures found in {folder}", 1, "info")] if is_guessed else []
+    if linked_paths:
+        message = (
+            f"{format_count(len(linked_paths), 'picture is a link', 'pictures are links')} to files outside {folder}, not shown: {summarize_names(linked_paths)}. "
             f"If they are meant, set {FOLLOW_LINKS_VARIABLE}=1 where it is served"
         )
-        notes.append(Note("picture_link", text, len(linked)))
-    if absent:
-        text = f"{format_count(len(absent), 'picture')} of {len(images):,} not found in {folder}: {summarize_names(absent)}"
-        notes.append(Note("picture_absent", text, len(absent)))
+        notes.append(Note("picture_link", message, len(linked_paths)))
+    if missing_paths:
+        message = f"{format_count(len(missing_paths), 'picture')} of {len(images):,} not found in {folder}: {summarize_names(missing_paths)}"
+        notes.append(Note("picture_absent", message, len(missing_paths)))
     return notes

@@ -10,15 +10,15 @@ import numpy as np
 from pellucid.core.tables import Annotations, Float64Array, Images, Int32Array, Predictions
 from pellucid.evaluation.greedy_numpy import overlapping_pairs
 
-SHAPES = ("xywh", "xyxy", "cxcywh")
-FRAMES = (
+BOX_SHAPES = ("xywh", "xyxy", "cxcywh")
+RESIZE_SIDES = (
     224, 256, 300, 320, 384, 416, 448, 480, 512, 544, 576, 608, 640, 672, 704, 736, 768, 800, 832, 896, 960, 1000, 1024, 1088, 1280, 1536,
 )  # fmt: skip
 """Sides of the square that pictures are commonly resized to before a model sees them."""
 
 
 @dataclass(frozen=True)
-class BoxForm:
+class BoxFormat:
     """shape: what the numbers are · unit: pixels, fractions, percent, or `640 stretched` and `640 letterboxed`: pixels of the square
     that the picture was resized to."""
 
@@ -34,80 +34,80 @@ class BoxForm:
         return self.unit != "pixels"
 
 
-def form_named(name: str) -> BoxForm | None:
+def parse_box_format(format_name: str) -> BoxFormat | None:
     """The form of `xyxy-pixels`, `cxcywh-fractions`, `xywh-640-letterboxed`, ...; None for other words."""
-    shape, _, unit = name.partition("-")
-    words = unit.split("-")
-    framed = len(words) == 2 and words[0].isdigit() and int(words[0]) > 0 and words[1] in ("stretched", "letterboxed")
-    if shape not in SHAPES or not (unit in ("pixels", "fractions", "percent") or framed):
+    shape, _, unit = format_name.partition("-")
+    unit_parts = unit.split("-")
+    is_resized = len(unit_parts) == 2 and unit_parts[0].isdigit() and int(unit_parts[0]) > 0 and unit_parts[1] in ("stretched", "letterboxed")
+    if shape not in BOX_SHAPES or not (unit in ("pixels", "fractions", "percent") or is_resized):
         return None
-    return BoxForm(shape, " ".join(words))
+    return BoxFormat(shape, " ".join(unit_parts))
 
 
-def in_pixels(form: BoxForm, raw: Float64Array, width: Int32Array, height: Int32Array) -> Float64Array:
+def convert_to_pixels(box_format: BoxFormat, raw_boxes: Float64Array, width: Int32Array, height: Int32Array) -> Float64Array:
     """[left, top, width, height] in pixels of the picture. raw: float64 (n, 4), as written; width, height: of each row's picture."""
-    a, b, c, d = raw.T
-    if form.shape == "xyxy":
+    a, b, c, d = raw_boxes.T
+    if box_format.shape == "xyxy":
         box = np.stack([a, b, c - a, d - b], axis=1)
-    elif form.shape == "cxcywh":
+    elif box_format.shape == "cxcywh":
         box = np.stack([a - c / 2, b - d / 2, c, d], axis=1)
     else:
-        box = raw.copy()
-    if form.unit == "pixels":
+        box = raw_boxes.copy()
+    if box_format.unit == "pixels":
         return box
-    sides = np.stack([width, height, width, height], axis=1).astype(float)
-    if form.unit in ("fractions", "percent"):
-        return np.asarray(box * sides / (1 if form.unit == "fractions" else 100))
-    side, _, how = form.unit.partition(" ")
-    if how == "stretched":
-        return np.asarray(box * sides / float(side))
-    longest = np.maximum(width, height).astype(float)
-    scale = longest / float(side)
-    box[:, 0] -= (float(side) - width / scale) / 2
-    box[:, 1] -= (float(side) - height / scale) / 2
+    image_sizes = np.stack([width, height, width, height], axis=1).astype(float)
+    if box_format.unit in ("fractions", "percent"):
+        return np.asarray(box * image_sizes / (1 if box_format.unit == "fractions" else 100))
+    resize_side, _, resize_mode = box_format.unit.partition(" ")
+    if resize_mode == "stretched":
+        return np.asarray(box * image_sizes / float(resize_side))
+    longest_side = np.maximum(width, height).astype(float)
+    scale = longest_side / float(resize_side)
+    box[:, 0] -= (float(resize_side) - width / scale) / 2
+    box[:, 1] -= (float(resize_side) - height / scale) / 2
     return np.asarray(box * scale[:, None])
 
 
-def possible_forms(raw: Float64Array, sizes_known: bool) -> list[BoxForm]:
+def possible_box_formats(raw_boxes: Float64Array, has_sizes: bool) -> list[BoxFormat]:
     """The forms that the numbers do not rule out by themselves."""
-    largest = float(raw.max(initial=0))
+    largest = float(raw_boxes.max(initial=0))
     units = ["pixels"]
-    if sizes_known:
+    if has_sizes:
         units += ["fractions"] if largest <= 2 else ["percent"] if largest <= 110 else []
-        reach = float(max((raw[:, 0] + raw[:, 2]).max(initial=0), (raw[:, 1] + raw[:, 3]).max(initial=0)))
-        for side in FRAMES:
-            if largest > 2 and any(0.9 * side <= bound <= 1.02 * side for bound in (largest, reach)):
-                units += [f"{side} stretched", f"{side} letterboxed"]
-    corners_rise = bool((raw[:, 2] >= raw[:, 0]).mean() > 0.98 and (raw[:, 3] >= raw[:, 1]).mean() > 0.98) if len(raw) else False
-    return [BoxForm(shape, unit) for unit in units for shape in SHAPES if shape != "xyxy" or corners_rise]
+        furthest_edge = float(max((raw_boxes[:, 0] + raw_boxes[:, 2]).max(initial=0), (raw_boxes[:, 1] + raw_boxes[:, 3]).max(initial=0)))
+        for resize_side in RESIZE_SIDES:
+            if largest > 2 and any(0.9 * resize_side <= bound <= 1.02 * resize_side for bound in (largest, furthest_edge)):
+                units += [f"{resize_side} stretched", f"{resize_side} letterboxed"]
+    has_ordered_corners = bool((raw_boxes[:, 2] >= raw_boxes[:, 0]).mean() > 0.98 and (raw_boxes[:, 3] >= raw_boxes[:, 1]).mean() > 0.98) if len(raw_boxes) else False
+    return [BoxFormat(shape, unit) for unit in units for shape in BOX_SHAPES if shape != "xyxy" or has_ordered_corners]
 
 
-def of_images(annotations: Annotations, image: Int32Array) -> Annotations:
+def select_image_annotations(annotations: Annotations, image_rows: Int32Array) -> Annotations:
     """The annotations of these images alone."""
-    named = np.zeros(max(int(image.max(initial=0)), int(annotations.image.max(initial=0))) + 1, bool)
-    named[image] = True
-    return annotations.take(named[annotations.image])
+    is_selected = np.zeros(max(int(image_rows.max(initial=0)), int(annotations.image.max(initial=0))) + 1, bool)
+    is_selected[image_rows] = True
+    return annotations.take(is_selected[annotations.image])
 
 
-def overlap_share(box: Float64Array, image: Int32Array, annotations: Annotations) -> float:
+def overlap_share(box: Float64Array, image_rows: Int32Array, annotations: Annotations) -> float:
     """The share of boxes that overlap some annotation of their picture, whatever its concept (IoU >= 0.5). image: int32, all known."""
-    nothing = np.zeros(len(box), np.int32)
-    boxes = Predictions(image, nothing, np.zeros(len(box)), box, np.arange(len(box), dtype=np.int32))
-    near = of_images(annotations, image)
-    near = near.replace(concept=np.zeros(len(near), np.int32))
-    agreeing: set[int] = set()
-    for prediction, _, iou in overlapping_pairs(near, boxes, 1):
-        agreeing.update(prediction[iou >= 0.5].tolist())
-    return len(agreeing) / max(1, len(box))
+    zeros = np.zeros(len(box), np.int32)
+    predictions = Predictions(image_rows, zeros, np.zeros(len(box)), box, np.arange(len(box), dtype=np.int32))
+    image_annotations = select_image_annotations(annotations, image_rows)
+    image_annotations = image_annotations.replace(concept=np.zeros(len(image_annotations), np.int32))
+    agreeing_rows: set[int] = set()
+    for prediction_rows, _, iou in overlapping_pairs(image_annotations, predictions, 1):
+        agreeing_rows.update(prediction_rows[iou >= 0.5].tolist())
+    return len(agreeing_rows) / max(1, len(box))
 
 
-def shares_of(forms: Sequence[BoxForm], raw: Float64Array, image: Int32Array, images: Images, annotations: Annotations) -> dict[BoxForm, float]:
+def format_overlap_shares(box_formats: Sequence[BoxFormat], raw_boxes: Float64Array, image_rows: Int32Array, images: Images, annotations: Annotations) -> dict[BoxFormat, float]:
     """How much each form agrees with the annotations; boxes of negative size agree with nothing."""
-    width, height = images.width[image], images.height[image]
-    annotations = of_images(annotations, image)
-    found = {}
-    for form in forms:
-        box = in_pixels(form, raw, width, height)
-        fine = (box[:, 2:] > 0).all(axis=1)
-        found[form] = overlap_share(box[fine], image[fine], annotations) * float(fine.mean()) if fine.any() else 0.0
-    return found
+    width, height = images.width[image_rows], images.height[image_rows]
+    annotations = select_image_annotations(annotations, image_rows)
+    shares = {}
+    for box_format in box_formats:
+        box = convert_to_pixels(box_format, raw_boxes, width, height)
+        is_valid = (box[:, 2:] > 0).all(axis=1)
+        shares[box_format] = overlap_share(box[is_valid], image_rows[is_valid], annotations) * float(is_valid.mean()) if is_valid.any() else 0.0
+    return shares

@@ -18,38 +18,38 @@ from pellucid.evaluation.sorting import counting_sort, sort_runs_by_score
 from pellucid.formats.dataset import Note
 from pellucid.formats.errors import KindConflictError
 from pellucid.formats.registry import read_annotations, read_predictions
-from pellucid.ingest.annotations import found_folder
-from pellucid.ingest.predictions import Frozen, annotations_in_pixels, link
+from pellucid.ingest.annotations import find_image_folder
+from pellucid.ingest.predictions import FrozenVersion, scale_annotations, import_predictions
 from pellucid.storage.manifests import Concept
 
 
-def coco_figures(annotations: Any, predictions: Any, images: str | None = None) -> tuple[dict[str, float | None], list[Note]]:
+def evaluate_coco(annotations: Any, predictions: Any, images: str | None = None) -> tuple[dict[str, float | None], list[Note]]:
     """COCO's twelve figures of predictions held against annotations, and what is worth knowing about the files.
 
     annotations, predictions: paths, or columns in memory, as `View.add` and `Version.add_predictions` take them; all images of the
     annotations count as run on, whatever split they are of. images: the folder of the pictures, where sizes must be read from them.
     A figure is None where COCO says -1. Raises PellucidError.
     """
-    with ThreadPoolExecutor(2) as threads:
-        reading = threads.submit(read_annotations, annotations, None, "detection", images)
-        predicted = threads.submit(read_predictions, predictions, None, "detection", ())
-        found = reading.result()
-    if found.kind != "detection":
-        raise KindConflictError(found.path, "COCO's figures", "detection", f"a {found.kind} set")
-    folder = images or found_folder(found, annotations)
+    with ThreadPoolExecutor(2) as pool:
+        annotation_future = pool.submit(read_annotations, annotations, None, "detection", images)
+        prediction_future = pool.submit(read_predictions, predictions, None, "detection", ())
+        source = annotation_future.result()
+    if source.kind != "detection":
+        raise KindConflictError(source.path, "COCO's figures", "detection", f"a {source.kind} set")
+    folder = images or find_image_folder(source, annotations)
     folders = [] if folder is None else [folder]
-    listed = found.images.replace(root=np.full(len(found.images), len(folders) - 1, np.int32))
-    frozen_images, table = annotations_in_pixels(found, listed, folders)
-    concepts = [Concept(name, [identity] if identity else []) for name, identity in zip(found.concepts, found.concept_ids, strict=True)]
-    nowhere = np.zeros(len(frozen_images), np.int8)
-    linked = link(predicted.result(), Frozen("these", "detection", concepts, folders, frozen_images, nowhere, table), None, "split", 0)
-    ordered = candidates_of(frozen_images, table, linked.predictions, len(concepts))
-    return coco_metrics(ordered, len(concepts), len(frozen_images)).stats, [*found.notes, *linked.notes]
+    listed_images = source.images.replace(root=np.full(len(source.images), len(folders) - 1, np.int32))
+    sized_images, pixel_annotations = scale_annotations(source, listed_images, folders)
+    concepts = [Concept(concept_name, [concept_id] if concept_id else []) for concept_name, concept_id in zip(source.concepts, source.concept_ids, strict=True)]
+    no_coverage = np.zeros(len(sized_images), np.int8)
+    imported = import_predictions(prediction_future.result(), FrozenVersion("these", "detection", concepts, folders, sized_images, no_coverage, pixel_annotations), None, "split", 0)
+    coco_inputs = build_coco_inputs(sized_images, pixel_annotations, imported.predictions, len(concepts))
+    return coco_metrics(coco_inputs, len(concepts), len(sized_images)).stats, [*source.notes, *imported.notes]
 
 
-def candidates_of(images: Images, annotations: Annotations, predictions: Predictions, concepts: int) -> CocoInputs:
-    rank = image_id_ranks(images).astype(np.int32)
-    rows, start = counting_sort(predictions.concept, concepts)
-    sort_runs_by_score(rows, start, predictions.replace(image=rank[predictions.image]))
-    annotations, predictions, start = drop_unverified(images, annotations, predictions.take(rows), start)
-    return CocoInputs(predictions, annotations, start)
+def build_coco_inputs(images: Images, annotations: Annotations, predictions: Predictions, concept_count: int) -> CocoInputs:
+    image_rank = image_id_ranks(images).astype(np.int32)
+    prediction_order, concept_starts = counting_sort(predictions.concept, concept_count)
+    sort_runs_by_score(prediction_order, concept_starts, predictions.replace(image=image_rank[predictions.image]))
+    annotations, predictions, concept_starts = drop_unverified(images, annotations, predictions.take(prediction_order), concept_starts)
+    return CocoInputs(predictions, annotations, concept_starts)

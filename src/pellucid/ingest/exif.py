@@ -11,64 +11,64 @@ from pellucid.core.tables import Annotations, Float64Array, Images, Int32Array, 
 from pellucid.formats.dataset import Inference, Note, ParsedPredictions
 from pellucid.images.sizes import read_orientations
 from pellucid.ingest.box_formats import overlap_share
-from pellucid.ingest.checks import LOOKED_AT, locations
+from pellucid.ingest.checks import IMAGE_SAMPLE_SIZE, image_locations
 
-SIDEWAYS = (5, 6, 7, 8)
-TURNED = "turned_by_exif"
+TRANSPOSED_ORIENTATIONS = (5, 6, 7, 8)
+EXIF_ROTATION_NOTE = "turned_by_exif"
 """The kind of the note by which later imports know that there are such pictures."""
-ENOUGH, MUCH_MORE = 5, 3.0
+MIN_ROTATED_BOXES, MIN_ROTATION_RATIO = 5, 3.0
 
 
-def turned_back(box: Float64Array, orientation: Int32Array, width: Int32Array, height: Int32Array) -> Float64Array:
+def rotate_boxes(box: Float64Array, orientation: Int32Array, width: Int32Array, height: Int32Array) -> Float64Array:
     """Boxes of the stored picture as boxes of the displayed one. orientation: EXIF's 5 to 8; width, height: as stored, in pixels."""
     x, y, w, h = box.T
-    right, below = width - x - w, height - y - h
-    left = np.select([orientation == 5, orientation == 6, orientation == 7], [y, below, below], y)
-    top = np.select([orientation == 5, orientation == 6, orientation == 7], [x, x, right], right)
-    return np.stack([left, top, h, w], axis=1)
+    right_margin, bottom_margin = width - x - w, height - y - h
+    new_x = np.select([orientation == 5, orientation == 6, orientation == 7], [y, bottom_margin, bottom_margin], y)
+    new_y = np.select([orientation == 5, orientation == 6, orientation == 7], [x, x, right_margin], right_margin)
+    return np.stack([new_x, new_y, h, w], axis=1)
 
 
-def annotated_as_stored(
+def rotate_stored_annotations(
     images: Images, annotations: Annotations, folders: Sequence[str]
 ) -> tuple[Images, Annotations, list[Note], list[Inference]]:  # fmt: skip
     """Pictures that lie on their side and are declared as they are stored: their boxes, and their size, are turned as EXIF says."""
-    rows = np.flatnonzero((images.root >= 0) & (images.width > 0))
-    some = rows[np.linspace(0, len(rows) - 1, min(LOOKED_AT, len(rows))).astype(int)] if len(rows) else rows
-    if annotations.box is None or not any(found in SIDEWAYS for found, _ in facts_of(images, folders, some)):
+    image_rows = np.flatnonzero((images.root >= 0) & (images.width > 0))
+    sampled_rows = image_rows[np.linspace(0, len(image_rows) - 1, min(IMAGE_SAMPLE_SIZE, len(image_rows))).astype(int)] if len(image_rows) else image_rows
+    if annotations.box is None or not any(code in TRANSPOSED_ORIENTATIONS for code, _ in read_exif_facts(images, folders, sampled_rows)):
         return images, annotations, [], []
-    found = facts_of(images, folders, rows)
-    lying = [(row, orientation, size) for row, (orientation, size) in zip(rows.tolist(), found, strict=True) if orientation in SIDEWAYS]
-    stored = [(row, orientation) for row, orientation, (width, height) in lying
-              if width != height and (images.width[row], images.height[row]) == (height, width)]  # fmt: skip
-    notes = [Note(TURNED, f"{format_count(len(lying), 'picture')} turned by EXIF", len(lying), "info")]
-    text = f"{len(stored):,} of {format_count(len(lying), 'picture')} that EXIF turns are declared with the sides of the stored picture"
-    judgement = Inference("orientation of annotations", "as stored" if stored else "as displayed", text)
-    if not stored:
-        return images, annotations, notes, [judgement]
-    orientation = np.zeros(len(images), np.int32)
-    orientation[[row for row, _ in stored]] = [one for _, one in stored]
-    touched = np.flatnonzero(orientation[annotations.image] > 0)
-    owner = annotations.image[touched]
+    exif_facts = read_exif_facts(images, folders, image_rows)
+    rotated_images = [(image_row, code, size) for image_row, (code, size) in zip(image_rows.tolist(), exif_facts, strict=True) if code in TRANSPOSED_ORIENTATIONS]
+    stored_images = [(image_row, code) for image_row, code, (width, height) in rotated_images
+              if width != height and (images.width[image_row], images.height[image_row]) == (height, width)]  # fmt: skip
+    notes = [Note(EXIF_ROTATION_NOTE, f"{format_count(len(rotated_images), 'picture')} turned by EXIF", len(rotated_images), "info")]
+    message = f"{len(stored_images):,} of {format_count(len(rotated_images), 'picture')} that EXIF turns are declared with the sides of the stored picture"
+    inference = Inference("orientation of annotations", "as stored" if stored_images else "as displayed", message)
+    if not stored_images:
+        return images, annotations, notes, [inference]
+    orientation_by_image = np.zeros(len(images), np.int32)
+    orientation_by_image[[image_row for image_row, _ in stored_images]] = [code for _, code in stored_images]
+    affected_rows = np.flatnonzero(orientation_by_image[annotations.image] > 0)
+    owner_images = annotations.image[affected_rows]
     box = annotations.box.copy()
-    box[touched] = turned_back(box[touched], orientation[owner], images.width[owner], images.height[owner])
-    width = np.where(orientation > 0, images.height, images.width).astype(np.int32)
-    height = np.where(orientation > 0, images.width, images.height).astype(np.int32)
-    names = summarize_names([images.path[row] for row, _ in stored])
-    notes.append(Note("annotated_as_stored", f"{text}: their boxes are turned with them ({names})", len(stored), "info"))
+    box[affected_rows] = rotate_boxes(box[affected_rows], orientation_by_image[owner_images], images.width[owner_images], images.height[owner_images])
+    width = np.where(orientation_by_image > 0, images.height, images.width).astype(np.int32)
+    height = np.where(orientation_by_image > 0, images.width, images.height).astype(np.int32)
+    example_paths = summarize_names([images.path[image_row] for image_row, _ in stored_images])
+    notes.append(Note("annotated_as_stored", f"{message}: their boxes are turned with them ({example_paths})", len(stored_images), "info"))
     outline = annotations.outline
     if outline is not None:  # an outline is drawn beside the box, and would lie elsewhere
         outline = outline.copy()
-        outline[touched] = ""
-    return images.replace(width=width, height=height), annotations.replace(box=box, outline=outline), notes, [judgement]
+        outline[affected_rows] = ""
+    return images.replace(width=width, height=height), annotations.replace(box=box, outline=outline), notes, [inference]
 
 
-def facts_of(images: Images, folders: Sequence[str], rows: Int64Array) -> list[tuple[int, tuple[int, int]]]:
+def read_exif_facts(images: Images, folders: Sequence[str], image_rows: Int64Array) -> list[tuple[int, tuple[int, int]]]:
     """Each picture's EXIF orientation (1 where there is none) and displayed size."""
-    return read_orientations(locations(images, list(folders), rows))
+    return read_orientations(image_locations(images, list(folders), image_rows))
 
 
-def predicted_as_stored(
-    source: ParsedPredictions, place: Int32Array, images: Images, folders: Sequence[str], annotations: Annotations
+def rotate_stored_predictions(
+    source: ParsedPredictions, image_index: Int32Array, images: Images, folders: Sequence[str], annotations: Annotations
 ) -> tuple[ParsedPredictions, list[Inference]]:
     """Predictions of pictures that EXIF turns: turned too, where far more of them then overlap an annotation.
 
@@ -76,29 +76,29 @@ def predicted_as_stored(
     """
     if source.box is None or source.unit != "pixels":
         return source, []
-    rows = np.unique(place[place >= 0]).astype(np.int64)
-    rows = rows[images.root[rows] >= 0]
-    orientation = np.zeros(len(images) + 1, np.int32)
-    size = np.zeros((len(images) + 1, 2), np.int32)
-    for row, (found, (width, height)) in zip(rows.tolist(), facts_of(images, folders, rows), strict=True):
-        if found in SIDEWAYS:
-            orientation[row], size[row] = found, (height, width)
-    owner = place[source.image]
-    touched = np.flatnonzero(orientation[owner] > 0)
-    confident = touched[np.argsort(-source.score[touched], kind="stable")][: 20 * ENOUGH]
-    if len(confident) < ENOUGH:
+    image_rows = np.unique(image_index[image_index >= 0]).astype(np.int64)
+    image_rows = image_rows[images.root[image_rows] >= 0]
+    orientation_by_image = np.zeros(len(images) + 1, np.int32)
+    stored_sizes = np.zeros((len(images) + 1, 2), np.int32)
+    for image_row, (code, (width, height)) in zip(image_rows.tolist(), read_exif_facts(images, folders, image_rows), strict=True):
+        if code in TRANSPOSED_ORIENTATIONS:
+            orientation_by_image[image_row], stored_sizes[image_row] = code, (height, width)
+    owner_images = image_index[source.image]
+    affected_rows = np.flatnonzero(orientation_by_image[owner_images] > 0)
+    confident_rows = affected_rows[np.argsort(-source.score[affected_rows], kind="stable")][: 20 * MIN_ROTATED_BOXES]
+    if len(confident_rows) < MIN_ROTATED_BOXES:
         return source, []
 
-    def turned(chosen: Int64Array) -> Float64Array:
+    def rotate_rows(prediction_rows: Int64Array) -> Float64Array:
         assert source.box is not None
-        image = owner[chosen]
-        return turned_back(source.box[chosen], orientation[image], size[image, 0], size[image, 1])
+        row_images = owner_images[prediction_rows]
+        return rotate_boxes(source.box[prediction_rows], orientation_by_image[row_images], stored_sizes[row_images, 0], stored_sizes[row_images, 1])
 
-    plain = overlap_share(source.box[confident], owner[confident], annotations)
-    stored = overlap_share(turned(confident), owner[confident], annotations)
-    text = f"on pictures that EXIF turns {stored:.0%} of confident boxes overlap an annotation as stored, {plain:.0%} as displayed"
-    if stored < 0.1 or stored < MUCH_MORE * plain:
-        return source, [Inference("orientation of predictions", "as displayed", text)]
+    displayed_share = overlap_share(source.box[confident_rows], owner_images[confident_rows], annotations)
+    stored_share = overlap_share(rotate_rows(confident_rows), owner_images[confident_rows], annotations)
+    evidence = f"on pictures that EXIF turns {stored_share:.0%} of confident boxes overlap an annotation as stored, {displayed_share:.0%} as displayed"
+    if stored_share < 0.1 or stored_share < MIN_ROTATION_RATIO * displayed_share:
+        return source, [Inference("orientation of predictions", "as displayed", evidence)]
     box = source.box.copy()
-    box[touched] = turned(touched)
-    return ParsedPredictions(**{**vars(source), "box": box}), [Inference("orientation of predictions", "as stored", text)]
+    box[affected_rows] = rotate_rows(affected_rows)
+    return ParsedPredictions(**{**vars(source), "box": box}), [Inference("orientation of predictions", "as stored", evidence)]

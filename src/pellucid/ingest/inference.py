@@ -23,37 +23,37 @@ from pellucid.core.tables import (
 from pellucid.evaluation.greedy_numpy import overlapping_pairs
 from pellucid.formats.dataset import Inference, Note, ParsedPredictions
 from pellucid.ingest.box_formats import (
-    BoxForm,
-    form_named,
-    in_pixels,
-    of_images,
-    possible_forms,
-    shares_of,
+    BoxFormat,
+    parse_box_format,
+    convert_to_pixels,
+    select_image_annotations,
+    possible_box_formats,
+    format_overlap_shares,
 )
 from pellucid.ingest.errors import AmbiguousInterpretationError
 from pellucid.ingest.references import (
-    Reading,
-    concept_readings,
-    image_readings,
-    is_plain,
-    most_explaining,
-    plain_concepts,
+    Interpretation,
+    concept_interpretations,
+    image_interpretations,
+    is_sufficient,
+    best_interpretation,
+    default_concept_interpretation,
 )
 from pellucid.storage.manifests import Concept
 
-WITNESSES = 5_000
+BOX_SAMPLE_SIZE = 5_000
 """How many of the most confident boxes are asked which reading is right."""
-MORE, MUCH_MORE = 1.1, 3.0
+BETTER_RATIO, MUCH_BETTER_RATIO = 1.1, 3.0
 """How many times as many boxes must agree with another reading: one that explains every key where the plain one does
 not needs less (of COCO's 80 concepts numbered from 1, eleven keep their ids), one that explains as much needs more."""
-FEW = 1.5
+MIN_EXTRA_BOXES = 1.5
 """How many more boxes must agree with a reading that alone explains every id."""
-ENOUGH = 20
+MIN_BOXES = 20
 """How many are needed to overrule the plain reading where that explains as much."""
 
 
 @dataclass(frozen=True)
-class Forced:
+class Overrides:
     """Readings that the user settled: boxes: the name of a box form · image_ids, concept_ids: the name of a reading · scores: `percent`
     or `logits`."""
 
@@ -64,241 +64,241 @@ class Forced:
 
 
 @dataclass(frozen=True, eq=False)
-class References:
+class ResolvedReferences:
     """How a file is read: its images and concepts, and the file itself, with its boxes as they are meant."""
 
     source: ParsedPredictions
-    image: Reading
-    concept: Reading
+    image_refs: Interpretation
+    concept_refs: Interpretation
     notes: list[Note]
-    judgements: list[Inference]
+    inferences: list[Inference]
 
 
-def read_references(
-    source: ParsedPredictions, images: Images, candidates: BoolArray, concepts: Sequence[Concept], annotations: Annotations, forced: Forced
-) -> References:
+def resolve_references(
+    source: ParsedPredictions, images: Images, is_candidate: BoolArray, concepts: Sequence[Concept], annotations: Annotations, overrides: Overrides
+) -> ResolvedReferences:
     """Choose how images and concepts are named and boxes are meant; where boxes clearly contradict the plain reading, they win.
 
     Raises AmbiguousInterpretationError where two readings are close, naming both and the option that picks one.
     """
-    image_ways = image_readings(source, images, candidates)
-    own = next(image_ways)
-    ways = [own] if is_plain(own) and not forced.image_ids else [own, *image_ways]
-    image = own if is_plain(own) else most_explaining(ways)
-    if forced.image_ids:
-        image = picked(source.path, "--image-ids", forced.image_ids, ways)
-    notes = [] if image is own else [Note("reading", f"images known by their {image.name}", 1, "info")]
-    judgements = [Inference("image ids", image.name, explains(image), [], bool(forced.image_ids))]
-    source, judged = read_boxes(source, image, images, annotations, forced)
-    judgements += judged
-    notes += [Note("reading", one.evidence, 1, "info") for one in judged if one.alternatives or one.forced]
-    concept_ways = concept_readings(source, concepts)
-    concept = most_explaining(concept_ways) if source.concept_interpretation == "column" else plain_concepts(concept_ways)
-    if forced.concept_ids:
-        concept = picked(source.path, "--category-ids", forced.concept_ids, concept_ways)
+    image_candidates = image_interpretations(source, images, is_candidate)
+    default = next(image_candidates)
+    tried_interpretations = [default] if is_sufficient(default) and not overrides.image_ids else [default, *image_candidates]
+    image_refs = default if is_sufficient(default) else best_interpretation(tried_interpretations)
+    if overrides.image_ids:
+        image_refs = select_interpretation(source.path, "--image-ids", overrides.image_ids, tried_interpretations)
+    notes = [] if image_refs is default else [Note("reading", f"images known by their {image_refs.name}", 1, "info")]
+    inferences = [Inference("image ids", image_refs.name, explanation_text(image_refs), [], bool(overrides.image_ids))]
+    source, box_inferences = infer_box_format(source, image_refs, images, annotations, overrides)
+    inferences += box_inferences
+    notes += [Note("reading", inference.evidence, 1, "info") for inference in box_inferences if inference.alternatives or inference.forced]
+    concept_candidates = concept_interpretations(source, concepts)
+    concept_refs = best_interpretation(concept_candidates) if source.concept_interpretation == "column" else default_concept_interpretation(concept_candidates)
+    if overrides.concept_ids:
+        concept_refs = select_interpretation(source.path, "--category-ids", overrides.concept_ids, concept_candidates)
     if source.box is None or (source.unit != "pixels" and not images.width.any()):
-        return References(source, image, concept, notes, [*judgements, Inference("category ids", concept.name, explains(concept))])
-    rows = most_confident(source.score)
-    share = agreement(source, rows, image, concept, annotations, len(concepts), images)
-    if not forced.image_ids and share * MUCH_MORE <= 1:  # else no other could be much better
-        for other in rivals(image, [*ways, *image_ways]):
-            other_share = agreement(source, rows, other, concept, annotations, len(concepts), images)
-            if len(rows) >= ENOUGH and clearly(other_share, share, MUCH_MORE):
-                notes = [contradiction("image ids", other, image, other_share, share)]
-                judgements[0] = Inference("image ids", other.name, notes[0].message, [f"{image.name}: {share:.0%} agree"])
-                image, share = other, other_share
-    taken = Inference("category ids", concept.name, f"{share:.0%} of confident boxes agree", [], bool(forced.concept_ids))
-    for other in rivals(concept, concept_ways) if not forced.concept_ids else ():
-        other_share = agreement(source, rows, image, other, annotations, len(concepts), images)
-        complete = concept.explained < other.explained == len(other.place)
-        witnesses = (other_share - share) * len(rows)
-        if clearly(other_share, share, MORE if complete else MUCH_MORE) and (not complete or witnesses >= FEW):
-            if not complete and len(rows) < ENOUGH:
-                notes.append(contradiction("category ids", concept, other, share, other_share))
+        return ResolvedReferences(source, image_refs, concept_refs, notes, [*inferences, Inference("category ids", concept_refs.name, explanation_text(concept_refs))])
+    confident_rows = most_confident_rows(source.score)
+    share = agreement_share(source, confident_rows, image_refs, concept_refs, annotations, len(concepts), images)
+    if not overrides.image_ids and share * MUCH_BETTER_RATIO <= 1:  # else no other could be much better
+        for rival in rival_interpretations(image_refs, [*tried_interpretations, *image_candidates]):
+            rival_share = agreement_share(source, confident_rows, rival, concept_refs, annotations, len(concepts), images)
+            if len(confident_rows) >= MIN_BOXES and is_clearly_better(rival_share, share, MUCH_BETTER_RATIO):
+                notes = [contradiction_note("image ids", rival, image_refs, rival_share, share)]
+                inferences[0] = Inference("image ids", rival.name, notes[0].message, [f"{image_refs.name}: {share:.0%} agree"])
+                image_refs, share = rival, rival_share
+    concept_inference = Inference("category ids", concept_refs.name, f"{share:.0%} of confident boxes agree", [], bool(overrides.concept_ids))
+    for rival in rival_interpretations(concept_refs, concept_candidates) if not overrides.concept_ids else ():
+        rival_share = agreement_share(source, confident_rows, image_refs, rival, annotations, len(concepts), images)
+        is_complete = concept_refs.explained_count < rival.explained_count == len(rival.positions)
+        extra_boxes = (rival_share - share) * len(confident_rows)
+        if is_clearly_better(rival_share, share, BETTER_RATIO if is_complete else MUCH_BETTER_RATIO) and (not is_complete or extra_boxes >= MIN_EXTRA_BOXES):
+            if not is_complete and len(confident_rows) < MIN_BOXES:
+                notes.append(contradiction_note("category ids", concept_refs, rival, share, rival_share))
                 continue
-            notes.append(contradiction("category ids", other, concept, other_share, share))
-            taken = Inference("category ids", other.name, notes[-1].message, [f"{concept.name}: {share:.0%} agree"])
-            concept, share = other, other_share
-    overlapping = agreement(source, rows, image, anything(concept), annotations.replace(concept=annotations.concept * 0), 1, images)
-    if overlapping >= 0.1 and share * MUCH_MORE < overlapping:
-        text = (
-            f"{overlapping:.0%} of confident boxes overlap an annotation, but only {share:.0%} one of the same concept: "
-            f"are the concepts numbered as here ({taken.answer})?"
+            notes.append(contradiction_note("category ids", rival, concept_refs, rival_share, share))
+            concept_inference = Inference("category ids", rival.name, notes[-1].message, [f"{concept_refs.name}: {share:.0%} agree"])
+            concept_refs, share = rival, rival_share
+    any_concept_share = agreement_share(source, confident_rows, image_refs, merge_concepts_to_one(concept_refs), annotations.replace(concept=annotations.concept * 0), 1, images)
+    if any_concept_share >= 0.1 and share * MUCH_BETTER_RATIO < any_concept_share:
+        message = (
+            f"{any_concept_share:.0%} of confident boxes overlap an annotation, but only {share:.0%} one of the same concept: "
+            f"are the concepts numbered as here ({concept_inference.answer})?"
         )
-        notes.append(Note("concepts_disagree", text, 1))
-    return References(source, image, concept, notes, [*judgements, taken])
+        notes.append(Note("concepts_disagree", message, 1))
+    return ResolvedReferences(source, image_refs, concept_refs, notes, [*inferences, concept_inference])
 
 
-def anything(concept: Reading) -> Reading:
+def merge_concepts_to_one(concept_refs: Interpretation) -> Interpretation:
     """Every concept that was found taken for one and the same."""
-    return Reading("any", np.where(concept.place >= 0, 0, concept.place).astype(np.int32))
+    return Interpretation("any", np.where(concept_refs.positions >= 0, 0, concept_refs.positions).astype(np.int32))
 
 
-def explains(reading: Reading) -> str:
-    return f"explains {reading.explained:,} of {len(reading.place):,}"
+def explanation_text(interpretation: Interpretation) -> str:
+    return f"explains {interpretation.explained_count:,} of {len(interpretation.positions):,}"
 
 
-def picked(path: str, option: str, name: str, ways: Sequence[Reading]) -> Reading:
+def select_interpretation(path: str, option: str, interpretation_name: str, interpretations: Sequence[Interpretation]) -> Interpretation:
     """The reading that the user named."""
-    found = next((way for way in ways if way.name.replace(" ", "-") == name.replace(" ", "-")), None)
-    if found is None:
-        raise InvalidChoiceError(option, name, [way.name.replace(" ", "-") for way in ways])
-    return found
+    selected = next((interpretation for interpretation in interpretations if interpretation.name.replace(" ", "-") == interpretation_name.replace(" ", "-")), None)
+    if selected is None:
+        raise InvalidChoiceError(option, interpretation_name, [interpretation.name.replace(" ", "-") for interpretation in interpretations])
+    return selected
 
 
-def read_boxes(
-    source: ParsedPredictions, image: Reading, images: Images, annotations: Annotations, forced: Forced
+def infer_box_format(
+    source: ParsedPredictions, image_refs: Interpretation, images: Images, annotations: Annotations, overrides: Overrides
 ) -> tuple[ParsedPredictions, list[Inference]]:
     """The source with its boxes as they are meant: as the format has them, unless much more of them agree when read otherwise."""
     if source.box is None:
         return source, []
-    if forced.boxes:
-        chosen, form = boxes_named(source, forced.boxes)
-        judgement = Inference("boxes", forced.boxes, f"boxes read as {forced.boxes}, as asked", [], True)
-        return replace(meant_as(form, chosen, image, images), alternative=None), [judgement]
-    own = own_form(source)
-    versions = [source] + ([source.alternative] if source.alternative else [])
+    if overrides.boxes:
+        variant, box_format = parse_boxes_option(source, overrides.boxes)
+        inference = Inference("boxes", overrides.boxes, f"boxes read as {overrides.boxes}, as asked", [], True)
+        return replace(convert_boxes(box_format, variant, image_refs, images), alternative=None), [inference]
+    default_format = default_box_format(source)
+    variants = [source] + ([source.alternative] if source.alternative else [])
     shares = {
-        (place, form): share for place, one in enumerate(versions) for form, share in forms_of(one, image, images, annotations).items()
+        (variant_index, box_format): share for variant_index, variant in enumerate(variants) for box_format, share in box_format_shares(variant, image_refs, images, annotations).items()
     }
-    plain = shares.get((0, own), 0.0)
+    default_share = shares.get((0, default_format), 0.0)
     ranked = sorted(shares.items(), key=lambda item: -item[1])
     if not ranked:
         return source, []
-    (place, form), best = ranked[0]
-    as_written = Inference("boxes", own.name, f"{plain:.0%} of confident boxes overlap an annotation")
-    if not (best >= needed(form) and (best >= plain * MUCH_MORE or best - plain >= MUCH)):
-        if plain < 0.05:
-            text = f"only {plain:.0%} of confident boxes overlap an annotation, and hardly more however they are read"
-            source.notes.append(Note("boxes_disagree", text, 1))
-        return source, [as_written]
-    if len(source.score) < ENOUGH:
-        text = (
-            f"too few boxes to tell how they are meant: {plain:.0%} overlap an annotation as {own.name}, {best:.0%} as {form.name} "
-            f"(--boxes {form.name})"
+    (variant_index, box_format), best_share = ranked[0]
+    default_inference = Inference("boxes", default_format.name, f"{default_share:.0%} of confident boxes overlap an annotation")
+    if not (best_share >= min_overlap_share(box_format) and (best_share >= default_share * MUCH_BETTER_RATIO or best_share - default_share >= MIN_SHARE_GAIN)):
+        if default_share < 0.05:
+            message = f"only {default_share:.0%} of confident boxes overlap an annotation, and hardly more however they are read"
+            source.notes.append(Note("boxes_disagree", message, 1))
+        return source, [default_inference]
+    if len(source.score) < MIN_BOXES:
+        message = (
+            f"too few boxes to tell how they are meant: {default_share:.0%} overlap an annotation as {default_format.name}, {best_share:.0%} as {box_format.name} "
+            f"(--boxes {box_format.name})"
         )
-        source.notes.append(Note("boxes_unsure", text, 1))
-        return source, [as_written]
-    others = [(name(where, other), share) for (where, other), share in ranked[1:4]]
-    if len(ranked) > 1 and ranked[1][1] >= CLOSE * best:
-        raise AmbiguousInterpretationError(source.path, "boxes", [(name(place, form), best), *others[:1]], "--boxes")
-    text = f"boxes read as {name(place, form)}: {best:.0%} of confident boxes overlap an annotation, {plain:.0%} as {own.name}"
-    return replace(meant_as(form, versions[place], image, images), alternative=None), [
-        Inference("boxes", name(place, form), text, [f"{word}: {share:.0%} agree" for word, share in others])
+        source.notes.append(Note("boxes_unsure", message, 1))
+        return source, [default_inference]
+    alternatives = [(variant_name(variant_index, rival_format), share) for (variant_index, rival_format), share in ranked[1:4]]
+    if len(ranked) > 1 and ranked[1][1] >= TIE_RATIO * best_share:
+        raise AmbiguousInterpretationError(source.path, "boxes", [(variant_name(variant_index, box_format), best_share), *alternatives[:1]], "--boxes")
+    message = f"boxes read as {variant_name(variant_index, box_format)}: {best_share:.0%} of confident boxes overlap an annotation, {default_share:.0%} as {default_format.name}"
+    return replace(convert_boxes(box_format, variants[variant_index], image_refs, images), alternative=None), [
+        Inference("boxes", variant_name(variant_index, box_format), message, [f"{format_name}: {share:.0%} agree" for format_name, share in alternatives])
     ]
 
 
-MUCH = 0.3
+MIN_SHARE_GAIN = 0.3
 """A share by which another form may be better, where it is not three times as good: large boxes overlap however they are read."""
 
 
-def needed(form: BoxForm) -> float:
+def min_overlap_share(box_format: BoxFormat) -> float:
     """The share that must agree: a square that nobody spoke of needs more than the usual forms."""
-    return 0.1 if form.unit in ("pixels", "fractions", "percent") else 0.3
+    return 0.1 if box_format.unit in ("pixels", "fractions", "percent") else 0.3
 
 
-FORM_WITNESSES = 1_000
+FORMAT_SAMPLE_SIZE = 1_000
 """How many of the most confident boxes are asked in which form they are: there are many forms."""
-SOME_FORMS = ("xywh-pixels", "xyxy-pixels", "cxcywh-fractions", "xywh-percent", "xyxy-640-letterboxed")
-CLOSE = 0.9
+EXAMPLE_FORMATS = ("xywh-pixels", "xyxy-pixels", "cxcywh-fractions", "xywh-percent", "xyxy-640-letterboxed")
+TIE_RATIO = 0.9
 """Two readings that differ by less are too close to choose between."""
 
 
-SECOND = "-confidence-second"
+CONFIDENCE_SECOND = "-confidence-second"
 """Ends the name of a form in which the file's columns stand in their other order."""
 
 
-def name(place: int, form: BoxForm) -> str:
-    return form.name if place == 0 else form.name + SECOND
+def variant_name(variant_index: int, box_format: BoxFormat) -> str:
+    return box_format.name if variant_index == 0 else box_format.name + CONFIDENCE_SECOND
 
 
-def boxes_named(source: ParsedPredictions, words: str) -> tuple[ParsedPredictions, BoxForm]:
+def parse_boxes_option(source: ParsedPredictions, option_value: str) -> tuple[ParsedPredictions, BoxFormat]:
     """The form that the user named, and the file with its columns in the order that goes with it."""
-    form = form_named(words.removesuffix(SECOND))
-    chosen = source.alternative if words.endswith(SECOND) else source
-    if form is None or chosen is None:
-        raise InvalidChoiceError("--boxes", words, [*SOME_FORMS, *([f"xywh-pixels{SECOND}"] if source.alternative else [])])
-    return chosen, form
+    box_format = parse_box_format(option_value.removesuffix(CONFIDENCE_SECOND))
+    variant = source.alternative if option_value.endswith(CONFIDENCE_SECOND) else source
+    if box_format is None or variant is None:
+        raise InvalidChoiceError("--boxes", option_value, [*EXAMPLE_FORMATS, *([f"xywh-pixels{CONFIDENCE_SECOND}"] if source.alternative else [])])
+    return variant, box_format
 
 
-def own_form(source: ParsedPredictions) -> BoxForm:
+def default_box_format(source: ParsedPredictions) -> BoxFormat:
     """As the format has its boxes."""
-    return BoxForm(source.box_shape, source.unit)
+    return BoxFormat(source.box_shape, source.unit)
 
 
-def forms_of(source: ParsedPredictions, image: Reading, images: Images, annotations: Annotations) -> dict[BoxForm, float]:
+def box_format_shares(source: ParsedPredictions, image_refs: Interpretation, images: Images, annotations: Annotations) -> dict[BoxFormat, float]:
     """How much of the most confident boxes agrees in each form; the source's own comes first."""
-    rows = most_confident(source.score)[:FORM_WITNESSES]
-    rows = rows[image.place[source.image[rows]] >= 0]
-    if not len(rows) or source.box is None or not len(annotations):
+    sample_rows = most_confident_rows(source.score)[:FORMAT_SAMPLE_SIZE]
+    sample_rows = sample_rows[image_refs.positions[source.image[sample_rows]] >= 0]
+    if not len(sample_rows) or source.box is None or not len(annotations):
         return {}
-    place = image.place[source.image[rows]]
-    sizes_known = bool((images.width[place] > 0).all())
-    own, raw = own_form(source), as_written(source, source.box[rows])
-    forms = [own] if sizes_known or not own.needs_sizes else []
-    forms += [form for form in possible_forms(raw, sizes_known) if form != own]
-    return shares_of(forms, raw, place, images, annotations)
+    image_rows = image_refs.positions[source.image[sample_rows]]
+    has_sizes = bool((images.width[image_rows] > 0).all())
+    default_format, raw_boxes = default_box_format(source), boxes_as_written(source, source.box[sample_rows])
+    box_formats = [default_format] if has_sizes or not default_format.needs_sizes else []
+    box_formats += [box_format for box_format in possible_box_formats(raw_boxes, has_sizes) if box_format != default_format]
+    return format_overlap_shares(box_formats, raw_boxes, image_rows, images, annotations)
 
 
-def as_written(source: ParsedPredictions, box: Float64Array) -> Float64Array:
+def boxes_as_written(source: ParsedPredictions, box: Float64Array) -> Float64Array:
     """The four numbers as they stand in the file. box: [left, top, width, height]."""
     if source.box_shape == "xywh":
         return box
     return np.stack([box[:, 0] + box[:, 2] / 2, box[:, 1] + box[:, 3] / 2, box[:, 2], box[:, 3]], axis=1)
 
 
-def meant_as(form: BoxForm, source: ParsedPredictions, image: Reading, images: Images) -> ParsedPredictions:
+def convert_boxes(box_format: BoxFormat, source: ParsedPredictions, image_refs: Interpretation, images: Images) -> ParsedPredictions:
     """The same with its boxes in pixels, read in that form; of pictures that are unknown nothing is changed."""
-    if form == own_form(source):
+    if box_format == default_box_format(source):
         return source
     assert source.box is not None
-    place = image.place[source.image]
-    box = in_pixels(form, as_written(source, source.box), images.width[place], images.height[place])
-    box[place < 0] = source.box[place < 0]
+    image_rows = image_refs.positions[source.image]
+    box = convert_to_pixels(box_format, boxes_as_written(source, source.box), images.width[image_rows], images.height[image_rows])
+    box[image_rows < 0] = source.box[image_rows < 0]
     box[:, 2:] = np.maximum(box[:, 2:], 0)
     return replace(source, box=box, unit="pixels", box_shape="xywh")
 
 
-def most_confident(score: Float64Array) -> Int64Array:
+def most_confident_rows(score: Float64Array) -> Int64Array:
     """Rows of the highest scores, best first; of equal ones, those listed first."""
-    if len(score) > WITNESSES:
-        least = np.partition(score, len(score) - WITNESSES)[len(score) - WITNESSES]
-        rows = np.flatnonzero(score >= least)
+    if len(score) > BOX_SAMPLE_SIZE:
+        min_score = np.partition(score, len(score) - BOX_SAMPLE_SIZE)[len(score) - BOX_SAMPLE_SIZE]
+        top_rows = np.flatnonzero(score >= min_score)
     else:
-        rows = np.arange(len(score))
-    return rows[np.argsort(-score[rows], kind="stable")][:WITNESSES]
+        top_rows = np.arange(len(score))
+    return top_rows[np.argsort(-score[top_rows], kind="stable")][:BOX_SAMPLE_SIZE]
 
 
-def rivals(chosen: Reading, ways: Sequence[Reading]) -> list[Reading]:
+def rival_interpretations(current: Interpretation, interpretations: Sequence[Interpretation]) -> list[Interpretation]:
     """Other readings that explain at least half as much, differently."""
     return [
-        other for other in ways
-        if other.explained and other.explained * 2 >= chosen.explained and (other.place != chosen.place).any()
+        rival for rival in interpretations
+        if rival.explained_count and rival.explained_count * 2 >= current.explained_count and (rival.positions != current.positions).any()
     ]  # fmt: skip
 
 
-def clearly(share: float, otherwise: float, times: float) -> bool:
-    return share >= 0.1 and share >= times * otherwise
+def is_clearly_better(share: float, other_share: float, min_ratio: float) -> bool:
+    return share >= 0.1 and share >= min_ratio * other_share
 
 
-def contradiction(what: str, taken: Reading, left: Reading, share: float, otherwise: float) -> Note:
-    text = f"{what} read as {taken.name}: {share:.0%} of confident boxes agree with an annotation, {otherwise:.0%} when read as {left.name}"
-    return Note("reading", text, 1, "info" if share >= otherwise else "warning")
+def contradiction_note(subject: str, preferred: Interpretation, rejected: Interpretation, share: float, rejected_share: float) -> Note:
+    message = f"{subject} read as {preferred.name}: {share:.0%} of confident boxes agree with an annotation, {rejected_share:.0%} when read as {rejected.name}"
+    return Note("reading", message, 1, "info" if share >= rejected_share else "warning")
 
 
-def agreement(
-    source: ParsedPredictions, rows: Int64Array, image: Reading, concept: Reading, annotations: Annotations, concepts: int, images: Images
+def agreement_share(
+    source: ParsedPredictions, confident_rows: Int64Array, image_refs: Interpretation, concept_refs: Interpretation, annotations: Annotations, concept_count: int, images: Images
 ) -> float:  # fmt: skip
     """The share of these rows, by descending score, whose box overlaps an annotation (IoU >= 0.5)."""
-    places, names = image.place[source.image[rows]], concept.place[source.concept[rows]]
-    kept = (places >= 0) & (names >= 0)
+    image_rows, concept_indexes = image_refs.positions[source.image[confident_rows]], concept_refs.positions[source.concept[confident_rows]]
+    is_resolved = (image_rows >= 0) & (concept_indexes >= 0)
     assert source.box is not None
-    box = source.box[rows][kept]
+    box = source.box[confident_rows][is_resolved]
     if source.unit == "fractions":
-        box = in_pixels(BoxForm("xywh", "fractions"), box, images.width[places[kept]], images.height[places[kept]])
-    boxes = Predictions(places[kept], names[kept], source.score[rows][kept], box, rows[kept].astype(np.int32))
-    near = of_images(annotations, boxes.image)
-    agreeing: set[int] = set()
-    for prediction, _, iou in overlapping_pairs(near, boxes, concepts):
-        agreeing.update(prediction[iou >= 0.5].tolist())
-    return len(agreeing) / max(1, len(rows))
+        box = convert_to_pixels(BoxFormat("xywh", "fractions"), box, images.width[image_rows[is_resolved]], images.height[image_rows[is_resolved]])
+    confident_predictions = Predictions(image_rows[is_resolved], concept_indexes[is_resolved], source.score[confident_rows][is_resolved], box, confident_rows[is_resolved].astype(np.int32))
+    image_annotations = select_image_annotations(annotations, confident_predictions.image)
+    agreeing_rows: set[int] = set()
+    for prediction_rows, _, iou in overlapping_pairs(image_annotations, confident_predictions, concept_count):
+        agreeing_rows.update(prediction_rows[iou >= 0.5].tolist())
+    return len(agreeing_rows) / max(1, len(confident_rows))

@@ -38,16 +38,16 @@ from pellucid.ingest.errors import (
     ImageSizeRequiredError,
     TooManyPredictionsError,
 )
-from pellucid.ingest.exif import predicted_as_stored
-from pellucid.ingest.inference import Forced, read_references
-from pellucid.ingest.references import refuse_ambiguous, unexplained
+from pellucid.ingest.exif import rotate_stored_predictions
+from pellucid.ingest.inference import Overrides, resolve_references
+from pellucid.ingest.references import reject_ambiguous, unmatched_notes
 from pellucid.storage.manifests import Concept
 
-Covered = Literal["split", "listed"]
+CoverageMode = Literal["split", "listed"]
 
 
 @dataclass(frozen=True, eq=False)
-class Frozen:
+class FrozenVersion:
     """What a version froze, as far as an import needs it. turned: whether EXIF turns some of its pictures."""
 
     name: str
@@ -57,11 +57,11 @@ class Frozen:
     images: Images
     coverage: Int8Array
     annotations: Annotations
-    turned: bool = False
+    has_rotated_images: bool = False
 
 
 @dataclass(frozen=True, eq=False)
-class Linked:
+class ImportedPredictions:
     """Predictions held against a version: its rows, the new coverage, the concepts (a classifier may know more)."""
 
     predictions: Predictions
@@ -69,209 +69,209 @@ class Linked:
     coverage: Int8Array
     concepts: list[Concept]
     notes: list[Note]
-    judgements: list[Inference]
+    inferences: list[Inference]
 
 
-NOTHING_FORCED = Forced()
+NO_OVERRIDES = Overrides()
 
 
-def link(
-    source: ParsedPredictions, frozen: Frozen, split: int | None, covered: Covered, first_order: int, forced: Forced = NOTHING_FORCED
-) -> Linked:  # fmt: skip
+def import_predictions(
+    source: ParsedPredictions, version: FrozenVersion, split_index: int | None, coverage_mode: CoverageMode, first_order: int, overrides: Overrides = NO_OVERRIDES
+) -> ImportedPredictions:  # fmt: skip
     """Hold a file's predictions against a frozen version. forced: readings that the user settled."""
-    images, concepts = frozen.images, list(frozen.concepts)
-    candidates = np.ones(len(images), bool) if split is None else images.split == split
-    witnesses = frozen.annotations.take(frozen.annotations.positive)
-    references = read_references(source, images, candidates, concepts, witnesses, forced)
-    source, image, concept, notes = references.source, references.image, references.concept, references.notes
-    source, judged = read_scores(source, forced.scores)
-    if frozen.turned:
-        source, orientation = predicted_as_stored(source, image.place, images, frozen.folders, witnesses)
-        references.judgements.extend(orientation)
-    refuse_ambiguous(source, image, concept, images, candidates, concepts)
-    place = concept.place.copy()
-    if frozen.kind == "classification":
-        strangers = new_concepts(source, place, concept.explained, concept.name)
-        for row, name in strangers:
-            place[row] = len(concepts)
-            concepts.append(Concept(name))
-        if strangers:
-            text = (
-                f"{format_count(len(strangers), 'concept')} that no image is annotated with, added: {', '.join(name for _, name in strangers)}"
+    images, concepts = version.images, list(version.concepts)
+    is_candidate = np.ones(len(images), bool) if split_index is None else images.split == split_index
+    positive_annotations = version.annotations.take(version.annotations.positive)
+    resolved = resolve_references(source, images, is_candidate, concepts, positive_annotations, overrides)
+    source, image_refs, concept_refs, notes = resolved.source, resolved.image_refs, resolved.concept_refs, resolved.notes
+    source, score_inference = infer_score_scale(source, overrides.scores)
+    if version.has_rotated_images:
+        source, orientation_inferences = rotate_stored_predictions(source, image_refs.positions, images, version.folders, positive_annotations)
+        resolved.inferences.extend(orientation_inferences)
+    reject_ambiguous(source, image_refs, concept_refs, images, is_candidate, concepts)
+    concept_index = concept_refs.positions.copy()
+    if version.kind == "classification":
+        added_concepts = find_new_concepts(source, concept_index, concept_refs.explained_count, concept_refs.name)
+        for key_index, concept_name in added_concepts:
+            concept_index[key_index] = len(concepts)
+            concepts.append(Concept(concept_name))
+        if added_concepts:
+            message = (
+                f"{format_count(len(added_concepts), 'concept')} that no image is annotated with, added: {', '.join(concept_name for _, concept_name in added_concepts)}"
             )
-            notes.append(Note("concept_added", text, len(strangers)))
-    reading = type(concept)(concept.name, place)
-    notes += unexplained(source, image, reading, images, concepts)
-    chosen = (image.place >= 0) & candidates[image.place]
-    notes += other_splits(source, image.place, chosen)
-    wanted = chosen[source.image]
-    wanted &= (place >= 0)[source.concept]
-    kept = slice(None) if wanted.all() else np.flatnonzero(wanted)
-    rows = image.place[source.image[kept]]
-    named = np.unique(image.place[chosen]).astype(np.int64)
-    refuse_second_run(source, frozen, named)
-    coverage = covered_images(frozen, named, split, covered)
-    images, box = predictions_in_pixels(source, kept, rows, images, frozen.folders)
-    refuse_too_many(source.path, first_order + len(source.score))
-    order = np.arange(first_order, first_order + len(source.score), dtype=np.int32)[kept]
-    predictions = Predictions(rows, place[source.concept[kept]], source.score[kept], box, order)
+            notes.append(Note("concept_added", message, len(added_concepts)))
+    extended_refs = type(concept_refs)(concept_refs.name, concept_index)
+    notes += unmatched_notes(source, image_refs, extended_refs, images, concepts)
+    is_selected = (image_refs.positions >= 0) & is_candidate[image_refs.positions]
+    notes += other_split_notes(source, image_refs.positions, is_selected)
+    is_imported = is_selected[source.image]
+    is_imported &= (concept_index >= 0)[source.concept]
+    imported_rows = slice(None) if is_imported.all() else np.flatnonzero(is_imported)
+    image_rows = image_refs.positions[source.image[imported_rows]]
+    named_images = np.unique(image_refs.positions[is_selected]).astype(np.int64)
+    reject_repeated_images(source, version, named_images)
+    coverage = update_coverage(version, named_images, split_index, coverage_mode)
+    images, box = scale_prediction_boxes(source, imported_rows, image_rows, images, version.folders)
+    check_prediction_count(source.path, first_order + len(source.score))
+    order = np.arange(first_order, first_order + len(source.score), dtype=np.int32)[imported_rows]
+    predictions = Predictions(image_rows, concept_index[source.concept[imported_rows]], source.score[imported_rows], box, order)
     if box is None:
-        refuse_second_score(source, predictions, images, concepts)
+        reject_duplicate_scores(source, predictions, images, concepts)
     else:
-        notes += outside(box, images, rows)
-        notes += limits(predictions)
-    return Linked(predictions, images, coverage, concepts, [*source.notes, *notes], [*references.judgements, judged])
+        notes += outside_image_notes(box, images, image_rows)
+        notes += export_limit_notes(predictions)
+    return ImportedPredictions(predictions, images, coverage, concepts, [*source.notes, *notes], [*resolved.inferences, score_inference])
 
 
-def read_scores(source: ParsedPredictions, forced: str | None) -> tuple[ParsedPredictions, Inference]:
+def infer_score_scale(source: ParsedPredictions, forced_scale: str | None) -> tuple[ParsedPredictions, Inference]:
     """What the scores are. They are kept as written, since thresholds are for the user's own model, unless the user says otherwise."""
     low, high = (float(source.score.min()), float(source.score.max())) if len(source.score) else (0.0, 1.0)
-    if forced == "percent":
+    if forced_scale == "percent":
         return replace(source, score=source.score / 100), Inference("scores", "percent", "divided by 100, as asked", [], True)
-    if forced == "logits":
+    if forced_scale == "logits":
         return replace(source, score=0.5 * (1 + np.tanh(source.score / 2))), Inference(
             "scores", "logits", "through the logistic function, as asked", [], True
         )
-    what = "probabilities" if low >= 0 and high <= 1 else "percent" if low >= 0 and high <= 100 else "logits"
-    text = f"scores go from {low:.4g} to {high:.4g}"
-    if what != "probabilities":
-        source.notes.append(Note("scores", f"{text}: kept as they are (--scores {what} makes probabilities of them)", 1, "info"))
-    return source, Inference("scores", what, text)
+    score_scale = "probabilities" if low >= 0 and high <= 1 else "percent" if low >= 0 and high <= 100 else "logits"
+    evidence = f"scores go from {low:.4g} to {high:.4g}"
+    if score_scale != "probabilities":
+        source.notes.append(Note("scores", f"{evidence}: kept as they are (--scores {score_scale} makes probabilities of them)", 1, "info"))
+    return source, Inference("scores", score_scale, evidence)
 
 
-FLOOR, CAPPED = 0.01, 3
-MOST = np.iinfo(np.int32).max
+MIN_SCORE_FLOOR, MIN_CAPPED_IMAGES = 0.01, 3
+MAX_PREDICTIONS = np.iinfo(np.int32).max
 """Predictions of a version: their places are kept in 32 bits."""
 
 
-def limits(predictions: Predictions) -> list[Note]:
+def export_limit_notes(predictions: Predictions) -> list[Note]:
     """What an export left out: scores under a floor, boxes beyond a number an image. Thresholds cannot see it."""
     if len(predictions) < 100:
         return []
     notes = []
     floor = float(predictions.score.min())
-    if FLOOR <= floor < 1:
-        text = f"no prediction scores under {floor:g}: no threshold can be searched for below that"
-        notes.append(Note("score_floor", text, 1, "info"))
-    boxes = np.bincount(predictions.image)
-    most, images = int(boxes.max()), int((boxes == boxes.max()).sum())
-    if images >= CAPPED and most >= 10:
-        text = f"{format_count(images, 'image')} have exactly {most} boxes, and none has more: their lowest scores may have been cut off"
-        notes.append(Note("box_cap", text, images, "info"))
+    if MIN_SCORE_FLOOR <= floor < 1:
+        message = f"no prediction scores under {floor:g}: no threshold can be searched for below that"
+        notes.append(Note("score_floor", message, 1, "info"))
+    box_counts = np.bincount(predictions.image)
+    max_boxes, capped_images = int(box_counts.max()), int((box_counts == box_counts.max()).sum())
+    if capped_images >= MIN_CAPPED_IMAGES and max_boxes >= 10:
+        message = f"{format_count(capped_images, 'image')} have exactly {max_boxes} boxes, and none has more: their lowest scores may have been cut off"
+        notes.append(Note("box_cap", message, capped_images, "info"))
     return notes
 
 
-def other_splits(source: ParsedPredictions, place: np.ndarray, chosen: np.ndarray) -> list[Note]:
+def other_split_notes(source: ParsedPredictions, image_index: np.ndarray, is_selected: np.ndarray) -> list[Note]:
     """Predictions for images of another split than the one asked for, and files that speak of no image at all."""
-    left = (place >= 0) & ~chosen
-    if left.any():
-        rows = int(left[source.image].sum())
-        text = f"{format_count(rows, 'prediction')} of {format_count(int(left.sum()), 'image')} of other splits than the one asked for, left out"
-        return [Note("other_split", text, rows)]
-    if not len(place):
+    is_excluded = (image_index >= 0) & ~is_selected
+    if is_excluded.any():
+        prediction_count = int(is_excluded[source.image].sum())
+        message = f"{format_count(prediction_count, 'prediction')} of {format_count(int(is_excluded.sum()), 'image')} of other splits than the one asked for, left out"
+        return [Note("other_split", message, prediction_count)]
+    if not len(image_index):
         return [Note("no_image_named", "the file names no image: only a split named with --split counts as run", 1)]
     return []
 
 
-def new_concepts(source: ParsedPredictions, place: np.ndarray, explained: int, reading: str) -> list[tuple[int, str]]:
+def find_new_concepts(source: ParsedPredictions, concept_index: np.ndarray, explained_count: int, interpretation_name: str) -> list[tuple[int, str]]:
     """A classifier's concepts that the view lacks: leaving them out would change which is highest."""
-    if not explained or source.concept_interpretation == "position":
+    if not explained_count or source.concept_interpretation == "position":
         return []
-    prefix = reading.partition("'")[2].removesuffix("'") if reading.startswith("names after") else ""
+    prefix = interpretation_name.partition("'")[2].removesuffix("'") if interpretation_name.startswith("names after") else ""
     if source.concept_interpretation == "column" and (not prefix or prefix[-1].isalnum()):
         return []  # `p_fox` is a concept; `pred` beside `p0` and `p1` is none
-    return [(row, key.removeprefix(prefix)) for row, key in enumerate(source.concept_keys) if place[row] < 0 and key.startswith(prefix)]
+    return [(key_index, key.removeprefix(prefix)) for key_index, key in enumerate(source.concept_keys) if concept_index[key_index] < 0 and key.startswith(prefix)]
 
 
-def refuse_second_run(source: ParsedPredictions, frozen: Frozen, named: Int64Array) -> None:
-    again = named[frozen.coverage[named] == HAS_PREDICTIONS]
-    if len(again):
-        raise DuplicatePredictionsError(source.path, frozen.name, frozen.images.path[again], len(again))
+def reject_repeated_images(source: ParsedPredictions, version: FrozenVersion, named_images: Int64Array) -> None:
+    repeated_images = named_images[version.coverage[named_images] == HAS_PREDICTIONS]
+    if len(repeated_images):
+        raise DuplicatePredictionsError(source.path, version.name, version.images.path[repeated_images], len(repeated_images))
 
 
-def covered_images(frozen: Frozen, named: Int64Array, split: int | None, covered: Covered) -> Int8Array:
+def update_coverage(version: FrozenVersion, named_images: Int64Array, split_index: int | None, coverage_mode: CoverageMode) -> Int8Array:
     """The model was run on every image of the splits that the file speaks of, unless it lists them all."""
-    coverage = frozen.coverage.copy()
-    if covered == "split":
-        spoken = [split] if split is not None else np.unique(frozen.images.split[named])
-        coverage[np.isin(frozen.images.split, spoken) & (coverage != HAS_PREDICTIONS)] = RUN_EMPTY
-    coverage[named] = HAS_PREDICTIONS
+    coverage = version.coverage.copy()
+    if coverage_mode == "split":
+        split_indexes = [split_index] if split_index is not None else np.unique(version.images.split[named_images])
+        coverage[np.isin(version.images.split, split_indexes) & (coverage != HAS_PREDICTIONS)] = RUN_EMPTY
+    coverage[named_images] = HAS_PREDICTIONS
     return coverage
 
 
-def annotations_in_pixels(found: ParsedAnnotations, images: Images, folders: list[str]) -> tuple[Images, Annotations]:
-    annotations = found.annotations
-    if found.unit == "pixels" or annotations.box is None:
+def scale_annotations(source: ParsedAnnotations, images: Images, folders: list[str]) -> tuple[Images, Annotations]:
+    annotations = source.annotations
+    if source.unit == "pixels" or annotations.box is None:
         return images, annotations
-    images = with_sizes(images, np.unique(annotations.image).astype(np.int64), folders, found.path, "boxes are fractions of it")
+    images = fill_image_sizes(images, np.unique(annotations.image).astype(np.int64), folders, source.path, "boxes are fractions of it")
     scale = np.stack([images.width, images.height, images.width, images.height], axis=1)[annotations.image].astype(float)
     box = annotations.box * scale
     outline = (
-        None if annotations.outline is None else string_column([scaled(one, *row[:2]) for one, row in zip(annotations.outline, scale, strict=True)])
+        None if annotations.outline is None else string_column([scale_outline(polygons, *image_scale[:2]) for polygons, image_scale in zip(annotations.outline, scale, strict=True)])
     )
     return images, annotations.replace(box=box, area=box[:, 2] * box[:, 3], outline=outline)
 
 
-def scaled(outline: str, width: float, height: float) -> str:
+def scale_outline(outline: str, width: float, height: float) -> str:
     """An outline in fractions as one in pixels."""
     if not outline:
         return ""
-    return json.dumps([[number * (height if place % 2 else width) for place, number in enumerate(part)] for part in json.loads(outline)])
+    return json.dumps([[coordinate * (height if position % 2 else width) for position, coordinate in enumerate(polygon)] for polygon in json.loads(outline)])
 
 
-def predictions_in_pixels(
-    source: ParsedPredictions, kept: Int64Array | slice, rows: np.ndarray, images: Images, folders: Sequence[str]
+def scale_prediction_boxes(
+    source: ParsedPredictions, imported_rows: Int64Array | slice, image_rows: np.ndarray, images: Images, folders: Sequence[str]
 ) -> tuple[Images, Float64Array | None]:
     if source.box is None:
         return images, None
     if source.unit == "pixels":
-        return images, source.box[kept]
-    images = with_sizes(images, np.unique(rows), folders, source.path, "boxes are fractions of it")
-    scale = np.stack([images.width, images.height, images.width, images.height], axis=1)[rows].astype(float)
-    return images, source.box[kept] * scale
+        return images, source.box[imported_rows]
+    images = fill_image_sizes(images, np.unique(image_rows), folders, source.path, "boxes are fractions of it")
+    scale = np.stack([images.width, images.height, images.width, images.height], axis=1)[image_rows].astype(float)
+    return images, source.box[imported_rows] * scale
 
 
-def with_sizes(images: Images, rows: Int64Array, folders: Sequence[str], path: str, why: str) -> Images:
+def fill_image_sizes(images: Images, image_rows: Int64Array, folders: Sequence[str], path: str, reason: str) -> Images:
     """The images with the size of `rows` known, read from the pictures' headers where it was not."""
-    rows = rows[(images.width[rows] <= 0) | (images.height[rows] <= 0)]
-    if not len(rows):
+    image_rows = image_rows[(images.width[image_rows] <= 0) | (images.height[image_rows] <= 0)]
+    if not len(image_rows):
         return images
     width, height = images.width.copy(), images.height.copy()
-    places = [join_location(folders[images.root[row]], images.path[row]) if images.root[row] >= 0 else "" for row in rows]
-    for row, size in zip(rows, display_sizes(places), strict=True):
+    locations = [join_location(folders[images.root[image_row]], images.path[image_row]) if images.root[image_row] >= 0 else "" for image_row in image_rows]
+    for image_row, size in zip(image_rows, display_sizes(locations), strict=True):
         if size is None:
-            raise ImageSizeRequiredError(path, images.path[row], why)
-        width[row], height[row] = size
+            raise ImageSizeRequiredError(path, images.path[image_row], reason)
+        width[image_row], height[image_row] = size
     return images.replace(width=width, height=height)
 
 
-def refuse_too_many(path: str, number: int) -> None:
-    if number > MOST:
-        raise TooManyPredictionsError(path, number, MOST)
+def check_prediction_count(path: str, prediction_count: int) -> None:
+    if prediction_count > MAX_PREDICTIONS:
+        raise TooManyPredictionsError(path, prediction_count, MAX_PREDICTIONS)
 
 
-def refuse_second_score(source: ParsedPredictions, predictions: Predictions, images: Images, concepts: Sequence[Concept]) -> None:
-    key = predictions.image.astype(np.int64) * len(concepts) + predictions.concept
-    values, first, count = np.unique(key, return_index=True, return_counts=True)
-    if len(values) < len(key):
-        row = first[count > 1][0]
-        raise DuplicateScoreError(source.path, images.path[predictions.image[row]], concepts[predictions.concept[row]].name)
+def reject_duplicate_scores(source: ParsedPredictions, predictions: Predictions, images: Images, concepts: Sequence[Concept]) -> None:
+    pair_keys = predictions.image.astype(np.int64) * len(concepts) + predictions.concept
+    unique_keys, first_rows, pair_counts = np.unique(pair_keys, return_index=True, return_counts=True)
+    if len(unique_keys) < len(pair_keys):
+        duplicate_row = first_rows[pair_counts > 1][0]
+        raise DuplicateScoreError(source.path, images.path[predictions.image[duplicate_row]], concepts[predictions.concept[duplicate_row]].name)
 
 
-def outside(box: Float64Array, images: Images, rows: np.ndarray) -> list[Note]:
+def outside_image_notes(box: Float64Array, images: Images, image_rows: np.ndarray) -> list[Note]:
     """Boxes that reach over a pixel out of their picture: kept as they are, counted and told of."""
-    number = 0
-    for begin in range(0, len(box), CHECK_CHUNK_ROWS):
-        part, owner = box[begin : begin + CHECK_CHUNK_ROWS], rows[begin : begin + CHECK_CHUNK_ROWS]
-        width, height = images.width[owner], images.height[owner]
-        right, bottom = part[:, 0] + part[:, 2], part[:, 1] + part[:, 3]
-        over = (part[:, 0] < -1) | (part[:, 1] < -1) | (right > width + 1) | (bottom > height + 1)
-        number += int((over & (width > 0)).sum())
-    text = f"{format_count(number, 'box reaches', 'boxes reach')} over the edge of the picture: kept"
-    return [Note("outside", text, number)] if number else []
+    outside_count = 0
+    for block_start in range(0, len(box), CHECK_CHUNK_ROWS):
+        box_block, image_block = box[block_start : block_start + CHECK_CHUNK_ROWS], image_rows[block_start : block_start + CHECK_CHUNK_ROWS]
+        width, height = images.width[image_block], images.height[image_block]
+        right_edge, bottom_edge = box_block[:, 0] + box_block[:, 2], box_block[:, 1] + box_block[:, 3]
+        is_outside = (box_block[:, 0] < -1) | (box_block[:, 1] < -1) | (right_edge > width + 1) | (bottom_edge > height + 1)
+        outside_count += int((is_outside & (width > 0)).sum())
+    message = f"{format_count(outside_count, 'box reaches', 'boxes reach')} over the edge of the picture: kept"
+    return [Note("outside", message, outside_count)] if outside_count else []
 
 
-def split_position(split: str | None) -> int | None:
+def split_name_to_index(split: str | None) -> int | None:
     """The position in SPLITS of a split's own name; raises InvalidChoiceError."""
     if split is not None and split not in SPLITS:
         raise InvalidChoiceError("split", split, SPLITS)

@@ -21,186 +21,186 @@ from pellucid.ingest.errors import AmbiguousReferenceError, NoMatchesError
 from pellucid.storage.manifests import Concept
 
 UNKNOWN, AMBIGUOUS = -1, -2
-SPARSE = [number for number in range(1, 91) if number not in (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)]
+COCO_CATEGORY_IDS = [category_id for category_id in range(1, 91) if category_id not in (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)]
 """The ids of COCO's 80 concepts among 90 numbers."""
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class Interpretation:
     """One way to understand keys: its name, and for each key the position found, UNKNOWN or AMBIGUOUS."""
 
     name: str
-    place: Int32Array
+    positions: Int32Array
 
     @property
-    def explained(self) -> int:
-        return int((self.place >= 0).sum())
+    def explained_count(self) -> int:
+        return int((self.positions >= 0).sum())
 
     @property
-    def ambiguous(self) -> int:
-        return int((self.place == AMBIGUOUS).sum())
+    def ambiguous_count(self) -> int:
+        return int((self.positions == AMBIGUOUS).sum())
 
 
-def stem(name: str) -> str:
-    return os.path.splitext(last_part(name))[0]
+def file_stem(path: str) -> str:
+    return os.path.splitext(base_name(path))[0]
 
 
-def without_ending(name: str) -> str:
-    folder, slash, file = name.rpartition("/")
-    return folder + slash + os.path.splitext(file)[0]
+def strip_extension(path: str) -> str:
+    folder, separator, file_name = path.rpartition("/")
+    return folder + separator + os.path.splitext(file_name)[0]
 
 
-def number_of(name: str) -> str:
+def numeric_stem(path: str) -> str:
     """The integer a numeric stem turns into; '' for others."""
-    text = stem(name)
-    return str(int(text)) if text.isascii() and text.isdigit() else ""
+    path_stem = file_stem(path)
+    return str(int(path_stem)) if path_stem.isascii() and path_stem.isdigit() else ""
 
 
-Way = tuple[str, Sequence[str], Callable[[str], str]]
+NamingScheme = tuple[str, Sequence[str], Callable[[str], str]]
 """A name for it, what each image is called, and what of a key is held against that."""
 
 
-def image_readings(source: ParsedPredictions, images: Images, candidates: BoolArray) -> Iterator[Reading]:
+def image_interpretations(source: ParsedPredictions, images: Images, is_candidate: BoolArray) -> Iterator[Interpretation]:
     """The ways in which files name images, the likeliest first, each worked out when it is asked for.
 
     Where a name could be several images, the candidates decide.
     """
-    rows = np.flatnonzero(candidates)
+    candidate_rows = np.flatnonzero(is_candidate)
     keys, paths = source.image_keys, images.path.tolist()
-    by_id = ("id", images.source_id.tolist(), same)
-    by_stem: list[Way] = [
-        ("path without ending", [without_ending(path) for path in paths], same),
-        ("file stem", [stem(path) for path in paths], last_part),
+    id_scheme = ("id", images.source_id.tolist(), strip_dot_slash)
+    stem_schemes: list[NamingScheme] = [
+        ("path without ending", [strip_extension(path) for path in paths], strip_dot_slash),
+        ("file stem", [file_stem(path) for path in paths], base_name),
     ]
-    by_path: list[Way] = [("path", paths, same)]
+    path_schemes: list[NamingScheme] = [("path", paths, strip_dot_slash)]
     deepest = min(12, max((key.count("/") for key in keys), default=0))
-    by_path += [(f"path below {format_count(depth, 'folder')}", paths, below(depth)) for depth in range(1, deepest + 1)]
-    by_path.append(("file name", [last_part(path) for path in paths], last_part))
+    path_schemes += [(f"path below {format_count(depth, 'folder')}", paths, skip_folders(depth)) for depth in range(1, deepest + 1)]
+    path_schemes.append(("file name", [base_name(path) for path in paths], base_name))
     if source.image_key_kind == "stem":
-        ways = by_stem
+        schemes = stem_schemes
     else:
-        by_number = ("file stem without leading zeros", [number_of(path) for path in paths], same)
-        plain_stem = ("file stem", [stem(path) for path in paths], stem)
-        ways = [by_id, *by_path, *by_stem, plain_stem, by_number]
+        number_scheme = ("file stem without leading zeros", [numeric_stem(path) for path in paths], strip_dot_slash)
+        plain_stem_scheme = ("file stem", [file_stem(path) for path in paths], file_stem)
+        schemes = [id_scheme, *path_schemes, *stem_schemes, plain_stem_scheme, number_scheme]
         if source.image_key_kind == "path":
-            ways = [*by_path, by_id, *by_stem, plain_stem, by_number]
-    first, *others = (partial(read, way, keys, rows) for way in ways)
-    yield first()
-    yield from filter(one_to_one, (other() for other in others))
+            schemes = [*path_schemes, id_scheme, *stem_schemes, plain_stem_scheme, number_scheme]
+    interpret_first, *interpreters = (partial(interpret_keys, scheme, keys, candidate_rows) for scheme in schemes)
+    yield interpret_first()
+    yield from filter(is_one_to_one, (interpret() for interpret in interpreters))
 
 
-def read(way: Way, keys: Sequence[str], rows: Int64Array) -> Reading:
+def interpret_keys(scheme: NamingScheme, keys: Sequence[str], candidate_rows: Int64Array) -> Interpretation:
     """Keys read in one way; rows: the candidates."""
-    name, names, meaning = way
-    meant = [meaning(key.replace("\\", "/")) for key in keys]
-    place = lookup(meant, names, range(len(names)))
-    if (place < 0).any():
-        inside = lookup(meant, [names[row] for row in rows.tolist()], rows)
-        place = np.where(place >= 0, place, inside).astype(np.int32)
-    return Reading(name, place)
+    scheme_name, image_names, normalize = scheme
+    normalized_keys = [normalize(key.replace("\\", "/")) for key in keys]
+    positions = find_rows(normalized_keys, image_names, range(len(image_names)))
+    if (positions < 0).any():
+        candidate_positions = find_rows(normalized_keys, [image_names[image_row] for image_row in candidate_rows.tolist()], candidate_rows)
+        positions = np.where(positions >= 0, positions, candidate_positions).astype(np.int32)
+    return Interpretation(scheme_name, positions)
 
 
-def one_to_one(reading: Reading) -> bool:
+def is_one_to_one(interpretation: Interpretation) -> bool:
     """Two names of one file that would be one image are no way of naming images."""
-    found = reading.place[reading.place >= 0]
-    return len(np.unique(found)) == len(found)
+    matched_positions = interpretation.positions[interpretation.positions >= 0]
+    return len(np.unique(matched_positions)) == len(matched_positions)
 
 
-def same(key: str) -> str:
+def strip_dot_slash(key: str) -> str:
     return key.removeprefix("./")
 
 
-def last_part(key: str) -> str:
+def base_name(key: str) -> str:
     return key.rsplit("/", maxsplit=1)[-1]
 
 
-def below(depth: int) -> Callable[[str], str]:
+def skip_folders(depth: int) -> Callable[[str], str]:
     """What is left of a path without its first folders; '' where there are not so many."""
     return lambda key: key.split("/", depth)[-1] if key.count("/") >= depth else ""
 
 
-def lookup(keys: Sequence[str], names: Sequence[str], rows: Sequence[int] | np.ndarray) -> Int32Array:
+def find_rows(keys: Sequence[str], alias_lines: Sequence[str], target_rows: Sequence[int] | np.ndarray) -> Int32Array:
     """Each key's row among the names; '' names nothing, lines are several names of one row."""
-    places: dict[str, int] = {}
-    for several, row in zip(names, rows, strict=True):
-        for name in several.split("\n") if several else ():
-            places[name] = AMBIGUOUS if name in places else int(row)
-    return np.array([places.get(key, UNKNOWN) for key in keys], np.int32).reshape(-1)
+    row_by_alias: dict[str, int] = {}
+    for aliases, target_row in zip(alias_lines, target_rows, strict=True):
+        for alias in aliases.split("\n") if aliases else ():
+            row_by_alias[alias] = AMBIGUOUS if alias in row_by_alias else int(target_row)
+    return np.array([row_by_alias.get(key, UNKNOWN) for key in keys], np.int32).reshape(-1)
 
 
-def concept_readings(source: ParsedPredictions, concepts: Sequence[Concept]) -> list[Reading]:
-    keys, rows = source.concept_keys, range(len(concepts))
-    names = [concept.name for concept in concepts]
-    from_zero = Reading("positions from 0", lookup(keys, [str(row) for row in rows], rows))
-    from_one = Reading("positions from 1", lookup(keys, [str(row + 1) for row in rows], rows))
-    by_alphabet = sorted(rows, key=names.__getitem__)
-    alphabetical = Reading("positions in alphabetical order", lookup(keys, [str(row) for row in rows], by_alphabet))
-    others = [from_zero, from_one, alphabetical]
-    if len(concepts) == len(SPARSE):
-        others.append(Reading("COCO's 91 ids", lookup(keys, [str(number) for number in SPARSE], rows)))
+def concept_interpretations(source: ParsedPredictions, concepts: Sequence[Concept]) -> list[Interpretation]:
+    keys, concept_indexes = source.concept_keys, range(len(concepts))
+    concept_names = [concept.name for concept in concepts]
+    zero_based = Interpretation("positions from 0", find_rows(keys, [str(concept_index) for concept_index in concept_indexes], concept_indexes))
+    one_based = Interpretation("positions from 1", find_rows(keys, [str(concept_index + 1) for concept_index in concept_indexes], concept_indexes))
+    alphabetical_order = sorted(concept_indexes, key=concept_names.__getitem__)
+    alphabetical = Interpretation("positions in alphabetical order", find_rows(keys, [str(concept_index) for concept_index in concept_indexes], alphabetical_order))
+    positional = [zero_based, one_based, alphabetical]
+    if len(concepts) == len(COCO_CATEGORY_IDS):
+        positional.append(Interpretation("COCO's 91 ids", find_rows(keys, [str(category_id) for category_id in COCO_CATEGORY_IDS], concept_indexes)))
     if source.concept_interpretation == "position":
-        return others
-    by_name = Reading("names", lookup(keys, names, rows))
+        return positional
+    name_based = Interpretation("names", find_rows(keys, concept_names, concept_indexes))
     if source.concept_interpretation == "column":
-        prefix = shared_prefix(keys, names)
-        stripped = [key.removeprefix(prefix) for key in keys]
-        return [by_name, Reading(f"names after '{prefix}'", lookup(stripped, names, rows))]
-    pairs = [(name, row) for row, concept in enumerate(concepts) for name in concept.ids]
-    by_id = Reading("ids", lookup(keys, [name for name, _ in pairs], [row for _, row in pairs]))
-    return [by_name, by_id, *others] if source.concept_interpretation == "name" else [by_id, by_name, *others]
+        prefix = shared_prefix(keys, concept_names)
+        stripped_keys = [key.removeprefix(prefix) for key in keys]
+        return [name_based, Interpretation(f"names after '{prefix}'", find_rows(stripped_keys, concept_names, concept_indexes))]
+    id_pairs = [(concept_id, concept_index) for concept_index, concept in enumerate(concepts) for concept_id in concept.ids]
+    id_based = Interpretation("ids", find_rows(keys, [concept_id for concept_id, _ in id_pairs], [concept_index for _, concept_index in id_pairs]))
+    return [name_based, id_based, *positional] if source.concept_interpretation == "name" else [id_based, name_based, *positional]
 
 
-def most_explaining(readings: Sequence[Reading]) -> Reading:
+def best_interpretation(interpretations: Sequence[Interpretation]) -> Interpretation:
     """The reading that explains most keys; of several, the one that at least finds candidates, then the first."""
-    return max(readings, key=lambda reading: (reading.explained, reading.ambiguous))
+    return max(interpretations, key=lambda interpretation: (interpretation.explained_count, interpretation.ambiguous_count))
 
 
-def is_plain(own: Reading) -> bool:
+def is_sufficient(interpretation: Interpretation) -> bool:
     """Whether the format's own way of naming images is the plain one: it explains half of the keys, or is in doubt."""
-    return own.ambiguous > 0 or (own.explained > 0 and own.explained * 2 >= len(own.place))
+    return interpretation.ambiguous_count > 0 or (interpretation.explained_count > 0 and interpretation.explained_count * 2 >= len(interpretation.positions))
 
 
-def plain_concepts(ways: Sequence[Reading]) -> Reading:
+def default_concept_interpretation(interpretations: Sequence[Interpretation]) -> Interpretation:
     """The first of ids and names that explains anything: positions are never taken without a witness."""
-    return next((way for way in ways if (way.explained or way.ambiguous) and not way.name.startswith(("positions", "COCO"))), ways[0])
+    return next((interpretation for interpretation in interpretations if (interpretation.explained_count or interpretation.ambiguous_count) and not interpretation.name.startswith(("positions", "COCO"))), interpretations[0])
 
 
-def refuse_ambiguous(
-    source: ParsedPredictions, image: Reading, concept: Reading, images: Images, candidates: BoolArray, concepts: Sequence[Concept]
+def reject_ambiguous(
+    source: ParsedPredictions, image_refs: Interpretation, concept_refs: Interpretation, images: Images, is_candidate: BoolArray, concepts: Sequence[Concept]
 ) -> None:
     """Raise where a key could be several images, or several concepts."""
-    doubtful = np.flatnonzero(image.place == AMBIGUOUS)
-    if len(doubtful):
-        key = source.image_keys[doubtful[0]]
-        ends = {key, stem(key)}
-        several = [
-            path for path, identity in zip(images.path[candidates], images.source_id[candidates], strict=True)
-            if key in identity.split("\n") or last_part(path) == last_part(key) or stem(path) in ends or number_of(path) == key
+    ambiguous_indexes = np.flatnonzero(image_refs.positions == AMBIGUOUS)
+    if len(ambiguous_indexes):
+        key = source.image_keys[ambiguous_indexes[0]]
+        key_forms = {key, file_stem(key)}
+        matching_paths = [
+            path for path, source_id in zip(images.path[is_candidate], images.source_id[is_candidate], strict=True)
+            if key in source_id.split("\n") or base_name(path) == base_name(key) or file_stem(path) in key_forms or numeric_stem(path) == key
         ]  # fmt: skip
-        mend = "Name images by their path, or say which split the file is of with --split."
-        raise AmbiguousReferenceError(source.path, "image", key, several, mend)
-    doubtful = np.flatnonzero(concept.place == AMBIGUOUS)
-    if len(doubtful):
-        key = source.concept_keys[doubtful[0]]
-        meant = [one.name for one in concepts if key in one.ids]
-        raise AmbiguousReferenceError(source.path, "concept", key, meant, "The annotation files number concepts differently: write names.")
+        advice = "Name images by their path, or say which split the file is of with --split."
+        raise AmbiguousReferenceError(source.path, "image", key, matching_paths, advice)
+    ambiguous_indexes = np.flatnonzero(concept_refs.positions == AMBIGUOUS)
+    if len(ambiguous_indexes):
+        key = source.concept_keys[ambiguous_indexes[0]]
+        concept_names = [c.name for c in concepts if key in c.ids]
+        raise AmbiguousReferenceError(source.path, "concept", key, concept_names, "The annotation files number concepts differently: write names.")
 
 
-def unexplained(source: ParsedPredictions, image: Reading, concept: Reading, images: Images, concepts: Sequence[Concept]) -> list[Note]:
+def unmatched_notes(source: ParsedPredictions, image_refs: Interpretation, concept_refs: Interpretation, images: Images, concepts: Sequence[Concept]) -> list[Note]:
     """What is left out, counted and named; raises NoMatchesError where that would be everything."""
-    if source.image_keys and not image.explained:
+    if source.image_keys and not image_refs.explained_count:
         raise NoMatchesError(source.path, "images", source.image_keys, images.path)
-    if source.concept_keys and not concept.explained:
-        raise NoMatchesError(source.path, "concepts", source.concept_keys, [one.name for one in concepts])
+    if source.concept_keys and not concept_refs.explained_count:
+        raise NoMatchesError(source.path, "concepts", source.concept_keys, [c.name for c in concepts])
     notes = []
-    strangers = [key for key, place in zip(source.image_keys, image.place, strict=True) if place < 0]
-    if strangers:
-        rows = int((image.place[source.image] < 0).sum())
-        text = f"{format_count(rows, 'prediction')} of {format_count(len(strangers), 'image')} not in the version, left out: {summarize_names(strangers)}"
-        notes.append(Note("image_unknown", text, rows))
-    nameless = [key for key, place in zip(source.concept_keys, concept.place, strict=True) if place < 0]
-    if nameless:
-        rows = int((concept.place[source.concept] < 0).sum())
-        text = f"{format_count(rows, 'prediction')} of {format_count(len(nameless), 'concept')} that the annotations lack, left out: {summarize_names(nameless)}"
-        notes.append(Note("concept_unknown", text, rows))
+    unknown_images = [key for key, position in zip(source.image_keys, image_refs.positions, strict=True) if position < 0]
+    if unknown_images:
+        prediction_count = int((image_refs.positions[source.image] < 0).sum())
+        message = f"{format_count(prediction_count, 'prediction')} of {format_count(len(unknown_images), 'image')} not in the version, left out: {summarize_names(unknown_images)}"
+        notes.append(Note("image_unknown", message, prediction_count))
+    unknown_concepts = [key for key, position in zip(source.concept_keys, concept_refs.positions, strict=True) if position < 0]
+    if unknown_concepts:
+        prediction_count = int((concept_refs.positions[source.concept] < 0).sum())
+        message = f"{format_count(prediction_count, 'prediction')} of {format_count(len(unknown_concepts), 'concept')} that the annotations lack, left out: {summarize_names(unknown_concepts)}"
+        notes.append(Note("concept_unknown", message, prediction_count))
     return notes

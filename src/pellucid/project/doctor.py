@@ -12,12 +12,12 @@ from typing import Any
 from pellucid.core.errors import PellucidError
 from pellucid.formats.dataset import Inference
 from pellucid.formats.registry import contains_predictions
-from pellucid.ingest.checks import picture_findings, repeated_boxes, twin_findings
+from pellucid.ingest.checks import image_file_notes, duplicate_box_notes, duplicate_image_notes
 from pellucid.ingest.errors import AnnotationsMissingError
 from pellucid.project.version import Version
 from pellucid.project.view import View
 from pellucid.project.workspace import MANIFEST, Workspace
-from pellucid.storage.manifests import Source
+from pellucid.storage.manifests import SourceRecord
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ def diagnose(views: list[View], errors: Sequence[Any]) -> Diagnosis:
         findings += [
             asdict(note)
             for note in [
-                *picture_findings(images, folders),
-                *twin_findings(images, folders, near=True),
+                *image_file_notes(images, folders),
+                *duplicate_image_notes(images, folders, include_near=True),
             ]
         ]
         for version_name in view.versions:
@@ -101,12 +101,12 @@ def version_findings(version: Version, readings: list[Inference]) -> list[dict[s
     collect_source_findings(version.latest_manifest.prediction_sources, readings, findings)
     evaluation = version.evaluation
     return findings + [
-        asdict(note) for note in repeated_boxes(evaluation.predictions, len(evaluation.concepts))
+        asdict(note) for note in duplicate_box_notes(evaluation.predictions, len(evaluation.concepts))
     ]
 
 
 def collect_source_findings(
-    sources: Sequence[Source], readings: list[Inference], findings: list[dict[str, Any]]
+    sources: Sequence[SourceRecord], readings: list[Inference], findings: list[dict[str, Any]]
 ) -> None:
     for source in sources:
         readings.append(

@@ -33,7 +33,7 @@ from pellucid.review.events import (
 from pellucid.review.resolve import Edit, TargetItem, resolve
 from pellucid.review.storage.image_hash import content_and_stamp
 from pellucid.review.storage.store import DecisionStore
-from pellucid.storage.manifests import now
+from pellucid.storage.manifests import utc_timestamp
 
 MAX_REVIEWER_LENGTH = 100
 NO_EDIT = Edit()
@@ -308,7 +308,7 @@ class Reviews:
         expected_head: int | None,
     ) -> ReviewOutcome | None:
         """Returns None if a decision newer than `expected_head` exists."""
-        who, batch, timestamp = validate_reviewer(who), batch or uuid.uuid4().hex, now()
+        who, batch, timestamp = validate_reviewer(who), batch or uuid.uuid4().hex, utc_timestamp()
         stamped = [
             replace(decision, who=who, batch=batch, when=timestamp) for decision in decisions
         ]

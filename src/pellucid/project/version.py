@@ -27,10 +27,10 @@ from pellucid.evaluation.metrics import Metrics
 from pellucid.evaluation.thresholds import Threshold
 from pellucid.formats.dataset import Note, ParsedPredictions
 from pellucid.formats.registry import read_predictions
-from pellucid.ingest.checks import repeated_boxes
-from pellucid.ingest.exif import TURNED
-from pellucid.ingest.inference import Forced
-from pellucid.ingest.predictions import Covered, Frozen, Linked, link, split_position
+from pellucid.ingest.checks import duplicate_box_notes
+from pellucid.ingest.exif import EXIF_ROTATION_NOTE
+from pellucid.ingest.inference import Overrides
+from pellucid.ingest.predictions import CoverageMode, FrozenVersion, ImportedPredictions, import_predictions, split_name_to_index
 from pellucid.project.interfaces import ParentView
 from pellucid.project.version_files import (
     MANIFEST,
@@ -49,8 +49,8 @@ from pellucid.results.gallery import Gallery
 from pellucid.results.results import Results, splits_with_images
 from pellucid.results.version_comparison import VersionComparison
 from pellucid.review.events import DecisionLog
-from pellucid.storage.files import follow, mirror_of, read_manifest, writing
-from pellucid.storage.manifests import Concept, VersionManifest, source_record
+from pellucid.storage.files import refresh_mirror, find_mirror, read_manifest, write_lock
+from pellucid.storage.manifests import Concept, VersionManifest, build_source_record
 from pellucid.storage.names import EMBEDDINGS_FILE
 from pellucid.storage.parquet import read_outlines
 
@@ -127,7 +127,7 @@ class Version:
 
     def disk_stamp(self) -> object:
         """Changes if the version, its view's manifest or the embeddings change on disk."""
-        follow(self.folder)
+        refresh_mirror(self.folder)
         embeddings = self.view.folder / EMBEDDINGS_FILE
         return (
             file_stamp(self.folder / MANIFEST),
@@ -210,7 +210,7 @@ class Version:
         self,
         source: Any,
         split: Split | None = None,
-        covered: Covered = "split",
+        covered: CoverageMode = "split",
         format: str | None = None,
         boxes: str | None = None,
         image_ids: str | None = None,
@@ -231,16 +231,16 @@ class Version:
         """
         concepts = [concept.name for concept in self._concepts]
         parsed = read_predictions(source, format, self.view.kind, concepts)
-        overrides = Forced(boxes, image_ids, category_ids, scores)
-        with writing(self.view.workspace.folder):
+        overrides = Overrides(boxes, image_ids, category_ids, scores)
+        with write_lock(self.view.workspace.folder):
             is_saved = (self.folder / MANIFEST).is_file()
             current = self.results() if is_saved else self._freeze()
             path, form = parsed.path, parsed.format
-            imported = self._link(current, parsed, split_position(split), covered, overrides)
+            imported = self._link(current, parsed, split_name_to_index(split), covered, overrides)
             del parsed  # there is no room for tens of millions of rows twice
             count = len(imported.predictions)
             evaluation = self._evaluate_import(current, imported)
-            record = source_record(source, path, form, count, imported.notes, imported.judgements)
+            record = build_source_record(source, path, form, count, imported.notes, imported.inferences)
             self.folder.mkdir(parents=True, exist_ok=True)
             manifest = current.manifest
             if manifest.generation == 0 and current.originals is not None:
@@ -263,17 +263,17 @@ class Version:
         current: Results,
         parsed: ParsedPredictions,
         split: int | None,
-        covered: Covered,
-        overrides: Forced,
-    ) -> Linked:
+        covered: CoverageMode,
+        overrides: Overrides,
+    ) -> ImportedPredictions:
         """Resolve the file's references to images and concepts against what is frozen."""
         evaluation, manifest = current.evaluation, current.manifest
         if split is not None:
             require_images(self.name, evaluation.images, split)
         has_rotated = any(
-            note.kind == TURNED for source in manifest.annotation_sources for note in source.notes
+            note.kind == EXIF_ROTATION_NOTE for source in manifest.annotation_sources for note in source.notes
         )
-        frozen = Frozen(
+        frozen = FrozenVersion(
             self.name,
             manifest.kind,
             manifest.concepts,
@@ -284,7 +284,7 @@ class Version:
             has_rotated,
         )
         next_order = int(evaluation.predictions.order.max(initial=-1)) + 1
-        return link(parsed, frozen, split, covered, next_order, overrides)
+        return import_predictions(parsed, frozen, split, covered, next_order, overrides)
 
     def _full_annotations(self, current: Results) -> Annotations:
         """With their outlines, which memory-mapped columns do not have."""
@@ -293,13 +293,13 @@ class Version:
             return annotations
         return annotations.replace(outline=read_outlines(self.folder / manifest.annotations))
 
-    def _evaluate_import(self, current: Results, imported: Linked) -> Evaluation:
+    def _evaluate_import(self, current: Results, imported: ImportedPredictions) -> Evaluation:
         """Match the predictions of before and those imported; the imported ones are released on
         the way."""
         manifest = current.manifest
         concepts = tuple(concept.name for concept in imported.concepts)
         pending = [current.evaluation.predictions.concat(imported.predictions)]
-        imported.notes.extend(repeated_boxes(pending[0], len(concepts)))
+        imported.notes.extend(duplicate_box_notes(pending[0], len(concepts)))
         imported = replace(imported, predictions=empty_prediction_table(False))
         return build_evaluation(
             manifest.kind,
@@ -318,7 +318,7 @@ class Version:
         Raises:
             VersionModifiedError: the version has changed since.
         """
-        with writing(self.view.workspace.folder):
+        with write_lock(self.view.workspace.folder):
             if self.latest_manifest.generation != manifest.generation:
                 raise VersionModifiedError(self.name)
             save_version_evaluation(
@@ -350,8 +350,8 @@ class Version:
     @property
     def location(self) -> str:
         """The folder for workers: an absolute path, or a URL of an object store."""
-        mirror = mirror_of(self.folder)
-        return mirror.location(self.folder) if mirror else str(self.folder.resolve())
+        mirror = find_mirror(self.folder)
+        return mirror.store_url(self.folder) if mirror else str(self.folder.resolve())
 
     @property
     def _concepts(self) -> list[Concept]:

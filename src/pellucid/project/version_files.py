@@ -22,15 +22,15 @@ from pellucid.evaluation.counts import precompute
 from pellucid.evaluation.evaluation import Evaluation, build_evaluation
 from pellucid.results.results import Results
 from pellucid.review.corrected import OriginalAnnotations
-from pellucid.storage.files import remove_leftovers, write_manifest
-from pellucid.storage.manifests import Concept, Source, VersionManifest
+from pellucid.storage.files import remove_unreferenced_files, write_manifest
+from pellucid.storage.manifests import Concept, SourceRecord, VersionManifest
 from pellucid.storage.mapped_columns import write_mapped
 from pellucid.storage.parquet import (
-    mapped_columns,
-    mapped_name,
-    read_annotations,
+    evaluation_columns,
+    column_file_name,
+    load_annotations,
     read_evaluation,
-    read_images,
+    load_images,
     read_outlines,
     write_evaluation,
 )
@@ -51,8 +51,8 @@ def read_version_evaluation(folder: Path, manifest: VersionManifest) -> Evaluati
         return read_evaluation(
             folder, manifest.kind, concepts, manifest.iou, *files, manifest.generation
         )
-    images, coverage = read_images(folder / manifest.images)
-    annotations, _ = read_annotations(folder / manifest.annotations)
+    images, coverage = load_images(folder / manifest.images)
+    annotations, _ = load_annotations(folder / manifest.annotations)
     return evaluate_unpredicted(manifest, images, coverage, annotations)
 
 
@@ -70,7 +70,7 @@ def read_originals(folder: Path, manifest: VersionManifest) -> OriginalAnnotatio
     """The annotations before corrections, of a version frozen after some."""
     if manifest.mended is None:
         return None
-    return build_originals(manifest, read_annotations(folder / manifest.mended.originals)[0])
+    return build_originals(manifest, load_annotations(folder / manifest.mended.originals)[0])
 
 
 def build_originals(
@@ -111,14 +111,14 @@ def save_version_evaluation(
     evaluation: Evaluation,
     concepts: list[Concept],
     folders: list[str],
-    new_sources: list[Source],
+    new_sources: list[SourceRecord],
 ) -> None:
     """Write the next generation: its tables first, then the manifest that names them."""
     generation = manifest.generation + 1
     files = write_evaluation(folder, generation, evaluation)
     with suppress(WriteError):  # the mapped file is only a cache
-        columns = mapped_columns(precompute(evaluation))
-        write_mapped(folder / mapped_name(generation), columns)
+        columns = evaluation_columns(precompute(evaluation))
+        write_mapped(folder / column_file_name(generation), columns)
     next_manifest = VersionManifest(
         kind=manifest.kind,
         started=manifest.started,
@@ -139,8 +139,8 @@ def save_version_evaluation(
     )
     write_manifest(folder / MANIFEST, next_manifest)
     originals = manifest.mended and manifest.mended.originals
-    kept = [mapped_name(generation), *files.values(), originals]
-    remove_leftovers(folder, {name for name in kept if name})
+    kept = [column_file_name(generation), *files.values(), originals]
+    remove_unreferenced_files(folder, {name for name in kept if name})
 
 
 def table_counts(evaluation: Evaluation) -> dict[str, int]:

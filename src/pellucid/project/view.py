@@ -25,16 +25,16 @@ from pellucid.formats.errors import KindConflictError
 from pellucid.formats.registry import read_annotations as read_source
 from pellucid.images.locations import resolve_folder
 from pellucid.ingest.annotations import (
-    absent_pictures,
-    as_tags,
-    found_folder,
-    merge,
+    missing_image_notes,
+    convert_to_tags,
+    find_image_folder,
+    merge_annotations,
     merge_concepts,
-    refuse_elsewhere,
+    reject_moved_images,
 )
-from pellucid.ingest.checks import twin_findings
-from pellucid.ingest.exif import annotated_as_stored
-from pellucid.ingest.predictions import annotations_in_pixels, outside, split_position
+from pellucid.ingest.checks import duplicate_image_notes
+from pellucid.ingest.exif import rotate_stored_annotations
+from pellucid.ingest.predictions import scale_annotations, outside_image_notes, split_name_to_index
 from pellucid.project.errors import EmptyViewError, VersionExistsError, VersionNotFoundError
 from pellucid.project.interfaces import ParentWorkspace
 from pellucid.project.reviews import Reviews
@@ -44,17 +44,17 @@ from pellucid.results.embeddings import read_embeddings, save_embeddings
 from pellucid.results.results import Results
 from pellucid.review.corrected import CorrectedView, correct_view
 from pellucid.review.events import DecisionLog
-from pellucid.storage.files import follow, read_manifest, remove_leftovers, write_manifest, writing
+from pellucid.storage.files import refresh_mirror, read_manifest, remove_unreferenced_files, write_manifest, write_lock
 from pellucid.storage.manifests import (
-    BeforeMending,
+    CorrectionBaseline,
     Concept,
     VersionManifest,
     ViewManifest,
-    now,
-    source_record,
+    utc_timestamp,
+    build_source_record,
 )
-from pellucid.storage.names import checked_name, listed_names
-from pellucid.storage.parquet import read_annotations, read_images, write_annotations, write_images
+from pellucid.storage.names import validate_name, list_names
+from pellucid.storage.parquet import load_annotations, load_images, save_annotations, save_images
 
 MANIFEST = "view.json"
 ORIGINALS_FILE = "originals.parquet"
@@ -128,11 +128,11 @@ class View:
         self, parsed: ParsedAnnotations, source: Any, image_folder: str | None, split: Split | None
     ) -> list[Note]:
         """Add parsed annotations; `source` and `image_folder` are as given by the user."""
-        with writing(self.workspace.folder):
+        with write_lock(self.workspace.folder):
             manifest = self.manifest
             parsed = convert_kind(parsed, manifest.kind, self.name)
             root_folder = (
-                resolve_folder(image_folder) if image_folder else found_folder(parsed, source)
+                resolve_folder(image_folder) if image_folder else find_image_folder(parsed, source)
             )
             folders = list(manifest.folders)
             if root_folder is not None and root_folder not in folders:
@@ -142,29 +142,29 @@ class View:
             )
             notes = [
                 *parsed.notes,
-                *absent_pictures(
+                *missing_image_notes(
                     new_images,
                     root_folder,
-                    guessed=image_folder is None and parsed.image_folder is None,
+                    is_guessed=image_folder is None and parsed.image_folder is None,
                 ),
             ]
-            new_images, annotations = annotations_in_pixels(parsed, new_images, folders)
-            new_images, annotations, rotation_notes, judgements = annotated_as_stored(
+            new_images, annotations = scale_annotations(parsed, new_images, folders)
+            new_images, annotations, rotation_notes, judgements = rotate_stored_annotations(
                 new_images, annotations, folders
             )
             notes += rotation_notes
             if annotations.box is not None:
-                notes += outside(annotations.box, new_images, annotations.image)
+                notes += outside_image_notes(annotations.box, new_images, annotations.image)
             concepts, concept_index_map, new_concept_index_map = merge_concepts(
                 manifest.concepts, manifest.concepts_listed, parsed
             )
             existing_images, existing_annotations = self._read_tables(manifest)
-            refuse_elsewhere(parsed.path, existing_images, new_images, folders)
+            reject_moved_images(parsed.path, existing_images, new_images, folders)
             existing_annotations = existing_annotations.replace(
                 concept=concept_index_map[existing_annotations.concept]
             )
             annotations = annotations.replace(concept=new_concept_index_map[annotations.concept])
-            merged = merge(
+            merged = merge_annotations(
                 parsed.path,
                 manifest.kind,
                 [concept.name for concept in concepts],
@@ -174,11 +174,11 @@ class View:
                 annotations,
             )
             notes += merged.notes
-            notes += twin_findings(merged.images, folders, near=False)
+            notes += duplicate_image_notes(merged.images, folders, include_near=False)
             manifest.concepts, manifest.folders = concepts, folders
             manifest.concepts_listed = manifest.concepts_listed or parsed.concepts_listed
             manifest.sources.append(
-                source_record(
+                build_source_record(
                     source,
                     parsed.path,
                     parsed.format,
@@ -203,7 +203,7 @@ class View:
     def _read_tables(self, manifest: ViewManifest) -> tuple[Images, Annotations]:
         if manifest.images is None or manifest.annotations is None:
             return empty_image_table(), empty_annotation_table(manifest.kind == "detection")
-        return read_images(self.folder / manifest.images)[0], read_annotations(
+        return load_images(self.folder / manifest.images)[0], load_annotations(
             self.folder / manifest.annotations
         )[0]
 
@@ -213,10 +213,10 @@ class View:
         manifest.generation += 1
         manifest.images = f"images.{manifest.generation}.parquet"
         manifest.annotations = f"annotations.{manifest.generation}.parquet"
-        write_images(self.folder / manifest.images, images)
-        write_annotations(self.folder / manifest.annotations, annotations)
+        save_images(self.folder / manifest.images, images)
+        save_annotations(self.folder / manifest.annotations, annotations)
         write_manifest(self.folder / MANIFEST, manifest)
-        remove_leftovers(self.folder, {manifest.images, manifest.annotations})
+        remove_unreferenced_files(self.folder, {manifest.images, manifest.annotations})
 
     @cached_property
     def reviews(self) -> Reviews:
@@ -283,8 +283,8 @@ class View:
     @property
     def versions(self) -> list[str]:
         """Names of the versions, oldest first."""
-        follow(self.folder)
-        version_names = listed_names(self.folder / "versions", VERSION_MANIFEST)
+        refresh_mirror(self.folder)
+        version_names = list_names(self.folder / "versions", VERSION_MANIFEST)
         return sorted(
             version_names,
             key=lambda version_name: (
@@ -298,7 +298,7 @@ class View:
     def version(self, name: str) -> Version:
         """Return an existing version. Raises VersionNotFoundError."""
         if not (
-            self.folder / "versions" / checked_name("version", name) / VERSION_MANIFEST
+            self.folder / "versions" / validate_name("version", name) / VERSION_MANIFEST
         ).is_file():
             raise VersionNotFoundError(self.name, name, self.versions)
         return self._versions.setdefault(name, Version(self, name))
@@ -306,7 +306,7 @@ class View:
     def version_or_draft(self, name: str, iou: float = 0.5) -> Version:
         """Return the version; if it does not exist, a draft that `add_predictions` freezes."""
         is_saved = (
-            self.folder / "versions" / checked_name("version", name) / VERSION_MANIFEST
+            self.folder / "versions" / validate_name("version", name) / VERSION_MANIFEST
         ).is_file()
         return self.version(name) if is_saved else Version(self, name, iou)
 
@@ -318,16 +318,16 @@ class View:
         """
         if not 0 < iou <= 1:
             raise ValueError(f"Invalid iou {iou}: expected a number above 0 and at most 1")
-        folder = self.folder / "versions" / checked_name("version", name)
-        with writing(self.workspace.folder):
+        folder = self.folder / "versions" / validate_name("version", name)
+        with write_lock(self.workspace.folder):
             if (folder / VERSION_MANIFEST).is_file():
                 raise VersionExistsError(self.name, name)
             manifest, images, annotations, originals = self.build_snapshot(iou)
             folder.mkdir(parents=True, exist_ok=True)
-            remove_leftovers(folder, set())
+            remove_unreferenced_files(folder, set())
             self.save_originals(folder, manifest, originals)
-            write_images(folder / manifest.images, images, np.zeros(len(images), np.int8))
-            write_annotations(folder / manifest.annotations, annotations)
+            save_images(folder / manifest.images, images, np.zeros(len(images), np.int8))
+            save_annotations(folder / manifest.annotations, annotations)
             write_manifest(folder / VERSION_MANIFEST, manifest)
         return self.version(name)
 
@@ -356,7 +356,7 @@ class View:
         originals = annotations.replace(image=ranks[annotations.image].astype(np.int32))
         corrected_ranks = ranks[corrected_data.changed_images]
         original_state = (
-            BeforeMending(
+            CorrectionBaseline(
                 ORIGINALS_FILE,
                 corrected_ranks.tolist(),
                 images.stated[corrected_data.changed_images].tolist(),
@@ -367,7 +367,7 @@ class View:
         images, annotations = sort_by_path(corrected_data.images, corrected_data.annotations)
         version_manifest = VersionManifest(
             kind=manifest.kind,
-            started=now(),
+            started=utc_timestamp(),
             made_by=__version__,
             iou=iou,
             concepts=concepts,
@@ -387,7 +387,7 @@ class View:
         """Save the original annotations if corrections were applied, so that reverted corrections
         can be undone in the version."""
         if manifest.mended is not None:
-            write_annotations(folder / manifest.mended.originals, originals)
+            save_annotations(folder / manifest.mended.originals, originals)
 
 
 def path_ranks(images: Images) -> Int64Array:
@@ -411,7 +411,7 @@ def convert_kind(parsed: ParsedAnnotations, kind: Kind, view_name: str) -> Parse
     if parsed.kind == kind:
         return parsed
     if kind == "tagging":
-        return as_tags(parsed)
+        return convert_to_tags(parsed)
     raise KindConflictError(
         parsed.path,
         view_name,
@@ -426,7 +426,7 @@ def convert_kind(parsed: ParsedAnnotations, kind: Kind, view_name: str) -> Parse
 
 def assign_split_and_folder(images: Images, split: Split | None, root: int) -> Images:
     """Set the folder of the images, and the split of those whose source states none."""
-    split_index = split_position(split)
+    split_index = split_name_to_index(split)
     default_split = -1 if split_index is None else split_index
     return images.replace(
         split=np.where(images.split < 0, default_split, images.split).astype(np.int8),

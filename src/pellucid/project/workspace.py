@@ -22,10 +22,10 @@ from pellucid.review.storage.postgres import PostgresDatabase
 from pellucid.review.storage.sqlite import SqliteDatabase, UnconfiguredDatabase
 from pellucid.review.storage.store import Database, DecisionStore
 from pellucid.storage.errors import NotAWorkspaceError, WorkspaceFormatError, WorkspaceMissingError
-from pellucid.storage.files import follow, read_manifest, write_manifest, writing
-from pellucid.storage.manifests import FORMAT, ViewManifest, WorkspaceManifest
-from pellucid.storage.names import checked_name, listed_names
-from pellucid.storage.remote_workspace import opened
+from pellucid.storage.files import refresh_mirror, read_manifest, write_manifest, write_lock
+from pellucid.storage.manifests import LAYOUT_FORMAT, ViewManifest, WorkspaceManifest
+from pellucid.storage.names import validate_name, list_names
+from pellucid.storage.remote_workspace import open_mirror
 
 MANIFEST = "workspace.json"
 REVIEWS_VARIABLE = "PELLUCID_REVIEWS"
@@ -40,7 +40,7 @@ class Workspace:
     """Serves a workspace; set by `pellucid.api`, as the server builds on this package."""
 
     def __init__(self, folder: str | Path, reviews: str | None = None) -> None:
-        self._mirror = opened(str(folder)) if is_remote(str(folder)) else None
+        self._mirror = open_mirror(str(folder)) if is_remote(str(folder)) else None
         self.folder = self._mirror.folder if self._mirror else Path(folder)
         self._views: dict[str, View] = {}
         self._validate()
@@ -75,8 +75,8 @@ class Workspace:
         manifest = self.folder / MANIFEST
         if manifest.is_file():
             format_version = read_manifest(manifest, WorkspaceManifest).format
-            if format_version > FORMAT:
-                raise WorkspaceFormatError(self.location, format_version, FORMAT)
+            if format_version > LAYOUT_FORMAT:
+                raise WorkspaceFormatError(self.location, format_version, LAYOUT_FORMAT)
         elif self.folder.is_file():
             raise NotAWorkspaceError(self.location, "it is a file, not a folder")
         elif (
@@ -94,14 +94,14 @@ class Workspace:
     @property
     def views(self) -> list[str]:
         """Names of the views."""
-        follow(self.folder)
-        return listed_names(self.folder / "views", VIEW_MANIFEST)
+        refresh_mirror(self.folder)
+        return list_names(self.folder / "views", VIEW_MANIFEST)
 
     def view(self, name: str, kind: Kind | None = None) -> View:
         """Return the view; create it if it does not exist and `kind` is given."""
         view = self.view_or_draft(name, kind)
         if not (view.folder / VIEW_MANIFEST).is_file():
-            with writing(self.folder):
+            with write_lock(self.folder):
                 self.ensure_manifest()
                 view.folder.mkdir(parents=True, exist_ok=True)
                 if not (
@@ -112,7 +112,7 @@ class Workspace:
 
     def view_or_draft(self, name: str, kind: Kind | None) -> View:
         """Return the view; if it does not exist, a draft that is created by the first `add`."""
-        is_saved = (self.folder / "views" / checked_name("view", name) / VIEW_MANIFEST).is_file()
+        is_saved = (self.folder / "views" / validate_name("view", name) / VIEW_MANIFEST).is_file()
         if not is_saved and kind is None:
             if not self.exists:
                 raise WorkspaceMissingError(self.location)
@@ -136,7 +136,7 @@ class Workspace:
     ) -> tuple[View, list[Note]]:
         """Add to a view; create it if it does not exist, of the given kind or the kind of the
         source."""
-        if checked_name("view", name) in self.views:
+        if validate_name("view", name) in self.views:
             view = self.view(name, kind)
             return view, view.add(source, images, split, format, first_pixel)
         image_folder = None if images is None else str(images)
@@ -148,7 +148,7 @@ class Workspace:
         """Write the workspace manifest if it does not exist."""
         if not self.exists:
             write_manifest(
-                self.folder / MANIFEST, WorkspaceManifest(FORMAT, __version__, uuid.uuid4().hex)
+                self.folder / MANIFEST, WorkspaceManifest(LAYOUT_FORMAT, __version__, uuid.uuid4().hex)
             )
 
     @cached_property
@@ -161,7 +161,7 @@ class Workspace:
         path = self.folder / MANIFEST
         manifest = read_manifest(path, WorkspaceManifest)
         if not manifest.id:
-            with writing(self.folder):
+            with write_lock(self.folder):
                 manifest = read_manifest(path, WorkspaceManifest)
                 if not manifest.id:
                     manifest.id = uuid.uuid4().hex

@@ -14,7 +14,7 @@ from pellucid.core.errors import FileMissingError
 from pellucid.core.tables import Float64Array, Int64Array, StringArray
 from pellucid.formats.tabular.reader import escape_glob
 from pellucid.results.errors import InvalidEmbeddingsError
-from pellucid.storage.files import writing
+from pellucid.storage.files import write_lock
 from pellucid.storage.names import EMBEDDINGS_FILE
 
 BOX_COLUMNS = ("x", "y", "width", "height")
@@ -67,7 +67,7 @@ class Embeddings:
 
 
 def save_embeddings(folder: Path, workspace: Path, embeddings: Embeddings) -> None:
-    with writing(workspace):
+    with write_lock(workspace):
         partial_file = folder / f".{EMBEDDINGS_FILE}.part"
         with partial_file.open("wb") as stream:
             np.savez(

@@ -14,7 +14,7 @@ from pellucid.core.tables import Float64Array, Split
 from pellucid.project import Version, Workspace
 from pellucid.project.reviews import Reviews
 from pellucid.results.results import Results
-from pellucid.storage.mapped_columns import let_go
+from pellucid.storage.mapped_columns import release_pages
 
 ResourceName = Annotated[str, InPath(max_length=200)]
 ConceptQuery = Annotated[
@@ -42,7 +42,7 @@ NOT_FOUND_RESPONSE: dict[int | str, dict[str, Any]] = {
 
 
 def json_response(document: Any) -> Response:
-    let_go()
+    release_pages()
     return Response(
         msgspec.json.encode(document),
         media_type="application/json",

@@ -44,8 +44,8 @@ from pellucid.server.schemas.gallery_schema import (
     TabCounts,
     VersionDocument,
 )
-from pellucid.storage.mapped_columns import let_go
-from pellucid.storage.remote_columns import bring
+from pellucid.storage.mapped_columns import release_pages
+from pellucid.storage.remote_columns import prefetch
 
 
 def version_document(version: Version, results: Results) -> VersionDocument:
@@ -228,11 +228,11 @@ def page_document(
     page_items: list[PageItem] = []
     batch_size = (
         max(len(page_rows), 1)
-        if bring(results.evaluation, page_rows, list_view.shows_annotations)
+        if prefetch(results.evaluation, page_rows, list_view.shows_annotations)
         else RELEASE_INTERVAL
     )
     for batch_start in range(0, len(page_rows), batch_size):
-        let_go()
+        release_pages()
         batch_rows = page_rows[batch_start : batch_start + batch_size]
         items = build_items(list_view, batch_rows, offset + batch_start)
         page_items += [

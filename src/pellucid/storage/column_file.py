@@ -14,62 +14,62 @@ import numpy as np
 
 from pellucid.core.errors import FileMissingError, MalformedFileError, StoreUnavailableError
 from pellucid.core.urls import is_remote
-from pellucid.storage.mapped_columns import Index, bytes_of, end_of, read_mapped, write_mapped
-from pellucid.storage.object_store import send, store_of
+from pellucid.storage.mapped_columns import ColumnIndex, byte_size, mapped_file_size, read_mapped, write_mapped
+from pellucid.storage.object_store import send, open_store
 
-FIRST_LOOK = 1 << 16
+HEADER_READ_SIZE = 1 << 16
 """Bytes read of a remote file for its index; a longer index costs a second look."""
 
 
-def put(location: str, columns: Mapping[str, Any]) -> None:
+def write_column_file(location: str, columns: Mapping[str, Any]) -> None:
     """Write columns; a reader sees all of them or none."""
     if not is_remote(location):
         path = Path(location)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_mapped(path, columns)
         return
-    with tempfile.TemporaryDirectory(prefix="pellucid-") as room:
-        half = Path(room) / "columns"
-        write_mapped(half, columns)
-        send(half, location)
+    with tempfile.TemporaryDirectory(prefix="pellucid-") as temp_folder:
+        temp_path = Path(temp_folder) / "columns"
+        write_mapped(temp_path, columns)
+        send(temp_path, location)
 
 
-def present(folder: str, names: Iterable[str]) -> set[str]:
+def list_existing(folder: str, file_names: Iterable[str]) -> set[str]:
     """Which of these files lie in the folder. They are written whole, so that what is there is done."""
     if not is_remote(folder):
-        return {name for name in names if (Path(folder) / name).is_file()}
-    store, path = store_of(folder)
+        return {file_name for file_name in file_names if (Path(folder) / file_name).is_file()}
+    store, path = open_store(folder)
     store.invalidate_cache()
-    found: set[str] = set()
+    listed_names: set[str] = set()
     with suppress(FileNotFoundError):
-        found = {entry.rstrip("/").rsplit("/", 1)[-1] for entry in store.ls(path, detail=False)}
-    return found & set(names)
+        listed_names = {entry.rstrip("/").rsplit("/", 1)[-1] for entry in store.ls(path, detail=False)}
+    return listed_names & set(file_names)
 
 
-def remove(folder: str) -> None:
+def remove_folder(folder: str) -> None:
     """Remove a folder and all in it, if it is there."""
     import shutil
 
     if not is_remote(folder):
         shutil.rmtree(folder, ignore_errors=True)
         return
-    store, path = store_of(folder)
+    store, path = open_store(folder)
     with suppress(FileNotFoundError):
-        if any(sign in path for sign in "*?["):  # `rm` would look for patterns in it
+        if any(wildcard in path for wildcard in "*?["):  # `rm` would look for patterns in it
             for file in store.find(path):
                 store.rm_file(file)
         else:
             store.rm(path, recursive=True)
 
 
-class Stored:
+class ColumnFile:
     """The columns of one file; nothing but the index is read until it is asked for. Raises FileMissingError, MalformedFileError."""
 
     def __init__(self, location: str) -> None:
         self.location = location
 
     @cached_property
-    def _local(self) -> dict[str, Any] | None:
+    def _local_columns(self) -> dict[str, Any] | None:
         if is_remote(self.location):
             return None
         columns = read_mapped(Path(self.location))
@@ -79,84 +79,84 @@ class Stored:
 
     @cached_property
     def _store(self) -> tuple[Any, str]:
-        return store_of(self.location)
+        return open_store(self.location)
 
     @property
     def size(self) -> int:
-        return end_of(self.index)
+        return mapped_file_size(self.index)
 
     @cached_property
-    def index(self) -> Index:
+    def index(self) -> ColumnIndex:
         """Of a remote file: where each column lies."""
         store, path = self._store
         try:
-            head = store.cat_file(path, start=0, end=FIRST_LOOK)
+            head = store.cat_file(path, start=0, end=HEADER_READ_SIZE)
             length = int.from_bytes(head[:8], "little")
             if length + 8 > len(head):
                 head = store.cat_file(path, start=0, end=length + 8)
-            return msgspec.json.decode(head[8 : length + 8], type=Index)
+            return msgspec.json.decode(head[8 : length + 8], type=ColumnIndex)
         except FileNotFoundError as error:
             raise FileMissingError(self.location) from error
         except msgspec.MsgspecError as error:
             raise MalformedFileError(self.location, f"is no file of columns: {error}") from error
 
-    def shape(self, name: str) -> tuple[np.dtype[Any], list[int]]:
-        if self._local is not None:
-            return self._local[name].dtype, list(self._local[name].shape)
-        kind, shape, _ = self.index[name]
-        return np.dtype(kind), shape
+    def column_type(self, column_name: str) -> tuple[np.dtype[Any], list[int]]:
+        if self._local_columns is not None:
+            return self._local_columns[column_name].dtype, list(self._local_columns[column_name].shape)
+        dtype_name, shape, _ = self.index[column_name]
+        return np.dtype(dtype_name), shape
 
-    def read(self, names: Iterable[str], begin: int = 0, end: int | None = None) -> dict[str, Any]:
+    def read(self, column_names: Iterable[str], first_row: int = 0, end_row: int | None = None) -> dict[str, Any]:
         """Rows begin to end of these columns; those of a remote file are fetched side by side."""
-        names = list(names)
-        if self._local is not None:
-            return {name: self._local[name][begin:end] for name in names}
+        column_names = list(column_names)
+        if self._local_columns is not None:
+            return {column_name: self._local_columns[column_name][first_row:end_row] for column_name in column_names}
         spans = []
-        for name in names:
-            kind, shape, offset = self.index[name]
-            last = shape[0] if end is None else min(end, shape[0])
-            each = bytes_of(kind, [1, *shape[1:]])
-            spans.append((offset + begin * each, offset + max(last, begin) * each))
-        return {name: self._column(name, text) for name, text in zip(names, self.fetch(spans), strict=True)}
+        for column_name in column_names:
+            dtype_name, shape, offset = self.index[column_name]
+            last_row = shape[0] if end_row is None else min(end_row, shape[0])
+            row_size = byte_size(dtype_name, [1, *shape[1:]])
+            spans.append((offset + first_row * row_size, offset + max(last_row, first_row) * row_size))
+        return {column_name: self._decode_column(column_name, content) for column_name, content in zip(column_names, self.fetch_spans(spans), strict=True)}
 
-    def fetch(self, spans: Sequence[tuple[int, int]]) -> list[bytes]:
+    def fetch_spans(self, spans: Sequence[tuple[int, int]]) -> list[bytes]:
         """Spans of bytes of a remote file, side by side; raises StoreUnavailableError."""
         store, path = self._store
-        some = [span for span in spans if span[1] > span[0]]
-        begins, ends = [first for first, _ in some], [last for _, last in some]
+        nonempty_spans = [span for span in spans if span[1] > span[0]]
+        starts, stops = [start for start, _ in nonempty_spans], [stop for _, stop in nonempty_spans]
         try:
-            found = iter(store.cat_ranges([path] * len(some), begins, ends, on_error="raise") if some else ())
+            responses = iter(store.cat_ranges([path] * len(nonempty_spans), starts, stops, on_error="raise") if nonempty_spans else ())
         except Exception as error:  # each store has its own; a file that was replaced is gone, and is found anew at the next look
             raise StoreUnavailableError(self.location, type(error).__name__) from error
-        texts = [bytes(next(found)) if last > first else b"" for first, last in spans]
-        if any(len(text) != last - first for text, (first, last) in zip(texts, spans, strict=True)):
+        contents = [bytes(next(responses)) if stop > start else b"" for start, stop in spans]
+        if any(len(content) != stop - start for content, (start, stop) in zip(contents, spans, strict=True)):
             raise StoreUnavailableError(self.location, "it sends other than the part of a file that was asked for; Range requests are needed")
-        return texts
+        return contents
 
-    def _column(self, name: str, text: bytes) -> Any:
-        kind, shape, _ = self.index[name]
-        return np.frombuffer(text, np.dtype(kind)).reshape(-1, *shape[1:])
+    def _decode_column(self, column_name: str, content: bytes) -> Any:
+        dtype_name, shape, _ = self.index[column_name]
+        return np.frombuffer(content, np.dtype(dtype_name)).reshape(-1, *shape[1:])
 
 
-class Chained:
+class ConcatColumnFiles:
     """Columns of several files one after another, read as they are written elsewhere: never all in memory."""
 
-    def __init__(self, files: list[Stored], name: str) -> None:
-        self._files, self._name = files, name
-        kinds = [file.shape(name) for file in files]
-        self.dtype = kinds[0][0]
-        self._start = np.concatenate([[0], np.cumsum([shape[0] for _, shape in kinds])])
-        self.shape = (int(self._start[-1]), *kinds[0][1][1:])
-        self.nbytes = bytes_of(self.dtype.str, list(self.shape))
+    def __init__(self, files: list[ColumnFile], column_name: str) -> None:
+        self._files, self._column_name = files, column_name
+        column_types = [file.column_type(column_name) for file in files]
+        self.dtype = column_types[0][0]
+        self._file_starts = np.concatenate([[0], np.cumsum([shape[0] for _, shape in column_types])])
+        self.shape = (int(self._file_starts[-1]), *column_types[0][1][1:])
+        self.nbytes = byte_size(self.dtype.str, list(self.shape))
 
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, rows: slice) -> Any:
-        begin, end, _ = rows.indices(len(self))
-        first, last = np.searchsorted(self._start, [begin, end - 1], side="right") - 1
+    def __getitem__(self, row_slice: slice) -> Any:
+        first_row, end_row, _ = row_slice.indices(len(self))
+        first_file, last_file = np.searchsorted(self._file_starts, [first_row, end_row - 1], side="right") - 1
         pieces = []
-        for place in range(int(first), int(last) + 1):
-            low = int(self._start[place])
-            pieces.append(self._files[place].read([self._name], max(0, begin - low), end - low)[self._name])
+        for file_index in range(int(first_file), int(last_file) + 1):
+            file_start = int(self._file_starts[file_index])
+            pieces.append(self._files[file_index].read([self._column_name], max(0, first_row - file_start), end_row - file_start)[self._column_name])
         return np.concatenate(pieces)

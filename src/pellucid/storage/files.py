@@ -21,59 +21,59 @@ from pellucid.core.errors import MalformedFileError, WriteError
 from pellucid.formats.tabular.reader import escape_glob
 from pellucid.storage.errors import WorkspaceLockedError
 
-PATIENCE = 60.0
+LOCK_TIMEOUT = 60.0
 """Seconds to wait for another writer."""
 
-T = TypeVar("T")
+ManifestT = TypeVar("ManifestT")
 
 
-class Mirror(Protocol):
+class FolderMirror(Protocol):
     """A folder that stands for one in an object store; see `mirror`."""
 
-    def follow(self, at_once: bool = False) -> None: ...
+    def refresh(self, blocking: bool = False) -> None: ...
     def fetch(self, path: Path) -> None: ...
-    def columns(self, path: Path) -> dict[str, Any] | None: ...
-    def location(self, path: Path) -> str: ...
+    def read_columns(self, path: Path) -> dict[str, Any] | None: ...
+    def store_url(self, path: Path) -> str: ...
     def push(self) -> None: ...
 
 
-mirrors: WeakValueDictionary[Path, Mirror] = WeakValueDictionary()
+mirrors: WeakValueDictionary[Path, FolderMirror] = WeakValueDictionary()
 """By their folders: whoever reads or writes a file knows its path alone."""
 
 
-def mirror_of(path: Path) -> Mirror | None:
+def find_mirror(path: Path) -> FolderMirror | None:
     """The mirror that a file or folder is of; None for what is this machine's own."""
     return next((mirrors[folder] for folder in (path, *path.parents) if folder in mirrors), None) if mirrors else None
 
 
-def follow(path: Path, at_once: bool = False) -> None:
+def refresh_mirror(path: Path, blocking: bool = False) -> None:
     """Before manifests are looked at: see whether others wrote some."""
-    if mirror := mirror_of(path):
-        mirror.follow(at_once)
+    if mirror := find_mirror(path):
+        mirror.refresh(blocking)
 
 
 @contextmanager
-def writing(folder: Path) -> Iterator[None]:
+def write_lock(folder: Path) -> Iterator[None]:
     """Hold the workspace's one write lock; it falls with the process that holds it."""
     import filelock
 
-    mirror = mirror_of(folder)
+    mirror = find_mirror(folder)
     lock = folder / ".lock"
-    new = not folder.exists()
+    is_new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(lock, timeout=PATIENCE):
+        with filelock.FileLock(lock, timeout=LOCK_TIMEOUT):
             if mirror:
-                mirror.follow(at_once=True)
+                mirror.refresh(blocking=True)
             yield
             if mirror:
                 mirror.push()
     except filelock.Timeout as error:
-        raise WorkspaceLockedError(folder, PATIENCE) from error
+        raise WorkspaceLockedError(folder, LOCK_TIMEOUT) from error
     except OSError as error:
         raise WriteError(error.filename or folder, (error.strerror or str(error)).lower()) from error
     finally:
-        if new:
+        if is_new:
             remove_if_empty(folder, lock)
 
 
@@ -89,29 +89,29 @@ def write_table(path: Path, columns: Mapping[str, Any]) -> None:
     """Write columns (NumPy arrays of one length) as Parquet, synced to disk."""
     import duckdb
 
-    half = path.with_name(f"{path.name}.tmp")
+    temp_path = path.with_name(f"{path.name}.tmp")
     try:
         with duckdb.connect() as connection:
             connection.register("given", dict(columns))
-            target = str(half).replace("'", "''")
+            target = str(temp_path).replace("'", "''")
             connection.execute(f"COPY (SELECT * FROM given) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
     except duckdb.Error as error:
-        half.unlink(missing_ok=True)
+        temp_path.unlink(missing_ok=True)
         raise WriteError(path, str(error).split("\n", maxsplit=1)[0]) from error
-    sync(half)
-    half.replace(path)
+    sync_to_disk(temp_path)
+    temp_path.replace(path)
 
 
 def read_table(path: Path) -> dict[str, Any]:
     """The columns of a Parquet file, as NumPy arrays in the order of its rows; NaN where a number is absent."""
     import duckdb
 
-    if mirror := mirror_of(path):
+    if mirror := find_mirror(path):
         mirror.fetch(path)
     try:
         with duckdb.connect() as connection:
             columns = connection.execute("SELECT * FROM read_parquet(?, hive_partitioning = false)", [escape_glob(path)]).fetchnumpy()
-            return {name: column.filled(np.nan) if np.ma.isMaskedArray(column) else column for name, column in columns.items()}
+            return {column_name: column.filled(np.nan) if np.ma.isMaskedArray(column) else column for column_name, column in columns.items()}
     except duckdb.Error as error:
         raise MalformedFileError(path, f"is no readable table: {str(error).split(chr(10), maxsplit=1)[0]}") from error
 
@@ -121,37 +121,37 @@ def write_manifest(path: Path, manifest: Any) -> None:
     replace_file(path, msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
 
 
-def replace_file(path: Path, text: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
     """Write a small file, synced, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f"{path.name}.tmp")
+    temp_path = path.with_name(f"{path.name}.tmp")
     try:
-        half.write_bytes(text)
-        sync(half)
-        half.replace(path)
+        temp_path.write_bytes(content)
+        sync_to_disk(temp_path)
+        temp_path.replace(path)
     finally:
-        half.unlink(missing_ok=True)
-    sync(path.parent)
+        temp_path.unlink(missing_ok=True)
+    sync_to_disk(path.parent)
 
 
-def read_manifest(path: Path, kind: type[T]) -> T:
+def read_manifest(path: Path, manifest_type: type[ManifestT]) -> ManifestT:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        return msgspec.json.decode(path.read_bytes(), type=manifest_type)
     except msgspec.DecodeError as error:
         raise MalformedFileError(path, f"is no manifest of Pellucid: {error}") from error
 
 
-def sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+def sync_to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        os.fsync(descriptor)
     finally:
-        os.close(handle)
+        os.close(descriptor)
 
 
-def remove_leftovers(folder: Path, named: set[str]) -> None:
+def remove_unreferenced_files(folder: Path, referenced_names: set[str]) -> None:
     """Remove data files that the manifest beside them does not name."""
-    for ending in ("parquet", "mapped"):
-        for file in folder.glob(f"*.{ending}*"):
-            if file.name not in named:
+    for suffix in ("parquet", "mapped"):
+        for file in folder.glob(f"*.{suffix}*"):
+            if file.name not in referenced_names:
                 file.unlink(missing_ok=True)

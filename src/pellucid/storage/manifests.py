@@ -12,11 +12,11 @@ import msgspec
 from pellucid.core.urls import is_remote
 from pellucid.formats.dataset import Inference, Note
 
-FORMAT = 1
+LAYOUT_FORMAT = 1
 """The number of the folder layout; see ARCHITECTURE.md."""
 
 
-class Said(msgspec.Struct, frozen=True):
+class NoteRecord(msgspec.Struct, frozen=True):
     """A note of an import, kept."""
 
     kind: str
@@ -25,7 +25,7 @@ class Said(msgspec.Struct, frozen=True):
     severity: Literal["info", "warning"]
 
 
-class Read(msgspec.Struct, frozen=True):
+class InferenceRecord(msgspec.Struct, frozen=True):
     """A judgement of an import, kept."""
 
     question: str
@@ -35,7 +35,7 @@ class Read(msgspec.Struct, frozen=True):
     forced: bool = False
 
 
-class Source(msgspec.Struct, frozen=True):
+class SourceRecord(msgspec.Struct, frozen=True):
     """Where rows came from, and how they were read."""
 
     path: str
@@ -43,8 +43,8 @@ class Source(msgspec.Struct, frozen=True):
     when: str
     rows: int
     sha256: str | None = None
-    notes: list[Said] = []
-    readings: list[Read] = []
+    notes: list[NoteRecord] = []
+    readings: list[InferenceRecord] = []
 
 
 class Concept(msgspec.Struct, frozen=True):
@@ -69,13 +69,13 @@ class ViewManifest(msgspec.Struct):
     concepts: list[Concept] = []
     concepts_listed: bool = False
     folders: list[str] = []
-    sources: list[Source] = []
+    sources: list[SourceRecord] = []
     generation: int = 0
     images: str | None = None
     annotations: str | None = None
 
 
-class BeforeMending(msgspec.Struct, frozen=True):
+class CorrectionBaseline(msgspec.Struct, frozen=True):
     """What the annotations of a version were before people mended them. originals: the table of all · images: positions of those
     that were mended · stated: what was known of these."""
 
@@ -96,31 +96,31 @@ class VersionManifest(msgspec.Struct):
     folders: list[str]
     images: str
     annotations: str
-    annotation_sources: list[Source]
+    annotation_sources: list[SourceRecord]
     generation: int = 0
     predictions: str | None = None
     staircase: str | None = None
-    prediction_sources: list[Source] = []
+    prediction_sources: list[SourceRecord] = []
     counts: dict[str, int] = {}
     corrected_to: int = 0
-    mended: BeforeMending | None = None
+    mended: CorrectionBaseline | None = None
 
 
-def now() -> str:
+def utc_timestamp() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def kept(notes: list[Note]) -> list[Said]:
-    return [Said(note.kind, note.message, note.count, note.severity) for note in notes]
+def note_records(notes: list[Note]) -> list[NoteRecord]:
+    return [NoteRecord(note.kind, note.message, note.count, note.severity) for note in notes]
 
 
-def source_record(given: Any, path: str, format: str, rows: int, notes: list[Note], judgements: list[Inference]) -> Source:
+def build_source_record(source: Any, path: str, format: str, row_count: int, notes: list[Note], inferences: list[Inference]) -> SourceRecord:
     """The record of an import; a file is known again by its hash."""
-    file = Path(given) if isinstance(given, str | Path) and not is_remote(str(given)) else None
+    source_file = Path(source) if isinstance(source, str | Path) and not is_remote(str(source)) else None
     digest = None
-    if file is not None and file.is_file():
-        with file.open("rb") as opened:
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
-    return Source(
-        str(file.resolve()) if file else path, format, now(), rows, digest, kept(notes), [Read(**vars(one)) for one in judgements]
+    if source_file is not None and source_file.is_file():
+        with source_file.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return SourceRecord(
+        str(source_file.resolve()) if source_file else path, format, utc_timestamp(), row_count, digest, note_records(notes), [InferenceRecord(**vars(inference)) for inference in inferences]
     )

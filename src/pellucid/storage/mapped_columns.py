@@ -19,87 +19,87 @@ import msgspec
 import numpy as np
 
 from pellucid.core.errors import WriteError
-from pellucid.storage.files import sync
+from pellucid.storage.files import sync_to_disk
 
-ALIGNED = 64
-AT_ONCE = 1 << 20
+ALIGNMENT = 64
+ROWS_PER_WRITE = 1 << 20
 """Rows written at a time where a column does not lie in one piece."""
 
-Index = dict[str, tuple[str, list[int], int]]
+ColumnIndex = dict[str, tuple[str, list[int], int]]
 
 
 def write_mapped(path: Path, columns: Mapping[str, Any]) -> None:
     """Write NumPy columns, synced, whole or not at all."""
-    index, header = laid_out(columns)
+    column_index, header = compute_layout(columns)
     try:
-        handle, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".tmp", dir=path.parent)
+        descriptor, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".tmp", dir=path.parent)
     except OSError as error:
         raise WriteError(path, (error.strerror or str(error)).lower()) from error
-    half = Path(name)
+    temp_path = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with os.fdopen(descriptor, "wb") as file:
             file.write(len(header).to_bytes(8, "little") + header)
             for name, column in columns.items():
-                file.seek(index[name][2])
-                for begin in range(0, len(column), AT_ONCE):
-                    file.write(np.ascontiguousarray(column[begin : begin + AT_ONCE]).data)
-            file.truncate(end_of(index))
-        sync(half)
-        half.replace(path)
+                file.seek(column_index[name][2])
+                for start in range(0, len(column), ROWS_PER_WRITE):
+                    file.write(np.ascontiguousarray(column[start : start + ROWS_PER_WRITE]).data)
+            file.truncate(mapped_file_size(column_index))
+        sync_to_disk(temp_path)
+        temp_path.replace(path)
     except OSError as error:
-        half.unlink(missing_ok=True)
+        temp_path.unlink(missing_ok=True)
         raise WriteError(path, (error.strerror or str(error)).lower()) from error
 
 
-def laid_out(columns: Mapping[str, Any]) -> tuple[Index, bytes]:
+def compute_layout(columns: Mapping[str, Any]) -> tuple[ColumnIndex, bytes]:
     """Where each column goes; the index is padded, so that its length does not depend on the offsets."""
-    room = 4096
+    header_size = 4096
     while True:
-        index: Index = {}
-        offset = room
-        for name, column in columns.items():
-            index[name] = (column.dtype.str, list(column.shape), offset)
-            offset += -(-column.nbytes // ALIGNED) * ALIGNED
-        header = msgspec.json.encode(index)
-        if len(header) + 8 <= room:
-            return index, header.ljust(room - 8)
-        room *= 2
+        column_index: ColumnIndex = {}
+        offset = header_size
+        for column_name, column in columns.items():
+            column_index[column_name] = (column.dtype.str, list(column.shape), offset)
+            offset += -(-column.nbytes // ALIGNMENT) * ALIGNMENT
+        header = msgspec.json.encode(column_index)
+        if len(header) + 8 <= header_size:
+            return column_index, header.ljust(header_size - 8)
+        header_size *= 2
 
 
-def end_of(index: Index) -> int:
-    return max(offset + -(-bytes_of(kind, shape) // ALIGNED) * ALIGNED for kind, shape, offset in index.values())
+def mapped_file_size(column_index: ColumnIndex) -> int:
+    return max(offset + -(-byte_size(dtype_name, shape) // ALIGNMENT) * ALIGNMENT for dtype_name, shape, offset in column_index.values())
 
 
-def bytes_of(kind: str, shape: list[int]) -> int:
-    return int(np.dtype(kind).itemsize * np.prod(shape, dtype=np.int64))
+def byte_size(dtype_name: str, shape: list[int]) -> int:
+    return int(np.dtype(dtype_name).itemsize * np.prod(shape, dtype=np.int64))
 
 
-RESIDENT = 256 << 20
+MAX_RESIDENT_BYTES = 256 << 20
 """Bytes of files that a process may hold before it lets them go."""
 mappings: WeakSet[mmap.mmap] = WeakSet()
-guard = threading.Lock()
+mappings_lock = threading.Lock()
 """Threads map files while others let go of them."""
 
 
-def keep_track(whole: mmap.mmap) -> None:
+def register_mapping(mapping: mmap.mmap) -> None:
     """Of what is to be given back by `let_go`."""
-    with guard:
-        mappings.add(whole)
+    with mappings_lock:
+        mappings.add(mapping)
 
 
-def let_go() -> None:
+def release_pages() -> None:
     """Give back the pages that reading has brought in, where they are many; the system still has them, and reading brings them again.
 
     Without this a process that serves tens of millions of rows comes to hold whatever was ever looked at.
     """
-    if hasattr(mmap, "MADV_DONTNEED") and resident() > RESIDENT:
-        with guard:
-            several = list(mappings)
-        for whole in several:
-            whole.madvise(mmap.MADV_DONTNEED)
+    if hasattr(mmap, "MADV_DONTNEED") and resident_file_bytes() > MAX_RESIDENT_BYTES:
+        with mappings_lock:
+            open_mappings = list(mappings)
+        for mapping in open_mappings:
+            mapping.madvise(mmap.MADV_DONTNEED)
 
 
-def resident() -> int:
+def resident_file_bytes() -> int:
     """Bytes of files in this process's memory, on Linux; else 0."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[2]) * mmap.PAGESIZE
@@ -114,15 +114,15 @@ def read_mapped(path: Path) -> dict[str, Any] | None:
             length, size = int.from_bytes(file.read(8), "little"), path.stat().st_size
             if length > size:
                 return None
-            index = msgspec.json.decode(file.read(length), type=Index)
-            if size != end_of(index):
+            column_index = msgspec.json.decode(file.read(length), type=ColumnIndex)
+            if size != mapped_file_size(column_index):
                 return None
-            whole = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         columns = {
-            name: np.frombuffer(whole, np.dtype(kind), int(np.prod(shape, dtype=np.int64)), offset).reshape(shape)
-            for name, (kind, shape, offset) in index.items()
+            column_name: np.frombuffer(mapping, np.dtype(dtype_name), int(np.prod(shape, dtype=np.int64)), offset).reshape(shape)
+            for column_name, (dtype_name, shape, offset) in column_index.items()
         }
     except (OSError, ValueError, TypeError, msgspec.MsgspecError):
         return None
-    keep_track(whole)
+    register_mapping(mapping)
     return columns

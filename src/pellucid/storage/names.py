@@ -10,15 +10,15 @@ from pellucid.storage.errors import InvalidNameError
 EMBEDDINGS_FILE = "embeddings.npz"
 """The user's embeddings, in the folder of a view."""
 
-ALLOWED = re.compile(r"[^./\\:\x00-\x1f\x7f][^/\\:\x00-\x1f\x7f]{0,99}")
+NAME_PATTERN = re.compile(r"[^./\\:\x00-\x1f\x7f][^/\\:\x00-\x1f\x7f]{0,99}")
 
 
-def checked_name(what: str, name: str) -> str:
-    if not ALLOWED.fullmatch(name) or len(name.encode()) > 200 or name != name.strip():
-        raise InvalidNameError(what, name)
+def validate_name(subject: str, name: str) -> str:
+    if not NAME_PATTERN.fullmatch(name) or len(name.encode()) > 200 or name != name.strip():
+        raise InvalidNameError(subject, name)
     return name
 
 
-def listed_names(folder: Path, manifest: str) -> list[str]:
+def list_names(folder: Path, manifest_name: str) -> list[str]:
     """Folders below that hold the manifest, by name."""
-    return sorted(child.name for child in folder.iterdir() if (child / manifest).is_file()) if folder.is_dir() else []
+    return sorted(child.name for child in folder.iterdir() if (child / manifest_name).is_file()) if folder.is_dir() else []

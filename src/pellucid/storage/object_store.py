@@ -12,18 +12,18 @@ from typing import Any
 from pellucid.core.errors import UnsupportedStoreError
 
 
-def store_of(location: str) -> tuple[Any, str]:
+def open_store(location: str) -> tuple[Any, str]:
     """The store that a URL is of, and the path in it. Raises UnsupportedStoreError."""
     import fsspec
 
-    folders = {"auto_mkdir": True} if location.startswith("file:") else {}  # other stores have no folders to be made
+    store_options = {"auto_mkdir": True} if location.startswith("file:") else {}  # other stores have no folders to be made
     try:
-        return fsspec.url_to_fs(location, **folders)  # type: ignore[no-any-return]
+        return fsspec.url_to_fs(location, **store_options)  # type: ignore[no-any-return]
     except (ImportError, ValueError) as error:
         raise UnsupportedStoreError(location, str(error)) from error
 
 
-def send(file: Path, location: str) -> None:
+def send(local_file: Path, location: str) -> None:
     """Put a file of this machine where the location says, in one piece."""
-    store, path = store_of(location)
-    store.put_file(str(file), path)
+    store, path = open_store(location)
+    store.put_file(str(local_file), path)

@@ -28,89 +28,89 @@ from pellucid.evaluation.match_result import BestOverlapSteps
 from pellucid.evaluation.thresholds import Threshold, ThresholdSource
 from pellucid.evaluation.unmatched import UnmatchedIndex
 from pellucid.formats.tabular.reader import escape_glob
-from pellucid.storage.files import mirror_of, read_table, write_table
+from pellucid.storage.files import find_mirror, read_table, write_table
 from pellucid.storage.mapped_columns import read_mapped, write_mapped
 
-SIDES = ("x", "y", "width", "height")
+BOX_COLUMN_NAMES = ("x", "y", "width", "height")
 
 
-def write_images(path: Path, images: Images, coverage: Int8Array | None = None) -> None:
-    columns = images.to_dict()
-    write_table(path, columns if coverage is None else {**columns, "coverage": coverage})
+def save_images(path: Path, images: Images, coverage: Int8Array | None = None) -> None:
+    image_columns = images.to_dict()
+    write_table(path, image_columns if coverage is None else {**image_columns, "coverage": coverage})
 
 
-def read_images(path: Path) -> tuple[Images, Int8Array]:
+def load_images(path: Path) -> tuple[Images, Int8Array]:
     """The images, and their coverage (zeros where the file is a view's)."""
-    columns = read_table(path)
-    coverage = columns.pop("coverage", np.zeros(len(columns["path"]), np.int8))
-    for name in ("path", "source_id", "metadata"):
-        columns[name] = string_column(columns[name])
-    return Images(**columns), coverage
+    image_columns = read_table(path)
+    coverage = image_columns.pop("coverage", np.zeros(len(image_columns["path"]), np.int8))
+    for column_name in ("path", "source_id", "metadata"):
+        image_columns[column_name] = string_column(image_columns[column_name])
+    return Images(**image_columns), coverage
 
 
-def write_annotations(path: Path, annotations: Annotations, **more: Any) -> None:
-    write_table(path, {**with_sides(annotations.to_dict()), **more})
+def save_annotations(path: Path, annotations: Annotations, **extra_columns: Any) -> None:
+    write_table(path, {**split_box_column(annotations.to_dict()), **extra_columns})
 
 
-def read_annotations(path: Path) -> tuple[Annotations, dict[str, Any]]:
+def load_annotations(path: Path) -> tuple[Annotations, dict[str, Any]]:
     """The annotations, and the columns derived for a version (answer, own)."""
-    columns = with_box(read_table(path))
-    if "outline" in columns:
-        columns["outline"] = string_column(columns["outline"])
-    if columns["box"] is not None and "area" not in columns:  # of before areas were kept: the boxes' own
-        columns["area"] = columns["box"][:, 2] * columns["box"][:, 3]
-    derived: dict[str, Any] = {name: columns.pop(name) for name in ("answer", "own") if name in columns}
-    return Annotations(**{"area": None, **columns}), derived
+    annotation_columns = join_box_columns(read_table(path))
+    if "outline" in annotation_columns:
+        annotation_columns["outline"] = string_column(annotation_columns["outline"])
+    if annotation_columns["box"] is not None and "area" not in annotation_columns:  # of before areas were kept: the boxes' own
+        annotation_columns["area"] = annotation_columns["box"][:, 2] * annotation_columns["box"][:, 3]
+    derived: dict[str, Any] = {column_name: annotation_columns.pop(column_name) for column_name in ("answer", "own") if column_name in annotation_columns}
+    return Annotations(**{"area": None, **annotation_columns}), derived
 
 
-def read_outlines(path: Path, rows: Sequence[int] | None = None) -> StringArray | None:
+def read_outlines(path: Path, annotation_rows: Sequence[int] | None = None) -> StringArray | None:
     """What is drawn beside boxes, '' where nothing is; None where the annotations have no outlines. rows: those alone.
 
     Outlines are texts, which are not mapped: they are read when a picture is looked at.
     """
     import duckdb
 
-    if mirror := mirror_of(path):
+    if mirror := find_mirror(path):
         mirror.fetch(path)
-    source = f"read_parquet('{escape_glob(path).replace(chr(39), chr(39) * 2)}', file_row_number = true, hive_partitioning = false)"
+    parquet_source = f"read_parquet('{escape_glob(path).replace(chr(39), chr(39) * 2)}', file_row_number = true, hive_partitioning = false)"
     try:
         with duckdb.connect() as connection:
-            wanted = "" if rows is None else f"WHERE file_row_number IN ({', '.join(map(str, rows)) or 'NULL'})"
-            found = connection.execute(f"SELECT outline FROM {source} {wanted} ORDER BY file_row_number").fetchnumpy()["outline"]
+            where_clause = "" if annotation_rows is None else f"WHERE file_row_number IN ({', '.join(map(str, annotation_rows)) or 'NULL'})"
+            outlines = connection.execute(f"SELECT outline FROM {parquet_source} {where_clause} ORDER BY file_row_number").fetchnumpy()["outline"]
     except (duckdb.BinderException, duckdb.IOException):  # none there, or replaced since: they are only drawn
         return None
-    return string_column(np.ma.getdata(found))
+    return string_column(np.ma.getdata(outlines))
 
 
-def with_sides(columns: dict[str, Any]) -> dict[str, Any]:
-    box = columns.pop("box")
-    columns = {name: column for name, column in columns.items() if column is not None}
-    return columns if box is None else {**columns, **{side: box[:, place] for place, side in enumerate(SIDES)}}
+def split_box_column(table_columns: dict[str, Any]) -> dict[str, Any]:
+    box = table_columns.pop("box")
+    table_columns = {column_name: column for column_name, column in table_columns.items() if column is not None}
+    return table_columns if box is None else {**table_columns, **{side_name: box[:, side_index] for side_index, side_name in enumerate(BOX_COLUMN_NAMES)}}
 
 
-def with_box(columns: dict[str, Any]) -> dict[str, Any]:
+def join_box_columns(table_columns: dict[str, Any]) -> dict[str, Any]:
     box: Float64Array | None = None
-    if "width" in columns:
-        box = np.stack([columns.pop(side) for side in SIDES], axis=1)
-    return {**columns, "box": box}
+    if "width" in table_columns:
+        box = np.stack([table_columns.pop(side_name) for side_name in BOX_COLUMN_NAMES], axis=1)
+    return {**table_columns, "box": box}
 
 
 def write_evaluation(folder: Path, generation: int, evaluation: Evaluation) -> dict[str, str | None]:
     """Write a version's tables; returns their file names by manifest field."""
-    names: dict[str, str | None] = {name: f"{name}.{generation}.parquet" for name in ("images", "annotations", "predictions")}
-    write_images(folder / f"images.{generation}.parquet", evaluation.images, evaluation.coverage)
-    write_annotations(folder / f"annotations.{generation}.parquet", evaluation.annotations, answer=evaluation.answer, own=evaluation.own)
-    predictions = with_sides(evaluation.predictions.to_dict())
-    outcome = {"state": evaluation.state, "partner": evaluation.partner, "iou": evaluation.iou}
-    write_table(folder / f"predictions.{generation}.parquet", {**predictions, **outcome})
-    names["staircase"] = None
+    file_names: dict[str, str | None] = {table_name: f"{table_name}.{generation}.parquet" for table_name in ("images", "annotations", "predictions")}
+    save_images(folder / f"images.{generation}.parquet", evaluation.images, evaluation.coverage)
+    save_annotations(folder / f"annotations.{generation}.parquet", evaluation.annotations, answer=evaluation.answer, own=evaluation.own)
+    prediction_columns = split_box_column(evaluation.predictions.to_dict())
+    outcome_columns = {"state": evaluation.state, "partner": evaluation.partner, "iou": evaluation.iou}
+    write_table(folder / f"predictions.{generation}.parquet", {**prediction_columns, **outcome_columns})
+    file_names["staircase"] = None
     if evaluation.overlap_steps is not None:
-        names["staircase"] = f"staircase.{generation}.parquet"
-        stairs = evaluation.overlap_steps
-        owner = np.repeat(np.arange(len(stairs.start) - 1, dtype=np.int32), np.diff(stairs.start))
-        columns = {"annotation": owner, "score": stairs.score, "iou": stairs.iou}
-        write_table(folder / f"staircase.{generation}.parquet", columns)
-    return names
+        file_names["staircase"] = f"staircase.{generation}.parquet"
+        staircase = evaluation.overlap_steps
+        annotation_rows = np.repeat(np.arange(len(staircase.start) - 1, dtype=np.int32), np.diff(staircase.start))
+        staircase_columns = {"annotation": annotation_rows, "score": staircase.score, "iou": staircase.iou}
+        write_table(folder / f"staircase.{generation}.parquet", staircase_columns)
+    return file_names
 
 
 def read_evaluation(
@@ -118,95 +118,95 @@ def read_evaluation(
     images: str, annotations: str, predictions: str, staircase: str | None, generation: int,
 ) -> Evaluation:  # fmt: skip
     """A version's tables: mapped columns where there are some, else read from Parquet and then mapped, if that can be written."""
-    image_columns, coverage = read_images(folder / images)
-    known = folder / mapped_name(generation)
-    mirror = mirror_of(folder)
-    mapped = mirror.columns(known) if mirror else read_mapped(known)
-    if mapped is not None:
+    image_table, coverage = load_images(folder / images)
+    mapped_path = folder / column_file_name(generation)
+    mirror = find_mirror(folder)
+    cached_columns = mirror.read_columns(mapped_path) if mirror else read_mapped(mapped_path)
+    if cached_columns is not None:
         with suppress(TypeError, KeyError):  # of another layout, or damaged: it is made again
-            return mapped_evaluation(mapped, kind, concepts, iou, image_columns, coverage)
-    annotation_columns, derived = read_annotations(folder / annotations)
-    table = with_box(read_table(folder / predictions))
-    state, partner, overlap = (table.pop(name) for name in ("state", "partner", "iou"))
+            return evaluation_from_columns(cached_columns, kind, concepts, iou, image_table, coverage)
+    annotation_table, derived = load_annotations(folder / annotations)
+    prediction_columns = join_box_columns(read_table(folder / predictions))
+    state, partner, overlap = (prediction_columns.pop(column_name) for column_name in ("state", "partner", "iou"))
     evaluation = Evaluation(
-        kind, concepts, iou, image_columns, coverage, annotation_columns, Predictions(**table),
-        state, partner, overlap, derived["answer"], derived["own"], read_staircase(folder, staircase, len(annotation_columns)),
+        kind, concepts, iou, image_table, coverage, annotation_table, Predictions(**prediction_columns),
+        state, partner, overlap, derived["answer"], derived["own"], read_staircase(folder, staircase, len(annotation_table)),
     )  # fmt: skip
     evaluation = precompute(evaluation)
     with suppress(WriteError):
-        write_mapped(known, mapped_columns(evaluation))
-    columns = read_mapped(known)
-    return evaluation if columns is None else mapped_evaluation(columns, kind, concepts, iou, image_columns, coverage)
+        write_mapped(mapped_path, evaluation_columns(evaluation))
+    saved_columns = read_mapped(mapped_path)
+    return evaluation if saved_columns is None else evaluation_from_columns(saved_columns, kind, concepts, iou, image_table, coverage)
 
 
-def read_staircase(folder: Path, name: str | None, annotations: int) -> BestOverlapSteps | None:
-    if name is None:
+def read_staircase(folder: Path, file_name: str | None, annotation_count: int) -> BestOverlapSteps | None:
+    if file_name is None:
         return None
-    steps = read_table(folder / name)
-    start = np.searchsorted(steps["annotation"], np.arange(annotations + 1))
-    return BestOverlapSteps(start.astype(np.int64), steps["score"], steps["iou"])
+    step_columns = read_table(folder / file_name)
+    step_starts = np.searchsorted(step_columns["annotation"], np.arange(annotation_count + 1))
+    return BestOverlapSteps(step_starts.astype(np.int64), step_columns["score"], step_columns["iou"])
 
 
-LAYOUT = 1
+LAYOUT_VERSION = 1
 """Of the mapped columns; another number makes them anew from the Parquet tables."""
 
 
-def mapped_name(generation: int) -> str:
-    return f"columns.{generation}.layout-{LAYOUT}.mapped"
+def column_file_name(generation: int) -> str:
+    return f"columns.{generation}.layout-{LAYOUT_VERSION}.mapped"
 
 
-THRESHOLD_NUMBERS = ("value", "errors", "tp", "fp", "fn", "annotations")
-THRESHOLD_COLUMNS = (*THRESHOLD_NUMBERS, "source", "equally_good")
-SOURCES: tuple[ThresholdSource, ...] = ("validation", "fallback", "user")
-OWN = ("state", "partner", "iou", "answer", "own")
+NUMERIC_THRESHOLD_COLUMNS = ("value", "errors", "tp", "fp", "fn", "annotations")
+THRESHOLD_COLUMNS = (*NUMERIC_THRESHOLD_COLUMNS, "source", "equally_good")
+THRESHOLD_SOURCES: tuple[ThresholdSource, ...] = ("validation", "fallback", "user")
+MATCHING_COLUMNS = ("state", "partner", "iou", "answer", "own")
 
 
-def mapped_columns(evaluation: Evaluation) -> dict[str, Any]:
+def evaluation_columns(evaluation: Evaluation) -> dict[str, Any]:
     """Everything of an evaluation but its images, as named columns."""
-    tables: dict[str, Mapping[str, Any]] = {
+    column_groups: dict[str, Mapping[str, Any]] = {
         "predictions": evaluation.predictions.to_dict(), "annotations": evaluation.annotations.replace(outline=None).to_dict(),
-        "evaluation": {name: getattr(evaluation, name) for name in OWN},
+        "evaluation": {column_name: getattr(evaluation, column_name) for column_name in MATCHING_COLUMNS},
         "staircase": vars(evaluation.overlap_steps) if evaluation.overlap_steps else {},
         "derived": vars(evaluation.row_index), "extra": vars(evaluation.unmatched_index), "thresholds": threshold_columns(evaluation.thresholds),
         "over": cast(dict[str, Int64Array], evaluation.optimal_counts), "strips": split_histograms(evaluation),
     }  # fmt: skip
     return {
-        f"{table}.{name}": column for table, columns in tables.items() for name, column in columns.items() if column is not None
+        f"{group_name}.{column_name}": column for group_name, group_columns in column_groups.items() for column_name, column in group_columns.items() if column is not None
     }  # fmt: skip
 
 
 def threshold_columns(thresholds: tuple[Threshold, ...]) -> dict[str, Any]:
-    columns = {name: np.array([getattr(one, name) for one in thresholds]) for name in THRESHOLD_NUMBERS}
-    columns["source"] = np.array([SOURCES.index(one.source) for one in thresholds], np.int8)
-    columns["equally_good"] = np.array([one.equally_good for one in thresholds], float).reshape(-1, 2)
-    return columns
+    threshold_arrays = {field_name: np.array([getattr(threshold, field_name) for threshold in thresholds]) for field_name in NUMERIC_THRESHOLD_COLUMNS}
+    threshold_arrays["source"] = np.array([THRESHOLD_SOURCES.index(threshold.source) for threshold in thresholds], np.int8)
+    threshold_arrays["equally_good"] = np.array([threshold.equally_good for threshold in thresholds], float).reshape(-1, 2)
+    return threshold_arrays
 
 
-def thresholds_of_columns(columns: dict[str, Any]) -> tuple[Threshold, ...]:
-    lists = {name: column.tolist() for name, column in columns.items()}
+def build_thresholds(columns: dict[str, Any]) -> tuple[Threshold, ...]:
+    values_by_column = {column_name: column.tolist() for column_name, column in columns.items()}
     return tuple(
-        Threshold(value, errors, tp, fp, fn, SOURCES[source], (low, high), annotations)
-        for value, errors, tp, fp, fn, annotations, source, (low, high) in zip(
-            *(lists[name] for name in THRESHOLD_NUMBERS), lists["source"], lists["equally_good"], strict=True
+        Threshold(threshold_value, errors, tp, fp, fn, THRESHOLD_SOURCES[source], (low, high), annotations)
+        for threshold_value, errors, tp, fp, fn, annotations, source, (low, high) in zip(
+            *(values_by_column[column_name] for column_name in NUMERIC_THRESHOLD_COLUMNS), values_by_column["source"], values_by_column["equally_good"], strict=True
         )
     )
 
 
-def mapped_evaluation(
+def evaluation_from_columns(
     columns: dict[str, Any], kind: Kind, concepts: tuple[str, ...], iou: float, images: Images, coverage: Int8Array
 ) -> Evaluation:  # fmt: skip
-    def table(name: str, **absent: None) -> dict[str, Any]:
-        return {**absent, **{key.removeprefix(f"{name}."): column for key, column in columns.items() if key.startswith(f"{name}.")}}
+    def group_columns(group_name: str, **defaults: None) -> dict[str, Any]:
+        return {**defaults, **{key.removeprefix(f"{group_name}."): column for key, column in columns.items() if key.startswith(f"{group_name}.")}}
 
     columns = dict(columns)
-    by_image: PredictionsByImage | None = columns.pop("by_image", None)
-    in_memory = {name: np.array(column) for name, column in columns.items() if name.endswith("index")}
-    columns = {**columns, **in_memory}
-    over = cast(dict[RunsName, Int64Array], table("over"))
-    derived, extra = RowIndex(**table("derived")), UnmatchedIndex(**table("extra"))
-    kept = EvaluationIndex(derived, thresholds_of_columns(table("thresholds")), extra, over, table("strips"), by_image)
-    stairs = table("staircase")
+    predictions_by_image: PredictionsByImage | None = columns.pop("by_image", None)
+    search_indexes = {column_name: np.array(column) for column_name, column in columns.items() if column_name.endswith("index")}
+    columns = {**columns, **search_indexes}
+    optimal_counts = cast(dict[RunsName, Int64Array], group_columns("over"))
+    row_index, unmatched_index = RowIndex(**group_columns("derived")), UnmatchedIndex(**group_columns("extra"))
+    evaluation_index = EvaluationIndex(row_index, build_thresholds(group_columns("thresholds")), unmatched_index, optimal_counts, group_columns("strips"), predictions_by_image)
+    staircase_columns = group_columns("staircase")
     return Evaluation(
-        kind, concepts, iou, images, coverage, Annotations(**table("annotations", box=None, area=None)),
-        Predictions(**table("predictions", box=None)), **table("evaluation"), overlap_steps=BestOverlapSteps(**stairs) if stairs else None, index=kept,
+        kind, concepts, iou, images, coverage, Annotations(**group_columns("annotations", box=None, area=None)),
+        Predictions(**group_columns("predictions", box=None)), **group_columns("evaluation"), overlap_steps=BestOverlapSteps(**staircase_columns) if staircase_columns else None, index=evaluation_index,
     )  # fmt: skip

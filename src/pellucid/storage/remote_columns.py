@@ -20,108 +20,108 @@ import numpy as np
 from pellucid.core.tables import Int64Array
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.evaluation.indexes import PredictionsByImage
-from pellucid.storage.column_file import Stored
-from pellucid.storage.mapped_columns import Index, bytes_of, keep_track
+from pellucid.storage.column_file import ColumnFile
+from pellucid.storage.mapped_columns import ColumnIndex, byte_size, register_mapping
 
-BLOCK = 1 << 16
+BLOCK_SIZE = 1 << 16
 """Bytes fetched at least: 250 predictions with all that is known of them."""
-AT_ONCE = 1 << 23
+MAX_REQUEST_SIZE = 1 << 23
 """Bytes of one request at most."""
 SMALL = 128 << 20
 """Columns are read whole when a version is opened, the smallest first, as long as they are not more than this together."""
-BOUND = 2 << 30
+MAX_CACHE_SIZE = 2 << 30
 """Bytes that this machine keeps of a workspace's columns."""
 
 
-class Room:
+class BlockCache:
     """What all files of a workspace may hold together."""
 
-    def __init__(self, folder: Path, bound: int = BOUND) -> None:
+    def __init__(self, folder: Path, max_size: int = MAX_CACHE_SIZE) -> None:
         self.folder = folder
-        self.bound = bound
-        self.held = 0
-        self._files: WeakSet[Blocks] = WeakSet()
+        self.max_size = max_size
+        self.used_size = 0
+        self._files: WeakSet[FileBlocks] = WeakSet()
         self._lock = threading.Lock()
 
-    def join(self, file: Blocks) -> None:
+    def register(self, blocks: FileBlocks) -> None:
         with self._lock:
-            self._files.add(file)
+            self._files.add(blocks)
 
-    def grew(self, number: int) -> None:
+    def add_size(self, byte_count: int) -> None:
         with self._lock:
-            self.held += number
-            if self.held > self.bound // 2:
-                self.held = 0
-                for file in self._files:
-                    file.grow_old()
+            self.used_size += byte_count
+            if self.used_size > self.max_size // 2:
+                self.used_size = 0
+                for blocks in self._files:
+                    blocks.start_generation()
 
 
-class Age:
+class CacheGeneration:
     """A file with holes. present: bool, which of its blocks are there."""
 
     def __init__(self, folder: Path, size: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._handle, name = tempfile.mkstemp(dir=folder)
-        Path(name).unlink()  # it is gone with the last who has it open
-        finalize(self, os.close, self._handle)
-        os.truncate(self._handle, size)
-        self.present = np.zeros(-(-size // BLOCK), bool)
-        self.map = mmap.mmap(self._handle, size, access=mmap.ACCESS_READ)
-        keep_track(self.map)
+        self._descriptor, temp_path = tempfile.mkstemp(dir=folder)
+        Path(temp_path).unlink()  # it is gone with the last who has it open
+        finalize(self, os.close, self._descriptor)
+        os.truncate(self._descriptor, size)
+        self.is_present = np.zeros(-(-size // BLOCK_SIZE), bool)
+        self.mapping = mmap.mmap(self._descriptor, size, access=mmap.ACCESS_READ)
+        register_mapping(self.mapping)
 
-    def write(self, offset: int, text: bytes | memoryview) -> None:
-        os.pwrite(self._handle, text, offset)
+    def write(self, offset: int, content: bytes | memoryview) -> None:
+        os.pwrite(self._descriptor, content, offset)
 
 
-class Blocks:
+class FileBlocks:
     """One file of a store."""
 
-    def __init__(self, stored: Stored, size: int, room: Room) -> None:
-        self._stored, self._size, self._room = stored, size, room
-        self._young = Age(room.folder, size)
-        self._old: Age | None = None
-        room.join(self)
+    def __init__(self, column_file: ColumnFile, size: int, block_cache: BlockCache) -> None:
+        self._column_file, self._size, self._block_cache = column_file, size, block_cache
+        self._current = CacheGeneration(block_cache.folder, size)
+        self._previous: CacheGeneration | None = None
+        block_cache.register(self)
 
-    def grow_old(self) -> None:
-        self._old, self._young = self._young, Age(self._room.folder, self._size)
+    def start_generation(self) -> None:
+        self._previous, self._current = self._current, CacheGeneration(self._block_cache.folder, self._size)
 
-    def with_blocks(self, wanted: np.ndarray) -> mmap.mmap:
+    def load_blocks(self, block_numbers: np.ndarray) -> mmap.mmap:
         """A map in which these blocks are there."""
-        young, old = self._young, self._old
-        missing = wanted[~young.present[wanted]]
+        current, previous = self._current, self._previous
+        missing = block_numbers[~current.is_present[block_numbers]]
         if not len(missing):
-            return young.map
-        if old is not None:
-            known = missing[old.present[missing]]
-            for block in known.tolist():
-                young.write(block * BLOCK, old.map[block * BLOCK : (block + 1) * BLOCK])
-            young.present[known] = True
-            self._room.grew(len(known) * BLOCK)
-            missing = missing[~old.present[missing]]
+            return current.mapping
+        if previous is not None:
+            cached_blocks = missing[previous.is_present[missing]]
+            for block in cached_blocks.tolist():
+                current.write(block * BLOCK_SIZE, previous.mapping[block * BLOCK_SIZE : (block + 1) * BLOCK_SIZE])
+            current.is_present[cached_blocks] = True
+            self._block_cache.add_size(len(cached_blocks) * BLOCK_SIZE)
+            missing = missing[~previous.is_present[missing]]
         if len(missing):
-            spans = spans_of(missing, self._size)
-            for (begin, _), text in zip(spans, self._stored.fetch(spans), strict=True):
-                young.write(begin, text)
-            young.present[missing] = True
-            self._room.grew(len(missing) * BLOCK)
-        return young.map
+            spans = block_spans(missing, self._size)
+            for (span_start, _), content in zip(spans, self._column_file.fetch_spans(spans), strict=True):
+                current.write(span_start, content)
+            current.is_present[missing] = True
+            self._block_cache.add_size(len(missing) * BLOCK_SIZE)
+        return current.mapping
 
 
-def spans_of(blocks: np.ndarray, size: int) -> list[tuple[int, int]]:
+def block_spans(blocks: np.ndarray, size: int) -> list[tuple[int, int]]:
     """Neighbouring blocks (rising) as spans of bytes."""
-    cuts = np.flatnonzero((np.diff(blocks) > 1) | (np.diff(np.arange(len(blocks)) // (AT_ONCE // BLOCK)) > 0)) + 1
-    return [(int(part[0]) * BLOCK, min((int(part[-1]) + 1) * BLOCK, size)) for part in np.split(blocks, cuts)]
+    run_breaks = np.flatnonzero((np.diff(blocks) > 1) | (np.diff(np.arange(len(blocks)) // (MAX_REQUEST_SIZE // BLOCK_SIZE)) > 0)) + 1
+    return [(int(block_run[0]) * BLOCK_SIZE, min((int(block_run[-1]) + 1) * BLOCK_SIZE, size)) for block_run in np.split(blocks, run_breaks)]
 
 
-class Ranged(np.lib.mixins.NDArrayOperatorsMixin):
+class RemoteColumn(np.lib.mixins.NDArrayOperatorsMixin):
     """A column. record, field: where its values lie a second time, each row beside those of the table's other columns."""
 
     def __init__(
-        self, blocks: Blocks, dtype: np.dtype[Any], shape: tuple[int, ...], offset: int, record: Ranged | None = None, field: str = ""
+        self, blocks: FileBlocks, dtype: np.dtype[Any], shape: tuple[int, ...], offset: int, record: RemoteColumn | None = None, field: str = ""
     ) -> None:
         self.blocks, self.dtype, self.shape, self._offset = blocks, dtype, shape, offset
         self._record, self._field = record, field
-        self._each = bytes_of(dtype.str, [1, *shape[1:]]) if dtype.names is None else dtype.itemsize
+        self._row_size = byte_size(dtype.str, [1, *shape[1:]]) if dtype.names is None else dtype.itemsize
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -136,54 +136,54 @@ class Ranged(np.lib.mixins.NDArrayOperatorsMixin):
 
     @property
     def nbytes(self) -> int:
-        return self._each * len(self)
+        return self._row_size * len(self)
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, tuple):
-            found = self[key[0]]
-            return found[key[1:]] if isinstance(key[0], int | np.integer) else found[(slice(None), *key[1:])]
+            selection = self[key[0]]
+            return selection[key[1:]] if isinstance(key[0], int | np.integer) else selection[(slice(None), *key[1:])]
         if isinstance(key, slice):
-            span = range(*key.indices(len(self)))
-            if not span:
+            row_range = range(*key.indices(len(self)))
+            if not row_range:
                 return np.empty((0, *self.shape[1:]), self.dtype)
-            return np.array(self._over(min(span[0], span[-1]), max(span[0], span[-1]))[key])
-        rows = np.asarray(key)
-        if rows.dtype == bool:
-            rows = np.flatnonzero(rows)
-        if not rows.size:
-            return np.empty((*rows.shape, *self.shape[1:]), self.dtype)
+            return np.array(self._load_range(min(row_range[0], row_range[-1]), max(row_range[0], row_range[-1]))[key])
+        row_indexes = np.asarray(key)
+        if row_indexes.dtype == bool:
+            row_indexes = np.flatnonzero(row_indexes)
+        if not row_indexes.size:
+            return np.empty((*row_indexes.shape, *self.shape[1:]), self.dtype)
         if self._record is not None:
-            found = self._record[rows][self._field]
-            return np.ascontiguousarray(found) if rows.ndim else found
-        return self._at(rows)[rows]
+            selection = self._record[row_indexes][self._field]
+            return np.ascontiguousarray(selection) if row_indexes.ndim else selection
+        return self._load_rows(row_indexes)[row_indexes]
 
-    def _over(self, low: int, high: int) -> Any:
+    def _load_range(self, first_row: int, last_row: int) -> Any:
         """As an array of which the rows low to high are there."""
-        first, last = (self._offset + low * self._each) // BLOCK, (self._offset + (high + 1) * self._each - 1) // BLOCK
-        return self._array(np.arange(first, last + 1))
+        first_block, last_block = (self._offset + first_row * self._row_size) // BLOCK_SIZE, (self._offset + (last_row + 1) * self._row_size - 1) // BLOCK_SIZE
+        return self._load_array(np.arange(first_block, last_block + 1))
 
-    def _at(self, rows: Any) -> Any:
-        place = np.where(rows < 0, rows + len(self), rows).astype(np.int64).reshape(-1)
-        if place.min() < 0 or place.max() >= len(self):
-            raise IndexError(f"row {int(place.max())} of {len(self)}")
-        first = self._offset + place * self._each
-        return self._array(np.unique(np.concatenate([first // BLOCK, (first + self._each - 1) // BLOCK])))
+    def _load_rows(self, row_indexes: Any) -> Any:
+        positions = np.where(row_indexes < 0, row_indexes + len(self), row_indexes).astype(np.int64).reshape(-1)
+        if positions.min() < 0 or positions.max() >= len(self):
+            raise IndexError(f"row {int(positions.max())} of {len(self)}")
+        byte_offsets = self._offset + positions * self._row_size
+        return self._load_array(np.unique(np.concatenate([byte_offsets // BLOCK_SIZE, (byte_offsets + self._row_size - 1) // BLOCK_SIZE])))
 
-    def _array(self, blocks: np.ndarray) -> Any:
-        whole = self.blocks.with_blocks(blocks)
-        kind = self.dtype
-        count = self.size if kind.names is None else len(self)
-        return np.frombuffer(whole, kind, count, self._offset).reshape(self.shape)
+    def _load_array(self, blocks: np.ndarray) -> Any:
+        mapping = self.blocks.load_blocks(blocks)
+        dtype = self.dtype
+        count = self.size if dtype.names is None else len(self)
+        return np.frombuffer(mapping, dtype, count, self._offset).reshape(self.shape)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        found = self[:] if len(self) else np.empty(self.shape, self.dtype)
-        return found if dtype is None else found.astype(dtype, copy=False)
+        whole_column = self[:] if len(self) else np.empty(self.shape, self.dtype)
+        return whole_column if dtype is None else whole_column.astype(dtype, copy=False)
 
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **more: Any) -> Any:
-        return getattr(ufunc, method)(*(plain(one) for one in inputs), **more)
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return getattr(ufunc, method)(*(materialize(operand) for operand in inputs), **kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        return function(*plain(args), **plain(kwargs))
+        return function(*materialize(args), **materialize(kwargs))
 
     def __getattr__(self, name: str) -> Any:
         """Whatever else an array can do is done on all of it."""
@@ -195,116 +195,116 @@ class Ranged(np.lib.mixins.NDArrayOperatorsMixin):
         return iter(np.asarray(self))
 
 
-def plain(value: Any) -> Any:
+def materialize(argument: Any) -> Any:
     """The same with columns as arrays, in lists and arguments too."""
-    if isinstance(value, Ranged):
-        return np.asarray(value)
-    if isinstance(value, list | tuple):
-        return type(value)(plain(one) for one in value)
-    if isinstance(value, dict):
-        return {name: plain(one) for name, one in value.items()}
-    return value
+    if isinstance(argument, RemoteColumn):
+        return np.asarray(argument)
+    if isinstance(argument, list | tuple):
+        return type(argument)(materialize(element) for element in argument)
+    if isinstance(argument, dict):
+        return {key: materialize(element) for key, element in argument.items()}
+    return argument
 
 
-RECORDS = "records."
+RECORD_PREFIX = "records."
 """Columns of whole rows: what lies scattered is fetched at one place for all columns of a table."""
-BY_IMAGE = ("predictions.concept", "predictions.score", "predictions.box", "evaluation.state")
-RECORDED: dict[str, tuple[str, ...]] = {
-    "by_image": BY_IMAGE,
-    "predictions": (*(f"predictions.{name}" for name in ("image", "concept", "score", "box", "order")),
-                    *(f"evaluation.{name}" for name in ("state", "partner", "iou"))),
-    "annotations": (*(f"annotations.{name}" for name in ("image", "concept", "box", "ignore", "positive", "area")),
+IMAGE_RECORD_COLUMNS = ("predictions.concept", "predictions.score", "predictions.box", "evaluation.state")
+RECORD_COLUMNS: dict[str, tuple[str, ...]] = {
+    "by_image": IMAGE_RECORD_COLUMNS,
+    "predictions": (*(f"predictions.{column_name}" for column_name in ("image", "concept", "score", "box", "order")),
+                    *(f"evaluation.{column_name}" for column_name in ("state", "partner", "iou"))),
+    "annotations": (*(f"annotations.{column_name}" for column_name in ("image", "concept", "box", "ignore", "positive", "area")),
                     "evaluation.answer", "evaluation.own", "derived.answer_score"),
 }  # fmt: skip
 
 
-def record_type(index: Index, table: str) -> np.dtype[Any]:
+def record_dtype(column_index: ColumnIndex, table_name: str) -> np.dtype[Any]:
     """Of a table's rows, by the columns that there are; fields are named after them."""
-    names = [name for name in RECORDED[table] if name in index]
-    return np.dtype([(name, np.dtype(index[name][0]), tuple(index[name][1][1:])) for name in names])
+    column_names = [column_name for column_name in RECORD_COLUMNS[table_name] if column_name in column_index]
+    return np.dtype([(column_name, np.dtype(column_index[column_name][0]), tuple(column_index[column_name][1][1:])) for column_name in column_names])
 
 
-class Recorded:
+class RecordColumn:
     """The rows of a table, put together as they are written. columns: of the file that they are added to. rows: their order, if another."""
 
-    def __init__(self, columns: dict[str, Any], table: str, rows: Any = None) -> None:
-        self._columns = {name: columns[name] for name in RECORDED[table] if name in columns}
-        self._rows = rows
-        index: Index = {name: (column.dtype.str, list(column.shape), 0) for name, column in self._columns.items()}
-        self._kind = record_type(index, table)
-        self.dtype = np.dtype(f"V{self._kind.itemsize}")
+    def __init__(self, columns: dict[str, Any], table_name: str, row_order: Any = None) -> None:
+        self._columns = {column_name: columns[column_name] for column_name in RECORD_COLUMNS[table_name] if column_name in columns}
+        self._row_order = row_order
+        column_index: ColumnIndex = {column_name: (column.dtype.str, list(column.shape), 0) for column_name, column in self._columns.items()}
+        self._record_dtype = record_dtype(column_index, table_name)
+        self.dtype = np.dtype(f"V{self._record_dtype.itemsize}")
         self.shape = (len(next(iter(self._columns.values()))),)
-        self.nbytes = self.shape[0] * self._kind.itemsize
+        self.nbytes = self.shape[0] * self._record_dtype.itemsize
 
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, part: slice) -> Any:
-        begin, end, _ = part.indices(len(self))
-        rows = slice(begin, end) if self._rows is None else self._rows[begin:end]
-        found = np.empty(max(0, end - begin), self._kind)
-        for name, column in self._columns.items():
-            found[name] = column[rows]
-        return found.view(self.dtype)
+    def __getitem__(self, row_slice: slice) -> Any:
+        first_row, end_row, _ = row_slice.indices(len(self))
+        source_rows = slice(first_row, end_row) if self._row_order is None else self._row_order[first_row:end_row]
+        records = np.empty(max(0, end_row - first_row), self._record_dtype)
+        for column_name, column in self._columns.items():
+            records[column_name] = column[source_rows]
+        return records.view(self.dtype)
 
 
-def with_records(columns: dict[str, Any]) -> dict[str, Any]:
+def add_record_columns(columns: dict[str, Any]) -> dict[str, Any]:
     """What is written to a store."""
-    order = {"by_image": columns["derived.prediction_of_image"]}
-    return {**columns, **{f"{RECORDS}{table}": Recorded(columns, table, order.get(table)) for table in RECORDED}}
+    row_orders = {"by_image": columns["derived.prediction_of_image"]}
+    return {**columns, **{f"{RECORD_PREFIX}{table_name}": RecordColumn(columns, table_name, row_orders.get(table_name)) for table_name in RECORD_COLUMNS}}
 
 
-def ranged_columns(stored: Stored, room: Room) -> dict[str, Any]:
+def remote_columns(column_file: ColumnFile, block_cache: BlockCache) -> dict[str, Any]:
     """All columns of a file in a store: small ones in memory, large ones fetched as they are asked for. Raises FileMissingError."""
-    index = stored.index
-    blocks = Blocks(stored, stored.size, room)
-    whole = small_columns(index)
-    columns: dict[str, Any] = stored.read(whole)
-    rows = {table: Ranged(blocks, record_type(index, table), *place(index, f"{RECORDS}{table}"))
-            for table in RECORDED if f"{RECORDS}{table}" in index}  # fmt: skip
-    record_of = {name: rows[table] for table, names in RECORDED.items() if table in rows and table != "by_image" for name in names}
-    if "by_image" in rows:
-        columns["by_image"] = by_image(rows["by_image"])
-    for name, (kind, _, _) in index.items():
-        if name not in columns and not name.startswith(RECORDS):
-            columns[name] = Ranged(blocks, np.dtype(kind), *place(index, name), record_of.get(name), name)
+    column_index = column_file.index
+    blocks = FileBlocks(column_file, column_file.size, block_cache)
+    small_column_names = select_small_columns(column_index)
+    columns: dict[str, Any] = column_file.read(small_column_names)
+    record_columns = {table_name: RemoteColumn(blocks, record_dtype(column_index, table_name), *shape_and_offset(column_index, f"{RECORD_PREFIX}{table_name}"))
+            for table_name in RECORD_COLUMNS if f"{RECORD_PREFIX}{table_name}" in column_index}  # fmt: skip
+    record_by_column = {column_name: record_columns[table_name] for table_name, column_names in RECORD_COLUMNS.items() if table_name in record_columns and table_name != "by_image" for column_name in column_names}
+    if "by_image" in record_columns:
+        columns["by_image"] = build_predictions_by_image(record_columns["by_image"])
+    for column_name, (dtype_name, _, _) in column_index.items():
+        if column_name not in columns and not column_name.startswith(RECORD_PREFIX):
+            columns[column_name] = RemoteColumn(blocks, np.dtype(dtype_name), *shape_and_offset(column_index, column_name), record_by_column.get(column_name), column_name)
     return columns
 
 
-def by_image(record: Ranged) -> PredictionsByImage:
-    kind = record.dtype
-    assert kind.fields is not None
+def build_predictions_by_image(record: RemoteColumn) -> PredictionsByImage:
+    row_dtype = record.dtype
+    assert row_dtype.fields is not None
     columns = (
-        Ranged(record.blocks, kind.fields[name][0].base, (len(record), *kind.fields[name][0].shape), 0, record, name)
-        if name in kind.fields
+        RemoteColumn(record.blocks, row_dtype.fields[column_name][0].base, (len(record), *row_dtype.fields[column_name][0].shape), 0, record, column_name)
+        if column_name in row_dtype.fields
         else None
-        for name in BY_IMAGE
+        for column_name in IMAGE_RECORD_COLUMNS
     )
     return PredictionsByImage(*columns)
 
 
-def bring(evaluation: Evaluation, rows: Int64Array, annotations: bool) -> bool:
+def prefetch(evaluation: Evaluation, item_rows: Int64Array, are_annotations: bool) -> bool:
     """Fetch at once what is going to be asked for of these items (rows of the annotations or of the predictions), if they are far."""
-    far = {
-        table: [column for column in columns.to_dict().values() if isinstance(column, Ranged)]
-        for table, columns in (("annotations", evaluation.annotations), ("predictions", evaluation.predictions))
+    columns_by_table = {
+        table_name: [column for column in table_columns.to_dict().values() if isinstance(column, RemoteColumn)]
+        for table_name, table_columns in (("annotations", evaluation.annotations), ("predictions", evaluation.predictions))
     }
-    for column in far["annotations" if annotations else "predictions"][:1]:
-        column[rows]
-    if far["annotations"] and not annotations:
-        partner = evaluation.partner[rows]
-        far["annotations"][0][partner[partner >= 0]]
-    return any(far.values())
+    for column in columns_by_table["annotations" if are_annotations else "predictions"][:1]:
+        column[item_rows]
+    if columns_by_table["annotations"] and not are_annotations:
+        partner_rows = evaluation.partner[item_rows]
+        columns_by_table["annotations"][0][partner_rows[partner_rows >= 0]]
+    return any(columns_by_table.values())
 
 
-def place(index: Index, name: str) -> tuple[tuple[int, ...], int]:
-    _, shape, offset = index[name]
+def shape_and_offset(column_index: ColumnIndex, column_name: str) -> tuple[tuple[int, ...], int]:
+    _, shape, offset = column_index[column_name]
     return tuple(shape), offset
 
 
-def small_columns(index: Index) -> list[str]:
+def select_small_columns(column_index: ColumnIndex) -> list[str]:
     """Those that are read whole: every index of a column, and the smallest others."""
-    size = {name: bytes_of(kind, shape) for name, (kind, shape, _) in index.items() if not name.startswith(RECORDS)}
-    by_size = sorted(size, key=lambda name: (not name.endswith("index"), size[name]))
-    total = np.cumsum([size[name] for name in by_size])
-    return [name for name, sum_ in zip(by_size, total.tolist(), strict=True) if sum_ <= SMALL or name.endswith("index")]
+    sizes = {column_name: byte_size(dtype_name, shape) for column_name, (dtype_name, shape, _) in column_index.items() if not column_name.startswith(RECORD_PREFIX)}
+    names_by_size = sorted(sizes, key=lambda name: (not name.endswith("index"), sizes[name]))
+    cumulative_sizes = np.cumsum([sizes[column_name] for column_name in names_by_size])
+    return [column_name for column_name, cumulative_size in zip(names_by_size, cumulative_sizes.tolist(), strict=True) if cumulative_size <= SMALL or column_name.endswith("index")]

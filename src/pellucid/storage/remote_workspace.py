@@ -19,167 +19,167 @@ from platformdirs import user_cache_path
 
 from pellucid.core.errors import FileMissingError, PellucidError, StoreUnavailableError
 from pellucid.core.urls import reject_credentials
-from pellucid.storage.column_file import Stored
+from pellucid.storage.column_file import ColumnFile
 from pellucid.storage.errors import ConcurrentModificationError, NotAWorkspaceError
 from pellucid.storage.files import mirrors, replace_file
 from pellucid.storage.mapped_columns import read_mapped, write_mapped
 from pellucid.storage.names import EMBEDDINGS_FILE as EMBEDDINGS
-from pellucid.storage.object_store import send, store_of
-from pellucid.storage.remote_columns import Room, ranged_columns, with_records
+from pellucid.storage.object_store import send, open_store
+from pellucid.storage.remote_columns import BlockCache, remote_columns, add_record_columns
 
 MANIFESTS = ("workspace.json", "view.json", "version.json")
 """In the order in which they are put into a store."""
-WORK = "evaluating"
+EVALUATION_FOLDER = "evaluating"
 """The folder of a version in which an evaluation keeps what is not yet put together."""
-TABLES = (".parquet", ".mapped")
-FRESH = 2.0
+TABLE_SUFFIXES = (".parquet", ".mapped")
+REFRESH_INTERVAL = 2.0
 """Seconds for which what was followed is taken for what is there."""
-BOUND = 8 << 30
+MAX_TABLE_SIZE = 8 << 30
 """Bytes of whole tables that this machine keeps of a workspace."""
 
-Token = tuple[str | None, Any]
+FileToken = tuple[str | None, Any]
 
 
-class Mirror:
+class WorkspaceMirror:
     """url: of the workspace. Thread-safe. Raises SecretInUrlError, UnsupportedStoreError, StoreUnavailableError."""
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._store, self._root = store_of(url)
-        self.folder = folder_of(url)
+        self._store, self._root = open_store(url)
+        self.folder = local_folder(url)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._room = Room(self.folder / ".columns")
+        self._block_cache = BlockCache(self.folder / ".columns")
         self._lock = threading.RLock()
-        self._tokens: dict[str, Token] = {}
+        self._tokens: dict[str, FileToken] = {}
         self._sizes: dict[str, int] = {}
-        self._followed = -FRESH
-        self._following = threading.Lock()
+        self._refreshed_at = -REFRESH_INTERVAL
+        self._refresh_lock = threading.Lock()
         mirrors[self.folder] = self
-        self.follow(at_once=True)
+        self.refresh(blocking=True)
 
-    def location(self, path: Path) -> str:
+    def store_url(self, path: Path) -> str:
         """Where a file of the folder lies in the store."""
         return f"{self.url}/{path.relative_to(self.folder).as_posix()}"
 
-    def follow(self, at_once: bool = False) -> None:
+    def refresh(self, blocking: bool = False) -> None:
         """See what others wrote, at once or, where what is known is not fresh, while the reader goes on with that."""
-        if at_once:
-            with self._following:
-                self._follow()
-        elif time.monotonic() - self._followed > FRESH and self._following.acquire(blocking=False):
-            threading.Thread(target=self._follow_behind, daemon=True).start()
+        if blocking:
+            with self._refresh_lock:
+                self._refresh()
+        elif time.monotonic() - self._refreshed_at > REFRESH_INTERVAL and self._refresh_lock.acquire(blocking=False):
+            threading.Thread(target=self._refresh_in_background, daemon=True).start()
 
-    def _follow_behind(self) -> None:
+    def _refresh_in_background(self) -> None:
         try:
             with suppress(PellucidError):  # the reader has what was there; the next look may find the store again
-                self._follow()
+                self._refresh()
         finally:
-            self._followed = time.monotonic()
-            self._following.release()
+            self._refreshed_at = time.monotonic()
+            self._refresh_lock.release()
 
-    def _follow(self) -> None:
-        listed = self._listed()
-        followed = {name: info for name, info in listed.items() if is_followed(name)}
-        changed = [name for name, info in followed.items() if not self._is_fresh(name, token_of(info))]
-        texts = self._read(changed)
+    def _refresh(self) -> None:
+        remote_files = self._list_files()
+        tracked_files = {key: info for key, info in remote_files.items() if is_tracked(key)}
+        changed_keys = [key for key, info in tracked_files.items() if not self._is_fresh(key, file_token(info))]
+        contents = self._read_files(changed_keys)
         with self._lock:
-            for name in sorted(changed, key=depth, reverse=True):
-                if not (self.folder / name).is_file() or (self.folder / name).read_bytes() != texts[name]:
-                    self._forget_tables(name)
-                    replace_file(self.folder / name, texts[name])
-                self._tokens[name] = token_of(followed[name])
-            for file in [file for name in (*MANIFESTS, EMBEDDINGS) for file in self.folder.rglob(name)]:
-                name = file.relative_to(self.folder).as_posix()
-                if name not in followed:
-                    self._forget_tables(name)
+            for key in sorted(changed_keys, key=key_depth, reverse=True):
+                if not (self.folder / key).is_file() or (self.folder / key).read_bytes() != contents[key]:
+                    self._delete_local_tables(key)
+                    replace_file(self.folder / key, contents[key])
+                self._tokens[key] = file_token(tracked_files[key])
+            for file in [file for file_name in (*MANIFESTS, EMBEDDINGS) for file in self.folder.rglob(file_name)]:
+                key = file.relative_to(self.folder).as_posix()
+                if key not in tracked_files:
+                    self._delete_local_tables(key)
                     file.unlink(missing_ok=True)
-            self._tokens = {name: self._tokens[name] for name in followed}
-            self._sizes = {name: int(info.get("size") or 0) for name, info in listed.items()}
-            self._followed = time.monotonic()
+            self._tokens = {key: self._tokens[key] for key in tracked_files}
+            self._sizes = {key: int(info.get("size") or 0) for key, info in remote_files.items()}
+            self._refreshed_at = time.monotonic()
 
-    def _forget_tables(self, manifest: str) -> None:
+    def _delete_local_tables(self, manifest_key: str) -> None:
         """Of a manifest that others changed: what lies under the same names in the store may be something else by now."""
-        for file in (self.folder / manifest).parent.glob("*"):
-            if file.suffix in TABLES:
-                file.unlink(missing_ok=True)
+        for local_file in (self.folder / manifest_key).parent.glob("*"):
+            if local_file.suffix in TABLE_SUFFIXES:
+                local_file.unlink(missing_ok=True)
 
-    def _is_fresh(self, name: str, token: Token) -> bool:
-        return token[0] is not None and self._tokens.get(name) == token and (self.folder / name).is_file()
+    def _is_fresh(self, key: str, token: FileToken) -> bool:
+        return token[0] is not None and self._tokens.get(key) == token and (self.folder / key).is_file()
 
-    def _listed(self) -> dict[str, dict[str, Any]]:
+    def _list_files(self) -> dict[str, dict[str, Any]]:
         """All files of the workspace by their path in it."""
         try:
             self._store.invalidate_cache()
             if self.url.startswith("http"):
-                return {name: {} for name in self._linked("")}
-            found = self._store.find(self._root, detail=True)
+                return {key: {} for key in self._list_http_files("")}
+            entries = self._store.find(self._root, detail=True)
         except FileNotFoundError:
             return {}
         except Exception as error:  # each store has its own
-            raise StoreUnavailableError(self.url, sentence(error)) from error
+            raise StoreUnavailableError(self.url, store_error_message(error)) from error
         root = f"{self._root.rstrip('/')}/"
-        return {path.removeprefix(root): info for path, info in found.items() if path.startswith(root)}
+        return {path.removeprefix(root): info for path, info in entries.items() if path.startswith(root)}
 
-    def _linked(self, folder: str) -> list[str]:
+    def _list_http_files(self, folder: str) -> list[str]:
         """The files below a folder of an HTTP server, which lists a folder as links and says nothing else of what is in it."""
-        start = f"{self._root}/{folder}"
-        names = [link.removeprefix(start) for link in self._store.ls(start, detail=False) if link.startswith(start)]
-        below = [f"{folder}{name}" for name in names if name and "/" not in name.rstrip("/") and "?" not in name]
-        return [file for name in below for file in (self._linked(name) if name.endswith("/") else [name])]
+        folder_url = f"{self._root}/{folder}"
+        child_names = [link.removeprefix(folder_url) for link in self._store.ls(folder_url, detail=False) if link.startswith(folder_url)]
+        child_keys = [f"{folder}{child_name}" for child_name in child_names if child_name and "/" not in child_name.rstrip("/") and "?" not in child_name]
+        return [file_key for child_key in child_keys for file_key in (self._list_http_files(child_key) if child_key.endswith("/") else [child_key])]
 
-    def _read(self, names: list[str]) -> dict[str, bytes]:
+    def _read_files(self, keys: list[str]) -> dict[str, bytes]:
         """Whole files, side by side; a name is taken as it stands, where `cat` would look for patterns in it."""
-        paths = [f"{self._root}/{name}" for name in names]
+        paths = [f"{self._root}/{key}" for key in keys]
         try:
-            texts = self._store.cat_ranges(paths, [None] * len(paths), [None] * len(paths), on_error="raise") if paths else []
+            contents = self._store.cat_ranges(paths, [None] * len(paths), [None] * len(paths), on_error="raise") if paths else []
         except Exception as error:  # each store has its own
-            raise StoreUnavailableError(self.url, sentence(error)) from error
-        return {name: bytes(text) for name, text in zip(names, texts, strict=True)}
+            raise StoreUnavailableError(self.url, store_error_message(error)) from error
+        return {key: bytes(content) for key, content in zip(keys, contents, strict=True)}
 
     @property
     def has_other_files(self) -> bool:
-        return any(not name.startswith(("views/", ".")) for name in self._sizes)
+        return any(not key.startswith(("views/", ".")) for key in self._sizes)
 
     def fetch(self, path: Path) -> None:
         """Have a table here as a whole, if the store has it."""
-        name = path.relative_to(self.folder).as_posix()
-        if path.is_file() or name not in self._sizes:
+        key = path.relative_to(self.folder).as_posix()
+        if path.is_file() or key not in self._sizes:
             return
         with self._lock:
             if path.is_file():
                 return
-            half = path.with_name(f"{path.name}.tmp")
-            half.parent.mkdir(parents=True, exist_ok=True)
+            temp_path = path.with_name(f"{path.name}.tmp")
+            temp_path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                self._store.get_file(f"{self._root}/{name}", str(half))
+                self._store.get_file(f"{self._root}/{key}", str(temp_path))
             except FileNotFoundError:
                 return
             except Exception as error:
-                raise StoreUnavailableError(self.url, sentence(error)) from error
-            half.replace(path)
-            self._make_room(path)
+                raise StoreUnavailableError(self.url, store_error_message(error)) from error
+            temp_path.replace(path)
+            self._evict_tables(path)
 
-    def _make_room(self, wanted: Path) -> None:
+    def _evict_tables(self, new_table: Path) -> None:
         """Let go of the tables that were fetched longest ago, where all together are more than the bound."""
-        files = [(file.stat().st_mtime, file.stat().st_size, file) for file in self._tables() if file != wanted]
-        held = wanted.stat().st_size + sum(size for _, size, _ in files)
-        for _, size, file in sorted(files):
-            if held <= BOUND:
+        other_tables = [(file.stat().st_mtime, file.stat().st_size, file) for file in self._local_tables() if file != new_table]
+        total_size = new_table.stat().st_size + sum(size for _, size, _ in other_tables)
+        for _, size, file in sorted(other_tables):
+            if total_size <= MAX_TABLE_SIZE:
                 break
             file.unlink(missing_ok=True)
-            held -= size
+            total_size -= size
 
-    def _tables(self) -> list[Path]:
-        return [file for file in (self.folder / "views").rglob("*") if file.suffix in TABLES]
+    def _local_tables(self) -> list[Path]:
+        return [file for file in (self.folder / "views").rglob("*") if file.suffix in TABLE_SUFFIXES]
 
-    def columns(self, path: Path) -> dict[str, Any] | None:
+    def read_columns(self, path: Path) -> dict[str, Any] | None:
         """The mapped columns of a version, fetched as they are asked for; None where the store has none."""
         if path.is_file():
             return read_mapped(path)
         if path.relative_to(self.folder).as_posix() not in self._sizes:
             return None
         try:
-            return ranged_columns(Stored(self.location(path)), self._room)
+            return remote_columns(ColumnFile(self.store_url(path)), self._block_cache)
         except FileMissingError:
             return None
 
@@ -190,130 +190,130 @@ class Mirror:
             self._push()
         finally:
             with suppress(StoreUnavailableError):
-                self.follow(at_once=True)
+                self.refresh(blocking=True)
 
     def _push(self) -> None:
         with self._lock:
-            listed = self._listed()
-            changed = [name for name in MANIFESTS for name in self._changed(name, listed)]
-            overtaken = [name for name in changed if (token_of(listed[name]) if name in listed else None) != self._tokens.get(name)]
+            remote_files = self._list_files()
+            changed_keys = [manifest_name for manifest_name in MANIFESTS for manifest_name in self._find_changed(manifest_name, remote_files)]
+            conflicting_keys = [key for key in changed_keys if (file_token(remote_files[key]) if key in remote_files else None) != self._tokens.get(key)]
             try:
-                if overtaken:
-                    raise ConcurrentModificationError(self.location(self.folder / overtaken[0]))
-                self._put(changed, listed)
+                if conflicting_keys:
+                    raise ConcurrentModificationError(self.store_url(self.folder / conflicting_keys[0]))
+                self._upload(changed_keys, remote_files)
             except PellucidError:
-                self._take_back(changed)
+                self._discard_local(changed_keys)
                 raise
 
-    def _put(self, changed: list[str], listed: dict[str, Any]) -> None:
+    def _upload(self, changed_keys: list[str], remote_files: dict[str, Any]) -> None:
         """Tables, then the manifests that name them, and then what no manifest has named for long is removed."""
         try:
-            for name in changed:
-                self._put_tables(name, listed)
-            for name in changed:
-                send(self.folder / name, f"{self.url}/{name}")
-            for name in changed:
-                self._clear(name, listed)
+            for key in changed_keys:
+                self._upload_tables(key, remote_files)
+            for key in changed_keys:
+                send(self.folder / key, f"{self.url}/{key}")
+            for key in changed_keys:
+                self._remove_old_tables(key, remote_files)
         except PellucidError:
             raise
         except Exception as error:  # each store has its own
-            raise StoreUnavailableError(self.url, sentence(error)) from error
+            raise StoreUnavailableError(self.url, store_error_message(error)) from error
 
-    def _changed(self, kind: str, listed: dict[str, Any]) -> list[str]:
+    def _find_changed(self, manifest_name: str, remote_files: dict[str, Any]) -> list[str]:
         """The manifests of a kind, and the embeddings beside them, that are not in the store as they are here."""
-        files = [*self.folder.rglob(kind), *(self.folder.rglob(EMBEDDINGS) if kind == "view.json" else ())]
-        names = [file.relative_to(self.folder).as_posix() for file in files]
-        there = self._read([name for name in names if name in listed])
-        return [name for name in names if there.get(name) != (self.folder / name).read_bytes()]
+        files = [*self.folder.rglob(manifest_name), *(self.folder.rglob(EMBEDDINGS) if manifest_name == "view.json" else ())]
+        keys = [file.relative_to(self.folder).as_posix() for file in files]
+        remote_contents = self._read_files([key for key in keys if key in remote_files])
+        return [key for key in keys if remote_contents.get(key) != (self.folder / key).read_bytes()]
 
-    def _take_back(self, names: list[str]) -> None:
-        for name in names:
-            self._forget_tables(name)
-            (self.folder / name).unlink(missing_ok=True)
-            self._tokens.pop(name, None)
+    def _discard_local(self, keys: list[str]) -> None:
+        for key in keys:
+            self._delete_local_tables(key)
+            (self.folder / key).unlink(missing_ok=True)
+            self._tokens.pop(key, None)
 
-    def _put_tables(self, manifest: str, listed: dict[str, Any]) -> None:
+    def _upload_tables(self, manifest_key: str, remote_files: dict[str, Any]) -> None:
         """The tables that a manifest names, and the columns made of them; others that lie here were fetched."""
-        generation = self._generation(manifest)
-        for file in sorted((self.folder / manifest).parent.iterdir()) if generation is not None else ():
-            name = file.relative_to(self.folder).as_posix()
-            if file.suffix not in TABLES or (name in listed and generation_of(name) != generation):
+        generation = self._generation(manifest_key)
+        for file in sorted((self.folder / manifest_key).parent.iterdir()) if generation is not None else ():
+            key = file.relative_to(self.folder).as_posix()
+            if file.suffix not in TABLE_SUFFIXES or (key in remote_files and parse_generation(key) != generation):
                 continue
             if file.suffix == ".parquet":
-                send(file, f"{self.url}/{name}")
+                send(file, f"{self.url}/{key}")
                 continue
             columns = read_mapped(file)
             if columns is not None:
-                half = file.with_name(f"{file.name}.tmp")
+                temp_path = file.with_name(f"{file.name}.tmp")
                 try:
-                    write_mapped(half, with_records(columns))
-                    send(half, f"{self.url}/{name}")
+                    write_mapped(temp_path, add_record_columns(columns))
+                    send(temp_path, f"{self.url}/{key}")
                 finally:
-                    half.unlink(missing_ok=True)
+                    temp_path.unlink(missing_ok=True)
 
-    def _generation(self, manifest: str) -> int | None:
+    def _generation(self, manifest_key: str) -> int | None:
         """The number in the names of its tables; None where it has none."""
-        if not manifest.endswith(("view.json", "version.json")):
+        if not manifest_key.endswith(("view.json", "version.json")):
             return None
-        return int(msgspec.json.decode((self.folder / manifest).read_bytes()).get("generation", 0))
+        return int(msgspec.json.decode((self.folder / manifest_key).read_bytes()).get("generation", 0))
 
-    def _clear(self, manifest: str, listed: dict[str, Any]) -> None:
+    def _remove_old_tables(self, manifest_key: str, remote_files: dict[str, Any]) -> None:
         """Remove tables from the store that are older than those before: whoever reads those is let finish."""
-        generation = self._generation(manifest)
+        generation = self._generation(manifest_key)
         if generation is None:
             return
-        folder = manifest.rpartition("/")[0]
-        old = [
-            name
-            for name in listed
-            if name.rpartition("/")[0] == folder and name.endswith(TABLES) and (number := generation_of(name)) is not None
-            and number < generation - 1
+        folder = manifest_key.rpartition("/")[0]
+        old_keys = [
+            key
+            for key in remote_files
+            if key.rpartition("/")[0] == folder and key.endswith(TABLE_SUFFIXES) and (table_generation := parse_generation(key)) is not None
+            and table_generation < generation - 1
         ]  # fmt: skip
-        for name in old:
+        for key in old_keys:
             with suppress(FileNotFoundError):
-                self._store.rm_file(f"{self._root}/{name}")
+                self._store.rm_file(f"{self._root}/{key}")
 
 
-def is_followed(name: str) -> bool:
-    inside = name.split("/")[4:]  # of views/VIEW/versions/VERSION
-    return name.rpartition("/")[2] in (*MANIFESTS, EMBEDDINGS) and inside[:1] != [WORK]
+def is_tracked(key: str) -> bool:
+    version_path = key.split("/")[4:]  # of views/VIEW/versions/VERSION
+    return key.rpartition("/")[2] in (*MANIFESTS, EMBEDDINGS) and version_path[:1] != [EVALUATION_FOLDER]
 
 
-def depth(name: str) -> int:
+def key_depth(key: str) -> int:
     """Versions are taken over before the views and the workspace that name them."""
-    return name.count("/")
+    return key.count("/")
 
 
-def generation_of(name: str) -> int | None:
-    number = name.rpartition("/")[2].split(".")[1]
-    return int(number) if number.isdecimal() else None
+def parse_generation(key: str) -> int | None:
+    generation_text = key.rpartition("/")[2].split(".")[1]
+    return int(generation_text) if generation_text.isdecimal() else None
 
 
-def token_of(info: dict[str, Any]) -> Token:
+def file_token(info: dict[str, Any]) -> FileToken:
     """What changes when a file of a store does; its mark is None where the store says nothing of the kind."""
-    marks = (str(info[key]) for key in ("ETag", "etag", "mtime", "LastModified", "last_modified") if info.get(key))
-    return next(marks, None), info.get("size")
+    version_marks = (str(info[key]) for key in ("ETag", "etag", "mtime", "LastModified", "last_modified") if info.get(key))
+    return next(version_marks, None), info.get("size")
 
 
-def sentence(error: Exception) -> str:
+def store_error_message(error: Exception) -> str:
     """What a store says, in a line and without what it was asked with."""
     return str(error).split("\n", maxsplit=1)[0].partition("?")[0][:200] or type(error).__name__
 
 
-def folder_of(url: str) -> Path:
+def local_folder(url: str) -> Path:
     """Where this machine keeps what it has of the workspace."""
     return (user_cache_path("pellucid") / "workspaces" / hashlib.sha256(url.encode()).hexdigest()[:24]).resolve()
 
 
-def opened(url: str) -> Mirror:
+def open_mirror(url: str) -> WorkspaceMirror:
     """The mirror of a workspace, one for all in this process that have it open; raises NotAWorkspaceError where other files lie there."""
     url = url.rstrip("/")
     reject_credentials(url)
-    known = mirrors.get(folder_of(url))
-    if isinstance(known, Mirror):
-        known.follow(at_once=True)
-        return known
-    made = Mirror(url)
-    if not (made.folder / "workspace.json").is_file() and made.has_other_files:
+    existing = mirrors.get(local_folder(url))
+    if isinstance(existing, WorkspaceMirror):
+        existing.refresh(blocking=True)
+        return existing
+    new_mirror = WorkspaceMirror(url)
+    if not (new_mirror.folder / "workspace.json").is_file() and new_mirror.has_other_files:
         raise NotAWorkspaceError(url, "it holds other files")
-    return made
+    return new_mirror
