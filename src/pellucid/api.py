@@ -84,9 +84,9 @@ def coco_figures(
     assumed to have run on all annotated images. A metric is None where COCO reports -1. Raises
     PellucidError.
     """
-    return straight.evaluate_coco(annotations, predictions, None if images is None else str(images))[
-        0
-    ]
+    return straight.evaluate_coco(
+        annotations, predictions, None if images is None else str(images)
+    )[0]
 
 
 def import_sources(

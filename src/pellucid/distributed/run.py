@@ -31,15 +31,15 @@ from pellucid.distributed.sharding import concat_steps, plan_score_batches
 from pellucid.evaluation.evaluation import VALIDATION, Evaluation, build_evaluation
 from pellucid.evaluation.match_result import MATCHED
 from pellucid.evaluation.thresholds import ScoredPredictions, Threshold, fallback_threshold
-from pellucid.storage.column_file import ConcatColumnFiles, ColumnFile, list_existing, remove_folder
+from pellucid.storage.column_file import ColumnFile, ConcatColumnFiles, list_existing, remove_folder
 from pellucid.storage.files import refresh_mirror
 from pellucid.storage.manifests import VersionManifest
 from pellucid.storage.mapped_columns import read_mapped, write_mapped
 from pellucid.storage.parquet import (
     THRESHOLD_COLUMNS,
+    build_thresholds,
     load_annotations,
     load_images,
-    build_thresholds,
 )
 from pellucid.storage.remote_workspace import EVALUATION_FOLDER
 
@@ -222,7 +222,9 @@ class EvaluationRun:
         self, step: str, task: Callable[..., str], named_inputs: Sequence[tuple[str, object]]
     ) -> None:
         """Run the tasks whose output file does not exist yet."""
-        finished = list_existing(self.plan.job.work_folder, [file_name for file_name, _ in named_inputs])
+        finished = list_existing(
+            self.plan.job.work_folder, [file_name for file_name, _ in named_inputs]
+        )
         pending = [
             task_input for file_name, task_input in named_inputs if file_name not in finished
         ]

@@ -1,4 +1,4 @@
-"""How the four numbers of a box may be meant, and which way the annotations bear witness to."""
+"""Possible formats of the four numbers of a box, and how well each agrees with the annotations."""
 
 from __future__ import annotations
 
@@ -12,15 +12,40 @@ from pellucid.evaluation.greedy_numpy import overlapping_pairs
 
 BOX_SHAPES = ("xywh", "xyxy", "cxcywh")
 RESIZE_SIDES = (
-    224, 256, 300, 320, 384, 416, 448, 480, 512, 544, 576, 608, 640, 672, 704, 736, 768, 800, 832, 896, 960, 1000, 1024, 1088, 1280, 1536,
-)  # fmt: skip
-"""Sides of the square that pictures are commonly resized to before a model sees them."""
+    224,
+    256,
+    300,
+    320,
+    384,
+    416,
+    448,
+    480,
+    512,
+    544,
+    576,
+    608,
+    640,
+    672,
+    704,
+    736,
+    768,
+    800,
+    832,
+    896,
+    960,
+    1000,
+    1024,
+    1088,
+    1280,
+    1536,
+)
+"""Common side lengths of square model inputs, in pixels."""
 
 
 @dataclass(frozen=True)
 class BoxFormat:
-    """shape: what the numbers are · unit: pixels, fractions, percent, or `640 stretched` and `640 letterboxed`: pixels of the square
-    that the picture was resized to."""
+    """shape: meaning of the numbers · unit: pixels, fractions, percent, or `640 stretched` and
+    `640 letterboxed`: pixels of the square that the image was resized to."""
 
     shape: str
     unit: str
@@ -35,17 +60,26 @@ class BoxFormat:
 
 
 def parse_box_format(format_name: str) -> BoxFormat | None:
-    """The form of `xyxy-pixels`, `cxcywh-fractions`, `xywh-640-letterboxed`, ...; None for other words."""
+    """Parse names such as `xyxy-pixels`, `cxcywh-fractions`, `xywh-640-letterboxed`; None if
+    invalid."""
     shape, _, unit = format_name.partition("-")
     unit_parts = unit.split("-")
-    is_resized = len(unit_parts) == 2 and unit_parts[0].isdigit() and int(unit_parts[0]) > 0 and unit_parts[1] in ("stretched", "letterboxed")
+    is_resized = (
+        len(unit_parts) == 2
+        and unit_parts[0].isdigit()
+        and int(unit_parts[0]) > 0
+        and unit_parts[1] in ("stretched", "letterboxed")
+    )
     if shape not in BOX_SHAPES or not (unit in ("pixels", "fractions", "percent") or is_resized):
         return None
     return BoxFormat(shape, " ".join(unit_parts))
 
 
-def convert_to_pixels(box_format: BoxFormat, raw_boxes: Float64Array, width: Int32Array, height: Int32Array) -> Float64Array:
-    """[left, top, width, height] in pixels of the picture. raw: float64 (n, 4), as written; width, height: of each row's picture."""
+def convert_to_pixels(
+    box_format: BoxFormat, raw_boxes: Float64Array, width: Int32Array, height: Int32Array
+) -> Float64Array:
+    """Convert to [left, top, width, height] in image pixels. raw_boxes: float64 (n, 4), as
+    written; width, height: of each row's image."""
     a, b, c, d = raw_boxes.T
     if box_format.shape == "xyxy":
         box = np.stack([a, b, c - a, d - b], axis=1)
@@ -69,45 +103,82 @@ def convert_to_pixels(box_format: BoxFormat, raw_boxes: Float64Array, width: Int
 
 
 def possible_box_formats(raw_boxes: Float64Array, has_sizes: bool) -> list[BoxFormat]:
-    """The forms that the numbers do not rule out by themselves."""
+    """The box formats that are consistent with the range of the numbers."""
     largest = float(raw_boxes.max(initial=0))
     units = ["pixels"]
     if has_sizes:
         units += ["fractions"] if largest <= 2 else ["percent"] if largest <= 110 else []
-        furthest_edge = float(max((raw_boxes[:, 0] + raw_boxes[:, 2]).max(initial=0), (raw_boxes[:, 1] + raw_boxes[:, 3]).max(initial=0)))
+        furthest_edge = float(
+            max(
+                (raw_boxes[:, 0] + raw_boxes[:, 2]).max(initial=0),
+                (raw_boxes[:, 1] + raw_boxes[:, 3]).max(initial=0),
+            )
+        )
         for resize_side in RESIZE_SIDES:
-            if largest > 2 and any(0.9 * resize_side <= bound <= 1.02 * resize_side for bound in (largest, furthest_edge)):
+            if largest > 2 and any(
+                0.9 * resize_side <= bound <= 1.02 * resize_side
+                for bound in (largest, furthest_edge)
+            ):
                 units += [f"{resize_side} stretched", f"{resize_side} letterboxed"]
-    has_ordered_corners = bool((raw_boxes[:, 2] >= raw_boxes[:, 0]).mean() > 0.98 and (raw_boxes[:, 3] >= raw_boxes[:, 1]).mean() > 0.98) if len(raw_boxes) else False
-    return [BoxFormat(shape, unit) for unit in units for shape in BOX_SHAPES if shape != "xyxy" or has_ordered_corners]
+    has_ordered_corners = (
+        bool(
+            (raw_boxes[:, 2] >= raw_boxes[:, 0]).mean() > 0.98
+            and (raw_boxes[:, 3] >= raw_boxes[:, 1]).mean() > 0.98
+        )
+        if len(raw_boxes)
+        else False
+    )
+    return [
+        BoxFormat(shape, unit)
+        for unit in units
+        for shape in BOX_SHAPES
+        if shape != "xyxy" or has_ordered_corners
+    ]
 
 
 def select_image_annotations(annotations: Annotations, image_rows: Int32Array) -> Annotations:
-    """The annotations of these images alone."""
-    is_selected = np.zeros(max(int(image_rows.max(initial=0)), int(annotations.image.max(initial=0))) + 1, bool)
+    """Only the annotations of these images."""
+    is_selected = np.zeros(
+        max(int(image_rows.max(initial=0)), int(annotations.image.max(initial=0))) + 1, bool
+    )
     is_selected[image_rows] = True
     return annotations.take(is_selected[annotations.image])
 
 
 def overlap_share(box: Float64Array, image_rows: Int32Array, annotations: Annotations) -> float:
-    """The share of boxes that overlap some annotation of their picture, whatever its concept (IoU >= 0.5). image: int32, all known."""
+    """The share of boxes that overlap an annotation of any concept in their image (IoU >= 0.5).
+    image_rows: int32, all known."""
     zeros = np.zeros(len(box), np.int32)
-    predictions = Predictions(image_rows, zeros, np.zeros(len(box)), box, np.arange(len(box), dtype=np.int32))
+    predictions = Predictions(
+        image_rows, zeros, np.zeros(len(box)), box, np.arange(len(box), dtype=np.int32)
+    )
     image_annotations = select_image_annotations(annotations, image_rows)
-    image_annotations = image_annotations.replace(concept=np.zeros(len(image_annotations), np.int32))
+    image_annotations = image_annotations.replace(
+        concept=np.zeros(len(image_annotations), np.int32)
+    )
     agreeing_rows: set[int] = set()
     for prediction_rows, _, iou in overlapping_pairs(image_annotations, predictions, 1):
         agreeing_rows.update(prediction_rows[iou >= 0.5].tolist())
     return len(agreeing_rows) / max(1, len(box))
 
 
-def format_overlap_shares(box_formats: Sequence[BoxFormat], raw_boxes: Float64Array, image_rows: Int32Array, images: Images, annotations: Annotations) -> dict[BoxFormat, float]:
-    """How much each form agrees with the annotations; boxes of negative size agree with nothing."""
+def format_overlap_shares(
+    box_formats: Sequence[BoxFormat],
+    raw_boxes: Float64Array,
+    image_rows: Int32Array,
+    images: Images,
+    annotations: Annotations,
+) -> dict[BoxFormat, float]:
+    """Share of boxes that overlap an annotation in each format; negative sizes do not count."""
     width, height = images.width[image_rows], images.height[image_rows]
     annotations = select_image_annotations(annotations, image_rows)
     shares = {}
     for box_format in box_formats:
         box = convert_to_pixels(box_format, raw_boxes, width, height)
         is_valid = (box[:, 2:] > 0).all(axis=1)
-        shares[box_format] = overlap_share(box[is_valid], image_rows[is_valid], annotations) * float(is_valid.mean()) if is_valid.any() else 0.0
+        shares[box_format] = (
+            overlap_share(box[is_valid], image_rows[is_valid], annotations) * float(is_valid.mean())
+            if is_valid.any()
+            else 0.0
+        )
     return shares

@@ -1,4 +1,4 @@
-"""The COCO figures of two files, without a workspace."""
+"""COCO metrics of two files, without a workspace."""
 
 from __future__ import annotations
 
@@ -19,37 +19,65 @@ from pellucid.formats.dataset import Note
 from pellucid.formats.errors import KindConflictError
 from pellucid.formats.registry import read_annotations, read_predictions
 from pellucid.ingest.annotations import find_image_folder
-from pellucid.ingest.predictions import FrozenVersion, scale_annotations, import_predictions
+from pellucid.ingest.predictions import FrozenVersion, import_predictions, scale_annotations
 from pellucid.storage.manifests import Concept
 
 
-def evaluate_coco(annotations: Any, predictions: Any, images: str | None = None) -> tuple[dict[str, float | None], list[Note]]:
-    """COCO's twelve figures of predictions held against annotations, and what is worth knowing about the files.
+def evaluate_coco(
+    annotations: Any, predictions: Any, images: str | None = None
+) -> tuple[dict[str, float | None], list[Note]]:
+    """Compute COCO's twelve metrics of predictions against annotations; also returns notes on
+    the files.
 
-    annotations, predictions: paths, or columns in memory, as `View.add` and `Version.add_predictions` take them; all images of the
-    annotations count as run on, whatever split they are of. images: the folder of the pictures, where sizes must be read from them.
-    A figure is None where COCO says -1. Raises PellucidError.
+    annotations, predictions: paths or in-memory data, as for `View.add` and
+    `Version.add_predictions`; the model counts as run on all images of the annotations,
+    regardless of split. images: the image folder, if sizes must be read from the files. A
+    metric is None where COCO gives -1. Raises PellucidError.
     """
     with ThreadPoolExecutor(2) as pool:
         annotation_future = pool.submit(read_annotations, annotations, None, "detection", images)
         prediction_future = pool.submit(read_predictions, predictions, None, "detection", ())
         source = annotation_future.result()
     if source.kind != "detection":
-        raise KindConflictError(source.path, "COCO's figures", "detection", f"a {source.kind} set")
+        raise KindConflictError(source.path, "COCO metrics", "detection", f"a {source.kind} set")
     folder = images or find_image_folder(source, annotations)
     folders = [] if folder is None else [folder]
-    listed_images = source.images.replace(root=np.full(len(source.images), len(folders) - 1, np.int32))
+    listed_images = source.images.replace(
+        root=np.full(len(source.images), len(folders) - 1, np.int32)
+    )
     sized_images, pixel_annotations = scale_annotations(source, listed_images, folders)
-    concepts = [Concept(concept_name, [concept_id] if concept_id else []) for concept_name, concept_id in zip(source.concepts, source.concept_ids, strict=True)]
+    concepts = [
+        Concept(concept_name, [concept_id] if concept_id else [])
+        for concept_name, concept_id in zip(source.concepts, source.concept_ids, strict=True)
+    ]
     no_coverage = np.zeros(len(sized_images), np.int8)
-    imported = import_predictions(prediction_future.result(), FrozenVersion("these", "detection", concepts, folders, sized_images, no_coverage, pixel_annotations), None, "split", 0)
-    coco_inputs = build_coco_inputs(sized_images, pixel_annotations, imported.predictions, len(concepts))
-    return coco_metrics(coco_inputs, len(concepts), len(sized_images)).stats, [*source.notes, *imported.notes]
+    imported = import_predictions(
+        prediction_future.result(),
+        FrozenVersion(
+            "these", "detection", concepts, folders, sized_images, no_coverage, pixel_annotations
+        ),
+        None,
+        "split",
+        0,
+    )
+    coco_inputs = build_coco_inputs(
+        sized_images, pixel_annotations, imported.predictions, len(concepts)
+    )
+    return coco_metrics(coco_inputs, len(concepts), len(sized_images)).stats, [
+        *source.notes,
+        *imported.notes,
+    ]
 
 
-def build_coco_inputs(images: Images, annotations: Annotations, predictions: Predictions, concept_count: int) -> CocoInputs:
+def build_coco_inputs(
+    images: Images, annotations: Annotations, predictions: Predictions, concept_count: int
+) -> CocoInputs:
     image_rank = image_id_ranks(images).astype(np.int32)
     prediction_order, concept_starts = counting_sort(predictions.concept, concept_count)
-    sort_runs_by_score(prediction_order, concept_starts, predictions.replace(image=image_rank[predictions.image]))
-    annotations, predictions, concept_starts = drop_unverified(images, annotations, predictions.take(prediction_order), concept_starts)
+    sort_runs_by_score(
+        prediction_order, concept_starts, predictions.replace(image=image_rank[predictions.image])
+    )
+    annotations, predictions, concept_starts = drop_unverified(
+        images, annotations, predictions.take(prediction_order), concept_starts
+    )
     return CocoInputs(predictions, annotations, concept_starts)

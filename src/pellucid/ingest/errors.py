@@ -28,25 +28,26 @@ class AmbiguousInterpretationError(PellucidError):
 class AnnotationsMissingError(PellucidError):
     def __init__(self, sources: Sequence[str]) -> None:
         super().__init__(
-            f"{summarize_names(sources)}: no annotations found. Specify the ground truth file as well."
+            f"{summarize_names(sources)}: no annotations found. Specify the ground truth file as "
+            "well."
         )
 
 
 class ImageLocationConflictError(PellucidError):
     def __init__(self, path: object, image: str, existing_folder: str, new_folder: str) -> None:
         super().__init__(
-            f"{path}: image '{image}' is already in the view from a different folder: {existing_folder} (new: {new_folder}). "
+            f"{path}: image '{image}' is already in the view from a different folder: "
+            f"{existing_folder} (new: {new_folder}). "
             "Specify a common parent folder with --images and use paths relative to it."
         )
-
-
 
 
 class ImageSizeRequiredError(PellucidError):
     def __init__(self, path: object, image: str, reason: str) -> None:
         super().__init__(
             f"{path}: the size of image '{image}' is required ({reason}). "
-            "Specify the image folder: run `pellucid add` for the annotations again with --images DIR."
+            "Specify the image folder: run `pellucid add` for the annotations again with --images "
+            "DIR."
         )
 
 
@@ -55,7 +56,8 @@ class NoMatchesError(PellucidError):
         self, path: object, noun: str, file_keys: Iterable[object], version_keys: Iterable[object]
     ) -> None:
         super().__init__(
-            f"{path}: none of its {noun} match the version. The file has {summarize_names(file_keys)}; the version has {summarize_names(version_keys)}. "
+            f"{path}: none of its {noun} match the version. The file has "
+            f"{summarize_names(file_keys)}; the version has {summarize_names(version_keys)}. "
             f"Check that both refer to the same {noun}."
         )
 
@@ -65,20 +67,23 @@ class AmbiguousReferenceError(PellucidError):
         self, path: object, noun: str, reference: str, candidates: Sequence[str], remedy: str
     ) -> None:
         super().__init__(
-            f"{path}: ambiguous {noun} '{reference}': matches {summarize_names(candidates)}. {remedy}"
+            f"{path}: ambiguous {noun} '{reference}': matches {summarize_names(candidates)}. "
+            f"{remedy}"
         )
 
 
 class TooManyPredictionsError(PellucidError):
     def __init__(self, path: object, count: int, limit: int) -> None:
         super().__init__(
-            f"{path}: {count:,} predictions; a version can contain at most {limit:,}. Split the images into several views."
+            f"{path}: {count:,} predictions; a version can contain at most {limit:,}. Split the "
+            "images into several views."
         )
 
 
 class DuplicatePredictionsError(PellucidError):
     def __init__(self, path: object, version: str, images: Iterable[str], image_count: int) -> None:
         super().__init__(
-            f"{path}: version '{version}' already has predictions for {image_count:,} of these images ({summarize_names(images)}). "
+            f"{path}: version '{version}' already has predictions for {image_count:,} of these "
+            f"images ({summarize_names(images)}). "
             "A version is a single run of one trained model: create a new version."
         )

@@ -1,4 +1,5 @@
-"""From what a file says to what a version holds: references linked, boxes in pixels, coverage known."""
+"""Import predictions into a version: resolve references, convert boxes to pixels, update the
+coverage."""
 
 from __future__ import annotations
 
@@ -48,7 +49,8 @@ CoverageMode = Literal["split", "listed"]
 
 @dataclass(frozen=True, eq=False)
 class FrozenVersion:
-    """What a version froze, as far as an import needs it. turned: whether EXIF turns some of its pictures."""
+    """The frozen data of a version that an import needs. has_rotated_images: whether some
+    images have an EXIF rotation."""
 
     name: str
     kind: Kind
@@ -62,7 +64,8 @@ class FrozenVersion:
 
 @dataclass(frozen=True, eq=False)
 class ImportedPredictions:
-    """Predictions held against a version: its rows, the new coverage, the concepts (a classifier may know more)."""
+    """Predictions resolved against a version, with the new coverage and concepts (a classifier
+    may add some)."""
 
     predictions: Predictions
     images: Images
@@ -76,28 +79,48 @@ NO_OVERRIDES = Overrides()
 
 
 def import_predictions(
-    source: ParsedPredictions, version: FrozenVersion, split_index: int | None, coverage_mode: CoverageMode, first_order: int, overrides: Overrides = NO_OVERRIDES
-) -> ImportedPredictions:  # fmt: skip
-    """Hold a file's predictions against a frozen version. forced: readings that the user settled."""
+    source: ParsedPredictions,
+    version: FrozenVersion,
+    split_index: int | None,
+    coverage_mode: CoverageMode,
+    first_order: int,
+    overrides: Overrides = NO_OVERRIDES,
+) -> ImportedPredictions:
+    """Resolve the predictions of a file against a frozen version. overrides: interpretations
+    set by the user."""
     images, concepts = version.images, list(version.concepts)
-    is_candidate = np.ones(len(images), bool) if split_index is None else images.split == split_index
+    is_candidate = (
+        np.ones(len(images), bool) if split_index is None else images.split == split_index
+    )
     positive_annotations = version.annotations.take(version.annotations.positive)
-    resolved = resolve_references(source, images, is_candidate, concepts, positive_annotations, overrides)
-    source, image_refs, concept_refs, notes = resolved.source, resolved.image_refs, resolved.concept_refs, resolved.notes
+    resolved = resolve_references(
+        source, images, is_candidate, concepts, positive_annotations, overrides
+    )
+    source, image_refs, concept_refs, notes = (
+        resolved.source,
+        resolved.image_refs,
+        resolved.concept_refs,
+        resolved.notes,
+    )
     source, score_inference = infer_score_scale(source, overrides.scores)
     if version.has_rotated_images:
-        source, orientation_inferences = rotate_stored_predictions(source, image_refs.positions, images, version.folders, positive_annotations)
+        source, orientation_inferences = rotate_stored_predictions(
+            source, image_refs.positions, images, version.folders, positive_annotations
+        )
         resolved.inferences.extend(orientation_inferences)
     reject_ambiguous(source, image_refs, concept_refs, images, is_candidate, concepts)
     concept_index = concept_refs.positions.copy()
     if version.kind == "classification":
-        added_concepts = find_new_concepts(source, concept_index, concept_refs.explained_count, concept_refs.name)
+        added_concepts = find_new_concepts(
+            source, concept_index, concept_refs.explained_count, concept_refs.name
+        )
         for key_index, concept_name in added_concepts:
             concept_index[key_index] = len(concepts)
             concepts.append(Concept(concept_name))
         if added_concepts:
             message = (
-                f"{format_count(len(added_concepts), 'concept')} that no image is annotated with, added: {', '.join(concept_name for _, concept_name in added_concepts)}"
+                f"{format_count(len(added_concepts), 'concept')} without annotations were added: "
+                f"{', '.join(concept_name for _, concept_name in added_concepts)}"
             )
             notes.append(Note("concept_added", message, len(added_concepts)))
     extended_refs = type(concept_refs)(concept_refs.name, concept_index)
@@ -114,130 +137,251 @@ def import_predictions(
     images, box = scale_prediction_boxes(source, imported_rows, image_rows, images, version.folders)
     check_prediction_count(source.path, first_order + len(source.score))
     order = np.arange(first_order, first_order + len(source.score), dtype=np.int32)[imported_rows]
-    predictions = Predictions(image_rows, concept_index[source.concept[imported_rows]], source.score[imported_rows], box, order)
+    predictions = Predictions(
+        image_rows,
+        concept_index[source.concept[imported_rows]],
+        source.score[imported_rows],
+        box,
+        order,
+    )
     if box is None:
         reject_duplicate_scores(source, predictions, images, concepts)
     else:
         notes += outside_image_notes(box, images, image_rows)
         notes += export_limit_notes(predictions)
-    return ImportedPredictions(predictions, images, coverage, concepts, [*source.notes, *notes], [*resolved.inferences, score_inference])
+    return ImportedPredictions(
+        predictions,
+        images,
+        coverage,
+        concepts,
+        [*source.notes, *notes],
+        [*resolved.inferences, score_inference],
+    )
 
 
-def infer_score_scale(source: ParsedPredictions, forced_scale: str | None) -> tuple[ParsedPredictions, Inference]:
-    """What the scores are. They are kept as written, since thresholds are for the user's own model, unless the user says otherwise."""
-    low, high = (float(source.score.min()), float(source.score.max())) if len(source.score) else (0.0, 1.0)
+def infer_score_scale(
+    source: ParsedPredictions, forced_scale: str | None
+) -> tuple[ParsedPredictions, Inference]:
+    """Infer the scale of the scores. Scores are not converted unless the user asks, as
+    thresholds apply to the model's own scores."""
+    low, high = (
+        (float(source.score.min()), float(source.score.max())) if len(source.score) else (0.0, 1.0)
+    )
     if forced_scale == "percent":
-        return replace(source, score=source.score / 100), Inference("scores", "percent", "divided by 100, as asked", [], True)
+        return replace(source, score=source.score / 100), Inference(
+            "scores", "percent", "divided by 100 (--scores)", [], True
+        )
     if forced_scale == "logits":
         return replace(source, score=0.5 * (1 + np.tanh(source.score / 2))), Inference(
-            "scores", "logits", "through the logistic function, as asked", [], True
+            "scores", "logits", "sigmoid applied (--scores)", [], True
         )
-    score_scale = "probabilities" if low >= 0 and high <= 1 else "percent" if low >= 0 and high <= 100 else "logits"
-    evidence = f"scores go from {low:.4g} to {high:.4g}"
+    score_scale = (
+        "probabilities"
+        if low >= 0 and high <= 1
+        else "percent"
+        if low >= 0 and high <= 100
+        else "logits"
+    )
+    evidence = f"scores range from {low:.4g} to {high:.4g}"
     if score_scale != "probabilities":
-        source.notes.append(Note("scores", f"{evidence}: kept as they are (--scores {score_scale} makes probabilities of them)", 1, "info"))
+        source.notes.append(
+            Note(
+                "scores",
+                f"{evidence}: not converted (--scores {score_scale} converts to probabilities)",
+                1,
+                "info",
+            )
+        )
     return source, Inference("scores", score_scale, evidence)
 
 
 MIN_SCORE_FLOOR, MIN_CAPPED_IMAGES = 0.01, 3
 MAX_PREDICTIONS = np.iinfo(np.int32).max
-"""Predictions of a version: their places are kept in 32 bits."""
+"""Most predictions of a version: row indexes are stored as int32."""
 
 
 def export_limit_notes(predictions: Predictions) -> list[Note]:
-    """What an export left out: scores under a floor, boxes beyond a number an image. Thresholds cannot see it."""
+    """Notes if the export seems truncated: by a minimum score or by a maximum number of boxes
+    per image."""
     if len(predictions) < 100:
         return []
     notes = []
     floor = float(predictions.score.min())
     if MIN_SCORE_FLOOR <= floor < 1:
-        message = f"no prediction scores under {floor:g}: no threshold can be searched for below that"
+        message = f"the lowest score is {floor:g}: thresholds below it cannot be evaluated"
         notes.append(Note("score_floor", message, 1, "info"))
     box_counts = np.bincount(predictions.image)
     max_boxes, capped_images = int(box_counts.max()), int((box_counts == box_counts.max()).sum())
     if capped_images >= MIN_CAPPED_IMAGES and max_boxes >= 10:
-        message = f"{format_count(capped_images, 'image')} have exactly {max_boxes} boxes, and none has more: their lowest scores may have been cut off"
+        message = (
+            f"{format_count(capped_images, 'image')} have exactly {max_boxes} boxes, the maximum: "
+            "lower-scored boxes may have been cut off"
+        )
         notes.append(Note("box_cap", message, capped_images, "info"))
     return notes
 
 
-def other_split_notes(source: ParsedPredictions, image_index: np.ndarray, is_selected: np.ndarray) -> list[Note]:
-    """Predictions for images of another split than the one asked for, and files that speak of no image at all."""
+def other_split_notes(
+    source: ParsedPredictions, image_index: np.ndarray, is_selected: np.ndarray
+) -> list[Note]:
+    """Notes on predictions for images outside the requested split, and on files that reference
+    no image."""
     is_excluded = (image_index >= 0) & ~is_selected
     if is_excluded.any():
         prediction_count = int(is_excluded[source.image].sum())
-        message = f"{format_count(prediction_count, 'prediction')} of {format_count(int(is_excluded.sum()), 'image')} of other splits than the one asked for, left out"
+        message = (
+            f"{format_count(prediction_count, 'prediction')} of "
+            f"{format_count(int(is_excluded.sum()), 'image')} outside the requested split were "
+            "ignored"
+        )
         return [Note("other_split", message, prediction_count)]
     if not len(image_index):
-        return [Note("no_image_named", "the file names no image: only a split named with --split counts as run", 1)]
+        return [
+            Note(
+                "no_image_named",
+                "the file references no image: only images of the split given by --split count as "
+                "evaluated",
+                1,
+            )
+        ]
     return []
 
 
-def find_new_concepts(source: ParsedPredictions, concept_index: np.ndarray, explained_count: int, interpretation_name: str) -> list[tuple[int, str]]:
-    """A classifier's concepts that the view lacks: leaving them out would change which is highest."""
+def find_new_concepts(
+    source: ParsedPredictions,
+    concept_index: np.ndarray,
+    explained_count: int,
+    interpretation_name: str,
+) -> list[tuple[int, str]]:
+    """A classifier's concepts that the view lacks. Dropping them would change the top
+    prediction."""
     if not explained_count or source.concept_interpretation == "position":
         return []
-    prefix = interpretation_name.partition("'")[2].removesuffix("'") if interpretation_name.startswith("names after") else ""
+    prefix = (
+        interpretation_name.partition("'")[2].removesuffix("'")
+        if interpretation_name.startswith("names after")
+        else ""
+    )
     if source.concept_interpretation == "column" and (not prefix or prefix[-1].isalnum()):
-        return []  # `p_fox` is a concept; `pred` beside `p0` and `p1` is none
-    return [(key_index, key.removeprefix(prefix)) for key_index, key in enumerate(source.concept_keys) if concept_index[key_index] < 0 and key.startswith(prefix)]
+        return []  # `p_fox` is a concept; `pred` next to `p0` and `p1` is not
+    return [
+        (key_index, key.removeprefix(prefix))
+        for key_index, key in enumerate(source.concept_keys)
+        if concept_index[key_index] < 0 and key.startswith(prefix)
+    ]
 
 
-def reject_repeated_images(source: ParsedPredictions, version: FrozenVersion, named_images: Int64Array) -> None:
+def reject_repeated_images(
+    source: ParsedPredictions, version: FrozenVersion, named_images: Int64Array
+) -> None:
     repeated_images = named_images[version.coverage[named_images] == HAS_PREDICTIONS]
     if len(repeated_images):
-        raise DuplicatePredictionsError(source.path, version.name, version.images.path[repeated_images], len(repeated_images))
+        raise DuplicatePredictionsError(
+            source.path, version.name, version.images.path[repeated_images], len(repeated_images)
+        )
 
 
-def update_coverage(version: FrozenVersion, named_images: Int64Array, split_index: int | None, coverage_mode: CoverageMode) -> Int8Array:
-    """The model was run on every image of the splits that the file speaks of, unless it lists them all."""
+def update_coverage(
+    version: FrozenVersion,
+    named_images: Int64Array,
+    split_index: int | None,
+    coverage_mode: CoverageMode,
+) -> Int8Array:
+    """The new coverage: all images of the referenced splits, or only the listed images
+    ("listed")."""
     coverage = version.coverage.copy()
     if coverage_mode == "split":
-        split_indexes = [split_index] if split_index is not None else np.unique(version.images.split[named_images])
-        coverage[np.isin(version.images.split, split_indexes) & (coverage != HAS_PREDICTIONS)] = RUN_EMPTY
+        split_indexes = (
+            [split_index]
+            if split_index is not None
+            else np.unique(version.images.split[named_images])
+        )
+        coverage[np.isin(version.images.split, split_indexes) & (coverage != HAS_PREDICTIONS)] = (
+            RUN_EMPTY
+        )
     coverage[named_images] = HAS_PREDICTIONS
     return coverage
 
 
-def scale_annotations(source: ParsedAnnotations, images: Images, folders: list[str]) -> tuple[Images, Annotations]:
+def scale_annotations(
+    source: ParsedAnnotations, images: Images, folders: list[str]
+) -> tuple[Images, Annotations]:
     annotations = source.annotations
     if source.unit == "pixels" or annotations.box is None:
         return images, annotations
-    images = fill_image_sizes(images, np.unique(annotations.image).astype(np.int64), folders, source.path, "boxes are fractions of it")
-    scale = np.stack([images.width, images.height, images.width, images.height], axis=1)[annotations.image].astype(float)
+    images = fill_image_sizes(
+        images,
+        np.unique(annotations.image).astype(np.int64),
+        folders,
+        source.path,
+        "boxes are fractions of the size",
+    )
+    scale = np.stack([images.width, images.height, images.width, images.height], axis=1)[
+        annotations.image
+    ].astype(float)
     box = annotations.box * scale
     outline = (
-        None if annotations.outline is None else string_column([scale_outline(polygons, *image_scale[:2]) for polygons, image_scale in zip(annotations.outline, scale, strict=True)])
+        None
+        if annotations.outline is None
+        else string_column(
+            [
+                scale_outline(polygons, *image_scale[:2])
+                for polygons, image_scale in zip(annotations.outline, scale, strict=True)
+            ]
+        )
     )
     return images, annotations.replace(box=box, area=box[:, 2] * box[:, 3], outline=outline)
 
 
 def scale_outline(outline: str, width: float, height: float) -> str:
-    """An outline in fractions as one in pixels."""
+    """Scale a polygon outline from fractions to pixels."""
     if not outline:
         return ""
-    return json.dumps([[coordinate * (height if position % 2 else width) for position, coordinate in enumerate(polygon)] for polygon in json.loads(outline)])
+    return json.dumps(
+        [
+            [
+                coordinate * (height if position % 2 else width)
+                for position, coordinate in enumerate(polygon)
+            ]
+            for polygon in json.loads(outline)
+        ]
+    )
 
 
 def scale_prediction_boxes(
-    source: ParsedPredictions, imported_rows: Int64Array | slice, image_rows: np.ndarray, images: Images, folders: Sequence[str]
+    source: ParsedPredictions,
+    imported_rows: Int64Array | slice,
+    image_rows: np.ndarray,
+    images: Images,
+    folders: Sequence[str],
 ) -> tuple[Images, Float64Array | None]:
     if source.box is None:
         return images, None
     if source.unit == "pixels":
         return images, source.box[imported_rows]
-    images = fill_image_sizes(images, np.unique(image_rows), folders, source.path, "boxes are fractions of it")
-    scale = np.stack([images.width, images.height, images.width, images.height], axis=1)[image_rows].astype(float)
+    images = fill_image_sizes(
+        images, np.unique(image_rows), folders, source.path, "boxes are fractions of the size"
+    )
+    scale = np.stack([images.width, images.height, images.width, images.height], axis=1)[
+        image_rows
+    ].astype(float)
     return images, source.box[imported_rows] * scale
 
 
-def fill_image_sizes(images: Images, image_rows: Int64Array, folders: Sequence[str], path: str, reason: str) -> Images:
-    """The images with the size of `rows` known, read from the pictures' headers where it was not."""
+def fill_image_sizes(
+    images: Images, image_rows: Int64Array, folders: Sequence[str], path: str, reason: str
+) -> Images:
+    """Fill in unknown sizes of the images at `image_rows` by reading the image file headers."""
     image_rows = image_rows[(images.width[image_rows] <= 0) | (images.height[image_rows] <= 0)]
     if not len(image_rows):
         return images
     width, height = images.width.copy(), images.height.copy()
-    locations = [join_location(folders[images.root[image_row]], images.path[image_row]) if images.root[image_row] >= 0 else "" for image_row in image_rows]
+    locations = [
+        join_location(folders[images.root[image_row]], images.path[image_row])
+        if images.root[image_row] >= 0
+        else ""
+        for image_row in image_rows
+    ]
     for image_row, size in zip(image_rows, display_sizes(locations), strict=True):
         if size is None:
             raise ImageSizeRequiredError(path, images.path[image_row], reason)
@@ -250,29 +394,51 @@ def check_prediction_count(path: str, prediction_count: int) -> None:
         raise TooManyPredictionsError(path, prediction_count, MAX_PREDICTIONS)
 
 
-def reject_duplicate_scores(source: ParsedPredictions, predictions: Predictions, images: Images, concepts: Sequence[Concept]) -> None:
+def reject_duplicate_scores(
+    source: ParsedPredictions, predictions: Predictions, images: Images, concepts: Sequence[Concept]
+) -> None:
     pair_keys = predictions.image.astype(np.int64) * len(concepts) + predictions.concept
-    unique_keys, first_rows, pair_counts = np.unique(pair_keys, return_index=True, return_counts=True)
+    unique_keys, first_rows, pair_counts = np.unique(
+        pair_keys, return_index=True, return_counts=True
+    )
     if len(unique_keys) < len(pair_keys):
         duplicate_row = first_rows[pair_counts > 1][0]
-        raise DuplicateScoreError(source.path, images.path[predictions.image[duplicate_row]], concepts[predictions.concept[duplicate_row]].name)
+        raise DuplicateScoreError(
+            source.path,
+            images.path[predictions.image[duplicate_row]],
+            concepts[predictions.concept[duplicate_row]].name,
+        )
 
 
 def outside_image_notes(box: Float64Array, images: Images, image_rows: np.ndarray) -> list[Note]:
-    """Boxes that reach over a pixel out of their picture: kept as they are, counted and told of."""
+    """Note on boxes that extend more than a pixel outside their image; they are not changed."""
     outside_count = 0
     for block_start in range(0, len(box), CHECK_CHUNK_ROWS):
-        box_block, image_block = box[block_start : block_start + CHECK_CHUNK_ROWS], image_rows[block_start : block_start + CHECK_CHUNK_ROWS]
+        box_block, image_block = (
+            box[block_start : block_start + CHECK_CHUNK_ROWS],
+            image_rows[block_start : block_start + CHECK_CHUNK_ROWS],
+        )
         width, height = images.width[image_block], images.height[image_block]
-        right_edge, bottom_edge = box_block[:, 0] + box_block[:, 2], box_block[:, 1] + box_block[:, 3]
-        is_outside = (box_block[:, 0] < -1) | (box_block[:, 1] < -1) | (right_edge > width + 1) | (bottom_edge > height + 1)
+        right_edge, bottom_edge = (
+            box_block[:, 0] + box_block[:, 2],
+            box_block[:, 1] + box_block[:, 3],
+        )
+        is_outside = (
+            (box_block[:, 0] < -1)
+            | (box_block[:, 1] < -1)
+            | (right_edge > width + 1)
+            | (bottom_edge > height + 1)
+        )
         outside_count += int((is_outside & (width > 0)).sum())
-    message = f"{format_count(outside_count, 'box reaches', 'boxes reach')} over the edge of the picture: kept"
+    message = (
+        f"{format_count(outside_count, 'box extends', 'boxes extend')} outside the image: not "
+        "clipped"
+    )
     return [Note("outside", message, outside_count)] if outside_count else []
 
 
 def split_name_to_index(split: str | None) -> int | None:
-    """The position in SPLITS of a split's own name; raises InvalidChoiceError."""
+    """The index of a split name in SPLITS. Raises InvalidChoiceError."""
     if split is not None and split not in SPLITS:
         raise InvalidChoiceError("split", split, SPLITS)
     return None if split is None else SPLITS.index(split)

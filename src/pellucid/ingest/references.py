@@ -1,7 +1,8 @@
-"""Which frozen image and which concept a prediction speaks of.
+"""Resolve the image and concept keys of predictions.
 
-Files name images by path, id, name or stem, and concepts by name, id or position. These are the ways to read them;
-`judging` chooses. What could be several is refused, what stays unexplained is counted, named and left out.
+Files refer to images by path, id, file name or stem, and to concepts by name, id or position.
+Each is an interpretation; `judging` selects one. Ambiguous keys raise an error; unresolved keys
+are reported and their predictions ignored.
 """
 
 from __future__ import annotations
@@ -21,13 +22,18 @@ from pellucid.ingest.errors import AmbiguousReferenceError, NoMatchesError
 from pellucid.storage.manifests import Concept
 
 UNKNOWN, AMBIGUOUS = -1, -2
-COCO_CATEGORY_IDS = [category_id for category_id in range(1, 91) if category_id not in (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)]
-"""The ids of COCO's 80 concepts among 90 numbers."""
+COCO_CATEGORY_IDS = [
+    category_id
+    for category_id in range(1, 91)
+    if category_id not in (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
+]
+"""The category ids of COCO's 80 concepts (of 1 to 90)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Interpretation:
-    """One way to understand keys: its name, and for each key the position found, UNKNOWN or AMBIGUOUS."""
+    """One interpretation of the keys: its name, and for each key a position, UNKNOWN or
+    AMBIGUOUS."""
 
     name: str
     positions: Int32Array
@@ -51,19 +57,21 @@ def strip_extension(path: str) -> str:
 
 
 def numeric_stem(path: str) -> str:
-    """The integer a numeric stem turns into; '' for others."""
+    """The stem without leading zeros if it is numeric, else ''."""
     path_stem = file_stem(path)
     return str(int(path_stem)) if path_stem.isascii() and path_stem.isdigit() else ""
 
 
 NamingScheme = tuple[str, Sequence[str], Callable[[str], str]]
-"""A name for it, what each image is called, and what of a key is held against that."""
+"""Its name, the names of each image, and the function that converts a key before the comparison."""
 
 
-def image_interpretations(source: ParsedPredictions, images: Images, is_candidate: BoolArray) -> Iterator[Interpretation]:
-    """The ways in which files name images, the likeliest first, each worked out when it is asked for.
+def image_interpretations(
+    source: ParsedPredictions, images: Images, is_candidate: BoolArray
+) -> Iterator[Interpretation]:
+    """Interpretations of the image keys, the most likely first, computed lazily.
 
-    Where a name could be several images, the candidates decide.
+    If a name matches several images, only the candidates are considered.
     """
     candidate_rows = np.flatnonzero(is_candidate)
     keys, paths = source.image_keys, images.path.tolist()
@@ -74,34 +82,49 @@ def image_interpretations(source: ParsedPredictions, images: Images, is_candidat
     ]
     path_schemes: list[NamingScheme] = [("path", paths, strip_dot_slash)]
     deepest = min(12, max((key.count("/") for key in keys), default=0))
-    path_schemes += [(f"path below {format_count(depth, 'folder')}", paths, skip_folders(depth)) for depth in range(1, deepest + 1)]
+    path_schemes += [
+        (f"path below {format_count(depth, 'folder')}", paths, skip_folders(depth))
+        for depth in range(1, deepest + 1)
+    ]
     path_schemes.append(("file name", [base_name(path) for path in paths], base_name))
     if source.image_key_kind == "stem":
         schemes = stem_schemes
     else:
-        number_scheme = ("file stem without leading zeros", [numeric_stem(path) for path in paths], strip_dot_slash)
+        number_scheme = (
+            "file stem without leading zeros",
+            [numeric_stem(path) for path in paths],
+            strip_dot_slash,
+        )
         plain_stem_scheme = ("file stem", [file_stem(path) for path in paths], file_stem)
         schemes = [id_scheme, *path_schemes, *stem_schemes, plain_stem_scheme, number_scheme]
         if source.image_key_kind == "path":
             schemes = [*path_schemes, id_scheme, *stem_schemes, plain_stem_scheme, number_scheme]
-    interpret_first, *interpreters = (partial(interpret_keys, scheme, keys, candidate_rows) for scheme in schemes)
+    interpret_first, *interpreters = (
+        partial(interpret_keys, scheme, keys, candidate_rows) for scheme in schemes
+    )
     yield interpret_first()
     yield from filter(is_one_to_one, (interpret() for interpret in interpreters))
 
 
-def interpret_keys(scheme: NamingScheme, keys: Sequence[str], candidate_rows: Int64Array) -> Interpretation:
-    """Keys read in one way; rows: the candidates."""
+def interpret_keys(
+    scheme: NamingScheme, keys: Sequence[str], candidate_rows: Int64Array
+) -> Interpretation:
+    """Resolve the keys with one naming scheme. candidate_rows: the candidate images."""
     scheme_name, image_names, normalize = scheme
     normalized_keys = [normalize(key.replace("\\", "/")) for key in keys]
     positions = find_rows(normalized_keys, image_names, range(len(image_names)))
     if (positions < 0).any():
-        candidate_positions = find_rows(normalized_keys, [image_names[image_row] for image_row in candidate_rows.tolist()], candidate_rows)
+        candidate_positions = find_rows(
+            normalized_keys,
+            [image_names[image_row] for image_row in candidate_rows.tolist()],
+            candidate_rows,
+        )
         positions = np.where(positions >= 0, positions, candidate_positions).astype(np.int32)
     return Interpretation(scheme_name, positions)
 
 
 def is_one_to_one(interpretation: Interpretation) -> bool:
-    """Two names of one file that would be one image are no way of naming images."""
+    """Whether no two keys resolve to the same image."""
     matched_positions = interpretation.positions[interpretation.positions >= 0]
     return len(np.unique(matched_positions)) == len(matched_positions)
 
@@ -115,12 +138,14 @@ def base_name(key: str) -> str:
 
 
 def skip_folders(depth: int) -> Callable[[str], str]:
-    """What is left of a path without its first folders; '' where there are not so many."""
+    """A function that removes the first `depth` folders of a path; '' if there are fewer."""
     return lambda key: key.split("/", depth)[-1] if key.count("/") >= depth else ""
 
 
-def find_rows(keys: Sequence[str], alias_lines: Sequence[str], target_rows: Sequence[int] | np.ndarray) -> Int32Array:
-    """Each key's row among the names; '' names nothing, lines are several names of one row."""
+def find_rows(
+    keys: Sequence[str], alias_lines: Sequence[str], target_rows: Sequence[int] | np.ndarray
+) -> Int32Array:
+    """Row of each key, or UNKNOWN or AMBIGUOUS. alias_lines: aliases of each row, one per line."""
     row_by_alias: dict[str, int] = {}
     for aliases, target_row in zip(alias_lines, target_rows, strict=True):
         for alias in aliases.split("\n") if aliases else ():
@@ -128,79 +153,178 @@ def find_rows(keys: Sequence[str], alias_lines: Sequence[str], target_rows: Sequ
     return np.array([row_by_alias.get(key, UNKNOWN) for key in keys], np.int32).reshape(-1)
 
 
-def concept_interpretations(source: ParsedPredictions, concepts: Sequence[Concept]) -> list[Interpretation]:
+def concept_interpretations(
+    source: ParsedPredictions, concepts: Sequence[Concept]
+) -> list[Interpretation]:
     keys, concept_indexes = source.concept_keys, range(len(concepts))
     concept_names = [concept.name for concept in concepts]
-    zero_based = Interpretation("positions from 0", find_rows(keys, [str(concept_index) for concept_index in concept_indexes], concept_indexes))
-    one_based = Interpretation("positions from 1", find_rows(keys, [str(concept_index + 1) for concept_index in concept_indexes], concept_indexes))
+    zero_based = Interpretation(
+        "positions from 0",
+        find_rows(keys, [str(concept_index) for concept_index in concept_indexes], concept_indexes),
+    )
+    one_based = Interpretation(
+        "positions from 1",
+        find_rows(
+            keys, [str(concept_index + 1) for concept_index in concept_indexes], concept_indexes
+        ),
+    )
     alphabetical_order = sorted(concept_indexes, key=concept_names.__getitem__)
-    alphabetical = Interpretation("positions in alphabetical order", find_rows(keys, [str(concept_index) for concept_index in concept_indexes], alphabetical_order))
+    alphabetical = Interpretation(
+        "positions in alphabetical order",
+        find_rows(
+            keys, [str(concept_index) for concept_index in concept_indexes], alphabetical_order
+        ),
+    )
     positional = [zero_based, one_based, alphabetical]
     if len(concepts) == len(COCO_CATEGORY_IDS):
-        positional.append(Interpretation("COCO's 91 ids", find_rows(keys, [str(category_id) for category_id in COCO_CATEGORY_IDS], concept_indexes)))
+        positional.append(
+            Interpretation(
+                "COCO's 91 ids",
+                find_rows(
+                    keys, [str(category_id) for category_id in COCO_CATEGORY_IDS], concept_indexes
+                ),
+            )
+        )
     if source.concept_interpretation == "position":
         return positional
     name_based = Interpretation("names", find_rows(keys, concept_names, concept_indexes))
     if source.concept_interpretation == "column":
         prefix = shared_prefix(keys, concept_names)
         stripped_keys = [key.removeprefix(prefix) for key in keys]
-        return [name_based, Interpretation(f"names after '{prefix}'", find_rows(stripped_keys, concept_names, concept_indexes))]
-    id_pairs = [(concept_id, concept_index) for concept_index, concept in enumerate(concepts) for concept_id in concept.ids]
-    id_based = Interpretation("ids", find_rows(keys, [concept_id for concept_id, _ in id_pairs], [concept_index for _, concept_index in id_pairs]))
-    return [name_based, id_based, *positional] if source.concept_interpretation == "name" else [id_based, name_based, *positional]
+        return [
+            name_based,
+            Interpretation(
+                f"names after '{prefix}'", find_rows(stripped_keys, concept_names, concept_indexes)
+            ),
+        ]
+    id_pairs = [
+        (concept_id, concept_index)
+        for concept_index, concept in enumerate(concepts)
+        for concept_id in concept.ids
+    ]
+    id_based = Interpretation(
+        "ids",
+        find_rows(
+            keys,
+            [concept_id for concept_id, _ in id_pairs],
+            [concept_index for _, concept_index in id_pairs],
+        ),
+    )
+    return (
+        [name_based, id_based, *positional]
+        if source.concept_interpretation == "name"
+        else [id_based, name_based, *positional]
+    )
 
 
 def best_interpretation(interpretations: Sequence[Interpretation]) -> Interpretation:
-    """The reading that explains most keys; of several, the one that at least finds candidates, then the first."""
-    return max(interpretations, key=lambda interpretation: (interpretation.explained_count, interpretation.ambiguous_count))
+    """The interpretation that resolves most keys; ties: most ambiguous keys, then the first."""
+    return max(
+        interpretations,
+        key=lambda interpretation: (interpretation.explained_count, interpretation.ambiguous_count),
+    )
 
 
 def is_sufficient(interpretation: Interpretation) -> bool:
-    """Whether the format's own way of naming images is the plain one: it explains half of the keys, or is in doubt."""
-    return interpretation.ambiguous_count > 0 or (interpretation.explained_count > 0 and interpretation.explained_count * 2 >= len(interpretation.positions))
+    """Whether to use the default interpretation: it resolves half of the keys or has ambiguous
+    ones."""
+    return interpretation.ambiguous_count > 0 or (
+        interpretation.explained_count > 0
+        and interpretation.explained_count * 2 >= len(interpretation.positions)
+    )
 
 
 def default_concept_interpretation(interpretations: Sequence[Interpretation]) -> Interpretation:
-    """The first of ids and names that explains anything: positions are never taken without a witness."""
-    return next((interpretation for interpretation in interpretations if (interpretation.explained_count or interpretation.ambiguous_count) and not interpretation.name.startswith(("positions", "COCO"))), interpretations[0])
+    """The first of ids and names that resolves any key. Positions are only used if boxes
+    confirm them."""
+    return next(
+        (
+            interpretation
+            for interpretation in interpretations
+            if (interpretation.explained_count or interpretation.ambiguous_count)
+            and not interpretation.name.startswith(("positions", "COCO"))
+        ),
+        interpretations[0],
+    )
 
 
 def reject_ambiguous(
-    source: ParsedPredictions, image_refs: Interpretation, concept_refs: Interpretation, images: Images, is_candidate: BoolArray, concepts: Sequence[Concept]
+    source: ParsedPredictions,
+    image_refs: Interpretation,
+    concept_refs: Interpretation,
+    images: Images,
+    is_candidate: BoolArray,
+    concepts: Sequence[Concept],
 ) -> None:
-    """Raise where a key could be several images, or several concepts."""
+    """Raise AmbiguousReferenceError if a key matches several images or several concepts."""
     ambiguous_indexes = np.flatnonzero(image_refs.positions == AMBIGUOUS)
     if len(ambiguous_indexes):
         key = source.image_keys[ambiguous_indexes[0]]
         key_forms = {key, file_stem(key)}
         matching_paths = [
-            path for path, source_id in zip(images.path[is_candidate], images.source_id[is_candidate], strict=True)
-            if key in source_id.split("\n") or base_name(path) == base_name(key) or file_stem(path) in key_forms or numeric_stem(path) == key
-        ]  # fmt: skip
-        advice = "Name images by their path, or say which split the file is of with --split."
+            path
+            for path, source_id in zip(
+                images.path[is_candidate], images.source_id[is_candidate], strict=True
+            )
+            if key in source_id.split("\n")
+            or base_name(path) == base_name(key)
+            or file_stem(path) in key_forms
+            or numeric_stem(path) == key
+        ]
+        advice = "Refer to images by their path, or set the split of the file with --split."
         raise AmbiguousReferenceError(source.path, "image", key, matching_paths, advice)
     ambiguous_indexes = np.flatnonzero(concept_refs.positions == AMBIGUOUS)
     if len(ambiguous_indexes):
         key = source.concept_keys[ambiguous_indexes[0]]
         concept_names = [c.name for c in concepts if key in c.ids]
-        raise AmbiguousReferenceError(source.path, "concept", key, concept_names, "The annotation files number concepts differently: write names.")
+        raise AmbiguousReferenceError(
+            source.path,
+            "concept",
+            key,
+            concept_names,
+            "The annotation files use different ids: use concept names.",
+        )
 
 
-def unmatched_notes(source: ParsedPredictions, image_refs: Interpretation, concept_refs: Interpretation, images: Images, concepts: Sequence[Concept]) -> list[Note]:
-    """What is left out, counted and named; raises NoMatchesError where that would be everything."""
+def unmatched_notes(
+    source: ParsedPredictions,
+    image_refs: Interpretation,
+    concept_refs: Interpretation,
+    images: Images,
+    concepts: Sequence[Concept],
+) -> list[Note]:
+    """Notes on unresolved keys, which are ignored. Raises NoMatchesError if none is resolved."""
     if source.image_keys and not image_refs.explained_count:
         raise NoMatchesError(source.path, "images", source.image_keys, images.path)
     if source.concept_keys and not concept_refs.explained_count:
-        raise NoMatchesError(source.path, "concepts", source.concept_keys, [c.name for c in concepts])
+        raise NoMatchesError(
+            source.path, "concepts", source.concept_keys, [c.name for c in concepts]
+        )
     notes = []
-    unknown_images = [key for key, position in zip(source.image_keys, image_refs.positions, strict=True) if position < 0]
+    unknown_images = [
+        key
+        for key, position in zip(source.image_keys, image_refs.positions, strict=True)
+        if position < 0
+    ]
     if unknown_images:
         prediction_count = int((image_refs.positions[source.image] < 0).sum())
-        message = f"{format_count(prediction_count, 'prediction')} of {format_count(len(unknown_images), 'image')} not in the version, left out: {summarize_names(unknown_images)}"
+        message = (
+            f"{format_count(prediction_count, 'prediction')} of "
+            f"{format_count(len(unknown_images), 'image')} not in the version, ignored: "
+            f"{summarize_names(unknown_images)}"
+        )
         notes.append(Note("image_unknown", message, prediction_count))
-    unknown_concepts = [key for key, position in zip(source.concept_keys, concept_refs.positions, strict=True) if position < 0]
+    unknown_concepts = [
+        key
+        for key, position in zip(source.concept_keys, concept_refs.positions, strict=True)
+        if position < 0
+    ]
     if unknown_concepts:
         prediction_count = int((concept_refs.positions[source.concept] < 0).sum())
-        message = f"{format_count(prediction_count, 'prediction')} of {format_count(len(unknown_concepts), 'concept')} that the annotations lack, left out: {summarize_names(unknown_concepts)}"
+        message = (
+            f"{format_count(prediction_count, 'prediction')} of "
+            f"{format_count(len(unknown_concepts), 'concept')} not in the annotations, ignored: "
+            f"{summarize_names(unknown_concepts)}"
+        )
         notes.append(Note("concept_unknown", message, prediction_count))
     return notes

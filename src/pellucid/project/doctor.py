@@ -12,7 +12,7 @@ from typing import Any
 from pellucid.core.errors import PellucidError
 from pellucid.formats.dataset import Inference
 from pellucid.formats.registry import contains_predictions
-from pellucid.ingest.checks import image_file_notes, duplicate_box_notes, duplicate_image_notes
+from pellucid.ingest.checks import duplicate_box_notes, duplicate_image_notes, image_file_notes
 from pellucid.ingest.errors import AnnotationsMissingError
 from pellucid.project.version import Version
 from pellucid.project.view import View
@@ -101,7 +101,8 @@ def version_findings(version: Version, readings: list[Inference]) -> list[dict[s
     collect_source_findings(version.latest_manifest.prediction_sources, readings, findings)
     evaluation = version.evaluation
     return findings + [
-        asdict(note) for note in duplicate_box_notes(evaluation.predictions, len(evaluation.concepts))
+        asdict(note)
+        for note in duplicate_box_notes(evaluation.predictions, len(evaluation.concepts))
     ]
 
 

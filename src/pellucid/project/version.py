@@ -30,7 +30,13 @@ from pellucid.formats.registry import read_predictions
 from pellucid.ingest.checks import duplicate_box_notes
 from pellucid.ingest.exif import EXIF_ROTATION_NOTE
 from pellucid.ingest.inference import Overrides
-from pellucid.ingest.predictions import CoverageMode, FrozenVersion, ImportedPredictions, import_predictions, split_name_to_index
+from pellucid.ingest.predictions import (
+    CoverageMode,
+    FrozenVersion,
+    ImportedPredictions,
+    import_predictions,
+    split_name_to_index,
+)
 from pellucid.project.interfaces import ParentView
 from pellucid.project.version_files import (
     MANIFEST,
@@ -49,7 +55,7 @@ from pellucid.results.gallery import Gallery
 from pellucid.results.results import Results, splits_with_images
 from pellucid.results.version_comparison import VersionComparison
 from pellucid.review.events import DecisionLog
-from pellucid.storage.files import refresh_mirror, find_mirror, read_manifest, write_lock
+from pellucid.storage.files import find_mirror, read_manifest, refresh_mirror, write_lock
 from pellucid.storage.manifests import Concept, VersionManifest, build_source_record
 from pellucid.storage.names import EMBEDDINGS_FILE
 from pellucid.storage.parquet import read_outlines
@@ -240,7 +246,9 @@ class Version:
             del parsed  # there is no room for tens of millions of rows twice
             count = len(imported.predictions)
             evaluation = self._evaluate_import(current, imported)
-            record = build_source_record(source, path, form, count, imported.notes, imported.inferences)
+            record = build_source_record(
+                source, path, form, count, imported.notes, imported.inferences
+            )
             self.folder.mkdir(parents=True, exist_ok=True)
             manifest = current.manifest
             if manifest.generation == 0 and current.originals is not None:
@@ -271,7 +279,9 @@ class Version:
         if split is not None:
             require_images(self.name, evaluation.images, split)
         has_rotated = any(
-            note.kind == EXIF_ROTATION_NOTE for source in manifest.annotation_sources for note in source.notes
+            note.kind == EXIF_ROTATION_NOTE
+            for source in manifest.annotation_sources
+            for note in source.notes
         )
         frozen = FrozenVersion(
             self.name,

@@ -26,11 +26,11 @@ from pellucid.storage.files import remove_unreferenced_files, write_manifest
 from pellucid.storage.manifests import Concept, SourceRecord, VersionManifest
 from pellucid.storage.mapped_columns import write_mapped
 from pellucid.storage.parquet import (
-    evaluation_columns,
     column_file_name,
+    evaluation_columns,
     load_annotations,
-    read_evaluation,
     load_images,
+    read_evaluation,
     read_outlines,
     write_evaluation,
 )

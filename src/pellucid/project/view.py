@@ -25,16 +25,16 @@ from pellucid.formats.errors import KindConflictError
 from pellucid.formats.registry import read_annotations as read_source
 from pellucid.images.locations import resolve_folder
 from pellucid.ingest.annotations import (
-    missing_image_notes,
     convert_to_tags,
     find_image_folder,
     merge_annotations,
     merge_concepts,
+    missing_image_notes,
     reject_moved_images,
 )
 from pellucid.ingest.checks import duplicate_image_notes
 from pellucid.ingest.exif import rotate_stored_annotations
-from pellucid.ingest.predictions import scale_annotations, outside_image_notes, split_name_to_index
+from pellucid.ingest.predictions import outside_image_notes, scale_annotations, split_name_to_index
 from pellucid.project.errors import EmptyViewError, VersionExistsError, VersionNotFoundError
 from pellucid.project.interfaces import ParentWorkspace
 from pellucid.project.reviews import Reviews
@@ -44,16 +44,22 @@ from pellucid.results.embeddings import read_embeddings, save_embeddings
 from pellucid.results.results import Results
 from pellucid.review.corrected import CorrectedView, correct_view
 from pellucid.review.events import DecisionLog
-from pellucid.storage.files import refresh_mirror, read_manifest, remove_unreferenced_files, write_manifest, write_lock
+from pellucid.storage.files import (
+    read_manifest,
+    refresh_mirror,
+    remove_unreferenced_files,
+    write_lock,
+    write_manifest,
+)
 from pellucid.storage.manifests import (
-    CorrectionBaseline,
     Concept,
+    CorrectionBaseline,
     VersionManifest,
     ViewManifest,
-    utc_timestamp,
     build_source_record,
+    utc_timestamp,
 )
-from pellucid.storage.names import validate_name, list_names
+from pellucid.storage.names import list_names, validate_name
 from pellucid.storage.parquet import load_annotations, load_images, save_annotations, save_images
 
 MANIFEST = "view.json"

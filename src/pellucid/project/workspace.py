@@ -22,9 +22,9 @@ from pellucid.review.storage.postgres import PostgresDatabase
 from pellucid.review.storage.sqlite import SqliteDatabase, UnconfiguredDatabase
 from pellucid.review.storage.store import Database, DecisionStore
 from pellucid.storage.errors import NotAWorkspaceError, WorkspaceFormatError, WorkspaceMissingError
-from pellucid.storage.files import refresh_mirror, read_manifest, write_manifest, write_lock
+from pellucid.storage.files import read_manifest, refresh_mirror, write_lock, write_manifest
 from pellucid.storage.manifests import LAYOUT_FORMAT, ViewManifest, WorkspaceManifest
-from pellucid.storage.names import validate_name, list_names
+from pellucid.storage.names import list_names, validate_name
 from pellucid.storage.remote_workspace import open_mirror
 
 MANIFEST = "workspace.json"
@@ -148,7 +148,8 @@ class Workspace:
         """Write the workspace manifest if it does not exist."""
         if not self.exists:
             write_manifest(
-                self.folder / MANIFEST, WorkspaceManifest(LAYOUT_FORMAT, __version__, uuid.uuid4().hex)
+                self.folder / MANIFEST,
+                WorkspaceManifest(LAYOUT_FORMAT, __version__, uuid.uuid4().hex),
             )
 
     @cached_property

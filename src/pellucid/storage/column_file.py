@@ -1,4 +1,4 @@
-"""Mapped columns wherever they lie: on this machine or in an object store, written whole and read in part."""
+"""Column files, local or in an object store: written atomically, read in part."""
 
 from __future__ import annotations
 
@@ -14,15 +14,21 @@ import numpy as np
 
 from pellucid.core.errors import FileMissingError, MalformedFileError, StoreUnavailableError
 from pellucid.core.urls import is_remote
-from pellucid.storage.mapped_columns import ColumnIndex, byte_size, mapped_file_size, read_mapped, write_mapped
-from pellucid.storage.object_store import send, open_store
+from pellucid.storage.mapped_columns import (
+    ColumnIndex,
+    byte_size,
+    mapped_file_size,
+    read_mapped,
+    write_mapped,
+)
+from pellucid.storage.object_store import open_store, send
 
 HEADER_READ_SIZE = 1 << 16
-"""Bytes read of a remote file for its index; a longer index costs a second look."""
+"""Bytes read first from a remote file to get its index; a longer index needs a second request."""
 
 
 def write_column_file(location: str, columns: Mapping[str, Any]) -> None:
-    """Write columns; a reader sees all of them or none."""
+    """Write a column file atomically."""
     if not is_remote(location):
         path = Path(location)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -35,19 +41,21 @@ def write_column_file(location: str, columns: Mapping[str, Any]) -> None:
 
 
 def list_existing(folder: str, file_names: Iterable[str]) -> set[str]:
-    """Which of these files lie in the folder. They are written whole, so that what is there is done."""
+    """Which of these files exist in the folder. Atomic writes make existing files complete."""
     if not is_remote(folder):
         return {file_name for file_name in file_names if (Path(folder) / file_name).is_file()}
     store, path = open_store(folder)
     store.invalidate_cache()
     listed_names: set[str] = set()
     with suppress(FileNotFoundError):
-        listed_names = {entry.rstrip("/").rsplit("/", 1)[-1] for entry in store.ls(path, detail=False)}
+        listed_names = {
+            entry.rstrip("/").rsplit("/", 1)[-1] for entry in store.ls(path, detail=False)
+        }
     return listed_names & set(file_names)
 
 
 def remove_folder(folder: str) -> None:
-    """Remove a folder and all in it, if it is there."""
+    """Remove a folder and its content, if it exists."""
     import shutil
 
     if not is_remote(folder):
@@ -55,7 +63,7 @@ def remove_folder(folder: str) -> None:
         return
     store, path = open_store(folder)
     with suppress(FileNotFoundError):
-        if any(wildcard in path for wildcard in "*?["):  # `rm` would look for patterns in it
+        if any(wildcard in path for wildcard in "*?["):  # `rm` would expand wildcards in it
             for file in store.find(path):
                 store.rm_file(file)
         else:
@@ -63,7 +71,8 @@ def remove_folder(folder: str) -> None:
 
 
 class ColumnFile:
-    """The columns of one file; nothing but the index is read until it is asked for. Raises FileMissingError, MalformedFileError."""
+    """The columns of one file, read on demand; only the index is read first. Raises
+    FileMissingError, MalformedFileError."""
 
     def __init__(self, location: str) -> None:
         self.location = location
@@ -74,7 +83,7 @@ class ColumnFile:
             return None
         columns = read_mapped(Path(self.location))
         if columns is None:
-            raise MalformedFileError(self.location, "is not there or not whole")
+            raise MalformedFileError(self.location, "is missing or incomplete")
         return columns
 
     @cached_property
@@ -87,7 +96,7 @@ class ColumnFile:
 
     @cached_property
     def index(self) -> ColumnIndex:
-        """Of a remote file: where each column lies."""
+        """The column offsets of a remote file."""
         store, path = self._store
         try:
             head = store.cat_file(path, start=0, end=HEADER_READ_SIZE)
@@ -98,39 +107,62 @@ class ColumnFile:
         except FileNotFoundError as error:
             raise FileMissingError(self.location) from error
         except msgspec.MsgspecError as error:
-            raise MalformedFileError(self.location, f"is no file of columns: {error}") from error
+            raise MalformedFileError(self.location, f"is not a column file: {error}") from error
 
     def column_type(self, column_name: str) -> tuple[np.dtype[Any], list[int]]:
         if self._local_columns is not None:
-            return self._local_columns[column_name].dtype, list(self._local_columns[column_name].shape)
+            return self._local_columns[column_name].dtype, list(
+                self._local_columns[column_name].shape
+            )
         dtype_name, shape, _ = self.index[column_name]
         return np.dtype(dtype_name), shape
 
-    def read(self, column_names: Iterable[str], first_row: int = 0, end_row: int | None = None) -> dict[str, Any]:
-        """Rows begin to end of these columns; those of a remote file are fetched side by side."""
+    def read(
+        self, column_names: Iterable[str], first_row: int = 0, end_row: int | None = None
+    ) -> dict[str, Any]:
+        """Rows first_row to end_row of these columns, fetched concurrently from a remote file."""
         column_names = list(column_names)
         if self._local_columns is not None:
-            return {column_name: self._local_columns[column_name][first_row:end_row] for column_name in column_names}
+            return {
+                column_name: self._local_columns[column_name][first_row:end_row]
+                for column_name in column_names
+            }
         spans = []
         for column_name in column_names:
             dtype_name, shape, offset = self.index[column_name]
             last_row = shape[0] if end_row is None else min(end_row, shape[0])
             row_size = byte_size(dtype_name, [1, *shape[1:]])
-            spans.append((offset + first_row * row_size, offset + max(last_row, first_row) * row_size))
-        return {column_name: self._decode_column(column_name, content) for column_name, content in zip(column_names, self.fetch_spans(spans), strict=True)}
+            spans.append(
+                (offset + first_row * row_size, offset + max(last_row, first_row) * row_size)
+            )
+        return {
+            column_name: self._decode_column(column_name, content)
+            for column_name, content in zip(column_names, self.fetch_spans(spans), strict=True)
+        }
 
     def fetch_spans(self, spans: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Spans of bytes of a remote file, side by side; raises StoreUnavailableError."""
+        """Fetch byte ranges of a remote file concurrently. Raises StoreUnavailableError."""
         store, path = self._store
         nonempty_spans = [span for span in spans if span[1] > span[0]]
         starts, stops = [start for start, _ in nonempty_spans], [stop for _, stop in nonempty_spans]
         try:
-            responses = iter(store.cat_ranges([path] * len(nonempty_spans), starts, stops, on_error="raise") if nonempty_spans else ())
-        except Exception as error:  # each store has its own; a file that was replaced is gone, and is found anew at the next look
+            responses = iter(
+                store.cat_ranges([path] * len(nonempty_spans), starts, stops, on_error="raise")
+                if nonempty_spans
+                else ()
+            )
+        except (
+            Exception
+        ) as error:  # exceptions depend on the store; a replaced file is found at the next refresh
             raise StoreUnavailableError(self.location, type(error).__name__) from error
         contents = [bytes(next(responses)) if stop > start else b"" for start, stop in spans]
-        if any(len(content) != stop - start for content, (start, stop) in zip(contents, spans, strict=True)):
-            raise StoreUnavailableError(self.location, "it sends other than the part of a file that was asked for; Range requests are needed")
+        if any(
+            len(content) != stop - start
+            for content, (start, stop) in zip(contents, spans, strict=True)
+        ):
+            raise StoreUnavailableError(
+                self.location, "unexpected response length; the server must support Range requests"
+            )
         return contents
 
     def _decode_column(self, column_name: str, content: bytes) -> Any:
@@ -139,13 +171,16 @@ class ColumnFile:
 
 
 class ConcatColumnFiles:
-    """Columns of several files one after another, read as they are written elsewhere: never all in memory."""
+    """A column concatenated from several files, read lazily by slice so that it is never fully
+    in memory."""
 
     def __init__(self, files: list[ColumnFile], column_name: str) -> None:
         self._files, self._column_name = files, column_name
         column_types = [file.column_type(column_name) for file in files]
         self.dtype = column_types[0][0]
-        self._file_starts = np.concatenate([[0], np.cumsum([shape[0] for _, shape in column_types])])
+        self._file_starts = np.concatenate(
+            [[0], np.cumsum([shape[0] for _, shape in column_types])]
+        )
         self.shape = (int(self._file_starts[-1]), *column_types[0][1][1:])
         self.nbytes = byte_size(self.dtype.str, list(self.shape))
 
@@ -154,9 +189,15 @@ class ConcatColumnFiles:
 
     def __getitem__(self, row_slice: slice) -> Any:
         first_row, end_row, _ = row_slice.indices(len(self))
-        first_file, last_file = np.searchsorted(self._file_starts, [first_row, end_row - 1], side="right") - 1
+        first_file, last_file = (
+            np.searchsorted(self._file_starts, [first_row, end_row - 1], side="right") - 1
+        )
         pieces = []
         for file_index in range(int(first_file), int(last_file) + 1):
             file_start = int(self._file_starts[file_index])
-            pieces.append(self._files[file_index].read([self._column_name], max(0, first_row - file_start), end_row - file_start)[self._column_name])
+            pieces.append(
+                self._files[file_index].read(
+                    [self._column_name], max(0, first_row - file_start), end_row - file_start
+                )[self._column_name]
+            )
         return np.concatenate(pieces)

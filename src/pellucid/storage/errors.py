@@ -18,31 +18,33 @@ class InvalidNameError(PellucidError):
 
     def __init__(self, noun: str, name: str) -> None:
         super().__init__(
-            f"invalid {noun} name '{name}': it becomes a folder name. Use 1 to 100 characters, no leading dot, none of / \\ :."
+            f"invalid {noun} name '{name}': it becomes a folder name. Use 1 to 100 characters, no "
+            "leading dot, none of / \\ :."
         )
 
 
 class NotAWorkspaceError(PellucidError):
     def __init__(self, path: object, reason: str) -> None:
         super().__init__(
-            f"{path}: not a Pellucid workspace ({reason}). Specify a folder created by `pellucid add` or a new one."
+            f"{path}: not a Pellucid workspace ({reason}). Specify a folder created by `pellucid "
+            "add` or a new one."
         )
 
 
 class WorkspaceFormatError(PellucidError):
     def __init__(self, path: object, format_number: int, supported_format: int) -> None:
         super().__init__(
-            f"{path}: unsupported workspace format {format_number}; the latest supported is {supported_format}. Upgrade Pellucid: pip install --upgrade pellucid."
+            f"{path}: unsupported workspace format {format_number}; the latest supported is "
+            f"{supported_format}. Upgrade Pellucid: pip install --upgrade pellucid."
         )
 
 
 class WorkspaceLockedError(PellucidError):
     def __init__(self, path: object, seconds: float) -> None:
         super().__init__(
-            f"{path}: locked by another process for {seconds:.0f} s. Retry when it has finished; nothing was changed."
+            f"{path}: locked by another process for {seconds:.0f} s. Retry when it has finished; "
+            "nothing was changed."
         )
-
-
 
 
 class ConcurrentModificationError(PellucidError):

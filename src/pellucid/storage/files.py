@@ -1,8 +1,8 @@
-"""Files of a workspace: Parquet tables and JSON manifests, each written whole or not at all.
+"""Workspace files: Parquet tables and JSON manifests, each written atomically.
 
-A manifest names the data files that belong to it, each with its generation in its name. New data files are
-written and synced first, then the manifest is replaced by one rename: a killed process leaves the old state
-or the new one. Files that no manifest names are leftovers and are removed by the next writer.
+A manifest lists its data files, whose names contain the generation. New data files are written
+and synced first, then the manifest is replaced by one rename: a killed process leaves either
+the old or the new state. Files that no manifest lists are removed by the next writer.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from pellucid.formats.tabular.reader import escape_glob
 from pellucid.storage.errors import WorkspaceLockedError
 
 LOCK_TIMEOUT = 60.0
-"""Seconds to wait for another writer."""
+"""Seconds to wait for the write lock."""
 
 ManifestT = TypeVar("ManifestT")
 
 
 class FolderMirror(Protocol):
-    """A folder that stands for one in an object store; see `mirror`."""
+    """A local folder that mirrors one in an object store; see `mirror`."""
 
     def refresh(self, blocking: bool = False) -> None: ...
     def fetch(self, path: Path) -> None: ...
@@ -38,23 +38,27 @@ class FolderMirror(Protocol):
 
 
 mirrors: WeakValueDictionary[Path, FolderMirror] = WeakValueDictionary()
-"""By their folders: whoever reads or writes a file knows its path alone."""
+"""Active mirrors by folder, as readers and writers of a file only know its path."""
 
 
 def find_mirror(path: Path) -> FolderMirror | None:
-    """The mirror that a file or folder is of; None for what is this machine's own."""
-    return next((mirrors[folder] for folder in (path, *path.parents) if folder in mirrors), None) if mirrors else None
+    """The mirror that contains a file or folder; None for local workspaces."""
+    return (
+        next((mirrors[folder] for folder in (path, *path.parents) if folder in mirrors), None)
+        if mirrors
+        else None
+    )
 
 
 def refresh_mirror(path: Path, blocking: bool = False) -> None:
-    """Before manifests are looked at: see whether others wrote some."""
+    """Refresh the mirror of a path, if any, before manifests are read."""
     if mirror := find_mirror(path):
         mirror.refresh(blocking)
 
 
 @contextmanager
 def write_lock(folder: Path) -> Iterator[None]:
-    """Hold the workspace's one write lock; it falls with the process that holds it."""
+    """Hold the write lock; released if the process dies. Raises WorkspaceLockedError."""
     import filelock
 
     mirror = find_mirror(folder)
@@ -71,14 +75,16 @@ def write_lock(folder: Path) -> Iterator[None]:
     except filelock.Timeout as error:
         raise WorkspaceLockedError(folder, LOCK_TIMEOUT) from error
     except OSError as error:
-        raise WriteError(error.filename or folder, (error.strerror or str(error)).lower()) from error
+        raise WriteError(
+            error.filename or folder, (error.strerror or str(error)).lower()
+        ) from error
     finally:
         if is_new:
             remove_if_empty(folder, lock)
 
 
 def remove_if_empty(folder: Path, lock: Path) -> None:
-    """A new workspace into which nothing could be written leaves no trace."""
+    """Remove the folder of a new workspace if nothing was written to it."""
     if folder.is_dir() and [child.name for child in folder.iterdir()] in ([], [lock.name]):
         lock.unlink(missing_ok=True)
         with suppress(OSError):
@@ -86,7 +92,7 @@ def remove_if_empty(folder: Path, lock: Path) -> None:
 
 
 def write_table(path: Path, columns: Mapping[str, Any]) -> None:
-    """Write columns (NumPy arrays of one length) as Parquet, synced to disk."""
+    """Write columns (NumPy arrays of equal length) as Parquet, synced to disk."""
     import duckdb
 
     temp_path = path.with_name(f"{path.name}.tmp")
@@ -94,7 +100,9 @@ def write_table(path: Path, columns: Mapping[str, Any]) -> None:
         with duckdb.connect() as connection:
             connection.register("given", dict(columns))
             target = str(temp_path).replace("'", "''")
-            connection.execute(f"COPY (SELECT * FROM given) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+            connection.execute(
+                f"COPY (SELECT * FROM given) TO '{target}' (FORMAT parquet, COMPRESSION zstd)"
+            )
     except duckdb.Error as error:
         temp_path.unlink(missing_ok=True)
         raise WriteError(path, str(error).split("\n", maxsplit=1)[0]) from error
@@ -103,26 +111,33 @@ def write_table(path: Path, columns: Mapping[str, Any]) -> None:
 
 
 def read_table(path: Path) -> dict[str, Any]:
-    """The columns of a Parquet file, as NumPy arrays in the order of its rows; NaN where a number is absent."""
+    """The columns of a Parquet file as NumPy arrays, in row order; NaN for NULL."""
     import duckdb
 
     if mirror := find_mirror(path):
         mirror.fetch(path)
     try:
         with duckdb.connect() as connection:
-            columns = connection.execute("SELECT * FROM read_parquet(?, hive_partitioning = false)", [escape_glob(path)]).fetchnumpy()
-            return {column_name: column.filled(np.nan) if np.ma.isMaskedArray(column) else column for column_name, column in columns.items()}
+            columns = connection.execute(
+                "SELECT * FROM read_parquet(?, hive_partitioning = false)", [escape_glob(path)]
+            ).fetchnumpy()
+            return {
+                column_name: column.filled(np.nan) if np.ma.isMaskedArray(column) else column
+                for column_name, column in columns.items()
+            }
     except duckdb.Error as error:
-        raise MalformedFileError(path, f"is no readable table: {str(error).split(chr(10), maxsplit=1)[0]}") from error
+        raise MalformedFileError(
+            path, f"is not a readable Parquet table: {str(error).split(chr(10), maxsplit=1)[0]}"
+        ) from error
 
 
 def write_manifest(path: Path, manifest: Any) -> None:
-    """Replace a manifest: the moment at which a change takes place."""
+    """Replace a manifest atomically, which commits the change."""
     replace_file(path, msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write a small file, synced, whole or not at all."""
+    """Write a small file atomically, synced to disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temp_path = path.with_name(f"{path.name}.tmp")
     try:
@@ -138,7 +153,7 @@ def read_manifest(path: Path, manifest_type: type[ManifestT]) -> ManifestT:
     try:
         return msgspec.json.decode(path.read_bytes(), type=manifest_type)
     except msgspec.DecodeError as error:
-        raise MalformedFileError(path, f"is no manifest of Pellucid: {error}") from error
+        raise MalformedFileError(path, f"is not a valid Pellucid manifest: {error}") from error
 
 
 def sync_to_disk(path: Path) -> None:
@@ -150,7 +165,7 @@ def sync_to_disk(path: Path) -> None:
 
 
 def remove_unreferenced_files(folder: Path, referenced_names: set[str]) -> None:
-    """Remove data files that the manifest beside them does not name."""
+    """Remove data files of the folder that are not listed in its manifest."""
     for suffix in ("parquet", "mapped"):
         for file in folder.glob(f"*.{suffix}*"):
             if file.name not in referenced_names:

@@ -1,4 +1,4 @@
-"""What the small JSON files of a workspace say."""
+"""The JSON manifests of a workspace."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pellucid.core.urls import is_remote
 from pellucid.formats.dataset import Inference, Note
 
 LAYOUT_FORMAT = 1
-"""The number of the folder layout; see ARCHITECTURE.md."""
+"""Version number of the folder layout; see ARCHITECTURE.md."""
 
 
 class NoteRecord(msgspec.Struct, frozen=True):
-    """A note of an import, kept."""
+    """A stored note of an import."""
 
     kind: str
     message: str
@@ -26,7 +26,7 @@ class NoteRecord(msgspec.Struct, frozen=True):
 
 
 class InferenceRecord(msgspec.Struct, frozen=True):
-    """A judgement of an import, kept."""
+    """A stored inference of an import."""
 
     question: str
     answer: str
@@ -36,7 +36,7 @@ class InferenceRecord(msgspec.Struct, frozen=True):
 
 
 class SourceRecord(msgspec.Struct, frozen=True):
-    """Where rows came from, and how they were read."""
+    """The source of imported rows and how it was interpreted."""
 
     path: str
     format: str
@@ -48,14 +48,14 @@ class SourceRecord(msgspec.Struct, frozen=True):
 
 
 class Concept(msgspec.Struct, frozen=True):
-    """name: as shown · ids: what the sources call it."""
+    """name: as displayed · ids: its ids in the source files."""
 
     name: str
     ids: list[str] = []
 
 
 class WorkspaceManifest(msgspec.Struct):
-    """id: by which a database of decisions knows the workspace, wherever its folder lies."""
+    """id: identifies the workspace in a review database, independent of its folder."""
 
     format: int
     made_by: str
@@ -63,7 +63,7 @@ class WorkspaceManifest(msgspec.Struct):
 
 
 class ViewManifest(msgspec.Struct):
-    """folders: where pictures lie; an image's `root` is an index into them."""
+    """folders: image folders; the `root` of an image is an index into them."""
 
     kind: Literal["classification", "tagging", "detection"]
     concepts: list[Concept] = []
@@ -76,8 +76,9 @@ class ViewManifest(msgspec.Struct):
 
 
 class CorrectionBaseline(msgspec.Struct, frozen=True):
-    """What the annotations of a version were before people mended them. originals: the table of all · images: positions of those
-    that were mended · stated: what was known of these."""
+    """The annotations of a version before corrections. originals: file name of the table of all
+    annotations · images: positions of the corrected images · stated: their original annotation
+    states."""
 
     originals: str
     images: list[int]
@@ -85,8 +86,9 @@ class CorrectionBaseline(msgspec.Struct, frozen=True):
 
 
 class VersionManifest(msgspec.Struct):
-    """A frozen version; predictions and what is derived from them are None until the model was run. corrected_to: the last
-    decision that its annotations take into account · mended: where that was any."""
+    """A frozen version; predictions and derived files are None until predictions are added.
+    corrected_to: the last decision applied to its annotations · mended: the originals, if any
+    were corrected."""
 
     kind: Literal["classification", "tagging", "detection"]
     started: str
@@ -114,13 +116,28 @@ def note_records(notes: list[Note]) -> list[NoteRecord]:
     return [NoteRecord(note.kind, note.message, note.count, note.severity) for note in notes]
 
 
-def build_source_record(source: Any, path: str, format: str, row_count: int, notes: list[Note], inferences: list[Inference]) -> SourceRecord:
-    """The record of an import; a file is known again by its hash."""
-    source_file = Path(source) if isinstance(source, str | Path) and not is_remote(str(source)) else None
+def build_source_record(
+    source: Any,
+    path: str,
+    format: str,
+    row_count: int,
+    notes: list[Note],
+    inferences: list[Inference],
+) -> SourceRecord:
+    """The record of an import, with the hash of a local file to recognise it again."""
+    source_file = (
+        Path(source) if isinstance(source, str | Path) and not is_remote(str(source)) else None
+    )
     digest = None
     if source_file is not None and source_file.is_file():
         with source_file.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
     return SourceRecord(
-        str(source_file.resolve()) if source_file else path, format, utc_timestamp(), row_count, digest, note_records(notes), [InferenceRecord(**vars(inference)) for inference in inferences]
+        str(source_file.resolve()) if source_file else path,
+        format,
+        utc_timestamp(),
+        row_count,
+        digest,
+        note_records(notes),
+        [InferenceRecord(**vars(inference)) for inference in inferences],
     )

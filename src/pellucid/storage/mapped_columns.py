@@ -1,7 +1,9 @@
-"""Columns in one file that is mapped into memory, so that a version of any size opens at once and only what is asked for is read.
+"""Memory-mapped column files: a version of any size opens at once and only the accessed pages
+are read.
 
-Such a file follows from the Parquet tables beside it and may be deleted: it is made again. It begins with the length of a JSON
-index (8 bytes, little-endian), the index (name: [dtype, shape, offset]), and then the columns as they lie in memory.
+A file is derived from the Parquet tables next to it and is rebuilt if deleted. It starts with
+the length of a JSON index (8 bytes, little-endian), the index (name: [dtype, shape, offset]),
+and then the raw column data.
 """
 
 from __future__ import annotations
@@ -23,13 +25,13 @@ from pellucid.storage.files import sync_to_disk
 
 ALIGNMENT = 64
 ROWS_PER_WRITE = 1 << 20
-"""Rows written at a time where a column does not lie in one piece."""
+"""Rows written at a time, for columns that are not contiguous."""
 
 ColumnIndex = dict[str, tuple[str, list[int], int]]
 
 
 def write_mapped(path: Path, columns: Mapping[str, Any]) -> None:
-    """Write NumPy columns, synced, whole or not at all."""
+    """Write NumPy columns atomically, synced to disk."""
     column_index, header = compute_layout(columns)
     try:
         descriptor, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".tmp", dir=path.parent)
@@ -52,7 +54,8 @@ def write_mapped(path: Path, columns: Mapping[str, Any]) -> None:
 
 
 def compute_layout(columns: Mapping[str, Any]) -> tuple[ColumnIndex, bytes]:
-    """Where each column goes; the index is padded, so that its length does not depend on the offsets."""
+    """Compute column offsets and the header, padded so that its length is independent of the
+    offsets."""
     header_size = 4096
     while True:
         column_index: ColumnIndex = {}
@@ -67,7 +70,10 @@ def compute_layout(columns: Mapping[str, Any]) -> tuple[ColumnIndex, bytes]:
 
 
 def mapped_file_size(column_index: ColumnIndex) -> int:
-    return max(offset + -(-byte_size(dtype_name, shape) // ALIGNMENT) * ALIGNMENT for dtype_name, shape, offset in column_index.values())
+    return max(
+        offset + -(-byte_size(dtype_name, shape) // ALIGNMENT) * ALIGNMENT
+        for dtype_name, shape, offset in column_index.values()
+    )
 
 
 def byte_size(dtype_name: str, shape: list[int]) -> int:
@@ -75,22 +81,24 @@ def byte_size(dtype_name: str, shape: list[int]) -> int:
 
 
 MAX_RESIDENT_BYTES = 256 << 20
-"""Bytes of files that a process may hold before it lets them go."""
+"""Resident bytes of mapped files above which pages are released."""
 mappings: WeakSet[mmap.mmap] = WeakSet()
 mappings_lock = threading.Lock()
-"""Threads map files while others let go of them."""
+"""Protects `mappings`: threads map files while others release pages."""
 
 
 def register_mapping(mapping: mmap.mmap) -> None:
-    """Of what is to be given back by `let_go`."""
+    """Register a mapping whose pages `release_pages` releases."""
     with mappings_lock:
         mappings.add(mapping)
 
 
 def release_pages() -> None:
-    """Give back the pages that reading has brought in, where they are many; the system still has them, and reading brings them again.
+    """Release the resident pages of mapped files if they exceed the limit. They are mapped
+    again on access.
 
-    Without this a process that serves tens of millions of rows comes to hold whatever was ever looked at.
+    Otherwise the memory of a process that serves tens of millions of rows grows with every page
+    accessed.
     """
     if hasattr(mmap, "MADV_DONTNEED") and resident_file_bytes() > MAX_RESIDENT_BYTES:
         with mappings_lock:
@@ -100,7 +108,7 @@ def release_pages() -> None:
 
 
 def resident_file_bytes() -> int:
-    """Bytes of files in this process's memory, on Linux; else 0."""
+    """Resident bytes of mapped files of this process on Linux; else 0."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[2]) * mmap.PAGESIZE
     except OSError:
@@ -108,7 +116,7 @@ def resident_file_bytes() -> int:
 
 
 def read_mapped(path: Path) -> dict[str, Any] | None:
-    """The columns, read-only and not yet read; None where the file is absent or not whole."""
+    """The columns, read-only and loaded lazily; None if the file is missing or incomplete."""
     try:
         with path.open("rb") as file:
             length, size = int.from_bytes(file.read(8), "little"), path.stat().st_size
@@ -119,7 +127,9 @@ def read_mapped(path: Path) -> dict[str, Any] | None:
                 return None
             mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         columns = {
-            column_name: np.frombuffer(mapping, np.dtype(dtype_name), int(np.prod(shape, dtype=np.int64)), offset).reshape(shape)
+            column_name: np.frombuffer(
+                mapping, np.dtype(dtype_name), int(np.prod(shape, dtype=np.int64)), offset
+            ).reshape(shape)
             for column_name, (dtype_name, shape, offset) in column_index.items()
         }
     except (OSError, ValueError, TypeError, msgspec.MsgspecError):

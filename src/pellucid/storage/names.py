@@ -1,4 +1,4 @@
-"""Names of views and versions, which are names of folders."""
+"""Names of views and versions, which are used as folder names."""
 
 from __future__ import annotations
 
@@ -20,5 +20,9 @@ def validate_name(subject: str, name: str) -> str:
 
 
 def list_names(folder: Path, manifest_name: str) -> list[str]:
-    """Folders below that hold the manifest, by name."""
-    return sorted(child.name for child in folder.iterdir() if (child / manifest_name).is_file()) if folder.is_dir() else []
+    """Sorted names of the subfolders that contain the manifest."""
+    return (
+        sorted(child.name for child in folder.iterdir() if (child / manifest_name).is_file())
+        if folder.is_dir()
+        else []
+    )

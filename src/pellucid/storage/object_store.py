@@ -1,7 +1,7 @@
-"""Object stores, as fsspec reaches them: s3, gs, az, http, ...
+"""Object stores accessed through fsspec: s3, gs, az, http, ...
 
-Keys to a store come from where its own tools look for them (environment, profile, the machine's role), never from an address: what
-stands in an address is kept in manifests and shown on pages.
+Credentials come from the store's usual sources (environment, profile, machine role), never from
+a URL, as URLs are stored in manifests and shown on pages.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from pellucid.core.errors import UnsupportedStoreError
 
 
 def open_store(location: str) -> tuple[Any, str]:
-    """The store that a URL is of, and the path in it. Raises UnsupportedStoreError."""
+    """The file system of a URL, and the path in it. Raises UnsupportedStoreError."""
     import fsspec
 
-    store_options = {"auto_mkdir": True} if location.startswith("file:") else {}  # other stores have no folders to be made
+    store_options = (
+        {"auto_mkdir": True} if location.startswith("file:") else {}
+    )  # other stores need no folders
     try:
         return fsspec.url_to_fs(location, **store_options)  # type: ignore[no-any-return]
     except (ImportError, ValueError) as error:
@@ -24,6 +26,6 @@ def open_store(location: str) -> tuple[Any, str]:
 
 
 def send(local_file: Path, location: str) -> None:
-    """Put a file of this machine where the location says, in one piece."""
+    """Upload a local file to a location, atomically."""
     store, path = open_store(location)
     store.put_file(str(local_file), path)

@@ -1,4 +1,4 @@
-"""Columns to and from the Parquet files of a workspace."""
+"""Read and write the Parquet files of a workspace."""
 
 from __future__ import annotations
 
@@ -36,11 +36,13 @@ BOX_COLUMN_NAMES = ("x", "y", "width", "height")
 
 def save_images(path: Path, images: Images, coverage: Int8Array | None = None) -> None:
     image_columns = images.to_dict()
-    write_table(path, image_columns if coverage is None else {**image_columns, "coverage": coverage})
+    write_table(
+        path, image_columns if coverage is None else {**image_columns, "coverage": coverage}
+    )
 
 
 def load_images(path: Path) -> tuple[Images, Int8Array]:
-    """The images, and their coverage (zeros where the file is a view's)."""
+    """The images and their coverage (zeros for the file of a view)."""
     image_columns = read_table(path)
     coverage = image_columns.pop("coverage", np.zeros(len(image_columns["path"]), np.int8))
     for column_name in ("path", "source_id", "metadata"):
@@ -53,39 +55,72 @@ def save_annotations(path: Path, annotations: Annotations, **extra_columns: Any)
 
 
 def load_annotations(path: Path) -> tuple[Annotations, dict[str, Any]]:
-    """The annotations, and the columns derived for a version (answer, own)."""
+    """The annotations, and the match columns of a version (answer, own)."""
     annotation_columns = join_box_columns(read_table(path))
     if "outline" in annotation_columns:
         annotation_columns["outline"] = string_column(annotation_columns["outline"])
-    if annotation_columns["box"] is not None and "area" not in annotation_columns:  # of before areas were kept: the boxes' own
-        annotation_columns["area"] = annotation_columns["box"][:, 2] * annotation_columns["box"][:, 3]
-    derived: dict[str, Any] = {column_name: annotation_columns.pop(column_name) for column_name in ("answer", "own") if column_name in annotation_columns}
+    if (
+        annotation_columns["box"] is not None and "area" not in annotation_columns
+    ):  # written by versions without areas: use the box areas
+        annotation_columns["area"] = (
+            annotation_columns["box"][:, 2] * annotation_columns["box"][:, 3]
+        )
+    derived: dict[str, Any] = {
+        column_name: annotation_columns.pop(column_name)
+        for column_name in ("answer", "own")
+        if column_name in annotation_columns
+    }
     return Annotations(**{"area": None, **annotation_columns}), derived
 
 
 def read_outlines(path: Path, annotation_rows: Sequence[int] | None = None) -> StringArray | None:
-    """What is drawn beside boxes, '' where nothing is; None where the annotations have no outlines. rows: those alone.
+    """Polygon outlines, '' where there is none; None if the annotations have no outlines.
+    annotation_rows: the rows to read, default all.
 
-    Outlines are texts, which are not mapped: they are read when a picture is looked at.
+    Outlines are strings, which cannot be memory-mapped, so they are read per image on demand.
     """
     import duckdb
 
     if mirror := find_mirror(path):
         mirror.fetch(path)
-    parquet_source = f"read_parquet('{escape_glob(path).replace(chr(39), chr(39) * 2)}', file_row_number = true, hive_partitioning = false)"
+    parquet_source = (
+        f"read_parquet('{escape_glob(path).replace(chr(39), chr(39) * 2)}', file_row_number = "
+        "true, hive_partitioning = false)"
+    )
     try:
         with duckdb.connect() as connection:
-            where_clause = "" if annotation_rows is None else f"WHERE file_row_number IN ({', '.join(map(str, annotation_rows)) or 'NULL'})"
-            outlines = connection.execute(f"SELECT outline FROM {parquet_source} {where_clause} ORDER BY file_row_number").fetchnumpy()["outline"]
-    except (duckdb.BinderException, duckdb.IOException):  # none there, or replaced since: they are only drawn
+            where_clause = (
+                ""
+                if annotation_rows is None
+                else f"WHERE file_row_number IN ({', '.join(map(str, annotation_rows)) or 'NULL'})"
+            )
+            outlines = connection.execute(
+                f"SELECT outline FROM {parquet_source} {where_clause} ORDER BY file_row_number"
+            ).fetchnumpy()["outline"]
+    except (
+        duckdb.BinderException,
+        duckdb.IOException,
+    ):  # no outlines, or replaced meanwhile: only needed for drawing
         return None
     return string_column(np.ma.getdata(outlines))
 
 
 def split_box_column(table_columns: dict[str, Any]) -> dict[str, Any]:
     box = table_columns.pop("box")
-    table_columns = {column_name: column for column_name, column in table_columns.items() if column is not None}
-    return table_columns if box is None else {**table_columns, **{side_name: box[:, side_index] for side_index, side_name in enumerate(BOX_COLUMN_NAMES)}}
+    table_columns = {
+        column_name: column for column_name, column in table_columns.items() if column is not None
+    }
+    return (
+        table_columns
+        if box is None
+        else {
+            **table_columns,
+            **{
+                side_name: box[:, side_index]
+                for side_index, side_name in enumerate(BOX_COLUMN_NAMES)
+            },
+        }
+    )
 
 
 def join_box_columns(table_columns: dict[str, Any]) -> dict[str, Any]:
@@ -95,60 +130,113 @@ def join_box_columns(table_columns: dict[str, Any]) -> dict[str, Any]:
     return {**table_columns, "box": box}
 
 
-def write_evaluation(folder: Path, generation: int, evaluation: Evaluation) -> dict[str, str | None]:
-    """Write a version's tables; returns their file names by manifest field."""
-    file_names: dict[str, str | None] = {table_name: f"{table_name}.{generation}.parquet" for table_name in ("images", "annotations", "predictions")}
+def write_evaluation(
+    folder: Path, generation: int, evaluation: Evaluation
+) -> dict[str, str | None]:
+    """Write the tables of a version. Returns their file names by manifest field."""
+    file_names: dict[str, str | None] = {
+        table_name: f"{table_name}.{generation}.parquet"
+        for table_name in ("images", "annotations", "predictions")
+    }
     save_images(folder / f"images.{generation}.parquet", evaluation.images, evaluation.coverage)
-    save_annotations(folder / f"annotations.{generation}.parquet", evaluation.annotations, answer=evaluation.answer, own=evaluation.own)
+    save_annotations(
+        folder / f"annotations.{generation}.parquet",
+        evaluation.annotations,
+        answer=evaluation.answer,
+        own=evaluation.own,
+    )
     prediction_columns = split_box_column(evaluation.predictions.to_dict())
-    outcome_columns = {"state": evaluation.state, "partner": evaluation.partner, "iou": evaluation.iou}
-    write_table(folder / f"predictions.{generation}.parquet", {**prediction_columns, **outcome_columns})
+    outcome_columns = {
+        "state": evaluation.state,
+        "partner": evaluation.partner,
+        "iou": evaluation.iou,
+    }
+    write_table(
+        folder / f"predictions.{generation}.parquet", {**prediction_columns, **outcome_columns}
+    )
     file_names["staircase"] = None
     if evaluation.overlap_steps is not None:
         file_names["staircase"] = f"staircase.{generation}.parquet"
         staircase = evaluation.overlap_steps
-        annotation_rows = np.repeat(np.arange(len(staircase.start) - 1, dtype=np.int32), np.diff(staircase.start))
-        staircase_columns = {"annotation": annotation_rows, "score": staircase.score, "iou": staircase.iou}
+        annotation_rows = np.repeat(
+            np.arange(len(staircase.start) - 1, dtype=np.int32), np.diff(staircase.start)
+        )
+        staircase_columns = {
+            "annotation": annotation_rows,
+            "score": staircase.score,
+            "iou": staircase.iou,
+        }
         write_table(folder / f"staircase.{generation}.parquet", staircase_columns)
     return file_names
 
 
 def read_evaluation(
-    folder: Path, kind: Kind, concepts: tuple[str, ...], iou: float,
-    images: str, annotations: str, predictions: str, staircase: str | None, generation: int,
-) -> Evaluation:  # fmt: skip
-    """A version's tables: mapped columns where there are some, else read from Parquet and then mapped, if that can be written."""
+    folder: Path,
+    kind: Kind,
+    concepts: tuple[str, ...],
+    iou: float,
+    images: str,
+    annotations: str,
+    predictions: str,
+    staircase: str | None,
+    generation: int,
+) -> Evaluation:
+    """Read the tables of a version from its memory-mapped file; if absent, from Parquet, and
+    write the mapped file if possible."""
     image_table, coverage = load_images(folder / images)
     mapped_path = folder / column_file_name(generation)
     mirror = find_mirror(folder)
     cached_columns = mirror.read_columns(mapped_path) if mirror else read_mapped(mapped_path)
     if cached_columns is not None:
-        with suppress(TypeError, KeyError):  # of another layout, or damaged: it is made again
-            return evaluation_from_columns(cached_columns, kind, concepts, iou, image_table, coverage)
+        with suppress(TypeError, KeyError):  # other layout or damaged: rebuilt below
+            return evaluation_from_columns(
+                cached_columns, kind, concepts, iou, image_table, coverage
+            )
     annotation_table, derived = load_annotations(folder / annotations)
     prediction_columns = join_box_columns(read_table(folder / predictions))
-    state, partner, overlap = (prediction_columns.pop(column_name) for column_name in ("state", "partner", "iou"))
+    state, partner, overlap = (
+        prediction_columns.pop(column_name) for column_name in ("state", "partner", "iou")
+    )
     evaluation = Evaluation(
-        kind, concepts, iou, image_table, coverage, annotation_table, Predictions(**prediction_columns),
-        state, partner, overlap, derived["answer"], derived["own"], read_staircase(folder, staircase, len(annotation_table)),
-    )  # fmt: skip
+        kind,
+        concepts,
+        iou,
+        image_table,
+        coverage,
+        annotation_table,
+        Predictions(**prediction_columns),
+        state,
+        partner,
+        overlap,
+        derived["answer"],
+        derived["own"],
+        read_staircase(folder, staircase, len(annotation_table)),
+    )
     evaluation = precompute(evaluation)
     with suppress(WriteError):
         write_mapped(mapped_path, evaluation_columns(evaluation))
     saved_columns = read_mapped(mapped_path)
-    return evaluation if saved_columns is None else evaluation_from_columns(saved_columns, kind, concepts, iou, image_table, coverage)
+    return (
+        evaluation
+        if saved_columns is None
+        else evaluation_from_columns(saved_columns, kind, concepts, iou, image_table, coverage)
+    )
 
 
-def read_staircase(folder: Path, file_name: str | None, annotation_count: int) -> BestOverlapSteps | None:
+def read_staircase(
+    folder: Path, file_name: str | None, annotation_count: int
+) -> BestOverlapSteps | None:
     if file_name is None:
         return None
     step_columns = read_table(folder / file_name)
     step_starts = np.searchsorted(step_columns["annotation"], np.arange(annotation_count + 1))
-    return BestOverlapSteps(step_starts.astype(np.int64), step_columns["score"], step_columns["iou"])
+    return BestOverlapSteps(
+        step_starts.astype(np.int64), step_columns["score"], step_columns["iou"]
+    )
 
 
 LAYOUT_VERSION = 1
-"""Of the mapped columns; another number makes them anew from the Parquet tables."""
+"""Version of the mapped layout. Increment it to rebuild from the Parquet tables."""
 
 
 def column_file_name(generation: int) -> str:
@@ -162,51 +250,106 @@ MATCHING_COLUMNS = ("state", "partner", "iou", "answer", "own")
 
 
 def evaluation_columns(evaluation: Evaluation) -> dict[str, Any]:
-    """Everything of an evaluation but its images, as named columns."""
+    """All columns of an evaluation except its images, by name."""
     column_groups: dict[str, Mapping[str, Any]] = {
-        "predictions": evaluation.predictions.to_dict(), "annotations": evaluation.annotations.replace(outline=None).to_dict(),
-        "evaluation": {column_name: getattr(evaluation, column_name) for column_name in MATCHING_COLUMNS},
+        "predictions": evaluation.predictions.to_dict(),
+        "annotations": evaluation.annotations.replace(outline=None).to_dict(),
+        "evaluation": {
+            column_name: getattr(evaluation, column_name) for column_name in MATCHING_COLUMNS
+        },
         "staircase": vars(evaluation.overlap_steps) if evaluation.overlap_steps else {},
-        "derived": vars(evaluation.row_index), "extra": vars(evaluation.unmatched_index), "thresholds": threshold_columns(evaluation.thresholds),
-        "over": cast(dict[str, Int64Array], evaluation.optimal_counts), "strips": split_histograms(evaluation),
-    }  # fmt: skip
+        "derived": vars(evaluation.row_index),
+        "extra": vars(evaluation.unmatched_index),
+        "thresholds": threshold_columns(evaluation.thresholds),
+        "over": cast(dict[str, Int64Array], evaluation.optimal_counts),
+        "strips": split_histograms(evaluation),
+    }
     return {
-        f"{group_name}.{column_name}": column for group_name, group_columns in column_groups.items() for column_name, column in group_columns.items() if column is not None
-    }  # fmt: skip
+        f"{group_name}.{column_name}": column
+        for group_name, group_columns in column_groups.items()
+        for column_name, column in group_columns.items()
+        if column is not None
+    }
 
 
 def threshold_columns(thresholds: tuple[Threshold, ...]) -> dict[str, Any]:
-    threshold_arrays = {field_name: np.array([getattr(threshold, field_name) for threshold in thresholds]) for field_name in NUMERIC_THRESHOLD_COLUMNS}
-    threshold_arrays["source"] = np.array([THRESHOLD_SOURCES.index(threshold.source) for threshold in thresholds], np.int8)
-    threshold_arrays["equally_good"] = np.array([threshold.equally_good for threshold in thresholds], float).reshape(-1, 2)
+    threshold_arrays = {
+        field_name: np.array([getattr(threshold, field_name) for threshold in thresholds])
+        for field_name in NUMERIC_THRESHOLD_COLUMNS
+    }
+    threshold_arrays["source"] = np.array(
+        [THRESHOLD_SOURCES.index(threshold.source) for threshold in thresholds], np.int8
+    )
+    threshold_arrays["equally_good"] = np.array(
+        [threshold.equally_good for threshold in thresholds], float
+    ).reshape(-1, 2)
     return threshold_arrays
 
 
 def build_thresholds(columns: dict[str, Any]) -> tuple[Threshold, ...]:
     values_by_column = {column_name: column.tolist() for column_name, column in columns.items()}
     return tuple(
-        Threshold(threshold_value, errors, tp, fp, fn, THRESHOLD_SOURCES[source], (low, high), annotations)
+        Threshold(
+            threshold_value, errors, tp, fp, fn, THRESHOLD_SOURCES[source], (low, high), annotations
+        )
         for threshold_value, errors, tp, fp, fn, annotations, source, (low, high) in zip(
-            *(values_by_column[column_name] for column_name in NUMERIC_THRESHOLD_COLUMNS), values_by_column["source"], values_by_column["equally_good"], strict=True
+            *(values_by_column[column_name] for column_name in NUMERIC_THRESHOLD_COLUMNS),
+            values_by_column["source"],
+            values_by_column["equally_good"],
+            strict=True,
         )
     )
 
 
 def evaluation_from_columns(
-    columns: dict[str, Any], kind: Kind, concepts: tuple[str, ...], iou: float, images: Images, coverage: Int8Array
-) -> Evaluation:  # fmt: skip
+    columns: dict[str, Any],
+    kind: Kind,
+    concepts: tuple[str, ...],
+    iou: float,
+    images: Images,
+    coverage: Int8Array,
+) -> Evaluation:
     def group_columns(group_name: str, **defaults: None) -> dict[str, Any]:
-        return {**defaults, **{key.removeprefix(f"{group_name}."): column for key, column in columns.items() if key.startswith(f"{group_name}.")}}
+        return {
+            **defaults,
+            **{
+                key.removeprefix(f"{group_name}."): column
+                for key, column in columns.items()
+                if key.startswith(f"{group_name}.")
+            },
+        }
 
     columns = dict(columns)
     predictions_by_image: PredictionsByImage | None = columns.pop("by_image", None)
-    search_indexes = {column_name: np.array(column) for column_name, column in columns.items() if column_name.endswith("index")}
+    search_indexes = {
+        column_name: np.array(column)
+        for column_name, column in columns.items()
+        if column_name.endswith("index")
+    }
     columns = {**columns, **search_indexes}
     optimal_counts = cast(dict[RunsName, Int64Array], group_columns("over"))
-    row_index, unmatched_index = RowIndex(**group_columns("derived")), UnmatchedIndex(**group_columns("extra"))
-    evaluation_index = EvaluationIndex(row_index, build_thresholds(group_columns("thresholds")), unmatched_index, optimal_counts, group_columns("strips"), predictions_by_image)
+    row_index, unmatched_index = (
+        RowIndex(**group_columns("derived")),
+        UnmatchedIndex(**group_columns("extra")),
+    )
+    evaluation_index = EvaluationIndex(
+        row_index,
+        build_thresholds(group_columns("thresholds")),
+        unmatched_index,
+        optimal_counts,
+        group_columns("strips"),
+        predictions_by_image,
+    )
     staircase_columns = group_columns("staircase")
     return Evaluation(
-        kind, concepts, iou, images, coverage, Annotations(**group_columns("annotations", box=None, area=None)),
-        Predictions(**group_columns("predictions", box=None)), **group_columns("evaluation"), overlap_steps=BestOverlapSteps(**staircase_columns) if staircase_columns else None, index=evaluation_index,
-    )  # fmt: skip
+        kind,
+        concepts,
+        iou,
+        images,
+        coverage,
+        Annotations(**group_columns("annotations", box=None, area=None)),
+        Predictions(**group_columns("predictions", box=None)),
+        **group_columns("evaluation"),
+        overlap_steps=BestOverlapSteps(**staircase_columns) if staircase_columns else None,
+        index=evaluation_index,
+    )

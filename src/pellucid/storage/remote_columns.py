@@ -1,8 +1,9 @@
-"""Columns of a file in an object store, of which only those blocks are fetched that are asked for.
+"""Columns of a file in an object store, fetched block by block on demand.
 
-A column behaves as the NumPy array that it stands for. Blocks lie in a file of this machine that has holes where nothing was fetched
-yet, so that indexing is NumPy's own. What was not asked for longest is dropped: files are kept in two ages, and when the young ones
-hold half of the bound, the old are let go and the young become old; what is asked for again moves over.
+A column behaves like a NumPy array. Blocks are cached in a local sparse file with holes for
+blocks that were not fetched yet, so that NumPy can index it directly. Eviction is approximately
+LRU, with two generations of files: when the current ones reach half of the limit, the previous
+ones are dropped and replaced by them; blocks used again are copied over.
 """
 
 from __future__ import annotations
@@ -24,17 +25,17 @@ from pellucid.storage.column_file import ColumnFile
 from pellucid.storage.mapped_columns import ColumnIndex, byte_size, register_mapping
 
 BLOCK_SIZE = 1 << 16
-"""Bytes fetched at least: 250 predictions with all that is known of them."""
+"""Smallest fetch in bytes: about 250 prediction records."""
 MAX_REQUEST_SIZE = 1 << 23
-"""Bytes of one request at most."""
+"""Largest request in bytes."""
 SMALL = 128 << 20
-"""Columns are read whole when a version is opened, the smallest first, as long as they are not more than this together."""
+"""Total bytes of the columns that are read completely when a version is opened, smallest first."""
 MAX_CACHE_SIZE = 2 << 30
-"""Bytes that this machine keeps of a workspace's columns."""
+"""Largest local cache of a workspace's columns, in bytes."""
 
 
 class BlockCache:
-    """What all files of a workspace may hold together."""
+    """Size limit shared by all cached files of a workspace."""
 
     def __init__(self, folder: Path, max_size: int = MAX_CACHE_SIZE) -> None:
         self.folder = folder
@@ -57,12 +58,12 @@ class BlockCache:
 
 
 class CacheGeneration:
-    """A file with holes. present: bool, which of its blocks are there."""
+    """A sparse cache file. is_present: bool, which of its blocks were fetched."""
 
     def __init__(self, folder: Path, size: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._descriptor, temp_path = tempfile.mkstemp(dir=folder)
-        Path(temp_path).unlink()  # it is gone with the last who has it open
+        Path(temp_path).unlink()  # deleted once it is no longer open
         finalize(self, os.close, self._descriptor)
         os.truncate(self._descriptor, size)
         self.is_present = np.zeros(-(-size // BLOCK_SIZE), bool)
@@ -74,7 +75,7 @@ class CacheGeneration:
 
 
 class FileBlocks:
-    """One file of a store."""
+    """The cached blocks of one remote file."""
 
     def __init__(self, column_file: ColumnFile, size: int, block_cache: BlockCache) -> None:
         self._column_file, self._size, self._block_cache = column_file, size, block_cache
@@ -83,10 +84,13 @@ class FileBlocks:
         block_cache.register(self)
 
     def start_generation(self) -> None:
-        self._previous, self._current = self._current, CacheGeneration(self._block_cache.folder, self._size)
+        self._previous, self._current = (
+            self._current,
+            CacheGeneration(self._block_cache.folder, self._size),
+        )
 
     def load_blocks(self, block_numbers: np.ndarray) -> mmap.mmap:
-        """A map in which these blocks are there."""
+        """Fetch these blocks if necessary; returns a mapping that contains them."""
         current, previous = self._current, self._previous
         missing = block_numbers[~current.is_present[block_numbers]]
         if not len(missing):
@@ -94,13 +98,18 @@ class FileBlocks:
         if previous is not None:
             cached_blocks = missing[previous.is_present[missing]]
             for block in cached_blocks.tolist():
-                current.write(block * BLOCK_SIZE, previous.mapping[block * BLOCK_SIZE : (block + 1) * BLOCK_SIZE])
+                current.write(
+                    block * BLOCK_SIZE,
+                    previous.mapping[block * BLOCK_SIZE : (block + 1) * BLOCK_SIZE],
+                )
             current.is_present[cached_blocks] = True
             self._block_cache.add_size(len(cached_blocks) * BLOCK_SIZE)
             missing = missing[~previous.is_present[missing]]
         if len(missing):
             spans = block_spans(missing, self._size)
-            for (span_start, _), content in zip(spans, self._column_file.fetch_spans(spans), strict=True):
+            for (span_start, _), content in zip(
+                spans, self._column_file.fetch_spans(spans), strict=True
+            ):
                 current.write(span_start, content)
             current.is_present[missing] = True
             self._block_cache.add_size(len(missing) * BLOCK_SIZE)
@@ -108,20 +117,38 @@ class FileBlocks:
 
 
 def block_spans(blocks: np.ndarray, size: int) -> list[tuple[int, int]]:
-    """Neighbouring blocks (rising) as spans of bytes."""
-    run_breaks = np.flatnonzero((np.diff(blocks) > 1) | (np.diff(np.arange(len(blocks)) // (MAX_REQUEST_SIZE // BLOCK_SIZE)) > 0)) + 1
-    return [(int(block_run[0]) * BLOCK_SIZE, min((int(block_run[-1]) + 1) * BLOCK_SIZE, size)) for block_run in np.split(blocks, run_breaks)]
+    """Merge adjacent blocks (sorted) into byte ranges of at most MAX_REQUEST_SIZE."""
+    run_breaks = (
+        np.flatnonzero(
+            (np.diff(blocks) > 1)
+            | (np.diff(np.arange(len(blocks)) // (MAX_REQUEST_SIZE // BLOCK_SIZE)) > 0)
+        )
+        + 1
+    )
+    return [
+        (int(block_run[0]) * BLOCK_SIZE, min((int(block_run[-1]) + 1) * BLOCK_SIZE, size))
+        for block_run in np.split(blocks, run_breaks)
+    ]
 
 
 class RemoteColumn(np.lib.mixins.NDArrayOperatorsMixin):
-    """A column. record, field: where its values lie a second time, each row beside those of the table's other columns."""
+    """A column. record, field: a copy of its values in the record column, row by row with the
+    table's other columns."""
 
     def __init__(
-        self, blocks: FileBlocks, dtype: np.dtype[Any], shape: tuple[int, ...], offset: int, record: RemoteColumn | None = None, field: str = ""
+        self,
+        blocks: FileBlocks,
+        dtype: np.dtype[Any],
+        shape: tuple[int, ...],
+        offset: int,
+        record: RemoteColumn | None = None,
+        field: str = "",
     ) -> None:
         self.blocks, self.dtype, self.shape, self._offset = blocks, dtype, shape, offset
         self._record, self._field = record, field
-        self._row_size = byte_size(dtype.str, [1, *shape[1:]]) if dtype.names is None else dtype.itemsize
+        self._row_size = (
+            byte_size(dtype.str, [1, *shape[1:]]) if dtype.names is None else dtype.itemsize
+        )
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -141,12 +168,20 @@ class RemoteColumn(np.lib.mixins.NDArrayOperatorsMixin):
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, tuple):
             selection = self[key[0]]
-            return selection[key[1:]] if isinstance(key[0], int | np.integer) else selection[(slice(None), *key[1:])]
+            return (
+                selection[key[1:]]
+                if isinstance(key[0], int | np.integer)
+                else selection[(slice(None), *key[1:])]
+            )
         if isinstance(key, slice):
             row_range = range(*key.indices(len(self)))
             if not row_range:
                 return np.empty((0, *self.shape[1:]), self.dtype)
-            return np.array(self._load_range(min(row_range[0], row_range[-1]), max(row_range[0], row_range[-1]))[key])
+            return np.array(
+                self._load_range(
+                    min(row_range[0], row_range[-1]), max(row_range[0], row_range[-1])
+                )[key]
+            )
         row_indexes = np.asarray(key)
         if row_indexes.dtype == bool:
             row_indexes = np.flatnonzero(row_indexes)
@@ -158,16 +193,29 @@ class RemoteColumn(np.lib.mixins.NDArrayOperatorsMixin):
         return self._load_rows(row_indexes)[row_indexes]
 
     def _load_range(self, first_row: int, last_row: int) -> Any:
-        """As an array of which the rows low to high are there."""
-        first_block, last_block = (self._offset + first_row * self._row_size) // BLOCK_SIZE, (self._offset + (last_row + 1) * self._row_size - 1) // BLOCK_SIZE
+        """The column as an array in which the rows first_row to last_row (inclusive) are loaded."""
+        first_block, last_block = (
+            (self._offset + first_row * self._row_size) // BLOCK_SIZE,
+            (self._offset + (last_row + 1) * self._row_size - 1) // BLOCK_SIZE,
+        )
         return self._load_array(np.arange(first_block, last_block + 1))
 
     def _load_rows(self, row_indexes: Any) -> Any:
-        positions = np.where(row_indexes < 0, row_indexes + len(self), row_indexes).astype(np.int64).reshape(-1)
+        positions = (
+            np.where(row_indexes < 0, row_indexes + len(self), row_indexes)
+            .astype(np.int64)
+            .reshape(-1)
+        )
         if positions.min() < 0 or positions.max() >= len(self):
             raise IndexError(f"row {int(positions.max())} of {len(self)}")
         byte_offsets = self._offset + positions * self._row_size
-        return self._load_array(np.unique(np.concatenate([byte_offsets // BLOCK_SIZE, (byte_offsets + self._row_size - 1) // BLOCK_SIZE])))
+        return self._load_array(
+            np.unique(
+                np.concatenate(
+                    [byte_offsets // BLOCK_SIZE, (byte_offsets + self._row_size - 1) // BLOCK_SIZE]
+                )
+            )
+        )
 
     def _load_array(self, blocks: np.ndarray) -> Any:
         mapping = self.blocks.load_blocks(blocks)
@@ -186,7 +234,7 @@ class RemoteColumn(np.lib.mixins.NDArrayOperatorsMixin):
         return function(*materialize(args), **materialize(kwargs))
 
     def __getattr__(self, name: str) -> Any:
-        """Whatever else an array can do is done on all of it."""
+        """Delegate other array attributes to the fully loaded array."""
         if name.startswith("_"):
             raise AttributeError(name)
         return getattr(np.asarray(self), name)
@@ -196,7 +244,7 @@ class RemoteColumn(np.lib.mixins.NDArrayOperatorsMixin):
 
 
 def materialize(argument: Any) -> Any:
-    """The same with columns as arrays, in lists and arguments too."""
+    """Replace remote columns by arrays, recursively in lists, tuples and dicts."""
     if isinstance(argument, RemoteColumn):
         return np.asarray(argument)
     if isinstance(argument, list | tuple):
@@ -207,30 +255,66 @@ def materialize(argument: Any) -> Any:
 
 
 RECORD_PREFIX = "records."
-"""Columns of whole rows: what lies scattered is fetched at one place for all columns of a table."""
-IMAGE_RECORD_COLUMNS = ("predictions.concept", "predictions.score", "predictions.box", "evaluation.state")
+"""Prefix of record columns: row-wise copies of a table, to fetch a row at once."""
+IMAGE_RECORD_COLUMNS = (
+    "predictions.concept",
+    "predictions.score",
+    "predictions.box",
+    "evaluation.state",
+)
 RECORD_COLUMNS: dict[str, tuple[str, ...]] = {
     "by_image": IMAGE_RECORD_COLUMNS,
-    "predictions": (*(f"predictions.{column_name}" for column_name in ("image", "concept", "score", "box", "order")),
-                    *(f"evaluation.{column_name}" for column_name in ("state", "partner", "iou"))),
-    "annotations": (*(f"annotations.{column_name}" for column_name in ("image", "concept", "box", "ignore", "positive", "area")),
-                    "evaluation.answer", "evaluation.own", "derived.answer_score"),
-}  # fmt: skip
+    "predictions": (
+        *(
+            f"predictions.{column_name}"
+            for column_name in ("image", "concept", "score", "box", "order")
+        ),
+        *(f"evaluation.{column_name}" for column_name in ("state", "partner", "iou")),
+    ),
+    "annotations": (
+        *(
+            f"annotations.{column_name}"
+            for column_name in ("image", "concept", "box", "ignore", "positive", "area")
+        ),
+        "evaluation.answer",
+        "evaluation.own",
+        "derived.answer_score",
+    ),
+}
 
 
 def record_dtype(column_index: ColumnIndex, table_name: str) -> np.dtype[Any]:
-    """Of a table's rows, by the columns that there are; fields are named after them."""
-    column_names = [column_name for column_name in RECORD_COLUMNS[table_name] if column_name in column_index]
-    return np.dtype([(column_name, np.dtype(column_index[column_name][0]), tuple(column_index[column_name][1][1:])) for column_name in column_names])
+    """The record dtype of a table, with a field for each column that exists."""
+    column_names = [
+        column_name for column_name in RECORD_COLUMNS[table_name] if column_name in column_index
+    ]
+    return np.dtype(
+        [
+            (
+                column_name,
+                np.dtype(column_index[column_name][0]),
+                tuple(column_index[column_name][1][1:]),
+            )
+            for column_name in column_names
+        ]
+    )
 
 
 class RecordColumn:
-    """The rows of a table, put together as they are written. columns: of the file that they are added to. rows: their order, if another."""
+    """Records of a table, assembled while they are written. columns: of the file. row_order:
+    the row order, if different."""
 
     def __init__(self, columns: dict[str, Any], table_name: str, row_order: Any = None) -> None:
-        self._columns = {column_name: columns[column_name] for column_name in RECORD_COLUMNS[table_name] if column_name in columns}
+        self._columns = {
+            column_name: columns[column_name]
+            for column_name in RECORD_COLUMNS[table_name]
+            if column_name in columns
+        }
         self._row_order = row_order
-        column_index: ColumnIndex = {column_name: (column.dtype.str, list(column.shape), 0) for column_name, column in self._columns.items()}
+        column_index: ColumnIndex = {
+            column_name: (column.dtype.str, list(column.shape), 0)
+            for column_name, column in self._columns.items()
+        }
         self._record_dtype = record_dtype(column_index, table_name)
         self.dtype = np.dtype(f"V{self._record_dtype.itemsize}")
         self.shape = (len(next(iter(self._columns.values()))),)
@@ -241,7 +325,11 @@ class RecordColumn:
 
     def __getitem__(self, row_slice: slice) -> Any:
         first_row, end_row, _ = row_slice.indices(len(self))
-        source_rows = slice(first_row, end_row) if self._row_order is None else self._row_order[first_row:end_row]
+        source_rows = (
+            slice(first_row, end_row)
+            if self._row_order is None
+            else self._row_order[first_row:end_row]
+        )
         records = np.empty(max(0, end_row - first_row), self._record_dtype)
         for column_name, column in self._columns.items():
             records[column_name] = column[source_rows]
@@ -249,25 +337,52 @@ class RecordColumn:
 
 
 def add_record_columns(columns: dict[str, Any]) -> dict[str, Any]:
-    """What is written to a store."""
+    """Add the record columns that are stored in object stores."""
     row_orders = {"by_image": columns["derived.prediction_of_image"]}
-    return {**columns, **{f"{RECORD_PREFIX}{table_name}": RecordColumn(columns, table_name, row_orders.get(table_name)) for table_name in RECORD_COLUMNS}}
+    return {
+        **columns,
+        **{
+            f"{RECORD_PREFIX}{table_name}": RecordColumn(
+                columns, table_name, row_orders.get(table_name)
+            )
+            for table_name in RECORD_COLUMNS
+        },
+    }
 
 
 def remote_columns(column_file: ColumnFile, block_cache: BlockCache) -> dict[str, Any]:
-    """All columns of a file in a store: small ones in memory, large ones fetched as they are asked for. Raises FileMissingError."""
+    """All columns of a remote file: small ones in memory, large ones fetched on demand. Raises
+    FileMissingError."""
     column_index = column_file.index
     blocks = FileBlocks(column_file, column_file.size, block_cache)
     small_column_names = select_small_columns(column_index)
     columns: dict[str, Any] = column_file.read(small_column_names)
-    record_columns = {table_name: RemoteColumn(blocks, record_dtype(column_index, table_name), *shape_and_offset(column_index, f"{RECORD_PREFIX}{table_name}"))
-            for table_name in RECORD_COLUMNS if f"{RECORD_PREFIX}{table_name}" in column_index}  # fmt: skip
-    record_by_column = {column_name: record_columns[table_name] for table_name, column_names in RECORD_COLUMNS.items() if table_name in record_columns and table_name != "by_image" for column_name in column_names}
+    record_columns = {
+        table_name: RemoteColumn(
+            blocks,
+            record_dtype(column_index, table_name),
+            *shape_and_offset(column_index, f"{RECORD_PREFIX}{table_name}"),
+        )
+        for table_name in RECORD_COLUMNS
+        if f"{RECORD_PREFIX}{table_name}" in column_index
+    }
+    record_by_column = {
+        column_name: record_columns[table_name]
+        for table_name, column_names in RECORD_COLUMNS.items()
+        if table_name in record_columns and table_name != "by_image"
+        for column_name in column_names
+    }
     if "by_image" in record_columns:
         columns["by_image"] = build_predictions_by_image(record_columns["by_image"])
     for column_name, (dtype_name, _, _) in column_index.items():
         if column_name not in columns and not column_name.startswith(RECORD_PREFIX):
-            columns[column_name] = RemoteColumn(blocks, np.dtype(dtype_name), *shape_and_offset(column_index, column_name), record_by_column.get(column_name), column_name)
+            columns[column_name] = RemoteColumn(
+                blocks,
+                np.dtype(dtype_name),
+                *shape_and_offset(column_index, column_name),
+                record_by_column.get(column_name),
+                column_name,
+            )
     return columns
 
 
@@ -275,7 +390,14 @@ def build_predictions_by_image(record: RemoteColumn) -> PredictionsByImage:
     row_dtype = record.dtype
     assert row_dtype.fields is not None
     columns = (
-        RemoteColumn(record.blocks, row_dtype.fields[column_name][0].base, (len(record), *row_dtype.fields[column_name][0].shape), 0, record, column_name)
+        RemoteColumn(
+            record.blocks,
+            row_dtype.fields[column_name][0].base,
+            (len(record), *row_dtype.fields[column_name][0].shape),
+            0,
+            record,
+            column_name,
+        )
         if column_name in row_dtype.fields
         else None
         for column_name in IMAGE_RECORD_COLUMNS
@@ -284,10 +406,18 @@ def build_predictions_by_image(record: RemoteColumn) -> PredictionsByImage:
 
 
 def prefetch(evaluation: Evaluation, item_rows: Int64Array, are_annotations: bool) -> bool:
-    """Fetch at once what is going to be asked for of these items (rows of the annotations or of the predictions), if they are far."""
+    """Prefetch the data of these items (rows of the annotations or of the predictions) if
+    remote; returns whether any are."""
     columns_by_table = {
-        table_name: [column for column in table_columns.to_dict().values() if isinstance(column, RemoteColumn)]
-        for table_name, table_columns in (("annotations", evaluation.annotations), ("predictions", evaluation.predictions))
+        table_name: [
+            column
+            for column in table_columns.to_dict().values()
+            if isinstance(column, RemoteColumn)
+        ]
+        for table_name, table_columns in (
+            ("annotations", evaluation.annotations),
+            ("predictions", evaluation.predictions),
+        )
     }
     for column in columns_by_table["annotations" if are_annotations else "predictions"][:1]:
         column[item_rows]
@@ -303,8 +433,18 @@ def shape_and_offset(column_index: ColumnIndex, column_name: str) -> tuple[tuple
 
 
 def select_small_columns(column_index: ColumnIndex) -> list[str]:
-    """Those that are read whole: every index of a column, and the smallest others."""
-    sizes = {column_name: byte_size(dtype_name, shape) for column_name, (dtype_name, shape, _) in column_index.items() if not column_name.startswith(RECORD_PREFIX)}
+    """Columns to read completely: all search indexes, and the smallest others."""
+    sizes = {
+        column_name: byte_size(dtype_name, shape)
+        for column_name, (dtype_name, shape, _) in column_index.items()
+        if not column_name.startswith(RECORD_PREFIX)
+    }
     names_by_size = sorted(sizes, key=lambda name: (not name.endswith("index"), sizes[name]))
     cumulative_sizes = np.cumsum([sizes[column_name] for column_name in names_by_size])
-    return [column_name for column_name, cumulative_size in zip(names_by_size, cumulative_sizes.tolist(), strict=True) if cumulative_size <= SMALL or column_name.endswith("index")]
+    return [
+        column_name
+        for column_name, cumulative_size in zip(
+            names_by_size, cumulative_sizes.tolist(), strict=True
+        )
+        if cumulative_size <= SMALL or column_name.endswith("index")
+    ]

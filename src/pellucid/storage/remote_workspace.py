@@ -1,8 +1,9 @@
-"""A workspace in an object store, as a folder of this machine that holds of it what was asked for.
+"""A workspace in an object store, mirrored on demand in a local folder.
 
-Manifests are followed: they are small and say what else there is. Tables are fetched when they are first read, columns in parts
-(`ranged`). What is written is written here first, as everywhere, and then put into the store: tables, and last the manifests that name
-them, each in one piece, so that whoever reads sees the state before or the one after.
+Manifests are small and kept in sync; they list all other files. Tables are fetched when first
+read, columns in parts (`ranged`). Changes are written locally first and then uploaded: first
+the tables, last the manifests that refer to them, each atomically, so that readers see either
+the old or the new state.
 """
 
 from __future__ import annotations
@@ -24,24 +25,25 @@ from pellucid.storage.errors import ConcurrentModificationError, NotAWorkspaceEr
 from pellucid.storage.files import mirrors, replace_file
 from pellucid.storage.mapped_columns import read_mapped, write_mapped
 from pellucid.storage.names import EMBEDDINGS_FILE as EMBEDDINGS
-from pellucid.storage.object_store import send, open_store
-from pellucid.storage.remote_columns import BlockCache, remote_columns, add_record_columns
+from pellucid.storage.object_store import open_store, send
+from pellucid.storage.remote_columns import BlockCache, add_record_columns, remote_columns
 
 MANIFESTS = ("workspace.json", "view.json", "version.json")
-"""In the order in which they are put into a store."""
+"""In upload order."""
 EVALUATION_FOLDER = "evaluating"
-"""The folder of a version in which an evaluation keeps what is not yet put together."""
+"""The subfolder of a version for intermediate results of a distributed evaluation."""
 TABLE_SUFFIXES = (".parquet", ".mapped")
 REFRESH_INTERVAL = 2.0
-"""Seconds for which what was followed is taken for what is there."""
+"""Seconds before the manifests are refreshed again."""
 MAX_TABLE_SIZE = 8 << 30
-"""Bytes of whole tables that this machine keeps of a workspace."""
+"""Largest local cache of a workspace's Parquet and mapped files, in bytes."""
 
 FileToken = tuple[str | None, Any]
 
 
 class WorkspaceMirror:
-    """url: of the workspace. Thread-safe. Raises SecretInUrlError, UnsupportedStoreError, StoreUnavailableError."""
+    """url: of the workspace. Thread-safe. Raises SecretInUrlError, UnsupportedStoreError,
+    StoreUnavailableError."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -58,20 +60,24 @@ class WorkspaceMirror:
         self.refresh(blocking=True)
 
     def store_url(self, path: Path) -> str:
-        """Where a file of the folder lies in the store."""
+        """The URL of a file of the folder in the store."""
         return f"{self.url}/{path.relative_to(self.folder).as_posix()}"
 
     def refresh(self, blocking: bool = False) -> None:
-        """See what others wrote, at once or, where what is known is not fresh, while the reader goes on with that."""
+        """Fetch changed manifests: synchronously (blocking), or in the background if the last
+        refresh is too old."""
         if blocking:
             with self._refresh_lock:
                 self._refresh()
-        elif time.monotonic() - self._refreshed_at > REFRESH_INTERVAL and self._refresh_lock.acquire(blocking=False):
+        elif (
+            time.monotonic() - self._refreshed_at > REFRESH_INTERVAL
+            and self._refresh_lock.acquire(blocking=False)
+        ):
             threading.Thread(target=self._refresh_in_background, daemon=True).start()
 
     def _refresh_in_background(self) -> None:
         try:
-            with suppress(PellucidError):  # the reader has what was there; the next look may find the store again
+            with suppress(PellucidError):  # keep the cached state and retry at the next refresh
                 self._refresh()
         finally:
             self._refreshed_at = time.monotonic()
@@ -80,15 +86,24 @@ class WorkspaceMirror:
     def _refresh(self) -> None:
         remote_files = self._list_files()
         tracked_files = {key: info for key, info in remote_files.items() if is_tracked(key)}
-        changed_keys = [key for key, info in tracked_files.items() if not self._is_fresh(key, file_token(info))]
+        changed_keys = [
+            key for key, info in tracked_files.items() if not self._is_fresh(key, file_token(info))
+        ]
         contents = self._read_files(changed_keys)
         with self._lock:
             for key in sorted(changed_keys, key=key_depth, reverse=True):
-                if not (self.folder / key).is_file() or (self.folder / key).read_bytes() != contents[key]:
+                if (
+                    not (self.folder / key).is_file()
+                    or (self.folder / key).read_bytes() != contents[key]
+                ):
                     self._delete_local_tables(key)
                     replace_file(self.folder / key, contents[key])
                 self._tokens[key] = file_token(tracked_files[key])
-            for file in [file for file_name in (*MANIFESTS, EMBEDDINGS) for file in self.folder.rglob(file_name)]:
+            for file in [
+                file
+                for file_name in (*MANIFESTS, EMBEDDINGS)
+                for file in self.folder.rglob(file_name)
+            ]:
                 key = file.relative_to(self.folder).as_posix()
                 if key not in tracked_files:
                     self._delete_local_tables(key)
@@ -98,16 +113,21 @@ class WorkspaceMirror:
             self._refreshed_at = time.monotonic()
 
     def _delete_local_tables(self, manifest_key: str) -> None:
-        """Of a manifest that others changed: what lies under the same names in the store may be something else by now."""
+        """Delete the local tables of a changed manifest, as remote files with the same names
+        may have changed."""
         for local_file in (self.folder / manifest_key).parent.glob("*"):
             if local_file.suffix in TABLE_SUFFIXES:
                 local_file.unlink(missing_ok=True)
 
     def _is_fresh(self, key: str, token: FileToken) -> bool:
-        return token[0] is not None and self._tokens.get(key) == token and (self.folder / key).is_file()
+        return (
+            token[0] is not None
+            and self._tokens.get(key) == token
+            and (self.folder / key).is_file()
+        )
 
     def _list_files(self) -> dict[str, dict[str, Any]]:
-        """All files of the workspace by their path in it."""
+        """Metadata of all remote files of the workspace, by relative path."""
         try:
             self._store.invalidate_cache()
             if self.url.startswith("http"):
@@ -115,24 +135,46 @@ class WorkspaceMirror:
             entries = self._store.find(self._root, detail=True)
         except FileNotFoundError:
             return {}
-        except Exception as error:  # each store has its own
+        except Exception as error:  # exceptions depend on the store
             raise StoreUnavailableError(self.url, store_error_message(error)) from error
         root = f"{self._root.rstrip('/')}/"
-        return {path.removeprefix(root): info for path, info in entries.items() if path.startswith(root)}
+        return {
+            path.removeprefix(root): info for path, info in entries.items() if path.startswith(root)
+        }
 
     def _list_http_files(self, folder: str) -> list[str]:
-        """The files below a folder of an HTTP server, which lists a folder as links and says nothing else of what is in it."""
+        """The files in a folder of an HTTP server, which lists links without metadata."""
         folder_url = f"{self._root}/{folder}"
-        child_names = [link.removeprefix(folder_url) for link in self._store.ls(folder_url, detail=False) if link.startswith(folder_url)]
-        child_keys = [f"{folder}{child_name}" for child_name in child_names if child_name and "/" not in child_name.rstrip("/") and "?" not in child_name]
-        return [file_key for child_key in child_keys for file_key in (self._list_http_files(child_key) if child_key.endswith("/") else [child_key])]
+        child_names = [
+            link.removeprefix(folder_url)
+            for link in self._store.ls(folder_url, detail=False)
+            if link.startswith(folder_url)
+        ]
+        child_keys = [
+            f"{folder}{child_name}"
+            for child_name in child_names
+            if child_name and "/" not in child_name.rstrip("/") and "?" not in child_name
+        ]
+        return [
+            file_key
+            for child_key in child_keys
+            for file_key in (
+                self._list_http_files(child_key) if child_key.endswith("/") else [child_key]
+            )
+        ]
 
     def _read_files(self, keys: list[str]) -> dict[str, bytes]:
-        """Whole files, side by side; a name is taken as it stands, where `cat` would look for patterns in it."""
+        """Read files concurrently; names are literal, whereas `cat` would expand wildcards."""
         paths = [f"{self._root}/{key}" for key in keys]
         try:
-            contents = self._store.cat_ranges(paths, [None] * len(paths), [None] * len(paths), on_error="raise") if paths else []
-        except Exception as error:  # each store has its own
+            contents = (
+                self._store.cat_ranges(
+                    paths, [None] * len(paths), [None] * len(paths), on_error="raise"
+                )
+                if paths
+                else []
+            )
+        except Exception as error:  # exceptions depend on the store
             raise StoreUnavailableError(self.url, store_error_message(error)) from error
         return {key: bytes(content) for key, content in zip(keys, contents, strict=True)}
 
@@ -141,7 +183,7 @@ class WorkspaceMirror:
         return any(not key.startswith(("views/", ".")) for key in self._sizes)
 
     def fetch(self, path: Path) -> None:
-        """Have a table here as a whole, if the store has it."""
+        """Download a table, if it exists in the store."""
         key = path.relative_to(self.folder).as_posix()
         if path.is_file() or key not in self._sizes:
             return
@@ -160,8 +202,12 @@ class WorkspaceMirror:
             self._evict_tables(path)
 
     def _evict_tables(self, new_table: Path) -> None:
-        """Let go of the tables that were fetched longest ago, where all together are more than the bound."""
-        other_tables = [(file.stat().st_mtime, file.stat().st_size, file) for file in self._local_tables() if file != new_table]
+        """Delete the tables fetched longest ago while the total size exceeds MAX_TABLE_SIZE."""
+        other_tables = [
+            (file.stat().st_mtime, file.stat().st_size, file)
+            for file in self._local_tables()
+            if file != new_table
+        ]
         total_size = new_table.stat().st_size + sum(size for _, size, _ in other_tables)
         for _, size, file in sorted(other_tables):
             if total_size <= MAX_TABLE_SIZE:
@@ -170,10 +216,12 @@ class WorkspaceMirror:
             total_size -= size
 
     def _local_tables(self) -> list[Path]:
-        return [file for file in (self.folder / "views").rglob("*") if file.suffix in TABLE_SUFFIXES]
+        return [
+            file for file in (self.folder / "views").rglob("*") if file.suffix in TABLE_SUFFIXES
+        ]
 
     def read_columns(self, path: Path) -> dict[str, Any] | None:
-        """The mapped columns of a version, fetched as they are asked for; None where the store has none."""
+        """The mapped columns of a version, fetched on demand; None if the store has none."""
         if path.is_file():
             return read_mapped(path)
         if path.relative_to(self.folder).as_posix() not in self._sizes:
@@ -184,8 +232,8 @@ class WorkspaceMirror:
             return None
 
     def push(self) -> None:
-        """Put into the store what was written here. Raises ConcurrentModificationError, StoreUnavailableError; the store and this folder are then as they
-        were."""
+        """Upload local changes. Raises ConcurrentModificationError, StoreUnavailableError; then
+        the store is unchanged and local changes are discarded."""
         try:
             self._push()
         finally:
@@ -195,18 +243,29 @@ class WorkspaceMirror:
     def _push(self) -> None:
         with self._lock:
             remote_files = self._list_files()
-            changed_keys = [manifest_name for manifest_name in MANIFESTS for manifest_name in self._find_changed(manifest_name, remote_files)]
-            conflicting_keys = [key for key in changed_keys if (file_token(remote_files[key]) if key in remote_files else None) != self._tokens.get(key)]
+            changed_keys = [
+                manifest_name
+                for manifest_name in MANIFESTS
+                for manifest_name in self._find_changed(manifest_name, remote_files)
+            ]
+            conflicting_keys = [
+                key
+                for key in changed_keys
+                if (file_token(remote_files[key]) if key in remote_files else None)
+                != self._tokens.get(key)
+            ]
             try:
                 if conflicting_keys:
-                    raise ConcurrentModificationError(self.store_url(self.folder / conflicting_keys[0]))
+                    raise ConcurrentModificationError(
+                        self.store_url(self.folder / conflicting_keys[0])
+                    )
                 self._upload(changed_keys, remote_files)
             except PellucidError:
                 self._discard_local(changed_keys)
                 raise
 
     def _upload(self, changed_keys: list[str], remote_files: dict[str, Any]) -> None:
-        """Tables, then the manifests that name them, and then what no manifest has named for long is removed."""
+        """Upload the tables, then their manifests, then delete outdated tables from the store."""
         try:
             for key in changed_keys:
                 self._upload_tables(key, remote_files)
@@ -216,12 +275,15 @@ class WorkspaceMirror:
                 self._remove_old_tables(key, remote_files)
         except PellucidError:
             raise
-        except Exception as error:  # each store has its own
+        except Exception as error:  # exceptions depend on the store
             raise StoreUnavailableError(self.url, store_error_message(error)) from error
 
     def _find_changed(self, manifest_name: str, remote_files: dict[str, Any]) -> list[str]:
-        """The manifests of a kind, and the embeddings beside them, that are not in the store as they are here."""
-        files = [*self.folder.rglob(manifest_name), *(self.folder.rglob(EMBEDDINGS) if manifest_name == "view.json" else ())]
+        """Manifests with this file name, and embeddings of views, that differ from the store."""
+        files = [
+            *self.folder.rglob(manifest_name),
+            *(self.folder.rglob(EMBEDDINGS) if manifest_name == "view.json" else ()),
+        ]
         keys = [file.relative_to(self.folder).as_posix() for file in files]
         remote_contents = self._read_files([key for key in keys if key in remote_files])
         return [key for key in keys if remote_contents.get(key) != (self.folder / key).read_bytes()]
@@ -233,11 +295,16 @@ class WorkspaceMirror:
             self._tokens.pop(key, None)
 
     def _upload_tables(self, manifest_key: str, remote_files: dict[str, Any]) -> None:
-        """The tables that a manifest names, and the columns made of them; others that lie here were fetched."""
+        """Upload the tables of a manifest and their mapped columns; other local tables were
+        fetched from the store."""
         generation = self._generation(manifest_key)
-        for file in sorted((self.folder / manifest_key).parent.iterdir()) if generation is not None else ():
+        for file in (
+            sorted((self.folder / manifest_key).parent.iterdir()) if generation is not None else ()
+        ):
             key = file.relative_to(self.folder).as_posix()
-            if file.suffix not in TABLE_SUFFIXES or (key in remote_files and parse_generation(key) != generation):
+            if file.suffix not in TABLE_SUFFIXES or (
+                key in remote_files and parse_generation(key) != generation
+            ):
                 continue
             if file.suffix == ".parquet":
                 send(file, f"{self.url}/{key}")
@@ -252,13 +319,16 @@ class WorkspaceMirror:
                     temp_path.unlink(missing_ok=True)
 
     def _generation(self, manifest_key: str) -> int | None:
-        """The number in the names of its tables; None where it has none."""
+        """The generation in the names of its tables; None for manifests without tables."""
         if not manifest_key.endswith(("view.json", "version.json")):
             return None
-        return int(msgspec.json.decode((self.folder / manifest_key).read_bytes()).get("generation", 0))
+        return int(
+            msgspec.json.decode((self.folder / manifest_key).read_bytes()).get("generation", 0)
+        )
 
     def _remove_old_tables(self, manifest_key: str, remote_files: dict[str, Any]) -> None:
-        """Remove tables from the store that are older than those before: whoever reads those is let finish."""
+        """Remove tables older than the previous generation, which may still be in use by
+        readers."""
         generation = self._generation(manifest_key)
         if generation is None:
             return
@@ -266,21 +336,25 @@ class WorkspaceMirror:
         old_keys = [
             key
             for key in remote_files
-            if key.rpartition("/")[0] == folder and key.endswith(TABLE_SUFFIXES) and (table_generation := parse_generation(key)) is not None
+            if key.rpartition("/")[0] == folder
+            and key.endswith(TABLE_SUFFIXES)
+            and (table_generation := parse_generation(key)) is not None
             and table_generation < generation - 1
-        ]  # fmt: skip
+        ]
         for key in old_keys:
             with suppress(FileNotFoundError):
                 self._store.rm_file(f"{self._root}/{key}")
 
 
 def is_tracked(key: str) -> bool:
-    version_path = key.split("/")[4:]  # of views/VIEW/versions/VERSION
-    return key.rpartition("/")[2] in (*MANIFESTS, EMBEDDINGS) and version_path[:1] != [EVALUATION_FOLDER]
+    version_path = key.split("/")[4:]  # below views/VIEW/versions/VERSION
+    return key.rpartition("/")[2] in (*MANIFESTS, EMBEDDINGS) and version_path[:1] != [
+        EVALUATION_FOLDER
+    ]
 
 
 def key_depth(key: str) -> int:
-    """Versions are taken over before the views and the workspace that name them."""
+    """Sort key: versions are updated before the views and the workspace that contain them."""
     return key.count("/")
 
 
@@ -290,23 +364,31 @@ def parse_generation(key: str) -> int | None:
 
 
 def file_token(info: dict[str, Any]) -> FileToken:
-    """What changes when a file of a store does; its mark is None where the store says nothing of the kind."""
-    version_marks = (str(info[key]) for key in ("ETag", "etag", "mtime", "LastModified", "last_modified") if info.get(key))
+    """A token that changes with the file: (ETag or time, size). The first is None if the store
+    gives neither."""
+    version_marks = (
+        str(info[key])
+        for key in ("ETag", "etag", "mtime", "LastModified", "last_modified")
+        if info.get(key)
+    )
     return next(version_marks, None), info.get("size")
 
 
 def store_error_message(error: Exception) -> str:
-    """What a store says, in a line and without what it was asked with."""
+    """The first line of a store's error message, without the query string."""
     return str(error).split("\n", maxsplit=1)[0].partition("?")[0][:200] or type(error).__name__
 
 
 def local_folder(url: str) -> Path:
-    """Where this machine keeps what it has of the workspace."""
-    return (user_cache_path("pellucid") / "workspaces" / hashlib.sha256(url.encode()).hexdigest()[:24]).resolve()
+    """The local cache folder of a remote workspace."""
+    return (
+        user_cache_path("pellucid") / "workspaces" / hashlib.sha256(url.encode()).hexdigest()[:24]
+    ).resolve()
 
 
 def open_mirror(url: str) -> WorkspaceMirror:
-    """The mirror of a workspace, one for all in this process that have it open; raises NotAWorkspaceError where other files lie there."""
+    """The mirror of a workspace, shared within the process. Raises NotAWorkspaceError if the
+    URL contains other files."""
     url = url.rstrip("/")
     reject_credentials(url)
     existing = mirrors.get(local_folder(url))
@@ -315,5 +397,5 @@ def open_mirror(url: str) -> WorkspaceMirror:
         return existing
     new_mirror = WorkspaceMirror(url)
     if not (new_mirror.folder / "workspace.json").is_file() and new_mirror.has_other_files:
-        raise NotAWorkspaceError(url, "it holds other files")
+        raise NotAWorkspaceError(url, "it contains other files")
     return new_mirror
