@@ -4,15 +4,30 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 NODE := $(CURDIR)/$(VENV)/node
+DEMO := build/demo.pellucid
 SOURCES := $(shell find web src/pellucid -type f -not -path '*/node_modules/*' -not -path '*/static/*' -not -name '*.pyc' -not -name kernel.so -not -name .digest)
 
-.PHONY: demo test check format bench soak types lock chromium nginx clean
+.PHONY: demo test test-all test-slow check format bench soak types lock chromium nginx clean
 
 demo: $(VENV)/.run
 	$(BIN)/pellucid demo
 
-test: check chromium nginx
-	$(BIN)/pytest -n 2 --dist loadgroup $(PYTEST)
+# What a newcomer runs: minutes.
+test: check chromium $(DEMO)
+	PELLUCID_TEST_DEMO=$(CURDIR)/$(DEMO) $(BIN)/pytest -n 2 --dist worksteal -m "not slow" $(PYTEST)
+
+# Everything, with more examples of the property tests.
+test-all: check chromium nginx $(DEMO)
+	HYPOTHESIS_PROFILE=ci PELLUCID_TEST_DEMO=$(CURDIR)/$(DEMO) $(BIN)/pytest -n 2 --dist worksteal $(PYTEST)
+
+# The long profiles alone: after `make test`, in continuous integration.
+test-slow: $(VENV)/.dev nginx $(DEMO)
+	HYPOTHESIS_PROFILE=ci PELLUCID_TEST_DEMO=$(CURDIR)/$(DEMO) $(BIN)/pytest -n 2 --dist worksteal -m slow $(PYTEST)
+
+# The demo of the tests, built once before they start.
+$(DEMO): $(VENV)/.run
+	rm -rf $@
+	$(BIN)/pellucid demo --build-only --workspace $@
 
 check: $(VENV)/.dev $(VENV)/.web
 	$(BIN)/ruff check src tests benchmarks hatch_build.py
@@ -33,7 +48,7 @@ format: $(VENV)/.dev
 bench: $(VENV)/.dev $(VENV)/.peers
 	$(BIN)/python -m benchmarks $(BENCH)
 
-# An hour of nonsense for readers and server, with people at work meanwhile; SOAK=120 makes it two minutes.
+# One-hour fuzz and load test; SOAK=120 makes it two minutes.
 SOAK ?= 3600
 soak: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.soak $(SOAK)

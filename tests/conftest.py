@@ -37,6 +37,22 @@ CHROMIUM = [
 ]
 
 
+SLOW_MODULES = {
+    "test_benchmarks",
+    "test_deploy",
+    "test_distributed_run",
+    "test_fuzzed",
+    "test_object_stores",
+    "test_several_servers",
+    "test_wheel",
+}
+
+
+def is_slow(item):
+    """Fuzzing, and what starts other programs: Ray, S3, PostgreSQL, nginx, several servers, pip."""
+    return item.path.stem in SLOW_MODULES or "postgres" in item.name
+
+
 def pytest_collection_modifyitems(items):
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     for item in items:
@@ -46,8 +62,9 @@ def pytest_collection_modifyitems(items):
                     reason=f"the shared data sets are not at {SHARED} (PELLUCID_SHARED_DATA)"
                 )
             )
+        if is_slow(item):
+            item.add_marker(pytest.mark.slow)
         if "browser" in item.keywords:
-            item.add_marker(pytest.mark.xdist_group("browser"))
             if browser is None:
                 item.add_marker(
                     pytest.mark.skip(reason="no Chromium on the PATH: apt-get install chromium")
@@ -63,6 +80,8 @@ def shared():
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory):
     """The demo's workspace, built once for all workers."""
+    if built := os.environ.get("PELLUCID_TEST_DEMO"):  # by `make test`, before workers start
+        return pellucid.open(built)
     folder = tmp_path_factory.getbasetemp()
     folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "demo.pellucid"
     with filelock.FileLock(f"{folder}.lock"):

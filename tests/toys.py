@@ -1,11 +1,17 @@
 """Tiny data sets, written as people write them."""
 
+import io
 import json
+import os
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from PIL import Image
 
 from pellucid.browse.query import ListQuery
+from pellucid.cli import main
 
 
 def picture(path, width=64, height=48, mode="RGB", colour=None, **options):
@@ -93,3 +99,22 @@ def gallery(version, tab, corrected=False, threshold=None, concept=None, **query
     """A list of a version, as trained or with corrections."""
     thresholds = threshold if concept is None or threshold is None else {concept: threshold}
     return version.results(corrected, thresholds).gallery(ListQuery(tab, concept=concept, **query))
+
+
+def run_cli(*arguments, cwd=None):
+    """The command line in this process: as `python -m pellucid`, without its start."""
+    stdout = io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True)
+    stderr = io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True)
+    argv, folder, status = sys.argv, Path.cwd(), 0
+    sys.argv = ["pellucid", *map(str, arguments)]
+    try:
+        os.chdir(cwd or folder)
+        with redirect_stdout(stdout), redirect_stderr(stderr):
+            main()
+    except SystemExit as ended:
+        status = ended.code or 0
+    finally:
+        sys.argv = argv
+        os.chdir(folder)
+    texts = (stream.buffer.getvalue().decode() for stream in (stdout, stderr))
+    return subprocess.CompletedProcess(sys.argv, status, *texts)

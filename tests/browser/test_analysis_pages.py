@@ -114,7 +114,7 @@ def test_the_threshold_is_dragged_on_the_curve_and_says_what_changes(go, demo):
     after = float(slider.get_attribute("aria-valuenow"))
     assert after < before
     change = page.get_by_role("region", name="What would change")
-    place = version.concept_index("red cell")
+    place = version.results().concept_index("red cell")
     expected = {move.tab: move for move in tab_changes(version.evaluation, 1, place, before, after)}
     expect(change.locator("button.missing")).to_contain_text(f"{expected['missing'].change} enter")
     change.locator("button.missing").click()

@@ -52,7 +52,7 @@ def test_links_that_lead_out_of_a_folder_are_not_followed(linked, tmp_path, serv
     view, notes = pellucid.open(tmp_path / "w").add("v", annotations, images=images)
     view.start("m").add_predictions(toys.results(tmp_path))
     (note,) = [note for note in notes if note.kind == "picture_link"]
-    assert "1 picture is a link" in note.message
+    assert "1 image is a link" in note.message
     assert "PELLUCID_FOLLOW_LINKS=1" in note.message
     address = served(view.workspace)
     kind, text = picture_of(address, 0)
@@ -92,7 +92,7 @@ def test_a_table_that_unpacks_to_more_than_a_machine_holds(tmp_path):
     ):
         with pytest.raises(
             FileTooLargeError,
-            match=r"unpacks from [\d,]+ to 4,800,000,000 bytes, where at most 2,000 times",
+            match=r"decompresses from [\d,]+ to 4,800,000,000 bytes; above [\d,]+ bytes, the limit is 2,000 times",
         ):
             read()
 
@@ -129,7 +129,7 @@ def test_length_is_bounded_and_told(tmp_path, monkeypatch):
         f"<annotation><filename>{'a' * 200}</filename><object><name>x</name><bndbox><xmin>1</xmin></bndbox></object></annotation>",
     )
     for path in (toys.coco(tmp_path, pictures=False), xml):
-        with pytest.raises(FileTooLargeError, match=r"bytes, where at most 100 are read at once"):
+        with pytest.raises(FileTooLargeError, match=r"bytes; the limit is 100"):
             read_annotations(path, None, None, None)
     assert bounds.MAX_XML_BYTES < bounds.MAX_TEXT_BYTES
 
@@ -141,7 +141,7 @@ def test_entities_that_multiply(tmp_path):
         "<!DOCTYPE a [<!ENTITY b0 "
         f'"ha">{lines}]><annotation><filename>&b11;</filename><object><bndbox></bndbox></object></annotation>',
     )
-    with pytest.raises(MalformedFileError, match="safe to read"):
+    with pytest.raises(MalformedFileError, match="unsafe XML"):
         read_annotations(path, None, None, None)
 
 

@@ -112,7 +112,7 @@ def test_poses_are_taken_by_their_box_and_pixels_are_refused(tmp_path):
         pytest.approx([0.45, 0.45, 0.1, 0.1])
     ]
     label.write_text("0 320 240 64 48\n")
-    with pytest.raises(PellucidError, match="fractions of the picture"):
+    with pytest.raises(PellucidError, match="fractions of the image"):
         read_annotations(settings, None, None, None)
 
 
@@ -229,7 +229,7 @@ def test_outlines_are_kept_with_the_version_and_reach_the_page(tmp_path, workspa
     view.add(
         toys.write(tmp_path / "more.csv", "image,concept,x,y,width,height\nb.jpg,dent,1,1,2,2\n")
     )
-    assert view.annotated[1].outline.tolist() == [json.dumps(outline), "", ""]
+    assert view.annotation_tables[1].outline.tolist() == [json.dumps(outline), "", ""]
 
 
 def test_outlines_in_fractions_become_pixels(tmp_path, workspace):
@@ -238,8 +238,8 @@ def test_outlines_in_fractions_become_pixels(tmp_path, workspace):
     view, _ = workspace.add(
         "v", toys.write(tmp_path / "data.yaml", "val: images/val\nnames: [dent]\n")
     )
-    assert json.loads(view.annotated[1].outline[0])[0] == pytest.approx([10, 5, 30, 5, 30, 25])
-    assert view.annotated[1].outline[1] == ""
+    assert json.loads(view.annotation_tables[1].outline[0])[0] == pytest.approx([10, 5, 30, 5, 30, 25])
+    assert view.annotation_tables[1].outline[1] == ""
 
 
 @pytest.mark.parametrize("name", ["rowid", "file_row_number", "pellucid", "ROWID"])

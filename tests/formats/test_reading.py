@@ -148,7 +148,7 @@ def test_what_does_not_line_up_is_counted_named_and_left_out(workspace, tmp_path
     ]
     notes = view.start("m").add_predictions(toys.results(tmp_path, rows))
     assert [(note.kind, note.count, note.message) for note in notes] == [
-        ("image_unknown", 2, "2 predictions of 2 images not in the version, left out: '98', '99'"),
+        ("image_unknown", 2, "2 predictions of 2 images not in the version, ignored: '98', '99'"),
         (
             "concept_unknown",
             1,
@@ -167,7 +167,7 @@ def test_two_files_with_one_stem_are_never_guessed(workspace, tmp_path):
     labels = toys.write(tmp_path / "labels" / "1.txt", "0 0.5 0.5 0.5 0.5 0.9\n").parent
     with pytest.raises(
         pellucid.PellucidError,
-        match=r"image '1' may be 'left/1.jpg', 'right/1.jpg'. Name images by their path",
+        match=r"ambiguous image '1': matches 'left/1.jpg', 'right/1.jpg'. Refer to images by their path",
     ):
         view.start("m").add_predictions(labels)
 
@@ -268,9 +268,9 @@ def test_ids_that_two_files_give_to_two_things_are_refused(workspace, tmp_path):
     rows = toys.results(
         tmp_path, [{"image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5], "score": 0.9}]
     )
-    with pytest.raises(pellucid.PellucidError, match=r"image '1' may be '1\.jpg', '11\.jpg'"):
+    with pytest.raises(pellucid.PellucidError, match=r"ambiguous image '1': matches '1\.jpg', '11\.jpg'"):
         view.start("m").add_predictions(rows)
-    with pytest.raises(pellucid.PellucidError, match="concept '1' may be 'cat', 'dog'"):
+    with pytest.raises(pellucid.PellucidError, match="ambiguous concept '1': matches 'cat', 'dog'"):
         view.version("m").add_predictions(rows, split="training")
 
 
@@ -299,7 +299,7 @@ def test_two_names_that_would_be_one_image_are_not_guessed(workspace, tmp_path):
     )
     for split in ("train", "val"):
         toys.write(tmp_path / "labels" / split / "1.txt", "0 0.5 0.5 0.5 0.5 0.9\n")
-    with pytest.raises(pellucid.PellucidError, match="none of its images is in the version"):
+    with pytest.raises(pellucid.PellucidError, match="none of its images match the version"):
         view.start("m").add_predictions(tmp_path / "labels")
 
 
@@ -320,7 +320,7 @@ def test_one_picture_under_train_and_val_is_refused(workspace, tmp_path):
     toys.picture(tmp_path / "images/a.png")
     with pytest.raises(
         pellucid.PellucidError,
-        match=r"image 'images/a.png' is in training already and cannot also be in validation",
+        match=r"image 'images/a.png' is already in training and cannot also be in validation",
     ):
         workspace.add(
             "v", toys.write(tmp_path / "data.yaml", "train: images\nval: images\nnames: [a]\n")
@@ -333,7 +333,7 @@ def test_two_pictures_of_one_name_in_two_folders_are_refused(workspace, tmp_path
     workspace.add("v", tmp_path / "A/annotations.json", images=tmp_path / "A/images")
     with pytest.raises(
         pellucid.PellucidError,
-        match=r"image 'a/one.png' is in the view already, as another picture",
+        match=r"image 'a/one.png' is already in the view from a different folder",
     ):
         workspace.add("v", tmp_path / "B/annotations.json", images=tmp_path / "B/images")
 
@@ -344,7 +344,7 @@ def test_a_tag_said_twice_is_one_annotation_and_a_contradicted_one_is_refused(wo
     )
     assert len(view.start("m").evaluation.annotations) == 2
     with pytest.raises(
-        pellucid.PellucidError, match=r"'a\.jpg' is said to have and not to have 'cat'"
+        pellucid.PellucidError, match=r"'a\.jpg' is marked both with and without 'cat'"
     ):
         workspace.add(
             "u",
@@ -377,9 +377,9 @@ def test_an_image_folder_with_and_without_splits(workspace, tmp_path):
         toys.picture(tmp_path / "with" / name)
         toys.picture(tmp_path / "without" / name.split("/", 1)[1])
     view, _ = workspace.add("with", tmp_path / "with")
-    assert view.start("m").splits == ["training", "validation"]
+    assert view.start("m").results().splits == ["training", "validation"]
     view, _ = workspace.add("without", tmp_path / "without")
-    assert view.start("m").splits == ["validation"]
+    assert view.start("m").results().splits == ["validation"]
     assert view.kind == "classification"
     assert view.version("m").evaluation.images.path.tolist() == [
         "rose/1.png",
@@ -512,7 +512,7 @@ def test_a_concept_only_the_classifier_knows_is_added_and_told_of(workspace, tmp
         toys.write(tmp_path / "p.csv", "image,p_cat,p_dog,p_fox\na.jpg,.2,.1,.7\nb.jpg,.1,.8,.1\n")
     )
     assert [(note.kind, note.message) for note in notes] == [
-        ("concept_added", "1 concept that no image is annotated with, added: fox")
+        ("concept_added", "1 concept without annotations were added: fox")
     ]
     assert items(version, "missing", threshold=0.5) == [("a.jpg", "fox", 0.7, "missing")]
 

@@ -49,7 +49,7 @@ def test_what_the_exports_left_out_is_said(shared, workspace):
     view = coco_view(workspace, folder)
     notes = view.start("m").add_predictions(folder / "predictions/nanodet/coco_results.json")
     assert [note.kind for note in notes] == ["score_floor", "box_cap"]
-    assert "no prediction scores under 0.05" in notes[0].message
+    assert "thresholds below it cannot be evaluated" in notes[0].message
     assert "exactly 100 boxes" in notes[1].message
 
 

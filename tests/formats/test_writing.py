@@ -94,7 +94,7 @@ def spoken(names, images, table, unit="pixels"):
 @pytest.mark.parametrize("form", WRITERS)
 def test_annotations(form, kind, tmp_path_factory):
     if kind != "detection" and form in ("yolo", "voc"):
-        with pytest.raises(PellucidError, match="write csv or parquet"):
+        with pytest.raises(PellucidError, match="use csv or parquet"):
             WRITERS[form](
                 ExportData(kind, [], [], None, object(), None, []),
                 tmp_path_factory.mktemp("x") / "out",
@@ -241,7 +241,7 @@ def test_a_workspace_is_written_and_read_back(version, tmp_path):
             "v", path, images=tmp_path / "images" if form != "yolo" else None
         )
         assert again.images_by_split == {"validation": 2}
-        with pytest.raises(PellucidError, match="something is there already"):
+        with pytest.raises(PellucidError, match="it already exists"):
             export_view(version.view, "annotations", form, path)
 
 
@@ -266,6 +266,6 @@ def test_a_gallery_and_the_thresholds(version, tmp_path):
     assert json.loads((tmp_path / "t.json").read_text())["thresholds"] == {
         name: one.value for name, one in version.thresholds.items()
     }
-    with pytest.raises(PellucidError, match="name one with --version"):
+    with pytest.raises(PellucidError, match="specify one with --version"):
         export_view(version.view, "predictions", "csv", tmp_path / "p.csv")
     assert SPLITS[1] == "validation"

@@ -132,11 +132,11 @@ def broken(folder, case):
     ("case", "said"),
     [
         ("missing", "not found"),
-        ("a folder", "broken"),
-        ("empty", "not a picture"),
-        ("a text", "not a picture"),
-        ("cut short", "broken"),
-        ("broken PNG", "broken"),
+        ("a folder", "corrupt or truncated file"),
+        ("empty", "unsupported image format"),
+        ("a text", "unsupported image format"),
+        ("cut short", "corrupt or truncated file"),
+        ("broken PNG", "corrupt or truncated file"),
         ("a bomb", "too large"),
     ],
 )

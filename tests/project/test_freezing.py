@@ -147,8 +147,8 @@ def test_a_version_read_elsewhere_is_seen_as_soon_as_it_changes(view, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ({"tab": "mising"}, "'mising' is no tab"),
-        ({"tab": "all", "split": "val"}, "'val' is no split. Known are training"),
+        ({"tab": "mising"}, "invalid value 'mising' for tab"),
+        ({"tab": "all", "split": "val"}, "invalid value 'val' for split. Expected one of: training"),
     ],
 )
 def test_words_that_are_misspelt_are_told_of(view, tmp_path, words, said):
@@ -156,7 +156,7 @@ def test_words_that_are_misspelt_are_told_of(view, tmp_path, words, said):
     version.add_predictions(toys.results(tmp_path))
     with pytest.raises(pellucid.PellucidError, match=said):
         version.gallery(**words)
-    with pytest.raises(pellucid.PellucidError, match="'val' is no split"):
+    with pytest.raises(pellucid.PellucidError, match="invalid value 'val' for split"):
         version.add_predictions(toys.results(tmp_path), split="val")
 
 

@@ -102,8 +102,8 @@ def test_what_does_not_fit_is_said_and_nothing_is_kept(view, tmp_path):
         toys.write(
             tmp_path / "ragged.csv", 'image,embedding\n00.png,"[1, 2]"\n01.png,"[1]"\n'
         ).name: "1, 2 numbers",
-        toys.write(tmp_path / "text.npy", "no array").name: "no array of numbers",
-        toys.write(tmp_path / "empty.NPY", "").name: "no array of numbers",
+        toys.write(tmp_path / "text.npy", "no array").name: "not a numeric .npy array",
+        toys.write(tmp_path / "empty.NPY", "").name: "not a numeric .npy array",
         toys.write(
             tmp_path / "half.csv", 'image,embedding,x,y\n00.png,"[1, 2]",1,1\n'
         ).name: "all of x, y, width, height",

@@ -124,7 +124,7 @@ def test_what_enters_and_leaves_when_a_threshold_moves(demo):
 
     before = version.thresholds["red cell"].value
     for after in (before / 2, (1 + before) / 2):
-        place = version.concept_index("red cell")
+        place = version.results().concept_index("red cell")
         for move in tab_changes(version.evaluation, 1, place, before, after):
             now, then = (
                 len(version.gallery(move.tab, concept="red cell", threshold=value))
@@ -166,7 +166,7 @@ def test_more_like_one_begins_with_itself(demo):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("bla", "one of the words cause"),
+        ("bla", "one of the keys cause"),
         ("cause:bad", "one of the causes"),
         ("score:high", "score:LOW..HIGH"),
         ("predicted:cat", "a concept"),
@@ -178,7 +178,7 @@ def test_more_like_one_begins_with_itself(demo):
     ],
 )
 def test_what_narrows_nothing_down_is_said(demo, words, told):
-    with pytest.raises(FilterError, match=f"narrows nothing down: expected .*{re.escape(told)}"):
+    with pytest.raises(FilterError, match=f"invalid filter .*: expected .*{re.escape(told)}"):
         demo.view("cells").version("v1").gallery("missing", only=[words])
 
 

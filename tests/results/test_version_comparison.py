@@ -86,7 +86,7 @@ def test_the_command_says_so_in_every_form_and_fails_where_it_should(versions, t
     )
     assert done.returncode == 1
     assert (
-        "worse is worse than good by more than chance: all concepts together, dent" in done.stderr
+        "worse is significantly worse than good: all concepts together, dent" in done.stderr
     )
     document = json.loads(done.stdout)
     assert document == good.compare(worse).document
@@ -96,7 +96,7 @@ def test_the_command_says_so_in_every_form_and_fails_where_it_should(versions, t
         "split",
         "compared",
         "fixed",
-        "broken",
+        "corrupt or truncated file",
         "still_wrong",
         "both_right",
         "false_alarms_gone",
@@ -107,7 +107,7 @@ def test_the_command_says_so_in_every_form_and_fails_where_it_should(versions, t
     text = (tmp_path / "c.md").read_text()
     assert text.startswith(
         "**worse** against **good** on validation: finds less, by more than chance; 0 fixed, 30 "
-        "broken"
+        "corrupt or truncated file"
     )
     assert "| dent | 40 | 0 | 30 |" in text
     suite = ElementTree.fromstring((tmp_path / "c.xml").read_text())
@@ -140,7 +140,7 @@ def test_what_cannot_be_compared_is_said(versions, tmp_path):
         )
     )
     assert good.compare(later).warnings == [
-        "1 images that the second version was run on are not in the other: left out",
+        "1 images of the second version are not in the other version: left out",
         "the versions match at other IoUs: 0.5 and 0.75",
     ]
     with pytest.raises(EmptySplitError):
@@ -155,7 +155,7 @@ def test_mended_annotations_are_left_out_of_a_comparison_and_told_of(versions, t
     later.add_predictions(tmp_path / "good.json")
     found = good.compare(later)
     assert (found.overall.compared, found.overall.fixed, found.overall.broken) == (79, 0, 0)
-    assert found.warnings == ["1 annotations differ between the two frozen sets: left out"]
+    assert found.warnings == ["1 annotations differ between the two versions: left out"]
     assert found.overall.false_alarms_new == 1
 
 

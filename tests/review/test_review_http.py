@@ -190,7 +190,7 @@ def test_a_comment_may_be_about_what_only_the_corrections_show(address):
     )
 
 
-@pytest.mark.parametrize("broken", ["\ud800", "a\udfffb", "zero\0"])
+@pytest.mark.parametrize("corrupt or truncated file", ["\ud800", "a\udfffb", "zero\0"])
 @pytest.mark.parametrize("field", ["who", "reason", "concept"])
 def test_half_a_character_is_refused(address, broken, field):
     body = {**asked(good(address, LIST)["items"][:1]), field: broken}

@@ -115,7 +115,7 @@ def test_a_full_disk(folder, tmp_path):
     command = [*PELLUCID, "predictions", folder, "v", "m", tmp_path / "results.json"]
     done = subprocess.run(command, preexec_fn=limited, capture_output=True, text=True, check=False)
     assert done.returncode == 3, done.stderr
-    assert "cannot be written" in done.stderr
+    assert "cannot write" in done.stderr
     assert "what was there is unchanged" in done.stderr
     assert "Traceback" not in done.stderr
     assert readable(folder) == before

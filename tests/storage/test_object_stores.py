@@ -30,7 +30,12 @@ from pellucid.storage import remote_columns as ranged
 from pellucid.storage.column_file import ColumnFile, write_column_file
 from pellucid.storage.errors import ConcurrentModificationError, NotAWorkspaceError
 from pellucid.storage.files import write_lock
-from pellucid.storage.remote_columns import RemoteColumn, BlockCache, remote_columns, add_record_columns
+from pellucid.storage.remote_columns import (
+    BlockCache,
+    RemoteColumn,
+    add_record_columns,
+    remote_columns,
+)
 
 
 @pytest.fixture(scope="module")

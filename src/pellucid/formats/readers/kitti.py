@@ -41,7 +41,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         folders = file.relative_to(probe.path).parts[:-1] if probe.is_dir else ()
         split = find_split(folders)
         image = builder.add_unique_image(
-            find_image_name(file, options), split=split, identity=file.stem
+            find_image_name(file, options), split=split, image_id=file.stem
         )
         for line_number, line in read_lines(file):
             fields = split_fields(

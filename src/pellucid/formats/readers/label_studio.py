@@ -69,7 +69,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         cancelled_count += skipped_count
         image = builder.add_unique_image(
             task_image_path(probe, task, location),
-            identity=str(task.get("id", "")),
+            image_id=str(task.get("id", "")),
             annotated=bool(results) or not (skipped_count or task.get("annotations") == []),
         )
         for result_value, width, height in results:

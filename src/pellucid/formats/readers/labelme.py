@@ -69,7 +69,7 @@ def read_json(builder: DatasetBuilder, file: Path) -> int:
         clean_image_path(document.imagePath),
         document.imageWidth or 0,
         document.imageHeight or 0,
-        identity=file.stem,
+        image_id=file.stem,
     )
     for shape_index, shape in enumerate(document.shapes):
         points = (
