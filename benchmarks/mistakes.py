@@ -215,9 +215,9 @@ def ours(
             note["bbox"]
         )
     table, score = (
-        (evaluation.predictions, suspicion.predictions)
+        (evaluation.predictions, suspicion.prediction_scores)
         if kind == "removed"
-        else (evaluation.annotations, suspicion.annotations)
+        else (evaluation.annotations, suspicion.annotation_scores)
     )
     least = 0.5 if kind == "removed" else 0.999
     right = [

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from pellucid.formats.dataset import Note
     from pellucid.integrations.recorder import record
     from pellucid.project import Gallery, Version, View, Workspace
+    from pellucid.project.reviews import ItemRef
     from pellucid.results.results import Results
+    from pellucid.review.resolve import Edit
 
 PUBLIC_MODULES = {
     "PellucidError": "core.errors",
@@ -36,6 +38,8 @@ PUBLIC_MODULES = {
     "show": "api",
     "widget": "api",
     "ListQuery": "browse.query",
+    "Edit": "review.resolve",
+    "ItemRef": "project.reviews",
     "Results": "results.results",
     "Item": "browse.items",
     "Threshold": "evaluation.thresholds",
@@ -47,8 +51,10 @@ PUBLIC_MODULES = {
 """The module of each public name, imported on first access to keep the start of commands fast."""
 
 __all__ = [
+    "Edit",
     "Gallery",
     "Item",
+    "ItemRef",
     "ListQuery",
     "Note",
     "PellucidError",

@@ -136,7 +136,7 @@ def sweep(counted):
     cuts = sorted({*counted.score.tolist()}, reverse=True)
     for cut in [np.inf, *cuts]:
         over = counted.score >= cut
-        yield int((over & counted.matches).sum()), int((over & ~counted.matches).sum())
+        yield int((over & counted.is_match).sum()), int((over & ~counted.is_match).sum())
 
 
 @st.composite
@@ -152,28 +152,28 @@ def counted(draw):
 @given(one=counted())
 def test_objectives_are_the_best_of_all_cuts(one):
     found = optimize_objective(one, Objective("f1"))
-    f1 = [2 * tp / max(1e-12, tp + fp + one.annotations) for tp, fp in sweep(one)]
-    assert 2 * found.tp / max(1e-12, found.tp + found.fp + one.annotations) == pytest.approx(
+    f1 = [2 * tp / max(1e-12, tp + fp + one.annotation_count) for tp, fp in sweep(one)]
+    assert 2 * found.tp / max(1e-12, found.tp + found.fp + one.annotation_count) == pytest.approx(
         max(f1)
     )
     found = optimize_objective(one, Objective("cost", false_positive_cost=1, false_negative_cost=3))
-    assert found.fp + 3 * found.fn == min(fp + 3 * (one.annotations - tp) for tp, fp in sweep(one))
+    assert found.fp + 3 * found.fn == min(fp + 3 * (one.annotation_count - tp) for tp, fp in sweep(one))
     found = optimize_objective(one, Objective("precision", minimum=0.75))
     able = [tp for tp, fp in sweep(one) if tp + fp and tp / (tp + fp) >= 0.75]
     assert (found is None) == (not able)
     assert found is None or (found.tp == max(able) and found.tp / (found.tp + found.fp) >= 0.75)
     found = optimize_objective(one, Objective("recall", minimum=0.6))
-    able = [tp / max(1, tp + fp) for tp, fp in sweep(one) if tp >= 0.6 * one.annotations]
+    able = [tp / max(1, tp + fp) for tp, fp in sweep(one) if tp >= 0.6 * one.annotation_count]
     assert (found is None) == (not able)
     assert found is None or (
-        found.tp >= 0.6 * one.annotations
+        found.tp >= 0.6 * one.annotation_count
         and found.tp / max(1, found.tp + found.fp) == pytest.approx(max(able))
     )
     for found in (
         optimize_objective(one, Objective("f1")),
         optimize_objective(one, Objective("cost", false_negative_cost=2)),
     ):
-        assert int(((one.score >= found.value) & one.matches).sum()) == found.tp
+        assert int(((one.score >= found.value) & one.is_match).sum()) == found.tp
         assert found.errors == found.fp + found.fn
 
 
@@ -182,7 +182,7 @@ def test_objectives_are_the_best_of_all_cuts(one):
     ["", "best", "precision", "precision:2", "recall:x", "cost:1", "cost:0,0", "cost:-1,2", "f1:3"],
 )
 def test_an_objective_that_is_none_is_refused(words):
-    with pytest.raises(InvalidObjectiveError, match="Known are errors, f1"):
+    with pytest.raises(InvalidObjectiveError, match="Expected one of: errors, f1"):
         parse_objective(words)
 
 

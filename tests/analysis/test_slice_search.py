@@ -220,7 +220,7 @@ def test_corrections_and_intervals_are_scipys():
     ],
 )
 def test_conditions_come_back_from_their_words(one):
-    assert decode_condition(one.words) == one
+    assert decode_condition(one.expression) == one
 
 
 def test_columns_of_the_user_are_numbers_where_all_are_and_kinds_where_few():

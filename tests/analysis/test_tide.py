@@ -42,12 +42,12 @@ def reference(annotations, predictions, images):
 def agree(found, expected):
     ap, gains, special, numbers = expected
     assert 100 * found.ap == pytest.approx(ap, abs=1e-9)
-    assert {NAMES[kind]: 100 * gain for kind, gain in found.gain.items()} == pytest.approx(
+    assert {NAMES[kind]: 100 * gain for kind, gain in found.ap_gains.items()} == pytest.approx(
         gains, abs=1e-9
     )
-    assert {NAMES[kind]: number for kind, number in found.number.items()} == numbers
-    assert 100 * found.false_positives == pytest.approx(special["FalsePos"], abs=1e-9)
-    assert 100 * found.false_negatives == pytest.approx(special["FalseNeg"], abs=1e-9)
+    assert {NAMES[kind]: number for kind, number in found.error_counts.items()} == numbers
+    assert 100 * found.false_positive_gain == pytest.approx(special["FalsePos"], abs=1e-9)
+    assert 100 * found.false_negative_gain == pytest.approx(special["FalseNeg"], abs=1e-9)
 
 
 @pytest.mark.shared

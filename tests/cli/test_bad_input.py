@@ -306,10 +306,10 @@ def test_names_that_are_not_there_are_answered_with_those_that_are(tmp_path):
     assert run("start", tmp_path / "w", "v", "m").returncode == 0
     refused(run("start", tmp_path / "w", "u", "m"), "view 'u' not found", "'v'")
     refused(run("thresholds", tmp_path / "w", "v", "n"), "version 'n' not found", "'m'")
-    refused(run("start", tmp_path / "w", "v", "m"), "already has a version 'm'")
+    refused(run("start", tmp_path / "w", "v", "m"), "version 'm' already exists")
     refused(
         run("gallery", tmp_path / "w", "v", "m", "--tab", "all", "--concept", "mould"),
-        "no concept 'mould'",
+        "unknown concept 'mould'",
         "'dent', 'rust'",
     )
     refused(

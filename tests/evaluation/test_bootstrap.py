@@ -39,7 +39,7 @@ def test_each_sample_is_the_sweep_over_resampled_images(kind):
                 if fallback and pool:
                     score, right = (
                         np.concatenate([every.score for every in pool]),
-                        np.concatenate([every.matches for every in pool]),
+                        np.concatenate([every.is_match for every in pool]),
                     )
                     order = np.argsort(-score, kind="stable")
                     values[concept].append(

@@ -109,7 +109,7 @@ REFUSED = {
     "cifar10_dataset": "pickle",
     "cifar100_dataset": "pickle",
     "mnist_dataset": "IDX",
-    "mnist_csv_dataset": "pixels",
+    "mnist_csv_dataset": "pixel table",
     "mot_dataset": "MOT",
     "icdar_dataset/text_localization": "ICDAR",
     "icdar_dataset/word_recognition": "ICDAR",

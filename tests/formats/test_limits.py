@@ -57,7 +57,7 @@ def test_links_that_lead_out_of_a_folder_are_not_followed(linked, tmp_path, serv
     address = served(view.workspace)
     kind, text = picture_of(address, 0)
     assert kind == "image/svg+xml"
-    assert b"leads out of its folder" in text
+    assert b"outside its folder" in text
     assert picture_of(address, 1)[0] == "image/jpeg"
 
 

@@ -85,7 +85,7 @@ def test_images_of_results_are_known_by_id_stem_or_path(workspace, tmp_path, wri
         "file_name": "file name",
     }.get(written)
     messages = [note.message for note in version.add_predictions(toys.results(tmp_path, rows))]
-    assert messages == ([f"images known by their {said}"] if said else [])
+    assert messages == ([f"images matched by {said}"] if said else [])
     assert items(version, "matched") == [
         (f"val/{row:06d}.jpg", "dent", score, "matched")
         for row, score in ((40, 0.7), (17, 0.6), (3, 0.5))
@@ -152,7 +152,7 @@ def test_what_does_not_line_up_is_counted_named_and_left_out(workspace, tmp_path
         (
             "concept_unknown",
             1,
-            "1 prediction of 1 concept that the annotations lack, left out: '44'",
+            "1 prediction of 1 concept not in the annotations, ignored: '44'",
         ),
     ]
     assert len(view.version("m").gallery("all")) == 1

@@ -118,6 +118,6 @@ def test_hugging_face(tmp_path):
     version = recorder.close()
     assert [item.outcome for item in version.gallery("all", threshold=0)] == ["matched", "missing"]
     with pytest.raises(
-        pellucid.PellucidError, match=r"shape \(1, 2\), expected 2 images x 2 concepts"
+        pellucid.PellucidError, match=r"shape \(1, 2\); expected 2 images x 2 concepts"
     ):
         compute(types.SimpleNamespace(predictions=np.zeros((1, 2)), label_ids=np.zeros(1)))

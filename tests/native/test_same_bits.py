@@ -37,8 +37,8 @@ def in_numpy(monkeypatch, work):
 def assert_same(one, other):
     for name in FIELDS:
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), name)
-    for name, column in one.predictions.columns().items():
-        np.testing.assert_array_equal(column, other.predictions.columns()[name], name)
+    for name, column in one.predictions.to_dict().items():
+        np.testing.assert_array_equal(column, other.predictions.to_dict()[name], name)
     for name, column in vars(one.overlap_steps).items():
         np.testing.assert_array_equal(column, vars(other.overlap_steps)[name], name)
     for name, column in vars(one.row_index).items():

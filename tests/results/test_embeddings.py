@@ -106,7 +106,7 @@ def test_what_does_not_fit_is_said_and_nothing_is_kept(view, tmp_path):
         toys.write(tmp_path / "empty.NPY", "").name: "not a numeric .npy array",
         toys.write(
             tmp_path / "half.csv", 'image,embedding,x,y\n00.png,"[1, 2]",1,1\n'
-        ).name: "all of x, y, width, height",
+        ).name: "all or none of x, y, width, height",
     }
     for name, words in wrong.items():
         with pytest.raises(InvalidEmbeddingsError, match=words):

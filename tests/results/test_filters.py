@@ -156,7 +156,7 @@ def test_clauses_add_up_and_keep_the_order(demo):
 
 def test_more_like_one_begins_with_itself(demo):
     version = demo.view("cells").version("v2")
-    row = int(version.gallery("extra").selection.page(3, 1)[0])
+    row = int(version.gallery("extra").list_view.page(3, 1)[0])
     item = version.gallery("extra")[3]
     alike = version.gallery("extra", only=[f"like:a{row}"])
     assert (alike[0].image, alike[0].box) == (item.image, item.box)

@@ -96,7 +96,7 @@ def test_the_command_says_so_in_every_form_and_fails_where_it_should(versions, t
         "split",
         "compared",
         "fixed",
-        "corrupt or truncated file",
+        "broken",
         "still_wrong",
         "both_right",
         "false_alarms_gone",
@@ -106,8 +106,8 @@ def test_the_command_says_so_in_every_form_and_fails_where_it_should(versions, t
     } <= set(document)
     text = (tmp_path / "c.md").read_text()
     assert text.startswith(
-        "**worse** against **good** on validation: finds less, by more than chance; 0 fixed, 30 "
-        "corrupt or truncated file"
+        "**worse** compared with **good** on validation: misses more (significant); 0 fixed, 30 "
+        "broken"
     )
     assert "| dent | 40 | 0 | 30 |" in text
     suite = ElementTree.fromstring((tmp_path / "c.xml").read_text())
@@ -141,7 +141,7 @@ def test_what_cannot_be_compared_is_said(versions, tmp_path):
     )
     assert good.compare(later).warnings == [
         "1 images of the second version are not in the other version: left out",
-        "the versions match at other IoUs: 0.5 and 0.75",
+        "the versions use different IoU thresholds: 0.5 and 0.75",
     ]
     with pytest.raises(EmptySplitError):
         good.compare(later, "training")

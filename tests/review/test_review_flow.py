@@ -395,12 +395,12 @@ def test_two_people_on_one_item_are_resolved_by_order(cracks, opened):
     item = version.gallery("missing")[0]
     other = opened(view.workspace.folder).view("v")
     known = view.reviews.log.head
-    view.reviews.decide(version, [item], "wrong", "Ann", seen=known)
-    taken = other.reviews.decide(other.version("m"), [item], "right", "Bo", seen=known)
+    view.reviews.decide(version, [item], "wrong", "Ann", last_seen_id=known)
+    taken = other.reviews.decide(other.version("m"), [item], "right", "Bo", last_seen_id=known)
     assert [(row.who, row.action) for row in taken.conflicts] == [("Ann", "add")]
     assert boxes(view) == sorted([DENT, RUST, TWO])
     assert (
-        view.reviews.decide(version, [item], "right", "Ann", seen=view.reviews.log.head).conflicts
+        view.reviews.decide(version, [item], "right", "Ann", last_seen_id=view.reviews.log.head).conflicts
         == []
     )
 
@@ -588,7 +588,7 @@ def test_corrections_that_cannot_be_made_are_told_of(cracks, tmp_path):
         view, "annotations", "coco", tmp_path / "out.json", options=ExportOptions(corrected=True)
     )
     assert [note.message for note in notes] == [
-        "1 correction left out: the picture is not in the view, or was replaced"
+        "1 correction left out: the image is not in the view, or was replaced"
     ]
 
 

@@ -190,7 +190,7 @@ def test_a_comment_may_be_about_what_only_the_corrections_show(address):
     )
 
 
-@pytest.mark.parametrize("corrupt or truncated file", ["\ud800", "a\udfffb", "zero\0"])
+@pytest.mark.parametrize("broken", ["\ud800", "a\udfffb", "zero\0"])
 @pytest.mark.parametrize("field", ["who", "reason", "concept"])
 def test_half_a_character_is_refused(address, broken, field):
     body = {**asked(good(address, LIST)["items"][:1]), field: broken}
@@ -239,17 +239,17 @@ def test_both_are_told_when_two_decide_on_one_item(address):
 @pytest.mark.parametrize(
     ("path", "change", "status", "said"),
     [
-        (f"{ONE}/decisions", {"who": " "}, 422, "needs a name"),
+        (f"{ONE}/decisions", {"who": " "}, 422, "missing reviewer name"),
         (f"{ONE}/decisions", {"verdict": "perhaps"}, 422, ""),
         (f"{ONE}/decisions", {"items": []}, 422, ""),
-        (f"{ONE}/decisions", {"concept": "scratch"}, 422, "no concept 'scratch'"),
+        (f"{ONE}/decisions", {"concept": "scratch"}, 422, "unknown concept 'scratch'"),
         (f"{ONE}/decisions", {"box": [1, 2, 0, 4], "verdict": "wrong"}, 422, "no area"),
         (f"{ONE}/decisions", {"box": [1, 2, 3]}, 422, ""),
         (
             f"{ONE}/decisions",
             {"box": [1e308, 1e308, 1e308, 1e308], "verdict": "wrong"},
             422,
-            "where no picture is",
+            "out of bounds",
         ),
         (
             f"{ONE}/decisions",
@@ -266,7 +266,7 @@ def test_both_are_told_when_two_decide_on_one_item(address):
             409,
             "Reload the list",
         ),
-        ("api/views/v/versions/x/decisions", {}, 404, "no version 'x'"),
+        ("api/views/v/versions/x/decisions", {}, 404, "version 'x' not found"),
         ("api/views/v/history/7/revert", {}, 404, "no row 7"),
     ],
 )
@@ -283,7 +283,7 @@ def test_another_sites_page_cannot_decide(address):
     status, document = ask(address, f"{ONE}/decisions", body, Origin="https://evil.example")
     assert (status, document["detail"]) == (
         403,
-        "Only Pellucid's own page may change something here.",
+        "Cross-site request rejected: only Pellucid's own page may change data.",
     )
     good(address, f"{ONE}/decisions", body, Origin=address.rstrip("/"))
     proxied = {"Origin": "https://review.example", "Host": "127.0.0.1"}
@@ -307,7 +307,7 @@ def test_another_sites_page_cannot_decide(address):
 
 def test_a_proxy_says_who_it_is(workspace, tmp_path, served):
     many(workspace, tmp_path, images=2)
-    address = served(workspace, doors=AuthPolicy(who_header="X-Forwarded-User"))
+    address = served(workspace, auth_policy=AuthPolicy(who_header="X-Forwarded-User"))
     ann = {"X-Forwarded-User": "ann@example.org"}
     body = asked(good(address, LIST, **ann)["items"][:1], who="Mallory")
     assert ask(address, f"{ONE}/decisions", body)[0] == 401

@@ -14,7 +14,7 @@ import uuid
 from urllib.parse import urlsplit
 
 import pytest
-from reviews.test_http import LIST, ONE, asked, good, many, seen
+from review.test_review_http import LIST, ONE, asked, good, many, seen
 
 import pellucid
 

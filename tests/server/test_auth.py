@@ -34,7 +34,7 @@ def workspace(tmp_path):
 
 @pytest.fixture
 def locked(workspace, served):
-    return served(workspace, doors=AuthPolicy(None, TOKENS))
+    return served(workspace, auth_policy=AuthPolicy(None, TOKENS))
 
 
 class Stay(urllib.request.HTTPRedirectHandler):
@@ -165,16 +165,16 @@ def test_a_failure_is_counted_and_answered_under_the_same_policy(workspace, serv
     )
     status, headers, body = ask(address, "api/workspace")
     assert status == 500
-    assert b"see where it runs" in body
+    assert b"See the server log" in body
     assert "script-src 'self'" in headers["Content-Security-Policy"]
     assert b'path="/api/workspace",status="500"} 1' in ask(address, "metrics")[2]
 
 
 def test_a_header_is_believed_from_the_proxy_alone(workspace, served):
-    elsewhere = served(workspace, doors=AuthPolicy(None, {}, "reviewer", "X-User", ("10.9.8.7",)))
+    elsewhere = served(workspace, auth_policy=AuthPolicy(None, {}, "reviewer", "X-User", ("10.9.8.7",)))
     assert ask(elsewhere, "api/workspace", **{"X-User": "ann"})[0] == 403
     here = served(
-        workspace, doors=AuthPolicy(None, {}, "reviewer", "X-User", ("127.0.0.1",), ("eve",))
+        workspace, auth_policy=AuthPolicy(None, {}, "reviewer", "X-User", ("127.0.0.1",), ("eve",))
     )
     assert ask(here, "api/workspace")[0] == 401
     assert ask(here, "api/workspace", **{"X-User": " "})[0] == 401

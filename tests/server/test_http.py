@@ -135,7 +135,7 @@ def test_a_picture_that_cannot_be_shown_is_a_tile_that_says_why(workspace, tmp_p
     (tmp_path / "images/a/one.png").unlink()
     (tmp_path / "images/a/two.png").write_text("no picture")
     address = served(workspace)
-    for image, said in ((0, "not found"), (1, "not a picture that can be read")):
+    for image, said in ((0, "not found"), (1, "unsupported image format")):
         status, headers, body = get(address, f"pictures/v/m/{image}/0")
         assert (status, headers["Content-Type"], headers["Cache-Control"]) == (
             200,
@@ -149,13 +149,13 @@ def test_a_picture_that_cannot_be_shown_is_a_tile_that_says_why(workspace, tmp_p
 @pytest.mark.parametrize(
     ("path", "status", "said"),
     [
-        ("api/views/nowhere/versions/v2", 404, "no view 'nowhere'"),
-        ("api/views/cells/versions/v9", 404, "no version 'v9'"),
+        ("api/views/nowhere/versions/v2", 404, "view 'nowhere' not found"),
+        ("api/views/cells/versions/v9", 404, "version 'v9' not found"),
         ("api/views/..%2f..%2fetc/versions/v2", 404, ""),
-        (f"{CELLS}/page?concept=99", 404, "4 concepts, numbered from 0"),
-        (f"{CELLS}/page?at=0:high", 422, "write concept:value"),
-        (f"{CELLS}/page?at=9:0.5", 422, "concepts go from 0 to 3"),
-        (f"{CELLS}/page?at=0:nan", 422, "values are finite"),
+        (f"{CELLS}/page?concept=99", 404, "Expected 0 to 3"),
+        (f"{CELLS}/page?at=0:high", 422, "Expected concept:value"),
+        (f"{CELLS}/page?at=9:0.5", 422, "a concept from 0 to 3"),
+        (f"{CELLS}/page?at=0:nan", 422, "a finite value"),
         (f"{CELLS}/page?tab=some", 422, ""),
         (f"{CELLS}/page?limit=100000", 422, ""),
         (f"{CELLS}/images/99999", 404, "260 images"),

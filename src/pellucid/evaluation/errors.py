@@ -11,6 +11,6 @@ class InvalidObjectiveError(PellucidError):
     def __init__(self, expression: str) -> None:
         super().__init__(
             f"unknown objective '{expression}'. Expected one of: errors, f1, "
-            "cost:FALSE_ALARM,MISS (cost:1,5), precision:LEAST "
-            "(precision:0.95), recall:LEAST (recall:0.9)."
+            "cost:FP,FN (cost:1,5), precision:MIN "
+            "(precision:0.95), recall:MIN (recall:0.9)."
         )

@@ -39,7 +39,7 @@ MAX_ITEMS = 200_000
 
 @dataclass(frozen=True)
 class ErrorSlice:
-    """See understand.slices.Slice. description: the conditions in words · concept: name, None for
+    """See analysis.slice_search.Slice. description: the conditions in words · concept: name, None for
     all · error: `extra` or `missing`, the tab that lists its errors · only: filters that select
     them · population_errors: all errors of this concept and type."""
 
