@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Callable
 from importlib import import_module
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.browse.selection import Tab
+from pellucid.core.display import add_renderers
 from pellucid.core.tables import Kind, Split
 from pellucid.formats.dataset import Note
 from pellucid.ingest import coco_eval as straight
@@ -25,8 +25,7 @@ def open(folder: str | Path, reviews: str | None = None) -> Workspace:
     folder. Default: the environment variable PELLUCID_REVIEWS.
     """
     Workspace.server = staticmethod(serve_workspace)
-    if "IPython" in sys.modules:
-        import_module("pellucid.notebook")  # registers how results are displayed
+    add_renderers(lambda: import_module("pellucid.notebook"))
     return Workspace(folder, reviews)
 
 

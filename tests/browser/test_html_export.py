@@ -112,7 +112,7 @@ def test_the_size_is_kept_and_nothing_is_overwritten(demo, tmp_path):
     version = demo.view("cells").version("v1")
     pellucid.export_html(version, tmp_path / "small.html", megabytes=1)
     assert (tmp_path / "small.html").stat().st_size < 2.2 * (1 << 20)
-    with pytest.raises(ExportError, match="is there already"):
+    with pytest.raises(ExportError, match="already exists"):
         pellucid.export_html(version, tmp_path / "small.html")
 
 
@@ -151,7 +151,7 @@ def test_a_gallery_in_a_notebook_follows_its_reader(demo, page):
     state = ["title", "concepts", "tabs", "tab", "concept", "offset", "total", "page", "items"]
 
     def told(content):
-        widget.asked(widget, content, [])
+        widget.handle_message(widget, content, [])
         return {name: getattr(widget, name) for name in state}
 
     page.expose_function("toPython", told)

@@ -39,9 +39,9 @@ MAX_ITEMS = 200_000
 
 @dataclass(frozen=True)
 class ErrorSlice:
-    """See analysis.slice_search.Slice. description: the conditions in words · concept: name, None for
-    all · error: `extra` or `missing`, the tab that lists its errors · only: filters that select
-    them · population_errors: all errors of this concept and type."""
+    """See analysis.slice_search.Slice. description: the conditions in words · concept: name,
+    None for all · error: `extra` or `missing`, the tab that lists its errors · only: filters
+    that select them · population_errors: all errors of this concept and type."""
 
     sentence: str
     description: str
