@@ -64,11 +64,10 @@ def pytest_collection_modifyitems(items):
             )
         if is_slow(item):
             item.add_marker(pytest.mark.slow)
-        if "browser" in item.keywords:
-            if browser is None:
-                item.add_marker(
-                    pytest.mark.skip(reason="no Chromium on the PATH: apt-get install chromium")
-                )
+        if "browser" in item.keywords and browser is None:
+            item.add_marker(
+                pytest.mark.skip(reason="no Chromium on the PATH: apt-get install chromium")
+            )
 
 
 @pytest.fixture(scope="session")

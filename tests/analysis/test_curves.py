@@ -157,7 +157,9 @@ def test_objectives_are_the_best_of_all_cuts(one):
         max(f1)
     )
     found = optimize_objective(one, Objective("cost", false_positive_cost=1, false_negative_cost=3))
-    assert found.fp + 3 * found.fn == min(fp + 3 * (one.annotation_count - tp) for tp, fp in sweep(one))
+    assert found.fp + 3 * found.fn == min(
+        fp + 3 * (one.annotation_count - tp) for tp, fp in sweep(one)
+    )
     found = optimize_objective(one, Objective("precision", minimum=0.75))
     able = [tp for tp, fp in sweep(one) if tp + fp and tp / (tp + fp) >= 0.75]
     assert (found is None) == (not able)

@@ -144,9 +144,9 @@ def test_sets_that_other_tools_wrote(shared, place):
 def test_what_is_not_read_is_refused_by_name_with_what_to_do(shared, place):
     with pytest.raises(PellucidError, match=REFUSED[place]) as refusal:
         read_annotations(shared / "formats_datumaro" / place, None, None, None)
-    assert re.search(r"(Write|Use|Convert|Export|Put|Add|Specify|Move|Unpack|pickle)", str(refusal.value)), (
-        refusal.value
-    )
+    assert re.search(
+        r"(Write|Use|Convert|Export|Put|Add|Specify|Move|Unpack|pickle)", str(refusal.value)
+    ), refusal.value
 
 
 def facts(found):

@@ -238,7 +238,9 @@ def test_outlines_in_fractions_become_pixels(tmp_path, workspace):
     view, _ = workspace.add(
         "v", toys.write(tmp_path / "data.yaml", "val: images/val\nnames: [dent]\n")
     )
-    assert json.loads(view.annotation_tables[1].outline[0])[0] == pytest.approx([10, 5, 30, 5, 30, 25])
+    assert json.loads(view.annotation_tables[1].outline[0])[0] == pytest.approx(
+        [10, 5, 30, 5, 30, 25]
+    )
     assert view.annotation_tables[1].outline[1] == ""
 
 

@@ -268,7 +268,9 @@ def test_ids_that_two_files_give_to_two_things_are_refused(workspace, tmp_path):
     rows = toys.results(
         tmp_path, [{"image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5], "score": 0.9}]
     )
-    with pytest.raises(pellucid.PellucidError, match=r"ambiguous image '1': matches '1\.jpg', '11\.jpg'"):
+    with pytest.raises(
+        pellucid.PellucidError, match=r"ambiguous image '1': matches '1\.jpg', '11\.jpg'"
+    ):
         view.start("m").add_predictions(rows)
     with pytest.raises(pellucid.PellucidError, match="ambiguous concept '1': matches 'cat', 'dog'"):
         view.version("m").add_predictions(rows, split="training")

@@ -8,7 +8,9 @@ import pytest
 
 import pellucid
 import toys
-from pellucid.integrations import recorder as loggers
+from pellucid.integrations.lightning import lightning_callback
+from pellucid.integrations.transformers_trainer import hugging_face_metrics
+from pellucid.integrations.ultralytics import ultralytics_callbacks
 
 BOXES = {"a/one.png": [[10, 10, 30, 30]], "a/two.png": [[0, 0, 30, 30]]}
 
@@ -62,7 +64,7 @@ def test_lightning(folder, monkeypatch):
     module.Callback = object
     monkeypatch.setitem(sys.modules, "lightning", types.ModuleType("lightning"))
     monkeypatch.setitem(sys.modules, "lightning.pytorch", module)
-    callback = loggers.lightning_callback(
+    callback = lightning_callback(
         folder, "v", "m", lambda outputs, batch: [(batch, ["dent"], [outputs], BOXES[batch])]
     )
     callback.setup(None, None, "fit")
@@ -73,7 +75,7 @@ def test_lightning(folder, monkeypatch):
 
 
 def test_ultralytics_numbers_concepts_from_one_in_what_it_writes(folder):
-    callbacks = loggers.ultralytics_callbacks(folder, "v", "m")
+    callbacks = ultralytics_callbacks(folder, "v", "m")
     results = [
         {
             "image_id": "one",
@@ -108,7 +110,7 @@ def test_hugging_face(tmp_path):
     folder = tmp_path / "c.pellucid"
     pellucid.open(folder).add("v", {"image": ["1.png", "2.png"], "label": ["cat", "dog"]})
     recorder = pellucid.record(folder, "v", "m")
-    compute = loggers.hugging_face_metrics(recorder, ["1.png", "2.png"])
+    compute = hugging_face_metrics(recorder, ["1.png", "2.png"])
     found = compute(
         types.SimpleNamespace(
             predictions=np.array([[2.0, 0.0], [1.0, 0.0]]), label_ids=np.array([0, 1])

@@ -148,7 +148,10 @@ def test_a_version_read_elsewhere_is_seen_as_soon_as_it_changes(view, tmp_path):
     ("words", "said"),
     [
         ({"tab": "mising"}, "invalid value 'mising' for tab"),
-        ({"tab": "all", "split": "val"}, "invalid value 'val' for split. Expected one of: training"),
+        (
+            {"tab": "all", "split": "val"},
+            "invalid value 'val' for split. Expected one of: training",
+        ),
     ],
 )
 def test_words_that_are_misspelt_are_told_of(view, tmp_path, words, said):

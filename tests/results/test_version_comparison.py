@@ -85,9 +85,7 @@ def test_the_command_says_so_in_every_form_and_fails_where_it_should(versions, t
         str(tmp_path / "c.xml"),
     )
     assert done.returncode == 1
-    assert (
-        "worse is significantly worse than good: all concepts together, dent" in done.stderr
-    )
+    assert "worse is significantly worse than good: all concepts together, dent" in done.stderr
     document = json.loads(done.stdout)
     assert document == good.compare(worse).document
     assert {

@@ -400,7 +400,9 @@ def test_two_people_on_one_item_are_resolved_by_order(cracks, opened):
     assert [(row.who, row.action) for row in taken.conflicts] == [("Ann", "add")]
     assert boxes(view) == sorted([DENT, RUST, TWO])
     assert (
-        view.reviews.decide(version, [item], "right", "Ann", last_seen_id=view.reviews.log.head).conflicts
+        view.reviews.decide(
+            version, [item], "right", "Ann", last_seen_id=view.reviews.log.head
+        ).conflicts
         == []
     )
 

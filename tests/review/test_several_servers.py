@@ -14,9 +14,9 @@ import uuid
 from urllib.parse import urlsplit
 
 import pytest
-from review.test_review_http import LIST, ONE, asked, good, many, seen
 
 import pellucid
+from review.test_review_http import LIST, ONE, asked, good, many, seen
 
 
 class Server:

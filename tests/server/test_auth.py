@@ -171,7 +171,9 @@ def test_a_failure_is_counted_and_answered_under_the_same_policy(workspace, serv
 
 
 def test_a_header_is_believed_from_the_proxy_alone(workspace, served):
-    elsewhere = served(workspace, auth_policy=AuthPolicy(None, {}, "reviewer", "X-User", ("10.9.8.7",)))
+    elsewhere = served(
+        workspace, auth_policy=AuthPolicy(None, {}, "reviewer", "X-User", ("10.9.8.7",))
+    )
     assert ask(elsewhere, "api/workspace", **{"X-User": "ann"})[0] == 403
     here = served(
         workspace, auth_policy=AuthPolicy(None, {}, "reviewer", "X-User", ("127.0.0.1",), ("eve",))

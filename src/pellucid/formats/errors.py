@@ -179,3 +179,15 @@ class SplitConflictError(PellucidError):
             f"{path}: image '{image}' is already in {existing_split} and cannot also be in "
             f"{new_split}. Correct the split or use another view."
         )
+
+
+class InvalidPluginError(PellucidError):
+    """An entry point of the group `pellucid.formats` is not a format."""
+
+    exit_status = 1
+
+    def __init__(self, entry_point: str, problem: str) -> None:
+        super().__init__(
+            f"format plug-in {entry_point}: {problem}. Expected an AnnotationFormat or a "
+            "PredictionFormat. Fix or uninstall the package."
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from pellucid.core.urls import is_remote
 from pellucid.formats.dataset import ParsedAnnotations, ParsedPredictions
 from pellucid.formats.download import download
 from pellucid.formats.errors import (
+    InvalidPluginError,
     KindConflictError,
     MultipleAnnotationFilesError,
     UnknownFormatNameError,
@@ -40,6 +42,7 @@ from pellucid.formats.readers import (
     fiftyone,
     hugging_face,
     image_folder,
+    image_list,
     kitti,
     label_studio,
     labelme,
@@ -50,16 +53,13 @@ from pellucid.formats.readers import (
     wider_face,
     yolo,
 )
-from pellucid.formats.readers import image_list as picture_list
-from pellucid.formats.tabular import dataframes as memory
-from pellucid.formats.tabular import table
+from pellucid.formats.tabular import dataframes, table
 from pellucid.formats.tabular.reader import open_memory_table
 from pellucid.formats.unsupported import reject_unsupported_format
-from pellucid.formats.writers import table_writer as table_written
-from pellucid.formats.writers import yolo_writer as yolo_written
+from pellucid.formats.writers import table_writer, yolo_writer
 from pellucid.formats.writers.export_data import Writer
 
-READERS: tuple[AnnotationFormat, ...] = (
+BUILT_IN_READERS: tuple[AnnotationFormat, ...] = (
     fiftyone.FORMAT,
     coco.FORMAT,
     datumaro.FORMAT,
@@ -78,12 +78,12 @@ READERS: tuple[AnnotationFormat, ...] = (
     dota.FORMAT,
     wider_face.FORMAT,
     celeba.FORMAT,
-    picture_list.FORMAT,
+    image_list.FORMAT,
     image_folder.FORMAT,
     table.FORMAT,
 )
 """In detection order: formats with the most specific signatures come first."""
-PREDICTION_READERS: tuple[PredictionFormat, ...] = (
+BUILT_IN_PREDICTION_READERS: tuple[PredictionFormat, ...] = (
     label_studio.PREDICTION_FORMAT,
     deepomatic.PREDICTION_FORMAT,
     fiftyone.PREDICTION_FORMAT,
@@ -94,23 +94,53 @@ PREDICTION_READERS: tuple[PredictionFormat, ...] = (
 )
 WRITERS: dict[str, Writer] = {
     "coco": coco.write,
-    "yolo": yolo_written.write,
+    "yolo": yolo_writer.write,
     "voc": voc.write,
     "cvat": cvat.write,
     "label-studio": label_studio.write,
     "fiftyone": fiftyone.write,
-    "csv": table_written.write_csv,
-    "parquet": table_written.write_parquet,
+    "csv": table_writer.write_csv,
+    "parquet": table_writer.write_parquet,
 }
 """Annotation writers by `--format` name."""
 PREDICTION_WRITERS: dict[str, Writer] = {
     "coco": coco_results.write,
-    "yolo": yolo_written.write_predictions,
+    "yolo": yolo_writer.write_predictions,
     "label-studio": label_studio.write,
     "fiftyone": fiftyone.write,
-    "csv": table_written.write_csv,
-    "parquet": table_written.write_parquet,
+    "csv": table_writer.write_csv,
+    "parquet": table_writer.write_parquet,
 }
+
+
+def load_plugin_formats() -> list[AnnotationFormat | PredictionFormat]:
+    """Formats of other packages, registered under the entry point group `pellucid.formats`.
+
+    Raises:
+        InvalidPluginError: an entry point cannot be imported or is not a format.
+    """
+    formats: list[AnnotationFormat | PredictionFormat] = []
+    for entry_point in sorted(entry_points(group=PLUGIN_GROUP), key=lambda point: point.name):
+        try:
+            plugin = entry_point.load()
+        except Exception as error:
+            raise InvalidPluginError(
+                entry_point.value, f"it cannot be imported: {error}"
+            ) from error
+        if not isinstance(plugin, AnnotationFormat | PredictionFormat):
+            raise InvalidPluginError(entry_point.value, f"it is of type {type(plugin).__name__}")
+        formats.append(plugin)
+    return formats
+
+
+PLUGIN_GROUP = "pellucid.formats"
+PLUGINS = load_plugin_formats()
+# Formats of other packages come first: they know their own files best.
+READERS = (*(p for p in PLUGINS if isinstance(p, AnnotationFormat)), *BUILT_IN_READERS)
+PREDICTION_READERS = (
+    *(p for p in PLUGINS if isinstance(p, PredictionFormat)),
+    *BUILT_IN_PREDICTION_READERS,
+)
 ANNOTATION_FORMATS = tuple(reader.name for reader in READERS)
 PREDICTION_FORMATS = tuple(reader.name for reader in PREDICTION_READERS)
 
@@ -122,7 +152,7 @@ def read_annotations(
     image_dir: str | None,
     first_pixel: int | None = None,
 ) -> ParsedAnnotations:
-    """Read images and annotations from a path or from columns in memory.
+    """Read images and annotations from a path or from columns in dataframes.
 
     format: one of ANNOTATION_FORMATS, or None to detect it. image_dir: the folder image paths are
     relative to. first_pixel: see ReadOptions.
@@ -157,7 +187,7 @@ def remote_image_folder(local_folder: str | None, local_root: Path, source_url: 
 
 
 def read_memory_annotations(source: Any, options: ReadOptions) -> ParsedAnnotations:
-    table_reader = open_memory_table(memory.annotation_columns(source))
+    table_reader = open_memory_table(dataframes.annotation_columns(source))
     if not table.has_annotation_columns(table_reader):
         raise UnrecognizedFormatError(
             table_reader.path,
@@ -228,8 +258,9 @@ def read_annotation_folder(folder: Probe, options: ReadOptions) -> ParsedAnnotat
 def read_predictions(
     source: Any, format: str | None, kind: Kind, concepts: Collection[str]
 ) -> ParsedPredictions:
-    """Read predictions from a path or from columns in memory. format: one of PREDICTION_FORMATS,
-    or None to detect it.
+    """Read predictions from a path or from columns in dataframes.
+
+    format: one of PREDICTION_FORMATS, or None to detect it.
 
     concepts: the view's concept names, used to identify score columns.
     """
@@ -251,7 +282,7 @@ def read_predictions(
 
 
 def read_memory_predictions(source: Any, options: ReadOptions) -> ParsedPredictions:
-    table_reader = open_memory_table(memory.prediction_columns(source))
+    table_reader = open_memory_table(dataframes.prediction_columns(source))
     if not table.has_prediction_columns(table_reader):
         raise UnrecognizedFormatError(
             table_reader.path,

@@ -1,8 +1,4 @@
-"""Record predictions during validation: plain loops, PyTorch Lightning, Hugging Face's Trainer,
-Ultralytics.
-
-A framework is only imported when its function is called. Ultralytics is never imported: its
-objects are duck-typed.
+"""Record predictions during validation, in a loop of your own.
 
 with pellucid.record("panels.pellucid", "panels", "yolo-3") as recorder:
     for path, boxes, scores, labels in validate(model):
@@ -11,15 +7,14 @@ with pellucid.record("panels.pellucid", "panels", "yolo-3") as recorder:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pellucid.formats.dataset import Note
-from pellucid.formats.errors import InMemoryDataError
-from pellucid.formats.tabular.dataframes import format_concept, zip_detections
+from pellucid.formats.tabular.dataframes import zip_detections
 from pellucid.project import Version, View, Workspace
 
 
@@ -106,143 +101,3 @@ def record(workspace: str | Path, view: str, version: str, iou: float = 0.5) -> 
     iou: minimum IoU of a match (detection). Raises PellucidError if the view does not exist.
     """
     return Recorder(Workspace(workspace).view(view), version, iou)
-
-
-ImagePredictions = Iterable[tuple[Any, Any, Any, Any]]
-
-
-def lightning_callback(
-    workspace: str | Path, view: str, version: str, read: Callable[[Any, Any], ImagePredictions]
-) -> Any:
-    """A PyTorch Lightning callback that freezes the version when fitting starts and records the
-    last validation's predictions.
-
-    read: converts a validation step's outputs and batch to (image, labels, scores, boxes) per
-    image; boxes is None except in detection.
-    """
-    try:
-        from lightning.pytorch import Callback
-    except ImportError:
-        from pytorch_lightning import Callback
-
-    class RecordingCallback(Callback):  # type: ignore[misc]
-        recorder: Recorder | None = None
-
-        def setup(self, trainer: Any, module: Any, stage: str) -> None:
-            self.recorder = self.recorder or record(workspace, view, version)
-
-        def on_validation_batch_end(
-            self,
-            trainer: Any,
-            module: Any,
-            outputs: Any,
-            batch: Any,
-            batch_idx: int,
-            dataloader_idx: int = 0,
-        ) -> None:
-            assert self.recorder is not None
-            for image, labels, scores, boxes in read(outputs, batch):
-                self.recorder.add(image, labels, scores, boxes)
-
-        def teardown(self, trainer: Any, module: Any, stage: str) -> None:
-            if self.recorder is not None:
-                self.recorder.close()
-
-    return RecordingCallback()
-
-
-def hugging_face_metrics(
-    recorder: Recorder, images: Sequence[str], concepts: Sequence[str] | None = None
-) -> Callable[[Any], dict[str, float]]:
-    """A `compute_metrics` for Hugging Face's Trainer that records the last evaluation (its
-    callbacks do not receive predictions).
-
-    images: paths of the evaluation set, in order. concepts: names of the model's outputs; default:
-    the view's concepts.
-    """
-
-    def compute(eval_prediction: Any) -> dict[str, float]:
-        logits = np.asarray(
-            eval_prediction.predictions[0]
-            if isinstance(eval_prediction.predictions, tuple)
-            else eval_prediction.predictions,
-            float,
-        )
-        concept_names = list(
-            concepts or [concept.name for concept in recorder.view.manifest.concepts]
-        )
-        if logits.shape != (len(images), len(concept_names)):
-            raise InMemoryDataError(
-                f"predictions have shape {logits.shape}; expected {len(images)} images x "
-                f"{len(concept_names)} concepts"
-            )
-        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-        scores = exponentials / exponentials.sum(axis=1, keepdims=True)
-        for image, image_scores in zip(images, scores, strict=True):
-            recorder.add(image, concept_names, image_scores)
-        return {
-            "accuracy": float(
-                (logits.argmax(axis=1) == np.asarray(eval_prediction.label_ids)).mean()
-            )
-        }
-
-    return compute
-
-
-def category_names(validator: Any) -> dict[int, str]:
-    """Class names by category id in the results: Ultralytics numbers them from 1, and COCO's with
-    gaps (`class_map`)."""
-    class_names = getattr(validator, "names", {})
-    class_map = getattr(validator, "class_map", None)
-    pairs = class_names.items() if isinstance(class_names, Mapping) else enumerate(class_names)
-    return {
-        int(class_map[class_index]) if class_map is not None else int(class_index): str(class_name)
-        for class_index, class_name in pairs
-    }
-
-
-def ultralytics_callbacks(
-    workspace: str | Path, view: str, version: str
-) -> Mapping[str, Callable[[Any], None]]:
-    """Callbacks for an ultralytics model: `for event, call in ultralytics_callbacks(...).items():
-    model.add_callback(event, call)`.
-
-    Freezes the version when training starts and records the boxes of the last validation.
-    """
-    recorder: list[Recorder] = []
-
-    def start_recording(_: Any) -> None:
-        if not recorder:
-            recorder.append(record(workspace, view, version))
-
-    def enable_json_results(validator: Any) -> None:
-        start_recording(validator)
-        validator.args.save_json = True  # ultralytics only fills `jdict` when it saves JSON
-
-    def record_results(validator: Any) -> None:
-        results_by_image: dict[str, list[Mapping[str, Any]]] = {}
-        for result in validator.jdict:
-            results_by_image.setdefault(
-                str(result.get("file_name") or result["image_id"]), []
-            ).append(result)
-        names_by_id = category_names(validator)
-        for image_path, image_results in results_by_image.items():
-            boxes = np.array([result["bbox"] for result in image_results], float)
-            boxes[:, 2:] += boxes[:, :2]
-            labels = [
-                names_by_id.get(int(result["category_id"]), format_concept(result["category_id"]))
-                for result in image_results
-            ]
-            recorder[0].add(
-                image_path, labels, [result["score"] for result in image_results], boxes
-            )
-
-    def finish_recording(_: Any) -> None:
-        recorder[0].close()
-
-    return {
-        "on_train_start": start_recording,
-        "on_val_start": enable_json_results,
-        "on_val_end": record_results,
-        "on_train_end": finish_recording,
-    }
