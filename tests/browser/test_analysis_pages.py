@@ -87,7 +87,7 @@ def test_causes_open_their_items(go, demo):
     page = go(f"{CELLS}&page=figures")
     for one in version.results().causes().causes:
         row = (
-            page.get_by_role("region", name="What kinds of errors")
+            page.get_by_role("region", name="Error types")
             .get_by_role("button", name=re.compile(f"{one.tab}: .* {one.number}$"))
             .first
         )
@@ -102,7 +102,7 @@ def test_causes_open_their_items(go, demo):
 def test_the_threshold_is_dragged_on_the_curve_and_says_what_changes(go, demo):
     version = demo.view("cells").version("v2")
     page = go(f"{CELLS}&page=figures&concept=red cell")
-    slider = page.get_by_role("region", name="Figures against the threshold").get_by_role(
+    slider = page.get_by_role("region", name="Metrics by threshold").get_by_role(
         "slider", name="Threshold"
     )
     before = float(slider.get_attribute("aria-valuenow"))
@@ -113,7 +113,7 @@ def test_the_threshold_is_dragged_on_the_curve_and_says_what_changes(go, demo):
     page.mouse.up()
     after = float(slider.get_attribute("aria-valuenow"))
     assert after < before
-    change = page.get_by_role("region", name="What would change")
+    change = page.get_by_role("region", name="Preview of the change")
     place = version.results().concept_index("red cell")
     expected = {move.tab: move for move in tab_changes(version.evaluation, 1, place, before, after)}
     expect(change.locator("button.missing")).to_contain_text(f"{expected['missing'].change} enter")
@@ -138,7 +138,7 @@ def test_another_end_can_be_asked_for_and_taken(go, demo):
     expect(row).to_be_visible()
     row.get_by_role("button", name="Use").click()
     wanted = version.results().threshold_for("recall:0.8", "platelet")
-    slider = page.get_by_role("region", name="Figures against the threshold").get_by_role(
+    slider = page.get_by_role("region", name="Metrics by threshold").get_by_role(
         "slider", name="Threshold"
     )
     expect(slider).to_have_attribute("aria-valuenow", str(wanted.threshold))
@@ -208,8 +208,8 @@ def test_what_a_version_fixed_is_looked_at_with_both_predictions(go, demo):
         "Broken": found.broken,
         "Still wrong": found.still_wrong,
         "Both right": found.both_right,
-        "False alarms gone": found.false_alarms_gone,
-        "False alarms new": found.false_alarms_new,
+        "False positives fixed": found.false_alarms_gone,
+        "New false positives": found.false_alarms_new,
     }
     for name, number in numbers.items():
         page = go(f"{CELLS}&page=compare")

@@ -68,7 +68,7 @@ def test_a_file_shows_the_galleries_and_every_page(opened, demo):
     expect(page.get_by_role("tab", name=re.compile("Extra"))).to_contain_text(f"{extra}")
     expect(page.locator(".exported")).to_contain_text(f"the first 30 of {extra} items")
     page.keyboard.press("F")
-    expect(page.get_by_role("region", name="Figures against the threshold")).to_be_visible()
+    expect(page.get_by_role("region", name="Metrics by threshold")).to_be_visible()
     page.keyboard.press("S")
     expect(page.locator(".slices li").first).to_be_visible()
     page.keyboard.press("A")

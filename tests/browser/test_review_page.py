@@ -92,7 +92,7 @@ def missing(view, **options):
 
 
 def left(page):
-    return page.get_by_label("Which items")
+    return page.get_by_label("Filters")
 
 
 def expect_left(page, number):
@@ -116,7 +116,7 @@ def decided(view, number):
 def test_the_name_is_asked_once_and_goes_with_every_decision(go, view):
     page = go(who=None)
     page.keyboard.press("w")
-    expect(page.get_by_role("heading", name="Who reviews?")).to_be_visible()
+    expect(page.get_by_role("heading", name="Reviewer")).to_be_visible()
     page.keyboard.type("Ann")
     page.keyboard.press("Enter")
     expect_left(page, 79)
@@ -248,13 +248,13 @@ def test_with_corrections_the_figures_change_and_as_trained_they_do_not(go, view
     expect_left(page, 0)
     expect(page.locator(".effect")).to_contain_text("80 fixed")
     trained = page.locator("[role=tab] .count").all_inner_texts()
-    page.get_by_role("button", name="As trained").click()
+    page.get_by_role("button", name="Original").click()
     expect(page.locator("[role=tab] .count").nth(1)).to_have_text("81")
     expect(page.locator("[role=tab] .count").nth(2)).to_have_text("0")
     expect(page).to_have_url(re.compile("corrected=1"))
     page.reload()
     expect(page.locator("[role=tab] .count").nth(2)).to_have_text("0")
-    page.get_by_role("button", name="With corrections").click()
+    page.get_by_role("button", name="Corrected").click()
     expect(page.locator("[role=tab] .count")).to_have_text(trained)
     page.locator(".effect").click()
     expect(page.get_by_role("dialog")).to_contain_text("Fixing 80 annotations")
@@ -269,7 +269,7 @@ def test_the_history_shows_every_row_and_takes_any_back(go, view):
     page.keyboard.press("Shift+H")
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("listitem")).to_have_count(2)
-    dialog.get_by_role("listitem").last.get_by_role("button", name="Take back").click()
+    dialog.get_by_role("listitem").last.get_by_role("button", name="Revert").click()
     expect(dialog.get_by_role("listitem")).to_have_count(3)
     page.keyboard.press("Escape")
     expect_left(page, 79)
@@ -331,7 +331,7 @@ def test_a_decision_that_does_not_reach_the_server_is_said_and_the_item_comes_ba
     page.wait_for_timeout(3500)
     expect(page.get_by_role("alert")).to_contain_text("2 decisions")
     assert [row.action for row in rows(view, 1)] == ["unsure"]
-    page.get_by_role("button", name="Send again").click()
+    page.get_by_role("button", name="Retry").click()
     expect_left(page, 78)
     expect(page.get_by_role("alert")).to_have_count(0)
     assert [row.action for row in rows(view, 3)] == ["unsure", "add", "confirm"]

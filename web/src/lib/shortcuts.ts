@@ -103,7 +103,7 @@ export const SHORTCUTS: readonly Shortcut[] = [
     labels: ['o'],
     help: 'back to the optimal threshold',
   },
-  { scope: 'gallery', keys: { r: 'reverse' }, labels: ['r'], help: 'reverse the order' },
+  { scope: 'gallery', keys: { r: 'reverse' }, labels: ['r'], help: 'reverse order' },
   {
     scope: 'gallery',
     keys: { '+': 'larger', '=': 'larger', '-': 'smaller' },

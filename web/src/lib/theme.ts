@@ -1,4 +1,4 @@
-/** Dark or light: the system's until the reader chooses. */
+/** Switch between dark and light theme: the system's until the reader chooses. */
 type Theme = 'dark' | 'light';
 const KEY = 'pellucid-theme';
 const system = matchMedia('(prefers-color-scheme: light)');
