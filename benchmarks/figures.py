@@ -9,8 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.contestants import CONTESTANTS
-from benchmarks.made import Size, make, write_coco
+from benchmarks.competitors import COMPETITORS
+from benchmarks.data import Size, generate_dataset, write_coco
 
 ROOT = Path(__file__).parents[1]
 PEERS = ROOT / ".venv/peers/bin/python"
@@ -22,10 +22,10 @@ SLOW = {"pycocotools": 1_000_000, "faster-coco-eval": 1_000_000}
 def rows(size: Size, folder: Path, repeats: int) -> list[list[str]]:
     """name, seconds without imports, whole process, peak memory, ratio to Pellucid, greatest
     difference of a figure."""
-    annotations, results = write_coco(make(size), folder)
+    annotations, results = write_coco(generate_dataset(size), folder)
     measured: dict[str, list[dict[str, object]]] = {}
     for _ in range(repeats):
-        for name in CONTESTANTS:
+        for name in COMPETITORS:
             python = sys.executable if name == "pellucid" else str(PEERS)
             if not Path(python).exists() or size.predictions > SLOW.get(name, size.predictions):
                 continue
@@ -34,7 +34,7 @@ def rows(size: Size, folder: Path, repeats: int) -> list[list[str]]:
                 "-c",
                 TIMED,
                 python,
-                str(ROOT / "benchmarks/contestants.py"),
+                str(ROOT / "benchmarks/competitors.py"),
                 name,
                 str(annotations),
                 str(results),
@@ -79,7 +79,7 @@ print(json.dumps(found | {"whole": time.perf_counter() - begin}))
 
 HEADINGS = [
     "",
-    "JSON to 12 figures, without imports",
+    "JSON to 12 metrics, without imports",
     "whole process",
     "peak memory",
     "time / Pellucid's",

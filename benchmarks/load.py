@@ -25,8 +25,8 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from benchmarks.made import MILLION, SMALL, Size
-from benchmarks.serving import prepare, serving
+from benchmarks.data import MILLION, SMALL, Size
+from benchmarks.serving import prepare, running_server
 
 READERS, REVIEWERS = 50, 20
 PAUSE = 1.0
@@ -85,7 +85,7 @@ class Client:
         return json.loads(found) if found else None
 
 
-def reader(client: Client, size: Size, until: float, dice: random.Random) -> None:
+def run_reader(client: Client, size: Size, until: float, dice: random.Random) -> None:
     time.sleep(dice.random() * PAUSE)
     tab, concept, total, offset = "all", None, size.predictions // 2, 0
     while time.perf_counter() < until:
@@ -107,7 +107,7 @@ def reader(client: Client, size: Size, until: float, dice: random.Random) -> Non
         time.sleep(max(0, PAUSE - (time.perf_counter() - begun)))
 
 
-def reviewer(
+def run_reviewer(
     client: Client,
     name: str,
     until: float,
@@ -177,7 +177,7 @@ class Load:
         )
 
 
-def crowd(
+def run_clients(
     address: str, size: Size, seconds: float, readers: int = READERS, reviewers: int = REVIEWERS
 ) -> Load:
     load = Load(
@@ -189,12 +189,12 @@ def crowd(
     until = time.perf_counter() + seconds
     concepts = Client(address).ask(VERSION)["concepts"]
     threads = [
-        threading.Thread(target=reader, args=(client, size, until, random.Random(place)))
+        threading.Thread(target=run_reader, args=(client, size, until, random.Random(place)))
         for place, client in enumerate(load.readers)
     ]
     threads += [
         threading.Thread(
-            target=reviewer,
+            target=run_reviewer,
             args=(client, f"Reviewer {place}", until, concepts, load.handed, load.kept),
         )
         for place, client in enumerate(load.reviewers)
@@ -206,7 +206,7 @@ def crowd(
     return load
 
 
-def resident(process: int) -> float:
+def resident_memory(process: int) -> float:
     """Megabytes that a process has of its own."""
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return (
@@ -218,11 +218,11 @@ def resident(process: int) -> float:
 def rows(size: Size, folder: Path, seconds: float) -> list[tuple[str, str]]:
     workspace = prepare(size, folder)
     found = []
-    with serving(workspace) as (address, _, process):
-        alone = crowd(address, size, seconds, READERS, 0)
+    with running_server(workspace) as (address, _, process):
+        alone = run_clients(address, size, seconds, READERS, 0)
         found.append((f"{READERS} readers", alone.told("readers")))
-        before = resident(process)
-        both = crowd(address, size, seconds)
+        before = resident_memory(process)
+        both = run_clients(address, size, seconds)
         found += [
             (f"{READERS} readers beside {REVIEWERS} reviewers", both.told("readers")),
             (f"{REVIEWERS} reviewers", both.told("reviewers")),
@@ -247,21 +247,21 @@ def rows(size: Size, folder: Path, seconds: float) -> list[tuple[str, str]]:
             str(folder / "results.json"),
         ]
         importing = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        meanwhile = crowd(address, size, seconds)
+        meanwhile = run_clients(address, size, seconds)
         importing.wait()
         found.append(("readers while another version is imported", meanwhile.told("readers")))
         found.append(("reviewers while another version is imported", meanwhile.told("reviewers")))
         found.append(
             (
                 "memory of the server's own",
-                f"{before:.0f} MB before, {resident(process):.0f} MB after",
+                f"{before:.0f} MB before, {resident_memory(process):.0f} MB after",
             )
         )
-    found.append(replaced(workspace, size, seconds))
+    found.append(measure_restart(workspace, size, seconds))
     return found
 
 
-def replaced(workspace: Path, size: Size, seconds: float) -> tuple[str, str]:
+def measure_restart(workspace: Path, size: Size, seconds: float) -> tuple[str, str]:
     """A server killed (not stopped) in the middle, another begun at its address."""
     port = 17_860
     command = [
@@ -284,7 +284,7 @@ def replaced(workspace: Path, size: Size, seconds: float) -> tuple[str, str]:
     process = begin()
     found: list[Load] = []
     thread = threading.Thread(
-        target=lambda: found.append(crowd(f"http://127.0.0.1:{port}/", size, seconds))
+        target=lambda: found.append(run_clients(f"http://127.0.0.1:{port}/", size, seconds))
     )
     thread.start()
     time.sleep(seconds / 2)

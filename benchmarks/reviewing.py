@@ -10,8 +10,8 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from benchmarks.made import Size
-from benchmarks.serving import prepare, serving
+from benchmarks.data import Size
+from benchmarks.serving import prepare, running_server
 
 VERSION = "api/views/made/versions/model"
 LIST = f"{VERSION}/page?tab=missing&review=new"
@@ -19,7 +19,7 @@ LIST = f"{VERSION}/page?tab=missing&review=new"
 
 def rows(size: Size, folder: Path, repeats: int) -> list[tuple[str, str]]:
     workspace = prepare(size, folder)
-    with serving(workspace) as (address, _, _):
+    with running_server(workspace) as (address, _, _):
         concepts = ask(address, VERSION)[0]["concepts"]
         items, first = ask(address, LIST)
         _, mistakes = ask(address, f"{LIST}&order=mistakes")
@@ -38,7 +38,7 @@ def rows(size: Size, folder: Path, repeats: int) -> list[tuple[str, str]]:
                 took[name].append(ask(address, path, body if posted else None)[1])
     found = [
         (f"first page to review, of {items['total']:,}", f"{first:.0f} ms"),
-        ("first page, likely mistakes first", f"{mistakes:.0f} ms"),
+        ("first page, likely label errors first", f"{mistakes:.0f} ms"),
     ]
     return [
         *found,
@@ -54,11 +54,11 @@ def rows(size: Size, folder: Path, repeats: int) -> list[tuple[str, str]]:
 
 
 STEPS = {
-    "a decision, until it is on disk": (f"{VERSION}/decisions", True),
+    "a decision, until on disk": (f"{VERSION}/decisions", True),
     "the list after it": (LIST, False),
-    "the list after it, likely mistakes first": (f"{LIST}&order=mistakes", False),
+    "the list after it, likely label errors first": (f"{LIST}&order=mistakes", False),
     "figures and counts": (f"{VERSION}/figures", False),
-    "its effect: matched again, thresholds chosen anew": (f"{VERSION}/effect", False),
+    "its effect: matching and thresholds computed again": (f"{VERSION}/effect", False),
     "the list with corrections": (f"{LIST}&corrected=true", False),
 }
 

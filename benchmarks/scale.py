@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pellucid
-from benchmarks.made import COCO, HUGE, SMALL, TEN_TIMES, Size, write_parquet
+from benchmarks.data import COCO, HUGE, SMALL, TEN_TIMES, Size, write_parquet
 from pellucid.distributed.run import evaluate_distributed
 
 STEPS = {"partition_rows": "partitioning", "match_images": "matching", "reduce": "reducing"}
@@ -40,10 +40,10 @@ class Timed:
     ) -> Iterator[tuple[int, Any]]:
         step = STEPS.get(task.__name__, "reducing")
         for place, ask in enumerate(task_inputs):
-            before, begun = held(), time.perf_counter()
+            before, begun = peak_memory(), time.perf_counter()
             result = task(job, ask)
             self.seconds.setdefault(step, []).append(time.perf_counter() - begun)
-            self.most = max(self.most, held() - before)
+            self.most = max(self.most, peak_memory() - before)
             if isinstance(result, str):
                 self.bytes[step] = (
                     self.bytes.get(step, 0) + Path(job.file_path(result)).stat().st_size
@@ -51,7 +51,7 @@ class Timed:
             yield place, result
 
 
-def held() -> int:
+def peak_memory() -> int:
     """Megabytes that this process had at its fullest."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 

@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image
 
 import pellucid
-from benchmarks.made import HEIGHT, WIDTH, Size, make, write_coco
+from benchmarks.data import HEIGHT, WIDTH, Size, generate_dataset, write_coco
 
 REPEATS = 40
 SOAK = 600
@@ -39,7 +39,7 @@ CHROMIUM = [
 def prepare(size: Size, folder: Path) -> Path:
     """A workspace with one version of that size, and pictures to show."""
     workspace = folder / "gallery.pellucid"
-    annotations, results = write_coco(make(size), folder)
+    annotations, results = write_coco(generate_dataset(size), folder)
     pictures = folder / "pictures"
     pictures.mkdir()
     random = np.random.default_rng(1)
@@ -56,7 +56,7 @@ def prepare(size: Size, folder: Path) -> Path:
 
 
 @contextmanager
-def serving(workspace: Path | str) -> Iterator[tuple[str, float, int]]:
+def running_server(workspace: Path | str) -> Iterator[tuple[str, float, int]]:
     """(address, seconds until it answered, process id)"""
     begin = time.perf_counter()
     command = [
@@ -81,18 +81,18 @@ def serving(workspace: Path | str) -> Iterator[tuple[str, float, int]]:
         process.wait()
 
 
-def took(address: str) -> tuple[float, dict[str, object]]:
+def fetch(address: str) -> tuple[float, dict[str, object]]:
     begin = time.perf_counter()
     with urllib.request.urlopen(address) as response:
         body = response.read()
     return (time.perf_counter() - begin) * 1000, json.loads(body)
 
 
-def pages(address: str, size: Size) -> dict[str, list[float]]:
+def measure_pages(address: str, size: Size) -> dict[str, list[float]]:
     """Milliseconds by kind of question."""
     base = f"{address}api/views/made/versions/model"
     random = np.random.default_rng(2)
-    found: dict[str, list[float]] = {"first page": [took(f"{base}/page?limit=100")[0]]}
+    found: dict[str, list[float]] = {"first page": [fetch(f"{base}/page?limit=100")[0]]}
     for _ in range(REPEATS):
         concept, threshold = int(random.integers(size.concepts)), float(random.random())
         offset = int(random.integers(size.predictions))
@@ -107,7 +107,7 @@ def pages(address: str, size: Size) -> dict[str, list[float]]:
             "counts of all concepts at a dragged threshold": f"figures?at={concept}:{threshold}",
         }
         for question, path in questions.items():
-            found.setdefault(question, []).append(took(f"{base}/{path}")[0])
+            found.setdefault(question, []).append(fetch(f"{base}/{path}")[0])
     return found
 
 
@@ -127,12 +127,12 @@ SCROLL = """async (seconds) => {
 
 
 @contextmanager
-def shown(address: str) -> Iterator[Any]:
+def open_page(address: str) -> Iterator[Any]:
     """The gallery in headless Chromium, once pictures or their places are there."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM)
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=CHROMIUM)
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.goto(address)
         page.wait_for_selector("[role=option]")
@@ -141,13 +141,13 @@ def shown(address: str) -> Iterator[Any]:
         browser.close()
 
 
-def chromium() -> str | None:
+def find_chromium() -> str | None:
     return shutil.which("chromium") or shutil.which("google-chrome")
 
 
-def scrolling(address: str, seconds: float) -> list[float]:
+def frame_times(address: str, seconds: float) -> list[float]:
     """Milliseconds between frames while the wall scrolls by 60 px a frame."""
-    with shown(address) as page:
+    with open_page(address) as page:
         frames: list[float] = page.evaluate(SCROLL, seconds)
     return frames
 
@@ -161,10 +161,10 @@ JUMP = """async () => {
 }"""
 
 
-def soaked(address: str, seconds: float) -> list[tuple[str, str]]:
+def measure_scrolling(address: str, seconds: float) -> list[tuple[str, str]]:
     """Jump and scroll for so long: the time from a jump to the frame after the next, and what
     the page holds before and after."""
-    with shown(address) as page:
+    with open_page(address) as page:
         session = page.context.new_cdp_session(page)
         session.send("Performance.enable")
 
@@ -189,14 +189,14 @@ def soaked(address: str, seconds: float) -> list[tuple[str, str]]:
             f"({len(jumps)} jumps)",
         ),
         (
-            "the page holds, before and after",
+            "memory and DOM nodes of the page, before and after",
             f"{before[0]:.1f} MB and {before[1]:.0f} nodes, {after[0]:.1f} MB and {after[1]:.0f} "
             "nodes",
         ),
     ]
 
 
-def memory(process: int) -> int:
+def server_memory(process: int) -> int:
     """Resident megabytes, on Linux."""
     status = Path(f"/proc/{process}/status")
     return (
@@ -207,13 +207,15 @@ def memory(process: int) -> int:
 def rows(size: Size, folder: Path, seconds: float) -> list[tuple[str, str]]:
     """What was measured, and what came out, of a workspace with pictures."""
     folder.mkdir()
-    return served(size, prepare(size, folder), seconds)
+    return measure_server(size, prepare(size, folder), seconds)
 
 
-def served(size: Size, workspace: Path, seconds: float) -> list[tuple[str, str]]:
-    with serving(workspace) as (address, up, process):
-        found = [(f"`serve` to its first answer, {size.predictions:,} predictions", f"{up:.2f} s")]
-        for question, times in pages(address, size).items():
+def measure_server(size: Size, workspace: Path, seconds: float) -> list[tuple[str, str]]:
+    with running_server(workspace) as (address, up, process):
+        found = [
+            (f"`serve` to its first response, {size.predictions:,} predictions", f"{up:.2f} s")
+        ]
+        for question, times in measure_pages(address, size).items():
             worst = np.percentile(times, 95)
             found.append(
                 (
@@ -223,9 +225,9 @@ def served(size: Size, workspace: Path, seconds: float) -> list[tuple[str, str]]
                     else f"{times[0]:.1f} ms",
                 )
             )
-        if seconds and chromium():
-            found += soaked(address, SOAK if "--soak" in sys.argv else 3 * seconds)
-            frames = scrolling(address, seconds)
+        if seconds and find_chromium():
+            found += measure_scrolling(address, SOAK if "--soak" in sys.argv else 3 * seconds)
+            frames = frame_times(address, seconds)
             found.append(
                 (
                     "frames while scrolling in Chromium",
@@ -233,5 +235,5 @@ def served(size: Size, workspace: Path, seconds: float) -> list[tuple[str, str]]
                     f"{np.percentile(frames, 95):.1f} ms",
                 )
             )
-        found.append(("memory of the server", f"{memory(process)} MB"))
+        found.append(("memory of the server", f"{server_memory(process)} MB"))
     return found

@@ -19,9 +19,9 @@ from collections import Counter
 from pathlib import Path
 from urllib.parse import quote
 
-from benchmarks.load import VERSION, Client, crowd, resident
-from benchmarks.made import COCO, Size
-from benchmarks.serving import prepare, serving
+from benchmarks.data import COCO, Size
+from benchmarks.load import VERSION, Client, resident_memory, run_clients
+from benchmarks.serving import prepare, running_server
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from formats.test_fuzzed import SEEDS, WORDS, attempt
@@ -164,7 +164,7 @@ def rows(seconds: float, size: Size, folder: Path) -> list[tuple[str, str]]:
     workspace = prepare(size, folder)
     until, said, wrong = time.time() + seconds, Counter[str](), list[str]()
     read: multiprocessing.Queue[tuple[int, list[str]]] = multiprocessing.Queue()
-    with serving(workspace) as (address, _, server):
+    with running_server(workspace) as (address, _, server):
         fuzz = multiprocessing.Process(target=read_nonsense, args=(until, 1, read))
         fuzz.start()
         asking = threading.Thread(target=ask_nonsense, args=(address, until, 2, said, wrong))
@@ -172,9 +172,9 @@ def rows(seconds: float, size: Size, folder: Path) -> list[tuple[str, str]]:
         memory: list[float] = []
         people: list[str] = []
         while time.time() < until:
-            load = crowd(address, size, min(MINUTE, max(1.0, until - time.time())), 5, 2)
+            load = run_clients(address, size, min(MINUTE, max(1.0, until - time.time())), 5, 2)
             people += [one for client in (*load.readers, *load.reviewers) for one in client.failed]
-            memory.append(resident(server))
+            memory.append(resident_memory(server))
             print(
                 f"{len(memory)} min: {memory[-1]:.0f} MB, {sum(said.values()):,} odd requests, "
                 f"{len(wrong)} failed",

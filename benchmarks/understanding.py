@@ -8,9 +8,9 @@ import subprocess
 import time
 from pathlib import Path
 
-from benchmarks.made import Size, make, write_coco
+from benchmarks.data import Size, generate_dataset, write_coco
 from benchmarks.reviewing import ask
-from benchmarks.serving import prepare, serving
+from benchmarks.serving import prepare, running_server
 from pellucid.analysis.tide import tide_report
 from pellucid.api import open as open_workspace
 
@@ -18,11 +18,11 @@ VERSION = "api/views/made/versions/model"
 ASKED = {
     "curves, histograms and calibration, all concepts": "curves",
     "the same of one concept": "curves?concept=3",
-    "thresholds for ten other ends of one concept, with intervals": "objectives?concept=3",
-    "causes of all errors, and TIDE's gains": "causes",
+    "thresholds for ten other objectives of one concept, with intervals": "objectives?concept=3",
+    "causes of all errors, and TIDE": "causes",
     "confusion": "confusion",
     "slices, of boxes and columns": "slices",
-    "a list narrowed down by its cause": "count?tab=missing&only=cause:background",
+    "a list filtered by cause": "count?tab=missing&only=cause:background",
     "the first page of that list": "page?tab=missing&only=cause:background",
 }
 ALONE = """
@@ -43,7 +43,7 @@ print(time.perf_counter() - begun)
 def rows(size: Size, folder: Path) -> list[tuple[str, str]]:
     workspace = prepare(size, folder)
     found = []
-    with serving(workspace) as (address, _, _):
+    with running_server(workspace) as (address, _, _):
         ask(address, f"{VERSION}/figures")
         for name, path in ASKED.items():
             first, again = (ask(address, f"{VERSION}/{path}")[1] for _ in range(2))
@@ -51,7 +51,7 @@ def rows(size: Size, folder: Path) -> list[tuple[str, str]]:
     return found
 
 
-def gains(size: Size, folder: Path, python: Path) -> list[tuple[str, str]]:
+def measure_tide(size: Size, folder: Path, python: Path) -> list[tuple[str, str]]:
     """python: of an environment with tidecv; [] without one."""
     if (
         not python.is_file()
@@ -60,7 +60,7 @@ def gains(size: Size, folder: Path, python: Path) -> list[tuple[str, str]]:
         ).returncode
     ):
         return []
-    made = make(size)
+    made = generate_dataset(size)
     made.crowd[:] = False
     annotations, predictions = write_coco(made, folder)
     version = open_workspace(folder / "w").add("made", annotations)[0].start("model")
@@ -91,7 +91,7 @@ if __name__ == "__main__":
     import sys
     import tempfile
 
-    from benchmarks.made import COCO, SMALL
+    from benchmarks.data import COCO, SMALL
 
     with tempfile.TemporaryDirectory() as place:
         small = "--quick" in sys.argv
@@ -99,7 +99,9 @@ if __name__ == "__main__":
             json.dumps(
                 [
                     *rows(SMALL if small else COCO, Path(place) / "a"),
-                    *gains(Size(500, 80, 3_700, 50_000), Path(place) / "b", Path(sys.executable)),
+                    *measure_tide(
+                        Size(500, 80, 3_700, 50_000), Path(place) / "b", Path(sys.executable)
+                    ),
                 ],
                 indent=1,
             )

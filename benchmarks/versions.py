@@ -1,4 +1,4 @@
-"""From predictions on disk to a version that can be opened, and the cost of changing one's mind."""
+"""Time from a prediction file to an opened version, and the cost of changing one's mind."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from pathlib import Path
 import numpy as np
 
 import pellucid
-from benchmarks.made import Size, make, write_coco, write_parquet
+from benchmarks.data import Size, generate_dataset, write_coco, write_parquet
 from pellucid.core.tables import Annotations
 from pellucid.evaluation.incremental import rematch, replace_annotations
 
-HEADINGS = ["predictions", "from", "version ready", "the twelve figures more", "peak memory"]
+HEADINGS = ["predictions", "from", "version ready", "the twelve metrics after that", "peak memory"]
 
 
 def prepare(size: Size, folder: Path, parquet: bool) -> tuple[Path, Path]:
     """A workspace with the annotations in it, and the file of predictions."""
     annotations, predictions = (
-        write_parquet(size, folder) if parquet else write_coco(make(size), folder)
+        write_parquet(size, folder) if parquet else write_coco(generate_dataset(size), folder)
     )
     workspace = folder / "versions.pellucid"
     pellucid.open(workspace).add("made", annotations)
     return workspace, predictions
 
 
-def row(size: Size, workspace: Path, predictions: Path) -> list[str]:
+def measure_import(size: Size, workspace: Path, predictions: Path) -> list[str]:
     """In a process of its own."""
     command = [
         sys.executable,
         "-m",
-        "benchmarks.ready",
+        "benchmarks.import_time",
         str(workspace),
         "made",
         str(predictions),
@@ -45,8 +45,8 @@ def row(size: Size, workspace: Path, predictions: Path) -> list[str]:
     return [f"{size.predictions:,}", predictions.suffix[1:], *times, f"{found['memory']} MB"]
 
 
-def changes(workspace: Path) -> list[tuple[str, str]]:
-    """What a change of mind costs, on a version that is loaded."""
+def measure_changes(workspace: Path) -> list[tuple[str, str]]:
+    """What change costs, on a version that is loaded."""
     evaluation = pellucid.open(workspace).view("made").version("model").evaluation
     images = np.random.default_rng(0).integers(0, len(evaluation.images), 20)
 
@@ -60,15 +60,15 @@ def changes(workspace: Path) -> list[tuple[str, str]]:
 
     number = f"{len(evaluation.predictions):,} predictions"
     return [
-        (f"{number} matched at another IoU, with new thresholds", timed([again] * 5)),
+        (f"{number} matched again at another IoU, with new thresholds", median_time([again] * 5)),
         (
             f"{number}, one image's annotations corrected",
-            timed([lambda image=image: mend(image) for image in images.tolist()]),
+            median_time([lambda image=image: mend(image) for image in images.tolist()]),
         ),
     ]
 
 
-def timed(calls: list) -> str:  # type: ignore[type-arg]
+def median_time(calls: list) -> str:  # type: ignore[type-arg]
     took = []
     for call in calls:
         begin = time.perf_counter()

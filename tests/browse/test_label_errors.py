@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from benchmarks.mistakes import figures, ours, spoil
+from benchmarks.label_errors import corrupt_annotations, ranking_metrics, score_with_pellucid
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -120,12 +120,12 @@ def test_boxes_that_were_spoilt_come_first(shared, tmp_path, kind, model):
     """Of all annotations 15 % are spoilt (of predictions about 1 % show a removed one): of the
     first fifty more than half are found."""
     base = json.loads((shared / "coco256/annotations/instances.json").read_text())
-    spoilt, truth = spoil(base, kind, seed=11)
+    spoilt, truth = corrupt_annotations(base, kind, seed=11)
     (tmp_path / "spoilt.json").write_text(json.dumps(spoilt))
     view, _ = pellucid.open(tmp_path / "w").add("v", tmp_path / "spoilt.json")
     version = view.start("m")
     version.add_predictions(shared / f"coco256/predictions/{model}/coco_results.json")
-    assert figures(*ours(version, kind, spoilt, truth))[2] > 25
+    assert ranking_metrics(*score_with_pellucid(version, kind, spoilt, truth))[2] > 25
 
 
 @pytest.mark.parametrize("tab", ["all", "matched", "missing", "extra"])

@@ -1,4 +1,4 @@
-"""After a change of mind everything is as if it had been worked out from the beginning."""
+"""After a change, results equal those computed from scratch."""
 
 from dataclasses import replace
 

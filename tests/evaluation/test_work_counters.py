@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from benchmarks.made import Size, make
+from benchmarks.data import Size, generate_dataset
 
 from native.test_same_bits import columns_of
 from pellucid.browse.selection import TabSelection
@@ -33,7 +33,7 @@ class Counting:
 def counted(predictions):
     """An evaluation of so many predictions over 12 concepts whose columns count, and what they
     count."""
-    made = make(Size(predictions // 60, 12, predictions // 8, predictions))
+    made = generate_dataset(Size(predictions // 60, 12, predictions // 8, predictions))
     evaluation, reads = precompute(columns_of(made)), []
     table = evaluation.predictions
     watched = table.replace(

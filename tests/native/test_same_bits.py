@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from benchmarks.made import SMALL, make
+from benchmarks.data import SMALL, generate_dataset
 from hypothesis import HealthCheck, given, settings
 
 from pellucid import _native as kernel
@@ -71,8 +71,8 @@ def fully(evaluation):
 def test_a_crowded_set_on_several_threads(monkeypatch):
     built()
     monkeypatch.setattr(kernel, "MANY", 500)
-    one = columns_of(make(SMALL, seed=5))
-    other = in_numpy(monkeypatch, lambda: fully(columns_of(make(SMALL, seed=5))))
+    one = columns_of(generate_dataset(SMALL, seed=5))
+    other = in_numpy(monkeypatch, lambda: fully(columns_of(generate_dataset(SMALL, seed=5))))
     assert_same(one, other)
     assert one.overlap_steps.start[-1] > 1_000
     ours = average_precision.compute_coco_metrics(one, 1)
@@ -83,7 +83,7 @@ def test_a_crowded_set_on_several_threads(monkeypatch):
 
 def test_another_iou_is_matched_again_in_both(monkeypatch):
     built()
-    made = make(SMALL, seed=6)
+    made = generate_dataset(SMALL, seed=6)
     again = changed.rematch(columns_of(made), 0.75)
     assert_same(again, in_numpy(monkeypatch, lambda: fully(columns_of(made, 0.75))))
     assert (again.state != columns_of(made).state).any()

@@ -1,5 +1,5 @@
 """Serving from an object store that takes its time: pages of a workspace behind an HTTP server
-with 30 ms of latency put on it."""
+with 30 ms of latency added."""
 
 from __future__ import annotations
 
@@ -19,8 +19,17 @@ from urllib.parse import unquote
 import numpy as np
 
 import pellucid
-from benchmarks.made import COCO, MILLION, SMALL, TEN_TIMES, Size, make, write_coco, write_parquet
-from benchmarks.serving import serving, took
+from benchmarks.data import (
+    COCO,
+    MILLION,
+    SMALL,
+    TEN_TIMES,
+    Size,
+    generate_dataset,
+    write_coco,
+    write_parquet,
+)
+from benchmarks.serving import fetch, running_server
 
 LATENCY = 0.03
 """Seconds from a request to the first byte of its answer, as a bucket in the same region takes."""
@@ -97,7 +106,7 @@ def prepare(size: Size, folder: Path) -> None:
     have them."""
     large = size.predictions > 2_000_000
     annotations, predictions = (
-        write_parquet(size, folder) if large else write_coco(make(size), folder)
+        write_parquet(size, folder) if large else write_coco(generate_dataset(size), folder)
     )
     view, _ = pellucid.open((folder / "bucket" / "team").as_uri()).add("made", annotations)
     view.start("model").add_predictions(predictions)
@@ -108,9 +117,12 @@ def rows(size: Size, folder: Path) -> list[list[str]]:
     if not (folder / "bucket").exists():
         prepare(size, folder)
     shutil.rmtree(folder / "cache", ignore_errors=True)
-    with store(folder / "bucket") as address, serving(f"{address}/team") as (page, started, _):  # type: ignore[arg-type]
+    with (
+        store(folder / "bucket") as address,
+        running_server(f"{address}/team") as (page, started, _),
+    ):  # type: ignore[arg-type]
         base = f"{page}api/views/made/versions/model"
-        first = took(f"{base}/page?limit=100")[0]
+        first = fetch(f"{base}/page?limit=100")[0]
         random = np.random.default_rng(2)
         found: dict[str, list[float]] = {}
         for _ in range(REPEATS):
@@ -129,7 +141,7 @@ def rows(size: Size, folder: Path) -> list[list[str]]:
                 "counts of all concepts": "figures",
             }
             for name, question in questions.items():
-                found.setdefault(name, []).append(took(f"{base}/{question}")[0])
+                found.setdefault(name, []).append(fetch(f"{base}/{question}")[0])
     table = [
         ["server started", f"{started:.1f} s"],
         ["first page (the version is opened)", f"{first:.0f} ms"],

@@ -1,5 +1,5 @@
 """What cleanlab suspects, in a process of its own: reads a JSON question, prints a JSON answer.
-Run by benchmarks/mistakes.py."""
+Run by benchmarks/label_errors.py."""
 
 from __future__ import annotations
 

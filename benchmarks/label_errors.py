@@ -1,5 +1,5 @@
-"""How well the order `mistakes` finds annotation mistakes, beside cleanlab on the same input.
-Alone: `python -m benchmarks.mistakes`."""
+"""How well the order `mistakes` finds label errors, beside cleanlab on the same input.
+Run alone with `python -m benchmarks.label_errors`."""
 
 from __future__ import annotations
 
@@ -26,22 +26,26 @@ KINDS = ("removed", "shifted", "relabelled")
 MODELS = ("nanodet", "mb3-centernet", "yolov3-tiny")
 
 
-def sections(folder: Path) -> list[str]:
-    """Markdown; what needs the shared data says so where they are not there."""
+def report_sections(folder: Path) -> list[str]:
+    """Markdown; sections whose data is missing say so."""
     if not SHARED.is_dir():
         return [
-            "## Finding annotation mistakes\n\nNot measured: the data sets are not at "
+            "## Finding label errors\n\nNot measured: the data sets are not at "
             f"{SHARED.name} (PELLUCID_SHARED_DATA)."
         ]
-    return [of_digits(folder / "digits"), of_boxes(folder / "boxes"), of_demo(folder / "demo")]
+    return [
+        measure_digits(folder / "digits"),
+        measure_boxes(folder / "boxes"),
+        measure_demo(folder / "demo"),
+    ]
 
 
-def cleanlab(what: str, question: dict[str, Any], folder: Path) -> dict[str, Any]:
+def run_cleanlab(what: str, question: dict[str, Any], folder: Path) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "question.json"
     path.write_text(json.dumps(question), encoding="utf-8")
     done = subprocess.run(
-        [str(CLEANLAB), str(Path(__file__).parent / "suspects.py"), what, str(path)],
+        [str(CLEANLAB), str(Path(__file__).parent / "cleanlab_scores.py"), what, str(path)],
         capture_output=True,
         text=True,
         check=True,
@@ -50,8 +54,8 @@ def cleanlab(what: str, question: dict[str, Any], folder: Path) -> dict[str, Any
     return found
 
 
-def of_digits(folder: Path) -> str:
-    """The digits on which people were asked: 100 suspects of the MNIST test set, 15 of them
+def measure_digits(folder: Path) -> str:
+    """The digits that people examined: 100 candidates of the MNIST test set, 15 of them
     wrong."""
     source = SHARED / "mnist_test_labelerrors"
     folder.mkdir(parents=True)
@@ -68,9 +72,9 @@ def of_digits(folder: Path) -> str:
     rows = []
     for tab in ("missing", "extra"):
         ours = [item.image for item in version.gallery(tab, order="mistakes")]  # type: ignore[arg-type]
-        rows.append([f"Pellucid, {tab}", *found_in(ours, wrong), len(ours)])
+        rows.append([f"Pellucid, {tab}", *count_found(ours, wrong), len(ours)])
     own = [item.image for item in version.gallery("extra")]
-    rows.append(["Pellucid, extra in its own order", *found_in(own, wrong), len(own)])
+    rows.append(["Pellucid, extra, default order", *count_found(own, wrong), len(own)])
     with (source / "labels.csv").open() as file:
         labels = {row["image"]: int(row["label"]) for row in csv.DictReader(file)}
     with (source / "pred_cleanlab_cv.csv").open() as file:
@@ -85,27 +89,27 @@ def of_digits(folder: Path) -> str:
             "scores": [scores[name] for name in names],
             "by": by,
         }
-        ranked = [names[place] for place in cleanlab("images", question, folder)["ranked"]]
+        ranked = [names[place] for place in run_cleanlab("images", question, folder)["ranked"]]
         rows.append(
-            [f"cleanlab `find_label_issues`, by {by}", *found_in(ranked, wrong), len(ranked)]
+            [f"cleanlab `find_label_issues`, by {by}", *count_found(ranked, wrong), len(ranked)]
         )
     text = (
         "The MNIST test set with cross-validated probabilities (cleanlab/label-errors); people "
-        "looked at 100 suspects and found 15 wrong. "
-        "Of the first items, how many are among these 15 (nobody looked at most of the others, "
-        "which count as right)."
+        "examined 100 candidates and found 15 wrong. "
+        "Of the first items, how many are among these 15 (most of the others were not examined and "
+        "count as correct)."
     )
     return (
-        "## Annotation mistakes: "
-        f"digits\n\n{text}\n\n{table(['', *(f'first {most}' for most in AT), 'listed'], rows)}"
+        "## Label errors: "
+        f"digits\n\n{text}\n\n{format_table(['', *(f'first {most}' for most in AT), 'listed'], rows)}"
     )
 
 
-def found_in(ranked: list[str], wrong: set[str]) -> list[int]:
+def count_found(ranked: list[str], wrong: set[str]) -> list[int]:
     return [sum(one in wrong for one in ranked[:most]) for most in AT]
 
 
-def of_boxes(folder: Path) -> str:
+def measure_boxes(folder: Path) -> str:
     """coco256 with boxes removed, shifted or relabelled at random."""
     base = json.loads((SHARED / "coco256/annotations/instances.json").read_text())
     rows = []
@@ -115,7 +119,7 @@ def of_boxes(folder: Path) -> str:
                 (SHARED / f"coco256/predictions/{model}/coco_results.json").read_text()
             )
             each = [
-                judged(base, guesses, kind, seed, folder / f"{kind}-{model}-{seed}")
+                score_methods(base, guesses, kind, seed, folder / f"{kind}-{model}-{seed}")
                 for seed in range(SEEDS)
             ]
             for who in each[0]:
@@ -141,34 +145,35 @@ def of_boxes(folder: Path) -> str:
         "detectors'."
     )
     return (
-        "## Annotation mistakes: "
-        f"boxes\n\n{text}\n\n{table(['mistake', 'predictions of', '', 'average precision', *(f'first {most}' for most in AT)], rows)}"
+        "## Label errors: "
+        f"boxes\n\n{text}\n\n{format_table(['mistake', 'predictions of', '', 'average precision', *(f'first {most}' for most in AT)], rows)}"
     )
 
 
-def judged(
+def score_methods(
     base: dict[str, Any], guesses: list[dict[str, Any]], kind: str, seed: int, folder: Path
 ) -> dict[str, list[float]]:
     folder.mkdir(parents=True)
-    spoilt, truth = spoil(base, kind, seed)
+    spoilt, truth = corrupt_annotations(base, kind, seed)
     (folder / "spoilt.json").write_text(json.dumps(spoilt))
     (folder / "results.json").write_text(json.dumps(guesses))
     workspace = pellucid.open(folder / "w")
     view, _ = workspace.add("v", folder / "spoilt.json")
     version = view.start("m")
     version.add_predictions(folder / "results.json")
-    found = {"Pellucid": figures(*ours(version, kind, spoilt, truth))}
+    found = {"Pellucid": ranking_metrics(*score_with_pellucid(version, kind, spoilt, truth))}
     for threshold in (None, 0.4):
         name = "cleanlab" if threshold is None else f"cleanlab, {threshold}"
-        found[name] = figures(*theirs(spoilt, guesses, truth, kind, threshold, folder))
+        found[name] = ranking_metrics(
+            *score_with_cleanlab(spoilt, guesses, truth, kind, threshold, folder)
+        )
     return found
 
 
-def spoil(
+def corrupt_annotations(
     base: dict[str, Any], kind: str, seed: int
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The set with mistakes in it, and the annotations that were right before (removed) or are
-    wrong now."""
+    """The data set with label errors, and the annotations that were removed or are now wrong."""
     chance, document = np.random.default_rng(seed), copy.deepcopy(base)
     size = {image["id"]: (image["width"], image["height"]) for image in document["images"]}
     concepts = [concept["id"] for concept in document["categories"]]
@@ -201,7 +206,7 @@ def spoil(
     return document, changed
 
 
-def ours(
+def score_with_pellucid(
     version: Any, kind: str, spoilt: dict[str, Any], truth: list[dict[str, Any]]
 ) -> tuple[Any, Any]:
     """Suspicion of each box, and whether it is right to suspect it."""
@@ -229,7 +234,7 @@ def ours(
     return score, np.array(right)
 
 
-def theirs(
+def score_with_cleanlab(
     spoilt: dict[str, Any],
     guesses: list[dict[str, Any]],
     truth: list[dict[str, Any]],
@@ -244,15 +249,15 @@ def theirs(
     owners: list[list[dict[str, Any]]] = [[] for _ in place]
     for note in spoilt["annotations"]:
         row = place[note["image_id"]]
-        labels[row]["boxes"].append(corners(note["bbox"]))
+        labels[row]["boxes"].append(to_corners(note["bbox"]))
         labels[row]["labels"].append(number[note["category_id"]])
         owners[row].append(note)
     for guess in guesses:
         predictions[place[guess["image_id"]]][number[guess["category_id"]]].append(
-            [*corners(guess["bbox"]), guess["score"], guess]
+            [*to_corners(guess["bbox"]), guess["score"], guess]
         )
     asked = [[[one[:5] for one in several] for several in image] for image in predictions]
-    answer = cleanlab(
+    answer = run_cleanlab(
         "boxes",
         {"labels": labels, "predictions": asked, "kind": kind, "threshold": threshold},
         folder,
@@ -281,7 +286,7 @@ def theirs(
     return np.array(score), np.array(right)
 
 
-def corners(box: list[float]) -> list[float]:
+def to_corners(box: list[float]) -> list[float]:
     left, top, width, height = box
     return [left, top, left + width, top + height]
 
@@ -294,7 +299,7 @@ def iou(one: list[float], other: list[float]) -> float:
     return both / whole if whole else 0.0
 
 
-def figures(score: Any, right: Any) -> list[float]:
+def ranking_metrics(score: Any, right: Any) -> list[float]:
     """Average precision, and how many of the first are right."""
     ranked = right[np.argsort(-score, kind="stable")]
     precision = np.cumsum(ranked) / np.arange(1, len(ranked) + 1)
@@ -304,7 +309,7 @@ def figures(score: Any, right: Any) -> list[float]:
     ]
 
 
-def of_demo(folder: Path) -> str:
+def measure_demo(folder: Path) -> str:
     """The mistakes that the demo plants; its models are trained on annotations that hold them."""
     from pellucid.demo import demo_workspace
 
@@ -325,8 +330,8 @@ def of_demo(folder: Path) -> str:
         "first items."
     )
     return (
-        "## Annotation mistakes: the "
-        f"demo\n\n{text}\n\n{table(['view', 'tab', 'order', 'found', 'items'], rows)}"
+        "## Label errors: the "
+        f"demo\n\n{text}\n\n{format_table(['view', 'tab', 'order', 'found', 'items'], rows)}"
     )
 
 
@@ -344,11 +349,11 @@ def is_planted(item: Any, mistakes: list[dict[str, str]]) -> bool:
     return False
 
 
-def table(headings: list[str], rows: list[list[Any]]) -> str:
+def format_table(headings: list[str], rows: list[list[Any]]) -> str:
     lines = [headings, ["---"] * len(headings), *rows]
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory(prefix="pellucid-bench-") as temporary:
-        print("\n\n".join(sections(Path(temporary))))
+        print("\n\n".join(report_sections(Path(temporary))))

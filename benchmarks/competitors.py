@@ -1,5 +1,5 @@
-"""One peer, or Pellucid, from two JSON files to COCO's twelve figures: `python contestants.py
-NAME ANNOTATIONS RESULTS` prints what it took.
+"""One peer, or Pellucid, from two JSON files to COCO's twelve figures: `python competitors.py
+NAME ANNOTATIONS RESULTS` prints the durations and the peak memory.
 
 Run by `figures.py` in a process of its own, with the interpreter that has the peers.
 """
@@ -45,7 +45,7 @@ def like_pycocotools(coco_module, eval_module, kind="COCOeval"):
     return run
 
 
-CONTESTANTS = {
+COMPETITORS = {
     "pellucid": pellucid,
     "ultrafast-pycocotools": like_pycocotools("ultrafast_pycocotools", "ultrafast_pycocotools"),
     "hotcoco": like_pycocotools("hotcoco", "hotcoco"),
@@ -55,6 +55,6 @@ CONTESTANTS = {
 
 if __name__ == "__main__":
     name, annotations, results = sys.argv[1:]
-    seconds, figures = CONTESTANTS[name](annotations, results)
+    seconds, figures = COMPETITORS[name](annotations, results)
     memory = peak_memory()
     json.dump({"seconds": seconds, "memory": memory, "figures": figures}, sys.stdout)

@@ -1,5 +1,5 @@
-"""From predictions on disk to a version that can be opened: `python -m benchmarks.ready
-WORKSPACE VIEW FILE` prints what it took."""
+"""Time from a prediction file to an opened version: `python -m benchmarks.import_time
+WORKSPACE VIEW FILE` prints the durations and the peak memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import time
 
 import pellucid
-from benchmarks.contestants import peak_memory
+from benchmarks.competitors import peak_memory
 
 
 def main(workspace: str, view: str, file: str) -> None:

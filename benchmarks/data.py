@@ -1,4 +1,4 @@
-"""Made-up sets of the shape of COCO val2017: seeded, with realistic scores, crowding and
+"""Synthetic data in the shape of COCO val2017: seeded, with realistic scores, crowding and
 concept frequencies."""
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SMALL = Size(200, 12, 1_500, 12_000)
 
 
 @dataclass(frozen=True, eq=False)
-class Made:
+class SyntheticDataset:
     """Columns: what (image, concept, box) was annotated, and predicted with a score."""
 
     size: Size
@@ -45,7 +45,7 @@ class Made:
 
 
 @dataclass(frozen=True, eq=False)
-class Annotated:
+class SyntheticAnnotations:
     """What was annotated, and how concepts and images are spread."""
 
     image: np.ndarray
@@ -56,7 +56,7 @@ class Annotated:
     crowding: np.ndarray
 
 
-def annotate(size: Size, random: np.random.Generator) -> Annotated:
+def generate_annotations(size: Size, random: np.random.Generator) -> SyntheticAnnotations:
     """Concepts follow a power law; images are crowded unevenly; one annotation in a hundred is
     a crowd."""
     popularity = 1 / np.arange(1, size.concepts + 1) ** 0.9
@@ -64,21 +64,21 @@ def annotate(size: Size, random: np.random.Generator) -> Annotated:
     popularity, crowding = popularity / popularity.sum(), crowding / crowding.sum()
     image = random.choice(size.images, size.annotations, p=crowding)
     concept = random.choice(size.concepts, size.annotations, p=popularity)
-    return Annotated(
+    return SyntheticAnnotations(
         image,
         concept,
-        boxes(size.annotations, random).round(2),
+        generate_boxes(size.annotations, random).round(2),
         random.random(size.annotations) < 0.01,
         popularity,
         crowding,
     )
 
 
-def predict(
-    size: Size, there: Annotated, number: int, random: np.random.Generator
+def generate_predictions(
+    size: Size, there: SyntheticAnnotations, number: int, random: np.random.Generator
 ) -> tuple[np.ndarray, ...]:
-    """image, concept, box, score: true boxes are found with jitter and several times over, the
-    rest lies anywhere."""
+    """image, concept, box, score: true boxes with jitter, several times each; the rest is
+    placed at random."""
     found = int(number * 0.12)
     of = random.integers(0, size.annotations, found)
     jitter = random.normal(0, 0.12, (found, 4)) * there.box[of][:, [2, 3, 2, 3]]
@@ -89,7 +89,7 @@ def predict(
     concept = np.concatenate(
         [there.concept[of], random.choice(size.concepts, rest, p=there.popularity)]
     )
-    box = np.concatenate([near, boxes(rest, random)]).round(2)
+    box = np.concatenate([near, generate_boxes(rest, random)]).round(2)
     score = (
         np.concatenate([random.beta(2.2, 2.2, found), random.beta(0.7, 7, rest)])
         .clip(0.001, 0.999)
@@ -99,20 +99,20 @@ def predict(
     return image[order], concept[order], box[order], score[order]
 
 
-def make(size: Size, seed: int = 0) -> Made:
+def generate_dataset(size: Size, seed: int = 0) -> SyntheticDataset:
     random = np.random.default_rng(seed)
-    there = annotate(size, random)
-    return Made(
+    there = generate_annotations(size, random)
+    return SyntheticDataset(
         size,
         there.image,
         there.concept,
         there.box,
         there.crowd,
-        *predict(size, there, size.predictions, random),
+        *generate_predictions(size, there, size.predictions, random),
     )
 
 
-def boxes(number: int, random: np.random.Generator) -> np.ndarray:
+def generate_boxes(number: int, random: np.random.Generator) -> np.ndarray:
     """COCO-like sizes: many small, few large."""
     width = np.minimum(np.exp(random.normal(3.9, 0.95, number)), WIDTH * 0.9)
     height = np.minimum(np.exp(random.normal(3.9, 0.95, number)), HEIGHT * 0.9)
@@ -121,8 +121,8 @@ def boxes(number: int, random: np.random.Generator) -> np.ndarray:
     return np.stack([left, top, width, height], axis=1)
 
 
-def write_coco(made: Made, folder: Path) -> tuple[Path, Path]:
-    """As COCO annotations and results."""
+def write_coco(made: SyntheticDataset, folder: Path) -> tuple[Path, Path]:
+    """Write COCO annotations and results."""
     folder.mkdir(parents=True, exist_ok=True)
     annotations = {
         "images": [
@@ -168,15 +168,15 @@ def write_coco(made: Made, folder: Path) -> tuple[Path, Path]:
     return folder / "annotations.json", folder / "results.json"
 
 
-A_PART = 2_500_000
+CHUNK_ROWS = 2_500_000
 
 
 def write_parquet(size: Size, folder: Path, seed: int = 0) -> tuple[Path, Path]:
-    """As tables, one row a fact, images by file name; made part by part, so that any size fits."""
+    """Write Parquet tables with images by file name, in chunks, so that any size fits in memory."""
     folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(seed)
-    there = annotate(size, random)
-    as_parquet(
+    there = generate_annotations(size, random)
+    write_table(
         folder / "annotations.parquet",
         there.image,
         there.concept,
@@ -186,10 +186,10 @@ def write_parquet(size: Size, folder: Path, seed: int = 0) -> tuple[Path, Path]:
     )
     parts = folder / "parts"
     parts.mkdir()
-    for place in range(-(-size.predictions // A_PART)):
-        number = min(A_PART, size.predictions - place * A_PART)
-        image, concept, box, score = predict(size, there, number, random)
-        as_parquet(parts / f"{place:04d}.parquet", image, concept, box, score=score)
+    for place in range(-(-size.predictions // CHUNK_ROWS)):
+        number = min(CHUNK_ROWS, size.predictions - place * CHUNK_ROWS)
+        image, concept, box, score = generate_predictions(size, there, number, random)
+        write_table(parts / f"{place:04d}.parquet", image, concept, box, score=score)
     with duckdb.connect() as connection:
         everything = f"SELECT * FROM read_parquet('{parts}/*.parquet')"
         connection.execute(
@@ -200,7 +200,7 @@ def write_parquet(size: Size, folder: Path, seed: int = 0) -> tuple[Path, Path]:
     return folder / "annotations.parquet", folder / "predictions.parquet"
 
 
-def as_parquet(
+def write_table(
     path: Path,
     image: np.ndarray,
     concept: np.ndarray,
@@ -208,7 +208,7 @@ def as_parquet(
     images: int = 0,
     **more: np.ndarray,
 ) -> None:
-    """images: how many there are in all; those that no row names get an empty row."""
+    """images: the total number of images; images without rows get an empty row."""
     sides = dict(zip(("x", "y", "width", "height"), box.T, strict=True))
     with duckdb.connect() as connection:
         connection.register("given", {"i": image, "c": concept, **sides, **more})
