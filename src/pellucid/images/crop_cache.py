@@ -10,6 +10,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from pellucid.core.files import atomic_write
 from pellucid.core.urls import is_remote
 from pellucid.images.crop_region import Region
 from pellucid.images.crops import CROP_VERSION, render_crop
@@ -49,14 +50,8 @@ class CropCache:
     def _store(self, crop_path: Path, data: bytes) -> None:
         with suppress(OSError):
             crop_path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = crop_path.with_name(
-                f"{crop_path.name}.{os.getpid()}.{threading.get_ident()}.tmp"
-            )
-            try:
-                temporary.write_bytes(data)
-                temporary.replace(crop_path)
-            finally:
-                temporary.unlink(missing_ok=True)
+            with atomic_write(crop_path, locked=False) as temp_path:
+                temp_path.write_bytes(data)
             with self._lock:
                 self._cached_bytes = (
                     self._measure_size()

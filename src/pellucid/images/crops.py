@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import io
-import warnings
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pellucid.images.crop_region import Region
-from pellucid.images.locations import ExternalLinkError, open_image
-from pellucid.images.sizes import EXIF_ORIENTATION, SWAPPED_ORIENTATIONS, readable_formats
+from pellucid.images.decoding import open_with_pillow
+from pellucid.images.locations import ExternalLinkError
+from pellucid.images.sizes import EXIF_ORIENTATION, SWAPPED_ORIENTATIONS
 
 CROP_VERSION = 1
 """Part of every cache key: increment it when the rendering changes."""
@@ -31,10 +31,8 @@ def render_crop(location: str, region: Region | None, size: int) -> bytes:
     Never upscaled. Raises UnreadableImageError.
     """
     try:
-        with warnings.catch_warnings(), open_image(location) as file:
-            warnings.simplefilter("ignore")
-            with Image.open(file, formats=readable_formats()) as image:
-                return encode_jpeg(resize_region(image, region, size))
+        with open_with_pillow(location) as image:
+            return encode_jpeg(resize_region(image, region, size))
     except FileNotFoundError as error:
         raise UnreadableImageError("file not found") from error
     except ExternalLinkError as error:

@@ -7,7 +7,6 @@ Dalal, Triggs, 2005).
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -17,8 +16,7 @@ import numpy as np
 from pellucid.core.tables import Float64Array
 from pellucid.images.crop_cache import image_stamp
 from pellucid.images.crops import resize_region
-from pellucid.images.locations import open_image
-from pellucid.images.sizes import readable_formats
+from pellucid.images.decoding import open_with_pillow
 
 DESCRIPTOR_SIDE, DESCRIPTOR_CELLS, EDGE_DIRECTIONS = 32, 4, 8
 DESCRIPTOR_LENGTH = DESCRIPTOR_CELLS * DESCRIPTOR_CELLS * (3 + EDGE_DIRECTIONS)
@@ -48,17 +46,14 @@ def image_descriptor(location: str | None, box: FloatBox | None) -> tuple[float,
 
 @lru_cache(maxsize=20_000)
 def cached_descriptor(location: str, file_stamp: str, box: FloatBox | None) -> tuple[float, ...]:
-    from PIL import Image
 
     try:
-        with warnings.catch_warnings(), open_image(location) as file:
-            warnings.simplefilter("ignore")
-            with Image.open(file, formats=readable_formats()) as image:
-                thumbnail = (
-                    resize_region(image, None if box is None else expand_box(box), DESCRIPTOR_SIDE)
-                    .convert("RGB")
-                    .resize((DESCRIPTOR_SIDE, DESCRIPTOR_SIDE))
-                )
+        with open_with_pillow(location) as image:
+            thumbnail = (
+                resize_region(image, None if box is None else expand_box(box), DESCRIPTOR_SIDE)
+                .convert("RGB")
+                .resize((DESCRIPTOR_SIDE, DESCRIPTOR_SIDE))
+            )
     except Exception:  # decoders raise arbitrary exceptions on corrupt files
         return (np.nan,) * DESCRIPTOR_LENGTH
     return tuple(compute_descriptor(np.asarray(thumbnail, np.float64) / 255).tolist())

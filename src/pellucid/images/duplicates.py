@@ -4,15 +4,14 @@ optimistic."""
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from pellucid.core.tables import Int64Array
+from pellucid.images.decoding import open_with_pillow
 from pellucid.images.locations import image_file_size, open_image
-from pellucid.images.sizes import readable_formats
 
 MAX_HASH_DISTANCE = 4
 """Maximum Hamming distance of the 64-bit hashes of near duplicates."""
@@ -97,14 +96,11 @@ def count_set_bits(bit_patterns: np.ndarray) -> Int64Array:
 def difference_hash(location: str) -> int | None:
     """64-bit difference hash: is each of 8 x 8 pixels brighter than its right neighbour? None
     if unreadable or without contrast."""
-    from PIL import Image
 
     try:
-        with warnings.catch_warnings(), open_image(location) as file:
-            warnings.simplefilter("ignore")
-            with Image.open(file, formats=readable_formats()) as image:
-                image.draft("L", (72, 64))
-                thumbnail = np.asarray(image.convert("L").resize((9, 8)), np.int16)
+        with open_with_pillow(location) as image:
+            image.draft("L", (72, 64))
+            thumbnail = np.asarray(image.convert("L").resize((9, 8)), np.int16)
     except Exception:  # decoders raise arbitrary exceptions on corrupt files
         return None
     bits = thumbnail[:, 1:] > thumbnail[:, :-1]

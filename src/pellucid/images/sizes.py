@@ -2,54 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 
-from pellucid.images.locations import open_image
+from pellucid.images.decoding import open_with_pillow
 
-ALLOWED_FORMATS = (
-    "JPEG",
-    "PNG",
-    "GIF",
-    "BMP",
-    "TIFF",
-    "WEBP",
-    "PPM",
-    "MPO",
-    "JPEG2000",
-    "AVIF",
-    "TGA",
-)
-"""Image formats that are opened; excludes formats that run an interpreter."""
 EXIF_ORIENTATION = 0x0112
 SWAPPED_ORIENTATIONS = (5, 6, 7, 8)
 """EXIF orientations that swap width and height."""
 
 
-@cache
-def readable_formats() -> list[str]:
-    """The allowed formats that this Pillow supports; computed on first use, as it takes 0.1 s."""
-    from PIL import Image
-
-    Image.init()
-    return [format_name for format_name in ALLOWED_FORMATS if format_name in Image.OPEN]
-
-
 def display_size(location: str) -> tuple[int, int] | None:
     """(width, height) in pixels with EXIF orientation applied; None if the image cannot be read."""
-    from PIL import Image
-
-    try:
-        with warnings.catch_warnings(), open_image(location, follow_links=True) as file:
-            warnings.simplefilter("ignore")
-            with Image.open(file, formats=readable_formats()) as image:
-                width, height = image.size
-                is_sideways = image.getexif().get(EXIF_ORIENTATION) in SWAPPED_ORIENTATIONS
-                return (height, width) if is_sideways else (width, height)
-    except Exception:  # decoders raise arbitrary exceptions on corrupt files
-        return None
+    _, size = read_orientation(location)
+    return size if size != (0, 0) else None
 
 
 def read_orientations(locations: Iterable[str]) -> list[tuple[int, tuple[int, int]]]:
@@ -59,18 +25,13 @@ def read_orientations(locations: Iterable[str]) -> list[tuple[int, tuple[int, in
 
 
 def read_orientation(location: str) -> tuple[int, tuple[int, int]]:
-    from PIL import Image
-
+    """EXIF orientation (1 if missing) and displayed size ((0, 0) if unreadable)."""
     try:
-        with warnings.catch_warnings(), open_image(location, follow_links=True) as file:
-            warnings.simplefilter("ignore")
-            with Image.open(file, formats=readable_formats()) as image:
-                exif_orientation = int(image.getexif().get(EXIF_ORIENTATION, 1))
-                width, height = image.size
-                return exif_orientation, (
-                    height,
-                    width,
-                ) if exif_orientation in SWAPPED_ORIENTATIONS else (width, height)
+        with open_with_pillow(location, follow_links=True) as image:
+            tag = image.getexif().get(EXIF_ORIENTATION)
+            orientation = tag if isinstance(tag, int) else 1
+            is_sideways = orientation in SWAPPED_ORIENTATIONS
+            return orientation, image.size[::-1] if is_sideways else image.size
     except Exception:  # decoders raise arbitrary exceptions on corrupt files
         return 1, (0, 0)
 

@@ -8,7 +8,6 @@ saturation: 0 to 255 · colour: the most frequent.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,14 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.core.tables import Float64Array
+from pellucid.images.decoding import open_with_pillow
 from pellucid.images.descriptors import (
     DESCRIPTOR_LENGTH,
     DESCRIPTOR_SIDE,
     compute_descriptor,
     expand_box,
 )
-from pellucid.images.locations import open_image
-from pellucid.images.sizes import readable_formats
 
 IMAGE_STATISTICS = ("brightness", "contrast", "saturation", "blur", "noise")
 COLOUR_NAMES = (
@@ -81,16 +79,14 @@ def read_measurements(location: str, boxes: Sequence[BoxSides]) -> ImageMeasurem
     from PIL import Image, ImageOps
 
     try:
-        with warnings.catch_warnings(), open_image(location) as file:
-            warnings.simplefilter("ignore")
-            with Image.open(file, formats=readable_formats()) as source_image:
-                camera, taken = read_exif(source_image)
-                is_sideways = source_image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-                full_size = source_image.size[::-1] if is_sideways else source_image.size
-                source_image.draft("RGB", (MAX_MEASURED_SIDE, MAX_MEASURED_SIDE))
-                image = ImageOps.exif_transpose(source_image)
-                image.thumbnail((MAX_MEASURED_SIDE, MAX_MEASURED_SIDE), Image.Resampling.BOX)
-                image = image.convert("RGB")
+        with open_with_pillow(location) as source_image:
+            camera, taken = read_exif(source_image)
+            is_sideways = source_image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+            full_size = source_image.size[::-1] if is_sideways else source_image.size
+            source_image.draft("RGB", (MAX_MEASURED_SIDE, MAX_MEASURED_SIDE))
+            image = ImageOps.exif_transpose(source_image)
+            image.thumbnail((MAX_MEASURED_SIDE, MAX_MEASURED_SIDE), Image.Resampling.BOX)
+            image = image.convert("RGB")
     except Exception:  # decoders raise arbitrary exceptions on corrupt files
         return unknown_measurements(len(boxes) + 1)
     scale = image.width / max(1, full_size[0])

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from pellucid.core.errors import FileMissingError
+from pellucid.core.files import atomic_write
 from pellucid.core.tables import Float64Array, Int64Array, StringArray
 from pellucid.formats.tabular.reader import escape_glob
 from pellucid.results.errors import InvalidEmbeddingsError
@@ -67,16 +68,17 @@ class Embeddings:
 
 
 def save_embeddings(folder: Path, workspace: Path, embeddings: Embeddings) -> None:
-    with write_lock(workspace):
-        partial_file = folder / f".{EMBEDDINGS_FILE}.part"
-        with partial_file.open("wb") as stream:
-            np.savez(
-                stream,
-                image=np.array(embeddings.image.tolist(), str),
-                box=embeddings.box,
-                vector=embeddings.vector,
-            )
-        partial_file.replace(folder / EMBEDDINGS_FILE)
+    with (
+        write_lock(workspace),
+        atomic_write(folder / EMBEDDINGS_FILE, locked=True) as temp_path,
+        temp_path.open("wb") as stream,
+    ):
+        np.savez(
+            stream,
+            image=np.array(embeddings.image.tolist(), str),
+            box=embeddings.box,
+            vector=embeddings.vector,
+        )
 
 
 def load_embeddings(folder: Path) -> Embeddings | None:

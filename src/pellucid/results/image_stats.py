@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.browse.selection import Tab, TabSelection
+from pellucid.core.files import atomic_write
 from pellucid.core.tables import NOT_RUN, SPLITS, Int64Array
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.images.crop_cache import image_stamp
@@ -229,19 +230,20 @@ def load_or_measure(
                 )
     image_stats = measure_images(evaluation, items, image_locator, progress)
     if cache_file is not None:
-        with suppress(OSError):  # the cache is optional
-            partial_file = cache_file.with_name(f".{cache_file.name}.part")
-            with partial_file.open("wb") as stream:
-                np.savez(
-                    stream,
-                    key=np.array(key),
-                    looks=image_stats.statistics,
-                    colour=image_stats.colour,
-                    likeness=image_stats.descriptors,
-                    camera=np.array(image_stats.cameras, str),
-                    taken=np.array(image_stats.capture_times, str),
-                )
-            partial_file.replace(cache_file)
+        with (
+            suppress(OSError),  # the cache is optional
+            atomic_write(cache_file, locked=False) as temp_path,
+            temp_path.open("wb") as stream,
+        ):
+            np.savez(
+                stream,
+                key=np.array(key),
+                looks=image_stats.statistics,
+                colour=image_stats.colour,
+                likeness=image_stats.descriptors,
+                camera=np.array(image_stats.cameras, str),
+                taken=np.array(image_stats.capture_times, str),
+            )
     return image_stats
 
 

@@ -7,7 +7,6 @@ the old or the new state. Files that no manifest lists are removed by the next w
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +17,7 @@ import msgspec
 import numpy as np
 
 from pellucid.core.errors import MalformedFileError, WriteError
+from pellucid.core.files import atomic_write, sync_to_disk
 from pellucid.formats.tabular.reader import escape_glob
 from pellucid.storage.errors import WorkspaceLockedError
 
@@ -95,19 +95,16 @@ def write_table(path: Path, columns: Mapping[str, Any]) -> None:
     """Write columns (NumPy arrays of equal length) as Parquet, synced to disk."""
     import duckdb
 
-    temp_path = path.with_name(f"{path.name}.tmp")
     try:
-        with duckdb.connect() as connection:
+        with atomic_write(path, locked=True) as temp_path, duckdb.connect() as connection:
             connection.register("given", dict(columns))
             target = str(temp_path).replace("'", "''")
             connection.execute(
                 f"COPY (SELECT * FROM given) TO '{target}' (FORMAT parquet, COMPRESSION zstd)"
             )
+            sync_to_disk(temp_path)
     except duckdb.Error as error:
-        temp_path.unlink(missing_ok=True)
         raise WriteError(path, str(error).split("\n", maxsplit=1)[0]) from error
-    sync_to_disk(temp_path)
-    temp_path.replace(path)
 
 
 def read_table(path: Path) -> dict[str, Any]:
@@ -139,13 +136,9 @@ def write_manifest(path: Path, manifest: Any) -> None:
 def replace_file(path: Path, content: bytes) -> None:
     """Write a small file atomically, synced to disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temp_path = path.with_name(f"{path.name}.tmp")
-    try:
+    with atomic_write(path, locked=True) as temp_path:
         temp_path.write_bytes(content)
         sync_to_disk(temp_path)
-        temp_path.replace(path)
-    finally:
-        temp_path.unlink(missing_ok=True)
     sync_to_disk(path.parent)
 
 
@@ -154,14 +147,6 @@ def read_manifest(path: Path, manifest_type: type[ManifestT]) -> ManifestT:
         return msgspec.json.decode(path.read_bytes(), type=manifest_type)
     except msgspec.DecodeError as error:
         raise MalformedFileError(path, f"is not a valid Pellucid manifest: {error}") from error
-
-
-def sync_to_disk(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def remove_unreferenced_files(folder: Path, referenced_names: set[str]) -> None:

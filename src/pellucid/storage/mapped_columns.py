@@ -9,8 +9,6 @@ and then the raw column data.
 from __future__ import annotations
 
 import mmap
-import os
-import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +19,7 @@ import msgspec
 import numpy as np
 
 from pellucid.core.errors import WriteError
-from pellucid.storage.files import sync_to_disk
+from pellucid.core.files import atomic_write, sync_to_disk
 
 ALIGNMENT = 64
 ROWS_PER_WRITE = 1 << 20
@@ -34,22 +32,17 @@ def write_mapped(path: Path, columns: Mapping[str, Any]) -> None:
     """Write NumPy columns atomically, synced to disk."""
     column_index, header = compute_layout(columns)
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".tmp", dir=path.parent)
+        with atomic_write(path, locked=False) as temp_path:
+            with temp_path.open("wb") as file:
+                file.write(len(header).to_bytes(8, "little") + header)
+                for name, column in columns.items():
+                    file.seek(column_index[name][2])
+                    for start in range(0, len(column), ROWS_PER_WRITE):
+                        rows = column[start : start + ROWS_PER_WRITE]
+                        file.write(np.ascontiguousarray(rows).data)
+                file.truncate(mapped_file_size(column_index))
+            sync_to_disk(temp_path)
     except OSError as error:
-        raise WriteError(path, (error.strerror or str(error)).lower()) from error
-    temp_path = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(len(header).to_bytes(8, "little") + header)
-            for name, column in columns.items():
-                file.seek(column_index[name][2])
-                for start in range(0, len(column), ROWS_PER_WRITE):
-                    file.write(np.ascontiguousarray(column[start : start + ROWS_PER_WRITE]).data)
-            file.truncate(mapped_file_size(column_index))
-        sync_to_disk(temp_path)
-        temp_path.replace(path)
-    except OSError as error:
-        temp_path.unlink(missing_ok=True)
         raise WriteError(path, (error.strerror or str(error)).lower()) from error
 
 

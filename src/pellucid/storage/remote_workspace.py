@@ -19,6 +19,7 @@ import msgspec
 from platformdirs import user_cache_path
 
 from pellucid.core.errors import FileMissingError, PellucidError, StoreUnavailableError
+from pellucid.core.files import atomic_write
 from pellucid.core.urls import reject_credentials
 from pellucid.storage.column_file import ColumnFile
 from pellucid.storage.errors import ConcurrentModificationError, NotAWorkspaceError
@@ -190,15 +191,14 @@ class WorkspaceMirror:
         with self._lock:
             if path.is_file():
                 return
-            temp_path = path.with_name(f"{path.name}.tmp")
-            temp_path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                self._store.get_file(f"{self._root}/{key}", str(temp_path))
+                with atomic_write(path, locked=False) as temp_path:
+                    self._store.get_file(f"{self._root}/{key}", str(temp_path))
             except FileNotFoundError:
                 return
             except Exception as error:
                 raise StoreUnavailableError(self.url, store_error_message(error)) from error
-            temp_path.replace(path)
             self._evict_tables(path)
 
     def _evict_tables(self, new_table: Path) -> None:
