@@ -94,7 +94,7 @@ def spoken(names, images, table, unit="pixels"):
 @pytest.mark.parametrize("form", WRITERS)
 def test_annotations(form, kind, tmp_path_factory):
     if kind != "detection" and form in ("yolo", "voc"):
-        with pytest.raises(PellucidError, match="use csv or parquet"):
+        with pytest.raises(PellucidError, match="write csv or parquet"):
             WRITERS[form](
                 ExportData(kind, [], [], None, object(), None, []),
                 tmp_path_factory.mktemp("x") / "out",

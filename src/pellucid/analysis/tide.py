@@ -9,7 +9,7 @@ background · `miss` a missed annotation.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -51,6 +51,29 @@ class UnmatchedPredictions:
     target_rows: Int64Array
 
 
+@dataclass(frozen=True, eq=False)
+class RankedPredictions:
+    """Predictions as the AP counts them. is_kept: whether they take part · tie_order: breaks
+    equal scores."""
+
+    concepts: Int64Array
+    scores: Float64Array
+    is_tp: BoolArray
+    is_kept: BoolArray
+    tie_order: Int64Array
+
+    def mean_ap(self, annotation_counts: Int64Array) -> float:
+        """annotation_counts: per concept, the annotations to be found."""
+        kept = self.is_kept
+        return mean_average_precision(
+            self.concepts[kept],
+            self.scores[kept],
+            self.is_tp[kept],
+            self.tie_order[kept],
+            annotation_counts,
+        )
+
+
 def tide_report(evaluation: Evaluation, split: int) -> TideReport | None:
     """None without annotations and counted predictions."""
     prediction_rows = top_predictions(evaluation, split)
@@ -60,111 +83,78 @@ def tide_report(evaluation: Evaluation, split: int) -> TideReport | None:
     )
     if not len(annotation_rows) and not len(prediction_rows):
         return None
-    predictions, concept_count = evaluation.predictions, len(evaluation.concepts)
-    is_tp = evaluation.state[prediction_rows] == MATCHED
+    ranked = rank_predictions(evaluation, prediction_rows)
     is_found = np.zeros(len(evaluation.annotations), bool)
-    is_found[evaluation.partner[prediction_rows[is_tp]]] = True
-    unmatched = classify_errors(evaluation, prediction_rows[~is_tp], is_found)
+    is_found[evaluation.partner[prediction_rows[ranked.is_tp]]] = True
+    unmatched = classify_errors(evaluation, prediction_rows[~ranked.is_tp], is_found)
     is_missed = ~is_found
     is_missed[unmatched.target_rows[unmatched.target_rows >= 0]] = False
     missed_rows = annotation_rows[is_missed[annotation_rows]]
-    annotation_counts = np.bincount(
-        evaluation.annotations.concept[annotation_rows], minlength=concept_count
-    )
-    position_by_row = np.full(len(predictions), -1, np.int64)
-    position_by_row[prediction_rows] = np.arange(len(prediction_rows))
-    is_counted = evaluation.state[prediction_rows] != IGNORED
-    scores, prediction_concepts = (
-        predictions.score[prediction_rows],
-        np.asarray(predictions.concept[prediction_rows], np.int64),
-    )
-    base_ap = mean_average_precision(
-        prediction_concepts[is_counted],
-        scores[is_counted],
-        is_tp[is_counted],
-        np.arange(len(prediction_rows))[is_counted],
-        annotation_counts,
-    )
-    errors_first = is_tp.astype(np.int64) * len(prediction_rows) + np.arange(
-        len(prediction_rows)
-    )  # for equal scores, TIDE ranks the errors first here
 
-    ap_gains: dict[TideErrorType, float] = {}
-    for error_type, type_name in enumerate(TIDE_ERROR_TYPES):
-        if error_type == MISS:
-            reachable_counts = annotation_counts - np.bincount(
-                evaluation.annotations.concept[missed_rows], minlength=concept_count
-            )
-            ap_gains[type_name] = (
-                mean_average_precision(
-                    prediction_concepts[is_counted],
-                    scores[is_counted],
-                    is_tp[is_counted],
-                    errors_first[is_counted],
-                    reachable_counts,
-                )
-                - base_ap
-            )
-            continue
-        has_type = unmatched.error_types == error_type
-        fixed_indices = select_fixed(evaluation, unmatched, has_type)
-        is_kept, is_fixed_tp, fixed_concepts = (
-            is_counted.copy(),
-            is_tp.copy(),
-            prediction_concepts.copy(),
+    def count_by_concept(rows: Int64Array) -> Int64Array:
+        concepts = evaluation.annotations.concept[rows]
+        return np.bincount(concepts, minlength=len(evaluation.concepts))
+
+    annotation_counts = count_by_concept(annotation_rows)
+    base_ap = ranked.mean_ap(annotation_counts)
+    # For equal scores, TIDE ranks the errors first in all APs but the base.
+    errors_first = ranked.is_tp.astype(np.int64) * len(prediction_rows) + ranked.tie_order
+    ranked = replace(ranked, tie_order=errors_first)
+    fixed_aps = {
+        error_type: fix_errors(evaluation, ranked, prediction_rows, unmatched, index).mean_ap(
+            annotation_counts
         )
-        is_kept[position_by_row[unmatched.prediction_rows[has_type]]] = False
-        fixed_positions = position_by_row[unmatched.prediction_rows[fixed_indices]]
-        is_kept[fixed_positions] = is_fixed_tp[fixed_positions] = True
-        fixed_concepts[fixed_positions] = evaluation.annotations.concept[
-            unmatched.target_rows[fixed_indices]
-        ]
-        ap_gains[type_name] = (
-            mean_average_precision(
-                fixed_concepts[is_kept],
-                scores[is_kept],
-                is_fixed_tp[is_kept],
-                errors_first[is_kept],
-                annotation_counts,
-            )
-            - base_ap
-        )
-    error_counts = {
-        error_name: int((unmatched.error_types == type_index).sum())
-        for type_index, error_name in enumerate(TIDE_ERROR_TYPES)
-        if type_index != MISS
+        for index, error_type in enumerate(TIDE_ERROR_TYPES)
+        if index != MISS
     }
-    found_counts = annotation_counts - np.bincount(
-        evaluation.annotations.concept[annotation_rows[~is_found[annotation_rows]]],
-        minlength=concept_count,
-    )
-    false_positive_gain = (
-        mean_average_precision(
-            prediction_concepts[is_counted],
-            is_tp[is_counted].astype(float),
-            is_tp[is_counted],
-            errors_first[is_counted],
-            annotation_counts,
-        )
-        - base_ap
-    )
-    false_negative_gain = (
-        mean_average_precision(
-            prediction_concepts[is_counted],
-            scores[is_counted],
-            is_tp[is_counted],
-            errors_first[is_counted],
-            found_counts,
-        )
-        - base_ap
-    )
+    fixed_aps["miss"] = ranked.mean_ap(annotation_counts - count_by_concept(missed_rows))
+    type_counts = np.bincount(unmatched.error_types, minlength=MISS).tolist()
+    without_fp = replace(ranked, scores=ranked.is_tp.astype(float))
+    found_rows = annotation_rows[is_found[annotation_rows]]
     return TideReport(
         base_ap,
-        {error_name: max(ap_gain, 0.0) for error_name, ap_gain in ap_gains.items()},
-        {**error_counts, "miss": len(missed_rows)},
-        false_positive_gain,
-        false_negative_gain,
+        {error_type: max(ap - base_ap, 0.0) for error_type, ap in fixed_aps.items()},
+        {
+            **dict(zip(TIDE_ERROR_TYPES[:MISS], type_counts, strict=True)),
+            "miss": len(missed_rows),
+        },
+        without_fp.mean_ap(annotation_counts) - base_ap,
+        ranked.mean_ap(count_by_concept(found_rows)) - base_ap,
     )
+
+
+def rank_predictions(evaluation: Evaluation, prediction_rows: Int64Array) -> RankedPredictions:
+    """These rows as matched, in their order; ignored predictions are left out."""
+    state = evaluation.state[prediction_rows]
+    return RankedPredictions(
+        np.asarray(evaluation.predictions.concept[prediction_rows], np.int64),
+        evaluation.predictions.score[prediction_rows],
+        state == MATCHED,
+        state != IGNORED,
+        np.arange(len(prediction_rows)),
+    )
+
+
+def fix_errors(
+    evaluation: Evaluation,
+    ranked: RankedPredictions,
+    prediction_rows: Int64Array,
+    unmatched: UnmatchedPredictions,
+    error_type: int,
+) -> RankedPredictions:
+    """The predictions with all errors of one type fixed: moved to their annotation, or removed
+    if they have none."""
+    position_by_row = np.full(len(evaluation.predictions), -1, np.int64)
+    position_by_row[prediction_rows] = np.arange(len(prediction_rows))
+    has_type = unmatched.error_types == error_type
+    fixed_indices = select_fixed(evaluation, unmatched, has_type)
+    is_kept, is_tp, concepts = ranked.is_kept.copy(), ranked.is_tp.copy(), ranked.concepts.copy()
+    is_kept[position_by_row[unmatched.prediction_rows[has_type]]] = False
+    fixed_positions = position_by_row[unmatched.prediction_rows[fixed_indices]]
+    is_kept[fixed_positions] = is_tp[fixed_positions] = True
+    fixed_targets = unmatched.target_rows[fixed_indices]
+    concepts[fixed_positions] = evaluation.annotations.concept[fixed_targets]
+    return replace(ranked, concepts=concepts, is_tp=is_tp, is_kept=is_kept)
 
 
 def top_predictions(evaluation: Evaluation, split: int) -> Int64Array:

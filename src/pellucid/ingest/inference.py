@@ -7,31 +7,20 @@ choose.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-
-import numpy as np
+from itertools import chain
 
 from pellucid.core.errors import InvalidChoiceError
-from pellucid.core.tables import (
-    Annotations,
-    BoolArray,
-    Float64Array,
-    Images,
-    Int64Array,
-    Predictions,
-)
-from pellucid.evaluation.greedy_numpy import overlapping_pairs
+from pellucid.core.tables import Annotations, BoolArray, Images
 from pellucid.formats.dataset import Inference, Note, ParsedPredictions
-from pellucid.ingest.box_formats import (
-    BoxFormat,
-    convert_to_pixels,
-    format_overlap_shares,
-    parse_box_format,
-    possible_box_formats,
-    select_image_annotations,
+from pellucid.ingest.box_agreement import (
+    MIN_BOXES,
+    MUCH_BETTER_RATIO,
+    BoxAgreement,
+    most_confident_rows,
 )
-from pellucid.ingest.errors import AmbiguousInterpretationError
+from pellucid.ingest.box_inference import infer_box_format
 from pellucid.ingest.references import (
     Interpretation,
     best_interpretation,
@@ -42,16 +31,11 @@ from pellucid.ingest.references import (
 )
 from pellucid.storage.manifests import Concept
 
-BOX_SAMPLE_SIZE = 5_000
-"""Number of the most confident boxes used to compare interpretations."""
-BETTER_RATIO, MUCH_BETTER_RATIO = 1.1, 3.0
-"""Factor by which more boxes must agree with another interpretation than with the default. The
-lower one is for an interpretation that alone resolves every key (of COCO's 80 concepts numbered
-from 1, eleven keep their ids)."""
+BETTER_RATIO = 1.1
+"""Replaces MUCH_BETTER_RATIO for an interpretation that alone resolves every key (of COCO's 80
+concepts numbered from 1, eleven keep their ids)."""
 MIN_EXTRA_BOXES = 1.5
 """How many more boxes must agree with an interpretation that alone resolves every id."""
-MIN_BOXES = 20
-"""Boxes needed to override a default interpretation that resolves as many keys."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +61,15 @@ class ResolvedReferences:
     inferences: list[Inference]
 
 
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """A chosen interpretation, how it was chosen, and what to tell the user."""
+
+    refs: Interpretation
+    inference: Inference
+    notes: list[Note]
+
+
 def resolve_references(
     source: ParsedPredictions,
     images: Images,
@@ -91,140 +84,134 @@ def resolve_references(
     Raises AmbiguousInterpretationError, with the option to set, if two are too close.
     """
     image_candidates = image_interpretations(source, images, is_candidate)
-    default = next(image_candidates)
-    tried_interpretations = (
-        [default]
-        if is_sufficient(default) and not overrides.image_ids
-        else [default, *image_candidates]
+    image_choice, tried = choose_image_refs(source, image_candidates, overrides.image_ids)
+    source, box_inferences = infer_box_format(
+        source, image_choice.refs, images, annotations, overrides.boxes
     )
-    image_refs = default if is_sufficient(default) else best_interpretation(tried_interpretations)
-    if overrides.image_ids:
-        image_refs = select_interpretation(
-            source.path, "--image-ids", overrides.image_ids, tried_interpretations
-        )
-    notes = (
-        []
-        if image_refs is default
-        else [Note("reading", f"images matched by {image_refs.name}", 1, "info")]
-    )
-    inferences = [
-        Inference(
-            "image ids",
-            image_refs.name,
-            explanation_text(image_refs),
-            [],
-            bool(overrides.image_ids),
-        )
-    ]
-    source, box_inferences = infer_box_format(source, image_refs, images, annotations, overrides)
-    inferences += box_inferences
-    notes += [
-        Note("reading", inference.evidence, 1, "info")
-        for inference in box_inferences
-        if inference.alternatives or inference.forced
-    ]
     concept_candidates = concept_interpretations(source, concepts)
-    concept_refs = (
-        best_interpretation(concept_candidates)
-        if source.concept_interpretation == "column"
-        else default_concept_interpretation(concept_candidates)
-    )
-    if overrides.concept_ids:
-        concept_refs = select_interpretation(
-            source.path, "--category-ids", overrides.concept_ids, concept_candidates
+    concept_choice = choose_concept_refs(source, concept_candidates, overrides.concept_ids)
+    if source.box is not None and (source.unit == "pixels" or images.width.any()):
+        agreement = BoxAgreement(
+            source, most_confident_rows(source.score), images, annotations, len(concepts)
         )
-    if source.box is None or (source.unit != "pixels" and not images.width.any()):
-        return ResolvedReferences(
-            source,
-            image_refs,
-            concept_refs,
-            notes,
-            [
-                *inferences,
-                Inference("category ids", concept_refs.name, explanation_text(concept_refs)),
-            ],
+        if not overrides.image_ids:
+            rivals = chain(tried, image_candidates)
+            image_choice = compare_image_refs(agreement, image_choice, concept_choice.refs, rivals)
+        concept_choice = compare_concept_refs(
+            agreement,
+            image_choice.refs,
+            concept_choice,
+            [] if overrides.concept_ids else concept_candidates,
         )
-    confident_rows = most_confident_rows(source.score)
-    share = agreement_share(
-        source, confident_rows, image_refs, concept_refs, annotations, len(concepts), images
-    )
-    if (
-        not overrides.image_ids and share * MUCH_BETTER_RATIO <= 1
-    ):  # else none can be that much better
-        for rival in rival_interpretations(image_refs, [*tried_interpretations, *image_candidates]):
-            rival_share = agreement_share(
-                source, confident_rows, rival, concept_refs, annotations, len(concepts), images
-            )
-            if len(confident_rows) >= MIN_BOXES and is_clearly_better(
-                rival_share, share, MUCH_BETTER_RATIO
-            ):
-                notes = [contradiction_note("image ids", rival, image_refs, rival_share, share)]
-                inferences[0] = Inference(
-                    "image ids",
-                    rival.name,
-                    notes[0].message,
-                    [f"{image_refs.name}: {share:.0%} agree"],
-                )
-                image_refs, share = rival, rival_share
-    concept_inference = Inference(
-        "category ids",
-        concept_refs.name,
-        f"{share:.0%} of confident boxes agree",
-        [],
-        bool(overrides.concept_ids),
-    )
-    for rival in (
-        rival_interpretations(concept_refs, concept_candidates) if not overrides.concept_ids else ()
-    ):
-        rival_share = agreement_share(
-            source, confident_rows, image_refs, rival, annotations, len(concepts), images
-        )
-        is_complete = concept_refs.explained_count < rival.explained_count == len(rival.positions)
-        extra_boxes = (rival_share - share) * len(confident_rows)
-        if is_clearly_better(
-            rival_share, share, BETTER_RATIO if is_complete else MUCH_BETTER_RATIO
-        ) and (not is_complete or extra_boxes >= MIN_EXTRA_BOXES):
-            if not is_complete and len(confident_rows) < MIN_BOXES:
-                notes.append(
-                    contradiction_note("category ids", concept_refs, rival, share, rival_share)
-                )
-                continue
-            notes.append(
-                contradiction_note("category ids", rival, concept_refs, rival_share, share)
-            )
-            concept_inference = Inference(
-                "category ids",
-                rival.name,
-                notes[-1].message,
-                [f"{concept_refs.name}: {share:.0%} agree"],
-            )
-            concept_refs, share = rival, rival_share
-    any_concept_share = agreement_share(
+    return ResolvedReferences(
         source,
-        confident_rows,
-        image_refs,
-        merge_concepts_to_one(concept_refs),
-        annotations.replace(concept=annotations.concept * 0),
-        1,
-        images,
+        image_choice.refs,
+        concept_choice.refs,
+        [*image_choice.notes, *box_notes(box_inferences), *concept_choice.notes],
+        [image_choice.inference, *box_inferences, concept_choice.inference],
     )
-    if any_concept_share >= 0.1 and share * MUCH_BETTER_RATIO < any_concept_share:
+
+
+def choose_image_refs(
+    source: ParsedPredictions, candidates: Iterator[Interpretation], forced_name: str | None
+) -> tuple[Choice, list[Interpretation]]:
+    """The interpretation of the image keys that resolves most, and those that were tried."""
+    default = next(candidates)
+    is_default = is_sufficient(default)
+    tried = [default] if is_default and not forced_name else [default, *candidates]
+    refs = default if is_default else best_interpretation(tried)
+    if forced_name:
+        refs = select_interpretation(source.path, "--image-ids", forced_name, tried)
+    notes = [Note("reading", f"images matched by {refs.name}", 1, "info")]
+    inference = Inference("image ids", refs.name, explanation_text(refs), [], bool(forced_name))
+    return Choice(refs, inference, [] if refs is default else notes), tried
+
+
+def choose_concept_refs(
+    source: ParsedPredictions, candidates: Sequence[Interpretation], forced_name: str | None
+) -> Choice:
+    """The default interpretation of the concept keys, or the one set by the user."""
+    if forced_name:
+        refs = select_interpretation(source.path, "--category-ids", forced_name, candidates)
+    elif source.concept_interpretation == "column":
+        refs = best_interpretation(candidates)
+    else:
+        refs = default_concept_interpretation(candidates)
+    inference = Inference("category ids", refs.name, explanation_text(refs), [], bool(forced_name))
+    return Choice(refs, inference, [])
+
+
+def compare_image_refs(
+    agreement: BoxAgreement,
+    choice: Choice,
+    concept_refs: Interpretation,
+    candidates: Iterable[Interpretation],
+) -> Choice:
+    """The choice, or a candidate for which far more boxes agree with an annotation."""
+    share = agreement.share(choice.refs, concept_refs)
+    has_enough_boxes = len(agreement.confident_rows) >= MIN_BOXES
+    if not has_enough_boxes or share * MUCH_BETTER_RATIO > 1:  # no candidate can be better
+        return choice
+    for rival in rival_interpretations(choice.refs, [*candidates]):
+        rival_share = agreement.share(rival, concept_refs)
+        if is_clearly_better(rival_share, share, MUCH_BETTER_RATIO):
+            choice = override_choice("image ids", choice, rival, share, rival_share)
+            share = rival_share
+    return choice
+
+
+def compare_concept_refs(
+    agreement: BoxAgreement,
+    image_refs: Interpretation,
+    choice: Choice,
+    candidates: Sequence[Interpretation],
+) -> Choice:
+    """The choice, or a candidate for which clearly more boxes agree with an annotation."""
+    share, notes = agreement.share(image_refs, choice.refs), []
+    evidence = f"{share:.0%} of confident boxes agree"
+    choice = replace(choice, inference=replace(choice.inference, evidence=evidence))
+    box_count = len(agreement.confident_rows)
+    for rival in rival_interpretations(choice.refs, candidates):
+        rival_share = agreement.share(image_refs, rival)
+        is_complete = choice.refs.explained_count < rival.explained_count == len(rival.positions)
+        min_ratio = BETTER_RATIO if is_complete else MUCH_BETTER_RATIO
+        if not is_clearly_better(rival_share, share, min_ratio):
+            continue
+        if is_complete and (rival_share - share) * box_count < MIN_EXTRA_BOXES:
+            continue
+        if not is_complete and box_count < MIN_BOXES:
+            notes.append(contradiction_note("category ids", choice.refs, rival, share, rival_share))
+            continue
+        choice = override_choice("category ids", choice, rival, share, rival_share)
+        notes += choice.notes
+        share = rival_share
+    any_share = agreement.any_concept_share(image_refs, choice.refs)
+    if any_share >= 0.1 and share * MUCH_BETTER_RATIO < any_share:
         message = (
-            f"{any_concept_share:.0%} of confident boxes overlap an annotation, but only "
-            f"{share:.0%} overlap one of the same concept: "
-            f"check the concept ids (read as {concept_inference.answer})"
+            f"{any_share:.0%} of confident boxes overlap an annotation, but only {share:.0%} "
+            f"overlap one of the same concept: check the concept ids (read as "
+            f"{choice.inference.answer})"
         )
         notes.append(Note("concepts_disagree", message, 1))
-    return ResolvedReferences(
-        source, image_refs, concept_refs, notes, [*inferences, concept_inference]
-    )
+    return replace(choice, notes=notes)
 
 
-def merge_concepts_to_one(concept_refs: Interpretation) -> Interpretation:
-    """Map all resolved concepts to one concept."""
-    return Interpretation(
-        "any", np.where(concept_refs.positions >= 0, 0, concept_refs.positions).astype(np.int32)
-    )
+def override_choice(
+    subject: str, choice: Choice, rival: Interpretation, share: float, rival_share: float
+) -> Choice:
+    """The rival in place of the choice, with the evidence for it."""
+    note = contradiction_note(subject, rival, choice.refs, rival_share, share)
+    rejected = [f"{choice.refs.name}: {share:.0%} agree"]
+    return Choice(rival, Inference(subject, rival.name, note.message, rejected), [note])
+
+
+def box_notes(inferences: Sequence[Inference]) -> list[Note]:
+    """Notes on box formats that were not the only possible or the default one."""
+    return [
+        Note("reading", inference.evidence, 1, "info")
+        for inference in inferences
+        if inference.alternatives or inference.forced
+    ]
 
 
 def explanation_text(interpretation: Interpretation) -> str:
@@ -250,207 +237,6 @@ def select_interpretation(
             [interpretation.name.replace(" ", "-") for interpretation in interpretations],
         )
     return selected
-
-
-def infer_box_format(
-    source: ParsedPredictions,
-    image_refs: Interpretation,
-    images: Images,
-    annotations: Annotations,
-    overrides: Overrides,
-) -> tuple[ParsedPredictions, list[Inference]]:
-    """The source with its boxes converted: the format's default, unless clearly more boxes
-    agree in another format."""
-    if source.box is None:
-        return source, []
-    if overrides.boxes:
-        variant, box_format = parse_boxes_option(source, overrides.boxes)
-        inference = Inference(
-            "boxes", overrides.boxes, f"boxes read as {overrides.boxes} (--boxes)", [], True
-        )
-        return replace(convert_boxes(box_format, variant, image_refs, images), alternative=None), [
-            inference
-        ]
-    default_format = default_box_format(source)
-    variants = [source] + ([source.alternative] if source.alternative else [])
-    shares = {
-        (variant_index, box_format): share
-        for variant_index, variant in enumerate(variants)
-        for box_format, share in box_format_shares(variant, image_refs, images, annotations).items()
-    }
-    default_share = shares.get((0, default_format), 0.0)
-    ranked = sorted(shares.items(), key=lambda item: -item[1])
-    if not ranked:
-        return source, []
-    (variant_index, box_format), best_share = ranked[0]
-    default_inference = Inference(
-        "boxes",
-        default_format.name,
-        f"{default_share:.0%} of confident boxes overlap an annotation",
-    )
-    if not (
-        best_share >= min_overlap_share(box_format)
-        and (
-            best_share >= default_share * MUCH_BETTER_RATIO
-            or best_share - default_share >= MIN_SHARE_GAIN
-        )
-    ):
-        if default_share < 0.05:
-            message = (
-                f"only {default_share:.0%} of confident boxes overlap an annotation, in any box "
-                "format"
-            )
-            source.notes.append(Note("boxes_disagree", message, 1))
-        return source, [default_inference]
-    if len(source.score) < MIN_BOXES:
-        message = (
-            f"too few boxes to infer the box format: {default_share:.0%} overlap an annotation as "
-            f"{default_format.name}, {best_share:.0%} as {box_format.name} "
-            f"(--boxes {box_format.name})"
-        )
-        source.notes.append(Note("boxes_unsure", message, 1))
-        return source, [default_inference]
-    alternatives = [
-        (variant_name(variant_index, rival_format), share)
-        for (variant_index, rival_format), share in ranked[1:4]
-    ]
-    if len(ranked) > 1 and ranked[1][1] >= TIE_RATIO * best_share:
-        raise AmbiguousInterpretationError(
-            source.path,
-            "boxes",
-            [(variant_name(variant_index, box_format), best_share), *alternatives[:1]],
-            "--boxes",
-        )
-    message = (
-        f"boxes read as {variant_name(variant_index, box_format)}: {best_share:.0%} of confident "
-        f"boxes overlap an annotation, {default_share:.0%} as {default_format.name}"
-    )
-    return replace(
-        convert_boxes(box_format, variants[variant_index], image_refs, images), alternative=None
-    ), [
-        Inference(
-            "boxes",
-            variant_name(variant_index, box_format),
-            message,
-            [f"{format_name}: {share:.0%} agree" for format_name, share in alternatives],
-        )
-    ]
-
-
-MIN_SHARE_GAIN = 0.3
-"""Alternative to MUCH_BETTER_RATIO: the required gain in share, as large boxes overlap in any
-box format."""
-
-
-def min_overlap_share(box_format: BoxFormat) -> float:
-    """The share of boxes that must agree. Resized squares need more evidence."""
-    return 0.1 if box_format.unit in ("pixels", "fractions", "percent") else 0.3
-
-
-FORMAT_SAMPLE_SIZE = 1_000
-"""Number of the most confident boxes used to compare box formats."""
-EXAMPLE_FORMATS = (
-    "xywh-pixels",
-    "xyxy-pixels",
-    "cxcywh-fractions",
-    "xywh-percent",
-    "xyxy-640-letterboxed",
-)
-TIE_RATIO = 0.9
-"""If the second-best share is at least this fraction of the best, the choice is unclear."""
-
-
-CONFIDENCE_SECOND = "-confidence-second"
-"""Name suffix of a box format for the alternative column order of the file."""
-
-
-def variant_name(variant_index: int, box_format: BoxFormat) -> str:
-    return box_format.name if variant_index == 0 else box_format.name + CONFIDENCE_SECOND
-
-
-def parse_boxes_option(
-    source: ParsedPredictions, option_value: str
-) -> tuple[ParsedPredictions, BoxFormat]:
-    """The box format named by the user, and the source with the matching column order."""
-    box_format = parse_box_format(option_value.removesuffix(CONFIDENCE_SECOND))
-    variant = source.alternative if option_value.endswith(CONFIDENCE_SECOND) else source
-    if box_format is None or variant is None:
-        raise InvalidChoiceError(
-            "--boxes",
-            option_value,
-            [
-                *EXAMPLE_FORMATS,
-                *([f"xywh-pixels{CONFIDENCE_SECOND}"] if source.alternative else []),
-            ],
-        )
-    return variant, box_format
-
-
-def default_box_format(source: ParsedPredictions) -> BoxFormat:
-    """The box format declared by the file format."""
-    return BoxFormat(source.box_shape, source.unit)
-
-
-def box_format_shares(
-    source: ParsedPredictions, image_refs: Interpretation, images: Images, annotations: Annotations
-) -> dict[BoxFormat, float]:
-    """The share of the most confident boxes that agree in each format, its own first."""
-    sample_rows = most_confident_rows(source.score)[:FORMAT_SAMPLE_SIZE]
-    sample_rows = sample_rows[image_refs.positions[source.image[sample_rows]] >= 0]
-    if not len(sample_rows) or source.box is None or not len(annotations):
-        return {}
-    image_rows = image_refs.positions[source.image[sample_rows]]
-    has_sizes = bool((images.width[image_rows] > 0).all())
-    default_format, raw_boxes = (
-        default_box_format(source),
-        boxes_as_written(source, source.box[sample_rows]),
-    )
-    box_formats = [default_format] if has_sizes or not default_format.needs_sizes else []
-    box_formats += [
-        box_format
-        for box_format in possible_box_formats(raw_boxes, has_sizes)
-        if box_format != default_format
-    ]
-    return format_overlap_shares(box_formats, raw_boxes, image_rows, images, annotations)
-
-
-def boxes_as_written(source: ParsedPredictions, box: Float64Array) -> Float64Array:
-    """The four numbers as written in the file. box: [left, top, width, height]."""
-    if source.box_shape == "xywh":
-        return box
-    return np.stack(
-        [box[:, 0] + box[:, 2] / 2, box[:, 1] + box[:, 3] / 2, box[:, 2], box[:, 3]], axis=1
-    )
-
-
-def convert_boxes(
-    box_format: BoxFormat, source: ParsedPredictions, image_refs: Interpretation, images: Images
-) -> ParsedPredictions:
-    """The source with boxes converted to pixels from that format. Boxes of unknown images are
-    unchanged."""
-    if box_format == default_box_format(source):
-        return source
-    assert source.box is not None
-    image_rows = image_refs.positions[source.image]
-    box = convert_to_pixels(
-        box_format,
-        boxes_as_written(source, source.box),
-        images.width[image_rows],
-        images.height[image_rows],
-    )
-    box[image_rows < 0] = source.box[image_rows < 0]
-    box[:, 2:] = np.maximum(box[:, 2:], 0)
-    return replace(source, box=box, unit="pixels", box_shape="xywh")
-
-
-def most_confident_rows(score: Float64Array) -> Int64Array:
-    """Rows of the highest scores, in descending order; ties keep their input order."""
-    if len(score) > BOX_SAMPLE_SIZE:
-        min_score = np.partition(score, len(score) - BOX_SAMPLE_SIZE)[len(score) - BOX_SAMPLE_SIZE]
-        top_rows = np.flatnonzero(score >= min_score)
-    else:
-        top_rows = np.arange(len(score))
-    return top_rows[np.argsort(-score[top_rows], kind="stable")][:BOX_SAMPLE_SIZE]
 
 
 def rival_interpretations(
@@ -482,43 +268,3 @@ def contradiction_note(
         f"annotation, {rejected_share:.0%} when read as {rejected.name}"
     )
     return Note("reading", message, 1, "info" if share >= rejected_share else "warning")
-
-
-def agreement_share(
-    source: ParsedPredictions,
-    confident_rows: Int64Array,
-    image_refs: Interpretation,
-    concept_refs: Interpretation,
-    annotations: Annotations,
-    concept_count: int,
-    images: Images,
-) -> float:
-    """The share of these rows (by descending score) with an annotation at IoU >= 0.5."""
-    image_rows, concept_indexes = (
-        image_refs.positions[source.image[confident_rows]],
-        concept_refs.positions[source.concept[confident_rows]],
-    )
-    is_resolved = (image_rows >= 0) & (concept_indexes >= 0)
-    assert source.box is not None
-    box = source.box[confident_rows][is_resolved]
-    if source.unit == "fractions":
-        box = convert_to_pixels(
-            BoxFormat("xywh", "fractions"),
-            box,
-            images.width[image_rows[is_resolved]],
-            images.height[image_rows[is_resolved]],
-        )
-    confident_predictions = Predictions(
-        image_rows[is_resolved],
-        concept_indexes[is_resolved],
-        source.score[confident_rows][is_resolved],
-        box,
-        confident_rows[is_resolved].astype(np.int32),
-    )
-    image_annotations = select_image_annotations(annotations, confident_predictions.image)
-    agreeing_rows: set[int] = set()
-    for prediction_rows, _, iou in overlapping_pairs(
-        image_annotations, confident_predictions, concept_count
-    ):
-        agreeing_rows.update(prediction_rows[iou >= 0.5].tolist())
-    return len(agreeing_rows) / max(1, len(confident_rows))

@@ -16,9 +16,11 @@ from pellucid.core.tables import (
     RUN_EMPTY,
     SPLITS,
     Annotations,
+    BoolArray,
     Float64Array,
     Images,
     Int8Array,
+    Int32Array,
     Int64Array,
     Kind,
     Predictions,
@@ -41,7 +43,7 @@ from pellucid.ingest.errors import (
 )
 from pellucid.ingest.exif import rotate_stored_predictions
 from pellucid.ingest.inference import Overrides, resolve_references
-from pellucid.ingest.references import reject_ambiguous, unmatched_notes
+from pellucid.ingest.references import Interpretation, reject_ambiguous, unmatched_notes
 from pellucid.storage.manifests import Concept
 
 CoverageMode = Literal["split", "listed"]
@@ -88,7 +90,7 @@ def import_predictions(
 ) -> ImportedPredictions:
     """Resolve the predictions of a file against a frozen version. overrides: interpretations
     set by the user."""
-    images, concepts = version.images, list(version.concepts)
+    images, concepts = version.images, version.concepts
     is_candidate = (
         np.ones(len(images), bool) if split_index is None else images.split == split_index
     )
@@ -96,66 +98,85 @@ def import_predictions(
     resolved = resolve_references(
         source, images, is_candidate, concepts, positive_annotations, overrides
     )
-    source, image_refs, concept_refs, notes = (
-        resolved.source,
-        resolved.image_refs,
-        resolved.concept_refs,
-        resolved.notes,
-    )
-    source, score_inference = infer_score_scale(source, overrides.scores)
+    image_refs, concept_refs = resolved.image_refs, resolved.concept_refs
+    source, score_inference = infer_score_scale(resolved.source, overrides.scores)
+    inferences, notes = [*resolved.inferences], [*resolved.notes]
     if version.has_rotated_images:
         source, orientation_inferences = rotate_stored_predictions(
             source, image_refs.positions, images, version.folders, positive_annotations
         )
-        resolved.inferences.extend(orientation_inferences)
+        inferences += orientation_inferences
     reject_ambiguous(source, image_refs, concept_refs, images, is_candidate, concepts)
-    concept_index = concept_refs.positions.copy()
     if version.kind == "classification":
-        added_concepts = find_new_concepts(
-            source, concept_index, concept_refs.explained_count, concept_refs.name
-        )
-        for key_index, concept_name in added_concepts:
-            concept_index[key_index] = len(concepts)
-            concepts.append(Concept(concept_name))
-        if added_concepts:
-            message = (
-                f"{format_count(len(added_concepts), 'concept')} without annotations were added: "
-                f"{', '.join(concept_name for _, concept_name in added_concepts)}"
-            )
-            notes.append(Note("concept_added", message, len(added_concepts)))
-    extended_refs = type(concept_refs)(concept_refs.name, concept_index)
-    notes += unmatched_notes(source, image_refs, extended_refs, images, concepts)
+        concepts, concept_refs, concept_notes = add_new_concepts(source, concepts, concept_refs)
+        notes += concept_notes
+    notes += unmatched_notes(source, image_refs, concept_refs, images, concepts)
     is_selected = (image_refs.positions >= 0) & is_candidate[image_refs.positions]
     notes += other_split_notes(source, image_refs.positions, is_selected)
-    is_imported = is_selected[source.image]
-    is_imported &= (concept_index >= 0)[source.concept]
-    imported_rows = slice(None) if is_imported.all() else np.flatnonzero(is_imported)
-    image_rows = image_refs.positions[source.image[imported_rows]]
     named_images = np.unique(image_refs.positions[is_selected]).astype(np.int64)
     reject_repeated_images(source, version, named_images)
     coverage = update_coverage(version, named_images, split_index, coverage_mode)
-    images, box = scale_prediction_boxes(source, imported_rows, image_rows, images, version.folders)
     check_prediction_count(source.path, first_order + len(source.score))
-    order = np.arange(first_order, first_order + len(source.score), dtype=np.int32)[imported_rows]
-    predictions = Predictions(
-        image_rows,
-        concept_index[source.concept[imported_rows]],
-        source.score[imported_rows],
-        box,
-        order,
+    predictions, images = select_predictions(
+        source, image_refs.positions, is_selected, concept_refs.positions, version, first_order
     )
-    if box is None:
+    if predictions.box is None:
         reject_duplicate_scores(source, predictions, images, concepts)
     else:
-        notes += outside_image_notes(box, images, image_rows)
+        notes += outside_image_notes(predictions.box, images, predictions.image)
         notes += export_limit_notes(predictions)
     return ImportedPredictions(
         predictions,
         images,
         coverage,
-        concepts,
+        [*concepts],
         [*source.notes, *notes],
-        [*resolved.inferences, score_inference],
+        [*inferences, score_inference],
+    )
+
+
+def select_predictions(
+    source: ParsedPredictions,
+    image_index: Int32Array,
+    is_selected: BoolArray,
+    concept_index: Int32Array,
+    version: FrozenVersion,
+    first_order: int,
+) -> tuple[Predictions, Images]:
+    """The predictions of selected images and known concepts, with boxes in pixels, and the
+    images with the sizes read for that.
+
+    image_index, concept_index: the row of each key of the source, or -1 · is_selected: per image
+    key.
+    """
+    is_imported = is_selected[source.image]
+    is_imported &= (concept_index >= 0)[source.concept]
+    rows = slice(None) if is_imported.all() else np.flatnonzero(is_imported)
+    image_rows = image_index[source.image[rows]]
+    images, box = scale_prediction_boxes(source, rows, image_rows, version.images, version.folders)
+    order = np.arange(first_order, first_order + len(source.score), dtype=np.int32)[rows]
+    concept_rows = concept_index[source.concept[rows]]
+    return Predictions(image_rows, concept_rows, source.score[rows], box, order), images
+
+
+def add_new_concepts(
+    source: ParsedPredictions, concepts: Sequence[Concept], concept_refs: Interpretation
+) -> tuple[list[Concept], Interpretation, list[Note]]:
+    """The concepts with those that only the predictions of a classifier name."""
+    concept_index = concept_refs.positions.copy()
+    added_concepts = find_new_concepts(
+        source, concept_index, concept_refs.explained_count, concept_refs.name
+    )
+    for position, (key_index, _) in enumerate(added_concepts, len(concepts)):
+        concept_index[key_index] = position
+    names = [concept_name for _, concept_name in added_concepts]
+    message = (
+        f"{format_count(len(names), 'concept')} without annotations were added: {', '.join(names)}"
+    )
+    return (
+        [*concepts, *map(Concept, names)],
+        Interpretation(concept_refs.name, concept_index),
+        [Note("concept_added", message, len(names))] if names else [],
     )
 
 

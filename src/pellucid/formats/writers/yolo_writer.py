@@ -22,7 +22,7 @@ def write(export_data: ExportData, path: Path) -> None:
     """Write labels to `labels/`; local images are linked into `images/`, where ultralytics expects
     them."""
     if export_data.kind != "detection":
-        raise ExportError(NAME, "label files require boxes; use csv or parquet")
+        raise ExportError(NAME, "label files require boxes; write csv or parquet")
     folder = create_export_folder(path)
     annotations = export_data.exportable_annotations("YOLO")
     write_label_files(export_data, annotations, folder / "labels")
@@ -54,7 +54,7 @@ def quote_yaml(string: str) -> str:
 
 def write_predictions(export_data: ExportData, path: Path) -> None:
     if export_data.predictions is None or export_data.predictions.box is None:
-        raise ExportError(NAME, "label files require boxes; use csv or parquet")
+        raise ExportError(NAME, "label files require boxes; write csv or parquet")
     write_label_files(export_data, export_data.predictions, create_export_folder(path))
 
 

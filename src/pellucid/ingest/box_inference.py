@@ -1,0 +1,210 @@
+"""Infer the box format of a file from its data."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from pellucid.core.errors import InvalidChoiceError
+from pellucid.core.tables import Annotations, Float64Array, Images
+from pellucid.formats.dataset import Inference, Note, ParsedPredictions
+from pellucid.ingest.box_agreement import MIN_BOXES, MUCH_BETTER_RATIO, most_confident_rows
+from pellucid.ingest.box_formats import (
+    BoxFormat,
+    convert_to_pixels,
+    format_overlap_shares,
+    parse_box_format,
+    possible_box_formats,
+)
+from pellucid.ingest.errors import AmbiguousInterpretationError
+from pellucid.ingest.references import Interpretation
+
+MIN_SHARE_GAIN = 0.3
+"""Alternative to MUCH_BETTER_RATIO: the required gain in share, as large boxes overlap in any
+box format."""
+FORMAT_SAMPLE_SIZE = 1_000
+"""Number of the most confident boxes used to compare box formats."""
+EXAMPLE_FORMATS = (
+    "xywh-pixels",
+    "xyxy-pixels",
+    "cxcywh-fractions",
+    "xywh-percent",
+    "xyxy-640-letterboxed",
+)
+TIE_RATIO = 0.9
+"""If the second-best share is at least this fraction of the best, the choice is unclear."""
+CONFIDENCE_SECOND = "-confidence-second"
+"""Name suffix of a box format for the alternative column order of the file."""
+
+
+def infer_box_format(
+    source: ParsedPredictions,
+    image_refs: Interpretation,
+    images: Images,
+    annotations: Annotations,
+    forced_format: str | None,
+) -> tuple[ParsedPredictions, list[Inference]]:
+    """The source with its boxes converted: the format's default, unless clearly more boxes
+    agree in another format.
+
+    forced_format: the name of a box format set by the user.
+    """
+    if source.box is None:
+        return source, []
+    if forced_format:
+        variant, box_format = parse_boxes_option(source, forced_format)
+        inference = Inference(
+            "boxes", forced_format, f"boxes read as {forced_format} (--boxes)", [], True
+        )
+        return replace(convert_boxes(box_format, variant, image_refs, images), alternative=None), [
+            inference
+        ]
+    default_format = default_box_format(source)
+    variants = [source] + ([source.alternative] if source.alternative else [])
+    shares = {
+        (variant_index, box_format): share
+        for variant_index, variant in enumerate(variants)
+        for box_format, share in box_format_shares(variant, image_refs, images, annotations).items()
+    }
+    default_share = shares.get((0, default_format), 0.0)
+    ranked = sorted(shares.items(), key=lambda item: -item[1])
+    if not ranked:
+        return source, []
+    (variant_index, box_format), best_share = ranked[0]
+    default_inference = Inference(
+        "boxes",
+        default_format.name,
+        f"{default_share:.0%} of confident boxes overlap an annotation",
+    )
+    if not (
+        best_share >= min_overlap_share(box_format)
+        and (
+            best_share >= default_share * MUCH_BETTER_RATIO
+            or best_share - default_share >= MIN_SHARE_GAIN
+        )
+    ):
+        if default_share < 0.05:
+            message = (
+                f"only {default_share:.0%} of confident boxes overlap an annotation, in any box "
+                "format"
+            )
+            source.notes.append(Note("boxes_disagree", message, 1))
+        return source, [default_inference]
+    if len(source.score) < MIN_BOXES:
+        message = (
+            f"too few boxes to infer the box format: {default_share:.0%} overlap an annotation as "
+            f"{default_format.name}, {best_share:.0%} as {box_format.name} "
+            f"(--boxes {box_format.name})"
+        )
+        source.notes.append(Note("boxes_unsure", message, 1))
+        return source, [default_inference]
+    alternatives = [
+        (variant_name(variant_index, rival_format), share)
+        for (variant_index, rival_format), share in ranked[1:4]
+    ]
+    if len(ranked) > 1 and ranked[1][1] >= TIE_RATIO * best_share:
+        raise AmbiguousInterpretationError(
+            source.path,
+            "boxes",
+            [(variant_name(variant_index, box_format), best_share), *alternatives[:1]],
+            "--boxes",
+        )
+    message = (
+        f"boxes read as {variant_name(variant_index, box_format)}: {best_share:.0%} of confident "
+        f"boxes overlap an annotation, {default_share:.0%} as {default_format.name}"
+    )
+    return replace(
+        convert_boxes(box_format, variants[variant_index], image_refs, images), alternative=None
+    ), [
+        Inference(
+            "boxes",
+            variant_name(variant_index, box_format),
+            message,
+            [f"{format_name}: {share:.0%} agree" for format_name, share in alternatives],
+        )
+    ]
+
+
+def min_overlap_share(box_format: BoxFormat) -> float:
+    """The share of boxes that must agree. Resized squares need more evidence."""
+    return 0.1 if box_format.unit in ("pixels", "fractions", "percent") else 0.3
+
+
+def variant_name(variant_index: int, box_format: BoxFormat) -> str:
+    return box_format.name if variant_index == 0 else box_format.name + CONFIDENCE_SECOND
+
+
+def parse_boxes_option(
+    source: ParsedPredictions, option_value: str
+) -> tuple[ParsedPredictions, BoxFormat]:
+    """The box format named by the user, and the source with the matching column order."""
+    box_format = parse_box_format(option_value.removesuffix(CONFIDENCE_SECOND))
+    variant = source.alternative if option_value.endswith(CONFIDENCE_SECOND) else source
+    if box_format is None or variant is None:
+        raise InvalidChoiceError(
+            "--boxes",
+            option_value,
+            [
+                *EXAMPLE_FORMATS,
+                *([f"xywh-pixels{CONFIDENCE_SECOND}"] if source.alternative else []),
+            ],
+        )
+    return variant, box_format
+
+
+def default_box_format(source: ParsedPredictions) -> BoxFormat:
+    """The box format declared by the file format."""
+    return BoxFormat(source.box_shape, source.unit)
+
+
+def box_format_shares(
+    source: ParsedPredictions, image_refs: Interpretation, images: Images, annotations: Annotations
+) -> dict[BoxFormat, float]:
+    """The share of the most confident boxes that agree in each format, its own first."""
+    sample_rows = most_confident_rows(source.score)[:FORMAT_SAMPLE_SIZE]
+    sample_rows = sample_rows[image_refs.positions[source.image[sample_rows]] >= 0]
+    if not len(sample_rows) or source.box is None or not len(annotations):
+        return {}
+    image_rows = image_refs.positions[source.image[sample_rows]]
+    has_sizes = bool((images.width[image_rows] > 0).all())
+    default_format, raw_boxes = (
+        default_box_format(source),
+        boxes_as_written(source, source.box[sample_rows]),
+    )
+    box_formats = [default_format] if has_sizes or not default_format.needs_sizes else []
+    box_formats += [
+        box_format
+        for box_format in possible_box_formats(raw_boxes, has_sizes)
+        if box_format != default_format
+    ]
+    return format_overlap_shares(box_formats, raw_boxes, image_rows, images, annotations)
+
+
+def boxes_as_written(source: ParsedPredictions, box: Float64Array) -> Float64Array:
+    """The four numbers as written in the file. box: [left, top, width, height]."""
+    if source.box_shape == "xywh":
+        return box
+    return np.stack(
+        [box[:, 0] + box[:, 2] / 2, box[:, 1] + box[:, 3] / 2, box[:, 2], box[:, 3]], axis=1
+    )
+
+
+def convert_boxes(
+    box_format: BoxFormat, source: ParsedPredictions, image_refs: Interpretation, images: Images
+) -> ParsedPredictions:
+    """The source with boxes converted to pixels from that format. Boxes of unknown images are
+    unchanged."""
+    if box_format == default_box_format(source):
+        return source
+    assert source.box is not None
+    image_rows = image_refs.positions[source.image]
+    box = convert_to_pixels(
+        box_format,
+        boxes_as_written(source, source.box),
+        images.width[image_rows],
+        images.height[image_rows],
+    )
+    box[image_rows < 0] = source.box[image_rows < 0]
+    box[:, 2:] = np.maximum(box[:, 2:], 0)
+    return replace(source, box=box, unit="pixels", box_shape="xywh")
