@@ -131,7 +131,7 @@ def test_another_end_can_be_asked_for_and_taken(go, demo):
     version = demo.view("cells").version("v2")
     page = go(f"{CELLS}&page=figures&concept=platelet")
     form = page.get_by_role("region", name="Objectives")
-    form.get_by_label("End", exact=True).select_option("recall")
+    form.get_by_label("Objective", exact=True).select_option("recall")
     form.get_by_label("At least", exact=True).fill("0.8")
     form.get_by_role("button", name="Find").click()
     row = form.get_by_role("row", name=re.compile("recall at least 0.8"))
@@ -208,8 +208,8 @@ def test_what_a_version_fixed_is_looked_at_with_both_predictions(go, demo):
         "Broken": found.broken,
         "Still wrong": found.still_wrong,
         "Both right": found.both_right,
-        "False positives fixed": found.false_alarms_gone,
-        "New false positives": found.false_alarms_new,
+        "False positives gone": found.false_alarms_gone,
+        "False positives new": found.false_alarms_new,
     }
     for name, number in numbers.items():
         page = go(f"{CELLS}&page=compare")
