@@ -359,7 +359,9 @@ def test_boxes_of_no_size_or_out_of_the_picture_are_kept_counted_and_told_of(tmp
     assert shown["total"] == 3
 
 
-def test_debug_shows_the_traceback(tmp_path):
-    done = run("add", tmp_path / "w", "v", tmp_path / "no.json", "--debug")
+@pytest.mark.parametrize("command", ["add", "figures", "evaluate"])
+def test_debug_shows_the_traceback(tmp_path, command):
+    words = [tmp_path / "w", "v", tmp_path / "no.json"]
+    done = run(command, *words, "--debug")
     assert done.returncode == 3
     assert "Traceback" in done.stderr

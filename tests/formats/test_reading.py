@@ -124,6 +124,39 @@ def test_category_ids_of_ultralytics_start_at_0_or_1(workspace, tmp_path, first)
         )
 
 
+def test_image_ids_contradicted_by_boxes_keep_the_box_format_note(workspace, tmp_path):
+    """Image ids that name other images by file stem; the boxes agree only with the stems."""
+    images = [
+        {"id": row, "file_name": f"{(row + 1) % 40}.jpg", "width": 640, "height": 480}
+        for row in range(40)
+    ]
+    annotations = [
+        {"id": row, "image_id": row, "category_id": 1, "bbox": [12 * row, 50, 10, 60]}
+        for row in range(40)
+    ]
+    view, _ = workspace.add(
+        "v", toys.coco(tmp_path, images=images, annotations=annotations, pictures=False)
+    )
+    rows = [
+        {
+            "image_id": (row + 1) % 40,
+            "category_id": 1,
+            "bbox": [12 * row, 50, 12 * row + 10, 110],
+            "score": 0.9,
+        }
+        for row in range(40)
+    ]
+    version = view.start("m")
+    notes = version.add_predictions(toys.results(tmp_path, rows), boxes="xyxy-pixels")
+    assert len(version.gallery("matched")) == 40
+    messages = [note.message for note in notes]
+    assert messages == [
+        "image ids read as path without ending: 100% of confident boxes agree with an "
+        "annotation, 0% when read as id",
+        "boxes read as xyxy-pixels (--boxes)",
+    ]
+
+
 def test_a_category_0_that_the_annotations_lack_means_positions_from_0(workspace, tmp_path):
     view, _ = workspace.add("v", toys.coco(tmp_path, pictures=False))
     rows = [

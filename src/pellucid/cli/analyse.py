@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -12,6 +12,7 @@ from pellucid.cli.console import (
     JSON_OPTION,
     SPLIT_OPTION,
     VERSION_ARGUMENTS,
+    open_version,
     print_json,
     print_table,
     progress_bar,
@@ -19,18 +20,9 @@ from pellucid.cli.console import (
 )
 from pellucid.core.tables import Split
 
-if TYPE_CHECKING:
-    from pellucid.project import Version
-
 CONCEPT_OPTION = click.option(
     "--concept", metavar="C", help="Only this concept [default: all together]."
 )
-
-
-def open_version(workspace: str, view: str, version: str) -> Version:
-    import pellucid
-
-    return pellucid.open(workspace).view(view).version(version)
 
 
 @click.command(name="figures")
@@ -38,7 +30,7 @@ def open_version(workspace: str, view: str, version: str) -> Version:
 @CONCEPT_OPTION
 @click.option(
     "--objective",
-    "asked",
+    "objectives",
     multiple=True,
     metavar="O",
     help="Objective: f1, cost:FALSE_POSITIVE,FALSE_NEGATIVE, precision:MINIMUM, recall:MINIMUM; "
@@ -51,25 +43,27 @@ def figures_command(
     view: str,
     version: str,
     concept: str | None,
-    asked: tuple[str, ...],
+    objectives: tuple[str, ...],
     corrected: bool,
     as_json: bool,
 ) -> None:
     """Show metrics per split, curves, calibration error and thresholds for other objectives."""
     from pellucid.results.figures import DEFAULT_OBJECTIVES
 
-    chosen = open_version(workspace, view, version).results(corrected)
-    several = chosen.figures(concept)
-    ends = [chosen.threshold_for(one, concept) for one in asked or DEFAULT_OBJECTIVES]
-    remarks = chosen.remarks(concept)
+    results = open_version(workspace, view, version).results(corrected)
+    figures_by_split = results.figures(concept)
+    thresholds = [
+        results.threshold_for(objective, concept) for objective in objectives or DEFAULT_OBJECTIVES
+    ]
+    remarks = results.remarks(concept)
     if as_json:
         print_json(
             {
                 "view": view,
                 "version": version,
                 "concept": concept,
-                "splits": [asdict(split_figures) for split_figures in several],
-                "objectives": [asdict(objective_threshold) for objective_threshold in ends],
+                "splits": [asdict(split_figures) for split_figures in figures_by_split],
+                "objectives": [asdict(objective_threshold) for objective_threshold in thresholds],
                 "remarks": remarks,
             }
         )
@@ -87,7 +81,7 @@ def figures_command(
             split_figures.at.f1,
             None if split_figures.calibration is None else split_figures.calibration.error,
         ]
-        for split_figures in several
+        for split_figures in figures_by_split
     ]
     headings = [
         "split",
@@ -124,7 +118,7 @@ def figures_command(
             objective_threshold.recall,
             objective_threshold.f1,
         ]
-        for objective_threshold in ends
+        for objective_threshold in thresholds
     ]
     print_table(
         "Thresholds for other objectives, on validation", objective_headings, objective_rows
@@ -149,25 +143,25 @@ def causes_command(
     as_json: bool,
 ) -> None:
     """Count errors by cause. For detection, also show the AP gain from fixing each kind (TIDE)."""
-    found = open_version(workspace, view, version).results(corrected).causes(split, concept)
+    causes = open_version(workspace, view, version).results(corrected).causes(split, concept)
     if as_json:
         print_json(
-            {"view": view, "version": version, "split": split, "concept": concept, **asdict(found)}
+            {"view": view, "version": version, "split": split, "concept": concept, **asdict(causes)}
         )
         return
     print_table(
         f"{view} {version}, {split}: causes of errors",
         ["tab", "cause", "errors"],
-        [[cause.tab, cause.cause, cause.number] for cause in found.causes],
+        [[cause.tab, cause.cause, cause.number] for cause in causes.causes],
     )
-    if found.ap is not None:
-        gain_rows: list[list[Any]] = [[gain.kind, gain.gain, gain.number] for gain in found.gains]
+    if causes.ap is not None:
+        gain_rows: list[list[Any]] = [[gain.kind, gain.gain, gain.number] for gain in causes.gains]
         gain_rows += [
-            ["no false positives", found.false_positives, None],
-            ["no false negatives", found.false_negatives, None],
+            ["no false positives", causes.false_positives, None],
+            ["no false negatives", causes.false_negatives, None],
         ]
         print_table(
-            f"AP {found.ap:.4f} at the version's IoU; gain from fixing each kind",
+            f"AP {causes.ap:.4f} at the version's IoU; gain from fixing each kind",
             ["kind", "dAP", "number"],
             gain_rows,
         )
@@ -184,9 +178,9 @@ def confusion_command(
     """Show the most confused pairs of concepts, including none."""
     import numpy as np
 
-    chosen = open_version(workspace, view, version).results(corrected)
-    matrix = chosen.confusion(split)
-    concept_names = [*chosen.evaluation.concepts, None]
+    results = open_version(workspace, view, version).results(corrected)
+    matrix = results.confusion(split)
+    concept_names = [*results.evaluation.concepts, None]
     cells = [
         {
             "annotated": concept_names[annotated_index],
@@ -201,7 +195,7 @@ def confusion_command(
                 "view": view,
                 "version": version,
                 "split": split,
-                "concepts": list(chosen.evaluation.concepts),
+                "concepts": list(results.evaluation.concepts),
                 "cells": cells,
             }
         )
@@ -243,18 +237,18 @@ def slices_command(
     as_json: bool,
 ) -> None:
     """Find slices of items with significantly more errors than elsewhere."""
-    chosen = open_version(workspace, view, version).results(corrected)
+    results = open_version(workspace, view, version).results(corrected)
     with progress_bar("Reading images") as report_progress:
-        found = chosen.slices(split, pictures, report_progress)
+        slices = results.slices(split, pictures, report_progress)
     if as_json:
-        print_json([error_slice.document for error_slice in found])
+        print_json([error_slice.document for error_slice in slices])
         return
-    for error_slice in found:
+    for error_slice in slices:
         click.echo(
             f"{'fewer errors: ' if error_slice.explained < 0 else ''}{error_slice.sentence} (p "
             f"{error_slice.p_adjusted:.1g})"
         )
-    if not found:
+    if not slices:
         click.echo("No slice has significantly more errors than the rest.")
 
 
@@ -265,7 +259,7 @@ def slices_command(
 def alike_command(workspace: str, view: str, version: str, split: Split, as_json: bool) -> None:
     """Group visually similar items and count the errors in each group."""
     with spinner("Reading images"):
-        found = open_version(workspace, view, version).results().groups(split)
+        groups = open_version(workspace, view, version).results().groups(split)
     if as_json:
         print_json(
             [
@@ -274,7 +268,7 @@ def alike_command(workspace: str, view: str, version: str, split: Split, as_json
                     "share": similarity_group.share,
                     "only": similarity_group.only,
                 }
-                for similarity_group in found
+                for similarity_group in groups
             ]
         )
         return
@@ -289,7 +283,7 @@ def alike_command(workspace: str, view: str, version: str, split: Split, as_json
                 for concept_name, item_count in similarity_group.concepts
             ),
         ]
-        for similarity_group in found
+        for similarity_group in groups
     ]
     print_table(
         f"{view} {version}, {split}: groups of similar items, most errors first",

@@ -14,14 +14,14 @@ from pellucid.core.tables import KINDS, SPLITS
 
 if TYPE_CHECKING:
     from pellucid.formats.dataset import Note
+    from pellucid.project import Version
 
 
-class DebugCommand(click.Command):
-    """A command with a --debug option."""
+class DebugGroup(click.Group):
+    """A group whose commands all have a --debug option, which `main` reads."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.params.append(
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        cmd.params.append(
             click.Option(
                 ["--debug"],
                 is_flag=True,
@@ -29,10 +29,7 @@ class DebugCommand(click.Command):
                 help="Show the traceback of an error.",
             )
         )
-
-
-class DebugGroup(click.Group):
-    command_class = DebugCommand
+        super().add_command(cmd, name)
 
 
 def exit_with_error(message: str, status: int, debug: bool) -> None:
@@ -207,3 +204,9 @@ CORRECTED_OPTION = click.option(
 VERSION_ARGUMENTS = combine_options(
     click.argument("workspace"), click.argument("view"), click.argument("version")
 )
+
+
+def open_version(workspace: str, view: str, version: str) -> Version:
+    import pellucid
+
+    return pellucid.open(workspace).view(view).version(version)

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 
 import click
 
-from pellucid.cli.analyse import open_version
-from pellucid.cli.console import VERSION_ARGUMENTS
+from pellucid.cli.console import VERSION_ARGUMENTS, open_version
 from pellucid.distributed.engines import ENGINES, EngineName
 from pellucid.distributed.run import PREDICTIONS_PER_WORKER
 

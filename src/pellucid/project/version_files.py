@@ -68,16 +68,18 @@ def evaluate_unpredicted(
 
 def read_originals(folder: Path, manifest: VersionManifest) -> OriginalAnnotations | None:
     """The annotations before corrections, of a version frozen after some."""
-    if manifest.mended is None:
+    if manifest.correction_baseline is None:
         return None
-    return build_originals(manifest, load_annotations(folder / manifest.mended.originals)[0])
+    return build_originals(
+        manifest, load_annotations(folder / manifest.correction_baseline.originals)[0]
+    )
 
 
 def build_originals(
     manifest: VersionManifest, annotations: Annotations
 ) -> OriginalAnnotations | None:
     """annotations: of all images, before corrections."""
-    corrections = manifest.mended
+    corrections = manifest.correction_baseline
     if corrections is None:
         return None
     images = np.array(corrections.images, np.int64)
@@ -135,10 +137,10 @@ def save_version_evaluation(
         prediction_sources=[*manifest.prediction_sources, *new_sources],
         counts=table_counts(evaluation),
         corrected_to=manifest.corrected_to,
-        mended=manifest.mended,
+        correction_baseline=manifest.correction_baseline,
     )
     write_manifest(folder / MANIFEST, next_manifest)
-    originals = manifest.mended and manifest.mended.originals
+    originals = manifest.correction_baseline and manifest.correction_baseline.originals
     kept = [column_file_name(generation), *files.values(), originals]
     remove_unreferenced_files(folder, {name for name in kept if name})
 

@@ -378,7 +378,7 @@ class View:
             iou=iou,
             concepts=concepts,
             corrected_to=decision_log.head,
-            mended=original_state,
+            correction_baseline=original_state,
             folders=manifest.folders,
             images="images.0.parquet",
             annotations="annotations.0.parquet",
@@ -392,8 +392,8 @@ class View:
     ) -> None:
         """Save the original annotations if corrections were applied, so that reverted corrections
         can be undone in the version."""
-        if manifest.mended is not None:
-            save_annotations(folder / manifest.mended.originals, originals)
+        if manifest.correction_baseline is not None:
+            save_annotations(folder / manifest.correction_baseline.originals, originals)
 
 
 def path_ranks(images: Images) -> Int64Array:

@@ -87,8 +87,8 @@ class CorrectionBaseline(msgspec.Struct, frozen=True):
 
 class VersionManifest(msgspec.Struct):
     """A frozen version; predictions and derived files are None until predictions are added.
-    corrected_to: the last decision applied to its annotations · mended: the originals, if any
-    were corrected."""
+    corrected_to: the last decision applied to its annotations · correction_baseline: the
+    originals, if any were corrected (key `mended` in the file)."""
 
     kind: Literal["classification", "tagging", "detection"]
     started: str
@@ -105,7 +105,7 @@ class VersionManifest(msgspec.Struct):
     prediction_sources: list[SourceRecord] = []
     counts: dict[str, int] = {}
     corrected_to: int = 0
-    mended: CorrectionBaseline | None = None
+    correction_baseline: CorrectionBaseline | None = msgspec.field(name="mended", default=None)
 
 
 def utc_timestamp() -> str:

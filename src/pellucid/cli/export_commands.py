@@ -1,0 +1,192 @@
+"""Commands that write data for other tools: exports and the review history."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from pellucid.browse.selection import TABS, Tab
+from pellucid.cli.console import (
+    CORRECTED_OPTION,
+    JSON_OPTION,
+    ORDER_OPTION,
+    REVIEW_OPTION,
+    print_json,
+    print_notes,
+    print_table,
+    spinner,
+)
+from pellucid.core.tables import SPLITS, Split
+
+EXPORT_CONTENTS = (
+    "annotations",
+    "corrections",
+    "tasks",
+    "history",
+    "report",
+    "predictions",
+    "gallery",
+    "thresholds",
+)
+
+
+@click.command(name="export")
+@click.argument("workspace")
+@click.argument("view")
+@click.option("--what", type=click.Choice(EXPORT_CONTENTS), help="What to export.")
+@click.option(
+    "--format",
+    "format_name",
+    metavar="F",
+    help="Format: coco, yolo, voc, cvat, label-studio, fiftyone, csv, parquet, json, markdown.",
+)
+@click.option(
+    "--html",
+    is_flag=True,
+    help="Export --version as HTML that opens without a server: one file if --output ends "
+    "with .html, else a folder.",
+)
+@click.option(
+    "--output",
+    required=True,
+    metavar="PATH",
+    help="The new file, or new folder for formats with several files.",
+)
+@click.option(
+    "--version",
+    "version_name",
+    metavar="V",
+    help="Version to export predictions, gallery, thresholds or frozen annotations of.",
+)
+@click.option(
+    "--split",
+    type=click.Choice(SPLITS),
+    help="Only this split [default: all; validation for gallery and --html].",
+)
+@click.option(
+    "--tab",
+    type=click.Choice(TABS),
+    default="missing",
+    show_default=True,
+    help="Tab to export (gallery only).",
+)
+@click.option("--concept", metavar="C", help="Only this concept (gallery only) [default: all].")
+@click.option(
+    "--threshold",
+    type=float,
+    help="Confidence threshold to use instead of the concept's own (gallery only).",
+)
+@click.option(
+    "--items",
+    type=click.IntRange(1, 100),
+    default=48,
+    show_default=True,
+    help="Maximum items per list (--html only).",
+)
+@click.option(
+    "--size",
+    type=click.FloatRange(0.1),
+    default=20.0,
+    show_default=True,
+    metavar="MB",
+    help="Approximate maximum size (--html only).",
+)
+@click.option("--against", metavar="V", help="Another version to compare with (--html only).")
+@ORDER_OPTION
+@REVIEW_OPTION
+@CORRECTED_OPTION
+def export_command(
+    workspace: str,
+    view: str,
+    what: str | None,
+    format_name: str | None,
+    html: bool,
+    output: str,
+    version_name: str | None,
+    split: Split | None,
+    tab: Tab,
+    concept: str | None,
+    threshold: float | None,
+    items: int,
+    size: float,
+    against: str | None,
+    order: Any,
+    review: Any,
+    corrected: bool,
+) -> None:
+    """Export annotations, corrections, predictions, a gallery or thresholds for other tools, or
+    HTML pages to share.
+
+    corrections: the changes, as a list (csv, parquet, json) or as the changed images in an
+    annotation format. tasks: the images marked unsure, for an annotation tool. history: every
+    decision. report: a summary of the review.
+    """
+    import pellucid
+    from pellucid.export.datasets import ExportOptions
+    from pellucid.export.datasets import export_view as write_export
+
+    opened_view = pellucid.open(workspace).view(view)
+    selected_version = opened_view.version(version_name) if version_name else None
+    with spinner(f"Writing {output}"):
+        if html:
+            if selected_version is None:
+                raise click.UsageError("--html requires --version.")
+            pellucid.export_html(
+                selected_version, output, split or "validation", items, size, against
+            )
+        elif what is None or format_name is None:
+            raise click.UsageError("Specify --what and --format, or --html.")
+        else:
+            print_notes(
+                write_export(
+                    opened_view,
+                    what,
+                    format_name,
+                    output,
+                    selected_version,
+                    ExportOptions(split, tab, concept, threshold, order, review, corrected),
+                )
+            )
+    click.echo(f"Wrote {output}", err=True)
+
+
+@click.command(name="history")
+@click.argument("workspace")
+@click.argument("view")
+@click.option("--image", metavar="TEXT", help="Only images whose path contains TEXT.")
+@click.option("--who", metavar="NAME", help="Only decisions of this reviewer.")
+@click.option("--day", metavar="YYYY-MM-DD", help="Only decisions of this day (UTC).")
+@JSON_OPTION
+def history_command(
+    workspace: str, view: str, image: str | None, who: str | None, day: str | None, as_json: bool
+) -> None:
+    """List the review decisions, oldest first."""
+    import pellucid
+    from pellucid.export.review_reports import describe_labels, history_document
+
+    decisions = pellucid.open(workspace).view(view).reviews.history(image, who, day)
+    if as_json:
+        print_json(history_document(decisions))
+        return
+    decision_rows = [
+        [
+            decision.id,
+            decision.when,
+            decision.who,
+            decision.action,
+            decision.image,
+            describe_labels(decision.before),
+            describe_labels(decision.after),
+            decision.reason,
+        ]
+        for decision in decisions
+    ]
+    print_table(
+        f"{view}: {len(decisions):,} decisions",
+        ["id", "when", "who", "action", "image", "before", "after", "reason"],
+        decision_rows,
+    )
+
+
+EXPORT_COMMANDS = (export_command, history_command)

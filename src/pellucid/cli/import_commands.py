@@ -1,0 +1,170 @@
+"""Commands that import annotations and predictions."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import Any
+
+import click
+
+from pellucid.cli.console import (
+    FIRST_PIXEL_OPTION,
+    IMAGES_OPTION,
+    IOU_OPTION,
+    JSON_OPTION,
+    KIND_OPTION,
+    OVERRIDE_OPTIONS,
+    VERSION_ARGUMENTS,
+    print_json,
+    print_notes,
+    print_table,
+    spinner,
+)
+from pellucid.core.tables import SPLITS, Kind, Split
+
+
+@click.command(name="add")
+@click.argument("workspace")
+@click.argument("view")
+@click.argument("source")
+@IMAGES_OPTION
+@click.option(
+    "--split",
+    type=click.Choice(SPLITS),
+    help="Split of images for which SOURCE gives none [default: validation].",
+)
+@KIND_OPTION
+@click.option(
+    "--format",
+    "format_name",
+    metavar="F",
+    help="The format of SOURCE [default: detected from its content].",
+)
+@FIRST_PIXEL_OPTION
+def add_command(
+    workspace: str,
+    view: str,
+    source: str,
+    images: str | None,
+    split: Split | None,
+    kind: Kind | None,
+    format_name: str | None,
+    first_pixel: int | None,
+) -> None:
+    """Import images and annotations from SOURCE into a view."""
+    import pellucid
+
+    with spinner(f"Reading {source}"):
+        target_view, notes = pellucid.open(workspace).add(
+            view, source, images, split, kind, format_name, first_pixel
+        )
+    print_notes(notes)
+    last_source = target_view.manifest.sources[-1]
+    split_summary = ", ".join(
+        f"{image_count:,} {split_name}"
+        for split_name, image_count in target_view.images_by_split.items()
+    )
+    import_summary = f"{last_source.rows:,} images read as {last_source.format}"
+    click.echo(
+        f"{view}: {target_view.kind} view, {import_summary}; now contains {split_summary}; "
+        f"{len(target_view.manifest.concepts)} concepts",
+        err=True,
+    )
+
+
+@click.command(name="start")
+@VERSION_ARGUMENTS
+@IOU_OPTION
+def start_command(workspace: str, view: str, version: str, iou: float) -> None:
+    """Freeze the current annotations as a new version. Run it when training starts."""
+    import pellucid
+
+    if math.isnan(iou):
+        raise click.BadParameter("IoU must be a number, not nan", param_hint="--iou")
+    started_version = pellucid.open(workspace).view(view).start(version, iou)
+    counts = started_version.manifest.counts
+    click.echo(
+        f"{version}: froze {counts['images']:,} images and {counts['annotations']:,} annotations",
+        err=True,
+    )
+
+
+@click.command(name="predictions")
+@VERSION_ARGUMENTS
+@click.argument("source")
+@click.option(
+    "--split",
+    type=click.Choice(SPLITS),
+    help="The split of SOURCE [default: the splits of its images].",
+)
+@click.option(
+    "--covered",
+    type=click.Choice(["split", "listed"]),
+    default="split",
+    show_default=True,
+    help="Whether the model ran on the whole split or only on the images listed in SOURCE.",
+)
+@click.option(
+    "--format",
+    "format_name",
+    metavar="F",
+    help="The format of SOURCE [default: detected from its content].",
+)
+@OVERRIDE_OPTIONS
+def predictions_command(
+    workspace: str,
+    view: str,
+    version: str,
+    source: str,
+    split: Split | None,
+    covered: Any,
+    format_name: str | None,
+    **overrides: Any,
+) -> None:
+    """Import predictions from SOURCE, match them and choose thresholds. Freezes the version if it
+    is new."""
+    import pellucid
+
+    target_version = pellucid.open(workspace).view(view).version_or_draft(version)
+    with spinner(f"Reading {source}"):
+        print_notes(
+            target_version.add_predictions(source, split, covered, format_name, **overrides)
+        )
+    counts = target_version.manifest.counts
+    click.echo(
+        f"{version}: {counts['predictions']:,} predictions on {counts['covered']:,} of "
+        f"{counts['images']:,} frozen images",
+        err=True,
+    )
+
+
+@click.command(name="doctor")
+@click.argument("sources", nargs=-1, required=True)
+@IMAGES_OPTION
+@JSON_OPTION
+def doctor_command(sources: tuple[str, ...], images: str | None, as_json: bool) -> None:
+    """Report how an import would interpret these files (annotations and predictions), or check a
+    workspace."""
+    from pellucid.project.doctor import examine
+
+    with spinner(f"Examining {', '.join(sources)}"):
+        diagnosis = examine(sources, images)
+    if as_json:
+        print_json(diagnosis.document)
+    else:
+        reading_rows = [
+            [reading.question, reading.answer, reading.evidence, "; ".join(reading.alternatives)]
+            for reading in diagnosis.readings
+        ]
+        print_table("Read as", ["question", "answer", "evidence", "alternatives"], reading_rows)
+        print_table(
+            "Found",
+            ["severity", "message"],
+            [[finding["severity"], finding["message"]] for finding in diagnosis.findings],
+        )
+    if diagnosis.has_errors:
+        sys.exit(3)
+
+
+IMPORT_COMMANDS = (add_command, start_command, predictions_command, doctor_command)

@@ -1,0 +1,181 @@
+"""Commands that start the server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from pellucid.cli.console import (
+    FIRST_PIXEL_OPTION,
+    IMAGES_OPTION,
+    IOU_OPTION,
+    KIND_OPTION,
+    OVERRIDE_OPTIONS,
+    SERVER_OPTIONS,
+    print_notes,
+    spinner,
+    validate_workspace,
+)
+from pellucid.core.tables import SPLITS, Kind, Split
+
+
+def print_address(url: str) -> None:
+    click.echo(f"Pellucid is running at {url} (press Ctrl+C to stop)", err=True)
+
+
+@click.command(name="serve")
+@click.argument("workspace", callback=validate_workspace)
+@SERVER_OPTIONS
+@click.option(
+    "--reviews",
+    metavar="URL",
+    help="PostgreSQL database for review decisions, instead of a file in the workspace. Prefer "
+    "the environment variable PELLUCID_REVIEWS, which applies to every command.",
+)
+@click.option(
+    "--role",
+    type=click.Choice(["reader", "reviewer", "owner"]),
+    default="reviewer",
+    show_default=True,
+    help="On a network: role of the second token, or of users named by the proxy.",
+)
+@click.option(
+    "--who-header",
+    metavar="NAME",
+    help="Header in which an authenticating proxy sends the user name; tokens are then disabled.",
+)
+@click.option(
+    "--proxy",
+    "proxies",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Address to trust that header from; repeatable [default: loopback].",
+)
+@click.option(
+    "--owner",
+    "owners",
+    multiple=True,
+    metavar="NAME",
+    help="User name with the owner role (new review rounds); repeatable.",
+)
+@click.option(
+    "--hostname",
+    "hostnames",
+    multiple=True,
+    metavar="NAME",
+    help="Host name the proxy uses for this server; repeatable.",
+)
+@click.option("--log", is_flag=True, help="Write a JSON line per request to standard error.")
+def serve_command(
+    workspace: str,
+    host: str,
+    port: int | None,
+    no_browser: bool,
+    reviews: str | None,
+    role: Any,
+    who_header: str | None,
+    proxies: tuple[str, ...],
+    owners: tuple[str, ...],
+    hostnames: tuple[str, ...],
+    log: bool,
+) -> None:
+    """Serve a workspace in the browser until interrupted. Other than on loopback, clients must
+    authenticate."""
+    import pellucid
+
+    access: dict[str, Any] = {
+        "role": role,
+        "who_header": who_header,
+        "owners": owners,
+        "hostnames": hostnames,
+        "log": log,
+    }
+    if proxies:
+        access["proxies"] = proxies
+    pellucid.open(workspace, reviews).serve(host, port, not no_browser, print_address, **access)
+
+
+@click.command(name="open")
+@click.argument("source")
+@click.argument("predictions")
+@IMAGES_OPTION
+@click.option(
+    "--split",
+    type=click.Choice(SPLITS),
+    help="Split of images for which SOURCE gives none [default: validation].",
+)
+@KIND_OPTION
+@IOU_OPTION
+@click.option(
+    "--format",
+    "format_name",
+    metavar="F",
+    help="The format of SOURCE [default: detected from its content].",
+)
+@FIRST_PIXEL_OPTION
+@OVERRIDE_OPTIONS
+@SERVER_OPTIONS
+def open_command(
+    source: str,
+    predictions: str,
+    images: str | None,
+    split: Split | None,
+    kind: Kind | None,
+    iou: float,
+    format_name: str | None,
+    first_pixel: int | None,
+    host: str,
+    port: int | None,
+    no_browser: bool,
+    **overrides: Any,
+) -> None:
+    """Open a gallery of annotations (SOURCE) and PREDICTIONS in the browser. Nothing is saved."""
+    import tempfile
+    from pathlib import Path
+
+    import pellucid
+    from pellucid.api import import_sources
+
+    with tempfile.TemporaryDirectory(prefix="pellucid-") as temporary_folder:
+        workspace = pellucid.open(Path(temporary_folder) / "workspace")
+        with spinner(f"Reading {source} and {predictions}"):
+            _, notes = import_sources(
+                workspace,
+                source,
+                predictions,
+                images,
+                split,
+                kind,
+                iou,
+                format_name,
+                first_pixel,
+                **overrides,
+            )
+        print_notes(notes)
+        workspace.serve(host, port, not no_browser, print_address)
+
+
+@click.command(name="demo")
+@click.option(
+    "--workspace",
+    metavar="DIR",
+    help="Folder of the demo workspace [default: in the user's cache].",
+)
+@click.option("--build-only", is_flag=True, help="Build the workspace and stop.")
+@SERVER_OPTIONS
+def demo_command(
+    workspace: str | None, build_only: bool, host: str, port: int | None, no_browser: bool
+) -> None:
+    """Build the demo workspace and open its gallery."""
+    from pellucid.demo import demo_workspace
+
+    with spinner("Generating images and training small models (about 15 s, only once)"):
+        example_workspace = demo_workspace(workspace)
+    if build_only:
+        click.echo(f"Demo workspace: {example_workspace.folder}", err=True)
+        return
+    example_workspace.serve(host, port, not no_browser, print_address)
+
+
+SERVER_COMMANDS = (serve_command, open_command, demo_command)
