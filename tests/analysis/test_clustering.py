@@ -11,7 +11,7 @@ TRUTH = np.repeat(np.arange(5), 60)
 BLOBS = CHANCE.normal(size=(5, 12))[TRUTH] * 6 + CHANCE.normal(size=(300, 12))
 
 
-def test_groups_are_the_blobs_numbered_by_size():
+def test_clusters_are_numbered_by_size():
     label = cluster_features(BLOBS)
     pure = [
         np.bincount(TRUTH[label == group]).max() / (label == group).sum()
@@ -22,7 +22,7 @@ def test_groups_are_the_blobs_numbered_by_size():
     assert (cluster_features(BLOBS) == label).all()
 
 
-def test_what_is_unknown_is_in_no_group_and_nowhere_on_the_map():
+def test_unknown_items_have_no_cluster_or_position():
     features = BLOBS.copy()
     features[::10] = np.nan
     assert (cluster_features(features)[::10] == -1).all()
@@ -31,7 +31,7 @@ def test_what_is_unknown_is_in_no_group_and_nowhere_on_the_map():
     assert not np.isnan(np.delete(place, np.arange(0, 300, 10), axis=0)).any()
 
 
-def test_the_map_keeps_neighbours_together():
+def test_map_keeps_neighbours_together():
     place = map_layout(BLOBS)
     assert ((place >= 0) & (place <= 1)).all()
     assert (map_layout(BLOBS) == place).all()
@@ -39,7 +39,7 @@ def test_the_map_keeps_neighbours_together():
     assert (TRUTH[near] == TRUTH[:, None]).mean() > 0.97
 
 
-def test_more_points_than_are_laid_out_lie_beside_their_nearest():
+def test_remaining_points_are_placed_beside_their_nearest():
     many = np.concatenate([BLOBS + CHANCE.normal(size=BLOBS.shape) * 0.3 for _ in range(8)])
     place = map_layout(many)
     near = NearestNeighbors(n_neighbors=4).fit(place).kneighbors(return_distance=False)
@@ -47,12 +47,12 @@ def test_more_points_than_are_laid_out_lie_beside_their_nearest():
     assert (truth[near] == truth[:, None]).mean() > 0.95
 
 
-def test_the_nearest_are_scikit_learns():
+def test_nearest_neighbours_equal_scikit_learn():
     _, expected = NearestNeighbors(n_neighbors=10).fit(BLOBS).kneighbors(BLOBS[[17]])
     assert nearest_rows(BLOBS, 17, 10).tolist() == expected[0].tolist()
 
 
-def test_few_or_equal_rows_are_one_group():
+def test_few_or_equal_rows_are_one_cluster():
     assert set(cluster_features(BLOBS[:9]).tolist()) == {0}
     assert set(cluster_features(np.ones((200, 4))).tolist()) == {0}
     assert map_layout(BLOBS[:2]).tolist() == [[0.5, 0.5], [0.5, 0.5]]

@@ -148,7 +148,7 @@ def alone(ours, theirs, least):
 
 
 @given(data=st.data())
-def test_tags_are_compared_whether_they_are_there_or_not(data):
+def test_tags_are_compared_present_and_absent(data):
     a, b = data.draw(pairs("tagging"))
     at = [np.array([data.draw(SCORE) for _ in one.concepts]) for one in (a, b)]
     for split in range(len(SPLITS)):
@@ -200,7 +200,7 @@ def tag(evaluation, path, concept, thresholds):
 
 
 @given(fixed=st.integers(0, 400), broken=st.integers(0, 400))
-def test_mcnemar_is_the_exact_binomial_test(fixed, broken):
+def test_mcnemar_equals_the_exact_binomial_test(fixed, broken):
     expected = binomtest(fixed, fixed + broken).pvalue if fixed + broken else 1.0
     assert mcnemar_p_value(fixed, broken) == pytest.approx(expected, rel=1e-9)
     assert mcnemar_p_value(fixed, broken) == mcnemar_p_value(broken, fixed)
@@ -209,7 +209,7 @@ def test_mcnemar_is_the_exact_binomial_test(fixed, broken):
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(data=st.data())
-def test_a_version_compared_with_itself_changed_nothing(kind, data):
+def test_version_equals_itself(kind, data):
     evaluation = evaluated(data.draw(cases(kind)))
     for split in range(len(SPLITS)):
         found = compare_evaluations(

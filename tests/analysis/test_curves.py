@@ -25,7 +25,7 @@ from references.columns import evaluated
 @given(
     case=st.sampled_from(["detection", "tagging", "classification"]).flatmap(cases), data=st.data()
 )
-def test_a_curve_counts_what_the_tabs_hold(case, data):
+def test_curve_counts_equal_the_tabs(case, data):
     evaluation = evaluated(case)
     concept = data.draw(st.one_of(st.none(), st.integers(0, len(evaluation.concepts) - 1)))
     value = data.draw(st.sampled_from([0.0, 0.1, 0.5, 0.9, 2.0]))
@@ -50,7 +50,7 @@ def test_a_curve_counts_what_the_tabs_hold(case, data):
     case=st.sampled_from(["detection", "tagging", "classification"]).flatmap(cases),
     value=st.sampled_from([0.0, 0.3, 0.5, 0.9]),
 )
-def test_the_matrix_sums_to_what_is_annotated_and_what_is_predicted(case, value):
+def test_confusion_matrix_sums_equal_annotations_and_predictions(case, value):
     evaluation = evaluated(case)
     held = np.full(len(evaluation.concepts), value)
     found = build_confusion_matrix(evaluation, 1, held)
@@ -78,7 +78,7 @@ def curve_of_each(evaluation, held):
     case=st.sampled_from(["detection", "tagging", "classification"]).flatmap(cases),
     value=st.sampled_from([0.0, 0.3, 0.5, 0.9]),
 )
-def test_causes_are_the_same_one_by_one_and_together(case, value):
+def test_causes_of_single_items_equal_the_totals(case, value):
     evaluation = evaluated(case)
     held = np.full(len(evaluation.concepts), value)
     for tab, work in (("extra", false_negative_causes), ("missing", false_positive_causes)):
@@ -88,7 +88,7 @@ def test_causes_are_the_same_one_by_one_and_together(case, value):
         assert all(0 <= one < len(CAUSES) for one in together)
 
 
-def test_what_is_mixed_up_lies_together():
+def test_confused_concepts_are_adjacent():
     """Two families of concepts, listed in turns; within each all are mixed up, the last is in
     neither."""
     pairs = [
@@ -105,7 +105,7 @@ def test_what_is_mixed_up_lies_together():
 
 
 @given(score=st.lists(st.floats(0, 1), min_size=1, max_size=60), data=st.data())
-def test_calibration_is_scikit_learns_and_its_error_counted_by_hand(score, data):
+def test_calibration_equals_scikit_learn(score, data):
     right = np.array(data.draw(st.lists(st.booleans(), min_size=len(score), max_size=len(score))))
     score = np.array(score)
     found = bin_calibration(score, right.astype(float), 10)
@@ -150,7 +150,7 @@ def counted(draw):
 
 
 @given(one=counted())
-def test_objectives_are_the_best_of_all_cuts(one):
+def test_objectives_are_optimal_over_all_thresholds(one):
     found = optimize_objective(one, Objective("f1"))
     f1 = [2 * tp / max(1e-12, tp + fp + one.annotation_count) for tp, fp in sweep(one)]
     assert 2 * found.tp / max(1e-12, found.tp + found.fp + one.annotation_count) == pytest.approx(
@@ -183,7 +183,7 @@ def test_objectives_are_the_best_of_all_cuts(one):
     "words",
     ["", "best", "precision", "precision:2", "recall:x", "cost:1", "cost:0,0", "cost:-1,2", "f1:3"],
 )
-def test_an_objective_that_is_none_is_refused(words):
+def test_unknown_objective_is_refused(words):
     with pytest.raises(InvalidObjectiveError, match="Expected one of: errors, f1"):
         parse_objective(words)
 
@@ -194,7 +194,7 @@ def rows(path):
 
 
 @pytest.mark.shared
-def test_precision_and_recall_of_tags_are_scikit_learns(shared, workspace):
+def test_precision_and_recall_of_tags_equal_scikit_learn(shared, workspace):
     folder = shared / "coco256" / "multilabel"
     view, _ = workspace.add("tags", folder / "labels_onehot.csv")
     version = view.start("v")
@@ -218,7 +218,7 @@ def test_precision_and_recall_of_tags_are_scikit_learns(shared, workspace):
 
 
 @pytest.mark.shared
-def test_the_confusion_of_flowers_is_scikit_learns_with_none(shared, workspace):
+def test_confusion_of_flowers_equals_scikit_learn(shared, workspace):
     folder = shared / "flowers5"
     view, _ = workspace.add("flowers", folder / "labels.csv")
     version = view.start("v")

@@ -42,7 +42,7 @@ def population(chance, items=900, images=150, weak=None, clustered=0.0, columns=
     )
 
 
-def test_a_planted_weakness_is_found_and_told_first():
+def test_planted_slice_is_found_first():
     for seed in range(10):
         found = discover_slices([population(np.random.default_rng(seed), weak=0.6)])
         first = found[0]
@@ -53,7 +53,7 @@ def test_a_planted_weakness_is_found_and_told_first():
         assert all(one.conditions[0].name == "item 0" for one in found if one.excess_errors > 5)
 
 
-def test_a_pair_is_found_where_only_both_together_are_weak():
+def test_pair_of_conditions_is_found():
     chance = np.random.default_rng(3)
     items, images = 3000, 500
     image = np.sort(chance.integers(0, images, items))
@@ -82,7 +82,7 @@ def test_a_pair_is_found_where_only_both_together_are_weak():
 @pytest.mark.parametrize(
     "clustered", [0.0, 0.25], ids=["items go wrong alone", "images go wrong together"]
 )
-def test_from_noise_nothing_is_told(clustered):
+def test_no_slices_in_noise(clustered):
     """Of 150 data sets in which errors have nothing to do with any property, at most few say
     anything: measured 0 and 1."""
     alarms = sum(
@@ -92,7 +92,7 @@ def test_from_noise_nothing_is_told(clustered):
     assert alarms <= 5  # 1 % is promised; five of 150 has a chance of 2 % then
 
 
-def test_shuffled_labels_of_real_boxes_say_nothing(shared_coco):
+def test_no_slices_with_shuffled_labels(shared_coco):
     evaluation_populations, count = shared_coco, 0
     chance = np.random.default_rng(0)
     for _ in range(20):
@@ -131,7 +131,7 @@ def shared_coco(shared, workspace):
 
 
 @pytest.mark.shared
-def test_on_coco256_small_objects_are_weak(shared, workspace):
+def test_small_objects_are_a_slice_of_coco256(shared, workspace):
     folder = shared / "coco256"
     view, _ = workspace.add(
         "v",
@@ -156,7 +156,7 @@ def test_on_coco256_small_objects_are_weak(shared, workspace):
             assert str(one.errors) in one.sentence.replace(",", "")
 
 
-def test_the_blur_planted_in_the_demo_is_found(demo):
+def test_planted_blur_of_the_demo_is_found(demo):
     for split in ("training", "validation"):
         found = demo.view("cells").version("v1").results().slices(split)
         blur = [
@@ -170,7 +170,7 @@ def test_the_blur_planted_in_the_demo_is_found(demo):
         assert blur[0].rate > 1.5 * blur[0].elsewhere
 
 
-def test_p_values_are_fishers_where_every_item_has_its_own_image():
+def test_p_values_equal_fisher_with_one_item_per_image():
     chance = np.random.default_rng(5)
     items = 400
     wrong = chance.random(items) < 0.2
@@ -185,7 +185,7 @@ def test_p_values_are_fishers_where_every_item_has_its_own_image():
         assert p <= max(0.1, 20 * stats.fisher_exact(table).pvalue)
 
 
-def test_errors_that_come_by_images_are_no_evidence_of_their_own():
+def test_errors_clustered_by_image_are_not_significant():
     """Ten boxes an image, all right or all wrong: the p-value is about that of the images, not
     of the boxes."""
     chance = np.random.default_rng(2)
@@ -199,7 +199,7 @@ def test_errors_that_come_by_images_are_no_evidence_of_their_own():
     assert 0.1 < p / stats.fisher_exact(table).pvalue < 10
 
 
-def test_corrections_and_intervals_are_scipys():
+def test_adjusted_p_values_and_intervals_equal_scipy():
     p = np.random.default_rng(0).random(50) ** 2
     ranked = np.sort(p)
     by_hand = np.minimum.accumulate((ranked * 50 / np.arange(1, 51))[::-1])[::-1]
@@ -219,11 +219,11 @@ def test_corrections_and_intervals_are_scipys():
         Condition("camera", values=("a=b", "c..d")),
     ],
 )
-def test_conditions_come_back_from_their_words(one):
+def test_conditions_round_trip_as_text(one):
     assert decode_condition(one.expression) == one
 
 
-def test_columns_of_the_user_are_numbers_where_all_are_and_kinds_where_few():
+def test_metadata_columns_are_numbers_or_categories():
     columns = {
         "temperature": [str(value) for value in range(20)],
         "line": ["a", "b"] * 10,

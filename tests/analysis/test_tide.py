@@ -65,7 +65,7 @@ def test_on_coco256(shared, workspace, model, annotations):
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_on_drawn_boxes(tmp_path, seed):
+def test_on_random_boxes(tmp_path, seed):
     """Few concepts, crowded images, duplicates, near misses and swaps; scores differ, as tidecv
     settles ties by its own order."""
     chance = random.Random(seed)
@@ -116,7 +116,7 @@ def test_on_drawn_boxes(tmp_path, seed):
     agree(tide_report(version.evaluation, 1), reference(annotations, predictions, images))
 
 
-def test_what_cannot_be_told_is_not_told(workspace, tmp_path):
+def test_undefined_tide_is_none(workspace, tmp_path):
     view, _ = workspace.add("v", toys.coco(tmp_path, annotations=[]))
     version = view.start("m")
     version.add_predictions(toys.results(tmp_path, []))

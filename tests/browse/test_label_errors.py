@@ -25,7 +25,7 @@ def iou(one, other):
 
 
 @given(case=cases("detection"), data=st.data())
-def test_boxes_are_suspected_by_what_speaks_against_them(case, data):
+def test_box_scores_follow_the_contradicting_evidence(case, data):
     for guess in case.predictions:
         guess["score"] = data.draw(st.sampled_from([0.0, 0.1, 0.4, 0.7, 1.0]))
     evaluation = evaluated(case)
@@ -85,7 +85,7 @@ def test_boxes_are_suspected_by_what_speaks_against_them(case, data):
 
 
 @pytest.mark.shared
-def test_images_are_ranked_by_self_confidence_as_confident_learning_has_it(shared, tmp_path):
+def test_images_are_ranked_by_self_confidence(shared, tmp_path):
     """On the MNIST test set; cleanlab's `find_label_issues` finds 5 of the 15 verdicts in its
     first ten and 7 in all (benchmarks)."""
     folder = shared / "mnist_test_labelerrors"
@@ -116,7 +116,7 @@ def test_images_are_ranked_by_self_confidence_as_confident_learning_has_it(share
 @pytest.mark.shared
 @pytest.mark.parametrize("model", ["nanodet", "mb3-centernet"])
 @pytest.mark.parametrize("kind", ["removed", "shifted", "relabelled"])
-def test_boxes_that_were_spoilt_come_first(shared, tmp_path, kind, model):
+def test_corrupted_boxes_come_first(shared, tmp_path, kind, model):
     """Of all annotations 15 % are spoilt (of predictions about 1 % show a removed one): of the
     first fifty more than half are found."""
     base = json.loads((shared / "coco256/annotations/instances.json").read_text())
@@ -130,7 +130,7 @@ def test_boxes_that_were_spoilt_come_first(shared, tmp_path, kind, model):
 
 @pytest.mark.parametrize("tab", ["all", "matched", "missing", "extra"])
 @pytest.mark.parametrize("view", ["cells", "findings", "smears"])
-def test_every_order_holds_the_same_items(demo, view, tab):
+def test_every_order_has_the_same_items(demo, view, tab):
     version = demo.view(view).version("v2")
     own = version.gallery(tab)
     for order in ("mistakes", "similar"):
@@ -144,7 +144,7 @@ def test_every_order_holds_the_same_items(demo, view, tab):
         ][::-1]
 
 
-def test_what_looks_alike_lies_together(demo):
+def test_similar_items_are_adjacent(demo):
     """Neighbours in the order `similar` look more alike than neighbours in any other."""
     version = demo.view("cells").version("v2")
     loaded = version.results()

@@ -21,7 +21,7 @@ from references.columns import evaluated
 @pytest.mark.parametrize("at_once", [0, 8])
 @pytest.mark.parametrize("tab", TABS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_left_out_is_left_out_and_nothing_else_moves(kind, tab, at_once, monkeypatch):
+def test_excluded_items_are_removed_and_others_keep_their_order(kind, tab, at_once, monkeypatch):
     monkeypatch.setattr("pellucid.browse.list_views.SCAN_LIMIT", at_once)
 
     @given(data=st.data())
@@ -66,7 +66,7 @@ def test_what_is_left_out_is_left_out_and_nothing_else_moves(kind, tab, at_once,
 
 @pytest.mark.parametrize("tab", TABS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_inside_is_membership_of_the_list(kind, tab):
+def test_contains_equals_list_membership(kind, tab):
     @given(data=st.data())
     def holds(data):
         evaluation = evaluated(data.draw(cases(kind)))

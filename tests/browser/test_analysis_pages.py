@@ -99,7 +99,7 @@ def test_causes_open_their_items(go, demo):
         back_to(page, "Figures")
 
 
-def test_the_threshold_is_dragged_on_the_curve_and_says_what_changes(go, demo):
+def test_dragging_the_threshold_on_the_curve_previews_the_change(go, demo):
     version = demo.view("cells").version("v2")
     page = go(f"{CELLS}&page=figures&concept=red cell")
     slider = page.get_by_role("region", name="Metrics by threshold").get_by_role(
@@ -127,7 +127,7 @@ def test_the_threshold_is_dragged_on_the_curve_and_says_what_changes(go, demo):
     assert float(slider.get_attribute("aria-valuenow")) > before
 
 
-def test_another_end_can_be_asked_for_and_taken(go, demo):
+def test_threshold_of_another_objective_can_be_used(go, demo):
     version = demo.view("cells").version("v2")
     page = go(f"{CELLS}&page=figures&concept=platelet")
     form = page.get_by_role("region", name="Objectives")
@@ -147,7 +147,7 @@ def test_another_end_can_be_asked_for_and_taken(go, demo):
     ).to_contain_text(f"{wanted.recall:.3f}")
 
 
-def test_cells_of_the_matrix_open_their_items_by_mouse_and_by_key(go, demo):
+def test_confusion_cells_open_their_items_by_mouse_and_key(go, demo):
     version = demo.view("cells").version("v2")
     matrix, names = version.results().confusion(), version.evaluation.concepts
     page = go(f"{CELLS}&page=figures&concept=red cell")
@@ -186,7 +186,7 @@ def test_slices_open_their_errors(go, demo):
     expect(page.locator(".slices li")).to_have_count(sum(one.error == "extra" for one in found))
 
 
-def test_the_map_and_its_groups_open_what_is_alike(go, demo):
+def test_map_and_groups_open_similar_items(go, demo):
     version = demo.view("cells").version("v2")
     page = go(f"{CELLS}&page=alike")
     expect(page.locator(".alike .drawing g").first).to_be_visible(timeout=60_000)
@@ -200,7 +200,7 @@ def test_the_map_and_its_groups_open_what_is_alike(go, demo):
     expect_items(page, min(60, len(version.gallery("missing"))))
 
 
-def test_what_a_version_fixed_is_looked_at_with_both_predictions(go, demo):
+def test_fixed_items_show_predictions_of_both_versions(go, demo):
     first, second = demo.view("cells").version("v1"), demo.view("cells").version("v2")
     found = first.compare(second).overall
     numbers = {
@@ -250,7 +250,7 @@ def test_more_like_this(go, demo):
     expect(page.locator(".only")).to_have_count(0)
 
 
-def test_plots_can_be_read_as_tables_and_taken_away(go):
+def test_plots_have_tables_and_can_be_saved(go):
     page = go(f"{CELLS}&page=figures&concept=red cell")
     plot = page.get_by_role("region", name="Precision and recall")
     with page.expect_download() as taken:
@@ -268,7 +268,7 @@ def test_plots_can_be_read_as_tables_and_taken_away(go):
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 @pytest.mark.parametrize("name", ["figures", "slices", "alike", "compare"])
-def test_every_page_is_accessible_and_fits(go, page, name, scheme):
+def test_every_page_is_accessible_without_overflow(go, page, name, scheme):
     page.emulate_media(color_scheme=scheme)
     go(f"{CELLS}&page={name}&concept=red cell")
     wanted = {

@@ -52,14 +52,14 @@ def expected_counts(demo, concept=None, threshold=None, view="cells", split="val
 
 
 @pytest.mark.parametrize("view", ["cells", "findings", "smears"])
-def test_tabs_and_splits_count_what_python_counts(gallery, demo, view):
+def test_tab_and_split_counts_equal_python(gallery, demo, view):
     page = gallery(f"?view={view}&version=v2")
     expect_counts(page, expected_counts(demo, view=view))
     page.get_by_role("radio", name="Training").click()
     expect_counts(page, expected_counts(demo, view=view, split="training"))
 
 
-def test_choosing_a_concept_shows_its_items_and_figures(gallery, demo):
+def test_selecting_a_concept_shows_its_items_and_metrics(gallery, demo):
     page = gallery(CELLS)
     page.get_by_role("button", name=re.compile("infected cell")).click()
     expect(page.get_by_role("heading", name="infected cell")).to_be_visible()
@@ -72,7 +72,7 @@ def test_choosing_a_concept_shows_its_items_and_figures(gallery, demo):
     expect(page).to_have_url(re.compile("concept=infected(\\+|%20)cell"))
 
 
-def test_fast_forward_goes_to_the_first_item_under_the_threshold(gallery, demo):
+def test_jump_goes_to_the_first_item_below_the_threshold(gallery, demo):
     page = gallery(f"{CELLS}&concept=platelet")
     page.keyboard.press("t")
     position = demo.view("cells").version("v2").gallery("all", "platelet").threshold_position
@@ -82,7 +82,7 @@ def test_fast_forward_goes_to_the_first_item_under_the_threshold(gallery, demo):
     expect(page.locator(f"#item-{position - 1}")).not_to_contain_text("under its threshold")
 
 
-def test_a_dragged_threshold_moves_everything_and_can_be_undone(gallery, demo):
+def test_dragged_threshold_updates_the_page_and_can_be_reset(gallery, demo):
     page = gallery(f"{CELLS}&concept=red+cell")
     before = expected_counts(demo, "red cell")
     expect_counts(page, before)
@@ -116,7 +116,7 @@ def test_a_dragged_threshold_moves_everything_and_can_be_undone(gallery, demo):
     expect_counts(page, before)
 
 
-def test_two_browsers_do_not_disturb_each_other(gallery, demo, browser, demo_address):
+def test_browsers_are_independent(gallery, demo, browser, demo_address):
     page = gallery(f"{CELLS}&concept=red+cell")
     other = browser.new_page()
     other.goto(f"{demo_address}{CELLS}&concept=red+cell&at=red+cell:0.95")
@@ -128,7 +128,7 @@ def test_two_browsers_do_not_disturb_each_other(gallery, demo, browser, demo_add
     other.close()
 
 
-def test_the_keyboard_goes_everywhere(gallery, demo):
+def test_keyboard_reaches_everything(gallery, demo):
     page = gallery(CELLS)
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
@@ -158,7 +158,7 @@ def test_the_keyboard_goes_everywhere(gallery, demo):
     expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
 
 
-def test_the_viewer_walks_the_order_of_the_wall(gallery, demo):
+def test_viewer_follows_the_grid_order(gallery, demo):
     page = gallery(f"{CELLS}&tab=missing")
     missing = demo.view("cells").version("v2").gallery("missing")
     page.keyboard.press("Enter")
@@ -180,7 +180,7 @@ def test_the_viewer_walks_the_order_of_the_wall(gallery, demo):
     expect(page.locator("#item-3")).to_have_attribute("aria-selected", "true")
 
 
-def test_the_address_gives_the_same_place_again(gallery):
+def test_url_restores_the_position(gallery):
     page = gallery(f"{CELLS}&tab=extra&split=training&concept=platelet&reverse=1&item=30&sort=name")
     expect(page.locator("#item-30")).to_have_attribute("aria-selected", "true")
     expect(page.locator("#item-30")).to_be_in_viewport()
@@ -194,7 +194,7 @@ def test_the_address_gives_the_same_place_again(gallery):
     )
 
 
-def test_another_version_keeps_the_concept(gallery, demo):
+def test_switching_version_keeps_the_concept(gallery, demo):
     page = gallery(f"{CELLS}&concept=platelet")
     page.get_by_role("combobox", name="Version").select_option("v1")
     expect(page).to_have_url(re.compile("version=v1"))
@@ -205,7 +205,7 @@ def test_another_version_keeps_the_concept(gallery, demo):
     )
 
 
-def test_the_strip_is_a_scrollbar_along_the_scores(gallery):
+def test_score_bar_scrolls_by_score(gallery):
     page = gallery(f"{CELLS}&concept=red+cell")
     expect(page.locator(".track rect.right").first).to_be_attached()  # the scores are there
     room = page.locator(".track").bounding_box()
@@ -225,7 +225,7 @@ def test_the_strip_is_a_scrollbar_along_the_scores(gallery):
         "?view=smears&version=v2&tab=missing",
     ],
 )
-def test_nothing_stands_in_the_way_of_anyone(page, demo_address, theme, width, height, search):
+def test_gallery_page_is_accessible(page, demo_address, theme, width, height, search):
     """axe finds no fault, and nothing is wider than the window."""
     page.emulate_media(color_scheme=theme)
     page.set_viewport_size({"width": width, "height": height})
@@ -242,7 +242,7 @@ def test_nothing_stands_in_the_way_of_anyone(page, demo_address, theme, width, h
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_the_concepts_are_a_drawer_on_a_narrow_screen(page, demo_address):
+def test_concept_list_is_a_drawer_on_a_narrow_screen(page, demo_address):
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(demo_address + CELLS)
     page.get_by_role("button", name="Concepts").click()
@@ -251,7 +251,7 @@ def test_the_concepts_are_a_drawer_on_a_narrow_screen(page, demo_address):
     expect(page.get_by_role("searchbox")).to_be_hidden()
 
 
-def test_the_theme_is_kept(gallery):
+def test_theme_is_remembered(gallery):
     page = gallery(CELLS)
     before = page.locator("html").get_attribute("data-theme")
     page.keyboard.press("d")
@@ -261,7 +261,7 @@ def test_the_theme_is_kept(gallery):
     expect(page.locator("html")).to_have_attribute("data-theme", after)
 
 
-def test_a_deep_place_in_another_split_is_found_again(gallery, demo):
+def test_position_in_another_split_is_restored(gallery, demo):
     total = len(demo.view("cells").version("v2").gallery("all", split="training"))
     assert total > len(demo.view("cells").version("v2").gallery("all"))
     page = gallery(f"{CELLS}&split=training&item={total - 3}")
@@ -272,7 +272,7 @@ def test_a_deep_place_in_another_split_is_found_again(gallery, demo):
     expect(page.locator(f"#item-{total - 3}")).to_be_in_viewport()
 
 
-def test_an_item_beyond_the_end_is_the_last(gallery, demo):
+def test_item_beyond_the_end_selects_the_last(gallery, demo):
     total = len(demo.view("cells").version("v2").gallery("missing"))
     page = gallery(f"{CELLS}&tab=missing&item=999999")
     expect(page.locator("footer")).to_contain_text(f"item {total:,} of {total:,}")
@@ -280,7 +280,7 @@ def test_an_item_beyond_the_end_is_the_last(gallery, demo):
     expect(page.get_by_role("dialog", name="Picture")).to_contain_text(f"{total} of {total}")
 
 
-def test_larger_pictures_keep_the_place(gallery):
+def test_changing_the_image_size_keeps_the_position(gallery):
     page = gallery(f"{CELLS}&item=500")
     expect(page.locator("#item-500")).to_be_in_viewport()
     for key in ("+", "+", "-", "-", "-"):
@@ -292,7 +292,7 @@ def test_larger_pictures_keep_the_place(gallery):
         assert min(seen) - 60 <= 500 <= max(seen) + 60
 
 
-def test_one_step_back_from_another_view(gallery):
+def test_back_returns_from_another_view(gallery):
     page = gallery(f"{CELLS}&concept=platelet")
     page.get_by_role("combobox", name="View").select_option("smears")
     expect(page).to_have_url(re.compile("view=smears"))
@@ -302,7 +302,7 @@ def test_one_step_back_from_another_view(gallery):
     expect(page).to_have_url(re.compile("view=cells"))
 
 
-def test_a_view_without_versions_shows_nothing_of_another(page, tmp_path, served):
+def test_view_without_versions_shows_no_items(page, tmp_path, served):
     import pellucid
 
     workspace = pellucid.open(tmp_path / "w")
@@ -317,7 +317,7 @@ def test_a_view_without_versions_shows_nothing_of_another(page, tmp_path, served
     expect(page).to_have_url(re.compile("view=empty"))
 
 
-def test_keys_work_right_after_a_menu(gallery):
+def test_keys_work_after_closing_a_menu(gallery):
     page = gallery(CELLS)
     page.get_by_role("combobox", name="Version").focus()
     page.get_by_role("combobox", name="Version").select_option("v1")

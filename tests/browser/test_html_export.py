@@ -59,7 +59,7 @@ def drawn(page):
     )
 
 
-def test_a_file_shows_the_galleries_and_every_page(opened, demo):
+def test_single_file_shows_galleries_and_all_pages(opened, demo):
     version = demo.view("cells").version("v2")
     page = opened("cells.html")
     assert drawn(page) >= 12
@@ -89,7 +89,7 @@ def test_a_file_shows_the_galleries_and_every_page(opened, demo):
     expect(page.locator(".card").first).to_be_visible()
 
 
-def test_a_cause_opens_its_items_and_what_is_not_there_is_said(opened, demo):
+def test_cause_opens_its_items_and_omitted_content_is_reported(opened, demo):
     version = demo.view("cells").version("v2")
     page = opened("cells.html")
     page.keyboard.press("F")
@@ -102,13 +102,13 @@ def test_a_cause_opens_its_items_and_what_is_not_there_is_said(opened, demo):
     expect(page.locator(".exported")).to_be_visible()
 
 
-def test_a_folder_holds_its_pictures_beside_the_page(opened, exported):
+def test_folder_export_contains_the_images(opened, exported):
     page = opened("smears/index.html")
     assert drawn(page) >= 8
     assert len(list((exported / "smears/pictures").iterdir())) > 10
 
 
-def test_the_size_is_kept_and_nothing_is_overwritten(demo, tmp_path):
+def test_export_respects_the_size_and_overwrites_nothing(demo, tmp_path):
     version = demo.view("cells").version("v1")
     pellucid.export_html(version, tmp_path / "small.html", megabytes=1)
     assert (tmp_path / "small.html").stat().st_size < 2.2 * (1 << 20)
@@ -116,7 +116,7 @@ def test_the_size_is_kept_and_nothing_is_overwritten(demo, tmp_path):
         pellucid.export_html(version, tmp_path / "small.html")
 
 
-def test_what_is_kept_cannot_break_out_of_the_page(tmp_path):
+def test_exported_data_is_escaped(tmp_path):
     import toys
 
     name = "</script><script>alert(1)</script>"
@@ -130,7 +130,7 @@ def test_what_is_kept_cannot_break_out_of_the_page(tmp_path):
     assert name in json.dumps(json.loads(data[1])["answers"])
 
 
-def test_a_version_a_gallery_and_figures_show_themselves(demo, page):
+def test_versions_galleries_and_figures_render_in_notebooks(demo, page):
     version = demo.view("cells").version("v2")
     page.set_content(
         version._repr_html_()
@@ -144,7 +144,7 @@ def test_a_version_a_gallery_and_figures_show_themselves(demo, page):
     assert version.results().figures("red cell")[1].svg.startswith("<svg xmlns=")
 
 
-def test_a_gallery_in_a_notebook_follows_its_reader(demo, page):
+def test_notebook_widget_responds_to_its_controls(demo, page):
     """The program of the widget in a browser; what it sends reaches the widget's Python, whose
     state it then shows."""
     widget = pellucid.widget(demo.view("cells").version("v2"), "missing")

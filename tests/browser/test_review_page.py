@@ -113,7 +113,7 @@ def decided(view, number):
     return [(row.action, row.image, row.box) for row in rows(view, number)]
 
 
-def test_the_name_is_asked_once_and_goes_with_every_decision(go, view):
+def test_reviewer_name_is_asked_once_and_recorded(go, view):
     page = go(who=None)
     page.keyboard.press("w")
     expect(page.get_by_role("heading", name="Reviewer")).to_be_visible()
@@ -128,9 +128,7 @@ def test_the_name_is_asked_once_and_goes_with_every_decision(go, view):
     expect_left(page, 78)
 
 
-def test_a_list_is_gone_through_at_the_speed_of_the_keys_and_each_key_is_about_the_item_that_was_there(
-    go, view
-):
+def test_fast_typing_decides_the_item_that_was_shown(go, view):
     page = go()
     before = missing(view)
     keys = "weqwewweewqweweqwewweewqwewe"
@@ -145,7 +143,7 @@ def test_a_list_is_gone_through_at_the_speed_of_the_keys_and_each_key_is_about_t
     expect(page.locator("#item-0")).to_contain_text(before[len(keys)][0])
 
 
-def test_undo_brings_the_item_back_under_the_cursor_and_redo_takes_it_away(go, view):
+def test_undo_restores_the_item_under_the_cursor_and_redo_removes_it(go, view):
     page = go()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
@@ -166,7 +164,7 @@ def test_undo_brings_the_item_back_under_the_cursor_and_redo_takes_it_away(go, v
     expect_left(page, 80)
 
 
-def test_a_selection_is_decided_in_one_act(go, view):
+def test_selection_is_decided_in_one_action(go, view):
     page = go()
     before = missing(view)
     page.locator("#item-0").click()
@@ -182,7 +180,7 @@ def test_a_selection_is_decided_in_one_act(go, view):
     expect_left(page, 80)
 
 
-def test_in_the_viewer_a_verdict_is_about_what_is_seen_there(go, view):
+def test_verdict_in_the_viewer_applies_to_the_shown_item(go, view):
     page = go()
     page.locator("#item-0").click()
     page.keyboard.press("Shift+ArrowRight")
@@ -192,7 +190,7 @@ def test_in_the_viewer_a_verdict_is_about_what_is_seen_there(go, view):
     assert len(rows(view, 1)) == 1
 
 
-def test_the_viewer_goes_on_to_the_next_item(go, view):
+def test_viewer_advances_after_a_decision(go, view):
     page = go()
     before = missing(view)
     page.keyboard.press("Enter")
@@ -204,7 +202,7 @@ def test_the_viewer_goes_on_to_the_next_item(go, view):
     expect(dialog).to_contain_text(before[1][0])
 
 
-def test_a_box_is_adjusted_by_keys_and_by_dragging(go, view):
+def test_box_is_adjusted_by_keys_and_dragging(go, view):
     page = go()
     _, box = missing(view)[0]
     page.keyboard.press("Enter")
@@ -230,7 +228,7 @@ def test_a_box_is_adjusted_by_keys_and_by_dragging(go, view):
     assert second.after[0].box[:2] == pytest.approx(second.box[:2])
 
 
-def test_another_concept_is_chosen_by_typing(go, view):
+def test_concept_is_chosen_by_typing(go, view):
     page = go()
     page.keyboard.press("n")
     expect(page.get_by_role("heading", name="It should be")).to_be_visible()
@@ -241,7 +239,7 @@ def test_another_concept_is_chosen_by_typing(go, view):
     assert (row.action, [mark.concept for mark in row.after]) == ("add", ["rust"])
 
 
-def test_with_corrections_the_figures_change_and_as_trained_they_do_not(go, view):
+def test_only_corrected_metrics_change(go, view):
     page = go()
     page.keyboard.press("Shift+End")
     page.keyboard.press("w")
@@ -261,7 +259,7 @@ def test_with_corrections_the_figures_change_and_as_trained_they_do_not(go, view
     expect(page.get_by_role("row", name=re.compile("dent"))).to_contain_text("80")
 
 
-def test_the_history_shows_every_row_and_takes_any_back(go, view):
+def test_history_shows_all_rows_and_reverts_any(go, view):
     page = go()
     page.keyboard.press("w")
     page.keyboard.press("e")
@@ -276,7 +274,7 @@ def test_the_history_shows_every_row_and_takes_any_back(go, view):
     assert [row.action for row in rows(view, 3)] == ["add", "confirm", "revert"]
 
 
-def test_two_reviewers_in_the_queue_get_different_items_and_see_each_other(go, view, browser):
+def test_reviewers_in_the_queue_get_different_items(go, view, browser):
     page = go("Ann")
     context = browser.new_context()
     other = go("Bo", other=context.new_page())
@@ -301,7 +299,7 @@ def test_two_reviewers_in_the_queue_get_different_items_and_see_each_other(go, v
     expect(page.locator(".queue")).not_to_contain_text("with others", timeout=10_000)
 
 
-def test_who_decided_first_is_told_of_who_decided_later(go, view, browser):
+def test_conflicting_decision_is_reported_to_the_first_reviewer(go, view, browser):
     page = go("Ann")
     context = browser.new_context()
     other = go("Bo", other=context.new_page())
@@ -312,7 +310,7 @@ def test_who_decided_first_is_told_of_who_decided_later(go, view, browser):
     context.close()
 
 
-def test_a_decision_that_does_not_reach_the_server_is_said_and_the_item_comes_back(go, view, page):
+def test_failed_decision_is_reported_and_the_item_restored(go, view, page):
     go()
     page.route("**/decisions", lambda route: route.abort())
     with page.expect_request("**/decisions"):
@@ -337,7 +335,7 @@ def test_a_decision_that_does_not_reach_the_server_is_said_and_the_item_comes_ba
     assert [row.action for row in rows(view, 3)] == ["unsure", "add", "confirm"]
 
 
-def test_nothing_is_wider_than_a_narrow_window_once_something_was_mended(go, view):
+def test_narrow_window_has_no_overflow_with_corrections(go, view):
     page = go()
     page.set_viewport_size({"width": 390, "height": 844})
     page.keyboard.press("w")
@@ -350,7 +348,7 @@ def test_nothing_is_wider_than_a_narrow_window_once_something_was_mended(go, vie
     expect(page.get_by_role("button", name="Undo")).to_be_in_viewport()
 
 
-def test_undo_in_an_emptied_queue_brings_the_item_back(go, view):
+def test_undo_in_an_emptied_queue_restores_the_item(go, view):
     page = go()
     page.keyboard.press("Shift+End")
     page.keyboard.press("Home")
@@ -367,7 +365,7 @@ def test_undo_in_an_emptied_queue_brings_the_item_back(go, view):
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
-def test_reviewing_is_accessible(go, page, theme):
+def test_review_page_is_accessible(go, page, theme):
     if not AXE.exists():
         pytest.skip("axe-core is not installed: make check installs it")
     page.emulate_media(color_scheme=theme)

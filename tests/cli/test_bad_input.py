@@ -50,7 +50,7 @@ BAD_ANNOTATIONS = {
 
 
 @pytest.mark.parametrize("case", BAD_ANNOTATIONS)
-def test_files_that_are_not_what_they_should_be(tmp_path, case):
+def test_invalid_files_are_refused(tmp_path, case):
     text, words = BAD_ANNOTATIONS[case]
     path = toys.write(tmp_path / "annotations.json", text)
     refused(run("add", tmp_path / "w", "v", path), str(path), *words)
@@ -89,7 +89,7 @@ def test_bad_annotations(tmp_path, change, words):
         "",
     ],
 )
-def test_paths_that_climb_out_of_the_image_folder(tmp_path, name):
+def test_paths_outside_the_image_folder(tmp_path, name):
     images = [{"id": 11, "file_name": name, "width": 9, "height": 9}]
     path = toys.coco(tmp_path, images=images, annotations=[], pictures=False)
     refused(
@@ -196,7 +196,7 @@ BAD_TABLES = {
 
 
 @pytest.mark.parametrize("case", BAD_TABLES)
-def test_bad_tables_of_predictions(tmp_path, case):
+def test_bad_prediction_tables(tmp_path, case):
     text, words = BAD_TABLES[case]
     source = toys.write(tmp_path / "labels.csv", "image,label\na.jpg,cat\nb.jpg,dog\n")
     assert run("add", tmp_path / "w", "v", source).returncode == 0
@@ -215,7 +215,7 @@ def test_two_concepts_on_one_classification_image(tmp_path):
     )
 
 
-def test_an_annotation_repeated_on_a_classification_image(tmp_path):
+def test_repeated_annotation_on_a_classification_image(tmp_path):
     source = toys.write(tmp_path / "labels.csv", "image,label\na.jpg,cat\nb.jpg,dog\na.jpg,cat\n")
     refused(run("add", tmp_path / "w", "v", source), "'a.jpg' has two concepts ('cat' and 'cat')")
 
@@ -224,7 +224,7 @@ def test_an_annotation_repeated_on_a_classification_image(tmp_path):
     "text",
     ["image,label\n", '{"images": [], "annotations": [], "categories": [{"id": 1, "name": "a"}]}'],
 )
-def test_a_file_without_images(tmp_path, text):
+def test_file_without_images(tmp_path, text):
     refused(
         run("add", tmp_path / "w", "v", toys.write(tmp_path / "f", text)),
         "contains no data; expected at least one image",
@@ -248,11 +248,11 @@ def test_bad_yolo_lines(tmp_path, line):
     refused(run("add", tmp_path / "w", "v", source), "a.txt: line 1")
 
 
-def test_a_workspace_that_is_not_there(tmp_path):
+def test_missing_workspace(tmp_path):
     refused(run("metrics", tmp_path / "w", "v", "m"), "no workspace found")
 
 
-def test_a_split_nobody_knows(tmp_path):
+def test_unknown_split(tmp_path):
     source = toys.write(tmp_path / "labels.csv", "image,label,split\na.jpg,cat,holdout\n")
     refused(
         run("add", tmp_path / "w", "v", source),
@@ -262,14 +262,14 @@ def test_a_split_nobody_knows(tmp_path):
     )
 
 
-def test_an_image_in_two_splits(tmp_path):
+def test_image_in_two_splits(tmp_path):
     one = toys.write(tmp_path / "one.csv", "image,label,split\na.jpg,cat,train\n")
     other = toys.write(tmp_path / "other.csv", "image,label,split\na.jpg,cat,val\n")
     assert run("add", tmp_path / "w", "v", one).returncode == 0
     refused(run("add", tmp_path / "w", "v", other), "'a.jpg' is already in training")
 
 
-def test_a_file_that_is_not_there(tmp_path):
+def test_missing_file(tmp_path):
     refused(
         run("add", tmp_path / "w", "v", tmp_path / "no.json"),
         "no.json",
@@ -277,7 +277,7 @@ def test_a_file_that_is_not_there(tmp_path):
     )
 
 
-def test_a_file_without_permission(tmp_path):
+def test_file_without_permission(tmp_path):
     path = toys.coco(tmp_path, pictures=False)
     path.chmod(0)
     try:
@@ -287,7 +287,7 @@ def test_a_file_without_permission(tmp_path):
         refused(run("add", tmp_path / "w", "v", path), "cannot be read", "permission")
 
 
-def test_a_folder_that_holds_other_things_is_no_workspace(tmp_path):
+def test_foreign_folder_is_not_a_workspace(tmp_path):
     toys.write(tmp_path / "w" / "letter.txt", "dear")
     refused(
         run("add", tmp_path / "w", "v", toys.coco(tmp_path, pictures=False)),
@@ -296,12 +296,12 @@ def test_a_folder_that_holds_other_things_is_no_workspace(tmp_path):
     )
 
 
-def test_a_workspace_of_a_later_pellucid(tmp_path):
+def test_workspace_of_a_newer_pellucid(tmp_path):
     toys.write(tmp_path / "w" / "workspace.json", json.dumps({"format": 99, "made_by": "9"}))
     refused(run("thresholds", tmp_path / "w", "v", "m"), "workspace format 99", "Upgrade")
 
 
-def test_names_that_are_not_there_are_answered_with_those_that_are(tmp_path):
+def test_unknown_names_list_the_existing_ones(tmp_path):
     assert run("add", tmp_path / "w", "v", toys.coco(tmp_path, pictures=False)).returncode == 0
     assert run("start", tmp_path / "w", "v", "m").returncode == 0
     refused(run("start", tmp_path / "w", "u", "m"), "view 'u' not found", "'v'")
@@ -331,7 +331,7 @@ def test_names_that_are_not_there_are_answered_with_those_that_are(tmp_path):
         ["add", "w", "v", "x", "--split", "holdout"],
     ],
 )
-def test_a_wrong_command_line_is_status_2(tmp_path, words):
+def test_usage_errors_have_status_2(tmp_path, words):
     toys.coco(tmp_path, name="x", pictures=False)
     done = run(*words, cwd=tmp_path)
     assert done.returncode == 2
@@ -339,7 +339,7 @@ def test_a_wrong_command_line_is_status_2(tmp_path, words):
     assert "Traceback" not in done.stderr
 
 
-def test_boxes_of_no_size_or_out_of_the_picture_are_kept_counted_and_told_of(tmp_path):
+def test_empty_or_outside_boxes_are_kept_and_reported(tmp_path):
     annotations = [
         annotation(bbox=[5, 5, 0, 8]),
         annotation(id=2, bbox=[60, 40, 30, 30]),

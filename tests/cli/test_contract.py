@@ -90,7 +90,7 @@ def test_the_gallery(folder):
     ]
 
 
-def test_the_best_match_of_an_extra_box(folder):
+def test_best_match_of_an_extra_box(folder):
     page = answer("gallery", folder, "panels", "v1", "--tab", "extra", "--threshold", "0.5")
     assert page["threshold"] == 0.5
     assert page["items"] == [
@@ -198,7 +198,7 @@ def test_the_metrics(folder):
     assert (dent["precision"], dent["recall"], dent["f1"]) == pytest.approx((2 / 3, 1, 0.8))
 
 
-def test_a_figure_that_is_undefined_is_null(tmp_path):
+def test_undefined_metric_is_null(tmp_path):
     source = toys.coco(
         tmp_path,
         categories=[
@@ -239,7 +239,7 @@ def test_every_command_has_help(command):
     assert "Usage:" in done.stdout
 
 
-def test_plain_tables_for_people(folder):
+def test_tables_on_the_terminal(folder):
     for words in (["thresholds"], ["metrics"], ["gallery", "--tab", "missing"]):
         done = run(words[0], folder, "panels", "v1", *words[1:])
         assert done.returncode == 0

@@ -31,7 +31,7 @@ def read(address):
         return response.read()
 
 
-def test_two_files_to_a_gallery_in_one_line(tmp_path):
+def test_open_shows_a_gallery_of_two_files(tmp_path):
     source, found = toys.coco(tmp_path), toys.results(tmp_path)
     process, address = start(
         "open", source, found, "--images", tmp_path / "images", "--no-browser", "--port", 0
@@ -52,7 +52,7 @@ def test_two_files_to_a_gallery_in_one_line(tmp_path):
     ]
 
 
-def test_what_an_error_advises_can_be_said_to_open(tmp_path):
+def test_open_accepts_the_options_that_errors_recommend(tmp_path):
     corners = [{"image_id": 11, "category_id": 0, "bbox": [10, 10, 30, 30], "score": 90}]
     source, found = toys.coco(tmp_path), toys.results(tmp_path, corners)
     forced = ["--boxes", "xyxy-pixels", "--category-ids", "positions-from-0", "--scores", "percent"]
@@ -70,7 +70,7 @@ def test_what_an_error_advises_can_be_said_to_open(tmp_path):
         stop(process)
 
 
-def test_a_taken_port_is_said(tmp_path):
+def test_port_in_use_is_reported(tmp_path):
     import pellucid
 
     pellucid.open(tmp_path / "w").add("v", toys.coco(tmp_path, pictures=False))

@@ -103,7 +103,7 @@ def leaves_nothing(version):
 
 @pytest.mark.parametrize("version", KINDS, indirect=True)
 @pytest.mark.parametrize("rows", [60, 700, 10**6])
-def test_the_number_of_shards_changes_nothing(version, rows):
+def test_result_is_independent_of_the_number_of_shards(version, rows):
     expected = bits(version)
     version.evaluate(rows=rows)
     assert bits(version) == expected
@@ -145,7 +145,7 @@ class InAnyOrder:
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("version", KINDS, indirect=True)
-def test_the_order_of_arrival_changes_nothing(version, seed):
+def test_result_is_independent_of_the_task_order(version, seed):
     expected = bits(version)
     evaluate_distributed(version, InAnyOrder(seed), max_rows=97)
     assert bits(version) == expected
@@ -175,7 +175,7 @@ class UpTo(LocalEngine):
             yield place, task(job, ask)
 
 
-def test_what_is_done_is_not_done_again(version):
+def test_interrupted_run_resumes(version):
     expected = bits(version)
     whole = UpTo(10**6)
     twin = version.view.workspace.folder.with_name("twin")
@@ -214,7 +214,7 @@ def kill_a_worker(seen):
     return told
 
 
-def test_processes_one_of_which_is_killed(version):
+def test_killed_worker_process_is_replaced(version):
     expected, killed = bits(version), []
     version.evaluate("processes", workers=2, rows=300, progress=kill_a_worker(killed))
     assert killed
@@ -254,7 +254,7 @@ def test_a_cluster_of_several_nodes(version, cluster):
 
 @pytest.mark.xdist_group("ray")
 @pytest.mark.filterwarnings("ignore")
-def test_a_node_is_killed_in_the_middle_and_another_joins(version, cluster):
+def test_killed_node_is_replaced(version, cluster):
     expected, lost = bits(version), []
 
     def told(step, done, of):
@@ -269,7 +269,7 @@ def test_a_node_is_killed_in_the_middle_and_another_joins(version, cluster):
     assert bits(version) == expected
 
 
-def test_errors_of_workers_arrive_as_they_are(version):
+def test_worker_errors_are_raised_unchanged(version):
     """A damaged table is named by the worker that met it, in every engine."""
     table = version.folder / version.manifest.predictions
     text = table.read_bytes()
@@ -281,7 +281,7 @@ def test_errors_of_workers_arrive_as_they_are(version):
             version.evaluate(engine, workers=1)
 
 
-def test_a_version_without_predictions_and_a_cluster_that_is_not_there(version):
+def test_no_predictions_or_unreachable_cluster(version):
     with pytest.raises(PredictionsMissingError, match="has no predictions"):
         version.view.start("empty").evaluate()
     with pytest.raises(ClusterUnavailableError, match="cannot connect to a Ray cluster"):
@@ -290,7 +290,7 @@ def test_a_version_without_predictions_and_a_cluster_that_is_not_there(version):
 
 @pytest.mark.parametrize("after", [1, 4, 9, 14])
 @pytest.mark.parametrize("rows", [400, 300])
-def test_overtaken_it_says_so_and_what_stands_is_whole(version, after, rows):
+def test_concurrent_change_is_reported_and_kept(version, after, rows):
     """Another evaluation, of the same plan or another, ends while this one is at work."""
     expected = bits(version)
 
@@ -312,7 +312,7 @@ def test_overtaken_it_says_so_and_what_stands_is_whole(version, after, rows):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nothing_predicted_and_one_image(kind, tmp_path):
+def test_no_predictions_and_one_image(kind, tmp_path):
     """The least there can be."""
     boxes = {"x": [1.0], "y": [1.0], "width": [5.0], "height": [5.0]} if kind == "detection" else {}
     view = pellucid.open(tmp_path / "w").view("v", kind=kind)

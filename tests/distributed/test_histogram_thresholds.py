@@ -48,9 +48,7 @@ def plain(score, right, annotations):
     st.sampled_from([1, 2, 3, 7, 64, 1 << 16]),
     st.sampled_from([0.0, 1.0, 1e9]),
 )
-def test_the_same_threshold_whatever_the_blocks_the_bins_and_the_bounds(
-    rows, blocks, more, bins, wider
-):
+def test_threshold_is_independent_of_blocks_and_bins(rows, blocks, more, bins, wider):
     score = np.array([one for one, _ in rows]) + 0.0
     right = np.array([one for _, one in rows])
     annotations = int(right.sum()) + more
@@ -59,7 +57,7 @@ def test_the_same_threshold_whatever_the_blocks_the_bins_and_the_bounds(
     assert in_two_passes(scale, parts, annotations)[0] == plain(score, right, annotations)
 
 
-def test_the_second_pass_reads_little():
+def test_second_pass_reads_few_rows():
     draw = np.random.default_rng(1)
     score = draw.random(200_000)
     right = draw.random(200_000) < score
@@ -74,7 +72,7 @@ def test_the_second_pass_reads_little():
     st.integers(1, 20),
     st.sampled_from([1, 3, 50, 1 << 16]),
 )
-def test_a_run_is_cut_at_scores_and_nothing_is_lost(rows, most, bins):
+def test_runs_are_split_at_scores_without_loss(rows, most, bins):
     score = np.sort(np.array(rows) + 0.0)[::-1]
     scale = ScoreBins(score.min(), score.max(), bins)
     by_bin = np.bincount(scale.bin_indices(score), minlength=bins)

@@ -54,7 +54,7 @@ def commands(block):
     ]
 
 
-def test_the_commands_and_the_python_of_the_documents_run(folder, monkeypatch):
+def test_documented_commands_and_python_run(folder, monkeypatch):
     monkeypatch.chdir(folder)
     said = set()
     for document in (
@@ -101,13 +101,13 @@ def test_the_commands_and_the_python_of_the_documents_run(folder, monkeypatch):
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_links_lead_somewhere(document):
+def test_links_resolve(document):
     for target in re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8")):
         if not target.startswith("http"):
             assert (document.parent / target).exists(), target
 
 
-def test_every_command_and_format_has_its_words():
+def test_every_command_and_format_is_documented():
     text = "".join(document.read_text(encoding="utf-8") for document in DOCUMENTS)
     for command in cli.commands:
         assert re.search(rf"`?(pellucid )?{command}\b", text), command
@@ -115,7 +115,7 @@ def test_every_command_and_format_has_its_words():
         assert f"`{name}`" in text, name
 
 
-def test_the_front_door_is_documented():
+def test_public_names_are_documented():
     for name in pellucid.__all__:
         if not name.startswith("__"):
             assert getattr(pellucid, name).__doc__, name

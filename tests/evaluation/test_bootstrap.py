@@ -14,7 +14,7 @@ from references.columns import evaluated
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_sample_is_the_sweep_over_resampled_images(kind):
+def test_each_sample_equals_the_sweep_over_resampled_images(kind):
     @given(data=st.data())
     def holds(data):
         evaluation = evaluated(data.draw(cases(kind)))
@@ -81,7 +81,7 @@ def with_images(score, right, chance):
     )
 
 
-def test_nine_in_ten_intervals_hold_the_best_cut():
+def test_intervals_have_90_percent_coverage():
     chance = np.random.default_rng(5)
     held = 0
     for _ in range(60):
@@ -90,7 +90,7 @@ def test_nine_in_ten_intervals_hold_the_best_cut():
     assert held >= 48, "of 54 expected"
 
 
-def test_more_images_make_it_narrower_and_many_are_drawn_as_well_in_bins():
+def test_intervals_narrow_with_more_images_also_when_binned():
     chance = np.random.default_rng(6)
     widths = []
     for number in (300, 3_000, 30_000):
@@ -106,7 +106,7 @@ def test_more_images_make_it_narrower_and_many_are_drawn_as_well_in_bins():
     assert one == pytest.approx(other, abs=0.02)
 
 
-def test_the_command_tells_it(demo):
+def test_thresholds_command_shows_the_interval(demo):
     version = demo.view("cells").version("v2")
     for name, found in zip(version.thresholds, version.results().intervals, strict=True):
         assert found[0] <= found[1]

@@ -67,7 +67,7 @@ def close(ours, theirs):
 
 
 @pytest.mark.shared
-def test_the_published_figures(shared, workspace):
+def test_published_metrics(shared, workspace):
     folder = shared / "golden/coco_val2014_100"
     view, _ = workspace.add("v", folder / "instances_val2014_100.json")
     version = view.start("m")
@@ -151,7 +151,7 @@ def crowded(draw):
 
 
 @given(case=crowded())
-def test_made_cases(case):
+def test_synthetic_cases(case):
     identity = {path: place + 1 for place, path in enumerate(case.images)}
     number = {concept: place + 1 for place, concept in enumerate(case.concepts)}
     annotations = [

@@ -37,7 +37,7 @@ def shown(item):
 
 @kinds
 @given(data=st.data())
-def test_thresholds_are_the_lowest_cuts_with_the_fewest_errors(kind, data):
+def test_thresholds_are_the_lowest_with_the_fewest_errors(kind, data):
     case = plain.understand(data.draw(cases(kind)))
     evaluation = evaluated(case)
     expected = plain.thresholds(case)
@@ -52,7 +52,7 @@ def test_thresholds_are_the_lowest_cuts_with_the_fewest_errors(kind, data):
 
 
 @given(cuts=st.lists(SCORE, min_size=1, max_size=8))
-def test_a_cut_between_neighbouring_floats_includes_the_upper_alone(cuts):
+def test_threshold_between_adjacent_floats_includes_only_the_upper(cuts):
     scores = sorted({one for cut in cuts for one in (cut, math.nextafter(cut, 2))}, reverse=True)
     for included in range(1, len(scores) + 1):
         value = threshold_including(np.array(scores), included)
@@ -63,7 +63,7 @@ def test_a_cut_between_neighbouring_floats_includes_the_upper_alone(cuts):
 
 @kinds
 @given(data=st.data())
-def test_each_prediction_answers_the_same_annotation(kind, data):
+def test_matches_equal_the_oracle(kind, data):
     case = plain.understand(data.draw(cases(kind)))
     evaluation = evaluated(case)
     for row, p in enumerate(evaluation.predictions.order.tolist()):
@@ -79,7 +79,7 @@ def test_each_prediction_answers_the_same_annotation(kind, data):
 
 @kinds
 @given(data=st.data())
-def test_every_value_in_the_equally_good_range_makes_as_few_errors(kind, data):
+def test_every_equally_good_threshold_has_the_fewest_errors(kind, data):
     case = plain.understand(data.draw(cases(kind)))
     for concept, threshold in zip(case.concepts, evaluated(case).thresholds, strict=True):
         low, high = threshold.equally_good
@@ -92,7 +92,7 @@ def test_every_value_in_the_equally_good_range_makes_as_few_errors(kind, data):
 @kinds
 @pytest.mark.parametrize("tab", TABS)
 @given(data=st.data())
-def test_tabs_hold_the_same_items_in_the_same_order(kind, tab, data):
+def test_tabs_equal_the_oracle(kind, tab, data):
     case = plain.understand(data.draw(cases(kind)))
     evaluation = evaluated(case)
     at = {
@@ -117,7 +117,7 @@ def test_tabs_hold_the_same_items_in_the_same_order(kind, tab, data):
 
 @kinds
 @given(data=st.data())
-def test_the_threshold_position_is_the_first_item_under_it(kind, data):
+def test_threshold_position_is_the_first_item_below_it(kind, data):
     case = plain.understand(data.draw(cases(kind)))
     evaluation = evaluated(case)
     concept, value = data.draw(st.sampled_from([None, *case.concepts])), data.draw(SCORE)
@@ -167,7 +167,7 @@ def test_counts_and_invariants_hold_at_every_threshold(kind, data):
 
 @kinds
 @given(data=st.data())
-def test_all_does_not_change_with_the_annotations(kind, data):
+def test_all_tab_is_independent_of_annotations(kind, data):
     case = plain.understand(data.draw(cases(kind)))
     values = np.zeros(len(case.concepts))
     before = [(one.image, one.concept, one.score) for one in whole(evaluated(case), values)]

@@ -54,9 +54,7 @@ def judged(annotations, results):
 
 
 @pytest.mark.parametrize(("annotations", "results"), CASES)
-def test_every_prediction_has_the_outcome_pycocotools_gives_it(
-    shared, workspace, annotations, results
-):
+def test_outcomes_equal_pycocotools(shared, workspace, annotations, results):
     workspace.view("v", "detection").add(shared / annotations)
     version = workspace.view("v").start("m")
     version.add_predictions(shared / results)

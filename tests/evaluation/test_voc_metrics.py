@@ -35,7 +35,7 @@ def table(path, folder, heading):
 
 
 @pytest.mark.parametrize(("iou", "eleven_points", "expected"), PUBLISHED)
-def test_the_published_sample(shared, workspace, tmp_path, iou, eleven_points, expected):
+def test_published_sample(shared, workspace, tmp_path, iou, eleven_points, expected):
     folder = shared / "golden/padilla_sample2"
     sides = ["x", "y", "width", "height"]
     view, _ = workspace.add(
@@ -61,7 +61,7 @@ def test_the_published_sample(shared, workspace, tmp_path, iou, eleven_points, e
     [(0.5, False, 0.8958), (0.5, True, 0.8864), (0.75, False, 0.5097), (0.75, True, 0.4924)],
 )
 @pytest.mark.parametrize("inclusive_pixels", [True, False])
-def test_the_toy_of_cats(
+def test_small_example_of_cats(
     shared, workspace, tmp_path, iou, eleven_points, expected, inclusive_pixels
 ):
     folder = shared / "golden/padilla_review_coco/toy"

@@ -49,7 +49,7 @@ def sizes():
 
 @pytest.mark.parametrize("tab", ["all", "matched", "missing"])
 @pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
-def test_a_page_reads_as_much_of_a_gallery_sixteen_times_as_large(sizes, tab, share):
+def test_page_cost_is_independent_of_the_gallery_size(sizes, tab, share):
     work = {}
     for number, (evaluation, reads) in sizes.items():
         selection = TabSelection(evaluation, tab, VALIDATION, None, evaluation.optimal_thresholds)
@@ -60,7 +60,7 @@ def test_a_page_reads_as_much_of_a_gallery_sixteen_times_as_large(sizes, tab, sh
     assert work[96_000] < 2 * work[6_000] + 2_000
 
 
-def test_the_jump_to_the_threshold_searches_and_does_not_scan(sizes):
+def test_jump_to_the_threshold_uses_binary_search(sizes):
     for evaluation, reads in sizes.values():
         thresholds = evaluation.optimal_thresholds.copy()
         thresholds[0] = 0.31
@@ -69,7 +69,7 @@ def test_the_jump_to_the_threshold_searches_and_does_not_scan(sizes):
         assert 0 < sum(reads) <= 3 * np.log2(STRIDE) + 3
 
 
-def test_counts_at_a_dragged_threshold_cost_its_concept_alone(sizes):
+def test_counts_at_a_new_threshold_update_only_its_concept(sizes):
     evaluation, reads = sizes[96_000]
     before = count_outcomes(evaluation, VALIDATION, evaluation.optimal_thresholds)
     thresholds = evaluation.optimal_thresholds.copy()

@@ -65,7 +65,7 @@ def test_the_same_columns(records, indent, shuffled, tmp_path):
     exponent=st.integers(-330, 300),
     minus=st.booleans(),
 )
-def test_numbers_are_rounded_as_python_rounds_them(digits, places, exponent, minus, tmp_path):
+def test_numbers_are_parsed_like_python(digits, places, exponent, minus, tmp_path):
     text = f"{digits:041d}".lstrip("0") or "0"
     text = text.rjust(places + 1, "0")
     text = f"{text[:-places]}.{text[-places:]}" if places else text
@@ -110,7 +110,7 @@ PLAIN = {"image_id": 1, "category_id": 2, "bbox": [1, 2, 3, 4], "score": 0.5}
         "\ufeff" + json.dumps([PLAIN]),
     ],
 )
-def test_what_is_not_plain_is_left_to_the_library(text, tmp_path):
+def test_unusual_json_falls_back_to_the_library(text, tmp_path):
     file = tmp_path / "odd.json"
     file.write_text(text)
     assert coco_results.read_columns_native(file) is None
@@ -118,7 +118,7 @@ def test_what_is_not_plain_is_left_to_the_library(text, tmp_path):
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_damaged_files_never_do_more_than_fail(data, tmp_path):
+def test_damaged_files_fail_safely(data, tmp_path):
     good = json.dumps([PLAIN, {**PLAIN, "segmentation": {"a": [True, None, 1e5]}}] * 3).encode()
     text = bytearray(good)
     for _ in range(data.draw(st.integers(1, 4))):
@@ -135,7 +135,7 @@ def test_damaged_files_never_do_more_than_fail(data, tmp_path):
         assert ours[0]["score"].tolist() == [float(record["score"]) for record in theirs]
 
 
-def test_parts_and_halves_of_a_large_file_are_put_together(tmp_path, monkeypatch):
+def test_chunks_of_a_large_file_are_joined(tmp_path, monkeypatch):
     monkeypatch.setattr(coco_results, "PART", 1 << 10)
     records = [
         {**PLAIN, "image_id": row, "score": row / 1000, "note": "},{" if row % 3 else "x"}
@@ -153,7 +153,7 @@ def test_parts_and_halves_of_a_large_file_are_put_together(tmp_path, monkeypatch
     )  # a string that looks like an end may mislead; it is noticed
 
 
-def test_a_file_that_ends_with_a_whole_part(tmp_path, monkeypatch):
+def test_file_that_ends_at_a_chunk_boundary(tmp_path, monkeypatch):
     text = json.dumps([PLAIN] * 20)
     monkeypatch.setattr(coco_results, "PART", len(text) // 3 + 1)
     for spaces in range(8):

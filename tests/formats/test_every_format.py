@@ -45,7 +45,7 @@ def boxes(found, width_height):
 
 @pytest.mark.shared
 @pytest.mark.parametrize("folder", VOC100)
-def test_one_set_in_eight_formats_is_the_same_set(shared, folder):
+def test_eight_formats_give_the_same_data(shared, folder):
     """Named differences: VOC's pixels are numbered from 1 and include the last, so its boxes
     begin a pixel earlier and are one larger; Open Images and YOLO round fractions; difficult
     objects are ignored regions in Pascal VOC alone."""
@@ -131,7 +131,7 @@ REFUSED = {
 
 @pytest.mark.shared
 @pytest.mark.parametrize("place", READ)
-def test_sets_that_other_tools_wrote(shared, place):
+def test_files_of_other_tools(shared, place):
     form, images = READ[place]
     found = read_annotations(shared / "formats_datumaro" / place, None, None, None)
     assert len(found.images) == images
@@ -141,7 +141,7 @@ def test_sets_that_other_tools_wrote(shared, place):
 
 @pytest.mark.shared
 @pytest.mark.parametrize("place", REFUSED)
-def test_what_is_not_read_is_refused_by_name_with_what_to_do(shared, place):
+def test_unsupported_formats_are_refused_with_a_remedy(shared, place):
     with pytest.raises(PellucidError, match=REFUSED[place]) as refusal:
         read_annotations(shared / "formats_datumaro" / place, None, None, None)
     assert re.search(
@@ -205,7 +205,7 @@ def test_lvis(tmp_path):
     ]
 
 
-def test_what_nobody_looked_for_in_lvis_is_no_error(tmp_path, workspace):
+def test_unverified_lvis_concepts_are_ignored(tmp_path, workspace):
     source = toys.write(
         tmp_path / "lvis.json",
         json.dumps(
@@ -319,7 +319,7 @@ def test_kitti_dont_care_is_ignored_for_every_concept(tmp_path):
     ]
 
 
-def test_voc_decides_for_the_whole_set_from_which_pixel_it_counts(tmp_path):
+def test_voc_first_pixel_is_inferred_for_the_whole_dataset(tmp_path):
     def picture(name, *corners):
         objects = "".join(
             f"<object><name>dent</name><bndbox><xmin>{a}</xmin><ymin>{b}</ymin><xmax>{c}</xmax><ymax>{d}</ymax></bndbox></object>"
@@ -340,7 +340,7 @@ def test_voc_decides_for_the_whole_set_from_which_pixel_it_counts(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["bomb", "outside"])
-def test_xml_that_would_reach_further_is_refused(tmp_path, name):
+def test_external_xml_entities_are_refused(tmp_path, name):
     entity = {
         "bomb": '<!ENTITY a "1234567890"><!ENTITY b "&a;&a;&a;">',
         "outside": '<!ENTITY b SYSTEM "file:///etc/passwd">',
@@ -392,7 +392,7 @@ def test_fiftyone_and_deepomatic_boxes_are_fractions(tmp_path):
     assert facts(found)[1] == [("a.jpg", "dent", [0.1, 0.2, 0.4, 0.2], False, True)]
 
 
-def test_hugging_face_tables_carry_their_pictures(tmp_path, workspace):
+def test_hugging_face_tables_with_embedded_images(tmp_path, workspace):
     import duckdb
 
     picture = toys.picture(tmp_path / "one.png", 64, 48).read_bytes()
@@ -461,7 +461,7 @@ class Detections:
     ],
     ids=["torchmetrics", "supervision", "a pipeline"],
 )
-def test_what_other_libraries_hold_in_memory(tmp_path, workspace, predicted):
+def test_in_memory_predictions_of_other_libraries(tmp_path, workspace, predicted):
     view, _ = workspace.add("v", toys.coco(tmp_path, pictures=False))
     version = view.start("m")
     version.add_predictions(predicted)
@@ -531,7 +531,7 @@ def test_mmdetection_and_deepomatic_predictions(tmp_path, workspace):
     assert len(version.gallery("all")) == 2
 
 
-def test_every_format_is_asked_for_by_its_name(tmp_path):
+def test_every_format_can_be_selected_by_name(tmp_path):
     source = toys.coco(tmp_path, pictures=False)
     with pytest.raises(PellucidError, match="not recognised as voc"):
         read_annotations(source, "voc", None, None)

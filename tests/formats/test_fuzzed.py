@@ -207,7 +207,7 @@ def test_seeds_are_read_or_refused(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", SEEDS)
-def test_changed_bytes_and_tokens(name, tmp_path):
+def test_mutated_bytes_and_tokens(name, tmp_path):
     chance = random.Random(name)
     for _ in range(60):
         text = bytearray(SEEDS[name].encode())
@@ -251,7 +251,7 @@ def paths_in(value, here=()):
 
 
 @pytest.mark.parametrize("name", [name for name in SEEDS if name.endswith(".json")])
-def test_values_of_another_kind_anywhere_in_json(name, tmp_path):
+def test_wrong_json_types_anywhere(name, tmp_path):
     @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
     @given(data=st.data())
     def holds(data):
@@ -271,7 +271,7 @@ def test_values_of_another_kind_anywhere_in_json(name, tmp_path):
     data=st.binary(max_size=300),
     name=st.sampled_from(["a.json", "a.xml", "a.csv", "a.txt", "a.parquet", "a.yaml", "a.data"]),
 )
-def test_any_bytes(data, name, tmp_path):
+def test_arbitrary_bytes(data, name, tmp_path):
     (tmp_path / name).write_bytes(data)
     attempt(tmp_path / name)
 

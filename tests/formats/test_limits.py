@@ -47,7 +47,7 @@ def picture_of(address, image):
     return ask(f"{address}{page['picture']}")[1:]
 
 
-def test_links_that_lead_out_of_a_folder_are_not_followed(linked, tmp_path, served):
+def test_links_out_of_the_folder_are_not_followed(linked, tmp_path, served):
     annotations, images = linked
     view, notes = pellucid.open(tmp_path / "w").add("v", annotations, images=images)
     view.start("m").add_predictions(toys.results(tmp_path))
@@ -61,7 +61,7 @@ def test_links_that_lead_out_of_a_folder_are_not_followed(linked, tmp_path, serv
     assert picture_of(address, 1)[0] == "image/jpeg"
 
 
-def test_links_an_owner_allows_and_links_within(linked, tmp_path, served, monkeypatch):
+def test_allowed_links_and_links_within_the_folder(linked, tmp_path, served, monkeypatch):
     annotations, images = linked
     (images / "a" / "two.png").rename(images / "real.png")
     (images / "a" / "two.png").symlink_to(images / "real.png")
@@ -78,7 +78,7 @@ def test_links_an_owner_allows_and_links_within(linked, tmp_path, served, monkey
     assert picture_of(address, 0)[0] == "image/jpeg"
 
 
-def test_a_table_that_unpacks_to_more_than_a_machine_holds(tmp_path):
+def test_table_that_decompresses_beyond_the_limit(tmp_path):
     path = tmp_path / "bomb.parquet"
     with duckdb.connect() as connection:
         connection.execute(
@@ -97,7 +97,7 @@ def test_a_table_that_unpacks_to_more_than_a_machine_holds(tmp_path):
             read()
 
 
-def test_an_honest_table_that_repeats_itself_is_read(tmp_path):
+def test_highly_compressible_table_is_read(tmp_path):
     path = tmp_path / "plain.parquet"
     with duckdb.connect() as connection:
         connection.execute(
@@ -115,13 +115,13 @@ def test_an_honest_table_that_repeats_itself_is_read(tmp_path):
         ("deep.xml", "<a>" * 2_000_000),
     ],
 )
-def test_depth(name, text, tmp_path):
+def test_nesting_depth_is_bounded(name, text, tmp_path):
     path = toys.write(tmp_path / name, text)
     with pytest.raises(PellucidError, match=r"deep\."):
         read_annotations(path, None, None, None)
 
 
-def test_length_is_bounded_and_told(tmp_path, monkeypatch):
+def test_length_is_bounded_and_reported(tmp_path, monkeypatch):
     monkeypatch.setattr("pellucid.formats.parsing.MAX_TEXT_BYTES", 100)
     monkeypatch.setattr("pellucid.formats.parsing.MAX_XML_BYTES", 100)
     xml = toys.write(
@@ -134,7 +134,7 @@ def test_length_is_bounded_and_told(tmp_path, monkeypatch):
     assert bounds.MAX_XML_BYTES < bounds.MAX_TEXT_BYTES
 
 
-def test_entities_that_multiply(tmp_path):
+def test_xml_entity_expansion(tmp_path):
     lines = "".join(f'<!ENTITY b{place} "{f"&b{place - 1};" * 10}">' for place in range(1, 12))
     path = toys.write(
         tmp_path / "laughs.xml",
@@ -145,7 +145,7 @@ def test_entities_that_multiply(tmp_path):
         read_annotations(path, None, None, None)
 
 
-def test_yaml_that_multiplies_takes_no_memory(tmp_path):
+def test_yaml_alias_expansion_takes_no_memory(tmp_path):
     lines = [
         "a0: &a0 [x, x]",
         *(f"a{place}: &a{place} [{', '.join([f'*a{place - 1}'] * 10)}]" for place in range(1, 30)),

@@ -20,7 +20,7 @@ def voc_picture(name, folder):
 
 
 @pytest.mark.parametrize("form", ["label-studio", "kitti", "voc", "labelme", "coco"])
-def test_two_pictures_of_one_name_are_never_made_one(tmp_path, form):
+def test_images_with_the_same_name_are_not_merged(tmp_path, form):
     source = tmp_path / "set"
     if form == "label-studio":
         tasks = [
@@ -55,7 +55,7 @@ def test_two_pictures_of_one_name_are_never_made_one(tmp_path, form):
         read_annotations(source, None, None, None)
 
 
-def test_a_folder_of_coco_keeps_the_category_ids(tmp_path):
+def test_folder_of_coco_files_keeps_category_ids(tmp_path):
     for number, split in enumerate(("train", "val")):
         document = {
             "images": [{"id": number, "file_name": f"{number}.jpg"}],
@@ -96,13 +96,13 @@ def test_a_folder_of_coco_keeps_the_category_ids(tmp_path):
         ),
     ],
 )
-def test_tables_name_their_sides_in_many_ways(tmp_path, heading, row, box, unit):
+def test_box_column_names_of_tables(tmp_path, heading, row, box, unit):
     found = read_text(tmp_path, "a.csv", f"{heading}\n{row}\n")
     assert (found.kind, found.unit) == ("detection", unit)
     assert found.annotations.box.tolist() == [box]
 
 
-def test_poses_are_taken_by_their_box_and_pixels_are_refused(tmp_path):
+def test_poses_use_their_box_and_masks_are_refused(tmp_path):
     toys.picture(tmp_path / "images/val/1.png", 100, 50)
     label = toys.write(tmp_path / "labels/val/1.txt", "0 0.5 0.5 0.1 0.1 0.48 0.48 2 0.52 0.52 2\n")
     settings = toys.write(
@@ -116,7 +116,7 @@ def test_poses_are_taken_by_their_box_and_pixels_are_refused(tmp_path):
         read_annotations(settings, None, None, None)
 
 
-def test_every_shape_of_cvat_with_a_concept_is_taken(tmp_path):
+def test_all_labelled_cvat_shapes_are_read(tmp_path):
     shapes = (
         '<ellipse label="e" cx="10" cy="10" rx="5" ry="4"/><mask label="m" rle="1" left="1" '
         'top="2" width="3" height="4"/>'
@@ -135,7 +135,7 @@ def test_every_shape_of_cvat_with_a_concept_is_taken(tmp_path):
     ]
 
 
-def test_what_nobody_labelled_is_not_taken_for_empty(tmp_path, workspace):
+def test_unlabelled_images_are_not_empty_images(tmp_path, workspace):
     tasks = [
         {"id": 1, "data": {"image": "a.jpg"}, "annotations": []},
         {
@@ -151,7 +151,7 @@ def test_what_nobody_labelled_is_not_taken_for_empty(tmp_path, workspace):
     assert (tmp_path / "out.csv").read_text().splitlines()[1:] == ["b.jpg,validation,night"]
 
 
-def test_stated_absences_survive_a_table(tmp_path, workspace):
+def test_negative_tags_round_trip_through_a_table(tmp_path, workspace):
     lvis = {
         "images": [
             {"id": 1, "file_name": "1.jpg", "width": 10, "height": 20, "neg_category_ids": [2]}
@@ -165,7 +165,7 @@ def test_stated_absences_survive_a_table(tmp_path, workspace):
     assert facts(again)[1] == facts(read_annotations(tmp_path / "lvis.json", None, None, None))[1]
 
 
-def test_exports_of_one_workspace_fit_each_other(tmp_path, workspace):
+def test_exports_of_one_workspace_are_consistent(tmp_path, workspace):
     lines = ["image,split,concept,x,y,width,height"]
     lines += [
         f"{split[0]}{place}.jpg,{split},cat,1,1,9,9"
@@ -189,7 +189,7 @@ def test_exports_of_one_workspace_fit_each_other(tmp_path, workspace):
     ]
 
 
-def test_one_crowded_image_costs_no_more_than_its_share(tmp_path, workspace):
+def test_crowded_image_has_linear_cost(tmp_path, workspace):
     view, _ = workspace.add("v", toys.coco(tmp_path, pictures=False))
     number = 4_000
     rows = {
@@ -205,7 +205,7 @@ def test_one_crowded_image_costs_no_more_than_its_share(tmp_path, workspace):
     assert "repeated_boxes" in {note.kind for note in notes}
 
 
-def test_outlines_are_kept_with_the_version_and_reach_the_page(tmp_path, workspace):
+def test_polygons_are_stored_and_served(tmp_path, workspace):
     """A polygon drawn beside the box, through an import of annotations, two imports of
     predictions and a second look from disk."""
     outline = [[1, 2, 9, 2, 5, 8]]
@@ -232,7 +232,7 @@ def test_outlines_are_kept_with_the_version_and_reach_the_page(tmp_path, workspa
     assert view.annotation_tables[1].outline.tolist() == [json.dumps(outline), "", ""]
 
 
-def test_outlines_in_fractions_become_pixels(tmp_path, workspace):
+def test_polygons_in_fractions_become_pixels(tmp_path, workspace):
     toys.picture(tmp_path / "images/val/1.png", 100, 50)
     toys.write(tmp_path / "labels/val/1.txt", "0 0.1 0.1 0.3 0.1 0.3 0.5\n0 0.5 0.5 0.2 0.2\n")
     view, _ = workspace.add(
@@ -245,7 +245,7 @@ def test_outlines_in_fractions_become_pixels(tmp_path, workspace):
 
 
 @pytest.mark.parametrize("name", ["rowid", "file_row_number", "pellucid", "ROWID"])
-def test_a_column_may_be_called_as_it_likes(tmp_path, workspace, name):
+def test_unusual_column_names_are_accepted(tmp_path, workspace, name):
     """DuckDB has names of its own for places; a user's column of that name is only the user's."""
     view, _ = workspace.add("v", {"image": ["a.jpg", "b.jpg", "c.jpg"], "concept": ["x", "y", "x"]})
     columns = {
@@ -272,7 +272,7 @@ def test_a_column_may_be_called_as_it_likes(tmp_path, workspace, name):
         }
 
 
-def test_figures_of_lvis_are_the_same_with_and_without_a_workspace(tmp_path, workspace):
+def test_lvis_metrics_are_the_same_without_a_workspace(tmp_path, workspace):
     document = {
         "images": [
             {
@@ -308,7 +308,7 @@ def test_figures_of_lvis_are_the_same_with_and_without_a_workspace(tmp_path, wor
     assert version.results().voc() == {"a": 1, "b": 1}
 
 
-def test_ties_are_broken_alike_with_and_without_a_workspace(tmp_path, workspace):
+def test_ties_are_broken_the_same_without_a_workspace(tmp_path, workspace):
     lines = "image,concept,x,y,width,height\nb.jpg,x,1,1,9,9\na.jpg,x,1,1,9,9\n"
     source = toys.write(tmp_path / "a.csv", lines)
     predicted = {
@@ -330,14 +330,14 @@ def test_ties_are_broken_alike_with_and_without_a_workspace(tmp_path, workspace)
     "text",
     ['a.jpg,"5 pipe\nb.jpg,cat\nc.jpg,dog\n', "a.jpg,cat,dog\nb.jpg,cat\n", "a.jpg\nb.jpg,cat\n"],
 )
-def test_lines_that_do_not_fit_their_heading_are_refused(tmp_path, text):
+def test_rows_that_do_not_fit_the_header_are_refused(tmp_path, text):
     """A stray quote would swallow the lines behind it; a cell too many would be lost."""
     with pytest.raises(PellucidError, match="Line: 2"):
         read_text(tmp_path, "a.csv", f"image,concept\n{text}")
 
 
 @pytest.mark.parametrize("text", ['a.jpg,5" pipe\n', 'a.jpg,5" pipe,\n', 'a.jpg,"5"" pipe"\r\n'])
-def test_quotes_and_delimiters_that_do_no_harm(tmp_path, text):
+def test_quotes_and_delimiters_in_values(tmp_path, text):
     assert facts(read_text(tmp_path, "a.csv", f"image,concept\n{text}"))[1] == [
         ("a.jpg", '5" pipe', None, False, True)
     ]

@@ -43,20 +43,20 @@ def run(site, *arguments):
     )
 
 
-def test_a_format_of_another_package_is_recognised_and_read(site, tmp_path):
+def test_plugin_format_is_recognised_and_read(site, tmp_path):
     source = tmp_path / "boxes.points"
     source.write_text("a.jpg dent 1 2 30 40\na.jpg rust 5 5 10 10\n")
     done = run(site, tmp_path / "w", source)
     assert (done.stdout.strip(), done.returncode) == ("2", 0), done.stderr
 
 
-def test_a_plug_in_that_cannot_be_imported_is_named(site, tmp_path):
+def test_plugin_import_error_names_the_plugin(site, tmp_path):
     (site / "pellucid_points.py").write_text("import nothing_of_that_name")
     done = run(site, tmp_path / "w", tmp_path / "boxes.points")
     assert "format plug-in pellucid_points:FORMAT: it cannot be imported" in done.stderr
 
 
-def test_a_plug_in_that_is_no_format_is_named(site, tmp_path):
+def test_invalid_plugin_is_named(site, tmp_path):
     (site / "pellucid_points.py").write_text("FORMAT = 3")
     done = run(site, tmp_path / "w", tmp_path / "boxes.points")
     assert "it is of type int. Expected an AnnotationFormat" in done.stderr

@@ -19,7 +19,7 @@ def items(version, tab="all", **options):
     ]
 
 
-def test_coco_keeps_its_order_of_concepts_and_its_crowd(workspace, tmp_path):
+def test_coco_keeps_category_order_and_crowds(workspace, tmp_path):
     annotations = [
         {"id": 1, "image_id": 11, "category_id": 7, "bbox": [10, 10, 20, 20], "iscrowd": 1},
         {"id": 2, "image_id": 12, "category_id": 3, "bbox": [0, 0, 30, 30]},
@@ -45,7 +45,7 @@ def test_coco_keeps_its_order_of_concepts_and_its_crowd(workspace, tmp_path):
 
 
 @pytest.mark.parametrize("written", ["id", "stem", "integer of the stem", "path", "file_name"])
-def test_images_of_results_are_known_by_id_stem_or_path(workspace, tmp_path, written):
+def test_images_of_results_are_resolved_by_id_stem_or_path(workspace, tmp_path, written):
     images = [
         {"id": 900 + row, "file_name": f"val/{row:06d}.jpg", "width": 64, "height": 48}
         for row in (3, 17, 40)
@@ -157,7 +157,7 @@ def test_image_ids_contradicted_by_boxes_keep_the_box_format_note(workspace, tmp
     ]
 
 
-def test_a_category_0_that_the_annotations_lack_means_positions_from_0(workspace, tmp_path):
+def test_unknown_category_0_means_positions_from_0(workspace, tmp_path):
     view, _ = workspace.add("v", toys.coco(tmp_path, pictures=False))
     rows = [
         {"image_id": 11, "category_id": 0, "bbox": [10, 10, 20, 20], "score": 0.9},
@@ -171,7 +171,7 @@ def test_a_category_0_that_the_annotations_lack_means_positions_from_0(workspace
     }
 
 
-def test_what_does_not_line_up_is_counted_named_and_left_out(workspace, tmp_path):
+def test_unresolved_references_are_counted_and_ignored(workspace, tmp_path):
     view, _ = workspace.add("v", toys.coco(tmp_path, pictures=False))
     rows = [
         {"image_id": 11, "category_id": 1, "bbox": [10, 10, 20, 20], "score": 0.9},
@@ -191,7 +191,7 @@ def test_what_does_not_line_up_is_counted_named_and_left_out(workspace, tmp_path
     assert len(view.version("m").gallery("all")) == 1
 
 
-def test_two_files_with_one_stem_are_never_guessed(workspace, tmp_path):
+def test_ambiguous_stems_are_refused(workspace, tmp_path):
     images = [
         {"id": 1, "file_name": "left/1.jpg", "width": 9, "height": 9},
         {"id": 2, "file_name": "right/1.jpg", "width": 9, "height": 9},
@@ -207,7 +207,7 @@ def test_two_files_with_one_stem_are_never_guessed(workspace, tmp_path):
 
 @pytest.mark.parametrize("names", ["{0: dent, 1: rust}", "[dent, rust]", "\n  - dent\n  - rust"])
 @pytest.mark.parametrize("train", ["images/train", "[images/train]", "train.txt", "./images/train"])
-def test_yolo_sets_in_their_variants(workspace, tmp_path, names, train):
+def test_yolo_dataset_variants(workspace, tmp_path, names, train):
     for name in ("train/1.png", "train/2.png", "val/3.png"):
         toys.picture(tmp_path / "images" / name, 100, 50, colour=(int(name[-5]), 0, 0))
     toys.write(tmp_path / "labels/train/1.txt", "0 0.5 0.5 0.2 0.4\n\n1 0.1 0.1 0.2 0.2\n")
@@ -238,7 +238,7 @@ def test_yolo_sets_in_their_variants(workspace, tmp_path, names, train):
     assert annotations.box[:2] == pytest.approx(np.array([[40, 15, 20, 20], [0, 0, 20, 10]]))
 
 
-def test_yolo_fractions_are_of_the_picture_as_displayed(workspace, tmp_path):
+def test_yolo_fractions_refer_to_the_displayed_image(workspace, tmp_path):
     exif = toys.Image.Exif()
     exif[0x0112] = 6
     toys.picture(tmp_path / "images/val/turned.jpg", 100, 50, exif=exif)
@@ -249,7 +249,7 @@ def test_yolo_fractions_are_of_the_picture_as_displayed(workspace, tmp_path):
     assert view.start("m").evaluation.annotations.box.tolist() == [[0, 0, 50, 100]]
 
 
-def test_yolo_sets_reached_by_links(workspace, tmp_path):
+def test_yolo_datasets_behind_links(workspace, tmp_path):
     toys.picture(tmp_path / "store/1.png", 100, 50)
     toys.write(tmp_path / "set/labels/val/1.txt", "0 0.5 0.5 0.2 0.4\n")
     toys.write(tmp_path / "set/data.yaml", "val: ../set/images/val\nnames: [a]\n")
@@ -264,7 +264,7 @@ def test_yolo_sets_reached_by_links(workspace, tmp_path):
     ]
 
 
-def test_ids_are_never_taken_for_positions_without_a_witness(workspace, tmp_path):
+def test_ids_are_positions_only_with_evidence(workspace, tmp_path):
     categories = [
         {"id": 18, "name": "dog"},
         {"id": 44, "name": "bottle"},
@@ -284,7 +284,7 @@ def test_ids_are_never_taken_for_positions_without_a_witness(workspace, tmp_path
     assert items(version) == [("a/one.png", "dog", 0.5, "matched")]
 
 
-def test_ids_that_two_files_give_to_two_things_are_refused(workspace, tmp_path):
+def test_conflicting_ids_of_two_files_are_refused(workspace, tmp_path):
     for split, name, categories in (
         ("training", "11.jpg", ("cat", "dog")),
         ("validation", "1.jpg", ("dog", "cat")),
@@ -309,7 +309,7 @@ def test_ids_that_two_files_give_to_two_things_are_refused(workspace, tmp_path):
         view.version("m").add_predictions(rows, split="training")
 
 
-def test_predictions_of_another_split_stay_with_their_own_images(workspace, tmp_path):
+def test_predictions_of_another_split_are_ignored(workspace, tmp_path):
     text = "image,split,concept,x,y,width,height\ntrain/1.jpg,training,dent,50,50,10,10\nval/1.jpg,validation,dent,0,0,10,10\n"
     view, _ = workspace.add("v", toys.write(tmp_path / "s.csv", text))
     found = toys.write(
@@ -322,7 +322,7 @@ def test_predictions_of_another_split_stay_with_their_own_images(workspace, tmp_
     assert items(version) == [("val/1.jpg", "dent", 0.7, "matched")]
 
 
-def test_two_names_that_would_be_one_image_are_not_guessed(workspace, tmp_path):
+def test_two_names_of_one_image_are_refused(workspace, tmp_path):
     view, _ = workspace.add(
         "v",
         toys.coco(
@@ -339,7 +339,7 @@ def test_two_names_that_would_be_one_image_are_not_guessed(workspace, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["p[1].csv", "s*.csv", "q?.csv"])
-def test_names_of_files_are_no_patterns(tmp_path, name):
+def test_file_names_are_not_glob_patterns(tmp_path, name):
     folder = tmp_path / "w[1]"
     toys.write(tmp_path / "p1.csv", "image,label\nother.jpg,cat\n")
     toys.write(tmp_path / "s2.csv", "image,label\nother.jpg,cat\n")
@@ -351,7 +351,7 @@ def test_names_of_files_are_no_patterns(tmp_path, name):
     assert view.start("m").evaluation.images.path.tolist() == ["real.jpg"]
 
 
-def test_one_picture_under_train_and_val_is_refused(workspace, tmp_path):
+def test_image_in_train_and_val_is_refused(workspace, tmp_path):
     toys.picture(tmp_path / "images/a.png")
     with pytest.raises(
         pellucid.PellucidError,
@@ -362,7 +362,7 @@ def test_one_picture_under_train_and_val_is_refused(workspace, tmp_path):
         )
 
 
-def test_two_pictures_of_one_name_in_two_folders_are_refused(workspace, tmp_path):
+def test_same_file_name_in_two_folders_is_refused(workspace, tmp_path):
     for folder in ("A", "B"):
         toys.coco(tmp_path / folder, annotations=[])
     workspace.add("v", tmp_path / "A/annotations.json", images=tmp_path / "A/images")
@@ -373,7 +373,7 @@ def test_two_pictures_of_one_name_in_two_folders_are_refused(workspace, tmp_path
         workspace.add("v", tmp_path / "B/annotations.json", images=tmp_path / "B/images")
 
 
-def test_a_tag_said_twice_is_one_annotation_and_a_contradicted_one_is_refused(workspace, tmp_path):
+def test_repeated_tags_are_merged_and_contradictions_refused(workspace, tmp_path):
     view, _ = workspace.add(
         "v", toys.write(tmp_path / "t.csv", "image,tags\na.jpg,cat|cat\nb.jpg,dog\n")
     )
@@ -389,7 +389,7 @@ def test_a_tag_said_twice_is_one_annotation_and_a_contradicted_one_is_refused(wo
         )
 
 
-def test_boxes_with_a_column_called_labels_are_still_boxes(workspace, tmp_path):
+def test_boxes_with_a_labels_column_are_boxes(workspace, tmp_path):
     view, _ = workspace.add(
         "v",
         toys.write(
@@ -400,14 +400,14 @@ def test_boxes_with_a_column_called_labels_are_still_boxes(workspace, tmp_path):
     assert json.loads(view.start("m").evaluation.images.metadata[0]) == {"value": "17"}
 
 
-def test_an_index_column_and_empty_columns_are_no_concepts(workspace, tmp_path):
+def test_index_and_empty_columns_are_not_concepts(workspace, tmp_path):
     view, _ = workspace.add(
         "v", toys.write(tmp_path / "t.csv", ",image,wet,hot,notes\n0,a.jpg,1,0,\n1,b.jpg,0,1,\n")
     )
     assert [concept.name for concept in view.manifest.concepts] == ["wet", "hot"]
 
 
-def test_an_image_folder_with_and_without_splits(workspace, tmp_path):
+def test_image_folder_with_and_without_splits(workspace, tmp_path):
     for name in ("train/rose/1.png", "val/rose/2.png", "val/tulip/3.png"):
         toys.picture(tmp_path / "with" / name)
         toys.picture(tmp_path / "without" / name.split("/", 1)[1])
@@ -429,7 +429,7 @@ LONG = "image,split,concept,x,y,width,height,ignore,camera\na.jpg,val,dent,1,2,3
 @pytest.mark.parametrize(
     "kind", ["csv", "semicolons", "parquet", "pandas", "polars", "arrow", "dict"]
 )
-def test_the_long_form_of_boxes_from_anywhere(workspace, tmp_path, kind):
+def test_long_tables_of_boxes(workspace, tmp_path, kind):
     path = toys.write(tmp_path / "t.csv", LONG)
     frame = pandas.read_csv(path, dtype={"concept": str})
     if kind == "semicolons":
@@ -469,7 +469,7 @@ def test_the_long_form_of_boxes_from_anywhere(workspace, tmp_path, kind):
     ]
 
 
-def test_tags_with_stated_negatives_keep_the_rest_unknown(workspace, tmp_path):
+def test_unlisted_tags_are_unknown_with_explicit_negatives(workspace, tmp_path):
     source = toys.write(
         tmp_path / "t.csv",
         "image,concept,value\na.jpg,wet,positive\na.jpg,hot,negative\nb.jpg,wet,negative\nb.jpg,old,positive\n",
@@ -538,7 +538,7 @@ def test_wide_probabilities_with_any_prefix(workspace, tmp_path, prefix):
     ]
 
 
-def test_a_concept_only_the_classifier_knows_is_added_and_told_of(workspace, tmp_path):
+def test_concept_known_only_to_the_classifier_is_added_and_reported(workspace, tmp_path):
     view, _ = workspace.add(
         "v", toys.write(tmp_path / "t.csv", "image,label\na.jpg,cat\nb.jpg,dog\n")
     )
@@ -577,7 +577,7 @@ def test_boxes_can_be_read_as_tags(workspace, tmp_path):
     ]
 
 
-def test_a_row_with_an_empty_concept_says_that_nothing_was_found(workspace, tmp_path):
+def test_row_with_an_empty_concept_is_an_image_without_annotations(workspace, tmp_path):
     view, _ = workspace.add("v", toys.coco(tmp_path, pictures=False))
     version = view.start("m")
     version.add_predictions(

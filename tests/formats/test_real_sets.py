@@ -44,7 +44,7 @@ def test_coco_results_and_csv_give_the_same_tabs(shared, workspace):
                 )
 
 
-def test_what_the_exports_left_out_is_said(shared, workspace):
+def test_data_lost_in_exports_is_reported(shared, workspace):
     folder = shared / "coco256"
     view = coco_view(workspace, folder)
     notes = view.start("m").add_predictions(folder / "predictions/nanodet/coco_results.json")
@@ -128,7 +128,7 @@ def test_one_hot_and_lists_of_tags_are_the_same_annotations(shared, workspace):
         assert sorted(tab(first, name, "validation")) == sorted(tab(second, name, "validation"))
 
 
-def test_an_image_folder_and_its_table_are_the_same_view(shared, workspace):
+def test_image_folder_and_table_give_the_same_view(shared, workspace):
     folder = shared / "flowers5"
     tree, _ = workspace.add("tree", folder / "images")
     table, _ = workspace.add("table", folder / "labels.csv")
@@ -142,7 +142,7 @@ def test_an_image_folder_and_its_table_are_the_same_view(shared, workspace):
         assert one.metrics("training").overall == other.metrics("training").overall
 
 
-def test_the_overfitted_flower_model_shows_between_the_splits(shared, workspace):
+def test_overfitting_shows_between_the_splits(shared, workspace):
     folder = shared / "flowers5"
     view, _ = workspace.add("flowers", folder / "labels.csv")
     version = view.start("v1")
@@ -151,7 +151,7 @@ def test_the_overfitted_flower_model_shows_between_the_splits(shared, workspace)
     assert version.metrics("validation").overall.argmax_accuracy == pytest.approx(0.564, abs=5e-4)
 
 
-def test_out_of_fold_predictions_cover_the_training_split_alone(shared, workspace):
+def test_out_of_fold_predictions_cover_only_training(shared, workspace):
     folder = shared / "flowers5"
     view, _ = workspace.add("flowers", folder / "labels.csv")
     version = view.start("oof")
@@ -161,7 +161,7 @@ def test_out_of_fold_predictions_cover_the_training_split_alone(shared, workspac
     assert {threshold.value for threshold in version.thresholds.values()} == {0.5}
 
 
-def test_mnist_digits_come_from_plain_tables(shared, workspace):
+def test_mnist_from_plain_tables(shared, workspace):
     folder = shared / "mnist_test_labelerrors"
     view, _ = workspace.add("digits", folder / "labels.csv", kind="classification")
     version = view.start("cv")

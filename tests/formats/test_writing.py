@@ -228,7 +228,7 @@ def version(tmp_path):
     return version
 
 
-def test_a_workspace_is_written_and_read_back(version, tmp_path):
+def test_workspace_round_trips(version, tmp_path):
     from pellucid.export.datasets import export_view
 
     for form in WRITERS:
@@ -245,7 +245,7 @@ def test_a_workspace_is_written_and_read_back(version, tmp_path):
             export_view(version.view, "annotations", form, path)
 
 
-def test_a_gallery_and_the_thresholds(version, tmp_path):
+def test_gallery_and_thresholds(version, tmp_path):
     import duckdb
 
     from pellucid.export.datasets import ExportOptions, export_view

@@ -38,14 +38,14 @@ def near(colour, expected, most=12):
         ("rgb.bmp", "RGB", (200, 40, 40), (200, 40, 40)),
     ],
 )
-def test_colours_come_out_right(tmp_path, name, mode, colour, expected):
+def test_colour_modes_are_converted(tmp_path, name, mode, colour, expected):
     path = toys.picture(tmp_path / name, 64, 48, mode, colour)
     shown = opened(render_crop(str(path), None, 320))
     assert shown.size == (64, 48)
     assert near(shown.getpixel((30, 20)), expected)
 
 
-def test_sixteen_bits_are_stretched_to_be_seen(tmp_path):
+def test_16_bit_images_are_stretched(tmp_path):
     ramp = np.linspace(1000, 4000, 64 * 48).reshape(48, 64).astype(np.uint16)
     Image.fromarray(ramp).save(tmp_path / "deep.png")
     shown = np.asarray(opened(render_crop(str(tmp_path / "deep.png"), None, 320)))[..., 0]
@@ -54,7 +54,7 @@ def test_sixteen_bits_are_stretched_to_be_seen(tmp_path):
     assert (np.diff(shown.mean(1)) >= 0).all()
 
 
-def test_an_animation_shows_its_first_frame(tmp_path):
+def test_animation_shows_its_first_frame(tmp_path):
     frames = [Image.new("RGB", (64, 48), colour) for colour in ((200, 0, 0), (0, 200, 0))]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
     assert near(
@@ -64,7 +64,7 @@ def test_an_animation_shows_its_first_frame(tmp_path):
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("name", ["a.jpg", "a.png"])
-def test_pictures_are_the_right_way_up(tmp_path, orientation, name):
+def test_exif_orientation_is_applied(tmp_path, orientation, name):
     """Stored so that, turned as EXIF says, the red corner is at the left top and the green one
     at the right top."""
     upright = Image.new("RGB", (400, 240), (10, 10, 10))
@@ -85,7 +85,7 @@ def test_pictures_are_the_right_way_up(tmp_path, orientation, name):
     assert near(corner.getpixel((30, 30)), (0, 220, 0), 30)
 
 
-def test_a_crop_is_the_region_asked_for(tmp_path):
+def test_crop_equals_the_requested_region(tmp_path):
     y, x = np.mgrid[0:600, 0:800]
     Image.fromarray(np.stack([x // 4, y // 3, x * 0 + 50], -1).astype(np.uint8)).save(
         tmp_path / "a.jpg", quality=95, subsampling=0
@@ -140,7 +140,7 @@ def broken(folder, case):
         ("a bomb", "too large"),
     ],
 )
-def test_what_cannot_be_shown_says_why(tmp_path, case, said):
+def test_unreadable_images_give_a_reason(tmp_path, case, said):
     with pytest.raises(UnreadableImageError, match=said):
         render_crop(str(broken(tmp_path, case)), None, 320)
 
@@ -150,7 +150,7 @@ def test_what_cannot_be_shown_says_why(tmp_path, case, said):
     width=st.integers(1, 4000),
     height=st.integers(1, 4000),
 )
-def test_frames_stay_inside_and_hold_what_they_can_of_the_box(box, width, height):
+def test_crop_regions_stay_inside_the_image_and_contain_the_box(box, width, height):
     left, top, across, down = box_crop_region(box, width, height)
     assert 0 <= left <= left + across <= width
     assert 0 <= top <= top + down <= height
@@ -165,7 +165,7 @@ def test_frames_stay_inside_and_hold_what_they_can_of_the_box(box, width, height
             assert begin + size >= start + length - 1
 
 
-def test_the_cache_keeps_within_its_bound_and_drops_what_is_oldest(tmp_path):
+def test_cache_stays_within_its_limit_and_evicts_the_oldest(tmp_path):
     path = toys.picture(tmp_path / "a.jpg", 400, 400, "RGB", (9, 99, 200))
     size = len(render_crop(str(path), (0, 0, 100, 100), 100))
     cache = CropCache(tmp_path / "crops", max_bytes=size * 20)
@@ -176,7 +176,7 @@ def test_the_cache_keeps_within_its_bound_and_drops_what_is_oldest(tmp_path):
     assert held >= size * 10
 
 
-def test_the_cache_answers_from_disk_until_the_picture_changes(tmp_path):
+def test_cache_is_used_until_the_image_changes(tmp_path):
     path = toys.picture(tmp_path / "a.png", 50, 50, "RGB", (200, 0, 0))
     cache = CropCache(tmp_path / "crops")
     first = cache.crop(str(path), None, 100)
@@ -186,7 +186,7 @@ def test_the_cache_answers_from_disk_until_the_picture_changes(tmp_path):
     assert near(opened(cache.crop(str(path), None, 100)).getpixel((9, 9)), (0, 200, 0))
 
 
-def test_a_cache_that_cannot_be_written_serves_all_the_same(tmp_path):
+def test_unwritable_cache_is_ignored(tmp_path):
     path = toys.picture(tmp_path / "a.png", 50, 50, "RGB", (200, 0, 0))
     (tmp_path / "file").touch()
     assert CropCache(tmp_path / "file" / "crops").crop(str(path), None, 100)

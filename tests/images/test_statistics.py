@@ -16,7 +16,7 @@ def checks(side=160, step=16):
     return Image.fromarray(np.where((x + y) % 2, 200, 60).astype(np.uint8)).convert("RGB")
 
 
-def test_light_contrast_and_colour_are_those_of_the_pixels(tmp_path):
+def test_brightness_contrast_and_colour_equal_the_pixels(tmp_path):
     Image.new("RGB", (80, 60), (200, 30, 30)).save(tmp_path / "red.png")
     found = read_measurements(str(tmp_path / "red.png"), [[10, 10, 40, 40]])
     brightness = 0.299 * 200 + 0.587 * 30 + 0.114 * 30
@@ -25,7 +25,7 @@ def test_light_contrast_and_colour_are_those_of_the_pixels(tmp_path):
     assert [COLOUR_NAMES[one] for one in found.colours] == ["red", "red"]
 
 
-def test_blur_rises_with_blur_and_hardly_with_noise_or_light(tmp_path):
+def test_blur_measure_ignores_noise_and_brightness(tmp_path):
     said = {}
     for name, picture in {
         "sharp": checks(),
@@ -47,7 +47,7 @@ def test_blur_rises_with_blur_and_hardly_with_noise_or_light(tmp_path):
     assert said["noisy"][NOISE] > 3 * said["blurred"][NOISE]
 
 
-def test_noise_is_about_its_standard_deviation(tmp_path):
+def test_noise_measure_estimates_its_standard_deviation(tmp_path):
     for sigma in (4, 12):
         pixels = (128 + CHANCE.normal(0, sigma, (200, 200))).clip(0, 255).astype(np.uint8)
         Image.fromarray(pixels).convert("RGB").save(tmp_path / "n.png")
@@ -69,7 +69,7 @@ def test_camera_time_and_orientation_come_from_exif(tmp_path):
     assert [COLOUR_NAMES[one] for one in found.colours[1:]] == ["white", "black"]
 
 
-def test_what_cannot_be_seen_is_unknown(tmp_path):
+def test_unreadable_images_have_unknown_statistics(tmp_path):
     Image.new("RGB", (64, 48)).save(tmp_path / "a.png")
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
     found = read_measurements(

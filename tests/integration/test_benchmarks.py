@@ -8,7 +8,7 @@ import pytest
 
 
 @pytest.mark.browser
-def test_they_run_quickly_on_a_small_set():
+def test_benchmarks_run_with_quick():
     command = [sys.executable, "-m", "benchmarks", "--quick"]
     done = subprocess.run(
         command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False

@@ -30,7 +30,7 @@ def is_planted(item, mistakes):
     return False
 
 
-def test_three_views_over_the_same_pictures_two_versions_each(demo):
+def test_demo_has_three_views_with_two_versions_each(demo):
     assert {view: demo.view(view).kind for view in demo.views} == {
         "cells": "detection",
         "findings": "tagging",
@@ -42,7 +42,7 @@ def test_three_views_over_the_same_pictures_two_versions_each(demo):
 
 
 @pytest.mark.parametrize("view", ["cells", "findings", "smears"])
-def test_the_second_version_is_better(demo, view):
+def test_second_version_is_better(demo, view):
     errors = [
         demo.view(view).version(version).metrics("validation").overall.errors
         for version in ("v1", "v2")
@@ -53,7 +53,7 @@ def test_the_second_version_is_better(demo, view):
 @pytest.mark.parametrize(
     ("view", "first", "least"), [("cells", 12, 10), ("smears", 5, 4), ("findings", 3, 2)]
 )
-def test_planted_mistakes_come_first_in_missing(demo, view, first, least):
+def test_planted_label_errors_come_first_in_missing(demo, view, first, least):
     mistakes = planted(demo, view)
     assert (
         sum(
@@ -65,7 +65,7 @@ def test_planted_mistakes_come_first_in_missing(demo, view, first, least):
 
 
 @pytest.mark.parametrize(("view", "first", "least"), [("cells", 25, 8), ("smears", 6, 4)])
-def test_planted_mistakes_come_first_in_extra(demo, view, first, least):
+def test_planted_label_errors_come_first_in_extra(demo, view, first, least):
     mistakes = planted(demo, view)
     assert (
         sum(
@@ -76,13 +76,13 @@ def test_planted_mistakes_come_first_in_extra(demo, view, first, least):
     )
 
 
-def test_a_built_demo_is_not_built_again(demo):
+def test_existing_demo_is_reused(demo):
     before = (demo.folder / "views/cells/view.json").stat().st_mtime_ns
     assert demo_workspace(demo.folder).folder == demo.folder
     assert (demo.folder / "views/cells/view.json").stat().st_mtime_ns == before
 
 
-def test_it_is_the_same_every_time(demo, tmp_path):
+def test_demo_is_deterministic(demo, tmp_path):
     done = subprocess.run(
         [
             sys.executable,

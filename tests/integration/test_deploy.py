@@ -86,7 +86,7 @@ def instructions():
     ]
 
 
-def test_the_container_copies_what_is_there_and_its_command_serves(workspace, running, tmp_path):
+def test_container_copies_existing_files_and_serves(workspace, running, tmp_path):
     assert all(
         (ROOT / words.split()[0]).exists()
         for name, words in instructions()
@@ -126,7 +126,7 @@ def unit():
     return dict(line.split("=", 1) for line in lines)
 
 
-def test_the_unit_is_one_that_systemd_takes_and_its_options_are_ours(tmp_path):
+def test_systemd_unit_is_valid(tmp_path):
     program, *words = shlex.split(unit()["ExecStart"])
     assert program.endswith("/pellucid")
     told = subprocess.run(
@@ -154,7 +154,7 @@ def test_the_unit_is_one_that_systemd_takes_and_its_options_are_ours(tmp_path):
     assert about_it == []
 
 
-def test_behind_the_proxy(workspace, running, tmp_path):
+def test_servers_behind_nginx(workspace, running, tmp_path):
     if shutil.which("nginx") is None or shutil.which("openssl") is None:
         pytest.skip("nginx or openssl is not here: apt-get install nginx-light openssl")
     ports = [free_port(), free_port()]

@@ -28,14 +28,14 @@ def wheel(tmp_path_factory):
     return next(folder.glob("*.whl"))
 
 
-def test_it_holds_the_page_and_no_sources_of_it(wheel):
+def test_wheel_contains_the_page_without_its_sources(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert "pellucid/static/index.html" in names
     assert any(re.fullmatch(r"pellucid/static/assets/index-.*\.js", name) for name in names)
     assert not any(name.startswith(("web/", "tests/")) or "node_modules" in name for name in names)
 
 
-def test_it_works_in_a_clean_environment_without_node(wheel, tmp_path):
+def test_wheel_works_in_a_clean_environment_without_node(wheel, tmp_path):
     venv.create(tmp_path / "env", with_pip=False)
     python = tmp_path / "env/bin/python"
     uv = [sys.executable, "-m", "uv", "pip", "install", "-q", "--python", str(python)]

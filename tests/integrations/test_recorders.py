@@ -35,14 +35,14 @@ EXPECTED = [
 ]
 
 
-def test_a_plain_loop_in_three_lines(folder):
+def test_recorder_in_a_training_loop(folder):
     with pellucid.record(folder, "v", "m") as recorder:
         for (image, boxes), score in zip(BOXES.items(), [0.9, 0.8], strict=True):
             recorder.add(image, np.array([0]), np.array([score]), np.array(boxes))
     assert items(folder) == EXPECTED
 
 
-def test_a_loop_that_fails_records_nothing_and_the_version_stays_frozen(folder):
+def test_failed_loop_records_nothing_and_keeps_the_version_frozen(folder):
     def failing():
         with pellucid.record(folder, "v", "m") as recorder:
             recorder.add("a/one.png", ["dent"], [0.9], BOXES["a/one.png"])
@@ -74,7 +74,7 @@ def test_lightning(folder, monkeypatch):
     assert items(folder) == EXPECTED
 
 
-def test_ultralytics_numbers_concepts_from_one_in_what_it_writes(folder):
+def test_ultralytics_category_ids_start_at_1(folder):
     callbacks = ultralytics_callbacks(folder, "v", "m")
     results = [
         {

@@ -49,7 +49,7 @@ def assert_same(one, other):
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(case=cases("detection"))
-def test_small_cases_full_of_ties(case, monkeypatch):
+def test_small_cases_with_many_ties(case, monkeypatch):
     built()
     one, other = evaluated(case), in_numpy(monkeypatch, lambda: fully(evaluated(case)))
     assert_same(one, other)
@@ -68,7 +68,7 @@ def fully(evaluation):
     return evaluation
 
 
-def test_a_crowded_set_on_several_threads(monkeypatch):
+def test_crowded_images_on_several_threads(monkeypatch):
     built()
     monkeypatch.setattr(kernel, "MANY", 500)
     one = columns_of(generate_dataset(SMALL, seed=5))
@@ -81,7 +81,7 @@ def test_a_crowded_set_on_several_threads(monkeypatch):
     assert ours.stats["AP50"] > 0.1
 
 
-def test_another_iou_is_matched_again_in_both(monkeypatch):
+def test_matching_at_another_iou(monkeypatch):
     built()
     made = generate_dataset(SMALL, seed=6)
     again = changed.rematch(columns_of(made), 0.75)

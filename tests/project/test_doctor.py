@@ -92,7 +92,7 @@ BOXES = {
 
 @pytest.mark.shared
 @pytest.mark.parametrize("form", BOXES)
-def test_boxes_in_another_form_are_read_as_they_are_meant(results, annotations, imported, form):
+def test_box_format_is_inferred(results, annotations, imported, form):
     sizes = {image["id"]: (image["width"], image["height"]) for image in annotations["images"]}
     expected, changed = imported(results), boxed(results, BOXES[form], sizes)
     version = imported(changed, **asked_for(imported, changed, form))
@@ -115,7 +115,7 @@ def asked_for(imported, rows, form):
 
 
 @pytest.mark.shared
-def test_boxes_as_they_should_be_are_left_alone(results, imported):
+def test_boxes_in_the_default_format_are_unchanged(results, imported):
     version = imported(results)
     assert readings(version)["boxes"].answer == "xywh-pixels"
     assert readings(version)["category ids"].answer == "ids"
@@ -139,7 +139,7 @@ CATEGORIES = {
 
 @pytest.mark.shared
 @pytest.mark.parametrize("reading", CATEGORIES)
-def test_category_ids_numbered_otherwise(results, annotations, imported, reading):
+def test_category_id_numbering_is_inferred(results, annotations, imported, reading):
     ids, names = ([one[key] for one in annotations["categories"]] for key in ("id", "name"))
     number = CATEGORIES[reading](ids, names)
     version = imported([{**one, "category_id": number[one["category_id"]]} for one in results])
@@ -149,7 +149,7 @@ def test_category_ids_numbered_otherwise(results, annotations, imported, reading
 
 
 @pytest.mark.shared
-def test_both_wrong_at_once(results, annotations, imported):
+def test_box_format_and_category_ids_are_inferred_together(results, annotations, imported):
     ids = [one["id"] for one in annotations["categories"]]
     rows = [
         {
@@ -168,7 +168,7 @@ def test_both_wrong_at_once(results, annotations, imported):
 
 
 @pytest.mark.shared
-def test_concepts_shuffled_beyond_any_reading_are_told_of(results, annotations, imported):
+def test_shuffled_concepts_are_reported(results, annotations, imported):
     ids = [one["id"] for one in annotations["categories"]]
     shuffled = dict(zip(ids, np.random.default_rng(3).permutation(ids).tolist(), strict=True))
     version = imported([{**one, "category_id": shuffled[one["category_id"]]} for one in results])
@@ -182,7 +182,7 @@ def test_concepts_shuffled_beyond_any_reading_are_told_of(results, annotations, 
     ("change", "answer"),
     [(lambda p: 100 * p, "percent"), (lambda p: float(np.log(p / (1 - p))), "logits")],
 )
-def test_scores_that_are_no_probabilities_are_kept_and_told_of_or_changed_as_asked(
+def test_scores_beyond_probabilities_are_kept_or_converted_on_request(
     results, imported, change, answer
 ):
     rows = [{**one, "score": change(one["score"])} for one in results]
@@ -214,7 +214,7 @@ def test_label_files_with_the_confidence_second(shared, tmp_path, folder):
 @pytest.mark.shared
 @pytest.mark.parametrize("form", ["xywh-fractions", "cxcywh-fractions"])
 @pytest.mark.parametrize("how", ["label files", "table"])
-def test_fractions_are_read_as_they_are_meant_whatever_the_format(
+def test_fractions_are_inferred_in_every_format(
     results, annotations, imported, tmp_path, how, form
 ):
     """Label files have the middle by right, tables left and top: each may hold the other."""
@@ -259,7 +259,7 @@ def test_fractions_are_read_as_they_are_meant_whatever_the_format(
         ("xywh-fractions-confidence-second", (32, 24, 16, 24), 0.75),
     ],
 )
-def test_the_confidence_second_can_be_asked_for(tmp_path, workspace, form, box, score):
+def test_confidence_second_can_be_forced(tmp_path, workspace, form, box, score):
     view, _ = workspace.add("v", toys.coco(tmp_path, pictures=False))
     labels = toys.write(tmp_path / "labels/a/one.txt", "0 0.75 0.5 0.5 0.25 0.5\n").parents[1]
     version = view.start("m")
@@ -269,7 +269,7 @@ def test_the_confidence_second_can_be_asked_for(tmp_path, workspace, form, box, 
     assert readings(version)["boxes"].forced == (form is not None)
 
 
-def test_too_few_boxes_to_overrule_the_format(tmp_path, workspace):
+def test_too_few_boxes_do_not_override_the_format(tmp_path, workspace):
     view, _ = workspace.add("v", toys.coco(tmp_path, pictures=False))
     version = view.start("m")
     version.add_predictions(
@@ -280,7 +280,7 @@ def test_too_few_boxes_to_overrule_the_format(tmp_path, workspace):
     assert version.gallery("all")[0].box == (10, 10, 30, 30)
 
 
-def test_readings_can_be_forced_and_unknown_words_are_refused(tmp_path, workspace):
+def test_interpretations_can_be_forced_and_unknown_values_are_refused(tmp_path, workspace):
     view, _ = workspace.add("v", toys.coco(tmp_path, pictures=False))
     rows = [{"image_id": 11, "category_id": 0, "bbox": [10, 10, 30, 30], "score": 0.9}]
     version = view.start("m")
@@ -304,7 +304,7 @@ def test_readings_can_be_forced_and_unknown_words_are_refused(tmp_path, workspac
             )
 
 
-def test_it_notices_what_spoils_an_evaluation(tmp_path):
+def test_doctor_reports_data_problems(tmp_path):
     noise = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
     from PIL import Image
 
@@ -341,7 +341,7 @@ def test_it_notices_what_spoils_an_evaluation(tmp_path):
     }
 
 
-def test_it_says_what_would_stop_an_import_and_keeps_nothing(tmp_path):
+def test_doctor_reports_import_errors_and_saves_nothing(tmp_path):
     source = toys.coco(tmp_path, pictures=False)
     found = examine(
         [
@@ -360,7 +360,7 @@ def test_it_says_what_would_stop_an_import_and_keeps_nothing(tmp_path):
     )
 
 
-def test_a_workspace_is_examined_as_it_was_imported(tmp_path):
+def test_doctor_reports_how_a_workspace_was_imported(tmp_path):
     workspace = pellucid.open(tmp_path / "w.pellucid")
     view, _ = workspace.add("v", toys.coco(tmp_path))
     view.start("m").add_predictions(toys.results(tmp_path))
@@ -374,7 +374,7 @@ def test_a_workspace_is_examined_as_it_was_imported(tmp_path):
 @pytest.mark.parametrize("orientation", [5, 6, 7, 8])
 @pytest.mark.parametrize("declared", ["as stored", "as displayed"])
 @pytest.mark.parametrize("predicted", ["as stored", "as displayed"])
-def test_pictures_that_exif_turns(tmp_path, orientation, declared, predicted):
+def test_images_rotated_by_exif(tmp_path, orientation, declared, predicted):
     """A bright rectangle is drawn; where it is in the picture as displayed is asked of Pillow,
     not of ourselves."""
     from PIL import Image, ImageOps

@@ -30,7 +30,7 @@ def later(tmp_path):
     return toys.coco(tmp_path, "later.json", images, annotations)
 
 
-def test_images_and_annotations_added_later_stay_out(view, tmp_path):
+def test_later_images_and_annotations_are_excluded(view, tmp_path):
     first = view.start("first")
     notes = view.add(later(tmp_path), tmp_path / "images")
     assert {note.kind: note.count for note in notes} == {"images_again": 1, "annotations_again": 1}
@@ -44,7 +44,7 @@ def test_images_and_annotations_added_later_stay_out(view, tmp_path):
     assert "a/three.png" in {item.image for item in second.gallery("extra")}
 
 
-def test_predictions_for_images_added_later_are_counted_never_shown(view, tmp_path):
+def test_predictions_for_later_images_are_counted_and_ignored(view, tmp_path):
     version = view.start("first")
     view.add(later(tmp_path), tmp_path / "images")
     rows = [
@@ -80,7 +80,7 @@ def test_several_views_over_the_same_images(workspace, view, tmp_path):
     assert [item.outcome for item in tags.version("m").gallery("all")] == ["matched"]
 
 
-def test_a_second_file_of_predictions_joins_the_first(view, tmp_path):
+def test_second_prediction_file_is_appended(view, tmp_path):
     version = view.start("m")
     rows = [{"image_id": 11, "category_id": 1, "bbox": [10, 10, 20, 20], "score": 0.9}]
     version.add_predictions(toys.results(tmp_path, rows), covered="listed")
@@ -95,7 +95,7 @@ def test_a_second_file_of_predictions_joins_the_first(view, tmp_path):
         version.add_predictions(toys.results(tmp_path, other, "again.json"))
 
 
-def test_images_that_were_not_run_take_part_in_nothing(view, tmp_path):
+def test_images_that_were_not_run_are_excluded(view, tmp_path):
     version = view.start("m")
     rows = [{"image_id": 11, "category_id": 1, "bbox": [10, 10, 20, 20], "score": 0.9}]
     version.add_predictions(toys.results(tmp_path, rows), covered="listed")
@@ -105,7 +105,7 @@ def test_images_that_were_not_run_take_part_in_nothing(view, tmp_path):
     assert {item.image for item in whole.gallery("extra")} == {"a/one.png", "a/two.png"}
 
 
-def test_a_gallery_is_a_sequence(view, tmp_path):
+def test_gallery_is_a_sequence(view, tmp_path):
     version = view.start("m")
     version.add_predictions(toys.results(tmp_path))
     gallery = version.gallery("all")
@@ -119,7 +119,7 @@ def test_a_gallery_is_a_sequence(view, tmp_path):
         gallery[4]
 
 
-def test_a_persons_threshold_is_held_against_validation(view, tmp_path):
+def test_user_threshold_is_evaluated_on_validation(view, tmp_path):
     version = view.start("m")
     version.add_predictions(toys.results(tmp_path))
     own = version.results(thresholds={"dent": 0.7}).threshold_table()["dent"]
@@ -127,7 +127,7 @@ def test_a_persons_threshold_is_held_against_validation(view, tmp_path):
     assert own.equally_good == version.thresholds["dent"].equally_good
 
 
-def test_the_folder_can_be_copied(view, tmp_path):
+def test_workspace_can_be_copied(view, tmp_path):
     import shutil
 
     view.start("m").add_predictions(toys.results(tmp_path))
@@ -136,7 +136,7 @@ def test_the_folder_can_be_copied(view, tmp_path):
     assert list(copy.gallery("all")) == list(view.version("m").gallery("all"))
 
 
-def test_a_version_read_elsewhere_is_seen_as_soon_as_it_changes(view, tmp_path):
+def test_changes_by_another_process_are_visible(view, tmp_path):
     view.start("m")
     reader = pellucid.open(tmp_path / "new.pellucid").view("v").version("m")
     assert len(reader.gallery("all")) == 0
@@ -154,7 +154,7 @@ def test_a_version_read_elsewhere_is_seen_as_soon_as_it_changes(view, tmp_path):
         ),
     ],
 )
-def test_words_that_are_misspelt_are_told_of(view, tmp_path, words, said):
+def test_unknown_option_values_are_reported(view, tmp_path, words, said):
     version = view.start("m")
     version.add_predictions(toys.results(tmp_path))
     with pytest.raises(pellucid.PellucidError, match=said):
@@ -163,7 +163,7 @@ def test_words_that_are_misspelt_are_told_of(view, tmp_path, words, said):
         version.add_predictions(toys.results(tmp_path), split="val")
 
 
-def test_pictures_found_after_the_freezing_are_shown(workspace, tmp_path, served):
+def test_images_added_after_freezing_are_shown(workspace, tmp_path, served):
     import json
     import urllib.request
 

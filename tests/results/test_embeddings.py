@@ -45,7 +45,7 @@ def told_apart(view):
     return all(not group.matched or not group.extra for group in groups)
 
 
-def test_a_table_of_pictures(view, tmp_path):
+def test_table_of_images(view, tmp_path):
     rows = "\n".join(
         f'{number:02}.png,"{json.dumps(row)}"' for number, row in enumerate(vectors().tolist())
     )
@@ -54,7 +54,7 @@ def test_a_table_of_pictures(view, tmp_path):
     assert told_apart(view)
 
 
-def test_an_array_with_names_and_without(view, tmp_path):
+def test_array_with_and_without_names(view, tmp_path):
     order = np.random.default_rng(0).permutation(80)
     np.save(tmp_path / "e.npy", vectors()[order])
     names = toys.write(tmp_path / "names.txt", "\n".join(f"{number:02}.png" for number in order))
@@ -65,7 +65,7 @@ def test_an_array_with_names_and_without(view, tmp_path):
     assert told_apart(view)
 
 
-def test_a_table_of_boxes(view, tmp_path):
+def test_table_of_boxes(view, tmp_path):
     pandas = pytest.importorskip("pandas")
     table = pandas.DataFrame(
         {
@@ -84,7 +84,7 @@ def test_a_table_of_boxes(view, tmp_path):
     assert any("group" in one.sentence for one in missed)
 
 
-def test_what_does_not_fit_is_said_and_nothing_is_kept(view, tmp_path):
+def test_invalid_embeddings_are_refused_and_not_stored(view, tmp_path):
     before = view.version("m").results().groups()
     with pytest.raises(FileMissingError):
         view.add_embeddings(tmp_path / "none.npy")

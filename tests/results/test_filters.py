@@ -95,7 +95,7 @@ def test_slices_and_groups_open_their_items(chosen):
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_what_changed_opens_what_changed(demo, view):
+def test_changes_open_their_items(demo, view):
     first, second = demo.view(view).version("v1"), demo.view(view).version("v2")
     found = first.compare(second).overall
     assert len(first.gallery("missing", only=["versus:v2=alarm_gone"])) == found.false_alarms_gone
@@ -118,7 +118,7 @@ def test_what_changed_opens_what_changed(demo, view):
     assert right + broken == len(first.gallery("matched"))
 
 
-def test_what_enters_and_leaves_when_a_threshold_moves(demo):
+def test_items_that_enter_and_leave_when_a_threshold_moves(demo):
     version = demo.view("cells").version("v2")
     from pellucid.results.figures import tab_changes
 
@@ -154,7 +154,7 @@ def test_clauses_add_up_and_keep_the_order(demo):
     )
 
 
-def test_more_like_one_begins_with_itself(demo):
+def test_similar_items_start_with_the_item_itself(demo):
     version = demo.view("cells").version("v2")
     row = int(version.gallery("extra").list_view.page(3, 1)[0])
     item = version.gallery("extra")[3]
@@ -177,12 +177,12 @@ def test_more_like_one_begins_with_itself(demo):
         ("versus:v2=better", "one of fixed"),
     ],
 )
-def test_what_narrows_nothing_down_is_said(demo, words, told):
+def test_invalid_filters_are_refused(demo, words, told):
     with pytest.raises(FilterError, match=f"invalid filter .*: expected .*{re.escape(told)}"):
         demo.view("cells").version("v1").gallery("missing", only=[words])
 
 
-def test_names_of_all_sorts_can_be_asked_for(tmp_path):
+def test_names_with_special_characters_can_be_filtered(tmp_path):
     """Concepts, versions and columns with the signs that clauses are written with."""
     names = ["a:b=c", "..|,"]
     source = toys.coco(

@@ -57,7 +57,7 @@ def run(view, *words):
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_what_was_fixed_and_what_was_broken(versions):
+def test_fixed_and_broken_annotations(versions):
     _, good, worse = versions
     found = good.compare(worse)
     assert (found.overall.compared, found.overall.fixed, found.overall.broken) == (80, 0, 30)
@@ -71,7 +71,7 @@ def test_what_was_fixed_and_what_was_broken(versions):
     assert (back.overall.fixed, back.overall.broken, back.regressions) == (30, 0, [])
 
 
-def test_the_command_says_so_in_every_form_and_fails_where_it_should(versions, tmp_path):
+def test_compare_command_reports_and_exit_status(versions, tmp_path):
     view, good, worse = versions
     done = run(
         view,
@@ -119,7 +119,7 @@ def test_the_command_says_so_in_every_form_and_fails_where_it_should(versions, t
     assert run(view, "good", "none").returncode == 3
 
 
-def test_what_cannot_be_compared_is_said(versions, tmp_path):
+def test_incomparable_versions_are_refused(versions, tmp_path):
     view, good, _ = versions
     more = toys.coco(
         tmp_path,
@@ -145,7 +145,7 @@ def test_what_cannot_be_compared_is_said(versions, tmp_path):
         good.compare(later, "training")
 
 
-def test_mended_annotations_are_left_out_of_a_comparison_and_told_of(versions, tmp_path):
+def test_corrected_annotations_are_excluded_and_reported(versions, tmp_path):
     view, good, _ = versions
     item = good.gallery("matched", concept="dent")[0]
     view.reviews.decide(good, [item], "wrong", "Ann")
@@ -157,7 +157,7 @@ def test_mended_annotations_are_left_out_of_a_comparison_and_told_of(versions, t
     assert found.overall.false_alarms_new == 1
 
 
-def test_concepts_looked_at_together_are_not_found_worse_by_chance(workspace, tmp_path):
+def test_multiple_concepts_are_corrected_for_multiple_tests(workspace, tmp_path):
     """Forty concepts of which as many annotations were fixed as broken, at random: none is
     called worse."""
     import numpy as np

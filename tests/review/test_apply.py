@@ -97,7 +97,7 @@ def verdicts(draw, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_verdict_mends_its_item_and_nothing_else(kind):
+def test_verdict_corrects_only_its_item(kind):
     @given(data=st.data())
     def holds(data):
         evaluation, asked, verdict, change = data.draw(verdicts(kind))
@@ -192,7 +192,7 @@ def overlapping(before, image, mark):
     )
 
 
-def test_the_last_of_two_verdicts_on_an_item_is_the_one_that_mends():
+def test_last_verdict_on_an_item_applies():
     ledger = DecisionLog("detection")
     facts_of = {"image": "a", "concept": "dent", "side": "annotated", "box": (0.0, 0.0, 4.0, 4.0)}
     ledger.append(

@@ -21,7 +21,7 @@ def decision(batch, **facts):
     )
 
 
-def test_a_row_comes_back_as_it_was(engine, name):
+def test_row_round_trips(engine, name):
     kept = decision(
         "b",
         action="change",
@@ -45,20 +45,20 @@ def test_a_row_comes_back_as_it_was(engine, name):
     assert DecisionStore(engine(), "other").read("view") == []
 
 
-def test_a_batch_that_is_sent_twice_is_kept_once(engine, name):
+def test_repeated_batch_is_stored_once(engine, name):
     store = DecisionStore(engine(), name)
     first = store.append("view", [decision("b"), decision("b")])
     assert store.append("view", [decision("b"), decision("b")]) == first
     assert [row.id for row in store.read("view")] == first
 
 
-def test_nothing_is_read_before_something_was_written(tmp_path):
+def test_empty_store_creates_no_file(tmp_path):
     store = DecisionStore(SqliteDatabase(tmp_path / "reviews.sqlite"), "w")
     assert (store.read("view"), store.leases("view")) == ([], [])
     assert not (tmp_path / "reviews.sqlite").exists()
 
 
-def test_readers_miss_no_row_while_many_write(engine, name):
+def test_readers_miss_no_row_during_concurrent_writes(engine, name):
     """Whoever has read up to an id never finds a lower one afterwards."""
     seen, done = [], threading.Event()
 
@@ -93,7 +93,7 @@ def test_readers_miss_no_row_while_many_write(engine, name):
     )
 
 
-def test_an_item_is_handed_to_one_session(engine, name):
+def test_item_is_leased_to_one_session(engine, name):
     items = [f"item-{number}" for number in range(120)]
 
     def take(session):
@@ -110,7 +110,7 @@ def test_an_item_is_handed_to_one_session(engine, name):
     assert {lease.item for lease in DecisionStore(engine(), name).leases("view")} == set(taken)
 
 
-def test_leases_end(engine, name):
+def test_leases_expire(engine, name):
     store = DecisionStore(engine(), name)
     assert store.lease("view", "s1", "Ann", ["a", "b", "c"], 0.2, 2) == ["a", "b"]
     assert store.lease("view", "s2", "Bo", ["a", "b", "c"], 60, 3) == ["c"]
@@ -124,7 +124,7 @@ def test_leases_end(engine, name):
     assert store.leases("view") == []
 
 
-def test_a_lost_connection_is_opened_again(engine, name):
+def test_lost_connection_is_reopened(engine, name):
     store = DecisionStore(engine(), name)
     store.append("view", [decision("b1")])
     store._connection.close()
@@ -132,7 +132,7 @@ def test_a_lost_connection_is_opened_again(engine, name):
     assert [row.batch for row in store.read("view")] == ["b1", "b2"]
 
 
-def test_a_database_that_does_not_answer_is_told_of_without_its_password():
+def test_unreachable_database_is_reported_without_its_password():
     store = DecisionStore(PostgresDatabase("postgresql://ann:secret@127.0.0.1:1/pellucid"), "w")
     with pytest.raises(
         ReviewStoreUnavailableError, match=r"database 'pellucid' at 127.0.0.1"
@@ -143,7 +143,7 @@ def test_a_database_that_does_not_answer_is_told_of_without_its_password():
         PostgresDatabase("mysql://here")
 
 
-def test_a_newer_layout_is_refused(tmp_path):
+def test_newer_schema_is_refused(tmp_path):
     path = tmp_path / "reviews.sqlite"
     DecisionStore(SqliteDatabase(path), "w").append("view", [decision("b")])
     with sqlite3.connect(path) as connection:
@@ -153,7 +153,7 @@ def test_a_newer_layout_is_refused(tmp_path):
         DecisionStore(SqliteDatabase(path), "w").read("view")
 
 
-def test_a_file_that_is_no_database_is_told_of(tmp_path):
+def test_invalid_database_file_is_reported(tmp_path):
     (tmp_path / "reviews.sqlite").write_text("no database, but long enough to be looked at" * 40)
     with pytest.raises(ReviewStoreUnavailableError, match=r"reviews\.sqlite"):
         DecisionStore(SqliteDatabase(tmp_path / "reviews.sqlite"), "w").read("view")

@@ -82,7 +82,7 @@ def in_force(rows):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_which_decisions_stand(kind):
+def test_valid_decisions_after_undo_and_redo(kind):
     @given(data=st.data())
     def holds(data):
         rows, done, undone = data.draw(histories(kind))
@@ -114,7 +114,7 @@ def test_which_decisions_stand(kind):
 
 
 @given(data=st.data())
-def test_undoing_everything_and_redoing_it_brings_everything_back(data):
+def test_undo_all_and_redo_all_restores_the_state(data):
     rows, _, _ = data.draw(histories("detection"))
     ledger = DecisionLog("detection")
     ledger.append(rows)

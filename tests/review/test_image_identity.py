@@ -49,7 +49,7 @@ def named(version, tab, image, **options):
     return next(item for item in toys.gallery(version, tab, **options) if item.image == image)
 
 
-def test_a_new_concept_takes_the_old_one_away(pets):
+def test_new_class_replaces_the_old_one(pets):
     view, version = pets
     view.reviews.decide(
         version, [named(version, "missing", "one.png", threshold=0.5)], "wrong", "Ann"
@@ -84,7 +84,7 @@ def test_a_new_concept_takes_the_old_one_away(pets):
     assert not [image for image, _ in labels(view) if image == "one.png"]
 
 
-def test_an_image_nobody_annotated_can_be(pets, tmp_path):
+def test_image_without_annotation_can_be_annotated(pets, tmp_path):
     view, version = pets
     item = named(version, "all", "four.png")
     assert item.outcome == "ignored"
@@ -98,7 +98,7 @@ def test_an_image_nobody_annotated_can_be(pets, tmp_path):
     assert labels(fresh) == labels(view)
 
 
-def test_a_matched_image_needs_to_be_told_what_it_is(pets):
+def test_correcting_a_matched_image_requires_a_concept(pets):
     view, version = pets
     item = named(version, "matched", "two.png")
     with pytest.raises(InvalidDecisionError, match="Specify the correct concept"):
@@ -107,7 +107,7 @@ def test_a_matched_image_needs_to_be_told_what_it_is(pets):
     assert labels(view)["two.png", "cat"] == "positive"
 
 
-def test_only_the_tag_at_hand_changes(tags, tmp_path):
+def test_only_the_selected_tag_changes(tags, tmp_path):
     view, version = tags
     before = labels(view)
     view.reviews.decide(
@@ -137,7 +137,7 @@ def test_only_the_tag_at_hand_changes(tags, tmp_path):
     assert labels(fresh) == labels(view)
 
 
-def test_the_errors_of_the_mended_set_are_fewer(pets):
+def test_corrections_reduce_errors(pets):
     view, version = pets
     view.reviews.decide(
         version, [named(version, "missing", "one.png", threshold=0.5)], "wrong", "Ann"
@@ -148,7 +148,7 @@ def test_the_errors_of_the_mended_set_are_fewer(pets):
     )
 
 
-def test_reviewed_images_are_remembered_by_the_next_version(pets, tmp_path):
+def test_next_version_remembers_reviewed_images(pets, tmp_path):
     view, version = pets
     view.reviews.decide(
         version, [named(version, "missing", "one.png", threshold=0.5)], "right", "Ann"

@@ -54,7 +54,7 @@ TWO = ("a/two.png", "dent", (0.0, 0.0, 30.0, 30.0))
 FOUND = ("a/one.png", "dent", (40.0, 30.0, 10.0, 10.0))
 
 
-def test_a_missing_annotation_is_added_as_it_was_proposed_adjusted_or_renamed(cracks):
+def test_missing_annotation_is_added_unchanged_adjusted_or_relabelled(cracks):
     view, version = cracks
     item = version.gallery("missing")[0]
     view.reviews.decide(version, [item], "wrong", "Ann")
@@ -70,7 +70,7 @@ def test_a_missing_annotation_is_added_as_it_was_proposed_adjusted_or_renamed(cr
     assert len(view.reviews.history()) == 4
 
 
-def test_an_extra_annotation_is_removed_changed_or_moved(cracks):
+def test_extra_annotation_is_removed_relabelled_or_moved(cracks):
     view, version = cracks
     dent = next(
         item for item in version.gallery("extra", threshold=0.95) if item.image == "a/two.png"
@@ -85,7 +85,7 @@ def test_an_extra_annotation_is_removed_changed_or_moved(cracks):
     assert boxes(view) == sorted([DENT, RUST, TWO])
 
 
-def test_a_swapped_concept_is_mended_in_one_act(cracks):
+def test_wrong_concept_is_corrected_in_one_action(cracks):
     view, version = cracks
     near = ItemRef("a/one.png", "dent", "predicted", FOUND[2])
     with pytest.raises(InvalidDecisionError, match="no annotation overlaps"):
@@ -95,7 +95,7 @@ def test_a_swapped_concept_is_mended_in_one_act(cracks):
     assert boxes(view) == sorted([DENT, TWO, ("a/one.png", "dent", RUST[2])])
 
 
-def test_reviewed_items_leave_the_list_and_unsure_ones_come_at_its_end(cracks):
+def test_reviewed_items_leave_the_list_and_unsure_ones_move_last(cracks):
     view, version = cracks
     everything = listed(version, "extra", threshold=0.95)
     assert len(everything) == 3
@@ -112,7 +112,7 @@ def test_reviewed_items_leave_the_list_and_unsure_ones_come_at_its_end(cracks):
     assert listed(version, "extra", threshold=0.95, review="new") == [everything[2], everything[0]]
 
 
-def test_an_annotation_that_a_matched_prediction_shows_is_looked_at_there_too(cracks):
+def test_annotation_of_a_matched_prediction_counts_as_reviewed(cracks):
     view, version = cracks
     view.reviews.decide(version, [version.gallery("matched", concept="rust")[0]], "right", "Ann")
     assert listed(version, "extra", concept="rust", threshold=0.95, review="new") == []
@@ -122,7 +122,7 @@ def test_an_annotation_that_a_matched_prediction_shows_is_looked_at_there_too(cr
     )
 
 
-def test_what_was_reviewed_is_not_put_forward_by_the_next_version(cracks, tmp_path):
+def test_reviewed_items_are_not_proposed_by_the_next_version(cracks, tmp_path):
     view, version = cracks
     view.reviews.decide(version, [version.gallery("missing")[0]], "right", "Ann")
     later = view.start("n")
@@ -152,7 +152,7 @@ def test_what_was_reviewed_is_not_put_forward_by_the_next_version(cracks, tmp_pa
     ]
 
 
-def test_two_predictions_at_a_reviewed_place_are_not_both_hidden(cracks, tmp_path):
+def test_only_one_prediction_at_a_reviewed_box_is_hidden(cracks, tmp_path):
     view, version = cracks
     view.reviews.decide(version, [version.gallery("missing")[0]], "right", "Ann")
     later = view.start("n")
@@ -171,7 +171,7 @@ def test_two_predictions_at_a_reviewed_place_are_not_both_hidden(cracks, tmp_pat
     ]
 
 
-def test_equal_boxes_are_decided_one_by_one(opened, tmp_path):
+def test_identical_boxes_are_decided_separately(opened, tmp_path):
     view, _ = opened(tmp_path / "w").add(
         "v",
         toys.coco(
@@ -202,7 +202,7 @@ def test_equal_boxes_are_decided_one_by_one(opened, tmp_path):
     assert listed(version, "extra", review="new") == []
 
 
-def test_a_renamed_picture_is_known_by_its_content_and_a_replaced_one_is_another(cracks, tmp_path):
+def test_renamed_image_is_recognised_and_replaced_one_is_not(cracks, tmp_path):
     view, version = cracks
     view.reviews.decide(version, [version.gallery("missing")[0]], "wrong", "Ann")
     (tmp_path / "images/a/one.png").rename(tmp_path / "images/renamed.png")
@@ -234,7 +234,7 @@ def test_a_renamed_picture_is_known_by_its_content_and_a_replaced_one_is_another
     )
 
 
-def test_a_copy_of_the_pictures_elsewhere_keeps_the_decisions(cracks, tmp_path):
+def test_copied_images_keep_their_decisions(cracks, tmp_path):
     import os
     import shutil
 
@@ -249,7 +249,7 @@ def test_a_copy_of_the_pictures_elsewhere_keeps_the_decisions(cracks, tmp_path):
     assert boxes(view) == before
 
 
-def test_the_mended_set_imported_again_changes_nothing(cracks, tmp_path):
+def test_importing_the_corrected_export_changes_nothing(cracks, tmp_path):
     view, version = cracks
     view.reviews.decide(version, [version.gallery("missing")[0]], "wrong", "Ann")
     view.reviews.decide(
@@ -271,7 +271,7 @@ def test_the_mended_set_imported_again_changes_nothing(cracks, tmp_path):
     assert boxes(fresh) == before
 
 
-def test_a_version_frozen_after_mending_is_trained_on_what_was_mended(cracks, tmp_path):
+def test_version_started_after_corrections_uses_them(cracks, tmp_path):
     view, version = cracks
     reviews = view.reviews
     reviews.decide(version, [version.gallery("missing")[0]], "wrong", "Ann")
@@ -291,7 +291,7 @@ def test_a_version_frozen_after_mending_is_trained_on_what_was_mended(cracks, tm
         )
 
 
-def test_predictions_that_freeze_a_version_keep_what_was_before_mending(cracks, tmp_path):
+def test_predictions_that_freeze_a_version_use_original_annotations(cracks, tmp_path):
     """Without `start`: whole or not at all."""
     view, version = cracks
     view.reviews.decide(version, [version.gallery("missing")[0]], "wrong", "Ann")
@@ -310,7 +310,7 @@ def test_predictions_that_freeze_a_version_keep_what_was_before_mending(cracks, 
     assert frozen(later, view.reviews.log) == sorted([DENT, RUST, TWO])
 
 
-def test_agreeing_costs_no_new_evaluation(cracks):
+def test_agreeing_decision_does_not_evaluate_again(cracks):
     view, version = cracks
     view.reviews.decide(version, [version.gallery("missing")[0]], "wrong", "Ann")
     mended = version.results().with_corrections(view.reviews.log)
@@ -332,7 +332,7 @@ def frozen(version, ledger=None):
     )
 
 
-def test_history_says_who_did_what_when_and_any_row_can_be_taken_back(cracks):
+def test_history_records_every_action_and_reverts_any(cracks):
     view, version = cracks
     reviews = view.reviews
     first = reviews.decide(
@@ -368,7 +368,7 @@ def test_history_says_who_did_what_when_and_any_row_can_be_taken_back(cracks):
         reviews.revert(10**9, "Owner")
 
 
-def test_undo_and_redo_go_on_after_a_restart(cracks, opened):
+def test_undo_and_redo_survive_a_restart(cracks, opened):
     view, version = cracks
     before = boxes(view)
     view.reviews.decide(version, version.gallery("missing")[:1], "wrong", "Ann")
@@ -390,7 +390,7 @@ def test_undo_and_redo_go_on_after_a_restart(cracks, opened):
     assert boxes(view) == after
 
 
-def test_two_people_on_one_item_are_resolved_by_order(cracks, opened):
+def test_later_decision_on_an_item_applies(cracks, opened):
     view, version = cracks
     item = version.gallery("missing")[0]
     other = opened(view.workspace.folder).view("v")
@@ -407,7 +407,7 @@ def test_two_people_on_one_item_are_resolved_by_order(cracks, opened):
     )
 
 
-def test_nothing_is_kept_of_an_act_that_cannot_be_taken(cracks):
+def test_refused_action_stores_nothing(cracks):
     view, version = cracks
     item = version.gallery("missing")[0]
     for wrong, said in (
@@ -424,7 +424,7 @@ def test_nothing_is_kept_of_an_act_that_cannot_be_taken(cracks):
     assert view.reviews.history() == []
 
 
-def test_a_comment_decides_nothing(cracks):
+def test_comment_is_not_a_decision(cracks):
     view, version = cracks
     view.reviews.comment(version, version.gallery("missing")[0], "Ann", "blurred")
     assert [(row.action, row.reason) for row in view.reviews.history()] == [("comment", "blurred")]
@@ -432,7 +432,7 @@ def test_a_comment_decides_nothing(cracks):
 
 
 @pytest.mark.parametrize("format", sorted(WRITERS))
-def test_what_was_mended_is_written_in_every_format(cracks, tmp_path, format):
+def test_corrections_are_exported_in_every_format(cracks, tmp_path, format):
     view, version = cracks
     view.reviews.decide(version, version.gallery("missing")[:1], "wrong", "Ann")
     view.reviews.decide(
@@ -460,7 +460,7 @@ def test_what_was_mended_is_written_in_every_format(cracks, tmp_path, format):
     )
 
 
-def test_the_patch_the_tasks_and_the_report_say_what_happened(cracks, tmp_path):
+def test_corrections_tasks_and_report_list_the_decisions(cracks, tmp_path):
     view, version = cracks
     view.reviews.decide(
         version, version.gallery("missing")[:1], "wrong", "Ann", reason="a dent | really"
@@ -493,7 +493,7 @@ def test_the_patch_the_tasks_and_the_report_say_what_happened(cracks, tmp_path):
     assert len((tmp_path / "history.csv").read_text().splitlines()) == 3
 
 
-def test_the_effect_is_that_of_evaluating_the_mended_set(cracks, tmp_path):
+def test_effect_equals_evaluating_the_corrected_data(cracks, tmp_path):
     """Live re-scoring equals importing what was exported and running everything anew."""
     view, version = cracks
     view.reviews.decide(version, version.gallery("missing")[:1], "wrong", "Ann")
@@ -515,7 +515,7 @@ def test_the_effect_is_that_of_evaluating_the_mended_set(cracks, tmp_path):
     ]
 
 
-def test_two_pictures_of_one_content_are_decided_on_apart(opened, tmp_path):
+def test_identical_images_are_decided_separately(opened, tmp_path):
     """The path tells which is meant, as long as the picture under it is still the same."""
     workspace = opened(tmp_path / "w")
     source = toys.coco(tmp_path)
@@ -535,7 +535,7 @@ def test_two_pictures_of_one_content_are_decided_on_apart(opened, tmp_path):
     assert boxes(view) == [RUST]
 
 
-def test_decisions_taken_before_the_pictures_were_there_stay(opened, tmp_path):
+def test_decisions_before_the_images_were_available_are_kept(opened, tmp_path):
     view, _ = opened(tmp_path / "w").add("v", toys.coco(tmp_path))
     view_folder = tmp_path / "elsewhere"
     source = toys.coco(view_folder, pictures=False)
@@ -551,7 +551,7 @@ def test_decisions_taken_before_the_pictures_were_there_stay(opened, tmp_path):
     ]
 
 
-def test_a_box_beside_one_that_was_removed_is_still_put_forward(opened, tmp_path):
+def test_box_beside_a_removed_one_is_still_proposed(opened, tmp_path):
     beside = [
         {"id": 1, "image_id": 11, "category_id": 1, "bbox": [10, 10, 20, 20]},
         {"id": 2, "image_id": 11, "category_id": 1, "bbox": [15, 10, 20, 20]},
@@ -582,7 +582,7 @@ def test_a_box_beside_one_that_was_removed_is_still_put_forward(opened, tmp_path
     assert listed(later, "extra", review="new") == other
 
 
-def test_corrections_that_cannot_be_made_are_told_of(cracks, tmp_path):
+def test_impossible_corrections_are_reported(cracks, tmp_path):
     view, version = cracks
     view.reviews.decide(version, [version.gallery("missing")[0]], "wrong", "Ann")
     toys.picture(tmp_path / "images/a/one.png", colour=(7, 7, 7))
@@ -594,7 +594,7 @@ def test_corrections_that_cannot_be_made_are_told_of(cracks, tmp_path):
     ]
 
 
-def test_a_workspace_that_cannot_be_written_shows_all_decisions(cracks, tmp_path):
+def test_read_only_workspace_shows_all_decisions(cracks, tmp_path):
     import os
     import shutil
 

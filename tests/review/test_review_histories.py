@@ -229,7 +229,7 @@ def check(view, versions):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("seed", range(14))
-def test_whatever_people_decide(tmp_path, kind, seed):
+def test_random_review_histories(tmp_path, kind, seed):
     chance = random.Random(seed)
     source, predictions = (
         boxes_of(chance, tmp_path) if kind == "detection" else labels_of(chance, tmp_path, kind)

@@ -102,7 +102,7 @@ def address(opened, tmp_path, served):
 LIST = f"{ONE}/page?tab=missing&at=0:0.1&at=1:0.1&limit=1000"
 
 
-def test_a_decision_takes_its_item_off_the_list_and_undo_brings_it_back(address):
+def test_decision_removes_its_item_and_undo_restores_it(address):
     items = good(address, LIST + "&review=new")["items"]
     assert len(items) == 120
     done = good(address, f"{ONE}/decisions", asked(items[:3], "wrong", reason="look"))
@@ -124,7 +124,7 @@ def test_a_decision_takes_its_item_off_the_list_and_undo_brings_it_back(address)
     assert good(address, "api/views/v/progress?me=Ann")["redo"] == 3
 
 
-def test_the_effect_says_what_mending_does(address):
+def test_effect_reports_the_metrics_after_corrections(address):
     items = good(address, LIST)["items"]
     before = good(address, f"{ONE}/effect")
     assert (before["corrections"], before["errors"]) == (0, before["errors_corrected"])
@@ -141,14 +141,14 @@ def test_the_effect_says_what_mending_does(address):
     ]
 
 
-def test_asking_twice_is_harmless(address):
+def test_repeated_request_is_idempotent(address):
     body = asked(good(address, LIST)["items"][:2])
     first, second = (good(address, f"{ONE}/decisions", body) for _ in range(2))
     assert [row["id"] for row in first["rows"]] == [row["id"] for row in second["rows"]]
     assert good(address, "api/views/v/history")["total"] == 2
 
 
-def test_the_name_of_an_act_is_its_authors_alone(address):
+def test_action_id_of_another_author_is_refused(address):
     items = good(address, LIST)["items"]
     body = asked(items[:1])
     good(address, f"{ONE}/decisions", body)
@@ -156,7 +156,7 @@ def test_the_name_of_an_act_is_its_authors_alone(address):
     assert [(row["who"], row["action"]) for row in other["rows"]] == [("Bo", "add")]
 
 
-def test_undoing_at_once_takes_each_act_back_once(address):
+def test_concurrent_undo_reverts_each_action_once(address):
     items = good(address, LIST)["items"]
     for item in items[:8]:
         good(address, f"{ONE}/decisions", asked([item]))
@@ -174,7 +174,7 @@ def test_undoing_at_once_takes_each_act_back_once(address):
     assert good(address, LIST + "&review=new")["total"] == 116
 
 
-def test_a_comment_may_be_about_what_only_the_corrections_show(address):
+def test_comment_on_a_corrected_item_is_accepted(address):
     item = good(address, LIST)["items"][0]
     good(address, f"{ONE}/decisions", asked([item], "wrong", box=[1.0, 20.0, 10.0, 10.0]))
     moved = {
@@ -192,7 +192,7 @@ def test_a_comment_may_be_about_what_only_the_corrections_show(address):
 
 @pytest.mark.parametrize("broken", ["\ud800", "a\udfffb", "zero\0"])
 @pytest.mark.parametrize("field", ["who", "reason", "concept"])
-def test_half_a_character_is_refused(address, broken, field):
+def test_lone_surrogate_is_refused(address, broken, field):
     body = {**asked(good(address, LIST)["items"][:1]), field: broken}
     assert ask(address, f"{ONE}/decisions", body)[0] == 422
     assert (
@@ -210,7 +210,7 @@ def test_half_a_character_is_refused(address, broken, field):
     assert ask(address, "api/views/v/undo", {"who": broken, "batch": "b" * 8})[0] == 422
 
 
-def test_numbers_that_are_none_are_refused(address):
+def test_non_finite_numbers_are_refused(address):
     body = (
         json.dumps(asked(good(address, LIST)["items"][:1]))
         .replace('"who"', '"seen": 1e999, "who"')
@@ -225,7 +225,7 @@ def test_numbers_that_are_none_are_refused(address):
         assert refused.value.code == 422
 
 
-def test_both_are_told_when_two_decide_on_one_item(address):
+def test_conflict_is_reported_to_both_reviewers(address):
     item = good(address, LIST)["items"][0]
     good(address, f"{ONE}/decisions", asked([item], "wrong", "Ann"))
     head = good(address, "api/views/v/progress?me=Ann")["head"]
@@ -270,7 +270,7 @@ def test_both_are_told_when_two_decide_on_one_item(address):
         ("api/views/v/history/7/revert", {}, 404, "no row 7"),
     ],
 )
-def test_what_cannot_be_decided_is_said_and_nothing_is_kept(address, path, change, status, said):
+def test_invalid_decisions_are_refused_and_not_stored(address, path, change, status, said):
     body = {**asked(good(address, LIST)["items"][:1]), **change}
     found, document = ask(address, path, body)
     assert found == status
@@ -278,7 +278,7 @@ def test_what_cannot_be_decided_is_said_and_nothing_is_kept(address, path, chang
     assert good(address, "api/views/v/history")["total"] == 0
 
 
-def test_another_sites_page_cannot_decide(address):
+def test_cross_site_requests_are_refused(address):
     body = asked(good(address, LIST)["items"][:1])
     status, document = ask(address, f"{ONE}/decisions", body, Origin="https://evil.example")
     assert (status, document["detail"]) == (
@@ -305,7 +305,7 @@ def test_another_sites_page_cannot_decide(address):
     )
 
 
-def test_a_proxy_says_who_it_is(workspace, tmp_path, served):
+def test_proxy_header_names_the_reviewer(workspace, tmp_path, served):
     many(workspace, tmp_path, images=2)
     address = served(workspace, auth_policy=AuthPolicy(who_header="X-Forwarded-User"))
     ann = {"X-Forwarded-User": "ann@example.org"}
@@ -315,7 +315,7 @@ def test_a_proxy_says_who_it_is(workspace, tmp_path, served):
     assert good(address, "api/views/v/progress?me=Mallory", **ann)["me"] == "ann@example.org"
 
 
-def test_twenty_reviewers_share_a_queue_without_one_item_given_twice(address):
+def test_twenty_reviewers_never_get_the_same_item(address):
     handed, errors = [], []
 
     def review(number):
@@ -360,7 +360,7 @@ def test_twenty_reviewers_share_a_queue_without_one_item_given_twice(address):
     assert progress["leased"] == 0 or good(address, LIST + "&review=new")["total"] == 0
 
 
-def test_what_a_browser_had_is_free_when_it_goes(address):
+def test_leases_end_when_the_browser_closes(address):
     queue = {"who": "Ann", "tab": "missing", "at": ["0:0.1", "1:0.1"], "take": 100}
     first = good(address, f"{ONE}/queue", {**queue, "session": "session-one"})["items"]
     assert len(first) == 100

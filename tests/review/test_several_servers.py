@@ -67,7 +67,7 @@ def servers(request, postgres, tmp_path, monkeypatch):
         server.end()
 
 
-def test_what_one_is_told_the_other_knows(servers):
+def test_servers_see_each_others_decisions(servers):
     first, second = (server.address for server in servers)
     items = good(first, LIST)["items"]
     good(first, f"{ONE}/decisions", asked(items[:3]))
@@ -97,7 +97,7 @@ def patient(address, path, body=None):
     raise AssertionError(f"{path} was never answered")
 
 
-def test_one_is_killed_under_load_and_replaced(servers):
+def test_killed_server_is_replaced_under_load(servers):
     """Nobody meets a failure that asking again does not mend, and no decision is lost or kept
     twice."""
     until, kept, looked, wrong = time.time() + 9, [], [], []
@@ -151,7 +151,7 @@ def test_one_is_killed_under_load_and_replaced(servers):
     assert wrong == []
 
 
-def test_asked_to_end_a_server_answers_what_it_was_asked(servers):
+def test_server_finishes_requests_on_sigterm(servers):
     """Requests that were taken are answered whole; then it goes, with nothing to complain of."""
     server = servers[0]
     answers, refused = [], []

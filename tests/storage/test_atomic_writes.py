@@ -31,7 +31,7 @@ def folder(tmp_path):
     return folder
 
 
-def test_a_process_killed_at_any_moment(folder, tmp_path):
+def test_process_killed_at_any_moment(folder, tmp_path):
     chance = random.Random(7)
     finished = killed = 0
     for number in range(14):
@@ -59,7 +59,7 @@ def test_a_process_killed_at_any_moment(folder, tmp_path):
     assert leftovers == []
 
 
-def test_writers_wait_for_each_other_and_lose_nothing(folder, tmp_path):
+def test_concurrent_writers_lose_nothing(folder, tmp_path):
     running = [
         subprocess.Popen(
             [*PELLUCID, "predictions", folder, "v", f"m{number}", tmp_path / "results.json"]
@@ -70,7 +70,7 @@ def test_writers_wait_for_each_other_and_lose_nothing(folder, tmp_path):
     assert readable(folder) == {f"m{number}": 4 for number in range(5)}
 
 
-def test_two_writers_of_one_version(folder, tmp_path):
+def test_two_writers_of_one_version_conflict(folder, tmp_path):
     running = [
         subprocess.Popen(
             [*PELLUCID, "predictions", folder, "v", "m", tmp_path / "results.json"],
@@ -85,7 +85,7 @@ def test_two_writers_of_one_version(folder, tmp_path):
     assert readable(folder) == {"m": 4}
 
 
-def test_readers_are_never_disturbed_by_a_writer(folder, tmp_path):
+def test_readers_see_complete_states_only(folder, tmp_path):
     view = pellucid.open(folder).view("v")
     view.start("m")
     rows = [{"image_id": 11, "category_id": 1, "bbox": [10, 10, 20, 20], "score": 0.9}]
@@ -110,7 +110,7 @@ def limited():
 
 
 @pytest.mark.skipif(os.name != "posix", reason="limits the size of files as POSIX does")
-def test_a_full_disk(folder, tmp_path):
+def test_full_disk_leaves_the_version_unchanged(folder, tmp_path):
     before = readable(folder)
     command = [*PELLUCID, "predictions", folder, "v", "m", tmp_path / "results.json"]
     done = subprocess.run(command, preexec_fn=limited, capture_output=True, text=True, check=False)

@@ -46,7 +46,7 @@ def mapped(folder):
         "a column less",
     ],
 )
-def test_the_same_answers_whatever_happened_to_them(folder, harm):
+def test_damaged_or_missing_columns_give_the_same_results(folder, harm):
     expected, file = answers(folder), mapped(folder)
     if harm == "deleted":
         file.unlink()
@@ -64,7 +64,7 @@ def test_the_same_answers_whatever_happened_to_them(folder, harm):
     assert mapped(folder).stat().st_size > 1_000
 
 
-def test_a_workspace_that_cannot_be_written_is_read_all_the_same(folder, monkeypatch):
+def test_read_only_workspace_is_readable(folder, monkeypatch):
     expected = answers(folder)
     mapped(folder).unlink()
 
@@ -75,7 +75,7 @@ def test_a_workspace_that_cannot_be_written_is_read_all_the_same(folder, monkeyp
     assert answers(folder) == expected
 
 
-def test_columns_are_read_only_and_shared_with_the_system(folder):
+def test_columns_are_read_only_and_memory_mapped(folder):
     evaluation = pellucid.open(folder).view("v").version("m").evaluation
     assert not evaluation.predictions.score.flags.writeable
     assert evaluation.predictions.score.base is not None
@@ -83,7 +83,7 @@ def test_columns_are_read_only_and_shared_with_the_system(folder):
         np.copyto(evaluation.predictions.score, 0)
 
 
-def test_predictions_added_later_join_those_that_are_mapped(tmp_path):
+def test_added_predictions_extend_the_mapped_columns(tmp_path):
     folder = tmp_path / "w.pellucid"
     view, _ = pellucid.open(folder).add("v", toys.coco(tmp_path, pictures=False))
     version = view.start("m")
@@ -99,7 +99,7 @@ def test_predictions_added_later_join_those_that_are_mapped(tmp_path):
     assert len(list(folder.rglob("*.mapped"))) == 1
 
 
-def test_readers_go_on_while_another_process_adds_to_the_view(tmp_path):
+def test_readers_continue_while_another_process_writes(tmp_path):
     """Readers see the old state or the new, whatever moment they come at."""
     folder = tmp_path / "w.pellucid"
     view, _ = pellucid.open(folder).add("v", toys.coco(tmp_path), images=tmp_path / "images")
@@ -130,7 +130,7 @@ def test_readers_go_on_while_another_process_adds_to_the_view(tmp_path):
     assert seen > 3
 
 
-def test_a_version_is_kept_though_what_follows_from_it_cannot_be_written(tmp_path, monkeypatch):
+def test_version_is_saved_when_its_columns_cannot_be_written(tmp_path, monkeypatch):
     view, _ = pellucid.open(tmp_path / "w.pellucid").add("v", toys.coco(tmp_path, pictures=False))
 
     def full(path, columns):

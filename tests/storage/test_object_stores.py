@@ -105,7 +105,7 @@ def answers(version):
     return galleries, dict(version.thresholds), version.metrics(), version.results().causes()
 
 
-def test_the_same_life_as_in_a_folder(url, machine, tmp_path):
+def test_remote_workspace_behaves_like_a_local_one(url, machine, tmp_path):
     there = filled(pellucid.open(url), tmp_path / "sources")
     here = filled(pellucid.open(tmp_path / "w"), tmp_path / "sources")
     assert answers(there) == answers(here)
@@ -119,7 +119,7 @@ def test_the_same_life_as_in_a_folder(url, machine, tmp_path):
 
 
 @pytest.mark.shared
-def test_real_detections_are_read_in_parts(url, machine, shared, tmp_path, monkeypatch):
+def test_real_detections_are_read_in_blocks(url, machine, shared, tmp_path, monkeypatch):
     monkeypatch.setattr(ranged, "SMALL", 0)
     versions = []
     for place in (url, tmp_path / "w"):
@@ -142,7 +142,7 @@ def test_real_detections_are_read_in_parts(url, machine, shared, tmp_path, monke
     assert not list(far.folder.glob("predictions*")), "the tables stay where they are"
 
 
-def test_evaluated_in_the_store_by_processes(url, machine, tmp_path):
+def test_remote_workspace_is_evaluated_by_processes(url, machine, tmp_path):
     _, here = (
         filled(pellucid.open(place), tmp_path / "sources") for place in (url, tmp_path / "w")
     )
@@ -175,7 +175,7 @@ def test_evaluated_in_the_store_by_processes(url, machine, tmp_path):
     ]
 
 
-def test_others_see_what_was_written_and_nobody_overwrites_another(url, machine, tmp_path):
+def test_concurrent_writers_do_not_overwrite_each_other(url, machine, tmp_path):
     mine = pellucid.open(url)
     filled(mine, tmp_path / "sources")
     machine()
@@ -201,9 +201,7 @@ def test_others_see_what_was_written_and_nobody_overwrites_another(url, machine,
     assert pellucid.open(url).view("v").images_by_split == {"validation": 3}
 
 
-def test_what_a_reader_has_before_it_stays_until_it_looks_again(
-    url, machine, tmp_path, monkeypatch
-):
+def test_reader_keeps_its_snapshot_until_refresh(url, machine, tmp_path, monkeypatch):
     monkeypatch.setattr(ranged, "SMALL", 0)
     filled(pellucid.open(url), tmp_path / "sources")
     machine()
@@ -214,7 +212,7 @@ def test_what_a_reader_has_before_it_stays_until_it_looks_again(
     assert reader.evaluation.predictions.score[rows].tolist() == [0.9, 0.6, 0.4, 0.8]
 
 
-def test_sources_in_the_store(url, machine, tmp_path):
+def test_sources_in_an_object_store(url, machine, tmp_path):
     import s3fs
 
     store = s3fs.S3FileSystem()
@@ -244,7 +242,7 @@ def test_sources_in_the_store(url, machine, tmp_path):
     "address",
     ["s3://somebody:wonderful@bucket/w", "https://bucket.example/w?X-Amz-Signature=wonderful"],
 )
-def test_keys_in_addresses_are_refused_and_not_repeated(address, machine, tmp_path):
+def test_credentials_in_urls_are_refused_and_not_repeated(address, machine, tmp_path):
     for ask in (
         lambda: pellucid.open(address),
         lambda: pellucid.open(tmp_path / "w").add("v", address),
@@ -258,7 +256,7 @@ def test_keys_in_addresses_are_refused_and_not_repeated(address, machine, tmp_pa
     assert "wonderful" not in "".join(file.read_text() for file in tmp_path.rglob("*.json"))
 
 
-def test_decisions_need_a_database(url, machine, tmp_path):
+def test_remote_decisions_need_a_database(url, machine, tmp_path):
     version = filled(pellucid.open(url), tmp_path)
     reviews = version.view.reviews
     assert reviews.log.head == 0
@@ -266,7 +264,7 @@ def test_decisions_need_a_database(url, machine, tmp_path):
         reviews.reset("ann")
 
 
-def test_a_bucket_that_is_not_there_or_holds_something_else(url, machine, tmp_path):
+def test_missing_or_foreign_bucket_is_reported(url, machine, tmp_path):
     import s3fs
 
     with pytest.raises(StoreUnavailableError, match="cannot access the store"):
@@ -302,7 +300,7 @@ class Ranges(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-def test_read_from_any_web_server(machine, tmp_path):
+def test_workspace_is_read_over_http(machine, tmp_path):
     here = filled(pellucid.open((tmp_path / "files" / "w").as_uri()), tmp_path / "sources")
     machine()
     server = Patient(("127.0.0.1", 0), functools.partial(Ranges, directory=tmp_path / "files"))
@@ -317,7 +315,7 @@ def test_read_from_any_web_server(machine, tmp_path):
         server.server_close()
 
 
-def test_a_web_server_that_sends_whole_files_is_told_of(machine, tmp_path):
+def test_web_server_without_range_requests_is_reported(machine, tmp_path):
     filled(pellucid.open((tmp_path / "files" / "w").as_uri()), tmp_path / "sources")
     machine()
     whole = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path / "files")
@@ -364,7 +362,7 @@ def kept(tmp_path_factory):
 
 
 @given(data=st.data())
-def test_a_column_that_is_far_is_an_array_within_its_bound(kept, data):
+def test_remote_column_behaves_like_an_array(kept, data):
     folder, columns = kept
     before, ranged.SMALL = ranged.SMALL, 0
     try:
@@ -411,9 +409,7 @@ def test_a_column_that_is_far_is_an_array_within_its_bound(kept, data):
     )
 
 
-def test_a_write_that_fails_halfway_leaves_the_store_and_the_reader_as_they_were(
-    machine, tmp_path, monkeypatch
-):
+def test_failed_write_leaves_the_store_unchanged(machine, tmp_path, monkeypatch):
     from pellucid.storage import remote_workspace as mirror
 
     bucket = (tmp_path / "bucket" / "w").as_uri()
@@ -446,7 +442,7 @@ def test_a_write_that_fails_halfway_leaves_the_store_and_the_reader_as_they_were
     assert answers(pellucid.open(bucket).view("v").version("m")) == expected
 
 
-def test_a_workspace_made_anew_at_the_same_address(tmp_path, machine):
+def test_workspace_recreated_at_the_same_url(tmp_path, machine):
     import shutil
 
     bucket = tmp_path / "bucket"
@@ -471,7 +467,7 @@ def test_a_workspace_made_anew_at_the_same_address(tmp_path, machine):
     assert again.view.images_by_split == {"validation": 1}
 
 
-def test_two_who_have_it_open_in_one_process(tmp_path, machine):
+def test_two_handles_in_one_process(tmp_path, machine):
     bucket = (tmp_path / "bucket" / "w").as_uri()
     one = pellucid.open(bucket)
     filled(one, tmp_path / "sources")
@@ -485,7 +481,7 @@ STRANGE = ["a[1]", "a*b", "a?b", "evaluating", "50% =x", "it's #1"]
 
 
 @pytest.mark.parametrize("kind", ["file", "s3"])
-def test_names_are_no_patterns_and_no_folders_of_our_own(kind, tmp_path, machine, request):
+def test_names_are_not_glob_patterns_or_internal_folders(kind, tmp_path, machine, request):
     """Each name beside one that its pattern would fit; every view and version keeps to itself,
     is evaluated, and is there for others."""
     place = (
@@ -520,7 +516,7 @@ def test_names_are_no_patterns_and_no_folders_of_our_own(kind, tmp_path, machine
     assert {name: answers(again.view(name).version(name)) for name in expected} == expected
 
 
-def test_outlines_are_fetched(tmp_path, machine):
+def test_polygons_are_fetched(tmp_path, machine):
     annotations = [
         {
             "id": 1,
@@ -540,7 +536,7 @@ def test_outlines_are_fetched(tmp_path, machine):
     assert version.outlines(version.results(), [0]) == [[[1, 1, 9, 1, 9, 9]]]
 
 
-def test_questions_about_the_review_need_no_database(tmp_path, machine, served):
+def test_review_queries_need_no_database(tmp_path, machine, served):
     import json
     import urllib.request
 

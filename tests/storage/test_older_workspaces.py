@@ -42,7 +42,7 @@ def told(version):
     )
 
 
-def test_what_was_known_then_is_known_now(kept, tmp_path):
+def test_older_workspace_keeps_its_results(kept, tmp_path):
     workspace = pellucid.open(kept)
     assert workspace.views == ["boxes", "classification", "tagging"]
     assert told(workspace.view("boxes").version("m")) == told(made_now(kept, tmp_path / "now"))
@@ -54,7 +54,7 @@ def test_what_was_known_then_is_known_now(kept, tmp_path):
     ] == ["3.png", "2.png"]
 
 
-def test_it_is_gone_on_with(kept, tmp_path):
+def test_older_workspace_can_be_extended(kept, tmp_path):
     view = pellucid.open(kept).view("boxes")
     expected = told(view.version("m"))
     view.version("m").evaluate()
@@ -78,7 +78,7 @@ def test_it_is_gone_on_with(kept, tmp_path):
     assert len(pellucid.open(kept).view("boxes").reviews.history()) == before + 1
 
 
-def test_decisions_of_then_count_now(kept):
+def test_older_decisions_apply(kept):
     view = pellucid.open(kept).view("boxes")
     history = [(row.who, row.action) for row in view.reviews.history()]
     if kept.name == "first":
@@ -90,7 +90,7 @@ def test_decisions_of_then_count_now(kept):
     assert len(view.version("m").gallery("missing", threshold=0.5, review="reviewed")) == 1
 
 
-def test_it_is_served(kept, served):
+def test_older_workspace_is_served(kept, served):
     import urllib.request
 
     address = served(pellucid.open(kept))
@@ -100,7 +100,7 @@ def test_it_is_served(kept, served):
         assert json.loads(answer.read())["total"] == 4
 
 
-def test_what_a_later_pellucid_wrote_is_refused_and_left_alone(kept):
+def test_newer_layout_is_refused_and_unchanged(kept):
     manifest = kept / "workspace.json"
     manifest.write_text(manifest.read_text().replace('"format": 1', '"format": 2'))
     with pytest.raises(WorkspaceFormatError, match="2"):
