@@ -66,7 +66,7 @@ def test_selecting_a_concept_shows_its_items_and_metrics(gallery, demo):
     threshold = demo.view("cells").version("v2").thresholds["infected cell"]
     expect(page.locator(".summary")).to_contain_text(f"{threshold.value:.3f}")
     expect(page.locator(".summary")).to_contain_text(
-        f"{threshold.errors} errors: {threshold.fp} missing + {threshold.fn} extra"
+        f"{threshold.errors} errors: {threshold.fp} FP + {threshold.fn} FN"
     )
     expect_counts(page, expected_counts(demo, "infected cell"))
     expect(page).to_have_url(re.compile("concept=infected(\\+|%20)cell"))

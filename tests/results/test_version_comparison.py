@@ -65,7 +65,7 @@ def test_fixed_and_broken_annotations(versions):
     assert (found.overall.false_alarms_gone, found.overall.false_alarms_new) == (0, 4)
     assert {one.concept: one.broken for one in found.concepts} == {"dent": 30, "rust": 0}
     assert [one.concept for one in found.regressions] == [None, "dent"], (
-        "four new false alarms may be chance"
+        "four new false positives may be chance"
     )
     back = worse.compare(good)
     assert (back.overall.fixed, back.overall.broken, back.regressions) == (30, 0, [])
@@ -104,7 +104,7 @@ def test_compare_command_reports_and_exit_status(versions, tmp_path):
     } <= set(document)
     text = (tmp_path / "c.md").read_text()
     assert text.startswith(
-        "**worse** compared with **good** on validation: misses more (significant); 0 fixed, 30 "
+        "**worse** compared with **good** on validation: breaks more than it fixes (significant); 0 fixed, 30 "
         "broken"
     )
     assert "| dent | 40 | 0 | 30 |" in text

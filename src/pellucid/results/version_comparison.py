@@ -45,7 +45,7 @@ class ConceptChange:
     false_alarms_new: int
     p_value: float
     regression: bool = False
-    """Whether significantly more are broken than fixed, or more false alarms are new than gone."""
+    """Whether significantly more are broken than fixed, or more false positives new than gone."""
 
 
 @dataclass(frozen=True)
@@ -95,12 +95,16 @@ def describe_change(change: ConceptChange) -> str:
     )
     phrases = []
     if detection_changed:
-        phrases.append("misses fewer" if change.fixed > change.broken else "misses more")
+        phrases.append(
+            "fixes more than it breaks"
+            if change.fixed > change.broken
+            else "breaks more than it fixes"
+        )
     if false_alarms_changed:
         phrases.append(
-            "raises fewer false alarms"
+            "has fewer false positives"
             if change.false_alarms_gone > change.false_alarms_new
-            else "raises more false alarms"
+            else "has more false positives"
         )
     mixed = (
         detection_changed
@@ -115,7 +119,7 @@ def describe_change(change: ConceptChange) -> str:
 
 
 def worsening_p_values(change: ConceptChange) -> tuple[float, float]:
-    """P-values of a worsening, of annotations and of false alarms; 1 if it is not worse."""
+    """P-values of a worsening, of annotations and of false positives; 1 if it is not worse."""
     alarms_p_value = mcnemar_p_value(change.false_alarms_gone, change.false_alarms_new)
     return (change.p_value if change.broken > change.fixed else 1.0), (
         alarms_p_value if change.false_alarms_new > change.false_alarms_gone else 1.0
@@ -330,7 +334,7 @@ def format_markdown(comparison: VersionComparison) -> str:
     summary = (
         f"**{comparison.b}** compared with **{comparison.a}** on {comparison.split}: "
         f"{describe_change(overall)}; {overall.fixed:,} fixed, {overall.broken:,} broken "
-        f"(p = {overall.p_value:.2g}), {overall.false_alarms_gone:,} false alarms gone, "
+        f"(p = {overall.p_value:.2g}), {overall.false_alarms_gone:,} false positives gone, "
         f"{overall.false_alarms_new:,} new; "
         f"{comparison.images:,} images."
     )
@@ -379,7 +383,7 @@ def format_junit(comparison: VersionComparison) -> str:
         )
         if change.regression:
             message = (
-                f"{change.broken} broken, {change.fixed} fixed; false alarms: "
+                f"{change.broken} broken, {change.fixed} fixed; false positives: "
                 f"{change.false_alarms_new} new, {change.false_alarms_gone} gone"
             )
             SubElement(case, "failure", message=message).text = message

@@ -14,7 +14,7 @@ export const MEANING: Record<Outcome, string> = {
   missing: 'missing annotation: predicted, not annotated',
   extra: 'extra annotation: annotated, not predicted',
   ignored: 'ignored: takes no part',
-  below: 'under its threshold',
+  below: 'below its threshold',
 };
 
 export const TAB_NAME: Record<Tab, string> = {
@@ -24,10 +24,20 @@ export const TAB_NAME: Record<Tab, string> = {
   extra: 'Extra annotation',
 };
 
+export const ABBREVIATION: Record<Exclude<Tab, 'all'>, string> = {
+  matched: 'TP',
+  missing: 'FP',
+  extra: 'FN',
+};
+
+/** The name of a tab with its standard abbreviation. */
+export const tabLabel = (tab: Tab): string =>
+  tab === 'all' ? TAB_NAME.all : `${TAB_NAME[tab]} · ${ABBREVIATION[tab]}`;
+
 export const CAUSE: Record<NonNullable<PageItem['cause']>, string> = {
-  below_threshold: 'a prediction under the threshold matches it',
+  below_threshold: 'a prediction below the threshold matches it',
   other_concept: 'another concept in its place',
-  badly_placed: 'a box that is badly placed',
+  badly_placed: 'a badly placed box',
   taken: 'its prediction matched another annotation',
   nothing_there: 'nothing was predicted there',
   duplicate: 'a second box on a matched annotation',

@@ -56,7 +56,7 @@ def read_comparison(
     pair: VersionPair,
     split: SplitQuery = "validation",
 ) -> Response:
-    """Compare this version with a later one on the images both were run on."""
+    """Compare this version with a later one on the images evaluated by both."""
     return json_response(comparison_document(*pair, split))
 
 
