@@ -1,6 +1,7 @@
 """Likeness: groups, neighbours and the map, on features whose structure is known."""
 
 import numpy as np
+import pytest
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import NearestNeighbors
 
@@ -39,6 +40,7 @@ def test_map_keeps_neighbours_together():
     assert (TRUTH[near] == TRUTH[:, None]).mean() > 0.97
 
 
+@pytest.mark.slow
 def test_remaining_points_are_placed_beside_their_nearest():
     many = np.concatenate([BLOBS + CHANCE.normal(size=BLOBS.shape) * 0.3 for _ in range(8)])
     place = map_layout(many)

@@ -100,12 +100,12 @@ def test_documented_commands_and_python_run(folder, monkeypatch):
     }
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def heading_anchors(document):
     headings = re.findall(r"(?m)^#+ (.*)$", document.read_text(encoding="utf-8"))
     return {re.sub(r"[^\w\- ]", "", one.lower()).strip().replace(" ", "-") for one in headings}
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_links_resolve(document):
     for link in re.findall(r"\]\(([^)]+)\)", document.read_text(encoding="utf-8")):
         if link.startswith("http"):

@@ -78,6 +78,7 @@ def test_allowed_links_and_links_within_the_folder(linked, tmp_path, served, mon
     assert picture_of(address, 0)[0] == "image/jpeg"
 
 
+@pytest.mark.slow
 def test_table_that_decompresses_beyond_the_limit(tmp_path):
     path = tmp_path / "bomb.parquet"
     with duckdb.connect() as connection:

@@ -82,6 +82,7 @@ def test_existing_demo_is_reused(demo):
     assert (demo.folder / "views/cells/view.json").stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_demo_is_deterministic(demo, tmp_path):
     done = subprocess.run(
         [

@@ -393,6 +393,7 @@ class Server:
 ROUNDS, ACTS, MOST = 11, 450, 5
 
 
+@pytest.mark.slow
 def test_no_acknowledged_decision_is_lost_when_the_server_is_killed(opened, database, tmp_path):
     """Ten thousand decisions by four people, in acts of one to five; every server is killed
     while they decide."""

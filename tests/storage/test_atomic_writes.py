@@ -31,6 +31,7 @@ def folder(tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_process_killed_at_any_moment(folder, tmp_path):
     chance = random.Random(7)
     finished = killed = 0
