@@ -11,13 +11,8 @@ from pellucid.analysis.slice_features import (
     decode_condition,
     metadata_properties,
 )
-from pellucid.analysis.slice_search import (
-    Population,
-    adjust_p_values,
-    condition_p_values,
-    discover_slices,
-    wilson_interval,
-)
+from pellucid.analysis.slice_search import Population, discover_slices
+from pellucid.analysis.slice_statistics import adjust_p_values, condition_p_values, wilson_interval
 
 
 def population(chance, items=900, images=150, weak=None, clustered=0.0, columns=6):

@@ -32,8 +32,8 @@ from pellucid.export.review_reports import (
 )
 from pellucid.formats.dataset import Note
 from pellucid.formats.errors import ExportError
-from pellucid.formats.readers.coco import numeric_ids
 from pellucid.formats.registry import PREDICTION_WRITERS, WRITERS
+from pellucid.formats.writers.coco_writer import numeric_ids
 from pellucid.formats.writers.export_data import ExportData, prepare_export_file, write_json
 from pellucid.formats.writers.table_writer import mask_missing, write_columns
 from pellucid.project.version import Version

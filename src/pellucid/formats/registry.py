@@ -56,7 +56,15 @@ from pellucid.formats.readers import (
 from pellucid.formats.tabular import dataframes, table
 from pellucid.formats.tabular.reader import open_memory_table
 from pellucid.formats.unsupported import reject_unsupported_format
-from pellucid.formats.writers import table_writer, yolo_writer
+from pellucid.formats.writers import (
+    coco_writer,
+    cvat_writer,
+    fiftyone_writer,
+    label_studio_writer,
+    table_writer,
+    voc_writer,
+    yolo_writer,
+)
 from pellucid.formats.writers.export_data import Writer
 
 BUILT_IN_READERS: tuple[AnnotationFormat, ...] = (
@@ -93,21 +101,21 @@ BUILT_IN_PREDICTION_READERS: tuple[PredictionFormat, ...] = (
     table.PREDICTION_FORMAT,
 )
 WRITERS: dict[str, Writer] = {
-    "coco": coco.write,
+    "coco": coco_writer.write,
     "yolo": yolo_writer.write,
-    "voc": voc.write,
-    "cvat": cvat.write,
-    "label-studio": label_studio.write,
-    "fiftyone": fiftyone.write,
+    "voc": voc_writer.write,
+    "cvat": cvat_writer.write,
+    "label-studio": label_studio_writer.write,
+    "fiftyone": fiftyone_writer.write,
     "csv": table_writer.write_csv,
     "parquet": table_writer.write_parquet,
 }
 """Annotation writers by `--format` name."""
 PREDICTION_WRITERS: dict[str, Writer] = {
-    "coco": coco_results.write,
+    "coco": coco_writer.write_results,
     "yolo": yolo_writer.write_predictions,
-    "label-studio": label_studio.write,
-    "fiftyone": fiftyone.write,
+    "label-studio": label_studio_writer.write,
+    "fiftyone": fiftyone_writer.write,
     "csv": table_writer.write_csv,
     "parquet": table_writer.write_parquet,
 }

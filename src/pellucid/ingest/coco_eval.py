@@ -19,7 +19,8 @@ from pellucid.formats.dataset import Note
 from pellucid.formats.errors import KindConflictError
 from pellucid.formats.registry import read_annotations, read_predictions
 from pellucid.ingest.annotations import find_image_folder
-from pellucid.ingest.predictions import FrozenVersion, import_predictions, scale_annotations
+from pellucid.ingest.box_scaling import scale_annotations
+from pellucid.ingest.predictions import FrozenVersion, import_predictions
 from pellucid.storage.manifests import Concept
 
 

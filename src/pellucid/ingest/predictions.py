@@ -3,7 +3,6 @@ coverage."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -17,32 +16,31 @@ from pellucid.core.tables import (
     SPLITS,
     Annotations,
     BoolArray,
-    Float64Array,
     Images,
     Int8Array,
     Int32Array,
     Int64Array,
     Kind,
     Predictions,
-    string_column,
 )
 from pellucid.formats.dataset import (
-    CHECK_CHUNK_ROWS,
     Inference,
     Note,
-    ParsedAnnotations,
     ParsedPredictions,
 )
 from pellucid.formats.errors import DuplicateScoreError
-from pellucid.images.locations import join_location
-from pellucid.images.sizes import display_sizes
+from pellucid.ingest.box_scaling import scale_prediction_boxes
 from pellucid.ingest.errors import (
     DuplicatePredictionsError,
-    ImageSizeRequiredError,
     TooManyPredictionsError,
 )
 from pellucid.ingest.exif import rotate_stored_predictions
 from pellucid.ingest.inference import Overrides, resolve_references
+from pellucid.ingest.prediction_notes import (
+    export_limit_notes,
+    other_split_notes,
+    outside_image_notes,
+)
 from pellucid.ingest.references import Interpretation, reject_ambiguous, unmatched_notes
 from pellucid.storage.manifests import Concept
 
@@ -216,56 +214,8 @@ def infer_score_scale(
     return source, Inference("scores", score_scale, evidence)
 
 
-MIN_SCORE_FLOOR, MIN_CAPPED_IMAGES = 0.01, 3
 MAX_PREDICTIONS = np.iinfo(np.int32).max
 """Most predictions of a version: row indexes are stored as int32."""
-
-
-def export_limit_notes(predictions: Predictions) -> list[Note]:
-    """Notes if the export seems truncated: by a minimum score or by a maximum number of boxes
-    per image."""
-    if len(predictions) < 100:
-        return []
-    notes = []
-    floor = float(predictions.score.min())
-    if MIN_SCORE_FLOOR <= floor < 1:
-        message = f"the lowest score is {floor:g}: thresholds below it cannot be evaluated"
-        notes.append(Note("score_floor", message, 1, "info"))
-    box_counts = np.bincount(predictions.image)
-    max_boxes, capped_images = int(box_counts.max()), int((box_counts == box_counts.max()).sum())
-    if capped_images >= MIN_CAPPED_IMAGES and max_boxes >= 10:
-        message = (
-            f"{format_count(capped_images, 'image')} have exactly {max_boxes} boxes, the maximum: "
-            "lower-scored boxes may have been cut off"
-        )
-        notes.append(Note("box_cap", message, capped_images, "info"))
-    return notes
-
-
-def other_split_notes(
-    source: ParsedPredictions, image_index: np.ndarray, is_selected: np.ndarray
-) -> list[Note]:
-    """Notes on predictions for images outside the requested split, and on files that reference
-    no image."""
-    is_excluded = (image_index >= 0) & ~is_selected
-    if is_excluded.any():
-        prediction_count = int(is_excluded[source.image].sum())
-        message = (
-            f"{format_count(prediction_count, 'prediction')} of "
-            f"{format_count(int(is_excluded.sum()), 'image')} outside the requested split were "
-            "ignored"
-        )
-        return [Note("other_split", message, prediction_count)]
-    if not len(image_index):
-        return [
-            Note(
-                "no_image_named",
-                "the file references no image: only images of the split given by --split count as "
-                "evaluated",
-                1,
-            )
-        ]
-    return []
 
 
 def find_new_concepts(
@@ -324,92 +274,6 @@ def update_coverage(
     return coverage
 
 
-def scale_annotations(
-    source: ParsedAnnotations, images: Images, folders: list[str]
-) -> tuple[Images, Annotations]:
-    annotations = source.annotations
-    if source.unit == "pixels" or annotations.box is None:
-        return images, annotations
-    images = fill_image_sizes(
-        images,
-        np.unique(annotations.image).astype(np.int64),
-        folders,
-        source.path,
-        "boxes are fractions of the size",
-    )
-    scale = np.stack([images.width, images.height, images.width, images.height], axis=1)[
-        annotations.image
-    ].astype(float)
-    box = annotations.box * scale
-    outline = (
-        None
-        if annotations.outline is None
-        else string_column(
-            [
-                scale_outline(polygons, *image_scale[:2])
-                for polygons, image_scale in zip(annotations.outline, scale, strict=True)
-            ]
-        )
-    )
-    return images, annotations.replace(box=box, area=box[:, 2] * box[:, 3], outline=outline)
-
-
-def scale_outline(outline: str, width: float, height: float) -> str:
-    """Scale a polygon outline from fractions to pixels."""
-    if not outline:
-        return ""
-    return json.dumps(
-        [
-            [
-                coordinate * (height if position % 2 else width)
-                for position, coordinate in enumerate(polygon)
-            ]
-            for polygon in json.loads(outline)
-        ]
-    )
-
-
-def scale_prediction_boxes(
-    source: ParsedPredictions,
-    imported_rows: Int64Array | slice,
-    image_rows: np.ndarray,
-    images: Images,
-    folders: Sequence[str],
-) -> tuple[Images, Float64Array | None]:
-    if source.box is None:
-        return images, None
-    if source.unit == "pixels":
-        return images, source.box[imported_rows]
-    images = fill_image_sizes(
-        images, np.unique(image_rows), folders, source.path, "boxes are fractions of the size"
-    )
-    scale = np.stack([images.width, images.height, images.width, images.height], axis=1)[
-        image_rows
-    ].astype(float)
-    return images, source.box[imported_rows] * scale
-
-
-def fill_image_sizes(
-    images: Images, image_rows: Int64Array, folders: Sequence[str], path: str, reason: str
-) -> Images:
-    """Fill in unknown sizes of the images at `image_rows` by reading the image file headers."""
-    image_rows = image_rows[(images.width[image_rows] <= 0) | (images.height[image_rows] <= 0)]
-    if not len(image_rows):
-        return images
-    width, height = images.width.copy(), images.height.copy()
-    locations = [
-        join_location(folders[images.root[image_row]], images.path[image_row])
-        if images.root[image_row] >= 0
-        else ""
-        for image_row in image_rows
-    ]
-    for image_row, size in zip(image_rows, display_sizes(locations), strict=True):
-        if size is None:
-            raise ImageSizeRequiredError(path, images.path[image_row], reason)
-        width[image_row], height[image_row] = size
-    return images.replace(width=width, height=height)
-
-
 def check_prediction_count(path: str, prediction_count: int) -> None:
     if prediction_count > MAX_PREDICTIONS:
         raise TooManyPredictionsError(path, prediction_count, MAX_PREDICTIONS)
@@ -429,33 +293,6 @@ def reject_duplicate_scores(
             images.path[predictions.image[duplicate_row]],
             concepts[predictions.concept[duplicate_row]].name,
         )
-
-
-def outside_image_notes(box: Float64Array, images: Images, image_rows: np.ndarray) -> list[Note]:
-    """Note on boxes that extend more than a pixel outside their image; they are not changed."""
-    outside_count = 0
-    for block_start in range(0, len(box), CHECK_CHUNK_ROWS):
-        box_block, image_block = (
-            box[block_start : block_start + CHECK_CHUNK_ROWS],
-            image_rows[block_start : block_start + CHECK_CHUNK_ROWS],
-        )
-        width, height = images.width[image_block], images.height[image_block]
-        right_edge, bottom_edge = (
-            box_block[:, 0] + box_block[:, 2],
-            box_block[:, 1] + box_block[:, 3],
-        )
-        is_outside = (
-            (box_block[:, 0] < -1)
-            | (box_block[:, 1] < -1)
-            | (right_edge > width + 1)
-            | (bottom_edge > height + 1)
-        )
-        outside_count += int((is_outside & (width > 0)).sum())
-    message = (
-        f"{format_count(outside_count, 'box extends', 'boxes extend')} outside the image: not "
-        "clipped"
-    )
-    return [Note("outside", message, outside_count)] if outside_count else []
 
 
 def split_name_to_index(split: str | None) -> int | None:

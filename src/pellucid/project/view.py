@@ -32,9 +32,11 @@ from pellucid.ingest.annotations import (
     missing_image_notes,
     reject_moved_images,
 )
+from pellucid.ingest.box_scaling import scale_annotations
 from pellucid.ingest.checks import duplicate_image_notes
 from pellucid.ingest.exif import rotate_stored_annotations
-from pellucid.ingest.predictions import outside_image_notes, scale_annotations, split_name_to_index
+from pellucid.ingest.prediction_notes import outside_image_notes
+from pellucid.ingest.predictions import split_name_to_index
 from pellucid.project.errors import EmptyViewError, VersionExistsError, VersionNotFoundError
 from pellucid.project.interfaces import ParentWorkspace
 from pellucid.project.reviews import Reviews

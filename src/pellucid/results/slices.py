@@ -19,12 +19,12 @@ from pellucid.analysis.slice_features import (
 )
 from pellucid.analysis.slice_search import (
     MIN_ERRORS,
-    MIN_ITEMS,
     Population,
     Slice,
     concept_population,
     discover_slices,
 )
+from pellucid.analysis.slice_statistics import MIN_ITEMS
 from pellucid.browse.selection import TabSelection
 from pellucid.core.tables import BoolArray, Int64Array
 from pellucid.evaluation.evaluation import Evaluation

@@ -24,12 +24,11 @@ from pellucid.formats.dataset import (
     encode_texts,
     validate_predictions,
 )
-from pellucid.formats.errors import ExportError, InvalidRecordError, InvalidScoreError
+from pellucid.formats.errors import InvalidRecordError, InvalidScoreError
 from pellucid.formats.parsing import parse_json
 from pellucid.formats.probe import PredictionFormat, Probe, ReadOptions
-from pellucid.formats.readers.coco import CocoId, numeric_ids
+from pellucid.formats.readers.coco import CocoId
 from pellucid.formats.tabular.reader import escape_glob, quote_string
-from pellucid.formats.writers.export_data import ExportData, prepare_export_file
 
 NAME = "coco-results"
 
@@ -281,34 +280,6 @@ def build_source(
 
 def read(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     return read_results(probe.path)
-
-
-def write(export_data: ExportData, path: Path) -> None:
-    """Write a list of results with the ids of the annotation file."""
-    predictions = export_data.predictions
-    if predictions is None or predictions.box is None:
-        raise ExportError("coco", "COCO results need boxes with scores; write csv or parquet")
-    image_ids, concept_ids = (
-        numeric_ids(export_data.images.source_id.tolist()),
-        numeric_ids(export_data.concept_ids),
-    )
-    prediction_rows = zip(
-        predictions.image.tolist(),
-        predictions.concept.tolist(),
-        predictions.box.tolist(),
-        predictions.score.tolist(),
-        strict=True,
-    )
-    results = [
-        {
-            "image_id": image_ids[image],
-            "category_id": concept_ids[concept],
-            "bbox": box,
-            "score": score,
-        }
-        for image, concept, box, score in prediction_rows
-    ]
-    prepare_export_file(path).write_bytes(msgspec.json.encode(results))
 
 
 PREDICTION_FORMAT = PredictionFormat(NAME, matches, read)

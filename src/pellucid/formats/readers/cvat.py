@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
-from xml.etree.ElementTree import Element, ElementTree, SubElement
+from xml.etree.ElementTree import Element
 
 from pellucid.core.errors import MalformedFileError
-from pellucid.core.tables import SPLITS
 from pellucid.formats.builder import DatasetBuilder
 from pellucid.formats.dataset import ParsedAnnotations, parse_split
-from pellucid.formats.errors import ExportError, UnsupportedFormatError
+from pellucid.formats.errors import UnsupportedFormatError
 from pellucid.formats.parsing import parse_number, parse_xml
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
-from pellucid.formats.writers.export_data import SHORT_SPLIT_NAMES, ExportData, prepare_export_file
 
 NAME = "cvat"
 OUTLINE_TAGS = ("polygon", "polyline", "points", "ellipse", "cuboid", "mask", "skeleton")
@@ -180,50 +177,6 @@ def rotate_box(
             (-half_width, half_height),
         )
     ]
-
-
-def write(export_data: ExportData, path: Path) -> None:
-    """Write one XML file; splits become subsets."""
-    if export_data.annotations is None:
-        raise ExportError(
-            NAME,
-            "the CVAT format supports annotations only; write predictions as coco, yolo, csv or "
-            "parquet",
-        )
-    annotations = export_data.exportable_annotations("CVAT")
-    root = Element("annotations")
-    SubElement(root, "version").text = "1.1"
-    labels = SubElement(SubElement(SubElement(root, "meta"), "task"), "labels")
-    for concept in export_data.concepts:
-        SubElement(SubElement(labels, "label"), "name").text = concept
-    for image, annotation_rows in export_data.rows_by_image(annotations):
-        images = export_data.images
-        image_element = SubElement(
-            root,
-            "image",
-            id=str(image),
-            name=str(images.path[image]),
-            subset=SHORT_SPLIT_NAMES[SPLITS[images.split[image]]],
-            width=str(int(images.width[image])),
-            height=str(int(images.height[image])),
-        )
-        for annotation_row in annotation_rows:
-            concept = export_data.concepts[annotations.concept[annotation_row]]
-            if annotations.box is None:
-                SubElement(image_element, "tag", label=concept)
-                continue
-            x, y, width, height = annotations.box[annotation_row].tolist()
-            sides = {"xtl": x, "ytl": y, "xbr": x + width, "ybr": y + height}
-            SubElement(
-                image_element,
-                "box",
-                {
-                    "label": concept,
-                    "occluded": "0",
-                    **{side: repr(coordinate) for side, coordinate in sides.items()},
-                },
-            )
-    ElementTree(root).write(prepare_export_file(path), encoding="utf-8", xml_declaration=True)
 
 
 FORMAT = AnnotationFormat(NAME, matches, read)

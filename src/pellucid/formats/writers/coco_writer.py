@@ -1,0 +1,138 @@
+"""Write COCO annotations and results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from pellucid.core.tables import (
+    SPLITS,
+    Annotations,
+    Int64Array,
+)
+from pellucid.formats.errors import ExportError
+from pellucid.formats.writers.export_data import (
+    SHORT_SPLIT_NAMES,
+    ExportData,
+    create_export_folder,
+    prepare_export_file,
+    write_json,
+)
+
+
+def write(export_data: ExportData, path: Path) -> None:
+    """Write one file, or a folder with one file per split if `path` has no suffix."""
+    if path.suffix:
+        export_data.note_dropped_splits("a single COCO file")
+        write_json(
+            prepare_export_file(path),
+            build_document(export_data, np.arange(len(export_data.images))),
+        )
+        return
+    folder = create_export_folder(path)
+    for split_index, split in enumerate(SPLITS):
+        image_rows = np.flatnonzero(export_data.images.split == split_index)
+        if len(image_rows):
+            write_json(
+                folder / f"instances_{SHORT_SPLIT_NAMES[split]}.json",
+                build_document(export_data, image_rows),
+            )
+
+
+def build_document(export_data: ExportData, image_rows: Int64Array) -> dict[str, Any]:
+    """The COCO document of the given image rows, with annotations, or predictions and their
+    scores."""
+    images, entries = export_data.images, export_data.exported_table
+    image_ids, concept_ids = (
+        numeric_ids(images.source_id.tolist()),
+        numeric_ids(export_data.concept_ids),
+    )
+    is_exported = np.zeros(len(images), bool)
+    is_exported[image_rows] = True
+    if isinstance(entries, Annotations):
+        entries = entries.take(is_exported[entries.image])
+        export_data.note_dropped_rows(
+            "COCO", "absent-concept labels", int((~entries.positive).sum())
+        )
+        entries = entries.take(entries.positive)
+        if entries.box is None:
+            export_data.note_dropped_rows("COCO", "unknown tags", int(entries.ignore.sum()))
+            entries = entries.take(~entries.ignore)
+    else:
+        entries = entries.take(is_exported[entries.image])
+    records = []
+    for index in range(len(entries)):
+        record: dict[str, Any] = {
+            "id": index + 1,
+            "image_id": image_ids[entries.image[index]],
+            "category_id": concept_ids[entries.concept[index]],
+        }
+        if entries.box is not None:
+            record |= {
+                "bbox": entries.box[index].tolist(),
+                "area": float(entries.box[index, 2] * entries.box[index, 3]),
+                "iscrowd": 0,
+            }
+        if isinstance(entries, Annotations):
+            record |= {"area": float(entries.area[index])} if entries.area is not None else {}
+            record |= {"iscrowd": int(entries.ignore[index])}
+        else:
+            record |= {"score": float(entries.score[index])}
+        records.append(record)
+    return {
+        "images": [
+            {
+                "id": image_ids[image_row],
+                "file_name": str(images.path[image_row]),
+                "width": int(images.width[image_row]),
+                "height": int(images.height[image_row]),
+            }
+            for image_row in image_rows.tolist()
+        ],
+        "categories": [
+            {"id": concept_ids[concept_index], "name": concept_name}
+            for concept_index, concept_name in enumerate(export_data.concepts)
+        ],
+        "annotations": records,
+    }
+
+
+def numeric_ids(source_ids: list[str]) -> list[int]:
+    """The source's ids if all are distinct integers; else 1, 2, 3, ..."""
+    first_ids = [source_id.split("\n")[0] for source_id in source_ids]
+    if all(source_id.isascii() and source_id.isdecimal() for source_id in first_ids) and len(
+        {int(source_id) for source_id in first_ids}
+    ) == len(first_ids):
+        return [int(source_id) for source_id in first_ids]
+    return list(range(1, len(first_ids) + 1))
+
+
+def write_results(export_data: ExportData, path: Path) -> None:
+    """Write a list of results with the ids of the annotation file."""
+    predictions = export_data.predictions
+    if predictions is None or predictions.box is None:
+        raise ExportError("coco", "COCO results need boxes with scores; write csv or parquet")
+    image_ids, concept_ids = (
+        numeric_ids(export_data.images.source_id.tolist()),
+        numeric_ids(export_data.concept_ids),
+    )
+    prediction_rows = zip(
+        predictions.image.tolist(),
+        predictions.concept.tolist(),
+        predictions.box.tolist(),
+        predictions.score.tolist(),
+        strict=True,
+    )
+    results = [
+        {
+            "image_id": image_ids[image],
+            "category_id": concept_ids[concept],
+            "bbox": box,
+            "score": score,
+        }
+        for image, concept, box, score in prediction_rows
+    ]
+    prepare_export_file(path).write_bytes(msgspec.json.encode(results))

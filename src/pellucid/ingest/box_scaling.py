@@ -1,0 +1,111 @@
+"""Convert boxes and outlines given as fractions to pixels, reading image sizes where needed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+
+from pellucid.core.tables import (
+    Annotations,
+    Float64Array,
+    Images,
+    Int64Array,
+    string_column,
+)
+from pellucid.formats.dataset import (
+    ParsedAnnotations,
+    ParsedPredictions,
+)
+from pellucid.images.locations import join_location
+from pellucid.images.sizes import display_sizes
+from pellucid.ingest.errors import (
+    ImageSizeRequiredError,
+)
+
+
+def scale_annotations(
+    source: ParsedAnnotations, images: Images, folders: list[str]
+) -> tuple[Images, Annotations]:
+    annotations = source.annotations
+    if source.unit == "pixels" or annotations.box is None:
+        return images, annotations
+    images = fill_image_sizes(
+        images,
+        np.unique(annotations.image).astype(np.int64),
+        folders,
+        source.path,
+        "boxes are fractions of the size",
+    )
+    scale = np.stack([images.width, images.height, images.width, images.height], axis=1)[
+        annotations.image
+    ].astype(float)
+    box = annotations.box * scale
+    outline = (
+        None
+        if annotations.outline is None
+        else string_column(
+            [
+                scale_outline(polygons, *image_scale[:2])
+                for polygons, image_scale in zip(annotations.outline, scale, strict=True)
+            ]
+        )
+    )
+    return images, annotations.replace(box=box, area=box[:, 2] * box[:, 3], outline=outline)
+
+
+def scale_outline(outline: str, width: float, height: float) -> str:
+    """Scale a polygon outline from fractions to pixels."""
+    if not outline:
+        return ""
+    return json.dumps(
+        [
+            [
+                coordinate * (height if position % 2 else width)
+                for position, coordinate in enumerate(polygon)
+            ]
+            for polygon in json.loads(outline)
+        ]
+    )
+
+
+def scale_prediction_boxes(
+    source: ParsedPredictions,
+    imported_rows: Int64Array | slice,
+    image_rows: np.ndarray,
+    images: Images,
+    folders: Sequence[str],
+) -> tuple[Images, Float64Array | None]:
+    if source.box is None:
+        return images, None
+    if source.unit == "pixels":
+        return images, source.box[imported_rows]
+    images = fill_image_sizes(
+        images, np.unique(image_rows), folders, source.path, "boxes are fractions of the size"
+    )
+    scale = np.stack([images.width, images.height, images.width, images.height], axis=1)[
+        image_rows
+    ].astype(float)
+    return images, source.box[imported_rows] * scale
+
+
+def fill_image_sizes(
+    images: Images, image_rows: Int64Array, folders: Sequence[str], path: str, reason: str
+) -> Images:
+    """Fill in unknown sizes of the images at `image_rows` by reading the image file headers."""
+    image_rows = image_rows[(images.width[image_rows] <= 0) | (images.height[image_rows] <= 0)]
+    if not len(image_rows):
+        return images
+    width, height = images.width.copy(), images.height.copy()
+    locations = [
+        join_location(folders[images.root[image_row]], images.path[image_row])
+        if images.root[image_row] >= 0
+        else ""
+        for image_row in image_rows
+    ]
+    for image_row, size in zip(image_rows, display_sizes(locations), strict=True):
+        if size is None:
+            raise ImageSizeRequiredError(path, images.path[image_row], reason)
+        width[image_row], height[image_row] = size
+    return images.replace(width=width, height=height)
