@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from pellucid.browse.selection import Tab
-from pellucid.core.display import add_renderers
 from pellucid.core.tables import Kind, Split
 from pellucid.formats.dataset import Note
 from pellucid.ingest import coco_eval as straight
@@ -24,23 +21,7 @@ def open(folder: str | Path, reviews: str | None = None) -> Workspace:
     reviews: a `postgresql://...` URL to store review decisions in, instead of a file in the
     folder. Default: the environment variable PELLUCID_REVIEWS.
     """
-    Workspace.server = staticmethod(serve_workspace)
-    add_renderers(lambda: import_module("pellucid.notebook"))
     return Workspace(folder, reviews)
-
-
-def serve_workspace(
-    workspace: Workspace,
-    host: str,
-    port: int | None,
-    browser: bool,
-    ready: Callable[[str], None] | None,
-    **access: Any,
-) -> None:
-    """Serve the workspace until interrupted. access: the fields of `server.serving.Access`."""
-    from pellucid.server.serving import AccessOptions, serve
-
-    serve(workspace, host, port, browser, ready, AccessOptions(**access))
 
 
 def show(

@@ -78,8 +78,8 @@ def test_jump_goes_to_the_first_item_below_the_threshold(gallery, demo):
     position = demo.view("cells").version("v2").gallery("all", "platelet").threshold_position
     expect(page.locator("[aria-selected=true][role=option]")).to_have_id(f"item-{position}")
     expect(page.locator(f"#item-{position}")).to_be_in_viewport()
-    expect(page.locator(f"#item-{position}")).to_contain_text("under its threshold")
-    expect(page.locator(f"#item-{position - 1}")).not_to_contain_text("under its threshold")
+    expect(page.locator(f"#item-{position}")).to_contain_text("below its threshold")
+    expect(page.locator(f"#item-{position - 1}")).not_to_contain_text("below its threshold")
 
 
 def test_dragged_threshold_updates_the_page_and_can_be_reset(gallery, demo):

@@ -22,7 +22,7 @@ def start(*words):
 
 def stop(process):
     process.send_signal(signal.SIGINT)
-    process.wait(10)
+    process.wait(60)
     process.stderr.close()
 
 
@@ -96,3 +96,29 @@ def test_port_in_use_is_reported(tmp_path):
         assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
     finally:
         stop(process)
+
+
+def test_demo_is_served(demo):
+    process, address = start("demo", "--workspace", demo.folder, "--no-browser", "--port", 0)
+    try:
+        assert json.loads(read(f"{address}api/workspace"))["views"]
+    finally:
+        stop(process)
+
+
+def test_workspace_constructed_directly_is_served(tmp_path):
+    program = (
+        "import sys, pellucid; from pellucid import Workspace; "
+        "Workspace(sys.argv[1]).serve(port=0, browser=False, ready=print)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-c", program, str(tmp_path / "w")],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert b"ok" in read(process.stdout.readline().strip() + "health")
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+        process.stdout.close()

@@ -3,23 +3,18 @@ renderer for each type, so that results need not know how they are drawn."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import singledispatch
-
-_loaders: list[Callable[[], object]] = []
-
-
-def add_renderers(load: Callable[[], object]) -> None:
-    """Register what imports the renderers; called when something is displayed for the first
-    time."""
-    _loaders[:] = [load]
+from importlib import import_module
 
 
 @singledispatch
 def render_html(displayed: object) -> str | None:
     """HTML for a notebook; None where no renderer is registered, so that the plain text is
     shown."""
-    if not _loaders:
-        return None
-    _loaders.pop()()
-    return render_html(displayed)
+    # By name, as the notebook package builds on this one; it registers its renderers here.
+    import_module("pellucid.notebook")
+    renderer = render_html.dispatch(type(displayed))
+    return None if renderer is _default_renderer else renderer(displayed)
+
+
+_default_renderer = render_html.dispatch(object)

@@ -6,8 +6,9 @@ import os
 import uuid
 from collections.abc import Callable
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from pellucid._version import __version__
 from pellucid.core.tables import Kind, Split
@@ -35,9 +36,6 @@ REVIEWS_VARIABLE = "PELLUCID_REVIEWS"
 class Workspace:
     """Opened by `pellucid.open(folder)`; created by the first write. folder: a local path, or a
     URL of an object store (s3, gs, az, http), whose files are cached locally on demand."""
-
-    server: ClassVar[Callable[..., None] | None] = None
-    """Serves a workspace; set by `pellucid.api`, as the server builds on this package."""
 
     def __init__(self, folder: str | Path, reviews: str | None = None) -> None:
         self._mirror = open_mirror(str(folder)) if is_remote(str(folder)) else None
@@ -180,9 +178,9 @@ class Workspace:
         """Serve the gallery until interrupted. port: None for 7860 or a free one, 0 for any free
         one. ready: called with the URL. access: authentication and authorization: `role`,
         `who_header`, `proxies`, `owners`, `log` (see docs/security.md)."""
-        if self.server is None:
-            raise RuntimeError("open the workspace with pellucid.open() to serve it")
-        self.server(self, host, port, browser, ready, **access)
+        # By name, as the server builds on this package.
+        serving = import_module("pellucid.server.serving")
+        serving.serve(self, host, port, browser, ready, serving.AccessOptions(**access))
 
 
 def is_unrelated_file(file: Path) -> bool:

@@ -355,7 +355,7 @@ export interface paths {
         };
         /**
          * Read Comparison
-         * @description Compare this version with a later one on the images both were run on.
+         * @description Compare this version with a later one on the images evaluated by both.
          */
         get: operations["read_comparison_api_views__view__versions__version__compare__other__get"];
         put?: never;
