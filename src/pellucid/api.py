@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,19 +36,34 @@ def show(
     port: int | None = None,
     browser: bool = True,
     first_pixel: int | None = None,
+    columns: Mapping[str, str | Sequence[str]] | None = None,
+    separator: str | None = None,
+    prediction_columns: Mapping[str, str | Sequence[str]] | None = None,
     **forced: Any,
 ) -> None:
     """Show annotations and predictions in a gallery in the browser, until interrupted. Nothing is
     saved.
 
-    source, predictions, images, split, kind, first_pixel: as in `View.add` and
-    `Version.add_predictions`; forced: interpretations of the predictions (`boxes`, `image_ids`,
-    `category_ids`, `scores`).
+    source, predictions, images, split, kind, first_pixel, columns, separator: as in `View.add` and
+    `Version.add_predictions`; prediction_columns: columns of the predictions; forced:
+    interpretations of the predictions (`boxes`, `image_ids`, `category_ids`, `scores`).
     """
     with tempfile.TemporaryDirectory(prefix="pellucid-") as folder:
         workspace = open(Path(folder) / "workspace")
         _, notes = import_sources(
-            workspace, source, predictions, images, split, kind, iou, None, first_pixel, **forced
+            workspace,
+            source,
+            predictions,
+            images,
+            split,
+            kind,
+            iou,
+            None,
+            first_pixel,
+            columns,
+            separator,
+            prediction_columns,
+            **forced,
         )
         for note in notes:
             print(f"{note.severity}: {note.message}")
@@ -79,15 +95,27 @@ def import_sources(
     iou: float,
     annotation_format: str | None = None,
     first_pixel: int | None = None,
+    columns: Mapping[str, str | Sequence[str]] | None = None,
+    separator: str | None = None,
+    prediction_columns: Mapping[str, str | Sequence[str]] | None = None,
     **forced: Any,
 ) -> tuple[View, list[Note]]:
     """Create a view and a version from two sources; returns the view and the notes of the
     import."""
     view, notes = workspace.add(
-        default_name(source, "gallery"), source, images, split, kind, annotation_format, first_pixel
+        default_name(source, "gallery"),
+        source,
+        images,
+        split,
+        kind,
+        annotation_format,
+        first_pixel,
+        columns=columns,
+        separator=separator,
     )
     version = view.version_or_draft(default_name(predictions, "predictions"), iou)
-    return view, [*notes, *version.add_predictions(predictions, **forced)]
+    prediction_notes = version.add_predictions(predictions, columns=prediction_columns, **forced)
+    return view, [*notes, *prediction_notes]
 
 
 def default_name(source: Any, fallback: str) -> str:

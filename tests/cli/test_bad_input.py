@@ -181,7 +181,7 @@ BAD_TABLES = {
         "image,concept,score\nz.jpg,cat,0.5\n",
         ["none of its images", "'z.jpg'", "'a.jpg'"],
     ),
-    "no numbers": ("image,remark\na.jpg,x\n", ["no score column"]),
+    "no numbers": ("image,remark\na.jpg,x\n", ["no column is recognised as a score", "remark"]),
     "a bad cell in a wide table": (
         "image,p_cat,p_dog\na.jpg,.9,.1\nb.jpg,N/A,.7\n",
         ["line 3", "p_cat is 'N/A'"],

@@ -10,6 +10,7 @@ import pytest
 import pellucid
 import toys
 from pellucid.core.errors import PellucidError
+from pellucid.formats.probe import ReadOptions
 from pellucid.formats.registry import ANNOTATION_FORMATS, read_annotations
 
 VOC100 = {
@@ -50,16 +51,16 @@ def test_eight_formats_give_the_same_data(shared, folder):
     begin a pixel earlier and are one larger; Open Images and YOLO round fractions; difficult
     objects are ignored regions in Pascal VOC alone."""
     root = shared / "golden/voc100_formats"
-    expected = read_annotations(
-        root / "gts/coco_format_v1/instances_default.json", None, None, None
-    )
+    expected = read_annotations(root / "gts/coco_format_v1/instances_default.json")
     extents = {
         str(path): size
         for path, *size in zip(
             expected.images.path, expected.images.width, expected.images.height, strict=True
         )
     }
-    found = read_annotations(root / "gts" / folder, None, None, str(root / "images"))
+    found = read_annotations(
+        root / "gts" / folder, options=ReadOptions(image_folder=str(root / "images"))
+    )
     assert found.kind == "detection"
     assert sorted(path.rsplit("/")[-1] for path in found.images.path) == sorted(extents)
     found.images.path[:] = [path.rsplit("/")[-1] for path in found.images.path]
@@ -124,7 +125,7 @@ REFUSED = {
     "kaggle_dataset/image_mask_with_labelmap": "masks",
     "celeba_dataset/dataset_with_meta_file": "CelebA without attributes",
     "kaggle_dataset/image_csv": "contains several annotation files",
-    "kaggle_dataset/image_csv_det/ann3.csv": "left, top, right, bottom",
+    "kaggle_dataset/image_csv_det/ann3.csv": "--boxes xyxy-pixels",
     "imagenet_dataset": "concept/image",
 }
 
@@ -133,7 +134,7 @@ REFUSED = {
 @pytest.mark.parametrize("place", READ)
 def test_files_of_other_tools(shared, place):
     form, images = READ[place]
-    found = read_annotations(shared / "formats_datumaro" / place, None, None, None)
+    found = read_annotations(shared / "formats_datumaro" / place)
     assert len(found.images) == images
     assert len(found.annotations) > 0
     assert form in ANNOTATION_FORMATS
@@ -141,9 +142,9 @@ def test_files_of_other_tools(shared, place):
 
 @pytest.mark.shared
 @pytest.mark.parametrize("place", REFUSED)
-def test_unsupported_formats_are_refused_with_a_remedy(shared, place):
+def test_unsupported_formats_are_refused_with_a_remedy(shared, workspace, place):
     with pytest.raises(PellucidError, match=REFUSED[place]) as refusal:
-        read_annotations(shared / "formats_datumaro" / place, None, None, None)
+        workspace.add("v", shared / "formats_datumaro" / place)
     assert re.search(
         r"(Write|Use|Convert|Export|Put|Add|Specify|Move|Unpack|pickle)", str(refusal.value)
     ), refusal.value
@@ -169,8 +170,7 @@ def read_text(tmp_path, name, text, kind=None, pictures=None):
     return read_annotations(
         toys.write(tmp_path / name, text if isinstance(text, str) else json.dumps(text)),
         None,
-        kind,
-        pictures,
+        ReadOptions(kind, pictures),
     )
 
 
@@ -310,7 +310,7 @@ def test_kitti_dont_care_is_ignored_for_every_concept(tmp_path):
             ]
         ),
     )
-    _, rows = facts(read_annotations(tmp_path / "label_2", None, None, None))
+    _, rows = facts(read_annotations(tmp_path / "label_2"))
     assert rows == [
         ("000001.png", "Car", [10, 20, 20, 20], False, True),
         ("000001.png", "Van", [1, 1, 8, 8], False, True),
@@ -328,13 +328,13 @@ def test_voc_first_pixel_is_inferred_for_the_whole_dataset(tmp_path):
         return f"<annotation><filename>{name}.jpg</filename><size><width>50</width><height>40</height></size>{objects}</annotation>"
 
     toys.write(tmp_path / "one/a.xml", picture("a", (1, 1, 50, 40)))
-    assert facts(read_annotations(tmp_path / "one", None, None, None))[1][0][2] == [0, 0, 50, 40]
+    assert facts(read_annotations(tmp_path / "one"))[1][0][2] == [0, 0, 50, 40]
     toys.write(tmp_path / "zero/a.xml", picture("a", (1, 1, 50, 40)))
     toys.write(tmp_path / "zero/b.xml", picture("b", (0, 5, 10, 10)))
-    found = read_annotations(tmp_path / "zero", None, None, None)
+    found = read_annotations(tmp_path / "zero")
     assert [row[2] for row in facts(found)[1]] == [[1, 1, 49, 39], [0, 5, 10, 5]]
     assert (found.inferences[0].question, found.inferences[0].answer) == ("first pixel", "0")
-    forced = read_annotations(tmp_path / "zero", None, None, None, first_pixel=1)
+    forced = read_annotations(tmp_path / "zero", options=ReadOptions(first_pixel=1))
     assert [row[2] for row in facts(forced)[1]] == [[0, 0, 50, 40], [-1, 4, 11, 6]]
     assert forced.inferences[0].forced
 
@@ -365,7 +365,7 @@ def test_fiftyone_and_deepomatic_boxes_are_fractions(tmp_path):
         },
     }
     toys.write(tmp_path / "export/samples.json", json.dumps({"samples": [sample]}))
-    found = read_annotations(tmp_path / "export", None, None, None)
+    found = read_annotations(tmp_path / "export")
     assert (found.unit, facts(found)[1]) == (
         "fractions",
         [("a.jpg", "dent", [0.1, 0.2, 0.3, 0.4], False, True)],
@@ -534,6 +534,6 @@ def test_mmdetection_and_deepomatic_predictions(tmp_path, workspace):
 def test_every_format_can_be_selected_by_name(tmp_path):
     source = toys.coco(tmp_path, pictures=False)
     with pytest.raises(PellucidError, match="not recognised as voc"):
-        read_annotations(source, "voc", None, None)
+        read_annotations(source, "voc")
     with pytest.raises(pellucid.PellucidError, match="unknown format 'pascal'"):
-        read_annotations(source, "pascal", None, None)
+        read_annotations(source, "pascal")

@@ -190,10 +190,10 @@ def attempt(path):
     Pellucid does."""
     for kind in (None, "tagging"):
         with contextlib.suppress(PellucidError):
-            read_annotations(path, None, kind, None)
+            read_annotations(path, None, ReadOptions(kind))
     for kind in ("detection", "classification"):
         with contextlib.suppress(PellucidError):
-            read_predictions(path, None, kind, ["x"])
+            read_predictions(path, None, ReadOptions(kind, concepts=("x",)))
     for reader in (*READERS, *PREDICTION_READERS):
         with contextlib.suppress(PellucidError):
             seen = probe_source(path)

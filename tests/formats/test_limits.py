@@ -15,6 +15,7 @@ import pellucid
 import toys
 from pellucid.core.errors import FileTooLargeError, MalformedFileError, PellucidError
 from pellucid.formats import limits as bounds
+from pellucid.formats.probe import ReadOptions
 from pellucid.formats.registry import read_annotations, read_predictions
 
 
@@ -88,8 +89,8 @@ def test_table_that_decompresses_beyond_the_limit(tmp_path):
         )
     assert path.stat().st_size < 3_000_000
     for read in (
-        lambda: read_predictions(path, None, "tagging", ["x"]),
-        lambda: read_annotations(path, None, None, None),
+        lambda: read_predictions(path, None, ReadOptions("tagging", concepts=("x",))),
+        lambda: read_annotations(path),
     ):
         with pytest.raises(
             FileTooLargeError,
@@ -105,7 +106,9 @@ def test_highly_compressible_table_is_read(tmp_path):
             "COPY (SELECT i::VARCHAR || '.jpg' AS image, 'x' AS concept, 0.5 AS score FROM "
             f"range(200000) t(i)) TO '{path}' (FORMAT parquet)"
         )
-    assert len(read_predictions(path, None, "tagging", ["x"]).score) == 200_000
+    assert (
+        len(read_predictions(path, None, ReadOptions("tagging", concepts=("x",))).score) == 200_000
+    )
 
 
 @pytest.mark.parametrize(
@@ -119,7 +122,7 @@ def test_highly_compressible_table_is_read(tmp_path):
 def test_nesting_depth_is_bounded(name, text, tmp_path):
     path = toys.write(tmp_path / name, text)
     with pytest.raises(PellucidError, match=r"deep\."):
-        read_annotations(path, None, None, None)
+        read_annotations(path)
 
 
 def test_length_is_bounded_and_reported(tmp_path, monkeypatch):
@@ -131,7 +134,7 @@ def test_length_is_bounded_and_reported(tmp_path, monkeypatch):
     )
     for path in (toys.coco(tmp_path, pictures=False), xml):
         with pytest.raises(FileTooLargeError, match=r"bytes; the limit is 100"):
-            read_annotations(path, None, None, None)
+            read_annotations(path)
     assert bounds.MAX_XML_BYTES < bounds.MAX_TEXT_BYTES
 
 
@@ -143,7 +146,7 @@ def test_xml_entity_expansion(tmp_path):
         f'"ha">{lines}]><annotation><filename>&b11;</filename><object><bndbox></bndbox></object></annotation>',
     )
     with pytest.raises(MalformedFileError, match="unsafe XML"):
-        read_annotations(path, None, None, None)
+        read_annotations(path)
 
 
 def test_yaml_alias_expansion_takes_no_memory(tmp_path):
@@ -155,7 +158,7 @@ def test_yaml_alias_expansion_takes_no_memory(tmp_path):
     (tmp_path / "set" / "labels").mkdir()
     program = (
         "import sys, pellucid\nfrom pellucid.formats.registry import read_annotations\n"
-        "try:\n    read_annotations(sys.argv[1], None, None, None)\nexcept "
+        "try:\n    read_annotations(sys.argv[1])\nexcept "
         "pellucid.core.errors.PellucidError as error:\n    print(error)"
     )
     done = subprocess.run(

@@ -318,7 +318,7 @@ def test_predictions_of_another_split_are_ignored(workspace, tmp_path):
     )
     version = view.start("m")
     notes = version.add_predictions(found, split="validation")
-    assert [(note.kind, note.count) for note in notes] == [("other_split", 1)]
+    assert [(note.kind, note.count) for note in notes] == [("columns", 1), ("other_split", 1)]
     assert items(version) == [("val/1.jpg", "dent", 0.7, "matched")]
 
 
@@ -530,7 +530,8 @@ def test_wide_probabilities_with_any_prefix(workspace, tmp_path, prefix):
             f"{heading}\na.jpg,cat,.9,.1,x\nb.jpg,dog,.6,.4,y\nc.jpg,cat,.7,.3,z\n",
         )
     )
-    assert [note.kind for note in notes] == ["columns_left_out"]
+    assert [note.kind for note in notes] == ["columns"]
+    assert notes[0].message.endswith("not read: 'remark'")
     assert items(version, "all", threshold=0.5) == [
         ("a.jpg", "cat", 0.9, "matched"),
         ("c.jpg", "cat", 0.7, "ignored"),
@@ -546,7 +547,7 @@ def test_concept_known_only_to_the_classifier_is_added_and_reported(workspace, t
     notes = version.add_predictions(
         toys.write(tmp_path / "p.csv", "image,p_cat,p_dog,p_fox\na.jpg,.2,.1,.7\nb.jpg,.1,.8,.1\n")
     )
-    assert [(note.kind, note.message) for note in notes] == [
+    assert [(note.kind, note.message) for note in notes[1:]] == [
         ("concept_added", "1 concept without annotations were added: fox")
     ]
     assert items(version, "missing", threshold=0.5) == [("a.jpg", "fox", 0.7, "missing")]

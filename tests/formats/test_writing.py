@@ -10,6 +10,7 @@ import pellucid
 import toys
 from pellucid.core.errors import PellucidError
 from pellucid.core.tables import EXHAUSTIVE, SPLITS, Annotations, Images, Predictions, string_column
+from pellucid.formats.probe import ReadOptions
 from pellucid.formats.registry import (
     PREDICTION_WRITERS,
     WRITERS,
@@ -120,7 +121,7 @@ def test_annotations(form, kind, tmp_path_factory):
         )
         if not len(table) and kind != "detection":
             return
-        found = read_annotations(path, None, kind, None)
+        found = read_annotations(path, None, ReadOptions(kind))
         found.images.path[:] = [
             name.removeprefix("images/").removeprefix("data/") for name in found.images.path
         ]
@@ -169,7 +170,7 @@ def test_predictions(form, tmp_path_factory):
             ),
             path,
         )
-        found = read_predictions(path, None, "detection", CONCEPTS)
+        found = read_predictions(path, None, ReadOptions("detection", concepts=tuple(CONCEPTS)))
         names = {"coco": ["7", "8", "9"], "yolo": ["a/1", "a/2", "b c/1"]}.get(
             form, [str(name) for name in images.path]
         )

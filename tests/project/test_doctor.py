@@ -331,7 +331,7 @@ def test_doctor_reports_data_problems(tmp_path):
     ]
     found = examine(
         [str(source), str(toys.write(tmp_path / "p.csv", "\n".join(rows)))],
-        str(tmp_path / "pictures"),
+        {"images": str(tmp_path / "pictures")},
     )
     kinds = {finding["kind"] for finding in found.findings}
     assert {"twins", "near_twins", "picture_unreadable", "repeated_boxes", "score_floor"} <= kinds

@@ -151,6 +151,58 @@ SERVER_OPTIONS = combine_options(
     ),
     click.option("--no-browser", is_flag=True, help="Do not open a browser; only print the URL."),
 )
+
+
+class ColumnsType(click.ParamType):  # type: ignore[type-arg]
+    """`ROLE=COLUMN`, several separated by commas, as a dict from role to columns."""
+
+    name = "ROLE=COLUMN,..."
+
+    def convert(
+        self, value: Any, parameter: click.Parameter | None, context: click.Context | None
+    ) -> dict[str, list[str]]:
+        columns: dict[str, list[str]] = {}
+        for assignment in value.split(","):
+            role, separator, column = assignment.partition("=")
+            if not separator or not role.strip() or not column.strip():
+                self.fail(f"'{assignment}'; expected ROLE=COLUMN", parameter, context)
+            columns.setdefault(role.strip(), []).append(column.strip())
+        return columns
+
+
+def merge_columns(
+    context: click.Context, parameter: click.Parameter, values: tuple[dict[str, list[str]], ...]
+) -> dict[str, list[str]] | None:
+    """The roles of a repeated option in one dict."""
+    merged: dict[str, list[str]] = {}
+    for columns in values:
+        for role, names in columns.items():
+            merged.setdefault(role, []).extend(names)
+    return merged or None
+
+
+def columns_option(name: str, source: str) -> Callable[[Any], Any]:
+    return click.option(
+        name,
+        type=ColumnsType(),
+        multiple=True,
+        callback=merge_columns,
+        help=f"Columns of {source}, if it is a table, by role: image, concept, score, split, "
+        "ignore, box, xmin, ... Several concept columns: one per concept. Repeatable.",
+    )
+
+
+COLUMNS_OPTION = columns_option("--columns", "SOURCE")
+SEPARATOR_OPTION = click.option(
+    "--separator",
+    metavar="TEXT",
+    help="Separator of several concepts in one cell of a table; none for one concept per cell.",
+)
+ANNOTATION_BOXES_OPTION = click.option(
+    "--boxes",
+    metavar="FORM",
+    help="Box format of the annotations: xywh-pixels, xyxy-pixels, cxcywh-fractions, ...",
+)
 OVERRIDE_OPTIONS = combine_options(
     click.option(
         "--boxes",

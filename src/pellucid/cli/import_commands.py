@@ -9,13 +9,17 @@ from typing import Any
 import click
 
 from pellucid.cli.console import (
+    ANNOTATION_BOXES_OPTION,
+    COLUMNS_OPTION,
     FIRST_PIXEL_OPTION,
     IMAGES_OPTION,
     IOU_OPTION,
     JSON_OPTION,
     KIND_OPTION,
     OVERRIDE_OPTIONS,
+    SEPARATOR_OPTION,
     VERSION_ARGUMENTS,
+    columns_option,
     print_json,
     print_notes,
     print_table,
@@ -42,6 +46,9 @@ from pellucid.core.tables import SPLITS, Kind, Split
     help="The format of SOURCE [default: detected from its content].",
 )
 @FIRST_PIXEL_OPTION
+@ANNOTATION_BOXES_OPTION
+@COLUMNS_OPTION
+@SEPARATOR_OPTION
 def add_command(
     workspace: str,
     view: str,
@@ -51,13 +58,25 @@ def add_command(
     kind: Kind | None,
     format_name: str | None,
     first_pixel: int | None,
+    boxes: str | None,
+    columns: dict[str, list[str]] | None,
+    separator: str | None,
 ) -> None:
     """Import images and annotations from SOURCE into a view."""
     import pellucid
 
     with spinner(f"Reading {source}"):
         target_view, notes = pellucid.open(workspace).add(
-            view, source, images, split, kind, format_name, first_pixel
+            view,
+            source,
+            images,
+            split,
+            kind,
+            format_name,
+            first_pixel,
+            boxes,
+            columns,
+            separator,
         )
     print_notes(notes)
     last_source = target_view.manifest.sources[-1]
@@ -112,6 +131,7 @@ def start_command(workspace: str, view: str, version: str, iou: float) -> None:
     help="The format of SOURCE [default: detected from its content].",
 )
 @OVERRIDE_OPTIONS
+@COLUMNS_OPTION
 def predictions_command(
     workspace: str,
     view: str,
@@ -120,6 +140,7 @@ def predictions_command(
     split: Split | None,
     covered: Any,
     format_name: str | None,
+    columns: dict[str, list[str]] | None,
     **overrides: Any,
 ) -> None:
     """Import predictions from SOURCE, match them and choose thresholds. Freezes the version if it
@@ -129,7 +150,9 @@ def predictions_command(
     target_version = pellucid.open(workspace).view(view).version_or_draft(version)
     with spinner(f"Reading {source}"):
         print_notes(
-            target_version.add_predictions(source, split, covered, format_name, **overrides)
+            target_version.add_predictions(
+                source, split, covered, format_name, columns=columns, **overrides
+            )
         )
     counts = target_version.manifest.counts
     click.echo(
@@ -142,14 +165,44 @@ def predictions_command(
 @click.command(name="doctor")
 @click.argument("sources", nargs=-1, required=True)
 @IMAGES_OPTION
+@click.option(
+    "--split",
+    type=click.Choice(SPLITS),
+    help="Split of images for which SOURCES give none [default: validation].",
+)
+@KIND_OPTION
+@FIRST_PIXEL_OPTION
+@SEPARATOR_OPTION
+@columns_option("--columns", "the annotations")
+@columns_option("--prediction-columns", "the predictions")
+@OVERRIDE_OPTIONS
 @JSON_OPTION
-def doctor_command(sources: tuple[str, ...], images: str | None, as_json: bool) -> None:
+def doctor_command(
+    sources: tuple[str, ...],
+    images: str | None,
+    split: Split | None,
+    kind: Kind | None,
+    first_pixel: int | None,
+    separator: str | None,
+    columns: dict[str, list[str]] | None,
+    prediction_columns: dict[str, list[str]] | None,
+    as_json: bool,
+    **overrides: Any,
+) -> None:
     """Report how an import would interpret these files (annotations and predictions), or check a
-    workspace."""
+    workspace. Nothing is saved."""
     from pellucid.project.doctor import examine
 
+    adding = {
+        "images": images,
+        "split": split,
+        "kind": kind,
+        "first_pixel": first_pixel,
+        "columns": columns,
+        "separator": separator,
+    }
     with spinner(f"Examining {', '.join(sources)}"):
-        diagnosis = examine(sources, images)
+        diagnosis = examine(sources, adding, {"columns": prediction_columns, **overrides})
     if as_json:
         print_json(diagnosis.document)
     else:
@@ -163,6 +216,8 @@ def doctor_command(sources: tuple[str, ...], images: str | None, as_json: bool) 
             ["severity", "message"],
             [[finding["severity"], finding["message"]] for finding in diagnosis.findings],
         )
+        for command in diagnosis.commands:
+            click.echo(f"To import: {command}")
     if diagnosis.has_errors:
         sys.exit(3)
 

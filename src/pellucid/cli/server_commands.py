@@ -7,12 +7,15 @@ from typing import Any
 import click
 
 from pellucid.cli.console import (
+    COLUMNS_OPTION,
     FIRST_PIXEL_OPTION,
     IMAGES_OPTION,
     IOU_OPTION,
     KIND_OPTION,
     OVERRIDE_OPTIONS,
+    SEPARATOR_OPTION,
     SERVER_OPTIONS,
+    columns_option,
     print_notes,
     spinner,
     validate_workspace,
@@ -114,6 +117,9 @@ def serve_command(
     help="The format of SOURCE [default: detected from its content].",
 )
 @FIRST_PIXEL_OPTION
+@COLUMNS_OPTION
+@columns_option("--prediction-columns", "PREDICTIONS")
+@SEPARATOR_OPTION
 @OVERRIDE_OPTIONS
 @SERVER_OPTIONS
 def open_command(
@@ -125,6 +131,9 @@ def open_command(
     iou: float,
     format_name: str | None,
     first_pixel: int | None,
+    columns: dict[str, list[str]] | None,
+    prediction_columns: dict[str, list[str]] | None,
+    separator: str | None,
     host: str,
     port: int | None,
     no_browser: bool,
@@ -150,6 +159,9 @@ def open_command(
                 iou,
                 format_name,
                 first_pixel,
+                columns,
+                separator,
+                prediction_columns,
                 **overrides,
             )
         print_notes(notes)

@@ -61,7 +61,16 @@ class Inference:
 
 
 BoxUnit = Literal["pixels", "fractions"]
-BoxShape = Literal["xywh", "cxcywh"]
+BoxShape = Literal["xywh", "xyxy", "cxcywh"]
+
+
+@dataclass(frozen=True)
+class BoxShapes:
+    """What the four numbers of boxes may mean, to be decided by evidence at import. default: what
+    the format states; None where it states nothing."""
+
+    candidates: tuple[BoxShape, ...]
+    default: BoxShape | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +79,8 @@ class ParsedAnnotations:
     concepts_listed: whether the file lists its concepts (otherwise sorted by name) · images: split
     -1, width and height 0 if unknown · image_folder: the folder of the image files, if known, else
     None · unit: of the boxes; `fractions` of the image size are converted to pixels when the size
-    is known."""
+    is known · box_shapes: where the numbers of a box are as written and have several possible
+    meanings."""
 
     path: str
     format: str
@@ -84,6 +94,7 @@ class ParsedAnnotations:
     notes: list[Note] = field(default_factory=list)
     unit: BoxUnit = "pixels"
     inferences: list[Inference] = field(default_factory=list)
+    box_shapes: BoxShapes | None = None
 
 
 def create_images(

@@ -191,3 +191,87 @@ class InvalidPluginError(PellucidError):
             f"format plug-in {entry_point}: {problem}. Expected an AnnotationFormat or a "
             "PredictionFormat. Fix or uninstall the package."
         )
+
+
+class AmbiguousColumnsError(PellucidError):
+    """Several columns of a table could have the same role."""
+
+    def __init__(
+        self, path: object, role: str, columns: Sequence[str], option: str | None = None
+    ) -> None:
+        choices = option or " or ".join(f"{role}={column}" for column in columns)
+        super().__init__(
+            f"{path}: several columns could be the {role}: {summarize_names(columns, 6)}. "
+            f"Choose with --columns {choices}."
+        )
+
+
+class UnreadBoxColumnsError(PellucidError):
+    """Columns of a table look like a box and are not understood."""
+
+    def __init__(self, path: object, columns: Sequence[str]) -> None:
+        super().__init__(
+            f"{path}: columns {summarize_names(columns, 8)} look like boxes, but their layout is "
+            "not known. Name them with --columns xmin=..,ymin=..,xmax=..,ymax=.. or "
+            "x=..,y=..,width=..,height=.., or remove them."
+        )
+
+
+class ColumnsMissingError(PellucidError):
+    """A table lacks a column that is needed."""
+
+    def __init__(self, path: object, missing: str, columns: Sequence[str], remedy: str) -> None:
+        super().__init__(
+            f"{path}: no column is recognised as {missing}; found "
+            f"{summarize_names(columns, 12)}. {remedy}"
+        )
+
+
+class HeaderMissingError(PellucidError):
+    def __init__(self, path: object, cells: Sequence[str], header: str) -> None:
+        super().__init__(
+            f"{path}: the header is missing: line 1 is data ({', '.join(cells)[:80]}). Add a first "
+            f"line such as {header}."
+        )
+
+
+class AmbiguousSeparatorError(PellucidError):
+    """Cells could hold one concept or several."""
+
+    def __init__(self, path: object, column: str, cell: str, separator: str) -> None:
+        super().__init__(
+            f"{path}: column {column}: '{cell}' could be one concept or several, separated by "
+            f"'{separator}'. Specify --separator '{separator}', or --separator none for one "
+            "concept per cell."
+        )
+
+
+class BoxFormatRequiredError(PellucidError):
+    """The four numbers of boxes have several plausible meanings."""
+
+    def __init__(self, path: object, problem: str, choices: Sequence[str]) -> None:
+        options = " or ".join(f"--boxes {choice}" for choice in choices)
+        super().__init__(f"{path}: {problem}. Specify {options}.")
+
+
+class MetadataColumnsError(PellucidError):
+    """It is not clear which columns of a table are concepts."""
+
+    def __init__(self, path: object, problem: str, concepts: Sequence[str]) -> None:
+        choices = ",".join(f"concept={concept}" for concept in concepts[:3])
+        more = ",..." if len(concepts) > 3 else ""
+        super().__init__(
+            f"{path}: {problem}. Name the concepts with --columns {choices}{more}, or correct the "
+            "cell."
+        )
+
+
+class PredictionKindError(PellucidError):
+    """A file with boxes for images of a classification or tagging view, or the reverse."""
+
+    def __init__(self, path: object, kind: str, content: str) -> None:
+        expected = "boxes with scores" if kind == "detection" else "scores per image and concept"
+        super().__init__(
+            f"{path}: found {content}; a {kind} view needs {expected}. Use a file with {expected}, "
+            "or a view of another kind."
+        )

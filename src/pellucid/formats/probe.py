@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -14,6 +14,8 @@ from pellucid.formats.dataset import ParsedAnnotations, ParsedPredictions
 
 HEAD_BYTES = 65_536
 """Number of bytes read to detect the format of a file."""
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+"""First bytes of UTF-16 text, as Excel writes it."""
 MAX_PROBED_FILES = 5_000
 """Maximum number of files listed to detect the format of a folder."""
 
@@ -55,7 +57,9 @@ class Probe:
 
 def read_head(path: Path) -> str:
     with path.open("rb") as file:
-        return file.read(HEAD_BYTES).decode("utf-8-sig", "replace").lstrip()
+        head = file.read(HEAD_BYTES)
+    encoding = "utf-16" if head[:2] in UTF16_MARKS else "utf-8-sig"
+    return head.decode(encoding, "replace").lstrip()
 
 
 def probe_source(source: str | Path) -> Probe:
@@ -76,12 +80,38 @@ def probe_source(source: str | Path) -> Probe:
 class ReadOptions:
     """Options for reading a source. kind: the view's, if any · image_folder: the local folder that
     image paths are relative to · first_pixel: the index of the first pixel, if the format does not
-    define it · concepts: the view's concept names."""
+    define it · concepts: the view's concept names · columns: columns of a table by role ·
+    separator: of several concepts in one cell; `none` for one concept per cell."""
 
     kind: Kind | None = None
     image_folder: str | None = None
     first_pixel: int | None = None
-    concepts: tuple[str, ...] = field(default=())
+    concepts: tuple[str, ...] = ()
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    separator: str | None = None
+
+
+def create_read_options(
+    kind: Kind | None = None,
+    image_folder: str | None = None,
+    first_pixel: int | None = None,
+    concepts: Collection[str] = (),
+    columns: Mapping[str, str | Sequence[str]] | None = None,
+    separator: str | None = None,
+) -> ReadOptions:
+    """Options as given by the user. image_folder: a local folder or a URL, which readers do not
+    need."""
+    return ReadOptions(
+        kind,
+        None if image_folder is None or "://" in image_folder else image_folder,
+        first_pixel,
+        tuple(concepts),
+        {
+            role: (column_names,) if isinstance(column_names, str) else tuple(column_names)
+            for role, column_names in (columns or {}).items()
+        },
+        separator,
+    )
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import entry_points
@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.core.errors import EmptyFileError, UnreadableFileError, summarize_names
-from pellucid.core.tables import Kind
 from pellucid.core.urls import is_remote
 from pellucid.formats.dataset import ParsedAnnotations, ParsedPredictions
 from pellucid.formats.download import download
 from pellucid.formats.errors import (
     InvalidPluginError,
-    KindConflictError,
     MultipleAnnotationFilesError,
+    PredictionKindError,
     UnknownFormatNameError,
     UnrecognizedFormatError,
 )
@@ -54,6 +53,17 @@ from pellucid.formats.readers import (
     yolo,
 )
 from pellucid.formats.tabular import dataframes, table
+from pellucid.formats.tabular.annotation_table import (
+    explain_annotation_columns,
+    has_annotation_columns,
+    read_annotation_table,
+)
+from pellucid.formats.tabular.long_format import NAME as TABLE_NAME
+from pellucid.formats.tabular.prediction_table import (
+    explain_prediction_columns,
+    has_prediction_columns,
+    read_prediction_table,
+)
 from pellucid.formats.tabular.reader import open_memory_table
 from pellucid.formats.unsupported import reject_unsupported_format
 from pellucid.formats.writers import (
@@ -142,6 +152,7 @@ def load_plugin_formats() -> list[AnnotationFormat | PredictionFormat]:
 
 
 PLUGIN_GROUP = "pellucid.formats"
+NO_OPTIONS = ReadOptions()
 PLUGINS = load_plugin_formats()
 # Formats of other packages come first: they know their own files best.
 READERS = (*(p for p in PLUGINS if isinstance(p, AnnotationFormat)), *BUILT_IN_READERS)
@@ -154,19 +165,12 @@ PREDICTION_FORMATS = tuple(reader.name for reader in PREDICTION_READERS)
 
 
 def read_annotations(
-    source: Any,
-    format: str | None,
-    kind: Kind | None,
-    image_dir: str | None,
-    first_pixel: int | None = None,
+    source: Any, format: str | None = None, options: ReadOptions = NO_OPTIONS
 ) -> ParsedAnnotations:
     """Read images and annotations from a path or from columns in dataframes.
 
-    format: one of ANNOTATION_FORMATS, or None to detect it. image_dir: the folder image paths are
-    relative to. first_pixel: see ReadOptions.
+    format: one of ANNOTATION_FORMATS, or None to detect it.
     """
-    local_image_dir = None if image_dir is None or "://" in image_dir else image_dir
-    options = ReadOptions(kind, local_image_dir, first_pixel)
     with convert_os_errors(source):
         if not isinstance(source, str | Path):
             annotations = read_memory_annotations(source, options)
@@ -196,14 +200,9 @@ def remote_image_folder(local_folder: str | None, local_root: Path, source_url: 
 
 def read_memory_annotations(source: Any, options: ReadOptions) -> ParsedAnnotations:
     table_reader = open_memory_table(dataframes.annotation_columns(source))
-    if not table.has_annotation_columns(table_reader):
-        raise UnrecognizedFormatError(
-            table_reader.path,
-            "annotations",
-            f"columns {summarize_names(table_reader.column_types, 8)}",
-            ANNOTATION_FORMATS,
-        )
-    return table.read_annotation_table(table_reader, options.kind, options.image_folder)
+    if not has_annotation_columns(table_reader, options):
+        explain_annotation_columns(table_reader, options)
+    return read_annotation_table(table_reader, options)
 
 
 def read_annotation_file(
@@ -211,6 +210,8 @@ def read_annotation_file(
 ) -> ParsedAnnotations:
     probe = probe_source(source)
     format_name = check_format_name(format, ANNOTATION_FORMATS)
+    if format_name is None and options.columns:
+        format_name = TABLE_NAME  # the user names columns, so this is a table
     if format_name is None:
         reject_unsupported_format(probe, before_readers=True)
     reader = next(
@@ -225,14 +226,28 @@ def read_annotation_file(
         return read_annotation_folder(probe, options)
     if reader is None:
         reject_unsupported_format(probe)
+        table.explain_mismatch(probe, options, are_predictions=False)
         raise UnrecognizedFormatError(
             probe.path, "annotations", describe_content(probe), ANNOTATION_FORMATS
         )
-    if format and not reader.matches(probe):
+    if reader is table.FORMAT and format_name and not table.matches(probe, options):
+        table.explain_mismatch(probe, options, are_predictions=False)
+    if format and not matches_source(reader, probe, options):
         raise UnrecognizedFormatError(
             probe.path, format, describe_content(probe), ANNOTATION_FORMATS
         )
     return reader.read(probe, options)
+
+
+def matches_source(
+    reader: AnnotationFormat | PredictionFormat, probe: Probe, options: ReadOptions
+) -> bool:
+    """Whether a source has the format; in a table, with the columns that the user named."""
+    if reader is table.FORMAT:
+        return table.matches(probe, options)
+    if reader is table.PREDICTION_FORMAT:
+        return table.matches_predictions(probe, options)
+    return reader.matches(probe)
 
 
 def read_annotation_folder(folder: Probe, options: ReadOptions) -> ParsedAnnotations:
@@ -263,16 +278,12 @@ def read_annotation_folder(folder: Probe, options: ReadOptions) -> ParsedAnnotat
     )
 
 
-def read_predictions(
-    source: Any, format: str | None, kind: Kind, concepts: Collection[str]
-) -> ParsedPredictions:
+def read_predictions(source: Any, format: str | None, options: ReadOptions) -> ParsedPredictions:
     """Read predictions from a path or from columns in dataframes.
 
-    format: one of PREDICTION_FORMATS, or None to detect it.
-
-    concepts: the view's concept names, used to identify score columns.
+    format: one of PREDICTION_FORMATS, or None to detect it · options: with the view's kind.
     """
-    options = ReadOptions(kind, concepts=tuple(concepts))
+    kind = options.kind or "detection"
     with convert_os_errors(source):
         if not isinstance(source, str | Path):
             predictions = read_memory_predictions(source, options)
@@ -283,43 +294,43 @@ def read_predictions(
                 replace(predictions, path=str(source)) if is_remote(str(source)) else predictions
             )
     if kind == "detection" and predictions.box is None:
-        raise KindConflictError(predictions.path, "this", kind, "scores without boxes")
+        raise PredictionKindError(predictions.path, kind, "scores of images, without boxes")
     if kind != "detection" and predictions.box is not None:
-        raise KindConflictError(predictions.path, "this", kind, "boxes")
+        raise PredictionKindError(predictions.path, kind, "boxes")
     return predictions
 
 
 def read_memory_predictions(source: Any, options: ReadOptions) -> ParsedPredictions:
     table_reader = open_memory_table(dataframes.prediction_columns(source))
-    if not table.has_prediction_columns(table_reader):
-        raise UnrecognizedFormatError(
-            table_reader.path,
-            "predictions",
-            f"columns {summarize_names(table_reader.column_types, 8)}",
-            PREDICTION_FORMATS,
-        )
-    return table.read_prediction_table(table_reader, options.kind or "detection", options.concepts)
+    if not has_prediction_columns(table_reader, options):
+        explain_prediction_columns(table_reader, options)
+    return read_prediction_table(table_reader, options)
 
 
 def read_prediction_file(
     source: str | Path, format: str | None, options: ReadOptions
 ) -> ParsedPredictions:
     probe = probe_source(source)
+    format_name = check_format_name(format, PREDICTION_FORMATS)
+    if format_name is None and options.columns:
+        format_name = TABLE_NAME
     reader = next(
         (
             candidate
             for candidate in PREDICTION_READERS
             if (
-                candidate.name == check_format_name(format, PREDICTION_FORMATS)
-                if format
-                else candidate.matches(probe)
+                candidate.name == format_name
+                if format_name
+                else matches_source(candidate, probe, options)
             )
         ),
         None,
     )
-    if reader is None or (format and not reader.matches(probe)):
-        if not format:
+    if reader is None or (format_name and not matches_source(reader, probe, options)):
+        if not format_name:
             reject_unsupported_format(probe)
+        if format_name in (None, TABLE_NAME):
+            table.explain_mismatch(probe, options, are_predictions=True)
         raise UnrecognizedFormatError(
             probe.path, format or "predictions", describe_content(probe), PREDICTION_FORMATS
         )
@@ -334,7 +345,7 @@ def contains_predictions(source: str | Path) -> bool:
             return not any(
                 reader.matches(probe) for reader in READERS if reader.name != label_studio.NAME
             )
-        return table.has_score_column(probe)
+        return table.contains_scores(probe)
 
 
 @contextmanager

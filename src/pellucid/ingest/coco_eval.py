@@ -17,7 +17,9 @@ from pellucid.evaluation.coco_metrics import (
 from pellucid.evaluation.sorting import counting_sort, sort_runs_by_score
 from pellucid.formats.dataset import Note
 from pellucid.formats.errors import KindConflictError
+from pellucid.formats.probe import create_read_options
 from pellucid.formats.registry import read_annotations, read_predictions
+from pellucid.ingest.annotation_boxes import settle_boxes
 from pellucid.ingest.annotations import find_image_folder
 from pellucid.ingest.box_scaling import scale_annotations
 from pellucid.ingest.predictions import FrozenVersion, import_predictions
@@ -36,8 +38,9 @@ def evaluate_coco(
     metric is None where COCO gives -1. Raises PellucidError.
     """
     with ThreadPoolExecutor(2) as pool:
-        annotation_future = pool.submit(read_annotations, annotations, None, "detection", images)
-        prediction_future = pool.submit(read_predictions, predictions, None, "detection", ())
+        options = create_read_options("detection", images)
+        annotation_future = pool.submit(read_annotations, annotations, None, options)
+        prediction_future = pool.submit(read_predictions, predictions, None, options)
         source = annotation_future.result()
     if source.kind != "detection":
         raise KindConflictError(source.path, "COCO metrics", "detection", f"a {source.kind} set")
@@ -46,6 +49,7 @@ def evaluate_coco(
     listed_images = source.images.replace(
         root=np.full(len(source.images), len(folders) - 1, np.int32)
     )
+    source, box_notes, _ = settle_boxes(source, listed_images, folders, None)
     sized_images, pixel_annotations = scale_annotations(source, listed_images, folders)
     concepts = [
         Concept(concept_name, [concept_id] if concept_id else [])
@@ -66,6 +70,7 @@ def evaluate_coco(
     )
     return coco_metrics(coco_inputs, len(concepts), len(sized_images)).stats, [
         *source.notes,
+        *box_notes,
         *imported.notes,
     ]
 

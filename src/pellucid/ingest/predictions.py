@@ -228,17 +228,16 @@ def find_new_concepts(
     prediction."""
     if not explained_count or source.concept_interpretation == "position":
         return []
-    prefix = (
-        interpretation_name.partition("'")[2].removesuffix("'")
-        if interpretation_name.startswith("names after")
-        else ""
-    )
-    if source.concept_interpretation == "column" and (not prefix or prefix[-1].isalnum()):
+    affix = interpretation_name.partition("'")[2].removesuffix("'")
+    prefix = affix if interpretation_name.startswith("names after") else ""
+    suffix = affix if interpretation_name.startswith("names before") else ""
+    is_set_off = (prefix and not prefix[-1].isalnum()) or (suffix and not suffix[0].isalnum())
+    if source.concept_interpretation == "column" and not is_set_off:
         return []  # `p_fox` is a concept; `pred` next to `p0` and `p1` is not
     return [
-        (key_index, key.removeprefix(prefix))
+        (key_index, key.removeprefix(prefix).removesuffix(suffix))
         for key_index, key in enumerate(source.concept_keys)
-        if concept_index[key_index] < 0 and key.startswith(prefix)
+        if concept_index[key_index] < 0 and key.startswith(prefix) and key.endswith(suffix)
     ]
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from pellucid.core.errors import format_count, summarize_names
 from pellucid.core.tables import BoolArray, Images, Int32Array, Int64Array
 from pellucid.formats.dataset import Note, ParsedPredictions
-from pellucid.formats.tabular.wide_format import shared_prefix
+from pellucid.formats.tabular.wide_scores import shared_prefix, shared_suffix
 from pellucid.ingest.errors import AmbiguousReferenceError, NoMatchesError
 from pellucid.storage.manifests import Concept
 
@@ -190,11 +190,17 @@ def concept_interpretations(
     name_based = Interpretation("names", find_rows(keys, concept_names, concept_indexes))
     if source.concept_interpretation == "column":
         prefix = shared_prefix(keys, concept_names)
+        suffix = shared_suffix(keys, concept_names)
         stripped_keys = [key.removeprefix(prefix) for key in keys]
+        shortened_keys = [key.removesuffix(suffix) for key in keys]
         return [
             name_based,
             Interpretation(
                 f"names after '{prefix}'", find_rows(stripped_keys, concept_names, concept_indexes)
+            ),
+            Interpretation(
+                f"names before '{suffix}'",
+                find_rows(shortened_keys, concept_names, concept_indexes),
             ),
         ]
     id_pairs = [

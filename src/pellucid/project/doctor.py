@@ -3,9 +3,10 @@ workspace."""
 
 from __future__ import annotations
 
+import shlex
 import tempfile
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,11 @@ from pellucid.storage.manifests import SourceRecord
 @dataclass(frozen=True)
 class Diagnosis:
     """readings: inferred interpretations · findings: notes; those of severity `error` stop an
-    import."""
+    import · commands: that would import the files."""
 
     readings: list[Inference]
     findings: list[dict[str, Any]]
+    commands: list[str] = field(default_factory=list)
 
     @property
     def has_errors(self) -> bool:
@@ -37,12 +39,20 @@ class Diagnosis:
         return {
             "readings": [asdict(reading) for reading in self.readings],
             "findings": self.findings,
+            "commands": self.commands,
         }
 
 
-def examine(sources: Sequence[str], images: str | None = None) -> Diagnosis:
-    """sources: annotation and prediction files in any order, or one workspace. images: the image
-    folder."""
+def examine(
+    sources: Sequence[str],
+    adding: Mapping[str, Any] | None = None,
+    predicting: Mapping[str, Any] | None = None,
+) -> Diagnosis:
+    """What an import would make of files, or what a workspace says of its imports.
+
+    sources: annotation and prediction files in any order, or one workspace · adding, predicting:
+    options as of `Workspace.add` and `Version.add_predictions`.
+    """
     if len(sources) == 1 and (Path(sources[0]) / MANIFEST).is_file():
         workspace = Workspace(sources[0])
         return diagnose(
@@ -50,16 +60,23 @@ def examine(sources: Sequence[str], images: str | None = None) -> Diagnosis:
         )
     with tempfile.TemporaryDirectory(prefix="pellucid-doctor-") as folder:
         workspace = Workspace(Path(folder) / "workspace")
-        return examine_files(workspace, sources, images)
+        return examine_files(workspace, sources, adding or {}, predicting or {})
 
 
-def examine_files(workspace: Workspace, sources: Sequence[str], images: str | None) -> Diagnosis:
+def examine_files(
+    workspace: Workspace,
+    sources: Sequence[str],
+    adding: Mapping[str, Any],
+    predicting: Mapping[str, Any],
+) -> Diagnosis:
     errors: list[PellucidError] = []
+    commands: list[str] = []
     prediction_paths = [source for source in sources if contains_predictions(source)]
     for source in sources:
         if source not in prediction_paths:
             try:
-                workspace.add("examined", source, images)
+                workspace.add("examined", source, **adding)
+                commands.append(import_command("add", "VIEW", source, adding))
             except PellucidError as error:
                 errors.append(error)
     if not workspace.views:
@@ -69,10 +86,26 @@ def examine_files(workspace: Workspace, sources: Sequence[str], images: str | No
     view = workspace.view("examined")
     for index, source in enumerate(prediction_paths):
         try:
-            view.version_or_draft(f"examined-{index}").add_predictions(source)
+            view.version_or_draft(f"examined-{index}").add_predictions(source, **predicting)
+            commands.append(import_command("predictions", "VIEW VERSION", source, predicting))
         except PellucidError as error:
             errors.append(error)
-    return diagnose([view], errors)
+    return replace(diagnose([view], errors), commands=commands)
+
+
+def import_command(name: str, placeholders: str, source: str, options: Mapping[str, Any]) -> str:
+    """The command line of an import with the same options."""
+    words = ["pellucid", name, "WORKSPACE", *placeholders.split(), shlex.quote(str(source))]
+    for option, value in options.items():
+        if value is None:
+            continue
+        text = (
+            ",".join(f"{role}={column}" for role, columns in value.items() for column in columns)
+            if isinstance(value, Mapping)
+            else str(value)
+        )
+        words += [f"--{option.replace('_', '-')}", shlex.quote(text)]
+    return " ".join(words)
 
 
 def diagnose(views: list[View], errors: Sequence[Any]) -> Diagnosis:

@@ -26,6 +26,7 @@ from pellucid.evaluation.evaluation import Evaluation, build_evaluation
 from pellucid.evaluation.metrics import Metrics
 from pellucid.evaluation.thresholds import Threshold
 from pellucid.formats.dataset import Note, ParsedPredictions
+from pellucid.formats.probe import create_read_options
 from pellucid.formats.registry import read_predictions
 from pellucid.ingest.checks import duplicate_box_notes
 from pellucid.ingest.exif import EXIF_ROTATION_NOTE
@@ -222,6 +223,7 @@ class Version:
         image_ids: str | None = None,
         category_ids: str | None = None,
         scores: str | None = None,
+        columns: Mapping[str, str | Sequence[str]] | None = None,
     ) -> list[Note]:
         """Import predictions, match them with the annotations and save the result.
 
@@ -229,14 +231,15 @@ class Version:
         the predictions; default: the splits of the listed images. covered: `split`, the model ran
         on every frozen image of these splits; `listed`, only on the images in the file. boxes
         (`xyxy-pixels`, ...), image_ids, category_ids (`positions-from-1`, ...), scores (`percent`,
-        `logits`): interpretations that are otherwise inferred from the data. Returns notes about
-        the import.
+        `logits`): interpretations that are otherwise inferred from the data. columns: of a table,
+        by role (`{"concept": "pred_label"}`). Returns notes about the import.
 
         Raises:
             PellucidError: the input cannot be read or interpreted; the version is unchanged.
         """
         concepts = [concept.name for concept in self._concepts]
-        parsed = read_predictions(source, format, self.view.kind, concepts)
+        options = create_read_options(self.view.kind, concepts=concepts, columns=columns)
+        parsed = read_predictions(source, format, options)
         overrides = Overrides(boxes, image_ids, category_ids, scores)
         with write_lock(self.view.workspace.folder):
             is_saved = (self.folder / MANIFEST).is_file()

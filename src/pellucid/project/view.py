@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,10 @@ from pellucid.core.tables import (
 )
 from pellucid.formats.dataset import Note, ParsedAnnotations
 from pellucid.formats.errors import KindConflictError
+from pellucid.formats.probe import create_read_options
 from pellucid.formats.registry import read_annotations as read_source
 from pellucid.images.locations import resolve_folder
+from pellucid.ingest.annotation_boxes import settle_boxes
 from pellucid.ingest.annotations import (
     convert_to_tags,
     find_image_folder,
@@ -116,26 +119,36 @@ class View:
         split: Split | None = None,
         format: str | None = None,
         first_pixel: int | None = None,
+        boxes: str | None = None,
+        columns: Mapping[str, str | Sequence[str]] | None = None,
+        separator: str | None = None,
     ) -> list[Note]:
         """Add images and annotations from a file, a folder or columns in memory.
 
         images: the folder or URL that image paths are relative to. split: of images whose source
         states none (default: validation). first_pixel: 0 or 1, the origin of pixel coordinates
-        where the format does not define it. Existing images gain annotations that they lack.
+        where the format does not define it. boxes: the box format (`xyxy-pixels`,
+        `cxcywh-fractions`, ...) where the source does not state it. columns: of a table, by role
+        (`{"concept": "breed"}`). separator: of several concepts in one cell, `none` for one
+        concept per cell. Existing images gain annotations that they lack.
         Returns notes about the import. Raises PellucidError; the view is then unchanged.
         """
         image_folder = None if images is None else str(images)
-        return self.add_parsed(
-            read_source(source, format, self.kind, image_folder, first_pixel),
-            source,
-            image_folder,
-            split,
+        options = create_read_options(
+            self.kind, image_folder, first_pixel, columns=columns, separator=separator
         )
+        parsed = read_source(source, format, options)
+        return self.add_parsed(parsed, source, image_folder, split, boxes)
 
     def add_parsed(
-        self, parsed: ParsedAnnotations, source: Any, image_folder: str | None, split: Split | None
+        self,
+        parsed: ParsedAnnotations,
+        source: Any,
+        image_folder: str | None,
+        split: Split | None,
+        boxes: str | None = None,
     ) -> list[Note]:
-        """Add parsed annotations; `source` and `image_folder` are as given by the user."""
+        """Add parsed annotations; the other parameters are as given by the user."""
         with write_lock(self.workspace.folder):
             manifest = self.manifest
             parsed = convert_kind(parsed, manifest.kind, self.name)
@@ -156,6 +169,8 @@ class View:
                     is_guessed=image_folder is None and parsed.image_folder is None,
                 ),
             ]
+            parsed, box_notes, box_inferences = settle_boxes(parsed, new_images, folders, boxes)
+            notes += box_notes
             new_images, annotations = scale_annotations(parsed, new_images, folders)
             new_images, annotations, rotation_notes, judgements = rotate_stored_annotations(
                 new_images, annotations, folders
@@ -192,7 +207,7 @@ class View:
                     parsed.format,
                     len(new_images),
                     notes,
-                    [*parsed.inferences, *judgements],
+                    [*parsed.inferences, *box_inferences, *judgements],
                 )
             )
             self._save(manifest, merged.images, merged.annotations)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +15,7 @@ from pellucid.core.tables import Kind, Split
 from pellucid.core.urls import is_remote
 from pellucid.formats.dataset import Note
 from pellucid.formats.errors import KindConflictError
+from pellucid.formats.probe import create_read_options
 from pellucid.formats.registry import read_annotations
 from pellucid.project.errors import ViewNotFoundError
 from pellucid.project.view import MANIFEST as VIEW_MANIFEST
@@ -131,16 +132,24 @@ class Workspace:
         kind: Kind | None = None,
         format: str | None = None,
         first_pixel: int | None = None,
+        boxes: str | None = None,
+        columns: Mapping[str, str | Sequence[str]] | None = None,
+        separator: str | None = None,
     ) -> tuple[View, list[Note]]:
         """Add to a view; create it if it does not exist, of the given kind or the kind of the
-        source."""
+        source. Other parameters: as in `View.add`."""
         if validate_name("view", name) in self.views:
             view = self.view(name, kind)
-            return view, view.add(source, images, split, format, first_pixel)
+            return view, view.add(
+                source, images, split, format, first_pixel, boxes, columns, separator
+            )
         image_folder = None if images is None else str(images)
-        parsed = read_annotations(source, format, kind, image_folder, first_pixel)
+        options = create_read_options(
+            kind, image_folder, first_pixel, columns=columns, separator=separator
+        )
+        parsed = read_annotations(source, format, options)
         view = self.view_or_draft(name, kind or parsed.kind)
-        return view, view.add_parsed(parsed, source, image_folder, split)
+        return view, view.add_parsed(parsed, source, image_folder, split, boxes)
 
     def ensure_manifest(self) -> None:
         """Write the workspace manifest if it does not exist."""

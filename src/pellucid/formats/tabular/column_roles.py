@@ -1,154 +1,300 @@
-"""Detection of column roles in tables by column name."""
+"""Assign roles to the columns of a table, by names, contents and agreement with the annotations.
+
+A role that two columns could equally have, or numbers that look like boxes and are not
+understood, stop the import: the user then names the columns.
+"""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
-from pellucid.formats.tabular.reader import TableReader, normalize_column_name
+from pellucid.core.errors import InvalidChoiceError, summarize_names
+from pellucid.formats.dataset import parse_split
+from pellucid.formats.errors import AmbiguousColumnsError
+from pellucid.formats.tabular.box_columns import BoxLayout
+from pellucid.formats.tabular.box_roles import COORDINATE_ROLES, find_box_columns
+from pellucid.formats.tabular.column_names import (
+    CONCEPT_NAMES,
+    IGNORE_NAMES,
+    IMAGE_NAMES,
+    INDEX_COLUMN_PATTERN,
+    MARKED_CONCEPT_NAMES,
+    SCORE_NAMES,
+    SPLIT_NAMES,
+    VALUE_NAMES,
+    ColumnName,
+    Marker,
+    name_tier,
+    normalize_column_name,
+    parse_column_name,
+)
+from pellucid.formats.tabular.reader import TableReader
 
-IMAGE_COLUMNS = (
-    "image",
-    "image_path",
-    "path",
-    "filename",
-    "file_name",
-    "file",
-    "image_name",
-    "image_file",
-    "img",
-    "image_id",
-    "id",
-)
-CONCEPT_COLUMNS = (
-    "concept",
-    "label",
-    "class",
-    "category",
-    "class_name",
-    "category_name",
-    "label_name",
-    "name",
-    "tag",
-    "tags",
-    "labels",
-    "concepts",
-)
-SCORE_COLUMNS = ("score", "confidence", "conf", "probability", "prob")
-SPLIT_COLUMNS = ("split", "subset", "partition", "set")
-IGNORE_COLUMNS = ("ignore", "iscrowd", "difficult")
-VALUE_COLUMNS = ("value",)
-SIZE_COLUMN_SETS = (
-    ("x", "y", "w", "h"),
-    ("x", "y", "width", "height"),
-    ("left", "top", "width", "height"),
-    ("x1", "y1", "w", "h"),
-)
-CENTER_COLUMN_SETS = (
-    ("x_center", "y_center", "width", "height"),
-    ("cx", "cy", "width", "height"),
-    ("cx", "cy", "w", "h"),
-    ("xc", "yc", "w", "h"),
-    ("x_center", "y_center", "w", "h"),
-)
-BOX_LIST_COLUMNS = ("bbox", "box", "bounding_box")
-"""Columns of four numbers: ambiguous, as they could be width and height or corners."""
-CORNER_COLUMN_SETS = (
-    ("xmin", "ymin", "xmax", "ymax"),
-    ("x_min", "y_min", "x_max", "y_max"),
-    ("x1", "y1", "x2", "y2"),
-    ("left", "top", "right", "bottom"),
-)
-TRUE_WORDS, FALSE_WORDS = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no")
-CONCEPT_LIST_COLUMNS = ("tags", "labels", "concepts")
-"""Column names that indicate a list."""
-INDEX_COLUMN_PATTERN = re.compile(r"(unnamed|column)_?\d*|index|_*index_level_0_*|")
-"""Names of an exported data frame index."""
+Purpose = Literal["annotations", "predictions"]
+MARKER_ORDER: dict[Purpose, tuple[Marker, ...]] = {
+    "annotations": ("true", ""),
+    "predictions": ("predicted", ""),
+}
+"""Which columns may describe a record, the most explicit first."""
+SINGLE_ROLES = ("image", "score", "split", "ignore", "value", "box")
+COLUMN_ROLES = ("image", "concept", *SINGLE_ROLES[1:], *COORDINATE_ROLES)
+"""What `--columns ROLE=COLUMN` accepts."""
 
 
+@dataclass(frozen=True)
 class ColumnRoles:
-    """The role of each column, detected by its name."""
+    """The column of each role, None where there is none. concept_columns: columns that the user
+    named as one concept each · image_size: width and height of the image · coordinates: columns
+    that look like coordinates of a box · has_tag_values: whether `value` states what is absent."""
 
-    def __init__(self, reader: TableReader) -> None:
-        self.column_by_normalized_name = {
-            normalize_column_name(column_name): column_name
-            for column_name in reversed(reader.column_types)
-        }
-        self.image_column = self.find_column(IMAGE_COLUMNS)
-        self.concept_column = self.find_column(CONCEPT_COLUMNS)
-        self.score_column = self.find_column(SCORE_COLUMNS)
-        self.split_column = self.find_column(SPLIT_COLUMNS)
-        self.ignore_column = self.find_column(IGNORE_COLUMNS)
-        self.value_column: str | None = (
-            None  # only for tags; otherwise a column of that name is metadata
-        )
-        self.size_columns = next(
-            (
-                column_set
-                for column_set in SIZE_COLUMN_SETS
-                if all(
-                    normalized_name in self.column_by_normalized_name
-                    for normalized_name in column_set
-                )
-            ),
-            None,
-        )
-        self.center_columns = next(
-            (
-                column_set
-                for column_set in CENTER_COLUMN_SETS
-                if all(
-                    normalized_name in self.column_by_normalized_name
-                    for normalized_name in column_set
-                )
-            ),
-            None,
-        )
-        self.box_list_column = self.find_column(BOX_LIST_COLUMNS)
-        self.corner_columns = next(
-            (
-                column_set
-                for column_set in CORNER_COLUMN_SETS
-                if all(
-                    normalized_name in self.column_by_normalized_name
-                    for normalized_name in column_set
-                )
-            ),
-            None,
-        )
-
-    def find_column(self, candidates: tuple[str, ...]) -> str | None:
-        return next(
-            (
-                self.column_by_normalized_name[normalized_name]
-                for normalized_name in candidates
-                if normalized_name in self.column_by_normalized_name
-            ),
-            None,
-        )
+    image: str | None
+    concept: str | None
+    score: str | None
+    split: str | None
+    ignore: str | None
+    value: str | None
+    layout: BoxLayout | None
+    image_size: tuple[str, str] | None = None
+    concept_columns: tuple[str, ...] = ()
+    coordinates: tuple[str, ...] = ()
+    has_tag_values: bool = False
 
     @property
-    def has_boxes(self) -> bool:
-        return bool(self.size_columns or self.corner_columns or self.center_columns)
+    def assigned_columns(self) -> set[str]:
+        value = self.value if self.has_tag_values else None
+        single = (self.image, self.concept, self.score, self.split, self.ignore, value)
+        box = self.layout.columns if self.layout else ()
+        return {
+            column
+            for column in (*single, *box, *(self.image_size or ()), *self.concept_columns)
+            if column is not None
+        }
 
     def unassigned_columns(self, reader: TableReader) -> list[str]:
-        """Columns without a role in the long format."""
-        box_columns = [
-            self.column_by_normalized_name[normalized_name]
-            for normalized_name in (
-                self.center_columns or self.size_columns or self.corner_columns or ()
-            )
-        ]
-        assigned_columns = {
-            self.image_column,
-            self.concept_column,
-            self.score_column,
-            self.split_column,
-            self.ignore_column,
-            self.value_column,
-            *box_columns,
+        """Columns without a role."""
+        return [column for column in reader.column_types if column not in self.assigned_columns]
+
+    def description(self) -> str:
+        """What is read from which column, for notes."""
+        named = {
+            "image": self.image,
+            "concept": self.concept or summarize_names(self.concept_columns, 3) or None,
+            "score": self.score,
+            "split": self.split,
+            "ignore": self.ignore,
         }
-        return [
-            column_name
-            for column_name in reader.column_types
-            if column_name not in assigned_columns
+        texts = [f"{role} from {column}" for role, column in named.items() if column]
+        if self.layout:
+            texts.append(f"box ({self.layout.shape}) from {', '.join(self.layout.columns)}")
+        return ", ".join(texts)
+
+
+def assign_roles(
+    reader: TableReader,
+    purpose: Purpose,
+    concepts: Collection[str] = (),
+    forced: Mapping[str, Sequence[str]] | None = None,
+) -> ColumnRoles:
+    """The roles of a table's columns.
+
+    concepts: the view's concept names, to tell a column of concepts from others · forced: columns
+    by role, as the user named them.
+
+    Raises:
+        AmbiguousColumnsError: several columns could have the same role.
+        UnreadBoxColumnsError: the coordinates named by the user are not a box.
+    """
+    forced = check_forced_columns(reader, forced or {})
+    taken = {column for columns in forced.values() for column in columns}
+    names = [
+        parse_column_name(column)
+        for column in reader.column_types
+        if column not in taken and not INDEX_COLUMN_PATTERN.fullmatch(normalize_column_name(column))
+    ]
+    image = single_column(forced, "image") or find_image_column(reader, names)
+    concept_columns = tuple(forced.get("concept", ()))
+    concept = (
+        find_concept_column(reader, names, purpose, concepts)
+        if not concept_columns
+        else concept_columns[0]
+        if len(concept_columns) == 1
+        else None
+    )
+    score = single_column(forced, "score") or find_score_column(reader, names, purpose)
+    used = {image, concept, score, *concept_columns}
+    layout, image_size, coordinates = find_box_columns(
+        reader,
+        [name for name in names if name.column not in used],
+        MARKER_ORDER[purpose],
+        image,
+        forced,
+    )
+    plain = [name for name in names if not name.marker and name.column not in used]
+    return ColumnRoles(
+        image,
+        concept,
+        score,
+        single_column(forced, "split") or find_split_column(reader, plain),
+        single_column(forced, "ignore") or first_named(plain, IGNORE_NAMES),
+        single_column(forced, "value") or first_named(plain, VALUE_NAMES),
+        layout,
+        image_size,
+        concept_columns if len(concept_columns) > 1 else (),
+        coordinates,
+    )
+
+
+def check_forced_columns(
+    reader: TableReader, forced: Mapping[str, Sequence[str]]
+) -> Mapping[str, Sequence[str]]:
+    for role, columns in forced.items():
+        if role not in COLUMN_ROLES:
+            raise InvalidChoiceError("--columns", role, COLUMN_ROLES)
+        for column in columns:
+            if column not in reader.column_types:
+                raise InvalidChoiceError(f"--columns {role}", column, tuple(reader.column_types))
+    return forced
+
+
+def single_column(forced: Mapping[str, Sequence[str]], role: str) -> str | None:
+    columns = forced.get(role, ())
+    return columns[0] if columns else None
+
+
+def first_named(names: Iterable[ColumnName], accepted: Collection[str]) -> str | None:
+    return next((name.column for name in names if name.rest in accepted), None)
+
+
+def find_image_column(reader: TableReader, names: Sequence[ColumnName]) -> str | None:
+    """Paths before ids. Of several columns, the one that determines the others."""
+    tiers = [(name_tier(name.rest, IMAGE_NAMES), name) for name in names if not name.marker]
+    for tier in range(len(IMAGE_NAMES)):
+        candidates = sorted(
+            (name for name_rank, name in tiers if name_rank == tier),
+            key=lambda name: IMAGE_NAMES[tier].index(name.rest),
+        )
+        columns = [name.column for name in candidates]
+        if len(columns) < 2:
+            if columns:
+                return columns[0]
+            continue
+        determining = [
+            column
+            for column in columns
+            if all(reader.determines(column, other) for other in columns)
         ]
+        if not determining:
+            raise AmbiguousColumnsError(reader.path, "image", columns)
+        return determining[0]
+    return None
+
+
+def find_concept_column(
+    reader: TableReader,
+    names: Sequence[ColumnName],
+    purpose: Purpose,
+    concepts: Collection[str],
+) -> str | None:
+    """The column of concepts: the marked ones first (`pred_label` in predictions, `true_label` in
+    annotations), names before ids."""
+    for marker in MARKER_ORDER[purpose]:
+        ranked = [
+            (tier, name)
+            for name in names
+            if name.marker == marker and (tier := concept_tier(name, purpose)) is not None
+            if not is_row_index(reader, name)
+        ]
+        if ranked:
+            return choose_concept_column(reader, ranked, concepts)
+    return None
+
+
+def concept_tier(name: ColumnName, purpose: Purpose) -> int | None:
+    if name.marker and name.rest in MARKED_CONCEPT_NAMES:
+        return 0
+    if name.rest == "index" and purpose == "annotations":
+        return None
+    return name_tier(name.rest, CONCEPT_NAMES)
+
+
+def is_row_index(reader: TableReader, name: ColumnName) -> bool:
+    """Whether a column named `index` numbers the rows."""
+    return name.rest == "index" and reader.row_count > 1 and reader.is_unique(name.column)
+
+
+def choose_concept_column(
+    reader: TableReader, ranked: Sequence[tuple[int, ColumnName]], concepts: Collection[str]
+) -> str:
+    ranked = [(tier, name) for tier, name in ranked if not reader.is_empty(name.column)] or ranked[
+        :1
+    ]
+    if len(ranked) == 1:
+        return ranked[0][1].column
+    if agreeing := columns_with_concepts(reader, [name.column for _, name in ranked], concepts):
+        if len(agreeing) == 1:
+            return agreeing[0]
+        ranked = [(tier, name) for tier, name in ranked if name.column in agreeing]
+    best_tier = min(tier for tier, _ in ranked)
+    best = [name.column for tier, name in ranked if tier == best_tier]
+    first = best[0]
+    rivals = [c for c in best[1:] if not reader.is_one_to_one(first, c)]
+    if rivals:
+        raise AmbiguousColumnsError(reader.path, "concept", [first, *rivals])
+    # `class` beside `name`: the number and the name of the same concept
+    equivalents = best + [
+        name.column
+        for tier, name in ranked
+        if tier != best_tier and reader.is_one_to_one(first, name.column)
+    ]
+    return next((c for c in equivalents if not reader.is_numeric(c)), first)
+
+
+def columns_with_concepts(
+    reader: TableReader, columns: Sequence[str], concepts: Collection[str]
+) -> list[str]:
+    """The columns most of whose values are concepts of the view."""
+    if not concepts:
+        return []
+    agreeing = []
+    for column in columns:
+        values = [value for value in reader.encoded_column(column)[0] if value]
+        if values and sum(value in concepts for value in values) * 2 > len(values):
+            agreeing.append(column)
+    return agreeing
+
+
+def find_score_column(
+    reader: TableReader, names: Sequence[ColumnName], purpose: Purpose
+) -> str | None:
+    candidates = [
+        name.column for name in names if name.marker != "true" and name.rest in SCORE_NAMES
+    ]
+    numeric = [column for column in candidates if reader.is_numeric(column)]
+    if purpose == "annotations" or len(candidates) < 2:
+        return candidates[0] if candidates else None
+    numeric = numeric or candidates
+    rivals = [column for column in numeric[1:] if not reader.is_equal(numeric[0], column)]
+    if rivals:
+        raise AmbiguousColumnsError(reader.path, "score", [numeric[0], *rivals])
+    return numeric[0]
+
+
+def find_split_column(reader: TableReader, names: Sequence[ColumnName]) -> str | None:
+    """A column that is named like a split and has at least one value that is a split."""
+    return next(
+        (
+            name.column
+            for name in names
+            if name.rest in SPLIT_NAMES
+            and (
+                name.rest == "split"
+                or any(
+                    parse_split(value) is not None
+                    for value in reader.encoded_column(name.column)[0]
+                )
+            )
+        ),
+        None,
+    )

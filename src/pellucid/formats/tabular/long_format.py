@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from pellucid.core.errors import summarize_names
 from pellucid.core.tables import (
     EXHAUSTIVE,
     UNANNOTATED,
     Annotations,
     Float64Array,
     Int8Array,
+    Int64Array,
     Kind,
     StringArray,
     string_column,
 )
-from pellucid.formats.dataset import ParsedAnnotations, check_boxes, create_images, require_split
+from pellucid.formats.dataset import (
+    BoxShapes,
+    Note,
+    ParsedAnnotations,
+    check_boxes,
+    create_images,
+    require_split,
+)
 from pellucid.formats.errors import MultipleConceptsError, SplitConflictError
 from pellucid.formats.tabular.column_roles import ColumnRoles
 from pellucid.formats.tabular.reader import TableReader
@@ -46,6 +56,8 @@ class LongRows:
         self.is_positive = is_positive
         self.stated = stated
         self.listed_concepts: list[str] | None = None
+        self.box_shapes: BoxShapes | None = None
+        self.notes: list[Note] = []
 
 
 def build_table_annotations(
@@ -68,17 +80,21 @@ def build_table_annotations(
                 int(long_rows.row_indexes[annotation_index])
             ),
         )
-        if long_rows.boxes is not None
+        if long_rows.boxes is not None and long_rows.box_shapes is None
         else []
     )
     stated = np.full(len(image_paths), long_rows.stated, np.int8)
     if long_rows.kind == "classification":
         stated = require_one_concept_per_image(reader, image_paths, annotation_images, long_rows)
+    metadata, column_note = read_image_metadata(
+        reader, roles, image_indexes, len(image_paths), long_rows
+    )
     images = create_images(
         image_paths,
         read_image_splits(reader, roles, image_paths, image_indexes),
         stated,
-        metadata=read_image_metadata(reader, roles, image_indexes, len(image_paths), long_rows),
+        *read_image_sizes(reader, roles, image_indexes, len(image_paths)),
+        metadata=metadata,
     )
     concept_indexes = np.array(
         [concept_index_by_name[concept_name] for concept_name in long_rows.concept_names], np.int32
@@ -102,8 +118,20 @@ def build_table_annotations(
         images,
         annotations,
         None,
-        notes,
+        [*long_rows.notes, *notes, column_note],
+        box_shapes=long_rows.box_shapes,
     )
+
+
+def read_image_sizes(
+    reader: TableReader, roles: ColumnRoles, image_indexes: Any, image_count: int
+) -> tuple[Int64Array, Int64Array]:
+    """Width and height of each image, 0 if the table does not state them."""
+    sizes = np.zeros((2, image_count), np.int64)
+    for side, column_name in enumerate(roles.image_size or ()):
+        lengths = reader.number_column(column_name)
+        sizes[side, image_indexes] = np.where(lengths > 0, np.nan_to_num(lengths), 0).round()
+    return sizes[0], sizes[1]
 
 
 def require_one_concept_per_image(
@@ -128,9 +156,9 @@ def read_image_splits(
 ) -> Int8Array:
     """Each image's split, -1 if the table does not specify it."""
     split_indexes = np.full(len(image_paths), -1, np.int8)
-    if roles.split_column is None:
+    if roles.split is None:
         return split_indexes
-    split_names = reader.text_column(roles.split_column)
+    split_names = reader.text_column(roles.split)
     split_index_by_name = {
         split_name: require_split(
             split_name,
@@ -161,24 +189,43 @@ def read_image_metadata(
     image_indexes: Any,
     image_count: int,
     long_rows: LongRows,
-) -> StringArray:
-    """Extra columns with one value per image, as one JSON object per image."""
+) -> tuple[StringArray, Note]:
+    """Extra columns with one value per image, as one JSON object per image; and a note on how
+    each column is read."""
     used_columns = set(long_rows.listed_concepts or ())
+    kept_columns: list[str] = []
+    unread_columns: list[str] = []
     metadata_by_image: list[dict[str, str]] = [{} for _ in range(image_count)]
     for column_name in roles.unassigned_columns(reader):
         if column_name in used_columns:
             continue
         cell_by_image: dict[int, str] = {}
         cells = reader.text_column(column_name)
-        if all(
+        is_constant = all(
             cell_by_image.setdefault(image_index, cell) == cell
             for image_index, cell in zip(image_indexes.tolist(), cells, strict=True)
-        ):
+        )
+        (kept_columns if is_constant else unread_columns).append(column_name)
+        if is_constant:
             for image_index, cell in cell_by_image.items():
                 metadata_by_image[image_index][column_name] = cell
-    return string_column(
+    unread_columns += [roles.score] if roles.score and roles.score not in kept_columns else []
+    metadata = string_column(
         [
             json.dumps(image_metadata, ensure_ascii=False) if image_metadata else ""
             for image_metadata in metadata_by_image
         ]
     )
+    return metadata, column_note(roles, kept_columns, unread_columns)
+
+
+def column_note(
+    roles: ColumnRoles, kept_columns: Sequence[str], unread_columns: Sequence[str]
+) -> Note:
+    """How each column of a table is read."""
+    texts = [f"columns: {roles.description()}"]
+    if kept_columns:
+        texts.append(f"kept as image metadata: {summarize_names(kept_columns, 12)}")
+    if unread_columns:
+        texts.append(f"not read: {summarize_names(unread_columns, 12)}")
+    return Note("columns", "; ".join(texts), max(1, len(unread_columns)), "info")

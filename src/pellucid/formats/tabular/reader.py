@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import re
-from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,8 @@ from pellucid.core.errors import MalformedFileError
 from pellucid.core.tables import Float64Array, Int32Array, StringArray, string_column
 from pellucid.formats.errors import InvalidRecordError, InvalidScoreError
 from pellucid.formats.limits import check_unpacked_size
+from pellucid.formats.tabular.column_names import INDEX_COLUMN_PATTERN, normalize_column_name
+from pellucid.formats.tabular.text_files import TextTable, open_text_table
 
 
 class TableReader:
@@ -26,6 +26,7 @@ class TableReader:
         column_types: dict[str, str],
         row_noun: str,
         first_record: int,
+        has_decimal_commas: bool = False,
     ) -> None:
         import duckdb
 
@@ -34,6 +35,7 @@ class TableReader:
         self.column_types = column_types
         self.row_noun = row_noun
         self.first_record = first_record
+        self._has_decimal_commas = has_decimal_commas
         self._connection = connection
         self.row_count = int(connection.execute("SELECT count(*) FROM cells").fetchone()[0])
 
@@ -127,10 +129,53 @@ class TableReader:
             )
         return scores
 
+    def unindexed_columns(self, column_names: Sequence[str]) -> list[str]:
+        """The columns without the unnamed index of an exported data frame."""
+        return [
+            column_name
+            for column_name in column_names
+            if not INDEX_COLUMN_PATTERN.fullmatch(normalize_column_name(column_name))
+            and normalize_column_name(column_name) != "index"
+        ]
+
     def is_numeric(self, column_name: str) -> bool:
         """Whether every cell is a number or empty, and not all are empty."""
         numbers, is_invalid = self._parse_numbers(column_name)
         return not is_invalid.any() and bool(np.isfinite(numbers).any())
+
+    def is_numeric_or_empty(self, column_name: str) -> bool:
+        """Whether every cell is a number or empty."""
+        return not self._parse_numbers(column_name)[1].any()
+
+    def is_empty(self, column_name: str) -> bool:
+        """Whether no cell has a text."""
+        return self._is_true(f"bool_and({self._text_sql(column_name)} = '')")
+
+    def is_unique(self, column_name: str) -> bool:
+        """Whether no two cells are equal."""
+        return self._is_true(f"count(*) = count(DISTINCT {self._text_sql(column_name)})")
+
+    def is_equal(self, first_column: str, second_column: str) -> bool:
+        """Whether both columns have the same text in every row."""
+        first, second = self._text_sql(first_column), self._text_sql(second_column)
+        return self._is_true(f"bool_and({first} = {second})")
+
+    def determines(self, first_column: str, second_column: str) -> bool:
+        """Whether rows with the same text in the first column also agree in the second."""
+        first, second = self._text_sql(first_column), self._text_sql(second_column)
+        return self._is_true(
+            f"count(DISTINCT {first}) = count(DISTINCT concat({first}, chr(1), {second}))"
+        )
+
+    def is_one_to_one(self, first_column: str, second_column: str) -> bool:
+        return self.determines(first_column, second_column) and self.determines(
+            second_column, first_column
+        )
+
+    def _is_true(self, condition_sql: str) -> bool:
+        return bool(
+            self._fetch(f"SELECT coalesce({condition_sql}, true) AS answer FROM cells")["answer"][0]
+        )
 
     def _parse_numbers(self, column_name: str) -> tuple[Float64Array, Any]:
         cell_sql = (
@@ -143,6 +188,11 @@ class TableReader:
                 f"SELECT CAST({quote_identifier(column_name)} AS DOUBLE) AS number FROM cells"
             )["number"]
             return np.ma.filled(numbers, np.nan), NONE_INVALID
+        if self._has_decimal_commas:
+            cell_sql = (
+                f"CASE WHEN regexp_full_match({cell_sql}, '{DECIMAL_COMMA_PATTERN}') "
+                f"THEN replace({cell_sql}, ',', '.') ELSE {cell_sql} END"
+            )
         query = (
             f"SELECT TRY_CAST({cell_sql} AS DOUBLE) AS number, "
             f"{cell_sql} IS NOT NULL AND CAST({cell_sql} AS VARCHAR) <> '' AND "
@@ -176,6 +226,7 @@ NUMERIC_SQL_TYPES = (
     "USMALLINT",
     "UINTEGER",
 )
+DECIMAL_COMMA_PATTERN = r"[-+]?[0-9]*,[0-9]+([eE][-+]?[0-9]+)?"
 ROW_INDEX_COLUMN = "pellucid_place"
 """The row index column of the view `numbered`."""
 NONE_INVALID = np.zeros(1, bool)
@@ -184,11 +235,6 @@ CODE_CHUNK_ROWS = 1 << 22
 
 def quote_identifier(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
-
-
-def normalize_column_name(column_name: str) -> str:
-    """The column name for comparison: `Image Path` becomes `image_path`."""
-    return re.sub(r"[^a-z0-9]+", "_", column_name.strip().lower()).strip("_")
 
 
 def open_table(path: Path) -> TableReader:
@@ -219,53 +265,45 @@ def open_table(path: Path) -> TableReader:
                 f"CREATE VIEW numbered AS SELECT *, {row_index_sql} AS {ROW_INDEX_COLUMN} FROM "
                 f"{table_sql}"
             )
-            row_noun, first_record = "row", 0
+            row_noun, first_record, has_decimal_commas = "row", 0, False
         else:
-            load_csv(connection, path)
+            text_table = load_csv(connection, path)
             connection.execute(
                 "CREATE VIEW numbered AS SELECT *, row_number() OVER () - 1 AS "
                 f"{ROW_INDEX_COLUMN} FROM cells"
             )
-            row_noun, first_record = "line", 2
+            row_noun, first_record = "line", text_table.header_line_number + 1
+            # a comma cannot be a decimal separator where it separates the columns
+            has_decimal_commas = text_table.delimiter != ","
     except duckdb.Error as error:
         raise MalformedFileError(
             path, f"cannot read the table: {first_paragraph(str(error))}"
         ) from error
-    return TableReader(str(path), connection, read_column_types(connection), row_noun, first_record)
+    return TableReader(
+        str(path),
+        connection,
+        read_column_types(connection),
+        row_noun,
+        first_record,
+        has_decimal_commas,
+    )
 
 
-DELIMITERS = ",;\t|"
-
-
-def load_csv(connection: Any, path: Path) -> None:
+def load_csv(connection: Any, path: Path) -> TextTable:
     """Load all cells as text. Every line must have as many columns as the header."""
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        header_line = file.readline().rstrip("\r\n")
-    delimiter = max(DELIMITERS, key=header_line.count)
-    column_names = [
-        column_name.strip() or f"column {column_index}"
-        for column_index, column_name in enumerate(
-            next(csv.reader([header_line], delimiter=delimiter))
+    with open_text_table(path) as text_table:
+        columns_sql = ", ".join(
+            f"{quote_string(column_name)}: 'VARCHAR'" for column_name in text_table.column_names
         )
-    ]
-    duplicate_names = [
-        column_name
-        for column_name, occurrence_count in Counter(column_names).items()
-        if occurrence_count > 1
-    ]
-    if duplicate_names:
-        raise MalformedFileError(path, f"duplicate column '{duplicate_names[0]}'")
-    columns_sql = ", ".join(
-        f"{quote_string(column_name)}: 'VARCHAR'" for column_name in column_names
-    )
-    connection.execute(
-        "CREATE TABLE cells AS SELECT * FROM read_csv(?, auto_detect = false, hive_partitioning "
-        "= false, header = true, "
-        f"columns = {{{columns_sql}}}, "
-        f"delim = ?, quote = '\"', escape = '\"', strict_mode = {not has_mixed_newlines(path)}, "
-        "null_padding = false)",
-        [escape_glob(path), delimiter],
-    )
+        connection.execute(
+            "CREATE TABLE cells AS SELECT * FROM read_csv(?, auto_detect = false, "
+            "hive_partitioning = false, header = true, "
+            f"skip = {text_table.header_line_number - 1}, columns = {{{columns_sql}}}, "
+            "delim = ?, quote = '\"', escape = '\"', "
+            f"strict_mode = {not has_mixed_newlines(text_table.path)}, null_padding = false)",
+            [escape_glob(text_table.path), text_table.delimiter],
+        )
+    return text_table
 
 
 def has_mixed_newlines(path: Path) -> bool:

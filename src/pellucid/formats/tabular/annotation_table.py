@@ -1,0 +1,242 @@
+"""Read annotations from a table: one row per annotation, or one row per image."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from pellucid.core.errors import format_count, summarize_names
+from pellucid.core.tables import EXHAUSTIVE, PARTIAL, BoolArray, Float64Array, StringArray
+from pellucid.formats.dataset import (
+    BoxShapes,
+    Note,
+    ParsedAnnotations,
+    encode_texts,
+    normalize_image_path,
+)
+from pellucid.formats.errors import ColumnsMissingError, InvalidRecordError
+from pellucid.formats.probe import ReadOptions
+from pellucid.formats.tabular.box_roles import layout_boxes, raw_boxes, reject_unread_boxes
+from pellucid.formats.tabular.cell_lists import find_separator, split_cell
+from pellucid.formats.tabular.column_names import CONCEPT_LIST_NAMES, parse_column_name
+from pellucid.formats.tabular.column_roles import ColumnRoles, assign_roles
+from pellucid.formats.tabular.flags import FALSE_WORDS, TRUE_WORDS
+from pellucid.formats.tabular.long_format import LongRows, build_table_annotations
+from pellucid.formats.tabular.reader import TableReader
+from pellucid.formats.tabular.wide_annotations import one_hot_columns, read_one_hot
+
+FRACTIONS_MESSAGE = "boxes interpreted as fractions of the image size: no coordinate exceeds 1"
+
+
+def has_annotation_columns(reader: TableReader, options: ReadOptions) -> bool:
+    roles = assign_roles(reader, "annotations", forced=options.columns)
+    return roles.image is not None and (
+        roles.concept is not None or bool(one_hot_columns(reader, roles))
+    )
+
+
+def explain_annotation_columns(reader: TableReader, options: ReadOptions) -> None:
+    """Raise the error that says which column of a table is missing."""
+    roles = assign_roles(reader, "annotations", forced=options.columns)
+    reject_unread_boxes(reader, roles.layout, roles.coordinates)
+    missing = "the image" if roles.image is None else "the concept"
+    role = "image" if roles.image is None else "concept"
+    raise ColumnsMissingError(
+        reader.path,
+        missing,
+        list(reader.column_types),
+        f"Name it with --columns {role}=COLUMN, or rename it to {role}.",
+    )
+
+
+def read_annotation_table(reader: TableReader, options: ReadOptions) -> ParsedAnnotations:
+    """The annotations of a table, of the view's kind or the kind that the columns show."""
+    roles = assign_roles(reader, "annotations", forced=options.columns)
+    assert roles.image is not None
+    if options.kind in (None, "detection"):
+        reject_unread_boxes(reader, roles.layout, roles.coordinates)
+    image_keys, image_indexes = reader.encoded_column(roles.image)
+    if "" in image_keys:
+        empty_row = int(np.flatnonzero(image_indexes == image_keys.index(""))[0])
+        raise InvalidRecordError(
+            reader.path, reader.row_location(empty_row), "missing image", "Specify the image path."
+        )
+    image_paths, path_index_by_key = encode_texts(
+        [normalize_image_path(reader.path, key, options.image_folder) for key in image_keys]
+    )
+    image_indexes = path_index_by_key[image_indexes] if len(image_keys) else image_indexes
+    if roles.concept is None:
+        return read_one_hot(reader, roles, options.kind, image_paths, image_indexes)
+    if roles.layout and options.kind in (None, "detection"):
+        is_value = has_tag_values(reader, roles.value)
+        roles = replace(roles, has_tag_values=is_value)
+        long_rows = read_box_rows(reader, roles)
+    else:
+        roles, long_rows = read_label_rows(reader, roles, options, image_indexes)
+    annotations = build_table_annotations(reader, roles, image_paths, image_indexes, long_rows)
+    if long_rows.boxes is not None and are_fractions(long_rows.boxes):
+        fractions = Note("fractions", FRACTIONS_MESSAGE, 1, "info")
+        return replace(annotations, unit="fractions", notes=[*annotations.notes, fractions])
+    return annotations
+
+
+def read_box_rows(reader: TableReader, roles: ColumnRoles) -> LongRows:
+    """One object per row. A row without a concept, or with a concept that never has a box, states
+    an image with nothing on it."""
+    assert roles.concept is not None
+    layout = roles.layout
+    assert layout is not None
+    concept_texts = reader.text_column(roles.concept)
+    is_list_column = len(layout.columns) == 1 and not layout.is_certain
+    boxes = raw_boxes(reader, layout) if is_list_column else layout_boxes(reader, layout)
+    is_positive = read_positive_flags(reader, roles.value if roles.has_tag_values else None)
+    has_box = ~np.isnan(boxes).all(axis=1) & ~(np.nan_to_num(boxes) == 0).all(axis=1)
+    is_object = (concept_texts != "") & (has_box | ~is_positive)
+    empty_concepts = sorted(set(concept_texts[~is_object]) - {""})
+    located_concepts = set(concept_texts[is_object])
+    is_missing_box = np.isin(concept_texts, [c for c in empty_concepts if c in located_concepts])
+    is_missing_box &= ~is_object & np.isnan(boxes).all(axis=1)
+    if is_missing_box.any():
+        row = int(np.flatnonzero(is_missing_box)[0])
+        raise InvalidRecordError(
+            reader.path,
+            reader.row_location(row),
+            f"no box for '{concept_texts[row]}', which has boxes in other rows",
+            "Add the box, or empty the concept to state an image with nothing on it.",
+        )
+    row_indexes = np.flatnonzero(is_object)
+    boxes, is_positive = boxes[row_indexes], is_positive[row_indexes]
+    boxes[~is_positive] = 0  # absent concepts have no box
+    long_rows = LongRows(
+        "detection",
+        row_indexes,
+        [str(concept_text) for concept_text in concept_texts[row_indexes]],
+        boxes,
+        read_boolean_column(reader, roles.ignore)[row_indexes],
+        is_positive,
+        EXHAUSTIVE if is_positive.all() else PARTIAL,
+    )
+    if is_list_column:
+        long_rows.box_shapes = BoxShapes(("xywh", "xyxy"))
+    elif layout.shape == "xywh" and not layout.is_certain and are_fractions(boxes):
+        long_rows.box_shapes = BoxShapes(("xywh", "cxcywh"))
+    empty_rows = int((~is_object & (concept_texts != "")).sum())
+    if empty_rows:
+        message = (
+            f"{format_count(empty_rows, 'row')} without a box "
+            f"({summarize_names(empty_concepts)}): read as images with nothing on them"
+        )
+        long_rows.notes.append(Note("rows_without_box", message, empty_rows))
+    return long_rows
+
+
+def read_label_rows(
+    reader: TableReader, roles: ColumnRoles, options: ReadOptions, image_indexes: Any
+) -> tuple[ColumnRoles, LongRows]:
+    """Labels of images: one per image (classification), or several (tagging)."""
+    assert roles.concept is not None
+    concept_texts = reader.text_column(roles.concept)
+    row_indexes = np.flatnonzero(concept_texts != "")
+    separator = None
+    if options.kind != "classification" or options.separator:
+        separator = find_separator(
+            reader.path, roles.concept, concept_texts.tolist(), options.separator
+        )
+    has_lists = separator is not None or parse_column_name(roles.concept).rest in CONCEPT_LIST_NAMES
+    pairs = {
+        (image_index, concept_text)
+        for image_index, concept_text in zip(
+            image_indexes[row_indexes].tolist(), concept_texts[row_indexes], strict=True
+        )
+    }
+    has_several_concepts = len(pairs) > len(set(image_indexes[row_indexes].tolist()))
+    if options.kind == "tagging" or (
+        options.kind is None
+        and (has_lists or has_several_concepts or has_tag_values(reader, roles.value))
+    ):
+        roles = replace(roles, has_tag_values=roles.value is not None)
+        return roles, read_tag_rows(reader, roles, concept_texts, separator)
+    return roles, LongRows(
+        options.kind or "classification",
+        row_indexes,
+        [str(concept_text) for concept_text in concept_texts[row_indexes]],
+        None,
+        np.zeros(len(row_indexes), bool),
+        np.ones(len(row_indexes), bool),
+        EXHAUSTIVE,
+    )
+
+
+def read_tag_rows(
+    reader: TableReader, roles: ColumnRoles, concept_texts: StringArray, separator: str | None
+) -> LongRows:
+    """A cell may hold several concepts. With negative labels, missing labels are unknown;
+    `ignore` marks a row as unknown."""
+    row_concepts = [
+        (row_index, concept_text)
+        for row_index, cell in enumerate(concept_texts)
+        for concept_text in split_cell(cell, separator)
+    ]
+    row_indexes = np.array([row_index for row_index, _ in row_concepts], np.int64)
+    is_positive = read_positive_flags(reader, roles.value)[row_indexes]
+    is_ignored = read_boolean_column(reader, roles.ignore)[row_indexes]
+    long_rows = LongRows(
+        "tagging",
+        row_indexes,
+        [concept_name for _, concept_name in row_concepts],
+        None,
+        is_ignored,
+        is_positive,
+        EXHAUSTIVE if is_positive.all() else PARTIAL,
+    )
+    if separator is not None:
+        name = "lists" if separator == "list" else f"'{separator}'"
+        message = f"{roles.concept}: several concepts per cell, separated by {name}"
+        long_rows.notes.append(Note("separator", message, 1, "info"))
+    return long_rows
+
+
+def has_tag_values(reader: TableReader, value_column: str | None) -> bool:
+    return value_column is not None and {
+        str(cell).lower() for cell in reader.text_column(value_column)
+    } <= {"positive", "negative", ""}
+
+
+def read_positive_flags(reader: TableReader, value_column: str | None) -> BoolArray:
+    if value_column is None:
+        return np.ones(reader.row_count, bool)
+    cell_texts = [str(cell).lower() for cell in reader.text_column(value_column)]
+    for row_index, cell_text in enumerate(cell_texts):
+        if cell_text not in ("positive", "negative", ""):
+            raise InvalidRecordError(
+                reader.path,
+                reader.row_location(row_index),
+                f"value is '{cell_text}'",
+                "Expected positive or negative.",
+            )
+    return np.array([cell_text != "negative" for cell_text in cell_texts], bool)
+
+
+def read_boolean_column(reader: TableReader, column_name: str | None) -> BoolArray:
+    if column_name is None:
+        return np.zeros(reader.row_count, bool)
+    cell_texts = [str(cell).lower() for cell in reader.text_column(column_name)]
+    for row_index, cell_text in enumerate(cell_texts):
+        if cell_text not in (*TRUE_WORDS, *FALSE_WORDS, ""):
+            raise InvalidRecordError(
+                reader.path,
+                reader.row_location(row_index),
+                f"{column_name} is '{cell_text}'",
+                "Expected 0 or 1.",
+            )
+    return np.array([cell_text in TRUE_WORDS for cell_text in cell_texts], bool)
+
+
+def are_fractions(boxes: Float64Array) -> bool:
+    """Whether all coordinates are at most 1 and some box is not empty."""
+    complete_boxes = boxes[~np.isnan(boxes).any(axis=1)]
+    return bool(len(complete_boxes)) and bool(
+        (complete_boxes.max() <= 1) and (complete_boxes[:, 2:].max() > 0)
+    )

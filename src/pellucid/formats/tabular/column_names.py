@@ -1,0 +1,174 @@
+"""The vocabulary of column names: which role a name suggests, and whether it marks a predicted or
+an annotated value."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Marker = Literal["predicted", "true", ""]
+
+IMAGE_NAMES = (
+    (
+        "image",
+        "imagepath",
+        "imagefile",
+        "imagefilename",
+        "imagefilepath",
+        "imagename",
+        "img",
+        "imgpath",
+        "imgfile",
+        "imgname",
+        "picture",
+        "picturepath",
+        "photo",
+        "path",
+        "filename",
+        "file",
+        "filepath",
+        "fname",
+        "imageurl",
+    ),
+    ("imageid", "imgid", "imageindex", "imageidx", "imagekey", "pictureid"),
+    ("id",),
+)
+"""Compact names of image columns, in tiers: paths, ids of images, other ids."""
+CONCEPT_LIST_NAMES = ("tags", "labels", "concepts", "classes", "categories", "findinglabels")
+"""Compact names that announce several concepts per cell."""
+CONCEPT_NAMES = (
+    (
+        "concept",
+        "label",
+        "class",
+        "category",
+        "classname",
+        "categoryname",
+        "labelname",
+        "conceptname",
+        "classlabel",
+        "objectclass",
+        "objectcategory",
+        "objectlabel",
+        "cls",
+        "tag",
+        *CONCEPT_LIST_NAMES,
+    ),
+    ("name", "objectname", "species"),
+    (
+        "classid",
+        "categoryid",
+        "labelid",
+        "conceptid",
+        "classindex",
+        "classidx",
+        "labelindex",
+        "labelidx",
+        "categoryindex",
+        "categoryidx",
+        "clsid",
+        "index",
+    ),
+)
+"""Compact names of concept columns, in tiers: names, weaker names, ids."""
+MARKED_CONCEPT_NAMES = ("", "y")
+"""What may remain of a concept column's name beside its marker: `prediction`, `y_true`."""
+SCORE_NAMES = (
+    "score",
+    "scores",
+    "confidence",
+    "conf",
+    "probability",
+    "prob",
+    "probs",
+    "confidencescore",
+    "classscore",
+    "detectionscore",
+    "probabilities",
+    "likelihood",
+)
+SPLIT_NAMES = ("split", "subset", "partition", "set", "datasetsplit")
+IGNORE_NAMES = ("ignore", "iscrowd", "difficult", "crowd")
+VALUE_NAMES = ("value",)
+BOX_LIST_NAMES = (
+    "bbox",
+    "box",
+    "boundingbox",
+    "bndbox",
+    "rect",
+    "boxes",
+    "bboxes",
+    "bboxxyxy",
+    "bboxxywh",
+    "boxxyxy",
+    "boxxywh",
+    "xyxy",
+    "xywh",
+    "cxcywh",
+)
+PREDICTED_TOKENS = {
+    "pred",
+    "preds",
+    "predict",
+    "predicted",
+    "prediction",
+    "predictions",
+    "yhat",
+} | ({"ypred", "det", "detected", "inferred"})
+TRUE_TOKENS = {"true", "gt", "actual", "target", "truth", "groundtruth", "expected", "ytrue"} | (
+    {"annotated", "gold"}
+)
+BOX_TOKENS = {"bbox", "box", "bounding", "bndbox", "rect", "roi", "bb", "coord", "coords"}
+INDEX_COLUMN_PATTERN = re.compile(r"(unnamed|column)_?\d*|index_level_0|")
+"""Normalised names of an exported data frame index."""
+METADATA_TOKENS = {"is", "has", "flag", "fold", "flipped", "augmented", "verified", "reviewed"} | (
+    {"checked", "occluded", "truncated", "difficult", "iscrowd"}
+)
+"""Words of columns of 0 and 1 that usually describe the image or the object."""
+
+
+def normalize_column_name(column_name: str) -> str:
+    """The column name in lower case with `_` between words: `Image Path`, `imagePath` and
+    `ImagePath` become `image_path`."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", column_name.strip())
+    return re.sub(r"[\W_]+", "_", spaced.casefold()).strip("_")
+
+
+@dataclass(frozen=True)
+class ColumnName:
+    """A column name taken apart. column: as in the file · marker: whether it names a predicted or
+    a true value · rest: the other words, without separators · tokens: all words."""
+
+    column: str
+    marker: Marker
+    rest: str
+    tokens: tuple[str, ...]
+
+    @property
+    def box_part(self) -> str:
+        """The rest without words such as `bbox` in front."""
+        tokens = [t for t in self.tokens if t not in PREDICTED_TOKENS | TRUE_TOKENS]
+        while len(tokens) > 1 and tokens[0] in BOX_TOKENS:
+            tokens = tokens[1:]
+        return "".join(tokens)
+
+
+def parse_column_name(column_name: str) -> ColumnName:
+    normalized = normalize_column_name(column_name)
+    normalized = normalized.replace("ground_truth", "groundtruth").replace("y_hat", "yhat")
+    tokens = tuple(normalized.split("_"))
+    is_predicted = any(token in PREDICTED_TOKENS for token in tokens)
+    is_true = any(token in TRUE_TOKENS for token in tokens)
+    marker: Marker = "predicted" if is_predicted else "true" if is_true else ""
+    rest = [token for token in tokens if token not in PREDICTED_TOKENS | TRUE_TOKENS]
+    return ColumnName(column_name, marker, "".join(rest), tokens)
+
+
+def name_tier(rest: str, tiers: tuple[tuple[str, ...], ...]) -> int | None:
+    """The index of the first tier that has the name; None if there is none."""
+    return next((tier for tier, names in enumerate(tiers) if rest in names), None)
+
+
+def looks_like_metadata(column_name: str) -> bool:
+    return any(token in METADATA_TOKENS for token in normalize_column_name(column_name).split("_"))

@@ -1,0 +1,195 @@
+"""Read predictions from a table: one row per prediction, or one row per image."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from pellucid.core.errors import EmptyFileError, summarize_names
+from pellucid.core.tables import Float64Array, Int64Array
+from pellucid.formats.dataset import (
+    BoxShape,
+    BoxUnit,
+    Note,
+    ParsedPredictions,
+    validate_predictions,
+)
+from pellucid.formats.errors import ColumnsMissingError, InvalidRecordError
+from pellucid.formats.probe import ReadOptions
+from pellucid.formats.tabular.annotation_table import FRACTIONS_MESSAGE, are_fractions
+from pellucid.formats.tabular.box_columns import BoxLayout, corners_of
+from pellucid.formats.tabular.box_roles import raw_boxes, reject_unread_boxes
+from pellucid.formats.tabular.column_roles import ColumnRoles, assign_roles
+from pellucid.formats.tabular.long_format import NAME
+from pellucid.formats.tabular.reader import TableReader
+from pellucid.formats.tabular.top_k import (
+    RankedConcepts,
+    has_list_cells,
+    numbered_pairs,
+    read_list_cells,
+    read_numbered_pairs,
+)
+from pellucid.formats.tabular.wide_scores import read_wide_scores
+
+
+def has_prediction_columns(reader: TableReader, options: ReadOptions) -> bool:
+    roles = assign_roles(reader, "predictions", options.concepts, options.columns)
+    return roles.image is not None and (
+        (roles.score is not None and roles.concept is not None)
+        or bool(reader.unindexed_columns(roles.unassigned_columns(reader)))
+    )
+
+
+def explain_prediction_columns(reader: TableReader, options: ReadOptions) -> None:
+    """Raise the error that says which column of a table is missing."""
+    roles = assign_roles(reader, "predictions", options.concepts, options.columns)
+    missing = "image" if roles.image is None else "score" if roles.score is None else "concept"
+    raise ColumnsMissingError(
+        reader.path,
+        f"the {missing}",
+        list(reader.column_types),
+        f"Name it with --columns {missing}=COLUMN, or rename it to {missing}.",
+    )
+
+
+def read_prediction_table(reader: TableReader, options: ReadOptions) -> ParsedPredictions:
+    """Predictions with a score column, the k best concepts per image, or one column of scores per
+    concept."""
+    if not reader.row_count:
+        raise EmptyFileError(reader.path, "at least one row")
+    roles = assign_roles(reader, "predictions", options.concepts, options.columns)
+    if roles.image is None:
+        explain_prediction_columns(reader, options)
+    assert roles.image is not None
+    image_keys, image_indexes = reader.encoded_column(roles.image)
+    is_detection = options.kind == "detection"
+    if not is_detection and not roles.concept_columns:
+        ranked = read_ranked_concepts(reader, roles)
+        if ranked is not None:
+            return ranked_predictions(reader, roles, image_keys, image_indexes, ranked)
+    if roles.score is None or roles.concept is None:
+        if is_detection:
+            explain_prediction_columns(reader, options)
+        return read_wide_scores(reader, roles, image_keys, image_indexes, options.concepts)
+    return read_long_predictions(reader, roles, image_keys, image_indexes, is_detection)
+
+
+def read_ranked_concepts(reader: TableReader, roles: ColumnRoles) -> RankedConcepts | None:
+    if len(pairs := numbered_pairs(reader)) > 1:
+        return read_numbered_pairs(reader, pairs)
+    return read_list_cells(reader, roles) if has_list_cells(reader, roles) else None
+
+
+def ranked_predictions(
+    reader: TableReader,
+    roles: ColumnRoles,
+    image_keys: list[str],
+    image_indexes: np.ndarray,
+    ranked: RankedConcepts,
+) -> ParsedPredictions:
+    best_count = len(ranked.rows) // max(1, reader.row_count)
+    note = Note("columns", f"the {best_count} best concepts of each image are read", 1, "info")
+    return validate_predictions(
+        ParsedPredictions(
+            reader.path,
+            NAME,
+            image_keys,
+            image_indexes[ranked.rows],
+            ranked.concept_keys,
+            ranked.concepts,
+            "name",
+            ranked.scores,
+            None,
+            "pixels",
+            ranked.rows + reader.first_record,
+            reader.row_noun,
+            [note],
+        )
+    )
+
+
+def read_long_predictions(
+    reader: TableReader,
+    roles: ColumnRoles,
+    image_keys: list[str],
+    image_indexes: np.ndarray,
+    is_detection: bool,
+) -> ParsedPredictions:
+    assert roles.score is not None
+    assert roles.concept is not None
+    concept_keys, concept_indexes = reader.encoded_column(roles.concept)
+    scores = reader.number_column(roles.score)
+    layout = require_layout(reader, roles) if is_detection else None
+    raw = None if layout is None else raw_boxes(reader, layout)
+    rows: Int64Array | slice = slice(None)
+    record_numbers: Int64Array | range = range(
+        reader.first_record, reader.first_record + reader.row_count
+    )
+    if "" in concept_keys:  # images without predictions
+        empty_concept = concept_keys.index("")
+        rows = np.flatnonzero(concept_indexes != empty_concept)
+        concept_indexes = concept_indexes[rows]
+        concept_indexes -= concept_indexes > empty_concept
+        concept_keys.remove("")
+        record_numbers = rows + reader.first_record
+    predictions = ParsedPredictions(
+        reader.path,
+        NAME,
+        image_keys,
+        image_indexes[rows],
+        concept_keys,
+        concept_indexes,
+        "name",
+        scores[rows],
+        None,
+        "pixels",
+        record_numbers,
+        reader.row_noun,
+        [columns_note(reader, roles, layout)],
+    )
+    if layout is not None and raw is not None:
+        predictions = add_boxes(predictions, layout, raw[rows])
+    return validate_predictions(predictions)
+
+
+def add_boxes(
+    predictions: ParsedPredictions, layout: BoxLayout, raw: Float64Array
+) -> ParsedPredictions:
+    """The predictions with their boxes. The import decides by evidence what the numbers of an
+    unnamed layout mean; the first guess never has a negative size."""
+    shape: BoxShape = layout.shape
+    if len(layout.columns) == 1 and not layout.is_certain and has_ordered_corners(raw):
+        shape = "xyxy"
+    boxes = corners_of(replace(layout, shape=shape), raw)
+    unit: BoxUnit = "fractions" if are_fractions(boxes) else "pixels"
+    notes = list(predictions.notes)
+    if unit == "fractions":
+        notes.append(Note("fractions", FRACTIONS_MESSAGE, 1, "info"))
+    return replace(predictions, box=boxes, unit=unit, notes=notes)
+
+
+def has_ordered_corners(raw: Float64Array) -> bool:
+    return bool(len(raw)) and bool((raw[:, 2:] >= raw[:, :2]).all())
+
+
+def require_layout(reader: TableReader, roles: ColumnRoles) -> BoxLayout:
+    reject_unread_boxes(reader, roles.layout, roles.coordinates)
+    if roles.layout is None:
+        raise InvalidRecordError(
+            reader.path,
+            "header",
+            f"missing box columns; found {summarize_names(reader.column_types, 12)}",
+            "Add x, y, width, height (pixels), or name them with --columns xmin=..,ymin=..,"
+            "xmax=..,ymax=...",
+        )
+    return roles.layout
+
+
+def columns_note(reader: TableReader, roles: ColumnRoles, layout: BoxLayout | None) -> Note:
+    roles = replace(roles, layout=layout)
+    unread = roles.unassigned_columns(reader)
+    message = f"columns: {roles.description()}"
+    if unread:
+        message += f"; not read: {summarize_names(unread, 12)}"
+    return Note("columns", message, max(1, len(unread)), "info")

@@ -1,0 +1,133 @@
+"""Text files of tables: encoding, delimiter and header."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pellucid.core.errors import MalformedFileError
+from pellucid.formats.errors import HeaderMissingError
+from pellucid.formats.image_files import is_image_file
+from pellucid.formats.parsing import is_number
+from pellucid.formats.probe import UTF16_MARKS
+
+DELIMITERS = ",;\t|"
+CHECK_BYTES = 1 << 22
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A table as UTF-8 text. header_line_number: counted from 1."""
+
+    path: Path
+    delimiter: str
+    column_names: tuple[str, ...]
+    header_line_number: int
+
+
+@contextmanager
+def open_text_table(path: Path) -> Iterator[TextTable]:
+    """The table as a UTF-8 file: the file itself, or a temporary copy of a UTF-16 file.
+
+    Raises:
+        MalformedFileError: the encoding is neither UTF-8 nor UTF-16, or two columns have the same
+            name.
+        HeaderMissingError: the first line has data.
+    """
+    with path.open("rb") as file:
+        start = file.read(2)
+    if start not in UTF16_MARKS:
+        require_utf8(path)
+        yield read_header(path, path)
+        return
+    with tempfile.TemporaryDirectory(prefix="pellucid-") as folder:
+        copy = Path(folder) / "table.csv"
+        try:
+            with (
+                path.open(encoding="utf-16", newline="") as source,
+                copy.open("w", encoding="utf-8", newline="") as target,
+            ):
+                while block := source.read(CHECK_BYTES):
+                    target.write(block)
+        except UnicodeError as error:
+            raise MalformedFileError(path, f"invalid UTF-16: {error}") from error
+        yield read_header(copy, path)
+
+
+def require_utf8(path: Path) -> None:
+    """Raise MalformedFileError at the first line that is not UTF-8."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(CHECK_BYTES):
+                decoder.decode(block)
+            decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        raise encoding_error(path) from None
+
+
+def encoding_error(path: Path) -> MalformedFileError:
+    """Names the line and what it would be in the most common other encoding."""
+    with path.open("rb") as file:
+        for line_number, line in enumerate(file, 1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                guess = line.decode("cp1252", "replace").strip()[:60]
+                return MalformedFileError(
+                    path,
+                    f"line {line_number} is not UTF-8: byte 0x{line[error.start]:02X}, perhaps of "
+                    f"'{guess}' in Windows-1252. Save the file as UTF-8",
+                )
+    return MalformedFileError(path, "not UTF-8. Save the file as UTF-8")
+
+
+def read_header(path: Path, original_path: Path) -> TextTable:
+    """The header of a UTF-8 file. A first line `sep=;`, as Excel writes it, sets the delimiter."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        header_line, header_line_number = file.readline().rstrip("\r\n"), 1
+        stated = re.fullmatch(r'"?sep=(.)"?[,;\t]*', header_line)
+        if stated:
+            header_line, header_line_number = file.readline().rstrip("\r\n"), 2
+        second_line = file.readline().rstrip("\r\n")
+    delimiter = stated[1] if stated else max(DELIMITERS, key=header_line.count)
+    cells = next(csv.reader([header_line], delimiter=delimiter), [])
+    if is_data_line(cells):
+        second_cells = next(csv.reader([second_line], delimiter=delimiter), [])
+        raise HeaderMissingError(original_path, cells, suggest_header([cells, second_cells]))
+    column_names = tuple(
+        column_name.strip() or f"column {column_index}"
+        for column_index, column_name in enumerate(cells)
+    )
+    for column_name, occurrence_count in Counter(column_names).items():
+        if occurrence_count > 1:
+            raise MalformedFileError(original_path, f"duplicate column '{column_name}'")
+    return TextTable(path, delimiter, column_names, header_line_number)
+
+
+def is_data_line(cells: Sequence[str]) -> bool:
+    """Whether a first line has data: a file name of an image or, in most cells, numbers."""
+    if any(is_image_file(cell.strip()) for cell in cells):
+        return True
+    return len(cells) > 1 and sum(is_number(cell) for cell in cells) * 2 > len(cells)
+
+
+def suggest_header(rows: Sequence[Sequence[str]]) -> str:
+    """A header for lines of data: `image,xmin,ymin,xmax,ymax,concept` or `image,concept`."""
+    cells = max(rows, key=lambda row: sum(bool(cell.strip()) for cell in row))
+    numeric_count = sum(is_number(cell) for cell in cells)
+    box_names = iter(("xmin", "ymin", "xmax", "ymax", "score"))
+    texts = iter(("image", "concept", "split"))
+    if numeric_count not in (0, 4, 5):
+        return "image,concept or image,xmin,ymin,xmax,ymax,concept"
+    return ",".join(
+        next(box_names) if is_number(cell) else next(texts, f"column{index}")
+        for index, cell in enumerate(cells)
+    )

@@ -1,0 +1,147 @@
+"""Annotation tables with one row per image and one column of 0 and 1 per concept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pellucid.core.errors import format_count, summarize_names
+from pellucid.core.tables import EXHAUSTIVE, PARTIAL, BoolArray, Kind
+from pellucid.formats.dataset import Note, ParsedAnnotations
+from pellucid.formats.errors import InvalidRecordError, MetadataColumnsError
+from pellucid.formats.tabular.column_names import looks_like_metadata
+from pellucid.formats.tabular.column_roles import ColumnRoles
+from pellucid.formats.tabular.flags import FALSE_WORDS, MINUS_WORDS, TRUE_WORDS
+from pellucid.formats.tabular.long_format import LongRows, build_table_annotations
+from pellucid.formats.tabular.reader import TableReader
+
+FLAG_WORDS = {*TRUE_WORDS, *FALSE_WORDS, *MINUS_WORDS}
+
+
+def one_hot_columns(reader: TableReader, roles: ColumnRoles) -> list[str]:
+    """Columns of 0, 1, -1 and empty cells, or those that the user named."""
+    if roles.concept_columns:
+        return list(roles.concept_columns)
+    return [
+        column_name
+        for column_name in reader.unindexed_columns(roles.unassigned_columns(reader))
+        if {*flag_texts(reader, column_name)} <= {*FLAG_WORDS, ""}
+        and not reader.is_empty(column_name)
+    ]
+
+
+def flag_texts(reader: TableReader, column_name: str) -> list[str]:
+    """The distinct cells of a column in lower case."""
+    return [cell.lower() for cell in reader.encoded_column(column_name)[0]]
+
+
+def read_one_hot(
+    reader: TableReader,
+    roles: ColumnRoles,
+    kind: Kind | None,
+    image_paths: list[str],
+    image_indexes: Any,
+) -> ParsedAnnotations:
+    """One 0/1 column per concept; an empty cell or -1 is unknown. A table with 1 and -1 alone
+    means -1 as negative, as CelebA writes it."""
+    if len(image_paths) < reader.row_count:
+        duplicate_row = first_duplicate_row(image_indexes)
+        raise InvalidRecordError(
+            reader.path,
+            reader.row_location(duplicate_row),
+            f"duplicate image '{image_paths[image_indexes[duplicate_row]]}'",
+            "Write one line per image.",
+        )
+    concepts = one_hot_columns(reader, roles)
+    if not roles.concept_columns:
+        reject_unclear_columns(reader, roles, concepts)
+    cell_texts = np.array(
+        [[str(cell).lower() for cell in reader.text_column(concept)] for concept in concepts],
+        dtype=object,
+    ).T
+    reject_other_cells(reader, concepts, cell_texts)
+    is_positive, is_stated, notes = read_flags(cell_texts)
+    is_single = bool((is_positive.sum(axis=1) == 1).all()) and bool(is_stated.all())
+    if kind == "classification" and is_single:
+        row_indexes, concept_indexes = np.nonzero(is_positive)
+    else:
+        row_indexes, concept_indexes = np.nonzero(is_stated if not is_stated.all() else is_positive)
+    long_rows = LongRows(
+        "classification" if kind == "classification" and is_single else "tagging",
+        row_indexes,
+        [concepts[concept_index] for concept_index in concept_indexes],
+        None,
+        np.zeros(len(row_indexes), bool),
+        is_positive[row_indexes, concept_indexes],
+        EXHAUSTIVE if is_stated.all() else PARTIAL,
+    )
+    long_rows.listed_concepts = concepts
+    long_rows.notes += notes
+    if kind is None and is_single and len(concepts) > 1 and reader.row_count > 1:
+        message = (
+            "every image has exactly one concept: read as tags; use --kind classification if "
+            "concepts exclude each other"
+        )
+        long_rows.notes.append(Note("single_concepts", message, 1, "info"))
+    return build_table_annotations(reader, roles, image_paths, image_indexes, long_rows)
+
+
+def read_flags(cell_texts: Any) -> tuple[BoolArray, BoolArray, list[Note]]:
+    """Which cells are positive, which state anything, and notes on the others. cell_texts: rows
+    by concepts."""
+    is_positive = np.isin(cell_texts, TRUE_WORDS)
+    is_minus = np.isin(cell_texts, MINUS_WORDS)
+    is_empty = cell_texts == ""
+    if is_minus.any() and not is_empty.any() and not np.isin(cell_texts, FALSE_WORDS).any():
+        note = Note(
+            "minus_one", "-1 read as negative: the table has 1 and -1 only", int(is_minus.sum())
+        )
+        return is_positive, np.ones(is_positive.shape, bool), [note]
+    notes = []
+    for is_unknown, name in ((is_minus, "-1"), (is_empty, "empty")):
+        if count := int(is_unknown.sum()):
+            cells = format_count(count, "cell")
+            notes.append(Note("unknown_labels", f"{cells} of {name}: read as unknown", count))
+    return is_positive, ~is_minus & ~is_empty, notes
+
+
+def reject_unclear_columns(reader: TableReader, roles: ColumnRoles, concepts: list[str]) -> None:
+    """Raise MetadataColumnsError where it is not clear whether a column is a concept: its name
+    suggests otherwise, or nearly all of its cells are 0 and 1."""
+    described = [concept for concept in concepts if looks_like_metadata(concept)]
+    if described and len(described) < len(concepts):
+        clear = [concept for concept in concepts if concept not in described]
+        raise MetadataColumnsError(
+            reader.path, f"columns {summarize_names(described)} may describe the image", clear
+        )
+    others = [c for c in roles.unassigned_columns(reader) if c not in concepts]
+    for column_name in reader.unindexed_columns(others):
+        cells = [str(cell).lower() for cell in reader.text_column(column_name)]
+        odd_rows = [row for row, cell in enumerate(cells) if cell not in {*FLAG_WORDS, ""}]
+        flag_count = sum(cell in FLAG_WORDS for cell in cells)
+        if flag_count > 1 and len(odd_rows) <= max(1, flag_count // 50):
+            raise MetadataColumnsError(
+                reader.path,
+                f"column {column_name} has 0 and 1, but '{cells[odd_rows[0]]}' in "
+                f"{reader.row_location(odd_rows[0])}",
+                concepts,
+            )
+
+
+def reject_other_cells(reader: TableReader, concepts: list[str], cell_texts: Any) -> None:
+    is_other = ~np.isin(cell_texts, [*FLAG_WORDS, ""])
+    if is_other.any():
+        row, concept_index = (int(positions[0]) for positions in np.nonzero(is_other))
+        raise InvalidRecordError(
+            reader.path,
+            reader.row_location(row),
+            f"{concepts[concept_index]} is '{cell_texts[row, concept_index]}'",
+            "Expected 0, 1, -1 or an empty cell.",
+        )
+
+
+def first_duplicate_row(image_indexes: Any) -> int:
+    """The first row whose image occurs in an earlier row."""
+    _, first_rows = np.unique(image_indexes, return_index=True)
+    return int(np.setdiff1d(np.arange(len(image_indexes)), first_rows)[0])

@@ -1,0 +1,196 @@
+"""Prediction tables with one row per image and one column of scores per concept."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+
+from pellucid.core.errors import summarize_names
+from pellucid.formats.dataset import Note, ParsedPredictions
+from pellucid.formats.errors import AmbiguousColumnsError, ColumnsMissingError, InvalidRecordError
+from pellucid.formats.tabular.column_names import parse_column_name
+from pellucid.formats.tabular.column_roles import ColumnRoles
+from pellucid.formats.tabular.flags import FALSE_WORDS, TRUE_WORDS
+from pellucid.formats.tabular.long_format import NAME
+from pellucid.formats.tabular.reader import TableReader
+from pellucid.formats.tabular.wide_annotations import first_duplicate_row
+
+Affixes = tuple[str, str]
+"""What stands before and after the concept in the names of score columns."""
+
+
+def read_wide_scores(
+    reader: TableReader,
+    roles: ColumnRoles,
+    image_keys: list[str],
+    image_indexes: Any,
+    concepts: Collection[str],
+) -> ParsedPredictions:
+    if len(image_keys) < reader.row_count:
+        duplicate_row = first_duplicate_row(image_indexes)
+        raise InvalidRecordError(
+            reader.path,
+            reader.row_location(duplicate_row),
+            f"duplicate image '{image_keys[image_indexes[duplicate_row]]}'",
+            "Write one line per image.",
+        )
+    candidates = [
+        column
+        for column in reader.column_types
+        if column not in (roles.image, roles.split, roles.concept)
+    ]
+    score_columns = list(roles.concept_columns) or find_score_columns(reader, candidates, concepts)
+    if not score_columns:
+        raise ColumnsMissingError(
+            reader.path,
+            "a score",
+            candidates,
+            "Add a column score beside the concept, or one score column per concept.",
+        )
+    score_table = np.stack([reader.score_column(column) for column in score_columns], axis=1)
+    row_indexes, concept_indexes = np.nonzero(~np.isnan(score_table))
+    notes = [columns_note(roles, score_columns, candidates)]
+    if empty_count := int(np.isnan(score_table).sum()):
+        message = f"{empty_count:,} empty cells: no score for that image and concept"
+        notes.append(Note("no_score", message, empty_count))
+    return ParsedPredictions(
+        reader.path,
+        NAME,
+        image_keys,
+        image_indexes[row_indexes],
+        score_columns,
+        concept_indexes.astype(np.int32),
+        "column",
+        score_table[row_indexes, concept_indexes],
+        None,
+        "pixels",
+        row_indexes + reader.first_record,
+        reader.row_noun,
+        notes,
+    )
+
+
+def columns_note(
+    roles: ColumnRoles, score_columns: Sequence[str], candidates: Sequence[str]
+) -> Note:
+    unread = [column for column in candidates if column not in score_columns]
+    message = f"columns: image from {roles.image}, scores from {summarize_names(score_columns, 6)}"
+    if unread:
+        message += f"; not read: {summarize_names(unread, 12)}"
+    return Note("columns", message, max(1, len(unread)), "info")
+
+
+def find_score_columns(
+    reader: TableReader, candidates: Sequence[str], concepts: Collection[str]
+) -> list[str]:
+    """The columns named after concepts in one way, such as `p_fox` or `fox_pred`, and the other
+    numeric columns named in the same way. Columns of true values are not scores.
+
+    Raises:
+        AmbiguousColumnsError: two sets of columns could be the scores.
+    """
+    columns_by_affixes = group_by_affixes(candidates, concepts)
+    sets = plausible_sets(reader, columns_by_affixes)
+    if len(sets) > 1:
+        raise AmbiguousColumnsError(
+            reader.path,
+            "score of a concept",
+            [columns[0] for columns in sets.values()],
+            " or ".join(f"concept={columns[0]},..." for columns in sets.values()),
+        )
+    affixes, concept_columns = next(iter(sets.items()), (("", ""), []))
+    rejected = {c for key, cs in columns_by_affixes.items() if key not in sets for c in cs}
+    return [
+        column
+        for column in reader.unindexed_columns(candidates)
+        if column in concept_columns
+        or (
+            column not in rejected
+            and column.startswith(affixes[0])
+            and column.endswith(affixes[1])
+            and parse_column_name(column).marker != "true"
+            and reader.is_numeric(column)
+        )
+    ]
+
+
+def group_by_affixes(columns: Sequence[str], concepts: Collection[str]) -> dict[Affixes, list[str]]:
+    """The columns that contain a concept's name, by what stands around it; names that most
+    columns share come first."""
+    by_affixes: dict[Affixes, list[str]] = defaultdict(list)
+    for column in columns:
+        for concept in concepts:
+            start = column.find(concept) if concept else -1
+            if start >= 0 and column == concept:
+                by_affixes["", ""].append(column)
+            elif start == 0 and is_affix(column[len(concept) :], at_end=True):
+                by_affixes["", column[len(concept) :]].append(column)
+            elif start > 0 and column.endswith(concept):
+                by_affixes[column.removesuffix(concept), ""].append(column)
+    most = max((len(group) for group in by_affixes.values()), default=0)
+    return {key: group for key, group in by_affixes.items() if len(group) * 2 >= most}
+
+
+def is_affix(text: str, at_end: bool) -> bool:
+    """Whether a text around a concept's name is set off from it: `_pred`, not `s`."""
+    return bool(text) and not (text[0] if at_end else text[-1]).isalnum()
+
+
+def plausible_sets(
+    reader: TableReader, by_affixes: dict[Affixes, list[str]]
+) -> dict[Affixes, list[str]]:
+    """The sets of columns that may be scores: not true values, not text, and not 0 and 1 alone
+    beside a set of other numbers."""
+    numeric = {
+        key: columns
+        for key, columns in by_affixes.items()
+        if all(reader.is_numeric_or_empty(column) for column in columns)
+    } or by_affixes
+    others = {
+        key: columns
+        for key, columns in numeric.items()
+        if parse_column_name(" ".join(key)).marker != "true"
+    } or numeric
+    if len(others) > 1:
+        others = {
+            key: columns
+            for key, columns in others.items()
+            if not all(is_flag_column(reader, column) for column in columns)
+        } or others
+    predicted = {
+        key: columns
+        for key, columns in others.items()
+        if parse_column_name(" ".join(key)).marker == "predicted"
+    }
+    return predicted if len(predicted) == 1 else others
+
+
+def is_flag_column(reader: TableReader, column: str) -> bool:
+    texts = {text.lower() for text in reader.encoded_column(column)[0]}
+    return texts <= {*TRUE_WORDS, *FALSE_WORDS, ""}
+
+
+def shared_prefix(column_names: Collection[str], concepts: Collection[str]) -> str:
+    """The most common prefix of concept names in the columns, for example `p_`."""
+    prefixes = [
+        column_name.removesuffix(concept_name)
+        for column_name in column_names
+        for concept_name in concepts
+        if column_name.endswith(concept_name) and column_name != concept_name
+    ]
+    return max(prefixes, key=prefixes.count, default="")
+
+
+def shared_suffix(column_names: Collection[str], concepts: Collection[str]) -> str:
+    """The most common suffix after concept names in the columns, for example `_pred`."""
+    suffixes = [
+        column_name.removeprefix(concept_name)
+        for column_name in column_names
+        for concept_name in concepts
+        if column_name.startswith(concept_name)
+        and is_affix(column_name.removeprefix(concept_name), at_end=True)
+    ]
+    return max(suffixes, key=suffixes.count, default="")
