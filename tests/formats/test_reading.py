@@ -353,6 +353,7 @@ def test_file_names_are_not_glob_patterns(tmp_path, name):
 
 def test_image_in_train_and_val_is_refused(workspace, tmp_path):
     toys.picture(tmp_path / "images/a.png")
+    toys.write(tmp_path / "labels/a.txt", "0 0.5 0.5 0.2 0.2\n")
     with pytest.raises(
         pellucid.PellucidError,
         match=r"image 'images/a.png' is already in training and cannot also be in validation",

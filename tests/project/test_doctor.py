@@ -269,15 +269,18 @@ def test_confidence_second_can_be_forced(tmp_path, workspace, form, box, score):
     assert readings(version)["boxes"].forced == (form is not None)
 
 
-def test_too_few_boxes_do_not_override_the_format(tmp_path, workspace):
+def test_few_boxes_override_the_format_with_a_warning(tmp_path, workspace):
     view, _ = workspace.add("v", toys.coco(tmp_path, pictures=False))
     version = view.start("m")
-    version.add_predictions(
+    notes = version.add_predictions(
         toys.results(
             tmp_path, [{"image_id": 11, "category_id": 1, "bbox": [10, 10, 30, 30], "score": 0.9}]
         )
     )
-    assert version.gallery("all")[0].box == (10, 10, 30, 30)
+    assert version.gallery("all")[0].box == (10, 10, 20, 20)
+    warning = next(note for note in notes if note.kind == "boxes_unsure")
+    assert "only 1 box" in warning.message
+    assert "xyxy-pixels" in warning.message
 
 
 def test_interpretations_can_be_forced_and_unknown_values_are_refused(tmp_path, workspace):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,9 +33,32 @@ from pellucid.formats.errors import (
     DuplicateImageError,
     InvalidRecordError,
     MultipleConceptsError,
+    NothingReadError,
 )
 
 BoxCoordinates = tuple[float, float, float, float]
+
+
+def skipped_notes(
+    shapes: Mapping[str, int], image_count: int, dropped_count: int, keys: Mapping[str, int]
+) -> list[Note]:
+    """Notes on annotations and keys that were not read. dropped_count: other annotations of the
+    same images."""
+    notes = []
+    if shapes:
+        counts = ", ".join(f"{count:,} {shape}" for shape, count in shapes.items())
+        message = f"annotations not read: {counts}"
+        if image_count:
+            verb = "counts" if image_count == 1 else "count"
+            message += f". Their {format_count(image_count, 'image')} {verb} as not annotated"
+        if dropped_count:
+            others = format_count(dropped_count, "annotation")
+            message += f"; {others} read of these images: not used"
+        notes.append(Note("skipped_shapes", message, sum(shapes.values())))
+    if keys:
+        counts = ", ".join(f"{key} ({count:,})" for key, count in list(keys.items())[:12])
+        notes.append(Note("unread_keys", f"keys not read: {counts}", len(keys), "info"))
+    return notes
 
 
 @dataclass
@@ -51,6 +75,9 @@ class DatasetBuilder:
     _tags: dict[tuple[int, str], bool] = field(default_factory=dict)
     _outlines: dict[int, str] = field(default_factory=dict)
     _absent_concepts: dict[tuple[int, str], None] = field(default_factory=dict)
+    _skipped_shapes: Counter[str] = field(default_factory=Counter)
+    _skipped_images: set[int] = field(default_factory=set)
+    _unread_keys: Counter[str] = field(default_factory=Counter)
 
     def add_image(
         self,
@@ -205,6 +232,18 @@ class DatasetBuilder:
             else:
                 self.add_absent_concept(image_index, concept_name)
 
+    def skip_shape(self, image_index: int, shape: str, has_concept: bool = True) -> None:
+        """Count an annotation that cannot be read. Its image counts as not annotated, as
+        predictions of the object would otherwise be errors; not if it has no concept. shape: its
+        kind, for the note."""
+        self._skipped_shapes[shape] += 1
+        if has_concept:
+            self._skipped_images.add(image_index)
+
+    def skip_key(self, key: str) -> None:
+        """Count a key that is not read and does not locate an object."""
+        self._unread_keys[key] += 1
+
     def add_absent_concept(self, image_index: int, concept: str) -> None:
         """Record that a concept was verified to be absent from a detection image."""
         self._absent_concepts.setdefault((image_index, concept.strip()))
@@ -219,6 +258,9 @@ class DatasetBuilder:
     ) -> ParsedAnnotations:
         """Build the result. kind: as requested, or None to infer it · concepts, concept_ids: as
         listed by the format, if any."""
+        self._drop_skipped_images()
+        if not self._boxes and not self._tags and (self._skipped_shapes or self._unread_keys):
+            raise NothingReadError(self.path, self._skipped_shapes or self._unread_keys)
         resolved_kind = kind or self._infer_kind()
         used_concepts = (
             {box_record[1] for box_record in self._boxes}
@@ -242,6 +284,33 @@ class DatasetBuilder:
             image_folder,
             self._all_notes(resolved_kind),
             unit,
+        )
+
+    def _drop_skipped_images(self) -> None:
+        """Remove what was read of images with annotations that cannot be read."""
+        for image_index in self._skipped_images:
+            self._image_records[image_index][5] = False
+        kept_boxes = [
+            box_index
+            for box_index, box_record in enumerate(self._boxes)
+            if box_record[0] not in self._skipped_images
+        ]
+        dropped_count = len(self._boxes) - len(kept_boxes)
+        self._outlines = {
+            new_index: self._outlines[box_index]
+            for new_index, box_index in enumerate(kept_boxes)
+            if box_index in self._outlines
+        }
+        self._boxes = [self._boxes[box_index] for box_index in kept_boxes]
+        tag_count = len(self._tags)
+        self._tags = {
+            key: positive
+            for key, positive in self._tags.items()
+            if key[0] not in self._skipped_images
+        }
+        dropped_count += tag_count - len(self._tags)
+        self.notes += skipped_notes(
+            self._skipped_shapes, len(self._skipped_images), dropped_count, self._unread_keys
         )
 
     def _infer_kind(self) -> Kind:

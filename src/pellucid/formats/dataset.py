@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -214,6 +215,11 @@ def encode_integers(integers: Int64Array) -> tuple[list[str], Int32Array]:
     return [
         str(integer) for integer in (np.flatnonzero(is_present) + minimum).tolist()
     ], code_by_offset[integers - minimum]
+
+
+def normalize_text(text: str) -> str:
+    """The text without surrounding spaces, in Unicode's composed form (NFC)."""
+    return unicodedata.normalize("NFC", text.strip())
 
 
 def normalize_image_path(path: object, raw_path: str, image_folder: str | None = None) -> str:

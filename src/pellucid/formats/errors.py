@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pellucid.core.errors import PellucidError, summarize_names
 
@@ -274,4 +274,28 @@ class PredictionKindError(PellucidError):
         super().__init__(
             f"{path}: found {content}; a {kind} view needs {expected}. Use a file with {expected}, "
             "or a view of another kind."
+        )
+
+
+class NothingReadError(PellucidError):
+    """A source has annotations, but none that can be read."""
+
+    def __init__(self, path: object, found: Mapping[str, int]) -> None:
+        counts = ", ".join(f"{name} ({count:,})" for name, count in list(found.items())[:12])
+        super().__init__(
+            f"{path}: no annotation can be read; found {counts}. Export boxes, outlines or "
+            "labels, or write a CSV table (docs/formats.md)."
+        )
+
+
+class LabelFilesMissingError(PellucidError):
+    """No image of a YOLO data set has a label file."""
+
+    def __init__(
+        self, path: object, image_count: int, searched: str, label_folders: Sequence[str]
+    ) -> None:
+        found = f" Text files are in {summarize_names(label_folders)}." if label_folders else ""
+        super().__init__(
+            f"{path}: none of its {image_count:,} images has a label file (such as {searched})."
+            f"{found} Put the labels where `images` is replaced by `labels` in the image's path."
         )

@@ -22,10 +22,45 @@ IMAGE_SUFFIXES = {
 }
 
 
+SYSTEM_FILES = ("thumbs.db", "desktop.ini", "ehthumbs.db")
+SYSTEM_FOLDERS = ("__macosx", "@eadir", "$recycle.bin")
+"""Names that operating systems add to folders, in lower case."""
+
+
+def is_system_file(path: str) -> bool:
+    """Whether a relative path is hidden or was added by an operating system."""
+    *folders, file_name = path.lower().split("/")
+    return (
+        file_name in SYSTEM_FILES
+        or any(part.startswith(".") for part in (*folders, file_name))
+        or any(folder in SYSTEM_FOLDERS for folder in folders)
+    )
+
+
 def list_image_files(folder: Path) -> list[str]:
-    """Relative paths of image files with `/` separators, sorted. Hidden files and folders are
-    skipped; links are followed once."""
-    image_files = []
+    """Relative paths of image files with `/` separators, sorted; see `list_files`."""
+    image_files = [file_name for file_name in list_files(folder) if is_image_file(file_name)]
+    for image_file in image_files:
+        if not image_file.isprintable() and any(
+            "\ud800" <= character <= "\udfff" for character in image_file
+        ):
+            raise UnreadableFileError(
+                folder / image_file.encode("utf-8", "replace").decode(),
+                "its name is not valid UTF-8; rename it",
+            )
+    return image_files
+
+
+def list_files(folder: Path) -> list[str]:
+    """Relative paths of all files with `/` separators, sorted; see `scan_folder`."""
+    return scan_folder(folder)[0]
+
+
+def scan_folder(folder: Path) -> tuple[list[str], int]:
+    """Relative paths of all files with `/` separators, sorted, and the number of files left out:
+    hidden ones and those of operating systems. Links are followed once."""
+    files: list[str] = []
+    ignored_count = 0
     visited_folders: set[str] = set()
     for current_folder, subfolders, file_names in os.walk(
         folder, followlinks=True, onerror=raise_unreadable
@@ -35,21 +70,15 @@ def list_image_files(folder: Path) -> list[str]:
             subfolders.clear()
             continue
         visited_folders.add(real_path)
-        subfolders[:] = sorted(
-            subfolder for subfolder in subfolders if not subfolder.startswith(".")
-        )
         relative_folder = Path(current_folder).relative_to(folder).as_posix()
         prefix = "" if relative_folder == "." else f"{relative_folder}/"
-        image_files += [prefix + file_name for file_name in file_names if is_image_file(file_name)]
-    for image_file in image_files:
-        if not image_file.isprintable() and any(
-            "\ud800" <= character <= "\udfff" for character in image_file
-        ):
-            raise UnreadableFileError(
-                folder / image_file.encode("utf-8", "replace").decode(),
-                "its name is not valid UTF-8; rename it",
-            )
-    return sorted(image_files)
+        if is_system_file(f"{prefix}x"):
+            ignored_count += len(file_names)
+            continue
+        kept_names = [file_name for file_name in file_names if not is_system_file(file_name)]
+        ignored_count += len(file_names) - len(kept_names)
+        files += [prefix + file_name for file_name in kept_names]
+    return sorted(files), ignored_count
 
 
 def raise_unreadable(error: OSError) -> None:
@@ -57,4 +86,5 @@ def raise_unreadable(error: OSError) -> None:
 
 
 def is_image_file(file_name: str) -> bool:
-    return not file_name.startswith(".") and Path(file_name).suffix.lower() in IMAGE_SUFFIXES
+    base_name = file_name.rpartition("/")[2]
+    return not base_name.startswith(".") and Path(base_name).suffix.lower() in IMAGE_SUFFIXES

@@ -13,14 +13,14 @@ from pellucid.core.errors import MalformedFileError
 from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.limits import MAX_TEXT_BYTES, MAX_XML_BYTES, check_file_size
 
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+"""First bytes of UTF-16 text, as Excel writes it."""
+
 
 def parse_json(path: Path, expected_type: Any, format_name: str) -> Any:
     """expected_type: a msgspec type; format_name: for messages."""
     try:
-        return msgspec.json.decode(
-            check_file_size(path, MAX_TEXT_BYTES).read_bytes().removeprefix(b"\xef\xbb\xbf"),
-            type=expected_type,
-        )
+        return msgspec.json.decode(read_utf8(path), type=expected_type)
     except msgspec.ValidationError as error:
         raise MalformedFileError(
             path,
@@ -36,8 +36,28 @@ def parse_json(path: Path, expected_type: Any, format_name: str) -> Any:
         raise MalformedFileError(path, problem) from error
     except RecursionError as error:
         raise MalformedFileError(path, f"nested too deeply for {format_name}") from error
+
+
+def read_utf8(path: Path) -> bytes:
+    """The bytes of a text file as UTF-8, without a byte order mark. UTF-16 is recognised by its
+    mark.
+
+    Raises:
+        MalformedFileError: the text is in another encoding.
+    """
+    content = check_file_size(path, MAX_TEXT_BYTES).read_bytes()
+    if content[:2] in UTF16_MARKS:
+        try:
+            return content.decode("utf-16").encode()
+        except UnicodeError as error:
+            raise MalformedFileError(path, f"invalid UTF-16: {error}") from error
+    try:
+        content.decode()
     except UnicodeDecodeError as error:
-        raise MalformedFileError(path, f"invalid UTF-8 at byte {error.start:,}") from error
+        raise MalformedFileError(
+            path, f"invalid UTF-8 at byte {error.start:,}: save the file as UTF-8"
+        ) from error
+    return content.removeprefix(b"\xef\xbb\xbf")
 
 
 def expect_list(node: Any, path: object, location: str) -> list[Any]:

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 
 from pellucid.core.errors import EmptyFileError, FileMissingError
 from pellucid.core.tables import Kind
 from pellucid.formats.dataset import ParsedAnnotations, ParsedPredictions
+from pellucid.formats.image_files import scan_folder
+from pellucid.formats.parsing import UTF16_MARKS
 
 HEAD_BYTES = 65_536
 """Number of bytes read to detect the format of a file."""
-UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-"""First bytes of UTF-16 text, as Excel writes it."""
-MAX_PROBED_FILES = 5_000
-"""Maximum number of files listed to detect the format of a folder."""
+MAX_SAMPLED_FILES = 20
+"""Files of a folder whose beginning is read to detect its format."""
 
 
 @dataclass(frozen=True)
@@ -34,21 +33,35 @@ class Probe:
 
     @cached_property
     def file_names(self) -> list[str]:
-        """Relative paths of all files in the folder, sorted; truncated for very large folders."""
-        file_paths = (
-            (
-                file.relative_to(self.path).as_posix()
-                for file in self.path.rglob("*")
-                if not file.is_dir()
-            )
-            if self.is_dir
-            else iter(())
-        )
-        return sorted(islice(file_paths, MAX_PROBED_FILES))
+        """Relative paths of all files in the folder, sorted, without hidden and system files."""
+        return self._listing[0]
+
+    @property
+    def ignored_file_count(self) -> int:
+        """Number of hidden and system files in the folder."""
+        return self._listing[1]
+
+    @cached_property
+    def _listing(self) -> tuple[list[str], int]:
+        return scan_folder(self.path) if self.is_dir else ([], 0)
+
+    @cached_property
+    def lower_names(self) -> list[str]:
+        return [file_name.lower() for file_name in self.file_names]
 
     def files_with_suffix(self, *suffixes: str) -> list[str]:
         """Files with one of the suffixes, ignoring case."""
-        return [file_name for file_name in self.file_names if file_name.lower().endswith(suffixes)]
+        return [
+            file_name
+            for file_name, lower_name in zip(self.file_names, self.lower_names, strict=True)
+            if lower_name.endswith(suffixes)
+        ]
+
+    def sample_with_suffix(self, *suffixes: str) -> list[str]:
+        """At most MAX_SAMPLED_FILES of these files, spread over all of them."""
+        file_names = self.files_with_suffix(*suffixes)
+        step = max(1, len(file_names) // MAX_SAMPLED_FILES)
+        return file_names[::step][:MAX_SAMPLED_FILES]
 
     def read_head(self, file_name: str) -> str:
         """The beginning of a file in the folder."""
@@ -136,8 +149,4 @@ def list_files(probe: Probe, suffix: str) -> Iterator[Path]:
     if not probe.is_dir:
         yield probe.path
         return
-    yield from (
-        file
-        for file in sorted(probe.path.rglob("*"))
-        if file.name.lower().endswith(suffix) and file.is_file()
-    )
+    yield from (probe.path / file_name for file_name in probe.files_with_suffix(suffix))

@@ -9,9 +9,14 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from pellucid.core.errors import EmptyFileError, UnreadableFileError, summarize_names
+from pellucid.core.errors import (
+    EmptyFileError,
+    UnreadableFileError,
+    format_count,
+    summarize_names,
+)
 from pellucid.core.urls import is_remote
-from pellucid.formats.dataset import ParsedAnnotations, ParsedPredictions
+from pellucid.formats.dataset import Note, ParsedAnnotations, ParsedPredictions
 from pellucid.formats.download import download
 from pellucid.formats.errors import (
     InvalidPluginError,
@@ -236,7 +241,11 @@ def read_annotation_file(
         raise UnrecognizedFormatError(
             probe.path, format, describe_content(probe), ANNOTATION_FORMATS
         )
-    return reader.read(probe, options)
+    annotations = reader.read(probe, options)
+    if count := probe.ignored_file_count:
+        message = f"{format_count(count, 'hidden or system file')} in the folder not read"
+        annotations.notes.append(Note("system_files", message, count, "info"))
+    return annotations
 
 
 def matches_source(

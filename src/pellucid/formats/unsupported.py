@@ -45,7 +45,7 @@ def read_file_heads(probe: Probe) -> list[str]:
     return (
         [
             probe.read_head(file_name)
-            for file_name in probe.files_with_suffix(".json", ".txt", ".csv")[:10]
+            for file_name in probe.sample_with_suffix(".json", ".txt", ".csv")
         ]
         if probe.is_dir
         else [probe.head]
@@ -62,10 +62,10 @@ def is_icdar(probe: Probe) -> bool:
 
 
 def is_yolo_without_names(probe: Probe) -> bool:
-    label_files = probe.files_with_suffix(".txt")
+    label_files = probe.sample_with_suffix(".txt")
     return bool(label_files) and all(
         re.match(r"\d+( -?[\d.]+){4,}\s", probe.read_head(label_file) + "\n")
-        for label_file in label_files[:5]
+        for label_file in label_files
     )
 
 

@@ -57,6 +57,8 @@ def settle_boxes(
     is_located = source.annotations.positive & (raw != 0).any(axis=1)
     unit = source.unit if not is_located.any() else infer_unit(source, raw[is_located])
     shape, reason = choose_shape(source, source.box_shapes, images, folders, unit, is_located)
+    if unit == "fractions" and source.unit == "pixels":
+        reason = f"no number exceeds 1; {reason}"
     settled = convert_shape(replace(source, unit=unit), shape)
     assert settled.annotations.box is not None
     notes = check_boxes(source.path, settled.annotations.box, lambda row: f"annotation {row}")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pellucid.core.errors import InvalidChoiceError
+from pellucid.core.errors import InvalidChoiceError, format_count
 from pellucid.core.tables import Annotations, Float64Array, Images
 from pellucid.formats.dataset import Inference, Note, ParsedPredictions
 from pellucid.ingest.box_agreement import MIN_BOXES, MUCH_BETTER_RATIO, most_confident_rows
@@ -91,7 +91,9 @@ def infer_box_format(
             )
             source.notes.append(Note("boxes_disagree", message, 1))
         return source, [default_inference]
-    if len(source.score) < MIN_BOXES:
+    is_thin = len(source.score) < MIN_BOXES
+    is_tied = len(ranked) > 1 and ranked[1][1] >= TIE_RATIO * best_share
+    if is_thin and (is_tied or best_share < 0.5):
         message = (
             f"too few boxes to infer the box format: {default_share:.0%} overlap an annotation as "
             f"{default_format.name}, {best_share:.0%} as {box_format.name} "
@@ -103,17 +105,21 @@ def infer_box_format(
         (variant_name(variant_index, rival_format), share)
         for (variant_index, rival_format), share in ranked[1:4]
     ]
-    if len(ranked) > 1 and ranked[1][1] >= TIE_RATIO * best_share:
+    if is_tied:
+        rivals = [(variant_name(variant_index, box_format), best_share), *alternatives[:1]]
         raise AmbiguousInterpretationError(
             source.path,
             "boxes",
-            [(variant_name(variant_index, box_format), best_share), *alternatives[:1]],
+            [(name, f"{share:.0%} of confident boxes agree") for name, share in rivals],
             "--boxes",
         )
     message = (
         f"boxes read as {variant_name(variant_index, box_format)}: {best_share:.0%} of confident "
         f"boxes overlap an annotation, {default_share:.0%} as {default_format.name}"
     )
+    if is_thin:
+        count = format_count(len(source.score), "box", "boxes")
+        source.notes.append(Note("boxes_unsure", f"{message} (only {count}: check this)"))
     return replace(
         convert_boxes(box_format, variants[variant_index], image_refs, images), alternative=None
     ), [

@@ -8,18 +8,21 @@ from pellucid.core.errors import PellucidError, summarize_names
 
 
 class AmbiguousInterpretationError(PellucidError):
+    """interpretations: name and evidence of each."""
+
     def __init__(
         self,
         path: object,
         property_name: str,
-        interpretations: Sequence[tuple[str, float]],
+        interpretations: Sequence[tuple[str, str]],
         option: str,
     ) -> None:
         alternatives = " and ".join(
-            f"as {interpretation} ({agreement:.0%} of confident boxes agree)"
-            for interpretation, agreement in interpretations
+            f"as {interpretation} ({evidence})" for interpretation, evidence in interpretations
         )
-        choices = " or ".join(f"{option} {interpretation}" for interpretation, _ in interpretations)
+        choices = " or ".join(
+            f"{option} {interpretation.replace(' ', '-')}" for interpretation, _ in interpretations
+        )
         super().__init__(
             f"{path}: ambiguous {property_name}: could be read {alternatives}. Specify {choices}."
         )

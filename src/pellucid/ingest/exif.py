@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from pellucid.core.errors import format_count, summarize_names
-from pellucid.core.tables import Annotations, Float64Array, Images, Int32Array, Int64Array
+from pellucid.core.tables import (
+    Annotations,
+    BoolArray,
+    Float64Array,
+    Images,
+    Int32Array,
+    Int64Array,
+)
 from pellucid.formats.dataset import Inference, Note, ParsedPredictions
 from pellucid.images.sizes import read_orientations
 from pellucid.ingest.box_formats import overlap_share
@@ -17,6 +25,8 @@ TRANSPOSED_ORIENTATIONS = (5, 6, 7, 8)
 EXIF_ROTATION_NOTE = "turned_by_exif"
 """Note kind that tells later imports that the view has such images."""
 MIN_ROTATED_BOXES, MIN_ROTATION_RATIO = 5, 3.0
+MIN_FITTING_SHARE = 0.98
+"""Share of boxes that must lie inside an image for its orientation to be plausible."""
 
 
 def rotate_boxes(
@@ -35,87 +45,136 @@ def rotate_boxes(
     return np.stack([new_x, new_y, h, w], axis=1)
 
 
+@dataclass(frozen=True, eq=False)
+class RotatedImages:
+    """Images with a transposing EXIF orientation. rows: of the image table · orientation: EXIF's
+    5 to 8 · stored_size: (n, 2) width and height as stored, in pixels."""
+
+    rows: Int64Array
+    orientation: Int32Array
+    stored_size: Int32Array
+
+    def take(self, is_taken: BoolArray) -> RotatedImages:
+        return RotatedImages(
+            self.rows[is_taken], self.orientation[is_taken], self.stored_size[is_taken]
+        )
+
+
+def find_rotated_images(images: Images, folders: Sequence[str]) -> RotatedImages:
+    """The images with a transposing EXIF orientation; none if a sample has none."""
+    rows = np.flatnonzero(images.root >= 0)
+    count = min(IMAGE_SAMPLE_SIZE, len(rows))
+    sample = rows[np.linspace(0, len(rows) - 1, count).astype(int)] if count else rows
+    has_rotation = any(
+        code in TRANSPOSED_ORIENTATIONS for code, _ in read_exif_facts(images, folders, sample)
+    )
+    facts = [
+        (row, code, size)
+        for row, (code, size) in zip(
+            rows.tolist(),
+            read_exif_facts(images, folders, rows) if has_rotation else [],
+            strict=False,
+        )
+        if code in TRANSPOSED_ORIENTATIONS
+    ]
+    return RotatedImages(
+        np.array([row for row, _, _ in facts], np.int64),
+        np.array([code for _, code, _ in facts], np.int32),
+        np.array([(height, width) for _, _, (width, height) in facts], np.int32).reshape(-1, 2),
+    )
+
+
 def rotate_stored_annotations(
     images: Images, annotations: Annotations, folders: Sequence[str]
 ) -> tuple[Images, Annotations, list[Note], list[Inference]]:
     """Rotate the boxes and sizes of images with a transposing EXIF orientation that are
-    annotated as stored."""
-    image_rows = np.flatnonzero((images.root >= 0) & (images.width > 0))
-    sampled_rows = (
-        image_rows[
-            np.linspace(0, len(image_rows) - 1, min(IMAGE_SAMPLE_SIZE, len(image_rows))).astype(int)
-        ]
-        if len(image_rows)
-        else image_rows
-    )
-    if annotations.box is None or not any(
-        code in TRANSPOSED_ORIENTATIONS
-        for code, _ in read_exif_facts(images, folders, sampled_rows)
-    ):
+    annotated as stored.
+
+    The declared size says so; boxes that only fit the other way contradict it. Without a declared
+    size, boxes count as of the image as displayed unless they only fit the stored one.
+    """
+    if annotations.box is None:
         return images, annotations, [], []
-    exif_facts = read_exif_facts(images, folders, image_rows)
-    rotated_images = [
-        (image_row, code, size)
-        for image_row, (code, size) in zip(image_rows.tolist(), exif_facts, strict=True)
-        if code in TRANSPOSED_ORIENTATIONS
-    ]
-    stored_images = [
-        (image_row, code)
-        for image_row, code, (width, height) in rotated_images
-        if width != height
-        and (images.width[image_row], images.height[image_row]) == (height, width)
-    ]
-    notes = [
-        Note(
-            EXIF_ROTATION_NOTE,
-            f"{format_count(len(rotated_images), 'image')} with EXIF rotation",
-            len(rotated_images),
-            "info",
-        )
-    ]
+    rotated = find_rotated_images(images, folders)
+    if not len(rotated.rows):
+        return images, annotations, [], []
+    count = format_count(len(rotated.rows), "image")
+    notes = [Note(EXIF_ROTATION_NOTE, f"{count} with EXIF rotation", len(rotated.rows), "info")]
+    declared = np.stack([images.width[rotated.rows], images.height[rotated.rows]], axis=1)
+    is_square = rotated.stored_size[:, 0] == rotated.stored_size[:, 1]
+    is_declared_stored = (declared == rotated.stored_size).all(axis=1) & ~is_square
+    is_unknown = (declared <= 0).any(axis=1) & ~is_square
+    fits_stored, fits_displayed = box_fit(rotated.take(is_declared_stored), annotations)
+    is_stored = is_declared_stored & (fits_stored or not fits_displayed)
     message = (
-        f"{len(stored_images):,} of {format_count(len(rotated_images), 'image')} with EXIF "
-        "rotation are declared with the size of the stored image"
+        f"{int(is_declared_stored.sum()):,} of {count} with EXIF rotation are declared with the "
+        "size of the stored image"
     )
-    inference = Inference(
-        "orientation of annotations", "as stored" if stored_images else "as displayed", message
-    )
-    if not stored_images:
-        return images, annotations, notes, [inference]
-    orientation_by_image = np.zeros(len(images), np.int32)
-    orientation_by_image[[image_row for image_row, _ in stored_images]] = [
-        code for _, code in stored_images
-    ]
-    affected_rows = np.flatnonzero(orientation_by_image[annotations.image] > 0)
-    owner_images = annotations.image[affected_rows]
-    box = annotations.box.copy()
-    box[affected_rows] = rotate_boxes(
-        box[affected_rows],
-        orientation_by_image[owner_images],
-        images.width[owner_images],
-        images.height[owner_images],
-    )
-    width = np.where(orientation_by_image > 0, images.height, images.width).astype(np.int32)
-    height = np.where(orientation_by_image > 0, images.width, images.height).astype(np.int32)
-    example_paths = summarize_names([images.path[image_row] for image_row, _ in stored_images])
-    notes.append(
-        Note(
-            "annotated_as_stored",
-            f"{message}: their boxes were rotated ({example_paths})",
-            len(stored_images),
-            "info",
+    if is_declared_stored.any() and not is_stored.any():
+        images = swap_sizes(images, rotated.rows[is_declared_stored])
+        message += ", but their boxes only fit the image as displayed"
+        notes.append(
+            Note(
+                "declared_as_stored", f"{message}: read as displayed", int(is_declared_stored.sum())
+            )
         )
-    )
-    outline = annotations.outline
-    if outline is not None:  # outlines are not rotated, so they would not match the box
-        outline = outline.copy()
-        outline[affected_rows] = ""
+    fits_stored, fits_displayed = box_fit(rotated.take(is_unknown), annotations)
+    if is_unknown.any() and fits_stored and not fits_displayed:
+        is_stored |= is_unknown
+        message = f"boxes of {count} with EXIF rotation only fit the image as stored"
+    answer = "as stored" if is_stored.any() else "as displayed"
+    inference = Inference("orientation of annotations", answer, message)
+    if not is_stored.any():
+        return images, annotations, notes, [inference]
+    stored = rotated.take(is_stored)
+    examples = summarize_names(images.path[stored.rows])
+    text = f"{message}: their boxes were rotated ({examples})"
+    notes.append(Note("annotated_as_stored", text, len(stored.rows), "info"))
+    images = swap_sizes(images, stored.rows[(images.width[stored.rows] > 0)])
+    return images, rotate_annotations(annotations, stored, len(images)), notes, [inference]
+
+
+def box_fit(rotated: RotatedImages, annotations: Annotations) -> tuple[bool, bool]:
+    """Whether nearly all boxes of these images lie inside the image as stored, and as displayed."""
+    assert annotations.box is not None
+    size_by_image = dict(zip(rotated.rows.tolist(), rotated.stored_size.tolist(), strict=True))
+    rows = np.flatnonzero(np.isin(annotations.image, rotated.rows) & annotations.positive)
+    if not len(rows):
+        return True, True
+    sizes = np.array([size_by_image[image] for image in annotations.image[rows].tolist()], float)
+    corners = annotations.box[rows, :2] + annotations.box[rows, 2:]
+    margin = 1 + 0.02 * sizes.max(axis=1, keepdims=True)
     return (
-        images.replace(width=width, height=height),
-        annotations.replace(box=box, outline=outline),
-        notes,
-        [inference],
+        bool((corners <= sizes + margin).all(axis=1).mean() >= MIN_FITTING_SHARE),
+        bool((corners <= sizes[:, ::-1] + margin).all(axis=1).mean() >= MIN_FITTING_SHARE),
     )
+
+
+def swap_sizes(images: Images, rows: Int64Array) -> Images:
+    """The images with width and height of these rows exchanged."""
+    width, height = images.width.copy(), images.height.copy()
+    width[rows], height[rows] = images.height[rows], images.width[rows]
+    return images.replace(width=width, height=height)
+
+
+def rotate_annotations(
+    annotations: Annotations, stored: RotatedImages, image_count: int
+) -> Annotations:
+    """Boxes of images annotated as stored, in the coordinates of the image as displayed. Their
+    outlines are not rotated, so they are removed."""
+    assert annotations.box is not None
+    orientation = np.zeros(image_count, np.int32)
+    sizes = np.zeros((image_count, 2), np.int32)
+    orientation[stored.rows], sizes[stored.rows] = stored.orientation, stored.stored_size
+    rows = np.flatnonzero(orientation[annotations.image] > 0)
+    owners = annotations.image[rows]
+    box = annotations.box.copy()
+    box[rows] = rotate_boxes(box[rows], orientation[owners], sizes[owners, 0], sizes[owners, 1])
+    outline = annotations.outline
+    if outline is not None:
+        outline = outline.copy()
+        outline[rows] = ""
+    return annotations.replace(box=box, outline=outline)
 
 
 def read_exif_facts(

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from pellucid.core.errors import InvalidChoiceError
+from pellucid.core.errors import InvalidChoiceError, format_count
 from pellucid.core.tables import Annotations, BoolArray, Images
-from pellucid.formats.dataset import Inference, Note, ParsedPredictions
+from pellucid.formats.dataset import Inference, Note, ParsedPredictions, Severity
 from pellucid.ingest.box_agreement import (
     MIN_BOXES,
     MUCH_BETTER_RATIO,
@@ -21,6 +21,7 @@ from pellucid.ingest.box_agreement import (
     most_confident_rows,
 )
 from pellucid.ingest.box_inference import infer_box_format
+from pellucid.ingest.errors import AmbiguousInterpretationError
 from pellucid.ingest.references import (
     Interpretation,
     best_interpretation,
@@ -115,11 +116,31 @@ def resolve_references(
 def choose_image_refs(
     source: ParsedPredictions, candidates: Iterator[Interpretation], forced_name: str | None
 ) -> tuple[Choice, list[Interpretation]]:
-    """The interpretation of the image keys that resolves most, and those that were tried."""
+    """The interpretation of the image keys that resolves most, and those that were tried.
+
+    One that resolves every key replaces a default that leaves some over, unless it contradicts
+    the default: boxes then decide.
+
+    Raises:
+        AmbiguousInterpretationError: they contradict each other and there are no boxes.
+    """
     default = next(candidates)
-    is_default = is_sufficient(default)
-    tried = [default] if is_default and not forced_name else [default, *candidates]
-    refs = default if is_default else best_interpretation(tried)
+    tried = [default]
+    refs = default
+    if forced_name or not default.is_complete:
+        tried += candidates
+        refs = default if is_sufficient(default) else best_interpretation(tried)
+    complete = next((rival for rival in tried if rival.is_complete), None)
+    if complete is not None and not refs.is_complete and not refs.ambiguous_count:
+        if complete.agrees_with(refs):
+            refs = complete
+        elif source.box is None and not forced_name:
+            raise AmbiguousInterpretationError(
+                source.path,
+                "image ids",
+                [(rival.name, explanation_text(rival)) for rival in (refs, complete)],
+                "--image-ids",
+            )
     if forced_name:
         refs = select_interpretation(source.path, "--image-ids", forced_name, tried)
     notes = [Note("reading", f"images matched by {refs.name}", 1, "info")]
@@ -137,6 +158,21 @@ def choose_concept_refs(
         refs = best_interpretation(candidates)
     else:
         refs = default_concept_interpretation(candidates)
+    complete = next((rival for rival in candidates if rival.is_complete), None)
+    if (
+        source.box is None
+        and not forced_name
+        and complete is not None
+        and complete.name.startswith("positions")
+        and refs.explained_count
+        and not refs.is_complete
+    ):
+        raise AmbiguousInterpretationError(
+            source.path,
+            "category ids",
+            [(rival.name, explanation_text(rival)) for rival in (refs, complete)],
+            "--category-ids",
+        )
     inference = Inference("category ids", refs.name, explanation_text(refs), [], bool(forced_name))
     return Choice(refs, inference, [])
 
@@ -149,13 +185,15 @@ def compare_image_refs(
 ) -> Choice:
     """The choice, or a candidate for which far more boxes agree with an annotation."""
     share = agreement.share(choice.refs, concept_refs)
-    has_enough_boxes = len(agreement.confident_rows) >= MIN_BOXES
-    if not has_enough_boxes or share * MUCH_BETTER_RATIO > 1:  # no candidate can be better
+    if share * BETTER_RATIO > 1:  # no candidate can be better
         return choice
     for rival in rival_interpretations(choice.refs, [*candidates]):
         rival_share = agreement.share(rival, concept_refs)
-        if is_clearly_better(rival_share, share, MUCH_BETTER_RATIO):
-            choice = override_choice("image ids", choice, rival, share, rival_share)
+        is_complete = rival.is_complete and not choice.refs.is_complete
+        min_ratio = BETTER_RATIO if is_complete else MUCH_BETTER_RATIO
+        if is_clearly_better(rival_share, share, min_ratio):
+            box_count = len(agreement.confident_rows)
+            choice = override_choice("image ids", choice, rival, share, rival_share, box_count)
             share = rival_share
     return choice
 
@@ -173,16 +211,13 @@ def compare_concept_refs(
     box_count = len(agreement.confident_rows)
     for rival in rival_interpretations(choice.refs, candidates):
         rival_share = agreement.share(image_refs, rival)
-        is_complete = choice.refs.explained_count < rival.explained_count == len(rival.positions)
+        is_complete = rival.is_complete and not choice.refs.is_complete
         min_ratio = BETTER_RATIO if is_complete else MUCH_BETTER_RATIO
         if not is_clearly_better(rival_share, share, min_ratio):
             continue
         if is_complete and (rival_share - share) * box_count < MIN_EXTRA_BOXES:
             continue
-        if not is_complete and box_count < MIN_BOXES:
-            notes.append(contradiction_note("category ids", choice.refs, rival, share, rival_share))
-            continue
-        choice = override_choice("category ids", choice, rival, share, rival_share)
+        choice = override_choice("category ids", choice, rival, share, rival_share, box_count)
         notes += choice.notes
         share = rival_share
     any_share = agreement.any_concept_share(image_refs, choice.refs)
@@ -197,10 +232,23 @@ def compare_concept_refs(
 
 
 def override_choice(
-    subject: str, choice: Choice, rival: Interpretation, share: float, rival_share: float
+    subject: str,
+    choice: Choice,
+    rival: Interpretation,
+    share: float,
+    rival_share: float,
+    box_count: int,
 ) -> Choice:
-    """The rival in place of the choice, with the evidence for it."""
-    note = contradiction_note(subject, rival, choice.refs, rival_share, share)
+    """The rival in place of the choice, with the evidence for it; a warning if it is thin."""
+    message = (
+        f"{subject} read as {rival.name}: {rival_share:.0%} of confident boxes agree with an "
+        f"annotation, {share:.0%} when read as {choice.refs.name}"
+    )
+    severity: Severity = "info"
+    if box_count < MIN_BOXES:
+        message += f" (only {format_count(box_count, 'box', 'boxes')}: check this)"
+        severity = "warning"
+    note = Note("reading", message, 1, severity)
     rejected = [f"{choice.refs.name}: {share:.0%} agree"]
     return Choice(rival, Inference(subject, rival.name, note.message, rejected), [note])
 
@@ -254,17 +302,3 @@ def rival_interpretations(
 
 def is_clearly_better(share: float, other_share: float, min_ratio: float) -> bool:
     return share >= 0.1 and share >= min_ratio * other_share
-
-
-def contradiction_note(
-    subject: str,
-    preferred: Interpretation,
-    rejected: Interpretation,
-    share: float,
-    rejected_share: float,
-) -> Note:
-    message = (
-        f"{subject} read as {preferred.name}: {share:.0%} of confident boxes agree with an "
-        f"annotation, {rejected_share:.0%} when read as {rejected.name}"
-    )
-    return Note("reading", message, 1, "info" if share >= rejected_share else "warning")

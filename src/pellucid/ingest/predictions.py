@@ -104,6 +104,8 @@ def import_predictions(
             source, image_refs.positions, images, version.folders, positive_annotations
         )
         inferences += orientation_inferences
+        if any(inference.answer == "as stored" for inference in orientation_inferences):
+            source = replace(source, notes=[n for n in source.notes if n.kind != "boxes_disagree"])
     reject_ambiguous(source, image_refs, concept_refs, images, is_candidate, concepts)
     if version.kind == "classification":
         concepts, concept_refs, concept_notes = add_new_concepts(source, concepts, concept_refs)

@@ -8,6 +8,8 @@ are reported and their predictions ignored.
 from __future__ import annotations
 
 import os
+import re
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +18,7 @@ import numpy as np
 
 from pellucid.core.errors import format_count, summarize_names
 from pellucid.core.tables import BoolArray, Images, Int32Array, Int64Array
-from pellucid.formats.dataset import Note, ParsedPredictions
+from pellucid.formats.dataset import Note, ParsedPredictions, normalize_text
 from pellucid.formats.tabular.wide_scores import shared_prefix, shared_suffix
 from pellucid.ingest.errors import AmbiguousReferenceError, NoMatchesError
 from pellucid.storage.manifests import Concept
@@ -43,6 +45,16 @@ class Interpretation:
         return int((self.positions >= 0).sum())
 
     @property
+    def is_complete(self) -> bool:
+        """Whether every key is resolved."""
+        return self.explained_count == len(self.positions) > 0
+
+    def agrees_with(self, other: Interpretation) -> bool:
+        """Whether both resolve the keys that the other resolves in the same way."""
+        is_explained = other.positions >= 0
+        return bool((self.positions[is_explained] == other.positions[is_explained]).all())
+
+    @property
     def ambiguous_count(self) -> int:
         return int((self.positions == AMBIGUOUS).sum())
 
@@ -66,6 +78,29 @@ NamingScheme = tuple[str, Sequence[str], Callable[[str], str]]
 """Its name, the names of each image, and the function that converts a key before the comparison."""
 
 
+def fold_text(text: str) -> str:
+    """The text in one Unicode form and without differences of case."""
+    return unicodedata.normalize("NFC", text.strip()).casefold()
+
+
+def fold_path(path: str) -> str:
+    return fold_text(strip_dot_slash(path))
+
+
+def fold_stem(path: str) -> str:
+    return fold_text(file_stem(path))
+
+
+def composed_path(path: str) -> str:
+    """The path in Unicode's composed form (NFC)."""
+    return unicodedata.normalize("NFC", strip_dot_slash(path))
+
+
+def plain_integer(key: str) -> str:
+    """Ids that were written as numbers: `7.0` is `7`."""
+    return key.removesuffix(".0") if re.fullmatch(r"-?\d+\.0", key) else key
+
+
 def image_interpretations(
     source: ParsedPredictions, images: Images, is_candidate: BoolArray
 ) -> Iterator[Interpretation]:
@@ -75,7 +110,7 @@ def image_interpretations(
     """
     candidate_rows = np.flatnonzero(is_candidate)
     keys, paths = source.image_keys, images.path.tolist()
-    id_scheme = ("id", images.source_id.tolist(), strip_dot_slash)
+    id_scheme = ("id", [plain_ids(ids) for ids in images.source_id], clean_id)
     stem_schemes: list[NamingScheme] = [
         ("path without ending", [strip_extension(path) for path in paths], strip_dot_slash),
         ("file stem", [file_stem(path) for path in paths], base_name),
@@ -88,7 +123,15 @@ def image_interpretations(
     ]
     path_schemes.append(("file name", [base_name(path) for path in paths], base_name))
     if source.image_key_kind == "stem":
-        schemes = stem_schemes
+        schemes = [
+            *stem_schemes,
+            (
+                "path without ending, ignoring case",
+                [fold_path(strip_extension(path)) for path in paths],
+                fold_path,
+            ),
+            ("file stem, ignoring case", [fold_stem(path) for path in paths], fold_base),
+        ]
     else:
         number_scheme = (
             "file stem without leading zeros",
@@ -96,14 +139,37 @@ def image_interpretations(
             strip_dot_slash,
         )
         plain_stem_scheme = ("file stem", [file_stem(path) for path in paths], file_stem)
-        schemes = [id_scheme, *path_schemes, *stem_schemes, plain_stem_scheme, number_scheme]
+        composed_scheme = ("path in Unicode NFC", [composed_path(p) for p in paths], composed_path)
+        last_schemes: list[NamingScheme] = [
+            *stem_schemes,
+            plain_stem_scheme,
+            number_scheme,
+            composed_scheme,
+            ("path, ignoring case", [fold_path(path) for path in paths], fold_path),
+            ("file name, ignoring case", [fold_base(path) for path in paths], fold_base),
+            ("file stem, ignoring case", [fold_stem(path) for path in paths], fold_stem),
+        ]
+        schemes = [id_scheme, *path_schemes, *last_schemes]
         if source.image_key_kind == "path":
-            schemes = [*path_schemes, id_scheme, *stem_schemes, plain_stem_scheme, number_scheme]
+            schemes = [*path_schemes, id_scheme, *last_schemes]
     interpret_first, *interpreters = (
         partial(interpret_keys, scheme, keys, candidate_rows) for scheme in schemes
     )
     yield interpret_first()
     yield from filter(is_one_to_one, (interpret() for interpret in interpreters))
+
+
+def fold_base(path: str) -> str:
+    return fold_text(base_name(path))
+
+
+def clean_id(key: str) -> str:
+    return plain_integer(strip_dot_slash(key))
+
+
+def plain_ids(ids: str) -> str:
+    """Ids of one image, one per line, with integers written plainly."""
+    return "\n".join(plain_integer(one_id) for one_id in ids.split("\n"))
 
 
 def interpret_keys(
@@ -187,7 +253,22 @@ def concept_interpretations(
         )
     if source.concept_interpretation == "position":
         return positional
-    name_based = Interpretation("names", find_rows(keys, concept_names, concept_indexes))
+    name_based = Interpretation(
+        "names",
+        find_rows(
+            [normalize_text(key) for key in keys],
+            [normalize_text(concept_name) for concept_name in concept_names],
+            concept_indexes,
+        ),
+    )
+    folded = Interpretation(
+        "names, ignoring case",
+        find_rows(
+            [fold_text(key) for key in keys],
+            [fold_text(concept_name) for concept_name in concept_names],
+            concept_indexes,
+        ),
+    )
     if source.concept_interpretation == "column":
         prefix = shared_prefix(keys, concept_names)
         suffix = shared_suffix(keys, concept_names)
@@ -211,15 +292,15 @@ def concept_interpretations(
     id_based = Interpretation(
         "ids",
         find_rows(
-            keys,
-            [concept_id for concept_id, _ in id_pairs],
+            [plain_integer(key) for key in keys],
+            [plain_integer(concept_id) for concept_id, _ in id_pairs],
             [concept_index for _, concept_index in id_pairs],
         ),
     )
     return (
-        [name_based, id_based, *positional]
+        [name_based, id_based, folded, *positional]
         if source.concept_interpretation == "name"
-        else [id_based, name_based, *positional]
+        else [id_based, name_based, folded, *positional]
     )
 
 
@@ -241,17 +322,15 @@ def is_sufficient(interpretation: Interpretation) -> bool:
 
 
 def default_concept_interpretation(interpretations: Sequence[Interpretation]) -> Interpretation:
-    """The first of ids and names that resolves any key. Positions are only used if boxes
-    confirm them."""
-    return next(
-        (
-            interpretation
-            for interpretation in interpretations
-            if (interpretation.explained_count or interpretation.ambiguous_count)
-            and not interpretation.name.startswith(("positions", "COCO"))
-        ),
-        interpretations[0],
-    )
+    """The first of ids and names that resolves every key, else the one that resolves most.
+    Positions are only used if boxes confirm them."""
+    by_name = [
+        interpretation
+        for interpretation in interpretations
+        if (interpretation.explained_count or interpretation.ambiguous_count)
+        and not interpretation.name.startswith(("positions", "COCO"))
+    ]
+    return best_interpretation(by_name) if by_name else interpretations[0]
 
 
 def reject_ambiguous(

@@ -13,7 +13,7 @@ from pellucid.formats.dataset import ParsedAnnotations
 from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.image_files import is_image_file
 from pellucid.formats.parsing import read_lines
-from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions
+from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
 
 NAME = "celeba"
 
@@ -37,9 +37,7 @@ def is_attribute_list(head: str) -> bool:
 
 
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
-    attributes_file = (
-        sorted(probe.path.rglob("list_attr_celeba.txt"))[0] if probe.is_dir else probe.path
-    )
+    attributes_file = next(iter(list_files(probe, "list_attr_celeba.txt")))
     builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
     (_, _), (_, header), *lines = read_lines(attributes_file)
     attribute_names = header.split()

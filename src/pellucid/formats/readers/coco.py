@@ -6,36 +6,46 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 
+from pellucid.core.errors import format_count, summarize_names
 from pellucid.core.tables import (
     PARTIAL,
+    UNANNOTATED,
     Annotations,
     Images,
     Int32Array,
     StringArray,
     string_column,
 )
-from pellucid.formats.builder import DatasetBuilder
+from pellucid.formats.builder import DatasetBuilder, skipped_notes
 from pellucid.formats.dataset import (
+    BoxShapes,
     Note,
     ParsedAnnotations,
     check_boxes,
     create_images,
     find_split,
     normalize_image_path,
+    normalize_text,
 )
 from pellucid.formats.errors import InvalidRecordError, UnlistedConceptError, UnlistedImageError
 from pellucid.formats.parsing import parse_json
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions
+from pellucid.formats.readers.coco_shapes import box_of_segmentation
 
 NAME = "coco"
 
 CocoId = int | str
+COCO_SHAPES = BoxShapes(("xywh", "xyxy"), "xywh")
+EMPTY_CATEGORIES = ("empty", "none", "background", "blank", "nothing", "no finding", "negative")
+"""Categories of annotations without a box that state an image with nothing on it, as in camera
+trap data sets."""
 
 
 class CocoImage(msgspec.Struct):
@@ -105,7 +115,7 @@ def annotation_files(probe: Probe) -> list[str]:
     return (
         instance_files
         or [file_name for file_name in json_files if file_name.endswith("_annotations.coco.json")]
-        or json_files[:8]
+        or json_files
     )
 
 
@@ -156,12 +166,11 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     )
     notes: list[Note] = []
     if document.annotations and all(
-        annotation.bbox is None and not annotation.segmentation
-        for annotation in document.annotations
+        not annotation.bbox and not annotation.segmentation for annotation in document.annotations
     ):
         annotations = tag_annotations(image_indexes, concept_indexes, len(document.categories))
     else:
-        annotations, notes = box_annotations(path, document, image_indexes, concept_indexes)
+        annotations, notes = box_annotations(path, document, images, image_indexes, concept_indexes)
     annotations = add_lvis_annotations(path, document, concept_index_by_id, images, annotations)
     return ParsedAnnotations(
         str(path),
@@ -174,6 +183,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         annotations,
         None,
         notes,
+        box_shapes=None if annotations.box is None else COCO_SHAPES,
     )
 
 
@@ -209,11 +219,14 @@ def read_folder(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
                 split_source.images.height[image_index],
                 split,
                 split_source.images.source_id[image_index],
+                annotated=bool(split_source.images.stated[image_index] != UNANNOTATED),
             )
         builder.add_annotations(
             split_source, [f"{folder_prefix}{path}" for path in split_source.images.path], file_name
         )
-    return builder.build(options.kind, list(concept_ids), list(concept_ids.values()))
+    annotations = builder.build(options.kind, list(concept_ids), list(concept_ids.values()))
+    has_boxes = annotations.annotations.box is not None
+    return replace(annotations, box_shapes=COCO_SHAPES if has_boxes else None)
 
 
 def image_file_name(path: Path, image_index: int, image: CocoImage) -> str:
@@ -231,43 +244,83 @@ def image_file_name(path: Path, image_index: int, image: CocoImage) -> str:
 
 
 def box_annotations(
-    path: Path, document: CocoFile, image_indexes: Int32Array, concept_indexes: Int32Array
+    path: Path,
+    document: CocoFile,
+    images: Images,
+    image_indexes: Int32Array,
+    concept_indexes: Int32Array,
 ) -> tuple[Annotations, list[Note]]:
-    boxes = np.array(
-        [
-            annotation_box(path, index, annotation)
-            for index, annotation in enumerate(document.annotations)
-        ],
-        float,
-    ).reshape(-1, 4)
-    notes = check_boxes(path, boxes, lambda index: f"$.annotations[{index}]")
+    """Annotations with a box or a shape. An annotation without either, of a category such as
+    `empty`, states an image with nothing on it; others leave their image not annotated."""
+    located_boxes = [
+        annotation_box(path, index, annotation)
+        for index, annotation in enumerate(document.annotations)
+    ]
+    notes = unlocated_notes(document, located_boxes, images, image_indexes)
+    is_used = np.array([box is not None for box in located_boxes], bool)
+    is_used &= images.stated[image_indexes] != UNANNOTATED
+    used_rows = np.flatnonzero(is_used)
+    used = [document.annotations[row] for row in used_rows.tolist()]
+    boxes = np.array([located_boxes[row] for row in used_rows.tolist()], float).reshape(-1, 4)
+    notes += check_boxes(path, boxes, lambda index: f"$.annotations[{used_rows[index]}]")
     areas = np.array(
         [
             boxes[index, 2] * boxes[index, 3] if annotation.area is None else annotation.area
-            for index, annotation in enumerate(document.annotations)
+            for index, annotation in enumerate(used)
         ],
         float,
     )
-    outline_count = sum(annotation.bbox is None for annotation in document.annotations)
-    if outline_count:
-        notes.append(
-            Note(
-                "polygons",
-                f"{outline_count:,} polygons without a bbox converted to bounding boxes",
-                outline_count,
-                "info",
-            )
-        )
-    crowd = np.array([bool(annotation.iscrowd) for annotation in document.annotations], bool)
+    if outline_count := sum(not annotation.bbox for annotation in used):
+        message = f"{outline_count:,} outlines or masks without a bbox: read by their bounding box"
+        notes.append(Note("polygons", message, outline_count, "info"))
+    crowd = np.array([bool(annotation.iscrowd) for annotation in used], bool)
     return Annotations(
-        image_indexes,
-        concept_indexes,
+        image_indexes[used_rows],
+        concept_indexes[used_rows],
         boxes,
         crowd,
-        np.ones(len(image_indexes), bool),
+        np.ones(len(used), bool),
         areas,
-        polygon_texts(document.annotations),
+        polygon_texts(used),
     ), notes
+
+
+def unlocated_notes(
+    document: CocoFile,
+    boxes: list[list[float] | None],
+    images: Images,
+    image_indexes: Int32Array,
+) -> list[Note]:
+    """Notes on annotations without a box or a shape. Sets the images of those that do not mean
+    an empty image to not annotated."""
+    located = {
+        annotation.category_id
+        for annotation, box in zip(document.annotations, boxes, strict=True)
+        if box is not None
+    }
+    name_by_id = {category.id: category.name for category in document.categories}
+    rows = [row for row, box in enumerate(boxes) if box is None]
+    empty_rows = [
+        row
+        for row in rows
+        if (category_id := document.annotations[row].category_id) not in located
+        and name_by_id.get(category_id, "").strip().lower() in EMPTY_CATEGORIES
+    ]
+    other_rows = sorted(set(rows) - set(empty_rows))
+    notes = []
+    if empty_rows:
+        names = {name_by_id[document.annotations[row].category_id] for row in empty_rows}
+        message = (
+            f"{format_count(len(empty_rows), 'annotation')} of {summarize_names(sorted(names))} "
+            "without a box: read as images with nothing on them"
+        )
+        notes.append(Note("empty_images", message, len(empty_rows), "info"))
+    if other_rows:
+        skipped_images = np.unique(image_indexes[other_rows])
+        images.stated[skipped_images] = UNANNOTATED
+        skipped_counts = {"without a box or a shape": len(other_rows)}
+        notes += skipped_notes(skipped_counts, len(skipped_images), 0, {})
+    return notes
 
 
 def polygon_texts(annotations: list[CocoAnnotation]) -> StringArray | None:
@@ -299,34 +352,20 @@ def is_polygons(segmentation: Any) -> bool:
     )
 
 
-def annotation_box(path: Path, annotation_index: int, annotation: CocoAnnotation) -> list[float]:
-    if annotation.bbox is not None and len(annotation.bbox) == 4:
-        return annotation.bbox
-    segmentation = annotation.segmentation
-    if (
-        annotation.bbox is None
-        and isinstance(segmentation, list)
-        and segmentation
-        and all(isinstance(polygon, list) and len(polygon) >= 4 for polygon in segmentation)
-    ):
-        coordinates = [
-            float(coordinate)
-            for polygon in segmentation
-            for coordinate in polygon[: len(polygon) // 2 * 2]
-        ]
-        xs, ys = coordinates[::2], coordinates[1::2]
-        return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
-    location = (
-        f"$.annotations[{annotation_index}]"
-        if annotation.bbox is None
-        else f"$.annotations[{annotation_index}].bbox"
-    )
-    problem = (
-        "missing bbox"
-        if annotation.bbox is None
-        else f"expected 4 numbers, found {len(annotation.bbox)}"
-    )
-    raise InvalidRecordError(path, location, problem, "Write [left, top, width, height] in pixels.")
+def annotation_box(
+    path: Path, annotation_index: int, annotation: CocoAnnotation
+) -> list[float] | None:
+    """The box of an annotation, or around its shape; None if it has neither."""
+    if annotation.bbox:
+        if len(annotation.bbox) == 4:
+            return annotation.bbox
+        raise InvalidRecordError(
+            path,
+            f"$.annotations[{annotation_index}].bbox",
+            f"expected 4 numbers, found {len(annotation.bbox)}",
+            "Write [left, top, width, height] in pixels.",
+        )
+    return box_of_segmentation(annotation.segmentation)
 
 
 def tag_annotations(
@@ -408,14 +447,14 @@ def check_categories(
             "the list is empty",
             'List the concepts: [{"id": 1, "name": "dent"}].',
         )
-    duplicates = [
-        concept_name
-        for concept_name, count in Counter(category.name for category in categories).items()
-        if count > 1
-    ]
+    name_counts = Counter(normalize_text(category.name) for category in categories)
+    duplicates = [concept_name for concept_name, count in name_counts.items() if count > 1]
     if duplicates:
         raise InvalidRecordError(
-            path, "categories", f"'{duplicates[0]}' is listed twice", "Use unique names."
+            path,
+            "categories",
+            f"'{duplicates[0]}' is listed twice (spaces around names do not count)",
+            "Use unique names.",
         )
     if len(concept_index_by_id) < len(categories):
         raise InvalidRecordError(

@@ -19,7 +19,7 @@ OUTLINE_TAGS = ("polygon", "polyline", "points", "ellipse", "cuboid", "mask", "s
 def matches(probe: Probe) -> bool:
     if probe.is_dir:
         return any(
-            is_cvat(probe.read_head(file_name)) for file_name in probe.files_with_suffix(".xml")[:5]
+            is_cvat(probe.read_head(file_name)) for file_name in probe.sample_with_suffix(".xml")
         )
     return is_cvat(probe.head)
 
@@ -86,6 +86,8 @@ def read_image_element(
         )
         if shape.tag == "tag":
             builder.add_tag(image, concept)
+        elif not concept:
+            builder.skip_shape(image, f"{shape.tag} without a label", has_concept=False)
         elif shape.tag == "box":
             x_min, y_min, x_max, y_max = (
                 parse_number(shape.get(side, ""), file, location, side)
@@ -96,18 +98,21 @@ def read_image_element(
             builder.add_outline(
                 image, concept, rotate_box((x_min, y_min, x_max, y_max), angle), location
             )
-        elif shape.tag in OUTLINE_TAGS and concept and not shape.get("points"):
-            outline_count += 1
-            builder.add_outline(image, concept, shape_extremes(shape, file, location), location)
-        elif shape.tag in OUTLINE_TAGS and concept:
+        elif shape.tag in OUTLINE_TAGS:
+            points = (
+                parse_points(shape.get("points") or "", file, location)
+                if shape.get("points")
+                else shape_extremes(shape, file, location)
+            )
+            if len(points) < 2:
+                builder.skip_shape(image, f"{shape.tag} with {len(points)} visible points")
+                continue
             outline_count += 1
             builder.add_outline(
-                image,
-                concept,
-                parse_points(shape.get("points") or "", file, location),
-                location,
-                keep_outline=shape.tag == "polygon",
+                image, concept, points, location, keep_outline=shape.tag == "polygon"
             )
+        else:
+            builder.skip_shape(image, shape.tag)
     return outline_count, rotated_count
 
 
@@ -144,6 +149,7 @@ def shape_extremes(shape: Element, file: object, location: str) -> list[tuple[fl
     return [
         point
         for element in shape
+        if element.get("outside") != "1"
         for point in parse_points(element.get("points") or "", file, location)
     ]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pellucid.core.errors import MalformedFileError
 from pellucid.formats.dataset import ParsedAnnotations, find_split, parse_split
-from pellucid.formats.image_files import is_image_file
+from pellucid.formats.image_files import is_image_file, list_files
 from pellucid.formats.parsing import is_number, read_lines
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions
 from pellucid.formats.readers.yolo import build_annotations
@@ -24,7 +24,7 @@ def matches(probe: Probe) -> bool:
             "names" in probe.read_head(file_name) for file_name in probe.files_with_suffix(".data")
         )
     return find_names_file(probe.path) is not None and any(
-        is_label(probe.read_head(file_name)) for file_name in probe.files_with_suffix(".txt")[:20]
+        is_label(probe.read_head(file_name)) for file_name in probe.sample_with_suffix(".txt")
     )
 
 
@@ -107,12 +107,15 @@ def scan_label_files(root: Path) -> list[tuple[str, int, Path]]:
     """All label files below, each with the image of the same stem; a folder in its path may give
     the split."""
     images_by_stem: dict[str, list[Path]] = {}
-    for file in sorted(root.rglob("*")):
+    files = [root / file_name for file_name in list_files(root)]
+    for file in files:
         if is_image_file(file.name):
             images_by_stem.setdefault(file.stem, []).append(file)
     image_entries = []
-    for label_file in sorted(root.rglob("*.txt")):
-        if label_file.name in NAMES_FILES or not is_label(label_file.read_text(errors="replace")):
+    for label_file in files:
+        if label_file.suffix.lower() != ".txt" or label_file.name in NAMES_FILES:
+            continue
+        if not is_label(label_file.read_text(errors="replace")):
             continue
         folder_names = label_file.relative_to(root).parts[:-1]
         split = find_split(folder_names)

@@ -59,7 +59,7 @@ def matches(probe: Probe) -> bool:
     heads = (
         [probe.head]
         if not probe.is_dir
-        else [probe.read_head(file_name) for file_name in probe.files_with_suffix(".json")[:3]]
+        else [probe.read_head(file_name) for file_name in probe.sample_with_suffix(".json")]
     )
     return any(
         head.startswith("{")
@@ -95,8 +95,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     builder.add_note(
         "left_out",
         skipped_count,
-        f"{skipped_count:,} captions, depth maps and other annotations without a concept or box "
-        "skipped",
+        f"{skipped_count:,} captions and depth maps not read",
     )
     return builder.build(options.kind, list(concept_names))
 
@@ -116,8 +115,11 @@ def read_item(
     outline_count = skipped_count = 0
     for annotation_index, annotation in enumerate(item.annotations):
         location = f"{file.name} {item_location}.annotations[{annotation_index}]"
-        if annotation.label_id is None or annotation.type in ("caption", "depth_annotation"):
+        if annotation.type in ("caption", "depth_annotation"):
             skipped_count += 1
+            continue
+        if annotation.label_id is None:
+            builder.skip_shape(image, f"{annotation.type} without a label", has_concept=False)
             continue
         if not 0 <= annotation.label_id < len(labels):
             raise UnlistedConceptError(
@@ -149,7 +151,7 @@ def read_item(
             outline_count += 1
             builder.add_box(image, concept, annotation.bbox, location, ignore)
         else:
-            skipped_count += 1
+            builder.skip_shape(image, annotation.type)
     return outline_count, skipped_count
 
 

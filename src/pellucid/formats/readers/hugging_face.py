@@ -6,31 +6,34 @@ Concepts may be integers; their names are read from the `ClassLabel` feature in 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from pellucid.core.errors import MalformedFileError
+from pellucid.core.errors import MalformedFileError, summarize_names
 from pellucid.formats.builder import DatasetBuilder
-from pellucid.formats.dataset import ParsedAnnotations, find_split, parse_split
+from pellucid.formats.dataset import BoxShapes, ParsedAnnotations, find_split, parse_split
 from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.parsing import parse_number, read_lines
-from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions
+from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
 from pellucid.formats.tabular.reader import escape_glob
 
 NAME = "hugging-face"
 DatasetRecord = dict[str, Any]
-LABEL_KEYS = ("label", "labels", "category", "class")
+LABEL_KEYS = ("label", "labels", "category", "class", "tags")
 OBJECTS_KEY = "objects"
+BOX_KEYS = ("bbox", "bboxes", "box", "boxes")
+CONCEPT_KEYS = ("category", "categories", "label", "labels", "class", "classes")
 
 
 def matches(probe: Probe) -> bool:
     if probe.is_dir:
         return bool(probe.files_with_suffix("metadata.jsonl")) or any(
             is_image_table(probe.path / file_name)
-            for file_name in probe.files_with_suffix(".parquet")[:3]
+            for file_name in probe.sample_with_suffix(".parquet")
         )
     return is_metadata_lines(probe.head) or (
         probe.head.startswith("PAR1") and is_image_table(probe.path)
@@ -68,7 +71,7 @@ def parquet_column_types(path: Path) -> dict[str, str]:
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
     table_files = (
-        sorted(probe.path.rglob("*.parquet"))
+        [probe.path / name for name in probe.files_with_suffix(".parquet")]
         if probe.is_dir
         else [probe.path]
         if probe.head.startswith("PAR1")
@@ -76,7 +79,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     )
     if table_files:
         return read_tables(probe, options, builder, table_files)
-    for file in sorted(probe.path.rglob("metadata.jsonl")) if probe.is_dir else [probe.path]:
+    for file in list_files(probe, "metadata.jsonl"):
         folder_prefix = file.parent.relative_to(probe.path).as_posix() if probe.is_dir else "."
         split = find_split(Path(folder_prefix).parts)
         for line_number, record in read_json_lines(file):
@@ -92,7 +95,14 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
                 [],
                 f"{file.name} line {line_number}",
             )
-    return builder.build(options.kind)
+    return with_open_shapes(builder.build(options.kind))
+
+
+def with_open_shapes(annotations: ParsedAnnotations) -> ParsedAnnotations:
+    """Boxes are [left, top, width, height] by convention, but some data sets write corners."""
+    if annotations.annotations.box is None:
+        return annotations
+    return replace(annotations, box_shapes=BoxShapes(("xywh", "xyxy"), "xywh"))
 
 
 def read_json_lines(file: Path) -> Iterator[tuple[int, DatasetRecord]]:
@@ -122,11 +132,8 @@ def read_tables(
                 image_id=record.pop("path", None) or "",
             )
             read_record(builder, image, record, concept_names, f"{table_file.name} row {row_index}")
-    return builder.build(
-        options.kind,
-        concept_names,
-        image_folder=str(probe.path if probe.is_dir else probe.path.parent),
-    )
+    image_folder = str(probe.path if probe.is_dir else probe.path.parent)
+    return with_open_shapes(builder.build(options.kind, concept_names, image_folder=image_folder))
 
 
 def table_records(table_file: Path) -> Iterator[DatasetRecord]:
@@ -196,27 +203,29 @@ def read_record(
     """Add the boxes of `objects` (`bbox`: [left, top, width, height] in pixels, with categories),
     or one or more labels."""
     objects = record.get(OBJECTS_KEY)
+    for key in record:
+        if key not in (*LABEL_KEYS, OBJECTS_KEY, "file_name"):
+            builder.skip_key(key)
     if objects is None:
         label = next((record[key] for key in LABEL_KEYS if record.get(key) is not None), None)
         for label_value in label if isinstance(label, list) else [] if label is None else [label]:
             builder.add_tag(image, concept_name(builder, label_value, concept_names, location))
         return
     if isinstance(objects, dict):
-        bboxes = objects.get("bbox") or []
-        key = next(
-            (word for word in ("category", "categories", "label", "labels") if word in objects),
-            "category",
-        )
-        concepts = objects.get(key) or []
+        bboxes = first_value(objects, BOX_KEYS) or []
+        concepts = first_value(objects, CONCEPT_KEYS) or []
+        is_empty = not any(objects.values())
     else:
-        bboxes = [object_record.get("bbox") for object_record in objects]
-        concepts = [
-            next(
-                (object_record[word] for word in ("category", "label") if word in object_record),
-                None,
-            )
-            for object_record in objects
-        ]
+        bboxes = [first_value(object_record, BOX_KEYS) for object_record in objects]
+        concepts = [first_value(object_record, CONCEPT_KEYS) for object_record in objects]
+        is_empty = not objects
+    if not bboxes and not is_empty:
+        raise InvalidRecordError(
+            builder.path,
+            location,
+            f"objects without boxes; found {summarize_names(objects, 8)}",
+            "Write objects as {bbox: [[left, top, width, height], ...], category: [...]}.",
+        )
     if len(bboxes) != len(concepts):
         raise InvalidRecordError(
             builder.path,
@@ -239,6 +248,10 @@ def read_record(
             (x, y, width, height),
             location,
         )
+
+
+def first_value(record: DatasetRecord, keys: Sequence[str]) -> Any:
+    return next((record[key] for key in keys if key in record), None)
 
 
 def concept_name(

@@ -4,64 +4,69 @@ from __future__ import annotations
 
 import numpy as np
 
+from pellucid.core.errors import format_count, summarize_names
 from pellucid.core.tables import Annotations
-from pellucid.formats.dataset import ParsedAnnotations, create_images, parse_split, require_split
+from pellucid.formats.dataset import (
+    Note,
+    ParsedAnnotations,
+    create_images,
+    parse_split,
+    require_split,
+)
 from pellucid.formats.errors import InvalidRecordError
-from pellucid.formats.image_files import is_image_file, list_image_files
+from pellucid.formats.image_files import is_image_file
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions
 
 NAME = "image-folder"
+NAMES_FILES = ("labels.txt", "classes.txt", "class_names.txt", "names.txt", "requirements.txt")
+"""Text files beside image folders that list the names or say nothing of the images."""
+ANNOTATION_SUFFIXES = (".csv", ".json", ".jsonl", ".txt", ".xml", ".parquet", ".yaml", ".yml")
 
 
 def matches(probe: Probe) -> bool:
     """Whether the source is a folder with subfolders of images and no annotation files."""
-    path = probe.path
     if not probe.is_dir or any(is_annotation_file(file_path) for file_path in probe.file_names):
         return False
-    concept_folders = [
-        folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith(".")
-    ]
-    if concept_folders and all(parse_split(folder.name) is not None for folder in concept_folders):
-        concept_folders = [
-            folder
-            for split_folder in concept_folders
-            for folder in split_folder.iterdir()
-            if folder.is_dir()
-        ]
-    return any(is_image_file(file.name) for folder in concept_folders for file in folder.iterdir())
+    return any("/" in image_path for image_path in image_paths_of(probe))
+
+
+def image_paths_of(probe: Probe) -> list[str]:
+    return [file_name for file_name in probe.file_names if is_image_file(file_name)]
 
 
 def is_annotation_file(file_path: str) -> bool:
     """Whether a file may hold annotations; if so, the folder names are not treated as labels."""
-    file_name = file_path.rsplit("/", maxsplit=1)[-1]
+    file_name = file_path.rsplit("/", maxsplit=1)[-1].lower()
     return (
-        not is_image_file(file_name)
-        and file_name.lower().endswith(
-            (".csv", ".json", ".jsonl", ".txt", ".xml", ".parquet", ".yaml", ".yml")
-        )
-        and (not file_name.lower().startswith(("readme", "license", ".")))
+        file_name.endswith(ANNOTATION_SUFFIXES)
+        and not file_name.startswith(("readme", "license"))
+        and file_name not in NAMES_FILES
     )
 
 
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
-    """Every image below the folder, labelled with its folder's name."""
+    """Every image below the folder, labelled with its folder's name. Images beside the folders
+    of concepts are named in a note; below `split/concept`, deeper folders do not count."""
     path = probe.path
-    image_paths = list_image_files(path)
-    top_folders = {image_path.split("/")[0] for image_path in image_paths}
-    has_splits = bool(top_folders) and all(
-        parse_split(folder_name) is not None for folder_name in top_folders
-    )
+    all_paths = image_paths_of(probe)
+    top_folders = {image_path.split("/")[0] for image_path in all_paths if "/" in image_path}
+    has_splits = all(parse_split(folder_name) is not None for folder_name in top_folders)
     depth = 1 if has_splits else 0
+    stray_paths = [image_path for image_path in all_paths if image_path.count("/") <= depth]
+    image_paths = [image_path for image_path in all_paths if image_path.count("/") > depth]
     path_parts = [image_path.split("/") for image_path in image_paths]
-    for image_path, parts in zip(image_paths, path_parts, strict=True):
-        if len(parts) != depth + 2:
-            expected = "split/concept/image" if has_splits else "concept/image"
-            raise InvalidRecordError(
-                path,
-                image_path,
-                f"found {len(parts) - 1} levels deep, expected {expected}",
-                "Move the image.",
-            )
+    deep_paths = [
+        p for p, parts in zip(image_paths, path_parts, strict=True) if len(parts) > depth + 2
+    ]
+    if not image_paths or (deep_paths and not has_splits):
+        image_path = (deep_paths or stray_paths)[0]
+        expected = "split/concept/image" if has_splits else "concept/image"
+        raise InvalidRecordError(
+            path,
+            image_path,
+            f"found {image_path.count('/')} levels deep, expected {expected}",
+            "Move the image.",
+        )
     concepts = sorted({parts[depth] for parts in path_parts})
     concept_indexes = {concept: index for index, concept in enumerate(concepts)}
     split_indexes = [
@@ -86,7 +91,25 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         images,
         annotations,
         str(path),
+        position_notes(stray_paths, deep_paths),
     )
+
+
+def position_notes(stray_paths: list[str], deep_paths: list[str]) -> list[Note]:
+    notes = []
+    if stray_paths:
+        message = (
+            f"{format_count(len(stray_paths), 'image')} outside the folders of concepts, not read: "
+            f"{summarize_names(stray_paths)}"
+        )
+        notes.append(Note("stray_images", message, len(stray_paths)))
+    if deep_paths:
+        message = (
+            f"{format_count(len(deep_paths), 'image')} in folders below split/concept: labelled "
+            f"with the concept's folder, such as {summarize_names(deep_paths, 1)}"
+        )
+        notes.append(Note("deep_folders", message, len(deep_paths)))
+    return notes
 
 
 FORMAT = AnnotationFormat(NAME, matches, read)

@@ -19,7 +19,7 @@ def matches(probe: Probe) -> bool:
     heads = (
         [probe.head]
         if not probe.is_dir
-        else [probe.read_head(file_name) for file_name in probe.files_with_suffix(".txt")[:5]]
+        else [probe.read_head(file_name) for file_name in probe.sample_with_suffix(".txt")]
     )
     return any(is_kitti_line(head.split("\n", maxsplit=1)[0]) for head in heads)
 

@@ -31,6 +31,11 @@ TaskRecord = dict[str, Any]
 ResultValue = dict[str, Any]
 IMAGE_KEYS = ("image", "img", "picture", "photo", "url")
 """Keys of the image in a task's data, most likely first."""
+TASK_KEYS = ("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time")
+CHOICE_KEYS = ("choice", "label", "class")
+"""Keys of JSON-MIN whose text is a choice."""
+LOCATED_KEYS = ("rle", "x", "points", "vertices")
+"""Keys that locate an object, read or not."""
 
 
 def matches(probe: Probe) -> bool:
@@ -71,6 +76,9 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
             outline_count += read_value(
                 builder, probe, image, result_value, width, height, location
             )
+        if "data" not in task:
+            for key in unread_keys(task):
+                builder.skip_key(key)
     builder.add_note(
         "polygons",
         outline_count,
@@ -131,15 +139,7 @@ def json_min_results(
 ) -> Iterator[tuple[ResultValue, float, float]]:
     """JSON-MIN: regions are lists of objects, a choice is a string or {"choices": [...]}."""
     for key, task_value in task.items():
-        if key in (
-            *IMAGE_KEYS,
-            "id",
-            "annotator",
-            "annotation_id",
-            "created_at",
-            "updated_at",
-            "lead_time",
-        ):
+        if key in (*IMAGE_KEYS, *TASK_KEYS):
             continue
         if isinstance(task_value, list):
             for region in task_value:
@@ -147,8 +147,23 @@ def json_min_results(
                     yield region, *result_image_size(probe, region, location)
         elif isinstance(task_value, dict) and "choices" in task_value:
             yield task_value, 0, 0
-        elif isinstance(task_value, str) and key in ("choice", "label", "class"):
+        elif isinstance(task_value, str) and key in CHOICE_KEYS:
             yield {"choices": [task_value]}, 0, 0
+
+
+def unread_keys(task: TaskRecord) -> list[str]:
+    """Keys of a JSON-MIN task that hold neither the image nor an annotation that is read."""
+    return [
+        key
+        for key, task_value in task.items()
+        if key not in (*IMAGE_KEYS, *TASK_KEYS)
+        and task_value not in (None, "", [])
+        and not (
+            (isinstance(task_value, list) and any(isinstance(item, dict) for item in task_value))
+            or (isinstance(task_value, dict) and "choices" in task_value)
+            or (isinstance(task_value, str) and key in CHOICE_KEYS)
+        )
+    ]
 
 
 def task_image_path(probe: Probe, task: TaskRecord, location: str) -> str:
@@ -198,14 +213,23 @@ def read_value(
     height: float,
     location: str,
 ) -> int:
-    """Add the tags or boxes of a result; return 1 if an outline was converted to a bounding box."""
+    """Add the tags or boxes of a result; return 1 if an outline was converted to a bounding box.
+    What cannot be read is counted."""
     concept_names = result_concepts(result_value)
     if "choices" in result_value:
         for concept_name in concept_names:
             builder.add_tag(image, concept_name)
         return 0
     outline = region_outline(probe, result_value, width, height, location)
-    for concept_name in concept_names if outline else ():
+    if not outline or not concept_names:
+        if any(key in result_value for key in LOCATED_KEYS) or concept_names:
+            has_concept = bool(concept_names)
+            builder.skip_shape(image, shape_name(result_value, has_concept), has_concept)
+        else:
+            for key in result_value:
+                builder.skip_key(key)
+        return 0
+    for concept_name in concept_names:
         builder.add_outline(
             image,
             concept_name,
@@ -216,11 +240,23 @@ def read_value(
     return int(bool(outline) and (len(outline) != 4 or bool(result_value.get("rotation"))))
 
 
+def shape_name(result_value: ResultValue, has_concept: bool) -> str:
+    """The kind of a region that cannot be read: `brush`, `keypoint`, ..."""
+    if not has_concept:
+        return "region without a label"
+    if "rle" in result_value:
+        return "brush"
+    labels = next((key for key in result_value if key.endswith("labels")), "region")
+    return labels.removesuffix("labels") or "region"
+
+
 def region_outline(
     probe: Probe, result_value: ResultValue, width: float, height: float, location: str
 ) -> list[tuple[float, float]]:
     """The outline in pixels; empty if the value is not a region."""
-    if "points" not in result_value and not {"x", "y", "width", "height"} <= result_value.keys():
+    is_ellipse = {"x", "y", "radiusX", "radiusY"} <= result_value.keys()
+    is_box = {"x", "y", "width", "height"} <= result_value.keys()
+    if "points" not in result_value and not is_ellipse and not is_box:
         return []
     if not width or not height:
         raise InvalidRecordError(
@@ -241,11 +277,15 @@ def region_outline(
             for point in expect_list(result_value["points"], probe.path, location)
         ]
         return [percent_to_pixels(point[0], point[1]) for point in points if len(point) >= 2]
-    x_min, y_min = percent_to_pixels(result_value["x"], result_value["y"])
-    box_width, box_height = percent_to_pixels(result_value["width"], result_value["height"])
     angle = math.radians(
         parse_number(result_value.get("rotation") or 0, probe.path, location, "rotation")
-    )  # about the upper left corner
+    )
+    x_min, y_min = percent_to_pixels(result_value["x"], result_value["y"])
+    if is_ellipse:
+        radii = percent_to_pixels(result_value["radiusX"], result_value["radiusY"])
+        return ellipse_extremes((x_min, y_min), radii, angle)
+    box_width, box_height = percent_to_pixels(result_value["width"], result_value["height"])
+    # a box turns about its upper left corner
     return [
         (
             x_min + dx * math.cos(angle) - dy * math.sin(angle),
@@ -253,6 +293,15 @@ def region_outline(
         )
         for dx, dy in ((0, 0), (box_width, 0), (box_width, box_height), (0, box_height))
     ]
+
+
+def ellipse_extremes(
+    center: tuple[float, float], radii: tuple[float, float], angle: float
+) -> list[tuple[float, float]]:
+    """Opposite corners of the box around an ellipse that is turned about its center."""
+    dx = math.hypot(radii[0] * math.cos(angle), radii[1] * math.sin(angle))
+    dy = math.hypot(radii[0] * math.sin(angle), radii[1] * math.cos(angle))
+    return [(center[0] - dx, center[1] - dy), (center[0] + dx, center[1] + dy)]
 
 
 def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:

@@ -33,8 +33,7 @@ class LabelMeFile(msgspec.Struct):
 def matches(probe: Probe) -> bool:
     if not probe.is_dir:
         return is_json(probe.head) or is_xml(probe.head)
-    files = probe.files_with_suffix(".json", ".xml")
-    heads = [probe.read_head(file_name) for file_name in files[:10]]
+    heads = [probe.read_head(name) for name in probe.sample_with_suffix(".json", ".xml")]
     return any(is_json(head) or is_xml(head) for head in heads)
 
 
@@ -77,6 +76,9 @@ def read_json(builder: DatasetBuilder, file: Path) -> int:
             if shape.shape_type == "circle" and len(shape.points) == 2
             else shape.points
         )
+        if len(points) < 2:
+            builder.skip_shape(image, shape.shape_type or "shape without points")
+            continue
         builder.add_outline(
             image,
             shape.label,

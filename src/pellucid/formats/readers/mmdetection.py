@@ -31,7 +31,7 @@ def matches(probe: Probe) -> bool:
     heads = (
         [probe.head]
         if not probe.is_dir
-        else [probe.read_head(file_name) for file_name in probe.files_with_suffix(".json")[:3]]
+        else [probe.read_head(file_name) for file_name in probe.sample_with_suffix(".json")]
     )
     return any(head.startswith("{") and '"labels"' in head and '"scores"' in head for head in heads)
 

@@ -16,9 +16,9 @@ from pellucid.core.tables import PARTIAL
 from pellucid.formats.builder import DatasetBuilder
 from pellucid.formats.dataset import ParsedAnnotations, find_split, parse_split
 from pellucid.formats.errors import InvalidRecordError
-from pellucid.formats.image_files import is_image_file
+from pellucid.formats.image_files import is_image_file, list_image_files
 from pellucid.formats.parsing import parse_number
-from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions
+from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
 
 NAME = "open-images"
 CORNER_COLUMNS = ("XMin", "XMax", "YMin", "YMax")
@@ -58,7 +58,7 @@ def is_images(head: str) -> bool:
 
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     root = probe.path if probe.is_dir else probe.path.parent
-    files = sorted(root.rglob("*.csv")) if probe.is_dir else [probe.path]
+    files = [*list_files(probe, ".csv")]
     heads = {
         file: Probe(file, file.read_text(encoding="utf-8-sig", errors="replace")[:4096]).head
         for file in files
@@ -122,7 +122,7 @@ def read_label_names(root: Path) -> dict[str, str]:
 
 def image_paths_by_stem(folder: Path) -> dict[str, str]:
     """Relative paths of the image files in the folder, by file stem."""
-    image_files = (file for file in folder.rglob("*") if is_image_file(file.name))
+    image_files = (folder / name for name in list_image_files(folder))
     return {file.stem: file.relative_to(folder).as_posix() for file in sorted(image_files)}
 
 

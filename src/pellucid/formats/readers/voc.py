@@ -27,8 +27,7 @@ def matches(probe: Probe) -> bool:
     """Whether the source is a VOC XML file, or a folder with such files."""
     if not probe.is_dir:
         return is_voc(probe.head)
-    files = probe.files_with_suffix(".xml")
-    return bool(files) and any(is_voc(probe.read_head(file_name)) for file_name in files[:20])
+    return any(is_voc(probe.read_head(name)) for name in probe.sample_with_suffix(".xml"))
 
 
 def is_voc(head: str) -> bool:

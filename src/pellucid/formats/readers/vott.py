@@ -60,7 +60,7 @@ def matches(probe: Probe) -> bool:
         if not probe.is_dir
         else [
             probe.read_head(file_name)
-            for file_name in probe.files_with_suffix("-export.json", ".vott")[:3]
+            for file_name in probe.sample_with_suffix("-export.json", ".vott")
         ]
     )
     return any(head.startswith("{") and '"assets"' in head for head in heads)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,21 +24,35 @@ from pellucid.formats.dataset import (
     Note,
     ParsedAnnotations,
     ParsedPredictions,
+    Severity,
     check_boxes,
     create_images,
     encode_texts,
     validate_predictions,
 )
-from pellucid.formats.errors import InvalidRecordError, UnlistedConceptError
-from pellucid.formats.image_files import list_image_files
+from pellucid.formats.errors import (
+    InvalidRecordError,
+    LabelFilesMissingError,
+    UnlistedConceptError,
+)
+from pellucid.formats.image_files import list_files, list_image_files
 from pellucid.formats.limits import check_file_size
 from pellucid.formats.parsing import is_number
-from pellucid.formats.probe import AnnotationFormat, PredictionFormat, Probe, ReadOptions
+from pellucid.formats.probe import (
+    MAX_SAMPLED_FILES,
+    AnnotationFormat,
+    PredictionFormat,
+    Probe,
+    ReadOptions,
+)
 from pellucid.formats.readers import dota
 
 NAME = "yolo"
 PREDICTIONS_NAME = "yolo-labels"
 
+NAMES_FILES = ("classes.txt", "labels.txt", "names.txt", "class_names.txt", "readme.txt")
+"""Text files beside label files that are not label files."""
+LABEL_FOLDERS = ("labels", "Labels", "LABELS")
 SPLIT_KEYS = (("train", "training"), ("val", "validation"), ("test", "test"))
 
 
@@ -54,21 +68,28 @@ def matches(probe: Probe) -> bool:
 def first_lines(probe: Probe) -> list[str]:
     return [
         line
-        for file_name in probe.files_with_suffix(".txt")[:5]
+        for file_name in probe.sample_with_suffix(".txt")
         for line in probe.read_head(file_name).split("\n")[:2]
     ]
 
 
 def matches_predictions(probe: Probe) -> bool:
     """Whether the source is a folder of label files with numeric lines."""
-    path = probe.path
     if not probe.is_dir:
         return False
-    first_file = next((file for file in sorted(path.rglob("*.txt")) if file.stat().st_size), None)
-    if first_file is None:
-        return next(path.rglob("*.txt"), None) is not None
-    fields = first_file.read_text(errors="replace").split("\n", maxsplit=1)[0].split()
-    return len(fields) >= 5 and all(is_number(field) for field in fields)
+    label_files = [name for name in probe.files_with_suffix(".txt") if not is_names_file(name)]
+    heads = [probe.read_head(name) for name in label_files[:MAX_SAMPLED_FILES]]
+    first_lines = [head.split("\n", maxsplit=1)[0].split() for head in heads if head.strip()]
+    if label_files and not first_lines:  # empty files: images without predictions
+        return not any(probe.read_head(name).strip() for name in label_files)
+    return any(
+        len(fields) >= 5 and all(is_number(field) for field in fields) for fields in first_lines
+    )
+
+
+def is_names_file(file_name: str) -> bool:
+    """Whether a text file among label files lists the names of the concepts."""
+    return file_name.lower().rpartition("/")[2] in NAMES_FILES
 
 
 def find_settings_file(folder: Path) -> Path | None:
@@ -89,6 +110,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     split_indexes: list[int] = []
     label_files: list[Path | None] = []
     folders: set[Path] = set()
+    first_candidate: Path | None = None
     for key, split_name in SPLIT_KEYS:
         entries = settings.get(key)
         for entry in entries if isinstance(entries, list) else [entries] if entries else []:
@@ -96,6 +118,10 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
             labels_by_image = find_label_files(
                 base_folder, image_files, path.parent, root, str(entry)
             )
+            if image_files and first_candidate is None:
+                first_candidate = candidate_label_files(
+                    image_files[0], base_folder, path.parent, root, str(entry)
+                )[0]
             for image_file in image_files:
                 image_paths.append(relative_image_path(image_file, image_folder, path))
                 split_indexes.append(SPLITS.index(split_name))
@@ -103,6 +129,10 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
             folders |= labels_by_image.folders
     if not image_paths:
         raise MalformedFileError(path, "has no images under train, val or test")
+    if not any(label_files):
+        raise LabelFilesMissingError(
+            path, len(image_paths), str(first_candidate), label_folders(root)
+        )
     return build_annotations(
         path,
         image_folder,
@@ -137,7 +167,9 @@ def build_annotations(
             f"{format_count(len(unlabelled_images), 'image')} without a label file, treated as "
             f"having no objects: {summarize_names(unlabelled_images)}"
         )
-        notes.append(Note("no_label_file", message, len(unlabelled_images), "info"))
+        are_most = len(unlabelled_images) * 2 > len(image_paths)
+        severity: Severity = "warning" if are_most else "info"
+        notes.append(Note("no_label_file", message, len(unlabelled_images), severity))
     if orphan_labels:
         message = (
             f"{format_count(len(orphan_labels), 'label file')} without an image, ignored: "
@@ -306,23 +338,29 @@ def list_entry_images(
         return image_source, [
             image_source / image_path for image_path in list_image_files(image_source)
         ]
-    lines = [
-        line.strip()
+    base_folders = (root, image_source.parent, image_folder)
+    return image_source.parent, [
+        locate_listed_image(line.strip(), base_folders)
         for line in image_source.read_text(encoding="utf-8-sig").splitlines()
         if line.strip()
     ]
-    image_files = [
-        next(
-            (
-                base_folder / line
-                for base_folder in (root, image_source.parent, image_folder)
-                if (base_folder / line).exists()
-            ),
-            root / line,
-        )
-        for line in lines
-    ]
-    return image_source.parent, image_files
+
+
+def locate_listed_image(line: str, base_folders: Sequence[Path]) -> Path:
+    """The image of a line of a list. Paths may be written on Windows, and absolute paths may be
+    of another machine: their end is then looked for."""
+    posix_line = line.replace("\\", "/")
+    for base_folder in base_folders:
+        for listed_path in (line, posix_line):
+            if (base_folder / listed_path).exists():
+                return base_folder / listed_path
+    parts = [part for part in posix_line.split("/") if part not in ("", ".")]
+    is_absolute = posix_line.startswith("/") or posix_line[1:3] == ":/"
+    for start in range(1, len(parts)) if is_absolute else ():
+        for base_folder in base_folders:
+            if (base_folder / Path(*parts[start:])).exists():
+                return base_folder / Path(*parts[start:])
+    return base_folders[0] / posix_line
 
 
 @dataclass(frozen=True)
@@ -367,19 +405,32 @@ def orphan_label_files(folders: set[Path], label_files: list[Path | None]) -> li
     ]
 
 
+def label_folders(root: Path) -> list[str]:
+    """Folders below the root that contain label files."""
+    return sorted(
+        {
+            file_name.rpartition("/")[0] or "."
+            for file_name in list_files(root)
+            if file_name.endswith(".txt") and not is_names_file(file_name)
+        }
+    )
+
+
 def candidate_label_files(
     image_file: Path, base_folder: Path, settings_folder: Path, root: Path, entry: str
 ) -> list[Path]:
     sibling_label = image_file.with_suffix(".txt")
     path_parts = list(sibling_label.parts)
+    lower_parts = [part.lower() for part in path_parts]
     candidates = []
-    if "images" in path_parts:
-        images_position = len(path_parts) - 1 - path_parts[::-1].index("images")
-        candidates.append(
-            Path(*path_parts[:images_position], "labels", *path_parts[images_position + 1 :])
-        )
+    if "images" in lower_parts:
+        images_position = len(path_parts) - 1 - lower_parts[::-1].index("images")
+        candidates += [
+            Path(*path_parts[:images_position], labels, *path_parts[images_position + 1 :])
+            for labels in LABEL_FOLDERS
+        ]
     posix_entry = entry.replace("\\", "/").removeprefix("./")
-    if posix_entry.split("/")[0] == "images" and image_file.is_relative_to(base_folder):
+    if posix_entry.split("/")[0].lower() == "images" and image_file.is_relative_to(base_folder):
         relative_label = Path("labels", *posix_entry.split("/")[1:]) / sibling_label.relative_to(
             base_folder
         )
@@ -472,21 +523,19 @@ def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     """Label files with a confidence; the image key is the file's path below the folder, without
     suffix."""
     path = probe.path
-    files = sorted(file for file in path.rglob("*.txt") if file.is_file())
+    files, notes = find_prediction_files(probe)
     image_keys = [file.relative_to(path).with_suffix("").as_posix() for file in files]
     image_indexes: list[int] = []
     line_records: list[tuple[str, int]] = []
     prediction_rows: list[list[float]] = []
+    tracked_count = 0
     for image_index, label_file in enumerate(files):
         for _, line, numbers in read_label_lines(label_file):
+            if len(numbers) == 7 and is_tracked(numbers):
+                tracked_count += 1
+                numbers = numbers[:6]
             if len(numbers) != 6:
-                problem = f"found {len(numbers)} numbers"
-                raise InvalidRecordError(
-                    label_file,
-                    f"line {line}",
-                    problem,
-                    "Expected: class cx cy width height confidence (save_conf=True).",
-                )
+                raise number_count_error(label_file, line, len(numbers))
             image_indexes.append(image_index)
             line_records.append((image_keys[image_index], line))
             prediction_rows.append(numbers)
@@ -539,7 +588,52 @@ def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
             None,
         )  # the confidence is in the second column, not the sixth
     source = replace(primary, alternative=alternative) if alternative is not None else primary
+    if tracked_count:
+        message = f"{format_count(tracked_count, 'track id')} after the confidence not read"
+        notes.append(Note("track_ids", message, tracked_count, "info"))
+    source.notes.extend(notes)
     return validate_predictions(source)
+
+
+def find_prediction_files(probe: Probe) -> tuple[list[Path], list[Note]]:
+    """The label files of a folder. Lists of names and text files without any number are not label
+    files: they are named in a note."""
+    files: list[str] = []
+    other_files: list[str] = []
+    for file_name in probe.files_with_suffix(".txt"):
+        head = "" if is_names_file(file_name) else probe.read_head(file_name)
+        has_numbers = any(is_number(line.split()[0]) for line in head.splitlines() if line.strip())
+        is_label = not is_names_file(file_name) and (has_numbers or not head.strip())
+        (files if is_label else other_files).append(file_name)
+    notes = []
+    if other_files:
+        message = f"not label files, ignored: {summarize_names(other_files)}"
+        is_surprising = any(not is_names_file(file_name) for file_name in other_files)
+        severity: Severity = "warning" if is_surprising else "info"
+        notes.append(Note("other_files", message, len(other_files), severity))
+    return [probe.path / file_name for file_name in files], notes
+
+
+def is_tracked(numbers: list[float]) -> bool:
+    """Whether a line ends with a confidence and the id of a track."""
+    return 0 <= numbers[5] <= 1 and numbers[6] >= 0 and numbers[6] == int(numbers[6])
+
+
+def number_count_error(label_file: Path, line: int, count: int) -> InvalidRecordError:
+    """A line that is not a box with a confidence, and what it resembles."""
+    if count == 5:
+        problem = "found 5 numbers: a box without a confidence"
+        remedy = "Write the confidence too (ultralytics: save_conf=True)."
+    elif count > 6:
+        problem = (
+            f"found {count} numbers: a polygon, an oriented box or a pose; only boxes can be read "
+            "from label files"
+        )
+        remedy = "Use COCO results (ultralytics: val with save_json=True) or a CSV table."
+    else:
+        problem = f"found {count} numbers"
+        remedy = "Expected: class cx cy width height confidence."
+    return InvalidRecordError(label_file, f"line {line}", problem, remedy)
 
 
 def are_probabilities(scores: Float64Array) -> bool:
@@ -564,8 +658,8 @@ def alternative_source(
 class LabelSource(ParsedPredictions):
     """Predictions from many files; a record's location is a file and a line."""
 
-    def place(self, index: int) -> str:
-        return f"{self.image_keys[self.image[index]]}.txt line {int(self.record_numbers[index])}"
+    def row_location(self, row: int) -> str:
+        return f"{self.image_keys[self.image[row]]}.txt line {int(self.record_numbers[row])}"
 
 
 def center_to_corner(boxes: Float64Array) -> Float64Array:

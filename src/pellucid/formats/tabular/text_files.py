@@ -15,8 +15,7 @@ from pathlib import Path
 from pellucid.core.errors import MalformedFileError
 from pellucid.formats.errors import HeaderMissingError
 from pellucid.formats.image_files import is_image_file
-from pellucid.formats.parsing import is_number
-from pellucid.formats.probe import UTF16_MARKS
+from pellucid.formats.parsing import UTF16_MARKS, is_number
 
 DELIMITERS = ",;\t|"
 CHECK_BYTES = 1 << 22
