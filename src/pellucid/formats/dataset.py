@@ -136,7 +136,8 @@ class ParsedPredictions:
     likewise · concept_interpretation: names, annotation ids, zero-based positions, or columns of a
     wide table · box: [left, top, width, height] in `unit` · record_numbers: of each row in the
     file · alternative: the same file with its columns in another order, if possible · box_shape:
-    whether the file's boxes start with the top left corner or the center."""
+    whether the file's boxes start with the top left corner or the center · box_shapes: where
+    the numbers of `box` are as written and the file does not state their meaning."""
 
     path: str
     format: str
@@ -154,6 +155,7 @@ class ParsedPredictions:
     image_key_kind: ImageKeyKind = "path"
     alternative: ParsedPredictions | None = None
     box_shape: BoxShape = "xywh"
+    box_shapes: BoxShapes | None = None
 
     def row_location(self, row: int) -> str:
         """The location of a row in its file, for messages."""

@@ -258,7 +258,7 @@ class MetadataColumnsError(PellucidError):
     """It is not clear which columns of a table are concepts."""
 
     def __init__(self, path: object, problem: str, concepts: Sequence[str]) -> None:
-        choices = ",".join(f"concept={concept}" for concept in concepts[:3])
+        choices = ",".join(f"concept={concept}" for concept in concepts[:3]) or "concept=COLUMN"
         more = ",..." if len(concepts) > 3 else ""
         super().__init__(
             f"{path}: {problem}. Name the concepts with --columns {choices}{more}, or correct the "

@@ -105,13 +105,15 @@ def choose_shape(
     if default is not None and (not plausible or plausible == [default]):
         return default, "as the format defines it"
     has_sizes = bool((sizes > 0).any())
-    is_stated = unit == "pixels" and (has_sizes or len(annotations) < MIN_ORDERED_BOXES)
+    may_be_corners = "xyxy" in plausible and len(annotations) >= MIN_ORDERED_BOXES
+    is_stated = unit == "pixels" and (has_sizes or not may_be_corners)
     if default in plausible and default is not None and is_stated:
         return default, "as the format defines it"
     if len(plausible) == 1:
         others = [shape for shape in shapes.candidates if shape not in plausible]
         boxes = format_count(len(annotations), "box", "boxes")
-        return plausible[0], f"{boxes} cannot be {' or '.join(others)} inside the image"
+        where = " inside the image" if has_sizes and unit == "pixels" else ""
+        return plausible[0], f"{boxes} cannot be {' or '.join(others)}{where}"
     choices = [f"{shape}-{unit}" for shape in plausible or shapes.candidates]
     raise BoxFormatRequiredError(
         source.path, f"the numbers of its boxes could be {' or '.join(choices)}", choices

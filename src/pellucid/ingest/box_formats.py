@@ -162,6 +162,21 @@ def overlap_share(box: Float64Array, image_rows: Int32Array, annotations: Annota
     return len(agreeing_rows) / max(1, len(box))
 
 
+def mean_best_iou(box: Float64Array, image_rows: Int32Array, annotations: Annotations) -> float:
+    """The mean, over boxes, of the highest IoU with an annotation of any concept."""
+    if not len(box):
+        return 0.0
+    zeros = np.zeros(len(box), np.int32)
+    order = np.arange(len(box), dtype=np.int32)
+    predictions = Predictions(image_rows, zeros, np.zeros(len(box)), box, order)
+    near = select_image_annotations(annotations, image_rows)
+    near = near.replace(concept=np.zeros(len(near), np.int32))
+    best = np.zeros(len(box))
+    for prediction_rows, _, iou in overlapping_pairs(near, predictions, 1):
+        np.maximum.at(best, prediction_rows, iou)
+    return float(best.mean())
+
+
 def format_overlap_shares(
     box_formats: Sequence[BoxFormat],
     raw_boxes: Float64Array,

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from pellucid.core.errors import InvalidChoiceError, format_count
 from pellucid.core.tables import Annotations, Float64Array, Images
-from pellucid.formats.dataset import Inference, Note, ParsedPredictions
+from pellucid.formats.dataset import BoxShapes, Inference, Note, ParsedPredictions
+from pellucid.formats.errors import BoxFormatRequiredError
 from pellucid.ingest.box_agreement import MIN_BOXES, MUCH_BETTER_RATIO, most_confident_rows
 from pellucid.ingest.box_formats import (
     BoxFormat,
     convert_to_pixels,
     format_overlap_shares,
+    mean_best_iou,
     parse_box_format,
     possible_box_formats,
 )
 from pellucid.ingest.errors import AmbiguousInterpretationError
 from pellucid.ingest.references import Interpretation
 
+MIN_OVERLAP_GAIN = 0.05
+"""Required gain in mean IoU to decide what the numbers of boxes mean."""
 MIN_SHARE_GAIN = 0.3
 """Alternative to MUCH_BETTER_RATIO: the required gain in share, as large boxes overlap in any
 box format."""
@@ -60,6 +65,16 @@ def infer_box_format(
         return replace(convert_boxes(box_format, variant, image_refs, images), alternative=None), [
             inference
         ]
+    if source.box_shapes is not None:
+        return infer_open_shape(source, source.box_shapes, image_refs, images, annotations)
+    return verify_box_format(source, image_refs, images, annotations)
+
+
+def verify_box_format(
+    source: ParsedPredictions, image_refs: Interpretation, images: Images, annotations: Annotations
+) -> tuple[ParsedPredictions, list[Inference]]:
+    """The boxes in the format that the file states, or in another with which clearly more boxes
+    agree with an annotation."""
     default_format = default_box_format(source)
     variants = [source] + ([source.alternative] if source.alternative else [])
     shares = {
@@ -130,6 +145,68 @@ def infer_box_format(
             [f"{format_name}: {share:.0%} agree" for format_name, share in alternatives],
         )
     ]
+
+
+def infer_open_shape(
+    source: ParsedPredictions,
+    shapes: BoxShapes,
+    image_refs: Interpretation,
+    images: Images,
+    annotations: Annotations,
+) -> tuple[ParsedPredictions, list[Inference]]:
+    """The boxes of a file that does not say what their four numbers mean: the meaning that the
+    numbers allow, or with which the boxes overlap annotations better.
+
+    Raises:
+        BoxFormatRequiredError: the evidence does not decide.
+    """
+    assert source.box is not None
+    candidates = [
+        BoxFormat(shape, source.unit)
+        for shape in shapes.candidates
+        if shape != "xyxy" or (source.box[:, 2:] >= source.box[:, :2]).all()
+    ]
+    names = [candidate.name for candidate in candidates]
+    if len(candidates) == 1:
+        chosen, evidence = candidates[0], "the numbers allow no other meaning"
+    else:
+        scores = mean_overlaps(candidates, source, image_refs, images, annotations)
+        best, second = sorted(scores.values(), reverse=True)[:2]
+        if best <= 0 or best - second < MIN_OVERLAP_GAIN:
+            raise BoxFormatRequiredError(
+                source.path, f"the numbers of its boxes could be {' or '.join(names)}", names
+            )
+        chosen = max(scores, key=scores.__getitem__)
+        evidence = " ".join(f"mean IoU {score:.2f} as {f.name}," for f, score in scores.items())
+    evidence = f"boxes read as {chosen.name}: {evidence.rstrip(',')}"
+    plain = replace(source, box_shapes=None)
+    others = [name for name in names if name != chosen.name]
+    return convert_boxes(chosen, plain, image_refs, images), [
+        Inference("boxes", chosen.name, evidence, others)
+    ]
+
+
+def mean_overlaps(
+    candidates: Sequence[BoxFormat],
+    source: ParsedPredictions,
+    image_refs: Interpretation,
+    images: Images,
+    annotations: Annotations,
+) -> dict[BoxFormat, float]:
+    """The mean, over the most confident boxes, of the best IoU with an annotation."""
+    assert source.box is not None
+    rows = most_confident_rows(source.score)[:FORMAT_SAMPLE_SIZE]
+    rows = rows[image_refs.positions[source.image[rows]] >= 0]
+    image_rows = image_refs.positions[source.image[rows]]
+    width, height = images.width[image_rows], images.height[image_rows]
+    return {
+        candidate: mean_best_iou(
+            convert_to_pixels(candidate, source.box[rows].copy(), width, height),
+            image_rows,
+            annotations,
+        )
+        for candidate in candidates
+    }
 
 
 def min_overlap_share(box_format: BoxFormat) -> float:

@@ -58,10 +58,18 @@ class NoMatchesError(PellucidError):
     def __init__(
         self, path: object, noun: str, file_keys: Iterable[object], version_keys: Iterable[object]
     ) -> None:
+        file_keys = list(file_keys)
+        are_numbers = noun == "concepts" and all(str(key).isdecimal() for key in file_keys)
+        advice = (
+            "; if its numbers are positions in the list of concepts, specify --category-ids "
+            "positions-from-0"
+            if are_numbers
+            else ""
+        )
         super().__init__(
             f"{path}: none of its {noun} match the version. The file has "
             f"{summarize_names(file_keys)}; the version has {summarize_names(version_keys)}. "
-            f"Check that both refer to the same {noun}."
+            f"Check that both refer to the same {noun}{advice}."
         )
 
 

@@ -256,8 +256,8 @@ def concept_interpretations(
     name_based = Interpretation(
         "names",
         find_rows(
-            [normalize_text(key) for key in keys],
-            [normalize_text(concept_name) for concept_name in concept_names],
+            [normalize_text(plain_integer(key)) for key in keys],
+            [normalize_text(plain_integer(concept_name)) for concept_name in concept_names],
             concept_indexes,
         ),
     )
@@ -276,6 +276,7 @@ def concept_interpretations(
         shortened_keys = [key.removesuffix(suffix) for key in keys]
         return [
             name_based,
+            folded,
             Interpretation(
                 f"names after '{prefix}'", find_rows(stripped_keys, concept_names, concept_indexes)
             ),

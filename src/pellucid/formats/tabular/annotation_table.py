@@ -10,17 +10,25 @@ import numpy as np
 from pellucid.core.errors import format_count, summarize_names
 from pellucid.core.tables import EXHAUSTIVE, PARTIAL, BoolArray, Float64Array, StringArray
 from pellucid.formats.dataset import (
+    BoxShape,
     BoxShapes,
     Note,
     ParsedAnnotations,
     encode_texts,
     normalize_image_path,
 )
-from pellucid.formats.errors import ColumnsMissingError, InvalidRecordError
+from pellucid.formats.errors import AmbiguousColumnsError, ColumnsMissingError, InvalidRecordError
 from pellucid.formats.probe import ReadOptions
-from pellucid.formats.tabular.box_roles import layout_boxes, raw_boxes, reject_unread_boxes
+from pellucid.formats.tabular.box_columns import corners_of
+from pellucid.formats.tabular.box_roles import raw_boxes, reject_unread_boxes
 from pellucid.formats.tabular.cell_lists import find_separator, split_cell
-from pellucid.formats.tabular.column_names import CONCEPT_LIST_NAMES, parse_column_name
+from pellucid.formats.tabular.column_names import (
+    CONCEPT_LIST_NAMES,
+    CONCEPT_NAMES,
+    looks_like_metadata,
+    name_tier,
+    parse_column_name,
+)
 from pellucid.formats.tabular.column_roles import ColumnRoles, assign_roles
 from pellucid.formats.tabular.flags import FALSE_WORDS, TRUE_WORDS
 from pellucid.formats.tabular.long_format import LongRows, build_table_annotations
@@ -67,6 +75,9 @@ def read_annotation_table(reader: TableReader, options: ReadOptions) -> ParsedAn
         [normalize_image_path(reader.path, key, options.image_folder) for key in image_keys]
     )
     image_indexes = path_index_by_key[image_indexes] if len(image_keys) else image_indexes
+    reject_weak_concept(reader, roles)
+    if roles.concept is None and roles.layout and options.kind in (None, "detection"):
+        explain_annotation_columns(reader, options)
     if roles.concept is None:
         return read_one_hot(reader, roles, options.kind, image_paths, image_indexes)
     if roles.layout and options.kind in (None, "detection"):
@@ -82,17 +93,36 @@ def read_annotation_table(reader: TableReader, options: ReadOptions) -> ParsedAn
     return annotations
 
 
+def reject_weak_concept(reader: TableReader, roles: ColumnRoles) -> None:
+    """Raise AmbiguousColumnsError if a column such as `name` stands beside columns of 0 and 1
+    that could be the concepts."""
+    if roles.concept is None or roles.layout is not None:
+        return
+    if name_tier(parse_column_name(roles.concept).rest, CONCEPT_NAMES) == 0:
+        return
+    flags = [c for c in one_hot_columns(reader, roles) if not looks_like_metadata(c)]
+    if len(flags) > 1 and not set(flags) & set(reader.encoded_column(roles.concept)[0]):
+        raise AmbiguousColumnsError(
+            reader.path,
+            "concept",
+            [roles.concept, *flags],
+            f"concept={roles.concept} or " + ",".join(f"concept={flag}" for flag in flags[:3]),
+        )
+
+
 def read_box_rows(reader: TableReader, roles: ColumnRoles) -> LongRows:
     """One object per row. A row without a concept, or with a concept that never has a box, states
     an image with nothing on it."""
     assert roles.concept is not None
     layout = roles.layout
     assert layout is not None
-    concept_texts = reader.text_column(roles.concept)
+    concept_texts = read_concept_texts(reader, roles)
     is_list_column = len(layout.columns) == 1 and not layout.is_certain
-    boxes = raw_boxes(reader, layout) if is_list_column else layout_boxes(reader, layout)
+    raw = raw_boxes(reader, layout)
+    is_open = not layout.is_certain  # a list, or x and y that may be of the center
+    boxes = raw.copy() if is_open else corners_of(layout, raw)
     is_positive = read_positive_flags(reader, roles.value if roles.has_tag_values else None)
-    has_box = ~np.isnan(boxes).all(axis=1) & ~(np.nan_to_num(boxes) == 0).all(axis=1)
+    has_box = ~np.isnan(raw).all(axis=1) & ~(raw == 0).all(axis=1) & ~(raw == -1).all(axis=1)
     is_object = (concept_texts != "") & (has_box | ~is_positive)
     empty_concepts = sorted(set(concept_texts[~is_object]) - {""})
     located_concepts = set(concept_texts[is_object])
@@ -120,8 +150,9 @@ def read_box_rows(reader: TableReader, roles: ColumnRoles) -> LongRows:
     )
     if is_list_column:
         long_rows.box_shapes = BoxShapes(("xywh", "xyxy"))
-    elif layout.shape == "xywh" and not layout.is_certain and are_fractions(boxes):
-        long_rows.box_shapes = BoxShapes(("xywh", "cxcywh"))
+    elif is_open:
+        default: BoxShape | None = None if are_fractions(boxes) else "xywh"
+        long_rows.box_shapes = BoxShapes(("xywh", "cxcywh"), default)
     empty_rows = int((~is_object & (concept_texts != "")).sum())
     if empty_rows:
         message = (
@@ -132,12 +163,30 @@ def read_box_rows(reader: TableReader, roles: ColumnRoles) -> LongRows:
     return long_rows
 
 
+MISSING_CONCEPTS = ("nan", "<na>", "null", "nat", "n/a", "#n/a")
+"""How tables write a missing concept, in lower case."""
+
+
+def read_concept_texts(reader: TableReader, roles: ColumnRoles) -> StringArray:
+    """The concept of each row, '' where it is missing. Raises InvalidRecordError for a row that
+    repeats the header."""
+    assert roles.concept is not None
+    texts = reader.text_column(roles.concept)
+    repeats = np.flatnonzero(texts == roles.concept)
+    if len(repeats) and reader.text_column(str(roles.image))[repeats[0]] == roles.image:
+        raise InvalidRecordError(
+            reader.path, reader.row_location(int(repeats[0])), "repeats the header", "Remove it."
+        )
+    is_missing = np.array([str(text).lower() in MISSING_CONCEPTS for text in texts], bool)
+    return np.where(is_missing, "", texts)
+
+
 def read_label_rows(
     reader: TableReader, roles: ColumnRoles, options: ReadOptions, image_indexes: Any
 ) -> tuple[ColumnRoles, LongRows]:
     """Labels of images: one per image (classification), or several (tagging)."""
+    concept_texts = read_concept_texts(reader, roles)
     assert roles.concept is not None
-    concept_texts = reader.text_column(roles.concept)
     row_indexes = np.flatnonzero(concept_texts != "")
     separator = None
     if options.kind != "classification" or options.separator:
@@ -158,6 +207,9 @@ def read_label_rows(
     ):
         roles = replace(roles, has_tag_values=roles.value is not None)
         return roles, read_tag_rows(reader, roles, concept_texts, separator)
+    if roles.ignore is not None:
+        is_ignored = read_boolean_column(reader, roles.ignore)
+        row_indexes = row_indexes[~is_ignored[row_indexes]]
     return roles, LongRows(
         options.kind or "classification",
         row_indexes,
@@ -198,10 +250,14 @@ def read_tag_rows(
     return long_rows
 
 
+POSITIVE_WORDS, NEGATIVE_WORDS = ("positive", *TRUE_WORDS), ("negative", *FALSE_WORDS)
+
+
 def has_tag_values(reader: TableReader, value_column: str | None) -> bool:
+    """Whether a column states for each row whether its concept is there."""
     return value_column is not None and {
-        str(cell).lower() for cell in reader.text_column(value_column)
-    } <= {"positive", "negative", ""}
+        cell.lower() for cell in reader.encoded_column(value_column)[0]
+    } <= {*POSITIVE_WORDS, *NEGATIVE_WORDS, ""}
 
 
 def read_positive_flags(reader: TableReader, value_column: str | None) -> BoolArray:
@@ -209,14 +265,14 @@ def read_positive_flags(reader: TableReader, value_column: str | None) -> BoolAr
         return np.ones(reader.row_count, bool)
     cell_texts = [str(cell).lower() for cell in reader.text_column(value_column)]
     for row_index, cell_text in enumerate(cell_texts):
-        if cell_text not in ("positive", "negative", ""):
+        if cell_text not in (*POSITIVE_WORDS, *NEGATIVE_WORDS, ""):
             raise InvalidRecordError(
                 reader.path,
                 reader.row_location(row_index),
-                f"value is '{cell_text}'",
-                "Expected positive or negative.",
+                f"{value_column} is '{cell_text}'",
+                "Expected positive or negative, or 1 or 0.",
             )
-    return np.array([cell_text != "negative" for cell_text in cell_texts], bool)
+    return np.array([cell_text not in NEGATIVE_WORDS for cell_text in cell_texts], bool)
 
 
 def read_boolean_column(reader: TableReader, column_name: str | None) -> BoolArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -10,7 +11,13 @@ from typing import Literal
 import numpy as np
 
 from pellucid.core.tables import Float64Array
-from pellucid.formats.tabular.column_names import BOX_LIST_NAMES, ColumnName
+from pellucid.formats.tabular.column_names import (
+    BOX_LIST_NAMES,
+    BOX_TOKENS,
+    PREDICTED_TOKENS,
+    TRUE_TOKENS,
+    ColumnName,
+)
 
 LayoutShape = Literal["xywh", "xyxy", "cxcywh"]
 
@@ -33,6 +40,10 @@ CORNER_NAMES = (
     ("xstart", "ystart", "xend", "yend"),
     ("startx", "starty", "endx", "endy"),
     ("xlo", "ylo", "xhi", "yhi"),
+    ("mincol", "minrow", "maxcol", "maxrow"),
+    ("colmin", "rowmin", "colmax", "rowmax"),
+    ("xfrom", "yfrom", "xto", "yto"),
+    ("xtopleft", "ytopleft", "xbottomright", "ybottomright"),
 )
 ORIGIN_NAMES = (
     ("left", "top"),
@@ -69,9 +80,18 @@ LAYOUTS: tuple[tuple[LayoutShape, tuple[str, ...]], ...] = (
     *(("xywh", (*origin, *size)) for origin, size in product(ORIGIN_NAMES, SIZE_NAMES)),
     *(("cxcywh", (*center, *size)) for center, size in product(CENTER_NAMES, SIZE_NAMES)),
 )
-COORDINATE_NAMES = {name for _, names in LAYOUTS for name in names} - {"width", "height", "h", "w"}
+COORDINATE_TOKEN = re.compile(
+    r"[xy](\d|min|max|tl|br|c|cent|center|centre|start|end)?|(min|max|top|bottom|left|right|c|d)[xy]"
+)
+"""Words of names that suggest an x or y coordinate."""
+EDGE_TOKENS = {"left", "right", "top", "bottom", "upper", "lower"}
+ANGLE_TOKENS = {"angle", "theta", "rotation", "rot"}
+UNIT_TOKENS = {"px", "pixel", "pixels", "norm", "normalized", "normalised", "rel", "abs"}
 POLYGON_NAMES = ("x3", "y3")
 """Columns of a third corner: four points, not two."""
+FOUR_NUMBERS = re.compile(
+    r"[\[(]?\s*-?[\d.]+(e-?\d+)?([\s,;|\x1f]+-?[\d.]+(e-?\d+)?){3}\s*[\])]?", re.I
+)
 
 
 @dataclass(frozen=True)
@@ -100,28 +120,58 @@ def find_layouts(column_by_part: Mapping[str, str]) -> list[BoxLayout]:
     ]
 
 
-def find_list_layout(names: Sequence[ColumnName]) -> BoxLayout | None:
-    """The layout of a column whose cells list four numbers; its name may state their meaning."""
+def layout_parts(names: Sequence[ColumnName]) -> list[dict[str, str]]:
+    """Columns by what their names say of a box, in several readings of the names: those with a
+    word such as `bbox`, these before plain ones, plain ones, and those behind any shared prefix."""
+    boxed: dict[str, str] = {}
+    plain: dict[str, str] = {}
+    prefixed: dict[tuple[str, ...], dict[str, str]] = {}
     for name in names:
-        if name.rest not in BOX_LIST_NAMES:
+        tokens = coordinate_tokens(name)
+        if len(tokens) > 1 and tokens[0] in BOX_TOKENS:
+            boxed.setdefault(name.box_part, name.column)
             continue
-        shape = next((s for s in ("cxcywh", "xyxy", "xywh") if name.rest.endswith(s)), None)
-        return BoxLayout(shape or "xywh", (name.column,), shape is not None)  # type: ignore[arg-type]
-    return None
+        plain.setdefault("".join(tokens), name.column)
+        for length in range(1, len(tokens)):
+            parts = prefixed.setdefault(tokens[:length], {})
+            parts.setdefault("".join(tokens[length:]), name.column)
+    return [boxed, {**plain, **boxed}, plain, *prefixed.values()]
 
 
-def is_box_like(name: ColumnName) -> bool:
-    """Whether a name suggests a coordinate of a box. `width` and `height` alone do not: they may
-    be of the image."""
-    part = name.box_part
-    return (
-        part in COORDINATE_NAMES
-        or name.rest in BOX_LIST_NAMES
-        or (len(part) == 2 and part[0] in "xy" and part[1].isdigit())
-        or (len(name.tokens) > 1 and any(token in ("bbox", "bndbox") for token in name.tokens))
-        or name.rest in ("bx", "by", "bw", "bh")
+def coordinate_tokens(name: ColumnName) -> tuple[str, ...]:
+    """The words of a name without markers and units."""
+    return tuple(
+        token for token in name.tokens if token not in PREDICTED_TOKENS | TRUE_TOKENS | UNIT_TOKENS
+    )
+
+
+def list_shape(name: ColumnName) -> BoxLayout | None:
+    """The layout of a column whose cells list four numbers; None if its name does not say that
+    they are a box. The name may state their meaning."""
+    compact = "".join(coordinate_tokens(name))
+    shape = next((s for s in ("cxcywh", "xyxy", "xywh") if s in compact), None)
+    is_named = name.rest in BOX_LIST_NAMES or any(token in BOX_TOKENS for token in name.tokens)
+    if shape is None and not is_named:
+        return None
+    if shape is None and "yolo" in name.tokens:
+        shape = "cxcywh"
+    return BoxLayout(shape or "xywh", (name.column,), shape is not None)  # type: ignore[arg-type]
+
+
+def is_coordinate(name: ColumnName) -> bool:
+    """Whether a name suggests an x or y coordinate of a box."""
+    return any(COORDINATE_TOKEN.fullmatch(token) for token in coordinate_tokens(name)) or (
+        name.rest in ("bx", "by", "bw", "bh")
         or (name.rest[:-1] in ("bbox", "box", "coord", "coords", "b") and name.rest[-1].isdigit())
     )
+
+
+def is_edge(name: ColumnName) -> bool:
+    return any(token in EDGE_TOKENS for token in name.tokens)
+
+
+def is_angle(name: ColumnName) -> bool:
+    return any(token in ANGLE_TOKENS for token in name.tokens)
 
 
 def corners_of(layout: BoxLayout, raw_boxes: Float64Array) -> Float64Array:

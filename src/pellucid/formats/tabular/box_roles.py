@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from pellucid.core.tables import Float64Array
 from pellucid.formats.errors import AmbiguousColumnsError, InvalidRecordError, UnreadBoxColumnsError
+from pellucid.formats.parsing import is_number
 from pellucid.formats.tabular.box_columns import (
+    FOUR_NUMBERS,
     BoxLayout,
     are_image_sizes,
     corners_of,
     find_layouts,
-    find_list_layout,
-    is_box_like,
+    is_angle,
+    is_coordinate,
+    is_edge,
+    layout_parts,
+    list_shape,
 )
 from pellucid.formats.tabular.column_names import (
     BOX_LIST_NAMES,
     ColumnName,
     Marker,
-    parse_column_name,
 )
 from pellucid.formats.tabular.reader import TableReader
 
@@ -37,6 +42,14 @@ COORDINATE_ROLES = (
     "ycenter",
 )
 """Coordinates that a user can name with `--columns`."""
+LAYOUT_OPTIONS = "xmin=..,ymin=..,xmax=..,ymax=.. or x=..,y=..,width=..,height=.."
+IMAGE_SIZE_NAMES = (
+    ("imagewidth", "imageheight"),
+    ("imgwidth", "imgheight"),
+    ("imgw", "imgh"),
+    ("width", "height"),
+    ("w", "h"),
+)
 
 
 def find_box_columns(
@@ -55,28 +68,90 @@ def find_box_columns(
         return layouts[0], None, ()
     if "box" in forced:
         return BoxLayout("xywh", (forced["box"][0],), is_certain=False), None, ()
-    box_like: list[str] = []
+    unread: list[str] = []
     for marker in markers:
         marked = [name for name in names if name.marker == marker]
-        column_by_part: dict[str, str] = {}
-        for name in marked:
-            column_by_part.setdefault(name.box_part, name.column)
-        layouts = [
-            layout
-            for layout in find_layouts(column_by_part)
-            if all(reader.is_numeric_or_empty(column) for column in layout.columns)
-        ]
-        if layouts:
-            layout, size = choose_layout(reader, layouts, column_by_part, image)
-            return layout, size, ()
-        if list_layout := find_list_layout(marked):
-            return list_layout, image_size_columns(column_by_part), ()
-        box_like += [name.column for name in marked if is_box_like(name)]
-    return None, None, tuple(box_like)
+        found = find_named_layouts(reader, marked)
+        if found is not None:
+            layouts, parts = found
+            reject_rotated_boxes(reader, layouts[0], marked)
+            layout, image_size = choose_layout(reader, layouts, parts, image)
+            return layout, image_size, ()
+        lists = [name for name in marked if has_list_cells(reader, name.column)]
+        shapes = [shape for name in lists if (shape := list_shape(name)) is not None]
+        if len(shapes) == 1:
+            return shapes[0], image_size_columns(plain_parts(marked)), ()
+        if len(shapes) > 1:
+            raise AmbiguousColumnsError(reader.path, "box", [shape.columns[0] for shape in shapes])
+        unread += [name.column for name in lists]
+        unread += unread_coordinates(reader, marked)
+    return None, None, tuple(unread)
+
+
+def find_named_layouts(
+    reader: TableReader, names: Sequence[ColumnName]
+) -> tuple[list[BoxLayout], dict[str, str]] | None:
+    """The layouts that the names state, and all columns by their names; None if there are none.
+
+    Raises:
+        AmbiguousColumnsError: boxes of several kinds of objects, behind different prefixes.
+    """
+    boxed, merged, plain, *prefixed = layout_parts(names)
+    by_reading = [
+        layouts
+        for parts in (boxed, merged, plain, *prefixed)
+        if (layouts := [lay for lay in find_layouts(parts) if have_numbers(reader, lay.columns)])
+    ]
+    if not by_reading:
+        return None
+    if not any(find_layouts(parts) for parts in (boxed, merged, plain)):
+        distinct = list(dict.fromkeys(layouts[0].columns for layouts in by_reading))
+        if len(distinct) > 1:
+            raise AmbiguousColumnsError(
+                reader.path, "box", [", ".join(columns) for columns in distinct], LAYOUT_OPTIONS
+            )
+    return by_reading[0], {**merged, **plain}
+
+
+def have_numbers(reader: TableReader, columns: Sequence[str]) -> bool:
+    return all(reader.has_number(column) or reader.is_empty(column) for column in columns)
+
+
+def has_list_cells(reader: TableReader, column: str) -> bool:
+    """Whether the cells of a column list four numbers."""
+    if reader.is_numeric_or_empty(column):
+        return False
+    cells = [cell for cell in reader.first_texts(column) if cell]
+    return bool(cells) and all(FOUR_NUMBERS.fullmatch(cell) for cell in cells)
+
+
+def plain_parts(names: Sequence[ColumnName]) -> dict[str, str]:
+    return {name.rest: name.column for name in names}
+
+
+def unread_coordinates(reader: TableReader, names: Sequence[ColumnName]) -> list[str]:
+    """Columns that look like the coordinates of a box: numbers named x and y, or three edges."""
+    numeric = [name for name in names if reader.has_number(name.column)]
+    coordinates = [name.column for name in numeric if is_coordinate(name)]
+    edges = [name.column for name in numeric if is_edge(name)]
+    boxes = [name.column for name in numeric if name.rest in BOX_LIST_NAMES]
+    if boxes:
+        return boxes
+    return coordinates if len(coordinates) > 1 else edges if len(edges) > 2 else []
+
+
+def reject_rotated_boxes(
+    reader: TableReader, layout: BoxLayout, names: Sequence[ColumnName]
+) -> None:
+    """Raise UnreadBoxColumnsError if a column of angles beside the boxes is not all zero."""
+    for name in names:
+        has_angles = is_angle(name) and reader.is_numeric(name.column)
+        if has_angles and np.nan_to_num(reader.number_column(name.column)).any():
+            raise UnreadBoxColumnsError(reader.path, [*layout.columns, name.column])
 
 
 def image_size_columns(column_by_part: Mapping[str, str]) -> tuple[str, str] | None:
-    for width, height in (("imagewidth", "imageheight"), ("imgw", "imgh"), ("width", "height")):
+    for width, height in IMAGE_SIZE_NAMES:
         if width in column_by_part and height in column_by_part:
             return column_by_part[width], column_by_part[height]
     return None
@@ -113,7 +188,7 @@ def choose_layout(
                 reader.path,
                 "box",
                 [", ".join(chosen.columns), ", ".join(rival.columns)],
-                "xmin=..,ymin=..,xmax=..,ymax=.. or x=..,y=..,width=..,height=..",
+                LAYOUT_OPTIONS,
             )
     return chosen, image_size
 
@@ -126,21 +201,21 @@ def layout_boxes(reader: TableReader, layout: BoxLayout) -> Float64Array:
 def raw_boxes(reader: TableReader, layout: BoxLayout) -> Float64Array:
     """The four numbers of every row as written, NaN where a cell is empty."""
     if len(layout.columns) == 4:
-        return np.stack([reader.number_column(column) for column in layout.columns], axis=1)
+        columns = [reader.number_column(column, True) for column in layout.columns]
+        return np.stack(columns, axis=1)
     boxes = np.full((reader.row_count, 4), np.nan)
     for row_index, cell in enumerate(reader.text_column(layout.columns[0])):
-        numbers = cell.strip("[]() ").replace(",", " ").replace("|", " ").replace(";", " ").split()
-        if not numbers:
+        numbers = re.split(r"[\s,;|\x1f]+", cell.strip("[]() "))
+        if numbers == [""]:
             continue
-        try:
-            boxes[row_index] = [float(number) for number in numbers]
-        except ValueError:
+        if len(numbers) != 4 or not all(is_number(number) for number in numbers):
             raise InvalidRecordError(
                 reader.path,
                 reader.row_location(row_index),
                 f"{layout.columns[0]} is '{cell}'",
                 "Expected four numbers, one box per row.",
-            ) from None
+            )
+        boxes[row_index] = [float(number) for number in numbers]
     return boxes
 
 
@@ -148,7 +223,5 @@ def reject_unread_boxes(
     reader: TableReader, layout: BoxLayout | None, coordinates: Sequence[str]
 ) -> None:
     """Raise UnreadBoxColumnsError if columns look like boxes and no layout was found."""
-    numeric = [column for column in coordinates if reader.is_numeric(column)]
-    lists = [c for c in coordinates if parse_column_name(c).rest in BOX_LIST_NAMES]
-    if layout is None and (len(numeric) >= 3 or lists):
-        raise UnreadBoxColumnsError(reader.path, numeric or lists)
+    if layout is None and coordinates:
+        raise UnreadBoxColumnsError(reader.path, coordinates)

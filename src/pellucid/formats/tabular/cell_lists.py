@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import ast
+import re
 from collections import Counter
 from collections.abc import Sequence
 
-from pellucid.formats.errors import AmbiguousSeparatorError
+from pellucid.formats.errors import AmbiguousSeparatorError, InvalidRecordError
 from pellucid.formats.tabular.column_names import CONCEPT_LIST_NAMES, parse_column_name
 
 SEPARATORS = "|;, "
 NO_SEPARATOR = "none"
+UNIT_SEPARATOR = "\x1f"
+"""Separates the items of list columns of Parquet files and data frames."""
 LIST_CELL = "list"
 """Cells are Python or JSON lists."""
 
@@ -30,7 +32,11 @@ def find_separator(
     if forced is not None:
         return None if forced == NO_SEPARATOR else forced
     distinct_cells = sorted({cell for cell in cells if cell})
-    if distinct_cells and all(is_list_cell(cell) for cell in distinct_cells):
+    if any(UNIT_SEPARATOR in cell for cell in distinct_cells):
+        return UNIT_SEPARATOR
+    list_cells = [cell for cell in distinct_cells if is_list_cell(cell)]
+    if list_cells:
+        reject_unclear_lists(path, column, distinct_cells, list_cells)
         return LIST_CELL
     announces_lists = parse_column_name(column).rest in CONCEPT_LIST_NAMES
     for separator in SEPARATORS:
@@ -45,6 +51,30 @@ def find_separator(
         if announces_lists or recurs:
             raise AmbiguousSeparatorError(path, column, joined_cells[0], separator)
     return None
+
+
+def reject_unclear_lists(
+    path: str, column: str, distinct_cells: Sequence[str], list_cells: Sequence[str]
+) -> None:
+    """Raise InvalidRecordError if only some cells are lists, or lists hold 0 and 1."""
+    other_cells = [cell for cell in distinct_cells if cell not in list_cells]
+    if other_cells:
+        raise InvalidRecordError(
+            path,
+            f"column {column}",
+            f"some cells are lists ('{list_cells[0]}') and others are not ('{other_cells[0]}')",
+            "Write all cells in the same way.",
+        )
+    items = [parse_list_cell(cell) for cell in list_cells]
+    if {item for row in items for item in row} <= {"0", "1", "0.0", "1.0"} and any(
+        len(row) > 1 for row in items
+    ):
+        raise InvalidRecordError(
+            path,
+            f"column {column}",
+            f"'{list_cells[0]}' is a list of 0 and 1, without the names of the concepts",
+            "Write the names, or one column of 0 and 1 per concept.",
+        )
 
 
 def do_parts_recur(distinct_cells: Sequence[str], separator: str) -> bool:
@@ -64,7 +94,8 @@ def do_parts_recur(distinct_cells: Sequence[str], separator: str) -> bool:
 
 
 def is_list_cell(cell: str) -> bool:
-    return cell.startswith("[") and cell.endswith("]")
+    is_bracketed = (cell[:1], cell[-1:]) in (("[", "]"), ("{", "}"))
+    return is_bracketed and not (cell[0] == "{" and ":" in cell)
 
 
 def split_cell(cell: str, separator: str | None) -> list[str]:
@@ -79,9 +110,11 @@ def split_cell(cell: str, separator: str | None) -> list[str]:
 
 
 def parse_list_cell(cell: str) -> list[str]:
-    """The items of a Python or JSON list; of `[a, b]`, which is neither, the parts."""
-    try:
-        items = ast.literal_eval(cell)
-        return [str(item) for item in items]
-    except (ValueError, SyntaxError):
-        return [part.strip(" '\"") for part in cell.strip("[]").split(",")]
+    """The items of a Python or JSON list or set, or of an array as NumPy prints it."""
+    inside = cell.strip("[]{} \n")
+    quoted = re.findall(r"'([^']*)'|\"([^\"]*)\"", inside)
+    if quoted:
+        return [single or double for single, double in quoted]
+    return [
+        part for part in re.split(r"[\s,]+" if "," not in inside else r"\s*,\s*", inside) if part
+    ]

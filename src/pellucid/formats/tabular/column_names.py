@@ -87,10 +87,10 @@ SCORE_NAMES = (
     "detectionscore",
     "probabilities",
     "likelihood",
+    "yscore",
 )
 SPLIT_NAMES = ("split", "subset", "partition", "set", "datasetsplit")
 IGNORE_NAMES = ("ignore", "iscrowd", "difficult", "crowd")
-VALUE_NAMES = ("value",)
 BOX_LIST_NAMES = (
     "bbox",
     "box",
@@ -122,10 +122,17 @@ TRUE_TOKENS = {"true", "gt", "actual", "target", "truth", "groundtruth", "expect
 BOX_TOKENS = {"bbox", "box", "bounding", "bndbox", "rect", "roi", "bb", "coord", "coords"}
 INDEX_COLUMN_PATTERN = re.compile(r"(unnamed|column)_?\d*|index_level_0|")
 """Normalised names of an exported data frame index."""
-METADATA_TOKENS = {"is", "has", "flag", "fold", "flipped", "augmented", "verified", "reviewed"} | (
-    {"checked", "occluded", "truncated", "difficult", "iscrowd"}
-)
+METADATA_TOKENS = {
+    *("is", "has", "flag", "fold", "kfold", "flipped", "augmented", "verified", "reviewed"),
+    *("checked", "occluded", "occlusion", "truncated", "difficult", "iscrowd", "annotator"),
+    *("rater", "patient", "site", "scanner", "sex", "gender", "pose", "row", "level", "num"),
+    *("count", "id"),
+}
 """Words of columns of 0 and 1 that usually describe the image or the object."""
+VALUE_NAMES = ("value", "present", "ispresent", "positive", "ispositive", "exists")
+"""Compact names of columns that state whether the concept of a row is there."""
+FOLDER_NAMES = ("folder", "dir", "directory", "subfolder", "subdir", "frame", "imageid", "imgid")
+"""Compact names of columns that may belong to the name of an image."""
 
 
 def normalize_column_name(column_name: str) -> str:

@@ -10,13 +10,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pellucid.core.errors import InvalidChoiceError, summarize_names
+from pellucid.core.errors import InvalidChoiceError
 from pellucid.formats.dataset import parse_split
 from pellucid.formats.errors import AmbiguousColumnsError
-from pellucid.formats.tabular.box_columns import BoxLayout
+from pellucid.formats.image_files import is_image_file
+from pellucid.formats.tabular.box_columns import FOUR_NUMBERS, BoxLayout
 from pellucid.formats.tabular.box_roles import COORDINATE_ROLES, find_box_columns
 from pellucid.formats.tabular.column_names import (
     CONCEPT_NAMES,
+    FOLDER_NAMES,
     IGNORE_NAMES,
     IMAGE_NAMES,
     INDEX_COLUMN_PATTERN,
@@ -80,7 +82,7 @@ class ColumnRoles:
         """What is read from which column, for notes."""
         named = {
             "image": self.image,
-            "concept": self.concept or summarize_names(self.concept_columns, 3) or None,
+            "concept": self.concept,
             "score": self.score,
             "split": self.split,
             "ignore": self.ignore,
@@ -168,27 +170,58 @@ def first_named(names: Iterable[ColumnName], accepted: Collection[str]) -> str |
 
 
 def find_image_column(reader: TableReader, names: Sequence[ColumnName]) -> str | None:
-    """Paths before ids. Of several columns, the one that determines the others."""
-    tiers = [(name_tier(name.rest, IMAGE_NAMES), name) for name in names if not name.marker]
-    for tier in range(len(IMAGE_NAMES)):
-        candidates = sorted(
-            (name for name_rank, name in tiers if name_rank == tier),
-            key=lambda name: IMAGE_NAMES[tier].index(name.rest),
-        )
-        columns = [name.column for name in candidates]
-        if len(columns) < 2:
-            if columns:
-                return columns[0]
-            continue
-        determining = [
-            column
-            for column in columns
-            if all(reader.determines(column, other) for other in columns)
+    """Paths before ids; of several columns, the one that determines the others. Without a known
+    name, the only column whose cells are file names of images.
+
+    Raises:
+        AmbiguousColumnsError: no column determines the others, or the same name occurs in
+            several folders.
+    """
+    unmarked = [name for name in names if not name.marker]
+    for tier_names in IMAGE_NAMES:
+        columns = [
+            name.column
+            for rest in tier_names
+            for name in unmarked
+            if name.rest == rest and not reader.is_empty(name.column)
         ]
-        if not determining:
-            raise AmbiguousColumnsError(reader.path, "image", columns)
-        return determining[0]
-    return None
+        named_files = [column for column in columns if has_image_names(reader, column)]
+        columns = named_files or columns
+        if columns:
+            column = determining_column(reader, columns)
+            reject_split_image_names(reader, unmarked, column)
+            return column
+    files = [name.column for name in unmarked if has_image_names(reader, name.column)]
+    return files[0] if len(files) == 1 else None
+
+
+def has_image_names(reader: TableReader, column: str) -> bool:
+    """Whether the first cells are file names of images."""
+    cells = [cell for cell in reader.first_texts(column) if cell]
+    return bool(cells) and all(is_image_file(cell.replace("\\", "/")) for cell in cells)
+
+
+def determining_column(reader: TableReader, columns: Sequence[str]) -> str:
+    """The first column whose value determines all others. Raises AmbiguousColumnsError."""
+    for column in columns:
+        if all(reader.determines(column, other) for other in columns):
+            return column
+    raise AmbiguousColumnsError(reader.path, "image", columns)
+
+
+def reject_split_image_names(reader: TableReader, names: Sequence[ColumnName], image: str) -> None:
+    """Raise AmbiguousColumnsError if the same image name occurs with different folders or ids."""
+    for name in names:
+        if name.column == image or name.rest not in FOLDER_NAMES or reader.is_empty(name.column):
+            continue
+        if not reader.determines(image, name.column):
+            raise AmbiguousColumnsError(
+                reader.path,
+                "image",
+                [image, name.column],
+                f"image=COLUMN, with a column that joins both (the same {image} occurs with "
+                f"several values of {name.column})",
+            )
 
 
 def find_concept_column(
@@ -198,17 +231,70 @@ def find_concept_column(
     concepts: Collection[str],
 ) -> str | None:
     """The column of concepts: the marked ones first (`pred_label` in predictions, `true_label` in
-    annotations), names before ids."""
+    annotations), names before ids.
+
+    Raises:
+        AmbiguousColumnsError: another column could be the concept too.
+    """
     for marker in MARKER_ORDER[purpose]:
         ranked = [
             (tier, name)
             for name in names
-            if name.marker == marker and (tier := concept_tier(name, purpose)) is not None
+            if name.marker == marker
+            and (tier := concept_tier(name, purpose)) is not None
+            and not (name.rest == "y" and has_coordinate_x(names, marker))
             if not is_row_index(reader, name)
         ]
         if ranked:
-            return choose_concept_column(reader, ranked, concepts)
+            chosen = choose_concept_column(reader, ranked, concepts)
+            if not marker:
+                others = [name for name in names if name.column != chosen]
+                reject_rival_concepts(reader, others, purpose, chosen, concepts)
+            return chosen
     return None
+
+
+def reject_rival_concepts(
+    reader: TableReader,
+    others: Sequence[ColumnName],
+    purpose: Purpose,
+    chosen: str,
+    concepts: Collection[str],
+) -> None:
+    """Raise AmbiguousColumnsError if a column beside an unmarked one is marked for this purpose
+    (`pred_text` beside `label`), or holds the same texts in another way."""
+    preferred = MARKER_ORDER[purpose][0]
+    known = set(concepts) or set(reader.encoded_column(chosen)[0]) - {""}
+    for name in others:
+        if reader.is_equal(chosen, name.column):
+            continue
+        values = set(reader.encoded_column(name.column)[0]) - {""}
+        shares_values = len(values & known) * 2 > len(values)
+        if name.marker == preferred:
+            is_numeric = reader.is_numeric_or_empty(name.column)
+            is_rival = is_concept_id(name) if is_numeric else not is_box_cell(values)
+        else:
+            is_rival = not name.marker and shares_values and not reader.is_numeric(name.column)
+        # a number and a name of the same concept are no contradiction
+        is_synonym = not shares_values and reader.is_one_to_one(chosen, name.column)
+        if is_rival and not is_synonym:
+            raise AmbiguousColumnsError(reader.path, "concept", [chosen, name.column])
+
+
+def is_concept_id(name: ColumnName) -> bool:
+    """Whether a marked name is of a number of a concept: `pred_idx`."""
+    return name.rest in ("", "y", "id", "idx", "index", "top1") or (
+        name_tier(name.rest, CONCEPT_NAMES) is not None
+    )
+
+
+def is_box_cell(values: Collection[str]) -> bool:
+    return any(FOUR_NUMBERS.fullmatch(value) for value in values)
+
+
+def has_coordinate_x(names: Sequence[ColumnName], marker: Marker) -> bool:
+    """Whether `y` with this marker is a coordinate, as there is an `x`."""
+    return any(name.marker == marker and name.rest == "x" for name in names)
 
 
 def concept_tier(name: ColumnName, purpose: Purpose) -> int | None:
@@ -239,6 +325,8 @@ def choose_concept_column(
     best_tier = min(tier for tier, _ in ranked)
     best = [name.column for tier, name in ranked if tier == best_tier]
     first = best[0]
+    if best_tier and any(tier != best_tier for tier, _ in ranked):
+        best = [name.column for _, name in ranked]  # weak names and numbers: any may be meant
     rivals = [c for c in best[1:] if not reader.is_one_to_one(first, c)]
     if rivals:
         raise AmbiguousColumnsError(reader.path, "concept", [first, *rivals])

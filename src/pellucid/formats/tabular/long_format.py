@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.errors import summarize_names
+from pellucid.core.errors import format_count, summarize_names
 from pellucid.core.tables import (
     EXHAUSTIVE,
     UNANNOTATED,
@@ -59,6 +59,21 @@ class LongRows:
         self.box_shapes: BoxShapes | None = None
         self.notes: list[Note] = []
 
+    def keep_first_rows(self, image_indexes: Any) -> None:
+        """Remove rows that repeat the image and the concept of an earlier row."""
+        pairs = list(zip(image_indexes[self.row_indexes].tolist(), self.concept_names, strict=True))
+        first_index_by_pair = {pair: index for index, pair in reversed(list(enumerate(pairs)))}
+        kept = sorted(first_index_by_pair.values())
+        if len(kept) == len(pairs):
+            return
+        repeated_count = len(pairs) - len(kept)
+        rows = format_count(repeated_count, "row repeats", "rows repeat")
+        message = f"{rows} an earlier row: not read"
+        self.notes.append(Note("repeated_rows", message, repeated_count))
+        self.concept_names = [self.concept_names[index] for index in kept]
+        self.row_indexes = self.row_indexes[kept]
+        self.is_ignored, self.is_positive = self.is_ignored[kept], self.is_positive[kept]
+
 
 def build_table_annotations(
     reader: TableReader,
@@ -71,6 +86,8 @@ def build_table_annotations(
     concept_index_by_name = {
         concept_name: concept_index for concept_index, concept_name in enumerate(concepts)
     }
+    if long_rows.kind == "classification":
+        long_rows.keep_first_rows(image_indexes)
     annotation_images = image_indexes[long_rows.row_indexes].astype(np.int32)
     notes = (
         check_boxes(
@@ -141,7 +158,7 @@ def require_one_concept_per_image(
     for image_index, concept in zip(
         annotation_images.tolist(), long_rows.concept_names, strict=True
     ):
-        if image_index in concept_by_image:
+        if concept_by_image.get(image_index, concept) != concept:
             raise MultipleConceptsError(
                 reader.path, image_paths[image_index], concept_by_image[image_index], concept
             )
@@ -216,14 +233,21 @@ def read_image_metadata(
             for image_metadata in metadata_by_image
         ]
     )
-    return metadata, column_note(roles, kept_columns, unread_columns)
+    return metadata, column_note(
+        roles, long_rows.listed_concepts or (), kept_columns, unread_columns
+    )
 
 
 def column_note(
-    roles: ColumnRoles, kept_columns: Sequence[str], unread_columns: Sequence[str]
+    roles: ColumnRoles,
+    listed_concepts: Sequence[str],
+    kept_columns: Sequence[str],
+    unread_columns: Sequence[str],
 ) -> Note:
     """How each column of a table is read."""
     texts = [f"columns: {roles.description()}"]
+    if listed_concepts:
+        texts[0] += f", concepts from {summarize_names(listed_concepts, 12)}"
     if kept_columns:
         texts.append(f"kept as image metadata: {summarize_names(kept_columns, 12)}")
     if unread_columns:

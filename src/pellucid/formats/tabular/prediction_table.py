@@ -9,7 +9,7 @@ import numpy as np
 from pellucid.core.errors import EmptyFileError, summarize_names
 from pellucid.core.tables import Float64Array, Int64Array
 from pellucid.formats.dataset import (
-    BoxShape,
+    BoxShapes,
     BoxUnit,
     Note,
     ParsedPredictions,
@@ -30,7 +30,11 @@ from pellucid.formats.tabular.top_k import (
     read_list_cells,
     read_numbered_pairs,
 )
-from pellucid.formats.tabular.wide_scores import read_wide_scores
+from pellucid.formats.tabular.wide_scores import (
+    find_score_columns,
+    group_by_affixes,
+    read_wide_scores,
+)
 
 
 def has_prediction_columns(reader: TableReader, options: ReadOptions) -> bool:
@@ -68,11 +72,25 @@ def read_prediction_table(reader: TableReader, options: ReadOptions) -> ParsedPr
         ranked = read_ranked_concepts(reader, roles)
         if ranked is not None:
             return ranked_predictions(reader, roles, image_keys, image_indexes, ranked)
+    if not is_detection and has_score_columns(reader, roles, options):
+        return read_wide_scores(reader, roles, image_keys, image_indexes, options.concepts)
     if roles.score is None or roles.concept is None:
         if is_detection:
             explain_prediction_columns(reader, options)
         return read_wide_scores(reader, roles, image_keys, image_indexes, options.concepts)
     return read_long_predictions(reader, roles, image_keys, image_indexes, is_detection)
+
+
+def has_score_columns(reader: TableReader, roles: ColumnRoles, options: ReadOptions) -> bool:
+    """Whether a table with one row per image has columns of scores for most concepts: they say
+    more than a column of the best concept, which may be the true one."""
+    if roles.image is None or not reader.is_unique(roles.image) or options.columns:
+        return False
+    candidates = [c for c in roles.unassigned_columns(reader) if reader.is_numeric(c)]
+    columns = find_score_columns(reader, candidates, options.concepts)
+    named = group_by_affixes(columns, options.concepts)
+    most = max((len(group) for group in named.values()), default=0)
+    return most > 1 and most * 2 >= len(options.concepts)
 
 
 def read_ranked_concepts(reader: TableReader, roles: ColumnRoles) -> RankedConcepts | None:
@@ -156,21 +174,16 @@ def read_long_predictions(
 def add_boxes(
     predictions: ParsedPredictions, layout: BoxLayout, raw: Float64Array
 ) -> ParsedPredictions:
-    """The predictions with their boxes. The import decides by evidence what the numbers of an
-    unnamed layout mean; the first guess never has a negative size."""
-    shape: BoxShape = layout.shape
-    if len(layout.columns) == 1 and not layout.is_certain and has_ordered_corners(raw):
-        shape = "xyxy"
-    boxes = corners_of(replace(layout, shape=shape), raw)
+    """The predictions with their boxes; the import decides by evidence what the numbers of an
+    unnamed layout mean."""
+    boxes = corners_of(layout, raw)
     unit: BoxUnit = "fractions" if are_fractions(boxes) else "pixels"
     notes = list(predictions.notes)
     if unit == "fractions":
         notes.append(Note("fractions", FRACTIONS_MESSAGE, 1, "info"))
-    return replace(predictions, box=boxes, unit=unit, notes=notes)
-
-
-def has_ordered_corners(raw: Float64Array) -> bool:
-    return bool(len(raw)) and bool((raw[:, 2:] >= raw[:, :2]).all())
+    is_list = len(layout.columns) == 1 and not layout.is_certain
+    shapes = BoxShapes(("xywh", "xyxy")) if is_list else None
+    return replace(predictions, box=boxes, unit=unit, notes=notes, box_shapes=shapes)
 
 
 def require_layout(reader: TableReader, roles: ColumnRoles) -> BoxLayout:

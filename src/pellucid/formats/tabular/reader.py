@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,9 @@ class TableReader:
         identifier, sql_type = quote_identifier(column_name), self.column_types[column_name]
         cell_sql = f"CAST({identifier} AS VARCHAR)"
         if sql_type.endswith("[]"):
-            cell_sql = f"array_to_string({identifier}, '|')"
+            cell_sql = f"array_to_string({identifier}, chr(31))"
+        elif sql_type.startswith("DECIMAL"):
+            cell_sql = f"CAST(CAST({identifier} AS DOUBLE) AS VARCHAR)"
         elif sql_type in (
             "DOUBLE",
             "FLOAT",
@@ -101,10 +104,10 @@ class TableReader:
         rank_by_code[order] = np.arange(len(order))
         return [distinct_texts[code] for code in order.tolist()], rank_by_code[codes]
 
-    def number_column(self, column_name: str) -> Float64Array:
+    def number_column(self, column_name: str, has_missing_words: bool = False) -> Float64Array:
         """The column as float64, NaN for empty cells; raises InvalidRecordError for other
-        non-numeric cells."""
-        numbers, is_invalid = self._parse_numbers(column_name)
+        non-numeric cells. has_missing_words: whether `NA` and the like are empty cells."""
+        numbers, is_invalid = self._parse_numbers(column_name, has_missing_words)
         if is_invalid.any():
             row_index = int(np.flatnonzero(is_invalid)[0])
             raise InvalidRecordError(
@@ -143,13 +146,24 @@ class TableReader:
         numbers, is_invalid = self._parse_numbers(column_name)
         return not is_invalid.any() and bool(np.isfinite(numbers).any())
 
+    def has_number(self, column_name: str) -> bool:
+        """Whether at least one cell is a number."""
+        return bool(np.isfinite(self._parse_numbers(column_name)[0]).any())
+
+    def first_texts(self, column_name: str, count: int = 200) -> list[str]:
+        """Distinct stripped texts of the first rows, '' for empty cells."""
+        query = (
+            f"SELECT DISTINCT {self._text_sql(column_name)} AS cell FROM (FROM cells LIMIT {count})"
+        )
+        return [str(cell) for cell in np.ma.getdata(self._fetch(query)["cell"])]
+
     def is_numeric_or_empty(self, column_name: str) -> bool:
         """Whether every cell is a number or empty."""
         return not self._parse_numbers(column_name)[1].any()
 
     def is_empty(self, column_name: str) -> bool:
-        """Whether no cell has a text."""
-        return self._is_true(f"bool_and({self._text_sql(column_name)} = '')")
+        """Whether there are rows, and none has a text."""
+        return self.row_count > 0 and self._is_true(f"bool_and({self._text_sql(column_name)} = '')")
 
     def is_unique(self, column_name: str) -> bool:
         """Whether no two cells are equal."""
@@ -177,7 +191,9 @@ class TableReader:
             self._fetch(f"SELECT coalesce({condition_sql}, true) AS answer FROM cells")["answer"][0]
         )
 
-    def _parse_numbers(self, column_name: str) -> tuple[Float64Array, Any]:
+    def _parse_numbers(
+        self, column_name: str, has_missing_words: bool = False
+    ) -> tuple[Float64Array, Any]:
         cell_sql = (
             f"trim(CAST({quote_identifier(column_name)} AS VARCHAR))"
             if self.column_types[column_name] == "VARCHAR"
@@ -193,6 +209,8 @@ class TableReader:
                 f"CASE WHEN regexp_full_match({cell_sql}, '{DECIMAL_COMMA_PATTERN}') "
                 f"THEN replace({cell_sql}, ',', '.') ELSE {cell_sql} END"
             )
+        if has_missing_words and self.column_types[column_name] == "VARCHAR":
+            cell_sql = f"CASE WHEN lower({cell_sql}) IN {MISSING_SQL} THEN NULL ELSE {cell_sql} END"
         query = (
             f"SELECT TRY_CAST({cell_sql} AS DOUBLE) AS number, "
             f"{cell_sql} IS NOT NULL AND CAST({cell_sql} AS VARCHAR) <> '' AND "
@@ -226,6 +244,8 @@ NUMERIC_SQL_TYPES = (
     "USMALLINT",
     "UINTEGER",
 )
+MISSING_SQL = "('na', 'n/a', '<na>', 'none', 'null', '-')"
+"""How missing numbers are written, in lower case; `nan` is read as a number."""
 DECIMAL_COMMA_PATTERN = r"[-+]?[0-9]*,[0-9]+([eE][-+]?[0-9]+)?"
 ROW_INDEX_COLUMN = "pellucid_place"
 """The row index column of the view `numbered`."""
@@ -344,17 +364,26 @@ def open_memory_table(source: Any) -> TableReader:
                 raise MalformedFileError(
                     location, f"found lengths {lengths or 'none'}; expected columns of equal length"
                 )
+        reject_duplicate_columns(source, location)
         connection.register("given", source)
         connection.execute("CREATE TABLE cells AS SELECT * FROM given")
         connection.execute(
             f"CREATE VIEW numbered AS SELECT *, row_number() OVER () - 1 AS {ROW_INDEX_COLUMN} "
             "FROM cells"
         )
-    except (duckdb.Error, TypeError) as error:
+    except (duckdb.Error, TypeError, ValueError) as error:
         raise MalformedFileError(
             location, f"cannot read the table: {first_paragraph(str(error))}"
         ) from error
     return TableReader(location, connection, read_column_types(connection), "row", 0)
+
+
+def reject_duplicate_columns(source: Any, location: str) -> None:
+    """Raise MalformedFileError if two columns differ in case alone, or not at all."""
+    names = [str(name) for name in getattr(source, "columns", source)]
+    for name, count in Counter(name.lower() for name in names).items():
+        if count > 1:
+            raise MalformedFileError(location, f"duplicate column '{name}': rename one of them")
 
 
 def read_column_types(connection: Any) -> dict[str, str]:

@@ -16,6 +16,7 @@ from pellucid.core.errors import MalformedFileError
 from pellucid.formats.errors import HeaderMissingError
 from pellucid.formats.image_files import is_image_file
 from pellucid.formats.parsing import UTF16_MARKS, is_number
+from pellucid.formats.tabular.column_names import IMAGE_NAMES, name_tier, parse_column_name
 
 DELIMITERS = ",;\t|"
 CHECK_BYTES = 1 << 22
@@ -96,7 +97,7 @@ def read_header(path: Path, original_path: Path) -> TextTable:
         if stated:
             header_line, header_line_number = file.readline().rstrip("\r\n"), 2
         second_line = file.readline().rstrip("\r\n")
-    delimiter = stated[1] if stated else max(DELIMITERS, key=header_line.count)
+    delimiter = stated[1] if stated else find_delimiter(header_line)
     cells = next(csv.reader([header_line], delimiter=delimiter), [])
     if is_data_line(cells):
         second_cells = next(csv.reader([second_line], delimiter=delimiter), [])
@@ -105,16 +106,27 @@ def read_header(path: Path, original_path: Path) -> TextTable:
         column_name.strip() or f"column {column_index}"
         for column_index, column_name in enumerate(cells)
     )
-    for column_name, occurrence_count in Counter(column_names).items():
-        if occurrence_count > 1:
-            raise MalformedFileError(original_path, f"duplicate column '{column_name}'")
+    for column_name, count in Counter(name.lower() for name in column_names).items():
+        if count > 1:
+            raise MalformedFileError(
+                original_path, f"duplicate column '{column_name}': rename one of them"
+            )
     return TextTable(path, delimiter, column_names, header_line_number)
+
+
+def find_delimiter(header_line: str) -> str:
+    """The delimiter that gives most cells; one inside quotes does not count."""
+    return max(
+        DELIMITERS, key=lambda delimiter: len(next(csv.reader([header_line], delimiter=delimiter)))
+    )
 
 
 def is_data_line(cells: Sequence[str]) -> bool:
     """Whether a first line has data: a file name of an image or, in most cells, numbers."""
     if any(is_image_file(cell.strip()) for cell in cells):
         return True
+    if any(name_tier(parse_column_name(cell).rest, IMAGE_NAMES) is not None for cell in cells):
+        return False
     return len(cells) > 1 and sum(is_number(cell) for cell in cells) * 2 > len(cells)
 
 
@@ -123,8 +135,8 @@ def suggest_header(rows: Sequence[Sequence[str]]) -> str:
     cells = max(rows, key=lambda row: sum(bool(cell.strip()) for cell in row))
     numeric_count = sum(is_number(cell) for cell in cells)
     box_names = iter(("xmin", "ymin", "xmax", "ymax", "score"))
-    texts = iter(("image", "concept", "split"))
-    if numeric_count not in (0, 4, 5):
+    texts = iter(("image", "concept"))
+    if numeric_count not in (0, 4, 5) or len(cells) - numeric_count > 2:
         return "image,concept or image,xmin,ymin,xmax,ymax,concept"
     return ",".join(
         next(box_names) if is_number(cell) else next(texts, f"column{index}")

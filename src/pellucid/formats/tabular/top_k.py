@@ -10,7 +10,7 @@ import numpy as np
 
 from pellucid.core.tables import Float64Array, Int32Array, Int64Array
 from pellucid.formats.dataset import encode_texts
-from pellucid.formats.errors import InvalidRecordError
+from pellucid.formats.errors import AmbiguousColumnsError, InvalidRecordError
 from pellucid.formats.tabular.cell_lists import is_list_cell, parse_list_cell
 from pellucid.formats.tabular.column_names import (
     CONCEPT_NAMES,
@@ -45,9 +45,14 @@ def numbered_pairs(reader: TableReader) -> list[tuple[str, str]]:
             continue
         words = match["before"] + " " + match["after"]
         name = parse_column_name(re.sub(r"(?i)\btop(?![a-z])", "", words))
+        is_top = "top" in words.lower()
+        if name.marker == "true":
+            continue
         if name.rest in SCORE_NAMES:
             scores.setdefault(match["number"], column)
-        elif name_tier(name.rest, CONCEPT_NAMES) is not None or (name.marker and not name.rest):
+        elif name_tier(name.rest, CONCEPT_NAMES) is not None or (
+            not name.rest and (name.marker or is_top)
+        ):
             concepts.setdefault(match["number"], column)
     return [
         (concepts[number], scores[number])
@@ -65,7 +70,16 @@ def read_numbered_pairs(reader: TableReader, pairs: list[tuple[str, str]]) -> Ra
         rows.append(stated)
         texts += [str(text) for text in concept_texts[stated]]
         scores.append(column_scores[stated])
-    return rank_by_row(np.concatenate(rows), texts, np.concatenate(scores))
+    ranked = rank_by_row(np.concatenate(rows), texts, np.concatenate(scores))
+    keys = ranked.rows * max(1, len(ranked.concept_keys)) + ranked.concepts
+    if len(np.unique(keys)) < len(keys):
+        raise AmbiguousColumnsError(
+            reader.path,
+            "concept",
+            [column for pair in pairs for column in pair],
+            "concept=COLUMN,score=COLUMN (the same concept occurs twice in a row)",
+        )
+    return ranked
 
 
 def has_list_cells(reader: TableReader, roles: ColumnRoles) -> bool:

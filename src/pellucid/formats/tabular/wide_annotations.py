@@ -110,7 +110,7 @@ def reject_unclear_columns(reader: TableReader, roles: ColumnRoles, concepts: li
     """Raise MetadataColumnsError where it is not clear whether a column is a concept: its name
     suggests otherwise, or nearly all of its cells are 0 and 1."""
     described = [concept for concept in concepts if looks_like_metadata(concept)]
-    if described and len(described) < len(concepts):
+    if described:
         clear = [concept for concept in concepts if concept not in described]
         raise MetadataColumnsError(
             reader.path, f"columns {summarize_names(described)} may describe the image", clear
@@ -120,13 +120,21 @@ def reject_unclear_columns(reader: TableReader, roles: ColumnRoles, concepts: li
         cells = [str(cell).lower() for cell in reader.text_column(column_name)]
         odd_rows = [row for row, cell in enumerate(cells) if cell not in {*FLAG_WORDS, ""}]
         flag_count = sum(cell in FLAG_WORDS for cell in cells)
-        if flag_count > 1 and len(odd_rows) <= max(1, flag_count // 50):
+        is_share = reader.is_numeric(column_name) and all_within_unit(reader, column_name)
+        if len(odd_rows) <= flag_count or is_share:
             raise MetadataColumnsError(
                 reader.path,
                 f"column {column_name} has 0 and 1, but '{cells[odd_rows[0]]}' in "
                 f"{reader.row_location(odd_rows[0])}",
                 concepts,
             )
+
+
+def all_within_unit(reader: TableReader, column_name: str) -> bool:
+    """Whether all numbers of a column are between 0 and 1: shares, not flags."""
+    numbers = reader.number_column(column_name)
+    numbers = numbers[~np.isnan(numbers)]
+    return bool(((numbers >= 0) & (numbers <= 1)).all())
 
 
 def reject_other_cells(reader: TableReader, concepts: list[str], cell_texts: Any) -> None:

@@ -119,19 +119,31 @@ def find_score_columns(
 
 def group_by_affixes(columns: Sequence[str], concepts: Collection[str]) -> dict[Affixes, list[str]]:
     """The columns that contain a concept's name, by what stands around it; names that most
-    columns share come first."""
+    columns share come first. A column counts for the longest concept that fits."""
     by_affixes: dict[Affixes, list[str]] = defaultdict(list)
     for column in columns:
-        for concept in concepts:
-            start = column.find(concept) if concept else -1
-            if start >= 0 and column == concept:
-                by_affixes["", ""].append(column)
-            elif start == 0 and is_affix(column[len(concept) :], at_end=True):
-                by_affixes["", column[len(concept) :]].append(column)
-            elif start > 0 and column.endswith(concept):
-                by_affixes[column.removesuffix(concept), ""].append(column)
+        if affixes := find_affixes(column, concepts):
+            by_affixes[affixes].append(column)
     most = max((len(group) for group in by_affixes.values()), default=0)
     return {key: group for key, group in by_affixes.items() if len(group) * 2 >= most}
+
+
+def find_affixes(column: str, concepts: Collection[str]) -> Affixes | None:
+    """What stands around the longest concept in a column's name."""
+    if column in concepts:
+        return "", ""
+    fitting = [
+        (concept, affixes)
+        for concept in concepts
+        if concept
+        for affixes in (
+            (column.removesuffix(concept), ""),
+            ("", column.removeprefix(concept)),
+        )
+        if "".join((affixes[0], concept, affixes[1])) == column
+        and (affixes[0] or is_affix(affixes[1], at_end=True))
+    ]
+    return max(fitting, key=lambda fit: len(fit[0]), default=(None, None))[1]
 
 
 def is_affix(text: str, at_end: bool) -> bool:
@@ -154,12 +166,9 @@ def plausible_sets(
         for key, columns in numeric.items()
         if parse_column_name(" ".join(key)).marker != "true"
     } or numeric
-    if len(others) > 1:
-        others = {
-            key: columns
-            for key, columns in others.items()
-            if not all(is_flag_column(reader, column) for column in columns)
-        } or others
+    plain = others.get(("", ""))
+    if len(others) > 1 and plain and all(is_flag_column(reader, column) for column in plain):
+        others = {key: columns for key, columns in others.items() if key != ("", "")}
     predicted = {
         key: columns
         for key, columns in others.items()
