@@ -198,3 +198,19 @@ def test_view_without_predictions_is_served(workspace, tmp_path, served):
     assert document(address, "api/workspace")["views"][0]["versions"][0]["predictions"] == 0
     assert document(address, "api/views/v/versions/m/page?tab=extra")["total"] == 0
     assert pellucid.open(workspace.folder).view("v").versions == ["m"]
+
+
+@pytest.mark.parametrize("view", ["cells", "findings", "smears"])
+def test_boxes_of_another_version_are_its_own_answer(demo, demo_address, view):
+    """On every image: the other version's counted predictions, at its own thresholds."""
+    version, other = demo.view(view).version("v2"), demo.view(view).version("v1")
+    expected = {}
+    for split in ("training", "validation"):
+        for tab in ("matched", "missing"):
+            for item in other.gallery(tab, split=split):
+                entry = (item.concept, item.score, item.box and list(item.box))
+                expected.setdefault(item.image, []).append(entry)
+    for image, path in enumerate(version.evaluation.images.path.tolist()):
+        shown = document(demo_address, f"api/views/{view}/versions/v2/images/{image}?versus=v1")
+        found = [(one["concept"], one["score"], one["box"]) for one in shown["others"]]
+        assert sorted(found, key=str) == sorted(expected.get(path, []), key=str), path

@@ -124,6 +124,12 @@ def build_populations(
     item_table = evaluation.annotations if error == "extra" else evaluation.predictions
     item_rows = sample_rows(item_rows, np.asarray(item_table.image[item_rows], np.int64))
     properties = item_properties(evaluation, item_rows, error == "extra", appearance)
+    if error == "missing" and evaluation.kind == "detection":
+        properties = [
+            item_property
+            for item_property in properties
+            if item_property.name not in COUNT_PROPERTIES
+        ]
     is_error = error_mask(evaluation, item_rows, error)
     all_concepts = Population(
         None,
@@ -248,6 +254,9 @@ def image_properties(evaluation: Evaluation) -> list[Property]:
     ]
 
 
+COUNT_PROPERTIES = ("annotations", "crowding", "overlap")
+"""Not tested for false positives: where many objects are, more predictions are true positives, so
+that the share of false positives falls by construction."""
 BUILT_IN_PROPERTIES = {
     "size",
     "share",

@@ -22,15 +22,17 @@ class PredictionOverlay:
         self._evaluation = results.evaluation
 
     def _active_predictions(self, path: str) -> Int64Array:
+        """Rows of the predictions on an image that count."""
         image = self._results.image_locator.find_path(path)
         if image is None:
             return np.zeros(0, np.int64)
-        prediction_rows = self._results.neighbours.predictions(image)
-        return prediction_rows[
-            is_active_prediction(
-                self._evaluation, prediction_rows, self._evaluation.optimal_thresholds
-            )
-        ]
+        neighbours = self._results.neighbours
+        is_active = is_active_prediction(
+            self._evaluation,
+            neighbours.prediction_positions(image),
+            self._evaluation.optimal_thresholds,
+        )
+        return neighbours.predictions(image)[is_active]
 
     def image_predictions(self, path: str) -> list[OtherPrediction]:
         """All predictions on an image."""
