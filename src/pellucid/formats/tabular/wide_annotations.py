@@ -121,7 +121,7 @@ def reject_unclear_columns(reader: TableReader, roles: ColumnRoles, concepts: li
         odd_rows = [row for row, cell in enumerate(cells) if cell not in {*FLAG_WORDS, ""}]
         flag_count = sum(cell in FLAG_WORDS for cell in cells)
         is_share = reader.is_numeric(column_name) and all_within_unit(reader, column_name)
-        if len(odd_rows) <= flag_count or is_share:
+        if odd_rows and (len(odd_rows) <= flag_count or is_share):
             raise MetadataColumnsError(
                 reader.path,
                 f"column {column_name} has 0 and 1, but '{cells[odd_rows[0]]}' in "
