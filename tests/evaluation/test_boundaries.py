@@ -189,8 +189,11 @@ def reference(annotations, predictions, images):
     return truth.dataset, results, evaluation.stats
 
 
+@pytest.mark.parametrize("is_native", [True, False])
 @pytest.mark.parametrize("side", [31, 32, 33, 95, 96, 97])
-def test_coco_area_bounds_belong_to_both_ranges(tmp_path, side):
+def test_coco_area_bounds_belong_to_both_ranges(tmp_path, monkeypatch, side, is_native):
+    if not is_native:
+        monkeypatch.setattr("pellucid._native.library", None)
     annotations = [("a.jpg", "cat", (0, 0, side, side)), ("a.jpg", "cat", (300, 300, 200, 200))]
     predictions = [("a.jpg", "cat", (0, 0, side, side), 0.9)]
     truth, results, stats = reference(annotations, predictions, {1: "a.jpg"})
