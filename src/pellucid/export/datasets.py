@@ -96,7 +96,13 @@ def export_view(
         return write_format(
             WRITERS,
             format_name,
-            annotation_data(view, version, options.split, options.corrected),
+            annotation_data(
+                view,
+                version,
+                options.split,
+                options.corrected,
+                keep_unannotated=view.kind == "classification" and format_name in TABLE_FORMATS,
+            ),
             path,
         )
     if target in REVIEW_TARGETS:
@@ -133,11 +139,19 @@ def write_format(writers: Any, format_name: str, export_data: ExportData, path: 
     return export_data.notes
 
 
+TABLE_FORMATS = ("csv", "parquet")
+"""Formats that state an image without annotation by a row without a concept."""
+
+
 def annotation_data(
-    view: View, version: Version | None, split: Split | None, corrected: bool
+    view: View,
+    version: Version | None,
+    split: Split | None,
+    corrected: bool,
+    keep_unannotated: bool = False,
 ) -> ExportData:
     """The view's current annotations, or a version's frozen ones. corrected: with corrections
-    applied."""
+    applied · keep_unannotated: also the images that are not annotated."""
     if version is None:
         if corrected:
             current, folders = view.corrected_state()
@@ -147,13 +161,27 @@ def annotation_data(
                 for concept_name in current.concepts
             ]
             export_data = build_export(
-                view.kind, concepts, current.images, current.annotations, None, folders, split
+                view.kind,
+                concepts,
+                current.images,
+                current.annotations,
+                None,
+                folders,
+                split,
+                keep_unannotated,
             )
             export_data.notes.extend(inapplicable_edit_notes(current))
             return export_data
         images, annotations, folders = view.annotation_tables
         return build_export(
-            view.kind, view.manifest.concepts, images, annotations, None, folders, split
+            view.kind,
+            view.manifest.concepts,
+            images,
+            annotations,
+            None,
+            folders,
+            split,
+            keep_unannotated,
         )
     results = version.results(corrected)
     evaluation = results.evaluation
@@ -165,6 +193,7 @@ def annotation_data(
         None,
         results.folders,
         split,
+        keep_unannotated,
     )
 
 
@@ -218,6 +247,7 @@ def build_export(
     predictions: Predictions | None,
     folders: Sequence[str],
     split: Split | None,
+    keep_unannotated: bool = False,
 ) -> ExportData:
     """The images of the split (or all) with their items, renumbered."""
     images = images.replace(
@@ -229,7 +259,7 @@ def build_export(
         np.ones(len(images), bool) if split is None else images.split == SPLITS.index(split)
     )
     notes: list[Note] = []
-    if annotations is not None:
+    if annotations is not None and not keep_unannotated:
         unannotated = is_selected & (images.stated == UNANNOTATED)
         is_selected &= ~unannotated
         if count := int(unannotated.sum()):
