@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import toys
 from pellucid import _native as kernel
 from pellucid.core.errors import PellucidError
 from pellucid.formats.readers import coco_results
@@ -160,3 +161,16 @@ def test_file_that_ends_at_a_chunk_boundary(tmp_path, monkeypatch):
         file = tmp_path / "results.json"
         file.write_text(text + " " * spaces)
         assert len(coco_results.read_columns_native(file)[0]["score"]) == 20
+
+
+def test_masks_of_results_are_named(workspace, tmp_path):
+    view, _ = workspace.add("v", toys.coco(tmp_path))
+    record = {"image_id": 11, "category_id": 1, "bbox": [10, 10, 20, 20], "score": 0.9}
+    mask = {"size": [64, 64], "counts": "0"}
+    notes = view.start("m").add_predictions(
+        toys.results(tmp_path, [record | {"segmentation": mask}])
+    )
+    assert [note.count for note in notes if note.kind == "shapes"] == [1]
+    del record["bbox"]
+    with pytest.raises(PellucidError, match=r"\$\[0\]: has segmentation but no bbox"):
+        view.start("n").add_predictions(toys.results(tmp_path, [record | {"segmentation": mask}]))

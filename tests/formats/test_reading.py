@@ -588,3 +588,23 @@ def test_row_with_an_empty_concept_is_an_image_without_annotations(workspace, tm
     )
     assert version.metrics().covered == 1
     assert [item.image for item in version.gallery("extra")] == ["a/one.png", "a/one.png"]
+
+
+def test_names_of_images_that_differ_by_unicode_form_or_case(workspace, tmp_path):
+    """Zip files of macOS hold decomposed names; Windows does not mind the case."""
+    composed, decomposed = "Müller.png", "Mu\u0308ller.png"
+    for name in (decomposed, "B.PNG"):
+        toys.picture(tmp_path / "images" / name)
+    rows = f"{composed},dent,1,1,9,9\nb.png,dent,1,1,9,9\n"
+    source = toys.write(tmp_path / "a.csv", f"image,concept,x,y,width,height\n{rows}")
+    view, notes = workspace.add("v", source, images=tmp_path / "images")
+    assert sorted(view.annotation_tables[0].path) == sorted([decomposed, "B.PNG"])
+    (note,) = [note for note in notes if note.kind == "names_on_disk"]
+    assert note.count == 2
+    assert "'Müller.png' in Unicode NFC is NFD on disk" in note.message
+    assert not [note for note in notes if note.kind == "picture_absent"]
+    version = view.start("m")
+    found = f"{composed},dent,0.9,1,1,9,9\nb.png,dent,0.8,1,1,9,9\n"
+    table = toys.write(tmp_path / "p.csv", f"image,concept,score,x,y,width,height\n{found}")
+    version.add_predictions(table)
+    assert len(version.gallery("matched")) == 2

@@ -21,6 +21,7 @@ from pellucid.core.tables import BoolArray, Images, Int32Array, Int64Array
 from pellucid.formats.dataset import Note, ParsedPredictions, normalize_text
 from pellucid.formats.tabular.wide_scores import shared_prefix, shared_suffix
 from pellucid.ingest.errors import AmbiguousReferenceError, NoMatchesError
+from pellucid.ingest.image_names import fold_text
 from pellucid.storage.manifests import Concept
 
 UNKNOWN, AMBIGUOUS = -1, -2
@@ -76,11 +77,6 @@ def numeric_stem(path: str) -> str:
 
 NamingScheme = tuple[str, Sequence[str], Callable[[str], str]]
 """Its name, the names of each image, and the function that converts a key before the comparison."""
-
-
-def fold_text(text: str) -> str:
-    """The text in one Unicode form and without differences of case."""
-    return unicodedata.normalize("NFC", text.strip()).casefold()
 
 
 def fold_path(path: str) -> str:

@@ -38,6 +38,7 @@ from pellucid.ingest.annotations import (
 from pellucid.ingest.box_scaling import scale_annotations
 from pellucid.ingest.checks import duplicate_image_notes
 from pellucid.ingest.exif import rotate_stored_annotations
+from pellucid.ingest.image_names import use_names_on_disk
 from pellucid.ingest.prediction_notes import outside_image_notes
 from pellucid.ingest.predictions import split_name_to_index
 from pellucid.project.errors import EmptyViewError, VersionExistsError, VersionNotFoundError
@@ -161,8 +162,10 @@ class View:
             new_images = assign_split_and_folder(
                 parsed.images, split, -1 if root_folder is None else folders.index(root_folder)
             )
+            new_images, name_notes = use_names_on_disk(new_images, root_folder)
             notes = [
                 *parsed.notes,
+                *name_notes,
                 *missing_image_notes(
                     new_images,
                     root_folder,

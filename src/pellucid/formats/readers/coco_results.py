@@ -19,6 +19,7 @@ from pellucid import _native
 from pellucid.core.errors import MalformedFileError
 from pellucid.formats.dataset import (
     ImageKeyKind,
+    Note,
     ParsedPredictions,
     encode_integers,
     encode_texts,
@@ -54,6 +55,7 @@ RESULTS_SQL = """
            bbox[1] AS x, bbox[2] AS y, bbox[3] AS w, bbox[4] AS h, len(bbox) AS numbers
     FROM results
 """
+SHAPE_KEYS = ("segmentation", "keypoints")
 SAMPLE_SIZE = 2_000
 """Records sampled to decide whether image and category ids are integers; then all are read as
 integers if possible."""
@@ -246,6 +248,13 @@ def check_columns(path: Path, columns: dict[str, Any]) -> None:
             )
     box_lengths = np.ma.filled(columns["numbers"], 0)
     invalid_rows = np.flatnonzero(box_lengths != 4)
+    if len(invalid_rows) and not box_lengths[invalid_rows[0]] and (shape := shape_key(path)):
+        raise InvalidRecordError(
+            path,
+            f"$[{invalid_rows[0]}]",
+            f"has {shape} but no bbox; predictions are compared by their boxes",
+            "Write bbox ([left, top, width, height] in pixels) too.",
+        )
     if len(invalid_rows):
         raise InvalidRecordError(
             path,
@@ -278,8 +287,22 @@ def build_source(
     return validate_predictions(source)
 
 
+def shape_key(path: Path) -> str | None:
+    """The key of masks or keypoints in the records, if they have any."""
+    with path.open("rb") as file:
+        head = file.read(1 << 16)
+    return next((key for key in SHAPE_KEYS if f'"{key}"'.encode() in head), None)
+
+
 def read(probe: Probe, options: ReadOptions) -> ParsedPredictions:
-    return read_results(probe.path)
+    source = read_results(probe.path)
+    if shape := shape_key(probe.path):
+        message = (
+            f"predictions have {shape}: not read, they are compared by their boxes; AP of masks or "
+            "keypoints differs"
+        )
+        source.notes.append(Note("shapes", message, len(source.score)))
+    return source
 
 
 PREDICTION_FORMAT = PredictionFormat(NAME, matches, read)
