@@ -146,9 +146,13 @@ def test_unlabelled_images_are_not_empty_images(tmp_path, workspace):
     ]
     view, _ = workspace.add("v", toys.write(tmp_path / "t.json", json.dumps(tasks)))
     assert [
-        note.kind for note in export_view(view, "annotations", "csv", tmp_path / "out.csv")
+        note.kind for note in export_view(view, "annotations", "coco", tmp_path / "out.json")
     ] == ["unannotated"]
-    assert (tmp_path / "out.csv").read_text().splitlines()[1:] == ["b.jpg,validation,night"]
+    assert not export_view(view, "annotations", "csv", tmp_path / "out.csv")
+    assert sorted((tmp_path / "out.csv").read_text().splitlines()[1:]) == [
+        "a.jpg,validation,",
+        "b.jpg,validation,night",
+    ]
 
 
 def test_negative_tags_round_trip_through_a_table(tmp_path, workspace):

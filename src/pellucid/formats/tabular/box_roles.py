@@ -168,16 +168,19 @@ def choose_layout(
     image_size = image_size_columns(column_by_part)
     independent = [layout for layout in layouts if not set(image_size or ()) & set(layout.columns)]
     chosen = independent[0] if independent else layouts[0]
-    boxes = layout_boxes(reader, chosen)
-    if image_size and not (independent and image):
+    rivals = [layout for layout in layouts if layout.columns != chosen.columns]
+    if not (independent and image):
         image_size = None
+    if not rivals and not image_size:
+        return chosen, None
+    boxes = layout_boxes(reader, chosen)
     if image_size and image:
         corners = boxes.copy()
         corners[:, 2:] += corners[:, :2]
         sizes = np.stack([reader.number_column(column) for column in image_size], axis=1)
         if not are_image_sizes(reader.encoded_column(image)[1], sizes, corners):
             image_size = None
-    for rival in layouts:
+    for rival in rivals:
         if image_size and set(image_size) & set(rival.columns):
             continue
         rival_boxes = layout_boxes(reader, rival)

@@ -204,7 +204,7 @@ def has_image_names(reader: TableReader, column: str) -> bool:
 def determining_column(reader: TableReader, columns: Sequence[str]) -> str:
     """The first column whose value determines all others. Raises AmbiguousColumnsError."""
     for column in columns:
-        if all(reader.determines(column, other) for other in columns):
+        if all(reader.determines(column, other) for other in columns if other != column):
             return column
     raise AmbiguousColumnsError(reader.path, "image", columns)
 
@@ -266,18 +266,19 @@ def reject_rival_concepts(
     preferred = MARKER_ORDER[purpose][0]
     known = set(concepts) or set(reader.encoded_column(chosen)[0]) - {""}
     for name in others:
-        if reader.is_equal(chosen, name.column):
+        is_preferred = name.marker == preferred
+        is_numeric = reader.is_numeric_or_empty(name.column)
+        if name.marker and not is_preferred:
+            continue
+        if is_numeric and not (is_preferred and is_concept_id(name)):
             continue
         values = set(reader.encoded_column(name.column)[0]) - {""}
         shares_values = len(values & known) * 2 > len(values)
-        if name.marker == preferred:
-            is_numeric = reader.is_numeric_or_empty(name.column)
-            is_rival = is_concept_id(name) if is_numeric else not is_box_cell(values)
-        else:
-            is_rival = not name.marker and shares_values and not reader.is_numeric(name.column)
+        is_rival = is_preferred or shares_values
+        if not is_rival or is_box_cell(values) or reader.is_equal(chosen, name.column):
+            continue
         # a number and a name of the same concept are no contradiction
-        is_synonym = not shares_values and reader.is_one_to_one(chosen, name.column)
-        if is_rival and not is_synonym:
+        if shares_values or not reader.is_one_to_one(chosen, name.column):
             raise AmbiguousColumnsError(reader.path, "concept", [chosen, name.column])
 
 

@@ -38,6 +38,7 @@ class TableReader:
         self.first_record = first_record
         self._has_decimal_commas = has_decimal_commas
         self._connection = connection
+        self._number_counts: dict[str, tuple[int, int]] = {}
         self.row_count = int(connection.execute("SELECT count(*) FROM cells").fetchone()[0])
 
     def row_location(self, row_index: int) -> str:
@@ -143,12 +144,12 @@ class TableReader:
 
     def is_numeric(self, column_name: str) -> bool:
         """Whether every cell is a number or empty, and not all are empty."""
-        numbers, is_invalid = self._parse_numbers(column_name)
-        return not is_invalid.any() and bool(np.isfinite(numbers).any())
+        number_count, other_count = self._count_numbers(column_name)
+        return not other_count and number_count > 0
 
     def has_number(self, column_name: str) -> bool:
         """Whether at least one cell is a number."""
-        return bool(np.isfinite(self._parse_numbers(column_name)[0]).any())
+        return self._count_numbers(column_name)[0] > 0
 
     def first_texts(self, column_name: str, count: int = 200) -> list[str]:
         """Distinct stripped texts of the first rows, '' for empty cells."""
@@ -159,7 +160,19 @@ class TableReader:
 
     def is_numeric_or_empty(self, column_name: str) -> bool:
         """Whether every cell is a number or empty."""
-        return not self._parse_numbers(column_name)[1].any()
+        return not self._count_numbers(column_name)[1]
+
+    def _count_numbers(self, column_name: str) -> tuple[int, int]:
+        """The number of cells that are finite numbers, and of those that are neither numbers nor
+        empty."""
+        if column_name not in self._number_counts:
+            number_sql, wrong_sql = self._number_sql(column_name)
+            counts = self._fetch(
+                f"SELECT count(*) FILTER (isfinite({number_sql})) AS numbers, "
+                f"count(*) FILTER ({wrong_sql}) AS others FROM cells"
+            )
+            self._number_counts[column_name] = int(counts["numbers"][0]), int(counts["others"][0])
+        return self._number_counts[column_name]
 
     def is_empty(self, column_name: str) -> bool:
         """Whether there are rows, and none has a text."""
@@ -194,32 +207,36 @@ class TableReader:
     def _parse_numbers(
         self, column_name: str, has_missing_words: bool = False
     ) -> tuple[Float64Array, Any]:
-        cell_sql = (
-            f"trim(CAST({quote_identifier(column_name)} AS VARCHAR))"
-            if self.column_types[column_name] == "VARCHAR"
-            else quote_identifier(column_name)
-        )
+        number_sql, wrong_sql = self._number_sql(column_name, has_missing_words)
         if self.column_types[column_name] in NUMERIC_SQL_TYPES:
-            numbers = self._fetch(
-                f"SELECT CAST({quote_identifier(column_name)} AS DOUBLE) AS number FROM cells"
-            )["number"]
+            numbers = self._fetch(f"SELECT {number_sql} AS number FROM cells")["number"]
             return np.ma.filled(numbers, np.nan), NONE_INVALID
+        parsed_columns = self._fetch(
+            f"SELECT {number_sql} AS number, {wrong_sql} AS wrong FROM cells"
+        )
+        return np.ma.filled(parsed_columns["number"].astype(float), np.nan), np.ma.filled(
+            parsed_columns["wrong"], False
+        )
+
+    def _number_sql(self, column_name: str, has_missing_words: bool = False) -> tuple[str, str]:
+        """SQL for a cell as a number (NULL if it is none), and for whether it is neither a number
+        nor empty."""
+        identifier = quote_identifier(column_name)
+        if self.column_types[column_name] in NUMERIC_SQL_TYPES:
+            return f"CAST({identifier} AS DOUBLE)", "false"
+        is_text = self.column_types[column_name] == "VARCHAR"
+        cell_sql = f"trim({identifier})" if is_text else identifier
         if self._has_decimal_commas:
             cell_sql = (
                 f"CASE WHEN regexp_full_match({cell_sql}, '{DECIMAL_COMMA_PATTERN}') "
                 f"THEN replace({cell_sql}, ',', '.') ELSE {cell_sql} END"
             )
-        if has_missing_words and self.column_types[column_name] == "VARCHAR":
-            cell_sql = f"CASE WHEN lower({cell_sql}) IN {MISSING_SQL} THEN NULL ELSE {cell_sql} END"
-        query = (
-            f"SELECT TRY_CAST({cell_sql} AS DOUBLE) AS number, "
-            f"{cell_sql} IS NOT NULL AND CAST({cell_sql} AS VARCHAR) <> '' AND "
-            f"TRY_CAST({cell_sql} AS DOUBLE) IS NULL AS wrong FROM cells"
-        )
-        parsed_columns = self._fetch(query)
-        return np.ma.filled(parsed_columns["number"].astype(float), np.nan), np.ma.filled(
-            parsed_columns["wrong"], False
-        )
+        number_sql = f"TRY_CAST({cell_sql} AS DOUBLE)"
+        text_sql = f"CAST({cell_sql} AS VARCHAR)"
+        wrong_sql = f"{number_sql} IS NULL AND {cell_sql} IS NOT NULL AND {text_sql} <> ''"
+        if has_missing_words:
+            wrong_sql += f" AND lower({text_sql}) NOT IN {MISSING_SQL}"
+        return number_sql, wrong_sql
 
     def _fetch(self, query: str) -> dict[str, Any]:
         try:
@@ -257,8 +274,9 @@ def quote_identifier(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
 
 
-def open_table(path: Path) -> TableReader:
-    """Open a CSV (any usual delimiter) or Parquet file, detected by content."""
+def open_table(path: Path, row_limit: int | None = None) -> TableReader:
+    """Open a CSV (any usual delimiter) or Parquet file, detected by content. row_limit: rows to
+    read, to recognise a table."""
     import duckdb
 
     connection = duckdb.connect()
@@ -266,9 +284,10 @@ def open_table(path: Path) -> TableReader:
         if is_parquet(path):
             path_sql = quote_string(escape_glob(path))
             check_unpacked_size(path, escape_glob(path), connection)
+            limit_sql = "" if row_limit is None else f" LIMIT {row_limit}"
             connection.execute(
                 f"CREATE VIEW cells AS SELECT * FROM read_parquet({path_sql}, hive_partitioning = "
-                "false)"
+                f"false){limit_sql}"
             )
             lowercase_names = {column_name.lower() for column_name in read_column_types(connection)}
             row_index_sql = (
@@ -287,7 +306,7 @@ def open_table(path: Path) -> TableReader:
             )
             row_noun, first_record, has_decimal_commas = "row", 0, False
         else:
-            text_table = load_csv(connection, path)
+            text_table = load_csv(connection, path, row_limit)
             connection.execute(
                 "CREATE VIEW numbered AS SELECT *, row_number() OVER () - 1 AS "
                 f"{ROW_INDEX_COLUMN} FROM cells"
@@ -309,7 +328,7 @@ def open_table(path: Path) -> TableReader:
     )
 
 
-def load_csv(connection: Any, path: Path) -> TextTable:
+def load_csv(connection: Any, path: Path, row_limit: int | None = None) -> TextTable:
     """Load all cells as text. Every line must have as many columns as the header."""
     with open_text_table(path) as text_table:
         columns_sql = ", ".join(
@@ -320,7 +339,8 @@ def load_csv(connection: Any, path: Path) -> TextTable:
             "hive_partitioning = false, header = true, "
             f"skip = {text_table.header_line_number - 1}, columns = {{{columns_sql}}}, "
             "delim = ?, quote = '\"', escape = '\"', "
-            f"strict_mode = {not has_mixed_newlines(text_table.path)}, null_padding = false)",
+            f"strict_mode = {not has_mixed_newlines(text_table.path)}, null_padding = false)"
+            + ("" if row_limit is None else f" LIMIT {row_limit}"),
             [escape_glob(text_table.path), text_table.delimiter],
         )
     return text_table

@@ -26,6 +26,8 @@ from pellucid.formats.tabular.text_files import DELIMITERS
 from pellucid.formats.tabular.wide_annotations import flag_texts
 
 NO_OPTIONS = ReadOptions()
+SAMPLED_ROWS = 2_000
+"""Rows read to recognise a table; reading it is always complete."""
 
 
 def is_text_table(probe: Probe) -> bool:
@@ -40,11 +42,15 @@ def is_text_table(probe: Probe) -> bool:
 
 
 def matches(probe: Probe, options: ReadOptions = NO_OPTIONS) -> bool:
-    return is_text_table(probe) and has_annotation_columns(open_table(probe.path), options)
+    return is_text_table(probe) and has_annotation_columns(
+        open_table(probe.path, SAMPLED_ROWS), options
+    )
 
 
 def matches_predictions(probe: Probe, options: ReadOptions = NO_OPTIONS) -> bool:
-    return is_text_table(probe) and has_prediction_columns(open_table(probe.path), options)
+    return is_text_table(probe) and has_prediction_columns(
+        open_table(probe.path, SAMPLED_ROWS), options
+    )
 
 
 def explain_mismatch(probe: Probe, options: ReadOptions, are_predictions: bool) -> None:
@@ -63,7 +69,7 @@ def contains_scores(probe: Probe) -> bool:
     annotations would have one column per concept."""
     if not is_text_table(probe):
         return False
-    reader = open_table(probe.path)
+    reader = open_table(probe.path, SAMPLED_ROWS)
     roles = assign_roles(reader, "annotations")
     if roles.score is not None:
         return True
