@@ -150,7 +150,7 @@ def test_unlabelled_images_are_not_empty_images(tmp_path, workspace):
     ] == ["unannotated"]
     assert not export_view(view, "annotations", "csv", tmp_path / "out.csv")
     assert sorted((tmp_path / "out.csv").read_text().splitlines()[1:]) == [
-        "a.jpg,validation,",
+        'a.jpg,validation,""',
         "b.jpg,validation,night",
     ]
 
