@@ -608,3 +608,43 @@ def test_names_of_images_that_differ_by_unicode_form_or_case(workspace, tmp_path
     table = toys.write(tmp_path / "p.csv", f"image,concept,score,x,y,width,height\n{found}")
     version.add_predictions(table)
     assert len(version.gallery("matched")) == 2
+
+
+VOC_TEXT = (
+    "<annotation><filename>{name}.png</filename><size><width>64</width><height>64</height></size>"
+    "<object><name>dent</name><bndbox><xmin>5</xmin><ymin>5</ymin><xmax>20</xmax><ymax>20</ymax>"
+    "</bndbox></object></annotation>"
+)
+LABELME_TEXT = (
+    '{{"imagePath": "{name}.png", "imageWidth": 64, "imageHeight": 64, "shapes": '
+    '[{{"label": "dent", "shape_type": "rectangle", "points": [[5, 5], [20, 20]]}}]}}'
+)
+CVAT_TEXT = (
+    "<annotations><version>1.1</version><image id='0' name='{name}.png' width='64' height='64'>"
+    "<box label='dent' xtl='5' ytl='5' xbr='20' ybr='20'/></image></annotations>"
+)
+COCO_TEXT = (
+    '{{"images": [{{"id": 1, "file_name": "{name}.png", "width": 64, "height": 64}}], '
+    '"categories": [{{"id": 1, "name": "dent"}}], "annotations": '
+    '[{{"image_id": 1, "category_id": 1, "bbox": [5, 5, 15, 15]}}]}}'
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "file_name"),
+    [
+        (VOC_TEXT, "{name}.xml"),
+        (LABELME_TEXT, "{name}.json"),
+        (CVAT_TEXT, "annotations.xml"),
+        (COCO_TEXT, "_annotations.coco.json"),
+    ],
+)
+def test_folders_named_like_splits_set_the_split(workspace, tmp_path, text, file_name):
+    for folder in ("train", "valid", "test"):
+        name = f"{folder}_1"
+        toys.picture(tmp_path / "set" / folder / f"{name}.png")
+        path = tmp_path / "set" / folder / file_name.format(name=name)
+        toys.write(path, text.format(name=name))
+    view, _ = workspace.add("v", tmp_path / "set")
+    assert view.images_by_split == {"training": 1, "validation": 1, "test": 1}
+    assert len(view.annotation_tables[1]) == 3

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -186,6 +187,16 @@ def find_split(aliases: Iterable[str]) -> int:
     return next(
         (split_index for alias in aliases if (split_index := parse_split(alias)) is not None), -1
     )
+
+
+def split_and_folder(file: Path, root: Path) -> tuple[int, str]:
+    """The split named by the folders of a file below the source, -1 if there is none, and the
+    file's folder with a trailing `/` in that case: images lie beside their annotations then."""
+    if file == root:
+        return -1, ""
+    folder = file.parent.relative_to(root).as_posix()
+    split = find_split(folder.split("/"))
+    return split, f"{folder}/" if split >= 0 else ""
 
 
 def require_split(alias: str, path: object, record: object) -> int:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from pellucid.core.errors import MalformedFileError
 from pellucid.formats.builder import DatasetBuilder
-from pellucid.formats.dataset import ParsedAnnotations, parse_split
+from pellucid.formats.dataset import ParsedAnnotations, parse_split, split_and_folder
 from pellucid.formats.errors import UnsupportedFormatError
 from pellucid.formats.parsing import parse_number, parse_xml
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
@@ -52,7 +53,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
             if label_element.text
         )
         for image_element in root.iterfind("image"):
-            counts = read_image_element(builder, file, image_element)
+            counts = read_image_element(builder, probe.path, file, image_element)
             outline_count, rotated_count = outline_count + counts[0], rotated_count + counts[1]
     builder.add_note(
         "polygons", outline_count, f"{outline_count:,} outlines converted to bounding boxes"
@@ -66,7 +67,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
 
 
 def read_image_element(
-    builder: DatasetBuilder, file: object, image_element: Element
+    builder: DatasetBuilder, source: Path, file: Path, image_element: Element
 ) -> tuple[int, int]:
     """Return the number of outlines and of rotated boxes."""
     image_name = image_element.get("name") or ""
@@ -75,9 +76,9 @@ def read_image_element(
         for side in ("width", "height")
     )
     split = parse_split(image_element.get("subset") or "")
-    image = builder.add_image(
-        image_name, width, height, -1 if split is None else split, image_element.get("id") or ""
-    )
+    if split is None:
+        split, _ = split_and_folder(file, source)
+    image = builder.add_image(image_name, width, height, split, image_element.get("id") or "")
     outline_count = rotated_count = 0
     for shape_index, shape in enumerate(image_element):
         location, concept = (

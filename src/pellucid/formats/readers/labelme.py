@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from pellucid.formats.builder import DatasetBuilder
-from pellucid.formats.dataset import ParsedAnnotations
+from pellucid.formats.dataset import ParsedAnnotations, split_and_folder
 from pellucid.formats.parsing import element_text, parse_json, parse_number, parse_xml
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
 
@@ -50,25 +50,30 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     outline_count = 0
     for file in list_files(probe, ".json"):
         if probe.is_dir or is_json(probe.head):
-            outline_count += read_json(builder, file)
+            outline_count += read_json(builder, probe.path, file)
     for file in list_files(probe, ".xml"):
         if probe.is_dir or is_xml(probe.head):
-            outline_count += read_xml(builder, file)
+            outline_count += read_xml(builder, probe.path, file)
     builder.add_note(
         "polygons", outline_count, f"{outline_count:,} outlines converted to bounding boxes"
     )
     return builder.build(options.kind)
 
 
-def read_json(builder: DatasetBuilder, file: Path) -> int:
+def read_json(builder: DatasetBuilder, source: Path, file: Path) -> int:
     """Add shapes as boxes and set flags as tags; return the number of shapes that are not
     rectangles."""
     document: LabelMeFile = parse_json(file, LabelMeFile, "LabelMe")
+    split, folder = split_and_folder(file, source)
+    image_name = clean_image_path(document.imagePath)
+    if folder and (file.parent / image_name).is_file():
+        image_name = folder + image_name
     image = builder.add_unique_image(
-        clean_image_path(document.imagePath),
+        image_name,
         document.imageWidth or 0,
         document.imageHeight or 0,
-        image_id=file.stem,
+        split,
+        file.stem,
     )
     for shape_index, shape in enumerate(document.shapes):
         points = (
@@ -109,7 +114,7 @@ def circle_bounds(points: list[tuple[float, float]]) -> list[tuple[float, float]
     return [(center_x - radius, center_y - radius), (center_x + radius, center_y + radius)]
 
 
-def read_xml(builder: DatasetBuilder, file: Path) -> int:
+def read_xml(builder: DatasetBuilder, source: Path, file: Path) -> int:
     root = parse_xml(file)
     folder, file_name = (
         element_text(root, "folder"),
@@ -119,7 +124,8 @@ def read_xml(builder: DatasetBuilder, file: Path) -> int:
         parse_number(element_text(root, f"imagesize/{side}", "0"), file, "imagesize", side)
         for side in ("nrows", "ncols")
     )
-    image = builder.add_image(f"{folder}/{file_name}", width, height, image_id=file.stem)
+    split, _ = split_and_folder(file, source)
+    image = builder.add_image(f"{folder}/{file_name}", width, height, split, file.stem)
     outline_count = 0
     for object_index, object_element in enumerate(root.iterfind("object")):
         if element_text(object_element, "deleted") == "1":

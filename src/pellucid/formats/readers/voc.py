@@ -15,7 +15,7 @@ from xml.etree.ElementTree import Element
 from pellucid.core.errors import MalformedFileError
 from pellucid.core.tables import SPLITS
 from pellucid.formats.builder import BoxCoordinates, DatasetBuilder
-from pellucid.formats.dataset import Inference, ParsedAnnotations, parse_split
+from pellucid.formats.dataset import Inference, ParsedAnnotations, parse_split, split_and_folder
 from pellucid.formats.parsing import element_text, parse_number, parse_xml, read_lines
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
 
@@ -59,7 +59,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
             raise MalformedFileError(
                 file, f"expected root element <annotation>, found <{root.tag}>"
             )
-        voc_objects += read_objects(builder, file, root, splits)
+        voc_objects += read_objects(builder, probe.path, file, root, splits)
     first_coordinate = (
         options.first_pixel if options.first_pixel is not None else infer_first_pixel(voc_objects)
     )
@@ -91,8 +91,9 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
 
 
 def read_objects(
-    builder: DatasetBuilder, file: Path, root: Element, splits: dict[str, int]
+    builder: DatasetBuilder, source: Path, file: Path, root: Element, splits: dict[str, int]
 ) -> list[VocObject]:
+    """The objects of one file. Its split is that of ImageSets, or of the folder it lies in."""
     image_name = element_text(root, "filename") or f"{file.stem}.jpg"
     image_name = (
         image_name if "." in image_name.rsplit("/", maxsplit=1)[-1] else f"{image_name}.jpg"
@@ -101,9 +102,11 @@ def read_objects(
     width, height = (
         parse_number(size_text, file, "size", "width or height") for size_text in size_texts
     )
-    image = builder.add_unique_image(
-        image_name, width, height, splits.get(image_name, splits.get(file.stem, -1)), file.stem
-    )
+    folder_split, folder = split_and_folder(file, source)
+    if folder and (file.parent / image_name).is_file():
+        image_name = folder + image_name
+    split = splits.get(image_name, splits.get(file.stem, folder_split))
+    image = builder.add_unique_image(image_name, width, height, split, file.stem)
     voc_objects = []
     for object_index, object_element in enumerate(root.iterfind("object")):
         location = f"{file.name} object {object_index}"
