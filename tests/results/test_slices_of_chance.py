@@ -63,7 +63,7 @@ def check_chance(tmp_path, sets):
 
 
 def test_chance_gives_no_slice(tmp_path):
-    check_chance(tmp_path, 6)
+    check_chance(tmp_path, 4)
 
 
 @pytest.mark.slow

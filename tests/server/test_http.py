@@ -202,7 +202,7 @@ def test_view_without_predictions_is_served(workspace, tmp_path, served):
 
 @pytest.mark.parametrize("view", ["cells", "findings", "smears"])
 def test_boxes_of_another_version_are_its_own_answer(demo, demo_address, view):
-    """On every image: the other version's counted predictions, at its own thresholds."""
+    """On every third image: the other version's counted predictions, at its own thresholds."""
     version, other = demo.view(view).version("v2"), demo.view(view).version("v1")
     expected = {}
     for split in ("training", "validation"):
@@ -210,7 +210,8 @@ def test_boxes_of_another_version_are_its_own_answer(demo, demo_address, view):
             for item in other.gallery(tab, split=split):
                 entry = (item.concept, item.score, item.box and list(item.box))
                 expected.setdefault(item.image, []).append(entry)
-    for image, path in enumerate(version.evaluation.images.path.tolist()):
+    paths = version.evaluation.images.path.tolist()
+    for image, path in list(enumerate(paths))[::3]:
         shown = document(demo_address, f"api/views/{view}/versions/v2/images/{image}?versus=v1")
         found = [(one["concept"], one["score"], one["box"]) for one in shown["others"]]
         assert sorted(found, key=str) == sorted(expected.get(path, []), key=str), path
