@@ -648,3 +648,18 @@ def test_folders_named_like_splits_set_the_split(workspace, tmp_path, text, file
     view, _ = workspace.add("v", tmp_path / "set")
     assert view.images_by_split == {"training": 1, "validation": 1, "test": 1}
     assert len(view.annotation_tables[1]) == 3
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_tables_of_more_rows_than_are_read_to_recognise_them(workspace, tmp_path, ending):
+    names = [f"{index:05d}.jpg" for index in range(5_000)]
+    sides = {side: np.full(5_000, 10.0) for side in ("x", "y", "width", "height")}
+    truth = pandas.DataFrame({"image": names, "concept": "dent", **sides})
+    found = truth.assign(score=np.linspace(0.1, 0.9, 5_000))
+    for table, name in ((truth, "a"), (found, "p")):
+        path = tmp_path / f"{name}.{ending}"
+        table.to_csv(path, index=False) if ending == "csv" else table.to_parquet(path)
+    view, _ = workspace.add("v", tmp_path / f"a.{ending}")
+    version = view.start("m")
+    version.add_predictions(tmp_path / f"p.{ending}")
+    assert len(version.gallery("matched")) == 5_000

@@ -302,7 +302,7 @@ def open_table(path: Path, row_limit: int | None = None) -> TableReader:
             )
             connection.execute(
                 f"CREATE VIEW numbered AS SELECT *, {row_index_sql} AS {ROW_INDEX_COLUMN} FROM "
-                f"{table_sql}"
+                f"{table_sql}{limit_sql}"
             )
             row_noun, first_record, has_decimal_commas = "row", 0, False
         else:
