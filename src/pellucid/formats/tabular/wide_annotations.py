@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -45,14 +46,7 @@ def read_one_hot(
 ) -> ParsedAnnotations:
     """One 0/1 column per concept; an empty cell or -1 is unknown. A table with 1 and -1 alone
     means -1 as negative, as CelebA writes it."""
-    if len(image_paths) < reader.row_count:
-        duplicate_row = first_duplicate_row(image_indexes)
-        raise InvalidRecordError(
-            reader.path,
-            reader.row_location(duplicate_row),
-            f"duplicate image '{image_paths[image_indexes[duplicate_row]]}'",
-            "Write one line per image.",
-        )
+    reject_repeated_images(reader, image_paths, image_indexes)
     concepts = one_hot_columns(reader, roles)
     if not roles.concept_columns:
         reject_unclear_columns(reader, roles, concepts)
@@ -149,7 +143,17 @@ def reject_other_cells(reader: TableReader, concepts: list[str], cell_texts: Any
         )
 
 
-def first_duplicate_row(image_indexes: Any) -> int:
-    """The first row whose image occurs in an earlier row."""
+def reject_repeated_images(
+    reader: TableReader, image_names: Sequence[str], image_indexes: Any
+) -> None:
+    """Raise InvalidRecordError for the first row whose image occurs in an earlier row."""
+    if len(image_names) == reader.row_count:
+        return
     _, first_rows = np.unique(image_indexes, return_index=True)
-    return int(np.setdiff1d(np.arange(len(image_indexes)), first_rows)[0])
+    row = int(np.setdiff1d(np.arange(len(image_indexes)), first_rows)[0])
+    raise InvalidRecordError(
+        reader.path,
+        reader.row_location(row),
+        f"duplicate image '{image_names[image_indexes[row]]}'",
+        "Write one line per image.",
+    )

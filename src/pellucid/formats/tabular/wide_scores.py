@@ -10,13 +10,13 @@ import numpy as np
 
 from pellucid.core.errors import summarize_names
 from pellucid.formats.dataset import Note, ParsedPredictions
-from pellucid.formats.errors import AmbiguousColumnsError, ColumnsMissingError, InvalidRecordError
+from pellucid.formats.errors import AmbiguousColumnsError, ColumnsMissingError
 from pellucid.formats.tabular.column_names import parse_column_name
 from pellucid.formats.tabular.column_roles import ColumnRoles
 from pellucid.formats.tabular.flags import FALSE_WORDS, TRUE_WORDS
 from pellucid.formats.tabular.long_format import NAME
 from pellucid.formats.tabular.reader import TableReader
-from pellucid.formats.tabular.wide_annotations import first_duplicate_row
+from pellucid.formats.tabular.wide_annotations import reject_repeated_images
 
 Affixes = tuple[str, str]
 """What stands before and after the concept in the names of score columns."""
@@ -29,14 +29,7 @@ def read_wide_scores(
     image_indexes: Any,
     concepts: Collection[str],
 ) -> ParsedPredictions:
-    if len(image_keys) < reader.row_count:
-        duplicate_row = first_duplicate_row(image_indexes)
-        raise InvalidRecordError(
-            reader.path,
-            reader.row_location(duplicate_row),
-            f"duplicate image '{image_keys[image_indexes[duplicate_row]]}'",
-            "Write one line per image.",
-        )
+    reject_repeated_images(reader, image_keys, image_indexes)
     candidates = [
         column
         for column in reader.column_types
