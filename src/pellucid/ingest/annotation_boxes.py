@@ -17,6 +17,7 @@ from pellucid.formats.dataset import (
     Inference,
     Note,
     ParsedAnnotations,
+    Severity,
     check_boxes,
 )
 from pellucid.formats.errors import BoxFormatRequiredError
@@ -66,8 +67,8 @@ def settle_boxes(
     is_expected = shape == source.box_shapes.default and unit == "pixels"
     if not is_expected:
         message = f"boxes read as {format_name}: {reason} (--boxes {format_name})"
-        severity = "info" if source.box_shapes.default is None else "warning"
-        notes.append(Note("boxes", message, int(is_located.sum()), severity))  # type: ignore[arg-type]
+        severity: Severity = "info" if source.box_shapes.default is None else "warning"
+        notes.append(Note("boxes", message, int(is_located.sum()), severity))
     return settled, notes, [Inference("boxes", format_name, reason)]
 
 
@@ -178,7 +179,8 @@ def force_boxes(
     inference = Inference("boxes", forced, f"boxes read as {forced} (--boxes)", [], True)
     shape: BoxShape = box_format.shape  # type: ignore[assignment]
     if box_format.unit in ("pixels", "fractions"):
-        settled = convert_shape(replace(source, unit=box_format.unit), shape)  # type: ignore[arg-type]
+        unit: BoxUnit = "pixels" if box_format.unit == "pixels" else "fractions"
+        settled = convert_shape(replace(source, unit=unit), shape)
     else:
         settled = convert_resized(source, images, folders, box_format)
     assert settled.annotations.box is not None

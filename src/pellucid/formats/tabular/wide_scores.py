@@ -134,14 +134,14 @@ def find_affixes(column: str, concepts: Collection[str]) -> Affixes | None:
             ("", column.removeprefix(concept)),
         )
         if "".join((affixes[0], concept, affixes[1])) == column
-        and (affixes[0] or is_affix(affixes[1], at_end=True))
+        and (affixes[0] or is_suffix(affixes[1]))
     ]
     return max(fitting, key=lambda fit: len(fit[0]), default=(None, None))[1]
 
 
-def is_affix(text: str, at_end: bool) -> bool:
-    """Whether a text around a concept's name is set off from it: `_pred`, not `s`."""
-    return bool(text) and not (text[0] if at_end else text[-1]).isalnum()
+def is_suffix(text: str) -> bool:
+    """Whether a text behind a concept's name is set off from it: `_pred`, not `s`."""
+    return bool(text) and not text[0].isalnum()
 
 
 def plausible_sets(
@@ -193,6 +193,6 @@ def shared_suffix(column_names: Collection[str], concepts: Collection[str]) -> s
         for column_name in column_names
         for concept_name in concepts
         if column_name.startswith(concept_name)
-        and is_affix(column_name.removeprefix(concept_name), at_end=True)
+        and is_suffix(column_name.removeprefix(concept_name))
     ]
     return max(suffixes, key=suffixes.count, default="")
