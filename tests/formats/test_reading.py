@@ -179,7 +179,7 @@ def test_unresolved_references_are_counted_and_ignored(workspace, tmp_path):
         {"image_id": 98, "category_id": 1, "bbox": [10, 10, 20, 20], "score": 0.9},
         {"image_id": 11, "category_id": 44, "bbox": [10, 10, 20, 20], "score": 0.9},
     ]
-    notes = view.start("m").add_predictions(toys.results(tmp_path, rows))
+    notes = view.start("m").add_predictions(toys.results(tmp_path, rows), ignore_concepts=["44"])
     assert [(note.kind, note.count, note.message) for note in notes] == [
         ("image_unknown", 2, "2 predictions of 2 images not in the version, ignored: '98', '99'"),
         (
@@ -188,7 +188,8 @@ def test_unresolved_references_are_counted_and_ignored(workspace, tmp_path):
             "1 prediction of 1 concept not in the annotations, ignored: '44'",
         ),
     ]
-    assert len(view.version("m").gallery("all")) == 1
+    outcomes = {(item.concept, item.outcome) for item in view.version("m").gallery("all")}
+    assert outcomes == {("dent", "matched"), ("44", "ignored")}
 
 
 def test_ambiguous_stems_are_refused(workspace, tmp_path):
@@ -279,9 +280,10 @@ def test_ids_are_positions_only_with_evidence(workspace, tmp_path):
         for number in (1, 2, 3, 18)
     ]
     version = view.start("m")
-    notes = version.add_predictions(toys.results(tmp_path, rows))
+    notes = version.add_predictions(toys.results(tmp_path, rows), ignore_concepts=["*"])
     assert [(note.kind, note.count) for note in notes] == [("concept_unknown", 3)]
-    assert items(version) == [("a/one.png", "dog", 0.5, "matched")]
+    assert ("a/one.png", "dog", 0.5, "matched") in items(version)
+    assert [concept.concept for concept in version.metrics().concepts] == ["dog", "bottle", "chair"]
 
 
 def test_conflicting_ids_of_two_files_are_refused(workspace, tmp_path):

@@ -9,6 +9,7 @@ import pytest
 
 import pellucid
 import toys
+from pellucid.analysis.verdict import CountChange
 from pellucid.results.errors import EmptySplitError
 
 
@@ -67,8 +68,12 @@ def test_fixed_and_broken_annotations(versions):
     assert [one.concept for one in found.regressions] == [None, "dent"], (
         "four new false positives may be chance"
     )
+    assert (found.overall.verdict, found.overall.errors) == ("worse", CountChange(0, 34))
+    assert [one.verdict for one in found.concepts] == ["worse", "no difference"]
+    assert [one.concept for one in found.worst_first] == ["dent", "rust"]
     back = worse.compare(good)
     assert (back.overall.fixed, back.overall.broken, back.regressions) == (30, 0, [])
+    assert back.overall.verdict == "better"
 
 
 def test_compare_command_reports_and_exit_status(versions, tmp_path):
@@ -84,8 +89,9 @@ def test_compare_command_reports_and_exit_status(versions, tmp_path):
         "--junit",
         str(tmp_path / "c.xml"),
     )
-    assert done.returncode == 1
-    assert "worse is significantly worse than good: all concepts together, dent" in done.stderr
+    assert done.returncode == 4
+    assert "worse is worse than good: all concepts: errors 0 → 34" in done.stderr
+    assert "worse is worse than good: dent: errors 0 → 30" in done.stderr
     document = json.loads(done.stdout)
     assert document == good.compare(worse).document
     assert {
@@ -101,13 +107,12 @@ def test_compare_command_reports_and_exit_status(versions, tmp_path):
         "false_alarms_new",
         "concepts",
         "p_value",
+        "p_errors",
     } <= set(document)
+    assert (document["verdict"], document["errors"]) == ("worse", {"a": 0, "b": 34})
     text = (tmp_path / "c.md").read_text()
-    assert text.startswith(
-        "**worse** compared with **good** on validation: breaks more than it fixes (significant); 0 fixed, 30 "
-        "broken"
-    )
-    assert "| dent | 40 | 0 | 30 |" in text
+    assert text.startswith("**worse** compared with **good** on validation: worse: 0 → 34 errors")
+    assert "| dent | 0 | 30 | 0 | 30 | 0 | 0 | 0 | 30 |" in text
     suite = ElementTree.fromstring((tmp_path / "c.xml").read_text())
     assert (suite.get("tests"), suite.get("failures")) == ("3", "2")
     assert [case.get("name") for case in suite if case.find("failure") is not None] == [

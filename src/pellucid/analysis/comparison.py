@@ -29,11 +29,13 @@ BOTH_RIGHT, FIXED, BROKEN, STILL_WRONG = 0, 1, 2, 3
 
 @dataclass(frozen=True, eq=False)
 class ComparedUnits:
-    """The compared units. image, concept: indices in the first version · annotation_row_*: in
+    """The compared units. image, concept: indices in the first version · positive: whether the
+    concept is annotated; false where it is annotated as absent (tagging) · annotation_row_*: in
     each version (detection), else -1 · outcome: BOTH_RIGHT, FIXED, BROKEN or STILL_WRONG."""
 
     image: Int64Array
     concept: Int64Array
+    positive: BoolArray
     annotation_row_a: Int64Array
     annotation_row_b: Int64Array
     outcome: Int32Array
@@ -49,12 +51,30 @@ class UniqueFalsePositives:
 
 
 @dataclass(frozen=True, eq=False)
+class ErrorList:
+    """The false negatives or false positives of one version on what is compared. image, concept:
+    indices in the first version; concept is -1 if that version lacks it."""
+
+    image: Int64Array
+    concept: Int64Array
+
+    def images_of(self, concept: int | None) -> Int64Array:
+        """The image of each error, of one concept or of all (None)."""
+        return self.image if concept is None else self.image[self.concept == concept]
+
+
+@dataclass(frozen=True, eq=False)
 class Comparison:
     """removed: false positives only in the first version · added: only in the second (concepts
     as indices in the first version) · shared_concepts: indices in the first version ·
-    mismatch_count: differing annotations of shared images · image_count: shared."""
+    mismatch_count: differing annotations of shared images · image_count: shared · fn_a, ...: all
+    errors of each version, for the verdict."""
 
     units: ComparedUnits
+    fn_a: ErrorList
+    fn_b: ErrorList
+    fp_a: ErrorList
+    fp_b: ErrorList
     removed: UniqueFalsePositives
     added: UniqueFalsePositives
     shared_concepts: Int64Array
@@ -90,8 +110,16 @@ def compare_evaluations(
     removed_rows = unpaired_false_positives(a, false_positives_a, b, false_positives_b, shared)
     added_rows = unpaired_false_positives(b, false_positives_b, a, false_positives_a, inverse)
     shared_concepts = np.flatnonzero(shared.concept_in_b >= 0)
+    identity = SharedIndex(
+        np.where(shared.image_in_b >= 0, np.arange(len(a.images)), -1),
+        np.where(shared.concept_in_b >= 0, np.arange(len(a.concepts)), -1),
+    )
     return Comparison(
         units,
+        false_negatives(units, (FIXED, STILL_WRONG)),
+        false_negatives(units, (BROKEN, STILL_WRONG)),
+        false_positives(a, false_positives_a, units, identity, len(a.concepts)),
+        false_positives(b, false_positives_b, units, inverse, len(a.concepts)),
         UniqueFalsePositives(
             removed_rows, np.asarray(a.predictions.concept[removed_rows], np.int64)
         ),
@@ -100,6 +128,34 @@ def compare_evaluations(
         int((shared.image_in_b >= 0).sum()),
         mismatch_count,
     )
+
+
+def false_negatives(units: ComparedUnits, wrong_outcomes: tuple[int, int]) -> ErrorList:
+    """wrong_outcomes: of units that the version has wrong."""
+    is_missed = np.isin(units.outcome, wrong_outcomes) & units.positive
+    return ErrorList(units.image[is_missed], units.concept[is_missed])
+
+
+def false_positives(
+    version: Evaluation,
+    prediction_rows: Int64Array,
+    units: ComparedUnits,
+    to_first: SharedIndex,
+    concept_count: int,
+) -> ErrorList:
+    """The false positives on what is compared: shared images and concepts (detection), images
+    annotated alike (classification), pairs annotated alike (tagging). to_first: indices in the
+    first version, which has concept_count concepts."""
+    image = to_first.image_in_b[version.predictions.image[prediction_rows]]
+    concept = to_first.concept_in_b[version.predictions.concept[prediction_rows]]
+    if version.kind == "classification":
+        is_compared = np.isin(image, units.image)
+    else:
+        is_compared = (image >= 0) & (concept >= 0)
+        if version.kind == "tagging":
+            pairs = units.image * concept_count + units.concept
+            is_compared &= np.isin(image * concept_count + concept, pairs)
+    return ErrorList(image[is_compared], concept[is_compared])
 
 
 def build_shared_index(a: Evaluation, b: Evaluation, split: int) -> SharedIndex:
@@ -177,7 +233,12 @@ def compare_boxes(
         for annotation_column in (a.annotations.image, a.annotations.concept)
     )
     return ComparedUnits(
-        image, concept, annotation_rows_a, annotation_rows_b, unit_outcomes(right_a, right_b)
+        image,
+        concept,
+        np.ones(len(image), bool),
+        annotation_rows_a,
+        annotation_rows_b,
+        unit_outcomes(right_a, right_b),
     ), len(keys_a) + len(keys_b) - 2 * len(row_pairs)
 
 
@@ -239,7 +300,12 @@ def compare_images(
     )
     no_rows = np.full(len(image_rows_a), -1, np.int64)
     return ComparedUnits(
-        image_rows_a, labels_a[image_rows_a], no_rows, no_rows, unit_outcomes(right_a, right_b)
+        image_rows_a,
+        labels_a[image_rows_a],
+        np.ones(len(image_rows_a), bool),
+        no_rows,
+        no_rows,
+        unit_outcomes(right_a, right_b),
     ), mismatch_count
 
 
@@ -287,7 +353,12 @@ def compare_tags(
     ] == (labels_b[is_comparable] == 1)
     no_rows = np.full(len(image_rows), -1, np.int64)
     return ComparedUnits(
-        image_rows, concept_indices, no_rows, no_rows, unit_outcomes(right_a, right_b)
+        image_rows,
+        concept_indices,
+        labels_a[is_comparable] == 1,
+        no_rows,
+        no_rows,
+        unit_outcomes(right_a, right_b),
     ), int((labels_a != labels_b).sum())
 
 

@@ -158,11 +158,15 @@ def fix_errors(
 
 
 def top_predictions(evaluation: Evaluation, split: int) -> Int64Array:
-    """Rows of each image's highest-scoring predictions, by image, then by descending score."""
+    """Rows of each image's highest-scoring predictions of annotated concepts, by image, then by
+    descending score."""
     predictions = evaluation.predictions
     begin, end = evaluation.all_predictions.split_span(split)
     prediction_rows = np.arange(begin, end)
     prediction_rows = prediction_rows[evaluation.coverage[predictions.image[begin:end]] != NOT_RUN]
+    if evaluation.unannotated_concepts:
+        concepts = predictions.concept[prediction_rows]
+        prediction_rows = prediction_rows[~np.isin(concepts, evaluation.unannotated_concepts)]
     image_rank = image_id_ranks(evaluation.images)[predictions.image[prediction_rows]]
     prediction_rows = prediction_rows[
         np.lexsort(

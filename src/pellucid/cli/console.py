@@ -192,6 +192,81 @@ def columns_option(name: str, source: str) -> Callable[[Any], Any]:
     )
 
 
+class RenamingType(click.ParamType):  # type: ignore[type-arg]
+    """`FROM=TO` as a pair."""
+
+    name = "FROM=TO"
+
+    def convert(
+        self, value: Any, parameter: click.Parameter | None, context: click.Context | None
+    ) -> tuple[str, str]:
+        old_name, separator, new_name = value.partition("=")
+        if not separator or not old_name.strip() or not new_name.strip():
+            self.fail(f"'{value}'; expected FROM=TO", parameter, context)
+        return old_name.strip(), new_name.strip()
+
+
+def split_names(
+    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> list[str] | None:
+    """The names of a repeated option, each value holding several separated by commas."""
+    names = [name.strip() for value in values for name in value.split(",") if name.strip()]
+    return names or None
+
+
+def list_names(
+    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> list[str] | None:
+    return list(values) or None
+
+
+SELECTION_OPTIONS = combine_options(
+    click.option(
+        "--map",
+        "renamed",
+        type=RenamingType(),
+        multiple=True,
+        help="Read the file's concept FROM as the view's concept TO. Repeatable.",
+    ),
+    click.option(
+        "--map-file",
+        type=click.Path(exists=True, dir_okay=False),
+        metavar="F",
+        help='File with such pairs: JSON {"FROM": "TO"}, or CSV with the columns from, to.',
+    ),
+    click.option(
+        "--concepts",
+        multiple=True,
+        callback=split_names,
+        metavar="A,B",
+        help="Import only these concepts.",
+    ),
+    click.option(
+        "--ignore-concept",
+        "ignore_concepts",
+        multiple=True,
+        callback=list_names,
+        metavar="C",
+        help="Do not evaluate this concept; repeatable. '*': all that the annotations lack "
+        "(predictions).",
+    ),
+)
+"""Which concepts of a file are imported, and under which names."""
+
+
+def read_selection(
+    renamed: tuple[tuple[str, str], ...],
+    map_file: str | None,
+    concepts: list[str] | None,
+    ignore_concepts: list[str] | None,
+) -> dict[str, Any]:
+    """The values of SELECTION_OPTIONS as parameters of the Python functions."""
+    from pellucid.ingest.map_file import read_map_file
+
+    pairs = {**(read_map_file(map_file) if map_file else {}), **dict(renamed)}
+    return {"rename": pairs or None, "concepts": concepts, "ignore_concepts": ignore_concepts}
+
+
 COLUMNS_OPTION = columns_option("--columns", "SOURCE")
 SEPARATOR_OPTION = click.option(
     "--separator",
@@ -249,6 +324,29 @@ FILTER_OPTION = click.option(
     metavar="CLAUSE",
     help="Filter items, for example cause:background, score:0.2..0.4 or "
     "where:size=..32; repeatable (see docs/understanding.md).",
+)
+IMAGE_FILTER_OPTION = click.option(
+    "--only",
+    multiple=True,
+    metavar="CLAUSE",
+    help="Only images with a property, for example where:weather=rain or where:width=..640; "
+    "repeatable.",
+)
+PAGE_OPTIONS = combine_options(
+    click.option(
+        "--offset",
+        type=click.IntRange(0),
+        default=0,
+        show_default=True,
+        help="Number of items to skip.",
+    ),
+    click.option(
+        "--limit",
+        type=click.IntRange(0),
+        default=100,
+        show_default=True,
+        help="Maximum number of items; 0 for all.",
+    ),
 )
 CORRECTED_OPTION = click.option(
     "--corrected", is_flag=True, help="Use the corrected annotations instead of the original ones."

@@ -8,7 +8,6 @@ import click
 
 from pellucid.browse.selection import TABS, Tab
 from pellucid.cli.console import (
-    CORRECTED_OPTION,
     JSON_OPTION,
     ORDER_OPTION,
     REVIEW_OPTION,
@@ -17,6 +16,7 @@ from pellucid.cli.console import (
     print_table,
     spinner,
 )
+from pellucid.cli.operating_options import OPERATING_OPTIONS, OperatingPoint
 from pellucid.core.tables import SPLITS, Split
 
 EXPORT_CONTENTS = (
@@ -73,11 +73,6 @@ EXPORT_CONTENTS = (
 )
 @click.option("--concept", metavar="C", help="Only this concept (gallery only) [default: all].")
 @click.option(
-    "--threshold",
-    type=float,
-    help="Confidence threshold to use instead of the concept's own (gallery only).",
-)
-@click.option(
     "--items",
     type=click.IntRange(1, 100),
     default=48,
@@ -95,7 +90,7 @@ EXPORT_CONTENTS = (
 @click.option("--against", metavar="V", help="Another version to compare with (--html only).")
 @ORDER_OPTION
 @REVIEW_OPTION
-@CORRECTED_OPTION
+@OPERATING_OPTIONS
 def export_command(
     workspace: str,
     view: str,
@@ -107,13 +102,12 @@ def export_command(
     split: Split | None,
     tab: Tab,
     concept: str | None,
-    threshold: float | None,
     items: int,
     size: float,
     against: str | None,
     order: Any,
     review: Any,
-    corrected: bool,
+    point: OperatingPoint,
 ) -> None:
     """Export annotations, corrections, predictions, a gallery or thresholds for other tools, or
     HTML pages to share.
@@ -145,7 +139,16 @@ def export_command(
                     format_name,
                     output,
                     selected_version,
-                    ExportOptions(split, tab, concept, threshold, order, review, corrected),
+                    ExportOptions(
+                        split,
+                        tab,
+                        concept,
+                        None,
+                        order,
+                        review,
+                        point.corrected,
+                        point.results(selected_version, concept) if selected_version else None,
+                    ),
                 )
             )
     click.echo(f"Wrote {output}", err=True)

@@ -17,12 +17,14 @@ from pellucid.cli.console import (
     JSON_OPTION,
     KIND_OPTION,
     OVERRIDE_OPTIONS,
+    SELECTION_OPTIONS,
     SEPARATOR_OPTION,
     VERSION_ARGUMENTS,
     columns_option,
     print_json,
     print_notes,
     print_table,
+    read_selection,
     spinner,
 )
 from pellucid.core.tables import SPLITS, Kind, Split
@@ -49,6 +51,7 @@ from pellucid.core.tables import SPLITS, Kind, Split
 @ANNOTATION_BOXES_OPTION
 @COLUMNS_OPTION
 @SEPARATOR_OPTION
+@SELECTION_OPTIONS
 def add_command(
     workspace: str,
     view: str,
@@ -61,6 +64,7 @@ def add_command(
     boxes: str | None,
     columns: dict[str, list[str]] | None,
     separator: str | None,
+    **selection: Any,
 ) -> None:
     """Import images and annotations from SOURCE into a view."""
     import pellucid
@@ -77,6 +81,7 @@ def add_command(
             boxes,
             columns,
             separator,
+            **read_selection(**selection),
         )
     print_notes(notes)
     last_source = target_view.manifest.sources[-1]
@@ -132,6 +137,12 @@ def start_command(workspace: str, view: str, version: str, iou: float) -> None:
 )
 @OVERRIDE_OPTIONS
 @COLUMNS_OPTION
+@SELECTION_OPTIONS
+@click.option(
+    "--replace",
+    is_flag=True,
+    help="Put SOURCE in the place of earlier predictions on the same images.",
+)
 def predictions_command(
     workspace: str,
     view: str,
@@ -141,6 +152,11 @@ def predictions_command(
     covered: Any,
     format_name: str | None,
     columns: dict[str, list[str]] | None,
+    renamed: tuple[tuple[str, str], ...],
+    map_file: str | None,
+    concepts: list[str] | None,
+    ignore_concepts: list[str] | None,
+    replace: bool,
     **overrides: Any,
 ) -> None:
     """Import predictions from SOURCE, match them and choose thresholds. Freezes the version if it
@@ -151,7 +167,14 @@ def predictions_command(
     with spinner(f"Reading {source}"):
         print_notes(
             target_version.add_predictions(
-                source, split, covered, format_name, columns=columns, **overrides
+                source,
+                split,
+                covered,
+                format_name,
+                columns=columns,
+                replace=replace,
+                **read_selection(renamed, map_file, concepts, ignore_concepts),
+                **overrides,
             )
         )
     counts = target_version.manifest.counts

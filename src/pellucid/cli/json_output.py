@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from pellucid.browse.image_ranking import ImageRanking
 from pellucid.browse.query import ListQuery
 from pellucid.core.tables import Split
+from pellucid.evaluation.metrics import Metrics
 from pellucid.project.version import Version
 from pellucid.results.results import Results
 
@@ -27,9 +29,10 @@ def thresholds_document(results: Results) -> list[dict[str, Any]]:
             "equally_good": list(threshold.equally_good),
             "interval": None if interval is None else list(interval),
         }
-        for (concept, threshold), interval in zip(
-            results.threshold_table().items(), results.intervals, strict=True
+        for (concept, threshold), index in zip(
+            results.threshold_table().items(), results.evaluation.annotated_concepts, strict=True
         )
+        for interval in [results.intervals[index]]
     ]
 
 
@@ -62,6 +65,25 @@ def metrics_document(version: Version, results: Results, split: Split) -> dict[s
         "kind": version.view.kind,
         **asdict(results.metrics(split)),
     }
+
+
+def metrics_by_document(
+    version: Version, column: str, split: Split, by_value: dict[str, Metrics]
+) -> dict[str, Any]:
+    return {
+        "view": version.view.name,
+        "version": version.name,
+        "kind": version.view.kind,
+        "split": split,
+        "by": column,
+        "rows": [{"value": value, **asdict(metrics)} for value, metrics in by_value.items()],
+    }
+
+
+def images_document(ranking: ImageRanking, offset: int, limit: int) -> dict[str, Any]:
+    """A page of the ranked images; limit 0 means everything."""
+    page = ranking.page(offset, limit or None)
+    return {"total": len(ranking), "items": [asdict(image) for image in page]}
 
 
 def gallery_document(

@@ -7,10 +7,12 @@ import sys
 import click
 
 from pellucid.cli.analyse import ANALYSIS_COMMANDS
+from pellucid.cli.compare_command import compare_command
 from pellucid.cli.console import DebugGroup, exit_with_error
 from pellucid.cli.evaluate import evaluate_command
 from pellucid.cli.export_commands import EXPORT_COMMANDS
 from pellucid.cli.import_commands import IMPORT_COMMANDS
+from pellucid.cli.manage_commands import MANAGE_COMMANDS
 from pellucid.cli.result_commands import RESULT_COMMANDS
 from pellucid.cli.server_commands import SERVER_COMMANDS
 from pellucid.core.errors import PellucidError, WriteError
@@ -29,6 +31,8 @@ def cli() -> None:
 for command in (
     *IMPORT_COMMANDS,
     *RESULT_COMMANDS,
+    compare_command,
+    *MANAGE_COMMANDS,
     *ANALYSIS_COMMANDS,
     evaluate_command,
     *EXPORT_COMMANDS,
@@ -39,12 +43,12 @@ for command in (
 
 def main() -> None:
     """Run the command line. Exit status: 0 success, 1 other error, 2 usage error, 3 invalid
-    input."""
+    input, 4 a gate failed, 130 interrupted."""
     debug = "--debug" in sys.argv
     try:
         status = cli.main(standalone_mode=False)
-    except click.exceptions.Abort:
-        sys.exit(1)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        exit_with_error("interrupted", 130, debug)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -1,19 +1,20 @@
-"""Commands that show the metrics, thresholds and items of a version, and compare two."""
+"""Commands that show the metrics, thresholds, items and images of a version."""
 
 from __future__ import annotations
 
-import math
-import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from pellucid.browse.image_ranking import IMAGE_ORDERS, ImageOrder
 from pellucid.browse.selection import TABS, Tab
 from pellucid.cli.console import (
     CORRECTED_OPTION,
     FILTER_OPTION,
+    IMAGE_FILTER_OPTION,
     JSON_OPTION,
     ORDER_OPTION,
+    PAGE_OPTIONS,
     REVIEW_OPTION,
     SPLIT_OPTION,
     VERSION_ARGUMENTS,
@@ -21,7 +22,11 @@ from pellucid.cli.console import (
     print_json,
     print_table,
 )
+from pellucid.cli.operating_options import OPERATING_OPTIONS, OperatingPoint
 from pellucid.core.tables import Split
+
+if TYPE_CHECKING:
+    from pellucid.evaluation.metrics import Metrics
 
 
 @click.command(name="thresholds")
@@ -69,16 +74,38 @@ def thresholds_command(
 @click.command(name="metrics")
 @VERSION_ARGUMENTS
 @SPLIT_OPTION
-@CORRECTED_OPTION
+@OPERATING_OPTIONS
+@IMAGE_FILTER_OPTION
+@click.option(
+    "--by",
+    metavar="COLUMN",
+    help="Show a row of figures per value of this column about the images.",
+)
 @JSON_OPTION
 def metrics_command(
-    workspace: str, view: str, version: str, split: Split, corrected: bool, as_json: bool
+    workspace: str,
+    view: str,
+    version: str,
+    split: Split,
+    point: OperatingPoint,
+    only: tuple[str, ...],
+    by: str | None,
+    as_json: bool,
 ) -> None:
     """Show metrics at the thresholds, per concept and overall."""
-    from pellucid.cli.json_output import metrics_document
+    from pellucid.cli.json_output import metrics_by_document, metrics_document
 
     chosen = open_version(workspace, view, version)
-    document = metrics_document(chosen, chosen.results(corrected), split)
+    results = point.results(chosen).on_images(only)
+    if by is not None:
+        by_value = results.metrics_by(by, split)
+        if as_json:
+            print_json(metrics_by_document(chosen, by, split, by_value))
+        else:
+            title = f"{view} {version}, {split}: by {by}"
+            print_table(title, [by, *FIGURE_HEADINGS], figure_rows(by_value))
+        return
+    document = metrics_document(chosen, results, split)
     if as_json:
         print_json(document)
         return
@@ -92,17 +119,45 @@ def metrics_command(
             for concept_entry in document["concepts"]
         ],
     )
-    for metric_name, metric_value in document["overall"].items():
-        for metric_label, figure in (
-            metric_value.items()
-            if isinstance(metric_value, dict)
-            else [(metric_name, metric_value)]
-        ):
-            if figure is not None:
-                click.echo(
-                    f"{metric_label}: "
-                    f"{figure if isinstance(figure, int) else format(figure, '.4g')}"
-                )
+    for label, figure in overall_figures(document["overall"]):
+        if figure is not None:
+            click.echo(f"{label}: {figure if isinstance(figure, int) else format(figure, '.4g')}")
+
+
+FIGURE_HEADINGS = ("images", "errors", "tp", "fp", "fn", "precision", "recall", "figure", "value")
+
+
+def figure_rows(by_value: dict[str, Metrics]) -> list[list[Any]]:
+    """The main figures of each value."""
+    from pellucid.evaluation.counts import precision, recall
+
+    rows = []
+    for value, metrics in by_value.items():
+        tp, fp, fn = (sum(getattr(c, n) for c in metrics.concepts) for n in ("tp", "fp", "fn"))
+        name, figure = metrics.overall.main_figure
+        rows.append(
+            [
+                value or "(none)",
+                metrics.covered,
+                metrics.overall.errors,
+                tp,
+                fp,
+                fn,
+                precision(tp, fp),
+                recall(tp, fn),
+                name,
+                figure,
+            ]
+        )
+    return rows
+
+
+def overall_figures(overall: dict[str, Any]) -> list[tuple[str, int | float | None]]:
+    """Names and values, the figures of COCO among them."""
+    figures: list[tuple[str, int | float | None]] = []
+    for name, value in overall.items():
+        figures += value.items() if isinstance(value, dict) else [(name, value)]
+    return figures
 
 
 @click.command(name="gallery")
@@ -110,31 +165,12 @@ def metrics_command(
 @click.option("--tab", type=click.Choice(TABS), required=True, help="The tab to list.")
 @SPLIT_OPTION
 @click.option("--concept", metavar="C", help="Only this concept [default: all].")
-@click.option(
-    "--threshold",
-    type=float,
-    metavar="X",
-    help="Confidence threshold to use instead of the optimal one.",
-)
+@OPERATING_OPTIONS
 @ORDER_OPTION
 @REVIEW_OPTION
-@CORRECTED_OPTION
 @FILTER_OPTION
 @click.option("--reverse", is_flag=True, help="Reverse the order.")
-@click.option(
-    "--offset",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    help="Number of items to skip.",
-)
-@click.option(
-    "--limit",
-    type=click.IntRange(0),
-    default=100,
-    show_default=True,
-    help="Maximum number of items; 0 for all.",
-)
+@PAGE_OPTIONS
 @JSON_OPTION
 def gallery_command(
     workspace: str,
@@ -143,10 +179,9 @@ def gallery_command(
     tab: Tab,
     split: Split,
     concept: str | None,
-    threshold: float | None,
+    point: OperatingPoint,
     order: Any,
     review: Any,
-    corrected: bool,
     only: tuple[str, ...],
     reverse: bool,
     offset: int,
@@ -156,14 +191,9 @@ def gallery_command(
     """List the items of one tab."""
     from pellucid.browse.query import ListQuery
     from pellucid.cli.json_output import gallery_document
-    from pellucid.export.datasets import option_thresholds
 
-    if threshold is not None and not math.isfinite(threshold):
-        raise click.BadParameter(
-            f"threshold must be finite, not {threshold}", param_hint="--threshold"
-        )
     selected_version = open_version(workspace, view, version)
-    results = selected_version.results(corrected, option_thresholds(threshold, concept))
+    results = point.results(selected_version, concept)
     document = gallery_document(
         selected_version,
         results,
@@ -182,75 +212,48 @@ def gallery_command(
     )
 
 
-@click.command(name="compare")
-@click.argument("workspace")
-@click.argument("view")
-@click.argument("a")
-@click.argument("b")
+@click.command(name="images")
+@VERSION_ARGUMENTS
 @SPLIT_OPTION
+@OPERATING_OPTIONS
+@IMAGE_FILTER_OPTION
 @click.option(
-    "--fail-on-regression",
-    is_flag=True,
-    help="Exit with status 1 if B is significantly worse than A (p < 0.05).",
+    "--order",
+    type=click.Choice(IMAGE_ORDERS),
+    default="errors",
+    show_default=True,
+    help="By number of errors, of false positives, of false negatives, or by the highest-scored "
+    "error.",
 )
-@click.option(
-    "--markdown",
-    type=click.Path(dir_okay=False),
-    metavar="PATH",
-    help="Also write a Markdown report to PATH.",
-)
-@click.option(
-    "--junit",
-    type=click.Path(dir_okay=False),
-    metavar="PATH",
-    help="Also write a JUnit XML report to PATH.",
-)
+@PAGE_OPTIONS
 @JSON_OPTION
-def compare_command(
+def images_command(
     workspace: str,
     view: str,
-    a: str,
-    b: str,
+    version: str,
     split: Split,
-    fail_on_regression: bool,
-    markdown: str | None,
-    junit: str | None,
+    point: OperatingPoint,
+    only: tuple[str, ...],
+    order: ImageOrder,
+    offset: int,
+    limit: int,
     as_json: bool,
 ) -> None:
-    """Compare versions A and B on the images evaluated in both: errors that B fixed and
-    introduced."""
-    from pathlib import Path
+    """List the images with their true positives, false positives and false negatives, most errors
+    first."""
+    from pellucid.cli.json_output import images_document
 
-    from pellucid.results.version_comparison import CHANGE_COUNTS, format_junit, format_markdown
-
-    comparison = open_version(workspace, view, a).compare(open_version(workspace, view, b), split)
-    for path, format_report in ((markdown, format_markdown), (junit, format_junit)):
-        if path:
-            Path(path).write_text(format_report(comparison), encoding="utf-8")
+    results = point.results(open_version(workspace, view, version)).on_images(only)
+    document = images_document(results.images(split, order), offset, limit)
     if as_json:
-        print_json(comparison.document)
-    else:
-        change_rows = [
-            [
-                change.concept or "all",
-                *(getattr(change, heading) for heading in CHANGE_COUNTS),
-                change.p_value,
-                "worse" if change.regression else "",
-            ]
-            for change in (comparison.overall, *comparison.concepts)
-        ]
-        headings = ["concept", *(heading.replace("_", " ") for heading in CHANGE_COUNTS), "p", ""]
-        print_table(
-            f"{b} against {a} on {split}: {comparison.images:,} images", headings, change_rows
-        )
-    for warning in comparison.warnings:
-        click.echo(f"warning: {warning}", err=True)
-    if fail_on_regression and comparison.regressions:
-        worse_concepts = ", ".join(
-            change.concept or "all concepts together" for change in comparison.regressions
-        )
-        click.echo(f"pellucid: {b} is significantly worse than {a}: {worse_concepts}", err=True)
-        sys.exit(1)
+        print_json(document)
+        return
+    headings = ["image", "tp", "fp", "fn", "errors"]
+    print_table(
+        f"{view} {version}, {split}: {document['total']:,} images",
+        headings,
+        [[item[heading] for heading in headings] for item in document["items"]],
+    )
 
 
-RESULT_COMMANDS = (thresholds_command, metrics_command, gallery_command, compare_command)
+RESULT_COMMANDS = (thresholds_command, metrics_command, gallery_command, images_command)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from pellucid.core.suggestions import suggestion_text
+
 
 class PellucidError(Exception):
     """An error that the user can act on. Its text is the complete message."""
@@ -119,6 +121,7 @@ class UnknownConceptError(PellucidError):
     def __init__(self, concept: str, concepts: Sequence[str]) -> None:
         super().__init__(
             f"unknown concept '{concept}'. Expected one of: {summarize_names(concepts, 8)}."
+            f"{suggestion_text(concept, concepts)}"
         )
 
 

@@ -11,13 +11,14 @@ PARTITIONED_TABLES = ("annotations", "predictions")
 
 @dataclass(frozen=True)
 class Job:
-    """kind, concept_count, iou: of the version · shard_edges: image indices, see `plan_shards` ·
-    images, annotations, predictions: paths of its tables · work_folder: holds the intermediate
-    files."""
+    """kind, concept_count, iou, unannotated_concepts: of the version · shard_edges: image indices,
+    see `plan_shards` · images, annotations, predictions: paths of its tables · work_folder: holds
+    the intermediate files."""
 
     kind: Kind
     concept_count: int
     iou: float
+    unannotated_concepts: tuple[int, ...]
     shard_edges: tuple[int, ...]
     images: str
     annotations: str

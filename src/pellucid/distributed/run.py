@@ -115,6 +115,7 @@ def run_evaluation(
         manifest.kind,
         len(manifest.concepts),
         manifest.iou,
+        manifest.unannotated_indexes,
         table_paths,
         state,
         f"{version_location}/{EVALUATION_FOLDER}",
@@ -330,6 +331,7 @@ def assemble_evaluation(
             annotations,
             empty_prediction_table(has_boxes),
             manifest.iou,
+            manifest.unannotated_indexes,
         )
     column_files = [ColumnFile(location) for location in batch_files]
     column_names = [
@@ -383,6 +385,7 @@ def assemble_evaluation(
         same_concept_prediction,
         best_overlap_steps,
         known_thresholds=thresholds,
+        unannotated_concepts=manifest.unannotated_indexes,
     )
 
 

@@ -21,11 +21,11 @@ from pellucid.core.tables import (
     Int8Array,
     Int32Array,
     Int64Array,
-    Kind,
     Predictions,
     string_column,
 )
 from pellucid.distributed.histogram_thresholds import ScoreBins
+from pellucid.distributed.job import Job
 from pellucid.evaluation.evaluation import Evaluation, build_evaluation
 from pellucid.evaluation.match_result import MATCHED, WRONG, BestOverlapSteps
 from pellucid.evaluation.sorting import counting_sort
@@ -87,9 +87,8 @@ def plan_shards(predictions: Int64Array, max_rows: int) -> Int64Array:
     return np.array(edges if image_count else [0, 0], np.int64)
 
 
-def match_shard(kind: Kind, concept_count: int, shard: Shard, iou: float) -> MatchedShard:
-    """Sort a shard's predictions in gallery order and match them for all thresholds at once; iou:
-    see `evaluate`."""
+def match_shard(job: Job, shard: Shard) -> MatchedShard:
+    """Sort a shard's predictions in gallery order and match them for all thresholds at once."""
     image_count, first_image = len(shard.split), np.int32(shard.first_image)
     empty_texts = string_column([""] * image_count)
     zeros = np.zeros(image_count, np.int32)
@@ -98,19 +97,21 @@ def match_shard(kind: Kind, concept_count: int, shard: Shard, iou: float) -> Mat
     )
     annotations = shard.annotations.replace(image=shard.annotations.image - first_image)
     predictions = shard.predictions.replace(image=shard.predictions.image - first_image)
-    concept_names = ("",) * concept_count
     evaluation = build_evaluation(
-        kind,
-        concept_names,
+        job.kind,
+        ("",) * job.concept_count,
         images,
         np.zeros(image_count, np.int8),
         annotations,
         predictions,
-        iou,
+        job.iou,
+        job.unannotated_concepts,
         reuse_boxes=True,
     )
     same_concept_annotation = (
-        None if kind == "detection" else same_concept_annotations(evaluation, shard.annotation_rows)
+        None
+        if job.kind == "detection"
+        else same_concept_annotations(evaluation, shard.annotation_rows)
     )
     global_rows = np.append(shard.annotation_rows, -1).astype(np.int32)
     global_predictions = evaluation.predictions.replace(

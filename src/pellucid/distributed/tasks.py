@@ -142,7 +142,7 @@ def match_images(job: Job, request: MatchRequest) -> str:
         * job.concept_count
         + annotations.concept[is_matchable]
     )
-    matched_columns = shard_columns(match_shard(job.kind, job.concept_count, shard, job.iou))
+    matched_columns = shard_columns(match_shard(job, shard))
     write_column_file(
         job.file_path(shard_file_name(request.shard)),
         {

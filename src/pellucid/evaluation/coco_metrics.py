@@ -8,6 +8,7 @@ evaluated at true positives only, as it falls between them. The kernel does it i
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -197,7 +198,11 @@ def coco_inputs(evaluation: Evaluation, split: int) -> CocoInputs:
         evaluation.row_index.start[first_run : first_run + len(evaluation.concepts) + 1] - begin
     )
     annotations, predictions, concept_starts = drop_unverified(
-        evaluation.images, annotations, predictions, concept_starts
+        evaluation.images,
+        annotations,
+        predictions,
+        concept_starts,
+        evaluation.unannotated_concepts,
     )
     image_rank = image_id_ranks(evaluation.images)
     if (np.diff(image_rank) < 0).any():  # else gallery order is correct
@@ -211,12 +216,16 @@ def coco_inputs(evaluation: Evaluation, split: int) -> CocoInputs:
 
 
 def drop_unverified(
-    images: Images, annotations: Annotations, predictions: Predictions, concept_starts: Int64Array
+    images: Images,
+    annotations: Annotations,
+    predictions: Predictions,
+    concept_starts: Int64Array,
+    unannotated_concepts: Sequence[int] = (),
 ) -> tuple[Annotations, Predictions, Int64Array]:
     """As in LVIS: drop unverified predictions and negative annotations. concept_starts: the first
     prediction of each concept."""
     is_unverified = unverified_predictions(
-        len(concept_starts) - 1, images, annotations, predictions
+        len(concept_starts) - 1, images, annotations, predictions, unannotated_concepts
     )
     if is_unverified.any():
         predictions = predictions.take(~is_unverified)

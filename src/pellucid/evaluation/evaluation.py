@@ -60,7 +60,8 @@ class Evaluation:
     sorted by (split, concept, score descending, image, input order); state, partner and iou belong
     to them (see Matching). annotations keep their input order; answer and own (prediction rows, -1
     if none) belong to them. index: precomputed data derived from these, if any. known_thresholds:
-    the thresholds, if only they are precomputed.
+    the thresholds, if only they are precomputed. unannotated_concepts: indexes of the concepts that
+    only predictions name; these predictions are ignored (detection, tagging).
     """
 
     kind: Kind
@@ -79,6 +80,13 @@ class Evaluation:
 
     index: EvaluationIndex | None = None
     known_thresholds: tuple[Threshold, ...] | None = None
+    unannotated_concepts: tuple[int, ...] = ()
+
+    @cached_property
+    def annotated_concepts(self) -> tuple[int, ...]:
+        """Indexes of the concepts with figures: all but the unannotated ones."""
+        unannotated = set(self.unannotated_concepts)
+        return tuple(concept for concept in range(len(self.concepts)) if concept not in unannotated)
 
     @cached_property
     def row_index(self) -> RowIndex:
@@ -266,11 +274,13 @@ def build_evaluation(
     annotations: Annotations,
     predictions: Predictions,
     iou_threshold: float,
+    unannotated_concepts: tuple[int, ...] = (),
     reuse_boxes: bool = False,
 ) -> Evaluation:
     """Sort predictions into gallery order and match them, once for all thresholds.
 
     images: sorted by path. predictions: any order. iou_threshold: minimum IoU of a match, 0 to 1.
+    unannotated_concepts: see Evaluation.
     reuse_boxes: the predictions' boxes may be overwritten, as a second copy of tens of millions
     would not fit in memory.
     """
@@ -278,7 +288,14 @@ def build_evaluation(
     predictions = reorder_predictions(predictions, prediction_order, reuse_boxes)
     del prediction_order
     matching = match_predictions(
-        kind, len(concepts), images, annotations, predictions, run_starts, iou_threshold
+        kind,
+        len(concepts),
+        images,
+        annotations,
+        predictions,
+        run_starts,
+        iou_threshold,
+        unannotated_concepts,
     )
     return Evaluation(
         kind,
@@ -294,6 +311,7 @@ def build_evaluation(
         matching.matched_by,
         matching.same_concept_prediction,
         matching.overlap_steps,
+        unannotated_concepts=unannotated_concepts,
     )
 
 

@@ -24,6 +24,7 @@ def rematch(evaluation: Evaluation, iou_threshold: float) -> Evaluation:
         evaluation.predictions,
         evaluation.row_index.start,
         iou_threshold,
+        evaluation.unannotated_concepts,
     )
     return replace(
         evaluation,
@@ -73,6 +74,7 @@ def replace_annotations(
         predictions,
         prediction_starts,
         evaluation.iou_threshold,
+        evaluation.unannotated_concepts,
     )
     return splice_matching(evaluation, is_retained, annotations, prediction_rows, matching)
 

@@ -6,6 +6,8 @@ depend on the threshold: one pass is enough for every threshold, curve and tab.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from pellucid import _native
@@ -33,11 +35,13 @@ def match_predictions(
     predictions: Predictions,
     run_starts: Int64Array,
     iou_threshold: float,
+    unannotated_concepts: Sequence[int] = (),
 ) -> Matching:
     """Match every prediction once. `iou_threshold` (0 to 1) is used in detection only.
 
     predictions: in gallery order; run_starts: int64 (splits * concepts + 1,), the start of each
-    run.
+    run; unannotated_concepts: those that only predictions name, ignored where no annotation of
+    the image has them (detection, tagging).
     """
     if kind == "detection":
         if _native.library is None:
@@ -50,7 +54,9 @@ def match_predictions(
             )
         matching.state[
             (matching.state == WRONG)
-            & unverified_predictions(concept_count, images, annotations, predictions)
+            & unverified_predictions(
+                concept_count, images, annotations, predictions, unannotated_concepts
+            )
         ] = IGNORED
         return matching
     same_concept_annotation, same_concept_prediction = pair_same_concept(
@@ -59,7 +65,9 @@ def match_predictions(
     if kind == "classification":
         state = classification_states(images, predictions, same_concept_annotation >= 0)
     else:
-        state = tagging_states(images, annotations, predictions, same_concept_annotation)
+        state = tagging_states(
+            images, annotations, predictions, same_concept_annotation, unannotated_concepts
+        )
     is_matched = state == MATCHED
     partner = np.where(is_matched, same_concept_annotation, -1).astype(np.int32)
     matched_by = np.full(len(annotations), -1, np.int32)
@@ -70,20 +78,31 @@ def match_predictions(
 
 
 def unverified_predictions(
-    concept_count: int, images: Images, annotations: Annotations, predictions: Predictions
+    concept_count: int,
+    images: Images,
+    annotations: Annotations,
+    predictions: Predictions,
+    unannotated_concepts: Sequence[int] = (),
 ) -> BoolArray:
-    """Predictions of concepts not verified in their image (LVIS, Open Images, unannotated images):
-    they are not errors."""
+    """Predictions of concepts not verified in their image (LVIS, Open Images, unannotated images,
+    concepts without annotations): they are not errors."""
     is_not_exhaustive = images.stated != EXHAUSTIVE
-    if not is_not_exhaustive.any():
+    if not is_not_exhaustive.any() and not len(unannotated_concepts):
         return np.zeros(len(predictions), bool)
+    is_unannotated = concept_mask(concept_count, unannotated_concepts)
     annotated_keys = np.unique(
         annotations.image.astype(np.int64) * concept_count + annotations.concept
     )
     predicted_keys = predictions.image.astype(np.int64) * concept_count + predictions.concept
-    return np.asarray(
-        is_not_exhaustive[predictions.image] & ~np.isin(predicted_keys, annotated_keys)
-    )
+    is_open = is_not_exhaustive[predictions.image] | is_unannotated[predictions.concept]
+    return np.asarray(is_open & ~np.isin(predicted_keys, annotated_keys))
+
+
+def concept_mask(concept_count: int, concepts: Sequence[int]) -> BoolArray:
+    """bool (concepts,): true for these concepts."""
+    mask = np.zeros(concept_count, bool)
+    mask[list(concepts)] = True
+    return mask
 
 
 def pair_same_concept(
@@ -125,13 +144,20 @@ def classification_states(
 
 
 def tagging_states(
-    images: Images, annotations: Annotations, predictions: Predictions, annotation_index: Int32Array
+    images: Images,
+    annotations: Annotations,
+    predictions: Predictions,
+    annotation_index: Int32Array,
+    unannotated_concepts: Sequence[int] = (),
 ) -> Int8Array:
     """Each concept is positive, negative or unknown for an image; unknown ones are ignored."""
     stated = images.stated[predictions.image]
     is_listed = annotation_index >= 0
     is_positive = is_listed.copy()
     is_positive[is_listed] = annotations.positive[annotation_index[is_listed]]
-    is_unknown = ~is_listed & (stated != EXHAUSTIVE)
+    is_open = stated != EXHAUSTIVE
+    if len(unannotated_concepts):
+        is_open |= np.isin(predictions.concept, unannotated_concepts)
+    is_unknown = ~is_listed & is_open
     is_unknown[is_listed] = annotations.ignore[annotation_index[is_listed]]
     return np.where(is_unknown, IGNORED, np.where(is_positive, MATCHED, WRONG)).astype(np.int8)

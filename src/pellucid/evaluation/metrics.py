@@ -44,10 +44,19 @@ class OverallMetrics:
     map: float | None = None
     coco: dict[str, float | None] | None = None
 
+    @property
+    def main_figure(self) -> tuple[str, float | None]:
+        """The name and value of the figure that heads the others: AP (detection), mAP (tagging) or
+        accuracy (classification)."""
+        if self.coco is not None:
+            return "AP", self.coco["AP"]
+        return ("mAP", self.map) if self.accuracy is None else ("accuracy", self.accuracy)
+
 
 @dataclass(frozen=True)
 class Metrics:
-    """images: number of images in the split · covered: number of those the model was run on."""
+    """images: number of images in the split · covered: number of those the model was run on, and
+    that are looked at."""
 
     split: Split
     images: int
@@ -57,7 +66,7 @@ class Metrics:
 
 
 def compute_metrics(evaluation: Evaluation, split: Split, thresholds: Float64Array) -> Metrics:
-    """Metrics per concept and overall; thresholds: one per concept."""
+    """Metrics per annotated concept and overall; thresholds: one per concept."""
     split_index = SPLITS.index(split)
     counts = count_outcomes(evaluation, split_index, thresholds)
     is_in_split = evaluation.images.split == split_index
@@ -76,15 +85,18 @@ def compute_metrics(evaluation: Evaluation, split: Split, thresholds: Float64Arr
             f1(tp, fp, fn),
             optional_float(concept_ap),
         )
-        for concept_name, threshold, tp, fp, fn, concept_ap in zip(
-            evaluation.concepts,
-            thresholds,
-            counts.tp.tolist(),
-            counts.fp.tolist(),
-            counts.fn.tolist(),
-            ap,
-            strict=True,
+        for concept, (concept_name, threshold, tp, fp, fn, concept_ap) in enumerate(
+            zip(
+                evaluation.concepts,
+                thresholds,
+                counts.tp.tolist(),
+                counts.fp.tolist(),
+                counts.fn.tolist(),
+                ap,
+                strict=True,
+            )
         )
+        if concept not in evaluation.unannotated_concepts
     ]
     return Metrics(
         split,

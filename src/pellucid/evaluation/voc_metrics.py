@@ -42,7 +42,11 @@ def voc_average_precision(
     )
     predictions = evaluation.predictions.take(slice(begin, end))
     annotations, predictions, _ = drop_unverified(
-        evaluation.images, annotations, predictions, concept_starts
+        evaluation.images,
+        annotations,
+        predictions,
+        concept_starts,
+        evaluation.unannotated_concepts,
     )
     extra_pixels = 1.0 if inclusive_pixels else 0.0
     is_difficult = annotations.ignore

@@ -39,6 +39,7 @@ from pellucid.formats.writers.table_writer import mask_missing, write_columns
 from pellucid.project.version import Version
 from pellucid.project.view import View
 from pellucid.results.gallery import Gallery
+from pellucid.results.results import Results
 from pellucid.review.corrected import CorrectedView
 from pellucid.storage.manifests import Concept
 
@@ -67,7 +68,8 @@ EXPORT_TARGETS: tuple[ExportTarget, ...] = (
 @dataclass(frozen=True)
 class ExportOptions:
     """What to export. split: None for all · tab, concept, threshold, order, review: of a gallery ·
-    corrected: use corrected annotations."""
+    corrected: use corrected annotations · results: of the version, at the thresholds and IoU to
+    export; None: its own."""
 
     split: Split | None = None
     tab: Tab = "missing"
@@ -76,6 +78,7 @@ class ExportOptions:
     order: Order = "score"
     review: ReviewFilter = "all"
     corrected: bool = False
+    results: Results | None = None
 
 
 def export_view(
@@ -110,7 +113,8 @@ def export_view(
     if version is None:
         raise ExportError(target, "it needs a version; specify one with --version")
     if target == "thresholds":
-        return export_thresholds(version, format_name, path)
+        results = options.results or version.results(options.corrected)
+        return export_thresholds(version, results, format_name, path)
     if target == "predictions":
         return write_format(
             PREDICTION_WRITERS, format_name, prediction_data(version, options.split), path
@@ -304,7 +308,8 @@ def export_gallery(
         options.tab, options.split or "validation", options.concept, options.order, options.review
     )
     thresholds = option_thresholds(options.threshold, options.concept)
-    gallery = version.results(options.corrected, thresholds).gallery(query)
+    shown = options.results or version.results(options.corrected, thresholds)
+    gallery = shown.gallery(query)
     if format_name in ("csv", "parquet"):
         write_columns(
             item_columns(gallery), path, "csv, header" if format_name == "csv" else "parquet"
@@ -364,18 +369,25 @@ def item_columns(gallery: Gallery) -> dict[str, Any]:
     return column_arrays
 
 
-def export_thresholds(version: Version, format_name: str, path: Path) -> list[Note]:
+def export_thresholds(
+    version: Version, results: Results, format_name: str, path: Path
+) -> list[Note]:
+    """Export the threshold of each concept, as JSON with its origin or as a table."""
+    table = results.threshold_table()
+    values = [float(results.thresholds[results.concept_index(concept)]) for concept in table]
+    if format_name in ("csv", "parquet"):
+        columns = {"concept": string_column([*table]), "threshold": np.array(values, float)}
+        write_columns(columns, path, "csv, header" if format_name == "csv" else "parquet")
+        return []
     if format_name != "json":
-        raise InvalidChoiceError("--format", format_name, ["json"])
+        raise InvalidChoiceError("--format", format_name, ["json", "csv", "parquet"])
     document = {
         "made_by": f"pellucid {__version__}",
         "view": version.view.name,
         "version": version.name,
         "kind": version.view.kind,
-        "iou": version.latest_manifest.iou,
-        "thresholds": {
-            concept_name: threshold.value for concept_name, threshold in version.thresholds.items()
-        },
+        "iou": results.evaluation.iou_threshold,
+        "thresholds": dict(zip(table, values, strict=True)),
     }
     write_json(prepare_export_file(path), document)
     return []

@@ -22,7 +22,9 @@ from pellucid.formats.registry import read_annotations, read_predictions
 from pellucid.ingest.annotation_boxes import settle_boxes
 from pellucid.ingest.annotations import find_image_folder
 from pellucid.ingest.box_scaling import scale_annotations
-from pellucid.ingest.predictions import FrozenVersion, import_predictions
+from pellucid.ingest.concept_selection import ALL_UNANNOTATED, ConceptSelection
+from pellucid.ingest.frozen_version import FrozenVersion
+from pellucid.ingest.predictions import import_predictions
 from pellucid.storage.manifests import Concept
 
 
@@ -64,9 +66,11 @@ def evaluate_coco(
         None,
         "split",
         0,
+        selection=ConceptSelection(ignored=(ALL_UNANNOTATED,)),
     )
+    is_annotated = imported.predictions.concept < len(concepts)
     coco_inputs = build_coco_inputs(
-        sized_images, pixel_annotations, imported.predictions, len(concepts)
+        sized_images, pixel_annotations, imported.predictions.take(is_annotated), len(concepts)
     )
     return coco_metrics(coco_inputs, len(concepts), len(sized_images)).stats, [
         *source.notes,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from pellucid.core.errors import PellucidError, summarize_names
+from pellucid.core.suggestions import suggestion_text
 
 
 class AmbiguousInterpretationError(PellucidError):
@@ -33,6 +34,49 @@ class AnnotationsMissingError(PellucidError):
         super().__init__(
             f"{summarize_names(sources)}: no annotations found. Specify the ground truth file as "
             "well."
+        )
+
+
+class UnknownFileConceptError(PellucidError):
+    """A concept named by an option is not in the file."""
+
+    def __init__(
+        self, path: object, option: str, name: str, names: Sequence[str], place: str = "the file"
+    ) -> None:
+        super().__init__(
+            f"{path}: {option}: no concept '{name}' in {place}, which has "
+            f"{summarize_names(names, 8) or 'none'}.{suggestion_text(name, names)}"
+        )
+
+
+class AnnotatedConceptError(PellucidError):
+    def __init__(self, path: object, concept: str) -> None:
+        super().__init__(
+            f"{path}: --ignore-concept: the version has annotations of '{concept}', which would "
+            "all become errors if its predictions were ignored. Leave it out of the annotations "
+            f"(pellucid add --ignore-concept '{concept}', in a new view), or specify --concepts "
+            "with the concepts to import."
+        )
+
+
+class TooManyIgnoredError(PellucidError):
+    """concepts: those that the annotations lack · suggestions: those probably meant, by concept."""
+
+    def __init__(
+        self,
+        path: object,
+        ignored_count: int,
+        count: int,
+        concepts: Sequence[str],
+        suggestions: Sequence[tuple[str, str]],
+    ) -> None:
+        maps = " ".join(f"--map '{key}={name}'" for key, name in suggestions[:5])
+        likely = f" Probably meant: {maps}." if maps else ""
+        super().__init__(
+            f"{path}: {ignored_count:,} of {count:,} predictions are of concepts that the "
+            f"annotations lack: {summarize_names(concepts, 8)}.{likely} Specify --map FROM=TO for "
+            "concepts with another name in the annotations, and --ignore-concept C for those to "
+            "be ignored (--ignore-concept '*': all that the annotations lack)."
         )
 
 
@@ -96,5 +140,6 @@ class DuplicatePredictionsError(PellucidError):
         super().__init__(
             f"{path}: version '{version}' already has predictions for {image_count:,} of these "
             f"images ({summarize_names(images)}). "
-            "A version is a single run of one trained model: create a new version."
+            "A version is a single run of one trained model: create a new version, or specify "
+            "--replace to put these predictions in the place of the earlier ones."
         )

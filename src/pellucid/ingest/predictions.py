@@ -12,15 +12,14 @@ import numpy as np
 from pellucid.core.errors import InvalidChoiceError, format_count
 from pellucid.core.tables import (
     HAS_PREDICTIONS,
+    NOT_RUN,
     RUN_EMPTY,
     SPLITS,
-    Annotations,
     BoolArray,
     Images,
     Int8Array,
     Int32Array,
     Int64Array,
-    Kind,
     Predictions,
 )
 from pellucid.formats.dataset import (
@@ -30,47 +29,38 @@ from pellucid.formats.dataset import (
 )
 from pellucid.formats.errors import DuplicateScoreError
 from pellucid.ingest.box_scaling import scale_prediction_boxes
+from pellucid.ingest.concept_selection import NO_SELECTION, ConceptSelection, check_names
 from pellucid.ingest.errors import (
     DuplicatePredictionsError,
     TooManyPredictionsError,
 )
 from pellucid.ingest.exif import rotate_stored_predictions
+from pellucid.ingest.frozen_version import FrozenVersion
 from pellucid.ingest.inference import Overrides, resolve_references
 from pellucid.ingest.prediction_notes import (
     export_limit_notes,
     other_split_notes,
     outside_image_notes,
 )
-from pellucid.ingest.references import Interpretation, reject_ambiguous, unmatched_notes
+from pellucid.ingest.references import reject_ambiguous, unmatched_image_notes
+from pellucid.ingest.unannotated_concepts import settle_concepts
 from pellucid.storage.manifests import Concept
 
 CoverageMode = Literal["split", "listed"]
 
 
 @dataclass(frozen=True, eq=False)
-class FrozenVersion:
-    """The frozen data of a version that an import needs. has_rotated_images: whether some
-    images have an EXIF rotation."""
-
-    name: str
-    kind: Kind
-    concepts: list[Concept]
-    folders: list[str]
-    images: Images
-    coverage: Int8Array
-    annotations: Annotations
-    has_rotated_images: bool = False
-
-
-@dataclass(frozen=True, eq=False)
 class ImportedPredictions:
-    """Predictions resolved against a version, with the new coverage and concepts (a classifier
-    may add some)."""
+    """Predictions resolved against a version, with the new coverage and concepts (those that only
+    predictions name come last; unannotated: their names, where they are ignored).
+    replaced_images: indexes of the images whose earlier predictions are replaced."""
 
     predictions: Predictions
     images: Images
     coverage: Int8Array
     concepts: list[Concept]
+    unannotated: list[str]
+    replaced_images: Int64Array
     notes: list[Note]
     inferences: list[Inference]
 
@@ -85,10 +75,15 @@ def import_predictions(
     coverage_mode: CoverageMode,
     first_order: int,
     overrides: Overrides = NO_OVERRIDES,
+    selection: ConceptSelection = NO_SELECTION,
+    replaces: bool = False,
 ) -> ImportedPredictions:
     """Resolve the predictions of a file against a frozen version. overrides: interpretations
-    set by the user."""
-    images, concepts = version.images, version.concepts
+    set by the user; selection: concepts as chosen by the user; replaces: whether they take the
+    place of earlier predictions."""
+    images = version.images
+    concepts = version.annotated_concepts
+    check_names(source.path, selection, source.concept_keys, [c.name for c in concepts])
     is_candidate = (
         np.ones(len(images), bool) if split_index is None else images.split == split_index
     )
@@ -107,21 +102,26 @@ def import_predictions(
         if any(inference.answer == "as stored" for inference in orientation_inferences):
             source = replace(source, notes=[n for n in source.notes if n.kind != "boxes_disagree"])
     reject_ambiguous(source, image_refs, concept_refs, images, is_candidate, concepts)
-    if version.kind == "classification":
-        concepts, concept_refs, concept_notes = add_new_concepts(source, concepts, concept_refs)
-        notes += concept_notes
-    notes += unmatched_notes(source, image_refs, concept_refs, images, concepts)
+    settled = settle_concepts(source, image_refs, concept_refs, version, selection)
+    notes += unmatched_image_notes(source, image_refs, images)
+    notes += settled.notes
     is_selected = (image_refs.positions >= 0) & is_candidate[image_refs.positions]
     notes += other_split_notes(source, image_refs.positions, is_selected)
     named_images = np.unique(image_refs.positions[is_selected]).astype(np.int64)
-    reject_repeated_images(source, version, named_images)
+    if replaces:
+        version, replaced_images = release_images(version, named_images, split_index, coverage_mode)
+        notes += replaced_notes(replaced_images)
+    else:
+        replaced_images = np.zeros(0, np.int64)
+        reject_repeated_images(source, version, named_images)
     coverage = update_coverage(version, named_images, split_index, coverage_mode)
     check_prediction_count(source.path, first_order + len(source.score))
     predictions, images = select_predictions(
-        source, image_refs.positions, is_selected, concept_refs.positions, version, first_order
+        source, image_refs.positions, is_selected, settled.positions, version, first_order
     )
     if predictions.box is None:
-        reject_duplicate_scores(source, predictions, images, concepts)
+        names = [concept.name for concept in settled.concepts]
+        reject_duplicate_scores(source.path, predictions, images, names)
     else:
         notes += outside_image_notes(predictions.box, images, predictions.image)
         notes += export_limit_notes(predictions)
@@ -129,7 +129,9 @@ def import_predictions(
         predictions,
         images,
         coverage,
-        [*concepts],
+        settled.concepts,
+        settled.unannotated,
+        replaced_images,
         [*source.notes, *notes],
         [*inferences, score_inference],
     )
@@ -157,27 +159,6 @@ def select_predictions(
     order = np.arange(first_order, first_order + len(source.score), dtype=np.int32)[rows]
     concept_rows = concept_index[source.concept[rows]]
     return Predictions(image_rows, concept_rows, source.score[rows], box, order), images
-
-
-def add_new_concepts(
-    source: ParsedPredictions, concepts: Sequence[Concept], concept_refs: Interpretation
-) -> tuple[list[Concept], Interpretation, list[Note]]:
-    """The concepts with those that only the predictions of a classifier name."""
-    concept_index = concept_refs.positions.copy()
-    added_concepts = find_new_concepts(
-        source, concept_index, concept_refs.explained_count, concept_refs.name
-    )
-    for position, (key_index, _) in enumerate(added_concepts, len(concepts)):
-        concept_index[key_index] = position
-    names = [concept_name for _, concept_name in added_concepts]
-    message = (
-        f"{format_count(len(names), 'concept')} without annotations were added: {', '.join(names)}"
-    )
-    return (
-        [*concepts, *map(Concept, names)],
-        Interpretation(concept_refs.name, concept_index),
-        [Note("concept_added", message, len(names))] if names else [],
-    )
 
 
 def infer_score_scale(
@@ -220,29 +201,6 @@ MAX_PREDICTIONS = np.iinfo(np.int32).max
 """Most predictions of a version: row indexes are stored as int32."""
 
 
-def find_new_concepts(
-    source: ParsedPredictions,
-    concept_index: np.ndarray,
-    explained_count: int,
-    interpretation_name: str,
-) -> list[tuple[int, str]]:
-    """A classifier's concepts that the view lacks. Dropping them would change the top
-    prediction."""
-    if not explained_count or source.concept_interpretation == "position":
-        return []
-    affix = interpretation_name.partition("'")[2].removesuffix("'")
-    prefix = affix if interpretation_name.startswith("names after") else ""
-    suffix = affix if interpretation_name.startswith("names before") else ""
-    is_set_off = (prefix and not prefix[-1].isalnum()) or (suffix and not suffix[0].isalnum())
-    if source.concept_interpretation == "column" and not is_set_off:
-        return []  # `p_fox` is a concept; `pred` next to `p0` and `p1` is not
-    return [
-        (key_index, key.removeprefix(prefix).removesuffix(suffix))
-        for key_index, key in enumerate(source.concept_keys)
-        if concept_index[key_index] < 0 and key.startswith(prefix) and key.endswith(suffix)
-    ]
-
-
 def reject_repeated_images(
     source: ParsedPredictions, version: FrozenVersion, named_images: Int64Array
 ) -> None:
@@ -251,6 +209,42 @@ def reject_repeated_images(
         raise DuplicatePredictionsError(
             source.path, version.name, version.images.path[repeated_images], len(repeated_images)
         )
+
+
+def release_images(
+    version: FrozenVersion,
+    named_images: Int64Array,
+    split_index: int | None,
+    coverage_mode: CoverageMode,
+) -> tuple[FrozenVersion, Int64Array]:
+    """The version without the coverage that a new file replaces, and the images that had it: those
+    the file covers, of its splits or as listed."""
+    is_replaced = np.zeros(len(version.images), bool)
+    is_replaced[named_images] = True
+    if coverage_mode == "split":
+        is_replaced |= np.isin(
+            version.images.split, file_splits(version, named_images, split_index)
+        )
+    is_replaced &= version.coverage != NOT_RUN
+    coverage = np.where(is_replaced, NOT_RUN, version.coverage).astype(np.int8)
+    return replace(version, coverage=coverage), np.flatnonzero(is_replaced)
+
+
+def file_splits(
+    version: FrozenVersion, named_images: Int64Array, split_index: int | None
+) -> list[int]:
+    """The splits that a file speaks of."""
+    if split_index is not None:
+        return [split_index]
+    splits: list[int] = np.unique(version.images.split[named_images]).tolist()
+    return splits
+
+
+def replaced_notes(images: Int64Array) -> list[Note]:
+    if not len(images):
+        return []
+    message = f"earlier predictions of {format_count(len(images), 'image')} were replaced"
+    return [Note("replaced", message, len(images), "info")]
 
 
 def update_coverage(
@@ -263,11 +257,7 @@ def update_coverage(
     ("listed")."""
     coverage = version.coverage.copy()
     if coverage_mode == "split":
-        split_indexes = (
-            [split_index]
-            if split_index is not None
-            else np.unique(version.images.split[named_images])
-        )
+        split_indexes = file_splits(version, named_images, split_index)
         coverage[np.isin(version.images.split, split_indexes) & (coverage != HAS_PREDICTIONS)] = (
             RUN_EMPTY
         )
@@ -281,7 +271,7 @@ def check_prediction_count(path: str, prediction_count: int) -> None:
 
 
 def reject_duplicate_scores(
-    source: ParsedPredictions, predictions: Predictions, images: Images, concepts: Sequence[Concept]
+    path: str, predictions: Predictions, images: Images, concepts: Sequence[str]
 ) -> None:
     pair_keys = predictions.image.astype(np.int64) * len(concepts) + predictions.concept
     unique_keys, first_rows, pair_counts = np.unique(
@@ -290,9 +280,9 @@ def reject_duplicate_scores(
     if len(unique_keys) < len(pair_keys):
         duplicate_row = first_rows[pair_counts > 1][0]
         raise DuplicateScoreError(
-            source.path,
+            path,
             images.path[predictions.image[duplicate_row]],
-            concepts[predictions.concept[duplicate_row]].name,
+            concepts[predictions.concept[duplicate_row]],
         )
 
 

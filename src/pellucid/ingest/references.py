@@ -368,45 +368,24 @@ def reject_ambiguous(
         )
 
 
-def unmatched_notes(
-    source: ParsedPredictions,
-    image_refs: Interpretation,
-    concept_refs: Interpretation,
-    images: Images,
-    concepts: Sequence[Concept],
+def unmatched_image_notes(
+    source: ParsedPredictions, image_refs: Interpretation, images: Images
 ) -> list[Note]:
-    """Notes on unresolved keys, which are ignored. Raises NoMatchesError if none is resolved."""
+    """Notes on unresolved image keys, whose predictions are left out. Raises NoMatchesError if
+    none is resolved."""
     if source.image_keys and not image_refs.explained_count:
         raise NoMatchesError(source.path, "images", source.image_keys, images.path)
-    if source.concept_keys and not concept_refs.explained_count:
-        raise NoMatchesError(
-            source.path, "concepts", source.concept_keys, [c.name for c in concepts]
-        )
-    notes = []
     unknown_images = [
         key
         for key, position in zip(source.image_keys, image_refs.positions, strict=True)
         if position < 0
     ]
-    if unknown_images:
-        prediction_count = int((image_refs.positions[source.image] < 0).sum())
-        message = (
-            f"{format_count(prediction_count, 'prediction')} of "
-            f"{format_count(len(unknown_images), 'image')} not in the version, ignored: "
-            f"{summarize_names(unknown_images)}"
-        )
-        notes.append(Note("image_unknown", message, prediction_count))
-    unknown_concepts = [
-        key
-        for key, position in zip(source.concept_keys, concept_refs.positions, strict=True)
-        if position < 0
-    ]
-    if unknown_concepts:
-        prediction_count = int((concept_refs.positions[source.concept] < 0).sum())
-        message = (
-            f"{format_count(prediction_count, 'prediction')} of "
-            f"{format_count(len(unknown_concepts), 'concept')} not in the annotations, ignored: "
-            f"{summarize_names(unknown_concepts)}"
-        )
-        notes.append(Note("concept_unknown", message, prediction_count))
-    return notes
+    if not unknown_images:
+        return []
+    prediction_count = int((image_refs.positions[source.image] < 0).sum())
+    message = (
+        f"{format_count(prediction_count, 'prediction')} of "
+        f"{format_count(len(unknown_images), 'image')} not in the version, ignored: "
+        f"{summarize_names(unknown_images)}"
+    )
+    return [Note("image_unknown", message, prediction_count)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pellucid.core.errors import PellucidError, summarize_names
+from pellucid.core.suggestions import suggestion_text
 
 
 class EmptyViewError(PellucidError):
@@ -21,8 +22,13 @@ class ViewNotFoundError(PellucidError):
     def __init__(self, workspace: object, view: str, views: Sequence[str]) -> None:
         super().__init__(
             f"{workspace}: view '{view}' not found. Existing views: "
-            f"{summarize_names(views, 8) or 'none'}."
+            f"{summarize_names(views, 8) or 'none'}.{suggestion_text(view, views)}"
         )
+
+
+class ViewExistsError(PellucidError):
+    def __init__(self, workspace: object, view: str) -> None:
+        super().__init__(f"{workspace}: view '{view}' already exists. Choose another name.")
 
 
 class VersionNotFoundError(PellucidError):
@@ -31,7 +37,7 @@ class VersionNotFoundError(PellucidError):
     def __init__(self, view: str, version: str, versions: Sequence[str]) -> None:
         super().__init__(
             f"version '{version}' not found in view '{view}'. Existing versions: "
-            f"{summarize_names(versions, 8) or 'none'}."
+            f"{summarize_names(versions, 8) or 'none'}.{suggestion_text(version, versions)}"
         )
 
 

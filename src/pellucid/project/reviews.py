@@ -66,6 +66,8 @@ class ReviewedView(Protocol):
     name: str
 
     @property
+    def review_key(self) -> str: ...
+    @property
     def kind(self) -> Kind: ...
 
 
@@ -91,7 +93,7 @@ class Reviews:
     def log(self) -> DecisionLog:
         """The decision log, updated with the latest stored decisions."""
         with self._lock:
-            self._log.append(self._store.read(self.view.name, self._log.head))
+            self._log.append(self._store.read(self.view.review_key, self._log.head))
             return self._log
 
     def decide(
@@ -267,7 +269,7 @@ class Reviews:
             lease_key(item): item_index for item_index, item in reversed(list(enumerate(items)))
         }  # the first of identical boxes
         leased_keys = self._store.lease(
-            self.view.name,
+            self.view.review_key,
             session,
             validate_reviewer(who),
             sorted(item_indices, key=item_indices.__getitem__),
@@ -285,7 +287,9 @@ class Reviews:
     def leased_elsewhere(self, session: str) -> set[str]:
         """Keys of the items leased by other sessions."""
         return {
-            lease.item for lease in self._store.leases(self.view.name) if lease.session != session
+            lease.item
+            for lease in self._store.leases(self.view.review_key)
+            if lease.session != session
         }
 
     def _append(
@@ -314,7 +318,7 @@ class Reviews:
         ]
         for decision in stamped:
             check_storable(decision.reason, decision.image, decision.concept)
-        decision_ids = self._store.append(self.view.name, stamped, expected_head)
+        decision_ids = self._store.append(self.view.review_key, stamped, expected_head)
         if decision_ids is None:
             return None
         log = self.log

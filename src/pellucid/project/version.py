@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +29,16 @@ from pellucid.formats.dataset import Note, ParsedPredictions
 from pellucid.formats.probe import create_read_options
 from pellucid.formats.registry import read_predictions
 from pellucid.ingest.checks import duplicate_box_notes
+from pellucid.ingest.concept_map import map_concepts
+from pellucid.ingest.concept_selection import ConceptSelection, create_selection
 from pellucid.ingest.exif import EXIF_ROTATION_NOTE
+from pellucid.ingest.frozen_version import FrozenVersion
 from pellucid.ingest.inference import Overrides
 from pellucid.ingest.predictions import (
     CoverageMode,
-    FrozenVersion,
     ImportedPredictions,
     import_predictions,
+    reject_duplicate_scores,
     split_name_to_index,
 )
 from pellucid.project.interfaces import ParentView
@@ -202,10 +205,12 @@ class Version:
         thresholds = threshold if concept is None else {concept: threshold}
         return self.results(thresholds=thresholds).gallery(query)
 
-    def compare(self, other: Version, split: Split = "validation") -> VersionComparison:
-        """Compare with a later version, on the images evaluated by both, each at its own
-        thresholds."""
-        return self.results().compare(other.results(), split)
+    def compare(
+        self, other: Version, split: Split = "validation", corrected: bool = False
+    ) -> VersionComparison:
+        """Compare with a later version, the candidate, on the images evaluated by both, each at its
+        own thresholds. corrected: both with corrections."""
+        return self.results(corrected).compare(other.results(corrected), split)
 
     def outlines(self, results: Results, annotation_rows: list[int]) -> list[list[list[float]]]:
         """The outlines of these annotations (ascending rows), as polygons in pixels."""
@@ -224,6 +229,10 @@ class Version:
         category_ids: str | None = None,
         scores: str | None = None,
         columns: Mapping[str, str | Sequence[str]] | None = None,
+        rename: Mapping[str, str] | None = None,
+        concepts: Sequence[str] | None = None,
+        ignore_concepts: Sequence[str] | None = None,
+        replace: bool = False,
     ) -> list[Note]:
         """Import predictions, match them with the annotations and save the result.
 
@@ -232,20 +241,27 @@ class Version:
         on every frozen image of these splits; `listed`, only on the images in the file. boxes
         (`xyxy-pixels`, ...), image_ids, category_ids (`positions-from-1`, ...), scores (`percent`,
         `logits`): interpretations that are otherwise inferred from the data. columns: of a table,
-        by role (`{"concept": "pred_label"}`). Returns notes about the import.
+        by role (`{"concept": "pred_label"}`). rename: the view's concept by the file's
+        (`{"tv": "TV"}`). concepts: only these are imported. ignore_concepts: concepts that the
+        annotations lack and whose predictions are to be ignored (`["*"]`: all of them). replace:
+        they take the place of earlier predictions on the same images. Returns notes about the
+        import.
 
         Raises:
             PellucidError: the input cannot be read or interpreted; the version is unchanged.
         """
-        concepts = [concept.name for concept in self._concepts]
-        options = create_read_options(self.view.kind, concepts=concepts, columns=columns)
+        known_concepts = [concept.name for concept in self._concepts]
+        options = create_read_options(self.view.kind, concepts=known_concepts, columns=columns)
         parsed = read_predictions(source, format, options)
         overrides = Overrides(boxes, image_ids, category_ids, scores)
+        selection = create_selection(rename, concepts, ignore_concepts)
         with write_lock(self.view.workspace.folder):
             is_saved = (self.folder / MANIFEST).is_file()
             current = self.results() if is_saved else self._freeze()
             path, form = parsed.path, parsed.format
-            imported = self._link(current, parsed, split_name_to_index(split), covered, overrides)
+            imported = self._link(
+                current, parsed, split_name_to_index(split), covered, overrides, selection, replace
+            )
             del parsed  # there is no room for tens of millions of rows twice
             count = len(imported.predictions)
             evaluation = self._evaluate_import(current, imported)
@@ -262,6 +278,43 @@ class Version:
             )
         return imported.notes
 
+    def map_concepts(self, renamed: Mapping[str, str]) -> int:
+        """Count the predictions of concepts that the annotations lack as annotated concepts, and
+        match again. renamed: the annotated concept by the other's name. Returns the number of
+        predictions.
+
+        Raises:
+            UnknownConceptError: a concept is not among those that the annotations lack, or is
+                renamed to none of the annotated ones.
+            DuplicateScoreError: an image would have two scores for a concept.
+        """
+        with write_lock(self.view.workspace.folder):
+            current = self.results()
+            mapped = map_concepts(current.evaluation, renamed)
+            if mapped.predictions.box is None:
+                reject_duplicate_scores(
+                    self.name, mapped.predictions, mapped.images, mapped.concepts
+                )
+            evaluation = build_evaluation(
+                mapped.kind,
+                mapped.concepts,
+                mapped.images,
+                mapped.coverage,
+                self._full_annotations(current),
+                mapped.predictions,
+                mapped.iou_threshold,
+                mapped.unannotated_concepts,
+            )
+            by_name = {concept.name: concept for concept in current.manifest.concepts}
+            concepts = [by_name[name] for name in mapped.concepts]
+            names = ", ".join(f"{old} → {new}" for old, new in renamed.items())
+            count = mapped.mapped_count
+            record = build_source_record(None, names, "concept map", count, [], [])
+            save_version_evaluation(
+                self.folder, current.manifest, evaluation, concepts, current.folders, [record]
+            )
+        return count
+
     def _freeze(self) -> Results:
         """Freeze the current view in memory; it is saved together with the predictions."""
         manifest, images, annotations, originals = self.view.build_snapshot(self._iou)
@@ -276,6 +329,8 @@ class Version:
         split: int | None,
         covered: CoverageMode,
         overrides: Overrides,
+        selection: ConceptSelection,
+        replaces: bool,
     ) -> ImportedPredictions:
         """Resolve the file's references to images and concepts against what is frozen."""
         evaluation, manifest = current.evaluation, current.manifest
@@ -295,9 +350,13 @@ class Version:
             evaluation.coverage,
             self._full_annotations(current),
             has_rotated,
+            manifest.unannotated,
+            self.view.left_out_concepts,
         )
         next_order = int(evaluation.predictions.order.max(initial=-1)) + 1
-        return import_predictions(parsed, frozen, split, covered, next_order, overrides)
+        return import_predictions(
+            parsed, frozen, split, covered, next_order, overrides, selection, replaces
+        )
 
     def _full_annotations(self, current: Results) -> Annotations:
         """With their outlines, which memory-mapped columns do not have."""
@@ -311,9 +370,13 @@ class Version:
         the way."""
         manifest = current.manifest
         concepts = tuple(concept.name for concept in imported.concepts)
-        pending = [current.evaluation.predictions.concat(imported.predictions)]
+        earlier = current.evaluation.predictions
+        if len(imported.replaced_images):
+            earlier = earlier.take(~np.isin(earlier.image, imported.replaced_images))
+        pending = [earlier.concat(imported.predictions)]
+        del earlier
         imported.notes.extend(duplicate_box_notes(pending[0], len(concepts)))
-        imported = replace(imported, predictions=empty_prediction_table(False))
+        imported = dataclasses.replace(imported, predictions=empty_prediction_table(False))
         return build_evaluation(
             manifest.kind,
             concepts,
@@ -322,6 +385,7 @@ class Version:
             self._full_annotations(current),
             pending.pop(),
             manifest.iou,
+            tuple(i for i, concept in enumerate(concepts) if concept in imported.unannotated),
             reuse_boxes=True,
         )
 

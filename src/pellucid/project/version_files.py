@@ -49,7 +49,13 @@ def read_version_evaluation(folder: Path, manifest: VersionManifest) -> Evaluati
             manifest.staircase,
         )
         return read_evaluation(
-            folder, manifest.kind, concepts, manifest.iou, *files, manifest.generation
+            folder,
+            manifest.kind,
+            concepts,
+            manifest.iou,
+            *files,
+            manifest.generation,
+            manifest.unannotated_indexes,
         )
     images, coverage = load_images(folder / manifest.images)
     annotations, _ = load_annotations(folder / manifest.annotations)
@@ -62,7 +68,14 @@ def evaluate_unpredicted(
     concepts = tuple(concept.name for concept in manifest.concepts)
     predictions = empty_prediction_table(manifest.kind == "detection")
     return build_evaluation(
-        manifest.kind, concepts, images, coverage, annotations, predictions, manifest.iou
+        manifest.kind,
+        concepts,
+        images,
+        coverage,
+        annotations,
+        predictions,
+        manifest.iou,
+        manifest.unannotated_indexes,
     )
 
 
@@ -138,6 +151,7 @@ def save_version_evaluation(
         counts=table_counts(evaluation),
         corrected_to=manifest.corrected_to,
         correction_baseline=manifest.correction_baseline,
+        unannotated=[concepts[i].name for i in evaluation.unannotated_concepts],
     )
     write_manifest(folder / MANIFEST, next_manifest)
     originals = manifest.correction_baseline and manifest.correction_baseline.originals

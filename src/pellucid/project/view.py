@@ -37,6 +37,13 @@ from pellucid.ingest.annotations import (
 )
 from pellucid.ingest.box_scaling import scale_annotations
 from pellucid.ingest.checks import duplicate_image_notes
+from pellucid.ingest.concept_selection import (
+    NO_SELECTION,
+    ConceptSelection,
+    create_selection,
+    rename_concepts,
+    select_annotations,
+)
 from pellucid.ingest.exif import rotate_stored_annotations
 from pellucid.ingest.image_names import use_names_on_disk
 from pellucid.ingest.prediction_notes import outside_image_notes
@@ -51,9 +58,11 @@ from pellucid.results.results import Results
 from pellucid.review.corrected import CorrectedView, correct_view
 from pellucid.review.events import DecisionLog
 from pellucid.storage.files import (
+    delete_folder,
     read_manifest,
     refresh_mirror,
     remove_unreferenced_files,
+    rename_folder,
     write_lock,
     write_manifest,
 )
@@ -106,8 +115,14 @@ class View:
     @property
     def manifest(self) -> ViewManifest:
         if self._draft_kind is not None and not (self.folder / MANIFEST).is_file():
-            return ViewManifest(self._draft_kind)
+            key = self.workspace.free_review_key(self.name)
+            return ViewManifest(self._draft_kind, review_key="" if key == self.name else key)
         return read_manifest(self.folder / MANIFEST, ViewManifest)
+
+    @cached_property
+    def review_key(self) -> str:
+        """The name under which the review decisions are stored."""
+        return self.manifest.review_key or self.name
 
     @property
     def kind(self) -> Kind:
@@ -123,6 +138,9 @@ class View:
         boxes: str | None = None,
         columns: Mapping[str, str | Sequence[str]] | None = None,
         separator: str | None = None,
+        rename: Mapping[str, str] | None = None,
+        concepts: Sequence[str] | None = None,
+        ignore_concepts: Sequence[str] | None = None,
     ) -> list[Note]:
         """Add images and annotations from a file, a folder or columns in memory.
 
@@ -131,7 +149,10 @@ class View:
         where the format does not define it. boxes: the box format (`xyxy-pixels`,
         `cxcywh-fractions`, ...) where the source does not state it. columns: of a table, by role
         (`{"concept": "breed"}`). separator: of several concepts in one cell, `none` for one
-        concept per cell. Existing images gain annotations that they lack.
+        concept per cell. rename: the name of a concept in the view by its name in the source
+        (`{"tv": "TV"}`); several may get the same name. concepts: only the annotations of these
+        are imported. ignore_concepts: those of these are not. Existing images gain annotations
+        that they lack.
         Returns notes about the import. Raises PellucidError; the view is then unchanged.
         """
         image_folder = None if images is None else str(images)
@@ -139,7 +160,8 @@ class View:
             self.kind, image_folder, first_pixel, columns=columns, separator=separator
         )
         parsed = read_source(source, format, options)
-        return self.add_parsed(parsed, source, image_folder, split, boxes)
+        selection = create_selection(rename, concepts, ignore_concepts)
+        return self.add_parsed(parsed, source, image_folder, split, boxes, selection)
 
     def add_parsed(
         self,
@@ -148,11 +170,13 @@ class View:
         image_folder: str | None,
         split: Split | None,
         boxes: str | None = None,
+        selection: ConceptSelection = NO_SELECTION,
     ) -> list[Note]:
         """Add parsed annotations; the other parameters are as given by the user."""
         with write_lock(self.workspace.folder):
             manifest = self.manifest
-            parsed = convert_kind(parsed, manifest.kind, self.name)
+            file_concepts = parsed.concepts
+            parsed = rename_concepts(convert_kind(parsed, manifest.kind, self.name), selection)
             root_folder = (
                 resolve_folder(image_folder) if image_folder else find_image_folder(parsed, source)
             )
@@ -181,6 +205,11 @@ class View:
             notes += rotation_notes
             if annotations.box is not None:
                 notes += outside_image_notes(annotations.box, new_images, annotations.image)
+            selected = select_annotations(parsed, file_concepts, new_images, annotations, selection)
+            parsed, new_images = selected.parsed, selected.images
+            annotations = selected.annotations
+            notes += selected.notes
+            manifest.left_out = list(dict.fromkeys([*manifest.left_out, *selected.left_out]))
             concepts, concept_index_map, new_concept_index_map = merge_concepts(
                 manifest.concepts, manifest.concepts_listed, parsed
             )
@@ -243,6 +272,11 @@ class View:
         save_annotations(self.folder / manifest.annotations, annotations)
         write_manifest(self.folder / MANIFEST, manifest)
         remove_unreferenced_files(self.folder, {manifest.images, manifest.annotations})
+
+    @property
+    def left_out_concepts(self) -> list[str]:
+        """Concepts whose annotations were not imported, as chosen by the user."""
+        return self.manifest.left_out
 
     @cached_property
     def reviews(self) -> Reviews:
@@ -328,6 +362,25 @@ class View:
         ).is_file():
             raise VersionNotFoundError(self.name, name, self.versions)
         return self._versions.setdefault(name, Version(self, name))
+
+    def rename_version(self, name: str, new_name: str) -> Version:
+        """Rename a version. Raises VersionNotFoundError, VersionExistsError."""
+        folder = self.version(name).folder
+        new_folder = self.folder / "versions" / validate_name("version", new_name)
+        with write_lock(self.workspace.folder):
+            if new_folder.exists():
+                raise VersionExistsError(self.name, new_name)
+            rename_folder(folder, new_folder)
+        self._versions.pop(name, None)
+        return self.version(new_name)
+
+    def remove_version(self, name: str) -> None:
+        """Remove a version with its predictions; review decisions stay in the history. Raises
+        VersionNotFoundError."""
+        folder = self.version(name).folder
+        with write_lock(self.workspace.folder):
+            delete_folder(folder, self.workspace.folder)
+        self._versions.pop(name, None)
 
     def version_or_draft(self, name: str, iou: float = 0.5) -> Version:
         """Return the version; if it does not exist, a draft that `add_predictions` freezes."""

@@ -17,15 +17,23 @@ from pellucid.formats.dataset import Note
 from pellucid.formats.errors import KindConflictError
 from pellucid.formats.probe import create_read_options
 from pellucid.formats.registry import read_annotations
-from pellucid.project.errors import ViewNotFoundError
+from pellucid.ingest.concept_selection import create_selection
+from pellucid.project.errors import ViewExistsError, ViewNotFoundError
 from pellucid.project.view import MANIFEST as VIEW_MANIFEST
 from pellucid.project.view import View
 from pellucid.review.storage.postgres import PostgresDatabase
 from pellucid.review.storage.sqlite import SqliteDatabase, UnconfiguredDatabase
 from pellucid.review.storage.store import Database, DecisionStore
 from pellucid.storage.errors import NotAWorkspaceError, WorkspaceFormatError, WorkspaceMissingError
-from pellucid.storage.files import read_manifest, refresh_mirror, write_lock, write_manifest
-from pellucid.storage.manifests import LAYOUT_FORMAT, ViewManifest, WorkspaceManifest
+from pellucid.storage.files import (
+    delete_folder,
+    read_manifest,
+    refresh_mirror,
+    rename_folder,
+    write_lock,
+    write_manifest,
+)
+from pellucid.storage.manifests import LAYOUT_FORMAT, WorkspaceManifest
 from pellucid.storage.names import list_names, validate_name
 from pellucid.storage.remote_workspace import open_mirror
 
@@ -106,12 +114,14 @@ class Workspace:
                 if not (
                     view.folder / VIEW_MANIFEST
                 ).is_file():  # another process may have created it meanwhile
-                    write_manifest(view.folder / VIEW_MANIFEST, ViewManifest(view.kind))
+                    write_manifest(view.folder / VIEW_MANIFEST, view.manifest)
         return self._views.setdefault(name, view)
 
     def view_or_draft(self, name: str, kind: Kind | None) -> View:
         """Return the view; if it does not exist, a draft that is created by the first `add`."""
         is_saved = (self.folder / "views" / validate_name("view", name) / VIEW_MANIFEST).is_file()
+        if not is_saved:
+            self._views.pop(name, None)  # renamed or removed meanwhile
         if not is_saved and kind is None:
             if not self.exists:
                 raise WorkspaceMissingError(self.location)
@@ -135,13 +145,26 @@ class Workspace:
         boxes: str | None = None,
         columns: Mapping[str, str | Sequence[str]] | None = None,
         separator: str | None = None,
+        rename: Mapping[str, str] | None = None,
+        concepts: Sequence[str] | None = None,
+        ignore_concepts: Sequence[str] | None = None,
     ) -> tuple[View, list[Note]]:
         """Add to a view; create it if it does not exist, of the given kind or the kind of the
         source. Other parameters: as in `View.add`."""
         if validate_name("view", name) in self.views:
             view = self.view(name, kind)
             return view, view.add(
-                source, images, split, format, first_pixel, boxes, columns, separator
+                source,
+                images,
+                split,
+                format,
+                first_pixel,
+                boxes,
+                columns,
+                separator,
+                rename,
+                concepts,
+                ignore_concepts,
             )
         image_folder = None if images is None else str(images)
         options = create_read_options(
@@ -149,7 +172,40 @@ class Workspace:
         )
         parsed = read_annotations(source, format, options)
         view = self.view_or_draft(name, kind or parsed.kind)
-        return view, view.add_parsed(parsed, source, image_folder, split, boxes)
+        selection = create_selection(rename, concepts, ignore_concepts)
+        return view, view.add_parsed(parsed, source, image_folder, split, boxes, selection)
+
+    def rename_view(self, name: str, new_name: str) -> View:
+        """Rename a view with its versions and review decisions. Raises ViewNotFoundError,
+        ViewExistsError."""
+        view = self.view(name)
+        new_folder = self.folder / "views" / validate_name("view", new_name)
+        with write_lock(self.folder):
+            if new_folder.exists():
+                raise ViewExistsError(self.location, new_name)
+            manifest = view.manifest
+            manifest.review_key = view.review_key
+            write_manifest(view.manifest_path, manifest)
+            rename_folder(view.folder, new_folder)
+        self._views.pop(name, None)
+        return self.view(new_name)
+
+    def remove_view(self, name: str) -> None:
+        """Remove a view with its versions; review decisions stay in their store, and apply again if
+        a view of this name is created. Raises ViewNotFoundError."""
+        folder = self.view(name).folder
+        with write_lock(self.folder):
+            delete_folder(folder, self.folder)
+        self._views.pop(name, None)
+
+    def free_review_key(self, name: str) -> str:
+        """The name under which a new view stores its decisions: its own, unless a renamed view
+        uses it."""
+        used = {self.view(other).manifest.review_key for other in self.views}
+        number, key = 2, name
+        while key in used:
+            key, number = f"{name} ({number})", number + 1
+        return key
 
     def ensure_manifest(self) -> None:
         """Write the workspace manifest if it does not exist."""

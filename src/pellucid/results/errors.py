@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pellucid.core.errors import PellucidError
+from pellucid.core.errors import PellucidError, summarize_names
+from pellucid.core.suggestions import suggestion_text
 
 
 class InvalidEmbeddingsError(PellucidError):
@@ -19,6 +20,26 @@ class FilterError(PellucidError):
 
     def __init__(self, expression: str, expected: str) -> None:
         super().__init__(f"invalid filter '{expression}': expected {expected}.")
+
+
+class UnknownColumnError(PellucidError):
+    exit_status = 2
+
+    def __init__(self, column: str, columns: Sequence[str]) -> None:
+        super().__init__(
+            f"no column '{column}' about the images. The columns kept at import are: "
+            f"{', '.join(columns) or 'none'}.{suggestion_text(column, columns)}"
+        )
+
+
+class ObjectiveNotReachedError(PellucidError):
+    """No threshold of some concepts reaches the objective."""
+
+    def __init__(self, objective: str, concepts: Sequence[str]) -> None:
+        super().__init__(
+            f"no threshold reaches {objective} for {summarize_names(concepts, 8)}. Choose another "
+            "objective, or set these with --threshold CONCEPT=X."
+        )
 
 
 class EmptySplitError(PellucidError):

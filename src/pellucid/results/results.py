@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -14,25 +14,28 @@ from typing import Any, Protocol
 import numpy as np
 
 from pellucid.analysis.tide import TideReport, tide_report
+from pellucid.browse.image_ranking import ImageOrder, ImageRanking, rank_images
 from pellucid.browse.label_errors import LabelErrorScores, label_error_scores, sort_by_label_error
 from pellucid.browse.list_views import ListView, sort_selection_rows
 from pellucid.browse.query import ListQuery, Order, ReviewFilter
 from pellucid.browse.selection import Tab, TabSelection
 from pellucid.browse.similarity_order import nearest_neighbour_order
 from pellucid.core.errors import InvalidChoiceError, UnknownConceptError
-from pellucid.core.tables import SPLITS, Float64Array, Images, Int64Array, Split
+from pellucid.core.tables import SPLITS, BoolArray, Float64Array, Images, Int64Array, Split
 from pellucid.evaluation.bootstrap import Interval, threshold_intervals
 from pellucid.evaluation.counts import SCORE_BAR_BINS, Histogram, histogram
 from pellucid.evaluation.error_causes import ImageRows
 from pellucid.evaluation.evaluation import VALIDATION, Evaluation
+from pellucid.evaluation.image_subset import restrict_to_images
 from pellucid.evaluation.incremental import rematch
 from pellucid.evaluation.metrics import Metrics, compute_metrics, optional_float
+from pellucid.evaluation.objectives import optimize_objective, parse_objective
 from pellucid.evaluation.thresholds import Threshold, apply_user_threshold
 from pellucid.evaluation.voc_metrics import voc_average_precision
 from pellucid.formats.errors import KindConflictError
 from pellucid.images.descriptors import image_descriptors
 from pellucid.results.embeddings import Embeddings
-from pellucid.results.errors import EmptySplitError
+from pellucid.results.errors import EmptySplitError, ObjectiveNotReachedError
 from pellucid.results.figures import (
     ErrorCauses,
     SplitFigures,
@@ -45,6 +48,7 @@ from pellucid.results.figures import (
 )
 from pellucid.results.filters import FilterContext, apply_filters, other_version_names
 from pellucid.results.gallery import Gallery
+from pellucid.results.image_filters import select_images, values_by_image
 from pellucid.results.image_stats import DEFAULT_PICTURE_LIMIT, ImageStatsCache, ProgressCallback
 from pellucid.results.similarity import Appearance, SimilarityGroup, find_similarity_groups
 from pellucid.results.slices import ErrorSlice, find_slices
@@ -145,6 +149,64 @@ class Results:
         results.common_threshold = common
         return results
 
+    def at_objective(self, objective: str, given: Container[str] = ()) -> Results:
+        """The same at the best thresholds for an objective (see threshold_for), per concept.
+        Concepts without predictions on validation keep theirs.
+
+        given: concepts whose thresholds are chosen otherwise.
+
+        Raises:
+            InvalidObjectiveError: the objective is unknown.
+            ObjectiveNotReachedError: no threshold of a concept reaches it.
+        """
+        best: dict[str, float] = {}
+        unreached = []
+        for index in self.evaluation.annotated_concepts:
+            concept = self.evaluation.concepts[index]
+            predictions = self.evaluation.concept_predictions(VALIDATION, index)
+            if concept in given or not len(predictions.score):
+                continue
+            threshold = optimize_objective(predictions, parse_objective(objective))
+            if threshold is None:
+                unreached.append(concept)
+            else:
+                best[concept] = threshold.value
+        if unreached:
+            raise ObjectiveNotReachedError(objective, unreached)
+        return self.with_thresholds(best)
+
+    def on_images(self, clauses: Sequence[str]) -> Results:
+        """The same on the images that satisfy all clauses (`where:weather=rain`), at unchanged
+        thresholds.
+
+        Raises:
+            FilterError: a clause is not about images, or names an unknown property.
+        """
+        if not clauses:
+            return self
+        return self.on_selected_images(select_images(self.evaluation.images, clauses))
+
+    def on_selected_images(self, is_selected: BoolArray) -> Results:
+        """The same on the selected images, bool (images,), at unchanged thresholds."""
+        results = self._derive(restrict_to_images(self.evaluation, is_selected), self.corrected)
+        results.not_applied = self.not_applied
+        results.frozen_rows = self.frozen_rows
+        return results.with_thresholds(self.thresholds)
+
+    def metrics_by(self, column: str, split: Split = "validation") -> dict[str, Metrics]:
+        """The metrics on the images of each value of a metadata column ('' for images without),
+        by value.
+
+        Raises:
+            UnknownColumnError: the images have no such column.
+        """
+        values = np.array(values_by_image(self.evaluation.images, column), object)
+        is_in_split = self.evaluation.images.split == self.split_index(split)
+        return {
+            str(value): self.on_selected_images(values == value).metrics(split)
+            for value in sorted(set(values[is_in_split].tolist()))
+        }
+
     def at_iou(self, iou: float) -> Results:
         """The same predictions matched at another IoU threshold, over 0 and at most 1."""
         if iou == self.evaluation.iou_threshold or self.evaluation.kind != "detection":
@@ -226,9 +288,10 @@ class Results:
     # Questions
 
     def threshold_table(self) -> dict[str, Threshold]:
-        """Each concept's threshold with its counts on validation, in the view's order."""
+        """Each annotated concept's threshold with its counts on validation, in the view's order."""
         table = {}
-        for index, optimal in enumerate(self.evaluation.thresholds):
+        for index in self.evaluation.annotated_concepts:
+            optimal = self.evaluation.thresholds[index]
             value = float(self.thresholds[index])
             if value != optimal.value:
                 predictions = self.evaluation.concept_predictions(VALIDATION, index)
@@ -341,9 +404,13 @@ class Results:
         index = self.split_index(split)
         return find_similarity_groups(self.evaluation, index, self.appearance(index))
 
+    def images(self, split: Split = "validation", order: ImageOrder = "errors") -> ImageRanking:
+        """The evaluated images with their true positives, false positives and false negatives,
+        most errors first. order: `errors`, `fp`, `fn`, or `score` (of the highest-scored error)."""
+        return rank_images(self.evaluation, self.split_index(split), self.thresholds, order)
+
     def compare(self, other: Results, split: Split = "validation") -> VersionComparison:
-        """Compare with a later version, on the images evaluated by both, each at its own
-        thresholds.
+        """Compare with a later version, on the images evaluated by both, each at its thresholds.
 
         Raises:
             KindConflictError, EmptySplitError: the two cannot be compared.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +29,7 @@ from pellucid.core.tables import BoolArray, Int64Array
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.images.statistics import COLOUR_NAMES, IMAGE_STATISTICS
 from pellucid.results.errors import FilterError
+from pellucid.results.image_columns import metadata_columns
 from pellucid.results.image_stats import ImageStats, take_lines
 from pellucid.results.similarity import Appearance
 
@@ -230,18 +230,11 @@ def neighbour_candidates(evaluation: Evaluation, are_annotations: bool) -> Int64
 
 def image_properties(evaluation: Evaluation) -> list[Property]:
     """Properties with one value per image."""
-    metadata_records = [
-        json.loads(metadata_json) if metadata_json else {}
-        for metadata_json in evaluation.images.metadata.tolist()
-    ]
-    metadata_keys = sorted({key for record in metadata_records for key in record})
     properties = file_properties(evaluation.images)
     used_names = {image_property.name for image_property in properties} | BUILT_IN_PROPERTIES
-    metadata_columns = {
-        (f"your {key}" if key in used_names else key): [
-            str(record.get(key, "")) for record in metadata_records
-        ]
-        for key in metadata_keys
+    user_columns = {
+        (f"your {name}" if name in used_names else name): values
+        for name, values in metadata_columns(evaluation.images).items()
     }
     object_counts = np.bincount(
         evaluation.annotations.image[evaluation.annotations.positive],
@@ -250,7 +243,7 @@ def image_properties(evaluation: Evaluation) -> list[Property]:
     return [
         *properties,
         Property("annotations", object_counts),
-        *metadata_properties(metadata_columns),
+        *metadata_properties(user_columns),
     ]
 
 

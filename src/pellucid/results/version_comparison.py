@@ -1,10 +1,9 @@
-"""Comparison of two versions, as JSON, Markdown and JUnit reports."""
+"""Comparison of two versions: what changed, per concept and per slice."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
-from xml.etree.ElementTree import Element, SubElement, tostring
 
 import numpy as np
 
@@ -18,22 +17,22 @@ from pellucid.analysis.comparison import (
     mcnemar_p_value,
     unit_annotation_rows,
 )
-from pellucid.core.tables import NOT_RUN, SPLITS, Split
+from pellucid.analysis.verdict import SIGNIFICANCE_LEVEL, CountChange, Verdict, error_change
+from pellucid.core.tables import NOT_RUN, SPLITS, Float64Array, Split
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.results.similarity import Appearance
 from pellucid.results.slices import ErrorSlice, match_conditions
 
-SIGNIFICANCE_LEVEL = 0.05
-"""Significance level of differences, used by `--fail-on-regression`. Over concepts it is the false
-discovery rate (Benjamini and Hochberg, 1995): of eighty concepts, four would be significant by
-chance alone."""
-
 
 @dataclass(frozen=True)
 class ConceptChange:
-    """Changes of the annotations of a concept (None: of all). compared: their number ·
-    false_alarms: false positives of only one version · p_value: of the exact McNemar test that as
-    many are fixed as broken."""
+    """Changes of a concept (None: of all).
+
+    compared, fixed, broken, still_wrong, both_right: annotations · false_alarms: false positives
+    of only one version · p_value: of the exact McNemar test that as many are fixed as broken ·
+    errors (FP + FN), fn, fp: totals of both versions on the compared images · p_errors, p_fn, p_fp:
+    of the exact sign-flip test over images · verdict: see ErrorChange.
+    """
 
     concept: str | None
     compared: int
@@ -44,28 +43,42 @@ class ConceptChange:
     false_alarms_gone: int
     false_alarms_new: int
     p_value: float
+    errors: CountChange
+    fn: CountChange
+    fp: CountChange
+    p_errors: float
+    p_fn: float
+    p_fp: float
+    verdict: Verdict
     regression: bool = False
-    """Whether significantly more are broken than fixed, or more false positives new than gone."""
+    """Whether the errors rise significantly; over concepts, at a false discovery rate of 5 %."""
 
 
 @dataclass(frozen=True)
 class VersionComparison:
-    """a, b: version names · images: number of images evaluated by both · overall, concepts:
-    changes · warnings: what limits the comparison."""
+    """a: the baseline · b: the candidate · images: number of images evaluated by both · corrected:
+    whether corrections are applied · overall, concepts: changes · warnings: what limits the
+    comparison."""
 
     a: str
     b: str
     split: Split
     images: int
+    corrected: bool
     overall: ConceptChange
     concepts: list[ConceptChange]
     warnings: list[str]
 
     @property
     def regressions(self) -> list[ConceptChange]:
-        """The changes, overall or of a concept, in which the second version is significantly
-        worse."""
+        """The changes, overall or of a concept, in which the second version makes significantly
+        more errors."""
         return [change for change in (self.overall, *self.concepts) if change.regression]
+
+    @property
+    def worst_first(self) -> list[ConceptChange]:
+        """The concepts by how many errors more the second version makes, then by name."""
+        return sorted(self.concepts, key=lambda c: (-c.errors.increase, c.concept or ""))
 
     @property
     def document(self) -> dict[str, Any]:
@@ -79,6 +92,7 @@ class VersionComparison:
             "b": self.b,
             "split": self.split,
             "images": self.images,
+            "corrected": self.corrected,
             **overall,
             "concepts": [asdict(change) for change in self.concepts],
             "regression": bool(self.regressions),
@@ -87,57 +101,31 @@ class VersionComparison:
 
 
 def describe_change(change: ConceptChange) -> str:
-    """The significant changes, as the end of a sentence."""
-    detection_changed = change.p_value < SIGNIFICANCE_LEVEL and change.fixed != change.broken
-    false_alarms_changed = (
-        mcnemar_p_value(change.false_alarms_gone, change.false_alarms_new) < SIGNIFICANCE_LEVEL
-        and change.false_alarms_gone != change.false_alarms_new
-    )
-    phrases = []
-    if detection_changed:
-        phrases.append(
-            "fixes more than it breaks"
-            if change.fixed > change.broken
-            else "breaks more than it fixes"
-        )
-    if false_alarms_changed:
-        phrases.append(
-            "has fewer false positives"
-            if change.false_alarms_gone > change.false_alarms_new
-            else "has more false positives"
-        )
-    mixed = (
-        detection_changed
-        and false_alarms_changed
-        and (change.fixed > change.broken) != (change.false_alarms_gone > change.false_alarms_new)
-    )
+    """The verdict with its numbers: `better: 705 → 464 errors (p = 2e-12)`."""
+    errors = f"{change.errors.a:,} → {change.errors.b:,} errors (p = {change.p_errors:.2g})"
+    if change.verdict != "trade-off":
+        return f"{change.verdict}: {errors}"
     return (
-        (" but " if mixed else " and ").join(phrases) + " (significant)"
-        if phrases
-        else "no significant difference"
-    )
-
-
-def worsening_p_values(change: ConceptChange) -> tuple[float, float]:
-    """P-values of a worsening, of annotations and of false positives; 1 if it is not worse."""
-    alarms_p_value = mcnemar_p_value(change.false_alarms_gone, change.false_alarms_new)
-    return (change.p_value if change.broken > change.fixed else 1.0), (
-        alarms_p_value if change.false_alarms_new > change.false_alarms_gone else 1.0
+        f"trade-off: false negatives {change.fn.a:,} → {change.fn.b:,} (p = {change.p_fn:.2g}), "
+        f"false positives {change.fp.a:,} → {change.fp.b:,} (p = {change.p_fp:.2g}); net {errors}"
     )
 
 
 def mark_regressions(changes: list[ConceptChange]) -> list[ConceptChange]:
-    """Mark the changes that are regressions, by the Benjamini-Hochberg step-up procedure."""
-    p_values = sorted(p_value for change in changes for p_value in worsening_p_values(change))
+    """Mark the changes with significantly more errors, by the Benjamini-Hochberg step-up procedure
+    (1995): of eighty concepts, four would be significant by chance alone."""
+    p_values = sorted(map(worsening_p_value, changes))
     rejected = [
         p_value
         for rank, p_value in enumerate(p_values, 1)
-        if p_value <= SIGNIFICANCE_LEVEL * rank / len(p_values)
+        if p_value < SIGNIFICANCE_LEVEL * rank / len(p_values)
     ]
     limit = max(rejected, default=-1.0)
-    return [
-        replace(change, regression=min(worsening_p_values(change)) <= limit) for change in changes
-    ]
+    return [replace(change, regression=worsening_p_value(change) <= limit) for change in changes]
+
+
+def worsening_p_value(change: ConceptChange) -> float:
+    return change.p_errors if change.errors.increase > 0 else 1.0
 
 
 class ComparedResults(Protocol):
@@ -145,6 +133,10 @@ class ComparedResults(Protocol):
 
     @property
     def evaluation(self) -> Evaluation: ...
+    @property
+    def thresholds(self) -> Float64Array: ...
+    @property
+    def corrected(self) -> bool: ...
     def appearance(self, split: int) -> Appearance: ...
     def error_slices(self, split: int, appearance: Appearance | None) -> list[ErrorSlice]: ...
 
@@ -152,24 +144,28 @@ class ComparedResults(Protocol):
 def compare_versions(
     name_a: str, a: ComparedResults, name_b: str, b: ComparedResults, split: Split
 ) -> VersionComparison:
+    """The change from the baseline a to the candidate b, each at its thresholds. Both as trained,
+    or both with corrections."""
     split_index = SPLITS.index(split)
     comparison = compare_evaluations(
         a.evaluation,
         b.evaluation,
         split_index,
-        a.evaluation.optimal_thresholds,
-        b.evaluation.optimal_thresholds,
+        a.thresholds,
+        b.thresholds,
     )
     concepts = [
-        concept_change(comparison, concept_index, a.evaluation.concepts[concept_index])
+        concept_change(comparison, a, concept_index)
         for concept_index in comparison.shared_concepts.tolist()
+        if concept_index not in a.evaluation.unannotated_concepts
     ]
-    overall = mark_regressions([concept_change(comparison, None, None)])[0]
+    overall = mark_regressions([concept_change(comparison, a, None)])[0]
     return VersionComparison(
         name_a,
         name_b,
         split,
         comparison.image_count,
+        a.corrected,
         overall,
         mark_regressions(concepts),
         comparison_warnings(comparison, a, b, split_index),
@@ -177,7 +173,7 @@ def compare_versions(
 
 
 def concept_change(
-    comparison: Comparison, concept_index: int | None, concept_name: str | None
+    comparison: Comparison, a: ComparedResults, concept_index: int | None
 ) -> ConceptChange:
     outcomes = (
         comparison.units.outcome
@@ -195,8 +191,12 @@ def concept_change(
         )
         for alarms in (comparison.removed, comparison.added)
     )
+    lists = (comparison.fn_a, comparison.fn_b, comparison.fp_a, comparison.fp_b)
+    change = error_change(
+        len(a.evaluation.images), *(errors.images_of(concept_index) for errors in lists)
+    )
     return ConceptChange(
-        concept_name,
+        None if concept_index is None else a.evaluation.concepts[concept_index],
         len(outcomes),
         outcome_counts[FIXED],
         outcome_counts[BROKEN],
@@ -205,6 +205,13 @@ def concept_change(
         gone_count,
         new_count,
         mcnemar_p_value(outcome_counts[FIXED], outcome_counts[BROKEN]),
+        change.errors,
+        change.fn,
+        change.fp,
+        change.p_errors,
+        change.p_fn,
+        change.p_fp,
+        change.verdict,
     )
 
 
@@ -226,7 +233,7 @@ def comparison_warnings(
         messages.append(
             f"{comparison.mismatch_count:,} annotations differ between the two versions: left out"
         )
-    if unshared_concepts := sorted(set(a.evaluation.concepts) ^ set(b.evaluation.concepts)):
+    if unshared_concepts := sorted(annotated_names(a) ^ annotated_names(b)):
         messages.append(
             f"concepts that are in only one version are left out: {', '.join(unshared_concepts)}"
         )
@@ -236,6 +243,11 @@ def comparison_warnings(
             f"{b.evaluation.iou_threshold:g}"
         )
     return messages
+
+
+def annotated_names(results: ComparedResults) -> set[str]:
+    evaluation = results.evaluation
+    return {evaluation.concepts[concept] for concept in evaluation.annotated_concepts}
 
 
 @dataclass(frozen=True)
@@ -266,8 +278,8 @@ def compare_slices(
         a.evaluation,
         b.evaluation,
         split_index,
-        a.evaluation.optimal_thresholds,
-        b.evaluation.optimal_thresholds,
+        a.thresholds,
+        b.thresholds,
     )
     change_by_sentence: dict[str, SliceChange] = {}
     for is_second, (version_name, results) in enumerate(((name_a, a), (name_b, b))):
@@ -314,77 +326,3 @@ def compare_slices(
                 ),
             )
     return list(change_by_sentence.values())
-
-
-CHANGE_COUNTS = (
-    "compared",
-    "fixed",
-    "broken",
-    "still_wrong",
-    "both_right",
-    "false_alarms_gone",
-    "false_alarms_new",
-)
-
-
-def format_markdown(comparison: VersionComparison) -> str:
-    """Markdown for a pull-request comment: a summary sentence and a table of changes, worst
-    first."""
-    overall = comparison.overall
-    summary = (
-        f"**{comparison.b}** compared with **{comparison.a}** on {comparison.split}: "
-        f"{describe_change(overall)}; {overall.fixed:,} fixed, {overall.broken:,} broken "
-        f"(p = {overall.p_value:.2g}), {overall.false_alarms_gone:,} false positives gone, "
-        f"{overall.false_alarms_new:,} new; "
-        f"{comparison.images:,} images."
-    )
-    worst_first = sorted(
-        comparison.concepts,
-        key=lambda change: (
-            change.fixed - change.broken + change.false_alarms_gone - change.false_alarms_new,
-            change.concept,
-        ),
-    )
-    headings = ["concept", *(count_name.replace("_", " ") for count_name in CHANGE_COUNTS), "p", ""]
-    table_rows = [
-        headings,
-        ["---"] * len(headings),
-        *(table_cells(change) for change in (overall, *worst_first)),
-    ]
-    markdown_table = "\n".join(f"| {' | '.join(table_row)} |" for table_row in table_rows)
-    return (
-        "\n\n".join(
-            [summary, markdown_table, *(f"Note: {warning}." for warning in comparison.warnings)]
-        )
-        + "\n"
-    )
-
-
-def table_cells(change: ConceptChange) -> list[str]:
-    concept_name = (change.concept or "all").replace("|", "\\|")
-    return [
-        concept_name,
-        *(f"{getattr(change, count_name):,}" for count_name in CHANGE_COUNTS),
-        f"{change.p_value:.2g}",
-        "worse" if change.regression else "",
-    ]
-
-
-def format_junit(comparison: VersionComparison) -> str:
-    """JUnit XML: one test case per concept and one overall; a regression is a failure."""
-    cases = [comparison.overall, *comparison.concepts]
-    title = f"{comparison.b} compared with {comparison.a} on {comparison.split}"
-    suite = Element(
-        "testsuite", name=title, tests=str(len(cases)), failures=str(len(comparison.regressions))
-    )
-    for change in cases:
-        case = SubElement(
-            suite, "testcase", classname="pellucid.compare", name=change.concept or "all concepts"
-        )
-        if change.regression:
-            message = (
-                f"{change.broken} broken, {change.fixed} fixed; false positives: "
-                f"{change.false_alarms_new} new, {change.false_alarms_gone} gone"
-            )
-            SubElement(case, "failure", message=message).text = message
-    return tostring(suite, encoding="unicode", xml_declaration=True) + "\n"

@@ -10,7 +10,7 @@ import numpy as np
 
 from pellucid.core.tables import Annotations, Images, Int8Array, Int64Array, Kind
 from pellucid.evaluation.evaluation import Evaluation
-from pellucid.evaluation.incremental import replace_annotations
+from pellucid.evaluation.incremental import rematch, replace_annotations
 from pellucid.review.apply import CorrectedAnnotations, apply_decisions
 from pellucid.review.events import Decision, DecisionLog
 from pellucid.review.image_locator import ImageLocator
@@ -147,8 +147,18 @@ def correct_evaluation(
     original_evaluation = replace(
         evaluation, images=images, annotations=evaluation.annotations.replace(outline=None)
     )
+    corrected = replace_annotations(original_evaluation, changed_images, changed_annotations)
     return (
-        replace_annotations(original_evaluation, changed_images, changed_annotations),
+        rematch_new_concepts(corrected),
         np.concatenate([unchanged_rows, original_rows[is_changed][order]]),
         corrections.unapplied_ids,
     )
+
+
+def rematch_new_concepts(evaluation: Evaluation) -> Evaluation:
+    """Match again if corrections annotated a concept that only predictions named."""
+    unannotated = evaluation.unannotated_concepts
+    remaining = tuple(c for c in unannotated if not (evaluation.annotations.concept == c).any())
+    if remaining == unannotated:
+        return evaluation
+    return rematch(replace(evaluation, unannotated_concepts=remaining), evaluation.iou_threshold)

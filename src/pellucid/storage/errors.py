@@ -12,6 +12,14 @@ class WorkspaceMissingError(PellucidError):
         super().__init__(f"{path}: no workspace found. Create one with `pellucid add`.")
 
 
+class RemoteChangeError(PellucidError):
+    def __init__(self, location: str) -> None:
+        super().__init__(
+            f"{location}: views and versions are renamed and removed in a local workspace only. "
+            "Copy the workspace to a folder, change it there and upload it."
+        )
+
+
 class InvalidNameError(PellucidError):
     exit_status = 2
     http_status = 404

@@ -7,6 +7,8 @@ the old or the new state. Files that no manifest lists are removed by the next w
 
 from __future__ import annotations
 
+import shutil
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,10 +21,12 @@ import numpy as np
 from pellucid.core.errors import MalformedFileError, WriteError
 from pellucid.core.files import atomic_write, sync_to_disk
 from pellucid.formats.tabular.reader import escape_glob
-from pellucid.storage.errors import WorkspaceLockedError
+from pellucid.storage.errors import RemoteChangeError, WorkspaceLockedError
 
 LOCK_TIMEOUT = 60.0
 """Seconds to wait for the write lock."""
+
+REMOVED_PREFIX = ".removed-"
 
 ManifestT = TypeVar("ManifestT")
 
@@ -89,6 +93,32 @@ def remove_if_empty(folder: Path, lock: Path) -> None:
         lock.unlink(missing_ok=True)
         with suppress(OSError):
             folder.rmdir()
+
+
+def rename_folder(folder: Path, new_folder: Path) -> None:
+    """Rename a folder of a local workspace, atomically. Call it under the write lock."""
+    reject_remote(folder)
+    new_folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.rename(new_folder)
+    sync_to_disk(new_folder.parent)
+
+
+def delete_folder(folder: Path, workspace_folder: Path) -> None:
+    """Delete a folder of a local workspace: all of it disappears at once. Call it under the write
+    lock."""
+    reject_remote(folder)
+    for leftover in workspace_folder.glob(f"{REMOVED_PREFIX}*"):  # of a process that was killed
+        shutil.rmtree(leftover, ignore_errors=True)
+    removed = workspace_folder / f"{REMOVED_PREFIX}{uuid.uuid4().hex}"
+    folder.rename(removed)
+    sync_to_disk(folder.parent)
+    shutil.rmtree(removed, ignore_errors=True)
+
+
+def reject_remote(folder: Path) -> None:
+    """Raise RemoteChangeError in a workspace of an object store."""
+    if mirror := find_mirror(folder):
+        raise RemoteChangeError(mirror.store_url(folder))
 
 
 def write_table(path: Path, columns: Mapping[str, Any]) -> None:

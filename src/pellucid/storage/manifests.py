@@ -63,7 +63,9 @@ class WorkspaceManifest(msgspec.Struct):
 
 
 class ViewManifest(msgspec.Struct):
-    """folders: image folders; the `root` of an image is an index into them."""
+    """folders: image folders; the `root` of an image is an index into them · left_out: concepts
+    whose annotations were not imported, as chosen by the user · review_key: the name under which
+    decisions are stored, where it is not the view's, which may have been renamed."""
 
     kind: Literal["classification", "tagging", "detection"]
     concepts: list[Concept] = []
@@ -73,6 +75,8 @@ class ViewManifest(msgspec.Struct):
     generation: int = 0
     images: str | None = None
     annotations: str | None = None
+    left_out: list[str] = []
+    review_key: str = ""
 
 
 class CorrectionBaseline(msgspec.Struct, frozen=True):
@@ -88,7 +92,8 @@ class CorrectionBaseline(msgspec.Struct, frozen=True):
 class VersionManifest(msgspec.Struct):
     """A frozen version; predictions and derived files are None until predictions are added.
     corrected_to: the last decision applied to its annotations · correction_baseline: the
-    originals, if any were corrected (key `mended` in the file)."""
+    originals, if any were corrected (key `mended` in the file) · unannotated: names of the concepts
+    that only predictions name, which are ignored (detection, tagging)."""
 
     kind: Literal["classification", "tagging", "detection"]
     started: str
@@ -106,6 +111,13 @@ class VersionManifest(msgspec.Struct):
     counts: dict[str, int] = {}
     corrected_to: int = 0
     correction_baseline: CorrectionBaseline | None = msgspec.field(name="mended", default=None)
+    unannotated: list[str] = []
+
+    @property
+    def unannotated_indexes(self) -> tuple[int, ...]:
+        """Indexes of the unannotated concepts, ascending."""
+        unannotated = set(self.unannotated)
+        return tuple(i for i, concept in enumerate(self.concepts) if concept.name in unannotated)
 
 
 def utc_timestamp() -> str:

@@ -180,6 +180,7 @@ def read_evaluation(
     predictions: str,
     staircase: str | None,
     generation: int,
+    unannotated_concepts: tuple[int, ...] = (),
 ) -> Evaluation:
     """Read the tables of a version from its memory-mapped file; if absent, from Parquet, and
     write the mapped file if possible."""
@@ -190,7 +191,7 @@ def read_evaluation(
     if cached_columns is not None:
         with suppress(TypeError, KeyError):  # other layout or damaged: rebuilt below
             return evaluation_from_columns(
-                cached_columns, kind, concepts, iou, image_table, coverage
+                cached_columns, kind, concepts, iou, image_table, coverage, unannotated_concepts
             )
     annotation_table, derived = load_annotations(folder / annotations)
     prediction_columns = join_box_columns(read_table(folder / predictions))
@@ -211,6 +212,7 @@ def read_evaluation(
         derived["answer"],
         derived["own"],
         read_staircase(folder, staircase, len(annotation_table)),
+        unannotated_concepts=unannotated_concepts,
     )
     evaluation = precompute(evaluation)
     with suppress(WriteError):
@@ -219,7 +221,9 @@ def read_evaluation(
     return (
         evaluation
         if saved_columns is None
-        else evaluation_from_columns(saved_columns, kind, concepts, iou, image_table, coverage)
+        else evaluation_from_columns(
+            saved_columns, kind, concepts, iou, image_table, coverage, unannotated_concepts
+        )
     )
 
 
@@ -308,6 +312,7 @@ def evaluation_from_columns(
     iou: float,
     images: Images,
     coverage: Int8Array,
+    unannotated_concepts: tuple[int, ...] = (),
 ) -> Evaluation:
     def group_columns(group_name: str, **defaults: None) -> dict[str, Any]:
         return {
@@ -352,4 +357,5 @@ def evaluation_from_columns(
         **group_columns("evaluation"),
         overlap_steps=BestOverlapSteps(**staircase_columns) if staircase_columns else None,
         index=evaluation_index,
+        unannotated_concepts=unannotated_concepts,
     )

@@ -273,13 +273,15 @@ export const readSlices = (which: Which, split: Split, corrected: boolean) =>
   get<SlicesDocument>(`${root(which)}/slices`, [['split', split], ...state(corrected)]);
 export const readMap = (which: Which, split: Split, corrected: boolean) =>
   get<MapDocument>(`${root(which)}/map`, [['split', split], ...state(corrected)]);
-export const readCompared = (which: Which, other: string, split: Split) =>
+export const readCompared = (which: Which, other: string, split: Split, corrected: boolean) =>
   get<ComparisonDocument>(`${root(which)}/compare/${encodeURIComponent(other)}`, [
     ['split', split],
+    ...state(corrected),
   ]);
-export const readSliceChanges = (which: Which, other: string, split: Split) =>
+export const readSliceChanges = (which: Which, other: string, split: Split, corrected: boolean) =>
   get<SliceChangesDocument>(`${root(which)}/compare/${encodeURIComponent(other)}/slices`, [
     ['split', split],
+    ...state(corrected),
   ]);
 
 const ofView = (view: string) => `api/views/${encodeURIComponent(view)}`;

@@ -668,7 +668,8 @@ export interface components {
         /**
          * ComparisonDocument
          * @description See workspace.comparison. galleries: lists of changed items, for all concepts (concept null)
-         *     and for each · figures_a, figures_b: of the whole split, at the thresholds.
+         *     and for each · figures_a, figures_b: of the whole split, at the thresholds · summary: the
+         *     verdict with its numbers.
          */
         ComparisonDocument: {
             /** A */
@@ -691,14 +692,17 @@ export interface components {
             galleries: components["schemas"]["GalleryLink"][];
             figures_a: components["schemas"]["OperatingPoint"];
             figures_b: components["schemas"]["OperatingPoint"];
-            /** Verdict */
-            verdict: string;
+            /** Summary */
+            summary: string;
         };
         /**
          * ConceptChange
-         * @description Changes of the annotations of a concept (None: of all). compared: their number ·
-         *     false_alarms: false positives of only one version · p_value: of the exact McNemar test that as
-         *     many are fixed as broken.
+         * @description Changes of a concept (None: of all).
+         *
+         *     compared, fixed, broken, still_wrong, both_right: annotations · false_alarms: false positives
+         *     of only one version · p_value: of the exact McNemar test that as many are fixed as broken ·
+         *     errors (FP + FN), fn, fp: totals of both versions on the compared images · p_errors, p_fn, p_fp:
+         *     of the exact sign-flip test over images · verdict: see ErrorChange.
          */
         ConceptChange: {
             /** Concept */
@@ -719,6 +723,20 @@ export interface components {
             false_alarms_new: number;
             /** P Value */
             p_value: number;
+            errors: components["schemas"]["CountChange"];
+            fn: components["schemas"]["CountChange"];
+            fp: components["schemas"]["CountChange"];
+            /** P Errors */
+            p_errors: number;
+            /** P Fn */
+            p_fn: number;
+            /** P Fp */
+            p_fp: number;
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "better" | "worse" | "trade-off" | "no difference";
             /**
              * Regression
              * @default false
@@ -779,6 +797,16 @@ export interface components {
             predicted: number[];
             /** Number */
             number: number[];
+        };
+        /**
+         * CountChange
+         * @description A number of errors of the baseline (a) and of the candidate (b).
+         */
+        CountChange: {
+            /** A */
+            a: number;
+            /** B */
+            b: number;
         };
         /**
          * CountDocument
@@ -2558,6 +2586,8 @@ export interface operations {
         parameters: {
             query?: {
                 split?: "training" | "validation" | "test";
+                /** @description Use the corrected annotations instead of the original ones */
+                corrected?: boolean;
             };
             header?: never;
             path: {
@@ -2600,6 +2630,8 @@ export interface operations {
         parameters: {
             query?: {
                 split?: "training" | "validation" | "test";
+                /** @description Use the corrected annotations instead of the original ones */
+                corrected?: boolean;
             };
             header?: never;
             path: {

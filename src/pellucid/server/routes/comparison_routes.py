@@ -10,12 +10,12 @@ from fastapi import APIRouter, Depends, Response
 from pellucid.browse.selection import Tab
 from pellucid.core.tables import SPLITS, Split
 from pellucid.evaluation.counts import count_outcomes
-from pellucid.project import Version
 from pellucid.results.figures import OperatingPoint, operating_point
 from pellucid.results.results import Results
 from pellucid.results.version_comparison import compare_slices, compare_versions, describe_change
 from pellucid.server.dependencies import (
     NOT_FOUND_RESPONSE,
+    CorrectedQuery,
     ResourceName,
     SplitQuery,
     WorkspaceDependency,
@@ -30,21 +30,23 @@ from pellucid.server.schemas.analysis_schema import (
 router = APIRouter()
 
 
-def find_version_pair(
+def find_results_pair(
     workspace: WorkspaceDependency,
     view: ResourceName,
     version: ResourceName,
     other: ResourceName,
     split: SplitQuery = "validation",
-) -> tuple[Version, Version]:
-    """Both versions; each must have images in the split."""
-    versions = workspace.view(view).version(version), workspace.view(view).version(other)
-    for compared in versions:
-        compared.results().split_index(split)
-    return versions
+    corrected: CorrectedQuery = False,
+) -> tuple[Results, Results]:
+    """Both versions, in the same state; each must have images in the split."""
+    opened = workspace.view(view)
+    pair = opened.version(version).results(corrected), opened.version(other).results(corrected)
+    for results in pair:
+        results.split_index(split)
+    return pair
 
 
-VersionPair = Annotated[tuple[Version, Version], Depends(find_version_pair)]
+ResultsPair = Annotated[tuple[Results, Results], Depends(find_results_pair)]
 
 
 @router.get(
@@ -53,7 +55,7 @@ VersionPair = Annotated[tuple[Version, Version], Depends(find_version_pair)]
     responses=NOT_FOUND_RESPONSE,
 )
 def read_comparison(
-    pair: VersionPair,
+    pair: ResultsPair,
     split: SplitQuery = "validation",
 ) -> Response:
     """Compare this version with a later one on the images evaluated by both."""
@@ -66,38 +68,19 @@ def read_comparison(
     responses=NOT_FOUND_RESPONSE,
 )
 def read_slice_changes(
-    pair: VersionPair,
+    pair: ResultsPair,
     split: SplitQuery = "validation",
 ) -> Response:
     """Compare both versions on the slices where either has more errors."""
-    first_version, second_version = pair
     split_index = SPLITS.index(split)
-    waiting = [
-        which
-        for which in (first_version.results(), second_version.results())
-        if which.image_stats_cache.get_or_start(split_index) is None
-    ]
-    progress = [
-        which.image_stats_cache.progress(split_index)
-        for which in (first_version.results(), second_version.results())
-    ]
+    waiting = [which for which in pair if which.image_stats_cache.get_or_start(split_index) is None]
+    progress = [which.image_stats_cache.progress(split_index) for which in pair]
     analyzed_count, total_count = (sum(counts) for counts in zip(*progress, strict=True))
     if waiting:
         return json_response(SliceChangesDocument([], analyzed_count, total_count, False))
-    return json_response(
-        SliceChangesDocument(
-            compare_slices(
-                first_version.name,
-                first_version.results(),
-                second_version.name,
-                second_version.results(),
-                split,
-            ),
-            analyzed_count,
-            total_count,
-            True,
-        )
-    )
+    first, second = pair
+    changes = compare_slices(first.links.name, first, second.links.name, second, split)
+    return json_response(SliceChangesDocument(changes, analyzed_count, total_count, True))
 
 
 CHANGE_GALLERIES: tuple[tuple[str, bool, Tab], ...] = (
@@ -111,14 +94,14 @@ CHANGE_GALLERIES: tuple[tuple[str, bool, Tab], ...] = (
 """The kind of change, whether the later version shows it, and the tab."""
 
 
-def comparison_document(a: Version, b: Version, split: Split) -> ComparisonDocument:
-    found = compare_versions(a.name, a.results(), b.name, b.results(), split)
+def comparison_document(a: Results, b: Results, split: Split) -> ComparisonDocument:
+    found = compare_versions(a.links.name, a, b.links.name, b, split)
     split_index = SPLITS.index(split)
     links = []
     for change_name, in_later_version, tab in CHANGE_GALLERIES:
-        linked_version, reference_version = (b, a) if in_later_version else (a, b)
-        loaded = linked_version.results()
-        filter_clause = f"versus:{reference_version.name}={change_name}"
+        loaded, reference = (b, a) if in_later_version else (a, b)
+        linked_name = loaded.links.name
+        filter_clause = f"versus:{reference.links.name}={change_name}"
         rows = loaded.filtered_rows(
             loaded.selection(tab, split_index, None, loaded.evaluation.optimal_thresholds, False),
             (filter_clause,),
@@ -130,13 +113,11 @@ def comparison_document(a: Version, b: Version, split: Split) -> ComparisonDocum
         concept_counts = np.bincount(
             item_columns.concept[rows], minlength=len(loaded.evaluation.concepts)
         ).tolist()
-        links.append(
-            GalleryLink(change_name, linked_version.name, tab, filter_clause, len(rows), None)
-        )
+        links.append(GalleryLink(change_name, linked_name, tab, filter_clause, len(rows), None))
         links += [
             GalleryLink(
                 change_name,
-                linked_version.name,
+                linked_name,
                 tab,
                 filter_clause,
                 concept_counts[concept_index],
@@ -144,7 +125,7 @@ def comparison_document(a: Version, b: Version, split: Split) -> ComparisonDocum
             )
             for concept_index in np.flatnonzero(concept_counts)
         ]
-    before, after = (split_operating_point(version.results(), split_index) for version in (a, b))
+    before, after = (split_operating_point(results, split_index) for results in (a, b))
     return ComparisonDocument(
         found.a,
         found.b,

@@ -147,7 +147,8 @@ class GalleryLink:
 @dataclass(frozen=True)
 class ComparisonDocument:
     """See workspace.comparison. galleries: lists of changed items, for all concepts (concept null)
-    and for each · figures_a, figures_b: of the whole split, at the thresholds."""
+    and for each · figures_a, figures_b: of the whole split, at the thresholds · summary: the
+    verdict with its numbers."""
 
     a: str
     b: str
@@ -159,7 +160,7 @@ class ComparisonDocument:
     galleries: list[GalleryLink]
     figures_a: OperatingPoint
     figures_b: OperatingPoint
-    verdict: str
+    summary: str
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,207 @@
+"""Commands that list, describe, rename and remove views and versions."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pellucid.cli.console import (
+    JSON_OPTION,
+    VERSION_ARGUMENTS,
+    RenamingType,
+    open_version,
+    print_json,
+    print_table,
+)
+from pellucid.core.errors import format_count
+
+if TYPE_CHECKING:
+    from pellucid.project.overview import ViewSummary
+
+WORKSPACE_MANIFEST = "workspace.json"
+
+
+@click.command(name="list")
+@click.argument("workspace", required=False)
+@JSON_OPTION
+def list_command(workspace: str | None, as_json: bool) -> None:
+    """List the views and versions of a workspace: what was frozen, predicted and how good it is.
+    Without WORKSPACE: of the current folder, or the workspaces in it."""
+    if workspace is None and not Path(WORKSPACE_MANIFEST).is_file():
+        list_workspaces(as_json)
+        return
+    summaries = read_summaries(workspace or ".")
+    if as_json:
+        print_json({"views": [asdict(summary) for summary in summaries]})
+        return
+    for summary in summaries:
+        print_view(summary)
+    if not summaries:
+        click.echo("No views yet. Add one: pellucid add WORKSPACE VIEW SOURCE", err=True)
+
+
+def read_summaries(workspace: str) -> list[ViewSummary]:
+    import pellucid
+    from pellucid.project.overview import summarize_view
+    from pellucid.storage.errors import WorkspaceMissingError
+
+    opened = pellucid.open(workspace)
+    if not opened.exists:
+        raise WorkspaceMissingError(opened.location)
+    return [summarize_view(opened.view(name)) for name in opened.views]
+
+
+def list_workspaces(as_json: bool) -> None:
+    """The workspaces in the current folder."""
+    import pellucid
+
+    folders = sorted(path.parent.name for path in Path().glob(f"*/{WORKSPACE_MANIFEST}"))
+    if as_json:
+        documents = [
+            {"workspace": folder, "views": [asdict(s) for s in read_summaries(folder)]}
+            for folder in folders
+        ]
+        print_json({"workspaces": documents})
+        return
+    rows = [[folder, ", ".join(pellucid.open(folder).views)] for folder in folders]
+    print_table("Workspaces in this folder", ["workspace", "views"], rows)
+
+
+def print_view(summary: ViewSummary) -> None:
+    splits = ", ".join(f"{count:,} {split}" for split, count in summary.splits.items())
+    title = (
+        f"{summary.view}: {summary.kind}, {splits or 'no'} images, "
+        f"{format_count(summary.annotations, 'annotation')}, "
+        f"{format_count(summary.concepts, 'concept')}"
+    )
+    rows: list[list[Any]] = [
+        [
+            version.version,
+            version.started[:16].replace("T", " "),
+            version.images,
+            version.covered,
+            version.predictions,
+            version.split or "–",
+            version.errors,
+            version.figure.name if version.figure else "–",
+            version.figure.value if version.figure else None,
+        ]
+        for version in summary.versions
+    ]
+    headings = ["version", "started", "images", "run on", "predictions", "split", "errors"]
+    print_table(title, [*headings, "figure", "value"], rows)
+
+
+@click.command(name="info")
+@click.argument("workspace")
+@click.argument("view", required=False)
+@click.argument("version", required=False)
+@JSON_OPTION
+def info_command(workspace: str, view: str | None, version: str | None, as_json: bool) -> None:
+    """Show everything recorded about a workspace, a view or a version: sources, how they were
+    read, coverage and notes."""
+    import pellucid
+    from pellucid.project.overview import version_record, view_record
+
+    opened = pellucid.open(workspace)
+    if view is None:
+        summaries = read_summaries(workspace)
+        record: dict[str, Any] = {
+            "workspace": opened.location,
+            "views": [asdict(summary) for summary in summaries],
+        }
+    elif version is None:
+        record = view_record(opened.view(view))
+    else:
+        record = version_record(opened.view(view).version(version))
+    if as_json:
+        print_json(record)
+        return
+    for line in describe_record(record):
+        click.echo(line)
+
+
+def describe_record(record: Any, indent: int = 0) -> list[str]:
+    """The record as indented lines, one fact each."""
+    lines = []
+    for name, value in record.items():
+        label = f"{' ' * indent}{str(name).replace('_', ' ')}:"
+        if isinstance(value, dict) and value:
+            lines += [label, *describe_record(value, indent + 2)]
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            lines.append(label)
+            for entry in value:
+                first, *others = describe_record(entry, indent + 4)
+                lines += [f"{' ' * (indent + 2)}- {first.strip()}", *others]
+        else:
+            text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+            lines.append(f"{label} {'–' if text in (None, '', {}) else text}")
+    return lines
+
+
+@click.command(name="rename")
+@click.argument("workspace")
+@click.argument("view")
+@click.argument("names", nargs=-1, required=True, metavar="[VERSION] NEW")
+def rename_command(workspace: str, view: str, names: tuple[str, ...]) -> None:
+    """Rename a view, or a version of it. Review decisions stay with it."""
+    import pellucid
+
+    opened = pellucid.open(workspace)
+    if len(names) == 1:
+        opened.rename_view(view, names[0])
+        click.echo(f"Renamed view {view} to {names[0]}", err=True)
+    elif len(names) == 2:
+        opened.view(view).rename_version(*names)
+        click.echo(f"Renamed version {names[0]} of {view} to {names[1]}", err=True)
+    else:
+        raise click.UsageError("Specify WORKSPACE VIEW NEW, or WORKSPACE VIEW VERSION NEW.")
+
+
+@click.command(name="remove")
+@click.argument("workspace")
+@click.argument("view")
+@click.argument("version", required=False)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def remove_command(workspace: str, view: str, version: str | None, yes: bool) -> None:
+    """Remove a view, or a version of it. Review decisions stay in the history; the source files
+    are not touched."""
+    import pellucid
+
+    opened = pellucid.open(workspace)
+    opened_view = opened.view(view)
+    if version is None:
+        versions = format_count(len(opened_view.versions), "version")
+        image_count = sum(opened_view.images_by_split.values())
+        subject = f"view {view} with {versions} and {format_count(image_count, 'image')}"
+    else:
+        counts = opened_view.version(version).latest_manifest.counts
+        subject = f"version {version} of {view} with {counts.get('predictions', 0):,} predictions"
+    if not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError(f"Specify --yes to remove {subject}.")
+        click.confirm(f"Remove {subject}?", abort=True, err=True)
+    if version is None:
+        opened.remove_view(view)
+    else:
+        opened_view.remove_version(version)
+    click.echo(f"Removed {subject}", err=True)
+
+
+@click.command(name="map")
+@VERSION_ARGUMENTS
+@click.argument("renamed", nargs=-1, required=True, type=RenamingType())
+def map_command(
+    workspace: str, view: str, version: str, renamed: tuple[tuple[str, str], ...]
+) -> None:
+    """Count predictions of a concept that the annotations lack as another: FROM=TO. They were kept
+    as ignored by the import."""
+    count = open_version(workspace, view, version).map_concepts(dict(renamed))
+    click.echo(f"{version}: {format_count(count, 'prediction')} mapped", err=True)
+
+
+MANAGE_COMMANDS = (list_command, info_command, rename_command, remove_command, map_command)

@@ -1,0 +1,106 @@
+"""A comparison of two versions as Markdown and JUnit XML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from pellucid.results.release_gate import GateFailure
+from pellucid.results.version_comparison import (
+    ConceptChange,
+    VersionComparison,
+    describe_change,
+)
+
+CHANGE_HEADINGS = (
+    "errors before",
+    "errors after",
+    "FN before",
+    "FN after",
+    "FP before",
+    "FP after",
+    "fixed",
+    "broken",
+    "p (errors)",
+    "p (McNemar)",
+    "verdict",
+)
+
+
+def change_cells(change: ConceptChange) -> list[int | float | str]:
+    """The cells of a change under CHANGE_HEADINGS."""
+    return [
+        change.errors.a,
+        change.errors.b,
+        change.fn.a,
+        change.fn.b,
+        change.fp.a,
+        change.fp.b,
+        change.fixed,
+        change.broken,
+        change.p_errors,
+        change.p_value,
+        change.verdict,
+    ]
+
+
+def append_markdown(
+    path: str | Path, comparison: VersionComparison, failures: Sequence[GateFailure]
+) -> None:
+    """Append the report to a file, such as a CI job's summary, which may hold others already."""
+    with Path(path).open("a", encoding="utf-8") as stream:
+        if stream.tell():
+            stream.write("\n")
+        stream.write(format_markdown(comparison, failures))
+
+
+def format_markdown(comparison: VersionComparison, failures: Sequence[GateFailure] = ()) -> str:
+    """Markdown for a pull-request comment: the verdict and a table of changes, worst first."""
+    overall = comparison.overall
+    state = ", with corrections" if comparison.corrected else ""
+    summary = (
+        f"**{comparison.b}** compared with **{comparison.a}** on {comparison.split}{state}: "
+        f"{describe_change(overall)}; {overall.fixed:,} fixed, {overall.broken:,} broken "
+        f"(McNemar p = {overall.p_value:.2g}); {comparison.images:,} images."
+    )
+    table_rows = [
+        ["concept", *CHANGE_HEADINGS],
+        ["---", *["---:"] * (len(CHANGE_HEADINGS) - 1), "---"],
+        *(markdown_cells(change) for change in (overall, *comparison.worst_first)),
+    ]
+    markdown_table = "\n".join(f"| {' | '.join(cells)} |" for cells in table_rows)
+    paragraphs = [
+        summary,
+        *(f"Gate failed: {failure.message}." for failure in failures),
+        markdown_table,
+        *(f"Note: {warning}." for warning in comparison.warnings),
+    ]
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def markdown_cells(change: ConceptChange) -> list[str]:
+    concept_name = (change.concept or "all").replace("|", "\\|")
+    return [concept_name, *(format_cell(cell) for cell in change_cells(change))]
+
+
+def format_cell(cell: float | str) -> str:
+    if isinstance(cell, str):
+        return cell
+    return f"{cell:,}" if isinstance(cell, int) else f"{cell:.2g}"
+
+
+def format_junit(comparison: VersionComparison, failures: Sequence[GateFailure] = ()) -> str:
+    """JUnit XML: one test case overall and one per concept, with what the gate fails on."""
+    cases = [comparison.overall, *comparison.concepts]
+    failed_cases = {failure.concept for failure in failures}
+    title = f"{comparison.b} compared with {comparison.a} on {comparison.split}"
+    suite = Element("testsuite", name=title, tests=str(len(cases)), failures=str(len(failed_cases)))
+    for change in cases:
+        case = SubElement(
+            suite, "testcase", classname="pellucid.compare", name=change.concept or "all concepts"
+        )
+        messages = [f.message for f in failures if f.concept == change.concept]
+        if messages:
+            SubElement(case, "failure", message="; ".join(messages)).text = describe_change(change)
+    return tostring(suite, encoding="unicode", xml_declaration=True) + "\n"

@@ -1,0 +1,66 @@
+"""Files with a threshold per concept (`--thresholds`)."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+from pellucid.core.errors import MalformedFileError
+
+EXPECTED = (
+    'expected a JSON object {"CONCEPT": X}, a JSON list of {"concept", "threshold"}, or CSV with '
+    "the columns concept, threshold"
+)
+
+
+def read_threshold_file(path: str | Path) -> dict[str, float]:
+    """The threshold of each concept in the file.
+
+    Raises:
+        MalformedFileError: the file is in none of the forms, names a concept twice, or has a
+            threshold that is no finite number.
+    """
+    text = Path(path).read_text(encoding="utf-8-sig")
+    is_json = text.lstrip()[:1] in ("[", "{")
+    thresholds: dict[str, float] = {}
+    for record, concept, value in json_entries(path, text) if is_json else csv_entries(path, text):
+        if concept in thresholds:
+            raise MalformedFileError(path, f"{record}: '{concept}' has two thresholds")
+        try:
+            thresholds[concept] = float(str(value))
+        except ValueError:
+            thresholds[concept] = math.nan
+        if not math.isfinite(thresholds[concept]) or isinstance(value, bool):
+            raise MalformedFileError(path, f"{record}: '{value}' is no threshold")
+    return thresholds
+
+
+def json_entries(path: str | Path, text: str) -> Iterator[tuple[str, str, object]]:
+    """Where each entry is, its concept and its threshold."""
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise MalformedFileError(path, f"invalid JSON: {error}") from error
+    if isinstance(document, dict):
+        document = document.get("thresholds", document)  # as exported
+    if isinstance(document, dict):
+        document = [{"concept": name, "threshold": value} for name, value in document.items()]
+    if not isinstance(document, list):
+        raise MalformedFileError(path, EXPECTED)
+    for number, entry in enumerate(document, 1):
+        if not isinstance(entry, dict) or not {"concept", "threshold"} <= entry.keys():
+            raise MalformedFileError(path, f"entry {number}: {EXPECTED}")
+        if entry["threshold"] is not None:
+            yield f"entry {number}", str(entry["concept"]), entry["threshold"]
+
+
+def csv_entries(path: str | Path, text: str) -> Iterator[tuple[str, str, object]]:
+    reader = csv.DictReader(text.splitlines())
+    if not {"concept", "threshold"} <= set(reader.fieldnames or ()):
+        raise MalformedFileError(path, EXPECTED)
+    for entry in reader:
+        if entry["threshold"]:
+            yield f"line {reader.line_num}", entry["concept"], entry["threshold"]

@@ -1,0 +1,193 @@
+"""Concepts that predictions name and the annotations lack.
+
+In detection and tagging their predictions are kept as ignored; a classifier's own concepts take
+part in the choice of the highest score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pellucid.core.errors import format_count, summarize_names
+from pellucid.core.suggestions import closest_name
+from pellucid.core.tables import BoolArray, Int32Array, Int64Array
+from pellucid.formats.dataset import Note, ParsedPredictions
+from pellucid.ingest.concept_selection import (
+    ALL_UNANNOTATED,
+    ConceptSelection,
+    renamed_positions,
+    take_names,
+)
+from pellucid.ingest.errors import AnnotatedConceptError, NoMatchesError, TooManyIgnoredError
+from pellucid.ingest.frozen_version import FrozenVersion
+from pellucid.ingest.references import Interpretation
+from pellucid.storage.manifests import Concept
+
+MAX_IGNORED_SHARE = 1 / 3
+"""Largest share of predictions that an import ignores without being told to."""
+
+
+@dataclass(frozen=True, eq=False)
+class SettledConcepts:
+    """concepts: of the version, with those that only predictions name at the end · positions: of
+    each concept key among them, -1 if it is not imported · unannotated: names of the concepts
+    whose predictions are ignored."""
+
+    concepts: list[Concept]
+    positions: Int32Array
+    unannotated: list[str]
+    notes: list[Note]
+
+
+def settle_concepts(
+    source: ParsedPredictions,
+    image_refs: Interpretation,
+    concept_refs: Interpretation,
+    version: FrozenVersion,
+    selection: ConceptSelection,
+) -> SettledConcepts:
+    """The concept of each key of the file, with the concepts that only predictions name.
+
+    Raises:
+        AnnotatedConceptError: an annotated concept is to be ignored.
+        NoMatchesError: no key is resolved.
+        TooManyIgnoredError: more than a third of the predictions would be ignored.
+        UnknownFileConceptError: a key is renamed to a concept that the version lacks.
+    """
+    keys, path = source.concept_keys, source.path
+    names = [concept.name for concept in version.annotated_concepts]
+    positions = renamed_positions(path, keys, concept_refs.positions, names, selection)
+    if keys and not (positions >= 0).any():
+        raise NoMatchesError(path, "concepts", keys, names)
+    key_counts = count_predictions(source, image_refs)
+    is_left_out = find_left_out(path, keys, positions, names, selection)
+    positions[is_left_out] = -1
+    added_names = list(version.unannotated)
+    for index, name in find_new_concepts(source, positions, concept_refs):
+        if is_left_out[index] or name in names:
+            continue
+        if name not in added_names:
+            added_names.append(name)
+        positions[index] = len(names) + added_names.index(name)
+    concepts = [*version.annotated_concepts, *map(Concept, added_names)]
+    notes = left_out_notes(keys, key_counts * is_left_out)
+    if version.kind == "classification":
+        is_ignored = (positions < 0) & ~is_left_out
+        notes += [*added_notes(added_names), *ignored_notes(keys, key_counts, is_ignored, names)]
+        return SettledConcepts(concepts, positions, [], notes)
+    is_ignored = ~is_left_out & ((positions < 0) | (positions >= len(names)))
+    reject_many_ignored(
+        path, keys, key_counts, is_ignored, names, {*selection.ignored, *version.left_out}
+    )
+    notes += ignored_notes(keys, key_counts, is_ignored, names)
+    return SettledConcepts(concepts, positions, added_names, notes)
+
+
+def count_predictions(source: ParsedPredictions, image_refs: Interpretation) -> Int64Array:
+    """For each concept key, its predictions on images of the version."""
+    is_known = (image_refs.positions >= 0)[source.image]
+    return np.bincount(source.concept[is_known], minlength=len(source.concept_keys))
+
+
+def find_left_out(
+    path: str,
+    keys: Sequence[str],
+    positions: Int32Array,
+    names: Sequence[str],
+    selection: ConceptSelection,
+) -> BoolArray:
+    """Whether each key is left out by the selection. Raises AnnotatedConceptError."""
+    is_left_out = np.zeros(len(keys), bool)
+    for index, (key, position) in enumerate(zip(keys, positions.tolist(), strict=True)):
+        name = names[position] if position >= 0 else key
+        if position >= 0 and not {key, name}.isdisjoint(selection.ignored):
+            raise AnnotatedConceptError(path, name)
+        is_left_out[index] = selection.kept is not None and {key, name}.isdisjoint(selection.kept)
+    return is_left_out
+
+
+def find_new_concepts(
+    source: ParsedPredictions, positions: Int32Array, concept_refs: Interpretation
+) -> list[tuple[int, str]]:
+    """The index and name of each key that is a concept which the annotations lack."""
+    affix = concept_refs.name.partition("'")[2].removesuffix("'")
+    prefix = affix if concept_refs.name.startswith("names after") else ""
+    suffix = affix if concept_refs.name.startswith("names before") else ""
+    is_set_off = (prefix and not prefix[-1].isalnum()) or (suffix and not suffix[0].isalnum())
+    if source.concept_interpretation == "column" and not is_set_off:
+        return []  # `p_fox` is a concept; `pred` next to `p0` and `p1` is not
+    return [
+        (index, key.removeprefix(prefix).removesuffix(suffix))
+        for index, key in enumerate(source.concept_keys)
+        if positions[index] < 0 and key.startswith(prefix) and key.endswith(suffix)
+    ]
+
+
+def reject_many_ignored(
+    path: str,
+    keys: Sequence[str],
+    key_counts: Int64Array,
+    is_ignored: BoolArray,
+    names: Sequence[str],
+    expected: set[str],
+) -> None:
+    """Raise TooManyIgnoredError if over a third of the predictions are ignored unexpectedly.
+    expected: concepts that the user chose to ignore."""
+    if ALL_UNANNOTATED in expected:
+        return
+    is_unexpected = is_ignored & np.array([key not in expected for key in keys], bool)
+    ignored_count, count = int(key_counts[is_unexpected].sum()), int(key_counts.sum())
+    if ignored_count > MAX_IGNORED_SHARE * count:
+        unexpected = take_names(keys, is_unexpected & (key_counts > 0))
+        raise TooManyIgnoredError(
+            path, ignored_count, count, unexpected, suggest_names(unexpected, names)
+        )
+
+
+def suggest_names(keys: Sequence[str], names: Sequence[str]) -> list[tuple[str, str]]:
+    """The keys that are probably another spelling of a name, with that name."""
+    return [(key, name) for key in keys if (name := closest_name(key, names))]
+
+
+def ignored_notes(
+    keys: Sequence[str], key_counts: Int64Array, is_ignored: BoolArray, names: Sequence[str]
+) -> list[Note]:
+    """Note on the predictions of concepts that the annotations lack."""
+    ignored = take_names(keys, is_ignored)
+    if not ignored:
+        return []
+    prediction_count = int(key_counts[is_ignored].sum())
+    likely = "".join(
+        f"; '{key}' is probably '{name}': --map '{key}={name}'"
+        for key, name in suggest_names(ignored, names)[:5]
+    )
+    message = (
+        f"{format_count(prediction_count, 'prediction')} of "
+        f"{format_count(len(ignored), 'concept')} not in the annotations, ignored: "
+        f"{summarize_names(ignored)}{likely}"
+    )
+    return [Note("concept_unknown", message, prediction_count)]
+
+
+def added_notes(names: Sequence[str]) -> list[Note]:
+    if not names:
+        return []
+    message = (
+        f"{format_count(len(names), 'concept')} without annotations were added: {', '.join(names)}"
+    )
+    return [Note("concept_added", message, len(names))]
+
+
+def left_out_notes(keys: Sequence[str], counts: Int64Array) -> list[Note]:
+    """Note on predictions that were left out as chosen. counts: of each key, 0 if imported."""
+    left_out = take_names(keys, counts > 0)
+    if not left_out:
+        return []
+    message = (
+        f"{format_count(int(counts.sum()), 'prediction')} of "
+        f"{format_count(len(left_out), 'concept')} left out as chosen: {summarize_names(left_out)}"
+    )
+    return [Note("concepts_left_out", message, int(counts.sum()), "info")]

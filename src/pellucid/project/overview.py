@@ -1,0 +1,191 @@
+"""Summaries of views and versions: what was frozen, what was predicted, how good it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pellucid.core.tables import NOT_RUN, SPLITS, Kind, Split
+from pellucid.evaluation.counts import count_outcomes
+from pellucid.project.version import Version
+from pellucid.project.view import View
+from pellucid.storage.manifests import SourceRecord, VersionManifest
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A named figure, None where it is undefined."""
+
+    name: str
+    value: float | None
+
+
+@dataclass(frozen=True)
+class VersionSummary:
+    """images, annotations: frozen · covered: images the model was run on · split: of the errors
+    (FP + FN at the optimal thresholds) and the figure; None without predictions · warnings: of its
+    imports."""
+
+    version: str
+    started: str
+    iou: float
+    images: int
+    annotations: int
+    covered: int
+    predictions: int
+    split: Split | None
+    errors: int | None
+    tp: int | None
+    fp: int | None
+    fn: int | None
+    figure: Figure | None
+    warnings: int
+
+
+@dataclass(frozen=True)
+class ViewSummary:
+    """geometry: of the objects; None except in detection."""
+
+    view: str
+    kind: Kind
+    geometry: str | None
+    images: int
+    annotations: int
+    concepts: int
+    splits: dict[Split, int]
+    versions: list[VersionSummary]
+
+
+def summarize_view(view: View) -> ViewSummary:
+    images, annotations, _ = view.annotation_tables
+    return ViewSummary(
+        view.name,
+        view.kind,
+        "box" if view.kind == "detection" else None,
+        len(images),
+        len(annotations),
+        len(view.manifest.concepts),
+        view.images_by_split,
+        [summarize_version(view.version(name)) for name in view.versions],
+    )
+
+
+def summarize_version(version: Version) -> VersionSummary:
+    """The figures are those of validation, or of the first split that the model was run on."""
+    manifest = version.latest_manifest
+    counts = manifest.counts
+    split = evaluated_split(version) if manifest.predictions is not None else None
+    errors = tp = fp = fn = figure = None
+    if split is not None:
+        results = version.results()
+        outcomes = count_outcomes(results.evaluation, SPLITS.index(split), results.thresholds)
+        tp, fp, fn = (int(count.sum()) for count in (outcomes.tp, outcomes.fp, outcomes.fn))
+        errors = fp + fn
+        figure = Figure(*results.metrics(split).overall.main_figure)
+    return VersionSummary(
+        version.name,
+        manifest.started,
+        manifest.iou,
+        counts.get("images", 0),
+        counts.get("annotations", 0),
+        counts.get("covered", 0),
+        counts.get("predictions", 0),
+        split,
+        errors,
+        tp,
+        fp,
+        fn,
+        figure,
+        count_warnings(manifest),
+    )
+
+
+def evaluated_split(version: Version) -> Split | None:
+    evaluation = version.evaluation
+    was_run = evaluation.coverage != NOT_RUN
+    candidates: tuple[Split, ...] = ("validation", "test", "training")
+    for split in candidates:
+        if (was_run & (evaluation.images.split == SPLITS.index(split))).any():
+            return split
+    return None
+
+
+def count_warnings(manifest: VersionManifest) -> int:
+    sources = [*manifest.annotation_sources, *manifest.prediction_sources]
+    return sum(note.severity == "warning" for source in sources for note in source.notes)
+
+
+def view_record(view: View) -> dict[str, Any]:
+    """Everything recorded about a view: its concepts, folders and sources."""
+    manifest = view.manifest
+    return {
+        "view": view.name,
+        "kind": manifest.kind,
+        "images": view.images_by_split,
+        "concepts": [{"name": c.name, "ids": c.ids} for c in manifest.concepts],
+        "left_out": manifest.left_out,
+        "folders": manifest.folders,
+        "sources": [source_record(source) for source in manifest.sources],
+        "versions": view.versions,
+        "decisions": len(view.reviews.log.decisions),
+    }
+
+
+def version_record(version: Version) -> dict[str, Any]:
+    """Everything recorded about a version: what it froze, its sources and their readings."""
+    manifest = version.latest_manifest
+    return {
+        "view": version.view.name,
+        "version": version.name,
+        "kind": manifest.kind,
+        "started": manifest.started,
+        "made_by": manifest.made_by,
+        "iou": manifest.iou,
+        "counts": manifest.counts,
+        "coverage": coverage_by_split(version),
+        "concepts": [c.name for c in manifest.concepts if c.name not in manifest.unannotated],
+        "unannotated": manifest.unannotated,
+        "folders": manifest.folders,
+        "corrected_to": manifest.corrected_to,
+        "annotation_sources": [source_record(source) for source in manifest.annotation_sources],
+        "prediction_sources": [source_record(source) for source in manifest.prediction_sources],
+    }
+
+
+def coverage_by_split(version: Version) -> dict[str, dict[str, int]]:
+    """Per non-empty split, the frozen images and those the model was run on."""
+    evaluation = version.evaluation
+    was_run = evaluation.coverage != NOT_RUN
+    coverage: dict[str, dict[str, int]] = {}
+    for index, split in enumerate(SPLITS):
+        is_in_split = evaluation.images.split == index
+        if is_in_split.any():
+            coverage[split] = {
+                "images": int(is_in_split.sum()),
+                "covered": int((is_in_split & was_run).sum()),
+            }
+    return coverage
+
+
+def source_record(source: SourceRecord) -> dict[str, Any]:
+    return {
+        "path": source.path,
+        "format": source.format,
+        "when": source.when,
+        "rows": source.rows,
+        "sha256": source.sha256,
+        "notes": [
+            {"kind": n.kind, "severity": n.severity, "message": n.message, "count": n.count}
+            for n in source.notes
+        ],
+        "readings": [
+            {
+                "question": reading.question,
+                "answer": reading.answer,
+                "evidence": reading.evidence,
+                "alternatives": reading.alternatives,
+                "forced": reading.forced,
+            }
+            for reading in source.readings
+        ],
+    }

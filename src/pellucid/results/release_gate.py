@@ -1,0 +1,128 @@
+"""Whether a candidate may replace the baseline: what a gate in continuous integration fails on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pellucid.analysis.verdict import SIGNIFICANCE_LEVEL, CountChange
+from pellucid.evaluation.counts import precision, recall
+from pellucid.evaluation.metrics import ConceptMetrics, Metrics, mean_defined
+from pellucid.results.version_comparison import ConceptChange, VersionComparison
+
+Criterion = Literal["errors", "fn", "fp", "ap", "precision", "recall", "f1"]
+CRITERIA: tuple[Criterion, ...] = ("errors", "fn", "fp", "ap", "precision", "recall", "f1")
+
+
+@dataclass(frozen=True)
+class GateFailure:
+    """What got worse. concept: None for all together · before, after: of the baseline and of the
+    candidate."""
+
+    criterion: Criterion
+    concept: str | None
+    before: float
+    after: float
+    message: str
+
+
+def check_gate(
+    comparison: VersionComparison,
+    metrics_a: Metrics,
+    metrics_b: Metrics,
+    criteria: Sequence[Criterion],
+    tolerance: float = 0.0,
+) -> list[GateFailure]:
+    """What the candidate fails on, overall and per concept.
+
+    errors, fn, fp: a significant rise (sign-flip test at 5 %; over concepts, at a false discovery
+    rate of 5 %) by more than `tolerance` errors. ap, precision, recall, f1: a drop by more than
+    `tolerance`, a fraction; metrics_a, metrics_b: of all images of each version in the split.
+    """
+    failures: list[GateFailure] = []
+    for criterion in criteria:
+        if criterion in ("errors", "fn", "fp"):
+            failures += count_failures(comparison, criterion, tolerance)
+        else:
+            failures += figure_failures(metrics_a, metrics_b, criterion, tolerance)
+    return failures
+
+
+def count_failures(
+    comparison: VersionComparison, criterion: Criterion, tolerance: float
+) -> Iterator[GateFailure]:
+    for changes in ([comparison.overall], comparison.concepts):
+        limit = rejection_limit([rise_p_value(change, criterion) for change in changes])
+        for change in changes:
+            counts, p_value = count_of(change, criterion), rise_p_value(change, criterion)
+            if p_value <= limit and counts.increase > tolerance:
+                name = {"errors": "errors", "fn": "false negatives", "fp": "false positives"}
+                message = (
+                    f"{change.concept or 'all concepts'}: {name[criterion]} {counts.a:,} → "
+                    f"{counts.b:,} (p = {p_value:.2g})"
+                )
+                yield GateFailure(criterion, change.concept, counts.a, counts.b, message)
+
+
+def rejection_limit(p_values: Sequence[float]) -> float:
+    """The largest p-value that the Benjamini-Hochberg procedure (1995) rejects; -1 if none."""
+    ranked = enumerate(sorted(p_values), 1)
+    share = SIGNIFICANCE_LEVEL / max(1, len(p_values))
+    return max((p_value for rank, p_value in ranked if p_value < share * rank), default=-1.0)
+
+
+def count_of(change: ConceptChange, criterion: Criterion) -> CountChange:
+    counts: CountChange = getattr(change, criterion)
+    return counts
+
+
+def rise_p_value(change: ConceptChange, criterion: Criterion) -> float:
+    p_value: float = getattr(change, f"p_{criterion}")
+    return p_value if count_of(change, criterion).increase > 0 else 1.0
+
+
+def figure_failures(
+    metrics_a: Metrics, metrics_b: Metrics, criterion: Criterion, tolerance: float
+) -> Iterator[GateFailure]:
+    before_by_concept = {concept.concept: concept for concept in metrics_a.concepts}
+    pairs: list[tuple[str | None, float | None, float | None]] = [
+        (None, overall_figure(metrics_a, criterion), overall_figure(metrics_b, criterion))
+    ]
+    pairs += [
+        (
+            after.concept,
+            concept_figure(before_by_concept[after.concept], criterion),
+            concept_figure(after, criterion),
+        )
+        for after in metrics_b.concepts
+        if after.concept in before_by_concept
+    ]
+    for concept, before, after_value in pairs:
+        if before is None:
+            continue
+        after_figure = 0.0 if after_value is None else after_value
+        if before - after_figure > tolerance:
+            message = (
+                f"{concept or 'all concepts'}: {criterion} {before:.4f} → "
+                f"{'undefined' if after_value is None else format(after_value, '.4f')}"
+            )
+            yield GateFailure(criterion, concept, before, after_figure, message)
+
+
+def concept_figure(metrics: ConceptMetrics, criterion: Criterion) -> float | None:
+    figure: float | None = getattr(metrics, criterion)
+    return figure
+
+
+def overall_figure(metrics: Metrics, criterion: Criterion) -> float | None:
+    """ap: COCO's AP (detection), else the mean AP · precision, recall, f1: of the total counts."""
+    concepts, overall = metrics.concepts, metrics.overall
+    if criterion == "ap":
+        if overall.coco is not None:
+            return overall.coco["AP"]
+        return mean_defined([concept.ap for concept in concepts])
+    tp, fp, fn = (sum(getattr(c, name) for c in concepts) for name in ("tp", "fp", "fn"))
+    if criterion == "precision":
+        return precision(tp, fp)
+    return recall(tp, fn) if criterion == "recall" else overall.micro_f1
