@@ -40,16 +40,19 @@ def show(
     separator: str | None = None,
     prediction_columns: Mapping[str, str | Sequence[str]] | None = None,
     **forced: Any,
-) -> None:
+) -> Any:
     """Show annotations and predictions in a gallery in the browser, until interrupted. Nothing is
-    saved.
+    saved. In a notebook, or wherever an event loop runs, it is shown in the background, and a
+    server with `url` and `stop()` is returned.
 
     source, predictions, images, split, kind, first_pixel, columns, separator: as in `View.add` and
     `Version.add_predictions`; prediction_columns: columns of the predictions; forced:
     interpretations of the predictions (`boxes`, `image_ids`, `category_ids`, `scores`).
     """
-    with tempfile.TemporaryDirectory(prefix="pellucid-") as folder:
-        workspace = open(Path(folder) / "workspace")
+    folder = tempfile.TemporaryDirectory(prefix="pellucid-")
+    server = None
+    try:
+        workspace = open(Path(folder.name) / "workspace")
         _, notes = import_sources(
             workspace,
             source,
@@ -67,7 +70,13 @@ def show(
         )
         for note in notes:
             print(f"{note.severity}: {note.message}")
-        workspace.serve(host, port, browser)
+        server = workspace.serve(host, port, browser)
+    finally:
+        if server is None:
+            folder.cleanup()
+    if server is not None:
+        server.on_stop(folder.cleanup)
+    return server
 
 
 def coco_figures(

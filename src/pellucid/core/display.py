@@ -5,6 +5,9 @@ from __future__ import annotations
 
 from functools import singledispatch
 from importlib import import_module
+from typing import TypeVar
+
+Item = TypeVar("Item")
 
 
 @singledispatch
@@ -18,3 +21,17 @@ def render_html(displayed: object) -> str | None:
 
 
 _default_renderer = render_html.dispatch(object)
+
+
+class Displayed:
+    """Mixin of results that have a table or drawing in notebooks."""
+
+    def _repr_html_(self) -> str | None:
+        return render_html(self)
+
+
+class DisplayedList(list[Item]):
+    """A list of results that is displayed as one table."""
+
+    def _repr_html_(self) -> str | None:
+        return render_html(self)

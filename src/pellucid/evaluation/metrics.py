@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pellucid.core.display import Displayed
 from pellucid.core.tables import NOT_RUN, SPLITS, UNANNOTATED, BoolArray, Float64Array, Split
 from pellucid.evaluation.coco_metrics import CocoMetrics, compute_coco_metrics, rank_in_group
 from pellucid.evaluation.counts import OutcomeCounts, count_outcomes, f1, precision, ratio, recall
@@ -54,7 +55,7 @@ class OverallMetrics:
 
 
 @dataclass(frozen=True)
-class Metrics:
+class Metrics(Displayed):
     """images: number of images in the split · covered: number of those the model was run on, and
     that are looked at."""
 

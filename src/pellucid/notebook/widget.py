@@ -9,7 +9,7 @@ from typing import Any
 
 from pellucid.browse.selection import TABS
 from pellucid.core.errors import MissingDependencyError
-from pellucid.notebook.html_repr import item_picture
+from pellucid.notebook.html_repr import gallery_html, item_picture
 from pellucid.project.version import Version
 from pellucid.results.gallery import Gallery
 
@@ -55,6 +55,15 @@ def gallery_widget(
             with self.hold_sync():
                 self.total = len(gallery)
                 self.items = page_items(gallery, self.offset)
+
+        def _repr_mimebundle_(self, **options: Any) -> Any:
+            """The widget, with a static page of items for notebooks that have no kernel."""
+            bundle = super()._repr_mimebundle_(**options)
+            gallery = version.gallery(self.tab, concept=self.concept or None, split=split)
+            static = {"text/html": gallery_html(gallery)}
+            if isinstance(bundle, tuple):
+                return {**static, **bundle[0]}, *bundle[1:]
+            return bundle if bundle is None else {**static, **bundle}
 
     title = f"{version.view.name} {version.name}, {split}"
     widget = GalleryWidget(

@@ -239,13 +239,17 @@ class Workspace:
         browser: bool = True,
         ready: Callable[[str], None] | None = None,
         **access: Any,
-    ) -> None:
-        """Serve the gallery until interrupted. port: None for 7860 or a free one, 0 for any free
-        one. ready: called with the URL. access: authentication and authorization: `role`,
-        `who_header`, `proxies`, `owners`, `log` (see docs/security.md)."""
+    ) -> Any:
+        """Serve the gallery until interrupted. In a notebook, or wherever an event loop runs, serve
+        in the background and return a server with `url` and `stop()`.
+
+        port: None for 7860 or a free one, 0 for any free one. ready: called with the URL. access:
+        authentication and authorization: `role`, `who_header`, `proxies`, `owners`, `log` (see
+        docs/security.md).
+        """
         # By name, as the server builds on this package.
         serving = import_module("pellucid.server.serving")
-        serving.serve(self, host, port, browser, ready, serving.AccessOptions(**access))
+        return serving.serve(self, host, port, browser, ready, serving.AccessOptions(**access))
 
 
 def is_unrelated_file(file: Path) -> bool:

@@ -13,6 +13,7 @@ from pellucid.analysis.confusion import ConfusionMatrix, build_confusion_matrix,
 from pellucid.analysis.curves import Curve, build_curve, curve_at_thresholds
 from pellucid.analysis.tide import TideReport
 from pellucid.browse.selection import TabSelection
+from pellucid.core.display import Displayed
 from pellucid.core.tables import SPLITS, Float64Array, Int64Array
 from pellucid.evaluation.bootstrap import Interval, objective_interval
 from pellucid.evaluation.counts import count_outcomes, f1, histogram, precision, recall
@@ -90,7 +91,7 @@ class ReliabilityDiagram:
 
 
 @dataclass(frozen=True)
-class SplitFigures:
+class SplitFigures(Displayed):
     """Metrics of one split: at the thresholds, and curves against the threshold."""
 
     split: str
@@ -105,9 +106,6 @@ class SplitFigures:
     def svg(self) -> str:
         """The curves as a standalone SVG drawing."""
         return curves_svg(self.curve)
-
-    def _repr_html_(self) -> str:
-        return self.svg
 
 
 @dataclass(frozen=True)
@@ -379,7 +377,7 @@ class Gain:
 
 
 @dataclass(frozen=True)
-class ErrorCauses:
+class ErrorCauses(Displayed):
     """gains: in detection over all concepts, empty otherwise · ap: at the version's IoU, the
     baseline of the gains."""
 

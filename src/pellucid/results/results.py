@@ -20,6 +20,7 @@ from pellucid.browse.list_views import ListView, sort_selection_rows
 from pellucid.browse.query import ListQuery, Order, ReviewFilter
 from pellucid.browse.selection import Tab, TabSelection
 from pellucid.browse.similarity_order import nearest_neighbour_order
+from pellucid.core.display import DisplayedList
 from pellucid.core.errors import InvalidChoiceError, UnknownConceptError
 from pellucid.core.tables import SPLITS, BoolArray, Float64Array, Images, Int64Array, Split
 from pellucid.evaluation.bootstrap import Interval, threshold_intervals
@@ -34,6 +35,7 @@ from pellucid.evaluation.thresholds import Threshold, apply_user_threshold
 from pellucid.evaluation.voc_metrics import voc_average_precision
 from pellucid.formats.errors import KindConflictError
 from pellucid.images.descriptors import image_descriptors
+from pellucid.results.confusion_table import ConfusionTable, name_confusion
 from pellucid.results.embeddings import Embeddings
 from pellucid.results.errors import EmptySplitError, ObjectiveNotReachedError
 from pellucid.results.figures import (
@@ -317,10 +319,10 @@ class Results:
         concept: None pools all concepts.
         """
         index = self._optional_index(concept)
-        return [
+        return DisplayedList(
             split_figures(self.evaluation, SPLITS.index(split), index, self.thresholds)
             for split in self.splits
-        ]
+        )
 
     def remarks(self, concept: str | None = None) -> list[str]:
         """Warnings about the figures: few annotations, or a gap between training and validation."""
@@ -351,14 +353,14 @@ class Results:
         )
         return figures
 
-    def confusion(self, split: Split = "validation") -> Int64Array:
-        """int64 (concepts + 1, concepts + 1): rows annotated, columns predicted; the last is
-        none."""
+    def confusion(self, split: Split = "validation") -> ConfusionTable:
+        """int64 (concepts + 1, concepts + 1): rows annotated, columns predicted; the last is none.
+        `names` are those of both."""
         size = len(self.evaluation.concepts) + 1
         cells = confusion_figures(self.evaluation, self.split_index(split), self.thresholds)
         matrix = np.zeros((size, size), np.int64)
         matrix[cells.annotated, cells.predicted] = cells.number
-        return matrix
+        return name_confusion(matrix, self.evaluation.concepts)
 
     def histogram(
         self, split: Split = "validation", concept: str | None = None, bins: int = SCORE_BAR_BINS
@@ -396,13 +398,14 @@ class Results:
             cached = self._cache.get(key)
         if cached is None:  # outside the lock: it may take long
             cached = find_slices(self.evaluation, split, appearance)
-        slices: list[ErrorSlice] = self._get_or_compute(key, lambda: cached)
+        slices: list[ErrorSlice] = self._get_or_compute(key, lambda: DisplayedList(cached))
         return slices
 
     def groups(self, split: Split = "validation") -> list[SimilarityGroup]:
         """Clusters of visually similar items of the split, highest error rate first."""
         index = self.split_index(split)
-        return find_similarity_groups(self.evaluation, index, self.appearance(index))
+        groups = find_similarity_groups(self.evaluation, index, self.appearance(index))
+        return DisplayedList(groups)
 
     def images(self, split: Split = "validation", order: ImageOrder = "errors") -> ImageRanking:
         """The evaluated images with their true positives, false positives and false negatives,

@@ -18,6 +18,7 @@ from pellucid.analysis.comparison import (
     unit_annotation_rows,
 )
 from pellucid.analysis.verdict import SIGNIFICANCE_LEVEL, CountChange, Verdict, error_change
+from pellucid.core.display import Displayed
 from pellucid.core.tables import NOT_RUN, SPLITS, Float64Array, Split
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.results.similarity import Appearance
@@ -55,7 +56,7 @@ class ConceptChange:
 
 
 @dataclass(frozen=True)
-class VersionComparison:
+class VersionComparison(Displayed):
     """a: the baseline · b: the candidate · images: number of images evaluated by both · corrected:
     whether corrections are applied · overall, concepts: changes · warnings: what limits the
     comparison."""

@@ -20,6 +20,7 @@ from pellucid.evaluation.evaluation import VALIDATION
 from pellucid.project import Workspace
 from pellucid.server.app import create_app
 from pellucid.server.auth import LOOPBACK_HOSTS, AuthPolicy, Role, generate_token
+from pellucid.server.background import BackgroundServer, in_event_loop
 from pellucid.server.errors import InvalidTokensError, PortUnavailableError
 from pellucid.server.monitoring import RequestMetrics
 from pellucid.server.serializers import figures_document, page_document
@@ -68,9 +69,10 @@ def serve(
     open_browser: bool,
     on_ready: Callable[[str], None] | None,
     access: AccessOptions | None = None,
-) -> None:
-    """Serve until interrupted. The URL is announced once the server is ready; on a network, one
-    URL with a token for each role."""
+) -> BackgroundServer | None:
+    """Serve until interrupted; where an event loop runs already (in a notebook), serve in a thread
+    and return at once. The URL is announced once the server is ready; on a network, one URL with a
+    token for each role."""
     listener = listen(host, port)
     configure_allocator()
     with suppress(PellucidError):  # a damaged version is reported when it is requested
@@ -80,23 +82,29 @@ def serve(
     app = create_app(workspace, auth_policy=policy, request_metrics=RequestMetrics(access.log))
     url_host = f"[{host}]" if ":" in host else host
     base_url = f"http://{url_host}:{listener.getsockname()[1]}/"
+    urls = [f"{base_url}?token={access_token}" for access_token in policy.tokens] or [base_url]
+    is_ready = threading.Event()
 
     class AnnouncingServer(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
-            urls = [f"{base_url}?token={access_token}" for access_token in policy.tokens] or [
-                base_url
-            ]
             for url in urls:
                 (on_ready or print)(url)
             if open_browser:
                 threading.Thread(target=webbrowser.open, args=[urls[0]], daemon=True).start()
+            is_ready.set()
 
     server = AnnouncingServer(
         uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False)
     )
+    if in_event_loop():
+        thread = threading.Thread(target=server.run, args=[[listener]], daemon=True)
+        thread.start()
+        is_ready.wait()
+        return BackgroundServer(urls[0], server, thread)
     with graceful_shutdown():
         server.run(sockets=[listener])
+    return None
 
 
 MMAP_THRESHOLD_BYTES = 1 << 20
