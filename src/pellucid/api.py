@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.browse.selection import Tab
+from pellucid.core.errors import PellucidError
 from pellucid.core.tables import Kind, Split
 from pellucid.formats.dataset import Note
+from pellucid.formats.registry import contains_predictions
 from pellucid.ingest import coco_eval as straight
+from pellucid.ingest.errors import SwappedSourcesError
 from pellucid.project import Version, View, Workspace
 from pellucid.storage.errors import InvalidNameError
 from pellucid.storage.names import validate_name
@@ -110,20 +113,47 @@ def import_sources(
     **forced: Any,
 ) -> tuple[View, list[Note]]:
     """Create a view and a version from two sources; returns the view and the notes of the
-    import."""
+    import. Raises SwappedSourcesError if the first holds predictions and the second does not."""
+    try:
+        return add_both(
+            workspace,
+            (source, predictions),
+            (images, split, kind, annotation_format, first_pixel, None, columns, separator),
+            iou,
+            {"columns": prediction_columns, **forced},
+        )
+    except PellucidError as error:
+        if are_swapped(source, predictions):
+            raise SwappedSourcesError(source, predictions) from error
+        raise
+
+
+def are_swapped(source: Any, predictions: Any) -> bool:
+    """Whether two files look like predictions and annotations instead."""
+    return (
+        all(isinstance(path, str | Path) and Path(path).exists() for path in (source, predictions))
+        and contains_predictions(source)
+        and not contains_predictions(predictions)
+    )
+
+
+def add_both(
+    workspace: Workspace,
+    sources: tuple[Any, Any],
+    adding: tuple[Any, ...],
+    iou: float,
+    predicting: Mapping[str, Any],
+) -> tuple[View, list[Note]]:
+    """Add the annotations and the predictions. adding, predicting: options as of `Workspace.add`
+    and `Version.add_predictions`."""
+    source, predictions = sources
     view, notes = workspace.add(
         default_name(source, "gallery"),
         source,
-        images,
-        split,
-        kind,
-        annotation_format,
-        first_pixel,
-        columns=columns,
-        separator=separator,
+        *adding,
     )
     version = view.version_or_draft(default_name(predictions, "predictions"), iou)
-    prediction_notes = version.add_predictions(predictions, columns=prediction_columns, **forced)
+    prediction_notes = version.add_predictions(predictions, **predicting)
     return view, [*notes, *prediction_notes]
 
 

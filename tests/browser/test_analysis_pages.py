@@ -195,7 +195,7 @@ def test_map_and_groups_open_similar_items(go, demo):
     expect(card).to_contain_text(f"Group {group.number}")
     card.get_by_role("button", name=re.compile("extra")).click()
     expect_items(page, group.extra)
-    back_to(page, "Alike")
+    back_to(page, "Similar")
     page.locator(".alike .drawing g.missing").first.dispatch_event("click")
     expect_items(page, min(60, len(version.gallery("missing"))))
 
@@ -267,7 +267,7 @@ def test_plots_have_tables_and_can_be_saved(go):
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
-@pytest.mark.parametrize("name", ["figures", "slices", "alike", "compare"])
+@pytest.mark.parametrize("name", ["figures", "slices", "alike", "compare", "versions"])
 def test_every_page_is_accessible_without_overflow(go, page, name, scheme):
     page.emulate_media(color_scheme=scheme)
     go(f"{CELLS}&page={name}&concept=red cell")
@@ -276,6 +276,7 @@ def test_every_page_is_accessible_without_overflow(go, page, name, scheme):
         "slices": ".slices header",
         "alike": ".alike section",
         "compare": ".cards",
+        "versions": ".versions table",
     }[name]
     expect(page.locator(wanted).first).to_be_visible(timeout=60_000)
     page.evaluate(AXE.read_text())

@@ -87,6 +87,7 @@ EXPORT_CONTENTS = (
     metavar="MB",
     help="Approximate maximum size (--html only).",
 )
+@click.option("--force", is_flag=True, help="Replace an existing page (--html only).")
 @click.option("--against", metavar="V", help="Another version to compare with (--html only).")
 @ORDER_OPTION
 @REVIEW_OPTION
@@ -105,6 +106,7 @@ def export_command(
     items: int,
     size: float,
     against: str | None,
+    force: bool,
     order: Any,
     review: Any,
     point: OperatingPoint,
@@ -127,7 +129,7 @@ def export_command(
             if selected_version is None:
                 raise click.UsageError("--html requires --version.")
             pellucid.export_html(
-                selected_version, output, split or "validation", items, size, against
+                selected_version, output, split or "validation", items, size, against, force
             )
         elif what is None or format_name is None:
             raise click.UsageError("Specify --what and --format, or --html.")

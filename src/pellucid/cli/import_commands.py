@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -28,6 +29,12 @@ from pellucid.cli.console import (
     spinner,
 )
 from pellucid.core.tables import SPLITS, Kind, Split
+
+
+def reject_swapped(argument: str, name: str, source: str) -> None:
+    """Refuse a name that is a file before a source that is none."""
+    if "://" not in source and Path(name).is_file() and not Path(source).exists():
+        raise click.UsageError(f"'{name}' is a file and '{source}' is not: give {argument} first.")
 
 
 @click.command(name="add")
@@ -69,6 +76,7 @@ def add_command(
     """Import images and annotations from SOURCE into a view."""
     import pellucid
 
+    reject_swapped("VIEW", view, source)
     with spinner(f"Reading {source}"):
         target_view, notes = pellucid.open(workspace).add(
             view,
@@ -163,6 +171,7 @@ def predictions_command(
     is new."""
     import pellucid
 
+    reject_swapped("VERSION", version, source)
     target_version = pellucid.open(workspace).view(view).version_or_draft(version)
     with spinner(f"Reading {source}"):
         print_notes(

@@ -134,7 +134,7 @@ def figure_rows(by_value: dict[str, Metrics]) -> list[list[Any]]:
     rows = []
     for value, metrics in by_value.items():
         tp, fp, fn = (sum(getattr(c, n) for c in metrics.concepts) for n in ("tp", "fp", "fn"))
-        name, figure = metrics.overall.main_figure
+        name, figure = metrics.overall.headline[0]
         rows.append(
             [
                 value or "(none)",

@@ -45,9 +45,12 @@ def format_count(count: int, noun: str, plural: str | None = None) -> str:
 
 
 class FileMissingError(PellucidError):
-    def __init__(self, path: object) -> None:
+    """siblings: the names in its folder, for a suggestion."""
+
+    def __init__(self, path: object, siblings: Sequence[str] = ()) -> None:
         super().__init__(
             f"{path}: no such file or directory. Paths are relative to the current directory."
+            f"{suggestion_text(str(path).replace(chr(92), '/').rpartition('/')[2], siblings)}"
         )
 
 

@@ -46,12 +46,13 @@ class OverallMetrics:
     coco: dict[str, float | None] | None = None
 
     @property
-    def main_figure(self) -> tuple[str, float | None]:
-        """The name and value of the figure that heads the others: AP (detection), mAP (tagging) or
-        accuracy (classification)."""
+    def headline(self) -> tuple[tuple[str, float | None], tuple[str, float | None]]:
+        """Names and values of the two figures that head the others: AP and AP50 (detection), mAP
+        and macro F1 (tagging), accuracy and macro F1 (classification)."""
         if self.coco is not None:
-            return "AP", self.coco["AP"]
-        return ("mAP", self.map) if self.accuracy is None else ("accuracy", self.accuracy)
+            return ("AP", self.coco["AP"]), ("AP50", self.coco["AP50"])
+        first = ("mAP", self.map) if self.accuracy is None else ("accuracy", self.accuracy)
+        return first, ("macro F1", self.macro_f1)
 
 
 @dataclass(frozen=True)

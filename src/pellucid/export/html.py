@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import json
 import shutil
+import uuid
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -76,6 +77,7 @@ def export_html(
     items: int = 48,
     megabytes: float = 20,
     against: str | None = None,
+    force: bool = False,
 ) -> None:
     """Write a static page: one file if `path` ends in .html, otherwise a folder with the page and
     its images.
@@ -83,13 +85,14 @@ def export_html(
     items: first items exported of each list, at most 100. megabytes: approximate size limit;
     content is added by importance: the metrics, the galleries of all concepts, of causes, slices
     and confusions, of single concepts, whole images. against: another version of the view to
-    compare with. Raises ExportError, EmptySplitError; existing files are not overwritten.
+    compare with. force: replace an existing page. Raises ExportError, EmptySplitError.
     """
     results = version.results()
     results.split_index(split)
     output_path = Path(path)
-    if output_path.exists():
-        raise ExportError("html", f"{output_path} already exists; choose a new file or folder")
+    if output_path.exists() and not (force and is_exported_page(output_path)):
+        remedy = "it is no exported page" if force else "specify --force to replace it"
+        raise ExportError("html", f"{output_path} already exists; {remedy}, or choose another path")
     if not (STATIC_FOLDER / "index.html").is_file():
         raise ExportError(
             "html", "the web page is missing from this installation; reinstall pellucid"
@@ -97,6 +100,8 @@ def export_html(
     if against is not None:
         version.other_results(against, corrected=False).split_index(split)
     single = output_path.suffix.lower() in (".html", ".htm")
+    final_path = output_path
+    output_path = output_path.with_name(f".{output_path.name}.{uuid.uuid4().hex}.tmp")
     folder = None if single else output_path
     if folder is not None:
         (folder / "pictures").mkdir(parents=True)
@@ -113,6 +118,22 @@ def export_html(
         raise
     page = render_page(page_data)
     (output_path if single else output_path / "index.html").write_text(page, encoding="utf-8")
+    if final_path.is_dir():
+        shutil.rmtree(final_path)
+    output_path.replace(final_path)
+
+
+PAGE_MARK = "<title>Pellucid</title>"
+
+
+def is_exported_page(path: Path) -> bool:
+    """Whether a file or folder is a page written before, which may be replaced."""
+    page = path / "index.html" if path.is_dir() else path
+    try:
+        with page.open(encoding="utf-8") as stream:
+            return PAGE_MARK in stream.read(4096)
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def opened_workspace(version: Version) -> Workspace:

@@ -165,6 +165,17 @@ class KindConflictError(PellucidError):
         )
 
 
+class BoxesMissingError(PellucidError):
+    """Annotations without boxes for a detection view."""
+
+    def __init__(self, path: object, count: int) -> None:
+        super().__init__(
+            f"{path}: {count:,} annotations without boxes cannot be added to a detection view. "
+            "Name the box columns with --columns (xmin=..,ymin=..,xmax=..,ymax=..), or use another "
+            "view with --kind tagging or classification."
+        )
+
+
 class DuplicateScoreError(PellucidError):
     def __init__(self, path: object, image: str, concept: str) -> None:
         super().__init__(

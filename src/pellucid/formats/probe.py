@@ -79,7 +79,8 @@ def probe_source(source: str | Path) -> Probe:
     """Raises FileMissingError, EmptyFileError, and OSError for unreadable files."""
     path = Path(source)
     if not path.exists():
-        raise FileMissingError(path)
+        siblings = path.parent.iterdir() if path.parent.is_dir() else ()
+        raise FileMissingError(path, sorted(sibling.name for sibling in siblings))
     if path.is_dir():
         next(path.iterdir(), None)  # raises OSError now if it is not readable
         return Probe(path, "")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from pellucid.core.errors import format_count, summarize_names
@@ -26,8 +27,8 @@ from pellucid.images.locations import (
     location_exists,
     resolve_folder,
 )
-from pellucid.ingest.errors import ImageLocationConflictError
-from pellucid.storage.manifests import Concept
+from pellucid.ingest.errors import ImageFolderError, ImageLocationConflictError
+from pellucid.storage.manifests import Concept, SourceRecord
 
 
 @dataclass(frozen=True, eq=False)
@@ -347,6 +348,34 @@ def is_same_file(first_location: str, second_location: str) -> bool:
         if is_remote(first_location) or is_remote(second_location)
         else Path(first_location).samefile(second_location)
     )
+
+
+PICTURE_NOTES = ("no_pictures", "picture_absent")
+"""Kinds of notes that no longer hold once the pictures are found."""
+
+
+def require_pictures(images: Images, folder: str) -> None:
+    """Raise ImageFolderError if the folder given by the user does not exist or has none of the
+    pictures."""
+    if not len(images) or is_remote(folder):
+        return
+    if not Path(folder).exists():
+        raise ImageFolderError(folder, "there is no such folder", str(Path(folder).resolve()))
+    if not any(location_exists(join_location(folder, path)) for path in images.path):
+        expected = join_location(resolve_folder(folder), images.path[0])
+        raise ImageFolderError(folder, f"none of the {len(images):,} images is in it", expected)
+
+
+def without_picture_notes(sources: list[SourceRecord], images: Images) -> list[SourceRecord]:
+    """The sources without notes on missing pictures, if all images have a folder by now."""
+    if not len(images) or (images.root < 0).any():
+        return sources
+    return [
+        msgspec.structs.replace(
+            source, notes=[note for note in source.notes if note.kind not in PICTURE_NOTES]
+        )
+        for source in sources
+    ]
 
 
 def missing_image_notes(images: Images, folder: str | None, is_guessed: bool) -> list[Note]:

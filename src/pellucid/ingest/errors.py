@@ -89,6 +89,22 @@ class ImageLocationConflictError(PellucidError):
         )
 
 
+class SwappedSourcesError(PellucidError):
+    def __init__(self, source: object, predictions: object) -> None:
+        super().__init__(
+            f"{source} looks like predictions and {predictions} like annotations. Specify the "
+            "annotations first."
+        )
+
+
+class ImageFolderError(PellucidError):
+    def __init__(self, folder: str, problem: str, looked_for: str) -> None:
+        super().__init__(
+            f"--images {folder}: {problem} (looked for {looked_for}). Specify the folder that the "
+            "image paths are relative to."
+        )
+
+
 class ImageSizeRequiredError(PellucidError):
     def __init__(self, path: object, image: str, reason: str) -> None:
         super().__init__(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pellucid.core.tables import NOT_RUN, SPLITS, Kind, Split
-from pellucid.evaluation.counts import count_outcomes
+from pellucid.evaluation.counts import count_outcomes, precision, recall
 from pellucid.project.version import Version
 from pellucid.project.view import View
 from pellucid.storage.manifests import SourceRecord, VersionManifest
@@ -23,8 +23,8 @@ class Figure:
 @dataclass(frozen=True)
 class VersionSummary:
     """images, annotations: frozen · covered: images the model was run on · split: of the errors
-    (FP + FN at the optimal thresholds) and the figure; None without predictions · warnings: of its
-    imports."""
+    (FP + FN at the optimal thresholds) and the figures; None if the model was not run on it ·
+    figure: the first of the figures that head the others · warnings: of its imports."""
 
     version: str
     started: str
@@ -38,7 +38,10 @@ class VersionSummary:
     tp: int | None
     fp: int | None
     fn: int | None
+    precision: float | None
+    recall: float | None
     figure: Figure | None
+    figures: list[Figure]
     warnings: int
 
 
@@ -56,7 +59,8 @@ class ViewSummary:
     versions: list[VersionSummary]
 
 
-def summarize_view(view: View) -> ViewSummary:
+def summarize_view(view: View, split: Split | None = None) -> ViewSummary:
+    """split: of the figures; None: validation, or the first that each version was run on."""
     images, annotations, _ = view.annotation_tables
     return ViewSummary(
         view.name,
@@ -66,22 +70,27 @@ def summarize_view(view: View) -> ViewSummary:
         len(annotations),
         len(view.manifest.concepts),
         view.images_by_split,
-        [summarize_version(view.version(name)) for name in view.versions],
+        [summarize_version(view.version(name), split) for name in view.versions],
     )
 
 
-def summarize_version(version: Version) -> VersionSummary:
-    """The figures are those of validation, or of the first split that the model was run on."""
+def summarize_version(version: Version, split: Split | None = None) -> VersionSummary:
+    """split: of the figures; None: validation, or the first that the model was run on."""
     manifest = version.latest_manifest
     counts = manifest.counts
-    split = evaluated_split(version) if manifest.predictions is not None else None
-    errors = tp = fp = fn = figure = None
-    if split is not None:
+    splits = evaluated_splits(version) if manifest.predictions is not None else []
+    if split is None and splits:
+        split = splits[0]
+    errors = tp = fp = fn = None
+    figures: list[Figure] = []
+    if split in splits:
         results = version.results()
         outcomes = count_outcomes(results.evaluation, SPLITS.index(split), results.thresholds)
         tp, fp, fn = (int(count.sum()) for count in (outcomes.tp, outcomes.fp, outcomes.fn))
         errors = fp + fn
-        figure = Figure(*results.metrics(split).overall.main_figure)
+        figures = [Figure(*named) for named in results.overall(split).headline]
+    else:
+        split = None
     return VersionSummary(
         version.name,
         manifest.started,
@@ -95,19 +104,24 @@ def summarize_version(version: Version) -> VersionSummary:
         tp,
         fp,
         fn,
-        figure,
+        None if tp is None or fp is None else precision(tp, fp),
+        None if tp is None or fn is None else recall(tp, fn),
+        figures[0] if figures else None,
+        figures,
         count_warnings(manifest),
     )
 
 
-def evaluated_split(version: Version) -> Split | None:
+def evaluated_splits(version: Version) -> list[Split]:
+    """The splits that the model was run on, validation first."""
     evaluation = version.evaluation
     was_run = evaluation.coverage != NOT_RUN
     candidates: tuple[Split, ...] = ("validation", "test", "training")
-    for split in candidates:
-        if (was_run & (evaluation.images.split == SPLITS.index(split))).any():
-            return split
-    return None
+    return [
+        split
+        for split in candidates
+        if (was_run & (evaluation.images.split == SPLITS.index(split))).any()
+    ]
 
 
 def count_warnings(manifest: VersionManifest) -> int:

@@ -16,6 +16,7 @@ from pellucid.core.tables import Kind
 from pellucid.results.results import Results
 from pellucid.review.errors import (
     HistoryRowNotFoundError,
+    InvalidDecisionError,
     InvalidTextError,
     ItemNotFoundError,
     ReviewerMissingError,
@@ -26,11 +27,12 @@ from pellucid.review.events import (
     Box,
     Decision,
     DecisionLog,
+    Label,
     Side,
     Verdict,
     item_key,
 )
-from pellucid.review.resolve import Edit, TargetItem, resolve
+from pellucid.review.resolve import Edit, TargetItem, resolve, validate_box
 from pellucid.review.storage.image_hash import content_and_stamp
 from pellucid.review.storage.store import DecisionStore
 from pellucid.storage.manifests import utc_timestamp
@@ -174,6 +176,53 @@ class Reviews:
             resolved.duplicates
         )
         return replace(decision, nth=self.log.first_free_duplicate(decision, duplicates))
+
+    def add_box(
+        self,
+        version: ReviewedVersion,
+        image: str,
+        concept: str,
+        box: Box,
+        who: str,
+        reason: str = "",
+        batch: str | None = None,
+    ) -> ReviewOutcome:
+        """Add an annotation where neither the model nor the annotators saw an object. image: its
+        path. box: left, top, width, height in pixels. batch: see decide.
+
+        Raises:
+            ItemNotFoundError, UnknownConceptError, InvalidDecisionError: of the arguments.
+            ReviewerMissingError, ReviewStoreUnavailableError
+        """
+        results = version.results()
+        if self.view.kind != "detection":
+            raise InvalidDecisionError(
+                image, f"the view is a {self.view.kind} view", "Boxes belong to detection views."
+            )
+        results.concept_index(concept)
+        validate_box(image, box)
+        image_index = results.image_locator.find_path(image)
+        if image_index is None:
+            raise ItemNotFoundError(image, concept)
+        content, file_stamp = content_and_stamp(results.image_locator.location(image_index))
+        decision = Decision(
+            0,
+            "",
+            "",
+            "",
+            "add",
+            image,
+            content,
+            file_stamp,
+            concept,
+            "predicted",
+            box,
+            (),
+            (Label(concept, box),),
+            reason,
+            version.name,
+        )
+        return self._append([decision], who, batch)
 
     def comment(
         self,

@@ -22,7 +22,7 @@ from pellucid.core.tables import (
     empty_image_table,
 )
 from pellucid.formats.dataset import Note, ParsedAnnotations
-from pellucid.formats.errors import KindConflictError
+from pellucid.formats.errors import BoxesMissingError, KindConflictError
 from pellucid.formats.probe import create_read_options
 from pellucid.formats.registry import read_annotations as read_source
 from pellucid.images.locations import resolve_folder
@@ -34,6 +34,8 @@ from pellucid.ingest.annotations import (
     merge_concepts,
     missing_image_notes,
     reject_moved_images,
+    require_pictures,
+    without_picture_notes,
 )
 from pellucid.ingest.box_scaling import scale_annotations
 from pellucid.ingest.checks import duplicate_image_notes
@@ -187,6 +189,8 @@ class View:
                 parsed.images, split, -1 if root_folder is None else folders.index(root_folder)
             )
             new_images, name_notes = use_names_on_disk(new_images, root_folder)
+            if image_folder is not None:
+                require_pictures(new_images, image_folder)
             notes = [
                 *parsed.notes,
                 *name_notes,
@@ -231,6 +235,8 @@ class View:
             notes += merged.notes
             notes += duplicate_image_notes(merged.images, folders, include_near=False)
             manifest.concepts, manifest.folders = concepts, folders
+            if root_folder is not None:
+                manifest.sources = without_picture_notes(manifest.sources, merged.images)
             manifest.concepts_listed = manifest.concepts_listed or parsed.concepts_listed
             manifest.sources.append(
                 build_source_record(
@@ -487,6 +493,9 @@ def sort_by_path(images: Images, annotations: Annotations) -> tuple[Images, Anno
 def convert_kind(parsed: ParsedAnnotations, kind: Kind, view_name: str) -> ParsedAnnotations:
     """Convert annotations to the view's kind: boxes and classes can become tags; other kinds raise
     KindConflictError."""
+    annotations = parsed.annotations
+    if kind == parsed.kind == "detection" and annotations.box is None and len(annotations):
+        raise BoxesMissingError(parsed.path, len(annotations))
     if parsed.kind == kind:
         return parsed
     if kind == "tagging":

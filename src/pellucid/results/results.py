@@ -29,7 +29,7 @@ from pellucid.evaluation.error_causes import ImageRows
 from pellucid.evaluation.evaluation import VALIDATION, Evaluation
 from pellucid.evaluation.image_subset import restrict_to_images
 from pellucid.evaluation.incremental import rematch
-from pellucid.evaluation.metrics import Metrics, compute_metrics, optional_float
+from pellucid.evaluation.metrics import Metrics, OverallMetrics, compute_metrics, optional_float
 from pellucid.evaluation.objectives import optimize_objective, parse_objective
 from pellucid.evaluation.thresholds import Threshold, apply_user_threshold
 from pellucid.evaluation.voc_metrics import voc_average_precision
@@ -195,6 +195,16 @@ class Results:
         results.frozen_rows = self.frozen_rows
         return results.with_thresholds(self.thresholds)
 
+    def overall(self, split: Split = "validation") -> OverallMetrics:
+        """The overall metrics of one split, computed once."""
+        return self.metrics_once(split).overall
+
+    def metrics_once(self, split: Split) -> Metrics:
+        """The metrics of one split, kept once computed."""
+        key = "metrics", self.split_index(split), self.thresholds.tobytes()
+        metrics: Metrics = self._get_or_compute(key, lambda: self.metrics(split))
+        return metrics
+
     def metrics_by(self, column: str, split: Split = "validation") -> dict[str, Metrics]:
         """The metrics on the images of each value of a metadata column ('' for images without),
         by value.
@@ -215,8 +225,11 @@ class Results:
             return self
 
         def rematched() -> Results:
-            evaluation = rematch(self.evaluation, iou)
-            return self._derive(evaluation, self.corrected)
+            results = self._derive(rematch(self.evaluation, iou), self.corrected)
+            results._folder = self._folder
+            results.frozen_rows = self.frozen_rows
+            results.not_applied = self.not_applied
+            return results
 
         results: Results = self._get_or_compute(("iou", iou), rematched)
         return results
@@ -510,10 +523,14 @@ class Results:
 
     @property
     def _filter_context(self) -> FilterContext:
-        def other_evaluation(name: str) -> Evaluation:
-            return self.links.other_results(name, self.corrected).evaluation
+        return FilterContext(self.appearance, lambda name: self.other_version(name).evaluation)
 
-        return FilterContext(self.appearance, other_evaluation)
+    def other_version(self, name: str) -> Results:
+        """Another version in the same state: with corrections or not, at the IoU that was chosen.
+        Raises VersionNotFoundError."""
+        other = self.links.other_results(name, self.corrected)
+        iou = self.evaluation.iou_threshold
+        return other if iou == self.manifest.iou else other.at_iou(iou)
 
     def _rows_in_order(self, selection: TabSelection, order: Order) -> Int64Array:
         rows: Int64Array = self._get_or_compute(

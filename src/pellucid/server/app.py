@@ -26,6 +26,7 @@ from pellucid.server.routes import (
     gallery_routes,
     review_routes,
     slices_routes,
+    versions_routes,
 )
 from pellucid.server.schemas.gallery_schema import HealthDocument
 
@@ -42,7 +43,14 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
 }
-ROUTERS = (gallery_routes, figures_routes, slices_routes, comparison_routes, review_routes)
+ROUTERS = (
+    versions_routes,
+    gallery_routes,
+    figures_routes,
+    slices_routes,
+    comparison_routes,
+    review_routes,
+)
 
 CallNext = Callable[[Request], Awaitable[Response]]
 

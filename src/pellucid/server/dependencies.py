@@ -36,6 +36,11 @@ CorrectedQuery = Annotated[
     bool, Query(description="Use the corrected annotations instead of the original ones")
 ]
 
+IouQuery = Annotated[
+    float | None,
+    Query(gt=0, le=1, description="Match again at this IoU; omit for the version's own"),
+]
+
 NOT_FOUND_RESPONSE: dict[int | str, dict[str, Any]] = {
     404: {"description": "No such view, version, concept or image"}
 }
@@ -72,10 +77,11 @@ def find_version(
     view: ResourceName,
     version: ResourceName,
     corrected: CorrectedQuery = False,
+    iou: IouQuery = None,
 ) -> RequestedVersion:
     """Raises ViewNotFoundError, VersionNotFoundError."""
     requested = workspace.view(view).version(version)
-    return RequestedVersion(requested, requested.results(corrected))
+    return RequestedVersion(requested, requested.results(corrected, iou=iou))
 
 
 VersionContext = Annotated[RequestedVersion, Depends(find_version)]
@@ -93,6 +99,12 @@ TrainedVersionContext = Annotated[RequestedVersion, Depends(find_trained_version
 
 def find_reviews(workspace: WorkspaceDependency, view: ResourceName) -> Reviews:
     return workspace.view(view).reviews
+
+
+def require_owner(request: Request) -> None:
+    """Raises HTTPException 403 unless the client is an owner."""
+    if request.state.role != "owner":
+        raise HTTPException(403, "Only an owner may rename or remove versions.")
 
 
 ReviewsDependency = Annotated[Reviews, Depends(find_reviews)]

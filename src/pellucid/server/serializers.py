@@ -84,6 +84,7 @@ def version_document(version: Version, results: Results) -> VersionDocument:
         manifest.started,
         manifest.iou,
         list(evaluation.concepts),
+        list(evaluation.unannotated_concepts),
         splits,
         notes,
     )

@@ -38,6 +38,8 @@ export type SliceDocument = Schemas['SliceDocument'];
 export type MapDocument = Schemas['MapDocument'];
 export type ComparisonDocument = Schemas['ComparisonDocument'];
 export type SliceChangesDocument = Schemas['SliceChangesDocument'];
+export type HeadlineDocument = Schemas['HeadlineDocument'];
+export type ViewSummary = Schemas['ViewSummary'];
 export type Cause = NonNullable<PageItem['cause']>;
 export type Verdict = DecisionRequest['verdict'];
 
@@ -85,6 +87,7 @@ async function post<T>(path: string, body: object): Promise<T> {
 }
 
 async function told<T>(response: Response): Promise<T> {
+  if (response.status === 204) return null as T;
   if (response.ok) return (await response.json()) as T;
   const body: unknown = await response.json().catch(() => null);
   const detail = body && typeof body === 'object' && 'detail' in body ? body.detail : null;
@@ -97,6 +100,8 @@ async function told<T>(response: Response): Promise<T> {
 export interface Which {
   view: string;
   version: string;
+  /** Null: as the version was matched. */
+  iou: number | null;
 }
 
 export interface Query extends Which {
@@ -113,7 +118,7 @@ export interface Query extends Which {
   edition: number;
 }
 
-const root = ({ view, version }: Which) =>
+const root = ({ view, version }: Pick<Which, 'view' | 'version'>) =>
   `api/views/${encodeURIComponent(view)}/versions/${encodeURIComponent(version)}`;
 const thresholds = (at: ReadonlyMap<number, number>): [string, string][] =>
   [...at].map(([concept, value]) => ['at', `${concept}:${value}`]);
@@ -131,9 +136,13 @@ const narrowed = (only: readonly string[]): [string, string][] =>
   only.map((clause) => ['only', clause]);
 
 export const readWorkspace = () => get<WorkspaceDocument>('api/workspace');
-export const readVersion = (which: Which) => get<VersionDocument>(root(which));
-const state = (corrected: boolean): [string, string][] =>
-  corrected ? [['corrected', 'true']] : [];
+export const readVersion = (which: Pick<Which, 'view' | 'version'>) =>
+  get<VersionDocument>(root(which));
+/** With corrections or as trained, and at which IoU. */
+const state = ({ iou }: Which, corrected: boolean): [string, string][] => [
+  ...(corrected ? [['corrected', 'true'] as [string, string]] : []),
+  ...(iou === null ? [] : [['iou', String(iou)] as [string, string]]),
+];
 export const readFigures = (
   which: Which,
   split: Split,
@@ -143,7 +152,18 @@ export const readFigures = (
   get<FiguresDocument>(`${root(which)}/figures`, [
     ['split', split],
     ...thresholds(at),
-    ...state(corrected),
+    ...state(which, corrected),
+  ]);
+export const readHeadline = (
+  which: Which,
+  split: Split,
+  at: ReadonlyMap<number, number>,
+  corrected: boolean,
+) =>
+  get<HeadlineDocument>(`${root(which)}/headline`, [
+    ['split', split],
+    ...thresholds(at),
+    ...state(which, corrected),
   ]);
 export const readHistogram = (
   which: Which,
@@ -154,7 +174,7 @@ export const readHistogram = (
   get<HistogramDocument>(`${root(which)}/histogram`, [
     ['split', split],
     ...chosen(concept),
-    ...state(corrected),
+    ...state(which, corrected),
   ]);
 export const readImage = (
   which: Which,
@@ -165,7 +185,7 @@ export const readImage = (
 ) =>
   get<ImageDocument>(`${root(which)}/images/${image}`, [
     ...thresholds(at),
-    ...state(corrected),
+    ...state(which, corrected),
     ...beside(only),
   ]);
 /** How many items of a list are at hand: of an exported page's, those that were exported. */
@@ -194,7 +214,7 @@ export const readPage = (query: Query, offset: number, limit: number, signal: Ab
       ['review', query.review],
       ...chosen(query.concept),
       ...thresholds(query.at),
-      ...state(query.corrected),
+      ...state(query, query.corrected),
       ...narrowed(query.only),
       ...beside(query.only),
     ],
@@ -207,7 +227,7 @@ export const readCount = (query: Query) =>
     ['split', query.split],
     ...chosen(query.concept),
     ...thresholds(query.at),
-    ...state(query.corrected),
+    ...state(query, query.corrected),
     ...narrowed(query.only),
   ]);
 export const readCurves = (
@@ -219,7 +239,7 @@ export const readCurves = (
   get<CurvesDocument>(`${root(which)}/curves`, [
     ...chosen(concept),
     ...thresholds(at),
-    ...state(corrected),
+    ...state(which, corrected),
   ]);
 export const readObjectives = (
   which: Which,
@@ -230,7 +250,7 @@ export const readObjectives = (
   get<ObjectivesDocument>(`${root(which)}/objectives`, [
     ...chosen(concept),
     ...asked.map((one): [string, string] => ['objective', one]),
-    ...state(corrected),
+    ...state(which, corrected),
   ]);
 export const readMoves = (
   which: Which,
@@ -243,7 +263,7 @@ export const readMoves = (
     ['split', split],
     ...chosen(concept),
     ['to', String(to)],
-    ...state(corrected),
+    ...state(which, corrected),
   ]);
 export const readCauses = (
   which: Which,
@@ -256,7 +276,7 @@ export const readCauses = (
     ['split', split],
     ...chosen(concept),
     ...thresholds(at),
-    ...state(corrected),
+    ...state(which, corrected),
   ]);
 export const readConfusion = (
   which: Which,
@@ -267,26 +287,35 @@ export const readConfusion = (
   get<ConfusionDocument>(`${root(which)}/confusion`, [
     ['split', split],
     ...thresholds(at),
-    ...state(corrected),
+    ...state(which, corrected),
   ]);
 export const readSlices = (which: Which, split: Split, corrected: boolean) =>
-  get<SlicesDocument>(`${root(which)}/slices`, [['split', split], ...state(corrected)]);
+  get<SlicesDocument>(`${root(which)}/slices`, [['split', split], ...state(which, corrected)]);
 export const readMap = (which: Which, split: Split, corrected: boolean) =>
-  get<MapDocument>(`${root(which)}/map`, [['split', split], ...state(corrected)]);
+  get<MapDocument>(`${root(which)}/map`, [['split', split], ...state(which, corrected)]);
 export const readCompared = (which: Which, other: string, split: Split, corrected: boolean) =>
   get<ComparisonDocument>(`${root(which)}/compare/${encodeURIComponent(other)}`, [
     ['split', split],
-    ...state(corrected),
+    ...state(which, corrected),
   ]);
 export const readSliceChanges = (which: Which, other: string, split: Split, corrected: boolean) =>
   get<SliceChangesDocument>(`${root(which)}/compare/${encodeURIComponent(other)}/slices`, [
     ['split', split],
-    ...state(corrected),
+    ...state(which, corrected),
   ]);
+
+export const readOverview = (view: string, split: Split) =>
+  get<ViewSummary>(`${ofView(view)}/overview`, [['split', split]]);
+export const renameVersion = (view: string, version: string, name: string) =>
+  post<unknown>(`${root({ view, version })}/rename`, { name });
+export const removeVersion = (view: string, version: string) =>
+  post<unknown>(`${root({ view, version })}/remove`, { name: version });
 
 const ofView = (view: string) => `api/views/${encodeURIComponent(view)}`;
 export const decide = (which: Which, asked: DecisionRequest) =>
   post<ReviewOutcomeDocument>(`${root(which)}/decisions`, asked);
+export const addBox = (which: Which, asked: Schemas['BoxRequest']) =>
+  post<ReviewOutcomeDocument>(`${root(which)}/boxes`, asked);
 export const comment = (
   which: Which,
   item: ItemReference,

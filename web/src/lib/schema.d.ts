@@ -44,6 +44,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/views/{view}/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Overview
+         * @description The versions of a view, oldest first, with their main figures on a split.
+         */
+        get: operations["read_overview_api_views__view__overview_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/views/{view}/versions/{version}/rename": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rename Version
+         * @description Rename a version. Only for owners.
+         */
+        post: operations["rename_version_api_views__view__versions__version__rename_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/views/{view}/versions/{version}/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Remove Version
+         * @description Remove a version; review decisions are kept. Only for owners, who repeat its name.
+         */
+        post: operations["remove_version_api_views__view__versions__version__remove_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/workspace": {
         parameters: {
             query?: never;
@@ -196,6 +256,26 @@ export interface paths {
          * @description The number of items in a filtered tab.
          */
         get: operations["read_count_api_views__view__versions__version__count_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/views/{view}/versions/{version}/headline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Headline
+         * @description The figures that head the others, and the AP of each concept.
+         */
+        get: operations["read_headline_api_views__view__versions__version__headline_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -401,6 +481,27 @@ export interface paths {
          *     is stored durably.
          */
         post: operations["decide_api_views__view__versions__version__decisions_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/views/{view}/versions/{version}/boxes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add Box
+         * @description Add an annotation where there was neither one nor a prediction. Responds once it is stored
+         *     durably.
+         */
+        post: operations["add_box_api_views__view__versions__version__boxes_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -635,6 +736,33 @@ export interface components {
             outcome: "matched" | "extra" | "ignored" | "negative";
             /** Outline */
             outline: number[][];
+        };
+        /**
+         * BoxRequest
+         * @description A new annotation. image: its path · box: left, top, width, height in pixels · batch: an
+         *     idempotency key.
+         */
+        BoxRequest: {
+            /** Image */
+            image: string;
+            /** Concept */
+            concept: string;
+            /** Box */
+            box: [
+                number,
+                number,
+                number,
+                number
+            ];
+            /** Who */
+            who: string;
+            /** Batch */
+            batch: string;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
         };
         /**
          * CauseFigures
@@ -955,6 +1083,16 @@ export interface components {
             false_negatives: number | null;
         };
         /**
+         * Figure
+         * @description A named figure, None where it is undefined.
+         */
+        Figure: {
+            /** Name */
+            name: string;
+            /** Value */
+            value: number | null;
+        };
+        /**
          * FiguresDocument
          * @description concepts: in the version's order · all_items, all_reviewed, all_unsure: counts in All over
          *     all concepts · head: the id of the last decision applied.
@@ -1030,6 +1168,17 @@ export interface components {
         HTTPValidationError: {
             /** Detail */
             detail?: components["schemas"]["ValidationError"][];
+        };
+        /**
+         * HeadlineDocument
+         * @description figures: AP and AP50 (detection), mAP and macro F1 (tagging), accuracy and macro F1
+         *     (classification) · ap: of each concept.
+         */
+        HeadlineDocument: {
+            /** Figures */
+            figures: components["schemas"]["Figure"][];
+            /** Ap */
+            ap: (number | null)[];
         };
         /** HealthDocument */
         HealthDocument: {
@@ -1520,6 +1669,22 @@ export interface components {
             /** Verdict */
             verdict: string;
         };
+        /**
+         * RemoveRequest
+         * @description name: the name of the version, repeated.
+         */
+        RemoveRequest: {
+            /** Name */
+            name: string;
+        };
+        /**
+         * RenameRequest
+         * @description name: the new name.
+         */
+        RenameRequest: {
+            /** Name */
+            name: string;
+        };
         /** RevertRequest */
         RevertRequest: {
             /** Who */
@@ -1801,7 +1966,8 @@ export interface components {
         };
         /**
          * VersionDocument
-         * @description The constant data of a version. Other documents refer to concepts by index.
+         * @description The constant data of a version. Other documents refer to concepts by index. unannotated:
+         *     those that only predictions name, which are ignored.
          */
         VersionDocument: {
             /** View */
@@ -1819,23 +1985,12 @@ export interface components {
             iou: number;
             /** Concepts */
             concepts: string[];
+            /** Unannotated */
+            unannotated: number[];
             /** Splits */
             splits: components["schemas"]["SplitDocument"][];
             /** Notes */
             notes: components["schemas"]["NoteDocument"][];
-        };
-        /** VersionSummary */
-        VersionSummary: {
-            /** Name */
-            name: string;
-            /** Started */
-            started: string;
-            /** Images */
-            images: number;
-            /** Covered */
-            covered: number;
-            /** Predictions */
-            predictions: number;
         };
         /**
          * ViewDocument
@@ -1850,7 +2005,34 @@ export interface components {
              */
             kind: "classification" | "tagging" | "detection";
             /** Versions */
-            versions: components["schemas"]["VersionSummary"][];
+            versions: components["schemas"]["pellucid__server__schemas__gallery_schema__VersionSummary"][];
+        };
+        /**
+         * ViewSummary
+         * @description geometry: of the objects; None except in detection.
+         */
+        ViewSummary: {
+            /** View */
+            view: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "classification" | "tagging" | "detection";
+            /** Geometry */
+            geometry: string | null;
+            /** Images */
+            images: number;
+            /** Annotations */
+            annotations: number;
+            /** Concepts */
+            concepts: number;
+            /** Splits */
+            splits: {
+                [key: string]: number;
+            };
+            /** Versions */
+            versions: components["schemas"]["pellucid__project__overview__VersionSummary"][];
         };
         /**
          * WorkspaceDocument
@@ -1868,6 +2050,60 @@ export interface components {
              * @enum {string}
              */
             role: "reader" | "reviewer" | "owner";
+        };
+        /**
+         * VersionSummary
+         * @description images, annotations: frozen · covered: images the model was run on · split: of the errors
+         *     (FP + FN at the optimal thresholds) and the figures; None if the model was not run on it ·
+         *     figure: the first of the figures that head the others · warnings: of its imports.
+         */
+        pellucid__project__overview__VersionSummary: {
+            /** Version */
+            version: string;
+            /** Started */
+            started: string;
+            /** Iou */
+            iou: number;
+            /** Images */
+            images: number;
+            /** Annotations */
+            annotations: number;
+            /** Covered */
+            covered: number;
+            /** Predictions */
+            predictions: number;
+            /** Split */
+            split: ("training" | "validation" | "test") | null;
+            /** Errors */
+            errors: number | null;
+            /** Tp */
+            tp: number | null;
+            /** Fp */
+            fp: number | null;
+            /** Fn */
+            fn: number | null;
+            /** Precision */
+            precision: number | null;
+            /** Recall */
+            recall: number | null;
+            figure: components["schemas"]["Figure"] | null;
+            /** Figures */
+            figures: components["schemas"]["Figure"][];
+            /** Warnings */
+            warnings: number;
+        };
+        /** VersionSummary */
+        pellucid__server__schemas__gallery_schema__VersionSummary: {
+            /** Name */
+            name: string;
+            /** Started */
+            started: string;
+            /** Images */
+            images: number;
+            /** Covered */
+            covered: number;
+            /** Predictions */
+            predictions: number;
         };
     };
     responses: never;
@@ -1914,6 +2150,128 @@ export interface operations {
                 };
                 content: {
                     "text/plain": string;
+                };
+            };
+        };
+    };
+    read_overview_api_views__view__overview_get: {
+        parameters: {
+            query?: {
+                split?: "training" | "validation" | "test";
+            };
+            header?: never;
+            path: {
+                view: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ViewSummary"];
+                };
+            };
+            /** @description No such view, version, concept or image */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    rename_version_api_views__view__versions__version__rename_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                view: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RenameRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No such view, version, concept or image */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    remove_version_api_views__view__versions__version__remove_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                view: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RemoveRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No such view, version, concept or image */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
@@ -1985,6 +2343,8 @@ export interface operations {
                 at?: string[] | null;
                 /** @description Use the corrected annotations instead of the original ones */
                 corrected?: boolean;
+                /** @description Match again at this IoU; omit for the version's own */
+                iou?: number | null;
             };
             header?: never;
             path: {
@@ -2031,6 +2391,8 @@ export interface operations {
                 bins?: number;
                 /** @description Use the corrected annotations instead of the original ones */
                 corrected?: boolean;
+                /** @description Match again at this IoU; omit for the version's own */
+                iou?: number | null;
             };
             header?: never;
             path: {
@@ -2077,6 +2439,8 @@ export interface operations {
                 versus?: string | null;
                 /** @description Use the corrected annotations instead of the original ones */
                 corrected?: boolean;
+                /** @description Match again at this IoU; omit for the version's own */
+                iou?: number | null;
                 tab?: "all" | "matched" | "missing" | "extra";
                 split?: "training" | "validation" | "test";
                 /** @description Index in the version's concepts; omit for all */
@@ -2134,6 +2498,8 @@ export interface operations {
                 versus?: string | null;
                 /** @description Use the corrected annotations instead of the original ones */
                 corrected?: boolean;
+                /** @description Match again at this IoU; omit for the version's own */
+                iou?: number | null;
             };
             header?: never;
             path: {
@@ -2231,6 +2597,8 @@ export interface operations {
                 only?: string[] | null;
                 /** @description Use the corrected annotations instead of the original ones */
                 corrected?: boolean;
+                /** @description Match again at this IoU; omit for the version's own */
+                iou?: number | null;
             };
             header?: never;
             path: {
@@ -2268,6 +2636,53 @@ export interface operations {
             };
         };
     };
+    read_headline_api_views__view__versions__version__headline_get: {
+        parameters: {
+            query?: {
+                split?: "training" | "validation" | "test";
+                /** @description User-defined thresholds, each `concept:value` */
+                at?: string[] | null;
+                /** @description Use the corrected annotations instead of the original ones */
+                corrected?: boolean;
+                /** @description Match again at this IoU; omit for the version's own */
+                iou?: number | null;
+            };
+            header?: never;
+            path: {
+                view: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadlineDocument"];
+                };
+            };
+            /** @description No such view, version, concept or image */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     read_curves_api_views__view__versions__version__curves_get: {
         parameters: {
             query?: {
@@ -2277,6 +2692,8 @@ export interface operations {
                 at?: string[] | null;
                 /** @description Use the corrected annotations instead of the original ones */
                 corrected?: boolean;
+                /** @description Match again at this IoU; omit for the version's own */
+                iou?: number | null;
             };
             header?: never;
             path: {
@@ -2322,6 +2739,8 @@ export interface operations {
                 objective?: string[] | null;
                 /** @description Use the corrected annotations instead of the original ones */
                 corrected?: boolean;
+                /** @description Match again at this IoU; omit for the version's own */
+                iou?: number | null;
             };
             header?: never;
             path: {
@@ -2367,6 +2786,8 @@ export interface operations {
                 split?: "training" | "validation" | "test";
                 /** @description Use the corrected annotations instead of the original ones */
                 corrected?: boolean;
+                /** @description Match again at this IoU; omit for the version's own */
+                iou?: number | null;
             };
             header?: never;
             path: {
@@ -2414,6 +2835,8 @@ export interface operations {
                 at?: string[] | null;
                 /** @description Use the corrected annotations instead of the original ones */
                 corrected?: boolean;
+                /** @description Match again at this IoU; omit for the version's own */
+                iou?: number | null;
             };
             header?: never;
             path: {
@@ -2459,6 +2882,8 @@ export interface operations {
                 at?: string[] | null;
                 /** @description Use the corrected annotations instead of the original ones */
                 corrected?: boolean;
+                /** @description Match again at this IoU; omit for the version's own */
+                iou?: number | null;
             };
             header?: never;
             path: {
@@ -2502,6 +2927,8 @@ export interface operations {
                 split?: "training" | "validation" | "test";
                 /** @description Use the corrected annotations instead of the original ones */
                 corrected?: boolean;
+                /** @description Match again at this IoU; omit for the version's own */
+                iou?: number | null;
             };
             header?: never;
             path: {
@@ -2545,6 +2972,8 @@ export interface operations {
                 split?: "training" | "validation" | "test";
                 /** @description Use the corrected annotations instead of the original ones */
                 corrected?: boolean;
+                /** @description Match again at this IoU; omit for the version's own */
+                iou?: number | null;
             };
             header?: never;
             path: {
@@ -2588,6 +3017,8 @@ export interface operations {
                 split?: "training" | "validation" | "test";
                 /** @description Use the corrected annotations instead of the original ones */
                 corrected?: boolean;
+                /** @description Match again at this IoU; omit for the version's own */
+                iou?: number | null;
             };
             header?: never;
             path: {
@@ -2632,6 +3063,8 @@ export interface operations {
                 split?: "training" | "validation" | "test";
                 /** @description Use the corrected annotations instead of the original ones */
                 corrected?: boolean;
+                /** @description Match again at this IoU; omit for the version's own */
+                iou?: number | null;
             };
             header?: never;
             path: {
@@ -2683,6 +3116,49 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["DecisionRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewOutcomeDocument"];
+                };
+            };
+            /** @description No such view, version, concept or image */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    add_box_api_views__view__versions__version__boxes_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                view: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BoxRequest"];
             };
         };
         responses: {

@@ -3,8 +3,8 @@
 export type Action =
   | `move.${'left' | 'right' | 'up' | 'down' | 'pageup' | 'pagedown' | 'home' | 'end'}`
   | `tab.${1 | 2 | 3 | 4}`
-  | `page.${'gallery' | 'figures' | 'slices' | 'alike' | 'compare'}`
-  | `viewer.${'next' | 'previous' | 'close' | 'zoomIn' | 'zoomOut' | 'fit' | 'boxes' | 'concepts' | 'edit'}`
+  | `page.${'gallery' | 'figures' | 'slices' | 'alike' | 'compare' | 'versions'}`
+  | `viewer.${'next' | 'previous' | 'close' | 'zoomIn' | 'zoomOut' | 'fit' | 'boxes' | 'concepts' | 'edit' | 'draw'}`
   | `review.${'wrong' | 'right' | 'unsure' | 'relabel' | 'undo' | 'redo' | 'queue' | 'history' | 'comment'}`
   | 'open'
   | 'select'
@@ -178,6 +178,12 @@ export const SHORTCUTS: readonly Shortcut[] = [
   },
   {
     scope: 'viewer',
+    keys: { a: 'viewer.draw' },
+    labels: ['a'],
+    help: 'in the viewer: draw a box around an object that nobody marked',
+  },
+  {
+    scope: 'viewer',
     keys: { Escape: 'viewer.close', Enter: 'viewer.close' },
     labels: ['Esc', 'Enter'],
     help: 'close the viewer',
@@ -190,9 +196,10 @@ export const SHORTCUTS: readonly Shortcut[] = [
       S: 'page.slices',
       A: 'page.alike',
       C: 'page.compare',
+      V: 'page.versions',
     },
-    labels: ['G', 'F', 'S', 'A', 'C'],
-    help: 'gallery, figures, slices, similar, compare',
+    labels: ['G', 'F', 'S', 'A', 'C', 'V'],
+    help: 'gallery, figures, slices, similar, compare, versions',
   },
   { scope: 'page', keys: { d: 'theme' }, labels: ['d'], help: 'dark or light' },
   { scope: 'page', keys: { '?': 'help' }, labels: ['?'], help: 'this list' },

@@ -40,6 +40,8 @@ export class Gallery {
   version = $state.raw<api.VersionDocument | null>(null);
   figures = $state.raw<api.FiguresDocument | null>(null);
   histogram = $state.raw<api.HistogramDocument | null>(null);
+  /** AP and the like; null while they are computed. */
+  headline = $state.raw<api.HeadlineDocument | null>(null);
   failure = $state<string | null>(null);
 
   page = $state<Page>('gallery');
@@ -63,6 +65,8 @@ export class Gallery {
   /** What the reader wants of each tab; null: what is usual. */
   reviewWish = $state<Review | null>(null);
   corrected = $state(false);
+  /** The IoU at which the reader has the version matched; null: its own. */
+  iou = $state<number | null>(null);
   /** Rises with every decision. */
   edition = $state(0);
   /** Decisions on their way. */
@@ -77,7 +81,7 @@ export class Gallery {
   private journey = 0;
   private figuresOf = $state.raw<{ which: api.Which; split: api.Split } | null>(null);
 
-  readonly which = $derived({ view: this.view, version: this.versionName });
+  readonly which = $derived({ view: this.view, version: this.versionName, iou: this.iou });
   /** Whether the figures are those of the list being looked at: until then its length is not known. */
   readonly ready = $derived(
     this.figures !== null &&
@@ -163,7 +167,10 @@ export class Gallery {
       : Math.min(api.atHand(this.query), Math.max(0, this.length - this.left)),
   );
   readonly isExported = kept !== null;
-  readonly mayDecide = $derived(!this.isExported && this.workspace?.role !== 'reader');
+  /** Decisions are about the version as it was matched. */
+  readonly mayDecide = $derived(
+    !this.isExported && this.workspace?.role !== 'reader' && this.iou === null,
+  );
 
   /** What stands at a place of the list, if it is there yet. */
   itemAt(index: number): api.PageItem | undefined {
@@ -210,9 +217,11 @@ export class Gallery {
       this.order = place.order;
       this.reviewWish = place.review;
       this.corrected = place.corrected;
-      this.page = place.page;
+      const isFirst = !search && !this.isExported;
+      this.page = isFirst && hasSeveralRuns(view) ? 'versions' : place.page;
       this.only = place.only;
       this.against = place.against;
+      this.iou = document.kind === 'detection' && place.iou !== document.iou ? place.iou : null;
       this.pair = null;
       this.forgetList();
     });
@@ -256,6 +265,7 @@ export class Gallery {
       const place = concept ? document.concepts.indexOf(concept) : -1;
       this.concept = place >= 0 ? place : null;
       this.at = NO_THRESHOLDS;
+      if (document.kind !== 'detection') this.iou = null;
       this.split = splitOf(document, this.split);
       this.item = 0;
       this.open = false;
@@ -318,6 +328,7 @@ export class Gallery {
       page: this.page,
       only: this.only,
       against: this.against,
+      iou: this.iou,
     });
   }
 
@@ -337,7 +348,6 @@ export class Gallery {
       this.page = 'gallery';
       this.fromTheTop();
       this.only = link.only ?? [];
-      if (api.comparedWith(this.only) !== null) this.corrected = false; // versions are compared as trained
       this.reviewWish = usualReview(link.tab) === 'all' ? null : 'all';
     };
     if (this.isExported && !this.isKept(link))
@@ -419,6 +429,28 @@ export class Gallery {
     },
   );
 
+  readonly readHeadline = latest(
+    async (
+      which: api.Which,
+      split: api.Split,
+      at: ReadonlyMap<number, number>,
+      corrected: boolean,
+      edition: number,
+    ) => {
+      const isCurrent = (): boolean =>
+        which === this.which &&
+        split === this.split &&
+        corrected === this.corrected &&
+        edition === this.edition;
+      try {
+        const headline = await api.readHeadline(which, split, at, corrected);
+        if (isCurrent()) this.headline = headline;
+      } catch {
+        if (isCurrent()) this.headline = null; // the other figures say that the server is gone
+      }
+    },
+  );
+
   private async guard(work: () => Promise<void>): Promise<void> {
     try {
       await work();
@@ -464,6 +496,13 @@ export class Gallery {
 
   setCorrected(corrected: boolean): void {
     this.corrected = corrected;
+    this.again();
+  }
+
+  /** Match again at another IoU; null: at the version's own. */
+  setIou(iou: number | null): void {
+    this.iou = iou === this.version?.iou ? null : iou;
+    this.at = NO_THRESHOLDS;
     this.again();
   }
 
@@ -514,6 +553,11 @@ function splitOf(document: api.VersionDocument, wished: api.Split): api.Split {
   return (
     [wished, 'validation' as const].find((name) => names.includes(name)) ?? names[0] ?? 'validation'
   );
+}
+
+/** Whether there are versions to choose from: they are then the first thing shown. */
+function hasSeveralRuns(view: api.ViewDocument | undefined): boolean {
+  return (view?.versions.filter((version) => version.predictions > 0).length ?? 0) > 1;
 }
 
 function lastRun(view: api.ViewDocument): api.ViewDocument['versions'][number] | undefined {

@@ -239,6 +239,15 @@ export class Reviewing {
     });
   }
 
+  /** An annotation where neither the model nor the annotators saw an object. */
+  addBox(image: string, concept: string, box: api.Box): void {
+    const { which } = this.gallery;
+    const batch = short();
+    this.named(() =>
+      this.remark((who) => api.addBox(which, { image, concept, box, who, batch, reason: '' })),
+    );
+  }
+
   comment(text: string): void {
     const item = this.gallery.itemAt(this.gallery.item);
     if (!item || !text.trim()) return;

@@ -14,14 +14,25 @@ export type Review = (typeof REVIEWS)[number];
 export const usualReview = (tab: Tab): Review =>
   tab === 'missing' || tab === 'extra' ? 'new' : 'all';
 
-export const PAGES = ['gallery', 'figures', 'slices', 'alike', 'compare'] as const;
+export const PAGES = ['gallery', 'figures', 'slices', 'alike', 'compare', 'versions'] as const;
 export type Page = (typeof PAGES)[number];
 export const PAGE_NAME: Record<Page, string> = {
   gallery: 'Gallery',
   figures: 'Figures',
   slices: 'Slices',
-  alike: 'Alike',
+  alike: 'Similar',
   compare: 'Compare',
+  versions: 'Versions',
+};
+
+/** The key that opens each page. */
+export const PAGE_KEY: Record<Page, string> = {
+  gallery: 'G',
+  figures: 'F',
+  slices: 'S',
+  alike: 'A',
+  compare: 'C',
+  versions: 'V',
 };
 
 export interface Place {
@@ -49,6 +60,8 @@ export interface Place {
   only: readonly string[];
   /** The version that this one is compared with. */
   against: string;
+  /** The IoU at which it is matched; null: its own. */
+  iou: number | null;
 }
 
 export const START: Place = {
@@ -68,10 +81,16 @@ export const START: Place = {
   corrected: false,
   only: [],
   against: '',
+  iou: null,
 };
 
 const oneOf = <T extends string>(known: readonly T[], word: string | null, otherwise: T): T =>
   known.includes(word as T) ? (word as T) : otherwise;
+
+const parseIou = (word: string | null): number | null => {
+  const iou = Number(word);
+  return word && iou > 0 && iou <= 1 ? iou : null;
+};
 
 export function parsePlace(search: string): Place {
   const query = new URLSearchParams(search);
@@ -100,26 +119,27 @@ export function parsePlace(search: string): Place {
     corrected: query.get('corrected') === '1',
     only: query.getAll('only'),
     against: query.get('against') ?? '',
+    iou: parseIou(query.get('iou')),
   };
 }
+
+/** Fields that are left out of the address where they are as at the start. */
+const PLAIN = ['tab', 'split', 'sort', 'order'] as const;
+const FLAGS = ['reverse', 'open', 'corrected'] as const;
 
 export function formatPlace(place: Place): string {
   const query = new URLSearchParams();
   if (place.page !== START.page) query.set('page', place.page);
   query.set('view', place.view);
   query.set('version', place.version);
-  if (place.tab !== START.tab) query.set('tab', place.tab);
-  if (place.split !== START.split) query.set('split', place.split);
+  for (const name of PLAIN) if (place[name] !== START[name]) query.set(name, place[name]);
   if (place.concept !== null) query.set('concept', place.concept);
   for (const [concept, value] of place.at) query.append('at', `${concept}:${value}`);
-  if (place.reverse) query.set('reverse', '1');
   if (place.item > 0) query.set('item', String(place.item));
-  if (place.open) query.set('open', '1');
-  if (place.sort !== START.sort) query.set('sort', place.sort);
-  if (place.order !== START.order) query.set('order', place.order);
+  for (const name of FLAGS) if (place[name]) query.set(name, '1');
   if (place.review !== null) query.set('review', place.review);
-  if (place.corrected) query.set('corrected', '1');
   for (const clause of place.only) query.append('only', clause);
   if (place.against) query.set('against', place.against);
+  if (place.iou !== null) query.set('iou', String(place.iou));
   return `?${query.toString()}`;
 }

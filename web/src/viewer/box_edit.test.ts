@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { pulled, type Handle } from './box_edit';
+import { drawn, pulled, type Handle } from './box_edit';
 import type { Box } from '../lib/api';
 
 const picture = { width: 100, height: 80 };
@@ -30,5 +30,18 @@ describe('a box that is adjusted', () => {
         }
       }
     }
+  });
+});
+
+describe('drawing', () => {
+  const picture = { width: 100, height: 50 };
+  it('goes between any two corners and stays within the picture', () => {
+    expect(drawn([10, 10], [30, 25], picture)).toEqual([10, 10, 20, 15]);
+    expect(drawn([30, 25], [10, 10], picture)).toEqual([10, 10, 20, 15]);
+    expect(drawn([-5, -5], [130, 60], picture)).toEqual([0, 0, 100, 50]);
+  });
+  it('needs an area', () => {
+    expect(drawn([10, 10], [10, 40], picture)).toBeNull();
+    expect(drawn([-20, 10], [-10, 40], picture)).toBeNull();
   });
 });

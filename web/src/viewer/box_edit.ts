@@ -30,5 +30,24 @@ export function pulled(
   return [left, top, right - left, bottom - top];
 }
 
+/** The box between two corners, within the picture; null where it has no area to speak of. */
+export function drawn(
+  [x1, y1]: readonly [number, number],
+  [x2, y2]: readonly [number, number],
+  picture: { width: number; height: number },
+): Box | null {
+  const [left, right] = [
+    clamp(Math.min(x1, x2), 0, picture.width),
+    clamp(Math.max(x1, x2), 0, picture.width),
+  ];
+  const [top, bottom] = [
+    clamp(Math.min(y1, y2), 0, picture.height),
+    clamp(Math.max(y1, y2), 0, picture.height),
+  ];
+  return right - left < LEAST || bottom - top < LEAST
+    ? null
+    : [left, top, right - left, bottom - top];
+}
+
 const clamp = (value: number, low: number, high: number) =>
   Math.max(low, Math.min(Math.max(low, high), value));

@@ -16,6 +16,7 @@ from pellucid.results.version_comparison import compare_slices, compare_versions
 from pellucid.server.dependencies import (
     NOT_FOUND_RESPONSE,
     CorrectedQuery,
+    IouQuery,
     ResourceName,
     SplitQuery,
     WorkspaceDependency,
@@ -37,10 +38,14 @@ def find_results_pair(
     other: ResourceName,
     split: SplitQuery = "validation",
     corrected: CorrectedQuery = False,
+    iou: IouQuery = None,
 ) -> tuple[Results, Results]:
     """Both versions, in the same state; each must have images in the split."""
     opened = workspace.view(view)
-    pair = opened.version(version).results(corrected), opened.version(other).results(corrected)
+    pair = (
+        opened.version(version).results(corrected, iou=iou),
+        opened.version(other).results(corrected, iou=iou),
+    )
     for results in pair:
         results.split_index(split)
     return pair

@@ -9,6 +9,7 @@ from fastapi import APIRouter, HTTPException, Query, Response
 
 from pellucid.browse.selection import Tab
 from pellucid.core.tables import SPLITS
+from pellucid.project.overview import Figure
 from pellucid.results.figures import (
     DEFAULT_OBJECTIVES,
     cause_figures,
@@ -34,6 +35,7 @@ from pellucid.server.schemas.analysis_schema import (
     ConfusionDocument,
     CountDocument,
     CurvesDocument,
+    HeadlineDocument,
     MovesDocument,
     ObjectivesDocument,
 )
@@ -70,6 +72,28 @@ def read_count(
         for review_filter in ("all", "reviewed", "unsure")
     ]
     return json_response(CountDocument(*totals))
+
+
+@router.get(
+    "/api/views/{view}/versions/{version}/headline",
+    response_model=HeadlineDocument,
+    responses=NOT_FOUND_RESPONSE,
+)
+def read_headline(
+    context: VersionContext, split: SplitQuery = "validation", at: ThresholdsQuery = None
+) -> Response:
+    """The figures that head the others, and the AP of each concept."""
+    results = context.results
+    if results.evaluation.kind != "detection":  # AP does not depend on thresholds
+        results = results.with_thresholds(effective_thresholds(results, at))
+    metrics = results.metrics_once(split)
+    ap = {concept.concept: concept.ap for concept in metrics.concepts}
+    return json_response(
+        HeadlineDocument(
+            [Figure(*named) for named in metrics.overall.headline],
+            [ap.get(concept) for concept in results.evaluation.concepts],
+        )
+    )
 
 
 @router.get(

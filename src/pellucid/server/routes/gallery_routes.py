@@ -16,7 +16,6 @@ from pellucid.core.tables import SPLITS
 from pellucid.evaluation.counts import SCORE_BAR_BINS
 from pellucid.images.crop_cache import CropCache
 from pellucid.project import Workspace
-from pellucid.results.results import Results
 from pellucid.server.auth import Role
 from pellucid.server.dependencies import (
     NOT_FOUND_RESPONSE,
@@ -221,8 +220,7 @@ def load_overlay(context: RequestedVersion, other_name: str | None) -> Predictio
     """The predictions of another version, with corrections where the requested one has them."""
     if other_name is None:
         return None
-    other: Results = context.version.other_results(other_name, context.results.corrected)
-    return PredictionOverlay(other)
+    return PredictionOverlay(context.results.other_version(other_name))
 
 
 def workspace_document(workspace: Workspace, role: Role) -> WorkspaceDocument:

@@ -34,6 +34,7 @@ from pellucid.server.dependencies import (
 )
 from pellucid.server.schemas.gallery_schema import PageItem
 from pellucid.server.schemas.review_schema import (
+    BoxRequest,
     CommentRequest,
     DecisionRequest,
     EffectConcept,
@@ -96,6 +97,27 @@ def decide(context: TrainedVersionContext, body: DecisionRequest, request: Reque
         body.batch,
         body.seen,
         visible_results,
+    )
+    return json_response(review_outcome_document(reviews, outcome))
+
+
+@router.post(
+    "/api/views/{view}/versions/{version}/boxes",
+    response_model=ReviewOutcomeDocument,
+    responses=NOT_FOUND_RESPONSE,
+)
+def add_box(context: TrainedVersionContext, body: BoxRequest, request: Request) -> Response:
+    """Add an annotation where there was neither one nor a prediction. Responds once it is stored
+    durably."""
+    reviews = context.version.view.reviews
+    outcome = reviews.add_box(
+        context.version,
+        body.image,
+        body.concept,
+        body.box,
+        reviewer_name(request, body.who),
+        body.reason,
+        body.batch,
     )
     return json_response(review_outcome_document(reviews, outcome))
 

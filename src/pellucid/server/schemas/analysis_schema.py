@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pellucid.browse.selection import Tab
 from pellucid.core.tables import Split
+from pellucid.project.overview import Figure
 from pellucid.results.figures import (
     ConfusionFigures,
     ErrorCauses,
@@ -130,6 +131,15 @@ class MapDocument:
     of: int
     ready: bool
     sampled: bool
+
+
+@dataclass(frozen=True)
+class HeadlineDocument:
+    """figures: AP and AP50 (detection), mAP and macro F1 (tagging), accuracy and macro F1
+    (classification) · ap: of each concept."""
+
+    figures: list[Figure]
+    ap: list[float | None]
 
 
 @dataclass(frozen=True)

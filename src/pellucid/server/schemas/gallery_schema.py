@@ -67,7 +67,8 @@ class NoteDocument:
 
 @dataclass(frozen=True)
 class VersionDocument:
-    """The constant data of a version. Other documents refer to concepts by index."""
+    """The constant data of a version. Other documents refer to concepts by index. unannotated:
+    those that only predictions name, which are ignored."""
 
     view: str
     version: str
@@ -75,6 +76,7 @@ class VersionDocument:
     started: str
     iou: float
     concepts: list[str]
+    unannotated: list[int]
     splits: list[SplitDocument]
     notes: list[NoteDocument]
 

@@ -63,6 +63,19 @@ class DecisionRequest:
 
 
 @dataclass(frozen=True)
+class BoxRequest:
+    """A new annotation. image: its path · box: left, top, width, height in pixels · batch: an
+    idempotency key."""
+
+    image: ImagePath
+    concept: ConceptName
+    box: Box
+    who: ReviewerName
+    batch: ClientKey
+    reason: ReasonText = ""
+
+
+@dataclass(frozen=True)
 class CommentRequest:
     item: ItemReference
     who: ReviewerName

@@ -1,0 +1,56 @@
+"""Routes of the overview of a view's versions, and of renaming and removing one."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends, HTTPException, Response
+
+from pellucid.project.overview import ViewSummary, summarize_view
+from pellucid.server.dependencies import (
+    NOT_FOUND_RESPONSE,
+    ResourceName,
+    SplitQuery,
+    WorkspaceDependency,
+    json_response,
+    require_owner,
+)
+from pellucid.server.schemas.versions_schema import RemoveRequest, RenameRequest
+
+router = APIRouter()
+
+
+@router.get("/api/views/{view}/overview", response_model=ViewSummary, responses=NOT_FOUND_RESPONSE)
+def read_overview(
+    workspace: WorkspaceDependency, view: ResourceName, split: SplitQuery = "validation"
+) -> Response:
+    """The versions of a view, oldest first, with their main figures on a split."""
+    return json_response(summarize_view(workspace.view(view), split))
+
+
+@router.post(
+    "/api/views/{view}/versions/{version}/rename",
+    status_code=204,
+    responses=NOT_FOUND_RESPONSE,
+    dependencies=[Depends(require_owner)],
+)
+def rename_version(
+    workspace: WorkspaceDependency, view: ResourceName, version: ResourceName, body: RenameRequest
+) -> Response:
+    """Rename a version. Only for owners."""
+    workspace.view(view).rename_version(version, body.name)
+    return Response(status_code=204)
+
+
+@router.post(
+    "/api/views/{view}/versions/{version}/remove",
+    status_code=204,
+    responses=NOT_FOUND_RESPONSE,
+    dependencies=[Depends(require_owner)],
+)
+def remove_version(
+    workspace: WorkspaceDependency, view: ResourceName, version: ResourceName, body: RemoveRequest
+) -> Response:
+    """Remove a version; review decisions are kept. Only for owners, who repeat its name."""
+    if body.name != version:
+        raise HTTPException(400, f"Repeat the name of the version, {version}, to remove it.")
+    workspace.view(view).remove_version(version)
+    return Response(status_code=204)

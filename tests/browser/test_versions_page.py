@@ -1,0 +1,140 @@
+"""The overview of a view's versions: the first screen, comparing two, renaming and removing."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+import toys
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def view(workspace, tmp_path):
+    """Two versions with predictions, the newer one with an error fewer, and one that waits."""
+    view, _ = workspace.add("panels", toys.coco(tmp_path), images=tmp_path / "images")
+    rows = [
+        {"image_id": 11, "category_id": 1, "bbox": [10, 10, 20, 20], "score": 0.9},
+        {"image_id": 11, "category_id": 2, "bbox": [40, 5, 10, 10], "score": 0.8},
+    ]
+    view.start("first").add_predictions(toys.results(tmp_path, rows[:1], "first.json"))
+    view.start("second").add_predictions(toys.results(tmp_path, rows, "second.json"))
+    view.start("waiting")
+    return view
+
+
+@pytest.fixture
+def opened(page: Page, view, served):
+    page.goto(served(view.workspace))
+    expect(page.get_by_role("heading", name="Versions of panels")).to_be_visible()
+    return page
+
+
+def row(page, version):
+    return page.get_by_role("row").filter(has=page.get_by_role("button", name=version, exact=True))
+
+
+def test_several_versions_are_the_first_screen(opened, view):
+    page = opened
+    names = page.locator(".versions .name")
+    expect(names).to_have_text(["waiting", "second", "first"])
+    for name in ("first", "second"):
+        overall = view.version(name).metrics().overall
+        expect(row(page, name)).to_contain_text(f"{overall.coco['AP']:.3f}")
+        expect(row(page, name).locator(".number b").nth(2)).to_have_text(str(overall.errors))
+    expect(row(page, "second")).to_contain_text("▼ 1")
+    expect(row(page, "waiting")).to_contain_text("pellucid predictions WORKSPACE panels waiting")
+    expect(page.get_by_role("img", name="Errors (FP + FN): first 2, second 1")).to_be_visible()
+    page.get_by_role("button", name="first", exact=True).click()
+    expect(page.get_by_role("listbox", name="Items")).to_be_visible()
+    expect(page.get_by_label("Version")).to_have_value("first")
+    page.keyboard.press("V")
+    expect(page.get_by_role("heading", name="Versions of panels")).to_be_visible()
+
+
+def test_two_ticked_versions_are_compared(opened, view):
+    page = opened
+    expect(page.get_by_label("Compare waiting")).to_be_disabled()
+    page.get_by_label("Compare second").check()
+    page.get_by_label("Compare first").check()
+    expect(page.locator(".pair")).to_contain_text("first → second")
+    page.get_by_role("button", name="Compare", exact=True).last.click()
+    expect(page.locator(".compare .verdict")).to_contain_text("second: no difference: 2 → 1 errors")
+    expect(page.locator(".compare header").first).to_contain_text("second second")
+
+
+def test_versions_are_renamed_and_removed(opened, view):
+    page = opened
+    page.get_by_role("button", name="Rename first").click()
+    page.get_by_label("New name").fill("second")
+    page.get_by_role("dialog").get_by_role("button", name="Rename").click()
+    expect(page.get_by_role("alert")).to_contain_text("already exists")
+    page.get_by_label("New name").fill("baseline")
+    page.get_by_role("dialog").get_by_role("button", name="Rename").click()
+    expect(page.locator(".versions .name")).to_have_text(["waiting", "second", "baseline"])
+    page.get_by_role("button", name="Remove waiting").click()
+    page.get_by_role("button", name="Cancel").click()
+    assert "waiting" in view.versions
+    page.get_by_role("button", name="Remove waiting").click()
+    page.get_by_role("button", name="Remove the version").click()
+    expect(page.locator(".versions .name")).to_have_text(["second", "baseline"])
+    assert sorted(view.versions) == ["baseline", "second"]
+
+
+def test_one_version_opens_in_the_gallery(page: Page, workspace, tmp_path, served):
+    view, _ = workspace.add("panels", toys.coco(tmp_path), images=tmp_path / "images")
+    view.start("only").add_predictions(toys.results(tmp_path))
+    page.goto(served(workspace))
+    expect(page.locator("[role=option] img").first).to_be_visible()
+    page.keyboard.press("V")
+    expect(page.locator(".versions .name")).to_have_text(["only"])
+
+
+def test_another_iou_is_matched_again(page: Page, view, served):
+    version = view.version("second")
+    page.goto(f"{served(view.workspace)}?view=panels&version=second&tab=extra")
+    control = page.get_by_label("IoU")
+    expect(control).to_have_value("0.5")
+    expect(page.locator(".summary .headline")).to_contain_text("AP50")
+    for iou in ("0.95", "0.5"):
+        control.select_option(iou)
+        errors = version.results(iou=float(iou)).metrics().overall.errors
+        expect(page.locator(".summary p")).to_contain_text(f"{errors} errors")
+    control.select_option("0.95")
+    expect(page.get_by_text("matched again at IoU 0.95")).to_be_visible()
+    expect(page.get_by_role("button", name="wrong")).to_have_count(0)
+    expect(page).to_have_url(re.compile("iou=0.95"))
+    page.reload()
+    expect(control).to_have_value("0.95")
+    page.get_by_role("button", name="Back to 0.5").click()
+    expect(control).to_have_value("0.5")
+
+
+def test_a_missing_box_is_drawn_in_the_viewer(page: Page, view, served):
+    address = served(view.workspace)
+    page.goto(address)
+    page.evaluate("localStorage.setItem('pellucid-name', 'Ann')")
+    page.goto(f"{address}?view=panels&version=second&tab=all&open=1")
+    stage = page.get_by_role("dialog", name="Picture").locator(".stage")
+    expect(stage.locator("img")).to_be_visible()
+    page.keyboard.press("a")
+    expect(page.get_by_text("Draw a box around the object")).to_be_visible()
+    frame = stage.locator("img").bounding_box()
+    scale = frame["width"] / 64
+    page.mouse.move(frame["x"] + 2 * scale, frame["y"] + 30 * scale)
+    page.mouse.down()
+    page.mouse.move(frame["x"] + 12 * scale, frame["y"] + 45 * scale, steps=4)
+    page.mouse.up()
+    expect(page.get_by_text("10 × 15 px")).to_be_visible()
+    page.get_by_label("Concept of the new box").select_option("rust")
+    page.get_by_role("button", name="Add label").click()
+    expect(page.get_by_text("takes it back").first).to_be_visible()
+    [decision] = view.reviews.log.decisions.values()
+    assert (decision.action, decision.after[0].concept) == ("add", "rust")
+    assert decision.after[0].box == pytest.approx((2, 30, 10, 15), abs=0.6)
+    corrected = view.version("second").results(corrected=True)
+    assert len(corrected.evaluation.annotations) == 4
+    page.keyboard.press("z")
+    expect(page.get_by_text("Z brings it back").first).to_be_visible()
+    assert len(view.version("second").results(corrected=True).evaluation.annotations) == 3

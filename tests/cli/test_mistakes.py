@@ -1,0 +1,80 @@
+"""Mistakes at the command line are answered with what was probably meant."""
+
+import pytest
+
+import toys
+
+
+@pytest.fixture
+def files(tmp_path):
+    toys.write(tmp_path / "tags.csv", "image,concept\na.png,TV\nb.png,dog\n")
+    toys.write(tmp_path / "scores.csv", "image,concept,score\na.png,TV,0.9\nb.png,dog,0.8\n")
+    return tmp_path
+
+
+def cli(folder, *words):
+    done = toys.run_cli(*words, cwd=folder)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "answer"),
+    [
+        (("add", "w", "v", "tagz.csv"), 3, "Did you mean 'tags.csv'?"),
+        (("add", "w", "tags.csv", "v"), 2, "give VIEW first"),
+        (("add", "w", "v", "tags.csv", "--kind", "detection"), 3, "without boxes"),
+        (("add", "w", "v", "tags.csv", "--images", "pictures"), 3, "no such folder"),
+        (("add", "w", "v", "tags.csv", "--images", "."), 3, "none of the 2 images is in it"),
+        (("open", "scores.csv", "tags.csv", "--no-browser"), 3, "Specify the annotations first"),
+        (("metrcs", "w"), 2, "Did you mean 'metrics'"),
+    ],
+)
+def test_before_a_workspace_exists(files, words, status, answer):
+    returned, message = cli(files, *words)
+    assert (returned, answer in message) == (status, True), message
+    assert not (files / "w").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "answer"),
+    [
+        (("predictions", "w", "panels", "scores.csv", "m"), 2, "give VERSION first"),
+        (("predictions", "w", "panel", "m", "scores.csv"), 3, "Did you mean 'panels'?"),
+        (("metrics", "w", "panels", "yolo4"), 3, "Did you mean 'yolo-4'?"),
+        (("gallery", "w", "panels", "yolo-4", "--tab", "all", "--concept", "dogs"), 3, "'dog'?"),
+        (("metrics", "w", "panels", "yolo-4", "--split", "train"), 2, "training"),
+    ],
+)
+def test_in_a_workspace(files, words, status, answer):
+    assert cli(files, "add", "w", "panels", "tags.csv")[0] == 0
+    assert cli(files, "predictions", "w", "panels", "yolo-4", "scores.csv")[0] == 0
+    returned, message = cli(files, *words)
+    assert (returned, answer in message) == (status, True), message
+
+
+def test_the_note_on_missing_pictures_goes_once_they_are_found(files):
+    from pellucid import open as open_workspace
+
+    cli(files, "add", "w", "v", "tags.csv")
+    view = open_workspace(files / "w").view("v")
+    assert "no_pictures" in [note.kind for note in view.manifest.sources[0].notes]
+    for name in ("a.png", "b.png"):
+        toys.picture(files / "pictures" / name)
+    assert cli(files, "add", "w", "v", "tags.csv", "--images", "pictures")[0] == 0
+    kinds = {note.kind for source in view.manifest.sources for note in source.notes}
+    assert not kinds & {"no_pictures", "picture_absent"}
+
+
+def test_an_exported_page_is_replaced_with_force_alone(files):
+    cli(files, "add", "w", "v", "tags.csv")
+    cli(files, "predictions", "w", "v", "m", "scores.csv")
+    export = ("export", "w", "v", "--html", "--version", "m", "--output")
+    for target in ("page.html", "pages"):
+        assert cli(files, *export, target)[0] == 0
+        status, message = cli(files, *export, target)
+        assert (status, "--force" in message) == (3, True)
+        assert cli(files, *export, target, "--force")[0] == 0
+    status, message = cli(files, *export, "tags.csv", "--force")
+    assert (status, "no exported page" in message) == (3, True)
+    assert (files / "tags.csv").read_text().startswith("image,concept")
+    assert not list(files.glob(".*.tmp")), "nothing is left behind"
