@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pellucid._version import __version__
 from pellucid.browse.query import ListQuery, Order, ReviewFilter
 from pellucid.browse.selection import Tab
 from pellucid.core.errors import InvalidChoiceError, format_count
@@ -30,6 +29,7 @@ from pellucid.export.review_reports import (
     write_report,
     write_tasks,
 )
+from pellucid.export.threshold_files import ExportedThresholds, write_thresholds
 from pellucid.formats.dataset import Note
 from pellucid.formats.errors import ExportError
 from pellucid.formats.registry import PREDICTION_WRITERS, WRITERS
@@ -114,7 +114,8 @@ def export_view(
         raise ExportError(target, "it needs a version; specify one with --version")
     if target == "thresholds":
         results = options.results or version.results(options.corrected)
-        return export_thresholds(version, results, format_name, path)
+        write_thresholds(exported_thresholds(version, results), format_name, path)
+        return []
     if target == "predictions":
         return write_format(
             PREDICTION_WRITERS, format_name, prediction_data(version, options.split), path
@@ -369,25 +370,13 @@ def item_columns(gallery: Gallery) -> dict[str, Any]:
     return column_arrays
 
 
-def export_thresholds(
-    version: Version, results: Results, format_name: str, path: Path
-) -> list[Note]:
-    """Export the threshold of each concept, as JSON with its origin or as a table."""
-    table = results.threshold_table()
-    values = [float(results.thresholds[results.concept_index(concept)]) for concept in table]
-    if format_name in ("csv", "parquet"):
-        columns = {"concept": string_column([*table]), "threshold": np.array(values, float)}
-        write_columns(columns, path, "csv, header" if format_name == "csv" else "parquet")
-        return []
-    if format_name != "json":
-        raise InvalidChoiceError("--format", format_name, ["json", "csv", "parquet"])
-    document = {
-        "made_by": f"pellucid {__version__}",
-        "view": version.view.name,
-        "version": version.name,
-        "kind": version.view.kind,
-        "iou": results.evaluation.iou_threshold,
-        "thresholds": dict(zip(table, values, strict=True)),
-    }
-    write_json(prepare_export_file(path), document)
-    return []
+def exported_thresholds(version: Version, results: Results) -> ExportedThresholds:
+    """The thresholds as they are shown: the optimal ones unless others were chosen."""
+    concepts = results.threshold_table()
+    return ExportedThresholds(
+        version.view.name,
+        version.name,
+        version.view.kind,
+        results.evaluation.iou_threshold,
+        {name: float(results.thresholds[results.concept_index(name)]) for name in concepts},
+    )
