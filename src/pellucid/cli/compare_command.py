@@ -16,7 +16,7 @@ from pellucid.cli.console import (
     print_json,
     print_table,
 )
-from pellucid.cli.operating_options import OPERATING_OPTIONS, OperatingPoint
+from pellucid.cli.operating_options import OPERATING_OPTIONS, PointOptions
 from pellucid.core.tables import Split
 from pellucid.results.release_gate import CRITERIA, Criterion
 
@@ -72,7 +72,7 @@ def compare_command(
     a: str,
     b: str,
     split: Split,
-    point: OperatingPoint,
+    point: PointOptions,
     only: tuple[str, ...],
     criteria: tuple[Criterion, ...],
     fail_on_regression: bool,

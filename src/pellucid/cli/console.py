@@ -214,7 +214,7 @@ def split_names(
     return names or None
 
 
-def list_names(
+def option_names(
     context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
 ) -> list[str] | None:
     return list(values) or None
@@ -245,7 +245,7 @@ SELECTION_OPTIONS = combine_options(
         "--ignore-concept",
         "ignore_concepts",
         multiple=True,
-        callback=list_names,
+        callback=option_names,
         metavar="C",
         help="Do not evaluate this concept; repeatable. '*': all that the annotations lack "
         "(predictions).",

@@ -16,7 +16,7 @@ from pellucid.cli.console import (
     print_table,
     spinner,
 )
-from pellucid.cli.operating_options import OPERATING_OPTIONS, OperatingPoint
+from pellucid.cli.operating_options import OPERATING_OPTIONS, PointOptions
 from pellucid.core.tables import SPLITS, Split
 
 EXPORT_CONTENTS = (
@@ -110,7 +110,7 @@ def export_command(
     force: bool,
     order: Any,
     review: Any,
-    point: OperatingPoint,
+    point: PointOptions,
 ) -> None:
     """Export annotations, corrections, predictions, a gallery or thresholds for other tools, or
     HTML pages to share.

@@ -20,7 +20,7 @@ from pellucid.cli.console import (
 from pellucid.core.errors import format_count
 
 if TYPE_CHECKING:
-    from pellucid.project.overview import ViewSummary
+    from pellucid.project.overview import ViewOverview
 
 WORKSPACE_MANIFEST = "workspace.json"
 
@@ -44,15 +44,15 @@ def list_command(workspace: str | None, as_json: bool) -> None:
         click.echo("No views yet. Add one: pellucid add WORKSPACE VIEW SOURCE", err=True)
 
 
-def read_summaries(workspace: str) -> list[ViewSummary]:
+def read_summaries(workspace: str) -> list[ViewOverview]:
     import pellucid
-    from pellucid.project.overview import summarize_view
+    from pellucid.project.overview import describe_view
     from pellucid.storage.errors import WorkspaceMissingError
 
     opened = pellucid.open(workspace)
     if not opened.exists:
         raise WorkspaceMissingError(opened.location)
-    return [summarize_view(opened.view(name)) for name in opened.views]
+    return [describe_view(opened.view(name)) for name in opened.views]
 
 
 def list_workspaces(as_json: bool) -> None:
@@ -71,7 +71,7 @@ def list_workspaces(as_json: bool) -> None:
     print_table("Workspaces in this folder", ["workspace", "views"], rows)
 
 
-def print_view(summary: ViewSummary) -> None:
+def print_view(summary: ViewOverview) -> None:
     splits = ", ".join(f"{count:,} {split}" for split, count in summary.splits.items())
     title = (
         f"{summary.view}: {summary.kind}, {splits or 'no'} images, "

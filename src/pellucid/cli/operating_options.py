@@ -36,7 +36,7 @@ class ThresholdType(click.ParamType):  # type: ignore[type-arg]
 
 
 @dataclass(frozen=True)
-class OperatingPoint:
+class PointOptions:
     """What the options choose. thresholds: by concept, None for all concepts · objective: in place
     of the fewest errors · iou: None for the version's."""
 
@@ -78,7 +78,7 @@ def gather_point(command: Callable[..., None]) -> Callable[..., None]:
         corrected: bool,
         **parameters: Any,
     ) -> None:
-        point = OperatingPoint(threshold, thresholds, objective, iou, corrected)
+        point = PointOptions(threshold, thresholds, objective, iou, corrected)
         command(point=point, **parameters)
 
     return run

@@ -22,7 +22,7 @@ from pellucid.cli.console import (
     print_json,
     print_table,
 )
-from pellucid.cli.operating_options import OPERATING_OPTIONS, OperatingPoint
+from pellucid.cli.operating_options import OPERATING_OPTIONS, PointOptions
 from pellucid.core.tables import Split
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def metrics_command(
     view: str,
     version: str,
     split: Split,
-    point: OperatingPoint,
+    point: PointOptions,
     only: tuple[str, ...],
     by: str | None,
     as_json: bool,
@@ -179,7 +179,7 @@ def gallery_command(
     tab: Tab,
     split: Split,
     concept: str | None,
-    point: OperatingPoint,
+    point: PointOptions,
     order: Any,
     review: Any,
     only: tuple[str, ...],
@@ -232,7 +232,7 @@ def images_command(
     view: str,
     version: str,
     split: Split,
-    point: OperatingPoint,
+    point: PointOptions,
     only: tuple[str, ...],
     order: ImageOrder,
     offset: int,

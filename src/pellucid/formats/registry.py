@@ -56,6 +56,7 @@ from pellucid.formats.readers import (
     vott,
     wider_face,
     yolo,
+    yolo_predictions,
 )
 from pellucid.formats.tabular import dataframes, table
 from pellucid.formats.tabular.annotation_table import (
@@ -112,7 +113,7 @@ BUILT_IN_PREDICTION_READERS: tuple[PredictionFormat, ...] = (
     fiftyone.PREDICTION_FORMAT,
     coco_results.PREDICTION_FORMAT,
     mmdetection.PREDICTION_FORMAT,
-    yolo.PREDICTION_FORMAT,
+    yolo_predictions.PREDICTION_FORMAT,
     table.PREDICTION_FORMAT,
 )
 WRITERS: dict[str, Writer] = {

@@ -21,7 +21,7 @@ def html_table(caption: str, headings: Sequence[str], rows: Sequence[Sequence[An
     """A table with a caption; at most MAX_ROWS rows, with a note of how many more there are."""
     header = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
     body = "".join(
-        f"<tr>{''.join(f'<td>{format_cell(cell)}</td>' for cell in row)}</tr>"
+        f"<tr>{''.join(f'<td>{cell_html(cell)}</td>' for cell in row)}</tr>"
         for row in rows[:MAX_ROWS]
     )
     more = f"<p>and {len(rows) - MAX_ROWS:,} more</p>" if len(rows) > MAX_ROWS else ""
@@ -31,7 +31,7 @@ def html_table(caption: str, headings: Sequence[str], rows: Sequence[Sequence[An
     )
 
 
-def format_cell(cell: Any) -> str:
+def cell_html(cell: Any) -> str:
     if cell is None:
         return "–"
     if isinstance(cell, float):
@@ -43,7 +43,7 @@ def format_cell(cell: Any) -> str:
 def metrics_html(metrics: Metrics) -> str:
     figures = asdict(metrics.overall)
     figures |= figures.pop("coco") or {}
-    named = [f"{name} {format_cell(value)}" for name, value in figures.items() if value is not None]
+    named = [f"{name} {cell_html(value)}" for name, value in figures.items() if value is not None]
     caption = f"{metrics.split}: {metrics.covered:,} of {metrics.images:,} images evaluated"
     headings = ["concept", "threshold", "tp", "fp", "fn", "precision", "recall", "f1", "ap"]
     rows = [[getattr(concept, name) for name in headings] for concept in metrics.concepts]
@@ -79,7 +79,7 @@ def causes_html(causes: ErrorCauses) -> str:
     if not causes.gains:
         return table
     gains = [[gain.kind, gain.gain, gain.number] for gain in causes.gains]
-    caption = f"AP gained by fixing each type (TIDE), from {format_cell(causes.ap)}"
+    caption = f"AP gained by fixing each type (TIDE), from {cell_html(causes.ap)}"
     return table + html_table(caption, ["type", "gain", "number"], gains)
 
 
@@ -88,7 +88,7 @@ def figures_html(figures: SplitFigures) -> str:
     at = figures.at
     caption = (
         f"{figures.split}: {at.tp:,} TP, {at.fp:,} FP, {at.fn:,} FN; precision "
-        f"{format_cell(at.precision)}, recall {format_cell(at.recall)}, F1 {format_cell(at.f1)}"
+        f"{cell_html(at.precision)}, recall {cell_html(at.recall)}, F1 {cell_html(at.f1)}"
     )
     return f"<div><b>{escape(caption)}</b><br>{figures.svg}</div>"
 

@@ -21,7 +21,7 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class VersionSummary:
+class VersionOverview:
     """images, annotations: frozen · covered: images the model was run on · split: of the errors
     (FP + FN at the optimal thresholds) and the figures; None if the model was not run on it ·
     figure: the first of the figures that head the others · warnings: of its imports."""
@@ -46,7 +46,7 @@ class VersionSummary:
 
 
 @dataclass(frozen=True)
-class ViewSummary:
+class ViewOverview:
     """geometry: of the objects; None except in detection."""
 
     view: str
@@ -56,13 +56,13 @@ class ViewSummary:
     annotations: int
     concepts: int
     splits: dict[Split, int]
-    versions: list[VersionSummary]
+    versions: list[VersionOverview]
 
 
-def summarize_view(view: View, split: Split | None = None) -> ViewSummary:
+def describe_view(view: View, split: Split | None = None) -> ViewOverview:
     """split: of the figures; None: validation, or the first that each version was run on."""
     images, annotations, _ = view.annotation_tables
-    return ViewSummary(
+    return ViewOverview(
         view.name,
         view.kind,
         "box" if view.kind == "detection" else None,
@@ -70,11 +70,11 @@ def summarize_view(view: View, split: Split | None = None) -> ViewSummary:
         len(annotations),
         len(view.manifest.concepts),
         view.images_by_split,
-        [summarize_version(view.version(name), split) for name in view.versions],
+        [describe_version(view.version(name), split) for name in view.versions],
     )
 
 
-def summarize_version(version: Version, split: Split | None = None) -> VersionSummary:
+def describe_version(version: Version, split: Split | None = None) -> VersionOverview:
     """split: of the figures; None: validation, or the first that the model was run on."""
     manifest = version.latest_manifest
     counts = manifest.counts
@@ -91,7 +91,7 @@ def summarize_version(version: Version, split: Split | None = None) -> VersionSu
         figures = [Figure(*named) for named in results.overall(split).headline]
     else:
         split = None
-    return VersionSummary(
+    return VersionOverview(
         version.name,
         manifest.started,
         manifest.iou,

@@ -13,14 +13,14 @@ from pellucid.results.filters import parse_clause, parse_condition
 from pellucid.results.image_columns import metadata_columns
 
 
-def select_images(images: Images, clauses: Sequence[str]) -> BoolArray:
+def match_images(images: Images, clauses: Sequence[str]) -> BoolArray:
     """Mask of the images that satisfy all clauses (`where:weather=rain`).
 
     Raises:
         FilterError: a clause is not about images, or names an unknown property.
     """
     is_selected = np.ones(len(images), bool)
-    properties = {p.name: p for p in image_properties(images)}
+    properties = {p.name: p for p in known_properties(images)}
     for clause in clauses:
         key, argument = parse_clause(clause)
         if key != "where":
@@ -36,7 +36,7 @@ def select_images(images: Images, clauses: Sequence[str]) -> BoolArray:
     return is_selected
 
 
-def image_properties(images: Images) -> list[Property]:
+def known_properties(images: Images) -> list[Property]:
     """What is known of each image; the user's columns come first and hide others of their name."""
     own = metadata_properties(metadata_columns(images))
     own_names = {p.name for p in own}

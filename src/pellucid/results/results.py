@@ -50,7 +50,7 @@ from pellucid.results.figures import (
 )
 from pellucid.results.filters import FilterContext, apply_filters, other_version_names
 from pellucid.results.gallery import Gallery
-from pellucid.results.image_filters import select_images, values_by_image
+from pellucid.results.image_filters import match_images, values_by_image
 from pellucid.results.image_stats import DEFAULT_PICTURE_LIMIT, ImageStatsCache, ProgressCallback
 from pellucid.results.similarity import Appearance, SimilarityGroup, find_similarity_groups
 from pellucid.results.slices import ErrorSlice, find_slices
@@ -186,7 +186,7 @@ class Results:
         """
         if not clauses:
             return self
-        return self.on_selected_images(select_images(self.evaluation.images, clauses))
+        return self.on_selected_images(match_images(self.evaluation.images, clauses))
 
     def on_selected_images(self, is_selected: BoolArray) -> Results:
         """The same on the selected images, bool (images,), at unchanged thresholds."""

@@ -39,7 +39,7 @@ export type MapDocument = Schemas['MapDocument'];
 export type ComparisonDocument = Schemas['ComparisonDocument'];
 export type SliceChangesDocument = Schemas['SliceChangesDocument'];
 export type HeadlineDocument = Schemas['HeadlineDocument'];
-export type ViewSummary = Schemas['ViewSummary'];
+export type ViewOverview = Schemas['ViewOverview'];
 export type Cause = NonNullable<PageItem['cause']>;
 export type Verdict = DecisionRequest['verdict'];
 
@@ -305,7 +305,7 @@ export const readSliceChanges = (which: Which, other: string, split: Split, corr
   ]);
 
 export const readOverview = (view: string, split: Split) =>
-  get<ViewSummary>(`${ofView(view)}/overview`, [['split', split]]);
+  get<ViewOverview>(`${ofView(view)}/overview`, [['split', split]]);
 export const renameVersion = (view: string, version: string, name: string) =>
   post<unknown>(`${root({ view, version })}/rename`, { name });
 export const removeVersion = (view: string, version: string) =>

@@ -1993,71 +1993,12 @@ export interface components {
             notes: components["schemas"]["NoteDocument"][];
         };
         /**
-         * ViewDocument
-         * @description versions: oldest first.
-         */
-        ViewDocument: {
-            /** Name */
-            name: string;
-            /**
-             * Kind
-             * @enum {string}
-             */
-            kind: "classification" | "tagging" | "detection";
-            /** Versions */
-            versions: components["schemas"]["pellucid__server__schemas__gallery_schema__VersionSummary"][];
-        };
-        /**
-         * ViewSummary
-         * @description geometry: of the objects; None except in detection.
-         */
-        ViewSummary: {
-            /** View */
-            view: string;
-            /**
-             * Kind
-             * @enum {string}
-             */
-            kind: "classification" | "tagging" | "detection";
-            /** Geometry */
-            geometry: string | null;
-            /** Images */
-            images: number;
-            /** Annotations */
-            annotations: number;
-            /** Concepts */
-            concepts: number;
-            /** Splits */
-            splits: {
-                [key: string]: number;
-            };
-            /** Versions */
-            versions: components["schemas"]["pellucid__project__overview__VersionSummary"][];
-        };
-        /**
-         * WorkspaceDocument
-         * @description role: a reader may view, a reviewer also decide, an owner also start a new review round.
-         */
-        WorkspaceDocument: {
-            /** Name */
-            name: string;
-            /** Pellucid */
-            pellucid: string;
-            /** Views */
-            views: components["schemas"]["ViewDocument"][];
-            /**
-             * Role
-             * @enum {string}
-             */
-            role: "reader" | "reviewer" | "owner";
-        };
-        /**
-         * VersionSummary
+         * VersionOverview
          * @description images, annotations: frozen · covered: images the model was run on · split: of the errors
          *     (FP + FN at the optimal thresholds) and the figures; None if the model was not run on it ·
          *     figure: the first of the figures that head the others · warnings: of its imports.
          */
-        pellucid__project__overview__VersionSummary: {
+        VersionOverview: {
             /** Version */
             version: string;
             /** Started */
@@ -2093,7 +2034,7 @@ export interface components {
             warnings: number;
         };
         /** VersionSummary */
-        pellucid__server__schemas__gallery_schema__VersionSummary: {
+        VersionSummary: {
             /** Name */
             name: string;
             /** Started */
@@ -2104,6 +2045,65 @@ export interface components {
             covered: number;
             /** Predictions */
             predictions: number;
+        };
+        /**
+         * ViewDocument
+         * @description versions: oldest first.
+         */
+        ViewDocument: {
+            /** Name */
+            name: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "classification" | "tagging" | "detection";
+            /** Versions */
+            versions: components["schemas"]["VersionSummary"][];
+        };
+        /**
+         * ViewOverview
+         * @description geometry: of the objects; None except in detection.
+         */
+        ViewOverview: {
+            /** View */
+            view: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "classification" | "tagging" | "detection";
+            /** Geometry */
+            geometry: string | null;
+            /** Images */
+            images: number;
+            /** Annotations */
+            annotations: number;
+            /** Concepts */
+            concepts: number;
+            /** Splits */
+            splits: {
+                [key: string]: number;
+            };
+            /** Versions */
+            versions: components["schemas"]["VersionOverview"][];
+        };
+        /**
+         * WorkspaceDocument
+         * @description role: a reader may view, a reviewer also decide, an owner also start a new review round.
+         */
+        WorkspaceDocument: {
+            /** Name */
+            name: string;
+            /** Pellucid */
+            pellucid: string;
+            /** Views */
+            views: components["schemas"]["ViewDocument"][];
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "reader" | "reviewer" | "owner";
         };
     };
     responses: never;
@@ -2173,7 +2173,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ViewSummary"];
+                    "application/json": components["schemas"]["ViewOverview"];
                 };
             };
             /** @description No such view, version, concept or image */

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends, HTTPException, Response
 
-from pellucid.project.overview import ViewSummary, summarize_view
+from pellucid.project.overview import ViewOverview, describe_view
 from pellucid.server.dependencies import (
     NOT_FOUND_RESPONSE,
     ResourceName,
@@ -18,12 +18,12 @@ from pellucid.server.schemas.versions_schema import RemoveRequest, RenameRequest
 router = APIRouter()
 
 
-@router.get("/api/views/{view}/overview", response_model=ViewSummary, responses=NOT_FOUND_RESPONSE)
+@router.get("/api/views/{view}/overview", response_model=ViewOverview, responses=NOT_FOUND_RESPONSE)
 def read_overview(
     workspace: WorkspaceDependency, view: ResourceName, split: SplitQuery = "validation"
 ) -> Response:
     """The versions of a view, oldest first, with their main figures on a split."""
-    return json_response(summarize_view(workspace.view(view), split))
+    return json_response(describe_view(workspace.view(view), split))
 
 
 @router.post(
