@@ -12,6 +12,9 @@ from pellucid.browse.query import ListQuery
 from pellucid.core.errors import MalformedFileError
 from pellucid.ingest.errors import (
     AnnotatedConceptError,
+    ClassSelectionError,
+    ContradictorySelectionError,
+    OtherSplitError,
     TooManyIgnoredError,
     UnknownFileConceptError,
 )
@@ -180,7 +183,14 @@ def test_an_image_that_loses_its_class_is_not_annotated(workspace, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ['{"tv": "TV"}', "tv,TV\n", "from,to\ntv,TV\n", "\ufefffrom,to\r\ntv,TV\r\n"]
+    "text",
+    [
+        "From,To\ntv,TV\n",
+        '{"tv": "TV"}',
+        "tv,TV\n",
+        "from,to\ntv,TV\n",
+        "\ufefffrom,to\r\ntv,TV\r\n",
+    ],
 )
 def test_map_files_from_the_command_line(tmp_path, text):
     toys.write(tmp_path / "gt.csv", ANNOTATIONS)
@@ -194,7 +204,9 @@ def test_map_files_from_the_command_line(tmp_path, text):
     assert [item["concept"] for item in json.loads(listed.stdout)["items"]] == ["TV"]
 
 
-@pytest.mark.parametrize("text", ["{", '{"a": 1}', "a,b,c\n", '{"a": "b", "a": "c"}', "a,\n"])
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, "{" * 9, "{", '{"a": 1}', "a,b,c\n", '{"a": "b", "a": "c"}', "a,\n"]
+)
 def test_unreadable_map_files_are_refused(tmp_path, text):
     from pellucid.ingest.map_file import read_map_file
 
@@ -214,3 +226,61 @@ def test_a_correction_that_annotates_an_ignored_concept_counts_it(view, tmp_path
     assert [concept.concept for concept in corrected.metrics().concepts] == ["TV", "dog", "cat"]
     missing = corrected.gallery(ListQuery("missing"))
     assert [item.concept for item in missing] == ["dog", "cat"]
+
+
+def test_files_of_other_encodings(tmp_path):
+    from pellucid.ingest.map_file import read_map_file
+
+    path = tmp_path / "map"
+    path.write_text("tv,TV\n", encoding="utf-16")
+    assert read_map_file(path) == {"tv": "TV"}
+    path.write_bytes("fl\u00e4che,b\n".encode("latin-1"))
+    with pytest.raises(MalformedFileError, match="invalid UTF-8 at byte 2"):
+        read_map_file(path)
+
+
+def test_contradictions_are_refused(view, tmp_path):
+    path = table(tmp_path / "p.csv", [("a.png", "TV", 0.9), ("a.png", "dog", 0.8)])
+    with pytest.raises(ContradictorySelectionError, match="'dog'"):
+        view.version_or_draft("m").add_predictions(path, concepts="dog", ignore_concepts="dog")
+    words = ("predictions", view.workspace.folder, "v", "m", path)
+    twice = toys.run_cli(*words, "--map", "dog=TV", "--map", "dog=dog")
+    assert (twice.returncode, "renamed twice" in twice.stderr) == (2, True)
+
+
+def test_classes_of_a_classifier_cannot_be_ignored(workspace, tmp_path):
+    source = toys.write(tmp_path / "gt.csv", "image,concept\na.png,TV\nb.png,dog\n")
+    view, _ = workspace.add("v", source)
+    path = table(tmp_path / "p.csv", [("a.png", "TV", 0.9), ("b.png", "car", 0.8)], boxes=False)
+    with pytest.raises(ClassSelectionError, match="--concepts"):
+        view.version_or_draft("m").add_predictions(path, ignore_concepts=["car"])
+
+
+def test_everything_may_be_ignored_if_asked_for(view, tmp_path):
+    path = table(tmp_path / "p.csv", [("a.png", "cat", 0.9)])
+    version = view.version_or_draft("m")
+    version.add_predictions(path, ignore_concepts=["*"])
+    assert outcomes(version) == [("cat", "ignored")]
+    assert version.metrics().overall.errors == 2
+
+
+def test_two_spellings_read_as_one_concept_are_said(view, tmp_path):
+    rows = [("a.png", "TV", 0.9), ("a.png", "tv", 0.8), ("a.png", "dog", 0.7)]
+    notes = view.version_or_draft("m").add_predictions(table(tmp_path / "p.csv", rows))
+    assert "concepts_merged" in [note.kind for note in notes if note.severity == "warning"]
+
+
+def test_a_split_that_the_file_does_not_speak_of(view, tmp_path):
+    version = view.version_or_draft("m")
+    path = table(tmp_path / "p.csv", [("a.png", "TV", 0.9), ("a.png", "dog", 0.8)])
+    version.add_predictions(path)
+    view.add(
+        toys.write(
+            tmp_path / "more.csv", "image,split,concept,x,y,width,height\nt.png,test,TV,0,0,9,9\n"
+        )
+    )
+    later = view.version_or_draft("later")
+    for replace in (False, True):
+        with pytest.raises(OtherSplitError, match="test"):
+            later.add_predictions(path, split="test", replace=replace)
+    assert "later" not in view.versions

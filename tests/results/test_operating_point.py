@@ -150,7 +150,18 @@ def test_thresholds_by_option_and_by_file(version, tmp_path):
 
 @pytest.mark.parametrize(
     "text",
-    ["[1]", "{", "a,b\n1,2\n", '{"cat": "x"}', '{"cat": true}', "concept,threshold\na,1\na,2\n"],
+    [
+        "[1]",
+        "[]",
+        "[" * 100_000,
+        '{"cat": 0.5, "cat": 0.7}',
+        "concept,threshold\ncat,\n",
+        "{",
+        "a,b\n1,2\n",
+        '{"cat": "x"}',
+        '{"cat": true}',
+        "concept,threshold\na,1\na,2\n",
+    ],
 )
 def test_unreadable_threshold_files_are_refused(tmp_path, text):
     path = toys.write(tmp_path / "t", text)
@@ -211,3 +222,82 @@ def test_another_iou(tmp_path):
     version.add_predictions(predictions)
     assert document(version, "metrics")["overall"]["errors"] == 0
     assert document(version, "metrics", "--iou", "0.75")["overall"]["errors"] == 1
+
+
+def test_columns_are_matched_by_their_values(tmp_path):
+    size = 30
+    annotations = {
+        "image": [f"{i}.png" for i in range(size)],
+        "concept": ["cat", "dog"] * 15,
+        "site": ["Paris"] * size,
+        "grade": [str(i % 3) for i in range(size)],
+        "name": [f"n{i}" for i in range(size)],
+    }
+    view, _ = pellucid.open(tmp_path / "w").add("v", annotations)
+    version = view.start("m")
+    version.add_predictions(
+        {**{k: annotations[k] for k in ("image", "concept")}, "score": [0.9] * size}
+    )
+    for clause, count in (
+        ("where:site=Paris", 30),
+        ("where:grade=1", 10),
+        ("where:grade=1.0", 10),
+        ("where:grade=1..", 20),
+        ("where:grade=0..2", 20),
+        ("where:name=n7|n8", 2),
+    ):
+        assert version.results().on_images(clause).metrics().covered == count, clause
+    for clause in ("where:site=Rome", "where:name=0..1"):
+        with pytest.raises(FilterError):
+            version.results().on_images(clause)
+    assert list(version.results().on_images("where:grade=1").metrics_by("grade")) == ["1"]
+
+
+def test_numbers_that_are_none_are_refused(version):
+    assert cli(version, "metrics", "--iou", "nan").returncode == 2
+    assert cli(version, "compare", version.name, "--tolerance", "nan").returncode == 2
+    for iou in (0, -1, 2, float("nan")):
+        with pytest.raises(ValueError, match="iou"):
+            version.results(iou=iou)
+
+
+def test_chosen_thresholds_survive_another_iou(version):
+    both = version.results(thresholds=0.6, iou=0.6)
+    one_by_one = version.results(thresholds=0.6).at_iou(0.6)
+    assert one_by_one.metrics() == both.metrics()
+    assert one_by_one.common_threshold == 0.6
+
+
+def test_ranked_images_are_a_sequence(version):
+    ranking = version.results().images()
+    assert [image.image for image in ranking] == [image.image for image in ranking.page(0, None)]
+    assert ranking[0] == ranking.page(0, 1)[0]
+    assert ranking[-1].image == list(ranking)[-1].image
+
+
+def test_objectives_are_for_annotated_concepts(tmp_path):
+    annotations = {"image": [f"{i}" for i in range(10)], "concept": ["cat"] * 5 + ["dog"] * 5}
+    scores = [
+        (str(i), concept, 0.8 if (concept == "cat") == (i < 5) else 0.1)
+        for i in range(10)
+        for concept in ("cat", "dog")
+    ]
+    scores += [(str(i), "car", 0.9 if i == 0 else 0.05) for i in range(10)]
+    predictions = dict(zip(("image", "concept", "score"), zip(*scores, strict=True), strict=True))
+    view, _ = pellucid.open(tmp_path / "w").add("v", annotations, kind="classification")
+    version = view.start("m")
+    version.add_predictions({name: list(values) for name, values in predictions.items()})
+    results = version.results().at_objective("precision:0.9")
+    optimal = version.results()
+    car = optimal.concept_index("car")
+    assert results.thresholds[car] == optimal.thresholds[car]
+
+
+def test_a_concept_without_predictions_cannot_reach_a_recall(tmp_path):
+    annotations = {"image": ["a", "b"], "concept": ["cat", "dog"]}
+    view, _ = pellucid.open(tmp_path / "w").add("v", annotations, kind="tagging")
+    version = view.start("m")
+    version.add_predictions({"image": ["a"], "concept": ["cat"], "score": [0.9]})
+    with pytest.raises(ObjectiveNotReachedError, match="'dog'"):
+        version.results().at_objective("recall:0.5")
+    version.results().at_objective("f1")

@@ -109,6 +109,11 @@ def compare_evaluations(
     )
     removed_rows = unpaired_false_positives(a, false_positives_a, b, false_positives_b, shared)
     added_rows = unpaired_false_positives(b, false_positives_b, a, false_positives_a, inverse)
+    if a.kind == "detection" and mismatch_count:
+        left_out_a = left_out_rows(a, shared, units.annotation_row_a)
+        left_out_b = left_out_rows(b, inverse, units.annotation_row_b)
+        false_positives_a = drop_on_left_out(a, false_positives_a, b, left_out_b, shared)
+        false_positives_b = drop_on_left_out(b, false_positives_b, a, left_out_a, inverse)
     shared_concepts = np.flatnonzero(shared.concept_in_b >= 0)
     identity = SharedIndex(
         np.where(shared.image_in_b >= 0, np.arange(len(a.images)), -1),
@@ -128,6 +133,65 @@ def compare_evaluations(
         int((shared.image_in_b >= 0).sum()),
         mismatch_count,
     )
+
+
+def left_out_rows(
+    version: Evaluation, to_other: SharedIndex, compared_rows: Int64Array
+) -> Int64Array:
+    """Rows of the annotations on what is shared that only this version holds."""
+    annotations = version.annotations
+    is_left_out = (
+        annotations.positive
+        & ~annotations.ignore
+        & (to_other.image_in_b >= 0)[annotations.image]
+        & (to_other.concept_in_b >= 0)[annotations.concept]
+    )
+    is_left_out[compared_rows] = False
+    return np.flatnonzero(is_left_out)
+
+
+def drop_on_left_out(
+    version: Evaluation,
+    prediction_rows: Int64Array,
+    other_version: Evaluation,
+    annotation_rows: Int64Array,
+    to_other: SharedIndex,
+) -> Int64Array:
+    """The false positives without those on an object that only the other version has annotated:
+    like the annotation, they are left out. annotation_rows: of the other version."""
+    predictions, annotations = version.predictions, other_version.annotations
+    if not len(annotation_rows) or predictions.box is None or annotations.box is None:
+        return prediction_rows
+    concept_count = len(other_version.concepts)
+    image = to_other.image_in_b[predictions.image[prediction_rows]]
+    concept = to_other.concept_in_b[predictions.concept[prediction_rows]]
+    own_keys = np.where((image >= 0) & (concept >= 0), image * concept_count + concept, -1)
+    other_keys = (
+        annotations.image[annotation_rows].astype(np.int64) * concept_count
+        + annotations.concept[annotation_rows]
+    )
+    own_positions, other_positions = pair_equal_keys(own_keys, other_keys)
+    ious = pairwise_iou(
+        predictions.box[prediction_rows[own_positions]],
+        annotations.box[annotation_rows[other_positions]],
+        np.zeros(len(own_positions), bool),
+    )
+    is_left_out = np.zeros(len(prediction_rows), bool)
+    is_left_out[own_positions[ious >= version.iou_threshold]] = True
+    return prediction_rows[~is_left_out]
+
+
+def pair_equal_keys(own_keys: Int64Array, other_keys: Int64Array) -> tuple[Int64Array, Int64Array]:
+    """All pairs of positions with equal keys."""
+    key_order = np.argsort(other_keys, kind="stable")
+    sorted_keys = other_keys[key_order]
+    first = np.searchsorted(sorted_keys, own_keys)
+    pair_counts = np.searchsorted(sorted_keys, own_keys, side="right") - first
+    own_positions = np.repeat(np.arange(len(own_keys)), pair_counts)
+    offsets = np.arange(len(own_positions)) - np.repeat(
+        np.cumsum(pair_counts) - pair_counts, pair_counts
+    )
+    return own_positions, key_order[np.repeat(first, pair_counts) + offsets]
 
 
 def false_negatives(units: ComparedUnits, wrong_outcomes: tuple[int, int]) -> ErrorList:
@@ -159,7 +223,7 @@ def false_positives(
 
 
 def build_shared_index(a: Evaluation, b: Evaluation, split: int) -> SharedIndex:
-    """Images of the split evaluated in both versions; concepts of both, by name."""
+    """Images of the split evaluated in both versions; annotated concepts of both, by name."""
     row_by_path = {path: image_row for image_row, path in enumerate(b.images.path.tolist())}
     image_in_b = np.array(
         [row_by_path.get(path, -1) for path in a.images.path.tolist()], np.int64
@@ -167,15 +231,11 @@ def build_shared_index(a: Evaluation, b: Evaluation, split: int) -> SharedIndex:
     is_comparable_b = (b.coverage != NOT_RUN) & (b.images.split == split)
     is_comparable = (a.coverage != NOT_RUN) & (a.images.split == split) & (image_in_b >= 0)
     is_comparable[is_comparable] &= is_comparable_b[image_in_b[is_comparable]]
-    index_by_concept = {
-        concept_name: concept_index for concept_index, concept_name in enumerate(b.concepts)
-    }
-    return SharedIndex(
-        np.where(is_comparable, image_in_b, -1),
-        np.array(
-            [index_by_concept.get(concept_name, -1) for concept_name in a.concepts], np.int64
-        ).reshape(-1),
-    )
+    index_by_concept = {b.concepts[concept]: concept for concept in b.annotated_concepts}
+    concept_in_b = np.full(len(a.concepts), -1, np.int64)
+    for concept in a.annotated_concepts:
+        concept_in_b[concept] = index_by_concept.get(a.concepts[concept], -1)
+    return SharedIndex(np.where(is_comparable, image_in_b, -1), concept_in_b)
 
 
 def invert_shared_index(shared: SharedIndex, b: Evaluation) -> SharedIndex:
@@ -409,20 +469,10 @@ def unpaired_false_positives(
         other_version.predictions.image[other_rows].astype(np.int64) * len(other_version.concepts)
         + other_version.predictions.concept[other_rows]
     )
-    key_order = np.argsort(other_keys, kind="stable")
-    other_rows, other_keys = other_rows[key_order], other_keys[key_order]
-    first, last = (
-        np.searchsorted(other_keys, own_keys),
-        np.searchsorted(other_keys, own_keys, side="right"),
-    )
     if version.predictions.box is None or other_version.predictions.box is None:
-        return np.asarray(own_rows[first == last])
-    pair_counts = last - first
-    pair_items = np.repeat(np.arange(len(own_rows)), pair_counts)
-    pair_offsets = np.arange(len(pair_items)) - np.repeat(
-        np.cumsum(pair_counts) - pair_counts, pair_counts
-    )
-    pair_rows = other_rows[np.repeat(first, pair_counts) + pair_offsets]
+        return np.asarray(own_rows[~np.isin(own_keys, other_keys)])
+    pair_items, other_positions = pair_equal_keys(own_keys, other_keys)
+    pair_rows = other_rows[other_positions]
     own_boxes, other_boxes = (
         version.predictions.box[own_rows[pair_items]],
         other_version.predictions.box[pair_rows],

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from pellucid.core.errors import InvalidChoiceError
 from pellucid.core.tables import (
     NOT_RUN,
     SPLITS,
@@ -47,6 +49,14 @@ class ImageRanking:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def __iter__(self) -> Iterator[RankedImage]:
+        return iter(self.page(0, None))
+
+    def __getitem__(self, position: int) -> RankedImage:
+        """Raises IndexError."""
+        index = range(len(self))[position]
+        return self.page(index, 1)[0]
+
     def page(self, offset: int, limit: int | None) -> list[RankedImage]:
         """limit: None for all from `offset`."""
         part = slice(offset, None if limit is None else offset + limit)
@@ -73,6 +83,8 @@ def rank_images(
 
     thresholds: float64 (concepts,).
     """
+    if order not in IMAGE_ORDERS:
+        raise InvalidChoiceError("order", order, IMAGE_ORDERS)
     predictions, annotations = evaluation.predictions, evaluation.annotations
     row_index, image_count = evaluation.row_index, len(evaluation.images)
 

@@ -15,6 +15,7 @@ from pellucid.cli.console import (
     open_version,
     print_json,
     print_table,
+    reject_nan,
 )
 from pellucid.cli.operating_options import OPERATING_OPTIONS, PointOptions
 from pellucid.core.tables import Split
@@ -48,6 +49,7 @@ GATE_FAILED = 4
 @click.option(
     "--tolerance",
     type=click.FloatRange(0),
+    callback=reject_nan,
     default=0.0,
     show_default=True,
     metavar="X",
@@ -84,7 +86,7 @@ def compare_command(
     """Compare the candidate B with the baseline A on the images evaluated in both: errors that B
     fixed and introduced, and whether it is better."""
     from pellucid.export.comparison_reports import append_markdown, format_junit
-    from pellucid.results.release_gate import check_gate
+    from pellucid.results.release_gate import check_gate, shared_metrics
 
     results_a, results_b = (
         point.results(open_version(workspace, view, version)).on_images(only) for version in (a, b)
@@ -94,12 +96,15 @@ def compare_command(
         criteria = (*criteria, "errors")
     failures: list[GateFailure] = []
     if criteria:
-        metrics = results_a.metrics(split), results_b.metrics(split)
+        metrics = shared_metrics(results_a, results_b, split)
         failures = check_gate(comparison, *metrics, tuple(dict.fromkeys(criteria)), tolerance)
-    if markdown:
-        append_markdown(markdown, comparison, failures)
+    for path in (markdown, junit):
+        if path:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
     if junit:
         Path(junit).write_text(format_junit(comparison, failures), encoding="utf-8")
+    if markdown:
+        append_markdown(markdown, comparison, failures)
     if as_json:
         print_json(comparison.document)
     else:
@@ -123,7 +128,7 @@ def print_comparison(comparison: VersionComparison) -> None:
             for change in (comparison.overall, *comparison.worst_first)
         ],
     )
-    click.echo(f"{comparison.b} is {describe_change(comparison.overall)}")
+    click.echo(f"{comparison.b} against {comparison.a}: {describe_change(comparison.overall)}")
 
 
 def report_failures(a: str, b: str, failures: list[GateFailure]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -124,6 +125,15 @@ def validate_workspace(context: click.Context, parameter: click.Parameter, value
     return value
 
 
+def reject_nan(
+    context: click.Context, parameter: click.Parameter, value: float | None
+) -> float | None:
+    """Ranges of numbers let nan pass."""
+    if value is not None and math.isnan(value):
+        raise click.BadParameter("nan is not a number", context, parameter)
+    return value
+
+
 SPLIT_OPTION = click.option(
     "--split", type=click.Choice(SPLITS), default="validation", show_default=True, help="The split."
 )
@@ -139,6 +149,7 @@ IOU_OPTION = click.option(
     type=click.FloatRange(0, 1, min_open=True),
     default=0.5,
     show_default=True,
+    callback=reject_nan,
     help="Minimum IoU of a match (detection).",
 )
 SERVER_OPTIONS = combine_options(
@@ -254,6 +265,14 @@ SELECTION_OPTIONS = combine_options(
 """Which concepts of a file are imported, and under which names."""
 
 
+def unique_renamings(renamed: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for old_name, new_name in renamed:
+        if pairs.setdefault(old_name, new_name) != new_name:
+            raise click.UsageError(f"'{old_name}' is renamed twice.")
+    return pairs
+
+
 def read_selection(
     renamed: tuple[tuple[str, str], ...],
     map_file: str | None,
@@ -263,7 +282,7 @@ def read_selection(
     """The values of SELECTION_OPTIONS as parameters of the Python functions."""
     from pellucid.ingest.map_file import read_map_file
 
-    pairs = {**(read_map_file(map_file) if map_file else {}), **dict(renamed)}
+    pairs = {**(read_map_file(map_file) if map_file else {}), **unique_renamings(renamed)}
     return {"rename": pairs or None, "concepts": concepts, "ignore_concepts": ignore_concepts}
 
 
@@ -329,8 +348,8 @@ IMAGE_FILTER_OPTION = click.option(
     "--only",
     multiple=True,
     metavar="CLAUSE",
-    help="Only images with a property, for example where:weather=rain or where:width=..640; "
-    "repeatable.",
+    help="Only images with a property, for example where:weather=rain or where:width=..640 "
+    "(below 640); repeatable.",
 )
 PAGE_OPTIONS = combine_options(
     click.option(

@@ -149,7 +149,8 @@ def start_command(workspace: str, view: str, version: str, iou: float) -> None:
 @click.option(
     "--replace",
     is_flag=True,
-    help="Put SOURCE in the place of earlier predictions on the same images.",
+    help="Put SOURCE in the place of earlier predictions: on all images of its splits, or with "
+    "--covered listed on those it lists.",
 )
 def predictions_command(
     workspace: str,

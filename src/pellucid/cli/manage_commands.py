@@ -16,6 +16,7 @@ from pellucid.cli.console import (
     open_version,
     print_json,
     print_table,
+    unique_renamings,
 )
 from pellucid.core.errors import format_count
 
@@ -184,7 +185,9 @@ def remove_command(workspace: str, view: str, version: str | None, yes: bool) ->
     if not yes:
         if not sys.stdin.isatty():
             raise click.UsageError(f"Specify --yes to remove {subject}.")
-        click.confirm(f"Remove {subject}?", abort=True, err=True)
+        if not click.confirm(f"Remove {subject}?", err=True):
+            click.echo("Nothing was removed", err=True)
+            sys.exit(1)
     if version is None:
         opened.remove_view(view)
     else:
@@ -200,7 +203,7 @@ def map_command(
 ) -> None:
     """Count predictions of a concept that the annotations lack as another: FROM=TO. They were kept
     as ignored by the import."""
-    count = open_version(workspace, view, version).map_concepts(dict(renamed))
+    count = open_version(workspace, view, version).map_concepts(unique_renamings(renamed))
     click.echo(f"{version}: {format_count(count, 'prediction')} mapped", err=True)
 
 

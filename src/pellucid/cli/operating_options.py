@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pellucid.cli.console import CORRECTED_OPTION, combine_options
+from pellucid.cli.console import CORRECTED_OPTION, combine_options, reject_nan
 
 if TYPE_CHECKING:
     from pellucid.project import Version
@@ -108,6 +108,7 @@ OPERATING_OPTIONS = combine_options(
     click.option(
         "--iou",
         type=click.FloatRange(0, 1, min_open=True),
+        callback=reject_nan,
         metavar="X",
         help="Minimum IoU of a match [default: the version's].",
     ),

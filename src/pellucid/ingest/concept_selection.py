@@ -10,7 +10,7 @@ import numpy as np
 from pellucid.core.errors import format_count, summarize_names
 from pellucid.core.tables import UNANNOTATED, Annotations, BoolArray, Images, Int32Array
 from pellucid.formats.dataset import Note, ParsedAnnotations
-from pellucid.ingest.errors import UnknownFileConceptError
+from pellucid.ingest.errors import ContradictorySelectionError, UnknownFileConceptError
 
 ALL_UNANNOTATED = "*"
 """As an ignored concept: every concept that the annotations lack."""
@@ -42,9 +42,12 @@ NO_SELECTION = ConceptSelection()
 def create_selection(
     renamed: Mapping[str, str] | None, kept: Iterable[str] | None, ignored: Iterable[str] | None
 ) -> ConceptSelection:
-    return ConceptSelection(
-        dict(renamed or {}), None if kept is None else tuple(kept), tuple(ignored or ())
-    )
+    """Raises ContradictorySelectionError if a concept is both kept and ignored."""
+    kept = (kept,) if isinstance(kept, str) else kept
+    ignored = (ignored,) if isinstance(ignored, str) else tuple(ignored or ())
+    if contradicted := set(ignored) & set(kept or ()):
+        raise ContradictorySelectionError(sorted(contradicted))
+    return ConceptSelection(dict(renamed or {}), None if kept is None else tuple(kept), ignored)
 
 
 def check_names(

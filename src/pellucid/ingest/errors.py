@@ -49,6 +49,24 @@ class UnknownFileConceptError(PellucidError):
         )
 
 
+class ContradictorySelectionError(PellucidError):
+    exit_status = 2
+
+    def __init__(self, concepts: Sequence[str]) -> None:
+        super().__init__(
+            f"{summarize_names(concepts)}: in both --concepts and --ignore-concept. Leave it out "
+            "of one."
+        )
+
+
+class NoIgnoredConceptsError(PellucidError):
+    def __init__(self, version: str) -> None:
+        super().__init__(
+            f"version '{version}' has no predictions of concepts that the annotations lack, so "
+            "there is nothing to map. Specify --map when importing predictions, or use --replace."
+        )
+
+
 class AnnotatedConceptError(PellucidError):
     def __init__(self, path: object, concept: str) -> None:
         super().__init__(
@@ -140,6 +158,23 @@ class AmbiguousReferenceError(PellucidError):
         super().__init__(
             f"{path}: ambiguous {noun} '{reference}': matches {summarize_names(candidates)}. "
             f"{remedy}"
+        )
+
+
+class OtherSplitError(PellucidError):
+    def __init__(self, path: object, split: str) -> None:
+        super().__init__(
+            f"{path}: none of its predictions is of an image of {split}, the split given by "
+            "--split. Specify the split of the file, or leave --split out."
+        )
+
+
+class ClassSelectionError(PellucidError):
+    def __init__(self, path: object) -> None:
+        super().__init__(
+            f"{path}: --ignore-concept does not apply to classification: every class of the model "
+            "takes part in the choice of the highest score. Specify --concepts with the classes to "
+            "import."
         )
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
-import json
 from pathlib import Path
 
 from pellucid.core.errors import MalformedFileError
+from pellucid.formats.small_files import parse_small_json, read_small_text
 
 
 def read_map_file(path: str | Path) -> dict[str, str]:
@@ -16,31 +16,24 @@ def read_map_file(path: str | Path) -> dict[str, str]:
     Raises:
         MalformedFileError: it is neither, or renames a concept twice.
     """
-    text = Path(path).read_text(encoding="utf-8-sig")
-    pairs = read_json_pairs(path, text) if text.lstrip().startswith("{") else csv_pairs(path, text)
+    text = read_small_text(path)
+    if text.lstrip().startswith("{"):
+        document = parse_small_json(path, text)
+        if not all(isinstance(name, str) for name in document.values()):
+            raise MalformedFileError(path, 'expected an object of strings, {"FROM": "TO"}')
+        renamed: dict[str, str] = document
+        return renamed
+    return read_csv_map(path, text)
+
+
+def read_csv_map(path: str | Path, text: str) -> dict[str, str]:
     renamed: dict[str, str] = {}
-    for line, (old_name, new_name) in enumerate(pairs, 1):
-        if renamed.setdefault(old_name, new_name) != new_name:
-            raise MalformedFileError(path, f"entry {line}: '{old_name}' is renamed twice")
-    return renamed
-
-
-def read_json_pairs(path: str | Path, text: str) -> list[tuple[str, str]]:
-    try:
-        document = json.loads(text, object_pairs_hook=list)
-    except json.JSONDecodeError as error:
-        raise MalformedFileError(path, f"invalid JSON: {error}") from error
-    if not all(isinstance(name, str) for pair in document for name in pair):
-        raise MalformedFileError(path, 'expected an object of strings, {"FROM": "TO"}')
-    return [(old_name, new_name) for old_name, new_name in document]
-
-
-def csv_pairs(path: str | Path, text: str) -> list[tuple[str, str]]:
-    pairs = []
     for line, cells in enumerate(csv.reader(text.splitlines()), 1):
-        if not cells:
+        names = [cell.strip() for cell in cells]
+        if not cells or (not renamed and [name.lower() for name in names] == ["from", "to"]):
             continue
-        if len(cells) != 2 or not all(cell.strip() for cell in cells):
+        if len(names) != 2 or not all(names):
             raise MalformedFileError(path, f"line {line}: expected two names, FROM,TO")
-        pairs.append((cells[0].strip(), cells[1].strip()))
-    return pairs[1:] if pairs[:1] == [("from", "to")] else pairs
+        if renamed.setdefault(names[0], names[1]) != names[1]:
+            raise MalformedFileError(path, f"line {line}: '{names[0]}' is renamed twice")
+    return renamed

@@ -32,6 +32,7 @@ from pellucid.ingest.box_scaling import scale_prediction_boxes
 from pellucid.ingest.concept_selection import NO_SELECTION, ConceptSelection, check_names
 from pellucid.ingest.errors import (
     DuplicatePredictionsError,
+    OtherSplitError,
     TooManyPredictionsError,
 )
 from pellucid.ingest.exif import rotate_stored_predictions
@@ -108,6 +109,8 @@ def import_predictions(
     is_selected = (image_refs.positions >= 0) & is_candidate[image_refs.positions]
     notes += other_split_notes(source, image_refs.positions, is_selected)
     named_images = np.unique(image_refs.positions[is_selected]).astype(np.int64)
+    if split_index is not None and len(source.score) and not is_selected.any():
+        raise OtherSplitError(source.path, SPLITS[split_index])
     if replaces:
         version, replaced_images = release_images(version, named_images, split_index, coverage_mode)
         notes += replaced_notes(replaced_images)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
 
 from pellucid.core.errors import MalformedFileError
+from pellucid.formats.small_files import parse_small_json, read_small_text
 
 EXPECTED = (
     'expected a JSON object {"CONCEPT": X}, a JSON list of {"concept", "threshold"}, or CSV with '
@@ -23,7 +23,7 @@ def read_threshold_file(path: str | Path) -> dict[str, float]:
         MalformedFileError: the file is in none of the forms, names a concept twice, or has a
             threshold that is no finite number.
     """
-    text = Path(path).read_text(encoding="utf-8-sig")
+    text = read_small_text(path)
     is_json = text.lstrip()[:1] in ("[", "{")
     thresholds: dict[str, float] = {}
     for record, concept, value in json_entries(path, text) if is_json else csv_entries(path, text):
@@ -34,16 +34,15 @@ def read_threshold_file(path: str | Path) -> dict[str, float]:
         except ValueError:
             thresholds[concept] = math.nan
         if not math.isfinite(thresholds[concept]) or isinstance(value, bool):
-            raise MalformedFileError(path, f"{record}: '{value}' is no threshold")
+            raise MalformedFileError(path, f"{record}: '{value or ''}' is no threshold")
+    if not thresholds:
+        raise MalformedFileError(path, f"has no thresholds; {EXPECTED}")
     return thresholds
 
 
 def json_entries(path: str | Path, text: str) -> Iterator[tuple[str, str, object]]:
     """Where each entry is, its concept and its threshold."""
-    try:
-        document = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise MalformedFileError(path, f"invalid JSON: {error}") from error
+    document = parse_small_json(path, text)
     if isinstance(document, dict):
         document = document.get("thresholds", document)  # as exported
     if isinstance(document, dict):
@@ -53,8 +52,7 @@ def json_entries(path: str | Path, text: str) -> Iterator[tuple[str, str, object
     for number, entry in enumerate(document, 1):
         if not isinstance(entry, dict) or not {"concept", "threshold"} <= entry.keys():
             raise MalformedFileError(path, f"entry {number}: {EXPECTED}")
-        if entry["threshold"] is not None:
-            yield f"entry {number}", str(entry["concept"]), entry["threshold"]
+        yield f"entry {number}", str(entry["concept"]), entry["threshold"]
 
 
 def csv_entries(path: str | Path, text: str) -> Iterator[tuple[str, str, object]]:
@@ -62,5 +60,4 @@ def csv_entries(path: str | Path, text: str) -> Iterator[tuple[str, str, object]
     if not {"concept", "threshold"} <= set(reader.fieldnames or ()):
         raise MalformedFileError(path, EXPECTED)
     for entry in reader:
-        if entry["threshold"]:
-            yield f"line {reader.line_num}", entry["concept"], entry["threshold"]
+        yield f"line {reader.line_num}", entry["concept"], entry["threshold"]

@@ -21,7 +21,12 @@ from pellucid.ingest.concept_selection import (
     renamed_positions,
     take_names,
 )
-from pellucid.ingest.errors import AnnotatedConceptError, NoMatchesError, TooManyIgnoredError
+from pellucid.ingest.errors import (
+    AnnotatedConceptError,
+    ClassSelectionError,
+    NoMatchesError,
+    TooManyIgnoredError,
+)
 from pellucid.ingest.frozen_version import FrozenVersion
 from pellucid.ingest.references import Interpretation
 from pellucid.storage.manifests import Concept
@@ -52,6 +57,7 @@ def settle_concepts(
     """The concept of each key of the file, with the concepts that only predictions name.
 
     Raises:
+        ClassSelectionError: a class of a classifier is to be ignored.
         AnnotatedConceptError: an annotated concept is to be ignored.
         NoMatchesError: no key is resolved.
         TooManyIgnoredError: more than a third of the predictions would be ignored.
@@ -60,7 +66,10 @@ def settle_concepts(
     keys, path = source.concept_keys, source.path
     names = [concept.name for concept in version.annotated_concepts]
     positions = renamed_positions(path, keys, concept_refs.positions, names, selection)
-    if keys and not (positions >= 0).any():
+    if version.kind == "classification" and selection.ignored:
+        raise ClassSelectionError(path)
+    ignores_all = ALL_UNANNOTATED in selection.ignored
+    if keys and not (positions >= 0).any() and not ignores_all:
         raise NoMatchesError(path, "concepts", keys, names)
     key_counts = count_predictions(source, image_refs)
     is_left_out = find_left_out(path, keys, positions, names, selection)
@@ -74,6 +83,7 @@ def settle_concepts(
         positions[index] = len(names) + added_names.index(name)
     concepts = [*version.annotated_concepts, *map(Concept, added_names)]
     notes = left_out_notes(keys, key_counts * is_left_out)
+    notes += merged_notes(keys, positions, names, selection)
     if version.kind == "classification":
         is_ignored = (positions < 0) & ~is_left_out
         notes += [*added_notes(added_names), *ignored_notes(keys, key_counts, is_ignored, names)]
@@ -170,6 +180,25 @@ def ignored_notes(
         f"{summarize_names(ignored)}{likely}"
     )
     return [Note("concept_unknown", message, prediction_count)]
+
+
+def merged_notes(
+    keys: Sequence[str], positions: Int32Array, names: Sequence[str], selection: ConceptSelection
+) -> list[Note]:
+    """Note on several concepts of the file that are read as one without having been renamed."""
+    keys_by_name: dict[str, list[str]] = {}
+    for key, position in zip(keys, positions.tolist(), strict=True):
+        if 0 <= position < len(names) and key not in selection.renamed:
+            keys_by_name.setdefault(names[position], []).append(key)
+    return [
+        Note(
+            "concepts_merged",
+            f"{summarize_names(merged)} are read as the same concept, '{name}'",
+            len(merged),
+        )
+        for name, merged in keys_by_name.items()
+        if len(merged) > 1
+    ]
 
 
 def added_notes(names: Sequence[str]) -> list[Note]:

@@ -31,6 +31,7 @@ from pellucid.formats.registry import read_predictions
 from pellucid.ingest.checks import duplicate_box_notes
 from pellucid.ingest.concept_map import map_concepts
 from pellucid.ingest.concept_selection import ConceptSelection, create_selection
+from pellucid.ingest.errors import NoIgnoredConceptsError
 from pellucid.ingest.exif import EXIF_ROTATION_NOTE
 from pellucid.ingest.frozen_version import FrozenVersion
 from pellucid.ingest.inference import Overrides
@@ -244,7 +245,8 @@ class Version:
         by role (`{"concept": "pred_label"}`). rename: the view's concept by the file's
         (`{"tv": "TV"}`). concepts: only these are imported. ignore_concepts: concepts that the
         annotations lack and whose predictions are to be ignored (`["*"]`: all of them). replace:
-        they take the place of earlier predictions on the same images. Returns notes about the
+        they take the place of earlier predictions on the images they cover: those of their splits,
+        or the listed ones. Returns notes about the
         import.
 
         Raises:
@@ -284,12 +286,15 @@ class Version:
         predictions.
 
         Raises:
+            NoIgnoredConceptsError: the version has no such predictions.
             UnknownConceptError: a concept is not among those that the annotations lack, or is
                 renamed to none of the annotated ones.
             DuplicateScoreError: an image would have two scores for a concept.
         """
         with write_lock(self.view.workspace.folder):
             current = self.results()
+            if not current.evaluation.unannotated_concepts:
+                raise NoIgnoredConceptsError(self.name)
             mapped = map_concepts(current.evaluation, renamed)
             if mapped.predictions.box is None:
                 reject_duplicate_scores(

@@ -42,6 +42,14 @@ class ObjectiveNotReachedError(PellucidError):
         )
 
 
+class NothingComparedError(PellucidError):
+    def __init__(self, a: str, b: str, split: str) -> None:
+        super().__init__(
+            f"versions '{a}' and '{b}' have no image of {split} that both were run on. Import "
+            "predictions of both for the same images, or choose another split or filter."
+        )
+
+
 class EmptySplitError(PellucidError):
     def __init__(self, version: str, split: str, splits: Sequence[str]) -> None:
         super().__init__(

@@ -6,9 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
+from pellucid.analysis.comparison import build_shared_index
 from pellucid.analysis.verdict import SIGNIFICANCE_LEVEL, CountChange
+from pellucid.core.tables import SPLITS, Split
 from pellucid.evaluation.counts import precision, recall
 from pellucid.evaluation.metrics import ConceptMetrics, Metrics, mean_defined
+from pellucid.results.results import Results
 from pellucid.results.version_comparison import ConceptChange, VersionComparison
 
 Criterion = Literal["errors", "fn", "fp", "ap", "precision", "recall", "f1"]
@@ -27,6 +32,18 @@ class GateFailure:
     message: str
 
 
+def shared_metrics(a: Results, b: Results, split: Split) -> tuple[Metrics, Metrics]:
+    """The metrics of both versions on the images that both were evaluated on."""
+    shared = build_shared_index(a.evaluation, b.evaluation, SPLITS.index(split))
+    is_shared_b = np.zeros(len(b.evaluation.images), bool)
+    is_shared_b[shared.image_in_b[shared.image_in_b >= 0]] = True
+    is_shared_a = shared.image_in_b >= 0
+    return (
+        a.on_selected_images(is_shared_a).metrics(split),
+        b.on_selected_images(is_shared_b).metrics(split),
+    )
+
+
 def check_gate(
     comparison: VersionComparison,
     metrics_a: Metrics,
@@ -38,7 +55,7 @@ def check_gate(
 
     errors, fn, fp: a significant rise (sign-flip test at 5 %; over concepts, at a false discovery
     rate of 5 %) by more than `tolerance` errors. ap, precision, recall, f1: a drop by more than
-    `tolerance`, a fraction; metrics_a, metrics_b: of all images of each version in the split.
+    `tolerance`, a fraction; metrics_a, metrics_b: see shared_metrics.
     """
     failures: list[GateFailure] = []
     for criterion in criteria:

@@ -111,6 +111,8 @@ class Results:
         """The threshold of all concepts, where one was chosen for all."""
         self.not_applied = 0
         """With corrections: decisions whose image or annotation no longer exists."""
+        self.selected_images: BoolArray | None = None
+        """Where only some images are looked at: which, bool (images,)."""
         self.frozen_rows: Int64Array | None = None
         """With corrections: each annotation's row in the frozen table, -1 for a new annotation."""
         self._folder = folder
@@ -153,7 +155,7 @@ class Results:
 
     def at_objective(self, objective: str, given: Container[str] = ()) -> Results:
         """The same at the best thresholds for an objective (see threshold_for), per concept.
-        Concepts without predictions on validation keep theirs.
+        Concepts without annotations on validation keep theirs.
 
         given: concepts whose thresholds are chosen otherwise.
 
@@ -161,36 +163,41 @@ class Results:
             InvalidObjectiveError: the objective is unknown.
             ObjectiveNotReachedError: no threshold of a concept reaches it.
         """
+        wanted = parse_objective(objective)
         best: dict[str, float] = {}
         unreached = []
         for index in self.evaluation.annotated_concepts:
             concept = self.evaluation.concepts[index]
             predictions = self.evaluation.concept_predictions(VALIDATION, index)
-            if concept in given or not len(predictions.score):
+            if concept in given or not predictions.annotation_count:
                 continue
-            threshold = optimize_objective(predictions, parse_objective(objective))
-            if threshold is None:
+            threshold = optimize_objective(predictions, wanted)
+            is_unfulfilled = threshold is None and wanted.criterion in ("precision", "recall")
+            if is_unfulfilled:
                 unreached.append(concept)
-            else:
+            elif threshold is not None:
                 best[concept] = threshold.value
         if unreached:
             raise ObjectiveNotReachedError(objective, unreached)
         return self.with_thresholds(best)
 
-    def on_images(self, clauses: Sequence[str]) -> Results:
+    def on_images(self, clauses: str | Sequence[str]) -> Results:
         """The same on the images that satisfy all clauses (`where:weather=rain`), at unchanged
         thresholds.
 
         Raises:
             FilterError: a clause is not about images, or names an unknown property.
         """
+        clauses = [clauses] if isinstance(clauses, str) else clauses
         if not clauses:
             return self
         return self.on_selected_images(match_images(self.evaluation.images, clauses))
 
     def on_selected_images(self, is_selected: BoolArray) -> Results:
         """The same on the selected images, bool (images,), at unchanged thresholds."""
+        is_selected = is_selected & self._looked_at
         results = self._derive(restrict_to_images(self.evaluation, is_selected), self.corrected)
+        results.selected_images = is_selected
         results.not_applied = self.not_applied
         results.frozen_rows = self.frozen_rows
         return results.with_thresholds(self.thresholds)
@@ -205,6 +212,12 @@ class Results:
         metrics: Metrics = self._get_or_compute(key, lambda: self.metrics(split))
         return metrics
 
+    @property
+    def _looked_at(self) -> BoolArray:
+        """Which images are looked at, bool (images,)."""
+        selected = self.selected_images
+        return np.ones(len(self.evaluation.images), bool) if selected is None else selected
+
     def metrics_by(self, column: str, split: Split = "validation") -> dict[str, Metrics]:
         """The metrics on the images of each value of a metadata column ('' for images without),
         by value.
@@ -216,22 +229,28 @@ class Results:
         is_in_split = self.evaluation.images.split == self.split_index(split)
         return {
             str(value): self.on_selected_images(values == value).metrics(split)
-            for value in sorted(set(values[is_in_split].tolist()))
+            for value in sorted(set(values[is_in_split & self._looked_at].tolist()))
         }
 
     def at_iou(self, iou: float) -> Results:
         """The same predictions matched at another IoU threshold, over 0 and at most 1."""
+        if not 0 < iou <= 1:
+            raise ValueError(f"Invalid iou {iou}: expected a number above 0 and at most 1")
         if iou == self.evaluation.iou_threshold or self.evaluation.kind != "detection":
             return self
 
         def rematched() -> Results:
             results = self._derive(rematch(self.evaluation, iou), self.corrected)
             results._folder = self._folder
+            results.selected_images = self.selected_images
             results.frozen_rows = self.frozen_rows
             results.not_applied = self.not_applied
             return results
 
         results: Results = self._get_or_compute(("iou", iou), rematched)
+        if self._user_thresholds is not None:
+            chosen = self.common_threshold
+            return results.with_thresholds(self._user_thresholds if chosen is None else chosen)
         return results
 
     def with_corrections(self, decision_log: DecisionLog) -> Results:

@@ -19,8 +19,9 @@ from pellucid.analysis.comparison import (
 )
 from pellucid.analysis.verdict import SIGNIFICANCE_LEVEL, CountChange, Verdict, error_change
 from pellucid.core.display import Displayed
-from pellucid.core.tables import NOT_RUN, SPLITS, Float64Array, Split
+from pellucid.core.tables import NOT_RUN, SPLITS, BoolArray, Float64Array, Split
 from pellucid.evaluation.evaluation import Evaluation
+from pellucid.results.errors import NothingComparedError
 from pellucid.results.similarity import Appearance
 from pellucid.results.slices import ErrorSlice, match_conditions
 
@@ -138,6 +139,8 @@ class ComparedResults(Protocol):
     def thresholds(self) -> Float64Array: ...
     @property
     def corrected(self) -> bool: ...
+    @property
+    def selected_images(self) -> BoolArray | None: ...
     def appearance(self, split: int) -> Appearance: ...
     def error_slices(self, split: int, appearance: Appearance | None) -> list[ErrorSlice]: ...
 
@@ -146,7 +149,14 @@ def compare_versions(
     name_a: str, a: ComparedResults, name_b: str, b: ComparedResults, split: Split
 ) -> VersionComparison:
     """The change from the baseline a to the candidate b, each at its thresholds. Both as trained,
-    or both with corrections."""
+    or both with corrections.
+
+    Raises:
+        NothingComparedError: no image was evaluated in both.
+        ValueError: one is as trained and the other with corrections.
+    """
+    if a.corrected != b.corrected:
+        raise ValueError("compare both versions as trained, or both with corrections")
     split_index = SPLITS.index(split)
     comparison = compare_evaluations(
         a.evaluation,
@@ -155,10 +165,11 @@ def compare_versions(
         a.thresholds,
         b.thresholds,
     )
+    if not comparison.image_count:
+        raise NothingComparedError(name_a, name_b, split)
     concepts = [
         concept_change(comparison, a, concept_index)
         for concept_index in comparison.shared_concepts.tolist()
-        if concept_index not in a.evaluation.unannotated_concepts
     ]
     overall = mark_regressions([concept_change(comparison, a, None)])[0]
     return VersionComparison(
@@ -222,13 +233,16 @@ def comparison_warnings(
     messages = []
     for results, ordinal in ((a, "first"), (b, "second")):
         evaluation = results.evaluation
-        was_run = (evaluation.images.split == split) & (evaluation.coverage != NOT_RUN)
+        is_looked_at = evaluation.images.split == split
+        if results.selected_images is not None:
+            is_looked_at &= results.selected_images
+        was_run = is_looked_at & (evaluation.coverage != NOT_RUN)
         if image_count := int(was_run.sum()) - comparison.image_count:
             messages.append(
                 f"{image_count:,} images of the {ordinal} version are not in the other version: "
                 "left out"
             )
-        if image_count := int((evaluation.images.split == split).sum() - was_run.sum()):
+        if image_count := int(is_looked_at.sum() - was_run.sum()):
             messages.append(f"the {ordinal} version was not run on {image_count:,} of its images")
     if comparison.mismatch_count:
         messages.append(
