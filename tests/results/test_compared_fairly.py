@@ -94,8 +94,6 @@ def test_nothing_to_compare_is_no_pass(tmp_path):
         a.compare(b)
     done = toys.run_cli("compare", tmp_path / "w", "v", "a", "b", "--fail-on", "errors")
     assert done.returncode == 3
-    with pytest.raises(ValueError, match="corrections"):
-        a.results().compare(b.results(corrected=True).at_iou(0.6)._derive(b.evaluation, True))
 
 
 def test_filtered_images_are_not_called_not_run(tmp_path):
@@ -106,3 +104,13 @@ def test_filtered_images_are_not_called_not_run(tmp_path):
     north = [version.results().on_images("where:site=north") for version in (a, b)]
     comparison = north[0].compare(north[1])
     assert (comparison.images, comparison.warnings) == (10, [])
+
+
+def test_both_states_are_not_mixed(tmp_path):
+    view, _ = pellucid.open(tmp_path / "w").add("v", boxes(DENTS))
+    right = [(*dent, 0.9) for dent in DENTS]
+    a, b = freeze(view, "a", right), freeze(view, "b", right)
+    view.reviews.decide(a, [a.gallery("matched")[0]], "wrong", "ada")
+    with pytest.raises(ValueError, match="corrections"):
+        a.results().compare(b.results(corrected=True))
+    assert a.compare(b, corrected=True).corrected
