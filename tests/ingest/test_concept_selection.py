@@ -284,3 +284,26 @@ def test_a_split_that_the_file_does_not_speak_of(view, tmp_path):
         with pytest.raises(OtherSplitError, match="test"):
             later.add_predictions(path, split="test", replace=replace)
     assert "later" not in view.versions
+
+
+def test_doctor_takes_the_same_options_and_prints_them(tmp_path):
+    toys.write(tmp_path / "gt.csv", ANNOTATIONS)
+    table(
+        tmp_path / "p.csv", [("a.png", "tele", 0.9), ("a.png", "dog", 0.8), ("a.png", "owl", 0.7)]
+    )
+    stopped = toys.run_cli("doctor", "gt.csv", "p.csv", cwd=tmp_path)
+    assert (stopped.returncode, "--map FROM=TO" in stopped.stdout) == (3, True)
+    options = ("--map", "tele=TV", "--ignore-concept", "owl")
+    done = toys.run_cli("doctor", "gt.csv", "p.csv", *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert "p.csv --map tele=TV --ignore-concept owl" in done.stdout
+
+
+def test_open_takes_the_options_that_its_refusal_names(tmp_path):
+    toys.write(tmp_path / "gt.csv", ANNOTATIONS)
+    rows = [("a.png", "tele", 0.9), ("a.png", "dog", 0.8)]
+    table(tmp_path / "p.csv", rows)
+    refused = toys.run_cli("open", "gt.csv", "p.csv", "--no-browser", cwd=tmp_path)
+    assert (refused.returncode, "--ignore-concept" in refused.stderr) == (3, True)
+    wrong = toys.run_cli("open", "gt.csv", "p.csv", "--map", "tele=radio", cwd=tmp_path)
+    assert (wrong.returncode, "in the version" in wrong.stderr) == (3, True)

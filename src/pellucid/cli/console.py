@@ -262,7 +262,8 @@ SELECTION_OPTIONS = combine_options(
         "(predictions).",
     ),
 )
-"""Which concepts of a file are imported, and under which names."""
+"""Which concepts of a file (of open and doctor: of the predictions) are imported, and under which
+names."""
 
 
 def unique_renamings(renamed: tuple[tuple[str, str], ...]) -> dict[str, str]:

@@ -209,6 +209,7 @@ def predictions_command(
 @columns_option("--columns", "the annotations")
 @columns_option("--prediction-columns", "the predictions")
 @OVERRIDE_OPTIONS
+@SELECTION_OPTIONS
 @JSON_OPTION
 def doctor_command(
     sources: tuple[str, ...],
@@ -219,6 +220,10 @@ def doctor_command(
     separator: str | None,
     columns: dict[str, list[str]] | None,
     prediction_columns: dict[str, list[str]] | None,
+    renamed: tuple[tuple[str, str], ...],
+    map_file: str | None,
+    concepts: list[str] | None,
+    ignore_concepts: list[str] | None,
     as_json: bool,
     **overrides: Any,
 ) -> None:
@@ -235,7 +240,9 @@ def doctor_command(
         "separator": separator,
     }
     with spinner(f"Examining {', '.join(sources)}"):
-        diagnosis = examine(sources, adding, {"columns": prediction_columns, **overrides})
+        selection = read_selection(renamed, map_file, concepts, ignore_concepts)
+        predicting = {"columns": prediction_columns, **selection, **overrides}
+        diagnosis = examine(sources, adding, predicting)
     if as_json:
         print_json(diagnosis.document)
     else:

@@ -13,10 +13,12 @@ from pellucid.cli.console import (
     IOU_OPTION,
     KIND_OPTION,
     OVERRIDE_OPTIONS,
+    SELECTION_OPTIONS,
     SEPARATOR_OPTION,
     SERVER_OPTIONS,
     columns_option,
     print_notes,
+    read_selection,
     spinner,
     validate_workspace,
 )
@@ -121,6 +123,7 @@ def serve_command(
 @columns_option("--prediction-columns", "PREDICTIONS")
 @SEPARATOR_OPTION
 @OVERRIDE_OPTIONS
+@SELECTION_OPTIONS
 @SERVER_OPTIONS
 def open_command(
     source: str,
@@ -137,6 +140,10 @@ def open_command(
     host: str,
     port: int | None,
     no_browser: bool,
+    renamed: tuple[tuple[str, str], ...],
+    map_file: str | None,
+    concepts: list[str] | None,
+    ignore_concepts: list[str] | None,
     **overrides: Any,
 ) -> None:
     """Open a gallery of annotations (SOURCE) and PREDICTIONS in the browser. Nothing is saved."""
@@ -162,6 +169,7 @@ def open_command(
                 columns,
                 separator,
                 prediction_columns,
+                **read_selection(renamed, map_file, concepts, ignore_concepts),
                 **overrides,
             )
         print_notes(notes)

@@ -93,11 +93,24 @@ def examine_files(
     return replace(diagnose([view], errors), commands=commands)
 
 
+SELECTIONS = {
+    "rename": "--map",
+    "concepts": "--concepts",
+    "ignore_concepts": "--ignore-concept",
+}
+"""The repeatable option of each parameter that chooses or renames concepts."""
+
+
 def import_command(name: str, placeholders: str, source: str, options: Mapping[str, Any]) -> str:
     """The command line of an import with the same options."""
     words = ["pellucid", name, "WORKSPACE", *placeholders.split(), shlex.quote(str(source))]
     for option, value in options.items():
         if value is None:
+            continue
+        if option in SELECTIONS:
+            pairs = [f"{a}={b}" for a, b in value.items()] if option == "rename" else value
+            for chosen in pairs:
+                words += [SELECTIONS[option], shlex.quote(chosen)]
             continue
         text = (
             ",".join(f"{role}={column}" for role, columns in value.items() for column in columns)
