@@ -235,7 +235,8 @@ class TableReader:
         text_sql = f"CAST({cell_sql} AS VARCHAR)"
         wrong_sql = f"{number_sql} IS NULL AND {cell_sql} IS NOT NULL AND {text_sql} <> ''"
         if has_missing_words:
-            wrong_sql += f" AND lower({text_sql}) NOT IN {MISSING_SQL}"
+            # no list of words: IN becomes a join, which does not keep the order of the rows
+            wrong_sql += f" AND NOT regexp_full_match(lower({text_sql}), '{MISSING_PATTERN}')"
         return number_sql, wrong_sql
 
     def _fetch(self, query: str) -> dict[str, Any]:
@@ -261,7 +262,7 @@ NUMERIC_SQL_TYPES = (
     "USMALLINT",
     "UINTEGER",
 )
-MISSING_SQL = "('na', 'n/a', '<na>', 'none', 'null', '-')"
+MISSING_PATTERN = "na|n/a|<na>|none|null|-"
 """How missing numbers are written, in lower case; `nan` is read as a number."""
 DECIMAL_COMMA_PATTERN = r"[-+]?[0-9]*,[0-9]+([eE][-+]?[0-9]+)?"
 ROW_INDEX_COLUMN = "pellucid_place"
