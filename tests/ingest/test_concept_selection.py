@@ -307,3 +307,15 @@ def test_open_takes_the_options_that_its_refusal_names(tmp_path):
     assert (refused.returncode, "--ignore-concept" in refused.stderr) == (3, True)
     wrong = toys.run_cli("open", "gt.csv", "p.csv", "--map", "tele=radio", cwd=tmp_path)
     assert (wrong.returncode, "in the version" in wrong.stderr) == (3, True)
+
+
+def test_a_concept_left_out_keeps_its_name_where_files_have_ids(workspace, tmp_path):
+    source = toys.coco(tmp_path, pictures=False)
+    view, _ = workspace.add("v", source, ignore_concepts=["rust"])
+    version = view.version_or_draft("m")
+    rows = [
+        {"image_id": 11, "category_id": 1, "bbox": [10, 10, 20, 20], "score": 0.9},
+        {"image_id": 11, "category_id": 2, "bbox": [40, 5, 10, 10], "score": 0.8},
+    ]
+    version.add_predictions(toys.results(tmp_path, rows))  # half of them, but no surprise
+    assert outcomes(version) == [("dent", "matched"), ("rust", "ignored")]

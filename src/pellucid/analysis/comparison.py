@@ -12,17 +12,22 @@ from math import exp, lgamma, log
 
 import numpy as np
 
+from pellucid.analysis.false_positive_pairs import (
+    drop_on_left_out,
+    false_positive_rows,
+    left_out_rows,
+    unpaired_false_positives,
+)
+from pellucid.analysis.shared_index import SharedIndex, build_shared_index, invert_shared_index
 from pellucid.core.tables import (
     EXHAUSTIVE,
-    NOT_RUN,
     BoolArray,
     Float64Array,
     Int32Array,
     Int64Array,
 )
-from pellucid.evaluation.boxes import pairwise_iou
 from pellucid.evaluation.evaluation import Evaluation
-from pellucid.evaluation.match_result import NOT_HIGHEST, WRONG
+from pellucid.evaluation.match_result import NOT_HIGHEST
 
 BOTH_RIGHT, FIXED, BROKEN, STILL_WRONG = 0, 1, 2, 3
 
@@ -82,15 +87,6 @@ class Comparison:
     mismatch_count: int
 
 
-@dataclass(frozen=True, eq=False)
-class SharedIndex:
-    """Images and concepts shared by two versions. *_in_b: per image (concept) of the first, its
-    index in the second, else -1."""
-
-    image_in_b: Int64Array
-    concept_in_b: Int64Array
-
-
 def compare_evaluations(
     a: Evaluation, b: Evaluation, split: int, thresholds_a: Float64Array, thresholds_b: Float64Array
 ) -> Comparison:
@@ -135,65 +131,6 @@ def compare_evaluations(
     )
 
 
-def left_out_rows(
-    version: Evaluation, to_other: SharedIndex, compared_rows: Int64Array
-) -> Int64Array:
-    """Rows of the annotations on what is shared that only this version holds."""
-    annotations = version.annotations
-    is_left_out = (
-        annotations.positive
-        & ~annotations.ignore
-        & (to_other.image_in_b >= 0)[annotations.image]
-        & (to_other.concept_in_b >= 0)[annotations.concept]
-    )
-    is_left_out[compared_rows] = False
-    return np.flatnonzero(is_left_out)
-
-
-def drop_on_left_out(
-    version: Evaluation,
-    prediction_rows: Int64Array,
-    other_version: Evaluation,
-    annotation_rows: Int64Array,
-    to_other: SharedIndex,
-) -> Int64Array:
-    """The false positives without those on an object that only the other version has annotated:
-    like the annotation, they are left out. annotation_rows: of the other version."""
-    predictions, annotations = version.predictions, other_version.annotations
-    if not len(annotation_rows) or predictions.box is None or annotations.box is None:
-        return prediction_rows
-    concept_count = len(other_version.concepts)
-    image = to_other.image_in_b[predictions.image[prediction_rows]]
-    concept = to_other.concept_in_b[predictions.concept[prediction_rows]]
-    own_keys = np.where((image >= 0) & (concept >= 0), image * concept_count + concept, -1)
-    other_keys = (
-        annotations.image[annotation_rows].astype(np.int64) * concept_count
-        + annotations.concept[annotation_rows]
-    )
-    own_positions, other_positions = pair_equal_keys(own_keys, other_keys)
-    ious = pairwise_iou(
-        predictions.box[prediction_rows[own_positions]],
-        annotations.box[annotation_rows[other_positions]],
-        np.zeros(len(own_positions), bool),
-    )
-    is_left_out = np.zeros(len(prediction_rows), bool)
-    is_left_out[own_positions[ious >= version.iou_threshold]] = True
-    return prediction_rows[~is_left_out]
-
-
-def pair_equal_keys(own_keys: Int64Array, other_keys: Int64Array) -> tuple[Int64Array, Int64Array]:
-    """All pairs of positions with equal keys."""
-    key_order = np.argsort(other_keys, kind="stable")
-    sorted_keys = other_keys[key_order]
-    first = np.searchsorted(sorted_keys, own_keys)
-    pair_counts = np.searchsorted(sorted_keys, own_keys, side="right") - first
-    own_positions = np.repeat(np.arange(len(own_keys)), pair_counts)
-    offsets = np.arange(len(own_positions)) - np.repeat(
-        np.cumsum(pair_counts) - pair_counts, pair_counts
-    )
-    return own_positions, key_order[np.repeat(first, pair_counts) + offsets]
-
-
 def false_negatives(units: ComparedUnits, wrong_outcomes: tuple[int, int]) -> ErrorList:
     """wrong_outcomes: of units that the version has wrong."""
     is_missed = np.isin(units.outcome, wrong_outcomes) & units.positive
@@ -220,36 +157,6 @@ def false_positives(
             pairs = units.image * concept_count + units.concept
             is_compared &= np.isin(image * concept_count + concept, pairs)
     return ErrorList(image[is_compared], concept[is_compared])
-
-
-def build_shared_index(a: Evaluation, b: Evaluation, split: int) -> SharedIndex:
-    """Images of the split evaluated in both versions; annotated concepts of both, by name."""
-    row_by_path = {path: image_row for image_row, path in enumerate(b.images.path.tolist())}
-    image_in_b = np.array(
-        [row_by_path.get(path, -1) for path in a.images.path.tolist()], np.int64
-    ).reshape(-1)
-    is_comparable_b = (b.coverage != NOT_RUN) & (b.images.split == split)
-    is_comparable = (a.coverage != NOT_RUN) & (a.images.split == split) & (image_in_b >= 0)
-    is_comparable[is_comparable] &= is_comparable_b[image_in_b[is_comparable]]
-    index_by_concept = {b.concepts[concept]: concept for concept in b.annotated_concepts}
-    concept_in_b = np.full(len(a.concepts), -1, np.int64)
-    for concept in a.annotated_concepts:
-        concept_in_b[concept] = index_by_concept.get(a.concepts[concept], -1)
-    return SharedIndex(np.where(is_comparable, image_in_b, -1), concept_in_b)
-
-
-def invert_shared_index(shared: SharedIndex, b: Evaluation) -> SharedIndex:
-    """The inverse mapping, from the second version to the first."""
-
-    def invert(forward: Int64Array, size: int) -> Int64Array:
-        inverse = np.full(size, -1, np.int64)
-        mapped = np.flatnonzero(forward >= 0)
-        inverse[forward[mapped]] = mapped
-        return inverse
-
-    return SharedIndex(
-        invert(shared.image_in_b, len(b.images)), invert(shared.concept_in_b, len(b.concepts))
-    )
 
 
 def unit_outcomes(right_a: BoolArray, right_b: BoolArray) -> Int32Array:
@@ -439,53 +346,6 @@ def tag_predictions(evaluation: Evaluation, thresholds: Float64Array) -> BoolArr
     is_predicted = np.zeros((len(evaluation.images), len(evaluation.concepts)), bool)
     is_predicted[predictions.image[is_above], predictions.concept[is_above]] = True
     return is_predicted
-
-
-def false_positive_rows(evaluation: Evaluation, thresholds: Float64Array) -> Int64Array:
-    """Rows of the false positives: unmatched predictions at or above the threshold."""
-    predictions = evaluation.predictions
-    return np.flatnonzero(
-        (evaluation.state == WRONG) & (predictions.score >= thresholds[predictions.concept])
-    )
-
-
-def unpaired_false_positives(
-    version: Evaluation,
-    own_rows: Int64Array,
-    other_version: Evaluation,
-    other_rows: Int64Array,
-    shared: SharedIndex,
-) -> Int64Array:
-    """This version's false positives on shared images and concepts that have no counterpart in
-    the other version."""
-    image, concept = (
-        shared.image_in_b[version.predictions.image[own_rows]],
-        shared.concept_in_b[version.predictions.concept[own_rows]],
-    )
-    is_shared = (image >= 0) & (concept >= 0)
-    own_rows, image, concept = own_rows[is_shared], image[is_shared], concept[is_shared]
-    own_keys = image * len(other_version.concepts) + concept
-    other_keys = (
-        other_version.predictions.image[other_rows].astype(np.int64) * len(other_version.concepts)
-        + other_version.predictions.concept[other_rows]
-    )
-    if version.predictions.box is None or other_version.predictions.box is None:
-        return np.asarray(own_rows[~np.isin(own_keys, other_keys)])
-    pair_items, other_positions = pair_equal_keys(own_keys, other_keys)
-    pair_rows = other_rows[other_positions]
-    own_boxes, other_boxes = (
-        version.predictions.box[own_rows[pair_items]],
-        other_version.predictions.box[pair_rows],
-    )
-    is_close = (
-        pairwise_iou(own_boxes, other_boxes, np.zeros(len(pair_items), bool))
-        >= version.iou_threshold
-    )
-    has_counterpart = np.zeros(len(own_rows), bool)
-    has_counterpart[pair_items[is_close | (own_boxes == other_boxes).all(axis=1)]] = (
-        True  # a zero-area box has no overlap, even with itself
-    )
-    return np.asarray(own_rows[~has_counterpart])
 
 
 def mcnemar_p_value(fixed: int, broken: int) -> float:

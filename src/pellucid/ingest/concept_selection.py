@@ -11,6 +11,7 @@ from pellucid.core.errors import format_count, summarize_names
 from pellucid.core.tables import UNANNOTATED, Annotations, BoolArray, Images, Int32Array
 from pellucid.formats.dataset import Note, ParsedAnnotations
 from pellucid.ingest.errors import ContradictorySelectionError, UnknownFileConceptError
+from pellucid.storage.manifests import Concept
 
 ALL_UNANNOTATED = "*"
 """As an ignored concept: every concept that the annotations lack."""
@@ -77,12 +78,12 @@ def rename_concepts(parsed: ParsedAnnotations, selection: ConceptSelection) -> P
 @dataclass(frozen=True, eq=False)
 class SelectedAnnotations:
     """parsed: with the concepts that are imported · images, annotations: with what is imported ·
-    left_out: names of the other concepts."""
+    left_out: the other concepts."""
 
     parsed: ParsedAnnotations
     images: Images
     annotations: Annotations
-    left_out: list[str]
+    left_out: list[Concept]
     notes: list[Note]
 
 
@@ -112,11 +113,18 @@ def select_annotations(
     new_index = (np.cumsum(~is_left_out) - 1).astype(np.int32)
     kept = annotations.take(~is_removed)
     kept = kept.replace(concept=new_index[kept.concept])
-    left_out = [n for n, removed in zip(parsed.concepts, is_left_out, strict=True) if removed]
+    left_out = [
+        Concept(name, [concept_id] if concept_id else [])
+        for name, concept_id, removed in zip(
+            parsed.concepts, parsed.concept_ids, is_left_out, strict=True
+        )
+        if removed
+    ]
     removed_count = int(is_removed.sum())
     message = (
         f"{format_count(removed_count, 'annotation')} of "
-        f"{format_count(len(left_out), 'concept')} left out as chosen: {summarize_names(left_out)}"
+        f"{format_count(len(left_out), 'concept')} left out as chosen: "
+        f"{summarize_names(concept.name for concept in left_out)}"
     )
     return SelectedAnnotations(
         replace(

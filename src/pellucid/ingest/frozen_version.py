@@ -24,7 +24,7 @@ class FrozenVersion:
     annotations: Annotations
     has_rotated_images: bool = False
     unannotated: Sequence[str] = ()
-    left_out: Sequence[str] = ()
+    left_out: Sequence[Concept] = ()
 
     @property
     def annotated_concepts(self) -> list[Concept]:

@@ -75,7 +75,9 @@ def settle_concepts(
     is_left_out = find_left_out(path, keys, positions, names, selection)
     positions[is_left_out] = -1
     added_names = list(version.unannotated)
-    for index, name in find_new_concepts(source, positions, concept_refs):
+    left_out_names = {alias: c.name for c in version.left_out for alias in (c.name, *c.ids)}
+    for index, key_name in find_new_concepts(source, positions, concept_refs):
+        name = left_out_names.get(key_name, key_name)
         if is_left_out[index] or name in names:
             continue
         if name not in added_names:
@@ -90,7 +92,7 @@ def settle_concepts(
         return SettledConcepts(concepts, positions, [], notes)
     is_ignored = ~is_left_out & ((positions < 0) | (positions >= len(names)))
     reject_many_ignored(
-        path, keys, key_counts, is_ignored, names, {*selection.ignored, *version.left_out}
+        path, keys, key_counts, is_ignored, names, {*selection.ignored, *left_out_names}
     )
     notes += ignored_notes(keys, key_counts, is_ignored, names)
     return SettledConcepts(concepts, positions, added_names, notes)

@@ -11,7 +11,7 @@ from pellucid.project.reviews import Reviews
 from pellucid.results.results import Results
 from pellucid.review.events import DecisionLog
 from pellucid.review.storage.store import DecisionStore
-from pellucid.storage.manifests import VersionManifest, ViewManifest
+from pellucid.storage.manifests import Concept, VersionManifest, ViewManifest
 
 
 class ParentWorkspace(Protocol):
@@ -40,7 +40,7 @@ class ParentView(Protocol):
     @property
     def manifest(self) -> ViewManifest: ...
     @property
-    def left_out_concepts(self) -> list[str]: ...
+    def left_out_concepts(self) -> list[Concept]: ...
     @property
     def manifest_path(self) -> Path: ...
     @property

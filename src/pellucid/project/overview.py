@@ -137,7 +137,7 @@ def view_record(view: View) -> dict[str, Any]:
         "kind": manifest.kind,
         "images": view.images_by_split,
         "concepts": [{"name": c.name, "ids": c.ids} for c in manifest.concepts],
-        "left_out": manifest.left_out,
+        "left_out": [concept.name for concept in manifest.left_out],
         "folders": manifest.folders,
         "sources": [source_record(source) for source in manifest.sources],
         "versions": view.versions,

@@ -213,7 +213,8 @@ class View:
             parsed, new_images = selected.parsed, selected.images
             annotations = selected.annotations
             notes += selected.notes
-            manifest.left_out = list(dict.fromkeys([*manifest.left_out, *selected.left_out]))
+            known = {concept.name for concept in manifest.left_out}
+            manifest.left_out += [c for c in selected.left_out if c.name not in known]
             concepts, concept_index_map, new_concept_index_map = merge_concepts(
                 manifest.concepts, manifest.concepts_listed, parsed
             )
@@ -280,7 +281,7 @@ class View:
         remove_unreferenced_files(self.folder, {manifest.images, manifest.annotations})
 
     @property
-    def left_out_concepts(self) -> list[str]:
+    def left_out_concepts(self) -> list[Concept]:
         """Concepts whose annotations were not imported, as chosen by the user."""
         return self.manifest.left_out
 

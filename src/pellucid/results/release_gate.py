@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from pellucid.analysis.comparison import build_shared_index
+from pellucid.analysis.shared_index import build_shared_index
 from pellucid.analysis.verdict import SIGNIFICANCE_LEVEL, CountChange
 from pellucid.core.tables import SPLITS, Split
 from pellucid.evaluation.counts import precision, recall

@@ -75,7 +75,7 @@ class ViewManifest(msgspec.Struct):
     generation: int = 0
     images: str | None = None
     annotations: str | None = None
-    left_out: list[str] = []
+    left_out: list[Concept] = []
     review_key: str = ""
 
 
