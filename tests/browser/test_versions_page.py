@@ -138,3 +138,18 @@ def test_a_missing_box_is_drawn_in_the_viewer(page: Page, view, served):
     page.keyboard.press("z")
     expect(page.get_by_text("Z brings it back").first).to_be_visible()
     assert len(view.version("second").results(corrected=True).evaluation.annotations) == 3
+
+
+def test_a_concept_without_annotations_has_no_figures(page: Page, workspace, tmp_path, served):
+    view, _ = workspace.add(
+        "panels", toys.coco(tmp_path), images=tmp_path / "images", ignore_concepts=["rust"]
+    )
+    view.start("only").add_predictions(toys.results(tmp_path))
+    page.goto(f"{served(workspace)}?view=panels&version=only&concept=rust")
+    summary = page.locator(".summary p")
+    expect(summary).to_contain_text("not annotated: its predictions are ignored")
+    expect(summary).not_to_contain_text("errors")
+    rust = page.get_by_role("navigation", name="Concepts").get_by_role("button", name="rust")
+    expect(rust).to_contain_text("predictions are ignored")
+    page.get_by_role("navigation", name="Concepts").get_by_role("button", name="dent").click()
+    expect(summary).to_contain_text("errors")

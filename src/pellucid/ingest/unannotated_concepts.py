@@ -94,7 +94,8 @@ def settle_concepts(
     reject_many_ignored(
         path, keys, key_counts, is_ignored, names, {*selection.ignored, *left_out_names}
     )
-    notes += ignored_notes(keys, key_counts, is_ignored, names)
+    labels = [left_out_names.get(key, key) for key in keys]
+    notes += ignored_notes(labels, key_counts, is_ignored, names)
     return SettledConcepts(concepts, positions, added_names, notes)
 
 
