@@ -84,7 +84,13 @@ def test_published_metrics(shared, workspace):
 @pytest.mark.shared
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize(
-    "annotations", ["instances", "instances_train2017", "instances_val2017", "instances_plus_crowd"]
+    "annotations",
+    [
+        pytest.param("instances", marks=pytest.mark.slow),
+        pytest.param("instances_train2017", marks=pytest.mark.slow),
+        "instances_val2017",
+        "instances_plus_crowd",
+    ],
 )
 def test_real_detectors(shared, workspace, model, annotations):
     folder = shared / "coco256"

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.errors import format_count
+from pellucid.core.errors import format_count, summarize_names
 from pellucid.core.tables import (
     EXHAUSTIVE,
     PARTIAL,
@@ -78,6 +78,7 @@ class DatasetBuilder:
     _skipped_shapes: Counter[str] = field(default_factory=Counter)
     _skipped_images: set[int] = field(default_factory=set)
     _unread_keys: Counter[str] = field(default_factory=Counter)
+    _skipped_files: list[str] = field(default_factory=list)
 
     def add_image(
         self,
@@ -244,6 +245,10 @@ class DatasetBuilder:
         """Count a key that is not read and does not locate an object."""
         self._unread_keys[key] += 1
 
+    def skip_file(self, file_name: str) -> None:
+        """Name a file of the folder that is not of this format."""
+        self._skipped_files.append(file_name)
+
     def add_absent_concept(self, image_index: int, concept: str) -> None:
         """Record that a concept was verified to be absent from a detection image."""
         self._absent_concepts.setdefault((image_index, concept.strip()))
@@ -405,6 +410,9 @@ class DatasetBuilder:
 
     def _all_notes(self, kind: Kind) -> list[Note]:
         notes = list(self.notes)
+        if self._skipped_files:
+            message = f"files of another format, not read: {summarize_names(self._skipped_files)}"
+            notes.append(Note("skipped_files", message, len(self._skipped_files), "info"))
         if not self._is_boxes(kind) or not self._boxes:
             return notes
         notes += check_boxes(

@@ -239,7 +239,8 @@ def normalize_image_path(path: object, raw_path: str, image_folder: str | None =
     """The relative image path with `/` separators; raises PathTraversalError if it is outside the
     image folder.
 
-    image_folder: absolute paths in it become relative to it.
+    image_folder: absolute paths in it become relative to it, and so do those of another machine
+    whose last parts name a file in it.
     """
     posix_path = raw_path.replace("\\", "/")
     if image_folder is not None:
@@ -248,9 +249,22 @@ def normalize_image_path(path: object, raw_path: str, image_folder: str | None =
         )
     segments = [segment for segment in posix_path.split("/") if segment not in ("", ".")]
     is_absolute = posix_path.startswith("/") or posix_path[1:3] == ":/"
-    if not segments or is_absolute or ".." in segments or "\0" in posix_path or "://" in posix_path:
+    if not segments or ".." in segments or "\0" in posix_path or "://" in posix_path:
         raise PathTraversalError(path, raw_path)
+    if is_absolute:
+        existing_tail = find_path_tail(segments, image_folder)
+        if existing_tail is None:
+            raise PathTraversalError(path, raw_path)
+        return existing_tail
     return "/".join(segments)
+
+
+def find_path_tail(segments: list[str], image_folder: str | None) -> str | None:
+    """The longest end of a path that is a file in the image folder; None if there is none."""
+    if image_folder is None:
+        return None
+    tails = ("/".join(segments[start:]) for start in range(len(segments)))
+    return next((tail for tail in tails if Path(image_folder, tail).is_file()), None)
 
 
 MAX_MAGNITUDE = 1e150

@@ -137,7 +137,7 @@ class PathTraversalError(PellucidError):
     def __init__(self, path: object, image_path: str) -> None:
         super().__init__(
             f"{path}: image path '{image_path}' is outside the image folder. Use paths relative "
-            "to the folder given with --images."
+            "to the folder given with --images, or give the folder where the image is now."
         )
 
 

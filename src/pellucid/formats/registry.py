@@ -58,6 +58,7 @@ from pellucid.formats.readers import (
     yolo,
     yolo_predictions,
 )
+from pellucid.formats.split_files import read_split_files, split_files
 from pellucid.formats.tabular import dataframes, table
 from pellucid.formats.tabular.annotation_table import (
     explain_annotation_columns,
@@ -261,7 +262,7 @@ def matches_source(
 
 
 def read_annotation_folder(folder: Probe, options: ReadOptions) -> ParsedAnnotations:
-    """Read the only recognised annotation file at the top level of a folder."""
+    """Read the only recognised annotation file at the top level of a folder, or one per split."""
     file_probes = [
         Probe(folder.path / file_name, folder.read_head(file_name))
         for file_name in folder.file_names
@@ -283,6 +284,15 @@ def read_annotation_folder(folder: Probe, options: ReadOptions) -> ParsedAnnotat
         file_probe, reader = matches[0]
         return reader.read(file_probe, options)
     reject_unsupported_format(folder)
+    split_matches = [
+        (file_probe, reader)
+        for file_probe in split_files(folder)
+        if file_probe.head.strip()
+        for reader in READERS
+        if reader.matches(file_probe)
+    ]
+    if split_matches:
+        return read_split_files(folder, split_matches, options)
     raise UnrecognizedFormatError(
         folder.path, "annotations", describe_content(folder), ANNOTATION_FORMATS
     )

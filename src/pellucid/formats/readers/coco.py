@@ -36,7 +36,7 @@ from pellucid.formats.dataset import (
 )
 from pellucid.formats.errors import InvalidRecordError, UnlistedConceptError, UnlistedImageError
 from pellucid.formats.parsing import parse_json
-from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions
+from pellucid.formats.probe import HEAD_BYTES, AnnotationFormat, Probe, ReadOptions
 from pellucid.formats.readers.coco_shapes import box_of_segmentation
 
 NAME = "coco"
@@ -78,6 +78,9 @@ class CocoFile(msgspec.Struct):
     annotations: list[CocoAnnotation] = []
 
 
+COCO_KEYS = "images|annotations|categories|licenses|info"
+
+
 def matches(probe: Probe) -> bool:
     """Whether the source is a COCO JSON object, or a folder with such files, one per split."""
     if probe.is_dir:
@@ -86,7 +89,11 @@ def matches(probe: Probe) -> bool:
 
 
 def is_coco(head: str) -> bool:
-    coco_key = re.search(r'"(images|annotations|categories|licenses|info)"\s*:', head)
+    """Whether a text begins like a COCO file. In a whole file `images` or `annotations` are
+    required: Label Studio writes `categories` and `info` beside other formats."""
+    is_whole = len(head) < HEAD_BYTES
+    telling_keys = "images|annotations" if is_whole else COCO_KEYS
+    coco_key = re.search(rf'"({telling_keys})"\s*:', head)
     foreign_keys = (
         '"annotated_regions"',
         '"label_groups"',

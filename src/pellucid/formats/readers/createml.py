@@ -7,7 +7,7 @@ import msgspec
 from pellucid.formats.builder import DatasetBuilder
 from pellucid.formats.dataset import ParsedAnnotations, parse_split
 from pellucid.formats.parsing import parse_json
-from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
+from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files, read_head
 
 NAME = "createml"
 
@@ -43,6 +43,9 @@ def matches(probe: Probe) -> bool:
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
     for file in list_files(probe, ".json"):
+        if probe.is_dir and read_head(file).startswith("{"):
+            builder.skip_file(file.relative_to(probe.path).as_posix())
+            continue
         folder = file.parent.relative_to(probe.path).as_posix() if probe.is_dir else "."
         split = parse_split(file.parent.name) if probe.is_dir else None
         for image_index, image_record in enumerate(

@@ -4,11 +4,13 @@ as bounding boxes, with a note."""
 from __future__ import annotations
 
 from pellucid.formats.builder import DatasetBuilder
+from pellucid.formats.companion_files import is_companion_file
 from pellucid.formats.dataset import ParsedAnnotations, find_split
 from pellucid.formats.parsing import is_number, parse_number, read_lines, split_fields
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
 
 NAME = "dota"
+HEADER_PREFIXES = ("imagesource:", "gsd:")
 
 
 def matches(probe: Probe) -> bool:
@@ -34,7 +36,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     oriented_count = 0
     for file in list_files(probe, ".txt"):
         folder_names = file.relative_to(probe.path).parts[:-1] if probe.is_dir else ()
-        if not any(is_dota_line(line) for _, line in read_lines(file)):
+        if is_companion_file(file.name):
             continue
         split = find_split(folder_names)
         image_prefix = "/".join(
@@ -45,7 +47,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
             f"{image_prefix}/{file.stem}.jpg", split=split, image_id=file.stem
         )
         for line_number, line in read_lines(file):
-            if line.startswith(("imagesource:", "gsd:")):
+            if line.startswith(HEADER_PREFIXES):
                 continue
             fields, location = (
                 split_fields(

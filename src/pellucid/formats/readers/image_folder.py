@@ -6,6 +6,7 @@ import numpy as np
 
 from pellucid.core.errors import format_count, summarize_names
 from pellucid.core.tables import Annotations
+from pellucid.formats.companion_files import is_companion_file
 from pellucid.formats.dataset import (
     Note,
     ParsedAnnotations,
@@ -18,7 +19,6 @@ from pellucid.formats.image_files import is_image_file
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions
 
 NAME = "image-folder"
-NAMES_FILES = ("labels.txt", "classes.txt", "class_names.txt", "names.txt", "requirements.txt")
 """Text files beside image folders that list the names or say nothing of the images."""
 ANNOTATION_SUFFIXES = (".csv", ".json", ".jsonl", ".txt", ".xml", ".parquet", ".yaml", ".yml")
 
@@ -37,11 +37,7 @@ def image_paths_of(probe: Probe) -> list[str]:
 def is_annotation_file(file_path: str) -> bool:
     """Whether a file may hold annotations; if so, the folder names are not treated as labels."""
     file_name = file_path.rsplit("/", maxsplit=1)[-1].lower()
-    return (
-        file_name.endswith(ANNOTATION_SUFFIXES)
-        and not file_name.startswith(("readme", "license"))
-        and file_name not in NAMES_FILES
-    )
+    return file_name.endswith(ANNOTATION_SUFFIXES) and not is_companion_file(file_name)
 
 
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:

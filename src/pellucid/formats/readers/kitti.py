@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pellucid.formats.builder import DatasetBuilder
+from pellucid.formats.companion_files import is_companion_file
 from pellucid.formats.dataset import ParsedAnnotations, find_split
 from pellucid.formats.image_files import is_image_file
 from pellucid.formats.parsing import is_number, parse_number, read_lines, split_fields
@@ -38,6 +39,8 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     ignored_regions: list[tuple[int, tuple[float, float, float, float], str]] = []
     concept_names: set[str] = set()
     for file in list_files(probe, ".txt"):
+        if is_companion_file(file.name):
+            continue
         folders = file.relative_to(probe.path).parts[:-1] if probe.is_dir else ()
         split = find_split(folders)
         image = builder.add_unique_image(

@@ -11,7 +11,14 @@ import msgspec
 from pellucid.formats.builder import DatasetBuilder
 from pellucid.formats.dataset import ParsedAnnotations, split_and_folder
 from pellucid.formats.parsing import element_text, parse_json, parse_number, parse_xml
-from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
+from pellucid.formats.probe import (
+    HEAD_BYTES,
+    AnnotationFormat,
+    Probe,
+    ReadOptions,
+    list_files,
+    read_head,
+)
 
 NAME = "labelme"
 
@@ -38,7 +45,13 @@ def matches(probe: Probe) -> bool:
 
 
 def is_json(head: str) -> bool:
-    return head.startswith("{") and '"imagePath"' in head
+    has_shapes = '"shapes"' in head and '"points"' in head
+    return head.startswith("{") and ('"imagePath"' in head or has_shapes)
+
+
+def is_foreign(head: str) -> bool:
+    """Whether a JSON file is none of LabelMe's: complete, and without the keys that all have."""
+    return len(head) < HEAD_BYTES and '"imagePath"' not in head and '"shapes"' not in head
 
 
 def is_xml(head: str) -> bool:
@@ -49,7 +62,9 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
     outline_count = 0
     for file in list_files(probe, ".json"):
-        if probe.is_dir or is_json(probe.head):
+        if probe.is_dir and is_foreign(read_head(file)):
+            builder.skip_file(file.relative_to(probe.path).as_posix())
+        elif probe.is_dir or is_json(probe.head):
             outline_count += read_json(builder, probe.path, file)
     for file in list_files(probe, ".xml"):
         if probe.is_dir or is_xml(probe.head):

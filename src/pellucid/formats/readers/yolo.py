@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -67,6 +68,18 @@ def first_lines(probe: Probe) -> list[str]:
     ]
 
 
+def split_entries(settings: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """The folders and list files of each split. Settings that name none have all images below
+    their folder, in no particular split."""
+    entries = [
+        (str(entry), SPLITS.index(split_name))
+        for key, split_name in SPLIT_KEYS
+        if settings.get(key)
+        for entry in (settings[key] if isinstance(settings[key], list) else [settings[key]])
+    ]
+    return entries or [(".", -1)]
+
+
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     """Image paths are relative to the dataset root, or to the image folder if one was given."""
     path, chosen_folder = probe.path, Path(options.image_folder) if options.image_folder else None
@@ -81,24 +94,20 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     label_files: list[Path | None] = []
     folders: set[Path] = set()
     first_candidate: Path | None = None
-    for key, split_name in SPLIT_KEYS:
-        entries = settings.get(key)
-        for entry in entries if isinstance(entries, list) else [entries] if entries else []:
-            base_folder, image_files = list_entry_images(path, str(entry), root, image_folder)
-            labels_by_image = find_label_files(
-                base_folder, image_files, path.parent, root, str(entry)
-            )
-            if image_files and first_candidate is None:
-                first_candidate = candidate_label_files(
-                    image_files[0], base_folder, path.parent, root, str(entry)
-                )[0]
-            for image_file in image_files:
-                image_paths.append(relative_image_path(image_file, image_folder, path))
-                split_indexes.append(SPLITS.index(split_name))
-                label_files.append(labels_by_image.by_image.get(image_file))
-            folders |= labels_by_image.folders
+    for entry, split_index in split_entries(settings):
+        base_folder, image_files = list_entry_images(path, entry, root, image_folder)
+        labels_by_image = find_label_files(base_folder, image_files, path.parent, root, entry)
+        if image_files and first_candidate is None:
+            first_candidate = candidate_label_files(
+                image_files[0], base_folder, path.parent, root, entry
+            )[0]
+        for image_file in image_files:
+            image_paths.append(relative_image_path(image_file, image_folder, path))
+            split_indexes.append(split_index)
+            label_files.append(labels_by_image.by_image.get(image_file))
+        folders |= labels_by_image.folders
     if not image_paths:
-        raise MalformedFileError(path, "has no images under train, val or test")
+        raise MalformedFileError(path, "names no images: nothing under train, val or test")
     if not any(label_files):
         raise LabelFilesMissingError(
             path, len(image_paths), str(first_candidate), label_folders(root)

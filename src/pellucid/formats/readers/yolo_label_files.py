@@ -6,16 +6,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from pellucid.formats.companion_files import is_companion_file
 from pellucid.formats.image_files import list_files
 
 LABEL_FOLDERS = ("labels", "Labels", "LABELS")
-NAMES_FILES = ("classes.txt", "labels.txt", "names.txt", "class_names.txt", "readme.txt")
-"""Text files beside label files that are not label files."""
-
-
-def is_names_file(file_name: str) -> bool:
-    """Whether a text file among label files lists the names of the concepts."""
-    return file_name.lower().rpartition("/")[2] in NAMES_FILES
 
 
 @dataclass(frozen=True)
@@ -56,7 +50,7 @@ def orphan_label_files(folders: set[Path], label_files: list[Path | None]) -> li
             {Path(os.path.realpath(folder)) for folder in folders if folder.is_dir()}
         )
         for label_file in sorted(folder.glob("*.txt"))
-        if os.path.realpath(label_file) not in used_paths and label_file.name != "classes.txt"
+        if os.path.realpath(label_file) not in used_paths and not is_companion_file(label_file.name)
     ]
 
 
@@ -66,7 +60,7 @@ def label_folders(root: Path) -> list[str]:
         {
             file_name.rpartition("/")[0] or "."
             for file_name in list_files(root)
-            if file_name.endswith(".txt") and not is_names_file(file_name)
+            if file_name.endswith(".txt") and not is_companion_file(file_name)
         }
     )
 

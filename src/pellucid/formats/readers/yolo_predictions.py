@@ -10,6 +10,7 @@ import numpy as np
 
 from pellucid.core.errors import format_count, summarize_names
 from pellucid.core.tables import Float64Array
+from pellucid.formats.companion_files import is_companion_file
 from pellucid.formats.dataset import (
     BoxUnit,
     Note,
@@ -28,7 +29,6 @@ from pellucid.formats.probe import (
     Probe,
     ReadOptions,
 )
-from pellucid.formats.readers.yolo_label_files import is_names_file
 from pellucid.formats.readers.yolo_label_lines import (
     number_count_error,
     read_label_lines,
@@ -41,7 +41,7 @@ def matches_predictions(probe: Probe) -> bool:
     """Whether the source is a folder of label files with numeric lines."""
     if not probe.is_dir:
         return False
-    label_files = [name for name in probe.files_with_suffix(".txt") if not is_names_file(name)]
+    label_files = [name for name in probe.files_with_suffix(".txt") if not is_companion_file(name)]
     heads = [probe.read_head(name) for name in label_files[:MAX_SAMPLED_FILES]]
     first_lines = [head.split("\n", maxsplit=1)[0].split() for head in heads if head.strip()]
     if label_files and not first_lines:  # empty files: images without predictions
@@ -133,14 +133,14 @@ def find_prediction_files(probe: Probe) -> tuple[list[Path], list[Note]]:
     files: list[str] = []
     other_files: list[str] = []
     for file_name in probe.files_with_suffix(".txt"):
-        head = "" if is_names_file(file_name) else probe.read_head(file_name)
+        head = "" if is_companion_file(file_name) else probe.read_head(file_name)
         has_numbers = any(is_number(line.split()[0]) for line in head.splitlines() if line.strip())
-        is_label = not is_names_file(file_name) and (has_numbers or not head.strip())
+        is_label = not is_companion_file(file_name) and (has_numbers or not head.strip())
         (files if is_label else other_files).append(file_name)
     notes = []
     if other_files:
         message = f"not label files, ignored: {summarize_names(other_files)}"
-        is_surprising = any(not is_names_file(file_name) for file_name in other_files)
+        is_surprising = any(not is_companion_file(file_name) for file_name in other_files)
         severity: Severity = "warning" if is_surprising else "info"
         notes.append(Note("other_files", message, len(other_files), severity))
     return [probe.path / file_name for file_name in files], notes

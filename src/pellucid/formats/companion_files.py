@@ -1,0 +1,18 @@
+"""Text files that stand beside label files without being label files."""
+
+from __future__ import annotations
+
+NAMES_FILES = (
+    "classes.txt",
+    "labels.txt",
+    "names.txt",
+    "class_names.txt",
+    "requirements.txt",
+)
+DOCUMENT_PREFIXES = ("readme", "license")
+
+
+def is_companion_file(file_name: str) -> bool:
+    """Whether a text file lists the names of concepts or documents the data set."""
+    base_name = file_name.lower().rpartition("/")[2]
+    return base_name in NAMES_FILES or base_name.startswith(DOCUMENT_PREFIXES)

@@ -1,0 +1,74 @@
+"""Folders with one annotation file per split, such as `train/_annotations.csv` and
+`valid/_annotations.csv`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pellucid.core.errors import summarize_names
+from pellucid.core.tables import UNANNOTATED
+from pellucid.formats.builder import DatasetBuilder
+from pellucid.formats.dataset import ParsedAnnotations, split_and_folder
+from pellucid.formats.errors import MultipleAnnotationFilesError
+from pellucid.formats.image_files import is_image_file
+from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions
+
+MAX_SPLIT_FILES = 100
+"""Folders with more files besides images have one file per image, not one per split."""
+
+
+def split_files(folder: Probe) -> list[Probe]:
+    """Files, other than images, in folders named after a split."""
+    file_names = [
+        file_name
+        for file_name in folder.file_names
+        if not is_image_file(file_name)
+        and split_and_folder(folder.path / file_name, folder.path)[0] >= 0
+    ]
+    if len(file_names) > MAX_SPLIT_FILES:
+        return []
+    return [Probe(folder.path / file_name, folder.read_head(file_name)) for file_name in file_names]
+
+
+def read_split_files(
+    folder: Probe, matches: Sequence[tuple[Probe, AnnotationFormat]], options: ReadOptions
+) -> ParsedAnnotations:
+    """Merge the annotation files of several splits. Image paths are relative to each file's folder.
+
+    Raises:
+        MultipleAnnotationFilesError: two files in one folder, or files of different formats, kinds
+            or units, so that it is unclear which are meant.
+    """
+    folders = {file_probe.path.parent for file_probe, _ in matches}
+    sources = [reader.read(file_probe, options) for file_probe, reader in matches]
+    readings = {(source.format, source.kind, source.unit) for source in sources}
+    if len(folders) < len(matches) or len(readings) > 1:
+        names = (file_probe.path.relative_to(folder.path) for file_probe, _ in matches)
+        raise MultipleAnnotationFilesError(folder.path, summarize_names(sorted(map(str, names))))
+    builder = DatasetBuilder(str(folder.path), sources[0].format, options.image_folder)
+    for (file_probe, _), source in zip(matches, sources, strict=True):
+        add_split_file(builder, folder, file_probe, source)
+    listed = dict.fromkeys(
+        concept for source in sources if source.concepts_listed for concept in source.concepts
+    )
+    return builder.build(sources[0].kind, list(listed), unit=sources[0].unit)
+
+
+def add_split_file(
+    builder: DatasetBuilder, folder: Probe, file_probe: Probe, source: ParsedAnnotations
+) -> None:
+    split, prefix = split_and_folder(file_probe.path, folder.path)
+    builder.notes += source.notes
+    images = source.images
+    paths = [f"{prefix}{path}" for path in images.path]
+    for row, path in enumerate(paths):
+        builder.add_unique_image(
+            path,
+            images.width[row],
+            images.height[row],
+            split if images.split[row] < 0 else int(images.split[row]),
+            images.source_id[row],
+            images.metadata[row],
+            annotated=bool(images.stated[row] != UNANNOTATED),
+        )
+    builder.add_annotations(source, paths, str(file_probe.path.relative_to(folder.path)))
