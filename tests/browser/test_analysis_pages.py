@@ -154,7 +154,7 @@ def test_confusion_cells_open_their_items_by_mouse_and_key(go, demo):
     place = names.index("red cell")
     none = len(names)
     missed = page.get_by_role("region", name="Confusion").get_by_role(
-        "button", name=re.compile("^red cell missed")
+        "button", name=re.compile("^red cell not predicted")
     )
     missed.click()
     expect_items(page, matrix[place, none])

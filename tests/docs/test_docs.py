@@ -1,8 +1,6 @@
 """What the documents say is so: their commands run, their names exist."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -72,12 +70,7 @@ def test_documented_commands_and_python_run(folder, monkeypatch):
                 said.add(words[1])
                 if words[1] in ("open", "serve"):
                     continue  # these do not return; tests/test_open.py runs them
-                done = subprocess.run(
-                    [sys.executable, "-m", "pellucid", *words[1:]],
-                    capture_output=True,
-                    text=True,
-                    check=False,
-                )
+                done = toys.run_cli(*words[1:])
                 assert done.returncode == 0, (words, done.stderr)
     assert said == {
         "open",
@@ -91,6 +84,7 @@ def test_documented_commands_and_python_run(folder, monkeypatch):
         "metrics",
         "compare",
         "thresholds",
+        "findings",
         "figures",
         "causes",
         "confusion",

@@ -11,6 +11,7 @@ from pellucid.cli.compare_command import compare_command
 from pellucid.cli.console import DebugGroup, exit_with_error
 from pellucid.cli.evaluate import evaluate_command
 from pellucid.cli.export_commands import EXPORT_COMMANDS
+from pellucid.cli.findings_command import findings_command
 from pellucid.cli.import_commands import IMPORT_COMMANDS
 from pellucid.cli.manage_commands import MANAGE_COMMANDS
 from pellucid.cli.result_commands import RESULT_COMMANDS
@@ -32,6 +33,7 @@ for command in (
     *IMPORT_COMMANDS,
     *RESULT_COMMANDS,
     compare_command,
+    findings_command,
     *MANAGE_COMMANDS,
     *ANALYSIS_COMMANDS,
     evaluate_command,

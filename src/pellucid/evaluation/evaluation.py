@@ -32,6 +32,7 @@ from pellucid.evaluation.sorting import gallery_order
 from pellucid.evaluation.thresholds import ScoredPredictions, Threshold, min_error_thresholds
 from pellucid.evaluation.unmatched import UnmatchedIndex, build_unmatched_index
 
+TRAINING = SPLITS.index("training")
 VALIDATION = SPLITS.index("validation")
 
 RunsName = Literal["all_predictions", "predicted_concepts", "matched", "wrong"]

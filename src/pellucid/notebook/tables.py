@@ -7,10 +7,12 @@ from dataclasses import asdict, fields, is_dataclass
 from html import escape
 from typing import Any
 
+from pellucid.analysis.findings import describe_gain
 from pellucid.core.display import DisplayedList, render_html
 from pellucid.evaluation.metrics import Metrics
 from pellucid.results.confusion_table import ConfusionTable
 from pellucid.results.figures import ErrorCauses, SplitFigures
+from pellucid.results.findings import Findings
 from pellucid.results.slices import ErrorSlice
 from pellucid.results.version_comparison import VersionComparison, describe_change
 
@@ -48,6 +50,18 @@ def metrics_html(metrics: Metrics) -> str:
     headings = ["concept", "threshold", "tp", "fp", "fn", "precision", "recall", "f1", "ap"]
     rows = [[getattr(concept, name) for name in headings] for concept in metrics.concepts]
     return f"{html_table(caption, headings, rows)}<p>{escape(' · '.join(named))}</p>"
+
+
+@render_html.register
+def findings_html(findings: Findings) -> str:
+    headings = ["finding", "gain", "evidence", "action"]
+    rows = [
+        [finding.sentence, describe_gain(finding.gain), finding.evidence, finding.action]
+        for finding in findings.findings
+    ]
+    caption = f"{findings.version}, {findings.split}: what is wrong, best first"
+    not_found = escape(" · ".join(findings.not_found))
+    return f"{html_table(caption, headings, rows)}<p>Not found: {not_found}</p>"
 
 
 @render_html.register

@@ -49,6 +49,7 @@ from pellucid.results.figures import (
     split_figures,
 )
 from pellucid.results.filters import FilterContext, apply_filters, other_version_names
+from pellucid.results.findings import Findings, find_problems
 from pellucid.results.gallery import Gallery
 from pellucid.results.image_filters import match_images, values_by_image
 from pellucid.results.image_stats import DEFAULT_PICTURE_LIMIT, ImageStatsCache, ProgressCallback
@@ -439,6 +440,31 @@ class Results:
         groups = find_similarity_groups(self.evaluation, index, self.appearance(index))
         return DisplayedList(groups)
 
+    def findings(
+        self,
+        split: Split = "validation",
+        baseline: str | None = None,
+        pictures: int = DEFAULT_PICTURE_LIMIT,
+    ) -> Findings:
+        """What is wrong with the version, ranked by what acting on it would gain.
+
+        baseline: name of an earlier version of the view, to report what changed since. pictures:
+        see slices.
+
+        Raises:
+            VersionNotFoundError: the baseline does not exist.
+        """
+        return self.rank_problems(split, self.slices(split, pictures), baseline)
+
+    def rank_problems(
+        self, split: Split, slices: list[ErrorSlice], baseline: str | None
+    ) -> Findings:
+        """The findings with the slices of the split that are known so far."""
+        comparison = None
+        if baseline is not None:
+            comparison = self.other_version(baseline).compare(self, split)
+        return find_problems(self.links.name, self, split, slices, comparison)
+
     def images(self, split: Split = "validation", order: ImageOrder = "errors") -> ImageRanking:
         """The evaluated images with their true positives, false positives and false negatives,
         most errors first. order: `errors`, `fp`, `fn`, or `score` (of the highest-scored error)."""
@@ -502,6 +528,15 @@ class Results:
             key, lambda: TabSelection(self.evaluation, tab, split, concept, thresholds, reverse)
         )
         return selection
+
+    def query_rows(self, query: ListQuery) -> Int64Array:
+        """The rows of a list's items, in the tab's default order: annotations in Extra, else
+        predictions. Leaves out the review filter."""
+        concept = self._optional_index(query.concept)
+        split = self.split_index(query.split)
+        selection = self.selection(query.tab, split, concept, self.thresholds, False)
+        rows = self.filtered_rows(selection, query.filters)
+        return selection.page(0, selection.total) if rows is None else rows
 
     def list_view(
         self,

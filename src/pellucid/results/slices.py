@@ -124,7 +124,7 @@ def build_populations(
     item_table = evaluation.annotations if error == "extra" else evaluation.predictions
     item_rows = sample_rows(item_rows, np.asarray(item_table.image[item_rows], np.int64))
     properties = item_properties(evaluation, item_rows, error == "extra", appearance)
-    if error == "missing" and evaluation.kind == "detection":
+    if error == "missing" and evaluation.kind != "classification":
         properties = [
             item_property
             for item_property in properties
@@ -248,8 +248,8 @@ def image_properties(evaluation: Evaluation) -> list[Property]:
 
 
 COUNT_PROPERTIES = ("annotations", "crowding", "overlap")
-"""Not tested for false positives: where many objects are, more predictions are true positives, so
-that the share of false positives falls by construction."""
+"""Not tested for false positives: where many objects or tags are, more predictions are true
+positives, so that the share of false positives falls by construction."""
 BUILT_IN_PROPERTIES = {
     "size",
     "share",
@@ -368,7 +368,10 @@ def needs_pixels(property_name: str) -> bool:
     )
 
 
-ERROR_PHRASES = {"extra": "missed", "missing": "of predictions are not annotated"}
+ERROR_PHRASES = {
+    "extra": "of annotations are false negatives",
+    "missing": "of predictions are false positives",
+}
 CONDITION_PHRASES = {
     "size": ("the box is {} wide and high", " px"),
     "share": ("the box covers {} of the picture", " %"),

@@ -5,7 +5,7 @@ import { score } from './format';
 const CHANGE: Record<string, string> = {
   fixed: 'found by',
   broken: 'found by',
-  still_wrong: 'also missed by',
+  still_wrong: 'also not found by',
   both_right: 'also found by',
   alarm_gone: 'not predicted by',
   alarm_new: 'not predicted by',

@@ -1,0 +1,83 @@
+"""The command that lists what is wrong with a version."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from pellucid.cli.console import (
+    IMAGE_FILTER_OPTION,
+    JSON_OPTION,
+    SPLIT_OPTION,
+    VERSION_ARGUMENTS,
+    open_version,
+    print_json,
+    progress_bar,
+)
+from pellucid.cli.operating_options import OPERATING_OPTIONS, PointOptions
+from pellucid.core.tables import Split
+
+if TYPE_CHECKING:
+    from pellucid.results.findings import Findings
+
+
+@click.command(name="findings")
+@VERSION_ARGUMENTS
+@SPLIT_OPTION
+@click.option(
+    "--baseline",
+    metavar="VERSION",
+    help="Also report what changed since this version.",
+)
+@OPERATING_OPTIONS
+@IMAGE_FILTER_OPTION
+@click.option(
+    "--pictures",
+    type=click.IntRange(0),
+    default=4_000,
+    show_default=True,
+    help="Maximum number of images of the split to read in search of slices; 0 to use only boxes "
+    "and metadata columns.",
+)
+@JSON_OPTION
+def findings_command(
+    workspace: str,
+    view: str,
+    version: str,
+    split: Split,
+    baseline: str | None,
+    point: PointOptions,
+    only: tuple[str, ...],
+    pictures: int,
+    as_json: bool,
+) -> None:
+    """Show what is wrong with a version, ranked by what fixing it would gain."""
+    results = point.results(open_version(workspace, view, version)).on_images(only)
+    with progress_bar("Reading images") as report_progress:
+        slices = results.slices(split, pictures, report_progress)
+    findings = results.rank_problems(split, slices, baseline)
+    if as_json:
+        print_json(findings.document)
+    else:
+        print_findings(view, findings)
+
+
+def print_findings(view: str, findings: Findings) -> None:
+    from pellucid.analysis.findings import FINDING_GROUPS, describe_gain
+
+    click.echo(f"{view} {findings.version}, {findings.split}")
+    for group, heading in FINDING_GROUPS.items():
+        members = [finding for finding in findings.findings if finding.group == group]
+        if members:
+            click.echo(f"\n{heading}")
+        for finding in members:
+            gain = describe_gain(finding.gain)
+            click.echo(f"  {finding.sentence}{f': {gain}' if gain else ''}")
+            click.echo(f"    {finding.evidence}. {finding.action}.")
+    if not findings.findings:
+        click.echo("\nNothing significant is wrong.")
+    if findings.not_found:
+        click.echo("\nLooked for and not found")
+        for text in findings.not_found:
+            click.echo(f"  {text}")

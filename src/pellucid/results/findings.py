@@ -1,0 +1,321 @@
+"""Findings of a version: everything that is wrong with it, in one ranked list."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from pellucid.analysis.findings import Finding, Gain, rank_findings
+from pellucid.analysis.label_findings import label_findings
+from pellucid.analysis.model_findings import (
+    cause_findings,
+    confusion_findings,
+    describe_split,
+    overfitting_findings,
+    rarely_found_findings,
+)
+from pellucid.browse.query import ListQuery
+from pellucid.browse.selection import Tab
+from pellucid.core.display import Displayed
+from pellucid.core.errors import format_count, summarize_names
+from pellucid.core.tables import NOT_RUN, SPLITS, Float64Array, Images, Int64Array, Split
+from pellucid.evaluation.evaluation import TRAINING, VALIDATION, Evaluation
+from pellucid.evaluation.thresholds import apply_user_threshold
+from pellucid.ingest.checks import duplicate_image_notes
+from pellucid.ingest.prediction_notes import MIN_SCORE_FLOOR
+from pellucid.results.slices import ErrorSlice
+from pellucid.results.version_comparison import ConceptChange, VersionComparison
+
+MIN_GAIN = 3
+"""Fewest errors that moving a threshold, or a slice, must be worth."""
+MAX_SLICES = 24
+"""Slices that are looked at, of those with most errors in excess."""
+MIN_FLOOR_PREDICTIONS = 100
+ROUND_NUMBER_TOLERANCE = 0.05
+"""How far the lowest score may lie above a whole percent that it was cut off at, in percent."""
+MAX_LEAK_IMAGES = 20_000
+"""Identical files in training and another split are looked for in data sets of up to this size."""
+
+
+class ExaminedResults(Protocol):
+    """What is read of the results of a version."""
+
+    @property
+    def evaluation(self) -> Evaluation: ...
+    @property
+    def thresholds(self) -> Float64Array: ...
+    @property
+    def folders(self) -> list[str]: ...
+    def query_rows(self, query: ListQuery) -> Int64Array: ...
+
+
+@dataclass(frozen=True)
+class Findings(Displayed):
+    """findings: best first · not_found: what was looked for and not found, one sentence each."""
+
+    version: str
+    split: Split
+    baseline: str | None
+    findings: list[Finding]
+    not_found: list[str]
+
+    @property
+    def document(self) -> list[dict[str, Any]]:
+        return [finding_document(finding) for finding in self.findings]
+
+
+def finding_document(finding: Finding) -> dict[str, Any]:
+    gain = {name: value for name, value in asdict(finding.gain).items() if name != "errors"}
+    query = finding.query
+    return {
+        "kind": finding.kind,
+        "group": finding.group,
+        "sentence": finding.sentence,
+        "evidence": finding.evidence,
+        "gain": {"errors": finding.gain.errors, **gain},
+        "count": finding.count,
+        "concept": finding.concept,
+        "query": None if query is None else {**asdict(query), "filters": list(query.filters)},
+        "action": finding.action,
+    }
+
+
+def find_problems(
+    version: str,
+    results: ExaminedResults,
+    split: Split,
+    slices: list[ErrorSlice],
+    comparison: VersionComparison | None,
+) -> Findings:
+    """version: its name · slices: of the split · comparison: with the baseline, if chosen."""
+    evaluation, thresholds = results.evaluation, results.thresholds
+    index = SPLITS.index(split)
+    detectors: list[tuple[list[Finding], str]] = [
+        (
+            label_findings(evaluation, index, thresholds),
+            "No likely errors of the annotations: the share of predictions that match keeps "
+            "rising with their score",
+        ),
+        (
+            threshold_findings(evaluation, thresholds),
+            "No threshold to move: each makes the fewest errors on validation",
+        ),
+        (import_findings(results, index), "No problems of the data: no gaps, no leaks"),
+        (
+            slice_findings(results, slices, split),
+            "No slice of the items with significantly more errors than elsewhere",
+        ),
+        (
+            rarely_found_findings(evaluation, index, thresholds),
+            "No concept that is almost never found",
+        ),
+        (confusion_findings(evaluation, index, thresholds), "No pair of confused concepts"),
+        (cause_findings(evaluation, index, thresholds), "No single cause behind most errors"),
+        (
+            overfitting_findings(evaluation, index, thresholds),
+            overfitting_text(evaluation, split, thresholds),
+        ),
+    ]
+    if comparison is not None:
+        nothing = f"No significant change since {comparison.a}"
+        detectors.append((baseline_findings(comparison, split), nothing))
+    findings = [finding for found, _ in detectors for finding in found]
+    not_found = [text for found, text in detectors if not found and text]
+    baseline = None if comparison is None else comparison.a
+    return Findings(version, split, baseline, rank_findings(findings), not_found)
+
+
+def threshold_findings(evaluation: Evaluation, thresholds: Float64Array) -> list[Finding]:
+    """Chosen thresholds that make more errors on validation than the optimal ones."""
+    findings = []
+    for concept in evaluation.annotated_concepts:
+        optimal, chosen = evaluation.thresholds[concept], float(thresholds[concept])
+        if chosen == optimal.value:
+            continue
+        predictions = evaluation.concept_predictions(VALIDATION, concept)
+        current = apply_user_threshold(optimal, predictions, chosen)
+        gain = current.errors - optimal.errors
+        if gain < MIN_GAIN:
+            continue
+        name = evaluation.concepts[concept]
+        low, high = sorted((optimal.value, chosen))
+        tab: Tab = "extra" if chosen > optimal.value else "missing"
+        key = "answered" if chosen > optimal.value else "score"
+        findings.append(
+            Finding(
+                "threshold",
+                "now",
+                f"The threshold of '{name}', {chosen:.3g}, makes {gain:,} more errors than the "
+                f"optimal one, {optimal.value:.3g}",
+                f"at {optimal.value:.3g}: {optimal.fp - current.fp:+,} false positives, "
+                f"{optimal.fn - current.fn:+,} false negatives on validation",
+                Gain(gain),
+                abs(optimal.tp - current.tp) or gain,
+                name,
+                ListQuery(tab, "validation", name, filters=(f"{key}:{low!r}..{high!r}",)),
+                "Use the optimal threshold",
+            )
+        )
+    return findings
+
+
+def import_findings(results: ExaminedResults, split: int) -> list[Finding]:
+    """Images not run, identical files in training and another split, limits of the export."""
+    images, evaluation = results.evaluation.images, results.evaluation
+    findings = []
+    is_missing = (images.split == split) & (evaluation.coverage == NOT_RUN)
+    if missing := int(is_missing.sum()):
+        total = int((images.split == split).sum())
+        findings.append(
+            import_finding(
+                f"The model was not run on {missing:,} of {total:,} images of {SPLITS[split]}",
+                "they take part in no figure",
+                missing,
+                "Import their predictions",
+            )
+        )
+    for message, count in leaked_images(images, results.folders):
+        findings.append(
+            import_finding(
+                message,
+                "figures on images that the model was trained on are too good",
+                count,
+                "Remove the copies",
+            )
+        )
+    if cut_off := floor_concepts(evaluation):
+        findings.append(
+            import_finding(
+                f"The scores of {summarize_names(cut_off)} were cut off at the export",
+                "the threshold with the fewest errors is the lowest score: a lower one may be "
+                "better",
+                len(cut_off),
+                "Export again with a lower minimum score",
+            )
+        )
+    return findings
+
+
+def floor_concepts(evaluation: Evaluation) -> list[str]:
+    """Concepts whose optimal threshold is the lowest score of all predictions, if that is a round
+    number of percent such as an export is limited to."""
+    scores = evaluation.predictions.score
+    floor = float(np.min(scores, initial=np.inf))
+    if len(scores) < MIN_FLOOR_PREDICTIONS or not MIN_SCORE_FLOOR <= floor < 1:
+        return []
+    if (100 * floor + 1e-9) % 1 > ROUND_NUMBER_TOLERANCE:
+        return []
+    return [
+        evaluation.concepts[concept]
+        for concept in evaluation.annotated_concepts
+        if evaluation.thresholds[concept].value <= floor
+        and evaluation.thresholds[concept].source == "validation"
+    ]
+
+
+def import_finding(sentence: str, evidence: str, count: int, action: str) -> Finding:
+    return Finding("import", "now", sentence, evidence, Gain(None), count, None, None, action)
+
+
+def leaked_images(images: Images, folders: list[str]) -> list[tuple[str, int]]:
+    """Training images with an identical file in another split: a message and their number."""
+    if not (images.split == TRAINING).any() or len(images) > MAX_LEAK_IMAGES:
+        return []
+    notes = duplicate_image_notes(images, folders, include_near=False)
+    return [(note.message, note.count) for note in notes]
+
+
+def slice_findings(
+    results: ExaminedResults, slices: list[ErrorSlice], split: Split
+) -> list[Finding]:
+    """Slices with significantly more errors, those with most errors in excess first. One whose
+    errors are mostly those of a slice before it is left out."""
+    worse = [
+        (round(found.errors - found.items * found.elsewhere), found)
+        for found in slices
+        if found.rate > found.elsewhere
+    ]
+    worse.sort(key=lambda pair: -pair[0])
+    explained: dict[str, set[int]] = {"extra": set(), "missing": set()}
+    findings = []
+    for excess, found in worse[:MAX_SLICES]:
+        query = slice_query(found, split)
+        errors = set(results.query_rows(query).tolist())
+        is_new = len(errors - explained[found.error]) > len(errors) / 2
+        if excess >= MIN_GAIN and is_new:
+            explained[found.error] |= errors
+            findings.append(describe_slice(found, excess, query))
+    return findings
+
+
+def slice_query(found: ErrorSlice, split: Split) -> ListQuery:
+    tab: Tab = "extra" if found.error == "extra" else "missing"
+    return ListQuery(tab, split, found.concept, filters=found.only)
+
+
+def describe_slice(found: ErrorSlice, excess: int, query: ListQuery) -> Finding:
+    return Finding(
+        "slice",
+        "training",
+        found.sentence,
+        f"{found.errors:,} errors among {found.items:,} items; {found.elsewhere:.1%} elsewhere "
+        f"(p = {found.p_adjusted:.2g}, adjusted)",
+        Gain(excess, at_most=True, assumption="if it were as good as elsewhere"),
+        found.errors,
+        found.concept,
+        query,
+        "Look at the slice",
+    )
+
+
+def overfitting_text(evaluation: Evaluation, split: Split, thresholds: Float64Array) -> str:
+    """What is said where no overfitting was found."""
+    if SPLITS.index(split) == TRAINING:
+        return ""
+    is_training = evaluation.images.split == TRAINING
+    if not (is_training & (evaluation.coverage != NOT_RUN)).any():
+        return "Overfitting was not looked for: the model was not run on training images"
+    splits = ", ".join(
+        describe_split(evaluation, name, thresholds) for name in (SPLITS[TRAINING], split)
+    )
+    return f"No overfitting: F1 {splits}"
+
+
+def baseline_findings(comparison: VersionComparison, split: Split) -> list[Finding]:
+    """Significant changes since the baseline, overall and by concept."""
+    changes = [comparison.overall, *comparison.worst_first]
+    return [
+        describe_baseline_change(comparison, change, split)
+        for change in changes
+        if change.regression or (change is comparison.overall and change.verdict != "no difference")
+    ]
+
+
+def describe_baseline_change(
+    comparison: VersionComparison, change: ConceptChange, split: Split
+) -> Finding:
+    is_worse = change.errors.increase > 0
+    subject = f"'{change.concept}'" if change.concept else comparison.b
+    verb = "makes fewer errors" if not is_worse else "makes more errors"
+    if change.verdict == "trade-off":
+        verb = "trades false negatives for false positives"
+        if change.fn.increase > 0:
+            verb = "trades false positives for false negatives"
+    return Finding(
+        "regression" if is_worse else "improvement",
+        "baseline",
+        f"{subject} {verb} than {comparison.a}: {change.errors.a:,} → {change.errors.b:,}"
+        if change.verdict != "trade-off"
+        else f"{subject} {verb} since {comparison.a}: {change.errors.a:,} → {change.errors.b:,} "
+        "errors",
+        f"{format_count(change.fixed, 'annotation')} fixed, {change.broken:,} broken; "
+        f"{change.false_alarms_gone:,} false positives gone, {change.false_alarms_new:,} new "
+        f"(p = {change.p_errors:.2g})",
+        Gain(change.errors.increase if is_worse else None, at_most=True),
+        change.broken + change.false_alarms_new,
+        change.concept,
+        ListQuery("extra", split, change.concept, filters=(f"versus:{comparison.a}=broken",)),
+        "Look at what broke",
+    )
