@@ -1,13 +1,10 @@
 """Bad input is refused with status 3, one sentence a person can act on, and nothing changed."""
 
 import json
-import sys
 
 import pytest
 
 import toys
-
-PELLUCID = [sys.executable, "-m", "pellucid"]
 
 
 def run(*words, cwd=None):

@@ -9,13 +9,16 @@ import pytest
 import pellucid
 import toys
 
-PELLUCID = [sys.executable, "-m", "pellucid"]
-
 
 def run(*words):
-    return subprocess.run(
-        [*PELLUCID, *map(str, words)], capture_output=True, text=True, check=False
-    )
+    return toys.run_cli(*words)
+
+
+def test_as_a_program(folder):
+    command = [sys.executable, "-m", "pellucid", "list", str(folder), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [view["view"] for view in json.loads(done.stdout)["views"]] == ["panels"]
 
 
 def answer(*words):

@@ -1,8 +1,6 @@
 """Two versions compared: what the command says, in every form, and when it fails."""
 
 import json
-import subprocess
-import sys
 from xml.etree import ElementTree
 
 import pytest
@@ -54,8 +52,7 @@ def versions(workspace, tmp_path):
 
 
 def run(view, *words):
-    command = [sys.executable, "-m", "pellucid", "compare", str(view.workspace.folder), "v", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return toys.run_cli("compare", view.workspace.folder, "v", *words)
 
 
 def test_fixed_and_broken_annotations(versions):
