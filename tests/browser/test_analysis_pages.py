@@ -267,11 +267,12 @@ def test_plots_have_tables_and_can_be_saved(go):
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
-@pytest.mark.parametrize("name", ["figures", "slices", "alike", "compare", "versions"])
+@pytest.mark.parametrize("name", ["findings", "figures", "slices", "alike", "compare", "versions"])
 def test_every_page_is_accessible_without_overflow(go, page, name, scheme):
     page.emulate_media(color_scheme=scheme)
     go(f"{CELLS}&page={name}&concept=red cell")
     wanted = {
+        "findings": ".findings article img",
         "figures": ".both",
         "slices": ".slices header",
         "alike": ".alike section",

@@ -309,7 +309,7 @@ def test_view_without_versions_shows_no_items(page, tmp_path, served):
     for name in ("full", "empty"):
         workspace.add(name, toys.coco(tmp_path), images=tmp_path / "images")
     workspace.view("full").start("m").add_predictions(toys.results(tmp_path))
-    page.goto(served(workspace))
+    page.goto(f"{served(workspace)}?view=full&version=m")
     expect(page.locator("[role=option] img").first).to_be_visible()
     page.get_by_role("combobox", name="View").select_option("empty")
     expect(page.locator(".empty")).to_contain_text("This view has no version yet.")

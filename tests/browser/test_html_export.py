@@ -43,6 +43,8 @@ def opened(browser, exported):
             lambda request: said.append(request.url) if request.url.startswith("http") else None,
         )
         page.goto(f"file://{exported / name}")
+        expect(page.get_by_role("region", name="Looked for and not found")).to_be_visible()
+        page.keyboard.press("G")
         expect(page.locator("[role=option] img").first).to_be_visible()
         return page
 
@@ -87,6 +89,20 @@ def test_single_file_shows_galleries_and_all_pages(opened, demo):
     expect(page.locator(".exported")).to_contain_text("found by v2")
     page.keyboard.press("C")
     expect(page.locator(".card").first).to_be_visible()
+
+
+def test_export_opens_with_the_findings(opened, demo):
+    results = demo.view("cells").version("v2").results()
+    page = opened("cells.html")
+    page.keyboard.press("P")
+    for finding in results.findings(baseline="v1").findings:
+        row = page.get_by_role("article", name=finding.sentence)
+        expect(row).to_be_visible()
+        if finding.query is not None:
+            row.scroll_into_view_if_needed()
+            expect(row.locator("img").first).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text(re.compile("^1 of"))).to_be_visible()
 
 
 def test_cause_opens_its_items_and_omitted_content_is_reported(opened, demo):

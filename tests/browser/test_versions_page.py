@@ -47,7 +47,7 @@ def test_several_versions_are_the_first_screen(opened, view):
     expect(row(page, "waiting")).to_contain_text("pellucid predictions WORKSPACE panels waiting")
     expect(page.get_by_role("img", name="Errors (FP + FN): first 2, second 1")).to_be_visible()
     page.get_by_role("button", name="first", exact=True).click()
-    expect(page.get_by_role("listbox", name="Items")).to_be_visible()
+    expect(page.get_by_role("region", name="Looked for and not found")).to_be_visible()
     expect(page.get_by_label("Version")).to_have_value("first")
     page.keyboard.press("V")
     expect(page.get_by_role("heading", name="Versions of panels")).to_be_visible()
@@ -82,10 +82,12 @@ def test_versions_are_renamed_and_removed(opened, view):
     assert sorted(view.versions) == ["baseline", "second"]
 
 
-def test_one_version_opens_in_the_gallery(page: Page, workspace, tmp_path, served):
+def test_one_version_opens_with_its_findings(page: Page, workspace, tmp_path, served):
     view, _ = workspace.add("panels", toys.coco(tmp_path), images=tmp_path / "images")
     view.start("only").add_predictions(toys.results(tmp_path))
     page.goto(served(workspace))
+    expect(page.get_by_role("region", name="Looked for and not found")).to_be_visible()
+    page.keyboard.press("G")
     expect(page.locator("[role=option] img").first).to_be_visible()
     page.keyboard.press("V")
     expect(page.locator(".versions .name")).to_have_text(["only"])

@@ -191,6 +191,7 @@ class PageCollector:
             },
         )
         await self.collect_response(f"{self.version_url}/figures", split)
+        await self.collect_findings()
         concepts = range(len(version["concepts"]))
         await self.collect_concept(None, split)
         for endpoint in ("causes", "confusion"):
@@ -212,6 +213,19 @@ class PageCollector:
                     await self.collect_list(tab, concept, [])
         await self.collect_pictures()
 
+    async def collect_findings(self) -> None:
+        """Collect the first page: what is wrong, with the lists that it shows."""
+        await anyio.to_thread.run_sync(
+            self.version.results().image_stats_cache.read, SPLITS.index(self.split)
+        )
+        query: Query = [("split", self.split)]
+        if self.against:
+            query.append(("baseline", self.against))
+        findings = await self.collect_response(f"{self.version_url}/findings", query)
+        for finding in findings["findings"]:
+            if listed := finding["items"]:
+                await self.collect_list(listed["tab"], listed["concept"], listed["only"])
+
     async def collect_concept(self, concept: int | None, split: Query) -> None:
         concept_query: Query = [] if concept is None else [("concept", str(concept))]
         await self.collect_response(f"{self.version_url}/histogram", [*split, *concept_query])
@@ -229,9 +243,6 @@ class PageCollector:
         ]["causes"]
         for entry in causes:
             await self.collect_list(entry["tab"], None, [f"cause:{entry['cause']}"])
-        await anyio.to_thread.run_sync(
-            self.version.results().image_stats_cache.read, SPLITS.index(self.split)
-        )
         slices = await self.collect_response(f"{self.version_url}/slices", split)
         for entry in slices["slices"]:
             await self.collect_list(entry["tab"], entry["concept"], entry["only"])

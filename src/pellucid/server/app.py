@@ -23,6 +23,7 @@ from pellucid.server.monitoring import RequestMetrics
 from pellucid.server.routes import (
     comparison_routes,
     figures_routes,
+    findings_routes,
     gallery_routes,
     review_routes,
     slices_routes,
@@ -48,6 +49,7 @@ ROUTERS = (
     gallery_routes,
     figures_routes,
     slices_routes,
+    findings_routes,
     comparison_routes,
     review_routes,
 )

@@ -15,7 +15,7 @@ class WorkspaceMissingError(PellucidError):
 class RemoteChangeError(PellucidError):
     def __init__(self, location: str) -> None:
         super().__init__(
-            f"{location}: views and versions are renamed and removed in a local workspace only. "
+            f"{location}: views, versions and findings are changed in a local workspace only. "
             "Copy the workspace to a folder, change it there and upload it."
         )
 

@@ -38,6 +38,8 @@ export type SliceDocument = Schemas['SliceDocument'];
 export type MapDocument = Schemas['MapDocument'];
 export type ComparisonDocument = Schemas['ComparisonDocument'];
 export type SliceChangesDocument = Schemas['SliceChangesDocument'];
+export type FindingsDocument = Schemas['FindingsDocument'];
+export type FindingDocument = Schemas['FindingDocument'];
 export type HeadlineDocument = Schemas['HeadlineDocument'];
 export type ViewOverview = Schemas['ViewOverview'];
 export type Cause = NonNullable<PageItem['cause']>;
@@ -165,6 +167,21 @@ export const readHeadline = (
     ...thresholds(at),
     ...state(which, corrected),
   ]);
+export const readFindings = (
+  which: Which,
+  split: Split,
+  at: ReadonlyMap<number, number>,
+  corrected: boolean,
+  baseline: string | null,
+) =>
+  get<FindingsDocument>(`${root(which)}/findings`, [
+    ['split', split],
+    ...thresholds(at),
+    ...state(which, corrected),
+    ...(baseline === null ? [] : [['baseline', baseline] as [string, string]]),
+  ]);
+export const markFinding = (which: Which, key: string, known: boolean, who: string) =>
+  post<null>(`${root(which)}/findings/known`, { key, known, who });
 export const readHistogram = (
   which: Which,
   split: Split,

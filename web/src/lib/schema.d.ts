@@ -426,6 +426,47 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/views/{view}/versions/{version}/findings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Findings
+         * @description What is wrong with the version, best first. Images are analyzed in the background; until
+         *     they are, slices are of boxes and metadata alone.
+         */
+        get: operations["read_findings_api_views__view__versions__version__findings_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/views/{view}/versions/{version}/findings/known": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mark Finding Known
+         * @description Dismiss a finding as known, or take that back.
+         */
+        post: operations["mark_finding_known_api_views__view__versions__version__findings_known_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/views/{view}/versions/{version}/compare/{other}": {
         parameters: {
             query?: never;
@@ -1076,7 +1117,7 @@ export interface components {
             /** Ap */
             ap: number | null;
             /** Gains */
-            gains: components["schemas"]["Gain"][];
+            gains: components["schemas"]["pellucid__results__figures__Gain"][];
             /** False Positives */
             false_positives: number | null;
             /** False Negatives */
@@ -1110,16 +1151,79 @@ export interface components {
             head: number;
         };
         /**
-         * Gain
-         * @description Increase of AP if all errors of a type were fixed, as defined by TIDE.
+         * FindingDocument
+         * @description key: identifies the finding when the version is looked at again · concept: its name, null
+         *     for several · items: the list of its items, null if they are not in a gallery · known: by whom
+         *     it was dismissed as known, null if it was not.
          */
-        Gain: {
-            /** Kind */
-            kind: string;
-            /** Gain */
-            gain: number;
-            /** Number */
-            number: number;
+        FindingDocument: {
+            /** Key */
+            key: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "missing_labels" | "wrong_labels" | "threshold" | "import" | "slice" | "rarely_found" | "confused" | "cause" | "overfitting" | "regression" | "improvement";
+            /**
+             * Group
+             * @enum {string}
+             */
+            group: "now" | "training" | "baseline";
+            /** Sentence */
+            sentence: string;
+            /** Evidence */
+            evidence: string;
+            gain: components["schemas"]["pellucid__analysis__findings__Gain"];
+            /** Count */
+            count: number;
+            /** Concept */
+            concept: string | null;
+            items: components["schemas"]["FindingList"] | null;
+            /** Action */
+            action: string;
+            known: components["schemas"]["KnownFinding"] | null;
+        };
+        /**
+         * FindingList
+         * @description The list of a finding's items. concept: its index, null for all.
+         */
+        FindingList: {
+            /**
+             * Tab
+             * @enum {string}
+             */
+            tab: "all" | "matched" | "missing" | "extra";
+            /**
+             * Split
+             * @enum {string}
+             */
+            split: "training" | "validation" | "test";
+            /** Concept */
+            concept: number | null;
+            /**
+             * Order
+             * @enum {string}
+             */
+            order: "score" | "mistakes" | "similar";
+            /** Only */
+            only: string[];
+        };
+        /**
+         * FindingsDocument
+         * @description findings: best first · not_found: what was looked for and not found · read, of: pictures
+         *     analyzed so far in search of slices · ready: whether all are.
+         */
+        FindingsDocument: {
+            /** Findings */
+            findings: components["schemas"]["FindingDocument"][];
+            /** Not Found */
+            not_found: string[];
+            /** Read */
+            read: number;
+            /** Of */
+            of: number;
+            /** Ready */
+            ready: boolean;
         };
         /**
          * GalleryLink
@@ -1319,6 +1423,38 @@ export interface components {
             ] | null;
             /** Score */
             score?: number | null;
+        };
+        /**
+         * KnownFinding
+         * @description who: the name of the person who dismissed it · when: ISO 8601, UTC · remark: may be ''.
+         */
+        KnownFinding: {
+            /** Who */
+            who: string;
+            /** When */
+            when: string;
+            /** Remark */
+            remark: string;
+        };
+        /**
+         * KnownFindingRequest
+         * @description key: of the finding · known: false takes it back.
+         */
+        KnownFindingRequest: {
+            /** Key */
+            key: string;
+            /** Known */
+            known: boolean;
+            /**
+             * Who
+             * @default
+             */
+            who: string;
+            /**
+             * Remark
+             * @default
+             */
+            remark: string;
         };
         /** LabelDocument */
         LabelDocument: {
@@ -2104,6 +2240,37 @@ export interface components {
              * @enum {string}
              */
             role: "reader" | "reviewer" | "owner";
+        };
+        /**
+         * Gain
+         * @description What acting on a finding gains. errors: removed, FP + FN; None where it cannot be stated ·
+         *     at_most: it is an upper bound · assumption: what it assumes, '' if it was counted.
+         */
+        pellucid__analysis__findings__Gain: {
+            /** Errors */
+            errors: number | null;
+            /**
+             * At Most
+             * @default false
+             */
+            at_most: boolean;
+            /**
+             * Assumption
+             * @default
+             */
+            assumption: string;
+        };
+        /**
+         * Gain
+         * @description Increase of AP if all errors of a type were fixed, as defined by TIDE.
+         */
+        pellucid__results__figures__Gain: {
+            /** Kind */
+            kind: string;
+            /** Gain */
+            gain: number;
+            /** Number */
+            number: number;
         };
     };
     responses: never;
@@ -2992,6 +3159,96 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["MapDocument"];
                 };
+            };
+            /** @description No such view, version, concept or image */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_findings_api_views__view__versions__version__findings_get: {
+        parameters: {
+            query?: {
+                split?: "training" | "validation" | "test";
+                /** @description User-defined thresholds, each `concept:value` */
+                at?: string[] | null;
+                /** @description An earlier version of the view */
+                baseline?: string | null;
+                /** @description Use the corrected annotations instead of the original ones */
+                corrected?: boolean;
+                /** @description Match again at this IoU; omit for the version's own */
+                iou?: number | null;
+            };
+            header?: never;
+            path: {
+                view: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FindingsDocument"];
+                };
+            };
+            /** @description No such view, version, concept or image */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    mark_finding_known_api_views__view__versions__version__findings_known_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                view: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KnownFindingRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description No such view, version, concept or image */
             404: {

@@ -3,6 +3,7 @@ import { actionFor, SHORTCUTS, type Context } from './shortcuts';
 
 const CONTEXTS: Record<Context, readonly string[]> = {
   gallery: ['page', 'gallery', 'review'],
+  findings: ['page', 'findings'],
   analysis: ['page'],
   viewer: ['viewer', 'review'],
 };

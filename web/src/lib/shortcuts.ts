@@ -3,7 +3,8 @@
 export type Action =
   | `move.${'left' | 'right' | 'up' | 'down' | 'pageup' | 'pagedown' | 'home' | 'end'}`
   | `tab.${1 | 2 | 3 | 4}`
-  | `page.${'gallery' | 'figures' | 'slices' | 'alike' | 'compare' | 'versions'}`
+  | `page.${'findings' | 'gallery' | 'figures' | 'slices' | 'alike' | 'compare' | 'versions'}`
+  | `finding.${'next' | 'previous' | 'cropNext' | 'cropPrevious' | 'open' | 'gallery' | 'known'}`
   | `viewer.${'next' | 'previous' | 'close' | 'zoomIn' | 'zoomOut' | 'fit' | 'boxes' | 'concepts' | 'edit' | 'draw'}`
   | `review.${'wrong' | 'right' | 'unsure' | 'relabel' | 'undo' | 'redo' | 'queue' | 'history' | 'comment'}`
   | 'open'
@@ -27,10 +28,10 @@ export type Action =
   | 'help'
   | 'escape';
 
-/** Where a shortcut works: on every page, in the gallery, in the viewer, or wherever items are reviewed. */
-export type Scope = 'page' | 'gallery' | 'viewer' | 'review';
+/** Where a shortcut works: on every page, among the findings, in the gallery, in the viewer, or wherever items are reviewed. */
+export type Scope = 'page' | 'findings' | 'gallery' | 'viewer' | 'review';
 /** Where the reader is. */
-export type Context = 'gallery' | 'analysis' | 'viewer';
+export type Context = 'gallery' | 'findings' | 'analysis' | 'viewer';
 
 export interface Shortcut {
   readonly scope: Scope;
@@ -191,6 +192,7 @@ export const SHORTCUTS: readonly Shortcut[] = [
   {
     scope: 'page',
     keys: {
+      P: 'page.findings',
       G: 'page.gallery',
       F: 'page.figures',
       S: 'page.slices',
@@ -198,8 +200,26 @@ export const SHORTCUTS: readonly Shortcut[] = [
       C: 'page.compare',
       V: 'page.versions',
     },
-    labels: ['G', 'F', 'S', 'A', 'C', 'V'],
-    help: 'gallery, figures, slices, similar, compare, versions',
+    labels: ['P', 'G', 'F', 'S', 'A', 'C', 'V'],
+    help: 'findings, gallery, figures, slices, similar, compare, versions',
+  },
+  {
+    scope: 'findings',
+    keys: { ArrowDown: 'finding.next', ArrowUp: 'finding.previous' },
+    labels: ['↑', '↓'],
+    help: 'among the findings: previous, next',
+  },
+  {
+    scope: 'findings',
+    keys: { ArrowRight: 'finding.cropNext', ArrowLeft: 'finding.cropPrevious' },
+    labels: ['←', '→'],
+    help: 'in a finding: previous, next picture',
+  },
+  {
+    scope: 'findings',
+    keys: { Enter: 'finding.open', g: 'finding.gallery', x: 'finding.known' },
+    labels: ['Enter', 'g', 'x'],
+    help: 'in a finding: open the picture; show all its items; dismiss it as known',
   },
   { scope: 'page', keys: { d: 'theme' }, labels: ['d'], help: 'dark or light' },
   { scope: 'page', keys: { '?': 'help' }, labels: ['?'], help: 'this list' },
@@ -213,6 +233,7 @@ export const SHORTCUTS: readonly Shortcut[] = [
 
 const SCOPES: Record<Context, readonly Scope[]> = {
   gallery: ['page', 'gallery', 'review'],
+  findings: ['page', 'findings'],
   analysis: ['page'],
   viewer: ['viewer', 'review'],
 };

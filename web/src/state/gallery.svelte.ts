@@ -32,6 +32,10 @@ export interface Link {
   concept?: number | string | null;
   version?: string;
   split?: api.Split;
+  order?: Order;
+  /** The item to open in the viewer. */
+  item?: number;
+  open?: boolean;
   at?: ReadonlyMap<number, number>;
 }
 
@@ -167,6 +171,10 @@ export class Gallery {
       : Math.min(api.atHand(this.query), Math.max(0, this.length - this.left)),
   );
   readonly isExported = kept !== null;
+  /** All concepts as trained, at the version's own thresholds and IoU. */
+  readonly isPlain = $derived(
+    this.concept === null && !this.corrected && this.at.size === 0 && this.iou === null,
+  );
   /** Decisions are about the version as it was matched. */
   readonly mayDecide = $derived(
     !this.isExported && this.workspace?.role !== 'reader' && this.iou === null,
@@ -217,8 +225,7 @@ export class Gallery {
       this.order = place.order;
       this.reviewWish = place.review;
       this.corrected = place.corrected;
-      const isFirst = !search && !this.isExported;
-      this.page = isFirst && hasSeveralRuns(view) ? 'versions' : place.page;
+      this.page = search ? place.page : firstPage(view);
       this.only = place.only;
       this.against = place.against;
       this.iou = document.kind === 'detection' && place.iou !== document.iou ? place.iou : null;
@@ -343,10 +350,11 @@ export class Gallery {
       this.at = link.at ?? (link.version ? NO_THRESHOLDS : this.at);
       this.tab = link.tab;
       this.reverse = false;
-      this.order = 'score';
-      this.open = false;
+      this.order = link.order ?? 'score';
+      this.open = link.open ?? false;
       this.page = 'gallery';
       this.fromTheTop();
+      this.item = link.item ?? 0;
       this.only = link.only ?? [];
       this.reviewWish = usualReview(link.tab) === 'all' ? null : 'all';
     };
@@ -555,9 +563,11 @@ function splitOf(document: api.VersionDocument, wished: api.Split): api.Split {
   );
 }
 
-/** Whether there are versions to choose from: they are then the first thing shown. */
-function hasSeveralRuns(view: api.ViewDocument | undefined): boolean {
-  return (view?.versions.filter((version) => version.predictions > 0).length ?? 0) > 1;
+/** What is shown first: the versions where there are several to choose from, else what is wrong with the only one. */
+function firstPage(view: api.ViewDocument | undefined): Page {
+  const runs = view?.versions.filter((version) => version.predictions > 0).length ?? 0;
+  if (!runs) return 'gallery';
+  return runs > 1 && kept === null ? 'versions' : 'findings';
 }
 
 function lastRun(view: api.ViewDocument): api.ViewDocument['versions'][number] | undefined {

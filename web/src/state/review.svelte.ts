@@ -39,6 +39,9 @@ const DONE: Record<api.HistoryRow['action'], string> = {
   reset: 'another round: nothing counts as reviewed',
 };
 
+/** The name under which this person decides, '' if not yet given. */
+export const reviewerName = (): string => localStorage.getItem(NAME) ?? '';
+
 export class Reviewing {
   who = $state(localStorage.getItem(NAME) ?? '');
   /** The name is asked for; what waits for it. */

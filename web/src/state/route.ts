@@ -14,9 +14,18 @@ export type Review = (typeof REVIEWS)[number];
 export const usualReview = (tab: Tab): Review =>
   tab === 'missing' || tab === 'extra' ? 'new' : 'all';
 
-export const PAGES = ['gallery', 'figures', 'slices', 'alike', 'compare', 'versions'] as const;
+export const PAGES = [
+  'findings',
+  'gallery',
+  'figures',
+  'slices',
+  'alike',
+  'compare',
+  'versions',
+] as const;
 export type Page = (typeof PAGES)[number];
 export const PAGE_NAME: Record<Page, string> = {
+  findings: 'Findings',
   gallery: 'Gallery',
   figures: 'Figures',
   slices: 'Slices',
@@ -27,6 +36,7 @@ export const PAGE_NAME: Record<Page, string> = {
 
 /** The key that opens each page. */
 export const PAGE_KEY: Record<Page, string> = {
+  findings: 'P',
   gallery: 'G',
   figures: 'F',
   slices: 'S',

@@ -1,0 +1,159 @@
+"""The first screen of a version: what is wrong with it, walked and decided with the keyboard."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+import pellucid
+import toys
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def view(workspace, tmp_path):
+    """A detector that never finds rust, of which there is one on each of twelve images."""
+    images = [
+        {"id": number, "file_name": f"{number}.png", "width": 64, "height": 48}
+        for number in range(40)
+    ]
+    annotations = []
+    for number in range(40):
+        annotations.append(annotation(number, 1, [4, 4, 20, 20], len(annotations)))
+        if number < 12:
+            annotations.append(annotation(number, 2, [40, 10, 12, 12], len(annotations)))
+    source = toys.coco(tmp_path, images=images, annotations=annotations)
+    rows = [
+        {"image_id": number, "category_id": 1, "bbox": [4, 4, 20, 20], "score": 0.9 - number / 100}
+        for number in range(40)
+    ]
+    view, _ = workspace.add("panels", source, images=tmp_path / "images")
+    view.start("m").add_predictions(toys.results(tmp_path, rows))
+    return view
+
+
+def annotation(image, category, box, number):
+    return {"id": number + 1, "image_id": image, "category_id": category, "bbox": box}
+
+
+@pytest.fixture
+def opened(page: Page, view, served):
+    page.goto(served(view.workspace))
+    expect(rows(page).first).to_be_visible()
+    expect(page.get_by_text("Reading pictures")).to_have_count(0)
+    return page
+
+
+def rows(page):
+    return page.get_by_role("article")
+
+
+def sentences(view, name="m"):
+    return [one.sentence for one in view.version(name).results().findings().findings]
+
+
+def test_the_first_screen_says_what_is_wrong(opened, view):
+    page = opened
+    found = sentences(view)
+    assert "'rust' is never found: 0 of 12 annotations" in found
+    expect(rows(page)).to_have_count(len(found))
+    for place, sentence in enumerate(found):
+        expect(rows(page).nth(place)).to_have_attribute("aria-label", sentence)
+    for text in view.version("m").results().findings().not_found:
+        expect(page.get_by_text(text)).to_be_visible()
+    overall = view.version("m").metrics().overall
+    expect(page.locator(".figures")).to_contain_text(f"{overall.coco['AP']:.3f}")
+    expect(page.locator(".figures")).to_contain_text(str(overall.errors))
+
+
+def rust(page):
+    return page.get_by_role("article", name=re.compile("'rust' is never found"))
+
+
+def test_a_row_shows_its_items(opened):
+    crops = rust(opened).locator(".crop")
+    expect(crops).to_have_count(9)
+    expect(crops.first).to_have_attribute("aria-label", re.compile("^rust, extra annotation"))
+    expect(rust(opened).locator(".gain")).to_contain_text("−12")
+    expect(rust(opened).locator(".gain")).to_contain_text("at most")
+
+
+def test_the_keyboard_leads_to_an_item_and_back(opened, view):
+    page = opened
+    place = next(n for n, text in enumerate(sentences(view)) if "'rust'" in text)
+    for _ in range(place):
+        page.keyboard.press("ArrowDown")
+    expect(rust(page)).to_have_attribute("aria-current", "true")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowLeft")
+    expect(rust(page).locator(".crop").nth(1)).to_have_class(re.compile("current"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("2 of 12", exact=True)).to_be_visible()
+    expect(page).to_have_url(re.compile("tab=extra.*item=1.*open=1"))
+    page.go_back()
+    expect(rust(page)).to_be_visible()
+
+
+def test_all_items_of_a_finding(opened):
+    rust(opened).get_by_role("button", name="Look at the false negatives 12").click()
+    expect(opened.get_by_role("listbox")).to_have_attribute("aria-label", "Items, 12 in all")
+    expect(opened.locator(".summary h1")).to_have_text("rust")
+
+
+def test_dismissed_as_known_is_kept(opened, view):
+    page = opened
+    before = [one.get_attribute("aria-label") for one in rows(page).all()]
+    rust(page).get_by_role("button", name="Known", exact=True).click()
+    expect(rust(page)).to_contain_text("Not known")
+    expect(rust(page).locator(".crop")).to_have_count(0)
+    assert [one.get_attribute("aria-label") for one in rows(page).all()] == before
+    page.reload()
+    expect(rust(page)).to_contain_text("Not known")
+    group = page.get_by_role("region", name="For the next training").get_by_role("article")
+    expect(group.last).to_contain_text("'rust'")
+    rust(page).get_by_role("button", name="Not known").click()
+    expect(rust(page).locator(".crop")).to_have_count(9)
+    page.reload()
+    expect(rust(page).locator(".crop")).to_have_count(9)
+
+
+def test_one_concept_shows_its_findings(opened):
+    address = f"{opened.url.split('?')[0]}?page=findings&view=panels&version=m"
+    opened.goto(f"{address}&concept=rust")
+    expect(rust(opened)).to_be_visible()
+    opened.goto(f"{address}&concept=dent")
+    expect(opened.get_by_role("region", name="Looked for and not found")).to_be_visible()
+    expect(rust(opened)).to_have_count(0)
+    expect(opened.locator(".figures")).to_have_count(0)
+
+
+def test_a_correction_is_followed(opened, view):
+    """Twelve false negatives less once their annotations are removed."""
+    version = view.version("m")
+    for item in list(version.gallery("extra", concept="rust")):
+        view.reviews.decide(version, [item], "wrong", "Ann")
+    opened.goto(f"{opened.url.split('?')[0]}?page=findings&view=panels&version=m&corrected=1")
+    expect(opened.get_by_role("region", name="Looked for and not found")).to_be_visible()
+    expect(rust(opened)).to_have_count(0)
+
+
+def test_a_later_version_says_what_broke(page: Page, view, served, tmp_path):
+    rows_of_new = [
+        {"image_id": number, "category_id": 1, "bbox": [4, 4, 20, 20], "score": 0.8}
+        for number in range(20)
+    ]
+    view.start("new").add_predictions(toys.results(tmp_path, rows_of_new, "new.json"))
+    page.goto(f"{served(view.workspace)}?page=findings&view=panels&version=new")
+    group = page.get_by_role("region", name="Since the baseline")
+    expect(group).to_contain_text("Since the baseline: m")
+    expect(group.get_by_role("article").first).to_contain_text("makes more errors than m")
+    expect(page.locator(".figures")).to_contain_text("▲")
+
+
+def test_nothing_wrong_is_said(page: Page, workspace, served, tmp_path):
+    view, _ = workspace.add("panels", toys.coco(tmp_path), images=tmp_path / "images")
+    view.start("m").add_predictions(toys.results(tmp_path))
+    page.goto(served(pellucid.open(workspace.folder)))
+    expect(page.get_by_text("Nothing significant is wrong here.")).to_be_visible()
