@@ -2,6 +2,7 @@
 and the bound is told."""
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -180,3 +181,53 @@ def test_json_in_a_request_is_bounded(served, tmp_path):
     for body in ("[" * 100_000, json.dumps({"items": []}), '{"a":' * 50_000):
         assert ask(f"{address}api/views/v/versions/m/decisions", body.encode())[0] in (400, 422)
     assert ask(f"{address}api/views/v/undo", b" " * (5 << 20))[0] == 413
+
+
+@pytest.fixture
+def set_with_pipe(tmp_path):
+    """A COCO set one of whose pictures is a named pipe that nobody writes to."""
+    source = toys.coco(tmp_path)
+    picture = tmp_path / "images" / json.loads(source.read_text())["images"][0]["file_name"]
+    picture.unlink()
+    os.mkfifo(picture)
+    return source
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are of POSIX")
+def test_named_pipe_among_the_pictures_stops_nothing(tmp_path, set_with_pipe, served):
+    workspace = pellucid.open(tmp_path / "w")
+    view, _ = workspace.add("v", set_with_pipe, images=tmp_path / "images")
+    view.start("m").add_predictions(toys.results(tmp_path))
+    view.version("m").results().slices()
+    item = view.version("m").gallery("all")[0]
+    row = view.version("m").evaluation.images.path.tolist().index(item.image)
+    address = f"{served(workspace)}pictures/v/m/0/{row}"
+    with urllib.request.urlopen(address, timeout=60) as answer:
+        assert answer.headers["Content-Type"].startswith("image/")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are of POSIX")
+@pytest.mark.parametrize("command", ["add", "predictions", "open", "doctor"])
+def test_named_pipe_as_source_is_refused(tmp_path, command):
+    os.mkfifo(tmp_path / "pipe.json")
+    pellucid.open(tmp_path / "w").add("v", toys.coco(tmp_path), images=tmp_path / "images")
+    arguments = {
+        "add": (tmp_path / "w", "v", tmp_path / "pipe.json"),
+        "predictions": (tmp_path / "w", "v", "m", tmp_path / "pipe.json"),
+        "open": (tmp_path / "pipe.json", tmp_path / "pipe.json"),
+        "doctor": (tmp_path / "pipe.json",),
+    }[command]
+    done = toys.run_cli(command, *arguments)
+    text = done.stdout + done.stderr
+    assert "is a named pipe" in text, text
+    assert done.returncode == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are of POSIX")
+def test_special_files_in_a_folder_are_counted(tmp_path):
+    for name in ("cat/a.png", "dog/b.png"):
+        toys.picture(tmp_path / "set" / name)
+    os.mkfifo(tmp_path / "set/cat/pipe.png")
+    view, notes = pellucid.open(tmp_path / "w").add("v", tmp_path / "set")
+    assert len(view.annotation_tables[0]) == 2
+    assert any("1 hidden, system or special file" in note.message for note in notes)

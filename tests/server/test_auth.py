@@ -17,6 +17,7 @@ import pellucid
 import toys
 from pellucid.server.auth import MAX_BODY_BYTES, AuthPolicy
 from pellucid.server.errors import InvalidTokensError
+from pellucid.server.failed_attempts import FailedAttempts
 from pellucid.server.serving import AccessOptions, auth_policy
 
 OWNER, REVIEWER, READER = "o" * 32, "v" * 32, "r" * 32
@@ -120,6 +121,52 @@ def test_reviewer_cannot_revert_or_restore_a_round_of_the_owner(locked):
     assert ask(locked, "api/views/v/undo", undo, **bearer(OWNER))[0] == 200
     assert ask(locked, "api/views/v/redo", redo, **bearer(REVIEWER))[0] == 403
     assert ask(locked, "api/views/v/redo", redo, **bearer(OWNER))[0] == 200
+
+
+SPELLINGS = ["Eve ", " Eve", "Eve\u00a0", "E\u200bve", "\uff25ve", "Eve\u2003"]
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_another_spelling_of_a_name_gives_no_right(locked, workspace, spelling):
+    """What is checked and what is done are about the same person."""
+    assert ask(locked, RESET, {"who": "Eve"}, **bearer(OWNER))[0] == 200
+    undo = {"who": spelling, "batch": "a" * 32}
+    assert ask(locked, "api/views/v/undo", undo, **bearer(REVIEWER))[0] == 403
+    assert [one.action for one in workspace.view("v").reviews.history()] == ["reset"]
+    assert ask(locked, "api/views/v/undo", undo, **bearer(OWNER))[0] == 200
+    redo = {"who": spelling, "batch": "b" * 32}
+    assert ask(locked, "api/views/v/redo", redo, **bearer(REVIEWER))[0] == 403
+    assert {one.who for one in workspace.view("v").reviews.history()} == {"Eve"}
+
+
+def test_names_of_a_proxy_are_one_identity(workspace, served):
+    policy = AuthPolicy(None, {}, "reviewer", "X-User", ("127.0.0.1",), ("olga",))
+    here = served(workspace, auth_policy=policy)
+    for name in ("olga", "olga\u00a0", " olga"):
+        status, _, body = ask(here, "api/workspace", **{"X-User": name.encode("latin-1")})
+        assert (status, json.loads(body)["role"]) == (200, "owner"), name
+        assert (
+            ask(here, RESET, {"who": "someone else"}, **{"X-User": name.encode("latin-1")})[0]
+            == 200
+        )
+    assert {one.who for one in workspace.view("v").reviews.history()} == {"olga"}
+
+
+def test_token_in_url_leads_to_no_other_server(locked):
+    status, headers, _ = ask(locked, f"/elsewhere.example/?token={REVIEWER}")
+    assert (status, headers["Location"]) == (303, "/elsewhere.example/")
+
+
+def test_wrong_tokens_are_answered_ever_more_slowly():
+    now = [0.0]
+    attempts = FailedAttempts(lambda: now[0])
+    delays = [attempts.record("a") for _ in range(40)]
+    assert delays[:10] == [0.0] * 10
+    assert delays[10:13] == [0.1, 0.2, 0.4]
+    assert max(delays) == delays[-1] == 5.0
+    assert attempts.record("b") == 0.0
+    now[0] = 301.0
+    assert attempts.record("a") == 0.0
 
 
 def test_get_requests_change_nothing(locked, workspace):

@@ -55,8 +55,19 @@ class FileMissingError(PellucidError):
 
 
 class UnreadableFileError(PellucidError):
+    remedy = "Check its permissions."
+
     def __init__(self, path: object, reason: str) -> None:
-        super().__init__(f"{path}: cannot be read ({reason}). Check its permissions.")
+        super().__init__(f"{path}: cannot be read ({reason}). {self.remedy}")
+
+
+class SpecialFileError(UnreadableFileError):
+    """A named pipe, a device or a socket, which may never end."""
+
+    remedy = "Specify a regular file."
+
+    def __init__(self, path: object) -> None:
+        super().__init__(path, "it is a named pipe, a device or a socket")
 
 
 class EmptyFileError(PellucidError):

@@ -1,12 +1,17 @@
-"""Replacing files atomically."""
+"""Replacing files atomically, and opening regular files only."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import EINVAL
 from pathlib import Path
+from stat import S_ISREG
+from typing import BinaryIO
 from uuid import uuid4
+
+from pellucid.core.errors import SpecialFileError
 
 
 @contextmanager
@@ -23,6 +28,27 @@ def atomic_write(path: Path, *, locked: bool) -> Iterator[Path]:
         temp_path.replace(path)
     finally:
         temp_path.unlink(missing_ok=True)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open for reading, without waiting for the other end of a named pipe.
+
+    Raises:
+        OSError: not a regular file, or unreadable.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags)
+    if not S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(EINVAL, "not a regular file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
+def check_regular(path: Path) -> Path:
+    """The path; raises SpecialFileError if it is neither a regular file nor a folder."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise SpecialFileError(path)
+    return path
 
 
 def sync_to_disk(path: Path) -> None:

@@ -58,31 +58,43 @@ def list_files(folder: Path) -> list[str]:
 
 def scan_folder(folder: Path) -> tuple[list[str], int]:
     """Relative paths of all files with `/` separators, sorted, and the number of files left out:
-    hidden ones and those of operating systems. Links are followed once."""
+    hidden ones, those of operating systems, and what is no regular file, such as a named pipe.
+    Links are followed once."""
     files: list[str] = []
     ignored_count = 0
     visited_folders: set[str] = set()
-    for current_folder, subfolders, file_names in os.walk(
-        folder, followlinks=True, onerror=raise_unreadable
-    ):
+    waiting = [""]
+    while waiting:
+        prefix = waiting.pop()
+        current_folder = folder / prefix
         real_path = os.path.realpath(current_folder)
         if real_path in visited_folders:
-            subfolders.clear()
             continue
         visited_folders.add(real_path)
-        relative_folder = Path(current_folder).relative_to(folder).as_posix()
-        prefix = "" if relative_folder == "." else f"{relative_folder}/"
-        if is_system_file(f"{prefix}x"):
-            ignored_count += len(file_names)
-            continue
-        kept_names = [file_name for file_name in file_names if not is_system_file(file_name)]
-        ignored_count += len(file_names) - len(kept_names)
-        files += [prefix + file_name for file_name in kept_names]
+        for entry in list_entries(current_folder):
+            path = prefix + entry.name
+            if entry.is_dir():
+                waiting.append(f"{path}/")
+            elif is_system_file(path) or is_special_file(entry):
+                ignored_count += 1
+            else:
+                files.append(path)
     return sorted(files), ignored_count
 
 
-def raise_unreadable(error: OSError) -> None:
-    raise UnreadableFileError(error.filename, (error.strerror or str(error)).lower()) from error
+def list_entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What lies in a folder; raises UnreadableFileError."""
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UnreadableFileError(error.filename, reason) from error
+
+
+def is_special_file(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a named pipe, a device or a socket. A broken link is not."""
+    return not entry.is_file() and not entry.is_symlink()
 
 
 def is_image_file(file_name: str) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.core.errors import FileTooLargeError
+from pellucid.core.files import check_regular
 
 MAX_TEXT_BYTES = 8 << 30
 """Maximum size of a JSON or text file that is read as a whole; COCO's largest annotations are half
@@ -19,8 +20,9 @@ MAX_UNPACKED_RATIO = 2_000
 
 
 def check_file_size(path: Path, max_bytes: int) -> Path:
-    """Return the path; raises FileTooLargeError."""
-    size = path.stat().st_size
+    """Return the path; raises FileTooLargeError, and SpecialFileError for a named pipe or the
+    like."""
+    size = check_regular(path).stat().st_size
     if size > max_bytes:
         raise FileTooLargeError(
             path,

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from pellucid.core.errors import EmptyFileError, FileMissingError
+from pellucid.core.files import check_regular
 from pellucid.core.tables import Kind
 from pellucid.formats.dataset import ParsedAnnotations, ParsedPredictions
 from pellucid.formats.image_files import scan_folder
@@ -81,6 +82,7 @@ def probe_source(source: str | Path) -> Probe:
     if not path.exists():
         siblings = path.parent.iterdir() if path.parent.is_dir() else ()
         raise FileMissingError(path, sorted(sibling.name for sibling in siblings))
+    check_regular(path)
     if path.is_dir():
         next(path.iterdir(), None)  # raises OSError now if it is not readable
         return Probe(path, "")

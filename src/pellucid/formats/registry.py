@@ -245,7 +245,7 @@ def read_annotation_file(
         )
     annotations = reader.read(probe, options)
     if count := probe.ignored_file_count:
-        message = f"{format_count(count, 'hidden or system file')} in the folder not read"
+        message = f"{format_count(count, 'hidden, system or special file')} in the folder not read"
         annotations.notes.append(Note("system_files", message, count, "info"))
     return annotations
 

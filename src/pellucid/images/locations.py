@@ -8,6 +8,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO, cast
 
+from pellucid.core.files import open_regular
 from pellucid.core.urls import is_remote, reject_credentials
 
 FOLDER_SEPARATOR = "/./"
@@ -107,4 +108,4 @@ def open_image(location: str, follow_links: bool = False) -> AbstractContextMana
         raise ExternalLinkError(f"Link to a file outside its folder: {location}")
     if table_and_row := parquet_location(location):
         return BytesIO(read_parquet_image(*table_and_row))
-    return Path(location).open("rb")
+    return open_regular(Path(location))

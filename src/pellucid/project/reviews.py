@@ -20,6 +20,7 @@ from pellucid.review.errors import (
     InvalidTextError,
     ItemNotFoundError,
     ReviewerMissingError,
+    RoundPermissionError,
 )
 from pellucid.review.events import (
     REVERSAL_ACTIONS,
@@ -32,6 +33,7 @@ from pellucid.review.events import (
     Verdict,
     item_key,
 )
+from pellucid.review.identity import normalize_name
 from pellucid.review.resolve import Edit, TargetItem, resolve, validate_box
 from pellucid.review.storage.image_hash import content_and_stamp
 from pellucid.review.storage.store import DecisionStore
@@ -250,23 +252,31 @@ class Reviews:
             who,
         )
 
-    def undo(self, who: str, batch: str | None = None) -> ReviewOutcome:
-        """Undo this reviewer's last batch of decisions, if there is one."""
-        return self._undo_or_redo("undo", who, batch)
+    def undo(self, who: str, batch: str | None = None, may_reset: bool = True) -> ReviewOutcome:
+        """Undo this reviewer's last batch of decisions, if there is one.
 
-    def redo(self, who: str, batch: str | None = None) -> ReviewOutcome:
-        """Redo what this reviewer undid last."""
-        return self._undo_or_redo("redo", who, batch)
+        may_reset: whether the person may take back a new review round.
+
+        Raises:
+            RoundPermissionError: that would take back a round.
+        """
+        return self._undo_or_redo("undo", who, batch, may_reset)
+
+    def redo(self, who: str, batch: str | None = None, may_reset: bool = True) -> ReviewOutcome:
+        """Redo what this reviewer undid last. may_reset and errors: see undo."""
+        return self._undo_or_redo("redo", who, batch, may_reset)
 
     def _undo_or_redo(
-        self, action: Literal["undo", "redo"], who: str, batch: str | None
+        self, action: Literal["undo", "redo"], who: str, batch: str | None, may_reset: bool
     ) -> ReviewOutcome:
-        """Retries until no other decision was stored between reading the log and appending."""
+        """Retries until no other decision was stored between reading the log and appending, so
+        that the permission is checked for what is really undone."""
         who, batch = validate_reviewer(who), batch or uuid.uuid4().hex
         while True:
             log = self.log
             head = log.head
             decision_ids = log.next_undo(who) if action == "undo" else log.next_redo(who)
+            check_round_permission(log, decision_ids, may_reset)
             outcome = self._append_if_current(
                 [
                     Decision(0, "", "", "", action, reverts=decision_id)
@@ -280,11 +290,15 @@ class Reviews:
             if outcome is not None:
                 return outcome
 
-    def revert(self, decision_id: int, who: str, reason: str = "") -> ReviewOutcome:
-        """Revert any decision of the history, by any reviewer. Raises HistoryRowNotFoundError."""
+    def revert(
+        self, decision_id: int, who: str, reason: str = "", may_reset: bool = True
+    ) -> ReviewOutcome:
+        """Revert any decision of the history, by any reviewer. may_reset: see undo. Raises
+        HistoryRowNotFoundError, RoundPermissionError."""
         decision = self.log.decisions.get(decision_id)
         if decision is None or decision.action in REVERSAL_ACTIONS:
             raise HistoryRowNotFoundError(decision_id)
+        check_round_permission(self.log, [decision_id], may_reset)
         return self._append(
             [Decision(0, "", "", "", "revert", reverts=decision_id, reason=reason)], who
         )
@@ -397,11 +411,21 @@ def lease_key(item: ItemRef) -> str:
 
 
 def validate_reviewer(who: str) -> str:
-    who = " ".join(who.split())
+    check_storable(who)
+    who = normalize_name(who)
     if not 0 < len(who) <= MAX_REVIEWER_LENGTH:
         raise ReviewerMissingError
-    check_storable(who)
     return who
+
+
+def check_round_permission(log: DecisionLog, decision_ids: Sequence[int], may_reset: bool) -> None:
+    """Raise RoundPermissionError if a round would be taken back or restored and may not be."""
+    has_reset = any(
+        decision_id in log.decisions and log.decisions[decision_id].action == "reset"
+        for decision_id in decision_ids
+    )
+    if has_reset and not may_reset:
+        raise RoundPermissionError
 
 
 def check_storable(*texts: str) -> None:

@@ -55,6 +55,15 @@ class HistoryRowNotFoundError(PellucidError):
         super().__init__(f"no row {row} in the history. See `pellucid history`.")
 
 
+class RoundPermissionError(PellucidError):
+    http_status = 403
+
+    def __init__(self) -> None:
+        super().__init__(
+            "only an owner may take back or restore a review round. Ask an owner to do it."
+        )
+
+
 class ReviewerMissingError(PellucidError):
     exit_status = 2
 

@@ -17,8 +17,14 @@ from pellucid._version import __version__
 from pellucid.core.errors import PellucidError
 from pellucid.images.crop_cache import CropCache
 from pellucid.project import Workspace
-from pellucid.server.auth import AuthPolicy, authenticate, redirect_with_cookie
+from pellucid.server.auth import (
+    AuthPolicy,
+    authenticate,
+    presents_token,
+    redirect_with_cookie,
+)
 from pellucid.server.dependencies import json_response
+from pellucid.server.failed_attempts import FailedAttempts
 from pellucid.server.monitoring import RequestMetrics
 from pellucid.server.routes import (
     comparison_routes,
@@ -67,6 +73,7 @@ def create_app(
     app = FastAPI(title="Pellucid", version=__version__, docs_url=None, redoc_url=None)
     policy = auth_policy or AuthPolicy()
     app.state.workspace = workspace
+    app.state.failed_attempts = FailedAttempts()
     app.state.crop_cache = cache or CropCache()
     app.state.crop_limiter = anyio.CapacityLimiter(CROP_THREADS)
     app.state.who_header = policy.who_header
@@ -111,10 +118,14 @@ async def authenticated_response(
     """The response, and the name of the user ('' if rejected)."""
     identity = authenticate(auth_policy, request)
     if isinstance(identity, Response):
+        if identity.status_code == 401 and presents_token(request):
+            address = request.client.host if request.client else ""
+            await anyio.sleep(request.app.state.failed_attempts.record(address))
         return identity, ""
     if identity.cookie_token is not None and request.method == "GET":
         return redirect_with_cookie(request, identity.cookie_token), identity.user
     request.state.role = identity.role
+    request.state.user = identity.user
     try:
         return await call_next(request), identity.user
     except Exception:  # logged here, then recorded and sent with the same headers

@@ -11,6 +11,8 @@ from urllib.parse import urlencode
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
+from pellucid.review.identity import normalize_name
+
 Role = Literal["reader", "reviewer", "owner"]
 ROLES: tuple[Role, ...] = ("reader", "reviewer", "owner")
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
@@ -71,7 +73,7 @@ def identify_client(auth_policy: AuthPolicy, request: Request) -> Identity | Res
                 "from its address (--proxy).",
             )
         user_names = [
-            " ".join(header_value.split())
+            normalize_name(header_value)
             for header_value in request.headers.getlist(auth_policy.who_header)
         ]
         if len(user_names) != 1 or not user_names[0]:
@@ -80,9 +82,8 @@ def identify_client(auth_policy: AuthPolicy, request: Request) -> Identity | Res
                 "The proxy must send the user name exactly once in the header "
                 f"{auth_policy.who_header}.",
             )
-        return Identity(
-            "owner" if user_names[0] in auth_policy.owners else auth_policy.role, user=user_names[0]
-        )
+        is_owner = user_names[0] in map(normalize_name, auth_policy.owners)
+        return Identity("owner" if is_owner else auth_policy.role, user=user_names[0])
     if not auth_policy.tokens:
         return Identity(auth_policy.role)
     cookie = cookie_name(request)
@@ -100,6 +101,12 @@ def identify_client(auth_policy: AuthPolicy, request: Request) -> Identity | Res
         "Authentication required: open the URL printed when the server started, or send its token "
         "as a Bearer token.",
     )
+
+
+def presents_token(request: Request) -> bool:
+    """Whether the client sent a token, right or wrong."""
+    headers = (request.headers.get("authorization"), request.cookies.get(cookie_name(request)))
+    return bool(request.query_params.get("token") or any(headers))
 
 
 def check_write(request: Request, role: Role) -> Response | None:
@@ -132,9 +139,9 @@ def redirect_with_cookie(request: Request, token: str) -> Response:
             if parameter_name != "token"
         ]
     )
-    response = RedirectResponse(
-        f"{request.url.path}?{query_string}" if query_string else request.url.path, 303
-    )
+    # A path of `//host` would lead to another server.
+    path = f"/{request.url.path.lstrip('/')}"
+    response = RedirectResponse(f"{path}?{query_string}" if query_string else path, 303)
     secure = "https" in (request.url.scheme, request.headers.get("x-forwarded-proto"))
     response.set_cookie(
         cookie_name(request),

@@ -101,7 +101,7 @@ def mark_finding_known(
 ) -> Response:
     """Dismiss a finding as known, or take that back."""
     version = context.version
-    who = " ".join(reviewer_name(request, body.who).split())
+    who = reviewer_name(request, body.who)
     mark_finding(
         version.view.workspace.folder, version.folder, body.key, body.known, who, body.remark
     )

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from pellucid.browse.items import build_items
 from pellucid.core.tables import SPLITS, Split
@@ -23,6 +23,7 @@ from pellucid.project.reviews import (
 from pellucid.results.results import Results
 from pellucid.review.corrected import locate_decisions
 from pellucid.review.events import VERDICT_ACTIONS, Decision, DecisionLog
+from pellucid.review.identity import normalize_name
 from pellucid.review.resolve import Edit
 from pellucid.server.dependencies import (
     NOT_FOUND_RESPONSE,
@@ -71,8 +72,15 @@ def get_who_header(request: Request) -> str | None:
 
 
 def reviewer_name(request: Request, submitted_name: str) -> str:
-    header = get_who_header(request)
-    return submitted_name if header is None else request.headers.get(header, "")
+    """The name of the person who sent the request: as the proxy states it, else as submitted."""
+    if get_who_header(request) is None:
+        return normalize_name(submitted_name)
+    user: str = request.state.user
+    return user
+
+
+def is_owner(request: Request) -> bool:
+    return bool(request.state.role == "owner")
 
 
 @router.post(
@@ -151,12 +159,8 @@ def comment(context: TrainedVersionContext, body: CommentRequest, request: Reque
 )
 def undo(reviews: ReviewsDependency, body: UndoRequest, request: Request) -> Response:
     """Undo the reviewer's last action, if any."""
-    check_reset_permission(
-        request, reviews.log, reviews.log.next_undo(reviewer_name(request, body.who))
-    )
-    return json_response(
-        review_outcome_document(reviews, reviews.undo(reviewer_name(request, body.who), body.batch))
-    )
+    outcome = reviews.undo(reviewer_name(request, body.who), body.batch, is_owner(request))
+    return json_response(review_outcome_document(reviews, outcome))
 
 
 @router.post(
@@ -164,12 +168,8 @@ def undo(reviews: ReviewsDependency, body: UndoRequest, request: Request) -> Res
 )
 def redo(reviews: ReviewsDependency, body: UndoRequest, request: Request) -> Response:
     """Redo the action the reviewer undid last."""
-    check_reset_permission(
-        request, reviews.log, reviews.log.next_redo(reviewer_name(request, body.who))
-    )
-    return json_response(
-        review_outcome_document(reviews, reviews.redo(reviewer_name(request, body.who), body.batch))
-    )
+    outcome = reviews.redo(reviewer_name(request, body.who), body.batch, is_owner(request))
+    return json_response(review_outcome_document(reviews, outcome))
 
 
 @router.post(
@@ -179,12 +179,9 @@ def redo(reviews: ReviewsDependency, body: UndoRequest, request: Request) -> Res
 )
 def revert(reviews: ReviewsDependency, row: int, body: RevertRequest, request: Request) -> Response:
     """Revert any decision. Only an owner may revert a new review round."""
-    check_reset_permission(request, reviews.log, [row])
-    return json_response(
-        review_outcome_document(
-            reviews, reviews.revert(row, reviewer_name(request, body.who), body.reason)
-        )
-    )
+    who = reviewer_name(request, body.who)
+    outcome = reviews.revert(row, who, body.reason, is_owner(request))
+    return json_response(review_outcome_document(reviews, outcome))
 
 
 @router.post(
@@ -213,7 +210,7 @@ def history(
     limit: Annotated[int, Query(ge=0, le=1_000)] = 100,
 ) -> Response:
     """The decisions, newest first; optionally of one image, person or day."""
-    decisions = reviews.history(image, who, day)[::-1]
+    decisions = reviews.history(image, who and normalize_name(who), day)[::-1]
     history_rows = [
         history_row(reviews.log, decision) for decision in decisions[offset : offset + limit]
     ]
@@ -237,7 +234,7 @@ def progress(
         progress_document(
             reviews,
             after,
-            " ".join(reviewer_name(request, me).split()),
+            reviewer_name(request, me),
             session,
             get_who_header(request) is not None,
         )
@@ -282,19 +279,6 @@ def effect(
     return json_response(
         effect_document(results, evaluated_version.decision_log, SPLITS.index(split))
     )
-
-
-def check_reset_permission(
-    request: Request, decision_log: DecisionLog, decision_ids: list[int]
-) -> None:
-    """Only owners may start, revert or restore a review round."""
-    has_reset = any(
-        decision_id in decision_log.decisions
-        and decision_log.decisions[decision_id].action == "reset"
-        for decision_id in decision_ids
-    )
-    if has_reset and request.state.role != "owner":
-        raise HTTPException(403, "Only an owner may revert or restore a review round.")
 
 
 def convert_item_reference(item: ItemReference) -> ItemRef:
