@@ -270,3 +270,93 @@ def test_gallery_and_thresholds(version, tmp_path):
     with pytest.raises(PellucidError, match="specify one with --version"):
         export_view(version.view, "predictions", "csv", tmp_path / "p.csv")
     assert SPLITS[1] == "validation"
+
+
+@pytest.fixture
+def pixel_table(tmp_path):
+    """A view of a CSV with boxes in pixels, which states no sizes; its pictures are at hand."""
+    for name in ("one/a.jpg", "two/a.jpg"):
+        toys.picture(tmp_path / "pictures" / name, 200, 100)
+    source = toys.write(
+        tmp_path / "boxes.csv",
+        "image,split,concept,x,y,width,height\n"
+        "one/a.jpg,training,rust,20,10,60,50\n"
+        "one/a.jpg,training,dent,0,0,10,10\n"
+        "two/a.jpg,validation,,,,,\n",
+    )
+    view, _ = pellucid.open(tmp_path / "w").add("v", source, images=tmp_path / "pictures")
+    return view
+
+
+def write_view(view, form, path):
+    from pellucid.export.datasets import export_view
+
+    return export_view(view, "annotations", form, path)
+
+
+def test_yolo_is_found_from_any_folder(pixel_table, tmp_path):
+    """Lists of images begin with `./`, which ultralytics takes from the list's own folder, and
+    images are files, not links to another place."""
+    write_view(pixel_table, "yolo", tmp_path / "out")
+    assert (tmp_path / "out/train.txt").read_text() == "./images/one/a.jpg\n"
+    assert (tmp_path / "out/val.txt").read_text() == "./images/two/a.jpg\n"
+    picture = tmp_path / "out/images/one/a.jpg"
+    assert picture.is_file()
+    assert not picture.is_symlink()
+    assert picture.read_bytes() == (tmp_path / "pictures/one/a.jpg").read_bytes()
+    lines = (tmp_path / "out/labels/one/a.txt").read_text().splitlines()
+    assert [float(number) for number in lines[0].split()[1:]] == [0.25, 0.35, 0.3, 0.5]
+    again, _ = pellucid.open(tmp_path / "again").add("v", tmp_path / "out")
+    assert again.images_by_split == {"training": 1, "validation": 1}
+
+
+def test_voc_has_the_layout_of_other_tools(pixel_table, tmp_path):
+    notes = write_view(pixel_table, "voc", tmp_path / "out")
+    files = sorted(
+        str(path.relative_to(tmp_path / "out"))
+        for path in (tmp_path / "out").rglob("*")
+        if path.is_file()
+    )
+    assert files == [
+        "Annotations/one/a.xml",
+        "Annotations/two/a.xml",
+        "ImageSets/Main/train.txt",
+        "ImageSets/Main/val.txt",
+        "JPEGImages/one/a.jpg",
+        "JPEGImages/two/a.jpg",
+        "labelmap.txt",
+    ]
+    assert (tmp_path / "out/ImageSets/Main/val.txt").read_text() == "two/a\n"
+    text = (tmp_path / "out/Annotations/one/a.xml").read_text()
+    assert "<width>200</width><height>100</height>" in text
+    assert "<xmin>20</xmin><ymin>10</ymin><xmax>80</xmax><ymax>60</ymax>" in text
+    assert notes == []
+    again, _ = pellucid.open(tmp_path / "again").add("v", tmp_path / "out")
+    assert again.images_by_split == {"training": 1, "validation": 1}
+    assert again.annotation_tables[1].box.tolist() == [[20, 10, 60, 50], [0, 0, 10, 10]]
+
+
+def test_voc_lists_every_concept(tmp_path):
+    source = toys.coco(tmp_path, annotations=[])
+    view, _ = pellucid.open(tmp_path / "w").add("v", source, images=tmp_path / "images")
+    write_view(view, "voc", tmp_path / "out")
+    again, _ = pellucid.open(tmp_path / "again").add("v", tmp_path / "out")
+    assert [one.name for one in again.manifest.concepts] == ["dent", "rust"]
+
+
+def test_images_that_are_not_here_are_counted(tmp_path):
+    source = toys.coco(tmp_path, pictures=False)
+    view, _ = pellucid.open(tmp_path / "w").add("v", source)
+    notes = write_view(view, "yolo", tmp_path / "out")
+    assert [(note.kind, note.count) for note in notes] == [("images_not_copied", 2)]
+
+
+def test_two_images_with_one_label_file_are_refused(tmp_path):
+    images = [
+        {"id": number, "file_name": name, "width": 9, "height": 9}
+        for number, name in enumerate(("a.jpg", "a.png"))
+    ]
+    source = toys.coco(tmp_path, images=images, annotations=[], pictures=False)
+    view, _ = pellucid.open(tmp_path / "w").add("v", source)
+    with pytest.raises(PellucidError, match=r"two images would share a\.xml"):
+        write_view(view, "voc", tmp_path / "out")

@@ -20,6 +20,8 @@ from pellucid.formats.parsing import element_text, parse_number, parse_xml, read
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
 
 NAME = "voc"
+ZERO_BASED = "pixels from 0, right and bottom edges excluded"
+"""What Pellucid's own files say of their pixels, in `source/annotation`."""
 CORNER_TAGS = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -53,6 +55,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
     splits = read_image_sets(probe.path) if probe.is_dir else {}
     voc_objects: list[VocObject] = []
+    stated: set[str] = set()
     for file in list_files(probe, ".xml"):
         root = parse_xml(file)
         if root.tag != "annotation":
@@ -60,9 +63,11 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
                 file, f"expected root element <annotation>, found <{root.tag}>"
             )
         voc_objects += read_objects(builder, probe.path, file, root, splits)
-    first_coordinate = (
-        options.first_pixel if options.first_pixel is not None else infer_first_pixel(voc_objects)
-    )
+        stated.add(element_text(root, "source/annotation", "") or "")
+    is_zero_based = stated == {ZERO_BASED}
+    first_coordinate = 0 if is_zero_based else infer_first_pixel(voc_objects)
+    if options.first_pixel is not None:
+        first_coordinate = options.first_pixel
     for voc_object in voc_objects:
         x_min, y_min, x_max, y_max = voc_object.corners
         corners = (x_min - first_coordinate, y_min - first_coordinate, x_max, y_max)
@@ -70,6 +75,8 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
             voc_object.image, voc_object.concept, corners, voc_object.location, voc_object.difficult
         )
     evidence = first_pixel_evidence(voc_objects, first_coordinate, options.first_pixel is not None)
+    if is_zero_based and options.first_pixel is None:
+        evidence = "pixels are numbered from 0, as the files say"
     builder.add_note("first_pixel", int(bool(voc_objects)), evidence)
     builder.add_note(
         "difficult",
@@ -77,7 +84,13 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         f"{sum(voc_object.difficult for voc_object in voc_objects):,} difficult objects set as "
         "ignored",
     )
-    source = builder.build(options.kind)
+    picture_folder = probe.path / "JPEGImages"
+    has_pictures = probe.is_dir and options.image_folder is None and picture_folder.is_dir()
+    source = builder.build(
+        options.kind,
+        read_label_map(probe.path) if probe.is_dir else [],
+        image_folder=str(picture_folder) if has_pictures else None,
+    )
     source.inferences.append(
         Inference(
             "first pixel",
@@ -105,7 +118,11 @@ def read_objects(
     folder_split, folder = split_and_folder(file, source)
     if folder and (file.parent / image_name).is_file():
         image_name = folder + image_name
-    split = splits.get(image_name, splits.get(file.stem, folder_split))
+    stem_path = image_name.rpartition(".")[0]
+    split = next(
+        (splits[name] for name in (image_name, stem_path, file.stem) if name in splits),
+        folder_split,
+    )
     image = builder.add_unique_image(image_name, width, height, split, file.stem)
     voc_objects = []
     for object_index, object_element in enumerate(root.iterfind("object")):
@@ -156,6 +173,15 @@ def first_pixel_evidence(
         else "some coordinates are not integers"
     )
     return f"pixels are numbered from 0: {reason} (use --first-pixel 1 for 1-based pixels)"
+
+
+def read_label_map(folder: Path) -> list[str]:
+    """The concepts that `labelmap.txt` lists as `name:color:parts:actions`, in order."""
+    path = folder / "labelmap.txt"
+    lines = [line for _, line in read_lines(path)] if path.is_file() else []
+    fields = [line.split(":") for line in lines if not line.startswith("#")]
+    names = [parts[0].strip() for parts in fields if len(parts) == 4]
+    return [name for name in names if name and name != "background"]
 
 
 def read_image_sets(folder: Path) -> dict[str, int]:

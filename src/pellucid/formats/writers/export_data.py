@@ -15,6 +15,7 @@ from pellucid.core.errors import format_count
 from pellucid.core.tables import SPLITS, Annotations, Images, Kind, Predictions
 from pellucid.formats.dataset import Note
 from pellucid.formats.errors import ExportError
+from pellucid.images.sizes import display_sizes
 
 SHORT_SPLIT_NAMES = {"training": "train", "validation": "val", "test": "test"}
 """The names of the splits in most formats."""
@@ -86,10 +87,19 @@ Writer = Callable[[ExportData, Path], None]
 
 
 def require_image_sizes(export_data: ExportData, format: str) -> list[tuple[int, int]]:
-    """The size of every image, for formats with relative coordinates; raises ExportError."""
+    """The size of every image, for formats with relative coordinates; read from the image files
+    where the annotations do not state it. Raises ExportError."""
     image_sizes = list(
         zip(export_data.images.width.tolist(), export_data.images.height.tolist(), strict=True)
     )
+    unsized = [
+        row
+        for row, (width, height) in enumerate(image_sizes)
+        if (width <= 0 or height <= 0) and export_data.image_locations[row]
+    ]
+    sizes = display_sizes([export_data.image_locations[row] for row in unsized])
+    for row, size in zip(unsized, sizes, strict=True):
+        image_sizes[row] = size or image_sizes[row]
     unsized_paths = [
         str(path)
         for path, (width, height) in zip(export_data.images.path, image_sizes, strict=True)
@@ -98,7 +108,8 @@ def require_image_sizes(export_data: ExportData, format: str) -> list[tuple[int,
     if unsized_paths:
         raise ExportError(
             format,
-            f"the size of image '{unsized_paths[0]}' is unknown; relative coordinates require it",
+            f"the size of image '{unsized_paths[0]}' is unknown; relative coordinates require it. "
+            "Add the annotations again with --images DIR",
         )
     return image_sizes
 

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections import Counter
+from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element, ElementTree, SubElement
 
 import numpy as np
 
-from pellucid.core.tables import SPLITS
+from pellucid.core.errors import format_count
+from pellucid.core.tables import SPLITS, Float64Array
+from pellucid.formats.dataset import Note
 from pellucid.formats.errors import ExportError
-from pellucid.formats.readers.voc import CORNER_TAGS, NAME
+from pellucid.formats.readers.voc import CORNER_TAGS, NAME, ZERO_BASED
 from pellucid.formats.writers.export_data import SHORT_SPLIT_NAMES, ExportData, create_export_folder
+from pellucid.formats.writers.image_copies import copy_images
+from pellucid.images.sizes import display_sizes
+
+IMAGE_FOLDER = "JPEGImages"
 
 
 def write(export_data: ExportData, path: Path) -> None:
-    """`Annotations` and `ImageSets`. Integer boxes are written 1-based, as in VOC; others keep
-    fractions and are 0-based."""
+    """`Annotations`, `ImageSets`, `JPEGImages` and `labelmap.txt`.
+
+    Pixels are numbered from 0, and the right and bottom edges are not part of the box, as other
+    programs read these files; each file says so. Numbers with fractions keep them.
+    """
     annotations = export_data.annotations
     if export_data.kind != "detection" or annotations is None or annotations.box is None:
         raise ExportError(NAME, "Pascal VOC supports only boxes; write csv or parquet")
@@ -25,17 +35,21 @@ def write(export_data: ExportData, path: Path) -> None:
     annotations = annotations.take(annotations.positive)
     assert annotations.box is not None
     boxes = annotations.box
-    is_integral = bool((boxes == np.floor(boxes)).all()) and bool((boxes[:, :2] >= 0).all())
-    first_coordinate = 1 if is_integral else 0
+    note_fractions(export_data, boxes)
+    image_stems = stem_paths(export_data.images.path.tolist())
+    image_sizes = known_sizes(export_data)
     folder = create_export_folder(path)
     for image, annotation_rows in export_data.rows_by_image(annotations):
         image_path = str(export_data.images.path[image])
         root = Element("annotation")
+        add_text_element(root, "folder", IMAGE_FOLDER)
         add_text_element(root, "filename", image_path)
+        source_element = SubElement(root, "source")
+        add_text_element(source_element, "annotation", ZERO_BASED)
         size_element = SubElement(root, "size")
         for side, length in (
-            ("width", export_data.images.width[image]),
-            ("height", export_data.images.height[image]),
+            ("width", image_sizes[image][0]),
+            ("height", image_sizes[image][1]),
             ("depth", 3),
         ):
             add_text_element(size_element, side, str(int(length)))
@@ -51,23 +65,64 @@ def write(export_data: ExportData, path: Path) -> None:
             corners_element = SubElement(object_element, "bndbox")
             for side, coordinate in zip(
                 CORNER_TAGS,
-                (x + first_coordinate, y + first_coordinate, x + width, y + height),
+                (x, y, x + width, y + height),
                 strict=True,
             ):
-                add_text_element(
-                    corners_element, side, str(int(coordinate)) if is_integral else repr(coordinate)
-                )
-        file = folder / "Annotations" / f"{image_path}.xml"
+                is_whole = coordinate == int(coordinate)
+                text = str(int(coordinate)) if is_whole else repr(round(coordinate, 9))
+                add_text_element(corners_element, side, text)
+        file = folder / "Annotations" / f"{image_stems[image]}.xml"
         file.parent.mkdir(parents=True, exist_ok=True)
         ElementTree(root).write(file, encoding="utf-8", xml_declaration=True)
     sets_folder = folder / "ImageSets" / "Main"
     sets_folder.mkdir(parents=True)
     for split_index, split in enumerate(SPLITS):
-        image_paths = export_data.images.path[export_data.images.split == split_index]
-        if len(image_paths):
+        members = np.flatnonzero(export_data.images.split == split_index).tolist()
+        if members:
             (sets_folder / f"{SHORT_SPLIT_NAMES[split]}.txt").write_text(
-                "".join(f"{image_path}\n" for image_path in image_paths), encoding="utf-8"
+                "".join(f"{image_stems[image]}\n" for image in members), encoding="utf-8"
             )
+    write_label_map(export_data.concepts, folder / "labelmap.txt")
+    copy_images(export_data, folder / IMAGE_FOLDER)
+
+
+def stem_paths(image_paths: list[str]) -> list[str]:
+    """The image paths without their endings, by which VOC's lists name images; raises
+    ExportError if two are the same."""
+    stems = [str(PurePosixPath(image_path).with_suffix("")) for image_path in image_paths]
+    repeated = [stem for stem, count in Counter(stems).items() if count > 1]
+    if repeated:
+        raise ExportError(NAME, f"two images would share {repeated[0]}.xml")
+    return stems
+
+
+def known_sizes(export_data: ExportData) -> list[tuple[int, int]]:
+    """Width and height of each image, read from its file where the annotations do not state it; 0
+    where unknown."""
+    images = export_data.images
+    sizes = list(zip(images.width.tolist(), images.height.tolist(), strict=True))
+    unsized = [row for row, size in enumerate(sizes) if min(size) <= 0]
+    found = display_sizes([export_data.image_locations[row] for row in unsized])
+    for row, size in zip(unsized, found, strict=True):
+        sizes[row] = size or sizes[row]
+    return sizes
+
+
+def note_fractions(export_data: ExportData, boxes: Float64Array) -> None:
+    count = int((boxes != np.floor(boxes)).any(axis=1).sum())
+    if count:
+        message = (
+            f"{format_count(count, 'box', 'boxes')} with fractions of pixels: kept, but some "
+            "programs read whole numbers only"
+        )
+        export_data.notes.append(Note("fractions", message, count, "info"))
+
+
+def write_label_map(concepts: list[str], path: Path) -> None:
+    """The concepts in their order; left out if a name could not be told from the separators."""
+    if not any(":" in concept or "\n" in concept for concept in concepts):
+        lines = ["# label:color_rgb:parts:actions", *(f"{concept}:::" for concept in concepts)]
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def add_text_element(parent: Element, tag: str, content: str) -> None:

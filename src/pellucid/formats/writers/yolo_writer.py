@@ -14,23 +14,20 @@ from pellucid.formats.writers.export_data import (
     create_export_folder,
     require_image_sizes,
 )
+from pellucid.formats.writers.image_copies import copy_images
 
 NAME = "yolo"
 
 
 def write(export_data: ExportData, path: Path) -> None:
-    """Write labels to `labels/`; local images are linked into `images/`, where ultralytics expects
-    them."""
+    """Write labels to `labels/` and local images to `images/`, where ultralytics expects them. The
+    lists of images are relative to their own folder, so that training may start anywhere."""
     if export_data.kind != "detection":
         raise ExportError(NAME, "label files require boxes; write csv or parquet")
     folder = create_export_folder(path)
     annotations = export_data.exportable_annotations("YOLO")
     write_label_files(export_data, annotations, folder / "labels")
-    for image_index, location in enumerate(export_data.image_locations):
-        if location and "://" not in location:
-            link = folder / "images" / str(export_data.images.path[image_index])
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(location)
+    copy_images(export_data, folder / "images")
     lines = [
         "names:",
         *(
@@ -43,7 +40,7 @@ def write(export_data: ExportData, path: Path) -> None:
         if len(image_paths):
             lines.append(f"{SHORT_SPLIT_NAMES[split]}: {SHORT_SPLIT_NAMES[split]}.txt")
             (folder / f"{SHORT_SPLIT_NAMES[split]}.txt").write_text(
-                "".join(f"images/{image_path}\n" for image_path in image_paths), encoding="utf-8"
+                "".join(f"./images/{image_path}\n" for image_path in image_paths), encoding="utf-8"
             )
     (folder / "data.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
