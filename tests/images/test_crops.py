@@ -1,6 +1,8 @@
 """Pictures of every sort become a crop, or say what is wrong; none takes the server down."""
 
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -190,3 +192,119 @@ def test_unwritable_cache_is_ignored(tmp_path):
     path = toys.picture(tmp_path / "a.png", 50, 50, "RGB", (200, 0, 0))
     (tmp_path / "file").touch()
     assert CropCache(tmp_path / "file" / "crops").crop(str(path), None, 100)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_part_of_a_turned_image(tmp_path, orientation):
+    """The same pixels as of the upright image."""
+    rng = np.random.default_rng(3)
+    blocks = rng.integers(0, 255, (6, 10, 3), np.uint8)
+    upright = Image.fromarray(np.kron(blocks, np.ones((40, 40, 1), np.uint8)))
+    undo = {1: None, 2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}[orientation]
+    stored = upright if undo is None else upright.transpose(Image.Transpose(undo))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored.save(tmp_path / "a.png", exif=exif)
+    shown = opened(render_crop(str(tmp_path / "a.png"), (80, 40, 120, 80), 320))
+    expected = upright.crop((80, 40, 200, 120))
+    assert shown.size == (120, 80)
+    for x in range(20, 120, 40):
+        for y in range(20, 80, 40):
+            assert near(shown.getpixel((x, y)), expected.getpixel((x, y)), 20)
+
+
+MODES = ["P", "RGBA", "LA", "I;16", "CMYK", "1"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_large_images_are_scaled_strip_by_strip(tmp_path, mode):
+    """In several strips as in one: a ramp stays a ramp."""
+    ramp = np.linspace(0, 255, 3_000)[:, None] * np.ones((1, 2_000))
+    if mode == "I;16":
+        image = Image.fromarray((ramp * 200).astype(np.uint16))
+    else:
+        image = Image.fromarray(ramp.astype(np.uint8)).convert(mode)
+    name = tmp_path / ("a.tif" if mode == "CMYK" else "a.png")
+    image.save(name)
+    shown = np.asarray(opened(render_crop(str(name), None, 300)).convert("L"), float)
+    assert shown.shape == (300, 200)
+    rows = shown.mean(1)
+    assert rows[0] < 12
+    assert rows[-1] > 243
+    assert (np.diff(rows) > -12).all()
+
+
+PEAK = """
+import resource, sys, threading
+from pellucid.images.crops import UnreadableImageError, render_crop
+from pellucid.images.sizes import display_sizes
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def cut(path):
+    try:
+        render_crop(path, None, 320)
+    except UnreadableImageError as problem:
+        print(problem)
+paths = sys.argv[2:]
+if sys.argv[1] == "sizes":
+    print(display_sizes(paths))
+else:
+    threads = [threading.Thread(target=cut, args=[path]) for path in paths]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+def peak_megabytes(what, *paths):
+    """Memory beyond that of the program itself, and what it printed."""
+    command = [sys.executable, "-c", PEAK, what, *map(str, paths)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    *lines, last = done.stdout.splitlines()
+    return int(last), lines
+
+
+@pytest.fixture(scope="module")
+def bombs(tmp_path_factory):
+    """Small files of many pixels, in several modes."""
+    folder = tmp_path_factory.mktemp("bombs")
+    for mode, side in (("RGB", 7_600), ("P", 13_300), ("RGBA", 7_600), ("L", 13_300)):
+        Image.new(mode, (side, side)).save(folder / f"{mode}.png", compress_level=1)
+    Image.new("RGB", (13_300, 13_300)).save(folder / "beyond.png", compress_level=1)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["RGB", "P", "RGBA", "L"])
+def test_the_largest_images_take_bounded_memory(bombs, mode):
+    peak, problems = peak_megabytes("crops", bombs / f"{mode}.png")
+    assert problems == []
+    assert peak < 330
+
+
+@pytest.mark.slow
+def test_four_large_images_at_once_share_a_budget(bombs):
+    peak, problems = peak_megabytes(
+        "crops", *(bombs / f"{m}.png" for m in ("RGB", "P", "RGBA", "L"))
+    )
+    assert problems == []
+    assert peak < 800
+
+
+@pytest.mark.slow
+def test_sizes_are_read_without_decoding(bombs):
+    peak, (sizes,) = peak_megabytes("sizes", *sorted(bombs.glob("*.png")))
+    assert "(13300, 13300)" in sizes
+    assert peak < 60
+
+
+def test_too_large_an_image_says_how_large(tmp_path):
+    Image.new("RGB", (9_000, 9_000)).save(tmp_path / "a.png", compress_level=1)
+    with pytest.raises(UnreadableImageError, match=r"9,000 × 9,000 pixels take 308 MB"):
+        render_crop(str(tmp_path / "a.png"), None, 320)
+    assert display_size(str(tmp_path / "a.png")) == (9_000, 9_000)
+
+
+def test_a_large_jpeg_is_scaled_while_it_is_decoded(tmp_path):
+    Image.new("RGB", (9_000, 9_000), (200, 40, 40)).save(tmp_path / "a.jpg")
+    shown = opened(render_crop(str(tmp_path / "a.jpg"), None, 320))
+    assert near(shown.getpixel((160, 160)), (200, 40, 40))

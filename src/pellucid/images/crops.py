@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from pellucid.images.crop_region import Region
 from pellucid.images.decoding import open_with_pillow
+from pellucid.images.decoding_budget import ImageTooLargeError, decoding
+from pellucid.images.header import SWAPPED_ORIENTATIONS, read_orientation_tag
 from pellucid.images.locations import ExternalLinkError
-from pellucid.images.sizes import EXIF_ORIENTATION, SWAPPED_ORIENTATIONS
 
-CROP_VERSION = 1
+CROP_VERSION = 2
 """Part of every cache key: increment it when the rendering changes."""
 
 JPEG_QUALITY = 86
-MAX_IMAGE_PIXELS = 180_000_000
-"""Larger images are not decoded: about 550 MB of memory each."""
 
 
 class UnreadableImageError(Exception):
@@ -40,54 +40,103 @@ def render_crop(location: str, region: Region | None, size: int) -> bytes:
     except PermissionError as error:
         raise UnreadableImageError("permission denied") from error
     except Image.DecompressionBombError as error:
-        raise UnreadableImageError("too large: more than 180 million pixels") from error
+        raise UnreadableImageError("too large: Pillow refuses so many pixels") from error
     except UnidentifiedImageError as error:
         raise UnreadableImageError("unsupported image format") from error
-    except UnreadableImageError:
-        raise
+    except ImageTooLargeError as error:
+        raise UnreadableImageError(str(error)) from error
     except Exception as error:  # decoders raise arbitrary exceptions on corrupt files
         raise UnreadableImageError("corrupt or truncated file") from error
 
 
 def resize_region(image: Image.Image, region: Region | None, size: int) -> Image.Image:
-    if image.width * image.height > MAX_IMAGE_PIXELS:
-        raise UnreadableImageError(f"too large: {image.width:,} × {image.height:,} pixels")
-    orientation = image.getexif().get(EXIF_ORIENTATION, 1)
-    width, height = image.size if orientation not in SWAPPED_ORIENTATIONS else image.size[::-1]
+    """The region in displayed pixels, upright, at most `size` per side.
+
+    Raises:
+        ImageTooLargeError: the image takes too much memory to decode.
+    """
+    orientation = read_orientation_tag(image)
+    is_swapped = orientation in SWAPPED_ORIENTATIONS
+    width, height = image.size[::-1] if is_swapped else image.size
     left, top, region_width, region_height = clip_region(region, width, height)
     scale = min(1.0, size / max(region_width, region_height))
     image.draft("RGB", (int(image.width * scale), int(image.height * scale)))
-    if orientation != 1:
-        image = ImageOps.exif_transpose(image)
-    ratio_x, ratio_y = image.width / width, image.height / height
-    crop_box = (
-        left * ratio_x,
-        top * ratio_y,
-        (left + region_width) * ratio_x,
-        (top + region_height) * ratio_y,
+    # Memory: the stored image is cropped and scaled down first, and only then turned.
+    stored_box = stored_region(
+        (left / width, top / height, (left + region_width) / width, (top + region_height) / height),
+        orientation,
     )
+    ratios = (image.width, image.height, image.width, image.height)
+    crop_box = tuple(side * ratio for side, ratio in zip(stored_box, ratios, strict=True))
     target_size = (max(1, round(region_width * scale)), max(1, round(region_height * scale)))
-    if image.mode not in ("RGB", "L"):  # mode conversion costs memory: convert only the crop
-        pixel_box = (
-            int(crop_box[0]),
-            int(crop_box[1]),
-            min(image.width, int(crop_box[2]) + 1),
-            min(image.height, int(crop_box[3]) + 1),
-        )
-        image = image.crop(pixel_box)
-        crop_box = (
-            crop_box[0] - pixel_box[0],
-            crop_box[1] - pixel_box[1],
-            min(crop_box[2] - pixel_box[0], image.width),
-            min(crop_box[3] - pixel_box[1], image.height),
-        )
-    if image.mode not in ("RGB", "L", "RGBA", "LA", "P", "CMYK"):
-        image = convert_to_8_bit(image)
-    if image.mode in ("P", "LA", "RGBA", "PA") or "transparency" in image.info:
-        image = flatten_on_white(image)
-    if image.mode not in ("RGB", "L"):
-        image = image.convert("RGB")
-    return image.resize(target_size, Image.Resampling.BILINEAR, box=crop_box, reducing_gap=2.0)
+    if is_swapped:
+        target_size = target_size[::-1]
+    with decoding(image):
+        image.load()
+        crop = scale_crop(image, crop_box, target_size)
+    transposition = TRANSPOSITIONS.get(orientation)
+    return crop if transposition is None else crop.transpose(transposition)
+
+
+TRANSPOSITIONS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""From the stored to the displayed image, by EXIF orientation."""
+Corners = tuple[float, float, float, float]
+
+
+def stored_region(displayed: Corners, orientation: int) -> Corners:
+    """Where a region of the displayed image lies in the stored one. Left, top, right and bottom as
+    fractions of the image."""
+    left, top, right, bottom = displayed
+    if orientation in SWAPPED_ORIENTATIONS:
+        left, top, right, bottom = top, left, bottom, right
+    if orientation in (2, 3, 7, 8):
+        left, right = 1 - right, 1 - left
+    if orientation in (3, 4, 6, 7):
+        top, bottom = 1 - bottom, 1 - top
+    return left, top, right, bottom
+
+
+def scale_crop(
+    image: Image.Image, crop_box: tuple[float, ...], target_size: tuple[int, int]
+) -> Image.Image:
+    """A part of an image in RGB or grey. Other modes are converted strip by strip, and scaled down
+    at once, as a conversion takes several times the memory of the image."""
+    if image.mode in ("RGB", "L") and "transparency" not in image.info:
+        return image.resize(target_size, Image.Resampling.BILINEAR, box=crop_box, reducing_gap=2.0)  # type: ignore[arg-type]
+    left, top = int(crop_box[0]), int(crop_box[1])
+    right, bottom = min(image.width, int(crop_box[2]) + 1), min(image.height, int(crop_box[3]) + 1)
+    ratio = min((right - left) / target_size[0], (bottom - top) / target_size[1])
+    factor = max(1, int(ratio / 2))
+    to_rgb = choose_conversion(image)
+    strips = []
+    step = factor * max(1, STRIP_PIXELS // (right - left) // factor)
+    for strip_top in range(top, bottom, step):
+        strip = to_rgb(image.crop((left, strip_top, right, min(bottom, strip_top + step))))
+        strips.append(strip.reduce(factor) if factor > 1 else strip)
+    reduced = Image.new("RGB", (strips[0].width, sum(strip.height for strip in strips)))
+    height = 0
+    for strip in strips:
+        reduced.paste(strip, (0, height))
+        height += strip.height
+    box = (
+        (crop_box[0] - left) / factor,
+        (crop_box[1] - top) / factor,
+        min((crop_box[2] - left) / factor, reduced.width),
+        min((crop_box[3] - top) / factor, reduced.height),
+    )
+    return reduced.resize(target_size, Image.Resampling.BILINEAR, box=box, reducing_gap=2.0)
+
+
+STRIP_PIXELS = 1 << 20
+"""Pixels converted at a time."""
 
 
 def clip_region(region: Region | None, width: int, height: int) -> Region:
@@ -101,17 +150,35 @@ def clip_region(region: Region | None, width: int, height: int) -> Region:
     return left, top, right - left, bottom - top
 
 
-def convert_to_8_bit(image: Image.Image) -> Image.Image:
-    """16-bit, 32-bit and float greyscale, scaled from its 0.5th to 99.5th percentile; other
-    modes as in Pillow."""
-    if image.mode not in ("I", "F", "I;16", "I;16L", "I;16B", "I;16N"):
-        return image.convert("RGB")
-    pixels = np.asarray(image).astype(np.float32)
+def choose_conversion(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
+    """How parts of an image become RGB."""
+    if image.mode in DEEP_MODES:
+        low, high = brightness_range(image)
+        return lambda part: stretch_to_8_bit(part, low, high)
+    if image.mode in ("P", "LA", "RGBA", "PA", "La", "RGBa") or "transparency" in image.info:
+        return flatten_on_white
+    return lambda part: part.convert("RGB")
+
+
+DEEP_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
+
+
+def brightness_range(image: Image.Image) -> tuple[float, float]:
+    """The 0.5th and 99.5th percentile of the pixels, of at most a million of them."""
+    sides = min(image.width, SAMPLED_SIDE), min(image.height, SAMPLED_SIDE)
+    pixels = np.asarray(image.resize(sides, Image.Resampling.NEAREST)).astype(np.float32)
     low, high = np.nanpercentile(pixels, [0.5, 99.5])
-    value_range = max(float(high - low), 1e-9)
-    return Image.fromarray(
-        (np.clip(np.nan_to_num((pixels - low) / value_range), 0, 1) * 255).astype(np.uint8)
-    )
+    return float(low), float(high)
+
+
+SAMPLED_SIDE = 1_000
+
+
+def stretch_to_8_bit(image: Image.Image, low: float, high: float) -> Image.Image:
+    """16-bit, 32-bit and float greyscale, scaled so that low is black and high is white."""
+    pixels = np.asarray(image).astype(np.float32)
+    shares = np.nan_to_num((pixels - low) / max(high - low, 1e-9))
+    return Image.fromarray((np.clip(shares, 0, 1) * 255).astype(np.uint8)).convert("RGB")
 
 
 def flatten_on_white(image: Image.Image) -> Image.Image:

@@ -11,6 +11,7 @@ import numpy as np
 
 from pellucid.core.tables import Int64Array
 from pellucid.images.decoding import open_with_pillow
+from pellucid.images.decoding_budget import decoding
 from pellucid.images.locations import image_file_size, open_image
 
 MAX_HASH_DISTANCE = 4
@@ -100,7 +101,8 @@ def difference_hash(location: str) -> int | None:
     try:
         with open_with_pillow(location) as image:
             image.draft("L", (72, 64))
-            thumbnail = np.asarray(image.convert("L").resize((9, 8)), np.int16)
+            with decoding(image):
+                thumbnail = np.asarray(image.convert("L").resize((9, 8)), np.int16)
     except Exception:  # decoders raise arbitrary exceptions on corrupt files
         return None
     bits = thumbnail[:, 1:] > thumbnail[:, :-1]

@@ -6,10 +6,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from pellucid.images.decoding import open_with_pillow
-
-EXIF_ORIENTATION = 0x0112
-SWAPPED_ORIENTATIONS = (5, 6, 7, 8)
-"""EXIF orientations that swap width and height."""
+from pellucid.images.header import SWAPPED_ORIENTATIONS, read_orientation_tag
 
 
 def display_size(location: str) -> tuple[int, int] | None:
@@ -28,8 +25,7 @@ def read_orientation(location: str) -> tuple[int, tuple[int, int]]:
     """EXIF orientation (1 if missing) and displayed size ((0, 0) if unreadable)."""
     try:
         with open_with_pillow(location, follow_links=True) as image:
-            tag = image.getexif().get(EXIF_ORIENTATION)
-            orientation = tag if isinstance(tag, int) else 1
+            orientation = read_orientation_tag(image)
             is_sideways = orientation in SWAPPED_ORIENTATIONS
             return orientation, image.size[::-1] if is_sideways else image.size
     except Exception:  # decoders raise arbitrary exceptions on corrupt files

@@ -16,13 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.core.tables import Float64Array
+from pellucid.images.crops import resize_region
 from pellucid.images.decoding import open_with_pillow
+from pellucid.images.decoding_budget import SMALL_IMAGE_BYTES, decoded_bytes, decoding
 from pellucid.images.descriptors import (
     DESCRIPTOR_LENGTH,
     DESCRIPTOR_SIDE,
     compute_descriptor,
     expand_box,
 )
+from pellucid.images.header import SWAPPED_ORIENTATIONS, read_exif, read_orientation_tag
 
 IMAGE_STATISTICS = ("brightness", "contrast", "saturation", "blur", "noise")
 COLOUR_NAMES = (
@@ -76,17 +79,12 @@ class ImageMeasurements:
 
 def read_measurements(location: str, boxes: Sequence[BoxSides]) -> ImageMeasurements:
     """boxes: left, top, width, height in displayed pixels. All NaN if the image cannot be read."""
-    from PIL import Image, ImageOps
-
     try:
         with open_with_pillow(location) as source_image:
-            camera, taken = read_exif(source_image)
-            is_sideways = source_image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+            camera, taken = camera_and_time(source_image)
+            is_sideways = read_orientation_tag(source_image) in SWAPPED_ORIENTATIONS
             full_size = source_image.size[::-1] if is_sideways else source_image.size
-            source_image.draft("RGB", (MAX_MEASURED_SIDE, MAX_MEASURED_SIDE))
-            image = ImageOps.exif_transpose(source_image)
-            image.thumbnail((MAX_MEASURED_SIDE, MAX_MEASURED_SIDE), Image.Resampling.BOX)
-            image = image.convert("RGB")
+            image = measured_thumbnail(source_image)
     except Exception:  # decoders raise arbitrary exceptions on corrupt files
         return unknown_measurements(len(boxes) + 1)
     scale = image.width / max(1, full_size[0])
@@ -113,6 +111,18 @@ def read_measurements(location: str, boxes: Sequence[BoxSides]) -> ImageMeasurem
     )
 
 
+def measured_thumbnail(image: Any) -> Any:
+    """The whole image, upright and in RGB, at most MAX_MEASURED_SIDE per side."""
+    from PIL import Image, ImageOps
+
+    image.draft("RGB", (MAX_MEASURED_SIDE, MAX_MEASURED_SIDE))
+    if image.mode not in ("RGB", "L") and decoded_bytes(image) > SMALL_IMAGE_BYTES:
+        return resize_region(image, None, MAX_MEASURED_SIDE).convert("RGB")
+    with decoding(image):
+        image.thumbnail((MAX_MEASURED_SIDE, MAX_MEASURED_SIDE), Image.Resampling.BOX)
+    return ImageOps.exif_transpose(image).convert("RGB")
+
+
 def unknown_measurements(region_count: int) -> ImageMeasurements:
     return ImageMeasurements(
         np.full((region_count, len(IMAGE_STATISTICS)), np.nan, np.float32),
@@ -121,9 +131,9 @@ def unknown_measurements(region_count: int) -> ImageMeasurements:
     )
 
 
-def read_exif(image: Any) -> tuple[str, str]:
+def camera_and_time(image: Any) -> tuple[str, str]:
     """Camera and time from EXIF."""
-    exif = image.getexif()
+    exif = read_exif(image)
     timestamp = str(exif.get_ifd(0x8769).get(0x9003) or exif.get(0x0132) or "")
     day, _, time = timestamp.partition(" ")
     is_valid_date = len(day) == 10 and day[:4].isdigit() and day[:4] > "0000"
