@@ -1,6 +1,8 @@
 """What is written out and read back is the same, in every format with a writer; what a format
 cannot hold is counted and told."""
 
+import csv
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -360,3 +362,42 @@ def test_two_images_with_one_label_file_are_refused(tmp_path):
     view, _ = pellucid.open(tmp_path / "w").add("v", source)
     with pytest.raises(PellucidError, match=r"two images would share a\.xml"):
         write_view(view, "voc", tmp_path / "out")
+
+
+FORMULAS = ["=1+2", "+x", "-x", "@sum", "'=1", "''-x", "plain", "it's", "'quoted'", "-1"]
+
+
+def test_formulas_are_marked_in_csv_and_read_back(tmp_path):
+    """A spreadsheet runs no concept as a formula; Pellucid reads the same names."""
+    source = toys.coco(
+        tmp_path,
+        categories=[{"id": number, "name": name} for number, name in enumerate(FORMULAS)],
+        annotations=[
+            {"id": number + 1, "image_id": 11, "category_id": number, "bbox": [1, 2, 3, 4]}
+            for number in range(len(FORMULAS))
+        ],
+        pictures=False,
+    )
+    view, _ = pellucid.open(tmp_path / "w").add("v", source)
+    for form in ("csv", "parquet"):
+        write_view(view, form, tmp_path / f"out.{form}")
+        again, _ = pellucid.open(tmp_path / form).add("v", tmp_path / f"out.{form}")
+        assert sorted(one.name for one in again.manifest.concepts) == sorted(FORMULAS), form
+    with (tmp_path / "out.csv").open(newline="", encoding="utf-8") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert not [cell for cell in cells if cell[:1] in tuple("=+@\t\r") or cell[:2] == "-x"]
+    assert "'=1+2" in cells
+    assert "'plain" not in cells
+
+
+@given(text=st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=6))
+def test_every_text_survives_the_marking(text):
+    import duckdb
+
+    from pellucid.formats.tabular.formula_cells import neutralize_formulas, restore_formulas_sql
+
+    (cell,) = neutralize_formulas(string_column([text]))
+    assert not str(cell).startswith(("=", "+", "-", "@", "\t", "\r"))
+    with duckdb.connect() as connection:
+        query = f"SELECT {restore_formulas_sql('cell')} FROM (SELECT ? AS cell)"
+        assert connection.execute(query, [str(cell)]).fetchone() == (text,)

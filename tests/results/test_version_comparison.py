@@ -1,6 +1,7 @@
 """Two versions compared: what the command says, in every form, and when it fails."""
 
 import json
+import re
 from xml.etree import ElementTree
 
 import pytest
@@ -202,3 +203,23 @@ def test_multiple_concepts_are_corrected_for_multiple_tests(workspace, tmp_path)
         pellucid.open(workspace.folder).view("v").version("a").compare(view.version("b")).document
         == found.document
     )
+
+
+def test_names_in_reports_stay_names(tmp_path, workspace):
+    """Neither Markdown, HTML nor XML is made of a concept's name."""
+    name = "a|b\n# <script>alert(1)</script> [x](http://y) \x01"
+    source = toys.coco(tmp_path, categories=[{"id": 1, "name": name}, {"id": 2, "name": "rust"}])
+    view, _ = workspace.add("v", source, images=tmp_path / "images")
+    for version in ("a", "b"):
+        view.start(version).add_predictions(toys.results(tmp_path))
+    paths = tmp_path / "r.md", tmp_path / "r.xml"
+    done = run(view, "a", "b", "--markdown", str(paths[0]), "--junit", str(paths[1]))
+    assert done.returncode == 0, done.stderr
+    markdown = paths[0].read_text()
+    assert "<script" not in markdown
+    assert "[x](" not in markdown
+    rows = [line for line in markdown.splitlines() if line.startswith("|")]
+    assert len(rows) == 2 + 3
+    assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
+    cases = ElementTree.parse(paths[1]).getroot().findall("testcase")
+    assert any("<script>" in case.get("name") for case in cases)

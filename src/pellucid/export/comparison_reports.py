@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, tostring
 
@@ -60,7 +62,8 @@ def format_markdown(comparison: VersionComparison, failures: Sequence[GateFailur
     overall = comparison.overall
     state = ", with corrections" if comparison.corrected else ""
     summary = (
-        f"**{comparison.b}** compared with **{comparison.a}** on {comparison.split}{state}: "
+        f"**{markdown_text(comparison.b)}** compared with **{markdown_text(comparison.a)}** on "
+        f"{comparison.split}{state}: "
         f"{describe_change(overall)}; {overall.fixed:,} fixed, {overall.broken:,} broken "
         f"(McNemar p = {overall.p_value:.2g}); {comparison.images:,} images."
     )
@@ -72,16 +75,31 @@ def format_markdown(comparison: VersionComparison, failures: Sequence[GateFailur
     markdown_table = "\n".join(f"| {' | '.join(cells)} |" for cells in table_rows)
     paragraphs = [
         summary,
-        *(f"Gate failed: {failure.message}." for failure in failures),
+        *(f"Gate failed: {markdown_text(failure.message)}." for failure in failures),
         markdown_table,
-        *(f"Note: {warning}." for warning in comparison.warnings),
+        *(f"Note: {markdown_text(warning)}." for warning in comparison.warnings),
     ]
     return "\n\n".join(paragraphs) + "\n"
 
 
 def markdown_cells(change: ConceptChange) -> list[str]:
-    concept_name = (change.concept or "all").replace("|", "\\|")
-    return [concept_name, *(format_cell(cell) for cell in change_cells(change))]
+    return [
+        markdown_text(change.concept or "all"),
+        *(format_cell(cell) for cell in change_cells(change)),
+    ]
+
+
+def markdown_text(text: str) -> str:
+    """A name that stays a name: one line, no HTML, no Markdown."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return re.sub(r"([\\`*_\[\]|#])", r"\\\1", escape(line, quote=False))
+
+
+def xml_text(text: str) -> str:
+    """Without the characters that XML cannot hold."""
+    return "".join(
+        c if c.isprintable() or c in "\t\n" else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
 
 
 def format_cell(cell: float | str) -> str:
@@ -95,12 +113,19 @@ def format_junit(comparison: VersionComparison, failures: Sequence[GateFailure] 
     cases = [comparison.overall, *comparison.concepts]
     failed_cases = {failure.concept for failure in failures}
     title = f"{comparison.b} compared with {comparison.a} on {comparison.split}"
-    suite = Element("testsuite", name=title, tests=str(len(cases)), failures=str(len(failed_cases)))
+    suite = Element(
+        "testsuite", name=xml_text(title), tests=str(len(cases)), failures=str(len(failed_cases))
+    )
     for change in cases:
         case = SubElement(
-            suite, "testcase", classname="pellucid.compare", name=change.concept or "all concepts"
+            suite,
+            "testcase",
+            classname="pellucid.compare",
+            name=xml_text(change.concept or "all concepts"),
         )
         messages = [f.message for f in failures if f.concept == change.concept]
         if messages:
-            SubElement(case, "failure", message="; ".join(messages)).text = describe_change(change)
+            SubElement(
+                case, "failure", message=xml_text("; ".join(messages))
+            ).text = describe_change(change)
     return tostring(suite, encoding="unicode", xml_declaration=True) + "\n"

@@ -14,6 +14,7 @@ from pellucid.core.tables import Float64Array, Int32Array, StringArray, string_c
 from pellucid.formats.errors import InvalidRecordError, InvalidScoreError
 from pellucid.formats.limits import check_unpacked_size
 from pellucid.formats.tabular.column_names import INDEX_COLUMN_PATTERN, normalize_column_name
+from pellucid.formats.tabular.formula_cells import restore_formulas_sql
 from pellucid.formats.tabular.text_files import TextTable, open_text_table
 
 
@@ -28,6 +29,7 @@ class TableReader:
         row_noun: str,
         first_record: int,
         has_decimal_commas: bool = False,
+        is_text_file: bool = False,
     ) -> None:
         import duckdb
 
@@ -37,6 +39,7 @@ class TableReader:
         self.row_noun = row_noun
         self.first_record = first_record
         self._has_decimal_commas = has_decimal_commas
+        self._is_text_file = is_text_file
         self._connection = connection
         self._number_counts: dict[str, tuple[int, int]] = {}
         self.row_count = int(connection.execute("SELECT count(*) FROM cells").fetchone()[0])
@@ -56,7 +59,9 @@ class TableReader:
         """SQL expression for a column's stripped text."""
         identifier, sql_type = quote_identifier(column_name), self.column_types[column_name]
         cell_sql = f"CAST({identifier} AS VARCHAR)"
-        if sql_type.endswith("[]"):
+        if self._is_text_file:
+            cell_sql = restore_formulas_sql(cell_sql)
+        elif sql_type.endswith("[]"):
             cell_sql = f"array_to_string({identifier}, chr(31))"
         elif sql_type.startswith("DECIMAL"):
             cell_sql = f"CAST(CAST({identifier} AS DOUBLE) AS VARCHAR)"
@@ -326,6 +331,7 @@ def open_table(path: Path, row_limit: int | None = None) -> TableReader:
         row_noun,
         first_record,
         has_decimal_commas,
+        is_text_file=row_noun == "line",
     )
 
 
