@@ -317,6 +317,22 @@ def test_view_without_versions_shows_no_items(page, tmp_path, served):
     expect(page).to_have_url(re.compile("view=empty"))
 
 
+def test_fast_forward_with_all_concepts(gallery, demo):
+    """In the order of margin to each concept's own threshold, to the first item below it."""
+    from pellucid.browse.query import ListQuery
+
+    results = demo.view("cells").version("v2").results()
+    position = results.gallery(ListQuery("all", order="margin")).threshold_position
+    page = gallery(CELLS)
+    page.keyboard.press("t")
+    expect(page).to_have_url(
+        re.compile(f"item={position}(&|$).*order=margin|order=margin.*item={position}(&|$)")
+    )
+    expect(page.locator(".first-below")).to_have_count(1)
+    page.reload()
+    expect(page.locator(".first-below")).to_have_count(1)
+
+
 def test_keys_work_after_closing_a_menu(gallery):
     page = gallery(CELLS)
     page.get_by_role("combobox", name="Version").focus()
@@ -326,4 +342,6 @@ def test_keys_work_after_closing_a_menu(gallery):
         "aria-selected", "true"
     )
     page.keyboard.press("t")
+    expect(page).to_have_url(re.compile("tab=all|order=margin"))
+    page.keyboard.press(".")
     expect(page.get_by_role("status")).to_contain_text("Choose a concept first")

@@ -232,3 +232,13 @@ def selection_mask(selection: TabSelection, candidate_rows: Int64Array) -> BoolA
         & (evaluation.state[candidate_rows] == state)
         & (evaluation.predictions.score[candidate_rows] >= threshold)
     )
+
+
+def sort_by_margin(selection: TabSelection, rows: Int64Array) -> Int64Array:
+    """Predictions by their score minus their own concept's threshold, highest first; ties by image,
+    then input order. Annotations stay in their order."""
+    if selection.shows_annotations:
+        return rows
+    predictions = selection.evaluation.predictions
+    margins = predictions.score[rows] - selection.thresholds[predictions.concept[rows]]
+    return rows[np.lexsort((predictions.order[rows], predictions.image[rows], -margins))]

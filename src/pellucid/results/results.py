@@ -16,7 +16,7 @@ import numpy as np
 from pellucid.analysis.tide import TideReport, tide_report
 from pellucid.browse.image_ranking import ImageOrder, ImageRanking, rank_images
 from pellucid.browse.label_errors import LabelErrorScores, label_error_scores, sort_by_label_error
-from pellucid.browse.list_views import ListView, sort_selection_rows
+from pellucid.browse.list_views import ListView, sort_by_margin, sort_selection_rows
 from pellucid.browse.query import ListQuery, Order, ReviewFilter
 from pellucid.browse.selection import Tab, TabSelection
 from pellucid.browse.similarity_order import nearest_neighbour_order
@@ -505,7 +505,8 @@ class Results:
             query.tab, self.split_index(query.split), concept, self.thresholds, query.reverse
         )
         threshold = self.common_threshold if concept is None else float(self.thresholds[concept])
-        has_position = query.tab == "all" and threshold is not None and query.order == "score"
+        has_order = query.order == "margin" or (query.order == "score" and threshold is not None)
+        has_position = query.tab == "all" and has_order
         return Gallery(
             self.view_list(selection, query), self.image_locator, threshold, has_position
         )
@@ -595,6 +596,9 @@ class Results:
 
     def _sort_rows(self, selection: TabSelection, order: Order, rows: Int64Array) -> Int64Array:
         by_score = sort_selection_rows(replace(selection, reverse=False), rows)
+        if order == "margin":
+            by_margin = sort_by_margin(selection, by_score)
+            return by_margin[::-1] if selection.reverse else by_margin
         rows = sort_by_label_error(self.suspicion, selection.shows_annotations, by_score)
         if order == "similar":
             first, rest = rows[:SIMILARITY_LIMIT], rows[SIMILARITY_LIMIT:]

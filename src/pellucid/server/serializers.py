@@ -216,13 +216,13 @@ def page_document(
     version: Version,
     results: Results,
     list_view: ListView,
-    has_single_threshold: bool,
+    has_threshold_position: bool,
     offset: int,
     limit: int,
     decision_log: DecisionLog,
     overlay: PredictionOverlay | None = None,
 ) -> PageDocument:
-    """has_single_threshold: all items share one threshold, so All has a threshold position.
+    """has_threshold_position: items at or above their thresholds come before the others.
     overlay: another version's predictions."""
     version_images = VersionImages(version, results)
     page_rows = list_view.page(offset, limit)
@@ -241,7 +241,7 @@ def page_document(
             for item_row, item in zip(batch_rows.tolist(), items, strict=True)
         ]
     position = (
-        list_view.threshold_position if has_single_threshold and list_view.tab == "all" else None
+        list_view.threshold_position if has_threshold_position and list_view.tab == "all" else None
     )
     return PageDocument(list_view.tab, list_view.total, position, offset, page_items)
 

@@ -22,6 +22,8 @@ export class Pages {
   /** False while a decision is on its way: what is read meanwhile may be of before or after it. */
   private whole = true;
   failure = $state<string | null>(null);
+  /** Of the list: the first item below its threshold, if the order has such a place. */
+  thresholdPosition = $state<number | null>(null);
 
   /** Look at another list, or at the same with other thresholds: then what is held stays until it is replaced. */
   look(query: Query): void {
@@ -41,6 +43,7 @@ export class Pages {
     this.asked.clear();
     this.held.clear();
     this.query = null;
+    this.thresholdPosition = null;
     this.arrivals++;
   }
 
@@ -138,6 +141,7 @@ export class Pages {
       this.held.set(page, { items: answer.items, query });
       this.trim();
       this.failure = null;
+      this.thresholdPosition = answer.threshold_position;
       this.arrivals++;
     } catch (error) {
       if (signal.aborted) return;

@@ -1204,7 +1204,7 @@ export interface components {
              * Order
              * @enum {string}
              */
-            order: "score" | "mistakes" | "similar";
+            order: "score" | "margin" | "mistakes" | "similar";
             /** Only */
             only: string[];
         };
@@ -1768,7 +1768,7 @@ export interface components {
              * @default mistakes
              * @enum {string}
              */
-            order: "score" | "mistakes" | "similar";
+            order: "score" | "margin" | "mistakes" | "similar";
             /** At */
             at?: string[] | null;
             /**
@@ -2615,7 +2615,7 @@ export interface operations {
                 /** @description User-defined thresholds, each `concept:value` */
                 at?: string[] | null;
                 reverse?: boolean;
-                order?: "score" | "mistakes" | "similar";
+                order?: "score" | "margin" | "mistakes" | "similar";
                 review?: "all" | "new" | "reviewed" | "unsure";
                 /** @description Filters, such as `cause:background` */
                 only?: string[] | null;

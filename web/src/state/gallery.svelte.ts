@@ -111,7 +111,13 @@ export class Gallery {
   readonly unsure = $derived(this.countTabs((one) => one.unsure, this.figures?.all_unsure));
   readonly review = $derived(this.reviewWish ?? usualReview(this.tab));
   readonly jump = $derived(
-    this.chosen ? (this.reverse ? this.chosen.all - this.chosen.over : this.chosen.over) : null,
+    this.chosen
+      ? this.reverse
+        ? this.chosen.all - this.chosen.over
+        : this.chosen.over
+      : this.order === 'margin'
+        ? this.pages.thresholdPosition
+        : null,
   );
   readonly coverage = $derived(
     this.version?.splits.find((split) => split.name === this.split) ?? null,
@@ -361,6 +367,13 @@ export class Gallery {
     if (this.isExported && !this.isKept(link))
       return this.tell('These items are not in the exported page');
     await this.travel(this.view, link.version ?? this.versionName, arrive);
+  }
+
+  /** With all concepts: the place of the first item below its own threshold, in the order of margin. */
+  async orderByMargin(): Promise<number | null> {
+    if (this.order !== 'margin') this.setOrder('margin');
+    const ended = new AbortController();
+    return (await api.readPage(this.query, 0, 0, ended.signal)).threshold_position;
   }
 
   /** Said where the reader looks; the page sets it. */

@@ -123,9 +123,10 @@ class RequestedList:
     only: FiltersQuery = None
 
     @property
-    def has_single_threshold(self) -> bool:
-        """Whether the list has a position of its threshold."""
-        return self.concept is not None and self.order == "score" and not self.only
+    def has_threshold_position(self) -> bool:
+        """Whether all items at or above their thresholds come before the others."""
+        is_one_concept = self.concept is not None and self.order == "score" and not self.only
+        return is_one_concept or self.order == "margin"
 
 
 @router.get(
@@ -153,9 +154,9 @@ def read_page(
     rows = results.filtered_rows(selection, tuple(requested.only or ()))
     shown = results.list_view(selection, requested.order, requested.review, log, rows)
     overlay = load_overlay(context, versus)
-    single = requested.has_single_threshold
+    has_position = requested.has_threshold_position
     return json_response(
-        page_document(version, results, shown, single, offset, limit, log, overlay)
+        page_document(version, results, shown, has_position, offset, limit, log, overlay)
     )
 
 
