@@ -182,7 +182,7 @@ def test_slices_open_their_errors(go, demo):
         ).first.click()
         expect_items(page, one.errors)
         back_to(page, "Slices")
-    page.get_by_role("radio", name=re.compile("Missed")).click()
+    page.get_by_role("radio", name=re.compile("False negatives")).click()
     expect(page.locator(".slices li")).to_have_count(sum(one.error == "extra" for one in found))
 
 

@@ -231,3 +231,10 @@ def test_special_files_in_a_folder_are_counted(tmp_path):
     view, notes = pellucid.open(tmp_path / "w").add("v", tmp_path / "set")
     assert len(view.annotation_tables[0]) == 2
     assert any("1 hidden, system or special file" in note.message for note in notes)
+
+
+@pytest.mark.parametrize("settings", ["names: " + "[" * 200_000, "names: " + "{a: " * 3_000])
+def test_deep_settings_are_refused_at_once(tmp_path, settings):
+    toys.write(tmp_path / "data.yaml", settings)
+    with pytest.raises(MalformedFileError, match="more than 50 nested brackets"):
+        read_annotations(tmp_path)

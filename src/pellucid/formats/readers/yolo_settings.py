@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,8 @@ def read_settings(path: Path) -> dict[str, Any]:
 
     try:
         settings_text = check_file_size(path, MAX_SETTINGS_BYTES).read_text(encoding="utf-8-sig")
+        if flow_depth(settings_text) > MAX_YAML_DEPTH:
+            raise MalformedFileError(path, f"has more than {MAX_YAML_DEPTH} nested brackets")
         if (
             sum(
                 isinstance(token, yaml.AliasToken)
@@ -41,13 +45,23 @@ def read_settings(path: Path) -> dict[str, Any]:
             )
         # the base loader keeps scalars as strings: a concept named `no` does not become False
         settings = yaml.load(settings_text, Loader=yaml.BaseLoader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedFileError(
             path, f"is not valid YAML: {' '.join(str(error).split())}"
         ) from error
     if not isinstance(settings, dict):
         raise MalformedFileError(path, "has no settings (names, train, val)")
     return settings
+
+
+MAX_YAML_DEPTH = 50
+"""The parser takes the square of the depth, and fails at some thousand levels."""
+
+
+def flow_depth(text: str) -> int:
+    """How deep brackets are nested."""
+    steps = (1 if bracket in "[{" else -1 for bracket in re.findall(r"[][{}]", text))
+    return max(accumulate(steps), default=0)
 
 
 def parse_concept_names(path: Path, settings: dict[str, Any]) -> list[str]:
