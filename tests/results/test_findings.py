@@ -8,6 +8,7 @@ import pytest
 import pellucid
 from pellucid.analysis.findings import rank_findings
 from pellucid.analysis.lapse_rate import fit_lapse_rate
+from pellucid.results.findings import import_finding
 from toys import picture, run_cli
 
 SIDE = 40.0
@@ -279,6 +280,29 @@ def test_images_without_predictions_are_reported(workspace):
 def label_columns(boxes):
     names = ("image", "split", "concept", "x", "y", "width", "height")
     return dict(zip(names, map(list, zip(*boxes.annotations, strict=True)), strict=True))
+
+
+def test_images_that_are_not_looked_at_are_no_gap(workspace):
+    version = chance_boxes(10).version(workspace)
+    results = version.results()
+    some = np.arange(len(results.evaluation.images)) % 2 == 0
+    found = results.on_selected_images(some).findings()
+    assert not [finding for finding in found.findings if finding.kind == "import"]
+
+
+def test_keys_of_findings_are_unique_and_stay(workspace):
+    """They tell findings apart and recognise one whose numbers have changed."""
+    boxes = chance_boxes(5)
+    boxes.predictions = [p for p in boxes.predictions if p[1] != "bird"]
+    results = boxes.version(workspace).results(thresholds={"cat": 0.95, "dog": 0.97})
+    keys = [finding.key for finding in results.findings().findings]
+    assert len(set(keys)) == len(keys) == 2
+    (gap, leak, more_leaks) = (
+        import_finding(text, "", 1, "do")
+        for text in ("not run on 7 of 10 images", "3 images in test", "5 images in validation")
+    )
+    assert len({gap.key, leak.key, more_leaks.key}) == 3
+    assert gap.key == import_finding("not run on 1,200 of 3,400 images", "", 1, "do").key
 
 
 def test_a_regression_is_found(workspace):

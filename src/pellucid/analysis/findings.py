@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -72,8 +73,9 @@ class Finding:
     def key(self) -> str:
         """Identifies the finding when the version is looked at again."""
         query = self.query
-        parts = (self.kind, self.concept or "", *(() if query is None else condition_keys(query)))
-        return "|".join(parts)
+        sentence = re.sub(r"[\d,.]+", "", self.sentence)
+        details = (sentence,) if query is None else condition_keys(query)
+        return "|".join((self.kind, self.concept or "", *details))
 
 
 def condition_keys(query: ListQuery) -> tuple[str, ...]:

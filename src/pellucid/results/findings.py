@@ -20,9 +20,18 @@ from pellucid.browse.query import ListQuery
 from pellucid.browse.selection import Tab
 from pellucid.core.display import Displayed
 from pellucid.core.errors import format_count, summarize_names
-from pellucid.core.tables import NOT_RUN, SPLITS, Float64Array, Images, Int64Array, Split
+from pellucid.core.tables import (
+    NOT_RUN,
+    SPLITS,
+    BoolArray,
+    Float64Array,
+    Images,
+    Int64Array,
+    Split,
+)
 from pellucid.evaluation.evaluation import TRAINING, VALIDATION, Evaluation
 from pellucid.evaluation.thresholds import apply_user_threshold
+from pellucid.formats.dataset import Note
 from pellucid.ingest.checks import duplicate_image_notes
 from pellucid.ingest.prediction_notes import MIN_SCORE_FLOOR
 from pellucid.results.slices import ErrorSlice
@@ -47,7 +56,7 @@ class ExaminedResults(Protocol):
     @property
     def thresholds(self) -> Float64Array: ...
     @property
-    def folders(self) -> list[str]: ...
+    def selected_images(self) -> BoolArray | None: ...
     def query_rows(self, query: ListQuery) -> Int64Array: ...
 
 
@@ -88,21 +97,23 @@ def find_problems(
     split: Split,
     slices: list[ErrorSlice],
     comparison: VersionComparison | None,
+    leaks: list[Note] | None,
 ) -> Findings:
-    """version: its name · slices: of the split · comparison: with the baseline, if chosen."""
+    """version: its name · slices: of the split · comparison: with the baseline, if chosen ·
+    leaks: see find_leaks."""
     evaluation, thresholds = results.evaluation, results.thresholds
     index = SPLITS.index(split)
     detectors: list[tuple[list[Finding], str]] = [
         (
             label_findings(evaluation, index, thresholds),
-            "No likely errors of the annotations: the share of predictions that match keeps "
-            "rising with their score",
+            "No likely errors of the annotations, where there are predictions enough to tell: the "
+            "share that matches keeps rising with the score",
         ),
         (
             threshold_findings(evaluation, thresholds),
-            "No threshold to move: each makes the fewest errors on validation",
+            f"No threshold to move: none makes {MIN_GAIN} errors more than the best on validation",
         ),
-        (import_findings(results, index), "No problems of the data: no gaps, no leaks"),
+        (import_findings(results, index, leaks or []), import_text(split, leaks)),
         (
             slice_findings(results, slices, split),
             "No slice of the items with significantly more errors than elsewhere",
@@ -111,8 +122,14 @@ def find_problems(
             rarely_found_findings(evaluation, index, thresholds),
             "No concept that is almost never found",
         ),
-        (confusion_findings(evaluation, index, thresholds), "No pair of confused concepts"),
-        (cause_findings(evaluation, index, thresholds), "No single cause behind most errors"),
+        (
+            confusion_findings(evaluation, index, thresholds),
+            "" if evaluation.kind == "tagging" else "No pair of confused concepts",
+        ),
+        (
+            cause_findings(evaluation, index, thresholds),
+            "No single cause behind most errors" if evaluation.kind == "detection" else "",
+        ),
         (
             overfitting_findings(evaluation, index, thresholds),
             overfitting_text(evaluation, split, thresholds),
@@ -161,12 +178,13 @@ def threshold_findings(evaluation: Evaluation, thresholds: Float64Array) -> list
     return findings
 
 
-def import_findings(results: ExaminedResults, split: int) -> list[Finding]:
+def import_findings(results: ExaminedResults, split: int, leaks: list[Note]) -> list[Finding]:
     """Images not run, identical files in training and another split, limits of the export."""
     images, evaluation = results.evaluation.images, results.evaluation
     findings = []
     is_missing = (images.split == split) & (evaluation.coverage == NOT_RUN)
-    if missing := int(is_missing.sum()):
+    missing = int(is_missing.sum())
+    if missing and results.selected_images is None:
         total = int((images.split == split).sum())
         findings.append(
             import_finding(
@@ -176,15 +194,10 @@ def import_findings(results: ExaminedResults, split: int) -> list[Finding]:
                 "Import their predictions",
             )
         )
-    for message, count in leaked_images(images, results.folders):
-        findings.append(
-            import_finding(
-                message,
-                "figures on images that the model was trained on are too good",
-                count,
-                "Remove the copies",
-            )
-        )
+    reason = "figures on images that the model was trained on are too good"
+    findings += [
+        import_finding(leak.message, reason, leak.count, "Remove the copies") for leak in leaks
+    ]
     if cut_off := floor_concepts(evaluation):
         findings.append(
             import_finding(
@@ -219,12 +232,24 @@ def import_finding(sentence: str, evidence: str, count: int, action: str) -> Fin
     return Finding("import", "now", sentence, evidence, Gain(None), count, None, None, action)
 
 
-def leaked_images(images: Images, folders: list[str]) -> list[tuple[str, int]]:
-    """Training images with an identical file in another split: a message and their number."""
-    if not (images.split == TRAINING).any() or len(images) > MAX_LEAK_IMAGES:
-        return []
-    notes = duplicate_image_notes(images, folders, include_near=False)
-    return [(note.message, note.count) for note in notes]
+def find_leaks(images: Images, folders: list[str]) -> list[Note] | None:
+    """Training images with an identical file in another split; None where they were not looked
+    for: without training images or files, and in very large sets."""
+    is_here = images.root >= 0
+    has_both = (is_here & (images.split == TRAINING)).any() and (
+        is_here & (images.split != TRAINING)
+    ).any()
+    if not has_both or len(images) > MAX_LEAK_IMAGES:
+        return None
+    return duplicate_image_notes(images, folders, include_near=False)
+
+
+def import_text(split: Split, leaks: list[Note] | None) -> str:
+    """What is said where the import has no problems."""
+    gaps = f"No gaps: the model was run on every image of {split}"
+    if leaks is None:
+        return f"{gaps}; identical files in training and elsewhere were not looked for"
+    return f"{gaps}; no identical files in training and elsewhere"
 
 
 def slice_findings(

@@ -33,6 +33,7 @@ from pellucid.evaluation.metrics import Metrics, OverallMetrics, compute_metrics
 from pellucid.evaluation.objectives import optimize_objective, parse_objective
 from pellucid.evaluation.thresholds import Threshold, apply_user_threshold
 from pellucid.evaluation.voc_metrics import voc_average_precision
+from pellucid.formats.dataset import Note
 from pellucid.formats.errors import KindConflictError
 from pellucid.images.descriptors import image_descriptors
 from pellucid.results.confusion_table import ConfusionTable, name_confusion
@@ -49,7 +50,7 @@ from pellucid.results.figures import (
     split_figures,
 )
 from pellucid.results.filters import FilterContext, apply_filters, other_version_names
-from pellucid.results.findings import Findings, find_problems
+from pellucid.results.findings import Findings, find_leaks, find_problems
 from pellucid.results.gallery import Gallery
 from pellucid.results.image_filters import match_images, values_by_image
 from pellucid.results.image_stats import DEFAULT_PICTURE_LIMIT, ImageStatsCache, ProgressCallback
@@ -463,7 +464,10 @@ class Results:
         comparison = None
         if baseline is not None:
             comparison = self.other_version(baseline).compare(self, split)
-        return find_problems(self.links.name, self, split, slices, comparison)
+        leaks: list[Note] | None = self._get_or_compute(
+            ("leaks",), lambda: find_leaks(self.evaluation.images, self.folders)
+        )
+        return find_problems(self.links.name, self, split, slices, comparison, leaks)
 
     def images(self, split: Split = "validation", order: ImageOrder = "errors") -> ImageRanking:
         """The evaluated images with their true positives, false positives and false negatives,
