@@ -331,71 +331,69 @@ class DatasetBuilder:
         return kind == "detection" or not self._tags
 
     def _columns(self, kind: Kind, concept_names: list[str]) -> tuple[Images, Annotations]:
-        concept_index_by_name = {
-            concept_name: concept_index for concept_index, concept_name in enumerate(concept_names)
-        }
-        image_records = self._image_records
+        index_by_concept = {name: index for index, name in enumerate(concept_names)}
         if self._is_boxes(kind):
-            box_records = [
-                *self._boxes,
-                *(
-                    (image_index, concept, 0, 0, 0, 0, False, 0)
-                    for image_index, concept in self._absent_concepts
-                ),
-            ]
-            boxes = np.array([box_record[2:6] for box_record in box_records], float).reshape(-1, 4)
-            annotations = Annotations(
-                np.array([box_record[0] for box_record in box_records], np.int32),
-                np.array(
-                    [concept_index_by_name[box_record[1]] for box_record in box_records], np.int32
-                ),
-                boxes,
-                np.array([box_record[6] for box_record in box_records], bool),
-                np.arange(len(box_records)) < len(self._boxes),
-                np.array([box_record[7] for box_record in box_records], float),
-                string_column(
-                    [self._outlines.get(row_index, "") for row_index in range(len(box_records))]
-                )
-                if self._outlines
-                else None,
-            )
-            stated = [
-                (PARTIAL if self._absent_concepts else EXHAUSTIVE)
-                if image_record[5]
-                else UNANNOTATED
-                for image_record in image_records
-            ]
-        else:
-            if kind == "classification":
-                self._require_single_concepts()
-            positive = np.array(list(self._tags.values()), bool)
-            tag_keys = list(self._tags)
-            annotations = Annotations(
-                np.array([image_index for image_index, _ in tag_keys], np.int32),
-                np.array([concept_index_by_name[concept] for _, concept in tag_keys], np.int32),
-                None,
-                np.zeros(len(tag_keys), bool),
-                positive,
-                None,
-            )
-            tagged_images = {image_index for image_index, _ in tag_keys}
-            tagged_state = EXHAUSTIVE if positive.all() else PARTIAL
-            stated = [
-                tagged_state
-                if image_index in tagged_images or (image_record[5] and kind == "tagging")
-                else UNANNOTATED
-                for image_index, image_record in enumerate(image_records)
-            ]
-        images = create_images(
-            list(self._image_index_by_path),
-            [image_record[2] for image_record in image_records],
-            stated,
-            [image_record[0] for image_record in image_records],
-            [image_record[1] for image_record in image_records],
-            [image_record[3] for image_record in image_records],
-            string_column([image_record[4] for image_record in image_records]),
+            return self._images(self._box_completeness()), self._box_annotations(index_by_concept)
+        if kind == "classification":
+            self._require_single_concepts()
+        annotations = self._tag_annotations(index_by_concept)
+        return self._images(self._tag_completeness(kind)), annotations
+
+    def _box_annotations(self, index_by_concept: Mapping[str, int]) -> Annotations:
+        """The boxes, followed by a negative row for each concept verified to be absent."""
+        absent = [
+            (image_index, concept, 0, 0, 0, 0, False, 0)
+            for image_index, concept in self._absent_concepts
+        ]
+        rows = [*self._boxes, *absent]
+        outlines = [self._outlines.get(row_index, "") for row_index in range(len(rows))]
+        return Annotations(
+            np.array([row[0] for row in rows], np.int32),
+            np.array([index_by_concept[row[1]] for row in rows], np.int32),
+            np.array([row[2:6] for row in rows], float).reshape(-1, 4),
+            np.array([row[6] for row in rows], bool),
+            np.arange(len(rows)) < len(self._boxes),
+            np.array([row[7] for row in rows], float),
+            string_column(outlines) if self._outlines else None,
         )
-        return images, annotations
+
+    def _box_completeness(self) -> list[int]:
+        """What is known of each image's objects."""
+        annotated = PARTIAL if self._absent_concepts else EXHAUSTIVE
+        return [annotated if record[5] else UNANNOTATED for record in self._image_records]
+
+    def _tag_annotations(self, index_by_concept: Mapping[str, int]) -> Annotations:
+        return Annotations(
+            np.array([image_index for image_index, _ in self._tags], np.int32),
+            np.array([index_by_concept[concept] for _, concept in self._tags], np.int32),
+            None,
+            np.zeros(len(self._tags), bool),
+            np.array(list(self._tags.values()), bool),
+            None,
+        )
+
+    def _tag_completeness(self, kind: Kind) -> list[int]:
+        """What is known of each image's tags: all, if no tag is negative."""
+        tagged_images = {image_index for image_index, _ in self._tags}
+        tagged_state = EXHAUSTIVE if all(self._tags.values()) else PARTIAL
+        return [
+            tagged_state
+            if image_index in tagged_images or (record[5] and kind == "tagging")
+            else UNANNOTATED
+            for image_index, record in enumerate(self._image_records)
+        ]
+
+    def _images(self, completeness: list[int]) -> Images:
+        records = self._image_records
+        return create_images(
+            list(self._image_index_by_path),
+            [record[2] for record in records],
+            completeness,
+            [record[0] for record in records],
+            [record[1] for record in records],
+            [record[3] for record in records],
+            string_column([record[4] for record in records]),
+        )
 
     def _require_single_concepts(self) -> None:
         first_concept: dict[int, str] = {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,72 @@ def build_annotations(
     has_keypoints: bool = False,
 ) -> ParsedAnnotations:
     """Parse label files. keypoints: pose keypoints follow the box and are ignored."""
+    notes = label_file_notes(image_paths, label_files, orphan_labels)
+    label_lines = [
+        LabelLine(image_index, *line)
+        for image_index, label_file in enumerate(label_files)
+        if label_file
+        for line in read_label_lines(label_file)
+    ]
+    if has_keypoints:
+        label_lines = [replace(line, numbers=line.numbers[:5]) for line in label_lines]
+    notes += shape_notes(label_lines, has_keypoints)
+    boxes = np.array(
+        [line_box(line.numbers, line.file, line.number) for line in label_lines], float
+    ).reshape(-1, 4)
+    notes += check_boxes(path, boxes, lambda index: label_lines[index].location)
+    concept_indexes = [
+        class_index(line.numbers[0], len(concepts), line.file, line.number, concepts)
+        for line in label_lines
+    ]
+    outlines = [json.dumps([line.numbers[1:]]) if line.is_polygon else "" for line in label_lines]
+    annotations = Annotations(
+        np.array([line.image for line in label_lines], np.int32),
+        np.array(concept_indexes, np.int32),
+        boxes,
+        np.zeros(len(label_lines), bool),
+        np.ones(len(label_lines), bool),
+        boxes[:, 2] * boxes[:, 3],
+        string_column(outlines) if any(outlines) else None,
+    )
+    return ParsedAnnotations(
+        str(path),
+        NAME,
+        "detection",
+        concepts,
+        [str(index) for index in range(len(concepts))],
+        True,
+        create_images(image_paths, split_indexes),
+        annotations,
+        str(image_folder),
+        notes,
+        "fractions",
+    )
+
+
+@dataclass(frozen=True)
+class LabelLine:
+    """One object of a label file. image: index · number: of the line · numbers: class, then a box
+    or the corners of a polygon."""
+
+    image: int
+    file: Path
+    number: int
+    numbers: list[float]
+
+    @property
+    def is_polygon(self) -> bool:
+        return len(self.numbers) > 5
+
+    @property
+    def location(self) -> str:
+        return f"{self.file.name} line {self.number}"
+
+
+def label_file_notes(
+    image_paths: Sequence[str], label_files: Sequence[Path | None], orphan_labels: Sequence[str]
+) -> list[Note]:
+    """Notes on images without a label file, and on label files without an image."""
     notes = []
     unlabelled_images = [
         image_path
@@ -155,72 +222,19 @@ def build_annotations(
             f"{summarize_names(orphan_labels)}"
         )
         notes.append(Note("no_picture", message, len(orphan_labels)))
-    label_lines = [
-        (image_index, *line)
-        for image_index, label_file in enumerate(label_files)
-        if label_file
-        for line in read_label_lines(label_file)
-    ]
+    return notes
+
+
+def shape_notes(label_lines: Sequence[LabelLine], has_keypoints: bool) -> list[Note]:
+    """Notes on poses and polygons, of which the box is read."""
+    notes = []
     if has_keypoints:
-        label_lines = [
-            (image_index, label_file, line, numbers[:5])
-            for image_index, label_file, line, numbers in label_lines
-        ]
-        notes.append(
-            Note(
-                "keypoints",
-                f"{format_count(len(label_lines), 'pose')} read as boxes, keypoints ignored",
-                len(label_lines),
-                "info",
-            )
-        )
-    polygon_count = sum(len(numbers) > 5 for _, _, _, numbers in label_lines)
-    if polygon_count:
-        notes.append(
-            Note(
-                "polygons",
-                f"{format_count(polygon_count, 'polygon')} converted to bounding boxes",
-                polygon_count,
-                "info",
-            )
-        )
-    boxes = np.array(
-        [line_box(numbers, label_file, line) for _, label_file, line, numbers in label_lines], float
-    ).reshape(-1, 4)
-    locations = [f"{label_file.name} line {line}" for _, label_file, line, _ in label_lines]
-    notes += check_boxes(path, boxes, lambda index: locations[index])
-    concept_indexes = [
-        class_index(numbers[0], len(concepts), label_file, line, concepts)
-        for _, label_file, line, numbers in label_lines
-    ]
-    images = create_images(image_paths, split_indexes)
-    annotations = Annotations(
-        np.array([label_line[0] for label_line in label_lines], np.int32),
-        np.array(concept_indexes, np.int32),
-        boxes,
-        np.zeros(len(label_lines), bool),
-        np.ones(len(label_lines), bool),
-        boxes[:, 2] * boxes[:, 3],
-        string_column(
-            [json.dumps([numbers[1:]]) if len(numbers) > 5 else "" for *_, numbers in label_lines]
-        )
-        if polygon_count
-        else None,
-    )
-    concept_ids = [str(index) for index in range(len(concepts))]
-    return ParsedAnnotations(
-        str(path),
-        NAME,
-        "detection",
-        concepts,
-        concept_ids,
-        True,
-        images,
-        annotations,
-        str(image_folder),
-        notes,
-        "fractions",
-    )
+        message = f"{format_count(len(label_lines), 'pose')} read as boxes, keypoints ignored"
+        notes.append(Note("keypoints", message, len(label_lines), "info"))
+    if polygon_count := sum(line.is_polygon for line in label_lines):
+        message = f"{format_count(polygon_count, 'polygon')} converted to bounding boxes"
+        notes.append(Note("polygons", message, polygon_count, "info"))
+    return notes
 
 
 def list_entry_images(
