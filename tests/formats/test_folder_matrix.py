@@ -513,3 +513,29 @@ def test_two_tables_in_a_split_are_refused(tmp_path):
     shutil.copy(source / "train/_annotations.csv", source / "train/old.csv")
     with pytest.raises(PellucidError, match="several annotation files"):
         pellucid.open(tmp_path / "w").add("v", source)
+
+
+@pytest.mark.parametrize("form", ["kitti", "yolo"])
+def test_labels_named_like_documents_are_read(tmp_path, form):
+    """Licence plates are common; `README.txt` is none."""
+    layout = Layout(tmp_path / "set", "flat", ".png", "name", "readme", True)
+    source, _ = WRITERS[form](layout)
+    layout.write_junk()
+    layout.write_images()
+    for ending in (".txt", ".png"):
+        (source / f"a{ending}").rename(source / f"license_plate_1{ending}")
+        (source / f"b{ending}").rename(source / f"readme7{ending}")
+    view, _ = pellucid.open(tmp_path / "w").add("v", source)
+    images, annotations, _ = view.annotation_tables
+    assert len(images) == 4
+    assert len(annotations) == 5
+
+
+def test_tables_of_splits_may_name_images_from_the_root(tmp_path):
+    layout = Layout(tmp_path / "set", "splits", ".png", "relative", "none", True)
+    source, _ = write_table(layout)
+    layout.write_images()
+    toys.write(source / "extra/_annotations.csv", "image,concept\n")
+    view, notes = pellucid.open(tmp_path / "w").add("v", source)
+    assert sorted(view.annotation_tables[0].path) == ["test/c.png", "train/a.png", "valid/b.png"]
+    assert any("extra/_annotations.csv" in note.message for note in notes)

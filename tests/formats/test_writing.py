@@ -338,6 +338,20 @@ def test_voc_has_the_layout_of_other_tools(pixel_table, tmp_path):
     assert again.annotation_tables[1].box.tolist() == [[20, 10, 60, 50], [0, 0, 10, 10]]
 
 
+@pytest.mark.parametrize("place", ["images/", "train/images/", "a.b/", ""])
+def test_yolo_labels_are_found_wherever_images_lie(tmp_path, place):
+    images = [{"id": 1, "file_name": f"{place}x.y.jpg", "width": 100, "height": 50}]
+    source = toys.coco(
+        tmp_path,
+        images=images,
+        annotations=[{"id": 1, "image_id": 1, "category_id": 1, "bbox": [10, 10, 20, 20]}],
+    )
+    view, _ = pellucid.open(tmp_path / "w").add("v", source, images=tmp_path / "images")
+    write_view(view, "yolo", tmp_path / "out")
+    again, notes = pellucid.open(tmp_path / "again").add("v", tmp_path / "out")
+    assert len(again.annotation_tables[1]) == 1, notes
+
+
 def test_voc_lists_every_concept(tmp_path):
     source = toys.coco(tmp_path, annotations=[])
     view, _ = pellucid.open(tmp_path / "w").add("v", source, images=tmp_path / "images")

@@ -308,3 +308,30 @@ def test_a_large_jpeg_is_scaled_while_it_is_decoded(tmp_path):
     Image.new("RGB", (9_000, 9_000), (200, 40, 40)).save(tmp_path / "a.jpg")
     shown = opened(render_crop(str(tmp_path / "a.jpg"), None, 320))
     assert near(shown.getpixel((160, 160)), (200, 40, 40))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_tiff_is_turned_once(tmp_path, orientation):
+    """Pillow turns TIFF itself."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = Image.new("RGB", (40, 20), "white")
+    stored.paste((255, 0, 0), (0, 0, 10, 10))
+    for ending in ("png", "tif"):
+        stored.save(tmp_path / f"a.{ending}", exif=exif)
+    sizes = [display_size(str(tmp_path / f"a.{ending}")) for ending in ("png", "tif")]
+    assert sizes[0] == sizes[1]
+    for region in ((0, 0, 5, 5), (sizes[0][0] - 5, sizes[0][1] - 5, 5, 5), None):
+        png, tif = (
+            np.asarray(opened(render_crop(str(tmp_path / f"a.{ending}"), region, 32)), int)
+            for ending in ("png", "tif")
+        )
+        assert np.abs(png - tif).max() <= 12
+
+
+def test_flat_jpeg_and_corrupt_exif(tmp_path):
+    Image.new("RGB", (500, 1), (200, 40, 40)).save(tmp_path / "flat.jpg")
+    assert opened(render_crop(str(tmp_path / "flat.jpg"), None, 32)).size == (32, 1)
+    Image.new("RGB", (20, 10)).save(tmp_path / "a.png", exif=b"Exif\0\0garbage")
+    assert display_size(str(tmp_path / "a.png")) == (20, 10)
+    assert opened(render_crop(str(tmp_path / "a.png"), None, 32)).size == (20, 10)

@@ -288,6 +288,7 @@ def test_images_that_are_not_looked_at_are_no_gap(workspace):
     some = np.arange(len(results.evaluation.images)) % 2 == 0
     found = results.on_selected_images(some).findings()
     assert not [finding for finding in found.findings if finding.kind == "import"]
+    assert not [text for text in found.not_found if "every image" in text]
 
 
 def test_keys_of_findings_are_unique_and_stay(workspace):
@@ -302,6 +303,8 @@ def test_keys_of_findings_are_unique_and_stay(workspace):
         for text in ("not run on 7 of 10 images", "3 images in test", "5 images in validation")
     )
     assert len({gap.key, leak.key, more_leaks.key}) == 3
+    concepts = [import_finding(f"The scores of '{n}'", "", 1, "do").key for n in ("c1", "c2", "7")]
+    assert len(set(concepts)) == 3
     assert gap.key == import_finding("not run on 1,200 of 3,400 images", "", 1, "do").key
 
 
@@ -319,7 +322,35 @@ def test_a_regression_is_found(workspace):
     assert (
         f"{comparison.overall.errors.a:,} → {comparison.overall.errors.b:,}" in changes[0].sentence
     )
-    assert len(results.gallery(changes[0].query)) == comparison.overall.broken
+    assert len(results.gallery(changes[0].query)) == changes[0].count
+    assert changes[0].count == comparison.overall.broken
+
+
+def test_new_false_positives_are_a_regression_with_its_items(workspace):
+    boxes = chance_boxes(12)
+    boxes.version(workspace, name="old")
+    for number in range(80):
+        boxes.add(f"{number}.jpg", "validation", "cat", 30, 0.95, annotated=False)
+    results = boxes.version(workspace, name="new").results()
+    found = results.findings(baseline="old").findings
+    change = next(finding for finding in found if finding.kind == "regression")
+    assert change.query.tab == "missing"
+    assert change.count == len(results.gallery(change.query)) >= 70
+
+
+def test_a_threshold_that_is_too_low(workspace):
+    results = chance_boxes(7).version(workspace).results(thresholds={"cat": 0.0})
+    finding = results.findings().findings[0]
+    assert (finding.kind, finding.concept) == ("threshold", "cat")
+    assert len(results.gallery(finding.query)) == finding.count
+
+
+def test_without_predictions_nothing_is_said(workspace):
+    boxes = chance_boxes(7, images=10)
+    view, _ = workspace.add("v", label_columns(boxes))
+    found = view.start("m").results().findings()
+    assert found.not_found == []
+    assert "was not run on 10 of 10 images" in found.findings[0].sentence
 
 
 def test_order_of_the_findings(workspace):
@@ -342,6 +373,25 @@ def test_the_size_of_the_test_for_annotation_errors():
         p_values.append(fit.p_value)
     assert np.mean(np.array(p_values) < 0.05) <= 0.09
     assert fit_lapse_rate(np.full(10, 0.5), np.ones(10, bool)) is None
+
+
+@pytest.mark.parametrize("decimals", [None, 3, 2])
+@pytest.mark.parametrize("sharpness", [0.5, 1, 3])
+def test_miscalibrated_and_rounded_scores_are_no_annotation_errors(decimals, sharpness):
+    random = np.random.default_rng(1)
+    claims = 0
+    for _ in range(20):
+        evidence = random.normal(0, 3, 1_000)
+        is_match = random.random(1_000) < 1 / (1 + np.exp(-evidence))
+        scores = 1 / (1 + np.exp(-sharpness * evidence))
+        scores = scores if decimals is None else np.round(scores, decimals)
+        claims += fit_lapse_rate(scores, is_match).p_value < 0.001
+    assert claims == 0
+
+
+def test_equal_scores_say_nothing():
+    assert fit_lapse_rate(np.full(200, 1e-4), np.arange(200) < 160) is None
+    assert fit_lapse_rate(np.zeros(200), np.arange(200) < 160) is None
 
 
 def test_extreme_scores_are_taken():

@@ -73,15 +73,16 @@ class Finding:
     def key(self) -> str:
         """Identifies the finding when the version is looked at again."""
         query = self.query
-        sentence = re.sub(r"[\d,.]+", "", self.sentence)
+        sentence = re.sub(r"(?<![\w'])\d[\d,.]*(?![\w'])", "", self.sentence)
         details = (sentence,) if query is None else condition_keys(query)
         return "|".join((self.kind, self.concept or "", *details))
 
 
 def condition_keys(query: ListQuery) -> tuple[str, ...]:
-    """The tab and the filters other than ranges of scores, which differ with every correction."""
+    """The split, the tab and the filters, other than ranges of scores: these differ with every
+    correction."""
     filters = (text for text in query.filters if not text.startswith(("score:", "answered:")))
-    return (query.tab, *sorted(filters))
+    return (query.split, query.tab, *sorted(filters))
 
 
 def rank_findings(findings: Iterable[Finding]) -> list[Finding]:

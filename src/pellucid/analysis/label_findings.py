@@ -20,6 +20,8 @@ from pellucid.evaluation.incremental import replace_annotations
 
 LIKELY = 0.5
 """Probability at which an error counts as one of the annotations."""
+LABEL_LEVEL = 0.001
+"""Stricter than for other findings: calibration curves are not exactly logistic."""
 MIN_ITEMS = 3
 """Fewest likely annotation errors of a concept that make a finding."""
 
@@ -43,7 +45,7 @@ def label_findings(evaluation: Evaluation, split: int, thresholds: Float64Array)
         for concept in evaluation.annotated_concepts
         if (likely := likely_errors(evaluation, split, concept, thresholds)) is not None
     ]
-    is_significant = significant([likely.fit.p_value for likely in candidates])
+    is_significant = significant([likely.fit.p_value for likely in candidates], LABEL_LEVEL)
     claimed = [
         likely
         for likely, passes in zip(candidates, is_significant, strict=True)
@@ -153,13 +155,14 @@ def describe_labels(evaluation: Evaluation, split: int, likely: LikelyErrors, ga
         filters = ("cause:background", *filters)
     problem = "wrong" if is_relabelled else "missing"
     noun = "label" if count == 1 else "labels"
+    where = ", apart from those beside an annotation" if evaluation.kind == "detection" else ""
     return Finding(
         "wrong_labels" if is_relabelled else "missing_labels",
         "now",
         f"{count:,} {noun} of '{concept}' {'is' if count == 1 else 'are'} likely {problem}: "
         f"false positives scored {lowest:.3g} or higher",
-        f"{likely.matches:,} of {likely.matches + count:,} predictions at these scores match, and "
-        f"the share that matches stops rising below 1 (p = {likely.fit.p_value:.2g})",
+        f"{likely.matches:,} of {likely.matches + count:,} predictions at these scores match{where}"
+        f", and the share that matches stops rising below 1 (p = {likely.fit.p_value:.2g})",
         Gain(gain, assumption=f"if these labels are {problem}"),
         count,
         concept,

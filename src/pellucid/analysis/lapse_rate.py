@@ -45,15 +45,22 @@ def fit_lapse_rate(scores: Float64Array, is_match: BoolArray) -> LapseFit | None
     match_count = int(is_match.sum())
     if match_count < MIN_MATCHES or len(scores) - match_count < MIN_ERRORS:
         return None
-    positions, matches, totals = bin_scores(logit(scores), is_match)
-    restricted = maximize_likelihood(positions, matches, totals, 0.0)
-    free = max(
-        (maximize_likelihood(positions, matches, totals, start) for start in (0.02, 0.2)),
-        key=lambda fit: fit[1],
-    )
-    ratio = 2 * (free[1] - restricted[1])
-    slope, offset, lapse_rate = free[0]
-    return LapseFit(slope, offset, lapse_rate, boundary_p_value(ratio))
+    bins = bin_scores(logit(separate_ends(scores)), is_match)
+    if np.ptp(bins.positions) == 0:
+        return None  # equal scores say nothing about their errors
+    restricted = fit_logistic(bins)
+    fits = [restricted, *(fit_asymptote(bins, restricted, start) for start in LAPSE_STARTS)]
+    best = max(fits, key=lambda fit: fit.likelihood)
+    ratio = 2 * (best.likelihood - restricted.likelihood)
+    return LapseFit(best.slope, best.offset, best.lapse_rate, boundary_p_value(ratio))
+
+
+def separate_ends(scores: Float64Array) -> Float64Array:
+    """Scores of exactly 0 and 1 are mostly rounded: they count as halfway to their neighbours."""
+    inner = scores[(scores > 0) & (scores < 1)]
+    if not len(inner):
+        return scores
+    return np.clip(scores, inner.min() / 2, (1 + inner.max()) / 2)
 
 
 def logit(scores: Float64Array) -> Float64Array:
@@ -67,49 +74,100 @@ def logistic(values: Float64Array) -> Float64Array:
     return np.asarray((1 + np.tanh(values / 2)) / 2)
 
 
-def bin_scores(
-    positions: Float64Array, is_match: BoolArray
-) -> tuple[Float64Array, Float64Array, Float64Array]:
-    """Mean position, matches and size of bins with about equally many predictions each."""
+@dataclass(frozen=True, eq=False)
+class ScoreBins:
+    """Bins of neighbouring scores, float64 (bins,): mean position (a logit), predictions that
+    match, and all predictions."""
+
+    positions: Float64Array
+    matches: Float64Array
+    totals: Float64Array
+
+    def likelihood(self, slope: float, offset: float, lapse_rate: float) -> float:
+        """The log-likelihood."""
+        chance = (1 - lapse_rate) * logistic(slope * self.positions + offset)
+        chance = np.clip(chance, 1e-12, 1 - 1e-12)
+        errors = self.totals - self.matches
+        return float((self.matches * np.log(chance) + errors * np.log1p(-chance)).sum())
+
+
+@dataclass(frozen=True)
+class CurveFit:
+    slope: float
+    offset: float
+    lapse_rate: float
+    likelihood: float
+
+
+def bin_scores(positions: Float64Array, is_match: BoolArray) -> ScoreBins:
+    """Bins with about equally many predictions each."""
     order = np.argsort(positions, kind="stable")
     bins = np.arange(len(order)) * min(MAX_BINS, len(order)) // len(order)
     totals = np.bincount(bins).astype(np.float64)
-    return (
+    return ScoreBins(
         np.asarray(np.bincount(bins, positions[order]) / totals),
         np.bincount(bins, is_match[order]).astype(np.float64),
         totals,
     )
 
 
-def maximize_likelihood(
-    positions: Float64Array, matches: Float64Array, totals: Float64Array, lapse_start: float
-) -> tuple[tuple[float, float, float], float]:
-    """Slope, offset and lapse rate, and their log-likelihood. lapse_start: where to start; at 0 the
-    lapse rate stays 0."""
+def fit_logistic(bins: ScoreBins) -> CurveFit:
+    """Without lapses, by Newton's method with halved steps: the likelihood has one maximum."""
+    design = np.stack([bins.positions, np.ones(len(bins.positions))], axis=1)
+    share = float(bins.matches.sum() / bins.totals.sum())
+    parameters = np.array([0.0, float(np.log(share / (1 - share)))])
+    likelihood = bins.likelihood(float(parameters[0]), float(parameters[1]), 0.0)
+    for _ in range(MAX_NEWTON_STEPS):
+        chance = logistic(design @ parameters)
+        weights = bins.totals * chance * (1 - chance)
+        gradient = design.T @ (bins.matches - bins.totals * chance)
+        curvature = (design * weights[:, None]).T @ design + 1e-9 * np.eye(2)
+        step = np.linalg.solve(curvature, gradient)
+        for _ in range(MAX_HALVINGS):
+            candidate = parameters + step
+            candidate[0] = max(candidate[0], 0.0)
+            value = bins.likelihood(float(candidate[0]), float(candidate[1]), 0.0)
+            if value > likelihood:
+                break
+            step /= 2
+        else:
+            break
+        gained, parameters, likelihood = value - likelihood, candidate, value
+        if gained < 1e-9:
+            break
+    return CurveFit(float(parameters[0]), float(parameters[1]), 0.0, likelihood)
+
+
+MAX_NEWTON_STEPS, MAX_HALVINGS = 100, 40
+LAPSE_STARTS = (0.01, 0.05, 0.2)
+
+
+def fit_asymptote(bins: ScoreBins, start: CurveFit, lapse_start: float) -> CurveFit:
+    """With lapses, from the fit without and a lapse rate to start with."""
     from scipy.optimize import minimize
+
+    errors = bins.totals - bins.matches
 
     def loss(parameters: Float64Array) -> tuple[float, Float64Array]:
         """The negative log-likelihood and its gradient."""
         slope, offset, lapse_rate = parameters
-        correct = logistic(slope * positions + offset)
+        correct = logistic(slope * bins.positions + offset)
         chance = np.clip((1 - lapse_rate) * correct, 1e-12, 1 - 1e-12)
-        errors = totals - matches
-        value = -float((matches * np.log(chance) + errors * np.log1p(-chance)).sum())
-        by_chance = errors / (1 - chance) - matches / chance
+        by_chance = errors / (1 - chance) - bins.matches / chance
         by_offset = by_chance * (1 - lapse_rate) * correct * (1 - correct)
-        by_slope = by_offset * positions
-        return value, np.array([by_slope.sum(), by_offset.sum(), -(by_chance * correct).sum()])
+        by_slope = by_offset * bins.positions
+        gradient = np.array([by_slope.sum(), by_offset.sum(), -(by_chance * correct).sum()])
+        return -bins.likelihood(slope, offset, lapse_rate), gradient
 
-    lapse_bounds = (0.0, MAX_LAPSE_RATE if lapse_start else 0.0)
     best = minimize(
         loss,
-        np.array([1.0, 0.0, lapse_start]),
+        np.array([start.slope, start.offset, lapse_start]),
         method="L-BFGS-B",
         jac=True,
-        bounds=[(0.0, 20.0), (-60.0, 60.0), lapse_bounds],
+        bounds=[(0.0, 20.0), (-60.0, 60.0), (0.0, MAX_LAPSE_RATE)],
     )
     slope, offset, lapse_rate = (float(value) for value in best.x)
-    return (slope, offset, lapse_rate), -float(best.fun)
+    return CurveFit(slope, offset, lapse_rate, bins.likelihood(slope, offset, lapse_rate))
 
 
 def boundary_p_value(ratio: float) -> float:

@@ -103,7 +103,7 @@ def confusion_findings(
     from scipy.stats import binom
 
     size = len(evaluation.concepts)
-    if evaluation.kind == "tagging" or size < 3:
+    if not has_confusions(evaluation):
         return []
     matrix = build_confusion_matrix(evaluation, split, thresholds)
     annotated, predicted, numbers = matrix.cells(evaluation)
@@ -131,6 +131,12 @@ def confusion_findings(
             strict=True,
         )
     ]
+
+
+def has_confusions(evaluation: Evaluation) -> bool:
+    """Whether pairs of concepts can be told from their frequencies: of two, one is always confused
+    with the other."""
+    return evaluation.kind != "tagging" and len(evaluation.concepts) > 2
 
 
 def count_predicted(evaluation: Evaluation, split: int, thresholds: Float64Array) -> Int64Array:
@@ -204,13 +210,11 @@ def overfitting_findings(
 ) -> list[Finding]:
     """Whether F1 is at least 0.05 lower than on training, with significantly more errors among the
     decisions (TP + FP + FN; two-proportion test)."""
-    if split == TRAINING:
+    if split == TRAINING or not can_compare_splits(evaluation, split, thresholds):
         return []
     training, held_out = (
         count_decisions(evaluation, index, thresholds) for index in (TRAINING, split)
     )
-    if min(sum(training), sum(held_out)) < MIN_DECISIONS:
-        return []
     scores = f1(*training), f1(*held_out)
     if None in scores or gap_p_value(training, held_out) >= SIGNIFICANCE_LEVEL:
         return []
@@ -234,6 +238,12 @@ def overfitting_findings(
             "Compare the splits",
         )
     ]
+
+
+def can_compare_splits(evaluation: Evaluation, split: int, thresholds: Float64Array) -> bool:
+    """Whether there are decisions enough to compare a split with training."""
+    decisions = [sum(count_decisions(evaluation, index, thresholds)) for index in (TRAINING, split)]
+    return min(decisions) >= MIN_DECISIONS
 
 
 def count_decisions(

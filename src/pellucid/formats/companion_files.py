@@ -9,10 +9,10 @@ NAMES_FILES = (
     "class_names.txt",
     "requirements.txt",
 )
-DOCUMENT_PREFIXES = ("readme", "license")
+DOCUMENT_STEMS = ("readme", "license", "licence")
 
 
 def is_companion_file(file_name: str) -> bool:
     """Whether a text file lists the names of concepts or documents the data set."""
     base_name = file_name.lower().rpartition("/")[2]
-    return base_name in NAMES_FILES or base_name.startswith(DOCUMENT_PREFIXES)
+    return base_name in NAMES_FILES or base_name.partition(".")[0] in DOCUMENT_STEMS

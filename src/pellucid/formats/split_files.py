@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from pellucid.core.errors import summarize_names
 from pellucid.core.tables import UNANNOTATED
@@ -48,10 +49,27 @@ def read_split_files(
     builder = DatasetBuilder(str(folder.path), sources[0].format, options.image_folder)
     for (file_probe, _), source in zip(matches, sources, strict=True):
         add_split_file(builder, folder, file_probe, source)
+    for file_name in unread_files(folder, matches):
+        builder.skip_file(file_name)
     listed = dict.fromkeys(
         concept for source in sources if source.concepts_listed for concept in source.concepts
     )
     return builder.build(sources[0].kind, list(listed), unit=sources[0].unit)
+
+
+def unread_files(folder: Probe, matches: Sequence[tuple[Probe, AnnotationFormat]]) -> list[str]:
+    """Files that end like those that are read, but lie in no folder of a split."""
+    paths = {file_probe.path for file_probe, _ in matches}
+    endings = tuple({path.suffix.lower() for path in paths})
+    return [name for name in folder.files_with_suffix(*endings) if folder.path / name not in paths]
+
+
+def locate_image(path: str, prefix: str, folders: Sequence[Path]) -> str:
+    """The path below the root: beside its annotation file, unless the file is found there without
+    the folder's name."""
+    is_beside = any((folder / f"{prefix}{path}").is_file() for folder in folders)
+    is_below_root = any((folder / path).is_file() for folder in folders)
+    return path if is_below_root and not is_beside else f"{prefix}{path}"
 
 
 def add_split_file(
@@ -60,7 +78,8 @@ def add_split_file(
     split, prefix = split_and_folder(file_probe.path, folder.path)
     builder.notes += source.notes
     images = source.images
-    paths = [f"{prefix}{path}" for path in images.path]
+    folders = [folder.path, *([Path(builder.image_folder)] if builder.image_folder else [])]
+    paths = [locate_image(str(path), prefix, folders) for path in images.path]
     for row, path in enumerate(paths):
         builder.add_unique_image(
             path,

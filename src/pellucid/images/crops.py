@@ -11,7 +11,7 @@ from PIL import Image, UnidentifiedImageError
 from pellucid.images.crop_region import Region
 from pellucid.images.decoding import open_with_pillow
 from pellucid.images.decoding_budget import ImageTooLargeError, decoding
-from pellucid.images.header import SWAPPED_ORIENTATIONS, read_orientation_tag
+from pellucid.images.header import SWAPPED_ORIENTATIONS, remaining_orientation
 from pellucid.images.locations import ExternalLinkError
 
 CROP_VERSION = 2
@@ -55,12 +55,12 @@ def resize_region(image: Image.Image, region: Region | None, size: int) -> Image
     Raises:
         ImageTooLargeError: the image takes too much memory to decode.
     """
-    orientation = read_orientation_tag(image)
+    orientation = remaining_orientation(image)
     is_swapped = orientation in SWAPPED_ORIENTATIONS
     width, height = image.size[::-1] if is_swapped else image.size
     left, top, region_width, region_height = clip_region(region, width, height)
     scale = min(1.0, size / max(region_width, region_height))
-    image.draft("RGB", (int(image.width * scale), int(image.height * scale)))
+    image.draft("RGB", (max(1, int(image.width * scale)), max(1, int(image.height * scale))))
     # Memory: the stored image is cropped and scaled down first, and only then turned.
     stored_box = stored_region(
         (left / width, top / height, (left + region_width) / width, (top + region_height) / height),

@@ -45,6 +45,15 @@ def find_png_chunk(file: Any, wanted: bytes) -> bytes | None:
 
 
 def read_orientation_tag(image: Image.Image) -> int:
-    """The EXIF orientation, 1 if missing."""
-    tag = read_exif(image).get(EXIF_ORIENTATION)
+    """The EXIF orientation; 1 if it is missing or cannot be read."""
+    try:
+        tag = read_exif(image).get(EXIF_ORIENTATION)
+    except Exception:  # Pillow raises arbitrary exceptions on corrupt metadata
+        return 1
     return tag if isinstance(tag, int) else 1
+
+
+def remaining_orientation(image: Image.Image) -> int:
+    """The orientation in which the pixels are still to be turned: Pillow itself turns TIFF, whose
+    size is the displayed one from the start."""
+    return 1 if image.format == "TIFF" else read_orientation_tag(image)

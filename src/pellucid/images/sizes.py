@@ -6,7 +6,11 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from pellucid.images.decoding import open_with_pillow
-from pellucid.images.header import SWAPPED_ORIENTATIONS, read_orientation_tag
+from pellucid.images.header import (
+    SWAPPED_ORIENTATIONS,
+    read_orientation_tag,
+    remaining_orientation,
+)
 
 
 def display_size(location: str) -> tuple[int, int] | None:
@@ -26,7 +30,7 @@ def read_orientation(location: str) -> tuple[int, tuple[int, int]]:
     try:
         with open_with_pillow(location, follow_links=True) as image:
             orientation = read_orientation_tag(image)
-            is_sideways = orientation in SWAPPED_ORIENTATIONS
+            is_sideways = remaining_orientation(image) in SWAPPED_ORIENTATIONS
             return orientation, image.size[::-1] if is_sideways else image.size
     except Exception:  # decoders raise arbitrary exceptions on corrupt files
         return 1, (0, 0)

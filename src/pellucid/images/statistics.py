@@ -25,7 +25,7 @@ from pellucid.images.descriptors import (
     compute_descriptor,
     expand_box,
 )
-from pellucid.images.header import SWAPPED_ORIENTATIONS, read_exif, read_orientation_tag
+from pellucid.images.header import SWAPPED_ORIENTATIONS, read_exif, remaining_orientation
 
 IMAGE_STATISTICS = ("brightness", "contrast", "saturation", "blur", "noise")
 COLOUR_NAMES = (
@@ -82,7 +82,7 @@ def read_measurements(location: str, boxes: Sequence[BoxSides]) -> ImageMeasurem
     try:
         with open_with_pillow(location) as source_image:
             camera, taken = camera_and_time(source_image)
-            is_sideways = read_orientation_tag(source_image) in SWAPPED_ORIENTATIONS
+            is_sideways = remaining_orientation(source_image) in SWAPPED_ORIENTATIONS
             full_size = source_image.size[::-1] if is_sideways else source_image.size
             image = measured_thumbnail(source_image)
     except Exception:  # decoders raise arbitrary exceptions on corrupt files

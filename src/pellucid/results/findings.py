@@ -10,9 +10,11 @@ import numpy as np
 from pellucid.analysis.findings import Finding, Gain, rank_findings
 from pellucid.analysis.label_findings import label_findings
 from pellucid.analysis.model_findings import (
+    can_compare_splits,
     cause_findings,
     confusion_findings,
     describe_split,
+    has_confusions,
     overfitting_findings,
     rarely_found_findings,
 )
@@ -113,22 +115,27 @@ def find_problems(
             threshold_findings(evaluation, thresholds),
             f"No threshold to move: none makes {MIN_GAIN} errors more than the best on validation",
         ),
-        (import_findings(results, index, leaks or []), import_text(split, leaks)),
+        (
+            import_findings(results, index, leaks or []),
+            import_text(split, leaks, results.selected_images is not None),
+        ),
         (
             slice_findings(results, slices, split),
             "No slice of the items with significantly more errors than elsewhere",
         ),
         (
             rarely_found_findings(evaluation, index, thresholds),
-            "No concept that is almost never found",
+            "No concept that is found far more rarely than the others",
         ),
         (
             confusion_findings(evaluation, index, thresholds),
-            "" if evaluation.kind == "tagging" else "No pair of confused concepts",
+            "No pair of confused concepts" if has_confusions(evaluation) else "",
         ),
         (
             cause_findings(evaluation, index, thresholds),
-            "No single cause behind most errors" if evaluation.kind == "detection" else "",
+            "No duplicates, bad localisation or other concept behind most errors"
+            if evaluation.kind == "detection"
+            else "",
         ),
         (
             overfitting_findings(evaluation, index, thresholds),
@@ -139,7 +146,8 @@ def find_problems(
         nothing = f"No significant change since {comparison.a}"
         detectors.append((baseline_findings(comparison, split), nothing))
     findings = [finding for found, _ in detectors for finding in found]
-    not_found = [text for found, text in detectors if not found and text]
+    was_run = (evaluation.images.split == index) & (evaluation.coverage != NOT_RUN)
+    not_found = [text for found, text in detectors if not found and text and was_run.any()]
     baseline = None if comparison is None else comparison.a
     return Findings(version, split, baseline, rank_findings(findings), not_found)
 
@@ -169,7 +177,7 @@ def threshold_findings(evaluation: Evaluation, thresholds: Float64Array) -> list
                 f"at {optimal.value:.3g}: {optimal.fp - current.fp:+,} false positives, "
                 f"{optimal.fn - current.fn:+,} false negatives on validation",
                 Gain(gain),
-                abs(optimal.tp - current.tp) or gain,
+                optimal.tp - current.tp if tab == "extra" else current.fp - optimal.fp,
                 name,
                 ListQuery(tab, "validation", name, filters=(f"{key}:{low!r}..{high!r}",)),
                 "Use the optimal threshold",
@@ -244,8 +252,11 @@ def find_leaks(images: Images, folders: list[str]) -> list[Note] | None:
     return duplicate_image_notes(images, folders, include_near=False)
 
 
-def import_text(split: Split, leaks: list[Note] | None) -> str:
-    """What is said where the import has no problems."""
+def import_text(split: Split, leaks: list[Note] | None, are_selected: bool) -> str:
+    """What is said where the import has no problems. are_selected: some images only are looked at,
+    so that gaps are not."""
+    if are_selected:
+        return "" if leaks is None else "No identical files in training and elsewhere"
     gaps = f"No gaps: the model was run on every image of {split}"
     if leaks is None:
         return f"{gaps}; identical files in training and elsewhere were not looked for"
@@ -302,6 +313,8 @@ def overfitting_text(evaluation: Evaluation, split: Split, thresholds: Float64Ar
     is_training = evaluation.images.split == TRAINING
     if not (is_training & (evaluation.coverage != NOT_RUN)).any():
         return "Overfitting was not looked for: the model was not run on training images"
+    if not can_compare_splits(evaluation, SPLITS.index(split), thresholds):
+        return "Overfitting was not tested: there are too few predictions and annotations"
     splits = ", ".join(
         describe_split(evaluation, name, thresholds) for name in (SPLITS[TRAINING], split)
     )
@@ -322,6 +335,15 @@ def describe_baseline_change(
     comparison: VersionComparison, change: ConceptChange, split: Split
 ) -> Finding:
     is_worse = change.errors.increase > 0
+    are_annotations = change.broken >= change.false_alarms_new
+    kind_of_change = "broken" if are_annotations else "alarm_new"
+    query = ListQuery(
+        "extra" if are_annotations else "missing",
+        split,
+        change.concept,
+        filters=(f"versus:{comparison.a}={kind_of_change}",),
+    )
+    count = max(change.broken, change.false_alarms_new)
     subject = f"'{change.concept}'" if change.concept else comparison.b
     verb = "makes fewer errors" if not is_worse else "makes more errors"
     if change.verdict == "trade-off":
@@ -339,8 +361,8 @@ def describe_baseline_change(
         f"{change.false_alarms_gone:,} false positives gone, {change.false_alarms_new:,} new "
         f"(p = {change.p_errors:.2g})",
         Gain(change.errors.increase if is_worse else None, at_most=True),
-        change.broken + change.false_alarms_new,
+        count,
         change.concept,
-        ListQuery("extra", split, change.concept, filters=(f"versus:{comparison.a}=broken",)),
-        "Look at what broke",
+        query if count else None,
+        "Look at what broke" if count else "Compare the versions",
     )

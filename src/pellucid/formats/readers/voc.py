@@ -180,8 +180,8 @@ def read_label_map(folder: Path) -> list[str]:
     path = folder / "labelmap.txt"
     lines = [line for _, line in read_lines(path)] if path.is_file() else []
     fields = [line.split(":") for line in lines if not line.startswith("#")]
-    names = [parts[0].strip() for parts in fields if len(parts) == 4]
-    return [name for name in names if name and name != "background"]
+    named = [(parts[0].strip(), parts[1]) for parts in fields if len(parts) == 4]
+    return [name for name, color in named if name and (name, color) != ("background", "0,0,0")]
 
 
 def read_image_sets(folder: Path) -> dict[str, int]:

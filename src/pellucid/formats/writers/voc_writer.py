@@ -35,6 +35,9 @@ def write(export_data: ExportData, path: Path) -> None:
     annotations = annotations.take(annotations.positive)
     assert annotations.box is not None
     boxes = annotations.box
+    unprintable = [name for name in export_data.concepts if not name.isprintable()]
+    if unprintable:
+        raise ExportError(NAME, f"concept {unprintable[0]!r} has a character that XML cannot hold")
     note_fractions(export_data, boxes)
     image_stems = stem_paths(export_data.images.path.tolist())
     image_sizes = known_sizes(export_data)

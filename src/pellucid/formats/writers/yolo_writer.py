@@ -26,7 +26,8 @@ def write(export_data: ExportData, path: Path) -> None:
         raise ExportError(NAME, "label files require boxes; write csv or parquet")
     folder = create_export_folder(path)
     annotations = export_data.exportable_annotations("YOLO")
-    write_label_files(export_data, annotations, folder / "labels")
+    label_paths = [label_path(f"images/{path}") for path in export_data.images.path]
+    write_label_files(export_data, annotations, folder, label_paths)
     copy_images(export_data, folder / "images")
     lines = [
         "names:",
@@ -52,17 +53,26 @@ def quote_yaml(string: str) -> str:
 def write_predictions(export_data: ExportData, path: Path) -> None:
     if export_data.predictions is None or export_data.predictions.box is None:
         raise ExportError(NAME, "label files require boxes; write csv or parquet")
-    write_label_files(export_data, export_data.predictions, create_export_folder(path))
+    label_paths = [Path(str(path)).with_suffix(".txt") for path in export_data.images.path]
+    folder = create_export_folder(path)
+    write_label_files(export_data, export_data.predictions, folder, label_paths)
+
+
+def label_path(image_path: str) -> Path:
+    """Where ultralytics looks for the labels of an image: its last folder `images` is `labels`."""
+    before, _, after = f"/{image_path}".rpartition("/images/")
+    return Path(f"{before}/labels/{after}".removeprefix("/")).with_suffix(".txt")
 
 
 def write_label_files(
-    export_data: ExportData, annotations: Annotations | Predictions, folder: Path
+    export_data: ExportData,
+    annotations: Annotations | Predictions,
+    folder: Path,
+    label_paths: list[Path],
 ) -> None:
-    """Write one file per image; an empty file marks an image without boxes."""
+    """Write one file per image, at its path below the folder; an empty file marks an image without
+    boxes."""
     image_sizes = require_image_sizes(export_data, NAME)
-    label_paths = [
-        Path(str(image_path)).with_suffix(".txt") for image_path in export_data.images.path
-    ]
     duplicate_paths = [
         label_path
         for label_path, occurrence_count in Counter(label_paths).items()
@@ -78,7 +88,7 @@ def write_label_files(
         )
         raise ExportError(NAME, problem)
     for image_index, annotation_indexes in export_data.rows_by_image(annotations):
-        label_file = folder / Path(str(export_data.images.path[image_index])).with_suffix(".txt")
+        label_file = folder / label_paths[image_index]
         label_file.parent.mkdir(parents=True, exist_ok=True)
         label_file.write_text(
             "".join(
