@@ -134,7 +134,7 @@ def open_page(address: str) -> Iterator[Any]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=CHROMIUM)
         page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.goto(address)
+        page.goto(f"{address}?view=made&version=model")
         page.wait_for_selector("[role=option]")
         page.wait_for_timeout(1_000)
         yield page

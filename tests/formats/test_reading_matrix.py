@@ -272,7 +272,7 @@ def test_sample_of_prediction_tables(tmp_path):
 
 @pytest.mark.slow
 def test_many_tables(tmp_path):
-    run_tables(tmp_path, sample(table_variants(), 700))
+    run_tables(tmp_path, sample(table_variants(), 500))
 
 
 @pytest.mark.slow
@@ -282,4 +282,4 @@ def test_all_coco_files(tmp_path):
 
 @pytest.mark.slow
 def test_many_prediction_tables(tmp_path):
-    run_predictions(tmp_path, sample(prediction_variants(), 1_000))
+    run_predictions(tmp_path, sample(prediction_variants(), 500))
