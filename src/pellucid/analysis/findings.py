@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -97,11 +97,3 @@ def rank_findings(findings: Iterable[Finding]) -> list[Finding]:
             finding.sentence,
         ),
     )
-
-
-def significant(p_values: Sequence[float], level: float = SIGNIFICANCE_LEVEL) -> list[bool]:
-    """Which tests are significant at a false discovery rate (Benjamini and Hochberg, 1995)."""
-    ranked = sorted(p_values)
-    passed = [p for rank, p in enumerate(ranked, 1) if p <= level * rank / len(ranked)]
-    limit = max(passed, default=-1.0)
-    return [p <= limit for p in p_values]

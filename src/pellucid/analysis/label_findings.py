@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid.analysis.findings import Finding, Gain, significant
+from pellucid.analysis.false_discovery import significant
+from pellucid.analysis.findings import Finding, Gain
 from pellucid.analysis.lapse_rate import LapseFit, fit_lapse_rate
 from pellucid.browse.label_errors import normalize_scores
 from pellucid.browse.query import ListQuery

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from pellucid.analysis.confusion import build_confusion_matrix
-from pellucid.analysis.findings import SIGNIFICANCE_LEVEL, Finding, Gain, significant
+from pellucid.analysis.false_discovery import significant
+from pellucid.analysis.findings import SIGNIFICANCE_LEVEL, Finding, Gain
 from pellucid.browse.query import ListQuery
 from pellucid.browse.selection import Tab, TabSelection
 from pellucid.core.tables import SPLITS, Float64Array, Int64Array, Split
@@ -69,7 +70,8 @@ def rarely_found_findings(
         return []
     overall = float(counts.tp.sum() / total)
     tested = np.flatnonzero(annotations >= MIN_ANNOTATIONS)
-    passes = significant(binom.cdf(counts.tp[tested], annotations[tested], overall).tolist())
+    p_values = binom.cdf(counts.tp[tested], annotations[tested], overall).tolist()
+    passes = significant(p_values, SIGNIFICANCE_LEVEL)
     return [
         describe_rarely_found(evaluation, split, int(concept), counts, overall)
         for concept, is_significant in zip(tested, passes, strict=True)
@@ -119,7 +121,7 @@ def confusion_findings(
     expected = share * by_annotated[annotated]
     is_tested = (numbers >= MIN_CONFUSIONS) & (numbers >= MIN_CONFUSION_RATIO * expected)
     passes = np.zeros(len(numbers), bool)
-    passes[is_tested] = significant(p_values[is_tested].tolist())
+    passes[is_tested] = significant(p_values[is_tested].tolist(), SIGNIFICANCE_LEVEL)
     return [
         describe_confusion(evaluation, split, *cell)
         for cell in zip(

@@ -17,6 +17,7 @@ from pellucid.analysis.comparison import (
     mcnemar_p_value,
     unit_annotation_rows,
 )
+from pellucid.analysis.false_discovery import significant
 from pellucid.analysis.verdict import SIGNIFICANCE_LEVEL, CountChange, Verdict, error_change
 from pellucid.core.display import Displayed
 from pellucid.core.tables import NOT_RUN, SPLITS, BoolArray, Float64Array, Split
@@ -114,16 +115,13 @@ def describe_change(change: ConceptChange) -> str:
 
 
 def mark_regressions(changes: list[ConceptChange]) -> list[ConceptChange]:
-    """Mark the changes with significantly more errors, by the Benjamini-Hochberg step-up procedure
-    (1995): of eighty concepts, four would be significant by chance alone."""
-    p_values = sorted(map(worsening_p_value, changes))
-    rejected = [
-        p_value
-        for rank, p_value in enumerate(p_values, 1)
-        if p_value < SIGNIFICANCE_LEVEL * rank / len(p_values)
+    """Mark the changes with significantly more errors, corrected for their number: of eighty
+    concepts, four would be significant by chance alone."""
+    passes = significant([worsening_p_value(change) for change in changes], SIGNIFICANCE_LEVEL)
+    return [
+        replace(change, regression=is_worse)
+        for change, is_worse in zip(changes, passes, strict=True)
     ]
-    limit = max(rejected, default=-1.0)
-    return [replace(change, regression=worsening_p_value(change) <= limit) for change in changes]
 
 
 def worsening_p_value(change: ConceptChange) -> float:
