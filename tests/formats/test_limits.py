@@ -183,6 +183,11 @@ def test_json_in_a_request_is_bounded(served, tmp_path):
     assert ask(f"{address}api/views/v/undo", b" " * (5 << 20))[0] == 413
 
 
+NEEDS_NAMED_PIPES = pytest.mark.skipif(
+    not hasattr(os, "mkfifo"), reason="Windows has no named pipes in folders"
+)
+
+
 @pytest.fixture
 def set_with_pipe(tmp_path):
     """A COCO set one of whose pictures is a named pipe that nobody writes to."""
@@ -193,7 +198,7 @@ def set_with_pipe(tmp_path):
     return source
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are of POSIX")
+@NEEDS_NAMED_PIPES
 def test_named_pipe_among_the_pictures_stops_nothing(tmp_path, set_with_pipe, served):
     workspace = pellucid.open(tmp_path / "w")
     view, _ = workspace.add("v", set_with_pipe, images=tmp_path / "images")
@@ -206,7 +211,7 @@ def test_named_pipe_among_the_pictures_stops_nothing(tmp_path, set_with_pipe, se
         assert answer.headers["Content-Type"].startswith("image/")
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are of POSIX")
+@NEEDS_NAMED_PIPES
 @pytest.mark.parametrize("command", ["add", "predictions", "open", "doctor"])
 def test_named_pipe_as_source_is_refused(tmp_path, command):
     os.mkfifo(tmp_path / "pipe.json")
@@ -223,7 +228,7 @@ def test_named_pipe_as_source_is_refused(tmp_path, command):
     assert done.returncode == 3
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are of POSIX")
+@NEEDS_NAMED_PIPES
 def test_special_files_in_a_folder_are_counted(tmp_path):
     for name in ("cat/a.png", "dog/b.png"):
         toys.picture(tmp_path / "set" / name)

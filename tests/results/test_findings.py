@@ -209,6 +209,11 @@ def test_a_weak_slice_is_found(workspace):
     at_night = list(results.gallery(finding.query))
     assert len(at_night) == finding.count
     assert all(int(item.image[:-4]) % 4 == 0 for item in at_night)
+    moved = results.with_thresholds(0.7)
+    listed = [one for one in moved.findings().findings if one.query is not None]
+    assert "slice" in {one.kind for one in listed}
+    for one in listed:
+        assert len(moved.gallery(one.query)) == one.count, one.sentence
 
 
 def test_a_bad_threshold_is_found_and_the_optimal_ones_are_left_alone(workspace):
@@ -319,9 +324,8 @@ def test_a_regression_is_found(workspace):
     comparison = workspace.view("v").version("old").results().compare(results)
     assert changes[0].kind == "regression"
     assert changes[0].gain.errors == comparison.overall.errors.increase
-    assert (
-        f"{comparison.overall.errors.a:,} → {comparison.overall.errors.b:,}" in changes[0].sentence
-    )
+    errors = comparison.overall.errors
+    assert f"{errors.a:,} → {errors.b:,}" in changes[0].sentence
     assert len(results.gallery(changes[0].query)) == changes[0].count
     assert changes[0].count == comparison.overall.broken
 

@@ -52,7 +52,7 @@ CAUSE_FINDINGS: dict[tuple[Tab, str], tuple[str, str]] = {
         "See the confusion matrix",
     ),
 }
-"""What is said where a cause dominates a tab, and what to do. The plain causes, such as
+"""The sentence where a cause dominates a tab, and what to do. The plain causes, such as
 background, say nothing about the reason and are left out."""
 
 

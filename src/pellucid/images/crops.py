@@ -62,12 +62,16 @@ def resize_region(image: Image.Image, region: Region | None, size: int) -> Image
     scale = min(1.0, size / max(region_width, region_height))
     image.draft("RGB", (max(1, int(image.width * scale)), max(1, int(image.height * scale))))
     # Memory: the stored image is cropped and scaled down first, and only then turned.
-    stored_box = stored_region(
+    x_min, y_min, x_max, y_max = stored_region(
         (left / width, top / height, (left + region_width) / width, (top + region_height) / height),
         orientation,
     )
-    ratios = (image.width, image.height, image.width, image.height)
-    crop_box = tuple(side * ratio for side, ratio in zip(stored_box, ratios, strict=True))
+    crop_box = (
+        x_min * image.width,
+        y_min * image.height,
+        x_max * image.width,
+        y_max * image.height,
+    )
     target_size = (max(1, round(region_width * scale)), max(1, round(region_height * scale)))
     if is_swapped:
         target_size = target_size[::-1]
@@ -104,13 +108,11 @@ def stored_region(displayed: Corners, orientation: int) -> Corners:
     return left, top, right, bottom
 
 
-def scale_crop(
-    image: Image.Image, crop_box: tuple[float, ...], target_size: tuple[int, int]
-) -> Image.Image:
+def scale_crop(image: Image.Image, crop_box: Corners, target_size: tuple[int, int]) -> Image.Image:
     """A part of an image in RGB or grey. Other modes are converted strip by strip, and scaled down
     at once, as a conversion takes several times the memory of the image."""
     if image.mode in ("RGB", "L") and "transparency" not in image.info:
-        return image.resize(target_size, Image.Resampling.BILINEAR, box=crop_box, reducing_gap=2.0)  # type: ignore[arg-type]
+        return image.resize(target_size, Image.Resampling.BILINEAR, box=crop_box, reducing_gap=2.0)
     left, top = int(crop_box[0]), int(crop_box[1])
     right, bottom = min(image.width, int(crop_box[2]) + 1), min(image.height, int(crop_box[3]) + 1)
     ratio = min((right - left) / target_size[0], (bottom - top) / target_size[1])

@@ -253,7 +253,7 @@ def find_leaks(images: Images, folders: list[str]) -> list[Note] | None:
 
 
 def import_text(split: Split, leaks: list[Note] | None, are_selected: bool) -> str:
-    """What is said where the import has no problems. are_selected: some images only are looked at,
+    """The sentence where the import has no problems. are_selected: some images only are looked at,
     so that gaps are not."""
     if are_selected:
         return "" if leaks is None else "No identical files in training and elsewhere"
@@ -282,7 +282,7 @@ def slice_findings(
         is_new = len(errors - explained[found.error]) > len(errors) / 2
         if excess >= MIN_GAIN and is_new:
             explained[found.error] |= errors
-            findings.append(describe_slice(found, excess, query))
+            findings.append(describe_slice(found, excess, query, len(errors)))
     return findings
 
 
@@ -291,15 +291,17 @@ def slice_query(found: ErrorSlice, split: Split) -> ListQuery:
     return ListQuery(tab, split, found.concept, filters=found.only)
 
 
-def describe_slice(found: ErrorSlice, excess: int, query: ListQuery) -> Finding:
+def describe_slice(found: ErrorSlice, excess: int, query: ListQuery, count: int) -> Finding:
+    """excess: errors beyond the rate elsewhere, at the optimal thresholds, where slices are
+    searched · count: items of the query, at the chosen ones."""
     return Finding(
         "slice",
         "training",
         found.sentence,
-        f"{found.errors:,} errors among {found.items:,} items; {found.elsewhere:.1%} elsewhere "
-        f"(p = {found.p_adjusted:.2g}, adjusted)",
+        f"{found.errors:,} errors among {found.items:,} items at the optimal thresholds; "
+        f"{found.elsewhere:.1%} elsewhere (p = {found.p_adjusted:.2g}, adjusted)",
         Gain(excess, at_most=True, assumption="if it were as good as elsewhere"),
-        found.errors,
+        count,
         found.concept,
         query,
         "Look at the slice",
@@ -307,7 +309,7 @@ def describe_slice(found: ErrorSlice, excess: int, query: ListQuery) -> Finding:
 
 
 def overfitting_text(evaluation: Evaluation, split: Split, thresholds: Float64Array) -> str:
-    """What is said where no overfitting was found."""
+    """The sentence where no overfitting was found."""
     if SPLITS.index(split) == TRAINING:
         return ""
     is_training = evaluation.images.split == TRAINING
