@@ -4,6 +4,9 @@ import { count } from '../lib/format';
 
 export type Group = FindingDocument['group'];
 
+/** Items shown of each finding. */
+export const CROPS = 8;
+
 export const GROUP_NAME: Record<Group, string> = {
   now: 'Fix here, now',
   training: 'For the next training',
