@@ -127,7 +127,9 @@ def test_leases_expire(engine, name):
 def test_lost_connection_is_reopened(engine, name):
     store = DecisionStore(engine(), name)
     store.append("view", [decision("b1")])
-    store._connection.close()
+    store.read("view")
+    store._writer._connection.close()
+    store._reader._connection.close()
     store.append("view", [decision("b2")])
     assert [row.batch for row in store.read("view")] == ["b1", "b2"]
 

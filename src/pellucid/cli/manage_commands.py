@@ -207,4 +207,39 @@ def map_command(
     click.echo(f"{version}: {format_count(count, 'prediction')} mapped", err=True)
 
 
-MANAGE_COMMANDS = (list_command, info_command, rename_command, remove_command, map_command)
+@click.command(name="verify")
+@click.argument("workspace")
+@JSON_OPTION
+def verify_command(workspace: str, as_json: bool) -> int:
+    """Compare every file of a workspace with its checksum, and check the database of decisions.
+    Exit status 3 if data is damaged that cannot be built again."""
+    import pellucid
+    from pellucid.project.verification import verify_workspace
+
+    checks = verify_workspace(pellucid.open(workspace))
+    lost = [check for check in checks if check.is_lost]
+    if as_json:
+        print_json({"intact": not lost, "files": [asdict(check) for check in checks]})
+    else:
+        for check in checks:
+            if check.problem:
+                remedy = "" if check.is_lost else "; built again when the version is opened"
+                click.echo(f"{check.path}: {check.problem}{remedy}")
+        unverified = sum(check.state == "readable" for check in checks)
+        click.echo(
+            f"{format_count(len(checks), 'file')} checked, {len(lost)} damaged or missing"
+            + (f", {unverified} readable but written without a checksum" if unverified else "")
+        )
+    if lost:
+        click.echo("Restore the damaged files from a backup, or import their data again.", err=True)
+    return 3 if lost else 0
+
+
+MANAGE_COMMANDS = (
+    list_command,
+    info_command,
+    rename_command,
+    remove_command,
+    map_command,
+    verify_command,
+)

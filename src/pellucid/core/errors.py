@@ -76,8 +76,10 @@ class EmptyFileError(PellucidError):
 
 
 class MalformedFileError(PellucidError):
+    remedy = "Export the file again or correct it."
+
     def __init__(self, path: object, problem: str) -> None:
-        super().__init__(f"{path}: {problem}. Export the file again or correct it.")
+        super().__init__(f"{path}: {problem}. {self.remedy}")
 
 
 class FileTooLargeError(PellucidError):

@@ -22,6 +22,7 @@ Float64Array = NDArray[np.float64]
 Int32Array = NDArray[np.int32]
 Int64Array = NDArray[np.int64]
 Int8Array = NDArray[np.int8]
+UInt32Array = NDArray[np.uint32]
 BoolArray = NDArray[np.bool_]
 StringArray = NDArray[np.object_]
 

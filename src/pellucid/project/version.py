@@ -60,6 +60,7 @@ from pellucid.results.gallery import Gallery
 from pellucid.results.results import Results, splits_with_images
 from pellucid.results.version_comparison import VersionComparison
 from pellucid.review.events import DecisionLog
+from pellucid.storage.column_checksums import count_damaged
 from pellucid.storage.files import find_mirror, read_manifest, refresh_mirror, write_lock
 from pellucid.storage.manifests import Concept, VersionManifest, build_source_record
 from pellucid.storage.names import EMBEDDINGS_FILE
@@ -137,13 +138,15 @@ class Version:
         )
 
     def disk_stamp(self) -> object:
-        """Changes if the version, its view's manifest or the embeddings change on disk."""
+        """Changes if the version, its view's manifest or the embeddings change on disk, or its
+        mapped columns are found to be damaged."""
         refresh_mirror(self.folder)
         embeddings = self.view.folder / EMBEDDINGS_FILE
         return (
             file_stamp(self.folder / MANIFEST),
             file_stamp(self.view.manifest_path),
             embeddings.exists() and file_stamp(embeddings),
+            count_damaged(self.folder),
         )
 
     @property

@@ -34,6 +34,7 @@ from pellucid.storage.parquet import (
     read_outlines,
     write_evaluation,
 )
+from pellucid.storage.table_checksums import hash_tables, verify_tables
 
 MANIFEST = "version.json"
 
@@ -55,8 +56,10 @@ def read_version_evaluation(folder: Path, manifest: VersionManifest) -> Evaluati
             manifest.iou,
             *files,
             manifest.generation,
+            manifest.checksums,
             manifest.unannotated_indexes,
         )
+    verify_tables(folder, manifest.checksums, [manifest.images, manifest.annotations])
     images, coverage = load_images(folder / manifest.images)
     annotations, _ = load_annotations(folder / manifest.annotations)
     return evaluate_unpredicted(manifest, images, coverage, annotations)
@@ -83,9 +86,9 @@ def read_originals(folder: Path, manifest: VersionManifest) -> OriginalAnnotatio
     """The annotations before corrections, of a version frozen after some."""
     if manifest.correction_baseline is None:
         return None
-    return build_originals(
-        manifest, load_annotations(folder / manifest.correction_baseline.originals)[0]
-    )
+    originals = manifest.correction_baseline.originals
+    verify_tables(folder, manifest.checksums, [originals])
+    return build_originals(manifest, load_annotations(folder / originals)[0])
 
 
 def build_originals(
@@ -153,10 +156,9 @@ def save_version_evaluation(
         correction_baseline=manifest.correction_baseline,
         unannotated=[concepts[i].name for i in evaluation.unannotated_concepts],
     )
+    next_manifest.checksums = hash_tables(folder, next_manifest.table_names)
     write_manifest(folder / MANIFEST, next_manifest)
-    originals = manifest.correction_baseline and manifest.correction_baseline.originals
-    kept = [column_file_name(generation), *files.values(), originals]
-    remove_unreferenced_files(folder, {name for name in kept if name})
+    remove_unreferenced_files(folder, {column_file_name(generation), *next_manifest.table_names})
 
 
 def table_counts(evaluation: Evaluation) -> dict[str, int]:
@@ -177,6 +179,7 @@ def annotation_outlines(
     rows = annotation_rows if frozen is None else frozen[annotation_rows].tolist()
     sorted_rows = sorted(row for row in rows if row >= 0)
     path = folder / results.manifest.annotations
+    verify_tables(folder, results.manifest.checksums, [path.name])
     texts = read_outlines(path, sorted_rows) if sorted_rows else None
     if texts is None or len(texts) != len(sorted_rows):
         return [[] for _ in annotation_rows]

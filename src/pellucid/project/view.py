@@ -78,6 +78,7 @@ from pellucid.storage.manifests import (
 )
 from pellucid.storage.names import list_names, validate_name
 from pellucid.storage.parquet import load_annotations, load_images, save_annotations, save_images
+from pellucid.storage.table_checksums import hash_tables, verify_tables
 
 MANIFEST = "view.json"
 ORIGINALS_FILE = "originals.parquet"
@@ -265,6 +266,7 @@ class View:
     def _read_tables(self, manifest: ViewManifest) -> tuple[Images, Annotations]:
         if manifest.images is None or manifest.annotations is None:
             return empty_image_table(), empty_annotation_table(manifest.kind == "detection")
+        verify_tables(self.folder, manifest.checksums, manifest.table_names)
         return load_images(self.folder / manifest.images)[0], load_annotations(
             self.folder / manifest.annotations
         )[0]
@@ -277,8 +279,9 @@ class View:
         manifest.annotations = f"annotations.{manifest.generation}.parquet"
         save_images(self.folder / manifest.images, images)
         save_annotations(self.folder / manifest.annotations, annotations)
+        manifest.checksums = hash_tables(self.folder, manifest.table_names)
         write_manifest(self.folder / MANIFEST, manifest)
-        remove_unreferenced_files(self.folder, {manifest.images, manifest.annotations})
+        remove_unreferenced_files(self.folder, set(manifest.table_names))
 
     @property
     def left_out_concepts(self) -> list[Concept]:
@@ -414,6 +417,7 @@ class View:
             self.save_originals(folder, manifest, originals)
             save_images(folder / manifest.images, images, np.zeros(len(images), np.int8))
             save_annotations(folder / manifest.annotations, annotations)
+            manifest.checksums = hash_tables(folder, manifest.table_names)
             write_manifest(folder / VERSION_MANIFEST, manifest)
         return self.version(name)
 

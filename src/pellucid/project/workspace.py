@@ -21,9 +21,11 @@ from pellucid.ingest.concept_selection import create_selection
 from pellucid.project.errors import ViewExistsError, ViewNotFoundError
 from pellucid.project.view import MANIFEST as VIEW_MANIFEST
 from pellucid.project.view import View
+from pellucid.review.errors import UnknownWorkspaceIdError
+from pellucid.review.storage.connection import Database
 from pellucid.review.storage.postgres import PostgresDatabase
 from pellucid.review.storage.sqlite import SqliteDatabase, UnconfiguredDatabase
-from pellucid.review.storage.store import Database, DecisionStore
+from pellucid.review.storage.store import DecisionStore
 from pellucid.storage.errors import NotAWorkspaceError, WorkspaceFormatError, WorkspaceMissingError
 from pellucid.storage.files import (
     delete_folder,
@@ -217,8 +219,14 @@ class Workspace:
 
     @cached_property
     def decision_store(self) -> DecisionStore:
-        """The store of the review decisions of all views."""
-        return DecisionStore(self._decision_engine, self._ensure_id())
+        """The store of the review decisions of all views. Raises UnknownWorkspaceIdError."""
+        store = DecisionStore(self._decision_engine, self._ensure_id())
+        if type(self._decision_engine) is SqliteDatabase:  # not shared with other workspaces
+            counts = store.count_by_workspace()
+            if counts and store.workspace not in counts:
+                path = self._decision_engine.path
+                raise UnknownWorkspaceIdError(path, counts, store.workspace, MANIFEST)
+        return store
 
     def _ensure_id(self) -> str:
         """The id of this workspace in a database; added to old workspaces that have none."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pellucid.core.errors import PellucidError
 
 
@@ -13,6 +15,20 @@ class ReviewStoreUnavailableError(PellucidError):
         super().__init__(
             f"cannot read or write the decisions in {store_name} ({reason}). Nothing was lost; "
             "retry when it is available."
+        )
+
+
+class UnknownWorkspaceIdError(PellucidError):
+    """The decisions of a workspace are stored under another id than its own."""
+
+    def __init__(
+        self, path: object, counts: Mapping[str, int], workspace_id: str, manifest: str
+    ) -> None:
+        listed = ", ".join(f"{count:,} under id {name}" for name, count in sorted(counts.items()))
+        super().__init__(
+            f"{path}: holds no decisions of this workspace (id {workspace_id}), but {listed}. If "
+            f'they are of this workspace, put that id into {manifest} ("id"); else move the file '
+            "away."
         )
 
 

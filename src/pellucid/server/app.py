@@ -41,6 +41,9 @@ STATIC_FOLDER = Path(__file__).parents[1] / "static"
 CROP_THREADS = 4
 """Crops made concurrently, so that other requests still get threads."""
 
+RETRY_SECONDS = "2"
+"""When a client may ask again after 503."""
+
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'self'; script-src 'self'; object-src 'none'; img-src 'self' data: blob:; "
@@ -89,7 +92,8 @@ def create_app(
 def add_request_middleware(
     app: FastAPI, auth_policy: AuthPolicy, request_metrics: RequestMetrics
 ) -> None:
-    """Authenticate, set security headers and record metrics; add /health and /metrics."""
+    """Authenticate, set security headers and record metrics; add /health and /metrics, which need
+    no worker thread."""
 
     @app.middleware("http")
     async def process_request(request: Request, call_next: CallNext) -> Response:
@@ -102,12 +106,12 @@ def add_request_middleware(
         return response
 
     @app.get("/health", response_model=HealthDocument)
-    def read_health() -> Response:
+    async def read_health() -> Response:
         """Health check."""
         return json_response(HealthDocument("ok", __version__))
 
     @app.get("/metrics", response_class=PlainTextResponse)
-    def read_metrics() -> PlainTextResponse:
+    async def read_metrics() -> PlainTextResponse:
         """Request counts, latencies and memory use in Prometheus text format."""
         return PlainTextResponse(request_metrics.render())
 
@@ -145,7 +149,8 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(PellucidError)
     async def handle_pellucid_error(_: Request, error: PellucidError) -> JSONResponse:
-        return JSONResponse({"detail": str(error)}, error.http_status)
+        headers = {"Retry-After": RETRY_SECONDS} if error.http_status == 503 else None
+        return JSONResponse({"detail": str(error)}, error.http_status, headers)
 
     @app.exception_handler(RequestValidationError)
     async def handle_validation_error(_: Request, error: RequestValidationError) -> JSONResponse:

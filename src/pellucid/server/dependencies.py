@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -60,6 +61,18 @@ def get_workspace(request: Request) -> Workspace:
     workspace: Workspace = request.app.state.workspace
     return workspace
 
+
+async def wait_for_turn(request: Request) -> AsyncIterator[None]:
+    """Wait outside the worker threads, so that pages, crops and decisions always find one. Raises
+    HTTPException 499 if the client has gone meanwhile."""
+    if await request.is_disconnected():
+        raise HTTPException(499, "The client closed the connection.")
+    yield
+
+
+LONG_ANSWERS = 3
+"""Answers that take seconds, computed at the same time."""
+LONG_ANSWER = Depends(wait_for_turn, scope="function", max_concurrency=LONG_ANSWERS)
 
 WorkspaceDependency = Annotated[Workspace, Depends(get_workspace)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pellucid.core.errors import PellucidError
+from pellucid.core.errors import MalformedFileError, PellucidError
 
 
 class WorkspaceMissingError(PellucidError):
@@ -36,6 +36,23 @@ class NotAWorkspaceError(PellucidError):
         super().__init__(
             f"{path}: not a Pellucid workspace ({reason}). Specify a folder created by `pellucid "
             "add` or a new one."
+        )
+
+
+class ManifestError(MalformedFileError):
+    """A manifest that is not what Pellucid wrote."""
+
+    remedy = "Restore it from a backup, or correct it."
+
+
+class DamagedFileError(PellucidError):
+    """A table that differs from the checksum in its manifest."""
+
+    def __init__(self, path: object) -> None:
+        super().__init__(
+            f"{path}: damaged: it differs from the checksum that was stored when it was written. "
+            "Restore the workspace from a backup, or import the data again; `pellucid verify` "
+            "lists every damaged file."
         )
 
 

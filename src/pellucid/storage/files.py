@@ -21,7 +21,7 @@ import numpy as np
 from pellucid.core.errors import MalformedFileError, WriteError
 from pellucid.core.files import atomic_write, sync_to_disk
 from pellucid.formats.tabular.reader import escape_glob
-from pellucid.storage.errors import RemoteChangeError, WorkspaceLockedError
+from pellucid.storage.errors import ManifestError, RemoteChangeError, WorkspaceLockedError
 
 LOCK_TIMEOUT = 60.0
 """Seconds to wait for the write lock."""
@@ -175,8 +175,8 @@ def replace_file(path: Path, content: bytes) -> None:
 def read_manifest(path: Path, manifest_type: type[ManifestT]) -> ManifestT:
     try:
         return msgspec.json.decode(path.read_bytes(), type=manifest_type)
-    except msgspec.DecodeError as error:
-        raise MalformedFileError(path, f"is not a valid Pellucid manifest: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ManifestError(path, f"damaged: not a valid Pellucid manifest ({error})") from error
 
 
 def remove_unreferenced_files(folder: Path, referenced_names: set[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +10,7 @@ import msgspec
 
 from pellucid.core.urls import is_remote
 from pellucid.formats.dataset import Inference, Note
+from pellucid.storage.table_checksums import hash_file
 
 LAYOUT_FORMAT = 1
 """Version number of the folder layout; see ARCHITECTURE.md."""
@@ -65,7 +65,8 @@ class WorkspaceManifest(msgspec.Struct):
 class ViewManifest(msgspec.Struct):
     """folders: image folders; the `root` of an image is an index into them · left_out: concepts
     whose annotations were not imported, as chosen by the user · review_key: the name under which
-    decisions are stored, where it is not the view's, which may have been renamed."""
+    decisions are stored, where it is not the view's, which may have been renamed · checksums:
+    SHA-256 of its files by name."""
 
     kind: Literal["classification", "tagging", "detection"]
     concepts: list[Concept] = []
@@ -77,6 +78,12 @@ class ViewManifest(msgspec.Struct):
     annotations: str | None = None
     left_out: list[Concept] = []
     review_key: str = ""
+    checksums: dict[str, str] = {}
+
+    @property
+    def table_names(self) -> tuple[str, ...]:
+        """The names of its files."""
+        return tuple(name for name in (self.images, self.annotations) if name is not None)
 
 
 class CorrectionBaseline(msgspec.Struct, frozen=True):
@@ -93,7 +100,8 @@ class VersionManifest(msgspec.Struct):
     """A frozen version; predictions and derived files are None until predictions are added.
     corrected_to: the last decision applied to its annotations · correction_baseline: the
     originals, if any were corrected (key `mended` in the file) · unannotated: names of the concepts
-    that only predictions name, which are ignored (detection, tagging)."""
+    that only predictions name, which are ignored (detection, tagging) · checksums: SHA-256 of its
+    files by name."""
 
     kind: Literal["classification", "tagging", "detection"]
     started: str
@@ -112,6 +120,14 @@ class VersionManifest(msgspec.Struct):
     corrected_to: int = 0
     correction_baseline: CorrectionBaseline | None = msgspec.field(name="mended", default=None)
     unannotated: list[str] = []
+    checksums: dict[str, str] = {}
+
+    @property
+    def table_names(self) -> tuple[str, ...]:
+        """The names of its files."""
+        originals = self.correction_baseline.originals if self.correction_baseline else None
+        names = (self.images, self.annotations, self.predictions, self.staircase, originals)
+        return tuple(name for name in names if name is not None)
 
     @property
     def unannotated_indexes(self) -> tuple[int, ...]:
@@ -140,10 +156,7 @@ def build_source_record(
     source_file = (
         Path(source) if isinstance(source, str | Path) and not is_remote(str(source)) else None
     )
-    digest = None
-    if source_file is not None and source_file.is_file():
-        with source_file.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    digest = hash_file(source_file) if source_file and source_file.is_file() else None
     return SourceRecord(
         str(source_file.resolve()) if source_file else path,
         format,

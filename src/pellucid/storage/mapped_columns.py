@@ -3,13 +3,14 @@ are read.
 
 A file is derived from the Parquet tables next to it and is rebuilt if deleted. It starts with
 the length of a JSON index (8 bytes, little-endian), the index (name: [dtype, shape, offset]),
-and then the raw column data.
+and then the raw column data. The last column holds the checksums of the others.
 """
 
 from __future__ import annotations
 
 import mmap
 import threading
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,26 +21,36 @@ import numpy as np
 
 from pellucid.core.errors import WriteError
 from pellucid.core.files import atomic_write, sync_to_disk
+from pellucid.storage.column_checksums import (
+    CHECKSUM_COLUMN,
+    column_blocks,
+    empty_checksums,
+    is_intact,
+)
 
 ALIGNMENT = 64
-ROWS_PER_WRITE = 1 << 20
-"""Rows written at a time, for columns that are not contiguous."""
 
 ColumnIndex = dict[str, tuple[str, list[int], int]]
 
 
 def write_mapped(path: Path, columns: Mapping[str, Any]) -> None:
     """Write NumPy columns atomically, synced to disk."""
-    column_index, header = compute_layout(columns)
+    checksums = empty_checksums(columns)
+    column_index, header = compute_layout({**columns, CHECKSUM_COLUMN: checksums})
+    checksums[0] = zlib.crc32(header)
+    position = 1
     try:
         with atomic_write(path, locked=False) as temp_path:
             with temp_path.open("wb") as file:
                 file.write(len(header).to_bytes(8, "little") + header)
                 for name, column in columns.items():
                     file.seek(column_index[name][2])
-                    for start in range(0, len(column), ROWS_PER_WRITE):
-                        rows = column[start : start + ROWS_PER_WRITE]
-                        file.write(np.ascontiguousarray(rows).data)
+                    for block in column_blocks(column):
+                        file.write(block.data)
+                        checksums[position] = zlib.crc32(block)
+                        position += 1
+                file.seek(column_index[CHECKSUM_COLUMN][2])
+                file.write(checksums.data)
                 file.truncate(mapped_file_size(column_index))
             sync_to_disk(temp_path)
     except OSError as error:
@@ -109,13 +120,15 @@ def resident_file_bytes() -> int:
 
 
 def read_mapped(path: Path) -> dict[str, Any] | None:
-    """The columns, read-only and loaded lazily; None if the file is missing or incomplete."""
+    """The columns, read-only and loaded lazily; None if the file is missing, incomplete or
+    damaged."""
     try:
         with path.open("rb") as file:
             length, size = int.from_bytes(file.read(8), "little"), path.stat().st_size
             if length > size:
                 return None
-            column_index = msgspec.json.decode(file.read(length), type=ColumnIndex)
+            header = file.read(length)
+            column_index = msgspec.json.decode(header, type=ColumnIndex)
             if size != mapped_file_size(column_index):
                 return None
             mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -125,6 +138,9 @@ def read_mapped(path: Path) -> dict[str, Any] | None:
             ).reshape(shape)
             for column_name, (dtype_name, shape, offset) in column_index.items()
         }
+        checksums = columns.pop(CHECKSUM_COLUMN, None)  # absent in files of 0.1 before them
+        if checksums is not None and not is_intact(path, header, columns, checksums):
+            return None
     except (OSError, ValueError, TypeError, msgspec.MsgspecError):
         return None
     register_mapping(mapping)

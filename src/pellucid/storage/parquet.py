@@ -30,6 +30,7 @@ from pellucid.evaluation.unmatched import UnmatchedIndex
 from pellucid.formats.tabular.reader import escape_glob
 from pellucid.storage.files import find_mirror, read_table, write_table
 from pellucid.storage.mapped_columns import read_mapped, write_mapped
+from pellucid.storage.table_checksums import verify_tables
 
 BOX_COLUMN_NAMES = ("x", "y", "width", "height")
 
@@ -180,10 +181,12 @@ def read_evaluation(
     predictions: str,
     staircase: str | None,
     generation: int,
+    checksums: Mapping[str, str],
     unannotated_concepts: tuple[int, ...] = (),
 ) -> Evaluation:
-    """Read the tables of a version from its memory-mapped file; if absent, from Parquet, and
-    write the mapped file if possible."""
+    """Read the tables of a version from its memory-mapped file; if absent or damaged, from
+    Parquet, and write the mapped file if possible. Raises DamagedFileError."""
+    verify_tables(folder, checksums, [images])
     image_table, coverage = load_images(folder / images)
     mapped_path = folder / column_file_name(generation)
     mirror = find_mirror(folder)
@@ -193,6 +196,7 @@ def read_evaluation(
             return evaluation_from_columns(
                 cached_columns, kind, concepts, iou, image_table, coverage, unannotated_concepts
             )
+    verify_tables(folder, checksums, [annotations, predictions, staircase])
     annotation_table, derived = load_annotations(folder / annotations)
     prediction_columns = join_box_columns(read_table(folder / predictions))
     state, partner, overlap = (

@@ -71,6 +71,9 @@ class PostgresDatabase:
         if writable:
             cursor.execute("SELECT pg_advisory_xact_lock(7860)")
 
+    def find_problem(self, cursor: Any) -> str | None:  # PostgreSQL has its own checksums
+        return None
+
     def read_schema_version(self, cursor: Any) -> int | None:
         cursor.execute("SELECT to_regclass('pellucid_schema') IS NOT NULL")
         if not cursor.fetchone()[0]:

@@ -10,8 +10,8 @@ from typing import Any
 
 from pellucid.review.errors import ReviewDatabaseRequiredError
 
-BUSY_TIMEOUT = 30.0
-"""Seconds to wait for a lock that another process holds."""
+BUSY_TIMEOUT = 5.0
+"""Seconds to wait for a lock that another process holds; the request then fails and is retried."""
 
 
 class SqliteDatabase:
@@ -50,6 +50,10 @@ class SqliteDatabase:
 
     def begin(self, cursor: Any, writable: bool) -> None:
         cursor.execute("BEGIN IMMEDIATE" if writable else "BEGIN")
+
+    def find_problem(self, cursor: Any) -> str | None:
+        result = str(cursor.execute("PRAGMA integrity_check(1)").fetchone()[0])
+        return None if result == "ok" else " ".join(result.split())
 
     def read_schema_version(self, cursor: Any) -> int | None:
         version = int(cursor.execute("PRAGMA user_version").fetchone()[0])

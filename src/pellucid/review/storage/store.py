@@ -8,15 +8,14 @@ once.
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from pellucid.review.errors import ReviewStoreUnavailableError
 from pellucid.review.events import Decision, Label
+from pellucid.review.storage.connection import Database, DatabaseConnection
 
 T = TypeVar("T")
 
@@ -46,26 +45,6 @@ DECISION_COLUMNS = (
 INSERT_COLUMNS = ("workspace", "view", "place", *DECISION_COLUMNS[1:])
 
 
-class Database(Protocol):
-    """Database-specific parts. id_column_type: SQL type · placeholder: of a query parameter ·
-    driver_errors: what the driver raises."""
-
-    @property
-    def id_column_type(self) -> str: ...
-    @property
-    def placeholder(self) -> str: ...
-    @property
-    def driver_errors(self) -> tuple[type[Exception], ...]: ...
-    @property
-    def display_name(self) -> str: ...
-    @property
-    def exists(self) -> bool: ...
-    def connect(self) -> Any: ...
-    def begin(self, cursor: Any, writable: bool) -> None: ...
-    def read_schema_version(self, cursor: Any) -> int | None: ...
-    def write_schema_version(self, cursor: Any, version: int) -> None: ...
-
-
 @dataclass(frozen=True)
 class Lease:
     """An item reserved by a review session. until: expiry, in seconds since 1970."""
@@ -77,22 +56,41 @@ class Lease:
 
 
 class DecisionStore:
-    """Thread-safe. Uses one connection, opened on first use and reopened if it is lost."""
+    """Thread-safe. Readers have a connection of their own, so they never wait for a writer."""
 
     def __init__(self, database: Database, workspace: str) -> None:
         self.database = database
         self.workspace = workspace
-        self._connection: Any = None
-        self._lock = threading.Lock()
+        self._reader = DatabaseConnection(database, self._ensure_tables)
+        self._writer = DatabaseConnection(database, self._ensure_tables)
 
     @property
     def exists(self) -> bool:
         """Whether the database exists, so that it may hold decisions."""
-        return self._connection is not None or self.database.exists
+        return self._reader.is_open or self._writer.is_open or self.database.exists
 
     def __del__(self) -> None:
-        if hasattr(self, "_connection"):
-            self._disconnect()
+        if hasattr(self, "_writer"):
+            self._reader.close()
+            self._writer.close()
+
+    def find_problem(self) -> str | None:
+        """What the database's own check of its integrity finds; None if nothing, or if the
+        database has no such check. Raises ReviewStoreUnavailableError."""
+        if not self.exists:
+            return None
+        return self._run_transaction(self.database.find_problem, writable=False)
+
+    def count_by_workspace(self) -> dict[str, int]:
+        """The number of decisions by the id of their workspace; another id than this one's is that
+        of another workspace in the same database, or this one's before its manifest changed."""
+        if not self.exists:
+            return {}
+        query = "SELECT workspace, count(*) FROM pellucid_decisions GROUP BY workspace"
+        records = self._run_transaction(
+            lambda cursor: self._fetch_all(cursor, query, ()), writable=False
+        )
+        return {str(workspace): int(count) for workspace, count in records}
 
     def read(self, view: str, after_id: int = 0) -> list[Decision]:
         """The decisions of a view with ids greater than `after_id`, oldest first."""
@@ -244,53 +242,22 @@ class DecisionStore:
         cursor.execute(query.replace("?", self.database.placeholder), tuple(params))
 
     def _run_transaction(self, operation: Callable[[Any], T], writable: bool) -> T:
-        """Run an operation in one transaction. A lost connection is reopened once, so every
-        operation must be safe to run twice."""
-        with self._lock:
-            can_retry = self._connection is not None
-            try:
-                return self._attempt(operation, writable)
-            except self.database.driver_errors as error:
-                self._disconnect()
-                if not can_retry:
-                    raise ReviewStoreUnavailableError(
-                        self.database.display_name, str(error)
-                    ) from error
-            try:
-                return self._attempt(operation, writable)
-            except self.database.driver_errors as error:
-                self._disconnect()
-                raise ReviewStoreUnavailableError(self.database.display_name, str(error)) from error
+        connection = self._writer if writable else self._reader
+        return connection.run(operation, writable)
 
-    def _attempt(self, operation: Callable[[Any], T], writable: bool) -> T:
-        if self._connection is None:
-            self._connection = self.database.connect()
-            with self._transaction(writable=False) as cursor:
-                version = self.database.read_schema_version(cursor)
-            if version is None:
-                with self._transaction(writable=True) as cursor:
-                    self._create_tables(cursor)
-            elif version > SCHEMA_VERSION:
-                reason = (
-                    f"its schema version is {version}, but this Pellucid supports up to "
-                    f"{SCHEMA_VERSION}: upgrade Pellucid"
-                )
-                raise ReviewStoreUnavailableError(self.database.display_name, reason)
-        with self._transaction(writable) as cursor:
-            return operation(cursor)
-
-    @contextmanager
-    def _transaction(self, writable: bool) -> Iterator[Any]:
-        cursor = self._connection.cursor()
-        try:
-            self.database.begin(cursor, writable)
-            yield cursor
-            self._connection.commit()
-        except BaseException:
-            self._connection.rollback()
-            raise
-        finally:
-            cursor.close()
+    def _ensure_tables(self, transaction: Callable[[bool], Any]) -> None:
+        """Create the tables in a new database."""
+        with transaction(False) as cursor:
+            version = self.database.read_schema_version(cursor)
+        if version is None:
+            with transaction(True) as cursor:
+                self._create_tables(cursor)
+        elif version > SCHEMA_VERSION:
+            reason = (
+                f"its schema version is {version}, but this Pellucid supports up to "
+                f"{SCHEMA_VERSION}: upgrade Pellucid"
+            )
+            raise ReviewStoreUnavailableError(self.database.display_name, reason)
 
     def _create_tables(self, cursor: Any) -> None:
         if (
@@ -299,14 +266,6 @@ class DecisionStore:
             for statement in CREATE_STATEMENTS:
                 self._execute(cursor, statement.replace("NUMBER", self.database.id_column_type))
             self.database.write_schema_version(cursor, SCHEMA_VERSION)
-
-    def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            try:
-                connection.close()
-            except self.database.driver_errors:
-                return
 
 
 CREATE_STATEMENTS = (

@@ -14,6 +14,7 @@ from pellucid.results.figures import OperatingPoint, operating_point
 from pellucid.results.results import Results
 from pellucid.results.version_comparison import compare_slices, compare_versions, describe_change
 from pellucid.server.dependencies import (
+    LONG_ANSWER,
     NOT_FOUND_RESPONSE,
     CorrectedQuery,
     IouQuery,
@@ -58,6 +59,7 @@ ResultsPair = Annotated[tuple[Results, Results], Depends(find_results_pair)]
     "/api/views/{view}/versions/{version}/compare/{other}",
     response_model=ComparisonDocument,
     responses=NOT_FOUND_RESPONSE,
+    dependencies=[LONG_ANSWER],
 )
 def read_comparison(
     pair: ResultsPair,
@@ -71,6 +73,7 @@ def read_comparison(
     "/api/views/{view}/versions/{version}/compare/{other}/slices",
     response_model=SliceChangesDocument,
     responses=NOT_FOUND_RESPONSE,
+    dependencies=[LONG_ANSWER],
 )
 def read_slice_changes(
     pair: ResultsPair,

@@ -11,6 +11,7 @@ from pellucid.project.known_findings import KnownFinding, mark_finding, read_kno
 from pellucid.results.findings import Findings
 from pellucid.results.results import Results
 from pellucid.server.dependencies import (
+    LONG_ANSWER,
     NOT_FOUND_RESPONSE,
     SplitQuery,
     ThresholdsQuery,
@@ -34,6 +35,7 @@ router = APIRouter()
     "/api/views/{view}/versions/{version}/findings",
     response_model=FindingsDocument,
     responses=NOT_FOUND_RESPONSE,
+    dependencies=[LONG_ANSWER],
 )
 def read_findings(
     context: VersionContext,

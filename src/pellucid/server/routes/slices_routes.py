@@ -13,6 +13,7 @@ from pellucid.project import Version
 from pellucid.results.results import Results
 from pellucid.results.similarity import Appearance, MapPoints, find_similarity_groups, map_points
 from pellucid.server.dependencies import (
+    LONG_ANSWER,
     NOT_FOUND_RESPONSE,
     SplitQuery,
     VersionContext,
@@ -39,6 +40,7 @@ router = APIRouter()
     "/api/views/{view}/versions/{version}/slices",
     response_model=SlicesDocument,
     responses=NOT_FOUND_RESPONSE,
+    dependencies=[LONG_ANSWER],
 )
 def read_slices(
     context: VersionContext,
@@ -89,6 +91,7 @@ def read_slices(
     "/api/views/{view}/versions/{version}/map",
     response_model=MapDocument,
     responses=NOT_FOUND_RESPONSE,
+    dependencies=[LONG_ANSWER],
 )
 def read_map(
     context: VersionContext,
