@@ -2,11 +2,20 @@
 cannot hold is counted and told."""
 
 import csv
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 import pellucid
 import toys
@@ -93,9 +102,16 @@ def spoken(names, images, table, unit="pixels"):
     return sorted(rows, key=str)
 
 
+WRITTEN_FOLDERS = "^(images|data|train|valid|validation|test)/"
+"""Folders that the writers put the images into."""
+FOLDER_FORMS = ("coco folder", "cvat folder", "label-studio folder")
+"""Formats of one file that are a folder with images if the path has no ending."""
+
+
 @pytest.mark.parametrize("kind", ["detection", "tagging", "classification"])
-@pytest.mark.parametrize("form", WRITERS)
+@pytest.mark.parametrize("form", [*WRITERS, *FOLDER_FORMS])
 def test_annotations(form, kind, tmp_path_factory):
+    form, _, is_folder = form.partition(" ")
     if kind != "detection" and form in ("yolo", "voc"):
         with pytest.raises(PellucidError, match="write csv or parquet"):
             WRITERS[form](
@@ -114,7 +130,8 @@ def test_annotations(form, kind, tmp_path_factory):
         ):  # boxes of a pixel in the corner, and no others, are as well the whole of their pictures
             assume(table.box is None or not len(table) or (table.box > 1).any())
         folder = tmp_path_factory.mktemp("out")
-        path = folder / f"written{ENDINGS.get(form, '')}"
+        ending = "" if is_folder else ENDINGS.get(form, "")
+        path = folder / f"written{ending}"
         for name in images.path:
             toys.picture(folder / "pictures" / name, 100, 90)
         pictures = [str(folder / "pictures" / name) for name in images.path]
@@ -124,19 +141,14 @@ def test_annotations(form, kind, tmp_path_factory):
         if not len(table) and kind != "detection":
             return
         found = read_annotations(path, None, ReadOptions(kind))
-        found.images.path[:] = [
-            name.removeprefix("images/").removeprefix("data/") for name in found.images.path
-        ]
+        found.images.path[:] = [re.sub(WRITTEN_FOLDERS, "", name) for name in found.images.path]
         known = {str(name): row for row, name in enumerate(images.path)}
         rows = [known[str(name)] for name in found.images.path]
         found.images.width[:], found.images.height[:] = 100, 90
         assert spoken(found.concepts, found.images, found.annotations, found.unit) == spoken(
             CONCEPTS, images, table
         )
-        if form not in (
-            "coco",
-            "label-studio",
-        ):  # a file of COCO has no splits, nor has Label Studio
+        if form != "label-studio" and (form != "coco" or is_folder):
             assert found.images.split.tolist() == images.split[rows].tolist()
 
     holds()
@@ -238,10 +250,12 @@ def test_workspace_round_trips(version, tmp_path):
         path = tmp_path / f"out-{form}{ENDINGS.get(form, '')}"
         notes = export_view(version.view, "annotations", form, path)
         assert [note.kind for note in notes] == (
-            [] if form in ("coco", "voc", "csv", "parquet") else ["left_out"]
+            []
+            if form in ("coco", "coco-roboflow", "voc", "fiftyone", "csv", "parquet")
+            else ["left_out"]
         )
         again, _ = pellucid.open(tmp_path / f"again-{form}").add(
-            "v", path, images=tmp_path / "images" if form != "yolo" else None
+            "v", path, images=tmp_path / "images" if form in ENDINGS else None
         )
         assert again.images_by_split == {"validation": 2}
         with pytest.raises(PellucidError, match="it already exists"):
@@ -415,3 +429,102 @@ def test_every_text_survives_the_marking(text):
     with duckdb.connect() as connection:
         query = f"SELECT {restore_formulas_sql('cell')} FROM (SELECT ? AS cell)"
         assert connection.execute(query, [str(cell)]).fetchone() == (text,)
+
+
+@pytest.mark.parametrize("form", [*WRITERS, *FOLDER_FORMS])
+def test_failed_export_leaves_nothing(version, tmp_path, form):
+    """A file that grows over the limit of the process fails as on a full disk."""
+    name, _, is_folder = form.partition(" ")
+    target = tmp_path / "exports" / f"out{'' if is_folder else ENDINGS.get(name, '')}"
+    for image in version.view.images_and_folders[0].path:
+        picture = tmp_path / "images" / image
+        picture.unlink()
+        Image.effect_noise((64, 48), 80).save(picture)
+    code = (
+        "import resource, sys, pellucid\n"
+        "from pathlib import Path\n"
+        "from pellucid.core.errors import WriteError\n"
+        "from pellucid.export.datasets import export_view\n"
+        "workspace, form, target = sys.argv[1:]\n"
+        "view = pellucid.open(workspace).view('v')\n"
+        "import os\n"
+        "def no_links(source, target):\n    raise OSError\n"
+        "os.link = no_links\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (90, 90))\n"
+        "try:\n    export_view(view, 'annotations', form, Path(target))\n"
+        "except WriteError as error:\n    print(error)\n"
+    )
+    arguments = [sys.executable, "-c", code, version.view.workspace.folder, name, target]
+    command = subprocess.run(list(map(str, arguments)), check=False, capture_output=True, text=True)
+    assert "Free disk space" in command.stdout, command.stderr
+    assert list((tmp_path / "exports").iterdir()) == []
+    write_view(version.view, name, target)
+    assert target.exists(), "and it can be repeated"
+
+
+def test_killed_export_is_not_taken_for_a_smaller_set(tmp_path):
+    images = [
+        {"id": row, "file_name": f"{row}.png", "width": 64, "height": 48} for row in range(600)
+    ]
+    source = toys.coco(tmp_path, images=images, annotations=[], pictures=False)
+    view, _ = pellucid.open(tmp_path / "w").add("v", source)
+    target = tmp_path / "exports" / "out"
+    arguments = [sys.executable, "-m", "pellucid", "export", view.workspace.folder, "v"]
+    arguments += ["--what", "annotations", "--format", "yolo", "--output", target]
+    process = subprocess.Popen(list(map(str, arguments)))
+    partial = tmp_path / "exports" / ".out.partial" / "labels"
+    while process.poll() is None and not (partial.is_dir() and len(list(partial.iterdir())) > 20):
+        pass
+    process.kill()
+    process.wait()
+    assert not target.exists() or len(list((target / "labels").iterdir())) == 600
+    shutil.rmtree(target, ignore_errors=True)
+    write_view(view, "yolo", target)
+    assert len(list((target / "labels").iterdir())) == 600
+    assert [path.name for path in target.parent.iterdir()] == ["out"]
+
+
+def test_empty_folder_is_filled_and_a_full_one_refused(version, tmp_path, monkeypatch):
+    target = tmp_path / "here"
+    target.mkdir()
+    monkeypatch.chdir(target)
+    write_view(version.view, "yolo", Path())
+    assert (target / "data.yaml").is_file()
+    with pytest.raises(PellucidError, match="already exists"):
+        write_view(version.view, "yolo", Path())
+
+
+def test_label_studio_folder_has_all_that_a_project_needs(version, tmp_path):
+    """Tasks whose pictures Label Studio can open below its document root, and the labelling
+    configuration that names the concepts."""
+    write_view(version.view, "label-studio", tmp_path / "to label")
+    (first, second) = json.loads((tmp_path / "to label/tasks.json").read_text())
+    assert first["data"] == {
+        "image": "/data/local-files/?d=to%20label/images/a/one.png",
+        "name": "a/one.png",
+    }
+    for task in (first, second):
+        address = parse_qs(urlsplit(task["data"]["image"]).query)["d"][0]
+        assert (tmp_path / address).is_file()
+    root = ElementTree.parse(tmp_path / "to label/labels.xml").getroot()
+    control = root.find("RectangleLabels")
+    result = first["annotations"][0]["result"][0]
+    assert (control.get("name"), control.get("toName")) == (result["from_name"], result["to_name"])
+    assert [label.get("value") for label in control] == ["dent", "rust"]
+    again, _ = pellucid.open(tmp_path / "again").add("v", tmp_path / "to label")
+    assert sorted(again.annotation_tables[0].path) == ["a/one.png", "a/two.png"]
+
+
+def test_label_studio_predictions_are_decisions(version, tmp_path):
+    from pellucid.export.datasets import export_view
+
+    notes = export_view(
+        version.view, "predictions", "label-studio", tmp_path / "tasks.json", version
+    )
+    tasks = json.loads((tmp_path / "tasks.json").read_text())
+    written = [
+        result for task in tasks for entry in task["predictions"] for result in entry["result"]
+    ]
+    counted = len(version.gallery("matched")) + len(version.gallery("missing"))
+    assert len(written) == counted < 4
+    assert [(note.kind, note.count) for note in notes] == [("below_threshold", 4 - counted)]

@@ -87,6 +87,7 @@ def compare_command(
     fixed and introduced, and whether it is better."""
     from pellucid.export.comparison_reports import append_markdown, format_junit
     from pellucid.results.release_gate import check_gate, shared_metrics
+    from pellucid.storage.files import replace_file
 
     results_a, results_b = (
         point.results(open_version(workspace, view, version)).on_images(only) for version in (a, b)
@@ -102,7 +103,7 @@ def compare_command(
         if path:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
     if junit:
-        Path(junit).write_text(format_junit(comparison, failures), encoding="utf-8")
+        replace_file(Path(junit), format_junit(comparison, failures).encode())
     if markdown:
         append_markdown(markdown, comparison, failures)
     if as_json:

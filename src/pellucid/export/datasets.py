@@ -16,6 +16,7 @@ from pellucid.core.tables import (
     SPLITS,
     UNANNOTATED,
     Annotations,
+    BoolArray,
     Images,
     Int32Array,
     Kind,
@@ -32,14 +33,16 @@ from pellucid.export.review_reports import (
 from pellucid.export.threshold_files import ExportedThresholds, write_thresholds
 from pellucid.formats.dataset import Note
 from pellucid.formats.errors import ExportError
+from pellucid.formats.readers.label_studio import NAME as LABEL_STUDIO
 from pellucid.formats.registry import PREDICTION_WRITERS, WRITERS
 from pellucid.formats.writers.coco_writer import numeric_ids
-from pellucid.formats.writers.export_data import ExportData, prepare_export_file, write_json
+from pellucid.formats.writers.export_data import ExportData
+from pellucid.formats.writers.new_files import write_new_json
 from pellucid.formats.writers.table_writer import mask_missing, write_columns
 from pellucid.project.version import Version
 from pellucid.project.view import View
 from pellucid.results.gallery import Gallery
-from pellucid.results.results import Results
+from pellucid.results.results import Results, splits_with_images
 from pellucid.review.corrected import CorrectedView
 from pellucid.storage.manifests import Concept
 
@@ -117,9 +120,10 @@ def export_view(
         write_thresholds(exported_thresholds(version, results), format_name, path)
         return []
     if target == "predictions":
-        return write_format(
-            PREDICTION_WRITERS, format_name, prediction_data(version, options.split), path
+        export_data = prediction_data(
+            version, options.split, decisions_only=format_name == LABEL_STUDIO
         )
+        return write_format(PREDICTION_WRITERS, format_name, export_data, path)
     return export_gallery(version, format_name, path, options)
 
 
@@ -225,13 +229,28 @@ def inapplicable_edit_notes(current: CorrectedView) -> list[Note]:
     return notes
 
 
-def prediction_data(version: Version, split: Split | None) -> ExportData:
-    """The predictions in input order."""
+def prediction_data(
+    version: Version, split: Split | None, decisions_only: bool = False
+) -> ExportData:
+    """The predictions in input order.
+
+    decisions_only: only those that count at the optimal thresholds, for annotation tools, where
+    each prediction is an annotation to accept.
+    """
     results = version.results()
     evaluation = results.evaluation
-    ordered_predictions = evaluation.predictions.take(
-        np.argsort(evaluation.predictions.order, kind="stable")
-    )
+    ordered_rows = np.argsort(evaluation.predictions.order, kind="stable")
+    notes = []
+    if decisions_only:
+        is_decision = find_decisions(results)
+        if count := int((~is_decision).sum()):
+            message = (
+                f"{format_count(count, 'prediction')} left out: below the threshold of its "
+                "concept, or ignored"
+            )
+            notes.append(Note("below_threshold", message, count, "info"))
+        ordered_rows = ordered_rows[is_decision[ordered_rows]]
+    ordered_predictions = evaluation.predictions.take(ordered_rows)
     export_data = build_export(
         version.view.kind,
         results.manifest.concepts,
@@ -241,7 +260,22 @@ def prediction_data(version: Version, split: Split | None) -> ExportData:
         results.folders,
         split,
     )
-    return ExportData(**{**vars(export_data), "model": version.name})
+    return ExportData(
+        **{**vars(export_data), "model": version.name, "notes": [*notes, *export_data.notes]}
+    )
+
+
+def find_decisions(results: Results) -> BoolArray:
+    """Which predictions are true or false positives."""
+    is_decision = np.zeros(len(results.evaluation.predictions), bool)
+    for split in splits_with_images(results.evaluation.images):
+        for tab in DECISION_TABS:
+            rows = results.gallery(ListQuery(tab, split)).list_view
+            is_decision[rows.page(0, rows.total)] = True
+    return is_decision
+
+
+DECISION_TABS: tuple[Tab, ...] = ("matched", "missing")
 
 
 def build_export(
@@ -317,7 +351,7 @@ def export_gallery(
         )
         return []
     if format_name == "json":
-        write_json(prepare_export_file(path), [asdict(item) for item in gallery])
+        write_new_json(path, [asdict(item) for item in gallery])
         return []
     results, evaluation = version.results(), gallery.list_view.evaluation
     item_rows: Int32Array = gallery.list_view.page(0, len(gallery)).astype(np.int32)

@@ -16,8 +16,10 @@ from urllib.parse import quote, unquote, urlencode
 
 import anyio
 
+from pellucid.core.files import sync_to_disk
 from pellucid.core.tables import SPLITS, Split
 from pellucid.formats.errors import ExportError
+from pellucid.formats.writers.new_files import convert_write_errors
 from pellucid.images.crop_cache import CropCache
 from pellucid.project import Version, Workspace
 from pellucid.server.app import STATIC_FOLDER, create_app
@@ -107,20 +109,22 @@ def export_html(
         (folder / "pictures").mkdir(parents=True)
     page_data = PageData(megabytes * MEGABYTE, folder)
     collector = PageCollector(version, page_data, split, min(100, items), against)
+    page_path = output_path if single else output_path / "index.html"
     try:
         with ThreadPoolExecutor(
             1
         ) as thread:  # in a notebook, this thread already runs an event loop
             thread.submit(anyio.run, collector.collect).result()
-    except BaseException:
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
-    page = render_page(page_data)
-    (output_path if single else output_path / "index.html").write_text(page, encoding="utf-8")
-    if final_path.is_dir():
-        shutil.rmtree(final_path)
-    output_path.replace(final_path)
+        with convert_write_errors(final_path):
+            page_path.write_text(render_page(page_data), encoding="utf-8")
+            sync_to_disk(page_path)
+            if final_path.is_dir():
+                shutil.rmtree(final_path)
+            output_path.replace(final_path)
+    finally:
+        shutil.rmtree(output_path, ignore_errors=True)
+        if single:
+            output_path.unlink(missing_ok=True)
 
 
 PAGE_MARK = "<title>Pellucid</title>"

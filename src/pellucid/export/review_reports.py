@@ -16,7 +16,8 @@ from pellucid.core.tables import SPLITS, Predictions, Split, string_column
 from pellucid.formats.dataset import Note
 from pellucid.formats.readers.label_studio import NAME as LABEL_STUDIO
 from pellucid.formats.registry import WRITERS
-from pellucid.formats.writers.export_data import ExportData, prepare_export_file, write_json
+from pellucid.formats.writers.export_data import ExportData
+from pellucid.formats.writers.new_files import write_new_json, write_new_text
 from pellucid.formats.writers.table_writer import BOX_COLUMNS, mask_missing, write_columns
 from pellucid.project.view import View
 from pellucid.review.corrected import locate_decisions
@@ -54,7 +55,7 @@ def history_document(decisions: Sequence[Decision]) -> list[dict[str, Any]]:
 def write_history(view: View, format: str, path: Path) -> list[Note]:
     decisions = view.reviews.history()
     if format == "json":
-        write_json(prepare_export_file(path), history_document(decisions))
+        write_new_json(path, history_document(decisions))
     elif format in LIST_FORMATS:
         entries = history_document(decisions)
         text_columns = {
@@ -91,7 +92,7 @@ def write_corrections(
             change for change in list_changes(edits) if split is None or change["split"] == split
         ]
         if format == "json":
-            write_json(prepare_export_file(path), change_entries)
+            write_new_json(path, change_entries)
         else:
             write_columns(
                 change_columns(change_entries),
@@ -222,9 +223,9 @@ def write_report(view: View, format: str, path: Path) -> list[Note]:
         raise InvalidChoiceError("--format", format, ("markdown", "json"))
     document = review_report(view)
     if format == "json":
-        write_json(prepare_export_file(path), document)
+        write_new_json(path, document)
     else:
-        prepare_export_file(path).write_text(markdown_report(document), encoding="utf-8")
+        write_new_text(path, markdown_report(document))
     return []
 
 

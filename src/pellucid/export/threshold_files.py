@@ -12,7 +12,7 @@ import numpy as np
 from pellucid._version import __version__
 from pellucid.core.errors import InvalidChoiceError
 from pellucid.core.tables import Kind, string_column
-from pellucid.formats.writers.export_data import prepare_export_file, write_json
+from pellucid.formats.writers.new_files import write_new_json, write_new_text
 from pellucid.formats.writers.table_writer import write_columns
 
 THRESHOLD_FORMATS = ("json", "csv", "parquet", "python")
@@ -52,9 +52,9 @@ def write_thresholds(exported: ExportedThresholds, format_name: str, path: Path)
             "iou": exported.iou,
             "thresholds": dict(thresholds),
         }
-        write_json(prepare_export_file(path), document)
+        write_new_json(path, document)
     elif format_name == "python":
-        prepare_export_file(path).write_text(filter_module(exported), encoding="utf-8")
+        write_new_text(path, filter_module(exported))
     else:
         raise InvalidChoiceError("--format", format_name, THRESHOLD_FORMATS)
 

@@ -77,6 +77,7 @@ from pellucid.formats.writers import (
     coco_writer,
     cvat_writer,
     fiftyone_writer,
+    hugging_face_writer,
     label_studio_writer,
     table_writer,
     voc_writer,
@@ -119,11 +120,13 @@ BUILT_IN_PREDICTION_READERS: tuple[PredictionFormat, ...] = (
 )
 WRITERS: dict[str, Writer] = {
     "coco": coco_writer.write,
+    "coco-roboflow": coco_writer.write_roboflow,
     "yolo": yolo_writer.write,
     "voc": voc_writer.write,
     "cvat": cvat_writer.write,
     "label-studio": label_studio_writer.write,
     "fiftyone": fiftyone_writer.write,
+    "hugging-face": hugging_face_writer.write,
     "csv": table_writer.write_csv,
     "parquet": table_writer.write_parquet,
 }

@@ -179,7 +179,16 @@ def task_image_path(probe: Probe, task: TaskRecord, location: str) -> str:
         raise InvalidRecordError(
             probe.path, location, "no image in the task's data", 'Add an "image" key.'
         )
+    name = data.get("name")
+    if isinstance(name, str) and name and is_end_of_address(name, image_urls[0]):
+        return name
     return image_name_from_url(image_urls[0])
+
+
+def is_end_of_address(name: str, url: str) -> bool:
+    """Whether a task's `name` is the path of its image, with which its address ends."""
+    address = parse_qs(urlsplit(url).query).get("d", [unquote(urlsplit(url).path)])[0]
+    return f"/{address}".endswith(f"/{name}")
 
 
 def image_name_from_url(url: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,34 +13,54 @@ from pellucid.core.tables import (
     SPLITS,
     Annotations,
     Int64Array,
+    Split,
 )
 from pellucid.formats.errors import ExportError
 from pellucid.formats.writers.export_data import (
     SHORT_SPLIT_NAMES,
     ExportData,
-    create_export_folder,
-    prepare_export_file,
-    write_json,
 )
+from pellucid.formats.writers.image_copies import copy_images
+from pellucid.formats.writers.new_files import new_file, new_folder, write_json, write_new_json
 
 
 def write(export_data: ExportData, path: Path) -> None:
-    """Write one file, or a folder with one file per split if `path` has no suffix."""
+    """Write one file; or, if `path` has no suffix, a folder with `annotations`, one file a split,
+    and the images in `images`, as datumaro and most trainers expect it."""
     if path.suffix:
         export_data.note_dropped_splits("a single COCO file")
-        write_json(
-            prepare_export_file(path),
+        write_new_json(
+            path,
             build_document(export_data, np.arange(len(export_data.images))),
         )
         return
-    folder = create_export_folder(path)
+    with new_folder(path) as folder:
+        (folder / "annotations").mkdir()
+        for split, document in split_documents(export_data):
+            file_name = f"instances_{SHORT_SPLIT_NAMES[split]}.json"
+            write_json(folder / "annotations" / file_name, document)
+        copy_images(export_data, folder / "images")
+
+
+ROBOFLOW_SPLIT_NAMES = {"training": "train", "validation": "valid", "test": "test"}
+
+
+def write_roboflow(export_data: ExportData, path: Path) -> None:
+    """Write Roboflow's layout: a folder a split, with `_annotations.coco.json` and the images."""
+    with new_folder(path) as folder:
+        for split, document in split_documents(export_data):
+            split_folder = folder / ROBOFLOW_SPLIT_NAMES[split]
+            split_folder.mkdir()
+            write_json(split_folder / "_annotations.coco.json", document)
+        copy_images(export_data, folder, ROBOFLOW_SPLIT_NAMES)
+
+
+def split_documents(export_data: ExportData) -> Iterator[tuple[Split, dict[str, Any]]]:
+    """The COCO document of each split that has images."""
     for split_index, split in enumerate(SPLITS):
         image_rows = np.flatnonzero(export_data.images.split == split_index)
         if len(image_rows):
-            write_json(
-                folder / f"instances_{SHORT_SPLIT_NAMES[split]}.json",
-                build_document(export_data, image_rows),
-            )
+            yield split, build_document(export_data, image_rows)
 
 
 def build_document(export_data: ExportData, image_rows: Int64Array) -> dict[str, Any]:
@@ -135,4 +156,5 @@ def write_results(export_data: ExportData, path: Path) -> None:
         }
         for image, concept, box, score in prediction_rows
     ]
-    prepare_export_file(path).write_bytes(msgspec.json.encode(results))
+    with new_file(path) as temp_path:
+        temp_path.write_bytes(msgspec.json.encode(results))

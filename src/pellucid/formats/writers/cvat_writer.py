@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from xml.etree.ElementTree import Element, ElementTree, SubElement
 
-from pellucid.core.tables import SPLITS
+from pellucid.core.tables import SPLITS, Annotations
 from pellucid.formats.errors import ExportError
 from pellucid.formats.readers.cvat import NAME
-from pellucid.formats.writers.export_data import SHORT_SPLIT_NAMES, ExportData, prepare_export_file
+from pellucid.formats.writers.export_data import SHORT_SPLIT_NAMES, ExportData
+from pellucid.formats.writers.image_copies import copy_images
+from pellucid.formats.writers.new_files import new_file, new_folder
 
 
 def write(export_data: ExportData, path: Path) -> None:
-    """Write one XML file; splits become subsets."""
+    """Write one XML file, whose splits are subsets; or, if `path` has no suffix, a folder with one
+    file a split and the images in `images`, where datumaro looks for them."""
     if export_data.annotations is None:
         raise ExportError(
             NAME,
@@ -20,36 +24,65 @@ def write(export_data: ExportData, path: Path) -> None:
             "parquet",
         )
     annotations = export_data.exportable_annotations("CVAT")
+    all_images = range(len(export_data.images))
+    if path.suffix:
+        with new_file(path) as temp_path:
+            write_document(export_data, annotations, all_images, temp_path)
+        return
+    with new_folder(path) as folder:
+        for split_index, split in enumerate(SPLITS):
+            images = [row for row in all_images if export_data.images.split[row] == split_index]
+            if images:
+                file = folder / f"{SHORT_SPLIT_NAMES[split]}.xml"
+                write_document(export_data, annotations, images, file)
+        copy_images(export_data, folder / "images")
+
+
+def write_document(
+    export_data: ExportData, annotations: Annotations, images: Sequence[int], path: Path
+) -> None:
     root = Element("annotations")
     SubElement(root, "version").text = "1.1"
     labels = SubElement(SubElement(SubElement(root, "meta"), "task"), "labels")
     for concept in export_data.concepts:
         SubElement(SubElement(labels, "label"), "name").text = concept
+    written = set(images)
     for image, annotation_rows in export_data.rows_by_image(annotations):
-        images = export_data.images
-        image_element = SubElement(
-            root,
-            "image",
-            id=str(image),
-            name=str(images.path[image]),
-            subset=SHORT_SPLIT_NAMES[SPLITS[images.split[image]]],
-            width=str(int(images.width[image])),
-            height=str(int(images.height[image])),
-        )
-        for annotation_row in annotation_rows:
-            concept = export_data.concepts[annotations.concept[annotation_row]]
-            if annotations.box is None:
-                SubElement(image_element, "tag", label=concept)
-                continue
-            x, y, width, height = annotations.box[annotation_row].tolist()
-            sides = {"xtl": x, "ytl": y, "xbr": x + width, "ybr": y + height}
-            SubElement(
-                image_element,
-                "box",
-                {
-                    "label": concept,
-                    "occluded": "0",
-                    **{side: repr(coordinate) for side, coordinate in sides.items()},
-                },
-            )
-    ElementTree(root).write(prepare_export_file(path), encoding="utf-8", xml_declaration=True)
+        if image in written:
+            add_image(root, export_data, annotations, image, annotation_rows)
+    ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
+
+
+def add_image(
+    root: Element,
+    export_data: ExportData,
+    annotations: Annotations,
+    image: int,
+    annotation_rows: list[int],
+) -> None:
+    """One `image` element with its tags or boxes."""
+    images = export_data.images
+    image_element = SubElement(
+        root,
+        "image",
+        id=str(image),
+        name=str(images.path[image]),
+        subset=SHORT_SPLIT_NAMES[SPLITS[images.split[image]]],
+        width=str(int(images.width[image])),
+        height=str(int(images.height[image])),
+    )
+    for annotation_row in annotation_rows:
+        concept = export_data.concepts[annotations.concept[annotation_row]]
+        if annotations.box is None:
+            SubElement(image_element, "tag", label=concept, source="manual")
+            continue
+        x, y, width, height = annotations.box[annotation_row].tolist()
+        corners = {"xtl": x, "ytl": y, "xbr": x + width, "ybr": y + height}
+        attributes = {
+            "label": concept,
+            "source": "manual",
+            "occluded": "0",
+            **{side: repr(coordinate) for side, coordinate in corners.items()},
+            "z_order": "0",
+        }
+        SubElement(image_element, "box", attributes)

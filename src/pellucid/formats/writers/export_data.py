@@ -3,11 +3,9 @@ support."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -112,23 +110,3 @@ def require_image_sizes(export_data: ExportData, format: str) -> list[tuple[int,
             "Add the annotations again with --images DIR",
         )
     return image_sizes
-
-
-def create_export_folder(path: Path) -> Path:
-    """Create a new folder or accept an empty one; raises ExportError."""
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise ExportError(str(path), "it already exists; specify a new folder")
-    path.mkdir(parents=True, exist_ok=True)
-    return path
-
-
-def prepare_export_file(path: Path) -> Path:
-    """Check that the file does not exist yet and create its parent folder; raises ExportError."""
-    if path.exists():
-        raise ExportError(str(path), "it already exists; specify a new file")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
-
-
-def write_json(path: Path, document: Any) -> None:
-    path.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

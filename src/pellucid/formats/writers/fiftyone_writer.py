@@ -7,18 +7,26 @@ from typing import Any
 
 from pellucid.core.tables import Annotations, Predictions
 from pellucid.formats.readers.fiftyone import NAME, LabelRecord
-from pellucid.formats.writers.export_data import (
-    ExportData,
-    create_export_folder,
-    require_image_sizes,
-    write_json,
-)
+from pellucid.formats.writers.export_data import ExportData, require_image_sizes
+from pellucid.formats.writers.image_copies import copy_images
+from pellucid.formats.writers.new_files import new_folder, write_json
+
+IMAGE_FOLDER = "data"
 
 
 def write(export_data: ExportData, path: Path) -> None:
-    """`samples.json` and `metadata.json`; images are referenced, not copied: FiftyOne expects them
-    in `data/`."""
-    folder = create_export_folder(path)
+    """`samples.json`, `metadata.json` and the images in `data/`, as `Dataset.from_dir` with
+    `FiftyOneDataset` reads them. Without a version number, it infers the fields of the samples."""
+    samples = sample_documents(export_data)
+    metadata = {"name": path.name, "media_type": "image", "info": {}}
+    with new_folder(path) as folder:
+        write_json(folder / "samples.json", {"samples": samples})
+        write_json(folder / "metadata.json", metadata)
+        copy_images(export_data, folder / IMAGE_FOLDER)
+
+
+def sample_documents(export_data: ExportData) -> list[dict[str, Any]]:
+    """One record an image, with its labels."""
     is_detection = export_data.kind == "detection"
     image_sizes = (
         require_image_sizes(export_data, NAME)
@@ -27,22 +35,18 @@ def write(export_data: ExportData, path: Path) -> None:
     )
     samples: list[dict[str, Any]] = [
         {
-            "filepath": f"data/{image_path}",
+            "filepath": f"{IMAGE_FOLDER}/{image_path}",
             "tags": [export_data.split_name(image_index)],
             "metadata": {
+                "_cls": "ImageMetadata",
                 "width": image_sizes[image_index][0],
                 "height": image_sizes[image_index][1],
             },
         }
         for image_index, image_path in enumerate(export_data.images.path)
     ]
-    annotations = (
-        export_data.exportable_annotations("FiftyOne")
-        if export_data.annotations is not None
-        else None
-    )
     for field_name, entries in (
-        ("ground_truth", annotations),
+        ("ground_truth", exportable_labels(export_data)),
         ("predictions", export_data.predictions),
     ):
         for image, entry_rows in export_data.rows_by_image(entries) if entries is not None else ():
@@ -60,11 +64,16 @@ def write(export_data: ExportData, path: Path) -> None:
                 else {"_cls": "Classifications", "classifications": labels}
             )
             samples[image][field_name] = label_list
-    write_json(folder / "samples.json", {"samples": samples})
-    write_json(
-        folder / "metadata.json",
-        {"_cls": "FiftyOneDataset", "name": path.name, "media_type": "image", "sample_fields": []},
-    )
+    return samples
+
+
+def exportable_labels(export_data: ExportData) -> Annotations | None:
+    """The annotations, with ignored boxes, which are `iscrowd`, but without unknown tags."""
+    annotations = export_data.annotations
+    if annotations is None or annotations.box is None:
+        return None if annotations is None else export_data.exportable_annotations("FiftyOne")
+    export_data.note_dropped_rows("FiftyOne", "negative labels", int((~annotations.positive).sum()))
+    return annotations.take(annotations.positive)
 
 
 def label_document(
@@ -87,4 +96,6 @@ def label_document(
         ]
     if isinstance(entries, Predictions):
         label["confidence"] = float(entries.score[entry_row])
+    elif entries.box is not None:
+        label["iscrowd"] = bool(entries.ignore[entry_row])
     return label

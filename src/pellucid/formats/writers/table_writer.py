@@ -10,7 +10,8 @@ import numpy as np
 from pellucid.core.tables import SPLITS, Annotations, string_column
 from pellucid.formats.tabular.formula_cells import neutralize_formulas
 from pellucid.formats.tabular.reader import quote_string
-from pellucid.formats.writers.export_data import ExportData, prepare_export_file
+from pellucid.formats.writers.export_data import ExportData
+from pellucid.formats.writers.new_files import new_file
 
 BOX_COLUMNS = ("x", "y", "width", "height")
 
@@ -30,11 +31,10 @@ def write_columns(columns: dict[str, Any], path: Path, copy_options: str) -> Non
 
     if copy_options.startswith("csv"):
         columns = {name: neutralize_formulas(column) for name, column in columns.items()}
-    with duckdb.connect() as connection:
+    with new_file(path) as temp_path, duckdb.connect() as connection:
         connection.register("given", columns)
         connection.execute(
-            f"COPY (SELECT * FROM given) TO {quote_string(str(prepare_export_file(path)))} "
-            f"(FORMAT {copy_options})"
+            f"COPY (SELECT * FROM given) TO {quote_string(str(temp_path))} (FORMAT {copy_options})"
         )
 
 

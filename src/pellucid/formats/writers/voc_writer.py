@@ -9,12 +9,13 @@ from xml.etree.ElementTree import Element, ElementTree, SubElement
 import numpy as np
 
 from pellucid.core.errors import format_count
-from pellucid.core.tables import SPLITS, Float64Array
+from pellucid.core.tables import SPLITS, Annotations, Float64Array
 from pellucid.formats.dataset import Note
 from pellucid.formats.errors import ExportError
 from pellucid.formats.readers.voc import CORNER_TAGS, NAME, ZERO_BASED
-from pellucid.formats.writers.export_data import SHORT_SPLIT_NAMES, ExportData, create_export_folder
+from pellucid.formats.writers.export_data import SHORT_SPLIT_NAMES, ExportData
 from pellucid.formats.writers.image_copies import copy_images
+from pellucid.formats.writers.new_files import new_folder
 from pellucid.images.sizes import display_sizes
 
 IMAGE_FOLDER = "JPEGImages"
@@ -34,14 +35,29 @@ def write(export_data: ExportData, path: Path) -> None:
     )
     annotations = annotations.take(annotations.positive)
     assert annotations.box is not None
-    boxes = annotations.box
     unprintable = [name for name in export_data.concepts if not name.isprintable()]
     if unprintable:
         raise ExportError(NAME, f"concept {unprintable[0]!r} has a character that XML cannot hold")
-    note_fractions(export_data, boxes)
+    note_fractions(export_data, annotations.box)
     image_stems = stem_paths(export_data.images.path.tolist())
     image_sizes = known_sizes(export_data)
-    folder = create_export_folder(path)
+    with new_folder(path) as folder:
+        write_annotation_files(export_data, annotations, image_stems, image_sizes, folder)
+        write_image_sets(export_data, image_stems, folder / "ImageSets" / "Main")
+        write_label_map(export_data.concepts, folder / "labelmap.txt")
+        copy_images(export_data, folder / IMAGE_FOLDER)
+
+
+def write_annotation_files(
+    export_data: ExportData,
+    annotations: Annotations,
+    image_stems: list[str],
+    image_sizes: list[tuple[int, int]],
+    folder: Path,
+) -> None:
+    """One XML file an image, in `Annotations`."""
+    boxes = annotations.box
+    assert boxes is not None
     for image, annotation_rows in export_data.rows_by_image(annotations):
         image_path = str(export_data.images.path[image])
         root = Element("annotation")
@@ -77,16 +93,17 @@ def write(export_data: ExportData, path: Path) -> None:
         file = folder / "Annotations" / f"{image_stems[image]}.xml"
         file.parent.mkdir(parents=True, exist_ok=True)
         ElementTree(root).write(file, encoding="utf-8", xml_declaration=True)
-    sets_folder = folder / "ImageSets" / "Main"
-    sets_folder.mkdir(parents=True)
+
+
+def write_image_sets(export_data: ExportData, image_stems: list[str], folder: Path) -> None:
+    """One list of images a split."""
+    folder.mkdir(parents=True)
     for split_index, split in enumerate(SPLITS):
         members = np.flatnonzero(export_data.images.split == split_index).tolist()
         if members:
-            (sets_folder / f"{SHORT_SPLIT_NAMES[split]}.txt").write_text(
+            (folder / f"{SHORT_SPLIT_NAMES[split]}.txt").write_text(
                 "".join(f"{image_stems[image]}\n" for image in members), encoding="utf-8"
             )
-    write_label_map(export_data.concepts, folder / "labelmap.txt")
-    copy_images(export_data, folder / IMAGE_FOLDER)
 
 
 def stem_paths(image_paths: list[str]) -> list[str]:

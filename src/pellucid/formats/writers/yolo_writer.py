@@ -11,10 +11,10 @@ from pellucid.formats.errors import ExportError
 from pellucid.formats.writers.export_data import (
     SHORT_SPLIT_NAMES,
     ExportData,
-    create_export_folder,
     require_image_sizes,
 )
 from pellucid.formats.writers.image_copies import copy_images
+from pellucid.formats.writers.new_files import new_folder
 
 NAME = "yolo"
 
@@ -24,11 +24,16 @@ def write(export_data: ExportData, path: Path) -> None:
     lists of images are relative to their own folder, so that training may start anywhere."""
     if export_data.kind != "detection":
         raise ExportError(NAME, "label files require boxes; write csv or parquet")
-    folder = create_export_folder(path)
     annotations = export_data.exportable_annotations("YOLO")
     label_paths = [label_path(f"images/{path}") for path in export_data.images.path]
-    write_label_files(export_data, annotations, folder, label_paths)
-    copy_images(export_data, folder / "images")
+    with new_folder(path) as folder:
+        write_label_files(export_data, annotations, folder, label_paths)
+        copy_images(export_data, folder / "images")
+        write_image_lists(export_data, folder)
+
+
+def write_image_lists(export_data: ExportData, folder: Path) -> None:
+    """One list of images a split, and `data.yaml`."""
     lines = [
         "names:",
         *(
@@ -54,8 +59,8 @@ def write_predictions(export_data: ExportData, path: Path) -> None:
     if export_data.predictions is None or export_data.predictions.box is None:
         raise ExportError(NAME, "label files require boxes; write csv or parquet")
     label_paths = [Path(str(path)).with_suffix(".txt") for path in export_data.images.path]
-    folder = create_export_folder(path)
-    write_label_files(export_data, export_data.predictions, folder, label_paths)
+    with new_folder(path) as folder:
+        write_label_files(export_data, export_data.predictions, folder, label_paths)
 
 
 def label_path(image_path: str) -> Path:
