@@ -7,14 +7,14 @@ NODE := $(CURDIR)/$(VENV)/node
 DEMO := build/demo.pellucid
 SOURCES := $(shell find web src/pellucid -type f -not -path '*/node_modules/*' -not -path '*/static/*' -not -name '*.pyc' -not -name kernel.so -not -name .digest)
 
-.PHONY: demo test test-all test-slow check format bench soak types lock chromium nginx clean
+.PHONY: demo test test-all test-slow test-tools check format bench soak types lock chromium nginx clean
 
 demo: $(VENV)/.run
 	$(BIN)/pellucid demo
 
 # What a newcomer runs: minutes.
 test: check chromium $(DEMO)
-	PELLUCID_TEST_DEMO=$(CURDIR)/$(DEMO) $(BIN)/pytest -n 2 --dist worksteal -m "not slow" $(PYTEST)
+	PELLUCID_TEST_DEMO=$(CURDIR)/$(DEMO) $(BIN)/pytest -n 2 --dist worksteal -m "not slow and not tools" $(PYTEST)
 
 # Everything, with more examples of the property tests.
 test-all: check chromium nginx $(DEMO)
@@ -23,6 +23,13 @@ test-all: check chromium nginx $(DEMO)
 # The long profiles alone: after `make test`, in continuous integration.
 test-slow: $(VENV)/.dev nginx $(DEMO)
 	HYPOTHESIS_PROFILE=ci PELLUCID_TEST_DEMO=$(CURDIR)/$(DEMO) $(BIN)/pytest -n 2 --dist worksteal -m slow $(PYTEST)
+
+# Other programs read what is exported; they have an environment of their own. The page of the
+# documentation is written by `make test-tools PELLUCID_TOOLS_REPORT=docs/interoperability.md`,
+# with PELLUCID_TOOLS_PYTHON set to an environment that has ultralytics too.
+export PELLUCID_TOOLS_REPORT PELLUCID_TOOLS_PYTHON
+test-tools: $(VENV)/.dev $(VENV)/.tools $(DEMO)
+	PELLUCID_TEST_DEMO=$(CURDIR)/$(DEMO) $(BIN)/pytest -m tools tests/integration/tools $(PYTEST)
 
 # The demo of the tests, built once before they start.
 $(DEMO): $(VENV)/.run
@@ -66,6 +73,8 @@ lock: $(UV)
 	  pyproject.toml requirements/build.in --group dev -c requirements/run.txt -o requirements/dev.txt
 	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	  --group bench -o requirements/bench.txt
+	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	  --group tools -o requirements/tools.txt
 
 $(UV):
 	$(PYTHON) -m venv $(VENV)
@@ -83,6 +92,11 @@ $(VENV)/.dev: $(VENV)/.run requirements/dev.txt
 $(VENV)/.peers: $(UV) requirements/bench.txt
 	$(UV) venv -q --clear --python $(BIN)/python $(VENV)/peers
 	$(UV) pip install -q --python $(VENV)/peers/bin/python --require-hashes -r requirements/bench.txt
+	touch $@
+
+$(VENV)/.tools: $(UV) requirements/tools.txt
+	$(UV) venv -q --clear --python $(BIN)/python $(VENV)/tools
+	$(UV) pip install -q --python $(VENV)/tools/bin/python --require-hashes -r requirements/tools.txt
 	touch $@
 
 $(VENV)/.web: $(VENV)/.dev web/package-lock.json
