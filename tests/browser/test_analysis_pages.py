@@ -37,7 +37,7 @@ def go(page: Page, demo_address):
 
 def expect_items(page, number):
     """The gallery is shown, narrowed down to so many."""
-    expect(page.locator(".only b")).to_have_text(f"{number:,}")
+    expect(page.locator(".chips b")).to_have_text(f"{number:,}")
     expect(page.get_by_role("listbox")).to_have_attribute("aria-label", f"Items, {number} in all")
 
 
@@ -247,7 +247,7 @@ def test_more_like_this(go, demo):
     expect_items(page, min(60, len(demo.view("cells").version("v2").gallery("extra"))))
     expect(page.locator("#item-0 .sr")).to_contain_text(name)
     page.keyboard.press("Escape")
-    expect(page.locator(".only")).to_have_count(0)
+    expect(page.locator(".chips")).to_have_count(0)
 
 
 def test_plots_have_tables_and_can_be_saved(go):

@@ -65,8 +65,8 @@ def test_selecting_a_concept_shows_its_items_and_metrics(gallery, demo):
     expect(page.get_by_role("heading", name="infected cell")).to_be_visible()
     threshold = demo.view("cells").version("v2").thresholds["infected cell"]
     expect(page.locator(".summary")).to_contain_text(f"{threshold.value:.3f}")
-    expect(page.locator(".summary")).to_contain_text(
-        f"{threshold.errors} errors: {threshold.fp} FP + {threshold.fn} FN"
+    expect(page.locator(".summary .counts")).to_have_text(
+        re.compile(rf"✓ {threshold.tp}\s+\+ {threshold.fp}\s+− {threshold.fn}")
     )
     expect_counts(page, expected_counts(demo, "infected cell"))
     expect(page).to_have_url(re.compile("concept=infected(\\+|%20)cell"))
@@ -112,7 +112,7 @@ def test_dragged_threshold_updates_the_page_and_can_be_reset(gallery, demo):
     expect(page.locator(".summary")).to_contain_text("yours")
     expect_counts(page, expected)
     page.keyboard.press("o")
-    expect(page.locator(".summary")).to_contain_text("fewest errors on validation")
+    expect(page.locator(".summary")).to_contain_text("best")
     expect_counts(page, before)
 
 
@@ -345,3 +345,94 @@ def test_keys_work_after_closing_a_menu(gallery):
     expect(page).to_have_url(re.compile("tab=all|order=margin"))
     page.keyboard.press(".")
     expect(page.get_by_role("status")).to_contain_text("Choose a concept first")
+
+
+def test_pictures_come_first(gallery):
+    """One bar of 44 px above the wall, seven pictures in a row, and most of the screen is pictures."""
+    page = gallery(f"{CELLS}&tab=extra")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    assert page.locator(".summary").bounding_box()["height"] <= 44
+    first = page.locator("#item-0").bounding_box()
+    assert first["y"] < 110
+    expect(page.locator("#item-6")).to_be_visible()
+    tops = [page.locator(f"#item-{place}").bounding_box()["y"] for place in (6, 7)]
+    assert tops[0] == first["y"] < tops[1]
+    room = page.locator(".scroller").bounding_box()
+    assert room["width"] * room["height"] > 0.6 * 1440 * 900
+
+
+def test_size_of_the_pictures_is_remembered(gallery):
+    page = gallery(CELLS)
+    slider = page.get_by_role("slider", name="Size of the pictures")
+    expect(slider).to_have_attribute("aria-valuetext", "7 in a row")
+    page.keyboard.press("+")
+    expect(slider).to_have_attribute("aria-valuetext", "6 in a row")
+    page.reload()
+    expect(page.locator("[role=option] img").first).to_be_visible()
+    expect(slider).to_have_attribute("aria-valuetext", "6 in a row")
+
+
+def test_click_opens_and_back_closes(gallery):
+    page = gallery(f"{CELLS}&tab=missing")
+    page.locator("#item-3").click()
+    viewer = page.get_by_role("dialog", name="Picture")
+    expect(viewer).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    expect(viewer).to_contain_text("5 of")
+    page.go_back()
+    expect(viewer).to_be_hidden()
+    expect(page.locator("#item-4")).to_have_attribute("aria-selected", "true")
+    expect(page).to_have_url(re.compile("tab=missing&item=4$"))
+    page.keyboard.press("Enter")
+    expect(viewer).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(viewer).to_be_hidden()
+    expect(page).not_to_have_url(re.compile("open=1"))
+    expect(page.get_by_role("tab", name=re.compile("Missing"))).to_have_attribute(
+        "aria-selected", "true"
+    )
+
+
+def test_checkbox_selects_without_opening(gallery):
+    page = gallery(f"{CELLS}&tab=missing")
+    page.locator("#item-2").hover()
+    page.locator("#item-2 .check").click()
+    page.locator("#item-4").hover()
+    page.locator("#item-4 .check").click()
+    expect(page.locator(".cell.selected")).to_have_count(2)
+    expect(page.get_by_role("dialog", name="Picture")).to_be_hidden()
+
+
+def test_filters_are_in_the_address_and_can_be_removed(gallery, demo):
+    page = gallery(f"{CELLS}&tab=extra")
+    version = demo.view("cells").version("v2")
+    page.get_by_role("button", name="Filter +").click()
+    page.get_by_role("radio", name="nothing was predicted there").check()
+    expected = len(version.gallery("extra", only=["cause:nothing_there"]))
+    expect(page.locator(".chips")).to_contain_text(f"{expected:,} of")
+    page.get_by_role("textbox", name="File name contains").fill("SMEAR-00")
+    page.get_by_role("button", name="Apply").click()
+    narrowed = len(version.gallery("extra", only=["cause:nothing_there", "file:smear-00"]))
+    assert narrowed < expected
+    expect(page.locator(".chips")).to_contain_text(f"{narrowed:,} of")
+    page.reload()
+    expect(page.locator(".chips")).to_contain_text(f"{narrowed:,} of")
+    page.get_by_role("button", name=re.compile("Remove filter file name")).click()
+    expect(page.locator(".chips")).to_contain_text(f"{expected:,} of")
+
+
+def test_largest_first_is_an_order_beside_the_default(gallery, demo):
+    from pellucid.browse.query import ListQuery
+
+    page = gallery(f"{CELLS}&tab=extra&concept=red+cell")
+    page.locator(".sort select").select_option("size")
+    items = (
+        demo.view("cells")
+        .version("v2")
+        .results()
+        .gallery(ListQuery("extra", concept="red cell", order="size"))
+    )
+    areas = [item.box[2] * item.box[3] for item in items]
+    assert areas == sorted(areas, reverse=True)
+    width, height = (round(side) for side in items[0].box[2:])
+    expect(page.locator("#item-0")).to_contain_text(f"{width} × {height} px")

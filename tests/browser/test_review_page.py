@@ -75,6 +75,7 @@ def go(page: Page, view, served):
     def open_as(who="Ann", search=LIST, other=None):
         where = other or page
         where.goto(address)
+        where.evaluate("localStorage.setItem('pellucid-reviewing', '1')")
         if who:
             where.evaluate("who => localStorage.setItem('pellucid-name', who)", who)
         where.goto(address + search)
@@ -167,7 +168,6 @@ def test_undo_restores_the_item_under_the_cursor_and_redo_removes_it(go, view):
 def test_selection_is_decided_in_one_action(go, view):
     page = go()
     before = missing(view)
-    page.locator("#item-0").click()
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("Shift+ArrowRight")
     page.locator("#item-5").click(modifiers=["Control"])
@@ -182,7 +182,6 @@ def test_selection_is_decided_in_one_action(go, view):
 
 def test_verdict_in_the_viewer_applies_to_the_shown_item(go, view):
     page = go()
-    page.locator("#item-0").click()
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("Enter")
     page.keyboard.press("e")
@@ -385,3 +384,49 @@ def test_review_page_is_accessible(go, page, theme):
         page.wait_for_timeout(300)
         found = page.evaluate("() => axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa'] })")
         assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found["violations"]] == []
+
+
+def test_verdicts_say_what_they_do_to_the_item(page, tmp_path, served):
+    """A badly placed box moves the label of its own concept, whatever else it touches."""
+    source = toys.coco(
+        tmp_path,
+        annotations=[
+            {"id": 1, "image_id": 11, "category_id": 1, "bbox": [10, 10, 20, 20]},
+            {"id": 2, "image_id": 11, "category_id": 2, "bbox": [22, 10, 20, 20]},
+            {"id": 3, "image_id": 12, "category_id": 1, "bbox": [0, 0, 20, 20]},
+            {"id": 4, "image_id": 12, "category_id": 1, "bbox": [1, 30, 15, 15]},
+            {"id": 5, "image_id": 12, "category_id": 2, "bbox": [21, 28, 18, 18]},
+        ],
+    )
+    predictions = [
+        {"image_id": 12, "category_id": 1, "bbox": [1, 30, 15, 15], "score": 0.95},
+        {"image_id": 12, "category_id": 2, "bbox": [21, 28, 18, 18], "score": 0.95},
+        {"image_id": 11, "category_id": 1, "bbox": [20, 10, 20, 20], "score": 0.9},
+        {"image_id": 12, "category_id": 2, "bbox": [0, 0, 20, 21], "score": 0.8},
+        {"image_id": 12, "category_id": 1, "bbox": [40, 28, 20, 20], "score": 0.7},
+    ]
+    view, _ = pellucid.open(tmp_path / "w").add("v", source, images=tmp_path / "images")
+    view.start("m", iou=0.85).add_predictions(toys.results(tmp_path, predictions))
+    address = served(view.workspace)
+    page.goto(address)
+    page.evaluate(
+        "localStorage.setItem('pellucid-name', 'Ann');"
+        "localStorage.setItem('pellucid-reviewing', '1')"
+    )
+    page.goto(f"{address}?view=v&version=m&tab=missing&at=dent:0.5&at=rust:0.5")
+    bar = page.get_by_role("toolbar", name="Review")
+    expect(page.locator("#item-0")).to_contain_text("IoU 0.33")
+    expect(bar.get_by_role("button").first).to_have_text("Move label here w")
+    page.keyboard.press("w")
+    expect(page.locator("#item-0")).to_contain_text("on dent")
+    expect(bar.get_by_role("button").first).to_have_text("Relabel as rust w")
+    expect(bar.get_by_role("button").nth(1)).to_have_text("Keep dent e")
+    page.keyboard.press("w")
+    expect(bar.get_by_role("button").first).to_have_text("Add label w")
+    marks = lambda labels: [(label.concept, label.box) for label in labels]  # noqa: E731
+    changes = {row.image: (marks(row.before), marks(row.after)) for row in rows(view, 2)}
+    assert changes["a/one.png"] == (
+        [("dent", (10, 10, 20, 20))],
+        [("dent", (20, 10, 20, 20))],
+    )
+    assert changes["a/two.png"] == ([("dent", (0, 0, 20, 20))], [("rust", (0, 0, 20, 20))])

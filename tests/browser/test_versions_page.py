@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import toys
+from pellucid.browse.query import ListQuery
 
 pytestmark = pytest.mark.browser
 
@@ -96,20 +97,22 @@ def test_one_version_opens_with_its_findings(page: Page, workspace, tmp_path, se
 def test_another_iou_is_matched_again(page: Page, view, served):
     version = view.version("second")
     page.goto(f"{served(view.workspace)}?view=panels&version=second&tab=extra")
-    control = page.get_by_label("IoU")
+    page.get_by_role("button", name="Filter +").click()
+    control = page.get_by_label("IoU", exact=True)
     expect(control).to_have_value("0.5")
-    expect(page.locator(".summary .headline")).to_contain_text("AP50")
     for iou in ("0.95", "0.5"):
         control.select_option(iou)
-        errors = version.results(iou=float(iou)).metrics().overall.errors
-        expect(page.locator(".summary p")).to_contain_text(f"{errors} errors")
+        results = version.results(iou=float(iou))
+        for mark, tab in (("−", "extra"), ("+", "missing")):
+            number = len(results.gallery(ListQuery(tab)))
+            expect(page.locator(f".counts .{tab}")).to_have_text(f"{mark} {number}")
     control.select_option("0.95")
     expect(page.get_by_text("matched again at IoU 0.95")).to_be_visible()
-    expect(page.get_by_role("button", name="wrong")).to_have_count(0)
+    expect(page.get_by_role("button", name="Review")).to_have_count(0)
     expect(page).to_have_url(re.compile("iou=0.95"))
     page.reload()
-    expect(control).to_have_value("0.95")
     page.get_by_role("button", name="Back to 0.5").click()
+    page.get_by_role("button", name="Filter +").click()
     expect(control).to_have_value("0.5")
 
 
@@ -148,10 +151,10 @@ def test_a_concept_without_annotations_has_no_figures(page: Page, workspace, tmp
     )
     view.start("only").add_predictions(toys.results(tmp_path))
     page.goto(f"{served(workspace)}?view=panels&version=only&concept=rust")
-    summary = page.locator(".summary p")
-    expect(summary).to_contain_text("not annotated: its predictions are ignored")
-    expect(summary).not_to_contain_text("errors")
+    summary = page.locator(".summary")
+    expect(summary).to_contain_text("not annotated: ignored, counts in no figure")
+    expect(summary.locator(".counts")).to_have_count(0)
     rust = page.get_by_role("navigation", name="Concepts").get_by_role("button", name="rust")
-    expect(rust).to_contain_text("predictions are ignored")
+    expect(rust).to_contain_text("not annotated: ignored")
     page.get_by_role("navigation", name="Concepts").get_by_role("button", name="dent").click()
     expect(summary).to_contain_text("errors")

@@ -234,6 +234,17 @@ def selection_mask(selection: TabSelection, candidate_rows: Int64Array) -> BoolA
     )
 
 
+def sort_by_size(selection: TabSelection, rows: Int64Array) -> Int64Array:
+    """The largest boxes first; ties, and items without boxes, in the tab's order. rows: in that
+    order."""
+    evaluation = selection.evaluation
+    table = evaluation.annotations if selection.shows_annotations else evaluation.predictions
+    if table.box is None:
+        return rows
+    sides = np.asarray(table.box[rows, 2:], np.float64)
+    return rows[np.argsort(-sides[:, 0] * sides[:, 1], kind="stable")]
+
+
 def sort_by_margin(selection: TabSelection, rows: Int64Array) -> Int64Array:
     """Predictions by their score minus their own concept's threshold, highest first; ties by image,
     then input order. Annotations stay in their order."""

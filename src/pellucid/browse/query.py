@@ -9,8 +9,8 @@ from pellucid.browse.selection import TABS, Tab
 from pellucid.core.errors import InvalidChoiceError
 from pellucid.core.tables import SPLITS, Split
 
-Order = Literal["score", "margin", "mistakes", "similar"]
-ORDERS: tuple[Order, ...] = ("score", "margin", "mistakes", "similar")
+Order = Literal["score", "margin", "size", "mistakes", "similar"]
+ORDERS: tuple[Order, ...] = ("score", "margin", "size", "mistakes", "similar")
 ReviewFilter = Literal["all", "new", "reviewed", "unsure"]
 REVIEW_FILTERS: tuple[ReviewFilter, ...] = ("all", "new", "reviewed", "unsure")
 
@@ -29,7 +29,8 @@ class ListQuery:
     """None for all concepts."""
     order: Order = "score"
     """`score`: the order of the tab · `margin`: predictions by their score minus their own
-    concept's threshold, in Extra as `score` · `mistakes`: likely label errors first · `similar`:
+    concept's threshold, in Extra as `score` · `size`: the largest boxes first, without boxes as
+    `score` · `mistakes`: likely label errors first · `similar`:
     similar items next to one another."""
     review: ReviewFilter = "all"
     """`new` leaves out reviewed items."""

@@ -326,11 +326,11 @@ FIRST_PIXEL_OPTION = click.option(
 )
 ORDER_OPTION = click.option(
     "--order",
-    type=click.Choice(["score", "margin", "mistakes", "similar"]),
+    type=click.Choice(["score", "margin", "size", "mistakes", "similar"]),
     default="score",
     show_default=True,
-    help="Tab order, by margin to each concept's own threshold, likely label errors first, or "
-    "similar items together.",
+    help="Tab order, by margin to each concept's own threshold, largest boxes first, likely label "
+    "errors first, or similar items together.",
 )
 REVIEW_OPTION = click.option(
     "--review",

@@ -3,7 +3,8 @@
 Each filter is a `KEY:VALUE` text, for URLs and command lines:
 
 `cause:background` · `score:0.2..0.4`, prediction score (in tab Extra, the image's own score) ·
-`answered:0.2..0.4`, annotations by the score of their matched prediction · `right:yes`,
+`file:TEXT`, items of images with the text in their path, in any case · `answered:0.2..0.4`,
+annotations by the score of their matched prediction · `right:yes`,
 `right:no`, true or false positives; `counts:yes`, both · `predicted:CONCEPT`, false negatives by
 the concept predicted instead; `annotated:CONCEPT`, false positives; empty CONCEPT: none ·
 `where:PROPERTY=LOW..HIGH`, `where:PROPERTY=VALUE` · `like:p12`, `like:a12`, items most similar to
@@ -17,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 
@@ -46,6 +48,7 @@ SIMILAR_LIMIT = 60
 """Number of items that `like` selects."""
 FILTER_KEYS = (
     "cause",
+    "file",
     "score",
     "answered",
     "right",
@@ -124,8 +127,8 @@ def clause_mask(
     context: FilterContext, selection: TabSelection, item_rows: Int64Array, key: str, argument: str
 ) -> BoolArray:
     evaluation, are_annotations = selection.evaluation, selection.shows_annotations
-    if key == "cause":
-        return cause_mask(selection, item_rows, argument)
+    if key in ("cause", "file"):
+        return (cause_mask if key == "cause" else file_mask)(selection, item_rows, argument)
     if key == "score":
         score = (
             evaluation.predictions.score[item_rows]
@@ -153,6 +156,18 @@ def clause_mask(
     if key in ("predicted", "annotated"):
         return confusion_mask(selection, item_rows, key, argument)
     return version_change_mask(context, selection, item_rows, argument)
+
+
+def file_mask(selection: TabSelection, item_rows: Int64Array, text: str) -> BoolArray:
+    """Mask of the items whose image has the text in its path, in any case."""
+    evaluation, wanted = selection.evaluation, unquote(text).casefold()
+    has_text = np.fromiter(
+        (wanted in path.casefold() for path in evaluation.images.path.tolist()),
+        bool,
+        len(evaluation.images),
+    )
+    table = evaluation.annotations if selection.shows_annotations else evaluation.predictions
+    return np.asarray(has_text[table.image[item_rows]])
 
 
 def score_range_mask(scores: Float64Array, range_text: str, key: str) -> BoolArray:

@@ -16,7 +16,12 @@ import numpy as np
 from pellucid.analysis.tide import TideReport, tide_report
 from pellucid.browse.image_ranking import ImageOrder, ImageRanking, rank_images
 from pellucid.browse.label_errors import LabelErrorScores, label_error_scores, sort_by_label_error
-from pellucid.browse.list_views import ListView, sort_by_margin, sort_selection_rows
+from pellucid.browse.list_views import (
+    ListView,
+    sort_by_margin,
+    sort_by_size,
+    sort_selection_rows,
+)
 from pellucid.browse.query import ListQuery, Order, ReviewFilter
 from pellucid.browse.selection import Tab, TabSelection
 from pellucid.browse.similarity_order import nearest_neighbour_order
@@ -603,6 +608,9 @@ class Results:
         if order == "margin":
             by_margin = sort_by_margin(selection, by_score)
             return by_margin[::-1] if selection.reverse else by_margin
+        if order == "size":
+            by_size = sort_by_size(selection, by_score)
+            return by_size[::-1] if selection.reverse else by_size
         rows = sort_by_label_error(self.suspicion, selection.shows_annotations, by_score)
         if order == "similar":
             first, rest = rows[:SIMILARITY_LIMIT], rows[SIMILARITY_LIMIT:]

@@ -195,6 +195,12 @@ def most_overlapping_label(
         raise InvalidDecisionError(
             path, "no annotation overlaps this box", "Add it without replacing an annotation."
         )
+    is_same = (
+        evaluation.annotations.concept[annotation_rows]
+        == evaluation.predictions.concept[prediction_row]
+    )
+    if overlap.max() < evaluation.iou_threshold and overlap[is_same].max(initial=0) >= BADLY_PLACED:
+        overlap = np.where(is_same, overlap, 0)  # a badly placed box is about its own concept
     best_row = int(annotation_rows[np.argmax(overlap)])
     return Label(
         evaluation.concepts[evaluation.annotations.concept[best_row]],

@@ -70,9 +70,10 @@ async def wait_for_turn(request: Request) -> AsyncIterator[None]:
     yield
 
 
-LONG_ANSWERS = 3
-"""Answers that take seconds, computed at the same time."""
+LONG_ANSWERS, MEDIUM_ANSWERS = 3, 12
+"""Answers that take seconds, and tenths of seconds, computed at the same time."""
 LONG_ANSWER = Depends(wait_for_turn, scope="function", max_concurrency=LONG_ANSWERS)
+MEDIUM_ANSWER = Depends(wait_for_turn, scope="function", max_concurrency=MEDIUM_ANSWERS)
 
 WorkspaceDependency = Annotated[Workspace, Depends(get_workspace)]
 

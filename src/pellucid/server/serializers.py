@@ -14,8 +14,14 @@ from pellucid.browse.list_views import ListView
 from pellucid.browse.selection import TABS, TabSelection
 from pellucid.core.tables import NOT_RUN, SPLITS, Float64Array
 from pellucid.evaluation.counts import count_outcomes, histogram
-from pellucid.evaluation.error_causes import image_pair_ious, is_active_prediction
-from pellucid.evaluation.evaluation import STATE_NAMES
+from pellucid.evaluation.error_causes import (
+    cause_annotation,
+    cause_prediction,
+    image_pair_ious,
+    is_active_prediction,
+    prediction_ious,
+)
+from pellucid.evaluation.evaluation import STATE_NAMES, Evaluation
 from pellucid.evaluation.match_result import MATCHED
 from pellucid.evaluation.thresholds import ThresholdSource
 from pellucid.images.crop_cache import image_stamp
@@ -322,14 +328,22 @@ def prediction_partner(results: Results, prediction_row: int, item: Item) -> Par
     evaluation = results.evaluation
     annotation_row = int(evaluation.partner[prediction_row])
     if evaluation.kind == "detection":
-        if annotation_row < 0:
+        if annotation_row >= 0:
+            iou = float(evaluation.iou[prediction_row])
+        elif item.cause in ("badly_placed", "other_concept", "duplicate"):
+            cause_row = cause_annotation(evaluation, prediction_row, item.cause)
+            if cause_row is None:
+                return None
+            annotation_row = cause_row
+            iou = float(prediction_ious(evaluation, prediction_row, np.array([cause_row]))[0])
+        else:
             return None
         return Partner(
             "annotation",
             int(evaluation.annotations.concept[annotation_row]),
             box_tuple(evaluation.annotations.box, annotation_row),
             None,
-            float(evaluation.iou[prediction_row]),
+            iou,
         )
     if evaluation.kind == "classification" and evaluation.state[prediction_row] != MATCHED:
         image_annotations = results.neighbours.annotations(
@@ -357,6 +371,12 @@ def annotation_partner(
         evaluation.predictions_by_image,
     )
     if evaluation.kind == "detection":
+        if item.cause in ("taken", "badly_placed", "other_concept"):
+            position = cause_prediction(
+                evaluation, annotation_row, item.cause, list_view.thresholds
+            )
+            if position is not None:
+                return box_partner(evaluation, annotation_row, position)
         if item.best_match is None or item.best_match.score is None:
             return None
         same_concept = prediction_positions[
@@ -381,6 +401,7 @@ def annotation_partner(
             box_tuple(predictions_by_image.box, nearest_position),
             item.best_match.score,
             item.best_match.iou,
+            "below",
         )
     if evaluation.kind == "classification":
         active_positions = prediction_positions[
@@ -396,6 +417,21 @@ def annotation_partner(
                 None,
             )
     return None
+
+
+def box_partner(evaluation: Evaluation, annotation_row: int, position: int) -> Partner:
+    """A counted prediction beside an unmatched annotation. position: see
+    `Evaluation.predictions_by_image`."""
+    predictions = evaluation.predictions_by_image
+    overlap = image_pair_ious(evaluation, np.array([position]), np.array([annotation_row]))
+    return Partner(
+        "prediction",
+        int(predictions.concept[position]),
+        box_tuple(predictions.box, position),
+        float(predictions.score[position]),
+        float(overlap[0]),
+        STATE_NAMES[int(predictions.state[position])],
+    )
 
 
 def box_tuple(boxes: Any, box_index: int) -> Box | None:

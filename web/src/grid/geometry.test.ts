@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { centre, GAP, layout, position, reveal, TALLEST, visible } from './geometry';
 
-const room = (total: number, width = 1040, height = 800) => ({ total, width, height, wished: 140 });
+const room = (total: number, width = 1040, height = 800) => ({ total, width, height, columns: 7 });
 
 describe('a wall of cells', () => {
   it('shares the spare width among the columns', () => {
@@ -11,6 +11,12 @@ describe('a wall of cells', () => {
       expect(used).toBeLessThanOrEqual(Math.max(width, 32 + 2 * GAP));
       expect(width - used).toBeLessThan(wall.columns + 1);
     }
+  });
+
+  it('has the wished number of columns wherever there is room for them', () => {
+    expect(layout(room(1000, 2560)).columns).toBe(7);
+    expect(layout(room(1000, 390)).columns).toBe(7);
+    expect(layout(room(1000, 200)).columns).toBeLessThan(7);
   });
 
   it.each([1, 7, 8, 1_000, 1_000_000, 50_000_000])(

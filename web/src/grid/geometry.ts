@@ -2,9 +2,9 @@
 
 /** The tallest element that is scrolled natively; beyond it the scroll position is proportional. */
 export const TALLEST = 15_000_000;
-export const GAP = 10;
+export const GAP = 8;
 /** Height of the line under each picture. */
-export const CAPTION = 26;
+export const CAPTION = 23;
 
 export interface Layout {
   columns: number;
@@ -25,12 +25,18 @@ export interface Room {
   total: number;
   width: number;
   height: number;
-  /** The side a cell should about have. */
-  wished: number;
+  /** Pictures in a row, if there is room for them. */
+  columns: number;
 }
 
-export function layout({ total, width, height, wished }: Room): Layout {
-  const columns = Math.max(1, Math.round((width - GAP) / (wished + GAP)));
+export const FEWEST_COLUMNS = 2;
+export const MOST_COLUMNS = 16;
+/** The narrowest picture. */
+const LEAST_SIDE = 40;
+
+export function layout({ total, width, height, columns: wished }: Room): Layout {
+  const room = Math.floor((width - GAP) / (LEAST_SIDE + GAP));
+  const columns = Math.max(1, Math.min(wished, room));
   const side = Math.max(32, Math.floor((width - GAP * (columns + 1)) / columns));
   const pitchX = side + GAP;
   const pitchY = side + CAPTION + GAP;

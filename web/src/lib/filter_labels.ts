@@ -47,6 +47,7 @@ function versusLabel(value: string): string {
 }
 
 const LABELS: Record<string, (value: string) => string> = {
+  file: (value) => `file name contains “${decode(value)}”`,
   cause: (value) => CAUSE[value as keyof typeof CAUSE] ?? value,
   score: (value) => `score ${rangeLabel(value)}`,
   answered: (value) => `found with a score of ${rangeLabel(value)}`,

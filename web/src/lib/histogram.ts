@@ -64,6 +64,25 @@ export function positionOf(
   return Math.min(last, Math.max(0, reverse ? total - position : position));
 }
 
-/** Bars grow with the square root of their count, so that a few items still show beside thousands. */
-export const barLength = (items: number, most: number): number =>
-  most > 0 ? Math.sqrt(items / most) : 0;
+/** Round up to 1, 2 or 5 times a power of ten. */
+function roundUp(value: number): number {
+  const power = 10 ** Math.floor(Math.log10(value));
+  return power * ([1, 2, 5, 10].find((step) => step * power >= value - 1e-12) ?? 10);
+}
+
+/** Where the axis of counts ends: beyond the largest bar of true positives and most others, so that a few items show beside thousands of weak predictions, whose bars are cut. */
+export function axisEnd(totals: readonly number[], right: readonly number[]): number {
+  const sorted = [...totals].sort((one, other) => one - other);
+  const typical = sorted[Math.floor(sorted.length * 0.85)] ?? 0;
+  return roundUp(Math.max(1, typical, ...right));
+}
+
+/** Round scores to label the axis with, about ten of them. */
+export function scoreTicks(low: number, high: number): number[] {
+  if (!(high > low)) return [];
+  const step = roundUp((high - low) / 10);
+  const ticks = [];
+  for (let place = Math.ceil(low / step); place * step <= high; place++)
+    ticks.push(Number((place * step).toPrecision(6)));
+  return ticks;
+}

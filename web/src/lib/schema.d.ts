@@ -1204,7 +1204,7 @@ export interface components {
              * Order
              * @enum {string}
              */
-            order: "score" | "margin" | "mistakes" | "similar";
+            order: "score" | "margin" | "size" | "mistakes" | "similar";
             /** Only */
             only: string[];
         };
@@ -1633,11 +1633,11 @@ export interface components {
         };
         /**
          * Partner
-         * @description The counterpart of an item: the annotation it matched or is inside of, or the closest
-         *     prediction.
+         * @description The counterpart of an item: the annotation it matched or is inside of, what causes the
+         *     error, or the closest prediction.
          *
          *     concept: of the image in classification · kind: `annotation` is drawn dashed, `prediction`
-         *     solid.
+         *     solid · outcome: of a prediction; `below` its threshold.
          */
         Partner: {
             /**
@@ -1658,6 +1658,8 @@ export interface components {
             score: number | null;
             /** Iou */
             iou: number | null;
+            /** Outcome */
+            outcome?: ("matched" | "missing" | "extra" | "ignored" | "below") | null;
         };
         /**
          * PointDocument
@@ -1768,7 +1770,7 @@ export interface components {
              * @default mistakes
              * @enum {string}
              */
-            order: "score" | "margin" | "mistakes" | "similar";
+            order: "score" | "margin" | "size" | "mistakes" | "similar";
             /** At */
             at?: string[] | null;
             /**
@@ -2615,7 +2617,7 @@ export interface operations {
                 /** @description User-defined thresholds, each `concept:value` */
                 at?: string[] | null;
                 reverse?: boolean;
-                order?: "score" | "margin" | "mistakes" | "similar";
+                order?: "score" | "margin" | "size" | "mistakes" | "similar";
                 review?: "all" | "new" | "reviewed" | "unsure";
                 /** @description Filters, such as `cause:background` */
                 only?: string[] | null;

@@ -6,7 +6,7 @@ export type Action =
   | `page.${'findings' | 'gallery' | 'figures' | 'slices' | 'alike' | 'compare' | 'versions'}`
   | `finding.${'next' | 'previous' | 'cropNext' | 'cropPrevious' | 'open' | 'gallery' | 'known'}`
   | `viewer.${'next' | 'previous' | 'close' | 'zoomIn' | 'zoomOut' | 'fit' | 'boxes' | 'concepts' | 'edit' | 'draw'}`
-  | `review.${'wrong' | 'right' | 'unsure' | 'relabel' | 'undo' | 'redo' | 'queue' | 'history' | 'comment'}`
+  | `review.${'mode' | 'wrong' | 'right' | 'unsure' | 'relabel' | 'undo' | 'redo' | 'queue' | 'history' | 'comment'}`
   | 'open'
   | 'select'
   | 'split'
@@ -104,7 +104,8 @@ export const SHORTCUTS: readonly Shortcut[] = [
     labels: ['o'],
     help: 'back to the optimal threshold',
   },
-  { scope: 'gallery', keys: { r: 'reverse' }, labels: ['r'], help: 'reverse order' },
+  { scope: 'review', keys: { r: 'review.mode' }, labels: ['r'], help: 'show or hide the verdicts' },
+  { scope: 'gallery', keys: { R: 'reverse' }, labels: ['R'], help: 'reverse order' },
   {
     scope: 'gallery',
     keys: { '+': 'larger', '=': 'larger', '-': 'smaller' },

@@ -3,6 +3,7 @@ import * as api from '../lib/api';
 import { count } from '../lib/format';
 import type { Gallery } from './gallery.svelte';
 import { latest } from '../lib/latest';
+import { verbsOf, type Verbs } from '../review/verbs';
 import { ReviewQueue } from './queue.svelte';
 
 export interface Change {
@@ -102,6 +103,24 @@ export class Reviewing {
       : gallery.total
         ? [gallery.item]
         : [];
+  }
+
+  /** What the verdicts do to the item under the cursor, or to the selected ones; null where there is none. */
+  readonly verbs = $derived.by((): Verbs | null => {
+    const { gallery } = this;
+    if (!gallery.total) return null;
+    if (!gallery.open && gallery.selected.size > 1)
+      return { wrong: 'Correct labels', right: 'Labels are right', blocked: null };
+    const item = gallery.itemAt(gallery.item);
+    if (!item) return null;
+    return verbsOf(item, gallery.outcomeOf(item), gallery.kind, gallery.version?.concepts ?? []);
+  });
+
+  /** "The annotation is wrong", as the verb of the item says; box: as the reader adjusted it. */
+  decideWrong(box?: api.Box): void {
+    const { verbs } = this;
+    if (verbs?.blocked && !box) return this.say(verbs.blocked);
+    this.decide('wrong', { ...verbs?.change, ...(box ? { box } : {}) });
   }
 
   decide(verdict: api.Verdict, change: Change = {}): void {

@@ -15,6 +15,7 @@ from pellucid.results.results import Results
 from pellucid.results.version_comparison import compare_slices, compare_versions, describe_change
 from pellucid.server.dependencies import (
     LONG_ANSWER,
+    MEDIUM_ANSWER,
     NOT_FOUND_RESPONSE,
     CorrectedQuery,
     IouQuery,
@@ -59,7 +60,7 @@ ResultsPair = Annotated[tuple[Results, Results], Depends(find_results_pair)]
     "/api/views/{view}/versions/{version}/compare/{other}",
     response_model=ComparisonDocument,
     responses=NOT_FOUND_RESPONSE,
-    dependencies=[LONG_ANSWER],
+    dependencies=[MEDIUM_ANSWER],
 )
 def read_comparison(
     pair: ResultsPair,

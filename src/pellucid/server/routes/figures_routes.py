@@ -20,7 +20,7 @@ from pellucid.results.figures import (
     tab_changes,
 )
 from pellucid.server.dependencies import (
-    LONG_ANSWER,
+    MEDIUM_ANSWER,
     NOT_FOUND_RESPONSE,
     ConceptQuery,
     FiltersQuery,
@@ -101,7 +101,7 @@ def read_headline(
     "/api/views/{view}/versions/{version}/curves",
     response_model=CurvesDocument,
     responses=NOT_FOUND_RESPONSE,
-    dependencies=[LONG_ANSWER],
+    dependencies=[MEDIUM_ANSWER],
 )
 def read_curves(
     context: VersionContext,
@@ -132,7 +132,7 @@ def read_curves(
     "/api/views/{view}/versions/{version}/objectives",
     response_model=ObjectivesDocument,
     responses=NOT_FOUND_RESPONSE,
-    dependencies=[LONG_ANSWER],
+    dependencies=[MEDIUM_ANSWER],
 )
 def read_objectives(
     context: VersionContext,
@@ -157,7 +157,7 @@ def read_objectives(
     "/api/views/{view}/versions/{version}/moves",
     response_model=MovesDocument,
     responses=NOT_FOUND_RESPONSE,
-    dependencies=[LONG_ANSWER],
+    dependencies=[MEDIUM_ANSWER],
 )
 def read_moves(
     context: VersionContext,
@@ -184,7 +184,7 @@ def read_moves(
     "/api/views/{view}/versions/{version}/causes",
     response_model=CausesDocument,
     responses=NOT_FOUND_RESPONSE,
-    dependencies=[LONG_ANSWER],
+    dependencies=[MEDIUM_ANSWER],
 )
 def read_causes(
     context: VersionContext,
@@ -211,7 +211,7 @@ def read_causes(
     "/api/views/{view}/versions/{version}/confusion",
     response_model=ConfusionDocument,
     responses=NOT_FOUND_RESPONSE,
-    dependencies=[LONG_ANSWER],
+    dependencies=[MEDIUM_ANSWER],
 )
 def read_confusion(
     context: VersionContext,

@@ -26,7 +26,7 @@ from pellucid.review.events import VERDICT_ACTIONS, Decision, DecisionLog
 from pellucid.review.identity import normalize_name
 from pellucid.review.resolve import Edit
 from pellucid.server.dependencies import (
-    LONG_ANSWER,
+    MEDIUM_ANSWER,
     NOT_FOUND_RESPONSE,
     ReviewsDependency,
     TrainedVersionContext,
@@ -271,7 +271,7 @@ def release_session(reviews: ReviewsDependency, body: SessionRequest) -> Respons
     "/api/views/{view}/versions/{version}/effect",
     response_model=EffectDocument,
     responses=NOT_FOUND_RESPONSE,
-    dependencies=[LONG_ANSWER],
+    dependencies=[MEDIUM_ANSWER],
 )
 def effect(
     context: TrainedVersionContext, split: Annotated[Split, Query()] = "validation"

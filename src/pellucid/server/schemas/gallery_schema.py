@@ -135,11 +135,11 @@ class HistogramDocument:
 
 @dataclass(frozen=True)
 class Partner:
-    """The counterpart of an item: the annotation it matched or is inside of, or the closest
-    prediction.
+    """The counterpart of an item: the annotation it matched or is inside of, what causes the
+    error, or the closest prediction.
 
     concept: of the image in classification · kind: `annotation` is drawn dashed, `prediction`
-    solid.
+    solid · outcome: of a prediction; `below` its threshold.
     """
 
     kind: Literal["annotation", "prediction"]
@@ -147,6 +147,7 @@ class Partner:
     box: Box | None
     score: float | None
     iou: float | None
+    outcome: Outcome | None = None
 
 
 @dataclass(frozen=True)

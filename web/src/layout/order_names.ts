@@ -1,0 +1,13 @@
+/** The orders of the wall in words, of which some depend on what is listed. */
+import type { Tab } from '../lib/api';
+import type { Order } from '../state/route';
+
+type Kind = 'classification' | 'tagging' | 'detection';
+
+export function orderName(order: Order, tab: Tab, kind: Kind): string {
+  if (order === 'margin') return 'Margin to threshold';
+  if (order === 'size') return 'Largest first';
+  if (order === 'mistakes') return 'Likely label errors';
+  if (order === 'similar') return 'Similar together';
+  return tab === 'extra' && kind === 'detection' ? 'Least overlap first' : 'Highest score first';
+}
