@@ -223,6 +223,7 @@ def test_score_bar_scrolls_by_score(gallery):
         f"{CELLS}&tab=extra&concept=red+cell",
         f"{CELLS}&open=1",
         "?view=smears&version=v2&tab=missing",
+        f"{CELLS}&whole=1",
     ],
 )
 def test_gallery_page_is_accessible(page, demo_address, theme, width, height, search):
@@ -230,7 +231,7 @@ def test_gallery_page_is_accessible(page, demo_address, theme, width, height, se
     page.emulate_media(color_scheme=theme)
     page.set_viewport_size({"width": width, "height": height})
     page.goto(demo_address + search)
-    expect(page.locator("[role=option] img").first).to_be_attached()
+    expect(page.locator("[role=option] img, .image img").first).to_be_attached()
     page.evaluate(AXE.read_text())
     found = page.evaluate(
         "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice']})"
@@ -436,3 +437,33 @@ def test_largest_first_is_an_order_beside_the_default(gallery, demo):
     assert areas == sorted(areas, reverse=True)
     width, height = (round(side) for side in items[0].box[2:])
     expect(page.locator("#item-0")).to_contain_text(f"{width} × {height} px")
+
+
+def test_whole_images_come_with_most_errors_first(gallery, demo):
+    version = demo.view("cells").version("v2")
+    page = gallery(f"{CELLS}&tab=extra")
+    page.get_by_role("radio", name="Images").click()
+    images = page.locator(".image")
+    expect(images.first.locator("img")).to_be_visible()
+    for place, ranked in enumerate(version.results().images().page(0, 5)):
+        expect(images.nth(place)).to_have_accessible_name(
+            f"{ranked.image} ✓ {ranked.tp} + {ranked.fp} − {ranked.fn}"
+        )
+        expect(images.nth(place).locator("rect.line")).to_have_count(
+            ranked.tp + ranked.fp + ranked.fn
+        )
+    expect(page).to_have_url(re.compile("whole=1"))
+    page.get_by_role("button", name=re.compile("^platelet")).click()
+    first = version.results().images(concept="platelet").page(0, 1)[0]
+    expect(images.first).to_have_accessible_name(re.compile(f"^{first.image} ✓ {first.tp} "))
+    page.keyboard.press("a")
+    first = version.results().images().page(0, 1)[0]
+    expect(images.first).to_have_accessible_name(re.compile(f"^{first.image} ✓ {first.tp} "))
+    images.first.click()
+    viewer = page.get_by_role("dialog", name="Picture")
+    expect(viewer).to_contain_text(first.image)
+    page.keyboard.press("Escape")
+    page.keyboard.press("b")
+    expect(images.first.locator("img")).to_be_visible()
+    page.keyboard.press("b")
+    expect(page.locator("[role=option] img").first).to_be_visible()

@@ -215,3 +215,27 @@ def test_boxes_of_another_version_are_its_own_answer(demo, demo_address, view):
         shown = document(demo_address, f"api/views/{view}/versions/v2/images/{image}?versus=v1")
         found = [(one["concept"], one["score"], one["box"]) for one in shown["others"]]
         assert sorted(found, key=str) == sorted(expected.get(path, []), key=str), path
+
+
+@pytest.mark.parametrize("view", ["cells", "findings", "smears"])
+@pytest.mark.parametrize("order", ["errors", "fp", "fn", "score"])
+def test_images_equal_the_python_ranking(demo, demo_address, view, order):
+    results = demo.view(view).version("v2").results()
+    ranking = results.images("validation", order)
+    page = document(
+        demo_address, f"api/views/{view}/versions/v2/images?order={order}&offset=2&limit=7"
+    )
+    assert page["total"] == len(ranking)
+    for image, expected in zip(page["images"], ranking.page(2, 7), strict=True):
+        assert (image["path"], image["tp"], image["fp"], image["fn"]) == (
+            expected.image,
+            expected.tp,
+            expected.fp,
+            expected.fn,
+        )
+        drawn = [drawn["outcome"] for drawn in image["objects"]]
+        assert [drawn.count(name) for name in ("matched", "missing", "extra")] == [
+            expected.tp,
+            expected.fp,
+            expected.fn,
+        ]

@@ -75,13 +75,17 @@ class ImageRanking:
 
 
 def rank_images(
-    evaluation: Evaluation, split: int, thresholds: Float64Array, order: ImageOrder = "errors"
+    evaluation: Evaluation,
+    split: int,
+    thresholds: Float64Array,
+    order: ImageOrder = "errors",
+    concept: int | None = None,
 ) -> ImageRanking:
     """The evaluated images of a split by descending number of errors (FP + FN), of false
     positives, of false negatives, or by the score of the highest-scored error. Ties: by errors,
     then by the highest-scored error, then by path.
 
-    thresholds: float64 (concepts,).
+    thresholds: float64 (concepts,). concept: only its items count; None: those of all.
     """
     if order not in IMAGE_ORDERS:
         raise InvalidChoiceError("order", order, IMAGE_ORDERS)
@@ -89,14 +93,19 @@ def rank_images(
     row_index, image_count = evaluation.row_index, len(evaluation.images)
 
     def above(rows: Int32Array) -> Int64Array:
-        score, concept = predictions.score[rows], predictions.concept[rows]
-        return np.asarray(rows[score >= thresholds[concept]], np.int64)
+        score, concepts = predictions.score[rows], predictions.concept[rows]
+        is_counted = score >= thresholds[concepts]
+        if concept is not None:
+            is_counted &= concepts == concept
+        return np.asarray(rows[is_counted], np.int64)
 
     def count(images: Int32Array) -> Int64Array:
         return np.bincount(images, minlength=image_count)
 
     matched_rows, wrong_rows = above(row_index.matched), above(row_index.wrong)
     annotation_rows = np.asarray(evaluation.matchable_annotations, np.int64)
+    if concept is not None:
+        annotation_rows = annotation_rows[annotations.concept[annotation_rows] == concept]
     is_missed = (
         evaluation.answer_score[annotation_rows] < thresholds[annotations.concept[annotation_rows]]
     )

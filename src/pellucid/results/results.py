@@ -474,10 +474,21 @@ class Results:
         )
         return find_problems(self.links.name, self, split, slices, comparison, leaks)
 
-    def images(self, split: Split = "validation", order: ImageOrder = "errors") -> ImageRanking:
+    def images(
+        self,
+        split: Split = "validation",
+        order: ImageOrder = "errors",
+        concept: str | None = None,
+    ) -> ImageRanking:
         """The evaluated images with their true positives, false positives and false negatives,
         most errors first. order: `errors`, `fp`, `fn`, or `score` (of the highest-scored error)."""
-        return rank_images(self.evaluation, self.split_index(split), self.thresholds, order)
+        return rank_images(
+            self.evaluation,
+            self.split_index(split),
+            self.thresholds,
+            order,
+            self._optional_index(concept),
+        )
 
     def compare(self, other: Results, split: Split = "validation") -> VersionComparison:
         """Compare with a later version, on the images evaluated by both, each at its thresholds.

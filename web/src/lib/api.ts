@@ -13,6 +13,8 @@ export type HistogramDocument = Schemas['HistogramDocument'];
 export type PageDocument = Schemas['PageDocument'];
 export type PageItem = Schemas['PageItem'];
 export type ImageDocument = Schemas['ImageDocument'];
+export type RankedImage = Schemas['RankedImageDocument'];
+export type ImagesDocument = Schemas['ImagesDocument'];
 export type Outcome = PageItem['outcome'];
 export type Tab = PageDocument['tab'];
 export type Split = ImageDocument['split'];
@@ -205,6 +207,20 @@ export const readImage = (
     ...state(which, corrected),
     ...beside(only),
   ]);
+/** Whole images, most errors first. */
+export const readImages = (query: Query, offset: number, limit: number, signal: AbortSignal) =>
+  get<ImagesDocument>(
+    `${root(query)}/images`,
+    [
+      ['split', query.split],
+      ['offset', String(offset)],
+      ['limit', String(limit)],
+      ...chosen(query.concept),
+      ...thresholds(query.at),
+      ...state(query, query.corrected),
+    ],
+    signal,
+  );
 /** How many items of a list are at hand: of an exported page's, those that were exported. */
 export const atHand = (query: Query): number =>
   kept

@@ -31,6 +31,7 @@ describe('a place in the address', () => {
         ['a', -3e-7],
       ]),
       reverse: true,
+      whole: true,
       item: 12_345_678,
       open: true,
       order: 'mistakes',

@@ -204,6 +204,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/views/{view}/versions/{version}/images": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Images
+         * @description Whole images, most errors first.
+         */
+        get: operations["read_images_api_views__view__versions__version__images_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/views/{view}/versions/{version}/images/{image}": {
         parameters: {
             query?: never;
@@ -1400,6 +1420,40 @@ export interface components {
             others: components["schemas"]["OtherPrediction"][];
         };
         /**
+         * ImageObject
+         * @description A counted prediction, or an annotation without a match, on a whole image.
+         */
+        ImageObject: {
+            /** Concept */
+            concept: number;
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "matched" | "missing" | "extra" | "ignored" | "below";
+            /** Score */
+            score: number | null;
+            /** Box */
+            box: [
+                number,
+                number,
+                number,
+                number
+            ] | null;
+        };
+        /**
+         * ImagesDocument
+         * @description A page of the images of a split, most errors first.
+         */
+        ImagesDocument: {
+            /** Total */
+            total: number;
+            /** Offset */
+            offset: number;
+            /** Images */
+            images: components["schemas"]["RankedImageDocument"][];
+        };
+        /**
          * ItemReference
          * @description An item as shown to the reviewer. concept: by name; side: `annotated` for items of the tab
          *     Extra; score: distinguishes equal boxes.
@@ -1785,6 +1839,30 @@ export interface components {
             take: number;
             /** Give Back */
             give_back?: components["schemas"]["ItemReference"][] | null;
+        };
+        /**
+         * RankedImageDocument
+         * @description An image with its counts and what is drawn on it. width, height: as in ImageDocument.
+         */
+        RankedImageDocument: {
+            /** Image */
+            image: number;
+            /** Path */
+            path: string;
+            /** Width */
+            width: number;
+            /** Height */
+            height: number;
+            /** Picture */
+            picture: string;
+            /** Tp */
+            tp: number;
+            /** Fp */
+            fp: number;
+            /** Fn */
+            fn: number;
+            /** Objects */
+            objects: components["schemas"]["ImageObject"][];
         };
         /**
          * ReliabilityDiagram
@@ -2638,6 +2716,58 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PageDocument"];
+                };
+            };
+            /** @description No such view, version, concept or image */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_images_api_views__view__versions__version__images_get: {
+        parameters: {
+            query?: {
+                split?: "training" | "validation" | "test";
+                /** @description Index in the version's concepts; omit for all */
+                concept?: number | null;
+                /** @description User-defined thresholds, each `concept:value` */
+                at?: string[] | null;
+                order?: "errors" | "fp" | "fn" | "score";
+                offset?: number;
+                limit?: number;
+                /** @description Use the corrected annotations instead of the original ones */
+                corrected?: boolean;
+                /** @description Match again at this IoU; omit for the version's own */
+                iou?: number | null;
+            };
+            header?: never;
+            path: {
+                view: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImagesDocument"];
                 };
             };
             /** @description No such view, version, concept or image */

@@ -21,6 +21,7 @@ export type Action =
   | 'threshold.upFine'
   | 'threshold.optimal'
   | 'reverse'
+  | 'images'
   | 'similar'
   | 'larger'
   | 'smaller'
@@ -105,6 +106,7 @@ export const SHORTCUTS: readonly Shortcut[] = [
     help: 'back to the optimal threshold',
   },
   { scope: 'review', keys: { r: 'review.mode' }, labels: ['r'], help: 'show or hide the verdicts' },
+  { scope: 'gallery', keys: { b: 'images' }, labels: ['b'], help: 'boxes or whole images' },
   { scope: 'gallery', keys: { R: 'reverse' }, labels: ['R'], help: 'reverse order' },
   {
     scope: 'gallery',

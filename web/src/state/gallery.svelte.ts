@@ -62,6 +62,8 @@ export class Gallery {
   concept = $state<number | null>(null);
   at = $state.raw<ReadonlyMap<number, number>>(NO_THRESHOLDS);
   reverse = $state(false);
+  /** Whole images instead of boxes. */
+  whole = $state(false);
   item = $state(0);
   open = $state(false);
   sort = $state<Sort>('errors');
@@ -225,6 +227,7 @@ export class Gallery {
       this.tab = place.tab;
       this.concept = position >= 0 ? position : null;
       this.reverse = place.reverse;
+      this.whole = place.whole && !this.isExported;
       this.item = place.item;
       this.open = place.open;
       this.sort = place.sort;
@@ -332,6 +335,7 @@ export class Gallery {
       concept: this.concept === null ? null : (concepts[this.concept] ?? null),
       at: new Map([...this.at].map(([place, value]) => [concepts[place] ?? '', value])),
       reverse: this.reverse,
+      whole: this.whole,
       item: this.item,
       open: this.open,
       sort: this.sort,
@@ -356,6 +360,7 @@ export class Gallery {
       this.at = link.at ?? (link.version ? NO_THRESHOLDS : this.at);
       this.tab = link.tab;
       this.reverse = false;
+      this.whole = false;
       this.order = link.order ?? 'score';
       this.open = link.open ?? false;
       this.page = 'gallery';
@@ -524,6 +529,14 @@ export class Gallery {
   setIou(iou: number | null): void {
     this.iou = iou === this.version?.iou ? null : iou;
     this.at = NO_THRESHOLDS;
+    this.again();
+  }
+
+  /** Boxes, or whole images, which no filter narrows down. */
+  showWhole(whole: boolean): void {
+    this.whole = whole && !this.isExported;
+    if (this.whole) this.only = [];
+    this.open = false;
     this.again();
   }
 

@@ -56,6 +56,8 @@ export interface Place {
   /** The reader's own thresholds, by concept. */
   at: ReadonlyMap<string, number>;
   reverse: boolean;
+  /** Whole images instead of boxes. */
+  whole: boolean;
   /** The item under the cursor. */
   item: number;
   /** Whether it is open in the viewer. */
@@ -83,6 +85,7 @@ export const START: Place = {
   concept: null,
   at: new Map(),
   reverse: false,
+  whole: false,
   item: 0,
   open: false,
   sort: 'errors',
@@ -121,6 +124,7 @@ export function parsePlace(search: string): Place {
     concept: query.get('concept'),
     at,
     reverse: query.get('reverse') === '1',
+    whole: query.get('whole') === '1',
     item: Number.isSafeInteger(item) && item >= 0 ? item : 0,
     open: query.get('open') === '1',
     sort: oneOf(SORTS, query.get('sort'), START.sort),
@@ -135,7 +139,7 @@ export function parsePlace(search: string): Place {
 
 /** Fields that are left out of the address where they are as at the start. */
 const PLAIN = ['tab', 'split', 'sort', 'order'] as const;
-const FLAGS = ['reverse', 'open', 'corrected'] as const;
+const FLAGS = ['reverse', 'whole', 'open', 'corrected'] as const;
 
 export function formatPlace(place: Place): string {
   const query = new URLSearchParams();

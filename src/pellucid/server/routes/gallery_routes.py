@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi import Path as PathParameter
 
 from pellucid._version import __version__
+from pellucid.browse.image_ranking import ImageOrder
 from pellucid.browse.query import Order, ReviewFilter
 from pellucid.browse.selection import Tab
 from pellucid.core.tables import SPLITS
@@ -32,12 +33,14 @@ from pellucid.server.dependencies import (
     json_response,
     validate_concept,
 )
+from pellucid.server.image_list import images_document
 from pellucid.server.image_responses import image_response
 from pellucid.server.overlay import PredictionOverlay
 from pellucid.server.schemas.gallery_schema import (
     FiguresDocument,
     HistogramDocument,
     ImageDocument,
+    ImagesDocument,
     PageDocument,
     VersionDocument,
     VersionSummary,
@@ -157,6 +160,36 @@ def read_page(
     has_position = requested.has_threshold_position
     return json_response(
         page_document(version, results, shown, has_position, offset, limit, log, overlay)
+    )
+
+
+@router.get(
+    "/api/views/{view}/versions/{version}/images",
+    response_model=ImagesDocument,
+    responses=NOT_FOUND_RESPONSE,
+)
+def read_images(
+    context: VersionContext,
+    split: SplitQuery = "validation",
+    concept: ConceptQuery = None,
+    at: ThresholdsQuery = None,
+    order: ImageOrder = "errors",
+    offset: Annotated[int, Query(ge=0, le=1 << 40)] = 0,
+    limit: Annotated[int, Query(ge=0, le=200)] = 40,
+) -> Response:
+    """Whole images, most errors first."""
+    results = context.results
+    return json_response(
+        images_document(
+            context.version,
+            results,
+            SPLITS.index(split),
+            validate_concept(results, concept),
+            effective_thresholds(results, at),
+            order,
+            offset,
+            limit,
+        )
     )
 
 

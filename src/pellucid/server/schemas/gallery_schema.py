@@ -226,6 +226,40 @@ class AnnotatedBox:
 
 
 @dataclass(frozen=True)
+class ImageObject:
+    """A counted prediction, or an annotation without a match, on a whole image."""
+
+    concept: int
+    outcome: Outcome
+    score: float | None
+    box: Box | None
+
+
+@dataclass(frozen=True)
+class RankedImageDocument:
+    """An image with its counts and what is drawn on it. width, height: as in ImageDocument."""
+
+    image: int
+    path: str
+    width: int
+    height: int
+    picture: str
+    tp: int
+    fp: int
+    fn: int
+    objects: list[ImageObject]
+
+
+@dataclass(frozen=True)
+class ImagesDocument:
+    """A page of the images of a split, most errors first."""
+
+    total: int
+    offset: int
+    images: list[RankedImageDocument]
+
+
+@dataclass(frozen=True)
 class ImageDocument:
     """width, height: pixels as displayed; 0 if the image cannot be read and no size was
     declared."""
