@@ -364,6 +364,7 @@ def test_pictures_come_first(gallery):
 
 def test_size_of_the_pictures_is_remembered(gallery):
     page = gallery(CELLS)
+    page.set_viewport_size({"width": 1600, "height": 900})  # on a smaller screen + and - do it
     slider = page.get_by_role("slider", name="Size of the pictures")
     expect(slider).to_have_attribute("aria-valuetext", "7 in a row")
     page.keyboard.press("+")
