@@ -257,6 +257,7 @@ def test_workspace_round_trips(version, tmp_path):
         again, _ = pellucid.open(tmp_path / f"again-{form}").add(
             "v", path, images=tmp_path / "images" if form in ENDINGS else None
         )
+        assert again.manifest.folders, f"{form}: its pictures are found"
         assert again.images_by_split == {"validation": 2}
         with pytest.raises(PellucidError, match="it already exists"):
             export_view(version.view, "annotations", form, path)
@@ -472,16 +473,16 @@ def test_killed_export_is_not_taken_for_a_smaller_set(tmp_path):
     arguments = [sys.executable, "-m", "pellucid", "export", view.workspace.folder, "v"]
     arguments += ["--what", "annotations", "--format", "yolo", "--output", target]
     process = subprocess.Popen(list(map(str, arguments)))
-    partial = tmp_path / "exports" / ".out.partial" / "labels"
-    while process.poll() is None and not (partial.is_dir() and len(list(partial.iterdir())) > 20):
-        pass
+    while process.poll() is None:
+        if len(list((tmp_path / "exports").glob(".out.*.partial/labels/*"))) > 20:
+            break
     process.kill()
     process.wait()
     assert not target.exists() or len(list((target / "labels").iterdir())) == 600
     shutil.rmtree(target, ignore_errors=True)
     write_view(view, "yolo", target)
     assert len(list((target / "labels").iterdir())) == 600
-    assert [path.name for path in target.parent.iterdir()] == ["out"]
+    assert [path.name for path in target.parent.iterdir() if path.name[0] != "."] == ["out"]
 
 
 def test_empty_folder_is_filled_and_a_full_one_refused(version, tmp_path, monkeypatch):
@@ -528,3 +529,12 @@ def test_label_studio_predictions_are_decisions(version, tmp_path):
     counted = len(version.gallery("matched")) + len(version.gallery("missing"))
     assert len(written) == counted < 4
     assert [(note.kind, note.count) for note in notes] == [("below_threshold", 4 - counted)]
+
+
+@pytest.mark.parametrize("form", [*FOLDER_FORMS, "coco-roboflow", "fiftyone"])
+def test_pictures_of_an_exported_folder_are_found(version, tmp_path, form):
+    name, _, _ = form.partition(" ")
+    write_view(version.view, name, tmp_path / "out")
+    again, _ = pellucid.open(tmp_path / "again").add("v", tmp_path / "out")
+    images, _, folders = again.annotation_tables
+    assert all((Path(folders[images.root[row]]) / images.path[row]).is_file() for row in range(2))

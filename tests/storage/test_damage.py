@@ -199,3 +199,24 @@ def test_damaged_database_of_decisions_is_reported(folder):
     command = toys.run_cli("verify", folder)
     assert command.returncode == 3
     assert "reviews" in command.stdout
+
+
+@pytest.mark.parametrize("harm", ["missing", "broken", "not UTF-8"])
+def test_verify_goes_on_without_the_manifest_of_the_workspace(folder, harm):
+    manifest = folder / "workspace.json"
+    manifest.unlink() if harm == "missing" else manifest.write_bytes(
+        b"{" if harm == "broken" else b"\xff\xfe"
+    )
+    (table,) = folder.glob("views/v/images.*.parquet")
+    table.write_bytes(b"")
+    command = toys.run_cli("verify", folder, "--json")
+    assert command.returncode == 3
+    states = {check["path"]: check["state"] for check in json.loads(command.stdout)["files"]}
+    assert states["workspace.json"] == ("missing" if harm == "missing" else "damaged")
+    assert states[f"views/v/{table.name}"] == "damaged"
+
+
+def test_verify_refuses_what_is_no_workspace(tmp_path):
+    command = toys.run_cli("verify", tmp_path)
+    assert command.returncode == 3
+    assert "no workspace found" in command.stderr

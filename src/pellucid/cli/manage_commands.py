@@ -213,10 +213,9 @@ def map_command(
 def verify_command(workspace: str, as_json: bool) -> int:
     """Compare every file of a workspace with its checksum, and check the database of decisions.
     Exit status 3 if data is damaged that cannot be built again."""
-    import pellucid
     from pellucid.project.verification import verify_workspace
 
-    checks = verify_workspace(pellucid.open(workspace))
+    checks = verify_workspace(workspace)
     lost = [check for check in checks if check.is_lost]
     if as_json:
         print_json({"intact": not lost, "files": [asdict(check) for check in checks]})

@@ -308,8 +308,11 @@ def find_image_folder(annotation_source: ParsedAnnotations, source: Any) -> str 
         return resolve_folder(annotation_source.image_folder)
     if not isinstance(source, str | Path) or is_remote(str(source)):
         return None
-    parent_folder = Path(source).resolve().parent
+    folder_or_file = Path(source).resolve()
+    parent_folder = folder_or_file.parent
+    own_folders = ("", "images", "data") if folder_or_file.is_dir() else ()
     for folder in (
+        *(folder_or_file / name for name in own_folders),
         parent_folder,
         parent_folder / "images",
         parent_folder.parent / "images",

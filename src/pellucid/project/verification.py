@@ -15,7 +15,7 @@ from pellucid.project.workspace import MANIFEST as WORKSPACE_MANIFEST
 from pellucid.project.workspace import Workspace
 from pellucid.results.embeddings import load_embeddings
 from pellucid.review.errors import ReviewStoreUnavailableError, UnknownWorkspaceIdError
-from pellucid.storage.errors import WorkspaceMissingError
+from pellucid.storage.errors import ManifestError, NotAWorkspaceError, WorkspaceMissingError
 from pellucid.storage.files import find_mirror, read_manifest, read_table, refresh_mirror
 from pellucid.storage.manifests import VersionManifest, ViewManifest, WorkspaceManifest
 from pellucid.storage.mapped_columns import read_mapped
@@ -42,27 +42,29 @@ class FileCheck:
         return self.state in ("missing", "damaged")
 
 
-def verify_workspace(workspace: Workspace) -> list[FileCheck]:
+def verify_workspace(location: str | Path) -> list[FileCheck]:
     """Read every file of the workspace and compare it with its checksum.
 
     Raises:
         WorkspaceMissingError: there is no workspace, not even a damaged one.
     """
-    folder = workspace.folder
+    try:
+        workspace: Workspace | None = Workspace(location)
+    except (ManifestError, NotAWorkspaceError):
+        workspace = None  # its manifest is damaged or missing
+    folder = workspace.folder if workspace else Path(location)
     refresh_mirror(folder)
-    manifests = [
-        *folder.glob(f"views/*/{VIEW_MANIFEST}"),
-        *folder.glob(f"views/*/versions/*/{VERSION_MANIFEST}"),
-    ]
-    if not workspace.exists and not manifests:
-        raise WorkspaceMissingError(workspace.location)
+    if not (folder / WORKSPACE_MANIFEST).exists() and not any(folder.glob("views/*/*.json")):
+        raise WorkspaceMissingError(location)
     checks = [check_workspace_manifest(folder)]
     for view_folder in sorted(path for path in folder.glob("views/*") if path.is_dir()):
         checks += check_view(folder, view_folder)
         for version_folder in sorted(view_folder.glob("versions/*")):
             if version_folder.is_dir():
                 checks += check_version(folder, version_folder)
-    return [*checks, *check_decisions(workspace)]
+    if workspace is not None and workspace.exists:
+        checks += check_decisions(workspace)
+    return checks
 
 
 def check_workspace_manifest(folder: Path) -> FileCheck:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from pellucid.core.errors import WriteError
 from pellucid.core.files import atomic_write, sync_to_disk
@@ -36,7 +37,7 @@ def new_file(path: Path) -> Iterator[Path]:
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder, which becomes `path` when the block succeeds; `path` may exist if
-    it is empty. What a killed process left is removed by the next one.
+    it is empty. A killed process leaves a hidden folder that ends in `.partial`.
 
     Raises:
         ExportError: the folder is not empty, or a file.
@@ -45,9 +46,8 @@ def new_folder(path: Path) -> Iterator[Path]:
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise ExportError(str(path), "it already exists; specify a new folder")
     target = path.resolve()
-    temp_folder = target.with_name(f".{target.name}.partial")
+    temp_folder = target.with_name(f".{target.name}.{uuid4().hex}.partial")
     with convert_write_errors(path):
-        shutil.rmtree(temp_folder, ignore_errors=True)
         temp_folder.mkdir(parents=True)
         try:
             yield temp_folder
