@@ -349,7 +349,7 @@ def test_keys_work_after_closing_a_menu(gallery):
 
 
 def test_pictures_come_first(gallery):
-    """One bar of 44 px above the wall, seven pictures in a row, and most of the screen is pictures."""
+    """One bar of 44 px above the wall, seven pictures in a row, most of the screen is pictures."""
     page = gallery(f"{CELLS}&tab=extra")
     page.set_viewport_size({"width": 1440, "height": 900})
     assert page.locator(".summary").bounding_box()["height"] <= 44

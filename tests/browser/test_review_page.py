@@ -423,10 +423,13 @@ def test_verdicts_say_what_they_do_to_the_item(page, tmp_path, served):
     expect(bar.get_by_role("button").nth(1)).to_have_text("Keep dent e")
     page.keyboard.press("w")
     expect(bar.get_by_role("button").first).to_have_text("Add label w")
-    marks = lambda labels: [(label.concept, label.box) for label in labels]  # noqa: E731
-    changes = {row.image: (marks(row.before), marks(row.after)) for row in rows(view, 2)}
-    assert changes["a/one.png"] == (
-        [("dent", (10, 10, 20, 20))],
-        [("dent", (20, 10, 20, 20))],
-    )
-    assert changes["a/two.png"] == ([("dent", (0, 0, 20, 20))], [("rust", (0, 0, 20, 20))])
+    changes = {
+        row.image: [
+            [(label.concept, label.box) for label in side] for side in (row.before, row.after)
+        ]
+        for row in rows(view, 2)
+    }
+    assert changes == {
+        "a/one.png": [[("dent", (10, 10, 20, 20))], [("dent", (20, 10, 20, 20))]],
+        "a/two.png": [[("dent", (0, 0, 20, 20))], [("rust", (0, 0, 20, 20))]],
+    }

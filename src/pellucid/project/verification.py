@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pellucid.core.errors import PellucidError
 from pellucid.project.known_findings import KNOWN_FINDINGS, read_known_findings
@@ -22,6 +22,8 @@ from pellucid.storage.mapped_columns import read_mapped
 from pellucid.storage.names import EMBEDDINGS_FILE
 from pellucid.storage.parquet import column_file_name
 from pellucid.storage.table_checksums import hash_file
+
+ManifestT = TypeVar("ManifestT", ViewManifest, VersionManifest)
 
 FileState = Literal["intact", "readable", "rebuilt", "missing", "damaged"]
 """readable: written before checksums were stored · rebuilt: damaged or missing, and built again
@@ -79,38 +81,37 @@ def check_workspace_manifest(folder: Path) -> FileCheck:
 
 
 def check_view(folder: Path, view_folder: Path) -> Iterator[FileCheck]:
-    path = view_folder / VIEW_MANIFEST
-    if not path.is_file():
-        yield FileCheck(relative_path(folder, path), "missing", "missing: the view is not shown")
-        return
-    manifest_check = check_reading(folder, path, lambda path: read_manifest(path, ViewManifest))
-    yield manifest_check
-    if not manifest_check.problem:
-        manifest = read_manifest(path, ViewManifest)
-        for name in manifest.table_names:
-            yield check_table(folder, view_folder / name, manifest.checksums.get(name))
+    yield from check_manifest(folder, view_folder / VIEW_MANIFEST, ViewManifest)
     embeddings = view_folder / EMBEDDINGS_FILE
     if embeddings.is_file():
         yield check_reading(folder, embeddings, lambda path: load_embeddings(path.parent))
 
 
 def check_version(folder: Path, version_folder: Path) -> Iterator[FileCheck]:
-    path = version_folder / VERSION_MANIFEST
-    if not path.is_file():
-        problem = "missing: the version is not shown"
-        yield FileCheck(relative_path(folder, path), "missing", problem)
-        return
-    manifest_check = check_reading(folder, path, lambda path: read_manifest(path, VersionManifest))
-    yield manifest_check
-    if not manifest_check.problem:
-        manifest = read_manifest(path, VersionManifest)
-        for name in manifest.table_names:
-            yield check_table(folder, version_folder / name, manifest.checksums.get(name))
-        if manifest.predictions is not None and find_mirror(folder) is None:
-            yield check_columns(folder, version_folder / column_file_name(manifest.generation))
+    manifest = yield from check_manifest(folder, version_folder / VERSION_MANIFEST, VersionManifest)
+    if manifest and manifest.predictions is not None and find_mirror(folder) is None:
+        yield check_columns(folder, version_folder / column_file_name(manifest.generation))
     known_findings = version_folder / KNOWN_FINDINGS
     if known_findings.is_file():
         yield check_reading(folder, known_findings, lambda path: read_known_findings(path.parent))
+
+
+def check_manifest(
+    folder: Path, path: Path, manifest_type: type[ManifestT]
+) -> Generator[FileCheck, None, ManifestT | None]:
+    """A manifest and the tables that it names. Returns the manifest; None if it is damaged."""
+    if not path.is_file():
+        problem = "missing: what its folder holds is not shown"
+        yield FileCheck(relative_path(folder, path), "missing", problem)
+        return None
+    check = check_reading(folder, path, lambda path: read_manifest(path, manifest_type))
+    yield check
+    if check.problem:
+        return None
+    manifest = read_manifest(path, manifest_type)
+    for name in manifest.table_names:
+        yield check_table(folder, path.parent / name, manifest.checksums.get(name))
+    return manifest
 
 
 def check_table(folder: Path, path: Path, checksum: str | None) -> FileCheck:

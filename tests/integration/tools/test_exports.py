@@ -40,8 +40,8 @@ pytestmark = [
 
 REPORT_HEAD = """# Interoperability
 
-Written by `make test-tools`: the cells of the demo, exported and read by other programs, which find the same
-images, concepts and boxes.
+Written by `make test-tools`: the cells of the demo, exported and read by other programs, which find
+the same images, concepts and boxes.
 
 | `--format` | read by | version | images | boxes | difference at most |
 |---|---|---|---|---|---|

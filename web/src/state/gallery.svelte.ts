@@ -491,6 +491,7 @@ export class Gallery {
 
   setTab(tab: api.Tab): void {
     this.tab = tab;
+    this.whole = false;
     this.reviewWish = null;
     this.fromTheTop();
   }
@@ -535,7 +536,10 @@ export class Gallery {
   /** Boxes, or whole images, which no filter narrows down. */
   showWhole(whole: boolean): void {
     this.whole = whole && !this.isExported;
-    if (this.whole) this.only = [];
+    if (this.whole) {
+      this.only = [];
+      this.tab = 'all';
+    }
     this.open = false;
     this.again();
   }
