@@ -267,7 +267,7 @@ def page_item(
     partner = (
         annotation_partner(results, list_view, item_row, item)
         if list_view.shows_annotations
-        else prediction_partner(results, item_row, item)
+        else prediction_partner(results, list_view, item_row, item)
     )
     outcome_above_threshold: Outcome = (
         "extra" if list_view.shows_annotations else STATE_NAMES[int(evaluation.state[item_row])]
@@ -322,7 +322,9 @@ def item_review(
     )
 
 
-def prediction_partner(results: Results, prediction_row: int, item: Item) -> Partner | None:
+def prediction_partner(
+    results: Results, list_view: ListView, prediction_row: int, item: Item
+) -> Partner | None:
     """The annotation matched by or containing a box; in classification, the annotation of a
     misclassified image."""
     evaluation = results.evaluation
@@ -338,12 +340,15 @@ def prediction_partner(results: Results, prediction_row: int, item: Item) -> Par
             iou = float(prediction_ious(evaluation, prediction_row, np.array([cause_row]))[0])
         else:
             return None
+        concept = int(evaluation.annotations.concept[annotation_row])
+        is_matched = evaluation.answer_score[annotation_row] >= list_view.thresholds[concept]
         return Partner(
             "annotation",
-            int(evaluation.annotations.concept[annotation_row]),
+            concept,
             box_tuple(evaluation.annotations.box, annotation_row),
             None,
             iou,
+            "matched" if is_matched else "extra",
         )
     if evaluation.kind == "classification" and evaluation.state[prediction_row] != MATCHED:
         image_annotations = results.neighbours.annotations(

@@ -19,6 +19,7 @@ const partner = (changes: object) =>
     score: null,
     iou: null,
     box: null,
+    outcome: 'extra',
     ...changes,
   }) as NonNullable<Subject['partner']>;
 
@@ -29,7 +30,12 @@ test('an unmatched prediction adds a label, or moves or renames the one it meets
     'Model is wrong',
     undefined,
   ]);
-  const moved = verbsOf(subject({ cause: 'badly_placed' }), 'missing', 'detection', concepts);
+  const moved = verbsOf(
+    subject({ cause: 'badly_placed', partner: partner({ concept: 0, box }) }),
+    'missing',
+    'detection',
+    concepts,
+  );
   expect(moved.wrong).toBe('Move label here');
   expect(moved.change).toEqual({ replaces: true, box });
   const there: [number, number, number, number] = [5, 6, 7, 8];
@@ -76,4 +82,12 @@ test('where the model agrees, another class has to be chosen', () => {
     partner: partner({ kind: 'prediction', concept: 0 }),
   });
   expect(verbsOf(unsure, 'extra', 'classification', concepts).blocked).not.toBeNull();
+});
+
+test('an annotation that a better prediction matches is neither moved nor renamed', () => {
+  for (const cause of ['badly_placed', 'other_concept'] as const) {
+    const item = subject({ cause, partner: partner({ box, outcome: 'matched' }) });
+    const { wrong, change } = verbsOf(item, 'missing', 'detection', concepts);
+    expect([wrong, change]).toEqual(['Add label', undefined]);
+  }
 });

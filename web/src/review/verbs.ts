@@ -42,13 +42,14 @@ export function verbsOf(
   );
 }
 
-/** A false positive on an annotation with another box or concept, which it would replace. */
+/** A false positive on an annotation with another box or concept, which it would replace; not one that a better prediction matches. */
 function replacingVerbs(item: Subject, concepts: readonly string[]): Verbs | null {
   const { cause, box, concept } = item;
-  const partner = item.partner?.kind === 'annotation' ? item.partner : null;
+  const { partner } = item;
+  if (partner?.kind !== 'annotation' || partner.outcome !== 'extra') return null;
   if (cause === 'badly_placed' && box)
     return { ...verbs('Move label here', 'Model is wrong'), change: { replaces: true, box } };
-  if (cause !== 'other_concept' || !partner?.box) return null;
+  if (cause !== 'other_concept' || !partner.box) return null;
   return {
     ...verbs(`Relabel as ${concepts[concept]}`, `Keep ${concepts[partner.concept]}`),
     change: { replaces: true, box: partner.box },

@@ -139,7 +139,7 @@ class Partner:
     error, or the closest prediction.
 
     concept: of the image in classification · kind: `annotation` is drawn dashed, `prediction`
-    solid · outcome: of a prediction; `below` its threshold.
+    solid · outcome: with boxes; `below` is a prediction under its threshold.
     """
 
     kind: Literal["annotation", "prediction"]
