@@ -3,21 +3,16 @@ browser."""
 
 import os
 import shutil
-import socket
-import threading
-import time
 from pathlib import Path
 
 import filelock
 import pytest
-import uvicorn
 from hypothesis import HealthCheck, settings
 from playwright.sync_api import expect
 
 import pellucid
 from pellucid.demo import demo_workspace
-from pellucid.images.crop_cache import CropCache
-from pellucid.server.app import create_app
+from serving import Served
 
 # A slow machine is no failure: no deadlines, and no check of how long generating examples takes.
 QUIET = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
@@ -85,27 +80,6 @@ def demo(tmp_path_factory):
     folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "demo.pellucid"
     with filelock.FileLock(f"{folder}.lock"):
         return demo_workspace(folder)
-
-
-class Served:
-    """A workspace behind a real server on a free port, in a thread."""
-
-    def __init__(self, workspace, cache, **options):
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.address = f"http://127.0.0.1:{self.listener.getsockname()[1]}/"
-        app = create_app(workspace, CropCache(cache), **options)
-        self.server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none"))
-        self.thread = threading.Thread(
-            target=self.server.run, kwargs={"sockets": [self.listener]}, daemon=True
-        )
-        self.thread.start()
-        while not self.server.started:
-            time.sleep(0.01)
-
-    def stop(self):
-        self.server.should_exit = True
-        self.thread.join()
-        self.listener.close()
 
 
 @pytest.fixture(scope="session")

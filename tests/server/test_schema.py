@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
-from hypothesis.stateful import run_state_machine_as_test
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 
@@ -49,23 +48,6 @@ def test_every_route_conforms_to_its_schema(demo_address, scratch_address, path,
         )
 
     holds()
-
-
-def test_request_sequences_conform_to_the_schema(scratch_address):
-    """Answers lead to further questions: whatever was decided, taken back or asked before,
-    nothing fails and answers keep their schema."""
-    api = schemathesis.openapi.from_url(f"{scratch_address}openapi.json")
-
-    class Workflow(api.as_state_machine()):
-        def validate_response(self, response, case, additional_checks=(), **more):
-            assert response.status_code < 500, response.text
-            case.validate_response(
-                response,
-                checks=[content_type_conformance, response_schema_conformance, not_a_server_error],
-            )
-
-    steps = settings(stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck))
-    run_state_machine_as_test(Workflow, settings=steps)
 
 
 def test_typescript_types_are_up_to_date(tmp_path):
