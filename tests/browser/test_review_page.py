@@ -141,7 +141,54 @@ def test_fast_typing_decides_the_item_that_was_shown(go, view):
     assert decided(view, len(keys)) == [
         (action[key], *item) for key, item in zip(keys, before, strict=False)
     ]
-    expect(page.locator("#item-0")).to_contain_text(before[len(keys)][0])
+    expect(page.locator("[aria-selected=true][role=option]")).to_have_id(f"item-{len(keys)}")
+
+
+def test_decided_items_stay_in_place_until_they_are_hidden(go, view):
+    page = go()
+    before = missing(view)
+    for _ in range(2):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("w")
+    page.keyboard.press("e")
+    expect(page.locator("#item-2 .stamp")).to_have_text("✓ Label added")
+    expect(page.locator("#item-3 .stamp")).to_have_text("✕ Model is wrong")
+    rows(view, 2)
+    view.reviews.decide(  # somebody else, meanwhile
+        view.version("m"),
+        [view.version("m").gallery("missing", concept="dent", threshold=0.1)[0]],
+        "right",
+        "Bo",
+    )
+    expect(page.locator("#item-0 .stamp")).to_have_text("✕ Model is wrong")
+    expect_left(page, 77)
+    for index in range(6):
+        expect(page.locator(f"#item-{index}")).to_contain_text(before[index][0])
+    expect(page.locator("[aria-selected=true][role=option]")).to_have_id("item-4")
+    page.get_by_role("button", name="Hide 3 decided").click()
+    expect(page.locator("#item-0")).to_contain_text(before[1][0])
+    expect(page.locator("#item-1")).to_contain_text(before[4][0])
+    expect(page.locator("[aria-selected=true][role=option]")).to_have_id("item-1")
+    expect(page.locator(".stamp")).to_have_count(0)
+    page.keyboard.press("w")
+    page.locator("[role=tab]").first.click()
+    page.locator("[role=tab]").nth(2).click()
+    expect(page.locator("#item-1")).to_contain_text(before[5][0])
+    expect_left(page, 76)
+
+
+def test_verdict_waits_until_its_picture_is_shown(go, view, page):
+    go()
+    before = missing(view)
+    delayed = []
+    page.route("**/pictures/**", lambda route: delayed.append(route))
+    page.keyboard.press("End")
+    expect(page.locator("#item-79 img")).to_be_attached()
+    page.keyboard.press("w")
+    expect(page.locator(".early")).to_have_id("item-79")
+    assert view.reviews.history() == []
+    page.unroute("**/pictures/**")  # what was delayed goes on
+    assert decided(view, 1) == [("add", *before[79])]
 
 
 def test_undo_restores_the_item_under_the_cursor_and_redo_removes_it(go, view):
@@ -150,10 +197,12 @@ def test_undo_restores_the_item_under_the_cursor_and_redo_removes_it(go, view):
     page.keyboard.press("ArrowRight")
     name = page.locator("#item-2").inner_text()
     page.keyboard.press("w")
-    expect(page.locator("#item-2")).not_to_have_text(name)
+    expect(page.locator("#item-2 .stamp")).to_have_text("✓ Label added")
+    expect(page.locator("[aria-selected=true][role=option]")).to_have_id("item-3")
     expect_left(page, 79)
     page.keyboard.press("z")
     expect_left(page, 80)
+    expect(page.locator(".stamp")).to_have_count(0)
     expect(page.locator("#item-2")).to_contain_text(name.strip().split("\n")[0])
     expect(page.locator("[aria-selected=true][role=option]")).to_have_id("item-2")
     page.keyboard.press("Shift+Z")
@@ -185,7 +234,7 @@ def test_verdict_in_the_viewer_applies_to_the_shown_item(go, view):
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("Enter")
     page.keyboard.press("e")
-    expect(page.get_by_role("dialog", name="Picture")).to_contain_text("of 79")
+    expect(page.get_by_role("dialog", name="Picture")).to_contain_text("3 of 80")
     assert len(rows(view, 1)) == 1
 
 
@@ -197,7 +246,7 @@ def test_viewer_advances_after_a_decision(go, view):
     expect(dialog).to_contain_text("1 of 80")
     expect(dialog).to_contain_text(before[0][0])
     page.keyboard.press("e")
-    expect(dialog).to_contain_text("1 of 79")
+    expect(dialog).to_contain_text("2 of 80")
     expect(dialog).to_contain_text(before[1][0])
 
 
@@ -211,7 +260,7 @@ def test_box_is_adjusted_by_keys_and_dragging(go, view):
         page.keyboard.press("ArrowDown")
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("w")
-    expect(page.get_by_role("dialog", name="Picture")).to_contain_text("of 79")
+    expect(page.get_by_role("dialog", name="Picture")).to_contain_text("2 of 80")
     kept = rows(view, 1)[0].after[0].box
     assert (kept[0], kept[1] > box[1], kept[2] > box[2], kept[3]) == (box[0], True, True, box[3])
     place = page.locator(".handle.se").bounding_box()
@@ -221,7 +270,7 @@ def test_box_is_adjusted_by_keys_and_dragging(go, view):
     page.mouse.up()
     expect(page.get_by_text("Adjusted")).to_be_visible()
     page.keyboard.press("w")
-    expect(page.get_by_role("dialog", name="Picture")).to_contain_text("of 78")
+    expect(page.get_by_role("dialog", name="Picture")).to_contain_text("3 of 80")
     second = rows(view, 2)[1]
     assert second.after[0].box[2] > second.box[2]
     assert second.after[0].box[:2] == pytest.approx(second.box[:2])
@@ -309,29 +358,38 @@ def test_conflicting_decision_is_reported_to_the_first_reviewer(go, view, browse
     context.close()
 
 
-def test_failed_decision_is_reported_and_the_item_restored(go, view, page):
+def test_decisions_wait_in_the_browser_until_the_server_answers(go, view, page):
     go()
+    before = missing(view)
     page.route("**/decisions", lambda route: route.abort())
     with page.expect_request("**/decisions"):
         page.keyboard.press("w")
-    expect(page.get_by_role("alert")).to_contain_text(
-        "A decision did not reach the server and is not saved"
-    )
-    expect_left(page, 80)
-    page.keyboard.press("ArrowRight")
+    notice = page.locator(".notices")
+    expect(notice).to_contain_text("Reconnecting")
+    expect(notice).to_contain_text("1 decision waits in this browser")
     page.keyboard.press("e")
-    expect(page.get_by_role("alert")).to_contain_text("2 decisions")
-    page.keyboard.press("ArrowRight")
+    expect(notice).to_contain_text("2 decisions wait in this browser")
+    expect(page.locator("#item-1 .stamp")).to_have_text("✕ Model is wrong")
+    assert view.reviews.history() == []
+    page.reload()
+    expect(notice).to_contain_text("2 decisions wait in this browser")
     page.unroute("**/decisions")
-    page.keyboard.press("q")
-    expect(left(page)).to_contain_text("80 to review")
-    page.wait_for_timeout(3500)
-    expect(page.get_by_role("alert")).to_contain_text("2 decisions")
-    assert [row.action for row in rows(view, 1)] == ["unsure"]
-    page.get_by_role("button", name="Retry").click()
+    notice.get_by_role("button", name="Retry now").click()
+    expect(notice.get_by_text("Reconnecting")).to_have_count(0)
     expect_left(page, 78)
-    expect(page.get_by_role("alert")).to_have_count(0)
-    assert [row.action for row in rows(view, 3)] == ["unsure", "add", "confirm"]
+    assert decided(view, 2) == [("add", *before[0]), ("confirm", *before[1])]
+
+
+def test_page_recovers_by_itself_when_the_server_returns(go, view, page):
+    go()
+    page.route("**/api/**", lambda route: route.abort())
+    expect(page.get_by_role("alert")).to_contain_text("Reconnecting")
+    page.keyboard.press("w")
+    expect(page.locator(".notices")).to_contain_text("1 decision waits")
+    page.unroute("**/api/**")
+    expect(page.locator(".notices .failure")).to_have_count(0)
+    expect_left(page, 79)
+    assert len(rows(view, 1)) == 1
 
 
 def test_narrow_window_has_no_overflow_with_corrections(go, view):
@@ -418,7 +476,8 @@ def test_verdicts_say_what_they_do_to_the_item(page, tmp_path, served):
     expect(page.locator("#item-0")).to_contain_text("IoU 0.33")
     expect(bar.get_by_role("button").first).to_have_text("Move label here w")
     page.keyboard.press("w")
-    expect(page.locator("#item-0")).to_contain_text("on dent")
+    expect(page.locator("#item-0 .stamp")).to_have_text("✓ Label changed")
+    expect(page.locator("#item-1")).to_contain_text("on dent")
     expect(bar.get_by_role("button").first).to_have_text("Relabel as rust w")
     expect(bar.get_by_role("button").nth(1)).to_have_text("Keep dent e")
     page.keyboard.press("w")

@@ -228,6 +228,11 @@ class Workspace:
                 raise UnknownWorkspaceIdError(path, counts, store.workspace, MANIFEST)
         return store
 
+    @property
+    def id(self) -> str:
+        """What tells this workspace from others; '' for an old one in which nothing was decided."""
+        return read_manifest(self.folder / MANIFEST, WorkspaceManifest).id
+
     def _ensure_id(self) -> str:
         """The id of this workspace in a database; added to old workspaces that have none."""
         path = self.folder / MANIFEST

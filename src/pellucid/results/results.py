@@ -566,20 +566,36 @@ class Results:
         review_filter: ReviewFilter = "all",
         decision_log: DecisionLog | None = None,
         filtered_rows: Int64Array | None = None,
+        since: int | None = None,
     ) -> ListView:
         """A tab in the given order, filtered by review state. decision_log: of the view.
-        filtered_rows: the rows left by the filters, in the tab's default order."""
+        filtered_rows: the rows left by the filters, in the tab's default order. since: id of a
+        decision; in a list of new items those decided on after it keep their places."""
         if order == "score":
             ordered_rows = filtered_rows
         elif filtered_rows is None:
             ordered_rows = self._rows_in_order(selection, order)
         else:
             ordered_rows = self._sort_rows(selection, order, filtered_rows)
+        earlier = None
         if decision_log is None or not decision_log.head:
             review_filter = review_filter if review_filter in ("reviewed", "unsure") else "all"
         else:
             self.reviewed_items.update(decision_log)
-        return self.reviewed_items.filter_selection(selection, review_filter, ordered_rows)
+            if since is not None and review_filter == "new":
+                earlier = self._reviewed_items_at(decision_log, since)
+        return self.reviewed_items.filter_selection(selection, review_filter, ordered_rows, earlier)
+
+    def _reviewed_items_at(self, decision_log: DecisionLog, since: int) -> ReviewIndex:
+        """The review state as it was after the decision `since`."""
+
+        def read_earlier() -> ReviewIndex:
+            index = self._new_review_index()
+            index.update(decision_log.until(since))
+            return index
+
+        index: ReviewIndex = self._get_or_compute(("reviewed at", since), read_earlier)
+        return index
 
     def filtered_rows(self, selection: TabSelection, filters: tuple[str, ...]) -> Int64Array | None:
         """Rows of a tab that satisfy the filters; None without filters. Raises FilterError."""
@@ -654,6 +670,9 @@ class Results:
 
     @cached_property
     def reviewed_items(self) -> ReviewIndex:
+        return self._new_review_index()
+
+    def _new_review_index(self) -> ReviewIndex:
         corrected_to = None if self.corrected else self.manifest.corrected_to
         return ReviewIndex(self.evaluation, self.neighbours, self.image_locator, corrected_to)
 

@@ -147,6 +147,15 @@ class DecisionLog:
             self._ordered_ids.append(decision.id)
             self.head = decision.id
 
+    def until(self, decision_id: int) -> DecisionLog:
+        """The log as it was after the decision `decision_id`."""
+        earlier = DecisionLog(self.kind)
+        earlier.append(
+            self.decisions[earlier_id]
+            for earlier_id in self._ordered_ids[: bisect_right(self._ordered_ids, decision_id)]
+        )
+        return earlier
+
     def original_verdict(self, decision: Decision) -> Decision | None:
         """The verdict itself, or the one that an undo, redo or revert refers to; None if there is
         none."""

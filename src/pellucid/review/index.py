@@ -32,6 +32,19 @@ class DecidedRows:
     states: Int8Array
 
 
+def hold_places(
+    reviewed: Int64Array,
+    unsure: Int64Array,
+    earlier_reviewed: Int64Array,
+    earlier_unsure: Int64Array,
+) -> tuple[Int64Array, Int64Array]:
+    """The rows that a list of new items leaves out, and those at its end, such that rows decided
+    on since it was opened stay where they were. Rows whose decision was undone come back."""
+    left_out = np.intersect1d(earlier_reviewed, reviewed, assume_unique=True)
+    doubted_since = np.intersect1d(earlier_reviewed, unsure, assume_unique=True)
+    return left_out, np.union1d(earlier_unsure, doubted_since)
+
+
 class ReviewIndex:
     """Thread-safe. An update recomputes only the images that new decisions are about."""
 
@@ -113,38 +126,50 @@ class ReviewIndex:
             return self._decided_rows[annotations]
 
     def filter_selection(
-        self, selection: TabSelection, review_filter: ReviewFilter, ordered_rows: Int64Array | None
+        self,
+        selection: TabSelection,
+        review_filter: ReviewFilter,
+        ordered_rows: Int64Array | None,
+        earlier: ReviewIndex | None = None,
     ) -> ListView:
         """The items of a tab that are new (unsure ones come last), reviewed, or unsure; or all of
         them.
 
-        ordered_rows: the rows of the tab in a custom order.
+        ordered_rows: the rows of the tab in a custom order. earlier: the state when the list of
+        new items was opened; items decided on since then keep their places.
         """
         if review_filter == "all":
             return selection if ordered_rows is None else OrderedView(selection, ordered_rows)
-        decided_rows = self.find_decided_rows(selection.shows_annotations)
-        in_selection = selection_mask(selection, decided_rows.rows)
-        rows, states = decided_rows.rows[in_selection], decided_rows.states[in_selection]
-        unsure = rows[states == UNSURE]
+        reviewed, unsure = self._split_decided(selection)
         if review_filter == "new":
+            if earlier is not None:
+                reviewed, unsure = hold_places(reviewed, unsure, *earlier._split_decided(selection))
+            displaced = np.union1d(reviewed, unsure)
             if ordered_rows is None:
-                return FilteredView(selection, rows, sort_selection_rows(selection, unsure))
+                return FilteredView(selection, displaced, sort_selection_rows(selection, unsure))
             return OrderedView(
                 selection,
                 np.concatenate(
                     [
-                        ordered_rows[~np.isin(ordered_rows, rows)],
+                        ordered_rows[~np.isin(ordered_rows, displaced)],
                         ordered_rows[np.isin(ordered_rows, unsure)],
                     ]
                 ),
             )
-        matching_rows = unsure if review_filter == "unsure" else rows[states == REVIEWED]
+        matching_rows = unsure if review_filter == "unsure" else reviewed
         return OrderedView(
             selection,
             sort_selection_rows(selection, matching_rows)
             if ordered_rows is None
             else ordered_rows[np.isin(ordered_rows, matching_rows)],
         )
+
+    def _split_decided(self, selection: TabSelection) -> tuple[Int64Array, Int64Array]:
+        """The reviewed and the unsure rows of a tab, ascending."""
+        decided_rows = self.find_decided_rows(selection.shows_annotations)
+        in_selection = selection_mask(selection, decided_rows.rows)
+        rows, states = decided_rows.rows[in_selection], decided_rows.states[in_selection]
+        return rows[states == REVIEWED], rows[states == UNSURE]
 
     def count_reviewed(self, selection: TabSelection) -> tuple[Int64Array, Int64Array]:
         """Numbers of reviewed and of unsure items of a tab, per concept."""

@@ -24,6 +24,8 @@ export class Pages {
   failure = $state<string | null>(null);
   /** Of the list: the first item below its threshold, if the order has such a place. */
   thresholdPosition = $state<number | null>(null);
+  /** Of the list: its length when it was read last. */
+  total = $state<number | null>(null);
 
   /** Look at another list, or at the same with other thresholds: then what is held stays until it is replaced. */
   look(query: Query): void {
@@ -44,12 +46,23 @@ export class Pages {
     this.held.clear();
     this.query = null;
     this.thresholdPosition = null;
+    this.total = null;
     this.arrivals++;
   }
 
   item(index: number): PageItem | undefined {
     void this.arrivals;
     return this.held.get(Math.floor(index / PAGE))?.items[index % PAGE];
+  }
+
+  /** Mark items as decided on until the server's answer is read. */
+  stamp(indices: readonly number[], review: (item: PageItem) => PageItem['review']): void {
+    for (const index of indices) {
+      const held = this.held.get(Math.floor(index / PAGE));
+      const item = held?.items[index % PAGE];
+      if (held && item) held.items[index % PAGE] = { ...item, review: review(item) };
+    }
+    this.arrivals++;
   }
 
   /** Take items out at once; those after them move up, and the pages are read anew when the decision is kept. */
@@ -142,6 +155,7 @@ export class Pages {
       this.trim();
       this.failure = null;
       this.thresholdPosition = answer.threshold_position;
+      this.total = answer.total;
       this.arrivals++;
     } catch (error) {
       if (signal.aborted) return;

@@ -116,6 +116,8 @@ export interface Query extends Which {
   reverse: boolean;
   order: Order;
   review: Review;
+  /** In a list of new items: the decision after which items keep their places; null: none yet. */
+  since: number | null;
   corrected: boolean;
   only: readonly string[];
   /** Rises with every decision: answers to older ones are not of the list as it is now. */
@@ -245,6 +247,7 @@ export const readPage = (query: Query, offset: number, limit: number, signal: Ab
       ['reverse', String(query.reverse)],
       ['order', query.order],
       ['review', query.review],
+      ...(query.since === null ? [] : [['since', String(query.since)] as [string, string]]),
       ...chosen(query.concept),
       ...thresholds(query.at),
       ...state(query, query.corrected),
@@ -345,23 +348,41 @@ export const removeVersion = (view: string, version: string) =>
   post<unknown>(`${root({ view, version })}/remove`, { name: version });
 
 const ofView = (view: string) => `api/views/${encodeURIComponent(view)}`;
-export const decide = (which: Which, asked: DecisionRequest) =>
-  post<ReviewOutcomeDocument>(`${root(which)}/decisions`, asked);
-export const addBox = (which: Which, asked: Schemas['BoxRequest']) =>
-  post<ReviewOutcomeDocument>(`${root(which)}/boxes`, asked);
+/** An act of a reviewer, as it is sent: again if need be. */
+export interface Submission {
+  path: string;
+  body: object;
+}
+export const submit = ({ path, body }: Submission) => post<ReviewOutcomeDocument>(path, body);
+export const decide = (which: Which, body: DecisionRequest): Submission => ({
+  path: `${root(which)}/decisions`,
+  body,
+});
+export const addBox = (which: Which, body: Schemas['BoxRequest']): Submission => ({
+  path: `${root(which)}/boxes`,
+  body,
+});
 export const comment = (
   which: Which,
   item: ItemReference,
   who: string,
   text: string,
   corrected: boolean,
-) => post<ReviewOutcomeDocument>(`${root(which)}/comments`, { item, who, text, corrected });
-export const takeBack = (view: string, way: 'undo' | 'redo', who: string, batch: string) =>
-  post<ReviewOutcomeDocument>(`${ofView(view)}/${way}`, { who, batch });
-export const revert = (view: string, row: number, who: string) =>
-  post<ReviewOutcomeDocument>(`${ofView(view)}/history/${row}/revert`, { who });
-export const reset = (view: string, who: string) =>
-  post<ReviewOutcomeDocument>(`${ofView(view)}/reset`, { who });
+): Submission => ({ path: `${root(which)}/comments`, body: { item, who, text, corrected } });
+export const takeBack = (
+  view: string,
+  way: 'undo' | 'redo',
+  who: string,
+  batch: string,
+): Submission => ({ path: `${ofView(view)}/${way}`, body: { who, batch } });
+export const revert = (view: string, row: number, who: string): Submission => ({
+  path: `${ofView(view)}/history/${row}/revert`,
+  body: { who },
+});
+export const reset = (view: string, who: string): Submission => ({
+  path: `${ofView(view)}/reset`,
+  body: { who },
+});
 export const readHistory = (
   view: string,
   about: { image?: string; who?: string; day?: string },

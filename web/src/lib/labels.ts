@@ -58,6 +58,21 @@ export const DECIDED: Record<NonNullable<PageItem['review']>['action'], string> 
   reset: 'another round',
 };
 
+const STAMP: typeof DECIDED = {
+  ...DECIDED,
+  add: '✓ Label added',
+  remove: '✓ Label removed',
+  change: '✓ Label changed',
+  unsure: '? Unsure',
+};
+
+/** What is written over an item that was decided on since its list was opened. */
+export function stampOf(item: PageItem): string {
+  if (!item.review) return '';
+  if (item.review.action !== 'confirm') return STAMP[item.review.action];
+  return item.outcome === 'extra' ? '✓ Label is right' : '✕ Model is wrong';
+}
+
 /** An item's outcome at a threshold, without asking the server. */
 export function outcomeAt(
   item: { score: number | null; over: Outcome; outcome: Outcome },

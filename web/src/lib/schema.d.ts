@@ -194,6 +194,8 @@ export interface paths {
         /**
          * Read Page
          * @description One page of a tab's items. review: keep only items without, or with, a review decision.
+         *     since: the id of a decision; in a list of new items those decided on after it keep their
+         *     places.
          */
         get: operations["read_page_api_views__view__versions__version__page_get"];
         put?: never;
@@ -2306,11 +2308,14 @@ export interface components {
         };
         /**
          * WorkspaceDocument
-         * @description role: a reader may view, a reviewer also decide, an owner also start a new review round.
+         * @description role: a reader may view, a reviewer also decide, an owner also start a new review round. id:
+         *     tells the workspace from others at the same address.
          */
         WorkspaceDocument: {
             /** Name */
             name: string;
+            /** Id */
+            id: string;
             /** Pellucid */
             pellucid: string;
             /** Views */
@@ -2697,6 +2702,7 @@ export interface operations {
                 reverse?: boolean;
                 order?: "score" | "margin" | "size" | "mistakes" | "similar";
                 review?: "all" | "new" | "reviewed" | "unsure";
+                since?: number | null;
                 /** @description Filters, such as `cause:background` */
                 only?: string[] | null;
             };

@@ -79,6 +79,8 @@ export class Gallery {
   pending = $state(0);
   /** Items that left the list before the figures said so. */
   left = $state(0);
+  /** The list of new items as it was opened: what is decided on since then keeps its place. */
+  held = $state.raw<{ since: number; length: number } | null>(null);
   /** Places of the list that a decision is to be about, beside the cursor. */
   selected = $state.raw<ReadonlySet<number>>(new Set());
   /** Items handed out by the queue, in place of the list. */
@@ -168,6 +170,7 @@ export class Gallery {
     reverse: this.reverse,
     order: this.order,
     review: this.review,
+    since: this.held?.since ?? null,
     corrected: this.corrected,
     only: this.only,
     edition: this.edition,
@@ -176,8 +179,12 @@ export class Gallery {
   readonly total = $derived(
     this.handed
       ? this.handed.length
-      : Math.min(api.atHand(this.query), Math.max(0, this.length - this.left)),
+      : this.held
+        ? (this.pages.total ?? this.held.length)
+        : Math.min(api.atHand(this.query), Math.max(0, this.length - this.left)),
   );
+  /** Items that were decided on since the list was opened, and are still in it. */
+  readonly decided = $derived(this.held ? Math.max(0, this.total - this.length) : 0);
   readonly isExported = kept !== null;
   /** All concepts as trained, at the version's own thresholds and IoU. */
   readonly isPlain = $derived(
@@ -265,7 +272,27 @@ export class Gallery {
     this.narrowed = null;
     this.selected = new Set();
     this.left = 0;
+    this.held = null;
     this.handed = null;
+  }
+
+  /**
+   * Before somebody decides: keep the items of a list of new ones where they are. With corrections
+   * the annotations change, and with them the list.
+   */
+  hold(): void {
+    if (this.held || this.review !== 'new' || this.corrected || this.handed || !this.ready) return;
+    this.held = { since: this.figures?.head ?? 0, length: this.total };
+  }
+
+  /** Leave out what was decided on since the list was opened; the cursor stays at its item. */
+  closeUp(): void {
+    let before = 0;
+    for (let index = 0; index < this.item; index++) if (isDecided(this.pages.item(index))) before++;
+    this.item -= before;
+    this.selected = new Set();
+    this.held = null;
+    this.edition++;
   }
 
   /** Another view or version, staying at the same concept and tab where it has them. */
@@ -574,9 +601,11 @@ export class Gallery {
     value = Math.min(scale.high, Math.max(scale.low, value));
     if (this.concept !== null && !this.isExported)
       this.at = new Map(this.at).set(this.concept, value);
+    this.held = null;
   }
 
   backToOptimal(): void {
+    this.held = null;
     if (this.concept === null) this.at = NO_THRESHOLDS;
     else {
       const at = new Map(this.at);
@@ -585,6 +614,10 @@ export class Gallery {
     }
   }
 }
+
+/** Whether an item needs no more attention. */
+export const isDecided = (item: api.PageItem | undefined): boolean =>
+  !!item?.review && item.review.action !== 'unsure';
 
 function splitOf(document: api.VersionDocument, wished: api.Split): api.Split {
   const names = document.splits.map((split) => split.name);

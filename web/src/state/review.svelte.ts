@@ -3,7 +3,9 @@ import * as api from '../lib/api';
 import { count } from '../lib/format';
 import type { Gallery } from './gallery.svelte';
 import { latest } from '../lib/latest';
+import { errorMessage } from '../lib/poll';
 import { verbsOf, type Verbs } from '../review/verbs';
+import { Outbox, type Act } from './outbox.svelte';
 import { ReviewQueue } from './queue.svelte';
 
 export interface Change {
@@ -11,13 +13,6 @@ export interface Change {
   box?: api.Box;
   value?: 'positive' | 'negative' | 'unknown';
   replaces?: boolean;
-}
-
-interface Act {
-  /** By what the server knows it again, if it was kept after all. */
-  batch: string;
-  items: number;
-  send: () => Promise<api.ReviewOutcomeDocument>;
 }
 
 const NAME = 'pellucid-name';
@@ -49,15 +44,21 @@ export class Reviewing {
   asking = $state.raw<(() => void) | null>(null);
   progress = $state.raw<api.ProgressDocument | null>(null);
   effect = $state.raw<api.EffectDocument | null>(null);
-  /** Acts that did not reach the server, in their order: they wait until they are sent again, or left. */
-  lost = $state.raw<readonly Act[]>([]);
+  /** The server did not answer the last time it was asked. */
+  isOffline = $state(false);
+  readonly outbox = new Outbox({
+    saved: (act, outcome) => this.saved(act, outcome),
+    refused: (act, message) => this.wasRefused(act, message),
+  });
   /** Why the last act was refused. */
   refused = $state('');
   readonly queue: ReviewQueue;
   private readonly session = short();
   private places: { batch: string; list: string; item: number }[] = [];
-  /** Requests go one after the other, so that they are kept in the order they were taken. */
-  private line: Promise<void> = Promise.resolve();
+  /** Verdicts wait, one after the other, until the picture of their item is on the screen. */
+  private turn: Promise<void> = Promise.resolve();
+  /** Resolves when the picture of the item under the cursor is painted; the page sets it. */
+  painted: () => Promise<void> = () => Promise.resolve();
   private effectAt = -1;
   /** When the effect may be asked for again: on tens of millions of predictions it takes the server seconds. */
   private effectDue = 0;
@@ -70,7 +71,7 @@ export class Reviewing {
       gallery,
       this.session,
       () => this.me,
-      () => this.line,
+      () => this.outbox.settled,
       say,
     );
     setInterval(() => document.visibilityState === 'visible' && this.look(), BETWEEN);
@@ -118,13 +119,25 @@ export class Reviewing {
 
   /** "The annotation is wrong", as the verb of the item says; box: as the reader adjusted it. */
   decideWrong(box?: api.Box): void {
-    const { verbs } = this;
-    if (verbs?.blocked && !box) return this.say(verbs.blocked);
-    this.decide('wrong', { ...verbs?.change, ...(box ? { box } : {}) });
+    this.named(() =>
+      this.inTurn(() => {
+        const { verbs } = this;
+        if (verbs?.blocked && !box) this.say(verbs.blocked);
+        else return this.decided('wrong', { ...verbs?.change, ...(box ? { box } : {}) });
+      }),
+    );
   }
 
   decide(verdict: api.Verdict, change: Change = {}): void {
-    this.named(() => void this.decided(verdict, change));
+    this.named(() => this.inTurn(() => this.decided(verdict, change)));
+  }
+
+  /** Nothing is decided on unseen: a verdict that comes before the picture waits for it. */
+  private inTurn(act: () => Promise<void> | void): void {
+    this.turn = this.turn
+      .then(() => this.painted())
+      .then(act)
+      .catch((error: unknown) => this.say(errorMessage(error), true));
   }
 
   private get me(): string {
@@ -134,7 +147,7 @@ export class Reviewing {
   private async decided(verdict: api.Verdict, change: Change): Promise<void> {
     const { gallery } = this;
     const places = this.about;
-    if (!places.every((place) => gallery.itemAt(place))) await this.line; // nothing is read while a decision is on its way
+    if (!places.every((place) => gallery.itemAt(place))) await this.outbox.settled; // nothing is read while a decision is on its way
     const items = gallery.handed
       ? places.flatMap((place) => gallery.itemAt(place) ?? [])
       : await gallery.pages.all(places);
@@ -157,21 +170,35 @@ export class Reviewing {
       value: change.value ?? null,
       replaces: change.replaces ?? false,
     };
-    this.leave(places, items);
-    void this.act({ batch, items: items.length, send: () => api.decide(which, asked) });
+    gallery.hold();
+    this.proceed(places, items, verdict, change);
+    void this.act({ batch, items: items.length, submission: api.decide(which, asked) });
     if (gallery.handed) void this.queue.refill(items.map((item) => this.seen(item)));
   }
 
-  /** Send an act when those before it are kept. */
+  /** Send an act when those before it are saved. */
   private act(act: Act): Promise<void> {
     this.gallery.pending++;
     this.gallery.pages.unsettle();
-    this.line = this.line.then(() => this.send(act));
-    return this.line;
+    return this.outbox.add(act).finally(() => this.settle());
   }
 
-  /** Items that are decided on leave the list at once, and the next one comes up. */
-  private leave(places: readonly number[], items: readonly api.PageItem[]): void {
+  private settle(): void {
+    const { gallery } = this;
+    gallery.pending = Math.max(0, gallery.pending - 1);
+    if (gallery.pending) return;
+    gallery.edition++;
+    gallery.pages.settled();
+    this.look();
+  }
+
+  /** Items that are decided on stay where they are, stamped, and the cursor goes to the next undecided one. In the queue, and with corrections, they leave the list. */
+  private proceed(
+    places: readonly number[],
+    items: readonly api.PageItem[],
+    verdict: api.Verdict,
+    change: Change,
+  ): void {
     const { gallery } = this;
     const first = places[0] ?? 0;
     gallery.selected = new Set();
@@ -181,13 +208,33 @@ export class Reviewing {
       gallery.item = Math.max(0, Math.min(first, gallery.handed.length - 1));
       return;
     }
-    if (gallery.review !== 'new') {
-      gallery.item = Math.min(Math.max(0, gallery.total - 1), (places.at(-1) ?? 0) + 1);
+    if (gallery.held || gallery.review !== 'new') {
+      const when = new Date().toISOString();
+      gallery.pages.stamp(places, (item) => ({
+        row: 0,
+        action: expectedAction(item, verdict, change),
+        who: this.me,
+        when,
+        reason: '',
+      }));
+      gallery.item = this.nextUndecided(places.at(-1) ?? 0);
       return;
     }
     gallery.left += places.length;
     gallery.pages.remove(places);
     gallery.item = Math.max(0, Math.min(first, gallery.total - 1));
+  }
+
+  /** The next place without a decision, from the beginning if there is none further on. */
+  private nextUndecided(after: number): number {
+    const { gallery } = this;
+    const last = Math.max(0, gallery.total - 1);
+    if (!gallery.held) return Math.min(last, after + 1);
+    for (let step = 1; step <= last; step++) {
+      const place = (after + step) % (last + 1);
+      if (!isStamped(gallery.itemAt(place))) return place;
+    }
+    return after;
   }
 
   seen(item: api.PageItem): api.ItemReference {
@@ -201,48 +248,30 @@ export class Reviewing {
     };
   }
 
-  private async send(act: Act): Promise<void> {
-    const { gallery } = this;
-    try {
-      const done = await act.send();
-      if (this.progress) this.progress = { ...this.progress, head: done.head };
-      const [row] = done.rows;
-      if (done.conflicts.length) {
-        const [other] = done.conflicts;
-        this.say(
-          `${other!.who} decided on it just before you (${DONE[other!.action]}): your later decision counts`,
-          true,
-        );
-      } else {
-        const about = row?.image ? ` ${row.concept} on ${row.image}` : '';
-        const back = row?.action === 'undo' ? 'Z brings it back' : 'z takes it back';
-        this.say(
-          row
-            ? `${act.items > 1 ? `${count(act.items)} items: ` : ''}${DONE[row.action]}${row.reverts === null ? '' : about} · ${back}`
-            : 'Nothing to take back',
-        );
-      }
-      this.refused = '';
-    } catch (error) {
-      this.places = this.places.filter((place) => place.batch !== act.batch);
-      this.say('');
-      if (error instanceof api.Refused && error.status < 500) this.refused = error.message;
-      else this.lost = [...this.lost, act];
-    } finally {
-      gallery.pending--;
-      if (!gallery.pending) {
-        gallery.edition++;
-        gallery.pages.settled();
-        this.look();
-      }
+  private saved(act: Act, done: api.ReviewOutcomeDocument): void {
+    if (this.progress) this.progress = { ...this.progress, head: done.head };
+    this.isOffline = false;
+    this.refused = '';
+    const [row] = done.rows;
+    const [other] = done.conflicts;
+    if (other) {
+      const message = `${other.who} decided on it just before you (${DONE[other.action]}): your later decision counts`;
+      this.say(message, true);
+      return;
     }
+    const about = row?.image ? ` ${row.concept} on ${row.image}` : '';
+    const back = row?.action === 'undo' ? 'Z brings it back' : 'z takes it back';
+    this.say(
+      row
+        ? `${act.items > 1 ? `${count(act.items)} items: ` : ''}${DONE[row.action]}${row.reverts === null ? '' : about} · ${back}`
+        : 'Nothing to take back',
+    );
   }
 
-  /** Once more, under the same names: what was kept after all is not kept twice. */
-  sendAgain(): void {
-    const acts = this.lost;
-    this.lost = [];
-    for (const act of acts) void this.act(act);
+  private wasRefused(act: Act, message: string): void {
+    this.places = this.places.filter((place) => place.batch !== act.batch);
+    this.say('');
+    this.refused = message;
   }
 
   /** Undo or redo of one's own last act, with the cursor where it was. */
@@ -251,13 +280,13 @@ export class Reviewing {
       const { gallery } = this;
       const { view } = gallery;
       const [batch, who] = [short(), this.me];
-      void this.act({ batch, items: 1, send: () => api.takeBack(view, way, who, batch) }).then(
-        () => {
-          if (gallery.handed) void this.queue.refill();
-          const place = way === 'undo' ? this.places.pop() : undefined;
-          if (place && place.list === this.list && !gallery.handed) gallery.item = place.item;
-        },
-      );
+      gallery.hold();
+      const submission = api.takeBack(view, way, who, batch);
+      void this.act({ batch, items: 1, submission }).then(() => {
+        if (gallery.handed) void this.queue.refill();
+        const place = way === 'undo' ? this.places.pop() : undefined;
+        if (place && place.list === this.list && !gallery.handed) gallery.item = place.item;
+      });
     });
   }
 
@@ -289,13 +318,10 @@ export class Reviewing {
   }
 
   /** An act that moves nobody: undoing it leaves the cursor where it is. */
-  private remark(
-    send: (who: string) => Promise<api.ReviewOutcomeDocument>,
-    then?: () => void,
-  ): void {
+  private remark(submission: (who: string) => api.Submission, then?: () => void): void {
     const [batch, who] = [short(), this.me];
     this.places.push({ batch, list: '', item: 0 });
-    void this.act({ batch, items: 1, send: () => send(who) }).then(then);
+    void this.act({ batch, items: 1, submission: submission(who) }).then(then);
   }
 
   private get list(): string {
@@ -310,11 +336,20 @@ export class Reviewing {
     if (!gallery.view || !gallery.version || gallery.isExported) return;
     try {
       await this.readProgress();
+      if (this.isOffline) this.reconnected();
       await this.readEffect();
-    } catch {
-      return; // the page says elsewhere that the server does not answer
+    } catch (error) {
+      this.isOffline = !(error instanceof api.Refused);
     }
   });
+
+  /** The server answers again: what could not be read is read, and what waits is sent. */
+  private reconnected(): void {
+    this.isOffline = false;
+    this.gallery.failure = null;
+    this.gallery.edition++;
+    this.outbox.retryNow();
+  }
 
   private async readProgress(): Promise<void> {
     const { gallery } = this;
@@ -324,7 +359,10 @@ export class Reviewing {
     const progress = await api.readProgress(view, before?.head ?? 0, this.who, session);
     if (view !== gallery.view) return;
     this.progress = progress;
-    if (progress.head > (gallery.figures?.head ?? 0) && !gallery.pending) gallery.edition++;
+    if (progress.head > (gallery.figures?.head ?? 0) && !gallery.pending) {
+      gallery.hold();
+      gallery.edition++;
+    }
     if (!before) return;
     if (progress.head > before.head && this.queue.isOpen) void this.queue.refill(); // others decided
     if (progress.contradicted.length) this.say(contradictionMessage(progress.contradicted), true);
@@ -354,6 +392,21 @@ export class Reviewing {
     else this.named(() => void this.queue.open());
   }
 }
+
+/** What the server is going to store for a verdict, as far as the stamp on the item tells. */
+function expectedAction(
+  item: api.PageItem,
+  verdict: api.Verdict,
+  change: Change,
+): api.HistoryRow['action'] {
+  if (verdict === 'right') return 'confirm';
+  if (verdict === 'unsure') return 'unsure';
+  if (item.outcome !== 'extra') return change.replaces ? 'change' : 'add';
+  return change.concept || change.box || change.value ? 'change' : 'remove';
+}
+
+/** Whether something was decided on an item, be it that somebody is unsure. */
+const isStamped = (item: api.PageItem | undefined): boolean => !!item?.review;
 
 function contradictionMessage(rows: readonly api.HistoryRow[]): string {
   const [row] = rows;

@@ -123,6 +123,7 @@ class RequestedList:
     reverse: bool = False
     order: Order = "score"
     review: ReviewFilter = "all"
+    since: Annotated[int | None, Query(ge=0, le=1 << 60)] = None
     only: FiltersQuery = None
 
     @property
@@ -144,7 +145,9 @@ def read_page(
     limit: Annotated[int, Query(ge=0, le=1_000)] = 100,
     versus: OverlayQuery = None,
 ) -> Response:
-    """One page of a tab's items. review: keep only items without, or with, a review decision."""
+    """One page of a tab's items. review: keep only items without, or with, a review decision.
+    since: the id of a decision; in a list of new items those decided on after it keep their
+    places."""
     version, results = context.version, context.results
     log = version.decision_log
     selection = results.selection(
@@ -155,7 +158,9 @@ def read_page(
         requested.reverse,
     )
     rows = results.filtered_rows(selection, tuple(requested.only or ()))
-    shown = results.list_view(selection, requested.order, requested.review, log, rows)
+    shown = results.list_view(
+        selection, requested.order, requested.review, log, rows, requested.since
+    )
     overlay = load_overlay(context, versus)
     has_position = requested.has_threshold_position
     return json_response(
@@ -259,7 +264,7 @@ def load_overlay(context: RequestedVersion, other_name: str | None) -> Predictio
 
 def workspace_document(workspace: Workspace, role: Role) -> WorkspaceDocument:
     views = [view_document(workspace, name) for name in workspace.views]
-    return WorkspaceDocument(workspace.name, __version__, views, role)
+    return WorkspaceDocument(workspace.name, workspace.id, __version__, views, role)
 
 
 def view_document(workspace: Workspace, name: str) -> ViewDocument:

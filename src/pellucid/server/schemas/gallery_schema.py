@@ -35,9 +35,11 @@ class ViewDocument:
 
 @dataclass(frozen=True)
 class WorkspaceDocument:
-    """role: a reader may view, a reviewer also decide, an owner also start a new review round."""
+    """role: a reader may view, a reviewer also decide, an owner also start a new review round. id:
+    tells the workspace from others at the same address."""
 
     name: str
+    id: str
     pellucid: str
     views: list[ViewDocument]
     role: Literal["reader", "reviewer", "owner"]
