@@ -130,6 +130,7 @@ def review_machine(servers):
             super().__init__()
             self.view = servers.add_view()
             self.model = Model()
+            self.opened = 0, [f"{item}.png" for item in range(ITEMS)], set()
 
         def ask(self, server, method, route, body=None, **parts):
             path = route.lstrip("/").format(view=self.view, version="m", **parts)
@@ -205,6 +206,22 @@ def review_machine(servers):
             )
             self.record(document, uuid.uuid4().hex, targets=[row.id])
 
+        def new_items(self, **more):
+            parts = "".join(f"&{name}={value}" for name, value in more.items())
+            document = self.ask(
+                len(self.model.rows) % 2,
+                "GET",
+                "/api/views/{view}/versions/{version}/page?tab=missing&at=0:0.1&review=new" + parts,
+            )
+            assert document["total"] == len(document["items"])
+            return [item["path"] for item in document["items"]]
+
+        @rule()
+        def open_list(self):
+            """The list as a reader opens it, at the decision that was the last one then."""
+            head = self.model.rows[-1].id if self.model.rows else 0
+            self.opened = head, self.new_items(), self.model.reviewed()
+
         @rule(server=st.integers(0, 1), who=st.sampled_from(PEOPLE))
         def start_round(self, server, who):
             document = self.ask(server, "POST", "/api/views/{view}/reset", {"who": who})
@@ -227,13 +244,17 @@ def review_machine(servers):
         @invariant()
         def lists_hide_what_was_reviewed(self):
             reviewed = {f"{item}.png" for item in self.model.reviewed()}
-            document = self.ask(
-                len(self.model.rows) % 2,
-                "GET",
-                "/api/views/{view}/versions/{version}/page?tab=missing&at=0:0.1&review=new",
-            )
             everything = {f"{item}.png" for item in range(ITEMS)}
-            assert {item["path"] for item in document["items"]} == everything - reviewed
+            assert set(self.new_items()) == everything - reviewed
+
+        @invariant()
+        def opened_list_keeps_its_places(self):
+            """Items decided on since stay; those whose decision was undone since come back."""
+            head, before, reviewed = self.opened
+            back = {f"{item}.png" for item in reviewed - self.model.reviewed()}
+            now = self.new_items(since=head)
+            assert [path for path in now if path not in back] == before
+            assert back <= set(now)
 
     return ReviewSequences
 
