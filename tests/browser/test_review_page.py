@@ -110,6 +110,15 @@ def rows(view, number):
     return found
 
 
+def settled_place(locator):
+    """Where an element is, once it does not move any more."""
+    before = None
+    while (place := locator.bounding_box()) is None or place != before:
+        before = place
+        locator.page.evaluate("new Promise(requestAnimationFrame)")
+    return place
+
+
 def decided(view, number):
     return [(row.action, row.image, row.box) for row in rows(view, number)]
 
@@ -252,7 +261,7 @@ def test_viewer_advances_after_a_decision(go, view):
 
 def test_box_is_adjusted_by_keys_and_dragging(go, view):
     page = go()
-    _, box = missing(view)[0]
+    (_, box), (second_image, _) = missing(view)[:2]
     page.keyboard.press("Enter")
     expect(page.locator(".handle.se")).to_be_visible()
     page.keyboard.press("g")
@@ -263,7 +272,8 @@ def test_box_is_adjusted_by_keys_and_dragging(go, view):
     expect(page.get_by_role("dialog", name="Picture")).to_contain_text("2 of 80")
     kept = rows(view, 1)[0].after[0].box
     assert (kept[0], kept[1] > box[1], kept[2] > box[2], kept[3]) == (box[0], True, True, box[3])
-    place = page.locator(".handle.se").bounding_box()
+    expect(page.locator(".stage img")).to_have_attribute("alt", second_image)
+    place = settled_place(page.locator(".handle.se"))
     page.mouse.move(place["x"] + 7, place["y"] + 7)
     page.mouse.down()
     page.mouse.move(place["x"] + 60, place["y"] + 40, steps=4)
