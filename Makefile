@@ -7,7 +7,7 @@ NODE := $(CURDIR)/$(VENV)/node
 DEMO := build/demo.pellucid
 SOURCES := $(shell find web src/pellucid -type f -not -path '*/node_modules/*' -not -path '*/static/*' -not -name '*.pyc' -not -name kernel.so -not -name .digest)
 
-.PHONY: demo test test-all test-slow test-tools check format bench soak types lock chromium nginx clean
+.PHONY: demo test test-all test-slow test-tools docs check format bench soak types lock chromium nginx clean
 
 demo: $(VENV)/.run
 	$(BIN)/pellucid demo
@@ -31,14 +31,20 @@ export PELLUCID_TOOLS_REPORT PELLUCID_TOOLS_PYTHON
 test-tools: $(VENV)/.dev $(VENV)/.tools $(DEMO)
 	PELLUCID_TEST_DEMO=$(CURDIR)/$(DEMO) $(BIN)/pytest -m tools tests/integration/tools $(PYTEST)
 
+# The documentation site, with the demo as an exported page: build/site/index.html opens from disk.
+# Broken links are errors.
+docs: $(VENV)/.docs $(DEMO)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	$(BIN)/pellucid export $(DEMO) cells --html --version v2 --against v1 --output build/site/demo --size 10
+
 # The demo of the tests, built once before they start.
 $(DEMO): $(VENV)/.run
 	rm -rf $@
 	$(BIN)/pellucid demo --build-only --workspace $@
 
 check: $(VENV)/.dev $(VENV)/.web
-	$(BIN)/ruff check src tests benchmarks hatch_build.py
-	$(BIN)/ruff format --check src tests benchmarks hatch_build.py
+	$(BIN)/ruff check src tests benchmarks docs/site hatch_build.py
+	$(BIN)/ruff format --check src tests benchmarks docs/site hatch_build.py
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry src
@@ -48,8 +54,8 @@ check: $(VENV)/.dev $(VENV)/.web
 	cd web && PATH="$(NODE):$$PATH" node node_modules/vitest/vitest.mjs run
 
 format: $(VENV)/.dev
-	$(BIN)/ruff check --fix src tests benchmarks hatch_build.py
-	$(BIN)/ruff format src tests benchmarks hatch_build.py
+	$(BIN)/ruff check --fix src tests benchmarks docs/site hatch_build.py
+	$(BIN)/ruff format src tests benchmarks docs/site hatch_build.py
 
 # Benchmarks beside other tools; BENCH=--huge adds fifty million predictions (25 GB of disk).
 bench: $(VENV)/.dev $(VENV)/.peers
@@ -74,6 +80,8 @@ lock: $(UV)
 	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	  --group bench -o requirements/bench.txt
 	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	  --group docs -c requirements/dev.txt -o requirements/docs.txt
+	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	  --group tools -o requirements/tools.txt
 
 $(UV):
@@ -87,6 +95,10 @@ $(VENV)/.run: $(UV) requirements/run.txt pyproject.toml hatch_build.py $(SOURCES
 
 $(VENV)/.dev: $(VENV)/.run requirements/dev.txt
 	$(UV) pip install -q --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.dev requirements/docs.txt
+	$(UV) pip install -q --python $(BIN)/python --require-hashes -r requirements/docs.txt
 	touch $@
 
 $(VENV)/.peers: $(UV) requirements/bench.txt

@@ -189,14 +189,13 @@ def test_decided_items_stay_in_place_until_they_are_hidden(go, view):
 def test_verdict_waits_until_its_picture_is_shown(go, view, page):
     go()
     before = missing(view)
-    delayed = []
-    page.route("**/pictures/**", lambda route: delayed.append(route))
+    page.route("**/pictures/**", lambda route: None)  # neither answered nor passed on
     page.keyboard.press("End")
     expect(page.locator("#item-79 img")).to_be_attached()
     page.keyboard.press("w")
     expect(page.locator(".early")).to_have_id("item-79")
     assert view.reviews.history() == []
-    page.unroute("**/pictures/**")  # what was delayed goes on
+    page.unroute("**/pictures/**")  # what waits goes on
     assert decided(view, 1) == [("add", *before[79])]
 
 

@@ -1,6 +1,8 @@
 """What the documents say is so: their commands run, their names exist."""
 
 import re
+import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,12 @@ from pellucid.cli.main import cli
 from pellucid.formats.registry import ANNOTATION_FORMATS, PREDICTION_FORMATS
 
 CHECKOUT = Path(__file__).parents[2]
-DOCUMENTS = sorted([*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/*.md")])
+sys.path.insert(0, str(CHECKOUT / "docs/site"))
+from reference_pages import PAGES, cli_page, errors_page, python_page, shortcuts  # noqa: E402
+
+DOCUMENTS = sorted([*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/**/*.md")])
+TUTORIALS = sorted(CHECKOUT.glob("docs/tutorials/*.md"))
+GENERATED = {CHECKOUT / "docs" / path for path in (*PAGES, "changelog.md")}
 
 
 @pytest.fixture
@@ -94,6 +101,66 @@ def test_documented_commands_and_python_run(folder, monkeypatch):
     }
 
 
+@pytest.mark.parametrize("document", TUTORIALS, ids=lambda path: path.stem)
+def test_tutorials_run(document, demo, tmp_path, monkeypatch):
+    """All of a tutorial, in its order, on a copy of the demo that it would build."""
+    shutil.copytree(demo.folder, tmp_path / "demo.pellucid")
+    monkeypatch.chdir(tmp_path)
+    for language, block in blocks(document):
+        if language == "python":
+            exec(compile(block, str(document), "exec"), {})
+        for words in commands(block):
+            if words[1] != "demo":
+                done = toys.run_cli(*words[1:])
+                assert done.returncode == 0, (words, done.stderr)
+
+
+def test_getting_started_runs(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    for kind in ("labels", "tags"):
+        toys.write(
+            folder / f"{kind}.csv",
+            "image,label\nline-1.jpg,dent\n"
+            if kind == "labels"
+            else "image,dent,rust\nline-1.jpg,1,0\n",
+        )
+    for name in ("scores", "tag-scores"):
+        toys.write(folder / f"{name}.csv", "image,dent,rust\nline-1.jpg,0.9,0.1\n")
+    for language, block in blocks("docs/getting-started.md"):
+        if language == "python":
+            exec(compile(block, "docs/getting-started.md", "exec"), {})
+        for words in commands(block):
+            if words[1] not in ("open", "serve"):
+                done = toys.run_cli(*words[1:])
+                assert done.returncode == 0, (words, done.stderr)
+
+
+def test_tutorials_state_the_figures_of_the_demo(demo):
+    """The numbers in the texts are those that the reader sees."""
+    v1, v2 = (demo.view("cells").version(name) for name in ("v1", "v2"))
+    errors = [version.metrics("validation").overall.errors for version in (v1, v2)]
+    text = (CHECKOUT / "docs/tutorials/improve-a-detector.md").read_text(encoding="utf-8")
+    assert f"{errors[0]} errors became {errors[1]}" in text
+
+
+def test_generated_reference_is_complete():
+    command_page, error_page = cli_page(), errors_page()
+    for name, command in cli.commands.items():
+        assert f"\n## {name}\n" in command_page
+        for parameter in command.params:
+            if parameter.param_type_name == "option" and not parameter.hidden:
+                assert parameter.opts[0] in command_page, (name, parameter.opts)
+    source = (CHECKOUT / "src").rglob("errors.py")
+    for name in re.findall(r"(?m)^class (\w+)\(", "".join(path.read_text() for path in source)):
+        assert f"| `{name}` |" in error_page
+    shortcut_source = (CHECKOUT / "web/src/lib/shortcuts.ts").read_text(encoding="utf-8")
+    assert len(shortcuts()) == shortcut_source.count("    help: '") + shortcut_source.count(
+        ", help: '"
+    ) + shortcut_source.count('    help: "')
+    for name in pellucid.PUBLIC_MODULES:
+        assert re.search(rf"(?m)^::: pellucid\..*\.{name}$", python_page()), name
+
+
 def heading_anchors(document):
     headings = re.findall(r"(?m)^#+ (.*)$", document.read_text(encoding="utf-8"))
     return {re.sub(r"[^\w\- ]", "", one.lower()).strip().replace(" ", "-") for one in headings}
@@ -105,7 +172,9 @@ def test_links_resolve(document):
         if link.startswith("http"):
             continue
         path, _, anchor = link.partition("#")
-        target = document.parent / path if path else document
+        target = (document.parent / path).resolve() if path else document
+        if target in GENERATED:
+            continue
         assert target.exists(), link
         assert not anchor or anchor in heading_anchors(target), link
 

@@ -426,8 +426,11 @@ class Version:
         evaluation is resumed.
 
         Raises:
-            PredictionsMissingError, VersionModifiedError, MissingDependencyError,
-            ClusterUnavailableError, WorkerFailureError
+            PredictionsMissingError: the version has no predictions.
+            VersionModifiedError: somebody imported predictions meanwhile.
+            MissingDependencyError: the engine's package is not installed.
+            ClusterUnavailableError: the cluster cannot be reached.
+            WorkerFailureError: a partition failed on every attempt.
         """
         with create_engine(engine, address, workers) as compute_engine:
             evaluate_distributed(self, compute_engine, rows, progress)
