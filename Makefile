@@ -7,7 +7,7 @@ NODE := $(CURDIR)/$(VENV)/node
 DEMO := build/demo.pellucid
 SOURCES := $(shell find web src/pellucid -type f -not -path '*/node_modules/*' -not -path '*/static/*' -not -name '*.pyc' -not -name kernel.so -not -name .digest)
 
-.PHONY: demo test test-all test-slow test-tools docs check format bench soak types lock chromium nginx clean
+.PHONY: demo test test-all test-slow test-tools test-lowest docs check format bench soak types lock chromium nginx clean
 
 demo: $(VENV)/.run
 	$(BIN)/pellucid demo
@@ -30,6 +30,15 @@ test-slow: $(VENV)/.dev nginx $(DEMO)
 export PELLUCID_TOOLS_REPORT PELLUCID_TOOLS_PYTHON
 test-tools: $(VENV)/.dev $(VENV)/.tools $(DEMO)
 	PELLUCID_TEST_DEMO=$(CURDIR)/$(DEMO) $(BIN)/pytest -m tools tests/integration/tools $(PYTEST)
+
+# The declared lower bounds of the dependencies are true: tests of the command line and the figures run with them.
+test-lowest: $(VENV)/.dev
+	mkdir -p build
+	$(UV) pip compile -q --python $(BIN)/python --resolution lowest-direct --no-header pyproject.toml -o build/lowest.txt
+	$(UV) venv -q --clear --python $(BIN)/python $(VENV)/lowest
+	$(UV) pip install -q --python $(VENV)/lowest/bin/python -r build/lowest.txt
+	$(UV) pip install -q --python $(VENV)/lowest/bin/python -c build/lowest.txt hypothesis playwright pycocotools pytest scikit-learn schemathesis
+	PYTHONPATH=src $(VENV)/lowest/bin/python -m pytest -q -p no:cacheprovider -o filterwarnings=default tests/evaluation tests/cli tests/ingest tests/server/test_http.py
 
 # The documentation site, with the demo as an exported page: build/site/index.html opens from disk.
 # Broken links are errors.

@@ -6,6 +6,7 @@ the kernel is omitted and the NumPy implementation is used.
 
 import ctypes
 import hashlib
+import json
 import os
 import shlex
 import shutil
@@ -70,6 +71,7 @@ class BuildHook(BuildHookInterface):  # type: ignore[misc]
             return
         npm("ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=web)
         npm("run", "build", cwd=web)
+        (static / "THIRD-PARTY-NOTICES.txt").write_text(third_party_notices(web), "utf-8")
         stamp.write_text(digest)
 
 
@@ -101,6 +103,20 @@ def npm(*arguments: str, cwd: Path) -> None:
         raise SystemExit(
             f"building the page failed: `npm {' '.join(arguments)}`; see the output above"
         )
+
+
+def third_party_notices(web: Path) -> str:
+    """The licences of the packages that the bundled page is built from."""
+    lock = json.loads((web / "package-lock.json").read_text("utf-8"))
+    notices = ["The page of Pellucid contains parts of these packages."]
+    for folder, package in sorted(lock["packages"].items()):
+        if not folder or package.get("dev"):
+            continue
+        texts = sorted(Path(web, folder).glob("[Ll][Ii][Cc][Ee][Nn][Ss][Ee]*"))
+        text = texts[0].read_text("utf-8") if texts else f"Licence: {package.get('license')}"
+        name = folder.rpartition("node_modules/")[2]
+        notices.append(f"{name} {package['version']}\n\n{text.strip()}")
+    return f"\n\n{'-' * 80}\n\n".join(notices) + "\n"
 
 
 def compute_digest(folder: Path) -> str:

@@ -31,6 +31,9 @@ def wheel(tmp_path_factory):
 def test_wheel_contains_the_page_without_its_sources(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert "pellucid/static/index.html" in names
+    notices = zipfile.ZipFile(wheel).read("pellucid/static/THIRD-PARTY-NOTICES.txt").decode()
+    assert "svelte" in notices
+    assert "Permission is hereby granted" in notices
     assert any(re.fullmatch(r"pellucid/static/assets/index-.*\.js", name) for name in names)
     assert not any(name.startswith(("web/", "tests/")) or "node_modules" in name for name in names)
 
