@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pellucid.evaluation.thresholds import Threshold
     from pellucid.export.html import export_html
     from pellucid.formats.dataset import Note
+    from pellucid.integrations.coco_evaluator import CocoEvaluator
+    from pellucid.integrations.detection_metric import DetectionMetric
     from pellucid.integrations.recorder import record
     from pellucid.project import Gallery, Version, View, Workspace
     from pellucid.project.reviews import ItemRef
@@ -34,6 +36,8 @@ PUBLIC_MODULES = {
     "coco_figures": "api",
     "export_html": "export.html",
     "open": "api",
+    "CocoEvaluator": "integrations.coco_evaluator",
+    "DetectionMetric": "integrations.detection_metric",
     "record": "integrations.recorder",
     "show": "api",
     "widget": "api",
@@ -51,6 +55,8 @@ PUBLIC_MODULES = {
 """The module of each public name, imported on first access to keep the start of commands fast."""
 
 __all__ = [
+    "CocoEvaluator",
+    "DetectionMetric",
     "Edit",
     "Gallery",
     "Item",

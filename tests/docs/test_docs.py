@@ -135,6 +135,16 @@ def test_getting_started_runs(folder, monkeypatch):
                 assert done.returncode == 0, (words, done.stderr)
 
 
+def test_training_examples_run(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    names = {}
+    for language, block in blocks("docs/training.md"):
+        if language == "python":
+            exec(compile(block, "docs/training.md", "exec"), names)
+    assert names["figures"]["map_50"] == 1
+    assert pellucid.open("training.pellucid").view("panels").version("epoch-10").gallery("all")
+
+
 def test_tutorials_state_the_figures_of_the_demo(demo):
     """The numbers in the texts are those that the reader sees."""
     v1, v2 = (demo.view("cells").version(name) for name in ("v1", "v2"))

@@ -44,11 +44,14 @@ AREA_RANGES = {
 
 @dataclass(frozen=True, eq=False)
 class CocoMetrics:
-    """stats: the twelve metrics by COCO name, None where COCO gives -1 · ap: AP per concept, NaN
-    without annotations."""
+    """The metrics of one evaluation."""
 
     stats: dict[str, float | None]
+    """The twelve metrics by COCO name, None where COCO gives -1."""
     ap: Float64Array
+    """AP per concept, NaN without annotations."""
+    ar: Float64Array
+    """AR at 100 detections per concept, NaN without annotations."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +97,9 @@ def coco_metrics(inputs: CocoInputs, concept_count: int, image_count: int) -> Co
         tally.hits / np.maximum(tally.positives, 1)[:, None, None],
         np.nan,
     )
-    return CocoMetrics(coco_stats(precision, recall), np.mean(precision[0], axis=0))
+    return CocoMetrics(
+        coco_stats(precision, recall), np.mean(precision[0], axis=0), np.mean(recall[0, -1], axis=0)
+    )
 
 
 def tally_numpy(inputs: CocoInputs, concept_count: int, image_count: int) -> CocoTally:

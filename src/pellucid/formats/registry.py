@@ -16,6 +16,7 @@ from pellucid.core.errors import (
     summarize_names,
 )
 from pellucid.core.urls import is_remote
+from pellucid.formats import memory_documents
 from pellucid.formats.dataset import Note, ParsedAnnotations, ParsedPredictions
 from pellucid.formats.download import download
 from pellucid.formats.errors import (
@@ -209,6 +210,11 @@ def remote_image_folder(local_folder: str | None, local_root: Path, source_url: 
 
 
 def read_memory_annotations(source: Any, options: ReadOptions) -> ParsedAnnotations:
+    if memory_documents.is_annotation_document(source):
+        with memory_documents.as_file(source) as path:
+            return replace(
+                read_annotation_file(path, coco.NAME, options), path=memory_documents.NAME
+            )
     table_reader = open_memory_table(dataframes.annotation_columns(source))
     if not has_annotation_columns(table_reader, options):
         explain_annotation_columns(table_reader, options)
@@ -324,6 +330,11 @@ def read_predictions(source: Any, format: str | None, options: ReadOptions) -> P
 
 
 def read_memory_predictions(source: Any, options: ReadOptions) -> ParsedPredictions:
+    if memory_documents.is_result_list(source):
+        with memory_documents.as_file(source) as path:
+            return replace(
+                read_prediction_file(path, coco_results.NAME, options), path=memory_documents.NAME
+            )
     table_reader = open_memory_table(dataframes.prediction_columns(source))
     if not has_prediction_columns(table_reader, options):
         explain_prediction_columns(table_reader, options)

@@ -1,0 +1,73 @@
+"""The surface of pycocotools' COCOeval over Pellucid's evaluation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pellucid.core.tables import Float64Array
+from pellucid.ingest.coco_eval import evaluate_coco
+from pellucid.integrations.errors import InvalidBatchError
+
+SUMMARY = (
+    ("AP", "Average Precision  (AP)", "0.50:0.95", "all", 100),
+    ("AP50", "Average Precision  (AP)", "0.50", "all", 100),
+    ("AP75", "Average Precision  (AP)", "0.75", "all", 100),
+    ("APs", "Average Precision  (AP)", "0.50:0.95", "small", 100),
+    ("APm", "Average Precision  (AP)", "0.50:0.95", "medium", 100),
+    ("APl", "Average Precision  (AP)", "0.50:0.95", "large", 100),
+    ("AR1", "Average Recall     (AR)", "0.50:0.95", "all", 1),
+    ("AR10", "Average Recall     (AR)", "0.50:0.95", "all", 10),
+    ("AR100", "Average Recall     (AR)", "0.50:0.95", "all", 100),
+    ("ARs", "Average Recall     (AR)", "0.50:0.95", "small", 100),
+    ("ARm", "Average Recall     (AR)", "0.50:0.95", "medium", 100),
+    ("ARl", "Average Recall     (AR)", "0.50:0.95", "large", 100),
+)
+"""The lines of COCO's summary, in the order of `stats`: name, title, IoU, area, detections."""
+
+
+class CocoEvaluator:
+    """In the place of `pycocotools.cocoeval.COCOeval` with its default parameters.
+
+    evaluator = pellucid.CocoEvaluator("instances_val.json", "predictions.json")
+    evaluator.evaluate()
+    evaluator.accumulate()
+    evaluator.summarize()
+    evaluator.stats
+    """
+
+    def __init__(self, coco_gt: Any, coco_dt: Any, iou_type: str = "bbox") -> None:
+        """coco_gt, coco_dt: paths, documents in memory, or pycocotools' `COCO` objects.
+
+        Raises:
+            InvalidBatchError: iou_type is not `bbox`, the only one that is evaluated.
+        """
+        if iou_type != "bbox":
+            raise InvalidBatchError("iou_type", f"'bbox', not '{iou_type}'")
+        self._annotations = coco_gt.dataset if hasattr(coco_gt, "dataset") else coco_gt
+        self._predictions = (
+            list(coco_dt.dataset["annotations"]) if hasattr(coco_dt, "dataset") else coco_dt
+        )
+        self.stats: Float64Array = np.zeros(0)
+        """float64 (12,): the metrics in COCO's order, -1 where there are no annotations."""
+        self._figures: dict[str, float | None] = {}
+
+    def evaluate(self) -> None:
+        """Match and count. Raises PellucidError if an input cannot be read."""
+        self._figures, _ = evaluate_coco(self._annotations, self._predictions)
+
+    def accumulate(self) -> None:
+        """Nothing is left to do after `evaluate`; kept so that existing code runs."""
+
+    def summarize(self) -> None:
+        """Print the twelve metrics as pycocotools does, and set `stats`."""
+        if not self._figures:
+            self.evaluate()
+        values = [self._figures[name] for name, *_ in SUMMARY]
+        self.stats = np.array([-1.0 if value is None else value for value in values])
+        for (_, title, iou, area, detections), value in zip(SUMMARY, self.stats, strict=True):
+            print(
+                f" {title} @[ IoU={iou:<9} | area={area:>6s} | maxDets={detections:>3d} ] = "
+                f"{value:0.3f}"
+            )
