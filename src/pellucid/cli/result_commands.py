@@ -44,7 +44,7 @@ def thresholds_command(
     workspace: str, view: str, version: str, objective: str, corrected: bool, as_json: bool
 ) -> None:
     """Show each concept's confidence threshold and its errors on the validation split."""
-    from pellucid.cli.json_output import objective_document, thresholds_document
+    from pellucid.export.json_documents import objective_document, thresholds_document
 
     results = open_version(workspace, view, version).results(corrected)
     document = (
@@ -93,7 +93,7 @@ def metrics_command(
     as_json: bool,
 ) -> None:
     """Show metrics at the thresholds, per concept and overall."""
-    from pellucid.cli.json_output import metrics_by_document, metrics_document
+    from pellucid.export.json_documents import metrics_by_document, metrics_document
 
     chosen = open_version(workspace, view, version)
     results = point.results(chosen).on_images(only)
@@ -190,7 +190,7 @@ def gallery_command(
 ) -> None:
     """List the items of one tab."""
     from pellucid.browse.query import ListQuery
-    from pellucid.cli.json_output import gallery_document
+    from pellucid.export.json_documents import gallery_document
 
     selected_version = open_version(workspace, view, version)
     results = point.results(selected_version, concept)
@@ -241,7 +241,7 @@ def images_command(
 ) -> None:
     """List the images with their true positives, false positives and false negatives, most errors
     first."""
-    from pellucid.cli.json_output import images_document
+    from pellucid.export.json_documents import images_document
 
     results = point.results(open_version(workspace, view, version)).on_images(only)
     document = images_document(results.images(split, order), offset, limit)

@@ -25,6 +25,20 @@ from pellucid.cli.console import (
 from pellucid.core.tables import SPLITS, Kind, Split
 
 
+@click.command(name="mcp")
+@click.argument("workspace", callback=validate_workspace)
+@click.option(
+    "--write", "may_write", is_flag=True, help="Also offer a tool that records review decisions."
+)
+def mcp_command(workspace: str, may_write: bool) -> None:
+    """Offer a workspace to agents over the Model Context Protocol, on standard input and output.
+    Tools read only, unless --write is given."""
+    import pellucid
+    from pellucid.agents.protocol_server import create_protocol_server
+
+    create_protocol_server(pellucid.open(workspace), may_write).run("stdio")
+
+
 def print_address(url: str) -> None:
     click.echo(f"Pellucid is running at {url} (press Ctrl+C to stop)", err=True)
 
@@ -198,4 +212,4 @@ def demo_command(
     example_workspace.serve(host, port, not no_browser, print_address)
 
 
-SERVER_COMMANDS = (serve_command, open_command, demo_command)
+SERVER_COMMANDS = (serve_command, open_command, mcp_command, demo_command)

@@ -1,4 +1,4 @@
-"""JSON documents of the command line (a stable interface)."""
+"""Documents of results for programs: the JSON of the command line, a stable interface."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Workspaces for programs that speak the Model Context Protocol."""
