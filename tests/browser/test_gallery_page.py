@@ -94,9 +94,13 @@ def test_dragged_threshold_updates_the_page_and_can_be_reset(gallery, demo):
         page.mouse.move(
             box["x"] + 20, box["y"] + (room["y"] + room["height"] * 0.9 - box["y"]) * step / 8
         )
-    page.mouse.up()
     expect(page.locator(".summary")).to_contain_text("yours")
     threshold = float(handle.get_attribute("aria-valuenow"))
+    gained = expected_counts(demo, "red cell", threshold)[2] - before[2]
+    expect(page.locator(".changes")).to_contain_text(f"+{gained} FP")
+    cut = demo.view("cells").version("v2").gallery("all", "red cell", threshold=threshold)
+    expect(page.locator(f"#item-{cut.threshold_position}")).to_be_in_viewport()
+    page.mouse.up()
     assert threshold == pytest.approx(0.1, abs=0.03)
     expected = expected_counts(demo, "red cell", threshold)
     expect_counts(page, expected)
@@ -153,9 +157,10 @@ def test_keyboard_reaches_everything(gallery, demo):
     page.keyboard.press("Enter")
     expect(page.locator(".summary h1")).to_have_text("platelet")
     page.keyboard.press("?")
-    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    expect(page.get_by_role("dialog", name="Keys and terms")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_contain_text("Missing annotation · FP")
     page.keyboard.press("Escape")
-    expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
+    expect(page.get_by_role("dialog", name="Keys and terms")).to_be_hidden()
 
 
 def test_viewer_follows_the_grid_order(gallery, demo):

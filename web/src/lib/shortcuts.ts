@@ -225,7 +225,7 @@ export const SHORTCUTS: readonly Shortcut[] = [
     help: 'in a finding: open the picture; show all its items; dismiss it as known',
   },
   { scope: 'page', keys: { d: 'theme' }, labels: ['d'], help: 'dark or light' },
-  { scope: 'page', keys: { '?': 'help' }, labels: ['?'], help: 'this list' },
+  { scope: 'page', keys: { '?': 'help' }, labels: ['?'], help: 'keys and terms' },
   {
     scope: 'gallery',
     keys: { Escape: 'escape' },

@@ -3,6 +3,7 @@ import * as api from '../lib/api';
 import { kept } from '../lib/exported';
 import { latest } from '../lib/latest';
 import { outcomeAt } from '../lib/labels';
+import { countChanges, type CountChange, type Counts } from '../lib/threshold_change';
 import {
   formatPlace,
   parsePlace,
@@ -86,6 +87,9 @@ export class Gallery {
   /** Items handed out by the queue, in place of the list. */
   handed = $state.raw<api.PageItem[] | null>(null);
   pages = new Pages();
+  /** Counts of each concept at its own threshold, of the list that `optimumOf` names. */
+  private optimum = $state.raw<ReadonlyMap<number, Counts>>(new Map());
+  private optimumOf = '';
   private journey = 0;
   private figuresOf = $state.raw<{ which: api.Which; split: api.Split } | null>(null);
 
@@ -467,10 +471,35 @@ export class Gallery {
           return;
         this.figures = figures;
         this.figuresOf = { which, split };
+        this.rememberOptimum([
+          which.view,
+          which.version,
+          which.iou,
+          split,
+          corrected,
+          figures.head,
+        ]);
         if (!this.only.length) this.left = 0;
       });
     },
   );
+
+  /** Keep the counts at the optimal thresholds, to say what a moved one changes. */
+  private rememberOptimum(list: readonly unknown[]): void {
+    const key = list.join('\n');
+    const kept = key === this.optimumOf ? this.optimum : new Map<number, Counts>();
+    const fresh = (this.figures?.concepts ?? [])
+      .map((counts, concept) => [concept, counts] as const)
+      .filter(([concept, counts]) => !this.at.has(concept) && counts.threshold === counts.optimal);
+    this.optimumOf = key;
+    this.optimum = new Map([...kept, ...fresh]);
+  }
+
+  /** What the reader's threshold of the chosen concept changes beside the best one. */
+  readonly thresholdChanges = $derived.by((): CountChange[] => {
+    const best = this.concept === null ? undefined : this.optimum.get(this.concept);
+    return best && this.chosen ? countChanges(best, this.chosen) : [];
+  });
 
   readonly readHistogram = latest(
     async (which: api.Which, split: api.Split, concept: number | null, corrected: boolean) => {
