@@ -336,7 +336,7 @@ def test_ties_are_broken_the_same_without_a_workspace(tmp_path, workspace):
 )
 def test_rows_that_do_not_fit_the_header_are_refused(tmp_path, text):
     """A stray quote would swallow the lines behind it; a cell too many would be lost."""
-    with pytest.raises(PellucidError, match="Line: 2"):
+    with pytest.raises(PellucidError, match="line 2"):
         read_text(tmp_path, "a.csv", f"image,concept\n{text}")
 
 

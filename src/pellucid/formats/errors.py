@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pellucid.core.errors import PellucidError, summarize_names
+from pellucid.core.errors import PellucidError, format_count, summarize_names
 
 
 class UnrecognizedFormatError(PellucidError):
@@ -214,6 +214,17 @@ class AmbiguousColumnsError(PellucidError):
         super().__init__(
             f"{path}: several columns could be the {role}: {summarize_names(columns, 6)}. "
             f"Choose with --columns {choices}."
+        )
+
+
+class DisagreeingAnnotatorsError(PellucidError):
+    """Images have several labels by different people."""
+
+    def __init__(self, path: object, column: str, count: int) -> None:
+        super().__init__(
+            f"{path}: {format_count(count, 'image')} with several labels, by different people "
+            f"(column '{column}'). These may be one class that they disagree on, or several tags. "
+            "Keep one label per image, or read them as tags with --kind tagging."
         )
 
 

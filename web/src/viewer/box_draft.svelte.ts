@@ -11,6 +11,12 @@ const DIRECTIONS: Record<string, readonly [number, number]> = {
 /** An arrow key moves the box by about so many pixels of the screen. */
 const STEP = 2;
 
+/** Whether it is the same item, though it was read anew meanwhile: what is adjusted is not lost then. */
+const isSame = (one: PageItem, other: PageItem | undefined): boolean =>
+  one.row === other?.row &&
+  one.image === other.image &&
+  (one.outcome === 'extra') === (other.outcome === 'extra');
+
 export class BoxDraft {
   private draft = $state.raw<{ item: PageItem; box: Box } | null>(null);
   private keyboardItem = $state.raw<PageItem | null>(null);
@@ -26,7 +32,7 @@ export class BoxDraft {
 
   /** The adjusted box, if the item's box was adjusted. */
   get adjusted(): Box | undefined {
-    return this.draft && this.draft.item === this.item() ? this.draft.box : undefined;
+    return this.draft && isSame(this.draft.item, this.item()) ? this.draft.box : undefined;
   }
 
   /** The box to draw. */
@@ -36,7 +42,7 @@ export class BoxDraft {
 
   /** Whether the arrow keys adjust the box. */
   get isKeyboardActive(): boolean {
-    return this.keyboardItem !== null && this.keyboardItem === this.item();
+    return this.keyboardItem !== null && isSame(this.keyboardItem, this.item());
   }
 
   startKeyboard(): void {

@@ -19,6 +19,7 @@ from pellucid.formats.dataset import (
 )
 from pellucid.formats.errors import AmbiguousColumnsError, ColumnsMissingError, InvalidRecordError
 from pellucid.formats.probe import ReadOptions
+from pellucid.formats.tabular.annotators import annotator_notes, reject_disagreement
 from pellucid.formats.tabular.box_columns import corners_of
 from pellucid.formats.tabular.box_roles import raw_boxes, reject_unread_boxes
 from pellucid.formats.tabular.cell_lists import find_separator, split_cell
@@ -84,6 +85,7 @@ def read_annotation_table(reader: TableReader, options: ReadOptions) -> ParsedAn
         is_value = has_tag_values(reader, roles.value)
         roles = replace(roles, has_tag_values=is_value)
         long_rows = read_box_rows(reader, roles)
+        long_rows.notes.extend(annotator_notes(reader, image_indexes))
     else:
         roles, long_rows = read_label_rows(reader, roles, options, image_indexes)
     annotations = build_table_annotations(reader, roles, image_paths, image_indexes, long_rows)
@@ -201,6 +203,10 @@ def read_label_rows(
         )
     }
     has_several_concepts = len(pairs) > len(set(image_indexes[row_indexes].tolist()))
+    if options.kind is None and has_several_concepts and not has_lists:
+        reject_disagreement(
+            reader, image_indexes[row_indexes], concept_texts[row_indexes], row_indexes
+        )
     if options.kind == "tagging" or (
         options.kind is None
         and (has_lists or has_several_concepts or has_tag_values(reader, roles.value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -230,7 +231,11 @@ class TableReader:
         if self.column_types[column_name] in NUMERIC_SQL_TYPES:
             return f"CAST({identifier} AS DOUBLE)", "false"
         is_text = self.column_types[column_name] == "VARCHAR"
-        cell_sql = f"trim({identifier})" if is_text else identifier
+        cell_sql = (
+            f"regexp_replace(trim({identifier}), '{APOSTROPHE_PATTERN}', '\\1')"
+            if is_text
+            else identifier
+        )
         if self._has_decimal_commas:
             cell_sql = (
                 f"CASE WHEN regexp_full_match({cell_sql}, '{DECIMAL_COMMA_PATTERN}') "
@@ -252,9 +257,7 @@ class TableReader:
         return fetched_columns
 
     def _malformed_table(self, error: Exception) -> MalformedFileError:
-        return MalformedFileError(
-            self.path, f"cannot read the table: {first_paragraph(str(error))}"
-        )
+        return MalformedFileError(self.path, describe_table_error(str(error)))
 
 
 NUMERIC_SQL_TYPES = (
@@ -321,9 +324,7 @@ def open_table(path: Path, row_limit: int | None = None) -> TableReader:
             # a comma cannot be a decimal separator where it separates the columns
             has_decimal_commas = text_table.delimiter != ","
     except duckdb.Error as error:
-        raise MalformedFileError(
-            path, f"cannot read the table: {first_paragraph(str(error))}"
-        ) from error
+        raise MalformedFileError(path, describe_table_error(str(error))) from error
     return TableReader(
         str(path),
         connection,
@@ -399,9 +400,7 @@ def open_memory_table(source: Any) -> TableReader:
             "FROM cells"
         )
     except (duckdb.Error, TypeError, ValueError) as error:
-        raise MalformedFileError(
-            location, f"cannot read the table: {first_paragraph(str(error))}"
-        ) from error
+        raise MalformedFileError(location, describe_table_error(str(error))) from error
     return TableReader(location, connection, read_column_types(connection), "row", 0)
 
 
@@ -418,6 +417,26 @@ def read_column_types(connection: Any) -> dict[str, str]:
         column_name: sql_type
         for column_name, sql_type, *_ in connection.execute("DESCRIBE cells").fetchall()
     }
+
+
+APOSTROPHE_PATTERN = "^''([-+].*)$"
+"""A number behind the apostrophe with which spreadsheets mark text (in SQL's quoting)."""
+
+CSV_WIDTH_PATTERN = re.compile(
+    r"Line: (\d+).*?Expected Number of Columns: (\d+) Found: (\d+)", re.DOTALL
+)
+CSV_LINE_PATTERN = re.compile(r"CSV Error on Line: (\d+)")
+
+
+def describe_table_error(message: str) -> str:
+    """What is wrong with a table, from DuckDB's message."""
+    if width := CSV_WIDTH_PATTERN.search(message):
+        line, expected, found = width.groups()
+        return f"line {line} has {found} values; expected {expected}, as in the lines before"
+    if line_match := CSV_LINE_PATTERN.search(message):
+        reason = "a quotation mark is not closed" if "quote" in message.lower() else "not valid CSV"
+        return f"line {line_match[1]} cannot be read: {reason}"
+    return f"cannot read the table: {first_paragraph(message)}"
 
 
 def first_paragraph(message: str) -> str:
