@@ -148,6 +148,22 @@ def test_repeated_request_is_idempotent(address):
     assert good(address, "api/views/v/history")["total"] == 2
 
 
+def test_repeated_comment_revert_and_round_are_stored_once(address):
+    """The page sends them again where the answer was lost."""
+    item = good(address, LIST)["items"][0]
+    (row,) = good(address, f"{ONE}/decisions", asked([item]))["rows"]
+    requests = [
+        (f"{ONE}/comments", {"item": seen(item), "text": "look"}),
+        (f"api/views/v/history/{row['id']}/revert", {}),
+        ("api/views/v/reset", {}),
+    ]
+    for number, (path, body) in enumerate(requests):
+        batch = {"who": "Ann", "batch": f"repeated-{number}"}
+        first, second = (good(address, path, {**body, **batch}) for _ in range(2))
+        assert [row["id"] for row in first["rows"]] == [row["id"] for row in second["rows"]]
+    assert good(address, "api/views/v/history")["total"] == 4
+
+
 def test_action_id_of_another_author_is_refused(address):
     items = good(address, LIST)["items"]
     body = asked(items[:1])

@@ -233,8 +233,9 @@ class Reviews:
         who: str,
         text: str,
         loaded: Results | None = None,
+        batch: str | None = None,
     ) -> ReviewOutcome:
-        """Comment on an item without a verdict."""
+        """Comment on an item without a verdict. batch: see decide."""
         decision = self._make_decision(
             loaded or version.results(), item_ref(item), "unsure", NO_EDIT
         )
@@ -250,6 +251,7 @@ class Reviews:
                 )
             ],
             who,
+            batch,
         )
 
     def undo(self, who: str, batch: str | None = None, may_reset: bool = True) -> ReviewOutcome:
@@ -291,21 +293,27 @@ class Reviews:
                 return outcome
 
     def revert(
-        self, decision_id: int, who: str, reason: str = "", may_reset: bool = True
+        self,
+        decision_id: int,
+        who: str,
+        reason: str = "",
+        may_reset: bool = True,
+        batch: str | None = None,
     ) -> ReviewOutcome:
-        """Revert any decision of the history, by any reviewer. may_reset: see undo. Raises
-        HistoryRowNotFoundError, RoundPermissionError."""
+        """Revert any decision of the history, by any reviewer. may_reset: see undo; batch: see
+        decide. Raises HistoryRowNotFoundError, RoundPermissionError."""
         decision = self.log.decisions.get(decision_id)
         if decision is None or decision.action in REVERSAL_ACTIONS:
             raise HistoryRowNotFoundError(decision_id)
         check_round_permission(self.log, [decision_id], may_reset)
         return self._append(
-            [Decision(0, "", "", "", "revert", reverts=decision_id, reason=reason)], who
+            [Decision(0, "", "", "", "revert", reverts=decision_id, reason=reason)], who, batch
         )
 
-    def reset(self, who: str, reason: str = "") -> ReviewOutcome:
-        """Start a new review round: no item counts as reviewed any more. Corrections are kept."""
-        return self._append([Decision(0, "", "", "", "reset", reason=reason)], who)
+    def reset(self, who: str, reason: str = "", batch: str | None = None) -> ReviewOutcome:
+        """Start a new review round: no item counts as reviewed any more. Corrections are kept.
+        batch: see decide."""
+        return self._append([Decision(0, "", "", "", "reset", reason=reason)], who, batch)
 
     def history(
         self, image: str | None = None, who: str | None = None, day: str | None = None

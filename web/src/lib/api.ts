@@ -368,20 +368,21 @@ export const comment = (
   who: string,
   text: string,
   corrected: boolean,
-): Submission => ({ path: `${root(which)}/comments`, body: { item, who, text, corrected } });
+  batch: string,
+): Submission => ({ path: `${root(which)}/comments`, body: { item, who, text, corrected, batch } });
 export const takeBack = (
   view: string,
   way: 'undo' | 'redo',
   who: string,
   batch: string,
 ): Submission => ({ path: `${ofView(view)}/${way}`, body: { who, batch } });
-export const revert = (view: string, row: number, who: string): Submission => ({
+export const revert = (view: string, row: number, who: string, batch: string): Submission => ({
   path: `${ofView(view)}/history/${row}/revert`,
-  body: { who },
+  body: { who, batch },
 });
-export const reset = (view: string, who: string): Submission => ({
+export const reset = (view: string, who: string, batch: string): Submission => ({
   path: `${ofView(view)}/reset`,
-  body: { who },
+  body: { who, batch },
 });
 export const readHistory = (
   view: string,

@@ -855,6 +855,8 @@ export interface components {
              * @default false
              */
             corrected: boolean;
+            /** Batch */
+            batch?: string | null;
         };
         /**
          * ComparisonDocument
@@ -1903,7 +1905,11 @@ export interface components {
             /** Name */
             name: string;
         };
-        /** RevertRequest */
+        /**
+         * RevertRequest
+         * @description Revert a decision, or start a new round. batch: as in decisions; a repeated request is stored
+         *     once.
+         */
         RevertRequest: {
             /** Who */
             who: string;
@@ -1912,6 +1918,8 @@ export interface components {
              * @default
              */
             reason: string;
+            /** Batch */
+            batch?: string | null;
         };
         /**
          * ReviewDocument

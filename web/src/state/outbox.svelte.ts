@@ -16,6 +16,10 @@ interface Outcomes {
 
 const PREFIX = 'pellucid-unsent';
 const LONGEST_WAIT = 15;
+/** Not signed in (any more), too slow, too often: the same request may succeed later. */
+const PASSING = [401, 408, 429];
+
+const isFinal = (status: number): boolean => status < 500 && !PASSING.includes(status);
 
 export class Outbox {
   /** Acts that are not saved yet. */
@@ -49,7 +53,7 @@ export class Outbox {
   add(act: Act): Promise<void> {
     this.waiting = [...this.waiting, act];
     const key = this.key(`${String(Date.now()).padStart(15, '0')} ${act.batch}`);
-    if (this.workspace) localStorage.setItem(key, JSON.stringify(act));
+    this.store(key, act);
     this.delivery = this.delivery.then(() => this.deliver(act, key));
     return this.delivery;
   }
@@ -75,7 +79,7 @@ export class Outbox {
         this.remove(act);
         this.outcomes.saved(act, outcome);
       } catch (error) {
-        if (error instanceof api.Refused && error.status < 500) {
+        if (error instanceof api.Refused && isFinal(error.status)) {
           this.remove(act);
           this.outcomes.refused(act, error.message);
         } else await this.pause(Math.min(LONGEST_WAIT, 2 ** attempt));
@@ -83,6 +87,15 @@ export class Outbox {
     }
     localStorage.removeItem(key);
     this.retryIn = null;
+  }
+
+  private store(key: string, act: Act): void {
+    if (!this.workspace) return;
+    try {
+      localStorage.setItem(key, JSON.stringify(act));
+    } catch {
+      return; // no room, or not allowed: it waits in the page alone
+    }
   }
 
   private remove(act: Act): void {

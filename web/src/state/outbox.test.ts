@@ -95,6 +95,27 @@ describe('acts that wait for the server', () => {
     expect(saved).toEqual(['b']);
   });
 
+  it('wait where the request may succeed later, and go on where there is no storage', async () => {
+    let status = 401;
+    const saved: string[] = [];
+    const outbox = new Outbox({ saved: (one) => saved.push(one.batch), refused: () => {} }, () =>
+      status ? Promise.reject(new Refused('not signed in', status)) : Promise.resolve(OUTCOME),
+    );
+    vi.stubGlobal('localStorage', {
+      setItem: () => {
+        throw new Error('quota');
+      },
+      removeItem: () => {},
+    });
+    outbox.resume('w1');
+    void outbox.add(act('a'));
+    await vi.advanceTimersByTimeAsync(1_500);
+    expect(outbox.waiting).toHaveLength(1);
+    status = 0;
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(saved).toEqual(['a']);
+  });
+
   it('survive the page, for their own workspace only', async () => {
     const before = setUp(false);
     before.outbox.resume('w1');

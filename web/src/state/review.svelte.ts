@@ -293,9 +293,10 @@ export class Reviewing {
   /** An annotation where neither the model nor the annotators saw an object. */
   addBox(image: string, concept: string, box: api.Box): void {
     const { which } = this.gallery;
-    const batch = short();
     this.named(() =>
-      this.remark((who) => api.addBox(which, { image, concept, box, who, batch, reason: '' })),
+      this.remark((who, batch) =>
+        api.addBox(which, { image, concept, box, who, batch, reason: '' }),
+      ),
     );
   }
 
@@ -303,25 +304,37 @@ export class Reviewing {
     const item = this.gallery.itemAt(this.gallery.item);
     if (!item || !text.trim()) return;
     this.named(() =>
-      this.remark((who) =>
-        api.comment(this.gallery.which, this.seen(item), who, text.trim(), this.gallery.corrected),
+      this.remark((who, batch) =>
+        api.comment(
+          this.gallery.which,
+          this.seen(item),
+          who,
+          text.trim(),
+          this.gallery.corrected,
+          batch,
+        ),
       ),
     );
   }
 
   revert(row: number, then: () => void): void {
-    this.named(() => this.remark((who) => api.revert(this.gallery.view, row, who), then));
+    this.named(() =>
+      this.remark((who, batch) => api.revert(this.gallery.view, row, who, batch), then),
+    );
   }
 
   reset(then: () => void): void {
-    this.named(() => this.remark((who) => api.reset(this.gallery.view, who), then));
+    this.named(() => this.remark((who, batch) => api.reset(this.gallery.view, who, batch), then));
   }
 
   /** An act that moves nobody: undoing it leaves the cursor where it is. */
-  private remark(submission: (who: string) => api.Submission, then?: () => void): void {
+  private remark(
+    submission: (who: string, batch: string) => api.Submission,
+    then?: () => void,
+  ): void {
     const [batch, who] = [short(), this.me];
     this.places.push({ batch, list: '', item: 0 });
-    void this.act({ batch, items: 1, submission: submission(who) }).then(then);
+    void this.act({ batch, items: 1, submission: submission(who, batch) }).then(then);
   }
 
   private get list(): string {

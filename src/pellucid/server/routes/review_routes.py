@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
 
@@ -150,6 +151,7 @@ def comment(context: TrainedVersionContext, body: CommentRequest, request: Reque
                 reviewer_name(request, body.who),
                 body.text,
                 visible_results,
+                body.batch,
             ),
         )
     )
@@ -181,7 +183,7 @@ def redo(reviews: ReviewsDependency, body: UndoRequest, request: Request) -> Res
 def revert(reviews: ReviewsDependency, row: int, body: RevertRequest, request: Request) -> Response:
     """Revert any decision. Only an owner may revert a new review round."""
     who = reviewer_name(request, body.who)
-    outcome = reviews.revert(row, who, body.reason, is_owner(request))
+    outcome = reviews.revert(row, who, body.reason, is_owner(request), body.batch)
     return json_response(review_outcome_document(reviews, outcome))
 
 
@@ -194,7 +196,7 @@ def reset(reviews: ReviewsDependency, body: RevertRequest, request: Request) -> 
     """Start a new review round: nothing counts as reviewed any more; corrections are kept."""
     return json_response(
         review_outcome_document(
-            reviews, reviews.reset(reviewer_name(request, body.who), body.reason)
+            reviews, reviews.reset(reviewer_name(request, body.who), body.reason, body.batch)
         )
     )
 
@@ -380,12 +382,14 @@ def queue_document(
         page_rows = list_view.page(offset, QUEUE_PAGE_SIZE)
         items = build_items(list_view, page_rows, offset)
         offset += len(page_rows)
-        leased_positions = reviews.lease(
+        references = [item_ref(item) for item in items]
+        leased_positions = lease_undecided(
+            reviews,
             queue_request.session,
             reviewer,
-            [item_ref(item) for item in items],
-            LEASE_SECONDS,
+            references,
             queue_request.take - len(queue_items),
+            decision_log.head,
         )
         queue_items += [
             page_item(
@@ -401,6 +405,34 @@ def queue_document(
     return QueueDocument(
         queue_items, list_view.total, len(reviews.leased_elsewhere(queue_request.session))
     )
+
+
+def lease_undecided(
+    reviews: Reviews,
+    session: str,
+    reviewer: str,
+    references: Sequence[ItemRef],
+    count: int,
+    list_head: int,
+) -> list[int]:
+    """Lease up to `count` of the items of a list that was read when `list_head` was the last
+    decision. An item may have been decided on and released since: it is released again."""
+    positions = reviews.lease(session, reviewer, references, LEASE_SECONDS, count)
+    log = reviews.log  # read after leasing: who released an item had decided before
+    decided = {
+        (decision.image, decision.concept, decision.side, decision.box)
+        for decision in log.newer_decisions(list_head)
+        if decision.action in VERDICT_ACTIONS and log.is_active(decision.id)
+    }
+
+    def is_decided(position: int) -> bool:
+        item = references[position]
+        return (item.image, item.concept, item.side, item.box) in decided
+
+    stale = [position for position in positions if is_decided(position)]
+    if stale:
+        reviews.release(session, [references[position] for position in stale])
+    return [position for position in positions if position not in stale]
 
 
 def effect_document(

@@ -81,6 +81,7 @@ class CommentRequest:
     who: ReviewerName
     text: Annotated[str, Field(min_length=1, max_length=4_000), ValidText]
     corrected: bool = False
+    batch: ClientKey | None = None
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,12 @@ class UndoRequest:
 
 @dataclass(frozen=True)
 class RevertRequest:
+    """Revert a decision, or start a new round. batch: as in decisions; a repeated request is stored
+    once."""
+
     who: ReviewerName
     reason: ReasonText = ""
+    batch: ClientKey | None = None
 
 
 @dataclass(frozen=True)
