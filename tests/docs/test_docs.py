@@ -2,11 +2,11 @@
 
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from reference_pages import PAGES, cli_page, errors_page, python_page, shortcuts
 
 import pellucid
 import toys
@@ -14,9 +14,6 @@ from pellucid.cli.main import cli
 from pellucid.formats.registry import ANNOTATION_FORMATS, PREDICTION_FORMATS
 
 CHECKOUT = Path(__file__).parents[2]
-sys.path.insert(0, str(CHECKOUT / "docs/site"))
-from reference_pages import PAGES, cli_page, errors_page, python_page, shortcuts  # noqa: E402
-
 DOCUMENTS = sorted([*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/**/*.md")])
 TUTORIALS = sorted(CHECKOUT.glob("docs/tutorials/*.md"))
 GENERATED = {CHECKOUT / "docs" / path for path in (*PAGES, "changelog.md")}

@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from pellucid.formats.errors import InMemoryDataError
+
 NAME = "COCO document in memory"
 ANNOTATION_KEYS = {"images", "annotations", "categories"}
 
@@ -46,4 +48,4 @@ def plain_value(value: Any) -> Any:
     """The Python value of a NumPy scalar or array."""
     if hasattr(value, "tolist"):
         return value.tolist()
-    raise NotImplementedError(f"{type(value).__name__} is not a value of a COCO document")
+    raise InMemoryDataError(f"a {type(value).__name__} in a COCO document")

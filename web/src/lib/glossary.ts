@@ -21,6 +21,6 @@ export const GLOSSARY: readonly (readonly [string, string])[] = [
   ['ignored', 'shown, but in no figure: crowd regions, concepts nobody annotated'],
   [
     'As trained, with corrections',
-    'held against the annotations the version was frozen with, or against the corrected ones',
+    'compared with the annotations the version was frozen with, or with the corrected ones',
   ],
 ];
