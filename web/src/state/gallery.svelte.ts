@@ -82,6 +82,10 @@ export class Gallery {
   left = $state(0);
   /** The list of new items as it was opened: what is decided on since then keeps its place. */
   held = $state.raw<{ since: number; length: number } | null>(null);
+  /** The last decision that the page knows of; figures may be older. */
+  knownHead = 0;
+  /** The last decision when the list was read. */
+  private listHead = 0;
   /** Places of the list that a decision is to be about, beside the cursor. */
   selected = $state.raw<ReadonlySet<number>>(new Set());
   /** Items handed out by the queue, in place of the list. */
@@ -276,7 +280,7 @@ export class Gallery {
     this.narrowed = null;
     this.selected = new Set();
     this.left = 0;
-    this.held = null;
+    this.release();
     this.handed = null;
   }
 
@@ -286,7 +290,13 @@ export class Gallery {
    */
   hold(): void {
     if (this.held || this.review !== 'new' || this.corrected || this.handed || !this.ready) return;
-    this.held = { since: this.figures?.head ?? 0, length: this.total };
+    this.held = { since: this.listHead, length: this.total };
+  }
+
+  /** From here on the list is as the last known decision leaves it. */
+  private release(): void {
+    this.held = null;
+    this.listHead = Math.max(this.listHead, this.knownHead);
   }
 
   /** Leave out what was decided on since the list was opened; the cursor stays at its item. */
@@ -295,7 +305,7 @@ export class Gallery {
     for (let index = 0; index < this.item; index++) if (isDecided(this.pages.item(index))) before++;
     this.item -= before;
     this.selected = new Set();
-    this.held = null;
+    this.release();
     this.edition++;
   }
 
@@ -471,6 +481,7 @@ export class Gallery {
           return;
         this.figures = figures;
         this.figuresOf = { which, split };
+        if (!this.held) this.listHead = Math.max(this.listHead, figures.head);
         this.rememberOptimum([
           which.view,
           which.version,
@@ -630,11 +641,11 @@ export class Gallery {
     value = Math.min(scale.high, Math.max(scale.low, value));
     if (this.concept !== null && !this.isExported)
       this.at = new Map(this.at).set(this.concept, value);
-    this.held = null;
+    this.release();
   }
 
   backToOptimal(): void {
-    this.held = null;
+    this.release();
     if (this.concept === null) this.at = NO_THRESHOLDS;
     else {
       const at = new Map(this.at);

@@ -250,6 +250,7 @@ export class Reviewing {
 
   private saved(act: Act, done: api.ReviewOutcomeDocument): void {
     if (this.progress) this.progress = { ...this.progress, head: done.head };
+    this.gallery.knownHead = done.head;
     this.isOffline = false;
     this.refused = '';
     const [row] = done.rows;
@@ -376,6 +377,7 @@ export class Reviewing {
       gallery.hold();
       gallery.edition++;
     }
+    gallery.knownHead = progress.head;
     if (!before) return;
     if (progress.head > before.head && this.queue.isOpen) void this.queue.refill(); // others decided
     if (progress.contradicted.length) this.say(contradictionMessage(progress.contradicted), true);
