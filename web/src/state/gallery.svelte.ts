@@ -301,8 +301,13 @@ export class Gallery {
 
   /** Leave out what was decided on since the list was opened; the cursor stays at its item. */
   closeUp(): void {
+    const since = this.held?.since ?? 0;
+    const hasLeft = (index: number): boolean => {
+      const review = this.pages.item(index)?.review;
+      return !!review && (review.row === 0 || review.row > since); // 0: not saved yet
+    };
     let before = 0;
-    for (let index = 0; index < this.item; index++) if (isDecided(this.pages.item(index))) before++;
+    for (let index = 0; index < this.item; index++) if (hasLeft(index)) before++;
     this.item -= before;
     this.selected = new Set();
     this.release();
@@ -654,10 +659,6 @@ export class Gallery {
     }
   }
 }
-
-/** Whether an item needs no more attention. */
-export const isDecided = (item: api.PageItem | undefined): boolean =>
-  !!item?.review && item.review.action !== 'unsure';
 
 function splitOf(document: api.VersionDocument, wished: api.Split): api.Split {
   const names = document.splits.map((split) => split.name);
