@@ -24,7 +24,7 @@ MAX_CHUNKS = 8
 """
 
 
-ABI_VERSION = 1
+ABI_VERSION = 2
 """ABI version of the native functions; a library with another version is not used. See order.c."""
 
 
@@ -39,6 +39,7 @@ def load_library() -> ctypes.CDLL | None:
         return None
     native.match_runs.restype = ctypes.c_void_p
     native.read_results.restype = ctypes.c_int64
+    native.rasterize_polygons.restype = ctypes.c_int64
     return native
 
 
@@ -55,6 +56,12 @@ class CocoSettings(ctypes.Structure):
     """Evaluation settings of the COCO metrics; see coco.c."""
 
     _fields_ = [(field, ctypes.c_void_p) for field in ("ious", "ranges", "recalls", "caps")]
+
+
+class Shapes(ctypes.Structure):
+    """Masks of one side; see masks.h."""
+
+    _fields_ = [(field, ctypes.c_void_p) for field in ("text", "start", "height", "box", "area")]
 
 
 def pointer(array: Any) -> ctypes.c_void_p:

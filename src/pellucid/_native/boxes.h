@@ -1,4 +1,7 @@
-/* Intersection over union, operation by operation as understand/boxes.py has it, so that the bits are equal. */
+/* Intersection over union, operation by operation as evaluation/boxes.py has it, so that the bits are equal. */
+
+#ifndef PELLUCID_BOXES_H
+#define PELLUCID_BOXES_H
 
 #include <stdint.h>
 
@@ -31,3 +34,5 @@ static inline void mark_images(const Annotations *annotations, int64_t run, int3
     for (int64_t place = annotations->start[run + 1] - 1; place >= annotations->start[run]; place--)
         slot[annotations->image[place]] = clear ? -1 : (int32_t)place;
 }
+
+#endif

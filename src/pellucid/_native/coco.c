@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "boxes.h"
+#include "masks.h"
 
 #define LEVELS 10
 #define RANGES 4
@@ -62,11 +62,12 @@ static void interpolate(double *precision, int64_t hits, int64_t positives, cons
 }
 
 /* Figures of the concepts from `first` up to `last` of `concepts`. Predictions lie by concept, in the order in which precision is
-   counted; slot and seen: an entry an image, all -1 and 0. grid: RANGES x LEVELS x concepts x RECALLS; hits: RANGES x CAPS x LEVELS x
+   counted; own_area: of predictions; predicted, annotated: masks, by place, NULL: boxes are compared; slot and seen: an entry an image, all -1 and 0. grid: RANGES x LEVELS x concepts x RECALLS; hits: RANGES x CAPS x LEVELS x
    concepts; positives: RANGES x concepts. 0, or -1 without memory. */
 int coco_runs(int64_t first, int64_t last, int64_t concepts, const int64_t *start, const int32_t *image, const double *box,
-              const Annotations *annotations, const double *area, const Settings *settings, int32_t *slot, int32_t *seen, double *grid,
-              int64_t *hits, int64_t *positives)
+              const double *own_area, const Annotations *annotations, const double *area, const Shapes *predicted,
+              const Shapes *annotated, const Settings *settings, int32_t *slot, int32_t *seen, double *grid, int64_t *hits,
+              int64_t *positives)
 {
     const double tiny = 2.220446049250313e-16; /* numpy.spacing(1), which pycocotools adds */
     for (int64_t run = first; run < last; run++) {
@@ -79,7 +80,9 @@ int coco_runs(int64_t first, int64_t last, int64_t concepts, const int64_t *star
         walk.near = malloc((size_t)n * sizeof *walk.near);
         walk.value = malloc((size_t)n * sizeof *walk.value);
         uint8_t *passed = malloc((size_t)n * RANGES);
+        Similarity similarity = {.predicted = predicted, .annotated = annotated, .box = box, .annotations = annotations};
         int failed = !walk.precision || !walk.taken || !walk.near || !walk.value || !passed;
+        failed = failed || similarity_open(&similarity, start[run], start[run + 1], begin, end);
         for (int64_t own = 0; own < n && !failed; own++)
             for (int range = 0; range < RANGES; range++) {
                 passed[range * n + own] = annotations->ignore[begin + own] || !within(area[begin + own], settings->ranges + 2 * range);
@@ -91,13 +94,12 @@ int coco_runs(int64_t first, int64_t last, int64_t concepts, const int64_t *star
             int64_t rank = seen[image[prediction]]++, candidates = 0;
             if (rank >= settings->caps[CAPS - 1])
                 continue;
-            const double *own = box + 4 * prediction;
             int inside[RANGES];
             for (int range = 0; range < RANGES; range++)
-                walk.inside[range] += inside[range] = within(own[2] * own[3], settings->ranges + 2 * range);
+                walk.inside[range] += inside[range] = within(own_area[prediction], settings->ranges + 2 * range);
             int64_t place = slot[image[prediction]];
             for (; place >= 0 && place < end && annotations->image[place] == image[prediction]; place++) {
-                double value = iou(own, annotations->box + 4 * place, annotations->ignore[place]);
+                double value = similarity_of(&similarity, prediction, place, annotations->ignore[place]);
                 if (value >= settings->ious[0]) {
                     walk.near[candidates] = place;
                     walk.value[candidates++] = value;
@@ -131,6 +133,7 @@ int coco_runs(int64_t first, int64_t last, int64_t concepts, const int64_t *star
             seen[image[prediction]] = 0;
         if (!failed)
             mark_images(annotations, run, slot, 1);
+        similarity_free(&similarity);
         free(walk.precision);
         free(walk.taken);
         free(walk.near);

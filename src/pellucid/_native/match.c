@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "boxes.h"
+#include "masks.h"
 
 enum { IGNORED = 0, MATCHED = 1, WRONG = 2 };
 
@@ -58,10 +58,11 @@ void free_steps(Steps *all)
 
 /* Match the runs from `first` up to `last`. Predictions lie by run, best first; row is the annotation behind a place.
    slot: an entry an image, all -1, and so again at the end. state must be WRONG, partner -1, overlap NaN, answer -1 and top -1
-   beforehand. Returns the steps, to be placed and freed; NULL without memory. */
+   beforehand. predicted, annotated: masks, by place; NULL: boxes are compared. Returns the steps, to be placed and freed; NULL
+   without memory. */
 Steps *match_runs(int64_t first, int64_t last, const int64_t *start, const double *score, const int32_t *image, const double *box,
-                  const Annotations *annotations, const int32_t *row, double least, int32_t *slot, int8_t *state, int32_t *partner,
-                  double *overlap, int32_t *answer, int32_t *top)
+                  const Annotations *annotations, const Shapes *predicted, const Shapes *annotated, const int32_t *row, double least,
+                  int32_t *slot, int8_t *state, int32_t *partner, double *overlap, int32_t *answer, int32_t *top)
 {
     Steps *all = calloc(1, sizeof *all);
     if (!all)
@@ -71,6 +72,11 @@ Steps *match_runs(int64_t first, int64_t last, const int64_t *start, const doubl
         int64_t end = annotations->start[run + 1];
         if (end == annotations->start[run])
             continue;
+        Similarity similarity = {.predicted = predicted, .annotated = annotated, .box = box, .annotations = annotations};
+        if (similarity_open(&similarity, start[run], start[run + 1], annotations->start[run], end)) {
+            free_steps(all);
+            return NULL;
+        }
         mark_images(annotations, run, slot, 0);
         for (int64_t prediction = start[run]; prediction < start[run + 1]; prediction++) {
             int64_t place = slot[image[prediction]], found = -1;
@@ -79,10 +85,11 @@ Steps *match_runs(int64_t first, int64_t last, const int64_t *start, const doubl
                 continue;
             for (; place < end && annotations->image[place] == image[prediction]; place++) {
                 int region = annotations->ignore[place];
-                double value = iou(box + 4 * prediction, annotations->box + 4 * place, region);
+                double value = similarity_of(&similarity, prediction, place, region);
                 if (!(value > 0))
                     continue;
                 if (!region && push(all, &top[row[place]], score[prediction], value)) {
+                    similarity_free(&similarity);
                     free_steps(all);
                     return NULL;
                 }
@@ -104,6 +111,7 @@ Steps *match_runs(int64_t first, int64_t last, const int64_t *start, const doubl
                 answer[row[found]] = (int32_t)prediction;
         }
         mark_images(annotations, run, slot, 1);
+        similarity_free(&similarity);
     }
     return all;
 }

@@ -10,9 +10,9 @@ from pellucid.core.tables import (
     Float64Array,
     Int64Array,
 )
-from pellucid.evaluation.boxes import pairwise_iou
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.evaluation.match_result import WRONG
+from pellucid.evaluation.similarity import pairwise_similarity
 
 
 def false_positive_rows(evaluation: Evaluation, thresholds: Float64Array) -> Int64Array:
@@ -51,10 +51,10 @@ def unpaired_false_positives(
         version.predictions.box[own_rows[pair_items]],
         other_version.predictions.box[pair_rows],
     )
-    is_close = (
-        pairwise_iou(own_boxes, other_boxes, np.zeros(len(pair_items), bool))
-        >= version.iou_threshold
+    similarity = pairwise_similarity(
+        version.predictions, own_rows[pair_items], other_version.predictions, pair_rows
     )
+    is_close = similarity >= version.iou_threshold
     has_counterpart = np.zeros(len(own_rows), bool)
     has_counterpart[pair_items[is_close | (own_boxes == other_boxes).all(axis=1)]] = (
         True  # a zero-area box has no overlap, even with itself
@@ -98,10 +98,11 @@ def drop_on_left_out(
         + annotations.concept[annotation_rows]
     )
     own_positions, other_positions = pair_equal_keys(own_keys, other_keys)
-    ious = pairwise_iou(
-        predictions.box[prediction_rows[own_positions]],
-        annotations.box[annotation_rows[other_positions]],
-        np.zeros(len(own_positions), bool),
+    ious = pairwise_similarity(
+        predictions,
+        prediction_rows[own_positions],
+        annotations,
+        annotation_rows[other_positions],
     )
     is_left_out = np.zeros(len(prediction_rows), bool)
     is_left_out[own_positions[ious >= version.iou_threshold]] = True

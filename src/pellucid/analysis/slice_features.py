@@ -19,9 +19,9 @@ from pellucid.core.tables import (
     Int64Array,
     Predictions,
 )
-from pellucid.evaluation.boxes import pairwise_iou
 from pellucid.evaluation.error_causes import image_pairs
 from pellucid.evaluation.evaluation import Evaluation
+from pellucid.evaluation.similarity import pairwise_similarity
 
 MAX_CATEGORIES = 60
 """Maximum number of distinct texts for a property to be categorical."""
@@ -158,10 +158,8 @@ def overlap_and_crowding(
     ):
         is_other = pair_neighbours != item_rows[item_positions[pair_items]]
         pair_items, pair_neighbours = pair_items[is_other], pair_neighbours[is_other]
-        ious = pairwise_iou(
-            item_table.box[item_rows[item_positions[pair_items]]],
-            item_table.box[pair_neighbours],
-            np.zeros(len(pair_items), bool),
+        ious = pairwise_similarity(
+            item_table, item_rows[item_positions[pair_items]], item_table, pair_neighbours
         )
         np.maximum.at(best_iou, item_positions[pair_items], ious)
         neighbour_counts[item_positions] = np.bincount(pair_items, minlength=len(item_positions))

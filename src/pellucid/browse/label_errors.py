@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid.core.tables import NOT_RUN, BoolArray, Float64Array, Int32Array, Int64Array
-from pellucid.evaluation.boxes import pairwise_iou
 from pellucid.evaluation.error_causes import BADLY_PLACED
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.evaluation.match_result import MATCHED, NOT_HIGHEST, WRONG
+from pellucid.evaluation.similarity import pairwise_similarity
 from pellucid.evaluation.sorting import counting_sort
 
 MAX_EVIDENCE_PAIRS = 2_000_000
@@ -216,11 +216,7 @@ def touching_pairs(evaluation: Evaluation) -> Iterator[tuple[Int64Array, Int64Ar
         pair_annotations = matchable_rows[
             np.repeat(image_starts[prediction_images], annotation_counts) + pair_offsets
         ]
-        ious = pairwise_iou(
-            predictions.box[pair_predictions],
-            annotations.box[pair_annotations],
-            np.zeros(len(pair_predictions), bool),
-        )
+        ious = pairwise_similarity(predictions, pair_predictions, annotations, pair_annotations)
         is_touching = ious > 0
         yield pair_predictions[is_touching], pair_annotations[is_touching], ious[is_touching]
         image = end_image

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pellucid.core.tables import KINDS, SPLITS
+from pellucid.core.tables import GEOMETRIES, KINDS, SPLITS
 
 if TYPE_CHECKING:
     from pellucid.formats.dataset import Note
@@ -316,6 +316,11 @@ OVERRIDE_OPTIONS = combine_options(
         "--scores",
         type=click.Choice(["percent", "logits"]),
         help="Convert these scores to probabilities.",
+    ),
+    click.option(
+        "--geometry",
+        type=click.Choice(GEOMETRIES),
+        help="What is compared [default: masks if annotations and predictions have them].",
     ),
 )
 """Interpretations that are otherwise inferred from the data."""

@@ -12,8 +12,14 @@ from typing import Any, Literal, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from pellucid.core.masks import Masks, concat_masks, no_masks
+
 Kind = Literal["classification", "tagging", "detection"]
 KINDS: tuple[Kind, ...] = ("classification", "tagging", "detection")
+
+Geometry = Literal["box", "mask"]
+GEOMETRIES: tuple[Geometry, ...] = ("box", "mask")
+"""How the objects of a detection view are located."""
 
 Split = Literal["training", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("training", "validation", "test")
@@ -66,9 +72,17 @@ class Table:
 
 
 def concat_columns(first: Any, second: Any, first_length: int, second_length: int) -> Any:
-    """Concatenate two columns; if only one of them exists, the other is filled with ''."""
+    """Concatenate two columns; if only one of them exists, the other is filled with '' (masks:
+    with none)."""
     if first is None and second is None:
         return None
+    if isinstance(first, Masks) or isinstance(second, Masks):
+        return concat_masks(
+            [
+                no_masks(row_count) if masks is None else masks
+                for masks, row_count in ((first, first_length), (second, second_length))
+            ]
+        )
     first, second = (
         string_column([""] * row_count) if array is None else array
         for array, row_count in ((first, first_length), (second, second_length))
@@ -101,8 +115,9 @@ class Annotations(Table):
     """image, concept: indices · box: float64 (n, 4), None except in detection · ignore: crowd and
     difficult regions · positive: False for an explicit negative label (tagging) · area: of the
     object in square pixels, in COCO often less than the box area; None except in detection ·
-    outline: polygons to draw, JSON `[[x, y, x, y, ...], ...]` in pixels, else ''; None if no row
-    has any."""
+    outline: polygons, JSON `[[x, y, x, y, ...], ...]` in pixels, or a mask in COCO's run-length
+    encoding, JSON `{"size": [height, width], "counts": "..."}`, else ''; None if no row has any ·
+    mask: of every row in a version that compares masks, else None."""
 
     image: Int32Array
     concept: Int32Array
@@ -111,6 +126,7 @@ class Annotations(Table):
     positive: BoolArray
     area: Float64Array | None
     outline: StringArray | None = None
+    mask: Masks | None = None
 
     def __len__(self) -> int:
         return len(self.image)
@@ -119,13 +135,16 @@ class Annotations(Table):
 @dataclass(frozen=True, eq=False)
 class Predictions(Table):
     """image, concept: indices · score: any finite float64 · box: as in Annotations · order:
-    row index in the input, used to break ties."""
+    row index in the input, used to break ties · mask: as in Annotations · area: of the object in
+    square pixels; None: of its box."""
 
     image: Int32Array
     concept: Int32Array
     score: Float64Array
     box: Float64Array | None
     order: Int32Array
+    mask: Masks | None = None
+    area: Float64Array | None = None
 
     def __len__(self) -> int:
         return len(self.image)

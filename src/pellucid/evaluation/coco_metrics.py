@@ -1,4 +1,4 @@
-"""COCO metrics of boxes, equal to those of pycocotools, without loops over images.
+"""COCO metrics of boxes and masks, equal to those of pycocotools, without loops over images.
 
 Matching is done for ten IoUs and four area ranges on the overlapping pairs of boxes; precision is
 evaluated at true positives only, as it falls between them. The kernel does it in one pass;
@@ -24,7 +24,7 @@ from pellucid.core.tables import (
     Predictions,
 )
 from pellucid.evaluation.evaluation import Evaluation
-from pellucid.evaluation.greedy_native import group_by_run
+from pellucid.evaluation.greedy_native import group_by_run, native_shapes
 from pellucid.evaluation.greedy_numpy import assign_greedily, overlapping_pairs
 from pellucid.evaluation.matching import unverified_predictions
 from pellucid.evaluation.sorting import sort_runs_by_score
@@ -153,8 +153,16 @@ def tally_native(inputs: CocoInputs, concept_count: int, image_count: int) -> Co
     area = np.ascontiguousarray(
         annotation_areas(inputs.annotations)[run_annotations.annotation_rows]
     )
-    image, box = (
-        np.ascontiguousarray(array) for array in (inputs.predictions.image, inputs.predictions.box)
+    image, box, own_area = (
+        np.ascontiguousarray(array)
+        for array in (
+            inputs.predictions.image,
+            inputs.predictions.box,
+            prediction_areas(inputs.predictions),
+        )
+    )
+    predicted_shapes, annotated_shapes = native_shapes(
+        inputs.predictions.mask, run_annotations.mask
     )
     constants = [
         IOUS,
@@ -178,8 +186,11 @@ def tally_native(inputs: CocoInputs, concept_count: int, image_count: int) -> Co
                 pointer(inputs.concept_starts),
                 pointer(image),
                 pointer(box),
+                pointer(own_area),
                 ctypes.byref(annotation_pointers),
                 pointer(area),
+                predicted_shapes.reference,
+                annotated_shapes.reference,
                 ctypes.byref(settings),
                 pointer(image_slots),
                 pointer(image_counts),
@@ -285,6 +296,14 @@ def annotation_areas(annotations: Annotations) -> Float64Array:
     return annotations.area
 
 
+def prediction_areas(predictions: Predictions) -> Float64Array:
+    """Of the boxes, or of the masks where the file states no boxes, as in pycocotools."""
+    if predictions.area is not None:
+        return predictions.area
+    assert predictions.box is not None
+    return np.asarray(predictions.box[:, 2] * predictions.box[:, 3])
+
+
 def is_outside_range(box_areas: Float64Array, min_area: float, max_area: float) -> BoolArray:
     return np.asarray((box_areas < min_area) | (box_areas > max_area))
 
@@ -310,10 +329,7 @@ def match_at_iou(
     )
     is_tp = np.zeros(len(inputs.predictions), bool)
     is_tp[prediction_rows] = ~is_ignored[assigned]
-    assert inputs.predictions.box is not None
-    is_skipped = is_outside_range(
-        inputs.predictions.box[:, 2] * inputs.predictions.box[:, 3], min_area, max_area
-    )
+    is_skipped = is_outside_range(prediction_areas(inputs.predictions), min_area, max_area)
     is_skipped[prediction_rows] = is_ignored[assigned]
     return is_tp, is_skipped
 

@@ -12,6 +12,7 @@ from pellucid.core.tables import BoolArray, Float64Array, Int8Array, Int64Array
 from pellucid.evaluation.boxes import pairwise_iou
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.evaluation.match_result import MATCHED, WRONG
+from pellucid.evaluation.similarity import pairwise_similarity
 
 Cause = Literal[
     "below_threshold",
@@ -228,13 +229,8 @@ def pair_ious(
     evaluation: Evaluation, prediction_rows: Int64Array, annotation_rows: Int64Array
 ) -> Float64Array:
     """IoU of each of these predictions with the annotation at the same index."""
-    predicted_boxes, annotated_boxes = evaluation.predictions.box, evaluation.annotations.box
-    assert predicted_boxes is not None
-    assert annotated_boxes is not None
-    return pairwise_iou(
-        predicted_boxes[prediction_rows],
-        annotated_boxes[annotation_rows],
-        np.zeros(len(prediction_rows), bool),
+    return pairwise_similarity(
+        evaluation.predictions, prediction_rows, evaluation.annotations, annotation_rows
     )
 
 
@@ -242,6 +238,9 @@ def image_pair_ious(
     evaluation: Evaluation, positions: Int64Array, annotation_rows: Int64Array
 ) -> Float64Array:
     """As `pair_ious`; positions: of the predictions, see Evaluation.predictions_by_image."""
+    if evaluation.geometry != "box":
+        prediction_rows = np.asarray(evaluation.row_index.prediction_of_image[positions], np.int64)
+        return pair_ious(evaluation, prediction_rows, annotation_rows)
     annotated_boxes = evaluation.annotations.box
     assert annotated_boxes is not None
     return pairwise_iou(

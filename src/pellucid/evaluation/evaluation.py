@@ -12,6 +12,7 @@ from pellucid.core.tables import (
     SPLITS,
     Annotations,
     Float64Array,
+    Geometry,
     Images,
     Int8Array,
     Int32Array,
@@ -82,6 +83,12 @@ class Evaluation:
     index: EvaluationIndex | None = None
     known_thresholds: tuple[Threshold, ...] | None = None
     unannotated_concepts: tuple[int, ...] = ()
+
+    @property
+    def geometry(self) -> Geometry:
+        """How the objects of both sides are compared (detection)."""
+        has_masks = self.annotations.mask is not None and self.predictions.mask is not None
+        return "mask" if has_masks else "box"
 
     @cached_property
     def annotated_concepts(self) -> tuple[int, ...]:
@@ -328,7 +335,13 @@ def reorder_predictions(
     score = predictions.score[order]
     score += 0.0  # turn -0.0 into 0.0
     return Predictions(
-        predictions.image[order], predictions.concept[order], score, box, predictions.order[order]
+        predictions.image[order],
+        predictions.concept[order],
+        score,
+        box,
+        predictions.order[order],
+        None if predictions.mask is None else predictions.mask[order],
+        None if predictions.area is None else predictions.area[order],
     )
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from pellucid import _native
+from pellucid.core.masks import Masks
 from pellucid.core.tables import (
     SPLITS,
     Annotations,
@@ -21,6 +23,7 @@ from pellucid.core.tables import (
     Int64Array,
     Predictions,
 )
+from pellucid.evaluation.mask_runs import contiguous, measure_masks
 from pellucid.evaluation.match_result import WRONG, BestOverlapSteps, Matching
 from pellucid.evaluation.sorting import counting_sort, run_keys
 
@@ -28,13 +31,14 @@ from pellucid.evaluation.sorting import counting_sort, run_keys
 @dataclass(frozen=True, eq=False)
 class RunAnnotations:
     """Annotations sorted by run, image and input order. annotation_rows: their rows in the table ·
-    run_starts: int64 (runs + 1,)."""
+    run_starts: int64 (runs + 1,) · mask: None if boxes are compared."""
 
     annotation_rows: Int32Array
     run_starts: Int64Array
     image: Int32Array
     box: Float64Array
     ignore: np.ndarray
+    mask: Masks | None
 
     @property
     def pointers(self) -> _native.AnnotationPointers:
@@ -61,7 +65,30 @@ def group_by_run(
         np.ascontiguousarray(annotations.image[annotation_rows]),
         np.ascontiguousarray(annotations.box[annotation_rows]),
         ignore,
+        None if annotations.mask is None else annotations.mask[annotation_rows],
     )
+
+
+class NativeShapes:
+    """The masks of one side for the kernel; `reference` is a null pointer if boxes are compared."""
+
+    def __init__(self, masks: Masks | None) -> None:
+        self.reference: Any = None
+        if masks is None:
+            return
+        box, area, _ = measure_masks(masks)
+        self._arrays = (*contiguous(masks), box, area)
+        self._shapes = _native.Shapes(*(_native.pointer(array) for array in self._arrays))
+        self.reference = ctypes.byref(self._shapes)
+
+
+def native_shapes(
+    predicted: Masks | None, annotated: Masks | None
+) -> tuple[NativeShapes, NativeShapes]:
+    """The masks of both sides if both have them, else none."""
+    if predicted is None or annotated is None:
+        predicted = annotated = None
+    return NativeShapes(predicted), NativeShapes(annotated)
 
 
 def match_boxes_native(
@@ -93,6 +120,7 @@ def match_boxes_native(
     pointer, int64_arg, library = _native.pointer, _native.int64_arg, _native.library
     assert library is not None
     annotation_pointers = run_annotations.pointers
+    predicted_shapes, annotated_shapes = native_shapes(predictions.mask, run_annotations.mask)
 
     def match_span(first_run: int, last_run: int) -> int:
         image_slots = np.full(len(images), -1, np.int32)
@@ -102,6 +130,8 @@ def match_boxes_native(
             pointer(run_starts),
             *(pointer(array) for array in prediction_arrays),
             ctypes.byref(annotation_pointers),
+            predicted_shapes.reference,
+            annotated_shapes.reference,
             pointer(run_annotations.annotation_rows),
             ctypes.c_double(iou_threshold),
             pointer(image_slots),

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.core.tables import Annotations, BoolArray, Float64Array, Int64Array, Predictions
-from pellucid.evaluation.boxes import pairwise_iou
 from pellucid.evaluation.match_result import IGNORED, MATCHED, WRONG, BestOverlapSteps, Matching
+from pellucid.evaluation.similarity import pairwise_similarity
 
 MAX_PAIRS_PER_BATCH = 2_000_000
 """Box pairs in memory at a time: about 400 MB at the peak."""
@@ -98,8 +98,8 @@ def overlapping_pairs(
         annotation = annotation_order[
             np.repeat(group_starts[group_index[begin:end]], pair_counts) + offset
         ]
-        pair_iou = pairwise_iou(
-            predictions.box[prediction], annotations.box[annotation], annotations.ignore[annotation]
+        pair_iou = pairwise_similarity(
+            predictions, prediction, annotations, annotation, annotations.ignore[annotation]
         )
         is_overlapping = pair_iou > 0
         yield prediction[is_overlapping], annotation[is_overlapping], pair_iou[is_overlapping]

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from pellucid.core.errors import format_count
+from pellucid.core.masks import Masks
 from pellucid.core.tables import (
     EXHAUSTIVE,
     SPLITS,
@@ -138,7 +139,9 @@ class ParsedPredictions:
     wide table · box: [left, top, width, height] in `unit` · record_numbers: of each row in the
     file · alternative: the same file with its columns in another order, if possible · box_shape:
     whether the file's boxes start with the top left corner or the center · box_shapes: where
-    the numbers of `box` are as written and the file does not state their meaning."""
+    the numbers of `box` are as written and the file does not state their meaning · mask: run
+    lengths in pixels of the image, nothing for rows without · outline: polygons as in Annotations,
+    in `unit` · area: where it is not that of the box, NaN: of the outline."""
 
     path: str
     format: str
@@ -157,6 +160,9 @@ class ParsedPredictions:
     alternative: ParsedPredictions | None = None
     box_shape: BoxShape = "xywh"
     box_shapes: BoxShapes | None = None
+    mask: Masks | None = None
+    outline: StringArray | None = None
+    area: Float64Array | None = None
 
     def row_location(self, row: int) -> str:
         """The location of a row in its file, for messages."""

@@ -194,3 +194,23 @@ class DuplicatePredictionsError(PellucidError):
             "A version is a single run of one trained model: create a new version, or specify "
             "--replace to put these predictions in the place of the earlier ones."
         )
+
+
+class GeometryUnavailableError(PellucidError):
+    def __init__(self, path: object, geometry: str, reason: str) -> None:
+        super().__init__(f"{path}: --geometry {geometry}: {reason}, or leave --geometry out.")
+
+
+class MaskSizeError(PellucidError):
+    """size, image_size: width and height in pixels."""
+
+    def __init__(
+        self, path: object, image: str, size: tuple[int, int], image_size: tuple[int, int]
+    ) -> None:
+        is_rotated = size == image_size[::-1] and size[0] != size[1]
+        rotated = " (rotated by its EXIF orientation)" if is_rotated else ""
+        super().__init__(
+            f"{path}: a mask of '{image}' is {size[0]}x{size[1]} pixels; the image is "
+            f"{image_size[0]}x{image_size[1]}{rotated}. Write masks in the size of the image, or "
+            "specify --geometry box to compare the boxes."
+        )

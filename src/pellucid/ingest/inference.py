@@ -42,12 +42,13 @@ MIN_EXTRA_BOXES = 1.5
 @dataclass(frozen=True)
 class Overrides:
     """Interpretations set by the user. boxes: name of a box format · image_ids, concept_ids:
-    name of an interpretation · scores: `percent` or `logits`."""
+    name of an interpretation · scores: `percent` or `logits` · geometry: `box` or `mask`."""
 
     boxes: str | None = None
     image_ids: str | None = None
     concept_ids: str | None = None
     scores: str | None = None
+    geometry: str | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ from pellucid.core.tables import (
     NOT_RUN,
     RUN_EMPTY,
     SPLITS,
+    Annotations,
     BoolArray,
     Images,
     Int8Array,
@@ -22,6 +23,7 @@ from pellucid.core.tables import (
     Int64Array,
     Predictions,
 )
+from pellucid.evaluation.coco_metrics import prediction_areas
 from pellucid.formats.dataset import (
     Inference,
     Note,
@@ -38,6 +40,7 @@ from pellucid.ingest.errors import (
 from pellucid.ingest.exif import rotate_stored_predictions
 from pellucid.ingest.frozen_version import FrozenVersion
 from pellucid.ingest.inference import Overrides, resolve_references
+from pellucid.ingest.prediction_masks import ComparedObjects, settle_geometry
 from pellucid.ingest.prediction_notes import (
     export_limit_notes,
     other_split_notes,
@@ -54,9 +57,11 @@ CoverageMode = Literal["split", "listed"]
 class ImportedPredictions:
     """Predictions resolved against a version, with the new coverage and concepts (those that only
     predictions name come last; unannotated: their names, where they are ignored).
-    replaced_images: indexes of the images whose earlier predictions are replaced."""
+    annotations: the version's, with masks if these are compared · replaced_images: indexes of the
+    images whose earlier predictions are replaced."""
 
     predictions: Predictions
+    annotations: Annotations
     images: Images
     coverage: Int8Array
     concepts: list[Concept]
@@ -119,9 +124,17 @@ def import_predictions(
         reject_repeated_images(source, version, named_images)
     coverage = update_coverage(version, named_images, split_index, coverage_mode)
     check_prediction_count(source.path, first_order + len(source.score))
-    predictions, images = select_predictions(
-        source, image_refs.positions, is_selected, settled.positions, version, first_order
+    compared = select_predictions(
+        source,
+        image_refs.positions,
+        is_selected,
+        settled.positions,
+        version,
+        first_order,
+        overrides.geometry,
     )
+    predictions, images = compared.predictions, compared.images
+    notes += compared.notes
     if predictions.box is None:
         names = [concept.name for concept in settled.concepts]
         reject_duplicate_scores(source.path, predictions, images, names)
@@ -130,6 +143,7 @@ def import_predictions(
         notes += export_limit_notes(predictions)
     return ImportedPredictions(
         predictions,
+        compared.annotations,
         images,
         coverage,
         settled.concepts,
@@ -147,12 +161,13 @@ def select_predictions(
     concept_index: Int32Array,
     version: FrozenVersion,
     first_order: int,
-) -> tuple[Predictions, Images]:
+    geometry: str | None,
+) -> ComparedObjects:
     """The predictions of selected images and known concepts, with boxes in pixels, and the
     images with the sizes read for that.
 
     image_index, concept_index: the row of each key of the source, or -1 · is_selected: per image
-    key.
+    key · geometry: set by the user, if any.
     """
     is_imported = is_selected[source.image]
     is_imported &= (concept_index >= 0)[source.concept]
@@ -161,7 +176,19 @@ def select_predictions(
     images, box = scale_prediction_boxes(source, rows, image_rows, version.images, version.folders)
     order = np.arange(first_order, first_order + len(source.score), dtype=np.int32)[rows]
     concept_rows = concept_index[source.concept[rows]]
-    return Predictions(image_rows, concept_rows, source.score[rows], box, order), images
+    predictions = Predictions(image_rows, concept_rows, source.score[rows], box, order)
+    if box is None:
+        return ComparedObjects(images, version.annotations, predictions, [])
+    return settle_geometry(source, rows, predictions, images, version, geometry)
+
+
+def join_predictions(earlier: Predictions, imported: Predictions) -> Predictions:
+    """All predictions of a version, the earlier ones first."""
+    if (earlier.area is None) != (imported.area is None):
+        earlier, imported = (
+            table.replace(area=prediction_areas(table)) for table in (earlier, imported)
+        )
+    return earlier.concat(imported)
 
 
 def infer_score_scale(

@@ -39,6 +39,7 @@ from pellucid.ingest.predictions import (
     CoverageMode,
     ImportedPredictions,
     import_predictions,
+    join_predictions,
     reject_duplicate_scores,
     split_name_to_index,
 )
@@ -232,6 +233,7 @@ class Version:
         image_ids: str | None = None,
         category_ids: str | None = None,
         scores: str | None = None,
+        geometry: str | None = None,
         columns: Mapping[str, str | Sequence[str]] | None = None,
         rename: Mapping[str, str] | None = None,
         concepts: Sequence[str] | None = None,
@@ -244,7 +246,8 @@ class Version:
         the predictions; default: the splits of the listed images. covered: `split`, the model ran
         on every frozen image of these splits; `listed`, only on the images in the file. boxes
         (`xyxy-pixels`, ...), image_ids, category_ids (`positions-from-1`, ...), scores (`percent`,
-        `logits`): interpretations that are otherwise inferred from the data. columns: of a table,
+        `logits`): interpretations that are otherwise inferred from the data. geometry: `mask` or
+        `box`, what is compared; default: masks where both sides have them. columns: of a table,
         by role (`{"concept": "pred_label"}`). rename: the view's concept by the file's
         (`{"tv": "TV"}`). concepts: only these are imported. ignore_concepts: concepts that the
         annotations lack and whose predictions are to be ignored (`["*"]`: all of them). replace:
@@ -258,7 +261,7 @@ class Version:
         known_concepts = [concept.name for concept in self._concepts]
         options = create_read_options(self.view.kind, concepts=known_concepts, columns=columns)
         parsed = read_predictions(source, format, options)
-        overrides = Overrides(boxes, image_ids, category_ids, scores)
+        overrides = Overrides(boxes, image_ids, category_ids, scores, geometry)
         selection = create_selection(rename, concepts, ignore_concepts)
         with write_lock(self.view.workspace.folder):
             is_saved = (self.folder / MANIFEST).is_file()
@@ -381,7 +384,7 @@ class Version:
         earlier = current.evaluation.predictions
         if len(imported.replaced_images):
             earlier = earlier.take(~np.isin(earlier.image, imported.replaced_images))
-        pending = [earlier.concat(imported.predictions)]
+        pending = [join_predictions(earlier, imported.predictions)]
         del earlier
         imported.notes.extend(duplicate_box_notes(pending[0], len(concepts)))
         imported = dataclasses.replace(imported, predictions=empty_prediction_table(False))
@@ -390,7 +393,7 @@ class Version:
             concepts,
             imported.images,
             imported.coverage,
-            self._full_annotations(current),
+            imported.annotations,
             pending.pop(),
             manifest.iou,
             tuple(i for i, concept in enumerate(concepts) if concept in imported.unannotated),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pellucid.core.masks import concat_masks, no_masks
 from pellucid.core.tables import (
     EXHAUSTIVE,
     PARTIAL,
@@ -339,4 +340,8 @@ def build_annotations(
             else existing.outline.copy()
         )
         outline[is_new] = ""
-    return Annotations(image_indices, concept_indices, box, ignore, positive, area, outline)
+    mask = annotations.mask
+    if mask is not None:
+        rows = np.where(is_existing, original_rows, len(annotations))
+        mask = concat_masks([mask, no_masks(1)])[rows]
+    return Annotations(image_indices, concept_indices, box, ignore, positive, area, outline, mask)

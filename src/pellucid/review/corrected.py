@@ -10,6 +10,7 @@ import numpy as np
 
 from pellucid.core.tables import Annotations, Images, Int8Array, Int64Array, Kind
 from pellucid.evaluation.evaluation import Evaluation
+from pellucid.evaluation.geometry import masks_of_annotations
 from pellucid.evaluation.incremental import rematch, replace_annotations
 from pellucid.review.apply import CorrectedAnnotations, apply_decisions
 from pellucid.review.events import Decision, DecisionLog
@@ -124,9 +125,10 @@ def correct_evaluation(
         if originals is None
         else evaluation.images.replace(stated=originals.original_completeness(evaluation.images))
     )
-    annotations = (evaluation.annotations if originals is None else originals.annotations).replace(
-        outline=None
-    )
+    annotations = evaluation.annotations if originals is None else originals.annotations
+    if evaluation.annotations.mask is not None and annotations.mask is None:
+        annotations = annotations.replace(mask=masks_of_annotations(annotations, images).masks)
+    annotations = annotations.replace(outline=None)
     corrections = apply_decisions(
         evaluation.kind, evaluation.concepts, images, annotations, decisions, new_concepts=False
     )

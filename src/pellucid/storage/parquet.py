@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 
 from pellucid.core.errors import WriteError
+from pellucid.core.masks import Masks, create_masks
 from pellucid.core.tables import (
     Annotations,
     Float64Array,
@@ -106,8 +107,17 @@ def read_outlines(path: Path, annotation_rows: Sequence[int] | None = None) -> S
     return string_column(np.ma.getdata(outlines))
 
 
+MASK_COLUMN_NAMES = ("mask", "mask_height", "mask_width")
+"""In a table a mask is its compressed run lengths, and the size of its image."""
+
+
 def split_box_column(table_columns: dict[str, Any]) -> dict[str, Any]:
-    box = table_columns.pop("box")
+    """The columns of a table in a file: numbers and strings alone."""
+    box, masks = table_columns.pop("box"), table_columns.pop("mask", None)
+    if masks is not None:
+        texts = string_column(list(masks.texts()))
+        parts = (texts, masks.height, masks.width)
+        table_columns |= dict(zip(MASK_COLUMN_NAMES, parts, strict=True))
     table_columns = {
         column_name: column for column_name, column in table_columns.items() if column is not None
     }
@@ -128,6 +138,10 @@ def join_box_columns(table_columns: dict[str, Any]) -> dict[str, Any]:
     box: Float64Array | None = None
     if "width" in table_columns:
         box = np.stack([table_columns.pop(side_name) for side_name in BOX_COLUMN_NAMES], axis=1)
+    if "mask" in table_columns:
+        table_columns["mask"] = create_masks(
+            *(table_columns.pop(column_name) for column_name in MASK_COLUMN_NAMES)
+        )
     return {**table_columns, "box": box}
 
 
@@ -260,8 +274,8 @@ MATCHING_COLUMNS = ("state", "partner", "iou", "answer", "own")
 def evaluation_columns(evaluation: Evaluation) -> dict[str, Any]:
     """All columns of an evaluation except its images, by name."""
     column_groups: dict[str, Mapping[str, Any]] = {
-        "predictions": evaluation.predictions.to_dict(),
-        "annotations": evaluation.annotations.replace(outline=None).to_dict(),
+        "predictions": split_masks(evaluation.predictions.to_dict()),
+        "annotations": split_masks(evaluation.annotations.replace(outline=None).to_dict()),
         "evaluation": {
             column_name: getattr(evaluation, column_name) for column_name in MATCHING_COLUMNS
         },
@@ -278,6 +292,21 @@ def evaluation_columns(evaluation: Evaluation) -> dict[str, Any]:
         for column_name, column in group_columns.items()
         if column is not None
     }
+
+
+MASK_PARTS = ("text", "start", "height", "width")
+
+
+def split_masks(columns: dict[str, Any]) -> dict[str, Any]:
+    """The columns with the parts of the masks as columns of their own."""
+    masks = columns.pop("mask")
+    parts = {} if masks is None else {f"mask.{part}": getattr(masks, part) for part in MASK_PARTS}
+    return {**columns, **parts}
+
+
+def join_masks(columns: dict[str, Any]) -> dict[str, Any]:
+    parts = {part: columns.pop(f"mask.{part}", None) for part in MASK_PARTS}
+    return {**columns, "mask": None if parts["text"] is None else Masks(**parts)}
 
 
 def threshold_columns(thresholds: tuple[Threshold, ...]) -> dict[str, Any]:
@@ -356,8 +385,8 @@ def evaluation_from_columns(
         iou,
         images,
         coverage,
-        Annotations(**group_columns("annotations", box=None, area=None)),
-        Predictions(**group_columns("predictions", box=None)),
+        Annotations(**join_masks(group_columns("annotations", box=None, area=None))),
+        Predictions(**join_masks(group_columns("predictions", box=None))),
         **group_columns("evaluation"),
         overlap_steps=BestOverlapSteps(**staircase_columns) if staircase_columns else None,
         index=evaluation_index,

@@ -37,7 +37,7 @@ from pellucid.formats.dataset import (
 from pellucid.formats.errors import InvalidRecordError, UnlistedConceptError, UnlistedImageError
 from pellucid.formats.parsing import parse_json
 from pellucid.formats.probe import HEAD_BYTES, AnnotationFormat, Probe, ReadOptions
-from pellucid.formats.readers.coco_shapes import box_of_segmentation
+from pellucid.formats.readers.coco_shapes import box_of_mask, box_of_segmentation
 
 NAME = "coco"
 
@@ -331,18 +331,15 @@ def unlocated_notes(
 
 
 def polygon_texts(annotations: list[CocoAnnotation]) -> StringArray | None:
-    """Polygons as JSON; run-length encoded masks are not supported and give ''."""
-    if not any(
-        isinstance(annotation.segmentation, list) and annotation.segmentation
+    """Polygons or run-length encoded masks as JSON, '' where there is neither; None if there is
+    none."""
+    texts = [
+        json.dumps(annotation.segmentation)
+        if is_polygons(annotation.segmentation) or is_encoded_mask(annotation.segmentation)
+        else ""
         for annotation in annotations
-    ):
-        return None
-    return string_column(
-        [
-            json.dumps(annotation.segmentation) if is_polygons(annotation.segmentation) else ""
-            for annotation in annotations
-        ]
-    )
+    ]
+    return string_column(texts) if any(texts) else None
 
 
 def is_polygons(segmentation: Any) -> bool:
@@ -357,6 +354,14 @@ def is_polygons(segmentation: Any) -> bool:
             for polygon in segmentation
         )
     )
+
+
+def is_encoded_mask(segmentation: Any) -> bool:
+    """Whether it is a mask in COCO's run-length encoding, compressed or not."""
+    if not isinstance(segmentation, dict) or set(segmentation) != {"size", "counts"}:
+        return False
+    counts = segmentation["counts"]
+    return box_of_mask(segmentation) is not None and isinstance(counts, str | list)
 
 
 def annotation_box(

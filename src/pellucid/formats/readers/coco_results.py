@@ -29,6 +29,7 @@ from pellucid.formats.errors import InvalidRecordError, InvalidScoreError
 from pellucid.formats.parsing import parse_json
 from pellucid.formats.probe import PredictionFormat, Probe, ReadOptions
 from pellucid.formats.readers.coco import CocoId
+from pellucid.formats.readers.coco_masks import read_masked_results
 from pellucid.formats.tabular.reader import escape_glob, quote_string
 
 NAME = "coco-results"
@@ -295,11 +296,14 @@ def shape_key(path: Path) -> str | None:
 
 
 def read(probe: Probe, options: ReadOptions) -> ParsedPredictions:
+    shape = shape_key(probe.path)
+    if shape == "segmentation":
+        return read_masked_results(probe.path, NAME)
     source = read_results(probe.path)
-    if shape := shape_key(probe.path):
+    if shape is not None:
         message = (
-            f"predictions have {shape}: not read, they are compared by their boxes; AP of masks or "
-            "keypoints differs"
+            f"predictions have {shape}: not read, they are compared by their boxes; AP of "
+            f"{shape} differs"
         )
         source.notes.append(Note("shapes", message, len(source.score)))
     return source

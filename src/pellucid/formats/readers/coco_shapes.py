@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pellucid.core.masks import decode_counts
+
 Box = list[float]
 
 
@@ -57,25 +59,3 @@ def box_of_mask(mask: dict[str, Any]) -> Box | None:
     if right < 0:
         return None
     return [float(left), float(top), float(right - left + 1), float(bottom - top + 1)]
-
-
-def decode_counts(text: str) -> list[int]:
-    """The run lengths of COCO's compressed encoding: base-32 digits from the character `0` on,
-    lowest first, with a continuation bit; from the fourth run on, differences to the run before
-    the last."""
-    counts: list[int] = []
-    position = 0
-    while position < len(text):
-        count, shift, has_more = 0, 0, True
-        while has_more:
-            if position >= len(text):
-                return []
-            digit = ord(text[position]) - 48
-            count |= (digit & 0x1F) << shift
-            has_more = bool(digit & 0x20)
-            position += 1
-            shift += 5
-            if not has_more and digit & 0x10:
-                count |= -1 << shift
-        counts.append(count + (counts[-2] if len(counts) > 2 else 0))
-    return counts

@@ -1,0 +1,182 @@
+"""COCO results with masks: `segmentation` as compressed or uncompressed run lengths or polygons."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from pellucid.core.masks import Masks, create_masks, encode_counts
+from pellucid.core.tables import Float64Array, StringArray, string_column
+from pellucid.evaluation.mask_runs import measure_masks
+from pellucid.formats.dataset import (
+    ImageKeyKind,
+    ParsedPredictions,
+    encode_integers,
+    encode_texts,
+    validate_predictions,
+)
+from pellucid.formats.errors import InvalidRecordError
+from pellucid.formats.parsing import parse_json
+from pellucid.formats.readers.coco import CocoId
+from pellucid.formats.readers.coco_shapes import box_of_polygons
+
+NO_BOX = (0.0, 0.0, 0.0, 0.0)
+
+
+class EncodedMask(msgspec.Struct):
+    size: tuple[int, int]
+    counts: str | list[int]
+
+
+class MaskedResult(msgspec.Struct):
+    image_id: CocoId
+    category_id: CocoId
+    score: float
+    segmentation: EncodedMask | list[list[float]] | None = None
+    bbox: list[float] | None = None
+    file_name: str | None = None
+
+
+def read_masked_results(path: Path, format_name: str) -> ParsedPredictions:
+    """Masks with scores. A record without a bbox has the box around its mask, and the mask's area;
+    one with a bbox counts with the area of the bbox, as in pycocotools.
+
+    Raises:
+        MalformedFileError: the file is not a list of such records.
+        InvalidRecordError: a record has neither mask nor bbox, or one that cannot be read.
+    """
+    results = parse_json(path, list[MaskedResult], "COCO results")
+    masks = encoded_masks(path, results)
+    outlines = polygon_texts(path, results)
+    boxes, areas = locate_results(path, results, masks)
+    has_file_names = any(result.file_name is not None for result in results)
+    image_key_kind: ImageKeyKind = "path" if has_file_names else "id"
+    image_keys, image = encode_ids(
+        [result.image_id if result.file_name is None else result.file_name for result in results]
+    )
+    concept_keys, concept = encode_ids([result.category_id for result in results])
+    return validate_predictions(
+        ParsedPredictions(
+            str(path),
+            format_name,
+            image_keys,
+            image,
+            concept_keys,
+            concept,
+            "id",
+            np.array([result.score for result in results], float),
+            boxes,
+            "pixels",
+            range(len(results)),
+            image_key_kind=image_key_kind,
+            mask=masks,
+            outline=outlines,
+            area=areas,
+        )
+    )
+
+
+def encode_ids(ids: list[Any]) -> tuple[list[str], Any]:
+    """Distinct ids as texts, and each id's index among them."""
+    if all(type(identifier) is int and abs(identifier) < 1 << 62 for identifier in ids):
+        return encode_integers(np.array(ids, np.int64))
+    return encode_texts([str(identifier) for identifier in ids])
+
+
+def encoded_masks(path: Path, results: list[MaskedResult]) -> Masks:
+    """The run lengths of every record; nothing where it has none."""
+    texts, sizes = [], np.zeros((len(results), 2), np.int32)
+    for row, result in enumerate(results):
+        shape = result.segmentation
+        if not isinstance(shape, EncodedMask):
+            texts.append("")
+            continue
+        location = f"$[{row}].segmentation"
+        if not (0 < shape.size[0] < 1 << 31 and 0 < shape.size[1] < 1 << 31):
+            raise InvalidRecordError(
+                path, location, f"size {list(shape.size)}", "Write [height, width] in pixels."
+            )
+        text = shape.counts if isinstance(shape.counts, str) else encode_counts(shape.counts)
+        if not text or not text.isascii():
+            raise InvalidRecordError(
+                path, location, "counts without run lengths", "Write the mask's run lengths."
+            )
+        texts.append(text)
+        sizes[row] = shape.size
+    masks = create_masks(texts, sizes[:, 0].copy(), sizes[:, 1].copy())
+    check_run_lengths(path, masks)
+    return masks
+
+
+def check_run_lengths(path: Path, masks: Masks) -> None:
+    """Raise InvalidRecordError for the first mask whose runs do not add up to its size."""
+    pixels = measure_masks(masks).pixels
+    expected = masks.height.astype(np.int64) * masks.width
+    wrong = np.flatnonzero(pixels != expected)
+    if len(wrong):
+        row = int(wrong[0])
+        found = "cannot be read" if pixels[row] < 0 else f"cover {pixels[row]:,} pixels"
+        raise InvalidRecordError(
+            path,
+            f"$[{row}].segmentation",
+            f"the run lengths {found}; the size [{masks.height[row]}, {masks.width[row]}] has "
+            f"{expected[row]:,}",
+            "Write the counts of pycocotools.mask.encode, and its size.",
+        )
+
+
+def polygon_texts(path: Path, results: list[MaskedResult]) -> StringArray | None:
+    """Polygons as JSON, else ''; None if no record has any."""
+    if not any(isinstance(result.segmentation, list) for result in results):
+        return None
+    return string_column(
+        [
+            msgspec.json.encode(result.segmentation).decode()
+            if isinstance(result.segmentation, list) and result.segmentation
+            else ""
+            for result in results
+        ]
+    )
+
+
+def locate_results(
+    path: Path, results: list[MaskedResult], masks: Masks
+) -> tuple[Float64Array, Float64Array | None]:
+    """The boxes, and the areas if they are not those of the boxes."""
+    measures = measure_masks(masks)
+    boxes = measures.box
+    has_box = np.array([bool(result.bbox) for result in results], bool)
+    areas = measures.area
+    for row, result in enumerate(results):
+        if result.bbox:
+            if len(result.bbox) != 4:
+                raise InvalidRecordError(
+                    path,
+                    f"$[{row}].bbox",
+                    f"found {len(result.bbox)} numbers",
+                    "Write [left, top, width, height] in pixels.",
+                )
+            boxes[row] = result.bbox
+        elif isinstance(result.segmentation, list):
+            box = box_of_polygons(result.segmentation)
+            if box is None:
+                raise InvalidRecordError(
+                    path,
+                    f"$[{row}].segmentation",
+                    "polygons without points",
+                    "Write each polygon as [x, y, x, y, ...] in pixels.",
+                )
+            boxes[row] = box
+            areas[row] = np.nan
+        elif result.segmentation is None:
+            raise InvalidRecordError(
+                path,
+                f"$[{row}]",
+                "has neither segmentation nor bbox",
+                "Write segmentation, or bbox ([left, top, width, height] in pixels).",
+            )
+    areas[has_box] = boxes[has_box, 2] * boxes[has_box, 3]
+    return boxes, None if has_box.all() else areas
