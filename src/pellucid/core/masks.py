@@ -20,6 +20,10 @@ Int32Array = NDArray[np.int32]
 Int64Array = NDArray[np.int64]
 UInt8Array = NDArray[np.uint8]
 
+Shape = list[list[float]] | dict[str, Any] | None
+"""What an annotation states: polygons `x, y, x, y, ...` in pixels; or a mask in COCO's run-length
+encoding, `{"size": [height, width], "counts": ...}`; or None."""
+
 ROWS_PER_COPY = 1 << 16
 """Masks copied at a time, to keep temporary arrays small."""
 FIRST_DIGIT = ord("0")

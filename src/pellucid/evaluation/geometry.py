@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from pellucid.core.masks import (
     Masks,
+    Shape,
     concat_masks,
     create_masks,
     decode_counts,
@@ -27,8 +28,6 @@ from pellucid.core.tables import (
 )
 from pellucid.evaluation.mask_runs import box_polygon, masks_of_polygons
 
-MIN_POLYGON_NUMBERS = 6
-
 
 @dataclass(frozen=True, eq=False)
 class StatedMasks:
@@ -40,50 +39,31 @@ class StatedMasks:
     is_misfit: BoolArray
 
 
-def masks_of_annotations(annotations: Annotations, images: Images) -> StatedMasks:
+def masks_of_annotations(
+    annotations: Annotations, shapes: Sequence[Shape], images: Images
+) -> StatedMasks:
     """The masks of annotations: as encoded, or the pixels inside their polygons; their boxes where
-    they state neither."""
-    assert annotations.box is not None
+    they state neither. shapes: of each annotation."""
     height, width = image_sizes(images, annotations.image)
-    outlines = (
-        [""] * len(annotations) if annotations.outline is None else annotations.outline.tolist()
+    sizes = zip(shapes, height.tolist(), width.tolist(), strict=True)
+    texts = [fitting_text(*sized) if isinstance(sized[0], dict) else "" for sized in sizes]
+    is_misfit = np.array(
+        [isinstance(shape, dict) and not text for shape, text in zip(shapes, texts, strict=True)],
+        bool,
     )
-    shapes = [parse_outline(outline) for outline in outlines]
-    is_encoded = np.array([isinstance(shape, dict) for shape in shapes], bool)
-    is_polygons = np.array([isinstance(shape, list) for shape in shapes], bool)
-    polygon_rows, box_rows = np.flatnonzero(is_polygons), np.flatnonzero(~is_encoded & ~is_polygons)
-    texts: list[Any] = [""] * len(annotations)
-    is_misfit = np.zeros(len(annotations), bool)
-    for row in np.flatnonzero(is_encoded).tolist():
-        texts[row] = fitting_text(shapes[row], int(height[row]), int(width[row]))
-        is_misfit[row] = not texts[row]
-    drawn = masks_of_polygons(
-        [shapes[row] for row in polygon_rows], height[polygon_rows], width[polygon_rows]
-    )
-    for row, text in zip(polygon_rows.tolist(), drawn.texts(), strict=True):
+    polygons = {row: shape for row, shape in enumerate(shapes) if isinstance(shape, list)}
+    rows = np.array(list(polygons), np.int64)
+    drawn = masks_of_polygons(list(polygons.values()), height[rows], width[rows])
+    for row, text in zip(polygons, drawn.texts(), strict=True):
         texts[row] = text
-    box_rows = np.union1d(box_rows, np.flatnonzero(is_misfit))
-    boxes = box_masks(annotations.box[box_rows], height[box_rows], width[box_rows])
-    for row, text in zip(box_rows.tolist(), boxes.texts(), strict=True):
-        texts[row] = text
-    is_stated = np.ones(len(annotations), bool)
-    is_stated[box_rows] = False
-    return StatedMasks(create_masks(texts, height, width), is_stated, is_misfit)
+    stated = create_masks(texts, height, width)
+    completed = complete_masks(annotations.replace(mask=stated), images)
+    assert completed.mask is not None
+    return StatedMasks(completed.mask, np.diff(stated.start) > 0, is_misfit)
 
 
 def image_sizes(images: Images, image_rows: Int32Array) -> tuple[Int32Array, Int32Array]:
     return images.height[image_rows], images.width[image_rows]
-
-
-def parse_outline(outline: str) -> Any:
-    """Polygons as a list, an encoded mask as a dictionary, None if there is neither."""
-    if not outline:
-        return None
-    shape = json.loads(outline)
-    if isinstance(shape, list):
-        polygons = [polygon for polygon in shape if len(polygon) >= MIN_POLYGON_NUMBERS]
-        return polygons or None
-    return shape
 
 
 def fitting_text(shape: dict[str, Any], height: int, width: int) -> str:

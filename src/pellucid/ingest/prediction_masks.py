@@ -10,6 +10,7 @@ import numpy as np
 
 from pellucid.core.errors import InvalidChoiceError, format_count
 from pellucid.core.masks import concat_masks, no_masks
+from pellucid.core.outlines import parse_outlines
 from pellucid.core.tables import (
     GEOMETRIES,
     HAS_PREDICTIONS,
@@ -24,7 +25,6 @@ from pellucid.evaluation.geometry import (
     complete_masks,
     image_sizes,
     masks_of_annotations,
-    parse_outline,
 )
 from pellucid.evaluation.mask_runs import masks_of_polygons, measure_masks
 from pellucid.formats.dataset import Note, ParsedPredictions
@@ -160,7 +160,7 @@ def attach_masks(
         )
     area = None if source.area is None else source.area[rows]
     if source.outline is not None:
-        shapes = [parse_outline(outline) for outline in source.outline[rows].tolist()]
+        shapes = parse_outlines(source.outline[rows], len(predictions))
         drawn = np.array(
             [row for row, shape in enumerate(shapes) if shape is not None and not is_encoded[row]],
             np.int64,
@@ -196,7 +196,8 @@ def annotations_with_masks(
 ) -> tuple[Annotations, Sequence[Note]]:
     if annotations.mask is not None:
         return annotations, []
-    stated = masks_of_annotations(annotations, images)
+    shapes = parse_outlines(annotations.outline, len(annotations))
+    stated = masks_of_annotations(annotations, shapes, images)
     notes = []
     counted = annotations.positive & ~annotations.ignore
     misfit_count = int((stated.is_misfit & counted).sum())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 
 from pellucid._version import __version__
 from pellucid.core.errors import WriteError
+from pellucid.core.outlines import parse_outline
 from pellucid.core.tables import (
     NOT_RUN,
     Annotations,
@@ -174,7 +174,9 @@ def annotation_outlines(
     folder: Path, results: Results, annotation_rows: list[int]
 ) -> list[list[list[float]]]:
     """The outlines of these annotations (ascending rows), as polygons in pixels; empty if there is
-    none."""
+    none, or if a mask is drawn in its place."""
+    if results.evaluation.annotations.mask is not None:
+        return [[] for _ in annotation_rows]
     frozen = results.frozen_rows
     rows = annotation_rows if frozen is None else frozen[annotation_rows].tolist()
     sorted_rows = sorted(row for row in rows if row >= 0)
@@ -184,7 +186,8 @@ def annotation_outlines(
     if texts is None or len(texts) != len(sorted_rows):
         return [[] for _ in annotation_rows]
     text_by_row = dict(zip(sorted_rows, texts.tolist(), strict=True))
-    return [json.loads(text_by_row[row]) if text_by_row.get(row) else [] for row in rows]
+    shapes = [parse_outline(text_by_row.get(row, "")) for row in rows]
+    return [shape if isinstance(shape, list) else [] for shape in shapes]
 
 
 def file_stamp(path: Path) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pellucid.core.outlines import parse_outlines
 from pellucid.core.tables import Annotations, Images, Int8Array, Int64Array, Kind
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.evaluation.geometry import masks_of_annotations
@@ -127,7 +128,10 @@ def correct_evaluation(
     )
     annotations = evaluation.annotations if originals is None else originals.annotations
     if evaluation.annotations.mask is not None and annotations.mask is None:
-        annotations = annotations.replace(mask=masks_of_annotations(annotations, images).masks)
+        shapes = parse_outlines(annotations.outline, len(annotations))
+        annotations = annotations.replace(
+            mask=masks_of_annotations(annotations, shapes, images).masks
+        )
     annotations = annotations.replace(outline=None)
     corrections = apply_decisions(
         evaluation.kind, evaluation.concepts, images, annotations, decisions, new_concepts=False

@@ -42,12 +42,12 @@ def ranked_image(
 ) -> RankedImageDocument:
     objects = [
         *(
-            ImageObject(found.concept, found.outcome, found.score, found.box)
+            ImageObject(found.concept, found.outcome, found.score, found.box, found.mask)
             for found in document.predictions
             if found.outcome in DRAWN_OUTCOMES
         ),
         *(
-            ImageObject(label.concept, "extra", None, label.box)
+            ImageObject(label.concept, "extra", None, label.box, label.mask)
             for label in document.annotations
             if label.outcome == "extra"
         ),

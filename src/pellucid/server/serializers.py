@@ -22,6 +22,7 @@ from pellucid.evaluation.error_causes import (
     prediction_ious,
 )
 from pellucid.evaluation.evaluation import STATE_NAMES, Evaluation
+from pellucid.evaluation.mask_outlines import mask_path
 from pellucid.evaluation.match_result import MATCHED
 from pellucid.evaluation.thresholds import ThresholdSource
 from pellucid.images.crop_cache import image_stamp
@@ -89,6 +90,7 @@ def version_document(version: Version, results: Results) -> VersionDocument:
         manifest.kind,
         manifest.started,
         manifest.iou,
+        evaluation.geometry if evaluation.kind == "detection" else None,
         list(evaluation.concepts),
         list(evaluation.unannotated_concepts),
         splits,
@@ -284,6 +286,7 @@ def page_item(
         concept_index,
         item.score,
         item.box,
+        mask_path(item_columns.mask, item_row),
         item.outcome,
         outcome_above_threshold,
         item.cause,
@@ -349,6 +352,7 @@ def prediction_partner(
             None,
             iou,
             "matched" if is_matched else "extra",
+            mask_path(evaluation.annotations.mask, annotation_row),
         )
     if evaluation.kind == "classification" and evaluation.state[prediction_row] != MATCHED:
         image_annotations = results.neighbours.annotations(
@@ -407,6 +411,7 @@ def annotation_partner(
             item.best_match.score,
             item.best_match.iou,
             "below",
+            prediction_mask(evaluation, nearest_position),
         )
     if evaluation.kind == "classification":
         active_positions = prediction_positions[
@@ -436,7 +441,14 @@ def box_partner(evaluation: Evaluation, annotation_row: int, position: int) -> P
         float(predictions.score[position]),
         float(overlap[0]),
         STATE_NAMES[int(predictions.state[position])],
+        prediction_mask(evaluation, position),
     )
+
+
+def prediction_mask(evaluation: Evaluation, position: int) -> str | None:
+    """The path of a prediction's mask. position: see `Evaluation.predictions_by_image`."""
+    row = int(evaluation.row_index.prediction_of_image[position])
+    return mask_path(evaluation.predictions.mask, row)
 
 
 def box_tuple(boxes: Any, box_index: int) -> Box | None:
@@ -474,6 +486,7 @@ def image_document(
             int(concept_indices[position]),
             float(scores[position]),
             box_tuple(predictions_by_image.box, int(prediction_positions[position])),
+            mask_path(evaluation.predictions.mask, int(prediction_rows[position])),
             "below"
             if scores[position] < thresholds[concept_indices[position]]
             else STATE_NAMES[int(match_states[position])],
@@ -509,19 +522,22 @@ def annotation_box(
 ) -> AnnotatedBox:
     evaluation = results.evaluation
     concept_index = int(evaluation.annotations.concept[annotation_row])
-    annotation_bounds = box_tuple(evaluation.annotations.box, annotation_row)
+    located = (
+        box_tuple(evaluation.annotations.box, annotation_row),
+        mask_path(evaluation.annotations.mask, annotation_row),
+    )
     if (
         evaluation.annotations.ignore[annotation_row]
         or evaluation.coverage[evaluation.annotations.image[annotation_row]] == NOT_RUN
     ):
-        return AnnotatedBox(annotation_row, concept_index, annotation_bounds, "ignored", outline)
+        return AnnotatedBox(annotation_row, concept_index, *located, "ignored", outline)
     if not evaluation.annotations.positive[annotation_row]:
-        return AnnotatedBox(annotation_row, concept_index, annotation_bounds, "negative", outline)
+        return AnnotatedBox(annotation_row, concept_index, *located, "negative", outline)
     is_matched = evaluation.answer_score[annotation_row] >= thresholds[concept_index]
     return AnnotatedBox(
         annotation_row,
         concept_index,
-        annotation_bounds,
+        *located,
         "matched" if is_matched else "extra",
         outline,
     )

@@ -777,8 +777,9 @@ export interface components {
     schemas: {
         /**
          * AnnotatedBox
-         * @description An annotation on the image. outcome `ignored`: an ignored region; `negative`: annotated as
-         *     absent · outline: polygons `x, y, x, y, ...` in pixels, drawn instead of the box.
+         * @description An annotation on the image. mask: see PageItem · outcome `ignored`: an ignored region;
+         *     `negative`: annotated as absent · outline: polygons `x, y, x, y, ...` in pixels, drawn instead
+         *     of the box where masks are not compared.
          */
         AnnotatedBox: {
             /** Row */
@@ -792,6 +793,8 @@ export interface components {
                 number,
                 number
             ] | null;
+            /** Mask */
+            mask: string | null;
             /**
              * Outcome
              * @enum {string}
@@ -1444,6 +1447,8 @@ export interface components {
                 number,
                 number
             ] | null;
+            /** Mask */
+            mask: string | null;
         };
         /**
          * ImagesDocument
@@ -1622,6 +1627,8 @@ export interface components {
                 number,
                 number
             ] | null;
+            /** Mask */
+            mask: string | null;
         };
         /** PageDocument */
         PageDocument: {
@@ -1641,8 +1648,9 @@ export interface components {
         };
         /**
          * PageItem
-         * @description image: index in the version · over: the outcome at or above the threshold · frame: the part
-         *     of the image shown · picture: URL of the image; the page appends frame and size.
+         * @description image: index in the version · mask: SVG path data around the object's pixels, in pixels of
+         *     the image, where masks are compared · over: the outcome at or above the threshold · frame: the
+         *     part of the image shown · picture: URL of the image; the page appends frame and size.
          */
         PageItem: {
             /** Position */
@@ -1664,6 +1672,8 @@ export interface components {
                 number,
                 number
             ] | null;
+            /** Mask */
+            mask: string | null;
             /**
              * Outcome
              * @enum {string}
@@ -1695,7 +1705,7 @@ export interface components {
          *     error, or the closest prediction.
          *
          *     concept: of the image in classification · kind: `annotation` is drawn dashed, `prediction`
-         *     solid · outcome: with boxes; `below` is a prediction under its threshold.
+         *     solid · outcome: with boxes; `below` is a prediction under its threshold · mask: see PageItem.
          */
         Partner: {
             /**
@@ -1718,6 +1728,8 @@ export interface components {
             iou: number | null;
             /** Outcome */
             outcome?: ("matched" | "missing" | "extra" | "ignored" | "below") | null;
+            /** Mask */
+            mask?: string | null;
         };
         /**
          * PointDocument
@@ -1758,6 +1770,8 @@ export interface components {
                 number,
                 number
             ] | null;
+            /** Mask */
+            mask: string | null;
             /**
              * Outcome
              * @enum {string}
@@ -2193,7 +2207,8 @@ export interface components {
         /**
          * VersionDocument
          * @description The constant data of a version. Other documents refer to concepts by index. unannotated:
-         *     those that only predictions name, which are ignored.
+         *     those that only predictions name, which are ignored · geometry: what `iou` is of; None without
+         *     boxes.
          */
         VersionDocument: {
             /** View */
@@ -2209,6 +2224,8 @@ export interface components {
             started: string;
             /** Iou */
             iou: number;
+            /** Geometry */
+            geometry: ("box" | "mask") | null;
             /** Concepts */
             concepts: string[];
             /** Unannotated */

@@ -5,7 +5,7 @@ export type Action =
   | `tab.${1 | 2 | 3 | 4}`
   | `page.${'findings' | 'gallery' | 'figures' | 'slices' | 'alike' | 'compare' | 'versions'}`
   | `finding.${'next' | 'previous' | 'cropNext' | 'cropPrevious' | 'open' | 'gallery' | 'known'}`
-  | `viewer.${'next' | 'previous' | 'close' | 'zoomIn' | 'zoomOut' | 'fit' | 'boxes' | 'concepts' | 'edit' | 'draw'}`
+  | `viewer.${'next' | 'previous' | 'close' | 'zoomIn' | 'zoomOut' | 'fit' | 'boxes' | 'concepts' | 'difference' | 'edit' | 'draw'}`
   | `review.${'mode' | 'wrong' | 'right' | 'unsure' | 'relabel' | 'undo' | 'redo' | 'queue' | 'history' | 'comment'}`
   | 'open'
   | 'select'
@@ -23,6 +23,7 @@ export type Action =
   | 'reverse'
   | 'images'
   | 'similar'
+  | 'difference'
   | 'larger'
   | 'smaller'
   | 'theme'
@@ -114,6 +115,12 @@ export const SHORTCUTS: readonly Shortcut[] = [
     labels: ['+', '−'],
     help: 'larger, smaller images',
   },
+  {
+    scope: 'gallery',
+    keys: { D: 'difference' },
+    labels: ['D'],
+    help: 'masks: fill only where prediction and annotation differ',
+  },
   { scope: 'review', keys: { i: 'similar' }, labels: ['i'], help: 'more like this' },
   {
     scope: 'review',
@@ -173,6 +180,12 @@ export const SHORTCUTS: readonly Shortcut[] = [
     keys: { b: 'viewer.boxes', c: 'viewer.concepts' },
     labels: ['b', 'c'],
     help: 'in the viewer: show or hide boxes; all concepts',
+  },
+  {
+    scope: 'viewer',
+    keys: { D: 'viewer.difference' },
+    labels: ['D'],
+    help: 'in the viewer: fill only where the masks differ',
   },
   {
     scope: 'viewer',

@@ -10,6 +10,8 @@ export interface ImageObject {
   outcome: Outcome | 'negative';
   score: number | null;
   box: Box | null;
+  /** SVG path data in pixels of the image; drawn instead of the box. */
+  mask: string | null;
   outline: readonly (readonly number[])[];
   isAnnotation: boolean;
   /** Whether it is the item that the viewer was opened for. */
@@ -24,6 +26,7 @@ export function imageObjects(image: ImageDocument, item: PageItem | undefined): 
     outcome: prediction.outcome,
     score: prediction.score,
     box: prediction.box as Box | null,
+    mask: prediction.mask,
     outline: [],
     isAnnotation: false,
     isItem: !isAnnotationItem && prediction.row === item?.row,
@@ -34,6 +37,7 @@ export function imageObjects(image: ImageDocument, item: PageItem | undefined): 
     outcome: annotation.outcome,
     score: null,
     box: annotation.box as Box | null,
+    mask: annotation.mask,
     outline: annotation.outline,
     isAnnotation: true,
     isItem: isAnnotationItem && annotation.row === item?.row,

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pellucid.browse.items import Outcome
 from pellucid.browse.selection import Tab
-from pellucid.core.tables import Kind, Split
+from pellucid.core.tables import Geometry, Kind, Split
 from pellucid.evaluation.error_causes import Cause
 from pellucid.review.events import Action
 
@@ -70,13 +70,15 @@ class NoteDocument:
 @dataclass(frozen=True)
 class VersionDocument:
     """The constant data of a version. Other documents refer to concepts by index. unannotated:
-    those that only predictions name, which are ignored."""
+    those that only predictions name, which are ignored · geometry: what `iou` is of; None without
+    boxes."""
 
     view: str
     version: str
     kind: Kind
     started: str
     iou: float
+    geometry: Geometry | None
     concepts: list[str]
     unannotated: list[int]
     splits: list[SplitDocument]
@@ -141,7 +143,7 @@ class Partner:
     error, or the closest prediction.
 
     concept: of the image in classification · kind: `annotation` is drawn dashed, `prediction`
-    solid · outcome: with boxes; `below` is a prediction under its threshold.
+    solid · outcome: with boxes; `below` is a prediction under its threshold · mask: see PageItem.
     """
 
     kind: Literal["annotation", "prediction"]
@@ -150,6 +152,7 @@ class Partner:
     score: float | None
     iou: float | None
     outcome: Outcome | None = None
+    mask: str | None = None
 
 
 @dataclass(frozen=True)
@@ -171,12 +174,14 @@ class OtherPrediction:
     concept: str
     score: float
     box: Box | None
+    mask: str | None
 
 
 @dataclass(frozen=True)
 class PageItem:
-    """image: index in the version · over: the outcome at or above the threshold · frame: the part
-    of the image shown · picture: URL of the image; the page appends frame and size."""
+    """image: index in the version · mask: SVG path data around the object's pixels, in pixels of
+    the image, where masks are compared · over: the outcome at or above the threshold · frame: the
+    part of the image shown · picture: URL of the image; the page appends frame and size."""
 
     position: int
     row: int
@@ -185,6 +190,7 @@ class PageItem:
     concept: int
     score: float | None
     box: Box | None
+    mask: str | None
     outcome: Outcome
     over: Outcome
     cause: Cause | None
@@ -212,17 +218,20 @@ class PredictedBox:
     concept: int
     score: float
     box: Box | None
+    mask: str | None
     outcome: Outcome
 
 
 @dataclass(frozen=True)
 class AnnotatedBox:
-    """An annotation on the image. outcome `ignored`: an ignored region; `negative`: annotated as
-    absent · outline: polygons `x, y, x, y, ...` in pixels, drawn instead of the box."""
+    """An annotation on the image. mask: see PageItem · outcome `ignored`: an ignored region;
+    `negative`: annotated as absent · outline: polygons `x, y, x, y, ...` in pixels, drawn instead
+    of the box where masks are not compared."""
 
     row: int
     concept: int
     box: Box | None
+    mask: str | None
     outcome: Literal["matched", "extra", "ignored", "negative"]
     outline: list[list[float]]
 
@@ -235,6 +244,7 @@ class ImageObject:
     outcome: Outcome
     score: float | None
     box: Box | None
+    mask: str | None
 
 
 @dataclass(frozen=True)

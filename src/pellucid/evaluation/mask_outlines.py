@@ -1,0 +1,99 @@
+"""The outline of a mask as a path to draw, exact to the pixel at every zoom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pellucid.core.masks import Masks, decode_counts
+
+Point = tuple[int, int]
+Span = tuple[int, int]
+
+
+def mask_path(masks: Masks | None, row: int) -> str | None:
+    """SVG path data around the pixels of a mask, in pixels of the image; None without masks.
+
+    Object lies to the right of every edge; holes are separate rings, so both fill rules draw
+    them.
+    """
+    if masks is None:
+        return None
+    columns = column_spans(decode_counts(masks.counts(row)), int(masks.height[row]))
+    return "".join(ring_path(ring) for ring in trace_rings(edges_of_columns(columns)))
+
+
+def column_spans(counts: Sequence[int], height: int) -> dict[int, list[Span]]:
+    """By column, the rows (first, after the last) that the object covers."""
+    columns: dict[int, list[Span]] = {}
+    position = 0
+    for run, count in enumerate(counts):
+        end = position + count
+        if run % 2 and count:
+            for column in range(position // height, (end - 1) // height + 1):
+                top = max(position - column * height, 0)
+                bottom = min(end - column * height, height)
+                columns.setdefault(column, []).append((top, bottom))
+        position = end
+    return columns
+
+
+def edges_of_columns(columns: dict[int, list[Span]]) -> dict[Point, list[Point]]:
+    """The edges between object and background by their start, with the object to the right."""
+    edges: dict[Point, list[Point]] = {}
+    for column, spans in columns.items():
+        for top, bottom in spans:
+            edges.setdefault((column, top), []).append((column + 1, top))
+            edges.setdefault((column + 1, bottom), []).append((column, bottom))
+        for top, bottom in difference(spans, columns.get(column - 1, [])):
+            edges.setdefault((column, bottom), []).append((column, top))
+        for top, bottom in difference(spans, columns.get(column + 1, [])):
+            edges.setdefault((column + 1, top), []).append((column + 1, bottom))
+    return edges
+
+
+def difference(spans: list[Span], others: list[Span]) -> Iterator[Span]:
+    """The parts of ascending spans that no other span covers."""
+    for top, bottom in spans:
+        for other_top, other_bottom in others:
+            if other_bottom <= top:
+                continue
+            if other_top >= bottom:
+                break
+            if top < other_top:
+                yield top, other_top
+            top = other_bottom
+        if top < bottom:
+            yield top, bottom
+
+
+def trace_rings(edges: dict[Point, list[Point]]) -> Iterator[list[Point]]:
+    """Closed rings of corners; consumes the edges."""
+    while edges:
+        start = next(iter(edges))
+        ring, point = [start], start
+        while True:
+            following = edges[point]
+            target = following.pop()
+            if not following:
+                del edges[point]
+            if len(ring) > 1 and is_straight(ring[-2], ring[-1], target):
+                ring[-1] = target
+            else:
+                ring.append(target)
+            point = target
+            if point == start:
+                break
+        yield ring
+
+
+def is_straight(first: Point, middle: Point, last: Point) -> bool:
+    return first[0] == middle[0] == last[0] or first[1] == middle[1] == last[1]
+
+
+def ring_path(ring: list[Point]) -> str:
+    """Relative horizontal and vertical lines: a third of the length of absolute points."""
+    (x, y), parts = ring[0], []
+    for next_x, next_y in ring[1:-1]:
+        parts.append(f"h{next_x - x}" if next_y == y else f"v{next_y - y}")
+        x, y = next_x, next_y
+    return f"M{ring[0][0]} {ring[0][1]}{''.join(parts)}z"
