@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -46,7 +46,7 @@ def masks_of_annotations(
     they state neither. shapes: of each annotation."""
     height, width = image_sizes(images, annotations.image)
     sizes = zip(shapes, height.tolist(), width.tolist(), strict=True)
-    texts = [fitting_text(*sized) if isinstance(sized[0], dict) else "" for sized in sizes]
+    texts = [encoded_text(*sized) for sized in sizes]
     is_misfit = np.array(
         [isinstance(shape, dict) and not text for shape, text in zip(shapes, texts, strict=True)],
         bool,
@@ -66,8 +66,11 @@ def image_sizes(images: Images, image_rows: Int32Array) -> tuple[Int32Array, Int
     return images.height[image_rows], images.width[image_rows]
 
 
-def fitting_text(shape: dict[str, Any], height: int, width: int) -> str:
-    """The compressed run lengths of an encoded mask; '' if its size is not that of the image."""
+def encoded_text(shape: Shape, height: int, width: int) -> str:
+    """The compressed run lengths of an encoded mask; '' if it is none or its size is not that of
+    the image."""
+    if not isinstance(shape, dict):
+        return ""
     counts = (
         shape["counts"] if isinstance(shape["counts"], list) else decode_counts(shape["counts"])
     )
