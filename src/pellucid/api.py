@@ -9,7 +9,7 @@ from typing import Any
 
 from pellucid.browse.selection import Tab
 from pellucid.core.errors import PellucidError
-from pellucid.core.tables import Kind, Split
+from pellucid.core.tables import Geometry, Kind, Split
 from pellucid.formats.dataset import Note
 from pellucid.formats.registry import contains_predictions
 from pellucid.ingest import coco_eval as straight
@@ -84,17 +84,21 @@ def show(
 
 
 def coco_figures(
-    annotations: Any, predictions: Any, images: str | Path | None = None
+    annotations: Any,
+    predictions: Any,
+    images: str | Path | None = None,
+    geometry: Geometry | None = None,
 ) -> dict[str, float | None]:
     """COCO's twelve metrics (AP, AP50, ... ARl) of predictions against annotations, equal to
     pycocotools; creates no workspace.
 
-    annotations, predictions, images: as in `View.add` and `Version.add_predictions`; the model is
+    annotations, predictions, images, geometry: as in `View.add` and `Version.add_predictions`:
+    masks are compared where both sides have them, unless geometry is `box`. The model is
     assumed to have run on all annotated images. A metric is None where COCO reports -1. Raises
     PellucidError.
     """
     return straight.evaluate_coco(
-        annotations, predictions, None if images is None else str(images)
+        annotations, predictions, None if images is None else str(images), geometry
     )[0]
 
 

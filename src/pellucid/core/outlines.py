@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from pellucid.core.masks import Shape
+from pellucid.core.masks import Masks, Shape
 
 MIN_POLYGON_NUMBERS = 6
 
@@ -19,6 +19,14 @@ def parse_outline(outline: str) -> Shape:
     if isinstance(shape, dict):
         return shape
     return [polygon for polygon in shape if len(polygon) >= MIN_POLYGON_NUMBERS] or None
+
+
+def encode_outline(masks: Masks | None, row: int) -> str:
+    """A mask as an outline; '' without masks."""
+    if masks is None:
+        return ""
+    size = [int(masks.height[row]), int(masks.width[row])]
+    return json.dumps({"size": size, "counts": masks.counts(row).decode("ascii")})
 
 
 def parse_outlines(outlines: Iterable[str] | None, count: int) -> list[Shape]:

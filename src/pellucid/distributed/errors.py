@@ -42,3 +42,11 @@ class VersionModifiedError(PellucidError):
             f"version '{version}' was modified during evaluation; the evaluation was discarded. "
             "Evaluate it again."
         )
+
+
+class GeometryNotDistributedError(PellucidError):
+    def __init__(self, version: str, geometry: str) -> None:
+        super().__init__(
+            f"version '{version}' compares {geometry}s: only boxes are evaluated in partitions. "
+            "The import has evaluated it already; import it again to repeat that."
+        )

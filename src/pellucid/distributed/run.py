@@ -18,7 +18,11 @@ from pellucid.core.tables import Int64Array, Predictions, empty_prediction_table
 from pellucid.core.urls import is_remote
 from pellucid.distributed import tasks
 from pellucid.distributed.engines import Engine
-from pellucid.distributed.errors import PredictionsMissingError, VersionModifiedError
+from pellucid.distributed.errors import (
+    GeometryNotDistributedError,
+    PredictionsMissingError,
+    VersionModifiedError,
+)
 from pellucid.distributed.histogram_thresholds import (
     BinCounts,
     ScoreBins,
@@ -77,11 +81,13 @@ def evaluate_distributed(
     call with the same plan are reused.
 
     max_rows: the maximum number of predictions that a worker holds at a time. Raises
-    PredictionsMissingError, VersionModifiedError, WorkerFailureError.
+    PredictionsMissingError, GeometryNotDistributedError, VersionModifiedError, WorkerFailureError.
     """
     manifest = version.latest_manifest
     if manifest.predictions is None:
         raise PredictionsMissingError(version.name)
+    if manifest.geometry not in (None, "box"):
+        raise GeometryNotDistributedError(version.name, manifest.geometry)
     try:
         run_evaluation(version, manifest, engine, max_rows, progress)
     except (

@@ -97,3 +97,16 @@ def ring_path(ring: list[Point]) -> str:
         parts.append(f"h{next_x - x}" if next_y == y else f"v{next_y - y}")
         x, y = next_x, next_y
     return f"M{ring[0][0]} {ring[0][1]}{''.join(parts)}z"
+
+
+def joined_polygon(masks: Masks, row: int) -> list[float]:
+    """One polygon `x, y, x, y, ...` that covers the pixels of a mask; empty for an empty one.
+
+    Its rings are joined by lines that are walked there and back, which cover nothing where a
+    crossing count decides what is inside, as in pycocotools.
+    """
+    columns = column_spans(decode_counts(masks.counts(row)), int(masks.height[row]))
+    points: list[Point] = []
+    for ring in trace_rings(edges_of_columns(columns)):
+        points += [*ring, points[0]] if points else ring
+    return [float(coordinate) for point in points for coordinate in point]

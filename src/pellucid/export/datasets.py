@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -194,11 +195,16 @@ def annotation_data(
         )
     results = version.results(corrected)
     evaluation = results.evaluation
+    annotations = evaluation.annotations
+    if annotations.box is not None and annotations.mask is None:
+        polygons = version.outlines(results, list(range(len(annotations))))
+        outlines = [json.dumps(parts) if parts else "" for parts in polygons]
+        annotations = annotations.replace(outline=string_column(outlines))
     return build_export(
         view.kind,
         results.manifest.concepts,
         evaluation.images,
-        evaluation.annotations,
+        annotations,
         None,
         results.folders,
         split,

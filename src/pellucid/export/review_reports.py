@@ -39,8 +39,8 @@ def history_document(decisions: Sequence[Decision]) -> list[dict[str, Any]]:
             "action": decision.action,
             "image": decision.image,
             "concept": decision.concept,
-            "before": [asdict(label) for label in decision.before],
-            "after": [asdict(label) for label in decision.after],
+            "before": [label_document(label) for label in decision.before],
+            "after": [label_document(label) for label in decision.after],
             "reason": decision.reason,
             "side": decision.side,
             "box": decision.box,
@@ -50,6 +50,13 @@ def history_document(decisions: Sequence[Decision]) -> list[dict[str, Any]]:
         }
         for decision in decisions
     ]
+
+
+def label_document(label: Label) -> dict[str, Any]:
+    document = asdict(label)
+    if not label.outline:
+        del document["outline"]
+    return document
 
 
 def write_history(view: View, format: str, path: Path) -> list[Note]:

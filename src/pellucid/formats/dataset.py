@@ -141,7 +141,7 @@ class ParsedPredictions:
     whether the file's boxes start with the top left corner or the center · box_shapes: where
     the numbers of `box` are as written and the file does not state their meaning · mask: run
     lengths in pixels of the image, nothing for rows without · outline: polygons as in Annotations,
-    in `unit` · area: where it is not that of the box, NaN: of the outline."""
+    in `outline_unit` · area: where it is not that of the box, NaN: of the outline."""
 
     path: str
     format: str
@@ -162,6 +162,7 @@ class ParsedPredictions:
     box_shapes: BoxShapes | None = None
     mask: Masks | None = None
     outline: StringArray | None = None
+    outline_unit: BoxUnit = "pixels"
     area: Float64Array | None = None
 
     def row_location(self, row: int) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from pellucid.core.tables import Kind
+from pellucid.core.tables import Kind, string_column
 from pellucid.formats.builder import BoxCoordinates
 from pellucid.formats.dataset import (
     BoxUnit,
@@ -33,6 +35,7 @@ class PredictionBuilder:
     _concepts: list[str] = field(default_factory=list)
     _scores: list[float] = field(default_factory=list)
     _boxes: list[BoxCoordinates] = field(default_factory=list)
+    _outlines: list[str] = field(default_factory=list)
     _record_numbers: list[int] = field(default_factory=list)
 
     def add_image(self, image_key: str) -> int:
@@ -46,12 +49,16 @@ class PredictionBuilder:
         score: float,
         box: BoxCoordinates | None,
         record_number: int,
+        outline: Sequence[tuple[float, float]] = (),
     ) -> None:
-        """box: [left, top, width, height], None for a prediction of the whole image."""
+        """box: [left, top, width, height], None for a prediction of the whole image · outline: the
+        points of a polygon, in the unit of the box."""
         self._image.append(image_index)
         self._concepts.append(concept)
         self._scores.append(score)
         self._boxes.append(NO_BOX if box is None else box)
+        polygon = [coordinate for point in outline for coordinate in point]
+        self._outlines.append(json.dumps([polygon]) if len(outline) > 2 else "")
         self._record_numbers.append(record_number)
 
     def build(
@@ -83,5 +90,9 @@ class PredictionBuilder:
                 np.array(self._record_numbers, np.int64),
                 self.record_noun,
                 image_key_kind=image_key_kind,
+                outline=string_column(self._outlines)
+                if is_detection and any(self._outlines)
+                else None,
+                outline_unit=unit,
             )
         )

@@ -308,13 +308,15 @@ def read_annotation_folder(folder: Probe, options: ReadOptions) -> ParsedAnnotat
 
 
 def read_predictions(source: Any, format: str | None, options: ReadOptions) -> ParsedPredictions:
-    """Read predictions from a path or from columns in dataframes.
+    """Read predictions from a path or from columns in dataframes; parsed ones are only checked.
 
     format: one of PREDICTION_FORMATS, or None to detect it · options: with the view's kind.
     """
     kind = options.kind or "detection"
     with convert_os_errors(source):
-        if not isinstance(source, str | Path):
+        if isinstance(source, ParsedPredictions):
+            predictions = source
+        elif not isinstance(source, str | Path):
             predictions = read_memory_predictions(source, options)
         else:
             with download(source) as local_path:

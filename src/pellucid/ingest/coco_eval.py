@@ -24,19 +24,24 @@ from pellucid.ingest.annotations import find_image_folder
 from pellucid.ingest.box_scaling import scale_annotations
 from pellucid.ingest.concept_selection import ALL_UNANNOTATED, ConceptSelection
 from pellucid.ingest.frozen_version import FrozenVersion
+from pellucid.ingest.inference import Overrides
 from pellucid.ingest.predictions import import_predictions
 from pellucid.storage.manifests import Concept
 
 
 def evaluate_coco(
-    annotations: Any, predictions: Any, images: str | None = None
+    annotations: Any,
+    predictions: Any,
+    images: str | None = None,
+    geometry: str | None = None,
 ) -> tuple[dict[str, float | None], list[Note]]:
     """Compute COCO's twelve metrics of predictions against annotations; also returns notes on
     the files.
 
     annotations, predictions: paths or in-memory data, as for `View.add` and
     `Version.add_predictions`; the model counts as run on all images of the annotations,
-    regardless of split. images: the image folder, if sizes must be read from the files. A
+    regardless of split. images: the image folder, if sizes must be read from the files. geometry:
+    `mask` or `box`; by default masks are compared if both sides have them. A
     metric is None where COCO gives -1. Raises PellucidError.
     """
     with ThreadPoolExecutor(2) as pool:
@@ -66,11 +71,15 @@ def evaluate_coco(
         None,
         "split",
         0,
-        selection=ConceptSelection(ignored=(ALL_UNANNOTATED,)),
+        Overrides(geometry=geometry),
+        ConceptSelection(ignored=(ALL_UNANNOTATED,)),
     )
     is_annotated = imported.predictions.concept < len(concepts)
     coco_inputs = build_coco_inputs(
-        sized_images, pixel_annotations, imported.predictions.take(is_annotated), len(concepts)
+        imported.images,
+        imported.annotations,
+        imported.predictions.take(is_annotated),
+        len(concepts),
     )
     return coco_metrics(coco_inputs, len(concepts), len(sized_images)).stats, [
         *source.notes,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -15,9 +14,10 @@ from pellucid.core.tables import (
     GEOMETRIES,
     HAS_PREDICTIONS,
     Annotations,
-    BoolArray,
+    Float64Array,
     Geometry,
     Images,
+    Int32Array,
     Int64Array,
     Predictions,
 )
@@ -27,8 +27,8 @@ from pellucid.evaluation.geometry import (
     masks_of_annotations,
 )
 from pellucid.evaluation.mask_runs import masks_of_polygons, measure_masks
-from pellucid.formats.dataset import Note, ParsedPredictions
-from pellucid.ingest.box_scaling import fill_image_sizes
+from pellucid.formats.dataset import Inference, Note, ParsedPredictions
+from pellucid.ingest.box_scaling import fill_image_sizes, scale_outline
 from pellucid.ingest.errors import GeometryUnavailableError, MaskSizeError
 from pellucid.ingest.frozen_version import FrozenVersion
 
@@ -43,6 +43,7 @@ class ComparedObjects:
     annotations: Annotations
     predictions: Predictions
     notes: list[Note]
+    inferences: list[Inference]
 
 
 def settle_geometry(
@@ -66,8 +67,11 @@ def settle_geometry(
         raise InvalidChoiceError("--geometry", forced, GEOMETRIES)
     geometry, notes = choose_geometry(source, version, forced)
     if geometry == "box":
-        return ComparedObjects(images, version.annotations, predictions, notes)
+        predictions = predictions.replace(area=box_mode_areas(source, rows, predictions))
+        return ComparedObjects(images, version.annotations, predictions, notes, [])
     images, predictions, box_count = attach_masks(source, rows, predictions, images, version)
+    if (images.width <= 0).any():
+        images = size_images(images, *encoded_sizes(version.annotations))
     annotated = version.annotations.image.astype(np.int64)
     images = fill_image_sizes(
         images, np.unique(annotated), version.folders, source.path, SIZE_REASON
@@ -79,7 +83,33 @@ def settle_geometry(
             "the box"
         )
         notes.append(Note("boxes_as_masks", message, box_count))
-    return ComparedObjects(images, annotations, predictions, [*notes, *annotation_notes])
+    evidence = "annotations and predictions have them" if forced is None else "--geometry mask"
+    inference = Inference("geometry", "mask", evidence, ["box"], forced is not None)
+    notes += annotation_notes
+    return ComparedObjects(images, annotations, predictions, notes, [inference])
+
+
+def box_mode_areas(
+    source: ParsedPredictions, rows: Int64Array | slice, predictions: Predictions
+) -> Float64Array | None:
+    """The areas where they are not those of the boxes: masks stated without a box keep their own,
+    as in pycocotools."""
+    if source.area is None or predictions.box is None:
+        return None
+    area = source.area[rows]
+    return np.where(np.isnan(area), predictions.box[:, 2] * predictions.box[:, 3], area)
+
+
+def encoded_sizes(annotations: Annotations) -> tuple[Int32Array, Int32Array, Int32Array]:
+    """Image, height and width of each annotation with an encoded mask."""
+    shapes = parse_outlines(annotations.outline, len(annotations))
+    sizes = [
+        (image, *shape["size"])
+        for image, shape in zip(annotations.image.tolist(), shapes, strict=True)
+        if isinstance(shape, dict)
+    ]
+    image, height, width = np.array(sizes, np.int32).reshape(-1, 3).T
+    return image, height, width
 
 
 def choose_geometry(
@@ -144,7 +174,10 @@ def attach_masks(
     """The predictions with their masks, and how many had none."""
     masks = no_masks(len(predictions)) if source.mask is None else source.mask[rows]
     is_encoded = np.diff(masks.start) > 0
-    images = images_sized_by_masks(images, predictions, masks, is_encoded)
+    encoded = np.flatnonzero(is_encoded)
+    images = size_images(
+        images, predictions.image[encoded], masks.height[encoded], masks.width[encoded]
+    )
     images = fill_image_sizes(
         images, np.unique(predictions.image), version.folders, source.path, SIZE_REASON
     )
@@ -160,7 +193,13 @@ def attach_masks(
         )
     area = None if source.area is None else source.area[rows]
     if source.outline is not None:
-        shapes = parse_outlines(source.outline[rows], len(predictions))
+        outlines = source.outline[rows].tolist()
+        if source.outline_unit == "fractions":
+            outlines = [
+                scale_outline(outline, int(columns), int(lines))
+                for outline, columns, lines in zip(outlines, width, height, strict=True)
+            ]
+        shapes = parse_outlines(outlines, len(predictions))
         drawn = np.array(
             [row for row, shape in enumerate(shapes) if shape is not None and not is_encoded[row]],
             np.int64,
@@ -177,17 +216,16 @@ def attach_masks(
     return images, completed.replace(area=area), box_count
 
 
-def images_sized_by_masks(
-    images: Images, predictions: Predictions, masks: Any, is_encoded: BoolArray
+def size_images(
+    images: Images, owners: Int32Array, mask_height: Int32Array, mask_width: Int32Array
 ) -> Images:
-    """Images of unknown size have the size of their masks."""
-    owners = predictions.image
-    is_sizing = is_encoded & (images.width[owners] <= 0)
+    """Images of unknown size have the size of their masks. owners: the image of each mask."""
+    is_sizing = images.width[owners] <= 0
     if not is_sizing.any():
         return images
     width, height = images.width.copy(), images.height.copy()
-    width[owners[is_sizing]] = masks.width[is_sizing]
-    height[owners[is_sizing]] = masks.height[is_sizing]
+    width[owners[is_sizing]] = mask_width[is_sizing]
+    height[owners[is_sizing]] = mask_height[is_sizing]
     return images.replace(width=width, height=height)
 
 

@@ -150,7 +150,7 @@ def import_predictions(
         settled.unannotated,
         replaced_images,
         [*source.notes, *notes],
-        [*inferences, score_inference],
+        [*inferences, *compared.inferences, score_inference],
     )
 
 
@@ -178,7 +178,7 @@ def select_predictions(
     concept_rows = concept_index[source.concept[rows]]
     predictions = Predictions(image_rows, concept_rows, source.score[rows], box, order)
     if box is None:
-        return ComparedObjects(images, version.annotations, predictions, [])
+        return ComparedObjects(images, version.annotations, predictions, [], [])
     return settle_geometry(source, rows, predictions, images, version, geometry)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.tables import Float64Array
+from pellucid.core.tables import Float64Array, Geometry
 from pellucid.ingest.coco_eval import evaluate_coco
 from pellucid.integrations.errors import InvalidBatchError
 
@@ -26,6 +26,8 @@ SUMMARY = (
 )
 """The lines of COCO's summary, in the order of `stats`: name, title, IoU, area, detections."""
 
+GEOMETRY_BY_TYPE: dict[str, Geometry] = {"bbox": "box", "segm": "mask"}
+
 
 class CocoEvaluator:
     """In the place of `pycocotools.cocoeval.COCOeval` with its default parameters.
@@ -41,10 +43,11 @@ class CocoEvaluator:
         """coco_gt, coco_dt: paths, documents in memory, or pycocotools' `COCO` objects.
 
         Raises:
-            InvalidBatchError: iou_type is not `bbox`, the only one that is evaluated.
+            InvalidBatchError: iou_type is neither `bbox` nor `segm`.
         """
-        if iou_type != "bbox":
-            raise InvalidBatchError("iou_type", f"'bbox', not '{iou_type}'")
+        if iou_type not in GEOMETRY_BY_TYPE:
+            raise InvalidBatchError("iou_type", f"'bbox' or 'segm', not '{iou_type}'")
+        self._geometry = GEOMETRY_BY_TYPE[iou_type]
         self._annotations = coco_gt.dataset if hasattr(coco_gt, "dataset") else coco_gt
         self._predictions = (
             list(coco_dt.dataset["annotations"]) if hasattr(coco_dt, "dataset") else coco_dt
@@ -55,7 +58,9 @@ class CocoEvaluator:
 
     def evaluate(self) -> None:
         """Match and count. Raises PellucidError if an input cannot be read."""
-        self._figures, _ = evaluate_coco(self._annotations, self._predictions)
+        self._figures, _ = evaluate_coco(
+            self._annotations, self._predictions, geometry=self._geometry
+        )
 
     def accumulate(self) -> None:
         """Nothing is left to do after `evaluate`; kept so that existing code runs."""

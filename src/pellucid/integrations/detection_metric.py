@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from pellucid.core.tables import Annotations, Float64Array, Int64Array, Predictions
+from pellucid.core.masks import Masks, create_masks, no_masks
+from pellucid.core.outlines import encode_outline
+from pellucid.core.tables import Annotations, Float64Array, Int64Array, Predictions, string_column
 from pellucid.evaluation.coco_metrics import CocoMetrics, coco_metrics
-from pellucid.formats.dataset import create_images
+from pellucid.evaluation.mask_runs import measure_masks
+from pellucid.formats.dataset import ParsedPredictions, create_images
+from pellucid.formats.probe import create_read_options
+from pellucid.formats.registry import read_predictions
 from pellucid.ingest.coco_eval import build_coco_inputs
 from pellucid.integrations.errors import InvalidBatchError
+from pellucid.integrations.mask_arrays import encode_mask_arrays
 from pellucid.project import Version, Workspace
+from pellucid.storage.manifests import Concept
 
 BoxFormat = Literal["xyxy", "xywh", "cxcywh"]
+IouType = Literal["bbox", "segm"]
+IOU_TYPES: tuple[IouType, ...] = ("bbox", "segm")
 BOX_FORMATS: tuple[BoxFormat, ...] = ("xyxy", "xywh", "cxcywh")
 ARRAYS = {
     "predicted_image": (np.int64, ()),
@@ -28,8 +38,11 @@ ARRAYS = {
     "annotated_box": (np.float64, (4,)),
     "crowd": (np.bool_, ()),
     "area": (np.float64, ()),
+    "predicted_mask": (np.object_, ()),
+    "annotated_mask": (np.object_, ()),
 }
-"""The collected arrays: dtype, and shape of a row. Boxes are [left, top, width, height]."""
+"""The collected arrays: dtype, and shape of a row. Boxes are [left, top, width, height]; masks are
+outlines as in Annotations, '' where boxes are compared."""
 TORCHMETRICS_NAMES = {
     "map": "AP",
     "map_50": "AP50",
@@ -48,7 +61,7 @@ TORCHMETRICS_NAMES = {
 
 @dataclass
 class DetectionMetric:
-    """The twelve COCO metrics of boxes, equal to pycocotools', without files.
+    """The twelve COCO metrics of boxes or masks, equal to pycocotools', without files.
 
     `update` takes batches as torchmetrics' `MeanAveragePrecision` does; `compute` gives the figures
     of everything so far. Across processes, collect each one's `state()` and `merge` them. If image
@@ -64,6 +77,8 @@ class DetectionMetric:
     """Of all boxes, in pixels: two corners; left, top, width, height; or center and size."""
     class_names: Sequence[str] | None = None
     """Names of the labels 0, 1, ...; by default a label is its own name."""
+    iou_type: IouType = "bbox"
+    """What is compared: `bbox`, or `segm` for masks."""
     _parts: dict[str, list[Any]] = field(default_factory=dict, repr=False)
     _image_count: int = field(default=0, repr=False)
     _image_names: list[str | None] = field(default_factory=list, repr=False)
@@ -71,6 +86,8 @@ class DetectionMetric:
     def __post_init__(self) -> None:
         if self.box_format not in BOX_FORMATS:
             raise InvalidBatchError("box_format", f"one of {', '.join(BOX_FORMATS)}")
+        if self.iou_type not in IOU_TYPES:
+            raise InvalidBatchError("iou_type", f"one of {', '.join(IOU_TYPES)}")
         self.reset()
 
     def reset(self) -> None:
@@ -88,7 +105,9 @@ class DetectionMetric:
 
         preds: `boxes` (n, 4), `scores` (n,), `labels` (n,). targets: `boxes` (m, 4), `labels` (m,),
         and optionally `iscrowd` (m,) and `area` (m,) in square pixels; a value of 0 in `area` means
-        the area of the box. Arrays, lists, and tensors of any device and precision are accepted.
+        the area of the box. With `segm` both have `masks` (n, height, width), not 0 on the object,
+        and need no boxes; areas are those of the masks. Arrays, lists, and tensors of any device
+        and precision are accepted.
         images: their file names, if `save` is to be used.
 
         Raises:
@@ -114,8 +133,18 @@ class DetectionMetric:
     def _read_image(
         self, image: int, prediction: Mapping[str, Any], target: Mapping[str, Any]
     ) -> dict[str, Any]:
-        predicted_box = read_boxes(prediction, "preds", image, self.box_format)
-        annotated_box = read_boxes(target, "targets", image, self.box_format)
+        predicted_mask = annotated_mask = None
+        if self.iou_type == "segm":
+            predicted_mask = read_masks(prediction, "preds", image)
+            annotated_mask = read_masks(target, "targets", image)
+            if len(predicted_mask) and len(annotated_mask):
+                require_same_size(predicted_mask, annotated_mask, image)
+            predicted_box = measure_masks(predicted_mask).box
+            annotated_box, annotated_area, _ = measure_masks(annotated_mask)
+        else:
+            predicted_box = read_boxes(prediction, "preds", image, self.box_format)
+            annotated_box = read_boxes(target, "targets", image, self.box_format)
+            annotated_area = annotated_box[:, 2] * annotated_box[:, 3]
         counts = len(predicted_box), len(annotated_box)
         area = read_array(target, "area", "targets", image, counts[1], np.float64, 0.0)
         return {
@@ -129,7 +158,9 @@ class DetectionMetric:
             "annotated_label": read_array(target, "labels", "targets", image, counts[1], np.int64),
             "annotated_box": annotated_box,
             "crowd": read_array(target, "iscrowd", "targets", image, counts[1], np.bool_, False),
-            "area": np.where(area == 0, annotated_box[:, 2] * annotated_box[:, 3], area),
+            "area": np.where(area == 0, annotated_area, area),
+            "predicted_mask": outline_column(predicted_mask, counts[0]),
+            "annotated_mask": outline_column(annotated_mask, counts[1]),
         }
 
     def state(self) -> dict[str, Any]:
@@ -185,7 +216,9 @@ class DetectionMetric:
                 view, self._annotation_document(), images=images, kind="detection"
             )
         target_version = target_view.start(version)
-        target_version.add_predictions(self._prediction_columns(), covered="listed")
+        target_version.add_predictions(
+            self._parsed_predictions(target_view.manifest.concepts), covered="listed"
+        )
         return target_version
 
     def _evaluate(self) -> tuple[Int64Array, CocoMetrics]:
@@ -201,13 +234,17 @@ class DetectionMetric:
             self._column("crowd"),
             np.ones(len(annotated_concept), bool),
             self._column("area"),
+            mask=self._masks("annotated_mask"),
         )
+        predicted_mask = self._masks("predicted_mask")
         predictions = Predictions(
             self._column("predicted_image").astype(np.int32),
             predicted_concept,
             self._column("score"),
             self._column("predicted_box"),
             np.arange(len(predicted_concept), dtype=np.int32),
+            predicted_mask,
+            None if predicted_mask is None else measure_masks(predicted_mask).area,
         )
         ids = [str(image) for image in range(self._image_count)]
         inputs = build_coco_inputs(
@@ -219,6 +256,14 @@ class DetectionMetric:
         dtype, row_shape = ARRAYS[name]
         return np.concatenate([np.zeros((0, *row_shape), dtype), *self._parts[name]])
 
+    def _masks(self, name: str) -> Masks | None:
+        """The masks of one side; None if boxes are compared."""
+        if self.iou_type == "bbox":
+            return None
+        shapes = [json.loads(outline) for outline in self._column(name).tolist()]
+        sizes = np.array([shape["size"] for shape in shapes], np.int32).reshape(-1, 2)
+        return create_masks([shape["counts"] for shape in shapes], *sizes.T.copy())
+
     def _name(self, label: int) -> str:
         return str(label) if self.class_names is None else self.class_names[label]
 
@@ -227,7 +272,14 @@ class DetectionMetric:
         rows = zip(
             *(
                 self._column(name).tolist()
-                for name in ("annotated_image", "annotated_label", "annotated_box", "crowd", "area")
+                for name in (
+                    "annotated_image",
+                    "annotated_label",
+                    "annotated_box",
+                    "crowd",
+                    "area",
+                    "annotated_mask",
+                )
             ),
             strict=True,
         )
@@ -248,10 +300,19 @@ class DetectionMetric:
                     "bbox": box,
                     "iscrowd": int(crowd),
                     "area": area,
+                    **({"segmentation": json.loads(outline)} if outline else {}),
                 }
-                for row, (image, label, box, crowd, area) in enumerate(rows)
+                for row, (image, label, box, crowd, area, outline) in enumerate(rows)
             ],
         }
+
+    def _parsed_predictions(self, concepts: Sequence[Concept]) -> ParsedPredictions:
+        options = create_read_options("detection", concepts=[concept.name for concept in concepts])
+        parsed = read_predictions(self._prediction_columns(), None, options)
+        masks = self._masks("predicted_mask")
+        if masks is None:
+            return parsed
+        return replace(parsed, mask=masks, area=measure_masks(masks).area)
 
     def _prediction_columns(self) -> dict[str, Any]:
         box, image = self._column("predicted_box"), self._column("predicted_image")
@@ -269,6 +330,34 @@ class DetectionMetric:
                 for index, side in enumerate(("xmin", "ymin", "xmax", "ymax"))
             },
         }
+
+
+def read_masks(record: Mapping[str, Any], side: str, image: int) -> Masks:
+    location = f"{side}[{image}]['masks']"
+    if record.get("masks") is None:
+        raise InvalidBatchError(location, "an array of shape (n, height, width)")
+    pixels = to_numpy(record["masks"], None)
+    if pixels.size == 0:
+        return no_masks(0)
+    try:
+        return encode_mask_arrays(pixels)
+    except ValueError as error:
+        raise InvalidBatchError(
+            location, f"an array of shape (n, height, width), not {pixels.shape}"
+        ) from error
+
+
+def require_same_size(predicted: Masks, annotated: Masks, image: int) -> None:
+    sizes = [(int(masks.height[0]), int(masks.width[0])) for masks in (predicted, annotated)]
+    if sizes[0] != sizes[1]:
+        raise InvalidBatchError(
+            f"masks of image {image}",
+            f"the same size in preds and targets, not {sizes[0]} and {sizes[1]}",
+        )
+
+
+def outline_column(masks: Masks | None, count: int) -> Any:
+    return string_column([encode_outline(masks, row) for row in range(count)])
 
 
 def to_numpy(values: Any, dtype: Any) -> Any:

@@ -56,9 +56,10 @@ def ultralytics_callbacks(
                 names_by_id.get(int(result["category_id"]), format_concept(result["category_id"]))
                 for result in image_results
             ]
-            recorder[0].add(
-                image_path, labels, [result["score"] for result in image_results], boxes
-            )
+            scores = [result["score"] for result in image_results]
+            shapes = [result.get("segmentation") for result in image_results]
+            masks = shapes if all(shapes) else None
+            recorder[0].add(image_path, labels, scores, boxes, masks)
 
     def finish_recording(_: Any) -> None:
         recorder[0].close()

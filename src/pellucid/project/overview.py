@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pellucid.core.tables import NOT_RUN, SPLITS, Kind, Split
+from pellucid.core.tables import NOT_RUN, SPLITS, Annotations, Geometry, Kind, Split
 from pellucid.evaluation.counts import count_outcomes, precision, recall
+from pellucid.ingest.prediction_masks import has_outlines
 from pellucid.project.version import Version
 from pellucid.project.view import View
 from pellucid.storage.manifests import SourceRecord, VersionManifest
@@ -65,13 +66,22 @@ def describe_view(view: View, split: Split | None = None) -> ViewOverview:
     return ViewOverview(
         view.name,
         view.kind,
-        "box" if view.kind == "detection" else None,
+        view_geometry(view, annotations) if view.kind == "detection" else None,
         len(images),
         len(annotations),
         len(view.manifest.concepts),
         view.images_by_split,
         [describe_version(view.version(name), split) for name in view.versions],
     )
+
+
+def view_geometry(view: View, annotations: Annotations) -> Geometry:
+    """What its newest evaluated version compares; before that what the annotations state."""
+    for name in reversed(view.versions):
+        manifest = view.version(name).latest_manifest
+        if manifest.predictions is not None:
+            return manifest.geometry or "box"
+    return "mask" if has_outlines(annotations) else "box"
 
 
 def describe_version(version: Version, split: Split | None = None) -> VersionOverview:

@@ -155,6 +155,7 @@ def save_version_evaluation(
         corrected_to=manifest.corrected_to,
         correction_baseline=manifest.correction_baseline,
         unannotated=[concepts[i].name for i in evaluation.unannotated_concepts],
+        geometry=evaluation.geometry if manifest.kind == "detection" else None,
     )
     next_manifest.checksums = hash_tables(folder, next_manifest.table_names)
     write_manifest(folder / MANIFEST, next_manifest)
@@ -170,6 +171,10 @@ def table_counts(evaluation: Evaluation) -> dict[str, int]:
     }
 
 
+MAX_ROWS_READ_ALONE = 1_000
+"""Outlines that are read by their rows; of more, all are read."""
+
+
 def annotation_outlines(
     folder: Path, results: Results, annotation_rows: list[int]
 ) -> list[list[list[float]]]:
@@ -182,10 +187,15 @@ def annotation_outlines(
     sorted_rows = sorted(row for row in rows if row >= 0)
     path = folder / results.manifest.annotations
     verify_tables(folder, results.manifest.checksums, [path.name])
-    texts = read_outlines(path, sorted_rows) if sorted_rows else None
-    if texts is None or len(texts) != len(sorted_rows):
-        return [[] for _ in annotation_rows]
-    text_by_row = dict(zip(sorted_rows, texts.tolist(), strict=True))
+    is_few = len(sorted_rows) < MAX_ROWS_READ_ALONE
+    texts = read_outlines(path, sorted_rows if is_few else None) if sorted_rows else None
+    text_by_row = (
+        {}
+        if texts is None
+        else dict(zip(sorted_rows, texts.tolist(), strict=True))
+        if is_few
+        else dict(enumerate(texts.tolist()))
+    )
     shapes = [parse_outline(text_by_row.get(row, "")) for row in rows]
     return [shape if isinstance(shape, list) else [] for shape in shapes]
 

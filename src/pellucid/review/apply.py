@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid.core.masks import concat_masks, no_masks
+from pellucid.core.masks import Masks, concat_masks, create_masks
+from pellucid.core.outlines import parse_outline
 from pellucid.core.tables import (
     EXHAUSTIVE,
     PARTIAL,
@@ -21,6 +22,7 @@ from pellucid.core.tables import (
     string_column,
 )
 from pellucid.evaluation.boxes import pairwise_iou
+from pellucid.evaluation.mask_runs import measure_masks
 from pellucid.review.events import Box, Decision, Label, LabelValue, effective_decisions
 
 SAME_BOX_IOU = 0.9
@@ -31,12 +33,13 @@ SAME_BOX_IOU = 0.9
 @dataclass
 class EditableLabel:
     """One annotation while decisions are applied. annotation_row: its row in the table, -1 for a
-    new one."""
+    new one · outline: of a new one, see Label."""
 
     concept: int
     box: Box | None
     label_value: LabelValue
     annotation_row: int
+    outline: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,6 +217,7 @@ def apply_decision(
                     label.box,
                     label.value,
                     inherited_row(replaced_labels, label),
+                    label.outline,
                 )
             )
     return True
@@ -248,6 +252,15 @@ def set_image_labels(
             )
 
 
+def adopted_masks(outlines: Sequence[str]) -> Masks:
+    """The masks of new annotations; none where a reviewer drew a box."""
+    shapes = [parse_outline(outline) for outline in outlines]
+    texts = [shape["counts"] if isinstance(shape, dict) else "" for shape in shapes]
+    sizes = [shape["size"] if isinstance(shape, dict) else (0, 0) for shape in shapes]
+    height, width = np.array(sizes, np.int32).reshape(-1, 2).T
+    return create_masks(texts, height.copy(), width.copy())
+
+
 def inherited_row(replaced_labels: list[EditableLabel], label: Label) -> int:
     """The row of the replaced annotation with the same box, whose outline is kept; -1 if there is
     none."""
@@ -255,7 +268,7 @@ def inherited_row(replaced_labels: list[EditableLabel], label: Label) -> int:
         (
             replaced_label.annotation_row
             for replaced_label in replaced_labels
-            if replaced_label.box == label.box
+            if replaced_label.box == label.box and not label.outline
         ),
         -1,
     )
@@ -333,15 +346,21 @@ def build_annotations(
             else np.zeros(label_count)
         )
         area[is_new] = (box[:, 2] * box[:, 3])[is_new]
-    if annotations.outline is not None:
+    new_outlines = [label.outline for _, label in corrected_labels if label.annotation_row < 0]
+    new_masks = adopted_masks(new_outlines)
+    if area is not None:
+        adopted_area = measure_masks(new_masks).area
+        area[is_new] = np.where(adopted_area > 0, adopted_area, area[is_new])
+    if annotations.outline is not None or any(new_outlines):
         outline = (
             string_column([""] * label_count)
             if existing is None or existing.outline is None
             else existing.outline.copy()
         )
-        outline[is_new] = ""
+        outline[is_new] = new_outlines
     mask = annotations.mask
     if mask is not None:
-        rows = np.where(is_existing, original_rows, len(annotations))
-        mask = concat_masks([mask, no_masks(1)])[rows]
+        rows = original_rows.copy()
+        rows[is_new] = len(annotations) + np.arange(len(new_outlines))
+        mask = concat_masks([mask, new_masks])[rows]
     return Annotations(image_indices, concept_indices, box, ignore, positive, area, outline, mask)

@@ -31,11 +31,13 @@ REVERSAL_ACTIONS: tuple[Action, ...] = ("revert", "undo", "redo")
 @dataclass(frozen=True)
 class Label:
     """One annotation as stated by a reviewer. box: [left, top, width, height] in pixels, None
-    outside detection · value: `positive`; in tagging also `negative` or `unknown`."""
+    outside detection · value: `positive`; in tagging also `negative` or `unknown` · outline: a
+    mask as in Annotations, '' for none."""
 
     concept: str
     box: Box | None = None
     value: LabelValue = "positive"
+    outline: str = ""
 
 
 @dataclass(frozen=True)

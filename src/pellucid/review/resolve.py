@@ -8,6 +8,7 @@ import numpy as np
 
 from pellucid.browse.items import row_box
 from pellucid.core.errors import UnknownConceptError
+from pellucid.core.outlines import encode_outline
 from pellucid.core.tables import EXHAUSTIVE
 from pellucid.evaluation.error_causes import BADLY_PLACED, ImageRows, prediction_ious
 from pellucid.evaluation.evaluation import Evaluation
@@ -108,7 +109,12 @@ def resolve_box(
             existing_labels,
             duplicates,
         )
-    new_label = Label(edit.concept or target.concept, edit.box or target.box)
+    is_adopted = target.side == "predicted" and edit.box is None
+    new_label = Label(
+        edit.concept or target.concept,
+        edit.box or target.box,
+        outline=encode_outline(evaluation.predictions.mask, item_row) if is_adopted else "",
+    )
     if target.side == "annotated":
         is_removed = edit.concept is None and edit.box is None
         if not is_removed and new_label in existing_labels:  # the edit changes nothing

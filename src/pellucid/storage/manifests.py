@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from pellucid.core.tables import Geometry
 from pellucid.core.urls import is_remote
 from pellucid.formats.dataset import Inference, Note
 from pellucid.storage.table_checksums import hash_file
@@ -101,7 +102,7 @@ class VersionManifest(msgspec.Struct):
     corrected_to: the last decision applied to its annotations · correction_baseline: the
     originals, if any were corrected (key `mended` in the file) · unannotated: names of the concepts
     that only predictions name, which are ignored (detection, tagging) · checksums: SHA-256 of its
-    files by name."""
+    files by name · geometry: what is compared, None without boxes."""
 
     kind: Literal["classification", "tagging", "detection"]
     started: str
@@ -121,6 +122,7 @@ class VersionManifest(msgspec.Struct):
     correction_baseline: CorrectionBaseline | None = msgspec.field(name="mended", default=None)
     unannotated: list[str] = []
     checksums: dict[str, str] = {}
+    geometry: Geometry | None = None
 
     @property
     def table_names(self) -> tuple[str, ...]:

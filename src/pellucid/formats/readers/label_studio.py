@@ -356,8 +356,9 @@ def add_prediction_results(
         if not outline and kind == "detection":
             continue
         box = bounding_box(outline) if outline else None
+        is_polygon = "points" in result_value or bool(result_value.get("rotation"))
         for concept in result_concepts(result_value):
-            builder.add(image_index, concept, score, box, task_index)
+            builder.add(image_index, concept, score, box, task_index, outline if is_polygon else ())
 
 
 def bounding_box(outline: list[tuple[float, float]]) -> BoxCoordinates:

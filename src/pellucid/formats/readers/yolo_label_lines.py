@@ -80,6 +80,15 @@ def class_index(
     return int(class_number)
 
 
+def pose_error(path: Path, count: int) -> InvalidRecordError:
+    return InvalidRecordError(
+        path,
+        f"lines of {count} numbers",
+        "they fit a box followed by key points, which are not read, as well as a polygon",
+        "Use COCO results with segmentation (val with save_json=True), or boxes alone.",
+    )
+
+
 def number_count_error(label_file: Path, line: int, count: int) -> InvalidRecordError:
     """A line that is not a box with a confidence, and what it resembles."""
     if count == 5:
@@ -87,10 +96,13 @@ def number_count_error(label_file: Path, line: int, count: int) -> InvalidRecord
         remedy = "Write the confidence too (ultralytics: save_conf=True)."
     elif count > 6:
         problem = (
-            f"found {count} numbers: a polygon, an oriented box or a pose; only boxes can be read "
-            "from label files"
+            f"found {count} numbers: a polygon without a confidence, an oriented box or a pose; "
+            "boxes and polygons with a confidence can be read"
         )
-        remedy = "Use COCO results (ultralytics: val with save_json=True) or a CSV table."
+        remedy = (
+            "Write the confidence too (ultralytics: save_conf=True), or use COCO results "
+            "(val with save_json=True)."
+        )
     else:
         problem = f"found {count} numbers"
         remedy = "Expected: class cx cy width height confidence."

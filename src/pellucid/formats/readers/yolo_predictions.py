@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pellucid.core.errors import format_count, summarize_names
-from pellucid.core.tables import Float64Array
+from pellucid.core.tables import Float64Array, string_column
 from pellucid.formats.companion_files import is_companion_file
 from pellucid.formats.dataset import (
     BoxUnit,
@@ -31,6 +32,7 @@ from pellucid.formats.probe import (
 )
 from pellucid.formats.readers.yolo_label_lines import (
     number_count_error,
+    pose_error,
     read_label_lines,
 )
 
@@ -60,17 +62,27 @@ def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     image_indexes: list[int] = []
     line_records: list[tuple[str, int]] = []
     prediction_rows: list[list[float]] = []
+    outlines: list[str] = []
+    polygon_lines: list[list[float]] = []
     tracked_count = 0
     for image_index, label_file in enumerate(files):
         for _, line, numbers in read_label_lines(label_file):
             if len(numbers) == 7 and is_tracked(numbers):
                 tracked_count += 1
                 numbers = numbers[:6]
+            outline = ""
+            if is_polygon_with_confidence(numbers):
+                polygon_lines.append(numbers)
+                outline = json.dumps([numbers[1:-1]])
+                numbers = [numbers[0], *polygon_center_box(numbers[1:-1]), numbers[-1]]
             if len(numbers) != 6:
                 raise number_count_error(label_file, line, len(numbers))
+            outlines.append(outline)
             image_indexes.append(image_index)
             line_records.append((image_keys[image_index], line))
             prediction_rows.append(numbers)
+    if polygon_lines and all(may_be_pose(numbers) for numbers in polygon_lines):
+        raise pose_error(path, len(polygon_lines[0]))
     predictions = np.array(prediction_rows, float).reshape(-1, 6)
     if len(
         fractional := np.flatnonzero(
@@ -110,10 +122,13 @@ def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
             "line",
             image_key_kind="stem",
             box_shape="xywh" if box_unit == "pixels" else "cxcywh",
+            outline=string_column(outlines) if any(outlines) else None,
+            outline_unit="fractions",
         )
 
     primary = build_label_source(5, "fractions", center_to_corner(predictions[:, 1:5]))
-    alternative = alternative_source(predictions, build_label_source)
+    has_boxes_alone = not any(outlines)
+    alternative = alternative_source(predictions, build_label_source) if has_boxes_alone else None
     if alternative is not None and not are_probabilities(predictions[:, 5]):
         primary, alternative = (
             alternative,
@@ -144,6 +159,36 @@ def find_prediction_files(probe: Probe) -> tuple[list[Path], list[Note]]:
         severity: Severity = "warning" if is_surprising else "info"
         notes.append(Note("other_files", message, len(other_files), severity))
     return [probe.path / file_name for file_name in files], notes
+
+
+MIN_POLYGON_FIELDS = 8
+"""A class, three points and a confidence."""
+
+
+def is_polygon_with_confidence(numbers: list[float]) -> bool:
+    """Whether a line is `class x y x y x y ... confidence`, as ultralytics writes masks."""
+    return len(numbers) >= MIN_POLYGON_FIELDS and not len(numbers) % 2
+
+
+def may_be_pose(numbers: list[float]) -> bool:
+    """Whether the numbers may be a box followed by key points inside it: all points of a polygon
+    hardly ever lie inside the box that its first two points would be."""
+    x, y, width, height = numbers[1:5]
+    return all(
+        abs(point_x - x) <= width / 2 + TOLERANCE and abs(point_y - y) <= height / 2 + TOLERANCE
+        for point_x, point_y in zip(numbers[5:-1:2], numbers[6:-1:2], strict=True)
+        if (point_x, point_y) != (0, 0)  # a point that is not visible
+    )
+
+
+TOLERANCE = 1e-3
+
+
+def polygon_center_box(polygon: list[float]) -> list[float]:
+    """[cx, cy, width, height] of the box around a polygon."""
+    xs, ys = polygon[::2], polygon[1::2]
+    width, height = max(xs) - min(xs), max(ys) - min(ys)
+    return [min(xs) + width / 2, min(ys) + height / 2, width, height]
 
 
 def is_tracked(numbers: list[float]) -> bool:

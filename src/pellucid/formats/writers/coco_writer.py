@@ -22,6 +22,7 @@ from pellucid.formats.writers.export_data import (
 )
 from pellucid.formats.writers.image_copies import copy_images
 from pellucid.formats.writers.new_files import new_file, new_folder, write_json, write_new_json
+from pellucid.formats.writers.object_outlines import stated_shape
 
 
 def write(export_data: ExportData, path: Path) -> None:
@@ -102,6 +103,8 @@ def build_document(export_data: ExportData, image_rows: Int64Array) -> dict[str,
             record |= {"iscrowd": int(entries.ignore[index])}
         else:
             record |= {"score": float(entries.score[index])}
+        if (shape := stated_shape(entries, index)) is not None:
+            record["segmentation"] = shape
         records.append(record)
     return {
         "images": [
@@ -147,14 +150,17 @@ def write_results(export_data: ExportData, path: Path) -> None:
         predictions.score.tolist(),
         strict=True,
     )
+    # Results with a bbox count with its area: masks that came without one are written without.
+    has_boxes = predictions.mask is None or predictions.area is None
     results = [
         {
             "image_id": image_ids[image],
             "category_id": concept_ids[concept],
-            "bbox": box,
+            **({"bbox": box} if has_boxes else {}),
+            **({"segmentation": stated_shape(predictions, row)} if predictions.mask else {}),
             "score": score,
         }
-        for image, concept, box, score in prediction_rows
+        for row, (image, concept, box, score) in enumerate(prediction_rows)
     ]
     with new_file(path) as temp_path:
         temp_path.write_bytes(msgspec.json.encode(results))

@@ -12,6 +12,7 @@ from pellucid.formats.readers.cvat import NAME
 from pellucid.formats.writers.export_data import SHORT_SPLIT_NAMES, ExportData
 from pellucid.formats.writers.image_copies import copy_images
 from pellucid.formats.writers.new_files import new_file, new_folder
+from pellucid.formats.writers.object_outlines import single_polygon
 
 
 def write(export_data: ExportData, path: Path) -> None:
@@ -76,13 +77,25 @@ def add_image(
         if annotations.box is None:
             SubElement(image_element, "tag", label=concept, source="manual")
             continue
-        x, y, width, height = annotations.box[annotation_row].tolist()
-        corners = {"xtl": x, "ytl": y, "xbr": x + width, "ybr": y + height}
+        size = int(images.width[image]), int(images.height[image])
+        polygon = single_polygon(annotations, annotation_row, size)
         attributes = {
             "label": concept,
             "source": "manual",
             "occluded": "0",
-            **{side: repr(coordinate) for side, coordinate in corners.items()},
+            **(box_corners(annotations, annotation_row) if polygon is None else points(polygon)),
             "z_order": "0",
         }
-        SubElement(image_element, "box", attributes)
+        SubElement(image_element, "box" if polygon is None else "polygon", attributes)
+
+
+def box_corners(annotations: Annotations, row: int) -> dict[str, str]:
+    assert annotations.box is not None
+    x, y, width, height = annotations.box[row].tolist()
+    corners = {"xtl": x, "ytl": y, "xbr": x + width, "ybr": y + height}
+    return {side: repr(coordinate) for side, coordinate in corners.items()}
+
+
+def points(polygon: list[float]) -> dict[str, str]:
+    pairs = zip(polygon[::2], polygon[1::2], strict=True)
+    return {"points": ";".join(f"{x!r},{y!r}" for x, y in pairs)}

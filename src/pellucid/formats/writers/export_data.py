@@ -13,6 +13,7 @@ from pellucid.core.errors import format_count
 from pellucid.core.tables import SPLITS, Annotations, Images, Kind, Predictions
 from pellucid.formats.dataset import Note
 from pellucid.formats.errors import ExportError
+from pellucid.formats.writers.object_outlines import count_outlines
 from pellucid.images.sizes import display_sizes
 
 SHORT_SPLIT_NAMES = {"training": "train", "validation": "val", "test": "test"}
@@ -79,6 +80,17 @@ class ExportData:
                 "(csv and parquet do)"
             )
             self.notes.append(Note("left_out", message, row_count))
+
+    def note_dropped_outlines(self, format: str) -> None:
+        """Add a note if objects with outlines are written as boxes."""
+        for table in (self.annotations, self.predictions):
+            count = 0 if table is None else count_outlines(table)
+            if count:
+                message = (
+                    f"{format_count(count, 'outline')} left out: {format} files hold boxes (coco, "
+                    "yolo, cvat and label-studio hold outlines)"
+                )
+                self.notes.append(Note("outlines_left_out", message, count))
 
 
 Writer = Callable[[ExportData, Path], None]

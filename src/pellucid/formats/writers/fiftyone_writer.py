@@ -17,6 +17,7 @@ IMAGE_FOLDER = "data"
 def write(export_data: ExportData, path: Path) -> None:
     """`samples.json`, `metadata.json` and the images in `data/`, as `Dataset.from_dir` with
     `FiftyOneDataset` reads them. Without a version number, it infers the fields of the samples."""
+    export_data.note_dropped_outlines("FiftyOne")
     samples = sample_documents(export_data)
     metadata = {"name": path.name, "media_type": "image", "info": {}}
     with new_folder(path) as folder:

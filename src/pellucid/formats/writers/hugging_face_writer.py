@@ -23,6 +23,7 @@ def write(export_data: ExportData, path: Path) -> None:
     if export_data.annotations is None:
         raise ExportError(NAME, "the format holds annotations only; write csv or parquet")
     annotations = export_data.exportable_annotations("Hugging Face")
+    export_data.note_dropped_outlines("Hugging Face")
     lines: dict[str, list[str]] = {}
     for image, rows in export_data.rows_by_image(annotations):
         record = {

@@ -13,11 +13,12 @@ from pellucid.formats.readers.label_studio import NAME, ResultValue, TaskRecord
 from pellucid.formats.writers.export_data import ExportData, require_image_sizes
 from pellucid.formats.writers.image_copies import copy_images
 from pellucid.formats.writers.new_files import new_folder, write_json, write_new_json
+from pellucid.formats.writers.object_outlines import has_outlines, single_polygon
 
 LOCAL_FILES = "/data/local-files/?d="
 """Where Label Studio serves files below LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT."""
-CONTROL, IMAGE = "concept", "image"
-"""The names of the two tags of the labelling configuration."""
+CONTROL, OUTLINE_CONTROL, IMAGE = "concept", "outline", "image"
+"""The names of the tags of the labelling configuration."""
 
 
 def write(export_data: ExportData, path: Path) -> None:
@@ -93,10 +94,7 @@ def result_documents(
     rows: list[int],
     image_size: tuple[int, int],
 ) -> list[ResultValue]:
-    return [
-        {"from_name": CONTROL, "to_name": IMAGE, **region(export_data, entries, row, image_size)}
-        for row in rows
-    ]
+    return [{"to_name": IMAGE, **region(export_data, entries, row, image_size)} for row in rows]
 
 
 def region(
@@ -105,10 +103,24 @@ def region(
     row: int,
     image_size: tuple[int, int],
 ) -> ResultValue:
-    """A choice, or a rectangle in percent of the image."""
+    """A choice, or a rectangle or a polygon in percent of the image."""
     concept = export_data.concepts[entries.concept[row]]
     if entries.box is None:
-        return {"type": "choices", "value": {"choices": [concept]}}
+        return {"from_name": CONTROL, "type": "choices", "value": {"choices": [concept]}}
+    sizes = {"original_width": image_size[0], "original_height": image_size[1]}
+    polygon = single_polygon(entries, row, image_size)
+    if polygon is not None:
+        points = [
+            [x * 100 / image_size[0], y * 100 / image_size[1]]
+            for x, y in zip(polygon[::2], polygon[1::2], strict=True)
+        ]
+        outline = {"points": points, "closed": True, "polygonlabels": [concept]}
+        return {
+            "from_name": OUTLINE_CONTROL,
+            "type": "polygonlabels",
+            **sizes,
+            "value": outline,
+        }
     x, y, width, height = entries.box[row].tolist()
     rectangle: dict[str, Any] = {
         "x": x * 100 / image_size[0],
@@ -118,12 +130,7 @@ def region(
         "rotation": 0,
         "rectanglelabels": [concept],
     }
-    return {
-        "type": "rectanglelabels",
-        "original_width": image_size[0],
-        "original_height": image_size[1],
-        "value": rectangle,
-    }
+    return {"from_name": CONTROL, "type": "rectanglelabels", **sizes, "value": rectangle}
 
 
 def write_configuration(export_data: ExportData, path: Path) -> None:
@@ -137,7 +144,12 @@ def write_configuration(export_data: ExportData, path: Path) -> None:
         choice = "multiple" if export_data.kind == "tagging" else "single"
         control = SubElement(root, "Choices", name=CONTROL, toName=IMAGE, choice=choice)
         tag = "Choice"
+    controls = [control]
+    tables = (export_data.annotations, export_data.predictions)
+    if any(has_outlines(table) for table in tables if table is not None):
+        controls.append(SubElement(root, "PolygonLabels", name=OUTLINE_CONTROL, toName=IMAGE))
     for concept in export_data.concepts:
-        SubElement(control, tag, value=concept)
+        for labels in controls:
+            SubElement(labels, tag, value=concept)
     indent(root)
     ElementTree(root).write(path, encoding="unicode")

@@ -17,10 +17,12 @@ BOX_COLUMNS = ("x", "y", "width", "height")
 
 
 def write_csv(export_data: ExportData, path: Path) -> None:
+    export_data.note_dropped_outlines("CSV")
     write_columns(build_export_columns(export_data), path, "csv, header")
 
 
 def write_parquet(export_data: ExportData, path: Path) -> None:
+    export_data.note_dropped_outlines("Parquet")
     write_columns(build_export_columns(export_data), path, "parquet")
 
 

@@ -34,6 +34,7 @@ def write(export_data: ExportData, path: Path) -> None:
         "Pascal VOC", "absent-concept labels", int((~annotations.positive).sum())
     )
     annotations = annotations.take(annotations.positive)
+    export_data.note_dropped_outlines("Pascal VOC")
     assert annotations.box is not None
     unprintable = [name for name in export_data.concepts if not name.isprintable()]
     if unprintable:

@@ -15,6 +15,7 @@ from pellucid.formats.writers.export_data import (
 )
 from pellucid.formats.writers.image_copies import copy_images
 from pellucid.formats.writers.new_files import new_folder
+from pellucid.formats.writers.object_outlines import has_outlines, polygon_or_box
 
 NAME = "yolo"
 
@@ -78,6 +79,7 @@ def write_label_files(
     """Write one file per image, at its path below the folder; an empty file marks an image without
     boxes."""
     image_sizes = require_image_sizes(export_data, NAME)
+    is_segmented = has_outlines(annotations)
     duplicate_paths = [
         label_path
         for label_path, occurrence_count in Counter(label_paths).items()
@@ -97,7 +99,9 @@ def write_label_files(
         label_file.parent.mkdir(parents=True, exist_ok=True)
         label_file.write_text(
             "".join(
-                format_label_line(annotations, annotation_index, image_sizes[image_index])
+                format_label_line(
+                    annotations, annotation_index, image_sizes[image_index], is_segmented
+                )
                 for annotation_index in annotation_indexes
             ),
             encoding="utf-8",
@@ -105,16 +109,26 @@ def write_label_files(
 
 
 def format_label_line(
-    annotations: Annotations | Predictions, annotation_index: int, image_size: tuple[int, int]
+    annotations: Annotations | Predictions,
+    annotation_index: int,
+    image_size: tuple[int, int],
+    is_segmented: bool,
 ) -> str:
-    assert annotations.box is not None
-    x, y, width, height = annotations.box[annotation_index].tolist()
-    label_values = [
-        (x + width / 2) / image_size[0],
-        (y + height / 2) / image_size[1],
-        width / image_size[0],
-        height / image_size[1],
-    ]
+    """A box, or a polygon if any object of the set has an outline: trainers take no mixture."""
+    if is_segmented:
+        polygon = polygon_or_box(annotations, annotation_index, image_size)
+        label_values = [
+            coordinate / image_size[position % 2] for position, coordinate in enumerate(polygon)
+        ]
+    else:
+        assert annotations.box is not None
+        x, y, width, height = annotations.box[annotation_index].tolist()
+        label_values = [
+            (x + width / 2) / image_size[0],
+            (y + height / 2) / image_size[1],
+            width / image_size[0],
+            height / image_size[1],
+        ]
     if isinstance(annotations, Predictions):
         label_values.append(float(annotations.score[annotation_index]))
     return (

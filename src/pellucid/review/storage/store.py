@@ -328,13 +328,18 @@ def decision_params(decision: Decision) -> tuple[Any, ...]:
 
 
 def encode_labels(labels: Iterable[Label]) -> str:
-    return json.dumps([[label.concept, label.box, label.value] for label in labels])
+    return json.dumps(
+        [
+            [label.concept, label.box, label.value, *([label.outline] if label.outline else [])]
+            for label in labels
+        ]
+    )
 
 
 def decode_labels(encoded: str) -> tuple[Label, ...]:
     return tuple(
-        Label(concept, None if box is None else tuple(box), state)
-        for concept, box, state in json.loads(encoded)
+        Label(concept, None if box is None else tuple(box), state, *outline)
+        for concept, box, state, *outline in json.loads(encoded)
     )
 
 

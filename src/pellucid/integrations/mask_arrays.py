@@ -1,0 +1,42 @@
+"""Masks of models as arrays of pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from pellucid.core.masks import Masks, create_masks, encode_counts
+
+
+def encode_mask_arrays(arrays: Any) -> Masks:
+    """Masks from an array (n, height, width), where a pixel belongs to the object if it is not 0;
+    or from a list of COCO's run-length encodings.
+
+    Raises:
+        ValueError: the array has another shape.
+    """
+    if len(arrays) and all(isinstance(mask, Mapping) for mask in arrays):
+        sizes = np.array([mask["size"] for mask in arrays], np.int32)
+        return create_masks([counts_text(mask["counts"]) for mask in arrays], *sizes.T.copy())
+    pixels = np.asarray(arrays)
+    if pixels.ndim != 3:
+        raise ValueError(f"masks of shape {pixels.shape}")
+    count, height, width = pixels.shape
+    texts = [encode_counts(run_lengths(mask != 0)) for mask in pixels]
+    return create_masks(texts, np.full(count, height), np.full(count, width))
+
+
+def counts_text(counts: str | bytes | list[int]) -> str:
+    if isinstance(counts, list):
+        return encode_counts(counts)
+    return counts if isinstance(counts, str) else counts.decode("ascii")
+
+
+def run_lengths(mask: Any) -> list[int]:
+    """Lengths of the runs of background and object in turn, down the columns. mask: bool (height,
+    width)."""
+    changes = np.flatnonzero(np.diff(mask.ravel(order="F"), prepend=False))
+    counts: list[int] = np.diff(changes, prepend=0, append=mask.size).tolist()
+    return counts
