@@ -15,6 +15,7 @@ import pellucid
 import toys
 from pellucid.integrations.detection_metric import TORCHMETRICS_NAMES
 from pellucid.integrations.errors import InvalidBatchError
+from references import masks as reference
 
 LABELS = (1, 2, 7)
 
@@ -221,4 +222,79 @@ def test_evaluator_prints_what_pycocotools_prints(capsys):
         assert capsys.readouterr().out.strip().splitlines() == printed.strip().splitlines()
         np.testing.assert_allclose(evaluator.stats, expected, atol=1e-9)
     with pytest.raises(InvalidBatchError, match="bbox"):
-        pellucid.CocoEvaluator(document, results, "segm")
+        pellucid.CocoEvaluator(document, results, "keypoints")
+
+
+def masked_batches(masked):
+    """The set as arrays of pixels, as a model and a data loader give them."""
+    targets, predictions = [], []
+    for image in masked.document["images"]:
+        size = image["height"], image["width"]
+        annotated = [a for a in masked.document["annotations"] if a["image_id"] == image["id"]]
+        found = [r for r in masked.results if r["image_id"] == image["id"]]
+        targets.append(
+            {
+                "masks": stacked([a["segmentation"] for a in annotated], *size),
+                "labels": [a["category_id"] for a in annotated],
+                "iscrowd": [a["iscrowd"] for a in annotated],
+                "area": [a["area"] for a in annotated],
+            }
+        )
+        predictions.append(
+            {
+                "masks": stacked([r["segmentation"] for r in found], *size),
+                "labels": [r["category_id"] for r in found],
+                "scores": [r["score"] for r in found],
+            }
+        )
+    return predictions, targets
+
+
+def stacked(segmentations, height, width):
+    pixels = [reference.pixels_of(one, height, width) for one in segmentations]
+    return np.array(pixels, bool).reshape(-1, height, width)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_masks_equal_pycocotools_and_leave_a_gallery(seed, tmp_path):
+    masked = reference.random_set(seed)
+    expected = reference.judged(masked)
+    predictions, targets = masked_batches(masked)
+    metric = pellucid.DetectionMetric(iou_type="segm")
+    names = [image["file_name"] for image in masked.document["images"]]
+    metric.update(predictions[:2], targets[:2], names[:2])
+    other = pellucid.DetectionMetric(iou_type="segm")
+    other.update(predictions[2:], targets[2:], names[2:])
+    metric.merge(pickle.loads(pickle.dumps(other.state())))
+    figures = metric.compute()
+    assert [figures[name] for name in TORCHMETRICS_NAMES] == pytest.approx(
+        [-1 if value is None else value for value in expected], abs=1e-9
+    )
+    version = metric.save(tmp_path / "w", "parts", "epoch-1")
+    assert version.results().evaluation.geometry == "mask"
+    coco = list(version.metrics("validation").overall.coco.values())
+    assert [-1 if v is None else v for v in coco] == pytest.approx(
+        [figures[name] for name in TORCHMETRICS_NAMES], abs=1e-9
+    )
+    evaluator = pellucid.CocoEvaluator(masked.document, masked.results, "segm")
+    evaluator.summarize()
+    assert evaluator.stats.tolist() == pytest.approx(
+        [figures[name] for name in TORCHMETRICS_NAMES], abs=1e-9
+    )
+
+
+@pytest.mark.parametrize(
+    ("masks", "message"),
+    [
+        (np.zeros((1, 4)), "n, height, width"),
+        (np.ones((1, 5, 4)), "the same size"),
+        (None, "n, height, width"),
+    ],
+)
+def test_masks_of_another_shape_are_refused(masks, message):
+    metric = pellucid.DetectionMetric(iou_type="segm")
+    target = {"masks": np.ones((1, 4, 5)), "labels": [1]}
+    with pytest.raises(InvalidBatchError, match=message):
+        metric.update([{"masks": masks, "labels": [1], "scores": [0.5]}], [target])
+    with pytest.raises(InvalidBatchError, match="iou_type"):
+        pellucid.DetectionMetric(iou_type="keypoints")

@@ -8,9 +8,11 @@ import pytest
 
 import pellucid
 import toys
+from pellucid.integrations.errors import InvalidBatchError
 from pellucid.integrations.lightning import lightning_callback
 from pellucid.integrations.transformers_trainer import hugging_face_metrics
 from pellucid.integrations.ultralytics import ultralytics_callbacks
+from references import masks as reference
 
 BOXES = {"a/one.png": [[10, 10, 30, 30]], "a/two.png": [[0, 0, 30, 30]]}
 
@@ -51,6 +53,29 @@ def test_failed_loop_records_nothing_and_keeps_the_version_frozen(folder):
     with pytest.raises(RuntimeError, match="out of memory"):
         failing()
     assert items(folder) == []
+
+
+def test_masks_are_recorded(tmp_path):
+    """As arrays of pixels or as COCO's run lengths, as ultralytics gives them."""
+    masked = reference.random_set(3)
+    version, _ = masked.version(tmp_path)
+    expected = reference.mask_texts(version.results().evaluation.predictions)
+    for name in ("arrays", "encoded"):
+        with pellucid.record(tmp_path / "workspace", "parts", name) as recorder:
+            for image in masked.document["images"]:
+                found = [r for r in masked.results if r["image_id"] == image["id"]]
+                masks = [r["segmentation"] for r in found]
+                if name == "arrays":
+                    size = image["height"], image["width"]
+                    pixels = [reference.pixels_of(mask, *size) for mask in masks]
+                    masks = np.array(pixels).reshape(-1, *size)
+                labels = [f"c{r['category_id']}" for r in found]
+                recorder.add(image["file_name"], labels, [r["score"] for r in found], masks=masks)
+        recorded = version.view.version(name).results().evaluation
+        assert recorded.geometry == "mask"
+        assert reference.mask_texts(recorded.predictions) == expected
+    with pytest.raises(InvalidBatchError, match="shape"):
+        recorder.add("1.png", ["c1"], [0.5], masks=np.ones((2, 3, 3)))
 
 
 def test_images_without_a_prediction_count_as_run(folder):

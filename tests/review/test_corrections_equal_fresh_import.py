@@ -8,6 +8,7 @@ from pellucid.browse.query import ListQuery
 from pellucid.core.errors import PellucidError
 from pellucid.export.datasets import ExportOptions, export_view
 from pellucid.review.resolve import Edit
+from references import masks as reference
 
 CONCEPTS = ["cat", "dog", "fox"]
 NAMES = [f"{index:02d}.jpg" for index in range(12)]
@@ -124,3 +125,39 @@ def test_corrected_answers_equal_a_fresh_import(tmp_path, kind):
 def test_corrected_answers_equal_a_fresh_import_often(tmp_path, kind):
     for seed in range(100, 130):
         check(tmp_path, kind, seed)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_corrected_masks_equal_a_fresh_import(tmp_path, seed):
+    """An accepted prediction is annotated with its mask, not with its box."""
+    version, _ = reference.random_set(seed, images=8).version(tmp_path / "first")
+    decide_at_random(np.random.default_rng(seed), version.view, version)
+    folder = tmp_path / "second"
+    folder.mkdir()
+    corrected = ExportOptions(corrected=True)
+    export_view(version.view, "annotations", "coco", folder / "gt.json", options=corrected)
+    export_view(version.view, "predictions", "coco", folder / "dt.json", version=version)
+    view, _ = pellucid.open(folder / "w").add("parts", folder / "gt.json", split="validation")
+    fresh = view.start("m")
+    fresh.add_predictions(folder / "dt.json")
+    ours = version.results(corrected=True).evaluation
+    theirs = fresh.results().evaluation
+    assert theirs.geometry == "mask"
+    assert reference.mask_texts(ours.annotations) == reference.mask_texts(theirs.annotations)
+    assert answers(version, True) == answers(fresh, False)
+
+
+def test_accepted_prediction_is_exported_with_its_mask(tmp_path):
+    version, _ = reference.random_set(1, images=8).version(tmp_path)
+    candidates = version.gallery("missing", threshold=0.0)
+    item = next(candidate for candidate in candidates if candidate.cause == "background")
+    version.view.reviews.decide(version, [item], "wrong", "Ann")
+    at_zero = version.results(corrected=True, thresholds=0.0)
+    accepted = [other for other in at_zero.gallery(ListQuery("matched")) if other.box == item.box]
+    assert accepted[0].iou == 1
+    history = version.view.reviews.history()[0]
+    assert '"counts"' in history.after[0].outline
+    version.view.reviews.undo("Ann")
+    assert version.results(corrected=True).metrics("validation").overall == (
+        version.results().metrics("validation").overall
+    )

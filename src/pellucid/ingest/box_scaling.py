@@ -56,13 +56,17 @@ def scale_annotations(
 
 
 def scale_outline(outline: str, width: float, height: float) -> str:
-    """Scale a polygon outline from fractions to pixels."""
+    """Scale a polygon outline from fractions to pixels.
+
+    Rounded to a millionth of a pixel: a number that was divided and multiplied by the size is then
+    what it was, and covers the same pixels.
+    """
     if not outline:
         return ""
     return json.dumps(
         [
             [
-                coordinate * (height if position % 2 else width)
+                round(coordinate * (height if position % 2 else width), 6)
                 for position, coordinate in enumerate(polygon)
             ]
             for polygon in json.loads(outline)

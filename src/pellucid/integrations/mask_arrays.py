@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.masks import Masks, create_masks, encode_counts
+from pellucid.core.masks import Masks, create_masks, encode_counts, no_masks
 
 
 def encode_mask_arrays(arrays: Any) -> Masks:
@@ -21,6 +21,8 @@ def encode_mask_arrays(arrays: Any) -> Masks:
         sizes = np.array([mask["size"] for mask in arrays], np.int32)
         return create_masks([counts_text(mask["counts"]) for mask in arrays], *sizes.T.copy())
     pixels = np.asarray(arrays)
+    if not len(pixels):
+        return no_masks(0)
     if pixels.ndim != 3:
         raise ValueError(f"masks of shape {pixels.shape}")
     count, height, width = pixels.shape

@@ -20,7 +20,7 @@ def box_of_segmentation(segmentation: Any) -> Box | None:
 
 
 def box_of_polygons(polygons: list[Any]) -> Box | None:
-    if not all(
+    if not polygons or not all(
         isinstance(polygon, list)
         and len(polygon) >= 4
         and all(isinstance(number, int | float) for number in polygon)

@@ -1,0 +1,205 @@
+"""Whether masks are compared, and what an import says of them."""
+
+import json
+
+import pytest
+
+import pellucid
+import toys
+from pellucid.ingest.errors import GeometryUnavailableError, MaskSizeError
+from references import masks as reference
+
+SQUARE = [[10, 10, 30, 10, 30, 30, 10, 30]]
+
+
+def annotation(number, image=1, box=(10, 10, 20, 20), **values):
+    return {
+        "id": number,
+        "image_id": image,
+        "category_id": 1,
+        "bbox": list(box),
+        "area": box[2] * box[3],
+        "iscrowd": 0,
+        **values,
+    }
+
+
+def result(image=1, score=0.9, **values):
+    return {"image_id": image, "category_id": 1, "score": score, **values}
+
+
+def small_set(annotations, results, width=64, height=48):
+    images = [{"id": n, "file_name": f"{n}.png", "width": width, "height": height} for n in (1, 2)]
+    document = {
+        "images": images,
+        "annotations": annotations,
+        "categories": [{"id": 1, "name": "c1"}],
+    }
+    return reference.MaskedSet(document, results)
+
+
+def encoded(height=48, width=64):
+    return reference.encode(reference.pixels_of(SQUARE, height, width))
+
+
+def kinds(notes):
+    return {note.kind: note.message for note in notes}
+
+
+def imported(masked, folder, **options):
+    version, notes = masked.version(folder, **options)
+    return version.results().evaluation, kinds(notes)
+
+
+def test_masks_on_both_sides_are_compared(tmp_path):
+    masked = small_set([annotation(1, segmentation=SQUARE)], [result(segmentation=encoded())])
+    version, _ = masked.version(tmp_path)
+    evaluation = version.results().evaluation
+    assert evaluation.geometry == "mask"
+    assert evaluation.iou.tolist() == [1.0]
+    reading = next(
+        r for r in version.manifest.prediction_sources[0].readings if r.question == "geometry"
+    )
+    assert (reading.answer, reading.alternatives) == ("mask", ["box"])
+    assert version.manifest.geometry == "mask"
+
+
+def test_masks_on_one_side_are_compared_as_boxes_and_it_is_said(tmp_path):
+    masked = small_set([annotation(1)], [result(segmentation=encoded())])
+    evaluation, notes = imported(masked, tmp_path / "predicted")
+    assert evaluation.geometry == "box"
+    assert "annotations have none: compared by their boxes" in notes["geometry"]
+    masked = small_set([annotation(1, segmentation=SQUARE)], [result(bbox=[10, 10, 20, 20])])
+    evaluation, notes = imported(masked, tmp_path / "annotated")
+    assert evaluation.geometry == "box"
+    assert "predictions have none: compared by their boxes" in notes["geometry"]
+
+
+def test_the_geometry_can_be_forced(tmp_path):
+    masked = small_set([annotation(1, segmentation=SQUARE)], [result(segmentation=encoded())])
+    evaluation, _ = imported(masked, tmp_path / "box", geometry="box")
+    assert evaluation.geometry == "box"
+    masked.results[0] = result(bbox=[10, 10, 20, 20])
+    with pytest.raises(GeometryUnavailableError, match="the predictions have no masks"):
+        imported(masked, tmp_path / "mask", geometry="mask")
+
+
+def test_an_object_without_a_mask_counts_with_the_pixels_of_its_box(tmp_path):
+    masked = small_set(
+        [annotation(1, segmentation=SQUARE), annotation(2, box=(40, 5, 12, 12))],
+        [result(segmentation=encoded()), result(bbox=[40, 5, 12, 12], score=0.8)],
+    )
+    evaluation, notes = imported(masked, tmp_path)
+    assert evaluation.geometry == "mask"
+    assert evaluation.iou.tolist() == [1.0, 1.0]
+    assert "without" in notes["boxes_as_masks"]
+
+
+def test_polygons_of_two_points_are_no_outline(tmp_path):
+    masked = small_set(
+        [annotation(1, segmentation=SQUARE), annotation(2, segmentation=[[1, 1, 5, 5]])],
+        [result(segmentation=encoded())],
+    )
+    _, notes = imported(masked, tmp_path)
+    assert notes["boxes_as_masks"].startswith("1 annotation without an outline")
+
+
+def test_predicted_polygons_are_drawn(tmp_path):
+    masked = small_set(
+        [annotation(1, segmentation=SQUARE)],
+        [result(segmentation=SQUARE), result(image=2, segmentation=encoded(), score=0.5)],
+    )
+    evaluation, _ = imported(masked, tmp_path)
+    assert sorted(evaluation.predictions.mask.texts()) == sorted([encoded()["counts"]] * 2)
+
+
+def test_a_mask_of_another_size_than_its_image_is_refused(tmp_path):
+    masked = small_set(
+        [annotation(1, segmentation=SQUARE)], [result(segmentation=encoded(96, 128))]
+    )
+    with pytest.raises(
+        MaskSizeError, match=r"a mask of '1\.png' is 128x96 pixels; the image is 64x48"
+    ):
+        imported(masked, tmp_path / "large")
+    masked.results[0] = result(segmentation=encoded(64, 48))
+    with pytest.raises(MaskSizeError, match="rotated by its EXIF orientation"):
+        imported(masked, tmp_path / "rotated")
+
+
+def test_an_annotated_mask_of_another_size_counts_as_its_box(tmp_path):
+    masked = small_set(
+        [annotation(1, segmentation=encoded(24, 32)), annotation(2, segmentation=SQUARE, image=2)],
+        [result(segmentation=encoded())],
+    )
+    evaluation, notes = imported(masked, tmp_path)
+    assert notes["mask_size"].startswith("1 annotated mask does not have the size of the image")
+    assert evaluation.iou.tolist() == [1.0]
+
+
+def test_images_of_unknown_size_have_that_of_their_masks(tmp_path):
+    masked = small_set(
+        [annotation(1, segmentation=encoded())], [result(segmentation=encoded())], 0, 0
+    )
+    evaluation, _ = imported(masked, tmp_path)
+    assert evaluation.images.width.tolist() == [64, 0]
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "problem"),
+    [
+        ({"size": [48, 64], "counts": [5, 5]}, "the run lengths cover 10 pixels"),
+        ({"size": [48, 64], "counts": "0P"}, "the run lengths cannot be read"),
+        ({"size": [0, 64], "counts": "0"}, "size"),
+        ({"size": [48, 64], "counts": ""}, "counts without run lengths"),
+        (None, "has neither segmentation nor bbox"),
+        ([], "polygons without points"),
+    ],
+)
+def test_a_bad_mask_is_named_with_its_record(segmentation, problem, tmp_path):
+    masked = small_set(
+        [annotation(1, segmentation=SQUARE)],
+        [result(segmentation=encoded()), result(segmentation=segmentation)],
+    )
+    folder = masked.write(tmp_path)
+    with pytest.raises(pellucid.PellucidError, match=problem) as error:
+        masked.version(folder)
+    assert "$[1]" in str(error.value)
+
+
+def test_later_files_are_compared_as_the_first(tmp_path):
+    masked = small_set([annotation(1, segmentation=SQUARE)], [result(segmentation=encoded())])
+    folder = masked.write(tmp_path)
+    version, _ = masked.version(folder, covered="listed")
+    (folder / "boxes.json").write_text(json.dumps([result(image=2, bbox=[1, 1, 8, 8])]))
+    notes = kinds(version.add_predictions(folder / "boxes.json", covered="listed"))
+    assert notes["boxes_as_masks"].startswith("1 prediction without a mask")
+    assert version.results().evaluation.geometry == "mask"
+    other = version.view.version_or_draft("boxes")
+    other.add_predictions(folder / "boxes.json", covered="listed")
+    notes = kinds(other.add_predictions(folder / "dt.json", covered="listed"))
+    assert notes["geometry"].startswith("masks not read")
+    other = version.view.version("boxes")
+    with pytest.raises(GeometryUnavailableError, match="compares boxes"):
+        other.add_predictions(folder / "dt.json", covered="listed", replace=True, geometry="mask")
+
+
+def test_label_files_with_polygons_and_a_confidence(tmp_path):
+    masked = small_set([annotation(1, segmentation=SQUARE)], [result(segmentation=encoded())])
+    folder = masked.write(tmp_path)
+    fractions = [n / (64, 48)[place % 2] for place, n in enumerate(SQUARE[0])]
+    line = " ".join(map(repr, [0, *fractions, 0.9]))
+    toys.write(folder / "labels/1.txt", f"{line}\n")
+    version, _ = masked.version(folder)
+    drawn = version.view.version_or_draft("labels")
+    drawn.add_predictions(folder / "labels")
+    evaluation = version.view.version("labels").results().evaluation
+    assert list(evaluation.predictions.mask.texts()) == [encoded()["counts"]]
+
+
+def test_label_files_that_may_be_poses_are_refused(tmp_path):
+    masked = small_set([annotation(1, segmentation=SQUARE)], [result(segmentation=encoded())])
+    folder = masked.write(tmp_path)
+    toys.write(folder / "labels/1.txt", "0 0.5 0.5 0.4 0.4 0.45 0.5 0.55 0.6 0.9\n")
+    version, _ = masked.version(folder)
+    with pytest.raises(pellucid.PellucidError, match="a box followed by key points"):
+        version.view.version_or_draft("labels").add_predictions(folder / "labels")
