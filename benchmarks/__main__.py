@@ -45,6 +45,12 @@ def measure_all(folder: Path, quick: bool, huge: bool) -> list[str]:
         said.append(
             f"{title}\n\n{note}\n\n{format_table(figures.HEADINGS, figures.rows(size, folder / f'figures-{size.predictions}', repeats))}"
         )
+    size = SMALL if quick else COCO
+    masks = figures.rows(size, folder / "masks", 1 if quick else 3, masks=True)
+    said.append(
+        f"## The twelve COCO metrics of {size.predictions:,} masks\n\nPolygons against run "
+        f"lengths, else as above.\n\n{format_table(figures.HEADINGS, masks)}"
+    )
     said.append(
         f"## From predictions on disk to a gallery\n\n{versions_table(folder, quick, huge)}"
     )

@@ -1,5 +1,5 @@
 """One peer, or Pellucid, from two JSON files to COCO's twelve figures: `python competitors.py
-NAME ANNOTATIONS RESULTS` prints the durations and the peak memory.
+NAME ANNOTATIONS RESULTS [segm]` prints the durations and the peak memory.
 
 Run by `figures.py` in a process of its own, with the interpreter that has the peers.
 """
@@ -20,23 +20,24 @@ def peak_memory():
         return next(int(line.split()[1]) // 1024 for line in status if line.startswith("VmHWM"))
 
 
-def pellucid(annotations, results):
+def pellucid(annotations, results, kind):
     import pellucid
 
     pellucid.coco_figures
     begin = time.perf_counter()
-    figures = list(pellucid.coco_figures(annotations, results).values())
+    geometry = {"bbox": "box", "segm": "mask"}[kind]
+    figures = list(pellucid.coco_figures(annotations, results, geometry=geometry).values())
     return time.perf_counter() - begin, [-1 if value is None else value for value in figures]
 
 
-def like_pycocotools(coco_module, eval_module, kind="COCOeval"):
-    def run(annotations, results):
+def like_pycocotools(coco_module, eval_module, evaluator="COCOeval"):
+    def run(annotations, results, kind):
         coco = importlib.import_module(coco_module)
         evaluation = importlib.import_module(eval_module)
         begin = time.perf_counter()
         with contextlib.redirect_stdout(io.StringIO()):
             truth = coco.COCO(annotations)
-            judge = getattr(evaluation, kind)(truth, truth.loadRes(results), "bbox")
+            judge = getattr(evaluation, evaluator)(truth, truth.loadRes(results), kind)
             judge.evaluate()
             judge.accumulate()
             judge.summarize()
@@ -54,7 +55,7 @@ COMPETITORS = {
 }
 
 if __name__ == "__main__":
-    name, annotations, results = sys.argv[1:]
-    seconds, figures = COMPETITORS[name](annotations, results)
+    name, annotations, results, *kind = sys.argv[1:]
+    seconds, figures = COMPETITORS[name](annotations, results, *(kind or ["bbox"]))
     memory = peak_memory()
     json.dump({"seconds": seconds, "memory": memory, "figures": figures}, sys.stdout)

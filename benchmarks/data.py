@@ -11,6 +11,8 @@ from pathlib import Path
 import duckdb
 import numpy as np
 
+from pellucid.evaluation.mask_runs import masks_of_polygons
+
 WIDTH, HEIGHT = 640, 480
 
 
@@ -166,6 +168,41 @@ def write_coco(made: SyntheticDataset, folder: Path) -> tuple[Path, Path]:
     ]
     (folder / "results.json").write_text(json.dumps(results))
     return folder / "annotations.json", folder / "results.json"
+
+
+ELLIPSE_POINTS = 24
+
+
+def write_masked_coco(made: SyntheticDataset, folder: Path) -> tuple[Path, Path]:
+    """Write the same with masks: an ellipse in each box, annotated as a polygon, predicted as
+    compressed run lengths without a bbox."""
+    annotations, results = write_coco(made, folder)
+    document = json.loads(annotations.read_text())
+    for record, polygon in zip(
+        document["annotations"], ellipses(made.annotation_box).tolist(), strict=True
+    ):
+        record["segmentation"] = [polygon]
+    annotations.write_text(json.dumps(document))
+    count = len(made.box)
+    masks = masks_of_polygons(
+        [[polygon] for polygon in ellipses(made.box)],
+        np.full(count, HEIGHT, np.int32),
+        np.full(count, WIDTH, np.int32),
+    )
+    records = json.loads(results.read_text())
+    for record, text in zip(records, masks.texts(), strict=True):
+        del record["bbox"]
+        record["segmentation"] = {"size": [HEIGHT, WIDTH], "counts": text}
+    results.write_text(json.dumps(records))
+    return annotations, results
+
+
+def ellipses(boxes: np.ndarray) -> np.ndarray:
+    """float64 (n, 48): the points of an ellipse in each box, x, y, x, y, ..."""
+    angles = np.linspace(0, 2 * np.pi, ELLIPSE_POINTS, endpoint=False)
+    center, radius = boxes[:, None, :2] + boxes[:, None, 2:] / 2, boxes[:, None, 2:] / 2
+    points = center + radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    return np.round(points.reshape(len(boxes), -1), 2)
 
 
 CHUNK_ROWS = 2_500_000

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.competitors import COMPETITORS
-from benchmarks.data import Size, generate_dataset, write_coco
+from benchmarks.data import Size, generate_dataset, write_coco, write_masked_coco
 
 ROOT = Path(__file__).parents[1]
 PEERS = ROOT / ".venv/peers/bin/python"
@@ -19,10 +19,11 @@ SLOW = {"pycocotools": 1_000_000, "faster-coco-eval": 1_000_000}
 """Predictions beyond which a peer needs minutes or more memory than most machines have."""
 
 
-def rows(size: Size, folder: Path, repeats: int) -> list[list[str]]:
+def rows(size: Size, folder: Path, repeats: int, masks: bool = False) -> list[list[str]]:
     """name, seconds without imports, whole process, peak memory, ratio to Pellucid, greatest
-    difference of a figure."""
-    annotations, results = write_coco(generate_dataset(size), folder)
+    difference of a figure. masks: instead of boxes."""
+    write = write_masked_coco if masks else write_coco
+    annotations, results = write(generate_dataset(size), folder)
     measured: dict[str, list[dict[str, object]]] = {}
     for _ in range(repeats):
         for name in COMPETITORS:
@@ -38,6 +39,7 @@ def rows(size: Size, folder: Path, repeats: int) -> list[list[str]]:
                 name,
                 str(annotations),
                 str(results),
+                "segm" if masks else "bbox",
             ]
             measured.setdefault(name, []).append(
                 json.loads(

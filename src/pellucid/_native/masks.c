@@ -91,6 +91,13 @@ int mask_pairs(int64_t first, int64_t last, const uint8_t *text, const int64_t *
     return failed ? -1 : 0;
 }
 
+/* Copy the texts of some masks behind one another. new_start: where each of them goes. */
+void gather_texts(int64_t first, int64_t last, const uint8_t *text, const int64_t *begin, const int64_t *new_start, uint8_t *target)
+{
+    for (int64_t place = first; place < last; place++)
+        memcpy(target + new_start[place], text + begin[place], (size_t)(new_start[place + 1] - new_start[place]));
+}
+
 typedef struct {
     int64_t *items, used, room;
 } Numbers;

@@ -1,6 +1,7 @@
 /* COCO results (a JSON list of records) in their plain form. Whatever is not plain makes the reader give up, and a JSON library
    takes the file: nothing is guessed here. Numbers are rounded exactly as IEEE 754 wants it. */
 
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,15 @@ typedef struct {
 typedef struct {
     int64_t image, concept;
     double score, box[4];
+    int32_t size[2];
 } Row;
+
+/* Where run lengths go. text: room for as many bytes as the part of the file has; used: bytes of the rows before; length: of the
+   row being read. */
+typedef struct {
+    uint8_t *text;
+    int64_t used, length;
+} Counts;
 
 static void blank(Text *text)
 {
@@ -176,8 +185,55 @@ static int key_is(const char *begin, const Text *text, const char *key)
     return (size_t)(text->at - 1 - begin) == length && !memcmp(begin, key, length);
 }
 
-/* One record with each of the four keys once. 1, or 0 where it is cut short or not plain. */
-static int record(Text *text, Row *row)
+/* Run lengths: printable ASCII, in which a backslash is the only character that JSON escapes. */
+static int run_lengths(Text *text, Counts *counts)
+{
+    uint8_t *target = counts->text + counts->used;
+    if (!sign(text, '"'))
+        return 0;
+    for (; *text->at != '"'; text->at++) {
+        if (*text->at < '0' || *text->at > 'o')
+            return 0;
+        if (*text->at == '\\' && *++text->at != '\\')
+            return 0;
+        *target++ = (uint8_t)*text->at;
+    }
+    text->at++;
+    counts->length = target - (counts->text + counts->used);
+    return counts->length > 0;
+}
+
+/* A mask: {"size": [height, width], "counts": "..."}, in any order. */
+static int encoded_mask(Text *text, Row *row, Counts *counts)
+{
+    const char *key;
+    int seen = 0;
+    if (!sign(text, '{'))
+        return 0;
+    do {
+        if (!plain_string(text, &key))
+            return 0;
+        int which = key_is(key, text, "size") ? 1 : key_is(key, text, "counts") ? 2 : 0;
+        if (!which || (seen & which) || !sign(text, ':'))
+            return 0;
+        seen |= which;
+        if (which == 2 && !run_lengths(text, counts))
+            return 0;
+        for (int side = 0; which == 1 && side < 2; side++) {
+            int64_t pixels;
+            if (!sign(text, side ? ',' : '[') || !whole(text, &pixels) || pixels <= 0 || pixels > INT32_MAX)
+                return 0;
+            row->size[side] = (int32_t)pixels;
+        }
+        if (which == 1 && !sign(text, ']'))
+            return 0;
+    } while (sign(text, ','));
+    return seen == 3 && sign(text, '}');
+}
+
+/* One record with each of the four keys once; with counts, the segmentation is one of them and the bbox may be absent. 1, or 0
+   where it is cut short or not plain. */
+static int record(Text *text, Row *row, Counts *counts)
 {
     const char *key;
     int seen = 0;
@@ -187,7 +243,7 @@ static int record(Text *text, Row *row)
         if (!plain_string(text, &key))
             return 0;
         int which = key_is(key, text, "image_id") ? 1 : key_is(key, text, "category_id") ? 2 : key_is(key, text, "score") ? 4
-                  : key_is(key, text, "bbox")     ? 8 : 0;
+                  : key_is(key, text, "bbox")     ? 8 : counts && key_is(key, text, "segmentation") ? 16 : 0;
         if (key_is(key, text, "file_name") || (seen & which) || !sign(text, ':'))
             return 0;
         seen |= which;
@@ -204,18 +260,24 @@ static int record(Text *text, Row *row)
             if (!sign(text, ']'))
                 return 0;
         }
+        if (which == 16 && !encoded_mask(text, row, counts))
+            return 0;
         if (!which && !skipped(text, 0))
             return 0;
     } while (sign(text, ','));
-    return seen == 15 && sign(text, '}');
+    if (counts && !(seen & 8))
+        row->box[0] = row->box[1] = row->box[2] = row->box[3] = NAN;
+    return (counts ? (seen | 8) == 31 : seen == 15) && sign(text, '}');
 }
 
 enum { OPENING, FIRST, NEXT, AFTER, CLOSED };
 
 /* Read the whole records of a part of the file; text[size] must be '\0'. Returns how many bytes are done with, or -1 where the
-   text is not plain. *rows: read so far, in arrays of `room` rows; *stage: 0 in the beginning, 4 once the list is closed. */
+   text is not plain. *rows: read so far, in arrays of `room` rows; *stage: 0 in the beginning, 4 once the list is closed.
+   counts: NULL, or room for as many bytes as the part has: then masks are read too, with the end of each row's run lengths
+   (mask_end) and the size of its image (mask_size: height, width); box is NaN where there is none. */
 int64_t read_results(const char *part, int64_t size, int64_t room, int64_t *image, int64_t *concept, double *score, double *box,
-                     int64_t *rows, int32_t *stage)
+                     uint8_t *counts, int64_t *mask_end, int32_t *mask_size, int64_t *rows, int32_t *stage)
 {
     Text text = {part, part + size};
     const char *done = part;
@@ -225,17 +287,22 @@ int64_t read_results(const char *part, int64_t size, int64_t room, int64_t *imag
             return text.at - part;
         done = text.at;
         Row row;
+        Counts masks = {counts, counts && *rows ? mask_end[*rows - 1] : 0, 0};
         if (*stage == OPENING && sign(&text, '[')) {
             *stage = FIRST;
         } else if ((*stage == FIRST || *stage == AFTER) && sign(&text, ']')) {
             *stage = CLOSED;
         } else if (*stage == AFTER && sign(&text, ',')) {
             *stage = NEXT;
-        } else if ((*stage == FIRST || *stage == NEXT) && record(&text, &row)) {
+        } else if ((*stage == FIRST || *stage == NEXT) && record(&text, &row, counts ? &masks : NULL)) {
             image[*rows] = row.image;
             concept[*rows] = row.concept;
             score[*rows] = row.score;
             memcpy(box + 4 * *rows, row.box, sizeof row.box);
+            if (counts) {
+                mask_end[*rows] = masks.used + masks.length;
+                memcpy(mask_size + 2 * *rows, row.size, sizeof row.size);
+            }
             ++*rows;
             *stage = AFTER;
         } else {

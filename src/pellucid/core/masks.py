@@ -15,17 +15,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pellucid import _native
+
 Float64Array = NDArray[np.float64]
 Int32Array = NDArray[np.int32]
 Int64Array = NDArray[np.int64]
 UInt8Array = NDArray[np.uint8]
 
+ROWS_PER_COPY = 1 << 16
+"""Masks copied at a time without the kernel, to keep temporary arrays small."""
 Shape = list[list[float]] | dict[str, Any] | None
 """What an annotation states: polygons `x, y, x, y, ...` in pixels; or a mask in COCO's run-length
 encoding, `{"size": [height, width], "counts": ...}`; or None."""
 
-ROWS_PER_COPY = 1 << 16
-"""Masks copied at a time, to keep temporary arrays small."""
 FIRST_DIGIT = ord("0")
 DIGIT_BITS = 5
 
@@ -49,17 +51,13 @@ class Masks:
 
     def __getitem__(self, rows: Any) -> Masks:
         """Select `rows` (indices, a mask or a slice)."""
+        if isinstance(rows, slice) and rows == slice(None):
+            return self
         rows = np.arange(len(self))[rows]
-        begins = self.start[rows]
-        lengths = self.start[rows + 1] - begins
+        begins, ends = self.start[rows], self.start[rows + 1]
         start = np.zeros(len(rows) + 1, np.int64)
-        np.cumsum(lengths, out=start[1:])
-        text = np.empty(start[-1], np.uint8)
-        for first in range(0, len(rows), ROWS_PER_COPY):
-            last = min(first + ROWS_PER_COPY, len(rows))
-            shift = np.repeat(begins[first:last] - start[first:last], lengths[first:last])
-            target = np.arange(start[first], start[last])
-            text[start[first] : start[last]] = self.text[target + shift]
+        np.cumsum(ends - begins, out=start[1:])
+        text = gather_texts(self.text, np.asarray(begins), start)
         return Masks(text, start, self.height[rows], self.width[rows])
 
     def counts(self, row: int) -> bytes:
@@ -70,6 +68,27 @@ class Masks:
         """The compressed run lengths of every mask."""
         content, start = self.text.tobytes().decode("ascii"), self.start.tolist()
         return (content[begin:end] for begin, end in pairwise(start))
+
+
+def gather_texts(text: UInt8Array, begins: Int64Array, start: Int64Array) -> UInt8Array:
+    """Texts behind one another. begins: where each is in `text`; start: where each goes, and the
+    end of the last."""
+    target = np.empty(start[-1], np.uint8)
+    if _native.library is not None and isinstance(text, np.ndarray):
+        arrays = [np.ascontiguousarray(text), np.ascontiguousarray(begins), start, target]
+        _native.library.gather_texts(
+            _native.int64_arg(0),
+            _native.int64_arg(len(begins)),
+            *(_native.pointer(array) for array in arrays),
+        )
+        return target
+    for first in range(0, len(begins), ROWS_PER_COPY):
+        last = min(first + ROWS_PER_COPY, len(begins))
+        lengths = np.diff(start[first : last + 1])
+        shift = np.repeat(begins[first:last] - start[first:last], lengths)
+        positions = np.arange(start[first], start[last])
+        target[start[first] : start[last]] = text[positions + shift]
+    return target
 
 
 def create_masks(texts: Iterable[str], height: Any, width: Any) -> Masks:

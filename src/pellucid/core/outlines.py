@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any
+
+import msgspec
 
 from pellucid.core.masks import Masks, Shape
 
@@ -15,7 +16,7 @@ def parse_outline(outline: str) -> Shape:
     """The polygons of at least three points, or the encoded mask; None if there is neither."""
     if not outline:
         return None
-    shape: Any = json.loads(outline)
+    shape: Any = msgspec.json.decode(outline)
     if isinstance(shape, dict):
         return shape
     return [polygon for polygon in shape if len(polygon) >= MIN_POLYGON_NUMBERS] or None
@@ -26,7 +27,8 @@ def encode_outline(masks: Masks | None, row: int) -> str:
     if masks is None:
         return ""
     size = [int(masks.height[row]), int(masks.width[row])]
-    return json.dumps({"size": size, "counts": masks.counts(row).decode("ascii")})
+    shape = {"size": size, "counts": masks.counts(row).decode("ascii")}
+    return msgspec.json.encode(shape).decode()
 
 
 def parse_outlines(outlines: Iterable[str] | None, count: int) -> list[Shape]:

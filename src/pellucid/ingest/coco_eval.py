@@ -78,7 +78,7 @@ def evaluate_coco(
     coco_inputs = build_coco_inputs(
         imported.images,
         imported.annotations,
-        imported.predictions.take(is_annotated),
+        imported.predictions if is_annotated.all() else imported.predictions.take(is_annotated),
         len(concepts),
     )
     return coco_metrics(coco_inputs, len(concepts), len(sized_images)).stats, [

@@ -3,7 +3,6 @@ folder with one per split."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from dataclasses import replace
@@ -334,7 +333,7 @@ def polygon_texts(annotations: list[CocoAnnotation]) -> StringArray | None:
     """Polygons or run-length encoded masks as JSON, '' where there is neither; None if there is
     none."""
     texts = [
-        json.dumps(annotation.segmentation)
+        msgspec.json.encode(annotation.segmentation).decode()
         if is_polygons(annotation.segmentation) or is_encoded_mask(annotation.segmentation)
         else ""
         for annotation in annotations

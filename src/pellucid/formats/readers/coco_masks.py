@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import msgspec
 import numpy as np
 
 from pellucid.core.masks import Masks, create_masks, encode_counts
-from pellucid.core.tables import Float64Array, StringArray, string_column
+from pellucid.core.tables import Float64Array, Int32Array, Int64Array, StringArray, string_column
 from pellucid.evaluation.mask_runs import measure_masks
 from pellucid.formats.dataset import (
     ImageKeyKind,
@@ -22,8 +23,6 @@ from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.parsing import parse_json
 from pellucid.formats.readers.coco import CocoId
 from pellucid.formats.readers.coco_shapes import box_of_polygons
-
-NO_BOX = (0.0, 0.0, 0.0, 0.0)
 
 
 class EncodedMask(msgspec.Struct):
@@ -40,24 +39,63 @@ class MaskedResult(msgspec.Struct):
     file_name: str | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class MaskedColumns:
+    """image, concept: distinct keys and each row's index among them · box: float64 (n, 4), NaN
+    where a record has none · mask: of every row, nothing where it has none · outline: polygons of
+    rows without a mask, if any."""
+
+    image: tuple[list[str], Int32Array]
+    concept: tuple[list[str], Int32Array]
+    image_key_kind: ImageKeyKind
+    score: Float64Array
+    box: Float64Array
+    mask: Masks
+    outline: StringArray | None = None
+
+
 def read_masked_results(path: Path, format_name: str) -> ParsedPredictions:
-    """Masks with scores. A record without a bbox has the box around its mask, and the mask's area;
-    one with a bbox counts with the area of the bbox, as in pycocotools.
+    """Parse any valid JSON file of results with masks, polygons or boxes.
 
     Raises:
         MalformedFileError: the file is not a list of such records.
         InvalidRecordError: a record has neither mask nor bbox, or one that cannot be read.
     """
     results = parse_json(path, list[MaskedResult], "COCO results")
-    masks = encoded_masks(path, results)
-    outlines = polygon_texts(path, results)
-    boxes, areas = locate_results(path, results, masks)
     has_file_names = any(result.file_name is not None for result in results)
-    image_key_kind: ImageKeyKind = "path" if has_file_names else "id"
-    image_keys, image = encode_ids(
-        [result.image_id if result.file_name is None else result.file_name for result in results]
+    image_keys = [
+        result.image_id if result.file_name is None else result.file_name for result in results
+    ]
+    columns = MaskedColumns(
+        encode_ids(image_keys),
+        encode_ids([result.category_id for result in results]),
+        "path" if has_file_names else "id",
+        np.array([result.score for result in results], float),
+        stated_boxes(path, results),
+        encoded_masks(path, results),
+        polygon_texts(results),
     )
-    concept_keys, concept = encode_ids([result.category_id for result in results])
+    return build_masked(path, format_name, columns)
+
+
+def build_masked(path: Path, format_name: str, columns: MaskedColumns) -> ParsedPredictions:
+    """Masks with scores. A record without a bbox has the box around its mask, and the mask's area;
+    one with a bbox counts with the area of the bbox, as in pycocotools."""
+    measures = measure_masks(columns.mask)
+    check_run_lengths(path, columns.mask, measures.pixels)
+    box, has_box = columns.box, ~np.isnan(columns.box[:, 0])
+    has_mask = np.diff(columns.mask.start) > 0
+    is_masked = ~has_box & has_mask
+    box[is_masked] = measures.box[is_masked]
+    area = measures.area
+    area[has_box] = box[has_box, 2] * box[has_box, 3]
+    drawn = np.flatnonzero(~has_box & ~has_mask)
+    if columns.outline is not None:
+        for row in drawn.tolist():
+            box[row] = box_of_polygons(msgspec.json.decode(columns.outline[row]))
+    area[drawn] = np.nan
+    image_keys, image = columns.image
+    concept_keys, concept = columns.concept
     return validate_predictions(
         ParsedPredictions(
             str(path),
@@ -67,19 +105,49 @@ def read_masked_results(path: Path, format_name: str) -> ParsedPredictions:
             concept_keys,
             concept,
             "id",
-            np.array([result.score for result in results], float),
-            boxes,
+            columns.score,
+            box,
             "pixels",
-            range(len(results)),
-            image_key_kind=image_key_kind,
-            mask=masks,
-            outline=outlines,
-            area=areas,
+            range(len(columns.score)),
+            image_key_kind=columns.image_key_kind,
+            mask=columns.mask,
+            outline=columns.outline,
+            area=None if has_box.all() else area,
         )
     )
 
 
-def encode_ids(ids: list[Any]) -> tuple[list[str], Any]:
+def stated_boxes(path: Path, results: list[MaskedResult]) -> Float64Array:
+    """The boxes, NaN where a record has none. A record without a box has a mask or polygons."""
+    boxes = np.full((len(results), 4), np.nan)
+    for row, result in enumerate(results):
+        if result.bbox:
+            if len(result.bbox) != 4:
+                raise InvalidRecordError(
+                    path,
+                    f"$[{row}].bbox",
+                    f"found {len(result.bbox)} numbers",
+                    "Write [left, top, width, height] in pixels.",
+                )
+            boxes[row] = result.bbox
+        elif result.segmentation is None:
+            raise InvalidRecordError(
+                path,
+                f"$[{row}]",
+                "has neither segmentation nor bbox",
+                "Write segmentation, or bbox ([left, top, width, height] in pixels).",
+            )
+        elif isinstance(result.segmentation, list) and box_of_polygons(result.segmentation) is None:
+            raise InvalidRecordError(
+                path,
+                f"$[{row}].segmentation",
+                "polygons without points",
+                "Write each polygon as [x, y, x, y, ...] in pixels.",
+            )
+    return boxes
+
+
+def encode_ids(ids: list[Any]) -> tuple[list[str], Int32Array]:
     """Distinct ids as texts, and each id's index among them."""
     if all(type(identifier) is int and abs(identifier) < 1 << 62 for identifier in ids):
         return encode_integers(np.array(ids, np.int64))
@@ -106,14 +174,11 @@ def encoded_masks(path: Path, results: list[MaskedResult]) -> Masks:
             )
         texts.append(text)
         sizes[row] = shape.size
-    masks = create_masks(texts, sizes[:, 0].copy(), sizes[:, 1].copy())
-    check_run_lengths(path, masks)
-    return masks
+    return create_masks(texts, sizes[:, 0].copy(), sizes[:, 1].copy())
 
 
-def check_run_lengths(path: Path, masks: Masks) -> None:
+def check_run_lengths(path: Path, masks: Masks, pixels: Int64Array) -> None:
     """Raise InvalidRecordError for the first mask whose runs do not add up to its size."""
-    pixels = measure_masks(masks).pixels
     expected = masks.height.astype(np.int64) * masks.width
     wrong = np.flatnonzero(pixels != expected)
     if len(wrong):
@@ -128,7 +193,7 @@ def check_run_lengths(path: Path, masks: Masks) -> None:
         )
 
 
-def polygon_texts(path: Path, results: list[MaskedResult]) -> StringArray | None:
+def polygon_texts(results: list[MaskedResult]) -> StringArray | None:
     """Polygons as JSON, else ''; None if no record has any."""
     if not any(isinstance(result.segmentation, list) for result in results):
         return None
@@ -140,43 +205,3 @@ def polygon_texts(path: Path, results: list[MaskedResult]) -> StringArray | None
             for result in results
         ]
     )
-
-
-def locate_results(
-    path: Path, results: list[MaskedResult], masks: Masks
-) -> tuple[Float64Array, Float64Array | None]:
-    """The boxes, and the areas if they are not those of the boxes."""
-    measures = measure_masks(masks)
-    boxes = measures.box
-    has_box = np.array([bool(result.bbox) for result in results], bool)
-    areas = measures.area
-    for row, result in enumerate(results):
-        if result.bbox:
-            if len(result.bbox) != 4:
-                raise InvalidRecordError(
-                    path,
-                    f"$[{row}].bbox",
-                    f"found {len(result.bbox)} numbers",
-                    "Write [left, top, width, height] in pixels.",
-                )
-            boxes[row] = result.bbox
-        elif isinstance(result.segmentation, list):
-            box = box_of_polygons(result.segmentation)
-            if box is None:
-                raise InvalidRecordError(
-                    path,
-                    f"$[{row}].segmentation",
-                    "polygons without points",
-                    "Write each polygon as [x, y, x, y, ...] in pixels.",
-                )
-            boxes[row] = box
-            areas[row] = np.nan
-        elif result.segmentation is None:
-            raise InvalidRecordError(
-                path,
-                f"$[{row}]",
-                "has neither segmentation nor bbox",
-                "Write segmentation, or bbox ([left, top, width, height] in pixels).",
-            )
-    areas[has_box] = boxes[has_box, 2] * boxes[has_box, 3]
-    return boxes, None if has_box.all() else areas

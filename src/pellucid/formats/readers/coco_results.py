@@ -17,6 +17,7 @@ import numpy as np
 
 from pellucid import _native
 from pellucid.core.errors import MalformedFileError
+from pellucid.core.masks import Masks, concat_masks
 from pellucid.formats.dataset import (
     ImageKeyKind,
     Note,
@@ -29,7 +30,7 @@ from pellucid.formats.errors import InvalidRecordError, InvalidScoreError
 from pellucid.formats.parsing import parse_json
 from pellucid.formats.probe import PredictionFormat, Probe, ReadOptions
 from pellucid.formats.readers.coco import CocoId
-from pellucid.formats.readers.coco_masks import read_masked_results
+from pellucid.formats.readers.coco_masks import MaskedColumns, build_masked, read_masked_results
 from pellucid.formats.tabular.reader import escape_glob, quote_string
 
 NAME = "coco-results"
@@ -69,7 +70,29 @@ def read_results(path: Path) -> ParsedPredictions:
     return build_source(path, *(native_columns or read_columns_duckdb(path)))
 
 
-def read_columns_native(path: Path) -> tuple[dict[str, Any], ImageKeyKind] | None:
+def read_masks(path: Path) -> ParsedPredictions:
+    """Masks with scores, and boxes where they are stated."""
+    native_columns = None if _native.library is None else read_columns_native(path, with_masks=True)
+    if native_columns is None:
+        return read_masked_results(path, NAME)
+    columns, image_key_kind = native_columns
+    return build_masked(
+        path,
+        NAME,
+        MaskedColumns(
+            distinct_codes(columns["image"]),
+            distinct_codes(columns["concept"]),
+            image_key_kind,
+            columns["score"],
+            columns["box"],
+            columns["mask"],
+        ),
+    )
+
+
+def read_columns_native(
+    path: Path, with_masks: bool = False
+) -> tuple[dict[str, Any], ImageKeyKind] | None:
     """Parse a file in the usual plain layout with the native parser; None for any other layout.
 
     The file is read in chunks, so a large file is never in memory as a whole.
@@ -78,15 +101,22 @@ def read_columns_native(path: Path) -> tuple[dict[str, Any], ImageKeyKind] | Non
     byte_ranges = [(0, None)] if split_offset is None else [(0, split_offset), (split_offset, None)]
     with ThreadPoolExecutor(len(byte_ranges)) as threads:
         chunks_by_range = list(
-            threads.map(lambda byte_range: read_byte_range(path, *byte_range), byte_ranges)
+            threads.map(
+                lambda byte_range: read_byte_range(path, byte_range[0], byte_range[1], with_masks),
+                byte_ranges,
+            )
         )
     if any(chunks is None for chunks in chunks_by_range):
         return None
     chunk_columns = [columns for chunks in chunks_by_range if chunks for columns in chunks]
-    image, concept, score, box = (
-        np.concatenate(arrays) for arrays in zip(*chunk_columns, strict=True)
-    )
-    return {"image": image, "concept": concept, "score": score, "box": box}, "id"
+    if not chunk_columns:
+        return None
+    plain = [columns[:4] for columns in chunk_columns]
+    image, concept, score, box = (np.concatenate(arrays) for arrays in zip(*plain, strict=True))
+    columns: dict[str, Any] = {"image": image, "concept": concept, "score": score, "box": box}
+    if with_masks:
+        columns["mask"] = concat_masks([columns[4] for columns in chunk_columns])
+    return columns, "id"
 
 
 PART, MAX_PENDING_BYTES = 1 << 22, 1 << 24
@@ -110,7 +140,9 @@ def record_boundary(path: Path) -> int | None:
     return None if boundary is None else size // 2 + boundary.start() + 1
 
 
-def read_byte_range(path: Path, start: int, end: int | None) -> list[Columns] | None:
+def read_byte_range(
+    path: Path, start: int, end: int | None, with_masks: bool
+) -> list[Columns] | None:
     """Parse bytes `begin` to `end` in chunks; None if the layout is not plain or the range ends
     within a record."""
     chunks: list[Columns] = []
@@ -120,12 +152,12 @@ def read_byte_range(path: Path, start: int, end: int | None) -> list[Columns] | 
         while block := file.read(PART if end is None else min(PART, end - file.tell())):
             buffer = pending + block
             safe_end = buffer.rfind(b"}") + 1 if len(block) == PART else len(buffer)
-            consumed = parse_chunk(buffer[:safe_end], parser_state, chunks)
+            consumed = parse_chunk(buffer[:safe_end], parser_state, chunks, with_masks)
             if consumed is None or len(buffer) - consumed > MAX_PENDING_BYTES:
                 return None
             pending = buffer[consumed:]
     if pending:  # the file size may be a multiple of the chunk size
-        consumed = parse_chunk(pending, parser_state, chunks)
+        consumed = parse_chunk(pending, parser_state, chunks, with_masks)
         if consumed is None:
             return None
         pending = pending[consumed:]
@@ -135,7 +167,9 @@ def read_byte_range(path: Path, start: int, end: int | None) -> list[Columns] | 
     return chunks if is_complete else None
 
 
-def parse_chunk(buffer: bytes, parser_state: Any, chunks: list[Columns]) -> int | None:
+def parse_chunk(
+    buffer: bytes, parser_state: Any, chunks: list[Columns], with_masks: bool
+) -> int | None:
     """Append the columns of the complete records in `text`; return the bytes consumed, or None if
     the layout is not plain."""
     assert _native.library is not None
@@ -147,15 +181,25 @@ def parse_chunk(buffer: bytes, parser_state: Any, chunks: list[Columns]) -> int 
         np.empty((capacity, 4)),
     )
     address, integer = _native.pointer, _native.int64_arg
+    counts = np.empty(len(buffer) + 1 if with_masks else 0, np.uint8)
+    mask_end, mask_size = np.empty(capacity, np.int64), np.empty((capacity, 2), np.int32)
+    mask_addresses = [address(array) for array in (counts, mask_end, mask_size)]
     consumed: int = _native.library.read_results(
         buffer,
         integer(len(buffer)),
         integer(capacity),
         *(address(array) for array in arrays),
+        *(mask_addresses if with_masks else [None] * len(mask_addresses)),
         address(row_count),
         address(parser_state),
     )
-    chunks.append(tuple(array[: row_count[0]].copy() for array in arrays))
+    rows = int(row_count[0])
+    columns: Columns = tuple(array[:rows].copy() for array in arrays)
+    if with_masks:
+        ends = np.concatenate([[0], mask_end[:rows]]).astype(np.int64)
+        sizes = mask_size[:rows].T.copy()
+        columns = (*columns, Masks(counts[: ends[-1]].copy(), ends, sizes[0], sizes[1]))
+    chunks.append(columns)
     return None if consumed < 0 else consumed
 
 
@@ -298,7 +342,7 @@ def shape_key(path: Path) -> str | None:
 def read(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     shape = shape_key(probe.path)
     if shape == "segmentation":
-        return read_masked_results(probe.path, NAME)
+        return read_masks(probe.path)
     source = read_results(probe.path)
     if shape is not None:
         message = (
