@@ -132,6 +132,12 @@ def test_getting_started_runs(folder, monkeypatch):
                 assert done.returncode == 0, (words, done.stderr)
 
 
+def test_the_example_of_masks_runs(capsys):
+    (block,) = [code for language, code in blocks("docs/masks.md") if language == "python"]
+    exec(compile(block, "docs/masks.md", "exec"), {})
+    assert capsys.readouterr().out == "0.90\n"
+
+
 def test_training_examples_run(folder, monkeypatch):
     monkeypatch.chdir(folder)
     names = {}
