@@ -186,7 +186,8 @@ def test_later_files_are_compared_as_the_first(tmp_path):
 def test_label_files_with_polygons_and_a_confidence(tmp_path):
     masked = small_set([annotation(1, segmentation=SQUARE)], [result(segmentation=encoded())])
     folder = masked.write(tmp_path)
-    fractions = [n / (64, 48)[place % 2] for place, n in enumerate(SQUARE[0])]
+    outline = [*SQUARE[0], 10, 20]
+    fractions = [n / (64, 48)[place % 2] for place, n in enumerate(outline)]
     line = " ".join(map(repr, [0, *fractions, 0.9]))
     toys.write(folder / "labels/1.txt", f"{line}\n")
     version, _ = masked.version(folder)
@@ -199,7 +200,7 @@ def test_label_files_with_polygons_and_a_confidence(tmp_path):
 def test_label_files_that_may_be_poses_are_refused(tmp_path):
     masked = small_set([annotation(1, segmentation=SQUARE)], [result(segmentation=encoded())])
     folder = masked.write(tmp_path)
-    toys.write(folder / "labels/1.txt", "0 0.5 0.5 0.4 0.4 0.45 0.5 0.55 0.6 0.9\n")
+    toys.write(folder / "labels/1.txt", "0 0.5 0.5 0.4 0.4 0.45 0.5 0.6 0.55 0.9\n")
     version, _ = masked.version(folder)
     with pytest.raises(pellucid.PellucidError, match="a box followed by key points"):
         version.view.version_or_draft("labels").add_predictions(folder / "labels")

@@ -24,7 +24,7 @@ MAX_CHUNKS = 8
 """
 
 
-ABI_VERSION = 2
+ABI_VERSION = 3
 """ABI version of the native functions; a library with another version is not used. See order.c."""
 
 
@@ -59,9 +59,11 @@ class CocoSettings(ctypes.Structure):
 
 
 class Shapes(ctypes.Structure):
-    """Masks of one side; see masks.h."""
+    """Masks or oriented boxes of one side; see masks.h."""
 
-    _fields_ = [(field, ctypes.c_void_p) for field in ("text", "start", "height", "box", "area")]
+    _fields_ = [
+        (field, ctypes.c_void_p) for field in ("text", "start", "height", "box", "area", "corners")
+    ]
 
 
 def pointer(array: Any) -> ctypes.c_void_p:

@@ -98,6 +98,13 @@ void gather_texts(int64_t first, int64_t last, const uint8_t *text, const int64_
         memcpy(target + new_start[place], text + begin[place], (size_t)(new_start[place + 1] - new_start[place]));
 }
 
+/* IoU of oriented boxes, pair by pair. */
+void quad_pairs(int64_t n, const double *predicted, const double *annotated, const uint8_t *ignored, double *value)
+{
+    for (int64_t pair = 0; pair < n; pair++)
+        value[pair] = quad_iou(predicted + 8 * pair, annotated + 8 * pair, ignored[pair]);
+}
+
 typedef struct {
     int64_t *items, used, room;
 } Numbers;

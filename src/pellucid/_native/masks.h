@@ -7,13 +7,15 @@
 #include <stdlib.h>
 
 #include "boxes.h"
+#include "quads.h"
 
-/* Masks of one side. start: where each begins in text; box: around each (4 numbers); area: in pixels. */
+/* Shapes of one side: masks, or oriented boxes, whose corners (8 numbers each) are then all that is set. start: where each mask begins
+   in text; box: around each (4 numbers); area: in pixels. */
 typedef struct {
     const uint8_t *text;
     const int64_t *start;
     const int32_t *height;
-    const double *box, *area;
+    const double *box, *area, *corners;
 } Shapes;
 
 /* Decode a mask into the pixels at which background and object change, counted down the columns. edges: room for as many numbers
@@ -58,7 +60,7 @@ static inline int64_t shared_pixels(const int64_t *own, int64_t own_edges, const
     return shared;
 }
 
-/* The similarity of predictions to the annotations of a run: IoU of boxes, or of masks if both sides have them. */
+/* The similarity of predictions to the annotations of a run: IoU of boxes, or of masks or oriented boxes if both sides have them. */
 typedef struct {
     const Shapes *predicted, *annotated; /* NULL: boxes */
     const double *box;                   /* of predictions */
@@ -79,7 +81,7 @@ static inline void similarity_free(Similarity *similarity)
 static inline int similarity_open(Similarity *similarity, int64_t first, int64_t last, int64_t begin, int64_t end)
 {
     const Shapes *predicted = similarity->predicted, *annotated = similarity->annotated;
-    if (!predicted || !annotated)
+    if (!predicted || !annotated || predicted->corners)
         return 0;
     int64_t longest = 1, total = annotated->start[end] - annotated->start[begin];
     for (int64_t row = first; row < last; row++)
@@ -113,6 +115,8 @@ static inline double similarity_of(Similarity *similarity, int64_t prediction, i
     const Shapes *predicted = similarity->predicted, *annotated = similarity->annotated;
     if (!predicted || !annotated)
         return iou(similarity->box + 4 * prediction, similarity->annotations->box + 4 * place, ignored_region);
+    if (predicted->corners)
+        return quad_iou(predicted->corners + 8 * prediction, annotated->corners + 8 * place, ignored_region);
     if (predicted->height[prediction] != annotated->height[place] ||
         !(iou(predicted->box + 4 * prediction, annotated->box + 4 * place, ignored_region) > 0))
         return 0;

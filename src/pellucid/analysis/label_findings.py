@@ -143,6 +143,7 @@ def correct_labels(evaluation: Evaluation, prediction_rows: Int64Array) -> Evalu
         np.ones(len(images), bool),
         None if boxes is None or annotations.area is None else boxes[:, 2] * boxes[:, 3],
         mask=None if predictions.mask is None else predictions.mask[prediction_rows],
+        corners=None if predictions.corners is None else predictions.corners[prediction_rows],
     )
     kept = annotations.take(np.flatnonzero(is_kept))
     return replace_annotations(evaluation, images.astype(np.int64), kept.concat(added))

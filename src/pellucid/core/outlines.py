@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from pellucid.core.masks import Masks, Shape
+from pellucid.core.tables import Predictions
 
 MIN_POLYGON_NUMBERS = 6
 
@@ -22,10 +23,15 @@ def parse_outline(outline: str) -> Shape:
     return [polygon for polygon in shape if len(polygon) >= MIN_POLYGON_NUMBERS] or None
 
 
-def encode_outline(masks: Masks | None, row: int) -> str:
-    """A mask as an outline; '' without masks."""
-    if masks is None:
-        return ""
+def encode_outline(predictions: Predictions, row: int) -> str:
+    """The shape of a prediction as an outline; '' if boxes are compared."""
+    masks, corners = predictions.mask, predictions.corners
+    if corners is not None:
+        return msgspec.json.encode([corners[row].tolist()]).decode()
+    return "" if masks is None else encode_mask(masks, row)
+
+
+def encode_mask(masks: Masks, row: int) -> str:
     size = [int(masks.height[row]), int(masks.width[row])]
     shape = {"size": size, "counts": masks.counts(row).decode("ascii")}
     return msgspec.json.encode(shape).decode()

@@ -17,8 +17,8 @@ from pellucid.core.masks import Masks, concat_masks, no_masks
 Kind = Literal["classification", "tagging", "detection"]
 KINDS: tuple[Kind, ...] = ("classification", "tagging", "detection")
 
-Geometry = Literal["box", "mask"]
-GEOMETRIES: tuple[Geometry, ...] = ("box", "mask")
+Geometry = Literal["box", "mask", "oriented_box"]
+GEOMETRIES: tuple[Geometry, ...] = ("box", "mask", "oriented_box")
 """How the objects of a detection view are located."""
 
 Split = Literal["training", "validation", "test"]
@@ -73,7 +73,7 @@ class Table:
 
 def concat_columns(first: Any, second: Any, first_length: int, second_length: int) -> Any:
     """Concatenate two columns; if only one of them exists, the other is filled with '' (masks:
-    with none)."""
+    with none, numbers: with NaN)."""
     if first is None and second is None:
         return None
     if isinstance(first, Masks) or isinstance(second, Masks):
@@ -83,6 +83,13 @@ def concat_columns(first: Any, second: Any, first_length: int, second_length: in
                 for masks, row_count in ((first, first_length), (second, second_length))
             ]
         )
+    if "f" in (getattr(column, "dtype", np.dtype("O")).kind for column in (first, second)):
+        known = first if second is None else second
+        first, second = (
+            np.full((row_count, *known.shape[1:]), np.nan) if array is None else array
+            for array, row_count in ((first, first_length), (second, second_length))
+        )
+        return np.concatenate([first, second])
     first, second = (
         string_column([""] * row_count) if array is None else array
         for array, row_count in ((first, first_length), (second, second_length))
@@ -117,7 +124,8 @@ class Annotations(Table):
     object in square pixels, in COCO often less than the box area; None except in detection ·
     outline: polygons, JSON `[[x, y, x, y, ...], ...]` in pixels, or a mask in COCO's run-length
     encoding, JSON `{"size": [height, width], "counts": "..."}`, else ''; None if no row has any ·
-    mask: of every row in a version that compares masks, else None."""
+    mask: of every row in a version that compares masks, else None · corners: float64 (n, 8), `x, y,
+    ...` in pixels, of every row in a version that compares oriented boxes, else None."""
 
     image: Int32Array
     concept: Int32Array
@@ -127,6 +135,7 @@ class Annotations(Table):
     area: Float64Array | None
     outline: StringArray | None = None
     mask: Masks | None = None
+    corners: Float64Array | None = None
 
     def __len__(self) -> int:
         return len(self.image)
@@ -135,8 +144,8 @@ class Annotations(Table):
 @dataclass(frozen=True, eq=False)
 class Predictions(Table):
     """image, concept: indices · score: any finite float64 · box: as in Annotations · order:
-    row index in the input, used to break ties · mask: as in Annotations · area: of the object in
-    square pixels; None: of its box."""
+    row index in the input, used to break ties · mask, corners: as in Annotations · area: of the
+    object in square pixels; None: of its box."""
 
     image: Int32Array
     concept: Int32Array
@@ -145,6 +154,7 @@ class Predictions(Table):
     order: Int32Array
     mask: Masks | None = None
     area: Float64Array | None = None
+    corners: Float64Array | None = None
 
     def __len__(self) -> int:
         return len(self.image)

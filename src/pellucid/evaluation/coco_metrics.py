@@ -161,9 +161,7 @@ def tally_native(inputs: CocoInputs, concept_count: int, image_count: int) -> Co
             prediction_areas(inputs.predictions),
         )
     )
-    predicted_shapes, annotated_shapes = native_shapes(
-        inputs.predictions.mask, run_annotations.mask
-    )
+    predicted_shapes, annotated_shapes = native_shapes(inputs.predictions, run_annotations)
     constants = [
         IOUS,
         np.array(list(AREA_RANGES.values())),

@@ -87,8 +87,10 @@ class Evaluation:
     @property
     def geometry(self) -> Geometry:
         """How the objects of both sides are compared (detection)."""
-        has_masks = self.annotations.mask is not None and self.predictions.mask is not None
-        return "mask" if has_masks else "box"
+        if self.annotations.mask is not None and self.predictions.mask is not None:
+            return "mask"
+        has_corners = self.annotations.corners is not None and self.predictions.corners is not None
+        return "oriented_box" if has_corners else "box"
 
     @cached_property
     def annotated_concepts(self) -> tuple[int, ...]:
@@ -342,6 +344,7 @@ def reorder_predictions(
         predictions.order[order],
         None if predictions.mask is None else predictions.mask[order],
         None if predictions.area is None else predictions.area[order],
+        None if predictions.corners is None else predictions.corners[order],
     )
 
 

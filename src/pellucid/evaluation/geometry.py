@@ -1,4 +1,5 @@
-"""The geometry that a version compares: masks where annotations and predictions have them."""
+"""The geometry that a version compares: masks or oriented boxes where annotations and predictions
+have them."""
 
 from __future__ import annotations
 
@@ -22,11 +23,13 @@ from pellucid.core.tables import (
     Annotations,
     BoolArray,
     Float64Array,
+    Geometry,
     Images,
     Int32Array,
     Predictions,
 )
 from pellucid.evaluation.mask_runs import box_polygon, masks_of_polygons
+from pellucid.evaluation.oriented_boxes import box_corners, order_corners
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +88,44 @@ def box_masks(boxes: Float64Array, height: Int32Array, width: Int32Array) -> Mas
 
 
 ObjectTable = TypeVar("ObjectTable", Annotations, Predictions)
+
+
+def complete_objects(table: ObjectTable, images: Images, geometry: Geometry) -> ObjectTable:
+    """Objects without the shape that is compared get that of their box."""
+    if geometry == "mask":
+        return complete_masks(table, images)
+    return complete_corners(table) if geometry == "oriented_box" else table
+
+
+def complete_corners(table: ObjectTable) -> ObjectTable:
+    """Objects without corners get those of their box."""
+    assert table.box is not None
+    corners = np.full((len(table), 8), np.nan) if table.corners is None else table.corners
+    rows = np.flatnonzero(np.isnan(corners[:, 0]))
+    if not len(rows) and table.corners is not None:
+        return table
+    corners = corners.copy()
+    corners[rows] = box_corners(np.asarray(table.box[rows]))
+    return table.replace(corners=corners)
+
+
+def corners_of_shapes(shapes: Sequence[Shape]) -> Float64Array:
+    """float64 (n, 8), the corners of polygons of four points in order, NaN for other shapes."""
+    corners = np.full((len(shapes), 8), np.nan)
+    for row, shape in enumerate(shapes):
+        if is_quadrilateral(shape):
+            corners[row] = shape[0]  # type: ignore[index]
+    rows = ~np.isnan(corners[:, 0])
+    corners[rows] = order_corners(corners[rows])
+    return corners
+
+
+def is_quadrilateral(shape: Shape) -> bool:
+    """Whether it is a single polygon of four points."""
+    return isinstance(shape, list) and len(shape) == 1 and len(shape[0]) == QUADRILATERAL_NUMBERS
+
+
+QUADRILATERAL_NUMBERS = 8
 
 
 def complete_masks(table: ObjectTable, images: Images) -> ObjectTable:

@@ -39,6 +39,7 @@ class RunAnnotations:
     box: Float64Array
     ignore: np.ndarray
     mask: Masks | None
+    corners: Float64Array | None
 
     @property
     def pointers(self) -> _native.AnnotationPointers:
@@ -66,29 +67,41 @@ def group_by_run(
         np.ascontiguousarray(annotations.box[annotation_rows]),
         ignore,
         None if annotations.mask is None else annotations.mask[annotation_rows],
+        None if annotations.corners is None else annotations.corners[annotation_rows],
     )
 
 
 class NativeShapes:
-    """The masks of one side for the kernel; `reference` is a null pointer if boxes are compared."""
+    """The masks or the oriented boxes of one side for the kernel; `reference` is a null pointer if
+    boxes are compared."""
 
-    def __init__(self, masks: Masks | None) -> None:
+    def __init__(self, masks: Masks | None, corners: Float64Array | None) -> None:
         self.reference: Any = None
-        if masks is None:
-            return
-        box, area, _ = measure_masks(masks)
-        self._arrays = (*contiguous(masks), box, area)
-        self._shapes = _native.Shapes(*(_native.pointer(array) for array in self._arrays))
-        self.reference = ctypes.byref(self._shapes)
+        arrays: dict[str, Any] = {}
+        if masks is not None:
+            box, area, _ = measure_masks(masks)
+            names = ("text", "start", "height", "box", "area")
+            arrays = dict(zip(names, (*contiguous(masks), box, area), strict=True))
+        elif corners is not None:
+            arrays = {"corners": np.ascontiguousarray(corners)}
+        if arrays:
+            pointers = {name: _native.pointer(array) for name, array in arrays.items()}
+            self._arrays, self._shapes = arrays, _native.Shapes(**pointers)
+            self.reference = ctypes.byref(self._shapes)
 
 
 def native_shapes(
-    predicted: Masks | None, annotated: Masks | None
+    predictions: Predictions, annotations: RunAnnotations
 ) -> tuple[NativeShapes, NativeShapes]:
-    """The masks of both sides if both have them, else none."""
-    if predicted is None or annotated is None:
-        predicted = annotated = None
-    return NativeShapes(predicted), NativeShapes(annotated)
+    """The shapes of both sides if both have them, else none."""
+    sides = predictions, annotations
+    has_masks = all(side.mask is not None for side in sides)
+    has_corners = all(side.corners is not None for side in sides)
+    predicted, annotated = (
+        NativeShapes(side.mask if has_masks else None, side.corners if has_corners else None)
+        for side in sides
+    )
+    return predicted, annotated
 
 
 def match_boxes_native(
@@ -120,7 +133,7 @@ def match_boxes_native(
     pointer, int64_arg, library = _native.pointer, _native.int64_arg, _native.library
     assert library is not None
     annotation_pointers = run_annotations.pointers
-    predicted_shapes, annotated_shapes = native_shapes(predictions.mask, run_annotations.mask)
+    predicted_shapes, annotated_shapes = native_shapes(predictions, run_annotations)
 
     def match_span(first_run: int, last_run: int) -> int:
         image_slots = np.full(len(images), -1, np.int32)

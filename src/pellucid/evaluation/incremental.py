@@ -8,7 +8,7 @@ import numpy as np
 
 from pellucid.core.tables import Annotations, BoolArray, Int32Array, Int64Array
 from pellucid.evaluation.evaluation import Evaluation
-from pellucid.evaluation.geometry import complete_masks
+from pellucid.evaluation.geometry import complete_objects
 from pellucid.evaluation.indexes import prediction_run_starts
 from pellucid.evaluation.match_result import BestOverlapSteps, Matching
 from pellucid.evaluation.matching import match_predictions
@@ -47,12 +47,11 @@ def replace_annotations(
     """Replace the annotations of these images (indices); the new ones follow the retained ones.
     Only these images are matched again.
 
-    annotations: of these images only; where masks are compared, those without one count with their
+    annotations: of these images only; those without the shape that is compared count with their
     box.
     """
     images = np.unique(images)
-    if evaluation.annotations.mask is not None:
-        annotations = complete_masks(annotations, evaluation.images)
+    annotations = complete_objects(annotations, evaluation.images, evaluation.geometry)
     is_replaced = np.zeros(len(evaluation.images), bool)
     is_replaced[images] = True
     is_retained = ~is_replaced[evaluation.annotations.image]

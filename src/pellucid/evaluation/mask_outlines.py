@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pellucid.core.masks import Masks, decode_counts
+from pellucid.evaluation.similarity import Located
 
 Point = tuple[int, int]
 Span = tuple[int, int]
+
+
+def shape_path(objects: Located, row: int) -> str | None:
+    """SVG path data around an object, in pixels of the image; None if boxes are compared."""
+    if objects.corners is not None:
+        numbers = [f"{number:.2f}".rstrip("0").rstrip(".") for number in objects.corners[row]]
+        points = [f"{x} {y}" for x, y in zip(numbers[::2], numbers[1::2], strict=True)]
+        return f"M{'L'.join(points)}z"
+    return mask_path(objects.mask, row)
 
 
 def mask_path(masks: Masks | None, row: int) -> str | None:

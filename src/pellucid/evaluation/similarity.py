@@ -11,16 +11,19 @@ from pellucid.core.masks import Masks
 from pellucid.core.tables import BoolArray, Float64Array
 from pellucid.evaluation.boxes import pairwise_iou
 from pellucid.evaluation.mask_runs import measure_masks, pairwise_mask_iou
+from pellucid.evaluation.oriented_boxes import pairwise_oriented_iou
 
 
 class Located(Protocol):
-    """Annotations or predictions of a detection view. box: float64 (n, 4) · mask: of every row, or
-    None; a view has masks on both sides or on none."""
+    """Annotations or predictions of a detection view. box: float64 (n, 4) · mask, corners: of every
+    row, or None; a version has them on both sides or on none."""
 
     @property
     def box(self) -> Float64Array | None: ...
     @property
     def mask(self) -> Masks | None: ...
+    @property
+    def corners(self) -> Float64Array | None: ...
 
 
 def pairwise_similarity(
@@ -31,7 +34,7 @@ def pairwise_similarity(
     is_ignored: BoolArray | None = None,
 ) -> Float64Array:
     """Similarity (0 to 1) of the objects predicted_rows[i] and annotated_rows[i]: IoU of their
-    masks if both sides have them, else of their boxes.
+    masks or oriented boxes if both sides have them, else of their boxes.
 
     is_ignored: bool (n,), whether the annotation is an ignored region; there the union is the
     prediction's area. None: none is.
@@ -40,6 +43,12 @@ def pairwise_similarity(
         is_ignored = np.zeros(len(predicted_rows), bool)
     assert predicted.box is not None
     assert annotated.box is not None
+    if predicted.corners is not None and annotated.corners is not None:
+        return pairwise_oriented_iou(
+            np.asarray(predicted.corners[predicted_rows]),
+            np.asarray(annotated.corners[annotated_rows]),
+            is_ignored,
+        )
     if predicted.mask is None or annotated.mask is None:
         return pairwise_iou(
             np.asarray(predicted.box[predicted_rows]),

@@ -196,7 +196,7 @@ def annotation_data(
     results = version.results(corrected)
     evaluation = results.evaluation
     annotations = evaluation.annotations
-    if annotations.box is not None and annotations.mask is None:
+    if annotations.box is not None and evaluation.geometry == "box":
         polygons = version.outlines(results, list(range(len(annotations))))
         outlines = [json.dumps(parts) if parts else "" for parts in polygons]
         annotations = annotations.replace(outline=string_column(outlines))

@@ -31,6 +31,7 @@ from pellucid.formats.dataset import (
 )
 from pellucid.formats.errors import DuplicateScoreError
 from pellucid.ingest.box_scaling import scale_prediction_boxes
+from pellucid.ingest.compared_objects import ComparedObjects, settle_geometry
 from pellucid.ingest.concept_selection import NO_SELECTION, ConceptSelection, check_names
 from pellucid.ingest.errors import (
     DuplicatePredictionsError,
@@ -40,7 +41,6 @@ from pellucid.ingest.errors import (
 from pellucid.ingest.exif import rotate_stored_predictions
 from pellucid.ingest.frozen_version import FrozenVersion
 from pellucid.ingest.inference import Overrides, resolve_references
-from pellucid.ingest.prediction_masks import ComparedObjects, settle_geometry
 from pellucid.ingest.prediction_notes import (
     export_limit_notes,
     other_split_notes,

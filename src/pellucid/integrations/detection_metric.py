@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from pellucid.core.masks import Masks, create_masks, no_masks
-from pellucid.core.outlines import encode_outline
+from pellucid.core.outlines import encode_mask
 from pellucid.core.tables import Annotations, Float64Array, Int64Array, Predictions, string_column
 from pellucid.evaluation.coco_metrics import CocoMetrics, coco_metrics
 from pellucid.evaluation.mask_runs import measure_masks
@@ -357,7 +357,7 @@ def require_same_size(predicted: Masks, annotated: Masks, image: int) -> None:
 
 
 def outline_column(masks: Masks | None, count: int) -> Any:
-    return string_column([encode_outline(masks, row) for row in range(count)])
+    return string_column(["" if masks is None else encode_mask(masks, row) for row in range(count)])
 
 
 def to_numpy(values: Any, dtype: Any) -> Any:

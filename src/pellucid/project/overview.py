@@ -7,7 +7,7 @@ from typing import Any
 
 from pellucid.core.tables import NOT_RUN, SPLITS, Annotations, Geometry, Kind, Split
 from pellucid.evaluation.counts import count_outcomes, precision, recall
-from pellucid.ingest.prediction_masks import has_outlines
+from pellucid.ingest.geometry_choice import has_outlines
 from pellucid.project.version import Version
 from pellucid.project.view import View
 from pellucid.storage.manifests import SourceRecord, VersionManifest

@@ -180,7 +180,7 @@ def annotation_outlines(
 ) -> list[list[list[float]]]:
     """The outlines of these annotations (ascending rows), as polygons in pixels; empty if there is
     none, or if a mask is drawn in its place."""
-    if results.evaluation.annotations.mask is not None:
+    if results.evaluation.geometry != "box":
         return [[] for _ in annotation_rows]
     frozen = results.frozen_rows
     rows = annotation_rows if frozen is None else frozen[annotation_rows].tolist()

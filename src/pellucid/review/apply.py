@@ -15,6 +15,7 @@ from pellucid.core.tables import (
     PARTIAL,
     UNANNOTATED,
     Annotations,
+    Float64Array,
     Images,
     Int8Array,
     Int64Array,
@@ -22,7 +23,9 @@ from pellucid.core.tables import (
     string_column,
 )
 from pellucid.evaluation.boxes import pairwise_iou
+from pellucid.evaluation.geometry import corners_of_shapes
 from pellucid.evaluation.mask_runs import measure_masks
+from pellucid.evaluation.oriented_boxes import corner_areas
 from pellucid.review.events import Box, Decision, Label, LabelValue, effective_decisions
 
 SAME_BOX_IOU = 0.9
@@ -261,6 +264,12 @@ def adopted_masks(outlines: Sequence[str]) -> Masks:
     return create_masks(texts, height.copy(), width.copy())
 
 
+def adopted_areas(masks: Masks, outlines: Sequence[str]) -> Float64Array:
+    """Areas of the adopted masks and oriented boxes; 0 where a reviewer drew a box."""
+    corners = corners_of_shapes([parse_outline(outline) for outline in outlines])
+    return np.maximum(measure_masks(masks).area, np.nan_to_num(corner_areas(corners)))
+
+
 def inherited_row(replaced_labels: list[EditableLabel], label: Label) -> int:
     """The row of the replaced annotation with the same box, whose outline is kept; -1 if there is
     none."""
@@ -349,7 +358,7 @@ def build_annotations(
     new_outlines = [label.outline for _, label in corrected_labels if label.annotation_row < 0]
     new_masks = adopted_masks(new_outlines)
     if area is not None:
-        adopted_area = measure_masks(new_masks).area
+        adopted_area = adopted_areas(new_masks, new_outlines)
         area[is_new] = np.where(adopted_area > 0, adopted_area, area[is_new])
     if annotations.outline is not None or any(new_outlines):
         outline = (
@@ -363,4 +372,12 @@ def build_annotations(
         rows = original_rows.copy()
         rows[is_new] = len(annotations) + np.arange(len(new_outlines))
         mask = concat_masks([mask, new_masks])[rows]
-    return Annotations(image_indices, concept_indices, box, ignore, positive, area, outline, mask)
+    corners = annotations.corners
+    if corners is not None:
+        new_corners = corners_of_shapes([parse_outline(text) for text in new_outlines])
+        rows = np.where(is_existing, original_rows, 0)
+        corners = corners[rows] if len(corners) else np.full((label_count, 8), np.nan)
+        corners[is_new] = new_corners
+    return Annotations(
+        image_indices, concept_indices, box, ignore, positive, area, outline, mask, corners
+    )

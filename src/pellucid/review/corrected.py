@@ -11,7 +11,11 @@ import numpy as np
 from pellucid.core.outlines import parse_outlines
 from pellucid.core.tables import Annotations, Images, Int8Array, Int64Array, Kind
 from pellucid.evaluation.evaluation import Evaluation
-from pellucid.evaluation.geometry import masks_of_annotations
+from pellucid.evaluation.geometry import (
+    complete_corners,
+    corners_of_shapes,
+    masks_of_annotations,
+)
 from pellucid.evaluation.incremental import rematch, replace_annotations
 from pellucid.review.apply import CorrectedAnnotations, apply_decisions
 from pellucid.review.events import Decision, DecisionLog
@@ -127,11 +131,13 @@ def correct_evaluation(
         else evaluation.images.replace(stated=originals.original_completeness(evaluation.images))
     )
     annotations = evaluation.annotations if originals is None else originals.annotations
+    shapes = parse_outlines(annotations.outline, len(annotations))
     if evaluation.annotations.mask is not None and annotations.mask is None:
-        shapes = parse_outlines(annotations.outline, len(annotations))
         annotations = annotations.replace(
             mask=masks_of_annotations(annotations, shapes, images).masks
         )
+    if evaluation.annotations.corners is not None and annotations.corners is None:
+        annotations = complete_corners(annotations.replace(corners=corners_of_shapes(shapes)))
     annotations = annotations.replace(outline=None)
     corrections = apply_decisions(
         evaluation.kind, evaluation.concepts, images, annotations, decisions, new_concepts=False

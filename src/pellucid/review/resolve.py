@@ -113,7 +113,7 @@ def resolve_box(
     new_label = Label(
         edit.concept or target.concept,
         edit.box or target.box,
-        outline=encode_outline(evaluation.predictions.mask, item_row) if is_adopted else "",
+        outline=encode_outline(evaluation.predictions, item_row) if is_adopted else "",
     )
     if target.side == "annotated":
         is_removed = edit.concept is None and edit.box is None

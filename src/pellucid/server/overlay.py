@@ -7,7 +7,7 @@ import numpy as np
 from pellucid.core.tables import Float64Array, Int64Array
 from pellucid.evaluation.boxes import pairwise_iou
 from pellucid.evaluation.error_causes import is_active_prediction
-from pellucid.evaluation.mask_outlines import mask_path
+from pellucid.evaluation.mask_outlines import shape_path
 from pellucid.results.results import Results
 from pellucid.server.schemas.gallery_schema import Box, OtherPrediction
 
@@ -87,5 +87,5 @@ class PredictionOverlay:
             self._concept_name(prediction_row),
             float(predictions.score[prediction_row]),
             None if predictions.box is None else (left, top, width, height),
-            mask_path(predictions.mask, prediction_row),
+            shape_path(predictions, prediction_row),
         )

@@ -22,7 +22,7 @@ from pellucid.evaluation.error_causes import (
     prediction_ious,
 )
 from pellucid.evaluation.evaluation import STATE_NAMES, Evaluation
-from pellucid.evaluation.mask_outlines import mask_path
+from pellucid.evaluation.mask_outlines import shape_path
 from pellucid.evaluation.match_result import MATCHED
 from pellucid.evaluation.thresholds import ThresholdSource
 from pellucid.images.crop_cache import image_stamp
@@ -286,7 +286,7 @@ def page_item(
         concept_index,
         item.score,
         item.box,
-        mask_path(item_columns.mask, item_row),
+        shape_path(item_columns, item_row),
         item.outcome,
         outcome_above_threshold,
         item.cause,
@@ -352,7 +352,7 @@ def prediction_partner(
             None,
             iou,
             "matched" if is_matched else "extra",
-            mask_path(evaluation.annotations.mask, annotation_row),
+            shape_path(evaluation.annotations, annotation_row),
         )
     if evaluation.kind == "classification" and evaluation.state[prediction_row] != MATCHED:
         image_annotations = results.neighbours.annotations(
@@ -448,7 +448,7 @@ def box_partner(evaluation: Evaluation, annotation_row: int, position: int) -> P
 def prediction_mask(evaluation: Evaluation, position: int) -> str | None:
     """The path of a prediction's mask. position: see `Evaluation.predictions_by_image`."""
     row = int(evaluation.row_index.prediction_of_image[position])
-    return mask_path(evaluation.predictions.mask, row)
+    return shape_path(evaluation.predictions, row)
 
 
 def box_tuple(boxes: Any, box_index: int) -> Box | None:
@@ -486,7 +486,7 @@ def image_document(
             int(concept_indices[position]),
             float(scores[position]),
             box_tuple(predictions_by_image.box, int(prediction_positions[position])),
-            mask_path(evaluation.predictions.mask, int(prediction_rows[position])),
+            shape_path(evaluation.predictions, int(prediction_rows[position])),
             "below"
             if scores[position] < thresholds[concept_indices[position]]
             else STATE_NAMES[int(match_states[position])],
@@ -524,7 +524,7 @@ def annotation_box(
     concept_index = int(evaluation.annotations.concept[annotation_row])
     located = (
         box_tuple(evaluation.annotations.box, annotation_row),
-        mask_path(evaluation.annotations.mask, annotation_row),
+        shape_path(evaluation.annotations, annotation_row),
     )
     if (
         evaluation.annotations.ignore[annotation_row]

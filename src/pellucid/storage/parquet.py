@@ -107,6 +107,7 @@ def read_outlines(path: Path, annotation_rows: Sequence[int] | None = None) -> S
     return string_column(np.ma.getdata(outlines))
 
 
+CORNER_COLUMN_NAMES = tuple(f"{side}{corner}" for corner in range(1, 5) for side in "xy")
 MASK_COLUMN_NAMES = ("mask", "mask_height", "mask_width")
 """In a table a mask is its compressed run lengths, and the size of its image."""
 
@@ -114,6 +115,9 @@ MASK_COLUMN_NAMES = ("mask", "mask_height", "mask_width")
 def split_box_column(table_columns: dict[str, Any]) -> dict[str, Any]:
     """The columns of a table in a file: numbers and strings alone."""
     box, masks = table_columns.pop("box"), table_columns.pop("mask", None)
+    corners = table_columns.pop("corners", None)
+    if corners is not None:
+        table_columns |= dict(zip(CORNER_COLUMN_NAMES, corners.T.copy(), strict=True))
     if masks is not None:
         texts = string_column(list(masks.texts()))
         parts = (texts, masks.height, masks.width)
@@ -138,6 +142,10 @@ def join_box_columns(table_columns: dict[str, Any]) -> dict[str, Any]:
     box: Float64Array | None = None
     if "width" in table_columns:
         box = np.stack([table_columns.pop(side_name) for side_name in BOX_COLUMN_NAMES], axis=1)
+    if CORNER_COLUMN_NAMES[0] in table_columns:
+        table_columns["corners"] = np.stack(
+            [table_columns.pop(column_name) for column_name in CORNER_COLUMN_NAMES], axis=1
+        )
     if "mask" in table_columns:
         table_columns["mask"] = create_masks(
             *(table_columns.pop(column_name) for column_name in MASK_COLUMN_NAMES)

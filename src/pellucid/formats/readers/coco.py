@@ -277,7 +277,9 @@ def box_annotations(
         float,
     )
     if outline_count := sum(not annotation.bbox for annotation in used):
-        message = f"{outline_count:,} outlines or masks without a bbox: read by their bounding box"
+        message = (
+            f"{outline_count:,} outlines or masks without a bbox: their boxes are those around them"
+        )
         notes.append(Note("polygons", message, outline_count, "info"))
     crowd = np.array([bool(annotation.iscrowd) for annotation in used], bool)
     return Annotations(

@@ -37,6 +37,12 @@ class MaskedResult(msgspec.Struct):
     segmentation: EncodedMask | list[list[float]] | None = None
     bbox: list[float] | None = None
     file_name: str | None = None
+    poly: list[float] | None = None
+    """The corners of an oriented box, as ultralytics writes them."""
+
+    def __post_init__(self) -> None:
+        if self.segmentation is None and self.poly is not None:
+            self.segmentation = [self.poly]
 
 
 @dataclass(frozen=True, eq=False)

@@ -57,7 +57,7 @@ RESULTS_SQL = """
            bbox[1] AS x, bbox[2] AS y, bbox[3] AS w, bbox[4] AS h, len(bbox) AS numbers
     FROM results
 """
-SHAPE_KEYS = ("segmentation", "keypoints")
+SHAPE_KEYS = ("segmentation", "poly", "keypoints")
 SAMPLE_SIZE = 2_000
 """Records sampled to decide whether image and category ids are integers; then all are read as
 integers if possible."""
@@ -341,6 +341,8 @@ def shape_key(path: Path) -> str | None:
 
 def read(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     shape = shape_key(probe.path)
+    if shape == "poly":
+        return read_masked_results(probe.path, NAME)
     if shape == "segmentation":
         return read_masks(probe.path)
     source = read_results(probe.path)

@@ -56,12 +56,12 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
             counts = read_image_element(builder, probe.path, file, image_element)
             outline_count, rotated_count = outline_count + counts[0], rotated_count + counts[1]
     builder.add_note(
-        "polygons", outline_count, f"{outline_count:,} outlines converted to bounding boxes"
+        "polygons", outline_count, f"{outline_count:,} outlines: their boxes are those around them"
     )
     builder.add_note(
         "rotated",
         rotated_count,
-        f"{rotated_count:,} rotated boxes converted to axis-aligned bounding boxes",
+        f"{rotated_count:,} rotated boxes: their upright boxes are those around them",
     )
     return builder.build(options.kind, list(labels))
 
@@ -97,7 +97,11 @@ def read_image_element(
             angle = parse_number(shape.get("rotation", "0"), file, location, "rotation")
             rotated_count += angle % 360 != 0
             builder.add_outline(
-                image, concept, rotate_box((x_min, y_min, x_max, y_max), angle), location
+                image,
+                concept,
+                rotate_box((x_min, y_min, x_max, y_max), angle),
+                location,
+                keep_outline=angle % 360 != 0,
             )
         elif shape.tag in OUTLINE_TAGS:
             points = (

@@ -90,7 +90,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
             )
             outline_count, skipped_count = outline_count + counts[0], skipped_count + counts[1]
     builder.add_note(
-        "polygons", outline_count, f"{outline_count:,} outlines converted to bounding boxes"
+        "polygons", outline_count, f"{outline_count:,} outlines: their boxes are those around them"
     )
     builder.add_note(
         "left_out",

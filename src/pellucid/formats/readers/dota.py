@@ -71,7 +71,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     builder.add_note(
         "rotated",
         oriented_count,
-        f"{oriented_count:,} oriented boxes converted to axis-aligned bounding boxes",
+        f"{oriented_count:,} oriented boxes: their upright boxes are those around them",
     )
     return builder.build(options.kind)
 

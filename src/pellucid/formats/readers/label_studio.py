@@ -82,7 +82,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     builder.add_note(
         "polygons",
         outline_count,
-        f"{outline_count:,} outlines and rotated boxes converted to bounding boxes",
+        f"{outline_count:,} outlines and rotated boxes: their upright boxes are those around them",
     )
     builder.add_note(
         "cancelled",

@@ -70,7 +70,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         if probe.is_dir or is_xml(probe.head):
             outline_count += read_xml(builder, probe.path, file)
     builder.add_note(
-        "polygons", outline_count, f"{outline_count:,} outlines converted to bounding boxes"
+        "polygons", outline_count, f"{outline_count:,} outlines: their boxes are those around them"
     )
     return builder.build(options.kind)
 

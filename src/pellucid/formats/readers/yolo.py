@@ -232,7 +232,7 @@ def shape_notes(label_lines: Sequence[LabelLine], has_keypoints: bool) -> list[N
         message = f"{format_count(len(label_lines), 'pose')} read as boxes, keypoints ignored"
         notes.append(Note("keypoints", message, len(label_lines), "info"))
     if polygon_count := sum(line.is_polygon for line in label_lines):
-        message = f"{format_count(polygon_count, 'polygon')} converted to bounding boxes"
+        message = f"{format_count(polygon_count, 'polygon')}: the boxes are those around them"
         notes.append(Note("polygons", message, polygon_count, "info"))
     return notes
 

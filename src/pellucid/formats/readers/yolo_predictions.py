@@ -11,6 +11,7 @@ import numpy as np
 
 from pellucid.core.errors import format_count, summarize_names
 from pellucid.core.tables import Float64Array, string_column
+from pellucid.evaluation.oriented_boxes import are_parallelograms
 from pellucid.formats.companion_files import is_companion_file
 from pellucid.formats.dataset import (
     BoxUnit,
@@ -170,9 +171,17 @@ def is_polygon_with_confidence(numbers: list[float]) -> bool:
     return len(numbers) >= MIN_POLYGON_FIELDS and not len(numbers) % 2
 
 
+ORIENTED_BOX_FIELDS = 10
+"""A class, four corners and a confidence."""
+
+
 def may_be_pose(numbers: list[float]) -> bool:
     """Whether the numbers may be a box followed by key points inside it: all points of a polygon
-    hardly ever lie inside the box that its first two points would be."""
+    hardly ever lie inside the box that its first two points would be. An oriented box is none."""
+    if len(numbers) == ORIENTED_BOX_FIELDS:
+        corners = np.array([numbers[1:-1]])
+        if are_parallelograms(corners).all():
+            return False
     x, y, width, height = numbers[1:5]
     return all(
         abs(point_x - x) <= width / 2 + TOLERANCE and abs(point_y - y) <= height / 2 + TOLERANCE

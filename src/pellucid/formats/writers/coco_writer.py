@@ -22,7 +22,7 @@ from pellucid.formats.writers.export_data import (
 )
 from pellucid.formats.writers.image_copies import copy_images
 from pellucid.formats.writers.new_files import new_file, new_folder, write_json, write_new_json
-from pellucid.formats.writers.object_outlines import stated_shape
+from pellucid.formats.writers.object_outlines import has_outlines, stated_shape
 
 
 def write(export_data: ExportData, path: Path) -> None:
@@ -152,12 +152,13 @@ def write_results(export_data: ExportData, path: Path) -> None:
     )
     # Results with a bbox count with its area: masks that came without one are written without.
     has_boxes = predictions.mask is None or predictions.area is None
+    has_shapes = has_outlines(predictions)
     results = [
         {
             "image_id": image_ids[image],
             "category_id": concept_ids[concept],
             **({"bbox": box} if has_boxes else {}),
-            **({"segmentation": stated_shape(predictions, row)} if predictions.mask else {}),
+            **({"segmentation": stated_shape(predictions, row)} if has_shapes else {}),
             "score": score,
         }
         for row, (image, concept, box, score) in enumerate(prediction_rows)

@@ -19,7 +19,7 @@ def has_outlines(entries: Annotations | Predictions) -> bool:
 
 def count_outlines(entries: Annotations | Predictions) -> int:
     """How many objects are more than a box."""
-    if entries.mask is not None:
+    if entries.mask is not None or entries.corners is not None:
         return len(entries)
     outlines = entries.outline if isinstance(entries, Annotations) else None
     return 0 if outlines is None else sum(bool(outline) for outline in outlines)
@@ -29,6 +29,8 @@ def stated_shape(entries: Annotations | Predictions, row: int) -> Shape:
     """The polygons or the encoded mask of an object; None if it is a box alone."""
     if isinstance(entries, Annotations) and entries.outline is not None and entries.outline[row]:
         return parse_outline(entries.outline[row])
+    if entries.corners is not None:
+        return [entries.corners[row].tolist()]
     if entries.mask is None:
         return None
     size = [int(entries.mask.height[row]), int(entries.mask.width[row])]

@@ -179,9 +179,10 @@ class OtherPrediction:
 
 @dataclass(frozen=True)
 class PageItem:
-    """image: index in the version · mask: SVG path data around the object's pixels, in pixels of
-    the image, where masks are compared · over: the outcome at or above the threshold · frame: the
-    part of the image shown · picture: URL of the image; the page appends frame and size."""
+    """image: index in the version · mask: SVG path data around the object, in pixels of the image,
+    where masks or oriented boxes are compared · over: the outcome at or above the threshold ·
+    frame: the part of the image shown · picture: URL of the image; the page appends frame and
+    size."""
 
     position: int
     row: int

@@ -1,9 +1,10 @@
-"""Masks at import: whether a version compares them, and the masks of both sides."""
+"""Both sides of an import as they are compared: boxes, masks or oriented boxes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -12,32 +13,37 @@ from pellucid.core.masks import concat_masks, no_masks
 from pellucid.core.outlines import parse_outlines
 from pellucid.core.tables import (
     GEOMETRIES,
-    HAS_PREDICTIONS,
     Annotations,
     Float64Array,
-    Geometry,
     Images,
     Int32Array,
     Int64Array,
     Predictions,
 )
 from pellucid.evaluation.geometry import (
+    complete_corners,
     complete_masks,
+    corners_of_shapes,
     image_sizes,
     masks_of_annotations,
 )
 from pellucid.evaluation.mask_runs import masks_of_polygons, measure_masks
+from pellucid.evaluation.oriented_boxes import (
+    corner_areas,
+    order_corners,
+)
 from pellucid.formats.dataset import Inference, Note, ParsedPredictions
 from pellucid.ingest.box_scaling import fill_image_sizes, scale_outline
-from pellucid.ingest.errors import GeometryUnavailableError, MaskSizeError
+from pellucid.ingest.errors import MaskSizeError
 from pellucid.ingest.frozen_version import FrozenVersion
+from pellucid.ingest.geometry_choice import StatedObjects, choose_geometry, geometry_inference
 
 SIZE_REASON = "masks are compared on its pixels"
 
 
 @dataclass(frozen=True, eq=False)
 class ComparedObjects:
-    """Both sides with what is compared: masks on both or on none."""
+    """Both sides with what is compared: masks or oriented boxes on both or on none."""
 
     images: Images
     annotations: Annotations
@@ -54,8 +60,8 @@ def settle_geometry(
     version: FrozenVersion,
     forced: str | None,
 ) -> ComparedObjects:
-    """Compare masks if annotations and predictions state them, else boxes. rows: of the source,
-    behind the predictions; forced: the geometry set by the user, if any.
+    """Compare masks or oriented boxes if annotations and predictions state them, else boxes. rows:
+    of the source, behind the predictions; forced: the geometry set by the user, if any.
 
     Raises:
         InvalidChoiceError: the forced geometry is none.
@@ -65,7 +71,12 @@ def settle_geometry(
     """
     if forced is not None and forced not in GEOMETRIES:
         raise InvalidChoiceError("--geometry", forced, GEOMETRIES)
-    geometry, notes = choose_geometry(source, version, forced)
+    objects = StatedObjects(
+        parse_outlines(version.annotations.outline, len(version.annotations)), source
+    )
+    geometry, notes = choose_geometry(objects, version, forced)
+    if geometry == "oriented_box":
+        return compare_oriented(objects, rows, predictions, images, version, notes, forced)
     if geometry == "box":
         predictions = predictions.replace(area=box_mode_areas(source, rows, predictions))
         return ComparedObjects(images, version.annotations, predictions, notes, [])
@@ -83,10 +94,59 @@ def settle_geometry(
             "the box"
         )
         notes.append(Note("boxes_as_masks", message, box_count))
-    evidence = "annotations and predictions have them" if forced is None else "--geometry mask"
-    inference = Inference("geometry", "mask", evidence, ["box"], forced is not None)
     notes += annotation_notes
+    inference = geometry_inference(geometry, forced)
     return ComparedObjects(images, annotations, predictions, notes, [inference])
+
+
+ObjectTable = TypeVar("ObjectTable", Annotations, Predictions)
+
+
+def with_corners(table: ObjectTable, corners: Float64Array) -> ObjectTable:
+    """The objects with their corners, those of the box where they are NaN, and the areas inside."""
+    completed = complete_corners(table.replace(corners=corners))
+    assert completed.corners is not None
+    return completed.replace(area=corner_areas(completed.corners))
+
+
+def compare_oriented(
+    objects: StatedObjects,
+    rows: Int64Array | slice,
+    predictions: Predictions,
+    images: Images,
+    version: FrozenVersion,
+    notes: list[Note],
+    forced: str | None,
+) -> ComparedObjects:
+    """Both sides with their corners."""
+    source, annotations = objects.source, version.annotations
+    if source.outline_unit == "fractions":
+        images = fill_image_sizes(
+            images,
+            np.unique(predictions.image),
+            version.folders,
+            source.path,
+            "corners are fractions of the size",
+        )
+    corners = corners_of_shapes(objects.predicted)[rows]
+    if source.outline_unit == "fractions":
+        height, width = image_sizes(images, predictions.image)
+        corners = order_corners(corners * np.tile(np.stack([width, height], axis=1), 4))
+    annotated_corners = (
+        corners_of_shapes(objects.annotated) if annotations.corners is None else annotations.corners
+    )
+    box_counts = [int(np.isnan(side[:, 0]).sum()) for side in (annotated_corners, corners)]
+    for count, noun in zip(box_counts, ("annotation", "prediction"), strict=True):
+        if count:
+            message = f"{format_count(count, noun)} without corners: compared by those of the box"
+            notes.append(Note("boxes_as_corners", message, count))
+    return ComparedObjects(
+        images,
+        with_corners(annotations, annotated_corners),
+        with_corners(predictions, corners),
+        notes,
+        [geometry_inference("oriented_box", forced)],
+    )
 
 
 def box_mode_areas(
@@ -110,58 +170,6 @@ def encoded_sizes(annotations: Annotations) -> tuple[Int32Array, Int32Array, Int
     ]
     image, height, width = np.array(sizes, np.int32).reshape(-1, 3).T
     return image, height, width
-
-
-def choose_geometry(
-    source: ParsedPredictions, version: FrozenVersion, forced: str | None
-) -> tuple[Geometry, list[Note]]:
-    is_predicted = source.mask is not None or source.outline is not None
-    is_annotated = has_outlines(version.annotations)
-    if (version.coverage == HAS_PREDICTIONS).any():
-        earlier: Geometry = "box" if version.annotations.mask is None else "mask"
-        if forced not in (None, earlier):
-            raise GeometryUnavailableError(
-                source.path,
-                str(forced),
-                f"version '{version.name}' compares {PLURALS[earlier]}. Import into a new version",
-            )
-        return earlier, unread_notes(source, earlier)
-    if forced == "mask" and not (is_predicted and is_annotated):
-        missing = "annotations" if is_predicted else "predictions"
-        raise GeometryUnavailableError(
-            source.path, "mask", f"the {missing} have no masks. Export them with masks"
-        )
-    if forced is not None:
-        return ("mask" if forced == "mask" else "box"), []
-    if is_predicted and is_annotated:
-        return "mask", []
-    if is_predicted:
-        message = (
-            "predictions have masks, annotations have none: compared by their boxes. AP of masks "
-            "differs"
-        )
-        return "box", [Note("geometry", message, len(source.score))]
-    if is_annotated:
-        message = "annotations have outlines, predictions have none: compared by their boxes"
-        return "box", [Note("geometry", message, len(version.annotations), "info")]
-    return "box", []
-
-
-PLURALS: dict[Geometry, str] = {"box": "boxes", "mask": "masks"}
-
-
-def unread_notes(source: ParsedPredictions, geometry: Geometry) -> list[Note]:
-    """A note where a version of boxes gets more predictions, with masks."""
-    if geometry != "box" or (source.mask is None and source.outline is None):
-        return []
-    message = "masks not read: the version's earlier predictions are compared by their boxes"
-    return [Note("geometry", message, len(source.score))]
-
-
-def has_outlines(annotations: Annotations) -> bool:
-    if annotations.mask is not None:
-        return True
-    return annotations.outline is not None and any(annotations.outline.tolist())
 
 
 def attach_masks(
