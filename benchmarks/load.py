@@ -31,7 +31,7 @@ from benchmarks.serving import prepare, running_server
 READERS, REVIEWERS = 50, 20
 PAUSE = 1.0
 """Seconds from one page to a reader's next, and from one decision to a reviewer's next."""
-VERSION = "/api/views/made/versions/model"
+VERSION = "/api/v1/views/made/versions/model"
 RETRIES = 40
 
 
@@ -227,7 +227,7 @@ def rows(size: Size, folder: Path, seconds: float) -> list[tuple[str, str]]:
             (f"{READERS} readers beside {REVIEWERS} reviewers", both.told("readers")),
             (f"{REVIEWERS} reviewers", both.told("reviewers")),
         ]
-        history = Client(address).ask("/api/views/made/history?limit=0")["total"]
+        history = Client(address).ask("/api/v1/views/made/history?limit=0")["total"]
         twice = len(both.handed) - len({row for _, row in both.handed})
         found.append(
             (

@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.data import Size
 from benchmarks.serving import prepare, running_server
 
-VERSION = "api/views/made/versions/model"
+VERSION = "api/v1/views/made/versions/model"
 LIST = f"{VERSION}/page?tab=missing&review=new"
 
 

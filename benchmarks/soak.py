@@ -105,9 +105,9 @@ def ask_nonsense(
         f"{VERSION}/curves",
         f"{VERSION}/confusion",
         f"{VERSION}/causes",
-        "/api/views/made/history",
-        "/api/views/made/undo",
-        "/api/workspace",
+        "/api/v1/views/made/history",
+        "/api/v1/views/made/undo",
+        "/api/v1/workspace",
         "/pictures/made/model/1/0",
         "/metrics",
         "/health",
@@ -184,7 +184,7 @@ def rows(seconds: float, size: Size, folder: Path) -> list[tuple[str, str]]:
         number, bad = read.get()
         fuzz.join()
         asking.join()
-        history = Client(address).ask("/api/views/made/history?limit=0")["total"]
+        history = Client(address).ask("/api/v1/views/made/history?limit=0")["total"]
     settled = memory[max(1, len(memory) // 6) :] or memory
     return [
         ("files of nonsense", f"{number:,} read or refused, {len(bad)} otherwise"),

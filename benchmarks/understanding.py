@@ -14,7 +14,7 @@ from benchmarks.serving import prepare, running_server
 from pellucid.analysis.tide import tide_report
 from pellucid.api import open as open_workspace
 
-VERSION = "api/views/made/versions/model"
+VERSION = "api/v1/views/made/versions/model"
 ASKED = {
     "curves, histograms and calibration, all concepts": "curves",
     "the same of one concept": "curves?concept=3",

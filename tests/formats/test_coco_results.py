@@ -163,14 +163,12 @@ def test_file_that_ends_at_a_chunk_boundary(tmp_path, monkeypatch):
         assert len(coco_results.read_columns_native(file)[0]["score"]) == 20
 
 
-def test_masks_of_results_are_named(workspace, tmp_path):
+def test_key_points_of_results_are_named(workspace, tmp_path):
     view, _ = workspace.add("v", toys.coco(tmp_path))
     record = {"image_id": 11, "category_id": 1, "bbox": [10, 10, 20, 20], "score": 0.9}
-    mask = {"size": [64, 64], "counts": "0"}
-    notes = view.start("m").add_predictions(
-        toys.results(tmp_path, [record | {"segmentation": mask}])
-    )
+    points = {"keypoints": [12, 12, 2]}
+    notes = view.start("m").add_predictions(toys.results(tmp_path, [record | points]))
     assert [note.count for note in notes if note.kind == "shapes"] == [1]
     del record["bbox"]
-    with pytest.raises(PellucidError, match=r"\$\[0\]: has segmentation but no bbox"):
-        view.start("n").add_predictions(toys.results(tmp_path, [record | {"segmentation": mask}]))
+    with pytest.raises(PellucidError, match=r"\$\[0\]: has keypoints but no bbox"):
+        view.start("n").add_predictions(toys.results(tmp_path, [record | points]))

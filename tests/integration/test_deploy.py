@@ -226,15 +226,19 @@ def test_servers_behind_nginx(workspace, running, tmp_path):
     assert answering(f"{address}/health")[0] == 401
     named = {"Host": "pellucid.example.org"}
     for _ in range(6):  # one of the three servers is dead, and nobody notices
-        status, text = ask(f"{address}/api/workspace", "rita:word", **named)
+        status, text = ask(f"{address}/api/v1/workspace", "rita:word", **named)
         assert (status, json.loads(text)["role"]) == (200, "reader")
-    assert json.loads(ask(f"{address}/api/workspace", "olga:word", **named)[1])["role"] == "owner"
+    assert (
+        json.loads(ask(f"{address}/api/v1/workspace", "olga:word", **named)[1])["role"] == "owner"
+    )
     assert (
         json.loads(
-            ask(f"{address}/api/workspace", "rita:word", **named, **{"X-Forwarded-User": "olga"})[1]
+            ask(
+                f"{address}/api/v1/workspace", "rita:word", **named, **{"X-Forwarded-User": "olga"}
+            )[1]
         )["role"]
         == "reader"
     )
-    assert ask(f"{address}/api/workspace", "rita:wrong", **named)[0] == 401
+    assert ask(f"{address}/api/v1/workspace", "rita:wrong", **named)[0] == 401
     assert ask(f"{address}/metrics", "olga:word", **named)[0] == 403
-    assert ask(f"{address}/api/views/v/versions/m/page?tab=all", "rita:word", **named)[0] == 200
+    assert ask(f"{address}/api/v1/views/v/versions/m/page?tab=all", "rita:word", **named)[0] == 200

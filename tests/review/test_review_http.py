@@ -19,7 +19,7 @@ import pytest
 import toys
 from pellucid.server.auth import AuthPolicy
 
-ONE = "api/views/v/versions/m"
+ONE = "api/v1/views/v/versions/m"
 
 
 def ask(address, path, body=None, **headers):
@@ -116,12 +116,12 @@ def test_decision_removes_its_item_and_undo_restores_it(address):
     assert [shown[one["row"]]["who"] for one in items[:3]] == ["Ann"] * 3
     figures = good(address, f"{ONE}/figures?at=0:0.1&at=1:0.1")
     assert sum(one["reviewed"]["missing"] for one in figures["concepts"]) == 3
-    good(address, "api/views/v/undo", {"who": "Ann", "batch": uuid.uuid4().hex})
+    good(address, "api/v1/views/v/undo", {"who": "Ann", "batch": uuid.uuid4().hex})
     assert len(good(address, LIST + "&review=new")["items"]) == 120
-    history = good(address, "api/views/v/history")
+    history = good(address, "api/v1/views/v/history")
     assert [row["action"] for row in history["rows"]] == ["undo"] * 3 + ["add"] * 3
-    good(address, f"api/views/v/history/{done['rows'][0]['id']}/revert", {"who": "Bo"})
-    assert good(address, "api/views/v/progress?me=Ann")["redo"] == 3
+    good(address, f"api/v1/views/v/history/{done['rows'][0]['id']}/revert", {"who": "Bo"})
+    assert good(address, "api/v1/views/v/progress?me=Ann")["redo"] == 3
 
 
 def test_effect_reports_the_metrics_after_corrections(address):
@@ -145,7 +145,7 @@ def test_repeated_request_is_idempotent(address):
     body = asked(good(address, LIST)["items"][:2])
     first, second = (good(address, f"{ONE}/decisions", body) for _ in range(2))
     assert [row["id"] for row in first["rows"]] == [row["id"] for row in second["rows"]]
-    assert good(address, "api/views/v/history")["total"] == 2
+    assert good(address, "api/v1/views/v/history")["total"] == 2
 
 
 def test_repeated_comment_revert_and_round_are_stored_once(address):
@@ -154,14 +154,14 @@ def test_repeated_comment_revert_and_round_are_stored_once(address):
     (row,) = good(address, f"{ONE}/decisions", asked([item]))["rows"]
     requests = [
         (f"{ONE}/comments", {"item": seen(item), "text": "look"}),
-        (f"api/views/v/history/{row['id']}/revert", {}),
-        ("api/views/v/reset", {}),
+        (f"api/v1/views/v/history/{row['id']}/revert", {}),
+        ("api/v1/views/v/reset", {}),
     ]
     for number, (path, body) in enumerate(requests):
         batch = {"who": "Ann", "batch": f"repeated-{number}"}
         first, second = (good(address, path, {**body, **batch}) for _ in range(2))
         assert [row["id"] for row in first["rows"]] == [row["id"] for row in second["rows"]]
-    assert good(address, "api/views/v/history")["total"] == 4
+    assert good(address, "api/v1/views/v/history")["total"] == 4
 
 
 def test_action_id_of_another_author_is_refused(address):
@@ -180,7 +180,7 @@ def test_concurrent_undo_reverts_each_action_once(address):
         acts = list(
             pool.map(
                 lambda _: good(
-                    address, "api/views/v/undo", {"who": "Ann", "batch": uuid.uuid4().hex}
+                    address, "api/v1/views/v/undo", {"who": "Ann", "batch": uuid.uuid4().hex}
                 ),
                 range(4),
             )
@@ -223,7 +223,7 @@ def test_lone_surrogate_is_refused(address, broken, field):
         )[0]
         == 422
     )
-    assert ask(address, "api/views/v/undo", {"who": broken, "batch": "b" * 8})[0] == 422
+    assert ask(address, "api/v1/views/v/undo", {"who": broken, "batch": "b" * 8})[0] == 422
 
 
 def test_non_finite_numbers_are_refused(address):
@@ -244,12 +244,12 @@ def test_non_finite_numbers_are_refused(address):
 def test_conflict_is_reported_to_both_reviewers(address):
     item = good(address, LIST)["items"][0]
     good(address, f"{ONE}/decisions", asked([item], "wrong", "Ann"))
-    head = good(address, "api/views/v/progress?me=Ann")["head"]
+    head = good(address, "api/v1/views/v/progress?me=Ann")["head"]
     later = good(address, f"{ONE}/decisions", asked([item], "right", "Bo", seen=0))
     assert [(row["who"], row["action"]) for row in later["conflicts"]] == [("Ann", "add")]
-    told = good(address, f"api/views/v/progress?me=Ann&after={head}")
+    told = good(address, f"api/v1/views/v/progress?me=Ann&after={head}")
     assert [(row["who"], row["action"]) for row in told["contradicted"]] == [("Bo", "confirm")]
-    assert good(address, f"api/views/v/progress?me=Bo&after={head}")["contradicted"] == []
+    assert good(address, f"api/v1/views/v/progress?me=Bo&after={head}")["contradicted"] == []
 
 
 @pytest.mark.parametrize(
@@ -282,8 +282,8 @@ def test_conflict_is_reported_to_both_reviewers(address):
             409,
             "Reload the list",
         ),
-        ("api/views/v/versions/x/decisions", {}, 404, "version 'x' not found"),
-        ("api/views/v/history/7/revert", {}, 404, "no row 7"),
+        ("api/v1/views/v/versions/x/decisions", {}, 404, "version 'x' not found"),
+        ("api/v1/views/v/history/7/revert", {}, 404, "no row 7"),
     ],
 )
 def test_invalid_decisions_are_refused_and_not_stored(address, path, change, status, said):
@@ -291,7 +291,7 @@ def test_invalid_decisions_are_refused_and_not_stored(address, path, change, sta
     found, document = ask(address, path, body)
     assert found == status
     assert said in json.dumps(document)
-    assert good(address, "api/views/v/history")["total"] == 0
+    assert good(address, "api/v1/views/v/history")["total"] == 0
 
 
 def test_cross_site_requests_are_refused(address):
@@ -328,7 +328,7 @@ def test_proxy_header_names_the_reviewer(workspace, tmp_path, served):
     body = asked(good(address, LIST, **ann)["items"][:1], who="Mallory")
     assert ask(address, f"{ONE}/decisions", body)[0] == 401
     assert good(address, f"{ONE}/decisions", body, **ann)["rows"][0]["who"] == "ann@example.org"
-    assert good(address, "api/views/v/progress?me=Mallory", **ann)["me"] == "ann@example.org"
+    assert good(address, "api/v1/views/v/progress?me=Mallory", **ann)["me"] == "ann@example.org"
 
 
 def test_twenty_reviewers_never_get_the_same_item(address):
@@ -371,7 +371,7 @@ def test_twenty_reviewers_never_get_the_same_item(address):
     assert sorted(handed) == sorted(set(handed))
     assert len(handed) == 120
     assert errors == []
-    progress = good(address, "api/views/v/progress")
+    progress = good(address, "api/v1/views/v/progress")
     assert sum(one["decisions"] for one in progress["reviewers"]) == 120
     assert progress["leased"] == 0 or good(address, LIST + "&review=new")["total"] == 0
 
@@ -381,7 +381,7 @@ def test_leases_end_when_the_browser_closes(address):
     first = good(address, f"{ONE}/queue", {**queue, "session": "session-one"})["items"]
     assert len(first) == 100
     assert len(good(address, f"{ONE}/queue", {**queue, "session": "session-two"})["items"]) == 20
-    good(address, "api/views/v/queue/end", {"session": "session-one"})
+    good(address, "api/v1/views/v/queue/end", {"session": "session-one"})
     assert len(good(address, f"{ONE}/queue", {**queue, "session": "session-two"})["items"]) == 100
 
 

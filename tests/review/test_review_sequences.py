@@ -175,7 +175,7 @@ def review_machine(servers):
             document = self.ask(
                 server,
                 "POST",
-                "/api/views/{view}/versions/{version}/decisions",
+                "/api/v1/views/{view}/versions/{version}/decisions",
                 {"items": references, "verdict": verdict, "who": who, "batch": batch},
             )
             assert len(document["rows"]) == len(items)
@@ -191,7 +191,7 @@ def review_machine(servers):
             source = done if action == "undo" else undone
             batch = uuid.uuid4().hex
             document = self.ask(
-                server, "POST", f"/api/views/{{view}}/{action}", {"who": who, "batch": batch}
+                server, "POST", f"/api/v1/views/{{view}}/{action}", {"who": who, "batch": batch}
             )
             self.record(document, batch, targets=source[-1][1] if source else [])
 
@@ -202,7 +202,11 @@ def review_machine(servers):
                 return
             row = rows[choice % len(rows)]
             document = self.ask(
-                server, "POST", "/api/views/{view}/history/{row}/revert", {"who": who}, row=row.id
+                server,
+                "POST",
+                "/api/v1/views/{view}/history/{row}/revert",
+                {"who": who},
+                row=row.id,
             )
             self.record(document, uuid.uuid4().hex, targets=[row.id])
 
@@ -211,7 +215,8 @@ def review_machine(servers):
             document = self.ask(
                 len(self.model.rows) % 2,
                 "GET",
-                "/api/views/{view}/versions/{version}/page?tab=missing&at=0:0.1&review=new" + parts,
+                "/api/v1/views/{view}/versions/{version}/page?tab=missing&at=0:0.1&review=new"
+                + parts,
             )
             assert document["total"] == len(document["items"])
             return [item["path"] for item in document["items"]]
@@ -224,14 +229,14 @@ def review_machine(servers):
 
         @rule(server=st.integers(0, 1), who=st.sampled_from(PEOPLE))
         def start_round(self, server, who):
-            document = self.ask(server, "POST", "/api/views/{view}/reset", {"who": who})
+            document = self.ask(server, "POST", "/api/v1/views/{view}/reset", {"who": who})
             self.record(document, uuid.uuid4().hex)
 
         @invariant()
         def history_equals_the_list(self):
             current = {row.id for row in self.model.current().values()}
             for server in (0, 1):
-                document = self.ask(server, "GET", "/api/views/{view}/history?limit=1000")
+                document = self.ask(server, "GET", "/api/v1/views/{view}/history?limit=1000")
                 assert [
                     (row["id"], row["who"], row["action"], row["reverts"], row["on"])
                     for row in reversed(document["rows"])

@@ -72,7 +72,7 @@ def test_servers_see_each_others_decisions(servers):
     items = good(first, LIST)["items"]
     good(first, f"{ONE}/decisions", asked(items[:3]))
     assert good(second, LIST + "&review=new")["total"] == len(items) - 3
-    assert good(second, "api/views/v/history")["total"] == 3
+    assert good(second, "api/v1/views/v/history")["total"] == 3
     handed = []
     for number, address in enumerate([first, second, first, second]):
         queue = {
@@ -142,7 +142,7 @@ def test_killed_server_is_replaced_under_load(servers):
     for one in people:
         one.join()
     assert (
-        good(servers[1].address, "api/views/v/history?limit=0")["total"]
+        good(servers[1].address, "api/v1/views/v/history?limit=0")["total"]
         == len(kept)
         == len(set(kept))
     )

@@ -22,7 +22,7 @@ from pellucid.server.serving import AccessOptions, auth_policy
 
 OWNER, REVIEWER, READER = "o" * 32, "v" * 32, "r" * 32
 TOKENS = {OWNER: "owner", REVIEWER: "reviewer", READER: "reader"}
-RESET = "api/views/v/reset"
+RESET = "api/v1/views/v/reset"
 
 
 @pytest.fixture
@@ -64,8 +64,8 @@ def bearer(token):
 def test_without_a_token_only_health_is_answered(locked):
     for path in (
         "",
-        "api/workspace",
-        "api/views/v/versions/m/page",
+        "api/v1/workspace",
+        "api/v1/views/v/versions/m/page",
         "pictures/v/m/0/0",
         "metrics",
         "openapi.json",
@@ -74,8 +74,8 @@ def test_without_a_token_only_health_is_answered(locked):
         status, _, body = ask(locked, path)
         assert status == 401, path
         assert b"token" in body
-    assert ask(locked, "api/workspace", **bearer("x" * 32))[0] == 401
-    assert ask(locked, "api/workspace?token=")[0] == 401
+    assert ask(locked, "api/v1/workspace", **bearer("x" * 32))[0] == 401
+    assert ask(locked, "api/v1/workspace?token=")[0] == 401
     status, _, body = ask(locked, "health")
     assert (status, json.loads(body)) == (200, {"status": "ok", "pellucid": pellucid.__version__})
 
@@ -87,7 +87,7 @@ def test_token_in_url_is_moved_to_a_cookie(locked):
     assert "HttpOnly" in cookie
     assert "SameSite=lax" in cookie
     kept = cookie.split(";")[0]
-    status, _, body = ask(locked, "api/workspace", Cookie=kept)
+    status, _, body = ask(locked, "api/v1/workspace", Cookie=kept)
     assert (status, json.loads(body)["role"]) == (200, "reviewer")
 
 
@@ -96,7 +96,7 @@ def test_token_in_url_is_moved_to_a_cookie(locked):
     [(OWNER, 200, 200), (REVIEWER, 200, 403), (READER, 403, 403)],
 )
 def test_roles(locked, token, decides, begins_anew):
-    status, _, body = ask(locked, "api/views/v/versions/m/page?tab=missing", **bearer(token))
+    status, _, body = ask(locked, "api/v1/views/v/versions/m/page?tab=missing", **bearer(token))
     assert status == 200
     item = json.loads(body)["items"][0]
     seen = {
@@ -107,20 +107,22 @@ def test_roles(locked, token, decides, begins_anew):
         "score": item["score"],
     }
     decision = {"items": [seen], "verdict": "right", "who": "Ann", "batch": "a" * 32}
-    assert ask(locked, "api/views/v/versions/m/decisions", decision, **bearer(token))[0] == decides
+    assert (
+        ask(locked, "api/v1/views/v/versions/m/decisions", decision, **bearer(token))[0] == decides
+    )
     assert ask(locked, RESET, {"who": "Ann"}, **bearer(token))[0] == begins_anew
 
 
 def test_reviewer_cannot_revert_or_restore_a_round_of_the_owner(locked):
     assert ask(locked, RESET, {"who": "Eve"}, **bearer(OWNER))[0] == 200
-    row = json.loads(ask(locked, "api/views/v/history", **bearer(REVIEWER))[2])["rows"][0]["id"]
-    revert = f"api/views/v/history/{row}/revert"
+    row = json.loads(ask(locked, "api/v1/views/v/history", **bearer(REVIEWER))[2])["rows"][0]["id"]
+    revert = f"api/v1/views/v/history/{row}/revert"
     undo, redo = ({"who": "Eve", "batch": name * 32} for name in "ab")
-    for path, body in ((revert, {"who": "Ann"}), ("api/views/v/undo", undo)):
+    for path, body in ((revert, {"who": "Ann"}), ("api/v1/views/v/undo", undo)):
         assert ask(locked, path, body, **bearer(REVIEWER))[0] == 403
-    assert ask(locked, "api/views/v/undo", undo, **bearer(OWNER))[0] == 200
-    assert ask(locked, "api/views/v/redo", redo, **bearer(REVIEWER))[0] == 403
-    assert ask(locked, "api/views/v/redo", redo, **bearer(OWNER))[0] == 200
+    assert ask(locked, "api/v1/views/v/undo", undo, **bearer(OWNER))[0] == 200
+    assert ask(locked, "api/v1/views/v/redo", redo, **bearer(REVIEWER))[0] == 403
+    assert ask(locked, "api/v1/views/v/redo", redo, **bearer(OWNER))[0] == 200
 
 
 SPELLINGS = ["Eve ", " Eve", "Eve\u00a0", "E\u200bve", "\uff25ve", "Eve\u2003"]
@@ -131,11 +133,11 @@ def test_another_spelling_of_a_name_gives_no_right(locked, workspace, spelling):
     """What is checked and what is done are about the same person."""
     assert ask(locked, RESET, {"who": "Eve"}, **bearer(OWNER))[0] == 200
     undo = {"who": spelling, "batch": "a" * 32}
-    assert ask(locked, "api/views/v/undo", undo, **bearer(REVIEWER))[0] == 403
+    assert ask(locked, "api/v1/views/v/undo", undo, **bearer(REVIEWER))[0] == 403
     assert [one.action for one in workspace.view("v").reviews.history()] == ["reset"]
-    assert ask(locked, "api/views/v/undo", undo, **bearer(OWNER))[0] == 200
+    assert ask(locked, "api/v1/views/v/undo", undo, **bearer(OWNER))[0] == 200
     redo = {"who": spelling, "batch": "b" * 32}
-    assert ask(locked, "api/views/v/redo", redo, **bearer(REVIEWER))[0] == 403
+    assert ask(locked, "api/v1/views/v/redo", redo, **bearer(REVIEWER))[0] == 403
     assert {one.who for one in workspace.view("v").reviews.history()} == {"Eve"}
 
 
@@ -143,7 +145,7 @@ def test_names_of_a_proxy_are_one_identity(workspace, served):
     policy = AuthPolicy(None, {}, "reviewer", "X-User", ("127.0.0.1",), ("olga",))
     here = served(workspace, auth_policy=policy)
     for name in ("olga", "olga\u00a0", " olga"):
-        status, _, body = ask(here, "api/workspace", **{"X-User": name.encode("latin-1")})
+        status, _, body = ask(here, "api/v1/workspace", **{"X-User": name.encode("latin-1")})
         assert (status, json.loads(body)["role"]) == (200, "owner"), name
         assert (
             ask(here, RESET, {"who": "someone else"}, **{"X-User": name.encode("latin-1")})[0]
@@ -210,25 +212,25 @@ def test_server_errors_are_counted_and_keep_the_security_headers(workspace, serv
     monkeypatch.setattr(
         "pellucid.server.routes.gallery_routes.workspace_document", lambda *_: 1 / 0
     )
-    status, headers, body = ask(address, "api/workspace")
+    status, headers, body = ask(address, "api/v1/workspace")
     assert status == 500
     assert b"See the server log" in body
     assert "script-src 'self'" in headers["Content-Security-Policy"]
-    assert b'path="/api/workspace",status="500"} 1' in ask(address, "metrics")[2]
+    assert b'path="/api/v1/workspace",status="500"} 1' in ask(address, "metrics")[2]
 
 
 def test_user_header_is_accepted_only_from_the_proxy(workspace, served):
     elsewhere = served(
         workspace, auth_policy=AuthPolicy(None, {}, "reviewer", "X-User", ("10.9.8.7",))
     )
-    assert ask(elsewhere, "api/workspace", **{"X-User": "ann"})[0] == 403
+    assert ask(elsewhere, "api/v1/workspace", **{"X-User": "ann"})[0] == 403
     here = served(
         workspace, auth_policy=AuthPolicy(None, {}, "reviewer", "X-User", ("127.0.0.1",), ("eve",))
     )
-    assert ask(here, "api/workspace")[0] == 401
-    assert ask(here, "api/workspace", **{"X-User": " "})[0] == 401
+    assert ask(here, "api/v1/workspace")[0] == 401
+    assert ask(here, "api/v1/workspace", **{"X-User": " "})[0] == 401
     for name, role in (("ann", "reviewer"), ("eve", "owner")):
-        assert json.loads(ask(here, "api/workspace", **{"X-User": name})[2])["role"] == role
+        assert json.loads(ask(here, "api/v1/workspace", **{"X-User": name})[2])["role"] == role
 
 
 def test_no_token_on_loopback_and_two_on_a_network(monkeypatch):
@@ -276,22 +278,22 @@ def test_serve_prints_urls_with_tokens_and_counts_requests(workspace):
         tokens = [address.partition("token=")[2] for address in addresses]
         address = addresses[0].partition("?")[0]
         assert [
-            json.loads(ask(address, "api/workspace", **bearer(token))[2])["role"]
+            json.loads(ask(address, "api/v1/workspace", **bearer(token))[2])["role"]
             for token in tokens
         ] == ["owner", "reviewer"]
         status, _, body = ask(address, "metrics", **bearer(tokens[0]))
         assert status == 200
         assert (
-            'pellucid_requests_total{method="GET",path="/api/workspace",status="200"} 2'
+            'pellucid_requests_total{method="GET",path="/api/v1/workspace",status="200"} 2'
             in body.decode()
         )
-        ask(address, f"api/workspace?token={tokens[1]}")
+        ask(address, f"api/v1/workspace?token={tokens[1]}")
         time.sleep(0.2)
     finally:
         running.terminate()
         said = running.communicate(timeout=20)[1]
     told = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
-    assert {"/api/workspace", "/metrics"} <= {one["path"] for one in told}
+    assert {"/api/v1/workspace", "/metrics"} <= {one["path"] for one in told}
     assert not any(token in said for token in tokens)
 
 
@@ -308,7 +310,7 @@ def test_reader_sees_the_gallery_without_review_buttons(locked, page):
 
 
 def test_every_response_has_security_headers(locked):
-    for path in ("health", "api/workspace", f"?token={OWNER}"):
+    for path in ("health", "api/v1/workspace", f"?token={OWNER}"):
         headers = ask(locked, path)[1]
         assert "script-src 'self'" in headers["Content-Security-Policy"]
         assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]

@@ -13,7 +13,7 @@ import toys
 from review.test_review_http import ask
 from server.test_http import get
 
-QUEUE = "api/views/v/versions/m/queue"
+QUEUE = "api/v1/views/v/versions/m/queue"
 REQUEST = {"session": "s" * 20, "who": "Bo", "tab": "all"}
 
 
@@ -32,12 +32,12 @@ def test_long_answers_leave_threads_to_short_ones(view, served):
     with ThreadPoolExecutor(60) as pool:
         with version._load_lock:  # every answer about the version waits here
             paths = [
-                f"api/views/v/versions/m/{name}" for name in ("findings", "curves", "confusion")
+                f"api/v1/views/v/versions/m/{name}" for name in ("findings", "curves", "confusion")
             ]
             pending = [pool.submit(get, address, path) for path in paths * 20]
             while not any(future.running() for future in pending):
                 waiting.wait(0.01)
-            for path in ("health", "metrics", "api/workspace", "api/views/v/history"):
+            for path in ("health", "metrics", "api/v1/workspace", "api/v1/views/v/history"):
                 assert get(address, path)[0] == 200, path
             assert not [future.result() for future in pending if future.done()]
         statuses = {future.result()[0] for future in pending}
@@ -52,7 +52,7 @@ def test_locked_database_is_a_clear_and_short_refusal(view, served):
     other = sqlite3.connect(database, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     start = time.monotonic()
-    status, _, body = get(address, "api/views/v/history")
+    status, _, body = get(address, "api/v1/views/v/history")
     assert (status, len(json.loads(body)["rows"])) == (200, 1), "readers do not wait for a writer"
     status, document = ask(address, QUEUE, REQUEST)
     assert status == 503

@@ -28,7 +28,7 @@ def document(address, path):
     return json.loads(body)
 
 
-CELLS = "api/views/cells/versions/v2"
+CELLS = "api/v1/views/cells/versions/v2"
 
 
 @pytest.mark.parametrize("view", ["cells", "findings", "smears"])
@@ -42,7 +42,7 @@ def test_http_pages_equal_the_python_gallery(demo, demo_address, view, tab, reve
         chosen = "" if concept is None else f"&concept={concept}"
         page = document(
             demo_address,
-            f"api/views/{view}/versions/v2/page?tab={tab}&offset=3&limit=40&reverse={reverse}{chosen}",
+            f"api/v1/views/{view}/versions/v2/page?tab={tab}&offset=3&limit=40&reverse={reverse}{chosen}",
         )
         expected = [
             (one.position, one.image, one.score, one.box and list(one.box), one.outcome, one.cause)
@@ -101,7 +101,7 @@ def test_image_urls_are_immutable_and_change_with_the_file(workspace, tmp_path, 
     view, _ = workspace.add("v", toys.coco(tmp_path), images=tmp_path / "images")
     view.start("m").add_predictions(toys.results(tmp_path))
     address = served(workspace)
-    item = document(address, "api/views/v/versions/m/page")["items"][0]
+    item = document(address, "api/v1/views/v/versions/m/page")["items"][0]
     frame = ",".join(map(str, item["frame"]))
     status, headers, body = get(address, f"{item['picture']}?size=320&frame={frame}")
     assert (status, headers["Content-Type"], headers["Cache-Control"]) == (
@@ -111,7 +111,7 @@ def test_image_urls_are_immutable_and_change_with_the_file(workspace, tmp_path, 
     )
     assert body[:2] == b"\xff\xd8"
     toys.picture(tmp_path / "images" / item["path"], 70, 48, colour=(9, 9, 9))
-    changed = document(address, "api/views/v/versions/m/page")["items"][0]
+    changed = document(address, "api/v1/views/v/versions/m/page")["items"][0]
     assert changed["picture"] != item["picture"]
     _, headers, _ = get(address, item["picture"])
     assert headers["Cache-Control"] == "no-store"
@@ -121,7 +121,7 @@ def test_images_are_read_from_any_fsspec_url(workspace, tmp_path, served):
     view, _ = workspace.add("v", toys.coco(tmp_path), images=f"file://{tmp_path}/images")
     view.start("m").add_predictions(toys.results(tmp_path))
     address = served(workspace)
-    item = document(address, "api/views/v/versions/m/page")["items"][0]
+    item = document(address, "api/v1/views/v/versions/m/page")["items"][0]
     assert item["frame"] is not None
     status, headers, body = get(address, item["picture"])
     assert (status, headers["Content-Type"], body[:2]) == (200, "image/jpeg", b"\xff\xd8")
@@ -141,15 +141,15 @@ def test_unreadable_image_gives_a_tile_with_the_reason(workspace, tmp_path, serv
             "no-store",
         )
         assert said in body.decode()
-    assert document(address, "api/views/v/versions/m/page")["total"] == 4
+    assert document(address, "api/v1/views/v/versions/m/page")["total"] == 4
 
 
 @pytest.mark.parametrize(
     ("path", "status", "said"),
     [
-        ("api/views/nowhere/versions/v2", 404, "view 'nowhere' not found"),
-        ("api/views/cells/versions/v9", 404, "version 'v9' not found"),
-        ("api/views/..%2f..%2fetc/versions/v2", 404, ""),
+        ("api/v1/views/nowhere/versions/v2", 404, "view 'nowhere' not found"),
+        ("api/v1/views/cells/versions/v9", 404, "version 'v9' not found"),
+        ("api/v1/views/..%2f..%2fetc/versions/v2", 404, ""),
         (f"{CELLS}/page?concept=99", 404, "Expected 0 to 3"),
         (f"{CELLS}/page?at=0:high", 422, "Expected concept:value"),
         (f"{CELLS}/page?at=9:0.5", 422, "a concept from 0 to 3"),
@@ -169,8 +169,8 @@ def test_missing_resources_are_named(demo_address, path, status, said):
 
 
 def test_requests_for_other_host_names_are_rejected(demo_address):
-    assert get(demo_address, "api/workspace", Host="evil.example")[0] == 400
-    assert get(demo_address, "api/workspace", Host="localhost:1234")[0] == 200
+    assert get(demo_address, "api/v1/workspace", Host="evil.example")[0] == 400
+    assert get(demo_address, "api/v1/workspace", Host="localhost:1234")[0] == 200
 
 
 def test_page_has_a_strict_content_security_policy(demo_address):
@@ -195,8 +195,8 @@ def test_view_without_predictions_is_served(workspace, tmp_path, served):
     view, _ = workspace.add("v", toys.coco(tmp_path), images=tmp_path / "images")
     view.start("m")
     address = served(workspace)
-    assert document(address, "api/workspace")["views"][0]["versions"][0]["predictions"] == 0
-    assert document(address, "api/views/v/versions/m/page?tab=extra")["total"] == 0
+    assert document(address, "api/v1/workspace")["views"][0]["versions"][0]["predictions"] == 0
+    assert document(address, "api/v1/views/v/versions/m/page?tab=extra")["total"] == 0
     assert pellucid.open(workspace.folder).view("v").versions == ["m"]
 
 
@@ -212,7 +212,7 @@ def test_boxes_of_another_version_are_its_own_answer(demo, demo_address, view):
                 expected.setdefault(item.image, []).append(entry)
     paths = version.evaluation.images.path.tolist()
     for image, path in list(enumerate(paths))[::3]:
-        shown = document(demo_address, f"api/views/{view}/versions/v2/images/{image}?versus=v1")
+        shown = document(demo_address, f"api/v1/views/{view}/versions/v2/images/{image}?versus=v1")
         found = [(one["concept"], one["score"], one["box"]) for one in shown["others"]]
         assert sorted(found, key=str) == sorted(expected.get(path, []), key=str), path
 
@@ -223,7 +223,7 @@ def test_images_equal_the_python_ranking(demo, demo_address, view, order):
     results = demo.view(view).version("v2").results()
     ranking = results.images("validation", order)
     page = document(
-        demo_address, f"api/views/{view}/versions/v2/images?order={order}&offset=2&limit=7"
+        demo_address, f"api/v1/views/{view}/versions/v2/images?order={order}&offset=2&limit=7"
     )
     assert page["total"] == len(ranking)
     for image, expected in zip(page["images"], ranking.page(2, 7), strict=True):

@@ -112,7 +112,7 @@ def test_damaged_table_is_a_refusal_on_the_page(folder, served):
     mapped(folder).unlink()
     (path,) = folder.glob("views/v/versions/m/predictions.*.parquet")
     path.write_bytes(path.read_bytes()[:-20])
-    status, _, body = get(address, "api/views/v/versions/m")
+    status, _, body = get(address, "api/v1/views/v/versions/m")
     assert status == 422
     assert str(path) in json.loads(body)["detail"]
 

@@ -162,11 +162,11 @@ class PageCollector:
 
     def build_version_url(self, version_name: str) -> str:
         view = quote(self.version.view.name, safe=UNESCAPED)
-        return f"api/views/{view}/versions/{quote(version_name, safe=UNESCAPED)}"
+        return f"api/v1/views/{view}/versions/{quote(version_name, safe=UNESCAPED)}"
 
     async def collect(self) -> None:
         view = self.version.view.name
-        workspace = await self.fetch_json("api/workspace", [])
+        workspace = await self.fetch_json("api/v1/workspace", [])
         version_names = [self.version.name, *([self.against] if self.against else [])]
         view_entry = next(v for v in workspace["views"] if v["name"] == view)
         workspace["views"] = [
@@ -179,7 +179,7 @@ class PageCollector:
                 ],
             }
         ]
-        self.page_data.responses[response_key("api/workspace", [])] = workspace
+        self.page_data.responses[response_key("api/v1/workspace", [])] = workspace
         split: Query = [("split", self.split)]
         version = await self.fetch_json(self.version_url, [])
         self.page_data.add_response(

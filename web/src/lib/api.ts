@@ -125,7 +125,7 @@ export interface Query extends Which {
 }
 
 const root = ({ view, version }: Pick<Which, 'view' | 'version'>) =>
-  `api/views/${encodeURIComponent(view)}/versions/${encodeURIComponent(version)}`;
+  `api/v1/views/${encodeURIComponent(view)}/versions/${encodeURIComponent(version)}`;
 const thresholds = (at: ReadonlyMap<number, number>): [string, string][] =>
   [...at].map(([concept, value]) => ['at', `${concept}:${value}`]);
 const chosen = (concept: number | null): [string, string][] =>
@@ -141,7 +141,7 @@ const beside = (only: readonly string[]): [string, string][] =>
 const narrowed = (only: readonly string[]): [string, string][] =>
   only.map((clause) => ['only', clause]);
 
-export const readWorkspace = () => get<WorkspaceDocument>('api/workspace');
+export const readWorkspace = () => get<WorkspaceDocument>('api/v1/workspace');
 export const readVersion = (which: Pick<Which, 'view' | 'version'>) =>
   get<VersionDocument>(root(which));
 /** With corrections or as trained, and at which IoU. */
@@ -347,7 +347,7 @@ export const renameVersion = (view: string, version: string, name: string) =>
 export const removeVersion = (view: string, version: string) =>
   post<unknown>(`${root({ view, version })}/remove`, { name: version });
 
-const ofView = (view: string) => `api/views/${encodeURIComponent(view)}`;
+const ofView = (view: string) => `api/v1/views/${encodeURIComponent(view)}`;
 /** An act of a reviewer, as it is sent: again if need be. */
 export interface Submission {
   path: string;

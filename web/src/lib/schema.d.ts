@@ -44,7 +44,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/views/{view}/overview": {
+    "/api/v1/views/{view}/overview": {
         parameters: {
             query?: never;
             header?: never;
@@ -55,7 +55,7 @@ export interface paths {
          * Read Overview
          * @description The versions of a view, oldest first, with their main figures on a split.
          */
-        get: operations["read_overview_api_views__view__overview_get"];
+        get: operations["read_overview_api_v1_views__view__overview_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -64,7 +64,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/views/{view}/versions/{version}/rename": {
+    "/api/v1/views/{view}/versions/{version}/rename": {
         parameters: {
             query?: never;
             header?: never;
@@ -77,14 +77,14 @@ export interface paths {
          * Rename Version
          * @description Rename a version. Only for owners.
          */
-        post: operations["rename_version_api_views__view__versions__version__rename_post"];
+        post: operations["rename_version_api_v1_views__view__versions__version__rename_post"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/views/{view}/versions/{version}/remove": {
+    "/api/v1/views/{view}/versions/{version}/remove": {
         parameters: {
             query?: never;
             header?: never;
@@ -97,14 +97,14 @@ export interface paths {
          * Remove Version
          * @description Remove a version; review decisions are kept. Only for owners, who repeat its name.
          */
-        post: operations["remove_version_api_views__view__versions__version__remove_post"];
+        post: operations["remove_version_api_v1_views__view__versions__version__remove_post"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/workspace": {
+    "/api/v1/workspace": {
         parameters: {
             query?: never;
             header?: never;
@@ -115,7 +115,7 @@ export interface paths {
          * Read Workspace
          * @description List views and versions, and the client's role.
          */
-        get: operations["read_workspace_api_workspace_get"];
+        get: operations["read_workspace_api_v1_workspace_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -124,7 +124,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/views/{view}/versions/{version}": {
+    "/api/v1/views/{view}/versions/{version}": {
         parameters: {
             query?: never;
             header?: never;
@@ -135,7 +135,7 @@ export interface paths {
          * Read Version
          * @description A version's concepts, splits, coverage and import notes.
          */
-        get: operations["read_version_api_views__view__versions__version__get"];
+        get: operations["read_version_api_v1_views__view__versions__version__get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -144,7 +144,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/views/{view}/versions/{version}/figures": {
+    "/api/v1/views/{view}/versions/{version}/figures": {
         parameters: {
             query?: never;
             header?: never;
@@ -155,7 +155,7 @@ export interface paths {
          * Read Figures
          * @description The threshold and the counts of each concept.
          */
-        get: operations["read_figures_api_views__view__versions__version__figures_get"];
+        get: operations["read_figures_api_v1_views__view__versions__version__figures_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -164,7 +164,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/views/{view}/versions/{version}/histogram": {
+    "/api/v1/views/{view}/versions/{version}/histogram": {
         parameters: {
             query?: never;
             header?: never;
@@ -175,7 +175,7 @@ export interface paths {
          * Read Histogram
          * @description The score histogram of the tab All.
          */
-        get: operations["read_histogram_api_views__view__versions__version__histogram_get"];
+        get: operations["read_histogram_api_v1_views__view__versions__version__histogram_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -184,7 +184,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/views/{view}/versions/{version}/page": {
+    "/api/v1/views/{view}/versions/{version}/page": {
         parameters: {
             query?: never;
             header?: never;
@@ -197,7 +197,7 @@ export interface paths {
          *     since: the id of a decision; in a list of new items those decided on after it keep their
          *     places.
          */
-        get: operations["read_page_api_views__view__versions__version__page_get"];
+        get: operations["read_page_api_v1_views__view__versions__version__page_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -206,7 +206,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/views/{view}/versions/{version}/images": {
+    "/api/v1/views/{view}/versions/{version}/images": {
         parameters: {
             query?: never;
             header?: never;
@@ -217,7 +217,7 @@ export interface paths {
          * Read Images
          * @description Whole images, most errors first.
          */
-        get: operations["read_images_api_views__view__versions__version__images_get"];
+        get: operations["read_images_api_v1_views__view__versions__version__images_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -226,7 +226,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/views/{view}/versions/{version}/images/{image}": {
+    "/api/v1/views/{view}/versions/{version}/images/{image}": {
         parameters: {
             query?: never;
             header?: never;
@@ -237,7 +237,7 @@ export interface paths {
          * Read Image
          * @description One image with its predictions and annotations.
          */
-        get: operations["read_image_api_views__view__versions__version__images__image__get"];
+        get: operations["read_image_api_v1_views__view__versions__version__images__image__get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -266,7 +266,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/views/{view}/versions/{version}/count": {
+    "/api/v1/views/{view}/versions/{version}/count": {
         parameters: {
             query?: never;
             header?: never;
@@ -277,7 +277,7 @@ export interface paths {
          * Read Count
          * @description The number of items in a filtered tab.
          */
-        get: operations["read_count_api_views__view__versions__version__count_get"];
+        get: operations["read_count_api_v1_views__view__versions__version__count_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -286,7 +286,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/views/{view}/versions/{version}/headline": {
+    "/api/v1/views/{view}/versions/{version}/headline": {
         parameters: {
             query?: never;
             header?: never;
@@ -297,7 +297,7 @@ export interface paths {
          * Read Headline
          * @description The figures that head the others, and the AP of each concept.
          */
-        get: operations["read_headline_api_views__view__versions__version__headline_get"];
+        get: operations["read_headline_api_v1_views__view__versions__version__headline_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -306,7 +306,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/views/{view}/versions/{version}/curves": {
+    "/api/v1/views/{view}/versions/{version}/curves": {
         parameters: {
             query?: never;
             header?: never;
@@ -317,7 +317,7 @@ export interface paths {
          * Read Curves
          * @description Threshold curves, score histograms and calibration of each split.
          */
-        get: operations["read_curves_api_views__view__versions__version__curves_get"];
+        get: operations["read_curves_api_v1_views__view__versions__version__curves_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -326,7 +326,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/views/{view}/versions/{version}/objectives": {
+    "/api/v1/views/{view}/versions/{version}/objectives": {
         parameters: {
             query?: never;
             header?: never;
@@ -338,7 +338,7 @@ export interface paths {
          * @description Thresholds for objectives other than fewest errors. objective: see
          *     docs/understanding.md.
          */
-        get: operations["read_objectives_api_views__view__versions__version__objectives_get"];
+        get: operations["read_objectives_api_v1_views__view__versions__version__objectives_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -347,7 +347,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/views/{view}/versions/{version}/moves": {
+    "/api/v1/views/{view}/versions/{version}/moves": {
         parameters: {
             query?: never;
             header?: never;
@@ -358,7 +358,7 @@ export interface paths {
          * Read Moves
          * @description Changes if the concept's threshold moves from its optimum to `to`.
          */
-        get: operations["read_moves_api_views__view__versions__version__moves_get"];
+        get: operations["read_moves_api_v1_views__view__versions__version__moves_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -367,7 +367,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/views/{view}/versions/{version}/causes": {
+    "/api/v1/views/{view}/versions/{version}/causes": {
         parameters: {
             query?: never;
             header?: never;
@@ -378,7 +378,7 @@ export interface paths {
          * Read Causes
          * @description The number of errors by cause; for detection, also the AP gain from fixing each kind.
          */
-        get: operations["read_causes_api_views__view__versions__version__causes_get"];
+        get: operations["read_causes_api_v1_views__view__versions__version__causes_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -387,7 +387,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/views/{view}/versions/{version}/confusion": {
+    "/api/v1/views/{view}/versions/{version}/confusion": {
         parameters: {
             query?: never;
             header?: never;
@@ -398,7 +398,7 @@ export interface paths {
          * Read Confusion
          * @description The confusion matrix of annotated and predicted concepts, including none.
          */
-        get: operations["read_confusion_api_views__view__versions__version__confusion_get"];
+        get: operations["read_confusion_api_v1_views__view__versions__version__confusion_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -407,7 +407,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/views/{view}/versions/{version}/slices": {
+    "/api/v1/views/{view}/versions/{version}/slices": {
         parameters: {
             query?: never;
             header?: never;
@@ -419,7 +419,7 @@ export interface paths {
          * @description Slices with more (or fewer) errors than elsewhere, at the optimal thresholds. Images are
          *     analyzed in the background.
          */
-        get: operations["read_slices_api_views__view__versions__version__slices_get"];
+        get: operations["read_slices_api_v1_views__view__versions__version__slices_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -428,7 +428,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/views/{view}/versions/{version}/map": {
+    "/api/v1/views/{view}/versions/{version}/map": {
         parameters: {
             query?: never;
             header?: never;
@@ -439,7 +439,7 @@ export interface paths {
          * Read Map
          * @description Items on a similarity map, and in groups of similar items.
          */
-        get: operations["read_map_api_views__view__versions__version__map_get"];
+        get: operations["read_map_api_v1_views__view__versions__version__map_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -448,7 +448,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/views/{view}/versions/{version}/findings": {
+    "/api/v1/views/{view}/versions/{version}/findings": {
         parameters: {
             query?: never;
             header?: never;
@@ -460,7 +460,7 @@ export interface paths {
          * @description What is wrong with the version, best first. Images are analyzed in the background; until
          *     they are, slices are of boxes and metadata alone.
          */
-        get: operations["read_findings_api_views__view__versions__version__findings_get"];
+        get: operations["read_findings_api_v1_views__view__versions__version__findings_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -469,7 +469,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/views/{view}/versions/{version}/findings/known": {
+    "/api/v1/views/{view}/versions/{version}/findings/known": {
         parameters: {
             query?: never;
             header?: never;
@@ -482,14 +482,14 @@ export interface paths {
          * Mark Finding Known
          * @description Dismiss a finding as known, or take that back.
          */
-        post: operations["mark_finding_known_api_views__view__versions__version__findings_known_post"];
+        post: operations["mark_finding_known_api_v1_views__view__versions__version__findings_known_post"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/views/{view}/versions/{version}/compare/{other}": {
+    "/api/v1/views/{view}/versions/{version}/compare/{other}": {
         parameters: {
             query?: never;
             header?: never;
@@ -500,7 +500,7 @@ export interface paths {
          * Read Comparison
          * @description Compare this version with a later one on the images evaluated by both.
          */
-        get: operations["read_comparison_api_views__view__versions__version__compare__other__get"];
+        get: operations["read_comparison_api_v1_views__view__versions__version__compare__other__get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -509,7 +509,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/views/{view}/versions/{version}/compare/{other}/slices": {
+    "/api/v1/views/{view}/versions/{version}/compare/{other}/slices": {
         parameters: {
             query?: never;
             header?: never;
@@ -520,7 +520,7 @@ export interface paths {
          * Read Slice Changes
          * @description Compare both versions on the slices where either has more errors.
          */
-        get: operations["read_slice_changes_api_views__view__versions__version__compare__other__slices_get"];
+        get: operations["read_slice_changes_api_v1_views__view__versions__version__compare__other__slices_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -529,7 +529,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/views/{view}/versions/{version}/decisions": {
+    "/api/v1/views/{view}/versions/{version}/decisions": {
         parameters: {
             query?: never;
             header?: never;
@@ -543,14 +543,14 @@ export interface paths {
          * @description Record a verdict on items: annotation wrong, right or unsure. Responds once the decision
          *     is stored durably.
          */
-        post: operations["decide_api_views__view__versions__version__decisions_post"];
+        post: operations["decide_api_v1_views__view__versions__version__decisions_post"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/views/{view}/versions/{version}/boxes": {
+    "/api/v1/views/{view}/versions/{version}/boxes": {
         parameters: {
             query?: never;
             header?: never;
@@ -564,14 +564,14 @@ export interface paths {
          * @description Add an annotation where there was neither one nor a prediction. Responds once it is stored
          *     durably.
          */
-        post: operations["add_box_api_views__view__versions__version__boxes_post"];
+        post: operations["add_box_api_v1_views__view__versions__version__boxes_post"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/views/{view}/versions/{version}/comments": {
+    "/api/v1/views/{view}/versions/{version}/comments": {
         parameters: {
             query?: never;
             header?: never;
@@ -584,14 +584,14 @@ export interface paths {
          * Comment
          * @description Add a comment to an item.
          */
-        post: operations["comment_api_views__view__versions__version__comments_post"];
+        post: operations["comment_api_v1_views__view__versions__version__comments_post"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/views/{view}/undo": {
+    "/api/v1/views/{view}/undo": {
         parameters: {
             query?: never;
             header?: never;
@@ -604,14 +604,14 @@ export interface paths {
          * Undo
          * @description Undo the reviewer's last action, if any.
          */
-        post: operations["undo_api_views__view__undo_post"];
+        post: operations["undo_api_v1_views__view__undo_post"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/views/{view}/redo": {
+    "/api/v1/views/{view}/redo": {
         parameters: {
             query?: never;
             header?: never;
@@ -624,14 +624,14 @@ export interface paths {
          * Redo
          * @description Redo the action the reviewer undid last.
          */
-        post: operations["redo_api_views__view__redo_post"];
+        post: operations["redo_api_v1_views__view__redo_post"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/views/{view}/history/{row}/revert": {
+    "/api/v1/views/{view}/history/{row}/revert": {
         parameters: {
             query?: never;
             header?: never;
@@ -644,14 +644,14 @@ export interface paths {
          * Revert
          * @description Revert any decision. Only an owner may revert a new review round.
          */
-        post: operations["revert_api_views__view__history__row__revert_post"];
+        post: operations["revert_api_v1_views__view__history__row__revert_post"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/views/{view}/reset": {
+    "/api/v1/views/{view}/reset": {
         parameters: {
             query?: never;
             header?: never;
@@ -664,14 +664,14 @@ export interface paths {
          * Reset
          * @description Start a new review round: nothing counts as reviewed any more; corrections are kept.
          */
-        post: operations["reset_api_views__view__reset_post"];
+        post: operations["reset_api_v1_views__view__reset_post"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/views/{view}/history": {
+    "/api/v1/views/{view}/history": {
         parameters: {
             query?: never;
             header?: never;
@@ -682,7 +682,7 @@ export interface paths {
          * History
          * @description The decisions, newest first; optionally of one image, person or day.
          */
-        get: operations["history_api_views__view__history_get"];
+        get: operations["history_api_v1_views__view__history_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -691,7 +691,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/views/{view}/progress": {
+    "/api/v1/views/{view}/progress": {
         parameters: {
             query?: never;
             header?: never;
@@ -702,7 +702,7 @@ export interface paths {
          * Progress
          * @description Review progress, polled every few seconds; also renews the session's leases.
          */
-        get: operations["progress_api_views__view__progress_get"];
+        get: operations["progress_api_v1_views__view__progress_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -711,7 +711,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/views/{view}/versions/{version}/queue": {
+    "/api/v1/views/{view}/versions/{version}/queue": {
         parameters: {
             query?: never;
             header?: never;
@@ -724,14 +724,14 @@ export interface paths {
          * Queue
          * @description Lease items to review.
          */
-        post: operations["queue_api_views__view__versions__version__queue_post"];
+        post: operations["queue_api_v1_views__view__versions__version__queue_post"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/views/{view}/queue/end": {
+    "/api/v1/views/{view}/queue/end": {
         parameters: {
             query?: never;
             header?: never;
@@ -744,14 +744,14 @@ export interface paths {
          * Release Session
          * @description Release all leases of the session; called when the page closes.
          */
-        post: operations["release_session_api_views__view__queue_end_post"];
+        post: operations["release_session_api_v1_views__view__queue_end_post"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/views/{view}/versions/{version}/effect": {
+    "/api/v1/views/{view}/versions/{version}/effect": {
         parameters: {
             query?: never;
             header?: never;
@@ -762,7 +762,7 @@ export interface paths {
          * Effect
          * @description Compare the metrics with original and with corrected annotations.
          */
-        get: operations["effect_api_views__view__versions__version__effect_get"];
+        get: operations["effect_api_v1_views__view__versions__version__effect_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1648,9 +1648,10 @@ export interface components {
         };
         /**
          * PageItem
-         * @description image: index in the version · mask: SVG path data around the object's pixels, in pixels of
-         *     the image, where masks are compared · over: the outcome at or above the threshold · frame: the
-         *     part of the image shown · picture: URL of the image; the page appends frame and size.
+         * @description image: index in the version · mask: SVG path data around the object, in pixels of the image,
+         *     where masks or oriented boxes are compared · over: the outcome at or above the threshold ·
+         *     frame: the part of the image shown · picture: URL of the image; the page appends frame and
+         *     size.
          */
         PageItem: {
             /** Position */
@@ -2225,7 +2226,7 @@ export interface components {
             /** Iou */
             iou: number;
             /** Geometry */
-            geometry: ("box" | "mask") | null;
+            geometry: ("box" | "mask" | "oriented_box") | null;
             /** Concepts */
             concepts: string[];
             /** Unannotated */
@@ -2431,7 +2432,7 @@ export interface operations {
             };
         };
     };
-    read_overview_api_views__view__overview_get: {
+    read_overview_api_v1_views__view__overview_get: {
         parameters: {
             query?: {
                 split?: "training" | "validation" | "test";
@@ -2471,7 +2472,7 @@ export interface operations {
             };
         };
     };
-    rename_version_api_views__view__versions__version__rename_post: {
+    rename_version_api_v1_views__view__versions__version__rename_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -2512,7 +2513,7 @@ export interface operations {
             };
         };
     };
-    remove_version_api_views__view__versions__version__remove_post: {
+    remove_version_api_v1_views__view__versions__version__remove_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -2553,7 +2554,7 @@ export interface operations {
             };
         };
     };
-    read_workspace_api_workspace_get: {
+    read_workspace_api_v1_workspace_get: {
         parameters: {
             query?: never;
             header?: never;
@@ -2573,7 +2574,7 @@ export interface operations {
             };
         };
     };
-    read_version_api_views__view__versions__version__get: {
+    read_version_api_v1_views__view__versions__version__get: {
         parameters: {
             query?: never;
             header?: never;
@@ -2612,7 +2613,7 @@ export interface operations {
             };
         };
     };
-    read_figures_api_views__view__versions__version__figures_get: {
+    read_figures_api_v1_views__view__versions__version__figures_get: {
         parameters: {
             query?: {
                 split?: "training" | "validation" | "test";
@@ -2659,7 +2660,7 @@ export interface operations {
             };
         };
     };
-    read_histogram_api_views__view__versions__version__histogram_get: {
+    read_histogram_api_v1_views__view__versions__version__histogram_get: {
         parameters: {
             query?: {
                 split?: "training" | "validation" | "test";
@@ -2707,7 +2708,7 @@ export interface operations {
             };
         };
     };
-    read_page_api_views__view__versions__version__page_get: {
+    read_page_api_v1_views__view__versions__version__page_get: {
         parameters: {
             query?: {
                 offset?: number;
@@ -2767,7 +2768,7 @@ export interface operations {
             };
         };
     };
-    read_images_api_views__view__versions__version__images_get: {
+    read_images_api_v1_views__view__versions__version__images_get: {
         parameters: {
             query?: {
                 split?: "training" | "validation" | "test";
@@ -2819,7 +2820,7 @@ export interface operations {
             };
         };
     };
-    read_image_api_views__view__versions__version__images__image__get: {
+    read_image_api_v1_views__view__versions__version__images__image__get: {
         parameters: {
             query?: {
                 /** @description User-defined thresholds, each `concept:value` */
@@ -2914,7 +2915,7 @@ export interface operations {
             };
         };
     };
-    read_count_api_views__view__versions__version__count_get: {
+    read_count_api_v1_views__view__versions__version__count_get: {
         parameters: {
             query?: {
                 tab?: "all" | "matched" | "missing" | "extra";
@@ -2966,7 +2967,7 @@ export interface operations {
             };
         };
     };
-    read_headline_api_views__view__versions__version__headline_get: {
+    read_headline_api_v1_views__view__versions__version__headline_get: {
         parameters: {
             query?: {
                 split?: "training" | "validation" | "test";
@@ -3013,7 +3014,7 @@ export interface operations {
             };
         };
     };
-    read_curves_api_views__view__versions__version__curves_get: {
+    read_curves_api_v1_views__view__versions__version__curves_get: {
         parameters: {
             query?: {
                 /** @description Index in the version's concepts; omit for all */
@@ -3061,7 +3062,7 @@ export interface operations {
             };
         };
     };
-    read_objectives_api_views__view__versions__version__objectives_get: {
+    read_objectives_api_v1_views__view__versions__version__objectives_get: {
         parameters: {
             query?: {
                 /** @description Index in the version's concepts; omit for all */
@@ -3108,7 +3109,7 @@ export interface operations {
             };
         };
     };
-    read_moves_api_views__view__versions__version__moves_get: {
+    read_moves_api_v1_views__view__versions__version__moves_get: {
         parameters: {
             query: {
                 concept: number;
@@ -3155,7 +3156,7 @@ export interface operations {
             };
         };
     };
-    read_causes_api_views__view__versions__version__causes_get: {
+    read_causes_api_v1_views__view__versions__version__causes_get: {
         parameters: {
             query?: {
                 split?: "training" | "validation" | "test";
@@ -3204,7 +3205,7 @@ export interface operations {
             };
         };
     };
-    read_confusion_api_views__view__versions__version__confusion_get: {
+    read_confusion_api_v1_views__view__versions__version__confusion_get: {
         parameters: {
             query?: {
                 split?: "training" | "validation" | "test";
@@ -3251,7 +3252,7 @@ export interface operations {
             };
         };
     };
-    read_slices_api_views__view__versions__version__slices_get: {
+    read_slices_api_v1_views__view__versions__version__slices_get: {
         parameters: {
             query?: {
                 split?: "training" | "validation" | "test";
@@ -3296,7 +3297,7 @@ export interface operations {
             };
         };
     };
-    read_map_api_views__view__versions__version__map_get: {
+    read_map_api_v1_views__view__versions__version__map_get: {
         parameters: {
             query?: {
                 split?: "training" | "validation" | "test";
@@ -3341,7 +3342,7 @@ export interface operations {
             };
         };
     };
-    read_findings_api_views__view__versions__version__findings_get: {
+    read_findings_api_v1_views__view__versions__version__findings_get: {
         parameters: {
             query?: {
                 split?: "training" | "validation" | "test";
@@ -3390,7 +3391,7 @@ export interface operations {
             };
         };
     };
-    mark_finding_known_api_views__view__versions__version__findings_known_post: {
+    mark_finding_known_api_v1_views__view__versions__version__findings_known_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -3431,7 +3432,7 @@ export interface operations {
             };
         };
     };
-    read_comparison_api_views__view__versions__version__compare__other__get: {
+    read_comparison_api_v1_views__view__versions__version__compare__other__get: {
         parameters: {
             query?: {
                 split?: "training" | "validation" | "test";
@@ -3477,7 +3478,7 @@ export interface operations {
             };
         };
     };
-    read_slice_changes_api_views__view__versions__version__compare__other__slices_get: {
+    read_slice_changes_api_v1_views__view__versions__version__compare__other__slices_get: {
         parameters: {
             query?: {
                 split?: "training" | "validation" | "test";
@@ -3523,7 +3524,7 @@ export interface operations {
             };
         };
     };
-    decide_api_views__view__versions__version__decisions_post: {
+    decide_api_v1_views__view__versions__version__decisions_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -3566,7 +3567,7 @@ export interface operations {
             };
         };
     };
-    add_box_api_views__view__versions__version__boxes_post: {
+    add_box_api_v1_views__view__versions__version__boxes_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -3609,7 +3610,7 @@ export interface operations {
             };
         };
     };
-    comment_api_views__view__versions__version__comments_post: {
+    comment_api_v1_views__view__versions__version__comments_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -3652,7 +3653,7 @@ export interface operations {
             };
         };
     };
-    undo_api_views__view__undo_post: {
+    undo_api_v1_views__view__undo_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -3694,7 +3695,7 @@ export interface operations {
             };
         };
     };
-    redo_api_views__view__redo_post: {
+    redo_api_v1_views__view__redo_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -3736,7 +3737,7 @@ export interface operations {
             };
         };
     };
-    revert_api_views__view__history__row__revert_post: {
+    revert_api_v1_views__view__history__row__revert_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -3779,7 +3780,7 @@ export interface operations {
             };
         };
     };
-    reset_api_views__view__reset_post: {
+    reset_api_v1_views__view__reset_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -3821,7 +3822,7 @@ export interface operations {
             };
         };
     };
-    history_api_views__view__history_get: {
+    history_api_v1_views__view__history_get: {
         parameters: {
             query?: {
                 image?: string | null;
@@ -3865,7 +3866,7 @@ export interface operations {
             };
         };
     };
-    progress_api_views__view__progress_get: {
+    progress_api_v1_views__view__progress_get: {
         parameters: {
             query?: {
                 after?: number;
@@ -3907,7 +3908,7 @@ export interface operations {
             };
         };
     };
-    queue_api_views__view__versions__version__queue_post: {
+    queue_api_v1_views__view__versions__version__queue_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -3950,7 +3951,7 @@ export interface operations {
             };
         };
     };
-    release_session_api_views__view__queue_end_post: {
+    release_session_api_v1_views__view__queue_end_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -3990,7 +3991,7 @@ export interface operations {
             };
         };
     };
-    effect_api_views__view__versions__version__effect_get: {
+    effect_api_v1_views__view__versions__version__effect_get: {
         parameters: {
             query?: {
                 split?: "training" | "validation" | "test";

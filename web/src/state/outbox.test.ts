@@ -5,7 +5,7 @@ import { Outbox, type Act } from './outbox.svelte';
 const OUTCOME = { head: 1, rows: [], conflicts: [] } as unknown as ReviewOutcomeDocument;
 
 function act(batch: string): Act {
-  return { batch, items: 1, submission: { path: 'api/decisions', body: { batch } } };
+  return { batch, items: 1, submission: { path: 'api/v1/decisions', body: { batch } } };
 }
 
 /** An outbox whose server is switched on and off. */

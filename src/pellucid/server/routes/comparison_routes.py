@@ -57,7 +57,7 @@ ResultsPair = Annotated[tuple[Results, Results], Depends(find_results_pair)]
 
 
 @router.get(
-    "/api/views/{view}/versions/{version}/compare/{other}",
+    "/api/v1/views/{view}/versions/{version}/compare/{other}",
     response_model=ComparisonDocument,
     responses=NOT_FOUND_RESPONSE,
     dependencies=[MEDIUM_ANSWER],
@@ -71,7 +71,7 @@ def read_comparison(
 
 
 @router.get(
-    "/api/views/{view}/versions/{version}/compare/{other}/slices",
+    "/api/v1/views/{view}/versions/{version}/compare/{other}/slices",
     response_model=SliceChangesDocument,
     responses=NOT_FOUND_RESPONSE,
     dependencies=[LONG_ANSWER],

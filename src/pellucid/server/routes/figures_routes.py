@@ -45,7 +45,7 @@ router = APIRouter()
 
 
 @router.get(
-    "/api/views/{view}/versions/{version}/count",
+    "/api/v1/views/{view}/versions/{version}/count",
     response_model=CountDocument,
     responses=NOT_FOUND_RESPONSE,
 )
@@ -76,7 +76,7 @@ def read_count(
 
 
 @router.get(
-    "/api/views/{view}/versions/{version}/headline",
+    "/api/v1/views/{view}/versions/{version}/headline",
     response_model=HeadlineDocument,
     responses=NOT_FOUND_RESPONSE,
 )
@@ -98,7 +98,7 @@ def read_headline(
 
 
 @router.get(
-    "/api/views/{view}/versions/{version}/curves",
+    "/api/v1/views/{view}/versions/{version}/curves",
     response_model=CurvesDocument,
     responses=NOT_FOUND_RESPONSE,
     dependencies=[MEDIUM_ANSWER],
@@ -129,7 +129,7 @@ def read_curves(
 
 
 @router.get(
-    "/api/views/{view}/versions/{version}/objectives",
+    "/api/v1/views/{view}/versions/{version}/objectives",
     response_model=ObjectivesDocument,
     responses=NOT_FOUND_RESPONSE,
     dependencies=[MEDIUM_ANSWER],
@@ -154,7 +154,7 @@ def read_objectives(
 
 
 @router.get(
-    "/api/views/{view}/versions/{version}/moves",
+    "/api/v1/views/{view}/versions/{version}/moves",
     response_model=MovesDocument,
     responses=NOT_FOUND_RESPONSE,
     dependencies=[MEDIUM_ANSWER],
@@ -181,7 +181,7 @@ def read_moves(
 
 
 @router.get(
-    "/api/views/{view}/versions/{version}/causes",
+    "/api/v1/views/{view}/versions/{version}/causes",
     response_model=CausesDocument,
     responses=NOT_FOUND_RESPONSE,
     dependencies=[MEDIUM_ANSWER],
@@ -208,7 +208,7 @@ def read_causes(
 
 
 @router.get(
-    "/api/views/{view}/versions/{version}/confusion",
+    "/api/v1/views/{view}/versions/{version}/confusion",
     response_model=ConfusionDocument,
     responses=NOT_FOUND_RESPONSE,
     dependencies=[MEDIUM_ANSWER],

@@ -32,7 +32,7 @@ router = APIRouter()
 
 
 @router.get(
-    "/api/views/{view}/versions/{version}/findings",
+    "/api/v1/views/{view}/versions/{version}/findings",
     response_model=FindingsDocument,
     responses=NOT_FOUND_RESPONSE,
     dependencies=[LONG_ANSWER],
@@ -94,7 +94,7 @@ def finding_document(
 
 
 @router.post(
-    "/api/views/{view}/versions/{version}/findings/known",
+    "/api/v1/views/{view}/versions/{version}/findings/known",
     status_code=204,
     responses=NOT_FOUND_RESPONSE,
 )

@@ -66,14 +66,14 @@ IMAGE_RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/api/workspace", response_model=WorkspaceDocument)
+@router.get("/api/v1/workspace", response_model=WorkspaceDocument)
 def read_workspace(request: Request, workspace: WorkspaceDependency) -> Response:
     """List views and versions, and the client's role."""
     return json_response(workspace_document(workspace, request.state.role))
 
 
 @router.get(
-    "/api/views/{view}/versions/{version}",
+    "/api/v1/views/{view}/versions/{version}",
     response_model=VersionDocument,
     responses=NOT_FOUND_RESPONSE,
 )
@@ -83,7 +83,7 @@ def read_version(context: TrainedVersionContext) -> Response:
 
 
 @router.get(
-    "/api/views/{view}/versions/{version}/figures",
+    "/api/v1/views/{view}/versions/{version}/figures",
     response_model=FiguresDocument,
     responses=NOT_FOUND_RESPONSE,
 )
@@ -97,7 +97,7 @@ def read_figures(
 
 
 @router.get(
-    "/api/views/{view}/versions/{version}/histogram",
+    "/api/v1/views/{view}/versions/{version}/histogram",
     response_model=HistogramDocument,
     responses=NOT_FOUND_RESPONSE,
 )
@@ -134,7 +134,7 @@ class RequestedList:
 
 
 @router.get(
-    "/api/views/{view}/versions/{version}/page",
+    "/api/v1/views/{view}/versions/{version}/page",
     response_model=PageDocument,
     responses=NOT_FOUND_RESPONSE,
 )
@@ -169,7 +169,7 @@ def read_page(
 
 
 @router.get(
-    "/api/views/{view}/versions/{version}/images",
+    "/api/v1/views/{view}/versions/{version}/images",
     response_model=ImagesDocument,
     responses=NOT_FOUND_RESPONSE,
 )
@@ -199,7 +199,7 @@ def read_images(
 
 
 @router.get(
-    "/api/views/{view}/versions/{version}/images/{image}",
+    "/api/v1/views/{view}/versions/{version}/images/{image}",
     response_model=ImageDocument,
     responses=NOT_FOUND_RESPONSE,
 )

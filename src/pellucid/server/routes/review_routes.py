@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -86,7 +85,7 @@ def is_owner(request: Request) -> bool:
 
 
 @router.post(
-    "/api/views/{view}/versions/{version}/decisions",
+    "/api/v1/views/{view}/versions/{version}/decisions",
     response_model=ReviewOutcomeDocument,
     responses=NOT_FOUND_RESPONSE,
 )
@@ -112,7 +111,7 @@ def decide(context: TrainedVersionContext, body: DecisionRequest, request: Reque
 
 
 @router.post(
-    "/api/views/{view}/versions/{version}/boxes",
+    "/api/v1/views/{view}/versions/{version}/boxes",
     response_model=ReviewOutcomeDocument,
     responses=NOT_FOUND_RESPONSE,
 )
@@ -133,7 +132,7 @@ def add_box(context: TrainedVersionContext, body: BoxRequest, request: Request) 
 
 
 @router.post(
-    "/api/views/{view}/versions/{version}/comments",
+    "/api/v1/views/{view}/versions/{version}/comments",
     response_model=ReviewOutcomeDocument,
     responses=NOT_FOUND_RESPONSE,
 )
@@ -158,7 +157,7 @@ def comment(context: TrainedVersionContext, body: CommentRequest, request: Reque
 
 
 @router.post(
-    "/api/views/{view}/undo", response_model=ReviewOutcomeDocument, responses=NOT_FOUND_RESPONSE
+    "/api/v1/views/{view}/undo", response_model=ReviewOutcomeDocument, responses=NOT_FOUND_RESPONSE
 )
 def undo(reviews: ReviewsDependency, body: UndoRequest, request: Request) -> Response:
     """Undo the reviewer's last action, if any."""
@@ -167,7 +166,7 @@ def undo(reviews: ReviewsDependency, body: UndoRequest, request: Request) -> Res
 
 
 @router.post(
-    "/api/views/{view}/redo", response_model=ReviewOutcomeDocument, responses=NOT_FOUND_RESPONSE
+    "/api/v1/views/{view}/redo", response_model=ReviewOutcomeDocument, responses=NOT_FOUND_RESPONSE
 )
 def redo(reviews: ReviewsDependency, body: UndoRequest, request: Request) -> Response:
     """Redo the action the reviewer undid last."""
@@ -176,7 +175,7 @@ def redo(reviews: ReviewsDependency, body: UndoRequest, request: Request) -> Res
 
 
 @router.post(
-    "/api/views/{view}/history/{row}/revert",
+    "/api/v1/views/{view}/history/{row}/revert",
     response_model=ReviewOutcomeDocument,
     responses=NOT_FOUND_RESPONSE,
 )
@@ -188,7 +187,7 @@ def revert(reviews: ReviewsDependency, row: int, body: RevertRequest, request: R
 
 
 @router.post(
-    "/api/views/{view}/reset",
+    "/api/v1/views/{view}/reset",
     response_model=ReviewOutcomeDocument,
     responses=NOT_FOUND_RESPONSE,
 )
@@ -202,7 +201,7 @@ def reset(reviews: ReviewsDependency, body: RevertRequest, request: Request) -> 
 
 
 @router.get(
-    "/api/views/{view}/history", response_model=HistoryDocument, responses=NOT_FOUND_RESPONSE
+    "/api/v1/views/{view}/history", response_model=HistoryDocument, responses=NOT_FOUND_RESPONSE
 )
 def history(
     reviews: ReviewsDependency,
@@ -221,7 +220,7 @@ def history(
 
 
 @router.get(
-    "/api/views/{view}/progress", response_model=ProgressDocument, responses=NOT_FOUND_RESPONSE
+    "/api/v1/views/{view}/progress", response_model=ProgressDocument, responses=NOT_FOUND_RESPONSE
 )
 def progress(
     reviews: ReviewsDependency,
@@ -245,7 +244,7 @@ def progress(
 
 
 @router.post(
-    "/api/views/{view}/versions/{version}/queue",
+    "/api/v1/views/{view}/versions/{version}/queue",
     response_model=QueueDocument,
     responses=NOT_FOUND_RESPONSE,
 )
@@ -258,7 +257,7 @@ def queue(context: TrainedVersionContext, body: QueueRequest, request: Request) 
 
 
 @router.post(
-    "/api/views/{view}/queue/end",
+    "/api/v1/views/{view}/queue/end",
     response_model=None,
     status_code=204,
     responses=NOT_FOUND_RESPONSE,
@@ -270,7 +269,7 @@ def release_session(reviews: ReviewsDependency, body: SessionRequest) -> Respons
 
 
 @router.get(
-    "/api/views/{view}/versions/{version}/effect",
+    "/api/v1/views/{view}/versions/{version}/effect",
     response_model=EffectDocument,
     responses=NOT_FOUND_RESPONSE,
     dependencies=[MEDIUM_ANSWER],
@@ -292,7 +291,7 @@ def convert_item_reference(item: ItemReference) -> ItemRef:
 def history_row(decision_log: DecisionLog, decision: Decision) -> HistoryRow:
     decision = describe_reverted(decision_log, decision)
     labels_before, labels_after = (
-        [LabelDocument(**asdict(label)) for label in labels]
+        [LabelDocument(label.concept, label.box, label.value) for label in labels]
         for labels in (decision.before, decision.after)
     )
     return HistoryRow(

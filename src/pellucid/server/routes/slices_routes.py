@@ -37,7 +37,7 @@ router = APIRouter()
 
 
 @router.get(
-    "/api/views/{view}/versions/{version}/slices",
+    "/api/v1/views/{view}/versions/{version}/slices",
     response_model=SlicesDocument,
     responses=NOT_FOUND_RESPONSE,
     dependencies=[LONG_ANSWER],
@@ -88,7 +88,7 @@ def read_slices(
 
 
 @router.get(
-    "/api/views/{view}/versions/{version}/map",
+    "/api/v1/views/{view}/versions/{version}/map",
     response_model=MapDocument,
     responses=NOT_FOUND_RESPONSE,
     dependencies=[LONG_ANSWER],

@@ -18,7 +18,9 @@ from pellucid.server.schemas.versions_schema import RemoveRequest, RenameRequest
 router = APIRouter()
 
 
-@router.get("/api/views/{view}/overview", response_model=ViewOverview, responses=NOT_FOUND_RESPONSE)
+@router.get(
+    "/api/v1/views/{view}/overview", response_model=ViewOverview, responses=NOT_FOUND_RESPONSE
+)
 def read_overview(
     workspace: WorkspaceDependency, view: ResourceName, split: SplitQuery = "validation"
 ) -> Response:
@@ -27,7 +29,7 @@ def read_overview(
 
 
 @router.post(
-    "/api/views/{view}/versions/{version}/rename",
+    "/api/v1/views/{view}/versions/{version}/rename",
     status_code=204,
     responses=NOT_FOUND_RESPONSE,
     dependencies=[Depends(require_owner)],
@@ -41,7 +43,7 @@ def rename_version(
 
 
 @router.post(
-    "/api/views/{view}/versions/{version}/remove",
+    "/api/v1/views/{view}/versions/{version}/remove",
     status_code=204,
     responses=NOT_FOUND_RESPONSE,
     dependencies=[Depends(require_owner)],
