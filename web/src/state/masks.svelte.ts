@@ -1,3 +1,5 @@
+import type { VersionDocument } from '../lib/api';
+
 /** How masks are drawn, for every picture at once. */
 class MaskDrawing {
   /** Fill only the pixels on which prediction and annotation differ. */
@@ -9,3 +11,7 @@ class MaskDrawing {
 }
 
 export const maskDrawing = new MaskDrawing();
+
+/** Whether a version compares masks or oriented boxes. */
+export const comparesShapes = (version: VersionDocument | null): boolean =>
+  !!version?.geometry && version.geometry !== 'box';
