@@ -2,7 +2,9 @@
 
 import json
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import pellucid
 import toys
@@ -204,3 +206,35 @@ def test_label_files_that_may_be_poses_are_refused(tmp_path):
     version, _ = masked.version(folder)
     with pytest.raises(pellucid.PellucidError, match="a box followed by key points"):
         version.view.version_or_draft("labels").add_predictions(folder / "labels")
+
+
+class Detections:
+    """As supervision has them."""
+
+    def __init__(self, mask, confidence, names):
+        self.xyxy = np.array([[10.0, 10, 30, 30]] * len(names))
+        self.mask, self.confidence = mask, np.array(confidence)
+        self.class_id, self.data = np.zeros(len(names), int), {"class_name": np.array(names)}
+
+
+def test_masks_in_memory(tmp_path):
+    """torchmetrics' dictionaries and supervision's detections, on both sides."""
+    pixels = reference.pixels_of(SQUARE, 48, 64)[None].astype(bool)
+    Image.new("RGB", (64, 48)).save(tmp_path / "1.png")
+    annotated = {"1.png": {"masks": pixels, "labels": ["c1"]}}
+    view, _ = pellucid.open(tmp_path / "w").add(
+        "parts", annotated, images=tmp_path, split="validation"
+    )
+    for name, predicted in (
+        ("torchmetrics", {"masks": pixels, "labels": ["c1"], "scores": [0.9]}),
+        ("supervision", Detections(pixels, [0.9], ["c1"])),
+    ):
+        version = view.version_or_draft(name)
+        version.add_predictions({"1.png": predicted})
+        evaluation = view.version(name).results().evaluation
+        assert evaluation.geometry == "mask"
+        assert evaluation.iou.tolist() == [1.0]
+    with pytest.raises(pellucid.PellucidError, match="n, height, width"):
+        view.version_or_draft("flat").add_predictions(
+            {"1.png": {"masks": pixels[0], "labels": ["c1"], "scores": [0.9]}}
+        )

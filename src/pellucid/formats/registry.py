@@ -15,6 +15,8 @@ from pellucid.core.errors import (
     format_count,
     summarize_names,
 )
+from pellucid.core.outlines import encode_mask
+from pellucid.core.tables import string_column
 from pellucid.core.urls import is_remote
 from pellucid.formats import memory_documents
 from pellucid.formats.dataset import Note, ParsedAnnotations, ParsedPredictions
@@ -218,7 +220,12 @@ def read_memory_annotations(source: Any, options: ReadOptions) -> ParsedAnnotati
     table_reader = open_memory_table(dataframes.annotation_columns(source))
     if not has_annotation_columns(table_reader, options):
         explain_annotation_columns(table_reader, options)
-    return read_annotation_table(table_reader, options)
+    annotations = read_annotation_table(table_reader, options)
+    masks = dataframes.detection_masks(source)
+    if masks is None:
+        return annotations
+    outlines = string_column([encode_mask(masks, row) for row in range(len(masks))])
+    return replace(annotations, annotations=annotations.annotations.replace(outline=outlines))
 
 
 def read_annotation_file(
@@ -340,7 +347,9 @@ def read_memory_predictions(source: Any, options: ReadOptions) -> ParsedPredicti
     table_reader = open_memory_table(dataframes.prediction_columns(source))
     if not has_prediction_columns(table_reader, options):
         explain_prediction_columns(table_reader, options)
-    return read_prediction_table(table_reader, options)
+    predictions = read_prediction_table(table_reader, options)
+    masks = dataframes.detection_masks(source)
+    return predictions if masks is None else replace(predictions, mask=masks)
 
 
 def read_prediction_file(

@@ -16,11 +16,11 @@ from pellucid.core.tables import Annotations, Float64Array, Int64Array, Predicti
 from pellucid.evaluation.coco_metrics import CocoMetrics, coco_metrics
 from pellucid.evaluation.mask_runs import measure_masks
 from pellucid.formats.dataset import ParsedPredictions, create_images
+from pellucid.formats.mask_arrays import encode_mask_arrays
 from pellucid.formats.probe import create_read_options
 from pellucid.formats.registry import read_predictions
 from pellucid.ingest.coco_eval import build_coco_inputs
 from pellucid.integrations.errors import InvalidBatchError
-from pellucid.integrations.mask_arrays import encode_mask_arrays
 from pellucid.project import Version, Workspace
 from pellucid.storage.manifests import Concept
 

@@ -18,11 +18,11 @@ from pellucid.core.masks import Masks, concat_masks, no_masks
 from pellucid.core.tables import Float64Array
 from pellucid.evaluation.mask_runs import measure_masks
 from pellucid.formats.dataset import Note, ParsedPredictions
+from pellucid.formats.mask_arrays import encode_mask_arrays
 from pellucid.formats.probe import create_read_options
 from pellucid.formats.registry import read_predictions
 from pellucid.formats.tabular.dataframes import zip_detections
 from pellucid.integrations.errors import InvalidBatchError
-from pellucid.integrations.mask_arrays import encode_mask_arrays
 from pellucid.project import Version, View, Workspace
 
 

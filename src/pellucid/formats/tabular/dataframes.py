@@ -3,7 +3,7 @@ attributes, without importing them.
 
 - columns: a dict of arrays, pandas, polars, Arrow, or any object with the Arrow PyCapsule protocol;
 - detections by image: a dict from image to torchmetrics' `{"boxes", "scores", "labels"}` (corners,
-pixels) or to `supervision.Detections`;
+pixels) or to `supervision.Detections`, both with masks if they have any;
 - outputs of a Hugging Face pipeline by image: `[{"label", "score"}]`, with a `box` of corners for
 detection;
 - a `datasets.Dataset` with `label` or `objects`.
@@ -16,7 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.core.masks import Masks, concat_masks, no_masks
+from pellucid.evaluation.mask_runs import measure_masks
 from pellucid.formats.errors import InMemoryDataError
+from pellucid.formats.mask_arrays import encode_mask_arrays
 
 CORNER_KEYS = ("xmin", "ymin", "xmax", "ymax")
 
@@ -132,7 +135,7 @@ def parse_detections(
         return zip_detections(
             image_detections["labels"],
             image_detections.get("scores"),
-            image_detections.get("boxes"),
+            boxes_of_detections(image_detections),
         )
     return [
         (
@@ -144,6 +147,49 @@ def parse_detections(
         )
         for detection in image_detections
     ]
+
+
+def boxes_of_detections(image_detections: Mapping[str, Any]) -> Any:
+    """The boxes, or those around the masks; None if there are neither."""
+    masks = image_masks(image_detections)
+    if image_detections.get("boxes") is not None or masks is None:
+        return image_detections.get("boxes")
+    box = measure_masks(masks).box
+    return np.concatenate([box[:, :2], box[:, :2] + box[:, 2:]], axis=1)
+
+
+def image_masks(image_detections: Any) -> Masks | None:
+    """The masks of one image's detections, if they have any."""
+    arrays = (
+        getattr(image_detections, "mask", None)
+        if is_detections(image_detections)
+        else image_detections.get("masks")
+        if isinstance(image_detections, Mapping)
+        else None
+    )
+    if arrays is None:
+        return None
+    try:
+        return encode_mask_arrays(arrays)
+    except ValueError as error:
+        raise InMemoryDataError(f"{error}; expected an array (n, height, width)") from error
+
+
+def detection_masks(source: Any) -> Masks | None:
+    """The masks of all detections in their order, nothing for those without; None if no image has
+    any."""
+    if not maps_images_to_detections(source):
+        return None
+    masks = [image_masks(image_detections) for image_detections in source.values()]
+    if not any(image is not None for image in masks):
+        return None
+    counts = [len(parse_detections(image_detections)) for image_detections in source.values()]
+    return concat_masks(
+        [
+            no_masks(count) if image is None else image
+            for image, count in zip(masks, counts, strict=True)
+        ]
+    )
 
 
 def zip_detections(
