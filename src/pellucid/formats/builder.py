@@ -11,15 +11,18 @@ from typing import Any
 import numpy as np
 
 from pellucid.core.errors import format_count, summarize_names
+from pellucid.core.outlines import encode_mask
 from pellucid.core.tables import (
     EXHAUSTIVE,
     PARTIAL,
     UNANNOTATED,
     Annotations,
+    BoolArray,
     Images,
     Kind,
     string_column,
 )
+from pellucid.evaluation.mask_runs import measure_masks
 from pellucid.formats.dataset import (
     BoxUnit,
     Note,
@@ -35,6 +38,7 @@ from pellucid.formats.errors import (
     MultipleConceptsError,
     NothingReadError,
 )
+from pellucid.formats.mask_arrays import encode_mask_arrays
 
 BoxCoordinates = tuple[float, float, float, float]
 
@@ -183,6 +187,17 @@ class DatasetBuilder:
             self._outlines[len(self._boxes) - 1] = json.dumps(
                 [[coordinate for point in points for coordinate in point]]
             )
+
+    def add_mask(self, image_index: int, concept: str, pixels: BoolArray, location: str) -> None:
+        """Add a mask with the box around it. pixels: bool (height, width) in the size of the image,
+        of which at least one is set."""
+        masks = encode_mask_arrays(pixels[None])
+        measures = measure_masks(masks)
+        x, y, width, height = measures.box[0].tolist()
+        self.add_box(
+            image_index, concept, (x, y, width, height), location, area=float(measures.area[0])
+        )
+        self._outlines[len(self._boxes) - 1] = encode_mask(masks, 0)
 
     def add_tag(self, image_index: int, concept: str, positive: bool = True) -> None:
         key = (image_index, concept.strip())

@@ -6,7 +6,10 @@ import math
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
+import numpy as np
+
 from pellucid.core.errors import MalformedFileError
+from pellucid.core.tables import BoolArray
 from pellucid.formats.builder import DatasetBuilder
 from pellucid.formats.dataset import ParsedAnnotations, parse_split, split_and_folder
 from pellucid.formats.errors import UnsupportedFormatError
@@ -103,6 +106,8 @@ def read_image_element(
                 location,
                 keep_outline=angle % 360 != 0,
             )
+        elif shape.tag == "mask" and (pixels := mask_pixels(shape, width, height)) is not None:
+            builder.add_mask(image, concept, pixels, location)
         elif shape.tag in OUTLINE_TAGS:
             points = (
                 parse_points(shape.get("points") or "", file, location)
@@ -119,6 +124,25 @@ def read_image_element(
         else:
             builder.skip_shape(image, shape.tag)
     return outline_count, rotated_count
+
+
+def mask_pixels(shape: Element, width: float, height: float) -> BoolArray | None:
+    """The pixels of a mask in its image, bool (height, width): runs of background and object along
+    the rows of its box. None if they do not fill the box, or the box is not in the image."""
+    try:
+        runs = [int(run) for run in (shape.get("rle") or "").split(",")]
+        left, top, columns, rows = (
+            int(float(shape.get(side) or "")) for side in ("left", "top", "width", "height")
+        )
+    except ValueError:
+        return None
+    is_inside = 0 <= left <= left + columns <= width and 0 <= top <= top + rows <= height
+    if not is_inside or min(runs) < 0 or sum(runs) != columns * rows or not sum(runs[1::2]):
+        return None
+    values = np.arange(len(runs)) % 2 == 1
+    pixels = np.zeros((round(height), round(width)), bool)
+    pixels[top : top + rows, left : left + columns] = np.repeat(values, runs).reshape(rows, columns)
+    return pixels
 
 
 def shape_extremes(shape: Element, file: object, location: str) -> list[tuple[float, float]]:

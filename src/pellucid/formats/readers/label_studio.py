@@ -24,6 +24,7 @@ from pellucid.formats.errors import EmptyPredictionsError, InvalidRecordError, M
 from pellucid.formats.parsing import expect_list, expect_object, parse_json, parse_number
 from pellucid.formats.prediction_builder import PredictionBuilder
 from pellucid.formats.probe import AnnotationFormat, PredictionFormat, Probe, ReadOptions
+from pellucid.formats.readers.label_studio_brush import decode_brush
 
 NAME = "label-studio"
 PREDICTIONS_NAME = "label-studio-predictions"
@@ -229,6 +230,12 @@ def read_value(
         for concept_name in concept_names:
             builder.add_tag(image, concept_name)
         return 0
+    if "rle" in result_value and concept_names:
+        pixels = decode_brush(result_value["rle"], round(width), round(height))
+        if pixels is not None and pixels.any():
+            for concept_name in concept_names:
+                builder.add_mask(image, concept_name, pixels, location)
+            return 0
     outline = region_outline(probe, result_value, width, height, location)
     if not outline or not concept_names:
         if any(key in result_value for key in LOCATED_KEYS) or concept_names:
