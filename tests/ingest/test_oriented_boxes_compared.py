@@ -89,6 +89,17 @@ def ultralytics_json(path, predicted):
     return path
 
 
+def dota_results(folder, predicted):
+    for concept in CONCEPTS:
+        lines = [
+            " ".join([name, str(score), *map(str, box.tolist())])
+            for name, label, box, score in predicted
+            if label == concept
+        ]
+        toys.write(folder / f"Task1_{concept}.txt", "\n".join(lines) + "\n")
+    return folder
+
+
 def version_of(folder, annotated, source, **options):
     dota(folder / "set", annotated)
     view, _ = pellucid.open(folder / "w").add("aerial", folder / "set", split="validation")
@@ -117,15 +128,11 @@ def expected_matches(annotated, predicted, iou=0.5):
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("source", ["labels", "json"])
+@pytest.mark.parametrize("source", ["labels", "json", "dota"])
 def test_matching_equals_a_plain_loop(seed, source, tmp_path):
     annotated, predicted = made(seed)
-    path = (
-        yolo_labels(tmp_path / "labels", predicted)
-        if source == "labels"
-        else ultralytics_json(tmp_path / "predictions.json", predicted)
-    )
-    version = version_of(tmp_path, annotated, path)
+    write = {"labels": yolo_labels, "json": ultralytics_json, "dota": dota_results}[source]
+    version = version_of(tmp_path, annotated, write(tmp_path / f"{source}.out", predicted))
     evaluation = version.results().evaluation
     assert evaluation.geometry == "oriented_box"
     assert version.manifest.geometry == "oriented_box"

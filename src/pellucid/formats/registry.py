@@ -46,6 +46,7 @@ from pellucid.formats.readers import (
     datumaro,
     deepomatic,
     dota,
+    dota_results,
     fiftyone,
     hugging_face,
     image_folder,
@@ -118,6 +119,7 @@ BUILT_IN_PREDICTION_READERS: tuple[PredictionFormat, ...] = (
     fiftyone.PREDICTION_FORMAT,
     coco_results.PREDICTION_FORMAT,
     mmdetection.PREDICTION_FORMAT,
+    dota_results.FORMAT,
     yolo_predictions.PREDICTION_FORMAT,
     table.PREDICTION_FORMAT,
 )

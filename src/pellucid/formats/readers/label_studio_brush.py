@@ -33,9 +33,9 @@ class BitReader:
 def decode_brush(encoded: Any, width: int, height: int) -> BoolArray | None:
     """The pixels that a brush covers, bool (height, width); None if it cannot be read.
 
-    The stream has the number of bytes (32 bits), the width of a byte (5 bits) and four widths of
-    run lengths (4 bits each), all less one; then runs: a flag for repetition, the index of a width,
-    the length less one, and one value or as many.
+    The stream has the number of bytes (32 bits); less one, the width of a byte (5 bits) and four
+    widths of run lengths (4 bits each); then runs: a flag for repetition, the index of a width, the
+    length less one, and one value or as many.
     """
     try:
         reader = BitReader(bytes(encoded))
