@@ -121,7 +121,7 @@ def rows(size: Size, folder: Path) -> list[list[str]]:
         store(folder / "bucket") as address,
         running_server(f"{address}/team") as (page, started, _),
     ):  # type: ignore[arg-type]
-        base = f"{page}api/views/made/versions/model"
+        base = f"{page}api/v1/views/made/versions/model"
         first = fetch(f"{base}/page?limit=100")[0]
         random = np.random.default_rng(2)
         found: dict[str, list[float]] = {}

@@ -90,7 +90,7 @@ def fetch(address: str) -> tuple[float, dict[str, object]]:
 
 def measure_pages(address: str, size: Size) -> dict[str, list[float]]:
     """Milliseconds by kind of question."""
-    base = f"{address}api/views/made/versions/model"
+    base = f"{address}api/v1/views/made/versions/model"
     random = np.random.default_rng(2)
     found: dict[str, list[float]] = {"first page": [fetch(f"{base}/page?limit=100")[0]]}
     for _ in range(REPEATS):

@@ -37,7 +37,7 @@ def test_open_shows_a_gallery_of_two_files(tmp_path):
         "open", source, found, "--images", tmp_path / "images", "--no-browser", "--port", 0
     )
     try:
-        workspace = json.loads(read(f"{address}api/workspace"))
+        workspace = json.loads(read(f"{address}api/v1/workspace"))
         assert [
             (view["name"], view["versions"][0]["name"], view["versions"][0]["predictions"])
             for view in workspace["views"]
@@ -61,7 +61,9 @@ def test_open_accepts_the_options_that_errors_recommend(tmp_path):
     )
     try:
         page = json.loads(
-            read(f"{address}api/views/annotations/versions/results/page?tab=all&split=validation")
+            read(
+                f"{address}api/v1/views/annotations/versions/results/page?tab=all&split=validation"
+            )
         )
         assert [(item["box"], item["score"], item["outcome"]) for item in page["items"]] == [
             ([10, 10, 20, 20], 0.9, "matched")
@@ -101,7 +103,7 @@ def test_port_in_use_is_reported(tmp_path):
 def test_demo_is_served(demo):
     process, address = start("demo", "--workspace", demo.folder, "--no-browser", "--port", 0)
     try:
-        assert json.loads(read(f"{address}api/workspace"))["views"]
+        assert json.loads(read(f"{address}api/v1/workspace"))["views"]
     finally:
         stop(process)
 

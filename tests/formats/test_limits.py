@@ -45,7 +45,7 @@ def ask(address, body=None):
 
 def picture_of(address, image):
     """What the server shows of an image: its type, and what it is made of."""
-    page = json.loads(ask(f"{address}api/views/v/versions/m/images/{image}")[2])
+    page = json.loads(ask(f"{address}api/v1/views/v/versions/m/images/{image}")[2])
     return ask(f"{address}{page['picture']}")[1:]
 
 
@@ -179,8 +179,8 @@ def test_json_in_a_request_is_bounded(served, tmp_path):
     view.start("m").add_predictions(toys.results(tmp_path))
     address = served(view.workspace)
     for body in ("[" * 100_000, json.dumps({"items": []}), '{"a":' * 50_000):
-        assert ask(f"{address}api/views/v/versions/m/decisions", body.encode())[0] in (400, 422)
-    assert ask(f"{address}api/views/v/undo", b" " * (5 << 20))[0] == 413
+        assert ask(f"{address}api/v1/views/v/versions/m/decisions", body.encode())[0] in (400, 422)
+    assert ask(f"{address}api/v1/views/v/undo", b" " * (5 << 20))[0] == 413
 
 
 NEEDS_NAMED_PIPES = pytest.mark.skipif(

@@ -71,7 +71,7 @@ def test_wheel_works_in_a_clean_environment_without_node(wheel, tmp_path):
         )
         with urllib.request.urlopen(address) as page:
             assert b'<div id="page">' in page.read()
-        with urllib.request.urlopen(f"{address}api/workspace") as answer:
+        with urllib.request.urlopen(f"{address}api/v1/workspace") as answer:
             assert json.load(answer)["views"][0]["name"] == "annotations"
     finally:
         process.send_signal(signal.SIGINT)

@@ -98,7 +98,7 @@ def test_showing_inside_an_event_loop_keeps_its_files_until_it_stops(tmp_path):
         server = pellucid.show(
             annotations, predictions, images=tmp_path / "images", port=0, browser=False
         )
-        url = f"{server.url}api/workspace"
+        url = f"{server.url}api/v1/workspace"
         try:
             answer = await asyncio.to_thread(urllib.request.urlopen, url)
             assert answer.status == 200

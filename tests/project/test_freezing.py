@@ -175,7 +175,7 @@ def test_images_added_after_freezing_are_shown(workspace, tmp_path, served):
     address = served(workspace)
 
     def first():
-        with urllib.request.urlopen(f"{address}api/views/v/versions/m/page") as answer:
+        with urllib.request.urlopen(f"{address}api/v1/views/v/versions/m/page") as answer:
             item = json.load(answer)["items"][0]
         with urllib.request.urlopen(address + item["picture"]) as answer:
             return answer.headers["Content-Type"]

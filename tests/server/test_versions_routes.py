@@ -25,7 +25,7 @@ def ask(view, served):
         address = served(view.workspace, auth_policy=AuthPolicy(role=role))
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(
-            f"{address}api/views/{path}", data, {"Content-Type": "application/json"}
+            f"{address}api/v1/views/{path}", data, {"Content-Type": "application/json"}
         )
         try:
             with urllib.request.urlopen(request) as response:

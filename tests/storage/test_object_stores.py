@@ -543,6 +543,6 @@ def test_review_queries_need_no_database(tmp_path, machine, served):
     workspace = pellucid.open((tmp_path / "bucket" / "w").as_uri())
     filled(workspace, tmp_path)
     with urllib.request.urlopen(
-        f"{served(workspace)}api/views/v/progress?session=abcdefghij"
+        f"{served(workspace)}api/v1/views/v/progress?session=abcdefghij"
     ) as answer:
         assert json.loads(answer.read())["leased"] == 0

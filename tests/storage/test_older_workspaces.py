@@ -95,7 +95,7 @@ def test_older_workspace_is_served(kept, served):
 
     address = served(pellucid.open(kept))
     with urllib.request.urlopen(
-        f"{address}api/views/boxes/versions/m/page?tab=all&limit=10"
+        f"{address}api/v1/views/boxes/versions/m/page?tab=all&limit=10"
     ) as answer:
         assert json.loads(answer.read())["total"] == 4
 
