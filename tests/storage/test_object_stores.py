@@ -3,12 +3,14 @@ others see of it."""
 
 import functools
 import http.server
+import json
 import logging
 import os
 import re
 import subprocess
 import sys
 import threading
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +38,7 @@ from pellucid.storage.remote_columns import (
     add_record_columns,
     remote_columns,
 )
+from references import masks as reference
 
 
 @pytest.fixture(scope="module")
@@ -537,12 +540,33 @@ def test_polygons_are_fetched(tmp_path, machine):
 
 
 def test_review_queries_need_no_database(tmp_path, machine, served):
-    import json
-    import urllib.request
-
     workspace = pellucid.open((tmp_path / "bucket" / "w").as_uri())
     filled(workspace, tmp_path)
     with urllib.request.urlopen(
         f"{served(workspace)}api/v1/views/v/progress?session=abcdefghij"
     ) as answer:
         assert json.loads(answer.read())["leased"] == 0
+
+
+@pytest.mark.parametrize("is_read_in_blocks", [False, True])
+def test_masks_are_fetched(is_read_in_blocks, tmp_path, machine, monkeypatch, served):
+    if is_read_in_blocks:
+        monkeypatch.setattr(ranged, "SMALL", 0)
+    masked = reference.random_set(3, images=12)
+    here, _ = masked.version(tmp_path / "here")
+    bucket = (tmp_path / "bucket" / "w").as_uri()
+    view, _ = pellucid.open(bucket).add("parts", tmp_path / "here/gt.json", split="validation")
+    view.start("m").add_predictions(tmp_path / "here/dt.json")
+    machine()
+    workspace = pellucid.open(bucket)
+    there = workspace.view("parts").version("m")
+    assert there.results().evaluation.geometry == "mask"
+    assert answers(there) == answers(here)
+    at_another = there.results(iou=0.75).metrics("validation")
+    assert at_another == here.results(iou=0.75).metrics("validation")
+    path = "api/v1/views/parts/versions/m/page?tab=all&split=validation&limit=50"
+    pages = [
+        json.loads(urllib.request.urlopen(f"{served(one)}{path}").read())["items"]
+        for one in (workspace, here.view.workspace)
+    ]
+    assert [item["mask"] for item in pages[0]] == [item["mask"] for item in pages[1]]
