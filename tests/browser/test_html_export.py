@@ -53,6 +53,13 @@ def opened(browser, exported):
     assert said == []
 
 
+def test_the_exported_version_is_opened_also_if_it_is_older(demo, opened, exported):
+    version = demo.view("cells").version("v1")
+    pellucid.export_html(version, exported / "older.html", items=6, megabytes=3, against="v2")
+    page = opened("older.html")
+    expect(page.get_by_label("Version")).to_have_value("v1")
+
+
 def drawn(page):
     """Crops that were really decoded."""
     return page.evaluate(

@@ -167,16 +167,14 @@ class PageCollector:
     async def collect(self) -> None:
         view = self.version.view.name
         workspace = await self.fetch_json("api/v1/workspace", [])
-        version_names = [self.version.name, *([self.against] if self.against else [])]
         view_entry = next(v for v in workspace["views"] if v["name"] == view)
+        # The page opens the last version: the exported one, which may be older than the other.
+        version_names = [*([self.against] if self.against else []), self.version.name]
+        version_entries = {entry["name"]: entry for entry in view_entry["versions"]}
         workspace["views"] = [
             {
                 **view_entry,
-                "versions": [
-                    version_entry
-                    for version_entry in view_entry["versions"]
-                    if version_entry["name"] in version_names
-                ],
+                "versions": [version_entries[name] for name in version_names],
             }
         ]
         self.page_data.responses[response_key("api/v1/workspace", [])] = workspace
