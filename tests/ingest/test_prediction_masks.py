@@ -77,6 +77,17 @@ def test_masks_on_one_side_are_compared_as_boxes_and_it_is_said(tmp_path):
     assert "predictions have none: compared by their boxes" in notes["geometry"]
 
 
+@pytest.mark.parametrize("nothing", [[], None])
+def test_empty_segmentations_are_no_masks(nothing, tmp_path):
+    masked = small_set(
+        [annotation(1, segmentation=SQUARE)],
+        [result(bbox=[10, 10, 20, 20], segmentation=nothing)],
+    )
+    evaluation, notes = imported(masked, tmp_path)
+    assert evaluation.geometry == "box"
+    assert "predictions have none" in notes["geometry"]
+
+
 def test_the_geometry_can_be_forced(tmp_path):
     masked = small_set([annotation(1, segmentation=SQUARE)], [result(segmentation=encoded())])
     evaluation, _ = imported(masked, tmp_path / "box", geometry="box")

@@ -71,9 +71,7 @@ def settle_geometry(
     """
     if forced is not None and forced not in GEOMETRIES:
         raise InvalidChoiceError("--geometry", forced, GEOMETRIES)
-    objects = StatedObjects(
-        parse_outlines(version.annotations.outline, len(version.annotations)), source
-    )
+    objects = StatedObjects(version.annotations, source)
     geometry, notes = choose_geometry(objects, version, forced)
     if geometry == "oriented_box":
         return compare_oriented(objects, rows, predictions, images, version, notes, forced)

@@ -17,10 +17,15 @@ from pellucid.ingest.frozen_version import FrozenVersion
 
 @dataclass(frozen=True, eq=False)
 class StatedObjects:
-    """What a version and a file state. annotated: the shape of each annotation."""
+    """What a version and a file state."""
 
-    annotated: list[Shape]
+    annotations: Annotations
     source: ParsedPredictions
+
+    @cached_property
+    def annotated(self) -> list[Shape]:
+        """The shape of each annotation."""
+        return parse_outlines(self.annotations.outline, len(self.annotations))
 
     @cached_property
     def predicted(self) -> list[Shape]:

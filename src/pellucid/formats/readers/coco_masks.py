@@ -116,7 +116,7 @@ def build_masked(path: Path, format_name: str, columns: MaskedColumns) -> Parsed
             "pixels",
             range(len(columns.score)),
             image_key_kind=columns.image_key_kind,
-            mask=columns.mask,
+            mask=columns.mask if len(columns.mask.text) else None,
             outline=columns.outline,
             area=None if has_box.all() else area,
         )
@@ -201,13 +201,10 @@ def check_run_lengths(path: Path, masks: Masks, pixels: Int64Array) -> None:
 
 def polygon_texts(results: list[MaskedResult]) -> StringArray | None:
     """Polygons as JSON, else ''; None if no record has any."""
-    if not any(isinstance(result.segmentation, list) for result in results):
-        return None
-    return string_column(
-        [
-            msgspec.json.encode(result.segmentation).decode()
-            if isinstance(result.segmentation, list) and result.segmentation
-            else ""
-            for result in results
-        ]
-    )
+    texts = [
+        msgspec.json.encode(result.segmentation).decode()
+        if isinstance(result.segmentation, list) and result.segmentation
+        else ""
+        for result in results
+    ]
+    return string_column(texts) if any(texts) else None
