@@ -17,17 +17,16 @@ from numpy.typing import NDArray
 
 from pellucid import _native
 
-Float64Array = NDArray[np.float64]
 Int32Array = NDArray[np.int32]
 Int64Array = NDArray[np.int64]
 UInt8Array = NDArray[np.uint8]
 
-ROWS_PER_COPY = 1 << 16
-"""Masks copied at a time without the kernel, to keep temporary arrays small."""
 Shape = list[list[float]] | dict[str, Any] | None
 """What an annotation states: polygons `x, y, x, y, ...` in pixels; or a mask in COCO's run-length
 encoding, `{"size": [height, width], "counts": ...}`; or None."""
 
+ROWS_PER_COPY = 1 << 16
+"""Masks copied at a time without the kernel, to keep temporary arrays small."""
 FIRST_DIGIT = ord("0")
 DIGIT_BITS = 5
 
@@ -44,10 +43,6 @@ class Masks:
 
     def __len__(self) -> int:
         return len(self.height)
-
-    @property
-    def nbytes(self) -> int:
-        return self.text.nbytes + self.start.nbytes + self.height.nbytes + self.width.nbytes
 
     def __getitem__(self, rows: Any) -> Masks:
         """Select `rows` (indices, a mask or a slice)."""
