@@ -117,6 +117,27 @@ def test_polygons_of_two_points_are_no_outline(tmp_path):
     assert notes["boxes_as_masks"].startswith("1 annotation without an outline")
 
 
+def test_coordinates_and_boxes_of_any_size_end(tmp_path):
+    far = [[10, 10, 1e15, 10, 30, 30]]
+    masked = small_set(
+        [
+            annotation(1, segmentation=SQUARE),
+            annotation(2, segmentation=far),
+            annotation(3, image=2, box=(5, 5, 1e14, 1e14)),
+        ],
+        [
+            result(segmentation=encoded()),
+            result(image=2, bbox=[5, 5, 1e14, 1e14], score=0.8),
+        ],
+    )
+    evaluation, notes = imported(masked, tmp_path)
+    assert (
+        notes["boxes_as_masks"].startswith("1 prediction")
+        or "2 annotations" in (notes["boxes_as_masks"])
+    )
+    assert evaluation.iou.tolist() == [1.0, 1.0]
+
+
 def test_predicted_polygons_are_drawn(tmp_path):
     masked = small_set(
         [annotation(1, segmentation=SQUARE)],

@@ -268,7 +268,7 @@ int64_t rasterize_polygons(int64_t objects, const int64_t *polygon_start, const 
         }
         if (failed || start[object] + (2 * n + 1) * LONGEST_NUMBER > room)
             break;
-        if (polygon_start[object + 1] - polygon_start[object] > 1)
+        if (n && polygon_start[object + 1] - polygon_start[object] > 1)
             qsort(runs, (size_t)n, sizeof *runs, by_begin);
         start[object + 1] = start[object] + write_runs(runs, n, pixels, text + start[object]);
     }

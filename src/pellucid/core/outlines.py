@@ -11,16 +11,23 @@ from pellucid.core.masks import Masks, Shape
 from pellucid.core.tables import Predictions
 
 MIN_POLYGON_NUMBERS = 6
+MAX_COORDINATE = 1e6
+"""Largest coordinate in pixels: an edge is walked step by step."""
 
 
 def parse_outline(outline: str) -> Shape:
-    """The polygons of at least three points, or the encoded mask; None if there is neither."""
+    """The polygons of at least three points with possible coordinates, or the encoded mask; None if
+    there is neither."""
     if not outline:
         return None
     shape: Any = msgspec.json.decode(outline)
     if isinstance(shape, dict):
         return shape
-    return [polygon for polygon in shape if len(polygon) >= MIN_POLYGON_NUMBERS] or None
+    return [polygon for polygon in shape if is_drawable(polygon)] or None
+
+
+def is_drawable(polygon: list[float]) -> bool:
+    return len(polygon) >= MIN_POLYGON_NUMBERS and max(map(abs, polygon)) <= MAX_COORDINATE
 
 
 def encode_outline(predictions: Predictions, row: int) -> str:

@@ -83,8 +83,17 @@ def encoded_text(shape: Shape, height: int, width: int) -> str:
 
 
 def box_masks(boxes: Float64Array, height: Int32Array, width: Int32Array) -> Masks:
-    """The pixels inside each box [left, top, width, height], as pycocotools' `frBbox`."""
-    return masks_of_polygons([[box_polygon(box)] for box in boxes.tolist()], height, width)
+    """The pixels inside each box [left, top, width, height], as pycocotools' `frBbox`. What lies
+    outside of the image is cut off first: a box may be of any size."""
+    size = np.stack([width, height], axis=1)
+    corners = np.clip(boxes[:, :2], -MARGIN, size + MARGIN)
+    ends = np.clip(boxes[:, :2] + boxes[:, 2:], -MARGIN, size + MARGIN)
+    clipped = np.concatenate([corners, ends - corners], axis=1)
+    return masks_of_polygons([[box_polygon(box)] for box in clipped.tolist()], height, width)
+
+
+MARGIN = 2
+"""Pixels around an image up to which boxes are cut."""
 
 
 ObjectTable = TypeVar("ObjectTable", Annotations, Predictions)
