@@ -6,7 +6,6 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
-from pellucid import _native as kernel
 from pellucid.core.masks import create_masks, decode_counts
 from pellucid.evaluation import mask_runs
 from pellucid.evaluation.mask_outlines import joined_polygon, mask_path
@@ -15,14 +14,6 @@ from references import masks as reference
 SIDES = st.integers(1, 40)
 NUMBERS = st.one_of(st.integers(-10, 60), st.floats(-10, 60, allow_nan=False).map(float))
 POLYGONS = st.lists(st.lists(st.tuples(NUMBERS, NUMBERS), min_size=3, max_size=9), min_size=1)
-
-
-@pytest.fixture(params=["kernel", "numpy"])
-def implementation(request, monkeypatch):
-    if request.param == "numpy":
-        monkeypatch.setattr(kernel, "library", None)
-    elif kernel.library is None:
-        pytest.fail("the kernel was not built here: is there a C compiler?")
 
 
 def pixels(seed, height, width, share=0.4):

@@ -6,17 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from shapely.geometry import Polygon
 
-from pellucid import _native as kernel
 from pellucid.evaluation import oriented_boxes
-
-
-@pytest.fixture(params=["kernel", "numpy"])
-def implementation(request, monkeypatch):
-    if request.param == "numpy":
-        monkeypatch.setattr(kernel, "library", None)
-    elif kernel.library is None:
-        pytest.fail("the kernel was not built here: is there a C compiler?")
-
 
 SIDE = st.floats(0.5, 80)
 RECTANGLE = st.tuples(

@@ -8,7 +8,7 @@ from PIL import Image
 
 import pellucid
 import toys
-from pellucid.ingest.errors import GeometryUnavailableError, MaskSizeError
+from pellucid.ingest.errors import GeometryUnavailableError, MaskSizeError, StoredMasksError
 from references import masks as reference
 
 SQUARE = [[10, 10, 30, 10, 30, 30, 10, 30]]
@@ -270,3 +270,68 @@ def test_masks_in_memory(tmp_path):
         view.version_or_draft("flat").add_predictions(
             {"1.png": {"masks": pixels[0], "labels": ["c1"], "scores": [0.9]}}
         )
+
+
+def exif_set(folder, segmentation, size):
+    """Six pictures stored on their side, with boxes and shapes of the image as stored."""
+    images, annotations, results = [], [], []
+    for number in range(1, 7):
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        (folder / "images").mkdir(parents=True, exist_ok=True)
+        Image.new("L", size).save(folder / f"images/{number}.png", exif=exif)
+        images.append(
+            {"id": number, "file_name": f"{number}.png", "width": size[0], "height": size[1]}
+        )
+        shape = {"segmentation": segmentation, "bbox": [10, 20, 30, 12]}
+        annotations.append({"id": number, "image_id": number, "category_id": 1, **shape})
+        results.append({"image_id": number, "category_id": 1, "score": 0.9, **shape})
+    categories = [{"id": 1, "name": "c1"}]
+    return reference.MaskedSet(
+        {"images": images, "annotations": annotations, "categories": categories}, results
+    )
+
+
+def test_shapes_of_the_image_as_stored_are_refused(tmp_path):
+    """Boxes are rotated, shapes are not: they would not lie in the same place."""
+    quadrilateral = [[10, 20, 40, 20, 40, 32, 10, 32]]
+    masked = exif_set(tmp_path, quadrilateral, (100, 60))
+    with pytest.raises(StoredMasksError, match="masks and oriented boxes are not rotated"):
+        masked.version(tmp_path)
+    version = pellucid.open(tmp_path / "workspace").view("parts").version_or_draft("boxes")
+    version.add_predictions(tmp_path / "dt.json", geometry="box")
+    assert version.view.version("boxes").results().evaluation.iou.tolist() == [1.0] * 6
+
+
+def test_polygons_have_their_own_area(tmp_path):
+    """Where a file states none: small, medium and large are of the object, not of its box."""
+    toys.picture(tmp_path / "images/val/1.png", 100, 50)
+    toys.write(tmp_path / "labels/val/1.txt", "0 0.1 0.2 0.5 0.2 0.1 0.8\n0 0.5 0.5 0.2 0.2\n")
+    settings = toys.write(tmp_path / "data.yaml", "val: images/val\nnames: [dent]\n")
+    view, _ = pellucid.open(tmp_path / "w").add("v", settings)
+    assert view.annotation_tables[1].area == pytest.approx([40 * 30 / 2, 20 * 10])
+
+
+def test_encoded_masks_beside_boxes_in_fractions(tmp_path):
+    fractions = (10 / 64, 10 / 48, 20 / 64, 20 / 48)
+    masked = small_set(
+        [annotation(1, box=fractions, segmentation=encoded())], [result(segmentation=encoded())]
+    )
+    folder = masked.write(tmp_path)
+    view, _ = pellucid.open(tmp_path / "w").add(
+        "v", folder / "gt.json", boxes="xywh-fractions", split="validation"
+    )
+    view.version_or_draft("m").add_predictions(folder / "dt.json")
+    evaluation = view.version("m").results().evaluation
+    assert evaluation.annotations.box[0] == pytest.approx([10, 10, 20, 20])
+    assert evaluation.iou.tolist() == [1.0]
+
+
+def test_outlines_are_not_taken_from_resized_boxes(tmp_path):
+    masked = small_set([annotation(1, segmentation=SQUARE)], [])
+    folder = masked.write(tmp_path)
+    view, notes = pellucid.open(tmp_path / "w").add(
+        "v", folder / "gt.json", boxes="xywh-640-stretched"
+    )
+    assert kinds(notes)["outlines"].startswith("outlines not read")
+    assert view.annotation_tables[1].outline is None

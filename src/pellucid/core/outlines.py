@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -28,6 +28,14 @@ def parse_outline(outline: str) -> Shape:
 
 def is_drawable(polygon: list[float]) -> bool:
     return len(polygon) >= MIN_POLYGON_NUMBERS and max(map(abs, polygon)) <= MAX_COORDINATE
+
+
+def polygon_area(polygon: Sequence[float]) -> float:
+    """The area inside a polygon `x, y, x, y, ...` that does not cross itself."""
+    xs, ys = polygon[::2], polygon[1::2]
+    previous = zip([xs[-1], *xs[:-1]], [ys[-1], *ys[:-1]], strict=True)
+    corners = zip(previous, zip(xs, ys, strict=True), strict=True)
+    return abs(sum(x * other_y - other_x * y for (x, y), (other_x, other_y) in corners)) / 2
 
 
 def encode_outline(predictions: Predictions, row: int) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.core.errors import format_count, summarize_names
-from pellucid.core.outlines import encode_mask
+from pellucid.core.outlines import encode_mask, polygon_area
 from pellucid.core.tables import (
     EXHAUSTIVE,
     PARTIAL,
@@ -156,13 +156,20 @@ class DatasetBuilder:
         corners: BoxCoordinates,
         location: str,
         ignore: bool = False,
+        area: float | None = None,
     ) -> None:
-        """corners: left, top, right, bottom; the two points may be in any order."""
+        """corners: left, top, right, bottom; the two points may be in any order · area: of the
+        object, if it is not that of the box."""
         x_min, y_min, x_max, y_max = corners
         x_min, x_max = min(x_min, x_max), max(x_min, x_max)
         y_min, y_max = min(y_min, y_max), max(y_min, y_max)
         self.add_box(
-            image_index, concept, (x_min, y_min, x_max - x_min, y_max - y_min), location, ignore
+            image_index,
+            concept,
+            (x_min, y_min, x_max - x_min, y_max - y_min),
+            location,
+            ignore,
+            area,
         )
 
     def add_outline(
@@ -180,13 +187,14 @@ class DatasetBuilder:
                 self.path, location, "missing points", "At least two points are required."
             )
         xs, ys = [x for x, _ in points], [y for _, y in points]
+        polygon = [coordinate for point in points for coordinate in point]
+        is_kept = keep_outline and len(points) > 2
+        area = polygon_area(polygon) if is_kept else None
         self.add_corners(
-            image_index, concept, (min(xs), min(ys), max(xs), max(ys)), location, ignore
+            image_index, concept, (min(xs), min(ys), max(xs), max(ys)), location, ignore, area
         )
-        if keep_outline and len(points) > 2:
-            self._outlines[len(self._boxes) - 1] = json.dumps(
-                [[coordinate for point in points for coordinate in point]]
-            )
+        if is_kept:
+            self._outlines[len(self._boxes) - 1] = json.dumps([polygon])
 
     def add_mask(self, image_index: int, concept: str, pixels: BoolArray, location: str) -> None:
         """Add a mask with the box around it. pixels: bool (height, width) in the size of the image,

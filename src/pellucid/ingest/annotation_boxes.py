@@ -185,6 +185,9 @@ def force_boxes(
         settled = convert_resized(source, images, folders, box_format)
     assert settled.annotations.box is not None
     notes = check_boxes(source.path, settled.annotations.box, lambda row: f"annotation {row}")
+    if source.annotations.outline is not None and settled.annotations.outline is None:
+        message = f"outlines not read: only boxes are converted from {forced}"
+        notes.append(Note("outlines", message, len(source.annotations)))
     return settled, notes, [inference]
 
 
@@ -206,7 +209,7 @@ def convert_resized(
     area = box[:, 2] * box[:, 3]
     return replace(
         source,
-        annotations=annotations.replace(box=box, area=area),
+        annotations=annotations.replace(box=box, area=area, outline=None),
         unit="pixels",
         box_shapes=None,
     )

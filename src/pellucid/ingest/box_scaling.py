@@ -52,7 +52,12 @@ def scale_annotations(
             ]
         )
     )
-    return images, annotations.replace(box=box, area=box[:, 2] * box[:, 3], outline=outline)
+    area = box[:, 2] * box[:, 3]
+    if annotations.area is not None:
+        is_inside = annotations.area != annotations.box[:, 2] * annotations.box[:, 3]
+        is_inside &= annotations.area <= 1  # a share of the image, of a polygon
+        area = np.where(is_inside, annotations.area * scale[:, 0] * scale[:, 1], area)
+    return images, annotations.replace(box=box, area=area, outline=outline)
 
 
 def scale_outline(outline: str, width: float, height: float) -> str:
@@ -61,8 +66,8 @@ def scale_outline(outline: str, width: float, height: float) -> str:
     Rounded to a millionth of a pixel: a number that was divided and multiplied by the size is then
     what it was, and covers the same pixels.
     """
-    if not outline:
-        return ""
+    if not outline or outline.startswith("{"):  # an encoded mask is in pixels
+        return outline
     return json.dumps(
         [
             [

@@ -201,6 +201,15 @@ class GeometryUnavailableError(PellucidError):
         super().__init__(f"{path}: --geometry {geometry}: {reason}, or leave --geometry out.")
 
 
+class StoredMasksError(PellucidError):
+    def __init__(self, path: object) -> None:
+        super().__init__(
+            f"{path}: boxes on images with EXIF rotation are of the image as stored; masks and "
+            "oriented boxes are not rotated. Write them for the image as displayed, or specify "
+            "--geometry box."
+        )
+
+
 class MaskSizeError(PellucidError):
     """size, image_size: width and height in pixels."""
 

@@ -36,6 +36,7 @@ from pellucid.ingest.concept_selection import NO_SELECTION, ConceptSelection, ch
 from pellucid.ingest.errors import (
     DuplicatePredictionsError,
     OtherSplitError,
+    StoredMasksError,
     TooManyPredictionsError,
 )
 from pellucid.ingest.exif import rotate_stored_predictions
@@ -106,6 +107,9 @@ def import_predictions(
         )
         inferences += orientation_inferences
         if any(inference.answer == "as stored" for inference in orientation_inferences):
+            has_shapes = source.mask is not None or source.outline is not None
+            if has_shapes and overrides.geometry != "box":
+                raise StoredMasksError(source.path)
             source = replace(source, notes=[n for n in source.notes if n.kind != "boxes_disagree"])
     reject_ambiguous(source, image_refs, concept_refs, images, is_candidate, concepts)
     settled = settle_concepts(source, image_refs, concept_refs, version, selection)

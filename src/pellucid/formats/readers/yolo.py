@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.core.errors import FileMissingError, MalformedFileError, format_count, summarize_names
+from pellucid.core.outlines import polygon_area
 from pellucid.core.tables import SPLITS, Annotations, string_column
 from pellucid.formats.dataset import (
     Note,
@@ -161,7 +162,13 @@ def build_annotations(
         boxes,
         np.zeros(len(label_lines), bool),
         np.ones(len(label_lines), bool),
-        boxes[:, 2] * boxes[:, 3],
+        np.array(
+            [
+                polygon_area(line.numbers[1:]) if line.is_polygon else box[2] * box[3]
+                for line, box in zip(label_lines, boxes.tolist(), strict=True)
+            ],
+            float,
+        ),
         string_column(outlines) if any(outlines) else None,
     )
     return ParsedAnnotations(
