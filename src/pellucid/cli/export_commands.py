@@ -41,7 +41,7 @@ EXPORT_CONTENTS = (
     metavar="F",
     help="Format: coco, coco-roboflow, yolo, voc, cvat, label-studio, fiftyone, "
     "hugging-face, csv, parquet, json, markdown; "
-    "thresholds also as python.",
+    "thresholds also as python, ultralytics, torchvision, supervision, onnx, triton.",
 )
 @click.option(
     "--html",
