@@ -50,8 +50,8 @@ def show(
 
     source, predictions, images, split, kind, first_pixel, columns, separator: as in `View.add` and
     `Version.add_predictions`; prediction_columns: columns of the predictions; forced:
-    interpretations of the predictions (`boxes`, `image_ids`, `category_ids`, `scores`) and their
-    concepts (`rename`, `concepts`, `ignore_concepts`).
+    interpretations of the predictions (`boxes`, `image_ids`, `category_ids`, `scores`,
+    `no_scores`) and their concepts (`rename`, `concepts`, `ignore_concepts`).
     """
     folder = tempfile.TemporaryDirectory(prefix="pellucid-")
     server = None

@@ -163,12 +163,13 @@ def test_file_that_ends_at_a_chunk_boundary(tmp_path, monkeypatch):
         assert len(coco_results.read_columns_native(file)[0]["score"]) == 20
 
 
-def test_key_points_of_results_are_named(workspace, tmp_path):
+def test_keypoints_of_results_without_annotated_ones_are_named(workspace, tmp_path):
     view, _ = workspace.add("v", toys.coco(tmp_path))
     record = {"image_id": 11, "category_id": 1, "bbox": [10, 10, 20, 20], "score": 0.9}
     points = {"keypoints": [12, 12, 2]}
     notes = view.start("m").add_predictions(toys.results(tmp_path, [record | points]))
-    assert [note.count for note in notes if note.kind == "shapes"] == [1]
-    del record["bbox"]
-    with pytest.raises(PellucidError, match=r"\$\[0\]: has keypoints but no bbox"):
+    (note,) = [note for note in notes if note.kind == "geometry"]
+    assert note.message.startswith("predictions have keypoints, annotations have none")
+    del record["bbox"], points["keypoints"]
+    with pytest.raises(PellucidError, match=r"found 0 numbers"):
         view.start("n").add_predictions(toys.results(tmp_path, [record | points]))

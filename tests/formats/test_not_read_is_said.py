@@ -180,7 +180,10 @@ def test_yolo_predictions_beside_other_text_files(workspace, tmp_path):
     ("line", "words"),
     [
         ("0 0.5 0.5 0.5 0.5", "without a confidence"),
-        ("0 0.1 0.1 0.9 0.1 0.9 0.9 0.1 0.9", "a polygon without a confidence"),
+        (
+            "0 0.1 0.1 0.9 0.1 0.9 0.9 0.1 0.9",
+            "a polygon, an oriented box or a pose without a confidence",
+        ),
     ],
 )
 def test_yolo_predictions_of_other_kinds_are_refused_in_true_words(

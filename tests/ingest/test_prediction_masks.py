@@ -211,7 +211,7 @@ def test_later_files_are_compared_as_the_first(tmp_path):
     other = version.view.version_or_draft("boxes")
     other.add_predictions(folder / "boxes.json", covered="listed")
     notes = kinds(other.add_predictions(folder / "dt.json", covered="listed"))
-    assert notes["geometry"].startswith("masks not read")
+    assert notes["geometry"].startswith("shapes not read")
     other = version.view.version("boxes")
     with pytest.raises(GeometryUnavailableError, match="compares boxes"):
         other.add_predictions(folder / "dt.json", covered="listed", replace=True, geometry="mask")
@@ -231,13 +231,15 @@ def test_label_files_with_polygons_and_a_confidence(tmp_path):
     assert list(evaluation.predictions.mask.texts()) == [encoded()["counts"]]
 
 
-def test_label_files_that_may_be_poses_are_refused(tmp_path):
+def test_label_files_of_poses_are_no_polygons(tmp_path):
     masked = small_set([annotation(1, segmentation=SQUARE)], [result(segmentation=encoded())])
     folder = masked.write(tmp_path)
     toys.write(folder / "labels/1.txt", "0 0.5 0.5 0.4 0.4 0.45 0.5 0.6 0.55 0.9\n")
     version, _ = masked.version(folder)
-    with pytest.raises(pellucid.PellucidError, match="a box followed by key points"):
-        version.view.version_or_draft("labels").add_predictions(folder / "labels")
+    labels = version.view.version_or_draft("labels")
+    notes = kinds(labels.add_predictions(folder / "labels"))
+    assert notes["geometry"].startswith("predictions have keypoints, annotations have none")
+    assert labels.results().evaluation.geometry == "box"
 
 
 class Detections:

@@ -222,7 +222,7 @@ def test_evaluator_prints_what_pycocotools_prints(capsys):
         assert capsys.readouterr().out.strip().splitlines() == printed.strip().splitlines()
         np.testing.assert_allclose(evaluator.stats, expected, atol=1e-9)
     with pytest.raises(InvalidBatchError, match="bbox"):
-        pellucid.CocoEvaluator(document, results, "keypoints")
+        pellucid.CocoEvaluator(document, results, "boxes")
 
 
 def masked_batches(masked):

@@ -8,6 +8,7 @@ from pellucid.browse.query import ListQuery
 from pellucid.core.errors import PellucidError
 from pellucid.export.datasets import ExportOptions, export_view
 from pellucid.review.resolve import Edit
+from references import keypoints as posed_reference
 from references import masks as reference
 
 CONCEPTS = ["cat", "dog", "fox"]
@@ -161,3 +162,37 @@ def test_accepted_prediction_is_exported_with_its_mask(tmp_path):
     assert version.results(corrected=True).metrics("validation").overall == (
         version.results().metrics("validation").overall
     )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_corrected_keypoints_equal_a_fresh_import(tmp_path, seed):
+    """An accepted prediction is annotated with its keypoints, all of them visible."""
+    version, _ = posed_reference.random_set(seed, images=8).version(tmp_path / "first")
+    decide_at_random(np.random.default_rng(seed), version.view, version)
+    folder = tmp_path / "second"
+    folder.mkdir()
+    corrected = ExportOptions(corrected=True)
+    export_view(version.view, "annotations", "coco", folder / "gt.json", options=corrected)
+    export_view(version.view, "predictions", "coco", folder / "dt.json", version=version)
+    view, _ = pellucid.open(folder / "w").add("parts", folder / "gt.json", split="validation")
+    fresh = view.start("m")
+    fresh.add_predictions(folder / "dt.json")
+    ours = version.results(corrected=True).evaluation
+    theirs = fresh.results().evaluation
+    assert theirs.geometry == "keypoints"
+    for table in ("annotations", "predictions"):
+        columns = [
+            sorted(getattr(evaluation, table).keypoints.round(9).tolist())
+            for evaluation in (ours, theirs)
+        ]
+        assert columns[0] == columns[1]
+    assert answers(version, True) == answers(fresh, False)
+
+
+def test_box_drawn_among_keypoints_is_ignored(tmp_path):
+    version, _ = posed_reference.random_set(2, images=8).version(tmp_path)
+    item = next(c for c in version.gallery("extra", threshold=0.99))
+    before = version.results(corrected=True).metrics("validation").overall.errors
+    image, concept = item.image, item.concept
+    version.view.reviews.add_box(version, image, concept, (1.0, 1.0, 9.0, 9.0), "Ann")
+    assert version.results(corrected=True).metrics("validation").overall.errors == before

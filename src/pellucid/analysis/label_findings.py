@@ -40,7 +40,9 @@ class LikelyErrors:
 
 def label_findings(evaluation: Evaluation, split: int, thresholds: Float64Array) -> list[Finding]:
     """One finding for each concept with annotations that are likely missing (classification:
-    wrong)."""
+    wrong); none without scores."""
+    if not evaluation.has_scores:
+        return []
     candidates = [
         likely
         for concept in evaluation.annotated_concepts
@@ -144,6 +146,7 @@ def correct_labels(evaluation: Evaluation, prediction_rows: Int64Array) -> Evalu
         None if boxes is None or annotations.area is None else boxes[:, 2] * boxes[:, 3],
         mask=None if predictions.mask is None else predictions.mask[prediction_rows],
         corners=None if predictions.corners is None else predictions.corners[prediction_rows],
+        keypoints=None if predictions.keypoints is None else predictions.keypoints[prediction_rows],
     )
     kept = annotations.take(np.flatnonzero(is_kept))
     return replace_annotations(evaluation, images.astype(np.int64), kept.concat(added))

@@ -96,7 +96,7 @@ def build_prediction_item(
         position,
         str(evaluation.images.path[predictions.image[prediction_row]]),
         evaluation.concepts[predictions.concept[prediction_row]],
-        float(predictions.score[prediction_row]),
+        none_if_absent(predictions.score[prediction_row]),
         row_box(predictions.box, prediction_row),
         outcome,
         iou if outcome == "matched" and not np.isnan(iou) else None,
@@ -129,11 +129,11 @@ def build_unmatched_items(
             offset + index,
             str(evaluation.images.path[annotations.image[annotation_row]]),
             evaluation.concepts[annotations.concept[annotation_row]],
-            None if has_boxes else float(item_scores[index]),
+            None if has_boxes else none_if_absent(item_scores[index]),
             row_box(annotations.box, annotation_row),
             "extra",
             None,
-            BestMatch(float(best_iou[index]), none_if_nan(best_score[index]))
+            BestMatch(float(best_iou[index]), none_if_absent(best_score[index]))
             if has_boxes
             else None,
             CAUSES[causes[index]],
@@ -142,8 +142,9 @@ def build_unmatched_items(
     ]
 
 
-def none_if_nan(score: np.float64) -> float | None:
-    return None if np.isnan(score) else float(score)
+def none_if_absent(score: np.float64) -> float | None:
+    """None for NaN and NO_SCORE."""
+    return float(score) if np.isfinite(score) else None
 
 
 def row_box(boxes: Float64Array | None, box_row: int) -> tuple[float, float, float, float] | None:

@@ -37,8 +37,14 @@ class LabelErrorScores:
 
 
 def label_error_scores(evaluation: Evaluation) -> LabelErrorScores:
-    """Label error scores of all predictions and annotations, comparable within a version. Cost:
-    box pairs per image."""
+    """Label error scores of all predictions and annotations, comparable within a version; all 0
+    where predictions have no scores. Cost: box pairs per image."""
+    if not evaluation.has_scores:
+        predicted, annotated = (
+            np.zeros(len(evaluation.predictions)),
+            np.zeros(len(evaluation.annotations)),
+        )
+        return LabelErrorScores(predicted, annotated, predicted, annotated)
     if evaluation.kind == "detection":
         return score_boxes(evaluation)
     return (

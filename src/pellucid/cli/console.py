@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pellucid.core.tables import GEOMETRIES, KINDS, SPLITS
+from pellucid.core.tables import GEOMETRIES, KINDS, NO_SCORE, SPLITS
 
 if TYPE_CHECKING:
     from pellucid.formats.dataset import Note
@@ -98,15 +98,14 @@ def print_table(title: str, headings: list[str], table_rows: list[list[Any]]) ->
         )
     for table_row in table_rows:
         rich_table.add_row(
-            *(
-                Text(
-                    "–" if cell is None else f"{cell:.4g}" if isinstance(cell, float) else str(cell)
-                )
-                for cell in table_row
-            )
+            *(Text("–" if cell in (None, NO_SCORE) else cell_text(cell)) for cell in table_row)
         )
     # do not wrap lines in files and pipes, so that paths stay searchable
     Console(width=None if sys.stdout.isatty() else 100_000).print(rich_table)
+
+
+def cell_text(cell: Any) -> str:
+    return f"{cell:.4g}" if isinstance(cell, float) else str(cell)
 
 
 def combine_options(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -318,9 +317,16 @@ OVERRIDE_OPTIONS = combine_options(
         help="Convert these scores to probabilities.",
     ),
     click.option(
+        "--no-scores",
+        is_flag=True,
+        help="The predictions have no scores (a second annotator, a vision-language model, another "
+        "data set): every one counts. They may be in any annotation format.",
+    ),
+    click.option(
         "--geometry",
         type=click.Choice(GEOMETRIES),
-        help="What is compared [default: masks if annotations and predictions have them].",
+        help="What is compared [default: keypoints, masks or oriented boxes if annotations and "
+        "predictions have them].",
     ),
 )
 """Interpretations that are otherwise inferred from the data."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from pellucid.core.keypoints import VISIBLE, StatedKeypoints
 from pellucid.core.masks import Masks, Shape
 from pellucid.core.tables import Predictions
 
@@ -15,12 +16,30 @@ MAX_COORDINATE = 1e6
 """Largest coordinate in pixels: an edge is walked step by step."""
 
 
+KEYPOINTS_START = '{"keypoints":'
+"""How the outline of an object with keypoints begins."""
+
+
+def parse_keypoints(outline: str) -> StatedKeypoints | None:
+    if not outline.startswith(KEYPOINTS_START):
+        return None
+    return msgspec.json.decode(outline, type=StatedKeypoints)
+
+
+def encode_keypoints(stated: StatedKeypoints) -> str:
+    """keypoints come first: see KEYPOINTS_START."""
+    stated_fields = {key: value for key, value in vars(stated).items() if value is not None}
+    return msgspec.json.encode(stated_fields).decode()
+
+
 def parse_outline(outline: str) -> Shape:
     """The polygons of at least three points with possible coordinates, or the encoded mask; None if
     there is neither."""
     if not outline:
         return None
     shape: Any = msgspec.json.decode(outline)
+    if outline.startswith(KEYPOINTS_START):
+        shape = shape.get("segmentation") or []
     if isinstance(shape, dict):
         return shape
     return [polygon for polygon in shape if is_drawable(polygon)] or None
@@ -41,6 +60,11 @@ def polygon_area(polygon: Sequence[float]) -> float:
 def encode_outline(predictions: Predictions, row: int) -> str:
     """The shape of a prediction as an outline; '' if boxes are compared."""
     masks, corners = predictions.mask, predictions.corners
+    if predictions.keypoints is not None:
+        points = predictions.keypoints[row].reshape(-1, 5)
+        points = points[points[:, 3] > 0, :3]
+        points[:, 2] = VISIBLE
+        return encode_keypoints(StatedKeypoints(points.ravel().tolist()))
     if corners is not None:
         return msgspec.json.encode([corners[row].tolist()]).decode()
     return "" if masks is None else encode_mask(masks, row)

@@ -17,8 +17,8 @@ from pellucid.core.masks import Masks, concat_masks, no_masks
 Kind = Literal["classification", "tagging", "detection"]
 KINDS: tuple[Kind, ...] = ("classification", "tagging", "detection")
 
-Geometry = Literal["box", "mask", "oriented_box"]
-GEOMETRIES: tuple[Geometry, ...] = ("box", "mask", "oriented_box")
+Geometry = Literal["box", "mask", "oriented_box", "keypoints"]
+GEOMETRIES: tuple[Geometry, ...] = ("box", "mask", "oriented_box", "keypoints")
 """How the objects of a detection view are located."""
 
 Split = Literal["training", "validation", "test"]
@@ -125,7 +125,9 @@ class Annotations(Table):
     outline: polygons, JSON `[[x, y, x, y, ...], ...]` in pixels, or a mask in COCO's run-length
     encoding, JSON `{"size": [height, width], "counts": "..."}`, else ''; None if no row has any ·
     mask: of every row in a version that compares masks, else None · corners: float64 (n, 8), `x, y,
-    ...` in pixels, of every row in a version that compares oriented boxes, else None."""
+    ...` in pixels, of every row in a version that compares oriented boxes, else None · keypoints:
+    float64 (n, 5 * K), `x, y, visibility, sigma, links, ...` of every row in a version that
+    compares keypoints, else None: see evaluation/object_keypoints."""
 
     image: Int32Array
     concept: Int32Array
@@ -136,6 +138,7 @@ class Annotations(Table):
     outline: StringArray | None = None
     mask: Masks | None = None
     corners: Float64Array | None = None
+    keypoints: Float64Array | None = None
 
     def __len__(self) -> int:
         return len(self.image)
@@ -144,8 +147,8 @@ class Annotations(Table):
 @dataclass(frozen=True, eq=False)
 class Predictions(Table):
     """image, concept: indices · score: any finite float64 · box: as in Annotations · order:
-    row index in the input, used to break ties · mask, corners: as in Annotations · area: of the
-    object in square pixels; None: of its box."""
+    row index in the input, used to break ties · mask, corners, keypoints: as in Annotations ·
+    area: of the object in square pixels; None: of its box."""
 
     image: Int32Array
     concept: Int32Array
@@ -155,9 +158,15 @@ class Predictions(Table):
     mask: Masks | None = None
     area: Float64Array | None = None
     corners: Float64Array | None = None
+    keypoints: Float64Array | None = None
 
     def __len__(self) -> int:
         return len(self.image)
+
+
+NO_SCORE = float("inf")
+"""In the place of the scores of predictions that have none: it reaches every threshold, and is null
+in JSON."""
 
 
 def string_column(strings: Any) -> StringArray:

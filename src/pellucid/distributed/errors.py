@@ -44,6 +44,14 @@ class VersionModifiedError(PellucidError):
         )
 
 
+class UnscoredNotDistributedError(PellucidError):
+    def __init__(self, version: str) -> None:
+        super().__init__(
+            f"version '{version}' has no scores. Distributed evaluation needs them; use `pellucid "
+            "predictions --replace` to match it again."
+        )
+
+
 class GeometryNotDistributedError(PellucidError):
     def __init__(self, version: str, geometry: str) -> None:
         super().__init__(

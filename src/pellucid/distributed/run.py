@@ -21,6 +21,7 @@ from pellucid.distributed.engines import Engine
 from pellucid.distributed.errors import (
     GeometryNotDistributedError,
     PredictionsMissingError,
+    UnscoredNotDistributedError,
     VersionModifiedError,
 )
 from pellucid.distributed.histogram_thresholds import (
@@ -88,6 +89,8 @@ def evaluate_distributed(
         raise PredictionsMissingError(version.name)
     if manifest.geometry not in (None, "box"):
         raise GeometryNotDistributedError(version.name, manifest.geometry)
+    if not manifest.has_scores:
+        raise UnscoredNotDistributedError(version.name)
     try:
         run_evaluation(version, manifest, engine, max_rows, progress)
     except (

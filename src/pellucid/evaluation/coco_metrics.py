@@ -8,7 +8,7 @@ evaluated at true positives only, as it falls between them. The kernel does it i
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,19 +27,30 @@ from pellucid.evaluation.evaluation import Evaluation
 from pellucid.evaluation.greedy_native import group_by_run, native_shapes
 from pellucid.evaluation.greedy_numpy import assign_greedily, overlapping_pairs
 from pellucid.evaluation.matching import unverified_predictions
+from pellucid.evaluation.object_keypoints import takes_one
 from pellucid.evaluation.sorting import sort_runs_by_score
+
+
+@dataclass(frozen=True)
+class CocoProtocol:
+    """max_detections: per image and concept, by descending score · area_ranges: by name, in square
+    pixels, both bounds inclusive; `all` comes first."""
+
+    max_detections: tuple[int, ...]
+    area_ranges: Mapping[str, tuple[float, float]]
+
 
 IOUS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0, 1, 101)
-MAX_DETECTIONS = (1, 10, 100)
-"""Maximum number of detections per image and concept, by descending score."""
 AREA_RANGES = {
     "all": (0.0, 1e10),
     "small": (0.0, 32.0**2),
     "medium": (32.0**2, 96.0**2),
     "large": (96.0**2, 1e10),
 }
-"""Square pixels, both bounds inclusive."""
+OBJECTS = CocoProtocol((1, 10, 100), AREA_RANGES)
+KEYPOINTS = CocoProtocol((20,), {name: AREA_RANGES[name] for name in ("all", "medium", "large")})
+"""The small ones of COCO have no keypoints."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,11 +58,11 @@ class CocoMetrics:
     """The metrics of one evaluation."""
 
     stats: dict[str, float | None]
-    """The twelve metrics by COCO name, None where COCO gives -1."""
+    """The twelve metrics by COCO name, ten of keypoints; None where COCO gives -1."""
     ap: Float64Array
     """AP per concept, NaN without annotations."""
     ar: Float64Array
-    """AR at 100 detections per concept, NaN without annotations."""
+    """AR at the most detections per concept, NaN without annotations."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,14 +91,29 @@ class CocoTally:
 def compute_coco_metrics(evaluation: Evaluation, split: int) -> CocoMetrics:
     """AP and AR over the covered images of a split, as pycocotools' `COCOeval` with its default
     parameters."""
+    if not evaluation.has_scores:
+        return undefined_metrics(evaluation)
     inputs = coco_inputs(evaluation, split)
     return coco_metrics(inputs, len(evaluation.concepts), len(evaluation.images))
 
 
+def undefined_metrics(evaluation: Evaluation) -> CocoMetrics:
+    """Without scores there is no AP, and no AR at the highest-scored detections."""
+    concepts, areas = len(evaluation.concepts), len(AREA_RANGES)
+    stats = keypoint_stats if evaluation.geometry == "keypoints" else coco_stats
+    none = np.full(concepts, np.nan)
+    precision = np.full((areas, len(IOUS), concepts), np.nan)
+    recall = np.full((areas, len(OBJECTS.max_detections), len(IOUS), concepts), np.nan)
+    return CocoMetrics(stats(precision, recall), none, none)
+
+
 def coco_metrics(inputs: CocoInputs, concept_count: int, image_count: int) -> CocoMetrics:
+    are_keypoints = (
+        inputs.annotations.keypoints is not None and inputs.predictions.keypoints is not None
+    )
     tally = (
-        tally_numpy(inputs, concept_count, image_count)
-        if _native.library is None
+        tally_numpy(inputs, concept_count, image_count, KEYPOINTS if are_keypoints else OBJECTS)
+        if _native.library is None or are_keypoints
         else tally_native(inputs, concept_count, image_count)
     )
     has_annotations = tally.positives > 0
@@ -97,24 +123,27 @@ def coco_metrics(inputs: CocoInputs, concept_count: int, image_count: int) -> Co
         tally.hits / np.maximum(tally.positives, 1)[:, None, None],
         np.nan,
     )
+    stats = keypoint_stats if are_keypoints else coco_stats
     return CocoMetrics(
-        coco_stats(precision, recall), np.mean(precision[0], axis=0), np.mean(recall[0, -1], axis=0)
+        stats(precision, recall), np.mean(precision[0], axis=0), np.mean(recall[0, -1], axis=0)
     )
 
 
-def tally_numpy(inputs: CocoInputs, concept_count: int, image_count: int) -> CocoTally:
+def tally_numpy(
+    inputs: CocoInputs, concept_count: int, image_count: int, protocol: CocoProtocol = OBJECTS
+) -> CocoTally:
     rank = rank_in_group(
         inputs.predictions.concept.astype(np.int64) * image_count + inputs.predictions.image
     )
-    is_considered = rank < MAX_DETECTIONS[-1]
+    is_considered = rank < protocol.max_detections[-1]
     predictions, rank = inputs.predictions.take(is_considered), rank[is_considered]
     concept_starts = np.searchsorted(predictions.concept, np.arange(concept_count + 1))
     inputs = CocoInputs(predictions, inputs.annotations, concept_starts)
     pairs = [
         np.concatenate(arrays) for arrays in zip(*close_pairs(inputs, concept_count), strict=True)
     ]
-    tally = empty_tally(concept_count)
-    for area_index, (min_area, max_area) in enumerate(AREA_RANGES.values()):
+    tally = empty_tally(concept_count, protocol)
+    for area_index, (min_area, max_area) in enumerate(protocol.area_ranges.values()):
         is_ignored = inputs.annotations.ignore | is_outside_range(
             annotation_areas(inputs.annotations), min_area, max_area
         )
@@ -128,18 +157,19 @@ def tally_numpy(inputs: CocoInputs, concept_count: int, image_count: int) -> Coc
             tally.precision[area_index, iou_index] = precision_at_recalls(
                 inputs, is_tp, is_skipped, tally.positives[area_index]
             )
-            for cap_index, max_detections in enumerate(MAX_DETECTIONS):
+            for cap_index, max_detections in enumerate(protocol.max_detections):
                 tally.hits[area_index, cap_index, iou_index] = np.bincount(
                     predictions.concept[is_tp & (rank < max_detections)], minlength=concept_count
                 )
     return tally
 
 
-def empty_tally(concept_count: int) -> CocoTally:
+def empty_tally(concept_count: int, protocol: CocoProtocol) -> CocoTally:
+    areas, caps = len(protocol.area_ranges), len(protocol.max_detections)
     return CocoTally(
-        np.zeros((len(AREA_RANGES), len(IOUS), concept_count, len(RECALLS))),
-        np.zeros((len(AREA_RANGES), len(MAX_DETECTIONS), len(IOUS), concept_count), np.int64),
-        np.zeros((len(AREA_RANGES), concept_count), np.int64),
+        np.zeros((areas, len(IOUS), concept_count, len(RECALLS))),
+        np.zeros((areas, caps, len(IOUS), concept_count), np.int64),
+        np.zeros((areas, concept_count), np.int64),
     )
 
 
@@ -166,10 +196,10 @@ def tally_native(inputs: CocoInputs, concept_count: int, image_count: int) -> Co
         IOUS,
         np.array(list(AREA_RANGES.values())),
         RECALLS,
-        np.array(MAX_DETECTIONS, np.int64),
+        np.array(OBJECTS.max_detections, np.int64),
     ]
     settings = _native.CocoSettings(*(pointer(constant) for constant in constants))
-    annotation_pointers, tally = run_annotations.pointers, empty_tally(concept_count)
+    annotation_pointers, tally = run_annotations.pointers, empty_tally(concept_count, OBJECTS)
 
     def tally_span(first_concept: int, last_concept: int) -> None:
         image_slots, image_counts = (
@@ -323,7 +353,7 @@ def match_at_iou(
         annotation[is_close],
         pair_iou[is_close],
         is_ignored[annotation[is_close]],
-        inputs.annotations.ignore[annotation[is_close]],
+        (inputs.annotations.ignore & ~takes_one(inputs.annotations))[annotation[is_close]],
     )
     is_tp = np.zeros(len(inputs.predictions), bool)
     is_tp[prediction_rows] = ~is_ignored[assigned]
@@ -372,6 +402,22 @@ def coco_stats(precision: Float64Array, recall: Float64Array) -> dict[str, float
         "ARs": mean_valid(recall[small, 2]),
         "ARm": mean_valid(recall[medium, 2]),
         "ARl": mean_valid(recall[large, 2]),
+    }
+
+
+def keypoint_stats(precision: Float64Array, recall: Float64Array) -> dict[str, float | None]:
+    medium, large = 1, 2
+    return {
+        "AP": mean_valid(precision[0]),
+        "AP50": mean_valid(precision[0, 0]),
+        "AP75": mean_valid(precision[0, 5]),
+        "APm": mean_valid(precision[medium]),
+        "APl": mean_valid(precision[large]),
+        "AR": mean_valid(recall[0, 0]),
+        "AR50": mean_valid(recall[0, 0, 0]),
+        "AR75": mean_valid(recall[0, 0, 5]),
+        "ARm": mean_valid(recall[medium, 0]),
+        "ARl": mean_valid(recall[large, 0]),
     }
 
 

@@ -88,7 +88,11 @@ version."""
 
 
 def histogram(evaluation: Evaluation, split: int, concept: int | None, bins: int) -> Histogram:
-    """Histogram of the scores of the tab All: matches, errors, and others (ignored)."""
+    """Histogram of the scores of the tab All: matches, errors, and others (ignored); empty without
+    scores."""
+    if not evaluation.has_scores:
+        none = np.zeros(bins, np.int64)
+        return Histogram(np.linspace(0, 1, bins + 1), none, none, none)
     if concept is None and bins == SCORE_BAR_BINS and evaluation.index is not None:
         edges, match_counts, error_counts, other_counts = (
             evaluation.index.histograms[histogram_key][split]

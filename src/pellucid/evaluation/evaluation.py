@@ -30,7 +30,12 @@ from pellucid.evaluation.sorted_runs import (
     count_above_thresholds,
 )
 from pellucid.evaluation.sorting import gallery_order
-from pellucid.evaluation.thresholds import ScoredPredictions, Threshold, min_error_thresholds
+from pellucid.evaluation.thresholds import (
+    ScoredPredictions,
+    Threshold,
+    min_error_thresholds,
+    unscored_threshold,
+)
 from pellucid.evaluation.unmatched import UnmatchedIndex, build_unmatched_index
 
 TRAINING = SPLITS.index("training")
@@ -89,8 +94,15 @@ class Evaluation:
         """How the objects of both sides are compared (detection)."""
         if self.annotations.mask is not None and self.predictions.mask is not None:
             return "mask"
+        if self.annotations.keypoints is not None and self.predictions.keypoints is not None:
+            return "keypoints"
         has_corners = self.annotations.corners is not None and self.predictions.corners is not None
         return "oriented_box" if has_corners else "box"
+
+    @property
+    def has_scores(self) -> bool:
+        """Whether predictions have scores; without, every one counts."""
+        return not len(self.predictions) or bool(np.isfinite(self.predictions.score[0]))
 
     @cached_property
     def annotated_concepts(self) -> tuple[int, ...]:
@@ -217,6 +229,11 @@ class Evaluation:
         """Per concept, the threshold with the fewest errors on validation."""
         if self.index is not None:
             return self.index.thresholds
+        if not self.has_scores:
+            return tuple(
+                unscored_threshold(self.concept_predictions(VALIDATION, concept))
+                for concept in range(len(self.concepts))
+            )
         if self.known_thresholds is not None:
             return self.known_thresholds
         return tuple(
@@ -345,6 +362,7 @@ def reorder_predictions(
         None if predictions.mask is None else predictions.mask[order],
         None if predictions.area is None else predictions.area[order],
         None if predictions.corners is None else predictions.corners[order],
+        None if predictions.keypoints is None else predictions.keypoints[order],
     )
 
 

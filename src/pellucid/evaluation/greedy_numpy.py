@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pellucid.core.tables import Annotations, BoolArray, Float64Array, Int64Array, Predictions
 from pellucid.evaluation.match_result import IGNORED, MATCHED, WRONG, BestOverlapSteps, Matching
+from pellucid.evaluation.object_keypoints import takes_one
 from pellucid.evaluation.similarity import pairwise_similarity
 
 MAX_PAIRS_PER_BATCH = 2_000_000
@@ -31,6 +32,7 @@ def match_boxes_numpy(
     overlap = np.full(len(predictions), np.nan)
     matched_by = np.full(len(annotations), -1, np.int32)
     steps = []
+    is_single = takes_one(annotations)
     for prediction, annotation, pair_iou in overlapping_pairs(
         annotations, predictions, concept_count
     ):
@@ -44,7 +46,7 @@ def match_boxes_numpy(
             annotation[is_close],
             pair_iou[is_close],
             is_ignored[is_close],
-            is_ignored[is_close],
+            (is_ignored & ~is_single[annotation])[is_close],
         )
         partner[predicted_rows], overlap[predicted_rows] = assigned, assigned_iou
         is_absorbed = annotations.ignore[assigned]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from pellucid.core.keypoints import VISIBLE
 from pellucid.core.masks import Masks, decode_counts
+from pellucid.core.tables import Float64Array, Predictions
+from pellucid.evaluation.object_keypoints import SIGMA, VISIBILITY, linked_points, split_points
 from pellucid.evaluation.similarity import Located
 
 Point = tuple[int, int]
@@ -12,12 +15,53 @@ Span = tuple[int, int]
 
 
 def shape_path(objects: Located, row: int) -> str | None:
-    """SVG path data around an object, in pixels of the image; None if boxes are compared."""
+    """SVG path data of an object, in pixels of the image; None if boxes are compared."""
+    if objects.keypoints is not None:
+        return keypoint_path(split_points(objects.keypoints[row : row + 1])[0], objects, row)
     if objects.corners is not None:
-        numbers = [f"{number:.2f}".rstrip("0").rstrip(".") for number in objects.corners[row]]
+        numbers = [short_number(number) for number in objects.corners[row].tolist()]
         points = [f"{x} {y}" for x, y in zip(numbers[::2], numbers[1::2], strict=True)]
         return f"M{'L'.join(points)}z"
     return mask_path(objects.mask, row)
+
+
+MARK_SHARE, MIN_MARK = 0.02, 1.0
+"""Half the size of a keypoint's mark: of the longer side of the object's box, and in pixels."""
+
+
+def keypoint_path(points: Float64Array, objects: Located, row: int) -> str:
+    """The lines of the skeleton between drawn points, then a mark of every point in order: a
+    diamond, a cross where it is hidden, nothing where it is not labelled. All points of a
+    prediction are drawn; it holds one that it is sure of to be visible.
+    """
+    assert objects.box is not None
+    size = max(MIN_MARK, MARK_SHARE * float(max(objects.box[row, 2:])))
+    is_predicted = isinstance(objects, Predictions)
+    is_present = points[:, SIGMA] > 0
+    is_drawn = is_present if is_predicted else is_present & (points[:, VISIBILITY] > 0)
+    is_visible = points[:, VISIBILITY] >= (SURE if is_predicted else VISIBLE)
+    places = [f"{short_number(x)} {short_number(y)}" for x, y in points[:, :2].tolist()]
+    lines = [
+        f"M{places[first]}L{places[second]}"
+        for first, second in linked_points(points)
+        if is_drawn[first] and is_drawn[second]
+    ]
+    half, double = short_number(size), short_number(2 * size)
+    diamond = f"m0 -{half}l{half} {half}l-{half} {half}l-{half} -{half}z"
+    cross = f"m-{half} -{half}l{double} {double}m0 -{double}l-{double} {double}"
+    marks = [
+        f"M{place}{diamond if visible else cross}" if drawn else "M0 0m0 0"
+        for place, drawn, visible in zip(places, is_drawn, is_visible, strict=True)
+    ]
+    return "".join(lines + marks)
+
+
+SURE = 0.5
+"""Visibility from which a predicted point counts as visible in a drawing."""
+
+
+def short_number(number: float) -> str:
+    return f"{number:.2f}".rstrip("0").rstrip(".")
 
 
 def mask_path(masks: Masks | None, row: int) -> str | None:

@@ -25,6 +25,7 @@ from pellucid.core.tables import (
 )
 from pellucid.evaluation import greedy_native, greedy_numpy
 from pellucid.evaluation.match_result import IGNORED, MATCHED, NOT_HIGHEST, WRONG, Matching
+from pellucid.evaluation.unscored_matching import match_unscored
 
 
 def match_predictions(
@@ -44,7 +45,9 @@ def match_predictions(
     the image has them (detection, tagging).
     """
     if kind == "detection":
-        if _native.library is None:
+        if len(predictions) and np.isinf(predictions.score[0]):
+            matching = match_unscored(annotations, predictions, iou_threshold, concept_count)
+        elif _native.library is None or predictions.keypoints is not None:
             matching = greedy_numpy.match_boxes_numpy(
                 annotations, predictions, iou_threshold, concept_count
             )

@@ -115,11 +115,13 @@ def optional_float(metric: float) -> float | None:
 
 def ranking_precisions(evaluation: Evaluation, split: int) -> Float64Array:
     """AP of each concept over images, as scikit-learn's `average_precision_score`; NaN without
-    positives.
+    positives or scores.
 
     The sum over distinct scores, descending, of the increase in recall times the precision.
     """
     average_precisions = np.full(len(evaluation.concepts), np.nan)
+    if not evaluation.has_scores:
+        return average_precisions
     for concept, positives in enumerate(evaluation.annotation_counts(split).tolist()):
         begin, end = evaluation.all_predictions.span(split, concept)
         if positives:
@@ -192,7 +194,9 @@ def overall_metrics(
         macro_f1,
         ratio(tp, annotation_count),
         ratio(argmax_hits, annotation_count),
-        ratio(top_five_hits(evaluation, split), annotation_count),
+        ratio(top_five_hits(evaluation, split), annotation_count)
+        if evaluation.has_scores
+        else None,
     )
 
 

@@ -11,12 +11,14 @@ from pellucid.core.masks import Masks
 from pellucid.core.tables import BoolArray, Float64Array
 from pellucid.evaluation.boxes import pairwise_iou
 from pellucid.evaluation.mask_runs import measure_masks, pairwise_mask_iou
+from pellucid.evaluation.object_keypoints import pairwise_oks
 from pellucid.evaluation.oriented_boxes import pairwise_oriented_iou
 
 
 class Located(Protocol):
-    """Annotations or predictions of a detection view. box: float64 (n, 4) · mask, corners: of every
-    row, or None; a version has them on both sides or on none."""
+    """Annotations or predictions of a detection view. box: float64 (n, 4) · mask, corners,
+    keypoints: of every row, or None; a version has them on both sides or on none · area: None for
+    that of the box."""
 
     @property
     def box(self) -> Float64Array | None: ...
@@ -24,6 +26,10 @@ class Located(Protocol):
     def mask(self) -> Masks | None: ...
     @property
     def corners(self) -> Float64Array | None: ...
+    @property
+    def keypoints(self) -> Float64Array | None: ...
+    @property
+    def area(self) -> Float64Array | None: ...
 
 
 def pairwise_similarity(
@@ -33,8 +39,8 @@ def pairwise_similarity(
     annotated_rows: Any,
     is_ignored: BoolArray | None = None,
 ) -> Float64Array:
-    """Similarity (0 to 1) of the objects predicted_rows[i] and annotated_rows[i]: IoU of their
-    masks or oriented boxes if both sides have them, else of their boxes.
+    """Similarity (0 to 1) of the objects predicted_rows[i] and annotated_rows[i]: OKS of their
+    keypoints, IoU of their masks or oriented boxes if both sides have them, else of their boxes.
 
     is_ignored: bool (n,), whether the annotation is an ignored region; there the union is the
     prediction's area. None: none is.
@@ -43,6 +49,15 @@ def pairwise_similarity(
         is_ignored = np.zeros(len(predicted_rows), bool)
     assert predicted.box is not None
     assert annotated.box is not None
+    if predicted.keypoints is not None and annotated.keypoints is not None:
+        box = np.asarray(annotated.box[annotated_rows])
+        area = annotated.area
+        return pairwise_oks(
+            np.asarray(predicted.keypoints[predicted_rows]),
+            np.asarray(annotated.keypoints[annotated_rows]),
+            box,
+            box[:, 2] * box[:, 3] if area is None else np.asarray(area[annotated_rows]),
+        )
     if predicted.corners is not None and annotated.corners is not None:
         return pairwise_oriented_iou(
             np.asarray(predicted.corners[predicted_rows]),

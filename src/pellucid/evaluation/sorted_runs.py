@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.tables import Float64Array, Int32Array, Int64Array
+from pellucid.core.tables import NO_SCORE, Float64Array, Int32Array, Int64Array
 
 STRIDE = 64
 """Number of rows between two entries of an index."""
@@ -250,7 +250,8 @@ def find_score(
 ) -> np.float64:
     """The score of the row at `rank`: the highest s such that more than `rank` rows have score >=
     s."""
-    lowest_code, highest_code = float_to_sortable(-MAX_SCORE), float_to_sortable(MAX_SCORE)
+    lowest_code = float_to_sortable(-MAX_SCORE)
+    highest_code = float_to_sortable(np.float64(NO_SCORE))
     low, high = low.copy(), high.copy()
     while lowest_code < highest_code:
         middle_code = (lowest_code + highest_code + 1) // 2

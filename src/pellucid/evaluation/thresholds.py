@@ -10,9 +10,9 @@ from typing import Literal
 
 import numpy as np
 
-from pellucid.core.tables import BoolArray, Float64Array, Int64Array
+from pellucid.core.tables import NO_SCORE, BoolArray, Float64Array, Int64Array
 
-ThresholdSource = Literal["validation", "fallback", "user"]
+ThresholdSource = Literal["validation", "fallback", "user", "no scores"]
 
 DEFAULT_THRESHOLD = 0.5
 """The default threshold if no concept has a prediction that counts on validation."""
@@ -23,7 +23,8 @@ class Threshold:
     """A concept's threshold and its errors on validation.
 
     value: a prediction is positive if score >= value · errors, tp, fp, fn: at value · source:
-    `validation`, `fallback` (the concept has no predictions of its own) or `user` · equally_good:
+    `validation`, `fallback` (the concept has no predictions of its own), `user`, or `no scores`:
+    the value is then NO_SCORE, and every prediction counts · equally_good:
     the closed range of values around it with the same number of errors · annotations: number of
     validation annotations it is based on.
     """
@@ -137,6 +138,22 @@ def highest_equivalent(score: Float64Array, prediction_count: int) -> float:
     if prediction_count == 0:
         return float(max(1.0, np.nextafter(score[0], np.inf)))
     return float(score[prediction_count - 1])
+
+
+def unscored_threshold(predictions: ScoredPredictions) -> Threshold:
+    """Of predictions without scores: all of them count."""
+    tp = int(predictions.is_match.sum())
+    fp, fn = len(predictions.score) - tp, predictions.annotation_count - tp
+    return Threshold(
+        NO_SCORE,
+        fp + fn,
+        tp,
+        fp,
+        fn,
+        "no scores",
+        (NO_SCORE, NO_SCORE),
+        predictions.annotation_count,
+    )
 
 
 def min_error_thresholds(concept_predictions: list[ScoredPredictions]) -> list[Threshold]:

@@ -25,6 +25,7 @@ from pellucid.core.tables import (
     Split,
     string_column,
 )
+from pellucid.evaluation.object_keypoints import takes_one
 from pellucid.export.review_reports import (
     write_corrections,
     write_history,
@@ -196,6 +197,7 @@ def annotation_data(
     results = version.results(corrected)
     evaluation = results.evaluation
     annotations = evaluation.annotations
+    annotations = annotations.replace(ignore=annotations.ignore & ~takes_one(annotations))
     if annotations.box is not None and evaluation.geometry == "box":
         polygons = version.outlines(results, list(range(len(annotations))))
         outlines = [json.dumps(parts) if parts else "" for parts in polygons]

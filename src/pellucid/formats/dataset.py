@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -141,7 +141,8 @@ class ParsedPredictions:
     whether the file's boxes start with the top left corner or the center · box_shapes: where
     the numbers of `box` are as written and the file does not state their meaning · mask: run
     lengths in pixels of the image, nothing for rows without · outline: polygons as in Annotations,
-    in `outline_unit` · area: where it is not that of the box, NaN: of the outline."""
+    in `outline_unit` · area: where it is not that of the box, NaN: of the outline · keypoints:
+    float64 (n, 3 * K), `x, y, visibility, ...` in `outline_unit`, NaN where a row has no point."""
 
     path: str
     format: str
@@ -164,6 +165,7 @@ class ParsedPredictions:
     outline: StringArray | None = None
     outline_unit: BoxUnit = "pixels"
     area: Float64Array | None = None
+    keypoints: Float64Array | None = None
 
     def row_location(self, row: int) -> str:
         """The location of a row in its file, for messages."""
@@ -219,6 +221,13 @@ def encode_texts(texts_to_encode: Iterable[Any]) -> tuple[list[str], Int32Array]
     code_by_text: dict[str, int] = {}
     codes = [code_by_text.setdefault(text, len(code_by_text)) for text in texts_to_encode]
     return list(code_by_text), np.array(codes, np.int32)
+
+
+def encode_ids(ids: Sequence[int | str]) -> tuple[list[str], Int32Array]:
+    """Distinct ids as texts, and each id's index among them."""
+    if all(type(identifier) is int and abs(identifier) < 1 << 62 for identifier in ids):
+        return encode_integers(np.array(ids, np.int64))
+    return encode_texts([str(identifier) for identifier in ids])
 
 
 def encode_integers(integers: Int64Array) -> tuple[list[str], Int32Array]:

@@ -82,7 +82,17 @@ class InvalidScoreError(PellucidError):
     def __init__(self, path: object, record: object, score: object) -> None:
         super().__init__(
             f"{path}: {record}: score is {score}; expected a finite number. Fix or remove this "
-            "prediction."
+            "prediction"
+            + (", or specify --no-scores if none has a score." if score == "absent" else ".")
+        )
+
+
+class AnnotationsAsPredictionsError(PellucidError):
+    def __init__(self, path: object, format_name: str) -> None:
+        super().__init__(
+            f"{path}: these are annotations ({format_name}), without scores. If they are "
+            "predictions without scores, as of a second annotator or another data set, specify "
+            "--no-scores."
         )
 
 

@@ -97,7 +97,8 @@ class ReadOptions:
     """Options for reading a source. kind: the view's, if any · image_folder: the local folder that
     image paths are relative to · first_pixel: the index of the first pixel, if the format does not
     define it · concepts: the view's concept names · columns: columns of a table by role ·
-    separator: of several concepts in one cell; `none` for one concept per cell."""
+    separator: of several concepts in one cell; `none` for one concept per cell ·
+    has_scores: of predictions, as the user says."""
 
     kind: Kind | None = None
     image_folder: str | None = None
@@ -105,6 +106,7 @@ class ReadOptions:
     concepts: tuple[str, ...] = ()
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
     separator: str | None = None
+    has_scores: bool = True
 
 
 def create_read_options(
@@ -114,6 +116,7 @@ def create_read_options(
     concepts: Collection[str] = (),
     columns: Mapping[str, str | Sequence[str]] | None = None,
     separator: str | None = None,
+    has_scores: bool = True,
 ) -> ReadOptions:
     """Options as given by the user. image_folder: a local folder or a URL, which readers do not
     need."""
@@ -127,6 +130,7 @@ def create_read_options(
             for role, column_names in (columns or {}).items()
         },
         separator,
+        has_scores,
     )
 
 

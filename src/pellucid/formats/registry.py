@@ -22,6 +22,7 @@ from pellucid.formats import memory_documents
 from pellucid.formats.dataset import Note, ParsedAnnotations, ParsedPredictions
 from pellucid.formats.download import download
 from pellucid.formats.errors import (
+    AnnotationsAsPredictionsError,
     InvalidPluginError,
     MultipleAnnotationFilesError,
     PredictionKindError,
@@ -76,6 +77,7 @@ from pellucid.formats.tabular.prediction_table import (
     read_prediction_table,
 )
 from pellucid.formats.tabular.reader import open_memory_table
+from pellucid.formats.unscored import read_unscored
 from pellucid.formats.unsupported import reject_unsupported_format
 from pellucid.formats.writers import (
     coco_writer,
@@ -325,6 +327,8 @@ def read_predictions(source: Any, format: str | None, options: ReadOptions) -> P
     with convert_os_errors(source):
         if isinstance(source, ParsedPredictions):
             predictions = source
+        elif not options.has_scores:
+            predictions = read_unscored(source, format, options, read_annotations, read_predictions)
         elif not isinstance(source, str | Path):
             predictions = read_memory_predictions(source, options)
         else:
@@ -378,10 +382,19 @@ def read_prediction_file(
             reject_unsupported_format(probe)
         if format_name in (None, TABLE_NAME):
             table.explain_mismatch(probe, options, are_predictions=True)
+        if format_name is None:
+            reject_annotations(probe)
         raise UnrecognizedFormatError(
             probe.path, format or "predictions", describe_content(probe), PREDICTION_FORMATS
         )
     return reader.read(probe, options)
+
+
+def reject_annotations(probe: Probe) -> None:
+    """Raises AnnotationsAsPredictionsError if the source is a file of annotations."""
+    for reader in READERS:
+        if reader is not table.FORMAT and reader.matches(probe):
+            raise AnnotationsAsPredictionsError(probe.path, reader.name)
 
 
 def contains_predictions(source: str | Path) -> bool:

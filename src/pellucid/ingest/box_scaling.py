@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pellucid.core.outlines import encode_keypoints, parse_keypoints
 from pellucid.core.tables import (
     Annotations,
     Float64Array,
@@ -66,6 +67,13 @@ def scale_outline(outline: str, width: float, height: float) -> str:
     Rounded to a millionth of a pixel: a number that was divided and multiplied by the size is then
     what it was, and covers the same pixels.
     """
+    if stated := parse_keypoints(outline):
+        scale = (float(width), float(height), 1.0)
+        stated.keypoints = [
+            round(number * scale[position % 3], 6)
+            for position, number in enumerate(stated.keypoints)
+        ]
+        return encode_keypoints(stated)
     if not outline or outline.startswith("{"):  # an encoded mask is in pixels
         return outline
     return json.dumps(

@@ -35,13 +35,13 @@ def evaluate_coco(
     images: str | None = None,
     geometry: str | None = None,
 ) -> tuple[dict[str, float | None], list[Note]]:
-    """Compute COCO's twelve metrics of predictions against annotations; also returns notes on
-    the files.
+    """COCO's metrics of predictions against annotations: twelve, of keypoints ten. Also returns
+    notes on the files.
 
     annotations, predictions: paths or in-memory data, as for `View.add` and
     `Version.add_predictions`; the model counts as run on all images of the annotations,
     regardless of split. images: the image folder, if sizes must be read from the files. geometry:
-    `mask` or `box`; by default masks are compared if both sides have them. A
+    `keypoints`, `mask`, `oriented_box` or `box`; default: the finest that both sides have. A
     metric is None where COCO gives -1. Raises PellucidError.
     """
     with ThreadPoolExecutor(2) as pool:

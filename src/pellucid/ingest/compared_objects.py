@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -28,10 +28,15 @@ from pellucid.evaluation.geometry import (
     masks_of_annotations,
 )
 from pellucid.evaluation.mask_runs import masks_of_polygons, measure_masks
-from pellucid.evaluation.oriented_boxes import (
-    corner_areas,
-    order_corners,
+from pellucid.evaluation.object_keypoints import (
+    COCO_SIGMAS,
+    POINT_NUMBERS,
+    SIGMA,
+    build_column,
+    mark_unlabelled,
+    split_points,
 )
+from pellucid.evaluation.oriented_boxes import corner_areas, order_corners
 from pellucid.formats.dataset import Inference, Note, ParsedPredictions
 from pellucid.ingest.box_scaling import fill_image_sizes, scale_outline
 from pellucid.ingest.errors import MaskSizeError
@@ -73,6 +78,8 @@ def settle_geometry(
         raise InvalidChoiceError("--geometry", forced, GEOMETRIES)
     objects = StatedObjects(version.annotations, source)
     geometry, notes = choose_geometry(objects, version, forced)
+    if geometry == "keypoints":
+        return compare_keypoints(objects, rows, predictions, images, version, notes, forced)
     if geometry == "oriented_box":
         return compare_oriented(objects, rows, predictions, images, version, notes, forced)
     if geometry == "box":
@@ -145,6 +152,99 @@ def compare_oriented(
         notes,
         [geometry_inference("oriented_box", forced)],
     )
+
+
+def compare_keypoints(
+    objects: StatedObjects,
+    rows: Int64Array | slice,
+    predictions: Predictions,
+    images: Images,
+    version: FrozenVersion,
+    notes: list[Note],
+    forced: str | None,
+) -> ComparedObjects:
+    """Both sides with their keypoints. Predicted points have the sigmas of their concept's
+    annotations; annotations without a labelled point are ignored."""
+    source, annotations = objects.source, version.annotations
+    assert source.keypoints is not None
+    points = source.keypoints[rows]
+    if source.outline_unit == "fractions":
+        reason = "keypoints are fractions of the size"
+        images = fill_image_sizes(
+            images, np.unique(predictions.image), version.folders, source.path, reason
+        )
+        height, width = image_sizes(images, predictions.image)
+        points = points.copy()
+        points[:, 0::3] *= width[:, None]
+        points[:, 1::3] *= height[:, None]
+    column = annotations.keypoints
+    if column is None:
+        column = build_column(objects.annotated_keypoints)
+        if not any(stated.sigmas for stated in objects.annotated_keypoints if stated):
+            notes += default_sigma_notes(column)
+        annotations = mark_unlabelled(annotations, column)
+        unlabelled = int((annotations.ignore & ~version.annotations.ignore).sum())
+        if unlabelled:
+            noun = format_count(unlabelled, "annotation")
+            message = f"{noun} without a labelled keypoint: ignored, as COCO does"
+            notes.append(Note("unlabelled_keypoints", message, unlabelled, "info"))
+    predicted = predicted_points(points, predictions, concept_points(annotations, column))
+    missing = int((~(split_points(predicted)[:, :, SIGMA] > 0).any(axis=1)).sum())
+    if missing:
+        message = (
+            f"{format_count(missing, 'prediction')} without keypoints, or of a concept whose "
+            "annotations have none: they match nothing"
+        )
+        notes.append(Note("no_keypoints", message, missing))
+    return ComparedObjects(
+        images,
+        annotations,
+        predictions.replace(keypoints=predicted),
+        notes,
+        [geometry_inference("keypoints", forced)],
+    )
+
+
+def default_sigma_notes(column: Float64Array) -> list[Note]:
+    """A note where the set states no sigmas and has other points than COCO."""
+    counts = {int(count) for count in (split_points(column)[:, :, SIGMA] > 0).sum(axis=1) if count}
+    others = sorted(counts - {len(COCO_SIGMAS)})
+    if not others:
+        return []
+    message = (
+        f"objects have {', '.join(map(str, others))} keypoints and the annotations state no "
+        "`sigmas`: 1 / keypoints is taken for each, as ultralytics does"
+    )
+    return [Note("sigmas", message, len(column))]
+
+
+def concept_points(annotations: Annotations, column: Float64Array) -> dict[int, Float64Array]:
+    """Sigma and links of each concept's points, float64 (points, 2), as its first annotation with
+    keypoints has them."""
+    points = split_points(column)
+    rows = np.flatnonzero((points[:, :, SIGMA] > 0).any(axis=1))
+    concepts, first = np.unique(annotations.concept[rows], return_index=True)
+    return dict(zip(concepts.tolist(), points[rows[first], :, SIGMA:], strict=True))
+
+
+FAR_AWAY = -1e7
+"""Coordinates in pixels of points that a prediction lacks: similar to none."""
+
+
+def predicted_points(
+    points: Float64Array, predictions: Predictions, schemes: Mapping[int, Float64Array]
+) -> Float64Array:
+    """The column of predicted keypoints: as many points as the annotations have. schemes: sigma and
+    links of each concept's points."""
+    count = max((len(scheme) for scheme in schemes.values()), default=0)
+    column = np.zeros((len(predictions), count, POINT_NUMBERS))
+    shared = min(count, points.shape[1] // 3)
+    column[:, :shared, :SIGMA] = points[:, : shared * 3].reshape(len(points), shared, 3)
+    for concept, scheme in schemes.items():
+        column[predictions.concept == concept, :, SIGMA:] = scheme
+    is_absent = np.isnan(column[:, :, :SIGMA]).any(axis=2) | (np.arange(count) >= shared)
+    column[is_absent] = (FAR_AWAY, FAR_AWAY, 0, 0, 0)
+    return column.reshape(len(predictions), count * POINT_NUMBERS)
 
 
 def box_mode_areas(

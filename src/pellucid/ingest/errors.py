@@ -67,6 +67,15 @@ class NoIgnoredConceptsError(PellucidError):
         )
 
 
+class MixedScoresError(PellucidError):
+    def __init__(self, path: object, version: str, has_scores: bool) -> None:
+        words = ("have scores", "have none") if has_scores else ("have no scores", "have some")
+        super().__init__(
+            f"{path}: these predictions {words[0]}, those of version '{version}' {words[1]}. "
+            "Import them into a version of their own."
+        )
+
+
 class AnnotatedConceptError(PellucidError):
     def __init__(self, path: object, concept: str) -> None:
         super().__init__(

@@ -107,7 +107,8 @@ def import_predictions(
         )
         inferences += orientation_inferences
         if any(inference.answer == "as stored" for inference in orientation_inferences):
-            has_shapes = source.mask is not None or source.outline is not None
+            shapes = (source.mask, source.outline, source.keypoints)
+            has_shapes = any(shape is not None for shape in shapes)
             if has_shapes and overrides.geometry != "box":
                 raise StoredMasksError(source.path)
             source = replace(source, notes=[n for n in source.notes if n.kind != "boxes_disagree"])
@@ -200,6 +201,8 @@ def infer_score_scale(
 ) -> tuple[ParsedPredictions, Inference]:
     """Infer the scale of the scores. Scores are not converted unless the user asks, as
     thresholds apply to the model's own scores."""
+    if np.isinf(source.score).any():
+        return source, Inference("scores", "none", "--no-scores", [], True)
     low, high = (
         (float(source.score.min()), float(source.score.max())) if len(source.score) else (0.0, 1.0)
     )

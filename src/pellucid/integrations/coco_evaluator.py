@@ -25,8 +25,20 @@ SUMMARY = (
     ("ARl", "Average Recall     (AR)", "0.50:0.95", "large", 100),
 )
 """The lines of COCO's summary, in the order of `stats`: name, title, IoU, area, detections."""
+KEYPOINT_SUMMARY = (
+    ("AP", "Average Precision  (AP)", "0.50:0.95", "all", 20),
+    ("AP50", "Average Precision  (AP)", "0.50", "all", 20),
+    ("AP75", "Average Precision  (AP)", "0.75", "all", 20),
+    ("APm", "Average Precision  (AP)", "0.50:0.95", "medium", 20),
+    ("APl", "Average Precision  (AP)", "0.50:0.95", "large", 20),
+    ("AR", "Average Recall     (AR)", "0.50:0.95", "all", 20),
+    ("AR50", "Average Recall     (AR)", "0.50", "all", 20),
+    ("AR75", "Average Recall     (AR)", "0.75", "all", 20),
+    ("ARm", "Average Recall     (AR)", "0.50:0.95", "medium", 20),
+    ("ARl", "Average Recall     (AR)", "0.50:0.95", "large", 20),
+)
 
-GEOMETRY_BY_TYPE: dict[str, Geometry] = {"bbox": "box", "segm": "mask"}
+GEOMETRY_BY_TYPE: dict[str, Geometry] = {"bbox": "box", "segm": "mask", "keypoints": "keypoints"}
 
 
 class CocoEvaluator:
@@ -43,17 +55,17 @@ class CocoEvaluator:
         """coco_gt, coco_dt: paths, documents in memory, or pycocotools' `COCO` objects.
 
         Raises:
-            InvalidBatchError: iou_type is neither `bbox` nor `segm`.
+            InvalidBatchError: iou_type is not `bbox`, `segm` or `keypoints`.
         """
         if iou_type not in GEOMETRY_BY_TYPE:
-            raise InvalidBatchError("iou_type", f"'bbox' or 'segm', not '{iou_type}'")
+            raise InvalidBatchError("iou_type", f"'bbox', 'segm' or 'keypoints', not '{iou_type}'")
         self._geometry = GEOMETRY_BY_TYPE[iou_type]
         self._annotations = coco_gt.dataset if hasattr(coco_gt, "dataset") else coco_gt
         self._predictions = (
             list(coco_dt.dataset["annotations"]) if hasattr(coco_dt, "dataset") else coco_dt
         )
         self.stats: Float64Array = np.zeros(0)
-        """float64 (12,): the metrics in COCO's order, -1 where there are no annotations."""
+        """float64 (12,), of keypoints (10,): in COCO's order, -1 where there are no annotations."""
         self._figures: dict[str, float | None] = {}
 
     def evaluate(self) -> None:
@@ -66,12 +78,13 @@ class CocoEvaluator:
         """Nothing is left to do after `evaluate`; kept so that existing code runs."""
 
     def summarize(self) -> None:
-        """Print the twelve metrics as pycocotools does, and set `stats`."""
+        """Print the metrics as pycocotools does, and set `stats`."""
         if not self._figures:
             self.evaluate()
-        values = [self._figures[name] for name, *_ in SUMMARY]
+        summary = KEYPOINT_SUMMARY if self._geometry == "keypoints" else SUMMARY
+        values = [self._figures[name] for name, *_ in summary]
         self.stats = np.array([-1.0 if value is None else value for value in values])
-        for (_, title, iou, area, detections), value in zip(SUMMARY, self.stats, strict=True):
+        for (_, title, iou, area, detections), value in zip(summary, self.stats, strict=True):
             print(
                 f" {title} @[ IoU={iou:<9} | area={area:>6s} | maxDets={detections:>3d} ] = "
                 f"{value:0.3f}"

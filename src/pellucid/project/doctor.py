@@ -72,6 +72,8 @@ def examine_files(
     errors: list[PellucidError] = []
     commands: list[str] = []
     prediction_paths = [source for source in sources if contains_predictions(source)]
+    if predicting.get("no_scores") and not prediction_paths:
+        prediction_paths = list(sources[1:])  # they look like annotations
     for source in sources:
         if source not in prediction_paths:
             try:
@@ -105,7 +107,10 @@ def import_command(name: str, placeholders: str, source: str, options: Mapping[s
     """The command line of an import with the same options."""
     words = ["pellucid", name, "WORKSPACE", *placeholders.split(), shlex.quote(str(source))]
     for option, value in options.items():
-        if value is None:
+        if value is None or value is False:
+            continue
+        if value is True:
+            words.append(f"--{option.replace('_', '-')}")
             continue
         if option in SELECTIONS:
             pairs = [f"{a}={b}" for a, b in value.items()] if option == "rename" else value

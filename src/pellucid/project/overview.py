@@ -7,7 +7,7 @@ from typing import Any
 
 from pellucid.core.tables import NOT_RUN, SPLITS, Annotations, Geometry, Kind, Split
 from pellucid.evaluation.counts import count_outcomes, precision, recall
-from pellucid.ingest.geometry_choice import has_outlines
+from pellucid.ingest.geometry_choice import annotated_geometry
 from pellucid.project.version import Version
 from pellucid.project.view import View
 from pellucid.storage.manifests import SourceRecord, VersionManifest
@@ -81,7 +81,7 @@ def view_geometry(view: View, annotations: Annotations) -> Geometry:
         manifest = view.version(name).latest_manifest
         if manifest.predictions is not None:
             return manifest.geometry or "box"
-    return "mask" if has_outlines(annotations) else "box"
+    return annotated_geometry(annotations)
 
 
 def describe_version(version: Version, split: Split | None = None) -> VersionOverview:

@@ -31,7 +31,7 @@ from pellucid.formats.registry import read_predictions
 from pellucid.ingest.checks import duplicate_box_notes
 from pellucid.ingest.concept_map import map_concepts
 from pellucid.ingest.concept_selection import ConceptSelection, create_selection
-from pellucid.ingest.errors import NoIgnoredConceptsError
+from pellucid.ingest.errors import MixedScoresError, NoIgnoredConceptsError
 from pellucid.ingest.exif import EXIF_ROTATION_NOTE
 from pellucid.ingest.frozen_version import FrozenVersion
 from pellucid.ingest.inference import Overrides
@@ -239,6 +239,7 @@ class Version:
         concepts: Sequence[str] | None = None,
         ignore_concepts: Sequence[str] | None = None,
         replace: bool = False,
+        no_scores: bool = False,
     ) -> list[Note]:
         """Import predictions, match them with the annotations and save the result.
 
@@ -252,14 +253,16 @@ class Version:
         (`{"tv": "TV"}`). concepts: only these are imported. ignore_concepts: concepts that the
         annotations lack and whose predictions are to be ignored (`["*"]`: all of them). replace:
         they take the place of earlier predictions on the images they cover: those of their splits,
-        or the listed ones. Returns notes about the
-        import.
+        or the listed ones. no_scores: the source, which may be of any annotation format, states no
+        scores; every prediction then counts, without a threshold. Returns notes about the import.
 
         Raises:
             PellucidError: the input cannot be read or interpreted; the version is unchanged.
         """
         known_concepts = [concept.name for concept in self._concepts]
-        options = create_read_options(self.view.kind, concepts=known_concepts, columns=columns)
+        options = create_read_options(
+            self.view.kind, concepts=known_concepts, columns=columns, has_scores=not no_scores
+        )
         parsed = read_predictions(source, format, options)
         overrides = Overrides(boxes, image_ids, category_ids, scores, geometry)
         selection = create_selection(rename, concepts, ignore_concepts)
@@ -267,6 +270,7 @@ class Version:
             is_saved = (self.folder / MANIFEST).is_file()
             current = self.results() if is_saved else self._freeze()
             path, form = parsed.path, parsed.format
+            require_same_scores(self.name, current.evaluation, parsed)
             imported = self._link(
                 current, parsed, split_name_to_index(split), covered, overrides, selection, replace
             )
@@ -454,3 +458,12 @@ def require_images(version: str, images: Images, split: int) -> None:
     """Raises EmptySplitError."""
     if not (images.split == split).any():
         raise EmptySplitError(version, SPLITS[split], splits_with_images(images))
+
+
+def require_same_scores(version: str, evaluation: Evaluation, parsed: ParsedPredictions) -> None:
+    """Raises MixedScoresError if only one of earlier and new predictions have scores."""
+    if not len(evaluation.predictions) or not len(parsed.score):
+        return
+    has_scores = bool(np.isfinite(parsed.score[0]))
+    if has_scores != evaluation.has_scores:
+        raise MixedScoresError(parsed.path, version, has_scores)

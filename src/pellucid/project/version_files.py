@@ -156,6 +156,7 @@ def save_version_evaluation(
         correction_baseline=manifest.correction_baseline,
         unannotated=[concepts[i].name for i in evaluation.unannotated_concepts],
         geometry=evaluation.geometry if manifest.kind == "detection" else None,
+        has_scores=evaluation.has_scores,
     )
     next_manifest.checksums = hash_tables(folder, next_manifest.table_names)
     write_manifest(folder / MANIFEST, next_manifest)

@@ -22,6 +22,16 @@ class FilterError(PellucidError):
         super().__init__(f"invalid filter '{expression}': expected {expected}.")
 
 
+class NoScoresError(PellucidError):
+    exit_status = 2
+
+    def __init__(self, version: str) -> None:
+        super().__init__(
+            f"version '{version}' has no scores, so there is no threshold to choose: every "
+            "prediction counts."
+        )
+
+
 class UnknownColumnError(PellucidError):
     exit_status = 2
 

@@ -138,6 +138,7 @@ def split_figures(
         int(concept_counts[concept_slice].sum())
         for concept_counts in (counts.tp, counts.fp, counts.fn)
     )
+    has_scores = evaluation.has_scores
     score_histogram = histogram(evaluation, split, concept, HISTOGRAM_BINS)
     image_count = int(((evaluation.images.split == split) & (evaluation.coverage != 0)).sum())
     return SplitFigures(
@@ -145,15 +146,21 @@ def split_figures(
         tp + fn,
         image_count,
         operating_point(tp, fp, fn),
-        curve_figures(build_curve(evaluation, split, concept)),
+        curve_figures(build_curve(evaluation, split, concept)) if has_scores else NO_CURVES,
         ScoreHistogram(
             score_histogram.edges.tolist(),
             score_histogram.right.tolist(),
             score_histogram.wrong.tolist(),
             score_histogram.other.tolist(),
         ),
-        reliability_diagram(measure_calibration(evaluation, split, concept)) if tp + fn else None,
+        reliability_diagram(measure_calibration(evaluation, split, concept))
+        if tp + fn and has_scores
+        else None,
     )
+
+
+NO_CURVES = CurveFigures([], [], [], [], [], [], [])
+"""Without scores there is no threshold to draw them against."""
 
 
 def curve_figures(threshold_curve: Curve) -> CurveFigures:
@@ -269,8 +276,10 @@ def train_gap_remarks(training: OperatingPoint, validation: OperatingPoint) -> l
 def objective_thresholds(
     evaluation: Evaluation, concept: int | None, objective_names: Sequence[str]
 ) -> list[ThresholdFigures]:
-    """Thresholds for each objective, on validation. concept None: one threshold for all concepts
-    together. Raises InvalidObjectiveError."""
+    """Thresholds for each objective, on validation; none without scores. concept None: one
+    threshold for all concepts together. Raises InvalidObjectiveError."""
+    if not evaluation.has_scores:
+        return []
     counted_predictions = (
         evaluation.concept_predictions(VALIDATION, concept)
         if concept is not None

@@ -109,11 +109,15 @@ def find_problems(
         (
             label_findings(evaluation, index, thresholds),
             "No likely errors of the annotations, where there are predictions enough to tell: the "
-            "share that matches keeps rising with the score",
+            "share that matches keeps rising with the score"
+            if evaluation.has_scores
+            else "",
         ),
         (
             threshold_findings(evaluation, thresholds),
-            f"No threshold to move: none makes {MIN_GAIN} errors more than the best on validation",
+            f"No threshold to move: none makes {MIN_GAIN} errors more than the best on validation"
+            if evaluation.has_scores
+            else "",
         ),
         (
             import_findings(results, index, leaks or []),

@@ -43,7 +43,7 @@ from pellucid.formats.errors import KindConflictError
 from pellucid.images.descriptors import image_descriptors
 from pellucid.results.confusion_table import ConfusionTable, name_confusion
 from pellucid.results.embeddings import Embeddings
-from pellucid.results.errors import EmptySplitError, ObjectiveNotReachedError
+from pellucid.results.errors import EmptySplitError, NoScoresError, ObjectiveNotReachedError
 from pellucid.results.figures import (
     ErrorCauses,
     SplitFigures,
@@ -144,7 +144,12 @@ class Results:
         Raises:
             UnknownConceptError: a concept is not in the version.
             ValueError: a threshold is not finite.
+            NoScoresError: the predictions have no scores.
         """
+        if not self.evaluation.has_scores:
+            if isinstance(thresholds, np.ndarray) and np.isinf(thresholds).all():
+                return copy.copy(self)
+            raise NoScoresError(self.links.name)
         values = self.thresholds.copy()
         common = None
         if isinstance(thresholds, Mapping):
@@ -169,7 +174,9 @@ class Results:
         Raises:
             InvalidObjectiveError: the objective is unknown.
             ObjectiveNotReachedError: no threshold of a concept reaches it.
+            NoScoresError: the predictions have no scores.
         """
+        self._require_scores()
         wanted = parse_objective(objective)
         best: dict[str, float] = {}
         unreached = []
@@ -187,6 +194,10 @@ class Results:
         if unreached:
             raise ObjectiveNotReachedError(objective, unreached)
         return self.with_thresholds(best)
+
+    def _require_scores(self) -> None:
+        if not self.evaluation.has_scores:
+            raise NoScoresError(self.links.name)
 
     def on_images(self, clauses: str | Sequence[str]) -> Results:
         """The same on the images that satisfy all clauses (`where:weather=rain`), at unchanged
@@ -344,6 +355,8 @@ class Results:
     def intervals(self) -> list[Interval | None]:
         """Each concept's 90 % interval of the threshold, by bootstrap over the validation
         images."""
+        if not self.evaluation.has_scores:
+            return [None] * len(self.evaluation.concepts)
         return threshold_intervals(self.evaluation)
 
     def metrics(self, split: Split = "validation") -> Metrics:
@@ -374,7 +387,9 @@ class Results:
 
         Raises:
             InvalidObjectiveError: the objective is unknown.
+            NoScoresError: the predictions have no scores.
         """
+        self._require_scores()
         return objective_thresholds(self.evaluation, self._optional_index(concept), [objective])[0]
 
     def causes(self, split: Split = "validation", concept: str | None = None) -> ErrorCauses:
@@ -386,7 +401,9 @@ class Results:
         )
 
     def tide(self, split: int) -> TideReport | None:
-        """AP gained by fixing each type of error (TIDE)."""
+        """AP gained by fixing each type of error (TIDE); None where it is not defined."""
+        if not self.evaluation.has_scores:
+            return None
         figures: TideReport | None = self._get_or_compute(
             ("tide", split), lambda: tide_report(self.evaluation, split)
         )
@@ -508,10 +525,12 @@ class Results:
         inclusive_pixels: bool = False,
     ) -> dict[str, float | None]:
         """AP of each concept of a detection version as PASCAL VOC defines it (see
-        evaluation.voc_metrics); None without annotations."""
+        evaluation.voc_metrics); None without annotations, and without scores."""
         kind = self.evaluation.kind
         if kind != "detection":
             raise KindConflictError("VOC's AP", self.links.name, kind, "which needs boxes")
+        if not self.evaluation.has_scores:
+            return dict.fromkeys(self.evaluation.concepts)
         values = voc_average_precision(
             self.evaluation, self.split_index(split), iou, eleven_points, inclusive_pixels
         )
@@ -632,12 +651,14 @@ class Results:
 
     def _sort_rows(self, selection: TabSelection, order: Order, rows: Int64Array) -> Int64Array:
         by_score = sort_selection_rows(replace(selection, reverse=False), rows)
-        if order == "margin":
+        if order == "margin" and self.evaluation.has_scores:
             by_margin = sort_by_margin(selection, by_score)
             return by_margin[::-1] if selection.reverse else by_margin
         if order == "size":
             by_size = sort_by_size(selection, by_score)
             return by_size[::-1] if selection.reverse else by_size
+        if not self.evaluation.has_scores and order != "similar":
+            return by_score[::-1] if selection.reverse else by_score
         rows = sort_by_label_error(self.suspicion, selection.shows_annotations, by_score)
         if order == "similar":
             first, rest = rows[:SIMILARITY_LIMIT], rows[SIMILARITY_LIMIT:]

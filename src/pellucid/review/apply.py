@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid.core.masks import Masks, concat_masks, create_masks
-from pellucid.core.outlines import parse_outline
+from pellucid.core.outlines import parse_keypoints, parse_outline
 from pellucid.core.tables import (
     EXHAUSTIVE,
     PARTIAL,
@@ -25,6 +25,11 @@ from pellucid.core.tables import (
 from pellucid.evaluation.boxes import pairwise_iou
 from pellucid.evaluation.geometry import corners_of_shapes
 from pellucid.evaluation.mask_runs import measure_masks
+from pellucid.evaluation.object_keypoints import (
+    POINT_NUMBERS,
+    build_column,
+    mark_unlabelled,
+)
 from pellucid.evaluation.oriented_boxes import corner_areas
 from pellucid.review.events import Box, Decision, Label, LabelValue, effective_decisions
 
@@ -378,6 +383,31 @@ def build_annotations(
         rows = np.where(is_existing, original_rows, 0)
         corners = corners[rows] if len(corners) else np.full((label_count, 8), np.nan)
         corners[is_new] = new_corners
-    return Annotations(
+    corrected = Annotations(
         image_indices, concept_indices, box, ignore, positive, area, outline, mask, corners
     )
+    if annotations.keypoints is not None:
+        return with_new_keypoints(corrected, annotations.keypoints, original_rows, new_outlines)
+    return corrected
+
+
+def with_new_keypoints(
+    corrected: Annotations,
+    keypoints: Float64Array,
+    original_rows: Int64Array,
+    new_outlines: Sequence[str],
+) -> Annotations:
+    """The annotations with their keypoints. A box that a reviewer drew has none, so it is ignored.
+    original_rows: of `keypoints`, -1 for the new ones, whose outlines are in order."""
+    is_new = original_rows < 0
+    stated = [parse_keypoints(outline) for outline in new_outlines]
+    added = mark_unlabelled(
+        corrected.take(is_new), build_column(stated, keypoints.shape[1] // POINT_NUMBERS)
+    )
+    assert added.keypoints is not None
+    column = np.zeros((len(corrected), keypoints.shape[1]))
+    column[~is_new] = keypoints[original_rows[~is_new]]
+    column[is_new] = added.keypoints[:, : keypoints.shape[1]]
+    ignore = corrected.ignore.copy()
+    ignore[is_new] = added.ignore
+    return corrected.replace(keypoints=column, ignore=ignore)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pellucid.core.outlines import parse_outlines
+from pellucid.core.outlines import parse_keypoints, parse_outlines
 from pellucid.core.tables import Annotations, Images, Int8Array, Int64Array, Kind
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.evaluation.geometry import (
@@ -17,6 +17,7 @@ from pellucid.evaluation.geometry import (
     masks_of_annotations,
 )
 from pellucid.evaluation.incremental import rematch, replace_annotations
+from pellucid.evaluation.object_keypoints import build_column, mark_unlabelled
 from pellucid.review.apply import CorrectedAnnotations, apply_decisions
 from pellucid.review.events import Decision, DecisionLog
 from pellucid.review.image_locator import ImageLocator
@@ -138,6 +139,8 @@ def correct_evaluation(
         )
     if evaluation.annotations.corners is not None and annotations.corners is None:
         annotations = complete_corners(annotations.replace(corners=corners_of_shapes(shapes)))
+    if evaluation.annotations.keypoints is not None and annotations.keypoints is None:
+        annotations = with_keypoints(annotations)
     annotations = annotations.replace(outline=None)
     corrections = apply_decisions(
         evaluation.kind, evaluation.concepts, images, annotations, decisions, new_concepts=False
@@ -165,6 +168,12 @@ def correct_evaluation(
         np.concatenate([unchanged_rows, original_rows[is_changed][order]]),
         corrections.unapplied_ids,
     )
+
+
+def with_keypoints(annotations: Annotations) -> Annotations:
+    outlines = annotations.outline
+    texts = [""] * len(annotations) if outlines is None else outlines.tolist()
+    return mark_unlabelled(annotations, build_column(list(map(parse_keypoints, texts))))
 
 
 def rematch_new_concepts(evaluation: Evaluation) -> Evaluation:

@@ -91,6 +91,7 @@ def version_document(version: Version, results: Results) -> VersionDocument:
         manifest.started,
         manifest.iou,
         evaluation.geometry if evaluation.kind == "detection" else None,
+        evaluation.has_scores,
         list(evaluation.concepts),
         list(evaluation.unannotated_concepts),
         splits,

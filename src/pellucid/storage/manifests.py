@@ -123,6 +123,7 @@ class VersionManifest(msgspec.Struct):
     unannotated: list[str] = []
     checksums: dict[str, str] = {}
     geometry: Geometry | None = None
+    has_scores: bool = True
 
     @property
     def table_names(self) -> tuple[str, ...]:

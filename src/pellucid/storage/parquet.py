@@ -108,6 +108,8 @@ def read_outlines(path: Path, annotation_rows: Sequence[int] | None = None) -> S
 
 
 CORNER_COLUMN_NAMES = tuple(f"{side}{corner}" for corner in range(1, 5) for side in "xy")
+KEYPOINT_COLUMN = "keypoint_"
+"""How the columns of keypoints begin; a number follows."""
 MASK_COLUMN_NAMES = ("mask", "mask_height", "mask_width")
 """In a table a mask is its compressed run lengths, and the size of its image."""
 
@@ -118,6 +120,11 @@ def split_box_column(table_columns: dict[str, Any]) -> dict[str, Any]:
     corners = table_columns.pop("corners", None)
     if corners is not None:
         table_columns |= dict(zip(CORNER_COLUMN_NAMES, corners.T.copy(), strict=True))
+    keypoints = table_columns.pop("keypoints", None)
+    if keypoints is not None:
+        table_columns |= {
+            f"{KEYPOINT_COLUMN}{i}": column for i, column in enumerate(keypoints.T.copy())
+        }
     if masks is not None:
         texts = string_column(list(masks.texts()))
         parts = (texts, masks.height, masks.width)
@@ -146,6 +153,10 @@ def join_box_columns(table_columns: dict[str, Any]) -> dict[str, Any]:
         table_columns["corners"] = np.stack(
             [table_columns.pop(column_name) for column_name in CORNER_COLUMN_NAMES], axis=1
         )
+    if f"{KEYPOINT_COLUMN}0" in table_columns:
+        count = sum(name.startswith(KEYPOINT_COLUMN) for name in table_columns)
+        columns = [table_columns.pop(f"{KEYPOINT_COLUMN}{number}") for number in range(count)]
+        table_columns["keypoints"] = np.stack(columns, axis=1)
     if "mask" in table_columns:
         table_columns["mask"] = create_masks(
             *(table_columns.pop(column_name) for column_name in MASK_COLUMN_NAMES)
@@ -275,7 +286,7 @@ def column_file_name(generation: int) -> str:
 
 NUMERIC_THRESHOLD_COLUMNS = ("value", "errors", "tp", "fp", "fn", "annotations")
 THRESHOLD_COLUMNS = (*NUMERIC_THRESHOLD_COLUMNS, "source", "equally_good")
-THRESHOLD_SOURCES: tuple[ThresholdSource, ...] = ("validation", "fallback", "user")
+THRESHOLD_SOURCES: tuple[ThresholdSource, ...] = ("validation", "fallback", "user", "no scores")
 MATCHING_COLUMNS = ("state", "partner", "iou", "answer", "own")
 
 

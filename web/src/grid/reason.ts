@@ -5,12 +5,17 @@ import { score } from '../lib/format';
 type Subject = Pick<PageItem, 'cause' | 'partner'>;
 
 /** `score .277`, `IoU .18`, `taken`, `duplicate`, `on motorcycle`; '' where nothing is there. */
-export function reasonOf(item: Subject, outcome: Outcome, concepts: readonly string[]): string {
+export function reasonOf(
+  item: Subject,
+  outcome: Outcome,
+  concepts: readonly string[],
+  similarity = 'IoU',
+): string {
   if (outcome !== 'missing' && outcome !== 'extra') return '';
   const { cause, partner } = item;
   if (cause === 'below_threshold') return partner ? `score ${score(partner.score)}` : '';
   if (cause === 'badly_placed')
-    return partner?.iou ? `IoU ${partner.iou.toFixed(2)}` : 'badly placed';
+    return partner?.iou ? `${similarity} ${partner.iou.toFixed(2)}` : 'badly placed';
   if (cause === 'taken') return 'taken';
   if (cause === 'duplicate') return 'duplicate';
   if (cause === 'other_concept' && partner) return `on ${concepts[partner.concept] ?? ''}`;

@@ -4,10 +4,11 @@ import type { Order } from '../state/route';
 
 type Kind = 'classification' | 'tagging' | 'detection';
 
-export function orderName(order: Order, tab: Tab, kind: Kind): string {
+export function orderName(order: Order, tab: Tab, kind: Kind, hasScores = true): string {
   if (order === 'margin') return 'Margin to threshold';
   if (order === 'size') return 'Largest first';
   if (order === 'mistakes') return 'Likely label errors';
   if (order === 'similar') return 'Similar together';
+  if (!hasScores) return 'By file name';
   return tab === 'extra' && kind === 'detection' ? 'Least overlap first' : 'Highest score first';
 }

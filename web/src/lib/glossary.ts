@@ -13,6 +13,7 @@ export const GLOSSARY: readonly (readonly [string, string])[] = [
   ['P, precision', 'TP / (TP + FP): how many predictions are right'],
   ['R, recall', 'TP / (TP + FN): how many annotations are found'],
   ['AP', 'average precision over all thresholds; with IoU .50 to .95 in detection'],
+  ['OKS', 'object keypoint similarity: how near the predicted keypoints are to the annotated'],
   ['IoU', 'overlap of two boxes or masks: intersection divided by union'],
   ['below threshold', 'a prediction with too low a score matches the annotation'],
   ['badly placed', 'the right concept near it, but with too small an overlap'],

@@ -941,24 +941,24 @@ export interface components {
         };
         /**
          * ConceptDocument
-         * @description One concept at its threshold. equally_good, optimal, support: from validation, independent
-         *     of user thresholds · all, over: number of items in the tab All, and of those at or above the
-         *     threshold · reviewed, unsure: per tab.
+         * @description One concept at its threshold, None without scores. equally_good, optimal, support: from
+         *     validation, independent of user thresholds · all, over: number of items in the tab All, and of
+         *     those at or above the threshold · reviewed, unsure: per tab.
          */
         ConceptDocument: {
             /** Threshold */
-            threshold: number;
+            threshold: number | null;
             /** Optimal */
-            optimal: number;
+            optimal: number | null;
             /**
              * Source
              * @enum {string}
              */
-            source: "validation" | "fallback" | "user";
+            source: "validation" | "fallback" | "user" | "no scores";
             /** Equally Good */
             equally_good: [
-                number,
-                number
+                number | null,
+                number | null
             ];
             /** Support */
             support: number;
@@ -1619,7 +1619,7 @@ export interface components {
             /** Concept */
             concept: string;
             /** Score */
-            score: number;
+            score: number | null;
             /** Box */
             box: [
                 number,
@@ -1763,7 +1763,7 @@ export interface components {
             /** Concept */
             concept: number;
             /** Score */
-            score: number;
+            score: number | null;
             /** Box */
             box: [
                 number,
@@ -2209,7 +2209,7 @@ export interface components {
          * VersionDocument
          * @description The constant data of a version. Other documents refer to concepts by index. unannotated:
          *     those that only predictions name, which are ignored · geometry: what `iou` is of; None without
-         *     boxes.
+         *     boxes · has_scores: whether predictions have them; without, every one counts.
          */
         VersionDocument: {
             /** View */
@@ -2226,7 +2226,9 @@ export interface components {
             /** Iou */
             iou: number;
             /** Geometry */
-            geometry: ("box" | "mask" | "oriented_box") | null;
+            geometry: ("box" | "mask" | "oriented_box" | "keypoints") | null;
+            /** Has Scores */
+            has_scores: boolean;
             /** Concepts */
             concepts: string[];
             /** Unannotated */

@@ -193,6 +193,8 @@ export class Gallery {
   );
   /** Items that were decided on since the list was opened, and are still in it. */
   readonly decided = $derived(this.held ? Math.max(0, this.total - this.length) : 0);
+  /** Whether predictions have scores; without, every one counts and there is no threshold. */
+  readonly hasScores = $derived(this.version?.has_scores ?? true);
   readonly isExported = kept !== null;
   /** All concepts as trained, at the version's own thresholds and IoU. */
   readonly isPlain = $derived(

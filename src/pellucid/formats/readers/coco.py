@@ -13,6 +13,8 @@ import msgspec
 import numpy as np
 
 from pellucid.core.errors import format_count, summarize_names
+from pellucid.core.keypoints import StatedKeypoints
+from pellucid.core.outlines import encode_keypoints
 from pellucid.core.tables import (
     PARTIAL,
     UNANNOTATED,
@@ -22,6 +24,7 @@ from pellucid.core.tables import (
     StringArray,
     string_column,
 )
+from pellucid.evaluation.object_keypoints import COCO_SIGMAS
 from pellucid.formats.builder import DatasetBuilder, skipped_notes
 from pellucid.formats.dataset import (
     BoxShapes,
@@ -36,6 +39,7 @@ from pellucid.formats.dataset import (
 from pellucid.formats.errors import InvalidRecordError, UnlistedConceptError, UnlistedImageError
 from pellucid.formats.parsing import parse_json
 from pellucid.formats.probe import HEAD_BYTES, AnnotationFormat, Probe, ReadOptions
+from pellucid.formats.readers.coco_keypoints import box_of_keypoints, check_points
 from pellucid.formats.readers.coco_shapes import box_of_mask, box_of_segmentation
 
 NAME = "coco"
@@ -64,11 +68,16 @@ class CocoAnnotation(msgspec.Struct):
     iscrowd: int | bool = 0
     area: float | None = None
     segmentation: Any = None
+    keypoints: list[float] | None = None
+    num_keypoints: int | None = None
 
 
 class CocoCategory(msgspec.Struct):
     id: CocoId
     name: str
+    skeleton: list[tuple[int, int]] | None = None
+    sigmas: list[float] | None = None
+    """Of its keypoints: not in COCO, whose sigmas are in its evaluation."""
 
 
 class CocoFile(msgspec.Struct):
@@ -172,7 +181,8 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     )
     notes: list[Note] = []
     if document.annotations and all(
-        not annotation.bbox and not annotation.segmentation for annotation in document.annotations
+        not annotation.bbox and not annotation.segmentation and not annotation.keypoints
+        for annotation in document.annotations
     ):
         annotations = tag_annotations(image_indexes, concept_indexes, len(document.categories))
     else:
@@ -289,7 +299,7 @@ def box_annotations(
         crowd,
         np.ones(len(used), bool),
         areas,
-        polygon_texts(used),
+        outline_texts(path, document, used_rows.tolist()),
     ), notes
 
 
@@ -331,16 +341,46 @@ def unlocated_notes(
     return notes
 
 
-def polygon_texts(annotations: list[CocoAnnotation]) -> StringArray | None:
-    """Polygons or run-length encoded masks as JSON, '' where there is neither; None if there is
-    none."""
-    texts = [
-        msgspec.json.encode(annotation.segmentation).decode()
-        if is_polygons(annotation.segmentation) or is_encoded_mask(annotation.segmentation)
-        else ""
-        for annotation in annotations
-    ]
+def outline_texts(path: Path, document: CocoFile, rows: list[int]) -> StringArray | None:
+    """Keypoints, polygons or run-length encoded masks as JSON, '' where there is none; None if
+    there is none at all."""
+    categories = {category.id: category for category in document.categories}
+    texts = []
+    for row in rows:
+        annotation = document.annotations[row]
+        shape = annotation.segmentation
+        if not is_polygons(shape) and not is_encoded_mask(shape):
+            shape = None
+        if annotation.keypoints:
+            stated = stated_keypoints(path, row, annotation, categories[annotation.category_id])
+            stated.segmentation = shape
+            texts.append(encode_keypoints(stated))
+        else:
+            texts.append("" if shape is None else msgspec.json.encode(shape).decode())
     return string_column(texts) if any(texts) else None
+
+
+def stated_keypoints(
+    path: Path, row: int, annotation: CocoAnnotation, category: CocoCategory
+) -> StatedKeypoints:
+    """The keypoints of an annotation. With `num_keypoints` 0 none is labelled, whatever they say,
+    as pycocotools has it."""
+    location = f"$.annotations[{row}].keypoints"
+    points = check_points(path, location, annotation.keypoints or [])
+    count = len(points) // 3
+    if annotation.num_keypoints == 0:
+        points[2::3] = [0.0] * count
+    if category.sigmas is not None and len(category.sigmas) != count:
+        raise InvalidRecordError(
+            path,
+            location,
+            f"{count} keypoints, but {len(category.sigmas)} sigmas of category '{category.name}'",
+            "Give each keypoint a sigma.",
+        )
+    lines = [(first - 1, second - 1) for first, second in category.skeleton or ()]
+    lines = [line for line in lines if min(line) >= 0 and max(line) < count]
+    is_default = count == len(COCO_SIGMAS)
+    return StatedKeypoints(points, category.sigmas, None if is_default or not lines else lines)
 
 
 def is_polygons(segmentation: Any) -> bool:
@@ -378,7 +418,7 @@ def annotation_box(
             f"expected 4 numbers, found {len(annotation.bbox)}",
             "Write [left, top, width, height] in pixels.",
         )
-    return box_of_segmentation(annotation.segmentation)
+    return box_of_segmentation(annotation.segmentation) or box_of_keypoints(annotation.keypoints)
 
 
 def tag_annotations(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -15,8 +14,7 @@ from pellucid.evaluation.mask_runs import measure_masks
 from pellucid.formats.dataset import (
     ImageKeyKind,
     ParsedPredictions,
-    encode_integers,
-    encode_texts,
+    encode_ids,
     validate_predictions,
 )
 from pellucid.formats.errors import InvalidRecordError
@@ -151,13 +149,6 @@ def stated_boxes(path: Path, results: list[MaskedResult]) -> Float64Array:
                 "Write each polygon as [x, y, x, y, ...] in pixels.",
             )
     return boxes
-
-
-def encode_ids(ids: list[Any]) -> tuple[list[str], Int32Array]:
-    """Distinct ids as texts, and each id's index among them."""
-    if all(type(identifier) is int and abs(identifier) < 1 << 62 for identifier in ids):
-        return encode_integers(np.array(ids, np.int64))
-    return encode_texts([str(identifier) for identifier in ids])
 
 
 def encoded_masks(path: Path, results: list[MaskedResult]) -> Masks:

@@ -20,7 +20,6 @@ from pellucid.core.errors import MalformedFileError
 from pellucid.core.masks import Masks, concat_masks
 from pellucid.formats.dataset import (
     ImageKeyKind,
-    Note,
     ParsedPredictions,
     encode_integers,
     encode_texts,
@@ -30,6 +29,7 @@ from pellucid.formats.errors import InvalidRecordError, InvalidScoreError
 from pellucid.formats.parsing import parse_json
 from pellucid.formats.probe import PredictionFormat, Probe, ReadOptions
 from pellucid.formats.readers.coco import CocoId
+from pellucid.formats.readers.coco_keypoints import read_keypoint_results
 from pellucid.formats.readers.coco_masks import MaskedColumns, build_masked, read_masked_results
 from pellucid.formats.tabular.reader import escape_glob, quote_string
 
@@ -57,7 +57,7 @@ RESULTS_SQL = """
            bbox[1] AS x, bbox[2] AS y, bbox[3] AS w, bbox[4] AS h, len(bbox) AS numbers
     FROM results
 """
-SHAPE_KEYS = ("segmentation", "poly", "keypoints")
+SHAPE_KEYS = ("keypoints", "segmentation", "poly")
 SAMPLE_SIZE = 2_000
 """Records sampled to decide whether image and category ids are integers; then all are read as
 integers if possible."""
@@ -341,18 +341,13 @@ def shape_key(path: Path) -> str | None:
 
 def read(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     shape = shape_key(probe.path)
+    if shape == "keypoints":
+        return read_keypoint_results(probe.path, NAME)
     if shape == "poly":
         return read_masked_results(probe.path, NAME)
     if shape == "segmentation":
         return read_masks(probe.path)
-    source = read_results(probe.path)
-    if shape is not None:
-        message = (
-            f"predictions have {shape}: not read, they are compared by their boxes; AP of "
-            f"{shape} differs"
-        )
-        source.notes.append(Note("shapes", message, len(source.score)))
-    return source
+    return read_results(probe.path)
 
 
 PREDICTION_FORMAT = PredictionFormat(NAME, matches, read)

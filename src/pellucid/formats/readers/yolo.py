@@ -43,6 +43,11 @@ from pellucid.formats.readers.yolo_label_files import (
     orphan_label_files,
 )
 from pellucid.formats.readers.yolo_label_lines import class_index, line_box, read_label_lines
+from pellucid.formats.readers.yolo_poses import (
+    annotated_pose,
+    read_keypoint_shape,
+    read_sigmas,
+)
 from pellucid.formats.readers.yolo_settings import (
     find_settings_file,
     parse_concept_names,
@@ -122,8 +127,21 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         split_indexes,
         label_files,
         orphan_label_files(folders, label_files),
-        "kpt_shape" in settings,
+        read_pose_shape(path, settings),
     )
+
+
+@dataclass(frozen=True)
+class PoseShape:
+    """points: how many a pose has, and the numbers of a point · sigmas: of each, if stated."""
+
+    points: tuple[int, int]
+    sigmas: list[float] | None
+
+
+def read_pose_shape(path: Path, settings: dict[str, Any]) -> PoseShape | None:
+    points = read_keypoint_shape(path, settings)
+    return None if points is None else PoseShape(points, read_sigmas(path, settings, points[0]))
 
 
 def build_annotations(
@@ -134,9 +152,9 @@ def build_annotations(
     split_indexes: list[int],
     label_files: list[Path | None],
     orphan_labels: list[str],
-    has_keypoints: bool = False,
+    pose: PoseShape | None = None,
 ) -> ParsedAnnotations:
-    """Parse label files. keypoints: pose keypoints follow the box and are ignored."""
+    """Parse label files. pose: of the keypoints behind each box."""
     notes = label_file_notes(image_paths, label_files, orphan_labels)
     label_lines = [
         LabelLine(image_index, *line)
@@ -144,9 +162,14 @@ def build_annotations(
         if label_file
         for line in read_label_lines(label_file)
     ]
-    if has_keypoints:
+    poses = [
+        annotated_pose(line.numbers, pose.points, pose.sigmas, line.file, line.number)
+        for line in label_lines
+        if pose is not None
+    ]
+    if pose is not None:
         label_lines = [replace(line, numbers=line.numbers[:5]) for line in label_lines]
-    notes += shape_notes(label_lines, has_keypoints)
+    notes += shape_notes(label_lines)
     boxes = np.array(
         [line_box(line.numbers, line.file, line.number) for line in label_lines], float
     ).reshape(-1, 4)
@@ -155,7 +178,9 @@ def build_annotations(
         class_index(line.numbers[0], len(concepts), line.file, line.number, concepts)
         for line in label_lines
     ]
-    outlines = [json.dumps([line.numbers[1:]]) if line.is_polygon else "" for line in label_lines]
+    outlines = poses or [
+        json.dumps([line.numbers[1:]]) if line.is_polygon else "" for line in label_lines
+    ]
     annotations = Annotations(
         np.array([line.image for line in label_lines], np.int32),
         np.array(concept_indexes, np.int32),
@@ -232,12 +257,9 @@ def label_file_notes(
     return notes
 
 
-def shape_notes(label_lines: Sequence[LabelLine], has_keypoints: bool) -> list[Note]:
-    """Notes on poses and polygons, of which the box is read."""
+def shape_notes(label_lines: Sequence[LabelLine]) -> list[Note]:
+    """A note on polygons."""
     notes = []
-    if has_keypoints:
-        message = f"{format_count(len(label_lines), 'pose')} read as boxes, keypoints ignored"
-        notes.append(Note("keypoints", message, len(label_lines), "info"))
     if polygon_count := sum(line.is_polygon for line in label_lines):
         message = f"{format_count(polygon_count, 'polygon')}: the boxes are those around them"
         notes.append(Note("polygons", message, polygon_count, "info"))

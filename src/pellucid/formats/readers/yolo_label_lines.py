@@ -80,24 +80,18 @@ def class_index(
     return int(class_number)
 
 
-def pose_error(path: Path, count: int) -> InvalidRecordError:
-    return InvalidRecordError(
-        path,
-        f"lines of {count} numbers",
-        "they fit a box followed by key points, which are not read, as well as a polygon",
-        "Use COCO results with segmentation (val with save_json=True), or boxes alone.",
-    )
-
-
 def number_count_error(label_file: Path, line: int, count: int) -> InvalidRecordError:
     """A line that is not a box with a confidence, and what it resembles."""
     if count == 5:
         problem = "found 5 numbers: a box without a confidence"
-        remedy = "Write the confidence too (ultralytics: save_conf=True)."
+        remedy = (
+            "Write the confidence too (ultralytics: save_conf=True), or specify --no-scores if "
+            "there is none."
+        )
     elif count > 6:
         problem = (
-            f"found {count} numbers: a polygon without a confidence, an oriented box or a pose; "
-            "boxes and polygons with a confidence can be read"
+            f"found {count} numbers: a polygon, an oriented box or a pose without a confidence; "
+            "with a confidence they can be read"
         )
         remedy = (
             "Write the confidence too (ultralytics: save_conf=True), or use COCO results "

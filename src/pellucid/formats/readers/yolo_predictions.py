@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pellucid.core.errors import format_count, summarize_names
-from pellucid.core.tables import Float64Array, string_column
+from pellucid.core.tables import Float64Array, Int32Array, Int64Array, string_column
 from pellucid.evaluation.oriented_boxes import are_parallelograms
 from pellucid.formats.companion_files import is_companion_file
 from pellucid.formats.dataset import (
@@ -33,9 +33,9 @@ from pellucid.formats.probe import (
 )
 from pellucid.formats.readers.yolo_label_lines import (
     number_count_error,
-    pose_error,
     read_label_lines,
 )
+from pellucid.formats.readers.yolo_poses import BOX_FIELDS, points_of, pose_dimensions
 
 PREDICTIONS_NAME = "yolo-labels"
 
@@ -54,55 +54,30 @@ def matches_predictions(probe: Probe) -> bool:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class PredictedLines:
+    """The lines of all files. rows: float64 (n, 6), class, box, confidence · image, line: int, of
+    each · outlines: polygons as JSON, '' where there is none · keypoints: as in ParsedPredictions ·
+    tracked_count: track ids that were dropped."""
+
+    rows: Float64Array
+    image: Int32Array
+    line: Int64Array
+    outlines: list[str]
+    keypoints: Float64Array | None
+    tracked_count: int
+
+
 def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     """Label files with a confidence; the image key is the file's path below the folder, without
     suffix."""
     path = probe.path
     files, notes = find_prediction_files(probe)
     image_keys = [file.relative_to(path).with_suffix("").as_posix() for file in files]
-    image_indexes: list[int] = []
-    line_records: list[tuple[str, int]] = []
-    prediction_rows: list[list[float]] = []
-    outlines: list[str] = []
-    polygon_lines: list[list[float]] = []
-    tracked_count = 0
-    for image_index, label_file in enumerate(files):
-        for _, line, numbers in read_label_lines(label_file):
-            if len(numbers) == 7 and is_tracked(numbers):
-                tracked_count += 1
-                numbers = numbers[:6]
-            outline = ""
-            if is_polygon_with_confidence(numbers):
-                polygon_lines.append(numbers)
-                outline = json.dumps([numbers[1:-1]])
-                numbers = [numbers[0], *polygon_center_box(numbers[1:-1]), numbers[-1]]
-            if len(numbers) != 6:
-                raise number_count_error(label_file, line, len(numbers))
-            outlines.append(outline)
-            image_indexes.append(image_index)
-            line_records.append((image_keys[image_index], line))
-            prediction_rows.append(numbers)
-    if polygon_lines and all(may_be_pose(numbers) for numbers in polygon_lines):
-        raise pose_error(path, len(polygon_lines[0]))
-    predictions = np.array(prediction_rows, float).reshape(-1, 6)
-    if len(
-        fractional := np.flatnonzero(
-            ~(
-                (predictions[:, 0] == np.floor(predictions[:, 0]))
-                & (predictions[:, 0] >= 0)
-                & (predictions[:, 0] < 1e9)
-            )
-        )
-    ):
-        image_key, line = line_records[fractional[0]]
-        raise InvalidRecordError(
-            path,
-            f"{image_key}.txt line {line}",
-            f"invalid class {predictions[fractional[0], 0]:g}",
-            "Expected an integer index from 0.",
-        )
+    lines = read_lines(files, options.has_scores)
+    check_classes(path, image_keys, lines)
     concept_keys, concept_indexes = encode_texts(
-        [str(int(class_number)) for class_number in predictions[:, 0]]
+        [str(int(class_number)) for class_number in lines.rows[:, 0]]
     )
 
     def build_label_source(
@@ -112,35 +87,94 @@ def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
             str(path),
             PREDICTIONS_NAME,
             image_keys,
-            np.array(image_indexes, np.int32),
+            lines.image,
             concept_keys,
             concept_indexes,
             "position",
-            predictions[:, confidence_column],
+            lines.rows[:, confidence_column],
             boxes,
             box_unit,
-            np.array([line for _, line in line_records], np.int64),
+            lines.line,
             "line",
             image_key_kind="stem",
             box_shape="xywh" if box_unit == "pixels" else "cxcywh",
-            outline=string_column(outlines) if any(outlines) else None,
+            outline=string_column(lines.outlines) if any(lines.outlines) else None,
             outline_unit="fractions",
+            keypoints=lines.keypoints,
         )
 
-    primary = build_label_source(5, "fractions", center_to_corner(predictions[:, 1:5]))
-    has_boxes_alone = not any(outlines)
-    alternative = alternative_source(predictions, build_label_source) if has_boxes_alone else None
-    if alternative is not None and not are_probabilities(predictions[:, 5]):
-        primary, alternative = (
-            alternative,
-            None,
-        )  # the confidence is in the second column, not the sixth
+    primary = build_label_source(5, "fractions", center_to_corner(lines.rows[:, 1:5]))
+    has_boxes_alone = not any(lines.outlines) and lines.keypoints is None
+    may_differ = has_boxes_alone and options.has_scores
+    alternative = alternative_source(lines.rows, build_label_source) if may_differ else None
+    if alternative is not None and not are_probabilities(lines.rows[:, 5]):
+        # The confidence is in the second column, not the sixth.
+        primary, alternative = alternative, None
     source = replace(primary, alternative=alternative) if alternative is not None else primary
-    if tracked_count:
-        message = f"{format_count(tracked_count, 'track id')} after the confidence not read"
-        notes.append(Note("track_ids", message, tracked_count, "info"))
+    if lines.tracked_count:
+        message = f"{format_count(lines.tracked_count, 'track id')} after the confidence not read"
+        notes.append(Note("track_ids", message, lines.tracked_count, "info"))
     source.notes.extend(notes)
     return validate_predictions(source)
+
+
+def read_lines(files: list[Path], has_scores: bool) -> PredictedLines:
+    """Boxes, polygons or poses, each with a confidence. has_scores: whether the files hold it.
+
+    Raises:
+        InvalidRecordError: a line is none of these.
+    """
+    places: list[tuple[int, Path, int]] = []
+    label_lines: list[list[float]] = []
+    tracked_count = 0
+    for image_index, label_file in enumerate(files):
+        for _, line, numbers in read_label_lines(label_file):
+            is_with_track = has_scores and len(numbers) == 7 and is_tracked(numbers)
+            tracked_count += is_with_track
+            numbers = numbers[:6] if is_with_track else numbers
+            label_lines.append(numbers if has_scores else [*numbers, 1.0])
+            places.append((image_index, label_file, line))
+    keypoints = predicted_points(label_lines)
+    outlines = [""] * len(label_lines)
+    rows = np.zeros((len(label_lines), BOX_FIELDS + 1))
+    for index, (numbers, (_, label_file, line)) in enumerate(zip(label_lines, places, strict=True)):
+        if len(numbers) == BOX_FIELDS + 1 or keypoints is not None:
+            rows[index] = [*numbers[:BOX_FIELDS], numbers[-1]]
+        elif is_polygon_with_confidence(numbers):
+            outlines[index] = json.dumps([numbers[1:-1]])
+            rows[index] = [numbers[0], *polygon_center_box(numbers[1:-1]), numbers[-1]]
+        else:
+            raise number_count_error(label_file, line, len(numbers))
+    return PredictedLines(
+        rows,
+        np.array([image for image, *_ in places], np.int32),
+        np.array([line for *_, line in places], np.int64),
+        outlines,
+        keypoints,
+        tracked_count,
+    )
+
+
+def predicted_points(label_lines: list[list[float]]) -> Float64Array | None:
+    """The keypoints of poses; None if the lines are something else."""
+    dimensions = pose_dimensions(label_lines)
+    if dimensions is None or are_corners(label_lines):
+        return None
+    return points_of(np.array(label_lines)[:, BOX_FIELDS:-1], dimensions)
+
+
+def check_classes(path: Path, image_keys: list[str], lines: PredictedLines) -> None:
+    """Raises InvalidRecordError for the first class that is no index."""
+    classes = lines.rows[:, 0]
+    is_index = (classes == np.floor(classes)) & (classes >= 0) & (classes < 1e9)
+    if not is_index.all():
+        row = int(np.argmin(is_index))
+        raise InvalidRecordError(
+            path,
+            f"{image_keys[lines.image[row]]}.txt line {lines.line[row]}",
+            f"invalid class {classes[row]:g}",
+            "Expected an integer index from 0.",
+        )
 
 
 def find_prediction_files(probe: Probe) -> tuple[list[Path], list[Note]]:
@@ -175,22 +209,11 @@ ORIENTED_BOX_FIELDS = 10
 """A class, four corners and a confidence."""
 
 
-def may_be_pose(numbers: list[float]) -> bool:
-    """Whether the numbers may be a box followed by key points inside it: all points of a polygon
-    hardly ever lie inside the box that its first two points would be. An oriented box is none."""
-    if len(numbers) == ORIENTED_BOX_FIELDS:
-        corners = np.array([numbers[1:-1]])
-        if are_parallelograms(corners).all():
-            return False
-    x, y, width, height = numbers[1:5]
-    return all(
-        abs(point_x - x) <= width / 2 + TOLERANCE and abs(point_y - y) <= height / 2 + TOLERANCE
-        for point_x, point_y in zip(numbers[5:-1:2], numbers[6:-1:2], strict=True)
-        if (point_x, point_y) != (0, 0)  # a point that is not visible
-    )
-
-
-TOLERANCE = 1e-3
+def are_corners(lines: list[list[float]]) -> bool:
+    """Whether the lines are oriented boxes."""
+    if any(len(numbers) != ORIENTED_BOX_FIELDS for numbers in lines):
+        return False
+    return bool(are_parallelograms(np.array([numbers[1:-1] for numbers in lines])).all())
 
 
 def polygon_center_box(polygon: list[float]) -> list[float]:

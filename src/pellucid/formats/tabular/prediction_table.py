@@ -53,7 +53,8 @@ def explain_prediction_columns(reader: TableReader, options: ReadOptions) -> Non
         reader.path,
         f"the {missing}",
         list(reader.column_types),
-        f"Name it with --columns {missing}=COLUMN, or rename it to {missing}.",
+        f"Name it with --columns {missing}=COLUMN, or rename it to {missing}"
+        + (", or specify --no-scores if there is none." if missing == "score" else "."),
     )
 
 

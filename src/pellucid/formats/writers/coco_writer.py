@@ -9,12 +9,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from pellucid.core.tables import (
-    SPLITS,
-    Annotations,
-    Int64Array,
-    Split,
-)
+from pellucid.core.keypoints import StatedKeypoints
+from pellucid.core.tables import SPLITS, Annotations, Int64Array, Predictions, Split
+from pellucid.evaluation.object_keypoints import default_sigmas, default_skeleton
 from pellucid.formats.errors import ExportError
 from pellucid.formats.writers.export_data import (
     SHORT_SPLIT_NAMES,
@@ -22,7 +19,12 @@ from pellucid.formats.writers.export_data import (
 )
 from pellucid.formats.writers.image_copies import copy_images
 from pellucid.formats.writers.new_files import new_file, new_folder, write_json, write_new_json
-from pellucid.formats.writers.object_outlines import has_outlines, stated_shape
+from pellucid.formats.writers.object_outlines import (
+    concept_keypoints,
+    has_outlines,
+    stated_points,
+    stated_shape,
+)
 
 
 def write(export_data: ExportData, path: Path) -> None:
@@ -105,6 +107,7 @@ def build_document(export_data: ExportData, image_rows: Int64Array) -> dict[str,
             record |= {"score": float(entries.score[index])}
         if (shape := stated_shape(entries, index)) is not None:
             record["segmentation"] = shape
+        record |= keypoint_fields(entries, index)
         records.append(record)
     return {
         "images": [
@@ -117,10 +120,45 @@ def build_document(export_data: ExportData, image_rows: Int64Array) -> dict[str,
             for image_row in image_rows.tolist()
         ],
         "categories": [
-            {"id": concept_ids[concept_index], "name": concept_name}
-            for concept_index, concept_name in enumerate(export_data.concepts)
+            {
+                "id": concept_ids[concept_index],
+                "name": concept_name,
+                **category_fields(keypoints),
+            }
+            for concept_index, (concept_name, keypoints) in enumerate(
+                zip(
+                    export_data.concepts,
+                    concept_keypoints(entries, len(export_data.concepts)),
+                    strict=True,
+                )
+            )
         ],
         "annotations": records,
+    }
+
+
+def keypoint_fields(entries: Annotations | Predictions, row: int) -> dict[str, Any]:
+    points = stated_points(entries, row)
+    if points is None:
+        return {}
+    labelled = sum(visibility > 0 for visibility in points.keypoints[2::3])
+    return {"keypoints": points.keypoints, "num_keypoints": labelled}
+
+
+def category_fields(points: StatedKeypoints | None) -> dict[str, Any]:
+    """COCO's description of a category's keypoints, numbered; `sigmas`, which it has not, where
+    they are not its own."""
+    if points is None:
+        return {}
+    count = len(points.keypoints) // 3
+    sigmas, skeleton = points.sigmas, points.skeleton
+    if skeleton is None:
+        skeleton = [*default_skeleton(count)]
+    is_default = sigmas is None or tuple(sigmas) == default_sigmas(count)
+    return {
+        "keypoints": [str(number) for number in range(1, count + 1)],
+        "skeleton": [[first + 1, second + 1] for first, second in skeleton],
+        **({} if is_default else {"sigmas": sigmas}),
     }
 
 
@@ -132,6 +170,11 @@ def numeric_ids(source_ids: list[str]) -> list[int]:
     ) == len(first_ids):
         return [int(source_id) for source_id in first_ids]
     return list(range(1, len(first_ids) + 1))
+
+
+def result_points(predictions: Predictions, row: int) -> dict[str, Any]:
+    points = stated_points(predictions, row)
+    return {} if points is None else {"keypoints": points.keypoints}
 
 
 def write_results(export_data: ExportData, path: Path) -> None:
@@ -159,6 +202,7 @@ def write_results(export_data: ExportData, path: Path) -> None:
             "category_id": concept_ids[concept],
             **({"bbox": box} if has_boxes else {}),
             **({"segmentation": stated_shape(predictions, row)} if has_shapes else {}),
+            **result_points(predictions, row),
             "score": score,
         }
         for row, (image, concept, box, score) in enumerate(prediction_rows)

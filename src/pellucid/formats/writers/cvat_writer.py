@@ -24,6 +24,7 @@ def write(export_data: ExportData, path: Path) -> None:
             "the CVAT format supports annotations only; write predictions as coco, yolo, csv or "
             "parquet",
         )
+    export_data.note_dropped_keypoints("CVAT")
     annotations = export_data.exportable_annotations("CVAT")
     all_images = range(len(export_data.images))
     if path.suffix:

@@ -13,7 +13,7 @@ from pellucid.core.errors import format_count
 from pellucid.core.tables import SPLITS, Annotations, Images, Kind, Predictions
 from pellucid.formats.dataset import Note
 from pellucid.formats.errors import ExportError
-from pellucid.formats.writers.object_outlines import count_outlines
+from pellucid.formats.writers.object_outlines import count_keypoints, count_outlines
 from pellucid.images.sizes import display_sizes
 
 SHORT_SPLIT_NAMES = {"training": "train", "validation": "val", "test": "test"}
@@ -81,8 +81,20 @@ class ExportData:
             )
             self.notes.append(Note("left_out", message, row_count))
 
+    def note_dropped_keypoints(self, format: str) -> None:
+        """Add a note if objects with keypoints are written without."""
+        for table in (self.annotations, self.predictions):
+            count = 0 if table is None else count_keypoints(table)
+            if count:
+                message = (
+                    f"keypoints of {format_count(count, 'object')} left out: {format} files are "
+                    "written without (coco and yolo hold them)"
+                )
+                self.notes.append(Note("keypoints_left_out", message, count))
+
     def note_dropped_outlines(self, format: str) -> None:
-        """Add a note if objects with outlines are written as boxes."""
+        """Add a note if objects with outlines or keypoints are written as boxes."""
+        self.note_dropped_keypoints(format)
         for table in (self.annotations, self.predictions):
             count = 0 if table is None else count_outlines(table)
             if count:

@@ -29,6 +29,7 @@ def write(export_data: ExportData, path: Path) -> None:
     document root for local files.
     """
     export_data.note_dropped_splits("Label Studio")
+    export_data.note_dropped_keypoints("Label Studio")
     if path.suffix:
         write_new_json(path, task_documents(export_data, local_addresses(export_data)))
         return

@@ -6,23 +6,63 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.core.keypoints import StatedKeypoints
 from pellucid.core.masks import Masks, Shape, create_masks, decode_counts, encode_counts
-from pellucid.core.outlines import parse_outline
+from pellucid.core.outlines import parse_keypoints, parse_outline
 from pellucid.core.tables import Annotations, Predictions
 from pellucid.evaluation.mask_outlines import joined_polygon
 from pellucid.evaluation.mask_runs import masks_of_polygons
+from pellucid.evaluation.object_keypoints import (
+    SIGMA,
+    VISIBILITY,
+    linked_points,
+    split_points,
+)
 
 
 def has_outlines(entries: Annotations | Predictions) -> bool:
+    """Whether an object has polygons or a mask."""
     return count_outlines(entries) > 0
 
 
+def stated_points(entries: Annotations | Predictions, row: int) -> StatedKeypoints | None:
+    """The keypoints of an object; None if it has none."""
+    if entries.keypoints is not None:
+        points = split_points(entries.keypoints[row : row + 1])[0]
+        points = points[points[:, SIGMA] > 0].copy()
+        points[:, VISIBILITY] = np.maximum(points[:, VISIBILITY], 0)
+        numbers = points[:, :SIGMA].ravel().tolist()
+        sigmas, skeleton = points[:, SIGMA].tolist(), linked_points(points)
+        return StatedKeypoints(numbers, sigmas, skeleton) if numbers else None
+    if isinstance(entries, Annotations) and entries.outline is not None:
+        return parse_keypoints(entries.outline[row])
+    return None
+
+
+def concept_keypoints(
+    entries: Annotations | Predictions, concept_count: int
+) -> list[StatedKeypoints | None]:
+    """The keypoints of each concept's first object that has some."""
+    found: list[StatedKeypoints | None] = [None] * concept_count
+    for row, concept in enumerate(entries.concept.tolist()):
+        if found[concept] is None:
+            found[concept] = stated_points(entries, row)
+    return found
+
+
 def count_outlines(entries: Annotations | Predictions) -> int:
-    """How many objects are more than a box."""
+    """How many objects have polygons or a mask."""
     if entries.mask is not None or entries.corners is not None:
         return len(entries)
     outlines = entries.outline if isinstance(entries, Annotations) else None
-    return 0 if outlines is None else sum(bool(outline) for outline in outlines)
+    return 0 if outlines is None else sum(parse_outline(text) is not None for text in outlines)
+
+
+def count_keypoints(entries: Annotations | Predictions) -> int:
+    """How many objects have keypoints."""
+    if entries.keypoints is None and not isinstance(entries, Annotations):
+        return 0
+    return sum(stated_points(entries, row) is not None for row in range(len(entries)))
 
 
 def stated_shape(entries: Annotations | Predictions, row: int) -> Shape:

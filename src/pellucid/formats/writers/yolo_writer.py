@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from pellucid.core.tables import SPLITS, Annotations, Predictions
+from pellucid.evaluation.object_keypoints import default_sigmas
 from pellucid.formats.errors import ExportError
 from pellucid.formats.writers.export_data import (
     SHORT_SPLIT_NAMES,
@@ -15,7 +16,12 @@ from pellucid.formats.writers.export_data import (
 )
 from pellucid.formats.writers.image_copies import copy_images
 from pellucid.formats.writers.new_files import new_folder
-from pellucid.formats.writers.object_outlines import has_outlines, polygon_or_box
+from pellucid.formats.writers.object_outlines import (
+    concept_keypoints,
+    has_outlines,
+    polygon_or_box,
+    stated_points,
+)
 
 NAME = "yolo"
 
@@ -30,12 +36,33 @@ def write(export_data: ExportData, path: Path) -> None:
     with new_folder(path) as folder:
         write_label_files(export_data, annotations, folder, label_paths)
         copy_images(export_data, folder / "images")
-        write_image_lists(export_data, folder)
+        write_image_lists(export_data, folder, pose_settings(annotations))
 
 
-def write_image_lists(export_data: ExportData, folder: Path) -> None:
+def pose_settings(annotations: Annotations) -> list[str]:
+    """The lines of `data.yaml` about keypoints. ultralytics mirrors pictures unless it knows which
+    points change sides, so `flip_idx` is left to the user."""
+    count = point_count(annotations)
+    if not count:
+        return []
+    concepts = concept_keypoints(annotations, int(annotations.concept.max()) + 1)
+    sigmas = next((points.sigmas for points in concepts if points and points.sigmas), None)
+    lines = [f"kpt_shape: [{count}, 3]"]
+    if sigmas is not None and len(sigmas) == count and tuple(sigmas) != default_sigmas(count):
+        lines.append(f"kpt_oks_sigmas: {sigmas}")
+    return lines
+
+
+def point_count(entries: Annotations | Predictions) -> int:
+    """The keypoints of the object that has most."""
+    stated = (stated_points(entries, row) for row in range(len(entries)))
+    return max((len(points.keypoints) // 3 for points in stated if points), default=0)
+
+
+def write_image_lists(export_data: ExportData, folder: Path, pose_lines: list[str]) -> None:
     """One list of images a split, and `data.yaml`."""
     lines = [
+        *pose_lines,
         "names:",
         *(
             f"  {concept_index}: {quote_yaml(concept_name)}"
@@ -79,7 +106,8 @@ def write_label_files(
     """Write one file per image, at its path below the folder; an empty file marks an image without
     boxes."""
     image_sizes = require_image_sizes(export_data, NAME)
-    is_segmented = has_outlines(annotations)
+    points = point_count(annotations)
+    is_segmented = not points and has_outlines(annotations)
     duplicate_paths = [
         label_path
         for label_path, occurrence_count in Counter(label_paths).items()
@@ -100,7 +128,7 @@ def write_label_files(
         label_file.write_text(
             "".join(
                 format_label_line(
-                    annotations, annotation_index, image_sizes[image_index], is_segmented
+                    annotations, annotation_index, image_sizes[image_index], is_segmented, points
                 )
                 for annotation_index in annotation_indexes
             ),
@@ -113,8 +141,12 @@ def format_label_line(
     annotation_index: int,
     image_size: tuple[int, int],
     is_segmented: bool,
+    points: int,
 ) -> str:
-    """A box, or a polygon if any object of the set has an outline: trainers take no mixture."""
+    """A box, or a polygon if any object of the set has an outline: trainers take no mixture.
+
+    points: the number of keypoints behind each box.
+    """
     if is_segmented:
         polygon = polygon_or_box(annotations, annotation_index, image_size)
         label_values = [
@@ -129,9 +161,21 @@ def format_label_line(
             width / image_size[0],
             height / image_size[1],
         ]
+    label_values += keypoint_values(annotations, annotation_index, image_size, points)
     if isinstance(annotations, Predictions):
         label_values.append(float(annotations.score[annotation_index]))
     return (
         f"{int(annotations.concept[annotation_index])} "
         f"{' '.join(repr(label_value) for label_value in label_values)}\n"
     )
+
+
+def keypoint_values(
+    entries: Annotations | Predictions, row: int, image_size: tuple[int, int], count: int
+) -> list[float]:
+    """`x y visibility` of each keypoint, in fractions; zeros for those an object lacks."""
+    stated = stated_points(entries, row)
+    numbers = [] if stated is None else stated.keypoints
+    scale = (*image_size, 1)
+    values = [number / scale[position % 3] for position, number in enumerate(numbers)]
+    return values + [0.0] * (count * 3 - len(values))

@@ -71,7 +71,7 @@ class NoteDocument:
 class VersionDocument:
     """The constant data of a version. Other documents refer to concepts by index. unannotated:
     those that only predictions name, which are ignored · geometry: what `iou` is of; None without
-    boxes."""
+    boxes · has_scores: whether predictions have them; without, every one counts."""
 
     view: str
     version: str
@@ -79,6 +79,7 @@ class VersionDocument:
     started: str
     iou: float
     geometry: Geometry | None
+    has_scores: bool
     concepts: list[str]
     unannotated: list[int]
     splits: list[SplitDocument]
@@ -97,14 +98,14 @@ class TabCounts:
 
 @dataclass(frozen=True)
 class ConceptDocument:
-    """One concept at its threshold. equally_good, optimal, support: from validation, independent
-    of user thresholds · all, over: number of items in the tab All, and of those at or above the
-    threshold · reviewed, unsure: per tab."""
+    """One concept at its threshold, None without scores. equally_good, optimal, support: from
+    validation, independent of user thresholds · all, over: number of items in the tab All, and of
+    those at or above the threshold · reviewed, unsure: per tab."""
 
-    threshold: float
-    optimal: float
-    source: Literal["validation", "fallback", "user"]
-    equally_good: tuple[float, float]
+    threshold: float | None
+    optimal: float | None
+    source: Literal["validation", "fallback", "user", "no scores"]
+    equally_good: tuple[float | None, float | None]
     support: int
     all: int
     over: int
@@ -172,7 +173,7 @@ class OtherPrediction:
     between versions."""
 
     concept: str
-    score: float
+    score: float | None
     box: Box | None
     mask: str | None
 
@@ -217,7 +218,7 @@ class PredictedBox:
 
     row: int
     concept: int
-    score: float
+    score: float | None
     box: Box | None
     mask: str | None
     outcome: Outcome

@@ -1,0 +1,115 @@
+"""Keypoints in COCO's format: `x, y, visibility` of each point, on annotations and on results."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from pellucid.core.errors import format_count
+from pellucid.formats.dataset import Note, ParsedPredictions, encode_ids, validate_predictions
+from pellucid.formats.errors import InvalidRecordError
+from pellucid.formats.parsing import parse_json
+
+Box = list[float]
+CocoId = int | str
+
+
+class KeypointResult(msgspec.Struct):
+    image_id: CocoId
+    category_id: CocoId
+    score: float
+    keypoints: list[float] | None = None
+    bbox: list[float] | None = None
+    file_name: str | None = None
+    segmentation: msgspec.Raw | None = None
+
+
+def check_points(path: Path, location: str, numbers: list[float]) -> list[float]:
+    """Finite numbers, three a point. Raises InvalidRecordError."""
+    if len(numbers) % 3 or not all(map(math.isfinite, numbers)):
+        raise InvalidRecordError(
+            path,
+            location,
+            f"found {len(numbers)} numbers",
+            "Write x, y and visibility (0, 1 or 2) of each keypoint, in pixels.",
+        )
+    return [float(number) for number in numbers]
+
+
+def box_of_keypoints(numbers: list[float] | None) -> Box | None:
+    """The box around the labelled points of an annotation; None if there is none."""
+    if not numbers or len(numbers) % 3:
+        return None
+    points = np.reshape(numbers, (-1, 3))
+    points = points[points[:, 2] > 0, :2]
+    if not len(points):
+        return None
+    low, high = points.min(axis=0), points.max(axis=0)
+    return [*low.tolist(), *(high - low).tolist()]
+
+
+def read_keypoint_results(path: Path, format_name: str) -> ParsedPredictions:
+    """Results with keypoints. A record without a bbox has the box around all its points, as
+    pycocotools has it.
+
+    Raises:
+        MalformedFileError: the file is not a list of such records.
+        InvalidRecordError: a record has neither keypoints nor a bbox, or numbers that are none.
+    """
+    results = parse_json(path, list[KeypointResult], "COCO results")
+    points = [
+        check_points(path, f"$[{row}].keypoints", result.keypoints or [])
+        for row, result in enumerate(results)
+    ]
+    width = max(map(len, points), default=0)
+    keypoints = np.full((len(results), width), np.nan)
+    boxes = np.zeros((len(results), 4))
+    for row, (result, numbers) in enumerate(zip(results, points, strict=True)):
+        keypoints[row, : len(numbers)] = numbers
+        boxes[row] = result_box(path, row, result, numbers)
+    has_file_names = any(result.file_name is not None for result in results)
+    image_keys, image = encode_ids(
+        [result.image_id if result.file_name is None else result.file_name for result in results]
+    )
+    concept_keys, concept = encode_ids([result.category_id for result in results])
+    source = ParsedPredictions(
+        str(path),
+        format_name,
+        image_keys,
+        image,
+        concept_keys,
+        concept,
+        "id",
+        np.array([result.score for result in results], float),
+        boxes,
+        "pixels",
+        range(len(results)),
+        image_key_kind="path" if has_file_names else "id",
+        keypoints=keypoints,
+    )
+    if masked := sum(result.segmentation is not None for result in results):
+        noun = format_count(masked, "segmentation")
+        source.notes.append(Note("shapes", f"{noun} not read: keypoints are compared", masked))
+    return validate_predictions(source)
+
+
+def result_box(path: Path, row: int, result: KeypointResult, numbers: list[float]) -> Box:
+    if result.bbox:
+        if len(result.bbox) == 4:
+            return result.bbox
+        raise InvalidRecordError(
+            path,
+            f"$[{row}].bbox",
+            f"found {len(result.bbox)} numbers",
+            "Write [left, top, width, height] in pixels.",
+        )
+    if not numbers:
+        raise InvalidRecordError(
+            path, f"$[{row}]", "has neither keypoints nor bbox", "Write one of them, in pixels."
+        )
+    coordinates = np.reshape(numbers, (-1, 3))[:, :2]
+    low, high = coordinates.min(axis=0), coordinates.max(axis=0)
+    return [*low.tolist(), *(high - low).tolist()]
