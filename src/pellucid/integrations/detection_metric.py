@@ -21,6 +21,7 @@ from pellucid.formats.probe import create_read_options
 from pellucid.formats.registry import read_predictions
 from pellucid.ingest.coco_eval import build_coco_inputs
 from pellucid.integrations.errors import InvalidBatchError
+from pellucid.integrations.tensors import to_numpy
 from pellucid.project import Version, Workspace
 from pellucid.storage.manifests import Concept
 
@@ -358,16 +359,6 @@ def require_same_size(predicted: Masks, annotated: Masks, image: int) -> None:
 
 def outline_column(masks: Masks | None, count: int) -> Any:
     return string_column(["" if masks is None else encode_mask(masks, row) for row in range(count)])
-
-
-def to_numpy(values: Any, dtype: Any) -> Any:
-    """An array of a list, an array, or a tensor on any device and of any precision."""
-    if hasattr(values, "detach"):
-        values = values.detach().cpu()
-        if str(values.dtype) == "torch.bfloat16":
-            values = values.float()
-        values = values.numpy()
-    return np.asarray(values, dtype)
 
 
 def read_array(

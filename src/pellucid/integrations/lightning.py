@@ -6,30 +6,45 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from pellucid.integrations.recorder import Recorder, record
+from pellucid.integrations.errors import SeveralProcessesError
+from pellucid.integrations.recorder import Keep, record
 
 ImagePredictions = Iterable[tuple[Any, Any, Any, Any]]
 
 
 def lightning_callback(
-    workspace: str | Path, view: str, version: str, read: Callable[[Any, Any], ImagePredictions]
+    workspace: str | Path,
+    view: str,
+    version: str,
+    read: Callable[[Any, Any], ImagePredictions],
+    iou: float = 0.5,
+    keep: Keep = "last",
+    best: Callable[[Any], float] | None = None,
 ) -> Any:
-    """A PyTorch Lightning callback that freezes the version when fitting starts and records the
-    last validation's predictions.
+    """A PyTorch Lightning callback that freezes the version at once and records validations, of
+    `fit` and of `validate`.
 
     read: converts a validation step's outputs and batch to (image, labels, scores, boxes) per
-    image; boxes is None except in detection.
+    image; boxes is None except in detection. best: for `keep="best"`, a number where higher is
+    better of the trainer's metrics, as `lambda metrics: -metrics["val_loss"]`.
+
+    Raises:
+        RecordedVersionError: the version has predictions already.
     """
     try:
         from lightning.pytorch import Callback
     except ImportError:
         from pytorch_lightning import Callback
 
-    class RecordingCallback(Callback):  # type: ignore[misc]
-        recorder: Recorder | None = None
+    recorder = record(workspace, view, version, iou, keep)
 
+    class RecordingCallback(Callback):  # type: ignore[misc]
         def setup(self, trainer: Any, module: Any, stage: str) -> None:
-            self.recorder = self.recorder or record(workspace, view, version)
+            if trainer.world_size > 1:
+                raise SeveralProcessesError(trainer.world_size)
+
+        def on_validation_start(self, trainer: Any, module: Any) -> None:
+            recorder.start_validation()
 
         def on_validation_batch_end(
             self,
@@ -40,12 +55,18 @@ def lightning_callback(
             batch_idx: int,
             dataloader_idx: int = 0,
         ) -> None:
-            assert self.recorder is not None
-            for image, labels, scores, boxes in read(outputs, batch):
-                self.recorder.add(image, labels, scores, boxes)
+            if not trainer.sanity_checking:
+                for image, labels, scores, boxes in read(outputs, batch):
+                    recorder.add(image, labels, scores, boxes)
+
+        def on_validation_end(self, trainer: Any, module: Any) -> None:
+            if not trainer.sanity_checking:
+                recorder.end_validation(best(trainer.callback_metrics) if best else None)
+
+        def on_exception(self, trainer: Any, module: Any, exception: BaseException) -> None:
+            recorder.close()
 
         def teardown(self, trainer: Any, module: Any, stage: str) -> None:
-            if self.recorder is not None:
-                self.recorder.close()
+            recorder.close()
 
     return RecordingCallback()
