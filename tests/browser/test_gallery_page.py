@@ -473,3 +473,18 @@ def test_whole_images_come_with_most_errors_first(gallery, demo):
     expect(images.first.locator("img")).to_be_visible()
     page.keyboard.press("b")
     expect(page.locator("[role=option] img").first).to_be_visible()
+
+
+def test_filter_by_a_property_over_its_histogram(gallery, demo):
+    page = gallery(f"{CELLS}&tab=missing")
+    page.get_by_role("button", name="Filter +").click()
+    page.get_by_label("Property").select_option("size")
+    histogram = page.get_by_role("img", name="How many items have which size")
+    expect(histogram.locator("rect")).to_have_count(24)
+    expect(histogram.locator("rect.outside")).to_have_count(0)
+    page.get_by_label("size from").fill("60")
+    expect(histogram.locator("rect.outside")).not_to_have_count(0)
+    page.get_by_role("button", name="Only these").click()
+    number = len(demo.view("cells").version("v2").gallery("missing", only=["where:size=60.."]))
+    assert number
+    expect(page.locator(".chips")).to_contain_text(f"{number:,} of")

@@ -255,7 +255,7 @@ def joined_points(validation: Validation) -> Float64Array:
         part = np.full((len(predictions), width), np.nan)
         points = validation.keypoints.get(image)
         if points is not None:
-            part[:, : points.shape[1] * 3] = points.reshape(len(points), -1)
+            part[:, : points.shape[1] * 3] = points.reshape(len(points), points.shape[1] * 3)
         parts.append(part)
     return np.concatenate(parts)
 

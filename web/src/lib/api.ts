@@ -30,6 +30,8 @@ export type ItemReference = Schemas['ItemReference'];
 export type CountDocument = Schemas['CountDocument'];
 export type CurvesDocument = Schemas['CurvesDocument'];
 export type SplitFigures = Schemas['SplitFigures'];
+export type PropertyRange = Schemas['PropertyRange'];
+export type PropertyRanges = Schemas['PropertyRanges'];
 export type ObjectivesDocument = Schemas['ObjectivesDocument'];
 export type ThresholdFigures = Schemas['ThresholdFigures'];
 export type MovesDocument = Schemas['MovesDocument'];
@@ -257,6 +259,14 @@ export const readPage = (query: Query, offset: number, limit: number, signal: Ab
     signal,
   );
 
+export const readProperties = (query: Query) =>
+  get<PropertyRanges>(`${root(query)}/properties`, [
+    ['tab', query.tab],
+    ['split', query.split],
+    ...chosen(query.concept),
+    ...thresholds(query.at),
+    ...state(query, query.corrected),
+  ]);
 export const readCount = (query: Query) =>
   get<CountDocument>(`${root(query)}/count`, [
     ['tab', query.tab],

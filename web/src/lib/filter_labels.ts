@@ -64,3 +64,19 @@ export function filterLabel(clause: string): string {
   const [kind, value] = splitAt(clause, clause.indexOf(':'));
   return Object.hasOwn(LABELS, kind) ? LABELS[kind]!(value) : clause;
 }
+
+/** The clause of a property: a range with an open end where the text is empty, or some of its values; null for none. */
+export function propertyClause(
+  name: string,
+  low: string | number,
+  high: string | number,
+  values: readonly string[],
+): string | null {
+  const encoded = encodeURIComponent(name).replaceAll('..', '%2E%2E');
+  if (values.length)
+    return `where:${encoded}=${values
+      .map((value) => encodeURIComponent(value).replaceAll('..', '%2E%2E'))
+      .join('|')}`;
+  const ends = [low ?? '', high ?? ''].map(String);
+  return ends.every((end) => end === '') ? null : `where:${encoded}=${ends.join('..')}`;
+}

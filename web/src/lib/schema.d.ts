@@ -206,6 +206,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/views/{view}/versions/{version}/properties": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Properties
+         * @description What the items of a tab can be filtered by: properties and their values.
+         */
+        get: operations["read_properties_api_v1_views__view__versions__version__properties_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/views/{view}/versions/{version}/images": {
         parameters: {
             query?: never;
@@ -1802,6 +1822,33 @@ export interface components {
             leased: number;
         };
         /**
+         * PropertyRange
+         * @description name: for a filter `where:NAME=...` · low, high, bins: of numbers, with equally wide bins ·
+         *     values: of categories, most frequent first. Counts are of the items looked at.
+         */
+        PropertyRange: {
+            /** Name */
+            name: string;
+            /** Low */
+            low: number | null;
+            /** High */
+            high: number | null;
+            /** Bins */
+            bins: number[];
+            /** Values */
+            values: components["schemas"]["ValueCount"][];
+        };
+        /**
+         * PropertyRanges
+         * @description looked_at: the items behind the counts, all of the list or a sample.
+         */
+        PropertyRanges: {
+            /** Properties */
+            properties: components["schemas"]["PropertyRange"][];
+            /** Looked At */
+            looked_at: number;
+        };
+        /**
          * QueueDocument
          * @description items: newly leased · left: number of undecided items in the list · waiting: number of those
          *     leased by others.
@@ -2204,6 +2251,13 @@ export interface components {
             input?: unknown;
             /** Context */
             ctx?: Record<string, never>;
+        };
+        /** ValueCount */
+        ValueCount: {
+            /** Value */
+            value: string;
+            /** Count */
+            count: number;
         };
         /**
          * VersionDocument
@@ -2750,6 +2804,56 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PageDocument"];
+                };
+            };
+            /** @description No such view, version, concept or image */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_properties_api_v1_views__view__versions__version__properties_get: {
+        parameters: {
+            query?: {
+                tab?: "all" | "matched" | "missing" | "extra";
+                split?: "training" | "validation" | "test";
+                /** @description Index in the version's concepts; omit for all */
+                concept?: number | null;
+                /** @description User-defined thresholds, each `concept:value` */
+                at?: string[] | null;
+                /** @description Use the corrected annotations instead of the original ones */
+                corrected?: boolean;
+                /** @description Match again at this IoU; omit for the version's own */
+                iou?: number | null;
+            };
+            header?: never;
+            path: {
+                view: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PropertyRanges"];
                 };
             };
             /** @description No such view, version, concept or image */

@@ -17,8 +17,10 @@ from pellucid.core.tables import SPLITS
 from pellucid.evaluation.counts import SCORE_BAR_BINS
 from pellucid.images.crop_cache import CropCache
 from pellucid.project import Workspace
+from pellucid.results.property_ranges import PropertyRanges, property_ranges
 from pellucid.server.auth import Role
 from pellucid.server.dependencies import (
+    MEDIUM_ANSWER,
     NOT_FOUND_RESPONSE,
     ConceptQuery,
     FiltersQuery,
@@ -166,6 +168,32 @@ def read_page(
     return json_response(
         page_document(version, results, shown, has_position, offset, limit, log, overlay)
     )
+
+
+@router.get(
+    "/api/v1/views/{view}/versions/{version}/properties",
+    response_model=PropertyRanges,
+    responses=NOT_FOUND_RESPONSE,
+    dependencies=[MEDIUM_ANSWER],
+)
+def read_properties(
+    context: VersionContext,
+    tab: Tab = "all",
+    split: SplitQuery = "validation",
+    concept: ConceptQuery = None,
+    at: ThresholdsQuery = None,
+) -> Response:
+    """What the items of a tab can be filtered by: properties and their values."""
+    results = context.results
+    selection = results.selection(
+        tab,
+        SPLITS.index(split),
+        validate_concept(results, concept),
+        effective_thresholds(results, at),
+        False,
+    )
+    rows, are_annotations = selection.all_rows(), selection.shows_annotations
+    return json_response(property_ranges(results.evaluation, rows, are_annotations))
 
 
 @router.get(
