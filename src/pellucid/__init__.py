@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pellucid.api import coco_figures, open, show, widget
     from pellucid.browse.items import Item
     from pellucid.browse.query import ListQuery
+    from pellucid.client import Client
     from pellucid.core.errors import PellucidError
     from pellucid.evaluation.thresholds import Threshold
     from pellucid.export.html import export_html
@@ -36,6 +37,7 @@ PUBLIC_MODULES = {
     "coco_figures": "api",
     "export_html": "export.html",
     "open": "api",
+    "Client": "client",
     "CocoEvaluator": "integrations.coco_evaluator",
     "DetectionMetric": "integrations.detection_metric",
     "record": "integrations.recorder",
@@ -55,6 +57,7 @@ PUBLIC_MODULES = {
 """The module of each public name, imported on first access to keep the start of commands fast."""
 
 __all__ = [
+    "Client",
     "CocoEvaluator",
     "DetectionMetric",
     "Edit",
