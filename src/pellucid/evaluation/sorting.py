@@ -87,10 +87,3 @@ def sort_runs_by_score(
         )
 
     _native.run_parallel(sort_span, _native.balanced_spans(run_starts))
-
-
-def inverse_order(order: Int32Array, size: int) -> Int32Array:
-    """Inverse of an order: the position of each of `size` rows, -1 if absent."""
-    inverse = np.full(size, -1, np.int32)
-    inverse[order] = np.arange(len(order), dtype=np.int32)
-    return inverse

@@ -102,8 +102,11 @@ def convert_to_pixels(
     return np.asarray(box * scale[:, None])
 
 
-def possible_box_formats(raw_boxes: Float64Array, has_sizes: bool) -> list[BoxFormat]:
-    """The box formats that are consistent with the range of the numbers."""
+def possible_box_formats(
+    raw_boxes: Float64Array, has_sizes: bool, reach_edge: bool = True
+) -> list[BoxFormat]:
+    """The box formats that are consistent with the range of the numbers. reach_edge: of resized
+    images only those whose edge some box comes near."""
     largest = float(raw_boxes.max(initial=0))
     units = ["pixels"]
     if has_sizes:
@@ -115,9 +118,9 @@ def possible_box_formats(raw_boxes: Float64Array, has_sizes: bool) -> list[BoxFo
             )
         )
         for resize_side in RESIZE_SIDES:
+            lowest = 0.9 * resize_side if reach_edge else 0
             if largest > 2 and any(
-                0.9 * resize_side <= bound <= 1.02 * resize_side
-                for bound in (largest, furthest_edge)
+                lowest <= bound <= 1.02 * resize_side for bound in (largest, furthest_edge)
             ):
                 units += [f"{resize_side} stretched", f"{resize_side} letterboxed"]
     has_ordered_corners = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -38,7 +38,12 @@ EXAMPLE_FORMATS = (
     "xyxy-640-letterboxed",
 )
 TIE_RATIO = 0.9
-"""If the second-best share is at least this fraction of the best, the choice is unclear."""
+"""If the second-best share is at least this fraction of the best, their overlaps decide."""
+CLOSE_OVERLAP = 0.95
+"""If the second-best mean IoU is at least this fraction of the best, the choice is unclear."""
+CLEAR_SHARE, DEFAULT_SHARE = 0.95, 0.5
+"""Shares of the best format and of the stated one, below both of which images resized to any size
+are tried, not only those whose edge the boxes reach."""
 CONFIDENCE_SECOND = "-confidence-second"
 """Name suffix of a box format for the alternative column order of the file."""
 
@@ -83,9 +88,9 @@ def verify_box_format(
         for box_format, share in box_format_shares(variant, image_refs, images, annotations).items()
     }
     default_share = shares.get((0, default_format), 0.0)
-    ranked = sorted(shares.items(), key=lambda item: -item[1])
-    if not ranked:
+    if not shares:
         return source, []
+    ranked, is_tied = rank_formats(shares, variants, image_refs, images, annotations)
     (variant_index, box_format), best_share = ranked[0]
     default_inference = Inference(
         "boxes",
@@ -107,7 +112,6 @@ def verify_box_format(
             source.notes.append(Note("boxes_disagree", message, 1))
         return source, [default_inference]
     is_thin = len(source.score) < MIN_BOXES
-    is_tied = len(ranked) > 1 and ranked[1][1] >= TIE_RATIO * best_share
     if is_thin and (is_tied or best_share < 0.5):
         message = (
             f"too few boxes to infer the box format: {default_share:.0%} overlap an annotation as "
@@ -145,6 +149,33 @@ def verify_box_format(
             [f"{format_name}: {share:.0%} agree" for format_name, share in alternatives],
         )
     ]
+
+
+Variant = tuple[int, BoxFormat]
+
+
+def rank_formats(
+    shares: Mapping[Variant, float],
+    variants: Sequence[ParsedPredictions],
+    image_refs: Interpretation,
+    images: Images,
+    annotations: Annotations,
+) -> tuple[list[tuple[Variant, float]], bool]:
+    """The formats with their shares, the best first, and whether the second is as good.
+    Neighbouring sizes of resized images agree with the same boxes, but overlap them less."""
+    ranked = sorted(shares.items(), key=lambda item: -item[1])
+    close = [variant for variant, share in ranked if share >= TIE_RATIO * ranked[0][1]]
+    if len(close) == 1:
+        return ranked, False
+    overlaps = {
+        variant: mean_overlaps([variant[1]], variants[variant[0]], image_refs, images, annotations)[
+            variant[1]
+        ]
+        for variant in close
+    }
+    ranked.sort(key=lambda item: (-overlaps.get(item[0], -1.0), -item[1]))
+    best, second = (overlaps[variant] for variant, _ in ranked[:2])
+    return ranked, second >= CLOSE_OVERLAP * best
 
 
 def infer_open_shape(
@@ -201,7 +232,7 @@ def mean_overlaps(
     width, height = images.width[image_rows], images.height[image_rows]
     return {
         candidate: mean_best_iou(
-            convert_to_pixels(candidate, source.box[rows].copy(), width, height),
+            convert_to_pixels(candidate, boxes_as_written(source, source.box[rows]), width, height),
             image_rows,
             annotations,
         )
@@ -261,7 +292,16 @@ def box_format_shares(
         for box_format in possible_box_formats(raw_boxes, has_sizes)
         if box_format != default_format
     ]
-    return format_overlap_shares(box_formats, raw_boxes, image_rows, images, annotations)
+    shares = format_overlap_shares(box_formats, raw_boxes, image_rows, images, annotations)
+    best, stated = max(shares.values(), default=0.0), shares.get(default_format, 0.0)
+    if best >= CLEAR_SHARE or stated >= DEFAULT_SHARE or not has_sizes:
+        return shares
+    others = [
+        box_format
+        for box_format in possible_box_formats(raw_boxes, has_sizes, reach_edge=False)
+        if box_format not in shares
+    ]
+    return shares | format_overlap_shares(others, raw_boxes, image_rows, images, annotations)
 
 
 def boxes_as_written(source: ParsedPredictions, box: Float64Array) -> Float64Array:

@@ -169,7 +169,7 @@ def ignored_notes(
     keys: Sequence[str], key_counts: Int64Array, is_ignored: BoolArray, names: Sequence[str]
 ) -> list[Note]:
     """Note on the predictions of concepts that the annotations lack."""
-    ignored = take_names(keys, is_ignored)
+    ignored = take_names(keys, is_ignored & (key_counts > 0))
     if not ignored:
         return []
     prediction_count = int(key_counts[is_ignored].sum())

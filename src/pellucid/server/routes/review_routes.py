@@ -366,6 +366,7 @@ def queue_document(
             [convert_item_reference(returned_item) for returned_item in queue_request.give_back],
         )
     decision_log = reviews.log
+    list_head = decision_log.head  # the log is shared: others' decisions are added meanwhile
     visible_results = results.with_corrections(decision_log) if queue_request.corrected else results
     selection = visible_results.selection(
         queue_request.tab,
@@ -388,7 +389,7 @@ def queue_document(
             reviewer,
             references,
             queue_request.take - len(queue_items),
-            decision_log.head,
+            list_head,
         )
         queue_items += [
             page_item(
