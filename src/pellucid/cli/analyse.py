@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import Any
 
@@ -292,22 +293,71 @@ def alike_command(workspace: str, view: str, version: str, split: Split, as_json
     )
 
 
+def read_colour(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[float, ...] | None:
+    """Three numbers, of red, green and blue."""
+    if value is None:
+        return None
+    try:
+        numbers = tuple(float(part) for part in value.split(","))
+    except ValueError as error:
+        raise click.BadParameter("expected three numbers, such as 0.5,0.5,0.5") from error
+    if len(numbers) != 3 or not all(map(math.isfinite, numbers)):
+        raise click.BadParameter("expected three numbers, such as 0.5,0.5,0.5")
+    return numbers
+
+
 @click.command(name="embeddings")
 @click.argument("workspace")
 @click.argument("view")
-@click.argument("source")
+@click.argument("source", required=False)
 @click.option(
     "--names",
     metavar="FILE",
     help="For .npy: text file with one image path per row [default: the view's images, sorted by "
     "path].",
 )
-def embeddings_command(workspace: str, view: str, source: str, names: str | None) -> None:
+@click.option(
+    "--model",
+    metavar="FILE",
+    help="An ONNX model that embeds the images and annotated boxes, instead of SOURCE. Nothing is "
+    "downloaded; what was embedded before is kept.",
+)
+@click.option("--size", type=click.IntRange(8, 4096), help="Side of the model's input in pixels.")
+@click.option("--mean", callback=read_colour, metavar="R,G,B", help="Mean that the model expects.")
+@click.option("--std", callback=read_colour, metavar="R,G,B", help="Deviation that it expects.")
+@click.option(
+    "--version",
+    "versions",
+    multiple=True,
+    metavar="V",
+    help="Also embed the counted predictions of this version (repeatable; with --model).",
+)
+def embeddings_command(
+    workspace: str,
+    view: str,
+    source: str | None,
+    names: str | None,
+    model: str | None,
+    size: int | None,
+    mean: tuple[float, ...] | None,
+    std: tuple[float, ...] | None,
+    versions: tuple[str, ...],
+) -> None:
     """Import embeddings of a view's images or boxes, for similarity: a table with `image` and
-    `embedding`, or .npy."""
+    `embedding`, or .npy; or compute them with a --model."""
     import pellucid
 
+    if (source is None) == (model is None):
+        raise click.UsageError("Specify either SOURCE or --model.")
     opened_view = pellucid.open(workspace).view(view)
+    if model is not None:
+        with progress_bar("Embedding") as progress:
+            count = opened_view.embed(model, size, mean, std, versions, progress=progress)
+        click.echo(f"{view}: {count:,} images and boxes embedded", err=True)
+        return
+    assert source is not None
     embedded_count, image_count = (
         opened_view.add_embeddings(source, names),
         sum(opened_view.images_by_split.values()),

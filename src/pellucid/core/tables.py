@@ -24,6 +24,7 @@ GEOMETRIES: tuple[Geometry, ...] = ("box", "mask", "oriented_box", "keypoints")
 Split = Literal["training", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("training", "validation", "test")
 
+Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
 Int32Array = NDArray[np.int32]
 Int64Array = NDArray[np.int64]

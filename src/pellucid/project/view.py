@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from pellucid.formats.dataset import Note, ParsedAnnotations
 from pellucid.formats.errors import BoxesMissingError, KindConflictError
 from pellucid.formats.probe import create_read_options
 from pellucid.formats.registry import read_annotations as read_source
+from pellucid.images.embedding_model import EmbeddingModel
 from pellucid.images.locations import resolve_folder
 from pellucid.ingest.annotation_boxes import settle_boxes
 from pellucid.ingest.annotations import (
@@ -50,6 +51,7 @@ from pellucid.ingest.exif import rotate_stored_annotations
 from pellucid.ingest.image_names import use_names_on_disk
 from pellucid.ingest.prediction_notes import outside_image_notes
 from pellucid.ingest.predictions import split_name_to_index
+from pellucid.project.embedding import embed_images
 from pellucid.project.errors import EmptyViewError, VersionExistsError, VersionNotFoundError
 from pellucid.project.interfaces import ParentWorkspace
 from pellucid.project.reviews import Reviews
@@ -333,6 +335,38 @@ class View:
         embeddings = read_embeddings(source, names, paths)
         save_embeddings(self.folder, self.workspace.folder, embeddings)
         return len(set(embeddings.image.tolist()) & set(paths))
+
+    def embed(
+        self,
+        model: str | Path,
+        size: int | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        versions: Sequence[str] = (),
+        cache: str | Path | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> int:
+        """Store the embeddings that an ONNX model gives the view's images and annotated boxes, used
+        for similarity; they replace those stored before. What was embedded before is not embedded
+        again. Returns the number of images and boxes.
+
+        size, mean, std: of the model's input, where its file does not state them (see
+        EmbeddingModel). versions: whose counted predictions are embedded too. cache: a file that
+        keeps the vectors; default: one in the user's cache folder. progress: is told how many of
+        how many are done. Raises EmbeddingModelError, InvalidEmbeddingsError.
+        """
+        images, annotations, folders = self.annotation_tables
+        embeddings = embed_images(
+            EmbeddingModel(model, size, mean, std),
+            images,
+            folders,
+            annotations,
+            [self.version(name).results() for name in versions],
+            None if cache is None else Path(cache),
+            progress or (lambda done, total: None),
+        )
+        save_embeddings(self.folder, self.workspace.folder, embeddings)
+        return len(embeddings.image)
 
     @property
     def annotation_tables(self) -> tuple[Images, Annotations, list[str]]:
