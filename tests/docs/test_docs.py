@@ -12,6 +12,7 @@ import pellucid
 import toys
 from pellucid.cli.main import cli
 from pellucid.formats.registry import ANNOTATION_FORMATS, PREDICTION_FORMATS
+from references.colour_model import colour_model
 
 CHECKOUT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/**/*.md")])
@@ -37,6 +38,7 @@ def folder(tmp_path):
         "predictions.json",
     )
     np.save(tmp_path / "embeddings.npy", np.eye(2))
+    colour_model(tmp_path / "dinov2.onnx", ("n", 3, "h", "w"), metadata=False)
     return tmp_path
 
 

@@ -1,37 +1,16 @@
 """Embeddings by an ONNX model that is built here: the mean colour of a region, as a vector."""
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper
 
 import pellucid
 import toys
 from pellucid.core.errors import FileMissingError
 from pellucid.images.embedding_model import EmbeddingModel, EmbeddingModelError
 from pellucid.results.embeddings import load_embeddings
+from references.colour_model import colour_model
 
 COLOURS = {"red.png": (250, 20, 20), "green.png": (20, 250, 20), "blue.png": (20, 20, 250)}
-
-
-def colour_model(path, shape=("n", 3, 16, 16), metadata=True, axes=(2, 3), inputs=1, kind="vector"):
-    """A model that answers with the mean over the pixels of an image."""
-    tensors = [
-        helper.make_tensor_value_info(f"image{index or ''}", TensorProto.FLOAT, shape)
-        for index in range(inputs)
-    ]
-    nodes = [
-        helper.make_node("ReduceMean", ["image"], ["vector"], axes=list(axes), keepdims=0)
-        if kind == "vector"
-        else helper.make_node("Identity", ["image"], ["vector"])
-    ]
-    output = helper.make_tensor_value_info("vector", TensorProto.FLOAT, None)
-    graph = helper.make_graph(nodes, "colour", tensors, [output])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
-    if metadata:
-        helper.set_model_props(model, {"mean": "[0.5, 0.5, 0.5]", "std": "0.25,0.25,0.25"})
-    onnx.save(model, path)
-    return path
 
 
 @pytest.fixture
