@@ -18,6 +18,7 @@ from pellucid.core.tables import (
     EXHAUSTIVE,
     SPLITS,
     Annotations,
+    BoolArray,
     Float64Array,
     Images,
     Int32Array,
@@ -142,7 +143,8 @@ class ParsedPredictions:
     the numbers of `box` are as written and the file does not state their meaning · mask: run
     lengths in pixels of the image, nothing for rows without · outline: polygons as in Annotations,
     in `outline_unit` · area: where it is not that of the box, NaN: of the outline · keypoints:
-    float64 (n, 3 * K), `x, y, visibility, ...` in `outline_unit`, NaN where a row has no point."""
+    float64 (n, 3 * K), `x, y, visibility, ...` in `outline_unit`, NaN where a row has no point ·
+    not_run: bool, of image_keys, images on which the model failed."""
 
     path: str
     format: str
@@ -166,6 +168,7 @@ class ParsedPredictions:
     outline_unit: BoxUnit = "pixels"
     area: Float64Array | None = None
     keypoints: Float64Array | None = None
+    not_run: BoolArray | None = None
 
     def row_location(self, row: int) -> str:
         """The location of a row in its file, for messages."""

@@ -37,6 +37,11 @@ class PredictionBuilder:
     _boxes: list[BoxCoordinates] = field(default_factory=list)
     _outlines: list[str] = field(default_factory=list)
     _record_numbers: list[int] = field(default_factory=list)
+    _failed: set[int] = field(default_factory=set)
+
+    def add_failed_image(self, image_key: str) -> None:
+        """Add an image on which the model failed."""
+        self._failed.add(self.add_image(image_key))
 
     def add_image(self, image_key: str) -> int:
         """Add an image on which the model was run; return its index."""
@@ -94,5 +99,8 @@ class PredictionBuilder:
                 if is_detection and any(self._outlines)
                 else None,
                 outline_unit=unit,
+                not_run=np.isin(np.arange(len(self._image_index_by_key)), [*self._failed])
+                if self._failed
+                else None,
             )
         )

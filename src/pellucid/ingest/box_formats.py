@@ -55,6 +55,10 @@ class BoxFormat:
         return f"{self.shape}-{self.unit}".replace(" ", "-")
 
     @property
+    def is_resized(self) -> bool:
+        return self.unit not in ("pixels", "fractions", "percent")
+
+    @property
     def needs_sizes(self) -> bool:
         return self.unit != "pixels"
 

@@ -43,7 +43,7 @@ CLOSE_OVERLAP = 0.95
 """If the second-best mean IoU is at least this fraction of the best, the choice is unclear."""
 CLEAR_SHARE, DEFAULT_SHARE = 0.95, 0.5
 """Shares of the best format and of the stated one, below both of which images resized to any size
-are tried, not only those whose edge the boxes reach."""
+are tried, not only those whose edge the boxes reach; of resized ones always."""
 CONFIDENCE_SECOND = "-confidence-second"
 """Name suffix of a box format for the alternative column order of the file."""
 
@@ -242,7 +242,7 @@ def mean_overlaps(
 
 def min_overlap_share(box_format: BoxFormat) -> float:
     """The share of boxes that must agree. Resized squares need more evidence."""
-    return 0.1 if box_format.unit in ("pixels", "fractions", "percent") else 0.3
+    return 0.3 if box_format.is_resized else 0.1
 
 
 def variant_name(variant_index: int, box_format: BoxFormat) -> str:
@@ -293,8 +293,10 @@ def box_format_shares(
         if box_format != default_format
     ]
     shares = format_overlap_shares(box_formats, raw_boxes, image_rows, images, annotations)
-    best, stated = max(shares.values(), default=0.0), shares.get(default_format, 0.0)
-    if best >= CLEAR_SHARE or stated >= DEFAULT_SHARE or not has_sizes:
+    if not has_sizes or shares.get(default_format, 0.0) >= DEFAULT_SHARE:
+        return shares
+    best = max(shares, key=shares.__getitem__)
+    if shares[best] >= CLEAR_SHARE and not best.is_resized:
         return shares
     others = [
         box_format

@@ -128,6 +128,9 @@ def import_predictions(
         replaced_images = np.zeros(0, np.int64)
         reject_repeated_images(source, version, named_images)
     coverage = update_coverage(version, named_images, split_index, coverage_mode)
+    if source.not_run is not None:
+        failed = image_refs.positions[np.flatnonzero(source.not_run)]
+        coverage[failed[failed >= 0]] = NOT_RUN
     check_prediction_count(source.path, first_order + len(source.score))
     compared = select_predictions(
         source,
