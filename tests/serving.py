@@ -7,7 +7,7 @@ import uvicorn
 
 from pellucid.images.crop_cache import CropCache
 from pellucid.server.app import create_app
-from pellucid.server.serving import listen
+from pellucid.server.serving import listen, server_config
 
 
 class Served:
@@ -17,7 +17,7 @@ class Served:
         self.listener = listen("127.0.0.1", 0)
         self.address = f"http://127.0.0.1:{self.listener.getsockname()[1]}/"
         app = create_app(workspace, CropCache(cache), **options)
-        self.server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none"))
+        self.server = uvicorn.Server(server_config(app))
         self.thread = threading.Thread(
             target=self.server.run, kwargs={"sockets": [self.listener]}, daemon=True
         )

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import uvicorn
+from fastapi import FastAPI
 
 from pellucid.browse.selection import TABS, TabSelection
 from pellucid.core.errors import PellucidError
@@ -22,6 +23,7 @@ from pellucid.server.app import create_app
 from pellucid.server.auth import LOOPBACK_HOSTS, AuthPolicy, Role, generate_token
 from pellucid.server.background import BackgroundServer, in_event_loop
 from pellucid.server.errors import InvalidTokensError, PortUnavailableError
+from pellucid.server.guarded_connections import GuardedProtocol
 from pellucid.server.monitoring import RequestMetrics
 from pellucid.server.serializers import figures_document, page_document
 
@@ -94,9 +96,7 @@ def serve(
                 threading.Thread(target=webbrowser.open, args=[urls[0]], daemon=True).start()
             is_ready.set()
 
-    server = AnnouncingServer(
-        uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False)
-    )
+    server = AnnouncingServer(server_config(app))
     if in_event_loop():
         thread = threading.Thread(target=server.run, args=[[listener]], daemon=True)
         thread.start()
@@ -105,6 +105,18 @@ def serve(
     with graceful_shutdown():
         server.run(sockets=[listener])
     return None
+
+
+def server_config(app: FastAPI) -> uvicorn.Config:
+    """The settings of the server for an application."""
+    return uvicorn.Config(
+        app,
+        http=GuardedProtocol,
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+    )
 
 
 MMAP_THRESHOLD_BYTES = 1 << 20
