@@ -163,3 +163,19 @@ def test_concepts_are_mapped_after_the_import(view, tmp_path):
     assert version.manifest.unannotated == []
     assert version.metrics() == view.version("m").metrics()
     assert version.manifest.prediction_sources[-1].path == "rusty → rust"
+
+
+def test_versions_keep_their_order_when_the_clock_is_set_back(tmp_path, monkeypatch):
+    from pellucid.project import view as module
+
+    table = {"image": ["a.png"], "label": ["cat"]}
+    view, _ = pellucid.open(tmp_path / "w").add("v", table)
+    for name, when in (("c", "2026-05-01"), ("a", "2026-01-01"), ("b", "2026-03-01")):
+        monkeypatch.setattr(module, "utc_timestamp", lambda when=when: f"{when}T00:00:00.000+00:00")
+        if name == "b":
+            view.version_or_draft(name).add_predictions(table | {"score": [0.5]})
+        else:
+            view.start(name)
+    assert view.versions == ["c", "a", "b"]
+    view.version("c").add_predictions(table | {"score": [0.5]})
+    assert pellucid.open(tmp_path / "w").view("v").versions == ["c", "a", "b"]

@@ -159,3 +159,17 @@ def test_invalid_database_file_is_reported(tmp_path):
     (tmp_path / "reviews.sqlite").write_text("no database, but long enough to be looked at" * 40)
     with pytest.raises(ReviewStoreUnavailableError, match=r"reviews\.sqlite"):
         DecisionStore(SqliteDatabase(tmp_path / "reviews.sqlite"), "w").read("view")
+
+
+def test_leases_of_a_clock_ahead_hold_nobody_up(engine, name, monkeypatch):
+    """Written by a server whose clock is a day ahead, or before the clock was set back."""
+    store = DecisionStore(engine(), name)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 86_400)
+    assert store.lease("v", "ahead", "Ann", ["a", "b"], 90, 2) == ["a", "b"]
+    monkeypatch.setattr(time, "time", lambda: now)
+    assert store.leases("v") == []
+    assert store.lease("v", "here", "Bob", ["a", "b"], 90, 2) == ["a", "b"]
+    assert {lease.session for lease in store.leases("v")} == {"here"}
+    store.renew("here", 200)
+    assert store.lease("v", "third", "Cem", ["a", "b"], 90, 2) == []

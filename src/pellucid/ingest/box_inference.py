@@ -293,7 +293,8 @@ def box_format_shares(
         if box_format != default_format
     ]
     shares = format_overlap_shares(box_formats, raw_boxes, image_rows, images, annotations)
-    if not has_sizes or shares.get(default_format, 0.0) >= DEFAULT_SHARE:
+    is_thin = len(sample_rows) < MIN_BOXES
+    if not has_sizes or is_thin or shares.get(default_format, 0.0) >= DEFAULT_SHARE:
         return shares
     best = max(shares, key=shares.__getitem__)
     if shares[best] >= CLEAR_SHARE and not best.is_resized:

@@ -157,6 +157,7 @@ def save_version_evaluation(
         unannotated=[concepts[i].name for i in evaluation.unannotated_concepts],
         geometry=evaluation.geometry if manifest.kind == "detection" else None,
         has_scores=evaluation.has_scores,
+        number=manifest.number,
     )
     next_manifest.checksums = hash_tables(folder, next_manifest.table_names)
     write_manifest(folder / MANIFEST, next_manifest)

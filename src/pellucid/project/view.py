@@ -387,17 +387,18 @@ class View:
     @property
     def versions(self) -> list[str]:
         """Names of the versions, oldest first."""
+        return [name for _, _, name in self._version_order()]
+
+    def _version_order(self) -> list[tuple[int, str, str]]:
+        """Number, start and name of each version, oldest first: a clock that is set back does not
+        change the order."""
         refresh_mirror(self.folder)
-        version_names = list_names(self.folder / "versions", VERSION_MANIFEST)
-        return sorted(
-            version_names,
-            key=lambda version_name: (
-                read_manifest(
-                    self.folder / "versions" / version_name / VERSION_MANIFEST, VersionManifest
-                ).started,
-                version_name,
-            ),
-        )
+        folder = self.folder / "versions"
+        manifests = {
+            name: read_manifest(folder / name / VERSION_MANIFEST, VersionManifest)
+            for name in list_names(folder, VERSION_MANIFEST)
+        }
+        return sorted((one.number, one.started, name) for name, one in manifests.items())
 
     def version(self, name: str) -> Version:
         """Return an existing version. Raises VersionNotFoundError."""
@@ -502,6 +503,7 @@ class View:
             annotations="annotations.0.parquet",
             annotation_sources=manifest.sources,
             counts={"images": len(images), "annotations": len(annotations)},
+            number=max((number for number, *_ in self._version_order()), default=0) + 1,
         )
         return version_manifest, images, annotations, originals
 

@@ -102,7 +102,9 @@ class VersionManifest(msgspec.Struct):
     corrected_to: the last decision applied to its annotations · correction_baseline: the
     originals, if any were corrected (key `mended` in the file) · unannotated: names of the concepts
     that only predictions name, which are ignored (detection, tagging) · checksums: SHA-256 of its
-    files by name · geometry: what is compared, None without boxes."""
+    files by name · geometry: what is compared, None without boxes · has_scores: of the
+    predictions · number: rises with each version of the view, whatever the clock says; 0 in
+    older ones."""
 
     kind: Literal["classification", "tagging", "detection"]
     started: str
@@ -124,6 +126,7 @@ class VersionManifest(msgspec.Struct):
     checksums: dict[str, str] = {}
     geometry: Geometry | None = None
     has_scores: bool = True
+    number: int = 0
 
     @property
     def table_names(self) -> tuple[str, ...]:

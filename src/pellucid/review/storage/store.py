@@ -158,7 +158,7 @@ class DecisionStore:
             leased_items = {
                 record[0]
                 for record in self._fetch_all(
-                    cursor, SELECT_LEASED, (self.workspace, view, current_time)
+                    cursor, SELECT_LEASED, (self.workspace, view, *lease_range(current_time))
                 )
             }
             acquired: list[str] = []
@@ -181,12 +181,15 @@ class DecisionStore:
         if not self.exists:
             return
         query = (
-            "UPDATE pellucid_leases SET until = ? WHERE workspace = ? AND session = ? AND until > ?"
+            "UPDATE pellucid_leases SET until = ? WHERE workspace = ? AND session = ? "
+            "AND until > ? AND until <= ?"
         )
         current_time = time.time()
         self._run_transaction(
             lambda cursor: self._execute(
-                cursor, query, (current_time + seconds, self.workspace, session, current_time)
+                cursor,
+                query,
+                (current_time + seconds, self.workspace, session, *lease_range(current_time)),
             ),
             writable=True,
         )
@@ -200,8 +203,9 @@ class DecisionStore:
         def delete_leases(cursor: Any) -> None:
             self._execute(
                 cursor,
-                "DELETE FROM pellucid_leases WHERE workspace = ? AND until <= ?",
-                (self.workspace, time.time()),
+                "DELETE FROM pellucid_leases WHERE workspace = ? "
+                "AND NOT (until > ? AND until <= ?)",
+                (self.workspace, *lease_range(time.time())),
             )
             if items is None:
                 self._execute(
@@ -223,11 +227,11 @@ class DecisionStore:
             return []
         query = (
             "SELECT item, session, who, until FROM pellucid_leases WHERE workspace = ? AND view = "
-            "? AND until > ?"
+            "? AND until > ? AND until <= ?"
         )
+        limits = (self.workspace, view, *lease_range(time.time()))
         records = self._run_transaction(
-            lambda cursor: self._fetch_all(cursor, query, (self.workspace, view, time.time())),
-            writable=False,
+            lambda cursor: self._fetch_all(cursor, query, limits), writable=False
         )
         return [
             Lease(str(item), str(session), str(who), float(until))
@@ -292,7 +296,18 @@ SELECT_BATCH = (
 SELECT_NEWER = (
     "SELECT id FROM pellucid_decisions WHERE workspace = ? AND view = ? AND id > ? LIMIT 1"
 )
-SELECT_LEASED = "SELECT item FROM pellucid_leases WHERE workspace = ? AND view = ? AND until > ?"
+SELECT_LEASED = (
+    "SELECT item FROM pellucid_leases WHERE workspace = ? AND view = ? AND until > ? AND until <= ?"
+)
+MAX_LEASE_SECONDS = 600.0
+"""A lease that ends later was written by a clock ahead, or the clock was set back: it is void."""
+
+
+def lease_range(current_time: float) -> tuple[float, float]:
+    """The ends that leases in force may have: after the first, not after the second."""
+    return current_time, current_time + MAX_LEASE_SECONDS
+
+
 UPSERT_LEASE = (
     "INSERT INTO pellucid_leases (workspace, view, item, session, who, until) VALUES (?, ?, ?, ?, "
     "?, ?) "
