@@ -42,6 +42,7 @@ def show(
     columns: Mapping[str, str | Sequence[str]] | None = None,
     separator: str | None = None,
     prediction_columns: Mapping[str, str | Sequence[str]] | None = None,
+    annotation_boxes: str | None = None,
     **forced: Any,
 ) -> Any:
     """Show annotations and predictions in a gallery in the browser, until interrupted. Nothing is
@@ -49,8 +50,8 @@ def show(
     server with `url` and `stop()` is returned.
 
     source, predictions, images, split, kind, first_pixel, columns, separator: as in `View.add` and
-    `Version.add_predictions`; prediction_columns: columns of the predictions; forced:
-    interpretations of the predictions (`boxes`, `image_ids`, `category_ids`, `scores`,
+    `Version.add_predictions`; prediction_columns: columns of the predictions; annotation_boxes:
+    box format of the annotations (`boxes` of `View.add`); forced: interpretations of the predictions (`boxes`, `image_ids`, `category_ids`, `scores`,
     `no_scores`) and their concepts (`rename`, `concepts`, `ignore_concepts`).
     """
     folder = tempfile.TemporaryDirectory(prefix="pellucid-")
@@ -70,6 +71,7 @@ def show(
             columns,
             separator,
             prediction_columns,
+            annotation_boxes,
             **forced,
         )
         for note in notes:
@@ -115,6 +117,7 @@ def import_sources(
     columns: Mapping[str, str | Sequence[str]] | None = None,
     separator: str | None = None,
     prediction_columns: Mapping[str, str | Sequence[str]] | None = None,
+    annotation_boxes: str | None = None,
     **forced: Any,
 ) -> tuple[View, list[Note]]:
     """Create a view and a version from two sources; returns the view and the notes of the
@@ -123,7 +126,16 @@ def import_sources(
         return add_both(
             workspace,
             (source, predictions),
-            (images, split, kind, annotation_format, first_pixel, None, columns, separator),
+            (
+                images,
+                split,
+                kind,
+                annotation_format,
+                first_pixel,
+                annotation_boxes,
+                columns,
+                separator,
+            ),
             iou,
             {"columns": prediction_columns, **forced},
         )

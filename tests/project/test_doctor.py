@@ -424,3 +424,59 @@ def test_images_rotated_by_exif(tmp_path, orientation, declared, predicted):
     assert readings(version)["orientation of predictions"].answer == predicted
     assert view.manifest.sources[0].readings[-1].answer == declared
     assert (view.images_and_folders[0].width[0], view.images_and_folders[0].height[0]) == (60, 100)
+
+
+def two_splits(tmp_path):
+    """Annotations of two splits, each with a folder of images."""
+    for name, size in (("train", 64), ("val", 32)):
+        folder = tmp_path / name
+        folder.mkdir()
+        toys.picture(folder / f"{name}.png", size, size)
+        document = {
+            "images": [{"id": size, "file_name": f"{name}.png"}],
+            "categories": [{"id": 1, "name": "dent"}],
+            "annotations": [
+                {"id": 1, "image_id": size, "category_id": 1, "bbox": [1, 1, 20, 20]}
+            ],
+        }
+        toys.write(tmp_path / f"{name}.json", json.dumps(document))
+
+
+def test_doctor_takes_images_and_split_for_each_file(tmp_path):
+    two_splits(tmp_path)
+    options = "--images train --images val --split training --split validation".split()
+    done = toys.run_cli("doctor", "train.json", "val.json", *options, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["commands"] == [
+        "pellucid add WORKSPACE VIEW train.json --images train --split training",
+        "pellucid add WORKSPACE VIEW val.json --images val --split validation",
+    ]
+
+
+def test_doctor_refuses_a_third_folder_of_images_for_two_files(tmp_path):
+    two_splits(tmp_path)
+    options = "--images train --images val --images test".split()
+    done = toys.run_cli("doctor", "train.json", "val.json", *options, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--images is given 3 times for 2 annotation files" in done.stderr
+
+
+def test_annotation_boxes_are_settled_in_doctor_and_open(tmp_path):
+    """Whole numbers of at most 1 may be fractions of an image or pixels."""
+    box = {"image_id": 1, "category_id": 1, "bbox": [0, 0, 1, 1]}
+    document = {
+        "images": [{"id": 1, "file_name": "a.png", "width": 40, "height": 30}],
+        "categories": [{"id": 1, "name": "dent"}],
+        "annotations": [{"id": 1, **box}],
+    }
+    toys.write(tmp_path / "gt.json", json.dumps(document))
+    toys.results(tmp_path, [{**box, "score": 0.9}], "p.json")
+    files = ("gt.json", "p.json")
+    for command in ("doctor", "open"):
+        stopped = toys.run_cli(command, *files, cwd=tmp_path)
+        assert stopped.returncode == 3
+        assert "--annotation-boxes" in stopped.stdout + stopped.stderr
+    chosen = ("--annotation-boxes", "xywh-pixels", "--boxes", "xywh-pixels")
+    settled = toys.run_cli("doctor", *files, *chosen, cwd=tmp_path)
+    assert settled.returncode == 0, settled.stdout + settled.stderr
+    assert "gt.json --boxes xywh-pixels" in settled.stdout

@@ -297,6 +297,11 @@ ANNOTATION_BOXES_OPTION = click.option(
     metavar="FORM",
     help="Box format of the annotations: xywh-pixels, xyxy-pixels, cxcywh-fractions, ...",
 )
+BOTH_BOXES_OPTION = click.option(
+    "--annotation-boxes",
+    metavar="FORM",
+    help="Box format of the annotations; --boxes is that of the predictions.",
+)
 OVERRIDE_OPTIONS = combine_options(
     click.option(
         "--boxes",

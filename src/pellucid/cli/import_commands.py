@@ -11,6 +11,7 @@ import click
 
 from pellucid.cli.console import (
     ANNOTATION_BOXES_OPTION,
+    BOTH_BOXES_OPTION,
     COLUMNS_OPTION,
     FIRST_PIXEL_OPTION,
     IMAGES_OPTION,
@@ -197,14 +198,30 @@ def predictions_command(
 
 @click.command(name="doctor")
 @click.argument("sources", nargs=-1, required=True)
-@IMAGES_OPTION
+@click.option(
+    "--images",
+    metavar="DIR",
+    multiple=True,
+    help="Folder or URL of the images; image paths are relative to it. Once for all annotation "
+    "files, or once for each, in their order.",
+)
 @click.option(
     "--split",
+    "splits",
     type=click.Choice(SPLITS),
-    help="Split of images for which SOURCES give none [default: validation].",
+    multiple=True,
+    help="Split of images for which the annotations give none [default: validation]. Once for all "
+    "annotation files, or once for each, in their order.",
 )
 @KIND_OPTION
+@click.option(
+    "--format",
+    "format_name",
+    metavar="F",
+    help="The format of the annotations [default: detected from their content].",
+)
 @FIRST_PIXEL_OPTION
+@BOTH_BOXES_OPTION
 @SEPARATOR_OPTION
 @columns_option("--columns", "the annotations")
 @columns_option("--prediction-columns", "the predictions")
@@ -213,10 +230,12 @@ def predictions_command(
 @JSON_OPTION
 def doctor_command(
     sources: tuple[str, ...],
-    images: str | None,
-    split: Split | None,
+    images: tuple[str, ...],
+    splits: tuple[Split, ...],
     kind: Kind | None,
+    format_name: str | None,
     first_pixel: int | None,
+    annotation_boxes: str | None,
     separator: str | None,
     columns: dict[str, list[str]] | None,
     prediction_columns: dict[str, list[str]] | None,
@@ -233,9 +252,11 @@ def doctor_command(
 
     adding = {
         "images": images,
-        "split": split,
+        "split": splits,
         "kind": kind,
+        "format": format_name,
         "first_pixel": first_pixel,
+        "boxes": annotation_boxes,
         "columns": columns,
         "separator": separator,
     }

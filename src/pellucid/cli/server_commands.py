@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from pellucid.cli.console import (
+    BOTH_BOXES_OPTION,
     COLUMNS_OPTION,
     FIRST_PIXEL_OPTION,
     IMAGES_OPTION,
@@ -133,6 +134,7 @@ def serve_command(
     help="The format of SOURCE [default: detected from its content].",
 )
 @FIRST_PIXEL_OPTION
+@BOTH_BOXES_OPTION
 @COLUMNS_OPTION
 @columns_option("--prediction-columns", "PREDICTIONS")
 @SEPARATOR_OPTION
@@ -148,6 +150,7 @@ def open_command(
     iou: float,
     format_name: str | None,
     first_pixel: int | None,
+    annotation_boxes: str | None,
     columns: dict[str, list[str]] | None,
     prediction_columns: dict[str, list[str]] | None,
     separator: str | None,
@@ -183,6 +186,7 @@ def open_command(
                 columns,
                 separator,
                 prediction_columns,
+                annotation_boxes,
                 **read_selection(renamed, map_file, concepts, ignore_concepts),
                 **overrides,
             )

@@ -279,11 +279,13 @@ class AmbiguousSeparatorError(PellucidError):
 
 
 class BoxFormatRequiredError(PellucidError):
-    """The four numbers of boxes have several plausible meanings."""
+    """The four numbers of the annotations' boxes have several plausible meanings."""
 
     def __init__(self, path: object, problem: str, choices: Sequence[str]) -> None:
         options = " or ".join(f"--boxes {choice}" for choice in choices)
-        super().__init__(f"{path}: {problem}. Specify {options}.")
+        super().__init__(
+            f"{path}: {problem}. Specify {options} (with `open` and `doctor`: --annotation-boxes)."
+        )
 
 
 class MetadataColumnsError(PellucidError):

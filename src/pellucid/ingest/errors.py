@@ -37,6 +37,16 @@ class AnnotationsMissingError(PellucidError):
         )
 
 
+class ValuesPerSourceError(PellucidError):
+    exit_status = 2
+
+    def __init__(self, option: str, values: int, sources: int) -> None:
+        super().__init__(
+            f"--{option} is given {values} times for {sources} annotation files. Give it once for "
+            "all, or once for each, in their order."
+        )
+
+
 class UnknownFileConceptError(PellucidError):
     """A concept named by an option is not in the file."""
 

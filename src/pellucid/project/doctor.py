@@ -14,7 +14,7 @@ from pellucid.core.errors import PellucidError
 from pellucid.formats.dataset import Inference
 from pellucid.formats.registry import contains_predictions
 from pellucid.ingest.checks import duplicate_box_notes, duplicate_image_notes, image_file_notes
-from pellucid.ingest.errors import AnnotationsMissingError
+from pellucid.ingest.errors import AnnotationsMissingError, ValuesPerSourceError
 from pellucid.project.version import Version
 from pellucid.project.view import View
 from pellucid.project.workspace import MANIFEST, Workspace
@@ -51,7 +51,11 @@ def examine(
     """What an import would make of files, or what a workspace says of its imports.
 
     sources: annotation and prediction files in any order, or one workspace · adding, predicting:
-    options as of `Workspace.add` and `Version.add_predictions`.
+    options as of `Workspace.add` and `Version.add_predictions`; `images` and `split` may be lists,
+    with one value for all annotation files or one for each.
+
+    Raises:
+        PellucidError: no annotations can be read.
     """
     if len(sources) == 1 and (Path(sources[0]) / MANIFEST).is_file():
         workspace = Workspace(sources[0])
@@ -74,13 +78,15 @@ def examine_files(
     prediction_paths = [source for source in sources if contains_predictions(source)]
     if predicting.get("no_scores") and not prediction_paths:
         prediction_paths = list(sources[1:])  # they look like annotations
-    for source in sources:
-        if source not in prediction_paths:
-            try:
-                workspace.add("examined", source, **adding)
-                commands.append(import_command("add", "VIEW", source, adding))
-            except PellucidError as error:
-                errors.append(error)
+    annotation_paths = [source for source in sources if source not in prediction_paths]
+    for source, options in zip(
+        annotation_paths, options_by_source(adding, len(annotation_paths)), strict=True
+    ):
+        try:
+            workspace.add("examined", source, **options)
+            commands.append(import_command("add", "VIEW", source, options))
+        except PellucidError as error:
+            errors.append(error)
     if not workspace.views:
         if errors:
             raise errors[0]
@@ -93,6 +99,24 @@ def examine_files(
         except PellucidError as error:
             errors.append(error)
     return replace(diagnose([view], errors), commands=commands)
+
+
+def options_by_source(options: Mapping[str, Any], sources: int) -> list[dict[str, Any]]:
+    """The options of each annotation file.
+
+    Raises:
+        ValuesPerSourceError: an option has neither one value nor one for each file.
+    """
+    by_source: list[dict[str, Any]] = [dict(options) for _ in range(sources)]
+    for option in ("images", "split"):
+        value = options.get(option)
+        if value is None or isinstance(value, str | Path):
+            continue
+        if len(value) not in (0, 1, sources):
+            raise ValuesPerSourceError(option, len(value), sources)
+        for index, chosen in enumerate(by_source):
+            chosen[option] = value[index % len(value)] if value else None
+    return by_source
 
 
 SELECTIONS = {
