@@ -1,10 +1,12 @@
 """Tiny data sets, written as people write them."""
 
+import asyncio
 import io
 import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -118,3 +120,9 @@ def run_cli(*arguments, cwd=None):
         os.chdir(folder)
     texts = (stream.buffer.getvalue().decode() for stream in (stdout, stderr))
     return subprocess.CompletedProcess(sys.argv, status, *texts)
+
+
+def run_async(coroutine):
+    """Run a coroutine in a thread of its own: the browser's loop may occupy this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()

@@ -1,7 +1,6 @@
 """A hundred questions through the protocol's own client, whose answers are known from elsewhere:
 the command line, or plain counting in the files."""
 
-import asyncio
 import base64
 import io
 import json
@@ -24,7 +23,7 @@ def ask(server, *calls):
         async with Client(server) as client:
             return [await client.call_tool(name, arguments) for name, arguments in calls]
 
-    return asyncio.run(converse())
+    return toys.run_async(converse())
 
 
 def answer(server, name, **arguments):
@@ -220,11 +219,11 @@ def test_writing_is_offered_on_request_only(tmp_path):
                 for tool in (await client.list_tools()).tools
             }
 
-    reading = asyncio.run(tool_names(create_protocol_server(workspace)))
+    reading = toys.run_async(tool_names(create_protocol_server(workspace)))
     assert all(reading.values())
     assert "decide" not in reading
     server = create_protocol_server(workspace, may_write=True)
-    assert asyncio.run(tool_names(server))["decide"] is False
+    assert toys.run_async(tool_names(server))["decide"] is False
     (before,) = ask(server, ("decide", {**verdict, "positions": [99]}))
     assert before.is_error
     (decided,) = ask(server, ("decide", verdict))
@@ -246,5 +245,5 @@ def test_command_speaks_the_protocol(tmp_path):
         async with Client(stdio_client(command)) as client:
             return await client.call_tool("list_views", {})
 
-    result = asyncio.run(converse())
+    result = toys.run_async(converse())
     assert result.structured_content["views"][0]["view"] == "v"

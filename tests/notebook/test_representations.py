@@ -86,7 +86,7 @@ def test_serving_inside_an_event_loop(version):
             await asyncio.to_thread(server.stop)
         return server
 
-    server = asyncio.run(notebook())
+    server = toys.run_async(notebook())
     assert not server.is_running
     assert repr(server).endswith("stopped>")
 
@@ -105,7 +105,7 @@ def test_showing_inside_an_event_loop_keeps_its_files_until_it_stops(tmp_path):
         finally:
             server.stop()
 
-    asyncio.run(notebook())
+    toys.run_async(notebook())
 
 
 def test_the_widget_has_a_static_page(version):
@@ -114,4 +114,4 @@ def test_the_widget_has_a_static_page(version):
     bundle = widget._repr_mimebundle_()
     data = bundle[0] if isinstance(bundle, tuple) else bundle
     assert "application/vnd.jupyter.widget-view+json" in data
-    assert "<b>all</b>: 4 items" in data["text/html"]
+    assert "<b>all</b>: 4 items" in widget.static_html()

@@ -33,6 +33,11 @@ function cell(item) {
   return element('figure', { title: item.image, style: 'width:132px;margin:0' }, picture, caption);
 }
 
+/** The page that stands in for the widget where no kernel runs. */
+function hideStaticCopy(model) {
+  for (const copy of document.querySelectorAll(`.${model.get('static_copy')}`)) copy.style.display = 'none';
+}
+
 function render({ model, el }) {
   const draw = () => {
     const [tab, concept, offset, total, page] = ['tab', 'concept', 'offset', 'total', 'page'].map((name) => model.get(name));
@@ -47,6 +52,7 @@ function render({ model, el }) {
       element('div', { style: 'display:flex;flex-wrap:wrap;gap:6px;font:12px system-ui,sans-serif' }, ...model.get('items').map(cell)),
     );
   };
+  hideStaticCopy(model);
   model.on('change:items', draw);
   model.on('change:total', draw);
   draw();

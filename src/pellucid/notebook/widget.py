@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from pellucid.browse.selection import TABS
 from pellucid.core.errors import MissingDependencyError
@@ -34,6 +35,7 @@ def gallery_widget(
 
         _esm = WIDGET_SCRIPT.read_text(encoding="utf-8")
         title = traitlets.Unicode().tag(sync=True)
+        static_copy: Any = traitlets.Unicode().tag(sync=True)
         concepts: Any = traitlets.List().tag(sync=True)
         tabs: Any = traitlets.List(list(TABS)).tag(sync=True)
         tab: Any = traitlets.Unicode().tag(sync=True)
@@ -56,18 +58,33 @@ def gallery_widget(
                 self.total = len(gallery)
                 self.items = page_items(gallery, self.offset)
 
-        def _repr_mimebundle_(self, **options: Any) -> Any:
-            """The widget, with a static page of items for notebooks that have no kernel."""
-            bundle = super()._repr_mimebundle_(**options)
+        def static_html(self) -> str:
+            """The current page, in an element of the class that the running widget hides."""
             gallery = version.gallery(self.tab, concept=self.concept or None, split=split)
-            static = {"text/html": gallery_html(gallery)}
-            if isinstance(bundle, tuple):
-                return {**static, **bundle[0]}, *bundle[1:]
-            return bundle if bundle is None else {**static, **bundle}
+            note = "A static copy. Run the cell again for the interactive gallery."
+            return (
+                f'<div class="{self.static_copy}">{gallery_html(gallery)}'
+                f'<p style="font:12px system-ui,sans-serif">{note}</p></div>'
+            )
+
+        def _ipython_display_(self) -> None:
+            """Two outputs: a static page, and the widget, which hides it. A notebook without the
+            kernel would show an error in place of a widget, even where its output has HTML too."""
+            from IPython.display import display
+
+            bundle = self._repr_mimebundle_()
+            display({"text/html": self.static_html(), "text/plain": title}, raw=True)
+            if bundle is not None:
+                data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+                display(data, metadata=metadata, raw=True)
 
     title = f"{version.view.name} {version.name}, {split}"
     widget = GalleryWidget(
-        title=title, concepts=list(version.evaluation.concepts), tab=tab, concept=concept or ""
+        title=title,
+        static_copy=f"pellucid-static-{uuid4().hex}",
+        concepts=list(version.evaluation.concepts),
+        tab=tab,
+        concept=concept or "",
     )
     widget.refresh()
     widget.on_msg(widget.handle_message)
