@@ -51,7 +51,8 @@ def show(
 
     source, predictions, images, split, kind, first_pixel, columns, separator: as in `View.add` and
     `Version.add_predictions`; prediction_columns: columns of the predictions; annotation_boxes:
-    box format of the annotations (`boxes` of `View.add`); forced: interpretations of the predictions (`boxes`, `image_ids`, `category_ids`, `scores`,
+    box format of the annotations (`boxes` of `View.add`); forced: interpretations of the
+    predictions (`boxes`, `image_ids`, `category_ids`, `scores`,
     `no_scores`) and their concepts (`rename`, `concepts`, `ignore_concepts`).
     """
     folder = tempfile.TemporaryDirectory(prefix="pellucid-")

@@ -435,16 +435,23 @@ def two_splits(tmp_path):
         document = {
             "images": [{"id": size, "file_name": f"{name}.png"}],
             "categories": [{"id": 1, "name": "dent"}],
-            "annotations": [
-                {"id": 1, "image_id": size, "category_id": 1, "bbox": [1, 1, 20, 20]}
-            ],
+            "annotations": [{"id": 1, "image_id": size, "category_id": 1, "bbox": [1, 1, 20, 20]}],
         }
         toys.write(tmp_path / f"{name}.json", json.dumps(document))
 
 
 def test_doctor_takes_images_and_split_for_each_file(tmp_path):
     two_splits(tmp_path)
-    options = "--images train --images val --split training --split validation".split()
+    options = [
+        "--images",
+        "train",
+        "--images",
+        "val",
+        "--split",
+        "training",
+        "--split",
+        "validation",
+    ]
     done = toys.run_cli("doctor", "train.json", "val.json", *options, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["commands"] == [
@@ -455,7 +462,7 @@ def test_doctor_takes_images_and_split_for_each_file(tmp_path):
 
 def test_doctor_refuses_a_third_folder_of_images_for_two_files(tmp_path):
     two_splits(tmp_path)
-    options = "--images train --images val --images test".split()
+    options = ["--images", "train", "--images", "val", "--images", "test"]
     done = toys.run_cli("doctor", "train.json", "val.json", *options, cwd=tmp_path)
     assert done.returncode == 2
     assert "--images is given 3 times for 2 annotation files" in done.stderr

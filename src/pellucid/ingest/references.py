@@ -75,8 +75,9 @@ def numeric_stem(path: str) -> str:
     return str(int(path_stem)) if path_stem.isascii() and path_stem.isdigit() else ""
 
 
-NamingScheme = tuple[str, Sequence[str], Callable[[str], str]]
-"""Its name, the names of each image, and the function that converts a key before the comparison."""
+NamingScheme = tuple[str, Callable[[], Sequence[str]], Callable[[str], str]]
+"""Its name, what gives the names of the images (called only for a scheme that is tried), and the
+function that converts a key before the comparison."""
 
 
 def fold_path(path: str) -> str:
@@ -106,44 +107,52 @@ def image_interpretations(
     """
     candidate_rows = np.flatnonzero(is_candidate)
     keys, paths = source.image_keys, images.path.tolist()
-    id_scheme = ("id", [plain_ids(ids) for ids in images.source_id], clean_id)
+
+    def named(name: Callable[[str], str]) -> Callable[[], list[str]]:
+        return lambda: [name(path) for path in paths]
+
+    id_scheme: NamingScheme = (
+        "id",
+        lambda: [plain_ids(ids) for ids in images.source_id],
+        clean_id,
+    )
     stem_schemes: list[NamingScheme] = [
-        ("path without ending", [strip_extension(path) for path in paths], strip_dot_slash),
-        ("file stem", [file_stem(path) for path in paths], base_name),
+        ("path without ending", named(strip_extension), strip_dot_slash),
+        ("file stem", named(file_stem), base_name),
     ]
-    path_schemes: list[NamingScheme] = [("path", paths, strip_dot_slash)]
+    path_schemes: list[NamingScheme] = [("path", lambda: paths, strip_dot_slash)]
     deepest = min(12, max((key.count("/") for key in keys), default=0))
     path_schemes += [
-        (f"path below {format_count(depth, 'folder')}", paths, skip_folders(depth))
+        (f"path below {format_count(depth, 'folder')}", lambda: paths, skip_folders(depth))
         for depth in range(1, deepest + 1)
     ]
-    path_schemes.append(("file name", [base_name(path) for path in paths], base_name))
+    path_schemes.append(("file name", named(base_name), base_name))
     if source.image_key_kind == "stem":
         schemes = [
             *stem_schemes,
             (
                 "path without ending, ignoring case",
-                [fold_path(strip_extension(path)) for path in paths],
+                named(lambda path: fold_path(strip_extension(path))),
                 fold_path,
             ),
-            ("file stem, ignoring case", [fold_stem(path) for path in paths], fold_base),
+            ("file stem, ignoring case", named(fold_stem), fold_base),
         ]
     else:
         number_scheme = (
             "file stem without leading zeros",
-            [numeric_stem(path) for path in paths],
+            named(numeric_stem),
             strip_dot_slash,
         )
-        plain_stem_scheme = ("file stem", [file_stem(path) for path in paths], file_stem)
-        composed_scheme = ("path in Unicode NFC", [composed_path(p) for p in paths], composed_path)
+        plain_stem_scheme = ("file stem", named(file_stem), file_stem)
+        composed_scheme = ("path in Unicode NFC", named(composed_path), composed_path)
         last_schemes: list[NamingScheme] = [
             *stem_schemes,
             plain_stem_scheme,
             number_scheme,
             composed_scheme,
-            ("path, ignoring case", [fold_path(path) for path in paths], fold_path),
-            ("file name, ignoring case", [fold_base(path) for path in paths], fold_base),
-            ("file stem, ignoring case", [fold_stem(path) for path in paths], fold_stem),
+            ("path, ignoring case", named(fold_path), fold_path),
+            ("file name, ignoring case", named(fold_base), fold_base),
+            ("file stem, ignoring case", named(fold_stem), fold_stem),
         ]
         schemes = [id_scheme, *path_schemes, *last_schemes]
         if source.image_key_kind == "path":
@@ -172,7 +181,8 @@ def interpret_keys(
     scheme: NamingScheme, keys: Sequence[str], candidate_rows: Int64Array
 ) -> Interpretation:
     """Resolve the keys with one naming scheme. candidate_rows: the candidate images."""
-    scheme_name, image_names, normalize = scheme
+    scheme_name, list_names, normalize = scheme
+    image_names = list_names()
     normalized_keys = [normalize(key.replace("\\", "/")) for key in keys]
     positions = find_rows(normalized_keys, image_names, range(len(image_names)))
     if (positions < 0).any():
