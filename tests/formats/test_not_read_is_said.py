@@ -67,7 +67,8 @@ def test_json_min_controls_are_named(workspace, tmp_path):
 def test_cvat_points_outside_are_not_part_of_a_skeleton(workspace, tmp_path):
     def skeleton(*points):
         inner = "".join(
-            f'<points label="p" outside="{outside}" points="{x},{y}"/>' for x, y, outside in points
+            f'<points label="{number}" outside="{outside}" points="{x},{y}"/>'
+            for number, (x, y, outside) in enumerate(points)
         )
         return f'<skeleton label="person">{inner}</skeleton>'
 

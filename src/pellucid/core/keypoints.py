@@ -19,3 +19,7 @@ class StatedKeypoints:
     sigmas: list[float] | None = None
     skeleton: list[tuple[int, int]] | None = None
     segmentation: Any = None
+
+    @property
+    def labelled_count(self) -> int:
+        return sum(visibility > 0 for visibility in self.keypoints[2::3])

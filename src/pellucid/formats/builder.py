@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from pellucid.core.errors import format_count, summarize_names
-from pellucid.core.outlines import encode_mask, polygon_area
+from pellucid.core.keypoints import StatedKeypoints
+from pellucid.core.masks import Masks
+from pellucid.core.outlines import encode_keypoints, encode_mask, polygon_area
 from pellucid.core.tables import (
     EXHAUSTIVE,
     PARTIAL,
@@ -200,12 +202,44 @@ class DatasetBuilder:
         """Add a mask with the box around it. pixels: bool (height, width) in the size of the image,
         of which at least one is set."""
         masks = encode_mask_arrays(pixels[None])
-        measures = measure_masks(masks)
-        x, y, width, height = measures.box[0].tolist()
-        self.add_box(
-            image_index, concept, (x, y, width, height), location, area=float(measures.area[0])
-        )
-        self._outlines[len(self._boxes) - 1] = encode_mask(masks, 0)
+        self.add_encoded_mask(image_index, concept, masks, 0, location)
+
+    def add_encoded_mask(
+        self,
+        image_index: int,
+        concept: str,
+        masks: Masks,
+        row: int,
+        location: str,
+        box: BoxCoordinates | None = None,
+        ignore: bool = False,
+    ) -> None:
+        """Add one of several masks in the size of the image. box: of the object; that around its
+        pixels if it has none."""
+        measures = measure_masks(masks[row : row + 1])
+        x, y, width, height = measures.box[0].tolist() if box is None else box
+        area = float(measures.area[0])
+        self.add_box(image_index, concept, (x, y, width, height), location, ignore, area)
+        self._outlines[len(self._boxes) - 1] = encode_mask(masks, row)
+
+    def add_keypoints(
+        self,
+        image_index: int,
+        concept: str,
+        stated: StatedKeypoints,
+        location: str,
+        box: BoxCoordinates | None = None,
+    ) -> None:
+        """Add the keypoints of an object, of which at least one is labelled. box: around it; that
+        around its labelled points if it has none."""
+        if box is None:
+            numbers = stated.keypoints
+            labelled = [index for index in range(0, len(numbers), 3) if numbers[index + 2] > 0]
+            xs = [numbers[index] for index in labelled]
+            ys = [numbers[index + 1] for index in labelled]
+            box = (min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys))
+        self.add_box(image_index, concept, box, location)
+        self._outlines[len(self._boxes) - 1] = encode_keypoints(stated)
 
     def add_tag(self, image_index: int, concept: str, positive: bool = True) -> None:
         key = (image_index, concept.strip())

@@ -39,6 +39,7 @@ from pellucid.formats.probe import (
 )
 from pellucid.formats.readers import (
     celeba,
+    cityscapes,
     coco,
     coco_results,
     createml,
@@ -58,6 +59,7 @@ from pellucid.formats.readers import (
     megadetector,
     mmdetection,
     open_images,
+    via,
     voc,
     vott,
     wider_face,
@@ -94,12 +96,14 @@ from pellucid.formats.writers.export_data import Writer
 
 BUILT_IN_READERS: tuple[AnnotationFormat, ...] = (
     fiftyone.FORMAT,
+    cityscapes.FORMAT,
     coco.FORMAT,
     datumaro.FORMAT,
     vott.FORMAT,
     createml.FORMAT,
     label_studio.FORMAT,
     deepomatic.FORMAT,
+    via.FORMAT,
     labelme.FORMAT,
     cvat.FORMAT,
     voc.FORMAT,

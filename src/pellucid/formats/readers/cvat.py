@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -11,13 +14,27 @@ import numpy as np
 from pellucid.core.errors import MalformedFileError
 from pellucid.core.tables import BoolArray
 from pellucid.formats.builder import DatasetBuilder
+from pellucid.formats.curves import ellipse_outline
 from pellucid.formats.dataset import ParsedAnnotations, parse_split, split_and_folder
 from pellucid.formats.errors import UnsupportedFormatError
-from pellucid.formats.parsing import parse_number, parse_xml
+from pellucid.formats.parsing import element_text, parse_number, parse_xml
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
+from pellucid.formats.readers.cvat_skeletons import Skeleton, read_skeletons, skeleton_keypoints
 
 NAME = "cvat"
-OUTLINE_TAGS = ("polygon", "polyline", "points", "ellipse", "cuboid", "mask", "skeleton")
+OUTLINE_TAGS = ("polygon", "polyline", "points", "ellipse", "cuboid", "mask")
+
+
+@dataclass(frozen=True)
+class CvatImage:
+    """index: in the builder · skeletons: of the file, by label."""
+
+    index: int
+    name: str
+    width: float
+    height: float
+    file: Path
+    skeletons: Mapping[str, Skeleton]
 
 
 def matches(probe: Probe) -> bool:
@@ -51,12 +68,14 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
                 "Export it from CVAT as 'CVAT for images 1.1', with the frames as image files.",
             )
         labels |= dict.fromkeys(
-            label_element.text.strip()
-            for label_element in root.iterfind(".//label/name")
-            if label_element.text
+            name
+            for label_element in root.iterfind(".//label")
+            if (name := element_text(label_element, "name"))
+            and not element_text(label_element, "parent")  # a point of a skeleton
         )
+        skeletons = read_skeletons(root)
         for image_element in root.iterfind("image"):
-            counts = read_image_element(builder, probe.path, file, image_element)
+            counts = read_image_element(builder, probe.path, file, image_element, skeletons)
             outline_count, rotated_count = outline_count + counts[0], rotated_count + counts[1]
     builder.add_note(
         "polygons", outline_count, f"{outline_count:,} outlines: their boxes are those around them"
@@ -70,7 +89,11 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
 
 
 def read_image_element(
-    builder: DatasetBuilder, source: Path, file: Path, image_element: Element
+    builder: DatasetBuilder,
+    source: Path,
+    file: Path,
+    image_element: Element,
+    skeletons: Mapping[str, Skeleton],
 ) -> tuple[int, int]:
     """Return the number of outlines and of rotated boxes."""
     image_name = image_element.get("name") or ""
@@ -82,48 +105,82 @@ def read_image_element(
     if split is None:
         split, _ = split_and_folder(file, source)
     image = builder.add_image(image_name, width, height, split, image_element.get("id") or "")
-    outline_count = rotated_count = 0
-    for shape_index, shape in enumerate(image_element):
-        location, concept = (
-            f"image '{image_name}' <{shape.tag}> {shape_index}",
-            shape.get("label") or "",
-        )
-        if shape.tag == "tag":
-            builder.add_tag(image, concept)
-        elif not concept:
-            builder.skip_shape(image, f"{shape.tag} without a label", has_concept=False)
-        elif shape.tag == "box":
-            x_min, y_min, x_max, y_max = (
-                parse_number(shape.get(side, ""), file, location, side)
-                for side in ("xtl", "ytl", "xbr", "ybr")
-            )
-            angle = parse_number(shape.get("rotation", "0"), file, location, "rotation")
-            rotated_count += angle % 360 != 0
-            builder.add_outline(
-                image,
-                concept,
-                rotate_box((x_min, y_min, x_max, y_max), angle),
-                location,
-                keep_outline=angle % 360 != 0,
-            )
-        elif shape.tag == "mask" and (pixels := mask_pixels(shape, width, height)) is not None:
-            builder.add_mask(image, concept, pixels, location)
-        elif shape.tag in OUTLINE_TAGS:
-            points = (
-                parse_points(shape.get("points") or "", file, location)
-                if shape.get("points")
-                else shape_extremes(shape, file, location)
-            )
-            if len(points) < 2:
-                builder.skip_shape(image, f"{shape.tag} with {len(points)} visible points")
-                continue
-            outline_count += 1
-            builder.add_outline(
-                image, concept, points, location, keep_outline=shape.tag == "polygon"
-            )
-        else:
-            builder.skip_shape(image, shape.tag)
-    return outline_count, rotated_count
+    cvat_image = CvatImage(image, image_name, width, height, file, skeletons)
+    kinds = Counter(
+        read_shape(builder, cvat_image, shape, f"image '{image_name}' <{shape.tag}> {shape_index}")
+        for shape_index, shape in enumerate(image_element)
+    )
+    return kinds["outline"], kinds["rotated box"]
+
+
+def read_shape(
+    builder: DatasetBuilder, image: CvatImage, shape: Element, location: str
+) -> str | None:
+    """Add a shape; returns `outline` or `rotated box` where its box is the one around it."""
+    concept = shape.get("label") or ""
+    if shape.tag == "tag":
+        builder.add_tag(image.index, concept)
+    elif not concept:
+        builder.skip_shape(image.index, f"{shape.tag} without a label", has_concept=False)
+    elif shape.tag == "box":
+        return read_box(builder, image, shape, location)
+    elif shape.tag == "skeleton":
+        read_skeleton(builder, image, shape, location)
+    elif (
+        shape.tag == "mask"
+        and (pixels := mask_pixels(shape, image.width, image.height)) is not None
+    ):
+        builder.add_mask(image.index, concept, pixels, location)
+    elif shape.tag in OUTLINE_TAGS:
+        return read_outline(builder, image, shape, location)
+    else:
+        builder.skip_shape(image.index, shape.tag)
+    return None
+
+
+def read_box(
+    builder: DatasetBuilder, image: CvatImage, shape: Element, location: str
+) -> str | None:
+    corners = tuple(
+        parse_number(shape.get(side, ""), image.file, location, side)
+        for side in ("xtl", "ytl", "xbr", "ybr")
+    )
+    angle = parse_number(shape.get("rotation", "0"), image.file, location, "rotation")
+    is_rotated = angle % 360 != 0
+    points = rotate_box(corners, angle)  # type: ignore[arg-type]
+    builder.add_outline(
+        image.index, shape.get("label") or "", points, location, keep_outline=is_rotated
+    )
+    return "rotated box" if is_rotated else None
+
+
+def read_skeleton(builder: DatasetBuilder, image: CvatImage, shape: Element, location: str) -> None:
+    """An object of fewer than two labelled points has no extent: it is counted, not read."""
+    concept = shape.get("label") or ""
+    stated = skeleton_keypoints(shape, image.skeletons[concept], image.file, location)
+    if stated.labelled_count < 2:
+        builder.skip_shape(image.index, f"skeleton with {stated.labelled_count} visible points")
+    else:
+        builder.add_keypoints(image.index, concept, stated, location)
+
+
+def read_outline(
+    builder: DatasetBuilder, image: CvatImage, shape: Element, location: str
+) -> str | None:
+    if shape.tag == "ellipse":
+        points = ellipse_outline(*read_ellipse(shape, image.file, location))
+    elif shape.get("points"):
+        points = parse_points(shape.get("points") or "", image.file, location)
+    else:
+        points = shape_extremes(shape, image.file, location)
+    if len(points) < 2:
+        builder.skip_shape(image.index, f"{shape.tag} with {len(points)} visible points")
+        return None
+    is_area = shape.tag in ("polygon", "ellipse")
+    builder.add_outline(
+        image.index, shape.get("label") or "", points, location, keep_outline=is_area
+    )
+    return "outline"
 
 
 def mask_pixels(shape: Element, width: float, height: float) -> BoolArray | None:
@@ -146,20 +203,12 @@ def mask_pixels(shape: Element, width: float, height: float) -> BoolArray | None
 
 
 def shape_extremes(shape: Element, file: object, location: str) -> list[tuple[float, float]]:
-    """Points that span a shape without a `points` attribute: an ellipse, a mask, a cuboid, a
-    skeleton."""
+    """Points that span a shape without a `points` attribute: a mask whose pixels cannot be read, a
+    cuboid."""
 
     def attribute(key: str) -> float:
         return parse_number(shape.get(key, ""), file, location, key)
 
-    if shape.tag == "ellipse":
-        x, y, x_radius, y_radius = (
-            attribute("cx"),
-            attribute("cy"),
-            attribute("rx"),
-            attribute("ry"),
-        )
-        return [(x - x_radius, y - y_radius), (x + x_radius, y + y_radius)]
     if shape.tag == "mask":
         left, top, width, height = (
             attribute("left"),
@@ -168,19 +217,23 @@ def shape_extremes(shape: Element, file: object, location: str) -> list[tuple[fl
             attribute("height"),
         )
         return [(left, top), (left + width, top + height)]
-    if shape.tag == "cuboid":
-        attributes = shape.attrib
-        return [
-            (attribute(key), attribute(f"y{key[1:]}"))
-            for key in attributes
-            if key[:2] in ("xt", "xb") and f"y{key[1:]}" in attributes
-        ]
+    attributes = shape.attrib
     return [
-        point
-        for element in shape
-        if element.get("outside") != "1"
-        for point in parse_points(element.get("points") or "", file, location)
+        (attribute(key), attribute(f"y{key[1:]}"))
+        for key in attributes
+        if key[:2] in ("xt", "xb") and f"y{key[1:]}" in attributes
     ]
+
+
+def read_ellipse(
+    shape: Element, file: object, location: str
+) -> tuple[tuple[float, float], tuple[float, float], float]:
+    """Center, radii and clockwise turn in degrees."""
+    x, y, x_radius, y_radius, degrees = (
+        parse_number(shape.get(key, default), file, location, key)
+        for key, default in (("cx", ""), ("cy", ""), ("rx", ""), ("ry", ""), ("rotation", "0"))
+    )
+    return (x, y), (x_radius, y_radius), degrees
 
 
 def parse_points(points_text: str, file: object, location: str) -> list[tuple[float, float]]:

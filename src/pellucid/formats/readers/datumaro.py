@@ -3,16 +3,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from pellucid.core.keypoints import VISIBLE, StatedKeypoints
+from pellucid.core.masks import Masks
+from pellucid.evaluation.mask_runs import measure_masks
 from pellucid.formats.builder import DatasetBuilder
+from pellucid.formats.curves import ellipse_outline
 from pellucid.formats.dataset import ParsedAnnotations, parse_split
 from pellucid.formats.errors import UnlistedConceptError
+from pellucid.formats.mask_arrays import encode_mask_arrays
 from pellucid.formats.parsing import parse_json
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
+from pellucid.formats.readers.coco_masks import EncodedMask
 
 NAME = "datumaro"
 
@@ -25,8 +32,21 @@ class DatumaroLabels(msgspec.Struct):
     labels: list[DatumaroLabel] = []
 
 
+class DatumaroPoints(msgspec.Struct):
+    """The points of a label: their names, and pairs of them, from 1, that are joined."""
+
+    label_id: int
+    labels: list[str] = []
+    joints: list[tuple[int, int]] = []
+
+
+class DatumaroPointCategories(msgspec.Struct):
+    items: list[DatumaroPoints] = []
+
+
 class DatumaroCategories(msgspec.Struct):
     label: DatumaroLabels = msgspec.field(default_factory=DatumaroLabels)
+    points: DatumaroPointCategories = msgspec.field(default_factory=DatumaroPointCategories)
 
 
 class DatumaroMedia(msgspec.Struct):
@@ -40,6 +60,9 @@ class DatumaroAnnotation(msgspec.Struct):
     bbox: tuple[float, float, float, float] | None = None
     points: list[Any] = []
     attributes: dict[str, Any] = {}
+    rle: EncodedMask | None = None
+    visibility: list[int] = []
+    """Of each point: 0 absent, 1 hidden, 2 visible."""
 
 
 class DatumaroItem(msgspec.Struct):
@@ -78,6 +101,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         document: DatumaroFile = parse_json(file, DatumaroFile, "Datumaro")
         labels = [label.name for label in document.categories.label.labels]
         concept_names |= dict.fromkeys(labels)
+        skeletons = {points.label_id: points.joints for points in document.categories.points.items}
         split = parse_split(file.stem)
         for item_index, item in enumerate(document.items):
             counts = read_item(
@@ -86,6 +110,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
                 item,
                 f"$.items[{item_index}]",
                 labels,
+                skeletons,
                 -1 if split is None else split,
             )
             outline_count, skipped_count = outline_count + counts[0], skipped_count + counts[1]
@@ -106,6 +131,7 @@ def read_item(
     item: DatumaroItem,
     item_location: str,
     labels: list[str],
+    skeletons: Mapping[int, list[tuple[int, int]]],
     split: int,
 ) -> tuple[int, int]:
     """Return the number of outlines and of skipped annotations."""
@@ -129,30 +155,81 @@ def read_item(
         ignore = bool(
             annotation.attributes.get("is_crowd") or annotation.attributes.get("difficult")
         )
-        if annotation.type == "label":
-            builder.add_tag(image, concept)
-        elif annotation.type == "bbox" and annotation.bbox:
-            builder.add_box(image, concept, annotation.bbox, location, ignore)
-        elif (
-            annotation.type in ("polygon", "polyline")
-            and annotation.points
-            and all(isinstance(coordinate, int | float) for coordinate in annotation.points)
-        ):
-            outline_count += 1
-            builder.add_outline(
-                image,
-                concept,
-                list(zip(annotation.points[::2], annotation.points[1::2], strict=False)),
-                location,
-                ignore,
-                keep_outline=annotation.type == "polygon",
-            )
-        elif annotation.bbox:
-            outline_count += 1
-            builder.add_box(image, concept, annotation.bbox, location, ignore)
-        else:
-            builder.skip_shape(image, annotation.type)
+        outline_count += read_annotation(
+            builder, image, concept, annotation, location, ignore, skeletons
+        )
     return outline_count, skipped_count
+
+
+def read_annotation(
+    builder: DatasetBuilder,
+    image: int,
+    concept: str,
+    annotation: DatumaroAnnotation,
+    location: str,
+    ignore: bool,
+    skeletons: Mapping[int, list[tuple[int, int]]],
+) -> bool:
+    """Add an annotation; returns whether its box is the one around an outline."""
+    if annotation.type == "label":
+        builder.add_tag(image, concept)
+    elif annotation.type == "bbox" and annotation.bbox:
+        builder.add_box(image, concept, annotation.bbox, location, ignore)
+    elif outline := stated_outline(annotation):
+        is_area = annotation.type != "polyline"
+        builder.add_outline(image, concept, outline, location, ignore, keep_outline=is_area)
+        return True
+    elif annotation.type == "mask" and (masks := stated_mask(annotation)) is not None:
+        builder.add_encoded_mask(image, concept, masks, 0, location, ignore=ignore)
+    elif annotation.type == "points" and (stated := stated_keypoints(annotation, skeletons)):
+        builder.add_keypoints(image, concept, stated, location, annotation.bbox)
+    elif annotation.bbox:
+        builder.add_box(image, concept, annotation.bbox, location, ignore)
+        return True
+    else:
+        builder.skip_shape(image, annotation.type)
+    return False
+
+
+def stated_outline(annotation: DatumaroAnnotation) -> list[tuple[float, float]]:
+    """The points of a polygon, a line or an ellipse; none of other annotations."""
+    numbers = annotation.points
+    if not all(isinstance(coordinate, int | float) for coordinate in numbers):
+        return []
+    if annotation.type in ("polygon", "polyline"):
+        return list(zip(numbers[::2], numbers[1::2], strict=False))
+    if annotation.type == "ellipse" and len(numbers) == 4:
+        left, top, right, bottom = numbers
+        center = (left + right) / 2, (top + bottom) / 2
+        return ellipse_outline(center, ((right - left) / 2, (bottom - top) / 2))
+    return []
+
+
+def stated_mask(annotation: DatumaroAnnotation) -> Masks | None:
+    """The mask of an annotation; None if it has none, or it covers nothing."""
+    if annotation.rle is None:
+        return None
+    masks = encode_mask_arrays([msgspec.to_builtins(annotation.rle)])
+    return masks if measure_masks(masks).area[0] else None
+
+
+def stated_keypoints(
+    annotation: DatumaroAnnotation, skeletons: Mapping[int, list[tuple[int, int]]]
+) -> StatedKeypoints | None:
+    """The keypoints of an object; None unless at least two are labelled."""
+    xs, ys = annotation.points[::2], annotation.points[1::2]
+    visibility = annotation.visibility or [VISIBLE] * len(xs)
+    if not len(xs) == len(ys) == len(visibility):
+        return None
+    numbers = [
+        float(number) if seen else 0.0
+        for x, y, seen in zip(xs, ys, visibility, strict=True)
+        for number in (x, y, seen)
+    ]
+    joints = skeletons.get(-1 if annotation.label_id is None else annotation.label_id)
+    edges = [(start - 1, end - 1) for start, end in joints or ()]
+    stated = StatedKeypoints(numbers, skeleton=edges or None)
+    return stated if stated.labelled_count > 1 else None
 
 
 FORMAT = AnnotationFormat(NAME, matches, read)

@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from pellucid.core.errors import summarize_names
 from pellucid.core.tables import Kind
 from pellucid.formats.builder import BoxCoordinates, DatasetBuilder
+from pellucid.formats.curves import ellipse_outline
 from pellucid.formats.dataset import (
     ParsedAnnotations,
     ParsedPredictions,
@@ -251,9 +252,16 @@ def read_value(
             concept_name,
             outline,
             location,
-            keep_outline="points" in result_value or bool(result_value.get("rotation")),
+            keep_outline=is_shape(result_value),
         )
-    return int(bool(outline) and (len(outline) != 4 or bool(result_value.get("rotation"))))
+    return int(is_shape(result_value))
+
+
+def is_shape(result_value: ResultValue) -> bool:
+    """Whether a region is more than an upright box."""
+    return (
+        "points" in result_value or "radiusX" in result_value or bool(result_value.get("rotation"))
+    )
 
 
 def shape_name(result_value: ResultValue, has_concept: bool) -> str:
@@ -299,7 +307,7 @@ def region_outline(
     x_min, y_min = percent_to_pixels(result_value["x"], result_value["y"])
     if is_ellipse:
         radii = percent_to_pixels(result_value["radiusX"], result_value["radiusY"])
-        return ellipse_extremes((x_min, y_min), radii, angle)
+        return ellipse_outline((x_min, y_min), radii, math.degrees(angle))
     box_width, box_height = percent_to_pixels(result_value["width"], result_value["height"])
     # a box turns about its upper left corner
     return [
@@ -309,15 +317,6 @@ def region_outline(
         )
         for dx, dy in ((0, 0), (box_width, 0), (box_width, box_height), (0, box_height))
     ]
-
-
-def ellipse_extremes(
-    center: tuple[float, float], radii: tuple[float, float], angle: float
-) -> list[tuple[float, float]]:
-    """Opposite corners of the box around an ellipse that is turned about its center."""
-    dx = math.hypot(radii[0] * math.cos(angle), radii[1] * math.sin(angle))
-    dy = math.hypot(radii[0] * math.sin(angle), radii[1] * math.cos(angle))
-    return [(center[0] - dx, center[1] - dy), (center[0] + dx, center[1] + dy)]
 
 
 def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
@@ -363,7 +362,7 @@ def add_prediction_results(
         if not outline and kind == "detection":
             continue
         box = bounding_box(outline) if outline else None
-        is_polygon = "points" in result_value or bool(result_value.get("rotation"))
+        is_polygon = is_shape(result_value)
         for concept in result_concepts(result_value):
             builder.add(image_index, concept, score, box, task_index, outline if is_polygon else ())
 

@@ -3,12 +3,18 @@ polygons."""
 
 from __future__ import annotations
 
+import base64
+import io
 import math
 from pathlib import Path
 
 import msgspec
+import numpy as np
+from PIL import Image
 
+from pellucid.core.tables import BoolArray
 from pellucid.formats.builder import DatasetBuilder
+from pellucid.formats.curves import ellipse_outline
 from pellucid.formats.dataset import ParsedAnnotations, split_and_folder
 from pellucid.formats.parsing import element_text, parse_json, parse_number, parse_xml
 from pellucid.formats.probe import (
@@ -21,12 +27,15 @@ from pellucid.formats.probe import (
 )
 
 NAME = "labelme"
+MAX_MASK_SIDE = 1 << 15
+"""Of a mask's picture, in pixels."""
 
 
 class Shape(msgspec.Struct):
     label: str
     points: list[tuple[float, float]]
     shape_type: str | None = None
+    mask: str | None = None
 
 
 class LabelMeFile(msgspec.Struct):
@@ -91,21 +100,21 @@ def read_json(builder: DatasetBuilder, source: Path, file: Path) -> int:
         file.stem,
     )
     for shape_index, shape in enumerate(document.shapes):
-        points = (
-            circle_bounds(shape.points)
-            if shape.shape_type == "circle" and len(shape.points) == 2
-            else shape.points
-        )
-        if len(points) < 2:
+        location = f"{file.name} $.shapes[{shape_index}]"
+        if len(shape.points) < 2:
             builder.skip_shape(image, shape.shape_type or "shape without points")
-            continue
-        builder.add_outline(
-            image,
-            shape.label,
-            points,
-            f"{file.name} $.shapes[{shape_index}]",
-            keep_outline=shape.shape_type == "polygon",
-        )
+        elif shape.shape_type == "mask":
+            size = document.imageWidth or 0, document.imageHeight or 0
+            pixels = mask_pixels(shape, *size)
+            if pixels is None:
+                builder.skip_shape(image, "mask")
+            else:
+                builder.add_mask(image, shape.label, pixels, location)
+        else:
+            is_circle = shape.shape_type == "circle" and len(shape.points) == 2
+            points = circle_outline(shape.points) if is_circle else shape.points
+            is_area = shape.shape_type in ("circle", "polygon", "oriented_rectangle")
+            builder.add_outline(image, shape.label, points, location, keep_outline=is_area)
     for flag_name, is_set in (document.flags or {}).items():
         if is_set:
             builder.add_tag(image, flag_name)
@@ -122,11 +131,29 @@ def clean_image_path(path: str) -> str:
     )
 
 
-def circle_bounds(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The bounding corners of a circle given by its center and a point on it."""
-    (center_x, center_y), edge_point = points
-    radius = math.dist((center_x, center_y), edge_point)
-    return [(center_x - radius, center_y - radius), (center_x + radius, center_y + radius)]
+def circle_outline(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """A circle given by its center and a point on it."""
+    radius = math.dist(points[0], points[1])
+    return ellipse_outline(points[0], (radius, radius))
+
+
+def mask_pixels(shape: Shape, width: float, height: float) -> BoolArray | None:
+    """The pixels of a mask in its image, bool (height, width): a PNG image of its box, whose
+    corners are the points, both within. None if it cannot be read, or does not fit."""
+    try:
+        with Image.open(io.BytesIO(base64.b64decode(shape.mask or ""))) as picture:
+            if max(picture.size) > MAX_MASK_SIDE:
+                return None
+            patch = np.asarray(picture.convert("L")) > 0
+    except (ValueError, OSError):
+        return None
+    left, top = (round(coordinate) for coordinate in shape.points[0])
+    bottom, right = top + patch.shape[0], left + patch.shape[1]
+    if left < 0 or top < 0 or right > width or bottom > height or not patch.any():
+        return None
+    pixels = np.zeros((round(height), round(width)), bool)
+    pixels[top:bottom, left:right] = patch
+    return pixels
 
 
 def read_xml(builder: DatasetBuilder, source: Path, file: Path) -> int:

@@ -12,14 +12,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from pellucid.core.errors import MalformedFileError
+import numpy as np
+
+from pellucid.core.errors import MalformedFileError, format_count
+from pellucid.core.masks import Masks
 from pellucid.core.tables import SPLITS
+from pellucid.evaluation.boxes import pairwise_iou
+from pellucid.evaluation.mask_runs import measure_masks
 from pellucid.formats.builder import BoxCoordinates, DatasetBuilder
 from pellucid.formats.dataset import Inference, ParsedAnnotations, parse_split, split_and_folder
+from pellucid.formats.instance_maps import masks_of_instances, read_instance_map
 from pellucid.formats.parsing import element_text, parse_number, parse_xml, read_lines
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
 
 NAME = "voc"
+VOID = 255
+"""The pixel value of borders between objects."""
+MIN_BOX_OVERLAP = 0.5
+"""IoU of an object's box and the box around its mask."""
 ZERO_BASED = "pixels from 0, right and bottom edges excluded"
 """What Pellucid's own files say of their pixels, in `source/annotation`."""
 CORNER_TAGS = ("xmin", "ymin", "xmax", "ymax")
@@ -54,7 +64,7 @@ class VocObject:
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
     splits = read_image_sets(probe.path) if probe.is_dir else {}
-    voc_objects: list[VocObject] = []
+    voc_objects_by_file: dict[Path, list[VocObject]] = {}
     stated: set[str] = set()
     for file in list_files(probe, ".xml"):
         root = parse_xml(file)
@@ -62,18 +72,31 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
             raise MalformedFileError(
                 file, f"expected root element <annotation>, found <{root.tag}>"
             )
-        voc_objects += read_objects(builder, probe.path, file, root, splits)
+        voc_objects_by_file[file] = read_objects(builder, probe.path, file, root, splits)
         stated.add(element_text(root, "source/annotation", "") or "")
+    voc_objects = [voc_object for objects in voc_objects_by_file.values() for voc_object in objects]
     is_zero_based = stated == {ZERO_BASED}
     first_coordinate = 0 if is_zero_based else infer_first_pixel(voc_objects)
     if options.first_pixel is not None:
         first_coordinate = options.first_pixel
-    for voc_object in voc_objects:
-        x_min, y_min, x_max, y_max = voc_object.corners
-        corners = (x_min - first_coordinate, y_min - first_coordinate, x_max, y_max)
-        builder.add_corners(
-            voc_object.image, voc_object.concept, corners, voc_object.location, voc_object.difficult
-        )
+    segmented_count = mismatch_count = 0
+    for file, file_objects in voc_objects_by_file.items():
+        boxes = [object_box(voc_object, first_coordinate) for voc_object in file_objects]
+        masks = read_object_masks(segmentation_file(probe, file), boxes)
+        segmented_count += masks is not None
+        mismatch_count += masks is None and segmentation_file(probe, file) is not None
+        for row, (voc_object, box) in enumerate(zip(file_objects, boxes, strict=True)):
+            add_object(builder, voc_object, box, masks, row)
+    builder.add_note(
+        "masks", segmented_count, f"masks of {format_count(segmented_count, 'image')} read"
+    )
+    builder.add_note(
+        "masks_not_read",
+        mismatch_count,
+        f"masks of {format_count(mismatch_count, 'image')} not read: they are not those of the "
+        "boxes, in their order",
+        "warning",
+    )
     evidence = first_pixel_evidence(voc_objects, first_coordinate, options.first_pixel is not None)
     if is_zero_based and options.first_pixel is None:
         evidence = "pixels are numbered from 0, as the files say"
@@ -144,6 +167,51 @@ def read_objects(
             )
         )
     return voc_objects
+
+
+def object_box(voc_object: VocObject, first_coordinate: int) -> BoxCoordinates:
+    """[left, top, width, height] of corners that may be in any order."""
+    x_min, y_min, x_max, y_max = voc_object.corners
+    left, right = sorted((x_min - first_coordinate, x_max))
+    top, bottom = sorted((y_min - first_coordinate, y_max))
+    return left, top, right - left, bottom - top
+
+
+def add_object(
+    builder: DatasetBuilder,
+    voc_object: VocObject,
+    box: BoxCoordinates,
+    masks: Masks | None,
+    row: int,
+) -> None:
+    image, concept = voc_object.image, voc_object.concept
+    location, ignore = voc_object.location, voc_object.difficult
+    if masks is None:
+        builder.add_box(image, concept, box, location, ignore)
+    else:
+        builder.add_encoded_mask(image, concept, masks, row, location, box, ignore)
+
+
+def segmentation_file(probe: Probe, file: Path) -> Path | None:
+    """The picture with the instances of an annotation file, `SegmentationObject/NAME.png`."""
+    path = file.parent.parent / "SegmentationObject" / f"{file.stem}.png"
+    return path if probe.is_dir and path.is_file() else None
+
+
+def read_object_masks(path: Path | None, boxes: list[BoxCoordinates]) -> Masks | None:
+    """The mask of each object: pixels with its number, from 1 in the order of the annotation file;
+    255 is the border between objects. None if there is no picture, or its objects are not those
+    of the boxes."""
+    if path is None:
+        return None
+    numbers, masks = masks_of_instances(read_instance_map(path))
+    rows = [row for row, number in enumerate(numbers) if number not in (0, VOID)]
+    if [numbers[row] for row in rows] != list(range(1, len(boxes) + 1)):
+        return None
+    object_masks = masks[np.array(rows, np.int64)]
+    mask_boxes, none_ignored = measure_masks(object_masks).box, np.zeros(len(boxes), bool)
+    overlap = pairwise_iou(mask_boxes, np.reshape(boxes, (-1, 4)), none_ignored)
+    return object_masks if (overlap >= MIN_BOX_OVERLAP).all() else None
 
 
 def infer_first_pixel(voc_objects: list[VocObject]) -> int:

@@ -141,8 +141,7 @@ def keypoint_fields(entries: Annotations | Predictions, row: int) -> dict[str, A
     points = stated_points(entries, row)
     if points is None:
         return {}
-    labelled = sum(visibility > 0 for visibility in points.keypoints[2::3])
-    return {"keypoints": points.keypoints, "num_keypoints": labelled}
+    return {"keypoints": points.keypoints, "num_keypoints": points.labelled_count}
 
 
 def category_fields(points: StatedKeypoints | None) -> dict[str, Any]:

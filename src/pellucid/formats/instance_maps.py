@@ -1,0 +1,54 @@
+"""Pictures whose pixel values number the objects: masks of all objects of an image at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pellucid.core.errors import MalformedFileError
+from pellucid.core.masks import Masks, create_masks, encode_counts
+
+MAX_PIXELS = 1 << 28
+
+
+def read_instance_map(path: Path) -> NDArray[np.int32]:
+    """The pixel values, int32 (height, width): palette indices or numbers of up to 16 bits.
+
+    Raises:
+        MalformedFileError: it is no such picture.
+    """
+    try:
+        with Image.open(path) as picture:
+            if picture.mode not in ("P", "L", "I", "I;16", "I;16B"):
+                raise MalformedFileError(path, f"pixels of mode {picture.mode}; expected numbers")
+            if picture.width * picture.height > MAX_PIXELS:
+                raise MalformedFileError(path, f"has {picture.width} x {picture.height} pixels")
+            values = np.asarray(picture, np.int32)
+    except (OSError, ValueError) as error:
+        raise MalformedFileError(path, f"cannot be read as a picture: {error}") from error
+    return values
+
+
+def masks_of_instances(values: NDArray[np.int32]) -> tuple[list[int], Masks]:
+    """The distinct values of an instance map, in order, and the mask of each.
+
+    values: int32 (height, width).
+    """
+    height, width = values.shape
+    flat = values.ravel(order="F")
+    starts = np.flatnonzero(np.diff(flat, prepend=flat[0] - 1))
+    ends = np.append(starts[1:], flat.size)
+    run_values = flat[starts]
+    numbers = np.unique(run_values).tolist()
+    texts = []
+    for number in numbers:
+        is_run = run_values == number
+        edges = np.stack([starts[is_run], ends[is_run]], axis=1).ravel()
+        counts = np.diff(edges, prepend=0, append=flat.size)
+        texts.append(encode_counts(counts.tolist()))
+    return numbers, create_masks(
+        texts, np.full(len(texts), height, np.int32), np.full(len(texts), width, np.int32)
+    )
