@@ -469,7 +469,6 @@ def test_whole_images_come_with_most_errors_first(gallery, demo):
     viewer = page.get_by_role("dialog", name="Picture")
     expect(viewer).to_contain_text(first.image)
     page.keyboard.press("Escape")
-    page.keyboard.press("b")
     expect(images.first.locator("img")).to_be_visible()
     page.keyboard.press("b")
     expect(page.locator("[role=option] img").first).to_be_visible()

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { actionFor, SHORTCUTS, type Context } from './shortcuts';
 
 const CONTEXTS: Record<Context, readonly string[]> = {
-  gallery: ['page', 'gallery', 'review'],
+  gallery: ['page', 'walls', 'gallery', 'review'],
+  images: ['page', 'walls'],
   findings: ['page', 'findings'],
   analysis: ['page'],
   viewer: ['viewer', 'review'],
@@ -25,6 +26,12 @@ describe('shortcuts', () => {
   test('keys of review do nothing for readers', () => {
     expect(actionFor('w', 'gallery', true)).toBe('review.wrong');
     expect(actionFor('w', 'gallery', false)).toBeUndefined();
+  });
+
+  test('nothing is decided or moved among whole images', () => {
+    for (const key of ['w', 'e', 'q', 'n', 'z', 'x', 'Enter', 'ArrowLeft'])
+      expect(actionFor(key, 'images', true)).toBeUndefined();
+    expect(actionFor('b', 'images', true)).toBe('images');
   });
 
   test('names of object members are no keys', () => {

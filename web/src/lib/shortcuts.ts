@@ -30,10 +30,10 @@ export type Action =
   | 'help'
   | 'escape';
 
-/** Where a shortcut works: on every page, among the findings, in the gallery, in the viewer, or wherever items are reviewed. */
-export type Scope = 'page' | 'findings' | 'gallery' | 'viewer' | 'review';
-/** Where the reader is. */
-export type Context = 'gallery' | 'findings' | 'analysis' | 'viewer';
+/** Where a shortcut works: on every page, among the findings, on walls of boxes and of whole images, on that of boxes alone, in the viewer, or wherever items are reviewed. */
+export type Scope = 'page' | 'findings' | 'walls' | 'gallery' | 'viewer' | 'review';
+/** Where the reader is; `images`: among whole images. */
+export type Context = 'gallery' | 'images' | 'findings' | 'analysis' | 'viewer';
 
 export interface Shortcut {
   readonly scope: Scope;
@@ -69,7 +69,7 @@ export const SHORTCUTS: readonly Shortcut[] = [
   { scope: 'gallery', keys: { Enter: 'open' }, labels: ['Enter'], help: 'open the item' },
   { scope: 'gallery', keys: { x: 'select' }, labels: ['x'], help: 'select or deselect the item' },
   {
-    scope: 'gallery',
+    scope: 'walls',
     keys: { 1: 'tab.1', 2: 'tab.2', 3: 'tab.3', 4: 'tab.4' },
     labels: ['1', '2', '3', '4'],
     help: 'All, Matched (TP), Missing (FP), Extra annotation (FN)',
@@ -106,11 +106,16 @@ export const SHORTCUTS: readonly Shortcut[] = [
     labels: ['o'],
     help: 'back to the optimal threshold',
   },
-  { scope: 'review', keys: { r: 'review.mode' }, labels: ['r'], help: 'show or hide the verdicts' },
-  { scope: 'gallery', keys: { b: 'images' }, labels: ['b'], help: 'boxes or whole images' },
+  {
+    scope: 'review',
+    keys: { r: 'review.mode' },
+    labels: ['r'],
+    help: 'review: the verdicts w, e, q and n',
+  },
+  { scope: 'walls', keys: { b: 'images' }, labels: ['b'], help: 'boxes or whole images' },
   { scope: 'gallery', keys: { R: 'reverse' }, labels: ['R'], help: 'reverse order' },
   {
-    scope: 'gallery',
+    scope: 'walls',
     keys: { '+': 'larger', '=': 'larger', '-': 'smaller' },
     labels: ['+', '−'],
     help: 'larger, smaller images',
@@ -243,16 +248,25 @@ export const SHORTCUTS: readonly Shortcut[] = [
     scope: 'gallery',
     keys: { Escape: 'escape' },
     labels: ['Esc'],
-    help: 'clear the selection, then the filters',
+    help: 'clear the selection; leave the review; clear the filters',
   },
 ];
 
 const SCOPES: Record<Context, readonly Scope[]> = {
-  gallery: ['page', 'gallery', 'review'],
+  gallery: ['page', 'walls', 'gallery', 'review'],
+  images: ['page', 'walls'],
   findings: ['page', 'findings'],
   analysis: ['page'],
   viewer: ['viewer', 'review'],
 };
+
+/** Verdicts: on the wall they act while the reader reviews. */
+export const VERDICTS: ReadonlySet<Action> = new Set([
+  'review.wrong',
+  'review.right',
+  'review.unsure',
+  'review.relabel',
+]);
 
 /** What a key does where the reader is; undefined where it does nothing. */
 export function actionFor(key: string, context: Context, mayReview: boolean): Action | undefined {

@@ -49,7 +49,7 @@ export class Gallery {
   headline = $state.raw<api.HeadlineDocument | null>(null);
   failure = $state<string | null>(null);
 
-  page = $state<Page>('gallery');
+  page = $state<Page>(parsePlace(location.search).page);
   only = $state.raw<readonly string[]>([]);
   /** Of the narrowed list: how long it is. */
   narrowed = $state.raw<api.CountDocument | null>(null);
@@ -67,6 +67,8 @@ export class Gallery {
   whole = $state(false);
   item = $state(0);
   open = $state(false);
+  /** Whether the viewer was opened from the whole images, where closing it leads back. */
+  isFromImages = false;
   sort = $state<Sort>('errors');
   order = $state<Order>('score');
   /** What the reader wants of each tab; null: what is usual. */
@@ -95,7 +97,14 @@ export class Gallery {
   private optimum = $state.raw<ReadonlyMap<number, Counts>>(new Map());
   private optimumOf = '';
   private journey = 0;
-  private figuresOf = $state.raw<{ which: api.Which; split: api.Split } | null>(null);
+  private figuresOf = $state.raw<{
+    which: api.Which;
+    split: api.Split;
+    corrected: boolean;
+  } | null>(null);
+  private histogramOf = $state.raw<readonly unknown[]>([]);
+  /** Rises when the server answers again after it did not. */
+  revival = $state(0);
 
   readonly which = $derived({ view: this.view, version: this.versionName, iou: this.iou });
   /** Whether the figures are those of the list being looked at: until then its length is not known. */
@@ -104,6 +113,18 @@ export class Gallery {
       this.figuresOf?.which === this.which &&
       this.figuresOf.split === this.split &&
       (!this.only.length || this.narrowed !== null),
+  );
+  /** Whether the figures are not read yet, or are those of what was shown before. */
+  readonly isPending = $derived(
+    this.figures === null ||
+      this.figuresOf?.which !== this.which ||
+      this.figuresOf.split !== this.split ||
+      this.figuresOf.corrected !== this.corrected,
+  );
+  readonly isHistogramPending = $derived(
+    [this.which, this.split, this.concept, this.corrected].some(
+      (part, index) => part !== this.histogramOf[index],
+    ),
   );
   readonly kind = $derived(this.version?.kind ?? 'detection');
   readonly chosen = $derived(
@@ -301,19 +322,24 @@ export class Gallery {
     this.listHead = Math.max(this.listHead, this.knownHead);
   }
 
-  /** Leave out what was decided on since the list was opened; the cursor stays at its item. */
-  closeUp(): void {
+  /**
+   * Leave out what was decided on since the list was opened; the cursor stays at its item. Returns
+   * where an item of the former list is in the new one, or would be if its decision were undone.
+   */
+  closeUp(): (place: number) => number {
     const since = this.held?.since ?? 0;
     const hasLeft = (index: number): boolean => {
       const review = this.pages.item(index)?.review;
       return !!review && (review.row === 0 || review.row > since); // 0: not saved yet
     };
-    let before = 0;
-    for (let index = 0; index < this.item; index++) if (hasLeft(index)) before++;
-    this.item -= before;
+    const gone: number[] = [];
+    for (let index = 0; index < this.total; index++) if (hasLeft(index)) gone.push(index);
+    const moved = (place: number): number => place - gone.filter((index) => index < place).length;
+    this.item = moved(this.item);
     this.selected = new Set();
     this.release();
     this.edition++;
+    return moved;
   }
 
   /** Another view or version, staying at the same concept and tab where it has them. */
@@ -399,6 +425,7 @@ export class Gallery {
 
   /** To the items behind a mark. */
   async show(link: Link): Promise<void> {
+    const isFromImages = this.whole;
     const arrive = (document: api.VersionDocument): void => {
       const { concept } = link;
       const place = typeof concept === 'string' ? document.concepts.indexOf(concept) : concept;
@@ -411,6 +438,7 @@ export class Gallery {
       this.whole = false;
       this.order = link.order ?? 'score';
       this.open = link.open ?? false;
+      this.isFromImages = isFromImages;
       this.page = 'gallery';
       this.fromTheTop();
       this.item = link.item ?? 0;
@@ -487,7 +515,7 @@ export class Gallery {
         )
           return;
         this.figures = figures;
-        this.figuresOf = { which, split };
+        this.figuresOf = { which, split, corrected };
         if (!this.held) this.listHead = Math.max(this.listHead, figures.head);
         this.rememberOptimum([
           which.view,
@@ -523,8 +551,10 @@ export class Gallery {
     async (which: api.Which, split: api.Split, concept: number | null, corrected: boolean) => {
       await this.guard(async () => {
         const histogram = await api.readHistogram(which, split, concept, corrected);
-        if (which === this.which && split === this.split && concept === this.concept)
-          this.histogram = histogram;
+        const isCurrent = which === this.which && split === this.split && concept === this.concept;
+        if (!isCurrent || corrected !== this.corrected) return;
+        this.histogram = histogram;
+        this.histogramOf = [which, split, concept, corrected];
       });
     },
   );

@@ -54,7 +54,14 @@ export class Reviewing {
   refused = $state('');
   readonly queue: ReviewQueue;
   private readonly session = short();
-  private places: { batch: string; list: string; item: number }[] = [];
+  /** Of each act: the list, and the cursor in it. hiddenAt: where it was when its items left the list. */
+  private places: {
+    batch: string;
+    list: string;
+    item: number;
+    items: number;
+    hiddenAt: number | null;
+  }[] = [];
   /** Verdicts wait, one after the other, until the picture of their item is on the screen. */
   private turn: Promise<void> = Promise.resolve();
   /** Resolves when the picture of the item under the cursor is painted; the page sets it. */
@@ -155,7 +162,8 @@ export class Reviewing {
     if (items.length < places.length)
       return this.say('Not all of these items could be read: choose them again');
     const batch = short();
-    this.places.push({ batch, list: this.list, item: gallery.item });
+    const { length } = items;
+    this.places.push({ batch, list: this.list, item: gallery.item, items: length, hiddenAt: null });
     const which = gallery.which;
     const asked: api.DecisionRequest = {
       items: items.map((item) => this.seen(item)),
@@ -260,11 +268,13 @@ export class Reviewing {
       this.say(message, true);
       return;
     }
-    const about = row?.image ? ` ${row.concept} on ${row.image}` : '';
+    const isUndone = row?.action === 'undo' || row?.action === 'redo';
+    const items = isUndone ? done.rows.length : act.items;
+    const about = row?.image && items === 1 ? ` ${row.concept} on ${row.image}` : '';
     const back = row?.action === 'undo' ? 'Z brings it back' : 'z takes it back';
     this.say(
       row
-        ? `${act.items > 1 ? `${count(act.items)} items: ` : ''}${DONE[row.action]}${row.reverts === null ? '' : about} · ${back}`
+        ? `${items > 1 ? `${count(items)} items: ` : ''}${DONE[row.action]}${row.reverts === null ? '' : about} · ${back}`
         : 'Nothing to take back',
     );
   }
@@ -286,9 +296,24 @@ export class Reviewing {
       void this.act({ batch, items: 1, submission }).then(() => {
         if (gallery.handed) void this.queue.refill();
         const place = way === 'undo' ? this.places.pop() : undefined;
-        if (place && place.list === this.list && !gallery.handed) gallery.item = place.item;
+        if (!place || place.list !== this.list || gallery.handed) return;
+        gallery.item = place.item;
+        const { hiddenAt } = place;
+        if (hiddenAt === null) return;
+        for (const other of this.places)
+          if (other.hiddenAt !== null && other.hiddenAt > hiddenAt) other.item += place.items;
       });
     });
+  }
+
+  /** Hide what was decided on: the acts that may be undone keep their places in the shorter list. */
+  closeUp(): void {
+    const moved = this.gallery.closeUp();
+    for (const place of this.places) {
+      if (place.list !== this.list) continue;
+      place.hiddenAt ??= place.item;
+      place.item = moved(place.item);
+    }
   }
 
   /** An annotation where neither the model nor the annotators saw an object. */
@@ -334,7 +359,7 @@ export class Reviewing {
     then?: () => void,
   ): void {
     const [batch, who] = [short(), this.me];
-    this.places.push({ batch, list: '', item: 0 });
+    this.places.push({ batch, list: '', item: 0, items: 1, hiddenAt: null });
     void this.act({ batch, items: 1, submission: submission(who, batch) }).then(then);
   }
 
@@ -362,6 +387,7 @@ export class Reviewing {
     this.isOffline = false;
     this.gallery.failure = null;
     this.gallery.edition++;
+    this.gallery.revival++;
     this.outbox.retryNow();
   }
 

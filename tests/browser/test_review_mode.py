@@ -1,0 +1,120 @@
+"""What review keys may do, and where: nothing is decided unseen or by mistake."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+import pellucid
+import toys
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def view(tmp_path):
+    """Ten images with one prediction each, none annotated."""
+    names = [
+        {"id": number, "file_name": f"{number}.png", "width": 64, "height": 48}
+        for number in range(10)
+    ]
+    source = toys.coco(tmp_path, images=names, annotations=[])
+    for number in range(10):
+        toys.picture(tmp_path / "images" / f"{number}.png", colour=(number * 20, 90, 90))
+    rows = [
+        {"image_id": image, "category_id": 1, "bbox": [5, 5, 20, 20], "score": 0.9 - image / 100}
+        for image in range(10)
+    ]
+    view, _ = pellucid.open(tmp_path / "w").add("v", source, images=tmp_path / "images")
+    view.start("m").add_predictions(toys.results(tmp_path, rows))
+    return view
+
+
+@pytest.fixture
+def go(page: Page, view, served):
+    address = served(view.workspace)
+
+    def open_at(search="&tab=missing&concept=dent&at=dent:0.1"):
+        page.goto(address)
+        page.evaluate("localStorage.setItem('pellucid-name', 'Ann')")
+        page.goto(f"{address}?view=v&version=m&page=gallery{search}")
+        expect(page.locator("[role=option] img, .images img").first).to_be_visible()
+        return page
+
+    return open_at
+
+
+def test_verdicts_wait_for_the_review_mode(go):
+    page = go()
+    expect(page.locator("[role=option] img").first).to_be_visible()
+    page.keyboard.press("w")
+    expect(page.get_by_role("status")).to_contain_text("r turns the review on")
+    page.keyboard.press("r")
+    bar = page.get_by_role("toolbar", name="Review")
+    expect(bar.get_by_label("Filters")).to_contain_text("10 to review")
+    page.keyboard.press("w")
+    expect(bar.get_by_label("Filters")).to_contain_text("9 to review")
+    page.keyboard.press("Escape")
+    expect(bar).to_have_count(0)
+
+
+def test_hidden_reviewed_items_are_named(go):
+    page = go()
+    page.keyboard.press("r")
+    page.keyboard.press("w")
+    bar = page.get_by_role("toolbar", name="Review")
+    expect(bar.get_by_label("Filters")).to_contain_text("9 to review")
+    page.keyboard.press("r")
+    hidden = page.get_by_role("button", name="1 reviewed hidden")
+    hidden.click()
+    expect(hidden).to_have_count(0)
+
+
+def test_nothing_is_decided_among_whole_images(go):
+    page = go("&tab=all&concept=dent&at=dent:0.1")
+    page.keyboard.press("r")
+    page.keyboard.press("b")
+    expect(page.locator(".images img").first).to_be_visible()
+    page.keyboard.press("w")
+    page.keyboard.press("b")
+    bar = page.get_by_role("toolbar", name="Review")
+    expect(page.locator("[role=option] img").first).to_be_visible()
+    expect(bar.get_by_label("Filters")).to_contain_text("all 10")
+    expect(bar.get_by_role("button", name="Undo")).to_be_disabled()
+
+
+def test_undo_returns_to_its_item_after_the_decided_ones_were_hidden(go):
+    page = go()
+    page.keyboard.press("r")
+    bar = page.get_by_role("toolbar", name="Review")
+    for left in (9, 8, 7):
+        page.keyboard.press("e")
+        expect(bar.get_by_label("Filters")).to_contain_text(f"{left} to review")
+    bar.get_by_role("button", name=re.compile("Hide 3")).click()
+    expect(page.get_by_text("item 1 of 7")).to_be_visible()
+    path = page.locator("footer .path")
+    for name in ("2.png", "1.png", "0.png"):
+        page.keyboard.press("z")
+        expect(path).to_contain_text(name)
+        expect(page.locator("[role=option] img").first).to_be_visible()
+    expect(page.get_by_text("item 1 of 10")).to_be_visible()
+
+
+def test_several_items_are_never_replaced_by_default(go):
+    page = go()
+    page.keyboard.press("r")
+    for _ in range(3):
+        page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("n")
+    dialog = page.get_by_role("dialog", name="It should be")
+    expect(dialog.get_by_text("in place of the annotation")).to_have_count(0)
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(dialog).to_have_count(0)
+
+
+def test_closing_a_picture_of_the_images_leads_back_to_them(go):
+    page = go("&whole=1")
+    page.locator(".images .image").nth(3).click()
+    expect(page.get_by_role("dialog", name="Picture")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator(".images .image").first).to_be_visible()
