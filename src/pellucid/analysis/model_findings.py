@@ -88,7 +88,7 @@ def describe_rarely_found(
         "rarely_found",
         "training",
         f"'{name}' is {how_often} found: {tp:,} of {tp + fn:,} annotations",
-        f"the recall of all concepts is {overall:.0%}",
+        f"the recall of all concepts is {100 * overall:.0f} %",
         Gain(fn, at_most=True),
         fn,
         name,

@@ -303,7 +303,7 @@ def describe_slice(found: ErrorSlice, excess: int, query: ListQuery, count: int)
         "training",
         found.sentence,
         f"{found.errors:,} errors among {found.items:,} items at the optimal thresholds; "
-        f"{found.elsewhere:.1%} elsewhere (p = {found.p_adjusted:.2g}, adjusted)",
+        f"{100 * found.elsewhere:.1f} % elsewhere (p = {found.p_adjusted:.2g}, adjusted)",
         Gain(excess, at_most=True, assumption="if it were as good as elsewhere"),
         count,
         found.concept,
@@ -350,6 +350,7 @@ def describe_baseline_change(
         filters=(f"versus:{comparison.a}={kind_of_change}",),
     )
     count = max(change.broken, change.false_alarms_new)
+    errors = "false negatives" if are_annotations else "false positives"
     subject = f"'{change.concept}'" if change.concept else comparison.b
     verb = "makes fewer errors" if not is_worse else "makes more errors"
     if change.verdict == "trade-off":
@@ -370,5 +371,5 @@ def describe_baseline_change(
         count,
         change.concept,
         query if count else None,
-        "Look at what broke" if count else "Compare the versions",
+        f"Look at new {errors}" if count else "Compare the versions",
     )

@@ -30,8 +30,8 @@ export type Action =
   | 'help'
   | 'escape';
 
-/** Where a shortcut works: on every page, among the findings, on walls of boxes and of whole images, on that of boxes alone, in the viewer, or wherever items are reviewed. */
-export type Scope = 'page' | 'findings' | 'walls' | 'gallery' | 'viewer' | 'review';
+/** Where a shortcut works: everywhere, on every page but in the viewer, among the findings, on walls of boxes and of whole images, on that of boxes alone, in the viewer, or wherever items are reviewed. */
+export type Scope = 'everywhere' | 'page' | 'findings' | 'walls' | 'gallery' | 'viewer' | 'review';
 /** Where the reader is; `images`: among whole images. */
 export type Context = 'gallery' | 'images' | 'findings' | 'analysis' | 'viewer';
 
@@ -242,8 +242,8 @@ export const SHORTCUTS: readonly Shortcut[] = [
     labels: ['Enter', 'g', 'x'],
     help: 'in a finding: open the picture; show all its items; dismiss it as known',
   },
-  { scope: 'page', keys: { d: 'theme' }, labels: ['d'], help: 'dark or light' },
-  { scope: 'page', keys: { '?': 'help' }, labels: ['?'], help: 'keys and terms' },
+  { scope: 'everywhere', keys: { d: 'theme' }, labels: ['d'], help: 'dark or light' },
+  { scope: 'everywhere', keys: { '?': 'help' }, labels: ['?'], help: 'keys and terms' },
   {
     scope: 'gallery',
     keys: { Escape: 'escape' },
@@ -253,11 +253,11 @@ export const SHORTCUTS: readonly Shortcut[] = [
 ];
 
 const SCOPES: Record<Context, readonly Scope[]> = {
-  gallery: ['page', 'walls', 'gallery', 'review'],
-  images: ['page', 'walls'],
-  findings: ['page', 'findings'],
-  analysis: ['page'],
-  viewer: ['viewer', 'review'],
+  gallery: ['everywhere', 'page', 'walls', 'gallery', 'review'],
+  images: ['everywhere', 'page', 'walls'],
+  findings: ['everywhere', 'page', 'findings'],
+  analysis: ['everywhere', 'page'],
+  viewer: ['everywhere', 'viewer', 'review'],
 };
 
 /** Verdicts: on the wall they act while the reader reviews. */

@@ -1,0 +1,113 @@
+"""Small things that readers meet all day: the way back, keys behind the viewer, small windows."""
+
+import re
+import shutil
+
+import pytest
+from playwright.sync_api import Page, expect
+
+import pellucid
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def own_demo(demo, tmp_path, served):
+    """The address of a copy of the demo's workspace, in which things may be decided."""
+    folder = shutil.copytree(demo.folder, tmp_path / "copy.pellucid")
+    return served(pellucid.open(folder))
+
+
+def finding(page: Page, text: str):
+    return page.get_by_role("article", name=re.compile(text))
+
+
+def test_a_finding_tells_how_far_its_review_is(page: Page, own_demo):
+    page.goto(own_demo)
+    page.evaluate("localStorage.setItem('pellucid-name', 'Ann')")
+    page.goto(f"{own_demo}?view=cells&version=v2&page=findings")
+    missing = finding(page, "labels of 'red cell' are likely missing")
+    expect(missing.locator("img").first).to_be_visible()
+    expect(missing.get_by_text("reviewed")).to_have_count(0)
+    missing.get_by_role("button", name=re.compile("^Review labels")).click()
+    expect(page.locator("[role=option] img").first).to_be_visible()
+    page.keyboard.press("r")
+    bar = page.get_by_role("toolbar", name="Review")
+    for _ in range(2):
+        page.keyboard.press("e")
+        expect(page.get_by_role("status")).to_contain_text("z takes it back")
+    expect(bar.get_by_role("button", name="Undo")).to_be_enabled()
+    page.keyboard.press("P")
+    expect(missing.get_by_text(re.compile(r"^[12] of \d+ reviewed$"))).to_be_visible()
+
+
+def test_the_way_back_leads_to_the_finding(page: Page, demo_address):
+    page.goto(f"{demo_address}?view=cells&version=v2&page=findings")
+    current = page.locator("article[aria-current=true]")
+    expect(current.locator("img").first).to_be_visible()
+    second = page.get_by_role("article").nth(1)
+    name = second.get_attribute("aria-label")
+    second.locator("button.main").click()
+    expect(page.locator("[role=option] img").first).to_be_visible()
+    page.go_back()
+    expect(current).to_have_accessible_name(name)
+
+
+def test_help_over_the_viewer(page: Page, demo_address):
+    page.goto(f"{demo_address}?view=cells&version=v2&page=gallery")
+    expect(page.locator("[role=option] img").first).to_be_visible()
+    page.keyboard.press("Enter")
+    viewer = page.get_by_role("dialog", name="Picture")
+    expect(viewer).to_be_visible()
+    page.keyboard.press("?")
+    keys = page.get_by_role("dialog", name="Keys and terms")
+    expect(keys).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(keys).to_have_count(0)
+    expect(viewer).to_be_visible()
+
+
+def test_tab_reaches_one_concept_and_arrows_the_others(page: Page, demo_address):
+    page.goto(f"{demo_address}?view=cells&version=v2&page=gallery&concept=platelet")
+    concepts = page.get_by_role("navigation", name="Concepts").get_by_role("listitem")
+    expect(concepts.get_by_role("button", name=re.compile("^platelet"))).to_have_attribute(
+        "tabindex", "0"
+    )
+    expect(concepts.locator("[tabindex='0']")).to_have_count(1)
+    concepts.locator("[tabindex='0']").focus()
+    page.keyboard.press("Home")
+    expect(concepts.first.get_by_role("button")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="All concepts")).to_be_visible()
+
+
+@pytest.mark.parametrize("size", [(720, 450), (390, 844)])
+def test_pictures_stay_in_sight_in_small_windows(page: Page, own_demo, size):
+    width, height = size
+    page.set_viewport_size({"width": width, "height": height})
+    page.goto(own_demo)
+    page.evaluate("localStorage.setItem('pellucid-name', 'Ann')")
+    page.goto(f"{own_demo}?view=cells&version=v2&page=gallery&tab=missing")
+    expect(page.locator("[role=option] img").first).to_be_visible()
+    page.keyboard.press("r")
+    bar = page.get_by_role("toolbar", name="Review")
+    expect(bar).to_be_visible()
+    wall = page.get_by_role("tabpanel", name="Items").bounding_box()
+    assert wall["height"] > height / 3
+    page.get_by_role("button", name="Filter +").click()
+    menu = page.locator("form.menu").bounding_box()
+    assert menu["y"] + menu["height"] <= height
+    assert menu["x"] >= 0
+    assert menu["x"] + menu["width"] <= width
+
+
+def test_versions_are_cards_on_phones(page: Page, demo_address):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{demo_address}?view=cells&page=versions")
+    row = page.get_by_role("row").filter(has_text="v2")
+    for text in ("AP50", "Errors"):
+        expect(row.locator(f"[data-label='{text}']")).to_be_visible()
+    for cell in row.get_by_role("cell").all():
+        box = cell.bounding_box()
+        if box:
+            assert box["x"] + box["width"] <= 390
