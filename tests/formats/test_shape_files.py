@@ -237,9 +237,19 @@ def instances():
     return values, [(11, 11, 30, 40), (61, 51, 100, 80)]
 
 
-def test_voc_objects_have_the_masks_of_their_numbers(tmp_path):
+VOC_COLORS = {0: (0, 0, 0), 1: (128, 0, 0), 2: (0, 128, 0), 255: (224, 224, 192)}
+
+
+@pytest.mark.parametrize("has_colors", [False, True])
+def test_voc_objects_have_the_masks_of_their_numbers(tmp_path, has_colors):
     values, boxes = instances()
-    _, table, notes = annotations(tmp_path, voc(tmp_path, values, boxes))
+    source = voc(tmp_path, values, boxes)
+    if has_colors:
+        colors = np.zeros((*values.shape, 3), np.uint8)
+        for number, color in VOC_COLORS.items():
+            colors[values == number] = color
+        Image.fromarray(colors).save(source / "SegmentationObject/a.png")
+    _, table, notes = annotations(tmp_path, source)
     for row, outline in enumerate(table.outline):
         np.testing.assert_array_equal(pixels(outline), values == row + 1)
     assert table.box.tolist() == [[10, 10, 20, 30], [60, 50, 40, 30]]
@@ -347,9 +357,9 @@ def test_via_table_is_read_like_its_json(tmp_path):
         '"{""kind"":{""rust"":true}}"',
     )
     source = toys.write(tmp_path / "via.csv", "\n".join([header, *rows]))
-    with pytest.raises(PellucidError, match="concept=kind or concept=note, and --format via"):
+    with pytest.raises(PellucidError, match="concept=kind or concept=note"):
         annotations(tmp_path, source)
-    view, table, notes = annotations(tmp_path, source, format="via", columns={"concept": "kind"})
+    view, table, notes = annotations(tmp_path, source, columns={"concept": "kind"})
     # One region of a.png cannot be read, so that it counts as not annotated.
     assert table.box.tolist() == [[1, 2, 3, 4]]
     assert view.images_by_split == {"validation": 3}

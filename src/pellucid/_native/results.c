@@ -244,7 +244,7 @@ static int record(Text *text, Row *row, Counts *counts)
             return 0;
         int which = key_is(key, text, "image_id") ? 1 : key_is(key, text, "category_id") ? 2 : key_is(key, text, "score") ? 4
                   : key_is(key, text, "bbox")     ? 8 : counts && key_is(key, text, "segmentation") ? 16 : 0;
-        if (key_is(key, text, "file_name") || (seen & which) || !sign(text, ':'))
+        if (key_is(key, text, "file_name") || key_is(key, text, "category_name") || (seen & which) || !sign(text, ':'))
             return 0;
         seen |= which;
         if (which == 1 && !whole(text, &row->image))

@@ -1,4 +1,4 @@
-"""Circles and ellipses as outlines."""
+"""Circles, ellipses and turned boxes as outlines."""
 
 from __future__ import annotations
 
@@ -25,3 +25,27 @@ def ellipse_outline(
             )
         )
     return points
+
+
+def rotate_box(
+    corners: tuple[float, float, float, float], degrees: float
+) -> list[tuple[float, float]]:
+    """The corners of a box that is turned about its center, clockwise on the screen; two opposite
+    ones if it is not turned. corners: left, top, right, bottom."""
+    x_min, y_min, x_max, y_max = corners
+    x, y, angle = (x_min + x_max) / 2, (y_min + y_max) / 2, math.radians(degrees)
+    if not degrees % 360:
+        return [(x_min, y_min), (x_max, y_max)]
+    half_width, half_height = (x_max - x_min) / 2, (y_max - y_min) / 2
+    return [
+        (
+            x + dx * math.cos(angle) - dy * math.sin(angle),
+            y + dx * math.sin(angle) + dy * math.cos(angle),
+        )
+        for dx, dy in (
+            (-half_width, -half_height),
+            (half_width, -half_height),
+            (half_width, half_height),
+            (-half_width, half_height),
+        )
+    ]

@@ -245,7 +245,7 @@ class UnreadBoxColumnsError(PellucidError):
         super().__init__(
             f"{path}: columns {summarize_names(columns, 8)} look like boxes, but their layout is "
             "not known. Name them with --columns xmin=..,ymin=..,xmax=..,ymax=.. or "
-            "x=..,y=..,width=..,height=.., or remove them."
+            "x=..,y=..,width=..,height=.., one number per column, or remove them."
         )
 
 
@@ -285,6 +285,28 @@ class BoxFormatRequiredError(PellucidError):
         options = " or ".join(f"--boxes {choice}" for choice in choices)
         super().__init__(
             f"{path}: {problem}. Specify {options} (with `open` and `doctor`: --annotation-boxes)."
+        )
+
+
+class BoxesOutsideImagesError(PellucidError):
+    """Most boxes of a format that states their meaning lie outside their image."""
+
+    def __init__(self, path: object, format_name: str, share: float) -> None:
+        super().__init__(
+            f"{path}: only {share:.0%} of its boxes lie inside their image, read as {format_name} "
+            "defines them. The program that wrote the file may have another order of numbers, or "
+            "the images another size. Correct the numbers, or write a CSV table "
+            "(docs/formats.md)."
+        )
+
+
+class StatedBoxesError(PellucidError):
+    """The user names the meaning of boxes whose format states it."""
+
+    def __init__(self, path: object, format_name: str, stated: str) -> None:
+        super().__init__(
+            f"{path}: --boxes {stated}: {format_name} defines what the numbers of a box are. Leave "
+            "--boxes out; for other numbers, write a CSV table (docs/formats.md)."
         )
 
 

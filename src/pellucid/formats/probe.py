@@ -137,11 +137,12 @@ def create_read_options(
 @dataclass(frozen=True)
 class AnnotationFormat:
     """name: for `--format` · matches: whether a source has this format · read: parse it into
-    columns."""
+    columns · has_columns: whether the user may name its columns, as those of a table."""
 
     name: str
     matches: Callable[[Probe], bool]
     read: Callable[[Probe, ReadOptions], ParsedAnnotations]
+    has_columns: bool = False
 
 
 @dataclass(frozen=True)

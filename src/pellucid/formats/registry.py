@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import entry_points
@@ -19,6 +20,7 @@ from pellucid.core.outlines import encode_mask
 from pellucid.core.tables import string_column
 from pellucid.core.urls import is_remote
 from pellucid.formats import memory_documents
+from pellucid.formats.compressed_files import decompress
 from pellucid.formats.dataset import Note, ParsedAnnotations, ParsedPredictions
 from pellucid.formats.download import download
 from pellucid.formats.errors import (
@@ -51,14 +53,17 @@ from pellucid.formats.readers import (
     dota_results,
     fiftyone,
     hugging_face,
+    hugging_face_memory,
     image_folder,
     image_list,
+    json_predictions,
     kitti,
     label_studio,
     labelme,
     megadetector,
     mmdetection,
     open_images,
+    prediction_strings,
     via,
     voc,
     vott,
@@ -129,6 +134,8 @@ BUILT_IN_PREDICTION_READERS: tuple[PredictionFormat, ...] = (
     mmdetection.PREDICTION_FORMAT,
     dota_results.FORMAT,
     yolo_predictions.PREDICTION_FORMAT,
+    json_predictions.PREDICTION_FORMAT,
+    prediction_strings.PREDICTION_FORMAT,
     table.PREDICTION_FORMAT,
 )
 WRITERS: dict[str, Writer] = {
@@ -198,8 +205,10 @@ def read_annotations(
         if not isinstance(source, str | Path):
             annotations = read_memory_annotations(source, options)
         else:
-            with download(source) as local_path:
-                annotations = read_annotation_file(local_path, format, options)
+            with download(source) as local_path, decompress(local_path) as plain_path:
+                annotations = read_annotation_file(plain_path, format, options)
+            if plain_path != local_path:
+                annotations = with_source(annotations, plain_path, local_path)
             if is_remote(str(source)):
                 annotations = replace(
                     annotations,
@@ -211,6 +220,16 @@ def read_annotations(
     if not len(annotations.images):
         raise EmptyFileError(annotations.path, "at least one image")
     return annotations
+
+
+def with_source(
+    annotations: ParsedAnnotations, read_path: Path, source_path: Path
+) -> ParsedAnnotations:
+    """The annotations of a file that was read from a temporary copy, as of the file itself."""
+    folder = annotations.image_folder
+    if folder is not None and Path(folder).is_relative_to(read_path.parent):
+        folder = str(source_path.parent / Path(folder).relative_to(read_path.parent))
+    return replace(annotations, path=str(source_path), image_folder=folder)
 
 
 def remote_image_folder(local_folder: str | None, local_root: Path, source_url: str) -> str | None:
@@ -227,7 +246,9 @@ def read_memory_annotations(source: Any, options: ReadOptions) -> ParsedAnnotati
             return replace(
                 read_annotation_file(path, coco.NAME, options), path=memory_documents.NAME
             )
-    table_reader = open_memory_table(dataframes.annotation_columns(source))
+    if hugging_face_memory.is_dataset(source) or hugging_face_memory.is_dataset_dict(source):
+        return hugging_face_memory.read(source, options)
+    table_reader = open_memory_table(dataframes.table_columns(source))
     if not has_annotation_columns(table_reader, options):
         explain_annotation_columns(table_reader, options)
     annotations = read_annotation_table(table_reader, options)
@@ -244,7 +265,10 @@ def read_annotation_file(
     probe = probe_source(source)
     format_name = check_format_name(format, ANNOTATION_FORMATS)
     if format_name is None and options.columns:
-        format_name = TABLE_NAME  # the user names columns, so this is a table
+        format_name = next(
+            (reader.name for reader in READERS if reader.has_columns and reader.matches(probe)),
+            TABLE_NAME,
+        )
     if format_name is None:
         reject_unsupported_format(probe, before_readers=True)
     reader = next(
@@ -338,11 +362,10 @@ def read_predictions(source: Any, format: str | None, options: ReadOptions) -> P
         elif not isinstance(source, str | Path):
             predictions = read_memory_predictions(source, options)
         else:
-            with download(source) as local_path:
-                predictions = read_prediction_file(local_path, format, options)
-            predictions = (
-                replace(predictions, path=str(source)) if is_remote(str(source)) else predictions
-            )
+            with download(source) as local_path, decompress(local_path) as plain_path:
+                predictions = read_prediction_file(plain_path, format, options)
+            if plain_path != Path(source):
+                predictions = replace(predictions, path=str(source))
     if kind == "detection" and predictions.box is None:
         raise PredictionKindError(predictions.path, kind, "scores of images, without boxes")
     if kind != "detection" and predictions.box is not None:
@@ -356,7 +379,7 @@ def read_memory_predictions(source: Any, options: ReadOptions) -> ParsedPredicti
             return replace(
                 read_prediction_file(path, coco_results.NAME, options), path=memory_documents.NAME
             )
-    table_reader = open_memory_table(dataframes.prediction_columns(source))
+    table_reader = open_memory_table(dataframes.table_columns(source))
     if not has_prediction_columns(table_reader, options):
         explain_prediction_columns(table_reader, options)
     predictions = read_prediction_table(table_reader, options)
@@ -383,6 +406,10 @@ def read_prediction_file(
         ),
         None,
     )
+    if reader is json_predictions.PREDICTION_FORMAT and not format_name:
+        reject_annotations(probe, but=(coco.FORMAT, hugging_face.FORMAT))
+    if reader is None and not format_name and json_predictions.holds_scored_annotations(probe):
+        reader = json_predictions.PREDICTION_FORMAT
     if reader is None or (format_name and not matches_source(reader, probe, options)):
         if not format_name:
             reject_unsupported_format(probe)
@@ -396,22 +423,34 @@ def read_prediction_file(
     return reader.read(probe, options)
 
 
-def reject_annotations(probe: Probe) -> None:
-    """Raises AnnotationsAsPredictionsError if the source is a file of annotations."""
+def reject_annotations(probe: Probe, but: Collection[AnnotationFormat] = ()) -> None:
+    """Raises AnnotationsAsPredictionsError if the source is a file of annotations. but: formats
+    whose files may have scores."""
     for reader in READERS:
-        if reader is not table.FORMAT and reader.matches(probe):
+        if reader is not table.FORMAT and reader not in but and reader.matches(probe):
             raise AnnotationsAsPredictionsError(probe.path, reader.name)
 
 
 def contains_predictions(source: str | Path) -> bool:
     """Whether a source contains predictions rather than annotations."""
-    with convert_os_errors(source), download(source) as local_path:
-        probe = probe_source(local_path)
-        if any(reader.matches(probe) for reader in PREDICTION_READERS[:-1]):
-            return not any(
-                reader.matches(probe) for reader in READERS if reader.name != label_studio.NAME
-            )
-        return table.contains_scores(probe)
+    with (
+        convert_os_errors(source),
+        download(source) as local_path,
+        decompress(local_path) as plain_path,
+    ):
+        probe = probe_source(plain_path)
+        annotation_format = next(
+            (reader for reader in READERS if reader is not table.FORMAT and reader.matches(probe)),
+            None,
+        )
+        if annotation_format is label_studio.FORMAT:
+            return not label_studio.has_annotations(probe)
+        if annotation_format is coco.FORMAT:
+            return json_predictions.holds_scored_annotations(probe)
+        if annotation_format is not None:
+            return False
+        is_known = any(reader.matches(probe) for reader in PREDICTION_READERS[:-1])
+        return is_known or table.contains_scores(probe)
 
 
 @contextmanager
@@ -434,7 +473,10 @@ def check_format_name(format: str | None, format_names: tuple[str, ...]) -> str 
 def describe_content(probe: Probe) -> str:
     head = probe.head
     if probe.is_dir:
-        return "a folder without data.yaml, label files or image folders"
+        endings = Counter(Path(name).suffix.lower() or "no ending" for name in probe.file_names)
+        counts = [f"{count:,} {ending}" for ending, count in endings.most_common(4)]
+        files = f"files: {', '.join(counts)}" if counts else "no files"
+        return f"a folder with {files}"
     if head[:1] in "{[":
         return f"JSON beginning with {' '.join(head[:60].split())}"
     if head.startswith("<"):

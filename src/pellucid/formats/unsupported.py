@@ -85,6 +85,13 @@ UNSUPPORTED_FORMATS = (
         "COCO or Pascal VOC.",
     ),
     UnsupportedFormat(
+        "Hugging Face's save_to_disk (Arrow)",
+        file_matcher(r"\.arrow$"),
+        "Add the data set itself in Python, view.add(name, load_from_disk(folder)), or write it "
+        "with its pictures: dataset.to_parquet('train.parquet').",
+        before_readers=True,
+    ),
+    UnsupportedFormat(
         "CIFAR pickle files",
         file_matcher(r"^(.*/)?data_batch_\d$", r"^(.*/)?batches\.meta$", r"^(.*/)?meta$"),
         "Pickle files can run arbitrary code. Write the images into one folder per concept.",

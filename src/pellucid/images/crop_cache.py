@@ -14,7 +14,7 @@ from pellucid.core.files import atomic_write
 from pellucid.core.urls import is_remote
 from pellucid.images.crop_region import Region
 from pellucid.images.crops import CROP_VERSION, render_crop
-from pellucid.images.locations import parquet_location
+from pellucid.images.parquet_images import parquet_location
 
 MAX_CACHE_BYTES = 1 << 30
 """Maximum cache size in bytes."""

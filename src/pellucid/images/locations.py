@@ -10,6 +10,7 @@ from typing import IO, cast
 
 from pellucid.core.files import open_regular
 from pellucid.core.urls import is_remote, reject_credentials
+from pellucid.images.parquet_images import parquet_location, read_parquet_image
 
 FOLDER_SEPARATOR = "/./"
 """Separates a local folder from the relative path, as in rsync: links must not lead outside
@@ -42,37 +43,6 @@ def resolve_folder(folder: str) -> str:
         reject_credentials(folder)
         return folder
     return str(Path(folder).resolve())
-
-
-def parquet_location(location: str) -> tuple[Path, int] | None:
-    """The file and row of an image in a Parquet file: `.../train.parquet/0000012`."""
-    table_path, _, row_number = location.rpartition("/")
-    return (
-        (Path(table_path), int(row_number))
-        if table_path.endswith(".parquet") and row_number.isdecimal()
-        else None
-    )
-
-
-def read_parquet_image(table_path: Path, row_number: int) -> bytes:
-    """The bytes of one image; raises OSError."""
-    import duckdb
-
-    escaped_path = "".join(
-        f"[{character}]" if character in "*?[" else character for character in str(table_path)
-    )
-    query = (
-        "SELECT image.bytes FROM read_parquet(?, file_row_number = true, hive_partitioning = "
-        "false) WHERE file_row_number = ?"
-    )
-    try:
-        with duckdb.connect() as connection:
-            record = connection.execute(query, [escaped_path, row_number]).fetchone()
-    except duckdb.Error as error:
-        raise OSError(str(error)) from error
-    if record is None or record[0] is None:
-        raise FileNotFoundError(f"No image in row {row_number} of {table_path}")
-    return bytes(record[0])
 
 
 def location_exists(location: str) -> bool:

@@ -20,17 +20,25 @@ from pellucid.formats.dataset import (
     Severity,
     check_boxes,
 )
-from pellucid.formats.errors import BoxFormatRequiredError
+from pellucid.formats.errors import (
+    BoxesOutsideImagesError,
+    BoxFormatRequiredError,
+    StatedBoxesError,
+)
 from pellucid.images.locations import join_location
 from pellucid.images.sizes import display_sizes
 from pellucid.ingest.box_formats import BoxFormat, convert_to_pixels, parse_box_format
-from pellucid.ingest.box_inference import EXAMPLE_FORMATS
+from pellucid.ingest.box_inference import EXAMPLE_FORMATS, MIN_ORDERED_BOXES
 from pellucid.ingest.box_scaling import fill_image_sizes
 
 MIN_INSIDE_SHARE = 0.98
 """Share of boxes that must lie inside their image for a meaning to be plausible."""
-MIN_ORDERED_BOXES = 20
-"""From this many boxes on, all numbers in the order of corners are evidence for corners."""
+MIN_EXPECTED_SHARE = 0.5
+"""Share of boxes that must lie inside their image for the meaning that the format states."""
+MIN_SIZE_BEYOND_PERCENT = 115
+"""Usual width and height in pixels of images in which some box would reach beyond 100."""
+STATED_SHAPES = BoxShapes(("xywh",), "xywh")
+"""Of a format that states what the numbers mean."""
 MAX_SIZES_READ = 200
 """Most image files whose size is read as evidence."""
 
@@ -52,24 +60,59 @@ def settle_boxes(
         return source, [], []
     if forced:
         return force_boxes(source, images, folders, forced)
-    if source.box_shapes is None:
-        return source, [], []
     raw = source.annotations.box
     is_located = source.annotations.positive & (raw != 0).any(axis=1)
     unit = source.unit if not is_located.any() else infer_unit(source, raw[is_located])
-    shape, reason = choose_shape(source, source.box_shapes, images, folders, unit, is_located)
+    shapes = source.box_shapes or STATED_SHAPES
+    reject_percent(source, shapes, images, folders, is_located)
+    if source.box_shapes is None and unit == source.unit:
+        reject_stated(source, images, is_located)
+        return source, [], []
+    shape, reason = choose_shape(source, shapes, images, folders, unit, is_located)
     if unit == "fractions" and source.unit == "pixels":
         reason = f"no number exceeds 1; {reason}"
     settled = convert_shape(replace(source, unit=unit), shape)
     assert settled.annotations.box is not None
     notes = check_boxes(source.path, settled.annotations.box, lambda row: f"annotation {row}")
     format_name = f"{shape}-{unit}"
-    is_expected = shape == source.box_shapes.default and unit == "pixels"
+    is_expected = shape == shapes.default and unit == "pixels"
     if not is_expected:
         message = f"boxes read as {format_name}: {reason} (--boxes {format_name})"
-        severity: Severity = "info" if source.box_shapes.default is None else "warning"
+        severity: Severity = "info" if shapes.default is None else "warning"
         notes.append(Note("boxes", message, int(is_located.sum()), severity))
     return settled, notes, [Inference("boxes", format_name, reason)]
+
+
+def reject_percent(
+    source: ParsedAnnotations,
+    shapes: BoxShapes,
+    images: Images,
+    folders: Sequence[str],
+    is_located: BoolArray,
+) -> None:
+    """Raise BoxFormatRequiredError if boxes in pixels span all of 0 to 100, and nothing of their
+    larger images beyond: they may be in percent."""
+    annotations = source.annotations.take(is_located)
+    assert annotations.box is not None
+    if source.unit != "pixels" or len(annotations) < MIN_ORDERED_BOXES:
+        return
+    shape = shapes.default or "xywh"
+    largest = (
+        annotations.box.max(axis=0)
+        if shape == "xyxy"
+        else corner_points(shape, annotations.box)[1].max(axis=0)
+    )
+    if not (90 < largest.max() <= 100.5 and annotations.box.min() >= 0):
+        return
+    sizes = known_sizes(images, folders, annotations)
+    sizes = sizes[(sizes > 0).all(axis=1)]
+    if not len(sizes) or np.median(sizes, axis=0).min() < MIN_SIZE_BEYOND_PERCENT:
+        return
+    candidates = shapes.candidates[:2] if source.box_shapes else ("xywh",)
+    names = [f"{name}-{unit}" for unit in ("pixels", "percent") for name in candidates]
+    raise BoxFormatRequiredError(
+        source.path, "no box reaches beyond 100, in larger images; boxes may be in percent", names
+    )
 
 
 def infer_unit(source: ParsedAnnotations, raw: Float64Array) -> BoxUnit:
@@ -96,14 +139,18 @@ def choose_shape(
     """The meaning that the numbers allow, and the evidence for it."""
     annotations = source.annotations.take(is_located)
     assert annotations.box is not None
+    raw = annotations.box
     sizes = np.ones((len(annotations), 2))
     if unit == "pixels":
         sizes = known_sizes(images, folders, annotations)
-    plausible = [
-        shape for shape in shapes.candidates if is_plausible(shape, annotations.box, sizes)
-    ]
+    plausible = [shape for shape in shapes.candidates if is_plausible(shape, raw, sizes)]
+    if "xyxy" in plausible and "cxcywh" in plausible:
+        plausible.remove("cxcywh")  # boxes around the upper left corner are rare
     default = shapes.default
-    if default is not None and (not plausible or plausible == [default]):
+    if default is not None and not plausible:
+        reject_outside(source, default, raw, sizes)
+        return default, "as the format defines it"
+    if default is not None and plausible == [default]:
         return default, "as the format defines it"
     has_sizes = bool((sizes > 0).any())
     may_be_corners = "xyxy" in plausible and len(annotations) >= MIN_ORDERED_BOXES
@@ -115,6 +162,8 @@ def choose_shape(
         boxes = format_count(len(annotations), "box", "boxes")
         where = " inside the image" if has_sizes and unit == "pixels" else ""
         return plausible[0], f"{boxes} cannot be {' or '.join(others)}{where}"
+    if set(plausible) == {"xywh", "cxcywh"} and unit == "pixels" and len(raw) < MIN_ORDERED_BOXES:
+        return "xywh", "too few boxes to tell a corner from a centre; a corner is usual"
     choices = [f"{shape}-{unit}" for shape in plausible or shapes.candidates]
     raise BoxFormatRequiredError(
         source.path, f"the numbers of its boxes could be {' or '.join(choices)}", choices
@@ -137,18 +186,60 @@ def known_sizes(images: Images, folders: Sequence[str], annotations: Annotations
 def is_plausible(shape: BoxShape, raw: Float64Array, sizes: Float64Array) -> bool:
     """Whether the numbers can have this meaning: sizes are not negative and nearly all boxes lie
     inside their image. sizes: width and height of each box's image, 0 if unknown."""
+    low, high = corner_points(shape, raw)
+    return bool((high >= low).all()) and inside_share(low, high, sizes) >= MIN_INSIDE_SHARE
+
+
+def corner_points(shape: BoxShape, raw: Float64Array) -> tuple[Float64Array, Float64Array]:
+    """The points nearest to and farthest from the origin, of four numbers with this meaning."""
     if shape == "xyxy":
-        low, high = raw[:, :2], raw[:, 2:]
-    elif shape == "cxcywh":
-        low, high = raw[:, :2] - raw[:, 2:] / 2, raw[:, :2] + raw[:, 2:] / 2
-    else:
-        low, high = raw[:, :2], raw[:, :2] + raw[:, 2:]
-    if (high < low).any():
-        return False
-    is_known = (sizes > 0).all(axis=1)
-    margin = 0.02 * sizes + np.where(sizes > 1, 1.0, 0.0)
-    is_inside = np.all((low >= -margin) & (high <= sizes + margin), axis=1)
-    return not is_known.any() or bool(is_inside[is_known].mean() >= MIN_INSIDE_SHARE)
+        return raw[:, :2], raw[:, 2:]
+    if shape == "cxcywh":
+        return raw[:, :2] - raw[:, 2:] / 2, raw[:, :2] + raw[:, 2:] / 2
+    return raw[:, :2], raw[:, :2] + raw[:, 2:]
+
+
+def inside_share(low: Float64Array, high: Float64Array, sizes: Float64Array) -> float:
+    """The share of boxes that lie inside their image; of images without a size, of those that do
+    not start left of it or above it."""
+    is_known: BoolArray = np.all(sizes > 0, axis=1)
+    margin = np.where(is_known[:, None], 0.02 * sizes, 0.0) + np.where(sizes > 1, 1.0, 0.0)
+    does_start = (low >= -margin).all(axis=1)
+    is_inside = does_start & ((high <= sizes + margin).all(axis=1) | ~is_known)
+    is_counted = is_known if is_known.any() else np.ones(len(low), bool)
+    return float(is_inside[is_counted].mean())
+
+
+def reject_stated(source: ParsedAnnotations, images: Images, is_located: BoolArray) -> None:
+    """Raise BoxFormatRequiredError if most boxes of a format that states their meaning lie outside
+    their image, as far as its size is known without reading files."""
+    annotations = source.annotations.take(is_located)
+    if len(annotations) < MIN_ORDERED_BOXES:
+        return
+    assert annotations.box is not None
+    sizes = np.ones((len(annotations), 2))
+    if source.unit == "pixels":
+        rows = annotations.image
+        sizes = np.stack([images.width[rows], images.height[rows]], axis=1).astype(float)
+    share = inside_share(*corner_points("xywh", annotations.box), sizes)
+    if (sizes > 0).all(axis=1).any() and share < MIN_EXPECTED_SHARE:
+        raise BoxesOutsideImagesError(source.path, source.format, share)
+
+
+def reject_outside(
+    source: ParsedAnnotations, default: BoxShape, raw: Float64Array, sizes: Float64Array
+) -> None:
+    """Raise BoxFormatRequiredError if most boxes lie outside their image, so that the numbers are
+    not what the format says."""
+    share = inside_share(*corner_points(default, raw), sizes)
+    if (sizes > 0).all(axis=1).any() and share < MIN_EXPECTED_SHARE:
+        raise BoxFormatRequiredError(
+            source.path,
+            f"only {share:.0%} of its boxes lie inside their image as {default}, and they fit no "
+            "other order of numbers. Check the sizes of the images and the boxes, or state the "
+            "format",
+            EXAMPLE_FORMATS,
+        )
 
 
 def convert_shape(source: ParsedAnnotations, shape: BoxShape) -> ParsedAnnotations:
@@ -176,6 +267,8 @@ def force_boxes(
     box_format = parse_box_format(forced)
     if box_format is None:
         raise InvalidChoiceError("--boxes", forced, EXAMPLE_FORMATS)
+    if source.box_shapes is None and box_format.shape != "xywh":
+        raise StatedBoxesError(source.path, source.format, forced)
     inference = Inference("boxes", forced, f"boxes read as {forced} (--boxes)", [], True)
     shape: BoxShape = box_format.shape  # type: ignore[assignment]
     if box_format.unit in ("pixels", "fractions"):

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid.core.tables import Annotations, Float64Array, Images, Int64Array, Predictions
+from pellucid.core.tables import (
+    Annotations,
+    Float64Array,
+    Images,
+    Int32Array,
+    Int64Array,
+    Predictions,
+)
 from pellucid.evaluation.greedy_numpy import overlapping_pairs
 from pellucid.formats.dataset import ParsedPredictions
-from pellucid.ingest.box_formats import BoxFormat, convert_to_pixels, select_image_annotations
-from pellucid.ingest.references import Interpretation
+from pellucid.ingest.box_formats import BoxFormat, convert_to_pixels
+from pellucid.ingest.references import UNKNOWN, Interpretation
 
 BOX_SAMPLE_SIZE = 5_000
 """Number of the most confident boxes used to compare interpretations."""
@@ -35,46 +42,68 @@ class BoxAgreement:
 
     def share(self, image_refs: Interpretation, concept_refs: Interpretation) -> float:
         """The share of confident boxes with an annotation of their concept at IoU >= 0.5."""
-        source, confident_rows, images = self.source, self.confident_rows, self.images
-        annotations, concept_count = self.annotations, self.concept_count
-        image_rows, concept_indexes = (
-            image_refs.positions[source.image[confident_rows]],
-            concept_refs.positions[source.concept[confident_rows]],
-        )
-        is_resolved = (image_rows >= 0) & (concept_indexes >= 0)
-        assert source.box is not None
-        box = source.box[confident_rows][is_resolved]
-        if source.unit == "fractions":
-            box = convert_to_pixels(
-                BoxFormat("xywh", "fractions"),
-                box,
-                images.width[image_rows[is_resolved]],
-                images.height[image_rows[is_resolved]],
-            )
-        confident_predictions = Predictions(
-            image_rows[is_resolved],
-            concept_indexes[is_resolved],
-            source.score[confident_rows][is_resolved],
-            box,
-            confident_rows[is_resolved].astype(np.int32),
-        )
-        image_annotations = select_image_annotations(annotations, confident_predictions.image)
-        agreeing_rows: set[int] = set()
-        for prediction_rows, _, iou in overlapping_pairs(
-            image_annotations, confident_predictions, concept_count
-        ):
-            agreeing_rows.update(prediction_rows[iou >= 0.5].tolist())
-        return len(agreeing_rows) / max(1, len(confident_rows))
+        concepts = concept_refs.positions[self.source.concept[self.confident_rows]]
+        rows, _ = self._agreeing_pairs(image_refs, concepts, self.annotations, self.concept_count)
+        return len(np.unique(rows)) / max(1, len(self.confident_rows))
 
     def any_concept_share(self, image_refs: Interpretation, concept_refs: Interpretation) -> float:
         """The share of confident boxes with an annotation of any concept at IoU >= 0.5."""
-        one_concept = np.where(concept_refs.positions >= 0, 0, concept_refs.positions)
-        merged = replace(
-            self,
-            annotations=self.annotations.replace(concept=self.annotations.concept * 0),
-            concept_count=1,
+        concepts = concept_refs.positions[self.source.concept[self.confident_rows]]
+        rows, _ = self._agreeing_pairs(image_refs, np.minimum(concepts, 0), self._merged, 1)
+        return len(np.unique(rows)) / max(1, len(self.confident_rows))
+
+    def best_numbering(self, image_refs: Interpretation) -> Interpretation:
+        """The concept that each key's confident boxes overlap most often; each concept for one key,
+        the clearest first."""
+        one_concept = np.zeros(len(self.confident_rows), np.int32)
+        rows, annotated = self._agreeing_pairs(image_refs, one_concept, self._merged, 1)
+        keys = self.source.concept[self.confident_rows[rows]]
+        pairs, counts = np.unique(
+            np.stack([keys, self.annotations.concept[annotated]]), axis=1, return_counts=True
         )
-        return merged.share(image_refs, Interpretation("any", one_concept.astype(np.int32)))
+        positions = np.full(len(self.source.concept_keys), UNKNOWN, np.int32)
+        taken: set[int] = set()
+        for index in np.argsort(-counts, kind="stable").tolist():
+            key, concept = pairs[:, index].tolist()
+            if positions[key] < 0 and concept not in taken:
+                positions[key] = concept
+                taken.add(concept)
+        return Interpretation("other numbers", positions)
+
+    @property
+    def _merged(self) -> Annotations:
+        return self.annotations.replace(concept=self.annotations.concept * 0)
+
+    def _agreeing_pairs(
+        self,
+        image_refs: Interpretation,
+        concepts: Int32Array,
+        annotations: Annotations,
+        concept_count: int,
+    ) -> tuple[Int64Array, Int64Array]:
+        """Places among the confident boxes and rows of annotations of the same image and concept
+        at IoU >= 0.5. concepts: of each confident box, negative if unknown."""
+        source, images = self.source, self.images
+        image_rows = image_refs.positions[source.image[self.confident_rows]]
+        places = np.flatnonzero((image_rows >= 0) & (concepts >= 0))
+        rows, image_rows = self.confident_rows[places], image_rows[places]
+        assert source.box is not None
+        box = source.box[rows]
+        if source.unit == "fractions":
+            width, height = images.width[image_rows], images.height[image_rows]
+            box = convert_to_pixels(BoxFormat("xywh", "fractions"), box, width, height)
+        predictions = Predictions(
+            image_rows, concepts[places], source.score[rows], box, rows.astype(np.int32)
+        )
+        annotated_rows = np.flatnonzero(np.isin(annotations.image, image_rows))
+        pairs = overlapping_pairs(annotations.take(annotated_rows), predictions, concept_count)
+        agreeing = [
+            (places[prediction[iou >= 0.5]], annotated_rows[annotation[iou >= 0.5]])
+            for prediction, annotation, iou in pairs
+        ]
+        if not agreeing:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        return np.concatenate([p for p, _ in agreeing]), np.concatenate([a for _, a in agreeing])
 
 
 def most_confident_rows(score: Float64Array) -> Int64Array:

@@ -25,6 +25,8 @@ from pellucid.ingest.references import Interpretation
 
 MIN_OVERLAP_GAIN = 0.05
 """Required gain in mean IoU to decide what the numbers of boxes mean."""
+MIN_ORDERED_BOXES = 20
+"""From this many boxes on, the order of their numbers is evidence."""
 MIN_SHARE_GAIN = 0.3
 """Alternative to MUCH_BETTER_RATIO: the required gain in share, as large boxes overlap in any
 box format."""
@@ -203,18 +205,31 @@ def infer_open_shape(
     else:
         scores = mean_overlaps(candidates, source, image_refs, images, annotations)
         best, second = sorted(scores.values(), reverse=True)[:2]
-        if best <= 0 or best - second < MIN_OVERLAP_GAIN:
-            raise BoxFormatRequiredError(
-                source.path, f"the numbers of its boxes could be {' or '.join(names)}", names
-            )
         chosen = max(scores, key=scores.__getitem__)
         evidence = " ".join(f"mean IoU {score:.2f} as {f.name}," for f, score in scores.items())
+        if best <= 0 or best - second < MIN_OVERLAP_GAIN:
+            if not is_usual_corner(source, names):
+                raise BoxFormatRequiredError(
+                    source.path, f"the numbers of its boxes could be {' or '.join(names)}", names
+                )
+            chosen = candidates[0]
+            evidence = "too few boxes to tell a corner from a centre; a corner is usual"
     evidence = f"boxes read as {chosen.name}: {evidence.rstrip(',')}"
     plain = replace(source, box_shapes=None)
     others = [name for name in names if name != chosen.name]
     return convert_boxes(chosen, plain, image_refs, images), [
         Inference("boxes", chosen.name, evidence, others)
     ]
+
+
+def is_usual_corner(source: ParsedPredictions, names: Sequence[str]) -> bool:
+    """Whether the numbers are in pixels and start with a point, and are too few to tell whether it
+    is a corner, as is usual, or the centre."""
+    return (
+        source.box is not None
+        and len(source.box) < MIN_ORDERED_BOXES
+        and list(names) == ["xywh-pixels", "cxcywh-pixels"]
+    )
 
 
 def mean_overlaps(
@@ -281,7 +296,10 @@ def box_format_shares(
     if not len(sample_rows) or source.box is None or not len(annotations):
         return {}
     image_rows = image_refs.positions[source.image[sample_rows]]
-    has_sizes = bool((images.width[image_rows] > 0).all())
+    is_known = images.width[image_rows] > 0
+    if is_known.any():  # boxes of images without a size would agree in no unit but pixels
+        sample_rows, image_rows = sample_rows[is_known], image_rows[is_known]
+    has_sizes = bool(is_known.any())
     default_format, raw_boxes = (
         default_box_format(source),
         boxes_as_written(source, source.box[sample_rows]),

@@ -110,7 +110,20 @@ def scale_prediction_boxes(
 def fill_image_sizes(
     images: Images, image_rows: Int64Array, folders: Sequence[str], path: str, reason: str
 ) -> Images:
-    """Fill in unknown sizes of the images at `image_rows` by reading the image file headers."""
+    """Fill in unknown sizes of the images at `image_rows` by reading the image file headers.
+
+    Raises:
+        ImageSizeRequiredError: an image is not there, or cannot be read.
+    """
+    images = read_image_sizes(images, image_rows, folders)
+    unknown = image_rows[(images.width[image_rows] <= 0) | (images.height[image_rows] <= 0)]
+    if len(unknown):
+        raise ImageSizeRequiredError(path, images.path[unknown[0]], reason)
+    return images
+
+
+def read_image_sizes(images: Images, image_rows: Int64Array, folders: Sequence[str]) -> Images:
+    """The images with the sizes of those at `image_rows`, as far as their files tell them."""
     image_rows = image_rows[(images.width[image_rows] <= 0) | (images.height[image_rows] <= 0)]
     if not len(image_rows):
         return images
@@ -122,7 +135,6 @@ def fill_image_sizes(
         for image_row in image_rows
     ]
     for image_row, size in zip(image_rows, display_sizes(locations), strict=True):
-        if size is None:
-            raise ImageSizeRequiredError(path, images.path[image_row], reason)
-        width[image_row], height[image_row] = size
+        if size is not None:
+            width[image_row], height[image_row] = size
     return images.replace(width=width, height=height)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pellucid.core.errors import PellucidError, summarize_names
 from pellucid.core.suggestions import suggestion_text
@@ -26,6 +26,24 @@ class AmbiguousInterpretationError(PellucidError):
         )
         super().__init__(
             f"{path}: ambiguous {property_name}: could be read {alternatives}. Specify {choices}."
+        )
+
+
+class ConceptNumberingError(PellucidError):
+    """The numbers of concepts contradict the annotations."""
+
+    def __init__(
+        self, path: object, reading: str, names: Mapping[str, str], evidence: tuple[str, str]
+    ) -> None:
+        meaning = ", ".join(f"{key} is '{name}'" for key, name in [*names.items()][:6])
+        more = ", ..." if len(names) > 6 else ""
+        options = " ".join(f"--map '{key}={name}'" for key, name in [*names.items()][:6])
+        if more:
+            options = "the names of the numbers with --map-file"
+        super().__init__(
+            f"{path}: the numbers of the concepts contradict the annotations: read as {reading}, "
+            f"{evidence[0]}; if {meaning}{more}, {evidence[1]}. Specify {options}, or "
+            f"--category-ids {reading.replace(' ', '-')} to read them as they are."
         )
 
 

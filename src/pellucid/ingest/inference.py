@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
+import numpy as np
+
 from pellucid.core.errors import InvalidChoiceError, format_count
 from pellucid.core.tables import Annotations, BoolArray, Images
 from pellucid.formats.dataset import Inference, Note, ParsedPredictions, Severity
@@ -21,7 +23,8 @@ from pellucid.ingest.box_agreement import (
     most_confident_rows,
 )
 from pellucid.ingest.box_inference import infer_box_format
-from pellucid.ingest.errors import AmbiguousInterpretationError
+from pellucid.ingest.box_scaling import read_image_sizes
+from pellucid.ingest.errors import AmbiguousInterpretationError, ConceptNumberingError
 from pellucid.ingest.references import (
     Interpretation,
     best_interpretation,
@@ -35,6 +38,11 @@ from pellucid.storage.manifests import Concept
 BETTER_RATIO = 1.1
 """Replaces MUCH_BETTER_RATIO for an interpretation that alone resolves every key (of COCO's 80
 concepts numbered from 1, eleven keep their ids)."""
+MAX_SIZES_READ = 300
+"""Of images whose size is not known, to tell in which unit their boxes are."""
+MIN_NUMBERING_SHARE, MIN_NUMBERING_RATIO = 0.5, 2.0
+"""Share of confident boxes that must agree with another numbering of the concepts, and by which
+factor more than as read, to stop the import."""
 MIN_EXTRA_BOXES = 1.5
 """How many more boxes must agree with an interpretation that alone resolves every id."""
 
@@ -79,14 +87,18 @@ def resolve_references(
     concepts: Sequence[Concept],
     annotations: Annotations,
     overrides: Overrides,
+    folders: Sequence[str] = (),
+    has_names: bool = False,
 ) -> ResolvedReferences:
     """Choose the interpretation of image keys, concept keys and boxes. Clear evidence from
-    boxes overrides the default.
+    boxes overrides the default. folders: of the images, whose sizes are read where they are not
+    known · has_names: whether the user named concepts of the file.
 
     Raises AmbiguousInterpretationError, with the option to set, if two are too close.
     """
     image_candidates = image_interpretations(source, images, is_candidate)
     image_choice, tried = choose_image_refs(source, image_candidates, overrides.image_ids)
+    images = with_compared_sizes(source, image_choice.refs, images, folders)
     source, box_inferences = infer_box_format(
         source, image_choice.refs, images, annotations, overrides.boxes
     )
@@ -105,6 +117,8 @@ def resolve_references(
             concept_choice,
             [] if overrides.concept_ids else concept_candidates,
         )
+        if not overrides.concept_ids and not has_names:
+            reject_other_numbering(agreement, image_choice.refs, concept_choice.refs, concepts)
     return ResolvedReferences(
         source,
         image_choice.refs,
@@ -112,6 +126,25 @@ def resolve_references(
         [*image_choice.notes, *box_notes(box_inferences), *concept_choice.notes],
         [image_choice.inference, *box_inferences, concept_choice.inference],
     )
+
+
+def with_compared_sizes(
+    source: ParsedPredictions, image_refs: Interpretation, images: Images, folders: Sequence[str]
+) -> Images:
+    """The images with the sizes that the comparison of boxes needs: of all images of the source
+    if its boxes are fractions, else of some images of the most confident boxes."""
+    if source.box is None or not len(source.score) or not folders:
+        return images
+    rows = most_confident_rows(source.score)
+    image_rows = image_refs.positions[
+        source.image if source.unit == "fractions" else source.image[rows]
+    ]
+    image_rows = image_rows[image_rows >= 0]
+    _, first_places = np.unique(image_rows, return_index=True)
+    distinct_rows = image_rows[np.sort(first_places)].astype(np.int64)
+    if source.unit != "fractions":
+        distinct_rows = distinct_rows[:MAX_SIZES_READ]
+    return read_image_sizes(images, distinct_rows, folders)
 
 
 def choose_image_refs(
@@ -214,6 +247,8 @@ def compare_concept_refs(
         rival_share = agreement.share(image_refs, rival)
         is_complete = rival.is_complete and not choice.refs.is_complete
         min_ratio = BETTER_RATIO if is_complete else MUCH_BETTER_RATIO
+        if choice.refs.is_complete and not rival.is_complete:
+            continue
         if not is_clearly_better(rival_share, share, min_ratio):
             continue
         if is_complete and (rival_share - share) * box_count < MIN_EXTRA_BOXES:
@@ -230,6 +265,33 @@ def compare_concept_refs(
         )
         notes.append(Note("concepts_disagree", message, 1))
     return replace(choice, notes=notes)
+
+
+def reject_other_numbering(
+    agreement: BoxAgreement,
+    image_refs: Interpretation,
+    concept_refs: Interpretation,
+    concepts: Sequence[Concept],
+) -> None:
+    """Raise ConceptNumberingError if numbers contradict the annotations, and one other concept for
+    each of them agrees. Names are what they say, however wrong the model is."""
+    keys = agreement.source.concept_keys
+    if not all(key.removesuffix(".0").isdecimal() for key in keys):
+        return
+    if len(agreement.confident_rows) < MIN_BOXES:
+        return
+    share = agreement.share(image_refs, concept_refs)
+    numbering = agreement.best_numbering(image_refs)
+    other_share = agreement.share(image_refs, numbering)
+    if other_share < MIN_NUMBERING_SHARE or other_share < share * MIN_NUMBERING_RATIO:
+        return
+    names = {
+        key: concepts[position].name
+        for key, position in zip(keys, numbering.positions.tolist(), strict=True)
+        if position >= 0
+    }
+    evidence = (f"{share:.0%} of confident boxes agree with an annotation", f"{other_share:.0%}")
+    raise ConceptNumberingError(agreement.source.path, concept_refs.name, names, evidence)
 
 
 def override_choice(

@@ -96,7 +96,14 @@ def import_predictions(
     )
     positive_annotations = version.annotations.take(version.annotations.positive)
     resolved = resolve_references(
-        source, images, is_candidate, concepts, positive_annotations, overrides
+        source,
+        images,
+        is_candidate,
+        concepts,
+        positive_annotations,
+        overrides,
+        version.folders,
+        bool(selection.renamed),
     )
     image_refs, concept_refs = resolved.image_refs, resolved.concept_refs
     source, score_inference = infer_score_scale(resolved.source, overrides.scores)

@@ -162,6 +162,16 @@ def image_interpretations(
     )
     yield interpret_first()
     yield from filter(is_one_to_one, (interpret() for interpret in interpreters))
+    if source.image_key_kind != "stem" and all(key.isdecimal() for key in keys):
+        for first in (0, 1):
+            yield numbered_images(keys, candidate_rows, first)
+
+
+def numbered_images(keys: Sequence[str], candidate_rows: Int64Array, first: int) -> Interpretation:
+    """Keys that count the candidate images in their order, from `first`, as a data loader does."""
+    row_by_key = {str(place + first): row for place, row in enumerate(candidate_rows.tolist())}
+    positions = np.array([row_by_key.get(key, UNKNOWN) for key in keys], np.int32)
+    return Interpretation(f"positions from {first}", positions)
 
 
 def fold_base(path: str) -> str:

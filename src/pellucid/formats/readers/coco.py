@@ -37,15 +37,16 @@ from pellucid.formats.dataset import (
     normalize_text,
 )
 from pellucid.formats.errors import InvalidRecordError, UnlistedConceptError, UnlistedImageError
+from pellucid.formats.json_rows import is_json_lines
 from pellucid.formats.parsing import parse_json
 from pellucid.formats.probe import HEAD_BYTES, AnnotationFormat, Probe, ReadOptions
+from pellucid.formats.readers.coco_categories import CocoId
 from pellucid.formats.readers.coco_keypoints import box_of_keypoints, check_points
-from pellucid.formats.readers.coco_shapes import box_of_mask, box_of_segmentation
+from pellucid.formats.readers.coco_shapes import box_of_mask, box_of_segmentation, turned_box
 
 NAME = "coco"
 
-CocoId = int | str
-COCO_SHAPES = BoxShapes(("xywh", "xyxy"), "xywh")
+COCO_SHAPES = BoxShapes(("xywh", "xyxy", "cxcywh"), "xywh")
 EMPTY_CATEGORIES = ("empty", "none", "background", "blank", "nothing", "no finding", "negative")
 """Categories of annotations without a box that state an image with nothing on it, as in camera
 trap data sets."""
@@ -70,6 +71,11 @@ class CocoAnnotation(msgspec.Struct):
     segmentation: Any = None
     keypoints: list[float] | None = None
     num_keypoints: int | None = None
+    attributes: Any = None
+
+    def __post_init__(self) -> None:
+        if self.attributes and self.bbox and not self.segmentation:
+            self.segmentation, self.bbox = turned_box(self.attributes, self.bbox)
 
 
 class CocoCategory(msgspec.Struct):
@@ -82,8 +88,8 @@ class CocoCategory(msgspec.Struct):
 
 class CocoFile(msgspec.Struct):
     images: list[CocoImage]
+    annotations: list[CocoAnnotation]
     categories: list[CocoCategory]
-    annotations: list[CocoAnnotation] = []
 
 
 COCO_KEYS = "images|annotations|categories|licenses|info"
@@ -110,10 +116,12 @@ def is_coco(head: str) -> bool:
         '"caption"',
         '"segments_info"',
         '"imagePath"',
+        '"detection_categories"',
     )
     return (
         head.startswith("{")
         and coco_key is not None
+        and not is_json_lines(head)
         and not any(key in head for key in foreign_keys)
     )
 

@@ -12,19 +12,28 @@ from pellucid.core.errors import format_count
 from pellucid.formats.dataset import Note, ParsedPredictions, encode_ids, validate_predictions
 from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.parsing import parse_json
+from pellucid.formats.readers.coco_categories import (
+    CocoId,
+    category_keys,
+    interpretation_of,
+    require_category,
+)
 
 Box = list[float]
-CocoId = int | str
 
 
 class KeypointResult(msgspec.Struct):
     image_id: CocoId
-    category_id: CocoId
     score: float
+    category_id: CocoId | None = None
+    category_name: str | None = None
     keypoints: list[float] | None = None
     bbox: list[float] | None = None
     file_name: str | None = None
     segmentation: msgspec.Raw | None = None
+
+    def __post_init__(self) -> None:
+        require_category(self)
 
 
 def check_points(path: Path, location: str, numbers: list[float]) -> list[float]:
@@ -74,7 +83,7 @@ def read_keypoint_results(path: Path, format_name: str) -> ParsedPredictions:
     image_keys, image = encode_ids(
         [result.image_id if result.file_name is None else result.file_name for result in results]
     )
-    concept_keys, concept = encode_ids([result.category_id for result in results])
+    concept_keys, concept = encode_ids(category_keys(results))
     source = ParsedPredictions(
         str(path),
         format_name,
@@ -82,7 +91,7 @@ def read_keypoint_results(path: Path, format_name: str) -> ParsedPredictions:
         image,
         concept_keys,
         concept,
-        "id",
+        interpretation_of(concept_keys),
         np.array([result.score for result in results], float),
         boxes,
         "pixels",

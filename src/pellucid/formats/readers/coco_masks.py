@@ -19,7 +19,12 @@ from pellucid.formats.dataset import (
 )
 from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.parsing import parse_json
-from pellucid.formats.readers.coco import CocoId
+from pellucid.formats.readers.coco_categories import (
+    CocoId,
+    category_keys,
+    interpretation_of,
+    require_category,
+)
 from pellucid.formats.readers.coco_shapes import box_of_polygons
 
 
@@ -30,8 +35,9 @@ class EncodedMask(msgspec.Struct):
 
 class MaskedResult(msgspec.Struct):
     image_id: CocoId
-    category_id: CocoId
     score: float
+    category_id: CocoId | None = None
+    category_name: str | None = None
     segmentation: EncodedMask | list[list[float]] | None = None
     bbox: list[float] | None = None
     file_name: str | None = None
@@ -41,6 +47,7 @@ class MaskedResult(msgspec.Struct):
     def __post_init__(self) -> None:
         if self.segmentation is None and self.poly is not None:
             self.segmentation = [self.poly]
+        require_category(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +79,7 @@ def read_masked_results(path: Path, format_name: str) -> ParsedPredictions:
     ]
     columns = MaskedColumns(
         encode_ids(image_keys),
-        encode_ids([result.category_id for result in results]),
+        encode_ids(category_keys(results)),
         "path" if has_file_names else "id",
         np.array([result.score for result in results], float),
         stated_boxes(path, results),
@@ -108,7 +115,7 @@ def build_masked(path: Path, format_name: str, columns: MaskedColumns) -> Parsed
             image,
             concept_keys,
             concept,
-            "id",
+            interpretation_of(concept_keys),
             columns.score,
             box,
             "pixels",

@@ -2,7 +2,8 @@
 (`coco_instances_results.json`).
 
 Ultralytics' `predictions.json` has the same structure; there image ids are file stems,
-sometimes converted to integers, and records may have a `file_name` too.
+sometimes converted to integers, and records may have a `file_name` too. A `category_name` says
+more than the number of the category.
 """
 
 from __future__ import annotations
@@ -28,7 +29,11 @@ from pellucid.formats.dataset import (
 from pellucid.formats.errors import InvalidRecordError, InvalidScoreError
 from pellucid.formats.parsing import parse_json
 from pellucid.formats.probe import PredictionFormat, Probe, ReadOptions
-from pellucid.formats.readers.coco import CocoId
+from pellucid.formats.readers.coco_categories import (
+    CocoId,
+    interpretation_of,
+    require_category,
+)
 from pellucid.formats.readers.coco_keypoints import read_keypoint_results
 from pellucid.formats.readers.coco_masks import MaskedColumns, build_masked, read_masked_results
 from pellucid.formats.tabular.reader import escape_glob, quote_string
@@ -37,20 +42,23 @@ NAME = "coco-results"
 
 
 def matches(probe: Probe) -> bool:
-    """Whether the file is a JSON list that is empty or has records with a category_id."""
+    """Whether the file is a JSON list that is empty or has records with a category and an image_id
+    or a file name of COCO's."""
     head = probe.head
     return head.startswith("[") and (
-        "category_id" in head or re.match(r"\[\s*\]", head) is not None
+        '"category_id"' in head
+        or '"category_name"' in head
+        or re.match(r"\[\s*\]", head) is not None
     )
 
 
 RESULTS_VIEW_SQL = """
-    CREATE TEMP VIEW results AS SELECT {image} AS image, category_id AS concept, score, bbox
+    CREATE TEMP VIEW results AS SELECT {image} AS image, {concept} AS concept, score, bbox
     FROM read_json(
         {path}, format = 'array', hive_partitioning = false, maximum_object_size = 67108864,
         columns = {{
-            image_id: 'VARCHAR', file_name: 'VARCHAR', category_id: 'VARCHAR', bbox: 'DOUBLE[]',
-            score: 'DOUBLE'}})
+            image_id: 'VARCHAR', file_name: 'VARCHAR', category_id: 'VARCHAR',
+            category_name: 'VARCHAR', bbox: 'DOUBLE[]', score: 'DOUBLE'}})
 """
 RESULTS_SQL = """
     SELECT {image} AS image, {concept} AS concept, score,
@@ -208,13 +216,19 @@ def read_columns_duckdb(path: Path) -> tuple[dict[str, Any], ImageKeyKind]:
     import duckdb
 
     with path.open("rb") as file:
-        has_file_names = b'"file_name"' in file.read(4096)
+        head = file.read(4096)
+    has_file_names, has_names = (
+        f'"{key}"'.encode() in head for key in ("file_name", "category_name")
+    )
     try:
         with duckdb.connect() as connection:
             image_expression = "coalesce(file_name, image_id)" if has_file_names else "image_id"
+            concept = "coalesce(category_name, category_id)" if has_names else "category_id"
             connection.execute(
                 RESULTS_VIEW_SQL.format(
-                    image=image_expression, path=quote_string(escape_glob(path))
+                    image=image_expression,
+                    concept=concept,
+                    path=quote_string(escape_glob(path)),
                 )
             )
             columns = query_columns(connection)
@@ -272,9 +286,13 @@ def distinct_codes(id_column: Any) -> tuple[list[str], Any]:
 
 class CocoResult(msgspec.Struct):
     image_id: CocoId
-    category_id: CocoId
     bbox: tuple[float, float, float, float]
     score: float
+    category_id: CocoId | None = None
+    category_name: str | None = None
+
+    def __post_init__(self) -> None:
+        require_category(self)
 
 
 def check_columns(path: Path, columns: dict[str, Any]) -> None:
@@ -322,7 +340,7 @@ def build_source(
         image,
         concept_keys,
         concept,
-        "id",
+        interpretation_of(concept_keys),
         score,
         box,
         "pixels",

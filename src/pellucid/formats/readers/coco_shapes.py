@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pellucid.core.masks import decode_counts
+from pellucid.formats.curves import rotate_box
 
 Box = list[float]
 
@@ -17,6 +18,18 @@ def box_of_segmentation(segmentation: Any) -> Box | None:
     if isinstance(segmentation, dict):
         return box_of_mask(segmentation)
     return None
+
+
+def turned_box(attributes: Any, box: Box) -> tuple[list[Box] | None, Box]:
+    """The outline of a box that CVAT turned about its center, and the box around it; no outline if
+    it is not turned. CVAT states the angle in degrees, beside the box before it was turned."""
+    degrees = attributes.get("rotation") if isinstance(attributes, dict) else None
+    if not isinstance(degrees, int | float) or not degrees % 360 or len(box) != 4:
+        return None, box
+    x, y, width, height = box
+    corners = rotate_box((x, y, x + width, y + height), degrees)
+    outline = [coordinate for point in corners for coordinate in point]
+    return [outline], box_of_polygons([outline]) or box
 
 
 def box_of_polygons(polygons: list[Any]) -> Box | None:

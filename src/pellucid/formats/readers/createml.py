@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 
 from pellucid.formats.builder import DatasetBuilder
-from pellucid.formats.dataset import ParsedAnnotations, parse_split
+from pellucid.formats.dataset import BoxShapes, ParsedAnnotations, parse_split
 from pellucid.formats.parsing import parse_json
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files, read_head
 
@@ -25,8 +27,23 @@ class CreateMLAnnotation(msgspec.Struct):
 
 
 class CreateMLImage(msgspec.Struct):
-    image: str
-    annotations: list[CreateMLAnnotation] = []
+    image: str = ""
+    imagefilename: str = ""
+    """As Apple's documentation calls it in one place."""
+    annotations: list[CreateMLAnnotation] | None = None
+    annotation: list[CreateMLAnnotation] | None = None
+    """As older versions of Apple's documentation call it."""
+
+    def stated_annotations(self) -> list[CreateMLAnnotation]:
+        if self.annotations is None and self.annotation is None:
+            raise ValueError("object missing required field `annotations`")
+        return [*(self.annotations or ()), *(self.annotation or ())]
+
+    def __post_init__(self) -> None:
+        self.stated_annotations()
+        self.image = self.image or self.imagefilename
+        if not self.image:
+            raise ValueError("object missing required field `image`")
 
 
 def matches(probe: Probe) -> bool:
@@ -36,7 +53,10 @@ def matches(probe: Probe) -> bool:
         else [probe.read_head(file_name) for file_name in probe.sample_with_suffix(".json")]
     )
     return any(
-        head.startswith("[") and '"coordinates"' in head and '"image"' in head for head in heads
+        head.startswith("[")
+        and '"coordinates"' in head
+        and ('"image"' in head or '"imagefilename"' in head)
+        for head in heads
     )
 
 
@@ -54,21 +74,19 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
             image = builder.add_image(
                 f"{folder}/{image_record.image}", split=-1 if split is None else split
             )
-            for annotation_index, annotation in enumerate(image_record.annotations):
-                center_box = annotation.coordinates
-                box = (
-                    center_box.x - center_box.width / 2,
-                    center_box.y - center_box.height / 2,
-                    center_box.width,
-                    center_box.height,
-                )
+            for annotation_index, annotation in enumerate(image_record.stated_annotations()):
+                box = annotation.coordinates
                 builder.add_box(
                     image,
                     annotation.label,
-                    box,
+                    (box.x, box.y, box.width, box.height),
                     f"{file.name} $[{image_index}].annotations[{annotation_index}]",
                 )
-    return builder.build(options.kind)
+    annotations = builder.build(options.kind)
+    if annotations.annotations.box is None:
+        return annotations
+    # RectLabel can write corners instead of centers
+    return replace(annotations, box_shapes=BoxShapes(("cxcywh", "xywh"), "cxcywh"))
 
 
 FORMAT = AnnotationFormat(NAME, matches, read)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ import numpy as np
 from pellucid.core.errors import MalformedFileError
 from pellucid.core.tables import BoolArray
 from pellucid.formats.builder import DatasetBuilder
-from pellucid.formats.curves import ellipse_outline
+from pellucid.formats.curves import ellipse_outline, rotate_box
 from pellucid.formats.dataset import ParsedAnnotations, parse_split, split_and_folder
 from pellucid.formats.errors import UnsupportedFormatError
 from pellucid.formats.parsing import element_text, parse_number, parse_xml
@@ -241,29 +240,6 @@ def parse_points(points_text: str, file: object, location: str) -> list[tuple[fl
     return [
         (parse_number(x, file, location, "x"), parse_number(y, file, location, "y"))
         for x, _, y in pairs
-    ]
-
-
-def rotate_box(
-    corners: tuple[float, float, float, float], degrees: float
-) -> list[tuple[float, float]]:
-    """The corners of a box rotated about its center."""
-    x_min, y_min, x_max, y_max = corners
-    x, y, angle = (x_min + x_max) / 2, (y_min + y_max) / 2, math.radians(degrees)
-    if not degrees % 360:
-        return [(x_min, y_min), (x_max, y_max)]
-    half_width, half_height = (x_max - x_min) / 2, (y_max - y_min) / 2
-    return [
-        (
-            x + dx * math.cos(angle) - dy * math.sin(angle),
-            y + dx * math.sin(angle) + dy * math.cos(angle),
-        )
-        for dx, dy in (
-            (-half_width, -half_height),
-            (half_width, -half_height),
-            (half_width, half_height),
-            (-half_width, half_height),
-        )
     ]
 
 

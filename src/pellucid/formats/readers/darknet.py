@@ -29,8 +29,13 @@ def matches(probe: Probe) -> bool:
 
 
 def is_label(head: str) -> bool:
-    fields = head.split("\n", maxsplit=1)[0].split()
-    return len(fields) == 5 and fields[0].isdigit() and all(is_number(field) for field in fields)
+    """Whether the first line that is not empty has a class number and a box or a polygon."""
+    fields = next((fields for line in head.splitlines() if (fields := line.split())), [])
+    return (
+        len(fields) >= 5
+        and all(is_number(field) for field in fields)
+        and float(fields[0]).is_integer()
+    )
 
 
 def find_names_file(folder: Path) -> Path | None:
@@ -104,38 +109,40 @@ def read_image_lists(data_file: Path, root: Path) -> list[tuple[str, int, Path]]
 
 
 def scan_label_files(root: Path) -> list[tuple[str, int, Path]]:
-    """All label files below, each with the image of the same stem; a folder in its path may give
-    the split."""
-    images_by_stem: dict[str, list[Path]] = {}
+    """All pictures below, and label files without one; a folder in the path may give the split.
+
+    A text file beside a picture, of its stem, is its label file whatever it holds: what cannot be
+    read in it is an error, not another kind of file. A picture without one has nothing on it, as
+    in YOLO.
+    """
     files = [root / file_name for file_name in list_files(root)]
+    labels_by_stem: dict[str, list[Path]] = {}
     for file in files:
-        if is_image_file(file.name):
-            images_by_stem.setdefault(file.stem, []).append(file)
+        if file.suffix.lower() == ".txt" and file.name not in NAMES_FILES:
+            labels_by_stem.setdefault(file.stem, []).append(file)
     image_entries = []
-    for label_file in files:
-        if label_file.suffix.lower() != ".txt" or label_file.name in NAMES_FILES:
-            continue
-        if not is_label(label_file.read_text(errors="replace")):
-            continue
-        folder_names = label_file.relative_to(root).parts[:-1]
-        split = find_split(folder_names)
-        image_file = closest_image(label_file, images_by_stem.get(label_file.stem, []))
-        image_entries.append(
-            (
-                image_file.relative_to(root).as_posix() if image_file else f"{label_file.stem}.jpg",
-                split,
-                label_file,
-            )
-        )
+    used: set[Path] = set()
+    for image_file in files:
+        if is_image_file(image_file.name):
+            label_file = closest_file(image_file, labels_by_stem.get(image_file.stem, []))
+            if label_file is not None:
+                used.add(label_file)
+            path = image_file.relative_to(root)
+            split = find_split((label_file or image_file).relative_to(root).parts[:-1])
+            missing = image_file.with_suffix(".txt")
+            image_entries.append((path.as_posix(), split, label_file or missing))
+    for label_file in (file for files in labels_by_stem.values() for file in files):
+        if label_file not in used and is_label(label_file.read_text(errors="replace")):
+            split = find_split(label_file.relative_to(root).parts[:-1])
+            image_entries.append((f"{label_file.stem}.jpg", split, label_file))
     return image_entries
 
 
-def closest_image(label_file: Path, image_files: list[Path]) -> Path | None:
-    """Among images with the label's stem, the one whose path shares most folders with the
-    label's."""
+def closest_file(file: Path, candidates: list[Path]) -> Path | None:
+    """The candidate whose path shares most folders with the file's."""
     return max(
-        image_files,
-        key=lambda image_file: len(set(image_file.parts) & set(label_file.parts)),
+        candidates,
+        key=lambda candidate: len(set(candidate.parts) & set(file.parts)),
         default=None,
     )
 

@@ -13,7 +13,7 @@ from pellucid.core.keypoints import VISIBLE, StatedKeypoints
 from pellucid.core.masks import Masks
 from pellucid.evaluation.mask_runs import measure_masks
 from pellucid.formats.builder import DatasetBuilder
-from pellucid.formats.curves import ellipse_outline
+from pellucid.formats.curves import ellipse_outline, rotate_box
 from pellucid.formats.dataset import ParsedAnnotations, parse_split
 from pellucid.formats.errors import UnlistedConceptError
 from pellucid.formats.mask_arrays import encode_mask_arrays
@@ -174,6 +174,12 @@ def read_annotation(
     if annotation.type == "label":
         builder.add_tag(image, concept)
     elif annotation.type == "bbox" and annotation.bbox:
+        degrees = annotation.attributes.get("rotation")
+        if isinstance(degrees, int | float) and degrees % 360:
+            x, y, width, height = annotation.bbox
+            corners = rotate_box((x, y, x + width, y + height), degrees)
+            builder.add_outline(image, concept, corners, location, ignore, keep_outline=True)
+            return True
         builder.add_box(image, concept, annotation.bbox, location, ignore)
     elif outline := stated_outline(annotation):
         is_area = annotation.type != "polyline"

@@ -118,7 +118,9 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
                 f"$.samples[{sample_index}].{field}[{label_index}]",
                 str(label.get("label") or ""),
             )
-            if label.get("bounding_box") is not None:
+            if label.get("bounding_box") is not None and label.get("rotation"):
+                builder.skip_shape(image, "rotated box")  # FiftyOne does not state the unit
+            elif label.get("bounding_box") is not None:
                 builder.add_box(
                     image,
                     concept,

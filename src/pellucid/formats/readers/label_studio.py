@@ -1,5 +1,5 @@
-"""Label Studio: JSON and JSON-MIN with boxes in percent and choices; predictions with scores and
-`model_version`.
+"""Label Studio: JSON, JSON-MIN and CSV with boxes in percent and choices; predictions with scores
+and `model_version`.
 
 A file is a list of tasks. In JSON a task has `data` and `annotations`; in JSON-MIN the labels are
 siblings of `image`.
@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from pellucid.core.errors import summarize_names
 from pellucid.core.tables import Kind
+from pellucid.core.urls import is_remote
 from pellucid.formats.builder import BoxCoordinates, DatasetBuilder
 from pellucid.formats.curves import ellipse_outline
 from pellucid.formats.dataset import (
@@ -22,26 +24,31 @@ from pellucid.formats.dataset import (
     ParsedPredictions,
 )
 from pellucid.formats.errors import EmptyPredictionsError, InvalidRecordError, MultipleModelsError
-from pellucid.formats.parsing import expect_list, expect_object, parse_json, parse_number
+from pellucid.formats.json_rows import is_json_lines
+from pellucid.formats.parsing import expect_list, expect_object, parse_number
 from pellucid.formats.prediction_builder import PredictionBuilder
 from pellucid.formats.probe import AnnotationFormat, PredictionFormat, Probe, ReadOptions
 from pellucid.formats.readers.label_studio_brush import decode_brush
+from pellucid.formats.readers.label_studio_tasks import (
+    IMAGE_KEYS,
+    TASK_KEYS,
+    TaskRecord,
+    choose_choice_keys,
+    is_csv_export,
+    read_tasks,
+)
 
 NAME = "label-studio"
 PREDICTIONS_NAME = "label-studio-predictions"
-TaskRecord = dict[str, Any]
 ResultValue = dict[str, Any]
-IMAGE_KEYS = ("image", "img", "picture", "photo", "url")
-"""Keys of the image in a task's data, most likely first."""
-TASK_KEYS = ("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time")
-CHOICE_KEYS = ("choice", "label", "class")
-"""Keys of JSON-MIN whose text is a choice."""
 LOCATED_KEYS = ("rle", "x", "points", "vertices")
 """Keys that locate an object, read or not."""
 
 
 def matches(probe: Probe) -> bool:
     head = probe.head[:20_000]
+    if is_csv_export(head):
+        return True
     is_json_export = '"data"' in head and (
         '"annotations"' in head or '"completions"' in head or '"predictions"' in head
     )
@@ -51,9 +58,14 @@ def matches(probe: Probe) -> bool:
         or '"annotation_id"' in head
         or ("labels" in head and '"original_width"' in head)
     )
-    return (
-        head.startswith("[") and (is_json_export or is_json_min_export) and '"image_id"' not in head
-    )
+    is_list = head.startswith("[") or is_json_lines(probe.head)
+    return is_list and (is_json_export or is_json_min_export) and '"image_id"' not in head
+
+
+def has_annotations(probe: Probe) -> bool:
+    """Whether the first tasks have annotations, or all fields beside the image are controls."""
+    is_min = is_csv_export(probe.head) or '"data"' not in probe.head
+    return is_min or re.search(r'"(annotations|completions)"\s*:\s*\[\s*\{', probe.head) is not None
 
 
 def matches_predictions(probe: Probe) -> bool:
@@ -63,23 +75,25 @@ def matches_predictions(probe: Probe) -> bool:
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
     cancelled_count = outline_count = 0
-    for task_index, task in enumerate(parse_json(probe.path, list[TaskRecord], "Label Studio")):
+    tasks = read_tasks(probe)
+    choice_keys = choose_choice_keys(probe.path, tasks, options)
+    for task_index, task in enumerate(tasks):
         location = f"$[{task_index}]"
-        results, skipped_count = task_results(probe, task, location)
+        results, skipped_count, is_annotated = task_results(probe, task, location, choice_keys)
         cancelled_count += skipped_count
         image = builder.add_unique_image(
-            task_image_path(probe, task, location),
+            task_image_path(probe, task, location, options),
             image_id=str(task.get("id", "")),
-            annotated=bool(results) or not (skipped_count or task.get("annotations") == []),
+            annotated=is_annotated,
         )
         for result_value, width, height in results:
             if width and height:
-                builder.add_image(task_image_path(probe, task, location), width, height)
+                builder.add_image(task_image_path(probe, task, location, options), width, height)
             outline_count += read_value(
                 builder, probe, image, result_value, width, height, location
             )
         if "data" not in task:
-            for key in unread_keys(task):
+            for key in unread_keys(task, choice_keys):
                 builder.skip_key(key)
     builder.add_note(
         "polygons",
@@ -95,13 +109,14 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
 
 
 def task_results(
-    probe: Probe, task: TaskRecord, location: str
-) -> tuple[list[tuple[ResultValue, float, float]], int]:
-    """The results of a task (value, image width and height or 0), and the number of ignored
-    annotations."""
+    probe: Probe, task: TaskRecord, location: str, choice_keys: Sequence[str]
+) -> tuple[list[tuple[ResultValue, float, float]], int, bool]:
+    """The results of a task (value, image width and height or 0), the number of ignored
+    annotations, and whether the task was annotated. Of several annotations the one that was marked
+    as ground truth is read, else the first."""
     annotations = task.get("annotations", task.get("completions"))
     if annotations is None:
-        return list(json_min_results(probe, task, location)), 0
+        return list(json_min_results(probe, task, location, choice_keys)), 0, True
     annotation_records = [
         expect_object(annotation, probe.path, location)
         for annotation in expect_list(annotations, probe.path, location)
@@ -111,11 +126,13 @@ def task_results(
         for annotation in annotation_records
         if not annotation.get("was_cancelled") and not annotation.get("skipped")
     ]
-    return [
+    completed.sort(key=lambda annotation: not annotation.get("ground_truth"))
+    results = [
         result
         for annotation in completed[:1]
         for result in annotation_results(probe, annotation, location)
-    ], len(annotation_records) - len(completed[:1])
+    ]
+    return results, len(annotation_records) - len(completed[:1]), bool(completed)
 
 
 def annotation_results(
@@ -137,7 +154,7 @@ def result_image_size(probe: Probe, result: ResultValue, location: str) -> tuple
 
 
 def json_min_results(
-    probe: Probe, task: TaskRecord, location: str
+    probe: Probe, task: TaskRecord, location: str, choice_keys: Sequence[str]
 ) -> Iterator[tuple[ResultValue, float, float]]:
     """JSON-MIN: regions are lists of objects, a choice is a string or {"choices": [...]}."""
     for key, task_value in task.items():
@@ -149,11 +166,11 @@ def json_min_results(
                     yield region, *result_image_size(probe, region, location)
         elif isinstance(task_value, dict) and "choices" in task_value:
             yield task_value, 0, 0
-        elif isinstance(task_value, str) and key in CHOICE_KEYS:
+        elif isinstance(task_value, str) and key in choice_keys:
             yield {"choices": [task_value]}, 0, 0
 
 
-def unread_keys(task: TaskRecord) -> list[str]:
+def unread_keys(task: TaskRecord, choice_keys: Sequence[str]) -> list[str]:
     """Keys of a JSON-MIN task that hold neither the image nor an annotation that is read."""
     return [
         key
@@ -163,12 +180,12 @@ def unread_keys(task: TaskRecord) -> list[str]:
         and not (
             (isinstance(task_value, list) and any(isinstance(item, dict) for item in task_value))
             or (isinstance(task_value, dict) and "choices" in task_value)
-            or (isinstance(task_value, str) and key in CHOICE_KEYS)
+            or (isinstance(task_value, str) and key in choice_keys)
         )
     ]
 
 
-def task_image_path(probe: Probe, task: TaskRecord, location: str) -> str:
+def task_image_path(probe: Probe, task: TaskRecord, location: str, options: ReadOptions) -> str:
     data = expect_object(task.get("data", task), probe.path, location)
     image_urls = [data[key] for key in IMAGE_KEYS if isinstance(data.get(key), str)]
     image_urls += [
@@ -184,7 +201,12 @@ def task_image_path(probe: Probe, task: TaskRecord, location: str) -> str:
     name = data.get("name")
     if isinstance(name, str) and name and is_end_of_address(name, image_urls[0]):
         return name
-    return image_name_from_url(image_urls[0])
+    name = image_name_from_url(image_urls[0])
+    stored_name = unquote(urlsplit(image_urls[0]).path).rsplit("/", maxsplit=1)[-1]
+    folder = options.image_folder
+    if folder and not is_remote(folder) and not (Path(folder) / name).is_file():
+        return stored_name if (Path(folder) / stored_name).is_file() else name
+    return name
 
 
 def is_end_of_address(name: str, url: str) -> bool:
@@ -321,7 +343,7 @@ def region_outline(
 
 def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     """The predictions of one model. A region's own score is used, else its prediction's."""
-    tasks = parse_json(probe.path, list[TaskRecord], "Label Studio")
+    tasks = read_tasks(probe)
     builder = PredictionBuilder(str(probe.path), PREDICTIONS_NAME, "task")
     model_versions: dict[str, None] = {}
     prediction_count = 0
@@ -331,7 +353,7 @@ def read_predictions(probe: Probe, options: ReadOptions) -> ParsedPredictions:
             prediction = expect_object(prediction_record, probe.path, location)
             prediction_count += 1
             model_versions[str(prediction.get("model_version") or "")] = None
-            image_path = task_image_path(probe, task, f"$[{task_index}]")
+            image_path = task_image_path(probe, task, f"$[{task_index}]", options)
             add_prediction_results(builder, probe, prediction, image_path, task_index, options.kind)
     if len(model_versions) > 1:
         raise MultipleModelsError(probe.path, summarize_names(model_versions))
@@ -373,5 +395,5 @@ def bounding_box(outline: list[tuple[float, float]]) -> BoxCoordinates:
     return min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
 
 
-FORMAT = AnnotationFormat(NAME, matches, read)
+FORMAT = AnnotationFormat(NAME, matches, read, has_columns=True)
 PREDICTION_FORMAT = PredictionFormat(PREDICTIONS_NAME, matches_predictions, read_predictions)

@@ -13,8 +13,9 @@ from typing import Any
 
 import msgspec
 
-from pellucid.core.errors import MalformedFileError
+from pellucid.core.errors import InvalidChoiceError, MalformedFileError
 from pellucid.formats.builder import DatasetBuilder
+from pellucid.formats.concept_fields import drop_repeats
 from pellucid.formats.curves import ellipse_outline
 from pellucid.formats.dataset import ParsedAnnotations, parse_split
 from pellucid.formats.errors import AmbiguousColumnsError
@@ -29,7 +30,7 @@ from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions
 
 NAME = "via"
 CONCEPT_NAMES = ("label", "class", "name", "category", "type", "object", "concept")
-"""Attributes that hold the concept where a file has several, most likely first."""
+"""Attributes that hold the concept where a file has several; two that differ are ambiguous."""
 CSV_COLUMNS = ("filename", "region_shape_attributes", "region_attributes")
 PROJECT_KEY = "_via_img_metadata"
 MAX_FIELD_BYTES = 1 << 24
@@ -141,14 +142,22 @@ def choose_attribute(path: Path, regions: list[Region], requested: Iterable[str]
     filled: Counter[str] = Counter()
     for region in regions:
         filled.update(key for key, value in region.attributes.items() if stated_concepts(value))
-    for name in (*requested, *CONCEPT_NAMES):
-        for key in filled:
-            if key.strip().casefold() == name.casefold():
-                return key
-    if len(filled) > 1:
-        options = " or ".join(f"concept={key}" for key in filled) + f", and --format {NAME}"
-        raise AmbiguousColumnsError(path, "concept", list(filled), options)
-    return next(iter(filled), "")
+    for name in requested:
+        if name not in filled:
+            raise InvalidChoiceError("--columns concept", name, tuple(filled))
+        return name
+    known = [
+        key for name in CONCEPT_NAMES for key in filled if key.strip().casefold() == name.casefold()
+    ]
+    candidates = drop_repeats(
+        {
+            key: [tuple(stated_concepts(region.attributes.get(key))) for region in regions]
+            for key in known or filled
+        }
+    )
+    if len(candidates) > 1:
+        raise AmbiguousColumnsError(path, "concept", candidates)
+    return next(iter(candidates), "")
 
 
 def stated_concepts(value: Any) -> list[str]:
@@ -199,4 +208,4 @@ def add_region(
     builder.add_outline(image, concept, points, region.location, keep_outline=is_area)
 
 
-FORMAT = AnnotationFormat(NAME, matches, read)
+FORMAT = AnnotationFormat(NAME, matches, read, has_columns=True)

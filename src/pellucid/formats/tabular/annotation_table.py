@@ -151,7 +151,7 @@ def read_box_rows(reader: TableReader, roles: ColumnRoles) -> LongRows:
         EXHAUSTIVE if is_positive.all() else PARTIAL,
     )
     if is_list_column:
-        long_rows.box_shapes = BoxShapes(("xywh", "xyxy"))
+        long_rows.box_shapes = BoxShapes(("xywh", "xyxy", "cxcywh"))
     elif is_open:
         default: BoxShape | None = None if are_fractions(boxes) else "xywh"
         long_rows.box_shapes = BoxShapes(("xywh", "cxcywh"), default)
@@ -250,7 +250,7 @@ def read_tag_rows(
         EXHAUSTIVE if is_positive.all() else PARTIAL,
     )
     if separator is not None:
-        name = "lists" if separator == "list" else f"'{separator}'"
+        name = {"list": "lists", "\n": "line breaks"}.get(separator, f"'{separator}'")
         message = f"{roles.concept}: several concepts per cell, separated by {name}"
         long_rows.notes.append(Note("separator", message, 1, "info"))
     return long_rows

@@ -41,6 +41,8 @@ CORNER_NAMES = (
     ("startx", "starty", "endx", "endy"),
     ("xlo", "ylo", "xhi", "yhi"),
     ("mincol", "minrow", "maxcol", "maxrow"),
+    ("c1", "r1", "c2", "r2"),
+    ("col1", "row1", "col2", "row2"),
     ("colmin", "rowmin", "colmax", "rowmax"),
     ("xfrom", "yfrom", "xto", "yto"),
     ("xtopleft", "ytopleft", "xbottomright", "ybottomright"),
@@ -80,15 +82,22 @@ LAYOUTS: tuple[tuple[LayoutShape, tuple[str, ...]], ...] = (
     *(("xywh", (*origin, *size)) for origin, size in product(ORIGIN_NAMES, SIZE_NAMES)),
     *(("cxcywh", (*center, *size)) for center, size in product(CENTER_NAMES, SIZE_NAMES)),
 )
+COORDINATE_NAMES = {name for _, names in LAYOUTS for name in names}
 COORDINATE_TOKEN = re.compile(
     r"[xy](\d|min|max|tl|br|c|cent|center|centre|start|end)?|(min|max|top|bottom|left|right|c|d)[xy]"
 )
 """Words of names that suggest an x or y coordinate."""
 EDGE_TOKENS = {"left", "right", "top", "bottom", "upper", "lower"}
-ANGLE_TOKENS = {"angle", "theta", "rotation", "rot"}
+ANGLE_TOKENS = {"angle", "theta", "rotation", "rot", "orientation", "yaw"} | (
+    {"rad", "rads", "radian", "radians", "deg", "degree", "degrees", "r"}
+)
 UNIT_TOKENS = {"px", "pixel", "pixels", "norm", "normalized", "normalised", "rel", "abs"}
-POLYGON_NAMES = ("x3", "y3")
+POLYGON_NAMES = (("x3", "y3"), ("trx", "try"), ("topright", "bottomleft"))
 """Columns of a third corner: four points, not two."""
+SHAPE_TOKENS = {"polygon", "polygons", "segmentation", "obb", "rbox", "quad", "wkt", "geometry"} | (
+    {"outline", "contour", "boxes", "bboxes", "xyxy", "xywh", "cxcywh", "corners"}
+)
+"""Words of names of columns whose cells may hold a box or an outline."""
 FOUR_NUMBERS = re.compile(
     r"[\[(]?\s*-?[\d.]+(e-?\d+)?([\s,;|\x1f]+-?[\d.]+(e-?\d+)?){3}\s*[\])]?", re.I
 )
@@ -107,7 +116,7 @@ class BoxLayout:
 def find_layouts(column_by_part: Mapping[str, str]) -> list[BoxLayout]:
     """All complete layouts among the columns. column_by_part: column by its name without
     `bbox_`."""
-    if all(name in column_by_part for name in POLYGON_NAMES):
+    if any(all(part in column_by_part for part in names) for names in POLYGON_NAMES):
         return []
     return [
         BoxLayout(

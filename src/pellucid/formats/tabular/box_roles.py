@@ -12,6 +12,7 @@ from pellucid.formats.errors import AmbiguousColumnsError, InvalidRecordError, U
 from pellucid.formats.parsing import is_number
 from pellucid.formats.tabular.box_columns import (
     FOUR_NUMBERS,
+    SHAPE_TOKENS,
     BoxLayout,
     are_image_sizes,
     corners_of,
@@ -24,6 +25,7 @@ from pellucid.formats.tabular.box_columns import (
 )
 from pellucid.formats.tabular.column_names import (
     BOX_LIST_NAMES,
+    BOX_TOKENS,
     ColumnName,
     Marker,
 )
@@ -85,7 +87,8 @@ def find_box_columns(
             raise AmbiguousColumnsError(reader.path, "box", [shape.columns[0] for shape in shapes])
         unread += [name.column for name in lists]
         unread += unread_coordinates(reader, marked)
-    return None, None, tuple(unread)
+        unread += [name.column for name in marked if holds_shapes(reader, name)]
+    return None, None, tuple(dict.fromkeys(unread))
 
 
 def find_named_layouts(
@@ -123,6 +126,18 @@ def has_list_cells(reader: TableReader, column: str) -> bool:
         return False
     cells = [cell for cell in reader.first_texts(column) if cell]
     return bool(cells) and all(FOUR_NUMBERS.fullmatch(cell) for cell in cells)
+
+
+def holds_shapes(reader: TableReader, name: ColumnName) -> bool:
+    """Whether a column is named like a box or an outline, and most cells hold four numbers or
+    more: mappings, lists of lists, WKT."""
+    if not (set(name.tokens) | {name.rest}) & (BOX_TOKENS | SHAPE_TOKENS | set(BOX_LIST_NAMES)):
+        return False
+    if reader.is_numeric_or_empty(name.column):
+        return False
+    cells = [cell for cell in reader.first_texts(name.column) if cell]
+    numerous = [cell for cell in cells if len(re.findall(r"-?\d+\.?\d*", cell)) >= 4]
+    return len(numerous) * 2 > len(cells)
 
 
 def plain_parts(names: Sequence[ColumnName]) -> dict[str, str]:

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pellucid.formats.errors import AmbiguousSeparatorError, InvalidRecordError
 from pellucid.formats.tabular.column_names import CONCEPT_LIST_NAMES, parse_column_name
 
-SEPARATORS = "|;, "
+SEPARATORS = "|\n;,/+ "
+NEVER_IN_NAMES = "|\n"
 NO_SEPARATOR = "none"
 UNIT_SEPARATOR = "\x1f"
 """Separates the items of list columns of Parquet files and data frames."""
@@ -38,12 +39,20 @@ def find_separator(
     if list_cells:
         reject_unclear_lists(path, column, distinct_cells, list_cells)
         return LIST_CELL
+    mappings = [cell for cell in distinct_cells if is_mapping(cell)]
+    if len(mappings) * 2 > len(distinct_cells):
+        raise InvalidRecordError(
+            path,
+            f"column {column}",
+            f"'{mappings[0][:80]}' gives each concept a value",
+            "Write one column of 0 and 1 per concept, or a list of those that are there.",
+        )
     announces_lists = parse_column_name(column).rest in CONCEPT_LIST_NAMES
     for separator in SEPARATORS:
         joined_cells = [cell for cell in distinct_cells if separator in cell]
         if not joined_cells:
             continue
-        if separator == "|" or (announces_lists and separator in ";,"):
+        if separator in NEVER_IN_NAMES or (announces_lists and separator in ";,"):
             return separator
         recurs = do_parts_recur(distinct_cells, separator)
         if announces_lists and recurs:
@@ -95,7 +104,11 @@ def do_parts_recur(distinct_cells: Sequence[str], separator: str) -> bool:
 
 def is_list_cell(cell: str) -> bool:
     is_bracketed = (cell[:1], cell[-1:]) in (("[", "]"), ("{", "}"))
-    return is_bracketed and not (cell[0] == "{" and ":" in cell)
+    return is_bracketed and not is_mapping(cell)
+
+
+def is_mapping(cell: str) -> bool:
+    return (cell[:1], cell[-1:]) == ("{", "}") and (":" in cell or "=" in cell)
 
 
 def split_cell(cell: str, separator: str | None) -> list[str]:

@@ -90,6 +90,15 @@ SCORE_NAMES = (
     "yscore",
 )
 SPLIT_NAMES = ("split", "subset", "partition", "set", "datasetsplit")
+SPLIT_FLAGS = {
+    "isvalid": ("validation", "training"),
+    "isval": ("validation", "training"),
+    "isvalidation": ("validation", "training"),
+    "istrain": ("training", "validation"),
+    "istraining": ("training", "validation"),
+    "istest": ("test", "training"),
+}
+"""Compact names of columns of 0 and 1 about splits: the split of 1 and that of 0."""
 IGNORE_NAMES = ("ignore", "iscrowd", "difficult", "crowd")
 BOX_LIST_NAMES = (
     "bbox",
@@ -115,7 +124,7 @@ PREDICTED_TOKENS = {
     "prediction",
     "predictions",
     "yhat",
-} | ({"ypred", "det", "detected", "inferred"})
+} | ({"ypred", "det", "detected", "inferred", "output", "outputs", "argmax"})
 TRUE_TOKENS = {"true", "gt", "actual", "target", "truth", "groundtruth", "expected", "ytrue"} | (
     {"annotated", "gold"}
 )

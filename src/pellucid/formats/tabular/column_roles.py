@@ -10,11 +10,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from pellucid.core.errors import InvalidChoiceError
+from pellucid.core.tables import SPLITS
 from pellucid.formats.dataset import parse_split
 from pellucid.formats.errors import AmbiguousColumnsError
 from pellucid.formats.image_files import is_image_file
-from pellucid.formats.tabular.box_columns import FOUR_NUMBERS, BoxLayout
+from pellucid.formats.tabular.box_columns import COORDINATE_NAMES, FOUR_NUMBERS, BoxLayout
 from pellucid.formats.tabular.box_roles import COORDINATE_ROLES, find_box_columns
 from pellucid.formats.tabular.column_names import (
     CONCEPT_NAMES,
@@ -24,6 +27,7 @@ from pellucid.formats.tabular.column_names import (
     INDEX_COLUMN_PATTERN,
     MARKED_CONCEPT_NAMES,
     SCORE_NAMES,
+    SPLIT_FLAGS,
     SPLIT_NAMES,
     VALUE_NAMES,
     ColumnName,
@@ -32,6 +36,7 @@ from pellucid.formats.tabular.column_names import (
     normalize_column_name,
     parse_column_name,
 )
+from pellucid.formats.tabular.flags import FALSE_WORDS, TRUE_WORDS
 from pellucid.formats.tabular.reader import TableReader
 
 Purpose = Literal["annotations", "predictions"]
@@ -40,6 +45,11 @@ MARKER_ORDER: dict[Purpose, tuple[Marker, ...]] = {
     "predictions": ("predicted", ""),
 }
 """Which columns may describe a record, the most explicit first."""
+MAX_SPLIT_VALUES = 20
+"""Distinct values of a column of splits, in all their spellings."""
+MIN_AGREEMENT, MIN_AGREEMENT_GAIN = 0.5, 0.1
+"""Share of rows in which two columns must agree, and by how much more than by always saying the
+most frequent concept, to be of the same thing."""
 SINGLE_ROLES = ("image", "score", "split", "ignore", "value", "box")
 COLUMN_ROLES = ("image", "concept", *SINGLE_ROLES[1:], *COORDINATE_ROLES)
 """What `--columns ROLE=COLUMN` accepts."""
@@ -243,7 +253,7 @@ def find_concept_column(
             if name.marker == marker
             and (tier := concept_tier(name, purpose)) is not None
             and not (name.rest == "y" and has_coordinate_x(names, marker))
-            if not is_row_index(reader, name)
+            if not is_row_index(reader, name) and not has_fractions(reader, name.column)
         ]
         if ranked:
             chosen = choose_concept_column(reader, ranked, concepts)
@@ -271,6 +281,9 @@ def reject_rival_concepts(
         if name.marker and not is_preferred:
             continue
         if is_numeric and not (is_preferred and is_concept_id(name)):
+            may_number = purpose == "predictions" and name.rest not in COORDINATE_NAMES
+            if may_number and numbers_concepts(reader, name.column, chosen):
+                raise AmbiguousColumnsError(reader.path, "concept", [chosen, name.column])
             continue
         values = set(reader.encoded_column(name.column)[0]) - {""}
         shares_values = len(values & known) * 2 > len(values)
@@ -280,6 +293,42 @@ def reject_rival_concepts(
         # a number and a name of the same concept are no contradiction
         if shares_values or not reader.is_one_to_one(chosen, name.column):
             raise AmbiguousColumnsError(reader.path, "concept", [chosen, name.column])
+
+
+MAX_NUMBERED_CONCEPTS = 10_000
+
+
+def has_fractions(reader: TableReader, column: str) -> bool:
+    """Whether a column holds numbers that are not whole: scores, not concepts."""
+    if not reader.is_numeric(column):
+        return False
+    cells = (cell for cell in reader.first_texts(column) if cell)
+    return not all(map(is_whole_number, cells))
+
+
+def numbers_concepts(reader: TableReader, column: str, concepts: str) -> bool:
+    """Whether a column of whole numbers seems to number the concepts of another column and
+    contradicts it in some rows: a second opinion of the same thing, whatever its name."""
+    values, codes = reader.encoded_column(column)
+    numbers = [value for value in values if value]
+    if not 1 < len(numbers) <= MAX_NUMBERED_CONCEPTS or not all(map(is_whole_number, numbers)):
+        return False
+    names, name_codes = reader.encoded_column(concepts)
+    if not 1 < len(names) <= MAX_NUMBERED_CONCEPTS or reader.is_one_to_one(column, concepts):
+        return False
+    pairs, counts = np.unique(np.stack([codes, name_codes]), axis=1, return_counts=True)
+    best: dict[int, tuple[int, int]] = {}
+    for number, name, count in zip(*pairs.tolist(), counts.tolist(), strict=True):
+        if values[number]:
+            best[number] = max(best.get(number, (0, -1)), (count, name))
+    agreement = sum(count for count, _ in best.values()) / max(1, len(codes))
+    most_frequent = np.bincount(name_codes).max() / max(1, len(codes))
+    is_numbering = len({name for _, name in best.values()}) == len(best)
+    return is_numbering and agreement >= max(MIN_AGREEMENT, most_frequent + MIN_AGREEMENT_GAIN)
+
+
+def is_whole_number(text: str) -> bool:
+    return text.removesuffix(".0").removeprefix("-").isdecimal()
 
 
 def is_concept_id(name: ColumnName) -> bool:
@@ -371,19 +420,41 @@ def find_score_column(
 
 
 def find_split_column(reader: TableReader, names: Sequence[ColumnName]) -> str | None:
-    """A column that is named like a split and has at least one value that is a split."""
+    """A column that is named like a split and has at least one value that is a split; else one
+    all of whose values are, at least two, or that says `is_valid`."""
+    for name in names:
+        if name.rest == "split" or (name.rest in SPLIT_NAMES and any(split_values(reader, name))):
+            return name.column
+    for name in names:
+        splits = split_values(reader, name)
+        if len(set(splits)) > 1 and None not in splits:
+            return name.column
     return next(
         (
             name.column
             for name in names
-            if name.rest in SPLIT_NAMES
-            and (
-                name.rest == "split"
-                or any(
-                    parse_split(value) is not None
-                    for value in reader.encoded_column(name.column)[0]
-                )
-            )
+            if name.rest in SPLIT_FLAGS
+            and {value.lower() for value in reader.encoded_column(name.column)[0]}
+            <= {*TRUE_WORDS, *FALSE_WORDS}
         ),
         None,
     )
+
+
+def split_values(reader: TableReader, name: ColumnName) -> list[str | None]:
+    """The splits that the values of a column name, None for others."""
+    if reader.is_numeric_or_empty(name.column):
+        return []
+    values = reader.encoded_column(name.column)[0]
+    if len(values) > MAX_SPLIT_VALUES:
+        return []
+    indexes = [parse_split(value) for value in values if value]
+    return [None if index is None else SPLITS[index] for index in indexes]
+
+
+def split_of_cell(column: str, cell: str) -> str:
+    """The split that a cell states: `1` of a column `is_valid` is validation."""
+    flags = SPLIT_FLAGS.get(parse_column_name(column).rest)
+    if flags is None or not cell:
+        return cell
+    return flags[cell.lower() not in TRUE_WORDS]

@@ -5,8 +5,7 @@ attributes, without importing them.
 - detections by image: a dict from image to torchmetrics' `{"boxes", "scores", "labels"}` (corners,
 pixels) or to `supervision.Detections`, both with masks if they have any;
 - outputs of a Hugging Face pipeline by image: `[{"label", "score"}]`, with a `box` of corners for
-detection;
-- a `datasets.Dataset` with `label` or `objects`.
+detection.
 """
 
 from __future__ import annotations
@@ -24,23 +23,12 @@ from pellucid.formats.mask_arrays import encode_mask_arrays
 CORNER_KEYS = ("xmin", "ymin", "xmax", "ymax")
 
 
-def annotation_columns(source: Any) -> Any:
-    """Columns of a long annotation table, or the source itself if it already has columns."""
-    if is_dataset(source):
-        return flatten_dataset(source)
-    return (
-        flatten_detections(source)
-        if maps_images_to_detections(source)
-        else convert_arrow_stream(source)
-    )
-
-
-def prediction_columns(source: Any) -> Any:
-    return (
-        flatten_detections(source)
-        if maps_images_to_detections(source)
-        else convert_arrow_stream(source)
-    )
+def table_columns(source: Any) -> Any:
+    """Columns of a long table of annotations or predictions, or the source itself if it already
+    has columns."""
+    if maps_images_to_detections(source):
+        return flatten_detections(source)
+    return convert_arrow_stream(source)
 
 
 def convert_arrow_stream(source: Any) -> Any:
@@ -220,90 +208,4 @@ def zip_detections(
 def format_concept(concept: Any) -> str:
     return (
         str(int(concept)) if isinstance(concept, float) and concept.is_integer() else str(concept)
-    )
-
-
-def is_dataset(source: Any) -> bool:
-    return (
-        hasattr(source, "features")
-        and hasattr(source, "column_names")
-        and hasattr(source, "num_rows")
-    )
-
-
-def flatten_dataset(source: Any) -> dict[str, Any]:
-    """Labels of a Hugging Face data set. Images are named by their file name, or else by their row
-    index."""
-    column_names = source.column_names
-    label_column = next(
-        (
-            column_name
-            for column_name in ("label", "labels", "category", "class")
-            if column_name in column_names
-        ),
-        None,
-    )
-    path_columns = [
-        column_name
-        for column_name in ("file_name", "image_path", "path", "image_id")
-        if column_name in column_names
-    ]
-    image_paths = (
-        [str(image_path) for image_path in source[path_columns[0]]]
-        if path_columns
-        else [f"{row_index:07d}" for row_index in range(source.num_rows)]
-    )
-    if "objects" in column_names:
-        return flatten_objects(source["objects"], image_paths, source.features["objects"])
-    if label_column is None:
-        raise InMemoryDataError(
-            f"a data set with the columns {', '.join(column_names)}; expected label or objects"
-        )
-    label_names = getattr(source.features[label_column], "names", None)
-    return {
-        "image": image_paths,
-        "concept": [
-            label_names[label] if label_names else str(label) for label in source[label_column]
-        ],
-    }
-
-
-def flatten_objects(object_records: Any, image_paths: list[str], feature: Any) -> dict[str, Any]:
-    object_rows: list[tuple[str, str, list[float]]] = []
-    for image_path, image_objects in zip(image_paths, object_records, strict=True):
-        concept_key = (
-            "category"
-            if "category" in image_objects
-            else "categories"
-            if "categories" in image_objects
-            else "label"
-        )
-        concept_names = feature_class_names(feature, concept_key)
-        image_rows = [
-            (
-                image_path,
-                concept_names[concept] if concept_names else str(concept),
-                list(map(float, box)),
-            )
-            for concept, box in zip(image_objects[concept_key], image_objects["bbox"], strict=True)
-        ]
-        object_rows += image_rows or [(image_path, "", [np.nan] * 4)]
-    boxes = np.array([object_row[2] for object_row in object_rows], float).reshape(-1, 4)
-    box_columns = {
-        column_name: boxes[:, coordinate_index]
-        for coordinate_index, column_name in enumerate(("x", "y", "width", "height"))
-    }
-    return {
-        "image": [object_row[0] for object_row in object_rows],
-        "concept": [object_row[1] for object_row in object_rows],
-        **box_columns,
-    }
-
-
-def feature_class_names(feature: Any, key: str) -> Any:
-    """Class names of a feature that is a dict or a sequence of dicts."""
-    nested_feature = getattr(feature, "feature", feature)
-    nested_feature = nested_feature.get(key) if isinstance(nested_feature, Mapping) else None
-    return getattr(nested_feature, "names", None) or getattr(
-        getattr(nested_feature, "feature", None), "names", None
     )

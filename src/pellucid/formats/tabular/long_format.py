@@ -29,7 +29,7 @@ from pellucid.formats.dataset import (
     require_split,
 )
 from pellucid.formats.errors import MultipleConceptsError, SplitConflictError
-from pellucid.formats.tabular.column_roles import ColumnRoles
+from pellucid.formats.tabular.column_roles import ColumnRoles, split_of_cell
 from pellucid.formats.tabular.reader import TableReader
 
 NAME = "table"
@@ -175,7 +175,8 @@ def read_image_splits(
     split_indexes = np.full(len(image_paths), -1, np.int8)
     if roles.split is None:
         return split_indexes
-    split_names = reader.text_column(roles.split)
+    cells = reader.text_column(roles.split)
+    split_names = np.array([split_of_cell(roles.split, str(cell)) for cell in cells], object)
     split_index_by_name = {
         split_name: require_split(
             split_name,

@@ -77,11 +77,15 @@ def contains_scores(probe: Probe) -> bool:
         return False
     columns = reader.unindexed_columns(roles.unassigned_columns(reader))
     return any(
-        reader.is_numeric(column)
-        and any("." in text and text not in ("0.0", "1.0", "-1.0") for text in texts)
+        reader.is_numeric(column) and any(is_fraction(text) for text in texts)
         for column in columns
         for texts in [flag_texts(reader, column)]
     )
+
+
+def is_fraction(text: str) -> bool:
+    """Whether a number has decimals that are not zero; decimals may follow a comma."""
+    return ("." in text or "," in text) and text not in ("0.0", "1.0", "-1.0")
 
 
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:

@@ -115,13 +115,20 @@ def reject_unclear_columns(reader: TableReader, roles: ColumnRoles, concepts: li
         odd_rows = [row for row, cell in enumerate(cells) if cell not in {*FLAG_WORDS, ""}]
         flag_count = sum(cell in FLAG_WORDS for cell in cells)
         is_share = reader.is_numeric(column_name) and all_within_unit(reader, column_name)
-        if odd_rows and (len(odd_rows) <= flag_count or is_share):
+        is_count = not looks_like_metadata(column_name) and are_small_counts(cells)
+        if odd_rows and (len(odd_rows) <= flag_count or is_share or is_count):
             raise MetadataColumnsError(
                 reader.path,
-                f"column {column_name} has 0 and 1, but '{cells[odd_rows[0]]}' in "
+                f"column {column_name} could be a concept, but has '{cells[odd_rows[0]]}' in "
                 f"{reader.row_location(odd_rows[0])}",
                 concepts,
             )
+
+
+def are_small_counts(cells: Sequence[str]) -> bool:
+    """Whether all cells are numbers below ten, one of them 0: how often a concept is there."""
+    numbers = {cell.removesuffix(".0") for cell in cells}
+    return "0" in numbers and all(len(number) == 1 and number.isdecimal() for number in numbers)
 
 
 def all_within_unit(reader: TableReader, column_name: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pellucid.core.tables import SPLITS, Annotations
 from pellucid.formats.errors import ExportError
-from pellucid.formats.readers.hugging_face import NAME
+from pellucid.formats.readers.hugging_face_records import NAME
 from pellucid.formats.writers.export_data import ExportData
 from pellucid.formats.writers.image_copies import copy_images
 from pellucid.formats.writers.new_files import new_folder

@@ -9,7 +9,8 @@ from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 
 from pellucid.core.tables import Annotations, Predictions
 from pellucid.core.urls import is_remote
-from pellucid.formats.readers.label_studio import NAME, ResultValue, TaskRecord
+from pellucid.formats.readers.label_studio import NAME, ResultValue
+from pellucid.formats.readers.label_studio_tasks import TaskRecord
 from pellucid.formats.writers.export_data import ExportData, require_image_sizes
 from pellucid.formats.writers.image_copies import copy_images
 from pellucid.formats.writers.new_files import new_folder, write_json, write_new_json

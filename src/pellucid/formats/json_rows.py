@@ -1,0 +1,171 @@
+"""Rows of the JSON that people's own programs write: a list of records, a list under a key, JSON
+lines, one entry or one file per image; detections of an image as objects or as parallel lists.
+
+The rows are read as those of a table, whose columns are understood by their names and contents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pellucid.core.errors import MalformedFileError
+from pellucid.formats.parsing import parse_json, read_lines
+
+Row = dict[str, Any]
+LIST_KEYS = ("predictions", "detections", "results", "annotations", "instances", "objects", "preds")
+"""Keys of the list of records of a file, or of the objects of an image."""
+IMAGE_KEYS = ("file_name", "filename", "image", "image_path", "path", "file", "img", "image_id")
+SCORE_KEYS = ("score", "confidence", "conf", "prob", "probability")
+BOX_KEYS = ("bbox", "bboxes", "box", "boxes", "xyxy", "xywh", "pred_boxes")
+SINGULAR_NAMES = {
+    "classes": "class",
+    "categories": "category",
+    "pred_classes": "pred_class",
+    **dict.fromkeys(BOX_KEYS, "bbox"),
+}
+IMAGE_COLUMN = "image"
+
+
+def is_json_lines(head: str) -> bool:
+    """Whether the text has one JSON object per line."""
+    first_line, separator, rest = head.partition("\n")
+    if not (first_line.startswith("{") and separator and rest.lstrip().startswith("{")):
+        return False
+    try:
+        msgspec.json.decode(first_line)
+    except msgspec.DecodeError:
+        return False
+    return True
+
+
+def read_document(path: Path, head: str) -> Any:
+    """The decoded file; of JSON lines, a list of all of them."""
+    if not is_json_lines(head):
+        return parse_json(path, Any, "predictions")
+    documents = []
+    for line_number, line in read_lines(path):
+        try:
+            documents.append(msgspec.json.decode(line))
+        except msgspec.DecodeError as error:
+            raise MalformedFileError(path, f"line {line_number} is not valid JSON") from error
+    return documents
+
+
+def document_rows(document: Any) -> Iterator[Row]:
+    """The rows of a file; none of one that has neither records nor entries by image."""
+    if isinstance(document, Mapping):
+        listed = listed_records(document)
+        if listed is not None and image_key(document) is None:
+            yield from document_rows(listed)
+        elif image_key(document) is not None or not maps_images(document):
+            yield from image_rows(document)
+        else:
+            for image, entry in document.items():
+                yield from entry_rows(str(image), entry)
+        return
+    for record in document if isinstance(document, list) else ():
+        if isinstance(record, Mapping):
+            yield from image_rows(record)
+
+
+def maps_images(document: Mapping[str, Any]) -> bool:
+    """Whether each value is what a model said of the image that its key names."""
+    return bool(document) and all(
+        isinstance(entry, Mapping) or is_record_list(entry) for entry in document.values()
+    )
+
+
+def entry_rows(image: str, entry: Any) -> Iterator[Row]:
+    """The rows of an image: of its objects, its parallel lists or itself."""
+    if isinstance(entry, Mapping):
+        yield from image_rows({IMAGE_COLUMN: image, **entry})
+        return
+    if not entry:
+        yield {IMAGE_COLUMN: image}
+    for record in entry:
+        yield {IMAGE_COLUMN: image, **flat_fields(record)}
+
+
+def image_rows(record: Mapping[str, Any]) -> Iterator[Row]:
+    """The rows of a record: one, or one per object if it lists them."""
+    objects = listed_records(record)
+    parallel = {} if objects is not None else parallel_lists(record)
+    name = image_key(record)
+    image = {} if name is None else {name: record[name]}
+    if objects is not None:
+        yield from ({**image, **flat_fields(each)} for each in objects)
+        if not objects:
+            yield image
+    elif parallel:
+        count = len(next(iter(parallel.values())))
+        for index in range(count):
+            fields = {key: values[index] for key, values in parallel.items()}
+            yield {**image, **{singular(key): cell(value) for key, value in fields.items()}}
+        if not count:
+            yield image
+    else:
+        yield {**image, **flat_fields(record)}
+
+
+def image_key(record: Mapping[str, Any]) -> str | None:
+    return next(
+        (key for key in IMAGE_KEYS if isinstance(record.get(key), str | int)),
+        None,
+    )
+
+
+def listed_records(record: Mapping[str, Any]) -> Sequence[Mapping[str, Any]] | None:
+    """The list of records under a known key, None if there is none."""
+    return next((record[key] for key in LIST_KEYS if is_record_list(record.get(key))), None)
+
+
+def is_record_list(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, Mapping) for item in value)
+
+
+def parallel_lists(record: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """The lists of one value per object, if one of them is of scores."""
+    lists = {key: value for key, value in record.items() if isinstance(value, list)}
+    scores = next((value for key, value in lists.items() if is_score_key(key)), None)
+    if scores is None:
+        return {}
+    return {key: value for key, value in lists.items() if len(value) == len(scores)}
+
+
+def is_score_key(key: str) -> bool:
+    stem = key.lower().removeprefix("pred_").removesuffix("ies").removesuffix("s")
+    return stem in (*SCORE_KEYS, "probabilit", "confidence")
+
+
+def singular(key: str) -> str:
+    return SINGULAR_NAMES.get(key, key.removesuffix("s"))
+
+
+def flat_fields(record: Mapping[str, Any]) -> Row:
+    """The fields of an object; those of a nested box or of scores by concept are its own."""
+    fields: Row = {}
+    for key, value in record.items():
+        if isinstance(value, Mapping):
+            is_box = key in BOX_KEYS
+            is_scores = is_score_key(key)
+            if is_box or is_scores:
+                fields |= {name: cell(item) for name, item in value.items()}
+        else:
+            fields["bbox" if key in BOX_KEYS else key] = cell(value)
+    return fields
+
+
+def cell(value: Any) -> Any:
+    """Lists as text, which tables have in their cells too."""
+    return msgspec.json.encode(value).decode() if isinstance(value, list) else value
+
+
+def row_columns(rows: Iterable[Row]) -> dict[str, list[Any]]:
+    """The rows as columns, None where a row has no such field."""
+    rows = list(rows)
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}

@@ -1,0 +1,141 @@
+"""Predictions in the JSON of people's own programs: see `json_rows` for the layouts.
+
+COCO's results under a key, or on lines of their own, are read as COCO's results.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pellucid.core.errors import summarize_names
+from pellucid.formats import memory_documents
+from pellucid.formats.dataset import ParsedPredictions
+from pellucid.formats.errors import InvalidRecordError
+from pellucid.formats.json_rows import (
+    IMAGE_COLUMN,
+    LIST_KEYS,
+    document_rows,
+    image_key,
+    is_record_list,
+    read_document,
+    row_columns,
+)
+from pellucid.formats.probe import PredictionFormat, Probe, ReadOptions, probe_source
+from pellucid.formats.readers import coco_results
+from pellucid.formats.tabular.prediction_table import (
+    explain_prediction_columns,
+    has_prediction_columns,
+    read_prediction_table,
+)
+from pellucid.formats.tabular.reader import open_memory_table
+
+NAME = "json"
+SCORE_PATTERN = re.compile(r'"(?:pred_)?(?:scores?|conf|confidences?|probs?|probabilit(?:y|ies))"')
+CHUNK_BYTES = 1 << 20
+RESULT_SHAPES = ("bbox", "segmentation", "keypoints", "poly")
+
+
+def matches(probe: Probe) -> bool:
+    """Whether a file, or the files of a folder, hold JSON with scores."""
+    if probe.is_dir:
+        heads = [probe.read_head(name) for name in probe.sample_with_suffix(".json")]
+        return any(map(has_scores, heads))
+    return has_scores(probe.head)
+
+
+def has_scores(head: str) -> bool:
+    return head[:1] in "{[" and SCORE_PATTERN.search(head) is not None
+
+
+def holds_scored_annotations(probe: Probe) -> bool:
+    """Whether the annotations of a file of COCO have scores, which people do not give."""
+    if probe.is_dir or not probe.head.startswith("{"):
+        return False
+    records = scores = 0
+    with probe.path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            records += chunk.count(b'"category_id"')
+            scores += chunk.count(b'"score"')
+            if scores < records - 1:  # a key may be cut in two
+                return False
+    return records > 0
+
+
+def read(probe: Probe, options: ReadOptions) -> ParsedPredictions:
+    if probe.is_dir:
+        rows = list(folder_rows(probe))
+    else:
+        document = read_document(probe.path, probe.head)
+        results = coco_records(document)
+        if results is not None:
+            with memory_documents.as_file(results) as path:
+                predictions = coco_results.read(probe_source(path), options)
+            return replace(predictions, path=str(probe.path), format=NAME)
+        rows = list(document_rows(document))
+    if not rows:
+        raise InvalidRecordError(
+            probe.path,
+            "$",
+            "no predictions found",
+            "Write a list of records with image, label, score and, for detection, bbox.",
+        )
+    reader = open_memory_table(row_columns(rows))
+    reader.path = str(probe.path)
+    if not has_prediction_columns(reader, options):
+        explain_prediction_columns(reader, options)
+        raise InvalidRecordError(
+            probe.path,
+            "$",
+            f"fields {summarize_names(reader.column_types, 12)}",
+            "Write a list of records with image, label, score and, for detection, bbox.",
+        )
+    return replace(read_prediction_table(reader, options), path=str(probe.path), format=NAME)
+
+
+def folder_rows(probe: Probe) -> Iterator[dict[str, Any]]:
+    """The rows of one file per image, which its name gives unless the file does."""
+    for file_name in probe.files_with_suffix(".json"):
+        path = probe.path / file_name
+        document = read_document(path, probe.read_head(file_name))
+        image = Path(file_name).with_suffix("").as_posix()
+        if isinstance(document, list):
+            document = {"predictions": document}
+        if isinstance(document, Mapping) and image_key(document) is None:
+            document = {**document, IMAGE_COLUMN: image}
+        yield from document_rows(document)
+
+
+def coco_records(document: Any) -> list[dict[str, Any]] | None:
+    """COCO's results of a document, with the names of images and categories that it lists; None
+    if it has no such records."""
+    tables = document if isinstance(document, Mapping) else {}
+    records = next((tables[key] for key in LIST_KEYS if is_record_list(tables.get(key))), document)
+    if not is_record_list(records) or not records or not all(map(is_result, records)):
+        return None
+    image_names = {image.get("id"): image.get("file_name") for image in tables.get("images") or ()}
+    names = {each.get("id"): each.get("name") for each in tables.get("categories") or ()}
+    results = []
+    for record in records:
+        result = dict(record)
+        if file_name := image_names.get(record["image_id"]):
+            result["file_name"] = file_name
+        if name := names.get(record.get("category_id")):
+            result["category_name"] = name
+        results.append(result)
+    return results
+
+
+def is_result(record: Mapping[str, Any]) -> bool:
+    return (
+        "image_id" in record
+        and ("category_id" in record or "category_name" in record)
+        and "score" in record
+        and any(record.get(key) is not None for key in RESULT_SHAPES)
+    )
+
+
+PREDICTION_FORMAT = PredictionFormat(NAME, matches, read)

@@ -1,0 +1,74 @@
+"""Images embedded in Parquet files, as Hugging Face's `datasets` writes them: a column of structs
+with `bytes` and `path`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+IMAGE_COLUMNS = ("image", "img")
+"""Preferred among several columns of images."""
+
+
+def parquet_location(location: str) -> tuple[Path, int] | None:
+    """The file and row of an image in a Parquet file: `.../train.parquet/0000012`."""
+    table_path, _, row_number = location.rpartition("/")
+    return (
+        (Path(table_path), int(row_number))
+        if table_path.endswith(".parquet") and row_number.isdecimal()
+        else None
+    )
+
+
+def parquet_column_types(path: Path) -> dict[str, str]:
+    """The SQL type of each column, none if the file cannot be read."""
+    import duckdb
+
+    try:
+        with duckdb.connect() as connection:
+            column_rows = connection.execute(
+                "DESCRIBE SELECT * FROM read_parquet(?, hive_partitioning = false)",
+                [escape_pattern(path)],
+            ).fetchall()
+    except duckdb.Error:
+        return {}
+    return {column_name: column_type for column_name, column_type, *_ in column_rows}
+
+
+def find_image_columns(column_types: dict[str, str]) -> list[str]:
+    """The columns of embedded images, the one that is shown first."""
+    columns = [
+        column
+        for column, column_type in column_types.items()
+        if column_type.startswith("STRUCT(") and "bytes BLOB" in column_type.replace('"', "")
+    ]
+    return sorted(columns, key=lambda column: column not in IMAGE_COLUMNS)
+
+
+def read_parquet_image(table_path: Path, row_number: int) -> bytes:
+    """The bytes of one image; raises OSError."""
+    import duckdb
+
+    columns = find_image_columns(parquet_column_types(table_path))
+    if not columns:
+        raise FileNotFoundError(f"No images in {table_path}")
+    query = (
+        f"SELECT {quote_column(columns[0])}.bytes FROM read_parquet(?, file_row_number = true, "
+        "hive_partitioning = false) WHERE file_row_number = ?"
+    )
+    try:
+        with duckdb.connect() as connection:
+            record = connection.execute(query, [escape_pattern(table_path), row_number]).fetchone()
+    except duckdb.Error as error:
+        raise OSError(str(error)) from error
+    if record is None or record[0] is None:
+        raise FileNotFoundError(f"No image in row {row_number} of {table_path}")
+    return bytes(record[0])
+
+
+def quote_column(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
+
+
+def escape_pattern(path: Path) -> str:
+    """The path without the meaning that `*`, `?` and `[` have in DuckDB's file names."""
+    return "".join(f"[{character}]" if character in "*?[" else character for character in str(path))
