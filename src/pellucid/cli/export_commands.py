@@ -39,8 +39,8 @@ EXPORT_CONTENTS = (
     "--format",
     "format_name",
     metavar="F",
-    help="Format: coco, coco-roboflow, yolo, voc, cvat, label-studio, fiftyone, "
-    "hugging-face, csv, parquet, json, markdown; "
+    help="Format: coco, coco-roboflow, yolo, voc, cvat, labelme, dota, label-studio, "
+    "fiftyone, hugging-face, csv, parquet, json, markdown; "
     "thresholds also as python, ultralytics, torchvision, supervision, onnx, triton.",
 )
 @click.option(

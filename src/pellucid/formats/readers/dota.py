@@ -3,6 +3,8 @@ as bounding boxes, with a note."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pellucid.formats.builder import DatasetBuilder
 from pellucid.formats.companion_files import is_companion_file
 from pellucid.formats.dataset import ParsedAnnotations, find_split
@@ -10,6 +12,7 @@ from pellucid.formats.parsing import is_number, parse_number, read_lines, split_
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions, list_files
 
 NAME = "dota"
+PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 HEADER_PREFIXES = ("imagesource:", "gsd:")
 
 
@@ -34,6 +37,7 @@ def is_dota_line(line: str) -> bool:
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
     oriented_count = 0
+    root = Path(options.image_folder or (probe.path if probe.is_dir else probe.path.parent))
     for file in list_files(probe, ".txt"):
         folder_names = file.relative_to(probe.path).parts[:-1] if probe.is_dir else ()
         if is_companion_file(file.name):
@@ -43,9 +47,8 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
             "images" if folder_name in ("labelTxt", "labels") else folder_name
             for folder_name in folder_names
         )
-        image = builder.add_image(
-            f"{image_prefix}/{file.stem}.jpg", split=split, image_id=file.stem
-        )
+        picture = find_picture(root, f"{image_prefix}/{file.stem}")
+        image = builder.add_image(picture, split=split, image_id=file.stem)
         for line_number, line in read_lines(file):
             if line.startswith(HEADER_PREFIXES):
                 continue
@@ -74,6 +77,15 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         f"{oriented_count:,} oriented boxes: their upright boxes are those around them",
     )
     return builder.build(options.kind)
+
+
+def find_picture(root: Path, stem: str) -> str:
+    """The image of a label file in the image folder, whatever its ending; .jpg if none is
+    there."""
+    return next(
+        (f"{stem}{ending}" for ending in PICTURE_ENDINGS if (root / f"{stem}{ending}").is_file()),
+        f"{stem}.jpg",
+    )
 
 
 FORMAT = AnnotationFormat(NAME, matches, read)

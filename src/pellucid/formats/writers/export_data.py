@@ -100,7 +100,7 @@ class ExportData:
             if count:
                 message = (
                     f"{format_count(count, 'outline')} left out: {format} files hold boxes (coco, "
-                    "yolo, cvat and label-studio hold outlines)"
+                    "yolo, cvat, label-studio and labelme hold outlines)"
                 )
                 self.notes.append(Note("outlines_left_out", message, count))
 
@@ -108,29 +108,27 @@ class ExportData:
 Writer = Callable[[ExportData, Path], None]
 
 
+def known_sizes(export_data: ExportData) -> list[tuple[int, int]]:
+    """Width and height of each image, read from its file where the annotations do not state it; 0
+    where unknown."""
+    images = export_data.images
+    sizes = list(zip(images.width.tolist(), images.height.tolist(), strict=True))
+    unsized = [row for row, size in enumerate(sizes) if min(size) <= 0]
+    found = display_sizes([export_data.image_locations[row] for row in unsized])
+    for row, size in zip(unsized, found, strict=True):
+        sizes[row] = size or sizes[row]
+    return sizes
+
+
 def require_image_sizes(export_data: ExportData, format: str) -> list[tuple[int, int]]:
-    """The size of every image, for formats with relative coordinates; read from the image files
-    where the annotations do not state it. Raises ExportError."""
-    image_sizes = list(
-        zip(export_data.images.width.tolist(), export_data.images.height.tolist(), strict=True)
-    )
-    unsized = [
-        row
-        for row, (width, height) in enumerate(image_sizes)
-        if (width <= 0 or height <= 0) and export_data.image_locations[row]
-    ]
-    sizes = display_sizes([export_data.image_locations[row] for row in unsized])
-    for row, size in zip(unsized, sizes, strict=True):
-        image_sizes[row] = size or image_sizes[row]
-    unsized_paths = [
-        str(path)
-        for path, (width, height) in zip(export_data.images.path, image_sizes, strict=True)
-        if width <= 0 or height <= 0
-    ]
-    if unsized_paths:
-        raise ExportError(
-            format,
-            f"the size of image '{unsized_paths[0]}' is unknown; relative coordinates require it. "
-            "Add the annotations again with --images DIR",
-        )
-    return image_sizes
+    """As `known_sizes`, for formats with relative coordinates. Raises ExportError if a size is
+    unknown."""
+    sizes = known_sizes(export_data)
+    for path, size in zip(export_data.images.path, sizes, strict=True):
+        if min(size) <= 0:
+            raise ExportError(
+                format,
+                f"the size of image '{path}' is unknown; relative coordinates require it. Add the "
+                "annotations again with --images DIR",
+            )
+    return sizes

@@ -15,12 +15,16 @@ from pellucid.images.locations import is_external_link
 
 
 def copy_images(
-    export_data: ExportData, folder: Path, split_names: Mapping[str, str] | None = None
+    export_data: ExportData,
+    folder: Path,
+    split_names: Mapping[str, str] | None = None,
+    flat: bool = False,
 ) -> None:
     """Put the image files into a folder: as hard links, which take no space, else as copies. A
     note counts those that are not files on this machine.
 
-    split_names: the subfolder of each split; None: the folder itself.
+    split_names: the subfolder of each split; None: the folder itself · flat: without the folders
+    of their paths.
     """
     absent_count = 0
     for row, (image_path, location) in enumerate(
@@ -31,7 +35,7 @@ def copy_images(
             absent_count += 1
             continue
         subfolder = split_names[export_data.split_name(row)] if split_names else ""
-        target = folder / subfolder / str(image_path)
+        target = folder / subfolder / (Path(image_path).name if flat else str(image_path))
         target.parent.mkdir(parents=True, exist_ok=True)
         link_or_copy(Path(os.path.realpath(location)), target)
     if absent_count:

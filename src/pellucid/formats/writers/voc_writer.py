@@ -13,10 +13,9 @@ from pellucid.core.tables import SPLITS, Annotations, Float64Array
 from pellucid.formats.dataset import Note
 from pellucid.formats.errors import ExportError
 from pellucid.formats.readers.voc import CORNER_TAGS, NAME, ZERO_BASED
-from pellucid.formats.writers.export_data import SHORT_SPLIT_NAMES, ExportData
+from pellucid.formats.writers.export_data import SHORT_SPLIT_NAMES, ExportData, known_sizes
 from pellucid.formats.writers.image_copies import copy_images
 from pellucid.formats.writers.new_files import new_folder
-from pellucid.images.sizes import display_sizes
 
 IMAGE_FOLDER = "JPEGImages"
 
@@ -115,18 +114,6 @@ def stem_paths(image_paths: list[str]) -> list[str]:
     if repeated:
         raise ExportError(NAME, f"two images would share {repeated[0]}.xml")
     return stems
-
-
-def known_sizes(export_data: ExportData) -> list[tuple[int, int]]:
-    """Width and height of each image, read from its file where the annotations do not state it; 0
-    where unknown."""
-    images = export_data.images
-    sizes = list(zip(images.width.tolist(), images.height.tolist(), strict=True))
-    unsized = [row for row, size in enumerate(sizes) if min(size) <= 0]
-    found = display_sizes([export_data.image_locations[row] for row in unsized])
-    for row, size in zip(unsized, found, strict=True):
-        sizes[row] = size or sizes[row]
-    return sizes
 
 
 def note_fractions(export_data: ExportData, boxes: Float64Array) -> None:
