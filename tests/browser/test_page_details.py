@@ -1,5 +1,6 @@
 """Small things that readers meet all day: the way back, keys behind the viewer, small windows."""
 
+import json
 import re
 import shutil
 
@@ -7,6 +8,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import pellucid
+import toys
+from formats import truth
 
 pytestmark = pytest.mark.browser
 
@@ -111,3 +114,43 @@ def test_versions_are_cards_on_phones(page: Page, demo_address):
         box = cell.bounding_box()
         if box:
             assert box["x"] + box["width"] <= 390
+
+
+def test_every_count_follows_a_filter(page: Page, demo, demo_address):
+    version = demo.view("cells").version("v2")
+    only = ["score:0.8.."]
+    page.goto(f"{demo_address}?view=cells&version=v2&page=gallery&tab=missing&only={only[0]}")
+    expect(page.locator("[role=option] img").first).to_be_visible()
+    for tab, name in (("matched", "Matched"), ("missing", "Missing"), ("extra", "Extra")):
+        number = len(version.gallery(tab, only=only))
+        whole = len(version.gallery(tab))
+        button = page.get_by_role("tab", name=re.compile(f"^{name}"))
+        expect(button).to_have_accessible_name(re.compile(f"{number:,} of {whole:,} items$"))
+    concepts = page.get_by_role("navigation", name="Concepts")
+    errors = sum(len(version.gallery(t, "platelet", only=only)) for t in ("missing", "extra"))
+    whole = sum(len(version.gallery(t, "platelet")) for t in ("missing", "extra"))
+    expect(concepts.get_by_role("button", name=re.compile("^platelet"))).to_contain_text(
+        re.compile(rf"{errors}\s*of {whole}")
+    )
+    expect(page.locator(".strip rect.whole").first).to_be_attached()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("tab", name=re.compile("^Missing"))).to_have_accessible_name(
+        re.compile(r"FP, \d+ items$")
+    )
+    expect(page.locator(".strip rect.whole")).to_have_count(0)
+
+
+def test_absent_pictures_are_told_once(page: Page, tmp_path, served):
+    view = truth.view(tmp_path)
+    view.start("m").add_predictions(toys.write(tmp_path / "p.json", json.dumps(truth.coco_rows())))
+    address = served(view.workspace)
+    page.goto(f"{address}?view=v&version=m&page=gallery&tab=matched")
+    expect(page.locator("[role=option] img").first).to_be_visible()
+    expect(page.get_by_text("Pictures not found")).to_have_count(0)
+    shutil.rmtree(tmp_path / "images")
+    page.reload()
+    banner = page.get_by_role("status").filter(has_text="Pictures not found: 12 of 12")
+    expect(banner).to_contain_text(str(tmp_path / "images"))
+    expect(page.locator("[role=option]").first).to_be_visible()
+    banner.get_by_role("button", name="Close").click()
+    expect(banner).to_have_count(0)

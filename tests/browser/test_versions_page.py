@@ -45,7 +45,7 @@ def test_several_versions_are_the_first_screen(opened, view):
         expect(row(page, name)).to_contain_text(f"{overall.coco['AP']:.3f}")
         expect(row(page, name).locator(".number b").nth(2)).to_have_text(str(overall.errors))
     expect(row(page, "second")).to_contain_text("▼ 1")
-    expect(row(page, "waiting")).to_contain_text("pellucid predictions WORKSPACE panels waiting")
+    expect(row(page, "waiting")).to_contain_text("pellucid predictions new.pellucid panels waiting")
     expect(page.get_by_role("img", name="Errors (FP + FN): first 2, second 1")).to_be_visible()
     page.get_by_role("button", name="first", exact=True).click()
     expect(page.get_by_role("region", name="Looked for and not found")).to_be_visible()

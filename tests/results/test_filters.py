@@ -9,10 +9,13 @@ import pytest
 
 import pellucid
 import toys
+from pellucid.core.tables import SPLITS as SPLIT_NAMES
 from pellucid.results.errors import FilterError
+from pellucid.results.filtered_counts import count_filtered
 
 VIEWS = ["cells", "findings", "smears"]
 SPLITS = ["training", "validation"]
+SPLITS_BY_NAME = {name: index for index, name in enumerate(SPLIT_NAMES)}
 
 
 @pytest.fixture(params=list(itertools.product(VIEWS, SPLITS)), ids=" ".join)
@@ -207,3 +210,46 @@ def test_names_with_special_characters_can_be_filtered(tmp_path):
         len(second.gallery("extra", only=["versus:x=y.1=broken"]))
         == second.view.version("x=y.1").compare(second).overall.broken
     )
+
+
+@pytest.mark.parametrize(
+    "only",
+    [
+        ["score:0.5.."],
+        ["cause:background"],
+        ["file:1"],
+        ["where:size=40.."],
+        ["score:..0.9", "file:2"],
+    ],
+    ids=" ".join,
+)
+def test_counts_under_filters_are_those_of_the_lists(chosen, only):
+    """Every tab and concept, counted one list at a time."""
+    version, split = chosen
+    results = version.results()
+    if results.evaluation.kind != "detection" and "where:size=40.." in only:
+        pytest.skip("only boxes have a size")
+    concepts = results.evaluation.concepts
+    arguments = (SPLITS_BY_NAME[split], None, results.thresholds, tuple(only), 20)
+    counted = count_filtered(results, "all", *arguments)
+    assert counted.all == len(version.gallery("all", split=split, only=only))
+    for tab, numbers in (("matched", counted.tp), ("missing", counted.fp), ("extra", counted.fn)):
+        assert numbers.tolist() == [
+            len(version.gallery(tab, concept=concept, split=split, only=only))
+            for concept in concepts
+        ]
+    scores = [item.score for item in version.gallery("all", split=split, only=only)[:100_000]]
+    edges = counted.scores.edges
+    drawn = counted.scores.right + counted.scores.wrong + counted.scores.other
+    assert drawn.tolist() == np.histogram(scores, edges)[0].tolist()
+    missing = count_filtered(results, "missing", *arguments).scores
+    assert (missing.right.sum(), missing.wrong.sum()) == (0, counted.fp.sum())
+
+
+def test_similar_items_are_no_property_to_count(chosen):
+    version, split = chosen
+    results = version.results()
+    arguments = ("all", SPLITS_BY_NAME[split], None, results.thresholds)
+    plain = count_filtered(results, *arguments, (), 20)
+    similar = count_filtered(results, *arguments, ("like:all:0",), 20)
+    assert (plain.all, plain.tp.tolist()) == (similar.all, similar.tp.tolist())

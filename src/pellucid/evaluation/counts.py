@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pellucid.core.tables import SPLITS, Float64Array, Int64Array
+from pellucid.core.tables import SPLITS, Float64Array, Int8Array, Int64Array
 from pellucid.evaluation.evaluation import Evaluation, EvaluationIndex
 from pellucid.evaluation.match_result import MATCHED, WRONG
 from pellucid.evaluation.sorted_runs import IndirectColumn
@@ -106,18 +106,22 @@ def histogram(evaluation: Evaluation, split: int, concept: int | None, bins: int
         runs.score[positions],
         IndirectColumn(evaluation.state, runs.table_rows)[positions],
     )
-    edges = bin_edges(score, bins)
-    outcome_counts = [
-        np.histogram(score[has_outcome], edges)[0]
-        for has_outcome in (state == MATCHED, state == WRONG)
-    ]
-    total_counts = np.histogram(score, edges)[0]
-    return Histogram(
-        edges,
-        outcome_counts[0],
-        outcome_counts[1],
-        total_counts - outcome_counts[0] - outcome_counts[1],
+    return outcome_histogram(score, state, bin_edges(score, bins))
+
+
+def histogram_of_rows(evaluation: Evaluation, rows: Int64Array, edges: Float64Array) -> Histogram:
+    """Histogram of the scores of some predictions, in given bins; empty without scores."""
+    if not evaluation.has_scores:
+        rows = rows[:0]
+    return outcome_histogram(evaluation.predictions.score[rows], evaluation.state[rows], edges)
+
+
+def outcome_histogram(score: Float64Array, state: Int8Array, edges: Float64Array) -> Histogram:
+    right, wrong, total = (
+        np.histogram(scores, edges)[0]
+        for scores in (score[state == MATCHED], score[state == WRONG], score)
     )
+    return Histogram(edges, right, wrong, total - right - wrong)
 
 
 def split_histograms(evaluation: Evaluation) -> dict[str, np.ndarray]:

@@ -13,7 +13,7 @@ from pellucid.browse.items import Item, Outcome, build_items
 from pellucid.browse.list_views import ListView
 from pellucid.browse.selection import TABS, TabSelection
 from pellucid.core.tables import NOT_RUN, SPLITS, Float64Array
-from pellucid.evaluation.counts import count_outcomes, histogram
+from pellucid.evaluation.counts import Histogram, count_outcomes, histogram
 from pellucid.evaluation.error_causes import (
     cause_annotation,
     cause_prediction,
@@ -33,6 +33,7 @@ from pellucid.project import Version
 from pellucid.results.results import Results
 from pellucid.review.coverage import NEW
 from pellucid.review.events import DecisionLog
+from pellucid.server.absent_pictures import find_absent_pictures
 from pellucid.server.overlay import PredictionOverlay
 from pellucid.server.schemas.gallery_schema import (
     AnnotatedBox,
@@ -96,6 +97,7 @@ def version_document(version: Version, results: Results) -> VersionDocument:
         list(evaluation.unannotated_concepts),
         splits,
         notes,
+        find_absent_pictures(evaluation.images, results.folders),
     )
 
 
@@ -165,7 +167,10 @@ def figures_document(
 def histogram_document(
     results: Results, split_index: int, concept: int | None, bins: int
 ) -> HistogramDocument:
-    score_histogram = histogram(results.evaluation, split_index, concept, bins)
+    return encode_histogram(histogram(results.evaluation, split_index, concept, bins))
+
+
+def encode_histogram(score_histogram: Histogram) -> HistogramDocument:
     return HistogramDocument(
         score_histogram.edges.tolist(),
         score_histogram.right.tolist(),

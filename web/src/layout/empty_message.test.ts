@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { emptyMessage, type ListState } from './empty_message';
 
 const FULL: ListState = {
+  workspace: 'a.pellucid',
   hasViews: true,
   view: 'panels',
   version: 'v1',
@@ -25,8 +26,8 @@ describe('why a list is empty', () => {
   });
 
   test.each([
-    [{ hasViews: false }, 'no view', 'pellucid add'],
-    [{ hasVersion: false }, 'no version', 'pellucid predictions WORKSPACE panels VERSION'],
+    [{ hasViews: false }, 'no view', 'pellucid add a.pellucid VIEW'],
+    [{ hasVersion: false }, 'no version', 'pellucid predictions a.pellucid panels VERSION'],
     [{ coverage: { images: 3, covered: 0 } }, 'not run on the 3 images', 'panels v1 SOURCE'],
     [{ isQueue: true }, 'Nothing is free in the queue', ''],
     [{ isFiltered: true }, 'No item matches the filters', ''],

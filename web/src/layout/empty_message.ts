@@ -3,6 +3,8 @@ import { count } from '../lib/format';
 import type { Tab } from '../lib/api';
 
 export interface ListState {
+  /** The name of the workspace's folder. */
+  workspace: string;
   hasViews: boolean;
   view: string;
   version: string;
@@ -37,13 +39,13 @@ export function emptyMessage(state: ListState): EmptyMessage | null {
   if (!state.hasViews)
     return message(
       'This workspace has no view yet.',
-      'pellucid add WORKSPACE VIEW SOURCE --images DIR',
+      `pellucid add ${state.workspace} VIEW SOURCE --images DIR`,
     );
   if (!state.hasVersion)
     return state.view
       ? message(
           'This view has no version yet.',
-          `pellucid predictions WORKSPACE ${state.view} VERSION SOURCE`,
+          `pellucid predictions ${state.workspace} ${state.view} VERSION SOURCE`,
         )
       : null;
   if (!state.isReady || state.total > 0) return null;
@@ -65,7 +67,7 @@ function emptyList(state: ListState): EmptyMessage {
   if (state.coverage && !state.coverage.covered)
     return message(
       `The model was not run on the ${count(state.coverage.images)} images of this split.`,
-      `pellucid predictions WORKSPACE ${state.view} ${state.version} SOURCE`,
+      `pellucid predictions ${state.workspace} ${state.view} ${state.version} SOURCE`,
     );
   return message(NO_ITEMS[state.tab]);
 }

@@ -28,6 +28,7 @@ export type EffectDocument = Schemas['EffectDocument'];
 export type QueueDocument = Schemas['QueueDocument'];
 export type ItemReference = Schemas['ItemReference'];
 export type CountDocument = Schemas['CountDocument'];
+export type FilteredDocument = Schemas['FilteredDocument'];
 export type CurvesDocument = Schemas['CurvesDocument'];
 export type SplitFigures = Schemas['SplitFigures'];
 export type PropertyRange = Schemas['PropertyRange'];
@@ -266,6 +267,16 @@ export const readProperties = (query: Query) =>
     ...chosen(query.concept),
     ...thresholds(query.at),
     ...state(query, query.corrected),
+  ]);
+/** How many items of every tab and concept satisfy the filters. */
+export const readFiltered = (query: Query) =>
+  get<FilteredDocument>(`${root(query)}/filtered`, [
+    ['tab', query.tab],
+    ['split', query.split],
+    ...chosen(query.concept),
+    ...thresholds(query.at),
+    ...state(query, query.corrected),
+    ...narrowed(query.only),
   ]);
 export const readCount = (query: Query) =>
   get<CountDocument>(`${root(query)}/count`, [

@@ -306,6 +306,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/views/{view}/versions/{version}/filtered": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Filtered
+         * @description The counts of every tab and concept that remain under filters.
+         */
+        get: operations["read_filtered_api_v1_views__view__versions__version__filtered_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/views/{view}/versions/{version}/headline": {
         parameters: {
             query?: never;
@@ -796,6 +816,21 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AbsentPictures
+         * @description Pictures that are not where they were. checked: how many were looked for · folder, path: of
+         *     the first that is absent.
+         */
+        AbsentPictures: {
+            /** Absent */
+            absent: number;
+            /** Checked */
+            checked: number;
+            /** Folder */
+            folder: string;
+            /** Path */
+            path: string;
+        };
+        /**
          * AnnotatedBox
          * @description An annotation on the image. mask: see PageItem · outcome `ignored`: an ignored region;
          *     `negative`: annotated as absent · outline: polygons `x, y, x, y, ...` in pixels, drawn instead
@@ -1196,6 +1231,30 @@ export interface components {
             all_unsure: number;
             /** Head */
             head: number;
+        };
+        /**
+         * FilteredConcept
+         * @description Counted items of a concept that satisfy the filters.
+         */
+        FilteredConcept: {
+            /** Tp */
+            tp: number;
+            /** Fp */
+            fp: number;
+            /** Fn */
+            fn: number;
+        };
+        /**
+         * FilteredDocument
+         * @description What satisfies the filters of a list. all: items of the tab All · concepts: in the version's
+         *     order · scores: of the items of the tab, in the bins of the whole histogram.
+         */
+        FilteredDocument: {
+            /** All */
+            all: number;
+            /** Concepts */
+            concepts: components["schemas"]["FilteredConcept"][];
+            scores: components["schemas"]["HistogramDocument"];
         };
         /**
          * FindingDocument
@@ -2263,7 +2322,8 @@ export interface components {
          * VersionDocument
          * @description The constant data of a version. Other documents refer to concepts by index. unannotated:
          *     those that only predictions name, which are ignored · geometry: what `iou` is of; None without
-         *     boxes · has_scores: whether predictions have them; without, every one counts.
+         *     boxes · has_scores: whether predictions have them; without, every one counts · absent_pictures:
+         *     None if all are there.
          */
         VersionDocument: {
             /** View */
@@ -2291,6 +2351,7 @@ export interface components {
             splits: components["schemas"]["SplitDocument"][];
             /** Notes */
             notes: components["schemas"]["NoteDocument"][];
+            absent_pictures: components["schemas"]["AbsentPictures"] | null;
         };
         /**
          * VersionOverview
@@ -3053,6 +3114,59 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CountDocument"];
+                };
+            };
+            /** @description No such view, version, concept or image */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_filtered_api_v1_views__view__versions__version__filtered_get: {
+        parameters: {
+            query?: {
+                tab?: "all" | "matched" | "missing" | "extra";
+                split?: "training" | "validation" | "test";
+                /** @description Index in the version's concepts; omit for all */
+                concept?: number | null;
+                /** @description User-defined thresholds, each `concept:value` */
+                at?: string[] | null;
+                /** @description Filters, such as `cause:background` */
+                only?: string[] | null;
+                bins?: number;
+                /** @description Use the corrected annotations instead of the original ones */
+                corrected?: boolean;
+                /** @description Match again at this IoU; omit for the version's own */
+                iou?: number | null;
+            };
+            header?: never;
+            path: {
+                view: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FilteredDocument"];
                 };
             };
             /** @description No such view, version, concept or image */

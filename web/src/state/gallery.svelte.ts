@@ -51,6 +51,9 @@ export class Gallery {
 
   page = $state<Page>(parsePlace(location.search).page);
   only = $state.raw<readonly string[]>([]);
+  /** What remains of every count under the filters; null while it is read, and without filters. */
+  filtered = $state.raw<api.FilteredDocument | null>(null);
+  private filteredOf: readonly unknown[] = [];
   /** Of the narrowed list: how long it is. */
   narrowed = $state.raw<api.CountDocument | null>(null);
   against = $state('');
@@ -140,6 +143,21 @@ export class Gallery {
       this.figures?.all_items,
     ),
   );
+  /** The counts of the tabs that satisfy the filters; null without filters. */
+  readonly filteredCounts = $derived.by((): Figures | null => {
+    const { filtered, concept } = this;
+    if (!filtered || !this.only.length) return null;
+    const parts =
+      concept === null ? filtered.concepts : filtered.concepts.slice(concept, concept + 1);
+    const sum = (of: (one: (typeof parts)[number]) => number): number =>
+      parts.reduce((total, one) => total + of(one), 0);
+    return {
+      all: filtered.all,
+      matched: sum((one) => one.tp),
+      missing: sum((one) => one.fp),
+      extra: sum((one) => one.fn),
+    };
+  });
   readonly reviewed = $derived(this.countTabs((one) => one.reviewed, this.figures?.all_reviewed));
   readonly unsure = $derived(this.countTabs((one) => one.unsure, this.figures?.all_unsure));
   readonly review = $derived(this.reviewWish ?? usualReview(this.tab));
@@ -217,6 +235,10 @@ export class Gallery {
   /** Whether predictions have scores; without, every one counts and there is no threshold. */
   readonly hasScores = $derived(this.version?.has_scores ?? true);
   readonly isExported = kept !== null;
+  /** Whether counts do not yet follow the filters. */
+  readonly isFiltering = $derived(
+    this.only.length > 0 && this.filtered === null && !this.isExported,
+  );
   /** All concepts as trained, at the version's own thresholds and IoU. */
   readonly isPlain = $derived(
     this.concept === null && !this.corrected && this.at.size === 0 && this.iou === null,
@@ -493,6 +515,20 @@ export class Gallery {
         this.narrowed = found;
         this.left = 0;
       }
+    });
+  });
+
+  /** Counts under the filters, whatever the tab. */
+  readonly readFiltered = latest(async (query: api.Query) => {
+    const of = [query.view, query.version, query.iou, query.split, query.concept, query.at];
+    const key = [...of, query.corrected, query.only];
+    if (key.some((part, index) => part !== this.filteredOf[index])) this.filtered = null;
+    this.filteredOf = key;
+    await this.guard(async () => {
+      const filtered = await api.readFiltered(query);
+      const { only, at, concept, tab } = this;
+      if (query.only === only && query.at === at && query.concept === concept && query.tab === tab)
+        this.filtered = filtered;
     });
   });
 

@@ -62,7 +62,7 @@ def holds_scored_annotations(probe: Probe) -> bool:
             scores += chunk.count(b'"score"')
             if scores < records - 1:  # a key may be cut in two
                 return False
-    return records > 0
+    return 0 < records <= scores
 
 
 def read(probe: Probe, options: ReadOptions) -> ParsedPredictions:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, HTTPException, Query, Response
 
 from pellucid.browse.selection import Tab
 from pellucid.core.tables import SPLITS
+from pellucid.evaluation.counts import SCORE_BAR_BINS
 from pellucid.project.overview import Figure
 from pellucid.results.figures import (
     DEFAULT_OBJECTIVES,
@@ -19,6 +20,7 @@ from pellucid.results.figures import (
     split_figures,
     tab_changes,
 )
+from pellucid.results.filtered_counts import count_filtered
 from pellucid.server.dependencies import (
     MEDIUM_ANSWER,
     NOT_FOUND_RESPONSE,
@@ -36,10 +38,13 @@ from pellucid.server.schemas.analysis_schema import (
     ConfusionDocument,
     CountDocument,
     CurvesDocument,
+    FilteredConcept,
+    FilteredDocument,
     HeadlineDocument,
     MovesDocument,
     ObjectivesDocument,
 )
+from pellucid.server.serializers import encode_histogram
 
 router = APIRouter()
 
@@ -73,6 +78,32 @@ def read_count(
         for review_filter in ("all", "reviewed", "unsure")
     ]
     return json_response(CountDocument(*totals))
+
+
+@router.get(
+    "/api/v1/views/{view}/versions/{version}/filtered",
+    response_model=FilteredDocument,
+    responses=NOT_FOUND_RESPONSE,
+    dependencies=[MEDIUM_ANSWER],
+)
+def read_filtered(
+    context: VersionContext,
+    tab: Tab = "all",
+    split: SplitQuery = "validation",
+    concept: ConceptQuery = None,
+    at: ThresholdsQuery = None,
+    only: FiltersQuery = None,
+    bins: Annotated[int, Query(ge=1, le=500)] = SCORE_BAR_BINS,
+) -> Response:
+    """The counts of every tab and concept that remain under filters."""
+    results = context.results
+    thresholds = effective_thresholds(results, at)
+    index = validate_concept(results, concept)
+    filters = tuple(only or ())
+    counts = count_filtered(results, tab, SPLITS.index(split), index, thresholds, filters, bins)
+    by_concept = zip(counts.tp.tolist(), counts.fp.tolist(), counts.fn.tolist(), strict=True)
+    concepts = [FilteredConcept(*numbers) for numbers in by_concept]
+    return json_response(FilteredDocument(counts.all, concepts, encode_histogram(counts.scores)))
 
 
 @router.get(

@@ -16,6 +16,7 @@ from pellucid.results.figures import (
     ThresholdFigures,
 )
 from pellucid.results.version_comparison import ConceptChange, SliceChange
+from pellucid.server.schemas.gallery_schema import HistogramDocument
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,25 @@ class CountDocument:
     total: int
     reviewed: int
     unsure: int
+
+
+@dataclass(frozen=True)
+class FilteredConcept:
+    """Counted items of a concept that satisfy the filters."""
+
+    tp: int
+    fp: int
+    fn: int
+
+
+@dataclass(frozen=True)
+class FilteredDocument:
+    """What satisfies the filters of a list. all: items of the tab All · concepts: in the version's
+    order · scores: of the items of the tab, in the bins of the whole histogram."""
+
+    all: int
+    concepts: list[FilteredConcept]
+    scores: HistogramDocument
 
 
 @dataclass(frozen=True)

@@ -68,10 +68,22 @@ class NoteDocument:
 
 
 @dataclass(frozen=True)
+class AbsentPictures:
+    """Pictures that are not where they were. checked: how many were looked for · folder, path: of
+    the first that is absent."""
+
+    absent: int
+    checked: int
+    folder: str
+    path: str
+
+
+@dataclass(frozen=True)
 class VersionDocument:
     """The constant data of a version. Other documents refer to concepts by index. unannotated:
     those that only predictions name, which are ignored · geometry: what `iou` is of; None without
-    boxes · has_scores: whether predictions have them; without, every one counts."""
+    boxes · has_scores: whether predictions have them; without, every one counts · absent_pictures:
+    None if all are there."""
 
     view: str
     version: str
@@ -84,6 +96,7 @@ class VersionDocument:
     unannotated: list[int]
     splits: list[SplitDocument]
     notes: list[NoteDocument]
+    absent_pictures: AbsentPictures | None
 
 
 @dataclass(frozen=True)

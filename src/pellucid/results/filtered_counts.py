@@ -1,0 +1,67 @@
+"""How many items of each tab and concept satisfy the filters of a list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pellucid.browse.selection import Tab
+from pellucid.core.tables import Float64Array, Int64Array
+from pellucid.evaluation.counts import Histogram, histogram, histogram_of_rows
+
+if TYPE_CHECKING:
+    from pellucid.results.results import Results
+
+
+@dataclass(frozen=True, eq=False)
+class FilteredCounts:
+    """all: items of the tab All, of one concept or all · tp, fp, fn: int64, of each concept ·
+    scores: of the items of a tab, in the bins of the whole of All."""
+
+    all: int
+    tp: Int64Array
+    fp: Int64Array
+    fn: Int64Array
+    scores: Histogram
+
+
+def count_filtered(
+    results: Results,
+    tab: Tab,
+    split: int,
+    concept: int | None,
+    thresholds: Float64Array,
+    filters: tuple[str, ...],
+    bins: int,
+) -> FilteredCounts:
+    """Count the items of every tab that satisfy the filters, other than `like`, which asks for a
+    number of items and not for a property.
+
+    tab: whose predictions the scores are of; of All for Extra · concept: of the tab All and of the
+    scores; None for all concepts.
+
+    Raises:
+        FilterError: a filter cannot be read.
+    """
+    clauses = tuple(clause for clause in filters if not clause.startswith("like:"))
+
+    def rows(tab: Tab, of_concept: int | None) -> Int64Array:
+        selection = results.selection(tab, split, of_concept, thresholds, False)
+        filtered = results.filtered_rows(selection, clauses)
+        return selection.all_rows() if filtered is None else filtered
+
+    evaluation = results.evaluation
+    predicted, annotated = evaluation.predictions.concept, evaluation.annotations.concept
+    size = len(evaluation.concepts)
+    all_rows = rows("all", concept)
+    scored_rows = all_rows if tab in ("all", "extra") else rows(tab, concept)
+    whole = histogram(evaluation, split, concept, bins)
+    return FilteredCounts(
+        len(all_rows),
+        np.bincount(predicted[rows("matched", None)], minlength=size),
+        np.bincount(predicted[rows("missing", None)], minlength=size),
+        np.bincount(annotated[rows("extra", None)], minlength=size),
+        histogram_of_rows(evaluation, scored_rows, whole.edges),
+    )
