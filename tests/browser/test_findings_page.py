@@ -157,3 +157,35 @@ def test_nothing_wrong_is_said(page: Page, workspace, served, tmp_path):
     view.start("m").add_predictions(toys.results(tmp_path))
     page.goto(served(pellucid.open(workspace.folder)))
     expect(page.get_by_text("Nothing significant is wrong here.")).to_be_visible()
+
+
+def test_pictures_are_decided_on_in_their_finding(opened, view):
+    page = opened
+    page.evaluate("localStorage.setItem('pellucid-name', 'Ann')")
+    page.reload()
+    expect(rows(page).first).to_be_visible()
+    expect(page.get_by_text("Reading pictures")).to_have_count(0)
+    before = rows(page).evaluate_all("all => all.map(one => one.ariaLabel)")
+    never = page.get_by_role("article", name=re.compile("'rust' is never found"))
+    crops = never.locator(".crop")
+    never.get_by_role("button", name=re.compile("Known")).focus()
+    expect(never).to_have_attribute("aria-current", "true")
+    expect(crops.first.locator("img")).to_be_visible()
+    verdicts = never.get_by_role("group", name="Verdict on the picture")
+    expect(verdicts.get_by_role("button")).to_have_text(
+        [re.compile("Remove label"), re.compile("Label is right")]
+    )
+    page.keyboard.press("e")
+    expect(crops.first).to_contain_text("Label is right")
+    expect(crops.nth(1)).to_have_class(re.compile("current"))
+    expect(never.get_by_text("1 of 12 reviewed")).to_be_visible()
+    verdicts.get_by_role("button", name=re.compile("Remove label")).click()
+    expect(never.get_by_text("2 of 12 reviewed")).to_be_visible()
+    assert rows(page).evaluate_all("all => all.map(one => one.ariaLabel)") == before
+    page.keyboard.press("z")
+    expect(never.get_by_text("1 of 12 reviewed")).to_be_visible()
+    page.keyboard.press("z")
+    expect(never.get_by_text("reviewed")).to_have_count(0)
+    expect(crops.first).not_to_contain_text("Label is right")
+    page.keyboard.press("Z")
+    expect(never.get_by_text("1 of 12 reviewed")).to_be_visible()

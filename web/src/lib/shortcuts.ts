@@ -4,7 +4,7 @@ export type Action =
   | `move.${'left' | 'right' | 'up' | 'down' | 'pageup' | 'pagedown' | 'home' | 'end'}`
   | `tab.${1 | 2 | 3 | 4}`
   | `page.${'findings' | 'gallery' | 'figures' | 'slices' | 'alike' | 'compare' | 'versions'}`
-  | `finding.${'next' | 'previous' | 'cropNext' | 'cropPrevious' | 'open' | 'gallery' | 'known'}`
+  | `finding.${'next' | 'previous' | 'cropNext' | 'cropPrevious' | 'open' | 'gallery' | 'known' | 'wrong' | 'right' | 'undo' | 'redo'}`
   | `viewer.${'next' | 'previous' | 'close' | 'zoomIn' | 'zoomOut' | 'fit' | 'boxes' | 'concepts' | 'difference' | 'edit' | 'draw'}`
   | `review.${'mode' | 'wrong' | 'right' | 'unsure' | 'relabel' | 'undo' | 'redo' | 'queue' | 'history' | 'comment'}`
   | 'open'
@@ -241,6 +241,12 @@ export const SHORTCUTS: readonly Shortcut[] = [
     keys: { Enter: 'finding.open', g: 'finding.gallery', x: 'finding.known' },
     labels: ['Enter', 'g', 'x'],
     help: 'in a finding: open the picture; show all its items; dismiss it as known',
+  },
+  {
+    scope: 'findings',
+    keys: { w: 'finding.wrong', e: 'finding.right', z: 'finding.undo', Z: 'finding.redo' },
+    labels: ['w', 'e', 'z'],
+    help: 'in a finding: the annotation of the picture is wrong; it is right; undo',
   },
   { scope: 'everywhere', keys: { d: 'theme' }, labels: ['d'], help: 'dark or light' },
   { scope: 'everywhere', keys: { '?': 'help' }, labels: ['?'], help: 'keys and terms' },

@@ -165,23 +165,53 @@ export class Reviewing {
     const { length } = items;
     this.places.push({ batch, list: this.list, item: gallery.item, items: length, hiddenAt: null });
     const which = gallery.which;
-    const asked: api.DecisionRequest = {
+    const asked = this.request(items, verdict, change, batch);
+    gallery.hold();
+    this.proceed(places, items, verdict, change);
+    void this.act({ batch, items: items.length, submission: api.decide(which, asked) });
+    if (gallery.handed) void this.queue.refill(items.map((item) => this.seen(item)));
+  }
+
+  private request(
+    items: readonly api.PageItem[],
+    verdict: api.Verdict,
+    change: Change,
+    batch: string,
+  ): api.DecisionRequest {
+    return {
       items: items.map((item) => this.seen(item)),
       verdict,
       who: this.me,
       batch,
       seen: this.head,
       reason: '',
-      corrected: gallery.corrected,
+      corrected: this.gallery.corrected,
       concept: change.concept ?? null,
       box: change.box ?? null,
       value: change.value ?? null,
       replaces: change.replaces ?? false,
     };
-    gallery.hold();
-    this.proceed(places, items, verdict, change);
-    void this.act({ batch, items: items.length, submission: api.decide(which, asked) });
-    if (gallery.handed) void this.queue.refill(items.map((item) => this.seen(item)));
+  }
+
+  /** A verdict on an item that is not of the list, such as a picture of a finding; sent tells how it is then stamped. */
+  judge(
+    item: api.PageItem,
+    verdict: 'wrong' | 'right',
+    sent: (review: NonNullable<api.PageItem['review']>) => void,
+  ): void {
+    this.named(() => {
+      const { gallery } = this;
+      const names = gallery.version?.concepts ?? [];
+      const verbs = verbsOf(item, gallery.outcomeOf(item), gallery.kind, names);
+      if (verdict === 'wrong' && verbs.blocked) return this.say(verbs.blocked);
+      const change: Change = (verdict === 'wrong' && verbs.change) || {};
+      const batch = short();
+      this.places.push({ batch, list: '', item: 0, items: 1, hiddenAt: null });
+      const action = expectedAction(item, verdict, change);
+      sent({ row: 0, action, who: this.me, when: new Date().toISOString(), reason: '' });
+      const asked = this.request([item], verdict, change, batch);
+      void this.act({ batch, items: 1, submission: api.decide(gallery.which, asked) });
+    });
   }
 
   /** Send an act when those before it are saved. */
