@@ -154,3 +154,62 @@ def test_absent_pictures_are_told_once(page: Page, tmp_path, served):
     expect(page.locator("[role=option]").first).to_be_visible()
     banner.get_by_role("button", name="Close").click()
     expect(banner).to_have_count(0)
+
+
+IN_SIGHT = """() => {
+    const cell = document.querySelector('[role=option][aria-selected=true] img');
+    const wall = document.getElementById('wall').getBoundingClientRect();
+    const box = cell?.getBoundingClientRect();
+    return !!box && box.top >= wall.top - 2 && box.bottom <= wall.bottom + 2;
+}"""
+"""Whether the cell under the cursor lies in the wall."""
+
+
+def test_the_cursor_of_a_review_stays_in_sight(page: Page, own_demo):
+    page.goto(own_demo)
+    page.evaluate("localStorage.setItem('pellucid-name', 'Ann')")
+    page.goto(f"{own_demo}?view=cells&version=v2&page=gallery&tab=missing")
+    expect(page.locator("[role=option] img").first).to_be_visible()
+    page.keyboard.press("r")
+    filters = page.get_by_role("toolbar", name="Review").get_by_label("Filters")
+    for left in range(65, 30, -1):
+        page.keyboard.press("e")
+        expect(filters).to_contain_text(f"{left} to review")
+    page.wait_for_function(IN_SIGHT)
+    page.mouse.move(700, 400)
+    page.mouse.wheel(0, -4000)
+    page.keyboard.press("z")
+    expect(filters).to_contain_text("32 to review")
+    page.wait_for_function(IN_SIGHT)
+
+
+def test_undo_after_redo_returns_to_its_item(page: Page, own_demo):
+    page.goto(own_demo)
+    page.evaluate("localStorage.setItem('pellucid-name', 'Ann')")
+    page.goto(f"{own_demo}?view=cells&version=v2&page=gallery&tab=missing")
+    expect(page.locator("[role=option] img").first).to_be_visible()
+    page.keyboard.press("r")
+    filters = page.get_by_role("toolbar", name="Review").get_by_label("Filters")
+    for key, left, item in (
+        ("e", 65, 2),
+        ("e", 64, 3),
+        ("z", 65, 2),
+        ("Z", 64, 3),
+        ("z", 65, 2),
+        ("z", 66, 1),
+    ):
+        page.keyboard.press(key)
+        expect(filters).to_contain_text(f"{left} to review")
+        expect(page.get_by_text(f"item {item} of 66")).to_be_visible()
+
+
+def test_versions_has_no_keys_of_other_pages(page: Page, demo_address):
+    page.set_viewport_size({"width": 720, "height": 450})
+    page.goto(f"{demo_address}?view=cells&page=versions")
+    expect(page.get_by_role("heading", name="Versions of cells")).to_be_visible()
+    for key in ("]", ".", "/"):
+        page.keyboard.press(key)
+    page.keyboard.press("F")
+    expect(page.get_by_role("heading", name="All concepts")).to_be_visible()
+    assert "concept=" not in page.url
+    assert "at=" not in page.url

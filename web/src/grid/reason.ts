@@ -15,7 +15,9 @@ export function reasonOf(
   const { cause, partner } = item;
   if (cause === 'below_threshold') return partner ? `score ${score(partner.score)}` : '';
   if (cause === 'badly_placed')
-    return partner?.iou ? `${similarity} ${partner.iou.toFixed(2)}` : 'badly placed';
+    return partner?.iou
+      ? `${similarity} ${(Math.floor(partner.iou * 100 + 1e-9) / 100).toFixed(2)}`
+      : 'badly placed';
   if (cause === 'taken') return 'taken';
   if (cause === 'duplicate') return 'duplicate';
   if (cause === 'other_concept' && partner) return `on ${concepts[partner.concept] ?? ''}`;

@@ -44,6 +44,10 @@ export const CAUSE: Record<NonNullable<PageItem['cause']>, string> = {
   background: 'nothing is annotated there',
 };
 
+/** The cause of an error in words; tags and classes have no place, so that one cause has two sides. */
+export const causeText = (cause: NonNullable<PageItem['cause']>, isMissing: boolean): string =>
+  CAUSE[isMissing && cause === 'nothing_there' ? 'background' : cause];
+
 /** What people decided on an item. */
 export const DECIDED: Record<NonNullable<PageItem['review']>['action'], string> = {
   add: 'annotation added',

@@ -2,10 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { actionFor, SHORTCUTS, type Context } from './shortcuts';
 
 const CONTEXTS: Record<Context, readonly string[]> = {
-  gallery: ['page', 'walls', 'gallery', 'review'],
-  images: ['page', 'walls'],
-  findings: ['page', 'findings'],
-  analysis: ['page'],
+  gallery: ['pages', 'page', 'walls', 'gallery', 'review'],
+  images: ['pages', 'page', 'walls'],
+  findings: ['pages', 'page', 'findings'],
+  analysis: ['pages', 'page'],
+  versions: ['pages'],
   viewer: ['viewer', 'review'],
 };
 

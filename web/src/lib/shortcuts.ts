@@ -30,10 +30,11 @@ export type Action =
   | 'help'
   | 'escape';
 
-/** Where a shortcut works: everywhere, on every page but in the viewer, among the findings, on walls of boxes and of whole images, on that of boxes alone, in the viewer, or wherever items are reviewed. */
-export type Scope = 'everywhere' | 'page' | 'findings' | 'walls' | 'gallery' | 'viewer' | 'review';
+/** Where a shortcut works: everywhere, on every page but in the viewer, on those with concepts, among the findings, on walls of boxes and of whole images, on that of boxes alone, in the viewer, or wherever items are reviewed. */
+export type Scope =
+  'everywhere' | 'pages' | 'page' | 'findings' | 'walls' | 'gallery' | 'viewer' | 'review';
 /** Where the reader is; `images`: among whole images. */
-export type Context = 'gallery' | 'images' | 'findings' | 'analysis' | 'viewer';
+export type Context = 'gallery' | 'images' | 'findings' | 'analysis' | 'versions' | 'viewer';
 
 export interface Shortcut {
   readonly scope: Scope;
@@ -74,7 +75,7 @@ export const SHORTCUTS: readonly Shortcut[] = [
     labels: ['1', '2', '3', '4'],
     help: 'All, Matched (TP), Missing (FP), Extra annotation (FN)',
   },
-  { scope: 'page', keys: { s: 'split' }, labels: ['s'], help: 'next split' },
+  { scope: 'pages', keys: { s: 'split' }, labels: ['s'], help: 'next split' },
   {
     scope: 'page',
     keys: { '[': 'concept.previous', ']': 'concept.next' },
@@ -211,7 +212,7 @@ export const SHORTCUTS: readonly Shortcut[] = [
     help: 'close the viewer',
   },
   {
-    scope: 'page',
+    scope: 'pages',
     keys: {
       P: 'page.findings',
       G: 'page.gallery',
@@ -259,10 +260,11 @@ export const SHORTCUTS: readonly Shortcut[] = [
 ];
 
 const SCOPES: Record<Context, readonly Scope[]> = {
-  gallery: ['everywhere', 'page', 'walls', 'gallery', 'review'],
-  images: ['everywhere', 'page', 'walls'],
-  findings: ['everywhere', 'page', 'findings'],
-  analysis: ['everywhere', 'page'],
+  gallery: ['everywhere', 'pages', 'page', 'walls', 'gallery', 'review'],
+  images: ['everywhere', 'pages', 'page', 'walls'],
+  findings: ['everywhere', 'pages', 'page', 'findings'],
+  analysis: ['everywhere', 'pages', 'page'],
+  versions: ['everywhere', 'pages'],
   viewer: ['everywhere', 'viewer', 'review'],
 };
 

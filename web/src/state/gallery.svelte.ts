@@ -631,6 +631,7 @@ export class Gallery {
 
   setTab(tab: api.Tab): void {
     this.tab = tab;
+    if (tab === 'extra' && this.order === 'margin') this.order = 'score';
     this.whole = false;
     this.reviewWish = null;
     this.fromTheTop();

@@ -62,10 +62,14 @@ export class Reviewing {
     items: number;
     hiddenAt: number | null;
   }[] = [];
+  /** Acts that were undone and may be done again, the last one first. */
+  private undone: typeof this.places = [];
   /** Verdicts wait, one after the other, until the picture of their item is on the screen. */
   private turn: Promise<void> = Promise.resolve();
   /** Resolves when the picture of the item under the cursor is painted; the page sets it. */
   painted: () => Promise<void> = () => Promise.resolve();
+  /** Called when the cursor went to another item by itself; the page brings it to the screen. */
+  moved: () => void = () => {};
   private effectAt = -1;
   /** When the effect may be asked for again: on tens of millions of predictions it takes the server seconds. */
   private effectDue = 0;
@@ -163,13 +167,19 @@ export class Reviewing {
       return this.say('Not all of these items could be read: choose them again');
     const batch = short();
     const { length } = items;
-    this.places.push({ batch, list: this.list, item: gallery.item, items: length, hiddenAt: null });
+    this.remember({ batch, list: this.list, item: gallery.item, items: length, hiddenAt: null });
     const which = gallery.which;
     const asked = this.request(items, verdict, change, batch);
     gallery.hold();
     this.proceed(places, items, verdict, change);
     void this.act({ batch, items: items.length, submission: api.decide(which, asked) });
     if (gallery.handed) void this.queue.refill(items.map((item) => this.seen(item)));
+  }
+
+  /** Where the cursor was when something was decided; what was undone before is then final. */
+  private remember(place: (typeof this.places)[number]): void {
+    this.places.push(place);
+    this.undone = [];
   }
 
   private request(
@@ -206,7 +216,7 @@ export class Reviewing {
       if (verdict === 'wrong' && verbs.blocked) return this.say(verbs.blocked);
       const change: Change = (verdict === 'wrong' && verbs.change) || {};
       const batch = short();
-      this.places.push({ batch, list: '', item: 0, items: 1, hiddenAt: null });
+      this.remember({ batch, list: '', item: 0, items: 1, hiddenAt: null });
       const action = expectedAction(item, verdict, change);
       sent({ row: 0, action, who: this.me, when: new Date().toISOString(), reason: '' });
       const asked = this.request([item], verdict, change, batch);
@@ -244,6 +254,7 @@ export class Reviewing {
       const done = new Set(items);
       gallery.handed = gallery.handed.filter((one) => !done.has(one));
       gallery.item = Math.max(0, Math.min(first, gallery.handed.length - 1));
+      this.moved();
       return;
     }
     if (gallery.held || gallery.review !== 'new') {
@@ -256,11 +267,13 @@ export class Reviewing {
         reason: '',
       }));
       gallery.item = this.nextUndecided(places.at(-1) ?? 0);
+      this.moved();
       return;
     }
     gallery.left += places.length;
     gallery.pages.remove(places);
     gallery.item = Math.max(0, Math.min(first, gallery.total - 1));
+    this.moved();
   }
 
   /** The next place without a decision, from the beginning if there is none further on. */
@@ -325,9 +338,14 @@ export class Reviewing {
       const submission = api.takeBack(view, way, who, batch);
       void this.act({ batch, items: 1, submission }).then(() => {
         if (gallery.handed) void this.queue.refill();
-        const place = way === 'undo' ? this.places.pop() : undefined;
-        if (!place || place.list !== this.list || gallery.handed) return;
-        gallery.item = place.item;
+        const [from, to] = way === 'undo' ? [this.places, this.undone] : [this.undone, this.places];
+        const place = from.pop();
+        if (!place) return;
+        to.push(place);
+        if (place.list !== this.list || gallery.handed) return;
+        gallery.item = way === 'undo' ? place.item : this.nextUndecided(place.item);
+        this.moved();
+        if (way === 'redo') return;
         const { hiddenAt } = place;
         if (hiddenAt === null) return;
         for (const other of this.places)
@@ -389,14 +407,16 @@ export class Reviewing {
     then?: () => void,
   ): void {
     const [batch, who] = [short(), this.me];
-    this.places.push({ batch, list: '', item: 0, items: 1, hiddenAt: null });
+    this.remember({ batch, list: '', item: 0, items: 1, hiddenAt: null });
     void this.act({ batch, items: 1, submission: submission(who, batch) }).then(then);
   }
 
   private get list(): string {
     const { view, versionName, tab, split, concept, order, review, reverse, corrected } =
       this.gallery;
-    return [view, versionName, tab, split, concept, order, review, reverse, corrected].join('\n');
+    const { only, at, iou } = this.gallery;
+    const parts = [view, versionName, tab, split, concept, order, review, reverse, corrected];
+    return JSON.stringify([...parts, only, [...at], iou]);
   }
 
   /** Ask what others decided; the effect of the corrections follows. */

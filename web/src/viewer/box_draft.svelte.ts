@@ -56,7 +56,11 @@ export class BoxDraft {
 
   /** Keys while the arrow keys adjust the box: with Shift its lower right corner. */
   handleKey(event: KeyboardEvent): boolean {
-    if (!this.isKeyboardActive) return false;
+    if (!this.isKeyboardActive) {
+      if (event.key !== 'Escape' || !this.adjusted) return false;
+      this.discard();
+      return true;
+    }
     const direction = DIRECTIONS[event.key];
     if (direction) {
       const step = Math.max(1, Math.round(STEP / this.scale()));
