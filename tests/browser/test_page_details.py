@@ -213,3 +213,31 @@ def test_versions_has_no_keys_of_other_pages(page: Page, demo_address):
     expect(page.get_by_role("heading", name="All concepts")).to_be_visible()
     assert "concept=" not in page.url
     assert "at=" not in page.url
+
+
+def test_a_comparison_is_the_same_after_a_reload(page: Page, demo_address):
+    page.goto(f"{demo_address}?view=cells&version=v2&page=compare&against=v1")
+    fixed = page.get_by_role("button", name=re.compile("^Fixed"))
+    expect(fixed.first).to_be_visible()
+    fixed.first.click()
+    expect(page.locator("[role=option] img").first).to_be_visible()
+    page.keyboard.press("C")
+    verdict = page.get_by_text(re.compile("786 → 158")).first
+    expect(verdict).to_be_visible()
+    page.reload()
+    expect(verdict).to_be_visible()
+
+
+def test_the_focus_returns_from_the_filter(page: Page, demo_address):
+    page.goto(f"{demo_address}?view=cells&version=v2&page=gallery&tab=missing")
+    expect(page.locator("[role=option] img").first).to_be_visible()
+    button = page.get_by_role("button", name=re.compile("^Filter"))
+    button.click()
+    page.get_by_label("File name contains").fill("smear-2")
+    page.keyboard.press("Enter")
+    expect(page.locator("form.menu")).to_have_count(0)
+    expect(button).to_be_focused()
+    button.press("Enter")
+    expect(page.locator("form.menu")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(button).to_be_focused()

@@ -19,6 +19,7 @@ describe('a place in the address', () => {
       page: 'compare',
       only: ['cause:background', 'where:box blur=..2'],
       against: 'v/2',
+      candidate: 'v3',
       iou: 0.75,
       view: 'a & b',
       version: 'v/1?',

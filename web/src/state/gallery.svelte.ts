@@ -298,7 +298,7 @@ export class Gallery {
       this.only = place.only;
       this.against = place.against;
       this.iou = document.kind === 'detection' && place.iou !== document.iou ? place.iou : null;
-      this.pair = null;
+      this.pair = place.candidate && place.against ? [place.against, place.candidate] : null;
       this.forgetList();
     });
   }
@@ -441,6 +441,7 @@ export class Gallery {
       page: this.page,
       only: this.only,
       against: this.against,
+      candidate: this.pair && this.pair[1] !== this.versionName ? this.pair[1] : '',
       iou: this.iou,
     });
   }

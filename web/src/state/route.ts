@@ -72,6 +72,8 @@ export interface Place {
   only: readonly string[];
   /** The version that this one is compared with. */
   against: string;
+  /** The later of two compared versions, where it is not the version itself. */
+  candidate: string;
   /** The IoU at which it is matched; null: its own. */
   iou: number | null;
 }
@@ -94,6 +96,7 @@ export const START: Place = {
   corrected: false,
   only: [],
   against: '',
+  candidate: '',
   iou: null,
 };
 
@@ -133,6 +136,7 @@ export function parsePlace(search: string): Place {
     corrected: query.get('corrected') === '1',
     only: query.getAll('only'),
     against: query.get('against') ?? '',
+    candidate: query.get('candidate') ?? '',
     iou: parseIou(query.get('iou')),
   };
 }
@@ -154,6 +158,7 @@ export function formatPlace(place: Place): string {
   if (place.review !== null) query.set('review', place.review);
   for (const clause of place.only) query.append('only', clause);
   if (place.against) query.set('against', place.against);
+  if (place.candidate) query.set('candidate', place.candidate);
   if (place.iou !== null) query.set('iou', String(place.iou));
   return `?${query.toString()}`;
 }
