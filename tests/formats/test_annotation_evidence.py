@@ -552,3 +552,47 @@ def test_saved_data_sets_are_refused_by_name(tmp_path):
     toys.write(tmp_path / "d" / "dataset_info.json", "{}")
     with pytest.raises(PellucidError, match="save_to_disk"):
         read_annotations(tmp_path / "d")
+
+
+def test_ids_of_coco_as_numbers_and_texts(tmp_path):
+    """pandas writes whole numbers with a point, other programs as text."""
+    document = {
+        "images": [{"id": 7.0, "file_name": "a.jpg"}, {"id": "8", "file_name": "b.jpg"}],
+        "categories": [{"id": "1", "name": "cat"}, {"id": 2.0, "name": "dog"}],
+        "annotations": [
+            {"id": 1, "image_id": "7", "category_id": 2, "bbox": [1, 2, 30, 40]},
+            {"id": 2, "image_id": 8, "category_id": 1.0, "bbox": [1, 2, 30, 40]},
+        ],
+    }
+    source = toys.write(tmp_path / "a.json", json.dumps(document))
+    view, _ = add(tmp_path, source)
+    found = [(image, concept) for image, concept, _ in truth.annotation_rows(view)]
+    assert found == [("a.jpg", "dog"), ("b.jpg", "cat")]
+    rows = [{"image_id": 7, "category_id": 2, "bbox": [1, 2, 30, 40], "score": 0.9}]
+    version = view.start("m")
+    version.add_predictions(toys.write(tmp_path / "r.json", json.dumps(rows)))
+    assert [item.outcome for item in version.gallery("all")[:9]] == ["matched"]
+
+
+def test_classes_in_coco_without_boxes(tmp_path):
+    document = {
+        "images": [{"id": n, "file_name": f"{n}.jpg"} for n in range(3)],
+        "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
+        "annotations": [{"id": n, "image_id": n, "category_id": n % 2 + 1} for n in range(3)],
+    }
+    source = toys.write(tmp_path / "a.json", json.dumps(document))
+    assert read_annotations(source).kind == "tagging"
+    assert read_annotations(source, None, read_options(kind="classification")).kind == (
+        "classification"
+    )
+
+
+def test_rectangles_with_labels_of_label_studio(tmp_path):
+    """`Rectangle` beside `Labels`: each region comes twice, once without its label."""
+    size = {"original_width": truth.WIDTH, "original_height": truth.HEIGHT, "id": "r1"}
+    value = studio_value([10, 20, 30, 40], "cat")
+    label = {**value, "labels": value.pop("rectanglelabels")}
+    both = task("a.jpg", [{**size, "type": "rectangle", "value": value}, {**size, "value": label}])
+    found = read_annotations(toys.write(tmp_path / "a.json", json.dumps([both])))
+    assert len(found.annotations) == 1
+    assert not [note for note in found.notes if note.kind == "skipped_shapes"]

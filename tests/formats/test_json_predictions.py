@@ -228,3 +228,156 @@ def megadetector(tmp_path):
 )
 def test_which_files_are_predictions(tmp_path, write, wanted):
     assert contains_predictions(write(tmp_path)) is wanted
+
+
+def test_a_model_that_found_nothing(tmp_path):
+    listed_images = [{"image": name, "detections": []} for name in truth.IMAGES]
+    for content in ({name: [] for name in truth.IMAGES}, listed_images):
+        view = truth.view(tmp_path / str(len(list(tmp_path.iterdir()))))
+        version = view.start("m")
+        version.add_predictions(toys.write(tmp_path / "p.json", json.dumps(content)))
+        assert len(version.gallery("all")) == 0
+        assert (version.results().evaluation.coverage != 0).all()
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        lambda: {str(n): row for n, row in enumerate(flat_rows())},
+        lambda: {"model": "best.pt", **by_image(listed)},
+        lambda: [{"image_name": i, "detections": r} for i, r in by_image(listed).items()],
+        lambda: {
+            i: {"image": {"width": 200}, "predictions": r} for i, r in by_image(listed).items()
+        },
+        lambda: {"data": flat_rows()},
+    ],
+    ids=["numbered", "facts beside", "other key of images", "roboflow", "other key of records"],
+)
+def test_other_layouts(tmp_path, document):
+    source = toys.write(tmp_path / "p.json", json.dumps(document()))
+    rows, _ = truth.read_predictions(tmp_path, source)
+    assert rows == truth.predictions()
+
+
+def test_tables_of_the_file_name_its_records(tmp_path):
+    """Records with other fields than COCO's, whose ids are those of the file's own tables."""
+    document = full_coco()
+    records = [
+        {"image_id": row["image_id"], "label": concept, "confidence": score, "box": box}
+        for row, (_, concept, score, box) in zip(
+            document["annotations"], truth.predictions(), strict=True
+        )
+    ]
+    del document["annotations"], document["categories"]
+    source = toys.write(tmp_path / "p.json", json.dumps({**document, "predictions": records}))
+    rows, _ = truth.read_predictions(tmp_path, source)
+    assert rows == truth.predictions()
+
+
+def test_sizes_of_images_are_not_those_of_boxes(tmp_path):
+    rows = [
+        {
+            "image": image,
+            "label": concept,
+            "score": score,
+            "bbox": dict(zip(("x", "y", "width", "height"), box, strict=True)),
+            "width": truth.WIDTH,
+            "height": truth.HEIGHT,
+        }
+        for image, concept, score, box in truth.predictions()
+    ]
+    found, _ = truth.read_predictions(tmp_path, toys.write(tmp_path / "p.json", json.dumps(rows)))
+    assert found == truth.predictions()
+
+
+def test_parallel_lists_of_other_lengths_are_refused(tmp_path):
+    entries = by_image(parallel)
+    entries[truth.IMAGES[1]]["labels"].append("apple")
+    source = toys.write(tmp_path / "p.json", json.dumps(entries))
+    with pytest.raises(PellucidError, match=r"4 labels"):
+        truth.view(tmp_path).start("m").add_predictions(source)
+
+
+@pytest.mark.parametrize("content", ["json", "csv"])
+def test_a_score_without_a_concept_is_refused(tmp_path, content):
+    rows = flat_rows()
+    rows[3]["category"] = None
+    source = toys.write(tmp_path / "p.json", json.dumps(rows))
+    if content == "csv":
+        lines = [f"{r['file_name']},{r['category'] or ''},{r['score']},1,2,30,40" for r in rows]
+        header = "image,label,score,x,y,width,height"
+        source = toys.write(tmp_path / "p.csv", "\n".join([header, *lines]))
+    with pytest.raises(PellucidError, match=r"row 3|line 5|no concept"):
+        truth.view(tmp_path).start("m").add_predictions(source)
+
+
+def test_columns_are_named_in_json_too(tmp_path):
+    rows = [{**row, "what": row.pop("category"), "category": "thing"} for row in flat_rows()]
+    source = toys.write(tmp_path / "p.json", json.dumps(rows))
+    found, _ = truth.read_predictions(tmp_path, source, columns={"concept": "what"})
+    assert found == truth.predictions()
+
+
+def test_long_first_lines(tmp_path):
+    records = [{"noise": "x" * 70_000, **row} for row in flat_rows()]
+    source = toys.write(tmp_path / "p.jsonl", lines(records))
+    found, _ = truth.read_predictions(tmp_path, source)
+    assert found == truth.predictions()
+
+
+def test_a_tail_of_low_scores_hides_nothing(tmp_path):
+    """Numbers from 0, among thousands of boxes that agree with nothing."""
+    rows = [{**row, "category_id": row["category_id"] - 1} for row in truth.coco_rows()]
+    noise = [
+        {
+            "image_id": n % 12 + 1,
+            "category_id": n % 3,
+            "bbox": [n % 150, n % 99, 9, 8],
+            "score": 0.002,
+        }
+        for n in range(4000)
+    ]
+    source = toys.write(tmp_path / "p.json", json.dumps([*rows, *noise]))
+    found, _ = truth.read_predictions(tmp_path, source)
+    assert found[: len(rows)] == truth.predictions()
+
+
+def test_a_wrong_model_of_some_classes_is_not_corrected(tmp_path):
+    """All objects are called by the number after theirs, and the last number never occurs: this may
+    be another numbering, or a model that is wrong."""
+    rows = [{**row, "category_id": 2} for row in truth.coco_rows() if row["category_id"] == 1]
+    assert 3 <= len(rows) < 20
+    source = toys.write(tmp_path / "p.json", json.dumps(rows))
+    with pytest.raises(PellucidError, match=r"--category-ids ids or --category-ids positions"):
+        truth.view(tmp_path).start("m").add_predictions(source)
+    version = truth.view(tmp_path / "again").start("m")
+    version.add_predictions(source, category_ids="ids")
+    assert {row[1] for row in truth.version_rows(version)} == {"apple"}
+
+
+def test_many_boxes_decide_with_a_warning(tmp_path):
+    rows = [{**row, "category_id": 2} for row in truth.coco_rows() if row["category_id"] == 1] * 3
+    boxes = [{**row, "score": row["score"] - n / 1000} for n, row in enumerate(rows)]
+    source = toys.write(tmp_path / "p.json", json.dumps(boxes))
+    notes = truth.view(tmp_path).start("m").add_predictions(source)
+    reading = next(note for note in notes if "category ids read as positions" in note.message)
+    assert reading.severity == "warning"
+
+
+def test_numbers_of_rows_are_not_images(tmp_path):
+    names = [f"{image},{truth.CONCEPTS[n % 3]}" for n, image in enumerate(truth.IMAGES)]
+    table = toys.write(tmp_path / "a.csv", "\n".join(["image,label", *names]))
+    view, _ = pellucid.open(tmp_path / "w").add("c", table)
+    shuffled = truth.IMAGES[5:] + truth.IMAGES[:5]
+    rows = [f"{n},{image},{truth.CONCEPTS[n % 3]},0.9" for n, image in enumerate(shuffled)]
+    source = toys.write(tmp_path / "p.csv", "\n".join(["id,sample,label,score", *rows]))
+    version = view.start("m")
+    version.add_predictions(source)
+    found = {item.image: item.concept for item in version.gallery("all")[:100]}
+    assert found == {image: truth.CONCEPTS[n % 3] for n, image in enumerate(shuffled)}
+    numbered = toys.write(
+        tmp_path / "n.csv",
+        "\n".join(["image_id,label,score", *(f"{n},apple,0.9" for n in range(12))]),
+    )
+    with pytest.raises(PellucidError, match=r"positions-from-0|none of its images"):
+        view.start("n").add_predictions(numbered)

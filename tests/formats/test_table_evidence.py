@@ -188,3 +188,47 @@ def test_kaggle_strings_of_one_concept(tmp_path):
     version.add_predictions(source)
     wanted = [(image, "wheat", score, box) for image, _, score, box in truth.predictions()]
     assert truth.version_rows(version) == wanted
+
+
+def test_probabilities_win_over_decisions(tmp_path):
+    rows = [(f"{n}.jpg", "cat" if n % 2 else "dog") for n in range(6)]
+    view, _ = pellucid.open(tmp_path / "w").add("v", table(tmp_path, "image,label", rows))
+    scores = [(f"{n}.jpg", n % 2, 1 - n % 2, 0.25 + n / 20, 0.75 - n / 20) for n in range(6)]
+    header = "image,pred_cat,pred_dog,prob_cat,prob_dog"
+    version = view.start("m")
+    version.add_predictions(table(tmp_path, header, scores, "p.csv"))
+    items = version.gallery("all", "cat")[:9]
+    assert {item.image: round(item.score, 3) for item in items} == {
+        f"{n}.jpg": round(0.25 + n / 20, 3) for n in range(6)
+    }
+
+
+def test_columns_of_numbers_are_asked_for(tmp_path):
+    rows = [(f"{n}.jpg", n % 3 + 1) for n in range(6)]
+    view, _ = pellucid.open(tmp_path / "w").add("v", table(tmp_path, "image,label", rows))
+    scores = [(f"{n}.jpg", 0.2, 0.3, 0.5) for n in range(6)]
+    source = table(tmp_path, "image,0,1,2", scores, "p.csv")
+    with pytest.raises(PellucidError, match="--category-ids positions-from-0"):
+        view.start("m").add_predictions(source)
+    version = view.start("n")
+    version.add_predictions(source, category_ids="positions-from-0")
+    assert round(version.gallery("all", "3")[0].score, 3) == 0.5
+
+
+def test_several_flags_of_splits_are_asked_for(tmp_path):
+    rows = [(f"{n}.jpg", "cat", n % 3 == 0, n % 3 == 1, n % 3 == 2) for n in range(6)]
+    with pytest.raises(PellucidError, match="split=is_train or split=is_valid"):
+        read_annotations(table(tmp_path, "image,label,is_train,is_valid,is_test", rows))
+
+
+@pytest.mark.parametrize("beyond", [1.004, 1.0])
+def test_boxes_may_reach_a_little_beyond_their_image(tmp_path, beyond):
+    rows = [(f"{n}.jpg", 200, 100, "cat", 10, 20, 150, 90 + n) for n in range(12)]
+    header = "filename,width,height,class,xmin,ymin,xmax,ymax"
+    found = read_annotations(table(tmp_path, header, rows))
+    assert found.images.width.tolist() == [200] * 12
+    assert found.annotations.box[11].tolist() == [10, 20, 140, 81]
+    corners = [(f"{n}.jpg", "cat", f'"[0.1, 0.2, {beyond}, 0.9]"', 200, 100) for n in range(25)]
+    source = table(tmp_path, "image,label,bbox,width,height", corners, "b.csv")
+    view, _ = pellucid.open(tmp_path / "w").add("v", source, boxes="xyxy-fractions")
+    assert view.annotation_tables[1].box[0].tolist() == pytest.approx([20, 20, 180, 70], abs=1)

@@ -226,7 +226,7 @@ def encode_texts(texts_to_encode: Iterable[Any]) -> tuple[list[str], Int32Array]
     return list(code_by_text), np.array(codes, np.int32)
 
 
-def encode_ids(ids: Sequence[int | str]) -> tuple[list[str], Int32Array]:
+def encode_ids(ids: Sequence[int | float | str]) -> tuple[list[str], Int32Array]:
     """Distinct ids as texts, and each id's index among them."""
     if all(type(identifier) is int and abs(identifier) < 1 << 62 for identifier in ids):
         return encode_integers(np.array(ids, np.int64))

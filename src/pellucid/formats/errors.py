@@ -279,13 +279,14 @@ class AmbiguousSeparatorError(PellucidError):
 
 
 class BoxFormatRequiredError(PellucidError):
-    """The four numbers of the annotations' boxes have several plausible meanings."""
+    """The four numbers of boxes have several plausible meanings."""
 
-    def __init__(self, path: object, problem: str, choices: Sequence[str]) -> None:
+    def __init__(
+        self, path: object, problem: str, choices: Sequence[str], are_predictions: bool = False
+    ) -> None:
         options = " or ".join(f"--boxes {choice}" for choice in choices)
-        super().__init__(
-            f"{path}: {problem}. Specify {options} (with `open` and `doctor`: --annotation-boxes)."
-        )
+        other = "" if are_predictions else " (with `open` and `doctor`: --annotation-boxes)"
+        super().__init__(f"{path}: {problem}. Specify {options}{other}.")
 
 
 class BoxesOutsideImagesError(PellucidError):

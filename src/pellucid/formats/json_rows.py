@@ -14,13 +14,25 @@ import msgspec
 
 from pellucid.core.errors import MalformedFileError
 from pellucid.formats.parsing import parse_json, read_lines
+from pellucid.formats.probe import HEAD_BYTES
+from pellucid.formats.tabular.column_names import IMAGE_NAMES, normalize_column_name
 
 Row = dict[str, Any]
-LIST_KEYS = ("predictions", "detections", "results", "annotations", "instances", "objects", "preds")
+
+
+class UnequalListsError(ValueError):
+    """Parallel lists of one image have different lengths."""
+
+
+LIST_KEYS = (
+    *("predictions", "detections", "results", "annotations", "instances", "objects", "preds"),
+    *("data", "items", "records", "outputs"),
+)
 """Keys of the list of records of a file, or of the objects of an image."""
-IMAGE_KEYS = ("file_name", "filename", "image", "image_path", "path", "file", "img", "image_id")
 SCORE_KEYS = ("score", "confidence", "conf", "prob", "probability")
-BOX_KEYS = ("bbox", "bboxes", "box", "boxes", "xyxy", "xywh", "pred_boxes")
+BOX_KEYS = ("bbox", "bboxes", "box", "boxes", "pred_boxes", "bounding_box", "boundingBox")
+LABEL_STEMS = ("label", "class", "category", "name", "concept", "tag", "pred_class")
+"""Keys, in the singular, of lists with one value per object."""
 SINGULAR_NAMES = {
     "classes": "class",
     "categories": "category",
@@ -44,7 +56,8 @@ def is_json_lines(head: str) -> bool:
 
 def read_document(path: Path, head: str) -> Any:
     """The decoded file; of JSON lines, a list of all of them."""
-    if not is_json_lines(head):
+    is_first_cut = head.startswith("{") and len(head) >= HEAD_BYTES and "\n" not in head.strip()
+    if not is_json_lines(head) and not (is_first_cut and has_second_line(path)):
         return parse_json(path, Any, "predictions")
     documents = []
     for line_number, line in read_lines(path):
@@ -55,16 +68,27 @@ def read_document(path: Path, head: str) -> Any:
     return documents
 
 
+def has_second_line(path: Path) -> bool:
+    """Whether a second JSON object follows on a line of its own."""
+    with path.open("rb") as file:
+        file.readline()
+        return file.readline().lstrip().startswith(b"{")
+
+
 def document_rows(document: Any) -> Iterator[Row]:
     """The rows of a file; none of one that has neither records nor entries by image."""
     if isinstance(document, Mapping):
         listed = listed_records(document)
+        entries = image_entries(document)
         if listed is not None and image_key(document) is None:
             yield from document_rows(listed)
-        elif image_key(document) is not None or not maps_images(document):
+        elif image_key(document) is not None or entries is None:
             yield from image_rows(document)
+        elif all(isinstance(entry, Mapping) and image_key(entry) for entry in entries.values()):
+            # numbered records, as pandas writes them: the number is not the image
+            yield from document_rows(list(entries.values()))
         else:
-            for image, entry in document.items():
+            for image, entry in entries.items():
                 yield from entry_rows(str(image), entry)
         return
     for record in document if isinstance(document, list) else ():
@@ -72,20 +96,27 @@ def document_rows(document: Any) -> Iterator[Row]:
             yield from image_rows(record)
 
 
-def maps_images(document: Mapping[str, Any]) -> bool:
-    """Whether each value is what a model said of the image that its key names."""
-    return bool(document) and all(
-        isinstance(entry, Mapping) or is_record_list(entry) for entry in document.values()
-    )
+def image_entries(document: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What a model said of each image, by its name; None if the values are something else. Facts
+    about the whole, such as the name of the model, may stand beside them."""
+    entries = {
+        key: entry
+        for key, entry in document.items()
+        if entry is None or isinstance(entry, Mapping) or is_record_list(entry)
+    }
+    others = len(document) - len(entries)
+    has_content = any(entry is not None for entry in entries.values())
+    return entries if has_content and others < len(entries) else None
 
 
 def entry_rows(image: str, entry: Any) -> Iterator[Row]:
     """The rows of an image: of its objects, its parallel lists or itself."""
     if isinstance(entry, Mapping):
-        yield from image_rows({IMAGE_COLUMN: image, **entry})
+        yield from image_rows({**entry, IMAGE_COLUMN: image})
         return
     if not entry:
         yield {IMAGE_COLUMN: image}
+        return
     for record in entry:
         yield {IMAGE_COLUMN: image, **flat_fields(record)}
 
@@ -112,10 +143,14 @@ def image_rows(record: Mapping[str, Any]) -> Iterator[Row]:
 
 
 def image_key(record: Mapping[str, Any]) -> str | None:
-    return next(
-        (key for key in IMAGE_KEYS if isinstance(record.get(key), str | int)),
-        None,
-    )
+    """The field that names the image, by the names that tables use too."""
+    named = {
+        "".join(normalize_column_name(key).split("_")): key
+        for key, value in record.items()
+        if isinstance(value, str | int)
+    }
+    names = (name for tier in IMAGE_NAMES[:2] for name in tier)
+    return next((named[name] for name in names if name in named), None)
 
 
 def listed_records(record: Mapping[str, Any]) -> Sequence[Mapping[str, Any]] | None:
@@ -131,8 +166,13 @@ def parallel_lists(record: Mapping[str, Any]) -> dict[str, list[Any]]:
     """The lists of one value per object, if one of them is of scores."""
     lists = {key: value for key, value in record.items() if isinstance(value, list)}
     scores = next((value for key, value in lists.items() if is_score_key(key)), None)
-    if scores is None:
+    labels = [key for key in lists if singular(key).lower() in (*LABEL_STEMS, "class_id")]
+    if scores is None or not (labels or any(key in BOX_KEYS for key in lists)):
         return {}
+    for key in (*labels, *(key for key in BOX_KEYS if key in lists)):
+        if len(lists[key]) != len(scores):
+            counts = ", ".join(f"{len(value):,} {name}" for name, value in lists.items())
+            raise UnequalListsError(f"found {counts} of one image")
     return {key: value for key, value in lists.items() if len(value) == len(scores)}
 
 
@@ -152,7 +192,9 @@ def flat_fields(record: Mapping[str, Any]) -> Row:
         if isinstance(value, Mapping):
             is_box = key in BOX_KEYS
             is_scores = is_score_key(key)
-            if is_box or is_scores:
+            if is_box:  # apart from the size of the image, which has the same names
+                fields |= {f"bbox_{name}": cell(item) for name, item in value.items()}
+            elif is_scores:
                 fields |= {name: cell(item) for name, item in value.items()}
         else:
             fields["bbox" if key in BOX_KEYS else key] = cell(value)

@@ -397,7 +397,8 @@ def read_prediction_file(
     probe = probe_source(source)
     format_name = check_format_name(format, PREDICTION_FORMATS)
     if format_name is None and options.columns:
-        format_name = TABLE_NAME
+        is_json = json_predictions.is_json(probe)
+        format_name = json_predictions.NAME if is_json else TABLE_NAME
     reader = next(
         (
             candidate
@@ -412,7 +413,10 @@ def read_prediction_file(
     )
     if reader is json_predictions.PREDICTION_FORMAT and not format_name:
         reject_annotations(probe, but=(coco.FORMAT, hugging_face.FORMAT))
-    if reader is None and not format_name and json_predictions.holds_scored_annotations(probe):
+    if reader is None and not format_name and json_predictions.is_json(probe):
+        if not json_predictions.holds_scored_annotations(probe):
+            reject_annotations(probe)
+            reject_unsupported_format(probe)
         reader = json_predictions.PREDICTION_FORMAT
     if reader is None or (format_name and not matches_source(reader, probe, options)):
         if not format_name:

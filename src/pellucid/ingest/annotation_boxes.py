@@ -117,7 +117,7 @@ def reject_percent(
 
 def infer_unit(source: ParsedAnnotations, raw: Float64Array) -> BoxUnit:
     """Pixels, or fractions if no number exceeds 1."""
-    if source.unit == "fractions" or raw.max() > 1.01:
+    if source.unit == "fractions" or raw.max() > 1.05:
         return source.unit
     if (raw == np.round(raw)).all():
         raise BoxFormatRequiredError(

@@ -21,6 +21,8 @@ from pellucid.ingest.references import UNKNOWN, Interpretation
 
 BOX_SAMPLE_SIZE = 5_000
 """Number of the most confident boxes used to compare interpretations."""
+MIN_SAMPLE_SIZE = 100
+"""Boxes that are compared however few annotations there are."""
 MUCH_BETTER_RATIO = 3.0
 """Factor by which more boxes must agree with another interpretation than with the default."""
 MIN_BOXES = 20
@@ -106,11 +108,13 @@ class BoxAgreement:
         return np.concatenate([p for p, _ in agreeing]), np.concatenate([a for _, a in agreeing])
 
 
-def most_confident_rows(score: Float64Array) -> Int64Array:
-    """Rows of the highest scores, in descending order; ties keep their input order."""
-    if len(score) > BOX_SAMPLE_SIZE:
-        min_score = np.partition(score, len(score) - BOX_SAMPLE_SIZE)[len(score) - BOX_SAMPLE_SIZE]
+def most_confident_rows(score: Float64Array, annotation_count: int) -> Int64Array:
+    """Rows of the highest scores, in descending order; ties keep their input order. No more than
+    twice the annotations, as a tail of low scores would hide that the confident boxes agree."""
+    limit = min(BOX_SAMPLE_SIZE, max(MIN_SAMPLE_SIZE, 2 * annotation_count))
+    if len(score) > limit:
+        min_score = np.partition(score, len(score) - limit)[len(score) - limit]
         top_rows = np.flatnonzero(score >= min_score)
     else:
         top_rows = np.arange(len(score))
-    return top_rows[np.argsort(-score[top_rows], kind="stable")][:BOX_SAMPLE_SIZE]
+    return top_rows[np.argsort(-score[top_rows], kind="stable")][:limit]

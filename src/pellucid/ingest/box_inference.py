@@ -20,7 +20,7 @@ from pellucid.ingest.box_formats import (
     parse_box_format,
     possible_box_formats,
 )
-from pellucid.ingest.errors import AmbiguousInterpretationError
+from pellucid.ingest.errors import AmbiguousInterpretationError, NoMatchesError
 from pellucid.ingest.references import Interpretation
 
 MIN_OVERLAP_GAIN = 0.05
@@ -194,6 +194,8 @@ def infer_open_shape(
         BoxFormatRequiredError: the evidence does not decide.
     """
     assert source.box is not None
+    if len(source.box) and not image_refs.explained_count:
+        raise NoMatchesError(source.path, "images", source.image_keys, images.path)
     candidates = [
         BoxFormat(shape, source.unit)
         for shape in shapes.candidates
@@ -210,7 +212,10 @@ def infer_open_shape(
         if best <= 0 or best - second < MIN_OVERLAP_GAIN:
             if not is_usual_corner(source, names):
                 raise BoxFormatRequiredError(
-                    source.path, f"the numbers of its boxes could be {' or '.join(names)}", names
+                    source.path,
+                    f"the numbers of its boxes could be {' or '.join(names)}",
+                    names,
+                    are_predictions=True,
                 )
             chosen = candidates[0]
             evidence = "too few boxes to tell a corner from a centre; a corner is usual"
@@ -241,7 +246,7 @@ def mean_overlaps(
 ) -> dict[BoxFormat, float]:
     """The mean, over the most confident boxes, of the best IoU with an annotation."""
     assert source.box is not None
-    rows = most_confident_rows(source.score)[:FORMAT_SAMPLE_SIZE]
+    rows = most_confident_rows(source.score, len(annotations))[:FORMAT_SAMPLE_SIZE]
     rows = rows[image_refs.positions[source.image[rows]] >= 0]
     image_rows = image_refs.positions[source.image[rows]]
     width, height = images.width[image_rows], images.height[image_rows]
@@ -291,7 +296,7 @@ def box_format_shares(
     source: ParsedPredictions, image_refs: Interpretation, images: Images, annotations: Annotations
 ) -> dict[BoxFormat, float]:
     """The share of the most confident boxes that agree in each format, its own first."""
-    sample_rows = most_confident_rows(source.score)[:FORMAT_SAMPLE_SIZE]
+    sample_rows = most_confident_rows(source.score, len(annotations))[:FORMAT_SAMPLE_SIZE]
     sample_rows = sample_rows[image_refs.positions[source.image[sample_rows]] >= 0]
     if not len(sample_rows) or source.box is None or not len(annotations):
         return {}

@@ -106,7 +106,11 @@ def resolve_references(
     concept_choice = choose_concept_refs(source, concept_candidates, overrides.concept_ids)
     if source.box is not None and (source.unit == "pixels" or images.width.any()):
         agreement = BoxAgreement(
-            source, most_confident_rows(source.score), images, annotations, len(concepts)
+            source,
+            most_confident_rows(source.score, len(annotations)),
+            images,
+            annotations,
+            len(concepts),
         )
         if not overrides.image_ids:
             rivals = chain(tried, image_candidates)
@@ -135,7 +139,7 @@ def with_compared_sizes(
     if its boxes are fractions, else of some images of the most confident boxes."""
     if source.box is None or not len(source.score) or not folders:
         return images
-    rows = most_confident_rows(source.score)
+    rows = most_confident_rows(source.score, len(source.score))
     image_rows = image_refs.positions[
         source.image if source.unit == "fractions" else source.image[rows]
     ]
@@ -163,10 +167,12 @@ def choose_image_refs(
     refs = default
     if forced_name or not default.is_complete:
         tried += candidates
-        refs = default if is_sufficient(default) else best_interpretation(tried)
+        named = [rival for rival in tried if not rival.name.startswith("positions")]
+        refs = default if is_sufficient(default) else best_interpretation(named)
     complete = next((rival for rival in tried if rival.is_complete), None)
     if complete is not None and not refs.is_complete and not refs.ambiguous_count:
-        if complete.agrees_with(refs):
+        is_counted = complete.name.startswith("positions")
+        if complete.agrees_with(refs) and not is_counted:
             refs = complete
         elif source.box is None and not forced_name:
             raise AmbiguousInterpretationError(
@@ -189,7 +195,8 @@ def choose_concept_refs(
     if forced_name:
         refs = select_interpretation(source.path, "--category-ids", forced_name, candidates)
     elif source.concept_interpretation == "column":
-        refs = best_interpretation(candidates)
+        named = [rival for rival in candidates if not rival.name.startswith(("positions", "COCO"))]
+        refs = best_interpretation(named)
     else:
         refs = default_concept_interpretation(candidates)
     complete = next((rival for rival in candidates if rival.is_complete), None)
@@ -251,9 +258,25 @@ def compare_concept_refs(
             continue
         if not is_clearly_better(rival_share, share, min_ratio):
             continue
+        may_be_wrong = choice.refs.is_complete and len(rival.positions) < agreement.concept_count
+        if may_be_wrong and box_count < MIN_BOXES:
+            # of some concepts alone a model may be as wrong as another reading is right
+            raise AmbiguousInterpretationError(
+                agreement.source.path,
+                "category ids",
+                [
+                    (choice.refs.name, f"{share:.0%} of confident boxes agree"),
+                    (rival.name, f"{rival_share:.0%} agree"),
+                ],
+                "--category-ids",
+            )
         if is_complete and (rival_share - share) * box_count < MIN_EXTRA_BOXES:
             continue
         choice = override_choice("category ids", choice, rival, share, rival_share, box_count)
+        if may_be_wrong:
+            choice = replace(
+                choice, notes=[replace(note, severity="warning") for note in choice.notes]
+            )
         notes += choice.notes
         share = rival_share
     any_share = agreement.any_concept_share(image_refs, choice.refs)
@@ -282,6 +305,8 @@ def reject_other_numbering(
         return
     share = agreement.share(image_refs, concept_refs)
     numbering = agreement.best_numbering(image_refs)
+    if numbering.explained_count < 2:
+        return  # one number may as well be of a model that is wrong
     other_share = agreement.share(image_refs, numbering)
     if other_share < MIN_NUMBERING_SHARE or other_share < share * MIN_NUMBERING_RATIO:
         return

@@ -290,7 +290,7 @@ def concept_interpretations(
         suffix = shared_suffix(keys, concept_names)
         stripped_keys = [key.removeprefix(prefix) for key in keys]
         shortened_keys = [key.removesuffix(suffix) for key in keys]
-        return [
+        by_name = [
             name_based,
             folded,
             Interpretation(
@@ -301,6 +301,7 @@ def concept_interpretations(
                 find_rows(shortened_keys, concept_names, concept_indexes),
             ),
         ]
+        return by_name + (positional if all(key.isdecimal() for key in keys) else [])
     id_pairs = [
         (concept_id, concept_index)
         for concept_index, concept in enumerate(concepts)

@@ -212,11 +212,12 @@ def describe_calibration(calibration_bins: Calibration) -> str:
         (underconfident, "underconfident (precision is higher than the scores)"),
     ):
         if len(bin_indexes):
-            low, high = (
-                calibration_bins.edges[bin_indexes[0]],
-                calibration_bins.edges[bin_indexes[-1] + 1],
-            )
-            phrases.append(f"{phrase} at scores of {low:.2f} to {high:.2f}")
+            breaks = np.flatnonzero(np.diff(bin_indexes) > 1) + 1
+            ranges = [
+                f"{calibration_bins.edges[run[0]]:.2f} to {calibration_bins.edges[run[-1] + 1]:.2f}"
+                for run in np.split(bin_indexes, breaks)
+            ]
+            phrases.append(f"{phrase} at scores of {', '.join(ranges)}")
     return f"The model is {' and '.join(phrases)}."
 
 

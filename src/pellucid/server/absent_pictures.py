@@ -16,8 +16,9 @@ def find_absent_pictures(images: Images, folders: list[str]) -> AbsentPictures |
     """How many of some pictures are absent, and the folder of the first; None if none is. Images
     without a folder and remote ones are not looked for."""
     located = np.flatnonzero(images.root >= 0)
-    checked = located[np.linspace(0, len(located) - 1, MAX_CHECKED).astype(int)]
-    rows = np.unique(checked) if len(located) > MAX_CHECKED else located
+    rows = located
+    if len(located) > MAX_CHECKED:
+        rows = located[np.linspace(0, len(located) - 1, MAX_CHECKED).astype(int)]
     absent = [
         row
         for row in rows.tolist()

@@ -21,6 +21,7 @@ from pellucid.core.tables import (
     Annotations,
     Images,
     Int32Array,
+    Kind,
     StringArray,
     string_column,
 )
@@ -199,7 +200,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     return ParsedAnnotations(
         str(path),
         NAME,
-        "tagging" if annotations.box is None else "detection",
+        tags_kind(annotations, options) if annotations.box is None else "detection",
         [category.name for category in document.categories],
         [str(category.id) for category in document.categories],
         True,
@@ -429,6 +430,13 @@ def annotation_box(
     return box_of_segmentation(annotation.segmentation) or box_of_keypoints(annotation.keypoints)
 
 
+def tags_kind(annotations: Annotations, options: ReadOptions) -> Kind:
+    """Classification if the user says so and no image has two concepts, else tagging."""
+    images = annotations.image[annotations.positive]
+    has_one_concept = len(np.unique(images)) == len(images)
+    return "classification" if options.kind == "classification" and has_one_concept else "tagging"
+
+
 def tag_annotations(
     image_indexes: Int32Array, concept_indexes: Int32Array, concept_count: int
 ) -> Annotations:
@@ -523,10 +531,21 @@ def check_categories(
         )
 
 
+def index_of_id(index_by_id: dict[CocoId, int], coco_id: CocoId) -> int | None:
+    """The index of an id, which may be written as a number in one place and as text in another."""
+    index = index_by_id.get(coco_id)
+    if index is None:
+        text = str(coco_id).removesuffix(".0")
+        index = index_by_id.get(text)
+        if index is None and text.lstrip("-").isdecimal():
+            index = index_by_id.get(int(text))
+    return index
+
+
 def find_image_index(
     image_index_by_id: dict[CocoId, int], image_id: CocoId, path: Path, annotation_index: int
 ) -> int:
-    if (index := image_index_by_id.get(image_id)) is None:
+    if (index := index_of_id(image_index_by_id, image_id)) is None:
         raise UnlistedImageError(path, f"$.annotations[{annotation_index}].image_id", image_id)
     return index
 
@@ -534,7 +553,7 @@ def find_image_index(
 def find_concept_index(
     concept_index_by_id: dict[CocoId, int], category_id: CocoId, path: Path, annotation_index: int
 ) -> int:
-    if (index := concept_index_by_id.get(category_id)) is None:
+    if (index := index_of_id(concept_index_by_id, category_id)) is None:
         raise UnlistedConceptError(
             path,
             f"$.annotations[{annotation_index}].category_id",

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from pellucid.formats.dataset import ConceptInterpretation
 
-CocoId = int | str
+CocoId = int | float | str
 
 
 class CategorizedResult(Protocol):
@@ -16,7 +16,9 @@ class CategorizedResult(Protocol):
 
 
 def require_category(result: CategorizedResult) -> None:
-    """Raise ValueError if a record has neither a category_id nor a category_name."""
+    """Raise ValueError if a record has neither a category_id nor a category_name; an empty name
+    is none."""
+    result.category_name = result.category_name or None
     if result.category_id is None and result.category_name is None:
         raise ValueError("object missing required field `category_id`")
 

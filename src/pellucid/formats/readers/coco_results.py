@@ -223,7 +223,9 @@ def read_columns_duckdb(path: Path) -> tuple[dict[str, Any], ImageKeyKind]:
     try:
         with duckdb.connect() as connection:
             image_expression = "coalesce(file_name, image_id)" if has_file_names else "image_id"
-            concept = "coalesce(category_name, category_id)" if has_names else "category_id"
+            concept = (
+                "coalesce(nullif(category_name, ''), category_id)" if has_names else "category_id"
+            )
             connection.execute(
                 RESULTS_VIEW_SQL.format(
                     image=image_expression,

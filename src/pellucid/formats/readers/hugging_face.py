@@ -90,7 +90,11 @@ def read_metadata(probe: Probe, builder: DatasetBuilder) -> Iterator[Record]:
                     file, f"line {line_number}", "missing file_name", "Add the image's file_name."
                 )
             path = f"{folder_prefix}/{file_name}"
-            image = builder.add_image(path, *image_size(fields), split=split)
+            stated = parse_split(str(fields.get("split", "")))
+            if stated is not None:
+                del fields["split"]
+            image_split = split if stated is None else stated
+            image = builder.add_image(path, *image_size(fields), split=image_split)
             yield Record(image, fields, f"{file.name} line {line_number}")
 
 

@@ -29,6 +29,8 @@ NAMES_KEYS = ("category_names", "class_names", "label_names")
 ID_KEYS = ("category_id", "class_id")
 CONCEPT_KEYS = (*PLAIN_KEYS, *NAME_KEYS, *NAMES_KEYS, *ID_KEYS)
 IGNORE_KEYS = ("iscrowd", "is_crowd", "crowd")
+NO_LABEL = -1
+"""The number of a `ClassLabel` without a label, as in test sets."""
 SIZE_KEYS = ("width", "height")
 UNNEEDED_KEYS = {"id", "image_id", "area", *SIZE_KEYS}
 """Of records and objects: facts that the image and the boxes give as well."""
@@ -164,6 +166,8 @@ def name_classes(value: Any, feature: Any, path: str, location: str) -> Any:
         InvalidRecordError: a number has no name.
     """
     names = class_names(feature)
+    if names and value == NO_LABEL:
+        return None
     if names and isinstance(value, int):
         if not 0 <= value < len(names):
             raise InvalidRecordError(
@@ -249,6 +253,9 @@ def add_boxes(builder: DatasetBuilder, records: Sequence[Record], key: str | Non
                 "Their numbers must match.",
             )
         for box, concept, is_ignored in zip(boxes, concepts, ignored, strict=True):
+            if concept is None:
+                builder.skip_shape(record.image, "box without a category")
+                continue
             builder.add_box(
                 record.image,
                 str(concept),

@@ -6,24 +6,26 @@ COCO's results under a key, or on lines of their own, are read as COCO's results
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pellucid.core.errors import summarize_names
+from pellucid.core.errors import PellucidError, summarize_names
 from pellucid.formats import memory_documents
 from pellucid.formats.dataset import ParsedPredictions
 from pellucid.formats.errors import InvalidRecordError
 from pellucid.formats.json_rows import (
     IMAGE_COLUMN,
     LIST_KEYS,
+    UnequalListsError,
     document_rows,
     image_key,
     is_record_list,
     read_document,
     row_columns,
 )
+from pellucid.formats.prediction_builder import PredictionBuilder
 from pellucid.formats.probe import PredictionFormat, Probe, ReadOptions, probe_source
 from pellucid.formats.readers import coco_results
 from pellucid.formats.tabular.prediction_table import (
@@ -45,6 +47,14 @@ def matches(probe: Probe) -> bool:
         heads = [probe.read_head(name) for name in probe.sample_with_suffix(".json")]
         return any(map(has_scores, heads))
     return has_scores(probe.head)
+
+
+def is_json(probe: Probe) -> bool:
+    """Whether the source is a file of JSON, or a folder of such files."""
+    if probe.is_dir:
+        names = probe.sample_with_suffix(".json")
+        return bool(names) and all(probe.read_head(name)[:1] in ("{", "[") for name in names)
+    return probe.head[:1] in ("{", "[")
 
 
 def has_scores(head: str) -> bool:
@@ -73,9 +83,15 @@ def read(probe: Probe, options: ReadOptions) -> ParsedPredictions:
         results = coco_records(document)
         if results is not None:
             with memory_documents.as_file(results) as path:
-                predictions = coco_results.read(probe_source(path), options)
+                try:
+                    predictions = coco_results.read(probe_source(path), options)
+                except PellucidError as error:
+                    error.args = (str(error).replace(str(path), str(probe.path)),)
+                    raise
             return replace(predictions, path=str(probe.path), format=NAME)
-        rows = list(document_rows(document))
+        rows = rows_of(probe.path, name_references(document))
+    if rows and all(set(row) == {IMAGE_COLUMN} for row in rows):
+        return nothing_found(probe, rows, options)
     if not rows:
         raise InvalidRecordError(
             probe.path,
@@ -106,7 +122,54 @@ def folder_rows(probe: Probe) -> Iterator[dict[str, Any]]:
             document = {"predictions": document}
         if isinstance(document, Mapping) and image_key(document) is None:
             document = {**document, IMAGE_COLUMN: image}
-        yield from document_rows(document)
+        yield from rows_of(path, document)
+
+
+def rows_of(path: Path, document: Any) -> list[dict[str, Any]]:
+    try:
+        return list(document_rows(document))
+    except UnequalListsError as error:
+        raise InvalidRecordError(
+            path, "$", str(error), "Write one label, one score and one box for each object."
+        ) from error
+
+
+def nothing_found(
+    probe: Probe, rows: Sequence[Mapping[str, Any]], options: ReadOptions
+) -> ParsedPredictions:
+    """Predictions of a model that was run on these images and found nothing."""
+    builder = PredictionBuilder(str(probe.path), NAME)
+    for row in rows:
+        builder.add_image(str(row[IMAGE_COLUMN]))
+    return builder.build(options.kind)
+
+
+def name_references(document: Any) -> Any:
+    """A document whose records name the images and categories that its own tables number."""
+    tables = document if isinstance(document, Mapping) else {}
+    key = next((key for key in LIST_KEYS if is_record_list(tables.get(key))), None)
+    if key is None:
+        return document
+    images, names = table_of(tables, "images", "file_name"), table_of(tables, "categories", "name")
+    records = []
+    for record in tables[key]:
+        named = dict(record)
+        if file_name := images.get(str(record.get("image_id"))):
+            del named["image_id"]
+            named["file_name"] = file_name
+        if name := names.get(str(record.get("category_id"))):
+            del named["category_id"]
+            named["category_name"] = name
+        records.append(named)
+    return records
+
+
+def table_of(tables: Mapping[str, Any], key: str, field: str) -> dict[str, str]:
+    """A field of the records of a table, by their ids."""
+    rows = tables.get(key)
+    if not isinstance(rows, list) or not is_record_list(rows):
+        return {}
+    return {str(row.get("id")): row[field] for row in rows if isinstance(row.get(field), str)}
 
 
 def coco_records(document: Any) -> list[dict[str, Any]] | None:
@@ -116,14 +179,14 @@ def coco_records(document: Any) -> list[dict[str, Any]] | None:
     records = next((tables[key] for key in LIST_KEYS if is_record_list(tables.get(key))), document)
     if not is_record_list(records) or not records or not all(map(is_result, records)):
         return None
-    image_names = {image.get("id"): image.get("file_name") for image in tables.get("images") or ()}
-    names = {each.get("id"): each.get("name") for each in tables.get("categories") or ()}
+    image_names = table_of(tables, "images", "file_name")
+    names = table_of(tables, "categories", "name")
     results = []
     for record in records:
         result = dict(record)
-        if file_name := image_names.get(record["image_id"]):
+        if file_name := image_names.get(str(record["image_id"])):
             result["file_name"] = file_name
-        if name := names.get(record.get("category_id")):
+        if name := names.get(str(record.get("category_id"))):
             result["category_name"] = name
         results.append(result)
     return results

@@ -138,9 +138,20 @@ def task_results(
 def annotation_results(
     probe: Probe, annotation: ResultValue, location: str
 ) -> Iterator[tuple[ResultValue, float, float]]:
-    for result_record in expect_list(annotation.get("result"), probe.path, location):
-        result = expect_object(result_record, probe.path, location)
-        if isinstance(result.get("value"), dict):
+    """The values of an annotation. With `Rectangle` beside `Labels` a region comes twice under one
+    id, once without its label."""
+    results = [
+        result
+        for record in expect_list(annotation.get("result"), probe.path, location)
+        if isinstance((result := expect_object(record, probe.path, location)).get("value"), dict)
+    ]
+    labelled = {
+        result.get("id")
+        for result in results
+        if result_concepts(result["value"]) and any(key in result["value"] for key in LOCATED_KEYS)
+    }
+    for result in results:
+        if result_concepts(result["value"]) or result.get("id") not in labelled - {None}:
             yield result["value"], *result_image_size(probe, result, location)
 
 

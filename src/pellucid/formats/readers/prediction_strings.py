@@ -6,7 +6,7 @@ evidence.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,11 +29,13 @@ def matches(probe: Probe) -> bool:
 
 
 def read(probe: Probe, options: ReadOptions) -> ParsedPredictions:
-    rows = csv.reader(read_utf8(probe.path).decode().splitlines())
-    next(rows)
+    lines = csv.reader(read_utf8(probe.path).decode().splitlines())
+    next(lines)
+    cells = [(lines.line_num, row[0], row[1].split()) for row in lines if len(row) == 2]
+    size = group_size(probe, [words for _, _, words in cells], options)
     detections: list[dict[str, Any]] = []
-    for image, cell in (row for row in rows if len(row) == 2):
-        found = list(cell_detections(probe, f"line {rows.line_num}", cell, options))
+    for line, image, words in cells:
+        found = list(cell_detections(probe, f"line {line}", words, size, options))
         detections += [{"image": image, **each} for each in found] or [{"image": image}]
     reader = open_memory_table(row_columns(detections))
     reader.path = str(probe.path)
@@ -41,21 +43,40 @@ def read(probe: Probe, options: ReadOptions) -> ParsedPredictions:
     return replace(predictions, path=str(probe.path), format=NAME)
 
 
+def group_size(probe: Probe, cells: Sequence[Sequence[str]], options: ReadOptions) -> int:
+    """How many words a detection has: six with a concept, five without, in a view of one concept.
+    The same in all cells.
+
+    Raises:
+        InvalidRecordError: the cells fit neither, or both.
+    """
+    sizes = [
+        size
+        for size in (6, 5)
+        if all(len(words) % size == 0 for words in cells)
+        and (size == 6 or (len(options.concepts) == 1 and all(map(are_numbers, cells))))
+    ]
+    if len(sizes) == 1:
+        return sizes[0]
+    if not any(cells):
+        return 6
+    problem = "cells whose values could be in groups of five or of six"
+    if not sizes:
+        problem = f"{max(map(len, cells))} values in PredictionString, which are no groups"
+    raise InvalidRecordError(probe.path, "PredictionString", f"found {problem}", REMEDY)
+
+
+def are_numbers(words: Sequence[str]) -> bool:
+    return all(map(is_number, words))
+
+
 def cell_detections(
-    probe: Probe, location: str, cell: str, options: ReadOptions
+    probe: Probe, location: str, words: Sequence[str], size: int, options: ReadOptions
 ) -> Iterator[dict[str, Any]]:
-    """The detections of one image: groups of six words, or of five where all are numbers and the
-    view has one concept."""
-    words = cell.split()
-    has_concepts = len(options.concepts) != 1 or not all(map(is_number, words))
-    size = 6 if has_concepts or len(words) % 5 else 5
-    if len(words) % size:
-        raise InvalidRecordError(
-            probe.path, location, f"found {len(words)} values in PredictionString", REMEDY
-        )
+    """The detections of one image."""
     for start in range(0, len(words), size):
         *concept, score, x, y, right, bottom = words[start : start + size]
-        if not all(map(is_number, (score, x, y, right, bottom))):
+        if not are_numbers((score, x, y, right, bottom)):
             problem = f"'{' '.join(words[start : start + size])}' in PredictionString"
             raise InvalidRecordError(probe.path, location, problem, REMEDY)
         yield {

@@ -29,7 +29,7 @@ from pellucid.formats.parsing import (
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions
 
 NAME = "via"
-CONCEPT_NAMES = ("label", "class", "name", "category", "type", "object", "concept")
+CONCEPT_NAMES = ("label", "class", "category", "concept")
 """Attributes that hold the concept where a file has several; two that differ are ambiguous."""
 CSV_COLUMNS = ("filename", "region_shape_attributes", "region_attributes")
 PROJECT_KEY = "_via_img_metadata"
@@ -146,18 +146,17 @@ def choose_attribute(path: Path, regions: list[Region], requested: Iterable[str]
         if name not in filled:
             raise InvalidChoiceError("--columns concept", name, tuple(filled))
         return name
-    known = [
-        key for name in CONCEPT_NAMES for key in filled if key.strip().casefold() == name.casefold()
-    ]
     candidates = drop_repeats(
         {
             key: [tuple(stated_concepts(region.attributes.get(key))) for region in regions]
-            for key in known or filled
+            for key in filled
         }
     )
-    if len(candidates) > 1:
+    named = [key for key in candidates if key.strip().casefold() in CONCEPT_NAMES]
+    chosen = named if len(named) == 1 else candidates
+    if len(chosen) > 1:
         raise AmbiguousColumnsError(path, "concept", candidates)
-    return next(iter(candidates), "")
+    return next(iter(chosen), "")
 
 
 def stated_concepts(value: Any) -> list[str]:

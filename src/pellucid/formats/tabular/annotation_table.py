@@ -296,9 +296,13 @@ def read_boolean_column(reader: TableReader, column_name: str | None) -> BoolArr
     return np.array([cell_text in TRUE_WORDS for cell_text in cell_texts], bool)
 
 
+MAX_FRACTION = 1.05
+"""Boxes in fractions of their image may reach a little beyond it."""
+
+
 def are_fractions(boxes: Float64Array) -> bool:
-    """Whether all coordinates are at most 1 and some box is not empty."""
+    """Whether no coordinate is far beyond 1 and some box is not empty."""
     complete_boxes = boxes[~np.isnan(boxes).any(axis=1)]
     return bool(len(complete_boxes)) and bool(
-        (complete_boxes.max() <= 1) and (complete_boxes[:, 2:].max() > 0)
+        (complete_boxes.max() <= MAX_FRACTION) and (complete_boxes[:, 2:].max() > 0)
     )

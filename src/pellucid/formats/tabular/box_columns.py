@@ -98,6 +98,8 @@ SHAPE_TOKENS = {"polygon", "polygons", "segmentation", "obb", "rbox", "quad", "w
     {"outline", "contour", "boxes", "bboxes", "xyxy", "xywh", "cxcywh", "corners"}
 )
 """Words of names of columns whose cells may hold a box or an outline."""
+OUTSIDE_TOLERANCE = 1.05
+"""How far boxes may reach beyond their image, as a factor of its size."""
 FOUR_NUMBERS = re.compile(
     r"[\[(]?\s*-?[\d.]+(e-?\d+)?([\s,;|\x1f]+-?[\d.]+(e-?\d+)?){3}\s*[\])]?", re.I
 )
@@ -195,7 +197,7 @@ def corners_of(layout: BoxLayout, raw_boxes: Float64Array) -> Float64Array:
 
 def are_image_sizes(image_indexes: np.ndarray, sizes: Float64Array, corners: Float64Array) -> bool:
     """Whether columns named width and height describe the image: they are constant per image and
-    no corner lies outside. sizes: (n, 2); corners: (n, 4), left, top, right, bottom."""
+    no corner lies far outside. sizes: (n, 2); corners: (n, 4), left, top, right, bottom."""
     is_known = ~np.isnan(sizes).any(axis=1)
     if not is_known.any():
         return False
@@ -203,5 +205,5 @@ def are_image_sizes(image_indexes: np.ndarray, sizes: Float64Array, corners: Flo
     size_by_image = np.zeros((int(image_indexes.max()) + 1, 2))
     size_by_image[image_indexes[first_rows]] = sizes[first_rows]
     is_constant = np.isclose(size_by_image[image_indexes], sizes, equal_nan=True).all()
-    inside = (corners[:, 2:] <= sizes + 1) | np.isnan(corners[:, 2:])
+    inside = (corners[:, 2:] <= sizes * OUTSIDE_TOLERANCE + 1) | np.isnan(corners[:, 2:])
     return bool(is_constant and inside[is_known].all())

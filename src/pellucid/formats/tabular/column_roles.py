@@ -188,7 +188,10 @@ def find_image_column(reader: TableReader, names: Sequence[ColumnName]) -> str |
             several folders.
     """
     unmarked = [name for name in names if not name.marker]
-    for tier_names in IMAGE_NAMES:
+    files = [name.column for name in unmarked if has_image_names(reader, name.column)]
+    for tier, tier_names in enumerate(IMAGE_NAMES):
+        if tier == len(IMAGE_NAMES) - 1 and len(files) == 1:
+            return files[0]  # a column `id` beside names of files numbers the rows
         columns = [
             name.column
             for rest in tier_names
@@ -201,7 +204,6 @@ def find_image_column(reader: TableReader, names: Sequence[ColumnName]) -> str |
             column = determining_column(reader, columns)
             reject_split_image_names(reader, unmarked, column)
             return column
-    files = [name.column for name in unmarked if has_image_names(reader, name.column)]
     return files[0] if len(files) == 1 else None
 
 
@@ -429,16 +431,16 @@ def find_split_column(reader: TableReader, names: Sequence[ColumnName]) -> str |
         splits = split_values(reader, name)
         if len(set(splits)) > 1 and None not in splits:
             return name.column
-    return next(
-        (
-            name.column
-            for name in names
-            if name.rest in SPLIT_FLAGS
-            and {value.lower() for value in reader.encoded_column(name.column)[0]}
-            <= {*TRUE_WORDS, *FALSE_WORDS}
-        ),
-        None,
-    )
+    flags = [
+        name.column
+        for name in names
+        if name.rest in SPLIT_FLAGS
+        and {value.lower() for value in reader.encoded_column(name.column)[0]}
+        <= {*TRUE_WORDS, *FALSE_WORDS}
+    ]
+    if len(flags) > 1:
+        raise AmbiguousColumnsError(reader.path, "split", flags)
+    return next(iter(flags), None)
 
 
 def split_values(reader: TableReader, name: ColumnName) -> list[str | None]:

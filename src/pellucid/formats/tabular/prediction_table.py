@@ -148,6 +148,14 @@ def read_long_predictions(
     if "" in concept_keys:  # images without predictions
         empty_concept = concept_keys.index("")
         rows = np.flatnonzero(concept_indexes != empty_concept)
+        nameless = np.flatnonzero((concept_indexes == empty_concept) & ~np.isnan(scores))
+        if len(nameless):
+            raise InvalidRecordError(
+                reader.path,
+                reader.row_location(int(nameless[0])),
+                f"a score in '{roles.score}' but no concept in '{roles.concept}'",
+                "Add the concept; leave the score empty too for an image without predictions.",
+            )
         concept_indexes = concept_indexes[rows]
         concept_indexes -= concept_indexes > empty_concept
         concept_keys.remove("")

@@ -162,6 +162,12 @@ def plausible_sets(
     plain = others.get(("", ""))
     if len(others) > 1 and plain and all(is_flag_column(reader, column) for column in plain):
         others = {key: columns for key, columns in others.items() if key != ("", "")}
+    graded = {
+        key: columns
+        for key, columns in others.items()
+        if not all(is_flag_column(reader, column) for column in columns)
+    }
+    others = graded or others  # probabilities say more than the decisions made from them
     predicted = {
         key: columns
         for key, columns in others.items()
