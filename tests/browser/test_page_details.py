@@ -241,3 +241,25 @@ def test_the_focus_returns_from_the_filter(page: Page, demo_address):
     expect(page.locator("form.menu")).to_be_visible()
     page.keyboard.press("Escape")
     expect(button).to_be_focused()
+
+
+def test_boxes_return_to_their_tab(page: Page, demo_address):
+    page.goto(f"{demo_address}?view=cells&version=v2&page=gallery&tab=missing")
+    expect(page.locator("[role=option] img").first).to_be_visible()
+    page.keyboard.press("b")
+    expect(page.locator(".images .image").first).to_be_visible()
+    page.keyboard.press("b")
+    expect(page.get_by_role("tab", name=re.compile("^Missing"))).to_have_attribute(
+        "aria-selected", "true"
+    )
+
+
+def test_more_like_this_says_its_order(page: Page, demo_address):
+    page.goto(f"{demo_address}?view=cells&version=v2&page=gallery&tab=missing")
+    expect(page.locator("[role=option] img").first).to_be_visible()
+    order = page.locator(".sort select")
+    page.keyboard.press("i")
+    expect(order).to_have_text("Most similar first")
+    expect(order).to_be_disabled()
+    page.keyboard.press("Escape")
+    expect(order).to_have_value("score")

@@ -118,7 +118,7 @@ def entry_rows(image: str, entry: Any) -> Iterator[Row]:
         yield {IMAGE_COLUMN: image}
         return
     for record in entry:
-        yield {IMAGE_COLUMN: image, **flat_fields(record)}
+        yield {**flat_fields(record), IMAGE_COLUMN: image}
 
 
 def image_rows(record: Mapping[str, Any]) -> Iterator[Row]:
@@ -128,7 +128,7 @@ def image_rows(record: Mapping[str, Any]) -> Iterator[Row]:
     name = image_key(record)
     image = {} if name is None else {name: record[name]}
     if objects is not None:
-        yield from ({**image, **flat_fields(each)} for each in objects)
+        yield from ({**flat_fields(each), **image} for each in objects)
         if not objects:
             yield image
     elif parallel:

@@ -72,6 +72,8 @@ export class Gallery {
   open = $state(false);
   /** Whether the viewer was opened from the whole images, where closing it leads back. */
   isFromImages = false;
+  /** The tab that whole images took the place of. */
+  private tabBefore: api.Tab = 'all';
   sort = $state<Sort>('errors');
   order = $state<Order>('score');
   /** What the reader wants of each tab; null: what is usual. */
@@ -677,11 +679,12 @@ export class Gallery {
 
   /** Boxes, or whole images, which no filter narrows down. */
   showWhole(whole: boolean): void {
+    if (whole && !this.whole) this.tabBefore = this.tab;
     this.whole = whole && !this.isExported;
     if (this.whole) {
       this.only = [];
       this.tab = 'all';
-    }
+    } else this.tab = this.tabBefore;
     this.open = false;
     this.again();
   }
