@@ -9,6 +9,8 @@ import pellucid
 import toys
 from formats import truth
 from pellucid import PellucidError
+from pellucid.formats.probe import probe_source
+from pellucid.formats.readers.json_predictions import holds_scored_annotations
 from pellucid.formats.registry import contains_predictions
 
 
@@ -257,6 +259,27 @@ def test_other_layouts(tmp_path, document):
     source = toys.write(tmp_path / "p.json", json.dumps(document()))
     rows, _ = truth.read_predictions(tmp_path, source)
     assert rows == truth.predictions()
+
+
+def test_one_file_of_one_image(tmp_path):
+    """The image is named once, beside its objects."""
+    name = truth.IMAGES[2]
+    document = {"image": name, "predictions": by_image(listed)[name]}
+    source = toys.write(tmp_path / "p.json", json.dumps(document))
+    rows, _ = truth.read_predictions(tmp_path, source)
+    assert rows == [row for row in truth.predictions() if row[0] == name]
+
+
+@pytest.mark.parametrize("scored", [True, False])
+def test_scores_of_large_files_are_counted_whole(tmp_path, scored):
+    """Keys may lie across the parts in which a file is read."""
+    score = ', "score": 0.5' if scored else ""
+    for length in range(30):
+        record = f'{{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]{score}}}'
+        padding = " " * length
+        text = f'{{"annotations": [{padding}{", ".join([record] * 40_000)}]}}'
+        source = toys.write(tmp_path / "p.json", text)
+        assert holds_scored_annotations(probe_source(source)) is scored
 
 
 def test_tables_of_the_file_name_its_records(tmp_path):

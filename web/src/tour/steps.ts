@@ -34,7 +34,7 @@ const KEY = 'pellucid.tour';
 export const wasSeen = (): boolean => localStorage.getItem(KEY) === '1';
 export const markSeen = (): void => localStorage.setItem(KEY, '1');
 
-/** Where the card lies beside what it points at, inside the window; in pixels. */
+/** The position of the card next to what it points at, inside the window; in pixels. */
 export function cardPlace(
   target: { left: number; top: number; right: number; bottom: number },
   card: { width: number; height: number },

@@ -38,6 +38,7 @@ from pellucid.formats.tabular.reader import open_memory_table
 NAME = "json"
 SCORE_PATTERN = re.compile(r'"(?:pred_)?(?:scores?|conf|confidences?|probs?|probabilit(?:y|ies))"')
 CHUNK_BYTES = 1 << 20
+COUNTED_KEYS = (b'"category_id"', b'"score"')
 RESULT_SHAPES = ("bbox", "segmentation", "keypoints", "poly")
 
 
@@ -65,12 +66,16 @@ def holds_scored_annotations(probe: Probe) -> bool:
     """Whether the annotations of a file of COCO have scores, which people do not give."""
     if probe.is_dir or not probe.head.startswith("{"):
         return False
-    records = scores = 0
+    counts = dict.fromkeys(COUNTED_KEYS, 0)
+    tails = dict.fromkeys(COUNTED_KEYS, b"")
     with probe.path.open("rb") as file:
         while chunk := file.read(CHUNK_BYTES):
-            records += chunk.count(b'"category_id"')
-            scores += chunk.count(b'"score"')
-            if scores < records - 1:  # a key may be cut in two
+            for key in COUNTED_KEYS:  # which may be cut in two
+                text = tails[key] + chunk
+                counts[key] += text.count(key)
+                tails[key] = text[1 - len(key) :]
+            records, scores = counts.values()
+            if scores < records - 1:  # of the last record the score may follow
                 return False
     return 0 < records <= scores
 
@@ -80,16 +85,17 @@ def read(probe: Probe, options: ReadOptions) -> ParsedPredictions:
         rows = list(folder_rows(probe))
     else:
         document = read_document(probe.path, probe.head)
-        results = coco_records(document)
-        if results is not None:
-            with memory_documents.as_file(results) as path:
+        records = named_records(document)
+        if records and all(map(is_result, records)):
+            with memory_documents.as_file(records) as path:
                 try:
                     predictions = coco_results.read(probe_source(path), options)
                 except PellucidError as error:
                     error.args = (str(error).replace(str(path), str(probe.path)),)
                     raise
             return replace(predictions, path=str(probe.path), format=NAME)
-        rows = rows_of(probe.path, name_references(document))
+        plain = document if records is None else [without_numbers(record) for record in records]
+        rows = rows_of(probe.path, plain)
     if rows and all(set(row) == {IMAGE_COLUMN} for row in rows):
         return nothing_found(probe, rows, options)
     if not rows:
@@ -144,24 +150,31 @@ def nothing_found(
     return builder.build(options.kind)
 
 
-def name_references(document: Any) -> Any:
-    """A document whose records name the images and categories that its own tables number."""
+def named_records(document: Any) -> list[dict[str, Any]] | None:
+    """The records of a document, with the names of the images and categories that its own tables
+    number; None if it is no list of records."""
     tables = document if isinstance(document, Mapping) else {}
-    key = next((key for key in LIST_KEYS if is_record_list(tables.get(key))), None)
-    if key is None:
-        return document
+    if image_key(tables) is not None:
+        return None
+    records = next((tables[key] for key in LIST_KEYS if is_record_list(tables.get(key))), document)
+    if not isinstance(records, list) or not is_record_list(records):
+        return None
     images, names = table_of(tables, "images", "file_name"), table_of(tables, "categories", "name")
-    records = []
-    for record in tables[key]:
+    named_rows = []
+    for record in records:
         named = dict(record)
         if file_name := images.get(str(record.get("image_id"))):
-            del named["image_id"]
             named["file_name"] = file_name
         if name := names.get(str(record.get("category_id"))):
-            del named["category_id"]
             named["category_name"] = name
-        records.append(named)
-    return records
+        named_rows.append(named)
+    return named_rows
+
+
+def without_numbers(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record without the numbers of what it names."""
+    numbers = {"image_id": "file_name", "category_id": "category_name"}
+    return {key: value for key, value in record.items() if not record.get(numbers.get(key, ""))}
 
 
 def table_of(tables: Mapping[str, Any], key: str, field: str) -> dict[str, str]:
@@ -170,26 +183,6 @@ def table_of(tables: Mapping[str, Any], key: str, field: str) -> dict[str, str]:
     if not isinstance(rows, list) or not is_record_list(rows):
         return {}
     return {str(row.get("id")): row[field] for row in rows if isinstance(row.get(field), str)}
-
-
-def coco_records(document: Any) -> list[dict[str, Any]] | None:
-    """COCO's results of a document, with the names of images and categories that it lists; None
-    if it has no such records."""
-    tables = document if isinstance(document, Mapping) else {}
-    records = next((tables[key] for key in LIST_KEYS if is_record_list(tables.get(key))), document)
-    if not is_record_list(records) or not records or not all(map(is_result, records)):
-        return None
-    image_names = table_of(tables, "images", "file_name")
-    names = table_of(tables, "categories", "name")
-    results = []
-    for record in records:
-        result = dict(record)
-        if file_name := image_names.get(str(record["image_id"])):
-            result["file_name"] = file_name
-        if name := names.get(str(record.get("category_id"))):
-            result["category_name"] = name
-        results.append(result)
-    return results
 
 
 def is_result(record: Mapping[str, Any]) -> bool:
