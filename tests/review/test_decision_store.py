@@ -5,6 +5,7 @@ import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -108,6 +109,36 @@ def test_item_is_leased_to_one_session(engine, name):
         taken = [item for several in pool.map(take, range(6)) for item in several]
     assert len(taken) == len(set(taken)) == 6 * 6 * 3
     assert {lease.item for lease in DecisionStore(engine(), name).leases("view")} == set(taken)
+
+
+def test_two_sessions_create_the_tables_of_postgres_at_once(postgres, name):
+    """Both have seen an empty database before either may write."""
+    database = PostgresDatabase(postgres)
+    admin = database.connect()
+    admin.autocommit = True
+    cursor = admin.cursor()
+    cursor.execute("CREATE DATABASE empty")
+    empty = urlsplit(postgres)._replace(path="/empty").geturl()
+    writer = PostgresDatabase(empty).connect()
+    PostgresDatabase(empty).begin(writer.cursor(), True)
+
+    def waiting():
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        return cursor.fetchone()[0]
+
+    with ThreadPoolExecutor(2) as pool:
+        written = [
+            pool.submit(
+                DecisionStore(PostgresDatabase(empty), name).append, "view", [decision(who)]
+            )
+            for who in ("Ann", "Bo")
+        ]
+        while waiting() < 2 and not any(future.done() for future in written):
+            time.sleep(0.01)
+        writer.commit()
+        assert sorted(row for future in written for row in future.result()) == [1, 2]
+    writer.close()
+    admin.close()
 
 
 def test_leases_expire(engine, name):

@@ -75,7 +75,12 @@ class PostgresDatabase:
         return None
 
     def read_schema_version(self, cursor: Any) -> int | None:
-        cursor.execute("SELECT to_regclass('pellucid_schema') IS NOT NULL")
+        # Not `to_regclass`: it answers from a cache that a transaction fills before it waits for
+        # the lock, and then misses the table that the transaction before it has created.
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_tables WHERE tablename = 'pellucid_schema' "
+            "AND schemaname = ANY (current_schemas(false)))"
+        )
         if not cursor.fetchone()[0]:
             return None
         cursor.execute("SELECT number FROM pellucid_schema")
