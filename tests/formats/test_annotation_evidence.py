@@ -170,7 +170,12 @@ def table(tmp_path, cells):
     return toys.write(tmp_path / "a.csv", text.getvalue())
 
 
-@pytest.mark.parametrize("shape", [list, center, corner])
+def y_first(box):
+    x, y, width, height = box
+    return [y, x, y + height, x + width]
+
+
+@pytest.mark.parametrize("shape", [list, center, corner, y_first])
 def test_lists_in_tables(tmp_path, shape):
     pictures(tmp_path)
     view, _ = add(tmp_path, table(tmp_path, shape), images=tmp_path / "images")

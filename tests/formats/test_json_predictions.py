@@ -404,3 +404,20 @@ def test_numbers_of_rows_are_not_images(tmp_path):
     )
     with pytest.raises(PellucidError, match=r"positions-from-0|none of its images"):
         view.start("n").add_predictions(numbered)
+
+
+@pytest.mark.parametrize("unit", ["pixels", "fractions"])
+def test_boxes_with_y_first(tmp_path, unit):
+    """TensorFlow writes [top, left, bottom, right]."""
+    width, height = (truth.WIDTH, truth.HEIGHT) if unit == "fractions" else (1, 1)
+    rows = [
+        {
+            "image": image,
+            "label": concept,
+            "score": score,
+            "box": [y / height, x / width, (y + h) / height, (x + w) / width],
+        }
+        for image, concept, score, (x, y, w, h) in truth.predictions()
+    ]
+    found, _ = truth.read_predictions(tmp_path, toys.write(tmp_path / "p.json", json.dumps(rows)))
+    assert found == truth.predictions()

@@ -80,6 +80,12 @@ BOXES = {
         100 * (box[0] + box[2]) / w,
         100 * (box[1] + box[3]) / h,
     ],
+    "yxyx-fractions": lambda box, w, h: [
+        box[1] / h,
+        box[0] / w,
+        (box[1] + box[3]) / h,
+        (box[0] + box[2]) / w,
+    ],
     "xywh-416-stretched": lambda box, w, h: [
         box[0] * 416 / w,
         box[1] * 416 / h,

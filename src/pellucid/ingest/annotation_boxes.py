@@ -146,6 +146,8 @@ def choose_shape(
     plausible = [shape for shape in shapes.candidates if is_plausible(shape, raw, sizes)]
     if "xyxy" in plausible and "cxcywh" in plausible:
         plausible.remove("cxcywh")  # boxes around the upper left corner are rare
+    if "yxyx" in plausible and len(plausible) > 1:
+        plausible.remove("yxyx")  # y first is rare, so it must be the only one that fits
     default = shapes.default
     if default is not None and not plausible:
         reject_outside(source, default, raw, sizes)
@@ -194,6 +196,8 @@ def corner_points(shape: BoxShape, raw: Float64Array) -> tuple[Float64Array, Flo
     """The points nearest to and farthest from the origin, of four numbers with this meaning."""
     if shape == "xyxy":
         return raw[:, :2], raw[:, 2:]
+    if shape == "yxyx":
+        return raw[:, 1::-1], raw[:, :1:-1]
     if shape == "cxcywh":
         return raw[:, :2] - raw[:, 2:] / 2, raw[:, :2] + raw[:, 2:] / 2
     return raw[:, :2], raw[:, :2] + raw[:, 2:]
@@ -250,6 +254,9 @@ def convert_shape(source: ParsedAnnotations, shape: BoxShape) -> ParsedAnnotatio
     box = raw.copy()
     if shape == "xyxy":
         box[:, 2:] -= raw[:, :2]
+    elif shape == "yxyx":
+        low, high = corner_points(shape, raw)
+        box = np.concatenate([low, high - low], axis=1)
     elif shape == "cxcywh":
         box[:, :2] -= raw[:, 2:] / 2
     box[~positive] = 0

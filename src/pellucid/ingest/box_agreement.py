@@ -54,23 +54,37 @@ class BoxAgreement:
         rows, _ = self._agreeing_pairs(image_refs, np.minimum(concepts, 0), self._merged, 1)
         return len(np.unique(rows)) / max(1, len(self.confident_rows))
 
+    def overlapping_share(self, image_refs: Interpretation) -> float:
+        """The share of confident boxes with an annotation at IoU >= 0.5, whatever their concept."""
+        one_concept = np.zeros(len(self.confident_rows), np.int32)
+        rows, _ = self._agreeing_pairs(image_refs, one_concept, self._merged, 1)
+        return len(np.unique(rows)) / max(1, len(self.confident_rows))
+
     def best_numbering(self, image_refs: Interpretation) -> Interpretation:
         """The concept that each key's confident boxes overlap most often; each concept for one key,
         the clearest first."""
-        one_concept = np.zeros(len(self.confident_rows), np.int32)
-        rows, annotated = self._agreeing_pairs(image_refs, one_concept, self._merged, 1)
-        keys = self.source.concept[self.confident_rows[rows]]
-        pairs, counts = np.unique(
-            np.stack([keys, self.annotations.concept[annotated]]), axis=1, return_counts=True
-        )
+        counts = self.concept_counts(image_refs)
         positions = np.full(len(self.source.concept_keys), UNKNOWN, np.int32)
         taken: set[int] = set()
-        for index in np.argsort(-counts, kind="stable").tolist():
-            key, concept = pairs[:, index].tolist()
+        for index in np.argsort(-counts, axis=None, kind="stable").tolist():
+            key, concept = divmod(index, self.concept_count)
+            if not counts[key, concept]:
+                break
             if positions[key] < 0 and concept not in taken:
                 positions[key] = concept
                 taken.add(concept)
         return Interpretation("other numbers", positions)
+
+    def concept_counts(self, image_refs: Interpretation) -> Int64Array:
+        """How often confident boxes of each key overlap an annotation of each concept: int64
+        (keys, concepts)."""
+        one_concept = np.zeros(len(self.confident_rows), np.int32)
+        rows, annotated = self._agreeing_pairs(image_refs, one_concept, self._merged, 1)
+        shape = (len(self.source.concept_keys), self.concept_count)
+        keys = self.source.concept[self.confident_rows[rows]].astype(np.int64)
+        cells = keys * self.concept_count + self.annotations.concept[annotated]
+        counts: Int64Array = np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
+        return counts
 
     @property
     def _merged(self) -> Annotations:

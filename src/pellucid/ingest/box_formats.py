@@ -10,7 +10,9 @@ import numpy as np
 from pellucid.core.tables import Annotations, Float64Array, Images, Int32Array, Predictions
 from pellucid.evaluation.greedy_numpy import overlapping_pairs
 
-BOX_SHAPES = ("xywh", "xyxy", "cxcywh")
+BOX_SHAPES = ("xywh", "xyxy", "cxcywh", "yxyx")
+CORNER_SHAPES = ("xyxy", "yxyx")
+"""Two corners: the x coordinate first, or y first as TensorFlow writes them."""
 RESIZE_SIDES = (
     224,
     256,
@@ -87,6 +89,8 @@ def convert_to_pixels(
     a, b, c, d = raw_boxes.T
     if box_format.shape == "xyxy":
         box = np.stack([a, b, c - a, d - b], axis=1)
+    elif box_format.shape == "yxyx":
+        box = np.stack([b, a, d - b, c - a], axis=1)
     elif box_format.shape == "cxcywh":
         box = np.stack([a - c / 2, b - d / 2, c, d], axis=1)
     else:
@@ -139,7 +143,7 @@ def possible_box_formats(
         BoxFormat(shape, unit)
         for unit in units
         for shape in BOX_SHAPES
-        if shape != "xyxy" or has_ordered_corners
+        if shape not in CORNER_SHAPES or has_ordered_corners
     ]
 
 

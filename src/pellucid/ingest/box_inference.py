@@ -13,6 +13,7 @@ from pellucid.formats.dataset import BoxShapes, Inference, Note, ParsedPredictio
 from pellucid.formats.errors import BoxFormatRequiredError
 from pellucid.ingest.box_agreement import MIN_BOXES, MUCH_BETTER_RATIO, most_confident_rows
 from pellucid.ingest.box_formats import (
+    CORNER_SHAPES,
     BoxFormat,
     convert_to_pixels,
     format_overlap_shares,
@@ -199,7 +200,7 @@ def infer_open_shape(
     candidates = [
         BoxFormat(shape, source.unit)
         for shape in shapes.candidates
-        if shape != "xyxy" or (source.box[:, 2:] >= source.box[:, :2]).all()
+        if shape not in CORNER_SHAPES or (source.box[:, 2:] >= source.box[:, :2]).all()
     ]
     names = [candidate.name for candidate in candidates]
     if len(candidates) == 1:

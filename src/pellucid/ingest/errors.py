@@ -47,6 +47,18 @@ class ConceptNumberingError(PellucidError):
         )
 
 
+class OtherReadingError(PellucidError):
+    """Few boxes overlap an annotation as read, most with other options. shares: of the confident
+    boxes, as read and otherwise."""
+
+    def __init__(self, path: object, shares: tuple[float, float], other: str, as_read: str) -> None:
+        super().__init__(
+            f"{path}: only {shares[0]:.0%} of confident boxes overlap an annotation; with {other}, "
+            f"{shares[1]:.0%} do. Specify these options if that is what the file means, or "
+            f"{as_read} to read it as it says."
+        )
+
+
 class AnnotationsMissingError(PellucidError):
     def __init__(self, sources: Sequence[str]) -> None:
         super().__init__(

@@ -9,11 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 
-import numpy as np
-
-from pellucid.core.errors import InvalidChoiceError, format_count
+from pellucid.core.errors import InvalidChoiceError, format_count, summarize_names
 from pellucid.core.tables import Annotations, BoolArray, Images
 from pellucid.formats.dataset import Inference, Note, ParsedPredictions, Severity
 from pellucid.ingest.box_agreement import (
@@ -23,8 +20,10 @@ from pellucid.ingest.box_agreement import (
     most_confident_rows,
 )
 from pellucid.ingest.box_inference import infer_box_format
-from pellucid.ingest.box_scaling import read_image_sizes
+from pellucid.ingest.compared_sizes import with_compared_sizes
 from pellucid.ingest.errors import AmbiguousInterpretationError, ConceptNumberingError
+from pellucid.ingest.exchanged_concepts import exchanged_concepts
+from pellucid.ingest.joint_readings import Evidence, JointReading, reject_joint_reading
 from pellucid.ingest.references import (
     Interpretation,
     best_interpretation,
@@ -38,8 +37,6 @@ from pellucid.storage.manifests import Concept
 BETTER_RATIO = 1.1
 """Replaces MUCH_BETTER_RATIO for an interpretation that alone resolves every key (of COCO's 80
 concepts numbered from 1, eleven keep their ids)."""
-MAX_SIZES_READ = 300
-"""Of images whose size is not known, to tell in which unit their boxes are."""
 MIN_NUMBERING_SHARE, MIN_NUMBERING_RATIO = 0.5, 2.0
 """Share of confident boxes that must agree with another numbering of the concepts, and by which
 factor more than as read, to stop the import."""
@@ -96,33 +93,41 @@ def resolve_references(
 
     Raises AmbiguousInterpretationError, with the option to set, if two are too close.
     """
+    evidence = Evidence(source, images, annotations, len(concepts), folders)
     image_candidates = image_interpretations(source, images, is_candidate)
     image_choice, tried = choose_image_refs(source, image_candidates, overrides.image_ids)
-    images = with_compared_sizes(source, image_choice.refs, images, folders)
-    source, box_inferences = infer_box_format(
-        source, image_choice.refs, images, annotations, overrides.boxes
-    )
     concept_candidates = concept_interpretations(source, concepts)
     concept_choice = choose_concept_refs(source, concept_candidates, overrides.concept_ids)
-    if source.box is not None and (source.unit == "pixels" or images.width.any()):
-        agreement = BoxAgreement(
-            source,
-            most_confident_rows(source.score, len(annotations)),
-            images,
-            annotations,
-            len(concepts),
-        )
-        if not overrides.image_ids:
-            rivals = chain(tried, image_candidates)
-            image_choice = compare_image_refs(agreement, image_choice, concept_choice.refs, rivals)
+    source, agreement, box_inferences = read_boxes(evidence, image_choice.refs, overrides.boxes)
+    if agreement is not None and not overrides.image_ids:
+        share = agreement.share(image_choice.refs, concept_choice.refs)
+        if share * BETTER_RATIO <= 1:  # a candidate can be better
+            tried += image_candidates
+        compared = compare_image_refs(agreement, image_choice, concept_choice.refs, tried)
+        if compared is not image_choice:  # boxes of other images may have another format
+            image_choice = compared
+            source, agreement, box_inferences = read_boxes(
+                evidence, image_choice.refs, overrides.boxes
+            )
+    if agreement is not None:
         concept_choice = compare_concept_refs(
             agreement,
             image_choice.refs,
             concept_choice,
             [] if overrides.concept_ids else concept_candidates,
         )
+        if not (overrides.image_ids or overrides.boxes):
+            as_read = JointReading(
+                image_choice.refs,
+                None,
+                concept_choice.refs,
+                agreement.overlapping_share(image_choice.refs),
+            )
+            reject_joint_reading(evidence, as_read, tried, concept_candidates)
         if not overrides.concept_ids and not has_names:
             reject_other_numbering(agreement, image_choice.refs, concept_choice.refs, concepts)
+            notes = check_exchanged(agreement, image_choice.refs, concept_choice.refs, concepts)
+            concept_choice = replace(concept_choice, notes=[*concept_choice.notes, *notes])
     return ResolvedReferences(
         source,
         image_choice.refs,
@@ -132,23 +137,25 @@ def resolve_references(
     )
 
 
-def with_compared_sizes(
-    source: ParsedPredictions, image_refs: Interpretation, images: Images, folders: Sequence[str]
-) -> Images:
-    """The images with the sizes that the comparison of boxes needs: of all images of the source
-    if its boxes are fractions, else of some images of the most confident boxes."""
-    if source.box is None or not len(source.score) or not folders:
-        return images
-    rows = most_confident_rows(source.score, len(source.score))
-    image_rows = image_refs.positions[
-        source.image if source.unit == "fractions" else source.image[rows]
-    ]
-    image_rows = image_rows[image_rows >= 0]
-    _, first_places = np.unique(image_rows, return_index=True)
-    distinct_rows = image_rows[np.sort(first_places)].astype(np.int64)
-    if source.unit != "fractions":
-        distinct_rows = distinct_rows[:MAX_SIZES_READ]
-    return read_image_sizes(images, distinct_rows, folders)
+def read_boxes(
+    evidence: Evidence, image_refs: Interpretation, forced_format: str | None
+) -> tuple[ParsedPredictions, BoxAgreement | None, list[Inference]]:
+    """The source with its boxes converted, with one reading of the images, and what to compare
+    with the annotations, if the boxes are in pixels or the images have sizes."""
+    as_written = evidence.source
+    images = with_compared_sizes(as_written, image_refs, evidence.images, evidence.folders)
+    source, inferences = infer_box_format(
+        replace(as_written, notes=[*as_written.notes]),
+        image_refs,
+        images,
+        evidence.annotations,
+        forced_format,
+    )
+    if source.box is None or not (source.unit == "pixels" or images.width.any()):
+        return source, None, inferences
+    rows = most_confident_rows(source.score, len(evidence.annotations))
+    agreement = BoxAgreement(source, rows, images, evidence.annotations, evidence.concept_count)
+    return source, agreement, inferences
 
 
 def choose_image_refs(
@@ -226,8 +233,6 @@ def compare_image_refs(
 ) -> Choice:
     """The choice, or a candidate for which far more boxes agree with an annotation."""
     share = agreement.share(choice.refs, concept_refs)
-    if share * BETTER_RATIO > 1:  # no candidate can be better
-        return choice
     for rival in rival_interpretations(choice.refs, [*candidates]):
         rival_share = agreement.share(rival, concept_refs)
         is_complete = rival.is_complete and not choice.refs.is_complete
@@ -299,7 +304,7 @@ def reject_other_numbering(
     """Raise ConceptNumberingError if numbers contradict the annotations, and one other concept for
     each of them agrees. Names are what they say, however wrong the model is."""
     keys = agreement.source.concept_keys
-    if not all(key.removesuffix(".0").isdecimal() for key in keys):
+    if not are_numbers(keys):
         return
     if len(agreement.confident_rows) < MIN_BOXES:
         return
@@ -317,6 +322,37 @@ def reject_other_numbering(
     }
     evidence = (f"{share:.0%} of confident boxes agree with an annotation", f"{other_share:.0%}")
     raise ConceptNumberingError(agreement.source.path, concept_refs.name, names, evidence)
+
+
+def are_numbers(keys: Sequence[str]) -> bool:
+    return all(key.removesuffix(".0").isdecimal() for key in keys)
+
+
+def check_exchanged(
+    agreement: BoxAgreement,
+    image_refs: Interpretation,
+    concept_refs: Interpretation,
+    concepts: Sequence[Concept],
+) -> list[Note]:
+    """A warning if concepts are exchanged. Raises ConceptNumberingError if numbers name them."""
+    other = exchanged_concepts(agreement, image_refs, concept_refs)
+    if not other:
+        return []
+    keys = agreement.source.concept_keys
+    names = {
+        key: concepts[other[position]].name
+        for key, position in zip(keys, concept_refs.positions.tolist(), strict=True)
+        if position in other
+    }
+    if are_numbers(keys):
+        evidence = ("most boxes of these overlap another concept", "they agree")
+        raise ConceptNumberingError(agreement.source.path, concept_refs.name, names, evidence)
+    maps = " ".join(f"--map '{key}={name}'" for key, name in [*names.items()][:6])
+    message = (
+        f"{summarize_names(names, 6)} may be exchanged: their boxes overlap annotations of one "
+        f"another, not their own. If so, import with {maps}"
+    )
+    return [Note("concepts_exchanged", message, len(names))]
 
 
 def override_choice(

@@ -81,7 +81,7 @@ def build_annotations(
     if annotations.annotations.box is None:
         return annotations
     # [left, top, width, height] by convention, but some data sets write corners or centres
-    return replace(annotations, box_shapes=BoxShapes(("xywh", "xyxy", "cxcywh"), "xywh"))
+    return replace(annotations, box_shapes=BoxShapes(("xywh", "xyxy", "cxcywh", "yxyx"), "xywh"))
 
 
 def image_size(fields: Fields) -> tuple[float, float]:

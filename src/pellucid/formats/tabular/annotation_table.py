@@ -151,7 +151,7 @@ def read_box_rows(reader: TableReader, roles: ColumnRoles) -> LongRows:
         EXHAUSTIVE if is_positive.all() else PARTIAL,
     )
     if is_list_column:
-        long_rows.box_shapes = BoxShapes(("xywh", "xyxy", "cxcywh"))
+        long_rows.box_shapes = BoxShapes(("xywh", "xyxy", "cxcywh", "yxyx"))
     elif is_open:
         default: BoxShape | None = None if are_fractions(boxes) else "xywh"
         long_rows.box_shapes = BoxShapes(("xywh", "cxcywh"), default)

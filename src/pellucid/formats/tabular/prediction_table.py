@@ -191,7 +191,7 @@ def add_boxes(
     if unit == "fractions":
         notes.append(Note("fractions", FRACTIONS_MESSAGE, 1, "info"))
     is_list = len(layout.columns) == 1 and not layout.is_certain
-    shapes = BoxShapes(("xywh", "xyxy", "cxcywh")) if is_list else None
+    shapes = BoxShapes(("xywh", "xyxy", "cxcywh", "yxyx")) if is_list else None
     return replace(predictions, box=boxes, unit=unit, notes=notes, box_shapes=shapes)
 
 
