@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from pellucid.core.tables import BoolArray, Float64Array, Int64Array
@@ -10,71 +12,90 @@ MIN_ITEMS, MIN_IMAGES = 12, 5
 """Items and images needed on either side of a condition for a test."""
 
 
+@dataclass(frozen=True, eq=False)
+class ImageCounts:
+    """Items and errors of each image: float64 (images); inside each condition: float64
+    (conditions, images)."""
+
+    items: Float64Array
+    errors: Float64Array
+    items_inside: Float64Array
+    errors_inside: Float64Array
+
+    @property
+    def pooled_rate(self) -> float:
+        return float(self.errors.sum() / self.items.sum())
+
+
 def condition_p_values(
     is_inside: BoolArray, is_error: BoolArray, images: Int64Array
 ) -> Float64Array:
     """Two-sided, one per condition (row of is_inside); NaN if either side has too few items or
-    images."""
+    images. The larger of a test between images and one between items, as items of one image are
+    alike."""
+    counts = count_by_image(is_inside, is_error, images)
+    items_inside = counts.items_inside.sum(axis=1)
+    images_inside = (counts.items_inside > 0).sum(axis=1)
+    images_outside = (counts.items - counts.items_inside > 0).sum(axis=1)
+    is_testable = np.minimum(items_inside, counts.items.sum() - items_inside) >= MIN_ITEMS
+    is_testable &= np.minimum(images_inside, images_outside) >= MIN_IMAGES
+    p_values = np.full(len(is_inside), np.nan)
+    if not is_testable.any():
+        return p_values
+    fewest_images = np.minimum(images_inside, images_outside)
+    p_between_images, p_normal = approximate_p_values(counts, fewest_images)
+    p_values[is_testable] = np.fmax(p_between_images, p_normal)[is_testable]
+    borderline = np.flatnonzero(is_testable & (p_values < 0.1))  # exact only where it can matter
+    p_values[borderline] = np.fmax(p_between_images[borderline], exact_p_values(counts, borderline))
+    return p_values
+
+
+def count_by_image(is_inside: BoolArray, is_error: BoolArray, images: Int64Array) -> ImageCounts:
+    order = np.argsort(images, kind="stable")
+    starts = np.flatnonzero(np.append(True, images[order][1:] != images[order][:-1]))
+    inside, errors = is_inside[:, order].astype(float), is_error[order].astype(float)
+    return ImageCounts(
+        items=np.add.reduceat(np.ones(len(errors)), starts),
+        errors=np.add.reduceat(errors, starts),
+        items_inside=np.add.reduceat(inside, starts, axis=1),
+        errors_inside=np.add.reduceat(inside * errors, starts, axis=1),
+    )
+
+
+def approximate_p_values(
+    counts: ImageCounts, fewest_images: Int64Array
+) -> tuple[Float64Array, Float64Array]:
+    """Of the difference of the error rates inside and outside each condition: a t test with the
+    variance between images (fewest_images: on either side), and a normal test of items."""
     from scipy import stats
 
-    image_order = np.argsort(images, kind="stable")
-    image_starts = np.flatnonzero(
-        np.append(True, images[image_order][1:] != images[image_order][:-1])
+    items_in, errors_in = counts.items_inside.sum(axis=1), counts.errors_inside.sum(axis=1)
+    items_out, errors_out = counts.items.sum() - items_in, counts.errors.sum() - errors_in
+    rate, image_count = counts.pooled_rate, len(counts.items)
+    excess_in = counts.errors_inside - rate * counts.items_inside
+    excess_out = (counts.errors - counts.errors_inside) - rate * (
+        counts.items - counts.items_inside
     )
-    sorted_inside, sorted_errors = (
-        is_inside[:, image_order].astype(float),
-        is_error[image_order].astype(float),
-    )
-    image_items_in, image_errors_in = (
-        np.add.reduceat(weights, image_starts, axis=1)
-        for weights in (sorted_inside, sorted_inside * sorted_errors)
-    )
-    image_items, image_errors = (
-        np.add.reduceat(weights, image_starts)
-        for weights in (np.ones(len(sorted_errors)), sorted_errors)
-    )
-    items_in, errors_in = image_items_in.sum(axis=1), image_errors_in.sum(axis=1)
-    item_count, error_count = float(len(sorted_errors)), float(sorted_errors.sum())
-    items_out = item_count - items_in
-    images_in, images_out = (
-        (image_items_in > 0).sum(axis=1),
-        (image_items - image_items_in > 0).sum(axis=1),
-    )
-    is_testable = np.minimum(items_in, items_out) >= MIN_ITEMS
-    is_testable &= np.minimum(images_in, images_out) >= MIN_IMAGES
-    p_by_condition = np.full(len(is_inside), np.nan)
-    if not is_testable.any():
-        return p_by_condition
-    pooled_rate = error_count / item_count
     with np.errstate(divide="ignore", invalid="ignore"):
-        residuals = (image_errors_in - pooled_rate * image_items_in) / items_in[:, None] - (
-            (image_errors - image_errors_in) - pooled_rate * (image_items - image_items_in)
-        ) / items_out[:, None]
-        standard_error = np.sqrt(
-            (residuals**2).sum(axis=1) * len(image_starts) / max(1, len(image_starts) - 1)
-        )
-        rate_difference = errors_in / items_in - (error_count - errors_in) / items_out
-        p_between_images = 2 * stats.t.sf(
-            np.abs(rate_difference) / standard_error, np.minimum(images_in, images_out) - 1
-        )
-        p_normal = 2 * stats.norm.sf(
-            np.abs(rate_difference)
-            / np.sqrt(pooled_rate * (1 - pooled_rate) * (1 / items_in + 1 / items_out))
-        )
-    p_by_condition[is_testable] = np.fmax(p_between_images, p_normal)[is_testable]
-    borderline = np.flatnonzero(
-        is_testable & (p_by_condition < 0.1)
-    )  # exact test only where it can matter
-    p_more = stats.hypergeom.sf(
-        errors_in[borderline] - 1, item_count, error_count, items_in[borderline]
-    )
-    p_fewer = stats.hypergeom.cdf(
-        errors_in[borderline], item_count, error_count, items_in[borderline]
-    )
-    p_by_condition[borderline] = np.fmax(
-        p_between_images[borderline], np.minimum(1, 2 * np.minimum(p_more, p_fewer))
-    )
-    return p_by_condition
+        residuals = excess_in / items_in[:, None] - excess_out / items_out[:, None]
+        variance = (residuals**2).sum(axis=1) * image_count / max(1, image_count - 1)
+        difference = np.abs(errors_in / items_in - errors_out / items_out)
+        p_between_images = 2 * stats.t.sf(difference / np.sqrt(variance), fewest_images - 1)
+        item_variance = rate * (1 - rate) * (1 / items_in + 1 / items_out)
+        p_normal = 2 * stats.norm.sf(difference / np.sqrt(item_variance))
+    return p_between_images, p_normal
+
+
+def exact_p_values(counts: ImageCounts, conditions: Int64Array) -> Float64Array:
+    """Fisher's exact test of items, doubling the smaller tail."""
+    from scipy import stats
+
+    item_count, error_count = counts.items.sum(), counts.errors.sum()
+    items_in = counts.items_inside[conditions].sum(axis=1)
+    errors_in = counts.errors_inside[conditions].sum(axis=1)
+    p_more = stats.hypergeom.sf(errors_in - 1, item_count, error_count, items_in)
+    p_fewer = stats.hypergeom.cdf(errors_in, item_count, error_count, items_in)
+    return np.asarray(np.minimum(1, 2 * np.minimum(p_more, p_fewer)))
 
 
 def adjust_p_values(raw_p_values: Float64Array) -> Float64Array:

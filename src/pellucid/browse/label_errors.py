@@ -73,62 +73,85 @@ def normalize_scores(scores: Float64Array) -> Float64Array:
     return np.asarray((1 + np.tanh(scores / 2)) / 2)
 
 
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """The strongest of the overlapping objects. agreement, swap, misplacement: float64 of each
+    annotation, scores of predictions · same_concept_iou, other_concept_iou: float64 of each
+    prediction · is_misplaced: whether it is of the same concept as an annotation nearby."""
+
+    agreement: Float64Array
+    swap: Float64Array
+    misplacement: Float64Array
+    same_concept_iou: Float64Array
+    other_concept_iou: Float64Array
+    is_misplaced: BoolArray
+
+
 def score_boxes(evaluation: Evaluation) -> LabelErrorScores:
     """Annotation: the strongest evidence against it (swap, bad location) minus the strongest
     for it. False positive: the maximum of its overlooked score (confidence reduced by overlap)
     and its evidence against an annotation."""
-    predictions, annotations = evaluation.predictions, evaluation.annotations
-    scores = normalize_scores(np.asarray(predictions.score))
-    best_agreement, best_swap, best_misplacement = (np.zeros(len(annotations)) for _ in range(3))
-    same_concept_iou, other_concept_iou = np.zeros(len(predictions)), np.zeros(len(predictions))
-    is_misplaced = np.zeros(len(predictions), bool)
-    for prediction_rows, annotation_rows, ious in touching_pairs(evaluation):
-        evidence = pair_evidence(evaluation, prediction_rows, annotation_rows, ious)
-        np.maximum.at(
-            best_agreement,
-            annotation_rows[evidence.is_agreement],
-            scores[prediction_rows[evidence.is_agreement]],
-        )
-        np.maximum.at(
-            best_swap, annotation_rows[evidence.is_swap], scores[prediction_rows[evidence.is_swap]]
-        )
-        np.maximum.at(
-            best_misplacement,
-            annotation_rows[evidence.is_misplaced],
-            (scores[prediction_rows] * (1 - ious))[evidence.is_misplaced],
-        )
-        is_misplaced[prediction_rows[evidence.is_misplaced]] = True
-        np.maximum.at(
-            same_concept_iou, prediction_rows[evidence.same_concept], ious[evidence.same_concept]
-        )
-        np.maximum.at(
-            other_concept_iou, prediction_rows[~evidence.same_concept], ious[~evidence.same_concept]
-        )
-    reliability = localization_reliability(
-        scores[evaluation.state == MATCHED], scores[is_misplaced]
+    scores = normalize_scores(np.asarray(evaluation.predictions.score))
+    evidence = collect_evidence(evaluation, scores)
+    is_matched = evaluation.state == MATCHED
+    reliability = localization_reliability(scores[is_matched], scores[evidence.is_misplaced])
+    accusation = accuse_annotations(evaluation, scores, reliability, evidence.agreement)
+    annotation_scores = (
+        np.maximum(evidence.swap, reliability * evidence.misplacement) - evidence.agreement
     )
-    accusation = np.full(len(predictions), -np.inf)
-    for prediction_rows, annotation_rows, ious in touching_pairs(evaluation):
-        evidence = pair_evidence(evaluation, prediction_rows, annotation_rows, ious)
-        for is_contradicted, weight in (
-            (evidence.is_swap, scores[prediction_rows]),
-            (evidence.is_misplaced, reliability * scores[prediction_rows] * (1 - ious)),
-        ):
-            np.maximum.at(
-                accusation,
-                prediction_rows[is_contradicted],
-                (weight - best_agreement[annotation_rows])[is_contradicted],
-            )
-    annotation_scores = np.maximum(best_swap, reliability * best_misplacement) - best_agreement
-    overlooked_scores = scores * (1 - same_concept_iou) * (1 - other_concept_iou)
+    overlooked_scores = scores * (1 - evidence.same_concept_iou) * (1 - evidence.other_concept_iou)
     prediction_scores = np.where(
         evaluation.state == WRONG, np.maximum(overlooked_scores, accusation), -np.inf
     )
-    is_matched = evaluation.state == MATCHED
     prediction_scores[is_matched] = annotation_scores[evaluation.partner[is_matched]]
     return LabelErrorScores(
-        prediction_scores, annotation_scores, scores, np.zeros(len(annotations))
+        prediction_scores, annotation_scores, scores, np.zeros(len(evaluation.annotations))
     )
+
+
+def collect_evidence(evaluation: Evaluation, scores: Float64Array) -> Evidence:
+    """scores: of the predictions, as probabilities."""
+    annotation_count, prediction_count = len(evaluation.annotations), len(evaluation.predictions)
+    found = Evidence(
+        agreement=np.zeros(annotation_count),
+        swap=np.zeros(annotation_count),
+        misplacement=np.zeros(annotation_count),
+        same_concept_iou=np.zeros(prediction_count),
+        other_concept_iou=np.zeros(prediction_count),
+        is_misplaced=np.zeros(prediction_count, bool),
+    )
+    for prediction_rows, annotation_rows, ious in touching_pairs(evaluation):
+        pairs = pair_evidence(evaluation, prediction_rows, annotation_rows, ious)
+        pair_scores = scores[prediction_rows]
+        for strongest, rows, is_chosen, values in (
+            (found.agreement, annotation_rows, pairs.is_agreement, pair_scores),
+            (found.swap, annotation_rows, pairs.is_swap, pair_scores),
+            (found.misplacement, annotation_rows, pairs.is_misplaced, pair_scores * (1 - ious)),
+            (found.same_concept_iou, prediction_rows, pairs.same_concept, ious),
+            (found.other_concept_iou, prediction_rows, ~pairs.same_concept, ious),
+        ):
+            np.maximum.at(strongest, rows[is_chosen], values[is_chosen])
+        found.is_misplaced[prediction_rows[pairs.is_misplaced]] = True
+    return found
+
+
+def accuse_annotations(
+    evaluation: Evaluation, scores: Float64Array, reliability: float, agreement: Float64Array
+) -> Float64Array:
+    """How strongly each prediction speaks against an annotation, less what speaks for that one
+    (agreement); -inf if it touches none."""
+    accusation = np.full(len(evaluation.predictions), -np.inf)
+    for prediction_rows, annotation_rows, ious in touching_pairs(evaluation):
+        pairs = pair_evidence(evaluation, prediction_rows, annotation_rows, ious)
+        pair_scores = scores[prediction_rows]
+        for is_contradicted, weight in (
+            (pairs.is_swap, pair_scores),
+            (pairs.is_misplaced, reliability * pair_scores * (1 - ious)),
+        ):
+            rows = prediction_rows[is_contradicted]
+            difference = weight - agreement[annotation_rows]
+            np.maximum.at(accusation, rows, difference[is_contradicted])
+    return accusation
 
 
 @dataclass(frozen=True, eq=False)

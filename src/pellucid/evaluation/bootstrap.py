@@ -3,6 +3,7 @@ percentile method."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,18 +42,11 @@ def threshold_intervals(
         )
     ]
     del concept_scores
-    covered_images = np.flatnonzero(
-        (evaluation.images.split == VALIDATION) & (evaluation.coverage != NOT_RUN)
-    )
-    covered_index = np.zeros(len(evaluation.images), np.int64)
-    covered_index[covered_images] = np.arange(len(covered_images))
+    image_count, covered_index = index_covered_images(evaluation)
     rng = np.random.default_rng(seed)
     replicates = np.full((resamples, len(score_sets)), np.nan)
     for sample in range(resamples):
-        image_weights = np.bincount(
-            rng.integers(0, max(1, len(covered_images)), len(covered_images)),
-            minlength=len(covered_images),
-        )
+        image_weights = draw_images(rng, image_count)
         for set_index, scores in enumerate(score_sets):
             if isinstance(scores, ScoreBins):
                 replicates[sample, set_index] = replicate_bin_threshold(scores, rng)
@@ -69,6 +63,19 @@ def threshold_intervals(
         else intervals[concept_index]
         for concept_index, threshold in enumerate(evaluation.thresholds)
     ]
+
+
+def index_covered_images(evaluation: Evaluation) -> tuple[int, Int64Array]:
+    """The number of validation images that the model ran on, and the index of each image among
+    them."""
+    is_covered = (evaluation.images.split == VALIDATION) & (evaluation.coverage != NOT_RUN)
+    return int(is_covered.sum()), np.where(is_covered, np.cumsum(is_covered) - 1, 0)
+
+
+def draw_images(rng: np.random.Generator, image_count: int) -> Int64Array:
+    """How often each image occurs among as many drawn with replacement."""
+    drawn = rng.integers(0, max(1, image_count), image_count)
+    return np.bincount(drawn, minlength=image_count)
 
 
 ConceptScores = tuple[Float64Array, BoolArray, Int64Array]
@@ -171,78 +178,85 @@ def objective_interval(
     """Interval of a threshold for an objective, of one concept or all together; None if few
     replicates reach the objective."""
     concepts = [concept] if concept is not None else list(range(len(evaluation.concepts)))
-    score, is_match, image = merge_scores(
+    scores = merge_scores(
         [load_concept_scores(evaluation, concept_index) for concept_index in concepts]
         or [empty_scores()]
     )
-    if not len(score):
+    score_count = len(scores[0])
+    if not score_count:
         return None
-    covered_images = np.flatnonzero(
-        (evaluation.images.split == VALIDATION) & (evaluation.coverage != NOT_RUN)
-    )
-    covered_index = np.zeros(len(evaluation.images), np.int64)
-    covered_index[covered_images] = np.arange(len(covered_images))
-    concept_starts = evaluation.matchable_starts[VALIDATION]
-    annotation_rows = np.concatenate(
-        [
-            evaluation.matchable_annotations[
-                concept_starts[concept_index] : concept_starts[concept_index + 1]
-            ]
-            for concept_index in concepts
-        ]
-    )
-    annotations_per_image = np.bincount(
-        covered_index[evaluation.annotations.image[annotation_rows]], minlength=len(covered_images)
-    )
-    bins = bin_scores((score, is_match, image)) if len(score) > MAX_UNBINNED else None
+    sampler = binned_replicates if score_count > MAX_UNBINNED else image_replicates
+    draw = sampler(evaluation, concepts, scores, objective)
     rng = np.random.default_rng(seed)
-    replicates = np.full(resamples, np.nan)
-    for sample in range(resamples):
-        if bins is not None:
-            match_counts, error_counts = (
-                rng.poisson(bins.match_counts),
-                rng.poisson(bins.error_counts),
-            )
-            replicates[sample] = replicate_objective_threshold(
-                bins.thresholds,
-                np.cumsum(match_counts),
-                np.cumsum(match_counts + error_counts),
-                float(rng.poisson(len(annotation_rows))),
-                objective,
-            )
-            continue
-        image_weights = np.bincount(
-            rng.integers(0, len(covered_images), len(covered_images)), minlength=len(covered_images)
-        )
-        weights = image_weights[covered_index[image]]
-        is_drawn = weights > 0
-        is_last_of_score = np.append(score[is_drawn][1:] != score[is_drawn][:-1], True)[
-            : int(is_drawn.sum())
-        ]
-        tp, predicted_counts = (
-            np.cumsum(increments[is_drawn])[is_last_of_score]
-            for increments in (weights * is_match, weights)
-        )
-        distinct_scores = score[is_drawn][is_last_of_score]
-        if len(distinct_scores):
-            midpoints = np.append(
-                (distinct_scores[:-1] + distinct_scores[1:]) / 2, distinct_scores[-1]
-            )
-            candidate_thresholds = np.concatenate(
-                [[np.nextafter(distinct_scores[0], np.inf)], midpoints]
-            )
-            replicates[sample] = replicate_objective_threshold(
-                candidate_thresholds,
-                tp,
-                predicted_counts,
-                float((image_weights * annotations_per_image).sum()),
-                objective,
-            )
+    replicates = np.array([draw(rng) for _ in range(resamples)])
     return (
         percentile_interval(replicates)
         if (~np.isnan(replicates)).mean() > CONFIDENCE_LEVEL / 2
         else None
     )
+
+
+Replicate = Callable[[np.random.Generator], float]
+"""Draws one replicate of the threshold; NaN if none reaches the objective."""
+
+
+def matchable_rows(evaluation: Evaluation, concepts: Sequence[int]) -> Int64Array:
+    """The annotations of the concepts in validation."""
+    starts = evaluation.matchable_starts[VALIDATION]
+    return np.concatenate(
+        [evaluation.matchable_annotations[starts[c] : starts[c + 1]] for c in concepts]
+    )
+
+
+def binned_replicates(
+    evaluation: Evaluation, concepts: Sequence[int], scores: ConceptScores, objective: Objective
+) -> Replicate:
+    """Poisson counts of the bins of scores, for many items."""
+    bins = bin_scores(scores)
+    annotation_count = len(matchable_rows(evaluation, concepts))
+
+    def draw(rng: np.random.Generator) -> float:
+        matches, errors = rng.poisson(bins.match_counts), rng.poisson(bins.error_counts)
+        return replicate_objective_threshold(
+            bins.thresholds,
+            np.cumsum(matches),
+            np.cumsum(matches + errors),
+            float(rng.poisson(annotation_count)),
+            objective,
+        )
+
+    return draw
+
+
+def image_replicates(
+    evaluation: Evaluation, concepts: Sequence[int], scores: ConceptScores, objective: Objective
+) -> Replicate:
+    """Images drawn with replacement."""
+    score, is_match, image = scores
+    image_count, covered_index = index_covered_images(evaluation)
+    annotated = evaluation.annotations.image[matchable_rows(evaluation, concepts)]
+    annotations_per_image = np.bincount(covered_index[annotated], minlength=image_count)
+    item_image = covered_index[image]
+
+    def draw(rng: np.random.Generator) -> float:
+        image_weights = draw_images(rng, image_count)
+        weights = image_weights[item_image]
+        is_drawn = weights > 0
+        if not is_drawn.any():
+            return np.nan
+        weights, drawn_score = weights[is_drawn], score[is_drawn]
+        is_last_of_score = np.append(drawn_score[1:] != drawn_score[:-1], True)
+        distinct = drawn_score[is_last_of_score]
+        midpoints = np.append((distinct[:-1] + distinct[1:]) / 2, distinct[-1])
+        return replicate_objective_threshold(
+            np.concatenate([[np.nextafter(distinct[0], np.inf)], midpoints]),
+            np.cumsum(weights * is_match[is_drawn])[is_last_of_score],
+            np.cumsum(weights)[is_last_of_score],
+            float((image_weights * annotations_per_image).sum()),
+            objective,
+        )
+
+    return draw
 
 
 def replicate_objective_threshold(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pellucid.core.tables import NOT_RUN, Float64Array
+from pellucid.core.tables import NOT_RUN, Annotations, Float64Array, Int64Array, Predictions
 from pellucid.evaluation.coco_metrics import drop_unverified
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.evaluation.greedy_numpy import overlapping_pairs
@@ -48,27 +48,15 @@ def voc_average_precision(
         concept_starts,
         evaluation.unannotated_concepts,
     )
-    extra_pixels = 1.0 if inclusive_pixels else 0.0
-    is_difficult = annotations.ignore
-    matched_annotations = annotations.replace(
-        box=widen_boxes(annotations.box, extra_pixels), ignore=np.zeros(len(annotations), bool)
+    claimed = claim_annotations(
+        annotations, predictions, len(evaluation.concepts), iou_threshold, inclusive_pixels
     )
-    matched_predictions = predictions.replace(box=widen_boxes(predictions.box, extra_pixels))
-    claimed_annotation = np.full(len(predictions), -1, np.int64)
-    for prediction, annotation, pair_iou in overlapping_pairs(
-        matched_annotations, matched_predictions, len(evaluation.concepts)
-    ):
-        order = np.lexsort((annotation, -pair_iou, prediction))
-        _, first_index = np.unique(prediction[order], return_index=True)
-        best_pairs = order[first_index]
-        best_pairs = best_pairs[pair_iou[best_pairs] >= iou_threshold]
-        claimed_annotation[prediction[best_pairs]] = annotation[best_pairs]
-    claiming_predictions = np.flatnonzero(claimed_annotation >= 0)
-    _, first_index = np.unique(claimed_annotation[claiming_predictions], return_index=True)
-    is_tp = np.zeros(len(predictions), bool)
-    is_tp[claiming_predictions[first_index]] = True
-    is_skipped = np.zeros(len(predictions), bool)
-    is_skipped[claiming_predictions] = is_difficult[claimed_annotation[claiming_predictions]]
+    claiming = np.flatnonzero(claimed >= 0)
+    _, first_index = np.unique(claimed[claiming], return_index=True)
+    is_tp, is_skipped = np.zeros((2, len(predictions)), bool)
+    is_tp[claiming[first_index]] = True
+    is_difficult = annotations.ignore
+    is_skipped[claiming] = is_difficult[claimed[claiming]]
     average_precisions = np.full(len(evaluation.concepts), np.nan)
     positives = np.bincount(annotations.concept[~is_difficult], minlength=len(evaluation.concepts))
     for concept in np.flatnonzero(positives):
@@ -77,6 +65,32 @@ def voc_average_precision(
             is_tp[is_counted], int(positives[concept]), eleven_point
         )
     return average_precisions
+
+
+def claim_annotations(
+    annotations: Annotations,
+    predictions: Predictions,
+    concept_count: int,
+    iou_threshold: float,
+    inclusive_pixels: bool,
+) -> Int64Array:
+    """For each prediction the annotation of its concept with the highest IoU, -1 if it is below
+    the threshold."""
+    extra_pixels = 1.0 if inclusive_pixels else 0.0
+    widened_annotations = annotations.replace(
+        box=widen_boxes(annotations.box, extra_pixels), ignore=np.zeros(len(annotations), bool)
+    )
+    widened_predictions = predictions.replace(box=widen_boxes(predictions.box, extra_pixels))
+    claimed = np.full(len(predictions), -1, np.int64)
+    for prediction, annotation, iou in overlapping_pairs(
+        widened_annotations, widened_predictions, concept_count
+    ):
+        order = np.lexsort((annotation, -iou, prediction))
+        _, first_index = np.unique(prediction[order], return_index=True)
+        best_pairs = order[first_index]
+        best_pairs = best_pairs[iou[best_pairs] >= iou_threshold]
+        claimed[prediction[best_pairs]] = annotation[best_pairs]
+    return claimed
 
 
 def widen_boxes(box: Float64Array | None, extra_pixels: float) -> Float64Array:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pellucid.core.duckdb_cursor import open_cursor
+
 IMAGE_COLUMNS = ("image", "img")
 """Preferred among several columns of images."""
 
@@ -24,7 +26,7 @@ def parquet_column_types(path: Path) -> dict[str, str]:
     import duckdb
 
     try:
-        with duckdb.connect() as connection:
+        with open_cursor() as connection:
             column_rows = connection.execute(
                 "DESCRIBE SELECT * FROM read_parquet(?, hive_partitioning = false)",
                 [escape_pattern(path)],
@@ -56,7 +58,7 @@ def read_parquet_image(table_path: Path, row_number: int) -> bytes:
         "hive_partitioning = false) WHERE file_row_number = ?"
     )
     try:
-        with duckdb.connect() as connection:
+        with open_cursor() as connection:
             record = connection.execute(query, [escape_pattern(table_path), row_number]).fetchone()
     except duckdb.Error as error:
         raise OSError(str(error)) from error

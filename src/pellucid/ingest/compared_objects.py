@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from pellucid.core.errors import InvalidChoiceError, format_count
-from pellucid.core.masks import concat_masks, no_masks
+from pellucid.core.masks import Masks, concat_masks, no_masks
 from pellucid.core.outlines import parse_outlines
 from pellucid.core.tables import (
     GEOMETRIES,
     Annotations,
+    BoolArray,
     Float64Array,
     Images,
     Int32Array,
@@ -288,38 +289,61 @@ def attach_masks(
         images, np.unique(predictions.image), version.folders, source.path, SIZE_REASON
     )
     height, width = image_sizes(images, predictions.image)
-    is_misfit = is_encoded & ((masks.height != height) | (masks.width != width))
-    if is_misfit.any():
-        row = int(np.flatnonzero(is_misfit)[0])
-        raise MaskSizeError(
-            source.path,
-            images.path[predictions.image[row]],
-            (int(masks.width[row]), int(masks.height[row])),
-            (int(width[row]), int(height[row])),
-        )
-    area = None if source.area is None else source.area[rows]
+    reject_other_sizes(source.path, masks, is_encoded, predictions.image, images)
     if source.outline is not None:
-        outlines = source.outline[rows].tolist()
-        if source.outline_unit == "fractions":
-            outlines = [
-                scale_outline(outline, int(columns), int(lines))
-                for outline, columns, lines in zip(outlines, width, height, strict=True)
-            ]
-        shapes = parse_outlines(outlines, len(predictions))
-        drawn = np.array(
-            [row for row, shape in enumerate(shapes) if shape is not None and not is_encoded[row]],
-            np.int64,
-        )
-        polygons = [shapes[row] for row in drawn.tolist()]
-        drawn_masks = masks_of_polygons(polygons, height[drawn], width[drawn])
-        order = np.arange(len(predictions))
-        order[drawn] = len(predictions) + np.arange(len(drawn))
-        masks = concat_masks([masks, drawn_masks])[order]
+        shapes = predicted_shapes(source, rows, height, width)
+        masks = draw_missing_masks(masks, shapes, height, width)
     box_count = int((np.diff(masks.start) == 0).sum())
     completed = complete_masks(predictions.replace(mask=masks), images)
+    area = None if source.area is None else source.area[rows]
     if area is not None and completed.mask is not None:
         area = np.where(np.isnan(area), measure_masks(completed.mask).area, area)
     return images, completed.replace(area=area), box_count
+
+
+def reject_other_sizes(
+    path: str, masks: Masks, is_encoded: BoolArray, image_rows: Int32Array, images: Images
+) -> None:
+    """Raise MaskSizeError if an encoded mask has not the size of its image. image_rows: of each
+    mask."""
+    height, width = image_sizes(images, image_rows)
+    is_misfit = is_encoded & ((masks.height != height) | (masks.width != width))
+    for row in np.flatnonzero(is_misfit)[:1].tolist():
+        raise MaskSizeError(
+            path,
+            images.path[image_rows[row]],
+            (int(masks.width[row]), int(masks.height[row])),
+            (int(width[row]), int(height[row])),
+        )
+
+
+def predicted_shapes(
+    source: ParsedPredictions, rows: Int64Array | slice, height: Int32Array, width: Int32Array
+) -> list[Any]:
+    """The parsed outlines of the predictions, in pixels; None for those without. height, width: of
+    their images."""
+    assert source.outline is not None
+    outlines = source.outline[rows].tolist()
+    if source.outline_unit == "fractions":
+        outlines = [
+            scale_outline(outline, int(columns), int(lines))
+            for outline, columns, lines in zip(outlines, width, height, strict=True)
+        ]
+    return parse_outlines(outlines, len(outlines))
+
+
+def draw_missing_masks(
+    masks: Masks, shapes: Sequence[Any], height: Int32Array, width: Int32Array
+) -> Masks:
+    """The masks, with those of the shapes where there is none yet."""
+    is_missing = np.diff(masks.start) == 0
+    drawn = np.array(
+        [row for row, shape in enumerate(shapes) if shape is not None and is_missing[row]], np.int64
+    )
+    polygons = [shapes[row] for row in drawn.tolist()]
+    order = np.arange(len(shapes))
+    order[drawn] = len(shapes) + np.arange(len(drawn))
+    return concat_masks([masks, masks_of_polygons(polygons, height[drawn], width[drawn])])[order]
 
 
 def size_images(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pellucid.core.duckdb_cursor import open_cursor
 from pellucid.core.errors import FileMissingError
 from pellucid.core.files import atomic_write
 from pellucid.core.tables import Float64Array, Int64Array, StringArray
@@ -180,7 +181,7 @@ def read_vector_table(path: Path) -> Embeddings:
 
     reader = "read_parquet" if path.suffix.lower() == ".parquet" else "read_csv"
     try:
-        with duckdb.connect() as connection:
+        with open_cursor() as connection:
             schema = connection.execute(
                 f"DESCRIBE SELECT * FROM {reader}(?, hive_partitioning = false)",
                 [escape_glob(path)],

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from pellucid.browse.selection import Tab, TabSelection
 from pellucid.core.files import atomic_write
-from pellucid.core.tables import NOT_RUN, SPLITS, Int64Array
+from pellucid.core.tables import NOT_RUN, SPLITS, Annotations, Int64Array, Predictions
 from pellucid.evaluation.evaluation import Evaluation
 from pellucid.images.crop_cache import image_stamp
 from pellucid.images.descriptors import DESCRIPTOR_LENGTH
@@ -131,59 +131,56 @@ def measure_images(
     progress: ProgressCallback,
 ) -> ImageStats:
     """Read the images; the values of unreadable images stay undefined (NaN, -1 or '')."""
-    line_count = len(items.images) + len(items.annotations) + len(items.predictions)
-    statistics, colours = (
+    image_count = len(items.images)
+    line_count = image_count + len(items.annotations) + len(items.predictions)
+    stats = ImageStats(
+        items,
         np.full((line_count, len(IMAGE_STATISTICS)), np.nan, np.float32),
         np.full(line_count, -1, np.int8),
+        np.full((line_count, DESCRIPTOR_LENGTH), np.nan, np.float16),
+        [""] * image_count,
+        [""] * image_count,
     )
-    descriptors = np.full((line_count, DESCRIPTOR_LENGTH), np.nan, np.float16)
-    cameras, capture_times = [""] * len(items.images), [""] * len(items.images)
-    box_groups: list[tuple[int, Int64Array, Any]] = [
-        (len(items.images), items.annotations, evaluation.annotations),
-        (len(items.images) + len(items.annotations), items.predictions, evaluation.predictions),
-    ]
-    box_lines: list[list[int]] = [[] for _ in items.images]
-    box_by_line: dict[int, list[float]] = {}
-    for first_line, box_rows, item_table in box_groups:
-        if item_table.box is not None:
-            for box_index, image_index in enumerate(
-                np.searchsorted(items.images, item_table.image[box_rows]).tolist()
-            ):
-                box_lines[image_index].append(first_line + box_index)
-            box_by_line.update(
-                zip(
-                    range(first_line, first_line + len(box_rows)),
-                    item_table.box[box_rows].tolist(),
-                    strict=True,
-                )
-            )
+    boxes_by_image = group_boxes(evaluation, items)
     done_count = 0
     lock = threading.Lock()
 
-    def measure_image(picture_index: int) -> None:
+    def measure_image(index: int) -> None:
         nonlocal done_count
-        location = image_locator.location(int(items.images[picture_index]))
+        location = image_locator.location(int(items.images[index]))
         if location is not None:
-            picture_stats = read_measurements(
-                location, [box_by_line[line] for line in box_lines[picture_index]]
-            )
-            lines = [picture_index, *box_lines[picture_index]]
-            statistics[lines], colours[lines], descriptors[lines] = (
-                picture_stats.statistics,
-                picture_stats.colours,
-                picture_stats.descriptors,
-            )
-            cameras[picture_index], capture_times[picture_index] = (
-                picture_stats.camera,
-                picture_stats.taken,
-            )
+            boxes = boxes_by_image[index]
+            measured = read_measurements(location, list(boxes.values()))
+            lines = [index, *boxes]
+            stats.statistics[lines] = measured.statistics
+            stats.colour[lines] = measured.colours
+            stats.descriptors[lines] = measured.descriptors
+            stats.cameras[index], stats.capture_times[index] = measured.camera, measured.taken
         with lock:
             done_count += 1
-            progress(done_count, len(items.images))
+            progress(done_count, image_count)
 
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(measure_image, range(len(items.images))))
-    return ImageStats(items, statistics, colours, descriptors, cameras, capture_times)
+        list(pool.map(measure_image, range(image_count)))
+    return stats
+
+
+def group_boxes(evaluation: Evaluation, items: ItemSample) -> list[dict[int, list[float]]]:
+    """The boxes of each image, by their line of the statistics."""
+    groups: list[dict[int, list[float]]] = [{} for _ in items.images]
+    line = len(items.images)
+    tables: list[tuple[Int64Array, Annotations | Predictions]] = [
+        (items.annotations, evaluation.annotations),
+        (items.predictions, evaluation.predictions),
+    ]
+    for rows, table in tables:
+        if table.box is not None:
+            image_indexes = np.searchsorted(items.images, table.image[rows]).tolist()
+            boxes = np.asarray(table.box[rows]).tolist()
+            for place, (index, box) in enumerate(zip(image_indexes, boxes, strict=True)):
+                groups[index][line + place] = box
+        line += len(rows)
+    return groups
 
 
 def stats_cache_key(evaluation: Evaluation, items: ItemSample, image_locator: ImageLocator) -> str:

@@ -15,6 +15,7 @@ from pellucid.core.tables import (
     PARTIAL,
     UNANNOTATED,
     Annotations,
+    BoolArray,
     Float64Array,
     Images,
     Int8Array,
@@ -326,69 +327,82 @@ def build_annotations(
 ) -> Annotations:
     """Build the annotation table. Existing annotations keep their areas, outlines and ignored
     regions."""
-    original_rows = np.array([label.annotation_row for _, label in corrected_labels], np.int64)
-    is_existing, is_new = original_rows >= 0, original_rows < 0
-    existing = (
-        annotations.take(np.where(is_existing, original_rows, 0)) if len(annotations) else None
-    )
-    label_count = len(corrected_labels)
-    image_indices = np.array(
-        [image_index for image_index, _ in corrected_labels], np.int32
-    ).reshape(-1)
-    concept_indices = np.array([label.concept for _, label in corrected_labels], np.int32).reshape(
-        -1
-    )
-    ignore = existing.ignore.copy() if existing is not None else np.zeros(label_count, bool)
-    positive = existing.positive.copy() if existing is not None else np.ones(label_count, bool)
-    decided = is_new if kind != "tagging" else np.ones(label_count, bool)
-    label_values = np.array([label.label_value for _, label in corrected_labels], object)
-    ignore[decided] = (label_values == "unknown")[decided]
-    positive[decided] = (label_values != "negative")[decided]
-    box = area = outline = None
-    if annotations.box is not None:
-        box = (
-            existing.box.copy()
-            if existing is not None and existing.box is not None
-            else np.zeros((label_count, 4))
-        )
-        box[is_new] = np.array(
-            [label.box for _, label in corrected_labels if label.annotation_row < 0], float
-        ).reshape(-1, 4)
-        area = (
-            existing.area.copy()
-            if existing is not None and existing.area is not None
-            else np.zeros(label_count)
-        )
-        area[is_new] = (box[:, 2] * box[:, 3])[is_new]
-    new_outlines = [label.outline for _, label in corrected_labels if label.annotation_row < 0]
-    new_masks = adopted_masks(new_outlines)
-    if area is not None:
-        adopted_area = adopted_areas(new_masks, new_outlines)
-        area[is_new] = np.where(adopted_area > 0, adopted_area, area[is_new])
-    if annotations.outline is not None or any(new_outlines):
-        outline = (
-            string_column([""] * label_count)
-            if existing is None or existing.outline is None
-            else existing.outline.copy()
-        )
-        outline[is_new] = new_outlines
-    mask = annotations.mask
-    if mask is not None:
-        rows = original_rows.copy()
-        rows[is_new] = len(annotations) + np.arange(len(new_outlines))
-        mask = concat_masks([mask, new_masks])[rows]
-    corners = annotations.corners
-    if corners is not None:
-        new_corners = corners_of_shapes([parse_outline(text) for text in new_outlines])
-        rows = np.where(is_existing, original_rows, 0)
-        corners = corners[rows] if len(corners) else np.full((label_count, 8), np.nan)
-        corners[is_new] = new_corners
+    labels = [label for _, label in corrected_labels]
+    original_rows = np.array([label.annotation_row for label in labels], np.int64)
+    new_labels = [label for label in labels if label.annotation_row < 0]
+    ignore, positive = state_labels(annotations, labels, original_rows, kind)
     corrected = Annotations(
-        image_indices, concept_indices, box, ignore, positive, area, outline, mask, corners
+        np.array([image for image, _ in corrected_labels], np.int32),
+        np.array([label.concept for label in labels], np.int32),
+        box=None,
+        ignore=ignore,
+        positive=positive,
+        area=None,
     )
-    if annotations.keypoints is not None:
-        return with_new_keypoints(corrected, annotations.keypoints, original_rows, new_outlines)
-    return corrected
+    if annotations.box is not None:
+        corrected = add_geometry(corrected, annotations, original_rows, new_labels)
+    if annotations.keypoints is None:
+        return corrected
+    return with_new_keypoints(
+        corrected, annotations.keypoints, original_rows, [label.outline for label in new_labels]
+    )
+
+
+def state_labels(
+    annotations: Annotations,
+    labels: Sequence[EditableLabel],
+    original_rows: Int64Array,
+    kind: Kind,
+) -> tuple[BoolArray, BoolArray]:
+    """The columns `ignore` and `positive`: of tags and new annotations as decided, else as they
+    were."""
+    is_decided = (original_rows < 0) | (kind == "tagging")
+    values = np.array([label.label_value for label in labels], object)
+    ignore, positive = values == "unknown", values != "negative"
+    rows = original_rows[~is_decided]
+    ignore[~is_decided], positive[~is_decided] = (
+        annotations.ignore[rows],
+        annotations.positive[rows],
+    )
+    return ignore.astype(bool), positive.astype(bool)
+
+
+def add_geometry(
+    corrected: Annotations,
+    annotations: Annotations,
+    original_rows: Int64Array,
+    new_labels: Sequence[EditableLabel],
+) -> Annotations:
+    """The corrected annotations with boxes, areas and outlines, and with masks and corners where
+    the given annotations have them."""
+    is_new, count = original_rows < 0, len(corrected)
+    old_rows = original_rows[~is_new]
+    assert annotations.box is not None
+    box = np.zeros((count, 4))
+    box[~is_new] = annotations.box[old_rows]
+    box[is_new] = np.array([label.box for label in new_labels], float).reshape(-1, 4)
+    new_outlines = [label.outline for label in new_labels]
+    new_masks = adopted_masks(new_outlines)
+    adopted_area = adopted_areas(new_masks, new_outlines)
+    area = np.zeros(count)
+    if annotations.area is not None:
+        area[~is_new] = annotations.area[old_rows]
+    area[is_new] = np.where(adopted_area > 0, adopted_area, (box[:, 2] * box[:, 3])[is_new])
+    outline = mask = corners = None
+    if annotations.outline is not None or any(new_outlines):
+        outline = string_column([""] * count)
+        if annotations.outline is not None:
+            outline[~is_new] = annotations.outline[old_rows]
+        outline[is_new] = new_outlines
+    if annotations.mask is not None:
+        mask_rows = original_rows.copy()
+        mask_rows[is_new] = len(annotations) + np.arange(len(new_outlines))
+        mask = concat_masks([annotations.mask, new_masks])[mask_rows]
+    if annotations.corners is not None:
+        corners = np.full((count, 8), np.nan)
+        corners[~is_new] = annotations.corners[old_rows]
+        corners[is_new] = corners_of_shapes([parse_outline(text) for text in new_outlines])
+    return corrected.replace(box=box, area=area, outline=outline, mask=mask, corners=corners)
 
 
 def with_new_keypoints(

@@ -18,6 +18,7 @@ from weakref import WeakValueDictionary
 import msgspec
 import numpy as np
 
+from pellucid.core.duckdb_cursor import open_cursor
 from pellucid.core.errors import MalformedFileError, WriteError
 from pellucid.core.files import atomic_write, sync_to_disk
 from pellucid.formats.tabular.reader import escape_glob
@@ -126,7 +127,7 @@ def write_table(path: Path, columns: Mapping[str, Any]) -> None:
     import duckdb
 
     try:
-        with atomic_write(path, locked=True) as temp_path, duckdb.connect() as connection:
+        with atomic_write(path, locked=True) as temp_path, open_cursor() as connection:
             connection.register("given", dict(columns))
             target = str(temp_path).replace("'", "''")
             connection.execute(
@@ -144,7 +145,7 @@ def read_table(path: Path) -> dict[str, Any]:
     if mirror := find_mirror(path):
         mirror.fetch(path)
     try:
-        with duckdb.connect() as connection:
+        with open_cursor() as connection:
             columns = connection.execute(
                 "SELECT * FROM read_parquet(?, hive_partitioning = false)", [escape_glob(path)]
             ).fetchnumpy()

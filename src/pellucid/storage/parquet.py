@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from pellucid.core.duckdb_cursor import open_cursor
 from pellucid.core.errors import WriteError
 from pellucid.core.masks import Masks, create_masks
 from pellucid.core.tables import (
@@ -90,7 +91,7 @@ def read_outlines(path: Path, annotation_rows: Sequence[int] | None = None) -> S
         "true, hive_partitioning = false)"
     )
     try:
-        with duckdb.connect() as connection:
+        with open_cursor() as connection:
             where_clause = (
                 ""
                 if annotation_rows is None

@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 
 from pellucid import _native
+from pellucid.core.duckdb_cursor import open_cursor
 from pellucid.core.errors import MalformedFileError
 from pellucid.core.masks import Masks, concat_masks
 from pellucid.formats.dataset import (
@@ -221,7 +222,7 @@ def read_columns_duckdb(path: Path) -> tuple[dict[str, Any], ImageKeyKind]:
         f'"{key}"'.encode() in head for key in ("file_name", "category_name")
     )
     try:
-        with duckdb.connect() as connection:
+        with open_cursor() as connection:
             image_expression = "coalesce(file_name, image_id)" if has_file_names else "image_id"
             concept = (
                 "coalesce(nullif(category_name, ''), category_id)" if has_names else "category_id"

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from pellucid.core.duckdb_cursor import open_cursor
 from pellucid.core.errors import MalformedFileError
 from pellucid.formats.builder import DatasetBuilder
 from pellucid.formats.dataset import ParsedAnnotations, find_split, parse_split
@@ -151,7 +152,7 @@ def table_rows(
 
     select_list = ", ".join([f"{quote_column(image_column)}.path", *map(quote_column, columns)])
     try:
-        with duckdb.connect() as connection:
+        with open_cursor() as connection:
             result = connection.execute(
                 f"SELECT {select_list} FROM read_parquet(?, hive_partitioning = false)",
                 [escape_glob(table_file)],
@@ -167,9 +168,8 @@ def table_rows(
 
 def read_features(table_file: Path) -> dict[str, Any]:
     """The feature of each column in the file's metadata, empty if it states none."""
-    import duckdb
 
-    with duckdb.connect() as connection:
+    with open_cursor() as connection:
         stated = connection.execute(
             "SELECT decode(value) FROM parquet_kv_metadata(?) WHERE decode(key) = 'huggingface'",
             [escape_glob(table_file)],

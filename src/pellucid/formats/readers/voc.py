@@ -8,6 +8,7 @@ Object Classes Challenge, development kit, 2012.)
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element
@@ -63,49 +64,14 @@ class VocObject:
 
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     builder = DatasetBuilder(str(probe.path), NAME, options.image_folder)
-    splits = read_image_sets(probe.path) if probe.is_dir else {}
-    voc_objects_by_file: dict[Path, list[VocObject]] = {}
-    stated: set[str] = set()
-    for file in list_files(probe, ".xml"):
-        root = parse_xml(file)
-        if root.tag != "annotation":
-            raise MalformedFileError(
-                file, f"expected root element <annotation>, found <{root.tag}>"
-            )
-        voc_objects_by_file[file] = read_objects(builder, probe.path, file, root, splits)
-        stated.add(element_text(root, "source/annotation", "") or "")
-    voc_objects = [voc_object for objects in voc_objects_by_file.values() for voc_object in objects]
-    is_zero_based = stated == {ZERO_BASED}
-    first_coordinate = 0 if is_zero_based else infer_first_pixel(voc_objects)
-    if options.first_pixel is not None:
-        first_coordinate = options.first_pixel
-    segmented_count = mismatch_count = 0
-    for file, file_objects in voc_objects_by_file.items():
-        boxes = [object_box(voc_object, first_coordinate) for voc_object in file_objects]
-        masks = read_object_masks(segmentation_file(probe, file), boxes)
-        segmented_count += masks is not None
-        mismatch_count += masks is None and segmentation_file(probe, file) is not None
-        for row, (voc_object, box) in enumerate(zip(file_objects, boxes, strict=True)):
-            add_object(builder, voc_object, box, masks, row)
-    builder.add_note(
-        "masks", segmented_count, f"masks of {format_count(segmented_count, 'image')} read"
-    )
-    builder.add_note(
-        "masks_not_read",
-        mismatch_count,
-        f"masks of {format_count(mismatch_count, 'image')} not read: they are not those of the "
-        "boxes, in their order",
-        "warning",
-    )
-    evidence = first_pixel_evidence(voc_objects, first_coordinate, options.first_pixel is not None)
-    if is_zero_based and options.first_pixel is None:
-        evidence = "pixels are numbered from 0, as the files say"
+    objects_by_file, is_zero_based = read_files(probe, builder)
+    voc_objects = [voc_object for objects in objects_by_file.values() for voc_object in objects]
+    first_pixel, evidence = choose_first_pixel(voc_objects, is_zero_based, options.first_pixel)
+    add_objects(probe, builder, objects_by_file, first_pixel)
     builder.add_note("first_pixel", int(bool(voc_objects)), evidence)
+    difficult_count = sum(voc_object.difficult for voc_object in voc_objects)
     builder.add_note(
-        "difficult",
-        sum(voc_object.difficult for voc_object in voc_objects),
-        f"{sum(voc_object.difficult for voc_object in voc_objects):,} difficult objects set as "
-        "ignored",
+        "difficult", difficult_count, f"{difficult_count:,} difficult objects set as ignored"
     )
     picture_folder = probe.path / "JPEGImages"
     has_pictures = probe.is_dir and options.image_folder is None and picture_folder.is_dir()
@@ -117,13 +83,67 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     source.inferences.append(
         Inference(
             "first pixel",
-            str(first_coordinate),
+            str(first_pixel),
             evidence,
-            [f"--first-pixel {1 - first_coordinate}"],
+            [f"--first-pixel {1 - first_pixel}"],
             options.first_pixel is not None,
         )
     )
     return source
+
+
+def read_files(probe: Probe, builder: DatasetBuilder) -> tuple[dict[Path, list[VocObject]], bool]:
+    """The objects of each file, and whether all files say that their pixels count from 0."""
+    splits = read_image_sets(probe.path) if probe.is_dir else {}
+    objects_by_file: dict[Path, list[VocObject]] = {}
+    stated: set[str] = set()
+    for file in list_files(probe, ".xml"):
+        root = parse_xml(file)
+        if root.tag != "annotation":
+            raise MalformedFileError(
+                file, f"expected root element <annotation>, found <{root.tag}>"
+            )
+        objects_by_file[file] = read_objects(builder, probe.path, file, root, splits)
+        stated.add(element_text(root, "source/annotation", "") or "")
+    return objects_by_file, stated == {ZERO_BASED}
+
+
+def choose_first_pixel(
+    voc_objects: Sequence[VocObject], is_zero_based: bool, forced: int | None
+) -> tuple[int, str]:
+    """Whether pixels count from 0 or from 1, and the evidence."""
+    if forced is not None:
+        return forced, first_pixel_evidence(voc_objects, forced, True)
+    if is_zero_based:
+        return 0, "pixels are numbered from 0, as the files say"
+    first_pixel = infer_first_pixel(voc_objects)
+    return first_pixel, first_pixel_evidence(voc_objects, first_pixel, False)
+
+
+def add_objects(
+    probe: Probe,
+    builder: DatasetBuilder,
+    objects_by_file: Mapping[Path, Sequence[VocObject]],
+    first_pixel: int,
+) -> None:
+    """Add the objects, with the masks of their images where these are of the boxes."""
+    mask_count = mismatch_count = 0
+    for file, file_objects in objects_by_file.items():
+        boxes = [object_box(voc_object, first_pixel) for voc_object in file_objects]
+        mask_file = segmentation_file(probe, file)
+        masks = read_object_masks(mask_file, boxes)
+        mask_count += masks is not None
+        mismatch_count += masks is None and mask_file is not None
+        for row, (voc_object, box) in enumerate(zip(file_objects, boxes, strict=True)):
+            add_object(builder, voc_object, box, masks, row)
+    builder.add_note("masks", mask_count, f"masks of {format_count(mask_count, 'image')} read")
+    builder.add_note(
+        "masks_not_read",
+        mismatch_count,
+        f"masks of {format_count(mismatch_count, 'image')} not read: they are not those of the "
+        "boxes, in their order",
+        "warning",
+    )
 
 
 def read_objects(
@@ -214,7 +234,7 @@ def read_object_masks(path: Path | None, boxes: list[BoxCoordinates]) -> Masks |
     return object_masks if (overlap >= MIN_BOX_OVERLAP).all() else None
 
 
-def infer_first_pixel(voc_objects: list[VocObject]) -> int:
+def infer_first_pixel(voc_objects: Sequence[VocObject]) -> int:
     """0 if a coordinate is 0, negative or fractional; else 1, as in VOC."""
     coordinates = [coordinate for voc_object in voc_objects for coordinate in voc_object.corners]
     return (
@@ -225,7 +245,7 @@ def infer_first_pixel(voc_objects: list[VocObject]) -> int:
 
 
 def first_pixel_evidence(
-    voc_objects: list[VocObject], first_coordinate: int, is_forced: bool
+    voc_objects: Sequence[VocObject], first_coordinate: int, is_forced: bool
 ) -> str:
     if is_forced:
         return f"pixels are numbered from {first_coordinate}, as requested"

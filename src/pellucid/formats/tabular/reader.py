@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.core.duckdb_cursor import open_cursor
 from pellucid.core.errors import MalformedFileError
 from pellucid.core.tables import Float64Array, Int32Array, StringArray, string_column
 from pellucid.formats.errors import InvalidRecordError, InvalidScoreError
@@ -288,15 +289,15 @@ def open_table(path: Path, row_limit: int | None = None) -> TableReader:
     read, to recognise a table."""
     import duckdb
 
-    connection = duckdb.connect()
+    connection = open_cursor()
     try:
         if is_parquet(path):
             path_sql = quote_string(escape_glob(path))
             check_unpacked_size(path, escape_glob(path), connection)
             limit_sql = "" if row_limit is None else f" LIMIT {row_limit}"
             connection.execute(
-                f"CREATE VIEW cells AS SELECT * FROM read_parquet({path_sql}, hive_partitioning = "
-                f"false){limit_sql}"
+                f"CREATE TEMP VIEW cells AS SELECT * FROM read_parquet({path_sql}, "
+                f"hive_partitioning = false){limit_sql}"
             )
             lowercase_names = {column_name.lower() for column_name in read_column_types(connection)}
             row_index_sql = (
@@ -310,14 +311,14 @@ def open_table(path: Path, row_limit: int | None = None) -> TableReader:
                 else f"read_parquet({path_sql}, file_row_number = true, hive_partitioning = false)"
             )
             connection.execute(
-                f"CREATE VIEW numbered AS SELECT *, {row_index_sql} AS {ROW_INDEX_COLUMN} FROM "
-                f"{table_sql}{limit_sql}"
+                f"CREATE TEMP VIEW numbered AS SELECT *, {row_index_sql} AS {ROW_INDEX_COLUMN} "
+                f"FROM {table_sql}{limit_sql}"
             )
             row_noun, first_record, has_decimal_commas = "row", 0, False
         else:
             text_table = load_csv(connection, path, row_limit)
             connection.execute(
-                "CREATE VIEW numbered AS SELECT *, row_number() OVER () - 1 AS "
+                "CREATE TEMP VIEW numbered AS SELECT *, row_number() OVER () - 1 AS "
                 f"{ROW_INDEX_COLUMN} FROM cells"
             )
             row_noun, first_record = "line", text_table.header_line_number + 1
@@ -343,7 +344,7 @@ def load_csv(connection: Any, path: Path, row_limit: int | None = None) -> TextT
             f"{quote_string(column_name)}: 'VARCHAR'" for column_name in text_table.column_names
         )
         connection.execute(
-            "CREATE TABLE cells AS SELECT * FROM read_csv(?, auto_detect = false, "
+            "CREATE TEMP TABLE cells AS SELECT * FROM read_csv(?, auto_detect = false, "
             "hive_partitioning = false, header = true, "
             f"skip = {text_table.header_line_number - 1}, columns = {{{columns_sql}}}, "
             "delim = ?, quote = '\"', escape = '\"', "
@@ -381,7 +382,7 @@ def open_memory_table(source: Any) -> TableReader:
     import duckdb
 
     location = "columns in memory"
-    connection = duckdb.connect()
+    connection = open_cursor()
     try:
         if isinstance(source, dict):
             source = {
@@ -394,10 +395,10 @@ def open_memory_table(source: Any) -> TableReader:
                 )
         reject_duplicate_columns(source, location)
         connection.register("given", source)
-        connection.execute("CREATE TABLE cells AS SELECT * FROM given")
+        connection.execute("CREATE TEMP TABLE cells AS SELECT * FROM given")
         connection.execute(
-            f"CREATE VIEW numbered AS SELECT *, row_number() OVER () - 1 AS {ROW_INDEX_COLUMN} "
-            "FROM cells"
+            "CREATE TEMP VIEW numbered AS SELECT *, row_number() OVER () - 1 AS "
+            f"{ROW_INDEX_COLUMN} FROM cells"
         )
     except (duckdb.Error, TypeError, ValueError) as error:
         raise MalformedFileError(location, describe_table_error(str(error))) from error

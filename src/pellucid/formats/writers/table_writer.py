@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.core.duckdb_cursor import open_cursor
 from pellucid.core.tables import SPLITS, Annotations, string_column
 from pellucid.formats.tabular.formula_cells import neutralize_formulas
 from pellucid.formats.tabular.reader import quote_string
@@ -29,11 +30,10 @@ def write_parquet(export_data: ExportData, path: Path) -> None:
 def write_columns(columns: dict[str, Any], path: Path, copy_options: str) -> None:
     """copy_options: of DuckDB's COPY. In CSV, texts that a spreadsheet would run as formulas are
     marked as text; see formula_cells."""
-    import duckdb
 
     if copy_options.startswith("csv"):
         columns = {name: neutralize_formulas(column) for name, column in columns.items()}
-    with new_file(path) as temp_path, duckdb.connect() as connection:
+    with new_file(path) as temp_path, open_cursor() as connection:
         connection.register("given", columns)
         connection.execute(
             f"COPY (SELECT * FROM given) TO {quote_string(str(temp_path))} (FORMAT {copy_options})"
