@@ -92,8 +92,10 @@ def served(tmp_path_factory):
         return running[-1].address
 
     yield serve
-    for one in running:
-        one.stop()
+    for server in running:
+        server.request_stop()
+    for server in running:
+        server.stop()
 
 
 @pytest.fixture(scope="session")

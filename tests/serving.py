@@ -25,7 +25,10 @@ class Served:
         while not self.server.started:
             time.sleep(0.01)
 
-    def stop(self):
+    def request_stop(self):
         self.server.should_exit = True
+
+    def stop(self):
+        self.request_stop()
         self.thread.join()
         self.listener.close()

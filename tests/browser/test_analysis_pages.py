@@ -266,7 +266,7 @@ def test_plots_have_tables_and_can_be_saved(go):
     expect(plot.get_by_role("row")).to_have_count(len(rows))
 
 
-@pytest.mark.parametrize("scheme", ["dark", "light"])
+@pytest.mark.parametrize("scheme", ["dark", pytest.param("light", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["findings", "figures", "slices", "alike", "compare", "versions"])
 def test_every_page_is_accessible_without_overflow(go, page, name, scheme):
     page.emulate_media(color_scheme=scheme)

@@ -219,8 +219,15 @@ def test_score_bar_scrolls_by_score(gallery):
     expect(first).to_contain_text(re.compile(r"score 0\.(4|5)"))
 
 
-@pytest.mark.parametrize("theme", ["dark", "light"])
-@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+@pytest.mark.parametrize(
+    ("width", "height", "theme"),
+    [
+        (1440, 900, "light"),
+        (390, 844, "dark"),
+        pytest.param(1440, 900, "dark", marks=pytest.mark.slow),
+        pytest.param(390, 844, "light", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize(
     "search",
     [

@@ -53,6 +53,7 @@ def opened(browser, exported):
     assert said == []
 
 
+@pytest.mark.slow
 def test_the_exported_version_is_opened_also_if_it_is_older(demo, opened, exported):
     version = demo.view("cells").version("v1")
     pellucid.export_html(version, exported / "older.html", items=6, megabytes=3, against="v2")

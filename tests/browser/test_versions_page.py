@@ -140,7 +140,9 @@ def test_a_missing_box_is_drawn_in_the_viewer(page: Page, view, served):
     assert decision.after[0].box == pytest.approx((2, 30, 10, 15), abs=0.6)
     corrected = view.version("second").results(corrected=True)
     assert len(corrected.evaluation.annotations) == 4
+    expect(stage.locator("g.drawn")).to_have_text(re.compile(r"rust\s+· added"))
     page.keyboard.press("z")
+    expect(stage.locator("g.drawn")).to_have_count(0)
     expect(page.get_by_text("Z brings it back").first).to_be_visible()
     assert len(view.version("second").results(corrected=True).evaluation.annotations) == 3
 

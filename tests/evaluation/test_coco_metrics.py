@@ -88,7 +88,7 @@ def test_published_metrics(shared, workspace):
     [
         pytest.param("instances", marks=pytest.mark.slow),
         pytest.param("instances_train2017", marks=pytest.mark.slow),
-        "instances_val2017",
+        pytest.param("instances_val2017", marks=pytest.mark.slow),
         "instances_plus_crowd",
     ],
 )

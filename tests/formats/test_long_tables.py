@@ -37,6 +37,7 @@ def in_order_of_the_file(rows):
     return sorted(zip(*(np.asarray(column).tolist() for column in rows), strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["csv", "memory"])
 def test_every_cell_stays_in_its_row(tmp_path, columns, form):
     annotations = {name: column for name, column in columns.items() if name != "score"}

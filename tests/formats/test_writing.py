@@ -493,7 +493,13 @@ def test_every_text_survives_the_marking(text):
         assert connection.execute(query, [str(cell)]).fetchone() == (text,)
 
 
-@pytest.mark.parametrize("form", [*WRITERS, *FOLDER_FORMS])
+@pytest.mark.parametrize(
+    "form",
+    [
+        pytest.param(form, marks=() if form in ("coco", "yolo", "csv") else pytest.mark.slow)
+        for form in (*WRITERS, *FOLDER_FORMS)
+    ],
+)
 def test_failed_export_leaves_nothing(version, tmp_path, form):
     """A file that grows over the limit of the process fails as on a full disk."""
     name, _, is_folder = form.partition(" ")

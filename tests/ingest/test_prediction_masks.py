@@ -300,6 +300,9 @@ def test_shapes_of_the_image_as_stored_are_refused(tmp_path):
     masked = exif_set(tmp_path, quadrilateral, (100, 60))
     with pytest.raises(StoredMasksError, match="masks and oriented boxes are not rotated"):
         masked.version(tmp_path)
+    notes = pellucid.open(tmp_path / "workspace").view("parts").manifest.sources[0].notes
+    (note,) = (note for note in notes if note.kind == "outlines_not_rotated")
+    assert (note.count, note.severity) == (6, "warning")
     version = pellucid.open(tmp_path / "workspace").view("parts").version_or_draft("boxes")
     version.add_predictions(tmp_path / "dt.json", geometry="box")
     assert version.view.version("boxes").results().evaluation.iou.tolist() == [1.0] * 6

@@ -92,6 +92,7 @@ def test_a_worse_candidate_fails_with_a_summary_and_a_report(action, data):
     assert "data:image/" in report, "the report shows what broke"
 
 
+@pytest.mark.slow
 def test_a_better_candidate_passes(action, data):
     done, summary, outputs = run_step(
         action, data, **INPUTS, baseline="bad.json", candidate="good.json"

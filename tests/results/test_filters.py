@@ -18,7 +18,13 @@ SPLITS = ["training", "validation"]
 SPLITS_BY_NAME = {name: index for index, name in enumerate(SPLIT_NAMES)}
 
 
-@pytest.fixture(params=list(itertools.product(VIEWS, SPLITS)), ids=" ".join)
+SETS = [
+    pytest.param((view, split), marks=pytest.mark.slow if split == "training" else ())
+    for view, split in itertools.product(VIEWS, SPLITS)
+]
+
+
+@pytest.fixture(params=SETS, ids=" ".join)
 def chosen(request, demo):
     view, split = request.param
     return demo.view(view).version("v1"), split

@@ -66,6 +66,7 @@ def kinds(found):
     return [finding.kind for finding in found.findings]
 
 
+@pytest.mark.slow
 def test_nothing_is_claimed_of_chance(workspace):
     """In at most one of twenty sets."""
     claims = []
@@ -146,6 +147,7 @@ def classification(workspace, labels, scores, splits=None, view="c", name="m"):
     return version
 
 
+@pytest.mark.slow
 def test_nothing_is_claimed_of_chance_in_classification(workspace):
     claims = []
     for seed in range(20):

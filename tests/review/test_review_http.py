@@ -124,6 +124,20 @@ def test_decision_removes_its_item_and_undo_restores_it(address):
     assert good(address, "api/v1/views/v/progress?me=Ann")["redo"] == 3
 
 
+def test_boxes_that_decisions_add_are_shown_in_their_image(address):
+    """A box around a prediction is drawn there already; the others are until they are undone."""
+    first = good(address, LIST)["items"][0]
+    picture = f"{ONE}/images/{first['image']}"
+    good(address, f"{ONE}/decisions", asked([first], "wrong"))
+    assert good(address, picture)["drawn"] == []
+    box = {"image": first["path"], "concept": "rust", "box": [1, 30, 9, 8], "who": "Bo"}
+    good(address, f"{ONE}/boxes", {**box, "batch": uuid.uuid4().hex})
+    assert good(address, picture)["drawn"] == [{"concept": "rust", "box": [1, 30, 9, 8]}]
+    assert good(address, f"{ONE}/images/{first['image'] - 1}")["drawn"] == []
+    good(address, "api/v1/views/v/undo", {"who": "Bo", "batch": uuid.uuid4().hex})
+    assert good(address, picture)["drawn"] == []
+
+
 def test_effect_reports_the_metrics_after_corrections(address):
     items = good(address, LIST)["items"]
     before = good(address, f"{ONE}/effect")

@@ -4,6 +4,7 @@ model that is a plain list of the rows of the history."""
 import uuid
 from dataclasses import dataclass
 
+import pytest
 import requests
 import schemathesis
 from hypothesis import HealthCheck, settings
@@ -264,10 +265,14 @@ def review_machine(servers):
     return ReviewSequences
 
 
+@pytest.mark.slow
 def test_review_sequences_equal_a_plain_list(tmp_path, served):
     run_state_machine_as_test(
         review_machine(Servers(tmp_path, served)),
         settings=settings(
-            stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=75,
+            stateful_step_count=12,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
         ),
     )

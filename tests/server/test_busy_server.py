@@ -44,6 +44,7 @@ def test_long_answers_leave_threads_to_short_ones(view, served):
     assert statuses <= {200, 422}, "and in the end all are answered"
 
 
+@pytest.mark.slow
 def test_locked_database_is_a_clear_and_short_refusal(view, served):
     address = served(view.workspace)
     item = view.version("m").gallery("missing")[0]

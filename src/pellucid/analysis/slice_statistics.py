@@ -46,7 +46,9 @@ def condition_p_values(
     p_between_images, p_normal = approximate_p_values(counts, fewest_images)
     p_values[is_testable] = np.fmax(p_between_images, p_normal)[is_testable]
     borderline = np.flatnonzero(is_testable & (p_values < 0.1))  # exact only where it can matter
-    p_values[borderline] = np.fmax(p_between_images[borderline], exact_p_values(counts, borderline))
+    if len(borderline):
+        exact = exact_p_values(counts, borderline)
+        p_values[borderline] = np.fmax(p_between_images[borderline], exact)
     return p_values
 
 
@@ -67,7 +69,7 @@ def approximate_p_values(
 ) -> tuple[Float64Array, Float64Array]:
     """Of the difference of the error rates inside and outside each condition: a t test with the
     variance between images (fewest_images: on either side), and a normal test of items."""
-    from scipy import stats
+    from scipy import special
 
     items_in, errors_in = counts.items_inside.sum(axis=1), counts.errors_inside.sum(axis=1)
     items_out, errors_out = counts.items.sum() - items_in, counts.errors.sum() - errors_in
@@ -80,9 +82,9 @@ def approximate_p_values(
         residuals = excess_in / items_in[:, None] - excess_out / items_out[:, None]
         variance = (residuals**2).sum(axis=1) * image_count / max(1, image_count - 1)
         difference = np.abs(errors_in / items_in - errors_out / items_out)
-        p_between_images = 2 * stats.t.sf(difference / np.sqrt(variance), fewest_images - 1)
+        p_between_images = 2 * special.stdtr(fewest_images - 1, -difference / np.sqrt(variance))
         item_variance = rate * (1 - rate) * (1 / items_in + 1 / items_out)
-        p_normal = 2 * stats.norm.sf(difference / np.sqrt(item_variance))
+        p_normal = 2 * special.ndtr(-difference / np.sqrt(item_variance))
     return p_between_images, p_normal
 
 

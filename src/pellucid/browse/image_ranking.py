@@ -89,8 +89,34 @@ def rank_images(
     """
     if order not in IMAGE_ORDERS:
         raise InvalidChoiceError("order", order, IMAGE_ORDERS)
+    counted = count_rows(evaluation, thresholds, concept)
     predictions, annotations = evaluation.predictions, evaluation.annotations
-    row_index, image_count = evaluation.row_index, len(evaluation.images)
+    image_count = len(evaluation.images)
+    tp = np.bincount(predictions.image[counted.matched], minlength=image_count)
+    fp = np.bincount(predictions.image[counted.wrong], minlength=image_count)
+    fn = np.bincount(annotations.image[counted.missed], minlength=image_count)
+    top_score = top_error_scores(evaluation, counted)
+    is_evaluated = (evaluation.images.split == split) & (evaluation.coverage != NOT_RUN)
+    rows = np.flatnonzero(is_evaluated)
+    first_key = {"errors": fp + fn, "fp": fp, "fn": fn, "score": top_score}[order]
+    ranked = rows[np.lexsort((rows, -top_score[rows], -(fp + fn)[rows], -first_key[rows]))]
+    return ImageRanking(evaluation.images, ranked, tp[ranked], fp[ranked], fn[ranked])
+
+
+@dataclass(frozen=True, eq=False)
+class CountedRows:
+    """int64 rows of predictions that match and that are wrong at the thresholds, and of annotations
+    that are missed."""
+
+    matched: Int64Array
+    wrong: Int64Array
+    missed: Int64Array
+
+
+def count_rows(
+    evaluation: Evaluation, thresholds: Float64Array, concept: int | None
+) -> CountedRows:
+    predictions, annotations = evaluation.predictions, evaluation.annotations
 
     def above(rows: Int32Array) -> Int64Array:
         score, concepts = predictions.score[rows], predictions.concept[rows]
@@ -99,31 +125,25 @@ def rank_images(
             is_counted &= concepts == concept
         return np.asarray(rows[is_counted], np.int64)
 
-    def count(images: Int32Array) -> Int64Array:
-        return np.bincount(images, minlength=image_count)
-
-    matched_rows, wrong_rows = above(row_index.matched), above(row_index.wrong)
-    annotation_rows = np.asarray(evaluation.matchable_annotations, np.int64)
+    rows = np.asarray(evaluation.matchable_annotations, np.int64)
     if concept is not None:
-        annotation_rows = annotation_rows[annotations.concept[annotation_rows] == concept]
-    is_missed = (
-        evaluation.answer_score[annotation_rows] < thresholds[annotations.concept[annotation_rows]]
-    )
-    missed_rows = annotation_rows[is_missed]
-    fp = count(predictions.image[wrong_rows])
-    fn = count(annotations.image[missed_rows])
-    tp = count(predictions.image[matched_rows])
-    top_score = np.full(image_count, -np.inf)
-    np.maximum.at(top_score, predictions.image[wrong_rows], predictions.score[wrong_rows])
-    own_rows = evaluation.own[missed_rows]  # the image's own score of a missed concept
+        rows = rows[annotations.concept[rows] == concept]
+    is_missed = evaluation.answer_score[rows] < thresholds[annotations.concept[rows]]
+    row_index = evaluation.row_index
+    return CountedRows(above(row_index.matched), above(row_index.wrong), rows[is_missed])
+
+
+def top_error_scores(evaluation: Evaluation, counted: CountedRows) -> Float64Array:
+    """The score of the highest-scored error of each image; of a missed concept, the image's own
+    score. -inf without one."""
+    predictions = evaluation.predictions
+    top_score = np.full(len(evaluation.images), -np.inf)
+    np.maximum.at(top_score, predictions.image[counted.wrong], predictions.score[counted.wrong])
+    own_rows = evaluation.own[counted.missed]
     has_own = own_rows >= 0
     np.maximum.at(
         top_score,
-        annotations.image[missed_rows[has_own]],
+        evaluation.annotations.image[counted.missed[has_own]],
         predictions.score[own_rows[has_own]],
     )
-    is_evaluated = (evaluation.images.split == split) & (evaluation.coverage != NOT_RUN)
-    rows = np.flatnonzero(is_evaluated)
-    first_key = {"errors": fp + fn, "fp": fp, "fn": fn, "score": top_score}[order]
-    ranked = rows[np.lexsort((rows, -top_score[rows], -(fp + fn)[rows], -first_key[rows]))]
-    return ImageRanking(evaluation.images, ranked, tp[ranked], fp[ranked], fn[ranked])
+    return top_score

@@ -143,45 +143,50 @@ def camera_and_time(image: Any) -> tuple[str, str]:
 
 
 def measure_region(image: Any, box: BoxSides | None) -> tuple[list[float], int, Float64Array]:
-    if box is None:
-        region_image, context_image = image, image
-    else:
-        left, top, width, height = box
-        centre_x, centre_y = left + width / 2, top + height / 2
-        half_width, half_height = min(width, MAX_BOX_WINDOW) / 2, min(height, MAX_BOX_WINDOW) / 2
-        region_box = (
-            max(0, int(centre_x - half_width)),
-            max(0, int(centre_y - half_height)),
-            min(image.width, int(np.ceil(centre_x + half_width))),
-            min(image.height, int(np.ceil(centre_y + half_height))),
-        )
-        if region_box[2] <= region_box[0] or region_box[3] <= region_box[1]:
+    """The statistics of an image, or of the middle of a box, and the dominant colour and the
+    descriptor of the box with its surroundings."""
+    region, surroundings = image, image
+    if box is not None:
+        window = box_window(box, image.size)
+        if window[2] <= window[0] or window[3] <= window[1]:
             return [np.nan] * len(IMAGE_STATISTICS), -1, np.full(DESCRIPTOR_LENGTH, np.nan)
         left, top, width, height = expand_box(tuple(box))
-        region_image, context_image = (
-            image.crop(region_box),
-            image.crop((left, top, left + width, top + height)),
-        )
-    pixels = np.asarray(region_image, np.float32)
+        region = image.crop(window)
+        surroundings = image.crop((left, top, left + width, top + height))
+    descriptor = compute_descriptor(
+        np.asarray(surroundings.resize((DESCRIPTOR_SIDE, DESCRIPTOR_SIDE)), np.float64) / 255
+    )
+    colour = dominant_colour(np.asarray(surroundings.resize((12, 12)), np.float32) / 255)
+    return measure_pixels(np.asarray(region, np.float32)), colour, descriptor
+
+
+def box_window(box: BoxSides, image_size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The part of a box that is measured, at most MAX_BOX_WINDOW wide and high around its centre:
+    left, top, right, bottom in whole pixels."""
+    left, top, width, height = box
+    centre_x, centre_y = left + width / 2, top + height / 2
+    half_width, half_height = min(width, MAX_BOX_WINDOW) / 2, min(height, MAX_BOX_WINDOW) / 2
+    return (
+        max(0, int(centre_x - half_width)),
+        max(0, int(centre_y - half_height)),
+        min(image_size[0], int(np.ceil(centre_x + half_width))),
+        min(image_size[1], int(np.ceil(centre_y + half_height))),
+    )
+
+
+def measure_pixels(pixels: GreyPixels) -> list[float]:
+    """IMAGE_STATISTICS of red, green and blue pixels; blur and noise are NaN in small regions."""
     grey = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
     low, high = pixels.min(axis=2), pixels.max(axis=2)
     saturation = np.divide(255 * (high - low), high, out=np.zeros_like(high), where=high > 0)
     is_large_enough = min(grey.shape) >= MIN_BOX_SIDE
-    statistics = [
+    return [
         float(grey.mean()),
         float(grey.std()),
         float(saturation.mean()),
         estimate_blur(grey) if is_large_enough else np.nan,
         estimate_noise(grey) if is_large_enough else np.nan,
     ]
-    descriptor = compute_descriptor(
-        np.asarray(context_image.resize((DESCRIPTOR_SIDE, DESCRIPTOR_SIDE)), np.float64) / 255
-    )
-    return (
-        statistics,
-        dominant_colour(np.asarray(context_image.resize((12, 12)), np.float32) / 255),
-        descriptor,
-    )
 
 
 def estimate_blur(grey: GreyPixels) -> float:

@@ -11,7 +11,15 @@ import msgspec
 import numpy as np
 
 from pellucid.core.errors import format_count, summarize_names
-from pellucid.core.tables import SPLITS, UNANNOTATED, Annotations, Images, Int32Array, Kind
+from pellucid.core.tables import (
+    SPLITS,
+    UNANNOTATED,
+    Annotations,
+    Images,
+    Int32Array,
+    Int64Array,
+    Kind,
+)
 from pellucid.core.urls import is_remote
 from pellucid.formats.dataset import Note, ParsedAnnotations
 from pellucid.formats.errors import (
@@ -94,13 +102,7 @@ def merge_annotations(
         [row_by_path.get(image_path, -1) for image_path in new_images.path], np.int64
     ).reshape(-1)
     known_rows = np.flatnonzero(target_rows >= 0)
-    for new_row in known_rows:
-        if new_images.split[new_row] not in (-1, images.split[target_rows[new_row]]):
-            old_split, new_split = (
-                SPLITS[images.split[target_rows[new_row]]],
-                SPLITS[new_images.split[new_row]],
-            )
-            raise SplitConflictError(path, new_images.path[new_row], old_split, new_split)
+    reject_other_splits(path, images, new_images, target_rows, known_rows)
     added_rows = np.flatnonzero(target_rows < 0)
     new_images.split[(target_rows < 0) & (new_images.split < 0)] = SPLITS.index("validation")
     target_rows[added_rows] = len(images) + np.arange(len(added_rows))
@@ -118,40 +120,56 @@ def merge_annotations(
         reject_second_concept(
             path, merged_images, annotations, new_annotations.take(~is_duplicate), concepts
         )
-    notes = (
-        [
-            Note(
-                "images_again",
-                f"{format_count(len(known_rows), 'image')} already in the view",
-                len(known_rows),
-                "info",
-            )
-        ]
-        if len(known_rows)
-        else []
+    notes = repetition_notes(
+        len(known_rows), int(is_duplicate.sum()), count_duplicates(new_annotations)
     )
-    if duplicate_count := int(is_duplicate.sum()):
-        notes.append(
-            Note(
-                "annotations_again",
-                f"{format_count(duplicate_count, 'annotation')} already in the view, not added "
-                "again",
-                duplicate_count,
-                "info",
-            )
-        )
-    if repeated_count := count_duplicates(new_annotations):
-        notes.append(
-            Note(
-                "duplicate_annotations",
-                f"{format_count(repeated_count, 'annotation')} exactly duplicated within the "
-                "file: not removed",
-                repeated_count,
-            )
-        )
     return MergeResult(
         merged_images, annotations.concat(new_annotations.take(~is_duplicate)), notes
     )
+
+
+def reject_other_splits(
+    path: str,
+    images: Images,
+    new_images: Images,
+    target_rows: Int64Array,
+    known_rows: Int64Array,
+) -> None:
+    """Raise SplitConflictError if an image of the view is in another split. target_rows: of the
+    view, for each new image · known_rows: the new images that the view has."""
+    for new_row in known_rows.tolist():
+        old_split, new_split = images.split[target_rows[new_row]], new_images.split[new_row]
+        if new_split not in (-1, old_split):
+            raise SplitConflictError(
+                path, new_images.path[new_row], SPLITS[old_split], SPLITS[new_split]
+            )
+
+
+def repetition_notes(image_count: int, known_count: int, repeated_count: int) -> list[Note]:
+    """Notes on images and annotations that the view has, and on annotations repeated in the
+    file."""
+    known = format_count(known_count, "annotation")
+    repeated = format_count(repeated_count, "annotation")
+    notes = [
+        Note(
+            "images_again",
+            f"{format_count(image_count, 'image')} already in the view",
+            image_count,
+            "info",
+        ),
+        Note(
+            "annotations_again",
+            f"{known} already in the view, not added again",
+            known_count,
+            "info",
+        ),
+        Note(
+            "duplicate_annotations",
+            f"{repeated} exactly duplicated within the file: not removed",
+            repeated_count,
+        ),
+    ]
+    return [note for note in notes if note.count]
 
 
 def reject_duplicate_images(path: str, new_images: Images) -> None:

@@ -47,6 +47,8 @@ CLOSE_OVERLAP = 0.95
 CLEAR_SHARE, DEFAULT_SHARE = 0.95, 0.5
 """Shares of the best format and of the stated one, below both of which images resized to any size
 are tried, not only those whose edge the boxes reach; of resized ones always."""
+LOW_SHARE = 0.05
+"""If fewer boxes overlap an annotation in every format, this is said."""
 CONFIDENCE_SECOND = "-confidence-second"
 """Name suffix of a box format for the alternative column order of the file."""
 
@@ -82,7 +84,11 @@ def verify_box_format(
     source: ParsedPredictions, image_refs: Interpretation, images: Images, annotations: Annotations
 ) -> tuple[ParsedPredictions, list[Inference]]:
     """The boxes in the format that the file states, or in another with which clearly more boxes
-    agree with an annotation."""
+    agree with an annotation.
+
+    Raises:
+        AmbiguousInterpretationError: two others agree equally well.
+    """
     default_format = default_box_format(source)
     variants = [source] + ([source.alternative] if source.alternative else [])
     shares = {
@@ -90,30 +96,20 @@ def verify_box_format(
         for variant_index, variant in enumerate(variants)
         for box_format, share in box_format_shares(variant, image_refs, images, annotations).items()
     }
-    default_share = shares.get((0, default_format), 0.0)
     if not shares:
         return source, []
     ranked, is_tied = rank_formats(shares, variants, image_refs, images, annotations)
     (variant_index, box_format), best_share = ranked[0]
-    default_inference = Inference(
+    default_share = shares.get((0, default_format), 0.0)
+    as_stated = Inference(
         "boxes",
         default_format.name,
         f"{default_share:.0%} of confident boxes overlap an annotation",
     )
-    if not (
-        best_share >= min_overlap_share(box_format)
-        and (
-            best_share >= default_share * MUCH_BETTER_RATIO
-            or best_share - default_share >= MIN_SHARE_GAIN
-        )
-    ):
-        if default_share < 0.05:
-            message = (
-                f"only {default_share:.0%} of confident boxes overlap an annotation, in any box "
-                "format"
-            )
-            source.notes.append(Note("boxes_disagree", message, 1))
-        return source, [default_inference]
+    if not replaces_default(box_format, best_share, default_share):
+        if default_share < LOW_SHARE:
+            source.notes.append(disagreement_note(default_share))
+        return source, [as_stated]
     is_thin = len(source.score) < MIN_BOXES
     if is_thin and (is_tied or best_share < 0.5):
         message = (
@@ -122,36 +118,36 @@ def verify_box_format(
             f"(--boxes {box_format.name})"
         )
         source.notes.append(Note("boxes_unsure", message, 1))
-        return source, [default_inference]
-    alternatives = [
-        (variant_name(variant_index, rival_format), share)
-        for (variant_index, rival_format), share in ranked[1:4]
-    ]
+        return source, [as_stated]
+    named_shares = [(variant_name(*variant), share) for variant, share in ranked[:4]]
     if is_tied:
-        rivals = [(variant_name(variant_index, box_format), best_share), *alternatives[:1]]
-        raise AmbiguousInterpretationError(
-            source.path,
-            "boxes",
-            [(name, f"{share:.0%} of confident boxes agree") for name, share in rivals],
-            "--boxes",
-        )
+        rivals = [
+            (name, f"{share:.0%} of confident boxes agree") for name, share in named_shares[:2]
+        ]
+        raise AmbiguousInterpretationError(source.path, "boxes", rivals, "--boxes")
+    chosen_name = named_shares[0][0]
     message = (
-        f"boxes read as {variant_name(variant_index, box_format)}: {best_share:.0%} of confident "
-        f"boxes overlap an annotation, {default_share:.0%} as {default_format.name}"
+        f"boxes read as {chosen_name}: {best_share:.0%} of confident boxes overlap an annotation, "
+        f"{default_share:.0%} as {default_format.name}"
     )
     if is_thin:
         count = format_count(len(source.score), "box", "boxes")
         source.notes.append(Note("boxes_unsure", f"{message} (only {count}: check this)"))
-    return replace(
-        convert_boxes(box_format, variants[variant_index], image_refs, images), alternative=None
-    ), [
-        Inference(
-            "boxes",
-            variant_name(variant_index, box_format),
-            message,
-            [f"{format_name}: {share:.0%} agree" for format_name, share in alternatives],
-        )
-    ]
+    converted = convert_boxes(box_format, variants[variant_index], image_refs, images)
+    others = [f"{name}: {share:.0%} agree" for name, share in named_shares[1:]]
+    return replace(converted, alternative=None), [Inference("boxes", chosen_name, message, others)]
+
+
+def replaces_default(box_format: BoxFormat, share: float, default_share: float) -> bool:
+    """Whether clearly more boxes agree than in the format that the file states."""
+    return share >= min_overlap_share(box_format) and (
+        share >= default_share * MUCH_BETTER_RATIO or share - default_share >= MIN_SHARE_GAIN
+    )
+
+
+def disagreement_note(share: float) -> Note:
+    message = f"only {share:.0%} of confident boxes overlap an annotation, in any box format"
+    return Note("boxes_disagree", message, 1)
 
 
 Variant = tuple[int, BoxFormat]
@@ -166,7 +162,10 @@ def rank_formats(
 ) -> tuple[list[tuple[Variant, float]], bool]:
     """The formats with their shares, the best first, and whether the second is as good.
     Neighbouring sizes of resized images agree with the same boxes, but overlap them less."""
-    ranked = sorted(shares.items(), key=lambda item: -item[1])
+    ranked = sorted(
+        ((variant, share) for variant, share in shares.items() if not is_needless(variant, shares)),
+        key=lambda item: -item[1],
+    )
     close = [variant for variant, share in ranked if share >= TIE_RATIO * ranked[0][1]]
     if len(close) == 1:
         return ranked, False
@@ -179,6 +178,13 @@ def rank_formats(
     ranked.sort(key=lambda item: (-overlaps.get(item[0], -1.0), -item[1]))
     best, second = (overlaps[variant] for variant, _ in ranked[:2])
     return ranked, second >= CLOSE_OVERLAP * best
+
+
+def is_needless(variant: Variant, shares: Mapping[Variant, float]) -> bool:
+    """Whether a format has y first, which is rare, and x first agrees as well."""
+    variant_index, box_format = variant
+    usual = (variant_index, replace(box_format, shape="xyxy"))
+    return box_format.shape == "yxyx" and shares.get(usual, 0.0) >= shares[variant]
 
 
 def infer_open_shape(

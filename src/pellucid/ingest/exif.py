@@ -100,6 +100,35 @@ def rotate_stored_annotations(
         return images, annotations, [], []
     count = format_count(len(rotated.rows), "image")
     notes = [Note(EXIF_ROTATION_NOTE, f"{count} with EXIF rotation", len(rotated.rows), "info")]
+    choice = choose_stored(images, annotations, rotated)
+    images = swap_sizes(images, rotated.rows[choice.misdeclared])
+    notes += choice.notes
+    answer = "as stored" if choice.is_stored.any() else "as displayed"
+    inference = Inference("orientation of annotations", answer, choice.message)
+    if not choice.is_stored.any():
+        return images, annotations, notes, [inference]
+    stored = rotated.take(choice.is_stored)
+    examples = summarize_names(images.path[stored.rows])
+    text = f"{choice.message}: their boxes were rotated ({examples})"
+    notes.append(Note("annotated_as_stored", text, len(stored.rows), "info"))
+    notes += lost_outline_notes(annotations, stored)
+    images = swap_sizes(images, stored.rows[(images.width[stored.rows] > 0)])
+    return images, rotate_annotations(annotations, stored, len(images)), notes, [inference]
+
+
+@dataclass(frozen=True, eq=False)
+class StoredChoice:
+    """is_stored: of the rotated images, those annotated as stored · misdeclared: those declared
+    with the size as stored, whose boxes only fit the image as displayed · message: the evidence."""
+
+    is_stored: BoolArray
+    misdeclared: BoolArray
+    message: str
+    notes: list[Note]
+
+
+def choose_stored(images: Images, annotations: Annotations, rotated: RotatedImages) -> StoredChoice:
+    count = format_count(len(rotated.rows), "image")
     declared = np.stack([images.width[rotated.rows], images.height[rotated.rows]], axis=1)
     is_square = rotated.stored_size[:, 0] == rotated.stored_size[:, 1]
     is_declared_stored = (declared == rotated.stored_size).all(axis=1) & ~is_square
@@ -110,28 +139,30 @@ def rotate_stored_annotations(
         f"{int(is_declared_stored.sum()):,} of {count} with EXIF rotation are declared with the "
         "size of the stored image"
     )
-    if is_declared_stored.any() and not is_stored.any():
-        images = swap_sizes(images, rotated.rows[is_declared_stored])
+    misdeclared = is_declared_stored & (not is_stored.any())
+    notes = []
+    if misdeclared.any():
         message += ", but their boxes only fit the image as displayed"
-        notes.append(
-            Note(
-                "declared_as_stored", f"{message}: read as displayed", int(is_declared_stored.sum())
-            )
-        )
+        text = f"{message}: read as displayed"
+        notes.append(Note("declared_as_stored", text, int(misdeclared.sum())))
     fits_stored, fits_displayed = box_fit(rotated.take(is_unknown), annotations)
     if is_unknown.any() and fits_stored and not fits_displayed:
         is_stored |= is_unknown
         message = f"boxes of {count} with EXIF rotation only fit the image as stored"
-    answer = "as stored" if is_stored.any() else "as displayed"
-    inference = Inference("orientation of annotations", answer, message)
-    if not is_stored.any():
-        return images, annotations, notes, [inference]
-    stored = rotated.take(is_stored)
-    examples = summarize_names(images.path[stored.rows])
-    text = f"{message}: their boxes were rotated ({examples})"
-    notes.append(Note("annotated_as_stored", text, len(stored.rows), "info"))
-    images = swap_sizes(images, stored.rows[(images.width[stored.rows] > 0)])
-    return images, rotate_annotations(annotations, stored, len(images)), notes, [inference]
+    return StoredChoice(is_stored, misdeclared, message, notes)
+
+
+def lost_outline_notes(annotations: Annotations, stored: RotatedImages) -> list[Note]:
+    """A note on the outlines of images annotated as stored, which are left out."""
+    if annotations.outline is None:
+        return []
+    is_stored = np.isin(annotations.image, stored.rows)
+    count = int((annotations.outline[is_stored] != "").sum())
+    message = (
+        f"{format_count(count, 'outline')} left out: outlines of images annotated as stored are "
+        "not rotated, their boxes are"
+    )
+    return [Note("outlines_not_rotated", message, count)] if count else []
 
 
 def box_fit(rotated: RotatedImages, annotations: Annotations) -> tuple[bool, bool]:

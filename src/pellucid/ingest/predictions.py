@@ -47,7 +47,7 @@ from pellucid.ingest.prediction_notes import (
     other_split_notes,
     outside_image_notes,
 )
-from pellucid.ingest.references import reject_ambiguous, unmatched_image_notes
+from pellucid.ingest.references import Interpretation, reject_ambiguous, unmatched_image_notes
 from pellucid.ingest.unannotated_concepts import settle_concepts
 from pellucid.storage.manifests import Concept
 
@@ -88,56 +88,38 @@ def import_predictions(
     """Resolve the predictions of a file against a frozen version. overrides: interpretations
     set by the user; selection: concepts as chosen by the user; replaces: whether they take the
     place of earlier predictions."""
-    images = version.images
-    concepts = version.annotated_concepts
+    images, concepts = version.images, version.annotated_concepts
     check_names(source.path, selection, source.concept_keys, [c.name for c in concepts])
     is_candidate = (
         np.ones(len(images), bool) if split_index is None else images.split == split_index
     )
-    positive_annotations = version.annotations.take(version.annotations.positive)
     resolved = resolve_references(
         source,
         images,
         is_candidate,
         concepts,
-        positive_annotations,
+        version.annotations.take(version.annotations.positive),
         overrides,
         version.folders,
         bool(selection.renamed),
     )
     image_refs, concept_refs = resolved.image_refs, resolved.concept_refs
     source, score_inference = infer_score_scale(resolved.source, overrides.scores)
-    inferences, notes = [*resolved.inferences], [*resolved.notes]
-    if version.has_rotated_images:
-        source, orientation_inferences = rotate_stored_predictions(
-            source, image_refs.positions, images, version.folders, positive_annotations
-        )
-        inferences += orientation_inferences
-        if any(inference.answer == "as stored" for inference in orientation_inferences):
-            shapes = (source.mask, source.outline, source.keypoints)
-            has_shapes = any(shape is not None for shape in shapes)
-            if has_shapes and overrides.geometry != "box":
-                raise StoredMasksError(source.path)
-            source = replace(source, notes=[n for n in source.notes if n.kind != "boxes_disagree"])
+    source, orientation_inferences = settle_orientation(source, image_refs, version, overrides)
     reject_ambiguous(source, image_refs, concept_refs, images, is_candidate, concepts)
     settled = settle_concepts(source, image_refs, concept_refs, version, selection)
-    notes += unmatched_image_notes(source, image_refs, images)
-    notes += settled.notes
     is_selected = (image_refs.positions >= 0) & is_candidate[image_refs.positions]
-    notes += other_split_notes(source, image_refs.positions, is_selected)
-    named_images = np.unique(image_refs.positions[is_selected]).astype(np.int64)
+    notes = [
+        *resolved.notes,
+        *unmatched_image_notes(source, image_refs, images),
+        *settled.notes,
+        *other_split_notes(source, image_refs.positions, is_selected),
+    ]
     if split_index is not None and len(source.score) and not is_selected.any():
         raise OtherSplitError(source.path, SPLITS[split_index])
-    if replaces:
-        version, replaced_images = release_images(version, named_images, split_index, coverage_mode)
-        notes += replaced_notes(replaced_images)
-    else:
-        replaced_images = np.zeros(0, np.int64)
-        reject_repeated_images(source, version, named_images)
-    coverage = update_coverage(version, named_images, split_index, coverage_mode)
-    if source.not_run is not None:
-        failed = image_refs.positions[np.flatnonzero(source.not_run)]
-        coverage[failed[failed >= 0]] = NOT_RUN
+    covered = cover_images(
+        source, image_refs, is_selected, version, split_index, coverage_mode, replaces
+    )
     check_prediction_count(source.path, first_order + len(source.score))
     compared = select_predictions(
         source,
@@ -148,25 +130,98 @@ def import_predictions(
         first_order,
         overrides.geometry,
     )
-    predictions, images = compared.predictions, compared.images
-    notes += compared.notes
-    if predictions.box is None:
-        names = [concept.name for concept in settled.concepts]
-        reject_duplicate_scores(source.path, predictions, images, names)
-    else:
-        notes += outside_image_notes(predictions.box, images, predictions.image)
-        notes += export_limit_notes(predictions)
+    notes += [*replaced_notes(covered.replaced_images), *compared.notes]
+    notes += check_predictions(source.path, compared, [c.name for c in settled.concepts])
     return ImportedPredictions(
-        predictions,
+        compared.predictions,
         compared.annotations,
-        images,
-        coverage,
+        compared.images,
+        covered.coverage,
         settled.concepts,
         settled.unannotated,
-        replaced_images,
+        covered.replaced_images,
         [*source.notes, *notes],
-        [*inferences, *compared.inferences, score_inference],
+        [*resolved.inferences, *orientation_inferences, *compared.inferences, score_inference],
     )
+
+
+def settle_orientation(
+    source: ParsedPredictions,
+    image_refs: Interpretation,
+    version: FrozenVersion,
+    overrides: Overrides,
+) -> tuple[ParsedPredictions, list[Inference]]:
+    """The predictions of the images as they are displayed, if some are stored rotated.
+
+    Raises:
+        StoredMasksError: shapes are of the images as stored.
+    """
+    if not version.has_rotated_images:
+        return source, []
+    source, inferences = rotate_stored_predictions(
+        source,
+        image_refs.positions,
+        version.images,
+        version.folders,
+        version.annotations.take(version.annotations.positive),
+    )
+    if any(inference.answer == "as stored" for inference in inferences):
+        shapes = (source.mask, source.outline, source.keypoints)
+        if any(shape is not None for shape in shapes) and overrides.geometry != "box":
+            raise StoredMasksError(source.path)
+        source = replace(source, notes=[n for n in source.notes if n.kind != "boxes_disagree"])
+    return source, inferences
+
+
+@dataclass(frozen=True, eq=False)
+class CoveredImages:
+    """coverage: of each image after the import · replaced_images: indexes of those whose earlier
+    predictions are replaced."""
+
+    coverage: Int8Array
+    replaced_images: Int64Array
+
+
+def cover_images(
+    source: ParsedPredictions,
+    image_refs: Interpretation,
+    is_selected: BoolArray,
+    version: FrozenVersion,
+    split_index: int | None,
+    coverage_mode: CoverageMode,
+    replaces: bool,
+) -> CoveredImages:
+    """is_selected: per image key.
+
+    Raises:
+        DuplicatePredictionsError: some images have predictions, which are not to be replaced.
+    """
+    named_images = np.unique(image_refs.positions[is_selected]).astype(np.int64)
+    replaced_images = np.zeros(0, np.int64)
+    if replaces:
+        version, replaced_images = release_images(version, named_images, split_index, coverage_mode)
+    else:
+        reject_repeated_images(source, version, named_images)
+    coverage = update_coverage(version, named_images, split_index, coverage_mode)
+    if source.not_run is not None:
+        failed = image_refs.positions[np.flatnonzero(source.not_run)]
+        coverage[failed[failed >= 0]] = NOT_RUN
+    return CoveredImages(coverage, replaced_images)
+
+
+def check_predictions(
+    path: str, compared: ComparedObjects, concept_names: Sequence[str]
+) -> list[Note]:
+    """Notes on boxes outside their image. Raises DuplicateScoreError if there are none and a
+    concept of an image has two scores."""
+    predictions, images = compared.predictions, compared.images
+    if predictions.box is None:
+        reject_duplicate_scores(path, predictions, images, concept_names)
+        return []
+    return [
+        *outside_image_notes(predictions.box, images, predictions.image),
+        *export_limit_notes(predictions),
+    ]
 
 
 def select_predictions(

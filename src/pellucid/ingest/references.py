@@ -106,65 +106,67 @@ def image_interpretations(
     If a name matches several images, only the candidates are considered.
     """
     candidate_rows = np.flatnonzero(is_candidate)
-    keys, paths = source.image_keys, images.path.tolist()
-
-    def named(name: Callable[[str], str]) -> Callable[[], list[str]]:
-        return lambda: [name(path) for path in paths]
-
-    id_scheme: NamingScheme = (
-        "id",
-        lambda: [plain_ids(ids) for ids in images.source_id],
-        clean_id,
-    )
-    stem_schemes: list[NamingScheme] = [
-        ("path without ending", named(strip_extension), strip_dot_slash),
-        ("file stem", named(file_stem), base_name),
-    ]
-    path_schemes: list[NamingScheme] = [("path", lambda: paths, strip_dot_slash)]
-    deepest = min(12, max((key.count("/") for key in keys), default=0))
-    path_schemes += [
-        (f"path below {format_count(depth, 'folder')}", lambda: paths, skip_folders(depth))
-        for depth in range(1, deepest + 1)
-    ]
-    path_schemes.append(("file name", named(base_name), base_name))
-    if source.image_key_kind == "stem":
-        schemes = [
-            *stem_schemes,
-            (
-                "path without ending, ignoring case",
-                named(lambda path: fold_path(strip_extension(path))),
-                fold_path,
-            ),
-            ("file stem, ignoring case", named(fold_stem), fold_base),
-        ]
-    else:
-        number_scheme = (
-            "file stem without leading zeros",
-            named(numeric_stem),
-            strip_dot_slash,
-        )
-        plain_stem_scheme = ("file stem", named(file_stem), file_stem)
-        composed_scheme = ("path in Unicode NFC", named(composed_path), composed_path)
-        last_schemes: list[NamingScheme] = [
-            *stem_schemes,
-            plain_stem_scheme,
-            number_scheme,
-            composed_scheme,
-            ("path, ignoring case", named(fold_path), fold_path),
-            ("file name, ignoring case", named(fold_base), fold_base),
-            ("file stem, ignoring case", named(fold_stem), fold_stem),
-        ]
-        schemes = [id_scheme, *path_schemes, *last_schemes]
-        if source.image_key_kind == "path":
-            schemes = [*path_schemes, id_scheme, *last_schemes]
+    keys, is_stem = source.image_keys, source.image_key_kind == "stem"
+    schemes = stem_schemes(images) if is_stem else path_and_id_schemes(source, images)
     interpret_first, *interpreters = (
         partial(interpret_keys, scheme, keys, candidate_rows) for scheme in schemes
     )
     yield interpret_first()
     yield from filter(is_one_to_one, (interpret() for interpret in interpreters))
-    if source.image_key_kind != "stem" and all(key.isdecimal() for key in keys):
+    if not is_stem and all(key.isdecimal() for key in keys):
         for first in (0, 1):
             yield numbered_images(keys, candidate_rows, first)
+
+
+def named(images: Images, name: Callable[[str], str]) -> Callable[[], list[str]]:
+    """A function that gives the name of each image, made from its path."""
+    return lambda: [name(path) for path in images.path.tolist()]
+
+
+def stem_schemes(images: Images) -> list[NamingScheme]:
+    """For keys that are paths without ending."""
+    return [
+        ("path without ending", named(images, strip_extension), strip_dot_slash),
+        ("file stem", named(images, file_stem), base_name),
+        (
+            "path without ending, ignoring case",
+            named(images, lambda path: fold_path(strip_extension(path))),
+            fold_path,
+        ),
+        ("file stem, ignoring case", named(images, fold_stem), fold_base),
+    ]
+
+
+def path_and_id_schemes(source: ParsedPredictions, images: Images) -> list[NamingScheme]:
+    """For keys that are paths or ids; those that the source states come first."""
+    id_scheme: NamingScheme = (
+        "id",
+        lambda: [plain_ids(ids) for ids in images.source_id],
+        clean_id,
+    )
+    deepest = min(12, max((key.count("/") for key in source.image_keys), default=0))
+    path_schemes: list[NamingScheme] = [
+        ("path", named(images, str), strip_dot_slash),
+        *(
+            (f"path below {format_count(depth, 'folder')}", named(images, str), skip_folders(depth))
+            for depth in range(1, deepest + 1)
+        ),
+        ("file name", named(images, base_name), base_name),
+    ]
+    first = [id_scheme, *path_schemes]
+    if source.image_key_kind == "path":
+        first = [*path_schemes, id_scheme]
+    return [
+        *first,
+        ("path without ending", named(images, strip_extension), strip_dot_slash),
+        ("file stem", named(images, file_stem), base_name),
+        ("file stem", named(images, file_stem), file_stem),
+        ("file stem without leading zeros", named(images, numeric_stem), strip_dot_slash),
+        ("path in Unicode NFC", named(images, composed_path), composed_path),
+        ("path, ignoring case", named(images, fold_path), fold_path),
+        ("file name, ignoring case", named(images, fold_base), fold_base),
+        ("file stem, ignoring case", named(images, fold_stem), fold_stem),
+    ]
 
 
 def numbered_images(keys: Sequence[str], candidate_rows: Int64Array, first: int) -> Interpretation:
@@ -238,88 +240,72 @@ def find_rows(
 def concept_interpretations(
     source: ParsedPredictions, concepts: Sequence[Concept]
 ) -> list[Interpretation]:
-    keys, concept_indexes = source.concept_keys, range(len(concepts))
-    concept_names = [concept.name for concept in concepts]
-    zero_based = Interpretation(
-        "positions from 0",
-        find_rows(keys, [str(concept_index) for concept_index in concept_indexes], concept_indexes),
-    )
-    one_based = Interpretation(
-        "positions from 1",
-        find_rows(
-            keys, [str(concept_index + 1) for concept_index in concept_indexes], concept_indexes
-        ),
-    )
-    alphabetical_order = sorted(concept_indexes, key=concept_names.__getitem__)
-    alphabetical = Interpretation(
-        "positions in alphabetical order",
-        find_rows(
-            keys, [str(concept_index) for concept_index in concept_indexes], alphabetical_order
-        ),
-    )
-    positional = [zero_based, one_based, alphabetical]
-    if len(concepts) == len(COCO_CATEGORY_IDS):
-        positional.append(
-            Interpretation(
-                "COCO's 91 ids",
-                find_rows(
-                    keys, [str(category_id) for category_id in COCO_CATEGORY_IDS], concept_indexes
-                ),
-            )
-        )
+    """Interpretations of the concept keys, the most likely first."""
+    keys, names = source.concept_keys, [concept.name for concept in concepts]
+    positional = positional_interpretations(keys, names)
     if source.concept_interpretation == "position":
         return positional
+    rows = range(len(names))
+    plain_keys = [plain_integer(key) for key in keys]
     name_based = Interpretation(
         "names",
         find_rows(
-            [normalize_text(plain_integer(key)) for key in keys],
-            [normalize_text(plain_integer(concept_name)) for concept_name in concept_names],
-            concept_indexes,
+            [normalize_text(key) for key in plain_keys],
+            [normalize_text(plain_integer(name)) for name in names],
+            rows,
         ),
     )
     folded = Interpretation(
         "names, ignoring case",
-        find_rows(
-            [fold_text(key) for key in keys],
-            [fold_text(concept_name) for concept_name in concept_names],
-            concept_indexes,
-        ),
+        find_rows([fold_text(key) for key in keys], [fold_text(name) for name in names], rows),
     )
     if source.concept_interpretation == "column":
-        prefix = shared_prefix(keys, concept_names)
-        suffix = shared_suffix(keys, concept_names)
-        stripped_keys = [key.removeprefix(prefix) for key in keys]
-        shortened_keys = [key.removesuffix(suffix) for key in keys]
-        by_name = [
+        are_numbers = all(key.isdecimal() for key in keys)
+        return [
             name_based,
             folded,
-            Interpretation(
-                f"names after '{prefix}'", find_rows(stripped_keys, concept_names, concept_indexes)
-            ),
-            Interpretation(
-                f"names before '{suffix}'",
-                find_rows(shortened_keys, concept_names, concept_indexes),
-            ),
+            *affixed_interpretations(keys, names),
+            *(positional if are_numbers else []),
         ]
-        return by_name + (positional if all(key.isdecimal() for key in keys) else [])
     id_pairs = [
-        (concept_id, concept_index)
-        for concept_index, concept in enumerate(concepts)
-        for concept_id in concept.ids
+        (plain_integer(concept_id), row) for row in rows for concept_id in concepts[row].ids
     ]
     id_based = Interpretation(
-        "ids",
-        find_rows(
-            [plain_integer(key) for key in keys],
-            [plain_integer(concept_id) for concept_id, _ in id_pairs],
-            [concept_index for _, concept_index in id_pairs],
-        ),
+        "ids", find_rows(plain_keys, [text for text, _ in id_pairs], [row for _, row in id_pairs])
     )
-    return (
-        [name_based, id_based, folded, *positional]
-        if source.concept_interpretation == "name"
-        else [id_based, name_based, folded, *positional]
-    )
+    first = [id_based, name_based]
+    if source.concept_interpretation == "name":
+        first.reverse()
+    return [*first, folded, *positional]
+
+
+def positional_interpretations(keys: Sequence[str], names: Sequence[str]) -> list[Interpretation]:
+    """Keys that count the concepts."""
+    rows = range(len(names))
+    alphabetical_rows = sorted(rows, key=names.__getitem__)
+    numberings: list[tuple[str, Sequence[int], Sequence[int]]] = [
+        ("positions from 0", rows, rows),
+        ("positions from 1", range(1, len(names) + 1), rows),
+        ("positions in alphabetical order", rows, alphabetical_rows),
+    ]
+    if len(names) == len(COCO_CATEGORY_IDS):
+        numberings.append(("COCO's 91 ids", COCO_CATEGORY_IDS, rows))
+    return [
+        Interpretation(name, find_rows(keys, [str(number) for number in numbers], target_rows))
+        for name, numbers, target_rows in numberings
+    ]
+
+
+def affixed_interpretations(keys: Sequence[str], names: Sequence[str]) -> list[Interpretation]:
+    """Names of columns that begin or end alike: `p_fox`, `fox_score`."""
+    prefix, suffix = shared_prefix(keys, names), shared_suffix(keys, names)
+    after_prefix = [key.removeprefix(prefix) for key in keys]
+    before_suffix = [key.removesuffix(suffix) for key in keys]
+    rows = range(len(names))
+    return [
+        Interpretation(f"names after '{prefix}'", find_rows(after_prefix, names, rows)),
+        Interpretation(f"names before '{suffix}'", find_rows(before_suffix, names, rows)),
+    ]
 
 
 def best_interpretation(interpretations: Sequence[Interpretation]) -> Interpretation:

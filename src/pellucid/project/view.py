@@ -22,35 +22,27 @@ from pellucid.core.tables import (
     empty_image_table,
 )
 from pellucid.formats.dataset import Note, ParsedAnnotations
-from pellucid.formats.errors import BoxesMissingError, KindConflictError
 from pellucid.formats.probe import create_read_options
 from pellucid.formats.registry import read_annotations as read_source
 from pellucid.images.embedding_model import EmbeddingModel
-from pellucid.images.locations import resolve_folder
-from pellucid.ingest.annotation_boxes import settle_boxes
 from pellucid.ingest.annotations import (
-    convert_to_tags,
-    find_image_folder,
+    MergeResult,
     merge_annotations,
     merge_concepts,
-    missing_image_notes,
     reject_moved_images,
-    require_pictures,
     without_picture_notes,
 )
-from pellucid.ingest.box_scaling import scale_annotations
 from pellucid.ingest.checks import duplicate_image_notes
 from pellucid.ingest.concept_selection import (
     NO_SELECTION,
     ConceptSelection,
     create_selection,
-    rename_concepts,
-    select_annotations,
 )
-from pellucid.ingest.exif import rotate_stored_annotations
-from pellucid.ingest.image_names import use_names_on_disk
-from pellucid.ingest.prediction_notes import outside_image_notes
-from pellucid.ingest.predictions import split_name_to_index
+from pellucid.ingest.prepared_annotations import (
+    AddOptions,
+    PreparedAnnotations,
+    prepare_annotations,
+)
 from pellucid.project.embedding import embed_images
 from pellucid.project.errors import EmptyViewError, VersionExistsError, VersionNotFoundError
 from pellucid.project.interfaces import ParentWorkspace
@@ -180,80 +172,59 @@ class View:
         """Add parsed annotations; the other parameters are as given by the user."""
         with write_lock(self.workspace.folder):
             manifest = self.manifest
-            file_concepts = parsed.concepts
-            parsed = rename_concepts(convert_kind(parsed, manifest.kind, self.name), selection)
-            root_folder = (
-                resolve_folder(image_folder) if image_folder else find_image_folder(parsed, source)
-            )
-            folders = list(manifest.folders)
-            if root_folder is not None and root_folder not in folders:
-                folders.append(root_folder)
-            new_images = assign_split_and_folder(
-                parsed.images, split, -1 if root_folder is None else folders.index(root_folder)
-            )
-            new_images, name_notes = use_names_on_disk(new_images, root_folder)
-            if image_folder is not None:
-                require_pictures(new_images, image_folder)
-            notes = [
-                *parsed.notes,
-                *name_notes,
-                *missing_image_notes(
-                    new_images,
-                    root_folder,
-                    is_guessed=image_folder is None and parsed.image_folder is None,
-                ),
-            ]
-            parsed, box_notes, box_inferences = settle_boxes(parsed, new_images, folders, boxes)
-            notes += box_notes
-            new_images, annotations = scale_annotations(parsed, new_images, folders)
-            new_images, annotations, rotation_notes, judgements = rotate_stored_annotations(
-                new_images, annotations, folders
-            )
-            notes += rotation_notes
-            if annotations.box is not None:
-                notes += outside_image_notes(annotations.box, new_images, annotations.image)
-            selected = select_annotations(parsed, file_concepts, new_images, annotations, selection)
-            parsed, new_images = selected.parsed, selected.images
-            annotations = selected.annotations
-            notes += selected.notes
-            known = {concept.name for concept in manifest.left_out}
-            manifest.left_out += [c for c in selected.left_out if c.name not in known]
-            concepts, concept_index_map, new_concept_index_map = merge_concepts(
-                manifest.concepts, manifest.concepts_listed, parsed
-            )
-            existing_images, existing_annotations = self._read_tables(manifest)
-            reject_moved_images(parsed.path, existing_images, new_images, folders)
-            existing_annotations = existing_annotations.replace(
-                concept=concept_index_map[existing_annotations.concept]
-            )
-            annotations = annotations.replace(concept=new_concept_index_map[annotations.concept])
-            merged = merge_annotations(
-                parsed.path,
+            prepared = prepare_annotations(
+                parsed,
+                source,
                 manifest.kind,
-                [concept.name for concept in concepts],
-                existing_images,
-                existing_annotations,
-                new_images,
-                annotations,
+                self.name,
+                manifest.folders,
+                AddOptions(image_folder, split, boxes, selection),
             )
-            notes += merged.notes
-            notes += duplicate_image_notes(merged.images, folders, include_near=False)
-            manifest.concepts, manifest.folders = concepts, folders
-            if root_folder is not None:
+            known = {concept.name for concept in manifest.left_out}
+            manifest.left_out += [c for c in prepared.left_out if c.name not in known]
+            manifest.concepts, merged = self._merge(manifest, prepared)
+            manifest.folders = prepared.folders
+            notes = [
+                *prepared.notes,
+                *merged.notes,
+                *duplicate_image_notes(merged.images, prepared.folders, include_near=False),
+            ]
+            if prepared.image_folder is not None:
                 manifest.sources = without_picture_notes(manifest.sources, merged.images)
-            manifest.concepts_listed = manifest.concepts_listed or parsed.concepts_listed
+            manifest.concepts_listed = manifest.concepts_listed or prepared.parsed.concepts_listed
             manifest.sources.append(
                 build_source_record(
                     source,
                     parsed.path,
                     parsed.format,
-                    len(new_images),
+                    len(prepared.images),
                     notes,
-                    [*parsed.inferences, *box_inferences, *judgements],
+                    prepared.inferences,
                 )
             )
             self._save(manifest, merged.images, merged.annotations)
         return notes
+
+    def _merge(
+        self, manifest: ViewManifest, prepared: PreparedAnnotations
+    ) -> tuple[list[Concept], MergeResult]:
+        """The concepts, images and annotations of the view together with new ones."""
+        parsed = prepared.parsed
+        concepts, existing_index, new_index = merge_concepts(
+            manifest.concepts, manifest.concepts_listed, parsed
+        )
+        images, annotations = self._read_tables(manifest)
+        reject_moved_images(parsed.path, images, prepared.images, prepared.folders)
+        merged = merge_annotations(
+            parsed.path,
+            manifest.kind,
+            [concept.name for concept in concepts],
+            images,
+            annotations.replace(concept=existing_index[annotations.concept]),
+            prepared.images,
+            prepared.annotations.replace(concept=new_index[prepared.annotations.concept]),
+        )
+        return concepts, merged
 
     def _read_consistent(self) -> tuple[ViewManifest, Images, Annotations]:
         """Read the manifest and its tables; retry if a writer replaces the tables in between."""
@@ -528,36 +499,4 @@ def sort_by_path(images: Images, annotations: Annotations) -> tuple[Images, Anno
     ranks = path_ranks(images)
     return images.take(np.argsort(ranks)), annotations.replace(
         image=ranks[annotations.image].astype(np.int32)
-    )
-
-
-def convert_kind(parsed: ParsedAnnotations, kind: Kind, view_name: str) -> ParsedAnnotations:
-    """Convert annotations to the view's kind: boxes and classes can become tags; other kinds raise
-    KindConflictError."""
-    annotations = parsed.annotations
-    if kind == parsed.kind == "detection" and annotations.box is None and len(annotations):
-        raise BoxesMissingError(parsed.path, len(annotations))
-    if parsed.kind == kind:
-        return parsed
-    if kind == "tagging":
-        return convert_to_tags(parsed)
-    raise KindConflictError(
-        parsed.path,
-        view_name,
-        kind,
-        {
-            "detection": "boxes",
-            "tagging": "tags",
-            "classification": "one concept per image, without boxes",
-        }[parsed.kind],
-    )
-
-
-def assign_split_and_folder(images: Images, split: Split | None, root: int) -> Images:
-    """Set the folder of the images, and the split of those whose source states none."""
-    split_index = split_name_to_index(split)
-    default_split = -1 if split_index is None else split_index
-    return images.replace(
-        split=np.where(images.split < 0, default_split, images.split).astype(np.int8),
-        root=np.full(len(images), root, np.int32),
     )

@@ -91,44 +91,26 @@ def apply_decisions(
     corrected_labels: list[tuple[int, EditableLabel]] = []
     completeness, unapplied_ids = [], []
     for position, image in enumerate(decided_images.tolist()):
+        rows = order[first[position] : last[position]].tolist()
         image_labels = [
-            editable_label(annotations, annotation_row)
-            for annotation_row in order[first[position] : last[position]].tolist()
-            if is_editable(kind, annotations, annotation_row)
+            editable_label(annotations, row) for row in rows if is_editable(kind, annotations, row)
         ]
-        ignored_rows = [
-            annotation_row
-            for annotation_row in order[first[position] : last[position]].tolist()
-            if not is_editable(kind, annotations, annotation_row)
-        ]
-        image_completeness = int(images.stated[image])
         unapplied_ids += [
             decision.id
             for decision in decisions_by_image[image]
             if not apply_decision(kind, concept_indices, image_labels, decision, new_concepts)
         ]
-        image_completeness = update_completeness(kind, image_completeness, image_labels)
-        if kind == "tagging":  # drop tags with the default value
-            image_labels = [
-                label
-                for label in image_labels
-                if label.label_value
-                != ("negative" if image_completeness == EXHAUSTIVE else "unknown")
-            ]
-        ignored_regions = [
-            EditableLabel(
-                int(annotations.concept[annotation_row]), None, "positive", annotation_row
-            )
-            for annotation_row in ignored_rows
+        stated = update_completeness(kind, int(images.stated[image]), image_labels)
+        completeness.append(stated)
+        if kind == "tagging":
+            image_labels = without_default_tags(image_labels, stated)
+        image_labels += [
+            EditableLabel(int(annotations.concept[row]), None, "positive", row)
+            for row in rows
+            if not is_editable(kind, annotations, row)
         ]
-        corrected_labels += [
-            (image, label)
-            for label in sorted(
-                ignored_regions + image_labels,
-                key=lambda label: (label.annotation_row < 0, label.annotation_row),
-            )
-        ]
-        completeness.append(image_completeness)
+        image_labels.sort(key=lambda label: (label.annotation_row < 0, label.annotation_row))
+        corrected_labels += [(image, label) for label in image_labels]
     annotation_table = build_annotations(annotations, corrected_labels, kind)
     original_rows = np.array([label.annotation_row for _, label in corrected_labels], np.int64)
     return CorrectedAnnotations(
@@ -139,6 +121,12 @@ def apply_decisions(
         list(concept_indices),
         unapplied_ids,
     )
+
+
+def without_default_tags(labels: Sequence[EditableLabel], completeness: int) -> list[EditableLabel]:
+    """The tags that say more than no tag does: that the concept is absent, or unknown."""
+    default = "negative" if completeness == EXHAUSTIVE else "unknown"
+    return [label for label in labels if label.label_value != default]
 
 
 def group_effective_decisions(

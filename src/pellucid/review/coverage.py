@@ -10,7 +10,7 @@ removed from or added to the current annotations cover no other item.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -123,80 +123,94 @@ def review_image(
     applied_until: int | None,
 ) -> ImageReview:
     """verdicts: the active ones on this image, oldest first; applied_until: see covered_items."""
-    concept_indices = {
-        concept: concept_index for concept_index, concept in enumerate(evaluation.concepts)
-    }
+    concept_indices = {concept: index for index, concept in enumerate(evaluation.concepts)}
     open_items = [
         item
         for item in covered_items(evaluation.kind, verdicts, applied_until)
         if item.concept in concept_indices
     ]
-    prediction_rows, annotation_rows = neighbours.predictions(image), neighbours.annotations(image)
+    rows = ReviewedRows(neighbours.predictions(image), neighbours.annotations(image))
     review = ImageReview({}, {})
-    is_reviewable = (
-        evaluation.kind != "detection" or ~evaluation.annotations.ignore[annotation_rows]
-    )
     open_items.reverse()  # latest first: it wins if two cover the same item
-    for assign_state in (assign_exact, assign_nearby):
-        unassigned = []
-        for item in open_items:
-            if item.side == "annotated" or evaluation.kind == "classification":
-                candidates = (
-                    evaluation.annotations.concept[annotation_rows] == concept_indices[item.concept]
-                ) & is_reviewable
-                is_assigned = assign_state(
-                    review.annotations,
-                    annotation_rows[candidates],
-                    evaluation.annotations.box,
-                    None,
-                    item,
-                    SAME_BOX_IOU,
-                )
-            else:
-                is_reviewable_prediction = (
-                    evaluation.state[prediction_rows] != MATCHED
-                    if assign_state is assign_exact
-                    else evaluation.state[prediction_rows] == WRONG
-                )
-                candidates = (
-                    evaluation.predictions.concept[prediction_rows] == concept_indices[item.concept]
-                ) & is_reviewable_prediction
-                score, box = evaluation.predictions.score, evaluation.predictions.box
-                is_assigned = assign_state(
-                    review.predictions,
-                    prediction_rows[candidates],
-                    box,
-                    score,
-                    item,
-                    evaluation.iou_threshold,
-                )
-            unassigned += [] if is_assigned else [item]
-        open_items = unassigned
-    for prediction_row in prediction_rows.tolist():
-        if (
-            evaluation.state[prediction_row] == MATCHED
-            and (matched_row := int(evaluation.partner[prediction_row])) in review.annotations
-        ):
-            review.predictions[prediction_row] = review.annotations[matched_row]
-        elif (
-            evaluation.kind == "classification"
-            and len(annotation_rows)
-            and int(annotation_rows[0]) in review.annotations
-        ):
-            review.predictions[prediction_row] = review.annotations[int(annotation_rows[0])]
-        elif (
-            evaluation.kind == "tagging" and evaluation.state[prediction_row] == IGNORED
-        ):  # annotated as unknown
-            for annotation_row in annotation_rows[
-                evaluation.annotations.concept[annotation_rows]
-                == evaluation.predictions.concept[prediction_row]
-            ].tolist():
-                if annotation_row in review.annotations:
-                    review.predictions[prediction_row] = review.annotations[annotation_row]
+    for assign in (assign_exact, assign_nearby):
+        open_items = [
+            item
+            for item in open_items
+            if not assign_item(
+                evaluation, review, rows, item, concept_indices[item.concept], assign
+            )
+        ]
+    for prediction_row in rows.predictions.tolist():
+        for annotation_row in reviewed_annotations(evaluation, rows, prediction_row):
+            if annotation_row in review.annotations:
+                review.predictions[prediction_row] = review.annotations[annotation_row]
     return review
 
 
+@dataclass(frozen=True, eq=False)
+class ReviewedRows:
+    """Rows of one image, int64."""
+
+    predictions: Int64Array
+    annotations: Int64Array
+
+
+def assign_item(
+    evaluation: Evaluation,
+    review: ImageReview,
+    rows: ReviewedRows,
+    item: CoveredItem,
+    concept: int,
+    assign: AssignState,
+) -> bool:
+    """Set the state of the annotation or the prediction that a decision is about. Returns whether
+    there is one."""
+    predictions, annotations = evaluation.predictions, evaluation.annotations
+    if item.side == "annotated" or evaluation.kind == "classification":
+        is_candidate = annotations.concept[rows.annotations] == concept
+        if evaluation.kind == "detection":
+            is_candidate &= ~annotations.ignore[rows.annotations]
+        return assign(
+            review.annotations,
+            rows.annotations[is_candidate],
+            annotations.box,
+            None,
+            item,
+            SAME_BOX_IOU,
+        )
+    state = evaluation.state[rows.predictions]
+    is_candidate = state != MATCHED if assign is assign_exact else state == WRONG
+    is_candidate = is_candidate & (predictions.concept[rows.predictions] == concept)
+    return assign(
+        review.predictions,
+        rows.predictions[is_candidate],
+        predictions.box,
+        predictions.score,
+        item,
+        evaluation.iou_threshold,
+    )
+
+
+def reviewed_annotations(
+    evaluation: Evaluation, rows: ReviewedRows, prediction_row: int
+) -> list[int]:
+    """The annotations whose review is also that of a prediction: the matched one, the class of the
+    image, or the unknown tag."""
+    if evaluation.state[prediction_row] == MATCHED:
+        return [int(evaluation.partner[prediction_row])]
+    if evaluation.kind == "classification":
+        return [int(row) for row in rows.annotations[:1]]
+    if evaluation.kind == "tagging" and evaluation.state[prediction_row] == IGNORED:
+        concepts = evaluation.annotations.concept[rows.annotations]
+        is_same = concepts == evaluation.predictions.concept[prediction_row]
+        return [int(row) for row in rows.annotations[is_same]]
+    return []
+
+
 RowStates = dict[int, tuple[int, int]]
+AssignState = Callable[
+    [RowStates, Int64Array, Float64Array | None, Float64Array | None, CoveredItem, float], bool
+]
 
 
 def assign_exact(

@@ -246,6 +246,15 @@ class DecisionLog:
             if self.decisions[decision_id].action in VERDICT_ACTIONS and self.is_active(decision_id)
         ]
 
+    def additions(self, image: str) -> list[Label]:
+        """What current decisions add to an image, given by its path."""
+        return [
+            label
+            for decision in list(self.decisions.values())
+            if decision.action == "add" and decision.image == image and self.is_current(decision.id)
+            for label in decision.after
+        ]
+
     def first_free_duplicate(self, decision: Decision, duplicates: Sequence[int]) -> int:
         """Which of several identical boxes a new decision is about: the first without a verdict,
         else the first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
@@ -39,6 +40,7 @@ from pellucid.server.schemas.gallery_schema import (
     AnnotatedBox,
     Box,
     ConceptDocument,
+    DrawnBox,
     FiguresDocument,
     HistogramDocument,
     ImageDocument,
@@ -520,7 +522,19 @@ def image_document(
         prediction_boxes,
         annotation_boxes,
         [] if overlay is None else overlay.image_predictions(str(evaluation.images.path[image])),
+        drawn=[],
     )
+
+
+def with_drawn_boxes(document: ImageDocument, decisions: DecisionLog) -> ImageDocument:
+    """The image with the boxes that decisions add and that are not among those shown."""
+    shown = {*(p.box for p in document.predictions), *(a.box for a in document.annotations)}
+    drawn = [
+        DrawnBox(label.concept, label.box)
+        for label in decisions.additions(document.path)
+        if label.box is not None and label.box not in shown
+    ]
+    return replace(document, drawn=drawn)
 
 
 def annotation_box(

@@ -1153,6 +1153,21 @@ export interface components {
             corrected: boolean;
         };
         /**
+         * DrawnBox
+         * @description A box that a decision adds to the annotations, where this version predicts none.
+         */
+        DrawnBox: {
+            /** Concept */
+            concept: string;
+            /** Box */
+            box: [
+                number,
+                number,
+                number,
+                number
+            ];
+        };
+        /**
          * EffectConcept
          * @description A concept's errors on the split and its threshold, with original and corrected
          *     annotations.
@@ -1504,6 +1519,8 @@ export interface components {
             annotations: components["schemas"]["AnnotatedBox"][];
             /** Others */
             others: components["schemas"]["OtherPrediction"][];
+            /** Drawn */
+            drawn: components["schemas"]["DrawnBox"][];
         };
         /**
          * ImageObject

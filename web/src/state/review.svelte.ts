@@ -88,7 +88,8 @@ export class Reviewing {
     setInterval(() => document.visibilityState === 'visible' && this.look(), BETWEEN);
   }
 
-  private get head(): number {
+  /** The id of the last decision that this page knows of. */
+  get head(): number {
     return this.progress?.head ?? this.gallery.figures?.head ?? 0;
   }
 

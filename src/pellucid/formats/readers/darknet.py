@@ -10,7 +10,7 @@ from pellucid.formats.dataset import ParsedAnnotations, find_split, parse_split
 from pellucid.formats.image_files import is_image_file, list_files
 from pellucid.formats.parsing import is_number, read_lines
 from pellucid.formats.probe import AnnotationFormat, Probe, ReadOptions
-from pellucid.formats.readers.yolo import build_annotations
+from pellucid.formats.readers.yolo import ListedImages, build_annotations
 
 NAME = "darknet"
 NAMES_FILES = ("obj.names", "classes.txt", "voc.names", "labels.txt", "coco.names")
@@ -60,19 +60,12 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     concepts = [line for _, line in read_lines(names_path)]
     image_entries = read_image_lists(data_file, root) if data_file else scan_label_files(root)
     image_folder = Path(options.image_folder) if options.image_folder else root
-    image_paths = [path_in_image_folder(path, image_folder, root) for path, _, _ in image_entries]
-    label_files: list[Path | None] = [
-        label_file if label_file.is_file() else None for _, _, label_file in image_entries
-    ]
-    return build_annotations(
-        data_file or root,
-        image_folder,
-        concepts,
-        image_paths,
+    listed = ListedImages(
+        [path_in_image_folder(path, image_folder, root) for path, _, _ in image_entries],
         [split for _, split, _ in image_entries],
-        label_files,
-        [],
+        [label_file if label_file.is_file() else None for _, _, label_file in image_entries],
     )
+    return build_annotations(data_file or root, image_folder, concepts, listed)
 
 
 def read_data_settings(data_file: Path) -> dict[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,48 +87,55 @@ def split_entries(settings: Mapping[str, Any]) -> list[tuple[str, int]]:
     return entries or [(".", -1)]
 
 
+@dataclass
+class ListedImages:
+    """The images of the splits. label_files: None for an image without one · label_folders: where
+    they were looked for · first_candidate: the first file looked for."""
+
+    paths: list[str] = field(default_factory=list)
+    splits: list[int] = field(default_factory=list)
+    label_files: list[Path | None] = field(default_factory=list)
+    label_folders: set[Path] = field(default_factory=set)
+    first_candidate: Path | None = None
+
+
 def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
     """Image paths are relative to the dataset root, or to the image folder if one was given."""
-    path, chosen_folder = probe.path, Path(options.image_folder) if options.image_folder else None
+    path = probe.path
     path = ((find_settings_file(path) or path) if path.is_dir() else path).resolve()
     settings = read_settings(path)
     concepts = parse_concept_names(path, settings)
     root = (path.parent / str(settings.get("path") or ".")).resolve()
     root = root if root.is_dir() else path.parent
-    image_folder = chosen_folder.resolve() if chosen_folder else root
-    image_paths: list[str] = []
-    split_indexes: list[int] = []
-    label_files: list[Path | None] = []
-    folders: set[Path] = set()
-    first_candidate: Path | None = None
+    image_folder = Path(options.image_folder).resolve() if options.image_folder else root
+    listed = list_images(path, settings, root, image_folder)
+    if not listed.paths:
+        raise MalformedFileError(path, "names no images: nothing under train, val or test")
+    if not any(listed.label_files):
+        raise LabelFilesMissingError(
+            path, len(listed.paths), str(listed.first_candidate), label_folders(root)
+        )
+    return build_annotations(path, image_folder, concepts, listed, read_pose_shape(path, settings))
+
+
+def list_images(
+    path: Path, settings: dict[str, Any], root: Path, image_folder: Path
+) -> ListedImages:
+    """path: of the settings · root: of the dataset · image_folder: that image paths are relative
+    to."""
+    listed = ListedImages()
     for entry, split_index in split_entries(settings):
         base_folder, image_files = list_entry_images(path, entry, root, image_folder)
-        labels_by_image = find_label_files(base_folder, image_files, path.parent, root, entry)
-        if image_files and first_candidate is None:
-            first_candidate = candidate_label_files(
+        labels = find_label_files(base_folder, image_files, path.parent, root, entry)
+        if image_files and listed.first_candidate is None:
+            listed.first_candidate = candidate_label_files(
                 image_files[0], base_folder, path.parent, root, entry
             )[0]
-        for image_file in image_files:
-            image_paths.append(relative_image_path(image_file, image_folder, path))
-            split_indexes.append(split_index)
-            label_files.append(labels_by_image.by_image.get(image_file))
-        folders |= labels_by_image.folders
-    if not image_paths:
-        raise MalformedFileError(path, "names no images: nothing under train, val or test")
-    if not any(label_files):
-        raise LabelFilesMissingError(
-            path, len(image_paths), str(first_candidate), label_folders(root)
-        )
-    return build_annotations(
-        path,
-        image_folder,
-        concepts,
-        image_paths,
-        split_indexes,
-        label_files,
-        orphan_label_files(folders, label_files),
-        read_pose_shape(path, settings),
-    )
+        listed.paths += [relative_image_path(file, image_folder, path) for file in image_files]
+        listed.splits += [split_index] * len(image_files)
+        listed.label_files += [labels.by_image.get(file) for file in image_files]
+        listed.label_folders |= labels.folders
+    return listed
 
 
 @dataclass(frozen=True)
@@ -148,54 +155,29 @@ def build_annotations(
     path: Path,
     image_folder: Path,
     concepts: list[str],
-    image_paths: list[str],
-    split_indexes: list[int],
-    label_files: list[Path | None],
-    orphan_labels: list[str],
+    listed: ListedImages,
     pose: PoseShape | None = None,
 ) -> ParsedAnnotations:
     """Parse label files. pose: of the keypoints behind each box."""
-    notes = label_file_notes(image_paths, label_files, orphan_labels)
-    label_lines = [
+    orphan_labels = orphan_label_files(listed.label_folders, listed.label_files)
+    notes = label_file_notes(listed.paths, listed.label_files, orphan_labels)
+    lines = [
         LabelLine(image_index, *line)
-        for image_index, label_file in enumerate(label_files)
+        for image_index, label_file in enumerate(listed.label_files)
         if label_file
         for line in read_label_lines(label_file)
     ]
-    poses = [
-        annotated_pose(line.numbers, pose.points, pose.sigmas, line.file, line.number)
-        for line in label_lines
-        if pose is not None
-    ]
+    poses: list[str] = []
     if pose is not None:
-        label_lines = [replace(line, numbers=line.numbers[:5]) for line in label_lines]
-    notes += shape_notes(label_lines)
-    boxes = np.array(
-        [line_box(line.numbers, line.file, line.number) for line in label_lines], float
-    ).reshape(-1, 4)
-    notes += check_boxes(path, boxes, lambda index: label_lines[index].location)
-    concept_indexes = [
-        class_index(line.numbers[0], len(concepts), line.file, line.number, concepts)
-        for line in label_lines
-    ]
-    outlines = poses or [
-        json.dumps([line.numbers[1:]]) if line.is_polygon else "" for line in label_lines
-    ]
-    annotations = Annotations(
-        np.array([line.image for line in label_lines], np.int32),
-        np.array(concept_indexes, np.int32),
-        boxes,
-        np.zeros(len(label_lines), bool),
-        np.ones(len(label_lines), bool),
-        np.array(
-            [
-                polygon_area(line.numbers[1:]) if line.is_polygon else box[2] * box[3]
-                for line, box in zip(label_lines, boxes.tolist(), strict=True)
-            ],
-            float,
-        ),
-        string_column(outlines) if any(outlines) else None,
-    )
+        poses = [
+            annotated_pose(line.numbers, pose.points, pose.sigmas, line.file, line.number)
+            for line in lines
+        ]
+        lines = [replace(line, numbers=line.numbers[:5]) for line in lines]
+    annotations = annotate_lines(lines, concepts, poses)
+    notes += shape_notes(lines)
+    assert annotations.box is not None
+    notes += check_boxes(path, annotations.box, lambda index: lines[index].location)
     return ParsedAnnotations(
         str(path),
         NAME,
@@ -203,11 +185,40 @@ def build_annotations(
         concepts,
         [str(index) for index in range(len(concepts))],
         True,
-        create_images(image_paths, split_indexes),
+        create_images(listed.paths, listed.splits),
         annotations,
         str(image_folder),
         notes,
         "fractions",
+    )
+
+
+def annotate_lines(
+    lines: Sequence[LabelLine], concepts: list[str], poses: Sequence[str]
+) -> Annotations:
+    """poses: the outlines of the lines, if they have keypoints."""
+    boxes = np.array(
+        [line_box(line.numbers, line.file, line.number) for line in lines], float
+    ).reshape(-1, 4)
+    areas = [
+        polygon_area(line.numbers[1:]) if line.is_polygon else box[2] * box[3]
+        for line, box in zip(lines, boxes.tolist(), strict=True)
+    ]
+    outlines = poses or [
+        json.dumps([line.numbers[1:]]) if line.is_polygon else "" for line in lines
+    ]
+    concept_indexes = [
+        class_index(line.numbers[0], len(concepts), line.file, line.number, concepts)
+        for line in lines
+    ]
+    return Annotations(
+        np.array([line.image for line in lines], np.int32),
+        np.array(concept_indexes, np.int32),
+        boxes,
+        np.zeros(len(lines), bool),
+        np.ones(len(lines), bool),
+        np.array(areas, float),
+        string_column(outlines) if any(outlines) else None,
     )
 
 

@@ -69,46 +69,11 @@ def split_documents(export_data: ExportData) -> Iterator[tuple[Split, dict[str, 
 def build_document(export_data: ExportData, image_rows: Int64Array) -> dict[str, Any]:
     """The COCO document of the given image rows, with annotations, or predictions and their
     scores."""
-    images, entries = export_data.images, export_data.exported_table
-    image_ids, concept_ids = (
-        numeric_ids(images.source_id.tolist()),
-        numeric_ids(export_data.concept_ids),
-    )
-    is_exported = np.zeros(len(images), bool)
-    is_exported[image_rows] = True
-    if isinstance(entries, Annotations):
-        entries = entries.take(is_exported[entries.image])
-        export_data.note_dropped_rows(
-            "COCO", "absent-concept labels", int((~entries.positive).sum())
-        )
-        entries = entries.take(entries.positive)
-        if entries.box is None:
-            export_data.note_dropped_rows("COCO", "unknown tags", int(entries.ignore.sum()))
-            entries = entries.take(~entries.ignore)
-    else:
-        entries = entries.take(is_exported[entries.image])
-    records = []
-    for index in range(len(entries)):
-        record: dict[str, Any] = {
-            "id": index + 1,
-            "image_id": image_ids[entries.image[index]],
-            "category_id": concept_ids[entries.concept[index]],
-        }
-        if entries.box is not None:
-            record |= {
-                "bbox": entries.box[index].tolist(),
-                "area": float(entries.box[index, 2] * entries.box[index, 3]),
-                "iscrowd": 0,
-            }
-        if isinstance(entries, Annotations):
-            record |= {"area": float(entries.area[index])} if entries.area is not None else {}
-            record |= {"iscrowd": int(entries.ignore[index])}
-        else:
-            record |= {"score": float(entries.score[index])}
-        if (shape := stated_shape(entries, index)) is not None:
-            record["segmentation"] = shape
-        record |= keypoint_fields(entries, index)
-        records.append(record)
+    images = export_data.images
+    image_ids = numeric_ids(images.source_id.tolist())
+    concept_ids = numeric_ids(export_data.concept_ids)
+    entries = exported_entries(export_data, image_rows)
+    keypoints = concept_keypoints(entries, len(export_data.concepts))
     return {
         "images": [
             {
@@ -120,21 +85,56 @@ def build_document(export_data: ExportData, image_rows: Int64Array) -> dict[str,
             for image_row in image_rows.tolist()
         ],
         "categories": [
-            {
-                "id": concept_ids[concept_index],
-                "name": concept_name,
-                **category_fields(keypoints),
-            }
-            for concept_index, (concept_name, keypoints) in enumerate(
-                zip(
-                    export_data.concepts,
-                    concept_keypoints(entries, len(export_data.concepts)),
-                    strict=True,
-                )
+            {"id": concept_id, "name": name, **category_fields(points)}
+            for concept_id, name, points in zip(
+                concept_ids, export_data.concepts, keypoints, strict=True
             )
         ],
-        "annotations": records,
+        "annotations": [
+            {
+                "id": row + 1,
+                "image_id": image_ids[entries.image[row]],
+                "category_id": concept_ids[entries.concept[row]],
+                **object_fields(entries, row),
+            }
+            for row in range(len(entries))
+        ],
     }
+
+
+def exported_entries(export_data: ExportData, image_rows: Int64Array) -> Annotations | Predictions:
+    """The annotations or predictions of these images that COCO can hold; what is dropped is
+    noted."""
+    entries = export_data.exported_table
+    is_exported = np.zeros(len(export_data.images), bool)
+    is_exported[image_rows] = True
+    if not isinstance(entries, Annotations):
+        return entries.take(is_exported[entries.image])
+    entries = entries.take(is_exported[entries.image])
+    absent_count = int((~entries.positive).sum())
+    export_data.note_dropped_rows("COCO", "absent-concept labels", absent_count)
+    entries = entries.take(entries.positive)
+    if entries.box is None:
+        export_data.note_dropped_rows("COCO", "unknown tags", int(entries.ignore.sum()))
+        entries = entries.take(~entries.ignore)
+    return entries
+
+
+def object_fields(entries: Annotations | Predictions, row: int) -> dict[str, Any]:
+    """The box, area, crowd flag or score, shape and keypoints of a record."""
+    fields: dict[str, Any] = {}
+    if entries.box is not None:
+        box = entries.box[row]
+        fields |= {"bbox": box.tolist(), "area": float(box[2] * box[3]), "iscrowd": 0}
+    if isinstance(entries, Annotations):
+        if entries.area is not None:
+            fields["area"] = float(entries.area[row])
+        fields["iscrowd"] = int(entries.ignore[row])
+    else:
+        fields["score"] = float(entries.score[row])
+    if (shape := stated_shape(entries, row)) is not None:
+        fields["segmentation"] = shape
+    return fields | keypoint_fields(entries, row)
 
 
 def keypoint_fields(entries: Annotations | Predictions, row: int) -> dict[str, Any]:

@@ -56,6 +56,7 @@ from pellucid.server.serializers import (
     image_document,
     page_document,
     version_document,
+    with_drawn_boxes,
 )
 from pellucid.storage.manifests import VersionManifest
 
@@ -242,7 +243,8 @@ def read_image(
     check_image(context, image)
     thresholds = effective_thresholds(results, at)
     overlay = load_overlay(context, versus)
-    return json_response(image_document(context.version, results, image, thresholds, overlay))
+    document = image_document(context.version, results, image, thresholds, overlay)
+    return json_response(with_drawn_boxes(document, context.version.view.decision_log))
 
 
 @router.get(

@@ -252,6 +252,14 @@ class AnnotatedBox:
 
 
 @dataclass(frozen=True)
+class DrawnBox:
+    """A box that a decision adds to the annotations, where this version predicts none."""
+
+    concept: str
+    box: Box
+
+
+@dataclass(frozen=True)
 class ImageObject:
     """A counted prediction, or an annotation without a match, on a whole image."""
 
@@ -302,3 +310,4 @@ class ImageDocument:
     predictions: list[PredictedBox]
     annotations: list[AnnotatedBox]
     others: list[OtherPrediction]
+    drawn: list[DrawnBox]
