@@ -111,6 +111,19 @@ def test_item_is_leased_to_one_session(engine, name):
     assert {lease.item for lease in DecisionStore(engine(), name).leases("view")} == set(taken)
 
 
+def test_a_new_file_is_opened_by_many_at_once(tmp_path):
+    for attempt in range(30):
+        barrier = threading.Barrier(8)
+
+        def append(who, path=tmp_path / f"{attempt}.sqlite", barrier=barrier):
+            barrier.wait()
+            return DecisionStore(SqliteDatabase(path), "w").append("view", [decision(who)])
+
+        with ThreadPoolExecutor(8) as pool:
+            rows = [row for rows in pool.map(append, "abcdefgh") for row in rows]
+        assert sorted(rows) == list(range(1, 9))
+
+
 def test_two_sessions_create_the_tables_of_postgres_at_once(postgres, name):
     """Both have seen an empty database before either may write."""
     database = PostgresDatabase(postgres)

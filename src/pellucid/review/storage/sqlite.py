@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ class SqliteDatabase:
         connection = sqlite3.connect(
             self.path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
         )
-        connection.execute("PRAGMA journal_mode = WAL")
+        switch_to_log(connection)
         connection.execute("PRAGMA synchronous = FULL")
         return connection
 
@@ -61,6 +62,21 @@ class SqliteDatabase:
 
     def write_schema_version(self, cursor: Any, version: int) -> None:
         cursor.execute(f"PRAGMA user_version = {version}")
+
+
+def switch_to_log(connection: sqlite3.Connection) -> None:
+    """Write ahead from now on. SQLite does not wait for its lock here, unlike elsewhere, and another
+    process may be switching the same new file."""
+    last_attempt = time.monotonic() + BUSY_TIMEOUT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() > last_attempt:
+                raise
+            time.sleep(0.01)
 
 
 class UnconfiguredDatabase(SqliteDatabase):
