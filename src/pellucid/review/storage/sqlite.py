@@ -65,8 +65,8 @@ class SqliteDatabase:
 
 
 def switch_to_log(connection: sqlite3.Connection) -> None:
-    """Write ahead from now on. SQLite does not wait for its lock here, unlike elsewhere, and another
-    process may be switching the same new file."""
+    """Write ahead from now on. SQLite does not wait for its lock here, unlike elsewhere, and
+    another process may be switching the same new file."""
     last_attempt = time.monotonic() + BUSY_TIMEOUT
     while True:
         try:
