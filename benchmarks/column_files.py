@@ -29,7 +29,7 @@ from pellucid.storage.column_file import ColumnFile
 from pellucid.storage.mapped_columns import read_mapped, write_mapped
 from pellucid.storage.remote_columns import BLOCK_SIZE, BlockCache, FileBlocks, RemoteColumn
 
-PAGE, PAGES = 60, 20
+PAGE, PAGES, REMOTE_PAGES = 60, 20, 3
 LATENCY = 0.03
 """Seconds from a request to the first byte of its answer."""
 
@@ -97,12 +97,12 @@ FORMATS: dict[str, tuple[str, Callable[..., None], Callable[..., dict[str, Any]]
 }
 
 
-def read_pages(columns: dict[str, Any]) -> float:
+def read_pages(columns: dict[str, Any], pages: int = PAGES) -> float:
     """Seconds for one page of items at random places, the median."""
     draw = np.random.default_rng(1)
     row_count = len(columns["score"])
     durations = []
-    for _ in range(PAGES):
+    for _ in range(pages):
         rows = draw.integers(0, row_count, PAGE)
         begin = time.perf_counter()
         for column in columns.values():
@@ -234,8 +234,8 @@ def measure_remote(folder: Path) -> list[list[str]]:
         begin = time.perf_counter()
         columns = open_columns()
         opened, opening = time.perf_counter() - begin, SlowFiles.requests
-        page = read_pages(columns)
-        requests = (SlowFiles.requests - opening) / PAGES
+        page = read_pages(columns, REMOTE_PAGES)
+        requests = (SlowFiles.requests - opening) / REMOTE_PAGES
         table.append([name, f"{opened:.2f} s", f"{page * 1000:.0f} ms", f"{requests:.0f}"])
     server.shutdown()
     return table

@@ -16,14 +16,17 @@ from pellucid.core.tables import (
     Int32Array,
     Int64Array,
 )
+from pellucid.core.urls import is_remote
 from pellucid.formats.dataset import Inference, Note, ParsedPredictions
 from pellucid.images.sizes import read_orientations
 from pellucid.ingest.box_formats import overlap_share
-from pellucid.ingest.checks import IMAGE_SAMPLE_SIZE, image_locations
+from pellucid.ingest.checks import image_locations
 
 TRANSPOSED_ORIENTATIONS = (5, 6, 7, 8)
 EXIF_ROTATION_NOTE = "turned_by_exif"
 """Note kind that tells later imports that the view has such images."""
+SAMPLE_SIZE, REMOTE_SAMPLE_SIZE = 5_000, 500
+"""Images looked at before all are; reading one takes 0.2 ms here, a request in an object store."""
 MIN_ROTATED_BOXES, MIN_ROTATION_RATIO = 5, 3.0
 MIN_FITTING_SHARE = 0.98
 """Share of boxes that must lie inside an image for its orientation to be plausible."""
@@ -59,28 +62,40 @@ class RotatedImages:
             self.rows[is_taken], self.orientation[is_taken], self.stored_size[is_taken]
         )
 
+    def rotate(self, box: Float64Array, owners: Int32Array | Int64Array) -> Float64Array:
+        """The boxes in the image as displayed. owners: the image of each, all rotated; rows are
+        ascending."""
+        index = np.searchsorted(self.rows, owners)
+        width, height = self.stored_size[index].T
+        return rotate_boxes(box, self.orientation[index], width, height)
+
 
 def find_rotated_images(images: Images, folders: Sequence[str]) -> RotatedImages:
     """The images with a transposing EXIF orientation; none if a sample has none."""
     rows = np.flatnonzero(images.root >= 0)
-    count = min(IMAGE_SAMPLE_SIZE, len(rows))
+    limit = REMOTE_SAMPLE_SIZE if any(map(is_remote, folders)) else SAMPLE_SIZE
+    count = min(limit, len(rows))
     sample = rows[np.linspace(0, len(rows) - 1, count).astype(int)] if count else rows
     has_rotation = any(
         code in TRANSPOSED_ORIENTATIONS for code, _ in read_exif_facts(images, folders, sample)
     )
-    facts = [
+    rows = rows if has_rotation else rows[:0]
+    return transposed_images(rows, read_exif_facts(images, folders, rows))
+
+
+def transposed_images(
+    rows: Int64Array, facts: Sequence[tuple[int, tuple[int, int]]]
+) -> RotatedImages:
+    """Of these images, those with a transposing orientation. facts: see read_exif_facts."""
+    chosen = [
         (row, code, size)
-        for row, (code, size) in zip(
-            rows.tolist(),
-            read_exif_facts(images, folders, rows) if has_rotation else [],
-            strict=False,
-        )
+        for row, (code, size) in zip(rows.tolist(), facts, strict=True)
         if code in TRANSPOSED_ORIENTATIONS
     ]
     return RotatedImages(
-        np.array([row for row, _, _ in facts], np.int64),
-        np.array([code for _, code, _ in facts], np.int32),
-        np.array([(height, width) for _, _, (width, height) in facts], np.int32).reshape(-1, 2),
+        np.array([row for row, _, _ in chosen], np.int64),
+        np.array([code for _, code, _ in chosen], np.int32),
+        np.array([(height, width) for _, _, (width, height) in chosen], np.int32).reshape(-1, 2),
     )
 
 
@@ -113,7 +128,7 @@ def rotate_stored_annotations(
     notes.append(Note("annotated_as_stored", text, len(stored.rows), "info"))
     notes += lost_outline_notes(annotations, stored)
     images = swap_sizes(images, stored.rows[(images.width[stored.rows] > 0)])
-    return images, rotate_annotations(annotations, stored, len(images)), notes, [inference]
+    return images, rotate_annotations(annotations, stored), notes, [inference]
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,19 +203,13 @@ def swap_sizes(images: Images, rows: Int64Array) -> Images:
     return images.replace(width=width, height=height)
 
 
-def rotate_annotations(
-    annotations: Annotations, stored: RotatedImages, image_count: int
-) -> Annotations:
+def rotate_annotations(annotations: Annotations, stored: RotatedImages) -> Annotations:
     """Boxes of images annotated as stored, in the coordinates of the image as displayed. Their
     outlines are not rotated, so they are removed."""
     assert annotations.box is not None
-    orientation = np.zeros(image_count, np.int32)
-    sizes = np.zeros((image_count, 2), np.int32)
-    orientation[stored.rows], sizes[stored.rows] = stored.orientation, stored.stored_size
-    rows = np.flatnonzero(orientation[annotations.image] > 0)
-    owners = annotations.image[rows]
+    rows = np.flatnonzero(np.isin(annotations.image, stored.rows))
     box = annotations.box.copy()
-    box[rows] = rotate_boxes(box[rows], orientation[owners], sizes[owners, 0], sizes[owners, 1])
+    box[rows] = stored.rotate(box[rows], annotations.image[rows])
     outline = annotations.outline
     if outline is not None:
         outline = outline.copy()
@@ -229,39 +238,16 @@ def rotate_stored_predictions(
     """
     if source.box is None or source.unit != "pixels":
         return source, []
-    image_rows = np.unique(image_index[image_index >= 0]).astype(np.int64)
-    image_rows = image_rows[images.root[image_rows] >= 0]
-    orientation_by_image = np.zeros(len(images) + 1, np.int32)
-    stored_sizes = np.zeros((len(images) + 1, 2), np.int32)
-    for image_row, (code, (width, height)) in zip(
-        image_rows.tolist(), read_exif_facts(images, folders, image_rows), strict=True
-    ):
-        if code in TRANSPOSED_ORIENTATIONS:
-            orientation_by_image[image_row], stored_sizes[image_row] = code, (height, width)
+    rotated = find_predicted_rotations(image_index, images, folders)
     owner_images = image_index[source.image]
-    affected_rows = np.flatnonzero(orientation_by_image[owner_images] > 0)
-    confident_rows = affected_rows[np.argsort(-source.score[affected_rows], kind="stable")][
-        : 20 * MIN_ROTATED_BOXES
-    ]
+    affected_rows = np.flatnonzero(np.isin(owner_images, rotated.rows))
+    by_score = affected_rows[np.argsort(-source.score[affected_rows], kind="stable")]
+    confident_rows = by_score[: 20 * MIN_ROTATED_BOXES]
     if len(confident_rows) < MIN_ROTATED_BOXES:
         return source, []
-
-    def rotate_rows(prediction_rows: Int64Array) -> Float64Array:
-        assert source.box is not None
-        row_images = owner_images[prediction_rows]
-        return rotate_boxes(
-            source.box[prediction_rows],
-            orientation_by_image[row_images],
-            stored_sizes[row_images, 0],
-            stored_sizes[row_images, 1],
-        )
-
-    displayed_share = overlap_share(
-        source.box[confident_rows], owner_images[confident_rows], annotations
-    )
-    stored_share = overlap_share(
-        rotate_rows(confident_rows), owner_images[confident_rows], annotations
-    )
+    owners, boxes = owner_images[confident_rows], source.box[confident_rows]
+    displayed_share = overlap_share(boxes, owners, annotations)
+    stored_share = overlap_share(rotated.rotate(boxes, owners), owners, annotations)
     evidence = (
         f"on images with EXIF rotation, {stored_share:.0%} of confident boxes overlap an "
         f"annotation as stored, {displayed_share:.0%} as displayed"
@@ -269,7 +255,16 @@ def rotate_stored_predictions(
     if stored_share < 0.1 or stored_share < MIN_ROTATION_RATIO * displayed_share:
         return source, [Inference("orientation of predictions", "as displayed", evidence)]
     box = source.box.copy()
-    box[affected_rows] = rotate_rows(affected_rows)
+    box[affected_rows] = rotated.rotate(box[affected_rows], owner_images[affected_rows])
     return ParsedPredictions(**{**vars(source), "box": box}), [
         Inference("orientation of predictions", "as stored", evidence)
     ]
+
+
+def find_predicted_rotations(
+    image_index: Int32Array, images: Images, folders: Sequence[str]
+) -> RotatedImages:
+    """Of the images of the keys, those with a transposing EXIF orientation."""
+    rows = np.unique(image_index[image_index >= 0]).astype(np.int64)
+    rows = rows[images.root[rows] >= 0]
+    return transposed_images(rows, read_exif_facts(images, folders, rows))
