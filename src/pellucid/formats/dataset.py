@@ -179,12 +179,19 @@ SPLIT_ALIASES: dict[str, Split] = {
     "train": "training",
     "training": "training",
     "trn": "training",
+    "tr": "training",
+    "fit": "training",
     "val": "validation",
     "valid": "validation",
     "validation": "validation",
+    "va": "validation",
+    "validate": "validation",
     "dev": "validation",
+    "publictest": "validation",  # of FER2013
     "test": "test",
     "testing": "test",
+    "te": "test",
+    "privatetest": "test",
 }
 
 

@@ -259,6 +259,17 @@ class ColumnsMissingError(PellucidError):
         )
 
 
+class TrueColumnsError(PellucidError):
+    """A table of predictions has columns of the truth alone."""
+
+    def __init__(self, path: object, columns: Sequence[str]) -> None:
+        super().__init__(
+            f"{path}: columns {summarize_names(columns, 6)} are of the truth, as their names say, "
+            "and no others are scores. Specify the file of the predictions, or name the columns "
+            f"with --columns concept={columns[0]} for each of them."
+        )
+
+
 class HeaderMissingError(PellucidError):
     def __init__(self, path: object, cells: Sequence[str], header: str) -> None:
         super().__init__(

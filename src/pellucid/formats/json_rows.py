@@ -186,24 +186,40 @@ def singular(key: str) -> str:
 
 
 def flat_fields(record: Mapping[str, Any]) -> Row:
-    """The fields of an object; those of a nested box or of scores by concept are its own."""
+    """The fields of an object; those of nested objects have its name in front, such as `bbox_x` and
+    `prediction_label`, but for scores by concept."""
     fields: Row = {}
     for key, value in record.items():
-        if isinstance(value, Mapping):
-            is_box = key in BOX_KEYS
-            is_scores = is_score_key(key)
-            if is_box:  # apart from the size of the image, which has the same names
-                fields |= {f"bbox_{name}": cell(item) for name, item in value.items()}
-            elif is_scores:
-                fields |= {name: cell(item) for name, item in value.items()}
-        else:
+        if not isinstance(value, Mapping):
             fields["bbox" if key in BOX_KEYS else key] = cell(value)
+        elif scores := nested_scores(value):
+            fields |= scores
+        elif is_score_key(key) or key in UNINFORMATIVE_KEYS:
+            fields |= {name: cell(item) for name, item in value.items()}
+        else:
+            prefix = "bbox" if key in BOX_KEYS else key
+            fields |= {f"{prefix}_{name}": cell(item) for name, item in value.items()}
     return fields
 
 
+UNINFORMATIVE_KEYS = ("top1", "top_1", "best", "result")
+"""Names of nested objects that say nothing of their fields."""
+
+
+def nested_scores(value: Mapping[str, Any]) -> Row:
+    """The score of each concept of `{"cat": {"confidence": 0.9}, ...}`; none of other objects."""
+    scores = {
+        name: next((number for key, number in item.items() if is_score_key(key)), None)
+        for name, item in value.items()
+        if isinstance(item, Mapping)
+    }
+    is_complete = len(scores) == len(value) and None not in scores.values()
+    return scores if is_complete else {}
+
+
 def cell(value: Any) -> Any:
-    """Lists as text, which tables have in their cells too."""
-    return msgspec.json.encode(value).decode() if isinstance(value, list) else value
+    """Lists as text, which tables have in their cells too; objects likewise."""
+    return msgspec.json.encode(value).decode() if isinstance(value, list | Mapping) else value
 
 
 def row_columns(rows: Iterable[Row]) -> dict[str, list[Any]]:

@@ -302,9 +302,11 @@ def affixed_interpretations(keys: Sequence[str], names: Sequence[str]) -> list[I
     after_prefix = [key.removeprefix(prefix) for key in keys]
     before_suffix = [key.removesuffix(suffix) for key in keys]
     rows = range(len(names))
+    numbered = positional_interpretations(after_prefix, names) if prefix else []
     return [
         Interpretation(f"names after '{prefix}'", find_rows(after_prefix, names, rows)),
         Interpretation(f"names before '{suffix}'", find_rows(before_suffix, names, rows)),
+        *(numbered if all(key.isdecimal() for key in after_prefix) else []),
     ]
 
 

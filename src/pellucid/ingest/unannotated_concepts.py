@@ -130,13 +130,26 @@ def find_new_concepts(
     prefix = affix if concept_refs.name.startswith("names after") else ""
     suffix = affix if concept_refs.name.startswith("names before") else ""
     is_set_off = (prefix and not prefix[-1].isalnum()) or (suffix and not suffix[0].isalnum())
-    if source.concept_interpretation == "column" and not is_set_off:
+    if source.concept_interpretation == "column" and not is_set_off and not sum_to_one(source):
         return []  # `p_fox` is a concept; `pred` next to `p0` and `p1` is not
     return [
         (index, key.removeprefix(prefix).removesuffix(suffix))
         for index, key in enumerate(source.concept_keys)
         if positions[index] < 0 and key.startswith(prefix) and key.endswith(suffix)
     ]
+
+
+MIN_SUM_SHARE, MAX_SUM_ERROR = 0.95, 0.02
+"""Share of images whose scores must sum to one, and by how much they may differ from it."""
+
+
+def sum_to_one(source: ParsedPredictions) -> bool:
+    """Whether the scores of each image are probabilities of classes that exclude each other, so
+    that all of their columns are classes."""
+    if not len(source.score) or source.score.min() < 0:
+        return False
+    sums = np.bincount(source.image, source.score, len(source.image_keys))
+    return bool((np.abs(sums - 1) <= MAX_SUM_ERROR).mean() >= MIN_SUM_SHARE)
 
 
 def reject_many_ignored(

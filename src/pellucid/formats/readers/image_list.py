@@ -57,7 +57,7 @@ def read(probe: Probe, options: ReadOptions) -> ParsedAnnotations:
         )
         split = parse_split(file.stem)
         for _, line in read_lines(file):
-            image_path, _, concept = line.partition(" ") if " " in line else line.partition("\t")
+            image_path, _, concept = line.partition("\t" if "\t" in line else " ")
             concept_word = concept.strip()
             concept_name = (
                 concept_names[int(concept_word)]

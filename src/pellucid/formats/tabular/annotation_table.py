@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -30,8 +32,13 @@ from pellucid.formats.tabular.column_names import (
     name_tier,
     parse_column_name,
 )
-from pellucid.formats.tabular.column_roles import ColumnRoles, assign_roles
-from pellucid.formats.tabular.flags import FALSE_WORDS, TRUE_WORDS
+from pellucid.formats.tabular.column_roles import ColumnRoles, Purpose, assign_roles
+from pellucid.formats.tabular.flags import (
+    FALSE_WORDS,
+    NEGATIVE_WORDS,
+    POSITIVE_WORDS,
+    TRUE_WORDS,
+)
 from pellucid.formats.tabular.long_format import LongRows, build_table_annotations
 from pellucid.formats.tabular.reader import TableReader
 from pellucid.formats.tabular.wide_annotations import one_hot_columns, read_one_hot
@@ -40,15 +47,20 @@ FRACTIONS_MESSAGE = "boxes interpreted as fractions of the image size: no coordi
 
 
 def has_annotation_columns(reader: TableReader, options: ReadOptions) -> bool:
-    roles = assign_roles(reader, "annotations", forced=options.columns)
+    roles = assign_roles(reader, purpose_of(options), forced=options.columns)
     return roles.image is not None and (
         roles.concept is not None or bool(one_hot_columns(reader, roles))
     )
 
 
+def purpose_of(options: ReadOptions) -> Purpose:
+    """Predictions without scores are read as annotations are, but state what was predicted."""
+    return "annotations" if options.has_scores else "predictions"
+
+
 def explain_annotation_columns(reader: TableReader, options: ReadOptions) -> None:
     """Raise the error that says which column of a table is missing."""
-    roles = assign_roles(reader, "annotations", forced=options.columns)
+    roles = assign_roles(reader, purpose_of(options), forced=options.columns)
     reject_unread_boxes(reader, roles.layout, roles.coordinates)
     missing = "the image" if roles.image is None else "the concept"
     role = "image" if roles.image is None else "concept"
@@ -62,7 +74,7 @@ def explain_annotation_columns(reader: TableReader, options: ReadOptions) -> Non
 
 def read_annotation_table(reader: TableReader, options: ReadOptions) -> ParsedAnnotations:
     """The annotations of a table, of the view's kind or the kind that the columns show."""
-    roles = assign_roles(reader, "annotations", forced=options.columns)
+    roles = assign_roles(reader, purpose_of(options), forced=options.columns)
     assert roles.image is not None
     if options.kind in (None, "detection"):
         reject_unread_boxes(reader, roles.layout, roles.coordinates)
@@ -165,6 +177,8 @@ def read_box_rows(reader: TableReader, roles: ColumnRoles) -> LongRows:
     return long_rows
 
 
+MIN_IMAGES_WITH_ONE = 10
+"""Images needed to say that one concept is usual."""
 MISSING_CONCEPTS = ("nan", "<na>", "null", "nat", "n/a", "#n/a")
 """How tables write a missing concept, in lower case."""
 
@@ -181,6 +195,19 @@ def read_concept_texts(reader: TableReader, roles: ColumnRoles) -> StringArray:
         )
     is_missing = np.array([str(text).lower() in MISSING_CONCEPTS for text in texts], bool)
     return np.where(is_missing, "", texts)
+
+
+def missing_concept_notes(reader: TableReader, roles: ColumnRoles) -> list[Note]:
+    """A note on rows without a concept; a warning where a word such as `null` may be one."""
+    assert roles.concept is not None
+    texts = reader.text_column(roles.concept)
+    words = [str(text) for text in texts if str(text).lower() in ("", *MISSING_CONCEPTS)]
+    if not words:
+        return []
+    named = sorted(set(words) - {""})
+    cells = f" ({summarize_names(named)} in '{roles.concept}')" if named else ""
+    message = f"{format_count(len(words), 'row')} without a concept{cells}"
+    return [Note("no_concept", message, len(words), "warning" if named else "info")]
 
 
 def read_label_rows(
@@ -212,11 +239,18 @@ def read_label_rows(
         and (has_lists or has_several_concepts or has_tag_values(reader, roles.value))
     ):
         roles = replace(roles, has_tag_values=roles.value is not None)
-        return roles, read_tag_rows(reader, roles, concept_texts, separator)
+        tag_rows = read_tag_rows(reader, roles, concept_texts, separator)
+        if options.kind is None and not has_lists and not roles.has_tag_values:
+            tag_rows.notes.extend(few_tags_notes(reader, roles, pairs))
+        return roles, tag_rows
+    notes = missing_concept_notes(reader, roles)
     if roles.ignore is not None:
-        is_ignored = read_boolean_column(reader, roles.ignore)
-        row_indexes = row_indexes[~is_ignored[row_indexes]]
-    return roles, LongRows(
+        is_ignored = read_boolean_column(reader, roles.ignore)[row_indexes]
+        if count := int(is_ignored.sum()):
+            message = f"{format_count(count, 'row')} left out: '{roles.ignore}' says so"
+            notes.append(Note("ignored_rows", message, count))
+        row_indexes = row_indexes[~is_ignored]
+    long_rows = LongRows(
         options.kind or "classification",
         row_indexes,
         [str(concept_text) for concept_text in concept_texts[row_indexes]],
@@ -225,6 +259,32 @@ def read_label_rows(
         np.ones(len(row_indexes), bool),
         EXHAUSTIVE,
     )
+    long_rows.notes += notes
+    return roles, long_rows
+
+
+MAX_FEW_SHARE = 0.1
+"""Share of images with several concepts up to which these may be mistakes."""
+
+
+def few_tags_notes(
+    reader: TableReader, roles: ColumnRoles, pairs: Collection[tuple[int, str]]
+) -> list[Note]:
+    """A warning if nearly all images have one concept. pairs: image index and concept."""
+    counts = Counter(image for image, _ in pairs)
+    several = [image for image, count in counts.items() if count > 1]
+    if len(several) > max(1, MAX_FEW_SHARE * len(counts)) or len(counts) < MIN_IMAGES_WITH_ONE:
+        return []
+    image = several[0]
+    names = summarize_names(sorted(text for owner, text in pairs if owner == image))
+    assert roles.image is not None
+    key = reader.encoded_column(roles.image)[0][image]
+    message = (
+        f"read as tags, as {len(several):,} of {format_count(len(counts), 'image')} have several "
+        f"concepts ('{key}': {names}). If they are mistakes, correct them and use --kind "
+        "classification"
+    )
+    return [Note("few_tags", message, len(several))]
 
 
 def read_tag_rows(
@@ -254,9 +314,6 @@ def read_tag_rows(
         message = f"{roles.concept}: several concepts per cell, separated by {name}"
         long_rows.notes.append(Note("separator", message, 1, "info"))
     return long_rows
-
-
-POSITIVE_WORDS, NEGATIVE_WORDS = ("positive", *TRUE_WORDS), ("negative", *FALSE_WORDS)
 
 
 def has_tag_values(reader: TableReader, value_column: str | None) -> bool:

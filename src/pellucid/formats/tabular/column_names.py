@@ -46,6 +46,8 @@ CONCEPT_NAMES = (
         "classname",
         "categoryname",
         "labelname",
+        "labeltext",
+        "classtext",
         "conceptname",
         "classlabel",
         "objectclass",
@@ -89,7 +91,10 @@ SCORE_NAMES = (
     "likelihood",
     "yscore",
 )
-SPLIT_NAMES = ("split", "subset", "partition", "set", "datasetsplit")
+SPLIT_NAMES = (
+    *("split", "subset", "partition", "set", "datasetsplit", "usage", "stage", "phase", "fold"),
+    *("datasetpart", "datasetpartition", "datasetsubset", "part"),
+)
 SPLIT_FLAGS = {
     "isvalid": ("validation", "training"),
     "isval": ("validation", "training"),

@@ -36,7 +36,12 @@ from pellucid.formats.tabular.column_names import (
     normalize_column_name,
     parse_column_name,
 )
-from pellucid.formats.tabular.flags import FALSE_WORDS, TRUE_WORDS
+from pellucid.formats.tabular.flags import (
+    FALSE_WORDS,
+    NEGATIVE_WORDS,
+    POSITIVE_WORDS,
+    TRUE_WORDS,
+)
 from pellucid.formats.tabular.reader import TableReader
 
 Purpose = Literal["annotations", "predictions"]
@@ -150,7 +155,9 @@ def assign_roles(
         score,
         single_column(forced, "split") or find_split_column(reader, plain),
         single_column(forced, "ignore") or first_named(plain, IGNORE_NAMES),
-        single_column(forced, "value") or first_named(plain, VALUE_NAMES),
+        single_column(forced, "value")
+        or first_named(plain, VALUE_NAMES)
+        or (find_flag_column(reader, names, concept) if purpose == "annotations" else None),
         layout,
         image_size,
         concept_columns if len(concept_columns) > 1 else (),
@@ -177,6 +184,36 @@ def single_column(forced: Mapping[str, Sequence[str]], role: str) -> str | None:
 
 def first_named(names: Iterable[ColumnName], accepted: Collection[str]) -> str | None:
     return next((name.column for name in names if name.rest in accepted), None)
+
+
+def find_flag_column(
+    reader: TableReader, names: Sequence[ColumnName], concept: str | None
+) -> str | None:
+    """A column of scores, states or truth in which annotations state whether the concept of a row
+    is there: it says yes and no, and nothing else."""
+    if concept is None:
+        return None
+    accepted = {*SCORE_NAMES, "status", "state", ""}
+    return next(
+        (
+            name.column
+            for name in names
+            if name.column != concept
+            and name.marker != "predicted"
+            and name.rest in accepted
+            and says_yes_and_no(reader, name.column)
+        ),
+        None,
+    )
+
+
+def says_yes_and_no(reader: TableReader, column: str) -> bool:
+    values = {value.lower() for value in reader.encoded_column(column)[0]} - {""}
+    return (
+        values <= {*POSITIVE_WORDS, *NEGATIVE_WORDS}
+        and not values.isdisjoint(POSITIVE_WORDS)
+        and not values.isdisjoint(NEGATIVE_WORDS)
+    )
 
 
 def find_image_column(reader: TableReader, names: Sequence[ColumnName]) -> str | None:
@@ -257,6 +294,9 @@ def find_concept_column(
             and not (name.rest == "y" and has_coordinate_x(names, marker))
             if not is_row_index(reader, name) and not has_fractions(reader, name.column)
         ]
+        if marker == "true" and has_named_concept(names):
+            # `ground_truth` of 0 and 1 beside `label` says whether the label is there
+            ranked = [pair for pair in ranked if not says_yes_and_no(reader, pair[1].column)]
         if ranked:
             chosen = choose_concept_column(reader, ranked, concepts)
             if not marker:
@@ -264,6 +304,11 @@ def find_concept_column(
                 reject_rival_concepts(reader, others, purpose, chosen, concepts)
             return chosen
     return None
+
+
+def has_named_concept(names: Sequence[ColumnName]) -> bool:
+    """Whether an unmarked column is named as concepts are."""
+    return any(not name.marker and name_tier(name.rest, CONCEPT_NAMES) == 0 for name in names)
 
 
 def reject_rival_concepts(
@@ -302,7 +347,7 @@ MAX_NUMBERED_CONCEPTS = 10_000
 
 def has_fractions(reader: TableReader, column: str) -> bool:
     """Whether a column holds numbers that are not whole: scores, not concepts."""
-    if not reader.is_numeric(column):
+    if not reader.is_numeric(column) or reader.column_types[column] == "BOOLEAN":
         return False
     cells = (cell for cell in reader.first_texts(column) if cell)
     return not all(map(is_whole_number, cells))

@@ -177,7 +177,40 @@ def read_long_predictions(
     )
     if layout is not None and raw is not None:
         predictions = add_boxes(predictions, layout, raw[rows])
+    else:
+        predictions = read_positive_scores(predictions, roles.score)
     return validate_predictions(predictions)
+
+
+MIN_BINARY_ROWS = 5
+"""Rows of each of two classes needed to say what their scores are of."""
+
+
+def read_positive_scores(predictions: ParsedPredictions, column: str) -> ParsedPredictions:
+    """Of a binary classifier, the score of the predicted class. Scores of the positive class are
+    over 0.5 exactly where it is predicted; of the predicted class none would be below."""
+    score, concept = predictions.score, predictions.concept
+    names, image_count = predictions.concept_keys, len(np.unique(predictions.image))
+    if len(names) != 2 or image_count < len(score) or np.isnan(score).any():
+        return predictions
+    if score.min(initial=0) < 0 or score.max(initial=0) > 1:
+        return predictions
+    for positive in (0, 1):
+        is_positive = concept == positive
+        counts = (int(is_positive.sum()), int((~is_positive).sum()))
+        if min(counts) < MIN_BINARY_ROWS:
+            return predictions
+        high, low = score[is_positive].min(), score[~is_positive].max()
+        if high >= 0.5 >= low and low < high:
+            message = (
+                f"{column} read as the probability of '{names[positive]}': where "
+                f"'{names[1 - positive]}' is predicted it is at most {low:.3g}; its score is 1 - "
+                f"{column}"
+            )
+            note = Note("positive_class", message, counts[1], "info")
+            scores = np.where(is_positive, score, 1 - score)
+            return replace(predictions, score=scores, notes=[*predictions.notes, note])
+    return predictions
 
 
 def add_boxes(

@@ -11,7 +11,7 @@ from pellucid.core.errors import format_count, summarize_names
 from pellucid.core.tables import EXHAUSTIVE, PARTIAL, BoolArray, Kind
 from pellucid.formats.dataset import Note, ParsedAnnotations
 from pellucid.formats.errors import InvalidRecordError, MetadataColumnsError
-from pellucid.formats.tabular.column_names import looks_like_metadata
+from pellucid.formats.tabular.column_names import looks_like_metadata, parse_column_name
 from pellucid.formats.tabular.column_roles import ColumnRoles
 from pellucid.formats.tabular.flags import FALSE_WORDS, MINUS_WORDS, TRUE_WORDS
 from pellucid.formats.tabular.long_format import LongRows, build_table_annotations
@@ -24,12 +24,20 @@ def one_hot_columns(reader: TableReader, roles: ColumnRoles) -> list[str]:
     """Columns of 0, 1, -1 and empty cells, or those that the user named."""
     if roles.concept_columns:
         return list(roles.concept_columns)
+    columns = reader.unindexed_columns(roles.unassigned_columns(reader))
     return [
         column_name
-        for column_name in reader.unindexed_columns(roles.unassigned_columns(reader))
+        for column_name in without_predicted(columns)
         if {*flag_texts(reader, column_name)} <= {*FLAG_WORDS, ""}
         and not reader.is_empty(column_name)
     ]
+
+
+def without_predicted(columns: Sequence[str]) -> list[str]:
+    """The columns without those that predict another one: `pred_cat` beside `cat`, `true_cat`."""
+    names = [parse_column_name(column) for column in columns]
+    stated = {name.rest for name in names if name.marker != "predicted"}
+    return [name.column for name in names if name.marker != "predicted" or name.rest not in stated]
 
 
 def flag_texts(reader: TableReader, column_name: str) -> list[str]:

@@ -10,8 +10,12 @@ import numpy as np
 
 from pellucid.core.errors import summarize_names
 from pellucid.formats.dataset import Note, ParsedPredictions
-from pellucid.formats.errors import AmbiguousColumnsError, ColumnsMissingError
-from pellucid.formats.tabular.column_names import parse_column_name
+from pellucid.formats.errors import (
+    AmbiguousColumnsError,
+    ColumnsMissingError,
+    TrueColumnsError,
+)
+from pellucid.formats.tabular.column_names import normalize_column_name, parse_column_name
 from pellucid.formats.tabular.column_roles import ColumnRoles
 from pellucid.formats.tabular.flags import FALSE_WORDS, TRUE_WORDS
 from pellucid.formats.tabular.long_format import NAME
@@ -105,9 +109,22 @@ def find_score_columns(
             and column.startswith(affixes[0])
             and column.endswith(affixes[1])
             and parse_column_name(column).marker != "true"
+            and not is_derived(column.removeprefix(affixes[0]).removesuffix(affixes[1]))
             and reader.is_numeric(column)
         )
     ]
+
+
+DERIVED_WORDS = {
+    *("idx", "index", "id", "argmax", "class", "label", "top", "top1", "entropy", "margin"),
+    *("max", "min", "mean", "std", "sum", "score", "scores", "prob", "probability", "conf"),
+    *("confidence", "uncertainty", "variance", "correct", "threshold", "rank"),
+}
+
+
+def is_derived(name: str) -> bool:
+    """Whether what remains of a score column's name is of a number made from the scores."""
+    return normalize_column_name(name) in DERIVED_WORDS
 
 
 def group_by_affixes(columns: Sequence[str], concepts: Collection[str]) -> dict[Affixes, list[str]]:
@@ -158,7 +175,9 @@ def plausible_sets(
         key: columns
         for key, columns in numeric.items()
         if parse_column_name(" ".join(key)).marker != "true"
-    } or numeric
+    }
+    if numeric and not others:
+        raise TrueColumnsError(reader.path, [c for columns in numeric.values() for c in columns])
     plain = others.get(("", ""))
     if len(others) > 1 and plain and all(is_flag_column(reader, column) for column in plain):
         others = {key: columns for key, columns in others.items() if key != ("", "")}
